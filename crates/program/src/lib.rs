@@ -1,0 +1,31 @@
+//! What the range and aggregation programs compute, shared by the zkVM guests and the host.
+//!
+//! A guest only moves bytes: it reads its input, calls [`range::run`] or [`aggregation::fold`], and makes the resulting
+//! [`RangePublicValues`] or [`AggregationPublicValues`] public, as ABI bytes ([`PublicValues::to_abi`]) or, where a zkVM
+//! reveals 32 bytes only, as their hash ([`PublicValues::commitment`]). The host calls the same functions to know what a
+//! proof must say before it pays for the proof.
+//!
+//! ```
+//! use proofmill_program::{Aggregation, PublicValues, RangePublicValues, aggregation};
+//!
+//! let first = RangePublicValues { firstBlock: 1, lastBlock: 5, ..Default::default() };
+//! let second = RangePublicValues { firstBlock: 6, lastBlock: 9, ..Default::default() };
+//! let by = Aggregation { range_key: [1; 32].into(), prover_id: [2; 20].into() };
+//! let epoch = aggregation::fold(by, &[first, second])?;
+//! assert_eq!((epoch.firstBlock, epoch.lastBlock), (1, 9));
+//! assert_eq!(epoch.to_abi().len(), 32 * 15);
+//! # Ok::<(), proofmill_program::ProgramError>(())
+//! ```
+
+#![cfg_attr(not(feature = "std"), no_std)]
+
+extern crate alloc;
+
+pub mod aggregation;
+mod error;
+mod public_values;
+pub mod range;
+
+pub use aggregation::Aggregation;
+pub use error::{Link, ProgramError};
+pub use public_values::{AggregationPublicValues, PublicValues, RangePublicValues};

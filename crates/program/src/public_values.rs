@@ -1,0 +1,122 @@
+//! What a proof says, in the form that a contract decodes.
+
+use crate::error::ProgramError;
+use alloc::vec::Vec;
+use alloy_primitives::{B256, keccak256};
+use alloy_sol_types::{SolValue, sol};
+
+sol! {
+    /// What a range proof says: executing blocks `firstBlock` to `lastBlock` under the rules with hash `configHash` leads
+    /// from the parent to the last block, and every field of every header is right.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct RangePublicValues {
+        /// EIP-155 chain id of the rollup.
+        uint64 chainId;
+        /// keccak256 of the encoded chain configuration: forks, blob schedule and header rules.
+        bytes32 configHash;
+        /// The rollup's contract on L1, so that a proof cannot be shown to another rollup.
+        address rollup;
+        /// Number of the first block.
+        uint64 firstBlock;
+        /// Number of the last block.
+        uint64 lastBlock;
+        /// Hash of the block before the first.
+        bytes32 parentHash;
+        /// Hash of the last block.
+        bytes32 lastHash;
+        /// State root before the first block.
+        bytes32 preStateRoot;
+        /// State root after the last block.
+        bytes32 postStateRoot;
+        /// Gas used by all blocks.
+        uint64 gasUsed;
+        /// Number of transactions in all blocks.
+        uint64 transactions;
+        /// keccak256 of the blocks' hashes, concatenated, oldest first.
+        bytes32 blockHashes;
+    }
+
+    /// What an epoch proof says: the same of a whole epoch, by range proofs of one program, for one prover.
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct AggregationPublicValues {
+        /// EIP-155 chain id of the rollup.
+        uint64 chainId;
+        /// keccak256 of the encoded chain configuration.
+        bytes32 configHash;
+        /// The rollup's contract on L1.
+        address rollup;
+        /// Number of the first block.
+        uint64 firstBlock;
+        /// Number of the last block.
+        uint64 lastBlock;
+        /// Hash of the block before the first.
+        bytes32 parentHash;
+        /// Hash of the last block.
+        bytes32 lastHash;
+        /// State root before the first block.
+        bytes32 preStateRoot;
+        /// State root after the last block.
+        bytes32 postStateRoot;
+        /// Gas used by all blocks.
+        uint64 gasUsed;
+        /// Number of transactions in all blocks.
+        uint64 transactions;
+        /// keccak256 of the ranges' `blockHashes`, concatenated, oldest first.
+        bytes32 blockHashes;
+        /// Number of ranges.
+        uint64 ranges;
+        /// The key of the range program whose proofs were verified.
+        bytes32 rangeKey;
+        /// Who proved it, and may claim the reward.
+        address proverId;
+    }
+}
+
+/// The two forms in which public values leave a zkVM.
+pub trait PublicValues: Sized {
+    /// What the values are called in messages.
+    const NAME: &'static str;
+
+    /// Solidity's `abi.encode` of the struct: 32 bytes a field.
+    fn to_abi(&self) -> Vec<u8>;
+
+    /// Reads what [`to_abi`](Self::to_abi) wrote, and nothing else: no padding, no dirty bits, no bytes behind.
+    fn from_abi(bytes: &[u8]) -> Result<Self, ProgramError>;
+
+    /// keccak256 of [`to_abi`](Self::to_abi), for zkVMs that reveal 32 bytes.
+    fn commitment(&self) -> B256 {
+        keccak256(self.to_abi())
+    }
+}
+
+macro_rules! public_values {
+    ($($name:ident),*) => {$(
+        impl PublicValues for $name {
+            const NAME: &'static str = stringify!($name);
+
+            fn to_abi(&self) -> Vec<u8> {
+                self.abi_encode()
+            }
+
+            fn from_abi(bytes: &[u8]) -> Result<Self, ProgramError> {
+                let wrong = || ProgramError::PublicValues { what: Self::NAME, len: bytes.len() };
+                let values = Self::abi_decode_validate(bytes).map_err(|_| wrong())?;
+                if values.to_abi() == bytes { Ok(values) } else { Err(wrong()) }
+            }
+        }
+    )*};
+}
+
+public_values!(RangePublicValues, AggregationPublicValues);
+
+impl RangePublicValues {
+    /// Bytes of [`PublicValues::to_abi`]: 12 fields.
+    pub const ABI_LEN: usize = 12 * 32;
+}
+
+/// keccak256 of hashes one behind the other.
+pub(crate) fn hash_of_hashes<'a>(hashes: impl Iterator<Item = &'a B256>) -> B256 {
+    let mut bytes = Vec::with_capacity(32 * hashes.size_hint().0);
+    hashes.for_each(|hash| bytes.extend_from_slice(hash.as_slice()));
+    keccak256(bytes)
+}

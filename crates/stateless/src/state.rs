@@ -1,0 +1,402 @@
+//! The state that blocks execute on: the witness's tries below, what blocks read and wrote above.
+
+use crate::ancestors::Ancestors;
+use crate::error::{TrieId, WitnessError};
+use crate::input::WitnessRef;
+use crate::trie::{Child, Nodes, TrieFault};
+use alloc::vec::Vec;
+use alloy_primitives::{
+    Address, B256, KECCAK256_EMPTY, U256, keccak256,
+    map::{AddressMap, B256Map, U256Map},
+};
+use alloy_rlp::{Decodable, Encodable};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use revm::{
+    Database, DatabaseCommit,
+    bytecode::Bytecode,
+    state::{Account, AccountInfo},
+};
+
+#[derive(Debug)]
+enum Code<'a> {
+    Witness(&'a [u8]),
+    Ready(Bytecode),
+}
+
+#[derive(Debug)]
+struct Slot {
+    hashed: B256,
+    /// What blocks made of it.
+    now: U256,
+    /// What the storage trie holds.
+    in_trie: U256,
+}
+
+#[derive(Debug)]
+struct AccountEntry<'a> {
+    address: Address,
+    hashed: B256,
+    /// What blocks made of it; `None` where there is no account.
+    now: Option<AccountInfo>,
+    /// What the account trie holds.
+    in_trie: Option<TrieAccount>,
+    storage: Child<'a>,
+    slots: U256Map<Slot>,
+    /// The slots written since the last root; may name one twice.
+    written: Vec<U256>,
+    /// The storage trie's content went since the last root.
+    cleared: bool,
+    /// Listed in [`WitnessState::written`].
+    listed: bool,
+}
+
+/// A database over a witness that commits in place and computes state roots.
+#[derive(Debug)]
+pub(crate) struct WitnessState<'a> {
+    nodes: Nodes<'a>,
+    accounts_trie: Child<'a>,
+    index: AddressMap<usize>,
+    accounts: Vec<AccountEntry<'a>>,
+    /// The accounts written since the last root.
+    written: Vec<usize>,
+    codes: B256Map<Code<'a>>,
+    unused_codes: usize,
+    /// BLOCKHASH.
+    pub(crate) ancestors: Ancestors,
+    /// The first error. The executor turns errors into text; the caller takes the typed one from here.
+    pub(crate) fault: Option<WitnessError>,
+}
+
+/// What a witness holds beyond need, found when it is taken in.
+pub(crate) type Surplus = Option<WitnessError>;
+
+impl<'a> WitnessState<'a> {
+    pub(crate) fn new(root: &'a B256, witness: &WitnessRef<'a>, ancestors: Ancestors) -> (Self, Surplus) {
+        let (nodes, twice) = Nodes::new(&witness.state);
+        let mut surplus = twice.map(|hash| WitnessError::DuplicateNode { hash });
+        let mut codes = B256Map::with_capacity_and_hasher(witness.codes.len(), Default::default());
+        for code in &witness.codes {
+            let hash = keccak256(code);
+            if codes.insert(hash, Code::Witness(code)).is_some() {
+                surplus.get_or_insert(WitnessError::UnusedCode { hash });
+            }
+        }
+        let state = Self {
+            nodes,
+            accounts_trie: root_child(root),
+            index: AddressMap::default(),
+            accounts: Vec::new(),
+            written: Vec::new(),
+            unused_codes: codes.len(),
+            codes,
+            ancestors,
+            fault: None,
+        };
+        (state, surplus)
+    }
+
+    /// Errors with something in the witness that no block used.
+    pub(crate) fn check_all_used(&self) -> Result<(), WitnessError> {
+        self.nodes.check_all_used()?;
+        if self.unused_codes > 0
+            && let Some((hash, _)) = self.codes.iter().find(|(_, code)| matches!(code, Code::Witness(_)))
+        {
+            return Err(WitnessError::UnusedCode { hash: *hash });
+        }
+        self.ancestors.check_all_used()
+    }
+
+    /// The nodes that blocks used, in no particular order.
+    #[cfg(feature = "std")]
+    pub(crate) fn used_nodes(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.nodes.used()
+    }
+
+    /// Whether blocks used the code with this hash.
+    #[cfg(feature = "std")]
+    pub(crate) fn used_code(&self, hash: &B256) -> bool {
+        matches!(self.codes.get(hash), Some(Code::Ready(_)))
+    }
+
+    /// The place of an account among those known, read from the trie the first time.
+    fn load(&mut self, address: Address) -> Result<usize, WitnessError> {
+        if let Some(at) = self.index.get(&address) {
+            return Ok(*at);
+        }
+        let hashed = keccak256(address);
+        let leaf =
+            self.nodes.get(&mut self.accounts_trie, &hashed.0).map_err(|f| fault(f, TrieId::Accounts))?;
+        let malformed = || WitnessError::MalformedAccount { address };
+        let (in_trie, storage) = match leaf {
+            None => (None, Child::Empty),
+            Some(leaf) => {
+                // An account that a block wrote is in `index`, so the leaf is the witness's.
+                let mut rlp = leaf.witness().ok_or_else(malformed)?;
+                let storage_root = storage_root_of(rlp).ok_or_else(malformed)?;
+                let account = TrieAccount::decode(&mut rlp).map_err(|_| malformed())?;
+                if !rlp.is_empty() {
+                    return Err(malformed());
+                }
+                (Some(account), root_child(storage_root))
+            }
+        };
+        let now = in_trie.map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            account_id: None,
+            code: None,
+        });
+        let at = self.accounts.len();
+        self.index.insert(address, at);
+        self.accounts.push(AccountEntry {
+            address,
+            hashed,
+            now,
+            in_trie,
+            storage,
+            slots: U256Map::default(),
+            written: Vec::new(),
+            cleared: false,
+            listed: false,
+        });
+        Ok(at)
+    }
+
+    fn load_slot(&mut self, address: Address, slot: U256) -> Result<U256, WitnessError> {
+        let at = self.load(address)?;
+        let entry = &mut self.accounts[at];
+        if let Some(known) = entry.slots.get(&slot) {
+            return Ok(known.now);
+        }
+        let hashed = keccak256(slot.to_be_bytes::<32>());
+        let mut value = U256::ZERO;
+        if !entry.cleared
+            && let Some(leaf) = self
+                .nodes
+                .get(&mut entry.storage, &hashed.0)
+                .map_err(|f| fault(f, TrieId::Storage(address)))?
+        {
+            let mut rlp = leaf.as_slice();
+            value = U256::decode(&mut rlp).map_err(|_| WitnessError::MalformedSlot { address })?;
+            if !rlp.is_empty() || value.is_zero() {
+                return Err(WitnessError::MalformedSlot { address });
+            }
+        }
+        entry.slots.insert(slot, Slot { hashed, now: value, in_trie: value });
+        Ok(value)
+    }
+
+    fn load_code(&mut self, hash: B256) -> Result<Bytecode, WitnessError> {
+        if hash == KECCAK256_EMPTY {
+            return Ok(Bytecode::default());
+        }
+        let code = self.codes.get_mut(&hash).ok_or(WitnessError::MissingCode { hash })?;
+        match code {
+            Code::Ready(ready) => Ok(ready.clone()),
+            Code::Witness(raw) => {
+                let raw = alloy_primitives::Bytes::copy_from_slice(raw);
+                // Code that begins like a delegation but is none: deployed before EIP-3541, executes as legacy code.
+                let ready =
+                    Bytecode::new_raw_checked(raw.clone()).unwrap_or_else(|_| Bytecode::new_legacy(raw));
+                *code = Code::Ready(ready.clone());
+                self.unused_codes -= 1;
+                Ok(ready)
+            }
+        }
+    }
+
+    fn commit_account(&mut self, address: Address, account: Account) -> Result<(), WitnessError> {
+        if !account.is_touched() {
+            return Ok(());
+        }
+        let at = self.load(address)?;
+        let gone = account.is_selfdestructed();
+        // EIP-161: a touched account that is empty goes, with whatever storage it had.
+        let empty = !gone && !account.is_created() && account.is_empty();
+        if gone || empty {
+            let entry = &mut self.accounts[at];
+            if entry.now.is_some() || !entry.slots.is_empty() {
+                entry.clear_storage();
+                entry.now = None;
+                self.list(at);
+            }
+            return Ok(());
+        }
+        if account.is_created() {
+            self.accounts[at].clear_storage();
+        }
+        if let Some(code) = &account.info.code
+            && !code.is_empty()
+        {
+            self.codes.entry(account.info.code_hash).or_insert_with(|| Code::Ready(code.clone()));
+        }
+        for (slot, value) in &account.storage {
+            if !value.is_changed() {
+                continue;
+            }
+            let known = self.load_slot(address, *slot)?;
+            if known == value.present_value {
+                continue;
+            }
+            let entry = &mut self.accounts[at];
+            if let Some(known) = entry.slots.get_mut(slot) {
+                known.now = value.present_value;
+                entry.written.push(*slot);
+            }
+        }
+        self.accounts[at].now = Some(account.info);
+        self.list(at);
+        Ok(())
+    }
+
+    fn list(&mut self, at: usize) {
+        if !core::mem::replace(&mut self.accounts[at].listed, true) {
+            self.written.push(at);
+        }
+    }
+
+    /// Puts what was written since the last time into the tries and returns the state root.
+    ///
+    /// In each trie all writes come before all removals, so that what a removal needs of its siblings does not depend
+    /// on the order (see [`Nodes::remove`]).
+    pub(crate) fn root(&mut self) -> Result<B256, WitnessError> {
+        let mut removed = Vec::new();
+        let mut leaf = Vec::with_capacity(128);
+        for at in core::mem::take(&mut self.written) {
+            let entry = &mut self.accounts[at];
+            entry.listed = false;
+            let Some(now) = &entry.now else {
+                entry.settle_cleared();
+                if entry.in_trie.take().is_some() {
+                    removed.push(at);
+                }
+                continue;
+            };
+            let (nonce, balance, code_hash) = (now.nonce, now.balance, now.code_hash);
+            let storage_root = entry.storage_root(&mut self.nodes)?;
+            let account = TrieAccount { nonce, balance, storage_root, code_hash };
+            if entry.in_trie == Some(account) {
+                continue;
+            }
+            entry.in_trie = Some(account);
+            leaf.clear();
+            account.encode(&mut leaf);
+            self.nodes
+                .insert(&mut self.accounts_trie, &entry.hashed.0, leaf.clone())
+                .map_err(|f| fault(f, TrieId::Accounts))?;
+        }
+        for at in removed {
+            self.nodes
+                .remove(&mut self.accounts_trie, &self.accounts[at].hashed.0)
+                .map_err(|f| fault(f, TrieId::Accounts))?;
+        }
+        Ok(self.nodes.root(self.accounts_trie))
+    }
+
+    fn note<T>(&mut self, result: Result<T, WitnessError>) -> Result<T, WitnessError> {
+        if let Err(error) = &result {
+            self.fault.get_or_insert_with(|| error.clone());
+        }
+        result
+    }
+}
+
+impl<'a> AccountEntry<'a> {
+    fn clear_storage(&mut self) {
+        self.slots.clear();
+        self.written.clear();
+        self.cleared = true;
+    }
+
+    fn settle_cleared(&mut self) {
+        if core::mem::take(&mut self.cleared) {
+            self.storage = Child::Empty;
+        }
+    }
+
+    fn storage_root(&mut self, nodes: &mut Nodes<'a>) -> Result<B256, WitnessError> {
+        let was_cleared = self.cleared;
+        self.settle_cleared();
+        if self.written.is_empty() && !was_cleared {
+            return Ok(self.in_trie.map_or(EMPTY_ROOT_HASH, |account| account.storage_root));
+        }
+        let in_storage = |f| fault(f, TrieId::Storage(self.address));
+        let mut removed = Vec::new();
+        for slot in self.written.drain(..) {
+            let Some(slot) = self.slots.get_mut(&slot) else { continue };
+            if slot.now == slot.in_trie {
+                continue;
+            }
+            slot.in_trie = slot.now;
+            if slot.now.is_zero() {
+                removed.push(slot.hashed);
+                continue;
+            }
+            let mut leaf = Vec::with_capacity(33);
+            slot.now.encode(&mut leaf);
+            nodes.insert(&mut self.storage, &slot.hashed.0, leaf).map_err(in_storage)?;
+        }
+        for hashed in removed {
+            nodes.remove(&mut self.storage, &hashed.0).map_err(in_storage)?;
+        }
+        Ok(nodes.root(self.storage))
+    }
+}
+
+impl Database for WitnessState<'_> {
+    type Error = WitnessError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, WitnessError> {
+        let at = self.load(address);
+        let at = self.note(at)?;
+        Ok(self.accounts[at].now.clone())
+    }
+
+    fn code_by_hash(&mut self, code_hash: B256) -> Result<Bytecode, WitnessError> {
+        let code = self.load_code(code_hash);
+        self.note(code)
+    }
+
+    fn storage(&mut self, address: Address, index: U256) -> Result<U256, WitnessError> {
+        let value = self.load_slot(address, index);
+        self.note(value)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, WitnessError> {
+        let hash = self.ancestors.hash(number);
+        self.note(hash)
+    }
+}
+
+impl DatabaseCommit for WitnessState<'_> {
+    fn commit(&mut self, changes: AddressMap<Account>) {
+        self.commit_iter(&mut changes.into_iter());
+    }
+
+    fn commit_iter(&mut self, changes: &mut dyn Iterator<Item = (Address, Account)>) {
+        for (address, account) in changes {
+            let done = self.commit_account(address, account);
+            // The caller looks at `fault` after the block; there is no way to return it from here.
+            let _ = self.note(done);
+        }
+    }
+}
+
+fn root_child(root: &B256) -> Child<'_> {
+    if *root == EMPTY_ROOT_HASH { Child::Empty } else { Child::Hash(&root.0) }
+}
+
+fn fault(fault: TrieFault, trie: TrieId) -> WitnessError {
+    match fault {
+        TrieFault::Missing { hash, path } => WitnessError::MissingNode { hash, trie, path },
+        TrieFault::Malformed { path, reason } => WitnessError::MalformedNode { trie, path, reason },
+    }
+}
+
+/// The storage root inside the RLP of an account, borrowed: it stands 66 bytes before the end, with the code hash and
+/// its own length byte behind it.
+fn storage_root_of(rlp: &[u8]) -> Option<&B256> {
+    let root = rlp.get(rlp.len().checked_sub(65)?..rlp.len() - 33)?;
+    root.try_into().ok()
+}

@@ -1,0 +1,195 @@
+//! Hashing a trie: only what changed since the last time is encoded again.
+
+use super::node::{Child, Key, Node, Reference, nibble};
+use super::{KEY_END, Nodes};
+use alloc::vec::Vec;
+use alloy_primitives::{B256, keccak256};
+use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
+use alloy_trie::EMPTY_ROOT_HASH;
+
+impl Reference {
+    pub(super) fn inline(encoded: &[u8]) -> Self {
+        let mut rlp = [0; 31];
+        rlp[..encoded.len()].copy_from_slice(encoded);
+        Self::Inline { len: encoded.len() as u8, rlp }
+    }
+
+    /// The reference by which a parent knows a node of this encoding.
+    fn to(encoded: &[u8]) -> Self {
+        if encoded.len() < 32 { Self::inline(encoded) } else { Self::Hash(keccak256(encoded)) }
+    }
+
+    const fn length(&self) -> usize {
+        match self {
+            Self::Stale => 0,
+            Self::Hash(_) => 33,
+            Self::Inline { len, .. } => *len as usize,
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Stale => {}
+            Self::Hash(hash) => write_hash(hash.as_slice(), out),
+            Self::Inline { len, rlp } => out.put_slice(&rlp[..*len as usize]),
+        }
+    }
+}
+
+fn write_hash(hash: &[u8], out: &mut Vec<u8>) {
+    out.put_u8(EMPTY_STRING_CODE + 32);
+    out.put_slice(hash);
+}
+
+impl<'a> Nodes<'a> {
+    /// The root hash of the trie below `root`.
+    pub(crate) fn root(&mut self, root: Child<'a>) -> B256 {
+        match root {
+            Child::Empty => EMPTY_ROOT_HASH,
+            Child::Hash(hash) => B256::from(*hash),
+            Child::Node(id) => match self.refer(id, 0) {
+                Reference::Hash(hash) => hash,
+                // A root is hashed however short it is.
+                Reference::Inline { len, rlp } => keccak256(&rlp[..len as usize]),
+                Reference::Stale => B256::ZERO,
+            },
+        }
+    }
+
+    /// Appends the encodings of all decoded nodes of a trie that are referred to by hash, its root first. For a trie whose
+    /// root was just computed.
+    #[cfg(feature = "std")]
+    pub(crate) fn collect(&self, root: Child<'a>, out: &mut Vec<alloy_primitives::Bytes>) {
+        if let Child::Node(id) = root {
+            self.collect_below(id, 0, out);
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn collect_below(&self, id: u32, depth: usize, out: &mut Vec<alloy_primitives::Bytes>) {
+        if depth == 0 || matches!(self.reference(id), Reference::Hash(_)) {
+            let mut rlp = Vec::new();
+            self.encode(id, depth, &mut rlp);
+            out.push(rlp.into());
+        }
+        match self.node(id) {
+            Node::Leaf { .. } => {}
+            Node::Extension { end, child: Child::Node(below), .. } => {
+                self.collect_below(*below, *end as usize, out)
+            }
+            Node::Extension { .. } => {}
+            Node::Branch { children } => {
+                for child in children {
+                    if let Child::Node(below) = child {
+                        self.collect_below(*below, depth + 1, out);
+                    }
+                }
+            }
+        }
+    }
+
+    fn refer(&mut self, id: u32, depth: usize) -> Reference {
+        let known = self.reference(id);
+        if !matches!(known, Reference::Stale) {
+            return known;
+        }
+        match self.node(id) {
+            Node::Leaf { .. } => {}
+            Node::Extension { end, child, .. } => {
+                let (end, child) = (*end as usize, *child);
+                if let Child::Node(below) = child {
+                    self.refer(below, end);
+                }
+            }
+            Node::Branch { children } => {
+                let children = *children;
+                for child in children {
+                    if let Child::Node(below) = child {
+                        self.refer(below, depth + 1);
+                    }
+                }
+            }
+        }
+        let mut out = core::mem::take(&mut self.scratch);
+        out.clear();
+        self.encode(id, depth, &mut out);
+        let by = Reference::to(&out);
+        self.scratch = out;
+        self.set_reference(id, by);
+        by
+    }
+
+    /// Writes a node whose children all have a reference.
+    fn encode(&self, id: u32, depth: usize, out: &mut Vec<u8>) {
+        match self.node(id) {
+            Node::Leaf { key, value } => {
+                let value = value.as_slice();
+                let payload = path_length(depth, KEY_END) + value.length();
+                Header { list: true, payload_length: payload }.encode(out);
+                write_path(key, depth, KEY_END, 0x20, out);
+                value.encode(out);
+            }
+            Node::Extension { key, end, child } => {
+                let end = *end as usize;
+                let payload = path_length(depth, end) + self.child_length(child);
+                Header { list: true, payload_length: payload }.encode(out);
+                write_path(key, depth, end, 0, out);
+                self.write_child(child, out);
+            }
+            Node::Branch { children } => {
+                let payload = 1 + children.iter().map(|child| self.child_length(child)).sum::<usize>();
+                Header { list: true, payload_length: payload }.encode(out);
+                for child in children {
+                    self.write_child(child, out);
+                }
+                out.put_u8(EMPTY_STRING_CODE);
+            }
+        }
+    }
+
+    fn child_length(&self, child: &Child<'a>) -> usize {
+        match child {
+            Child::Empty => 1,
+            Child::Hash(_) => 33,
+            Child::Node(id) => self.reference(*id).length(),
+        }
+    }
+
+    fn write_child(&self, child: &Child<'a>, out: &mut Vec<u8>) {
+        match child {
+            Child::Empty => out.put_u8(EMPTY_STRING_CODE),
+            Child::Hash(hash) => write_hash(*hash, out),
+            Child::Node(id) => self.reference(*id).write(out),
+        }
+    }
+}
+
+/// The length of a path's RLP string.
+const fn path_length(from: usize, to: usize) -> usize {
+    let compact = (to - from) / 2 + 1;
+    // A single byte is its own RLP: the flag is always below 0x80.
+    if compact == 1 { 1 } else { compact + 1 }
+}
+
+/// Writes the nibbles `from..to` of a key in hex-prefix form.
+fn write_path(key: &Key, from: usize, to: usize, flag: u8, out: &mut Vec<u8>) {
+    let compact = (to - from) / 2 + 1;
+    if compact > 1 {
+        out.put_u8(EMPTY_STRING_CODE + compact as u8);
+    }
+    let mut at = from;
+    if (to - from) % 2 == 1 {
+        out.put_u8(flag | 0x10 | nibble(key, at) as u8);
+        at += 1;
+    } else {
+        out.put_u8(flag);
+    }
+    if at.is_multiple_of(2) {
+        out.put_slice(&key[at / 2..to / 2]);
+        return;
+    }
+    while at < to {
+        out.put_u8((nibble(key, at) << 4 | nibble(key, at + 1)) as u8);
+        at += 2;
+    }
+}

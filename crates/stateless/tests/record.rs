@@ -1,0 +1,79 @@
+//! Recording a block tells everything that its witness needs.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use alloy_primitives::{Address, B256, U256, keccak256};
+use common::{COINBASE, DESTROY, STORE, range, sender};
+use proofmill_stateless::{Fork, PreState, RecordError, record};
+use revm::{Database, bytecode::Bytecode, database_interface::ErasedError, state::AccountInfo};
+
+#[derive(Debug)]
+struct InMemory {
+    state: PreState,
+    reachable: bool,
+}
+
+impl InMemory {
+    fn ask(&self) -> Result<(), ErasedError> {
+        if self.reachable { Ok(()) } else { Err(ErasedError::new(std::io::Error::other("unreachable"))) }
+    }
+}
+
+impl Database for InMemory {
+    type Error = ErasedError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, ErasedError> {
+        self.ask()?;
+        Ok(self.state.get(&address).map(|account| AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: keccak256(&account.code),
+            account_id: None,
+            code: None,
+        }))
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, ErasedError> {
+        let code = self.state.values().find(|account| keccak256(&account.code) == hash);
+        Ok(Bytecode::new_raw(code.unwrap().code.clone()))
+    }
+
+    fn storage(&mut self, address: Address, index: U256) -> Result<U256, ErasedError> {
+        Ok(self
+            .state
+            .get(&address)
+            .and_then(|account| account.storage.get(&index))
+            .copied()
+            .unwrap_or_default())
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, ErasedError> {
+        Ok(B256::from(U256::from(number)))
+    }
+}
+
+#[test]
+fn a_block_is_recorded() {
+    let (_, input) = range(Fork::Prague);
+    let db = InMemory { state: common::pre_state(), reachable: true };
+    let recorded = record(&input.chain, &input.blocks[0], db).unwrap();
+    assert_eq!(recorded.gas_used, input.blocks[0].header.gas_used);
+    let touched = recorded.touched;
+    for address in [sender(), STORE, COINBASE, Address::repeat_byte(3)] {
+        assert!(touched.accounts.contains_key(&address), "{address}");
+    }
+    assert!(!touched.accounts.contains_key(&DESTROY));
+    let slots: Vec<u64> = touched.accounts[&STORE].iter().map(|slot| slot.to()).collect();
+    assert_eq!(slots, [1, 50, 0xff]);
+    assert!(touched.codes.contains(&keccak256(common::STORE_CODE)));
+    assert_eq!(touched.block_hashes, [8].into());
+}
+
+#[test]
+fn the_error_of_the_database_comes_back() {
+    let (_, input) = range(Fork::Prague);
+    let db = InMemory { state: common::pre_state(), reachable: false };
+    assert!(matches!(record(&input.chain, &input.blocks[0], db), Err(RecordError::Database(_))));
+}
