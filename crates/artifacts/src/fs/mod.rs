@@ -1,0 +1,223 @@
+//! Blobs in a folder.
+
+mod format;
+mod name;
+mod temp;
+
+use crate::{ArtifactError, ArtifactKind, ArtifactStore, Reply};
+use bytes::Bytes;
+use format::{Header, Problem};
+use proofmill_primitives::ArtifactId;
+use rustix::io::Errno;
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use temp::TempFile;
+
+pub use name::MAX_ID_LENGTH;
+
+/// Blobs in a folder, which any number of processes may use at the same time.
+///
+/// ```text
+/// <kind>/<2 digits of the id's hash>/<id, escaped>    one blob: header (length, checksum, id), then its bytes
+/// tmp/                                                blobs being written; each is locked by its writer
+/// ```
+#[derive(Clone, Debug)]
+pub struct FsArtifacts {
+    root: Arc<PathBuf>,
+}
+
+/// What [`FsArtifacts::list`] says of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name.
+    pub id: ArtifactId,
+    /// What it is.
+    pub kind: ArtifactKind,
+    /// How many bytes were stored.
+    pub length: u64,
+}
+
+impl FsArtifacts {
+    /// Opens the store in a folder, creates it where it is missing, and removes what writers that crashed left behind.
+    /// Does file I/O on the calling thread.
+    pub fn open(root: &Path) -> Result<Self, ArtifactError> {
+        fs::create_dir_all(root).map_err(io_error("create the artifact folder", root))?;
+        let root = fs::canonicalize(root).map_err(io_error("open the artifact folder", root))?;
+        for folder in ArtifactKind::ALL.map(ArtifactKind::name).into_iter().chain([temp::FOLDER]) {
+            let folder = root.join(folder);
+            fs::create_dir_all(&folder).map_err(io_error("create the folder", &folder))?;
+        }
+        sync_folder(&root).map_err(io_error("flush the folder", &root))?;
+        let swept = temp::sweep(&root).map_err(io_error("clean up the folder", &root.join(temp::FOLDER)))?;
+        if swept > 0 {
+            tracing::info!(swept, folder = %root.display(), "removed artifacts that were not written to their end");
+        }
+        Ok(Self { root: Arc::new(root) })
+    }
+
+    /// The folder, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Every blob, in no particular order. Files that are no blob, or a damaged one, are left out with a warning.
+    pub async fn list(&self) -> Result<Vec<Stored>, ArtifactError> {
+        let root = Arc::clone(&self.root);
+        blocking(move || list(&root)).await
+    }
+}
+
+impl ArtifactStore for FsArtifacts {
+    fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
+        let (root, id) = (Arc::clone(&self.root), id.clone());
+        Box::pin(blocking(move || put(&root, &id, kind, &bytes)))
+    }
+
+    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+        let (root, id) = (Arc::clone(&self.root), id.clone());
+        Box::pin(blocking(move || get(&root, &id, kind)))
+    }
+
+    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
+        let (root, id) = (Arc::clone(&self.root), id.clone());
+        Box::pin(blocking(move || exists(&root, &id, kind)))
+    }
+
+    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
+        let (root, id) = (Arc::clone(&self.root), id.clone());
+        Box::pin(blocking(move || delete(&root, &id, kind)))
+    }
+}
+
+/// Runs file I/O where it does not hold up other futures. Once begun it runs to its end, even when nobody waits any more.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ArtifactError> + Send + 'static,
+) -> Result<T, ArtifactError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime is shutting down.
+            Err(error) => Err(ArtifactError::Io {
+                doing: "use the artifact folder",
+                path: PathBuf::new(),
+                source: io::Error::other(error),
+            }),
+        },
+    }
+}
+
+fn put(root: &Path, id: &ArtifactId, kind: ArtifactKind, bytes: &[u8]) -> Result<(), ArtifactError> {
+    let target = name::path(root, id, kind)?;
+    let header = format::encode(id, kind, bytes);
+    let failed = |doing, path: &Path, source: io::Error| {
+        let full = matches!(Errno::from_io_error(&source), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG));
+        if !full {
+            return io_error(doing, path)(source);
+        }
+        let available =
+            rustix::fs::statvfs(root).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
+        let needed = (header.len() + bytes.len()) as u64;
+        ArtifactError::NoSpace { id: id.clone(), path: root.to_path_buf(), needed, available }
+    };
+    let mut temp = TempFile::create(root)
+        .map_err(|error| failed("create a file in", &root.join(temp::FOLDER), error))?;
+    temp.write(&[&header, bytes]).map_err(|error| failed("write", temp.path(), error))?;
+    let folder = target.parent().unwrap_or(root).to_path_buf();
+    if !folder.is_dir() {
+        let made = fs::create_dir_all(&folder).and_then(|()| sync_folder(folder.parent().unwrap_or(root)));
+        made.map_err(|error| failed("create the folder", &folder, error))?;
+    }
+    temp.persist(&target).map_err(|error| failed("move a finished file to", &target, error))?;
+    sync_folder(&folder).map_err(|error| failed("flush the folder", &folder, error))
+}
+
+fn get(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
+    let path = name::path(root, id, kind)?;
+    let damaged =
+        |problem: Problem| ArtifactError::Damaged { id: id.clone(), kind, detail: problem.to_string() };
+    let mut file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(ArtifactError::Missing { id: id.clone(), kind });
+        }
+        Err(error) => return Err(io_error("open", &path)(error)),
+    };
+    let mut bytes = Vec::new();
+    match file.read_to_end(&mut bytes) {
+        Ok(_) => {}
+        // A sector that cannot be read is damage; making the blob again writes it elsewhere.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => {
+            return Err(damaged(Problem::Unreadable(error)));
+        }
+        Err(error) => return Err(io_error("read", &path)(error)),
+    }
+    let start = format::verify(&bytes, id, kind).map_err(damaged)?;
+    Ok(Bytes::from(bytes).slice(start..))
+}
+
+fn exists(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<bool, ArtifactError> {
+    let path = name::path(root, id, kind)?;
+    match read_header(&path) {
+        Ok(header) => Ok(header.is_some_and(|header| header.id == *id)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(io_error("read", &path)(error)),
+    }
+}
+
+fn delete(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<(), ArtifactError> {
+    let path = name::path(root, id, kind)?;
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("delete", &path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn list(root: &Path) -> Result<Vec<Stored>, ArtifactError> {
+    let mut stored = Vec::new();
+    for kind in ArtifactKind::ALL {
+        let folder = root.join(kind.name());
+        for group in fs::read_dir(&folder).map_err(io_error("read the folder", &folder))? {
+            let group = group.map_err(io_error("read the folder", &folder))?.path();
+            if !group.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(&group).map_err(io_error("read the folder", &group))? {
+                let path = file.map_err(io_error("read the folder", &group))?.path();
+                match read_header(&path) {
+                    Ok(Some(Header { id, length })) => stored.push(Stored { id, kind, length }),
+                    // Deleted since the folder was read.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    Ok(None) => tracing::warn!(path = %path.display(), "not an artifact, or a damaged one"),
+                    Err(error) => tracing::warn!(path = %path.display(), %error, "cannot read an artifact"),
+                }
+            }
+        }
+    }
+    Ok(stored)
+}
+
+/// The header of a blob, or nothing where it is not whole.
+fn read_header(path: &Path) -> io::Result<Option<Header>> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Ok(None);
+    }
+    let mut start = Vec::with_capacity(format::MAX_HEADER);
+    Read::take(&mut file, format::MAX_HEADER as u64).read_to_end(&mut start)?;
+    Ok(format::header(&start, meta.len()))
+}
+
+fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
+    let path = path.to_path_buf();
+    move |source| ArtifactError::Io { doing, path, source }
+}
+
+fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

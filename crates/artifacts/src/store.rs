@@ -1,0 +1,50 @@
+//! What every engine can do.
+
+use crate::{ArtifactError, ArtifactKind, key};
+use bytes::Bytes;
+use proofmill_primitives::ArtifactId;
+use std::{fmt, future::Future, pin::Pin};
+
+/// What the methods of [`ArtifactStore`] return.
+pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, ArtifactError>> + Send + 'a>>;
+
+/// A place for blobs. Used as `Arc<dyn ArtifactStore>`.
+///
+/// An id comes from a client and may be any text; a store either keeps the blob under that name and no other, or refuses
+/// with [`ArtifactError::BadId`].
+pub trait ArtifactStore: fmt::Debug + Send + Sync {
+    /// Stores a blob. When this returns, it is durable, and every process sees it whole. One that was there under the
+    /// name is replaced.
+    fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()>;
+
+    /// Gives a blob as it was stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Missing`](ArtifactError::Missing) or [`Damaged`](ArtifactError::Damaged): in both cases whoever made it must
+    /// make it again.
+    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes>;
+
+    /// Whether there is such a blob, of the right length. Its bytes are not looked at: [`get`](Self::get) can still find
+    /// it damaged.
+    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool>;
+
+    /// Removes a blob. Nothing happens where there is none.
+    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()>;
+
+    /// Stores a blob under a name that follows from its bytes, unless it is there already, and gives that name.
+    fn put_content<'a>(&'a self, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ArtifactId> {
+        Box::pin(async move {
+            let id = key::content_id(&bytes);
+            match self.get(&id, kind).await {
+                Ok(there) if there == bytes => {}
+                // A damaged one is mended by storing it again.
+                Ok(_) | Err(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. }) => {
+                    self.put(&id, kind, bytes).await?;
+                }
+                Err(error) => return Err(error),
+            }
+            Ok(id)
+        })
+    }
+}

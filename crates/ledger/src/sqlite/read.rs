@@ -1,0 +1,86 @@
+//! Questions.
+
+use super::row::{self, moment, proof_columns};
+use crate::{Live, ProofFilter, ProofRecord, ProofStatus};
+use proofmill_primitives::ProofId;
+use sqlx::{Error, QueryBuilder, Sqlite, SqlitePool};
+
+pub(super) async fn load_live(pool: &SqlitePool) -> Result<Live, Error> {
+    // One transaction, so that proofs and tasks are of the same moment.
+    let mut transaction = pool.begin().await?;
+    let pending = ProofStatus::Pending.wire();
+    let proofs =
+        sqlx::query(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE p.status = ? ORDER BY p.seq"))
+            .bind(pending)
+            .fetch_all(&mut *transaction)
+            .await?;
+    let tasks = sqlx::query(
+        "SELECT t.* FROM tasks t JOIN proofs p ON p.id = t.proof WHERE p.status = ? ORDER BY t.seq",
+    )
+    .bind(pending)
+    .fetch_all(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(Live {
+        proofs: proofs.iter().map(row::proof).collect::<Result<_, _>>()?,
+        tasks: tasks.iter().map(row::task).collect::<Result<_, _>>()?,
+    })
+}
+
+pub(super) async fn proof(pool: &SqlitePool, id: &ProofId) -> Result<Option<ProofRecord>, Error> {
+    let row = sqlx::query(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE p.id = ?"))
+        .bind(id.as_str())
+        .fetch_optional(pool)
+        .await?;
+    row.as_ref().map(row::proof).transpose()
+}
+
+pub(super) async fn proof_by_content(pool: &SqlitePool, key: [u8; 32]) -> Result<Option<ProofRecord>, Error> {
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        proof_columns!(),
+        " FROM contents c JOIN proofs p ON p.id = c.proof WHERE c.key = ? AND p.status = ?"
+    ))
+    .bind(key.as_slice())
+    .bind(ProofStatus::Completed.wire())
+    .fetch_optional(pool)
+    .await?;
+    row.as_ref().map(row::proof).transpose()
+}
+
+pub(super) async fn list(pool: &SqlitePool, filter: &ProofFilter) -> Result<Vec<ProofRecord>, Error> {
+    let mut query =
+        QueryBuilder::<Sqlite>::new(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE true"));
+    if !filter.statuses.is_empty() {
+        push_any(query.push(" AND p.status"), filter.statuses.iter().map(|status| status.wire()));
+    }
+    if !filter.execution_statuses.is_empty() {
+        push_any(
+            query.push(" AND p.execution_status"),
+            filter.execution_statuses.iter().map(|status| status.wire()),
+        );
+    }
+    if let Some(deadline) = filter.minimum_deadline {
+        query.push(" AND (p.deadline IS NULL OR p.deadline >= ").push_bind(moment(deadline)).push(")");
+    }
+    if let Some(handled) = filter.handled {
+        query.push(" AND p.handled = ").push_bind(handled);
+    }
+    if let Some(scheduled_by) = &filter.scheduled_by {
+        query.push(" AND p.scheduled_by = ").push_bind(scheduled_by.as_str());
+    }
+    query.push(" ORDER BY p.created_at, p.id LIMIT ").push_bind(filter.limit.map_or(-1, i64::from));
+    query.push(" OFFSET ").push_bind(i64::from(filter.offset));
+    let rows = query.build().fetch_all(pool).await?;
+    rows.iter().map(row::proof).collect()
+}
+
+/// ` IN (…)`. A client may send the same number a million times, and a statement can bind only so many.
+fn push_any(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i32>) {
+    let numbers: std::collections::BTreeSet<_> = numbers.collect();
+    let mut list = query.push(" IN (").separated(", ");
+    for number in numbers {
+        list.push_bind(number);
+    }
+    query.push(")");
+}

@@ -1,0 +1,10 @@
+//! The ledger and the data directory, seen from outside.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod crash;
+mod data_dir;
+mod disk_full;
+mod files;
+mod model;
+mod records;
+mod semantics;
