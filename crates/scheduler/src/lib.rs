@@ -1,0 +1,47 @@
+//! Which task runs on which worker: a state machine without a clock, I/O or async. [`Scheduler::handle`] takes one
+//! [`Event`] and the [`Time`] it happened and returns the [`Action`]s that follow from it; the services around it
+//! carry them out, in order. The same events give the same actions, so that a failure is replayed from a seed.
+//!
+//! Rules: a task goes only to a worker that speaks its prover type, is of the right kind and has
+//! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
+//! changes no weight; a task is retried at most [`Config::max_retries`] times; what no present worker could ever take
+//! is diagnosed at once with the numbers.
+//!
+//! ```
+//! use proofmill_primitives::{ProofMode, ProverType, TaskKind, Weight, WorkerKind};
+//! use proofmill_scheduler::{Action, Config, Event, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
+//!
+//! let mut scheduler = Scheduler::new(Config::default());
+//! let now = Time::from_millis(0);
+//! scheduler.handle(now, Event::WorkerOpened(WorkerSpec {
+//!     id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(8), provers: vec![ProverType::Exec],
+//! })).unwrap();
+//! let actions = scheduler.handle(now, Event::ProofCreated {
+//!     proof: ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline: None },
+//!     root: TaskSpec {
+//!         id: "t".into(), proof: "p".into(), kind: TaskKind::Controller, weight: Weight::gb(4),
+//!         parent: None, inputs: vec![], outputs: vec![], metadata: "{}".into(), requester: String::new(),
+//!     },
+//! }).unwrap();
+//! assert!(actions.iter().any(|action| matches!(action, Action::Assign { .. })));
+//! ```
+
+mod action;
+mod assign;
+mod config;
+mod event;
+mod fleet;
+mod proof;
+mod query;
+mod queue;
+mod reserve;
+mod restore;
+mod scheduler;
+mod transition;
+mod worker;
+
+pub use action::{Action, Diagnosis, ProofState, TaskState};
+pub use config::{Config, Policy, UnknownPolicy};
+pub use event::{Event, ProofSpec, Refused, TaskSpec, Time, WorkerSpec};
+pub use query::{Counts, Stats, WorkerStatus};
+pub use scheduler::Scheduler;

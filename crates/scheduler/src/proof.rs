@@ -1,0 +1,148 @@
+//! What the scheduler remembers of a proof and of a task, and of those that have ended.
+
+use crate::{
+    Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
+    queue::{LineKey, TaskTurn},
+    worker::{Load, Want, gb},
+};
+use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    pub(crate) spec: ProofSpec,
+    pub(crate) created: Time,
+    /// In the order of creation.
+    pub(crate) number: u64,
+    pub(crate) tasks: Vec<TaskId>,
+    pub(crate) counts: BTreeMap<TaskKind, Counts>,
+    /// How many tasks wait of each sort: what a diagnosis has to look at.
+    pub(crate) waiting: BTreeMap<(TaskKind, Weight), usize>,
+    /// What its running controllers weigh, by worker.
+    pub(crate) controllers: BTreeMap<WorkerId, u64>,
+    /// What its running CPU tasks weigh.
+    pub(crate) running_cpu: u64,
+    /// What its running GPU tasks weigh.
+    pub(crate) running_gpu: u64,
+    pub(crate) diagnosis: Option<Diagnosis>,
+}
+
+impl Proof {
+    pub(crate) fn new(spec: ProofSpec, created: Time, number: u64) -> Self {
+        Self {
+            spec,
+            created,
+            number,
+            tasks: Vec::new(),
+            counts: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            controllers: BTreeMap::new(),
+            running_cpu: 0,
+            running_gpu: 0,
+            diagnosis: None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) spec: TaskSpec,
+    pub(crate) state: TaskState,
+    pub(crate) prover: ProverType,
+    /// In the order of creation.
+    pub(crate) number: u64,
+    pub(crate) proof_number: u64,
+    /// Where it was tried and failed. Changes only while it does not wait.
+    pub(crate) avoid: BTreeSet<WorkerId>,
+    /// Since when it waits.
+    pub(crate) queued: Time,
+    /// Since when it is first in line and sees others go before it.
+    pub(crate) overtaken: Option<Time>,
+    /// When its worker was last known to have it, or it was sent there.
+    pub(crate) confirmed: Time,
+    /// Whether its worker is only known from before a restart to have it.
+    pub(crate) restored: bool,
+    /// From whom it was taken because the worker was silent about it, and its retries before that.
+    pub(crate) lost_by: Option<(WorkerId, u32)>,
+}
+
+impl Task {
+    pub(crate) fn new(spec: TaskSpec, prover: ProverType, numbers: (u64, u64), now: Time) -> Self {
+        let (proof_number, number) = numbers;
+        Self {
+            spec,
+            state: TaskState::Pending { retries: 0, last_failure: None },
+            prover,
+            number,
+            proof_number,
+            avoid: BTreeSet::new(),
+            queued: now,
+            overtaken: None,
+            confirmed: now,
+            restored: false,
+            lost_by: None,
+        }
+    }
+
+    /// `None` for a mark, which nobody is given.
+    pub(crate) fn want(&self) -> Option<Want> {
+        Want::new(self.prover, self.spec.kind, self.spec.weight)
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        Load { weight: gb(self.spec.weight), lane: crate::worker::Lane::of(self.spec.kind) }
+    }
+
+    pub(crate) fn line(&self) -> Option<LineKey> {
+        let avoided =
+            Some((self.proof_number, self.avoid.clone())).filter(|(_, workers)| !workers.is_empty());
+        Some(LineKey { want: self.want()?, avoided })
+    }
+
+    pub(crate) const fn turn(&self) -> TaskTurn {
+        TaskTurn::new(self.spec.kind, self.number)
+    }
+
+    /// Its worker, where it runs.
+    pub(crate) const fn worker(&self) -> Option<&WorkerId> {
+        match &self.state {
+            TaskState::Running { worker, .. } => Some(worker),
+            _ => None,
+        }
+    }
+
+    pub(crate) const fn retries(&self) -> u32 {
+        match self.state {
+            TaskState::Pending { retries, .. } | TaskState::Running { retries, .. } => retries,
+            TaskState::Succeeded | TaskState::Failed { .. } => 0,
+        }
+    }
+}
+
+/// The tasks of proofs that ended lately, so that a worker that still has one can be told to stop, and its late result
+/// is no error. Bounded: the oldest are forgotten.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ended {
+    proofs: BTreeMap<TaskId, ProofId>,
+    order: VecDeque<TaskId>,
+}
+
+impl Ended {
+    /// Some ten MB; a few of the largest proofs, or hours of small ones.
+    const CAPACITY: usize = 65_536;
+
+    pub(crate) fn insert(&mut self, task: TaskId, proof: ProofId) {
+        if self.proofs.insert(task.clone(), proof).is_none() {
+            self.order.push_back(task);
+        }
+        while self.order.len() > Self::CAPACITY {
+            if let Some(oldest) = self.order.pop_front() {
+                self.proofs.remove(&oldest);
+            }
+        }
+    }
+
+    pub(crate) fn proof_of(&self, task: &TaskId) -> Option<&ProofId> {
+        self.proofs.get(task)
+    }
+}

@@ -1,0 +1,139 @@
+//! So that nothing waits forever: workers kept free for tasks that lighter ones overtake, and controllers put back
+//! where they block each other.
+//!
+//! *Overtaken*: a task that is next by the policy but does not fit anywhere sees lighter tasks go before it. After
+//! [`Config::reserve_after`](crate::Config) of that, the worker that comes closest is kept free of other tasks until
+//! it fits, there or elsewhere.
+//!
+//! *Blocked*: controllers hold memory while they wait for other tasks, so several proofs can fill a worker with
+//! controllers none of which can ever end. A task that has waited [`Config::reserve_after`](crate::Config) and would
+//! not fit even if everything but controllers had ended gets a worker where the controllers of younger proofs, and of
+//! proofs that cannot go on anyway, are put back in the queue, without counting a try. The oldest proof's never are:
+//! so there is always one that advances.
+//!
+//! At most one worker is kept in each half of each prover type, for the oldest proof in need.
+
+use crate::{
+    Action, Scheduler, Time,
+    transition::Tally,
+    worker::{Lane, Want, Worker},
+};
+use proofmill_primitives::{TaskId, WorkerId};
+use std::{cmp::Reverse, collections::BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Need {
+    Blocked,
+    Overtaken,
+}
+
+impl Scheduler {
+    /// Decides anew which workers are kept for whom.
+    pub(crate) fn reserve(&mut self, now: Time, actions: &mut Vec<Action>) {
+        for worker in std::mem::take(&mut self.reserved).into_values() {
+            self.workers.reserve(&worker, None);
+            self.pending_work.rematch = true;
+        }
+        let mut served = BTreeSet::new();
+        for (_, id, need) in self.needy(now) {
+            let Some(task) = self.tasks.get(&id) else { continue };
+            let Some(want) = task.want() else { continue };
+            if served.contains(&(want.prover, want.capability)) {
+                continue;
+            }
+            let Some(worker) = self.candidate(&id, &want, need) else { continue };
+            served.insert((want.prover, want.capability));
+            self.workers.reserve(&worker, Some(id.clone()));
+            self.reserved.insert(id.clone(), worker.clone());
+            self.pending_work.rematch = true;
+            if need == Need::Blocked {
+                self.put_back_controllers(now, &id, &want, &worker, actions);
+            }
+        }
+    }
+
+    /// Who needs a worker of its own, the oldest proof first.
+    fn needy(&self, now: Time) -> Vec<((u64, u64), TaskId, Need)> {
+        let due = |since: Time| now.since(since) >= self.config.reserve_after;
+        let mut needy = Vec::new();
+        for (key, line) in self.queues.lines() {
+            if let Some(id) = line.oldest()
+                && let Some(task) = self.tasks.get(id)
+                && due(task.queued)
+                && !self.workers.clears_by_itself(&key.want, self.avoided(key, task))
+            {
+                needy.push(((task.proof_number, task.number), id.clone(), Need::Blocked));
+            }
+            if let Some((_, id)) = line.head()
+                && let Some(task) = self.tasks.get(id)
+                && task.overtaken.is_some_and(due)
+            {
+                needy.push(((task.proof_number, task.number), id.clone(), Need::Overtaken));
+            }
+        }
+        needy.sort();
+        needy
+    }
+
+    /// The worker where it takes least until the task fits. Looks at all of them: this is not on the way of each task,
+    /// but happens at most once a tick for each task in need.
+    fn candidate(&self, id: &TaskId, want: &Want, need: Need) -> Option<WorkerId> {
+        let task = self.tasks.get(id)?;
+        let key = task.line()?;
+        let avoided = self.avoided(&key, task);
+        let put_back = |worker: &Worker| match need {
+            Need::Overtaken => 0,
+            Need::Blocked => self.movable(id, worker).into_iter().map(|(_, _, weight)| weight).sum(),
+        };
+        let workers = self.workers.iter().filter(|(id, worker)| {
+            worker.could(want)
+                && worker.reserved_for.is_none()
+                && !avoided.contains(*id)
+                && self.workers.clears(worker, want, put_back(worker))
+        });
+        workers.min_by_key(|(_, worker)| Reverse(worker.free())).map(|(id, _)| id.clone())
+    }
+
+    /// The controllers on a worker that may be put back for a task, those whose loss matters least first: the controllers
+    /// of proofs that cannot go on, then of the youngest.
+    fn movable(&self, id: &TaskId, worker: &Worker) -> Vec<((bool, Reverse<u64>), TaskId, u64)> {
+        let Some(task) = self.tasks.get(id) else { return Vec::new() };
+        let lane = Lane::of(task.spec.kind);
+        let controllers = worker.tasks.iter().filter(|(_, load)| load.lane == Lane::Controller);
+        let mut movable: Vec<_> = controllers
+            .filter_map(|(id, load)| {
+                let controller = self.tasks.get(id)?;
+                let proof = self.proofs.get(&controller.spec.proof)?;
+                let goes_on = proof.diagnosis.is_none();
+                let other = proof.number != task.proof_number;
+                let younger = proof.number > task.proof_number;
+                // A controller must not push out another that can go on: both would only have started over.
+                let yields = other && (!goes_on || younger && lane == Lane::Work);
+                yields.then(|| ((goes_on, Reverse(controller.number)), id.clone(), load.weight))
+            })
+            .collect();
+        movable.sort();
+        movable
+    }
+
+    fn put_back_controllers(
+        &mut self,
+        now: Time,
+        id: &TaskId,
+        want: &Want,
+        worker: &WorkerId,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let cause =
+            format!("put back so that {} {id} of the proof {} can run", task.spec.kind, task.spec.proof);
+        let Some(host) = self.workers.get(worker) else { return };
+        for (_, controller, _) in self.movable(id, host) {
+            if self.workers.get(worker).is_some_and(|host| self.workers.clears(host, want, 0)) {
+                break;
+            }
+            self.give_back(now, &controller, cause.clone(), Tally::Free, actions);
+            self.withdraw(worker, &controller, actions);
+        }
+    }
+}

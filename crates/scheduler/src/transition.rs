@@ -1,0 +1,242 @@
+//! How tasks and proofs change state. Every index and sum changes here, with the state that it depends on.
+
+use crate::{
+    Action, Policy, ProofState, Scheduler, TaskState, Time,
+    queue::{GroupTurn, ProofTurn},
+    worker::Lane,
+};
+use proofmill_primitives::{Capability, ProofId, TaskId, WorkerId};
+use std::{collections::btree_map::Entry, sync::Arc};
+
+/// Whether a try that came to nothing counts against the task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tally {
+    /// It does, and the task avoids the worker from now on.
+    Counts,
+    /// The task had no part in it.
+    Free,
+}
+
+impl Scheduler {
+    /// What a worker that leaves in good order gives back does not count against the task.
+    pub(crate) fn tally(&self, worker: &WorkerId) -> Tally {
+        match self.workers.present(worker) {
+            Some(worker) if !worker.draining => Tally::Counts,
+            _ => Tally::Free,
+        }
+    }
+
+    /// Changes a task's state and says so.
+    pub(crate) fn set_state(&mut self, now: Time, id: &TaskId, state: TaskState, actions: &mut Vec<Action>) {
+        self.leave(id);
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        task.overtaken = None;
+        match state {
+            TaskState::Pending { .. } => task.queued = now,
+            TaskState::Running { .. } => {
+                task.confirmed = now;
+                task.restored = false;
+                task.lost_by = None;
+            }
+            TaskState::Succeeded | TaskState::Failed { .. } => {}
+        }
+        let proof = task.spec.proof.clone();
+        actions.push(Action::TaskChanged { proof, task: id.clone(), state: state.clone() });
+        self.enter(id, state);
+    }
+
+    /// Takes a task that runs from its worker, to be tried again, or to fail its proof where that was the last try.
+    pub(crate) fn give_back(
+        &mut self,
+        now: Time,
+        id: &TaskId,
+        cause: String,
+        tally: Tally,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let TaskState::Running { worker, retries, .. } = &task.state else { return };
+        let (worker, mut retries) = (worker.clone(), *retries);
+        if tally == Tally::Counts {
+            if retries >= self.config.max_retries {
+                let tries = u64::from(retries) + 1;
+                let kind = task.spec.kind;
+                let cause = format!("{kind} {id} failed {tries} times, the last time on {worker}: {cause}");
+                return self.fail_task(now, id, cause, actions);
+            }
+            retries += 1;
+            task.avoid.insert(worker);
+        }
+        self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(cause) }, actions);
+    }
+
+    pub(crate) fn fail_task(&mut self, now: Time, id: &TaskId, cause: String, actions: &mut Vec<Action>) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let proof = task.spec.proof.clone();
+        self.set_state(now, id, TaskState::Failed { cause: cause.clone() }, actions);
+        self.end_proof(&proof, ProofState::Failed { cause }, actions);
+    }
+
+    /// Tells a worker that its work is not wanted, if there is a way to tell it.
+    pub(crate) fn withdraw(&self, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
+        let proof = self.tasks.get(id).map(|task| &task.spec.proof).or_else(|| self.ended.proof_of(id));
+        if let Some(proof) = proof.filter(|_| self.workers.present(worker).is_some()) {
+            actions.push(Action::Withdraw { worker: worker.clone(), proof: proof.clone(), task: id.clone() });
+        }
+    }
+
+    /// Ends a proof and forgets it. Nothing happens where it is not active.
+    pub(crate) fn end_proof(&mut self, id: &ProofId, state: ProofState, actions: &mut Vec<Action>) {
+        let Some(proof) = self.proofs.get(id) else { return };
+        actions.push(Action::ProofChanged { proof: id.clone(), state });
+        if let Some(deadline) = proof.spec.deadline {
+            self.deadlines.remove(&(deadline, id.clone()));
+        }
+        let tasks = proof.tasks.clone();
+        for task in &tasks {
+            self.leave(task);
+            if let Some(holder) = self.tasks.get(task).and_then(|task| task.worker().cloned()) {
+                self.withdraw(&holder, task, actions);
+            }
+        }
+        // Only now: leaving moves the proof's other tasks in the queues.
+        for task in tasks {
+            self.tasks.remove(&task);
+            self.ended.insert(task, id.clone());
+        }
+        self.proofs.remove(id);
+        self.pending_work.proofs.remove(id);
+    }
+
+    /// Undoes what [`Scheduler::enter`] did for the state that the task is in.
+    pub(crate) fn leave(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        let Some(proof) = self.proofs.get_mut(&task.spec.proof) else { return };
+        let counts = proof.counts.entry(task.spec.kind).or_default();
+        let (capability, load) = (task.spec.kind.needs(), task.load());
+        match &task.state {
+            TaskState::Pending { .. } => {
+                counts.pending -= 1;
+                self.pending_work.proofs.insert(task.spec.proof.clone());
+                if let Entry::Occupied(mut waiting) = proof.waiting.entry((task.spec.kind, task.spec.weight))
+                {
+                    *waiting.get_mut() -= 1;
+                    if *waiting.get() == 0 {
+                        waiting.remove();
+                    }
+                }
+                if let (Some(line), Some((group, proof))) = (task.line(), self.turn(&task.spec.proof)) {
+                    let turn = task.turn();
+                    self.queues.remove(&line, (&group, &proof, &turn));
+                }
+                if let Some(worker) = self.reserved.remove(id) {
+                    self.workers.reserve(&worker, None);
+                    self.pending_work.rematch = true;
+                }
+            }
+            TaskState::Running { worker, since, .. } => {
+                counts.running -= 1;
+                self.workers.release(worker, id);
+                self.running.remove(&(*since, id.clone()));
+                self.pending_work.rematch = true;
+                if load.lane == Lane::Controller
+                    && let Entry::Occupied(mut held) = proof.controllers.entry(worker.clone())
+                {
+                    *held.get_mut() -= load.weight;
+                    if *held.get() == 0 {
+                        held.remove();
+                    }
+                    self.pending_work.proofs.insert(task.spec.proof.clone());
+                }
+                match capability {
+                    Capability::Gpu => {
+                        let proof = task.spec.proof.clone();
+                        self.reshare(&proof, |weight| *weight -= load.weight);
+                    }
+                    _ => proof.running_cpu -= load.weight,
+                }
+            }
+            TaskState::Succeeded => counts.succeeded -= 1,
+            TaskState::Failed { .. } => {}
+        }
+    }
+
+    /// Puts a task that has left its state into another one.
+    pub(crate) fn enter(&mut self, id: &TaskId, state: TaskState) {
+        let Some(task) = self.tasks.get_mut(id) else { return };
+        let Some(proof) = self.proofs.get_mut(&task.spec.proof) else { return };
+        task.state = state;
+        let counts = proof.counts.entry(task.spec.kind).or_default();
+        let (capability, load) = (task.spec.kind.needs(), task.load());
+        match &task.state {
+            TaskState::Pending { .. } => {
+                counts.pending += 1;
+                let Some(line) = task.line() else { return };
+                *proof.waiting.entry((task.spec.kind, task.spec.weight)).or_default() += 1;
+                self.pending_work.proofs.insert(task.spec.proof.clone());
+                self.pending_work.rematch = true;
+                let (task_turn, proof) = (task.turn(), task.spec.proof.clone());
+                if let Some((group, proof)) = self.turn(&proof) {
+                    self.queues.push(line, (group, proof, task_turn), id.clone());
+                }
+            }
+            TaskState::Running { worker, since, .. } => {
+                counts.running += 1;
+                self.workers.hold(worker, id.clone(), load, task.confirmed);
+                self.running.insert((*since, id.clone()));
+                if load.lane == Lane::Controller {
+                    *proof.controllers.entry(worker.clone()).or_default() += load.weight;
+                    self.pending_work.proofs.insert(task.spec.proof.clone());
+                }
+                match capability {
+                    Capability::Gpu => {
+                        let proof = task.spec.proof.clone();
+                        self.reshare(&proof, |weight| *weight += load.weight);
+                    }
+                    _ => proof.running_cpu += load.weight,
+                }
+            }
+            TaskState::Succeeded => counts.succeeded += 1,
+            TaskState::Failed { .. } => {}
+        }
+    }
+
+    /// Where a proof's tasks stand by the policy.
+    fn turn(&self, id: &ProofId) -> Option<(GroupTurn, ProofTurn)> {
+        let proof = self.proofs.get(id)?;
+        let nobody = || GroupTurn { share: 0, requester: Arc::from("") };
+        let (group, major) = match self.config.policy {
+            Policy::Fifo => (nobody(), 0),
+            Policy::Deadline => (nobody(), proof.spec.deadline.map_or(u64::MAX, Time::as_millis)),
+            Policy::Balanced => {
+                let requester = proof.spec.requester.as_str();
+                let share = self.shares.get(requester).copied().unwrap_or(0);
+                (GroupTurn { share, requester: Arc::from(requester) }, proof.running_gpu)
+            }
+        };
+        Some((group, ProofTurn { major, number: proof.number }))
+    }
+
+    /// Changes what a proof's running GPU tasks weigh, and its place in the queues where the policy goes by that.
+    fn reshare(&mut self, id: &ProofId, change: impl Fn(&mut u64)) {
+        let balanced = self.config.policy == Policy::Balanced;
+        let before = self.turn(id).filter(|_| balanced);
+        let Some(proof) = self.proofs.get_mut(id) else { return };
+        change(&mut proof.running_gpu);
+        match self.shares.entry(proof.spec.requester.clone()) {
+            Entry::Occupied(mut share) => {
+                change(share.get_mut());
+                if *share.get() == 0 {
+                    share.remove();
+                }
+            }
+            Entry::Vacant(share) => change(share.insert(0)),
+        }
+        if let Some((old_group, old_proof)) = before
+            && let Some((group, proof)) = self.turn(id)
+        {
+            self.queues.move_group(&old_group, &group);
+            self.queues.move_proof(&group, &old_proof, proof);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Each rule of the scheduler in a scene of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod failure;
+mod lifecycle;
+mod order;
+mod placement;
+mod restart;
+mod scene;

@@ -1,0 +1,408 @@
+//! Clients, controllers, workers and a network that lose and repeat things, around one scheduler.
+
+use crate::{
+    Rng, Story,
+    check::{self, Ledger},
+};
+use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_scheduler::{
+    Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
+    WorkerSpec,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+/// A worker process as it really is.
+pub(crate) struct Process {
+    pub(crate) spec: WorkerSpec,
+    pub(crate) linked: bool,
+    /// Whether the present coordinator knows it.
+    pub(crate) open: bool,
+    pub(crate) draining: bool,
+    pub(crate) holds: BTreeSet<TaskId>,
+    /// Finished, but the coordinator was not reached.
+    pub(crate) unsent: Vec<TaskId>,
+}
+
+pub(crate) struct World {
+    pub(crate) rng: Rng,
+    pub(crate) story: Story,
+    pub(crate) config: Config,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) ledger: Ledger,
+    pub(crate) now: u64,
+    pub(crate) processes: BTreeMap<WorkerId, Process>,
+    pub(crate) born: u64,
+    pub(crate) calm: bool,
+}
+
+impl World {
+    pub(crate) fn new(rng: Rng, policy: Policy) -> Self {
+        let config = Config { policy, task_timeout: Duration::from_secs(300), ..Config::default() };
+        Self {
+            rng,
+            story: Story::default(),
+            config,
+            scheduler: Scheduler::new(config),
+            ledger: Ledger::default(),
+            now: 1_000_000,
+            processes: BTreeMap::new(),
+            born: 0,
+            calm: false,
+        }
+    }
+
+    pub(crate) fn time(&self) -> Time {
+        Time::from_millis(self.now)
+    }
+
+    /// Hands an event over, carries out what follows, and checks everything.
+    pub(crate) fn tell(&mut self, event: Event) -> Result<(), Refused> {
+        self.story.events += 1;
+        if let Event::ProofCreated { proof, .. } = &event {
+            self.ledger.asked = Some((proof.clone(), self.time()));
+        }
+        let before = (self.story.events % 16 == 0).then(|| format!("{:?}", self.scheduler));
+        let actions = match self.scheduler.handle(self.time(), event.clone()) {
+            Ok(actions) => actions,
+            Err(refused) => {
+                self.story.refused += 1;
+                if let Some(before) = before {
+                    assert_eq!(before, format!("{:?}", self.scheduler), "refused {event:?} but changed");
+                }
+                return Err(refused);
+            }
+        };
+        for action in &actions {
+            self.ledger.apply(action, &self.config);
+            self.carry_out(action);
+            let mut hasher = DefaultHasher::new();
+            (self.story.digest, format!("{action:?}")).hash(&mut hasher);
+            self.story.digest = hasher.finish();
+        }
+        self.story.actions += actions.len() as u64;
+        check::check(&self.scheduler, &self.ledger);
+        self.check_batch(&actions);
+        Ok(())
+    }
+
+    fn check_batch(&self, actions: &[Action]) {
+        let present: BTreeMap<_, _> =
+            self.scheduler.workers().map(|worker| (worker.spec.id.clone(), worker)).collect();
+        for action in actions {
+            match action {
+                Action::Assign { worker, task } => {
+                    let Some(worker) = present.get(worker) else { continue };
+                    assert!(worker.current <= worker.spec.max_weight, "{task:?} overloads {worker:?}");
+                    assert!(
+                        worker.spec.kind.can(task.kind.needs()) && !worker.draining,
+                        "{task:?} on {worker:?}"
+                    );
+                    let prover = self.ledger.proofs[&task.proof].0.prover;
+                    assert!(worker.spec.provers.contains(&prover), "{task:?} on {worker:?}");
+                }
+                Action::Withdraw { worker, .. } => {
+                    assert!(present.contains_key(worker), "nobody to tell: {action:?}")
+                }
+                Action::WorkerLost { worker, .. } => {
+                    assert!(!present.contains_key(worker), "{worker} is still there")
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action) {
+        match action {
+            Action::Assign { worker, task } => {
+                let lost = !self.calm && self.rng.percent(4);
+                if let Some(process) = self.processes.get_mut(worker)
+                    && process.linked
+                    && !lost
+                {
+                    process.holds.insert(task.id.clone());
+                }
+            }
+            Action::Withdraw { worker, task, .. } => {
+                let lost = !self.calm && self.rng.percent(4);
+                if let Some(process) = self.processes.get_mut(worker)
+                    && process.linked
+                    && !lost
+                {
+                    process.holds.remove(task);
+                }
+            }
+            Action::ProofChanged { state, .. } => match state {
+                ProofState::Completed => self.story.completed += 1,
+                ProofState::Failed { .. } => self.story.failed += 1,
+                ProofState::Active | ProofState::Cancelled => {}
+            },
+            Action::TaskChanged { state: TaskState::Pending { last_failure: Some(cause), .. }, .. } => {
+                self.story.put_back += u64::from(cause.starts_with("put back"));
+            }
+            Action::WorkerLost { .. } => self.story.lost += 1,
+            Action::Diagnosed { .. } => self.story.diagnosed += 1,
+            Action::TaskChanged { .. } | Action::TaskAdded(_) => {}
+        }
+    }
+
+    /// One thing that happens while anything may.
+    pub(crate) fn step(&mut self) {
+        match self.rng.below(100) {
+            0..6 => self.ask(),
+            6..12 => self.start_worker(),
+            12..30 => self.tick(),
+            30..45 => self.heartbeats(),
+            45..62 => self.finish_something(),
+            62..78 => self.controllers(),
+            78..81 => self.crash(),
+            81..85 => self.toggle_link(),
+            85..87 => self.drain(),
+            87..90 => self.fail_something(),
+            90..92 => self.restart(),
+            92..94 => self.resize(),
+            94 => self.jump(),
+            95 => self.cancel(),
+            _ => self.babble(),
+        }
+    }
+
+    /// From now on nothing breaks and time goes on evenly: everything must come to its end.
+    pub(crate) fn calm(&mut self) {
+        self.calm = true;
+        for id in self.processes.keys().cloned().collect::<Vec<_>>() {
+            let process = self.processes.get_mut(&id).unwrap();
+            process.linked = true;
+            if process.draining {
+                self.processes.remove(&id);
+                self.tell(Event::WorkerGone { worker: id }).unwrap();
+            }
+        }
+        // Just enough for the largest wrap beside its controller.
+        let provers = ProverType::ALL.to_vec();
+        let spec =
+            WorkerSpec { id: "rescue".into(), kind: WorkerKind::All, max_weight: Weight::gb(36), provers };
+        self.open(spec);
+        let began = self.now;
+        while self.scheduler.proofs().next().is_some() {
+            self.now += 5_000;
+            self.tell(Event::Tick).unwrap();
+            self.heartbeats();
+            self.controllers();
+            for _ in 0..6 {
+                self.finish_something();
+            }
+            let waiting = || format!("{:?}", self.ledger.live_tasks().collect::<Vec<_>>());
+            assert!(self.now - began < 15_000_000, "no end in sight: {}", waiting());
+        }
+        self.story.longest_end = (self.now - began) / 1_000;
+        // All was given back.
+        for _ in 0..3 {
+            self.now += 5_000;
+            self.heartbeats();
+        }
+        assert!(
+            self.scheduler.workers().all(|worker| worker.current == Weight::ZERO && worker.tasks.is_empty())
+        );
+        assert!(
+            self.processes.values().all(|process| process.holds.is_empty()),
+            "somebody works on what has ended"
+        );
+    }
+
+    fn ask(&mut self) {
+        if self.scheduler.proofs().count() >= 5 {
+            return;
+        }
+        self.born += 1;
+        let id = ProofId::new(format!("p{:03}", self.born));
+        let prover = *self.rng.pick(&ProverType::ALL).unwrap();
+        let requester = format!("r{}", self.rng.below(3));
+        let deadline = self.rng.percent(30).then(|| Time::from_millis(self.now + self.rng.below(400_000)));
+        let root = self.task(&id, "root", TaskKind::Controller, 4, &requester);
+        let proof = ProofSpec { id, prover, requester, deadline };
+        self.tell(Event::ProofCreated { proof, root }).unwrap();
+    }
+
+    fn task(&self, proof: &ProofId, name: &str, kind: TaskKind, weight: u32, requester: &str) -> TaskSpec {
+        TaskSpec {
+            id: TaskId::new(format!("{proof}-{name}")),
+            proof: proof.clone(),
+            kind,
+            weight: Weight::gb(weight),
+            parent: None,
+            inputs: vec![],
+            outputs: vec![],
+            metadata: String::new(),
+            requester: requester.to_owned(),
+        }
+    }
+
+    pub(crate) fn open(&mut self, spec: WorkerSpec) {
+        let id = spec.id.clone();
+        self.tell(Event::WorkerOpened(spec.clone())).unwrap();
+        let process = self.processes.entry(id).or_insert(Process {
+            spec: spec.clone(),
+            linked: true,
+            open: true,
+            draining: false,
+            holds: BTreeSet::new(),
+            unsent: Vec::new(),
+        });
+        (process.spec, process.open) = (spec, true);
+    }
+
+    /// A new worker, or one whose id was used before: it starts with nothing.
+    fn start_worker(&mut self) {
+        if self.processes.len() >= 5 {
+            return;
+        }
+        let id = WorkerId::new(format!("w{}", self.rng.below(8)));
+        if self.processes.contains_key(&id) {
+            return;
+        }
+        let kind =
+            *self.rng.pick(&[WorkerKind::Cpu, WorkerKind::Gpu, WorkerKind::All, WorkerKind::All]).unwrap();
+        let max_weight = Weight::gb(*self.rng.pick(&[4, 8, 8, 12, 16, 24, 36, 40]).unwrap());
+        let provers = match self.rng.below(4) {
+            0 => vec![ProverType::Exec],
+            1 => vec![ProverType::OpenVm, ProverType::OpenVm],
+            _ => ProverType::ALL.to_vec(),
+        };
+        self.open(WorkerSpec { id, kind, max_weight, provers });
+    }
+
+    fn tick(&mut self) {
+        self.now += 200 + self.rng.below(9_000);
+        self.tell(Event::Tick).unwrap();
+    }
+
+    fn heartbeats(&mut self) {
+        for id in self.processes.keys().cloned().collect::<Vec<_>>() {
+            let process = &self.processes[&id];
+            if !process.linked {
+                continue;
+            }
+            let mut active: Vec<_> = process.holds.iter().cloned().collect();
+            active.extend(active.first().cloned());
+            let spec = process.spec.clone();
+            if !process.open
+                || self.tell(Event::Heartbeat { worker: id.clone(), active: active.clone() }).is_err()
+            {
+                self.open(spec);
+                self.tell(Event::Heartbeat { worker: id.clone(), active }).unwrap();
+                if self.processes[&id].draining {
+                    self.tell(Event::WorkerDraining { worker: id.clone() }).unwrap();
+                }
+            }
+            // What a coordinator owes its workers after a restart: tasks that nobody knows any more are to be stopped.
+            let scheduler = &self.scheduler;
+            self.processes.get_mut(&id).unwrap().holds.retain(|task| scheduler.task(task).is_some());
+            for task in std::mem::take(&mut self.processes.get_mut(&id).unwrap().unsent) {
+                self.complete(&id, &task);
+            }
+            let process = &self.processes[&id];
+            if process.draining && process.holds.is_empty() && self.rng.percent(50) {
+                self.processes.remove(&id);
+                self.tell(Event::WorkerGone { worker: id.clone() }).unwrap();
+                self.tell(Event::WorkerGone { worker: id }).unwrap();
+            }
+        }
+    }
+
+    fn complete(&mut self, worker: &WorkerId, task: &TaskId) {
+        let completed = || Event::TaskCompleted { worker: worker.clone(), task: task.clone() };
+        self.report(completed(), task);
+        if !self.calm && self.rng.percent(10) {
+            self.report(completed(), task);
+        }
+    }
+
+    /// What a worker says of a task is refused only where a restart has left nothing of the task.
+    pub(crate) fn report(&mut self, event: Event, task: &TaskId) {
+        if let Err(refused) = self.tell(event) {
+            assert_eq!(refused, Refused::NoSuchTask(task.clone()));
+            assert!(self.ledger.task(task).is_none() && self.story.restarts > 0, "{task} is known");
+        }
+    }
+
+    /// Some task on some worker that does not wait for others.
+    pub(crate) fn some_work(&mut self) -> Option<(WorkerId, TaskId)> {
+        let work: Vec<_> = self
+            .processes
+            .iter()
+            .flat_map(|(id, process)| process.holds.iter().map(move |task| (id, task)))
+            .collect();
+        let work: Vec<_> = work.into_iter().filter(|(_, task)| !task.as_str().ends_with("root")).collect();
+        self.rng.pick(&work).map(|(worker, task)| ((*worker).clone(), (*task).clone()))
+    }
+
+    fn finish_something(&mut self) {
+        let Some((worker, task)) = self.some_work() else { return };
+        let process = self.processes.get_mut(&worker).unwrap();
+        process.holds.remove(&task);
+        match process.linked {
+            true => self.complete(&worker, &task),
+            false => process.unsent.push(task),
+        }
+    }
+
+    /// Every controller that runs somewhere does its next step; a new run of one repeats what it did before.
+    fn controllers(&mut self) {
+        let processes = self.processes.iter().filter(|(_, process)| process.linked);
+        let roots = processes
+            .flat_map(|(id, process)| process.holds.iter().map(move |task| (id.clone(), task.clone())));
+        let roots: Vec<_> = roots.filter(|(_, task)| task.as_str().ends_with("root")).collect();
+        for (worker, root) in roots {
+            let proof = ProofId::new(root.as_str().trim_end_matches("-root"));
+            if self.control(&proof) == Some(()) {
+                self.processes.get_mut(&worker).unwrap().holds.remove(&root);
+                if self.rng.percent(50) {
+                    self.tell(Event::ProofCompleted { proof }).unwrap();
+                    self.complete(&worker, &root);
+                } else {
+                    self.complete(&worker, &root);
+                    self.tell(Event::ProofCompleted { proof }).unwrap();
+                }
+            }
+        }
+    }
+
+    /// Creates what can be created; something where the proof is done.
+    fn control(&mut self, proof: &ProofId) -> Option<()> {
+        let shape = proof.as_str().bytes().map(u64::from).sum::<u64>();
+        let shards: Vec<_> = (0..1 + shape % 4).map(|at| format!("shard{at}")).collect();
+        for shard in &shards {
+            self.need(proof, shard, TaskKind::ProveShard, 4)?;
+        }
+        if shape % 3 == 0 {
+            // A mark is completed by whoever finds it.
+            let mark = TaskId::new(format!("{proof}-mark"));
+            self.need(proof, "mark", TaskKind::MarkerDeferredRecord, 0)?;
+            self.complete(&"anybody".into(), &mark);
+        }
+        let done = |world: &Self, name: &str| {
+            let task = world.scheduler.task(&TaskId::new(format!("{proof}-{name}")));
+            matches!(task, Some((_, TaskState::Succeeded))).then_some(())
+        };
+        shards.iter().try_for_each(|shard| done(self, shard))?;
+        self.need(proof, "reduce", TaskKind::RecursionReduce, 3)?;
+        done(self, "reduce")?;
+        let (kind, weight) = [(TaskKind::Groth16Wrap, 14), (TaskKind::PlonkWrap, 32)][(shape % 2) as usize];
+        self.need(proof, "wrap", kind, weight)?;
+        done(self, "wrap")
+    }
+
+    /// `None` where the proof has ended meanwhile.
+    fn need(&mut self, proof: &ProofId, name: &str, kind: TaskKind, weight: u32) -> Option<()> {
+        let requester = self.scheduler.proof(proof)?.0.requester.clone();
+        let spec = self.task(proof, name, kind, weight, &requester);
+        match self.tell(Event::TaskCreated(spec)) {
+            Ok(()) | Err(Refused::TaskExists(_)) => Some(()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
