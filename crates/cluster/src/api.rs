@@ -1,0 +1,245 @@
+//! `cluster.ClusterService`: what clients ask.
+
+use crate::{
+    convert,
+    owner::Handle,
+    state::{State, no_such_proof},
+};
+use proofmill_artifacts::{ArtifactKind, ArtifactStore};
+use proofmill_ledger::{ExecutionStatus, Ledger, ProofFilter, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_primitives::{ArtifactId, ProofId, ProofMode, ProverType};
+use proofmill_scheduler::Event;
+use proofmill_wire::{
+    cluster::{
+        ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
+        ProofRequestGetResponse, ProofRequestListRequest, ProofRequestListResponse, ProofRequestUpdateRequest,
+        SetClusterComponentInfoRequest, cluster_service_server::ClusterService,
+    },
+    header,
+    worker::ClusterComponentInfo,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tonic::{Request, Response, Status};
+
+/// The longest id that a request may have, in bytes.
+const MAX_ID: usize = 512;
+
+/// Answers clients.
+#[derive(Debug)]
+pub(crate) struct Api {
+    pub(crate) handle: Handle,
+    pub(crate) ledger: Ledger,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    /// What the last writer said of the cluster's components; only kept for who asks.
+    pub(crate) components: Mutex<Option<ClusterComponentManifest>>,
+}
+
+impl Api {
+    /// Checks a request before anything is done for it.
+    async fn record(&self, prover: ProverType, request: ProofRequestCreateRequest) -> Result<ProofRecord, Status> {
+        let id = request.proof_id;
+        if id.is_empty() || id.len() > MAX_ID {
+            return Err(Status::invalid_argument(format!("a proof id has 1 to {MAX_ID} bytes, not {}", id.len())));
+        }
+        let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
+        if mode.parse().ok().and_then(ProofMode::from_wire).is_none() {
+            return Err(Status::invalid_argument(format!(
+                "unknown proof mode `{mode}` in options_artifact_id: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
+            )));
+        }
+        let now = Timestamp::now();
+        let deadline = convert::deadline(request.deadline);
+        if deadline.is_some_and(|deadline| deadline < now) {
+            return Err(Status::invalid_argument(format!("the deadline {} has passed already", request.deadline)));
+        }
+        let stdin_kind = if request.stdin_private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin };
+        for (id, kind) in
+            [(&request.program_artifact_id, ArtifactKind::Program), (&request.stdin_artifact_id, stdin_kind)]
+        {
+            let id = ArtifactId::new(id.as_str());
+            let there = self.artifacts.exists(&id, kind).await;
+            if !there.map_err(|error| Status::invalid_argument(error.to_string()))? {
+                return Err(Status::failed_precondition(format!(
+                    "the {kind} artifact `{id}` is not in this cluster's store: upload it before asking for the proof, and \
+                     check that client and cluster use the same store"
+                )));
+            }
+        }
+        let proof = request.proof_artifact_id.map_or_else(|| ArtifactId::new(format!("proof-{id}")), ArtifactId::from);
+        Ok(ProofRecord {
+            id: id.into(),
+            prover,
+            status: ProofStatus::Pending,
+            requester: request.requester,
+            execution: None,
+            program: request.program_artifact_id.into(),
+            stdin: request.stdin_artifact_id.into(),
+            stdin_private: request.stdin_private,
+            proof: Some(proof),
+            options: Some(mode.into()),
+            cycle_limit: (request.cycle_limit > 0).then_some(request.cycle_limit),
+            gas_limit: (request.gas_limit > 0).then_some(request.gas_limit),
+            deadline,
+            handled: false,
+            metadata: String::new(),
+            extra_data: None,
+            scheduled_by: request.scheduled_by,
+            failure_cause: None,
+            diagnosis: None,
+            created_at: now,
+            updated_at: now,
+            completed_at: None,
+        })
+    }
+
+    /// The record of a proof, live or ended.
+    async fn find(&self, id: ProofId) -> Result<Option<ProofRecord>, Status> {
+        let wanted = id.clone();
+        let live = self.handle.call(move |state| state.proofs.get(&wanted).map(|entry| entry.record.clone())).await?;
+        match live {
+            Some(record) => Ok(Some(record)),
+            None => self.ledger.proof(&id).await.map_err(internal),
+        }
+    }
+}
+
+/// Whether two requests are one and the same: a client that did not hear our answer asks again.
+fn same_request(one: &ProofRecord, other: &ProofRecord) -> bool {
+    let key = |record: &ProofRecord| {
+        (record.prover, record.program.clone(), record.stdin.clone(), record.options.clone(), record.proof.clone())
+    };
+    key(one) == key(other)
+}
+
+fn internal(error: proofmill_ledger::LedgerError) -> Status {
+    Status::unavailable(format!("the ledger cannot be read: {error}"))
+}
+
+#[tonic::async_trait]
+impl ClusterService for Api {
+    async fn proof_request_create(
+        &self,
+        request: Request<ProofRequestCreateRequest>,
+    ) -> Result<Response<()>, Status> {
+        let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let record = self.record(prover, request.into_inner()).await?;
+        if let Some(earlier) = self.find(record.id.clone()).await? {
+            if same_request(&earlier, &record) && !matches!(earlier.status, ProofStatus::Failed | ProofStatus::Cancelled) {
+                return Ok(Response::new(()));
+            }
+            return Err(Status::already_exists(format!(
+                "the proof id {} is taken by another request (or one that failed): choose another id",
+                record.id
+            )));
+        }
+        self.handle.call(|state| state.create_proof(record)).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn proof_request_cancel(
+        &self,
+        request: Request<ProofRequestCancelRequest>,
+    ) -> Result<Response<()>, Status> {
+        let proof = ProofId::from(request.into_inner().proof_id);
+        if self.find(proof.clone()).await?.is_none() {
+            return Err(no_such_proof(&proof));
+        }
+        self.handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn proof_request_update(
+        &self,
+        request: Request<ProofRequestUpdateRequest>,
+    ) -> Result<Response<()>, Status> {
+        let request = request.into_inner();
+        let proof = ProofId::from(request.proof_id);
+        let status = match request.proof_status {
+            None => None,
+            Some(number) => Some(
+                ProofStatus::from_wire(number)
+                    .ok_or_else(|| Status::invalid_argument(format!("unknown proof status {number}")))?,
+            ),
+        };
+        let update = ProofUpdate {
+            execution: request.execution_result.map(convert::execution),
+            deadline: request.deadline.and_then(convert::deadline),
+            handled: request.handled,
+            metadata: request.metadata,
+            extra_data: request.extra_data,
+            ..ProofUpdate::default()
+        };
+        let end = match status {
+            None | Some(ProofStatus::Pending) => None,
+            Some(ProofStatus::Completed) => Some(Event::ProofCompleted { proof: proof.clone() }),
+            Some(ProofStatus::Failed) => {
+                Some(Event::ProofFailed { proof: proof.clone(), cause: "its client declared it failed".into() })
+            }
+            Some(ProofStatus::Cancelled) => Some(Event::ProofCancelled { proof: proof.clone() }),
+        };
+        self.handle
+            .call(move |state| {
+                state.update_proof(&proof, update)?;
+                end.map_or(Ok(()), |end| state.end_proof(end))
+            })
+            .await??;
+        Ok(Response::new(()))
+    }
+
+    async fn proof_request_get(
+        &self,
+        request: Request<ProofRequestGetRequest>,
+    ) -> Result<Response<ProofRequestGetResponse>, Status> {
+        let proof = ProofId::from(request.into_inner().proof_id);
+        let record = self.find(proof.clone()).await?.ok_or_else(|| no_such_proof(&proof))?;
+        Ok(Response::new(ProofRequestGetResponse { proof_request: Some(convert::proof_request(&record)) }))
+    }
+
+    async fn proof_request_list(
+        &self,
+        request: Request<ProofRequestListRequest>,
+    ) -> Result<Response<ProofRequestListResponse>, Status> {
+        let request = request.into_inner();
+        let filter = ProofFilter {
+            statuses: request.proof_status.into_iter().filter_map(ProofStatus::from_wire).collect(),
+            execution_statuses: request.execution_status.into_iter().filter_map(ExecutionStatus::from_wire).collect(),
+            minimum_deadline: request.minimum_deadline.map(Timestamp::from_secs),
+            handled: request.handled,
+            scheduled_by: request.scheduled_by,
+            limit: request.limit,
+            offset: request.offset.unwrap_or(0),
+        };
+        let records = self.ledger.list(&filter).await.map_err(internal)?;
+        let proof_requests = records.iter().map(convert::proof_request).collect();
+        Ok(Response::new(ProofRequestListResponse { proof_requests }))
+    }
+
+    async fn set_cluster_component_info(
+        &self,
+        request: Request<SetClusterComponentInfoRequest>,
+    ) -> Result<Response<()>, Status> {
+        let SetClusterComponentInfoRequest { components, capacity } = request.into_inner();
+        let manifest = ClusterComponentManifest { components, updated_at: Timestamp::now().as_secs(), capacity };
+        *self.components.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest);
+        Ok(Response::new(()))
+    }
+
+    /// What was set last, or this process alone.
+    async fn get_cluster_component_info(&self, _: Request<()>) -> Result<Response<ClusterComponentManifest>, Status> {
+        let set = self.components.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Response::new(set.unwrap_or_else(|| ClusterComponentManifest {
+            components: vec![ClusterComponentInfo {
+                component: "coordinator".into(),
+                version: env!("CARGO_PKG_VERSION").into(),
+                ..ClusterComponentInfo::default()
+            }],
+            updated_at: Timestamp::now().as_secs(),
+            capacity: None,
+        })))
+    }
+
+    async fn healthcheck(&self, _: Request<()>) -> Result<Response<()>, Status> {
+        self.handle.call(|_: &mut State| ()).await?;
+        Ok(Response::new(()))
+    }
+}

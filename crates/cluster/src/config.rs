@@ -1,0 +1,44 @@
+//! What an operator can set.
+
+use proofmill_primitives::{ProverType, TaskKind, Weight};
+use proofmill_scheduler::Config;
+use std::time::Duration;
+
+/// How a cluster behaves.
+#[derive(Clone, Debug)]
+pub struct ClusterConfig {
+    /// Limits and policy of the scheduler.
+    pub scheduler: Config,
+    /// What a controller weighs, for every prover type (`WORKER_CONTROLLER_WEIGHT`); by prover type where not set.
+    pub controller_weight: Option<Weight>,
+    /// A worker whose stream broke is given so long to come back before its tasks go to others. Shorter than the
+    /// heartbeat timeout, because a broken stream is a sign already.
+    pub reconnect_grace: Duration,
+    /// How often workers and subscribers hear from the coordinator.
+    pub server_heartbeat: Duration,
+    /// How many ended proofs are kept in memory for status and polls; older ones are read from the ledger.
+    pub remember_ended: usize,
+}
+
+impl Default for ClusterConfig {
+    fn default() -> Self {
+        Self {
+            scheduler: Config::default(),
+            controller_weight: None,
+            reconnect_grace: Duration::from_secs(5),
+            server_heartbeat: Duration::from_secs(3),
+            remember_ended: 1000,
+        }
+    }
+}
+
+impl ClusterConfig {
+    /// What a controller of this prover type weighs. SP1's executes and splits the program (the SP1 cluster's figure);
+    /// the others run it once and then wait.
+    pub(crate) fn controller_weight(&self, prover: ProverType) -> Weight {
+        self.controller_weight.unwrap_or(match prover {
+            ProverType::Sp1 => TaskKind::Controller.default_weight(),
+            ProverType::OpenVm | ProverType::Exec => Weight::gb(1),
+        })
+    }
+}

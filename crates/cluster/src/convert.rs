@@ -1,0 +1,184 @@
+//! Between the wire, the ledger and the scheduler, which each have their own words for the same things.
+
+use proofmill_ledger::{Execution, ExecutionStatus, ProofRecord, TaskRecord, TaskRecordState, Timestamp};
+use proofmill_primitives::{ArtifactId, ProverType, TaskId, TaskKind, Weight};
+use proofmill_scheduler::{ProofSpec, TaskSpec, TaskState, Time};
+use proofmill_wire::{
+    cluster::{ExecutionResult, ProofRequest},
+    worker::{TaskData, TaskStatus},
+};
+use tonic::Status;
+
+pub(crate) fn proof_request(record: &ProofRecord) -> ProofRequest {
+    ProofRequest {
+        id: record.id.to_string(),
+        proof_status: record.status.wire(),
+        requester: record.requester.clone(),
+        execution_result: record.execution.as_ref().map(execution_result),
+        stdin_artifact_id: record.stdin.to_string(),
+        program_artifact_id: record.program.to_string(),
+        proof_artifact_id: record.proof.as_ref().map(ToString::to_string),
+        options_artifact_id: record.options.as_ref().map(ToString::to_string),
+        cycle_limit: record.cycle_limit,
+        gas_limit: record.gas_limit,
+        deadline: record.deadline.map_or(0, |deadline| deadline.as_secs()),
+        handled: record.handled,
+        metadata: record.metadata.clone(),
+        created_at: record.created_at.as_secs(),
+        updated_at: record.updated_at.as_secs(),
+        extra_data: record.extra_data.clone(),
+        scheduled_by: record.scheduled_by.clone(),
+        stdin_private: record.stdin_private,
+    }
+}
+
+fn execution_result(execution: &Execution) -> ExecutionResult {
+    ExecutionResult {
+        status: execution.status.wire(),
+        failure_cause: execution.failure.map_or(0, proofmill_ledger::ExecutionFailure::wire),
+        cycles: execution.cycles,
+        gas: execution.gas,
+        public_values_hash: execution.public_values_hash.clone(),
+    }
+}
+
+pub(crate) fn execution(result: ExecutionResult) -> Execution {
+    Execution {
+        status: ExecutionStatus::from_wire(result.status).unwrap_or(ExecutionStatus::Unexecuted),
+        failure: proofmill_ledger::ExecutionFailure::from_wire(result.failure_cause),
+        cycles: result.cycles,
+        gas: result.gas,
+        public_values_hash: result.public_values_hash,
+    }
+}
+
+/// A moment as the wire has it, in Unix seconds; 0 is never.
+pub(crate) fn deadline(secs: u64) -> Option<Timestamp> {
+    (secs > 0).then(|| Timestamp::from_secs(secs))
+}
+
+pub(crate) fn proof_spec(record: &ProofRecord) -> ProofSpec {
+    ProofSpec {
+        id: record.id.clone(),
+        prover: record.prover,
+        requester: hex::encode(&record.requester),
+        deadline: record.deadline.map(time),
+    }
+}
+
+pub(crate) fn time(timestamp: Timestamp) -> Time {
+    Time::from_millis(timestamp.as_millis())
+}
+
+pub(crate) fn timestamp(time: Time) -> Timestamp {
+    Timestamp::from_millis(time.as_millis())
+}
+
+pub(crate) fn task_spec(id: TaskId, data: TaskData) -> Result<TaskSpec, Status> {
+    let kind = TaskKind::from_wire(data.task_type)
+        .ok_or_else(|| Status::invalid_argument(format!("unknown task type {}", data.task_type)))?;
+    let artifacts = |ids: Vec<String>| ids.into_iter().map(ArtifactId::from).collect();
+    Ok(TaskSpec {
+        id,
+        proof: data.proof_id.into(),
+        kind,
+        weight: Weight::gb(data.weight),
+        parent: data.parent_id.map(TaskId::from),
+        inputs: artifacts(data.inputs),
+        outputs: artifacts(data.outputs),
+        metadata: data.metadata,
+        requester: data.requester,
+    })
+}
+
+pub(crate) fn task_data(spec: &TaskSpec) -> TaskData {
+    let strings = |ids: &[ArtifactId]| ids.iter().map(ToString::to_string).collect();
+    TaskData {
+        task_type: spec.kind.wire(),
+        inputs: strings(&spec.inputs),
+        outputs: strings(&spec.outputs),
+        metadata: spec.metadata.clone(),
+        proof_id: spec.proof.to_string(),
+        parent_id: spec.parent.as_ref().map(ToString::to_string),
+        weight: spec.weight.as_gb(),
+        requester: spec.requester.clone(),
+    }
+}
+
+pub(crate) fn task_record(spec: TaskSpec) -> TaskRecord {
+    TaskRecord {
+        id: spec.id,
+        proof: spec.proof,
+        kind: spec.kind,
+        weight: spec.weight,
+        parent: spec.parent,
+        inputs: spec.inputs,
+        outputs: spec.outputs,
+        metadata: spec.metadata,
+        requester: spec.requester,
+        state: TaskRecordState::Pending { retries: 0, last_failure: None },
+    }
+}
+
+pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
+    let state = match record.state {
+        TaskRecordState::Pending { retries, last_failure } => TaskState::Pending { retries, last_failure },
+        TaskRecordState::Running { worker, since, retries } => {
+            TaskState::Running { worker, since: time(since), retries }
+        }
+        TaskRecordState::Succeeded => TaskState::Succeeded,
+        TaskRecordState::Failed { cause } => TaskState::Failed { cause },
+    };
+    let spec = TaskSpec {
+        id: record.id,
+        proof: record.proof,
+        kind: record.kind,
+        weight: record.weight,
+        parent: record.parent,
+        inputs: record.inputs,
+        outputs: record.outputs,
+        metadata: record.metadata,
+        requester: record.requester,
+    };
+    (spec, state)
+}
+
+pub(crate) fn task_record_state(state: TaskState) -> TaskRecordState {
+    match state {
+        TaskState::Pending { retries, last_failure } => TaskRecordState::Pending { retries, last_failure },
+        TaskState::Running { worker, since, retries } => {
+            TaskRecordState::Running { worker, since: timestamp(since), retries }
+        }
+        TaskState::Succeeded => TaskRecordState::Succeeded,
+        TaskState::Failed { cause } => TaskRecordState::Failed { cause },
+    }
+}
+
+pub(crate) fn task_status(state: &TaskState) -> TaskStatus {
+    match state {
+        TaskState::Pending { .. } => TaskStatus::Pending,
+        TaskState::Running { .. } => TaskStatus::Running,
+        TaskState::Succeeded => TaskStatus::Succeeded,
+        TaskState::Failed { .. } => TaskStatus::FailedFatal,
+    }
+}
+
+/// The metadata of a request's first task. The SP1 cluster's workers know only `{}`; the others read the prover type.
+pub(crate) fn root_metadata(prover: ProverType) -> String {
+    match prover {
+        ProverType::Sp1 => "{}".into(),
+        other => format!(r#"{{"prover":"{other}"}}"#),
+    }
+}
+
+/// A request's first task, laid out as the SP1 cluster does: program, input, mode, cycle limit, nonce, metadata.
+pub(crate) fn root_inputs(record: &ProofRecord) -> Vec<ArtifactId> {
+    vec![
+        record.program.clone(),
+        record.stdin.clone(),
+        record.options.clone().unwrap_or_else(|| "".into()),
+        record.cycle_limit.unwrap_or(0).to_string().into(),
+        "".into(),
+        format!(r#"{{"stdin_private":{}}}"#, record.stdin_private).into(),
+    ]
+}

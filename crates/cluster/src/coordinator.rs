@@ -1,0 +1,339 @@
+//! `worker.WorkerService`: what workers and controllers ask.
+
+use crate::{
+    convert,
+    owner::Handle,
+    state::{State, new_task_id},
+    streams::{self, Source},
+};
+use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_primitives::{ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_scheduler::{Event, TaskSpec, WorkerSpec};
+use proofmill_wire::{
+    header,
+    worker::{
+        AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
+        CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest, CreateTaskResponse,
+        FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest, GetTaskStatusesResponse,
+        HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest, SendTaskMessageRequest, ServerMessage,
+        ServerSubMessage, SubscribeTaskMessagesRequest, TaskIdList, TaskStatus, TaskStatusMapEntry, UpdateSubRequest,
+        WorkerType, worker_service_server::WorkerService,
+    },
+};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tonic::{Request, Response, Status};
+
+/// The SP1 circuits whose proofs the wire format is of.
+const SP1_CIRCUIT_VERSION: &str = "v6.1.0";
+
+/// Answers workers.
+#[derive(Debug)]
+pub(crate) struct Coordinator {
+    pub(crate) handle: Handle,
+    pub(crate) ledger: Ledger,
+}
+
+/// What our workers say of a finished task; the SP1 cluster's say other things.
+#[derive(Default, Deserialize)]
+struct Account {
+    #[serde(default)]
+    busy_ms: u64,
+    #[serde(default)]
+    peak_memory_mb: u32,
+}
+
+fn tasks(ids: Vec<String>) -> Vec<TaskId> {
+    ids.into_iter().map(TaskId::from).collect()
+}
+
+/// A request that came without the API, with its first task's inputs laid out as the SP1 cluster does.
+fn record_of(prover: ProverType, request: CreateProofRequest) -> ProofRecord {
+    let input = |index: usize| request.inputs.get(index).cloned().unwrap_or_default();
+    let now = Timestamp::now();
+    ProofRecord {
+        id: request.proof_id.into(),
+        prover,
+        status: ProofStatus::Pending,
+        requester: request.requester.into_bytes(),
+        execution: None,
+        program: input(0).into(),
+        stdin: input(1).into(),
+        stdin_private: false,
+        proof: request.outputs.first().map(|id| id.as_str().into()),
+        options: Some(input(2).into()),
+        cycle_limit: input(3).parse().ok().filter(|limit| *limit > 0),
+        gas_limit: None,
+        deadline: u64::try_from(request.expires_at).ok().and_then(convert::deadline),
+        handled: false,
+        metadata: String::new(),
+        extra_data: None,
+        scheduled_by: None,
+        failure_cause: None,
+        diagnosis: None,
+        created_at: now,
+        updated_at: now,
+        completed_at: None,
+    }
+}
+
+impl Coordinator {
+    /// Takes a request, unless the ledger remembers one of the same id from long ago.
+    async fn create(
+        &self,
+        record: ProofRecord,
+        create: impl FnOnce(&mut State, ProofRecord) -> Result<TaskId, Status> + Send + 'static,
+    ) -> Result<TaskId, Status> {
+        let earlier = self.ledger.proof(&record.id).await;
+        if earlier.map_err(|error| Status::unavailable(error.to_string()))?.is_some() {
+            return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
+        }
+        self.handle.call(|state| create(state, record)).await?
+    }
+}
+
+#[tonic::async_trait]
+impl WorkerService for Coordinator {
+    type OpenStream = Source<ServerMessage>;
+    type OpenSubStream = Source<ServerSubMessage>;
+    type SubscribeTaskMessagesStream = Source<MessageStreamResponse>;
+
+    async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
+        let provers = header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let request = request.into_inner();
+        let kind = match request.worker_type() {
+            WorkerType::Cpu => WorkerKind::Cpu,
+            WorkerType::Gpu => WorkerKind::Gpu,
+            WorkerType::All => WorkerKind::All,
+            other => {
+                return Err(Status::invalid_argument(format!("{} is not a type of worker", other.as_str_name())));
+            }
+        };
+        if request.worker_id.is_empty() {
+            return Err(Status::invalid_argument("a worker must have an id"));
+        }
+        let id = WorkerId::from(request.worker_id);
+        let max_weight = Weight::gb(request.max_weight);
+        let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers };
+        // The session is known only once the worker is registered, and the stream must exist before.
+        let session = Arc::new(AtomicU64::new(0));
+        let (handle, of) = (self.handle.clone(), session.clone());
+        let (sink, source) = streams::stream(move || {
+            handle.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
+        });
+        let opened = self.handle.call(|state| state.open_worker(spec, sink)).await??;
+        session.store(opened, Ordering::Release);
+        Ok(Response::new(source))
+    }
+
+    async fn close(&self, request: Request<CloseRequest>) -> Result<Response<()>, Status> {
+        let worker = WorkerId::from(request.into_inner().worker_id);
+        self.handle.call(|state| state.close_worker(worker)).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<()>, Status> {
+        let request = request.into_inner();
+        let worker = WorkerId::from(request.worker_id);
+        let proofs = request.active_task_proof_ids.into_iter().map(ProofId::from);
+        let active = proofs.zip(tasks(request.active_task_ids)).collect();
+        self.handle.call(|state| state.heartbeat(worker, active)).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn complete_task(&self, request: Request<CompleteTaskRequest>) -> Result<Response<()>, Status> {
+        let request = request.into_inner();
+        let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
+        let Account { busy_ms, peak_memory_mb } = serde_json::from_str(&request.metadata).unwrap_or_default();
+        self.handle.call(move |state| state.complete_task(worker, task, busy_ms, peak_memory_mb)).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
+        let cause = header::cause(&request).unwrap_or_else(|| "its worker did not say why; see the worker's log".into());
+        let request = request.into_inner();
+        let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
+        self.handle.call(move |state| state.fail_task(worker, task, request.retryable, cause)).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn create_task(&self, request: Request<CreateTaskRequest>) -> Result<Response<CreateTaskResponse>, Status> {
+        let data = request.into_inner().data.ok_or_else(|| Status::invalid_argument("a task must have data"))?;
+        let spec = convert::task_spec(new_task_id(), data)?;
+        State::check_weight(spec.weight)?;
+        let task = self.handle.call(|state| state.create_task(spec)).await??;
+        Ok(Response::new(CreateTaskResponse { task_id: task.into() }))
+    }
+
+    async fn get_task_statuses(
+        &self,
+        request: Request<GetTaskStatusesRequest>,
+    ) -> Result<Response<GetTaskStatusesResponse>, Status> {
+        let asked = tasks(request.into_inner().task_ids);
+        let found = self
+            .handle
+            .call(move |state| {
+                let status = |task: &TaskId| state.scheduler.task(task).map(|(_, state)| convert::task_status(state));
+                asked
+                    .into_iter()
+                    .map(|task| (status(&task).unwrap_or(TaskStatus::UnspecifiedStatus), task))
+                    .collect::<Vec<_>>()
+            })
+            .await?;
+        let mut by_status: BTreeMap<i32, Vec<String>> = BTreeMap::new();
+        for (status, task) in found {
+            by_status.entry(status.into()).or_default().push(task.into());
+        }
+        let statuses = by_status
+            .into_iter()
+            .map(|(key, ids)| TaskStatusMapEntry { key, value: Some(TaskIdList { ids }) })
+            .collect();
+        Ok(Response::new(GetTaskStatusesResponse { statuses }))
+    }
+
+    async fn complete_proof(&self, request: Request<CompleteProofRequest>) -> Result<Response<()>, Status> {
+        let CompleteProofRequest { proof_id, extra_data, .. } = request.into_inner();
+        let proof = ProofId::from(proof_id);
+        self.handle
+            .call(move |state| {
+                if state.proofs.contains_key(&proof) {
+                    state.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() })?;
+                }
+                state.end_proof(Event::ProofCompleted { proof })
+            })
+            .await??;
+        Ok(Response::new(()))
+    }
+
+    async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
+        let cause = header::cause(&request).unwrap_or_else(|| "its controller did not say why; see the log of the worker".into());
+        let FailProofRequest { proof_id, extra_data, .. } = request.into_inner();
+        let proof = ProofId::from(proof_id);
+        self.handle
+            .call(move |state| {
+                if state.proofs.contains_key(&proof) {
+                    state.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() })?;
+                }
+                state.end_proof(Event::ProofFailed { proof, cause })
+            })
+            .await??;
+        Ok(Response::new(()))
+    }
+
+    async fn create_proof(
+        &self,
+        request: Request<CreateProofRequest>,
+    ) -> Result<Response<CreateProofResponse>, Status> {
+        let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let record = record_of(prover, request.into_inner());
+        let mode = record.options.as_ref().and_then(|mode| mode.as_str().parse().ok()).and_then(ProofMode::from_wire);
+        if mode.is_none() {
+            return Err(Status::invalid_argument("the third input must be the proof mode as decimal text"));
+        }
+        let task = self.create(record, State::create_proof).await?;
+        Ok(Response::new(CreateProofResponse { task_id: task.into() }))
+    }
+
+    async fn create_dummy_proof(&self, request: Request<CreateDummyProofRequest>) -> Result<Response<()>, Status> {
+        let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let CreateDummyProofRequest { proof_id, requester, expires_at, .. } = request.into_inner();
+        let request = CreateProofRequest { proof_id, requester, expires_at, ..CreateProofRequest::default() };
+        let record = record_of(prover, request);
+        // Every proof has a first task; here it is a mark that nobody is given.
+        let root = TaskSpec {
+            id: new_task_id(),
+            proof: record.id.clone(),
+            kind: TaskKind::MarkerDeferredRecord,
+            weight: Weight::ZERO,
+            parent: None,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            metadata: "{}".into(),
+            requester: String::new(),
+        };
+        self.create(record, |state, record| state.create_proof_with(record, root)).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn cancel_proof(&self, request: Request<CancelProofRequest>) -> Result<Response<()>, Status> {
+        let proof = ProofId::from(request.into_inner().proof_id);
+        self.handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn open_sub(&self, request: Request<OpenSubRequest>) -> Result<Response<Self::OpenSubStream>, Status> {
+        let OpenSubRequest { sub_id, proof_id, task_ids } = request.into_inner();
+        let (sink, source) = streams::stream(|| ());
+        self.handle
+            .call(move |state| state.open_subscriber(sub_id, proof_id.into(), tasks(task_ids), sink))
+            .await?;
+        Ok(Response::new(source))
+    }
+
+    async fn update_sub(&self, request: Request<UpdateSubRequest>) -> Result<Response<()>, Status> {
+        let UpdateSubRequest { sub_id, task_ids } = request.into_inner();
+        self.handle.call(move |state| state.update_subscriber(&sub_id, tasks(task_ids))).await??;
+        Ok(Response::new(()))
+    }
+
+    async fn ack_sub(&self, request: Request<AckSubRequest>) -> Result<Response<()>, Status> {
+        let AckSubRequest { sub_id, msg_id } = request.into_inner();
+        self.handle.call(move |state| state.acknowledge(&sub_id, &msg_id)).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn healthcheck(&self, _: Request<()>) -> Result<Response<()>, Status> {
+        self.handle.call(|_: &mut State| ()).await?;
+        Ok(Response::new(()))
+    }
+
+    async fn get_stats(&self, _: Request<()>) -> Result<Response<GetStatsResponse>, Status> {
+        let reply = self
+            .handle
+            .call(|state| {
+                let stats = state.scheduler.stats();
+                let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                let weight = |gb: u64| u32::try_from(gb).unwrap_or(u32::MAX);
+                GetStatsResponse {
+                    coordinator_version: env!("CARGO_PKG_VERSION").into(),
+                    sp1_circuit_version: SP1_CIRCUIT_VERSION.into(),
+                    total_tasks: state.total_tasks,
+                    active_tasks: narrow(stats.active_tasks),
+                    cpu_workers: narrow(stats.cpu_workers + stats.all_workers),
+                    gpu_workers: narrow(stats.gpu_workers + stats.all_workers),
+                    cpu_utilization_current: weight(stats.cpu_current),
+                    cpu_utilization_max: weight(stats.cpu_max),
+                    gpu_utilization_current: weight(stats.gpu_current),
+                    gpu_utilization_max: weight(stats.gpu_max),
+                    active_proofs: narrow(stats.active_proofs),
+                    cpu_queue: narrow(stats.cpu_queue),
+                    gpu_queue: narrow(stats.gpu_queue),
+                    active_subscribers: narrow(state.live_subscribers()),
+                }
+            })
+            .await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn subscribe_task_messages(
+        &self,
+        request: Request<SubscribeTaskMessagesRequest>,
+    ) -> Result<Response<Self::SubscribeTaskMessagesStream>, Status> {
+        let SubscribeTaskMessagesRequest { task_id, start_offset, .. } = request.into_inner();
+        let (sink, source) = streams::stream(|| ());
+        self.handle.call(move |state| state.read_channel(task_id.into(), start_offset, sink)).await??;
+        Ok(Response::new(source))
+    }
+
+    async fn send_task_message(&self, request: Request<SendTaskMessageRequest>) -> Result<Response<()>, Status> {
+        let SendTaskMessageRequest { task_id, payload, .. } = request.into_inner();
+        self.handle.call(move |state| state.write_channel(task_id.into(), payload)).await??;
+        Ok(Response::new(()))
+    }
+}

@@ -1,0 +1,143 @@
+//! One proof as the cluster remembers it: its record, and how its tasks came along.
+
+use proofmill_ledger::{ProofRecord, ProofStatus};
+use proofmill_primitives::{ProofMode, TaskKind, WorkerId};
+use proofmill_scheduler::Counts;
+use proofmill_wire::operator::{KindProgress, PlannedKind, ProofPhase, ProofProgress, WorkerShare};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// A proof that is live, or ended not long ago.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) record: ProofRecord,
+    /// Its tasks, as of the last change while it was live.
+    pub(crate) counts: BTreeMap<TaskKind, Counts>,
+    planned: BTreeMap<TaskKind, u32>,
+    busy_ms: BTreeMap<TaskKind, u64>,
+    workers: BTreeMap<WorkerId, Share>,
+    instructions: u64,
+    public_values: Vec<u8>,
+    /// Turns at every change.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Share {
+    tasks: u32,
+    busy_ms: u64,
+    peak_memory_mb: u32,
+}
+
+impl Entry {
+    pub(crate) fn new(record: ProofRecord) -> Self {
+        let instructions = record.execution.as_ref().map_or(0, |execution| execution.cycles);
+        Self {
+            record,
+            counts: BTreeMap::new(),
+            planned: BTreeMap::new(),
+            busy_ms: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            instructions,
+            public_values: Vec::new(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Tells at every change.
+    pub(crate) fn watch(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    pub(crate) fn touch(&self) {
+        self.changed.send_replace(());
+    }
+
+    /// What the controller found that the proof will take.
+    pub(crate) fn plan(&mut self, instructions: u64, public_values: Vec<u8>, kinds: &[PlannedKind]) {
+        self.instructions = instructions;
+        self.public_values = public_values;
+        self.planned = kinds
+            .iter()
+            .filter_map(|planned| {
+                let kind = TaskKind::ALL.into_iter().find(|kind| kind.name() == planned.kind)?;
+                Some((kind, planned.count))
+            })
+            .collect();
+    }
+
+    /// A worker's account of a task that it finished.
+    pub(crate) fn account(&mut self, kind: TaskKind, worker: WorkerId, busy_ms: u64, peak_memory_mb: u32) {
+        *self.busy_ms.entry(kind).or_default() += busy_ms;
+        let share = self.workers.entry(worker).or_default();
+        share.tasks += 1;
+        share.busy_ms += busy_ms;
+        share.peak_memory_mb = share.peak_memory_mb.max(peak_memory_mb);
+    }
+
+    /// Takes what still ran when the proof was completed for done: the controller that completed it.
+    pub(crate) fn close(&mut self) {
+        for counts in self.counts.values_mut() {
+            counts.succeeded += counts.running;
+            counts.running = 0;
+        }
+    }
+
+    pub(crate) fn mode(&self) -> Option<ProofMode> {
+        self.record.options.as_ref()?.as_str().parse().ok().and_then(ProofMode::from_wire)
+    }
+
+    pub(crate) fn progress(&self) -> ProofProgress {
+        let record = &self.record;
+        let kinds = TaskKind::ALL
+            .into_iter()
+            .filter(|kind| self.counts.contains_key(kind) || self.planned.contains_key(kind))
+            .map(|kind| {
+                let counts = self.counts.get(&kind).copied().unwrap_or_default();
+                let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                KindProgress {
+                    kind: kind.name().into(),
+                    pending: narrow(counts.pending),
+                    running: narrow(counts.running),
+                    succeeded: narrow(counts.succeeded),
+                    planned: self.planned.get(&kind).copied().unwrap_or(0),
+                    busy_ms: self.busy_ms.get(&kind).copied().unwrap_or(0),
+                }
+            })
+            .collect();
+        let workers = self
+            .workers
+            .iter()
+            .map(|(worker, share)| WorkerShare {
+                worker_id: worker.to_string(),
+                tasks: share.tasks,
+                busy_ms: share.busy_ms,
+                peak_memory_mb: share.peak_memory_mb,
+            })
+            .collect();
+        ProofProgress {
+            proof_id: record.id.to_string(),
+            prover: record.prover.name().into(),
+            mode: self.mode().map_or_else(String::new, |mode| mode.name().into()),
+            phase: phase(record.status).into(),
+            cause: record.failure_cause.clone().unwrap_or_default(),
+            diagnosis: record.diagnosis.clone().unwrap_or_default(),
+            kinds,
+            created_at_ms: record.created_at.as_millis(),
+            ended_at_ms: record.completed_at.map_or(0, |at| at.as_millis()),
+            proof_artifact_id: record.proof.as_ref().map(ToString::to_string).unwrap_or_default(),
+            instructions: self.instructions,
+            public_values: self.public_values.clone(),
+            workers,
+        }
+    }
+}
+
+fn phase(status: ProofStatus) -> ProofPhase {
+    match status {
+        ProofStatus::Pending => ProofPhase::Active,
+        ProofStatus::Completed => ProofPhase::Completed,
+        ProofStatus::Failed => ProofPhase::Failed,
+        ProofStatus::Cancelled => ProofPhase::Cancelled,
+    }
+}

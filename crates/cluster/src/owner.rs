@@ -1,0 +1,112 @@
+//! The one owner of the state, and the handle through which everybody reaches it.
+
+use crate::{ClusterError, state::State};
+use proofmill_ledger::{Ledger, LedgerError};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+/// What is done only when everything before it is durable: an answer, a message on a stream.
+pub(crate) type Release = Box<dyn FnOnce() + Send>;
+/// One call into the state.
+type Call = Box<dyn FnOnce(&mut State) -> Release + Send>;
+
+/// The most calls that become durable in one transaction.
+const GROUP: usize = 512;
+/// How often time passes for the scheduler.
+const TICK: Duration = Duration::from_millis(500);
+/// The wait before a commit that failed for want of space or access is tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// Reaches the state. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    calls: mpsc::UnboundedSender<Call>,
+}
+
+impl Handle {
+    /// Runs `call` on the state and gives its answer once what it changed is durable.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        let (answer, answered) = oneshot::channel();
+        let call: Call = Box::new(move |state| {
+            let value = call(state);
+            Box::new(move || drop(answer.send(value)))
+        });
+        let gone = || Status::unavailable("the coordinator is stopping");
+        self.calls.send(call).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())
+    }
+
+    /// Runs `call` on the state some time soon; nobody waits for it.
+    pub(crate) fn tell(&self, call: impl FnOnce(&mut State) + Send + 'static) {
+        let call: Call = Box::new(move |state| {
+            call(state);
+            Box::new(|| ())
+        });
+        // Fails only while the process ends.
+        drop(self.calls.send(call));
+    }
+}
+
+/// Gives the state to a task of its own. The receiver tells why it ended, if it had to.
+pub(crate) fn own(
+    ledger: Ledger,
+    state: impl FnOnce(Handle) -> State + Send + 'static,
+) -> (Handle, oneshot::Receiver<ClusterError>) {
+    let (calls, inbox) = mpsc::unbounded_channel();
+    let handle = Handle { calls };
+    let state = state(handle.clone());
+    let (ended, end) = oneshot::channel();
+    tokio::spawn(async move {
+        if let Err(error) = live(state, ledger, inbox).await {
+            drop(ended.send(error));
+        }
+    });
+    (handle, end)
+}
+
+async fn live(
+    mut state: State,
+    ledger: Ledger,
+    mut inbox: mpsc::UnboundedReceiver<Call>,
+) -> Result<(), ClusterError> {
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut calls = Vec::new();
+    loop {
+        tokio::select! {
+            count = inbox.recv_many(&mut calls, GROUP) => if count == 0 { return Ok(()) },
+            _ = tick.tick() => state.tick(),
+        }
+        let mut answers = Vec::with_capacity(calls.len());
+        for call in calls.drain(..) {
+            answers.push(call(&mut state));
+        }
+        let (batch, messages) = state.take_outputs();
+        if !batch.is_empty() {
+            commit(&ledger, batch).await?;
+        }
+        for release in messages.into_iter().chain(answers) {
+            release();
+        }
+    }
+}
+
+/// Commits, for as long as it takes: nobody is answered before. A full disk stops the cluster, and loses nothing.
+async fn commit(ledger: &Ledger, batch: proofmill_ledger::Batch) -> Result<(), ClusterError> {
+    loop {
+        match ledger.commit(batch.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(error @ (LedgerError::Refused { .. } | LedgerError::Damaged { .. })) => {
+                return Err(ClusterError::Diverged(error));
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot make changes durable: nothing is acknowledged until this is mended");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}

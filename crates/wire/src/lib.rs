@@ -1,0 +1,34 @@
+//! The gRPC messages and services that clients, coordinator and workers speak. [`cluster`] and [`worker`] are the SP1
+//! cluster's, number by number, so that its clients and workers run unchanged; [`operator`] is Proofmill's own.
+//!
+//! What Proofmill must say beyond those formats travels in request headers ([`header`]), which peers that do not know
+//! them leave out.
+//!
+//! ```
+//! use proofmill_primitives::ProverType;
+//! use proofmill_wire::{header, worker::OpenRequest};
+//!
+//! let mut request = tonic::Request::new(OpenRequest { worker_id: "w1".into(), max_weight: 8, ..Default::default() });
+//! header::set_provers(&mut request, &[ProverType::OpenVm, ProverType::Exec]);
+//! assert_eq!(header::provers(&request).unwrap(), [ProverType::OpenVm, ProverType::Exec]);
+//! ```
+
+pub mod header;
+
+/// The API: proof requests.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod cluster {
+    tonic::include_proto!("cluster");
+}
+
+/// The coordinator: workers, tasks, subscribers.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod worker {
+    tonic::include_proto!("worker");
+}
+
+/// Status and progress, for the command line and the dashboard.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod operator {
+    tonic::include_proto!("proofmill.v1");
+}
