@@ -5,7 +5,7 @@ use crate::{
     owner::Handle,
     state::{State, no_such_proof},
 };
-use proofmill_artifacts::{ArtifactKind, ArtifactStore};
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_ledger::{ExecutionStatus, Ledger, ProofFilter, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, ProofId, ProofMode, ProverType};
 use proofmill_scheduler::Event;
@@ -19,10 +19,7 @@ use proofmill_wire::{
     worker::ClusterComponentInfo,
 };
 use std::sync::{Arc, Mutex, PoisonError};
-use tonic::{Request, Response, Status};
-
-/// The longest id that a request may have, in bytes.
-const MAX_ID: usize = 512;
+use tonic::{Code, Request, Response, Status};
 
 /// Answers clients.
 #[derive(Debug)]
@@ -38,9 +35,7 @@ impl Api {
     /// Checks a request before anything is done for it.
     async fn record(&self, prover: ProverType, request: ProofRequestCreateRequest) -> Result<ProofRecord, Status> {
         let id = request.proof_id;
-        if id.is_empty() || id.len() > MAX_ID {
-            return Err(Status::invalid_argument(format!("a proof id has 1 to {MAX_ID} bytes, not {}", id.len())));
-        }
+        convert::check_proof_id(&id)?;
         let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
         if mode.parse().ok().and_then(ProofMode::from_wire).is_none() {
             return Err(Status::invalid_argument(format!(
@@ -57,15 +52,17 @@ impl Api {
             [(&request.program_artifact_id, ArtifactKind::Program), (&request.stdin_artifact_id, stdin_kind)]
         {
             let id = ArtifactId::new(id.as_str());
-            let there = self.artifacts.exists(&id, kind).await;
-            if !there.map_err(|error| Status::invalid_argument(error.to_string()))? {
+            if !self.is_stored(&id, kind).await? {
                 return Err(Status::failed_precondition(format!(
                     "the {kind} artifact `{id}` is not in this cluster's store: upload it before asking for the proof, and \
                      check that client and cluster use the same store"
                 )));
             }
         }
-        let proof = request.proof_artifact_id.map_or_else(|| ArtifactId::new(format!("proof-{id}")), ArtifactId::from);
+        let named = request.proof_artifact_id.filter(|name| !name.is_empty());
+        let proof = named.map_or_else(|| ArtifactId::new(format!("proof-{id}")), ArtifactId::from);
+        // A name that no artifact can have is refused now, not when the proof is made.
+        self.is_stored(&proof, ArtifactKind::Proof).await?;
         Ok(ProofRecord {
             id: id.into(),
             prover,
@@ -89,6 +86,13 @@ impl Api {
             created_at: now,
             updated_at: now,
             completed_at: None,
+        })
+    }
+
+    async fn is_stored(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<bool, Status> {
+        self.artifacts.exists(id, kind).await.map_err(|error| match error {
+            ArtifactError::BadId { .. } => Status::invalid_argument(error.to_string()),
+            _ => Status::unavailable(error.to_string()),
         })
     }
 
@@ -123,17 +127,23 @@ impl ClusterService for Api {
     ) -> Result<Response<()>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let record = self.record(prover, request.into_inner()).await?;
-        if let Some(earlier) = self.find(record.id.clone()).await? {
-            if same_request(&earlier, &record) && !matches!(earlier.status, ProofStatus::Failed | ProofStatus::Cancelled) {
-                return Ok(Response::new(()));
+        if self.find(record.id.clone()).await?.is_none() {
+            let new = record.clone();
+            match self.handle.call(|state| state.create_proof(new)).await? {
+                // The same id was asked for at the same time.
+                Err(status) if status.code() == Code::AlreadyExists => {}
+                outcome => return outcome.map(|_| Response::new(())),
             }
-            return Err(Status::already_exists(format!(
-                "the proof id {} is taken by another request (or one that failed): choose another id",
-                record.id
-            )));
         }
-        self.handle.call(|state| state.create_proof(record)).await??;
-        Ok(Response::new(()))
+        let earlier = self.find(record.id.clone()).await?.filter(|earlier| {
+            same_request(earlier, &record) && !matches!(earlier.status, ProofStatus::Failed | ProofStatus::Cancelled)
+        });
+        earlier.map(|_| Response::new(())).ok_or_else(|| {
+            let id = &record.id;
+            Status::already_exists(format!(
+                "the proof id {id} is taken by another request (or one that failed): choose another id"
+            ))
+        })
     }
 
     async fn proof_request_cancel(
@@ -177,9 +187,13 @@ impl ClusterService for Api {
             }
             Some(ProofStatus::Cancelled) => Some(Event::ProofCancelled { proof: proof.clone() }),
         };
+        // One that ended long ago is only in the ledger.
+        if self.find(proof.clone()).await?.is_none() {
+            return Err(no_such_proof(&proof));
+        }
         self.handle
             .call(move |state| {
-                state.update_proof(&proof, update)?;
+                state.update_proof(&proof, update);
                 end.map_or(Ok(()), |end| state.end_proof(end))
             })
             .await??;

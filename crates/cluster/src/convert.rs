@@ -9,6 +9,18 @@ use proofmill_wire::{
 };
 use tonic::Status;
 
+/// The longest id that a request may have, in bytes.
+const MAX_PROOF_ID: usize = 512;
+
+/// Checks the id that a client chose.
+pub(crate) fn check_proof_id(id: &str) -> Result<(), Status> {
+    if id.is_empty() || id.len() > MAX_PROOF_ID {
+        let length = id.len();
+        return Err(Status::invalid_argument(format!("a proof id has 1 to {MAX_PROOF_ID} bytes, not {length}")));
+    }
+    Ok(())
+}
+
 pub(crate) fn proof_request(record: &ProofRecord) -> ProofRequest {
     ProofRequest {
         id: record.id.to_string(),

@@ -6,8 +6,8 @@ use crate::{
     state::{State, new_task_id},
     streams::{self, Source},
 };
-use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
-use proofmill_primitives::{ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, Timestamp};
+use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{Event, TaskSpec, WorkerSpec};
 use proofmill_wire::{
     header,
@@ -90,6 +90,7 @@ impl Coordinator {
         record: ProofRecord,
         create: impl FnOnce(&mut State, ProofRecord) -> Result<TaskId, Status> + Send + 'static,
     ) -> Result<TaskId, Status> {
+        convert::check_proof_id(record.id.as_str())?;
         let earlier = self.ledger.proof(&record.id).await;
         if earlier.map_err(|error| Status::unavailable(error.to_string()))?.is_some() {
             return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
@@ -121,14 +122,14 @@ impl WorkerService for Coordinator {
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
         let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers };
-        // The session is known only once the worker is registered, and the stream must exist before.
+        // The session is known only once the worker is registered, and the stream must exist before. A client that is
+        // gone by then is found to have left all the same.
         let session = Arc::new(AtomicU64::new(0));
         let (handle, of) = (self.handle.clone(), session.clone());
         let (sink, source) = streams::stream(move || {
             handle.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
         });
-        let opened = self.handle.call(|state| state.open_worker(spec, sink)).await??;
-        session.store(opened, Ordering::Release);
+        self.handle.call(move |state| state.open_worker(spec, sink, &session)).await??;
         Ok(Response::new(source))
     }
 
@@ -141,8 +142,10 @@ impl WorkerService for Coordinator {
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<()>, Status> {
         let request = request.into_inner();
         let worker = WorkerId::from(request.worker_id);
-        let proofs = request.active_task_proof_ids.into_iter().map(ProofId::from);
-        let active = proofs.zip(tasks(request.active_task_ids)).collect();
+        // The tasks count; their proofs are only repeated where one is withdrawn.
+        let mut proofs = request.active_task_proof_ids.into_iter().map(ProofId::from);
+        let active = tasks(request.active_task_ids).into_iter();
+        let active = active.map(|task| (proofs.next().unwrap_or_else(|| "".into()), task)).collect();
         self.handle.call(|state| state.heartbeat(worker, active)).await??;
         Ok(Response::new(()))
     }
@@ -201,12 +204,7 @@ impl WorkerService for Coordinator {
         let CompleteProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
         self.handle
-            .call(move |state| {
-                if state.proofs.contains_key(&proof) {
-                    state.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() })?;
-                }
-                state.end_proof(Event::ProofCompleted { proof })
-            })
+            .call(move |state| state.end_proof_with(&proof.clone(), extra_data, Event::ProofCompleted { proof }))
             .await??;
         Ok(Response::new(()))
     }
@@ -216,12 +214,7 @@ impl WorkerService for Coordinator {
         let FailProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
         self.handle
-            .call(move |state| {
-                if state.proofs.contains_key(&proof) {
-                    state.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() })?;
-                }
-                state.end_proof(Event::ProofFailed { proof, cause })
-            })
+            .call(move |state| state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, cause }))
             .await??;
         Ok(Response::new(()))
     }
@@ -232,8 +225,7 @@ impl WorkerService for Coordinator {
     ) -> Result<Response<CreateProofResponse>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let record = record_of(prover, request.into_inner());
-        let mode = record.options.as_ref().and_then(|mode| mode.as_str().parse().ok()).and_then(ProofMode::from_wire);
-        if mode.is_none() {
+        if crate::entry::mode(&record).is_none() {
             return Err(Status::invalid_argument("the third input must be the proof mode as decimal text"));
         }
         let task = self.create(record, State::create_proof).await?;

@@ -1,6 +1,6 @@
 //! One proof as the cluster remembers it: its record, and how its tasks came along.
 
-use proofmill_ledger::{ProofRecord, ProofStatus};
+use proofmill_ledger::{ProofRecord, ProofStatus, Timestamp};
 use proofmill_primitives::{ProofMode, TaskKind, WorkerId};
 use proofmill_scheduler::Counts;
 use proofmill_wire::operator::{KindProgress, PlannedKind, ProofPhase, ProofProgress, WorkerShare};
@@ -13,6 +13,10 @@ pub(crate) struct Entry {
     pub(crate) record: ProofRecord,
     /// Its tasks, as of the last change while it was live.
     pub(crate) counts: BTreeMap<TaskKind, Counts>,
+    /// Why its waiting tasks can be given to nobody, as the scheduler says.
+    pub(crate) stuck: Option<String>,
+    /// Why the wrap that it is to end with will find no worker.
+    pub(crate) foreseen: Option<String>,
     planned: BTreeMap<TaskKind, u32>,
     busy_ms: BTreeMap<TaskKind, u64>,
     workers: BTreeMap<WorkerId, Share>,
@@ -35,6 +39,8 @@ impl Entry {
         Self {
             record,
             counts: BTreeMap::new(),
+            stuck: None,
+            foreseen: None,
             planned: BTreeMap::new(),
             busy_ms: BTreeMap::new(),
             workers: BTreeMap::new(),
@@ -75,16 +81,30 @@ impl Entry {
         share.peak_memory_mb = share.peak_memory_mb.max(peak_memory_mb);
     }
 
-    /// Takes what still ran when the proof was completed for done: the controller that completed it.
-    pub(crate) fn close(&mut self) {
-        for counts in self.counts.values_mut() {
-            counts.succeeded += counts.running;
-            counts.running = 0;
+    pub(crate) fn is_live(&self) -> bool {
+        !self.record.status.has_ended()
+    }
+
+    /// It has ended.
+    pub(crate) fn end(&mut self, status: ProofStatus, cause: Option<String>, at: Timestamp) {
+        (self.stuck, self.foreseen) = (None, None);
+        let record = &mut self.record;
+        record.status = status;
+        record.failure_cause = cause;
+        record.diagnosis = None;
+        record.completed_at = Some(at);
+        record.updated_at = at;
+        if status == ProofStatus::Completed {
+            // What still ran when it was completed is done: the controller that completed it.
+            for counts in self.counts.values_mut() {
+                counts.succeeded += std::mem::take(&mut counts.running);
+            }
         }
+        self.touch();
     }
 
     pub(crate) fn mode(&self) -> Option<ProofMode> {
-        self.record.options.as_ref()?.as_str().parse().ok().and_then(ProofMode::from_wire)
+        mode(&self.record)
     }
 
     pub(crate) fn progress(&self) -> ProofProgress {
@@ -131,6 +151,11 @@ impl Entry {
             workers,
         }
     }
+}
+
+/// What a client asked for, as decimal text in the field that it uses for that.
+pub(crate) fn mode(record: &ProofRecord) -> Option<ProofMode> {
+    record.options.as_ref()?.as_str().parse().ok().and_then(ProofMode::from_wire)
 }
 
 fn phase(status: ProofStatus) -> ProofPhase {

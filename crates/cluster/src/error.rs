@@ -13,6 +13,12 @@ pub enum ClusterError {
     /// The ledger refuses a change, so that state and ledger would differ: the process must end.
     #[error("the ledger refused a change; restart to go on from what is durable: {0}")]
     Diverged(#[source] LedgerError),
+    /// The task that owns the state panicked: a defect. What was acknowledged is durable.
+    #[error("the coordinator's state was lost by a defect ({cause}); restart to go on from what is durable, and report it")]
+    Panicked {
+        /// Where and why.
+        cause: String,
+    },
     /// The server ended.
     #[error("the gRPC server ended: {0}")]
     Server(#[from] tonic::transport::Error),

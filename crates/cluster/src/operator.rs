@@ -2,11 +2,12 @@
 
 use crate::{
     convert,
+    entry::Entry,
     owner::Handle,
     state::{State, no_such_proof},
     streams::{self, Source},
 };
-use proofmill_ledger::Timestamp;
+use proofmill_ledger::{Ledger, Timestamp};
 use proofmill_primitives::ProofId;
 use proofmill_wire::operator::{
     ProofPhase, ProofProgress, ReportPlanRequest, StatusResponse, WatchProofRequest, WorkerStatus,
@@ -26,6 +27,7 @@ const ENDED_SHOWN: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Operator {
     pub(crate) handle: Handle,
+    pub(crate) ledger: Ledger,
 }
 
 fn status(state: &State) -> StatusResponse {
@@ -48,7 +50,7 @@ fn status(state: &State) -> StatusResponse {
             draining: worker.draining,
         })
         .collect();
-    let mut proofs: Vec<ProofProgress> = state.proofs.values().map(crate::entry::Entry::progress).collect();
+    let mut proofs: Vec<ProofProgress> = state.proofs.values().map(Entry::progress).collect();
     proofs.sort_by_key(|proof| (proof.ended_at_ms != 0, std::cmp::Reverse(proof.ended_at_ms.max(proof.created_at_ms))));
     let live = proofs.iter().take_while(|proof| proof.ended_at_ms == 0).count();
     proofs.truncate(live + ENDED_SHOWN);
@@ -74,19 +76,22 @@ impl OperatorService for Operator {
     ) -> Result<Response<Self::WatchProofStream>, Status> {
         let proof = ProofId::from(request.into_inner().proof_id);
         let wanted = proof.clone();
-        let mut changes = self
-            .handle
-            .call(move |state| state.proofs.get(&wanted).map(crate::entry::Entry::watch))
-            .await?
-            .ok_or_else(|| no_such_proof(&proof))?;
+        let changes = self.handle.call(move |state| state.proofs.get(&wanted).map(Entry::watch)).await?;
         let (sink, source) = streams::stream(|| ());
+        let Some(mut changes) = changes else {
+            // One that ended long ago, or before a restart, is only in the ledger.
+            let record = self.ledger.proof(&proof).await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let progress = Entry::new(record.ok_or_else(|| no_such_proof(&proof))?).progress();
+            drop(sink.send(Ok(progress)));
+            return Ok(Response::new(source));
+        };
         let handle = self.handle.clone();
         tokio::spawn(async move {
             loop {
                 changes.mark_unchanged();
                 let wanted = proof.clone();
                 let Ok(Some(progress)) =
-                    handle.call(move |state| state.proofs.get(&wanted).map(crate::entry::Entry::progress)).await
+                    handle.call(move |state| state.proofs.get(&wanted).map(Entry::progress)).await
                 else {
                     return;
                 };

@@ -1,9 +1,13 @@
 //! The one owner of the state, and the handle through which everybody reaches it.
 
 use crate::{ClusterError, state::State};
-use proofmill_ledger::{Ledger, LedgerError};
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use proofmill_ledger::{Batch, Ledger, LedgerError};
+use std::{ops::ControlFlow, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::{JoinError, JoinHandle},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 
 /// What is done only when everything before it is durable: an answer, a message on a stream.
@@ -51,33 +55,53 @@ impl Handle {
     }
 }
 
-/// Gives the state to a task of its own. The receiver tells why it ended, if it had to.
-pub(crate) fn own(
-    ledger: Ledger,
-    state: impl FnOnce(Handle) -> State + Send + 'static,
-) -> (Handle, oneshot::Receiver<ClusterError>) {
-    let (calls, inbox) = mpsc::unbounded_channel();
-    let handle = Handle { calls };
-    let state = state(handle.clone());
-    let (ended, end) = oneshot::channel();
-    tokio::spawn(async move {
-        if let Err(error) = live(state, ledger, inbox).await {
-            drop(ended.send(error));
-        }
-    });
-    (handle, end)
+/// The task that has the state. Ends when it is dropped, or told to.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) handle: Handle,
+    task: JoinHandle<Result<(), ClusterError>>,
+    stop: CancellationToken,
+    _stop_with_me: DropGuard,
+}
+
+impl Owner {
+    /// Gives the state to a task of its own.
+    pub(crate) fn new(ledger: Ledger, state: impl FnOnce(Handle) -> State) -> Self {
+        let (calls, inbox) = mpsc::unbounded_channel();
+        let handle = Handle { calls };
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(live(state(handle.clone()), ledger, inbox, stop.clone()));
+        Self { handle, task, _stop_with_me: stop.clone().drop_guard(), stop }
+    }
+
+    /// Waits until the state can no longer be kept. Not to be called again after it came back.
+    pub(crate) async fn ended(&mut self) -> Result<(), ClusterError> {
+        outcome((&mut self.task).await)
+    }
+
+    /// Lets go of the state, once what it is making durable is durable. Streams end with it.
+    pub(crate) async fn stop(self) -> Result<(), ClusterError> {
+        self.stop.cancel();
+        outcome(self.task.await)
+    }
+}
+
+fn outcome(ended: Result<Result<(), ClusterError>, JoinError>) -> Result<(), ClusterError> {
+    ended.unwrap_or_else(|panic| Err(ClusterError::Panicked { cause: panic.to_string() }))
 }
 
 async fn live(
     mut state: State,
     ledger: Ledger,
     mut inbox: mpsc::UnboundedReceiver<Call>,
+    stop: CancellationToken,
 ) -> Result<(), ClusterError> {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut calls = Vec::new();
     loop {
         tokio::select! {
+            () = stop.cancelled() => return Ok(()),
             count = inbox.recv_many(&mut calls, GROUP) => if count == 0 { return Ok(()) },
             _ = tick.tick() => state.tick(),
         }
@@ -86,8 +110,8 @@ async fn live(
             answers.push(call(&mut state));
         }
         let (batch, messages) = state.take_outputs();
-        if !batch.is_empty() {
-            commit(&ledger, batch).await?;
+        if !batch.is_empty() && commit(&ledger, batch, &stop).await?.is_break() {
+            return Ok(());
         }
         for release in messages.into_iter().chain(answers) {
             release();
@@ -96,17 +120,25 @@ async fn live(
 }
 
 /// Commits, for as long as it takes: nobody is answered before. A full disk stops the cluster, and loses nothing.
-async fn commit(ledger: &Ledger, batch: proofmill_ledger::Batch) -> Result<(), ClusterError> {
+async fn commit(
+    ledger: &Ledger,
+    batch: Batch,
+    stop: &CancellationToken,
+) -> Result<ControlFlow<()>, ClusterError> {
     loop {
         match ledger.commit(batch.clone()).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(ControlFlow::Continue(())),
             Err(error @ (LedgerError::Refused { .. } | LedgerError::Damaged { .. })) => {
                 return Err(ClusterError::Diverged(error));
             }
             Err(error) => {
                 tracing::error!(%error, "cannot make changes durable: nothing is acknowledged until this is mended");
-                tokio::time::sleep(RETRY).await;
             }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            // Nothing of it was acknowledged.
+            () = stop.cancelled() => return Ok(ControlFlow::Break(())),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     api::Api,
     coordinator::Coordinator,
     operator::Operator,
-    owner::{self, Handle},
+    owner::Owner,
     state::State,
 };
 use proofmill_artifacts::ArtifactStore;
@@ -18,19 +18,19 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use tokio::{net::TcpListener, sync::oneshot};
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
+use tonic::transport::{Server, server::TcpIncoming};
 
 /// The largest message taken, in bytes: a task may name thousands of artifacts.
 const MAX_MESSAGE: usize = 64 << 20;
+/// How long connections are waited for once their streams have ended.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// A cluster that is going on and can be served.
 #[derive(Debug)]
 pub struct Cluster {
-    handle: Handle,
-    ended: oneshot::Receiver<ClusterError>,
+    owner: Owner,
     ledger: Ledger,
     artifacts: Arc<dyn ArtifactStore>,
 }
@@ -49,35 +49,57 @@ impl Cluster {
         if !live.proofs.is_empty() {
             tracing::info!(proofs = live.proofs.len(), tasks = live.tasks.len(), "going on with what was not finished");
         }
-        let (handle, ended) = owner::own(ledger.clone(), move |handle| State::restore(config, live, handle));
-        Ok(Self { handle, ended, ledger, artifacts })
+        let owner = Owner::new(ledger.clone(), move |handle| State::restore(config, live, handle));
+        Ok(Self { owner, ledger, artifacts })
     }
 
-    /// Answers on the listener until told to stop.
+    /// Answers on the listener until told to stop. Then every stream ends and every connection is closed, so that
+    /// whoever is connected looks for the coordinator anew.
     ///
     /// # Errors
-    /// [`ClusterError::Diverged`] where the state could not be made durable, [`ClusterError::Server`].
+    /// [`ClusterError::Diverged`] or [`ClusterError::Panicked`] where state and ledger can no longer be kept the same,
+    /// [`ClusterError::Server`].
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ClusterError> {
-        let Self { handle, ended, ledger, artifacts } = self;
+        let Self { mut owner, ledger, artifacts } = self;
+        let handle = owner.handle.clone();
         let api = Api { handle: handle.clone(), ledger: ledger.clone(), artifacts, components: Mutex::new(None) };
         let coordinator = Coordinator { handle: handle.clone(), ledger: ledger.clone() };
+        let operator = Operator { handle, ledger: ledger.clone() };
         let sized_api =
             ClusterServiceServer::new(api).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
         let sized_coordinator = WorkerServiceServer::new(coordinator)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);
+        let closing = CancellationToken::new();
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             .add_service(sized_api)
             .add_service(sized_coordinator)
-            .add_service(OperatorServiceServer::new(Operator { handle }))
-            // Streams of workers never end by themselves, so nothing is waited for: what was acknowledged is durable.
-            .serve_with_incoming(TcpListenerStream::new(listener));
+            .add_service(OperatorServiceServer::new(operator))
+            // Messages are small: none waits for the next one to fill a packet.
+            .serve_with_incoming_shutdown(
+                TcpIncoming::from(listener).with_nodelay(Some(true)),
+                closing.clone().cancelled_owned(),
+            );
+        tokio::pin!(server);
         let outcome = tokio::select! {
-            served = server => served.map_err(ClusterError::from),
-            Ok(error) = ended => Err(error),
-            () = stop.cancelled() => Ok(()),
+            served = &mut server => {
+                drop(owner.stop().await);
+                served.map_err(ClusterError::from)
+            }
+            lost = owner.ended() => {
+                closing.cancel();
+                drop(tokio::time::timeout(GOODBYE, server).await);
+                lost
+            }
+            () = stop.cancelled() => {
+                // The streams of workers never end by themselves, only with the state.
+                let kept = owner.stop().await;
+                closing.cancel();
+                drop(tokio::time::timeout(GOODBYE, server).await);
+                kept
+            }
         };
         ledger.close().await;
         outcome

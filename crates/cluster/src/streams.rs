@@ -1,5 +1,7 @@
 //! The streams that the coordinator writes to: workers, subscribers, task channels.
 
+use crate::owner::Release;
+use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{
     EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult, TaskStatus,
@@ -52,26 +54,37 @@ pub(crate) struct WorkerLink {
     pub(crate) draining: bool,
 }
 
-/// A subscriber: whoever waits for the ends of some of a proof's tasks.
+/// A subscriber: whoever waits for the ends of some of a proof's tasks. What it is told goes out with the releases, so
+/// that it hears of nothing that a crash could undo.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     pub(crate) proof: ProofId,
     pub(crate) waiting: BTreeSet<TaskId>,
-    unacknowledged: BTreeMap<String, ServerSubMessage>,
+    unacknowledged: BTreeMap<String, (TaskId, ServerSubMessage)>,
+    /// The tasks in `unacknowledged`: each is told of once at a time.
+    told: BTreeSet<TaskId>,
     sink: Sink<ServerSubMessage>,
-    messages: u64,
+    last_message: u64,
 }
 
 impl Subscriber {
     pub(crate) fn new(proof: ProofId, sink: Sink<ServerSubMessage>) -> Self {
-        Self { proof, waiting: BTreeSet::new(), unacknowledged: BTreeMap::new(), sink, messages: 0 }
+        Self {
+            proof,
+            waiting: BTreeSet::new(),
+            unacknowledged: BTreeMap::new(),
+            told: BTreeSet::new(),
+            sink,
+            // A late acknowledgement from before a restart must not hit another message with the same number.
+            last_message: Timestamp::now().as_millis().saturating_mul(1_000_000),
+        }
     }
 
     /// The subscriber came back: what it did not acknowledge is sent again.
-    pub(crate) fn reopen(&mut self, sink: Sink<ServerSubMessage>) {
+    pub(crate) fn reopen(&mut self, sink: Sink<ServerSubMessage>, out: &mut Vec<Release>) {
         self.sink = sink;
-        for message in self.unacknowledged.values() {
-            drop(self.sink.send(Ok(message.clone())));
+        for (_, message) in self.unacknowledged.values() {
+            release(&self.sink, message.clone(), out);
         }
     }
 
@@ -80,75 +93,98 @@ impl Subscriber {
     }
 
     pub(crate) fn acknowledge(&mut self, message: &str) {
-        self.unacknowledged.remove(message);
-    }
-
-    pub(crate) fn result(&mut self, task: &TaskId, status: TaskStatus) {
-        let result = TaskResult { task_id: task.to_string(), task_status: status.into() };
-        self.send(Message::TaskResult(result), Delivery::UntilAcknowledged);
-    }
-
-    pub(crate) fn unknown(&mut self, task: &TaskId) {
-        let unknown = UnknownTask { proof_id: self.proof.to_string(), task_id: task.to_string() };
-        self.send(Message::UnknownTask(unknown), Delivery::UntilAcknowledged);
-    }
-
-    pub(crate) fn end(&mut self) {
-        self.send(Message::EndOfStream(EndOfStream {}), Delivery::Once);
-    }
-
-    pub(crate) fn heartbeat(&mut self) {
-        self.send(Message::ServerHeartbeat(ServerSubHeartbeat {}), Delivery::Once);
-    }
-
-    fn send(&mut self, message: Message, delivery: Delivery) {
-        self.messages += 1;
-        // Padded, so that unacknowledged messages are kept in the order in which they were sent.
-        let msg_id = format!("msg-{:012}", self.messages);
-        let message = ServerSubMessage { msg_id: msg_id.clone(), message: Some(message) };
-        if delivery == Delivery::UntilAcknowledged {
-            self.unacknowledged.insert(msg_id, message.clone());
+        if let Some((task, _)) = self.unacknowledged.remove(message) {
+            self.told.remove(&task);
         }
+    }
+
+    pub(crate) fn result(&mut self, task: &TaskId, status: TaskStatus, out: &mut Vec<Release>) {
+        let result = TaskResult { task_id: task.to_string(), task_status: status.into() };
+        self.send_until_acknowledged(task, Message::TaskResult(result), out);
+    }
+
+    pub(crate) fn unknown(&mut self, task: &TaskId, out: &mut Vec<Release>) {
+        let unknown = UnknownTask { proof_id: self.proof.to_string(), task_id: task.to_string() };
+        self.send_until_acknowledged(task, Message::UnknownTask(unknown), out);
+    }
+
+    pub(crate) fn end(&mut self, out: &mut Vec<Release>) {
+        let message = self.message(Message::EndOfStream(EndOfStream {}));
+        release(&self.sink, message, out);
+    }
+
+    /// Goes out at once: it tells nothing but that the coordinator lives.
+    pub(crate) fn heartbeat(&mut self) {
+        let message = self.message(Message::ServerHeartbeat(ServerSubHeartbeat {}));
         drop(self.sink.send(Ok(message)));
     }
+
+    fn send_until_acknowledged(&mut self, task: &TaskId, message: Message, out: &mut Vec<Release>) {
+        if self.told.insert(task.clone()) {
+            let message = self.message(message);
+            self.unacknowledged.insert(message.msg_id.clone(), (task.clone(), message.clone()));
+            release(&self.sink, message, out);
+        }
+    }
+
+    fn message(&mut self, message: Message) -> ServerSubMessage {
+        self.last_message += 1;
+        // Padded, so that unacknowledged messages are kept in the order in which they were sent.
+        ServerSubMessage { msg_id: format!("msg-{:020}", self.last_message), message: Some(message) }
+    }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Delivery {
-    Once,
-    UntilAcknowledged,
+fn release<T: Send + 'static>(sink: &Sink<T>, message: T, out: &mut Vec<Release>) {
+    let sink = sink.clone();
+    // Whoever is gone does not hear it.
+    out.push(Box::new(move || drop(sink.send(Ok(message)))));
 }
 
-/// The messages that running tasks send to one task. Kept while the task lives, for readers that come or come back.
-#[derive(Debug, Default)]
+/// The messages that a running task sends to whoever follows it. Kept until its proof ends, for readers that come late
+/// or come back. They are not durable: a task that is tried again sends them again.
+#[derive(Debug)]
 pub(crate) struct Channel {
+    pub(crate) proof: ProofId,
     log: Vec<Vec<u8>>,
-    readers: Vec<Sink<MessageStreamResponse>>,
+    /// `None` once the task has ended.
+    readers: Option<Vec<Sink<MessageStreamResponse>>>,
 }
 
 impl Channel {
+    pub(crate) const fn new(proof: ProofId) -> Self {
+        Self { proof, log: Vec::new(), readers: Some(Vec::new()) }
+    }
+
     pub(crate) fn write(&mut self, payload: Vec<u8>) {
-        self.readers.retain(|reader| reader.send(Ok(message(payload.clone()))).is_ok());
-        self.log.push(payload);
+        if let Some(readers) = &mut self.readers {
+            readers.retain(|reader| reader.send(Ok(payload_message(payload.clone()))).is_ok());
+            self.log.push(payload);
+        }
     }
 
     /// Reads from the message with this number on.
     pub(crate) fn read(&mut self, start: u64, reader: Sink<MessageStreamResponse>) {
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         for payload in self.log.iter().skip(start) {
-            drop(reader.send(Ok(message(payload.clone()))));
+            drop(reader.send(Ok(payload_message(payload.clone()))));
         }
-        self.readers.push(reader);
+        match &mut self.readers {
+            Some(readers) => readers.push(reader),
+            None => send_end(&reader),
+        }
     }
 
-    pub(crate) fn end(self) {
-        for reader in self.readers {
-            let end = message_stream_response::Message::EndOfStream(EndOfStream {});
-            drop(reader.send(Ok(MessageStreamResponse { message: Some(end) })));
-        }
+    /// The task has ended.
+    pub(crate) fn end(&mut self) {
+        self.readers.take().into_iter().flatten().for_each(|reader| send_end(&reader));
     }
 }
 
-fn message(payload: Vec<u8>) -> MessageStreamResponse {
+fn payload_message(payload: Vec<u8>) -> MessageStreamResponse {
     MessageStreamResponse { message: Some(message_stream_response::Message::Payload(payload)) }
+}
+
+fn send_end(reader: &Sink<MessageStreamResponse>) {
+    let end = message_stream_response::Message::EndOfStream(EndOfStream {});
+    drop(reader.send(Ok(MessageStreamResponse { message: Some(end) })));
 }

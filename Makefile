@@ -1,0 +1,44 @@
+# The two commands: `make demo` and `make test`. Both set up what is missing.
+SHELL := bash
+PROVER ?= openvm
+FEATURES_openvm := --features openvm
+BIN_sp1 := sp1/target/release/proofmill-sp1
+BIN ?= $(or $(BIN_$(PROVER)),target/release/proofmill)
+
+.PHONY: help demo test test-long build setup elf check-elf lint deny fmt bench cycles docs
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## Install what the build, the demo and the tests need (Debian packages, anvil from npm)
+	@scripts/setup.sh
+
+build: setup ## Build the binary with the backend PROVER (openvm, sp1 or exec)
+	@scripts/build.sh $(PROVER)
+
+demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1 or exec
+	@scripts/demo.sh $(BIN) $(PROVER)
+
+test: setup ## Every test that fits a 2-core machine
+	@scripts/test.sh
+
+test-long: setup ## The long proofs and all of the Ethereum Foundation's tests
+	@scripts/test-long.sh
+
+elf: setup ## Build the zkVM guests with Debian's Rust and write their hashes
+	@programs/build.sh all
+
+check-elf: ## Check that the committed ELFs are those of the committed sources
+	@programs/check.sh
+
+lint: setup ## Format, clippy, unused and forbidden dependencies
+	@scripts/lint.sh
+
+fmt: ## Format everything
+	@cargo fmt --all
+
+bench: setup ## Wall time and memory: one worker, two workers, OpenVM's own prover
+	@benches/workers.sh
+
+cycles: setup ## Instructions by kind of block: benches/cycles.md
+	@benches/cycles.sh

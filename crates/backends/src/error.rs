@@ -1,0 +1,91 @@
+//! Everything that can go wrong in a backend.
+
+use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType};
+
+/// Why a backend could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// The binary was built without this prover type.
+    #[error("the prover type `{prover}` is not compiled into this binary; {remedy}")]
+    NotCompiledIn {
+        /// The type asked for.
+        prover: ProverType,
+        /// How to get it.
+        remedy: &'static str,
+    },
+    /// The program is not one that this backend can run.
+    #[error("the program is not a valid {prover} program: {cause}")]
+    MalformedProgram {
+        /// The backend that refused it.
+        prover: ProverType,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The input cannot be decoded.
+    #[error("the input is not valid for {prover}: {cause}")]
+    MalformedInput {
+        /// The backend that refused it.
+        prover: ProverType,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The backend has no such mode.
+    #[error("{prover} cannot make a `{mode}` proof: {cause}")]
+    UnsupportedMode {
+        /// The backend asked.
+        prover: ProverType,
+        /// The mode asked for.
+        mode: ProofMode,
+        /// Why it cannot.
+        cause: String,
+    },
+    /// The program itself refused its input: it panicked or exited with another code than 0.
+    #[error("the program stopped without finishing: {cause}")]
+    GuestFailed {
+        /// The exit code or the panic.
+        cause: String,
+    },
+    /// The program ran longer than the request allows.
+    #[error("the program ran past its limit of {limit} instructions; raise the cycle limit or prove fewer blocks")]
+    CycleLimit {
+        /// The limit.
+        limit: Instructions,
+    },
+    /// A part handed to this backend (a plan, a segment, a node's child) is not what it made.
+    #[error("a part of the proof is damaged or belongs elsewhere: {cause}")]
+    MalformedPart {
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The proof is of another program.
+    #[error("the proof is of the program {found}, not of {expected}")]
+    WrongProgram {
+        /// The program it was checked against.
+        expected: ProgramVersion,
+        /// The program it is of.
+        found: ProgramVersion,
+    },
+    /// The proof does not hold.
+    #[error("the proof is not valid: {cause}")]
+    InvalidProof {
+        /// The check that failed.
+        cause: String,
+    },
+    /// The prover itself failed.
+    #[error("{prover} failed while {doing}: {cause}")]
+    Prover {
+        /// The backend.
+        prover: ProverType,
+        /// What it was doing.
+        doing: &'static str,
+        /// What it said.
+        cause: String,
+    },
+}
+
+impl BackendError {
+    /// Whether another worker, or another try, might succeed.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Prover { .. } | Self::NotCompiledIn { .. } | Self::MalformedPart { .. })
+    }
+}

@@ -1,0 +1,112 @@
+//! What makes proofs. One trait, [`Backend`], says what the workers need of a prover type: run a program, plan its
+//! proof as independent segments, prove one segment, fold proofs, finish, verify. Behind it stand `exec` (proves
+//! nothing), OpenVM and, in a workspace of its own, SP1.
+//!
+//! A backend is synchronous and CPU bound, keeps no state that matters (only warm caches of keys and decoded programs)
+//! and is deterministic where it can be: the same program, input and [`SegmentBudget`] give the same [`Plan`] in every
+//! process, so that a segment can be proven anywhere and its output can be named by what it was made from.
+//!
+//! ```
+//! use proofmill_backends::{BackendError, Registry};
+//! use proofmill_primitives::ProverType;
+//!
+//! let registry = Registry::compiled_in();
+//! assert!(registry.get(ProverType::Exec).is_ok());
+//! // A type that is not compiled in is an error that says how to get it, never a panic.
+//! if let Err(error) = registry.get(ProverType::Sp1) {
+//!     assert!(matches!(error, BackendError::NotCompiledIn { .. }));
+//! }
+//! ```
+
+mod error;
+mod exec;
+#[cfg(feature = "openvm")]
+mod openvm;
+mod plan;
+mod proof;
+mod registry;
+
+pub use error::BackendError;
+pub use exec::{ExecBackend, NativeProgram};
+#[cfg(feature = "openvm")]
+pub use openvm::OpenVmBackend;
+pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget};
+pub use proof::{Proof, ProofDecodeError};
+pub use registry::Registry;
+
+use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+
+/// What is to be run or proven: a program, its input, and the proofs that it verifies inside the zkVM, if any.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The program as the client gave it: an ELF, or for `exec` the name of a native program.
+    pub program: &'a [u8],
+    /// The input in the backend's own encoding ([`Backend::encode_input`]).
+    pub input: &'a [u8],
+    /// Proofs that the program verifies (an aggregation program's range proofs), in the order it asks for them.
+    pub proofs: &'a [Proof],
+    /// Stop with [`BackendError::CycleLimit`] past so many instructions.
+    pub cycle_limit: Option<Instructions>,
+}
+
+/// What a prover type must be able to do.
+///
+/// No method panics: a malformed program, input or proof is an error with its cause. A method may take minutes, so call
+/// it where blocking is allowed.
+pub trait Backend: Send + Sync {
+    /// Which prover type this is.
+    fn prover_type(&self) -> ProverType;
+
+    /// The memory that a task of this kind needs here, in GB, for segments planned under `budget`.
+    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight;
+
+    /// The largest segments that a worker with so much memory can prove.
+    fn budget_for(&self, memory: Weight) -> SegmentBudget;
+
+    /// Whether proofs of this mode can be made here at all; asked before any work is done for one.
+    fn check_mode(&self, mode: ProofMode) -> Result<(), BackendError> {
+        match mode {
+            ProofMode::Execute | ProofMode::Core | ProofMode::Compressed => Ok(()),
+            ProofMode::Plonk | ProofMode::Groth16 => Err(BackendError::UnsupportedMode {
+                prover: self.prover_type(),
+                mode,
+                cause: "the circuit files of the wrap are not installed".into(),
+            }),
+        }
+    }
+
+    /// Derives the program's identity (its verifying key or a commitment to it).
+    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError>;
+
+    /// Encodes byte strings as the input of a program: each is what one read in the guest returns.
+    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8>;
+
+    /// Runs the program without proving: what it commits to and what it costs.
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError>;
+
+    /// Runs the program and cuts its execution into segments that fit `budget`.
+    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError>;
+
+    /// Proves segment `index` of the plan. The output is opaque: input of [`Backend::reduce`] or [`Backend::finish`].
+    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError>;
+
+    /// The tree that folds `segments` segment proofs into one: nodes in an order in which children come before their
+    /// parents, the root last. Empty where a single segment proof needs no folding.
+    fn tree(&self, segments: u32) -> Vec<Node>;
+
+    /// Folds the proofs of a node's children into one.
+    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError>;
+
+    /// Makes the proof that the client gets. `parts` are all segment proofs in order for [`ProofMode::Core`], else the
+    /// root of the tree (or the only segment proof).
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        plan: &Plan,
+        mode: ProofMode,
+        parts: &[Vec<u8>],
+    ) -> Result<Proof, BackendError>;
+
+    /// Checks that `proof` proves an execution of the program `expected` that committed to `proof.public_values`.
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError>;
+}

@@ -1,0 +1,128 @@
+//! Decoded programs, kept warm.
+
+use super::{AppKey, Digest, F, Instance, guard::guard, vm};
+use crate::BackendError;
+use openvm_circuit::{
+    arch::{VirtualMachine, VmInstance, instructions::exe::VmExe},
+    system::program::trace::compute_exe_commit_from_mem_config,
+};
+use openvm_sdk::{DefaultStarkEngine, openvm_circuit};
+use openvm_sdk_config::{SdkVmCpuBuilder, TranspilerConfig};
+use openvm_stark_backend::{
+    StarkEngine,
+    prover::{CommittedTraceData, DeviceDataTransporter},
+};
+use openvm_transpiler::{FromElf, elf::Elf, openvm_platform::memory::MEM_SIZE};
+use proofmill_primitives::ProverType;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// How many programs are kept decoded: a deployment has a range and an aggregation program, and each for a while in two
+/// versions.
+const KEPT_PROGRAMS: usize = 4;
+
+/// The code as a committed table.
+type Trace = CommittedTraceData<<DefaultStarkEngine as StarkEngine>::PB>;
+
+/// A decoded program.
+pub(super) struct Program {
+    /// BLAKE3 of the ELF.
+    pub(super) hash: [u8; 32],
+    exe: Arc<VmExe<F>>,
+    exe_commit: OnceLock<Digest>,
+    trace: OnceLock<Trace>,
+}
+
+impl Program {
+    fn decode(hash: [u8; 32], elf: &[u8]) -> Result<Self, BackendError> {
+        let malformed = |cause: String| BackendError::MalformedProgram { prover: ProverType::OpenVm, cause };
+        let exe = guard(malformed, || {
+            let elf = Elf::decode(elf, MEM_SIZE as u32).map_err(|error| malformed(error.to_string()))?;
+            if elf.instructions.is_empty() {
+                return Err(malformed("the ELF has no code".to_owned()));
+            }
+            let transpiler = vm::config()?.app_vm_config.transpiler();
+            VmExe::from_elf(elf, transpiler).map_err(|error| malformed(error.to_string()))
+        })?;
+        Ok(Self { hash, exe: Arc::new(exe), exe_commit: OnceLock::new(), trace: OnceLock::new() })
+    }
+
+    /// The executable.
+    pub(super) fn exe(&self) -> &VmExe<F> {
+        &self.exe
+    }
+
+    /// OpenVM's commitment to the executable.
+    pub(super) fn exe_commit(&self, key: &AppKey) -> Result<Digest, BackendError> {
+        if let Some(commit) = self.exe_commit.get() {
+            return Ok(*commit);
+        }
+        let commit = self.with_machine(key, "committing to the program", |machine| {
+            let memory = &machine.vm.config().as_ref().memory_config;
+            Ok(compute_exe_commit_from_mem_config(machine.program_commitment(), &self.exe, memory))
+        })?;
+        Ok(*self.exe_commit.get_or_init(|| commit))
+    }
+
+    /// Makes a machine with this program loaded and lends it to `work`. Machines cannot be kept: they must stay on one
+    /// thread. Making one takes a few milliseconds, once the program's trace is committed to.
+    pub(super) fn with_machine<T>(
+        &self,
+        key: &AppKey,
+        doing: &'static str,
+        work: impl FnOnce(&mut Instance) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
+        guard(|cause| super::failed(doing, cause), || work(&mut self.load(key)?))
+    }
+
+    fn load(&self, key: &AppKey) -> Result<Instance, BackendError> {
+        let key = &key.app_vm_pk;
+        let engine = DefaultStarkEngine::new(key.get_params());
+        let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
+        let vm = VirtualMachine::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key)
+            .map_err(super::rejected)?;
+        let trace = self.trace.get_or_init(|| vm.commit_program_on_device(&self.exe.program)).clone();
+        let mut machine = VmInstance::new(vm, self.exe.clone(), trace).map_err(super::rejected)?;
+        // The first memory is made anew for each run; this one would only take room.
+        machine.state_mut().take();
+        Ok(machine)
+    }
+}
+
+/// The programs seen last.
+#[derive(Default)]
+pub(super) struct Programs(Mutex<Vec<Arc<Program>>>);
+
+impl Programs {
+    /// The program with these bytes.
+    pub(super) fn get(&self, elf: &[u8]) -> Result<Arc<Program>, BackendError> {
+        let hash = *blake3::hash(elf).as_bytes();
+        if let Some(program) = self.touch(&hash) {
+            return Ok(program);
+        }
+        // Decoded outside the lock: two threads may do it twice, but none waits for the other's program.
+        let program = Arc::new(Program::decode(hash, elf)?);
+        if let Some(program) = self.touch(&hash) {
+            return Ok(program);
+        }
+        let mut programs = lock(&self.0);
+        if programs.len() == KEPT_PROGRAMS {
+            programs.remove(0);
+        }
+        programs.push(program.clone());
+        Ok(program)
+    }
+
+    /// Finds a program and makes it the one used last.
+    fn touch(&self, hash: &[u8; 32]) -> Option<Arc<Program>> {
+        let mut programs = lock(&self.0);
+        let at = programs.iter().position(|program| program.hash == *hash)?;
+        let program = programs.remove(at);
+        programs.push(program.clone());
+        Some(program)
+    }
+}
+
+/// Nothing that these locks protect can be left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

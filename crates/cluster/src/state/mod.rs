@@ -1,0 +1,279 @@
+//! The state of the cluster, and how the scheduler's actions become records, messages and answers. Everything here is
+//! plain code over plain data: the [owner](crate::owner) makes it durable and releases what it sends.
+
+mod proofs;
+mod subscribers;
+mod workers;
+
+use crate::{
+    ClusterConfig, convert,
+    entry::Entry,
+    error::status,
+    owner::{Handle, Release},
+    streams::{Channel, Sink, Subscriber, WorkerLink},
+};
+use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, WorkerId};
+use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
+use proofmill_wire::worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message};
+use std::collections::{BTreeMap, VecDeque};
+use tonic::Status;
+
+/// What tells a controller's task apart from the others of its proof.
+type OutputKey = (TaskKind, Vec<ArtifactId>);
+
+/// Everything that the cluster knows.
+pub(crate) struct State {
+    pub(crate) config: ClusterConfig,
+    pub(crate) scheduler: Scheduler,
+    pub(crate) proofs: BTreeMap<ProofId, Entry>,
+    /// Ended proofs that are still in `proofs`, oldest first.
+    ended: VecDeque<ProofId>,
+    workers: BTreeMap<WorkerId, WorkerLink>,
+    subscribers: BTreeMap<String, Subscriber>,
+    channels: BTreeMap<TaskId, Channel>,
+    /// Outputs of the tasks that wait or run, so that a controller that starts over finds those it had created.
+    by_output: BTreeMap<ProofId, BTreeMap<OutputKey, TaskId>>,
+    /// Whether workers came or went since it was last looked whether every wrap has a worker.
+    fleet_changed: bool,
+    pub(crate) total_tasks: u64,
+    sessions: u64,
+    last_heartbeat: Timestamp,
+    pub(crate) started: Timestamp,
+    handle: Handle,
+    batch: Batch,
+    releases: Vec<Release>,
+}
+
+impl State {
+    /// Goes on from what is durable.
+    pub(crate) fn restore(config: ClusterConfig, live: proofmill_ledger::Live, handle: Handle) -> Self {
+        let now = Timestamp::now();
+        let specs = live.proofs.iter().map(|record| (convert::proof_spec(record), convert::time(record.created_at)));
+        let tasks: Vec<_> = live.tasks.into_iter().map(convert::task_of_record).collect();
+        let mut by_output: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (spec, _) in tasks.iter().filter(|(_, state)| !has_ended(state)) {
+            by_output.entry(spec.proof.clone()).or_default().extend(output_key(spec).map(|key| (key, spec.id.clone())));
+        }
+        let scheduler =
+            Scheduler::restore(config.scheduler, convert::time(now), specs.collect::<Vec<_>>(), tasks.iter().cloned());
+        let mut proofs: BTreeMap<_, _> =
+            live.proofs.into_iter().map(|record| (record.id.clone(), Entry::new(record))).collect();
+        let mut batch = Batch::new();
+        for (id, entry) in &mut proofs {
+            entry.counts = scheduler.progress(id).cloned().unwrap_or_default();
+            // Of other workers, maybe. It is found out anew.
+            if entry.record.diagnosis.take().is_some() {
+                batch.push(Change::ProofDiagnosed { proof: id.clone(), diagnosis: None });
+            }
+        }
+        Self {
+            config,
+            scheduler,
+            proofs,
+            ended: VecDeque::new(),
+            workers: BTreeMap::new(),
+            subscribers: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            by_output,
+            fleet_changed: false,
+            total_tasks: tasks.len() as u64,
+            sessions: 0,
+            last_heartbeat: now,
+            started: now,
+            handle,
+            batch,
+            releases: Vec::new(),
+        }
+    }
+
+    /// What must be made durable, and what to do then.
+    pub(crate) fn take_outputs(&mut self) -> (Batch, Vec<Release>) {
+        (std::mem::take(&mut self.batch), std::mem::take(&mut self.releases))
+    }
+
+    /// Time passes.
+    pub(crate) fn tick(&mut self) {
+        drop(self.feed(Event::Tick));
+        let now = Timestamp::now();
+        let due = u64::try_from(self.config.server_heartbeat.as_millis()).unwrap_or(u64::MAX);
+        // Also where the clock was set back.
+        if now < self.last_heartbeat || now.as_millis() - self.last_heartbeat.as_millis() >= due {
+            self.last_heartbeat = now;
+            for link in self.workers.values() {
+                let beat = server_message::Message::ServerHeartbeat(ServerHeartbeat {});
+                drop(link.sink.send(Ok(ServerMessage { message: Some(beat) })));
+            }
+            // Those that are gone are kept until their proof ends: they may come back.
+            self.subscribers.values_mut().for_each(Subscriber::heartbeat);
+        }
+    }
+
+    /// Lets the scheduler know, and does what follows.
+    fn feed(&mut self, event: Event) -> Result<(), Status> {
+        let now = convert::time(Timestamp::now());
+        let actions = self.scheduler.handle(now, event).map_err(|refused| status(&refused))?;
+        for action in actions {
+            self.carry_out(action);
+        }
+        if std::mem::take(&mut self.fleet_changed) {
+            self.foresee_wraps();
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::TaskAdded(spec) => {
+                self.total_tasks += 1;
+                if let Some(key) = output_key(&spec) {
+                    self.by_output.entry(spec.proof.clone()).or_default().insert(key, spec.id.clone());
+                }
+                self.update_counts(&spec.proof);
+                self.batch.push(Change::TaskInserted(Box::new(convert::task_record(spec))));
+            }
+            Action::Assign { worker, task } => {
+                let message = WorkerTask {
+                    task_id: task.id.to_string(),
+                    metadata: task.metadata.clone(),
+                    data: Some(convert::task_data(&task)),
+                };
+                self.send_worker(&worker, server_message::Message::NewTask(message));
+            }
+            Action::Withdraw { worker, proof, task } => {
+                let message = CancelTask { proof_id: proof.to_string(), task_id: task.to_string() };
+                self.send_worker(&worker, server_message::Message::CancelTask(message));
+            }
+            Action::TaskChanged { proof, task, state } => self.task_changed(&proof, task, state),
+            Action::ProofChanged { proof, state } => self.proof_changed(&proof, state),
+            Action::Diagnosed { proof, diagnosis } => {
+                let diagnosis = diagnosis.map(|diagnosis| diagnosis.to_string());
+                match &diagnosis {
+                    Some(text) => tracing::warn!(%proof, diagnosis = text, "cannot go on"),
+                    None => tracing::info!(%proof, "goes on"),
+                }
+                if let Some(entry) = self.proofs.get_mut(&proof) {
+                    entry.stuck = diagnosis;
+                }
+                self.tell_diagnosis(&proof);
+            }
+            Action::WorkerLost { worker, tasks } => {
+                tracing::warn!(%worker, tasks = tasks.len(), "lost a worker: its tasks go to others");
+                self.workers.remove(&worker);
+                self.fleet_changed = true;
+            }
+        }
+    }
+
+    fn task_changed(&mut self, proof: &ProofId, task: TaskId, state: TaskState) {
+        match &state {
+            TaskState::Pending { retries, last_failure: Some(cause) } if *retries > 0 => {
+                tracing::warn!(%proof, %task, retries, cause, "waits for another try");
+            }
+            TaskState::Failed { cause } => tracing::error!(%proof, %task, cause, "gave up a task"),
+            _ => {}
+        }
+        if has_ended(&state) {
+            self.task_ended(proof, &task, &state);
+        }
+        self.update_counts(proof);
+        // Where the proof has ended by now its tasks are forgotten in this very batch.
+        if self.scheduler.proof(proof).is_some() {
+            let state = convert::task_record_state(state);
+            self.batch.push(Change::TaskStateChanged { task, state });
+        }
+    }
+
+    fn task_ended(&mut self, proof: &ProofId, task: &TaskId, state: &TaskState) {
+        let status = convert::task_status(state);
+        for subscriber in self.subscribers.values_mut().filter(|subscriber| subscriber.proof == *proof) {
+            if subscriber.waiting.remove(task) {
+                subscriber.result(task, status, &mut self.releases);
+            }
+        }
+        if let Some(channel) = self.channels.get_mut(task) {
+            channel.end();
+        }
+        // Whoever asks for the same outputs now has found that they are not there: it is made again.
+        let key = self.scheduler.task(task).and_then(|(spec, _)| output_key(spec));
+        if let (Some(key), Some(tasks)) = (key, self.by_output.get_mut(proof))
+            && tasks.get(&key) == Some(task)
+        {
+            tasks.remove(&key);
+        }
+    }
+
+    fn proof_changed(&mut self, proof: &ProofId, state: ProofState) {
+        let (status, cause) = match state {
+            ProofState::Active => return,
+            ProofState::Completed => (ProofStatus::Completed, None),
+            ProofState::Failed { cause } => (ProofStatus::Failed, Some(cause)),
+            ProofState::Cancelled => (ProofStatus::Cancelled, None),
+        };
+        match &cause {
+            Some(cause) => tracing::error!(%proof, cause, "the proof failed"),
+            None => tracing::info!(%proof, ?status, "the proof ended"),
+        }
+        let at = Timestamp::now();
+        if let Some(entry) = self.proofs.get_mut(proof) {
+            entry.end(status, cause.clone(), at);
+            self.ended.push_back(proof.clone());
+        }
+        let update = ProofUpdate { status: Some(status), failure_cause: cause, ..ProofUpdate::default() };
+        self.batch.push(Change::ProofUpdated { proof: proof.clone(), update: Box::new(update), at });
+        self.batch.push(Change::TasksForgotten { proof: proof.clone() });
+        let Self { subscribers, channels, releases, .. } = self;
+        subscribers.retain(|_, subscriber| {
+            let stays = subscriber.proof != *proof;
+            if !stays {
+                subscriber.end(releases);
+            }
+            stays
+        });
+        channels.retain(|_, channel| {
+            let stays = channel.proof != *proof;
+            if !stays {
+                channel.end();
+            }
+            stays
+        });
+        self.by_output.remove(proof);
+        while self.ended.len() > self.config.remember_ended {
+            if let Some(oldest) = self.ended.pop_front() {
+                self.proofs.remove(&oldest);
+            }
+        }
+    }
+
+    fn update_counts(&mut self, proof: &ProofId) {
+        if let (Some(entry), Some(counts)) = (self.proofs.get_mut(proof), self.scheduler.progress(proof)) {
+            entry.counts.clone_from(counts);
+            entry.touch();
+        }
+    }
+
+    fn send_worker(&mut self, worker: &WorkerId, message: server_message::Message) {
+        if let Some(link) = self.workers.get(worker) {
+            let sink: Sink<ServerMessage> = link.sink.clone();
+            // A worker that is gone does not hear it; the scheduler finds out by its silence.
+            self.releases.push(Box::new(move || drop(sink.send(Ok(ServerMessage { message: Some(message) })))));
+        }
+    }
+}
+
+/// `None` for a task without outputs: nothing tells it apart.
+fn output_key(spec: &TaskSpec) -> Option<OutputKey> {
+    (!spec.outputs.is_empty()).then(|| (spec.kind, spec.outputs.clone()))
+}
+
+const fn has_ended(state: &TaskState) -> bool {
+    matches!(state, TaskState::Succeeded | TaskState::Failed { .. })
+}
+
+pub(crate) fn new_task_id() -> TaskId {
+    TaskId::new(format!("task-{}", uuid::Uuid::now_v7()))
+}
+
+pub(crate) fn no_such_proof(proof: &ProofId) -> Status {
+    Status::not_found(format!("there is no proof {proof}"))
+}

@@ -1,0 +1,144 @@
+//! Requests for proofs.
+
+use super::{State, new_task_id, no_such_proof};
+use crate::{convert, entry::Entry};
+use proofmill_ledger::{Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_primitives::{ProofId, ProofMode, TaskId, TaskKind};
+use proofmill_scheduler::{Event, TaskSpec};
+use proofmill_wire::operator::ReportPlanRequest;
+use tonic::Status;
+
+impl State {
+    /// Takes a request and creates its first task. The caller has made sure that the ledger knows no proof of this id,
+    /// or else that it is in `proofs`.
+    pub(crate) fn create_proof(&mut self, record: ProofRecord) -> Result<TaskId, Status> {
+        let mode = crate::entry::mode(&record);
+        let root = TaskSpec {
+            id: new_task_id(),
+            proof: record.id.clone(),
+            kind: if mode == Some(ProofMode::Execute) { TaskKind::ExecuteOnly } else { TaskKind::Controller },
+            weight: self.config.controller_weight(record.prover),
+            parent: None,
+            inputs: convert::root_inputs(&record),
+            outputs: record.proof.clone().into_iter().collect(),
+            metadata: convert::root_metadata(record.prover),
+            requester: convert::proof_spec(&record).requester,
+        };
+        self.create_proof_with(record, root)
+    }
+
+    /// The same with another first task.
+    pub(crate) fn create_proof_with(&mut self, record: ProofRecord, root: TaskSpec) -> Result<TaskId, Status> {
+        let spec = convert::proof_spec(&record);
+        if self.proofs.contains_key(&record.id) {
+            return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
+        }
+        let (id, task, prover) = (record.id.clone(), root.id.clone(), record.prover);
+        tracing::info!(proof = %id, %prover, mode = ?record.options.as_ref().map(ToString::to_string), "a proof is asked for");
+        // First in the batch: its tasks refer to it.
+        self.batch.push(Change::ProofInserted(Box::new(record.clone())));
+        self.proofs.insert(id.clone(), Entry::new(record));
+        // The scheduler cannot know of it: it learns of proofs here alone, and the task's id is new.
+        self.feed(Event::ProofCreated { proof: spec, root })?;
+        self.foresee_wrap(&id);
+        self.tell_diagnosis(&id);
+        Ok(task)
+    }
+
+    /// Workers came or went: looks again whether the proofs under way can be finished.
+    pub(super) fn foresee_wraps(&mut self) {
+        let wraps = |entry: &Entry| matches!(entry.mode(), Some(ProofMode::Plonk | ProofMode::Groth16));
+        let live = self.proofs.iter().filter(|(_, entry)| entry.is_live() && wraps(entry));
+        for proof in live.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+            self.foresee_wrap(&proof);
+            self.tell_diagnosis(&proof);
+        }
+    }
+
+    /// Finds out whether some worker present could take the wrap that the proof will end with.
+    fn foresee_wrap(&mut self, proof: &ProofId) {
+        let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
+        let kind = match entry.mode() {
+            Some(ProofMode::Plonk) => TaskKind::PlonkWrap,
+            Some(ProofMode::Groth16) => TaskKind::Groth16Wrap,
+            _ => return,
+        };
+        let prover = entry.record.prover;
+        let held = self.config.controller_weight(prover);
+        let diagnosis = self.scheduler.foresee(prover, kind, kind.default_weight(), held);
+        let text = diagnosis.map(|diagnosis| diagnosis.to_string());
+        if let Some(text) = text.as_ref().filter(|text| entry.foreseen.as_ref() != Some(*text)) {
+            tracing::warn!(%proof, diagnosis = text, "cannot be finished by the workers present");
+        }
+        entry.foreseen = text;
+    }
+
+    /// Makes known what keeps a proof waiting, where that changed: what keeps it waiting now comes before what will.
+    pub(super) fn tell_diagnosis(&mut self, proof: &ProofId) {
+        let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
+        let diagnosis = entry.stuck.clone().or_else(|| entry.foreseen.clone());
+        if entry.record.diagnosis != diagnosis {
+            entry.record.diagnosis.clone_from(&diagnosis);
+            entry.touch();
+            self.batch.push(Change::ProofDiagnosed { proof: proof.clone(), diagnosis });
+        }
+    }
+
+    /// Ends a proof, or a task. What has ended before stays as it is: saying so again does no harm.
+    pub(crate) fn end_proof(&mut self, event: Event) -> Result<(), Status> {
+        match self.feed(event) {
+            Err(status) if status.code() == tonic::Code::NotFound => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    /// What a controller says about its proof at the end; a proof that has ended keeps what was said then.
+    pub(crate) fn end_proof_with(&mut self, proof: &ProofId, extra_data: Option<String>, event: Event) -> Result<(), Status> {
+        if self.proofs.get(proof).is_some_and(Entry::is_live) {
+            self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
+        }
+        self.end_proof(event)
+    }
+
+    /// What a client may change of a request. The caller has made sure that there is one, here or in the ledger alone.
+    pub(crate) fn update_proof(&mut self, proof: &ProofId, update: ProofUpdate) {
+        let at = Timestamp::now();
+        let ProofUpdate { execution, deadline, handled, metadata, extra_data, .. } = update;
+        let stored = ProofUpdate {
+            execution: execution.clone(),
+            deadline,
+            handled,
+            metadata: metadata.clone(),
+            extra_data: extra_data.clone(),
+            ..ProofUpdate::default()
+        };
+        if let Some(entry) = self.proofs.get_mut(proof) {
+            let record = &mut entry.record;
+            record.execution = execution.or(record.execution.take());
+            record.deadline = deadline.or(record.deadline);
+            record.handled = handled.unwrap_or(record.handled);
+            record.metadata = metadata.unwrap_or(std::mem::take(&mut record.metadata));
+            record.extra_data = extra_data.or(record.extra_data.take());
+            record.updated_at = at;
+            entry.touch();
+        }
+        self.batch.push(Change::ProofUpdated { proof: proof.clone(), update: Box::new(stored), at });
+    }
+
+    /// A controller tells what its proof will take.
+    pub(crate) fn plan(&mut self, request: ReportPlanRequest) -> Result<(), Status> {
+        let proof = ProofId::from(request.proof_id);
+        let entry = self.proofs.get_mut(&proof).filter(|entry| entry.record.status == ProofStatus::Pending);
+        let entry = entry.ok_or_else(|| no_such_proof(&proof))?;
+        entry.plan(request.instructions, request.public_values, &request.kinds);
+        let execution = Execution {
+            status: ExecutionStatus::Executed,
+            failure: None,
+            cycles: request.instructions,
+            gas: 0,
+            public_values_hash: Vec::new(),
+        };
+        self.update_proof(&proof, ProofUpdate { execution: Some(execution), ..ProofUpdate::default() });
+        Ok(())
+    }
+}

@@ -1,0 +1,90 @@
+//! Who waits for the ends of tasks, and who follows their messages.
+
+use super::State;
+use crate::{
+    convert,
+    streams::{Channel, Sink, Subscriber},
+};
+use proofmill_primitives::{ProofId, TaskId};
+use proofmill_wire::worker::{MessageStreamResponse, ServerSubMessage};
+use tonic::Status;
+
+impl State {
+    pub(crate) fn open_subscriber(
+        &mut self,
+        id: String,
+        proof: ProofId,
+        tasks: Vec<TaskId>,
+        sink: Sink<ServerSubMessage>,
+    ) {
+        // The id is the subscriber's own choice: of another proof, it is another subscriber.
+        let earlier = self.subscribers.remove(&id).filter(|subscriber| subscriber.proof == proof);
+        let mut subscriber = earlier.unwrap_or_else(|| Subscriber::new(proof.clone(), sink.clone()));
+        subscriber.reopen(sink, &mut self.releases);
+        subscriber.heartbeat();
+        if self.scheduler.proof(&proof).is_none() {
+            subscriber.end(&mut self.releases);
+            return;
+        }
+        self.subscribers.insert(id.clone(), subscriber);
+        self.subscribe(&id, tasks);
+    }
+
+    pub(crate) fn update_subscriber(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
+        if !self.subscribers.contains_key(id) {
+            return Err(Status::not_found(format!("there is no subscriber {id}: open its stream again")));
+        }
+        self.subscribe(id, tasks);
+        Ok(())
+    }
+
+    fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) {
+        let Some(subscriber) = self.subscribers.get_mut(id) else { return };
+        for task in tasks {
+            match self.scheduler.task(&task) {
+                None => subscriber.unknown(&task, &mut self.releases),
+                Some((_, state)) if super::has_ended(state) => {
+                    subscriber.result(&task, convert::task_status(state), &mut self.releases);
+                }
+                Some(_) => drop(subscriber.waiting.insert(task)),
+            }
+        }
+    }
+
+    pub(crate) fn acknowledge(&mut self, subscriber: &str, message: &str) {
+        if let Some(subscriber) = self.subscribers.get_mut(subscriber) {
+            subscriber.acknowledge(message);
+        }
+    }
+
+    pub(crate) fn live_subscribers(&self) -> usize {
+        self.subscribers.values().filter(|subscriber| !subscriber.is_gone()).count()
+    }
+
+    pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) -> Result<(), Status> {
+        self.channel(task)?.write(payload);
+        Ok(())
+    }
+
+    pub(crate) fn read_channel(
+        &mut self,
+        task: TaskId,
+        start: u64,
+        reader: Sink<MessageStreamResponse>,
+    ) -> Result<(), Status> {
+        self.channel(task)?.read(start, reader);
+        Ok(())
+    }
+
+    /// That of a task whose proof is live. The task itself may have ended before its first reader came.
+    fn channel(&mut self, task: TaskId) -> Result<&mut Channel, Status> {
+        let Some((spec, state)) = self.scheduler.task(&task) else {
+            return Err(Status::not_found(format!("there is no live task {task}")));
+        };
+        let channel = self.channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
+        if super::has_ended(state) {
+            channel.end();
+        }
+        Ok(channel)
+    }
+}

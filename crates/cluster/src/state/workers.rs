@@ -1,0 +1,122 @@
+//! Workers and tasks.
+
+use super::State;
+use crate::streams::{Sink, WorkerLink};
+use proofmill_primitives::{ProofId, TaskId, Weight, WorkerId};
+use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
+use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+use tonic::Status;
+
+impl State {
+    /// Registers a worker and its stream, and writes down under which session.
+    pub(crate) fn open_worker(
+        &mut self,
+        spec: WorkerSpec,
+        sink: Sink<ServerMessage>,
+        session: &AtomicU64,
+    ) -> Result<(), Status> {
+        let id = spec.id.clone();
+        self.sessions += 1;
+        let link = WorkerLink { session: self.sessions, sink, draining: false };
+        let before = self.workers.insert(id.clone(), link);
+        tracing::info!(worker = %id, kind = %spec.kind, max_weight = %spec.max_weight, provers = ?spec.provers, "a worker registered");
+        self.fleet_changed = true;
+        if let Err(refused) = self.feed(Event::WorkerOpened(spec)) {
+            self.workers.remove(&id);
+            self.workers.extend(before.map(|link| (id, link)));
+            return Err(refused);
+        }
+        session.store(self.sessions, Ordering::Release);
+        Ok(())
+    }
+
+    /// A worker's stream broke: it has a moment to come back.
+    pub(crate) fn worker_left(&mut self, worker: WorkerId, session: u64) {
+        let Some(link) = self.workers.get(&worker).filter(|link| link.session == session) else { return };
+        let grace = if link.draining { Duration::ZERO } else { self.config.reconnect_grace };
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(grace).await;
+            handle.tell(move |state| {
+                if state.workers.get(&worker).is_some_and(|link| link.session == session) {
+                    drop(state.feed(Event::WorkerGone { worker }));
+                }
+            });
+        });
+    }
+
+    pub(crate) fn close_worker(&mut self, worker: WorkerId) -> Result<(), Status> {
+        if let Some(link) = self.workers.get_mut(&worker) {
+            link.draining = true;
+        }
+        tracing::info!(%worker, "a worker takes no more tasks");
+        self.fleet_changed = true;
+        self.feed(Event::WorkerDraining { worker })
+    }
+
+    pub(crate) fn heartbeat(&mut self, worker: WorkerId, active: Vec<(ProofId, TaskId)>) -> Result<(), Status> {
+        if !self.workers.contains_key(&worker) {
+            return Err(Status::not_found(format!("the worker {worker} has no open stream: open one")));
+        }
+        // Tasks that ended before a restart are unknown even to the scheduler: nobody else would ever withdraw them.
+        for (proof, task) in &active {
+            if self.scheduler.task(task).is_none() {
+                let message = CancelTask { proof_id: proof.to_string(), task_id: task.to_string() };
+                self.send_worker(&worker, server_message::Message::CancelTask(message));
+            }
+        }
+        let active = active.into_iter().map(|(_, task)| task).collect();
+        self.feed(Event::Heartbeat { worker, active })
+    }
+
+    /// Creates a task, or finds the one of the same proof that is making the same outputs. One that has made them is not
+    /// found: whoever asks has looked for them, and they are not there any more.
+    pub(crate) fn create_task(&mut self, spec: TaskSpec) -> Result<TaskId, Status> {
+        if let Some(key) = super::output_key(&spec)
+            && let Some(task) = self.by_output.get(&spec.proof).and_then(|tasks| tasks.get(&key))
+        {
+            return Ok(task.clone());
+        }
+        let id = spec.id.clone();
+        self.feed(Event::TaskCreated(spec))?;
+        Ok(id)
+    }
+
+    pub(crate) fn complete_task(
+        &mut self,
+        worker: WorkerId,
+        task: TaskId,
+        busy_ms: u64,
+        peak_memory_mb: u32,
+    ) -> Result<(), Status> {
+        if let Some((spec, TaskState::Pending { .. } | TaskState::Running { .. })) = self.scheduler.task(&task)
+            && let Some(entry) = self.proofs.get_mut(&spec.proof)
+        {
+            entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
+        }
+        self.end_proof(Event::TaskCompleted { worker, task })
+    }
+
+    pub(crate) fn fail_task(
+        &mut self,
+        worker: WorkerId,
+        task: TaskId,
+        retryable: bool,
+        cause: String,
+    ) -> Result<(), Status> {
+        self.end_proof(Event::TaskFailed { worker, task, retryable, cause })
+    }
+
+    /// Checks a weight against what a worker could ever have.
+    pub(crate) fn check_weight(weight: Weight) -> Result<(), Status> {
+        const MOST: Weight = Weight::gb(1 << 20);
+        if weight > MOST {
+            return Err(Status::invalid_argument(format!("a task of {weight} is impossible: weights are in GB")));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! A cluster in this process and, over the network, clients and workers that speak to it as those of the SP1 cluster do.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod diagnosis;
+mod harness;
+mod proofs;
+mod restart;
+mod tasks;
+mod workers;

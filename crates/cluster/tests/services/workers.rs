@@ -1,0 +1,122 @@
+//! Workers that come, go, and are refused.
+
+use crate::harness::{start, until};
+use proofmill_ledger::ProofStatus;
+use proofmill_primitives::TaskKind;
+use proofmill_wire::worker::{CloseRequest, WorkerType};
+use std::time::Duration;
+use tonic::Code;
+
+#[tokio::test]
+async fn a_worker_that_can_take_nothing_is_refused() {
+    let cluster = start().await;
+    let weightless = cluster.try_worker("w", WorkerType::All, 0).await.err().unwrap();
+    assert_eq!(weightless.code(), Code::InvalidArgument, "{weightless}");
+    let nameless = cluster.try_worker("", WorkerType::All, 8).await.err().unwrap();
+    assert_eq!(nameless.code(), Code::InvalidArgument, "{nameless}");
+    let kindless = cluster.try_worker("w", WorkerType::None, 8).await.err().unwrap();
+    assert_eq!(kindless.code(), Code::InvalidArgument, "{kindless}");
+    assert_eq!(cluster.stats().await.cpu_workers, 0);
+}
+
+#[tokio::test]
+async fn a_heartbeat_of_a_worker_that_is_not_there_says_so() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 8).await;
+    worker.id = "stranger".into();
+    assert_eq!(worker.heartbeat(&[]).await.unwrap_err().code(), Code::NotFound);
+    let close = CloseRequest { worker_id: "stranger".into() };
+    assert_eq!(worker.client.close(close).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_draining_worker_gets_nothing_and_finishes_what_it_has() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("leaves", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    worker.client.close(CloseRequest { worker_id: "leaves".into() }).await.unwrap();
+    let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
+    worker.heartbeat(&[&root]).await.unwrap();
+    worker.is_left_alone().await;
+    let mut other = cluster.worker("stays", WorkerType::All, 12).await;
+    let task = other.task().await;
+    assert_eq!(task.task_id, shard);
+    other.complete(&task).await.unwrap();
+    worker.complete_proof("p", "").await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_worker_that_does_not_come_back_go_to_another() {
+    let cluster = start().await;
+    let mut lost = cluster.worker("lost", WorkerType::All, 8).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = lost.task().await;
+    let mut other = cluster.worker("other", WorkerType::All, 8).await;
+    drop(lost);
+    let again = other.task().await;
+    assert_eq!(again.task_id, root.task_id);
+    let stats = cluster.stats().await;
+    assert_eq!((stats.cpu_workers, stats.active_tasks, stats.cpu_utilization_current), (1, 1, 4));
+}
+
+#[tokio::test]
+async fn a_worker_that_comes_back_in_time_keeps_its_tasks() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 8).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    let mut other = cluster.worker("other", WorkerType::All, 8).await;
+    drop(worker);
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut worker = cluster.worker("w", WorkerType::All, 8).await;
+    worker.heartbeat(&[&root]).await.unwrap();
+    other.is_left_alone().await;
+    worker.is_left_alone().await;
+    worker.complete_proof("p", "").await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
+#[tokio::test]
+async fn a_result_from_a_worker_that_lost_the_task_counts() {
+    let cluster = start().await;
+    let mut slow = cluster.worker("slow", WorkerType::All, 8).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = slow.task().await;
+    let shard = slow.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
+    let mut task = slow.task().await;
+    assert_eq!(task.task_id, shard);
+    let mut other = cluster.worker("other", WorkerType::All, 8).await;
+    // Its stream breaks, its calls go on.
+    slow.stream = cluster.worker("dummy", WorkerType::All, 1).await.stream;
+    let mut given = [other.task().await.task_id, other.task().await.task_id];
+    given.sort();
+    let mut expected = [root.task_id.clone(), shard.clone()];
+    expected.sort();
+    assert_eq!(given, expected);
+    slow.complete(&task).await.unwrap();
+    assert_eq!(other.withdrawn().await, shard, "nobody needs it any more");
+    // Once more, from the other: nothing is counted twice.
+    task.task_id = shard;
+    other.complete(&task).await.unwrap();
+    let stats = cluster.stats().await;
+    assert_eq!((stats.active_tasks, stats.gpu_utilization_current, stats.cpu_utilization_current), (1, 0, 4));
+}
+
+#[tokio::test]
+async fn a_cluster_stops_although_streams_are_open() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 8).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    let mut results = worker.subscribe("sub", "p", &[&root.task_id]).await;
+    let address = cluster.address;
+    let waits = tokio::spawn(async move { results.next().await });
+    let started = std::time::Instant::now();
+    cluster.stop().await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    assert!(waits.await.is_err(), "the subscriber's stream ends");
+    assert!(worker.heartbeat(&[&root]).await.is_err());
+    until("nobody listens", || async { tokio::net::TcpStream::connect(address).await.is_err() }).await;
+}

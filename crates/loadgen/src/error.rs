@@ -1,0 +1,100 @@
+//! What can go wrong with sending load.
+
+use crate::Phase;
+use alloy_primitives::{Address, U256};
+use std::{io, path::PathBuf, time::Duration};
+use url::Url;
+
+/// Why load could not be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The text is not a private key.
+    #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
+    BadKey,
+    /// The file with the private key cannot be read.
+    #[error("the key file {} cannot be read: {source}", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The environment variable with the private key is not set.
+    #[error("the environment variable {name} is not set: set it to the private key of a rich account")]
+    KeyUnset {
+        /// The variable.
+        name: String,
+    },
+    /// The node cannot be reached.
+    #[error("the node at {url} cannot be reached: {reason}; check the address and that the node runs")]
+    Unreachable {
+        /// Where it should be.
+        url: Url,
+        /// Why.
+        reason: String,
+    },
+    /// The node refused a request.
+    #[error("the node refused {method}: {reason}")]
+    Refused {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The node's chain is not the expected one.
+    #[error("the node is on chain {got}, but the load is meant for chain {expected}: check the address")]
+    ChainId {
+        /// The chain that the plan names.
+        expected: u64,
+        /// The node's.
+        got: u64,
+    },
+    /// The node's chain has no base fee.
+    #[error("the latest block has no base fee: chains before the London fork are not supported")]
+    NoBaseFee,
+    /// The funder is not rich enough.
+    #[error(
+        "the funder {funder} has {has} wei, but {needs} wei are needed to fund the accounts: send it more"
+    )]
+    InsufficientFunds {
+        /// The funder's address.
+        funder: Address,
+        /// What it has, in wei.
+        has: U256,
+        /// What is needed, in wei.
+        needs: U256,
+    },
+    /// The plan holds nothing to send.
+    #[error("nothing to send: the plan needs at least one account and one transaction for each")]
+    EmptyPlan,
+    /// No transaction was included for a long time.
+    #[error(
+        "no transaction was included for {} s while {phase}: account {account} is at nonce {nonce} of {target}; does the \
+         node make blocks?",
+        .idle.as_secs()
+    )]
+    Stalled {
+        /// What was waited for.
+        phase: Phase,
+        /// The account that is furthest behind.
+        account: Address,
+        /// Its nonce in the latest block.
+        nonce: u64,
+        /// The nonce that it should reach.
+        target: u64,
+        /// How long nothing happened.
+        idle: Duration,
+    },
+    /// A transaction of the preparation failed on the chain.
+    #[error("the transaction {transaction} that {what} was included but failed")]
+    PreparationFailed {
+        /// Its hash.
+        transaction: alloy_primitives::TxHash,
+        /// What it was for.
+        what: &'static str,
+    },
+    /// A key could not sign.
+    #[error("signing failed: {0}")]
+    Signing(#[from] alloy_signer::Error),
+}

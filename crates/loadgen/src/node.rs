@@ -1,0 +1,111 @@
+//! The requests that load needs, with the failures named.
+
+use crate::LoadError;
+use alloy_network::Ethereum;
+use alloy_primitives::{Address, TxHash, U256};
+use alloy_provider::{Provider, RootProvider};
+use alloy_rpc_types_eth::{BlockNumberOrTag, TransactionReceipt};
+use alloy_transport::{RpcError, TransportErrorKind};
+use std::time::Duration;
+use url::Url;
+
+/// How often a request that failed on its way is tried again.
+const ATTEMPTS: u32 = 4;
+/// The longest that one request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A node that load is sent to.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    url: Url,
+    provider: RootProvider<Ethereum>,
+}
+
+type RpcResult<T> = Result<T, RpcError<TransportErrorKind>>;
+
+impl Node {
+    pub(crate) fn new(url: &Url) -> Self {
+        Self { url: url.clone(), provider: RootProvider::new_http(url.clone()) }
+    }
+
+    pub(crate) async fn chain_id(&self) -> Result<u64, LoadError> {
+        self.ask("eth_chainId", async || self.provider.get_chain_id().await).await
+    }
+
+    pub(crate) async fn base_fee(&self) -> Result<u128, LoadError> {
+        let block = self
+            .ask("eth_getBlockByNumber", async || {
+                self.provider.get_block_by_number(BlockNumberOrTag::Latest).await
+            })
+            .await?;
+        block.and_then(|block| block.header.base_fee_per_gas).map(u128::from).ok_or(LoadError::NoBaseFee)
+    }
+
+    pub(crate) async fn balance(&self, address: Address) -> Result<U256, LoadError> {
+        self.ask("eth_getBalance", async || self.provider.get_balance(address).await).await
+    }
+
+    pub(crate) async fn pending_nonce(&self, address: Address) -> Result<u64, LoadError> {
+        self.ask("eth_getTransactionCount", async || {
+            self.provider.get_transaction_count(address).pending().await
+        })
+        .await
+    }
+
+    pub(crate) async fn latest_nonce(&self, address: Address) -> Result<u64, LoadError> {
+        self.ask("eth_getTransactionCount", async || {
+            self.provider.get_transaction_count(address).latest().await
+        })
+        .await
+    }
+
+    pub(crate) async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, LoadError> {
+        self.ask("eth_getTransactionReceipt", async || self.provider.get_transaction_receipt(hash).await)
+            .await
+    }
+
+    /// Hands a signed transaction over. One that the node knows already counts as handed over: a try that failed on
+    /// its way back may have arrived.
+    pub(crate) async fn send(&self, raw: &[u8]) -> Result<(), LoadError> {
+        let sent = self
+            .ask("eth_sendRawTransaction", async || {
+                self.provider.send_raw_transaction(raw).await.map(|pending| *pending.tx_hash())
+            })
+            .await;
+        match sent {
+            Err(LoadError::Refused { reason, .. })
+                if ["already known", "already imported", "already in mempool"]
+                    .iter()
+                    .any(|known| reason.contains(known)) =>
+            {
+                Ok(())
+            }
+            sent => sent.map(drop),
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        method: &'static str,
+        mut request: impl AsyncFnMut() -> RpcResult<T>,
+    ) -> Result<T, LoadError> {
+        let mut attempt = 1;
+        loop {
+            let reason = match tokio::time::timeout(REQUEST_TIMEOUT, request()).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(RpcError::Transport(error))) => error.to_string(),
+                Ok(Err(RpcError::ErrorResp(refusal))) => {
+                    return Err(LoadError::Refused { method, reason: refusal.message.into_owned() });
+                }
+                Ok(Err(error)) => return Err(LoadError::Refused { method, reason: error.to_string() }),
+                Err(_) => format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()),
+            };
+            if attempt == ATTEMPTS {
+                return Err(LoadError::Unreachable { url: self.url.clone(), reason });
+            }
+            tracing::debug!(method, attempt, reason, "trying again");
+            tokio::time::sleep(Duration::from_millis(200) * 2u32.pow(attempt)).await;
+            attempt += 1;
+        }
+    }
+}

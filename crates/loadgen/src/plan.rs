@@ -1,0 +1,193 @@
+//! What is to be sent, and what became of it.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+/// What the transactions do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoadKind {
+    /// Plain transfers of ether between the accounts.
+    EthTransfers,
+    /// Transfers of a token that is deployed first.
+    Erc20,
+    /// Calls that each fill 50 storage slots that were empty.
+    Storage,
+    /// Calls that compute 2,000 rounds of a Fibonacci sequence.
+    Compute,
+}
+
+/// The name of a load kind that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown kind of load {0:?}: use eth-transfers, erc20, storage or compute")]
+pub struct UnknownLoadKind(String);
+
+impl LoadKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::EthTransfers, Self::Erc20, Self::Storage, Self::Compute];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EthTransfers => "eth-transfers",
+            Self::Erc20 => "erc20",
+            Self::Storage => "storage",
+            Self::Compute => "compute",
+        }
+    }
+}
+
+impl fmt::Display for LoadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for LoadKind {
+    type Err = UnknownLoadKind;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLoadKind> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| UnknownLoadKind(name.to_owned()))
+    }
+}
+
+/// How often the plan is carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounds {
+    /// Once.
+    Once,
+    /// Again and again, until the run is cancelled.
+    Endless,
+}
+
+/// What [`run`](crate::run) is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadPlan {
+    pub(crate) kind: LoadKind,
+    pub(crate) accounts: u32,
+    pub(crate) transactions_per_account: u32,
+    pub(crate) rounds: Rounds,
+    pub(crate) seed: u64,
+    pub(crate) chain_id: Option<u64>,
+    pub(crate) concurrency: usize,
+    pub(crate) stall_timeout: Duration,
+}
+
+impl LoadPlan {
+    /// Ten accounts that send ten transactions each, once.
+    pub const fn new(kind: LoadKind) -> Self {
+        Self {
+            kind,
+            accounts: 10,
+            transactions_per_account: 10,
+            rounds: Rounds::Once,
+            seed: 0,
+            chain_id: None,
+            concurrency: 16,
+            stall_timeout: Duration::from_secs(90),
+        }
+    }
+
+    /// How many accounts send.
+    #[must_use]
+    pub const fn accounts(mut self, accounts: u32) -> Self {
+        self.accounts = accounts;
+        self
+    }
+
+    /// How many transactions each account sends in a round.
+    #[must_use]
+    pub const fn transactions_per_account(mut self, transactions: u32) -> Self {
+        self.transactions_per_account = transactions;
+        self
+    }
+
+    /// How often the plan is carried out.
+    #[must_use]
+    pub const fn rounds(mut self, rounds: Rounds) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// What the accounts are derived from: two loads on one node at the same time need different seeds.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The chain that the load is meant for: any other is refused.
+    #[must_use]
+    pub const fn chain_id(mut self, chain_id: u64) -> Self {
+        self.chain_id = Some(chain_id);
+        self
+    }
+
+    /// How many requests are under way at once; at least 1.
+    #[must_use]
+    pub const fn concurrency(mut self, requests: usize) -> Self {
+        self.concurrency = if requests == 0 { 1 } else { requests };
+        self
+    }
+
+    /// How long nothing may be included before the run fails; 90 s by default.
+    #[must_use]
+    pub const fn stall_timeout(mut self, timeout: Duration) -> Self {
+        self.stall_timeout = timeout;
+        self
+    }
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Deploying the contract and funding the accounts.
+    Preparing,
+    /// Handing transactions to the node.
+    Sending,
+    /// Waiting until they are in blocks.
+    Including,
+    /// Reading what became of them.
+    Counting,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Preparing => "preparing",
+            Self::Sending => "sending",
+            Self::Including => "waiting for inclusion",
+            Self::Counting => "counting",
+        })
+    }
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The round, from 1.
+    pub round: u64,
+    /// What is being done.
+    pub phase: Phase,
+    /// Transactions done in this phase.
+    pub done: u64,
+    /// Transactions in this phase.
+    pub total: u64,
+}
+
+/// What became of a run's transactions; those of its preparation are not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LoadReport {
+    /// Handed to the node.
+    pub sent: u64,
+    /// In a block, successful.
+    pub included: u64,
+    /// In a block, reverted.
+    pub failed: u64,
+    /// The first block with one of them.
+    pub first_block: Option<u64>,
+    /// The last block with one of them.
+    pub last_block: Option<u64>,
+    /// Gas that they used.
+    pub gas: u64,
+    /// From the first transaction sent to the last one known to be included, in seconds, over all rounds.
+    pub seconds: f64,
+}

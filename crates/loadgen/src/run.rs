@@ -1,0 +1,340 @@
+//! Carrying a plan out.
+
+use crate::{
+    Funder, LoadError, LoadKind, LoadPlan, LoadReport, Phase, Progress, Rounds,
+    accounts::derived,
+    contracts::{Contract, fibonacciCall, fillCall, mintCall, transferCall},
+    node::Node,
+};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, Bytes, TxHash, TxKind, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use alloy_sol_types::SolCall;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// Slots that one `storage` transaction fills.
+const SLOTS_PER_CALL: u64 = 50;
+/// Rounds that one `compute` transaction runs.
+const ROUNDS_PER_CALL: u64 = 2_000;
+/// Tokens that each account is given: more than it can ever send.
+const TOKENS: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
+/// What includers are offered on top of the base fee, in wei.
+const TIP: u128 = 1_000_000_000;
+/// How often the nonces are looked at.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Sends what the plan says and waits until it is in blocks.
+///
+/// `progress` is called after each step. An endless plan runs until `stop` is cancelled, which ends it after the
+/// round it is in. Fails when the node is away, on another chain, or makes no blocks, and when the funder is poor.
+pub async fn run(
+    node: &Url,
+    funder: &Funder,
+    plan: &LoadPlan,
+    stop: &CancellationToken,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<LoadReport, LoadError> {
+    if plan.accounts == 0 || plan.transactions_per_account == 0 {
+        return Err(LoadError::EmptyPlan);
+    }
+    let node = Node::new(node);
+    let chain_id = node.chain_id().await?;
+    if let Some(expected) = plan.chain_id.filter(|expected| *expected != chain_id) {
+        return Err(LoadError::ChainId { expected, got: chain_id });
+    }
+    let signers = (0..u64::from(plan.accounts)).map(|index| derived(plan.seed, index)).collect();
+    let mut load = Load { node, chain_id, funder, plan, signers, target: None, progress, round: 0 };
+    let mut report = LoadReport::default();
+    loop {
+        load.round += 1;
+        load.prepare().await?;
+        load.round(&mut report).await?;
+        if plan.rounds == Rounds::Once || stop.is_cancelled() {
+            return Ok(report);
+        }
+    }
+}
+
+struct Load<'a> {
+    node: Node,
+    chain_id: u64,
+    funder: &'a Funder,
+    plan: &'a LoadPlan,
+    signers: Vec<PrivateKeySigner>,
+    /// The contract, once it is deployed.
+    target: Option<Address>,
+    progress: &'a mut (dyn FnMut(Progress) + Send),
+    round: u64,
+}
+
+/// What a transaction does.
+struct Call {
+    to: TxKind,
+    value: U256,
+    input: Bytes,
+}
+
+/// A signed transaction of the preparation, and why it is sent.
+struct Preparation {
+    what: &'static str,
+    hash: TxHash,
+    raw: Vec<u8>,
+}
+
+impl Load<'_> {
+    fn report(&mut self, phase: Phase, done: usize, total: usize) {
+        (self.progress)(Progress { round: self.round, phase, done: done as u64, total: total as u64 });
+    }
+
+    /// The fee is allowed to rise eightfold while the round runs.
+    async fn max_fee(&self) -> Result<u128, LoadError> {
+        Ok(self.node.base_fee().await? * 8 + TIP)
+    }
+
+    fn gas_limit(&self) -> u64 {
+        match self.plan.kind {
+            LoadKind::EthTransfers => 21_000,
+            LoadKind::Erc20 => 80_000,
+            // 20,000 for an empty slot plus 2,100 for it being cold, and the loop.
+            LoadKind::Storage => 60_000 + SLOTS_PER_CALL * 23_000,
+            LoadKind::Compute => 60_000 + ROUNDS_PER_CALL * 100,
+        }
+    }
+
+    fn sign(
+        &self,
+        signer: &PrivateKeySigner,
+        nonce: u64,
+        max_fee_per_gas: u128,
+        gas_limit: u64,
+        call: Call,
+    ) -> Result<(TxHash, Vec<u8>), LoadError> {
+        let Call { to, value, input } = call;
+        let transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce,
+            gas_limit,
+            max_fee_per_gas,
+            max_priority_fee_per_gas: TIP,
+            to,
+            value,
+            access_list: Default::default(),
+            input,
+        };
+        let signature = signer.sign_hash_sync(&transaction.signature_hash())?;
+        let signed = TxEnvelope::from(transaction.into_signed(signature));
+        Ok((*signed.tx_hash(), signed.encoded_2718()))
+    }
+
+    /// Deploys the contract in the first round, and gives every account what it lacks for this round.
+    async fn prepare(&mut self) -> Result<(), LoadError> {
+        let funder = &self.funder.0;
+        let max_fee = self.max_fee().await?;
+        let per_account = U256::from(self.gas_limit())
+            * U256::from(max_fee)
+            * U256::from(self.plan.transactions_per_account)
+            + U256::from(self.plan.transactions_per_account);
+        let mut nonce = self.node.pending_nonce(funder.address()).await?;
+        let mut steps = Vec::new();
+        let mut cost = U256::ZERO;
+        let mut step = |what, gas: u64, to, value: U256, input| {
+            cost += U256::from(gas) * U256::from(max_fee) + value;
+            let (hash, raw) = self.sign(funder, nonce, max_fee, gas, Call { to, value, input })?;
+            steps.push(Preparation { what, hash, raw });
+            nonce += 1;
+            Ok::<_, LoadError>(())
+        };
+
+        let contract = match self.plan.kind {
+            LoadKind::EthTransfers => None,
+            LoadKind::Erc20 => Some(Contract::Token),
+            LoadKind::Storage => Some(Contract::Storage),
+            LoadKind::Compute => Some(Contract::Compute),
+        };
+        let mut deployed = self.target;
+        if let (None, Some(contract)) = (self.target, contract) {
+            let token = funder.address().create(self.node.pending_nonce(funder.address()).await?);
+            step("deploys the contract", 1_500_000, TxKind::Create, U256::ZERO, contract.creation_code())?;
+            if contract == Contract::Token {
+                for signer in &self.signers {
+                    let mint = mintCall { to: signer.address(), value: TOKENS }.abi_encode().into();
+                    step("mints tokens", 100_000, TxKind::Call(token), U256::ZERO, mint)?;
+                }
+            }
+            deployed = Some(token);
+        }
+        let balances: Vec<_> = stream::iter(&self.signers)
+            .map(|signer| async {
+                Ok::<_, LoadError>((signer.address(), self.node.balance(signer.address()).await?))
+            })
+            .buffered(self.plan.concurrency)
+            .try_collect()
+            .await?;
+        for (address, balance) in balances {
+            if let Some(lacking) = per_account.checked_sub(balance).filter(|lacking| !lacking.is_zero()) {
+                // Enough for ten such rounds, so that an endless run seldom stops for this.
+                let value = lacking
+                    + per_account * U256::from(if self.plan.rounds == Rounds::Endless { 9 } else { 0 });
+                step("funds an account", 21_000, TxKind::Call(address), value, Bytes::new())?;
+            }
+        }
+
+        let has = self.node.balance(funder.address()).await?;
+        if cost > has {
+            return Err(LoadError::InsufficientFunds { funder: funder.address(), has, needs: cost });
+        }
+        let target_nonce = nonce;
+        // In the order of their nonces: nodes differ in what they do with gaps.
+        for (done, step) in steps.iter().enumerate() {
+            self.report(Phase::Preparing, done, steps.len());
+            self.node.send(&step.raw).await?;
+        }
+        if !steps.is_empty() {
+            self.wait(Phase::Preparing, &[(self.funder.address(), target_nonce)]).await?;
+        }
+        for step in &steps {
+            if !self.receipt(step.hash).await?.0 {
+                return Err(LoadError::PreparationFailed { transaction: step.hash, what: step.what });
+            }
+        }
+        self.target = deployed;
+        Ok(())
+    }
+
+    /// Sends one round and adds it to the report.
+    async fn round(&mut self, report: &mut LoadReport) -> Result<(), LoadError> {
+        let max_fee = self.max_fee().await?;
+        let started = Instant::now();
+        let mut batches = Vec::with_capacity(self.signers.len());
+        for (index, signer) in self.signers.iter().enumerate() {
+            let first = self.node.pending_nonce(signer.address()).await?;
+            let neighbour = self.signers[(index + 1) % self.signers.len()].address();
+            let mut batch = Vec::new();
+            for nonce in first..first + u64::from(self.plan.transactions_per_account) {
+                batch.push(self.sign(signer, nonce, max_fee, self.gas_limit(), self.call(neighbour))?);
+            }
+            batches.push((signer.address(), first, batch));
+        }
+        let total = batches.iter().map(|(_, _, batch)| batch.len()).sum();
+        let node = self.node.clone();
+        let mut sending = stream::iter(&batches)
+            .map(|(_, _, batch)| {
+                let node = &node;
+                async move {
+                    for (_, raw) in batch {
+                        node.send(raw).await?;
+                    }
+                    Ok::<_, LoadError>(batch.len())
+                }
+            })
+            .buffer_unordered(self.plan.concurrency);
+        let mut sent = 0;
+        while let Some(batch) = sending.try_next().await? {
+            sent += batch;
+            self.report(Phase::Sending, sent, total);
+        }
+        drop(sending);
+        report.sent += sent as u64;
+
+        let targets: Vec<_> =
+            batches.iter().map(|(address, first, batch)| (*address, first + batch.len() as u64)).collect();
+        self.wait(Phase::Including, &targets).await?;
+        report.seconds += started.elapsed().as_secs_f64();
+
+        let hashes: Vec<_> =
+            batches.iter().flat_map(|(_, _, batch)| batch.iter().map(|(hash, _)| *hash)).collect();
+        for (done, chunk) in hashes.chunks(self.plan.concurrency).enumerate() {
+            self.report(Phase::Counting, done * self.plan.concurrency, total);
+            let receipts =
+                futures::future::try_join_all(chunk.iter().map(|hash| self.receipt(*hash))).await?;
+            for (succeeded, block, gas) in receipts {
+                if succeeded {
+                    report.included += 1;
+                } else {
+                    report.failed += 1;
+                }
+                report.gas += gas;
+                report.first_block = Some(report.first_block.map_or(block, |first| first.min(block)));
+                report.last_block = Some(report.last_block.map_or(block, |last| last.max(block)));
+            }
+        }
+        self.report(Phase::Counting, total, total);
+        Ok(())
+    }
+
+    fn call(&self, neighbour: Address) -> Call {
+        let target = self.target.unwrap_or(neighbour);
+        let input = match self.plan.kind {
+            LoadKind::EthTransfers => {
+                return Call { to: TxKind::Call(neighbour), value: U256::from(1), input: Bytes::new() };
+            }
+            LoadKind::Erc20 => transferCall { to: neighbour, value: U256::from(1) }.abi_encode(),
+            LoadKind::Storage => fillCall { count: U256::from(SLOTS_PER_CALL) }.abi_encode(),
+            LoadKind::Compute => fibonacciCall { rounds: U256::from(ROUNDS_PER_CALL) }.abi_encode(),
+        };
+        Call { to: TxKind::Call(target), value: U256::ZERO, input: input.into() }
+    }
+
+    /// Waits until every account has reached its nonce in the latest block.
+    async fn wait(&mut self, phase: Phase, targets: &[(Address, u64)]) -> Result<(), LoadError> {
+        let mut missing_before = None;
+        let mut moved = Instant::now();
+        let mut begun_with = 0;
+        loop {
+            let nonces: Vec<u64> = stream::iter(targets)
+                .map(|(address, _)| self.node.latest_nonce(*address))
+                .buffered(self.plan.concurrency)
+                .try_collect()
+                .await?;
+            let behind =
+                targets.iter().zip(nonces).map(|((address, target), nonce)| (*address, nonce, *target));
+            let missing: u64 = behind.clone().map(|(_, nonce, target)| target.saturating_sub(nonce)).sum();
+            if missing_before.is_none() {
+                begun_with = missing;
+            }
+            self.report(phase, begun_with.saturating_sub(missing) as usize, begun_with as usize);
+            if missing == 0 {
+                return Ok(());
+            }
+            if missing_before != Some(missing) {
+                missing_before = Some(missing);
+                moved = Instant::now();
+            } else if moved.elapsed() > self.plan.stall_timeout
+                && let Some((account, nonce, target)) =
+                    behind.max_by_key(|(_, nonce, target)| target.saturating_sub(*nonce))
+            {
+                return Err(LoadError::Stalled {
+                    phase,
+                    account,
+                    nonce,
+                    target,
+                    idle: self.plan.stall_timeout,
+                });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// Whether an included transaction succeeded, its block and its gas. The receipt may come some moments after the nonce.
+    async fn receipt(&self, hash: TxHash) -> Result<(bool, u64, u64), LoadError> {
+        for _ in 0..50 {
+            if let Some(receipt) = self.node.receipt(hash).await?
+                && let Some(block) = receipt.block_number
+            {
+                return Ok((receipt.status(), block, receipt.gas_used));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        Err(LoadError::Refused {
+            method: "eth_getTransactionReceipt",
+            reason: format!(
+                "it has no receipt of {hash} although the sender's nonce passed it; was there a reorg?"
+            ),
+        })
+    }
+}

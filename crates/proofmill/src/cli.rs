@@ -1,0 +1,240 @@
+//! The one definition of every command and setting: flag, environment name, meaning and default. The names that the SP1
+//! cluster and OP Succinct use in the environment work as they are.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use proofmill_loadgen::LoadKind;
+use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
+use proofmill_scheduler::Policy;
+use std::path::PathBuf;
+use url::Url;
+
+/// Proofmill: the self-hosted proving system for rollups.
+#[derive(Debug, Parser)]
+#[command(name = "proofmill", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Settings of every command.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// TOML file with settings; flags and environment go before it [default: proofmill.toml if there is one]
+    #[arg(long, global = true, env = "PROOFMILL_SETTINGS", value_name = "FILE")]
+    pub(crate) settings: Option<PathBuf>,
+    /// Folder for the ledger, artifacts, caches and finished proofs
+    #[arg(long, global = true, env = "PROOFMILL_DATA_DIR", default_value = "data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+    /// What to log, as tracing filters: `info`, `warn,proofmill_worker=debug`
+    #[arg(long, global = true, env = "PROOFMILL_LOG", default_value = "info", value_name = "FILTER")]
+    pub(crate) log: String,
+    /// How to log
+    #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people
+    Text,
+    /// For machines: one JSON object a line
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the API and the coordinator of a proving cluster
+    Cluster(Cluster),
+    /// Run a worker that takes tasks from a coordinator
+    Worker(Worker),
+    /// Prove a program, or a range of a chain's blocks
+    Prove(Box<Prove>),
+    /// Check a proof file
+    Verify(Verify),
+    /// Show workers, proofs and what keeps them waiting
+    Status(Status),
+    /// Send transactions to a node
+    Load(Load),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cluster {
+    /// Where to listen
+    #[arg(long, env = "PROOFMILL_LISTEN", default_value = "127.0.0.1:50051", value_name = "HOST:PORT")]
+    pub(crate) listen: String,
+    /// Which proof goes first: fifo, balanced (fair share of GPU weight) or deadline
+    #[arg(long, env = "PROOFMILL_POLICY", default_value_t = Policy::Fifo)]
+    pub(crate) policy: Policy,
+    /// Seconds of silence after which a worker is dead
+    #[arg(long, env = "PROOFMILL_HEARTBEAT_TIMEOUT", default_value_t = 30, value_name = "SECONDS")]
+    pub(crate) heartbeat_timeout: u64,
+    /// Seconds after which a task is tried on another worker
+    #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS")]
+    pub(crate) task_timeout: u64,
+    /// How often a task is tried again before its proof fails
+    #[arg(long, env = "PROOFMILL_MAX_RETRIES", default_value_t = 3)]
+    pub(crate) max_retries: u32,
+    /// What a controller weighs, in GB [default: 4 for sp1, 1 for the others]
+    #[arg(long, env = "WORKER_CONTROLLER_WEIGHT", value_name = "GB", value_parser = gb)]
+    pub(crate) controller_weight: Option<Weight>,
+    /// What a worker of kind `all` keeps free of further controllers for the tasks they wait for, in GB
+    #[arg(long, env = "PROOFMILL_CONTROLLER_HEADROOM", default_value = "4", value_name = "GB", value_parser = gb)]
+    pub(crate) controller_headroom: Weight,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// Where the coordinator is
+    #[arg(long, env = "PROOFMILL_COORDINATOR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub(crate) coordinator: String,
+    /// This worker's name; the same name again is the same worker [default: host name and process id]
+    #[arg(long, env = "PROOFMILL_WORKER_ID")]
+    pub(crate) id: Option<String>,
+    /// Which tasks it takes: cpu, gpu or all
+    #[arg(long, env = "WORKER_TYPE", default_value_t = WorkerKind::All)]
+    pub(crate) kind: WorkerKind,
+    /// The most that its tasks may weigh together, in GB [default: the memory of the machine or cgroup, less 1]
+    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
+    pub(crate) max_weight: Option<Weight>,
+    /// Prover types it runs [default: all that this binary has]
+    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', value_name = "TYPE")]
+    pub(crate) prover: Vec<ProverType>,
+    /// Memory that controllers on this worker cut segments for, in GB: what the workers of the cluster have for one task
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    pub(crate) segment_memory: Weight,
+    /// Artifact folder that it shares with the cluster [default: `artifacts` in the data folder]
+    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
+    pub(crate) artifacts: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Prove {
+    /// Program to prove: an ELF of the prover type's zkVM
+    #[arg(long, value_name = "FILE", requires = "stdin", conflicts_with_all = ["l2_rpc", "start", "end"])]
+    pub(crate) elf: Option<PathBuf>,
+    /// Input of the program, in the zkVM's own format
+    #[arg(long, value_name = "FILE", requires = "elf")]
+    pub(crate) stdin: Option<PathBuf>,
+    /// JSON-RPC node of the chain whose blocks are to be proven
+    #[arg(long, env = "L2_RPC", value_name = "URL", required_unless_present = "elf")]
+    pub(crate) l2_rpc: Option<Url>,
+    /// First block [default: so that the latest 5 finalized blocks are proven]
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) start: Option<u64>,
+    /// Last block [default: the latest finalized one, or 4 after --start]
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) end: Option<u64>,
+    /// Chain id that the node must have
+    #[arg(long, env = "PROOFMILL_CHAIN_ID", value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// Genesis file with the chain's forks, for chains that are not well known
+    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Rollup contract that the proof is bound to
+    #[arg(
+        long,
+        env = "PROOFMILL_ROLLUP",
+        default_value = "0x0000000000000000000000000000000000000000",
+        value_name = "ADDRESS"
+    )]
+    pub(crate) rollup: alloy_primitives::Address,
+    /// What makes the proof: openvm, sp1, or exec (runs the program natively and proves nothing)
+    #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm)]
+    pub(crate) prover: ProverType,
+    /// How far to carry it: core, compressed, plonk or groth16
+    #[arg(long, default_value_t = ProofMode::Compressed)]
+    pub(crate) mode: ProofMode,
+    /// Only run the program and report what a proof would take
+    #[arg(long)]
+    pub(crate) execute_only: bool,
+    /// Only write the program and its input into this folder, as `program.elf` and `stdin`, for another prover
+    #[arg(long, value_name = "DIR", requires = "l2_rpc", conflicts_with = "execute_only")]
+    pub(crate) export: Option<PathBuf>,
+    /// Stop a program that takes more instructions
+    #[arg(long, value_name = "INSTRUCTIONS")]
+    pub(crate) cycle_limit: Option<u64>,
+    /// Give up after so many seconds
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+    /// Cluster to ask; without one, a cluster and a worker are started in this process
+    #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
+    pub(crate) cluster: Option<String>,
+    /// Artifact folder that is shared with the cluster [default: `artifacts` in the data folder]
+    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
+    pub(crate) artifacts: Option<PathBuf>,
+    /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
+    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
+    pub(crate) max_weight: Option<Weight>,
+    /// Memory that the embedded worker cuts segments for, in GB
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    pub(crate) segment_memory: Weight,
+    /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Also write the figures of the run as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// The proof file
+    pub(crate) file: PathBuf,
+    /// The program it must be of: an ELF [default: Proofmill's own range program]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) elf: Option<PathBuf>,
+    /// Chain id that it must be about
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+    /// Rollup contract that it must be bound to
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) rollup: Option<alloy_primitives::Address>,
+    /// Accept a file of the prover type `exec`, which proves nothing
+    #[arg(long)]
+    pub(crate) allow_exec: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Cluster to ask
+    #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub(crate) cluster: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Load {
+    /// Node to send to
+    #[arg(long, env = "LOAD_TEST_RPC_URL", default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    pub(crate) rpc_url: Url,
+    /// What to send: eth-transfers, erc20, storage or compute
+    #[arg(long, default_value_t = LoadKind::EthTransfers)]
+    pub(crate) kind: LoadKind,
+    /// How many accounts send
+    #[arg(long, default_value_t = 10)]
+    pub(crate) accounts: u32,
+    /// How many transactions each account sends
+    #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = 10)]
+    pub(crate) transactions: u32,
+    /// Go on until stopped
+    #[arg(long, env = "LOAD_TEST_ENDLESS")]
+    pub(crate) endless: bool,
+    /// File with the private key that pays; without one, the environment variable LOAD_TEST_PRIVATE_KEY holds the key
+    #[arg(long, env = "LOAD_TEST_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// What the accounts are derived from: two loads at the same time need different seeds
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Chain id that the node must have
+    #[arg(long, value_name = "ID")]
+    pub(crate) chain_id: Option<u64>,
+}
+
+fn gb(text: &str) -> Result<Weight, String> {
+    match text.parse::<u32>() {
+        Ok(0) => Err("a weight of 0 GB fits no task".into()),
+        Ok(gb) => Ok(Weight::gb(gb)),
+        Err(error) => Err(format!("not a whole number of GB: {error}")),
+    }
+}

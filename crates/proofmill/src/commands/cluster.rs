@@ -1,0 +1,30 @@
+//! `proofmill cluster`.
+
+use crate::{cli, stop};
+use eyre::{Result, WrapErr};
+use proofmill_artifacts::FsArtifacts;
+use proofmill_cluster::{Cluster, ClusterConfig};
+use proofmill_ledger::{DataDir, Ledger};
+use std::{sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+
+pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
+        format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
+    })?;
+    let dir = DataDir::open(&global.data_dir)?;
+    let ledger = Ledger::open(&dir.ledger()).await?;
+    let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
+    let mut config = ClusterConfig { controller_weight: args.controller_weight, ..ClusterConfig::default() };
+    config.scheduler.policy = args.policy;
+    config.scheduler.heartbeat_timeout = Duration::from_secs(args.heartbeat_timeout);
+    config.scheduler.task_timeout = Duration::from_secs(args.task_timeout);
+    config.scheduler.max_retries = args.max_retries;
+    config.scheduler.controller_headroom = args.controller_headroom;
+    let cluster = Cluster::start(config, ledger, artifacts).await?;
+    tracing::info!(address = %listener.local_addr()?, data_dir = %dir.path().display(), "the cluster is ready");
+    cluster.serve(listener, stop).await?;
+    tracing::info!("the cluster stopped; what was acknowledged is kept");
+    Ok(())
+}

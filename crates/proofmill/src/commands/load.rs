@@ -1,0 +1,52 @@
+//! `proofmill load`.
+
+use crate::{cli, report::thousands, stop};
+use eyre::{Result, bail};
+use proofmill_loadgen::{Funder, LoadPlan, Rounds};
+
+/// Holds the key that pays, where no file does. Not a flag: flags are seen by every user of the machine.
+const KEY: &str = "LOAD_TEST_PRIVATE_KEY";
+
+pub(crate) async fn run(args: &cli::Load) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let funder = match &args.key_file {
+        Some(path) => Funder::from_file(path)?,
+        None => Funder::from_env(KEY)?,
+    };
+    let rounds = if args.endless { Rounds::Endless } else { Rounds::Once };
+    let mut plan = LoadPlan::new(args.kind)
+        .accounts(args.accounts)
+        .transactions_per_account(args.transactions)
+        .rounds(rounds)
+        .seed(args.seed);
+    if let Some(chain_id) = args.chain_id {
+        plan = plan.chain_id(chain_id);
+    }
+    let mut last = None;
+    let report = proofmill_loadgen::run(&args.rpc_url, &funder, &plan, &stop, &mut |progress| {
+        if last != Some(progress.phase) || progress.done == progress.total {
+            eprintln!(
+                "round {}: {:?} {} of {}",
+                progress.round, progress.phase, progress.done, progress.total
+            );
+            last = Some(progress.phase);
+        }
+    })
+    .await?;
+    let block = |block: Option<u64>| block.map_or_else(|| "-".into(), |block| block.to_string());
+    println!(
+        "{}: {} sent, {} included, {} reverted, blocks {} to {}, {} gas, {:.1} s",
+        args.kind,
+        report.sent,
+        report.included,
+        report.failed,
+        block(report.first_block),
+        block(report.last_block),
+        thousands(report.gas),
+        report.seconds
+    );
+    if report.included < report.sent {
+        bail!("{} of {} transactions did not succeed", report.sent - report.included, report.sent);
+    }
+    Ok(())
+}

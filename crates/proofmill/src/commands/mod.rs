@@ -1,0 +1,24 @@
+//! One module for each command.
+
+mod cluster;
+mod load;
+mod prove;
+mod status;
+mod verify;
+mod worker;
+
+use crate::cli::{Cli, Command};
+use eyre::Result;
+use proofmill_backends::Registry;
+
+pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Cluster(args) => cluster::run(&global, args).await,
+        Command::Worker(args) => worker::run(&global, args, registry).await,
+        Command::Prove(args) => prove::run(&global, *args, registry).await,
+        Command::Verify(args) => verify::run(&args, &registry),
+        Command::Status(args) => status::run(&args).await,
+        Command::Load(args) => load::run(&args).await,
+    }
+}

@@ -1,0 +1,261 @@
+//! `proofmill prove`: witness, request, progress, check, file, figures.
+
+use crate::{
+    cli,
+    client::{ClusterClient, ProofAsked},
+    local::Local,
+    programs,
+    progress::{Progress, duration},
+    proof_file::CheckpointProof,
+    report::{Report, thousands},
+    stop,
+};
+use eyre::{Result, WrapErr, bail, eyre};
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
+use proofmill_backends::{Backend, Proof, Registry};
+use proofmill_primitives::{BlockRange, ProofMode};
+use proofmill_program::{RangePublicValues, range};
+use proofmill_wire::operator::{ProofPhase, ProofProgress};
+use proofmill_witness::{ChainSource, Node, NodeOptions};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How many blocks are proven where only one end of the range is given, or none.
+const DEFAULT_BLOCKS: u64 = 5;
+
+/// A program with its input, ready to be proven.
+struct Work {
+    program: Vec<u8>,
+    stdin: Vec<u8>,
+    /// What a proof of blocks must say.
+    statement: Option<RangePublicValues>,
+    output: PathBuf,
+    witness: Duration,
+}
+
+pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let backend = registry.get(args.prover)?;
+    if matches!(args.mode, ProofMode::Execute) {
+        bail!("`execute` is not a proof: use --execute-only");
+    }
+    if !args.prover.proves() {
+        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
+    }
+    let work = tokio::select! {
+        work = prepare(global, &args, &*backend) => work?,
+        () = stop.cancelled() => bail!("stopped"),
+    };
+    if let Some(folder) = &args.export {
+        save(&folder.join("program.elf"), &work.program)?;
+        save(&folder.join("stdin"), &work.stdin)?;
+        println!("wrote program.elf and stdin into {}", folder.display());
+        return Ok(());
+    }
+    let mut local = None;
+    let (address, artifacts): (_, Arc<dyn ArtifactStore>) = match &args.cluster {
+        Some(address) => {
+            let folder = args.artifacts.clone().unwrap_or_else(|| global.data_dir.join("artifacts"));
+            (address.clone(), Arc::new(FsArtifacts::open(&folder)?))
+        }
+        None => {
+            let (data_dir, registry) = (&global.data_dir, registry.clone());
+            let started =
+                Local::start(data_dir, registry, args.prover, args.max_weight, args.segment_memory).await?;
+            let (address, artifacts) = (started.address.clone(), started.artifacts.clone());
+            local = Some(started);
+            (address, artifacts)
+        }
+    };
+    let client = ClusterClient::connect(&address).await?;
+    let proving = prove(&args, backend, &client, &*artifacts, &work);
+    let outcome = match &mut local {
+        Some(local) => tokio::select! {
+            outcome = proving => outcome,
+            error = local.failed() => Err(error),
+            () = stop.cancelled() => Err(eyre!("stopped; what is finished is kept: run the same command again to go on")),
+        },
+        None => tokio::select! {
+            outcome = proving => outcome,
+            () = stop.cancelled() => Err(eyre!("stopped; the cluster goes on: run the same command again to follow")),
+        },
+    };
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    outcome
+}
+
+/// Reads the program and its input, or builds the input from a chain.
+async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend) -> Result<Work> {
+    if let (Some(elf), Some(stdin)) = (&args.elf, &args.stdin) {
+        let read = |path: &Path| fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()));
+        let (program, stdin) = (read(elf)?, read(stdin)?);
+        let output = args.output.clone().unwrap_or_else(|| elf.with_extension("proof"));
+        return Ok(Work { program, stdin, statement: None, output, witness: Duration::ZERO });
+    }
+    let url = args
+        .l2_rpc
+        .clone()
+        .ok_or_else(|| eyre!("name a chain with --l2-rpc, or a program with --elf and --stdin"))?;
+    let start = Instant::now();
+    let mut options = NodeOptions::new(url).cache(global.data_dir.join("cache"));
+    if let Some(chain_id) = args.chain_id {
+        options = options.chain_id(chain_id);
+    }
+    if let Some(genesis) = &args.genesis {
+        options = options.chain(ChainSource::Genesis(genesis.clone()));
+    }
+    let node = options.connect().await?;
+    let range = block_range(&node, args).await?;
+    eprintln!("building the witness of blocks {range} of chain {}", node.chain().chain_id);
+    let last_phase = Mutex::new(None);
+    let witnessed = node
+        .witness(range, &|progress| {
+            let mut last = last_phase.lock().unwrap_or_else(PoisonError::into_inner);
+            if *last != Some(progress.phase) {
+                eprintln!("  {}", progress.phase);
+                *last = Some(progress.phase);
+            }
+        })
+        .await?;
+    let statement = range::public_values(args.rollup, &witnessed.outcome);
+    let input = range::encode_input(args.rollup, &witnessed.input);
+    let witness = start.elapsed();
+    eprintln!(
+        "blocks {range}: {} transactions, {} gas; the witness has {} bytes and holds (built and executed in {})",
+        thousands(statement.transactions),
+        thousands(statement.gasUsed),
+        thousands(input.len() as u64),
+        duration(witness)
+    );
+    let output = args.output.clone().unwrap_or_else(|| {
+        global.data_dir.join(statement.chainId.to_string()).join("proofs").join(format!("{range}.bin"))
+    });
+    Ok(Work {
+        program: programs::range_program(args.prover).to_vec(),
+        stdin: backend.encode_input(&[&input]),
+        statement: Some(statement),
+        output,
+        witness,
+    })
+}
+
+/// The blocks that were asked for, or the latest finalized ones.
+async fn block_range(node: &Node, args: &cli::Prove) -> Result<BlockRange> {
+    match (args.start, args.end) {
+        (Some(start), Some(end)) => Ok(BlockRange::new(start, end)?),
+        (Some(start), None) => Ok(BlockRange::new(start, start.saturating_add(DEFAULT_BLOCKS - 1))?),
+        (None, Some(end)) => Ok(BlockRange::new(end.saturating_sub(DEFAULT_BLOCKS - 1).max(1), end)?),
+        (None, None) => {
+            let found = node.finalized_range(DEFAULT_BLOCKS).await?;
+            eprintln!("proving blocks {}: the last is {}", found.range, found.anchor);
+            Ok(found.range)
+        }
+    }
+}
+
+async fn prove(
+    args: &cli::Prove,
+    backend: Arc<dyn Backend>,
+    client: &ClusterClient,
+    artifacts: &dyn ArtifactStore,
+    work: &Work,
+) -> Result<()> {
+    let program = artifacts.put_content(ArtifactKind::Program, work.program.clone().into()).await?;
+    let stdin = artifacts.put_content(ArtifactKind::Stdin, work.stdin.clone().into()).await?;
+    let mode = if args.execute_only { ProofMode::Execute } else { args.mode };
+    let timeout = Duration::from_secs(args.timeout);
+    let asked =
+        ProofAsked { prover: args.prover, program, stdin, mode, cycle_limit: args.cycle_limit, timeout };
+    let id = client.ask(&asked).await?;
+    eprintln!("proof {id}: {} by {}", mode, args.prover);
+    let mut progress = Progress::new();
+    let followed =
+        tokio::time::timeout(timeout + Duration::from_secs(5), client.follow(&id, |now| progress.show(now)))
+            .await;
+    progress.finish();
+    let Ok(followed) = followed else {
+        client.cancel(&id).await?;
+        bail!("gave up after {} s (PROVING_TIMEOUT); what is finished is kept", args.timeout);
+    };
+    let ended = followed?;
+    match ended.phase() {
+        ProofPhase::Completed => {}
+        ProofPhase::Cancelled => bail!("the proof {id} was cancelled"),
+        _ => bail!("the proof {id} failed: {}", ended.cause),
+    }
+    if args.execute_only {
+        return executed(&ended, work);
+    }
+    finish(args, backend, artifacts, work, &ended).await
+}
+
+/// What the validation step found.
+fn executed(ended: &ProofProgress, work: &Work) -> Result<()> {
+    if let Some(statement) = &work.statement {
+        if !ended.public_values.is_empty() && !programs::says(&ended.public_values, statement) {
+            bail!(
+                "the program commits to other values in the zkVM than natively: do not prove this; please report it"
+            );
+        }
+        println!("the program accepts blocks {} to {}", statement.firstBlock, statement.lastBlock);
+    }
+    println!("instructions   {}", thousands(ended.instructions));
+    println!("public values  {}", alloy_primitives::hex::encode_prefixed(&ended.public_values));
+    Ok(())
+}
+
+/// Fetches the proof, checks it as any stranger would, saves it and shows the figures.
+async fn finish(
+    args: &cli::Prove,
+    backend: Arc<dyn Backend>,
+    artifacts: &dyn ArtifactStore,
+    work: &Work,
+    ended: &ProofProgress,
+) -> Result<()> {
+    let bytes = artifacts.get(&ended.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
+    let proof = Proof::decode(&bytes)?;
+    let (program, checked) = (work.program.clone(), proof.clone());
+    let verify = tokio::task::spawn_blocking(move || {
+        let expected = backend.program_version(&program)?;
+        let start = Instant::now();
+        backend.verify(&checked, expected).map(|()| start.elapsed())
+    })
+    .await??;
+    let file = match &work.statement {
+        Some(statement) => {
+            if !programs::says(&proof.public_values, statement) {
+                bail!(
+                    "the proof holds, but says something else about the blocks than their native execution: {}",
+                    alloy_primitives::hex::encode_prefixed(&proof.public_values)
+                );
+            }
+            CheckpointProof { statement: statement.clone(), proof: proof.clone() }.encode()
+        }
+        None => proof.encode(),
+    };
+    save(&work.output, &file)?;
+    let report = Report::new(&proof, file.len(), ended, work.statement.as_ref(), work.witness, verify);
+    println!("{}", report.table());
+    println!("saved {}", work.output.display());
+    if let Some(path) = &args.report {
+        let json = serde_json::to_vec_pretty(&report)?;
+        save(path, &json)?;
+    }
+    Ok(())
+}
+
+/// Writes a file whole or not at all.
+fn save(path: &Path, bytes: &[u8]) -> Result<()> {
+    let doing = || format!("cannot write {}", path.display());
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).wrap_err_with(doing)?;
+    }
+    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).wrap_err_with(doing)
+}

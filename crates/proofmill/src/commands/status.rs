@@ -1,0 +1,102 @@
+//! `proofmill status`.
+
+use crate::{cli, client::ClusterClient, progress::duration, report::thousands};
+use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use eyre::Result;
+use proofmill_wire::operator::{ProofPhase, ProofProgress, StatusResponse};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+pub(crate) async fn run(args: &cli::Status) -> Result<()> {
+    let status = ClusterClient::connect(&args.cluster).await?.status().await?;
+    print!("{}", text(&status, &args.cluster));
+    Ok(())
+}
+
+fn text(status: &StatusResponse, address: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = |ms: u64| duration(now.saturating_sub(Duration::from_millis(ms)));
+    let mut out = format!("proofmill {} at {address}, up {}\n", status.version, since(status.started_at_ms));
+
+    if status.workers.is_empty() {
+        out += "no workers: start one with `proofmill worker --coordinator ";
+        out += &format!("{address}`\n");
+    } else {
+        let mut table = Table::new();
+        table
+            .load_style(UTF8_BORDERS_ONLY)
+            .set_header(["worker", "kind", "provers", "weight", "heard of", "tasks"]);
+        for worker in &status.workers {
+            let draining = if worker.draining { " (draining)" } else { "" };
+            table.add_row([
+                format!("{}{draining}", worker.id),
+                worker.kind.clone(),
+                worker.provers.join(", "),
+                format!("{} of {} GB", worker.current_weight, worker.max_weight),
+                format!("{} ago", duration(Duration::from_millis(worker.silent_ms))),
+                worker.tasks.join(", "),
+            ]);
+        }
+        out += &format!("{table}\n");
+    }
+
+    if status.proofs.is_empty() {
+        out += "no proofs yet\n";
+        return out;
+    }
+    let mut table = Table::new();
+    table.load_style(UTF8_BORDERS_ONLY).set_header([
+        "proof",
+        "prover",
+        "mode",
+        "state",
+        "tasks",
+        "instructions",
+        "time",
+    ]);
+    for proof in &status.proofs {
+        let ended = if proof.ended_at_ms == 0 { now } else { Duration::from_millis(proof.ended_at_ms) };
+        table.add_row([
+            proof.proof_id.clone(),
+            proof.prover.clone() + if proof.prover == "exec" { " (proves nothing)" } else { "" },
+            proof.mode.clone(),
+            state(proof),
+            tasks(proof),
+            thousands(proof.instructions),
+            duration(ended.saturating_sub(Duration::from_millis(proof.created_at_ms))),
+        ]);
+    }
+    out += &format!("{table}\n");
+    for proof in &status.proofs {
+        if !proof.diagnosis.is_empty() {
+            out += &format!("{} waits: {}\n", proof.proof_id, proof.diagnosis);
+        }
+        if !proof.cause.is_empty() {
+            out += &format!("{} failed: {}\n", proof.proof_id, proof.cause);
+        }
+    }
+    out
+}
+
+fn state(proof: &ProofProgress) -> String {
+    match proof.phase() {
+        ProofPhase::Active if proof.diagnosis.is_empty() => "active",
+        ProofPhase::Active => "waiting",
+        ProofPhase::Completed => "completed",
+        ProofPhase::Failed => "failed",
+        ProofPhase::Cancelled => "cancelled",
+        ProofPhase::Unspecified => "?",
+    }
+    .into()
+}
+
+fn tasks(proof: &ProofProgress) -> String {
+    proof
+        .kinds
+        .iter()
+        .map(|kind| {
+            let known = kind.planned.max(kind.pending + kind.running + kind.succeeded);
+            format!("{} {}/{known}", kind.kind, kind.succeeded)
+        })
+        .collect::<Vec<_>>()
+        .join(", ")
+}

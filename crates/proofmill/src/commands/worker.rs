@@ -1,0 +1,33 @@
+//! `proofmill worker`.
+
+use crate::{cli, stop};
+use eyre::Result;
+use proofmill_artifacts::FsArtifacts;
+use proofmill_backends::Registry;
+use proofmill_worker::WorkerConfig;
+use std::{sync::Arc, time::Duration};
+
+pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let folder = args.artifacts.unwrap_or_else(|| global.data_dir.join("artifacts"));
+    let artifacts = Arc::new(FsArtifacts::open(&folder)?);
+    let provers = if args.prover.is_empty() { registry.types().collect() } else { args.prover };
+    let config = WorkerConfig {
+        id: args.id.unwrap_or_else(default_id).into(),
+        coordinator: args.coordinator,
+        kind: args.kind,
+        max_weight: args.max_weight,
+        provers,
+        segment_memory: args.segment_memory,
+        heartbeat: Duration::from_secs(3),
+    };
+    proofmill_worker::run(config, registry, artifacts, stop).await?;
+    tracing::info!("the worker stopped");
+    Ok(())
+}
+
+fn default_id() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "worker" } else { host.trim() };
+    format!("{host}-{}", std::process::id())
+}

@@ -1,0 +1,78 @@
+//! The command line, its settings, and the wiring of the roles. No logic of its own: what a role does is in its crate.
+//!
+//! It is a library so that a binary with other backends (`sp1/`, which cannot share a lock file with OpenVM) is three
+//! lines:
+//!
+//! ```no_run
+//! use proofmill_backends::Registry;
+//!
+//! fn main() -> std::process::ExitCode {
+//!     proofmill::main_with(Registry::compiled_in())
+//! }
+//! ```
+
+mod cli;
+mod client;
+mod commands;
+mod local;
+mod programs;
+mod progress;
+mod proof_file;
+mod report;
+mod settings;
+mod stop;
+
+pub use proof_file::{CheckpointProof, ProofFileError};
+
+use proofmill_backends::Registry;
+use std::{io::IsTerminal, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// Runs the command line with these backends.
+pub fn main_with(registry: Registry) -> ExitCode {
+    let cli = match settings::parse() {
+        Ok(cli) => cli,
+        Err(settings::SettingsError::Clap(error)) => {
+            drop(error.print());
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    start_logging(&cli.global);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: cannot start the threads of the runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(commands::run(cli, registry));
+    // A prover that was withdrawn in the middle of its work is not waited for.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because: {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(global: &cli::Global) {
+    let filter = EnvFilter::try_new(&global.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal());
+    match global.log_format {
+        cli::LogFormat::Text => builder.init(),
+        cli::LogFormat::Json => builder.json().init(),
+    }
+}

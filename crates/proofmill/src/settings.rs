@@ -1,0 +1,182 @@
+//! Settings: one TOML file, below the environment, below the flags. All three are read through the one definition in
+//! [`crate::cli`]: a value from the file becomes the default of its flag, so that clap checks it, `--help` shows it, and
+//! the environment and the flag go before it.
+//!
+//! Keys at the top of the file are those of every command (`data-dir`); a table holds those of one command
+//! (`[worker]`). A key that means nothing is an error.
+
+use crate::cli::Cli;
+use clap::{CommandFactory, FromArgMatches};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+/// The file that is read where none is named, if it is there.
+const DEFAULT_FILE: &str = "proofmill.toml";
+
+/// Why the settings are not usable.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SettingsError {
+    /// What clap has to say: an error, or help that was asked for.
+    #[error(transparent)]
+    Clap(clap::Error),
+    /// The file cannot be read.
+    #[error("cannot read the settings file {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    /// The file is not TOML.
+    #[error("the settings file {} is not valid TOML: {source}", path.display())]
+    NotToml { path: PathBuf, source: Box<toml::de::Error> },
+    /// A key that means nothing.
+    #[error("the settings file {} sets `{key}`, which is no setting{place}; see `proofmill {command}--help`", path.display())]
+    UnknownKey { path: PathBuf, key: String, place: String, command: String },
+    /// A value of a shape that no setting has.
+    #[error("the settings file {} gives `{key}` a value that is neither text, number, truth value nor list of those", path.display())]
+    BadValue { path: PathBuf, key: String },
+}
+
+/// Reads flags, environment and file.
+pub(crate) fn parse() -> Result<Cli, SettingsError> {
+    parse_from(std::env::args_os().collect())
+}
+
+fn parse_from(args: Vec<OsString>) -> Result<Cli, SettingsError> {
+    let command = match settings_file(&args) {
+        Some(path) => with_file(Cli::command(), &path)?,
+        None => Cli::command(),
+    };
+    let matches = command.try_get_matches_from(args).map_err(SettingsError::Clap)?;
+    Cli::from_arg_matches(&matches).map_err(SettingsError::Clap)
+}
+
+/// The file must be known before the flags are read, since it gives their defaults.
+fn settings_file(args: &[OsString]) -> Option<PathBuf> {
+    let mut words = args.iter().map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if word == "--settings" {
+            return words.next().map(|path| PathBuf::from(&*path));
+        }
+        if let Some(path) = word.strip_prefix("--settings=") {
+            return Some(path.into());
+        }
+    }
+    if let Some(path) = std::env::var_os("PROOFMILL_SETTINGS") {
+        return Some(path.into());
+    }
+    Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into())
+}
+
+fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, SettingsError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
+    let table: toml::Table = text
+        .parse()
+        .map_err(|source| SettingsError::NotToml { path: path.to_owned(), source: Box::new(source) })?;
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(inner) => {
+                if command.find_subcommand(&key).is_none() {
+                    return Err(unknown(path, &key, ""));
+                }
+                for (setting, value) in inner {
+                    let texts = texts(path, &setting, value)?;
+                    let sub = command.find_subcommand(&key);
+                    let id = sub
+                        .and_then(|sub| argument(sub, &setting))
+                        .ok_or_else(|| unknown(path, &setting, &key))?;
+                    command = command
+                        .mut_subcommand(key.as_str(), |sub| sub.mut_arg(id, |arg| arg.default_values(texts)));
+                }
+            }
+            value => {
+                let texts = texts(path, &key, value)?;
+                let id = argument(&command, &key).ok_or_else(|| unknown(path, &key, ""))?;
+                command = command.mut_arg(id, |arg| arg.default_values(texts));
+            }
+        }
+    }
+    Ok(command)
+}
+
+/// The argument whose flag has this name.
+fn argument(command: &clap::Command, name: &str) -> Option<String> {
+    let named =
+        |arg: &&clap::Arg| arg.get_long() == Some(name) && !matches!(name, "help" | "version" | "settings");
+    command.get_arguments().find(named).map(|arg| arg.get_id().to_string())
+}
+
+fn texts(path: &Path, key: &str, value: toml::Value) -> Result<Vec<String>, SettingsError> {
+    let one = |value: toml::Value| match value {
+        toml::Value::String(text) => Ok(text),
+        toml::Value::Integer(number) => Ok(number.to_string()),
+        toml::Value::Float(number) => Ok(number.to_string()),
+        toml::Value::Boolean(truth) => Ok(truth.to_string()),
+        _ => Err(SettingsError::BadValue { path: path.to_owned(), key: key.to_owned() }),
+    };
+    match value {
+        toml::Value::Array(values) => values.into_iter().map(one).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+fn unknown(path: &Path, key: &str, command: &str) -> SettingsError {
+    SettingsError::UnknownKey {
+        path: path.to_owned(),
+        key: key.to_owned(),
+        place: if command.is_empty() { String::new() } else { format!(" of `{command}`") },
+        command: if command.is_empty() { String::new() } else { format!("{command} ") },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cli::Command;
+    use proofmill_primitives::Weight;
+
+    fn parse_with(file: &str, words: &[&str]) -> Result<Cli, SettingsError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.toml");
+        std::fs::write(&path, file).unwrap();
+        let mut args: Vec<OsString> = vec!["proofmill".into(), "--settings".into(), path.into()];
+        args.extend(words.iter().map(OsString::from));
+        parse_from(args)
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_file() {
+        let file = "data-dir = \"/from/file\"\n[worker]\nmax-weight = 3\nprover = [\"exec\"]\n";
+        let cli = parse_with(file, &["worker", "--data-dir", "/from/flag"]).unwrap();
+        assert_eq!(cli.global.data_dir, Path::new("/from/flag"));
+        let Command::Worker(worker) = cli.command else { panic!("not a worker") };
+        assert_eq!(worker.max_weight, Some(Weight::gb(3)));
+        let cli = parse_with(file, &["worker", "--max-weight", "7"]).unwrap();
+        assert_eq!(cli.global.data_dir, Path::new("/from/file"));
+        let Command::Worker(worker) = cli.command else { panic!("not a worker") };
+        assert_eq!(worker.max_weight, Some(Weight::gb(7)));
+    }
+
+    #[test]
+    fn a_key_that_means_nothing_is_an_error() {
+        for file in ["nonsense = 1", "[worker]\nnonsense = 1", "[nonsense]\na = 1"] {
+            assert!(matches!(parse_with(file, &["status"]), Err(SettingsError::UnknownKey { .. })), "{file}");
+        }
+        assert!(matches!(parse_with("a = ", &["status"]), Err(SettingsError::NotToml { .. })));
+        assert!(matches!(
+            parse_with("data-dir = {a = 1}", &["status"]),
+            Err(SettingsError::UnknownKey { .. })
+        ));
+    }
+
+    #[test]
+    fn a_value_from_the_file_is_checked_like_a_flag() {
+        let parsed = parse_with("[worker]\nmax-weight = \"much\"", &["worker"]);
+        assert!(matches!(parsed, Err(SettingsError::Clap(_))));
+    }
+}

@@ -1,0 +1,132 @@
+//! Each bad input is a clear error with its cause, exit code 1 or 2, and nothing lost.
+
+use crate::{
+    blocks::chain,
+    process::{cluster, fail, free_port, proofmill, succeed},
+};
+use proofmill_localnet::AnvilOptions;
+use std::fs;
+
+#[test]
+fn a_prover_that_is_not_compiled_in_says_how_to_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["prove", "--prover", "sp1", "--l2-rpc", "http://127.0.0.1:1"];
+    let said = fail(proofmill(folder.path()).args(args));
+    assert!(
+        said.contains("`sp1` is not compiled into this binary") && said.contains("proofmill-sp1"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_unknown_mode_prover_or_weight_names_what_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let rpc = ["prove", "--l2-rpc", "http://127.0.0.1:1"];
+    for (args, hint) in [
+        (vec!["--mode", "fast"], "compressed"),
+        (vec!["--prover", "tdx"], "openvm"),
+        (vec!["--max-weight", "0"], "fits no task"),
+        (vec!["--max-weight", "-3"], "whole number"),
+        (vec!["--mode", "execute", "--prover", "exec"], "--execute-only"),
+    ] {
+        let said = fail(proofmill(folder.path()).args(rpc).args(&args));
+        assert!(said.contains(hint), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_program_that_is_none_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (elf, stdin) = (folder.path().join("bad.elf"), folder.path().join("stdin"));
+    fs::write(&elf, b"not a program").unwrap();
+    fs::write(&stdin, b"").unwrap();
+    let (elf, stdin) = (elf.to_str().unwrap(), stdin.to_str().unwrap());
+    let said =
+        fail(proofmill(folder.path()).args(["prove", "--prover", "exec", "--elf", elf, "--stdin", stdin]));
+    assert!(said.contains("not a valid exec program"), "{said}");
+    let said = fail(
+        proofmill(folder.path()).args(["prove", "--prover", "exec", "--elf", "/no/such", "--stdin", stdin]),
+    );
+    assert!(said.contains("cannot read /no/such"), "{said}");
+}
+
+#[test]
+fn a_node_that_is_away_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let said = fail(proofmill(folder.path()).args(["prove", "--prover", "exec", "--l2-rpc", &url]));
+    assert!(said.contains(&url), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_chain_and_a_start_beyond_the_head_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = AnvilOptions::new().chain_id(4242).spawn().await.unwrap();
+    let rpc = ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str()];
+    let said = fail(proofmill(folder.path()).args(rpc).args(["--chain-id", "10"]));
+    assert!(said.contains("4242") && said.contains("10"), "{said}");
+    let said = fail(proofmill(folder.path()).args(rpc).args(["--start", "1000"]));
+    assert!(said.contains("1004") || said.contains("1000"), "{said}");
+    let said = fail(proofmill(folder.path()).args(rpc).args(["--start", "9", "--end", "3"]));
+    assert!(said.contains("empty"), "{said}");
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    let said = fail(proofmill(folder.path()).args(["cluster", "--listen", &listen]));
+    assert!(said.contains(&listen) && said.contains("in use"), "{said}");
+}
+
+#[test]
+fn a_data_directory_of_another_version_or_in_use_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::write(folder.path().join("data/VERSION"), "999\n").unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let said = fail(proofmill(folder.path()).args(["cluster", "--listen", &listen]));
+    assert!(said.contains("999"), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let (_cluster, _) = cluster(folder.path(), free_port());
+    let said = fail(proofmill(folder.path()).args(["cluster", "--listen", &listen]));
+    assert!(said.contains("in use"), "{said}");
+}
+
+#[test]
+fn a_worker_cannot_declare_more_memory_than_the_machine_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = fail(proofmill(folder.path()).args(["worker", "--max-weight", "100000"]));
+    assert!(said.contains("100000 GB, but the machine"), "{said}");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let said = fail(proofmill(folder.path()).args(["status", "--cluster", &url]));
+    assert!(said.contains("proofmill cluster"), "{said}");
+}
+
+#[test]
+fn a_file_that_is_no_proof_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, b"hello").unwrap();
+    let said = fail(proofmill(folder.path()).args(["verify", file.to_str().unwrap()]));
+    assert!(said.contains("not a Proofmill proof"), "{said}");
+}
+
+/// A mode that this prover type cannot make is refused before any work is done for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrap_that_nobody_can_make_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = chain(folder.path()).await;
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
+    let said = fail(proofmill(folder.path()).args(args).args(["--mode", "plonk"]));
+    assert!(said.contains("plonk"), "{said}");
+    succeed(proofmill(folder.path()).args(args));
+}

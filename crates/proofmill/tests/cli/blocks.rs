@@ -1,0 +1,97 @@
+//! From a chain to a file, and what is refused of files.
+
+use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
+use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
+use std::path::Path;
+
+/// A chain with a few blocks of ether transfers.
+pub(crate) async fn chain(data: &Path) -> Anvil {
+    let node = AnvilOptions::new().chain_id(4242).hardfork(Hardfork::Prague).spawn().await.unwrap();
+    let key = node.accounts()[0].private_key.to_string();
+    let mut load = proofmill(data);
+    load.env("LOAD_TEST_PRIVATE_KEY", key).args(["load", "--rpc-url", node.rpc_url().as_str()]);
+    let said = succeed(load.args(["--accounts", "2", "--transactions", "3", "--chain-id", "4242"]));
+    assert!(said.contains("6 sent, 6 included, 0 reverted"), "{said}");
+    node
+}
+
+/// Proves without a cluster; gives the file.
+fn prove(data: &Path, node: &Anvil, start: u64, end: u64) -> std::path::PathBuf {
+    let (first, last) = (start.to_string(), end.to_string());
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", &first, "--end", &last];
+    let said = succeed(proofmill(data).args(args));
+    assert!(said.contains("PROVES NOTHING"), "{said}");
+    data.join(format!("data/4242/proofs/{start}-{end}.bin"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_become_a_file_that_verify_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = chain(folder.path()).await;
+    let file = prove(folder.path(), &node, 2, 4);
+    let file = file.to_str().unwrap();
+
+    let refused = fail(proofmill(folder.path()).args(["verify", file]));
+    assert!(refused.contains("proves nothing"), "{refused}");
+    let said = succeed(proofmill(folder.path()).args(["verify", "--allow-exec", "--chain-id", "4242", file]));
+    assert!(said.contains("NOT PROVEN") && said.contains("blocks         2 to 4"), "{said}");
+
+    let other_chain =
+        fail(proofmill(folder.path()).args(["verify", "--allow-exec", "--chain-id", "1", file]));
+    assert!(other_chain.contains("about chain 4242, not 1"), "{other_chain}");
+    let rollup = "0x00000000000000000000000000000000000000aa";
+    let other_rollup =
+        fail(proofmill(folder.path()).args(["verify", "--allow-exec", "--rollup", rollup, file]));
+    assert!(other_rollup.contains("bound to the rollup"), "{other_rollup}");
+
+    // Longer by a byte, shorter by one, one flipped in the statement, one in the proof.
+    let good = std::fs::read(file).unwrap();
+    for (name, bad) in [
+        ("padded", [good.clone(), vec![0]].concat()),
+        ("cut", good[..good.len() - 1].to_vec()),
+        ("statement", flipped(&good, 60)),
+        ("proof", flipped(&good, good.len() - 3)),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bad).unwrap();
+        let refused = fail(proofmill(folder.path()).args(["verify", "--allow-exec", path.to_str().unwrap()]));
+        assert!(refused.contains("error:"), "{name}: {refused}");
+    }
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1;
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_with_two_workers_proves_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let node = chain(data).await;
+    let (_cluster, address) = cluster(data, free_port());
+    let _workers = [worker(data, &address, "one"), worker(data, &address, "two")];
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "6"];
+    let first = succeed(proofmill(data).args(args).args(["--cluster", &address]));
+    assert!(first.contains("blocks        5 (2 to 6)") || first.contains("5 (2 to 6)"), "{first}");
+    let status = succeed(proofmill(data).args(["status", "--cluster", &address]));
+    assert!(status.contains("completed") && status.contains("proves nothing"), "{status}");
+    // The same again is answered with the proof that is there: no second proof appears.
+    succeed(proofmill(data).args(args).args(["--cluster", &address]));
+    let status = succeed(proofmill(data).args(["status", "--cluster", &address]));
+    assert_eq!(status.matches("completed").count(), 1, "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn execute_only_reports_and_makes_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = chain(folder.path()).await;
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
+    let said = succeed(proofmill(folder.path()).args(args).arg("--execute-only"));
+    assert!(said.contains("accepts blocks 2 to 3"), "{said}");
+    assert!(!folder.path().join("data/4242").exists());
+}

@@ -1,0 +1,7 @@
+//! The binary as a user runs it: real processes, a real node, `exec` as the prover type.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+
+mod bad_input;
+mod blocks;
+mod crash;
+mod process;

@@ -1,0 +1,112 @@
+//! Running the binary.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+/// The binary with a data folder, and without whatever settings the environment holds.
+pub(crate) fn proofmill(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_proofmill"));
+    command.current_dir(data).env("PROOFMILL_DATA_DIR", data.join("data")).env("PROOFMILL_LOG", "info");
+    for name in ["WORKER_MAX_WEIGHT_OVERRIDE", "CLI_CLUSTER_RPC", "L2_RPC", "PROOFMILL_SETTINGS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs to the end and gives what it said.
+pub(crate) fn output(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().unwrap()
+}
+
+/// Runs to the end, which must be a success, and gives its standard output.
+#[track_caller]
+pub(crate) fn succeed(command: &mut Command) -> String {
+    let output = output(command);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} failed:\n{stderr}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs to the end, which must be a failure that is neither a panic nor a signal, and gives what it said.
+#[track_caller]
+pub(crate) fn fail(command: &mut Command) -> String {
+    let output = output(command);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let code = output.status.code();
+    assert!(matches!(code, Some(1 | 2)), "{command:?} ended with {code:?}:\n{stderr}");
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    stderr
+}
+
+/// A process that is ended with the test.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        Self(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
+    }
+
+    /// As `kill -9` does.
+    pub(crate) fn kill(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+
+    /// As `kill` does; gives whether it then ended well, in time.
+    pub(crate) fn terminate(&mut self) -> bool {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").arg(pid).status().unwrap().success());
+        let end = Instant::now() + Duration::from_secs(20);
+        while Instant::now() < end {
+            if let Some(status) = self.0.try_wait().unwrap() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        false
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Waits until `done`, or fails with what was waited for.
+#[track_caller]
+pub(crate) fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !done() {
+        assert!(Instant::now() < end, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A cluster on a free port.
+pub(crate) fn cluster(data: &Path, port: u16) -> (Running, String) {
+    let listen = format!("127.0.0.1:{port}");
+    let running =
+        Running::start(proofmill(data).args(["cluster", "--listen", &listen]), &data.join("cluster.log"));
+    let address = format!("http://{listen}");
+    let status = || output(proofmill(data).args(["status", "--cluster", &address])).status.success();
+    wait("the cluster to answer", status);
+    (running, address)
+}
+
+/// A worker of a cluster.
+pub(crate) fn worker(data: &Path, address: &str, id: &str) -> Running {
+    let args = ["worker", "--coordinator", address, "--prover", "exec", "--id", id, "--max-weight", "6"];
+    Running::start(proofmill(data).args(args), &data.join(format!("{id}.log")))
+}

@@ -1,0 +1,407 @@
+//! From a range to its checked witness.
+
+use crate::{
+    BuildError, Node, Phase, Progress,
+    blocks::{LinkedBlocks, StateAt, quantity},
+    database::{BlockingView, View},
+    node::Inner,
+    rpc::{About, Fault, parse},
+    sibling::{address_below, shortened, slot_below},
+};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_rpc_types_debug::ExecutionWitness;
+use futures::{StreamExt, TryStreamExt, stream};
+use proofmill_primitives::BlockRange;
+use proofmill_stateless::{
+    Block, RangeOutcome, RecordError, StatelessError, StatelessInput, StatelessInputRef, Touched, TrieId,
+    Witness, WitnessError, execute, minimise, record,
+};
+use serde_json::json;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use tokio::{runtime::Handle, task::spawn_blocking};
+
+/// What a witness is made from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WitnessSource {
+    /// The node's `debug_executionWitness`.
+    ExecutionWitness,
+    /// `eth_getProof` of what execution over RPC touches.
+    Proofs,
+}
+
+impl fmt::Display for WitnessSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ExecutionWitness => "debug_executionWitness",
+            Self::Proofs => "eth_getProof",
+        })
+    }
+}
+
+/// A range with its witness, executed natively.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witnessed {
+    /// What the range program takes.
+    pub input: StatelessInput,
+    /// What executing it gave: gas, transactions, hashes.
+    pub outcome: RangeOutcome,
+    /// What the witness was made from.
+    pub source: WitnessSource,
+}
+
+type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
+/// Accounts and slots of them.
+type Keys = BTreeMap<Address, BTreeSet<U256>>;
+
+impl Node {
+    /// Builds the witness of a range, and executes the blocks from it.
+    ///
+    /// `progress` is called after each step, from any thread. Errors name what is wrong with the range, the node or its
+    /// answers; whatever the node sends, a result is only returned when the blocks execute as their headers say.
+    pub async fn witness(&self, range: BlockRange, progress: Report<'_>) -> Result<Witnessed, BuildError> {
+        let inner = &self.inner;
+        let step = |done| progress(Progress { phase: Phase::Blocks, done, total: range.len() });
+        let blocks = inner.linked_blocks(range, &step).await?;
+        if blocks.parent.number == 0 && blocks.parent.state_root == alloy_trie::EMPTY_ROOT_HASH {
+            return Err(BuildError::EmptyGenesis);
+        }
+        for block in &blocks.blocks {
+            if inner.chain.fork_at(block.header.timestamp).is_none() {
+                let reason = "it is older than the Shanghai fork".to_owned();
+                return Err(BuildError::UnsupportedBlock { block: block.header.number, reason });
+            }
+        }
+        let build = Build { node: Arc::clone(inner), blocks, progress };
+        let built = build.run().await;
+        // Whatever happened: on a chain that changed meanwhile, that is the news.
+        match (inner.check_canonical(build.blocks.last()).await, built) {
+            (Ok(()), built) => built,
+            (Err(reorg @ BuildError::Reorg { .. }), _) => Err(reorg),
+            (Err(_), Err(error)) => Err(error),
+            (Err(error), Ok(_)) => Err(error),
+        }
+    }
+}
+
+struct Build<'a> {
+    node: Arc<Inner>,
+    blocks: LinkedBlocks,
+    progress: Report<'a>,
+}
+
+impl Build<'_> {
+    fn report(&self, phase: Phase, done: u64, total: u64) {
+        (self.progress)(Progress { phase, done, total });
+    }
+
+    async fn run(&self) -> Result<Witnessed, BuildError> {
+        if self.node.source == Some(WitnessSource::Proofs) {
+            return self.by_proofs().await;
+        }
+        let only = self.node.source == Some(WitnessSource::ExecutionWitness);
+        match self.by_execution_witnesses().await {
+            Ok(Some(witnessed)) => Ok(witnessed),
+            Ok(None) if only => Err(BuildError::MethodMissing { method: EXECUTION_WITNESS }),
+            Ok(None) => self.by_proofs().await,
+            Err(
+                error
+                @ (BuildError::Execution(_) | BuildError::Malformed { .. } | BuildError::Refused { .. }),
+            ) if !only => {
+                tracing::warn!(%error, "the node's execution witness is not usable; going on with proofs");
+                self.by_proofs().await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.blocks.blocks.len() as u64
+    }
+
+    fn input(&self, witness: Witness) -> StatelessInput {
+        StatelessInput {
+            chain: self.node.chain.clone(),
+            parent: self.blocks.parent.inner().clone(),
+            blocks: self.blocks.blocks.iter().map(|block| block.inner().clone()).collect(),
+            witness,
+        }
+    }
+
+    /// `None` where the node does not have the method.
+    async fn by_execution_witnesses(&self) -> Result<Option<Witnessed>, BuildError> {
+        if self.node.no_execution_witness.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let done = AtomicU64::new(0);
+        let one = async |at: usize| {
+            let block = &self.blocks.blocks[at];
+            let answer =
+                self.execution_witness(About { block: block.header.number, hash: block.hash() }).await;
+            self.report(Phase::ExecutionWitnesses, done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
+            answer
+        };
+        // The first one alone: most nodes do not have the method.
+        let Some(first) = one(0).await? else {
+            self.node.no_execution_witness.store(true, Ordering::Relaxed);
+            return Ok(None);
+        };
+        let others: Vec<Option<ExecutionWitness>> = stream::iter(1..self.blocks.blocks.len())
+            .map(one)
+            .buffered(self.node.concurrency)
+            .try_collect()
+            .await?;
+        let answers: Vec<ExecutionWitness> =
+            std::iter::once(first).chain(others.into_iter().flatten()).collect();
+        if answers.len() < self.blocks.blocks.len() {
+            return Ok(None);
+        }
+        let mut witness = Witness::default();
+        for answer in &answers {
+            let one = Witness::from_execution_witness(answer, &self.blocks.parent).map_err(|error| {
+                BuildError::Malformed { method: EXECUTION_WITNESS, reason: error.to_string() }
+            })?;
+            witness.merge(one);
+        }
+        // Nodes send ancestors that they did not need, and not always down to the oldest in one chain with ours.
+        let parent = self.blocks.parent.inner();
+        let linked = witness.headers.iter().scan(parent.parent_hash, |expected, header| {
+            let fits = header.hash_slow() == *expected;
+            *expected = header.parent_hash;
+            fits.then_some(())
+        });
+        let linked = linked.count();
+        witness.headers.truncate(linked);
+        let (outcome, input) = self.checked(self.input(witness)).await?.map_err(BuildError::Execution)?;
+        Ok(Some(Witnessed { input, outcome, source: WitnessSource::ExecutionWitness }))
+    }
+
+    async fn execution_witness(&self, about: About) -> Result<Option<ExecutionWitness>, BuildError> {
+        if let Some(answer) = self
+            .node
+            .cache
+            .get(about.hash, EXECUTION_WITNESS)
+            .and_then(|text| parse(EXECUTION_WITNESS, &text).ok())
+        {
+            return Ok(Some(answer));
+        }
+        let params = json!([quantity(about.block)]);
+        match self.node.rpc.call(EXECUTION_WITNESS, &params).await {
+            Ok(answer) => {
+                let read = parse(EXECUTION_WITNESS, answer.get())?;
+                self.node.cache.put(about.hash, EXECUTION_WITNESS, answer.get());
+                Ok(Some(read))
+            }
+            Err(Fault::MethodMissing) => Ok(None),
+            Err(fault) => Err(self.node.rpc.error(EXECUTION_WITNESS, fault, Some(about))),
+        }
+    }
+
+    async fn by_proofs(&self) -> Result<Witnessed, BuildError> {
+        // Each block is executed on the state before it, all at once.
+        let done = AtomicU64::new(0);
+        self.report(Phase::Executing, 0, self.len());
+        let executed: Vec<(Arc<View>, Touched)> = stream::iter(0..self.blocks.blocks.len())
+            .map(async |at| {
+                let executed = self.touched(at).await;
+                self.report(Phase::Executing, done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
+                executed
+            })
+            .buffered(self.node.concurrency)
+            .try_collect()
+            .await?;
+        let mut touched = Touched::default();
+        for (_, one) in &executed {
+            touched.merge(one.clone());
+        }
+
+        // The witness is of the state before the range: what later blocks touch is proven there, too.
+        // The first block was executed on that state, so much of it is here already.
+        let Some((before, _)) = executed.first() else {
+            return Err(BuildError::Execution(StatelessError::NoBlocks));
+        };
+        before.fetch(&touched.accounts, &|done, total| self.report(Phase::Proofs, done, total)).await?;
+        let mut pool = Pool::default();
+        let views = executed.iter().map(|(view, _)| view.as_ref());
+        for view in views {
+            let known = view.known();
+            pool.nodes.extend(known.nodes.iter().map(|(hash, node)| (*hash, node.clone())));
+            pool.codes.extend(known.codes.iter().map(|(hash, code)| (*hash, code.clone())));
+        }
+        let parent = self.blocks.parent.inner();
+        let oldest = touched.block_hashes.first().map_or(parent.number, |oldest| oldest + 1);
+        let headers = self.node.ancestors(oldest, parent).await?;
+
+        let mut looked_after = BTreeSet::new();
+        loop {
+            let witness = Witness {
+                state: pool.nodes.values().cloned().collect(),
+                codes: pool.codes.values().cloned().collect(),
+                headers: headers.clone(),
+            };
+            let (block, missing) = match self.checked(self.input(witness)).await? {
+                Ok((outcome, input)) => {
+                    return Ok(Witnessed { input, outcome, source: WitnessSource::Proofs });
+                }
+                Err(StatelessError::Witness { block, error }) => (block, *error),
+                Err(error) => return Err(BuildError::Execution(error)),
+            };
+            let WitnessError::MissingNode { hash, trie, path } = missing else {
+                return Err(BuildError::Execution(StatelessError::Witness {
+                    block,
+                    error: Box::new(missing),
+                }));
+            };
+            self.report(Phase::Siblings, looked_after.len() as u64, looked_after.len() as u64 + 1);
+            let at = (block - self.blocks.blocks[0].header.number) as usize;
+            if looked_after.insert(at) {
+                let (view, touched) = &executed[at];
+                self.after(at, view, touched, &mut pool).await?;
+                if pool.nodes.contains_key(&hash) {
+                    continue;
+                }
+            }
+            let found = self.below(before.at, trie, path).await?;
+            pool.nodes.extend(found.into_iter().map(|node| (keccak256(&node), node)));
+            if !pool.nodes.contains_key(&hash) {
+                return Err(BuildError::SiblingOutOfReach { hash, trie, depth: path.len() });
+            }
+        }
+    }
+
+    /// Executes one block over RPC.
+    async fn touched(&self, at: usize) -> Result<(Arc<View>, Touched), BuildError> {
+        let view = Arc::new(View::new(Arc::clone(&self.node), self.blocks.before(at)));
+        let block = self.blocks.blocks[at].inner().clone();
+        view.fetch(&announced(&block), &|_, _| {}).await?;
+        let hashes = std::iter::once((self.blocks.parent.number, self.blocks.parent.hash()))
+            .chain(self.blocks.blocks.iter().map(|block| (block.header.number, block.hash())))
+            .collect();
+        let database = BlockingView { view: Arc::clone(&view), runtime: Handle::current(), hashes };
+        let chain = self.node.chain.clone();
+        let recorded = spawn_blocking(move || record(&chain, &block, database))
+            .await
+            .map_err(|error| BuildError::Stopped(error.to_string()))?;
+        match recorded {
+            Ok(recorded) => Ok((view, recorded.touched)),
+            Err(RecordError::Database(error)) => Err(error),
+            Err(RecordError::Execution(error)) => Err(BuildError::Execution(error)),
+            Err(error) => Err(BuildError::Stopped(error.to_string())),
+        }
+    }
+
+    /// Puts into the pool what merged nodes were before: from proofs, in the state after the block, of everything that it
+    /// touched and that was there before it.
+    async fn after(
+        &self,
+        at: usize,
+        before: &View,
+        touched: &Touched,
+        pool: &mut Pool,
+    ) -> Result<(), BuildError> {
+        let wanted: Keys = {
+            let known = before.known();
+            touched
+                .accounts
+                .iter()
+                .filter(|(address, _)| known.accounts.get(*address).is_some_and(Option::is_some))
+                .map(|(address, slots)| {
+                    let was_set =
+                        |slot: &&U256| known.slots.get(&(*address, **slot)).is_some_and(|v| !v.is_zero());
+                    (*address, slots.iter().filter(was_set).copied().collect())
+                })
+                .collect()
+        };
+        let view = View::new(Arc::clone(&self.node), self.blocks.after(at));
+        view.fetch(&wanted, &|done, total| self.report(Phase::Siblings, done, total)).await?;
+        let known = view.known();
+        let candidates = known.nodes.values().flat_map(|node| shortened(node));
+        pool.nodes.extend(candidates.map(|node| (keccak256(&node), node)));
+        Ok(())
+    }
+
+    /// The nodes that lead to a place in a trie.
+    async fn below(
+        &self,
+        at: StateAt,
+        trie: TrieId,
+        path: alloy_trie::Nibbles,
+    ) -> Result<Vec<Bytes>, BuildError> {
+        let search = move || match trie {
+            TrieId::Accounts => address_below(&path).map(|address| (address, Vec::new())),
+            TrieId::Storage(address) => slot_below(&path).map(|slot| (address, vec![slot])),
+        };
+        let found = spawn_blocking(search).await.map_err(|error| BuildError::Stopped(error.to_string()))?;
+        let Some((address, slots)) = found else { return Ok(Vec::new()) };
+        Ok(self.node.proof(at, address, &slots).await?.nodes)
+    }
+
+    /// Reduces an input to what it needs, and executes the result.
+    async fn checked(
+        &self,
+        input: StatelessInput,
+    ) -> Result<Result<(RangeOutcome, StatelessInput), StatelessError>, BuildError> {
+        self.report(Phase::Checking, 0, 1);
+        let run = move || {
+            let (_, input) = minimise(&input)?;
+            // As the range program will do it, from bytes and with nothing to spare.
+            let bytes = input.encode();
+            let outcome = execute(&StatelessInputRef::decode(&bytes)?)?;
+            Ok((outcome, input))
+        };
+        let checked = spawn_blocking(run).await.map_err(|error| BuildError::Stopped(error.to_string()))?;
+        if checked.is_ok() {
+            self.report(Phase::Checking, 1, 1);
+        }
+        Ok(checked)
+    }
+}
+
+const EXECUTION_WITNESS: &str = "debug_executionWitness";
+
+/// What the witness may be made of; in order, so that the same range always gives the same input.
+#[derive(Default)]
+struct Pool {
+    nodes: BTreeMap<B256, Bytes>,
+    codes: BTreeMap<B256, Bytes>,
+}
+
+/// What a block tells about what it touches before it is executed: fetched at once instead of one after the other.
+fn announced(block: &Block) -> Keys {
+    use alloy_consensus::{EthereumTxEnvelope, Transaction, TxEip4844, transaction::SignerRecoverable};
+    use alloy_eips::Decodable2718;
+
+    let mut keys = Keys::new();
+    keys.entry(block.header.beneficiary).or_default();
+    for withdrawal in block.withdrawals.iter().flatten() {
+        keys.entry(withdrawal.address).or_default();
+    }
+    for raw in &block.transactions {
+        // What cannot be read here is refused when the block is executed.
+        let Ok(transaction) = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(raw) else { continue };
+        if let Ok(sender) = transaction.recover_signer() {
+            keys.entry(sender).or_default();
+        }
+        if let Some(to) = transaction.to() {
+            keys.entry(to).or_default();
+        }
+        for item in transaction.access_list().into_iter().flat_map(|list| list.iter()) {
+            keys.entry(item.address)
+                .or_default()
+                .extend(item.storage_keys.iter().map(|key| U256::from_be_bytes(key.0)));
+        }
+        for authorization in transaction.authorization_list().into_iter().flatten() {
+            if let Ok(authority) = authorization.recover_authority() {
+                keys.entry(authority).or_default();
+            }
+        }
+    }
+    keys
+}

@@ -1,0 +1,261 @@
+//! Why a witness could not be built.
+
+use alloy_primitives::{Address, B256, U256};
+use proofmill_primitives::{BlockRange, EmptyRange};
+use proofmill_stateless::{ChainSpecError, StatelessError, TrieId};
+use revm::context::DBErrorMarker;
+use std::{io, path::PathBuf};
+
+/// Why a witness could not be built, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// No endpoint answered, after all retries.
+    #[error(
+        "{method} got no answer after {attempts} attempts at {endpoints}: {reason}; check the address and that the node runs"
+    )]
+    Unreachable {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// The endpoints tried.
+        endpoints: String,
+        /// How often.
+        attempts: usize,
+        /// The last failure.
+        reason: String,
+    },
+    /// The node refuses a request.
+    #[error("the node refused {method}: {reason}")]
+    Refused {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The node does not have a method that is needed.
+    #[error("the node does not serve {method}: use a node that does, or enable it there")]
+    MethodMissing {
+        /// The JSON-RPC method.
+        method: &'static str,
+    },
+    /// An answer that cannot be read.
+    #[error("the answer to {method} cannot be read: {reason}")]
+    Malformed {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The node is on another chain.
+    #[error("the node is on chain {got}, not on chain {expected}: check the address")]
+    ChainId {
+        /// The wanted chain.
+        expected: u64,
+        /// The node's.
+        got: u64,
+    },
+    /// The chain's rules are not known.
+    #[error("the rules of chain {chain_id} are not known: give its genesis file or its hardfork")]
+    UnknownChain {
+        /// The node's chain.
+        chain_id: u64,
+    },
+    /// The genesis file cannot be read.
+    #[error("the genesis file {} cannot be read: {source}", .path.display())]
+    GenesisFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The genesis file does not say what is needed.
+    #[error("the genesis file {} is not valid: {reason}", .path.display())]
+    GenesisFormat {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The chain's rules are not supported.
+    #[error("the chain's rules are not supported: {0}")]
+    ChainRules(#[from] ChainSpecError),
+    /// The range is not contiguous.
+    #[error(transparent)]
+    EmptyRange(#[from] EmptyRange),
+    /// The range begins with block 0, which has no parent.
+    #[error("block 0 has no parent to execute it on: begin at block 1 or later")]
+    Genesis,
+    /// The parent is a genesis block that does not commit to its state.
+    #[error(
+        "block 0 commits to an empty state although it has accounts (anvil does this): begin at block 2, whose parent is \
+         the first block with a true state root"
+    )]
+    EmptyGenesis,
+    /// There are too few blocks for a range.
+    #[error("the chain has no block that can be proven yet: its head is {head}")]
+    NoBlocks {
+        /// The number of the latest block.
+        head: u64,
+    },
+    /// The range starts after the head.
+    #[error("the range {range} starts beyond the head {head} of the node's chain")]
+    BeyondHead {
+        /// The wanted range.
+        range: BlockRange,
+        /// The number of the node's latest block.
+        head: u64,
+    },
+    /// The node does not have a block yet.
+    #[error(
+        "the node is behind: it does not have block {block}, its head is {head}; wait, or ask another node"
+    )]
+    Lags {
+        /// The number of the block.
+        block: u64,
+        /// The number of the node's latest block.
+        head: u64,
+    },
+    /// The node does not know the state or block it showed before.
+    #[error("the node does not know block {block} ({hash}) any more: {reason}")]
+    BlockGone {
+        /// The number of the block.
+        block: u64,
+        /// Its hash.
+        hash: B256,
+        /// What the node said.
+        reason: String,
+    },
+    /// A reorg replaced a block of the range.
+    #[error(
+        "a reorg replaced block {block} while the witness was built ({before} became {after}): try again, or choose finalized blocks"
+    )]
+    Reorg {
+        /// The number of the first block found replaced.
+        block: u64,
+        /// Its hash before.
+        before: B256,
+        /// Its hash now, or the parent hash in the block after it.
+        after: B256,
+    },
+    /// The state of an old block is gone.
+    #[error(
+        "the node has no state of block {block} any more ({reason}): use an archive node, or newer blocks"
+    )]
+    NoHistory {
+        /// The number of the block.
+        block: u64,
+        /// What the node said.
+        reason: String,
+    },
+    /// A block or transaction of a kind that is not supported.
+    #[error("block {block} is not supported: {reason}")]
+    UnsupportedBlock {
+        /// The number of the block.
+        block: u64,
+        /// What is not supported.
+        reason: String,
+    },
+    /// The node calls a header by a hash that is not its own.
+    #[error(
+        "the node says that block {block} has hash {claimed}, but its fields hash to {computed}: the node lies, or the \
+         header has fields of a fork that is not supported"
+    )]
+    FalseHeader {
+        /// The number of the block.
+        block: u64,
+        /// What the node says.
+        claimed: B256,
+        /// What the fields hash to.
+        computed: B256,
+    },
+    /// The node shows another block than was asked for.
+    #[error("the node was asked for block {wanted} and sent block {got}: the node lies")]
+    OtherBlock {
+        /// The number asked for.
+        wanted: u64,
+        /// The number in the answer.
+        got: u64,
+    },
+    /// The block's body does not belong to its header.
+    #[error(
+        "the {what} of block {block} are not those that its header commits to: the node lies (or is an anvil \
+         with blob transactions, whose sidecars it hashes in)"
+    )]
+    FalseBody {
+        /// The number of the block.
+        block: u64,
+        /// Transactions or withdrawals.
+        what: &'static str,
+    },
+    /// A proof that does not lead to the state root.
+    #[error(
+        "the proof of {account} does not lead to the state root {root} of block {block} ({reason}): the node lies"
+    )]
+    FalseProof {
+        /// The account.
+        account: Address,
+        /// The number of the block.
+        block: u64,
+        /// The state root in its header.
+        root: B256,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A leaf for a slot whose value is zero.
+    #[error(
+        "the storage trie of {account} holds slot {slot:#x} with the value zero in block {block}, where Ethereum holds no \
+         leaf: the state roots of this chain are not Ethereum's, and its blocks cannot be proven (anvil keeps slots that \
+         are read or cleared that way)"
+    )]
+    ZeroLeaf {
+        /// The account.
+        account: Address,
+        /// The slot.
+        slot: U256,
+        /// The number of the block.
+        block: u64,
+    },
+    /// A code that is not the one that the account commits to.
+    #[error("the code of {account} hashes to {got}, its account commits to {expected}: the node lies")]
+    FalseCode {
+        /// The account.
+        account: Address,
+        /// The hash in the account.
+        expected: B256,
+        /// The hash of the answer.
+        got: B256,
+    },
+    /// A deletion needs a node that `eth_getProof` does not show.
+    #[error(
+        "a deletion needs the node {hash} of {trie} at depth {depth}, and no key that leads to it can be found: use a node \
+         with debug_executionWitness"
+    )]
+    SiblingOutOfReach {
+        /// The node's hash.
+        hash: B256,
+        /// Which trie.
+        trie: TrieId,
+        /// Its depth, in nibbles.
+        depth: usize,
+    },
+    /// The blocks do not execute from the witness.
+    #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
+    Execution(#[source] StatelessError),
+    /// A thread ended with a panic.
+    #[error("execution stopped unexpectedly: {0}")]
+    Stopped(String),
+}
+
+impl DBErrorMarker for BuildError {}
+
+/// An error with all its sources in one line.
+fn chain_of(error: &StatelessError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

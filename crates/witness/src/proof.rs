@@ -1,0 +1,130 @@
+//! Accounts, slots and codes with their proofs, checked against the state root that the header commits to.
+
+use crate::{BuildError, blocks::StateAt, node::Inner, rpc::parse};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use alloy_rpc_types_eth::EIP1186AccountProofResponse;
+use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount, proof::verify_proof};
+use serde_json::json;
+
+/// Slots in one request: nodes limit them (geth to 1,024), and the answer to a hundred is about 300 KB.
+pub(crate) const SLOTS_PER_REQUEST: usize = 100;
+const METHOD: &str = "eth_getProof";
+
+/// An account and some of its slots, with the trie nodes that prove them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Proven {
+    /// `None` where there is no such account.
+    pub(crate) account: Option<TrieAccount>,
+    pub(crate) slots: Vec<(U256, U256)>,
+    pub(crate) nodes: Vec<Bytes>,
+}
+
+impl Inner {
+    /// An account and slots of it (at most [`SLOTS_PER_REQUEST`]) in a state.
+    pub(crate) async fn proof(
+        &self,
+        at: StateAt,
+        address: Address,
+        slots: &[U256],
+    ) -> Result<Proven, BuildError> {
+        let keys: Vec<B256> = slots.iter().map(|slot| B256::from(*slot)).collect();
+        let request = format!("proof {address} {keys:?}");
+        if let Some(text) = self.cache.get(at.hash, &request) {
+            match verified(at, address, slots, &text) {
+                Ok(proven) => return Ok(proven),
+                Err(error) => tracing::warn!(%error, "a cached proof is false and is fetched again"),
+            }
+        }
+        let params = json!([address, keys, { "blockHash": at.hash }]);
+        let answer = self
+            .rpc
+            .call(METHOD, &params)
+            .await
+            .map_err(|fault| self.rpc.error(METHOD, fault, Some(at.about())))?;
+        let proven = verified(at, address, slots, answer.get())?;
+        self.cache.put(at.hash, &request, answer.get());
+        Ok(proven)
+    }
+
+    /// The code of an account, which must have this hash.
+    pub(crate) async fn code(
+        &self,
+        at: StateAt,
+        account: Address,
+        expected: B256,
+    ) -> Result<Bytes, BuildError> {
+        let request = format!("code {expected}");
+        if let Some(code) =
+            self.cache.get(B256::ZERO, &request).and_then(|text| parse::<Bytes>("cache", &text).ok())
+            && keccak256(&code) == expected
+        {
+            return Ok(code);
+        }
+        let params = json!([account, { "blockHash": at.hash }]);
+        let code: Bytes = self.rpc.ask("eth_getCode", params, Some(at.about())).await?;
+        let got = keccak256(&code);
+        if got != expected {
+            return Err(BuildError::FalseCode { account, expected, got });
+        }
+        // A code is found by its hash alone, so it is kept for all blocks.
+        self.cache.put(B256::ZERO, &request, &format!("\"{code}\""));
+        Ok(code)
+    }
+}
+
+fn verified(at: StateAt, address: Address, slots: &[U256], text: &str) -> Result<Proven, BuildError> {
+    let answer: EIP1186AccountProofResponse = parse(METHOD, text)?;
+    let false_proof =
+        |reason: String| BuildError::FalseProof { account: address, block: at.block, root: at.root, reason };
+    if answer.address != address {
+        return Err(false_proof(format!("it is of {}", answer.address)));
+    }
+    let claimed = TrieAccount {
+        nonce: answer.nonce,
+        balance: answer.balance,
+        storage_root: answer.storage_hash,
+        code_hash: answer.code_hash,
+    };
+    // Nodes differ in the hashes that they give to an account that is not there.
+    let may_be_absent = claimed.nonce == 0
+        && claimed.balance.is_zero()
+        && [B256::ZERO, KECCAK256_EMPTY].contains(&claimed.code_hash)
+        && [B256::ZERO, EMPTY_ROOT_HASH].contains(&claimed.storage_root);
+    let key = Nibbles::unpack(keccak256(address));
+    let account = if may_be_absent && verify_proof(at.root, key, None, &answer.account_proof).is_ok() {
+        None
+    } else {
+        verify_proof(at.root, key, Some(alloy_rlp::encode(claimed)), &answer.account_proof)
+            .map_err(|error| false_proof(error.to_string()))?;
+        Some(claimed)
+    };
+    if answer.storage_proof.len() != slots.len() {
+        return Err(false_proof(format!(
+            "{} slots were asked for, {} came",
+            slots.len(),
+            answer.storage_proof.len()
+        )));
+    }
+    let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    let mut proven = Proven { account, slots: Vec::with_capacity(slots.len()), nodes: answer.account_proof };
+    for (slot, proof) in slots.iter().zip(answer.storage_proof) {
+        if U256::from_be_bytes(proof.key.as_b256().0) != *slot {
+            return Err(false_proof(format!("slot {slot} was asked for, {:?} came", proof.key)));
+        }
+        let expected = (!proof.value.is_zero()).then(|| alloy_rlp::encode(proof.value));
+        // Without an account or storage there is nothing to prove, and nodes differ in what they send.
+        if storage_root != EMPTY_ROOT_HASH || expected.is_some() {
+            let key = Nibbles::unpack(keccak256(B256::from(*slot)));
+            if let Err(error) = verify_proof(storage_root, key, expected, &proof.proof) {
+                let zero = Some(vec![alloy_rlp::EMPTY_STRING_CODE]);
+                if proof.value.is_zero() && verify_proof(storage_root, key, zero, &proof.proof).is_ok() {
+                    return Err(BuildError::ZeroLeaf { account: address, slot: *slot, block: at.block });
+                }
+                return Err(false_proof(format!("slot {slot}: {error}")));
+            }
+            proven.nodes.extend(proof.proof);
+        }
+        proven.slots.push((*slot, proof.value));
+    }
+    Ok(proven)
+}

@@ -1,0 +1,102 @@
+//! Ranges that are not there, not there yet, or not there any more.
+
+use crate::{
+    proxy::{Action, Proxy},
+    scene::{CHAIN_ID, Scene, range},
+};
+use alloy_primitives::U64;
+use proofmill_localnet::Hardfork;
+use proofmill_witness::{Anchor, BuildError, NodeOptions};
+use serde_json::json;
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ranges_beyond_the_head() {
+    let mut scene = Scene::new(Hardfork::Cancun, 3).await;
+    scene.mix(3).await;
+    let node = scene.node().await;
+    assert_eq!(node.head().await.unwrap(), 5);
+    let error = node.witness(range(6, 7), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BuildError::BeyondHead { head: 5, .. }), "{error}");
+    let error = node.witness(range(4, 7), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BuildError::Lags { block: 7, head: 5 }), "{error}");
+    let error = node.witness(range(0, 3), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BuildError::Genesis), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_latest_finalized_blocks() {
+    let mut scene = Scene::new(Hardfork::Cancun, 4).await;
+    let node = scene.node().await;
+    // With one slot in an epoch the finalized block is two behind the head: still the genesis block.
+    let latest = node.finalized_range(5).await.unwrap();
+    assert_eq!((latest.anchor, latest.range), (Anchor::Latest, range(1, 2)));
+    scene.mix(8).await;
+    let finalized = node.finalized_range(5).await.unwrap();
+    assert_eq!((finalized.anchor, finalized.range), (Anchor::Finalized, range(4, 8)));
+    assert_eq!(node.finalized_range(100).await.unwrap().range, range(1, 8));
+
+    let proxy = Proxy::new(scene.url(), |request| {
+        if request.params[0] == "finalized" {
+            Action::Refuse(-39001, "Unknown block")
+        } else {
+            Action::Forward
+        }
+    })
+    .await;
+    let node = NodeOptions::new(proxy.url.clone()).connect().await.unwrap();
+    let latest = node.finalized_range(5).await.unwrap();
+    assert_eq!((latest.anchor, latest.range), (Anchor::Latest, range(6, 10)));
+}
+
+/// The node shows the chain without its last blocks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lagging_node() {
+    let mut scene = Scene::new(Hardfork::Cancun, 5).await;
+    scene.mix(6).await;
+    let proxy = Proxy::new(scene.url(), |request| match request.method {
+        "eth_blockNumber" => Action::Answer(json!("0x4")),
+        "eth_getBlockByNumber" => {
+            let number: U64 = serde_json::from_value(request.params[0].clone()).unwrap_or_default();
+            if number.to::<u64>() > 4 { Action::Answer(json!(null)) } else { Action::Forward }
+        }
+        _ => Action::Forward,
+    })
+    .await;
+    let node = NodeOptions::new(proxy.url.clone()).connect().await.unwrap();
+    let error = node.witness(range(3, 6), &|_| {}).await.unwrap_err();
+    assert!(matches!(error, BuildError::Lags { block: 6, head: 4 }), "{error}");
+}
+
+/// A real reorg in the middle of a build, at different moments.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reorg_while_building() {
+    for (method, before) in
+        [("eth_getProof", 0), ("eth_getProof", 12), ("eth_getCode", 0), ("eth_getBlockByNumber", 2)]
+    {
+        let mut scene = Scene::new(Hardfork::Cancun, 6).await;
+        scene.mix(6).await;
+        // The last four become empty ones.
+        let mut reorg = Some(scene.reorg(4));
+        let proxy = Proxy::new(scene.url(), move |request| {
+            if request.method == method
+                && request.before >= before
+                && let Some(reorg) = reorg.take()
+            {
+                reorg();
+            }
+            Action::Forward
+        })
+        .await;
+        let node = NodeOptions::new(proxy.url.clone())
+            .chain_id(CHAIN_ID)
+            .backoff(Duration::from_millis(5))
+            .connect()
+            .await
+            .unwrap();
+        let error = node.witness(range(4, 8), &|_| {}).await.unwrap_err();
+        assert!(matches!(error, BuildError::Reorg { .. }), "{method} {before}: {error}");
+        // And afterwards the new chain is witnessed.
+        assert_eq!(node.witness(range(4, 8), &|_| {}).await.unwrap().outcome.last, 8);
+    }
+}

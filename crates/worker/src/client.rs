@@ -1,0 +1,275 @@
+//! The worker's side of the coordinator's protocol: calls that outlive a coordinator that is away.
+
+use crate::WorkerError;
+use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, Weight, WorkerId};
+use proofmill_wire::{
+    header,
+    operator::{ReportPlanRequest, operator_service_client::OperatorServiceClient},
+    worker::{
+        AckSubRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest,
+        FailTaskRequest, HeartbeatRequest, OpenSubRequest, ServerSubMessage, TaskData, UpdateSubRequest,
+        worker_service_client::WorkerServiceClient,
+    },
+};
+use std::{future::Future, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Status, Streaming,
+    transport::{Channel, Endpoint},
+};
+
+/// The largest message taken, in bytes: a task may name thousands of artifacts.
+const MAX_MESSAGE: usize = 64 << 20;
+/// Waits between tries, doubled from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// A task that a controller asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct NewTask {
+    pub(crate) kind: TaskKind,
+    pub(crate) weight: Weight,
+    pub(crate) inputs: Vec<ArtifactId>,
+    pub(crate) outputs: Vec<ArtifactId>,
+    pub(crate) metadata: String,
+}
+
+/// What a worker calls. Cheap to clone; every clone shares one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct CoordinatorClient {
+    worker: WorkerId,
+    address: String,
+    tasks: WorkerServiceClient<Channel>,
+    operator: OperatorServiceClient<Channel>,
+}
+
+impl CoordinatorClient {
+    /// Prepares the connection; it is made at the first call and made again whenever it breaks.
+    pub(crate) fn new(worker: WorkerId, address: &str) -> Result<Self, WorkerError> {
+        let channel = Endpoint::from_shared(address.to_owned())
+            .map_err(|error| WorkerError::BadAddress { address: address.to_owned(), cause: error.to_string() })?
+            .connect_timeout(Duration::from_secs(5))
+            .http2_keep_alive_interval(Duration::from_secs(5))
+            .keep_alive_timeout(Duration::from_secs(10))
+            .tcp_nodelay(true)
+            .connect_lazy();
+        Ok(Self {
+            worker,
+            address: address.to_owned(),
+            tasks: WorkerServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
+            operator: OperatorServiceClient::new(channel),
+        })
+    }
+
+    /// The raw client, for the stream of tasks.
+    pub(crate) fn tasks(&self) -> WorkerServiceClient<Channel> {
+        self.tasks.clone()
+    }
+
+    /// Tells that the worker lives and what it holds. Not retried: the next one comes soon.
+    pub(crate) async fn heartbeat(self, held: Vec<(ProofId, TaskId)>, weight: Weight) -> Result<(), Status> {
+        let (active_task_proof_ids, active_task_ids) =
+            held.into_iter().map(|(proof, task)| (String::from(proof), String::from(task))).unzip();
+        let request = HeartbeatRequest {
+            worker_id: self.worker.to_string(),
+            active_task_proof_ids,
+            active_task_ids,
+            current_weight: weight.as_gb(),
+        };
+        self.tasks().heartbeat(with_timeout(request, Duration::from_secs(5))).await.map(drop)
+    }
+
+    /// Asks for no more tasks.
+    pub(crate) async fn close(&self) -> Result<(), Status> {
+        let request = CloseRequest { worker_id: self.worker.to_string() };
+        self.tasks().close(with_timeout(request, Duration::from_secs(5))).await.map(drop)
+    }
+
+    /// Hands in a finished task, however long the coordinator is away.
+    pub(crate) async fn complete_task(
+        &self,
+        proof: &ProofId,
+        task: &TaskId,
+        metadata: String,
+        cancel: &CancellationToken,
+    ) -> Result<(), Status> {
+        let request = CompleteTaskRequest {
+            worker_id: self.worker.to_string(),
+            proof_id: proof.to_string(),
+            task_id: task.to_string(),
+            metadata,
+        };
+        self.insist("hand in a finished task", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.complete_task(request).await.map(drop) }
+        })
+        .await
+    }
+
+    /// Hands back a task that could not be done.
+    pub(crate) async fn fail_task(
+        &self,
+        proof: &ProofId,
+        task: &TaskId,
+        retryable: bool,
+        cause: &str,
+        cancel: &CancellationToken,
+    ) -> Result<(), Status> {
+        self.insist("hand back a failed task", cancel, || {
+            let mut request = Request::new(FailTaskRequest {
+                worker_id: self.worker.to_string(),
+                proof_id: proof.to_string(),
+                task_id: task.to_string(),
+                retryable,
+            });
+            header::set_cause(&mut request, cause);
+            let mut client = self.tasks();
+            async move { client.fail_task(request).await.map(drop) }
+        })
+        .await
+    }
+
+    /// Declares a proof made.
+    pub(crate) async fn complete_proof(
+        &self,
+        proof: &ProofId,
+        report: String,
+        cancel: &CancellationToken,
+    ) -> Result<(), Status> {
+        let request = CompleteProofRequest {
+            worker_id: self.worker.to_string(),
+            proof_id: proof.to_string(),
+            extra_data: Some(report),
+        };
+        self.insist("complete a proof", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.complete_proof(request).await.map(drop) }
+        })
+        .await
+    }
+
+    /// Creates a task, or finds the live one of the same proof that makes the same outputs.
+    pub(crate) async fn create_task(
+        &self,
+        proof: &ProofId,
+        parent: &TaskId,
+        task: &NewTask,
+        cancel: &CancellationToken,
+    ) -> Result<TaskId, Status> {
+        let strings = |ids: &[ArtifactId]| ids.iter().map(ToString::to_string).collect();
+        let request = CreateTaskRequest {
+            worker_id: self.worker.to_string(),
+            data: Some(TaskData {
+                task_type: task.kind.wire(),
+                inputs: strings(&task.inputs),
+                outputs: strings(&task.outputs),
+                metadata: task.metadata.clone(),
+                proof_id: proof.to_string(),
+                parent_id: Some(parent.to_string()),
+                weight: task.weight.as_gb(),
+                requester: String::new(),
+            }),
+        };
+        self.insist("create a task", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.create_task(request).await.map(|reply| TaskId::from(reply.into_inner().task_id)) }
+        })
+        .await
+    }
+
+    /// Reports what a proof will take.
+    pub(crate) async fn report_plan(
+        &self,
+        request: ReportPlanRequest,
+        cancel: &CancellationToken,
+    ) -> Result<(), Status> {
+        self.insist("report a plan", cancel, || {
+            let request = request.clone();
+            let mut client = self.operator.clone();
+            async move { client.report_plan(request).await.map(drop) }
+        })
+        .await
+    }
+
+    /// Opens a stream of task results; the same `sub` again continues an earlier stream.
+    pub(crate) async fn open_sub(
+        &self,
+        sub: &str,
+        proof: &ProofId,
+        tasks: Vec<String>,
+        cancel: &CancellationToken,
+    ) -> Result<Streaming<ServerSubMessage>, Status> {
+        let request = OpenSubRequest { sub_id: sub.to_owned(), proof_id: proof.to_string(), task_ids: tasks };
+        self.insist("subscribe to task results", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.open_sub(request).await.map(tonic::Response::into_inner) }
+        })
+        .await
+    }
+
+    /// Adds tasks to a subscription. Not retried: a stream that broke is opened again with all of them.
+    pub(crate) async fn update_sub(&self, sub: &str, tasks: Vec<String>) -> Result<(), Status> {
+        let request = UpdateSubRequest { sub_id: sub.to_owned(), task_ids: tasks };
+        self.tasks().update_sub(with_timeout(request, Duration::from_secs(10))).await.map(drop)
+    }
+
+    /// Acknowledges a message. Not retried: what is not acknowledged comes again.
+    pub(crate) async fn ack(&self, sub: &str, message: String) -> Result<(), Status> {
+        let request = AckSubRequest { sub_id: sub.to_owned(), msg_id: message };
+        self.tasks().ack_sub(with_timeout(request, Duration::from_secs(10))).await.map(drop)
+    }
+
+    /// Repeats a call for as long as the coordinator is away; any other refusal is final.
+    async fn insist<T, F: Future<Output = Result<T, Status>>>(
+        &self,
+        doing: &'static str,
+        cancel: &CancellationToken,
+        call: impl Fn() -> F,
+    ) -> Result<T, Status> {
+        let mut wait = FIRST_WAIT;
+        let mut told = false;
+        loop {
+            let outcome = tokio::select! {
+                outcome = call() => outcome,
+                () = cancel.cancelled() => return Err(Status::cancelled("the work was withdrawn")),
+            };
+            match outcome {
+                Ok(value) => return Ok(value),
+                Err(status) if is_away(&status) => {
+                    if !told {
+                        tracing::warn!(
+                            coordinator = self.address, %status,
+                            "the coordinator is away: will {doing} when it is back"
+                        );
+                        told = true;
+                    }
+                }
+                Err(status) => return Err(status),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = cancel.cancelled() => return Err(Status::cancelled("the work was withdrawn")),
+            }
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+    }
+}
+
+/// Whether the coordinator could not be asked, as against having refused. A broken connection surfaces as `Unavailable`
+/// or, from the middle of a call, as `Unknown` or `Internal`.
+pub(crate) fn is_away(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::Unavailable | Code::Unknown | Code::Internal | Code::DeadlineExceeded | Code::Aborted | Code::Cancelled
+    )
+}
+
+fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(timeout);
+    request
+}

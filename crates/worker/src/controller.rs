@@ -1,0 +1,334 @@
+//! The controller: plans a proof, has every segment proven wherever there is room, folds results as soon as their
+//! neighbours are there, and declares the proof made.
+//!
+//! Everything it makes is named by what it is made from, so a controller that starts over (on another worker, after a
+//! crash, for another request with the same program and input) finds what is finished and asks only for the rest.
+
+use crate::{
+    board::{Board, Part},
+    client::NewTask,
+    results::{Outcome, Results},
+    task::{self, Bench, Metadata, Step, Task, TaskFailure},
+};
+use bytes::Bytes;
+use proofmill_artifacts::{ArtifactKind, ContentKey};
+use proofmill_backends::{Backend, Job, Plan, Proof, SegmentBudget};
+use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
+use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
+use serde::Deserialize;
+use std::{collections::BTreeMap, sync::Arc};
+use tokio_util::sync::CancellationToken;
+
+/// How often a part is made again whose result is not there although its task succeeded.
+const MAX_REPEATS: u32 = 3;
+
+/// What the client asked for, as the SP1 cluster lays it out: program, input, mode, cycle limit, nonce, metadata.
+struct Request {
+    program_id: ArtifactId,
+    input_id: ArtifactId,
+    output: ArtifactId,
+    mode: ProofMode,
+    cycle_limit: Option<Instructions>,
+    about: About,
+    program: Bytes,
+    input: Bytes,
+}
+
+/// The last input of a controller's task.
+#[derive(Default, Deserialize)]
+struct About {
+    #[serde(default)]
+    stdin_private: bool,
+}
+
+/// One proof under way.
+struct Controller<'a> {
+    bench: &'a Bench,
+    task: &'a Task,
+    cancel: &'a CancellationToken,
+    request: Request,
+    backend: Arc<dyn Backend>,
+    budget: SegmentBudget,
+    plan_id: ArtifactId,
+    plan: Arc<Plan>,
+}
+
+/// Makes the proof that the task asks for, or only runs its program.
+pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<(), TaskFailure> {
+    let request = Request::fetch(bench, task).await?;
+    let backend = bench.registry.get(task.metadata.prover)?;
+    backend.check_mode(request.mode)?;
+    if request.mode == ProofMode::Execute {
+        return execute_only(bench, task, cancel, request, backend).await;
+    }
+    let budget = task::budget(bench, &*backend);
+    let plan_id = ContentKey::of(&[
+        b"plan",
+        // Another version's parts may not fit together with ours.
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        task.metadata.prover.name().as_bytes(),
+        blake3::hash(&request.program).as_bytes(),
+        blake3::hash(&request.input).as_bytes(),
+        &budget.0.to_le_bytes(),
+    ])
+    .artifact();
+    let plan = Arc::new(make_plan(bench, &request, &backend, budget, &plan_id).await?);
+    let segments = u32::try_from(plan.segments.len())
+        .map_err(|_| TaskFailure::fatal("the execution has more segments than can be counted"))?;
+    let tree = if request.mode == ProofMode::Core { Vec::new() } else { backend.tree(segments) };
+    let board = Board::new(plan.segments.len(), tree)?;
+    Controller { bench, task, cancel, request, backend, budget, plan_id, plan }.prove(board).await
+}
+
+impl Request {
+    async fn fetch(bench: &Bench, task: &Task) -> Result<Self, TaskFailure> {
+        let program_id = task.input(0, "program")?.clone();
+        let input_id = task.input(1, "program input")?.clone();
+        let mode = task.input(2, "proof mode")?.as_str();
+        let mode = mode.parse().ok().and_then(ProofMode::from_wire).ok_or_else(|| {
+            TaskFailure::fatal(format!("unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"))
+        })?;
+        let cycle_limit = match task.inputs.get(3).map(ArtifactId::as_str) {
+            None | Some("" | "0") => None,
+            Some(limit) => Some(Instructions(
+                limit.parse().map_err(|_| TaskFailure::fatal(format!("the cycle limit `{limit}` is not a number")))?,
+            )),
+        };
+        let about = match task.inputs.get(5).map(ArtifactId::as_str) {
+            None | Some("") => About::default(),
+            Some(about) => serde_json::from_str(about).map_err(|error| {
+                TaskFailure::fatal(format!("what the task says about its input cannot be read: {error}"))
+            })?,
+        };
+        Ok(Self {
+            program: task::get(bench, &program_id, ArtifactKind::Program).await?,
+            input: task::get(bench, &input_id, task::input_kind(about.stdin_private)).await?,
+            about,
+            output: task.output()?.clone(),
+            program_id,
+            input_id,
+            mode,
+            cycle_limit,
+        })
+    }
+}
+
+/// Finds the plan, or runs the program to make it.
+async fn make_plan(
+    bench: &Bench,
+    request: &Request,
+    backend: &Arc<dyn Backend>,
+    budget: SegmentBudget,
+    plan_id: &ArtifactId,
+) -> Result<Plan, TaskFailure> {
+    let known = task::made(bench, plan_id).await?;
+    if let Some(plan) = known.and_then(|bytes| task::decode_plan(&bytes).ok()) {
+        let total = plan.execution.instructions;
+        return match request.cycle_limit {
+            Some(limit) if total > limit => {
+                Err(TaskFailure::fatal(format!("the program takes {total} instructions, past its limit of {limit}")))
+            }
+            _ => Ok(plan),
+        };
+    }
+    let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
+    let cycle_limit = request.cycle_limit;
+    let plan = task::blocking(move || {
+        backend.plan(&Job { program: &program, input: &input, proofs: &[], cycle_limit }, budget)
+    })
+    .await?;
+    store_plan(bench, plan_id, &plan).await?;
+    Ok(plan)
+}
+
+async fn store_plan(bench: &Bench, plan_id: &ArtifactId, plan: &Plan) -> Result<(), TaskFailure> {
+    let bytes = bitcode::serialize(plan)
+        .map_err(|error| TaskFailure::fatal(format!("the plan cannot be written down: {error}")))?;
+    Ok(bench.artifacts.put(plan_id, ArtifactKind::Intermediate, bytes.into()).await?)
+}
+
+/// The validation step: runs the program and reports, proves nothing.
+async fn execute_only(
+    bench: &Bench,
+    task: &Task,
+    cancel: &CancellationToken,
+    request: Request,
+    backend: Arc<dyn Backend>,
+) -> Result<(), TaskFailure> {
+    let execution = task::blocking(move || {
+        let Request { program, input, cycle_limit, .. } = &request;
+        backend.execute(&Job { program, input, proofs: &[], cycle_limit: *cycle_limit })
+    })
+    .await?;
+    let report = ReportPlanRequest {
+        proof_id: task.proof.to_string(),
+        instructions: execution.instructions.0,
+        public_values: execution.public_values,
+        kinds: vec![PlannedKind { kind: TaskKind::ExecuteOnly.name().into(), count: 1 }],
+    };
+    bench.client.report_plan(report, cancel).await?;
+    bench.client.complete_proof(&task.proof, String::new(), cancel).await?;
+    Ok(())
+}
+
+impl Controller<'_> {
+    async fn prove(self, mut board: Board) -> Result<(), TaskFailure> {
+        self.report(&board).await?;
+        if !self.is_whole(Part::Finish).await? {
+            self.drive(&mut board).await?;
+        }
+        // Under the name that the client chose, where nothing tells what an earlier proof was of.
+        let made = task::made(self.bench, &self.result_of(Part::Finish)).await?;
+        let bytes = made.ok_or_else(|| TaskFailure::retryable("the finished proof is not there any more"))?;
+        let proof = Proof::decode(&bytes).map_err(|error| TaskFailure::retryable(error.to_string()))?;
+        self.bench.artifacts.put(&self.request.output, ArtifactKind::Proof, bytes.clone()).await?;
+        let report = serde_json::json!({
+            "program": proof.program.0,
+            "instructions": self.plan.execution.instructions,
+            "segments": self.plan.segments.len(),
+            "proof_bytes": bytes.len(),
+        });
+        self.bench.client.complete_proof(&self.task.proof, report.to_string(), self.cancel).await?;
+        Ok(())
+    }
+
+    async fn report(&self, board: &Board) -> Result<(), TaskFailure> {
+        let kinds = [
+            (TaskKind::Controller, 1),
+            (TaskKind::ProveShard, self.plan.segments.len()),
+            (TaskKind::RecursionReduce, board.nodes().count()),
+            (TaskKind::ShrinkWrap, 1),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(kind, count)| PlannedKind {
+            kind: kind.name().into(),
+            count: u32::try_from(count).unwrap_or(u32::MAX),
+        })
+        .collect();
+        let report = ReportPlanRequest {
+            proof_id: self.task.proof.to_string(),
+            instructions: self.plan.execution.instructions.0,
+            public_values: self.plan.execution.public_values.clone(),
+            kinds,
+        };
+        self.bench.client.report_plan(report, self.cancel).await?;
+        Ok(())
+    }
+
+    /// Creates each task as soon as what it reads is there, until the last one is done.
+    async fn drive(&self, board: &mut Board) -> Result<(), TaskFailure> {
+        // From the root down: what a finished node is made of is not looked for.
+        for part in board.nodes().rev().chain(board.segments()) {
+            if !board.is_done(part) && self.is_whole(part).await? {
+                tracing::info!(proof = %self.task.proof, %part, "proven before: reused");
+                board.done(part);
+            }
+        }
+        let mut results = Results::new(&self.bench.client, &self.task.proof, self.cancel);
+        let mut running: BTreeMap<TaskId, Part> = BTreeMap::new();
+        let mut repeats: BTreeMap<Part, u32> = BTreeMap::new();
+        loop {
+            for part in board.take_ready() {
+                let id = self.create(part, board).await?;
+                results.watch(id.clone()).await?;
+                running.insert(id, part);
+            }
+            if running.is_empty() {
+                return Err(TaskFailure::fatal("nothing is left to be done, but the proof is not finished: a defect"));
+            }
+            let (id, outcome) = results.next().await?;
+            let Some(part) = running.remove(&id) else { continue };
+            if outcome == Outcome::Failed {
+                return Err(TaskFailure::fatal(format!("{part} failed; the coordinator's log says why")));
+            }
+            if self.bench.artifacts.exists(&self.result_of(part), ArtifactKind::Intermediate).await? {
+                if part == Part::Finish {
+                    return Ok(());
+                }
+                board.done(part);
+                continue;
+            }
+            let repeated = repeats.entry(part).or_default();
+            *repeated += 1;
+            if *repeated > MAX_REPEATS {
+                return Err(TaskFailure::fatal(format!(
+                    "{part} was done {repeated} times, and its result is not in the artifact store: check that the workers                      and this one use the same store, and its disk"
+                )));
+            }
+            self.mend(part, board).await?;
+        }
+    }
+
+    /// A part was left undone because something that it is made of is not there any more: what is missing is made again.
+    async fn mend(&self, part: Part, board: &mut Board) -> Result<(), TaskFailure> {
+        if task::made(self.bench, &self.plan_id).await?.is_none() {
+            store_plan(self.bench, &self.plan_id, &self.plan).await?;
+        }
+        board.undone(part);
+        let mut parts = board.children(part);
+        while let Some(part) = parts.pop() {
+            if !self.is_whole(part).await? {
+                tracing::warn!(proof = %self.task.proof, %part, "its result is lost: made again");
+                board.undone(part);
+                parts.extend(board.children(part));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the part's result is there, every byte of it.
+    async fn is_whole(&self, part: Part) -> Result<bool, TaskFailure> {
+        let id = self.result_of(part);
+        // Most are not there, which is found out at less cost.
+        Ok(self.bench.artifacts.exists(&id, ArtifactKind::Intermediate).await?
+            && task::made(self.bench, &id).await?.is_some())
+    }
+
+    /// The name of a part's result: it follows from the plan, so whoever makes it finds it under the same name.
+    fn result_of(&self, part: Part) -> ArtifactId {
+        let (what, index) = match part {
+            Part::Segment(index) => ("segment", index),
+            Part::Node(index) => ("node", index),
+            Part::Finish => ("proof", self.request.mode.wire()),
+        };
+        ContentKey::of(&[what.as_bytes(), self.plan_id.as_str().as_bytes(), &index.to_le_bytes()]).artifact()
+    }
+
+    async fn create(&self, part: Part, board: &Board) -> Result<TaskId, TaskFailure> {
+        let Request { program_id, input_id, .. } = &self.request;
+        let whole = [program_id.clone(), input_id.clone(), self.plan_id.clone()];
+        let parts = board.children(part).into_iter().map(|child| self.result_of(child));
+        let (kind, inputs, step) = match part {
+            Part::Segment(index) => {
+                let cycle_limit = self.request.cycle_limit.map(|limit| limit.0);
+                (TaskKind::ProveShard, whole.to_vec(), Step::Segment { index, cycle_limit })
+            }
+            Part::Node(index) => {
+                let node = board.node(index).cloned();
+                let node = node.ok_or_else(|| TaskFailure::fatal(format!("there is no {part}: a defect")))?;
+                let inputs = [program_id.clone()].into_iter().chain(parts).collect();
+                (TaskKind::RecursionReduce, inputs, Step::Reduce { node })
+            }
+            Part::Finish => {
+                let inputs = whole.into_iter().chain(parts).collect();
+                (TaskKind::ShrinkWrap, inputs, Step::Finish { mode: self.request.mode })
+            }
+        };
+        let metadata = Metadata {
+            prover: self.task.metadata.prover,
+            stdin_private: self.request.about.stdin_private,
+            step: Some(step),
+        };
+        let metadata = serde_json::to_string(&metadata)
+            .map_err(|error| TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}")))?;
+        let new = NewTask {
+            kind,
+            weight: self.backend.weight(kind, self.budget),
+            inputs,
+            outputs: vec![self.result_of(part)],
+            metadata,
+        };
+        Ok(self.bench.client.create_task(&self.task.proof, &self.task.id, &new, self.cancel).await?)
+    }
+}

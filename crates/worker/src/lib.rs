@@ -1,0 +1,94 @@
+//! A worker: connects to a coordinator, takes the tasks that fit its memory, runs them on a backend and hands in the
+//! results. [`run`] is the whole of it: it comes back when it was told to stop, or when it can never work.
+//!
+//! A coordinator that goes away is waited for. What was finished meanwhile is handed in when it is back.
+//!
+//! ```no_run
+//! use proofmill_artifacts::FsArtifacts;
+//! use proofmill_backends::Registry;
+//! use proofmill_primitives::{ProverType, Weight, WorkerKind};
+//! use proofmill_worker::{WorkerConfig, run};
+//! use std::sync::Arc;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = WorkerConfig {
+//!     id: "worker-1".into(),
+//!     coordinator: "http://127.0.0.1:50051".into(),
+//!     kind: WorkerKind::All,
+//!     max_weight: Some(Weight::gb(4)),
+//!     provers: vec![ProverType::Exec],
+//!     segment_memory: Weight::gb(3),
+//!     heartbeat: std::time::Duration::from_secs(3),
+//! };
+//! let artifacts = Arc::new(FsArtifacts::open("data/artifacts".as_ref())?);
+//! run(config, Registry::compiled_in(), artifacts, Default::default()).await?;
+//! # Ok(()) }
+//! ```
+
+mod board;
+mod client;
+mod controller;
+pub mod memory;
+mod results;
+mod session;
+mod task;
+
+pub use session::run;
+
+use proofmill_backends::BackendError;
+use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
+use std::time::Duration;
+
+/// What a worker is to be.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Its name; one name is one worker, also across restarts.
+    pub id: WorkerId,
+    /// Where the coordinator is, as `http://host:port`.
+    pub coordinator: String,
+    /// Which half of the tasks it takes.
+    pub kind: WorkerKind,
+    /// The most that its tasks may weigh together; from the machine's memory where nothing is said.
+    pub max_weight: Option<Weight>,
+    /// The prover types it runs; each must be compiled in.
+    pub provers: Vec<ProverType>,
+    /// The memory that controllers on this worker cut segments for: what a segment's task will weigh at the most.
+    pub segment_memory: Weight,
+    /// How often it says that it lives.
+    pub heartbeat: Duration,
+}
+
+/// Why a worker cannot work.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The address is not one.
+    #[error("`{address}` is not a coordinator's address ({cause}): use http://host:port")]
+    BadAddress {
+        /// What was given.
+        address: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The machine is smaller than what was declared.
+    #[error(
+        "this worker is to use {asked}, but the machine (or its cgroup) has {available}: \
+         lower --max-weight or WORKER_MAX_WEIGHT_OVERRIDE to at most {}", available.as_gb()
+    )]
+    MoreThanTheMachineHas {
+        /// What was declared.
+        asked: Weight,
+        /// What there is.
+        available: Weight,
+    },
+    /// A prover type that this binary does not have.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The coordinator does not want this worker.
+    #[error("the coordinator at {address} refused this worker: {cause}")]
+    Refused {
+        /// Where.
+        address: String,
+        /// What it said.
+        cause: String,
+    },
+}

@@ -1,0 +1,365 @@
+//! A worker's life: register, take tasks, say that it lives, come back after a broken connection, drain.
+
+use crate::{
+    WorkerConfig, WorkerError,
+    client::{CoordinatorClient, is_away},
+    memory,
+    task::{self, Bench, Done, Task, TaskFailure},
+};
+use futures::FutureExt;
+use proofmill_artifacts::ArtifactStore;
+use proofmill_backends::Registry;
+use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerKind};
+use proofmill_wire::{
+    header,
+    worker::{OpenRequest, ServerMessage, WorkerTask, WorkerType, server_message::Message},
+};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{sync::Semaphore, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status, Streaming};
+
+/// The coordinator says something at least every few seconds; silent longer than this, the stream is opened again.
+const SILENCE: Duration = Duration::from_secs(20);
+/// The longest wait between two tries to reach the coordinator.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// Works until `stop`, then finishes the tasks it holds and leaves.
+///
+/// # Errors
+/// See [`WorkerError`]: all of them are about this worker's settings. A coordinator that is away is waited for.
+pub async fn run(
+    config: WorkerConfig,
+    registry: Registry,
+    artifacts: Arc<dyn ArtifactStore>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
+    let max_weight = memory::max_weight(config.max_weight)?;
+    for prover in &config.provers {
+        registry.get(*prover)?;
+    }
+    let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
+    let bench = Bench { client, artifacts, registry, segment_memory: config.segment_memory };
+    let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
+    let session = Session { config, max_weight, bench, room, held: BTreeMap::new(), running: JoinSet::new(), stopping: false };
+    session.live(stop).await
+}
+
+struct Session {
+    config: WorkerConfig,
+    max_weight: Weight,
+    bench: Bench,
+    /// One permit for each GB. The coordinator does not give out more than there is, but a task that it took back
+    /// still holds its memory until the prover returns.
+    room: Arc<Semaphore>,
+    held: BTreeMap<TaskId, Held>,
+    running: JoinSet<TaskId>,
+    stopping: bool,
+}
+
+struct Held {
+    proof: ProofId,
+    kind: Option<TaskKind>,
+    weight: Weight,
+    withdrawn: CancellationToken,
+    /// The task was withdrawn, and given here again before the prover came back from it.
+    again: Option<WorkerTask>,
+}
+
+enum Ended {
+    Broken,
+    Stopped,
+}
+
+impl Session {
+    async fn live(mut self, stop: CancellationToken) -> Result<(), WorkerError> {
+        let mut wait = Duration::from_millis(200);
+        let mut told = false;
+        let mut last = None;
+        while !stop.is_cancelled() {
+            let opened = tokio::select! {
+                opened = self.open() => opened,
+                () = stop.cancelled() => break,
+            };
+            match opened {
+                Ok(mut stream) => {
+                    let WorkerConfig { id, coordinator, kind, provers, .. } = &self.config;
+                    tracing::info!(%id, coordinator, %kind, ?provers, max_weight = %self.max_weight, "registered");
+                    (wait, told) = (Duration::from_millis(200), false);
+                    if let Ended::Stopped = self.serve(&mut stream, &stop).await {
+                        last = Some(stream);
+                        break;
+                    }
+                    tracing::warn!(coordinator = self.config.coordinator, "lost the coordinator: coming back to it");
+                }
+                Err(status) if is_away(&status) => {
+                    if !told {
+                        tracing::warn!(
+                            coordinator = self.config.coordinator, cause = status.message(),
+                            "the coordinator cannot be reached: waiting for it"
+                        );
+                        told = true;
+                    }
+                }
+                Err(status) => {
+                    return Err(WorkerError::Refused {
+                        address: self.config.coordinator,
+                        cause: status.message().to_owned(),
+                    });
+                }
+            }
+            self.pause(wait, &stop).await;
+            wait = (wait * 2).min(LAST_WAIT);
+        }
+        self.drain(last).await;
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<Streaming<ServerMessage>, Status> {
+        let kind = match self.config.kind {
+            WorkerKind::Cpu => WorkerType::Cpu,
+            WorkerKind::Gpu => WorkerType::Gpu,
+            WorkerKind::All => WorkerType::All,
+        };
+        let mut request = Request::new(OpenRequest {
+            worker_id: self.config.id.to_string(),
+            worker_type: kind.into(),
+            max_weight: self.max_weight.as_gb(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            ..OpenRequest::default()
+        });
+        header::set_provers(&mut request, &self.config.provers);
+        self.bench.client.tasks().open(request).await.map(tonic::Response::into_inner)
+    }
+
+    /// Takes tasks until the stream breaks or the worker is told to stop.
+    async fn serve(&mut self, stream: &mut Streaming<ServerMessage>, stop: &CancellationToken) -> Ended {
+        let mut heartbeat = tokio::time::interval(self.config.heartbeat);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // Beside the messages: a slow answer must not hold up a task.
+        let mut beats = JoinSet::new();
+        let mut heard = Instant::now();
+        loop {
+            tokio::select! {
+                message = stream.message() => match message {
+                    Ok(Some(message)) => {
+                        heard = Instant::now();
+                        self.take(message);
+                    }
+                    Ok(None) | Err(_) => return Ended::Broken,
+                },
+                Some(done) = self.running.join_next() => self.forget(done.ok()),
+                _ = heartbeat.tick() => {
+                    if heard.elapsed() > SILENCE {
+                        return Ended::Broken;
+                    }
+                    if beats.is_empty() {
+                        beats.spawn(self.beat());
+                    }
+                }
+                Some(beat) = beats.join_next() => match beat {
+                    // It was restarted and does not know us: register again.
+                    Ok(Err(status)) if status.code() == Code::NotFound => return Ended::Broken,
+                    Ok(Err(status)) => tracing::debug!(%status, "a heartbeat did not arrive"),
+                    Ok(Ok(())) | Err(_) => {}
+                },
+                () = stop.cancelled() => return Ended::Stopped,
+            }
+        }
+    }
+
+    /// Says that the worker lives, and what it holds.
+    fn beat(&self) -> impl Future<Output = Result<(), Status>> + Send + use<> {
+        let held = self.held.iter().map(|(task, held)| (held.proof.clone(), task.clone())).collect();
+        self.bench.client.clone().heartbeat(held, self.held.values().map(|held| held.weight).sum())
+    }
+
+    fn take(&mut self, message: ServerMessage) {
+        match message.message {
+            Some(Message::NewTask(task)) => self.start(task),
+            Some(Message::CancelTask(cancel)) => self.withdraw(&cancel.task_id.into()),
+            Some(Message::ServerHeartbeat(_)) | None => {}
+        }
+    }
+
+    fn start(&mut self, message: WorkerTask) {
+        let id = TaskId::from(message.task_id.as_str());
+        let proof = ProofId::from(message.data.as_ref().map_or("", |data| &data.proof_id));
+        if self.stopping {
+            return self.hand_back(proof, id);
+        }
+        if let Some(held) = self.held.get_mut(&id) {
+            // Otherwise it was only delivered twice.
+            if held.withdrawn.is_cancelled() {
+                held.again = Some(message);
+            }
+            return;
+        }
+        let weight = Weight::gb(message.data.as_ref().map_or(0, |data| data.weight));
+        let withdrawn = CancellationToken::new();
+        let kind = message.data.as_ref().and_then(|data| TaskKind::from_wire(data.task_type));
+        let held = Held { proof: proof.clone(), kind, weight, withdrawn: withdrawn.clone(), again: None };
+        self.held.insert(id.clone(), held);
+        let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
+        self.running.spawn(async move {
+            if weight > max_weight {
+                let cause = format!("it needs {weight}, and this worker has {max_weight}");
+                let outcome = Err(TaskFailure::retryable(cause));
+                hand_in(&bench, &proof, &id, outcome, &withdrawn).await;
+            } else {
+                work(&bench, &room, &proof, message, weight, &withdrawn).await;
+            }
+            id
+        });
+    }
+
+    fn withdraw(&mut self, task: &TaskId) {
+        if let Some(held) = self.held.get_mut(task) {
+            tracing::info!(%task, "withdrawn by the coordinator");
+            held.again = None;
+            held.withdrawn.cancel();
+        }
+    }
+
+    fn forget(&mut self, done: Option<TaskId>) {
+        let held = done.and_then(|id| self.held.remove(&id));
+        if let Some(again) = held.and_then(|held| held.again) {
+            self.start(again);
+        }
+    }
+
+    /// Gives a task to somebody else, if the coordinator is there to be told.
+    fn hand_back(&mut self, proof: ProofId, task: TaskId) {
+        let client = self.bench.client.clone();
+        self.running.spawn(async move {
+            let never = CancellationToken::new();
+            let handed_back = client.fail_task(&proof, &task, true, "its worker is stopping", &never);
+            drop(tokio::time::timeout(Duration::from_secs(5), handed_back).await);
+            task
+        });
+    }
+
+    /// Waits, collecting what ends meanwhile.
+    async fn pause(&mut self, wait: Duration, stop: &CancellationToken) {
+        let until = tokio::time::sleep(wait);
+        tokio::pin!(until);
+        loop {
+            tokio::select! {
+                () = &mut until => return,
+                () = stop.cancelled() => return,
+                Some(done) = self.running.join_next() => self.forget(done.ok()),
+            }
+        }
+    }
+
+    /// Takes no more tasks and finishes those it holds. Controllers do little themselves and wait for others, maybe
+    /// for this very worker: they are handed back. The stream stays open: a worker that closes it counts as gone.
+    async fn drain(mut self, mut stream: Option<Streaming<ServerMessage>>) {
+        self.stopping = true;
+        if self.bench.client.close().await.is_err() && !self.held.is_empty() {
+            tracing::warn!("the coordinator is away: what this worker holds is handed in when it is back");
+        }
+        let controllers = self.held.iter().filter(|(_, held)| held.kind == Some(TaskKind::Controller));
+        let controllers: Vec<_> = controllers.map(|(task, held)| (held.proof.clone(), task.clone())).collect();
+        for (proof, task) in controllers {
+            self.withdraw(&task);
+            self.hand_back(proof, task);
+        }
+        if !self.held.is_empty() {
+            tracing::info!(tasks = self.held.len(), "finishing the tasks at hand; stop again to leave them to others");
+        }
+        let mut heartbeat = tokio::time::interval(self.config.heartbeat);
+        heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !self.running.is_empty() {
+            tokio::select! {
+                Some(done) = self.running.join_next() => self.forget(done.ok()),
+                message = next(&mut stream) => match message {
+                    Some(message) => self.take(message),
+                    None => stream = None,
+                },
+                _ = heartbeat.tick() => {
+                    if stream.is_none() {
+                        stream = self.come_back().await;
+                    } else if self.beat().await.is_err_and(|status| status.code() == Code::NotFound) {
+                        stream = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The coordinator was restarted while this worker drains: it must know whose tasks these are, and that it is not
+    /// to give it more.
+    async fn come_back(&self) -> Option<Streaming<ServerMessage>> {
+        let opened = tokio::time::timeout(Duration::from_secs(5), self.open()).await;
+        let stream = opened.ok()?.ok()?;
+        self.bench.client.close().await.ok()?;
+        Some(stream)
+    }
+}
+
+/// The next message of a stream that is there; `None` where it has broken.
+async fn next(stream: &mut Option<Streaming<ServerMessage>>) -> Option<ServerMessage> {
+    match stream {
+        Some(stream) => stream.message().await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Runs one task and hands in what came of it.
+async fn work(
+    bench: &Bench,
+    room: &Semaphore,
+    proof: &ProofId,
+    message: WorkerTask,
+    weight: Weight,
+    withdrawn: &CancellationToken,
+) {
+    let id = TaskId::from(message.task_id.as_str());
+    let _room = tokio::select! {
+        room = room.acquire_many(weight.as_gb()) => room,
+        () = withdrawn.cancelled() => return,
+    };
+    let outcome = match Task::parse(message) {
+        Ok(task) => {
+            tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, "started");
+            let done = AssertUnwindSafe(task::run(bench, &task, withdrawn)).catch_unwind();
+            done.await.unwrap_or_else(|panic| Err(task::panicked(&*panic)))
+        }
+        Err(failure) => Err(failure),
+    };
+    hand_in(bench, proof, &id, outcome, withdrawn).await;
+}
+
+/// Tells the coordinator what came of a task.
+async fn hand_in(
+    bench: &Bench,
+    proof: &ProofId,
+    id: &TaskId,
+    outcome: Result<Done, TaskFailure>,
+    withdrawn: &CancellationToken,
+) {
+    let handed_in = match outcome {
+        Ok(done) => {
+            tracing::info!(task = %id, %proof, busy_ms = done.busy_ms, "done");
+            let metadata = serde_json::to_string(&done).unwrap_or_default();
+            bench.client.complete_task(proof, id, metadata, withdrawn).await
+        }
+        Err(_) if withdrawn.is_cancelled() => return,
+        Err(TaskFailure { retryable, cause }) => {
+            tracing::warn!(task = %id, %proof, retryable, cause, "failed");
+            bench.client.fail_task(proof, id, retryable, &cause, withdrawn).await
+        }
+    };
+    match handed_in {
+        Ok(()) => {}
+        Err(_) if withdrawn.is_cancelled() => {}
+        Err(status) => tracing::warn!(task = %id, cause = status.message(), "the coordinator did not want the result"),
+    }
+}

@@ -1,0 +1,289 @@
+//! One task: what its message says, and how each kind is done.
+
+use crate::{client::CoordinatorClient, controller};
+use bytes::Bytes;
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
+use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, SegmentBudget};
+use proofmill_primitives::{ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight};
+use proofmill_wire::worker::WorkerTask;
+use serde::{Deserialize, Serialize};
+use std::{any::Any, sync::Arc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// What a task needs beside its own message.
+#[derive(Clone, Debug)]
+pub(crate) struct Bench {
+    pub(crate) client: CoordinatorClient,
+    pub(crate) artifacts: Arc<dyn ArtifactStore>,
+    pub(crate) registry: Registry,
+    /// For what memory controllers on this worker cut segments.
+    pub(crate) segment_memory: Weight,
+}
+
+/// A task as the worker understands it.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub(crate) id: TaskId,
+    pub(crate) proof: ProofId,
+    pub(crate) kind: TaskKind,
+    pub(crate) weight: Weight,
+    pub(crate) inputs: Vec<ArtifactId>,
+    pub(crate) outputs: Vec<ArtifactId>,
+    pub(crate) metadata: Metadata,
+}
+
+/// The JSON in a task's metadata. A task of the SP1 cluster's own clients carries `{}`: no prover type is SP1.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Metadata {
+    #[serde(default = "sp1")]
+    pub(crate) prover: ProverType,
+    /// Whether the program's input is one that must not leave the cluster: it is stored as another kind then.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) stdin_private: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) step: Option<Step>,
+}
+
+impl Metadata {
+    fn input_kind(&self) -> ArtifactKind {
+        input_kind(self.stdin_private)
+    }
+}
+
+/// How a program's input is stored.
+pub(crate) const fn input_kind(private: bool) -> ArtifactKind {
+    if private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// What a task that a controller created is to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Step {
+    /// Inputs: program, input, plan. Output: the segment's proof.
+    Segment {
+        index: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cycle_limit: Option<u64>,
+    },
+    /// Inputs: program, then the proofs of the node's children. Output: the node's proof.
+    Reduce { node: Node },
+    /// Inputs: program, input, plan, the root (or all segments). Output: the finished proof.
+    Finish { mode: ProofMode },
+}
+
+const fn sp1() -> ProverType {
+    ProverType::Sp1
+}
+
+/// Why a task was not done.
+#[derive(Debug, thiserror::Error)]
+#[error("{cause}")]
+pub(crate) struct TaskFailure {
+    pub(crate) retryable: bool,
+    pub(crate) cause: String,
+}
+
+impl TaskFailure {
+    pub(crate) fn fatal(cause: impl Into<String>) -> Self {
+        Self { retryable: false, cause: cause.into() }
+    }
+
+    pub(crate) fn retryable(cause: impl Into<String>) -> Self {
+        Self { retryable: true, cause: cause.into() }
+    }
+}
+
+impl From<BackendError> for TaskFailure {
+    fn from(error: BackendError) -> Self {
+        Self { retryable: error.is_retryable(), cause: error.to_string() }
+    }
+}
+
+impl From<ArtifactError> for TaskFailure {
+    fn from(error: ArtifactError) -> Self {
+        // Space and permissions may come back, or be there on another worker; a lost blob may be made again.
+        Self { retryable: !matches!(error, ArtifactError::BadId { .. }), cause: error.to_string() }
+    }
+}
+
+impl From<tonic::Status> for TaskFailure {
+    fn from(status: tonic::Status) -> Self {
+        Self::retryable(format!("the coordinator refused: {}", status.message()))
+    }
+}
+
+/// What a finished task says about itself.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Done {
+    pub(crate) busy_ms: u64,
+    pub(crate) peak_memory_mb: u32,
+}
+
+impl Task {
+    pub(crate) fn parse(message: WorkerTask) -> Result<Self, TaskFailure> {
+        let data = message.data.ok_or_else(|| TaskFailure::fatal("the task's message has no data"))?;
+        let kind = TaskKind::from_wire(data.task_type)
+            .ok_or_else(|| TaskFailure::fatal(format!("this worker does not know the task type {}", data.task_type)))?;
+        let metadata = if data.metadata.is_empty() { "{}" } else { &data.metadata };
+        Ok(Self {
+            id: message.task_id.into(),
+            proof: data.proof_id.into(),
+            kind,
+            weight: Weight::gb(data.weight),
+            inputs: data.inputs.into_iter().map(ArtifactId::from).collect(),
+            outputs: data.outputs.into_iter().map(ArtifactId::from).collect(),
+            metadata: serde_json::from_str(metadata)
+                .map_err(|error| TaskFailure::fatal(format!("the task's metadata cannot be read: {error}")))?,
+        })
+    }
+
+    pub(crate) fn input(&self, index: usize, what: &str) -> Result<&ArtifactId, TaskFailure> {
+        self.inputs.get(index).ok_or_else(|| TaskFailure::fatal(format!("the task names no {what} (input {index})")))
+    }
+
+    pub(crate) fn output(&self) -> Result<&ArtifactId, TaskFailure> {
+        self.outputs.first().ok_or_else(|| TaskFailure::fatal("the task names no output"))
+    }
+}
+
+/// Does a task to its end and says how long it took.
+pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<Done, TaskFailure> {
+    let start = Instant::now();
+    match task.kind {
+        TaskKind::Controller | TaskKind::ExecuteOnly => controller::run(bench, task, cancel).await?,
+        TaskKind::ProveShard | TaskKind::RecursionReduce | TaskKind::ShrinkWrap => step(bench, task).await?,
+        other => {
+            return Err(TaskFailure::fatal(format!(
+                "{other} tasks are not made by {} here: the circuit files and the prover they need are absent",
+                task.metadata.prover
+            )));
+        }
+    }
+    let busy_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(Done { busy_ms, peak_memory_mb: crate::memory::peak_mb() })
+}
+
+/// Does one step of a plan, unless its output is there already.
+///
+/// Where something that an earlier step made is missing or damaged, another try here cannot help: the step comes back
+/// without an output. The controller looks for that, and has made again what is missing.
+async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
+    let step = task.metadata.step.clone().ok_or_else(|| {
+        TaskFailure::fatal(format!("this worker cannot do {} tasks of the SP1 cluster's own controllers", task.kind))
+    })?;
+    let output = task.output()?;
+    if made(bench, output).await?.is_some() {
+        tracing::info!(task = %task.id, kind = %task.kind, %output, "its result is there already: reused");
+        return Ok(());
+    }
+    match make(bench, task, step).await? {
+        Some(result) => bench.artifacts.put(output, ArtifactKind::Intermediate, result.into()).await?,
+        None => tracing::warn!(task = %task.id, kind = %task.kind, "left undone: what it is made of is not there any more"),
+    }
+    Ok(())
+}
+
+/// The step's output, or nothing where it lacks what earlier steps have made.
+async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>, TaskFailure> {
+    let backend = bench.registry.get(task.metadata.prover)?;
+    let program = get(bench, task.input(0, "program")?, ArtifactKind::Program).await?;
+    // Of a whole execution; a node needs only what it folds.
+    let whole = async || -> Result<Option<(Bytes, Plan)>, TaskFailure> {
+        let input = get(bench, task.input(1, "program input")?, task.metadata.input_kind()).await?;
+        let plan = made(bench, task.input(2, "plan")?).await?;
+        plan.map(|plan| Ok((input, decode_plan(&plan)?))).transpose()
+    };
+    let result = match step {
+        Step::Segment { index, cycle_limit } => {
+            let Some((input, plan)) = whole().await? else { return Ok(None) };
+            blocking(move || {
+                let cycle_limit = cycle_limit.map(Instructions);
+                let job = Job { program: &program, input: &input, proofs: &[], cycle_limit };
+                backend.prove_segment(&job, &plan, index)
+            })
+            .await?
+        }
+        Step::Reduce { node } => {
+            let Some(children) = all_made(bench, task.inputs.iter().skip(1)).await? else { return Ok(None) };
+            blocking(move || backend.reduce(&program, &node, &children)).await?
+        }
+        Step::Finish { mode } => {
+            let Some((input, plan)) = whole().await? else { return Ok(None) };
+            let Some(parts) = all_made(bench, task.inputs.iter().skip(3)).await? else { return Ok(None) };
+            blocking(move || {
+                let job = Job { program: &program, input: &input, proofs: &[], cycle_limit: None };
+                backend.finish(&job, &plan, mode, &parts).map(|proof| proof.encode())
+            })
+            .await?
+        }
+    };
+    Ok(Some(result))
+}
+
+/// What an earlier step made, or nothing where it is missing or damaged. A damaged one is removed, so that nobody takes
+/// it for done.
+pub(crate) async fn made(bench: &Bench, id: &ArtifactId) -> Result<Option<Bytes>, TaskFailure> {
+    match bench.artifacts.get(id, ArtifactKind::Intermediate).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(ArtifactError::Missing { .. }) => Ok(None),
+        Err(error @ ArtifactError::Damaged { .. }) => {
+            tracing::error!(%id, %error, "removing a damaged artifact");
+            bench.artifacts.delete(id, ArtifactKind::Intermediate).await?;
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn all_made(
+    bench: &Bench,
+    ids: impl Iterator<Item = &ArtifactId>,
+) -> Result<Option<Vec<Vec<u8>>>, TaskFailure> {
+    let mut all = Vec::new();
+    for id in ids {
+        match made(bench, id).await? {
+            Some(bytes) => all.push(bytes.to_vec()),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some(all))
+}
+
+/// Fetches what the client stored.
+pub(crate) async fn get(bench: &Bench, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, TaskFailure> {
+    Ok(bench.artifacts.get(id, kind).await?)
+}
+
+pub(crate) fn decode_plan(bytes: &[u8]) -> Result<Plan, TaskFailure> {
+    bitcode::deserialize(bytes)
+        .map_err(|error| TaskFailure::fatal(format!("the plan was written by another version and cannot be read: {error}")))
+}
+
+/// Runs CPU-bound work where blocking is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, BackendError> + Send + 'static,
+) -> Result<T, TaskFailure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => Ok(outcome?),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => Err(panicked(&*panic)),
+            Err(_) => Err(TaskFailure::retryable("its worker is stopping")),
+        },
+    }
+}
+
+/// A defect of the prover, as a failure that another try may not meet.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> TaskFailure {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    TaskFailure::retryable(format!("the prover panicked: {}", text.unwrap_or("it did not say why")))
+}
+
+/// The budget that segments of a controller on this worker are cut for.
+pub(crate) fn budget(bench: &Bench, backend: &dyn Backend) -> SegmentBudget {
+    backend.budget_for(bench.segment_memory)
+}

@@ -1,0 +1,181 @@
+//! A prover that is slow, deterministic, fails on demand and remembers what it did. It stands for a real one, which
+//! takes minutes.
+
+use alloy_primitives::B256;
+use proofmill_backends::{
+    Backend, BackendError, Child, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
+};
+use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
+
+/// What happens to one try at a segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    Retryable,
+    Fatal,
+    Panic,
+}
+
+/// The input of a program is how many segments it has.
+#[derive(Debug)]
+pub(crate) struct Slow {
+    /// How long a segment takes.
+    pub(crate) pace: Duration,
+    /// Segments that take longer.
+    pub(crate) slower: BTreeMap<u32, Duration>,
+    pub(crate) faults: Mutex<BTreeMap<u32, VecDeque<Fault>>>,
+    pub(crate) plans: Mutex<u32>,
+    /// How often each segment was begun.
+    begun: Mutex<BTreeMap<u32, u32>>,
+    /// How often each segment was proven.
+    proven: Mutex<BTreeMap<u32, u32>>,
+}
+
+impl Slow {
+    pub(crate) fn new(pace_ms: u64) -> Self {
+        Self {
+            pace: Duration::from_millis(pace_ms),
+            slower: BTreeMap::new(),
+            faults: Mutex::default(),
+            plans: Mutex::default(),
+            begun: Mutex::default(),
+            proven: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn failing(self, segment: u32, faults: &[Fault]) -> Self {
+        self.faults.lock().unwrap().insert(segment, faults.iter().copied().collect());
+        self
+    }
+
+    pub(crate) fn proven(&self) -> BTreeMap<u32, u32> {
+        self.proven.lock().unwrap().clone()
+    }
+
+    pub(crate) fn begun(&self) -> usize {
+        self.begun.lock().unwrap().len()
+    }
+
+    /// Each of so many segments, once.
+    pub(crate) fn once(segments: u32) -> BTreeMap<u32, u32> {
+        (0..segments).map(|segment| (segment, 1)).collect()
+    }
+}
+
+fn count(of: &Mutex<BTreeMap<u32, u32>>, segment: u32) {
+    *of.lock().unwrap().entry(segment).or_default() += 1;
+}
+
+/// What a segment's proof looks like.
+pub(crate) fn segment_text(segment: u32) -> String {
+    format!("<segment {segment}>")
+}
+
+impl Backend for Slow {
+    fn prover_type(&self) -> ProverType {
+        ProverType::Exec
+    }
+
+    fn weight(&self, _: TaskKind, _: SegmentBudget) -> Weight {
+        Weight::gb(1)
+    }
+
+    fn budget_for(&self, _: Weight) -> SegmentBudget {
+        SegmentBudget(1)
+    }
+
+    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
+        Ok(ProgramVersion(B256::left_padding_from(program)))
+    }
+
+    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8> {
+        frames.concat()
+    }
+
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
+        let text = String::from_utf8_lossy(job.input);
+        let segments = text.parse::<u64>().map_err(|error| BackendError::MalformedInput {
+            prover: ProverType::Exec,
+            cause: error.to_string(),
+        })?;
+        Ok(Execution { public_values: job.input.to_vec(), instructions: Instructions(segments * 100) })
+    }
+
+    fn plan(&self, job: &Job<'_>, _: SegmentBudget) -> Result<Plan, BackendError> {
+        *self.plans.lock().unwrap() += 1;
+        let execution = self.execute(job)?;
+        let segments = execution.instructions.0 / 100;
+        let segment = Segment { instructions: Instructions(100), detail: Vec::new() };
+        Ok(Plan { execution, segments: vec![segment; segments as usize] })
+    }
+
+    fn prove_segment(&self, _: &Job<'_>, _: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+        count(&self.begun, index);
+        std::thread::sleep(self.slower.get(&index).copied().unwrap_or(self.pace));
+        let fault = self.faults.lock().unwrap().get_mut(&index).and_then(VecDeque::pop_front);
+        match fault {
+            Some(Fault::Retryable) => {
+                return Err(BackendError::Prover {
+                    prover: ProverType::Exec,
+                    doing: "proving a segment",
+                    cause: "cosmic rays".into(),
+                });
+            }
+            Some(Fault::Fatal) => return Err(BackendError::GuestFailed { cause: "exit code 7".into() }),
+            Some(Fault::Panic) => panic!("index out of {index}"),
+            None => {}
+        }
+        count(&self.proven, index);
+        Ok(segment_text(index).into_bytes())
+    }
+
+    fn tree(&self, segments: u32) -> Vec<Node> {
+        let mut layer: Vec<_> = (0..segments).map(Child::Segment).collect();
+        let mut tree = Vec::new();
+        while layer.len() > 1 {
+            layer = layer
+                .chunks(2)
+                .map(|pair| match pair {
+                    [alone] => *alone,
+                    _ => {
+                        tree.push(Node { layer: 0, children: pair.to_vec() });
+                        Child::Node(tree.len() as u32 - 1)
+                    }
+                })
+                .collect();
+        }
+        tree
+    }
+
+    fn reduce(&self, _: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
+        assert_eq!(node.children.len(), children.len());
+        Ok(children.concat())
+    }
+
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        plan: &Plan,
+        mode: ProofMode,
+        parts: &[Vec<u8>],
+    ) -> Result<Proof, BackendError> {
+        Ok(Proof {
+            prover: ProverType::Exec,
+            mode,
+            program: self.program_version(job.program)?,
+            public_values: plan.execution.public_values.clone(),
+            body: parts.concat(),
+        })
+    }
+
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        if proof.program == expected {
+            return Ok(());
+        }
+        Err(BackendError::WrongProgram { expected, found: proof.program })
+    }
+}

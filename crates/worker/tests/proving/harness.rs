@@ -1,0 +1,176 @@
+//! A cluster, its workers, and a client.
+
+use crate::backend::{Slow, segment_text};
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
+use proofmill_backends::{Proof, Registry};
+use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
+use proofmill_ledger::Ledger;
+use proofmill_primitives::{ProverType, Weight, WorkerKind};
+use proofmill_wire::{
+    cluster::{ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient},
+    header,
+    operator::{ProofPhase, ProofProgress, StatusResponse, operator_service_client::OperatorServiceClient},
+};
+use proofmill_worker::{WorkerConfig, WorkerError, run};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Status, transport::Channel};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Site {
+    folder: TempDir,
+    address: SocketAddr,
+    pub(crate) artifacts: Arc<FsArtifacts>,
+    pub(crate) backend: Arc<Slow>,
+    serving: Option<(CancellationToken, JoinHandle<Result<(), ClusterError>>)>,
+}
+
+pub(crate) struct Hand {
+    pub(crate) stop: CancellationToken,
+    pub(crate) running: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Hand {
+    /// As if its process had been killed, except that what a prover thread has begun goes on to nowhere.
+    pub(crate) async fn kill(self) {
+        self.running.abort();
+        assert!(self.running.await.unwrap_err().is_cancelled());
+    }
+}
+
+impl Site {
+    pub(crate) async fn new(backend: Slow) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
+        artifacts.put(&"program".into(), ArtifactKind::Program, "elf".into()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut site = Self { folder, address, artifacts, backend: Arc::new(backend), serving: None };
+        site.serve(listener).await;
+        site
+    }
+
+    async fn serve(&mut self, listener: TcpListener) {
+        let ledger = Ledger::open(&self.folder.path().join("ledger.sqlite")).await.unwrap();
+        let mut config = ClusterConfig { reconnect_grace: Duration::from_millis(300), ..ClusterConfig::default() };
+        config.server_heartbeat = Duration::from_millis(300);
+        config.scheduler.controller_headroom = Weight::gb(1);
+        let cluster = Cluster::start(config, ledger, self.artifacts.clone()).await.unwrap();
+        let stop = CancellationToken::new();
+        self.serving = Some((stop.clone(), tokio::spawn(cluster.serve(listener, stop))));
+    }
+
+    pub(crate) async fn stop_cluster(&mut self) {
+        let (stop, serving) = self.serving.take().unwrap();
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn start_cluster(&mut self) {
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serve(listener).await;
+    }
+
+    /// Starts a worker with room for so many tasks.
+    pub(crate) fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> Hand {
+        let config = WorkerConfig {
+            id: id.into(),
+            coordinator: format!("http://{}", self.address),
+            kind,
+            max_weight: Some(Weight::gb(room)),
+            provers: vec![ProverType::Exec],
+            segment_memory: Weight::gb(1),
+            heartbeat: Duration::from_millis(200),
+        };
+        let registry = Registry::default().with(self.backend.clone());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(config, registry, self.artifacts.clone(), stop.clone()));
+        Hand { stop, running }
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
+    }
+
+    /// Asks for a proof of so many segments; its artifact is `<id>-proof`.
+    pub(crate) async fn request(&self, id: &str, segments: u32, mode: u32) {
+        self.request_with(id, segments, mode, ArtifactKind::Stdin).await.unwrap();
+    }
+
+    pub(crate) async fn request_with(
+        &self,
+        id: &str,
+        segments: u32,
+        mode: u32,
+        kind: ArtifactKind,
+    ) -> Result<(), Status> {
+        let stdin = format!("stdin-{segments}");
+        self.artifacts.put(&stdin.as_str().into(), kind, segments.to_string().into()).await.unwrap();
+        let mut request = Request::new(ProofRequestCreateRequest {
+            proof_id: id.into(),
+            program_artifact_id: "program".into(),
+            stdin_artifact_id: stdin,
+            stdin_private: kind == ArtifactKind::PrivateStdin,
+            options_artifact_id: Some(mode.to_string()),
+            proof_artifact_id: Some(format!("{id}-proof")),
+            ..ProofRequestCreateRequest::default()
+        });
+        header::set_prover(&mut request, ProverType::Exec);
+        ClusterServiceClient::new(self.channel().await).proof_request_create(request).await.map(drop)
+    }
+
+    pub(crate) async fn status(&self) -> StatusResponse {
+        OperatorServiceClient::new(self.channel().await).get_status(()).await.unwrap().into_inner()
+    }
+
+    /// Waits for the end of a proof.
+    pub(crate) async fn ended(&self, id: &str) -> ProofProgress {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let status = self.status().await;
+                let proof = status.proofs.into_iter().find(|proof| proof.proof_id == id).unwrap();
+                if proof.phase() != ProofPhase::Active {
+                    return proof;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{id} does not end"))
+    }
+
+    /// Waits for the proof, and checks that it is of all its segments in order.
+    pub(crate) async fn proof(&self, id: &str, segments: u32) -> (ProofProgress, Proof) {
+        let progress = self.ended(id).await;
+        assert_eq!(progress.phase(), ProofPhase::Completed, "{}", progress.cause);
+        let bytes = self.artifacts.get(&format!("{id}-proof").into(), ArtifactKind::Proof).await.unwrap();
+        let proof = Proof::decode(&bytes).unwrap();
+        let body: String = (0..segments).map(segment_text).collect();
+        assert_eq!(String::from_utf8_lossy(&proof.body), body);
+        assert_eq!(proof.public_values, segments.to_string().as_bytes());
+        (progress, proof)
+    }
+
+    pub(crate) async fn until(&self, what: &str, holds: impl Fn() -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !holds() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    }
+
+    /// The file that holds a segment's own proof, once there is one.
+    pub(crate) fn file_of(&self, segment: u32) -> Option<PathBuf> {
+        let text = segment_text(segment);
+        let folders = std::fs::read_dir(self.folder.path().join("artifacts/intermediate")).unwrap();
+        let files = folders.flat_map(|folder| std::fs::read_dir(folder.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().path()).find(|path| {
+            let bytes = std::fs::read(path).unwrap_or_default();
+            bytes.ends_with(text.as_bytes()) && !bytes.windows(3).any(|window| window == b"><s")
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! Workers and coordinators that go away in the middle.
+
+use crate::{backend::Slow, harness::Site};
+use proofmill_primitives::WorkerKind;
+use std::time::{Duration, Instant};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_worker_finishes_what_a_dead_one_began() {
+    let site = Site::new(Slow::new(300)).await;
+    let _keeps = site.worker("keeps", WorkerKind::All, 3);
+    let dies = site.worker("dies", WorkerKind::Gpu, 2);
+    site.request("p", 12, 2).await;
+    site.until("some are finished, some are under way", || {
+        site.backend.proven().len() >= 4 && site.backend.begun() > site.backend.proven().len()
+    })
+    .await;
+    let finished: Vec<_> = (0..12).filter(|segment| site.file_of(*segment).is_some()).collect();
+    dies.kill().await;
+    site.proof("p", 12).await;
+    let proven = site.backend.proven();
+    assert!(!finished.is_empty());
+    assert!(finished.iter().all(|segment| proven[segment] == 1), "{finished:?}: {proven:?}");
+    let twice = proven.values().filter(|times| **times > 1).count();
+    assert!(twice <= 2 && proven.values().all(|times| *times <= 2), "at most what it held: {proven:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_that_starts_over_repeats_nothing() {
+    let site = Site::new(Slow::new(300)).await;
+    let controls = site.worker("controls", WorkerKind::Cpu, 1);
+    let _proves = site.worker("proves", WorkerKind::Gpu, 2);
+    site.request("p", 8, 2).await;
+    site.until("some are finished", || site.backend.proven().len() >= 3).await;
+    controls.kill().await;
+    let _next = site.worker("next", WorkerKind::Cpu, 1);
+    site.proof("p", 8).await;
+    assert_eq!(site.backend.proven(), Slow::once(8));
+    assert_eq!(*site.backend.plans.lock().unwrap(), 1, "the plan is found too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn results_are_handed_in_when_the_coordinator_is_back() {
+    let mut site = Site::new(Slow::new(300)).await;
+    let _workers = [site.worker("a", WorkerKind::All, 2), site.worker("b", WorkerKind::All, 2)];
+    site.request("p", 10, 2).await;
+    site.until("some are finished", || site.backend.proven().len() >= 3).await;
+    site.stop_cluster().await;
+    // Whatever was under way is finished meanwhile.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    site.start_cluster().await;
+    site.proof("p", 10).await;
+    assert_eq!(site.backend.proven(), Slow::once(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_stop_finishes_what_it_holds() {
+    let mut slow = Slow::new(100);
+    // Far longer than a broken stream is waited for.
+    slow.slower.insert(0, Duration::from_millis(1500));
+    let site = Site::new(slow).await;
+    let leaves = site.worker("leaves", WorkerKind::All, 3);
+    site.request("p", 6, 2).await;
+    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    let _stays = site.worker("stays", WorkerKind::All, 3);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    leaves.stop.cancel();
+    let told = Instant::now();
+    leaves.running.await.unwrap().unwrap();
+    assert!(told.elapsed() > Duration::from_millis(700), "it waited for the long one: {:?}", told.elapsed());
+    let (progress, _) = site.proof("p", 6).await;
+    assert_eq!(site.backend.proven(), Slow::once(6));
+    assert_eq!(progress.workers.len(), 2);
+    assert_eq!(site.status().await.workers.len(), 1, "the one that left is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
+    let mut slow = Slow::new(100);
+    slow.slower.insert(0, Duration::from_millis(2500));
+    let mut site = Site::new(slow).await;
+    let _controls = site.worker("controls", WorkerKind::Cpu, 1);
+    let leaves = site.worker("leaves", WorkerKind::Gpu, 1);
+    site.request("p", 3, 2).await;
+    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    leaves.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    site.stop_cluster().await;
+    site.start_cluster().await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    let draining: Vec<_> = site.status().await.workers.into_iter().filter(|worker| worker.draining).collect();
+    assert_eq!(draining.len(), 1, "it came back to say so");
+    assert_eq!(draining[0].tasks, ["ProveShard"]);
+    leaves.running.await.unwrap().unwrap();
+    let _next = site.worker("next", WorkerKind::Gpu, 1);
+    site.proof("p", 3).await;
+    assert_eq!(site.backend.proven(), Slow::once(3));
+}

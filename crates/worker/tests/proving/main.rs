@@ -1,0 +1,9 @@
+//! Workers that make whole proofs for a cluster in this process, and what becomes of a proof when something goes wrong.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod backend;
+mod damage;
+mod failures;
+mod harness;
+mod losses;
+mod whole;

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian machine lacks. Does nothing, fast, where all is there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+need_packages=()
+need() { # command package
+  command -v "$1" >/dev/null 2>&1 || need_packages+=("$2")
+}
+need protoc protobuf-compiler   # the SP1 crates' build scripts
+need cc gcc
+need pkg-config pkg-config
+need jq jq
+need xz xz-utils
+need curl curl
+need python3 python3
+if ((${#need_packages[@]})); then
+  echo "installing ${need_packages[*]}"
+  run=()
+  [[ $(id -u) == 0 ]] || run=(sudo)
+  "${run[@]}" apt-get update -qq
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need_packages[@]}" >/dev/null
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "error: cargo is not on this machine: install Rust with rustup (rust-toolchain.toml names the version)" >&2
+  exit 1
+fi
+if ! command -v npm >/dev/null; then
+  echo "error: npm is not on this machine: install Node.js 20 or newer" >&2
+  exit 1
+fi
+if [[ ! -x node_modules/.bin/anvil ]] || [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
+  echo "installing anvil from npm"
+  npm ci --silent --no-audit --no-fund
+fi
