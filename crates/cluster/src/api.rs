@@ -6,14 +6,16 @@ use crate::{
     state::{State, no_such_proof},
 };
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
-use proofmill_ledger::{ExecutionStatus, Ledger, ProofFilter, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_ledger::{
+    ExecutionStatus, Ledger, ProofFilter, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
+};
 use proofmill_primitives::{ArtifactId, ProofId, ProofMode, ProverType};
 use proofmill_scheduler::Event;
 use proofmill_wire::{
     cluster::{
-        ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
-        ProofRequestGetResponse, ProofRequestListRequest, ProofRequestListResponse, ProofRequestUpdateRequest,
-        SetClusterComponentInfoRequest, cluster_service_server::ClusterService,
+        ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest,
+        ProofRequestGetRequest, ProofRequestGetResponse, ProofRequestListRequest, ProofRequestListResponse,
+        ProofRequestUpdateRequest, SetClusterComponentInfoRequest, cluster_service_server::ClusterService,
     },
     header,
     worker::ClusterComponentInfo,
@@ -33,7 +35,11 @@ pub(crate) struct Api {
 
 impl Api {
     /// Checks a request before anything is done for it.
-    async fn record(&self, prover: ProverType, request: ProofRequestCreateRequest) -> Result<ProofRecord, Status> {
+    async fn record(
+        &self,
+        prover: ProverType,
+        request: ProofRequestCreateRequest,
+    ) -> Result<ProofRecord, Status> {
         let id = request.proof_id;
         convert::check_proof_id(&id)?;
         let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
@@ -45,7 +51,10 @@ impl Api {
         let now = Timestamp::now();
         let deadline = convert::deadline(request.deadline);
         if deadline.is_some_and(|deadline| deadline < now) {
-            return Err(Status::invalid_argument(format!("the deadline {} has passed already", request.deadline)));
+            return Err(Status::invalid_argument(format!(
+                "the deadline {} has passed already",
+                request.deadline
+            )));
         }
         let stdin_kind = if request.stdin_private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin };
         for (id, kind) in
@@ -99,7 +108,10 @@ impl Api {
     /// The record of a proof, live or ended.
     async fn find(&self, id: ProofId) -> Result<Option<ProofRecord>, Status> {
         let wanted = id.clone();
-        let live = self.handle.call(move |state| state.proofs.get(&wanted).map(|entry| entry.record.clone())).await?;
+        let live = self
+            .handle
+            .call(move |state| state.proofs.get(&wanted).map(|entry| entry.record.clone()))
+            .await?;
         match live {
             Some(record) => Ok(Some(record)),
             None => self.ledger.proof(&id).await.map_err(internal),
@@ -110,7 +122,13 @@ impl Api {
 /// Whether two requests are one and the same: a client that did not hear our answer asks again.
 fn same_request(one: &ProofRecord, other: &ProofRecord) -> bool {
     let key = |record: &ProofRecord| {
-        (record.prover, record.program.clone(), record.stdin.clone(), record.options.clone(), record.proof.clone())
+        (
+            record.prover,
+            record.program.clone(),
+            record.stdin.clone(),
+            record.options.clone(),
+            record.proof.clone(),
+        )
     };
     key(one) == key(other)
 }
@@ -136,7 +154,8 @@ impl ClusterService for Api {
             }
         }
         let earlier = self.find(record.id.clone()).await?.filter(|earlier| {
-            same_request(earlier, &record) && !matches!(earlier.status, ProofStatus::Failed | ProofStatus::Cancelled)
+            same_request(earlier, &record)
+                && !matches!(earlier.status, ProofStatus::Failed | ProofStatus::Cancelled)
         });
         earlier.map(|_| Response::new(())).ok_or_else(|| {
             let id = &record.id;
@@ -182,9 +201,10 @@ impl ClusterService for Api {
         let end = match status {
             None | Some(ProofStatus::Pending) => None,
             Some(ProofStatus::Completed) => Some(Event::ProofCompleted { proof: proof.clone() }),
-            Some(ProofStatus::Failed) => {
-                Some(Event::ProofFailed { proof: proof.clone(), cause: "its client declared it failed".into() })
-            }
+            Some(ProofStatus::Failed) => Some(Event::ProofFailed {
+                proof: proof.clone(),
+                cause: "its client declared it failed".into(),
+            }),
             Some(ProofStatus::Cancelled) => Some(Event::ProofCancelled { proof: proof.clone() }),
         };
         // One that ended long ago is only in the ledger.
@@ -216,7 +236,11 @@ impl ClusterService for Api {
         let request = request.into_inner();
         let filter = ProofFilter {
             statuses: request.proof_status.into_iter().filter_map(ProofStatus::from_wire).collect(),
-            execution_statuses: request.execution_status.into_iter().filter_map(ExecutionStatus::from_wire).collect(),
+            execution_statuses: request
+                .execution_status
+                .into_iter()
+                .filter_map(ExecutionStatus::from_wire)
+                .collect(),
             minimum_deadline: request.minimum_deadline.map(Timestamp::from_secs),
             handled: request.handled,
             scheduled_by: request.scheduled_by,
@@ -233,13 +257,17 @@ impl ClusterService for Api {
         request: Request<SetClusterComponentInfoRequest>,
     ) -> Result<Response<()>, Status> {
         let SetClusterComponentInfoRequest { components, capacity } = request.into_inner();
-        let manifest = ClusterComponentManifest { components, updated_at: Timestamp::now().as_secs(), capacity };
+        let manifest =
+            ClusterComponentManifest { components, updated_at: Timestamp::now().as_secs(), capacity };
         *self.components.lock().unwrap_or_else(PoisonError::into_inner) = Some(manifest);
         Ok(Response::new(()))
     }
 
     /// What was set last, or this process alone.
-    async fn get_cluster_component_info(&self, _: Request<()>) -> Result<Response<ClusterComponentManifest>, Status> {
+    async fn get_cluster_component_info(
+        &self,
+        _: Request<()>,
+    ) -> Result<Response<ClusterComponentManifest>, Status> {
         let set = self.components.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Ok(Response::new(set.unwrap_or_else(|| ClusterComponentManifest {
             components: vec![ClusterComponentInfo {

@@ -16,7 +16,9 @@ const MAX_PROOF_ID: usize = 512;
 pub(crate) fn check_proof_id(id: &str) -> Result<(), Status> {
     if id.is_empty() || id.len() > MAX_PROOF_ID {
         let length = id.len();
-        return Err(Status::invalid_argument(format!("a proof id has 1 to {MAX_PROOF_ID} bytes, not {length}")));
+        return Err(Status::invalid_argument(format!(
+            "a proof id has 1 to {MAX_PROOF_ID} bytes, not {length}"
+        )));
     }
     Ok(())
 }

@@ -13,11 +13,11 @@ use proofmill_wire::{
     header,
     worker::{
         AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
-        CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest, CreateTaskResponse,
-        FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest, GetTaskStatusesResponse,
-        HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest, SendTaskMessageRequest, ServerMessage,
-        ServerSubMessage, SubscribeTaskMessagesRequest, TaskIdList, TaskStatus, TaskStatusMapEntry, UpdateSubRequest,
-        WorkerType, worker_service_server::WorkerService,
+        CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest,
+        CreateTaskResponse, FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest,
+        GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest,
+        SendTaskMessageRequest, ServerMessage, ServerSubMessage, SubscribeTaskMessagesRequest, TaskIdList,
+        TaskStatus, TaskStatusMapEntry, UpdateSubRequest, WorkerType, worker_service_server::WorkerService,
     },
 };
 use serde::Deserialize;
@@ -106,14 +106,18 @@ impl WorkerService for Coordinator {
     type SubscribeTaskMessagesStream = Source<MessageStreamResponse>;
 
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
-        let provers = header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let provers =
+            header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let request = request.into_inner();
         let kind = match request.worker_type() {
             WorkerType::Cpu => WorkerKind::Cpu,
             WorkerType::Gpu => WorkerKind::Gpu,
             WorkerType::All => WorkerKind::All,
             other => {
-                return Err(Status::invalid_argument(format!("{} is not a type of worker", other.as_str_name())));
+                return Err(Status::invalid_argument(format!(
+                    "{} is not a type of worker",
+                    other.as_str_name()
+                )));
             }
         };
         if request.worker_id.is_empty() {
@@ -159,15 +163,20 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
-        let cause = header::cause(&request).unwrap_or_else(|| "its worker did not say why; see the worker's log".into());
+        let cause = header::cause(&request)
+            .unwrap_or_else(|| "its worker did not say why; see the worker's log".into());
         let request = request.into_inner();
         let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
         self.handle.call(move |state| state.fail_task(worker, task, request.retryable, cause)).await??;
         Ok(Response::new(()))
     }
 
-    async fn create_task(&self, request: Request<CreateTaskRequest>) -> Result<Response<CreateTaskResponse>, Status> {
-        let data = request.into_inner().data.ok_or_else(|| Status::invalid_argument("a task must have data"))?;
+    async fn create_task(
+        &self,
+        request: Request<CreateTaskRequest>,
+    ) -> Result<Response<CreateTaskResponse>, Status> {
+        let data =
+            request.into_inner().data.ok_or_else(|| Status::invalid_argument("a task must have data"))?;
         let spec = convert::task_spec(new_task_id(), data)?;
         State::check_weight(spec.weight)?;
         let task = self.handle.call(|state| state.create_task(spec)).await??;
@@ -182,7 +191,8 @@ impl WorkerService for Coordinator {
         let found = self
             .handle
             .call(move |state| {
-                let status = |task: &TaskId| state.scheduler.task(task).map(|(_, state)| convert::task_status(state));
+                let status =
+                    |task: &TaskId| state.scheduler.task(task).map(|(_, state)| convert::task_status(state));
                 asked
                     .into_iter()
                     .map(|task| (status(&task).unwrap_or(TaskStatus::UnspecifiedStatus), task))
@@ -204,17 +214,22 @@ impl WorkerService for Coordinator {
         let CompleteProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
         self.handle
-            .call(move |state| state.end_proof_with(&proof.clone(), extra_data, Event::ProofCompleted { proof }))
+            .call(move |state| {
+                state.end_proof_with(&proof.clone(), extra_data, Event::ProofCompleted { proof })
+            })
             .await??;
         Ok(Response::new(()))
     }
 
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
-        let cause = header::cause(&request).unwrap_or_else(|| "its controller did not say why; see the log of the worker".into());
+        let cause = header::cause(&request)
+            .unwrap_or_else(|| "its controller did not say why; see the log of the worker".into());
         let FailProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
         self.handle
-            .call(move |state| state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, cause }))
+            .call(move |state| {
+                state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, cause })
+            })
             .await??;
         Ok(Response::new(()))
     }
@@ -232,7 +247,10 @@ impl WorkerService for Coordinator {
         Ok(Response::new(CreateProofResponse { task_id: task.into() }))
     }
 
-    async fn create_dummy_proof(&self, request: Request<CreateDummyProofRequest>) -> Result<Response<()>, Status> {
+    async fn create_dummy_proof(
+        &self,
+        request: Request<CreateDummyProofRequest>,
+    ) -> Result<Response<()>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let CreateDummyProofRequest { proof_id, requester, expires_at, .. } = request.into_inner();
         let request = CreateProofRequest { proof_id, requester, expires_at, ..CreateProofRequest::default() };
@@ -259,7 +277,10 @@ impl WorkerService for Coordinator {
         Ok(Response::new(()))
     }
 
-    async fn open_sub(&self, request: Request<OpenSubRequest>) -> Result<Response<Self::OpenSubStream>, Status> {
+    async fn open_sub(
+        &self,
+        request: Request<OpenSubRequest>,
+    ) -> Result<Response<Self::OpenSubStream>, Status> {
         let OpenSubRequest { sub_id, proof_id, task_ids } = request.into_inner();
         let (sink, source) = streams::stream(|| ());
         self.handle
@@ -323,7 +344,10 @@ impl WorkerService for Coordinator {
         Ok(Response::new(source))
     }
 
-    async fn send_task_message(&self, request: Request<SendTaskMessageRequest>) -> Result<Response<()>, Status> {
+    async fn send_task_message(
+        &self,
+        request: Request<SendTaskMessageRequest>,
+    ) -> Result<Response<()>, Status> {
         let SendTaskMessageRequest { task_id, payload, .. } = request.into_inner();
         self.handle.call(move |state| state.write_channel(task_id.into(), payload)).await??;
         Ok(Response::new(()))

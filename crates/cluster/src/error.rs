@@ -14,7 +14,9 @@ pub enum ClusterError {
     #[error("the ledger refused a change; restart to go on from what is durable: {0}")]
     Diverged(#[source] LedgerError),
     /// The task that owns the state panicked: a defect. What was acknowledged is durable.
-    #[error("the coordinator's state was lost by a defect ({cause}); restart to go on from what is durable, and report it")]
+    #[error(
+        "the coordinator's state was lost by a defect ({cause}); restart to go on from what is durable, and report it"
+    )]
     Panicked {
         /// Where and why.
         cause: String,
@@ -29,7 +31,9 @@ pub(crate) fn status(refused: &Refused) -> Status {
     let text = refused.to_string();
     match refused {
         Refused::ProofExists(_) | Refused::TaskExists(_) => Status::already_exists(text),
-        Refused::NoSuchProof(_) | Refused::NoSuchTask(_) | Refused::NoSuchWorker(_) => Status::not_found(text),
+        Refused::NoSuchProof(_) | Refused::NoSuchTask(_) | Refused::NoSuchWorker(_) => {
+            Status::not_found(text)
+        }
         Refused::UselessWorker { .. } => Status::invalid_argument(text),
     }
 }

@@ -51,7 +51,9 @@ fn status(state: &State) -> StatusResponse {
         })
         .collect();
     let mut proofs: Vec<ProofProgress> = state.proofs.values().map(Entry::progress).collect();
-    proofs.sort_by_key(|proof| (proof.ended_at_ms != 0, std::cmp::Reverse(proof.ended_at_ms.max(proof.created_at_ms))));
+    proofs.sort_by_key(|proof| {
+        (proof.ended_at_ms != 0, std::cmp::Reverse(proof.ended_at_ms.max(proof.created_at_ms)))
+    });
     let live = proofs.iter().take_while(|proof| proof.ended_at_ms == 0).count();
     proofs.truncate(live + ENDED_SHOWN);
     StatusResponse {
@@ -80,7 +82,8 @@ impl OperatorService for Operator {
         let (sink, source) = streams::stream(|| ());
         let Some(mut changes) = changes else {
             // One that ended long ago, or before a restart, is only in the ledger.
-            let record = self.ledger.proof(&proof).await.map_err(|error| Status::unavailable(error.to_string()))?;
+            let record =
+                self.ledger.proof(&proof).await.map_err(|error| Status::unavailable(error.to_string()))?;
             let progress = Entry::new(record.ok_or_else(|| no_such_proof(&proof))?).progress();
             drop(sink.send(Ok(progress)));
             return Ok(Response::new(source));

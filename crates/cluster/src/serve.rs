@@ -1,17 +1,14 @@
 //! Starting and serving.
 
 use crate::{
-    ClusterConfig, ClusterError,
-    api::Api,
-    coordinator::Coordinator,
-    operator::Operator,
-    owner::Owner,
+    ClusterConfig, ClusterError, api::Api, coordinator::Coordinator, operator::Operator, owner::Owner,
     state::State,
 };
 use proofmill_artifacts::ArtifactStore;
 use proofmill_ledger::Ledger;
 use proofmill_wire::{
-    cluster::cluster_service_server::ClusterServiceServer, operator::operator_service_server::OperatorServiceServer,
+    cluster::cluster_service_server::ClusterServiceServer,
+    operator::operator_service_server::OperatorServiceServer,
     worker::worker_service_server::WorkerServiceServer,
 };
 use std::{
@@ -47,7 +44,11 @@ impl Cluster {
     ) -> Result<Self, ClusterError> {
         let live = ledger.load_live().await.map_err(ClusterError::Restore)?;
         if !live.proofs.is_empty() {
-            tracing::info!(proofs = live.proofs.len(), tasks = live.tasks.len(), "going on with what was not finished");
+            tracing::info!(
+                proofs = live.proofs.len(),
+                tasks = live.tasks.len(),
+                "going on with what was not finished"
+            );
         }
         let owner = Owner::new(ledger.clone(), move |handle| State::restore(config, live, handle));
         Ok(Self { owner, ledger, artifacts })
@@ -62,11 +63,13 @@ impl Cluster {
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ClusterError> {
         let Self { mut owner, ledger, artifacts } = self;
         let handle = owner.handle.clone();
-        let api = Api { handle: handle.clone(), ledger: ledger.clone(), artifacts, components: Mutex::new(None) };
+        let api =
+            Api { handle: handle.clone(), ledger: ledger.clone(), artifacts, components: Mutex::new(None) };
         let coordinator = Coordinator { handle: handle.clone(), ledger: ledger.clone() };
         let operator = Operator { handle, ledger: ledger.clone() };
-        let sized_api =
-            ClusterServiceServer::new(api).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE);
+        let sized_api = ClusterServiceServer::new(api)
+            .max_decoding_message_size(MAX_MESSAGE)
+            .max_encoding_message_size(MAX_MESSAGE);
         let sized_coordinator = WorkerServiceServer::new(coordinator)
             .max_decoding_message_size(MAX_MESSAGE)
             .max_encoding_message_size(MAX_MESSAGE);

@@ -4,8 +4,8 @@ use crate::owner::Release;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{
-    EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult, TaskStatus,
-    UnknownTask, message_stream_response, server_sub_message::Message,
+    EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult,
+    TaskStatus, UnknownTask, message_stream_response, server_sub_message::Message,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -75,7 +75,8 @@ impl Board {
                 *parent = part(index, Part::Node);
             }
         }
-        let candidates = (0..segments).map(|index| part(index, Part::Segment)).chain([Part::Finish]).collect();
+        let candidates =
+            (0..segments).map(|index| part(index, Part::Segment)).chain([Part::Finish]).collect();
         Ok(Self {
             segments: vec![Stage::Waits; segments],
             nodes: vec![Stage::Waits; tree.len()],
@@ -104,9 +105,11 @@ impl Board {
     pub(crate) fn children(&self, of: Part) -> Vec<Part> {
         match of {
             Part::Segment(_) => Vec::new(),
-            Part::Node(index) => {
-                self.node(index).into_iter().flat_map(|node| node.children.iter().map(|child| (*child).into())).collect()
-            }
+            Part::Node(index) => self
+                .node(index)
+                .into_iter()
+                .flat_map(|node| node.children.iter().map(|child| (*child).into()))
+                .collect(),
             Part::Finish => match self.tree.len().checked_sub(1) {
                 Some(root) => vec![part(root, Part::Node)],
                 None => self.segments().collect(),
@@ -194,10 +197,8 @@ mod tests {
 
     /// Three segments: the first two fold into node 0, that and the third into node 1.
     fn board() -> Board {
-        let tree = vec![
-            node(&[Child::Segment(0), Child::Segment(1)]),
-            node(&[Child::Node(0), Child::Segment(2)]),
-        ];
+        let tree =
+            vec![node(&[Child::Segment(0), Child::Segment(1)]), node(&[Child::Node(0), Child::Segment(2)])];
         Board::new(3, tree).unwrap()
     }
 

@@ -47,7 +47,10 @@ impl CoordinatorClient {
     /// Prepares the connection; it is made at the first call and made again whenever it breaks.
     pub(crate) fn new(worker: WorkerId, address: &str) -> Result<Self, WorkerError> {
         let channel = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| WorkerError::BadAddress { address: address.to_owned(), cause: error.to_string() })?
+            .map_err(|error| WorkerError::BadAddress {
+                address: address.to_owned(),
+                cause: error.to_string(),
+            })?
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(10))
@@ -264,7 +267,12 @@ impl CoordinatorClient {
 pub(crate) fn is_away(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::Unavailable | Code::Unknown | Code::Internal | Code::DeadlineExceeded | Code::Aborted | Code::Cancelled
+        Code::Unavailable
+            | Code::Unknown
+            | Code::Internal
+            | Code::DeadlineExceeded
+            | Code::Aborted
+            | Code::Cancelled
     )
 }
 

@@ -75,6 +75,9 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let plan = Arc::new(make_plan(bench, &request, &backend, budget, &plan_id).await?);
     let segments = u32::try_from(plan.segments.len())
         .map_err(|_| TaskFailure::fatal("the execution has more segments than can be counted"))?;
+    if segments == 0 {
+        return Err(TaskFailure::fatal("the prover's plan has no segments: a defect of the prover"));
+    }
     let tree = if request.mode == ProofMode::Core { Vec::new() } else { backend.tree(segments) };
     let board = Board::new(plan.segments.len(), tree)?;
     Controller { bench, task, cancel, request, backend, budget, plan_id, plan }.prove(board).await
@@ -86,14 +89,17 @@ impl Request {
         let input_id = task.input(1, "program input")?.clone();
         let mode = task.input(2, "proof mode")?.as_str();
         let mode = mode.parse().ok().and_then(ProofMode::from_wire).ok_or_else(|| {
-            TaskFailure::fatal(format!("unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"))
+            TaskFailure::fatal(format!(
+                "unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
+            ))
         })?;
-        let cycle_limit = match task.inputs.get(3).map(ArtifactId::as_str) {
-            None | Some("" | "0") => None,
-            Some(limit) => Some(Instructions(
-                limit.parse().map_err(|_| TaskFailure::fatal(format!("the cycle limit `{limit}` is not a number")))?,
-            )),
-        };
+        let cycle_limit =
+            match task.inputs.get(3).map(ArtifactId::as_str) {
+                None | Some("" | "0") => None,
+                Some(limit) => Some(Instructions(limit.parse().map_err(|_| {
+                    TaskFailure::fatal(format!("the cycle limit `{limit}` is not a number"))
+                })?)),
+            };
         let about = match task.inputs.get(5).map(ArtifactId::as_str) {
             None | Some("") => About::default(),
             Some(about) => serde_json::from_str(about).map_err(|error| {
@@ -125,9 +131,9 @@ async fn make_plan(
     if let Some(plan) = known.and_then(|bytes| task::decode_plan(&bytes).ok()) {
         let total = plan.execution.instructions;
         return match request.cycle_limit {
-            Some(limit) if total > limit => {
-                Err(TaskFailure::fatal(format!("the program takes {total} instructions, past its limit of {limit}")))
-            }
+            Some(limit) if total > limit => Err(TaskFailure::fatal(format!(
+                "the program takes {total} instructions, past its limit of {limit}"
+            ))),
             _ => Ok(plan),
         };
     }
@@ -235,7 +241,9 @@ impl Controller<'_> {
                 running.insert(id, part);
             }
             if running.is_empty() {
-                return Err(TaskFailure::fatal("nothing is left to be done, but the proof is not finished: a defect"));
+                return Err(TaskFailure::fatal(
+                    "nothing is left to be done, but the proof is not finished: a defect",
+                ));
             }
             let (id, outcome) = results.next().await?;
             let Some(part) = running.remove(&id) else { continue };
@@ -320,8 +328,9 @@ impl Controller<'_> {
             stdin_private: self.request.about.stdin_private,
             step: Some(step),
         };
-        let metadata = serde_json::to_string(&metadata)
-            .map_err(|error| TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}")))?;
+        let metadata = serde_json::to_string(&metadata).map_err(|error| {
+            TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}"))
+        })?;
         let new = NewTask {
             kind,
             weight: self.backend.weight(kind, self.budget),

@@ -29,7 +29,11 @@ pub(crate) struct Results<'a> {
 }
 
 impl<'a> Results<'a> {
-    pub(crate) fn new(client: &'a CoordinatorClient, proof: &'a ProofId, cancel: &'a CancellationToken) -> Self {
+    pub(crate) fn new(
+        client: &'a CoordinatorClient,
+        proof: &'a ProofId,
+        cancel: &'a CancellationToken,
+    ) -> Self {
         let sub = format!("sub-{}", uuid::Uuid::new_v4());
         Self { client, proof, cancel, sub, waiting: BTreeSet::new(), stream: None }
     }
@@ -86,7 +90,10 @@ impl<'a> Results<'a> {
                 outcome.filter(|_| self.waiting.remove(&task)).map(|outcome| (task, outcome))
             }
             Some(Message::UnknownTask(unknown)) => {
-                return Err(TaskFailure::retryable(format!("the coordinator does not know task {}", unknown.task_id)));
+                return Err(TaskFailure::retryable(format!(
+                    "the coordinator does not know task {}",
+                    unknown.task_id
+                )));
             }
             // Where that is so, nobody wants to hear more of it; where a crash undid it, another try goes on.
             Some(Message::EndOfStream(_)) => return Err(TaskFailure::retryable("the proof has ended")),

@@ -47,7 +47,15 @@ pub async fn run(
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let bench = Bench { client, artifacts, registry, segment_memory: config.segment_memory };
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
-    let session = Session { config, max_weight, bench, room, held: BTreeMap::new(), running: JoinSet::new(), stopping: false };
+    let session = Session {
+        config,
+        max_weight,
+        bench,
+        room,
+        held: BTreeMap::new(),
+        running: JoinSet::new(),
+        stopping: false,
+    };
     session.live(stop).await
 }
 
@@ -59,7 +67,7 @@ struct Session {
     /// still holds its memory until the prover returns.
     room: Arc<Semaphore>,
     held: BTreeMap<TaskId, Held>,
-    running: JoinSet<TaskId>,
+    running: JoinSet<(TaskId, Came)>,
     stopping: bool,
 }
 
@@ -68,8 +76,16 @@ struct Held {
     kind: Option<TaskKind>,
     weight: Weight,
     withdrawn: CancellationToken,
-    /// The task was withdrawn, and given here again before the prover came back from it.
+    /// The task was given here again before its last try was over on this side: it had failed or been withdrawn. Only
+    /// where that try succeeds was it a repetition.
     again: Option<WorkerTask>,
+}
+
+/// What came of a try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    HandedIn,
+    ToNothing,
 }
 
 enum Ended {
@@ -96,12 +112,16 @@ impl Session {
                         last = Some(stream);
                         break;
                     }
-                    tracing::warn!(coordinator = self.config.coordinator, "lost the coordinator: coming back to it");
+                    tracing::warn!(
+                        coordinator = self.config.coordinator,
+                        "lost the coordinator: coming back to it"
+                    );
                 }
                 Err(status) if is_away(&status) => {
                     if !told {
                         tracing::warn!(
-                            coordinator = self.config.coordinator, cause = status.message(),
+                            coordinator = self.config.coordinator,
+                            cause = status.message(),
                             "the coordinator cannot be reached: waiting for it"
                         );
                         told = true;
@@ -154,7 +174,7 @@ impl Session {
                     }
                     Ok(None) | Err(_) => return Ended::Broken,
                 },
-                Some(done) = self.running.join_next() => self.forget(done.ok()),
+                Some(over) = self.running.join_next() => self.forget(over.ok()),
                 _ = heartbeat.tick() => {
                     if heard.elapsed() > SILENCE {
                         return Ended::Broken;
@@ -195,10 +215,7 @@ impl Session {
             return self.hand_back(proof, id);
         }
         if let Some(held) = self.held.get_mut(&id) {
-            // Otherwise it was only delivered twice.
-            if held.withdrawn.is_cancelled() {
-                held.again = Some(message);
-            }
+            held.again = Some(message);
             return;
         }
         let weight = Weight::gb(message.data.as_ref().map_or(0, |data| data.weight));
@@ -208,14 +225,14 @@ impl Session {
         self.held.insert(id.clone(), held);
         let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
         self.running.spawn(async move {
-            if weight > max_weight {
+            let came = if weight > max_weight {
                 let cause = format!("it needs {weight}, and this worker has {max_weight}");
                 let outcome = Err(TaskFailure::retryable(cause));
-                hand_in(&bench, &proof, &id, outcome, &withdrawn).await;
+                hand_in(&bench, &proof, &id, outcome, &withdrawn).await
             } else {
-                work(&bench, &room, &proof, message, weight, &withdrawn).await;
-            }
-            id
+                work(&bench, &room, &proof, message, weight, &withdrawn).await
+            };
+            (id, came)
         });
     }
 
@@ -227,9 +244,10 @@ impl Session {
         }
     }
 
-    fn forget(&mut self, done: Option<TaskId>) {
-        let held = done.and_then(|id| self.held.remove(&id));
-        if let Some(again) = held.and_then(|held| held.again) {
+    fn forget(&mut self, over: Option<(TaskId, Came)>) {
+        let Some((id, came)) = over else { return };
+        let again = self.held.remove(&id).and_then(|held| held.again);
+        if let Some(again) = again.filter(|_| came == Came::ToNothing) {
             self.start(again);
         }
     }
@@ -241,7 +259,7 @@ impl Session {
             let never = CancellationToken::new();
             let handed_back = client.fail_task(&proof, &task, true, "its worker is stopping", &never);
             drop(tokio::time::timeout(Duration::from_secs(5), handed_back).await);
-            task
+            (task, Came::ToNothing)
         });
     }
 
@@ -253,7 +271,7 @@ impl Session {
             tokio::select! {
                 () = &mut until => return,
                 () = stop.cancelled() => return,
-                Some(done) = self.running.join_next() => self.forget(done.ok()),
+                Some(over) = self.running.join_next() => self.forget(over.ok()),
             }
         }
     }
@@ -266,19 +284,23 @@ impl Session {
             tracing::warn!("the coordinator is away: what this worker holds is handed in when it is back");
         }
         let controllers = self.held.iter().filter(|(_, held)| held.kind == Some(TaskKind::Controller));
-        let controllers: Vec<_> = controllers.map(|(task, held)| (held.proof.clone(), task.clone())).collect();
+        let controllers: Vec<_> =
+            controllers.map(|(task, held)| (held.proof.clone(), task.clone())).collect();
         for (proof, task) in controllers {
             self.withdraw(&task);
             self.hand_back(proof, task);
         }
         if !self.held.is_empty() {
-            tracing::info!(tasks = self.held.len(), "finishing the tasks at hand; stop again to leave them to others");
+            tracing::info!(
+                tasks = self.held.len(),
+                "finishing the tasks at hand; stop again to leave them to others"
+            );
         }
         let mut heartbeat = tokio::time::interval(self.config.heartbeat);
         heartbeat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while !self.running.is_empty() {
             tokio::select! {
-                Some(done) = self.running.join_next() => self.forget(done.ok()),
+                Some(over) = self.running.join_next() => self.forget(over.ok()),
                 message = next(&mut stream) => match message {
                     Some(message) => self.take(message),
                     None => stream = None,
@@ -320,11 +342,11 @@ async fn work(
     message: WorkerTask,
     weight: Weight,
     withdrawn: &CancellationToken,
-) {
+) -> Came {
     let id = TaskId::from(message.task_id.as_str());
     let _room = tokio::select! {
         room = room.acquire_many(weight.as_gb()) => room,
-        () = withdrawn.cancelled() => return,
+        () = withdrawn.cancelled() => return Came::ToNothing,
     };
     let outcome = match Task::parse(message) {
         Ok(task) => {
@@ -334,7 +356,7 @@ async fn work(
         }
         Err(failure) => Err(failure),
     };
-    hand_in(bench, proof, &id, outcome, withdrawn).await;
+    hand_in(bench, proof, &id, outcome, withdrawn).await
 }
 
 /// Tells the coordinator what came of a task.
@@ -344,22 +366,25 @@ async fn hand_in(
     id: &TaskId,
     outcome: Result<Done, TaskFailure>,
     withdrawn: &CancellationToken,
-) {
-    let handed_in = match outcome {
+) -> Came {
+    let (came, told) = match outcome {
         Ok(done) => {
             tracing::info!(task = %id, %proof, busy_ms = done.busy_ms, "done");
             let metadata = serde_json::to_string(&done).unwrap_or_default();
-            bench.client.complete_task(proof, id, metadata, withdrawn).await
+            (Came::HandedIn, bench.client.complete_task(proof, id, metadata, withdrawn).await)
         }
-        Err(_) if withdrawn.is_cancelled() => return,
+        Err(_) if withdrawn.is_cancelled() => return Came::ToNothing,
         Err(TaskFailure { retryable, cause }) => {
             tracing::warn!(task = %id, %proof, retryable, cause, "failed");
-            bench.client.fail_task(proof, id, retryable, &cause, withdrawn).await
+            (Came::ToNothing, bench.client.fail_task(proof, id, retryable, &cause, withdrawn).await)
         }
     };
-    match handed_in {
-        Ok(()) => {}
-        Err(_) if withdrawn.is_cancelled() => {}
-        Err(status) => tracing::warn!(task = %id, cause = status.message(), "the coordinator did not want the result"),
+    match told {
+        Ok(()) => came,
+        Err(_) if withdrawn.is_cancelled() => Came::ToNothing,
+        Err(status) => {
+            tracing::warn!(task = %id, cause = status.message(), "the coordinator did not want the result");
+            Came::ToNothing
+        }
     }
 }

@@ -4,7 +4,9 @@ use crate::{client::CoordinatorClient, controller};
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, SegmentBudget};
-use proofmill_primitives::{ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight};
+use proofmill_primitives::{
+    ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight,
+};
 use proofmill_wire::worker::WorkerTask;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, sync::Arc, time::Instant};
@@ -55,7 +57,6 @@ pub(crate) const fn input_kind(private: bool) -> ArtifactKind {
     if private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_false(value: &bool) -> bool {
     !value
 }
@@ -127,8 +128,9 @@ pub(crate) struct Done {
 impl Task {
     pub(crate) fn parse(message: WorkerTask) -> Result<Self, TaskFailure> {
         let data = message.data.ok_or_else(|| TaskFailure::fatal("the task's message has no data"))?;
-        let kind = TaskKind::from_wire(data.task_type)
-            .ok_or_else(|| TaskFailure::fatal(format!("this worker does not know the task type {}", data.task_type)))?;
+        let kind = TaskKind::from_wire(data.task_type).ok_or_else(|| {
+            TaskFailure::fatal(format!("this worker does not know the task type {}", data.task_type))
+        })?;
         let metadata = if data.metadata.is_empty() { "{}" } else { &data.metadata };
         Ok(Self {
             id: message.task_id.into(),
@@ -137,13 +139,16 @@ impl Task {
             weight: Weight::gb(data.weight),
             inputs: data.inputs.into_iter().map(ArtifactId::from).collect(),
             outputs: data.outputs.into_iter().map(ArtifactId::from).collect(),
-            metadata: serde_json::from_str(metadata)
-                .map_err(|error| TaskFailure::fatal(format!("the task's metadata cannot be read: {error}")))?,
+            metadata: serde_json::from_str(metadata).map_err(|error| {
+                TaskFailure::fatal(format!("the task's metadata cannot be read: {error}"))
+            })?,
         })
     }
 
     pub(crate) fn input(&self, index: usize, what: &str) -> Result<&ArtifactId, TaskFailure> {
-        self.inputs.get(index).ok_or_else(|| TaskFailure::fatal(format!("the task names no {what} (input {index})")))
+        self.inputs
+            .get(index)
+            .ok_or_else(|| TaskFailure::fatal(format!("the task names no {what} (input {index})")))
     }
 
     pub(crate) fn output(&self) -> Result<&ArtifactId, TaskFailure> {
@@ -174,7 +179,10 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
 /// without an output. The controller looks for that, and has made again what is missing.
 async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
     let step = task.metadata.step.clone().ok_or_else(|| {
-        TaskFailure::fatal(format!("this worker cannot do {} tasks of the SP1 cluster's own controllers", task.kind))
+        TaskFailure::fatal(format!(
+            "this worker cannot do {} tasks of the SP1 cluster's own controllers",
+            task.kind
+        ))
     })?;
     let output = task.output()?;
     if made(bench, output).await?.is_some() {
@@ -183,7 +191,9 @@ async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
     }
     match make(bench, task, step).await? {
         Some(result) => bench.artifacts.put(output, ArtifactKind::Intermediate, result.into()).await?,
-        None => tracing::warn!(task = %task.id, kind = %task.kind, "left undone: what it is made of is not there any more"),
+        None => {
+            tracing::warn!(task = %task.id, kind = %task.kind, "left undone: what it is made of is not there any more")
+        }
     }
     Ok(())
 }
@@ -260,8 +270,9 @@ pub(crate) async fn get(bench: &Bench, id: &ArtifactId, kind: ArtifactKind) -> R
 }
 
 pub(crate) fn decode_plan(bytes: &[u8]) -> Result<Plan, TaskFailure> {
-    bitcode::deserialize(bytes)
-        .map_err(|error| TaskFailure::fatal(format!("the plan was written by another version and cannot be read: {error}")))
+    bitcode::deserialize(bytes).map_err(|error| {
+        TaskFailure::fatal(format!("the plan was written by another version and cannot be read: {error}"))
+    })
 }
 
 /// Runs CPU-bound work where blocking is allowed.
@@ -279,7 +290,8 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 /// A defect of the prover, as a failure that another try may not meet.
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> TaskFailure {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     TaskFailure::retryable(format!("the prover panicked: {}", text.unwrap_or("it did not say why")))
 }
 

@@ -49,14 +49,22 @@ impl State {
     /// Goes on from what is durable.
     pub(crate) fn restore(config: ClusterConfig, live: proofmill_ledger::Live, handle: Handle) -> Self {
         let now = Timestamp::now();
-        let specs = live.proofs.iter().map(|record| (convert::proof_spec(record), convert::time(record.created_at)));
+        let specs =
+            live.proofs.iter().map(|record| (convert::proof_spec(record), convert::time(record.created_at)));
         let tasks: Vec<_> = live.tasks.into_iter().map(convert::task_of_record).collect();
         let mut by_output: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
         for (spec, _) in tasks.iter().filter(|(_, state)| !has_ended(state)) {
-            by_output.entry(spec.proof.clone()).or_default().extend(output_key(spec).map(|key| (key, spec.id.clone())));
+            by_output
+                .entry(spec.proof.clone())
+                .or_default()
+                .extend(output_key(spec).map(|key| (key, spec.id.clone())));
         }
-        let scheduler =
-            Scheduler::restore(config.scheduler, convert::time(now), specs.collect::<Vec<_>>(), tasks.iter().cloned());
+        let scheduler = Scheduler::restore(
+            config.scheduler,
+            convert::time(now),
+            specs.collect::<Vec<_>>(),
+            tasks.iter().cloned(),
+        );
         let mut proofs: BTreeMap<_, _> =
             live.proofs.into_iter().map(|record| (record.id.clone(), Entry::new(record))).collect();
         let mut batch = Batch::new();
@@ -256,7 +264,8 @@ impl State {
         if let Some(link) = self.workers.get(worker) {
             let sink: Sink<ServerMessage> = link.sink.clone();
             // A worker that is gone does not hear it; the scheduler finds out by its silence.
-            self.releases.push(Box::new(move || drop(sink.send(Ok(ServerMessage { message: Some(message) })))));
+            self.releases
+                .push(Box::new(move || drop(sink.send(Ok(ServerMessage { message: Some(message) })))));
         }
     }
 }

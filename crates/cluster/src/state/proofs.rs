@@ -2,7 +2,9 @@
 
 use super::{State, new_task_id, no_such_proof};
 use crate::{convert, entry::Entry};
-use proofmill_ledger::{Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp};
+use proofmill_ledger::{
+    Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
+};
 use proofmill_primitives::{ProofId, ProofMode, TaskId, TaskKind};
 use proofmill_scheduler::{Event, TaskSpec};
 use proofmill_wire::operator::ReportPlanRequest;
@@ -28,7 +30,11 @@ impl State {
     }
 
     /// The same with another first task.
-    pub(crate) fn create_proof_with(&mut self, record: ProofRecord, root: TaskSpec) -> Result<TaskId, Status> {
+    pub(crate) fn create_proof_with(
+        &mut self,
+        record: ProofRecord,
+        root: TaskSpec,
+    ) -> Result<TaskId, Status> {
         let spec = convert::proof_spec(&record);
         if self.proofs.contains_key(&record.id) {
             return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
@@ -93,7 +99,12 @@ impl State {
     }
 
     /// What a controller says about its proof at the end; a proof that has ended keeps what was said then.
-    pub(crate) fn end_proof_with(&mut self, proof: &ProofId, extra_data: Option<String>, event: Event) -> Result<(), Status> {
+    pub(crate) fn end_proof_with(
+        &mut self,
+        proof: &ProofId,
+        extra_data: Option<String>,
+        event: Event,
+    ) -> Result<(), Status> {
         if self.proofs.get(proof).is_some_and(Entry::is_live) {
             self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
         }

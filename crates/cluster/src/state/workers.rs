@@ -58,7 +58,11 @@ impl State {
         self.feed(Event::WorkerDraining { worker })
     }
 
-    pub(crate) fn heartbeat(&mut self, worker: WorkerId, active: Vec<(ProofId, TaskId)>) -> Result<(), Status> {
+    pub(crate) fn heartbeat(
+        &mut self,
+        worker: WorkerId,
+        active: Vec<(ProofId, TaskId)>,
+    ) -> Result<(), Status> {
         if !self.workers.contains_key(&worker) {
             return Err(Status::not_found(format!("the worker {worker} has no open stream: open one")));
         }
@@ -93,7 +97,8 @@ impl State {
         busy_ms: u64,
         peak_memory_mb: u32,
     ) -> Result<(), Status> {
-        if let Some((spec, TaskState::Pending { .. } | TaskState::Running { .. })) = self.scheduler.task(&task)
+        if let Some((spec, TaskState::Pending { .. } | TaskState::Running { .. })) =
+            self.scheduler.task(&task)
             && let Some(entry) = self.proofs.get_mut(&spec.proof)
         {
             entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
@@ -115,7 +120,9 @@ impl State {
     pub(crate) fn check_weight(weight: Weight) -> Result<(), Status> {
         const MOST: Weight = Weight::gb(1 << 20);
         if weight > MOST {
-            return Err(Status::invalid_argument(format!("a task of {weight} is impossible: weights are in GB")));
+            return Err(Status::invalid_argument(format!(
+                "a task of {weight} is impossible: weights are in GB"
+            )));
         }
         Ok(())
     }

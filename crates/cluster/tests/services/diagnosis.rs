@@ -16,7 +16,10 @@ async fn a_wrap_that_fits_nowhere_is_diagnosed_when_it_is_asked_for() {
     let mut stream = cluster.operator.clone().watch_proof(watch).await.unwrap().into_inner();
     assert_eq!(within(stream.message()).await.unwrap().unwrap().diagnosis, diagnosis);
     cluster.request("fits", "4").await.unwrap();
-    assert!(cluster.progress("fits").await.diagnosis.contains("beside the 4 GB"), "18 are needed on one worker");
+    assert!(
+        cluster.progress("fits").await.diagnosis.contains("beside the 4 GB"),
+        "18 are needed on one worker"
+    );
 
     // A worker that is large enough is the remedy, and its loss brings the diagnosis back.
     let large = cluster.worker("large", WorkerType::Cpu, 40).await;

@@ -6,14 +6,16 @@ use proofmill_ledger::Ledger;
 use proofmill_primitives::{ProverType, TaskKind};
 use proofmill_wire::{
     cluster::{
-        ProofRequest, ProofRequestCreateRequest, ProofRequestGetRequest, cluster_service_client::ClusterServiceClient,
+        ProofRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
+        cluster_service_client::ClusterServiceClient,
     },
     header,
     operator::{ProofProgress, operator_service_client::OperatorServiceClient},
     worker::{
-        AckSubRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest, FailTaskRequest, GetStatsResponse,
-        HeartbeatRequest, OpenRequest, OpenSubRequest, ServerMessage, ServerSubMessage, TaskData, WorkerTask,
-        WorkerType, server_message, server_sub_message, worker_service_client::WorkerServiceClient,
+        AckSubRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest, FailTaskRequest,
+        GetStatsResponse, HeartbeatRequest, OpenRequest, OpenSubRequest, ServerMessage, ServerSubMessage,
+        TaskData, WorkerTask, WorkerType, server_message, server_sub_message,
+        worker_service_client::WorkerServiceClient,
     },
 };
 use std::{net::SocketAddr, sync::Arc, time::Duration};
@@ -119,7 +121,8 @@ impl Running {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<ProofRequest, Status> {
-        let reply = self.api.clone().proof_request_get(ProofRequestGetRequest { proof_id: id.into() }).await?;
+        let reply =
+            self.api.clone().proof_request_get(ProofRequestGetRequest { proof_id: id.into() }).await?;
         Ok(reply.into_inner().proof_request.unwrap())
     }
 
@@ -137,12 +140,22 @@ impl Running {
         self.try_worker(id, kind, max_weight).await.unwrap()
     }
 
-    pub(crate) async fn try_worker(&self, id: &str, kind: WorkerType, max_weight: u32) -> Result<Worker, Status> {
+    pub(crate) async fn try_worker(
+        &self,
+        id: &str,
+        kind: WorkerType,
+        max_weight: u32,
+    ) -> Result<Worker, Status> {
         // A connection of its own, as another process has.
-        let channel = Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
+        let channel =
+            Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
         let mut client = WorkerServiceClient::new(channel);
-        let mut request =
-            Request::new(OpenRequest { worker_id: id.into(), worker_type: kind.into(), max_weight, ..OpenRequest::default() });
+        let mut request = Request::new(OpenRequest {
+            worker_id: id.into(),
+            worker_type: kind.into(),
+            max_weight,
+            ..OpenRequest::default()
+        });
         header::set_provers(&mut request, &[ProverType::Sp1]);
         let stream = client.open(request).await?.into_inner();
         Ok(Worker { id: id.into(), client, stream })
@@ -182,7 +195,10 @@ impl Worker {
         let until = tokio::time::Instant::now() + Duration::from_millis(900);
         while let Ok(message) = tokio::time::timeout_at(until, self.stream.message()).await {
             let message = message.unwrap().unwrap();
-            assert!(matches!(message.message, Some(server_message::Message::ServerHeartbeat(_))), "{message:?}");
+            assert!(
+                matches!(message.message, Some(server_message::Message::ServerHeartbeat(_))),
+                "{message:?}"
+            );
         }
     }
 
@@ -227,7 +243,12 @@ impl Worker {
     }
 
     /// Creates a task as a controller does.
-    pub(crate) async fn create(&self, parent: &WorkerTask, kind: TaskKind, output: &str) -> Result<String, Status> {
+    pub(crate) async fn create(
+        &self,
+        parent: &WorkerTask,
+        kind: TaskKind,
+        output: &str,
+    ) -> Result<String, Status> {
         self.create_of_weight(parent, kind, output, kind.default_weight().as_gb()).await
     }
 
@@ -280,7 +301,8 @@ impl Subscription {
     }
 
     pub(crate) async fn is_silent(&mut self) {
-        drop(tokio::time::timeout(Duration::from_millis(500), self.next()).await.expect_err("a message"));
+        let next = tokio::time::timeout(Duration::from_millis(500), self.next()).await;
+        assert!(next.is_err(), "{next:?}");
     }
 
     pub(crate) async fn acknowledge(&self, msg_id: String) {

@@ -21,7 +21,10 @@ async fn a_proof_goes_all_the_way() {
     let spec = data(&root);
     assert_eq!(spec.task_type, TaskKind::Controller.wire());
     assert_eq!(spec.inputs, ["program", "stdin", "2", "1000", "", r#"{"stdin_private":false}"#]);
-    assert_eq!((spec.outputs.as_slice(), spec.weight, root.metadata.as_str()), (["p-proof".into()].as_slice(), 4, "{}"));
+    assert_eq!(
+        (spec.outputs.as_slice(), spec.weight, root.metadata.as_str()),
+        (["p-proof".into()].as_slice(), 4, "{}")
+    );
 
     let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     assert_eq!(worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap(), shard, "the same outputs");
@@ -62,7 +65,10 @@ async fn a_proof_goes_all_the_way() {
     worker.complete_proof("p", "said").await.unwrap();
     assert!(matches!(results.next().await.1, Message::EndOfStream(_)));
     let proof = cluster.get("p").await.unwrap();
-    assert_eq!((proof.proof_status, proof.extra_data.as_deref()), (ProofStatus::Completed.wire(), Some("said")));
+    assert_eq!(
+        (proof.proof_status, proof.extra_data.as_deref()),
+        (ProofStatus::Completed.wire(), Some("said"))
+    );
     assert_eq!(worker.withdrawn().await, root.task_id, "the controller's own task ends with its proof");
     let stats = cluster.stats().await;
     assert_eq!((stats.active_proofs, stats.active_tasks, stats.gpu_utilization_current), (0, 0, 0));
@@ -79,7 +85,7 @@ async fn late_words_about_an_ended_proof_change_nothing() {
     let root = worker.task().await;
     worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     let shard = worker.task().await;
-    let cancel = || ProofRequestCancelRequest { proof_id: "p".into(), ..Default::default() };
+    let cancel = || ProofRequestCancelRequest { proof_id: "p".into() };
     cluster.api.clone().proof_request_cancel(cancel()).await.unwrap();
     cluster.api.clone().proof_request_cancel(cancel()).await.unwrap();
     let mut withdrawn = [worker.withdrawn().await, worker.withdrawn().await];
@@ -107,8 +113,13 @@ async fn a_fatal_failure_fails_the_proof_with_its_cause() {
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     cluster.request("p", "2").await.unwrap();
     let root = worker.task().await;
-    let mut watch =
-        cluster.operator.clone().watch_proof(WatchProofRequest { proof_id: "p".into() }).await.unwrap().into_inner();
+    let mut watch = cluster
+        .operator
+        .clone()
+        .watch_proof(WatchProofRequest { proof_id: "p".into() })
+        .await
+        .unwrap()
+        .into_inner();
     assert_eq!(within(watch.message()).await.unwrap().unwrap().phase(), ProofPhase::Active);
     worker.fail(&root, false, "the program divides by zero").await.unwrap();
     let last = loop {
@@ -135,7 +146,11 @@ async fn retryable_failures_come_to_an_end() {
     }
     let progress = cluster.progress("p").await;
     assert_eq!(progress.phase(), ProofPhase::Failed);
-    assert!(progress.cause.contains("4 times") && progress.cause.contains("out of luck 3"), "{}", progress.cause);
+    assert!(
+        progress.cause.contains("4 times") && progress.cause.contains("out of luck 3"),
+        "{}",
+        progress.cause
+    );
 }
 
 #[tokio::test]
@@ -144,19 +159,39 @@ async fn requests_that_make_no_sense_are_refused() {
     let mut api = cluster.api.clone();
     let good = cluster.request_for("p", "2");
     let cases = [
-        (Code::InvalidArgument, "1 to 512 bytes", { let mut bad = good.clone(); bad.proof_id.clear(); bad }),
-        (Code::InvalidArgument, "1 to 512 bytes", { let mut bad = good.clone(); bad.proof_id = "x".repeat(513); bad }),
+        (Code::InvalidArgument, "1 to 512 bytes", {
+            let mut bad = good.clone();
+            bad.proof_id.clear();
+            bad
+        }),
+        (Code::InvalidArgument, "1 to 512 bytes", {
+            let mut bad = good.clone();
+            bad.proof_id = "x".repeat(513);
+            bad
+        }),
         (Code::InvalidArgument, "unknown proof mode `9`", cluster.request_for("p", "9")),
         (Code::InvalidArgument, "unknown proof mode `fast`", cluster.request_for("p", "fast")),
-        (Code::InvalidArgument, "passed already", { let mut bad = good.clone(); bad.deadline = 1; bad }),
+        (Code::InvalidArgument, "passed already", {
+            let mut bad = good.clone();
+            bad.deadline = 1;
+            bad
+        }),
         (Code::FailedPrecondition, "`nowhere` is not in", {
             let mut bad = good.clone();
             bad.program_artifact_id = "nowhere".into();
             bad
         }),
         // Stored as another kind than the request says.
-        (Code::FailedPrecondition, "`stdin` is not in", { let mut bad = good.clone(); bad.stdin_private = true; bad }),
-        (Code::InvalidArgument, "cannot be named", { let mut bad = good.clone(); bad.stdin_artifact_id.clear(); bad }),
+        (Code::FailedPrecondition, "`stdin` is not in", {
+            let mut bad = good.clone();
+            bad.stdin_private = true;
+            bad
+        }),
+        (Code::InvalidArgument, "cannot be named", {
+            let mut bad = good.clone();
+            bad.stdin_artifact_id.clear();
+            bad
+        }),
         (Code::InvalidArgument, "cannot be named", {
             let mut bad = good.clone();
             bad.proof_artifact_id = Some("x".repeat(2000));
@@ -169,7 +204,10 @@ async fn requests_that_make_no_sense_are_refused() {
         assert!(status.message().contains(says), "{status}");
     }
     assert_eq!(cluster.get("p").await.unwrap_err().code(), Code::NotFound);
-    let empty = CreateProofRequest { inputs: vec!["program".into(), "stdin".into(), "2".into()], ..Default::default() };
+    let empty = CreateProofRequest {
+        inputs: vec!["program".into(), "stdin".into(), "2".into()],
+        ..Default::default()
+    };
     assert_eq!(cluster.tasks.clone().create_proof(empty).await.unwrap_err().code(), Code::InvalidArgument);
     // The largest numbers there are make sense.
     let mut endless = good;
@@ -212,7 +250,8 @@ async fn a_deadline_that_passes_fails_the_proof() {
     let progress = cluster.progress("p").await;
     assert_eq!(progress.phase(), ProofPhase::Failed);
     assert!(progress.cause.contains("deadline"), "{}", progress.cause);
-    let list = ProofRequestListRequest { proof_status: vec![ProofStatus::Failed.wire()], ..Default::default() };
+    let list =
+        ProofRequestListRequest { proof_status: vec![ProofStatus::Failed.wire()], ..Default::default() };
     let listed = cluster.api.clone().proof_request_list(list).await.unwrap().into_inner().proof_requests;
     assert_eq!(listed.len(), 1);
 }

@@ -17,7 +17,7 @@ async fn what_was_acknowledged_survives() {
     cluster.request("runs", "2").await.unwrap();
     cluster.request("waits", "2").await.unwrap();
     cluster.request("cancelled", "2").await.unwrap();
-    let cancel = ProofRequestCancelRequest { proof_id: "cancelled".into(), ..Default::default() };
+    let cancel = ProofRequestCancelRequest { proof_id: "cancelled".into() };
     cluster.api.clone().proof_request_cancel(cancel).await.unwrap();
     let root = worker.task().await;
     assert_eq!(data(&root).proof_id, "runs");
@@ -34,7 +34,10 @@ async fn what_was_acknowledged_survives() {
     // It is not known until it opens its stream again.
     let mut worker = {
         let stale = worker;
-        assert!(matches!(stale.heartbeat(&[&root]).await.unwrap_err().code(), Code::NotFound | Code::Unavailable));
+        assert!(matches!(
+            stale.heartbeat(&[&root]).await.unwrap_err().code(),
+            Code::NotFound | Code::Unavailable
+        ));
         cluster.worker("w", WorkerType::All, 12).await
     };
     worker.heartbeat(&[&root]).await.unwrap();
@@ -104,10 +107,12 @@ async fn an_ended_proof_can_be_watched_and_marked_as_handled() {
     assert_eq!(progress.phase(), ProofPhase::Failed);
     assert!(progress.cause.contains("no such luck"));
     assert!(stream.message().await.unwrap().is_none());
-    let handled = ProofRequestUpdateRequest { proof_id: "p".into(), handled: Some(true), ..Default::default() };
+    let handled =
+        ProofRequestUpdateRequest { proof_id: "p".into(), handled: Some(true), ..Default::default() };
     cluster.api.clone().proof_request_update(handled).await.unwrap();
     assert!(cluster.get("p").await.unwrap().handled);
-    let unknown = ProofRequestUpdateRequest { proof_id: "q".into(), handled: Some(true), ..Default::default() };
+    let unknown =
+        ProofRequestUpdateRequest { proof_id: "q".into(), handled: Some(true), ..Default::default() };
     assert_eq!(cluster.api.clone().proof_request_update(unknown).await.unwrap_err().code(), Code::NotFound);
     let watch = WatchProofRequest { proof_id: "q".into() };
     assert_eq!(cluster.operator.clone().watch_proof(watch).await.unwrap_err().code(), Code::NotFound);

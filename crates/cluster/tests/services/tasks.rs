@@ -33,7 +33,9 @@ async fn what_is_not_acknowledged_is_repeated() {
     let again = UpdateSubRequest { sub_id: "sub".into(), task_ids: vec![shard.clone(), "unheard-of".into()] };
     worker.client.update_sub(again).await.unwrap();
     assert!(matches!(results.next().await.1, Message::TaskResult(result) if result.task_id == shard));
-    assert!(matches!(results.next().await.1, Message::UnknownTask(unknown) if unknown.task_id == "unheard-of"));
+    assert!(
+        matches!(results.next().await.1, Message::UnknownTask(unknown) if unknown.task_id == "unheard-of")
+    );
     let nobody = UpdateSubRequest { sub_id: "nobody".into(), task_ids: vec![shard] };
     assert_eq!(worker.client.update_sub(nobody).await.unwrap_err().code(), Code::NotFound);
 }
@@ -102,7 +104,8 @@ async fn messages_of_a_task_reach_readers_that_come_late() {
     let task = worker.task().await;
     let mut client = worker.client.clone();
     for payload in [b"one".to_vec(), b"two".to_vec()] {
-        let message = SendTaskMessageRequest { worker_id: "w".into(), task_id: task.task_id.clone(), payload };
+        let message =
+            SendTaskMessageRequest { worker_id: "w".into(), task_id: task.task_id.clone(), payload };
         client.send_task_message(message).await.unwrap();
     }
     worker.complete(&task).await.unwrap();
@@ -118,7 +121,8 @@ async fn messages_of_a_task_reach_readers_that_come_late() {
     let end = within(stream.message()).await.unwrap().unwrap().message;
     assert_eq!(end, Some(message_stream_response::Message::EndOfStream(EndOfStream {})));
     // A reader of a task whose proof ends is told so.
-    let follow = SubscribeTaskMessagesRequest { worker_id: "w".into(), task_id: root.task_id, start_offset: 0 };
+    let follow =
+        SubscribeTaskMessagesRequest { worker_id: "w".into(), task_id: root.task_id, start_offset: 0 };
     let mut stream = client.subscribe_task_messages(follow.clone()).await.unwrap().into_inner();
     worker.complete_proof("p", "").await.unwrap();
     let end = within(stream.message()).await.unwrap().unwrap().message;

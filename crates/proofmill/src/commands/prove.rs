@@ -13,6 +13,7 @@ use crate::{
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_backends::{Backend, Proof, Registry};
+use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, ProofMode};
 use proofmill_program::{RangePublicValues, range};
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
@@ -45,6 +46,12 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
     }
     if !args.prover.proves() {
         eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
+    }
+    // Caches and proofs go there too, so it must be a data directory before anything is written to it. One that a
+    // cluster owns already is one.
+    match DataDir::open(&global.data_dir) {
+        Ok(_) | Err(DataDirError::InUse { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
     let work = tokio::select! {
         work = prepare(global, &args, &*backend) => work?,

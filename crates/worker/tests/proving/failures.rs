@@ -6,6 +6,7 @@ use crate::{
 };
 use proofmill_primitives::WorkerKind;
 use proofmill_wire::operator::ProofPhase;
+use std::time::{Duration, Instant};
 
 async fn cause_of_end(backend: Slow) -> (ProofPhase, String) {
     let site = Site::new(backend).await;
@@ -19,10 +20,13 @@ async fn cause_of_end(backend: Slow) -> (ProofPhase, String) {
 async fn a_failure_that_may_pass_is_tried_again() {
     let faults = [Fault::Retryable, Fault::Panic, Fault::Retryable];
     let site = Site::new(Slow::new(20).failing(2, &faults)).await;
+    // Alone, it is given the task again while it is still handing in the failure.
     let _worker = site.worker("w", WorkerKind::All, 3);
+    let asked = Instant::now();
     site.request("p", 4, 2).await;
     site.proof("p", 4).await;
     assert_eq!(site.backend.proven(), Slow::once(4));
+    assert!(asked.elapsed() < Duration::from_secs(5), "no try was lost on the way: {:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,10 +51,11 @@ async fn a_failure_of_the_program_is_not_tried_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_input_that_the_program_refuses_is_named() {
+async fn a_plan_without_segments_is_no_plan() {
     let site = Site::new(Slow::new(1)).await;
     let _worker = site.worker("w", WorkerKind::All, 3);
     site.request("empty", 0, 2).await;
     let progress = site.ended("empty").await;
-    assert_eq!(progress.phase(), ProofPhase::Failed, "a plan without segments");
+    assert_eq!(progress.phase(), ProofPhase::Failed);
+    assert!(progress.cause.contains("no segments"), "{}", progress.cause);
 }

@@ -56,7 +56,8 @@ impl Site {
 
     async fn serve(&mut self, listener: TcpListener) {
         let ledger = Ledger::open(&self.folder.path().join("ledger.sqlite")).await.unwrap();
-        let mut config = ClusterConfig { reconnect_grace: Duration::from_millis(300), ..ClusterConfig::default() };
+        let mut config =
+            ClusterConfig { reconnect_grace: Duration::from_millis(300), ..ClusterConfig::default() };
         config.server_heartbeat = Duration::from_millis(300);
         config.scheduler.controller_headroom = Weight::gb(1);
         let cluster = Cluster::start(config, ledger, self.artifacts.clone()).await.unwrap();
