@@ -1,11 +1,8 @@
 # The two commands: `make demo` and `make test`. Both set up what is missing.
 SHELL := bash
 PROVER ?= openvm
-FEATURES_openvm := --features openvm
-BIN_sp1 := sp1/target/release/proofmill-sp1
-BIN ?= $(or $(BIN_$(PROVER)),target/release/proofmill)
 
-.PHONY: help demo test test-long build setup elf check-elf lint deny fmt bench cycles docs
+.PHONY: help demo test test-long build setup elf check-elf lint fmt bench cycles
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -17,7 +14,7 @@ build: setup ## Build the binary with the backend PROVER (openvm, sp1 or exec)
 	@scripts/build.sh $(PROVER)
 
 demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1 or exec
-	@scripts/demo.sh $(BIN) $(PROVER)
+	@scripts/demo.sh "$$(scripts/binary.sh $(PROVER))" $(PROVER)
 
 test: setup ## Every test that fits a 2-core machine
 	@scripts/test.sh

@@ -45,7 +45,7 @@ cluster_run() {
   for _ in $(seq 100); do "$bin" status --cluster "$address" >/dev/null 2>&1 && break; sleep 0.1; done
   for gb in "$@"; do
     RAYON_NUM_THREADS=$threads "$bin" worker --data-dir "$data" --coordinator "$address" --prover openvm \
-      --id "worker-$gb-${#run[@]}" --max-weight "$gb" --segment-memory 2 2>/dev/null &
+      --id "worker-$gb-${#run[@]}" --max-weight "$gb" --segment-memory 5 2>/dev/null &
     run+=($!)
   done
   pids+=("${run[@]}")
@@ -57,8 +57,8 @@ cluster_run() {
   kill "${run[@]}" 2>/dev/null || true
   wait "${run[@]}" 2>/dev/null || true
 }
-cluster_run one 2 6
-cluster_run two 1 6 2
+cluster_run one 2 7
+cluster_run two 1 7 5
 mkdir "$dir/local"
 start=$(date +%s%N)
 line=$(SPLIT_DIR=$dir/local "$target/examples/openvm_split" local "$dir/program.elf" "$dir/stdin" | tail -1)

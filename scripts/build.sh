@@ -4,12 +4,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case ${1:?openvm, sp1 or exec} in
   openvm)
-    [[ -x target/release/proofmill ]] || echo "building with OpenVM: about 10 minutes the first time on 2 cores"
+    [[ -x $(scripts/binary.sh openvm) ]] || echo "building with OpenVM: about 10 minutes the first time on 2 cores"
     cargo build --release --quiet -p proofmill --features openvm
     ;;
   exec)
     # The binary with OpenVM has `exec` too: never replace it by a smaller one.
-    if [[ -d target/release/deps ]] && compgen -G 'target/release/deps/libopenvm_sdk-*' >/dev/null; then
+    if compgen -G "$(dirname "$(scripts/binary.sh exec)")/deps/libopenvm_sdk-*" >/dev/null; then
       cargo build --release --quiet -p proofmill --features openvm
     else
       echo "building without a zkVM: about 5 minutes the first time on 2 cores"
@@ -17,8 +17,8 @@ case ${1:?openvm, sp1 or exec} in
     fi
     ;;
   sp1)
-    [[ -x sp1/target/release/proofmill-sp1 ]] || echo "building with SP1: about 12 minutes the first time on 2 cores"
-    cargo build --release --quiet --manifest-path sp1/Cargo.toml -p proofmill-sp1
+    [[ -x $(scripts/binary.sh sp1) ]] || echo "building with SP1: about 12 minutes the first time on 2 cores"
+    cargo build --release --quiet --manifest-path sp1/Cargo.toml
     ;;
   *)
     echo "error: unknown prover type '$1': use openvm, sp1 or exec" >&2

@@ -7,9 +7,9 @@ bin=$(realpath "$1")
 prover=$2
 dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
-# What the workers may use together; see docs/demo.md for the figures behind it.
+# What each worker may use, and what one segment may take. The leaf of the folding tree takes 6 GB beside the controller.
 case $prover in
-  openvm) worker_gb=(6 2) segment_gb=2 ;;
+  openvm) worker_gb=(7 5) segment_gb=5 ;;
   sp1) worker_gb=(14) segment_gb=10 ;;
   *) worker_gb=(2 2) segment_gb=1 ;;
 esac

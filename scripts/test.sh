@@ -14,5 +14,7 @@ else
 fi
 
 echo "== build with OpenVM, and prove"
-cargo build --release -p proofmill --features openvm
-tests/e2e.sh "$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)/release/proofmill"
+scripts/build.sh openvm
+bin=$(scripts/binary.sh openvm)
+scripts/demo.sh "$bin" exec
+tests/e2e.sh "$bin"

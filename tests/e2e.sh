@@ -43,10 +43,10 @@ done_tasks() { grep -h " done " "$dir"/worker-*.log | wc -l; }
 
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
 stdin=$dir/stdin.json
-"$(dirname "$0")/fibonacci-input.sh" 120000 >"$stdin"
+"$(dirname "$0")/fibonacci-input.sh" 60000 >"$stdin"
 
 start_cluster
-start_worker worker-1 6
+start_worker worker-1 7
 start_worker worker-2 2
 worker_2=${pids[-1]}
 "$bin" prove --cluster "$cluster" --data-dir "$dir/data" --elf "$elf" --stdin "$stdin" --output "$dir/fibonacci.proof" \

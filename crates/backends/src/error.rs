@@ -46,7 +46,9 @@ pub enum BackendError {
         cause: String,
     },
     /// The program ran longer than the request allows.
-    #[error("the program ran past its limit of {limit} instructions; raise the cycle limit or prove fewer blocks")]
+    #[error(
+        "the program ran past its limit of {limit} instructions; raise the cycle limit or prove fewer blocks"
+    )]
     CycleLimit {
         /// The limit.
         limit: Instructions,

@@ -1,21 +1,21 @@
 //! `exec`: runs a program natively and proves nothing.
 
-use crate::{
-    Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
-};
+use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
 use alloy_primitives::{Address, B256, keccak256};
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_program::{ProgramError, PublicValues, RangePublicValues, aggregation::Aggregation};
 use std::{borrow::Cow, error::Error};
+
+/// A native program: from its input and the proofs that it is to verify to its public values, or why it refuses them.
+pub type NativeRun = fn(&[u8], &[Proof]) -> Result<Vec<u8>, String>;
 
 /// A program that `exec` can run.
 #[derive(Clone, Copy, Debug)]
 pub struct NativeProgram {
     /// What a [`Job`] gives as the program: the bytes of this name.
     pub name: &'static str,
-    /// Takes the input and the proofs that the program is to verify, and returns what it commits to, or why it refuses
-    /// them.
-    pub run: fn(&[u8], &[Proof]) -> Result<Vec<u8>, String>,
+    /// The program itself.
+    pub run: NativeRun,
 }
 
 /// The programs of this binary. Unlike the zkVM guests, which reveal a hash, they commit to the ABI encoding itself.
@@ -39,7 +39,9 @@ fn aggregation(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
     let (key, prover) = input
         .split_first_chunk::<32>()
         .and_then(|(key, prover)| Some((B256::from(key), Address::from(<[u8; 20]>::try_from(prover).ok()?))))
-        .ok_or_else(|| format!("its input is a key of 32 bytes and a prover of 20, not {} bytes", input.len()))?;
+        .ok_or_else(|| {
+            format!("its input is a key of 32 bytes and a prover of 20, not {} bytes", input.len())
+        })?;
     let ranges = proofs
         .iter()
         .enumerate()
@@ -131,7 +133,8 @@ impl Backend for ExecBackend {
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
         let program = self.find(job.program)?;
-        let public_values = (program.run)(job.input, job.proofs).map_err(|cause| BackendError::GuestFailed { cause })?;
+        let public_values =
+            (program.run)(job.input, job.proofs).map_err(|cause| BackendError::GuestFailed { cause })?;
         Ok(Execution { public_values, instructions: Instructions(0) })
     }
 
@@ -149,7 +152,8 @@ impl Backend for ExecBackend {
         }
         if self.execute(job)? != plan.execution {
             return Err(BackendError::MalformedPart {
-                cause: "the plan is of another program or input: running it gives other public values".to_owned(),
+                cause: "the plan is of another program or input: running it gives other public values"
+                    .to_owned(),
             });
         }
         Ok(Vec::new())
@@ -193,7 +197,11 @@ impl Backend for ExecBackend {
         check_mode(proof.mode)?;
         if proof.prover != ProverType::Exec || !proof.body.is_empty() {
             return Err(BackendError::InvalidProof {
-                cause: format!("it is a proof of {} with {} bytes, not of `exec`", proof.prover, proof.body.len()),
+                cause: format!(
+                    "it is a proof of {} with {} bytes, not of `exec`",
+                    proof.prover,
+                    proof.body.len()
+                ),
             });
         }
         if proof.program != expected {
@@ -208,7 +216,9 @@ fn check_mode(mode: ProofMode) -> Result<(), BackendError> {
     let cause = match mode {
         ProofMode::Core | ProofMode::Compressed => return Ok(()),
         ProofMode::Execute => "there is nothing to claim in a mere execution; ask for `core` or `compressed`",
-        ProofMode::Plonk | ProofMode::Groth16 => "it proves nothing, so it makes nothing that a contract would accept",
+        ProofMode::Plonk | ProofMode::Groth16 => {
+            "it proves nothing, so it makes nothing that a contract would accept"
+        }
     };
     Err(BackendError::UnsupportedMode { prover: ProverType::Exec, mode, cause: cause.to_owned() })
 }
@@ -267,7 +277,10 @@ mod tests {
             let result = backend.finish(&job, &plan, mode, &[Vec::new()]);
             assert!(matches!(result, Err(BackendError::UnsupportedMode { .. })), "{mode}");
             let claim = Proof { mode, ..proof.clone() };
-            assert!(matches!(backend.verify(&claim, proof.program), Err(BackendError::UnsupportedMode { .. })));
+            assert!(matches!(
+                backend.verify(&claim, proof.program),
+                Err(BackendError::UnsupportedMode { .. })
+            ));
         }
     }
 
@@ -323,7 +336,10 @@ mod tests {
     #[test]
     fn the_range_program_refuses_a_broken_input_with_its_cause() {
         let error = ExecBackend::default().execute(&job(RANGE.as_bytes(), &[7; 64])).unwrap_err();
-        assert!(matches!(&error, BackendError::GuestFailed { cause } if cause.contains("not readable: ")), "{error}");
+        assert!(
+            matches!(&error, BackendError::GuestFailed { cause } if cause.contains("not readable: ")),
+            "{error}"
+        );
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod proof;
 mod registry;
 
 pub use error::BackendError;
-pub use exec::{ExecBackend, NativeProgram};
+pub use exec::{ExecBackend, NativeProgram, NativeRun};
 #[cfg(feature = "openvm")]
 pub use openvm::OpenVmBackend;
 pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget};

@@ -10,7 +10,7 @@ use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType};
 /// `programs/openvm/fixtures/fibonacci`.
 const FIBONACCI: &[u8] = include_bytes!("fixtures/fibonacci-openvm.elf");
 /// Small, so that a short execution has several segments.
-const BUDGET: SegmentBudget = SegmentBudget(256);
+const BUDGET: SegmentBudget = SegmentBudget(640);
 /// Steps of the Fibonacci sequence that take more than one segment of that budget.
 const STEPS: u64 = 10_000;
 
@@ -87,8 +87,7 @@ fn running_and_refusing_without_a_proof() {
     }
     // An execution that would take hours is stopped at its limit.
     let endless = input(u64::MAX);
-    let job_without_end =
-        Job { cycle_limit: Some(Instructions(3_000_000)), ..job(FIBONACCI, &endless) };
+    let job_without_end = Job { cycle_limit: Some(Instructions(3_000_000)), ..job(FIBONACCI, &endless) };
     assert!(matches!(backend.plan(&job_without_end, BUDGET), Err(BackendError::CycleLimit { .. })));
 
     // The guest panics on a frame of another length, and where there is none.

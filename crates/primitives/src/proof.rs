@@ -111,10 +111,9 @@ impl FromStr for ProofMode {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|mode| mode.name() == name)
-            .ok_or_else(|| UnknownName::new("proof mode", name, "execute, core, compressed, plonk or groth16"))
+        Self::ALL.into_iter().find(|mode| mode.name() == name).ok_or_else(|| {
+            UnknownName::new("proof mode", name, "execute, core, compressed, plonk or groth16")
+        })
     }
 }
 

@@ -13,7 +13,10 @@ use openvm_circuit::{
     system::program::trace::compute_exe_commit,
 };
 use openvm_continuations::prover::ChildVkKind;
-use openvm_sdk::{DefaultStarkEngine as Engine, SC, openvm_circuit, prover::{AggProver, verify_app_proof}};
+use openvm_sdk::{
+    DefaultStarkEngine as Engine, SC, openvm_circuit,
+    prover::{AggProver, verify_app_proof},
+};
 use openvm_stark_backend::{
     StarkEngine,
     codec::{Decode, Encode},
@@ -72,7 +75,9 @@ pub(super) fn reduce(
                 RECURSIVE => {
                     keys.internal_recursive_prover.agg_prove_no_def::<Engine>(&starks, ChildVkKind::Standard)
                 }
-                _ => keys.internal_recursive_prover.agg_prove_no_def::<Engine>(&starks, ChildVkKind::RecursiveSelf),
+                _ => keys
+                    .internal_recursive_prover
+                    .agg_prove_no_def::<Engine>(&starks, ChildVkKind::RecursiveSelf),
             }
             .map_err(|error| super::failed("folding proofs", error))
         },
@@ -84,10 +89,14 @@ pub(super) fn reduce(
 /// minutes later.
 fn check_starks(app: &AppKey, keys: &AggProver, parts: &[Part]) -> Result<(), BackendError> {
     for (index, part) in parts.iter().enumerate() {
-        let wrong = |cause: String| BackendError::MalformedPart { cause: format!("part {index} does not hold: {cause}") };
+        let wrong = |cause: String| BackendError::MalformedPart {
+            cause: format!("part {index} does not hold: {cause}"),
+        };
         guard(wrong, || {
             let check = |vk: &MultiStarkVerifyingKey<SC>| {
-                Engine::new(vk.inner.params.clone()).verify(vk, &part.stark).map_err(|error| wrong(error.to_string()))
+                Engine::new(vk.inner.params.clone())
+                    .verify(vk, &part.stark)
+                    .map_err(|error| wrong(error.to_string()))
             };
             match part.level {
                 Level::Segment => check(&app.app_vm_pk.vm_pk.get_vk()),
@@ -155,7 +164,10 @@ pub(super) fn bundle(
 ) -> Result<Vec<u8>, BackendError> {
     if parts.len() != segments || parts.is_empty() {
         return Err(BackendError::MalformedPart {
-            cause: format!("a core proof is made from all {segments} segments; there are {} parts", parts.len()),
+            cause: format!(
+                "a core proof is made from all {segments} segments; there are {} parts",
+                parts.len()
+            ),
         });
     }
     let mut parts = parts
@@ -223,8 +235,8 @@ pub(super) fn verify_core(app: &AppKey, body: &[u8]) -> Result<(ProgramVersion, 
         let (per_segment, user_public_values) =
             part::decode_core(body).map_err(|error| invalid(error.to_string()))?;
         let proof = ContinuationVmProof { per_segment, user_public_values };
-        let exe_commit =
-            verify_app_proof::<Engine>(&app.get_app_vk(), &proof).map_err(|error| invalid(error.to_string()))?;
+        let exe_commit = verify_app_proof::<Engine>(&app.get_app_vk(), &proof)
+            .map_err(|error| invalid(error.to_string()))?;
         Ok((vm::version(&exe_commit), bytes(&proof.user_public_values)?))
     })
 }

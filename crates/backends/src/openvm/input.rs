@@ -44,7 +44,10 @@ fn decode_frames(mut rest: &[u8]) -> Result<Vec<Vec<F>>, String> {
             .ok_or_else(|| format!("it ends inside the length of byte string {at}; it was cut off"))?;
         let length = u32::from_le_bytes(*length) as usize;
         let (frame, after) = after.split_at_checked(length).ok_or_else(|| {
-            format!("byte string {at} should have {length} bytes but {} are left; it was cut off", after.len())
+            format!(
+                "byte string {at} should have {length} bytes but {} are left; it was cut off",
+                after.len()
+            )
         })?;
         frames.push(bytes(frame));
         rest = after;

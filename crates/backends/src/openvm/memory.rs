@@ -1,16 +1,78 @@
 //! How much memory tasks need.
+//!
+//! Measured with `examples/openvm_split.rs`, each step in a process of its own (VmHWM, so keys included). OpenVM's own
+//! estimate, which a [`SegmentBudget`] limits, is far below what its CPU prover takes, and tables grow in powers of two, so
+//! the steps are measured points and not a formula.
 
 use crate::SegmentBudget;
 use proofmill_primitives::{TaskKind, Weight};
 
+/// Budgets worth having, and the memory that a worker needs to prove segments of each.
+///
+/// | budget | instructions in a segment | peak |
+/// |---|---|---|
+/// | 640 MB | 110,000 | 1.5 GB |
+/// | 768 MB | 221,000 | 2.2 GB |
+/// | 1,024 MB | 442,000 | 3.6 GB |
+/// | 1,536 MB | 884,000 | 6.5 GB |
+/// | 3,072 MB | 1,080,000 (the whole execution) | 11.9 GB |
+const STEPS: [(SegmentBudget, Weight); 5] = [
+    (SegmentBudget(640), Weight::gb(2)),
+    (SegmentBudget(768), Weight::gb(3)),
+    (SegmentBudget(1024), Weight::gb(5)),
+    (SegmentBudget(1536), Weight::gb(7)),
+    (SegmentBudget(3072), Weight::gb(13)),
+];
+/// Below this the fixed tables alone exceed the budget, and a segment would be cut every 1,000 instructions.
+const SMALLEST: SegmentBudget = STEPS[0].0;
+
 /// The memory that a task needs.
 pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
-    let _ = budget;
-    kind.default_weight()
+    match kind {
+        TaskKind::ProveShard => STEPS
+            .iter()
+            .find(|(step, _)| *step >= budget)
+            // Segments do not grow further: the height of the tables is limited.
+            .map_or(Weight::gb(16), |(_, weight)| *weight),
+        // A leaf over four segments peaks at 4.9 GB, the layers above at 2 GB and less; the kind does not tell them apart.
+        TaskKind::RecursionReduce => Weight::gb(6),
+        TaskKind::ShrinkWrap => Weight::gb(2),
+        // Planning and deriving a version take 0.2 GB; a controller also keeps all segment proofs (0.5 MB each).
+        TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly | TaskKind::SetupVkey => {
+            Weight::gb(1)
+        }
+        // What this backend does not have.
+        other => other.default_weight(),
+    }
 }
 
-/// The budget for a worker with so much memory.
+/// The largest segments that a worker with so much memory can prove; the smallest there are where it can prove none, so
+/// that the weight of their tasks says what is missing.
 pub(super) fn budget_for(memory: Weight) -> SegmentBudget {
-    let _ = memory;
-    SegmentBudget(768)
+    STEPS.iter().rev().find(|(_, weight)| *weight <= memory).map_or(SMALLEST, |(budget, _)| *budget)
+}
+
+/// A budget that can be kept.
+pub(super) fn at_least_smallest(budget: SegmentBudget) -> SegmentBudget {
+    budget.max(SMALLEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_can_prove_what_it_was_given_a_budget_for() {
+        for gb in 2..64 {
+            let memory = Weight::gb(gb);
+            assert!(weight(TaskKind::ProveShard, budget_for(memory)) <= memory, "{memory}");
+        }
+    }
+
+    #[test]
+    fn too_little_memory_is_visible_in_the_weight() {
+        let memory = Weight::gb(1);
+        assert!(weight(TaskKind::ProveShard, budget_for(memory)) > memory);
+        assert_eq!(at_least_smallest(SegmentBudget(0)), SMALLEST);
+    }
 }

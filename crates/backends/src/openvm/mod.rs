@@ -43,7 +43,8 @@ pub struct OpenVmBackend {
 impl OpenVmBackend {
     fn app(&self) -> Result<&AppKey, BackendError> {
         if self.app.get().is_none() {
-            let key = guard::guard(|cause| failed("making the keys of the virtual machine", cause), vm::app_key)?;
+            let key =
+                guard::guard(|cause| failed("making the keys of the virtual machine", cause), vm::app_key)?;
             // Another thread may have been first; its key is the same.
             let _ = self.app.set(key);
         }
@@ -167,7 +168,9 @@ impl Backend for OpenVmBackend {
         }
         let (found, public_values) = match proof.mode {
             ProofMode::Core => fold::verify_core(self.app()?, &proof.body)?,
-            ProofMode::Compressed => fold::verify_compressed(self.app()?, &*self.aggregation()?, &proof.body)?,
+            ProofMode::Compressed => {
+                fold::verify_compressed(self.app()?, &*self.aggregation()?, &proof.body)?
+            }
             mode => return Err(unsupported(mode)),
         };
         if found != expected {
@@ -186,7 +189,9 @@ fn unsupported(mode: ProofMode) -> BackendError {
     let cause = match mode {
         ProofMode::Execute => "there is nothing to prove in a mere execution; ask for `core` or `compressed`",
         ProofMode::Groth16 => "OpenVM has no Groth16 wrap; ask for `compressed`",
-        _ => "its wrap for the EVM needs a trusted-setup file and circuits that are not part of this build; ask for `compressed`",
+        _ => {
+            "its wrap for the EVM needs a trusted-setup file and circuits that are not part of this build; ask for `compressed`"
+        }
     };
     BackendError::UnsupportedMode { prover: ProverType::OpenVm, mode, cause: cause.to_owned() }
 }

@@ -76,8 +76,9 @@ impl Part {
         if !bytes.starts_with(MAGIC) {
             return Err(malformed("is not a part of an OpenVM proof of this version"));
         }
-        let body = unseal(MAGIC, bytes)
-            .ok_or_else(|| malformed(&format!("is damaged: its checksum does not match its {} bytes", bytes.len())))?;
+        let body = unseal(MAGIC, bytes).ok_or_else(|| {
+            malformed(&format!("is damaged: its checksum does not match its {} bytes", bytes.len()))
+        })?;
         let encoded: Encoded = bitcode::deserialize(body).map_err(|error| malformed(&error.to_string()))?;
         let public_values = encoded.public_values.as_deref().map(decode_public_values).transpose();
         Ok(Self {

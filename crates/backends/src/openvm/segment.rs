@@ -1,7 +1,7 @@
 //! Running a program, cutting its execution, and proving one cut.
 
 use super::{
-    AppKey, F, Instance, Stark, input,
+    AppKey, F, Instance, Stark, input, memory,
     part::{Level, Part, PublicValues},
     program::Program,
     vm::PUBLIC_VALUES,
@@ -89,16 +89,16 @@ fn prove_cut(
         .map_err(super::rejected)?
         .execute(stdin, Some(cut.instret_start))
         .map_err(guest_failed)?;
-    let (stark, memory) = vm
-        .prove(interpreter, state, Some(cut.num_insns), &cut.trace_heights)
-        .map_err(|error| match error {
+    let (stark, memory) = vm.prove(interpreter, state, Some(cut.num_insns), &cut.trace_heights).map_err(
+        |error| match error {
             VirtualMachineError::Execution(error) => guest_failed(error),
             other => super::failed("proving a segment", other),
-        })?;
+        },
+    )?;
     let Some(memory) = memory else { return Ok((stark, None)) };
-    let top = vm
-        .memory_top_tree()
-        .ok_or_else(|| super::failed("proving a segment", "the memory tree of the last segment is missing"))?;
+    let top = vm.memory_top_tree().ok_or_else(|| {
+        super::failed("proving a segment", "the memory tree of the last segment is missing")
+    })?;
     let config = vm.config().as_ref();
     let public_values = PublicValues::compute(
         config.memory_config.memory_dimensions(),
@@ -126,7 +126,7 @@ fn run(
     let metering = machine
         .vm
         .build_metered_ctx(program.exe())
-        .with_max_memory((budget.0 as usize) << 20)
+        .with_max_memory((memory::at_least_smallest(budget).0 as usize) << 20)
         .with_suspend_on_segment(true);
     let interpreter = machine.vm.metered_interpreter(program.exe()).map_err(super::rejected)?;
     let mut state = VmExecState::new(interpreter.create_initial_vm_state(stdin), metering);
@@ -158,8 +158,7 @@ fn decode_input(job: &Job<'_>) -> Result<StdIn<F>, BackendError> {
 }
 
 fn encode_cut(cut: &Cut) -> Result<Segment, BackendError> {
-    let detail =
-        bitcode::serialize(cut).map_err(|error| super::failed("planning the proof", error))?;
+    let detail = bitcode::serialize(cut).map_err(|error| super::failed("planning the proof", error))?;
     Ok(Segment { instructions: Instructions(cut.num_insns), detail })
 }
 
@@ -171,7 +170,9 @@ fn decode_cut(plan: &Plan, index: u32) -> Result<Cut, BackendError> {
         .map_err(|error| malformed(format!("segment {index} of the plan cannot be read: {error}")))?;
     let start = plan.segments[..index as usize].iter().map(|segment| segment.instructions.0).sum::<u64>();
     if cut.instret_start != start || cut.num_insns != segment.instructions.0 || cut.num_insns == 0 {
-        return Err(malformed(format!("segment {index} of the plan does not begin where the one before it ends")));
+        return Err(malformed(format!(
+            "segment {index} of the plan does not begin where the one before it ends"
+        )));
     }
     if cut.trace_heights.iter().any(|height| *height > MAX_HEIGHT) {
         return Err(malformed(format!("segment {index} of the plan asks for a table that is too high")));
@@ -186,7 +187,9 @@ fn malformed(cause: String) -> BackendError {
 fn guest_failed(error: ExecutionError) -> BackendError {
     let cause = match error {
         ExecutionError::FailedWithExitCode(code) => {
-            format!("it exited with code {code} (a panic in the program is code 1; its message is in the log)")
+            format!(
+                "it exited with code {code} (a panic in the program is code 1; its message is in the log)"
+            )
         }
         other => other.to_string(),
     };

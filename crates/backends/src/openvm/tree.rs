@@ -54,7 +54,8 @@ mod tests {
 
     #[test]
     fn thirteen_segments() {
-        let widths: Vec<(u32, usize)> = nodes(13).iter().map(|node| (node.layer, node.children.len())).collect();
+        let widths: Vec<(u32, usize)> =
+            nodes(13).iter().map(|node| (node.layer, node.children.len())).collect();
         assert_eq!(widths, [(0, 4), (0, 4), (0, 4), (0, 1), (1, 3), (1, 1), (2, 2)]);
     }
 

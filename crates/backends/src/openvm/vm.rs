@@ -12,9 +12,9 @@
 //! |---|---|---|
 //! | RV32IM and input and output | 5,699 | 34 s, 1.9 GB |
 //! | + keccak | 48,644 | |
-//! | + keccak, secp256k1 (ours) | 86,314 | |
+//! | + keccak, secp256k1 (ours) | 86,314 | 78 s, 4.0 GB |
 //! | + keccak, sha2, secp256k1, BN254 | 176,113 | 128 s, 4.2 GB |
-//! | OpenVM's standard set without 256-bit integers | 349,899 | over 200 s |
+//! | OpenVM's standard set without 256-bit integers | 349,899 | stopped after 500 s |
 //!
 //! 256-bit integers are worse still: their lookup table has 2^21 rows in every segment, which does not fit
 //! [`LOG_STACKED_HEIGHT`]. So hashing and arithmetic that blocks need rarely (the precompiles for sha256, BN254, BLS12-381)
@@ -55,7 +55,8 @@ pub(super) fn config() -> Result<AppConfig<SdkVmConfig>, BackendError> {
 
 /// Makes the proving key of the machine.
 pub(super) fn app_key() -> Result<AppKey, BackendError> {
-    AppProvingKey::keygen(config()?).map_err(|error| super::failed("making the keys of the virtual machine", error))
+    AppProvingKey::keygen(config()?)
+        .map_err(|error| super::failed("making the keys of the virtual machine", error))
 }
 
 /// Makes the proving keys of the folding circuits.

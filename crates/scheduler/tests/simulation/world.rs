@@ -65,7 +65,7 @@ impl World {
         if let Event::ProofCreated { proof, .. } = &event {
             self.ledger.asked = Some((proof.clone(), self.time()));
         }
-        let before = (self.story.events % 16 == 0).then(|| format!("{:?}", self.scheduler));
+        let before = self.story.events.is_multiple_of(16).then(|| format!("{:?}", self.scheduler));
         let actions = match self.scheduler.handle(self.time(), event.clone()) {
             Ok(actions) => actions,
             Err(refused) => {

@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Checks that the committed guests are those that the committed sources give.
+#
+#   programs/check.sh            compares hashes; needs no toolchain
+#   programs/check.sh --rebuild  builds the guests too, and compares the binaries
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+# shellcheck source=sources.sh
+source "$here/sources.sh"
+# shellcheck source=manifest.sh
+source "$here/manifest.sh"
+
+bad=0
+complain() { echo "check.sh: $*" >&2; bad=1; }
+
+[[ -f $manifest ]] || { complain "$manifest is missing: programs/build.sh"; exit 1; }
+for machine in openvm sp1; do
+    sources=$(source_hash "$machine")
+    for program in "$machine"-{range,aggregation}; do
+        elf=$here/elf/$program.elf
+        if [[ ! -d $here/$machine/${program#*-} ]]; then continue; fi
+        if [[ ! -f $elf ]]; then complain "$elf is missing: programs/build.sh $machine"; continue; fi
+        [[ $(sha256sum "$elf" | cut -d' ' -f1) == "$(manifest_field "$program" sha256)" ]] ||
+            complain "$program.elf is not the file that manifest.json names"
+        [[ $sources == "$(manifest_field "$program" sources)" ]] ||
+            complain "$program.elf was built from other sources: programs/build.sh $machine, then programs/keys.sh"
+        # The key takes the machine's prover to derive, minutes of building for SP1: a note, not a fault.
+        [[ -n $(manifest_field "$program" version) ]] || echo "check.sh: $program has no version yet: programs/keys.sh"
+    done
+done
+
+if [[ ${1:-} == --rebuild ]]; then
+    rebuilt=$(mktemp -d)
+    trap 'rm -rf "$rebuilt"' EXIT
+    "$here/build.sh" all --out "$rebuilt"
+    for elf in "$rebuilt"/*.elf; do
+        cmp -s "$elf" "$here/elf/${elf##*/}" || complain "${elf##*/} comes out different when it is built again"
+    done
+fi
+((bad == 0)) && echo "check.sh: the guests match their sources"
+exit "$bad"

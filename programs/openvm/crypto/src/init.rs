@@ -1,0 +1,12 @@
+//! Binds moduli and curves to the places that they have in the virtual machine's configuration
+//! (`crates/backends/src/openvm/openvm.toml`): places are given by order, so the lists must be the same.
+
+use openvm_algebra_guest::moduli_macros::moduli_init;
+use openvm_ecc_guest::sw_macros::sw_init;
+
+moduli_init! {
+    // secp256k1: coordinates, scalars
+    "115792089237316195423570985008687907853269984665640564039457584007908834671663",
+    "115792089237316195423570985008687907852837564279074904382605163141518161494337",
+}
+sw_init! { "Secp256k1Point" }

@@ -1,0 +1,38 @@
+//! The hashes and signatures of a guest on OpenVM's instructions: keccak256 for `alloy-primitives`, signature
+//! recovery for `alloy-consensus` and for the EVM's precompile. The other precompiles are software: what their
+//! instructions would save them, they would cost every proof (see the backend's `vm.rs`).
+//!
+//! A guest calls [`install`] once, before it does anything else. The virtual machine must be configured with the
+//! keccak, modular and elliptic curve extensions, and with the moduli and curves of `init.rs` in their order.
+#![no_std]
+
+extern crate alloc;
+
+mod hashes;
+mod init;
+#[cfg(feature = "secp256k1")]
+mod recovery;
+
+use proofmill_precompiles::Accelerator;
+
+/// Makes revm, alloy and `keccak256` use the zkVM. A second call changes nothing.
+pub fn install() {
+    proofmill_precompiles::install::<OpenVm>();
+}
+
+struct OpenVm;
+
+impl Accelerator for OpenVm {
+    const RECOVERS: bool = cfg!(feature = "secp256k1");
+
+    #[cfg(feature = "secp256k1")]
+    fn recover(digest: &[u8; 32], r: &[u8; 32], s: &[u8; 32], recovery_id: u8) -> Option<[u8; 64]> {
+        proofmill_secp256k1::recover::<recovery::Instructions>(digest, r, s, recovery_id)
+    }
+
+    // Never called: `RECOVERS` says that it is not there.
+    #[cfg(not(feature = "secp256k1"))]
+    fn recover(_: &[u8; 32], _: &[u8; 32], _: &[u8; 32], _: u8) -> Option<[u8; 64]> {
+        None
+    }
+}

@@ -1,0 +1,19 @@
+//! The range program for OpenVM.
+//!
+//! Input: one byte string, as `proofmill_program::range::encode_input` makes it. Reveals the 32 bytes of
+//! `PublicValues::commitment`. Panics, so that there is no proof, when the blocks are not valid.
+#![no_main]
+#![no_std]
+
+use proofmill_program::{PublicValues, range};
+
+openvm::entry!(main);
+
+fn main() {
+    proofmill_openvm_crypto::install();
+    let input = openvm::io::read_vec();
+    match range::run(&input) {
+        Ok(values) => openvm::io::reveal_bytes32(values.commitment().0),
+        Err(error) => panic!("{error}"),
+    }
+}

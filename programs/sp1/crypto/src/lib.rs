@@ -1,0 +1,41 @@
+//! The hashes and signatures of a guest on SP1's precompiles: keccak256 for `alloy-primitives`, signature recovery
+//! for `alloy-consensus`, and those of the EVM's precompiles that SP1 has for revm. Everything else stays the
+//! software that those crates bring.
+//!
+//! A guest calls [`install`] once, before it does anything else.
+
+mod hashes;
+#[cfg(feature = "secp256k1")]
+mod recovery;
+
+#[cfg(feature = "sha256")]
+pub use hashes::sha256;
+
+use proofmill_precompiles::Accelerator;
+
+/// Makes revm, alloy and `keccak256` use the zkVM. A second call changes nothing.
+pub fn install() {
+    proofmill_precompiles::install::<Sp1>();
+}
+
+struct Sp1;
+
+impl Accelerator for Sp1 {
+    const RECOVERS: bool = cfg!(feature = "secp256k1");
+
+    #[cfg(feature = "sha256")]
+    fn sha256(input: &[u8]) -> [u8; 32] {
+        hashes::sha256(input)
+    }
+
+    #[cfg(feature = "secp256k1")]
+    fn recover(digest: &[u8; 32], r: &[u8; 32], s: &[u8; 32], recovery_id: u8) -> Option<[u8; 64]> {
+        proofmill_secp256k1::recover::<recovery::Precompiles>(digest, r, s, recovery_id)
+    }
+
+    // Never called: `RECOVERS` says that it is not there.
+    #[cfg(not(feature = "secp256k1"))]
+    fn recover(_: &[u8; 32], _: &[u8; 32], _: &[u8; 32], _: u8) -> Option<[u8; 64]> {
+        None
+    }
+}

@@ -1,0 +1,18 @@
+//! The range program for SP1.
+//!
+//! Input: one byte string, as `proofmill_program::range::encode_input` makes it. Commits to the ABI encoding of its
+//! public values. Panics, so that there is no proof, when the blocks are not valid.
+#![no_main]
+
+use proofmill_program::{PublicValues, range};
+
+sp1_zkvm::entrypoint!(main);
+
+fn main() {
+    proofmill_sp1_crypto::install();
+    let input = sp1_zkvm::io::read_vec();
+    match range::run(&input) {
+        Ok(values) => sp1_zkvm::io::commit_slice(&values.to_abi()),
+        Err(error) => panic!("{error}"),
+    }
+}

@@ -1,0 +1,190 @@
+//! What a program does, and what clients do wrong, without proving.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proofmill_backend_sp1::Sp1Backend;
+use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget};
+use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, Weight};
+use std::{sync::LazyLock, time::Instant};
+
+const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
+
+/// One backend for all tests, as in a worker.
+static SP1: LazyLock<Sp1Backend> = LazyLock::new(Sp1Backend::new);
+
+fn input(number: u32) -> Vec<u8> {
+    SP1.encode_input(&[&number.to_le_bytes()])
+}
+
+fn job(input: &[u8]) -> Job<'_> {
+    Job { program: ELF, input, proofs: &[], cycle_limit: None }
+}
+
+#[test]
+fn public_values_and_cost_are_those_of_the_program() {
+    let run = |number| SP1.execute(&job(&input(number))).unwrap();
+    let ten = run(10);
+    assert_eq!(ten.public_values, [10u32.to_le_bytes().as_slice(), &55u64.to_le_bytes()].concat());
+    assert_eq!(run(10), ten, "the same in every run");
+    // The loop is what grows: the same number of instructions for each step.
+    let (first, second, third) =
+        (run(1_000).instructions.0, run(2_000).instructions.0, run(3_000).instructions.0);
+    assert_eq!(third - second, second - first);
+    assert!(second - first >= 1_000);
+}
+
+#[test]
+fn the_input_is_what_clients_of_the_sp1_cluster_send() {
+    // `bincode::serialize(&stdin)` of an `SP1Stdin` with one frame of four bytes.
+    let by_hand =
+        [&1u64.to_le_bytes()[..], &4u64.to_le_bytes(), &10u32.to_le_bytes(), &[0; 8], &[0; 8]].concat();
+    assert_eq!(input(10), by_hand);
+    assert_eq!(SP1.execute(&job(&by_hand)).unwrap().public_values[..4], 10u32.to_le_bytes());
+}
+
+#[test]
+fn a_program_past_its_limit_is_stopped() {
+    let input = input(1_000_000);
+    let needed = SP1.execute(&job(&input)).unwrap().instructions;
+    let limited = |limit| SP1.execute(&Job { cycle_limit: Some(Instructions(limit)), ..job(&input) });
+    assert_eq!(limited(needed.0).unwrap().instructions, needed);
+    assert!(
+        matches!(limited(needed.0 - 1), Err(BackendError::CycleLimit { limit }) if limit.0 == needed.0 - 1)
+    );
+}
+
+#[test]
+fn a_program_that_panics_says_why() {
+    let input = SP1.encode_input(&[b"seven b"]);
+    match SP1.execute(&job(&input)) {
+        Err(BackendError::GuestFailed { cause }) => assert!(cause.contains("got 7"), "{cause}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_program_that_reads_more_than_it_was_given_is_its_own_failure() {
+    let outcome = SP1.execute(&job(&SP1.encode_input(&[])));
+    assert!(matches!(outcome, Err(BackendError::GuestFailed { .. })), "{outcome:?}");
+}
+
+#[test]
+fn bytes_that_are_no_program_are_refused() {
+    let whole = input(1);
+    let mut other_machine = ELF.to_vec();
+    other_machine[18] = 62;
+    let mut no_entry = ELF.to_vec();
+    no_entry[24..32].copy_from_slice(&3u64.to_le_bytes());
+    for program in [&[][..], b"ELF", &ELF[..100], &ELF[..ELF.len() / 2], &other_machine, &no_entry] {
+        let job = Job { program, ..job(&whole) };
+        assert!(
+            matches!(SP1.execute(&job), Err(BackendError::MalformedProgram { .. })),
+            "{} bytes",
+            program.len()
+        );
+        assert!(matches!(SP1.program_version(program), Err(BackendError::MalformedProgram { .. })));
+        assert!(matches!(SP1.plan(&job, SegmentBudget(1)), Err(BackendError::MalformedProgram { .. })));
+    }
+}
+
+#[test]
+fn a_program_with_any_header_byte_changed_never_panics_or_hangs() {
+    let whole = input(5);
+    let begun = Instant::now();
+    for at in (0..64).chain(64..64 + 56 * 4) {
+        let mut program = ELF.to_vec();
+        program[at] ^= 0xff;
+        let limit = Some(Instructions(1_000_000));
+        // Some changes mean nothing (padding, addresses that are not used); the others are refused or fail.
+        let _ = SP1.execute(&Job { program: &program, cycle_limit: limit, ..job(&whole) });
+    }
+    assert!(begun.elapsed().as_secs() < 300, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn bytes_that_are_no_input_are_refused() {
+    let whole = input(5);
+    let longer = [&whole[..], &[0]].concat();
+    let huge = [&u64::MAX.to_le_bytes()[..], &whole[8..]].concat();
+    let with_proof = [&whole[..whole.len() - 8], &1u64.to_le_bytes(), &[7; 4000]].concat();
+    for input in [&[][..], b"hello", &whole[..whole.len() - 1], &longer, &huge, &with_proof] {
+        let outcome = SP1.execute(&job(input));
+        assert!(matches!(outcome, Err(BackendError::MalformedInput { .. })), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_proof_to_verify_inside_must_be_a_compressed_one() {
+    let proof = Proof {
+        prover: ProverType::Sp1,
+        mode: ProofMode::Compressed,
+        program: ProgramVersion(Default::default()),
+        public_values: vec![],
+        body: vec![1, 2, 3],
+    };
+    let outcome = SP1.execute(&Job { proofs: &[proof], ..job(&input(5)) });
+    assert!(matches!(outcome, Err(BackendError::MalformedInput { cause, .. }) if cause.contains("proof 0")));
+}
+
+#[test]
+fn programs_have_their_own_versions() {
+    let version = SP1.program_version(ELF).unwrap();
+    assert_eq!(Sp1Backend::new().program_version(ELF).unwrap(), version, "another backend derives the same");
+    // The version is of the program, not of its file: bytes past the last segment change nothing.
+    let longer = [ELF, &[0; 16]].concat();
+    assert_eq!(SP1.program_version(&longer).unwrap(), version);
+    // Another instruction is another program.
+    let mut other = ELF.to_vec();
+    let code = other.windows(4).rposition(|word| word == [0x13, 0, 0, 0]).unwrap_or(0x1000);
+    other[code] ^= 0x80;
+    if let Ok(other) = SP1.program_version(&other) {
+        assert_ne!(other, version);
+    }
+}
+
+#[test]
+fn modes_that_need_what_is_not_here_say_so() {
+    let input = input(5);
+    let plan = SP1.plan(&job(&input), SP1.budget_for(Weight::gb(12))).unwrap();
+    assert_eq!(plan.segments.len(), 1);
+    for mode in [ProofMode::Plonk, ProofMode::Groth16, ProofMode::Execute] {
+        let outcome = SP1.finish(&job(&input), &plan, mode, &[vec![]]);
+        assert!(matches!(outcome, Err(BackendError::UnsupportedMode { .. })), "{outcome:?}");
+    }
+}
+
+#[test]
+fn parts_that_are_not_ours_are_refused() {
+    let input = input(5);
+    let plan = SP1.plan(&job(&input), SegmentBudget(1)).unwrap();
+    let malformed = |outcome: Result<Vec<u8>, BackendError>| {
+        assert!(matches!(outcome, Err(BackendError::MalformedPart { .. })), "{outcome:?}");
+    };
+    malformed(SP1.prove_segment(&job(&input), &plan, 1));
+    malformed(SP1.prove_segment(&job(&input), &Plan { segments: vec![], ..plan.clone() }, 0));
+    for parts in [&[][..], &[vec![]], &[vec![1; 100]], &[vec![], vec![]]] {
+        malformed(SP1.finish(&job(&input), &plan, ProofMode::Compressed, parts).map(|proof| proof.body));
+    }
+}
+
+#[test]
+fn proofs_that_are_not_ours_are_refused() {
+    let version = SP1.program_version(ELF).unwrap();
+    let proof =
+        |prover, body| Proof { prover, mode: ProofMode::Core, program: version, public_values: vec![], body };
+    for proof in [
+        proof(ProverType::Exec, vec![]),
+        proof(ProverType::Sp1, vec![]),
+        proof(ProverType::Sp1, vec![9; 999]),
+    ] {
+        let outcome = SP1.verify(&proof, version);
+        assert!(matches!(outcome, Err(BackendError::InvalidProof { .. })), "{outcome:?}");
+    }
+}
+
+#[test]
+#[ignore = "waits out the time that a limit of instructions allows, two minutes"]
+fn a_program_that_never_ends_is_stopped_even_if_it_reads_no_memory() {
+    let input = input(u32::MAX);
+    let outcome = SP1.execute(&Job { cycle_limit: Some(Instructions(1_000)), ..job(&input) });
+    assert!(matches!(outcome, Err(BackendError::CycleLimit { .. })), "{outcome:?}");
+}

@@ -1,0 +1,61 @@
+//! Real proofs. Minutes each and many GB of memory, so they run on their own: `make test-long`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proofmill_backend_sp1::{Sp1Backend, network_proof};
+use proofmill_backends::{Backend, BackendError, Job, Proof};
+use proofmill_primitives::{ProgramVersion, ProofMode, Weight};
+
+const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
+
+#[test]
+#[ignore = "takes minutes and 14 GB of memory"]
+fn a_core_and_a_compressed_proof_hold_and_altered_ones_do_not() {
+    let sp1 = Sp1Backend::new();
+    let input = sp1.encode_input(&[&100u32.to_le_bytes()]);
+    let job = Job { program: ELF, input: &input, proofs: &[], cycle_limit: None };
+    let plan = sp1.plan(&job, sp1.budget_for(Weight::gb(12))).unwrap();
+    let version = sp1.program_version(ELF).unwrap();
+    let part = sp1.prove_segment(&job, &plan, 0).unwrap();
+
+    let core = sp1.finish(&job, &plan, ProofMode::Core, std::slice::from_ref(&part)).unwrap();
+    check(&sp1, &core, version);
+
+    // A plan of another input does not go with this part.
+    let other = sp1.encode_input(&[&101u32.to_le_bytes()]);
+    let other = Job { input: &other, ..job };
+    let others = sp1.plan(&other, sp1.budget_for(Weight::gb(12))).unwrap();
+    let outcome = sp1.finish(&other, &others, ProofMode::Compressed, std::slice::from_ref(&part));
+    assert!(matches!(outcome, Err(BackendError::MalformedPart { .. })), "{outcome:?}");
+
+    let compressed = sp1.finish(&job, &plan, ProofMode::Compressed, &[part]).unwrap();
+    check(&sp1, &compressed, version);
+    assert!(compressed.body.len() < core.body.len());
+}
+
+fn check(sp1: &Sp1Backend, proof: &Proof, version: ProgramVersion) {
+    let mode = proof.mode;
+    sp1.verify(proof, version).unwrap();
+    sp1.verify(&Proof::decode(&proof.encode()).unwrap(), version).unwrap();
+    assert!(network_proof(proof).unwrap().len() > proof.public_values.len());
+
+    let mut values = proof.clone();
+    values.public_values[0] ^= 1;
+    assert!(matches!(sp1.verify(&values, version), Err(BackendError::InvalidProof { .. })), "{mode}");
+
+    let other = ProgramVersion(!version.0);
+    assert!(matches!(sp1.verify(proof, other), Err(BackendError::WrongProgram { .. })), "{mode}");
+    // Lying about the program in the header does not help: the key in the body tells.
+    let relabelled = Proof { program: other, ..proof.clone() };
+    assert!(matches!(sp1.verify(&relabelled, other), Err(BackendError::WrongProgram { .. })), "{mode}");
+
+    let mode_changed = if mode == ProofMode::Core { ProofMode::Compressed } else { ProofMode::Core };
+    let wrong_mode = Proof { mode: mode_changed, ..proof.clone() };
+    assert!(matches!(sp1.verify(&wrong_mode, version), Err(BackendError::InvalidProof { .. })), "{mode}");
+
+    // Any byte of the proof itself. Every 40,000th, so that it ends.
+    for at in (0..proof.body.len()).step_by(40_000) {
+        let mut altered = proof.clone();
+        altered.body[at] ^= 1;
+        assert!(sp1.verify(&altered, version).is_err(), "{mode}: byte {at} of {}", proof.body.len());
+    }
+}
