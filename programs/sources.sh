@@ -4,7 +4,7 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Crates of the repository's own workspace that are compiled into the guests.
-shared_crates=(primitives stateless program)
+shared_crates=(stateless program)
 
 # The repository's manifest, reduced to what those crates inherit from it: other crates' dependencies do not make
 # the guests out of date.

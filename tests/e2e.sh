@@ -39,11 +39,10 @@ start_worker() { # id max-weight
 }
 # How many times a task of this kind was started by any worker.
 started() { grep -h "started" "$dir"/worker-*.log | grep -c "kind=$1" || true; }
-done_tasks() { grep -h " done " "$dir"/worker-*.log | wc -l; }
 
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
 stdin=$dir/stdin.json
-"$(dirname "$0")/fibonacci-input.sh" 60000 >"$stdin"
+"$(dirname "$0")/fibonacci-input.sh" 20000 >"$stdin"
 
 start_cluster
 start_worker worker-1 7

@@ -27,8 +27,14 @@ pub(crate) struct Global {
     /// Folder for the ledger, artifacts, caches and finished proofs
     #[arg(long, global = true, env = "PROOFMILL_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// What to log, as tracing filters: `info`, `warn,proofmill_worker=debug`
-    #[arg(long, global = true, env = "PROOFMILL_LOG", default_value = "info", value_name = "FILTER")]
+    /// What to log, as tracing filters: `debug`, `warn,proofmill_worker=debug`
+    #[arg(
+        long,
+        global = true,
+        env = "PROOFMILL_LOG",
+        default_value = "warn,proofmill=info",
+        value_name = "FILTER"
+    )]
     pub(crate) log: String,
     /// How to log
     #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]

@@ -65,7 +65,10 @@ pub fn main_with(registry: Registry) -> ExitCode {
 }
 
 fn start_logging(global: &cli::Global) {
-    let filter = EnvFilter::try_new(&global.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(&global.log).unwrap_or_else(|error| {
+        eprintln!("warning: --log `{}` is not a filter ({error}): logging at info", global.log);
+        EnvFilter::new("info")
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
