@@ -26,7 +26,7 @@ fn an_unknown_mode_prover_or_weight_names_what_there_is() {
         (vec!["--mode", "fast"], "compressed"),
         (vec!["--prover", "tdx"], "openvm"),
         (vec!["--max-weight", "0"], "fits no task"),
-        (vec!["--max-weight", "-3"], "whole number"),
+        (vec!["--max-weight=-3"], "whole number"),
         (vec!["--mode", "execute", "--prover", "exec"], "--execute-only"),
     ] {
         let said = fail(proofmill(folder.path()).args(rpc).args(&args));
