@@ -32,5 +32,6 @@ if ! command -v npm >/dev/null; then
 fi
 if [[ ! -x node_modules/.bin/anvil ]] || [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
   echo "installing anvil from npm"
-  npm ci --silent --no-audit --no-fund
+  # Not `npm ci`: it insists on the packages of other platforms, which the lock file leaves out.
+  npm install --no-save --silent --no-audit --no-fund
 fi
