@@ -1,9 +1,10 @@
 //! `exec`: runs a program natively and proves nothing.
 
+use crate::proof::{seal, unseal};
 use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
-use alloy_primitives::{Address, B256, keccak256};
+use alloy_primitives::keccak256;
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
-use proofmill_program::{ProgramError, PublicValues, RangePublicValues, aggregation::Aggregation};
+use proofmill_program::{ProgramError, PublicValues, aggregation};
 use std::{borrow::Cow, error::Error};
 
 /// A native program: from its input and the proofs that it is to verify to its public values, or why it refuses them.
@@ -22,9 +23,24 @@ pub struct NativeProgram {
 const PROGRAMS: [NativeProgram; 2] = [
     // Input: as `proofmill_program::range::encode_input` makes it.
     NativeProgram { name: RANGE, run: |input, proofs| range(input, proofs) },
-    // Input: the key of the range program (32 bytes) and who proves the epoch (20 bytes).
-    NativeProgram { name: AGGREGATION, run: |input, proofs| aggregation(input, proofs) },
+    // Input: as `proofmill_program::aggregation::encode_input` makes it, and a proof of each range.
+    NativeProgram { name: AGGREGATION, run: |input, proofs| aggregate(input, proofs) },
 ];
+/// First bytes of an input that brings proofs along.
+const WITH_PROOFS: &[u8; 8] = b"PMEXECP1";
+
+fn decode_input(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Vec<Proof>), BackendError> {
+    if !bytes.starts_with(WITH_PROOFS) {
+        return Ok((bytes.into(), Vec::new()));
+    }
+    let malformed = |cause| BackendError::MalformedInput { prover: ProverType::Exec, cause };
+    let sealed = unseal(WITH_PROOFS, bytes)
+        .ok_or_else(|| malformed(format!("its checksum does not match its {} bytes", bytes.len())))?;
+    let (input, proofs): (Vec<u8>, Vec<Proof>) =
+        bitcode::deserialize(sealed).map_err(|error| malformed(error.to_string()))?;
+    Ok((input.into(), proofs))
+}
+
 const RANGE: &str = "proofmill-exec:range";
 const AGGREGATION: &str = "proofmill-exec:aggregation";
 
@@ -35,25 +51,23 @@ fn range(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
     proofmill_program::range::run(input).map(|values| values.to_abi()).map_err(with_causes)
 }
 
-fn aggregation(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
-    let (key, prover) = input
-        .split_first_chunk::<32>()
-        .and_then(|(key, prover)| Some((B256::from(key), Address::from(<[u8; 20]>::try_from(prover).ok()?))))
-        .ok_or_else(|| {
-            format!("its input is a key of 32 bytes and a prover of 20, not {} bytes", input.len())
-        })?;
-    let ranges = proofs
-        .iter()
-        .enumerate()
-        .map(|(at, proof)| {
-            if proof.prover != ProverType::Exec || proof.program.0 != key {
-                return Err(format!("proof {at} is of {} by {}, not of {key}", proof.program, proof.prover));
-            }
-            RangePublicValues::from_abi(&proof.public_values).map_err(with_causes)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    let by = Aggregation { range_key: key, prover_id: prover };
-    proofmill_program::aggregation::fold(by, &ranges).map(|values| values.to_abi()).map_err(with_causes)
+fn aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
+    let (by, ranges) = aggregation::decode_input(input).map_err(with_causes)?;
+    if ranges.len() != proofs.len() {
+        return Err(format!("it claims {} ranges and was given {} proofs", ranges.len(), proofs.len()));
+    }
+    for (at, (proof, range)) in proofs.iter().zip(&ranges).enumerate() {
+        if proof.prover != ProverType::Exec || proof.program.0 != by.range_key {
+            return Err(format!(
+                "proof {at} is of {} by {}, not of {}",
+                proof.program, proof.prover, by.range_key
+            ));
+        }
+        if proof.public_values != range.to_abi() {
+            return Err(format!("proof {at} says something else than range {at}"));
+        }
+    }
+    aggregation::fold(by, &ranges).map(|values| values.to_abi()).map_err(with_causes)
 }
 
 /// An error with everything that led to it.
@@ -127,14 +141,23 @@ impl Backend for ExecBackend {
         self.find(program).map(|program| ProgramVersion(keccak256(program.name)))
     }
 
-    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8> {
-        frames.concat()
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        let input = frames.concat();
+        if proofs.is_empty() {
+            return Ok(input);
+        }
+        let sealed = bitcode::serialize(&(input, proofs)).map_err(|error| BackendError::MalformedInput {
+            prover: ProverType::Exec,
+            cause: error.to_string(),
+        })?;
+        Ok(seal(WITH_PROOFS, &sealed))
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
         let program = self.find(job.program)?;
+        let (input, proofs) = decode_input(job.input)?;
         let public_values =
-            (program.run)(job.input, job.proofs).map_err(|cause| BackendError::GuestFailed { cause })?;
+            (program.run)(&input, &proofs).map_err(|cause| BackendError::GuestFailed { cause })?;
         Ok(Execution { public_values, instructions: Instructions(0) })
     }
 
@@ -227,7 +250,8 @@ fn check_mode(mode: ProofMode) -> Result<(), BackendError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use proofmill_program::AggregationPublicValues;
+    use alloy_primitives::B256;
+    use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues};
 
     const NAME: &str = "proofmill-exec:reverse";
 
@@ -242,7 +266,7 @@ mod tests {
     }
 
     fn job<'a>(program: &'a [u8], input: &'a [u8]) -> Job<'a> {
-        Job { program, input, proofs: &[], cycle_limit: None }
+        Job { program, input, cycle_limit: None }
     }
 
     fn finish(backend: &ExecBackend, job: &Job<'_>) -> Proof {
@@ -254,7 +278,7 @@ mod tests {
     #[test]
     fn it_runs_and_claims() {
         let backend = backend();
-        let proof = finish(&backend, &job(NAME.as_bytes(), &backend.encode_input(&[&[1, 2, 3]])));
+        let proof = finish(&backend, &job(NAME.as_bytes(), &backend.encode_input(&[&[1, 2, 3]], &[]).unwrap()));
         assert_eq!(proof.public_values, [3, 2, 1]);
         assert!(!proof.prover.proves());
         assert_eq!(proof.program.0, keccak256(NAME));
@@ -297,40 +321,51 @@ mod tests {
     #[test]
     fn ranges_are_aggregated() {
         let backend = ExecBackend::default();
-        let range = |first: u64, last: u64, parent: u8, hash: u8| Proof {
+        let range = |first: u64, last: u64, parent: u8, hash: u8| RangePublicValues {
+            firstBlock: first,
+            lastBlock: last,
+            parentHash: B256::repeat_byte(parent),
+            lastHash: B256::repeat_byte(hash),
+            preStateRoot: B256::repeat_byte(parent),
+            postStateRoot: B256::repeat_byte(hash),
+            transactions: 2,
+            ..Default::default()
+        };
+        let proof = |range: &RangePublicValues| Proof {
             prover: ProverType::Exec,
             mode: ProofMode::Compressed,
             program: backend.program_version(RANGE.as_bytes()).unwrap(),
-            public_values: RangePublicValues {
-                firstBlock: first,
-                lastBlock: last,
-                parentHash: B256::repeat_byte(parent),
-                lastHash: B256::repeat_byte(hash),
-                preStateRoot: B256::repeat_byte(parent),
-                postStateRoot: B256::repeat_byte(hash),
-                transactions: 2,
-                ..Default::default()
-            }
-            .to_abi(),
+            public_values: range.to_abi(),
             body: Vec::new(),
         };
-        let input = [keccak256(RANGE).as_slice(), &[5; 20]].concat();
-        let aggregate = |input: &[u8], proofs: &[Proof]| {
-            backend.execute(&Job { proofs, ..job(AGGREGATION.as_bytes(), input) })
+        let by = Aggregation { range_key: keccak256(RANGE), prover_id: [5; 20].into() };
+        let aggregate = |ranges: &[RangePublicValues], proofs: &[Proof]| {
+            let input = aggregation::encode_input(by, ranges);
+            let input = backend.encode_input(&[&input], proofs).unwrap();
+            backend.execute(&job(AGGREGATION.as_bytes(), &input))
         };
-        let public_values = aggregate(&input, &[range(1, 4, 1, 2), range(5, 5, 2, 3)]).unwrap().public_values;
+        let (first, second) = (range(1, 4, 1, 2), range(5, 5, 2, 3));
+        let both = [first.clone(), second.clone()];
+        let public_values = aggregate(&both, &[proof(&first), proof(&second)]).unwrap().public_values;
         let values = AggregationPublicValues::from_abi(&public_values).unwrap();
         assert_eq!((values.firstBlock, values.lastBlock, values.transactions, values.ranges), (1, 5, 4, 2));
 
-        let foreign = Proof { program: ProgramVersion(B256::ZERO), ..range(1, 4, 1, 2) };
-        for (input, proofs) in [
-            (&input[..], vec![range(1, 4, 1, 2), range(6, 6, 2, 3)]),
-            (&input, vec![foreign]),
-            (&input, vec![]),
-            (&input[1..], vec![range(1, 4, 1, 2)]),
+        let foreign = Proof { program: ProgramVersion(B256::ZERO), ..proof(&first) };
+        let gap = [first.clone(), range(6, 6, 2, 3)];
+        for (ranges, proofs) in [
+            (&gap[..], vec![proof(&gap[0]), proof(&gap[1])]),
+            (&both[..1], vec![foreign]),
+            (&both[..1], vec![]),
+            (&[], vec![]),
+            (&both, vec![proof(&first)]),
+            (&both, vec![proof(&first), proof(&first)]),
         ] {
-            assert!(matches!(aggregate(input, &proofs), Err(BackendError::GuestFailed { .. })));
+            assert!(matches!(aggregate(ranges, &proofs), Err(BackendError::GuestFailed { .. })));
         }
+        // Cut off on its way.
+        let whole = backend.encode_input(&[&[1; 52]], &[proof(&first)]).unwrap();
+        let cut = backend.execute(&job(AGGREGATION.as_bytes(), &whole[..whole.len() - 1]));
+        assert!(matches!(cut, Err(BackendError::MalformedInput { .. })));
     }
 
     #[test]

@@ -36,15 +36,13 @@ pub use registry::Registry;
 
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 
-/// What is to be run or proven: a program, its input, and the proofs that it verifies inside the zkVM, if any.
+/// What is to be run or proven: a program and its input.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
     /// The program as the client gave it: an ELF, or for `exec` the name of a native program.
     pub program: &'a [u8],
     /// The input in the backend's own encoding ([`Backend::encode_input`]).
     pub input: &'a [u8],
-    /// Proofs that the program verifies (an aggregation program's range proofs), in the order it asks for them.
-    pub proofs: &'a [Proof],
     /// Stop with [`BackendError::CycleLimit`] past so many instructions.
     pub cycle_limit: Option<Instructions>,
 }
@@ -78,8 +76,11 @@ pub trait Backend: Send + Sync {
     /// Derives the program's identity (its verifying key or a commitment to it).
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError>;
 
-    /// Encodes byte strings as the input of a program: each is what one read in the guest returns.
-    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8>;
+    /// Encodes the input of a program: byte strings, each what one read in the guest returns, and the proofs that the
+    /// program verifies (an aggregation program's range proofs), in the order in which it asks for them.
+    ///
+    /// Errors where a proof is not one that a program of this prover type can verify.
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError>;
 
     /// Runs the program without proving: what it commits to and what it costs.
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError>;

@@ -124,17 +124,24 @@ impl Drop for Keeper {
     }
 }
 
-/// `setpriv` replaces itself by the program after it has asked the kernel to kill it with its parent; asking from
-/// here would need `unsafe`.
-fn command(program: &Path, args: Vec<String>) -> Command {
-    let mut command = match in_path("setpriv") {
+/// A command that runs the program in a process that ends when the *thread* that starts it ends, also by `SIGKILL`; where
+/// the system has no `setpriv` (util-linux), in one that goes on.
+///
+/// `setpriv` replaces itself by the program after it has asked the kernel to kill it with its parent; asking from here
+/// would need `unsafe`.
+pub fn ends_with_parent(program: &Path) -> Command {
+    match in_path("setpriv") {
         Some(setpriv) if cfg!(target_os = "linux") => {
             let mut command = Command::new(setpriv);
             command.args(["--pdeathsig", "KILL", "--"]).arg(program);
             command
         }
         _ => Command::new(program),
-    };
+    }
+}
+
+fn command(program: &Path, args: Vec<String>) -> Command {
+    let mut command = ends_with_parent(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     command
 }

@@ -19,6 +19,7 @@ mod locate;
 mod node;
 mod options;
 
+pub use keeper::ends_with_parent;
 pub use error::{LocalnetError, OutputTail};
 pub use locate::{ANVIL_ENV, locate_anvil};
 pub use node::{Anvil, DevAccount};

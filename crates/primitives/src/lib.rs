@@ -16,12 +16,14 @@
 
 extern crate alloc;
 
+mod checkpoint;
 mod ids;
 mod proof;
 mod range;
 mod task;
 mod weight;
 
+pub use checkpoint::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, Slot, SlotClock};
 pub use ids::{ArtifactId, ProgramVersion, ProofId, TaskId, WorkerId};
 pub use proof::{Instructions, ProofMode, ProverType, UnknownName};
 pub use range::{BlockRange, EmptyRange};

@@ -63,6 +63,17 @@ pub(crate) enum Command {
     Status(Status),
     /// Send transactions to a node
     Load(Load),
+    /// Run a whole rollup on this machine: L1, L2, cluster, workers, attestors and prover node
+    Dev(Box<Dev>),
+    /// Run only the chains of a rollup on this machine: L1, L2, contracts, sequencer and proposer
+    Localnet(Localnet),
+    /// Follow a rollup and settle its epochs on L1
+    ProverNode(Box<ProverNode>),
+    /// Verify proofs off chain and sign them, for an L1 that cannot verify them
+    Attestor(Attestor),
+    /// The contracts on L1
+    #[command(subcommand)]
+    Contracts(Contracts),
 }
 
 #[derive(Debug, Args)]
@@ -243,4 +254,169 @@ fn gb(text: &str) -> Result<Weight, String> {
         Ok(gb) => Ok(Weight::gb(gb)),
         Err(error) => Err(format!("not a whole number of GB: {error}")),
     }
+}
+
+/// The rollup and its chains.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Chains {
+    /// JSON-RPC node of L1; several are asked in turn
+    #[arg(long, env = "L1_RPC", value_delimiter = ',', required = true, value_name = "URL")]
+    pub(crate) l1_rpc: Vec<Url>,
+    /// The rollup's contract on L1
+    #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
+    pub(crate) rollup: alloy_primitives::Address,
+    /// Chain id that L1 must have
+    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
+    pub(crate) l1_chain_id: Option<u64>,
+}
+
+/// Slots, epochs and attestors of a rollup that is deployed.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Rules {
+    /// Length of a slot in seconds
+    #[arg(long, env = "PROOFMILL_SLOT_SECONDS", default_value_t = 6, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) slot_seconds: u64,
+    /// Length of an epoch in slots
+    #[arg(long, env = "PROOFMILL_EPOCH_SLOTS", default_value_t = 8, value_name = "SLOTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) epoch_slots: u64,
+    /// For how many epochs after its end an epoch may be proven
+    #[arg(long, env = "PROOFMILL_WINDOW_EPOCHS", default_value_t = 150, value_name = "EPOCHS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) window_epochs: u64,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Localnet {
+    /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
+    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', default_value = "exec", value_name = "TYPE")]
+    pub(crate) prover: Vec<ProverType>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// Seconds between L2 blocks while there are transactions
+    #[arg(long, env = "PROOFMILL_L2_BLOCK_TIME", default_value_t = 1, value_name = "SECONDS")]
+    pub(crate) l2_block_time: u64,
+    /// How many attestors there are
+    #[arg(long, default_value_t = 3, value_name = "NUMBER")]
+    pub(crate) attestors: usize,
+    /// How many attestors must sign a proof
+    #[arg(long, default_value_t = 2, value_name = "NUMBER")]
+    pub(crate) threshold: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Attestor {
+    #[command(flatten)]
+    pub(crate) chains: Chains,
+    /// Where to listen
+    #[arg(long, env = "PROOFMILL_ATTESTOR_LISTEN", default_value = "127.0.0.1:50061", value_name = "HOST:PORT")]
+    pub(crate) listen: String,
+    /// File with the private key that signs; without one, the environment variable PROOFMILL_ATTESTOR_KEY holds the key
+    #[arg(long, env = "PROOFMILL_ATTESTOR_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Contracts {
+    /// Deploy a rollup's contract, and the verifiers that are not there yet
+    Deploy(Box<Deploy>),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Deploy {
+    /// JSON-RPC node of L1
+    #[arg(long, env = "L1_RPC", value_name = "URL")]
+    pub(crate) l1_rpc: Url,
+    /// Chain id that L1 must have
+    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
+    pub(crate) l1_chain_id: Option<u64>,
+    /// JSON-RPC node of the rollup (L2)
+    #[arg(long, env = "L2_RPC", value_name = "URL")]
+    pub(crate) l2_rpc: Url,
+    /// Genesis file with the forks of L2, if it is not a well-known chain
+    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// The L2 block that the first checkpoint follows on [default: the latest finalized one]
+    #[arg(long, value_name = "BLOCK")]
+    pub(crate) genesis_block: Option<u64>,
+    /// Who may propose checkpoints
+    #[arg(long, env = "PROOFMILL_PROPOSER", value_name = "ADDRESS")]
+    pub(crate) proposer: alloy_primitives::Address,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
+    /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
+    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', default_value = "openvm", value_name = "TYPE")]
+    pub(crate) prover: Vec<ProverType>,
+    /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
+    #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
+    pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
+    /// For types without a --verifier: the attestors
+    #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
+    pub(crate) attestor: Vec<alloy_primitives::Address>,
+    /// How many of the attestors must sign a proof
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    pub(crate) threshold: u64,
+    /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
+    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+fn verifier(text: &str) -> Result<(ProverType, alloy_primitives::Address), String> {
+    let (prover, address) = text.split_once('=').ok_or("write it as TYPE=ADDRESS")?;
+    let prover = prover.parse().map_err(|error| format!("{error}"))?;
+    let address = address.parse().map_err(|error| format!("`{address}` is not an address: {error}"))?;
+    Ok((prover, address))
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProverNode {
+    #[command(flatten)]
+    pub(crate) chains: Chains,
+    /// JSON-RPC node of the rollup (L2); several are asked in turn
+    #[arg(long, env = "L2_RPC", value_delimiter = ',', required = true, value_name = "URL")]
+    pub(crate) l2_rpc: Vec<Url>,
+    /// Genesis file with the forks of L2, if it is not a well-known chain
+    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Cluster that makes the proofs
+    #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub(crate) cluster: String,
+    /// Artifact folder that is shared with the cluster [default: `artifacts` in the data folder]
+    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
+    pub(crate) artifacts: Option<PathBuf>,
+    /// Attestors that verify the proofs for L1
+    #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
+    pub(crate) attestor: Vec<String>,
+    /// Whom the epoch proofs name as their prover [default: the account that pays on L1]
+    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
+    pub(crate) prover_id: Option<alloy_primitives::Address>,
+    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
+    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Where to answer `proofmill status --node`
+    #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
+    pub(crate) listen: String,
+    /// The most epochs that are proven at the same time
+    #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = 10, value_name = "NUMBER")]
+    pub(crate) max_pending_jobs: usize,
+    /// Give up on one proof after so many seconds
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    pub(crate) localnet: Localnet,
+    /// What the tasks of each worker process may weigh together, in GB: one worker for each number [default: one worker
+    /// that takes the machine's memory]
+    #[arg(long, env = "PROOFMILL_WORKERS", value_delimiter = ',', value_name = "GB", value_parser = gb)]
+    pub(crate) workers: Vec<Weight>,
+    /// Memory that controllers cut segments for, in GB
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    pub(crate) segment_memory: Weight,
+    /// End once so many epochs are settled
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) until_settled: Option<u64>,
+    /// On the end, also write the figures of the run as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }

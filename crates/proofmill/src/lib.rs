@@ -12,17 +12,15 @@
 //! ```
 
 mod cli;
-mod client;
 mod commands;
+mod dev;
+mod keys;
 mod local;
-mod programs;
 mod progress;
-mod proof_file;
 mod report;
 mod settings;
 mod stop;
-
-pub use proof_file::{CheckpointProof, ProofFileError};
+mod wiring;
 
 use proofmill_backends::Registry;
 use std::{io::IsTerminal, process::ExitCode};

@@ -1,5 +1,6 @@
 //! The gRPC messages and services that clients, coordinator and workers speak. [`cluster`] and [`worker`] are the SP1
-//! cluster's, number by number, so that its clients and workers run unchanged; [`operator`] is Proofmill's own.
+//! cluster's, number by number, so that its clients and workers run unchanged; [`operator`], [`attestor`] and [`node`] are
+//! Proofmill's own.
 //!
 //! What Proofmill must say beyond those formats travels in request headers ([`header`]), which peers that do not know
 //! them leave out.
@@ -25,6 +26,18 @@ pub mod cluster {
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
 pub mod worker {
     tonic::include_proto!("worker");
+}
+
+/// What attestors are asked.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod attestor {
+    tonic::include_proto!("proofmill.attestor.v1");
+}
+
+/// What a prover node is asked.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod node {
+    tonic::include_proto!("proofmill.node.v1");
 }
 
 /// Status and progress, for the command line and the dashboard.

@@ -140,7 +140,7 @@ async fn make_plan(
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
     let plan = task::blocking(move || {
-        backend.plan(&Job { program: &program, input: &input, proofs: &[], cycle_limit }, budget)
+        backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget)
     })
     .await?;
     store_plan(bench, plan_id, &plan).await?;
@@ -163,7 +163,7 @@ async fn execute_only(
 ) -> Result<(), TaskFailure> {
     let execution = task::blocking(move || {
         let Request { program, input, cycle_limit, .. } = &request;
-        backend.execute(&Job { program, input, proofs: &[], cycle_limit: *cycle_limit })
+        backend.execute(&Job { program, input, cycle_limit: *cycle_limit })
     })
     .await?;
     let report = ReportPlanRequest {

@@ -213,7 +213,7 @@ async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>,
             let Some((input, plan)) = whole().await? else { return Ok(None) };
             blocking(move || {
                 let cycle_limit = cycle_limit.map(Instructions);
-                let job = Job { program: &program, input: &input, proofs: &[], cycle_limit };
+                let job = Job { program: &program, input: &input, cycle_limit };
                 backend.prove_segment(&job, &plan, index)
             })
             .await?
@@ -226,7 +226,7 @@ async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>,
             let Some((input, plan)) = whole().await? else { return Ok(None) };
             let Some(parts) = all_made(bench, task.inputs.iter().skip(3)).await? else { return Ok(None) };
             blocking(move || {
-                let job = Job { program: &program, input: &input, proofs: &[], cycle_limit: None };
+                let job = Job { program: &program, input: &input, cycle_limit: None };
                 backend.finish(&job, &plan, mode, &parts).map(|proof| proof.encode())
             })
             .await?

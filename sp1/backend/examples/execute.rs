@@ -19,9 +19,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let program = fs::read(elf)?;
     let sp1 = Sp1Backend::new();
     let begun = Instant::now();
-    let run = |input: &[u8]| sp1.execute(&Job { program: &program, input, proofs: &[], cycle_limit: None });
+    let run = |input: &[u8]| sp1.execute(&Job { program: &program, input, cycle_limit: None });
     let execution = match run(&stdin) {
-        Err(BackendError::MalformedInput { .. }) => run(&sp1.encode_input(&[&stdin]))?,
+        Err(BackendError::MalformedInput { .. }) => run(&sp1.encode_input(&[&stdin], &[])?)?,
         other => other?,
     };
     println!("cycles        {}", execution.instructions);

@@ -22,15 +22,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let budget = sp1.budget_for(Weight::gb(12));
     let begun = Instant::now();
     let planned =
-        |input: &[u8]| sp1.plan(&Job { program: &program, input, proofs: &[], cycle_limit: None }, budget);
+        |input: &[u8]| sp1.plan(&Job { program: &program, input, cycle_limit: None }, budget);
     let plan = match planned(&input) {
         Err(BackendError::MalformedInput { .. }) => {
-            input = sp1.encode_input(&[&input]);
+            input = sp1.encode_input(&[&input], &[])?;
             planned(&input)?
         }
         other => other?,
     };
-    let job = Job { program: &program, input: &input, proofs: &[], cycle_limit: None };
+    let job = Job { program: &program, input: &input, cycle_limit: None };
     println!("cycles     {}", plan.execution.instructions);
     report("plan", begun);
     let begun = Instant::now();

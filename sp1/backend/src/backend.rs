@@ -220,8 +220,8 @@ impl Backend for Sp1Backend {
         version_of(&key).map_err(|cause| prover("deriving the program's key", cause))
     }
 
-    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8> {
-        stdin::encode(frames)
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        stdin::encode(frames, proofs)
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {

@@ -11,25 +11,23 @@ use sp1_core_machine::io::SP1Stdin;
 use sp1_verifier::SP1Proof;
 
 /// Each of `frames` is what one read in the guest returns.
-pub(crate) fn encode(frames: &[&[u8]]) -> Vec<u8> {
-    let stdin =
+pub(crate) fn encode(frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+    let mut stdin =
         SP1Stdin { buffer: frames.iter().map(|frame| frame.to_vec()).collect(), ..SP1Stdin::default() };
-    // Writing byte strings into memory cannot fail.
-    bincode::serialize(&stdin).unwrap_or_default()
-}
-
-/// The input of a job, with the proofs that its program is to verify.
-pub(crate) fn decode(job: &Job<'_>) -> Result<SP1Stdin, BackendError> {
-    let mut stdin: SP1Stdin = read(job.input).map_err(|cause| {
-        malformed_input(format!("it is not an `SP1Stdin` encoded with bincode: {cause}; see `encode_input`"))
-    })?;
-    for (index, proof) in job.proofs.iter().enumerate() {
+    for (index, proof) in proofs.iter().enumerate() {
         let (proof, vk) = deferred(proof).map_err(|cause| {
             malformed_input(format!("proof {index}, which the program is to verify, {cause}"))
         })?;
         stdin.write_proof(proof, vk.vk);
     }
-    Ok(stdin)
+    bincode::serialize(&stdin).map_err(|error| malformed_input(error.to_string()))
+}
+
+/// The input of a job.
+pub(crate) fn decode(job: &Job<'_>) -> Result<SP1Stdin, BackendError> {
+    read(job.input).map_err(|cause| {
+        malformed_input(format!("it is not an `SP1Stdin` encoded with bincode: {cause}; see `encode_input`"))
+    })
 }
 
 type Compressed =

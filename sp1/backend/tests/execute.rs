@@ -12,11 +12,11 @@ const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 static SP1: LazyLock<Sp1Backend> = LazyLock::new(Sp1Backend::new);
 
 fn input(number: u32) -> Vec<u8> {
-    SP1.encode_input(&[&number.to_le_bytes()])
+    SP1.encode_input(&[&number.to_le_bytes()], &[]).unwrap()
 }
 
 fn job(input: &[u8]) -> Job<'_> {
-    Job { program: ELF, input, proofs: &[], cycle_limit: None }
+    Job { program: ELF, input, cycle_limit: None }
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_program_past_its_limit_is_stopped() {
 
 #[test]
 fn a_program_that_panics_says_why() {
-    let input = SP1.encode_input(&[b"seven b"]);
+    let input = SP1.encode_input(&[b"seven b"], &[]).unwrap();
     match SP1.execute(&job(&input)) {
         Err(BackendError::GuestFailed { cause }) => assert!(cause.contains("got 7"), "{cause}"),
         other => panic!("{other:?}"),
@@ -63,7 +63,7 @@ fn a_program_that_panics_says_why() {
 
 #[test]
 fn a_program_that_reads_more_than_it_was_given_is_its_own_failure() {
-    let outcome = SP1.execute(&job(&SP1.encode_input(&[])));
+    let outcome = SP1.execute(&job(&SP1.encode_input(&[], &[]).unwrap()));
     assert!(matches!(outcome, Err(BackendError::GuestFailed { .. })), "{outcome:?}");
 }
 
@@ -121,7 +121,7 @@ fn a_proof_to_verify_inside_must_be_a_compressed_one() {
         public_values: vec![],
         body: vec![1, 2, 3],
     };
-    let outcome = SP1.execute(&Job { proofs: &[proof], ..job(&input(5)) });
+    let outcome = SP1.encode_input(&[&5u32.to_le_bytes()], &[proof]);
     assert!(matches!(outcome, Err(BackendError::MalformedInput { cause, .. }) if cause.contains("proof 0")));
 }
 

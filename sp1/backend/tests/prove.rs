@@ -11,8 +11,8 @@ const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 #[ignore = "takes minutes and 14 GB of memory"]
 fn a_core_and_a_compressed_proof_hold_and_altered_ones_do_not() {
     let sp1 = Sp1Backend::new();
-    let input = sp1.encode_input(&[&100u32.to_le_bytes()]);
-    let job = Job { program: ELF, input: &input, proofs: &[], cycle_limit: None };
+    let input = sp1.encode_input(&[&100u32.to_le_bytes()], &[]).unwrap();
+    let job = Job { program: ELF, input: &input, cycle_limit: None };
     let plan = sp1.plan(&job, sp1.budget_for(Weight::gb(12))).unwrap();
     let version = sp1.program_version(ELF).unwrap();
     let part = sp1.prove_segment(&job, &plan, 0).unwrap();
@@ -21,7 +21,7 @@ fn a_core_and_a_compressed_proof_hold_and_altered_ones_do_not() {
     check(&sp1, &core, version);
 
     // A plan of another input does not go with this part.
-    let other = sp1.encode_input(&[&101u32.to_le_bytes()]);
+    let other = sp1.encode_input(&[&101u32.to_le_bytes()], &[]).unwrap();
     let other = Job { input: &other, ..job };
     let others = sp1.plan(&other, sp1.budget_for(Weight::gb(12))).unwrap();
     let outcome = sp1.finish(&other, &others, ProofMode::Compressed, std::slice::from_ref(&part));

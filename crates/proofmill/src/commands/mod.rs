@@ -1,7 +1,10 @@
 //! One module for each command.
 
+mod attestor;
 mod cluster;
+mod contracts;
 mod load;
+pub(crate) mod localnet;
 mod prove;
 mod status;
 mod verify;
@@ -20,5 +23,9 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Verify(args) => verify::run(&args, &registry),
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,
+        Command::Localnet(args) => localnet::run(&global, args, registry).await,
+        Command::Attestor(args) => attestor::run(args, registry).await,
+        Command::Contracts(args) => contracts::run(args, registry).await,
+        Command::ProverNode(_) | Command::Dev(_) => Err(eyre::eyre!("wip")),
     }
 }

@@ -2,21 +2,19 @@
 
 use crate::{
     cli,
-    client::{ClusterClient, ProofAsked},
     local::Local,
-    programs,
     progress::{Progress, duration},
-    proof_file::CheckpointProof,
     report::{Report, thousands},
     stop,
 };
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
+use proofmill_artifacts::{ArtifactStore, FsArtifacts};
 use proofmill_backends::{Backend, Proof, Registry};
+use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, programs};
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, ProofMode};
 use proofmill_program::{RangePublicValues, range};
-use proofmill_wire::operator::{ProofPhase, ProofProgress};
+use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, Node, NodeOptions};
 use std::{
     fs,
@@ -78,8 +76,14 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
             (address, artifacts)
         }
     };
-    let client = ClusterClient::connect(&address).await?;
-    let proving = prove(&args, backend, &client, &*artifacts, &work);
+    let prover = ClusterProver {
+        client: ClusterClient::connect(&address).await?,
+        artifacts,
+        backend,
+        timeout: Duration::from_secs(args.timeout),
+        cycle_limit: args.cycle_limit,
+    };
+    let proving = prove(&args, &prover, &work);
     let outcome = match &mut local {
         Some(local) => tokio::select! {
             outcome = proving => outcome,
@@ -144,8 +148,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         global.data_dir.join(statement.chainId.to_string()).join("proofs").join(format!("{range}.bin"))
     });
     Ok(Work {
-        program: programs::range_program(args.prover).to_vec(),
-        stdin: backend.encode_input(&[&input]),
+        program: programs::range(args.prover).to_vec(),
+        stdin: backend.encode_input(&[&input], &[])?,
         statement: Some(statement),
         output,
         witness,
@@ -166,44 +170,23 @@ async fn block_range(node: &Node, args: &cli::Prove) -> Result<BlockRange> {
     }
 }
 
-async fn prove(
-    args: &cli::Prove,
-    backend: Arc<dyn Backend>,
-    client: &ClusterClient,
-    artifacts: &dyn ArtifactStore,
-    work: &Work,
-) -> Result<()> {
-    let program = artifacts.put_content(ArtifactKind::Program, work.program.clone().into()).await?;
-    let stdin = artifacts.put_content(ArtifactKind::Stdin, work.stdin.clone().into()).await?;
+async fn prove(args: &cli::Prove, prover: &ClusterProver, work: &Work) -> Result<()> {
     let mode = if args.execute_only { ProofMode::Execute } else { args.mode };
-    let timeout = Duration::from_secs(args.timeout);
-    let asked =
-        ProofAsked { prover: args.prover, program, stdin, mode, cycle_limit: args.cycle_limit, timeout };
-    let id = client.ask(&asked).await?;
-    eprintln!("proof {id}: {} by {}", mode, args.prover);
+    eprintln!("asking for a proof: {mode} by {}", args.prover);
     let mut progress = Progress::new();
-    let followed =
-        tokio::time::timeout(timeout + Duration::from_secs(5), client.follow(&id, |now| progress.show(now)))
-            .await;
-    progress.finish();
-    let Ok(followed) = followed else {
-        client.cancel(&id).await?;
-        bail!("gave up after {} s (PROVING_TIMEOUT); what is finished is kept", args.timeout);
-    };
-    let ended = followed?;
-    match ended.phase() {
-        ProofPhase::Completed => {}
-        ProofPhase::Cancelled => bail!("the proof {id} was cancelled"),
-        _ => bail!("the proof {id} failed: {}", ended.cause),
-    }
+    let show = |now: &ProofProgress| progress.show(now);
     if args.execute_only {
-        return executed(&ended, work);
+        let executed = prover.execute(&work.program, work.stdin.clone(), show).await;
+        progress.finish();
+        return say_executed(&executed?, work);
     }
-    finish(args, backend, artifacts, work, &ended).await
+    let made = prover.prove(&work.program, work.stdin.clone(), mode, show).await;
+    progress.finish();
+    finish(args, work, &made?)
 }
 
 /// What the validation step found.
-fn executed(ended: &ProofProgress, work: &Work) -> Result<()> {
+fn say_executed(ended: &ProofProgress, work: &Work) -> Result<()> {
     if let Some(statement) = &work.statement {
         if !ended.public_values.is_empty() && !programs::says(&ended.public_values, statement) {
             bail!(
@@ -217,23 +200,9 @@ fn executed(ended: &ProofProgress, work: &Work) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the proof, checks it as any stranger would, saves it and shows the figures.
-async fn finish(
-    args: &cli::Prove,
-    backend: Arc<dyn Backend>,
-    artifacts: &dyn ArtifactStore,
-    work: &Work,
-    ended: &ProofProgress,
-) -> Result<()> {
-    let bytes = artifacts.get(&ended.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
-    let proof = Proof::decode(&bytes)?;
-    let (program, checked) = (work.program.clone(), proof.clone());
-    let verify = tokio::task::spawn_blocking(move || {
-        let expected = backend.program_version(&program)?;
-        let start = Instant::now();
-        backend.verify(&checked, expected).map(|()| start.elapsed())
-    })
-    .await??;
+/// Saves the proof, which was verified, and shows the figures.
+fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
+    let Made { proof, progress, verified_in } = made;
     let file = match &work.statement {
         Some(statement) => {
             if !programs::says(&proof.public_values, statement) {
@@ -247,7 +216,7 @@ async fn finish(
         None => proof.encode(),
     };
     save(&work.output, &file)?;
-    let report = Report::new(&proof, file.len(), ended, work.statement.as_ref(), work.witness, verify);
+    let report = Report::new(proof, file.len(), progress, work.statement.as_ref(), work.witness, *verified_in);
     println!("{}", report.table());
     println!("saved {}", work.output.display());
     if let Some(path) = &args.report {

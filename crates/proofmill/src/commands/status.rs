@@ -1,8 +1,9 @@
 //! `proofmill status`.
 
-use crate::{cli, client::ClusterClient, progress::duration, report::thousands};
+use crate::{cli, progress::duration, report::thousands};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::Result;
+use proofmill_client::ClusterClient;
 use proofmill_wire::operator::{ProofPhase, ProofProgress, StatusResponse};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

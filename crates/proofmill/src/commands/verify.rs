@@ -1,8 +1,9 @@
 //! `proofmill verify`.
 
-use crate::{cli, programs, proof_file::CheckpointProof, report::thousands};
+use crate::{cli, report::thousands};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
+use proofmill_client::{CheckpointProof, programs};
 use proofmill_program::RangePublicValues;
 use std::{fs, time::Instant};
 

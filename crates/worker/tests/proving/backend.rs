@@ -92,8 +92,8 @@ impl Backend for Slow {
         Ok(ProgramVersion(B256::left_padding_from(program)))
     }
 
-    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8> {
-        frames.concat()
+    fn encode_input(&self, frames: &[&[u8]], _proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        Ok(frames.concat())
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {

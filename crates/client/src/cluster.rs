@@ -1,6 +1,6 @@
 //! A client of the cluster: asks for a proof, follows it, fetches it.
 
-use eyre::{Context, Result, bail, eyre};
+use crate::ClientError;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
     cluster::{
@@ -24,18 +24,24 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
-pub(crate) struct ProofAsked {
-    pub(crate) prover: ProverType,
-    pub(crate) program: ArtifactId,
-    pub(crate) stdin: ArtifactId,
-    pub(crate) mode: ProofMode,
-    pub(crate) cycle_limit: Option<u64>,
-    pub(crate) timeout: Duration,
+pub struct ProofAsked {
+    /// What makes the proof.
+    pub prover: ProverType,
+    /// The program.
+    pub program: ArtifactId,
+    /// Its input, in the backend's encoding.
+    pub stdin: ArtifactId,
+    /// How far the proof is carried.
+    pub mode: ProofMode,
+    /// The most instructions that the program may take.
+    pub cycle_limit: Option<u64>,
+    /// When the cluster gives up.
+    pub timeout: Duration,
 }
 
 /// A connection to a cluster.
 #[derive(Clone, Debug)]
-pub(crate) struct ClusterClient {
+pub struct ClusterClient {
     address: String,
     api: ClusterServiceClient<Channel>,
     operator: OperatorServiceClient<Channel>,
@@ -43,17 +49,15 @@ pub(crate) struct ClusterClient {
 
 impl ClusterClient {
     /// Connects, or says at once that nobody is there.
-    pub(crate) async fn connect(address: &str) -> Result<Self> {
+    pub async fn connect(address: &str) -> Result<Self, ClientError> {
         let channel = Endpoint::from_shared(address.to_owned())
-            .wrap_err_with(|| format!("`{address}` is not a cluster's address: use http://host:port"))?
+            .map_err(|source| ClientError::NotAnAddress { address: address.to_owned(), source })?
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(10))
             .connect()
             .await
-            .map_err(|error| eyre!(error).wrap_err(format!(
-                "no cluster answers at {address}: start one with `proofmill cluster`, or check --cluster (CLI_CLUSTER_RPC)"
-            )))?;
+            .map_err(|source| ClientError::NobodyThere { address: address.to_owned(), source })?;
         Ok(Self {
             address: address.to_owned(),
             api: ClusterServiceClient::new(channel.clone()),
@@ -61,14 +65,18 @@ impl ClusterClient {
         })
     }
 
-    pub(crate) async fn status(&self) -> Result<StatusResponse> {
+    /// Workers, proofs and what keeps them waiting.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn status(&self) -> Result<StatusResponse, ClientError> {
         let reply = self.operator.clone().get_status(()).await;
-        Ok(reply.map_err(|status| eyre!("{}: {}", self.address, status.message()))?.into_inner())
+        Ok(reply.map_err(|status| self.said(status))?.into_inner())
     }
 
     /// Asks for a proof and gives its id. What was asked for before and is live or made is not made again: the id
     /// follows from what is asked.
-    pub(crate) async fn ask(&self, asked: &ProofAsked) -> Result<String> {
+    pub async fn ask(&self, asked: &ProofAsked) -> Result<String, ClientError> {
         let key = blake3::hash(
             format!(
                 "{} {} {} {} {:?}",
@@ -96,7 +104,7 @@ impl ClusterClient {
                 program_artifact_id: asked.program.to_string(),
                 stdin_artifact_id: asked.stdin.to_string(),
                 options_artifact_id: Some(asked.mode.wire().to_string()),
-                proof_artifact_id: Some(output),
+                proof_artifact_id: Some(output.clone()),
                 requester: Vec::new(),
                 deadline: deadline.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
                 cycle_limit: asked.cycle_limit.unwrap_or(0),
@@ -106,27 +114,28 @@ impl ClusterClient {
             });
             header::set_prover(&mut request, asked.prover);
             let created = self.api.clone().proof_request_create(request).await;
-            created.map_err(|status| eyre!("the cluster refused the request: {}", status.message()))?;
+            created.map_err(|status| ClientError::Refused(Box::new(status)))?;
             return Ok(id);
         }
-        bail!("every id for this request is taken by a try that failed")
+        // Four billion tries failed before.
+        Err(ClientError::Unknown { id: output })
     }
 
-    async fn phase(&self, id: &str) -> Result<Option<ProofRequestStatus>> {
+    async fn phase(&self, id: &str) -> Result<Option<ProofRequestStatus>, ClientError> {
         let request = ProofRequestGetRequest { proof_id: id.to_owned() };
         match self.api.clone().proof_request_get(request).await {
             Ok(reply) => Ok(reply.into_inner().proof_request.map(|proof| proof.proof_status())),
             Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(eyre!("{}: {}", self.address, status.message())),
+            Err(status) => Err(self.said(status)),
         }
     }
 
     /// Calls `show` at every change until the proof has ended, and gives how. A cluster that goes away is waited for.
-    pub(crate) async fn follow(
+    pub async fn follow(
         &self,
         id: &str,
         mut show: impl FnMut(&ProofProgress),
-    ) -> Result<ProofProgress> {
+    ) -> Result<ProofProgress, ClientError> {
         let mut last_heard = std::time::Instant::now();
         loop {
             let request = WatchProofRequest { proof_id: id.to_owned() };
@@ -144,12 +153,11 @@ impl ClusterClient {
                 // It was restarted after the proof had ended: the ledger remembers how.
                 Err(status) if status.code() == Code::NotFound => return self.ended(id).await,
                 Err(status) if last_heard.elapsed() > PATIENCE => {
-                    bail!(
-                        "the cluster at {} has been away for {} s ({}); its work is kept: run the same command again",
-                        self.address,
-                        PATIENCE.as_secs(),
-                        status.message()
-                    );
+                    return Err(ClientError::Away {
+                        address: self.address.clone(),
+                        away: PATIENCE,
+                        cause: status.message().to_owned(),
+                    });
                 }
                 Err(_) => {}
             }
@@ -158,14 +166,11 @@ impl ClusterClient {
     }
 
     /// How a proof ended that the cluster no longer keeps in memory.
-    async fn ended(&self, id: &str) -> Result<ProofProgress> {
+    async fn ended(&self, id: &str) -> Result<ProofProgress, ClientError> {
         let request = ProofRequestGetRequest { proof_id: id.to_owned() };
         let reply = self.api.clone().proof_request_get(request).await;
-        let record = reply
-            .map_err(|status| eyre!("{}: {}", self.address, status.message()))?
-            .into_inner()
-            .proof_request;
-        let record = record.ok_or_else(|| eyre!("the cluster does not know the proof {id}"))?;
+        let record = reply.map_err(|status| self.said(status))?.into_inner().proof_request;
+        let record = record.ok_or_else(|| ClientError::Unknown { id: id.to_owned() })?;
         let phase = match record.proof_status() {
             ProofRequestStatus::Completed => ProofPhase::Completed,
             ProofRequestStatus::Cancelled => ProofPhase::Cancelled,
@@ -184,10 +189,14 @@ impl ClusterClient {
     }
 
     /// Withdraws a request.
-    pub(crate) async fn cancel(&self, id: &str) -> Result<()> {
+    pub async fn cancel(&self, id: &str) -> Result<(), ClientError> {
         let request = ProofRequestCancelRequest { proof_id: id.to_owned() };
         let reply = self.api.clone().proof_request_cancel(request).await;
-        reply.map_err(|status| eyre!("the cluster did not cancel {id}: {}", status.message()))?;
+        reply.map_err(|status| self.said(status))?;
         Ok(())
+    }
+
+    fn said(&self, status: tonic::Status) -> ClientError {
+        ClientError::Cluster { address: self.address.clone(), status: Box::new(status) }
     }
 }

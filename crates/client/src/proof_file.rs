@@ -1,30 +1,52 @@
-//! The file of a proven checkpoint: what was proven, and the proof of it.
+//! The file of a proof of Proofmill's own programs: what was proven, and the proof of it.
 
 use crate::programs;
 use alloy_primitives::B256;
 use proofmill_backends::{Proof, ProofDecodeError};
-use proofmill_program::{PublicValues, RangePublicValues};
+use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
 
-/// First bytes of the file.
-const MAGIC: &[u8; 8] = b"PMCHKPT1";
 /// Bytes of the statement's length, which follows the magic.
 const LENGTH: usize = 4;
 
-/// What was proven of a range of blocks, and the proof.
+/// What one of Proofmill's programs proves.
+pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
+    /// First bytes of the file of such a proof.
+    const MAGIC: &'static [u8; 8];
+}
+
+impl Statement for RangePublicValues {
+    const MAGIC: &'static [u8; 8] = b"PMCHKPT1";
+}
+
+impl Statement for AggregationPublicValues {
+    const MAGIC: &'static [u8; 8] = b"PMEPOCH1";
+}
+
+/// The proof of a checkpoint.
+pub type CheckpointProof = StatedProof<RangePublicValues>;
+/// The proof of an epoch.
+pub type EpochProof = StatedProof<AggregationPublicValues>;
+
+/// What was proven, and the proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CheckpointProof {
-    /// The range program's public values.
-    pub statement: RangePublicValues,
+pub struct StatedProof<S> {
+    /// The program's public values.
+    pub statement: S,
     /// The proof whose public values are the statement, or its hash.
     pub proof: Proof,
 }
 
-/// Why bytes are not the proof of a checkpoint.
+/// Why bytes are not such a proof.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofFileError {
     /// The bytes begin otherwise.
-    #[error("this is not the proof of a checkpoint: it does not begin with `PMCHKPT1`")]
-    NotAProof,
+    #[error("this is not a file of {expected}: it does not begin with `{}`", String::from_utf8_lossy(*magic))]
+    NotAProof {
+        /// What it should state.
+        expected: &'static str,
+        /// How it should begin.
+        magic: &'static [u8; 8],
+    },
     /// It ends too early, or its statement is none.
     #[error("the file of {bytes} bytes is damaged: its statement cannot be read; fetch it again")]
     Damaged {
@@ -36,7 +58,7 @@ pub enum ProofFileError {
     Proof(#[from] ProofDecodeError),
     /// The statement is not what the proof is of.
     #[error(
-        "the file says {statement} about its blocks, but its proof is of {proof}: the statement was altered, or belongs to another proof"
+        "the file says {statement}, but its proof is of {proof}: the statement was altered, or belongs to another proof"
     )]
     OtherStatement {
         /// The hash of the statement.
@@ -46,18 +68,18 @@ pub enum ProofFileError {
     },
 }
 
-impl CheckpointProof {
+impl<S: Statement> StatedProof<S> {
     /// The file: magic, length of the statement, the statement in Solidity's ABI, the proof's own file.
     pub fn encode(&self) -> Vec<u8> {
         let statement = self.statement.to_abi();
-        // 384 bytes.
+        // Some hundred bytes.
         let length = (statement.len() as u32).to_le_bytes();
-        [MAGIC.as_slice(), &length, &statement, &self.proof.encode()].concat()
+        [S::MAGIC.as_slice(), &length, &statement, &self.proof.encode()].concat()
     }
 
     /// Whether a file is one of these, by its first bytes.
     pub fn is(bytes: &[u8]) -> bool {
-        bytes.starts_with(MAGIC)
+        bytes.starts_with(S::MAGIC)
     }
 
     /// Reads a file, and checks that its statement is what its proof is of; not that the proof holds.
@@ -66,11 +88,13 @@ impl CheckpointProof {
     /// See [`ProofFileError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ProofFileError> {
         let damaged = || ProofFileError::Damaged { bytes: bytes.len() };
-        let rest = bytes.strip_prefix(MAGIC).ok_or(ProofFileError::NotAProof)?;
+        let rest = bytes
+            .strip_prefix(S::MAGIC)
+            .ok_or(ProofFileError::NotAProof { expected: S::NAME, magic: S::MAGIC })?;
         let (length, rest) = rest.split_first_chunk::<LENGTH>().ok_or_else(damaged)?;
         let (statement, proof) =
             rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-        let statement = RangePublicValues::from_abi(statement).map_err(|_| damaged())?;
+        let statement = S::from_abi(statement).map_err(|_| damaged())?;
         let proof = Proof::decode(proof)?;
         if !programs::says(&proof.public_values, &statement) {
             return Err(ProofFileError::OtherStatement {
@@ -98,6 +122,11 @@ mod tests {
             body: vec![1, 2, 3],
         };
         CheckpointProof { statement, proof }
+    }
+
+    #[test]
+    fn the_proof_of_an_epoch_is_not_the_proof_of_a_checkpoint() {
+        assert!(matches!(EpochProof::decode(&file().encode()), Err(ProofFileError::NotAProof { .. })));
     }
 
     #[test]

@@ -1,0 +1,96 @@
+//! What can go wrong between a proof and its signatures.
+
+use alloy_primitives::Address;
+use proofmill_backends::BackendError;
+use proofmill_chain::ChainError;
+use proofmill_client::ProofFileError;
+use proofmill_primitives::{ProgramVersion, ProverType};
+
+/// Why there is no attestation.
+#[derive(Debug, thiserror::Error)]
+pub enum AttestError {
+    /// The bytes are not the file of a proof.
+    #[error("not the proof of a checkpoint or of an epoch: {0}")]
+    NotAProof(#[from] ProofFileError),
+    /// The type proves nothing.
+    #[error("the proof was made by `{prover}`, which proves nothing: no attestor signs it")]
+    ProvesNothing {
+        /// The prover type.
+        prover: ProverType,
+    },
+    /// The proof is for another rollup.
+    #[error("the proof is for the rollup {got}, this attestor attests for {expected}")]
+    OtherRollup {
+        /// The attestor's.
+        expected: Address,
+        /// The proof's.
+        got: Address,
+    },
+    /// The rollup does not ask for proofs of this type.
+    #[error("the rollup does not ask for proofs of type {prover}")]
+    NotAsked {
+        /// The prover type.
+        prover: ProverType,
+    },
+    /// The rollup's programs are those of another release.
+    #[error("the rollup wants proofs of the program {wanted}, this release has {ours}: run the release that deployed the rollup")]
+    OtherRelease {
+        /// What the contract says.
+        wanted: ProgramVersion,
+        /// What this binary has.
+        ours: ProgramVersion,
+    },
+    /// Its range proofs are of another program.
+    #[error("the epoch proof joins proofs of the program {got}, not of the range program {expected}")]
+    OtherRangeProgram {
+        /// The range program of this attestor's version.
+        expected: ProgramVersion,
+        /// What the proof says.
+        got: ProgramVersion,
+    },
+    /// The proof does not hold, or its prover type is not compiled in.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// Signing failed.
+    #[error(transparent)]
+    Signing(#[from] ChainError),
+    /// The check of the proof broke off.
+    #[error("the check of the proof broke off; please report it")]
+    BrokeOff,
+    /// Fewer signatures than the contract wants.
+    #[error("{got} of {attestors} attestors signed, the contract wants {threshold}: {causes}")]
+    TooFew {
+        /// How many signatures are wanted.
+        threshold: usize,
+        /// How many there are.
+        got: usize,
+        /// How many were asked.
+        attestors: usize,
+        /// What the others said.
+        causes: String,
+    },
+    /// Fewer attestors than the contract wants signatures.
+    #[error("{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor")]
+    TooFewNamed {
+        /// How many signatures are wanted.
+        threshold: usize,
+        /// How many attestors are named.
+        named: usize,
+    },
+    /// The address is none.
+    #[error("`{address}` is not an attestor's address: use http://host:port")]
+    NotAnAddress {
+        /// As it was given.
+        address: String,
+    },
+    /// The server ended.
+    #[error("the attestor's server ended: {0}")]
+    Server(#[from] tonic::transport::Error),
+}
+
+impl AttestError {
+    /// Whether asking again may help although nobody changes anything.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::TooFew { .. } | Self::BrokeOff)
+    }
+}

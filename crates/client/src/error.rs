@@ -1,0 +1,102 @@
+//! What can go wrong between asking for a proof and having it.
+
+use proofmill_artifacts::ArtifactError;
+use proofmill_backends::{BackendError, ProofDecodeError};
+use std::time::Duration;
+use tonic::Status;
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address cannot be one.
+    #[error("`{address}` is not a cluster's address: use http://host:port")]
+    NotAnAddress {
+        /// As it was given.
+        address: String,
+        /// What is wrong with it.
+        source: tonic::transport::Error,
+    },
+    /// Nobody listens there.
+    #[error("no cluster answers at {address}: start one with `proofmill cluster`, or check --cluster (CLI_CLUSTER_RPC)")]
+    NobodyThere {
+        /// Where a cluster was expected.
+        address: String,
+        /// What the connection said.
+        source: tonic::transport::Error,
+    },
+    /// The cluster answers with an error.
+    #[error("the cluster at {address}: {}", status.message())]
+    Cluster {
+        /// The cluster.
+        address: String,
+        /// Its answer.
+        status: Box<Status>,
+    },
+    /// The cluster refuses to make this proof.
+    #[error("the cluster refused the request: {}", .0.message())]
+    Refused(Box<Status>),
+    /// The cluster does not come back.
+    #[error("the cluster at {address} has been away for {} s ({cause}); its work is kept: ask again when it is back", away.as_secs())]
+    Away {
+        /// The cluster.
+        address: String,
+        /// For how long nothing was heard.
+        away: Duration,
+        /// The last thing that was.
+        cause: String,
+    },
+    /// The cluster forgot the proof.
+    #[error("the cluster does not know the proof {id}: was its data directory replaced?")]
+    Unknown {
+        /// Which proof.
+        id: String,
+    },
+    /// The cluster could not make the proof.
+    #[error("the proof {id} failed: {cause}")]
+    Failed {
+        /// Which proof.
+        id: String,
+        /// Why, as the worker said.
+        cause: String,
+    },
+    /// Somebody cancelled it.
+    #[error("the proof {id} was cancelled")]
+    Cancelled {
+        /// Which proof.
+        id: String,
+    },
+    /// It took too long.
+    #[error("gave up on the proof {id} after {} s (PROVING_TIMEOUT); what is finished is kept", after.as_secs())]
+    TimedOut {
+        /// Which proof.
+        id: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// A proof that says something else than what was asked for.
+    #[error("the proof {id} holds, but says something else than was asked for: {public_values}")]
+    SaysSomethingElse {
+        /// Which proof.
+        id: String,
+        /// What it says, in hex.
+        public_values: String,
+    },
+    /// The input, the program or the proof is not what it must be.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The artifact store does not take or give.
+    #[error(transparent)]
+    Artifact(#[from] ArtifactError),
+    /// What came back is not a proof.
+    #[error(transparent)]
+    Decode(#[from] ProofDecodeError),
+    /// The ranges do not fit together.
+    #[error(transparent)]
+    Program(#[from] proofmill_program::ProgramError),
+    /// Checking the proof broke off.
+    #[error("the check of the proof {id} broke off; please report it")]
+    CheckBrokeOff {
+        /// Which proof.
+        id: String,
+    },
+}

@@ -1,0 +1,183 @@
+//! From a program and its input to a proof that was verified here.
+
+use crate::{
+    CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement, programs,
+};
+use alloy_primitives::Address;
+use proofmill_artifacts::{ArtifactKind, ArtifactStore};
+use proofmill_backends::{Backend, Proof};
+use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_program::{Aggregation, RangePublicValues, aggregation};
+use proofmill_wire::operator::{ProofPhase, ProofProgress};
+use std::{sync::Arc, time::Duration};
+
+/// Makes proofs of one prover type on a cluster.
+#[derive(Clone)]
+pub struct ClusterProver {
+    /// The cluster.
+    pub client: ClusterClient,
+    /// The artifacts that it shares with its clients.
+    pub artifacts: Arc<dyn ArtifactStore>,
+    /// What encodes inputs, and checks what comes back.
+    pub backend: Arc<dyn Backend>,
+    /// How long one proof may take.
+    pub timeout: Duration,
+    /// The most instructions that a program may take.
+    pub cycle_limit: Option<u64>,
+}
+
+/// A proof, and what it took.
+#[derive(Clone, Debug)]
+pub struct Made<P> {
+    /// The proof, verified.
+    pub proof: P,
+    /// The cluster's last word on it: instructions, tasks, workers, times.
+    pub progress: ProofProgress,
+    /// How long verifying took, without making keys.
+    pub verified_in: Duration,
+}
+
+impl ClusterProver {
+    /// The prover type whose proofs this makes.
+    pub fn prover_type(&self) -> ProverType {
+        self.backend.prover_type()
+    }
+
+    /// Proves a checkpoint. `input` is what [`proofmill_program::range::encode_input`] made, `statement` what the native
+    /// execution of the same blocks says.
+    ///
+    /// # Errors
+    /// The proof says something else than `statement`, or there is none: see [`ClientError`].
+    pub async fn prove_range(
+        &self,
+        input: &[u8],
+        statement: RangePublicValues,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<CheckpointProof>, ClientError> {
+        let stdin = self.backend.encode_input(&[input], &[])?;
+        let program = programs::range(self.prover_type());
+        self.prove_statement(program, stdin, statement, show).await
+    }
+
+    /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch for `prover_id`.
+    ///
+    /// # Errors
+    /// The ranges do not fit together, or a proof is of another program: see [`ClientError`].
+    pub async fn prove_epoch(
+        &self,
+        prover_id: Address,
+        ranges: &[CheckpointProof],
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<EpochProof>, ClientError> {
+        let range_key = self.version(programs::range(self.prover_type())).await?.0;
+        let by = Aggregation { range_key, prover_id };
+        let statements: Vec<_> = ranges.iter().map(|range| range.statement.clone()).collect();
+        let proofs: Vec<_> = ranges.iter().map(|range| range.proof.clone()).collect();
+        let statement = aggregation::fold(by, &statements)?;
+        let input = aggregation::encode_input(by, &statements);
+        let stdin = self.backend.encode_input(&[&input], &proofs)?;
+        let program = programs::aggregation(self.prover_type());
+        self.prove_statement(program, stdin, statement, show).await
+    }
+
+    async fn prove_statement<S: Statement>(
+        &self,
+        program: &[u8],
+        stdin: Vec<u8>,
+        statement: S,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<StatedProof<S>>, ClientError> {
+        let Made { proof, progress, verified_in } =
+            self.prove(program, stdin, ProofMode::Compressed, show).await?;
+        if !programs::says(&proof.public_values, &statement) {
+            return Err(ClientError::SaysSomethingElse {
+                id: progress.proof_id,
+                public_values: alloy_primitives::hex::encode_prefixed(&proof.public_values),
+            });
+        }
+        Ok(Made { proof: StatedProof { statement, proof }, progress, verified_in })
+    }
+
+    /// Proves any program, and verifies the proof. `stdin` is in the backend's encoding.
+    ///
+    /// A proof that was asked for before is not made again. When the caller no longer waits (the future is dropped), the
+    /// cluster goes on: the work may be asked for again. Cancel it by [`ClusterClient::cancel`].
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn prove(
+        &self,
+        program: &[u8],
+        stdin: Vec<u8>,
+        mode: ProofMode,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<Proof>, ClientError> {
+        let progress = self.run(program, stdin, mode, show).await?;
+        let id = progress.proof_id.clone();
+        let bytes = self.artifacts.get(&progress.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
+        let proof = Proof::decode(&bytes)?;
+        let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
+        let check = tokio::task::spawn_blocking(move || {
+            let expected = backend.program_version(&program)?;
+            let start = std::time::Instant::now();
+            backend.verify(&checked, expected).map(|()| start.elapsed())
+        });
+        let verified_in = check.await.map_err(|_| ClientError::CheckBrokeOff { id })??;
+        Ok(Made { proof, progress, verified_in })
+    }
+
+    /// Only runs a program on the cluster: what it takes and what it commits to.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn execute(
+        &self,
+        program: &[u8],
+        stdin: Vec<u8>,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<ProofProgress, ClientError> {
+        self.run(program, stdin, ProofMode::Execute, show).await
+    }
+
+    /// Asks and waits for the end.
+    async fn run(
+        &self,
+        program: &[u8],
+        stdin: Vec<u8>,
+        mode: ProofMode,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<ProofProgress, ClientError> {
+        let program = self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?;
+        let stdin = self.artifacts.put_content(ArtifactKind::Stdin, stdin.into()).await?;
+        let id = self
+            .client
+            .ask(&ProofAsked {
+                prover: self.prover_type(),
+                program,
+                stdin,
+                mode,
+                cycle_limit: self.cycle_limit,
+                timeout: self.timeout,
+            })
+            .await?;
+        // The cluster gives up by itself at the same time: this only catches a cluster whose clock runs behind.
+        let patience = self.timeout + Duration::from_secs(5);
+        let Ok(followed) = tokio::time::timeout(patience, self.client.follow(&id, show)).await else {
+            self.client.cancel(&id).await?;
+            return Err(ClientError::TimedOut { id, after: self.timeout });
+        };
+        let ended = followed?;
+        match ended.phase() {
+            ProofPhase::Completed => Ok(ended),
+            ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
+            _ => Err(ClientError::Failed { id, cause: ended.cause }),
+        }
+    }
+
+    /// A program's identity, derived where blocking is allowed.
+    async fn version(&self, program: &'static [u8]) -> Result<proofmill_primitives::ProgramVersion, ClientError> {
+        let backend = self.backend.clone();
+        let derived = tokio::task::spawn_blocking(move || backend.program_version(program)).await;
+        Ok(derived.map_err(|_| ClientError::CheckBrokeOff { id: "of a program".into() })??)
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong with a devnet.
+
+use proofmill_chain::ChainError;
+use proofmill_localnet::LocalnetError;
+use proofmill_primitives::ProverType;
+use proofmill_witness::BuildError;
+use std::{io, path::PathBuf};
+
+/// Why a devnet cannot be started, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DevnetError {
+    /// A node does not start.
+    #[error(transparent)]
+    Node(#[from] LocalnetError),
+    /// A contract cannot be deployed, or the nodes do not answer.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The rules of the L2 cannot be read.
+    #[error(transparent)]
+    Rules(#[from] BuildError),
+    /// A node refuses something that only local nodes do.
+    #[error("the local node refused {method}: {reason}")]
+    Refused {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A prover type that needs attestors, and none.
+    #[error("proofs of type {prover} are settled by attestors, of which there must be at least the threshold ({threshold}), not {attestors}")]
+    TooFewAttestors {
+        /// The type.
+        prover: ProverType,
+        /// How many signatures the contract will want.
+        threshold: u64,
+        /// How many attestors there are.
+        attestors: usize,
+    },
+    /// No prover type.
+    #[error("a rollup needs at least one prover type")]
+    NoProofTypes,
+    /// More attestors than there are well-known keys.
+    #[error("a devnet has keys for {most} attestors, not for {got}")]
+    TooManyAttestors {
+        /// How many there may be.
+        most: usize,
+        /// How many were asked for.
+        got: usize,
+    },
+    /// The description cannot be written or read.
+    #[error("the description of the devnet {}: {source}", path.display())]
+    Description {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}

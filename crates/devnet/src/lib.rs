@@ -1,0 +1,25 @@
+//! A rollup on one machine, for development, tests and the demo: an L1 and an L2 node, the contracts deployed with a
+//! random salt, a *sequencer* that makes L2 blocks while there are transactions, and a *proposer* that groups them into
+//! one checkpoint per slot.
+//!
+//! [`DevnetOptions::start`] gives a [`Devnet`]; [`Description`] says where everything is, also as a file that other
+//! processes read. What a devnet knows of keys are anvil's well-known ones: worth nothing elsewhere.
+//!
+//! ```no_run
+//! # async fn example(proof_types: Vec<proofmill_devnet::ProofTypePlan>) -> Result<(), proofmill_devnet::DevnetError> {
+//! let devnet = proofmill_devnet::DevnetOptions::new(proof_types).start().await?;
+//! println!("the rollup is at {} on {}", devnet.description().rollup, devnet.description().l1_rpc);
+//! # Ok(()) }
+//! ```
+
+mod describe;
+mod error;
+mod keys;
+mod proposer;
+mod sequencer;
+mod start;
+
+pub use describe::Description;
+pub use error::DevnetError;
+pub use keys::DevKeys;
+pub use start::{Devnet, DevnetOptions, ProofTypePlan};

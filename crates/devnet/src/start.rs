@@ -1,0 +1,233 @@
+//! Starting and ending a devnet.
+
+use crate::{DevKeys, Description, DevnetError, proposer::Proposer, sequencer};
+use alloy_primitives::B256;
+use alloy_rpc_client::RpcClient;
+use proofmill_chain::{
+    BlockAt, Endpoints, GenesisBlock, L1, L2, ProofTypeConfig, RollupConfig, Sender, SigningKey,
+    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+};
+use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, Mining};
+use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
+use proofmill_witness::NodeOptions;
+use std::{num::NonZeroU64, time::Duration};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+const L1_CHAIN_ID: u64 = 31337;
+const L2_CHAIN_ID: u64 = 900_901;
+
+/// A prover type that the rollup asks for, and the keys of its programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProofTypePlan {
+    /// The type.
+    pub prover: ProverType,
+    /// Its range program.
+    pub range_key: ProgramVersion,
+    /// Its aggregation program.
+    pub aggregation_key: ProgramVersion,
+}
+
+/// How a devnet is to be.
+#[derive(Clone, Debug)]
+pub struct DevnetOptions {
+    proof_types: Vec<ProofTypePlan>,
+    slot: Duration,
+    epoch_slots: u64,
+    window_epochs: u64,
+    l1_block_time: Duration,
+    l2_block_time: Duration,
+    attestors: usize,
+    threshold: u64,
+}
+
+/// A running devnet; its nodes end when it is dropped.
+#[derive(Debug)]
+pub struct Devnet {
+    description: Description,
+    keys: DevKeys,
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+    l1: Anvil,
+    l2: Anvil,
+}
+
+impl DevnetOptions {
+    /// A rollup that asks for proofs of these types, with slots of 6 s, epochs of 8 slots, a proof submission window of
+    /// 150 epochs (two hours), L2 blocks each second while there are transactions, and two of three attestors.
+    pub fn new(proof_types: Vec<ProofTypePlan>) -> Self {
+        Self {
+            proof_types,
+            slot: Duration::from_secs(6),
+            epoch_slots: 8,
+            window_epochs: 150,
+            l1_block_time: Duration::from_secs(1),
+            l2_block_time: Duration::from_secs(1),
+            attestors: 3,
+            threshold: 2,
+        }
+    }
+
+    /// The length of a slot in whole seconds, at least 1.
+    #[must_use]
+    pub const fn slot(mut self, slot: Duration) -> Self {
+        self.slot = slot;
+        self
+    }
+
+    /// How many slots an epoch has, at least 1.
+    #[must_use]
+    pub const fn epoch_slots(mut self, slots: u64) -> Self {
+        self.epoch_slots = slots;
+        self
+    }
+
+    /// For how many epochs after its end an epoch may be proven, at least 1.
+    #[must_use]
+    pub const fn window_epochs(mut self, epochs: u64) -> Self {
+        self.window_epochs = epochs;
+        self
+    }
+
+    /// How often L2 makes a block while there are transactions.
+    #[must_use]
+    pub const fn l2_block_time(mut self, time: Duration) -> Self {
+        self.l2_block_time = time;
+        self
+    }
+
+    /// How many attestors there are, and how many must sign.
+    #[must_use]
+    pub const fn attestors(mut self, attestors: usize, threshold: u64) -> Self {
+        self.attestors = attestors;
+        self.threshold = threshold;
+        self
+    }
+
+    /// Starts the nodes, deploys the contracts, and starts sequencer and proposer.
+    ///
+    /// # Errors
+    /// A node does not start (anvil is not installed?), or a contract cannot be deployed.
+    pub async fn start(self) -> Result<Devnet, DevnetError> {
+        self.check()?;
+        let keys = DevKeys::well_known(self.attestors)?;
+        let signers: Vec<_> = keys.attestors.iter().map(SigningKey::address).collect();
+        let (l1, l2) = tokio::try_join!(
+            AnvilOptions::new()
+                .chain_id(L1_CHAIN_ID)
+                .mining(Mining::Every(self.l1_block_time))
+                .slots_in_an_epoch(2)
+                .spawn(),
+            // The newest rules that anvil seals blocks by as Ethereum does.
+            AnvilOptions::new().chain_id(L2_CHAIN_ID).hardfork(Hardfork::Prague).mining(Mining::OnRequest).spawn(),
+        )?;
+        let l1_client = L1::connect(Endpoints::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
+        let l2_client = L2::connect(Endpoints::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
+        let genesis = anchor(&l2, &l2_client).await?;
+        let rules = NodeOptions::new(l2.rpc_url().clone()).chain_id(L2_CHAIN_ID).connect().await?;
+        let deployer = Sender::new(l1_client.clone(), keys.funder.clone());
+        let proposer = Sender::new(l1_client.clone(), keys.proposer.clone());
+        let salt: B256 = rand::random::<[u8; 32]>().into();
+
+        let mut proof_types = Vec::new();
+        for plan in &self.proof_types {
+            let verifier = if plan.prover.proves() {
+                deploy_attested_verifier(&deployer, &signers, self.threshold, salt).await?
+            } else {
+                deploy_accepts_anything_verifier(&deployer, salt).await?
+            };
+            proof_types.push(ProofTypeConfig {
+                prover: plan.prover,
+                verifier: verifier.address,
+                range_key: plan.range_key,
+                aggregation_key: plan.aggregation_key,
+            });
+        }
+        let config = RollupConfig {
+            chain_id: L2_CHAIN_ID,
+            config_hash: rules.chain().hash(),
+            clock: self.clock(l1_client.head().await?.timestamp),
+            proposer: proposer.account(),
+            genesis,
+            proof_types,
+        };
+        let (rollup, deployed) = deploy_rollup(&deployer, &config, salt).await?;
+        let description = Description {
+            pid: std::process::id(),
+            l1_rpc: l1.rpc_url().clone(),
+            l2_rpc: l2.rpc_url().clone(),
+            l1_chain_id: L1_CHAIN_ID,
+            l2_chain_id: L2_CHAIN_ID,
+            rollup: rollup.address(),
+            deployed_at: deployed.transaction.map_or(0, |included| included.block),
+            attestors: signers,
+        };
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(sequencer::run(l2.rpc_url().clone(), self.l2_block_time, stop.clone()));
+        tasks.spawn(Proposer { rollup, l2: l2_client, sender: proposer }.run(stop.clone()));
+        Ok(Devnet { description, keys, stop, tasks, l1, l2 })
+    }
+
+    fn check(&self) -> Result<(), DevnetError> {
+        if self.proof_types.is_empty() {
+            return Err(DevnetError::NoProofTypes);
+        }
+        match self.proof_types.iter().find(|plan| plan.prover.proves()) {
+            Some(plan) if (self.attestors as u64) < self.threshold => Err(DevnetError::TooFewAttestors {
+                prover: plan.prover,
+                threshold: self.threshold,
+                attestors: self.attestors,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    const fn clock(&self, genesis: u64) -> SlotClock {
+        const fn at_least_one(number: u64) -> NonZeroU64 {
+            match NonZeroU64::new(number) {
+                Some(number) => number,
+                None => NonZeroU64::MIN,
+            }
+        }
+        SlotClock {
+            genesis,
+            slot_seconds: at_least_one(self.slot.as_secs()),
+            epoch_slots: at_least_one(self.epoch_slots),
+            window_epochs: at_least_one(self.window_epochs),
+        }
+    }
+}
+
+/// Makes the block that the first checkpoint follows on. Not the genesis block: anvil's does not commit to its state.
+async fn anchor(node: &Anvil, l2: &L2) -> Result<GenesisBlock, DevnetError> {
+    let refused = |reason: String| DevnetError::Refused { method: "evm_mine", reason };
+    let client = RpcClient::new_http(node.rpc_url().clone());
+    let _: serde_json::Value =
+        client.request_noparams("evm_mine").await.map_err(|error| refused(error.to_string()))?;
+    let block = l2.block(BlockAt::Number(1)).await?.ok_or_else(|| refused("there is no block 1".into()))?;
+    Ok(GenesisBlock { number: block.number, hash: block.hash, state_root: block.state_root })
+}
+
+impl Devnet {
+    /// Where everything is.
+    pub const fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// Who is who.
+    pub const fn keys(&self) -> &DevKeys {
+        &self.keys
+    }
+
+    /// Whether both nodes still run.
+    pub fn is_running(&self) -> bool {
+        self.l1.is_running() && self.l2.is_running()
+    }
+
+    /// Ends sequencer, proposer and nodes.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        while self.tasks.join_next().await.is_some() {}
+    }
+}

@@ -1,0 +1,96 @@
+//! A devnet with real nodes and real transactions.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use alloy_primitives::B256;
+use proofmill_chain::{BlockAt, Endpoints, L1, L2, Rollup};
+use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan};
+use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
+use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+
+fn plan(prover: ProverType) -> Vec<ProofTypePlan> {
+    let key = |byte| ProgramVersion(B256::repeat_byte(byte));
+    vec![ProofTypePlan { prover, range_key: key(1), aggregation_key: key(2) }]
+}
+
+async fn send(devnet: &Devnet, seed: u64) {
+    let funder: Funder = DevKeys::funder_text().to_string().parse().unwrap();
+    let plan = LoadPlan::new(LoadKind::EthTransfers).accounts(2).transactions_per_account(2).seed(seed);
+    let stop = CancellationToken::new();
+    let report =
+        proofmill_loadgen::run(&devnet.description().l2_rpc, &funder, &plan, &stop, &mut |_| {}).await.unwrap();
+    assert_eq!(report.included, 4);
+}
+
+async fn checkpoint(rollup: &Rollup, number: u64) -> Checkpoint {
+    let start = Instant::now();
+    loop {
+        if let Some(checkpoint) = rollup.checkpoint(CheckpointNumber(number)).await.unwrap() {
+            return checkpoint;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "checkpoint {number} does not come");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_become_blocks_and_blocks_checkpoints() {
+    let devnet = DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
+    let Description { l1_rpc, l2_rpc, rollup, l1_chain_id, l2_chain_id, .. } = devnet.description().clone();
+    let l1 = L1::connect(Endpoints::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
+    let l2 = L2::connect(Endpoints::new(l2_rpc), Some(l2_chain_id)).await.unwrap();
+    let rollup = Rollup::connect(l1, rollup).await.unwrap();
+    assert_eq!(rollup.config().chain_id, l2_chain_id);
+
+    send(&devnet, 1).await;
+    let first = checkpoint(&rollup, 1).await;
+    send(&devnet, 2).await;
+    let second = checkpoint(&rollup, 2).await;
+    assert_eq!(first.blocks.first(), rollup.config().genesis.number + 1);
+    assert_eq!(first.parent_hash, rollup.config().genesis.hash);
+    assert_eq!(second.blocks.first(), first.blocks.last() + 1);
+    assert_eq!(second.parent_hash, first.last_hash);
+    assert!(second.slot > first.slot);
+    for checkpoint in [first, second] {
+        let block = l2.block(BlockAt::Number(checkpoint.blocks.last())).await.unwrap().unwrap();
+        assert_eq!((block.hash, block.state_root), (checkpoint.last_hash, checkpoint.state_root));
+    }
+
+    // An idle rollup makes no blocks: nothing to prove.
+    let head = l2.head().await.unwrap().number;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(l2.head().await.unwrap().number, head);
+    devnet.stop().await;
+    assert!(l2.head().await.is_err(), "the node is still there");
+}
+
+#[tokio::test]
+async fn fewer_attestors_than_must_sign_are_refused() {
+    let options = DevnetOptions::new(plan(ProverType::OpenVm)).attestors(1, 2);
+    let error = options.start().await.unwrap_err();
+    assert!(matches!(error, DevnetError::TooFewAttestors { threshold: 2, attestors: 1, .. }), "{error}");
+    let error = DevnetOptions::new(vec![]).start().await.unwrap_err();
+    assert!(matches!(error, DevnetError::NoProofTypes), "{error}");
+}
+
+#[test]
+fn a_description_survives_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("localnet.json");
+    assert_eq!(Description::read(&path).unwrap(), None);
+    let description = Description {
+        pid: 7,
+        l1_rpc: "http://127.0.0.1:1/".parse().unwrap(),
+        l2_rpc: "http://127.0.0.1:2/".parse().unwrap(),
+        l1_chain_id: 1,
+        l2_chain_id: 2,
+        rollup: Default::default(),
+        deployed_at: 3,
+        attestors: vec![Default::default()],
+    };
+    description.write(&path).unwrap();
+    assert_eq!(Description::read(&path).unwrap(), Some(description));
+    std::fs::write(&path, "{").unwrap();
+    assert!(matches!(Description::read(&path), Err(DevnetError::Description { .. })));
+}

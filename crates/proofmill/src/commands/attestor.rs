@@ -1,0 +1,20 @@
+//! `proofmill attestor`.
+
+use crate::{cli, keys, stop, wiring};
+use eyre::{Result, WrapErr};
+use proofmill_backends::Registry;
+use tokio::net::TcpListener;
+
+pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
+    let rollup = wiring::rollup(&args.chains).await?;
+    let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
+        format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
+    })?;
+    let address = key.address();
+    let attestor = proofmill_attestor::Attestor::new(registry, key, &rollup);
+    tracing::info!(%address, rollup = %rollup.address(), listen = %listener.local_addr()?, "the attestor is ready");
+    proofmill_attestor::serve(attestor, listener, stop).await?;
+    Ok(())
+}

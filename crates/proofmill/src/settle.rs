@@ -1,0 +1,103 @@
+//! Publishing on L1: has epoch proofs attested where the rollup wants that, and submits them.
+
+use eyre::Result;
+use proofmill_attestor::{AttestError, Quorum};
+use proofmill_chain::{AttestorSet, ChainError, EpochSubmission, ProofSet, Refusal, Rollup, Sender, SubmittedProof};
+use proofmill_client::EpochProof;
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_program::PublicValues;
+use proofmill_prover_node::rules::{L1Time, L1View, PublishOutcome, Receipt};
+use std::collections::BTreeMap;
+
+/// What an epoch proof says of checkpoints. Where L1 says something else, it has other checkpoints: a reorg or a prune.
+const OF_THE_CHECKPOINTS: [&str; 6] =
+    ["firstBlock", "lastBlock", "parentHash", "lastHash", "preStateRoot", "postStateRoot"];
+
+/// The rollup's contract, as the prover node publishes to it.
+#[derive(Clone, Debug)]
+pub(crate) struct L1Settlement {
+    rollup: Rollup,
+    sender: Sender,
+    /// For the prover types whose verifier counts attestors.
+    quorums: BTreeMap<ProverType, Quorum>,
+}
+
+impl L1Settlement {
+    /// With attestors for every prover type that proves, if any are named; else the proofs go to the verifiers as they
+    /// are.
+    pub(crate) async fn new(rollup: Rollup, sender: Sender, attestors: &[String]) -> Result<Self> {
+        let mut quorums = BTreeMap::new();
+        for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves() && !attestors.is_empty()) {
+            let counted = AttestorSet::read(rollup.l1(), of.verifier).await?;
+            quorums.insert(of.prover, Quorum::new(attestors, rollup.l1().chain_id(), counted)?);
+        }
+        Ok(Self { rollup, sender, quorums })
+    }
+
+    /// What L1 shows now.
+    pub(crate) async fn view(&self) -> Result<L1View, ChainError> {
+        let head = self.rollup.l1().head().await?;
+        let tips = self.rollup.tips().await?;
+        Ok(L1View { time: L1Time(head.timestamp), pending: tips.pending, proven: tips.proven })
+    }
+
+    /// Submits the proofs of an epoch, one of each type, for checkpoints `first` to `last`.
+    pub(crate) async fn submit(
+        &self,
+        first: CheckpointNumber,
+        last: CheckpointNumber,
+        proofs: &[EpochProof],
+    ) -> PublishOutcome {
+        let Some(prover) = proofs.first().map(|proof| proof.statement.proverId) else {
+            return PublishOutcome::Refused { cause: "there is no proof to publish".into() };
+        };
+        let mut set = ProofSet::new();
+        for proof in proofs {
+            let kind = proof.proof.prover;
+            let bytes = match self.quorums.get(&kind) {
+                Some(quorum) => match quorum.attest(proof).await {
+                    Ok(signatures) => signatures,
+                    Err(error) => return not_attested(&error),
+                },
+                None => proof.proof.body.clone().into(),
+            };
+            let public_values = proof.statement.to_abi().into();
+            set.insert(kind, SubmittedProof { public_values, proof: bytes });
+        }
+        let submission = EpochSubmission { first, last, prover, proofs: set };
+        match self.rollup.submit_epoch_proof(&self.sender, submission).await {
+            Ok(included) => PublishOutcome::Published(Receipt {
+                transaction: included.transaction,
+                block: included.block,
+                gas_used: included.gas_used,
+                fee: included.gas_price.saturating_mul(included.gas_used.into()),
+            }),
+            Err(error) => not_submitted(&error),
+        }
+    }
+}
+
+fn not_attested(error: &AttestError) -> PublishOutcome {
+    let cause = error.to_string();
+    if error.is_transient() { PublishOutcome::Unavailable { cause } } else { PublishOutcome::Refused { cause } }
+}
+
+fn not_submitted(error: &ChainError) -> PublishOutcome {
+    let cause = error.to_string();
+    match error.refusal() {
+        Some(Refusal::AlreadySubmitted { .. }) => PublishOutcome::AlreadyRecorded,
+        Some(Refusal::WindowClosed { .. }) => PublishOutcome::WindowClosed,
+        // The checkpoints moved since the proof was asked for.
+        Some(
+            Refusal::UnknownCheckpoints { .. }
+            | Refusal::UnprovenBefore { .. }
+            | Refusal::NotAnEpochStart { .. }
+            | Refusal::NotOneEpoch { .. },
+        ) => PublishOutcome::Stale { cause },
+        Some(Refusal::StatementMismatch { field, .. }) if OF_THE_CHECKPOINTS.contains(&field.as_str()) => {
+            PublishOutcome::Stale { cause }
+        }
+        Some(_) => PublishOutcome::Refused { cause },
+        None => PublishOutcome::Unavailable { cause },
+    }
+}
