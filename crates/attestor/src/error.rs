@@ -33,7 +33,9 @@ pub enum AttestError {
         prover: ProverType,
     },
     /// The rollup's programs are those of another release.
-    #[error("the rollup wants proofs of the program {wanted}, this release has {ours}: run the release that deployed the rollup")]
+    #[error(
+        "the rollup wants proofs of the program {wanted}, this release has {ours}: run the release that deployed the rollup"
+    )]
     OtherRelease {
         /// What the contract says.
         wanted: ProgramVersion,
@@ -70,7 +72,9 @@ pub enum AttestError {
         causes: String,
     },
     /// Fewer attestors than the contract wants signatures.
-    #[error("{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor")]
+    #[error(
+        "{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor"
+    )]
     TooFewNamed {
         /// How many signatures are wanted.
         threshold: usize,

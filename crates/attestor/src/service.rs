@@ -92,8 +92,7 @@ impl Attestor {
             return Err(AttestError::OtherRelease { wanted, ours });
         }
         backend.verify(&proof.proof, wanted)?;
-        let attestation =
-            Attestation::new(self.l1_chain_id, of.verifier, wanted, &proof.statement.to_abi());
+        let attestation = Attestation::new(self.l1_chain_id, of.verifier, wanted, &proof.statement.to_abi());
         Ok(attestation.sign(&self.key)?)
     }
 }
@@ -123,7 +122,12 @@ impl AttestorService for Attestor {
             address: self.key.address().to_vec(),
             l1_chain_id: self.l1_chain_id,
             rollup: self.rollup.to_vec(),
-            provers: self.registry.types().filter(|kind| kind.proves()).map(|kind| kind.name().into()).collect(),
+            provers: self
+                .registry
+                .types()
+                .filter(|kind| kind.proves())
+                .map(|kind| kind.name().into())
+                .collect(),
         }))
     }
 

@@ -32,7 +32,10 @@ fn proof(prover: ProverType, rollup: Address) -> CheckpointProof {
     let program = ExecBackend::default().program_version(programs::range(ProverType::Exec)).unwrap();
     let public_values = statement.to_abi();
     let body = vec![1; 100];
-    CheckpointProof { statement, proof: Proof { prover, mode: ProofMode::Compressed, program, public_values, body } }
+    CheckpointProof {
+        statement,
+        proof: Proof { prover, mode: ProofMode::Compressed, program, public_values, body },
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -278,7 +278,8 @@ mod tests {
     #[test]
     fn it_runs_and_claims() {
         let backend = backend();
-        let proof = finish(&backend, &job(NAME.as_bytes(), &backend.encode_input(&[&[1, 2, 3]], &[]).unwrap()));
+        let proof =
+            finish(&backend, &job(NAME.as_bytes(), &backend.encode_input(&[&[1, 2, 3]], &[]).unwrap()));
         assert_eq!(proof.public_values, [3, 2, 1]);
         assert!(!proof.prover.proves());
         assert_eq!(proof.program.0, keccak256(NAME));

@@ -15,11 +15,11 @@ const BUDGET: SegmentBudget = SegmentBudget(640);
 const STEPS: u64 = 10_000;
 
 fn input(steps: u64) -> Vec<u8> {
-    OpenVmBackend::default().encode_input(&[&steps.to_le_bytes()])
+    OpenVmBackend::default().encode_input(&[&steps.to_le_bytes()], &[]).unwrap()
 }
 
 fn job<'a>(program: &'a [u8], input: &'a [u8]) -> Job<'a> {
-    Job { program, input, proofs: &[], cycle_limit: None }
+    Job { program, input, cycle_limit: None }
 }
 
 /// What the guest computes.
@@ -92,7 +92,7 @@ fn running_and_refusing_without_a_proof() {
 
     // The guest panics on a frame of another length, and where there is none.
     for frames in [&[&[1u8, 2, 3][..]][..], &[]] {
-        let stdin = backend.encode_input(frames);
+        let stdin = backend.encode_input(frames, &[]).unwrap();
         match backend.execute(&job(FIBONACCI, &stdin)) {
             Err(error @ BackendError::GuestFailed { .. }) => assert!(!error.is_retryable()),
             other => panic!("{other:?}"),

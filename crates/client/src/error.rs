@@ -17,7 +17,9 @@ pub enum ClientError {
         source: tonic::transport::Error,
     },
     /// Nobody listens there.
-    #[error("no cluster answers at {address}: start one with `proofmill cluster`, or check --cluster (CLI_CLUSTER_RPC)")]
+    #[error(
+        "no cluster answers at {address}: start one with `proofmill cluster`, or check --cluster (CLI_CLUSTER_RPC)"
+    )]
     NobodyThere {
         /// Where a cluster was expected.
         address: String,

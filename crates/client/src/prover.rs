@@ -26,6 +26,15 @@ pub struct ClusterProver {
     pub cycle_limit: Option<u64>,
 }
 
+impl std::fmt::Debug for ClusterProver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClusterProver")
+            .field("prover", &self.prover_type())
+            .field("client", &self.client)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A proof, and what it took.
 #[derive(Clone, Debug)]
 pub struct Made<P> {
@@ -114,7 +123,8 @@ impl ClusterProver {
     ) -> Result<Made<Proof>, ClientError> {
         let progress = self.run(program, stdin, mode, show).await?;
         let id = progress.proof_id.clone();
-        let bytes = self.artifacts.get(&progress.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
+        let bytes =
+            self.artifacts.get(&progress.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
         let proof = Proof::decode(&bytes)?;
         let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
         let check = tokio::task::spawn_blocking(move || {
@@ -175,7 +185,10 @@ impl ClusterProver {
     }
 
     /// A program's identity, derived where blocking is allowed.
-    async fn version(&self, program: &'static [u8]) -> Result<proofmill_primitives::ProgramVersion, ClientError> {
+    async fn version(
+        &self,
+        program: &'static [u8],
+    ) -> Result<proofmill_primitives::ProgramVersion, ClientError> {
         let backend = self.backend.clone();
         let derived = tokio::task::spawn_blocking(move || backend.program_version(program)).await;
         Ok(derived.map_err(|_| ClientError::CheckBrokeOff { id: "of a program".into() })??)

@@ -27,7 +27,9 @@ pub enum DevnetError {
         reason: String,
     },
     /// A prover type that needs attestors, and none.
-    #[error("proofs of type {prover} are settled by attestors, of which there must be at least the threshold ({threshold}), not {attestors}")]
+    #[error(
+        "proofs of type {prover} are settled by attestors, of which there must be at least the threshold ({threshold}), not {attestors}"
+    )]
     TooFewAttestors {
         /// The type.
         prover: ProverType,

@@ -40,9 +40,9 @@ impl DevKeys {
     /// # Errors
     /// [`DevnetError::TooManyAttestors`].
     pub fn well_known(attestors: usize) -> Result<Self, DevnetError> {
-        let signers = WELL_KNOWN
-            .get(FIRST_ATTESTOR..FIRST_ATTESTOR + attestors)
-            .ok_or(DevnetError::TooManyAttestors { most: WELL_KNOWN.len() - FIRST_ATTESTOR, got: attestors })?;
+        let signers = WELL_KNOWN.get(FIRST_ATTESTOR..FIRST_ATTESTOR + attestors).ok_or(
+            DevnetError::TooManyAttestors { most: WELL_KNOWN.len() - FIRST_ATTESTOR, got: attestors },
+        )?;
         let key = |key: &B256| SigningKey::try_from(*key);
         let [funder, proposer, prover, ..] = &WELL_KNOWN;
         Ok(Self {

@@ -1,12 +1,14 @@
 //! Groups L2 blocks into checkpoints, one per slot, and posts them.
 
 use proofmill_chain::{BlockAt, ChainError, L2, Proposal, Rollup, Sender};
-use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber};
+use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Slot, SlotClock};
 use std::time::Duration;
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-/// How often it looks whether a slot began and blocks were made.
+/// How long before its slot's end a checkpoint is proposed, in seconds: it lands in one of the next L1 blocks.
+const LEAD: u64 = 2;
+/// How often it looks whether a slot is ending and blocks were made.
 const BEAT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Proposer {
@@ -49,8 +51,7 @@ impl Proposer {
         let l1 = self.rollup.l1().head().await?;
         let tips = self.rollup.tips().await?;
         let last = self.rollup.checkpoint(tips.pending).await?;
-        // The proposal lands in the next L1 block at the earliest.
-        if last.is_some_and(|last| self.rollup.clock().slot_at(l1.timestamp) <= last.slot) {
+        if !is_due(self.rollup.clock(), l1.timestamp, last.map_or(Slot(0), |last| last.slot)) {
             return Ok(None);
         }
         let (last_block, parent_hash) = self.end_of(last);
@@ -61,13 +62,15 @@ impl Proposer {
         match self.l2.block(BlockAt::Number(last_block)).await? {
             Some(block) if block.hash == parent_hash => {}
             _ => {
-                tracing::debug!(last_block, "L2 was replaced below the last checkpoint, which is given up once its window closed");
+                tracing::debug!(
+                    last_block,
+                    "L2 was replaced below the last checkpoint, which is given up once its window closed"
+                );
                 return self.prune(tips.proven, tips.pending, l1.timestamp).await;
             }
         }
         let Ok(blocks) = BlockRange::new(last_block + 1, head.number) else { return Ok(None) };
-        let proposal =
-            Proposal { blocks, parent_hash, last_hash: head.hash, state_root: head.state_root };
+        let proposal = Proposal { blocks, parent_hash, last_hash: head.hash, state_root: head.state_root };
         self.rollup.propose(&self.sender, proposal).await?;
         Ok(Some(blocks))
     }
@@ -96,5 +99,35 @@ impl Proposer {
             Some(last) => (last.blocks.last(), last.last_hash),
             None => (self.rollup.config().genesis.number, self.rollup.config().genesis.hash),
         }
+    }
+}
+
+/// Whether it is time for the checkpoint of the present slot: near its end, so that it takes all blocks that were made in
+/// the slot, and not if the last checkpoint landed in the same slot.
+fn is_due(clock: &SlotClock, now: u64, last: Slot) -> bool {
+    let slot = clock.slot_at(now);
+    let into = now.saturating_sub(clock.genesis) % clock.slot_seconds;
+    slot > last && into + LEAD >= clock.slot_seconds.get()
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_due_at_the_end_of_each_slot() {
+        let number = |number: u64| number.try_into().unwrap();
+        let clock = SlotClock {
+            genesis: 100,
+            slot_seconds: number(6),
+            epoch_slots: number(4),
+            window_epochs: number(1),
+        };
+        let due: Vec<u64> = (100..124).filter(|now| is_due(&clock, *now, Slot(0))).collect();
+        assert_eq!(due, [110, 111, 116, 117, 122, 123]);
+        assert!(!is_due(&clock, 110, Slot(1)));
+        let short = SlotClock { slot_seconds: number(1), ..clock };
+        assert!(is_due(&short, 101, Slot(0)));
     }
 }

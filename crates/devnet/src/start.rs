@@ -1,6 +1,6 @@
 //! Starting and ending a devnet.
 
-use crate::{DevKeys, Description, DevnetError, proposer::Proposer, sequencer};
+use crate::{Description, DevKeys, DevnetError, proposer::Proposer, sequencer};
 use alloy_primitives::B256;
 use alloy_rpc_client::RpcClient;
 use proofmill_chain::{
@@ -119,7 +119,11 @@ impl DevnetOptions {
                 .slots_in_an_epoch(2)
                 .spawn(),
             // The newest rules that anvil seals blocks by as Ethereum does.
-            AnvilOptions::new().chain_id(L2_CHAIN_ID).hardfork(Hardfork::Prague).mining(Mining::OnRequest).spawn(),
+            AnvilOptions::new()
+                .chain_id(L2_CHAIN_ID)
+                .hardfork(Hardfork::Prague)
+                .mining(Mining::OnRequest)
+                .spawn(),
         )?;
         let l1_client = L1::connect(Endpoints::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
         let l2_client = L2::connect(Endpoints::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;

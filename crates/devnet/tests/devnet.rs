@@ -18,8 +18,9 @@ async fn send(devnet: &Devnet, seed: u64) {
     let funder: Funder = DevKeys::funder_text().to_string().parse().unwrap();
     let plan = LoadPlan::new(LoadKind::EthTransfers).accounts(2).transactions_per_account(2).seed(seed);
     let stop = CancellationToken::new();
-    let report =
-        proofmill_loadgen::run(&devnet.description().l2_rpc, &funder, &plan, &stop, &mut |_| {}).await.unwrap();
+    let report = proofmill_loadgen::run(&devnet.description().l2_rpc, &funder, &plan, &stop, &mut |_| {})
+        .await
+        .unwrap();
     assert_eq!(report.included, 4);
 }
 
@@ -36,7 +37,8 @@ async fn checkpoint(rollup: &Rollup, number: u64) -> Checkpoint {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_become_blocks_and_blocks_checkpoints() {
-    let devnet = DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
+    let devnet =
+        DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
     let Description { l1_rpc, l2_rpc, rollup, l1_chain_id, l2_chain_id, .. } = devnet.description().clone();
     let l1 = L1::connect(Endpoints::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
     let l2 = L2::connect(Endpoints::new(l2_rpc), Some(l2_chain_id)).await.unwrap();

@@ -19,8 +19,8 @@ mod locate;
 mod node;
 mod options;
 
-pub use keeper::ends_with_parent;
 pub use error::{LocalnetError, OutputTail};
+pub use keeper::ends_with_parent;
 pub use locate::{ANVIL_ENV, locate_anvil};
 pub use node::{Anvil, DevAccount};
 pub use options::{AnvilOptions, Hardfork, Mining};

@@ -287,7 +287,13 @@ pub(crate) struct Rules {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Localnet {
     /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
-    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', default_value = "exec", value_name = "TYPE")]
+    #[arg(
+        long,
+        env = "PROOFMILL_PROVER",
+        value_delimiter = ',',
+        default_value = "exec",
+        value_name = "TYPE"
+    )]
     pub(crate) prover: Vec<ProverType>,
     #[command(flatten)]
     pub(crate) rules: Rules,
@@ -307,7 +313,12 @@ pub(crate) struct Attestor {
     #[command(flatten)]
     pub(crate) chains: Chains,
     /// Where to listen
-    #[arg(long, env = "PROOFMILL_ATTESTOR_LISTEN", default_value = "127.0.0.1:50061", value_name = "HOST:PORT")]
+    #[arg(
+        long,
+        env = "PROOFMILL_ATTESTOR_LISTEN",
+        default_value = "127.0.0.1:50061",
+        value_name = "HOST:PORT"
+    )]
     pub(crate) listen: String,
     /// File with the private key that signs; without one, the environment variable PROOFMILL_ATTESTOR_KEY holds the key
     #[arg(long, env = "PROOFMILL_ATTESTOR_KEY_FILE", value_name = "FILE")]
@@ -343,7 +354,13 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     pub(crate) rules: Rules,
     /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
-    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', default_value = "openvm", value_name = "TYPE")]
+    #[arg(
+        long,
+        env = "PROOFMILL_PROVER",
+        value_delimiter = ',',
+        default_value = "openvm",
+        value_name = "TYPE"
+    )]
     pub(crate) prover: Vec<ProverType>,
     /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
     #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]

@@ -4,7 +4,9 @@
 use crate::{progress::duration, report::thousands};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use proofmill_primitives::{ProverType, SlotClock};
-use proofmill_prover_node::rules::{CheckpointStatus, PieceState, ProofCost, RootState, SessionState, SessionStatus, Snapshot};
+use proofmill_prover_node::rules::{
+    CheckpointStatus, PieceState, ProofCost, RootState, SessionState, SessionStatus, Snapshot,
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -116,7 +118,16 @@ impl Figures {
     pub(crate) fn tables(&self) -> String {
         let mut checkpoints = Table::new();
         checkpoints.load_style(UTF8_BORDERS_ONLY).set_header([
-            "checkpoint", "epoch", "prover", "blocks", "transactions", "gas", "instructions", "segments", "proving", "proof",
+            "checkpoint",
+            "epoch",
+            "prover",
+            "blocks",
+            "transactions",
+            "gas",
+            "instructions",
+            "segments",
+            "proving",
+            "proof",
         ]);
         for ((number, prover), row) in &self.checkpoints {
             checkpoints.add_row([
@@ -134,7 +145,14 @@ impl Figures {
         }
         let mut epochs = Table::new();
         epochs.load_style(UTF8_BORDERS_ONLY).set_header([
-            "epoch", "checkpoints", "blocks", "aggregation", "proof", "L1 transaction", "L1 gas", "settled after its end",
+            "epoch",
+            "checkpoints",
+            "blocks",
+            "aggregation",
+            "proof",
+            "L1 transaction",
+            "L1 gas",
+            "settled after its end",
         ]);
         for (number, row) in &self.epochs {
             epochs.add_row([
@@ -143,7 +161,7 @@ impl Figures {
                 format!("{}-{}", row.first_block, row.last_block),
                 duration(Duration::from_millis(row.aggregation_ms)),
                 format!("{} bytes", thousands(row.proof_bytes)),
-                row.l1_transaction.map_or_else(|| "(before a restart)".into(), |hash| hash.to_string()),
+                row.l1_transaction.map_or_else(|| "(before a restart)".into(), short),
                 row.l1_gas.map_or_else(String::new, thousands),
                 duration(Duration::from_millis(row.settled_after_ms)),
             ]);
@@ -179,6 +197,11 @@ fn epoch_row(clock: &SlotClock, session: &SessionStatus) -> EpochRow {
         row.settled_after_ms = at.as_millis().saturating_sub(clock.ends_at(session.spec.epoch) * 1000);
     }
     row
+}
+
+/// The beginning of a hash: the whole one was said when it was settled, and stands in the report.
+fn short(hash: alloy_primitives::B256) -> String {
+    format!("{}…", &hash.to_string()[..12])
 }
 
 fn millis(duration: Duration) -> u64 {

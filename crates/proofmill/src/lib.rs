@@ -14,11 +14,15 @@
 mod cli;
 mod commands;
 mod dev;
+mod figures;
 mod keys;
 mod local;
+mod node;
 mod progress;
 mod report;
+mod service;
 mod settings;
+mod settle;
 mod stop;
 mod wiring;
 

@@ -1,12 +1,19 @@
 //! Publishing on L1: has epoch proofs attested where the rollup wants that, and submits them.
 
 use eyre::Result;
+use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
-use proofmill_chain::{AttestorSet, ChainError, EpochSubmission, ProofSet, Refusal, Rollup, Sender, SubmittedProof};
+use proofmill_chain::{
+    AttestorSet, ChainError, EpochSubmission as L1Submission, ProofSet, Refusal, Rollup, Sender,
+    SubmittedProof,
+};
 use proofmill_client::EpochProof;
-use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_primitives::ProverType;
 use proofmill_program::PublicValues;
-use proofmill_prover_node::rules::{L1Time, L1View, PublishOutcome, Receipt};
+use proofmill_prover_node::{
+    parts::{Away, EpochSubmission, Settlement},
+    rules::{L1Time, L1View, PublishOutcome, Receipt},
+};
 use std::collections::BTreeMap;
 
 /// What an epoch proof says of checkpoints. Where L1 says something else, it has other checkpoints: a reorg or a prune.
@@ -27,44 +34,38 @@ impl L1Settlement {
     /// are.
     pub(crate) async fn new(rollup: Rollup, sender: Sender, attestors: &[String]) -> Result<Self> {
         let mut quorums = BTreeMap::new();
-        for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves() && !attestors.is_empty()) {
+        for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves() && !attestors.is_empty())
+        {
             let counted = AttestorSet::read(rollup.l1(), of.verifier).await?;
             quorums.insert(of.prover, Quorum::new(attestors, rollup.l1().chain_id(), counted)?);
         }
         Ok(Self { rollup, sender, quorums })
     }
 
-    /// What L1 shows now.
-    pub(crate) async fn view(&self) -> Result<L1View, ChainError> {
+    async fn look(&self) -> Result<L1View, ChainError> {
         let head = self.rollup.l1().head().await?;
         let tips = self.rollup.tips().await?;
         Ok(L1View { time: L1Time(head.timestamp), pending: tips.pending, proven: tips.proven })
     }
 
-    /// Submits the proofs of an epoch, one of each type, for checkpoints `first` to `last`.
-    pub(crate) async fn submit(
-        &self,
-        first: CheckpointNumber,
-        last: CheckpointNumber,
-        proofs: &[EpochProof],
-    ) -> PublishOutcome {
-        let Some(prover) = proofs.first().map(|proof| proof.statement.proverId) else {
-            return PublishOutcome::Refused { cause: "there is no proof to publish".into() };
-        };
-        let mut set = ProofSet::new();
-        for proof in proofs {
-            let kind = proof.proof.prover;
+    async fn publish(&self, submission: EpochSubmission) -> PublishOutcome {
+        let mut proofs = ProofSet::new();
+        for (kind, proof) in submission.proofs {
+            let Ok(proof) = EpochProof::decode(&proof.proof) else {
+                return PublishOutcome::RootLost { prover: kind };
+            };
             let bytes = match self.quorums.get(&kind) {
-                Some(quorum) => match quorum.attest(proof).await {
+                Some(quorum) => match quorum.attest(&proof).await {
                     Ok(signatures) => signatures,
                     Err(error) => return not_attested(&error),
                 },
                 None => proof.proof.body.clone().into(),
             };
             let public_values = proof.statement.to_abi().into();
-            set.insert(kind, SubmittedProof { public_values, proof: bytes });
+            proofs.insert(kind, SubmittedProof { public_values, proof: bytes });
         }
-        let submission = EpochSubmission { first, last, prover, proofs: set };
+        let EpochSubmission { first, last, prover, .. } = submission;
+        let submission = L1Submission { first, last, prover, proofs };
         match self.rollup.submit_epoch_proof(&self.sender, submission).await {
             Ok(included) => PublishOutcome::Published(Receipt {
                 transaction: included.transaction,
@@ -77,9 +78,23 @@ impl L1Settlement {
     }
 }
 
+impl Settlement for L1Settlement {
+    fn view(&self) -> BoxFuture<'_, Result<L1View, Away>> {
+        Box::pin(async move { self.look().await.map_err(Away::because) })
+    }
+
+    fn submit(&self, submission: EpochSubmission) -> BoxFuture<'_, PublishOutcome> {
+        Box::pin(self.publish(submission))
+    }
+}
+
 fn not_attested(error: &AttestError) -> PublishOutcome {
     let cause = error.to_string();
-    if error.is_transient() { PublishOutcome::Unavailable { cause } } else { PublishOutcome::Refused { cause } }
+    if error.is_transient() {
+        PublishOutcome::Unavailable { cause }
+    } else {
+        PublishOutcome::Refused { cause }
+    }
 }
 
 fn not_submitted(error: &ChainError) -> PublishOutcome {

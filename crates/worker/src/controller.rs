@@ -139,10 +139,9 @@ async fn make_plan(
     }
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
-    let plan = task::blocking(move || {
-        backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget)
-    })
-    .await?;
+    let plan =
+        task::blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
+            .await?;
     store_plan(bench, plan_id, &plan).await?;
     Ok(plan)
 }

@@ -104,8 +104,14 @@ impl Backend for OpenVmBackend {
         Ok(vm::version(&program.exe_commit(self.app()?)?))
     }
 
-    fn encode_input(&self, frames: &[&[u8]]) -> Vec<u8> {
-        input::encode(frames)
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        if !proofs.is_empty() {
+            return Err(BackendError::MalformedInput {
+                prover: ProverType::OpenVm,
+                cause: "this virtual machine cannot verify proofs inside a program; give it none".to_owned(),
+            });
+        }
+        Ok(input::encode(frames))
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {

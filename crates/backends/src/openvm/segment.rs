@@ -147,14 +147,7 @@ fn run(
 }
 
 fn decode_input(job: &Job<'_>) -> Result<StdIn<F>, BackendError> {
-    if job.proofs.is_empty() {
-        input::decode(job.input)
-    } else {
-        Err(BackendError::MalformedInput {
-            prover: ProverType::OpenVm,
-            cause: "this virtual machine cannot verify proofs inside a program; give it none".to_owned(),
-        })
-    }
+    input::decode(job.input)
 }
 
 fn encode_cut(cut: &Cut) -> Result<Segment, BackendError> {

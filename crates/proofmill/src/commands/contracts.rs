@@ -28,7 +28,8 @@ async fn deploy(args: cli::Deploy, registry: Registry) -> Result<()> {
     }
     let config_hash = rules.connect().await?.chain().hash();
     let at = args.genesis_block.map_or(BlockAt::Finalized, BlockAt::Number);
-    let genesis = l2.block(at).await?.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
+    let genesis =
+        l2.block(at).await?.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
     let plans = wiring::proof_types(&registry, &args.prover).await?;
     let sender = Sender::new(l1, key);
     let salt: B256 = rand::random::<[u8; 32]>().into();

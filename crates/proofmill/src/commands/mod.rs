@@ -3,9 +3,11 @@
 mod attestor;
 mod cluster;
 mod contracts;
+mod dev;
 mod load;
 pub(crate) mod localnet;
 mod prove;
+mod prover_node;
 mod status;
 mod verify;
 mod worker;
@@ -26,6 +28,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Localnet(args) => localnet::run(&global, args, registry).await,
         Command::Attestor(args) => attestor::run(args, registry).await,
         Command::Contracts(args) => contracts::run(args, registry).await,
-        Command::ProverNode(_) | Command::Dev(_) => Err(eyre::eyre!("wip")),
+        Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
+        Command::Dev(args) => dev::run(&global, *args, registry).await,
     }
 }

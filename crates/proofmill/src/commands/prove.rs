@@ -216,7 +216,8 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         None => proof.encode(),
     };
     save(&work.output, &file)?;
-    let report = Report::new(proof, file.len(), progress, work.statement.as_ref(), work.witness, *verified_in);
+    let report =
+        Report::new(proof, file.len(), progress, work.statement.as_ref(), work.witness, *verified_in);
     println!("{}", report.table());
     println!("saved {}", work.output.display());
     if let Some(path) = &args.report {

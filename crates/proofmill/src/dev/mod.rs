@@ -4,8 +4,12 @@
 //! and L2 are the world outside. Workers and attestors are processes too, and end with this one. The cluster and the
 //! prover node run in this one.
 
-mod child;
 mod chains;
+mod child;
+mod memory;
+mod show;
 
-pub(crate) use chains::Chains;
-pub(crate) use child::Child;
+pub(crate) use chains::{Chains, Found};
+pub(crate) use child::{Child, Orphan};
+pub(crate) use memory::Memory;
+pub(crate) use show::Show;

@@ -1,0 +1,30 @@
+//! The attestors that a verifier contract counts.
+
+use crate::{
+    ChainError, L1,
+    contracts::AttestedVerifier::{attestorsCall, thresholdCall},
+};
+use alloy_primitives::Address;
+
+/// Whose signatures an `AttestedVerifier` contract counts, and how many it wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttestorSet {
+    /// The contract.
+    pub verifier: Address,
+    /// The attestors, ascending.
+    pub members: Vec<Address>,
+    /// How many of them must sign.
+    pub threshold: usize,
+}
+
+impl AttestorSet {
+    /// Reads the constants of the contract.
+    pub async fn read(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
+        if !l1.has_code(verifier).await? {
+            return Err(ChainError::NoContract { address: verifier, chain: l1.chain_id() });
+        }
+        let members = l1.read(verifier, &attestorsCall {}, None).await?;
+        let threshold = l1.read(verifier, &thresholdCall {}, None).await?;
+        Ok(Self { verifier, members, threshold: threshold.saturating_to() })
+    }
+}

@@ -1,0 +1,23 @@
+//! Bindings of the contracts in `contracts/`, made from the committed artifacts.
+use alloy_sol_types::sol;
+
+/// The contract version that this code knows.
+pub(crate) const VERSION: u64 = 1;
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    Rollup,
+    "../../contracts/artifacts/Rollup.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    AttestedVerifier,
+    "../../contracts/artifacts/AttestedVerifier.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    AcceptsAnythingVerifier,
+    "../../contracts/artifacts/AcceptsAnythingVerifier.json"
+}

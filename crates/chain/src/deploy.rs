@@ -1,0 +1,100 @@
+//! Deploying the contracts.
+
+use crate::{
+    CallName, ChainError, Included, Rollup, RollupConfig, Sender,
+    contracts::{AcceptsAnythingVerifier, AttestedVerifier, Rollup as RollupContract},
+};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
+use alloy_sol_types::SolConstructor;
+use serde_json::json;
+
+/// A contract that deploys what it is called with (a salt, then creation code) by `CREATE2`, at the same address of many
+/// chains: <https://github.com/Arachnid/deterministic-deployment-proxy>.
+const DETERMINISTIC_DEPLOYER: Address = address!("4e59b44847b379578588920ca78fbf26c0b4956c");
+
+/// A deployed contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// Where it is.
+    pub address: Address,
+    /// The transaction that deployed it; none if it was there already.
+    pub transaction: Option<Included>,
+}
+
+/// Deploys the verifier that accepts what `threshold` of the attestors signed. They may be given in any order; each counts
+/// once.
+pub async fn deploy_attested_verifier(
+    sender: &Sender,
+    attestors: &[Address],
+    threshold: u64,
+    salt: B256,
+) -> Result<Deployed, ChainError> {
+    let mut attestors = attestors.to_vec();
+    attestors.sort_unstable();
+    attestors.dedup();
+    let constructor =
+        AttestedVerifier::constructorCall { attestors_: attestors, threshold_: U256::from(threshold) };
+    deploy(sender, "AttestedVerifier", &AttestedVerifier::BYTECODE, &constructor.abi_encode(), salt).await
+}
+
+/// Deploys the verifier that accepts anything, for proofs of type `exec`. The contract refuses to be on any chain but a
+/// development one.
+pub async fn deploy_accepts_anything_verifier(sender: &Sender, salt: B256) -> Result<Deployed, ChainError> {
+    deploy(sender, "AcceptsAnythingVerifier", &AcceptsAnythingVerifier::BYTECODE, &[], salt).await
+}
+
+/// Deploys a rollup's contract, and reads it back.
+pub async fn deploy_rollup(
+    sender: &Sender,
+    config: &RollupConfig,
+    salt: B256,
+) -> Result<(Rollup, Deployed), ChainError> {
+    let constructor = RollupContract::constructorCall { constants: config.to_abi() };
+    let deployed =
+        deploy(sender, "Rollup", &RollupContract::BYTECODE, &constructor.abi_encode(), salt).await?;
+    let rollup = Rollup::connect(sender.l1().clone(), deployed.address).await?;
+    Ok((rollup, deployed))
+}
+
+/// Deploys by the deterministic deployer, where the chain has it: then the address follows from the salt, the code and the
+/// constructor's arguments, and a contract that is there already is found. Elsewhere by a plain creation.
+async fn deploy(
+    sender: &Sender,
+    contract: &'static str,
+    code: &Bytes,
+    arguments: &[u8],
+    salt: B256,
+) -> Result<Deployed, ChainError> {
+    let name = CallName::Deploy(contract);
+    let l1 = sender.l1();
+    let init_code = Bytes::from([code, arguments].concat());
+    let deterministic = l1.has_code(DETERMINISTIC_DEPLOYER).await?;
+    let there = DETERMINISTIC_DEPLOYER.create2(salt, keccak256(&init_code));
+    if deterministic && l1.has_code(there).await? {
+        return Ok(Deployed { address: there, transaction: None });
+    }
+    // The deterministic deployer hides why a constructor reverts.
+    let creation = json!({ "from": sender.account(), "data": init_code });
+    let _: Bytes = l1.rpc.ask("eth_call", (creation, "latest")).await?;
+    let (address, transaction) = if deterministic {
+        let input = Bytes::from([salt.as_slice(), &init_code].concat());
+        (there, sender.send(name, Some(DETERMINISTIC_DEPLOYER), input).await?)
+    } else {
+        let included = sender.send(name, None, init_code).await?;
+        (created_by(sender, included).await?, included)
+    };
+    if !l1.has_code(address).await? {
+        return Err(ChainError::NotDeployed { contract, address });
+    }
+    Ok(Deployed { address, transaction: Some(transaction) })
+}
+
+/// The address that a plain creation gave.
+async fn created_by(sender: &Sender, included: Included) -> Result<Address, ChainError> {
+    #[derive(serde::Deserialize)]
+    struct Sent {
+        nonce: U64,
+    }
+    let sent: Sent = sender.l1().rpc.ask("eth_getTransactionByHash", [included.transaction]).await?;
+    Ok(sender.account().create(sent.nonce.to()))
+}

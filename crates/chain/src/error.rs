@@ -1,0 +1,183 @@
+//! What can go wrong with a chain.
+
+use crate::{CallName, Refusal};
+use alloy_primitives::{Address, TxHash, U256};
+use proofmill_primitives::ProverType;
+use std::{io, path::PathBuf, time::Duration};
+
+/// Why something could not be read from, or written to, a chain.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChainError {
+    /// No endpoint answers. Nothing is lost: the request may be made again.
+    #[error(
+        "{method}: no answer from {endpoints} after {rounds} tries: {reason}; check the addresses and that the nodes run"
+    )]
+    Unreachable {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// Scheme, host and port of each endpoint.
+        endpoints: String,
+        /// How often each was tried.
+        rounds: usize,
+        /// What the last one said.
+        reason: String,
+    },
+    /// A node refused a request.
+    #[error("the node refused {method}: {reason}")]
+    Refused {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// A node's answer cannot be read.
+    #[error("the answer to {method} cannot be read: {reason}")]
+    Malformed {
+        /// The JSON-RPC method, or the contract's function.
+        method: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A node is of another chain.
+    #[error("{endpoint} is on chain {got}, but chain {expected} is wanted: check the address")]
+    WrongChain {
+        /// Scheme, host and port.
+        endpoint: String,
+        /// The chain id that is wanted.
+        expected: u64,
+        /// The node's.
+        got: u64,
+    },
+    /// There is no contract.
+    #[error("there is no contract at {address} on chain {chain}: check the address, or deploy the contracts")]
+    NoContract {
+        /// Where it should be.
+        address: Address,
+        /// EIP-155 chain id.
+        chain: u64,
+    },
+    /// The contract does not answer as a rollup's contract does.
+    #[error("the contract at {address} is not a Proofmill rollup: {reason}; check the address")]
+    NotARollup {
+        /// Where it is.
+        address: Address,
+        /// What it answered.
+        reason: String,
+    },
+    /// The contract is of another version.
+    #[error(
+        "the contract at {address} has version {got}, this program knows version {expected}: use the release of \
+         Proofmill that deployed it"
+    )]
+    WrongVersion {
+        /// Where it is.
+        address: Address,
+        /// The version that this code knows.
+        expected: u64,
+        /// The contract's.
+        got: u64,
+    },
+    /// The contract asks for a prover type that this code does not know.
+    #[error("the contract at {address} asks for proofs of type `{name}`, which this program does not know")]
+    UnknownProofType {
+        /// Where it is.
+        address: Address,
+        /// The name that it has for the type.
+        name: String,
+    },
+    /// The contract asks for a proof that is not there.
+    #[error("the contract asks for a proof of type {prover} for each checkpoint, and there is none")]
+    MissingProof {
+        /// The type.
+        prover: ProverType,
+    },
+    /// A contract refused a call. Nothing was sent.
+    #[error("the contract refused: {0}")]
+    Reverted(Refusal),
+    /// A transaction was included, but it failed there.
+    #[error("{call}: the transaction {transaction} was included in L1 block {block} but failed: {refusal}")]
+    FailedOnChain {
+        /// What was called.
+        call: CallName,
+        /// Its hash.
+        transaction: TxHash,
+        /// The block's number.
+        block: u64,
+        /// Why, as far as it can be found out afterwards.
+        refusal: Refusal,
+    },
+    /// The signer cannot pay.
+    #[error("{call}: the account {account} has {has} wei, but {needs} wei may be needed: send it more")]
+    InsufficientFunds {
+        /// What was to be called.
+        call: CallName,
+        /// The signer's address.
+        account: Address,
+        /// What it has, in wei.
+        has: U256,
+        /// What the transaction may cost at the most, in wei.
+        needs: U256,
+    },
+    /// A transaction was sent, and is not included. It may be later; the next one that is sent replaces it.
+    #[error(
+        "{call}: the transaction {transaction} was not included within {} s; the next one takes its place with a \
+         higher fee",
+        .after.as_secs()
+    )]
+    NotIncluded {
+        /// What was called.
+        call: CallName,
+        /// The hash of the last try.
+        transaction: TxHash,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// After a deployment there is no code where it should be.
+    #[error("the deployment of {contract} left no code at {address}")]
+    NotDeployed {
+        /// The contract's name.
+        contract: &'static str,
+        /// Where it should be.
+        address: Address,
+    },
+    /// The chain has no base fee.
+    #[error("the latest L1 block has no base fee: chains before the London fork are not supported")]
+    NoBaseFee,
+    /// The text is not a private key.
+    #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
+    BadKey,
+    /// The file with the private key cannot be read.
+    #[error("the key file {} cannot be read: {source}", .path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The environment variable with the private key is not set.
+    #[error("the environment variable {name} is not set: set it to the private key")]
+    KeyUnset {
+        /// The variable.
+        name: String,
+    },
+    /// A key could not sign.
+    #[error("signing failed: {0}")]
+    Signing(#[from] alloy_signer::Error),
+}
+
+impl ChainError {
+    /// Why a contract refused, if it did: before anything was sent, or on the chain.
+    pub const fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Reverted(refusal) | Self::FailedOnChain { refusal, .. } => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether the same request may succeed later although nobody changes anything: nodes that are away or refuse for
+    /// now, transactions that wait.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::Refused { .. } | Self::NotIncluded { .. })
+    }
+}

@@ -1,0 +1,333 @@
+//! Why a contract refused a call: its custom errors, with their values.
+
+use crate::contracts::{
+    AcceptsAnythingVerifier::AcceptsAnythingVerifierErrors as DevelopmentErrors,
+    AttestedVerifier::AttestedVerifierErrors as AttestedErrors, Rollup::RollupErrors,
+};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::{ContractError, SolInterface};
+use proofmill_primitives::{CheckpointNumber, Epoch, Slot};
+
+/// The custom error of a contract. Numbers are as the contract gives them; times are in Unix seconds of L1.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A constant of a new rollup makes no sense.
+    #[error("the rollup's constant `{field}` makes no sense")]
+    InvalidConfig {
+        /// Its name.
+        field: String,
+    },
+    /// Only the proposer may propose.
+    #[error("{sender} is not the proposer")]
+    WrongProposer {
+        /// Who tried.
+        sender: Address,
+    },
+    /// Slot 0 has not begun.
+    #[error("slot 0 begins at {genesis_time}, and L1 is at {timestamp}")]
+    BeforeGenesis {
+        /// When slot 0 begins.
+        genesis_time: U256,
+        /// L1's time.
+        timestamp: U256,
+    },
+    /// The slot is not after that of the last checkpoint.
+    #[error("slot {slot} is not after slot {last} of the last checkpoint: wait for the next slot")]
+    SlotTaken {
+        /// That of the last checkpoint.
+        last: Slot,
+        /// The present one.
+        slot: Slot,
+    },
+    /// The first block is not the one after the last checkpoint: a checkpoint was skipped or repeated.
+    #[error("the checkpoint begins with block {got}, but block {expected} is next")]
+    NotNextBlock {
+        /// The block after the last checkpoint.
+        expected: u64,
+        /// The proposal's first.
+        got: u64,
+    },
+    /// A checkpoint without blocks.
+    #[error("the checkpoint ends with block {last}, before its first block {first}")]
+    EmptyCheckpoint {
+        /// Its first block.
+        first: u64,
+        /// Its last block.
+        last: u64,
+    },
+    /// The blocks do not follow on the last checkpoint.
+    #[error("the blocks follow on {got}, but the last checkpoint ends with {expected}: another branch of L2")]
+    ParentMismatch {
+        /// The last checkpoint's last block.
+        expected: B256,
+        /// The proposal's parent.
+        got: B256,
+    },
+    /// There is nothing to prune.
+    #[error("nothing unproven has passed its deadline")]
+    NothingToPrune,
+    /// No such checkpoints.
+    #[error("there are no checkpoints {first}-{last}: the last is {pending}")]
+    UnknownCheckpoints {
+        /// The first of those that were named.
+        first: CheckpointNumber,
+        /// The last of them.
+        last: CheckpointNumber,
+        /// The last that there is.
+        pending: CheckpointNumber,
+    },
+    /// An epoch proof must begin with the first checkpoint of its epoch.
+    #[error("checkpoint {checkpoint} is not the first of its epoch")]
+    NotAnEpochStart {
+        /// Where the proof begins.
+        checkpoint: CheckpointNumber,
+    },
+    /// An epoch proof must end in the epoch that it begins in.
+    #[error("the proof begins in epoch {first} and ends in epoch {last}")]
+    NotOneEpoch {
+        /// Where it begins.
+        first: Epoch,
+        /// Where it ends.
+        last: Epoch,
+    },
+    /// Checkpoints before the proof are not proven.
+    #[error("checkpoint {expected} must be proven before those from {got} on")]
+    UnprovenBefore {
+        /// The first that is not proven.
+        expected: CheckpointNumber,
+        /// Where the proof begins.
+        got: CheckpointNumber,
+    },
+    /// The first batch is not the one after the proven tip.
+    #[error("checkpoint {expected} is to be verified next, not {got}")]
+    NotNextBatch {
+        /// The first that is not proven.
+        expected: CheckpointNumber,
+        /// Where the batches begin.
+        got: CheckpointNumber,
+    },
+    /// There is no batch to verify.
+    #[error("there is no batch to verify")]
+    NoBatches,
+    /// The proof submission window of the epoch has closed.
+    #[error("the proof submission window closed at {deadline}, and L1 is at {timestamp}")]
+    WindowClosed {
+        /// When it closed.
+        deadline: U256,
+        /// L1's time.
+        timestamp: U256,
+    },
+    /// This prover has proven as much of the epoch already.
+    #[error("{prover} has proven epoch {epoch} up to checkpoint {last} already")]
+    AlreadySubmitted {
+        /// The epoch.
+        epoch: Epoch,
+        /// Who proved it.
+        prover: Address,
+        /// How far.
+        last: CheckpointNumber,
+    },
+    /// There must be one proof for each type.
+    #[error("{got} proofs were given, but the contract wants {expected}, one of each type")]
+    WrongProofCount {
+        /// How many types there are.
+        expected: U256,
+        /// How many proofs.
+        got: U256,
+    },
+    /// The public values have another length.
+    #[error("the {proof_type} proof has {got} bytes of public values instead of {expected}")]
+    WrongPublicValuesLength {
+        /// The proof's type.
+        proof_type: String,
+        /// How many bytes there should be.
+        expected: U256,
+        /// How many there are.
+        got: U256,
+    },
+    /// The proof says something else than the checkpoints.
+    #[error("the {proof_type} proof up to checkpoint {checkpoint} is of something else: its {field} differs")]
+    StatementMismatch {
+        /// The proof's type.
+        proof_type: String,
+        /// The last checkpoint that it is given for.
+        checkpoint: CheckpointNumber,
+        /// The first field of the public values that differs.
+        field: String,
+    },
+    /// The verifier rejected the proof.
+    #[error("the {proof_type} proof up to checkpoint {checkpoint} is not valid: {reason}")]
+    ProofRejected {
+        /// The proof's type.
+        proof_type: String,
+        /// The last checkpoint that it is given for.
+        checkpoint: CheckpointNumber,
+        /// What the verifier said.
+        reason: Box<Self>,
+    },
+    /// There are no attestors, or the threshold is zero or above their number.
+    #[error("a threshold of {threshold} of {attestors} attestors cannot be")]
+    InvalidThreshold {
+        /// How many must sign.
+        threshold: U256,
+        /// How many there are.
+        attestors: U256,
+    },
+    /// Attestors are not in the order of their addresses, or one is there twice.
+    #[error("attestor {next} is given after {previous}: the order is that of the addresses, each once")]
+    NotAscending {
+        /// The one before.
+        previous: Address,
+        /// The one that is wrong there.
+        next: Address,
+    },
+    /// Fewer attestors signed than must.
+    #[error("{given} attestors signed, {required} must")]
+    TooFewSignatures {
+        /// How many must.
+        required: U256,
+        /// How many did.
+        given: U256,
+    },
+    /// The proof bytes are not in the one encoding that is accepted.
+    #[error("the attestors' signatures are not in their canonical encoding")]
+    NotCanonical,
+    /// A signature has not the canonical form.
+    #[error("the attestor signature at position {index} is malformed")]
+    MalformedSignature {
+        /// Its position, from 0.
+        index: U256,
+    },
+    /// The signer is none of the attestors, or signed something else.
+    #[error("{signer} is not an attestor, or an attestor signed something else")]
+    NotAnAttestor {
+        /// The address that the signature gives.
+        signer: Address,
+    },
+    /// The verifier that accepts anything is for development chains only.
+    #[error("chain {chain_id} is not a development chain: the verifier that accepts anything is not for it")]
+    NotADevelopmentChain {
+        /// EIP-155 chain id of L1.
+        chain_id: U256,
+    },
+    /// Another error, as a contract that this code does not know (a verifier gateway) or the EVM gives it.
+    #[error("it reverted {}", shown(data))]
+    Other {
+        /// What it returned.
+        data: Bytes,
+    },
+}
+
+fn shown(data: &Bytes) -> String {
+    match ContractError::<RollupErrors>::abi_decode(data) {
+        Ok(ContractError::Revert(revert)) => format!("with the message `{}`", revert.reason),
+        Ok(ContractError::Panic(panic)) => format!("with {panic}"),
+        _ if data.is_empty() => "without a reason".to_owned(),
+        _ => format!("with {data}"),
+    }
+}
+
+/// Text that a contract keeps as a word with zeros behind.
+pub(crate) fn text(word: B256) -> String {
+    let end = word.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    String::from_utf8_lossy(&word[..end]).into_owned()
+}
+
+impl Refusal {
+    /// Reads what a reverted call returned.
+    pub fn decode(data: &Bytes) -> Self {
+        if let Ok(error) = RollupErrors::abi_decode_validate(data) {
+            Self::of_rollup(error)
+        } else if let Ok(error) = AttestedErrors::abi_decode_validate(data) {
+            Self::of_attested(error)
+        } else if let Ok(DevelopmentErrors::NotADevelopmentChain(error)) =
+            DevelopmentErrors::abi_decode_validate(data)
+        {
+            Self::NotADevelopmentChain { chain_id: error.chainId }
+        } else {
+            Self::Other { data: data.clone() }
+        }
+    }
+
+    fn of_rollup(error: RollupErrors) -> Self {
+        use RollupErrors as E;
+        match error {
+            E::InvalidConfig(e) => Self::InvalidConfig { field: text(e.field) },
+            E::WrongProposer(e) => Self::WrongProposer { sender: e.sender },
+            E::BeforeGenesis(e) => {
+                Self::BeforeGenesis { genesis_time: e.genesisTime, timestamp: e.timestamp }
+            }
+            E::SlotTaken(e) => Self::SlotTaken { last: Slot(e.lastSlot), slot: Slot(e.slot) },
+            E::NotNextBlock(e) => Self::NotNextBlock { expected: e.expected, got: e.got },
+            E::EmptyCheckpoint(e) => Self::EmptyCheckpoint { first: e.firstBlock, last: e.lastBlock },
+            E::ParentMismatch(e) => Self::ParentMismatch { expected: e.expected, got: e.got },
+            E::NothingToPrune(_) => Self::NothingToPrune,
+            E::UnknownCheckpoints(e) => Self::UnknownCheckpoints {
+                first: CheckpointNumber(e.first),
+                last: CheckpointNumber(e.last),
+                pending: CheckpointNumber(e.pending),
+            },
+            E::NotAnEpochStart(e) => Self::NotAnEpochStart { checkpoint: CheckpointNumber(e.checkpoint) },
+            E::NotOneEpoch(e) => Self::NotOneEpoch { first: Epoch(e.firstEpoch), last: Epoch(e.lastEpoch) },
+            E::UnprovenBefore(e) => {
+                Self::UnprovenBefore { expected: CheckpointNumber(e.expected), got: CheckpointNumber(e.got) }
+            }
+            E::NotNextBatch(e) => {
+                Self::NotNextBatch { expected: CheckpointNumber(e.expected), got: CheckpointNumber(e.got) }
+            }
+            E::NoBatches(_) => Self::NoBatches,
+            E::WindowClosed(e) => Self::WindowClosed { deadline: e.deadline, timestamp: e.timestamp },
+            E::AlreadySubmitted(e) => Self::AlreadySubmitted {
+                epoch: Epoch(e.epoch),
+                prover: e.prover,
+                last: CheckpointNumber(e.last),
+            },
+            E::WrongProofCount(e) => Self::WrongProofCount { expected: e.expected, got: e.got },
+            E::WrongPublicValuesLength(e) => Self::WrongPublicValuesLength {
+                proof_type: text(e.proofType),
+                expected: e.expected,
+                got: e.got,
+            },
+            E::StatementMismatch(e) => Self::StatementMismatch {
+                proof_type: text(e.proofType),
+                checkpoint: CheckpointNumber(e.checkpoint),
+                field: text(e.field),
+            },
+            E::ProofRejected(e) => Self::ProofRejected {
+                proof_type: text(e.proofType),
+                checkpoint: CheckpointNumber(e.checkpoint),
+                reason: Box::new(Self::decode(&e.reason)),
+            },
+        }
+    }
+
+    fn of_attested(error: AttestedErrors) -> Self {
+        use AttestedErrors as E;
+        match error {
+            E::InvalidThreshold(e) => {
+                Self::InvalidThreshold { threshold: e.threshold, attestors: e.attestors }
+            }
+            E::NotAscending(e) => Self::NotAscending { previous: e.previous, next: e.next },
+            E::TooFewSignatures(e) => Self::TooFewSignatures { required: e.required, given: e.given },
+            E::NotCanonical(_) => Self::NotCanonical,
+            E::MalformedSignature(e) => Self::MalformedSignature { index: e.index },
+            E::NotAnAttestor(e) => Self::NotAnAttestor { signer: e.signer },
+        }
+    }
+
+    /// Whether the proof itself is at fault: it is of something else, or not valid. It should be made again.
+    pub const fn is_invalid_proof(&self) -> bool {
+        matches!(
+            self,
+            Self::WrongPublicValuesLength { .. }
+                | Self::StatementMismatch { .. }
+                | Self::ProofRejected { .. }
+        )
+    }
+
+    /// Whether the same call is accepted later, if nothing else happens: it only came too early.
+    pub(crate) const fn passes_with_time(&self) -> bool {
+        matches!(self, Self::SlotTaken { .. } | Self::BeforeGenesis { .. } | Self::NothingToPrune)
+    }
+}

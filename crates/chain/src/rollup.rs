@@ -1,0 +1,254 @@
+//! The rollup's contract.
+
+use crate::{
+    CallName, ChainError, Included, L1, RollupConfig, Sender,
+    contracts::{
+        Rollup::{
+            BatchProof, Checkpoint as StoredCheckpoint, Proof, Proposal as AbiProposal, checkpointsCall,
+            configCall, longestProofCall, proposeCall, pruneCall, submitEpochProofCall, tipsCall,
+            verifyBatchesCall, versionCall,
+        },
+        VERSION,
+    },
+};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_sol_types::SolCall;
+use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Epoch, ProverType, Slot, SlotClock};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// How many checkpoints are read in one call.
+const CHECKPOINTS_PER_CALL: u64 = 500;
+
+/// A rollup's contract on L1: the client of proposers and provers.
+#[derive(Clone, Debug)]
+pub struct Rollup {
+    l1: L1,
+    address: Address,
+    config: Arc<RollupConfig>,
+}
+
+/// How far the contract is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContractTips {
+    /// The last checkpoint that is proven; 0 when none is.
+    pub proven: CheckpointNumber,
+    /// The last checkpoint; 0 when there is none.
+    pub pending: CheckpointNumber,
+}
+
+/// The blocks that a proposer commits to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proposal {
+    /// The blocks after those of the last checkpoint.
+    pub blocks: BlockRange,
+    /// Hash of the block before them.
+    pub parent_hash: B256,
+    /// Hash of the last.
+    pub last_hash: B256,
+    /// State root after the last.
+    pub state_root: B256,
+}
+
+/// A proof, as the verifier of its type takes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SubmittedProof {
+    /// What the program made public, ABI-encoded.
+    pub public_values: Bytes,
+    /// The proof, in the encoding of its verifier.
+    pub proof: Bytes,
+}
+
+/// One proof of each type.
+pub type ProofSet = BTreeMap<ProverType, SubmittedProof>;
+
+/// The proofs of an epoch, or of its beginning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochSubmission {
+    /// The first checkpoint of the epoch.
+    pub first: CheckpointNumber,
+    /// The last checkpoint that is proven.
+    pub last: CheckpointNumber,
+    /// Whom the proofs name as their prover.
+    pub prover: Address,
+    /// An epoch proof of each type.
+    pub proofs: ProofSet,
+}
+
+impl Rollup {
+    /// Finds the contract and reads its constants. Errors when there is none, when it is another contract, or one of
+    /// another version.
+    pub async fn connect(l1: L1, address: Address) -> Result<Self, ChainError> {
+        if !l1.has_code(address).await? {
+            return Err(ChainError::NoContract { address, chain: l1.chain_id() });
+        }
+        let got = l1.read(address, &versionCall {}, None).await.map_err(|error| match error {
+            ChainError::Reverted(refusal) => ChainError::NotARollup { address, reason: refusal.to_string() },
+            ChainError::Malformed { reason, .. } => ChainError::NotARollup { address, reason },
+            error => error,
+        })?;
+        if got != VERSION {
+            return Err(ChainError::WrongVersion { address, expected: VERSION, got });
+        }
+        let config = l1.read(address, &configCall {}, None).await?;
+        let config = Arc::new(RollupConfig::from_abi(address, config)?);
+        Ok(Self { l1, address, config })
+    }
+
+    /// Where it is.
+    pub const fn address(&self) -> Address {
+        self.address
+    }
+
+    /// The chain that it is on.
+    pub const fn l1(&self) -> &L1 {
+        &self.l1
+    }
+
+    /// Its constants.
+    pub fn config(&self) -> &RollupConfig {
+        &self.config
+    }
+
+    /// How its slots and epochs follow from L1's time.
+    pub fn clock(&self) -> &SlotClock {
+        &self.config.clock
+    }
+
+    /// How far it is, in the newest block.
+    pub async fn tips(&self) -> Result<ContractTips, ChainError> {
+        self.tips_at(None).await
+    }
+
+    /// How far it is, in the block with this hash or in the newest.
+    pub(crate) async fn tips_at(&self, at: Option<B256>) -> Result<ContractTips, ChainError> {
+        let tips = self.l1.read(self.address, &tipsCall {}, at).await?;
+        Ok(ContractTips { proven: CheckpointNumber(tips.proven), pending: CheckpointNumber(tips.pending) })
+    }
+
+    /// A checkpoint in the newest block; none if there is none with this number, and none for the genesis.
+    pub async fn checkpoint(&self, number: CheckpointNumber) -> Result<Option<Checkpoint>, ChainError> {
+        if number.0 == 0 || number > self.tips().await?.pending {
+            return Ok(None);
+        }
+        Ok(self.checkpoints_at(number, number, None).await?.pop())
+    }
+
+    /// Checkpoints `first` to `last`, both included and both there, in the block with this hash or in the newest.
+    pub(crate) async fn checkpoints_at(
+        &self,
+        first: CheckpointNumber,
+        last: CheckpointNumber,
+        at: Option<B256>,
+    ) -> Result<Vec<Checkpoint>, ChainError> {
+        let mut list = Vec::new();
+        let mut next = first.0.max(1);
+        while next <= last.0 {
+            let end = last.0.min(next + CHECKPOINTS_PER_CALL - 1);
+            // Each is told by the one before it too.
+            let call = checkpointsCall { first: next - 1, last: end };
+            let stored = self.l1.read(self.address, &call, at).await?;
+            for (number, pair) in (next..).zip(stored.windows(2)) {
+                let [before, checkpoint] = pair else { continue };
+                list.push(checkpoint_of(number, before, checkpoint)?);
+            }
+            next = end + 1;
+        }
+        Ok(list)
+    }
+
+    /// The last checkpoint of an epoch that a prover has proven it up to; none if it has proven nothing of it.
+    pub async fn longest_proof(
+        &self,
+        epoch: Epoch,
+        prover: Address,
+    ) -> Result<Option<CheckpointNumber>, ChainError> {
+        let call = longestProofCall { epoch: epoch.0, prover };
+        let last = self.l1.read(self.address, &call, None).await?;
+        Ok((last != 0).then_some(CheckpointNumber(last)))
+    }
+
+    /// Commits to a checkpoint. The sender must be the proposer.
+    pub async fn propose(&self, sender: &Sender, proposal: Proposal) -> Result<Included, ChainError> {
+        let Proposal { blocks, parent_hash, last_hash, state_root } = proposal;
+        let proposal = AbiProposal {
+            firstBlock: blocks.first(),
+            lastBlock: blocks.last(),
+            parentHash: parent_hash,
+            lastHash: last_hash,
+            stateRoot: state_root,
+        };
+        self.send(sender, CallName::Propose, &proposeCall { proposal }).await
+    }
+
+    /// Gives up what was not proven in time.
+    pub async fn prune(&self, sender: &Sender) -> Result<Included, ChainError> {
+        self.send(sender, CallName::Prune, &pruneCall {}).await
+    }
+
+    /// Proves an epoch.
+    pub async fn submit_epoch_proof(
+        &self,
+        sender: &Sender,
+        submission: EpochSubmission,
+    ) -> Result<Included, ChainError> {
+        let EpochSubmission { first, last, prover, proofs } = submission;
+        let proofs = self.in_order(proofs)?;
+        let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
+        self.send(sender, CallName::SubmitEpochProof, &call).await
+    }
+
+    /// Proves checkpoints one by one, from `first` on: for each, a range proof of each type.
+    pub async fn verify_batches(
+        &self,
+        sender: &Sender,
+        first: CheckpointNumber,
+        batches: Vec<ProofSet>,
+    ) -> Result<Included, ChainError> {
+        let batches = batches
+            .into_iter()
+            .map(|proofs| Ok(BatchProof { proofs: self.in_order(proofs)? }))
+            .collect::<Result<_, ChainError>>()?;
+        self.send(sender, CallName::VerifyBatches, &verifyBatchesCall { first: first.0, batches }).await
+    }
+
+    async fn send<C: SolCall>(
+        &self,
+        sender: &Sender,
+        name: CallName,
+        call: &C,
+    ) -> Result<Included, ChainError> {
+        sender.send(name, Some(self.address), call.abi_encode().into()).await
+    }
+
+    /// The proofs in the contract's order of types. Those of types that it does not ask for are left out.
+    fn in_order(&self, mut proofs: ProofSet) -> Result<Vec<Proof>, ChainError> {
+        self.config
+            .proof_types
+            .iter()
+            .map(|proof_type| {
+                let prover = proof_type.prover;
+                let proof = proofs.remove(&prover).ok_or(ChainError::MissingProof { prover })?;
+                Ok(Proof { publicValues: proof.public_values, proof: proof.proof })
+            })
+            .collect()
+    }
+}
+
+fn checkpoint_of(
+    number: u64,
+    before: &StoredCheckpoint,
+    stored: &StoredCheckpoint,
+) -> Result<Checkpoint, ChainError> {
+    let first_block = before.lastBlock.saturating_add(1);
+    Ok(Checkpoint {
+        number: CheckpointNumber(number),
+        slot: Slot(stored.slot),
+        blocks: BlockRange::new(first_block, stored.lastBlock).map_err(|error| ChainError::Malformed {
+            method: checkpointsCall::SIGNATURE,
+            reason: error.to_string(),
+        })?,
+        parent_hash: before.lastHash,
+        last_hash: stored.lastHash,
+        state_root: stored.stateRoot,
+    })
+}

@@ -1,0 +1,99 @@
+//! What `propose` refuses.
+
+use crate::scene::{GENESIS, GENESIS_TIME, Scene, refused};
+use alloy_primitives::{B256, U256};
+use proofmill_chain::{Proposal, Refusal};
+use proofmill_primitives::{BlockRange, CheckpointNumber, Slot};
+
+#[tokio::test]
+async fn checkpoints_follow_on_each_other() {
+    let mut scene = Scene::new().await;
+    assert_eq!(scene.rollup.checkpoint(CheckpointNumber(1)).await.unwrap(), None);
+    let first = scene.propose_in(1).await;
+    assert_eq!(first.blocks, BlockRange::new(11, 13).unwrap());
+    assert_eq!(first.parent_hash, GENESIS.hash);
+    let second = scene.propose_in(5).await;
+    assert_eq!(second.parent_hash, first.last_hash);
+    let tips = scene.rollup.tips().await.unwrap();
+    assert_eq!((tips.proven.0, tips.pending.0), (0, 2));
+}
+
+#[tokio::test]
+async fn a_proposal_by_another_than_the_proposer_is_refused() {
+    let scene = Scene::new().await;
+    scene.to_slot(1).await;
+    let result = scene.rollup.propose(&scene.publisher, scene.next(3)).await;
+    assert_eq!(refused(result), Refusal::WrongProposer { sender: scene.publisher.account() });
+}
+
+#[tokio::test]
+async fn a_second_checkpoint_in_a_slot_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(3).await;
+    let result = scene.try_propose(scene.next(3)).await;
+    assert_eq!(refused(result), Refusal::SlotTaken { last: Slot(3), slot: Slot(3) });
+    scene.to_slot(4).await;
+    scene.try_propose(scene.next(3)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_checkpoint_in_the_genesis_slot_is_refused() {
+    let scene = Scene::new().await;
+    let result = scene.try_propose(scene.next(3)).await;
+    assert_eq!(refused(result), Refusal::SlotTaken { last: Slot(0), slot: Slot(0) });
+}
+
+#[tokio::test]
+async fn a_proposal_in_the_next_block_is_estimated_at_its_time() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    // The newest block is still in the slot that is taken; the next one is not.
+    scene.rpc("evm_setNextBlockTimestamp", serde_json::json!([GENESIS_TIME + 24])).await;
+    scene.try_propose(scene.next(3)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_skipped_checkpoint_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    scene.to_slot(2).await;
+    let next = scene.next(3);
+    let blocks = BlockRange::new(next.blocks.first() + 3, next.blocks.last() + 3).unwrap();
+    let result = scene.try_propose(Proposal { blocks, ..next }).await;
+    assert_eq!(refused(result), Refusal::NotNextBlock { expected: 14, got: 17 });
+}
+
+#[tokio::test]
+async fn a_repeated_checkpoint_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.to_slot(1).await;
+    let first = scene.next(3);
+    scene.propose_in(2).await;
+    scene.to_slot(3).await;
+    assert_eq!(refused(scene.try_propose(first).await), Refusal::NotNextBlock { expected: 14, got: 11 });
+}
+
+#[tokio::test]
+async fn a_checkpoint_of_another_branch_is_refused() {
+    let mut scene = Scene::new().await;
+    let first = scene.propose_in(1).await;
+    scene.to_slot(2).await;
+    let got = B256::repeat_byte(9);
+    let result = scene.try_propose(Proposal { parent_hash: got, ..scene.next(3) }).await;
+    assert_eq!(refused(result), Refusal::ParentMismatch { expected: first.last_hash, got });
+}
+
+#[tokio::test]
+async fn a_checkpoint_before_the_genesis_time_is_refused() {
+    let scene = Scene::new().await;
+    let mut config = scene.rollup.config().clone();
+    config.clock.genesis += 1_000_000;
+    let (rollup, _) = proofmill_chain::deploy_rollup(&scene.publisher, &config, B256::ZERO).await.unwrap();
+    match refused(rollup.propose(&scene.proposer, scene.next(3)).await) {
+        Refusal::BeforeGenesis { genesis_time, timestamp } => {
+            assert_eq!(genesis_time, U256::from(config.clock.genesis));
+            assert!(timestamp < genesis_time);
+        }
+        other => panic!("{other}"),
+    }
+}

@@ -1,0 +1,113 @@
+//! Finding the chains and the contract.
+
+use crate::{
+    proxy::Proxy,
+    scene::{L2_CHAIN, Scene, options},
+};
+use alloy_primitives::{Address, Bytes, hex};
+use proofmill_chain::{BlockAt, ChainError, ChainStream, Endpoints, L1, L2, Rollup, StreamOptions};
+use serde_json::json;
+use std::time::Duration;
+use url::Url;
+
+/// Where nobody listens.
+fn nowhere() -> Url {
+    "http://127.0.0.1:9/secret-key".parse().unwrap()
+}
+
+fn hasty(url: Url) -> Endpoints {
+    Endpoints::new(url).rounds(2).backoff(Duration::from_millis(10))
+}
+
+#[tokio::test]
+async fn a_wrong_chain_id_is_refused() {
+    let first = options().spawn().await.unwrap();
+    let second = options().chain_id(5).spawn().await.unwrap();
+    let wrong = L1::connect(Endpoints::new(first.rpc_url().clone()), Some(7)).await;
+    assert!(matches!(wrong, Err(ChainError::WrongChain { expected: 7, got: 31_337, .. })), "{wrong:?}");
+    // Two nodes of different chains.
+    let both = Endpoints::new(first.rpc_url().clone()).or(second.rpc_url().clone());
+    let mixed = L2::connect(both, None).await;
+    assert!(matches!(mixed, Err(ChainError::WrongChain { expected: 31_337, got: 5, .. })), "{mixed:?}");
+}
+
+#[tokio::test]
+async fn an_l2_of_another_chain_than_the_contract_is_refused() {
+    let scene = Scene::new().await;
+    let l2 = L2::connect(Endpoints::new(scene.anvil.rpc_url().clone()), None).await.unwrap();
+    let stream = ChainStream::new(scene.rollup.clone(), l2, StreamOptions::default());
+    assert!(matches!(stream, Err(ChainError::WrongChain { expected: L2_CHAIN, got: 31_337, .. })));
+}
+
+#[tokio::test]
+async fn no_contract_and_another_contract_are_refused() {
+    let scene = Scene::new().await;
+    let nobody = Address::repeat_byte(5);
+    let none = Rollup::connect(scene.l1.clone(), nobody).await;
+    assert!(matches!(none, Err(ChainError::NoContract { address, chain: 31_337 }) if address == nobody));
+    let other = Rollup::connect(scene.l1.clone(), scene.verifier).await;
+    assert!(matches!(other, Err(ChainError::NotARollup { .. })), "{other:?}");
+    // One that answers everything with nothing.
+    scene.rpc("anvil_setCode", json!([nobody, "0x00"])).await;
+    let silent = Rollup::connect(scene.l1.clone(), nobody).await;
+    assert!(matches!(silent, Err(ChainError::NotARollup { .. })), "{silent:?}");
+}
+
+#[tokio::test]
+async fn a_contract_of_another_version_is_refused() {
+    let scene = Scene::new().await;
+    // PUSH1 2, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN: it answers 2 to everything.
+    let code = Bytes::from(hex!("60025f5260205ff3"));
+    let address = Address::repeat_byte(5);
+    scene.rpc("anvil_setCode", json!([address, code])).await;
+    let other = Rollup::connect(scene.l1.clone(), address).await;
+    assert!(matches!(other, Err(ChainError::WrongVersion { expected: 1, got: 2, .. })), "{other:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_away_is_passed_over() {
+    let anvil = options().spawn().await.unwrap();
+    let l1 = L1::connect(hasty(nowhere()).or(anvil.rpc_url().clone()), Some(31_337)).await.unwrap();
+    assert_eq!(l1.head().await.unwrap().number, 0);
+    assert_eq!(l1.block(BlockAt::Number(5)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn when_one_endpoint_goes_away_the_other_answers() {
+    let anvil = options().spawn().await.unwrap();
+    let proxy = Proxy::start(anvil.rpc_url()).await;
+    let l1 = L1::connect(hasty(proxy.url()).or(anvil.rpc_url().clone()), None).await.unwrap();
+    l1.head().await.unwrap();
+    proxy.cut();
+    for _ in 0..3 {
+        l1.head().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_turns_out_to_be_of_another_chain_is_not_asked() {
+    let anvil = options().spawn().await.unwrap();
+    let other = options().chain_id(5).spawn().await.unwrap();
+    let (right, wrong) = (Proxy::start(anvil.rpc_url()).await, Proxy::start(other.rpc_url()).await);
+    wrong.cut();
+    let l1 = L1::connect(hasty(right.url()).or(wrong.url()), None).await.unwrap();
+    wrong.mend();
+    right.cut();
+    let error = l1.head().await.unwrap_err();
+    assert!(
+        matches!(&error, ChainError::Unreachable { reason, .. } if reason.contains("chain 5")),
+        "{error}"
+    );
+    right.mend();
+    l1.head().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_chain_that_is_away_is_an_error_that_names_it_without_its_secrets() {
+    let error = L1::connect(hasty(nowhere()), None).await.unwrap_err();
+    assert!(matches!(error, ChainError::Unreachable { rounds: 2, .. }));
+    assert!(error.is_transient());
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("http://127.0.0.1:9"), "{text}");
+    assert!(!text.contains("secret"), "{text}");
+}

@@ -1,0 +1,17 @@
+//! The contracts, the clients and the chain stream on real anvil nodes.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod attestation;
+mod batches;
+mod checkpoints;
+mod connection;
+mod deployment;
+mod epochs;
+mod fuzz;
+mod gas;
+mod proxy;
+mod pruning;
+mod scene;
+mod sending;
+mod statements;
+mod stream;

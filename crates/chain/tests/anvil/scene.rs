@@ -1,0 +1,250 @@
+//! An anvil as L1 with a rollup on it, whose proofs two of three attestors must sign.
+
+use alloy_primitives::{Address, B256, Bytes, keccak256};
+use alloy_rpc_client::RpcClient;
+use alloy_sol_types::SolValue;
+use proofmill_chain::{
+    Attestation, AttestorSignature, ChainError, Endpoints, EpochSubmission, GenesisBlock, Included, L1,
+    ProofSet, ProofTypeConfig, Proposal, Refusal, Rollup, RollupConfig, Sender, SigningKey, SubmittedProof,
+    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+};
+use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
+use proofmill_primitives::{
+    BlockRange, Checkpoint, CheckpointNumber, Epoch, ProgramVersion, ProverType, SlotClock,
+};
+use proofmill_program::{
+    Aggregation, AggregationPublicValues, PublicValues, RangePublicValues, aggregation::fold,
+};
+use serde_json::{Value, json};
+
+pub(crate) const L2_CHAIN: u64 = 901;
+pub(crate) const GENESIS_TIME: u64 = 4_000_000_000;
+pub(crate) const CONFIG_HASH: B256 = B256::repeat_byte(0xcf);
+pub(crate) const RANGE_KEY: B256 = B256::repeat_byte(0xa1);
+pub(crate) const AGGREGATION_KEY: B256 = B256::repeat_byte(0xa2);
+pub(crate) const PROVER: Address = Address::repeat_byte(0x77);
+pub(crate) const GENESIS: GenesisBlock =
+    GenesisBlock { number: 10, hash: B256::repeat_byte(0x10), state_root: B256::repeat_byte(0x11) };
+
+/// Slots of 12 s, epochs of 4 slots, proofs until 2 epochs after.
+pub(crate) fn clock() -> SlotClock {
+    SlotClock {
+        genesis: GENESIS_TIME,
+        slot_seconds: 12.try_into().unwrap(),
+        epoch_slots: 4.try_into().unwrap(),
+        window_epochs: 2.try_into().unwrap(),
+    }
+}
+
+pub(crate) fn options() -> AnvilOptions {
+    AnvilOptions::new().hardfork(Hardfork::Prague).genesis_timestamp(GENESIS_TIME).accounts(4)
+}
+
+pub(crate) fn key(byte: u8) -> SigningKey {
+    B256::repeat_byte(byte).try_into().unwrap()
+}
+
+pub(crate) struct Scene {
+    pub(crate) anvil: Anvil,
+    pub(crate) l1: L1,
+    pub(crate) rollup: Rollup,
+    pub(crate) verifier: Address,
+    pub(crate) proposer: Sender,
+    pub(crate) publisher: Sender,
+    pub(crate) attestors: Vec<SigningKey>,
+    /// What was proposed and stands, from number 1 on.
+    pub(crate) checkpoints: Vec<Checkpoint>,
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::on(options().spawn().await.unwrap(), &[ProverType::OpenVm]).await
+    }
+
+    /// With proofs of these types; those of `exec` are not looked at.
+    pub(crate) async fn on(anvil: Anvil, provers: &[ProverType]) -> Self {
+        let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+        let sender =
+            |at: usize| Sender::new(l1.clone(), anvil.accounts()[at].private_key.try_into().unwrap());
+        let (proposer, publisher) = (sender(0), sender(1));
+        let attestors: Vec<_> = [1, 2, 3].map(key).into();
+        let members: Vec<_> = attestors.iter().map(SigningKey::address).collect();
+        let verifier = deploy_attested_verifier(&publisher, &members, 2, B256::ZERO).await.unwrap().address;
+        let anything = deploy_accepts_anything_verifier(&publisher, B256::ZERO).await.unwrap().address;
+        let proof_types = provers
+            .iter()
+            .map(|prover| ProofTypeConfig {
+                prover: *prover,
+                verifier: if prover.proves() { verifier } else { anything },
+                range_key: ProgramVersion(RANGE_KEY),
+                aggregation_key: ProgramVersion(AGGREGATION_KEY),
+            })
+            .collect();
+        let config = config(proposer.account(), proof_types);
+        let (rollup, _) = deploy_rollup(&publisher, &config, B256::ZERO).await.unwrap();
+        Self { anvil, l1, rollup, verifier, proposer, publisher, attestors, checkpoints: Vec::new() }
+    }
+
+    pub(crate) async fn rpc(&self, method: &'static str, params: Value) -> Value {
+        rpc(&self.anvil, method, params).await
+    }
+
+    /// Makes an L1 block at the beginning of a slot.
+    pub(crate) async fn to_slot(&self, slot: u64) {
+        self.to_time(GENESIS_TIME + slot * 12).await;
+    }
+
+    pub(crate) async fn to_time(&self, time: u64) {
+        self.rpc("evm_setNextBlockTimestamp", json!([time])).await;
+        self.rpc("evm_mine", json!([])).await;
+    }
+
+    /// The proposal that is right next.
+    pub(crate) fn next(&self, blocks: u64) -> Proposal {
+        let (before, parent_hash) = self
+            .checkpoints
+            .last()
+            .map_or((GENESIS.number, GENESIS.hash), |last| (last.blocks.last(), last.last_hash));
+        let blocks = BlockRange::new(before + 1, before + blocks).unwrap();
+        Proposal {
+            blocks,
+            parent_hash,
+            last_hash: keccak256(format!("block {}", blocks.last())),
+            state_root: keccak256(format!("state {}", blocks.last())),
+        }
+    }
+
+    pub(crate) async fn try_propose(&self, proposal: Proposal) -> Result<Included, ChainError> {
+        self.rollup.propose(&self.proposer, proposal).await
+    }
+
+    /// Proposes three blocks in a slot.
+    pub(crate) async fn propose_in(&mut self, slot: u64) -> Checkpoint {
+        self.to_slot(slot).await;
+        let proposal = self.next(3);
+        self.try_propose(proposal).await.unwrap();
+        let number = CheckpointNumber(self.checkpoints.len() as u64 + 1);
+        let checkpoint = self.rollup.checkpoint(number).await.unwrap().unwrap();
+        assert_eq!(checkpoint.slot.0, slot);
+        assert_eq!(checkpoint.blocks, proposal.blocks);
+        assert_eq!(checkpoint.parent_hash, proposal.parent_hash);
+        assert_eq!(checkpoint.last_hash, proposal.last_hash);
+        assert_eq!(checkpoint.state_root, proposal.state_root);
+        self.checkpoints.push(checkpoint);
+        checkpoint
+    }
+
+    /// What an honest range proof of a checkpoint says.
+    pub(crate) fn range(&self, number: u64) -> RangePublicValues {
+        let at = number as usize - 1;
+        let checkpoint = &self.checkpoints[at];
+        let before = at.checked_sub(1).map(|before| &self.checkpoints[before]);
+        RangePublicValues {
+            chainId: L2_CHAIN,
+            configHash: CONFIG_HASH,
+            rollup: self.rollup.address(),
+            firstBlock: checkpoint.blocks.first(),
+            lastBlock: checkpoint.blocks.last(),
+            parentHash: checkpoint.parent_hash,
+            lastHash: checkpoint.last_hash,
+            preStateRoot: before.map_or(GENESIS.state_root, |before| before.state_root),
+            postStateRoot: checkpoint.state_root,
+            gasUsed: 21_000 * number,
+            transactions: number,
+            blockHashes: keccak256(checkpoint.last_hash),
+        }
+    }
+
+    /// What an honest epoch proof of checkpoints says.
+    pub(crate) fn epoch(&self, first: u64, last: u64) -> AggregationPublicValues {
+        let ranges: Vec<_> = (first..=last).map(|number| self.range(number)).collect();
+        fold(Aggregation { range_key: RANGE_KEY, prover_id: PROVER }, &ranges).unwrap()
+    }
+
+    pub(crate) fn attestation(&self, program: B256, values: &[u8]) -> Attestation {
+        Attestation::new(self.l1.chain_id(), self.verifier, ProgramVersion(program), values)
+    }
+
+    /// The signatures of all attestors, in the order of their addresses.
+    pub(crate) fn signatures(&self, attestation: &Attestation) -> Vec<AttestorSignature> {
+        let mut signers: Vec<_> = self.attestors.iter().collect();
+        signers.sort_by_key(|signer| signer.address());
+        signers.iter().map(|signer| attestation.sign(signer).unwrap()).collect()
+    }
+
+    /// A proof that two attestors signed.
+    pub(crate) fn attested(&self, program: B256, values: &[u8]) -> SubmittedProof {
+        let attestation = self.attestation(program, values);
+        let proof = attestation.proof_bytes(&self.signatures(&attestation)[..2]);
+        SubmittedProof { public_values: Bytes::copy_from_slice(values), proof }
+    }
+
+    /// A proof of each type that the contract asks for.
+    pub(crate) fn proofs(&self, program: B256, values: &[u8]) -> ProofSet {
+        let types = &self.rollup.config().proof_types;
+        types.iter().map(|proof_type| (proof_type.prover, self.attested(program, values))).collect()
+    }
+
+    pub(crate) fn batch(&self, number: u64) -> ProofSet {
+        self.proofs(RANGE_KEY, &self.range(number).to_abi())
+    }
+
+    pub(crate) fn submission(&self, first: u64, last: u64) -> EpochSubmission {
+        let values = self.epoch(first, last).to_abi();
+        self.submission_of(first, last, self.proofs(AGGREGATION_KEY, &values))
+    }
+
+    pub(crate) fn submission_of(&self, first: u64, last: u64, proofs: ProofSet) -> EpochSubmission {
+        EpochSubmission {
+            first: CheckpointNumber(first),
+            last: CheckpointNumber(last),
+            prover: PROVER,
+            proofs,
+        }
+    }
+
+    pub(crate) async fn submit(&self, submission: EpochSubmission) -> Result<Included, ChainError> {
+        self.rollup.submit_epoch_proof(&self.publisher, submission).await
+    }
+
+    pub(crate) async fn verify(&self, first: u64, batches: Vec<ProofSet>) -> Result<Included, ChainError> {
+        self.rollup.verify_batches(&self.publisher, CheckpointNumber(first), batches).await
+    }
+
+    pub(crate) async fn proven(&self) -> u64 {
+        self.rollup.tips().await.unwrap().proven.0
+    }
+
+    pub(crate) async fn longest(&self, epoch: u64, prover: Address) -> Option<u64> {
+        self.rollup.longest_proof(Epoch(epoch), prover).await.unwrap().map(|last| last.0)
+    }
+}
+
+pub(crate) fn config(proposer: Address, proof_types: Vec<ProofTypeConfig>) -> RollupConfig {
+    RollupConfig {
+        chain_id: L2_CHAIN,
+        config_hash: CONFIG_HASH,
+        clock: clock(),
+        proposer,
+        genesis: GENESIS,
+        proof_types,
+    }
+}
+
+pub(crate) async fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> Value {
+    RpcClient::new_http(anvil.rpc_url().clone()).request(method, params).await.unwrap()
+}
+
+/// Why a contract refused.
+pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ChainError>) -> Refusal {
+    match result {
+        Err(ChainError::Reverted(refusal)) => refusal,
+        other => panic!("the contract should have refused: {other:?}"),
+    }
+}
+
+/// Attestor signatures encoded as they are, whatever their order.
+pub(crate) fn encode(signatures: &[Vec<u8>]) -> Bytes {
+    let list: Vec<Bytes> = signatures.iter().map(|bytes| Bytes::copy_from_slice(bytes)).collect();
+    list.abi_encode().into()
+}

@@ -1,0 +1,97 @@
+//! Sending transactions.
+
+use crate::scene::{Scene, key, options, rpc};
+use alloy_primitives::{B256, U256};
+use proofmill_chain::{
+    CallName, ChainError, Endpoints, L1, Sender, SigningKey, deploy_accepts_anything_verifier,
+};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn a_key_does_not_show_itself() {
+    let text = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d";
+    let key: SigningKey = format!(" {text}\n").parse().unwrap();
+    let shown = format!("{key:?}");
+    assert_eq!(shown, "SigningKey(0x70997970C51812dc3A010C7d01b50e0d17dc79C8)");
+    assert!(!shown.contains("59c6995e"));
+    for wrong in ["", "0x12", "not a key", &"00".repeat(32)] {
+        let error = wrong.parse::<SigningKey>().unwrap_err();
+        assert!(matches!(error, ChainError::BadKey));
+        assert!(wrong.is_empty() || !error.to_string().contains(wrong));
+    }
+}
+
+#[tokio::test]
+async fn a_signer_without_funds_is_told_what_it_needs() {
+    let scene = Scene::new().await;
+    let poor = Sender::new(scene.l1.clone(), key(7));
+    match deploy_accepts_anything_verifier(&poor, B256::repeat_byte(1)).await {
+        Err(ChainError::InsufficientFunds { call, account, has, needs }) => {
+            assert_eq!(call, CallName::Deploy("AcceptsAnythingVerifier"));
+            assert_eq!(account, poor.account());
+            assert_eq!(has, U256::ZERO);
+            assert!(needs > U256::ZERO);
+        }
+        other => panic!("{other:?}"),
+    }
+    // Its key is nowhere in the error or the sender.
+    assert!(!format!("{poor:?}").contains("0707070707"));
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_not_included_is_outbid_by_the_next() {
+    let anvil = options().spawn().await.unwrap();
+    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let sender = Sender::new(l1.clone(), anvil.accounts()[0].private_key.try_into().unwrap());
+    rpc(&anvil, "evm_setAutomine", json!([false])).await;
+    let hasty = sender.clone().include_within(Duration::from_millis(600));
+    let stuck = deploy_accepts_anything_verifier(&hasty, B256::ZERO).await;
+    let Err(ChainError::NotIncluded { transaction, .. }) = stuck else { panic!("{stuck:?}") };
+
+    // The next one takes its place: the same nonce, a higher fee.
+    let miner = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        rpc(&anvil, "evm_mine", json!([])).await;
+    };
+    let (deployed, ()) = tokio::join!(deploy_accepts_anything_verifier(&sender, B256::repeat_byte(1)), miner);
+    let included = deployed.unwrap().transaction.unwrap();
+    assert_ne!(included.transaction, transaction);
+    let count = rpc(&anvil, "eth_getTransactionCount", json!([sender.account(), "latest"])).await;
+    assert_eq!(count, json!("0x1"), "one of them is on the chain");
+}
+
+#[tokio::test]
+async fn transactions_of_one_account_take_turns() {
+    let anvil = options().spawn().await.unwrap();
+    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let sender = Sender::new(l1, anvil.accounts()[0].private_key.try_into().unwrap());
+    let salts = [1, 2, 3, 4].map(B256::repeat_byte);
+    let [a, b, c, d] = salts.map(|salt| deploy_accepts_anything_verifier(&sender, salt));
+    let (a, b, c, d) = tokio::try_join!(a, b, c, d).unwrap();
+    let mut addresses = vec![a.address, b.address, c.address, d.address];
+    addresses.dedup();
+    assert_eq!(addresses.len(), 4);
+}
+
+#[tokio::test]
+async fn what_is_refused_only_on_the_chain_is_told_with_its_reason() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    scene.rpc("evm_setAutomine", json!([false])).await;
+    let first = scene.rollup.submit_epoch_proof(&scene.publisher, scene.submission(1, 1));
+    let second_sender =
+        Sender::new(scene.l1.clone(), scene.anvil.accounts()[2].private_key.try_into().unwrap());
+    let second = scene.rollup.submit_epoch_proof(&second_sender, scene.submission(1, 1));
+    let miner = async {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        scene.rpc("evm_mine", json!([])).await;
+    };
+    let (first, second, ()) = tokio::join!(first, second, miner);
+    let (won, lost) = if first.is_ok() { (first, second) } else { (second, first) };
+    won.unwrap();
+    let lost = lost.unwrap_err();
+    assert!(matches!(lost, ChainError::FailedOnChain { call: CallName::SubmitEpochProof, .. }), "{lost}");
+    assert!(matches!(lost.refusal(), Some(proofmill_chain::Refusal::AlreadySubmitted { .. })), "{lost}");
+    assert_eq!(scene.proven().await, 1);
+}

@@ -1,0 +1,88 @@
+//! Chains that do not answer.
+
+use super::two_chains::{Follower, TwoChains, blocks, options, proven};
+use crate::proxy::Proxy;
+use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, Endpoints, L1, L2, Rollup, Waiting};
+use std::time::Duration;
+use tokio::time;
+
+/// The chains behind wires that can be cut.
+async fn behind_wires(chains: &TwoChains) -> (Proxy, Proxy, Follower) {
+    let (one, two) =
+        (Proxy::start(chains.anvil1.rpc_url()).await, Proxy::start(chains.anvil2.rpc_url()).await);
+    let hasty = |url| Endpoints::new(url).rounds(2).backoff(Duration::from_millis(20));
+    let l1 = L1::connect(hasty(one.url()), None).await.unwrap();
+    let l2 = L2::connect(hasty(two.url()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, chains.rollup.address()).await.unwrap();
+    (one, two, Follower(ChainStream::new(rollup, l2, options()).unwrap()))
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_l1_is_away() {
+    let chains = TwoChains::new().await;
+    let (one, _two, mut stream) = behind_wires(&chains).await;
+    assert_eq!(stream.all().await, [blocks(2, 5)]);
+    one.cut();
+    let first = chains.propose(1, 2).await;
+    chains.mine_l2(1).await;
+    // L2 goes on being told.
+    assert_eq!(stream.all().await, [blocks(6, 6)]);
+    let trouble = stream.0.status().borrow().l1_trouble.clone().expect("L1 is away");
+    assert!(trouble.error.contains("check the addresses"), "{}", trouble.error);
+    let second = chains.propose(2, 3).await;
+    assert_eq!(stream.all().await, []);
+    assert_eq!(stream.0.status().borrow().l1_trouble.as_ref().map(|now| now.since), Some(trouble.since));
+    one.mend();
+    assert_eq!(stream.all().await, [Checkpointed(first), Checkpointed(second)]);
+    assert_eq!(stream.0.status().borrow().l1_trouble, None);
+}
+
+#[tokio::test]
+async fn nothing_is_lost_while_l2_is_away() {
+    let chains = TwoChains::new().await;
+    let (_one, two, mut stream) = behind_wires(&chains).await;
+    let first = chains.propose(1, 2).await;
+    assert_eq!(stream.all().await, [blocks(2, 5), Checkpointed(first)]);
+    two.cut();
+    let second = chains.propose(2, 3).await;
+    chains.prove(1, 1).await;
+    // What L1 says goes on being told.
+    assert_eq!(stream.all().await, [proven(1, 0)]);
+    assert_eq!(stream.0.status().borrow().waiting, Waiting::L2Away);
+    assert!(stream.0.status().borrow().l2_trouble.is_some());
+    two.mend();
+    assert_eq!(stream.all().await, [Checkpointed(second)]);
+    assert_eq!(stream.0.status().borrow().l2_trouble, None);
+}
+
+#[tokio::test]
+async fn a_stream_that_starts_while_both_are_away_waits() {
+    let chains = TwoChains::new().await;
+    let (one, two, mut stream) = behind_wires(&chains).await;
+    one.cut();
+    two.cut();
+    assert_eq!(stream.all().await, []);
+    one.mend();
+    assert_eq!(stream.all().await, []);
+    two.mend();
+    assert_eq!(stream.all().await, [blocks(2, 5)]);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_waiting_loses_nothing() {
+    let chains = TwoChains::new().await;
+    let mut stream = chains.stream();
+    let mut told = Vec::new();
+    let first = chains.propose(1, 2).await;
+    // Each wait is too short for much; together they are not.
+    for _ in 0..400 {
+        if let Ok(event) = time::timeout(Duration::from_millis(15), stream.0.next()).await {
+            stream.0.acknowledge();
+            told.push(event);
+        }
+        if told.len() == 2 {
+            break;
+        }
+    }
+    assert_eq!(told, [blocks(2, 5), Checkpointed(first)]);
+}

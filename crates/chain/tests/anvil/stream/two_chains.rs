@@ -1,0 +1,192 @@
+//! An L1 with a rollup's contract, and the rollup's own chain with real blocks.
+
+use crate::scene::{AGGREGATION_KEY, CONFIG_HASH, GENESIS_TIME, L2_CHAIN, RANGE_KEY, rpc};
+use alloy_primitives::{Address, B256, Bytes};
+use proofmill_chain::{
+    BlockAt, ChainEvent, ChainStream, Endpoints, EpochSubmission, GenesisBlock, L1, L2, ProofTypeConfig,
+    Proposal, Rollup, RollupConfig, Sender, StreamOptions, SubmittedProof, deploy_accepts_anything_verifier,
+    deploy_rollup,
+};
+use proofmill_localnet::{Anvil, AnvilOptions, Mining};
+use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType, SlotClock};
+use proofmill_program::{Aggregation, PublicValues, RangePublicValues, aggregation::fold};
+use serde_json::json;
+use std::time::Duration;
+use tokio::time;
+
+pub(crate) struct TwoChains {
+    pub(crate) anvil1: Anvil,
+    pub(crate) anvil2: Anvil,
+    pub(crate) rollup: Rollup,
+    pub(crate) l2: L2,
+    pub(crate) sender: Sender,
+}
+
+impl TwoChains {
+    pub(crate) async fn new() -> Self {
+        // Every block two behind the head is final.
+        let l1 = AnvilOptions::new().genesis_timestamp(GENESIS_TIME).accounts(2).slots_in_an_epoch(1);
+        let l2 =
+            AnvilOptions::new().chain_id(L2_CHAIN).genesis_timestamp(GENESIS_TIME).mining(Mining::OnRequest);
+        let (anvil1, anvil2) = tokio::try_join!(l1.spawn(), l2.spawn()).unwrap();
+        let l1 = L1::connect(Endpoints::new(anvil1.rpc_url().clone()), None).await.unwrap();
+        let l2 = L2::connect(Endpoints::new(anvil2.rpc_url().clone()), Some(L2_CHAIN)).await.unwrap();
+        rpc(&anvil2, "anvil_mine", json!(["0x5"])).await;
+        let genesis = l2.block(BlockAt::Number(1)).await.unwrap().unwrap();
+        let sender = Sender::new(l1, anvil1.accounts()[0].private_key.try_into().unwrap());
+        let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;
+        let config = RollupConfig {
+            chain_id: L2_CHAIN,
+            config_hash: CONFIG_HASH,
+            clock: SlotClock {
+                genesis: GENESIS_TIME,
+                slot_seconds: 12.try_into().unwrap(),
+                epoch_slots: 3.try_into().unwrap(),
+                window_epochs: 1.try_into().unwrap(),
+            },
+            proposer: sender.account(),
+            genesis: GenesisBlock { number: 1, hash: genesis.hash, state_root: genesis.state_root },
+            proof_types: vec![ProofTypeConfig {
+                prover: ProverType::Exec,
+                verifier,
+                range_key: ProgramVersion(RANGE_KEY),
+                aggregation_key: ProgramVersion(AGGREGATION_KEY),
+            }],
+        };
+        let (rollup, _) = deploy_rollup(&sender, &config, B256::ZERO).await.unwrap();
+        Self { anvil1, anvil2, rollup, l2, sender }
+    }
+
+    pub(crate) async fn l1(&self, method: &'static str, params: serde_json::Value) -> serde_json::Value {
+        rpc(&self.anvil1, method, params).await
+    }
+
+    pub(crate) async fn mine_l1(&self, blocks: u64) {
+        for _ in 0..blocks {
+            self.l1("evm_mine", json!([])).await;
+        }
+    }
+
+    pub(crate) async fn mine_l2(&self, blocks: u64) {
+        rpc(&self.anvil2, "anvil_mine", json!([format!("{blocks:#x}")])).await;
+    }
+
+    /// Replaces the last blocks of L2 by as many others.
+    pub(crate) async fn reorg_l2(&self, depth: u64) {
+        rpc(&self.anvil2, "anvil_reorg", json!([depth, []])).await;
+    }
+
+    pub(crate) async fn to_slot(&self, slot: u64) {
+        self.l1("evm_setNextBlockTimestamp", json!([GENESIS_TIME + slot * 12])).await;
+        self.mine_l1(1).await;
+    }
+
+    /// Proposes what L2 has up to a block.
+    pub(crate) async fn propose(&self, slot: u64, last: u64) -> Checkpoint {
+        self.to_slot(slot).await;
+        let tip = self.rollup.tips().await.unwrap().pending;
+        let before = match self.rollup.checkpoint(tip).await.unwrap() {
+            Some(checkpoint) => checkpoint.blocks.last(),
+            None => 1,
+        };
+        let parent = self.l2.block(BlockAt::Number(before)).await.unwrap().unwrap();
+        let end = self.l2.block(BlockAt::Number(last)).await.unwrap().unwrap();
+        let proposal = Proposal {
+            blocks: BlockRange::new(before + 1, last).unwrap(),
+            parent_hash: parent.hash,
+            last_hash: end.hash,
+            state_root: end.state_root,
+        };
+        self.rollup.propose(&self.sender, proposal).await.unwrap();
+        // It may have pruned first.
+        let tip = self.rollup.tips().await.unwrap().pending;
+        self.rollup.checkpoint(tip).await.unwrap().unwrap()
+    }
+
+    /// Settles checkpoints with proofs of type `exec`.
+    pub(crate) async fn prove(&self, first: u64, last: u64) {
+        let mut ranges = Vec::new();
+        let mut before = self.rollup.config().genesis.state_root;
+        for number in 1..=last {
+            let checkpoint = self.rollup.checkpoint(CheckpointNumber(number)).await.unwrap().unwrap();
+            ranges.push(RangePublicValues {
+                chainId: L2_CHAIN,
+                configHash: CONFIG_HASH,
+                rollup: self.rollup.address(),
+                firstBlock: checkpoint.blocks.first(),
+                lastBlock: checkpoint.blocks.last(),
+                parentHash: checkpoint.parent_hash,
+                lastHash: checkpoint.last_hash,
+                preStateRoot: before,
+                postStateRoot: checkpoint.state_root,
+                ..Default::default()
+            });
+            before = checkpoint.state_root;
+        }
+        let prover = Address::repeat_byte(7);
+        let by = Aggregation { range_key: RANGE_KEY, prover_id: prover };
+        let values = fold(by, &ranges[first as usize - 1..]).unwrap();
+        let proof = SubmittedProof { public_values: values.to_abi().into(), proof: Bytes::new() };
+        let submission = EpochSubmission {
+            first: CheckpointNumber(first),
+            last: CheckpointNumber(last),
+            prover,
+            proofs: [(ProverType::Exec, proof)].into(),
+        };
+        self.rollup.submit_epoch_proof(&self.sender, submission).await.unwrap();
+    }
+
+    pub(crate) fn stream(&self) -> Follower {
+        self.stream_with(options())
+    }
+
+    pub(crate) fn stream_with(&self, options: StreamOptions) -> Follower {
+        Follower(ChainStream::new(self.rollup.clone(), self.l2.clone(), options).unwrap())
+    }
+}
+
+pub(crate) fn options() -> StreamOptions {
+    StreamOptions::default().poll_every(Duration::from_millis(40))
+}
+
+/// A stream, and what it tells.
+pub(crate) struct Follower(pub(crate) ChainStream);
+
+impl Follower {
+    /// The next event, which is not acknowledged.
+    pub(crate) async fn hear(&mut self) -> ChainEvent {
+        time::timeout(Duration::from_secs(20), self.0.next()).await.expect("something should happen")
+    }
+
+    pub(crate) async fn next(&mut self) -> ChainEvent {
+        let event = self.hear().await;
+        self.0.acknowledge();
+        event
+    }
+
+    /// Everything that is told until nothing is for a while.
+    pub(crate) async fn all(&mut self) -> Vec<ChainEvent> {
+        let mut events = Vec::new();
+        while let Ok(event) = time::timeout(Duration::from_millis(400), self.0.next()).await {
+            self.0.acknowledge();
+            events.push(event);
+        }
+        events
+    }
+}
+
+pub(crate) fn blocks(first: u64, last: u64) -> ChainEvent {
+    ChainEvent::BlocksAdded { blocks: BlockRange::new(first, last).unwrap() }
+}
+
+pub(crate) fn proven(checkpoint: u64, epoch: u64) -> ChainEvent {
+    ChainEvent::Proven { checkpoint: CheckpointNumber(checkpoint), epoch: proofmill_primitives::Epoch(epoch) }
+}
+
+pub(crate) fn finalized(checkpoint: u64) -> ChainEvent {
+    ChainEvent::Finalized { checkpoint: CheckpointNumber(checkpoint) }
+}
+
+pub(crate) fn pruned(to: u64, cause: proofmill_chain::PruneCause) -> ChainEvent {
+    ChainEvent::Pruned { to: CheckpointNumber(to), cause }
+}

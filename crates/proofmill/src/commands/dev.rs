@@ -1,0 +1,297 @@
+//! `proofmill dev`.
+
+use crate::{
+    cli,
+    dev::{Chains, Child, Found, Memory, Orphan, Show},
+    figures::Figures,
+    node::{self, Running},
+    progress::duration,
+    report::thousands,
+    stop,
+};
+use eyre::{Result, WrapErr, bail};
+use proofmill_artifacts::FsArtifacts;
+use proofmill_backends::Registry;
+use proofmill_cluster::{Cluster, ClusterConfig};
+use proofmill_devnet::DevKeys;
+use proofmill_ledger::{DataDir, Ledger};
+use proofmill_primitives::Weight;
+use std::{
+    net::TcpListener as StdListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::broadcast::error::RecvError, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// How often everything is looked at.
+const BEAT: Duration = Duration::from_millis(500);
+
+/// The whole tree.
+struct Tree {
+    chains: Chains,
+    workers: Vec<(Child, Vec<String>)>,
+    attestors: Vec<Child>,
+    running: Running,
+    /// The cluster, and the answers to `proofmill status`.
+    roles: JoinSet<Result<()>>,
+    logs: PathBuf,
+    stop: CancellationToken,
+    /// Owned for as long as the cluster runs.
+    _dir: DataDir,
+}
+
+pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let start = Instant::now();
+    let mut show = Show::new();
+    for prover in args.localnet.prover.iter().filter(|prover| !prover.proves()) {
+        show.line(&format!(
+            "note: `{prover}` runs the programs natively and PROVES NOTHING; its L1 verifier accepts anything"
+        ));
+    }
+    let mut tree = tokio::select! {
+        tree = Tree::start(global, &args, &registry, &show) => tree?,
+        () = stop.cancelled() => bail!("stopped"),
+    };
+    let (mut figures, mut memory) = (Figures::default(), Memory::default());
+    let outcome = tree.watch(&args, &stop, &mut show, &mut figures, &mut memory).await;
+    show.line("ending");
+    tree.end().await;
+    println!("{}", figures.tables());
+    println!(
+        "total time {}, peak memory of all processes together {} MB",
+        duration(start.elapsed()),
+        thousands(memory.peak_mb())
+    );
+    if let Some(path) = &args.report {
+        let mut json = figures.json();
+        json["total_ms"] = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).into();
+        json["peak_memory_mb"] = memory.peak_mb().into();
+        std::fs::write(path, serde_json::to_vec_pretty(&json)?)
+            .wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    }
+    outcome
+}
+
+impl Tree {
+    async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
+        let folder = &global.data_dir;
+        let logs = folder.join("logs");
+        // One `dev` at a time: this fails where another one runs.
+        let dir = DataDir::open(folder)?;
+        let (chains, found) = Chains::start(folder, &logs, &args.localnet).await?;
+        let there = &chains.description;
+        show.line(&format!(
+            "{}: L1 {}, L2 {}, rollup {}",
+            match found {
+                Found::There => "found the chains of an earlier run",
+                Found::Started => "the chains are there",
+            },
+            there.l1_rpc,
+            there.l2_rpc,
+            there.rollup
+        ));
+        let ledger = Ledger::open(&dir.ledger()).await?;
+        let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
+        let cluster = Cluster::start(cluster_config(args), ledger, artifacts).await?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
+        let coordinator = format!("http://{}", listener.local_addr()?);
+        let (stop, mut roles) = (CancellationToken::new(), JoinSet::new());
+        let serving = stop.clone();
+        roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
+
+        let workers = workers(folder, &logs, args, &coordinator)?;
+        let (attestors, addresses) = attestors(folder, &logs, args, &chains)?;
+        let node_args = node_args(&chains, coordinator.clone(), addresses);
+        let key = DevKeys::well_known(0)?.prover;
+        let running = node::start(global, &node_args, registry, key).await?;
+        let listener =
+            TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
+        let asked = format!("http://{}", listener.local_addr()?);
+        let served = node::serve(&running, listener, stop.clone());
+        roles.spawn(async move { Ok(served.await?) });
+        show.line(&format!(
+            "{} worker(s), {} attestor(s), a prover node: `proofmill status --cluster {coordinator} --node {asked}`",
+            workers.len(),
+            attestors.len()
+        ));
+        show.line(&format!(
+            "send transactions to {}: `proofmill load --rpc-url {0}`",
+            chains.description.l2_rpc
+        ));
+        Ok(Self { chains, workers, attestors, running, roles, logs, stop, _dir: dir })
+    }
+
+    /// Shows what happens until it is time to end.
+    async fn watch(
+        &mut self,
+        args: &cli::Dev,
+        stop: &CancellationToken,
+        show: &mut Show,
+        figures: &mut Figures,
+        memory: &mut Memory,
+    ) -> Result<()> {
+        let handle = self.running.node.handle();
+        let (mut changes, snapshots) = (handle.changes(), handle.snapshots());
+        let clock = *self.running.rollup.clock();
+        let mut beat = tokio::time::interval(BEAT);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                change = changes.recv() => match change {
+                    Ok(entry) => show.change(&entry.change),
+                    Err(RecvError::Lagged(missed)) => show.line(&format!("({missed} lines left out)")),
+                    Err(RecvError::Closed) => bail!("the prover node ended by itself"),
+                },
+                ended = self.running.node.ended() => {
+                    ended?;
+                    bail!("the prover node ended by itself");
+                }
+                Some(role) = self.roles.join_next() => {
+                    role.wrap_err("a role panicked")??;
+                    bail!("the cluster ended by itself");
+                }
+                _ = beat.tick() => {
+                    let snapshot = snapshots.borrow().clone();
+                    show.snapshot(&snapshot);
+                    figures.observe(&clock, &snapshot);
+                    memory.look(self.pids());
+                    self.look_after(show)?;
+                    if args.until_settled.is_some_and(|epochs| figures.settled() as u64 >= epochs) {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn pids(&self) -> impl Iterator<Item = u32> {
+        let others =
+            self.workers.iter().map(|(worker, _)| worker.pid()).chain(self.attestors.iter().map(Child::pid));
+        [std::process::id(), self.chains.description.pid].into_iter().chain(others)
+    }
+
+    /// Starts again a worker that ended; the work of one that is gone goes on elsewhere meanwhile.
+    fn look_after(&mut self, show: &Show) -> Result<()> {
+        if !self.chains.are_alive() {
+            bail!("the chains ended: see {}", self.logs.join("localnet.log").display());
+        }
+        for attestor in &mut self.attestors {
+            if let Some(status) = attestor.ended() {
+                bail!("{} ended ({status}): {}", attestor.name(), attestor.last_words());
+            }
+        }
+        for (worker, args) in &mut self.workers {
+            if let Some(status) = worker.ended() {
+                show.line(&format!(
+                    "{} ended ({status}), starting it again: {}",
+                    worker.name(),
+                    worker.last_words()
+                ));
+                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &[])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends everything, from the node down to the chains.
+    async fn end(mut self) {
+        if let Err(error) = self.running.node.stop().await {
+            tracing::warn!(%error, "the prover node did not end in good order");
+        }
+        self.stop.cancel();
+        let others = self.workers.into_iter().map(|(worker, _)| worker).chain(self.attestors);
+        futures::future::join_all(others.map(Child::stop)).await;
+        let ended = async { while self.roles.join_next().await.is_some() {} };
+        drop(tokio::time::timeout(Duration::from_secs(5), ended).await);
+        self.chains.stop().await;
+    }
+}
+
+fn cluster_config(args: &cli::Dev) -> ClusterConfig {
+    let mut config = ClusterConfig::default();
+    // Beside a controller, a worker's memory is for the tasks that it waits for.
+    let smallest = args.workers.iter().min().copied().unwrap_or(Weight::gb(2));
+    config.scheduler.controller_headroom = smallest.saturating_sub(Weight::gb(1)).min(Weight::gb(4));
+    config
+}
+
+fn workers(
+    folder: &Path,
+    logs: &Path,
+    args: &cli::Dev,
+    coordinator: &str,
+) -> Result<Vec<(Child, Vec<String>)>> {
+    let provers: Vec<&str> = args.localnet.prover.iter().map(|prover| prover.name()).collect();
+    let weights: Vec<Option<Weight>> =
+        if args.workers.is_empty() { vec![None] } else { args.workers.iter().copied().map(Some).collect() };
+    let start = |(index, weight): (usize, Option<Weight>)| {
+        let name = format!("worker-{}", index + 1);
+        let mut words = vec![
+            "worker".to_owned(),
+            format!("--data-dir={}", folder.display()),
+            format!("--coordinator={coordinator}"),
+            format!("--id={name}"),
+            format!("--prover={}", provers.join(",")),
+            format!("--segment-memory={}", args.segment_memory.as_gb()),
+        ];
+        words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
+        Ok((Child::start(name, logs, Orphan::Ends, &words, &[])?, words))
+    };
+    weights.into_iter().enumerate().map(start).collect()
+}
+
+/// None where nothing is to be attested.
+fn attestors(
+    folder: &Path,
+    logs: &Path,
+    args: &cli::Dev,
+    chains: &Chains,
+) -> Result<(Vec<Child>, Vec<String>)> {
+    if !args.localnet.prover.iter().any(|prover| prover.proves()) {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let there = &chains.description;
+    let start = |(index, key): (usize, &alloy_primitives::B256)| {
+        // Free now; the attestor takes it in a moment.
+        let listen = StdListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
+        let words = [
+            "attestor".to_owned(),
+            format!("--data-dir={}", folder.display()),
+            format!("--l1-rpc={}", there.l1_rpc),
+            format!("--rollup={}", there.rollup),
+            format!("--listen={listen}"),
+        ];
+        let environment = [(crate::keys::ATTESTOR_KEY, key.to_string())];
+        let child =
+            Child::start(format!("attestor-{}", index + 1), logs, Orphan::Ends, &words, &environment)?;
+        Ok((child, format!("http://{listen}")))
+    };
+    let keys = DevKeys::attestor_texts(there.attestors.len());
+    let started: Vec<(Child, String)> = keys.iter().enumerate().map(start).collect::<Result<_>>()?;
+    Ok(started.into_iter().unzip())
+}
+
+fn node_args(chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::ProverNode {
+    let there = &chains.description;
+    cli::ProverNode {
+        chains: cli::Chains {
+            l1_rpc: vec![there.l1_rpc.clone()],
+            rollup: there.rollup,
+            l1_chain_id: Some(there.l1_chain_id),
+        },
+        l2_rpc: vec![there.l2_rpc.clone()],
+        genesis: None,
+        cluster,
+        artifacts: None,
+        attestor: attestors,
+        prover_id: None,
+        key_file: None,
+        listen: String::new(),
+        max_pending_jobs: 10,
+        timeout: 14_400,
+    }
+}

@@ -1,0 +1,27 @@
+//! `proofmill prover-node`.
+
+use crate::{cli, keys, node, stop};
+use eyre::{Result, WrapErr};
+use proofmill_backends::Registry;
+use tokio::net::TcpListener;
+
+pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
+        format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
+    })?;
+    let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
+    let mut running = node::start(global, &args, &registry, key).await?;
+    tracing::info!(rollup = %running.rollup.address(), listen = %listener.local_addr()?, "the prover node is ready");
+    let (serving, closed) = (stop.clone(), stop.child_token());
+    let handle = node::serve(&running, listener, closed);
+    tokio::pin!(handle);
+    tokio::select! {
+        served = &mut handle => served?,
+        ended = running.node.ended() => return Ok(ended?),
+        () = serving.cancelled() => {}
+    }
+    tracing::info!("stopping: a publish in flight is waited for");
+    running.node.stop().await?;
+    Ok(())
+}

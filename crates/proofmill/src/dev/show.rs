@@ -1,0 +1,160 @@
+//! What a person sees while a rollup is settled: a line for everything that happened, and how far what runs is.
+
+use crate::progress::duration;
+use proofmill_prover_node::rules::{
+    CandidateEnd, Change, Origin, PieceState, Progress, RootState, SessionState, Snapshot,
+};
+use std::time::{Duration, Instant};
+
+/// How often a line says how far the provers are.
+const EVERY: Duration = Duration::from_secs(15);
+
+/// Prints to standard error.
+#[derive(Debug)]
+pub(crate) struct Show {
+    start: Instant,
+    last: Option<(Instant, String)>,
+    problems: Vec<String>,
+}
+
+impl Show {
+    pub(crate) fn new() -> Self {
+        Self { start: Instant::now(), last: None, problems: Vec::new() }
+    }
+
+    /// One line, with the time since the start.
+    pub(crate) fn line(&self, text: &str) {
+        eprintln!("[{}] {text}", duration(self.start.elapsed()));
+    }
+
+    /// Something that happened.
+    pub(crate) fn change(&self, change: &Change) {
+        if let Some(text) = describe(change) {
+            self.line(&text);
+        }
+    }
+
+    /// How far everything is: said now and then, and problems when they come and go.
+    pub(crate) fn snapshot(&mut self, snapshot: &Snapshot) {
+        let problems: Vec<String> = snapshot.problems.iter().map(ToString::to_string).collect();
+        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
+            self.line(&format!("waiting: {problem}"));
+        }
+        self.problems = problems;
+        let text = running(snapshot);
+        let due = match &self.last {
+            None => true,
+            Some((at, said)) => at.elapsed() >= EVERY && *said != text,
+        };
+        if due && !text.is_empty() {
+            self.line(&text);
+            self.last = Some((Instant::now(), text));
+        }
+    }
+}
+
+/// What runs now.
+fn running(snapshot: &Snapshot) -> String {
+    let mut parts = Vec::new();
+    for status in &snapshot.checkpoints {
+        for (prover, track) in &status.tracks {
+            for piece in &track.pieces {
+                if let PieceState::Proving { progress, .. } = &piece.state {
+                    let (number, so_far) = (status.checkpoint.number, steps(*progress));
+                    parts.push(format!(
+                        "checkpoint {number}: blocks {} by {prover}, {so_far}",
+                        piece.range.blocks
+                    ));
+                }
+            }
+        }
+    }
+    for session in &snapshot.sessions {
+        for (prover, root) in &session.roots {
+            if let RootState::Aggregating { progress, .. } = &root.state {
+                parts.push(format!(
+                    "epoch {}: aggregation by {prover}, {}",
+                    session.spec.epoch,
+                    steps(*progress)
+                ));
+            }
+        }
+    }
+    parts.join("; ")
+}
+
+fn steps(progress: Option<Progress>) -> String {
+    match progress {
+        Some(Progress { done, total }) if total > 0 => format!("{done} of {total} tasks"),
+        _ => "running the program".into(),
+    }
+}
+
+/// Nothing where nobody would want to know.
+fn describe(change: &Change) -> Option<String> {
+    let made = |origin: &Origin| match origin {
+        Origin::Made => "",
+        Origin::Reused => " (found, not made again)",
+    };
+    Some(match change {
+        Change::CheckpointAdded { id, epoch } => {
+            format!("checkpoint {} landed on L1 in epoch {epoch}", id.number)
+        }
+        Change::RangeProven { checkpoint, prover, range, origin, .. } => {
+            format!("checkpoint {checkpoint}: blocks {} proven by {prover}{}", range.blocks, made(origin))
+        }
+        Change::RangeFailed { checkpoint, prover, range, cause, .. } => {
+            format!("checkpoint {checkpoint}: blocks {} not proven by {prover}: {cause}", range.blocks)
+        }
+        Change::RangeSplit { checkpoint, range, at, .. } => {
+            format!(
+                "checkpoint {checkpoint}: blocks {} are proven in two parts, cut after {at}",
+                range.blocks
+            )
+        }
+        Change::CheckpointFailed { id, cause, .. } => {
+            format!("checkpoint {} cannot be proven: {cause}", id.number)
+        }
+        Change::Pruned { to, removed, cause } => {
+            format!("{removed} checkpoints above {to} are void ({cause})")
+        }
+        Change::Session { spec, state, .. } => session(spec.epoch.0, state)?,
+        Change::RootProven { epoch, prover, origin, .. } => {
+            format!("epoch {epoch}: aggregated by {prover}{}", made(origin))
+        }
+        Change::Publishing { epoch, .. } => format!("epoch {epoch}: submitting its proof to L1"),
+        Change::PublishDelayed { epoch, cause, .. } => format!("epoch {epoch}: not submitted yet: {cause}"),
+        Change::Candidate { epoch, end, .. } => match end {
+            CandidateEnd::Published { receipt: Some(receipt) } => {
+                format!(
+                    "epoch {epoch}: SETTLED by L1 transaction {} ({} gas)",
+                    receipt.transaction, receipt.gas_used
+                )
+            }
+            CandidateEnd::Published { receipt: None } => {
+                format!("epoch {epoch}: SETTLED, by a submission before a restart")
+            }
+            CandidateEnd::Superseded { proven } => {
+                format!("epoch {epoch}: L1 is proven up to checkpoint {proven} already")
+            }
+            CandidateEnd::Failed { cause } => format!("epoch {epoch}: L1 refused its proof: {cause}"),
+            CandidateEnd::Expired => format!("epoch {epoch}: its proof submission window closed"),
+            CandidateEnd::Withdrawn => return None,
+        },
+        Change::Expired { through } => format!("epochs up to {through} have expired"),
+        _ => return None,
+    })
+}
+
+fn session(epoch: u64, state: &SessionState) -> Option<String> {
+    Some(match state {
+        SessionState::AwaitingCheckpoints => format!("epoch {epoch} has ended: waiting for its range proofs"),
+        SessionState::AwaitingRoot => format!("epoch {epoch}: all range proofs are there, aggregating them"),
+        SessionState::Failed { cause } => format!("epoch {epoch} failed: {cause}"),
+        SessionState::Stopped { checkpoint, cause } => {
+            format!("epoch {epoch} stopped: checkpoint {checkpoint} failed: {cause}")
+        }
+        SessionState::TimedOut => format!("epoch {epoch} was not proven in time"),
+        _ => return None,
+    })
+}

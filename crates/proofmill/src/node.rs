@@ -1,0 +1,183 @@
+//! The prover node's parts put together, and its answers to `proofmill status`.
+
+use crate::{cli, service::ClusterService, settle::L1Settlement, wiring};
+use eyre::{Result, bail, eyre};
+use proofmill_artifacts::FsArtifacts;
+use proofmill_backends::Registry;
+use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
+use proofmill_client::{ClusterClient, ClusterProver};
+use proofmill_primitives::Epoch;
+use proofmill_prover_node::{
+    NodeConfig, NodeHandle, Parts, Prover, ProverNode,
+    parts::{ChainFeed, FsFailures, FsProofs, Statement},
+    rules::{Config, Started},
+};
+use proofmill_wire::node::{
+    EpochRequest, SnapshotResponse, StartProofResponse,
+    prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
+};
+use proofmill_witness::{ChainSource, NodeOptions};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
+
+/// A prover node that runs, and what it follows.
+pub(crate) struct Running {
+    pub(crate) node: ProverNode,
+    pub(crate) rollup: Rollup,
+}
+
+/// Connects to everything, and starts. `key` pays on L1.
+pub(crate) async fn start(
+    global: &cli::Global,
+    args: &cli::ProverNode,
+    registry: &Registry,
+    key: SigningKey,
+) -> Result<Running> {
+    let rollup = wiring::rollup(&args.chains).await?;
+    let config = rollup.config().clone();
+    let prover_id = args.prover_id.unwrap_or_else(|| key.address());
+    let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, Some(config.chain_id)).await?;
+    let statement =
+        Statement { chain_id: config.chain_id, config_hash: config.config_hash, rollup: rollup.address() };
+    let provers = provers(global, args, registry, &rollup).await?;
+
+    let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
+    rules.max_pending_jobs = NonZeroUsize::new(args.max_pending_jobs)
+        .ok_or_else(|| eyre!("--max-pending-jobs 0 would prove nothing"))?;
+    let folder = global.data_dir.join("node");
+    let parts = Parts {
+        chain: Box::new(ChainFeed::new(
+            rollup.clone(),
+            l2.clone(),
+            StreamOptions::default().poll_every(Duration::from_secs(1)),
+        )?),
+        provers,
+        settlement: Arc::new(
+            L1Settlement::new(rollup.clone(), Sender::new(rollup.l1().clone(), key), &args.attestor).await?,
+        ),
+        blocks: Arc::new(l2),
+        proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
+        failures: Arc::new(FsFailures::new(folder.join("failures"))),
+    };
+    let node = ProverNode::start(NodeConfig::new(rules, statement, prover_id), parts)?;
+    Ok(Running { node, rollup })
+}
+
+/// A proof service for each type that the rollup asks for; the programs must be those of this release.
+async fn provers(
+    global: &cli::Global,
+    args: &cli::ProverNode,
+    registry: &Registry,
+    rollup: &Rollup,
+) -> Result<BTreeMap<proofmill_primitives::ProverType, Prover>> {
+    let client = ClusterClient::connect(&args.cluster).await?;
+    let folder = args.artifacts.clone().unwrap_or_else(|| global.data_dir.join("artifacts"));
+    let artifacts = Arc::new(FsArtifacts::open(&folder)?);
+    let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
+    let plans = wiring::proof_types(registry, &wanted).await?;
+    let mut options = args.l2_rpc.iter().skip(1).fold(
+        NodeOptions::new(args.l2_rpc[0].clone())
+            .chain_id(rollup.config().chain_id)
+            .cache(global.data_dir.join("cache")),
+        |options, url| options.fallback(url.clone()),
+    );
+    if let Some(genesis) = &args.genesis {
+        options = options.chain(ChainSource::Genesis(genesis.clone()));
+    }
+    let l2 = options.connect().await?;
+    let config_hash = l2.chain().hash();
+    if config_hash != rollup.config().config_hash {
+        bail!(
+            "the rules of L2 hash to {config_hash}, the rollup was deployed for {}: give the genesis file that it was \
+             deployed with (--genesis)",
+            rollup.config().config_hash
+        );
+    }
+    let mut provers = BTreeMap::new();
+    for (plan, of) in plans.iter().zip(&rollup.config().proof_types) {
+        for (what, ours, wanted) in [
+            ("range", plan.range_key, of.range_key),
+            ("aggregation", plan.aggregation_key, of.aggregation_key),
+        ] {
+            if ours != wanted {
+                bail!(
+                    "the rollup wants {} proofs of the {what} program {wanted}, this release has {ours}: run the release \
+                     that deployed the rollup",
+                    of.prover
+                );
+            }
+        }
+        let prover = ClusterProver {
+            client: client.clone(),
+            artifacts: artifacts.clone(),
+            backend: registry.get(of.prover)?,
+            timeout: Duration::from_secs(args.timeout),
+            cycle_limit: None,
+        };
+        provers.insert(
+            of.prover,
+            Prover {
+                service: Arc::new(ClusterService { prover, l2: l2.clone() }),
+                range_program: of.range_key,
+                aggregation_program: of.aggregation_key,
+            },
+        );
+    }
+    Ok(provers)
+}
+
+/// Answers what an operator asks, until told to stop.
+pub(crate) fn serve(
+    running: &Running,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + use<> {
+    let service = Operator { handle: running.node.handle(), rollup: running.rollup.address() };
+    Server::builder().add_service(ProverNodeServiceServer::new(service)).serve_with_incoming_shutdown(
+        TcpIncoming::from(listener).with_nodelay(Some(true)),
+        stop.cancelled_owned(),
+    )
+}
+
+struct Operator {
+    handle: NodeHandle,
+    rollup: alloy_primitives::Address,
+}
+
+#[tonic::async_trait]
+impl ProverNodeService for Operator {
+    async fn get_snapshot(&self, _: Request<()>) -> Result<Response<SnapshotResponse>, Status> {
+        let snapshot = self.handle.snapshots().borrow().clone();
+        let json = serde_json::to_string(&*snapshot).map_err(|error| Status::internal(error.to_string()))?;
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Response::new(SnapshotResponse { json, version, rollup: self.rollup.to_vec() }))
+    }
+
+    async fn start_proof(
+        &self,
+        request: Request<EpochRequest>,
+    ) -> Result<Response<StartProofResponse>, Status> {
+        let epoch = Epoch(request.into_inner().epoch);
+        let started = self
+            .handle
+            .start_proof(epoch)
+            .await
+            .map_err(|error| Status::failed_precondition(error.to_string()))?;
+        let (session, joined) = match started {
+            Started::Opened(session) => (session, false),
+            Started::Joined(session) => (session, true),
+        };
+        Ok(Response::new(StartProofResponse { session: session.0, joined }))
+    }
+
+    async fn retry(&self, request: Request<EpochRequest>) -> Result<Response<()>, Status> {
+        let epoch = Epoch(request.into_inner().epoch);
+        self.handle.retry(epoch).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(()))
+    }
+}

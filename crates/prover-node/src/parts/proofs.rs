@@ -1,0 +1,266 @@
+//! Finished proofs, kept by what they prove: whoever needs a proof again finds it, after a restart, a reorg, in another
+//! session.
+
+use super::{EpochProof, RangeProof};
+use crate::rules::{ProofCost, RangeSpec, SplitPoint};
+use alloy_primitives::Address;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, FsArtifacts};
+use proofmill_primitives::{ArtifactId, ProgramVersion, ProverType};
+use proofmill_program::PublicValues;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::{fmt, path::Path};
+
+/// What a range proof is of. The hashes say which blocks; what else the proof says follows from them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RangeKey {
+    /// What makes it.
+    pub prover: ProverType,
+    /// The range program.
+    pub program: ProgramVersion,
+    /// The rollup's contract on L1.
+    pub rollup: Address,
+    /// The blocks.
+    pub range: RangeSpec,
+}
+
+/// What an epoch proof is of. Into how many ranges its blocks were cut does not matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EpochKey {
+    /// What makes it.
+    pub prover: ProverType,
+    /// The aggregation program.
+    pub program: ProgramVersion,
+    /// The range program.
+    pub range_program: ProgramVersion,
+    /// The rollup's contract on L1.
+    pub rollup: Address,
+    /// Who proves, and may claim the reward.
+    pub prover_id: Address,
+    /// The blocks.
+    pub span: RangeSpec,
+}
+
+/// What is kept of a range.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredRange {
+    /// Its proof.
+    Proof(RangeProof),
+    /// It was too much for a prover, and is proven in two parts.
+    Split(SplitPoint),
+}
+
+/// A place for finished proofs.
+pub trait ProofStore: fmt::Debug + Send + Sync {
+    /// What is kept of a range. What is damaged counts as not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] where the store cannot be used.
+    fn range<'a>(&'a self, key: &'a RangeKey) -> BoxFuture<'a, Result<Option<StoredRange>, ArtifactError>>;
+
+    /// Keeps a range proof, or the split of a range. When this returns, it is durable.
+    fn put_range<'a>(
+        &'a self,
+        key: &'a RangeKey,
+        stored: &'a StoredRange,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>>;
+
+    /// An epoch proof. One that is damaged counts as not there.
+    fn epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<Option<EpochProof>, ArtifactError>>;
+
+    /// Keeps an epoch proof. When this returns, it is durable.
+    fn put_epoch<'a>(
+        &'a self,
+        key: &'a EpochKey,
+        proof: &'a EpochProof,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>>;
+
+    /// Removes what is about blocks up to this one only; how much.
+    fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>>;
+}
+
+impl RangeKey {
+    pub(crate) fn content(&self) -> ContentKey {
+        let Self { prover, program, rollup, range } = self;
+        let [first, last] = [range.blocks.first(), range.blocks.last()].map(u64::to_le_bytes);
+        ContentKey::of(&[
+            b"range proof",
+            prover.name().as_bytes(),
+            program.0.as_slice(),
+            rollup.as_slice(),
+            &first,
+            &last,
+            range.parent_hash.as_slice(),
+            range.last_hash.as_slice(),
+        ])
+    }
+
+    fn id(&self) -> ArtifactId {
+        id("range", self.range.blocks.last(), &self.content())
+    }
+}
+
+impl EpochKey {
+    pub(crate) fn content(&self) -> ContentKey {
+        let Self { prover, program, range_program, rollup, prover_id, span } = self;
+        let [first, last] = [span.blocks.first(), span.blocks.last()].map(u64::to_le_bytes);
+        ContentKey::of(&[
+            b"epoch proof",
+            prover.name().as_bytes(),
+            program.0.as_slice(),
+            range_program.0.as_slice(),
+            rollup.as_slice(),
+            prover_id.as_slice(),
+            &first,
+            &last,
+            span.parent_hash.as_slice(),
+            span.last_hash.as_slice(),
+        ])
+    }
+
+    fn id(&self) -> ArtifactId {
+        id("epoch", self.span.blocks.last(), &self.content())
+    }
+}
+
+/// The last block stands in the name, so that what is old can be found without reading it.
+fn id(what: &str, last_block: u64, content: &ContentKey) -> ArtifactId {
+    ArtifactId::new(format!("{what}-{last_block}-{content}"))
+}
+
+fn last_block(id: &ArtifactId) -> Option<u64> {
+    let mut parts = id.as_str().split('-');
+    parts.next().filter(|what| ["range", "epoch"].contains(what))?;
+    parts.next()?.parse().ok()
+}
+
+/// Finished proofs in a folder, which is used for nothing else.
+#[derive(Clone, Debug)]
+pub struct FsProofs {
+    artifacts: FsArtifacts,
+}
+
+/// A proof as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    /// ABI-encoded.
+    values: Vec<u8>,
+    proof: Vec<u8>,
+    cost: ProofCost,
+}
+
+/// What is written of a range.
+#[derive(Serialize, Deserialize)]
+enum WrittenRange {
+    Proof(Written),
+    Split(SplitPoint),
+}
+
+impl Written {
+    fn new(values: &impl PublicValues, proof: &Bytes, cost: ProofCost) -> Self {
+        Self { values: values.to_abi(), proof: proof.to_vec(), cost }
+    }
+}
+
+impl FsProofs {
+    /// Opens the store in a folder, and creates it where it is missing. Does file I/O on the calling thread.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError`] where the folder cannot be used.
+    pub fn open(folder: &Path) -> Result<Self, ArtifactError> {
+        Ok(Self { artifacts: FsArtifacts::open(folder)? })
+    }
+
+    async fn read<T: DeserializeOwned>(&self, id: &ArtifactId) -> Result<Option<T>, ArtifactError> {
+        let bytes = match self.artifacts.get(id, ArtifactKind::Proof).await {
+            Ok(bytes) => bytes,
+            Err(ArtifactError::Missing { .. }) => return Ok(None),
+            Err(error @ ArtifactError::Damaged { .. }) => {
+                tracing::warn!(%error, "a stored proof is made again");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let read = bitcode::deserialize(&bytes);
+        Ok(read.inspect_err(|error| unreadable(id, error)).ok())
+    }
+
+    async fn write(&self, id: &ArtifactId, what: &impl Serialize) -> Result<(), ArtifactError> {
+        // Nothing in these types can fail to be written.
+        let bytes = bitcode::serialize(what).unwrap_or_default();
+        self.artifacts.put(id, ArtifactKind::Proof, bytes.into()).await
+    }
+}
+
+fn unreadable(id: &ArtifactId, error: &dyn fmt::Display) {
+    tracing::warn!(%id, %error, "a stored proof was written by another version, and is made again");
+}
+
+fn values<V: PublicValues>(id: &ArtifactId, bytes: &[u8]) -> Option<V> {
+    V::from_abi(bytes).inspect_err(|error| unreadable(id, error)).ok()
+}
+
+impl ProofStore for FsProofs {
+    fn range<'a>(&'a self, key: &'a RangeKey) -> BoxFuture<'a, Result<Option<StoredRange>, ArtifactError>> {
+        Box::pin(async move {
+            let id = key.id();
+            Ok(match self.read(&id).await? {
+                Some(WrittenRange::Split(point)) => Some(StoredRange::Split(point)),
+                Some(WrittenRange::Proof(Written { values: bytes, proof, cost })) => values(&id, &bytes)
+                    .map(|values| StoredRange::Proof(RangeProof { values, proof: proof.into(), cost })),
+                None => None,
+            })
+        })
+    }
+
+    fn put_range<'a>(
+        &'a self,
+        key: &'a RangeKey,
+        stored: &'a StoredRange,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        Box::pin(async move {
+            let written = match stored {
+                StoredRange::Proof(RangeProof { values, proof, cost }) => {
+                    WrittenRange::Proof(Written::new(values, proof, *cost))
+                }
+                StoredRange::Split(point) => WrittenRange::Split(*point),
+            };
+            self.write(&key.id(), &written).await
+        })
+    }
+
+    fn epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<Option<EpochProof>, ArtifactError>> {
+        Box::pin(async move {
+            let id = key.id();
+            let Some(Written { values: bytes, proof, cost }) = self.read(&id).await? else { return Ok(None) };
+            Ok(values(&id, &bytes).map(|values| EpochProof { values, proof: proof.into(), cost }))
+        })
+    }
+
+    fn put_epoch<'a>(
+        &'a self,
+        key: &'a EpochKey,
+        proof: &'a EpochProof,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        Box::pin(async move {
+            let EpochProof { values, proof, cost } = proof;
+            self.write(&key.id(), &Written::new(values, proof, *cost)).await
+        })
+    }
+
+    fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>> {
+        Box::pin(async move {
+            let mut removed = 0;
+            for stored in self.artifacts.list().await? {
+                if last_block(&stored.id).is_some_and(|last| last <= through) {
+                    self.artifacts.delete(&stored.id, stored.kind).await?;
+                    removed += 1;
+                }
+            }
+            Ok(removed)
+        })
+    }
+}

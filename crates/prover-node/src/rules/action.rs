@@ -1,0 +1,267 @@
+//! What follows from an event.
+
+use super::{
+    CandidateEnd, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, Time, publishing::Candidate,
+    session::SessionSpec,
+};
+use proofmill_chain::PruneCause;
+use proofmill_primitives::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, ProverType};
+use serde::{Deserialize, Serialize};
+
+/// Something that the shell around the rules must do, in the order given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// Give a range proof: from the proof store where it is there, else from the proof service.
+    Prove {
+        /// Answered with this.
+        job: JobId,
+        /// What is to make it.
+        prover: ProverType,
+        /// Of which checkpoint.
+        checkpoint: Checkpoint,
+        /// Which of its blocks.
+        range: RangeSpec,
+    },
+    /// Find the hash of the block at which a range is to be split, and note the split in the proof store.
+    FindSplit {
+        /// Answered with this.
+        job: JobId,
+        /// For which prover type.
+        prover: ProverType,
+        /// What is split.
+        range: RangeSpec,
+        /// The last block of the first half.
+        at: u64,
+    },
+    /// Give an epoch proof: from the proof store where it is there, else from the proof service.
+    Aggregate {
+        /// Answered with this.
+        job: JobId,
+        /// What is to make it.
+        prover: ProverType,
+        /// What it is about.
+        span: RangeSpec,
+        /// The range proofs to aggregate, in order.
+        ranges: Vec<RangeSpec>,
+    },
+    /// The work is no longer wanted. Nothing comes of an answer to it.
+    Cancel {
+        /// Which.
+        job: JobId,
+    },
+    /// Read L1's state afresh.
+    ReadTip {
+        /// Answered with this.
+        pass: Pass,
+    },
+    /// Submit an epoch proof to L1.
+    Publish {
+        /// Answered with this.
+        pass: Pass,
+        /// What.
+        candidate: Candidate,
+    },
+    /// The stored proofs of these and older blocks are no longer needed.
+    Release {
+        /// The last of these blocks.
+        through: u64,
+    },
+    /// Keep a record of a failure where an operator can look at it.
+    Upload(Failure),
+    /// Tell whoever watches.
+    Report(Change),
+}
+
+/// A failure that is worth a look, with what led to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// What failed.
+    pub what: Failed,
+    /// Why.
+    pub cause: String,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The checkpoints it is about.
+    pub checkpoints: Vec<Checkpoint>,
+    /// When.
+    pub at: Time,
+    /// What was reported of the epoch before, oldest first.
+    pub journal: Vec<Entry>,
+}
+
+/// What failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Failed {
+    /// A checkpoint prover.
+    Checkpoint {
+        /// Which prover type gave up.
+        prover: ProverType,
+        /// On which blocks.
+        range: RangeSpec,
+    },
+    /// A session, on its own account.
+    Session {
+        /// What it was to prove.
+        spec: SessionSpec,
+        /// The range proofs of each type that were aggregated.
+        ranges: Vec<(ProverType, Vec<RangeSpec>)>,
+    },
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub change: Change,
+}
+
+/// Something that an operator may want to know, a metric to count, or a test to look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    /// A chain stream began, at the start or anew.
+    Began,
+    /// A checkpoint prover was made.
+    CheckpointAdded {
+        /// Which.
+        id: CheckpointId,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// A range proof is there.
+    RangeProven {
+        /// Of which checkpoint.
+        checkpoint: CheckpointNumber,
+        /// Its epoch.
+        epoch: Epoch,
+        /// What made it.
+        prover: ProverType,
+        /// Of which blocks.
+        range: RangeSpec,
+        /// Whether it was made now.
+        origin: Origin,
+    },
+    /// A range proof was not made.
+    RangeFailed {
+        /// Of which checkpoint.
+        checkpoint: CheckpointNumber,
+        /// Its epoch.
+        epoch: Epoch,
+        /// What was to make it.
+        prover: ProverType,
+        /// Of which blocks.
+        range: RangeSpec,
+        /// Why.
+        cause: String,
+    },
+    /// A range is proven in two parts.
+    RangeSplit {
+        /// Of which checkpoint.
+        checkpoint: CheckpointNumber,
+        /// Its epoch.
+        epoch: Epoch,
+        /// By what.
+        prover: ProverType,
+        /// The whole.
+        range: RangeSpec,
+        /// The last block of the first part.
+        at: u64,
+    },
+    /// A checkpoint has all its range proofs.
+    CheckpointProven {
+        /// Which.
+        id: CheckpointId,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// A checkpoint could not be proven.
+    CheckpointFailed {
+        /// Which.
+        id: CheckpointId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        cause: String,
+    },
+    /// Checkpoints became void.
+    Pruned {
+        /// The last that stands.
+        to: CheckpointNumber,
+        /// How many were there.
+        removed: usize,
+        /// Why.
+        cause: PruneCause,
+    },
+    /// A session changed its state.
+    Session {
+        /// Which.
+        session: SessionId,
+        /// What it is to prove.
+        spec: SessionSpec,
+        /// Its state now.
+        state: SessionState,
+    },
+    /// An epoch proof of one type is there.
+    RootProven {
+        /// For which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// What made it.
+        prover: ProverType,
+        /// Whether it was made now.
+        origin: Origin,
+    },
+    /// A publish began.
+    Publishing {
+        /// For which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// A publish came to nothing, and is tried again.
+    PublishDelayed {
+        /// For which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        cause: String,
+    },
+    /// A candidate came to its end.
+    Candidate {
+        /// Of which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// How.
+        end: CandidateEnd,
+    },
+    /// Everything up to this epoch has expired.
+    Expired {
+        /// The high-water mark.
+        through: Epoch,
+    },
+}
+
+impl Change {
+    /// The epoch that it is about, where it is about one.
+    pub const fn epoch(&self) -> Option<Epoch> {
+        match self {
+            Self::CheckpointAdded { epoch, .. }
+            | Self::RangeProven { epoch, .. }
+            | Self::RangeFailed { epoch, .. }
+            | Self::RangeSplit { epoch, .. }
+            | Self::CheckpointProven { epoch, .. }
+            | Self::CheckpointFailed { epoch, .. }
+            | Self::RootProven { epoch, .. }
+            | Self::Publishing { epoch, .. }
+            | Self::PublishDelayed { epoch, .. }
+            | Self::Candidate { epoch, .. } => Some(*epoch),
+            Self::Session { spec, .. } => Some(spec.epoch),
+            Self::Began | Self::Pruned { .. } | Self::Expired { .. } => None,
+        }
+    }
+}

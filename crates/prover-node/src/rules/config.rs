@@ -1,0 +1,57 @@
+//! What an operator decides.
+
+use proofmill_primitives::{ProverType, SlotClock};
+use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
+
+/// A range is split after so many failed tries; a range of one block is given up.
+pub(crate) const TRIES_PER_RANGE: u32 = 2;
+/// A session fails after so many failed aggregations of one prover type.
+pub(crate) const TRIES_PER_ROOT: u32 = 2;
+/// The wait after a publish for which no publisher could be had.
+pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(1);
+/// The wait after a proof service could not be reached: doubled from this on,
+const SERVICE_RETRY: Duration = Duration::from_secs(1);
+/// up to this.
+const LONGEST_SERVICE_RETRY: Duration = Duration::from_secs(30);
+
+/// The wait after a proof service could not be reached so many times in a row.
+pub(crate) fn service_retry(times: u32) -> Duration {
+    SERVICE_RETRY.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1))).min(LONGEST_SERVICE_RETRY)
+}
+
+/// What the rules need to know of their deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Slots and epochs, as the rollup's contract has them.
+    pub clock: SlotClock,
+    /// A checkpoint needs a range proof of each of these types, and an epoch an epoch proof of each.
+    pub provers: BTreeSet<ProverType>,
+    /// The most sessions whose proof is not made yet.
+    pub max_pending_jobs: NonZeroUsize,
+    /// The most range proofs of one prover type that are asked for at the same time; the oldest checkpoints come first.
+    pub max_range_jobs: NonZeroUsize,
+    /// A published epoch proof that L1 does not show so long after is published again: a reorg of L1 took it away.
+    pub unconfirmed_after: Duration,
+    /// How many sessions that have ended are remembered after their epoch has expired.
+    pub remembered_sessions: usize,
+}
+
+impl Config {
+    /// The defaults: 10 pending jobs, 16 range proofs at a time, a minute until a publish counts as lost.
+    pub fn new(clock: SlotClock, provers: impl IntoIterator<Item = ProverType>) -> Self {
+        const fn count(number: usize) -> NonZeroUsize {
+            match NonZeroUsize::new(number) {
+                Some(number) => number,
+                None => NonZeroUsize::MIN,
+            }
+        }
+        Self {
+            clock,
+            provers: provers.into_iter().collect(),
+            max_pending_jobs: count(10),
+            max_range_jobs: count(16),
+            unconfirmed_after: Duration::from_secs(60),
+            remembered_sessions: 64,
+        }
+    }
+}

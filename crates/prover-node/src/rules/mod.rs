@@ -1,0 +1,38 @@
+//! The rules: plain functions over state, without a clock, I/O or async. [`NodeState::handle`] takes one [`Event`] and the
+//! [`Time`] it happened and returns the [`Action`]s that follow from it. The same events give the same actions, so that a
+//! failure is replayed from a seed.
+
+mod action;
+mod checkpoints;
+mod config;
+mod event;
+mod expiry;
+mod node;
+mod outcome;
+mod prover;
+mod publishing;
+mod range;
+mod session;
+mod sessions;
+mod snapshot;
+mod time;
+mod top_tree;
+mod track;
+mod turn;
+
+pub use action::{Action, Change, Entry, Failed, Failure};
+pub use config::Config;
+pub use event::{Event, JobId, JobNote, L1View, Link, Pass, Refused, Started};
+pub use node::NodeState;
+pub use outcome::{
+    CandidateEnd, JobError, Origin, Progress, ProofCost, PublishOutcome, RangeDone, Receipt, RootDone,
+    RootError,
+};
+pub use prover::{CheckpointState, Instance};
+pub use publishing::{Candidate, PublishStep, Wanted};
+pub use range::{RangeSpec, SplitPoint};
+pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span};
+pub use snapshot::{CheckpointStatus, EpochStage, EpochStatus, NodePhase, Problem, SessionStatus, Snapshot};
+pub use time::{L1Time, Time};
+pub use top_tree::{Root, RootState};
+pub use track::{Piece, PieceState, Step, Track};

@@ -1,0 +1,186 @@
+//! What comes of a proof, and of a publish.
+
+use super::RangeSpec;
+use alloy_primitives::B256;
+use proofmill_primitives::{CheckpointNumber, Instructions, ProverType};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What a proof took to make. What the prover type does not count is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofCost {
+    /// Instructions of the program.
+    pub instructions: Option<Instructions>,
+    /// Segments that the execution was cut into.
+    pub segments: Option<u32>,
+    /// From the request to the proof.
+    pub took: Duration,
+}
+
+/// Whether a proof was made now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// It was made for this request.
+    Made,
+    /// It was there: from before a restart, a reorg, or from another session.
+    Reused,
+}
+
+/// A range proof that lies in the proof store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RangeDone {
+    /// Gas used by its blocks.
+    pub gas_used: u64,
+    /// Transactions in its blocks.
+    pub transactions: u64,
+    /// Length of the proof in bytes.
+    pub proof_bytes: u64,
+    /// What it took, when it was made.
+    pub cost: ProofCost,
+    /// Whether that was now.
+    pub origin: Origin,
+}
+
+/// An epoch proof of one prover type that lies in the proof store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RootDone {
+    /// Gas used by its blocks.
+    pub gas_used: u64,
+    /// Transactions in its blocks.
+    pub transactions: u64,
+    /// Range proofs under it.
+    pub ranges: u64,
+    /// Length of the proof in bytes.
+    pub proof_bytes: u64,
+    /// What it took, when it was made.
+    pub cost: ProofCost,
+    /// Whether that was now.
+    pub origin: Origin,
+}
+
+/// How far a proof has come, in the prover's own steps (segments and nodes of the folding tree, say).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps that are done.
+    pub done: u32,
+    /// Steps in all, as far as known.
+    pub total: u32,
+}
+
+/// Why a proof was not made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum JobError {
+    /// The program cannot be run for this input: memory, or the limit of instructions. A shorter range may do.
+    #[error("it cannot be executed: {cause}")]
+    CannotExecute {
+        /// Which limit was met.
+        cause: String,
+    },
+    /// The blocks do not give what the checkpoint on L1 says. No other try can help.
+    #[error("the checkpoint claims what its blocks do not give: {cause}")]
+    Refuted {
+        /// What differs.
+        cause: String,
+    },
+    /// The prover failed; another try may help.
+    #[error("the prover failed: {cause}")]
+    Failed {
+        /// What it said.
+        cause: String,
+    },
+    /// The service, the L2 node or the disk cannot be used now. Does not count as a try.
+    #[error("not possible now: {cause}")]
+    Unavailable {
+        /// What is missing.
+        cause: String,
+    },
+    /// The service dropped the work without being told to. Does not count as a try.
+    #[error("the service dropped the work")]
+    Cancelled,
+}
+
+/// Why an epoch proof was not made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum RootError {
+    /// The aggregation was not made.
+    #[error(transparent)]
+    Job(#[from] JobError),
+    /// A range proof is no longer in the store, or damaged there. It must be made again.
+    #[error("the range proof of {range} is lost")]
+    PartLost {
+        /// Whose proof.
+        range: RangeSpec,
+    },
+}
+
+/// A submission that L1 included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The transaction.
+    pub transaction: B256,
+    /// The L1 block it is in.
+    pub block: u64,
+    /// Gas it used on L1.
+    pub gas_used: u64,
+    /// What it cost, in wei.
+    pub fee: u128,
+}
+
+/// What came of a publish.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PublishOutcome {
+    /// L1 accepted the proof.
+    Published(Receipt),
+    /// L1 has it already, from this prover: a publish before a crash had come through.
+    AlreadyRecorded,
+    /// L1 has a proof that makes this one worthless.
+    Superseded,
+    /// The proof submission window has closed.
+    WindowClosed,
+    /// L1 refuses it, and will.
+    Refused {
+        /// The revert, in words.
+        cause: String,
+    },
+    /// No publisher could be had: L1 cannot be reached, the signer has no funds. Tried again.
+    Unavailable {
+        /// What is missing, and the remedy.
+        cause: String,
+    },
+    /// L1 has other checkpoints than those proven: a prune or a reorg that has not been told yet. Tried again.
+    Stale {
+        /// What differs.
+        cause: String,
+    },
+    /// The epoch proof of this type is no longer in the store, or damaged there. It must be made again.
+    RootLost {
+        /// Whose.
+        prover: ProverType,
+    },
+}
+
+/// How a candidate ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CandidateEnd {
+    /// On L1.
+    Published {
+        /// The submission; absent where an earlier one had come through unnoticed.
+        receipt: Option<Receipt>,
+    },
+    /// L1 has more already.
+    Superseded {
+        /// The proven tip that did it.
+        proven: CheckpointNumber,
+    },
+    /// L1 refused it.
+    Failed {
+        /// Why.
+        cause: String,
+    },
+    /// Its deadline passed.
+    Expired,
+    /// Its session no longer wants it.
+    Withdrawn,
+}

@@ -1,0 +1,198 @@
+//! Checkpoint provers: what becomes of one checkpoint.
+
+use super::{
+    Action, Change, Failed, Failure, JobId, JobNote, RangeDone, RangeSpec, SplitPoint, Time,
+    event::number,
+    outcome::JobError,
+    track::{PieceState, Step, Track, Verdict},
+    turn::{Asker, Turn},
+};
+use proofmill_primitives::{Checkpoint, CheckpointId, Epoch, ProverType};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt};
+
+number! {
+    /// Tells a checkpoint prover from another one for the same content, made after a prune.
+    Instance
+}
+
+/// Where a checkpoint prover stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckpointState {
+    /// Range proofs are being made.
+    Proving,
+    /// All range proofs are there.
+    Proven {
+        /// Since when.
+        at: Time,
+    },
+    /// Some range could not be proven. Nothing is built over it until an operator asks to retry, or a prune removes it.
+    Failed {
+        /// What gave up.
+        prover: ProverType,
+        /// On which blocks.
+        range: RangeSpec,
+        /// Why.
+        cause: String,
+        /// When.
+        at: Time,
+    },
+    /// The window of its epoch has closed.
+    Expired,
+}
+
+/// Makes the range proofs of one checkpoint, of every prover type. It begins at once; it ends by being dropped from the
+/// store, which takes its jobs back.
+#[derive(Clone, Debug)]
+pub(crate) struct CheckpointProver {
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) epoch: Epoch,
+    pub(crate) instance: Instance,
+    pub(crate) added: Time,
+    pub(crate) tracks: BTreeMap<ProverType, Track>,
+    pub(crate) state: CheckpointState,
+}
+
+impl CheckpointProver {
+    /// All its ranges are queued; [`start`](Self::start) gives them out as there is room.
+    pub(crate) fn new(turn: &mut Turn<'_>, checkpoint: Checkpoint, instance: Instance) -> Self {
+        let (id, epoch) = (checkpoint.id(), turn.desk.config.clock.epoch_of(checkpoint.slot));
+        turn.report(Change::CheckpointAdded { id, epoch });
+        let whole = RangeSpec::of(&checkpoint);
+        let tracks =
+            turn.desk.config.provers.iter().map(|prover| (*prover, Track::new(turn.now, whole))).collect();
+        let (added, state) = (turn.now, CheckpointState::Proving);
+        Self { checkpoint, epoch, instance, added, tracks, state }
+    }
+
+    pub(crate) const fn id(&self) -> CheckpointId {
+        self.checkpoint.id()
+    }
+
+    /// Why nothing may be built over it, if so.
+    pub(crate) fn failure(&self) -> Option<&str> {
+        match &self.state {
+            CheckpointState::Failed { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// The proven ranges of one type, where all are there.
+    pub(crate) fn proven(&self, prover: ProverType) -> Option<impl Iterator<Item = RangeSpec>> {
+        self.tracks.get(&prover)?.proven()
+    }
+
+    fn is_proving(&self) -> bool {
+        self.state == CheckpointState::Proving
+    }
+
+    /// Jobs of a type that are under way.
+    pub(crate) fn running(&self, prover: ProverType) -> usize {
+        self.tracks.get(&prover).map_or(0, Track::running)
+    }
+
+    /// Gives out queued ranges of a type, at most `room`; how many.
+    pub(crate) fn start(&mut self, turn: &mut Turn<'_>, prover: ProverType, room: usize) -> usize {
+        if !self.is_proving() {
+            return 0;
+        }
+        let Some(track) = self.tracks.get_mut(&prover) else { return 0 };
+        track.wake(turn.now);
+        let queued = track.pieces.iter_mut().filter_map(|piece| match piece.state {
+            PieceState::Queued { step } => Some((step, piece)),
+            _ => None,
+        });
+        let mut started = 0;
+        for (step, piece) in queued.take(room) {
+            let job = turn.ask(Asker::Range { checkpoint: self.checkpoint.number, prover });
+            let (range, checkpoint) = (piece.range, self.checkpoint);
+            match (step, range.middle()) {
+                (Step::Split, Some(at)) => {
+                    piece.enter(turn.now, PieceState::Splitting { job });
+                    turn.actions.push(Action::FindSplit { job, prover, range, at });
+                }
+                (Step::Prove, _) | (Step::Split, None) => {
+                    piece.enter(turn.now, PieceState::Proving { job, progress: None });
+                    turn.actions.push(Action::Prove { job, prover, checkpoint, range });
+                }
+            }
+            started += 1;
+        }
+        started
+    }
+
+    pub(crate) fn ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        prover: ProverType,
+        job: JobId,
+        result: Result<RangeDone, JobError>,
+    ) {
+        let Some(track) = self.tracks.get_mut(&prover) else { return };
+        let Some((range, verdict)) = track.ended(turn.now, job, result) else { return };
+        let (checkpoint, epoch) = (self.checkpoint.number, self.epoch);
+        match verdict {
+            Verdict::Proven(RangeDone { origin, .. }) => {
+                turn.report(Change::RangeProven { checkpoint, epoch, prover, range, origin });
+                if self.tracks.values().all(|track| track.proven_at.is_some()) {
+                    self.state = CheckpointState::Proven { at: turn.now };
+                    turn.report(Change::CheckpointProven { id: self.id(), epoch });
+                }
+            }
+            Verdict::Again { cause } => {
+                turn.report(Change::RangeFailed { checkpoint, epoch, prover, range, cause });
+            }
+            Verdict::GivenUp { cause } => self.fail(turn, prover, range, cause),
+        }
+    }
+
+    pub(crate) fn split(&mut self, turn: &mut Turn<'_>, prover: ProverType, job: JobId, point: SplitPoint) {
+        let Some(track) = self.tracks.get_mut(&prover) else { return };
+        if let Some(range) = track.split(turn.now, job, point) {
+            let (checkpoint, epoch) = (self.checkpoint.number, self.epoch);
+            turn.report(Change::RangeSplit { checkpoint, epoch, prover, range, at: point.at });
+        }
+    }
+
+    pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) {
+        if let Some(track) = self.tracks.get_mut(&prover) {
+            track.note(job, note);
+        }
+    }
+
+    /// A range proof is no longer in the store.
+    pub(crate) fn lost(&mut self, now: Time, prover: ProverType, range: RangeSpec) {
+        if let Some(track) = self.tracks.get_mut(&prover) {
+            track.lost(now, range);
+            if matches!(self.state, CheckpointState::Proven { .. }) && track.proven_at.is_none() {
+                self.state = CheckpointState::Proving;
+            }
+        }
+    }
+
+    fn fail(&mut self, turn: &mut Turn<'_>, prover: ProverType, range: RangeSpec, cause: String) {
+        self.cancel(turn);
+        let (id, epoch, at) = (self.id(), self.epoch, turn.now);
+        self.state = CheckpointState::Failed { prover, range, cause: cause.clone(), at };
+        turn.report(Change::CheckpointFailed { id, epoch, cause: cause.clone() });
+        turn.actions.push(Action::Upload(Failure {
+            what: Failed::Checkpoint { prover, range },
+            cause,
+            epoch,
+            checkpoints: vec![self.checkpoint],
+            at,
+            journal: turn.desk.journal_of(epoch),
+        }));
+    }
+
+    pub(crate) fn expire(&mut self, turn: &mut Turn<'_>) {
+        self.cancel(turn);
+        self.state = CheckpointState::Expired;
+    }
+
+    /// Takes its jobs back.
+    pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>) {
+        self.tracks.values_mut().for_each(|track| track.halt(turn));
+    }
+}

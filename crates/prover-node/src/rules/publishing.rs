@@ -1,0 +1,282 @@
+//! The publishing service: the one owner of L1 submission.
+//!
+//! It works in passes, one at a time. A pass reads the proven tip, picks at most one candidate by what it read, and
+//! publishes it. A started publish runs to its end; withdrawing removes only what is queued.
+
+use super::{
+    Action, CandidateEnd, Change, L1Time, L1View, Pass, PublishOutcome, SessionId, Time,
+    config::PUBLISHER_RETRY,
+    session::{Session, SessionKind, Span},
+    turn::Turn,
+};
+use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
+use serde::{Deserialize, Serialize};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+/// A finished epoch proof that waits for its turn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// Whose it is.
+    pub session: SessionId,
+    /// Of a full session, or of a partial one.
+    pub kind: SessionKind,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// What it proves.
+    pub span: Span,
+    /// From then on L1 refuses it.
+    pub deadline: L1Time,
+    /// Since when it waits.
+    pub queued: Time,
+    /// Not tried before, after a try that came to nothing.
+    pub not_before: Time,
+    /// How often it was tried.
+    pub tries: u32,
+    /// What went wrong last, for people.
+    pub trouble: Option<String>,
+}
+
+/// What the service is doing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PublishStep {
+    /// Nothing.
+    Idle,
+    /// The proven tip is being read.
+    ReadingTip {
+        /// In which pass.
+        pass: Pass,
+    },
+    /// The tip is known; the candidate is picked when everything else has taken note of it.
+    Picking {
+        /// In which pass.
+        pass: Pass,
+    },
+    /// A candidate is being published.
+    Publishing {
+        /// In which pass.
+        pass: Pass,
+        /// Which candidate.
+        candidate: Candidate,
+        /// Since when.
+        since: Time,
+        /// Whether its session still wants it.
+        wanted: Wanted,
+    },
+}
+
+/// Whether a publish in flight is still wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wanted {
+    /// It is.
+    Yes,
+    /// Its session was cancelled meanwhile. It is not tried again.
+    Withdrawn,
+}
+
+/// What a publish means to its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Settled {
+    Ended(CandidateEnd),
+    RootLost(ProverType),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Publishing {
+    pub(crate) queue: BTreeMap<SessionId, Candidate>,
+    pub(crate) step: PublishStep,
+    last_pass: Pass,
+    /// No pass before, after the proven tip could not be read.
+    not_before: Time,
+    pub(crate) trouble: Option<String>,
+}
+
+impl Publishing {
+    pub(crate) const fn new() -> Self {
+        Self {
+            queue: BTreeMap::new(),
+            step: PublishStep::Idle,
+            last_pass: Pass(0),
+            not_before: Time::from_millis(0),
+            trouble: None,
+        }
+    }
+
+    pub(crate) fn queue(&mut self, turn: &Turn<'_>, session: &Session) {
+        let epoch = session.spec.epoch;
+        let candidate = Candidate {
+            session: session.id,
+            kind: session.spec.kind,
+            epoch,
+            span: session.span,
+            deadline: L1Time(turn.desk.config.clock.deadline(epoch)),
+            queued: turn.now,
+            not_before: turn.now,
+            tries: 0,
+            trouble: None,
+        };
+        self.queue.insert(session.id, candidate);
+    }
+
+    /// The session whose candidate is being published.
+    pub(crate) const fn in_flight(&self) -> Option<SessionId> {
+        match &self.step {
+            PublishStep::Publishing { candidate, .. } => Some(candidate.session),
+            _ => None,
+        }
+    }
+
+    /// The session no longer wants it.
+    pub(crate) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
+        if let Some(candidate) = self.queue.remove(&session) {
+            let end = CandidateEnd::Withdrawn;
+            turn.report(Change::Candidate { session, epoch: candidate.epoch, end });
+        }
+        if let PublishStep::Publishing { candidate, wanted, .. } = &mut self.step
+            && candidate.session == session
+        {
+            *wanted = Wanted::Withdrawn;
+        }
+    }
+
+    /// Ends the queued candidates that L1 can no longer use.
+    pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>, l1: &L1View) -> Vec<(SessionId, CandidateEnd)> {
+        let verdict = |candidate: &Candidate| {
+            if l1.time >= candidate.deadline {
+                Some(CandidateEnd::Expired)
+            } else if is_superseded(candidate.kind, candidate.span.last, l1.proven) {
+                Some(CandidateEnd::Superseded { proven: l1.proven })
+            } else {
+                None
+            }
+        };
+        let ended: Vec<_> =
+            self.queue.iter().filter_map(|(id, candidate)| Some((*id, verdict(candidate)?))).collect();
+        for (session, end) in &ended {
+            if let Some(candidate) = self.queue.remove(session) {
+                let change =
+                    Change::Candidate { session: *session, epoch: candidate.epoch, end: end.clone() };
+                turn.report(change);
+            }
+        }
+        ended
+    }
+
+    /// The proven tip was read for a pass; whether that pass is on.
+    pub(crate) fn tip_read(&mut self, turn: &Turn<'_>, pass: Pass, tip: &Result<L1View, String>) {
+        if self.step != (PublishStep::ReadingTip { pass }) {
+            return;
+        }
+        match tip {
+            Ok(_) => {
+                self.trouble = None;
+                self.step = PublishStep::Picking { pass };
+            }
+            Err(cause) => {
+                self.trouble = Some(cause.clone());
+                self.not_before = turn.now.after(PUBLISHER_RETRY);
+                self.step = PublishStep::Idle;
+            }
+        }
+    }
+
+    /// Goes on: picks by the tip that was read for it, or begins a pass where one could come to something.
+    pub(crate) fn go_on(&mut self, turn: &mut Turn<'_>, l1: Option<&L1View>) {
+        if let PublishStep::Picking { pass } = self.step {
+            self.step = PublishStep::Idle;
+            let picked = l1.and_then(|l1| self.pick(turn.now, l1.proven));
+            if let Some(mut candidate) = picked.and_then(|session| self.queue.remove(&session)) {
+                candidate.tries += 1;
+                let (session, epoch) = (candidate.session, candidate.epoch);
+                turn.report(Change::Publishing { session, epoch });
+                turn.actions.push(Action::Publish { pass, candidate: candidate.clone() });
+                self.step = PublishStep::Publishing { pass, candidate, since: turn.now, wanted: Wanted::Yes };
+            }
+        }
+        let promising = match l1 {
+            Some(l1) => self.pick(turn.now, l1.proven).is_some(),
+            None => !self.queue.is_empty(),
+        };
+        if self.step == PublishStep::Idle && promising && self.not_before <= turn.now {
+            self.last_pass.0 += 1;
+            self.step = PublishStep::ReadingTip { pass: self.last_pass };
+            turn.actions.push(Action::ReadTip { pass: self.last_pass });
+        }
+    }
+
+    /// Nothing new is begun.
+    pub(crate) fn stop(&mut self) {
+        if self.in_flight().is_none() {
+            self.step = PublishStep::Idle;
+        }
+    }
+
+    /// The candidate whose turn it is: of each epoch the longest, and of these the oldest epoch that L1 would take.
+    fn pick(&self, now: Time, proven: CheckpointNumber) -> Option<SessionId> {
+        let mut longest = BTreeMap::<Epoch, &Candidate>::new();
+        for candidate in self.queue.values() {
+            // Of two that are equal the full one counts for more: it is not superseded.
+            let rank = |candidate: &Candidate| (candidate.span.last, Reverse(candidate.kind));
+            let best = longest.entry(candidate.epoch).or_insert(candidate);
+            if rank(candidate) > rank(best) {
+                *best = candidate;
+            }
+        }
+        let takes = |candidate: &&&Candidate| candidate.span.first <= proven.next();
+        let due = |candidate: &&&Candidate| candidate.not_before <= now;
+        longest.values().filter(takes).find(due).map(|candidate| candidate.session)
+    }
+
+    /// What came of a publish; nothing where it is tried again, or is not the one in flight.
+    pub(crate) fn ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        pass: Pass,
+        outcome: PublishOutcome,
+        l1: Option<&L1View>,
+    ) -> Option<(SessionId, CheckpointNumber, Settled)> {
+        let PublishStep::Publishing { pass: current, candidate, wanted, .. } = &self.step else {
+            return None;
+        };
+        if *current != pass {
+            return None;
+        }
+        let (mut candidate, wanted) = (candidate.clone(), *wanted);
+        self.step = PublishStep::Idle;
+        let (session, epoch) = (candidate.session, candidate.epoch);
+        let end = match outcome {
+            PublishOutcome::Published(receipt) => CandidateEnd::Published { receipt: Some(receipt) },
+            PublishOutcome::AlreadyRecorded => CandidateEnd::Published { receipt: None },
+            PublishOutcome::Superseded => {
+                CandidateEnd::Superseded { proven: l1.map_or(candidate.span.last, |l1| l1.proven) }
+            }
+            PublishOutcome::WindowClosed => CandidateEnd::Expired,
+            PublishOutcome::Refused { cause } => CandidateEnd::Failed { cause },
+            PublishOutcome::RootLost { .. }
+            | PublishOutcome::Unavailable { .. }
+            | PublishOutcome::Stale { .. }
+                if wanted == Wanted::Withdrawn =>
+            {
+                CandidateEnd::Withdrawn
+            }
+            PublishOutcome::RootLost { prover } => {
+                return Some((session, candidate.span.last, Settled::RootLost(prover)));
+            }
+            PublishOutcome::Unavailable { cause } | PublishOutcome::Stale { cause } => {
+                turn.report(Change::PublishDelayed { session, epoch, cause: cause.clone() });
+                candidate.trouble = Some(cause);
+                candidate.not_before = turn.now.after(PUBLISHER_RETRY);
+                self.queue.insert(session, candidate);
+                return None;
+            }
+        };
+        turn.report(Change::Candidate { session, epoch, end: end.clone() });
+        Some((session, candidate.span.last, Settled::Ended(end)))
+    }
+}
+
+/// Whether L1's proven tip makes a proof up to `last` worthless. Never a full one: L1 records a submission for each prover.
+pub(crate) fn is_superseded(kind: SessionKind, last: CheckpointNumber, proven: CheckpointNumber) -> bool {
+    kind == SessionKind::Partial && last <= proven
+}

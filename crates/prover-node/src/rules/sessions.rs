@@ -1,0 +1,357 @@
+//! The session manager: owns all sessions. Whatever happens becomes one [`SessionManager::reconcile`], which may be run
+//! any number of times: it ends the sessions whose content moved and opens those that are due.
+
+use super::{
+    CandidateEnd, Change, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError, SessionId,
+    Started,
+    checkpoints::CheckpointStore,
+    publishing::{Publishing, Settled, is_superseded},
+    session::{Cancelled, Session, SessionKind, SessionSpec, SessionState, Standing},
+    top_tree::RootVerdict,
+    turn::{Asker, Turn},
+};
+use proofmill_primitives::{CheckpointNumber, Epoch, ProverType, SlotClock};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the manager goes by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon<'a> {
+    pub(crate) store: &'a CheckpointStore,
+    pub(crate) l1: Option<&'a L1View>,
+    pub(crate) high_water: Option<Epoch>,
+}
+
+impl Horizon<'_> {
+    fn has_expired(&self, epoch: Epoch) -> bool {
+        self.high_water.is_some_and(|expired| epoch <= expired)
+    }
+
+    fn proven(&self) -> CheckpointNumber {
+        self.l1.map_or(CheckpointNumber(0), |l1| l1.proven)
+    }
+
+    /// Whether everything that L1 has is here.
+    fn caught_up(&self) -> bool {
+        self.l1.is_some_and(|l1| self.store.tip() >= Some(l1.pending))
+    }
+
+    /// Whether an epoch is complete on L1 and wholly present: a later one has begun here, or its time is over and nothing
+    /// that L1 has is missing. What is here of an epoch always begins with its first checkpoint.
+    fn is_complete(&self, clock: &SlotClock, epoch: Epoch) -> bool {
+        let later = self.store.iter().next_back().is_some_and(|newest| newest.epoch > epoch);
+        later || (self.caught_up() && self.l1.is_some_and(|l1| l1.time.0 >= clock.ends_at(epoch)))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct SessionManager {
+    /// Those that live, and those that have ended and are remembered.
+    sessions: BTreeMap<SessionId, Session>,
+    /// Partial sessions that were asked for and have not come to a verdict.
+    wanted: BTreeSet<SessionSpec>,
+    last_id: SessionId,
+}
+
+impl SessionManager {
+    pub(crate) const fn new() -> Self {
+        Self { sessions: BTreeMap::new(), wanted: BTreeSet::new(), last_id: SessionId(0) }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values()
+    }
+
+    fn live(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().filter(|session| session.state.is_live())
+    }
+
+    /// Sessions whose proof is not made yet: what `max_pending_jobs` caps. A finished proof that waits for its turn on L1
+    /// holds nobody up.
+    fn pending(&self) -> usize {
+        self.sessions.values().filter(|session| session.state.is_proving()).count()
+    }
+
+    /// Ends what should not go on, then opens what should.
+    pub(crate) fn reconcile(
+        &mut self,
+        turn: &mut Turn<'_>,
+        horizon: Horizon<'_>,
+        publishing: &mut Publishing,
+    ) {
+        let ends: Vec<_> = self
+            .live()
+            .filter_map(|session| Some((session.id, judge(session, horizon, publishing)?)))
+            .collect();
+        for (session, state) in ends {
+            self.end(turn, session, state, publishing);
+        }
+        self.lift_unconfirmed(turn, horizon);
+        self.wanted.retain(|spec| !horizon.has_expired(spec.epoch));
+        self.open_full(turn, horizon);
+        self.open_wanted(turn, horizon);
+        self.forget(turn, horizon);
+    }
+
+    /// Starts what can start in the sessions that live, and hands finished proofs on to be published; how many.
+    pub(crate) fn advance(
+        &mut self,
+        turn: &mut Turn<'_>,
+        store: &CheckpointStore,
+        publishing: &mut Publishing,
+    ) -> usize {
+        let mut finished = 0;
+        for session in self.sessions.values_mut().filter(|session| session.state.is_proving()) {
+            let Session { id, span, members, tree, .. } = session;
+            tree.advance(turn, *id, span, members, store);
+            let state = if session.tree.is_made() {
+                SessionState::Publishing
+            } else if session.tree.has_all_ranges() {
+                SessionState::AwaitingRoot
+            } else {
+                SessionState::AwaitingCheckpoints
+            };
+            session.enter(turn, state);
+            if session.state == SessionState::Publishing {
+                publishing.queue(turn, session);
+                finished += 1;
+            }
+        }
+        finished
+    }
+
+    /// A partial session over what is there of an epoch.
+    pub(crate) fn start_proof(
+        &mut self,
+        turn: &mut Turn<'_>,
+        horizon: Horizon<'_>,
+        epoch: Epoch,
+    ) -> Result<Started, Refused> {
+        let clock = turn.desk.config.clock;
+        if horizon.has_expired(epoch) {
+            return Err(Refused::Expired { epoch });
+        }
+        let full = SessionSpec::full(&clock, epoch);
+        let Some(last) = horizon.store.within(full.slots()).last() else {
+            return Err(Refused::NoCheckpoints { epoch });
+        };
+        let (through, partial) =
+            (last.checkpoint.number, SessionSpec::partial(&clock, epoch, last.checkpoint.slot));
+        let spec = if horizon.is_complete(&clock, epoch) { full } else { partial };
+        if is_superseded(spec.kind, through, horizon.proven()) {
+            return Err(Refused::AlreadyProven { epoch, through: horizon.proven() });
+        }
+        let holder = self.sessions.values_mut().find(|session| session.speaks_for(&spec, horizon.store));
+        match holder {
+            Some(session) if session.state.is_live() => return Ok(Started::Joined(session.id)),
+            Some(session) if matches!(session.state, SessionState::Failed { .. }) => {}
+            Some(_) => return Err(Refused::AlreadyProven { epoch, through }),
+            None => {}
+        }
+        let failed = horizon.store.within(spec.slots()).find_map(|under| Some((under, under.failure()?)));
+        if let Some((under, cause)) = failed {
+            let (checkpoint, cause) = (under.checkpoint.number, cause.to_owned());
+            return Err(Refused::CheckpointFailed { checkpoint, cause });
+        }
+        let live = self.pending();
+        if live >= turn.desk.config.max_pending_jobs.get() {
+            return Err(Refused::TooManySessions { live });
+        }
+        self.lift_failed(epoch);
+        if spec.kind == SessionKind::Partial {
+            self.wanted.insert(spec);
+        }
+        let opened = self.open(turn, spec, horizon.store);
+        opened.map(Started::Opened).ok_or(Refused::NoCheckpoints { epoch })
+    }
+
+    /// Lets the failed sessions of an epoch be tried again.
+    pub(crate) fn lift_failed(&mut self, epoch: Epoch) {
+        for session in self.sessions.values_mut() {
+            if session.spec.epoch == epoch && matches!(session.state, SessionState::Failed { .. }) {
+                session.standing = Standing::Lifted;
+            }
+        }
+    }
+
+    /// The answer to an aggregation; the range proof that must be made again, if one is lost.
+    pub(crate) fn root_ended(
+        &mut self,
+        turn: &mut Turn<'_>,
+        job: JobId,
+        result: Result<RootDone, RootError>,
+        publishing: &mut Publishing,
+    ) -> Option<(ProverType, RangeSpec)> {
+        let (session, prover) = self.asker(turn, job)?;
+        turn.desk.jobs.remove(&job);
+        let (id, epoch) = (session.id, session.spec.epoch);
+        match session.tree.ended(turn.now, prover, job, result)? {
+            RootVerdict::Made(origin) => {
+                turn.report(Change::RootProven { session: id, epoch, prover, origin });
+                None
+            }
+            RootVerdict::Again => None,
+            RootVerdict::GivenUp { cause } => {
+                self.end(turn, id, SessionState::Failed { cause }, publishing);
+                None
+            }
+            RootVerdict::PartLost { range } => Some((prover, range)),
+        }
+    }
+
+    pub(crate) fn note(&mut self, turn: &Turn<'_>, job: JobId, note: JobNote) {
+        if let Some((session, prover)) = self.asker(turn, job) {
+            session.tree.note(prover, job, note);
+        }
+    }
+
+    /// What became of a session's candidate. A session that was cancelled meanwhile stays so.
+    pub(crate) fn settled(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: SessionId,
+        settled: Settled,
+        publishing: &mut Publishing,
+    ) {
+        let Some(session) = self.sessions.get_mut(&id).filter(|session| session.state.is_live()) else {
+            return;
+        };
+        let state = match settled {
+            Settled::RootLost(prover) => {
+                session.tree.lost(turn.now, prover);
+                return session.enter(turn, SessionState::AwaitingRoot);
+            }
+            Settled::Ended(CandidateEnd::Published { receipt }) => SessionState::Completed { receipt },
+            Settled::Ended(CandidateEnd::Superseded { proven }) => SessionState::Superseded { proven },
+            Settled::Ended(CandidateEnd::Failed { cause }) => SessionState::Failed { cause },
+            Settled::Ended(CandidateEnd::Expired) => SessionState::TimedOut,
+            Settled::Ended(CandidateEnd::Withdrawn) => SessionState::Cancelled { why: Cancelled::Moved },
+        };
+        self.end(turn, id, state, publishing);
+    }
+
+    /// Ends what lives, except what is being published.
+    pub(crate) fn stop(&mut self, turn: &mut Turn<'_>, publishing: &mut Publishing) {
+        let in_flight = publishing.in_flight();
+        let live: Vec<_> =
+            self.live().map(|session| session.id).filter(|id| Some(*id) != in_flight).collect();
+        for session in live {
+            self.end(turn, session, SessionState::Cancelled { why: Cancelled::Stopping }, publishing);
+        }
+    }
+
+    /// Ends everything.
+    pub(crate) fn stop_all(&mut self, turn: &mut Turn<'_>, publishing: &mut Publishing) {
+        let live: Vec<_> = self.live().map(|session| session.id).collect();
+        for session in live {
+            self.end(turn, session, SessionState::Cancelled { why: Cancelled::Stopping }, publishing);
+        }
+    }
+
+    fn end(&mut self, turn: &mut Turn<'_>, id: SessionId, state: SessionState, publishing: &mut Publishing) {
+        let Some(session) = self.sessions.get_mut(&id) else { return };
+        session.tree.cancel(turn);
+        publishing.withdraw(turn, id);
+        // A partial session that was only cancelled or stopped is still wanted.
+        if !matches!(state, SessionState::Cancelled { .. } | SessionState::Stopped { .. }) {
+            self.wanted.remove(&session.spec);
+        }
+        session.enter(turn, state);
+    }
+
+    fn open(&mut self, turn: &mut Turn<'_>, spec: SessionSpec, store: &CheckpointStore) -> Option<SessionId> {
+        self.last_id.0 += 1;
+        let session = Session::new(turn, self.last_id, spec, store)?;
+        self.sessions.insert(self.last_id, session);
+        Some(self.last_id)
+    }
+
+    fn open_full(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>) {
+        let clock = turn.desk.config.clock;
+        for epoch in horizon.store.epochs() {
+            if !horizon.has_expired(epoch) && horizon.is_complete(&clock, epoch) {
+                self.open_if_due(turn, horizon, SessionSpec::full(&clock, epoch));
+            }
+        }
+    }
+
+    fn open_wanted(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>) {
+        if !horizon.caught_up() {
+            return;
+        }
+        let clock = turn.desk.config.clock;
+        for spec in self.wanted.clone() {
+            let full = SessionSpec::full(&clock, spec.epoch);
+            let last = |spec: SessionSpec| {
+                horizon.store.within(spec.slots()).last().map(|last| last.checkpoint.number)
+            };
+            let (Some(part), Some(all)) = (last(spec), last(full)) else { continue };
+            if is_superseded(spec.kind, part, horizon.proven()) {
+                continue;
+            }
+            if part == all && horizon.is_complete(&clock, spec.epoch) {
+                // The full session does it, unless this one is on its way.
+                if !self.live().any(|session| session.spec == spec) {
+                    self.wanted.remove(&spec);
+                }
+            } else {
+                self.open_if_due(turn, horizon, spec);
+            }
+        }
+    }
+
+    /// Opens a session, unless one speaks for the content, a checkpoint prover under it failed, or there are enough.
+    fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) {
+        let store = horizon.store;
+        let spoken_for = self.sessions.values().any(|session| session.speaks_for(&spec, store));
+        let failed = || store.within(spec.slots()).any(|prover| prover.failure().is_some());
+        if !spoken_for && !failed() && self.pending() < turn.desk.config.max_pending_jobs.get() {
+            self.open(turn, spec, store);
+        }
+    }
+
+    /// A completed session that L1 does not show after a while is done again: a reorg of L1 took its submission away.
+    fn lift_unconfirmed(&mut self, turn: &Turn<'_>, horizon: Horizon<'_>) {
+        let patience = turn.desk.config.unconfirmed_after;
+        let Some(l1) = horizon.l1 else { return };
+        for session in self.sessions.values_mut() {
+            let completed = matches!(session.state, SessionState::Completed { .. });
+            if completed && session.span.last > l1.proven && turn.now.since(session.since()) >= patience {
+                session.standing = Standing::Lifted;
+            }
+        }
+    }
+
+    /// Forgets the oldest ended sessions of expired epochs.
+    fn forget(&mut self, turn: &Turn<'_>, horizon: Horizon<'_>) {
+        let old = |session: &&Session| !session.state.is_live() && horizon.has_expired(session.spec.epoch);
+        let old: Vec<_> = self.sessions.values().filter(old).map(|session| session.id).collect();
+        let excess = old.len().saturating_sub(turn.desk.config.remembered_sessions);
+        for session in old.into_iter().take(excess) {
+            self.sessions.remove(&session);
+        }
+    }
+
+    fn asker(&mut self, turn: &Turn<'_>, job: JobId) -> Option<(&mut Session, ProverType)> {
+        let Asker::Root { session, prover } = *turn.desk.jobs.get(&job)? else { return None };
+        Some((self.sessions.get_mut(&session)?, prover))
+    }
+}
+
+/// The end that a live session has come to by what else happened.
+fn judge(session: &Session, horizon: Horizon<'_>, publishing: &Publishing) -> Option<SessionState> {
+    if !session.is_current(horizon.store) {
+        return Some(SessionState::Cancelled { why: Cancelled::Moved });
+    }
+    if publishing.in_flight() == Some(session.id) {
+        return None;
+    }
+    if horizon.has_expired(session.spec.epoch) {
+        return Some(SessionState::TimedOut);
+    }
+    if is_superseded(session.spec.kind, session.span.last, horizon.proven()) {
+        return Some(SessionState::Superseded { proven: horizon.proven() });
+    }
+    let under = session.failed_under(horizon.store).filter(|_| session.state.is_proving())?;
+    let (checkpoint, cause) = (under.checkpoint.number, under.failure().unwrap_or_default().to_owned());
+    Some(SessionState::Stopped { checkpoint, cause })
+}

@@ -1,0 +1,313 @@
+//! What an operator sees: a copy of the state at one moment.
+
+use super::{
+    Candidate, CheckpointState, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
+    SessionSpec, SessionState, Span, Time, Track,
+    node::{Node, NodeState, Phase},
+    session::Session,
+};
+use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The state of a prover node at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// When.
+    pub at: Time,
+    /// Whether it follows the chain.
+    pub phase: NodePhase,
+    /// What L1 showed last.
+    pub l1: Option<L1View>,
+    /// When that was.
+    pub l1_seen: Option<Time>,
+    /// No reorg takes back the proof up to this checkpoint.
+    pub finalized: Option<CheckpointNumber>,
+    /// The newest block of L2.
+    pub newest_block: Option<u64>,
+    /// The last epoch that has expired.
+    pub high_water: Option<Epoch>,
+    /// Epochs with checkpoints that are not settled.
+    pub epochs: Vec<EpochStatus>,
+    /// The checkpoints that stand, from the first that is not settled on.
+    pub checkpoints: Vec<CheckpointStatus>,
+    /// Sessions that live, and those that ended and are remembered, oldest first.
+    pub sessions: Vec<SessionStatus>,
+    /// Epoch proofs that wait for their turn on L1.
+    pub candidates: Vec<Candidate>,
+    /// What the publishing service is doing.
+    pub publishing: PublishStep,
+    /// What keeps something from going on, with its cause.
+    pub problems: Vec<Problem>,
+}
+
+/// Where the node is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodePhase {
+    /// L1's state is being read.
+    Starting,
+    /// It follows the chain.
+    Following,
+    /// It was told to stop.
+    Stopping,
+}
+
+/// One epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpochStatus {
+    /// Which.
+    pub epoch: Epoch,
+    /// Its first checkpoint here.
+    pub first: CheckpointNumber,
+    /// Its last so far.
+    pub last: CheckpointNumber,
+    /// Where it is.
+    pub stage: EpochStage,
+    /// When it ends, in Unix seconds of L1 time.
+    pub ends_at: u64,
+    /// When its proof submission window closes, in Unix seconds of L1 time.
+    pub deadline: u64,
+}
+
+/// Where an epoch is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EpochStage {
+    /// Checkpoints may still land in it.
+    Running,
+    /// It has ended, and not all that is here of it is proven on L1.
+    Ended,
+    /// All that is here of it is proven on L1.
+    Proven,
+    /// Its window closed before it was proven.
+    Expired,
+}
+
+/// One checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointStatus {
+    /// As L1 has it.
+    pub checkpoint: Checkpoint,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// When it was added here.
+    pub added: Time,
+    /// Where its prover stands.
+    pub state: CheckpointState,
+    /// The range proofs of each prover type.
+    pub tracks: BTreeMap<ProverType, Track>,
+}
+
+/// One session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionStatus {
+    /// Which.
+    pub id: SessionId,
+    /// What it is to prove.
+    pub spec: SessionSpec,
+    /// The checkpoints and blocks that is.
+    pub span: Span,
+    /// Where it stands.
+    pub state: SessionState,
+    /// When it came into each state, this one last.
+    pub history: Vec<(Time, SessionState)>,
+    /// The epoch proof of each prover type.
+    pub roots: BTreeMap<ProverType, Root>,
+}
+
+/// Something that keeps something from going on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum Problem {
+    /// L1 cannot be read.
+    #[error("L1 cannot be read, so nothing is published and no epoch is seen to end: {cause}")]
+    L1Lost {
+        /// Why.
+        cause: String,
+    },
+    /// L1's newest block is old, or this machine's clock is wrong.
+    #[error(
+        "L1's newest block is {behind_seconds} s older than this machine's clock: L1 has stopped, its node is behind, or \
+         the clock here is wrong (deadlines go by L1's time, not by the clock)"
+    )]
+    L1Old {
+        /// By how much.
+        behind_seconds: u64,
+    },
+    /// A range proof is held up.
+    #[error("blocks of checkpoint {checkpoint} wait for their {prover} proof: {cause}")]
+    RangeHeldUp {
+        /// Of which checkpoint.
+        checkpoint: CheckpointNumber,
+        /// Whose proof.
+        prover: ProverType,
+        /// Why.
+        cause: String,
+    },
+    /// A checkpoint could not be proven.
+    #[error(
+        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; then ask to \
+         retry {epoch:?}"
+    )]
+    CheckpointFailed {
+        /// Which.
+        checkpoint: CheckpointNumber,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        cause: String,
+    },
+    /// An aggregation is held up.
+    #[error("{epoch:?} waits for its {prover} proof: {cause}")]
+    RootHeldUp {
+        /// Of which epoch.
+        epoch: Epoch,
+        /// Whose proof.
+        prover: ProverType,
+        /// Why.
+        cause: String,
+    },
+    /// A session failed and is not tried again by itself.
+    #[error("{epoch:?} could not be proven ({cause}): mend that, then ask to retry the epoch")]
+    SessionFailed {
+        /// Which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        cause: String,
+    },
+    /// A proof cannot be published now.
+    #[error("a finished proof cannot be published now: {cause}")]
+    PublishHeldUp {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// L1's newest block may be so many seconds old.
+const OLDEST_L1: u64 = 120;
+
+impl NodeState {
+    /// A copy of the state for those who watch.
+    pub fn snapshot(&self) -> Snapshot {
+        let node = &self.node;
+        Snapshot {
+            at: node.now,
+            phase: match node.phase {
+                Phase::Starting => NodePhase::Starting,
+                Phase::Following => NodePhase::Following,
+                Phase::Stopping | Phase::Stopped => NodePhase::Stopping,
+            },
+            l1: node.l1,
+            l1_seen: node.l1_seen,
+            finalized: node.finalized,
+            newest_block: node.newest_blocks.map(proofmill_primitives::BlockRange::last),
+            high_water: node.high_water,
+            epochs: node.store.epochs().into_iter().filter_map(|epoch| self.epoch(epoch)).collect(),
+            checkpoints: checkpoints(node),
+            sessions: node.sessions.iter().map(session).collect(),
+            candidates: node.publishing.queue.values().cloned().collect(),
+            publishing: node.publishing.step.clone(),
+            problems: problems(node),
+        }
+    }
+
+    fn epoch(&self, epoch: Epoch) -> Option<EpochStatus> {
+        let (node, clock) = (&self.node, &self.config().clock);
+        let mut of_it = node.store.iter().filter(|prover| prover.epoch == epoch);
+        let first = of_it.next()?.checkpoint.number;
+        let last = of_it.last().map_or(first, |prover| prover.checkpoint.number);
+        let (ends_at, deadline) = (clock.ends_at(epoch), clock.deadline(epoch));
+        let l1 = node.l1.as_ref();
+        let over = l1.is_some_and(|l1| l1.time.0 >= ends_at) || node.store.tip() > Some(last);
+        let stage = if over && l1.is_some_and(|l1| l1.proven >= last) {
+            EpochStage::Proven
+        } else if node.high_water.is_some_and(|expired| epoch <= expired) {
+            EpochStage::Expired
+        } else if over {
+            EpochStage::Ended
+        } else {
+            EpochStage::Running
+        };
+        Some(EpochStatus { epoch, first, last, stage, ends_at, deadline })
+    }
+}
+
+fn checkpoints(node: &Node) -> Vec<CheckpointStatus> {
+    let status = |prover: &super::prover::CheckpointProver| CheckpointStatus {
+        checkpoint: prover.checkpoint,
+        epoch: prover.epoch,
+        added: prover.added,
+        state: prover.state.clone(),
+        tracks: prover.tracks.clone(),
+    };
+    node.store.iter().map(status).collect()
+}
+
+fn session(session: &Session) -> SessionStatus {
+    SessionStatus {
+        id: session.id,
+        spec: session.spec,
+        span: session.span,
+        state: session.state.clone(),
+        history: session.history.clone(),
+        roots: session.tree.roots.clone(),
+    }
+}
+
+fn problems(node: &Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    problems.extend(node.l1_lost.clone().map(|cause| Problem::L1Lost { cause }));
+    if let (Some(l1), Some(seen)) = (node.l1, node.l1_seen) {
+        let behind_seconds = (seen.as_millis() / 1_000).saturating_sub(l1.time.0);
+        if behind_seconds > OLDEST_L1 {
+            problems.push(Problem::L1Old { behind_seconds });
+        }
+    }
+    for prover in node.store.iter() {
+        let checkpoint = prover.checkpoint.number;
+        if let Some(cause) = prover.failure() {
+            let (epoch, cause) = (prover.epoch, cause.to_owned());
+            problems.push(Problem::CheckpointFailed { checkpoint, epoch, cause });
+        } else if prover.state == CheckpointState::Proving {
+            for (kind, track) in &prover.tracks {
+                let causes = track.pieces.iter().filter_map(held_up);
+                problems.extend(causes.map(|cause| Problem::RangeHeldUp {
+                    checkpoint,
+                    prover: *kind,
+                    cause,
+                }));
+            }
+        }
+    }
+    for session in node.sessions.iter() {
+        let epoch = session.spec.epoch;
+        match &session.state {
+            SessionState::Failed { cause } if session.is_last_word(&node.store) => {
+                problems.push(Problem::SessionFailed { session: session.id, epoch, cause: cause.clone() });
+            }
+            state if state.is_proving() => {
+                for (prover, root) in &session.tree.roots {
+                    let waits =
+                        matches!(root.state, RootState::Waiting { .. } | RootState::Aggregating { .. });
+                    let cause = root.trouble.clone().filter(|_| waits);
+                    problems.extend(cause.map(|cause| Problem::RootHeldUp { epoch, prover: *prover, cause }));
+                }
+            }
+            _ => {}
+        }
+    }
+    let held_up = node.publishing.queue.values().filter_map(|candidate| candidate.trouble.clone());
+    let held_up = node.publishing.trouble.clone().into_iter().chain(held_up);
+    problems.extend(held_up.map(|cause| Problem::PublishHeldUp { cause }));
+    problems
+}
+
+fn held_up(piece: &Piece) -> Option<String> {
+    match piece.state {
+        PieceState::Proven(_) | PieceState::GivenUp => None,
+        _ => piece.trouble.clone(),
+    }
+}

@@ -1,0 +1,220 @@
+//! The top of a session's proof tree: for every prover type, one aggregation over the range proofs. What can start does:
+//! a type's aggregation begins as soon as its own range proofs are there, whatever the other types still do.
+
+use super::{
+    Action, JobError, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
+    checkpoints::CheckpointStore,
+    config::{TRIES_PER_ROOT, service_retry},
+    session::{Member, Span},
+    turn::{Asker, Turn},
+};
+use proofmill_primitives::ProverType;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The epoch proof of one prover type.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Root {
+    /// Where it stands.
+    pub state: RootState,
+    /// Since when.
+    pub since: Time,
+    /// The range proofs under it, once all are there.
+    pub ranges: Vec<RangeSpec>,
+    /// How often its aggregation failed.
+    pub failures: u32,
+    /// How often in a row the service was away.
+    pub absences: u32,
+    /// What went wrong last, for people.
+    pub trouble: Option<String>,
+}
+
+/// Where an epoch proof stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RootState {
+    /// Range proofs are missing.
+    AwaitingRanges {
+        /// Checkpoints that have theirs.
+        ready: usize,
+        /// Checkpoints in all.
+        of: usize,
+    },
+    /// All range proofs are there; asked for in a moment, or after the service was away.
+    Waiting {
+        /// When.
+        until: Time,
+    },
+    /// Asked for.
+    Aggregating {
+        /// The work.
+        job: JobId,
+        /// How far it is, where the prover says so.
+        progress: Option<Progress>,
+    },
+    /// There.
+    Made(RootDone),
+    /// Given up, with the session.
+    GivenUp,
+}
+
+/// What an answer meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RootVerdict {
+    Made(Origin),
+    Again,
+    GivenUp { cause: String },
+    PartLost { range: RangeSpec },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TopTree {
+    pub(crate) roots: BTreeMap<ProverType, Root>,
+}
+
+impl Root {
+    fn new(now: Time) -> Self {
+        let state = RootState::AwaitingRanges { ready: 0, of: 0 };
+        Self { state, since: now, ranges: Vec::new(), failures: 0, absences: 0, trouble: None }
+    }
+
+    fn enter(&mut self, now: Time, state: RootState) {
+        (self.state, self.since) = (state, now);
+    }
+
+    const fn job(&self) -> Option<JobId> {
+        match self.state {
+            RootState::Aggregating { job, .. } => Some(job),
+            _ => None,
+        }
+    }
+
+    /// Looks whether the range proofs are there.
+    fn look(&mut self, now: Time, prover: ProverType, members: &[Member], store: &CheckpointStore) {
+        let provers = || members.iter().filter_map(|member| store.get(member.checkpoint.number));
+        let ready = provers().filter(|under| under.proven(prover).is_some()).count();
+        if ready < members.len() {
+            self.state = RootState::AwaitingRanges { ready, of: members.len() };
+            return;
+        }
+        self.ranges = provers().filter_map(|under| under.proven(prover)).flatten().collect();
+        self.enter(now, RootState::Waiting { until: now });
+    }
+
+    fn ended(&mut self, now: Time, result: Result<RootDone, RootError>) -> RootVerdict {
+        let error = match result {
+            Ok(done) => {
+                (self.absences, self.trouble) = (0, None);
+                self.enter(now, RootState::Made(done));
+                return RootVerdict::Made(done.origin);
+            }
+            Err(error) => error,
+        };
+        let cause = error.to_string();
+        self.trouble = Some(cause.clone());
+        match error {
+            RootError::PartLost { range } => {
+                self.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
+                RootVerdict::PartLost { range }
+            }
+            RootError::Job(JobError::Unavailable { .. } | JobError::Cancelled) => {
+                self.absences += 1;
+                self.enter(now, RootState::Waiting { until: now.after(service_retry(self.absences)) });
+                RootVerdict::Again
+            }
+            RootError::Job(JobError::Failed { .. }) if self.failures + 1 < TRIES_PER_ROOT => {
+                self.absences = 0;
+                self.failures += 1;
+                self.enter(now, RootState::Waiting { until: now });
+                RootVerdict::Again
+            }
+            RootError::Job(_) => {
+                self.failures += 1;
+                self.enter(now, RootState::GivenUp);
+                RootVerdict::GivenUp { cause }
+            }
+        }
+    }
+}
+
+impl TopTree {
+    pub(crate) fn new(now: Time, provers: &BTreeSet<ProverType>) -> Self {
+        Self { roots: provers.iter().map(|prover| (*prover, Root::new(now))).collect() }
+    }
+
+    /// Starts every aggregation that can start.
+    pub(crate) fn advance(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session: SessionId,
+        span: &Span,
+        members: &[Member],
+        store: &CheckpointStore,
+    ) {
+        for (prover, root) in &mut self.roots {
+            if matches!(root.state, RootState::AwaitingRanges { .. }) {
+                root.look(turn.now, *prover, members, store);
+            }
+            if let RootState::Waiting { until } = root.state
+                && until <= turn.now
+            {
+                let job = turn.ask(Asker::Root { session, prover: *prover });
+                root.enter(turn.now, RootState::Aggregating { job, progress: None });
+                let ranges = root.ranges.clone();
+                turn.actions.push(Action::Aggregate { job, prover: *prover, span: span.range, ranges });
+            }
+        }
+    }
+
+    pub(crate) fn has_all_ranges(&self) -> bool {
+        self.roots.values().all(|root| !matches!(root.state, RootState::AwaitingRanges { .. }))
+    }
+
+    pub(crate) fn is_made(&self) -> bool {
+        self.roots.values().all(|root| matches!(root.state, RootState::Made(_)))
+    }
+
+    /// The range proofs of each type whose aggregation began.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (ProverType, &[RangeSpec])> {
+        self.roots.iter().map(|(prover, root)| (*prover, root.ranges.as_slice()))
+    }
+
+    /// The answer to a job; nothing where it is not under way.
+    pub(crate) fn ended(
+        &mut self,
+        now: Time,
+        prover: ProverType,
+        job: JobId,
+        result: Result<RootDone, RootError>,
+    ) -> Option<RootVerdict> {
+        let root = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job))?;
+        Some(root.ended(now, result))
+    }
+
+    pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) {
+        let Some(root) = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job)) else { return };
+        match (note, &mut root.state) {
+            (JobNote::Progress(new), RootState::Aggregating { progress, .. }) => *progress = Some(new),
+            (JobNote::HeldUp { cause }, _) => root.trouble = Some(cause),
+            _ => {}
+        }
+    }
+
+    /// An epoch proof that was made is no longer in the store.
+    pub(crate) fn lost(&mut self, now: Time, prover: ProverType) {
+        if let Some(root) = self.roots.get_mut(&prover) {
+            root.trouble = Some("its proof was lost from the store".into());
+            root.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
+        }
+    }
+
+    /// Takes its jobs back.
+    pub(crate) fn cancel(&mut self, turn: &mut Turn<'_>) {
+        for root in self.roots.values_mut() {
+            if let Some(job) = root.job() {
+                turn.cancel(job);
+                root.enter(turn.now, RootState::Waiting { until: turn.now });
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The range proofs that one prover type makes for one checkpoint: at first one of all its blocks, more where that is too
+//! much for a prover.
+
+use super::{
+    JobError, JobId, JobNote, Progress, RangeDone, RangeSpec, SplitPoint, Time,
+    config::{TRIES_PER_RANGE, service_retry},
+    turn::Turn,
+};
+use serde::{Deserialize, Serialize};
+
+/// One range to be proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Which blocks.
+    pub range: RangeSpec,
+    /// Where its proof stands.
+    pub state: PieceState,
+    /// Since when.
+    pub since: Time,
+    /// How often a prover failed on it.
+    pub failures: u32,
+    /// How often in a row the service was away.
+    pub absences: u32,
+    /// What went wrong last, for people.
+    pub trouble: Option<String>,
+}
+
+/// Where the proof of a range stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PieceState {
+    /// Waits for its turn.
+    Queued {
+        /// What is due.
+        step: Step,
+    },
+    /// Asked for.
+    Proving {
+        /// The work.
+        job: JobId,
+        /// How far it is, where the prover says so.
+        progress: Option<Progress>,
+    },
+    /// The place where it is to be split is being looked up.
+    Splitting {
+        /// The work.
+        job: JobId,
+    },
+    /// The service was away; asked again later.
+    Waiting {
+        /// When.
+        until: Time,
+        /// For what.
+        step: Step,
+    },
+    /// There.
+    Proven(RangeDone),
+    /// Given up, with the checkpoint.
+    GivenUp,
+}
+
+/// What a piece needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Its proof.
+    Prove,
+    /// To be split, because it cannot be proven whole.
+    Split,
+}
+
+/// What an answer meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The piece is proven.
+    Proven(RangeDone),
+    /// It will be tried again, whole or in parts.
+    Again { cause: String },
+    /// It cannot be proven.
+    GivenUp { cause: String },
+}
+
+impl Piece {
+    fn new(now: Time, range: RangeSpec) -> Self {
+        let state = PieceState::Queued { step: Step::Prove };
+        Self { range, state, since: now, failures: 0, absences: 0, trouble: None }
+    }
+
+    pub(crate) const fn job(&self) -> Option<JobId> {
+        match self.state {
+            PieceState::Proving { job, .. } | PieceState::Splitting { job } => Some(job),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn enter(&mut self, now: Time, state: PieceState) {
+        (self.state, self.since) = (state, now);
+    }
+
+    /// The answer to the job under way.
+    fn ended(&mut self, now: Time, result: Result<RangeDone, JobError>) -> Verdict {
+        let error = match result {
+            Ok(done) => {
+                (self.absences, self.trouble) = (0, None);
+                self.enter(now, PieceState::Proven(done));
+                return Verdict::Proven(done);
+            }
+            Err(error) => error,
+        };
+        let cause = error.to_string();
+        self.trouble = Some(cause.clone());
+        match error {
+            // Looking up a block's hash says nothing about the range.
+            _ if matches!(self.state, PieceState::Splitting { .. }) => self.wait(now, Step::Split, cause),
+            JobError::Unavailable { .. } | JobError::Cancelled => self.wait(now, Step::Prove, cause),
+            JobError::Refuted { .. } => self.give_up(now, cause),
+            JobError::CannotExecute { .. } => self.split_or_give_up(now, cause),
+            JobError::Failed { .. } => {
+                self.absences = 0;
+                self.failures += 1;
+                if self.failures < TRIES_PER_RANGE {
+                    self.enter(now, PieceState::Queued { step: Step::Prove });
+                    return Verdict::Again { cause };
+                }
+                self.split_or_give_up(now, cause)
+            }
+        }
+    }
+
+    fn wait(&mut self, now: Time, step: Step, cause: String) -> Verdict {
+        self.absences += 1;
+        self.enter(now, PieceState::Waiting { until: now.after(service_retry(self.absences)), step });
+        Verdict::Again { cause }
+    }
+
+    fn split_or_give_up(&mut self, now: Time, cause: String) -> Verdict {
+        if self.range.middle().is_none() {
+            return self.give_up(now, cause);
+        }
+        self.enter(now, PieceState::Queued { step: Step::Split });
+        Verdict::Again { cause }
+    }
+
+    fn give_up(&mut self, now: Time, cause: String) -> Verdict {
+        self.enter(now, PieceState::GivenUp);
+        Verdict::GivenUp { cause }
+    }
+}
+
+/// The pieces of one prover type, in the order of their blocks. Together they are the checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Track {
+    /// In the order of their blocks.
+    pub pieces: Vec<Piece>,
+    /// When the last of them was proven.
+    pub proven_at: Option<Time>,
+}
+
+impl Track {
+    pub(crate) fn new(now: Time, whole: RangeSpec) -> Self {
+        Self { pieces: vec![Piece::new(now, whole)], proven_at: None }
+    }
+
+    /// The ranges, where every one is proven.
+    pub(crate) fn proven(&self) -> Option<impl Iterator<Item = RangeSpec>> {
+        self.proven_at.map(|_| self.pieces.iter().map(|piece| piece.range))
+    }
+
+    /// How many jobs are under way.
+    pub(crate) fn running(&self) -> usize {
+        self.pieces.iter().filter(|piece| piece.job().is_some()).count()
+    }
+
+    /// Takes the jobs back.
+    pub(crate) fn halt(&mut self, turn: &mut Turn<'_>) {
+        for piece in &mut self.pieces {
+            if let Some(job) = piece.job() {
+                turn.cancel(job);
+                piece.enter(turn.now, PieceState::Queued { step: Step::Prove });
+            }
+        }
+    }
+
+    /// The answer to a job, with the range it was about.
+    pub(crate) fn ended(
+        &mut self,
+        now: Time,
+        job: JobId,
+        result: Result<RangeDone, JobError>,
+    ) -> Option<(RangeSpec, Verdict)> {
+        let piece = self.pieces.iter_mut().find(|piece| piece.job() == Some(job))?;
+        let verdict = piece.ended(now, result);
+        let range = piece.range;
+        self.mark(now);
+        Some((range, verdict))
+    }
+
+    /// Two pieces for one; the range that was split. A point outside the range changes nothing but the piece's trouble.
+    pub(crate) fn split(&mut self, now: Time, job: JobId, point: SplitPoint) -> Option<RangeSpec> {
+        let at = self.pieces.iter().position(|piece| piece.job() == Some(job))?;
+        let piece = self.pieces.get_mut(at)?;
+        let range = piece.range;
+        match range.split(point) {
+            Some((first, second)) => {
+                self.pieces.splice(at..=at, [Piece::new(now, first), Piece::new(now, second)]);
+                Some(range)
+            }
+            None => {
+                let cause = format!("block {} is no place to split it", point.at);
+                let _ = piece.ended(now, Err(JobError::Unavailable { cause }));
+                None
+            }
+        }
+    }
+
+    pub(crate) fn note(&mut self, job: JobId, note: JobNote) {
+        let Some(piece) = self.pieces.iter_mut().find(|piece| piece.job() == Some(job)) else { return };
+        match (note, &mut piece.state) {
+            (JobNote::Progress(new), PieceState::Proving { progress, .. }) => *progress = Some(new),
+            (JobNote::HeldUp { cause }, _) => piece.trouble = Some(cause),
+            _ => {}
+        }
+    }
+
+    /// A proof that was there is lost: it is made again.
+    pub(crate) fn lost(&mut self, now: Time, range: RangeSpec) {
+        let proven =
+            |piece: &&mut Piece| matches!(piece.state, PieceState::Proven(_)) && piece.range == range;
+        if let Some(piece) = self.pieces.iter_mut().find(proven) {
+            piece.trouble = Some("its proof was lost from the store".into());
+            piece.enter(now, PieceState::Queued { step: Step::Prove });
+            self.proven_at = None;
+        }
+    }
+
+    /// Queues what has waited long enough.
+    pub(crate) fn wake(&mut self, now: Time) {
+        for piece in &mut self.pieces {
+            if let PieceState::Waiting { until, step } = piece.state
+                && until <= now
+            {
+                piece.enter(now, PieceState::Queued { step });
+            }
+        }
+    }
+
+    fn mark(&mut self, now: Time) {
+        if self.proven_at.is_none()
+            && self.pieces.iter().all(|piece| matches!(piece.state, PieceState::Proven(_)))
+        {
+            self.proven_at = Some(now);
+        }
+    }
+}

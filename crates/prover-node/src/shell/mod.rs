@@ -1,0 +1,15 @@
+//! The async around the rules: one task owns the state, the others carry messages.
+
+mod clock;
+mod context;
+mod follow;
+mod locks;
+mod node;
+mod owner;
+mod publish;
+mod range;
+mod root;
+mod upload;
+
+pub use context::{NodeConfig, Parts, Prover};
+pub use node::{NodeHandle, ProverNode};

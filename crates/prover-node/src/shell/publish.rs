@@ -1,0 +1,49 @@
+//! To L1 and back.
+
+use super::context::Context;
+use crate::{
+    parts::EpochSubmission,
+    rules::{Candidate, Event, L1View, Pass, PublishOutcome},
+};
+use std::{collections::BTreeMap, time::Duration};
+
+/// How long a look at L1 may take.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// What L1 shows, or why it cannot be seen.
+pub(super) async fn look(context: &Context) -> Result<L1View, String> {
+    match tokio::time::timeout(LOOK, context.settlement.view()).await {
+        Ok(view) => view.map_err(|away| away.cause),
+        Err(_) => Err(format!("no answer within {} s", LOOK.as_secs())),
+    }
+}
+
+/// Carries out [`Action::ReadTip`](crate::rules::Action::ReadTip).
+pub(super) async fn read_tip(context: &Context, pass: Pass) -> Event {
+    Event::TipRead { pass, tip: look(context).await }
+}
+
+/// Carries out [`Action::Publish`](crate::rules::Action::Publish).
+pub(super) async fn publish(context: &Context, pass: Pass, candidate: Candidate) -> Event {
+    Event::PublishEnded { pass, outcome: submit(context, candidate).await }
+}
+
+async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
+    let mut proofs = BTreeMap::new();
+    for (kind, prover) in &context.provers {
+        let key = context.epoch_key(*kind, prover, candidate.span.range);
+        match context.proofs.epoch(&key).await {
+            Ok(Some(proof)) => proofs.insert(*kind, proof),
+            Ok(None) => return PublishOutcome::RootLost { prover: *kind },
+            Err(error) => return PublishOutcome::Unavailable { cause: error.to_string() },
+        };
+    }
+    let submission = EpochSubmission {
+        epoch: candidate.epoch,
+        first: candidate.span.first,
+        last: candidate.span.last,
+        prover: context.config.prover_id,
+        proofs,
+    };
+    context.settlement.submit(submission).await
+}

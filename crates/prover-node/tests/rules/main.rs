@@ -1,0 +1,10 @@
+//! Each rule by itself, in short scenes.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod checkpoints;
+mod expiry;
+mod partial;
+mod publishing;
+mod ranges;
+mod scene;
+mod sessions;

@@ -1,0 +1,187 @@
+//! The publishing service.
+
+use crate::scene::{Scene, cause, checkpoint, number, receipt};
+use proofmill_chain::PruneCause;
+use proofmill_prover_node::rules::{
+    Action, CandidateEnd, Change, Event, Pass, PublishOutcome, PublishStep, SessionState,
+};
+
+/// One epoch, proven, its candidate queued.
+fn ready() -> Scene {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.prove_all();
+    assert_eq!(scene.session(1), SessionState::Publishing);
+    scene
+}
+
+fn flying() -> Scene {
+    let mut scene = ready();
+    scene.read_tip();
+    assert_eq!(scene.in_flight(), Some(1));
+    scene
+}
+
+#[test]
+fn the_tip_is_read_afresh_before_each_publish() {
+    let mut scene = ready();
+    let pass = scene.tip.unwrap();
+    // Nothing is published on what was known before.
+    assert_eq!(scene.publish, None);
+    scene.wait(60_000);
+    assert_eq!((scene.publish.clone(), scene.tip), (None, Some(pass)));
+    // An answer to another pass counts for nothing.
+    scene.tell(Event::TipRead { pass: Pass(pass.0 + 1), tip: Ok(scene.l1) });
+    assert_eq!(scene.publish, None);
+    scene.read_tip();
+    assert_eq!(scene.in_flight(), Some(1));
+}
+
+#[test]
+fn content_that_moved_while_the_tip_was_read_is_not_published() {
+    let mut scene = ready();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    scene.read_tip();
+    assert_eq!(scene.publish, None);
+    assert_eq!(scene.node.snapshot().publishing, PublishStep::Idle);
+}
+
+#[test]
+fn a_tip_that_cannot_be_read_is_read_again_after_a_second() {
+    let mut scene = ready();
+    let pass = scene.tip.take().unwrap();
+    scene.tell(Event::TipRead { pass, tip: Err(cause()) });
+    assert!(scene.problems().contains(&cause()));
+    scene.wait(900);
+    assert_eq!(scene.tip, None);
+    scene.wait(100);
+    scene.read_tip();
+    assert_eq!(scene.in_flight(), Some(1));
+}
+
+#[test]
+fn without_a_publisher_it_is_tried_again_after_a_second() {
+    for outcome in [PublishOutcome::Unavailable { cause: cause() }, PublishOutcome::Stale { cause: cause() }]
+    {
+        let mut scene = flying();
+        scene.publish_ends(outcome);
+        assert_eq!(scene.session(1), SessionState::Publishing);
+        assert!(scene.problems().contains(&cause()));
+        scene.wait(900);
+        assert_eq!(scene.tip, None);
+        scene.wait(100);
+        scene.settle();
+        assert_eq!(scene.sessions(), ["completed"]);
+        assert!(!scene.problems().contains(&cause()));
+    }
+}
+
+#[test]
+fn each_outcome_has_its_end() {
+    let ends = [
+        (PublishOutcome::Published(receipt()), "completed"),
+        (PublishOutcome::AlreadyRecorded, "completed"),
+        (PublishOutcome::Superseded, "superseded"),
+        (PublishOutcome::WindowClosed, "timed out"),
+        (PublishOutcome::Refused { cause: cause() }, "failed"),
+    ];
+    for (outcome, end) in ends {
+        let mut scene = flying();
+        scene.publish_ends(outcome);
+        assert_eq!(scene.sessions(), [end]);
+        assert_eq!(scene.uploads(), usize::from(end == "failed"));
+        // None of them is tried again.
+        for _ in 0..5 {
+            scene.wait(20_000);
+        }
+        assert_eq!((scene.tip, scene.sessions().len()), (None, 1), "{end}");
+    }
+}
+
+#[test]
+fn an_epoch_proof_that_was_lost_is_made_again() {
+    let mut scene = flying();
+    scene.publish_ends(PublishOutcome::RootLost { prover: crate::scene::EXEC });
+    assert_eq!(scene.session(1), SessionState::AwaitingRoot);
+    assert_eq!(scene.roots().len(), 1);
+    scene.settle();
+    assert_eq!(scene.sessions(), ["completed"]);
+}
+
+#[test]
+fn withdrawing_removes_only_what_is_queued_and_a_started_publish_runs_to_its_end() {
+    let mut scene = ready();
+    scene.prune(0);
+    let withdrawn =
+        |change: &Change| matches!(change, Change::Candidate { end: CandidateEnd::Withdrawn, .. });
+    assert_eq!(scene.sessions(), ["cancelled"]);
+    assert_eq!(scene.node.snapshot().candidates, []);
+
+    let mut scene = flying();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    assert!(!scene.reported(withdrawn));
+    assert!(scene.node.is_publishing());
+    scene.publish_ends(PublishOutcome::Published(receipt()));
+    let published =
+        |change: &Change| matches!(change, Change::Candidate { end: CandidateEnd::Published { .. }, .. });
+    assert!(scene.reported(published));
+    assert_eq!(scene.sessions(), ["cancelled"]);
+
+    // If it came to nothing it is not tried again.
+    let mut scene = flying();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    scene.publish_ends(PublishOutcome::Unavailable { cause: cause() });
+    assert!(scene.reported(withdrawn));
+    scene.wait(10_000);
+    assert_eq!(scene.tip, None);
+}
+
+#[test]
+fn a_queued_candidate_expires_at_its_deadline() {
+    let mut scene = ready();
+    scene.read_tip();
+    scene.publish_ends(PublishOutcome::Unavailable { cause: cause() });
+    // Epoch 0 ends at slot 4; its window of two epochs at slot 12.
+    scene.slot(11);
+    scene.tip = None;
+    assert_eq!(scene.session(1), SessionState::Publishing);
+    scene.slot(12);
+    let expired = |change: &Change| matches!(change, Change::Candidate { end: CandidateEnd::Expired, .. });
+    assert!(scene.reported(expired));
+    assert_eq!(scene.session(1), SessionState::TimedOut);
+}
+
+#[test]
+fn a_publish_in_flight_may_come_through_after_the_deadline() {
+    let mut scene = flying();
+    scene.slot(12);
+    assert_eq!(scene.session(1), SessionState::Publishing);
+    scene.publish_ends(PublishOutcome::Published(receipt()));
+    assert!(matches!(scene.session(1), SessionState::Completed { .. }));
+}
+
+#[test]
+fn a_node_that_stops_publishes_nothing_new_and_lets_a_publish_in_flight_end() {
+    let mut scene = flying();
+    scene.lands(checkpoint(2, 5));
+    scene.tell(Event::StopSessions);
+    assert_eq!(scene.session(1), SessionState::Publishing);
+    assert!(scene.node.is_publishing());
+    assert_eq!(scene.ranges().len(), 1, "provers end last");
+    scene.publish_ends(PublishOutcome::Published(receipt()));
+    assert!(!scene.node.is_publishing());
+    assert_eq!(scene.sessions(), ["completed"]);
+    scene.tell(Event::StopProvers);
+    assert_eq!(scene.jobs, []);
+
+    let mut scene = ready();
+    scene.tell(Event::StopSessions);
+    assert_eq!(scene.sessions(), ["cancelled"]);
+    assert!(!scene.node.is_publishing());
+    let pass = scene.tip.unwrap();
+    scene.tell(Event::TipRead { pass, tip: Ok(scene.l1) });
+    assert!(!scene.last.iter().any(|action| matches!(action, Action::Publish { .. })));
+    let refused = scene.try_tell(Event::Checkpointed(checkpoint(2, 5)));
+    assert_eq!(refused, Err(proofmill_prover_node::rules::Refused::Stopping));
+}

@@ -1,0 +1,181 @@
+//! What goes wrong, and what people see of it.
+
+use crate::{
+    scene::{Scene, problems, until},
+    service::Mishap,
+};
+use alloy_primitives::B256;
+use proofmill_primitives::Epoch;
+use proofmill_prover_node::{
+    parts::FailureId,
+    rules::{CheckpointState, Failure, JobError, PublishOutcome, SessionState},
+};
+use std::{fs, path::Path, time::Duration};
+use tokio::time::sleep;
+
+fn cause() -> String {
+    "bad luck".into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prover_that_panics_fails_returns_another_rollups_proof_or_is_away_does_not_stop_the_epoch() {
+    let scene = Scene::new();
+    scene.service().log().mishaps = [
+        Mishap::Panic,
+        Mishap::Error(JobError::Failed { cause: cause() }),
+        Mishap::Error(JobError::Unavailable { cause: cause() }),
+        Mishap::Foreign,
+        Mishap::Error(JobError::Cancelled),
+    ]
+    .into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    scene.chains.until_proven(4).await;
+    assert!(scene.service().log().mishaps.is_empty());
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_checkpoint_that_lies_about_its_state_never_settles_and_is_recorded_once() {
+    let scene = Scene::new();
+    scene.chains.slot(0).await;
+    scene.chains.propose(3);
+    scene.chains.state().checkpoints[0].state_root = B256::repeat_byte(66);
+    let node = scene.start();
+    let failed = |snapshot: &proofmill_prover_node::rules::Snapshot| {
+        snapshot.checkpoints.iter().any(|status| matches!(status.state, CheckpointState::Failed { .. }))
+    };
+    let snapshot = until(&node, "it failed", failed).await;
+    let said = problems(&snapshot);
+    assert!(said.contains("claims") && said.contains(&B256::repeat_byte(66).to_string()), "{said}");
+    scene.chains.slot(6).await;
+    assert_eq!((scene.chains.proven(), scene.service().made().len()), (0, 0));
+    let records = scene.failures().list().unwrap();
+    assert_eq!(records.len(), 1);
+    let folder = scene.failures().path(&records[0]);
+    let failure: Failure = serde_json::from_slice(&fs::read(folder.join("failure.json")).unwrap()).unwrap();
+    assert_eq!(FailureId::of(&failure), records[0]);
+    assert_eq!(failure.epoch, Epoch(0));
+    assert!(fs::read(folder.join("range-exec-1-3.input")).unwrap().starts_with(b"input"));
+    // Trying again does not help, and does not fill the disk.
+    node.handle().retry(Epoch(0)).await.unwrap();
+    sleep(Duration::from_secs(10)).await;
+    until(&node, "it failed again", failed).await;
+    assert_eq!(scene.failures().list().unwrap(), records);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_that_fails_twice_is_proven_in_halves() {
+    let scene = Scene::new();
+    let failed = || Mishap::Error(JobError::Failed { cause: cause() });
+    scene.service().log().mishaps = [failed(), failed()].into();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    scene.chains.propose(5);
+    scene.chains.until_proven(1).await;
+    let mut made = scene.service().made();
+    made.sort();
+    assert_eq!(made, ["1-2", "3-5"]);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_l1_that_is_away_for_minutes_is_seen_and_waited_for() {
+    let scene = Scene::new();
+    scene.chains.state().away = Some("connection refused".into());
+    let node = scene.start();
+    let snapshot = until(&node, "it is said", |snapshot| !snapshot.problems.is_empty()).await;
+    assert!(problems(&snapshot).contains("connection refused"));
+    sleep(Duration::from_secs(8)).await;
+    scene.chains.state().away = None;
+    scene.chains.slot(1).await;
+    scene.chains.propose(3);
+    until(&node, "it has begun", |snapshot| snapshot.checkpoints.len() == 1).await;
+    // Again, when the epoch is to be published.
+    scene.chains.slot(3).await;
+    scene.chains.state().away = Some("connection refused".into());
+    scene.chains.slot(9).await;
+    assert_eq!(scene.chains.proven(), 0);
+    scene.chains.state().away = None;
+    scene.chains.until_proven(1).await;
+    until(&node, "all is well", |snapshot| snapshot.problems.is_empty()).await;
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signer_without_funds_is_told_and_tried_again() {
+    let scene = Scene::new();
+    let poor = || PublishOutcome::Unavailable { cause: "0xabc has no funds: send it some".into() };
+    scene.chains.state().mishaps = (0..10).map(|_| poor()).collect();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let snapshot = until(&node, "it is said", |snapshot| problems(snapshot).contains("no funds")).await;
+    assert_eq!(snapshot.candidates[0].epoch, Epoch(0));
+    scene.chains.until_proven(4).await;
+    until(&node, "all is well", |snapshot| snapshot.problems.is_empty()).await;
+    assert_eq!(scene.service().log().roots.len(), 1);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_l1_refuses_is_recorded_with_its_proofs_and_retried_when_asked() {
+    let scene = Scene::new();
+    scene
+        .chains
+        .state()
+        .mishaps
+        .push_back(PublishOutcome::Refused { cause: "an old program's proof".into() });
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    scene.chains.propose(3);
+    let snapshot = until(&node, "it failed", |snapshot| {
+        snapshot.sessions.iter().any(|session| matches!(session.state, SessionState::Failed { .. }))
+    })
+    .await;
+    assert!(problems(&snapshot).contains("an old program's proof"));
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(scene.chains.proven(), 0, "not by itself");
+    let records = scene.failures().list().unwrap();
+    assert_eq!(records.len(), 1);
+    let folder = scene.failures().path(&records[0]);
+    assert!(fs::read(folder.join("range-exec-1-3.proof")).unwrap().starts_with(b"range"));
+    assert_eq!(fs::read(folder.join("range-exec-1-3.values")).unwrap().len(), 12 * 32);
+    node.handle().retry(Epoch(0)).await.unwrap();
+    scene.chains.until_proven(1).await;
+    assert_eq!(scene.service().log().roots.len(), 1, "the proof is the same");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stored_proof_that_is_damaged_is_made_again() {
+    let scene = Scene::new();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    scene.chains.propose(3);
+    scene.chains.slot(1).await;
+    scene.chains.propose(3);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(scene.service().made(), ["1-3", "4-6"]);
+    let mut damaged = 0;
+    damage(&scene.proofs(), &mut damaged);
+    assert_eq!(damaged, 2);
+    scene.chains.until_proven(2).await;
+    assert_eq!(scene.service().made().len(), 4);
+    node.stop().await.unwrap();
+}
+
+/// Turns the last bit of every file.
+fn damage(folder: &Path, count: &mut usize) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path, count);
+        } else {
+            let mut bytes = fs::read(&path).unwrap();
+            *bytes.last_mut().unwrap() ^= 1;
+            fs::write(&path, bytes).unwrap();
+            *count += 1;
+        }
+    }
+}

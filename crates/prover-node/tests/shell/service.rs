@@ -1,0 +1,126 @@
+//! A prover of one type: takes its time, counts what it makes, and fails as it is told.
+
+use crate::chain::Chains;
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use proofmill_primitives::{Instructions, ProverType};
+use proofmill_prover_node::{
+    parts::{AggregationRequest, EpochProof, ProofService, RangeProof, RangeRequest, Work},
+    rules::{JobError, Progress, ProofCost, RangeSpec},
+};
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::time::sleep;
+
+#[derive(Debug, Default)]
+pub(crate) struct Log {
+    /// Finished range proofs, in order.
+    pub(crate) ranges: Vec<RangeSpec>,
+    /// Finished epoch proofs.
+    pub(crate) roots: Vec<RangeSpec>,
+    /// Work that was stopped.
+    pub(crate) cancelled: usize,
+    /// What goes wrong with the next range proofs.
+    pub(crate) mishaps: VecDeque<Mishap>,
+    /// More blocks than that cannot be executed.
+    pub(crate) most_blocks: Option<u64>,
+    pub(crate) range_takes: Duration,
+    pub(crate) root_takes: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) enum Mishap {
+    Error(JobError),
+    Panic,
+    /// A proof of another rollup.
+    Foreign,
+}
+
+#[derive(Debug)]
+pub(crate) struct Service {
+    kind: ProverType,
+    chains: Chains,
+    log: Mutex<Log>,
+}
+
+impl Service {
+    pub(crate) fn new(kind: ProverType, chains: Chains) -> Self {
+        let log =
+            Log { range_takes: Duration::from_secs(3), root_takes: Duration::from_secs(2), ..Log::default() };
+        Self { kind, chains, log: Mutex::new(log) }
+    }
+
+    pub(crate) fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap()
+    }
+
+    /// Blocks of the finished range proofs.
+    pub(crate) fn made(&self) -> Vec<String> {
+        self.log().ranges.iter().map(|range| range.blocks.to_string()).collect()
+    }
+
+    async fn takes(&self, time: Duration, work: &Work) -> Result<(), JobError> {
+        work.progress(Progress { done: 0, total: 1 });
+        tokio::select! {
+            () = sleep(time) => Ok(()),
+            () = work.cancel().cancelled() => {
+                self.log().cancelled += 1;
+                Err(JobError::Cancelled)
+            }
+        }
+    }
+}
+
+impl ProofService for Service {
+    fn prove_range<'a>(
+        &'a self,
+        request: &'a RangeRequest,
+        work: &'a Work,
+    ) -> BoxFuture<'a, Result<RangeProof, JobError>> {
+        Box::pin(async move {
+            let takes = self.log().range_takes;
+            self.takes(takes, work).await?;
+            let mut values = self.chains.state().branch.values(request.range.blocks);
+            request.check(&values)?;
+            let mut log = self.log();
+            if log.most_blocks.is_some_and(|most| request.range.blocks.len() > most) {
+                return Err(JobError::CannotExecute { cause: "more instructions than allowed".into() });
+            }
+            match log.mishaps.pop_front() {
+                Some(Mishap::Error(error)) => return Err(error),
+                Some(Mishap::Panic) => {
+                    drop(log);
+                    panic!("the prover has a bug");
+                }
+                Some(Mishap::Foreign) => values.rollup = Default::default(),
+                None => log.ranges.push(request.range),
+            }
+            let proof = format!("range {} by {}", request.range, self.kind).into();
+            let instructions = Some(Instructions(1_000 * request.range.blocks.len()));
+            Ok(RangeProof { values, proof, cost: ProofCost { instructions, segments: Some(2), took: takes } })
+        })
+    }
+
+    fn aggregate<'a>(
+        &'a self,
+        request: &'a AggregationRequest,
+        work: &'a Work,
+    ) -> BoxFuture<'a, Result<EpochProof, JobError>> {
+        Box::pin(async move {
+            let takes = self.log().root_takes;
+            self.takes(takes, work).await?;
+            let own = request.ranges.iter().all(|range| range.proof.ends_with(self.kind.name().as_bytes()));
+            assert!(own, "proofs of another type");
+            self.log().roots.push(request.span);
+            let proof = format!("epoch {} by {}", request.span, self.kind).into();
+            Ok(EpochProof { values: request.expected.clone(), proof, cost: ProofCost::default() })
+        })
+    }
+
+    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
+        Box::pin(async move { Some(format!("input of {}", request.range).into()) })
+    }
+}

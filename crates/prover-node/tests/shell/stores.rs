@@ -1,0 +1,102 @@
+//! The stores in folders.
+
+use crate::chain::{Branch, statement};
+use alloy_primitives::{Address, B256};
+use proofmill_primitives::{BlockRange, ProgramVersion, ProverType};
+use proofmill_program::{Aggregation, aggregation};
+use proofmill_prover_node::{
+    parts::{EpochKey, EpochProof, FsProofs, ProofStore, RangeKey, RangeProof, StoredRange},
+    rules::{ProofCost, RangeSpec, SplitPoint},
+};
+use std::time::Duration;
+
+fn key(first: u64, last: u64) -> RangeKey {
+    let blocks = BlockRange::new(first, last).unwrap();
+    let branch = Branch::default();
+    let range = RangeSpec { blocks, parent_hash: branch.hash(first - 1), last_hash: branch.hash(last) };
+    let program = ProgramVersion(B256::repeat_byte(1));
+    RangeKey { prover: ProverType::Exec, program, rollup: statement().rollup, range }
+}
+
+fn proof(key: &RangeKey) -> RangeProof {
+    let values = Branch::default().values(key.range.blocks);
+    let cost = ProofCost { instructions: None, segments: Some(3), took: Duration::from_millis(1_234) };
+    RangeProof { values, proof: vec![7; 1_000].into(), cost }
+}
+
+#[tokio::test]
+async fn a_proof_comes_back_as_it_was_kept_and_only_under_its_own_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsProofs::open(folder.path()).unwrap();
+    let key = key(1, 5);
+    let kept = StoredRange::Proof(proof(&key));
+    assert_eq!(store.range(&key).await.unwrap(), None);
+    store.put_range(&key, &kept).await.unwrap();
+    // Another process.
+    let store = FsProofs::open(folder.path()).unwrap();
+    assert_eq!(store.range(&key).await.unwrap(), Some(kept));
+    let other = B256::repeat_byte(99);
+    let mut others = vec![key; 7];
+    others[0].prover = ProverType::OpenVm;
+    others[1].program = ProgramVersion(other);
+    others[2].rollup = Address::repeat_byte(99);
+    others[3].range.parent_hash = other;
+    others[4].range.last_hash = other;
+    others[5].range.blocks = BlockRange::new(2, 5).unwrap();
+    others[6].range.blocks = BlockRange::new(1, 6).unwrap();
+    for other in others {
+        assert_eq!(store.range(&other).await.unwrap(), None, "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_split_and_then_a_proof_may_be_kept_of_a_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsProofs::open(folder.path()).unwrap();
+    let key = key(1, 5);
+    let split = StoredRange::Split(SplitPoint { at: 2, hash: B256::repeat_byte(4) });
+    store.put_range(&key, &split).await.unwrap();
+    assert_eq!(store.range(&key).await.unwrap(), Some(split));
+    let kept = StoredRange::Proof(proof(&key));
+    store.put_range(&key, &kept).await.unwrap();
+    assert_eq!(store.range(&key).await.unwrap(), Some(kept));
+}
+
+#[tokio::test]
+async fn what_is_old_is_released_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FsProofs::open(folder.path()).unwrap();
+    let keys = [key(1, 5), key(6, 9), key(10, 10), key(100, 120)];
+    for key in &keys {
+        store.put_range(key, &StoredRange::Proof(proof(key))).await.unwrap();
+    }
+    let by = Aggregation { range_key: B256::repeat_byte(1), prover_id: Address::repeat_byte(8) };
+    let epoch = |keys: &[RangeKey]| {
+        let values: Vec<_> = keys.iter().map(|key| proof(key).values).collect();
+        let span = RangeSpec::spanning(&keys[0].range, &keys[keys.len() - 1].range).unwrap();
+        let key = EpochKey {
+            prover: ProverType::Exec,
+            program: ProgramVersion(B256::repeat_byte(2)),
+            range_program: ProgramVersion(by.range_key),
+            rollup: statement().rollup,
+            prover_id: by.prover_id,
+            span,
+        };
+        let values = aggregation::fold(by, &values).unwrap();
+        (key, EpochProof { values, proof: vec![1; 10].into(), cost: ProofCost::default() })
+    };
+    let (old, old_proof) = epoch(&keys[..2]);
+    let (new, new_proof) = epoch(&keys[..3]);
+    store.put_epoch(&old, &old_proof).await.unwrap();
+    store.put_epoch(&new, &new_proof).await.unwrap();
+    assert_eq!(store.epoch(&old).await.unwrap(), Some(old_proof));
+    assert_eq!(store.release(9).await.unwrap(), 3);
+    assert_eq!(store.epoch(&old).await.unwrap(), None);
+    assert_eq!(store.epoch(&new).await.unwrap(), Some(new_proof));
+    let mut left = vec![];
+    for key in &keys {
+        left.push(store.range(key).await.unwrap().is_some());
+    }
+    assert_eq!(left, [false, false, true, true]);
+    assert_eq!(store.release(9).await.unwrap(), 0);
+}
