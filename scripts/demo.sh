@@ -1,95 +1,69 @@
 #!/usr/bin/env bash
-# The main job, from nothing: a chain, real transactions, a real proof of its blocks by two worker processes, and its
-# verification. demo.sh BINARY PROVER
+# The main job, from nothing: L1 and L2, real transactions, range proofs of their checkpoints by two worker processes, the
+# epoch's proof, attested and settled on L1. demo.sh BINARY PROVER
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "$1")
 prover=$2
 dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
-# What each worker may use, and what one segment may take. The leaf of the folding tree takes 6 GB beside the controller.
+# What each worker may use, and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
-  openvm) worker_gb=(7 5) segment_gb=5 ;;
-  sp1) worker_gb=(14) segment_gb=10 ;;
-  *) worker_gb=(2 2) segment_gb=1 ;;
+  openvm) workers=7,5 segment=5 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  sp1) workers=14 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
-pids=()
+dev_pid=
 cleanup() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  wait 2>/dev/null || true
+  if [[ -n $dev_pid ]]; then
+    kill "$dev_pid" 2>/dev/null || true
+    wait "$dev_pid" 2>/dev/null || true
+  fi
 }
 trap cleanup EXIT
-# A port that nobody listens on.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-
-# What an interrupted demo left behind, by the ids it wrote down.
-if [[ -f $dir/pids ]]; then
-  while read -r pid name; do
-    [[ $(cat "/proc/$pid/comm" 2>/dev/null) == "$name" ]] && kill "$pid" && echo "ended $name ($pid) of an earlier demo"
-  done <"$dir/pids" || true
+# Chains that an interrupted demo left behind, by the id in its file.
+if [[ -f $dir/data/localnet.json ]]; then
+  pid=$(jq -r .pid "$dir/data/localnet.json")
+  if grep -qa proofmill "/proc/$pid/cmdline" 2>/dev/null; then
+    kill "$pid" && echo "ended the chains ($pid) of an earlier demo"
+    while [[ -d /proc/$pid ]]; do sleep 0.1; done
+  fi
 fi
 rm -rf "$dir"
-mkdir -p "$dir/logs"
-started() { # name
-  pids+=($!)
-  echo "$! $1" >>"$dir/pids"
-}
+mkdir -p "$dir"
 
-total_start=$SECONDS
-say "1. A chain: anvil on a free port"
-rpc_port=$(free_port)
-rpc=http://127.0.0.1:$rpc_port
-node_modules/.bin/anvil --host 127.0.0.1 --port "$rpc_port" --chain-id 31337 --hardfork prague --no-mining --quiet \
-  >"$dir/logs/anvil.log" 2>&1 &
-started anvil
-for _ in $(seq 100); do
-  curl -sf -o /dev/null -H 'content-type: application/json' \
-    -d '{"jsonrpc":"2.0","id":1,"method":"eth_chainId","params":[]}' "$rpc" && break
-  sleep 0.1
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
+case $prover in
+  openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 20 minutes on 2 cores" ;;
+  sp1) echo "SP1 on a CPU takes its time: an hour and more, and 14 GB" ;;
+esac
+"$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
+  --slot-seconds "$slot" --epoch-slots "$epoch_slots" --until-settled "$epochs" --report "$dir/report.json" &
+dev_pid=$!
+for _ in $(seq 600); do
+  [[ -f $dir/data/localnet.json ]] && break
+  kill -0 "$dev_pid" 2>/dev/null || exit 1
+  sleep 0.2
 done
-rpc_call() { curl -sf -H 'content-type: application/json' -d "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"$1\",\"params\":$2}" "$rpc"; }
-rpc_call anvil_mine '["0x1"]' >/dev/null
-rpc_call evm_setIntervalMining '[1]' >/dev/null
-echo "chain 31337 at $rpc"
+rpc=$(jq -r .l2_rpc "$dir/data/localnet.json")
 
-say "2. Real transactions of two kinds"
 # The first of anvil's well-known development keys: it holds play money on this chain alone.
 export LOAD_TEST_PRIVATE_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
-"$bin" load --rpc-url "$rpc" --kind erc20 --accounts 4 --transactions 3 2>/dev/null | tee "$dir/logs/load.txt"
-"$bin" load --rpc-url "$rpc" --kind eth-transfers --accounts 4 --transactions 3 2>/dev/null | tee -a "$dir/logs/load.txt"
-first=$(sed -nE 's/.*blocks ([0-9]+) to ([0-9]+).*/\1/p' "$dir/logs/load.txt" | head -1)
-last=$(sed -nE 's/.*blocks ([0-9]+) to ([0-9]+).*/\2/p' "$dir/logs/load.txt" | tail -1)
-
-say "3. A cluster, and ${#worker_gb[@]} worker process(es)"
-port=$(free_port)
-cluster=http://127.0.0.1:$port
-"$bin" cluster --data-dir "$dir/data" --listen "127.0.0.1:$port" --controller-headroom 1 >"$dir/logs/cluster.log" 2>&1 &
-started "$(basename "$bin")"
-for _ in $(seq 100); do "$bin" status --cluster "$cluster" >/dev/null 2>&1 && break; sleep 0.1; done
-for index in "${!worker_gb[@]}"; do
-  RAYON_NUM_THREADS=${DEMO_THREADS:-1} "$bin" worker --data-dir "$dir/data" --coordinator "$cluster" --prover "$prover" \
-    --id "worker-$((index + 1))" --max-weight "${worker_gb[$index]}" --segment-memory "$segment_gb" \
-    >"$dir/logs/worker-$((index + 1)).log" 2>&1 &
-  started "$(basename "$bin")"
+kinds=(erc20 eth-transfers)
+for burst in $(seq 0 $((bursts - 1))); do
+  kind=${kinds[$((burst % 2))]}
+  say "12 $kind transactions"
+  "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 2 --transactions 6 --seed "$burst" 2>/dev/null
+  # Into the next slot, so that the next burst is in another checkpoint.
+  [[ $burst == $((bursts - 1)) ]] || sleep "$slot"
 done
-sleep 1
-"$bin" status --cluster "$cluster"
-
-say "4. Prove blocks $first to $last"
-[[ $prover != sp1 ]] || echo "SP1 on a CPU takes its time: a minute to start the prover, then 10 minutes and more"
-"$bin" prove --data-dir "$dir/data" --cluster "$cluster" --l2-rpc "$rpc" --start "$first" --end "$last" \
-  --prover "$prover" --report "$dir/report.json"
-
-say "5. Verify the file, as a stranger would"
-allow=()
-[[ $prover != exec ]] || allow=(--allow-exec)
-"$bin" verify --chain-id 31337 "${allow[@]}" "$dir/data/31337/proofs/$first-$last.bin"
-
-say "Done in $((SECONDS - total_start)) s"
-jq -r '"peak memory of the workers together: \([.workers[].peak_memory_mb] | add) MB"' "$dir/report.json"
-echo "the proof    $dir/data/31337/proofs/$first-$last.bin"
+say "Range proofs began when the first checkpoint landed; the epoch is settled when it has ended and is proven"
+wait "$dev_pid"
+dev_pid=
+say "Done"
 echo "the figures  $dir/report.json"
-echo "the logs     $dir/logs"
-echo "more         README.md: prove a chain of your own, spread over your machines"
+echo "the proofs   $dir/data/node/proofs, and the tasks' artifacts in $dir/data/artifacts"
+echo "the logs     $dir/data/logs"
+echo "more         README.md: what happened here, and how to point the same binary at a real chain"

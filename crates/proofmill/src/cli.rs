@@ -218,6 +218,9 @@ pub(crate) struct Status {
     /// Cluster to ask
     #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) cluster: String,
+    /// Prover node to ask too: epochs, checkpoints, sessions and proofs
+    #[arg(long, env = "PROOFMILL_NODE", value_name = "URL")]
+    pub(crate) node: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@ mod contracts;
 mod dev;
 mod load;
 pub(crate) mod localnet;
+mod node_status;
 mod prove;
 mod prover_node;
 mod status;

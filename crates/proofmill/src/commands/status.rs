@@ -1,6 +1,6 @@
 //! `proofmill status`.
 
-use crate::{cli, progress::duration, report::thousands};
+use crate::{cli, commands::node_status, progress::duration, report::thousands};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::Result;
 use proofmill_client::ClusterClient;
@@ -8,6 +8,9 @@ use proofmill_wire::operator::{ProofPhase, ProofProgress, StatusResponse};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) async fn run(args: &cli::Status) -> Result<()> {
+    if let Some(address) = &args.node {
+        print!("{}", node_status::of(address).await?);
+    }
     let status = ClusterClient::connect(&args.cluster).await?.status().await?;
     print!("{}", text(&status, &args.cluster));
     Ok(())

@@ -1,18 +1,29 @@
 //! `proofmill verify`.
 
 use crate::{cli, report::thousands};
+use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
-use proofmill_client::{CheckpointProof, programs};
-use proofmill_program::RangePublicValues;
+use proofmill_client::{CheckpointProof, EpochProof, programs};
+use proofmill_program::{AggregationPublicValues, RangePublicValues};
 use std::{fs, time::Instant};
+
+/// What a file says.
+enum Said {
+    Checkpoint(RangePublicValues),
+    Epoch(AggregationPublicValues),
+}
 
 pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     let bytes = fs::read(&args.file).wrap_err_with(|| format!("cannot read {}", args.file.display()))?;
     let (proof, statement) = if CheckpointProof::is(&bytes) {
         let CheckpointProof { statement, proof } =
             CheckpointProof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?;
-        (proof, Some(statement))
+        (proof, Some(Said::Checkpoint(statement)))
+    } else if EpochProof::is(&bytes) {
+        let EpochProof { statement, proof } =
+            EpochProof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?;
+        (proof, Some(Said::Epoch(statement)))
     } else {
         (Proof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?, None)
     };
@@ -22,17 +33,31 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
             let elf = fs::read(elf).wrap_err_with(|| format!("cannot read {}", elf.display()))?;
             backend.program_version(&elf)?
         }
-        (None, Some(_)) => programs::range_version(&*backend)?,
+        (None, Some(Said::Checkpoint(_))) => programs::range_version(&*backend)?,
+        (None, Some(Said::Epoch(said))) => {
+            let range = programs::range_version(&*backend)?;
+            if said.rangeKey != range.0 {
+                bail!(
+                    "the epoch proof joins proofs of the program {}, not of the range program {range}",
+                    said.rangeKey
+                );
+            }
+            programs::aggregation_version(&*backend)?
+        }
         (None, None) => bail!("which program must {} be of? Name its ELF with --elf", args.file.display()),
     };
     let start = Instant::now();
     backend.verify(&proof, expected)?;
     let took = start.elapsed();
     if let Some(statement) = &statement {
-        check(args, statement)?;
+        let (chain_id, rollup) = match statement {
+            Said::Checkpoint(said) => (said.chainId, said.rollup),
+            Said::Epoch(said) => (said.chainId, said.rollup),
+        };
+        check(args, chain_id, rollup)?;
     } else if args.chain_id.is_some() || args.rollup.is_some() {
         bail!(
-            "{} is not the proof of a checkpoint: it says nothing about a chain or a rollup",
+            "{} is not the proof of a checkpoint or an epoch: it says nothing about a chain or a rollup",
             args.file.display()
         );
     }
@@ -50,23 +75,24 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     }
     println!("program        {}", proof.program);
     match statement {
-        Some(statement) => describe(&statement),
+        Some(Said::Checkpoint(said)) => describe(&said),
+        Some(Said::Epoch(said)) => describe_epoch(&said),
         None => println!("public values  {}", alloy_primitives::hex::encode_prefixed(&proof.public_values)),
     }
     Ok(())
 }
 
 /// What the caller insists on.
-fn check(args: &cli::Verify, statement: &RangePublicValues) -> Result<()> {
-    if let Some(chain_id) = args.chain_id
-        && chain_id != statement.chainId
+fn check(args: &cli::Verify, chain_id: u64, rollup: Address) -> Result<()> {
+    if let Some(wanted) = args.chain_id
+        && wanted != chain_id
     {
-        bail!("the proof is about chain {}, not {chain_id}", statement.chainId);
+        bail!("the proof is about chain {chain_id}, not {wanted}");
     }
-    if let Some(rollup) = args.rollup
-        && rollup != statement.rollup
+    if let Some(wanted) = args.rollup
+        && wanted != rollup
     {
-        bail!("the proof is bound to the rollup {}, not {rollup}", statement.rollup);
+        bail!("the proof is bound to the rollup {rollup}, not {wanted}");
     }
     Ok(())
 }
@@ -80,4 +106,17 @@ fn describe(statement: &RangePublicValues) {
     println!("state root     {} -> {}", statement.preStateRoot, statement.postStateRoot);
     println!("transactions   {}", thousands(statement.transactions));
     println!("gas            {}", thousands(statement.gasUsed));
+}
+
+fn describe_epoch(statement: &AggregationPublicValues) {
+    println!("chain          {} (rules {})", statement.chainId, statement.configHash);
+    println!("rollup         {}", statement.rollup);
+    println!("blocks         {} to {}", statement.firstBlock, statement.lastBlock);
+    println!("parent         {}", statement.parentHash);
+    println!("last           {}", statement.lastHash);
+    println!("state root     {} -> {}", statement.preStateRoot, statement.postStateRoot);
+    println!("transactions   {}", thousands(statement.transactions));
+    println!("gas            {}", thousands(statement.gasUsed));
+    println!("range proofs   {} of the program {}", statement.ranges, statement.rangeKey);
+    println!("prover         {}", statement.proverId);
 }

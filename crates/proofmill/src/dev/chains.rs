@@ -14,6 +14,8 @@ use std::{
 
 /// How long the chains may take until they are there.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long chains that were found may take to end.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// The chains of a devnet, kept by a process of their own.
 #[derive(Debug)]
@@ -70,7 +72,14 @@ impl Chains {
     pub(crate) async fn stop(self) {
         match self.child {
             Some(child) => child.stop().await,
-            None => terminate(self.description.pid),
+            // Not this process's child: it cannot be waited for, only looked at.
+            None => {
+                terminate(self.description.pid);
+                let start = Instant::now();
+                while self.are_alive() && start.elapsed() < GOODBYE {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
         }
     }
 }

@@ -4,4 +4,5 @@
 mod bad_input;
 mod blocks;
 mod crash;
+mod dev;
 mod process;

@@ -1,5 +1,6 @@
 //! Running the binary.
 
+use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use std::{
     net::TcpListener,
     path::Path,
@@ -11,6 +12,8 @@ use std::{
 pub(crate) fn proofmill(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_proofmill"));
     command.current_dir(data).env("PROOFMILL_DATA_DIR", data.join("data")).env("PROOFMILL_LOG", "info");
+    // The tests run elsewhere than in the checkout, where npm installed it.
+    command.env(ANVIL_ENV, locate_anvil().unwrap());
     for name in ["WORKER_MAX_WEIGHT_OVERRIDE", "CLI_CLUSTER_RPC", "L2_RPC", "PROOFMILL_SETTINGS"] {
         command.env_remove(name);
     }

@@ -1,0 +1,200 @@
+//! A whole rollup: killed with -9 again and again, its epochs settle, and nothing finished is proven twice.
+
+use crate::process::{Running, output, proofmill, succeed, wait};
+use proofmill_devnet::{Description, DevKeys};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+const KILLS: u64 = 10;
+
+fn dev(data: &Path, epochs: u64) -> Command {
+    let mut command = proofmill(data);
+    command.args([
+        "dev",
+        "--prover",
+        "exec",
+        "--workers",
+        "2,2",
+        "--slot-seconds",
+        "3",
+        "--epoch-slots",
+        "4",
+    ]);
+    command.args(["--until-settled", &epochs.to_string(), "--report", "report.json"]);
+    command
+}
+
+fn load(data: &Path, seed: u64) -> bool {
+    let Ok(Some(chains)) = Description::read(&data.join("data/localnet.json")) else { return false };
+    let args = ["load", "--rpc-url", chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
+    let mut command = proofmill(data);
+    command.args(args).args(["--seed", &seed.to_string()]);
+    command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+    output(&mut command).status.success()
+}
+
+/// Milliseconds that differ from run to run.
+fn some(below: u64) -> u64 {
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
+    u64::from(nanos / 1_000) % below
+}
+
+/// How often each task of each proof was done, from the logs of the workers.
+fn done(logs: &Path) -> BTreeMap<String, u32> {
+    let mut tasks = BTreeMap::new();
+    let mut counts = BTreeMap::new();
+    for entry in fs::read_dir(logs).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.file_name().unwrap().to_string_lossy().starts_with("worker") {
+            continue;
+        }
+        for line in fs::read_to_string(path).unwrap().lines() {
+            let field = |name: &str| {
+                let at = line.find(&format!(" {name}="))? + name.len() + 2;
+                Some(line[at..].split_whitespace().next()?.to_owned())
+            };
+            let (Some(task), Some(proof)) = (field("task"), field("proof")) else { continue };
+            if line.contains(" started ") {
+                tasks.insert(task, format!("{proof} {}", field("kind").unwrap()));
+            } else if line.contains(" done ")
+                && let Some(what) = tasks.get(&task)
+                && !what.contains("Controller")
+            {
+                *counts.entry(what.clone()).or_insert(0) += 1;
+            }
+        }
+    }
+    counts
+}
+
+#[test]
+fn a_killed_rollup_settles_and_proves_nothing_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut running = Running::start(&mut dev(data, 99), &log);
+    wait("the rollup to be there", || load(data, 0));
+    for kill in 1..=KILLS {
+        std::thread::sleep(Duration::from_millis(some(2_500)));
+        running.kill();
+        running = Running::start(&mut dev(data, 99), &log);
+        // The chains go on all the time, so the load finds them.
+        assert!(load(data, kill), "the chains did not outlive the killed rollup");
+    }
+    let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
+    let end = Instant::now() + Duration::from_secs(90);
+    // Everything that landed is settled: the load has ended.
+    let all_settled = || {
+        let text = said();
+        let last = |what: &str| {
+            text.lines()
+                .filter_map(|line| line.split_once(what)?.1.split_whitespace().last()?.parse::<u64>().ok())
+                .max()
+        };
+        let landed = last(" landed on L1 in epoch");
+        landed.is_some_and(|epoch| text.lines().any(|line| line.contains(&format!("epoch {epoch}: SETTLED"))))
+    };
+    while !all_settled() {
+        assert!(Instant::now() < end, "the last epoch does not settle:\n{}", said());
+        std::thread::sleep(Duration::from_millis(300));
+    }
+    assert!(running.terminate(), "it did not end in order:\n{}", said());
+    let text = said();
+    assert_eq!(text.matches("found the chains of an earlier run").count() as u64, KILLS, "{text}");
+    assert!(!text.contains("panicked") && !text.contains("cannot be proven"), "{text}");
+    let counts = done(&data.join("data/logs"));
+    assert!(counts.len() > 4, "{counts:?}");
+    assert!(counts.values().all(|count| *count == 1), "proven twice: {counts:?}\n{text}");
+    // Nothing is left behind.
+    let words = fs::read(format!("/proc/{}/cmdline", chains.pid)).unwrap_or_default();
+    assert!(words.is_empty(), "the chains go on");
+}
+
+#[test]
+fn a_second_rollup_on_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut running = Running::start(&mut dev(data, 99), &data.join("dev.log"));
+    wait("the rollup to be there", || load(data, 0));
+    let said = crate::process::fail(&mut dev(data, 1));
+    assert!(said.contains("in use"), "{said}");
+    let said = crate::process::fail(proofmill(data).arg("localnet"));
+    assert!(said.contains("a localnet runs already"), "{said}");
+    assert!(running.terminate());
+    assert!(!data.join("data/localnet.json").exists());
+}
+
+#[test]
+fn what_a_prover_node_is_told_wrong_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut running = Running::start(&mut dev(data, 99), &data.join("dev.log"));
+    wait("the rollup to be there", || load(data, 0));
+    let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
+    let (l1, l2, rollup) = (chains.l1_rpc.as_str(), chains.l2_rpc.as_str(), chains.rollup.to_string());
+    let node = |l1: &str, l2: &str, rollup: &str| {
+        let mut command = proofmill(data);
+        command.args([
+            "prover-node",
+            "--listen",
+            "127.0.0.1:0",
+            "--l1-rpc",
+            l1,
+            "--l2-rpc",
+            l2,
+            "--rollup",
+            rollup,
+        ]);
+        command.args(["--cluster", "http://127.0.0.1:1"]);
+        command.env("PRIVATE_KEY", DevKeys::funder_text().to_string());
+        command
+    };
+    for (mut command, hint) in [
+        (node(l1, l2, "0x0000000000000000000000000000000000000001"), "no contract at"),
+        (node(l2, l2, &rollup), "no contract at"),
+        (node(l1, l1, &rollup), "but chain 900901 is wanted"),
+        (node(l1, l2, &rollup), "no cluster answers at http://127.0.0.1:1"),
+    ] {
+        let said = crate::process::fail(&mut command);
+        assert!(said.contains(hint), "{hint}: {said}");
+    }
+    let said = crate::process::fail(node(l1, l2, &rollup).env_remove("PRIVATE_KEY"));
+    assert!(said.contains("PRIVATE_KEY is not set"), "{said}");
+    let secret = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff8";
+    let said = crate::process::fail(node(l1, l2, &rollup).env("PRIVATE_KEY", secret));
+    assert!(said.contains("not a private key") && !said.contains("ac0974"), "{said}");
+
+    // Another rollup on the same L1, for another prover.
+    let deployed = succeed(
+        proofmill(data)
+            .args([
+                "contracts",
+                "deploy",
+                "--l1-rpc",
+                l1,
+                "--l2-rpc",
+                l2,
+                "--genesis-block",
+                "1",
+                "--prover",
+                "exec",
+            ])
+            .args(["--proposer", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])
+            .env("PRIVATE_KEY", DevKeys::funder_text().to_string()),
+    );
+    assert!(deployed.contains("rollup     0x") && deployed.contains("exec       verifier 0x"), "{deployed}");
+    let said = crate::process::fail(
+        proofmill(data)
+            .args(["contracts", "deploy", "--l1-rpc", l1, "--l2-rpc", l2, "--prover", "openvm"])
+            .args(["--proposer", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])
+            .env("PRIVATE_KEY", DevKeys::funder_text().to_string()),
+    );
+    assert!(said.contains("not compiled into this binary"), "{said}");
+    assert!(running.terminate());
+}
