@@ -2,7 +2,7 @@
 SHELL := bash
 PROVER ?= openvm
 
-.PHONY: help demo test test-long build setup elf check-elf lint fmt bench cycles
+.PHONY: help demo test test-long build setup elf check-elf contracts lint fmt bench cycles
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ elf: setup ## Build the zkVM guests with Debian's Rust and write their hashes
 
 check-elf: ## Check that the committed ELFs are those of the committed sources
 	@programs/check.sh
+
+contracts: setup ## Compile the contracts and write their artifacts and hashes
+	@contracts/build.sh
 
 lint: setup ## Format, clippy, unused and forbidden dependencies
 	@scripts/lint.sh

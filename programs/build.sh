@@ -121,8 +121,11 @@ build() {
 for machine in "${machines[@]}"; do
     case $machine in
         openvm)
+            # Every segment of a proof commits to the whole program, in a table whose height is a power of two. Inlining
+            # less keeps the program below 2^19 instructions (2 MiB): 2 % more of them run, but segments within a given
+            # memory are twice as long (benches/cycles.md).
             json_target='' build openvm riscv32im-risc0-zkvm-elf core,alloc,panic_abort \
-                -C link-arg=-Ttext=0x00200800 -C link-arg=--fatal-warnings
+                -C llvm-args=-inline-threshold=105 -C link-arg=-Ttext=0x00200800 -C link-arg=--fatal-warnings
             ;;
         sp1)
             # The image base is the end of the stack (`sp1_primitives::consts::STACK_TOP`).

@@ -7,9 +7,9 @@ bin=$(realpath "$1")
 prover=$2
 dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
-# What each worker may use, and what one segment may take; how long slots and epochs are, and how many epochs to settle.
+# What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
-  openvm) workers=7,5 segment=5 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  openvm) workers=7,6 segment=5 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   sp1) workers=14 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
@@ -53,17 +53,23 @@ rpc=$(jq -r .l2_rpc "$dir/data/localnet.json")
 export LOAD_TEST_PRIVATE_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
 kinds=(erc20 eth-transfers)
 for burst in $(seq 0 $((bursts - 1))); do
+  kill -0 "$dev_pid" 2>/dev/null || break
   kind=${kinds[$((burst % 2))]}
   say "12 $kind transactions"
   "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 2 --transactions 6 --seed "$burst" 2>/dev/null
-  # Into the next slot, so that the next burst is in another checkpoint.
-  [[ $burst == $((bursts - 1)) ]] || sleep "$slot"
+  # Into another slot, so that the next burst is in another checkpoint. The first checkpoint lands in slot 1.
+  [[ $burst == $((bursts - 1)) ]] || sleep $((burst == 0 ? 2 * slot : slot))
 done
 say "Range proofs began when the first checkpoint landed; the epoch is settled when it has ended and is proven"
 wait "$dev_pid"
 dev_pid=
+say "Verify the epoch's proof, as a stranger would"
+allow=()
+[[ $prover != exec ]] || allow=(--allow-exec)
+epoch_proof=$(ls "$dir"/data/*/proofs/epoch-*.bin | head -1)
+"$bin" verify "${allow[@]}" "$epoch_proof"
 say "Done"
 echo "the figures  $dir/report.json"
-echo "the proofs   $dir/data/node/proofs, and the tasks' artifacts in $dir/data/artifacts"
+echo "the proofs   ${epoch_proof%/*}"
 echo "the logs     $dir/data/logs"
 echo "more         README.md: what happened here, and how to point the same binary at a real chain"

@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 echo "== the committed guests are those of the committed sources"
 programs/check.sh
 
+echo "== the committed contract artifacts are those of the committed sources"
+contracts/check.sh
+
 echo "== build and test everything but the zkVM backends"
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --workspace --no-fail-fast

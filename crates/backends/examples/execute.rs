@@ -14,10 +14,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let backend = OpenVmBackend::default();
     let program = std::fs::read(elf)?;
     let input = match stdin.strip_prefix("hex:") {
-        Some(text) => backend.encode_input(&[&hex::decode(text)?]),
+        Some(text) => backend.encode_input(&[&hex::decode(text)?], &[])?,
         None => std::fs::read(stdin)?,
     };
-    let job = Job { program: &program, input: &input, proofs: &[], cycle_limit: None };
+    let job = Job { program: &program, input: &input, cycle_limit: None };
     let start = Instant::now();
     backend.program_version(&program).map(|version| println!("program      {version}"))?;
     eprintln!("keys and program in {:.2} s", start.elapsed().as_secs_f64());

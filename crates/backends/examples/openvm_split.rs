@@ -53,7 +53,7 @@ fn main() -> Outcome {
     }
     let backend = OpenVmBackend::default();
     let input = match stdin.strip_prefix("hex:") {
-        Some(text) => backend.encode_input(&[&hex::decode(text)?]),
+        Some(text) => backend.encode_input(&[&hex::decode(text)?], &[])?,
         None => fs::read(stdin)?,
     };
     let folder = folder();
@@ -68,7 +68,7 @@ fn main() -> Outcome {
 
 impl Steps {
     fn run(&self, step: &str, index: u32) -> Outcome<String> {
-        let job = Job { program: &self.elf, input: &self.input, proofs: &[], cycle_limit: None };
+        let job = Job { program: &self.elf, input: &self.input, cycle_limit: None };
         match step {
             "execute" => Ok(format!("{} instructions", self.backend.execute(&job)?.instructions)),
             "plan" => {
@@ -82,7 +82,7 @@ impl Steps {
                 self.save(&format!("segment-{index}"), &part)
             }
             "node" => {
-                let tree = self.backend.tree(self.plan()?.segments.len() as u32);
+                let tree = self.backend.tree(&self.plan()?.segments, ProofMode::Compressed)?;
                 let node = &tree[index as usize];
                 let children = node
                     .children
@@ -98,7 +98,7 @@ impl Steps {
             }
             "finish" => {
                 let plan = self.plan()?;
-                let root = self.backend.tree(plan.segments.len() as u32).len() - 1;
+                let root = self.backend.tree(&plan.segments, ProofMode::Compressed)?.len() - 1;
                 let root = fs::read(self.folder.join(format!("node-{root}")))?;
                 let proof = self.backend.finish(&job, &plan, ProofMode::Compressed, &[root])?;
                 self.save("proof", &proof.encode())
@@ -167,7 +167,7 @@ fn all(program: &[&str], fast: bool) -> Outcome {
         step(&["segment", &index.to_string()])?;
     }
     step(&["core"])?;
-    for index in 0..OpenVmBackend::default().tree(segments as u32).len() {
+    for index in 0..OpenVmBackend::default().tree(&plan.segments, ProofMode::Compressed)?.len() {
         step(&["node", &index.to_string()])?;
     }
     step(&["finish"])?;

@@ -1,7 +1,7 @@
 //! `exec`: runs a program natively and proves nothing.
 
 use crate::proof::{seal, unseal};
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
+use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SegmentKind};
 use alloy_primitives::keccak256;
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_program::{ProgramError, PublicValues, aggregation};
@@ -163,7 +163,11 @@ impl Backend for ExecBackend {
 
     fn plan(&self, job: &Job<'_>, _budget: SegmentBudget) -> Result<Plan, BackendError> {
         let execution = self.execute(job)?;
-        let segment = Segment { instructions: execution.instructions, detail: Vec::new() };
+        let segment = Segment {
+            kind: SegmentKind::Execution,
+            instructions: execution.instructions,
+            detail: Vec::new(),
+        };
         Ok(Plan { execution, segments: vec![segment] })
     }
 
@@ -182,8 +186,12 @@ impl Backend for ExecBackend {
         Ok(Vec::new())
     }
 
-    fn tree(&self, _segments: u32) -> Vec<Node> {
-        Vec::new()
+    fn tree(&self, _segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+        check_mode(mode).map(|()| Vec::new())
+    }
+
+    fn node_weight(&self, _node: &Node) -> Weight {
+        Weight::gb(1)
     }
 
     fn reduce(&self, _program: &[u8], node: &Node, _children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {

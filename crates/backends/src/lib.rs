@@ -30,7 +30,7 @@ pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
 #[cfg(feature = "openvm")]
 pub use openvm::OpenVmBackend;
-pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget};
+pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget, SegmentKind};
 pub use proof::{Proof, ProofDecodeError};
 pub use registry::Registry;
 
@@ -91,9 +91,14 @@ pub trait Backend: Send + Sync {
     /// Proves segment `index` of the plan. The output is opaque: input of [`Backend::reduce`] or [`Backend::finish`].
     fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError>;
 
-    /// The tree that folds `segments` segment proofs into one: nodes in an order in which children come before their
-    /// parents, the root last. Empty where a single segment proof needs no folding.
-    fn tree(&self, segments: u32) -> Vec<Node>;
+    /// The tree that folds the proofs of these segments into one for a proof of this mode: nodes in an order in which
+    /// children come before their parents, the root last. Empty where nothing needs folding.
+    ///
+    /// Errors where a plan with such segments cannot be carried to that mode.
+    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError>;
+
+    /// The memory that folding this node needs, in GB.
+    fn node_weight(&self, node: &Node) -> Weight;
 
     /// Folds the proofs of a node's children into one.
     fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError>;

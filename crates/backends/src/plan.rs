@@ -1,6 +1,6 @@
 //! How the proof of one execution is cut into independent parts.
 
-use proofmill_primitives::Instructions;
+use proofmill_primitives::{Instructions, TaskKind};
 use serde::{Deserialize, Serialize};
 
 /// The memory that segments are cut for, in MB of the backend's own estimate. Part of a plan's identity: another
@@ -23,14 +23,37 @@ pub struct Execution {
 pub struct Plan {
     /// What the execution gave.
     pub execution: Execution,
-    /// The segments in the order of execution; at least one.
+    /// The segments in the order of execution; at least one. After them the verifications of the proofs that the program
+    /// asks for, where that is not done by the program's own instructions, in the order in which it asks.
     pub segments: Vec<Segment>,
+}
+
+/// What a segment proves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SegmentKind {
+    /// Consecutive instructions of the program.
+    Execution,
+    /// That a proof which the program asks for holds, and what it says. Its [detail](Segment::detail) names that proof
+    /// and nothing of the program, so that one made for another program or plan can be used again.
+    Verification,
+}
+
+impl SegmentKind {
+    /// The task that proves such a segment.
+    pub fn task(self) -> TaskKind {
+        match self {
+            Self::Execution => TaskKind::ProveShard,
+            Self::Verification => TaskKind::RecursionDeferred,
+        }
+    }
 }
 
 /// One part of an execution that can be proven on its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Segment {
-    /// How many instructions it covers.
+    /// What it proves.
+    pub kind: SegmentKind,
+    /// How many instructions it covers; 0 for a verification.
     pub instructions: Instructions,
     /// What the backend needs to find and prove it.
     pub detail: Vec<u8>,

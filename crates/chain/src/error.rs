@@ -94,7 +94,7 @@ pub enum ChainError {
     },
     /// A contract refused a call. Nothing was sent.
     #[error("the contract refused: {0}")]
-    Reverted(Refusal),
+    Reverted(Box<Refusal>),
     /// A transaction was included, but it failed there.
     #[error("{call}: the transaction {transaction} was included in L1 block {block} but failed: {refusal}")]
     FailedOnChain {
@@ -105,7 +105,7 @@ pub enum ChainError {
         /// The block's number.
         block: u64,
         /// Why, as far as it can be found out afterwards.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// The signer cannot pay.
     #[error("{call}: the account {account} has {has} wei, but {needs} wei may be needed: send it more")]

@@ -1,4 +1,28 @@
-//! The chains around a rollup: clients of L1 and L2, the bindings of its contracts, and the stream of what happens.
+//! The chains around a rollup: clients of L1 and L2, its contracts, and the stream of what happens.
+//!
+//! [`L1`] and [`L2`] ask the nodes of a chain, one after the other when some are away. [`Rollup`] is the contract on L1:
+//! its constants ([`RollupConfig`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
+//! a contract refuses comes back as a [`Refusal`] with its values. [`ChainStream`] tells what happens as
+//! [`ChainEvent`]s, each until it is acknowledged; reorgs of both chains, restarts and nodes that are away are its
+//! business. The contracts themselves are in `contracts/`.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use proofmill_chain::{ChainEvent, ChainStream, Endpoints, L1, L2, Rollup, StreamOptions};
+//!
+//! let l1 = L1::connect(Endpoints::new("http://127.0.0.1:8545".parse()?), None).await?;
+//! let rollup = Rollup::connect(l1, "0x5fbdb2315678afecb367f032d93f642f64180aa3".parse()?).await?;
+//! let nodes = Endpoints::new("http://127.0.0.1:9545".parse()?).or("http://127.0.0.1:9546".parse()?);
+//! let l2 = L2::connect(nodes, Some(rollup.config().chain_id)).await?;
+//! let mut stream = ChainStream::new(rollup, l2, StreamOptions::default())?;
+//! loop {
+//!     if let ChainEvent::Checkpointed(checkpoint) = stream.next().await {
+//!         println!("checkpoint {} with blocks {}", checkpoint.number, checkpoint.blocks);
+//!     }
+//!     stream.acknowledge();
+//! }
+//! # }
+//! ```
 
 mod attestation;
 mod attestors;

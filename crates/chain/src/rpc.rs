@@ -200,10 +200,12 @@ fn classify(method: &'static str, error: TransportError) -> Fault {
         RpcError::ErrorResp(refusal) => {
             let said = refusal.message.to_lowercase();
             if let Some(data) = refusal.as_revert_data() {
-                return Fault::Final(ChainError::Reverted(Refusal::decode(&data)));
+                return Fault::Final(ChainError::Reverted(Refusal::decode(&data).into()));
             }
             if said.contains("execution reverted") {
-                return Fault::Final(ChainError::Reverted(Refusal::Other { data: Default::default() }));
+                return Fault::Final(ChainError::Reverted(
+                    Refusal::Other { data: Default::default() }.into(),
+                ));
             }
             let limits = ["rate limit", "too many requests"];
             let reason = format!("{} (code {})", refusal.message, refusal.code);
@@ -217,16 +219,16 @@ fn classify(method: &'static str, error: TransportError) -> Fault {
             Fault::Transient(format!("HTTP status {}", error.status))
         }
         RpcError::Transport(error) => Fault::Transient(with_sources(&error)),
-        error => Fault::Transient(error.to_string()),
+        error => Fault::Transient(with_sources(&error)),
     }
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut text = without_url(&error.to_string());
     let mut source = error.source();
     while let Some(error) = source {
-        let said = error.to_string();
-        // Wrappers often repeat what they wrap, and reqwest its URL, which may be a secret.
+        let said = without_url(&error.to_string());
+        // Wrappers often repeat what they wrap.
         if !text.contains(&said) {
             text.push_str(": ");
             text.push_str(&said);
@@ -234,4 +236,12 @@ fn with_sources(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// reqwest says for which URL something failed, and that often holds an access key.
+fn without_url(said: &str) -> String {
+    match (said.find(" for url ("), said.rfind(')')) {
+        (Some(from), Some(to)) if from < to => [&said[..from], &said[to + 1..]].concat(),
+        _ => said.to_owned(),
+    }
 }

@@ -160,7 +160,7 @@ impl Sender {
         // The block's state is not quite that which the transaction met, but mostly tells why.
         let refusal = match self.estimate(to, &transaction.input).await {
             Err(ChainError::Reverted(refusal)) => refusal,
-            _ => Refusal::Other { data: Bytes::new() },
+            _ => Refusal::Other { data: Bytes::new() }.into(),
         };
         Err(ChainError::FailedOnChain { call: name, transaction: hash, block: included.block, refusal })
     }

@@ -10,6 +10,8 @@ const EXEC_RANGE: &[u8] = b"proofmill-exec:range";
 const EXEC_AGGREGATION: &[u8] = b"proofmill-exec:aggregation";
 /// The range program for OpenVM.
 const OPENVM_RANGE: &[u8] = include_bytes!("../../../programs/elf/openvm-range.elf");
+/// The aggregation program for OpenVM.
+const OPENVM_AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/openvm-aggregation.elf");
 /// The range program for SP1.
 const SP1_RANGE: &[u8] = include_bytes!("../../../programs/elf/sp1-range.elf");
 /// The aggregation program for SP1.
@@ -28,7 +30,7 @@ pub const fn range(prover: ProverType) -> &'static [u8] {
 pub const fn aggregation(prover: ProverType) -> &'static [u8] {
     match prover {
         ProverType::Exec => EXEC_AGGREGATION,
-        ProverType::OpenVm => b"",
+        ProverType::OpenVm => OPENVM_AGGREGATION,
         ProverType::Sp1 => SP1_AGGREGATION,
     }
 }

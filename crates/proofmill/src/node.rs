@@ -98,6 +98,7 @@ async fn provers(
             rollup.config().config_hash
         );
     }
+    let folder = global.data_dir.join(rollup.config().chain_id.to_string()).join("proofs");
     let mut provers = BTreeMap::new();
     for (plan, of) in plans.iter().zip(&rollup.config().proof_types) {
         for (what, ours, wanted) in [
@@ -122,7 +123,7 @@ async fn provers(
         provers.insert(
             of.prover,
             Prover {
-                service: Arc::new(ClusterService { prover, l2: l2.clone() }),
+                service: Arc::new(ClusterService { prover, l2: l2.clone(), folder: folder.clone() }),
                 range_program: of.range_key,
                 aggregation_program: of.aggregation_key,
             },

@@ -1,5 +1,6 @@
 //! The proof service `cluster`: witness here, proof there.
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_client::{CheckpointProof, ClientError, ClusterProver, EpochProof, Made};
 use proofmill_primitives::Instructions;
@@ -10,7 +11,7 @@ use proofmill_prover_node::{
 };
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{BuildError, Node, Witnessed};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Makes the proofs of one prover type on a cluster.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct ClusterService {
     pub(crate) prover: ClusterProver,
     /// The rollup's chain.
     pub(crate) l2: Node,
+    /// Where finished proofs are put for whoever wants to verify them.
+    pub(crate) folder: PathBuf,
 }
 
 impl ClusterService {
@@ -36,7 +39,8 @@ impl ClusterService {
         let mut watch = Watch::new(work);
         let proving = self.prover.prove_range(&input, statement, |progress| watch.see(progress));
         let Made { proof, progress, .. }: Made<CheckpointProof> = proving.await.map_err(no_proof)?;
-        let bytes = proof.encode().into();
+        let bytes: Bytes = proof.encode().into();
+        self.save(&format!("{}.bin", request.range.blocks), &bytes).await;
         Ok(RangeProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
     }
 
@@ -51,8 +55,21 @@ impl ClusterService {
         let by = request.by;
         let proving = self.prover.prove_epoch(by.prover_id, &ranges, |progress| watch.see(progress));
         let Made { proof, progress, .. }: Made<EpochProof> = proving.await.map_err(no_proof)?;
-        let bytes = proof.encode().into();
+        let bytes: Bytes = proof.encode().into();
+        self.save(&format!("epoch-{}.bin", request.span.blocks), &bytes).await;
         Ok(NodeEpochProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
+    }
+
+    /// A copy for people: the node keeps its own.
+    async fn save(&self, name: &str, bytes: &Bytes) {
+        let path = self.folder.join(name);
+        let written = async {
+            tokio::fs::create_dir_all(&self.folder).await?;
+            tokio::fs::write(&path, bytes).await
+        };
+        if let Err(error) = written.await {
+            tracing::warn!(path = %path.display(), %error, "a finished proof could not be put there");
+        }
     }
 
     /// Runs the work until it is cancelled; then the cluster is told, too.
@@ -85,7 +102,7 @@ impl ProofService for ClusterService {
         Box::pin(self.until_cancelled(work, self.epoch(request, work)))
     }
 
-    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<bytes::Bytes>> {
+    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             let witnessed = self.l2.witness(request.range.blocks, &|_| {}).await.ok()?;
             Some(range::encode_input(request.statement.rollup, &witnessed.input).into())

@@ -7,12 +7,13 @@
 use crate::{
     board::{Board, Part},
     client::NewTask,
+    names::{self, Names},
     results::{Outcome, Results},
     task::{self, Bench, Metadata, Step, Task, TaskFailure},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, ContentKey};
-use proofmill_backends::{Backend, Job, Plan, Proof, SegmentBudget};
+use proofmill_backends::{Backend, Job, Plan, Proof, SegmentBudget, SegmentKind};
 use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
 use serde::Deserialize;
@@ -51,6 +52,7 @@ struct Controller<'a> {
     budget: SegmentBudget,
     plan_id: ArtifactId,
     plan: Arc<Plan>,
+    names: Names,
 }
 
 /// Makes the proof that the task asks for, or only runs its program.
@@ -78,9 +80,9 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     if segments == 0 {
         return Err(TaskFailure::fatal("the prover's plan has no segments: a defect of the prover"));
     }
-    let tree = if request.mode == ProofMode::Core { Vec::new() } else { backend.tree(segments) };
-    let board = Board::new(plan.segments.len(), tree)?;
-    Controller { bench, task, cancel, request, backend, budget, plan_id, plan }.prove(board).await
+    let board = Board::new(plan.segments.len(), backend.tree(&plan.segments, request.mode)?)?;
+    let names = Names::of(task.metadata.prover, &plan_id, &plan, &board);
+    Controller { bench, task, cancel, request, backend, budget, plan_id, plan, names }.prove(board).await
 }
 
 impl Request {
@@ -198,9 +200,13 @@ impl Controller<'_> {
     }
 
     async fn report(&self, board: &Board) -> Result<(), TaskFailure> {
+        let segments = |kind: SegmentKind| {
+            (kind.task(), self.plan.segments.iter().filter(|segment| segment.kind == kind).count())
+        };
         let kinds = [
             (TaskKind::Controller, 1),
-            (TaskKind::ProveShard, self.plan.segments.len()),
+            segments(SegmentKind::Execution),
+            segments(SegmentKind::Verification),
             (TaskKind::RecursionReduce, board.nodes().count()),
             (TaskKind::ShrinkWrap, 1),
         ]
@@ -294,32 +300,39 @@ impl Controller<'_> {
 
     /// The name of a part's result: it follows from the plan, so whoever makes it finds it under the same name.
     fn result_of(&self, part: Part) -> ArtifactId {
-        let (what, index) = match part {
-            Part::Segment(index) => ("segment", index),
-            Part::Node(index) => ("node", index),
-            Part::Finish => ("proof", self.request.mode.wire()),
-        };
-        ContentKey::of(&[what.as_bytes(), self.plan_id.as_str().as_bytes(), &index.to_le_bytes()]).artifact()
+        match self.names.of_part(part) {
+            Some(name) => name.clone(),
+            None => names::of_whole(&self.plan_id, "proof", self.request.mode.wire()),
+        }
     }
 
     async fn create(&self, part: Part, board: &Board) -> Result<TaskId, TaskFailure> {
         let Request { program_id, input_id, .. } = &self.request;
         let whole = [program_id.clone(), input_id.clone(), self.plan_id.clone()];
         let parts = board.children(part).into_iter().map(|child| self.result_of(child));
-        let (kind, inputs, step) = match part {
+        let (kind, weight, inputs, step) = match part {
             Part::Segment(index) => {
                 let cycle_limit = self.request.cycle_limit.map(|limit| limit.0);
-                (TaskKind::ProveShard, whole.to_vec(), Step::Segment { index, cycle_limit })
+                let kind =
+                    self.plan.segments.get(index as usize).map_or(TaskKind::ProveShard, |of| of.kind.task());
+                let weight = self.backend.weight(kind, self.budget);
+                (kind, weight, whole.to_vec(), Step::Segment { index, cycle_limit })
             }
             Part::Node(index) => {
                 let node = board.node(index).cloned();
                 let node = node.ok_or_else(|| TaskFailure::fatal(format!("there is no {part}: a defect")))?;
                 let inputs = [program_id.clone()].into_iter().chain(parts).collect();
-                (TaskKind::RecursionReduce, inputs, Step::Reduce { node })
+                (TaskKind::RecursionReduce, self.backend.node_weight(&node), inputs, Step::Reduce { node })
             }
             Part::Finish => {
                 let inputs = whole.into_iter().chain(parts).collect();
-                (TaskKind::ShrinkWrap, inputs, Step::Finish { mode: self.request.mode })
+                let kind = TaskKind::ShrinkWrap;
+                (
+                    kind,
+                    self.backend.weight(kind, self.budget),
+                    inputs,
+                    Step::Finish { mode: self.request.mode },
+                )
             }
         };
         let metadata = Metadata {
@@ -330,13 +343,7 @@ impl Controller<'_> {
         let metadata = serde_json::to_string(&metadata).map_err(|error| {
             TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}"))
         })?;
-        let new = NewTask {
-            kind,
-            weight: self.backend.weight(kind, self.budget),
-            inputs,
-            outputs: vec![self.result_of(part)],
-            metadata,
-        };
+        let new = NewTask { kind, weight, inputs, outputs: vec![self.result_of(part)], metadata };
         Ok(self.bench.client.create_task(&self.task.proof, &self.task.id, &new, self.cancel).await?)
     }
 }

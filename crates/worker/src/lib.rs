@@ -29,6 +29,7 @@ mod board;
 mod client;
 mod controller;
 pub mod memory;
+mod names;
 mod results;
 mod session;
 mod task;

@@ -65,7 +65,7 @@ fn is_false(value: &bool) -> bool {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Step {
-    /// Inputs: program, input, plan. Output: the segment's proof.
+    /// Inputs: program, input, plan. Output: the segment's proof, or the verification of a proof in the input.
     Segment {
         index: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,7 +161,10 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let start = Instant::now();
     match task.kind {
         TaskKind::Controller | TaskKind::ExecuteOnly => controller::run(bench, task, cancel).await?,
-        TaskKind::ProveShard | TaskKind::RecursionReduce | TaskKind::ShrinkWrap => step(bench, task).await?,
+        TaskKind::ProveShard
+        | TaskKind::RecursionDeferred
+        | TaskKind::RecursionReduce
+        | TaskKind::ShrinkWrap => step(bench, task).await?,
         other => {
             return Err(TaskFailure::fatal(format!(
                 "{other} tasks are not made by {} here: the circuit files and the prover they need are absent",

@@ -6,7 +6,9 @@ use crate::{
     guard::{catch, malformed_program, message, prover},
     stdin,
 };
-use proofmill_backends::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
+use proofmill_backends::{
+    Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SegmentKind,
+};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_sp1_prover::{Light, Prover, ProverError, SP1Stdin};
 use sp1_hypercube::SP1VerifyingKey;
@@ -234,7 +236,8 @@ impl Backend for Sp1Backend {
     fn plan(&self, job: &Job<'_>, _budget: SegmentBudget) -> Result<Plan, BackendError> {
         let execution = self.execute(job)?;
         let instructions = execution.instructions;
-        Ok(Plan { execution, segments: vec![Segment { instructions, detail: Vec::new() }] })
+        let segment = Segment { kind: SegmentKind::Execution, instructions, detail: Vec::new() };
+        Ok(Plan { execution, segments: vec![segment] })
     }
 
     fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
@@ -257,8 +260,12 @@ impl Backend for Sp1Backend {
         body.encode()
     }
 
-    fn tree(&self, _segments: u32) -> Vec<Node> {
-        Vec::new()
+    fn tree(&self, _segments: &[Segment], _mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    fn node_weight(&self, _node: &Node) -> Weight {
+        PROVER
     }
 
     fn reduce(&self, _program: &[u8], node: &Node, _children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {

@@ -1,8 +1,10 @@
-//! What a guest reads: byte strings, one for each read.
+//! What a guest reads: byte strings, one for each read, and the proofs that it verifies.
 //!
-//! Two encodings are understood. Ours, which [`encode`] makes: the magic `PMSTDIN1`, then for each byte string its length
-//! (u32, little endian) and its bytes. And the JSON of OpenVM's own command line, `{"input": ["0x01…", …]}`, where each
-//! string is hex that begins with 01 for bytes or with 02 for field elements of 4 little-endian bytes.
+//! Three encodings are understood. Ours without proofs, which [`encode`] makes: the magic `PMSTDIN1`, then for each byte
+//! string its length (u32, little endian) and its bytes. Ours with proofs: the magic `PMSTDIN2`, the number of proofs (u32,
+//! little endian), the body of each as a byte string, then the byte strings. And the JSON of OpenVM's own command line,
+//! `{"input": ["0x01…", …]}`, where each string is hex that begins with 01 for bytes or with 02 for field elements of 4
+//! little-endian bytes.
 
 use super::F;
 use crate::BackendError;
@@ -12,11 +14,24 @@ use proofmill_primitives::ProverType;
 use serde::Deserialize;
 
 const MAGIC: &[u8; 8] = b"PMSTDIN1";
+const MAGIC_WITH_PROOFS: &[u8; 8] = b"PMSTDIN2";
 
-/// Encodes byte strings. One longer than 4 GiB is cut off: no guest has that much memory.
-pub(super) fn encode(frames: &[&[u8]]) -> Vec<u8> {
+/// What a program is given.
+pub(super) struct Input {
+    /// What it reads.
+    frames: Vec<Vec<F>>,
+    /// The bodies of the proofs that it verifies.
+    pub(super) proofs: Vec<Vec<u8>>,
+}
+
+/// Encodes byte strings and proofs. One longer than 4 GiB is cut off: no guest has that much memory.
+pub(super) fn encode(frames: &[&[u8]], proofs: &[&[u8]]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
-    for frame in frames {
+    if !proofs.is_empty() {
+        out = MAGIC_WITH_PROOFS.to_vec();
+        out.extend_from_slice(&u32::try_from(proofs.len()).unwrap_or(u32::MAX).to_le_bytes());
+    }
+    for frame in proofs.iter().chain(frames) {
         let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
         out.extend_from_slice(&length.to_le_bytes());
         out.extend_from_slice(&frame[..length as usize]);
@@ -24,18 +39,45 @@ pub(super) fn encode(frames: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// Decodes either encoding.
-pub(super) fn decode(input: &[u8]) -> Result<StdIn<F>, BackendError> {
-    let frames = match input.strip_prefix(MAGIC) {
-        Some(rest) => decode_frames(rest),
-        None => decode_json(input),
+/// Decodes each of the encodings.
+pub(super) fn decode(input: &[u8]) -> Result<Input, BackendError> {
+    let decoded = if let Some(rest) = input.strip_prefix(MAGIC) {
+        decode_frames(rest).map(|frames| Input { frames: fields(&frames), proofs: Vec::new() })
+    } else if let Some(rest) = input.strip_prefix(MAGIC_WITH_PROOFS) {
+        decode_with_proofs(rest)
+    } else {
+        decode_json(input).map(|frames| Input { frames, proofs: Vec::new() })
     };
-    frames
-        .map(StdIn::from)
-        .map_err(|cause| BackendError::MalformedInput { prover: ProverType::OpenVm, cause })
+    decoded.map_err(|cause| BackendError::MalformedInput { prover: ProverType::OpenVm, cause })
 }
 
-fn decode_frames(mut rest: &[u8]) -> Result<Vec<Vec<F>>, String> {
+impl Input {
+    /// What the machine reads from: the byte strings, and after them, where the program verifies proofs, the names of
+    /// those, one behind the other.
+    pub(super) fn stdin(&self, names: &[&[u8]]) -> StdIn<F> {
+        let mut frames = self.frames.clone();
+        if !names.is_empty() {
+            frames.push(bytes(&names.concat()));
+        }
+        StdIn::from(frames)
+    }
+}
+
+fn decode_with_proofs(input: &[u8]) -> Result<Input, String> {
+    let (count, rest) = input.split_first_chunk::<4>().ok_or("it ends inside the number of proofs")?;
+    let count = u32::from_le_bytes(*count) as usize;
+    let mut all = decode_frames(rest)?;
+    if all.len() < count || count == 0 {
+        return Err(format!(
+            "it should have {count} proofs but has {} byte strings; it was cut off",
+            all.len()
+        ));
+    }
+    let frames = all.split_off(count);
+    Ok(Input { frames: fields(&frames), proofs: all.iter().map(|proof| proof.to_vec()).collect() })
+}
+
+fn decode_frames(mut rest: &[u8]) -> Result<Vec<&[u8]>, String> {
     let mut frames = Vec::new();
     while !rest.is_empty() {
         let at = frames.len();
@@ -49,10 +91,14 @@ fn decode_frames(mut rest: &[u8]) -> Result<Vec<Vec<F>>, String> {
                 after.len()
             )
         })?;
-        frames.push(bytes(frame));
+        frames.push(frame);
         rest = after;
     }
     Ok(frames)
+}
+
+fn fields(frames: &[&[u8]]) -> Vec<Vec<F>> {
+    frames.iter().map(|frame| bytes(frame)).collect()
 }
 
 #[derive(Deserialize)]
@@ -107,18 +153,35 @@ mod tests {
     use proptest::prelude::*;
 
     fn read(input: &[u8]) -> Vec<Vec<u32>> {
-        let stdin = decode(input).unwrap();
+        let stdin = decode(input).unwrap().stdin(&[]);
         stdin.buffer.iter().map(|frame| frame.iter().map(PrimeField32::as_canonical_u32).collect()).collect()
     }
 
     #[test]
     fn both_encodings_say_the_same() {
-        let ours = encode(&[&[1, 2, 255], &[], &[9]]);
+        let ours = encode(&[&[1, 2, 255], &[], &[9]], &[]);
         let theirs = br#"{"input": ["0x010102ff", "0x01", "0109"]}"#;
         assert_eq!(read(&ours), vec![vec![1, 2, 255], vec![], vec![9]]);
         assert_eq!(read(&ours), read(theirs));
         assert_eq!(read(br#"{"input": ["0x0201000000ff000000"]}"#), vec![vec![1, 255]]);
-        assert!(read(&encode(&[])).is_empty());
+        assert!(read(&encode(&[], &[])).is_empty());
+    }
+
+    #[test]
+    fn proofs_travel_beside_what_is_read() {
+        let encoded = encode(&[&[1, 2], &[]], &[&[7; 300], &[8]]);
+        let input = decode(&encoded).unwrap();
+        assert_eq!(input.proofs, [vec![7; 300], vec![8]]);
+        assert_eq!(input.stdin(&[]).buffer.len(), 2);
+        let named = input.stdin(&[&[3; 32], &[4; 32]]);
+        assert_eq!(named.buffer.len(), 3);
+        assert_eq!(named.buffer[2].len(), 64);
+        // A cut among the proofs is noticed; one between what is read leaves less to read, as without proofs.
+        let end_of_proofs = encoded.len() - 10;
+        for cut in 8..end_of_proofs {
+            assert!(decode(&encoded[..cut]).is_err(), "{cut}");
+        }
+        assert!(decode(&encoded[..end_of_proofs]).unwrap().stdin(&[]).buffer.is_empty());
     }
 
     #[test]
@@ -142,19 +205,19 @@ mod tests {
     proptest! {
         #[test]
         fn a_cut_is_noticed(frames: Vec<Vec<u8>>, cut: prop::sample::Index) {
-            let encoded = encode(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            let encoded = encode(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>(), &[]);
             let cut = cut.index(encoded.len());
-            if let Ok(stdin) = decode(&encoded[..cut]) {
+            if let Ok(input) = decode(&encoded[..cut]) {
                 // A cut between two byte strings leaves a shorter, valid list; never the same list.
-                prop_assert!(stdin.buffer.len() < frames.len());
+                prop_assert!(input.frames.len() < frames.len());
             }
         }
 
         #[test]
-        fn nothing_makes_it_panic(mut input: Vec<u8>, ours: bool) {
-            if ours {
-                input.splice(0..0, *MAGIC);
-            }
+        fn nothing_makes_it_panic(mut input: Vec<u8>, magic in prop::option::of(prop::sample::select(
+            vec![*MAGIC, *MAGIC_WITH_PROOFS],
+        ))) {
+            input.splice(0..0, magic.into_iter().flatten());
             let _ = decode(&input);
         }
     }

@@ -4,7 +4,8 @@
 //! estimate, which a [`SegmentBudget`] limits, is far below what its CPU prover takes, and tables grow in powers of two, so
 //! the steps are measured points and not a formula.
 
-use crate::SegmentBudget;
+use super::tree::Layer;
+use crate::{Node, SegmentBudget};
 use proofmill_primitives::{TaskKind, Weight};
 
 /// Budgets worth having, and the memory that a worker needs to prove segments of each.
@@ -34,15 +35,33 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
             .find(|(step, _)| *step >= budget)
             // Segments do not grow further: the height of the tables is limited.
             .map_or(Weight::gb(16), |(_, weight)| *weight),
-        // A leaf over four segments peaks at 4.9 GB, the layers above at 2 GB and less; the kind does not tell them apart.
+        // The most that a node takes: see `node_weight`.
         TaskKind::RecursionReduce => Weight::gb(6),
-        TaskKind::ShrinkWrap => Weight::gb(2),
-        // Planning and deriving a version take 0.2 GB; a controller also keeps all segment proofs (0.5 MB each).
+        // 1.5 GB to verify a proof, 1.6 GB to wrap one.
+        TaskKind::RecursionDeferred | TaskKind::ShrinkWrap => Weight::gb(2),
+        // Planning and deriving a version take 0.3 GB; a controller also keeps all segment proofs (0.5 MB each).
         TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly | TaskKind::SetupVkey => {
             Weight::gb(1)
         }
         // What this backend does not have.
         other => other.default_weight(),
+    }
+}
+
+/// The memory that folding a node needs. A process that has folded before also holds the keys of those circuits, 40 to 80
+/// MB each.
+///
+/// | node | peak |
+/// |---|---|
+/// | leaf over one segment | 2.3 GB (2.5 GB on the aggregation machine) |
+/// | leaf over two segments | 4.0 GB |
+/// | leaf over four segments | 4.9 GB |
+/// | any other | 2.6 GB and less |
+pub(super) fn node_weight(node: &Node) -> Weight {
+    match (Layer::from_number(node.layer), node.children.len()) {
+        (Some(Layer::Segments { level: 0 }), 3..) => Weight::gb(6),
+        (Some(Layer::Segments { level: 0 }), 2) => Weight::gb(5),
+        _ => Weight::gb(3),
     }
 }
 
@@ -60,6 +79,19 @@ pub(super) fn at_least_smallest(budget: SegmentBudget) -> SegmentBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Child, openvm::tree};
+
+    #[test]
+    fn no_node_weighs_more_than_its_kind() {
+        let segments: Vec<u32> = (0..9).collect();
+        let nodes = tree::nodes(&segments, &[9, 10, 11]);
+        assert!(nodes.iter().all(|node| node_weight(node) <= weight(TaskKind::RecursionReduce, SMALLEST)));
+        // Aggregation of a short program fits a small worker.
+        let nodes = tree::nodes(&[0], &[1, 2]);
+        assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(3)));
+        let leaf = Node { layer: 0, children: vec![Child::Segment(0), Child::Segment(1)] };
+        assert!(node_weight(&leaf) > Weight::gb(4));
+    }
 
     #[test]
     fn a_worker_can_prove_what_it_was_given_a_budget_for() {

@@ -4,28 +4,33 @@
 //! program up to the segment (20 ms for a million instructions, so state is not shipped) and proves its instructions.
 //! Segment proofs are folded by the [tree](tree), and the root is wrapped once more into a proof of constant size.
 //! Processes that never spoke to each other make the same keys.
+//!
+//! A program may verify such proofs itself, as an aggregation program does with range proofs: see [verification].
 
+mod circuit;
 mod fold;
 mod guard;
 mod input;
+mod machine;
 mod memory;
 mod part;
 mod program;
+mod provers;
 mod segment;
 mod tree;
-mod vm;
+mod verification;
+mod verify;
 
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, SegmentBudget};
+use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
 use openvm_circuit::arch::{StaticProgramError, VirtualMachineError, VmInstance};
-use openvm_sdk::{DefaultStarkEngine, SC, keygen::AppProvingKey, openvm_circuit, prover::AggProver};
+use openvm_recursion_circuit::utils::poseidon2_hash_slice;
+use openvm_sdk::{DefaultStarkEngine, SC, keygen::AppProvingKey, openvm_circuit};
 use openvm_sdk_config::{SdkVmConfig, SdkVmCpuBuilder};
 use openvm_stark_sdk::config::baby_bear_poseidon2::Digest;
 use program::{Program, Programs};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
-use std::{
-    fmt::Display,
-    sync::{Arc, OnceLock},
-};
+use provers::Provers;
+use std::{fmt::Display, sync::Arc};
 
 use openvm_sdk::F;
 type AppKey = AppProvingKey<SdkVmConfig>;
@@ -35,54 +40,26 @@ type Stark = openvm_stark_backend::proof::Proof<SC>;
 /// The OpenVM backend. Making one costs nothing; keys are made when first needed and kept.
 #[derive(Default)]
 pub struct OpenVmBackend {
-    app: OnceLock<AppKey>,
-    aggregation: OnceLock<Arc<AggProver>>,
+    provers: Provers,
     programs: Programs,
 }
 
 impl OpenVmBackend {
-    fn app(&self) -> Result<&AppKey, BackendError> {
-        if self.app.get().is_none() {
-            let key =
-                guard::guard(|cause| failed("making the keys of the virtual machine", cause), vm::app_key)?;
-            // Another thread may have been first; its key is the same.
-            let _ = self.app.set(key);
-        }
-        self.app.get().ok_or_else(|| failed("making the keys of the virtual machine", "the key is gone"))
-    }
-
-    fn aggregation(&self) -> Result<Arc<AggProver>, BackendError> {
-        let doing = "making the keys of the folding circuits";
-        let app = self.app()?;
-        if let Some(keys) = self.aggregation.get() {
-            return Ok(keys.clone());
-        }
-        let keys = guard::guard(
-            |cause| failed(doing, cause),
-            || {
-                let keys = vm::aggregation_keys(app);
-                let found = vm::vm_commit(&keys);
-                if found == vm::VM_COMMIT {
-                    Ok(keys)
-                } else {
-                    Err(failed(doing, format!("they commit to {found}, this build knows {}", vm::VM_COMMIT)))
-                }
-            },
-        )?;
-        Ok(self.aggregation.get_or_init(|| keys).clone())
+    /// Makes the keys of all circuits anew and gives what the file of verifying keys in this crate's sources must be:
+    /// see `examples/openvm_keys.rs`. Takes a minute.
+    #[doc(hidden)]
+    pub fn make_verifying_keys() -> Result<Vec<u8>, BackendError> {
+        Provers::make_all()
     }
 
     fn program(&self, elf: &[u8]) -> Result<Arc<Program>, BackendError> {
-        self.programs.get(elf)
+        self.programs.get(elf, &self.provers)
     }
 }
 
 impl std::fmt::Debug for OpenVmBackend {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OpenVmBackend")
-            .field("has_vm_keys", &self.app.get().is_some())
-            .field("has_folding_keys", &self.aggregation.get().is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("OpenVmBackend").finish_non_exhaustive()
     }
 }
 
@@ -100,39 +77,53 @@ impl Backend for OpenVmBackend {
     }
 
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
-        let program = self.program(program)?;
-        Ok(vm::version(&program.exe_commit(self.app()?)?))
+        self.program(program)?.version(&self.provers)
     }
 
     fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
-        if !proofs.is_empty() {
-            return Err(BackendError::MalformedInput {
-                prover: ProverType::OpenVm,
-                cause: "this virtual machine cannot verify proofs inside a program; give it none".to_owned(),
-            });
-        }
-        Ok(input::encode(frames))
+        let bodies = proofs
+            .iter()
+            .enumerate()
+            .map(|(index, proof)| verification::body(index, proof))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(input::encode(frames, &bodies))
     }
 
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
-        segment::execute(self.app()?, &*self.program(job.program)?, job)
+        segment::execute(&self.provers, &*self.program(job.program)?, job)
     }
 
     fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
-        segment::plan(self.app()?, &*self.program(job.program)?, job, budget)
+        segment::plan(&self.provers, &*self.program(job.program)?, job, budget)
     }
 
     fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
-        segment::prove(self.app()?, &*self.program(job.program)?, job, plan, index)?.encode()
+        segment::prove(&self.provers, &*self.program(job.program)?, job, plan, index)?.encode()
     }
 
-    fn tree(&self, segments: u32) -> Vec<Node> {
-        tree::nodes(segments)
+    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+        let executed = segment::count_executed(segments)? as u32;
+        let all = segments.len() as u32;
+        match mode {
+            ProofMode::Compressed => {
+                Ok(tree::nodes(&(0..executed).collect::<Vec<_>>(), &(executed..all).collect::<Vec<_>>()))
+            }
+            ProofMode::Core if executed == all => Ok(Vec::new()),
+            ProofMode::Core => Err(BackendError::UnsupportedMode {
+                prover: ProverType::OpenVm,
+                mode,
+                cause: "the proofs that the program verifies are only part of a compressed proof".to_owned(),
+            }),
+            _ => Err(unsupported(mode)),
+        }
+    }
+
+    fn node_weight(&self, node: &Node) -> Weight {
+        memory::node_weight(node)
     }
 
     fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
-        let hash = blake3::hash(program);
-        fold::reduce(self.app()?, &*self.aggregation()?, hash.as_bytes(), node, children)?.encode()
+        fold::reduce(&self.provers, &*self.program(program)?, node, children)?.encode()
     }
 
     fn finish(
@@ -142,19 +133,17 @@ impl Backend for OpenVmBackend {
         mode: ProofMode,
         parts: &[Vec<u8>],
     ) -> Result<Proof, BackendError> {
-        let hash = blake3::hash(job.program);
-        let segments = plan.segments.len();
+        let program = self.program(job.program)?;
+        let segments = segment::count_executed(&plan.segments)?;
         let body = match mode {
-            ProofMode::Core => fold::bundle(hash.as_bytes(), segments, parts)?,
-            ProofMode::Compressed => {
-                fold::wrap(self.app()?, &*self.aggregation()?, hash.as_bytes(), segments, parts)?
-            }
+            ProofMode::Core => fold::bundle(&program, segments, parts)?,
+            ProofMode::Compressed => fold::wrap(&self.provers, &program, segments, parts)?,
             _ => return Err(unsupported(mode)),
         };
         let proof = Proof {
             prover: ProverType::OpenVm,
             mode,
-            program: self.program_version(job.program)?,
+            program: program.version(&self.provers)?,
             public_values: plan.execution.public_values.clone(),
             body,
         };
@@ -173,10 +162,8 @@ impl Backend for OpenVmBackend {
             return Err(BackendError::WrongProgram { expected, found: proof.program });
         }
         let (found, public_values) = match proof.mode {
-            ProofMode::Core => fold::verify_core(self.app()?, &proof.body)?,
-            ProofMode::Compressed => {
-                fold::verify_compressed(self.app()?, &*self.aggregation()?, &proof.body)?
-            }
+            ProofMode::Core => verify::core(&self.provers, &proof.body)?,
+            ProofMode::Compressed => verify::compressed(&self.provers, &proof.body)?,
             mode => return Err(unsupported(mode)),
         };
         if found != expected {
@@ -200,6 +187,11 @@ fn unsupported(mode: ProofMode) -> BackendError {
         }
     };
     BackendError::UnsupportedMode { prover: ProverType::OpenVm, mode, cause: cause.to_owned() }
+}
+
+/// OpenVM's hash of field elements.
+fn hash_elements(elements: &[F]) -> Digest {
+    poseidon2_hash_slice(elements).0
 }
 
 /// The prover itself failed.

@@ -1,6 +1,12 @@
 //! Decoded programs, kept warm.
 
-use super::{AppKey, Digest, F, Instance, guard::guard, vm};
+use super::{
+    Digest, F, Instance,
+    circuit::Chain,
+    guard::guard,
+    machine::{self, Machine},
+    provers::Provers,
+};
 use crate::BackendError;
 use openvm_circuit::{
     arch::{VirtualMachine, VmInstance, instructions::exe::VmExe},
@@ -13,7 +19,7 @@ use openvm_stark_backend::{
     prover::{CommittedTraceData, DeviceDataTransporter},
 };
 use openvm_transpiler::{FromElf, elf::Elf, openvm_platform::memory::MEM_SIZE};
-use proofmill_primitives::ProverType;
+use proofmill_primitives::{ProgramVersion, ProverType};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// How many programs are kept decoded: a deployment has a range and an aggregation program, and each for a while in two
@@ -27,23 +33,27 @@ type Trace = CommittedTraceData<<DefaultStarkEngine as StarkEngine>::PB>;
 pub(super) struct Program {
     /// BLAKE3 of the ELF.
     pub(super) hash: [u8; 32],
+    /// What it runs on.
+    pub(super) machine: Machine,
     exe: Arc<VmExe<F>>,
     exe_commit: OnceLock<Digest>,
     trace: OnceLock<Trace>,
 }
 
 impl Program {
-    fn decode(hash: [u8; 32], elf: &[u8]) -> Result<Self, BackendError> {
+    fn decode(hash: [u8; 32], elf: &[u8], provers: &Provers) -> Result<Self, BackendError> {
         let malformed = |cause: String| BackendError::MalformedProgram { prover: ProverType::OpenVm, cause };
-        let exe = guard(malformed, || {
+        let (machine, exe) = guard(malformed, || {
             let elf = Elf::decode(elf, MEM_SIZE as u32).map_err(|error| malformed(error.to_string()))?;
             if elf.instructions.is_empty() {
                 return Err(malformed("the ELF has no code".to_owned()));
             }
-            let transpiler = vm::config()?.app_vm_config.transpiler();
-            VmExe::from_elf(elf, transpiler).map_err(|error| malformed(error.to_string()))
+            let machine = Machine::of(&elf.instructions);
+            let transpiler = machine.config(provers.verifier_commit(machine)?)?.app_vm_config.transpiler();
+            let exe = VmExe::from_elf(elf, transpiler).map_err(|error| malformed(error.to_string()))?;
+            Ok((machine, exe))
         })?;
-        Ok(Self { hash, exe: Arc::new(exe), exe_commit: OnceLock::new(), trace: OnceLock::new() })
+        Ok(Self { hash, machine, exe: Arc::new(exe), exe_commit: OnceLock::new(), trace: OnceLock::new() })
     }
 
     /// The executable.
@@ -51,12 +61,18 @@ impl Program {
         &self.exe
     }
 
+    /// Its identity.
+    pub(super) fn version(&self, provers: &Provers) -> Result<ProgramVersion, BackendError> {
+        let vm_commit = provers.keys.commit(Chain::Segments(self.machine))?;
+        Ok(machine::version(&self.exe_commit(provers)?, &vm_commit))
+    }
+
     /// OpenVM's commitment to the executable.
-    pub(super) fn exe_commit(&self, key: &AppKey) -> Result<Digest, BackendError> {
+    fn exe_commit(&self, provers: &Provers) -> Result<Digest, BackendError> {
         if let Some(commit) = self.exe_commit.get() {
             return Ok(*commit);
         }
-        let commit = self.with_machine(key, "committing to the program", |machine| {
+        let commit = self.with_machine(provers, "committing to the program", |machine| {
             let memory = &machine.vm.config().as_ref().memory_config;
             Ok(compute_exe_commit_from_mem_config(machine.program_commitment(), &self.exe, memory))
         })?;
@@ -67,15 +83,15 @@ impl Program {
     /// thread. Making one takes a few milliseconds, once the program's trace is committed to.
     pub(super) fn with_machine<T>(
         &self,
-        key: &AppKey,
+        provers: &Provers,
         doing: &'static str,
         work: impl FnOnce(&mut Instance) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        guard(|cause| super::failed(doing, cause), || work(&mut self.load(key)?))
+        guard(|cause| super::failed(doing, cause), || work(&mut self.load(provers)?))
     }
 
-    fn load(&self, key: &AppKey) -> Result<Instance, BackendError> {
-        let key = &key.app_vm_pk;
+    fn load(&self, provers: &Provers) -> Result<Instance, BackendError> {
+        let key = &provers.app(self.machine)?.app_vm_pk;
         let engine = DefaultStarkEngine::new(key.get_params());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
         let vm = VirtualMachine::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key)
@@ -94,13 +110,13 @@ pub(super) struct Programs(Mutex<Vec<Arc<Program>>>);
 
 impl Programs {
     /// The program with these bytes.
-    pub(super) fn get(&self, elf: &[u8]) -> Result<Arc<Program>, BackendError> {
+    pub(super) fn get(&self, elf: &[u8], provers: &Provers) -> Result<Arc<Program>, BackendError> {
         let hash = *blake3::hash(elf).as_bytes();
         if let Some(program) = self.touch(&hash) {
             return Ok(program);
         }
         // Decoded outside the lock: two threads may do it twice, but none waits for the other's program.
-        let program = Arc::new(Program::decode(hash, elf)?);
+        let program = Arc::new(Program::decode(hash, elf, provers)?);
         if let Some(program) = self.touch(&hash) {
             return Ok(program);
         }

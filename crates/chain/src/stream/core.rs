@@ -60,21 +60,16 @@ impl Offer {
     }
 }
 
-/// What to do next.
+/// What to do when there is nothing to tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Step {
-    /// Tell this. It is told until it is acknowledged, or no longer true.
-    Tell(ChainEvent),
+pub(crate) enum Instead {
     /// Look up the hash of this L1 block, then ask again.
     LookUpL1(u64),
     /// Look up the hash of this L2 block, then ask again.
     LookUpL2(u64),
-    /// Nothing, until the chains have moved.
+    /// Wait until the chains have moved.
     Wait(Waiting),
 }
-
-/// A verdict, or what is needed for it.
-type Verdict<T> = Result<T, Step>;
 
 impl StreamCore {
     pub(crate) const fn new(clock: SlotClock, genesis: BlockRef, tips: Option<StreamTips>) -> Self {
@@ -98,17 +93,13 @@ impl StreamCore {
         CheckpointNumber(base.max(1))
     }
 
-    /// What follows from this view.
-    pub(crate) fn step(&mut self, view: &View) -> Step {
+    /// What is to be told next, as far as this view goes. It is told until it is acknowledged, or no longer true.
+    pub(crate) fn step(&mut self, view: &View) -> Result<ChainEvent, Instead> {
         self.offered = None;
-        match self.decide(view) {
-            Ok(offer) => {
-                let event = offer.event();
-                self.offered = Some(offer);
-                Step::Tell(event)
-            }
-            Err(step) => step,
-        }
+        let offer = self.decide(view)?;
+        let event = offer.event();
+        self.offered = Some(offer);
+        Ok(event)
     }
 
     /// The handler has done what the offered event asks for.
@@ -133,7 +124,7 @@ impl StreamCore {
     }
 
     /// The next event; or what to do instead.
-    fn decide(&mut self, view: &View) -> Verdict<Offer> {
+    fn decide(&mut self, view: &View) -> Result<Offer, Instead> {
         let cause = self.l1_cause(view)?;
         if self.tips.is_none() {
             let base = self.beginning(&view.l1);
@@ -144,7 +135,7 @@ impl StreamCore {
             return Ok(offer);
         }
         let clock = self.clock;
-        let Some(tips) = &mut self.tips else { return Err(Step::Wait(Waiting::Nothing)) };
+        let Some(tips) = &mut self.tips else { return Err(Instead::Wait(Waiting::Nothing)) };
         // Everything that this block of L1 took away is told.
         tips.l1 = Some((&view.l1.head).into());
         let tips = &*tips;
@@ -160,30 +151,30 @@ impl StreamCore {
         if let Some(checkpoint) = view.l1.finalized.filter(|checkpoint| *checkpoint > tips.finalized) {
             return Ok(Offer::Finalized { checkpoint });
         }
-        let Some(head) = l2 else { return Err(Step::Wait(Waiting::L2Away)) };
+        let Some(head) = l2 else { return Err(Instead::Wait(Waiting::L2Away)) };
         if let Some(seen) = tips.last_block().filter(|seen| *seen > head.number) {
-            return Err(Step::Wait(Waiting::L2Lags { head: head.number, seen }));
+            return Err(Instead::Wait(Waiting::L2Lags { head: head.number, seen }));
         }
         if let Some(offer) = blocks_added(tips, view, head)? {
             return Ok(offer);
         }
         Err(match checkpointed(tips, view, head)? {
             Next::Tell(checkpoint) => return Ok(Offer::Checkpointed(checkpoint)),
-            Next::Wait(waiting) => Step::Wait(waiting),
+            Next::Wait(waiting) => Instead::Wait(waiting),
         })
     }
 
     /// Why something is gone that was on L1: because it moved to another branch, or by what happened on this one.
-    fn l1_cause(&self, view: &View) -> Verdict<PruneCause> {
+    fn l1_cause(&self, view: &View) -> Result<PruneCause, Instead> {
         let Some(seen) = self.tips.as_ref().and_then(|tips| tips.l1) else {
             return Ok(PruneCause::L1Reorg);
         };
         match view.l1_hash(seen.number) {
             // A node that lags, or another branch that is not as long yet. Either will come this far.
             _ if view.l1.head.number < seen.number => {
-                Err(Step::Wait(Waiting::L1Behind { head: view.l1.head.number, seen: seen.number }))
+                Err(Instead::Wait(Waiting::L1Behind { head: view.l1.head.number, seen: seen.number }))
             }
-            Looked::Unknown => Err(Step::LookUpL1(seen.number)),
+            Looked::Unknown => Err(Instead::LookUpL1(seen.number)),
             Looked::Is(hash) if hash == seen.hash => Ok(PruneCause::WindowClosed),
             Looked::Is(_) | Looked::Missing => Ok(PruneCause::L1Reorg),
         }
@@ -246,7 +237,7 @@ fn proven(clock: &SlotClock, view: &View, checkpoint: CheckpointNumber) -> Offer
 }
 
 /// Unproven checkpoints whose blocks the L2 node no longer has. What is proven stands, whatever L2 says.
-fn pruned_by_l2(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Option<Offer>> {
+fn pruned_by_l2(tips: &StreamTips, view: &View, head: &BlockHead) -> Result<Option<Offer>, Instead> {
     let unproven = tips
         .checkpoints
         .iter()
@@ -257,7 +248,7 @@ fn pruned_by_l2(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Opt
     let mut void = None;
     for checkpoint in unproven {
         match view.l2_hash(head, checkpoint.blocks.last()) {
-            Looked::Unknown => return Err(Step::LookUpL2(checkpoint.blocks.last())),
+            Looked::Unknown => return Err(Instead::LookUpL2(checkpoint.blocks.last())),
             // Hashes chain: if this one is right, so are those before it.
             Looked::Is(hash) if hash == checkpoint.last_hash => break,
             Looked::Is(_) => void = Some(checkpoint.number),
@@ -268,7 +259,7 @@ fn pruned_by_l2(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Opt
 }
 
 /// The blocks after those that were told, which are not beyond the head; after a reorg, those after the last one that both branches have.
-fn blocks_added(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Option<Offer>> {
+fn blocks_added(tips: &StreamTips, view: &View, head: &BlockHead) -> Result<Option<Offer>, Instead> {
     let mut known: Vec<BlockRef> = tips.l2.clone();
     known.extend(
         tips.checkpoints
@@ -280,7 +271,7 @@ fn blocks_added(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Opt
     let mut first = tips.before.number.saturating_add(1);
     for block in known {
         match view.l2_hash(head, block.number) {
-            Looked::Unknown => return Err(Step::LookUpL2(block.number)),
+            Looked::Unknown => return Err(Instead::LookUpL2(block.number)),
             Looked::Is(hash) if hash == block.hash => {
                 first = block.number.saturating_add(1);
                 break;
@@ -298,14 +289,14 @@ enum Next {
 }
 
 /// The checkpoint after those that were told, once the L2 node has its blocks.
-fn checkpointed(tips: &StreamTips, view: &View, head: &BlockHead) -> Verdict<Next> {
+fn checkpointed(tips: &StreamTips, view: &View, head: &BlockHead) -> Result<Next, Instead> {
     let next = view.l1.checkpoint(tips.checkpointed().next());
     // With nothing to tell it is worth knowing whether the node has what is proven.
     let Some(checkpoint) = next.or(tips.checkpoints.last()) else { return Ok(Next::Wait(Waiting::Nothing)) };
     let block = checkpoint.blocks.last();
     let behind = Waiting::L2Behind { checkpoint: checkpoint.number, block, head: head.number };
     Ok(match view.l2_hash(head, block) {
-        Looked::Unknown => return Err(Step::LookUpL2(block)),
+        Looked::Unknown => return Err(Instead::LookUpL2(block)),
         Looked::Missing => Next::Wait(behind),
         Looked::Is(got) if got != checkpoint.last_hash => Next::Wait(Waiting::L2Differs {
             checkpoint: checkpoint.number,

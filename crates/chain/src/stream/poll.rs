@@ -1,7 +1,7 @@
 //! The reading around the core.
 
 use super::{
-    core::{Step, StreamCore},
+    core::{Instead, StreamCore},
     status::{StreamStatus, Trouble, Waiting},
     tips::{BlockRef, StreamTips},
     view::{L1View, View},
@@ -124,12 +124,13 @@ impl ChainStream {
                 continue;
             };
             match self.core.step(view) {
-                Step::Tell(event) => {
+                Ok(event) => {
                     // If it comes back here without an acknowledgement.
                     self.due = Instant::now() + self.poll;
                     return event;
                 }
-                Step::LookUpL1(number) => match self.rollup.l1().block(BlockAt::Number(number)).await {
+                Err(Instead::LookUpL1(number)) => match self.rollup.l1().block(BlockAt::Number(number)).await
+                {
                     Ok(block) => {
                         view.l1_hashes.insert(number, block.map(|block| block.hash));
                     }
@@ -139,7 +140,7 @@ impl ChainStream {
                         stale = true;
                     }
                 },
-                Step::LookUpL2(number) => match self.l2.block(BlockAt::Number(number)).await {
+                Err(Instead::LookUpL2(number)) => match self.l2.block(BlockAt::Number(number)).await {
                     Ok(block) => {
                         view.l2_hashes.insert(number, block.map(|block| block.hash));
                     }
@@ -148,7 +149,7 @@ impl ChainStream {
                         self.l2_is(Some(error));
                     }
                 },
-                Step::Wait(waiting) => {
+                Err(Instead::Wait(waiting)) => {
                     self.status.send_if_modified(|status| {
                         let before = std::mem::replace(&mut status.waiting, waiting);
                         if before != waiting {

@@ -109,7 +109,8 @@ async fn constants_that_make_no_sense_are_refused() {
     let scene = Scene::new().await;
     let good = scene.rollup.config().clone();
     assert_eq!(good.clock, clock());
-    let wrong: [(&str, fn(&mut RollupConfig)); 11] = [
+    type Change = fn(&mut RollupConfig);
+    let wrong: [(&str, Change); 11] = [
         ("chainId", |config| config.chain_id = 0),
         ("configHash", |config| config.config_hash = B256::ZERO),
         ("proposer", |config| config.proposer = Address::ZERO),

@@ -31,7 +31,8 @@ async fn gas_is_as_in_the_snapshot() {
 async fn measure(prover: ProverType, gas: &mut BTreeMap<String, u64>) {
     let verifier = if prover.proves() { "attested 2 of 3" } else { "accepts anything" };
     // 1 + 4 + 16 batches, and an epoch of four.
-    let mut scene = Scene::on(options().spawn().await.unwrap(), &[prover]).await;
+    let mut scene =
+        Scene::with_window(options().spawn().await.unwrap(), &[prover], 10.try_into().unwrap()).await;
     let mut next = 1;
     for count in [1, 4, 16] {
         for slot in next..next + count {

@@ -11,6 +11,7 @@ mod fuzz;
 mod gas;
 mod proxy;
 mod pruning;
+mod raw;
 mod scene;
 mod sending;
 mod statements;

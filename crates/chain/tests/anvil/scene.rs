@@ -16,6 +16,7 @@ use proofmill_program::{
     Aggregation, AggregationPublicValues, PublicValues, RangePublicValues, aggregation::fold,
 };
 use serde_json::{Value, json};
+use std::num::NonZeroU64;
 
 pub(crate) const L2_CHAIN: u64 = 901;
 pub(crate) const GENESIS_TIME: u64 = 4_000_000_000;
@@ -63,6 +64,11 @@ impl Scene {
 
     /// With proofs of these types; those of `exec` are not looked at.
     pub(crate) async fn on(anvil: Anvil, provers: &[ProverType]) -> Self {
+        Self::with_window(anvil, provers, clock().window_epochs).await
+    }
+
+    /// With another proof submission window.
+    pub(crate) async fn with_window(anvil: Anvil, provers: &[ProverType], window_epochs: NonZeroU64) -> Self {
         let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
         let sender =
             |at: usize| Sender::new(l1.clone(), anvil.accounts()[at].private_key.try_into().unwrap());
@@ -80,7 +86,8 @@ impl Scene {
                 aggregation_key: ProgramVersion(AGGREGATION_KEY),
             })
             .collect();
-        let config = config(proposer.account(), proof_types);
+        let mut config = config(proposer.account(), proof_types);
+        config.clock.window_epochs = window_epochs;
         let (rollup, _) = deploy_rollup(&publisher, &config, B256::ZERO).await.unwrap();
         Self { anvil, l1, rollup, verifier, proposer, publisher, attestors, checkpoints: Vec::new() }
     }
@@ -238,7 +245,7 @@ pub(crate) async fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> V
 /// Why a contract refused.
 pub(crate) fn refused<T: std::fmt::Debug>(result: Result<T, ChainError>) -> Refusal {
     match result {
-        Err(ChainError::Reverted(refusal)) => refusal,
+        Err(ChainError::Reverted(refusal)) => *refusal,
         other => panic!("the contract should have refused: {other:?}"),
     }
 }

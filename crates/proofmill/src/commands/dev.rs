@@ -191,7 +191,7 @@ impl Tree {
                     worker.name(),
                     worker.last_words()
                 ));
-                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &[])?;
+                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &worker_environment())?;
             }
         }
         Ok(())
@@ -239,9 +239,15 @@ fn workers(
             format!("--segment-memory={}", args.segment_memory.as_gb()),
         ];
         words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
-        Ok((Child::start(name, logs, Orphan::Ends, &words, &[])?, words))
+        Ok((Child::start(name, logs, Orphan::Ends, &words, &worker_environment())?, words))
     };
     weights.into_iter().enumerate().map(start).collect()
+}
+
+/// Provers allocate tables of many MB, and free them with the task. With a fixed threshold the C library gives those back
+/// to the system at once; by default it keeps up to 32 MB of each size for the next task, which needs other sizes.
+fn worker_environment() -> [(&'static str, String); 1] {
+    [("MALLOC_MMAP_THRESHOLD_", (4 << 20).to_string())]
 }
 
 /// None where nothing is to be attested.

@@ -1,7 +1,9 @@
 //! A whole rollup: killed with -9 again and again, its epochs settle, and nothing finished is proven twice.
 
 use crate::process::{Running, output, proofmill, succeed, wait};
+use proofmill_chain::{BlockAt, Endpoints, L1, L2, Rollup};
 use proofmill_devnet::{Description, DevKeys};
+use proofmill_primitives::CheckpointNumber;
 use std::{
     collections::BTreeMap,
     fs,
@@ -14,18 +16,10 @@ const KILLS: u64 = 10;
 
 fn dev(data: &Path, epochs: u64) -> Command {
     let mut command = proofmill(data);
-    command.args([
-        "dev",
-        "--prover",
-        "exec",
-        "--workers",
-        "2,2",
-        "--slot-seconds",
-        "3",
-        "--epoch-slots",
-        "4",
-    ]);
+    command.args(["dev", "--prover", "exec", "--workers", "2,2"]);
     command.args(["--until-settled", &epochs.to_string(), "--report", "report.json"]);
+    // By the environment, before which a test's own flags go.
+    command.envs([("PROOFMILL_SLOT_SECONDS", "3"), ("PROOFMILL_EPOCH_SLOTS", "4")]);
     command
 }
 
@@ -197,4 +191,55 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     );
     assert!(said.contains("not compiled into this binary"), "{said}");
     assert!(running.terminate());
+}
+
+/// L2 leaves the branch that a checkpoint committed to, after its range was proven and before its epoch was settled. Only
+/// blocks that L2 still has are settled, and the proof of the checkpoint before, which still holds, is not made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_of_l2_settles_the_right_chain() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = dev(data, 99);
+    // Epochs long enough for both checkpoints, and a window that closes soon after.
+    command.args(["--slot-seconds", "3", "--epoch-slots", "6", "--window-epochs", "1"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || load(data, 1));
+    wait("checkpoint 1 to be proven", || said().contains("checkpoint 1: blocks"));
+    assert!(load(data, 2));
+    wait("checkpoint 2 to be proven", || said().contains("checkpoint 2: blocks"));
+
+    let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
+    let rollup = rollup(&chains).await;
+    let l2 = L2::connect(Endpoints::new(chains.l2_rpc.clone()), None).await.unwrap();
+    let reorged = rollup.checkpoint(CheckpointNumber(2)).await.unwrap().unwrap();
+    let node = alloy_rpc_client::RpcClient::new_http(chains.l2_rpc.clone());
+    let depth = l2.head().await.unwrap().number - reorged.blocks.first() + 1;
+    let _: serde_json::Value = node.request("anvil_rollback", [depth]).await.unwrap();
+    assert!(load(data, 3));
+    wait("the reorg to be noticed", || said().contains("void"));
+
+    // Nothing of the old branch may be settled; the contract gives it up, and the new one is proposed and settled.
+    let end = Instant::now() + Duration::from_secs(120);
+    let settled = loop {
+        let tips = rollup.tips().await.unwrap();
+        let proven = rollup.checkpoint(tips.proven).await.unwrap();
+        if let Some(proven) = proven.filter(|proven| proven.blocks.last() >= reorged.blocks.first()) {
+            break proven;
+        }
+        assert!(Instant::now() < end, "the new branch does not settle:\n{}", said());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    let block = l2.block(BlockAt::Number(settled.blocks.last())).await.unwrap().unwrap();
+    assert_eq!(block.hash, settled.last_hash, "another branch was settled:\n{}", said());
+    assert_ne!(settled.last_hash, reorged.last_hash);
+    assert!(running.terminate(), "it did not end in order:\n{}", said());
+    let counts = done(&data.join("data/logs"));
+    assert!(counts.values().all(|count| *count == 1), "proven twice: {counts:?}\n{}", said());
+}
+
+async fn rollup(chains: &Description) -> Rollup {
+    let l1 = L1::connect(Endpoints::new(chains.l1_rpc.clone()), None).await.unwrap();
+    Rollup::connect(l1, chains.rollup).await.unwrap()
 }

@@ -46,7 +46,7 @@ pub struct EpochKey {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoredRange {
     /// Its proof.
-    Proof(RangeProof),
+    Proof(Box<RangeProof>),
     /// It was too much for a prover, and is proven in two parts.
     Split(SplitPoint),
 }
@@ -209,8 +209,11 @@ impl ProofStore for FsProofs {
             let id = key.id();
             Ok(match self.read(&id).await? {
                 Some(WrittenRange::Split(point)) => Some(StoredRange::Split(point)),
-                Some(WrittenRange::Proof(Written { values: bytes, proof, cost })) => values(&id, &bytes)
-                    .map(|values| StoredRange::Proof(RangeProof { values, proof: proof.into(), cost })),
+                Some(WrittenRange::Proof(Written { values: bytes, proof, cost })) => {
+                    values(&id, &bytes).map(|values| {
+                        StoredRange::Proof(Box::new(RangeProof { values, proof: proof.into(), cost }))
+                    })
+                }
                 None => None,
             })
         })
@@ -223,8 +226,8 @@ impl ProofStore for FsProofs {
     ) -> BoxFuture<'a, Result<(), ArtifactError>> {
         Box::pin(async move {
             let written = match stored {
-                StoredRange::Proof(RangeProof { values, proof, cost }) => {
-                    WrittenRange::Proof(Written::new(values, proof, *cost))
+                StoredRange::Proof(made) => {
+                    WrittenRange::Proof(Written::new(&made.values, &made.proof, made.cost))
                 }
                 StoredRange::Split(point) => WrittenRange::Split(*point),
             };

@@ -183,7 +183,7 @@ impl Work {
         }
     }
 
-    /// The work does not go on for now.
+    /// The work does not go on for now. Shown until it comes further.
     pub fn held_up(&self, cause: impl fmt::Display) {
         let note = JobNote::HeldUp { cause: cause.to_string() };
         (self.tell)(Event::JobNoted { job: self.job, note });

@@ -1,8 +1,8 @@
 //! Where chain events come from.
 
 use super::Away;
-use futures::future::BoxFuture;
-use proofmill_chain::{ChainEvent, ChainStream, L2, Rollup, StreamOptions};
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
+use proofmill_chain::{ChainEvent, ChainStream, L2, Rollup, StreamOptions, StreamStatus, Waiting};
 
 /// Tells what happens to the chain, one event at a time.
 pub trait ChainSource: Send {
@@ -18,6 +18,12 @@ pub trait ChainSource: Send {
 
     /// The last event was dealt with.
     fn acknowledge(&mut self);
+
+    /// What keeps events from coming (a node that is away, or on another branch), each time that changes; nothing when all
+    /// is well. Asked for after each [`begin`](Self::begin). By default nothing is ever known of that.
+    fn troubles(&self) -> BoxStream<'static, Option<String>> {
+        futures::stream::pending().boxed()
+    }
 }
 
 /// The chain stream over a rollup's contract and the node of its chain.
@@ -60,4 +66,23 @@ impl ChainSource for ChainFeed {
     fn acknowledge(&mut self) {
         self.stream.acknowledge();
     }
+
+    fn troubles(&self) -> BoxStream<'static, Option<String>> {
+        let changes = futures::stream::unfold(self.stream.status(), |mut status| async {
+            status.changed().await.ok()?;
+            let trouble = trouble(&status.borrow_and_update());
+            Some((trouble, status))
+        });
+        changes.boxed()
+    }
+}
+
+fn trouble(status: &StreamStatus) -> Option<String> {
+    if let Some(trouble) = &status.l1_trouble {
+        return Some(format!("L1: {}", trouble.error));
+    }
+    if let Some(trouble) = &status.l2_trouble {
+        return Some(format!("L2: {}", trouble.error));
+    }
+    (status.waiting != Waiting::Nothing).then(|| status.waiting.to_string())
 }

@@ -84,6 +84,11 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// What keeps chain events from coming changed; nothing when all is well.
+    StreamTrouble {
+        /// Why, and the remedy.
+        cause: Option<String>,
+    },
     /// What came of an [`Action::Prove`](super::Action::Prove), or why the split of an
     /// [`Action::FindSplit`](super::Action::FindSplit) was not found.
     RangeEnded {

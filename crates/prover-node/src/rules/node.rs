@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) l1_lost: Option<String>,
     /// The last epoch that has expired. Only moves forward.
     pub(crate) high_water: Option<Epoch>,
+    /// What keeps chain events from coming, and since when something does.
+    pub(crate) stream_trouble: Option<(Time, String)>,
     pub(crate) finalized: Option<CheckpointNumber>,
     pub(crate) newest_blocks: Option<BlockRange>,
     /// When an event was last handled.
@@ -61,6 +63,7 @@ impl NodeState {
                 l1_seen: None,
                 l1_lost: None,
                 high_water: None,
+                stream_trouble: None,
                 finalized: None,
                 newest_blocks: None,
                 now: Time::from_millis(0),
@@ -152,6 +155,10 @@ impl Node {
             Event::BlocksAdded { blocks } => self.newest_blocks = Some(blocks),
             Event::L1Seen(view) => self.see_l1(turn, view),
             Event::L1Lost { cause } => self.l1_lost = Some(cause),
+            Event::StreamTrouble { cause } => {
+                let since = self.stream_trouble.as_ref().map_or(turn.now, |(since, _)| *since);
+                self.stream_trouble = cause.map(|cause| (since, cause));
+            }
             Event::RangeEnded { job, result } => self.store.range_ended(turn, job, result),
             Event::RangeSplit { job, split } => self.store.range_split(turn, job, split),
             Event::RootEnded { job, result } => {

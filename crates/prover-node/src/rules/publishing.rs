@@ -57,7 +57,7 @@ pub enum PublishStep {
         /// In which pass.
         pass: Pass,
         /// Which candidate.
-        candidate: Candidate,
+        candidate: Box<Candidate>,
         /// Since when.
         since: Time,
         /// Whether its session still wants it.
@@ -191,6 +191,7 @@ impl Publishing {
                 let (session, epoch) = (candidate.session, candidate.epoch);
                 turn.report(Change::Publishing { session, epoch });
                 turn.actions.push(Action::Publish { pass, candidate: candidate.clone() });
+                let candidate = Box::new(candidate);
                 self.step = PublishStep::Publishing { pass, candidate, since: turn.now, wanted: Wanted::Yes };
             }
         }
@@ -242,7 +243,7 @@ impl Publishing {
         if *current != pass {
             return None;
         }
-        let (mut candidate, wanted) = (candidate.clone(), *wanted);
+        let (mut candidate, wanted) = (Candidate::clone(candidate), *wanted);
         self.step = PublishStep::Idle;
         let (session, epoch) = (candidate.session, candidate.epoch);
         let end = match outcome {

@@ -8,7 +8,7 @@ use super::{
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// The state of a prover node at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,6 +126,12 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
+    /// Nothing is heard of the chain.
+    #[error("the chain cannot be followed: {cause}")]
+    ChainHeldUp {
+        /// Why, and the remedy.
+        cause: String,
+    },
     /// L1's newest block is old, or this machine's clock is wrong.
     #[error(
         "L1's newest block is {behind_seconds} s older than this machine's clock: L1 has stopped, its node is behind, or \
@@ -188,6 +194,8 @@ pub enum Problem {
 
 /// L1's newest block may be so many seconds old.
 const OLDEST_L1: u64 = 120;
+/// What holds up the stream for less is no problem: an L2 node gets a block a moment later than L1 a checkpoint.
+const STREAM_PATIENCE: Duration = Duration::from_secs(5);
 
 impl NodeState {
     /// A copy of the state for those who watch.
@@ -218,7 +226,7 @@ impl NodeState {
         let (node, clock) = (&self.node, &self.config().clock);
         let mut of_it = node.store.iter().filter(|prover| prover.epoch == epoch);
         let first = of_it.next()?.checkpoint.number;
-        let last = of_it.last().map_or(first, |prover| prover.checkpoint.number);
+        let last = of_it.next_back().map_or(first, |prover| prover.checkpoint.number);
         let (ends_at, deadline) = (clock.ends_at(epoch), clock.deadline(epoch));
         let l1 = node.l1.as_ref();
         let over = l1.is_some_and(|l1| l1.time.0 >= ends_at) || node.store.tip() > Some(last);
@@ -260,6 +268,11 @@ fn session(session: &Session) -> SessionStatus {
 fn problems(node: &Node) -> Vec<Problem> {
     let mut problems = Vec::new();
     problems.extend(node.l1_lost.clone().map(|cause| Problem::L1Lost { cause }));
+    if let Some((since, cause)) = &node.stream_trouble
+        && node.now.since(*since) >= STREAM_PATIENCE
+    {
+        problems.push(Problem::ChainHeldUp { cause: cause.clone() });
+    }
     if let (Some(l1), Some(seen)) = (node.l1, node.l1_seen) {
         let behind_seconds = (seen.as_millis() / 1_000).saturating_sub(l1.time.0);
         if behind_seconds > OLDEST_L1 {

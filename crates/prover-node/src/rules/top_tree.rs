@@ -194,7 +194,9 @@ impl TopTree {
     pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) {
         let Some(root) = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job)) else { return };
         match (note, &mut root.state) {
-            (JobNote::Progress(new), RootState::Aggregating { progress, .. }) => *progress = Some(new),
+            (JobNote::Progress(new), RootState::Aggregating { progress, .. }) => {
+                (*progress, root.trouble) = (Some(new), None);
+            }
             (JobNote::HeldUp { cause }, _) => root.trouble = Some(cause),
             _ => {}
         }

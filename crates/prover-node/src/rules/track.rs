@@ -216,7 +216,9 @@ impl Track {
     pub(crate) fn note(&mut self, job: JobId, note: JobNote) {
         let Some(piece) = self.pieces.iter_mut().find(|piece| piece.job() == Some(job)) else { return };
         match (note, &mut piece.state) {
-            (JobNote::Progress(new), PieceState::Proving { progress, .. }) => *progress = Some(new),
+            (JobNote::Progress(new), PieceState::Proving { progress, .. }) => {
+                (*progress, piece.trouble) = (Some(new), None);
+            }
             (JobNote::HeldUp { cause }, _) => piece.trouble = Some(cause),
             _ => {}
         }

@@ -5,6 +5,7 @@ use crate::{
     parts::ChainSource,
     rules::{Event, L1View, Refused},
 };
+use futures::StreamExt;
 use proofmill_chain::ChainEvent;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
@@ -50,8 +51,17 @@ async fn begin(context: &Context, source: &mut dyn ChainSource) -> Option<L1View
 
 /// Tells events until one is refused.
 async fn tell_all(context: &Context, source: &mut dyn ChainSource) -> Refused {
+    let mut troubles = source.troubles();
+    context.tell(Event::StreamTrouble { cause: None });
     loop {
-        let event = source.next().await;
+        let mut next = source.next();
+        let event = loop {
+            tokio::select! {
+                event = &mut next => break event,
+                Some(cause) = troubles.next() => context.tell(Event::StreamTrouble { cause }),
+            }
+        };
+        drop(next);
         tracing::debug!(%event, "the chain moved");
         match hand_over(context, event.into()).await {
             Ok(()) => source.acknowledge(),

@@ -67,7 +67,7 @@ async fn find_or_make(
         return Some(Err(error));
     }
     let done = done(&proof, Origin::Made);
-    let stored = StoredRange::Proof(proof);
+    let stored = StoredRange::Proof(Box::new(proof));
     keep(work, || context.proofs.put_range(&key, &stored)).await.then_some(Ok(Found::Proof(done)))
 }
 

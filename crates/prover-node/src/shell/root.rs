@@ -75,7 +75,7 @@ async fn part(
     range: RangeSpec,
 ) -> Result<RangeProof, RootError> {
     match context.proofs.range(&context.range_key(kind, prover, range)).await {
-        Ok(Some(StoredRange::Proof(proof))) => Ok(proof),
+        Ok(Some(StoredRange::Proof(proof))) => Ok(*proof),
         Ok(_) => Err(RootError::PartLost { range }),
         Err(error) => Err(away(error)),
     }

@@ -40,6 +40,21 @@ fn what_is_proven_and_expired_is_forgotten_and_its_proofs_released() {
 }
 
 #[test]
+fn an_l1_that_stands_still_is_told_and_decides_nothing() {
+    let mut scene = Scene::new();
+    scene.now = 120_000;
+    scene.slot(0);
+    assert_eq!(scene.problems(), "");
+    scene.now = 121_000;
+    scene.slot(0);
+    assert!(scene.problems().contains("121 s older"), "{}", scene.problems());
+    // Deadlines go by L1's time.
+    scene.now = 100_000_000;
+    scene.slot(11);
+    assert_eq!(scene.node.high_water(), None);
+}
+
+#[test]
 fn the_high_water_mark_only_moves_forward() {
     let mut scene = Scene::new();
     scene.slot(20);

@@ -1,5 +1,5 @@
 //! Each rule by itself, in short scenes.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod checkpoints;
 mod expiry;

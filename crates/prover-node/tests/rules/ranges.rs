@@ -156,4 +156,7 @@ fn a_prover_says_how_far_it_is() {
     let piece = scene.node.snapshot().checkpoints[0].tracks[&EXEC].pieces[0].clone();
     assert_eq!(piece.state, PieceState::Proving { job, progress: Some(progress) });
     assert!(scene.problems().contains("the disk is full"));
+    let progress = Progress { done: 4, total: 8 };
+    scene.tell(Event::JobNoted { job, note: JobNote::Progress(progress) });
+    assert!(!scene.problems().contains("the disk is full"));
 }

@@ -1,7 +1,7 @@
 //! A rollup on an L1 of its own, whose time is tokio's.
 
 use alloy_primitives::{Address, B256, keccak256};
-use futures::future::BoxFuture;
+use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
 use proofmill_chain::{ChainEvent, PruneCause};
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, SlotClock};
 use proofmill_program::{AggregationPublicValues, RangePublicValues};
@@ -12,16 +12,20 @@ use proofmill_prover_node::{
 use std::{
     collections::VecDeque,
     num::NonZeroU64,
-    sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    sync::{Arc, LazyLock, Mutex, MutexGuard},
+    time::{Duration, SystemTime},
 };
 use tokio::time::{Instant, sleep};
 
 pub(crate) const SLOT: u64 = 12;
 
+/// L1 begins when the test does.
+static GENESIS: LazyLock<u64> =
+    LazyLock::new(|| SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs());
+
 pub(crate) fn clock() -> SlotClock {
     let some = |number| NonZeroU64::new(number).unwrap();
-    SlotClock { genesis: 1_000, slot_seconds: some(SLOT), epoch_slots: some(4), window_epochs: some(3) }
+    SlotClock { genesis: *GENESIS, slot_seconds: some(SLOT), epoch_slots: some(4), window_epochs: some(3) }
 }
 
 pub(crate) fn statement() -> Statement {
@@ -72,13 +76,21 @@ pub(crate) struct State {
     pub(crate) mishaps: VecDeque<PublishOutcome>,
     /// Why L1 cannot be read.
     pub(crate) away: Option<String>,
+    /// Why L2 cannot be read: no checkpoint is told.
+    pub(crate) l2_away: Option<String>,
     pub(crate) submitting_takes: Duration,
+}
+
+/// L1's time, in seconds of tokio's clock.
+struct Passed {
+    before: Duration,
+    since: Option<Instant>,
 }
 
 /// The chains. A clone is the same.
 #[derive(Clone)]
 pub(crate) struct Chains {
-    began: Instant,
+    time: Arc<Mutex<Passed>>,
     state: Arc<Mutex<State>>,
 }
 
@@ -90,7 +102,24 @@ impl std::fmt::Debug for Chains {
 
 impl Chains {
     pub(crate) fn new() -> Self {
-        Self { began: Instant::now(), state: Arc::default() }
+        let time = Passed { before: Duration::ZERO, since: Some(Instant::now()) };
+        Self { time: Arc::new(Mutex::new(time)), state: Arc::default() }
+    }
+
+    /// Since slot 0 began.
+    fn elapsed(&self) -> Duration {
+        let time = self.time.lock().unwrap();
+        time.before + time.since.map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// Time stands still until it goes on in another runtime, which has another clock.
+    pub(crate) fn pause(&self) {
+        let before = self.elapsed();
+        *self.time.lock().unwrap() = Passed { before, since: None };
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.time.lock().unwrap().since = Some(Instant::now());
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -98,12 +127,12 @@ impl Chains {
     }
 
     pub(crate) fn time(&self) -> u64 {
-        clock().genesis + self.began.elapsed().as_secs()
+        clock().genesis + self.elapsed().as_secs()
     }
 
     /// Waits until a slot begins.
     pub(crate) async fn slot(&self, slot: u64) {
-        tokio::time::sleep_until(self.began + Duration::from_secs(slot * SLOT)).await;
+        sleep(Duration::from_secs(slot * SLOT).saturating_sub(self.elapsed())).await;
     }
 
     /// Proposes so many blocks in the present slot.
@@ -138,7 +167,7 @@ impl Chains {
     pub(crate) async fn until_proven(&self, number: u64) {
         while self.proven() < number {
             sleep(Duration::from_millis(100)).await;
-            assert!(self.began.elapsed() < Duration::from_secs(3_000), "proven up to {}", self.proven());
+            assert!(self.elapsed() < Duration::from_secs(3_000), "proven up to {}", self.proven());
         }
     }
 
@@ -231,6 +260,9 @@ impl Stream {
             let to = CheckpointNumber((self.before + same) as u64);
             return Some(ChainEvent::Pruned { to, cause: PruneCause::L1Reorg });
         }
+        if state.l2_away.is_some() {
+            return None;
+        }
         stand.get(same).copied().map(ChainEvent::Checkpointed)
     }
 }
@@ -260,6 +292,15 @@ impl ChainSource for Stream {
                 sleep(Duration::from_millis(200)).await;
             }
         })
+    }
+
+    fn troubles(&self) -> BoxStream<'static, Option<String>> {
+        let looks = futures::stream::unfold(self.chains.clone(), |chains| async {
+            sleep(Duration::from_secs(1)).await;
+            let trouble = chains.state().l2_away.clone();
+            Some((trouble, chains))
+        });
+        looks.boxed()
     }
 
     fn acknowledge(&mut self) {

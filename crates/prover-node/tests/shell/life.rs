@@ -1,13 +1,16 @@
 //! Epochs that settle, restarts, stops.
 
-use crate::scene::{Scene, until};
+use crate::{
+    chain::Chains,
+    scene::{Scene, until},
+};
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::{
     NodeError,
     rules::{Change, CheckpointState, Origin, Refused, SessionKind, SessionState, Started},
 };
 use std::{collections::BTreeSet, time::Duration};
-use tokio::time::sleep;
+use tokio::{runtime::Builder, time::sleep};
 
 #[tokio::test(start_paused = true)]
 async fn epochs_settle_one_after_another_and_proving_starts_when_a_checkpoint_lands() {
@@ -25,7 +28,8 @@ async fn epochs_settle_one_after_another_and_proving_starts_when_a_checkpoint_la
     let submitted: Vec<_> =
         scene.chains.state().submissions.iter().map(|one| (one.epoch, one.first.0, one.last.0)).collect();
     assert_eq!(submitted, [(Epoch(0), 1, 4), (Epoch(1), 5, 8), (Epoch(2), 9, 12)]);
-    assert_eq!((scene.service().log().ranges.len(), scene.service().log().roots.len()), (12, 3));
+    assert_eq!(scene.service().log().ranges.len(), 12);
+    assert_eq!(scene.service().log().roots.len(), 3);
     let snapshot = until(&node, "three are completed", |snapshot| {
         let completed = |state: &SessionState| matches!(state, SessionState::Completed { receipt: Some(_) });
         snapshot.sessions.iter().filter(|session| completed(&session.state)).count() == 3
@@ -37,33 +41,52 @@ async fn epochs_settle_one_after_another_and_proving_starts_when_a_checkpoint_la
     node.stop().await.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_epoch_settles_and_nothing_is_proven_twice_however_often_the_node_dies() {
-    let scene = Scene::of(&[ProverType::Exec, ProverType::OpenVm]);
+/// A life of the process: everything in it is gone at its end, in the middle of what it was doing.
+fn live<T>(chains: &Chains, life: impl Future<Output = T>) -> T {
+    let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let result = runtime.block_on(async {
+        chains.go_on();
+        let result = life.await;
+        chains.pause();
+        result
+    });
+    runtime.shutdown_background();
+    result
+}
+
+#[test]
+fn the_epoch_settles_and_nothing_is_proven_twice_however_often_the_node_is_killed() {
+    let scene = Builder::new_current_thread().build().unwrap().block_on(async {
+        let scene = Scene::of(&[ProverType::Exec, ProverType::OpenVm]);
+        scene.chains.pause();
+        scene
+    });
     for service in scene.services.values() {
         service.log().root_takes = Duration::from_secs(9);
     }
     for slot in 0..4 {
-        scene.chains.slot(slot).await;
-        scene.chains.propose(3);
-        let node = scene.start();
-        sleep(Duration::from_millis(2_000 + 700 * slot)).await;
-        // Without a word, as by kill -9.
-        drop(node);
+        live(&scene.chains, async {
+            scene.chains.slot(slot).await;
+            scene.chains.propose(3);
+            let _node = scene.start();
+            sleep(Duration::from_millis(2_000 + 700 * slot)).await;
+        });
     }
     for seconds in [1, 4, 2, 6, 3, 11] {
-        let node = scene.start();
-        sleep(Duration::from_secs(seconds)).await;
-        drop(node);
+        live(&scene.chains, async {
+            let _node = scene.start();
+            sleep(Duration::from_secs(seconds)).await;
+        });
     }
-    let node = scene.start();
-    scene.chains.until_proven(4).await;
+    live(&scene.chains, async {
+        let _node = scene.start();
+        scene.chains.until_proven(4).await;
+    });
     for service in scene.services.values() {
         let log = service.log();
         let different: BTreeSet<_> = log.ranges.iter().collect();
         assert_eq!((log.ranges.len(), different.len(), log.roots.len()), (4, 4, 1));
     }
-    node.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

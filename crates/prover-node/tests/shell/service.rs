@@ -57,9 +57,11 @@ impl Service {
         self.log.lock().unwrap()
     }
 
-    /// Blocks of the finished range proofs.
+    /// Blocks of the finished range proofs, sorted.
     pub(crate) fn made(&self) -> Vec<String> {
-        self.log().ranges.iter().map(|range| range.blocks.to_string()).collect()
+        let mut made: Vec<_> = self.log().ranges.iter().map(|range| range.blocks.to_string()).collect();
+        made.sort();
+        made
     }
 
     async fn takes(&self, time: Duration, work: &Work) -> Result<(), JobError> {

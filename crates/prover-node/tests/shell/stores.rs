@@ -29,7 +29,7 @@ async fn a_proof_comes_back_as_it_was_kept_and_only_under_its_own_key() {
     let folder = tempfile::tempdir().unwrap();
     let store = FsProofs::open(folder.path()).unwrap();
     let key = key(1, 5);
-    let kept = StoredRange::Proof(proof(&key));
+    let kept = StoredRange::Proof(Box::new(proof(&key)));
     assert_eq!(store.range(&key).await.unwrap(), None);
     store.put_range(&key, &kept).await.unwrap();
     // Another process.
@@ -57,7 +57,7 @@ async fn a_split_and_then_a_proof_may_be_kept_of_a_range() {
     let split = StoredRange::Split(SplitPoint { at: 2, hash: B256::repeat_byte(4) });
     store.put_range(&key, &split).await.unwrap();
     assert_eq!(store.range(&key).await.unwrap(), Some(split));
-    let kept = StoredRange::Proof(proof(&key));
+    let kept = StoredRange::Proof(Box::new(proof(&key)));
     store.put_range(&key, &kept).await.unwrap();
     assert_eq!(store.range(&key).await.unwrap(), Some(kept));
 }
@@ -68,7 +68,7 @@ async fn what_is_old_is_released_and_nothing_else() {
     let store = FsProofs::open(folder.path()).unwrap();
     let keys = [key(1, 5), key(6, 9), key(10, 10), key(100, 120)];
     for key in &keys {
-        store.put_range(key, &StoredRange::Proof(proof(key))).await.unwrap();
+        store.put_range(key, &StoredRange::Proof(Box::new(proof(key)))).await.unwrap();
     }
     let by = Aggregation { range_key: B256::repeat_byte(1), prover_id: Address::repeat_byte(8) };
     let epoch = |keys: &[RangeKey]| {

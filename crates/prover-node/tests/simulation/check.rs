@@ -62,8 +62,8 @@ impl Ledger {
     /// A record is made of a session that failed on its own account, once.
     pub(crate) fn uploaded(&mut self, failure: &Failure) {
         if let Failed::Session { spec, .. } = &failure.what {
-            let failed = self.sessions.iter().filter(|(_, session)| session.spec == *spec);
-            let (id, session) = failed.last().expect("a session that is known");
+            let mut failed = self.sessions.iter().filter(|(_, session)| session.spec == *spec);
+            let (id, session) = failed.next_back().expect("a session that is known");
             assert!(matches!(session.state, SessionState::Failed { .. }), "{:?} uploaded", session.state);
             assert!(self.uploads.insert(*id), "uploaded twice");
         }
@@ -164,7 +164,12 @@ impl Ledger {
             let expired = self.high_water.is_some_and(|mark| status.epoch <= mark);
             assert_eq!(status.state == CheckpointState::Expired, expired);
         }
-        let live = snapshot.sessions.iter().filter(|session| session.state.is_proving()).count();
+        // One that lost the proof it had comes back, also where others have taken its room.
+        let had_its_proof = |history: &[(Time, SessionState)]| {
+            history.iter().any(|(_, state)| *state == SessionState::Publishing)
+        };
+        let proving = snapshot.sessions.iter().filter(|session| session.state.is_proving());
+        let live = proving.filter(|session| !had_its_proof(&session.history)).count();
         assert!(live <= self.config.max_pending_jobs.get(), "{live} pending jobs");
         for session in &snapshot.sessions {
             assert_eq!(session.state, self.sessions[&session.id].state);

@@ -140,6 +140,7 @@ impl World {
                 Action::Publish { pass, candidate } => {
                     assert!(self.publishing.is_none() && self.reading.is_none(), "two publishes");
                     self.ledger.check_candidate(&candidate, &self.stream);
+                    self.check_turn(&candidate);
                     self.publishing = Some((pass, candidate));
                 }
                 Action::Release { through } => self.release(through),
@@ -162,6 +163,25 @@ impl World {
             let (mut again, now) = (self.node.clone(), self.time());
             let more = again.handle(now, Event::Tick).unwrap();
             assert_eq!(more, [], "the same state twice gives more to do");
+        }
+    }
+
+    /// It is this candidate's turn: no longer one of its epoch waits, and none of an earlier epoch that L1 would take.
+    fn check_turn(&self, candidate: &Candidate) {
+        let snapshot = self.node.snapshot();
+        let proven = snapshot.l1.unwrap().proven;
+        assert!(candidate.span.first <= proven.next(), "L1 would refuse it");
+        assert!(candidate.kind == SessionKind::Full || candidate.span.last > proven, "it is superseded");
+        for other in &snapshot.candidates {
+            let length = other.span.last;
+            if other.epoch == candidate.epoch {
+                assert!(length <= candidate.span.last, "a longer one waits");
+            } else if other.epoch < candidate.epoch && other.span.first <= proven.next() {
+                // Only one that waits after a try that came to nothing is passed over, with the shorter ones of its epoch.
+                let of_it = snapshot.candidates.iter().filter(|one| one.epoch == other.epoch);
+                let longest = of_it.max_by_key(|one| one.span.last).unwrap();
+                assert!(longest.not_before > self.time(), "an earlier epoch waits");
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 
 use alloy_primitives::B256;
 use proofmill_backends::{
-    Backend, BackendError, Child, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
+    Backend, BackendError, Child, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SegmentKind,
 };
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use std::{
@@ -109,7 +109,8 @@ impl Backend for Slow {
         *self.plans.lock().unwrap() += 1;
         let execution = self.execute(job)?;
         let segments = execution.instructions.0 / 100;
-        let segment = Segment { instructions: Instructions(100), detail: Vec::new() };
+        let segment =
+            Segment { kind: SegmentKind::Execution, instructions: Instructions(100), detail: Vec::new() };
         Ok(Plan { execution, segments: vec![segment; segments as usize] })
     }
 
@@ -133,8 +134,11 @@ impl Backend for Slow {
         Ok(segment_text(index).into_bytes())
     }
 
-    fn tree(&self, segments: u32) -> Vec<Node> {
-        let mut layer: Vec<_> = (0..segments).map(Child::Segment).collect();
+    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+        if mode == ProofMode::Core {
+            return Ok(Vec::new());
+        }
+        let mut layer: Vec<_> = (0..segments.len() as u32).map(Child::Segment).collect();
         let mut tree = Vec::new();
         while layer.len() > 1 {
             layer = layer
@@ -148,7 +152,11 @@ impl Backend for Slow {
                 })
                 .collect();
         }
-        tree
+        Ok(tree)
+    }
+
+    fn node_weight(&self, _: &Node) -> Weight {
+        self.weight(TaskKind::RecursionReduce, SegmentBudget(0))
     }
 
     fn reduce(&self, _: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {

@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod hashes;
+#[cfg(feature = "secp256k1")]
 mod init;
 #[cfg(feature = "secp256k1")]
 mod recovery;

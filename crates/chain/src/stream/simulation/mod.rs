@@ -5,7 +5,7 @@
 mod world;
 
 use super::{
-    core::{Step, StreamCore},
+    core::{Instead, StreamCore},
     tips::StreamTips,
     view::View,
 };
@@ -116,7 +116,7 @@ impl Run {
         let disturbed = meanwhile.is_some();
         for _ in 0..10_000 {
             match self.core.step(&view) {
-                Step::Tell(event) => {
+                Ok(event) => {
                     if fails_at == Some(told) {
                         assert!(self.core.is_offering());
                         return;
@@ -125,15 +125,15 @@ impl Run {
                     self.hear(event, &view, &blocks);
                     self.core.acknowledge();
                 }
-                Step::LookUpL1(number) => {
+                Err(Instead::LookUpL1(number)) => {
                     let hash = self.world.l1.get(number as usize).map(|block| block.hash);
                     assert!(view.l1_hashes.insert(number, hash).is_none(), "looked up twice");
                 }
-                Step::LookUpL2(number) => {
+                Err(Instead::LookUpL2(number)) => {
                     let hash = self.world.l2.get(number as usize).copied();
                     assert!(view.l2_hashes.insert(number, hash).is_none(), "looked up twice");
                 }
-                Step::Wait(_) => {
+                Err(Instead::Wait(_)) => {
                     if lag == 0 && !disturbed {
                         self.l1_reorged = false;
                     }

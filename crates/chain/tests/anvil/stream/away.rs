@@ -14,7 +14,7 @@ async fn behind_wires(chains: &TwoChains) -> (Proxy, Proxy, Follower) {
     let l1 = L1::connect(hasty(one.url()), None).await.unwrap();
     let l2 = L2::connect(hasty(two.url()), None).await.unwrap();
     let rollup = Rollup::connect(l1, chains.rollup.address()).await.unwrap();
-    (one, two, Follower(ChainStream::new(rollup, l2, options()).unwrap()))
+    (one, two, chains.follow(ChainStream::new(rollup, l2, options()).unwrap()))
 }
 
 #[tokio::test]
@@ -27,14 +27,14 @@ async fn nothing_is_lost_while_l1_is_away() {
     chains.mine_l2(1).await;
     // L2 goes on being told.
     assert_eq!(stream.all().await, [blocks(6, 6)]);
-    let trouble = stream.0.status().borrow().l1_trouble.clone().expect("L1 is away");
+    let trouble = stream.status().l1_trouble.clone().expect("L1 is away");
     assert!(trouble.error.contains("check the addresses"), "{}", trouble.error);
     let second = chains.propose(2, 3).await;
     assert_eq!(stream.all().await, []);
-    assert_eq!(stream.0.status().borrow().l1_trouble.as_ref().map(|now| now.since), Some(trouble.since));
+    assert_eq!(stream.status().l1_trouble.as_ref().map(|now| now.since), Some(trouble.since));
     one.mend();
     assert_eq!(stream.all().await, [Checkpointed(first), Checkpointed(second)]);
-    assert_eq!(stream.0.status().borrow().l1_trouble, None);
+    assert_eq!(stream.status().l1_trouble, None);
 }
 
 #[tokio::test]
@@ -48,11 +48,11 @@ async fn nothing_is_lost_while_l2_is_away() {
     chains.prove(1, 1).await;
     // What L1 says goes on being told.
     assert_eq!(stream.all().await, [proven(1, 0)]);
-    assert_eq!(stream.0.status().borrow().waiting, Waiting::L2Away);
-    assert!(stream.0.status().borrow().l2_trouble.is_some());
+    assert_eq!(stream.status().waiting, Waiting::L2Away);
+    assert!(stream.status().l2_trouble.is_some());
     two.mend();
     assert_eq!(stream.all().await, [Checkpointed(second)]);
-    assert_eq!(stream.0.status().borrow().l2_trouble, None);
+    assert_eq!(stream.status().l2_trouble, None);
 }
 
 #[tokio::test]
@@ -76,8 +76,8 @@ async fn a_caller_that_gives_up_waiting_loses_nothing() {
     let first = chains.propose(1, 2).await;
     // Each wait is too short for much; together they are not.
     for _ in 0..400 {
-        if let Ok(event) = time::timeout(Duration::from_millis(15), stream.0.next()).await {
-            stream.0.acknowledge();
+        if let Ok(event) = time::timeout(Duration::from_millis(15), stream.stream.next()).await {
+            stream.stream.acknowledge();
             told.push(event);
         }
         if told.len() == 2 {

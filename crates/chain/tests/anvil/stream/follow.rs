@@ -1,7 +1,8 @@
 //! What happens is told, once, in order; and again when the handler failed.
 
-use super::two_chains::{TwoChains, blocks, finalized, proven, pruned};
-use proofmill_chain::{ChainEvent::Checkpointed, PruneCause, Waiting};
+use super::two_chains::{Follower, TwoChains, blocks, finalized, l2_node, options, proven, pruned};
+use crate::scene::rpc;
+use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, Endpoints, L2, PruneCause, Waiting};
 use proofmill_primitives::CheckpointNumber;
 
 #[tokio::test]
@@ -22,7 +23,7 @@ async fn checkpoints_proofs_and_finality_are_told_in_order() {
     chains.mine_l2(2).await;
     assert_eq!(stream.next().await, blocks(6, 7));
     assert_eq!(stream.all().await, []);
-    let status = stream.0.status().borrow().clone();
+    let status = stream.status();
     assert_eq!(status.waiting, Waiting::Nothing);
     assert_eq!((status.checkpointed.0, status.contract.proven.0, status.contract.pending.0), (2, 2, 2));
     assert_eq!(status.l2.unwrap().number, 7);
@@ -35,16 +36,16 @@ async fn an_event_whose_handler_failed_comes_again() {
     for _ in 0..3 {
         assert_eq!(stream.hear().await, blocks(2, 5));
     }
-    stream.0.acknowledge();
+    stream.stream.acknowledge();
     let first = chains.propose(1, 3).await;
     let second = chains.propose(2, 4).await;
     for _ in 0..3 {
         assert_eq!(stream.hear().await, Checkpointed(first));
-        assert_eq!(stream.0.tips().unwrap().checkpointed(), CheckpointNumber(0), "the tip stays");
+        assert_eq!(stream.tips().checkpointed(), CheckpointNumber(0), "the tip stays");
     }
-    stream.0.acknowledge();
+    stream.stream.acknowledge();
     assert_eq!(stream.next().await, Checkpointed(second));
-    assert_eq!(stream.0.tips().unwrap().checkpointed(), CheckpointNumber(2));
+    assert_eq!(stream.tips().checkpointed(), CheckpointNumber(2));
 }
 
 #[tokio::test]
@@ -86,19 +87,19 @@ async fn what_the_contract_prunes_is_told() {
 #[tokio::test]
 async fn a_checkpoint_whose_blocks_the_l2_node_lacks_waits_for_them() {
     let chains = TwoChains::new().await;
-    let snapshot = crate::scene::rpc(&chains.anvil2, "evm_snapshot", serde_json::json!([])).await;
+    // The proposer's node is ahead of ours.
+    let ours = l2_node().await;
+    let l2 = L2::connect(Endpoints::new(ours.rpc_url().clone()), None).await.unwrap();
+    assert_eq!(l2.head().await.unwrap(), chains.l2.head().await.unwrap());
     chains.mine_l2(2).await;
     let checkpoint = chains.propose(1, 7).await;
-    // The node was restored from a copy: the blocks come back.
-    let known = chains.l2.head().await.unwrap();
-    crate::scene::rpc(&chains.anvil2, "evm_revert", serde_json::json!([snapshot])).await;
-    let mut stream = chains.stream();
+    let stream = ChainStream::new(chains.rollup.clone(), l2.clone(), options()).unwrap();
+    let mut stream = Follower { l2, ..chains.follow(stream) };
     assert_eq!(stream.all().await, [blocks(2, 5)]);
     assert_eq!(
-        stream.0.status().borrow().waiting,
+        stream.status().waiting,
         Waiting::L2Behind { checkpoint: CheckpointNumber(1), block: 7, head: 5 }
     );
-    chains.mine_l2(2).await;
-    assert_eq!(chains.l2.head().await.unwrap().hash, known.hash, "anvil makes the same blocks again");
+    rpc(&ours, "anvil_mine", serde_json::json!(["0x2"])).await;
     assert_eq!(stream.all().await, [blocks(6, 7), Checkpointed(checkpoint)]);
 }

@@ -32,7 +32,7 @@ async fn a_reorg_of_l1_that_replaces_checkpoints_is_told() {
     chains.l1("evm_revert", json!([snapshot])).await;
     // A branch that is not as long yet says nothing.
     assert_eq!(stream.all().await, []);
-    assert!(matches!(stream.0.status().borrow().waiting, Waiting::L1Behind { .. }));
+    assert!(matches!(stream.status().waiting, Waiting::L1Behind { .. }));
     let other = chains.propose(1, 3).await;
     chains.mine_l1(4).await;
     assert_eq!(stream.all().await, [pruned(0, PruneCause::L1Reorg), Checkpointed(other)]);
@@ -77,7 +77,7 @@ async fn a_reorg_of_l2_below_a_checkpoint_voids_it() {
     chains.mine_l2(1).await;
     // Blocks 4 and 5 are others now, and 6 is new. What both branches have is known from block 2 on.
     assert_eq!(stream.all().await, [pruned(1, PruneCause::L2Reorg), blocks(3, 6)]);
-    let waiting = stream.0.status().borrow().waiting;
+    let waiting = stream.status().waiting;
     assert!(
         matches!(waiting, Waiting::L2Differs { checkpoint: CheckpointNumber(2), block: 4, expected, .. }
             if expected == second.last_hash),
@@ -116,6 +116,6 @@ async fn what_is_proven_stands_whatever_l2_says() {
     chains.reorg_l2(3).await;
     let events = stream.all().await;
     assert_eq!(events[0], pruned(1, PruneCause::L2Reorg));
-    assert!(matches!(stream.0.status().borrow().waiting, Waiting::L2Differs { .. }));
-    assert_eq!(stream.0.tips().unwrap().checkpointed(), CheckpointNumber(1));
+    assert!(matches!(stream.status().waiting, Waiting::L2Differs { .. }));
+    assert_eq!(stream.tips().checkpointed(), CheckpointNumber(1));
 }

@@ -15,7 +15,7 @@ async fn a_stream_goes_on_from_any_point() {
     let mut events: Vec<ChainEvent> = Vec::new();
     let mut points: Vec<String> = Vec::new();
     loop {
-        points.push(serde_json::to_string(&stream.0.tips()).unwrap());
+        points.push(serde_json::to_string(&stream.stream.tips()).unwrap());
         if points.len() == 5 {
             break;
         }
@@ -67,7 +67,7 @@ async fn what_happened_meanwhile_is_told() {
     let second = chains.propose(2, 3).await;
     let mut stream = chains.stream();
     assert_eq!(stream.all().await, [blocks(2, 5), Checkpointed(first), Checkpointed(second)]);
-    let tips = stream.0.tips().unwrap().clone();
+    let tips = stream.tips().clone();
     drop(stream);
     chains.l1("evm_revert", json!([snapshot])).await;
     let other = chains.propose(1, 4).await;

@@ -4,8 +4,8 @@ use crate::scene::{AGGREGATION_KEY, CONFIG_HASH, GENESIS_TIME, L2_CHAIN, RANGE_K
 use alloy_primitives::{Address, B256, Bytes};
 use proofmill_chain::{
     BlockAt, ChainEvent, ChainStream, Endpoints, EpochSubmission, GenesisBlock, L1, L2, ProofTypeConfig,
-    Proposal, Rollup, RollupConfig, Sender, StreamOptions, SubmittedProof, deploy_accepts_anything_verifier,
-    deploy_rollup,
+    Proposal, Refusal, Rollup, RollupConfig, Sender, StreamOptions, StreamStatus, StreamTips, SubmittedProof,
+    deploy_accepts_anything_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType, SlotClock};
@@ -26,12 +26,10 @@ impl TwoChains {
     pub(crate) async fn new() -> Self {
         // Every block two behind the head is final.
         let l1 = AnvilOptions::new().genesis_timestamp(GENESIS_TIME).accounts(2).slots_in_an_epoch(1);
-        let l2 =
-            AnvilOptions::new().chain_id(L2_CHAIN).genesis_timestamp(GENESIS_TIME).mining(Mining::OnRequest);
-        let (anvil1, anvil2) = tokio::try_join!(l1.spawn(), l2.spawn()).unwrap();
+        let (anvil1, anvil2) = tokio::join!(l1.spawn(), l2_node());
+        let anvil1 = anvil1.unwrap();
         let l1 = L1::connect(Endpoints::new(anvil1.rpc_url().clone()), None).await.unwrap();
         let l2 = L2::connect(Endpoints::new(anvil2.rpc_url().clone()), Some(L2_CHAIN)).await.unwrap();
-        rpc(&anvil2, "anvil_mine", json!(["0x5"])).await;
         let genesis = l2.block(BlockAt::Number(1)).await.unwrap().unwrap();
         let sender = Sender::new(l1, anvil1.accounts()[0].private_key.try_into().unwrap());
         let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;
@@ -81,9 +79,13 @@ impl TwoChains {
         self.mine_l1(1).await;
     }
 
-    /// Proposes what L2 has up to a block.
+    /// Proposes what L2 has up to a block, after pruning what is due.
     pub(crate) async fn propose(&self, slot: u64, last: u64) -> Checkpoint {
         self.to_slot(slot).await;
+        match self.rollup.prune(&self.sender).await {
+            Err(error) if error.refusal() == Some(&Refusal::NothingToPrune) => {}
+            pruned => drop(pruned.unwrap()),
+        }
         let tip = self.rollup.tips().await.unwrap().pending;
         let before = match self.rollup.checkpoint(tip).await.unwrap() {
             Some(checkpoint) => checkpoint.blocks.last(),
@@ -98,7 +100,6 @@ impl TwoChains {
             state_root: end.state_root,
         };
         self.rollup.propose(&self.sender, proposal).await.unwrap();
-        // It may have pruned first.
         let tip = self.rollup.tips().await.unwrap().pending;
         self.rollup.checkpoint(tip).await.unwrap().unwrap()
     }
@@ -141,37 +142,76 @@ impl TwoChains {
     }
 
     pub(crate) fn stream_with(&self, options: StreamOptions) -> Follower {
-        Follower(ChainStream::new(self.rollup.clone(), self.l2.clone(), options).unwrap())
+        self.follow(ChainStream::new(self.rollup.clone(), self.l2.clone(), options).unwrap())
     }
+
+    pub(crate) fn follow(&self, stream: ChainStream) -> Follower {
+        Follower { stream, l1: self.rollup.l1().clone(), l2: self.l2.clone() }
+    }
+}
+
+/// A node of L2 at block 5. Any two make the same blocks.
+pub(crate) async fn l2_node() -> Anvil {
+    let options =
+        AnvilOptions::new().chain_id(L2_CHAIN).genesis_timestamp(GENESIS_TIME).mining(Mining::OnRequest);
+    let anvil = options.spawn().await.unwrap();
+    rpc(&anvil, "anvil_mine", json!(["0x5"])).await;
+    anvil
 }
 
 pub(crate) fn options() -> StreamOptions {
     StreamOptions::default().poll_every(Duration::from_millis(40))
 }
 
-/// A stream, and what it tells.
-pub(crate) struct Follower(pub(crate) ChainStream);
+/// A stream, what it tells, and the chains as they are.
+pub(crate) struct Follower {
+    pub(crate) stream: ChainStream,
+    pub(crate) l1: L1,
+    pub(crate) l2: L2,
+}
 
 impl Follower {
     /// The next event, which is not acknowledged.
     pub(crate) async fn hear(&mut self) -> ChainEvent {
-        time::timeout(Duration::from_secs(20), self.0.next()).await.expect("something should happen")
+        time::timeout(Duration::from_secs(20), self.stream.next()).await.expect("something should happen")
     }
 
     pub(crate) async fn next(&mut self) -> ChainEvent {
         let event = self.hear().await;
-        self.0.acknowledge();
+        self.stream.acknowledge();
         event
     }
 
-    /// Everything that is told until nothing is for a while.
+    /// Everything that is told until the stream has seen the heads of the chains that it can reach, and then nothing for
+    /// a while.
     pub(crate) async fn all(&mut self) -> Vec<ChainEvent> {
         let mut events = Vec::new();
-        while let Ok(event) = time::timeout(Duration::from_millis(400), self.0.next()).await {
-            self.0.acknowledge();
-            events.push(event);
+        let until = time::Instant::now() + Duration::from_secs(20);
+        loop {
+            match time::timeout(Duration::from_millis(300), self.stream.next()).await {
+                Ok(event) => {
+                    self.stream.acknowledge();
+                    events.push(event);
+                }
+                Err(_) if self.has_seen_all().await || time::Instant::now() > until => return events,
+                Err(_) => {}
+            }
         }
-        events
+    }
+
+    async fn has_seen_all(&self) -> bool {
+        let status = self.status();
+        let (l1, l2) = tokio::try_join!(self.l1.head(), self.l2.head()).unwrap();
+        (status.l1 == Some(l1) || status.l1_trouble.is_some())
+            && (status.l2 == Some(l2) || status.l2_trouble.is_some())
+    }
+
+    pub(crate) fn status(&self) -> StreamStatus {
+        self.stream.status().borrow().clone()
+    }
+
+    pub(crate) fn tips(&self) -> &StreamTips {
+        self.stream.tips().unwrap()
     }
 }
 

@@ -1,0 +1,294 @@
+//! Range proofs verified inside the zkVM by the aggregation program, with real keys and real proofs. Minutes with
+//! `--release`, hours without. Prints what each step took.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+use alloy_primitives::B256;
+use proofmill_backends::{
+    Backend, BackendError, Child, Job, Node, OpenVmBackend, Plan, Proof, SegmentBudget, SegmentKind,
+};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+use proofmill_program::{Aggregation, PublicValues, RangePublicValues, aggregation};
+use std::{fs, time::Instant};
+
+/// `programs/openvm/aggregation`.
+const AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/openvm-aggregation.elf");
+/// `programs/openvm/fixtures/reveal`: commits to the 32 bytes that it reads.
+const REVEAL: &[u8] = include_bytes!("fixtures/reveal-openvm.elf");
+const BUDGET: SegmentBudget = SegmentBudget(640);
+
+fn job<'a>(program: &'a [u8], input: &'a [u8]) -> Job<'a> {
+    Job { program, input, cycle_limit: None }
+}
+
+fn range(first: u64, last: u64, parent: u8, hash: u8) -> RangePublicValues {
+    RangePublicValues {
+        firstBlock: first,
+        lastBlock: last,
+        parentHash: B256::repeat_byte(parent),
+        lastHash: B256::repeat_byte(hash),
+        preStateRoot: B256::repeat_byte(parent),
+        postStateRoot: B256::repeat_byte(hash),
+        gasUsed: 21_000,
+        transactions: 1,
+        ..Default::default()
+    }
+}
+
+/// Seconds on the clock, seconds of CPU, and the peak of memory in MB, of one step.
+fn measured<T>(step: &str, work: impl FnOnce() -> T) -> T {
+    // Lets the peak count from here.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let (start, cpu) = (Instant::now(), cpu_seconds());
+    let made = work();
+    println!(
+        "| {step} | {:.1} s | {:.1} s | {} MB |",
+        start.elapsed().as_secs_f64(),
+        cpu_seconds() - cpu,
+        peak_mb()
+    );
+    made
+}
+
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
+}
+
+fn peak_mb() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+}
+
+/// Proves as the cluster does: each segment, then each node, then the last step, in turn by two that share nothing.
+fn prove(backends: [&OpenVmBackend; 2], job: &Job<'_>, steps: &dyn Fn(&str) -> String) -> (Plan, Proof) {
+    let plan = measured(&steps("plan"), || backends[0].plan(job, BUDGET)).unwrap();
+    let tree = backends[1].tree(&plan.segments, ProofMode::Compressed).unwrap();
+    let segments: Vec<Vec<u8>> = (0..plan.segments.len())
+        .map(|index| {
+            let step = match plan.segments[index].kind {
+                SegmentKind::Execution => "segment",
+                SegmentKind::Verification => "verification",
+            };
+            measured(&steps(step), || backends[index % 2].prove_segment(job, &plan, index as u32)).unwrap()
+        })
+        .collect();
+    let mut nodes: Vec<Vec<u8>> = Vec::new();
+    for (index, node) in tree.iter().enumerate() {
+        let children: Vec<Vec<u8>> = node
+            .children
+            .iter()
+            .map(|child| match *child {
+                Child::Segment(child) => segments[child as usize].clone(),
+                Child::Node(child) => nodes[child as usize].clone(),
+            })
+            .collect();
+        let step = format!("node {index} of layer {:#x} over {}", node.layer, children.len());
+        let backend = backends[index % 2];
+        nodes.push(measured(&steps(&step), || backend.reduce(job.program, node, &children)).unwrap());
+        refuses_what_does_not_belong(backends[0], job, node, &segments[0], &children);
+    }
+    let root = nodes.pop().unwrap();
+    let proof = measured(&steps("finish"), || backends[0].finish(job, &plan, ProofMode::Compressed, &[root]))
+        .unwrap();
+    (plan, proof)
+}
+
+/// A node is not made of anything but its children, each in its place.
+fn refuses_what_does_not_belong(
+    backend: &OpenVmBackend,
+    job: &Job<'_>,
+    node: &Node,
+    segment: &[u8],
+    children: &[Vec<u8>],
+) {
+    let refused = |what: &str, children: &[Vec<u8>]| {
+        let result = backend.reduce(job.program, node, children).map(|made| made.len());
+        assert!(matches!(result, Err(BackendError::MalformedPart { .. })), "{what}: {result:?}");
+    };
+    let mut swapped = children.to_vec();
+    swapped.reverse();
+    // Verifications may come in any order; whether it is that of the calls is seen at the end.
+    if swapped != children && node.layer != 0x200 {
+        refused("in another order", &swapped);
+    }
+    let mut foreign = children.to_vec();
+    foreign[0] = segment.to_vec();
+    if foreign != children {
+        refused("a segment in its place", &foreign);
+    }
+    let mut cut = children.to_vec();
+    cut[0].pop();
+    refused("cut", &cut);
+    refused("one too many", &[children, &children[..1]].concat());
+}
+
+/// The proof of a program that stands for the range program. Kept in a folder, if `PROOFS` names one, for the next run.
+fn range_proof(backend: &OpenVmBackend, name: &str, program: &[u8], frame: &[u8]) -> Proof {
+    let kept = std::env::var_os("PROOFS").map(|folder| std::path::Path::new(&folder).join(name));
+    let version = backend.program_version(program).unwrap();
+    if let Some(proof) = kept.as_ref().and_then(|kept| Proof::decode(&fs::read(kept).ok()?).ok())
+        && backend.verify(&proof, version).is_ok()
+    {
+        return proof;
+    }
+    let input = backend.encode_input(&[frame], &[]).unwrap();
+    let (_, proof) = prove([backend; 2], &job(program, &input), &|step| format!("{name}: {step}"));
+    if let Some(kept) = kept {
+        fs::create_dir_all(kept.parent().unwrap()).unwrap();
+        fs::write(kept, proof.encode()).unwrap();
+    }
+    proof
+}
+
+#[test]
+fn the_verifying_keys_are_those_of_the_circuits() {
+    let made = OpenVmBackend::make_verifying_keys().unwrap();
+    let known = include_bytes!("../src/openvm/keys.bin");
+    // Behind the magic and the checksum they are packed, by whichever version of zstd.
+    let content = |file: &[u8]| zstd::decode_all(&file[40..]).unwrap();
+    assert!(content(&made) == content(known), "run the example `openvm_keys` and put its output in place");
+}
+
+#[test]
+fn range_proofs_are_aggregated() {
+    let backend = OpenVmBackend::default();
+    // One is folded alone, three with padding: `RANGES=3` to try them too.
+    let count = std::env::var("RANGES").map_or(2, |count| count.parse().unwrap());
+    let ranges: Vec<RangePublicValues> =
+        (0..count).map(|at| range(1 + 4 * u64::from(at), 4 + 4 * u64::from(at), at, at + 1)).collect();
+    let key = backend.program_version(REVEAL).unwrap();
+    let proofs: Vec<Proof> = ranges
+        .iter()
+        .enumerate()
+        .map(|(at, range)| {
+            range_proof(&backend, &format!("range {at}"), REVEAL, range.commitment().as_slice())
+        })
+        .collect();
+    let by = Aggregation { range_key: key.0, prover_id: [5; 20].into() };
+    let input = |by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+        backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap()
+    };
+    let expected = aggregation::fold(by, &ranges).unwrap();
+    if count == 2 {
+        refuses_before_proving(&backend, by, &ranges, &proofs);
+    }
+
+    let whole = input(by, &ranges, &proofs);
+    let job = job(AGGREGATION, &whole);
+    let execution = backend.execute(&job).unwrap();
+    assert_eq!(execution.public_values, expected.commitment().as_slice());
+    println!("the aggregation of {count} takes {} instructions", execution.instructions);
+    let start = Instant::now();
+    let other = OpenVmBackend::default();
+    let (plan, proof) = prove([&backend, &other], &job, &|step| format!("epoch: {step}"));
+    drop((backend, other));
+    println!("the epoch in {:.1} s, {} bytes", start.elapsed().as_secs_f64(), proof.body.len());
+    assert_eq!(plan.execution, execution);
+    assert_eq!(proof.public_values, expected.commitment().as_slice());
+
+    // Whoever verifies makes no keys.
+    let other = OpenVmBackend::default();
+    let version = measured("program version", || other.program_version(AGGREGATION)).unwrap();
+    let proof = Proof::decode(&proof.encode()).unwrap();
+    measured("verify", || other.verify(&proof, version)).unwrap();
+    refuses_what_is_not_the_proof(&other, &proof, version, &proofs[0], key);
+}
+
+/// What the program refuses, or who runs it.
+fn refuses_before_proving(
+    backend: &OpenVmBackend,
+    by: Aggregation,
+    ranges: &[RangePublicValues],
+    proofs: &[Proof],
+) {
+    let execute = |program: &[u8], by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+        let input = backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap();
+        backend.execute(&job(program, &input))
+    };
+    let guest_fails = |what: &str, by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+        let result = execute(AGGREGATION, by, ranges, proofs);
+        assert!(matches!(result, Err(BackendError::GuestFailed { .. })), "{what}: {result:?}");
+    };
+    let (first, second) = (&proofs[0], &proofs[1]);
+    let both = [first.clone(), second.clone()];
+    guest_fails("a proof is missing", by, ranges, &both[..1]);
+    guest_fails("a proof too many", by, &ranges[..1], &both);
+    guest_fails("in another order", by, ranges, &[second.clone(), first.clone()]);
+    guest_fails("the same proof twice", by, ranges, &[first.clone(), first.clone()]);
+    let mut claimed = ranges.to_vec();
+    claimed[1].postStateRoot = B256::repeat_byte(9);
+    guest_fails("a range that no proof says", by, &claimed, &both);
+    let other = Aggregation { range_key: B256::repeat_byte(7), ..by };
+    guest_fails("proofs of another program than the key says", other, ranges, &both);
+    let backwards = [ranges[1].clone(), ranges[0].clone()];
+    guest_fails("ranges that do not follow each other", by, &backwards, &[second.clone(), first.clone()]);
+
+    let malformed = |what: &str, result: Result<_, BackendError>| {
+        assert!(matches!(result, Err(BackendError::MalformedInput { .. })), "{what}: {result:?}");
+    };
+    malformed("no proofs at all", execute(AGGREGATION, by, &[], &[]));
+    malformed("proofs for a program that verifies none", execute(REVEAL, by, ranges, &both));
+    for at in (0..first.body.len()).step_by(first.body.len() / 5 + 1) {
+        let mut changed = first.clone();
+        changed.body[at] ^= 1;
+        let changed = [changed, second.clone()];
+        malformed(&format!("byte {at} of a proof flipped"), execute(AGGREGATION, by, ranges, &changed));
+    }
+    let core = Proof { mode: ProofMode::Core, ..first.clone() };
+    let exec = Proof { prover: ProverType::Exec, ..first.clone() };
+    for foreign in [core, exec] {
+        let result = backend.encode_input(&[], &[foreign]);
+        assert!(matches!(result, Err(BackendError::MalformedInput { .. })), "{result:?}");
+    }
+    // A plan with verifications has no core proof, which is said before anything is proven.
+    let input = backend.encode_input(&[&aggregation::encode_input(by, ranges)], &both).unwrap();
+    let plan = backend.plan(&job(AGGREGATION, &input), BUDGET).unwrap();
+    let core = backend.tree(&plan.segments, ProofMode::Core);
+    assert!(matches!(core, Err(BackendError::UnsupportedMode { .. })), "{core:?}");
+    // And is of its proofs.
+    let swapped =
+        backend.encode_input(&[&aggregation::encode_input(by, ranges)], &[second.clone(), first.clone()]);
+    let index = plan.segments.len() as u32 - 1;
+    let result = backend.prove_segment(&job(AGGREGATION, &swapped.unwrap()), &plan, index);
+    assert!(matches!(result, Err(BackendError::MalformedPart { .. })), "{result:?}");
+}
+
+fn refuses_what_is_not_the_proof(
+    backend: &OpenVmBackend,
+    proof: &Proof,
+    version: ProgramVersion,
+    range: &Proof,
+    key: ProgramVersion,
+) {
+    let invalid = |changed: Proof, what: &str| match backend.verify(&changed, version) {
+        Err(BackendError::InvalidProof { .. } | BackendError::WrongProgram { .. }) => {}
+        other => panic!("{what}: {other:?}"),
+    };
+    let mut public_values = proof.public_values.clone();
+    public_values[31] ^= 1;
+    invalid(Proof { public_values, ..proof.clone() }, "altered public values");
+    invalid(Proof { body: range.body.clone(), ..proof.clone() }, "a range proof in its place");
+    invalid(Proof { mode: ProofMode::Core, ..proof.clone() }, "as a core proof");
+    let length = proof.body.len();
+    // The last kilobytes show the record of the calls to be in memory.
+    for at in [0, 100, length / 3, length / 2, length - 3000, length - 1000, length - 2] {
+        let mut body = proof.body.clone();
+        body[at] ^= 1;
+        invalid(Proof { body, ..proof.clone() }, &format!("byte {at} of {length} flipped"));
+    }
+    invalid(Proof { body: proof.body[..length - 1].to_vec(), ..proof.clone() }, "cut");
+    let mut longer = proof.body.clone();
+    longer.push(0);
+    invalid(Proof { body: longer, ..proof.clone() }, "padded");
+    let result = backend.verify(proof, key);
+    assert!(matches!(result, Err(BackendError::WrongProgram { .. })), "{result:?}");
+    let claims = Proof { program: key, ..proof.clone() };
+    let result = backend.verify(&claims, key);
+    assert!(matches!(result, Err(BackendError::WrongProgram { .. })), "{result:?}");
+    // It proves an epoch, not a range: it is no input of another aggregation.
+    let input = backend.encode_input(&[], std::slice::from_ref(proof)).unwrap();
+    let result = backend.execute(&job(AGGREGATION, &input));
+    assert!(matches!(result, Err(BackendError::MalformedInput { .. })), "{result:?}");
+}

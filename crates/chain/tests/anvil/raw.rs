@@ -1,0 +1,166 @@
+//! What the contract refuses, and the client would not even send.
+
+use crate::scene::{AGGREGATION_KEY, PROVER, Scene, refused};
+use alloy_primitives::{Address, B256, Bytes};
+use alloy_rpc_client::RpcClient;
+use alloy_sol_types::{SolCall, SolConstructor};
+use proofmill_chain::{ChainError, Refusal, Rollup};
+use proofmill_primitives::CheckpointNumber;
+use proofmill_program::PublicValues;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+mod bindings {
+    alloy_sol_types::sol! {
+        Rollup,
+        "../../contracts/artifacts/Rollup.json"
+    }
+}
+use bindings::Rollup as Contract;
+
+/// Why the contract refuses a call.
+async fn call(scene: &Scene, from: Address, to: Option<Address>, data: Vec<u8>) -> Refusal {
+    let call = json!({ "from": from, "to": to, "data": Bytes::from(data) });
+    let client = RpcClient::new_http(scene.anvil.rpc_url().clone());
+    let error = client.request::<_, Value>("eth_call", (call, "latest")).await.unwrap_err();
+    Refusal::decode(&error.as_error_resp().unwrap().as_revert_data().unwrap())
+}
+
+#[tokio::test]
+async fn a_checkpoint_without_blocks_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    scene.to_slot(2).await;
+    let next = scene.next(1);
+    let proposal = Contract::Proposal {
+        firstBlock: next.blocks.first(),
+        lastBlock: next.blocks.first() - 1,
+        parentHash: next.parent_hash,
+        lastHash: next.parent_hash,
+        stateRoot: next.state_root,
+    };
+    let data = Contract::proposeCall { proposal }.abi_encode();
+    let refusal = call(&scene, scene.proposer.account(), Some(scene.rollup.address()), data).await;
+    assert_eq!(refusal, Refusal::EmptyCheckpoint { first: 14, last: 13 });
+}
+
+#[tokio::test]
+async fn too_few_and_too_many_proofs_are_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    let honest = scene.attested(AGGREGATION_KEY, &scene.epoch(1, 1).to_abi());
+    let proof = Contract::Proof { publicValues: honest.public_values, proof: honest.proof };
+    for proofs in [Vec::new(), vec![proof.clone(), proof.clone()]] {
+        let got = proofs.len().try_into().unwrap();
+        let data =
+            Contract::submitEpochProofCall { first: 1, last: 1, prover: PROVER, proofs: proofs.clone() };
+        let to = Some(scene.rollup.address());
+        let wrong = Refusal::WrongProofCount { expected: 1.try_into().unwrap(), got };
+        assert_eq!(call(&scene, PROVER, to, data.abi_encode()).await, wrong);
+        let data = Contract::verifyBatchesCall { first: 1, batches: vec![Contract::BatchProof { proofs }] };
+        assert_eq!(call(&scene, PROVER, to, data.abi_encode()).await, wrong);
+    }
+}
+
+#[tokio::test]
+async fn reading_checkpoints_that_are_not_there_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    for (first, last) in [(1, 2), (2, 2), (1, 0)] {
+        let data = Contract::checkpointsCall { first, last }.abi_encode();
+        let refusal = call(&scene, PROVER, Some(scene.rollup.address()), data).await;
+        let (first, last) = (CheckpointNumber(first), CheckpointNumber(last));
+        assert_eq!(refusal, Refusal::UnknownCheckpoints { first, last, pending: CheckpointNumber(1) });
+    }
+}
+
+fn constants(scene: &Scene) -> Contract::Config {
+    Contract::Config {
+        chainId: 1,
+        configHash: B256::repeat_byte(1),
+        genesisTime: 0,
+        slotSeconds: 12,
+        epochSlots: 4,
+        windowEpochs: 2,
+        proposer: PROVER,
+        genesisBlock: 0,
+        genesisHash: B256::repeat_byte(1),
+        genesisStateRoot: B256::repeat_byte(1),
+        proofTypes: vec![Contract::ProofType {
+            name: B256::right_padding_from(b"exec"),
+            verifier: scene.verifier,
+            rangeKey: B256::repeat_byte(1),
+            aggregationKey: B256::repeat_byte(1),
+        }],
+    }
+}
+
+fn creation(constants: Contract::Config) -> Vec<u8> {
+    [&Contract::BYTECODE[..], &Contract::constructorCall { constants }.abi_encode()].concat()
+}
+
+#[tokio::test]
+async fn time_that_does_not_pass_is_refused() {
+    let scene = Scene::new().await;
+    type Change = fn(&mut Contract::Config);
+    let wrong: [(&str, Change); 4] = [
+        ("slotSeconds", |constants| constants.slotSeconds = 0),
+        ("epochSlots", |constants| constants.epochSlots = 0),
+        ("windowEpochs", |constants| constants.windowEpochs = 0),
+        ("name", |constants| constants.proofTypes[0].name = B256::ZERO),
+    ];
+    for (field, change) in wrong {
+        let mut constants = constants(&scene);
+        change(&mut constants);
+        let refusal = call(&scene, PROVER, None, creation(constants)).await;
+        assert_eq!(refusal, Refusal::InvalidConfig { field: field.to_owned() });
+    }
+}
+
+#[tokio::test]
+async fn a_contract_that_wants_unknown_proofs_is_refused() {
+    let scene = Scene::new().await;
+    let mut constants = constants(&scene);
+    constants.proofTypes[0].name = B256::right_padding_from(b"abacus");
+    let from = scene.publisher.account();
+    let create = json!([{ "from": from, "data": Bytes::from(creation(constants)) }]);
+    let hash = scene.rpc("eth_sendTransaction", create).await;
+    let address = loop {
+        let receipt = scene.rpc("eth_getTransactionReceipt", json!([hash])).await;
+        if let Some(address) = receipt["contractAddress"].as_str() {
+            break address.parse().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    match Rollup::connect(scene.l1.clone(), address).await {
+        Err(ChainError::UnknownProofType { name, .. }) => assert_eq!(name, "abacus"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn values_far_out_overflow_nothing() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    let last = u64::MAX;
+    for first in [0, 1, u64::MAX] {
+        let refusal = refused(
+            scene
+                .submit(proofmill_chain::EpochSubmission {
+                    first: CheckpointNumber(first),
+                    last: CheckpointNumber(last),
+                    ..scene.submission(1, 1)
+                })
+                .await,
+        );
+        assert!(matches!(refusal, Refusal::UnknownCheckpoints { .. }), "{refusal}");
+    }
+    let data = Contract::deadlineCall { epoch: u64::MAX }.abi_encode();
+    let deadline = json!([{ "to": scene.rollup.address(), "data": Bytes::from(data) }, "latest"]);
+    let deadline = scene.rpc("eth_call", deadline).await;
+    let deadline = deadline.as_str().unwrap();
+    assert!(
+        deadline.trim_start_matches("0x").trim_start_matches('0').len() > 16,
+        "above 64 bits: {deadline}"
+    );
+}
