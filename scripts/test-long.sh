@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What does not fit `make test`: all of the Ethereum Foundation's tests, the OpenVM backend's own tests with real proofs,
+# What does not fit `make test`: all of the Ethereum Foundation's tests, OpenVM's proofs of blocks and their aggregation,
 # and SP1 (which builds for a quarter of an hour and needs 14 GB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -8,6 +8,8 @@ cargo nextest run -p proofmill-stateless --run-ignored only --no-capture
 echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"
+echo "== range proofs aggregated by OpenVM, step by step"
+cargo test --release -p proofmill-backends --features openvm --test openvm_aggregation -- --test-threads 1
 echo "== the demo with OpenVM"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
 echo "== SP1: wire format, execution, proofs"

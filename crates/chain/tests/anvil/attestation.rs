@@ -1,6 +1,6 @@
 //! What the attested verifier refuses.
 
-use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, encode, key, refused};
+use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, encode, key, options, refused};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use proofmill_chain::{Attestation, ProofSet, Refusal, SubmittedProof};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
@@ -151,4 +151,18 @@ async fn another_encoding_of_the_same_signatures_is_refused() {
     *padded.last_mut().unwrap() = 1;
     assert_eq!(rejects(&scene, padded.into()).await, Refusal::NotCanonical);
     assert!(matches!(rejects(&scene, Bytes::new()).await, Refusal::Other { .. }));
+}
+
+#[tokio::test]
+async fn a_signature_for_another_l1_is_refused() {
+    let anvil = options().chain_id(900).spawn().await.unwrap();
+    let mut scene = Scene::on(anvil, &[ProverType::OpenVm]).await;
+    scene.propose_in(1).await;
+    let here = scene.attestation(AGGREGATION_KEY, &scene.epoch(1, 1).to_abi());
+    assert_eq!(here.l1_chain_id, 900);
+    let elsewhere = Attestation { l1_chain_id: 31_337, ..here };
+    let refusal = rejects(&scene, elsewhere.proof_bytes(&scene.signatures(&elsewhere)[..2])).await;
+    assert!(matches!(refusal, Refusal::NotAnAttestor { .. }));
+    let proofs = set(&scene, here.proof_bytes(&scene.signatures(&here)[..2]));
+    scene.submit(scene.submission_of(1, 1, proofs)).await.unwrap();
 }
