@@ -126,7 +126,8 @@ fn refuses_what_does_not_belong(
 
 /// The proof of a program that stands for the range program. Kept in a folder, if `PROOFS` names one, for the next run.
 fn range_proof(backend: &OpenVmBackend, name: &str, program: &[u8], frame: &[u8]) -> Proof {
-    let kept = std::env::var_os("PROOFS").map(|folder| std::path::Path::new(&folder).join(name));
+    let file = alloy_primitives::keccak256([program, frame].concat()).to_string();
+    let kept = std::env::var_os("PROOFS").map(|folder| std::path::Path::new(&folder).join(file));
     let version = backend.program_version(program).unwrap();
     if let Some(proof) = kept.as_ref().and_then(|kept| Proof::decode(&fs::read(kept).ok()?).ok())
         && backend.verify(&proof, version).is_ok()

@@ -55,10 +55,6 @@ impl Proposer {
             return Ok(None);
         }
         let (last_block, parent_hash) = self.end_of(last);
-        let head = self.l2.head().await?;
-        if head.number <= last_block {
-            return Ok(None);
-        }
         match self.l2.block(BlockAt::Number(last_block)).await? {
             Some(block) if block.hash == parent_hash => {}
             _ => {
@@ -69,6 +65,7 @@ impl Proposer {
                 return self.prune(tips.proven, tips.pending, l1.timestamp).await;
             }
         }
+        let head = self.l2.head().await?;
         let Ok(blocks) = BlockRange::new(last_block + 1, head.number) else { return Ok(None) };
         let proposal = Proposal { blocks, parent_hash, last_hash: head.hash, state_root: head.state_root };
         self.rollup.propose(&self.sender, proposal).await?;
