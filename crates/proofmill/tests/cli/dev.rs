@@ -207,16 +207,25 @@ async fn a_reorg_of_l2_settles_the_right_chain() {
     let mut running = Running::start(&mut command, &log);
     wait("the rollup to be there", || load(data, 1));
     wait("checkpoint 1 to be proven", || said().contains("checkpoint 1: blocks"));
+    let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
+    let node = alloy_rpc_client::RpcClient::new_http(chains.l2_rpc.clone());
+    let branch: serde_json::Value = node.request_noparams("evm_snapshot").await.unwrap();
     assert!(load(data, 2));
     wait("checkpoint 2 to be proven", || said().contains("checkpoint 2: blocks"));
 
-    let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
     let rollup = rollup(&chains).await;
     let l2 = L2::connect(Endpoints::new(chains.l2_rpc.clone()), None).await.unwrap();
     let reorged = rollup.checkpoint(CheckpointNumber(2)).await.unwrap().unwrap();
-    let node = alloy_rpc_client::RpcClient::new_http(chains.l2_rpc.clone());
-    let depth = l2.head().await.unwrap().number - reorged.blocks.first() + 1;
-    let _: serde_json::Value = node.request("anvil_rollback", [depth]).await.unwrap();
+    let _: serde_json::Value = node.request("evm_revert", [branch]).await.unwrap();
+    // Anvil keeps the base fee of the blocks that it takes away: no valid block would follow.
+    let head: serde_json::Value = node.request("eth_getBlockByNumber", ("latest", false)).await.unwrap();
+    let field = |name: &str| u128::from_str_radix(head[name].as_str().unwrap().trim_start_matches("0x"), 16);
+    let [base, used, limit] = ["baseFeePerGas", "gasUsed", "gasLimit"].map(|name| field(name).unwrap());
+    let target = limit / 2;
+    // EIP-1559, for a block that is less than half full.
+    let next = base - base * (target - used) / target / 8;
+    let fee = format!("{next:#x}");
+    let _: serde_json::Value = node.request("anvil_setNextBlockBaseFeePerGas", [fee]).await.unwrap();
     assert!(load(data, 3));
     wait("the reorg to be noticed", || said().contains("void"));
 
