@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
+target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
+sp1_target=$(cargo metadata --format-version 1 --no-deps --manifest-path sp1/Cargo.toml 2>/dev/null | jq -r .target_directory)
 inputs=("transfers 1 10" "transfers 1 50" "transfers 5 10" "erc20 1 50" "storage 1 10")
 row() { printf '| %s | %s | %s | %s | %s | %s |\n' "$@"; }
 
@@ -17,7 +19,7 @@ make_inputs() {
     cargo build --quiet -p proofmill-program --example make_input
     for input in "${inputs[@]}"; do
         read -r kind blocks transactions <<<"$input"
-        target/debug/examples/make_input "$kind" "$blocks" "$transactions" "$work/$kind-$blocks-$transactions" \
+        "$target/debug/examples/make_input" "$kind" "$blocks" "$transactions" "$work/$kind-$blocks-$transactions" \
             >"$work/$kind-$blocks-$transactions.txt"
     done
 }
@@ -37,23 +39,23 @@ measure() {
 case ${1:-openvm} in
     openvm)
         make_inputs
-        cargo build --quiet --release -p proofmill-backends --features openvm --example execute
-        run() { target/release/examples/execute "${ELF:-programs/elf/openvm-range.elf}" "$1" 2>/dev/null; }
+        cargo build --quiet --release -p proofmill -p proofmill-backends --features proofmill/openvm --example execute
+        run() { "$target/release/examples/execute" "${ELF:-programs/elf/openvm-range.elf}" "$1" 2>/dev/null; }
         measure instructions
         ;;
     sp1)
         make_inputs
         cargo build --quiet --release --manifest-path sp1/Cargo.toml -p proofmill-backend-sp1 --example execute
-        run() { sp1/target/release/examples/execute "${ELF:-programs/elf/sp1-range.elf}" "$1.raw"; }
+        run() { "$sp1_target/release/examples/execute" "${ELF:-programs/elf/sp1-range.elf}" "$1.raw"; }
         measure cycles
         ;;
     profile)
         make_inputs
         programs/build.sh openvm --only range --symbols --out "$work"
-        cargo build --quiet --manifest-path programs/profile/Cargo.toml --target-dir target/programs
+        cargo build --quiet --manifest-path programs/profile/Cargo.toml --target-dir "$target/programs"
         for input in "${inputs[@]}"; do
             echo "## $input"
-            target/programs/debug/profile "$work/openvm-range.elf" "$work/${input// /-}.raw"
+            "$target/programs/debug/profile" "$work/openvm-range.elf" "$work/${input// /-}.raw"
         done
         ;;
     *) echo "usage: benches/cycles.sh [openvm|sp1|profile]" >&2 && exit 2 ;;

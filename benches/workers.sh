@@ -6,8 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 transfers=${1:-4} tokens=${2:-4}
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)/release
-cargo build --release --quiet -p proofmill --features openvm
-cargo build --release --quiet -p proofmill-backends --features openvm --example openvm_split
+cargo build --release --quiet -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill \
+  --example openvm_split
 bin=$target/proofmill
 dir=$(mktemp -d)
 pids=()
@@ -40,12 +40,12 @@ cluster_run() {
   shift 2
   port=$(free_port)
   address=http://127.0.0.1:$port
-  "$bin" cluster --data-dir "$data" --listen "127.0.0.1:$port" --controller-headroom 1 2>/dev/null &
+  "$bin" cluster --data-dir "$data" --listen "127.0.0.1:$port" --controller-headroom 4 2>/dev/null &
   run+=($!)
   for _ in $(seq 100); do "$bin" status --cluster "$address" >/dev/null 2>&1 && break; sleep 0.1; done
   for gb in "$@"; do
     RAYON_NUM_THREADS=$threads "$bin" worker --data-dir "$data" --coordinator "$address" --prover openvm \
-      --id "worker-$gb-${#run[@]}" --max-weight "$gb" --segment-memory 5 2>/dev/null &
+      --id "worker-$gb-${#run[@]}" --max-weight "$gb" --segment-memory 4 2>/dev/null &
     run+=($!)
   done
   pids+=("${run[@]}")
@@ -57,8 +57,8 @@ cluster_run() {
   kill "${run[@]}" 2>/dev/null || true
   wait "${run[@]}" 2>/dev/null || true
 }
-cluster_run one 2 7
-cluster_run two 1 7 5
+cluster_run one 2 8
+cluster_run two 1 8 4
 mkdir "$dir/local"
 start=$(date +%s%N)
 line=$(SPLIT_DIR=$dir/local "$target/examples/openvm_split" local "$dir/program.elf" "$dir/stdin" | tail -1)

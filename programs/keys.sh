@@ -12,8 +12,8 @@ source "$here/manifest.sh"
 version_of() {
     case $1 in
         # The program is run on an empty input, which it refuses, after its version was printed.
-        openvm) { cargo run --quiet --release --manifest-path "$repository/Cargo.toml" -p proofmill-backends \
-            --features openvm --example execute -- "$2" hex: 2>/dev/null || true; } ;;
+        openvm) { cargo run --quiet --release --manifest-path "$repository/Cargo.toml" -p proofmill \
+            -p proofmill-backends --features proofmill/openvm --example execute -- "$2" hex: 2>/dev/null || true; } ;;
         sp1) cargo run --quiet --release --manifest-path "$repository/sp1/Cargo.toml" -p proofmill-backend-sp1 \
             --example program_version -- "$2" ;;
     esac | sed -nE 's/^program +(0x[0-9a-f]{64})$/\1/p'

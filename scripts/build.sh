@@ -5,12 +5,12 @@ cd "$(dirname "$0")/.."
 case ${1:?openvm, sp1 or exec} in
   openvm)
     [[ -x $(scripts/binary.sh openvm) ]] || echo "building with OpenVM: about 10 minutes the first time on 2 cores"
-    cargo build --release --quiet -p proofmill --features openvm
+    cargo build --release --quiet -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill
     ;;
   exec)
     # The binary with OpenVM has `exec` too: never replace it by a smaller one.
     if compgen -G "$(dirname "$(scripts/binary.sh exec)")/deps/libopenvm_sdk-*" >/dev/null; then
-      cargo build --release --quiet -p proofmill --features openvm
+      cargo build --release --quiet -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill
     else
       echo "building without a zkVM: about 5 minutes the first time on 2 cores"
       cargo build --release --quiet -p proofmill

@@ -9,7 +9,7 @@ dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
-  openvm) workers=7,6 segment=5 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  openvm) workers=8,4 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   sp1) workers=14 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
@@ -36,7 +36,7 @@ mkdir -p "$dir"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
-  openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 15 minutes on 2 free cores, 12 GB" ;;
+  openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 15 minutes on 2 free cores, 10 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: an hour and more, and 14 GB" ;;
 esac
 "$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
@@ -55,8 +55,8 @@ kinds=(erc20 eth-transfers)
 for burst in $(seq 0 $((bursts - 1))); do
   kill -0 "$dev_pid" 2>/dev/null || break
   kind=${kinds[$((burst % 2))]}
-  say "12 $kind transactions"
-  "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 2 --transactions 6 --seed "$burst" 2>/dev/null
+  say "10 $kind transactions"
+  "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 1 --transactions 10 --seed "$burst" 2>/dev/null
   # Into another slot, so that the next burst is in another checkpoint. The first checkpoint lands in slot 1.
   [[ $burst == $((bursts - 1)) ]] || sleep $((burst == 0 ? 2 * slot : slot))
 done

@@ -9,7 +9,7 @@ echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"
 echo "== range proofs aggregated by OpenVM, step by step"
-cargo test --release -p proofmill-backends --features openvm --test openvm_aggregation -- --test-threads 1
+cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
 echo "== the demo with OpenVM"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
 echo "== SP1: wire format, execution, proofs"

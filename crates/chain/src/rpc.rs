@@ -218,12 +218,13 @@ fn classify(method: &'static str, error: TransportError) -> Fault {
         RpcError::Transport(TransportErrorKind::HttpError(error)) => {
             Fault::Transient(format!("HTTP status {}", error.status))
         }
-        RpcError::Transport(error) => Fault::Transient(with_sources(&error)),
-        error => Fault::Transient(with_sources(&error)),
+        RpcError::Transport(error) => Fault::Transient(in_one_line(&error)),
+        error => Fault::Transient(in_one_line(&error)),
     }
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+/// An error with its sources, without the URLs that HTTP clients put in: those often hold access keys.
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
     let mut text = without_url(&error.to_string());
     let mut source = error.source();
     while let Some(error) = source {

@@ -10,6 +10,7 @@ use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
 use std::{sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// Makes proofs of one prover type on a cluster.
 #[derive(Clone)]
@@ -61,11 +62,12 @@ impl ClusterProver {
         &self,
         input: &[u8],
         statement: RangePublicValues,
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<CheckpointProof>, ClientError> {
         let stdin = self.backend.encode_input(&[input], &[])?;
         let program = programs::range(self.prover_type());
-        self.prove_statement(program, stdin, statement, show).await
+        self.prove_statement(program, stdin, statement, stop, show).await
     }
 
     /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch for `prover_id`.
@@ -76,9 +78,10 @@ impl ClusterProver {
         &self,
         prover_id: Address,
         ranges: &[CheckpointProof],
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<EpochProof>, ClientError> {
-        let range_key = self.version(programs::range(self.prover_type())).await?.0;
+        let range_key = programs::range_version(&*self.backend)?.0;
         let by = Aggregation { range_key, prover_id };
         let statements: Vec<_> = ranges.iter().map(|range| range.statement.clone()).collect();
         let proofs: Vec<_> = ranges.iter().map(|range| range.proof.clone()).collect();
@@ -86,7 +89,7 @@ impl ClusterProver {
         let input = aggregation::encode_input(by, &statements);
         let stdin = self.backend.encode_input(&[&input], &proofs)?;
         let program = programs::aggregation(self.prover_type());
-        self.prove_statement(program, stdin, statement, show).await
+        self.prove_statement(program, stdin, statement, stop, show).await
     }
 
     async fn prove_statement<S: Statement>(
@@ -94,10 +97,11 @@ impl ClusterProver {
         program: &[u8],
         stdin: Vec<u8>,
         statement: S,
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<StatedProof<S>>, ClientError> {
         let Made { proof, progress, verified_in } =
-            self.prove(program, stdin, ProofMode::Compressed, show).await?;
+            self.prove(program, stdin, ProofMode::Compressed, stop, show).await?;
         if !programs::says(&proof.public_values, &statement) {
             return Err(ClientError::SaysSomethingElse {
                 id: progress.proof_id,
@@ -109,8 +113,9 @@ impl ClusterProver {
 
     /// Proves any program, and verifies the proof. `stdin` is in the backend's encoding.
     ///
-    /// A proof that was asked for before is not made again. When the caller no longer waits (the future is dropped), the
-    /// cluster goes on: the work may be asked for again. Cancel it by [`ClusterClient::cancel`].
+    /// A proof that was asked for before is not made again. When `stop` is cancelled, the request is withdrawn from the
+    /// cluster. When the caller only stops waiting (the future is dropped), the cluster goes on: the work may be asked for
+    /// again.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -119,16 +124,17 @@ impl ClusterProver {
         program: &[u8],
         stdin: Vec<u8>,
         mode: ProofMode,
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<Proof>, ClientError> {
-        let progress = self.run(program, stdin, mode, show).await?;
+        let progress = self.run(program, stdin, mode, stop, show).await?;
         let id = progress.proof_id.clone();
         let bytes =
             self.artifacts.get(&progress.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
         let proof = Proof::decode(&bytes)?;
         let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
         let check = tokio::task::spawn_blocking(move || {
-            let expected = backend.program_version(&program)?;
+            let expected = programs::version(&*backend, &program)?;
             let start = std::time::Instant::now();
             backend.verify(&checked, expected).map(|()| start.elapsed())
         });
@@ -136,7 +142,7 @@ impl ClusterProver {
         Ok(Made { proof, progress, verified_in })
     }
 
-    /// Only runs a program on the cluster: what it takes and what it commits to.
+    /// Only runs a program on the cluster: what it takes and what it commits to. `stop` as in [`ClusterProver::prove`].
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -144,9 +150,10 @@ impl ClusterProver {
         &self,
         program: &[u8],
         stdin: Vec<u8>,
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
-        self.run(program, stdin, ProofMode::Execute, show).await
+        self.run(program, stdin, ProofMode::Execute, stop, show).await
     }
 
     /// Asks and waits for the end.
@@ -155,6 +162,7 @@ impl ClusterProver {
         program: &[u8],
         stdin: Vec<u8>,
         mode: ProofMode,
+        stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
         let program = self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?;
@@ -172,25 +180,21 @@ impl ClusterProver {
             .await?;
         // The cluster gives up by itself at the same time: this only catches a cluster whose clock runs behind.
         let patience = self.timeout + Duration::from_secs(5);
-        let Ok(followed) = tokio::time::timeout(patience, self.client.follow(&id, show)).await else {
-            self.client.cancel(&id).await?;
-            return Err(ClientError::TimedOut { id, after: self.timeout });
+        let ended = tokio::select! {
+            ended = self.client.follow(&id, show) => ended?,
+            () = stop.cancelled() => {
+                self.client.cancel(&id).await?;
+                return Err(ClientError::Cancelled { id });
+            }
+            () = tokio::time::sleep(patience) => {
+                self.client.cancel(&id).await?;
+                return Err(ClientError::TimedOut { id, after: self.timeout });
+            }
         };
-        let ended = followed?;
         match ended.phase() {
             ProofPhase::Completed => Ok(ended),
             ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
             _ => Err(ClientError::Failed { id, cause: ended.cause }),
         }
-    }
-
-    /// A program's identity, derived where blocking is allowed.
-    async fn version(
-        &self,
-        program: &'static [u8],
-    ) -> Result<proofmill_primitives::ProgramVersion, ClientError> {
-        let backend = self.backend.clone();
-        let derived = tokio::task::spawn_blocking(move || backend.program_version(program)).await;
-        Ok(derived.map_err(|_| ClientError::CheckBrokeOff { id: "of a program".into() })??)
     }
 }

@@ -119,7 +119,7 @@ pub(crate) struct Worker {
     #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', value_name = "TYPE")]
     pub(crate) prover: Vec<ProverType>,
     /// Memory that controllers on this worker cut segments for, in GB: what the workers of the cluster have for one task
-    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
     /// Artifact folder that it shares with the cluster [default: `artifacts` in the data folder]
     #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
@@ -185,7 +185,7 @@ pub(crate) struct Prove {
     #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
     pub(crate) max_weight: Option<Weight>,
     /// Memory that the embedded worker cuts segments for, in GB
-    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
     /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof]
     #[arg(long, value_name = "FILE")]
@@ -431,7 +431,7 @@ pub(crate) struct Dev {
     #[arg(long, env = "PROOFMILL_WORKERS", value_delimiter = ',', value_name = "GB", value_parser = gb)]
     pub(crate) workers: Vec<Weight>,
     /// Memory that controllers cut segments for, in GB
-    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "3", value_name = "GB", value_parser = gb)]
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
     /// End once so many epochs are settled
     #[arg(long, value_name = "NUMBER")]

@@ -29,6 +29,15 @@ use tonic::{
 pub(crate) struct Running {
     pub(crate) node: ProverNode,
     pub(crate) rollup: Rollup,
+    ending: CancellationToken,
+}
+
+impl Running {
+    /// Ends in good order. A publish in flight is waited for; proofs that are being made go on in the cluster.
+    pub(crate) async fn stop(self) -> Result<()> {
+        self.ending.cancel();
+        Ok(self.node.stop().await?)
+    }
 }
 
 /// Connects to everything, and starts. `key` pays on L1.
@@ -44,7 +53,8 @@ pub(crate) async fn start(
     let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, Some(config.chain_id)).await?;
     let statement =
         Statement { chain_id: config.chain_id, config_hash: config.config_hash, rollup: rollup.address() };
-    let provers = provers(global, args, registry, &rollup).await?;
+    let ending = CancellationToken::new();
+    let provers = provers(global, args, registry, &rollup, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = NonZeroUsize::new(args.max_pending_jobs)
@@ -65,7 +75,7 @@ pub(crate) async fn start(
         failures: Arc::new(FsFailures::new(folder.join("failures"))),
     };
     let node = ProverNode::start(NodeConfig::new(rules, statement, prover_id), parts)?;
-    Ok(Running { node, rollup })
+    Ok(Running { node, rollup, ending })
 }
 
 /// A proof service for each type that the rollup asks for; the programs must be those of this release.
@@ -74,6 +84,7 @@ async fn provers(
     args: &cli::ProverNode,
     registry: &Registry,
     rollup: &Rollup,
+    ending: &CancellationToken,
 ) -> Result<BTreeMap<proofmill_primitives::ProverType, Prover>> {
     let client = ClusterClient::connect(&args.cluster).await?;
     let folder = args.artifacts.clone().unwrap_or_else(|| global.data_dir.join("artifacts"));
@@ -123,7 +134,12 @@ async fn provers(
         provers.insert(
             of.prover,
             Prover {
-                service: Arc::new(ClusterService { prover, l2: l2.clone(), folder: folder.clone() }),
+                service: Arc::new(ClusterService {
+                    prover,
+                    l2: l2.clone(),
+                    folder: folder.clone(),
+                    ending: ending.clone(),
+                }),
                 range_program: of.range_key,
                 aggregation_program: of.aggregation_key,
             },

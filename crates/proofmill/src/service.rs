@@ -12,6 +12,7 @@ use proofmill_prover_node::{
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{BuildError, Node, Witnessed};
 use std::{path::PathBuf, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// Makes the proofs of one prover type on a cluster.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct ClusterService {
     pub(crate) l2: Node,
     /// Where finished proofs are put for whoever wants to verify them.
     pub(crate) folder: PathBuf,
+    /// Cancelled when this process ends, before its work is.
+    pub(crate) ending: CancellationToken,
 }
 
 impl ClusterService {
@@ -33,12 +36,15 @@ impl ClusterService {
 
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let rollup = request.statement.rollup;
-        let witnessed = self.witness(request).await?;
+        let witnessed = work.cancel().run_until_cancelled(self.witness(request)).await;
+        let witnessed = witnessed.ok_or(JobError::Cancelled)??;
         let statement = range::public_values(rollup, &witnessed.outcome);
         let input = range::encode_input(rollup, &witnessed.input);
         let mut watch = Watch::new(work);
-        let proving = self.prover.prove_range(&input, statement, |progress| watch.see(progress));
-        let Made { proof, progress, .. }: Made<CheckpointProof> = proving.await.map_err(no_proof)?;
+        let proving =
+            self.prover.prove_range(&input, statement, work.cancel(), |progress| watch.see(progress));
+        let Made { proof, progress, .. }: Made<CheckpointProof> =
+            proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
         self.save(&format!("{}.bin", request.range.blocks), &bytes).await;
         Ok(RangeProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
@@ -53,8 +59,10 @@ impl ClusterService {
             .map_err(|error| JobError::Failed { cause: error.to_string() })?;
         let mut watch = Watch::new(work);
         let by = request.by;
-        let proving = self.prover.prove_epoch(by.prover_id, &ranges, |progress| watch.see(progress));
-        let Made { proof, progress, .. }: Made<EpochProof> = proving.await.map_err(no_proof)?;
+        let proving =
+            self.prover.prove_epoch(by.prover_id, &ranges, work.cancel(), |progress| watch.see(progress));
+        let Made { proof, progress, .. }: Made<EpochProof> =
+            proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
         self.save(&format!("epoch-{}.bin", request.span.blocks), &bytes).await;
         Ok(NodeEpochProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
@@ -72,15 +80,16 @@ impl ClusterService {
         }
     }
 
-    /// Runs the work until it is cancelled; then the cluster is told, too.
-    async fn until_cancelled<T>(
+    /// Runs the work until this process ends: what is cancelled then is wanted again by the next one, so the cluster goes
+    /// on with it.
+    async fn until_ending<T>(
         &self,
-        work: &Work,
         making: impl Future<Output = Result<T, JobError>>,
     ) -> Result<T, JobError> {
         tokio::select! {
+            biased;
+            () = self.ending.cancelled() => Err(JobError::Cancelled),
             made = making => made,
-            () = work.cancel().cancelled() => Err(JobError::Cancelled),
         }
     }
 }
@@ -91,7 +100,7 @@ impl ProofService for ClusterService {
         request: &'a RangeRequest,
         work: &'a Work,
     ) -> BoxFuture<'a, Result<RangeProof, JobError>> {
-        Box::pin(self.until_cancelled(work, self.range(request, work)))
+        Box::pin(self.until_ending(self.range(request, work)))
     }
 
     fn aggregate<'a>(
@@ -99,7 +108,7 @@ impl ProofService for ClusterService {
         request: &'a AggregationRequest,
         work: &'a Work,
     ) -> BoxFuture<'a, Result<NodeEpochProof, JobError>> {
-        Box::pin(self.until_cancelled(work, self.epoch(request, work)))
+        Box::pin(self.until_ending(self.epoch(request, work)))
     }
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
@@ -160,10 +169,14 @@ fn no_witness(error: BuildError) -> JobError {
     }
 }
 
-fn no_proof(error: ClientError) -> JobError {
+fn no_proof(work: &Work, error: ClientError) -> JobError {
     let cause = error.to_string();
     match error {
         ClientError::Cancelled { .. } => JobError::Cancelled,
+        _ if work.cancel().is_cancelled() => {
+            tracing::warn!(%error, "a proof that nobody wants any more could not be withdrawn from the cluster");
+            JobError::Cancelled
+        }
         ClientError::NobodyThere { .. }
         | ClientError::Cluster { .. }
         | ClientError::Away { .. }

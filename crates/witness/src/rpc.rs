@@ -211,23 +211,8 @@ fn classify(error: TransportError) -> Fault {
         RpcError::Transport(TransportErrorKind::HttpError(error)) => {
             Fault::Transient(format!("HTTP status {}", error.status))
         }
-        RpcError::Transport(error) => Fault::Transient(with_sources(&error)),
+        RpcError::Transport(error) => Fault::Transient(proofmill_chain::in_one_line(&error)),
         RpcError::DeserError { err, .. } => Fault::Malformed(err.to_string()),
-        error => Fault::Malformed(error.to_string()),
+        error => Fault::Malformed(proofmill_chain::in_one_line(&error)),
     }
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let said = error.to_string();
-        // Wrappers often repeat what they wrap.
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = error.source();
-    }
-    text
 }

@@ -14,13 +14,13 @@ use proofmill_primitives::{TaskKind, Weight};
 /// |---|---|---|
 /// | 640 MB | 110,000 | 1.5 GB |
 /// | 768 MB | 221,000 | 2.2 GB |
-/// | 1,024 MB | 442,000 | 3.6 GB |
+/// | 1,152 MB | 442,000 | 3.6 GB |
 /// | 1,536 MB | 884,000 | 6.5 GB |
 /// | 3,072 MB | 1,080,000 (the whole execution) | 11.9 GB |
 const STEPS: [(SegmentBudget, Weight); 5] = [
     (SegmentBudget(640), Weight::gb(2)),
     (SegmentBudget(768), Weight::gb(3)),
-    (SegmentBudget(1024), Weight::gb(5)),
+    (SegmentBudget(1152), Weight::gb(4)),
     (SegmentBudget(1536), Weight::gb(7)),
     (SegmentBudget(3072), Weight::gb(13)),
 ];
@@ -53,14 +53,14 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
 ///
 /// | node | peak |
 /// |---|---|
-/// | leaf over one segment | 2.3 GB (2.5 GB on the aggregation machine) |
-/// | leaf over two segments | 4.0 GB |
-/// | leaf over four segments | 4.9 GB |
+/// | leaf over one segment | 2.3 GB (Fibonacci) to 3.8 GB (the range program, whose segments use more tables) |
+/// | leaf over two segments | 4.0 GB (Fibonacci) |
+/// | leaf over four segments | 4.9 GB (Fibonacci), 5.7 GB (the range program, in a worker) |
 /// | any other | 2.6 GB and less |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
-        (Some(Layer::Segments { level: 0 }), 3..) => Weight::gb(6),
-        (Some(Layer::Segments { level: 0 }), 2) => Weight::gb(5),
+        (Some(Layer::Segments { level: 0 }), 2..) => Weight::gb(6),
+        (Some(Layer::Segments { level: 0 }), _) => Weight::gb(4),
         _ => Weight::gb(3),
     }
 }
@@ -88,7 +88,7 @@ mod tests {
         assert!(nodes.iter().all(|node| node_weight(node) <= weight(TaskKind::RecursionReduce, SMALLEST)));
         // Aggregation of a short program fits a small worker.
         let nodes = tree::nodes(&[0], &[1, 2]);
-        assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(3)));
+        assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(4)));
         let leaf = Node { layer: 0, children: vec![Child::Segment(0), Child::Segment(1)] };
         assert!(node_weight(&leaf) > Weight::gb(4));
     }

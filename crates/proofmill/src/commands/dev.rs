@@ -191,7 +191,7 @@ impl Tree {
                     worker.name(),
                     worker.last_words()
                 ));
-                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &worker_environment())?;
+                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &[])?;
             }
         }
         Ok(())
@@ -199,7 +199,7 @@ impl Tree {
 
     /// Ends everything, from the node down to the chains.
     async fn end(mut self) {
-        if let Err(error) = self.running.node.stop().await {
+        if let Err(error) = self.running.stop().await {
             tracing::warn!(%error, "the prover node did not end in good order");
         }
         self.stop.cancel();
@@ -213,9 +213,10 @@ impl Tree {
 
 fn cluster_config(args: &cli::Dev) -> ClusterConfig {
     let mut config = ClusterConfig::default();
-    // Beside a controller, a worker's memory is for the tasks that it waits for.
-    let smallest = args.workers.iter().min().copied().unwrap_or(Weight::gb(2));
-    config.scheduler.controller_headroom = smallest.saturating_sub(Weight::gb(1)).min(Weight::gb(4));
+    // A worker that hosts a controller must have room for a segment beside it, or it would idle meanwhile.
+    let largest = args.workers.iter().max().map(|most| most.saturating_sub(Weight::gb(1)));
+    config.scheduler.controller_headroom =
+        largest.map_or(args.segment_memory, |most| most.min(args.segment_memory));
     config
 }
 
@@ -239,15 +240,9 @@ fn workers(
             format!("--segment-memory={}", args.segment_memory.as_gb()),
         ];
         words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
-        Ok((Child::start(name, logs, Orphan::Ends, &words, &worker_environment())?, words))
+        Ok((Child::start(name, logs, Orphan::Ends, &words, &[])?, words))
     };
     weights.into_iter().enumerate().map(start).collect()
-}
-
-/// Provers allocate tables of many MB, and free them with the task. With a fixed threshold the C library gives those back
-/// to the system at once; by default it keeps up to 32 MB of each size for the next task, which needs other sizes.
-fn worker_environment() -> [(&'static str, String); 1] {
-    [("MALLOC_MMAP_THRESHOLD_", (4 << 20).to_string())]
 }
 
 /// None where nothing is to be attested.

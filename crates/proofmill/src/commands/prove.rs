@@ -22,6 +22,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 /// How many blocks are proven where only one end of the range is given, or none.
 const DEFAULT_BLOCKS: u64 = 5;
@@ -175,12 +176,14 @@ async fn prove(args: &cli::Prove, prover: &ClusterProver, work: &Work) -> Result
     eprintln!("asking for a proof: {mode} by {}", args.prover);
     let mut progress = Progress::new();
     let show = |now: &ProofProgress| progress.show(now);
+    // Whoever interrupts this only stops waiting: the cluster goes on.
+    let stop = CancellationToken::new();
     if args.execute_only {
-        let executed = prover.execute(&work.program, work.stdin.clone(), show).await;
+        let executed = prover.execute(&work.program, work.stdin.clone(), &stop, show).await;
         progress.finish();
         return say_executed(&executed?, work);
     }
-    let made = prover.prove(&work.program, work.stdin.clone(), mode, show).await;
+    let made = prover.prove(&work.program, work.stdin.clone(), mode, &stop, show).await;
     progress.finish();
     finish(args, work, &made?)
 }

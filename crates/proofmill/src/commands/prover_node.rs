@@ -22,6 +22,5 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
         () = serving.cancelled() => {}
     }
     tracing::info!("stopping: a publish in flight is waited for");
-    running.node.stop().await?;
-    Ok(())
+    running.stop().await
 }

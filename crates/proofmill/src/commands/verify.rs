@@ -31,7 +31,7 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     let expected = match (&args.elf, &statement) {
         (Some(elf), _) => {
             let elf = fs::read(elf).wrap_err_with(|| format!("cannot read {}", elf.display()))?;
-            backend.program_version(&elf)?
+            programs::version(&*backend, &elf)?
         }
         (None, Some(Said::Checkpoint(_))) => programs::range_version(&*backend)?,
         (None, Some(Said::Epoch(said))) => {

@@ -193,25 +193,51 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     assert!(running.terminate());
 }
 
-/// L2 leaves the branch that a checkpoint committed to, after its range was proven and before its epoch was settled. Only
-/// blocks that L2 still has are settled, and the proof of the checkpoint before, which still holds, is not made again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_of_l2_settles_the_right_chain() {
+    // Epochs long enough for both checkpoints, and a window that closes soon after.
+    reorg(
+        &["--prover=exec", "--workers=2,2", "--slot-seconds=3", "--epoch-slots=6"],
+        Duration::from_secs(120),
+    )
+    .await;
+}
+
+/// Half an hour: `make test-long`.
+#[cfg(feature = "openvm")]
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half an hour"]
+async fn a_reorg_of_l2_settles_the_right_chain_with_openvm() {
+    let args =
+        ["--prover=openvm", "--workers=8,4", "--segment-memory=4", "--slot-seconds=10", "--epoch-slots=48"];
+    reorg(&args, Duration::from_secs(3_000)).await;
+}
+
+/// L2 leaves the branch that a checkpoint committed to, after its range was proven and before its epoch was settled. Only
+/// blocks that L2 still has are settled, and the proof of the checkpoint before, which still holds, is not made again when
+/// that is proposed anew.
+async fn reorg(args: &[&str], patience: Duration) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let log = data.join("dev.log");
     let said = || fs::read_to_string(&log).unwrap_or_default();
-    let mut command = dev(data, 99);
-    // Epochs long enough for both checkpoints, and a window that closes soon after.
-    command.args(["--slot-seconds", "3", "--epoch-slots", "6", "--window-epochs", "1"]);
+    let wait = |what: &str, found: &dyn Fn() -> bool| {
+        let end = Instant::now() + patience;
+        while !found() {
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", said());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    };
+    let mut command = proofmill(data);
+    command.arg("dev").args(args).args(["--window-epochs=1"]);
     let mut running = Running::start(&mut command, &log);
-    wait("the rollup to be there", || load(data, 1));
-    wait("checkpoint 1 to be proven", || said().contains("checkpoint 1: blocks"));
+    wait("the rollup to be there", &|| load(data, 1));
+    wait("checkpoint 1 to be proven", &|| proven(&said(), 1));
     let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
     let node = alloy_rpc_client::RpcClient::new_http(chains.l2_rpc.clone());
     let branch: serde_json::Value = node.request_noparams("evm_snapshot").await.unwrap();
     assert!(load(data, 2));
-    wait("checkpoint 2 to be proven", || said().contains("checkpoint 2: blocks"));
+    wait("checkpoint 2 to be proven", &|| proven(&said(), 2));
 
     let rollup = rollup(&chains).await;
     let l2 = L2::connect(Endpoints::new(chains.l2_rpc.clone()), None).await.unwrap();
@@ -227,10 +253,10 @@ async fn a_reorg_of_l2_settles_the_right_chain() {
     let fee = format!("{next:#x}");
     let _: serde_json::Value = node.request("anvil_setNextBlockBaseFeePerGas", [fee]).await.unwrap();
     assert!(load(data, 3));
-    wait("the reorg to be noticed", || said().contains("void"));
+    wait("the reorg to be noticed", &|| said().contains("void"));
 
     // Nothing of the old branch may be settled; the contract gives it up, and the new one is proposed and settled.
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + patience;
     let settled = loop {
         let tips = rollup.tips().await.unwrap();
         let proven = rollup.checkpoint(tips.proven).await.unwrap();
@@ -244,8 +270,17 @@ async fn a_reorg_of_l2_settles_the_right_chain() {
     assert_eq!(block.hash, settled.last_hash, "another branch was settled:\n{}", said());
     assert_ne!(settled.last_hash, reorged.last_hash);
     assert!(running.terminate(), "it did not end in order:\n{}", said());
+    assert!(said().matches("checkpoint 1 landed").count() > 1, "it was not proposed anew:\n{}", said());
     let counts = done(&data.join("data/logs"));
     assert!(counts.values().all(|count| *count == 1), "proven twice: {counts:?}\n{}", said());
+}
+
+fn proven(said: &str, checkpoint: u64) -> bool {
+    said.lines().any(|line| {
+        line.contains(&format!("checkpoint {checkpoint}: blocks"))
+            && line.contains(" proven by ")
+            && !line.contains("not proven")
+    })
 }
 
 async fn rollup(chains: &Description) -> Rollup {
