@@ -17,7 +17,7 @@ else
 fi
 
 echo "== OpenVM: real proofs, split over backends, and what must be refused (about 6 minutes)"
-cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm --test openvm_aggregation -- --test-threads 1 \
+cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --lib --test openvm --test openvm_aggregation -- --test-threads 1 \
   --skip range_proofs_are_aggregated # make test-long
 
 echo "== the binary with OpenVM, and the demo without proofs"

@@ -5,9 +5,7 @@ use object::{Object, ObjectSegment};
 use std::collections::{BTreeMap, VecDeque};
 
 const MEMORY: usize = 1 << 29;
-const MODULI: [&str; 4] = [
-    "21888242871839275222246405745257275088696311157297823662689037894645226208583",
-    "21888242871839275222246405745257275088548364400416034343698204186575808495617",
+const MODULI: [&str; 2] = [
     "115792089237316195423570985008687907853269984665640564039457584007908834671663",
     "115792089237316195423570985008687907852837564279074904382605163141518161494337",
 ];
@@ -251,7 +249,7 @@ impl Machine {
         let target = self.registers[rd];
         let (place, operation) = ((funct7 / 8) as usize, funct7 % 8);
         if funct3 == 1 {
-            let modulus = if place == 1 { &self.moduli[2] } else { return Err("another curve".into()) }.clone();
+            let modulus = if place == 0 { &self.moduli[0] } else { return Err("another curve".into()) }.clone();
             match operation {
                 0 | 1 => self.curve(&modulus, operation == 1, target, a, b),
                 _ => self.note("setup"),
