@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [elf, stdin, rest @ ..] = arguments.as_slice() else {
         return Err("usage: openvm_tables ELF STDIN [BUDGET_MB]".into());
     };
-    let budget = SegmentBudget(rest.first().map_or(Ok(1024), |budget| budget.parse())?);
+    let budget = SegmentBudget(rest.first().map_or(Ok(1152), |budget| budget.parse())?);
     let (program, input) = (std::fs::read(elf)?, std::fs::read(stdin)?);
     let job = Job { program: &program, input: &input, cycle_limit: None };
     let plan = OpenVmBackend::default().plan(&job, budget)?;

@@ -37,8 +37,8 @@ pub const fn aggregation(prover: ProverType) -> &'static [u8] {
     }
 }
 
-/// The identity of a program. Proofmill's own have it in the manifest that `make elf` wrote, which the backends' tests
-/// compare with what they derive: to derive it anew takes OpenVM 0.3 GB, and SP1 a minute.
+/// The identity of a program. Proofmill's own have it in the manifest of the ELFs, as `programs/keys.sh` had the backends
+/// derive it: to derive it anew takes OpenVM 0.3 GB, and SP1 a minute.
 pub fn version(backend: &dyn Backend, program: &[u8]) -> Result<ProgramVersion, BackendError> {
     let prover = backend.prover_type();
     let known = if program == range(prover) {

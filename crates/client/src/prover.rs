@@ -54,7 +54,7 @@ impl ClusterProver {
     }
 
     /// Proves a checkpoint. `input` is what [`proofmill_program::range::encode_input`] made, `statement` what the native
-    /// execution of the same blocks says.
+    /// execution of the same blocks says. `stop` as in [`ClusterProver::prove`].
     ///
     /// # Errors
     /// The proof says something else than `statement`, or there is none: see [`ClientError`].
@@ -70,7 +70,8 @@ impl ClusterProver {
         self.prove_statement(program, stdin, statement, stop, show).await
     }
 
-    /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch for `prover_id`.
+    /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch for `prover_id`. `stop` as in
+    /// [`ClusterProver::prove`].
     ///
     /// # Errors
     /// The ranges do not fit together, or a proof is of another program: see [`ClientError`].
