@@ -12,11 +12,18 @@ source "$here/manifest.sh"
 version_of() {
     case $1 in
         # The program is run on an empty input, which it refuses, after its version was printed.
-        openvm) { cargo run --quiet --release --manifest-path "$repository/Cargo.toml" -p proofmill \
-            -p proofmill-backends --features proofmill/openvm --example execute -- "$2" hex: 2>/dev/null || true; } ;;
-        sp1) cargo run --quiet --release --manifest-path "$repository/sp1/Cargo.toml" -p proofmill-backend-sp1 \
-            --example program_version -- "$2" ;;
+        openvm) { "$(built "$repository/Cargo.toml" execute -p proofmill -p proofmill-backends \
+            --features proofmill/openvm)" "$2" hex: || true; } ;;
+        sp1) "$(built "$repository/sp1/Cargo.toml" program_version -p proofmill-backend-sp1)" "$2" ;;
     esac | sed -nE 's/^program +(0x[0-9a-f]{64})$/\1/p'
+}
+
+# Builds an example of a workspace, with cargo's options behind it, and prints where it is.
+built() {
+    local workspace=$1 example=$2
+    shift 2
+    cargo build --quiet --release --manifest-path "$workspace" "$@" --example "$example" >&2
+    echo "$(cargo metadata --format-version 1 --no-deps --manifest-path "$workspace" | jq -r .target_directory)/release/examples/$example"
 }
 
 for machine in ${1:-openvm sp1}; do

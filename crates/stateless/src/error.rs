@@ -210,15 +210,11 @@ pub enum WitnessError {
         /// The hash of the header in the witness.
         got: B256,
     },
-    /// A node that no block of the range needs. See [`minimise`](crate::minimise).
-    #[error("the witness holds the node {hash}, which no block needs; reduce it with `minimise`")]
+    /// A node that no block of the range needs, or that is there more often. See [`minimise`](crate::minimise).
+    #[error(
+        "the witness holds the node {hash}, which no block needs, or holds it too often; reduce it with `minimise`"
+    )]
     UnusedNode {
-        /// The node's hash.
-        hash: B256,
-    },
-    /// A node that is twice in the witness. See [`minimise`](crate::minimise).
-    #[error("the witness holds the node {hash} twice; reduce it with `minimise`")]
-    DuplicateNode {
         /// The node's hash.
         hash: B256,
     },

@@ -6,6 +6,7 @@ use crate::error::{StatelessError, WitnessError};
 use crate::header;
 use crate::input::{BlockRef, StatelessInputRef};
 use crate::state::WitnessState;
+use crate::trie::Source;
 use alloc::{borrow::Cow, boxed::Box, string::ToString, vec::Vec};
 use alloy_consensus::{
     Eip658Value, EthereumTxEnvelope, Header, Receipt, ReceiptEnvelope, Transaction, TxEip4844, TxReceipt,
@@ -95,7 +96,13 @@ pub(crate) fn run<'i>(
     let mut parent = &input.parent;
     let ancestors =
         Ancestors::new(parent, &input.witness.headers).map_err(|error| witness(first_number, error))?;
-    let (mut state, extra) = WitnessState::new(&parent.header().state_root, &input.witness, ancestors);
+    let nodes = match surplus {
+        Surplus::Refused => Source::in_order(&input.witness.state),
+        #[cfg(feature = "std")]
+        Surplus::Ignored => Source::by_hash(&input.witness.state),
+    };
+    let (mut state, extra) =
+        WitnessState::new(&parent.header().state_root, nodes, &input.witness, ancestors);
     if let (Some(extra), Surplus::Refused) = (extra, surplus) {
         return Err(witness(first_number, extra));
     }
@@ -159,6 +166,10 @@ fn execute_block(
     }
     check_body(header, &block.transactions, block.withdrawals.as_deref(), fork)?;
     let transactions = recover(chain, number, &block.transactions)?;
+    // Withdrawals are paid in the order of a hash map; nodes of a witness are in the order of their use.
+    for withdrawal in block.withdrawals.iter().flatten().filter(|withdrawal| withdrawal.amount > 0) {
+        state.prefetch(withdrawal.address).map_err(|error| witness(number, error))?;
+    }
     let executed =
         execute_transactions(chain, header, &transactions, block.withdrawals.as_deref(), &mut *state);
     // An error of the witness comes back as text; the typed one was kept.
@@ -195,7 +206,8 @@ pub(crate) fn recover<T: AsRef<[u8]>>(
     block: u64,
     transactions: &[T],
 ) -> Result<Vec<Recovered<BodyTransaction>>, StatelessError> {
-    let recover_one = |(tx, raw): (usize, &T)| {
+    let mut recovered = Vec::with_capacity(transactions.len());
+    for (tx, raw) in transactions.iter().enumerate() {
         let decoded = BodyTransaction::decode_2718_exact(raw.as_ref()).map_err(|error: Eip2718Error| {
             StatelessError::MalformedTransaction { block, tx, reason: error.to_string() }
         })?;
@@ -205,9 +217,9 @@ pub(crate) fn recover<T: AsRef<[u8]>>(
             return Err(StatelessError::ChainIdMismatch { block, tx, expected: chain.chain_id, got });
         }
         let sender = decoded.recover_signer().map_err(|_| StatelessError::BadSignature { block, tx })?;
-        Ok(Recovered::new_unchecked(decoded, sender))
-    };
-    transactions.iter().enumerate().map(recover_one).collect()
+        recovered.push(Recovered::new_unchecked(decoded, sender));
+    }
+    Ok(recovered)
 }
 
 /// Runs a block's system calls, transactions and withdrawals on a database.

@@ -44,11 +44,12 @@ where
 
 /// What execution reads of the state before the first block, merged over all blocks of the range.
 ///
-/// [`execute`](crate::execute) wants each node and code once and none that goes unused, so that a proven input has no
-/// byte without a meaning; [`minimise`](crate::minimise) reduces any sufficient witness to that form.
+/// [`execute`](crate::execute) wants each node as often as a new path meets it, each code once and none that goes unused,
+/// so that a proven input has no byte without a meaning; [`minimise`](crate::minimise) reduces any sufficient witness to that form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
-    /// RLP of the nodes of the account trie and of storage tries, in any order.
+    /// RLP of the nodes of the account trie and of storage tries. Best in the order in which execution walks through them
+    /// first: each is then hashed just before it is read, and need not be looked up. Any other order gives the same.
     pub state: Vec<Bytes>,
     /// Contract codes that are run or read, in any order.
     pub codes: Vec<Bytes>,

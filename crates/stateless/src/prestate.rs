@@ -4,7 +4,7 @@ use crate::chain::ChainSpec;
 use crate::error::StatelessError;
 use crate::execute::{RangeOutcome, Surplus, finish, run};
 use crate::input::{Block, StatelessInput, StatelessInputRef, Witness};
-use crate::trie::{Child, Nodes};
+use crate::trie::{Child, Nodes, Source};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256, map::B256Set};
 use alloy_rlp::Encodable;
@@ -28,7 +28,8 @@ pub struct PreStateAccount {
 }
 
 /// Executes an input whose witness may hold more than is needed (as nodes' answers to `debug_executionWitness` do), and
-/// returns the outcome and the same input with exactly the nodes, codes and headers that were used.
+/// returns the outcome and the same input with exactly the nodes, codes and headers that were used, nodes in the order in
+/// which they were.
 ///
 /// Errors as [`execute`](crate::execute) does; where the witness lacks a node the error names the place in the trie, so
 /// that a builder can fetch it and try again.
@@ -36,16 +37,13 @@ pub fn minimise(input: &StatelessInput) -> Result<(RangeOutcome, StatelessInput)
     let bytes = input.encode();
     let decoded = StatelessInputRef::decode(&bytes)?;
     let (outcome, state) = run(&decoded, Surplus::Ignored)?;
-    let mut nodes: Vec<&[u8]> = state.used_nodes().collect();
-    // Any order would do, but the same input should always give the same bytes.
-    nodes.sort_unstable();
     let mut seen = B256Set::default();
     let codes = input.witness.codes.iter().filter(|code| {
         let hash = keccak256(code);
         state.used_code(&hash) && seen.insert(hash)
     });
     let witness = Witness {
-        state: nodes.into_iter().map(Bytes::copy_from_slice).collect(),
+        state: state.used_nodes().iter().map(|node| Bytes::copy_from_slice(node)).collect(),
         codes: codes.cloned().collect(),
         headers: input.witness.headers[..state.ancestors.headers_used()].to_vec(),
     };
@@ -88,7 +86,7 @@ impl PreStateAccount {
 
 /// The root of a full state and all nodes of its tries.
 fn state_nodes(state: &PreState) -> (B256, Vec<Bytes>) {
-    let mut nodes = Nodes::new(&[]).0;
+    let mut nodes = Nodes::new(Source::in_order(&[]), 0);
     let mut encoded = Vec::new();
     let mut accounts = Child::Empty;
     for (address, account) in state {

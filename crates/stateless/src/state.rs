@@ -3,7 +3,7 @@
 use crate::ancestors::Ancestors;
 use crate::error::{TrieId, WitnessError};
 use crate::input::WitnessRef;
-use crate::trie::{Child, Nodes, TrieFault};
+use crate::trie::{Child, Nodes, Source, TrieFault};
 use alloc::vec::Vec;
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY, U256, keccak256,
@@ -41,9 +41,10 @@ struct AccountEntry<'a> {
     /// What the account trie holds.
     in_trie: Option<TrieAccount>,
     storage: Child<'a>,
-    slots: U256Map<Slot>,
+    slot_index: U256Map<usize>,
+    slots: Vec<Slot>,
     /// The slots written since the last root; may name one twice.
-    written: Vec<U256>,
+    written: Vec<usize>,
     /// The storage trie's content went since the last root.
     cleared: bool,
     /// Listed in [`WitnessState::written`].
@@ -71,21 +72,28 @@ pub(crate) struct WitnessState<'a> {
 pub(crate) type Surplus = Option<WitnessError>;
 
 impl<'a> WitnessState<'a> {
-    pub(crate) fn new(root: &'a B256, witness: &WitnessRef<'a>, ancestors: Ancestors) -> (Self, Surplus) {
-        let (nodes, twice) = Nodes::new(&witness.state);
-        let mut surplus = twice.map(|hash| WitnessError::DuplicateNode { hash });
+    /// `nodes` are those of the witness.
+    pub(crate) fn new(
+        root: &'a B256,
+        nodes: Source<'a>,
+        witness: &'a WitnessRef<'a>,
+        ancestors: Ancestors,
+    ) -> (Self, Surplus) {
+        let mut surplus = None;
         let mut codes = B256Map::with_capacity_and_hasher(witness.codes.len(), Default::default());
         for code in &witness.codes {
             let hash = keccak256(code);
             if codes.insert(hash, Code::Witness(code)).is_some() {
-                surplus.get_or_insert(WitnessError::UnusedCode { hash });
+                surplus = Some(WitnessError::UnusedCode { hash });
             }
         }
         let state = Self {
-            nodes,
+            // Blocks make fewer nodes than they walk through.
+            nodes: Nodes::new(nodes, witness.state.len() * 2),
             accounts_trie: root_child(root),
             index: AddressMap::default(),
-            accounts: Vec::new(),
+            // An account that is there has a leaf. Memory that is not touched is free in a zkVM.
+            accounts: Vec::with_capacity(witness.state.len()),
             written: Vec::new(),
             unused_codes: codes.len(),
             codes,
@@ -106,10 +114,15 @@ impl<'a> WitnessState<'a> {
         self.ancestors.check_all_used()
     }
 
-    /// The nodes that blocks used, in no particular order.
+    /// The nodes that blocks used, in the order in which they did, for a state that looks them up by hash.
     #[cfg(feature = "std")]
-    pub(crate) fn used_nodes(&self) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn used_nodes(&self) -> &[&'a [u8]] {
         self.nodes.used()
+    }
+
+    /// Reads an account ahead of its use.
+    pub(crate) fn prefetch(&mut self, address: Address) -> Result<(), WitnessError> {
+        self.load(address).map(|_| ())
     }
 
     /// Whether blocks used the code with this hash.
@@ -155,7 +168,8 @@ impl<'a> WitnessState<'a> {
             now,
             in_trie,
             storage,
-            slots: U256Map::default(),
+            slot_index: U256Map::default(),
+            slots: Vec::new(),
             written: Vec::new(),
             cleared: false,
             listed: false,
@@ -163,11 +177,12 @@ impl<'a> WitnessState<'a> {
         Ok(at)
     }
 
-    fn load_slot(&mut self, address: Address, slot: U256) -> Result<U256, WitnessError> {
+    /// The place of an account, and that of one of its slots among those known.
+    fn load_slot(&mut self, address: Address, slot: U256) -> Result<(usize, usize), WitnessError> {
         let at = self.load(address)?;
         let entry = &mut self.accounts[at];
-        if let Some(known) = entry.slots.get(&slot) {
-            return Ok(known.now);
+        if let Some(known) = entry.slot_index.get(&slot) {
+            return Ok((at, *known));
         }
         let hashed = keccak256(slot.to_be_bytes::<32>());
         let mut value = U256::ZERO;
@@ -183,8 +198,9 @@ impl<'a> WitnessState<'a> {
                 return Err(WitnessError::MalformedSlot { address });
             }
         }
-        entry.slots.insert(slot, Slot { hashed, now: value, in_trie: value });
-        Ok(value)
+        entry.slot_index.insert(slot, entry.slots.len());
+        entry.slots.push(Slot { hashed, now: value, in_trie: value });
+        Ok((at, entry.slots.len() - 1))
     }
 
     fn load_code(&mut self, hash: B256) -> Result<Bytecode, WitnessError> {
@@ -235,14 +251,11 @@ impl<'a> WitnessState<'a> {
             if !value.is_changed() {
                 continue;
             }
-            let known = self.load_slot(address, *slot)?;
-            if known == value.present_value {
-                continue;
-            }
+            let (_, slot) = self.load_slot(address, *slot)?;
             let entry = &mut self.accounts[at];
-            if let Some(known) = entry.slots.get_mut(slot) {
-                known.now = value.present_value;
-                entry.written.push(*slot);
+            if entry.slots[slot].now != value.present_value {
+                entry.slots[slot].now = value.present_value;
+                entry.written.push(slot);
             }
         }
         self.accounts[at].now = Some(account.info);
@@ -259,11 +272,13 @@ impl<'a> WitnessState<'a> {
     /// Puts what was written since the last time into the tries and returns the state root.
     ///
     /// In each trie all writes come before all removals, so that what a removal needs of its siblings does not depend
-    /// on the order (see [`Nodes::remove`]).
+    /// on the order (see [`Nodes::remove`]). All are done in the order in which accounts and slots were first read: executed
+    /// changes come in that of a hash map, and the nodes of a witness stand in the order of their use.
     pub(crate) fn root(&mut self) -> Result<B256, WitnessError> {
         let mut removed = Vec::new();
-        let mut leaf = Vec::with_capacity(128);
-        for at in core::mem::take(&mut self.written) {
+        let mut written = core::mem::take(&mut self.written);
+        written.sort_unstable();
+        for at in written {
             let entry = &mut self.accounts[at];
             entry.listed = false;
             let Some(now) = &entry.now else {
@@ -280,10 +295,10 @@ impl<'a> WitnessState<'a> {
                 continue;
             }
             entry.in_trie = Some(account);
-            leaf.clear();
+            let mut leaf = Vec::with_capacity(account.length());
             account.encode(&mut leaf);
             self.nodes
-                .insert(&mut self.accounts_trie, &entry.hashed.0, leaf.clone())
+                .insert(&mut self.accounts_trie, &entry.hashed.0, leaf)
                 .map_err(|f| fault(f, TrieId::Accounts))?;
         }
         for at in removed {
@@ -304,6 +319,7 @@ impl<'a> WitnessState<'a> {
 
 impl<'a> AccountEntry<'a> {
     fn clear_storage(&mut self) {
+        self.slot_index.clear();
         self.slots.clear();
         self.written.clear();
         self.cleared = true;
@@ -323,22 +339,23 @@ impl<'a> AccountEntry<'a> {
         }
         let in_storage = |f| fault(f, TrieId::Storage(self.address));
         let mut removed = Vec::new();
-        for slot in self.written.drain(..) {
-            let Some(slot) = self.slots.get_mut(&slot) else { continue };
+        self.written.sort_unstable();
+        for at in self.written.drain(..) {
+            let slot = &mut self.slots[at];
             if slot.now == slot.in_trie {
                 continue;
             }
             slot.in_trie = slot.now;
             if slot.now.is_zero() {
-                removed.push(slot.hashed);
+                removed.push(at);
                 continue;
             }
             let mut leaf = Vec::with_capacity(33);
             slot.now.encode(&mut leaf);
             nodes.insert(&mut self.storage, &slot.hashed.0, leaf).map_err(in_storage)?;
         }
-        for hashed in removed {
-            nodes.remove(&mut self.storage, &hashed.0).map_err(in_storage)?;
+        for at in removed {
+            nodes.remove(&mut self.storage, &self.slots[at].hashed.0).map_err(in_storage)?;
         }
         Ok(nodes.root(self.storage))
     }
@@ -359,8 +376,9 @@ impl Database for WitnessState<'_> {
     }
 
     fn storage(&mut self, address: Address, index: U256) -> Result<U256, WitnessError> {
-        let value = self.load_slot(address, index);
-        self.note(value)
+        let found = self.load_slot(address, index);
+        let (account, slot) = self.note(found)?;
+        Ok(self.accounts[account].slots[slot].now)
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, WitnessError> {

@@ -8,7 +8,7 @@ use alloy_primitives::{B64, B256, Bloom, Bytes, U256, keccak256};
 use common::{CHAIN_ID, range};
 use proofmill_stateless::{
     BaseFeeRule, Block, ChainSpec, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput,
-    StatelessInputRef, WitnessError, execute,
+    StatelessInputRef, WitnessError, execute, minimise,
 };
 
 fn run(input: &StatelessInput) -> Result<proofmill_stateless::RangeOutcome, StatelessError> {
@@ -46,6 +46,17 @@ fn honest_ranges_of_every_fork_pass() {
         assert_eq!(outcome.gas_used, input.blocks.iter().map(|block| block.header.gas_used).sum::<u64>());
         assert_eq!(outcome.chain_id, CHAIN_ID);
         assert_eq!(outcome.config_hash, input.chain.hash());
+    }
+}
+
+#[test]
+fn the_order_of_a_witness_changes_nothing_but_its_bytes() {
+    for fork in Fork::ALL {
+        let (outcome, mut input) = range(fork);
+        input.witness.state.reverse();
+        input.witness.codes.reverse();
+        assert_eq!(run(&input).unwrap(), outcome, "{fork:?}");
+        assert_eq!(minimise(&input).unwrap().1.witness.state, range(fork).1.witness.state, "{fork:?}");
     }
 }
 
@@ -259,7 +270,7 @@ fn nothing_more_than_needed_is_accepted() {
     assert_eq!(with(&|input| input.witness.codes.push(extra.clone())), WitnessError::UnusedCode { hash });
     let twice = honest.witness.state[0].clone();
     let hash = keccak256(&twice);
-    assert_eq!(with(&|input| input.witness.state.push(twice.clone())), WitnessError::DuplicateNode { hash });
+    assert_eq!(with(&|input| input.witness.state.push(twice.clone())), WitnessError::UnusedNode { hash });
     let twice = honest.witness.codes[0].clone();
     let hash = keccak256(&twice);
     assert_eq!(with(&|input| input.witness.codes.push(twice.clone())), WitnessError::UnusedCode { hash });

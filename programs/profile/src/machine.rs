@@ -5,6 +5,10 @@ use object::{Object, ObjectSegment};
 use std::collections::{BTreeMap, VecDeque};
 
 const MEMORY: usize = 1 << 29;
+/// The blocks in which the virtual machine hashes memory, in bytes.
+const BLOCK: usize = 8;
+/// About as many instructions as a segment has.
+const SEGMENT: u64 = 250_000;
 const MODULI: [&str; 2] = [
     "115792089237316195423570985008687907853269984665640564039457584007908834671663",
     "115792089237316195423570985008687907852837564279074904382605163141518161494337",
@@ -17,7 +21,11 @@ pub struct Machine {
     pub done: bool,
     /// How often each instruction of an extension ran.
     pub special: BTreeMap<&'static str, u64>,
+    /// How many blocks of memory segments touched, each counted once in each of them.
+    pub touched: u64,
     memory: Vec<u8>,
+    /// The last segment that touched each block, counted from 1.
+    last_touch: Vec<u16>,
     input: Option<Vec<u8>>,
     hints: VecDeque<u8>,
     moduli: Vec<BigUint>,
@@ -36,11 +44,20 @@ impl Machine {
             count: 0,
             done: false,
             special: BTreeMap::new(),
+            touched: 0,
             memory,
+            last_touch: vec![0; MEMORY / BLOCK],
             input: Some(input),
             hints: VecDeque::new(),
             moduli: MODULI.iter().filter_map(|text| text.parse().ok()).collect(),
         })
+    }
+
+    fn touch(&mut self, at: u32, len: usize) {
+        let segment = (self.count / SEGMENT + 1) as u16;
+        for block in at as usize / BLOCK..(at as usize + len).div_ceil(BLOCK) {
+            self.touched += u64::from(std::mem::replace(&mut self.last_touch[block], segment) != segment);
+        }
     }
 
     fn load_word(&self, at: u32) -> u32 {
@@ -49,6 +66,7 @@ impl Machine {
     }
 
     fn store(&mut self, at: u32, bytes: &[u8]) {
+        self.touch(at, bytes.len());
         self.memory[at as usize..][..bytes.len()].copy_from_slice(bytes);
     }
 
@@ -102,6 +120,7 @@ impl Machine {
             }
             0x03 => {
                 let at = a.wrapping_add(immediate) as usize;
+                self.touch(at as u32, 1);
                 let half = |m: &[u8]| u16::from_le_bytes([m[at], m[at + 1]]);
                 result = Some(match funct3 {
                     0 => self.memory[at] as i8 as u32,
@@ -187,7 +206,7 @@ impl Machine {
                 self.note("hint words");
                 for i in 0..words * 4 {
                     let byte = self.hints.pop_front().ok_or("no hint is left")?;
-                    self.memory[(target + i) as usize] = byte;
+                    self.store(target + i, &[byte]);
                 }
             }
             (2, _) => self.note("reveal"),
@@ -214,6 +233,8 @@ impl Machine {
             }
             (4, 1) => {
                 self.note("keccak xor");
+                self.touch(a, b as usize);
+                self.touch(target, b as usize);
                 for i in 0..b {
                     self.memory[(target + i) as usize] ^= self.memory[(a + i) as usize];
                 }
@@ -257,6 +278,8 @@ impl Machine {
             return Ok(None);
         }
         let modulus = self.moduli.get(place).ok_or("another modulus")?.clone();
+        self.touch(a, 32);
+        self.touch(b, 32);
         let (x, y) = (self.number(a), self.number(b));
         let inverse = |v: &BigUint| v.modpow(&(&modulus - 2u32), &modulus);
         let value = match operation {

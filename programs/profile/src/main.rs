@@ -22,5 +22,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         machine.step().map_err(|error| format!("{error} at {:#x}, after {} instructions", machine.pc, machine.count))?;
     }
     functions.print(machine.count, &machine.special);
+    println!("\n{} blocks of memory touched in segments of 250,000 instructions", machine.touched);
     Ok(())
 }

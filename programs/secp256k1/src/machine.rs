@@ -38,6 +38,10 @@ pub trait Machine {
     fn same_y(a: &Self::Point, b: &Self::Point) -> bool;
     /// `a = a + b`, where the x coordinates differ.
     fn add_distinct(a: &mut Self::Point, b: &Self::Point);
+    /// `a = a − b`, where the x coordinates differ.
+    fn sub_distinct(a: &mut Self::Point, b: &Self::Point) {
+        Self::add_distinct(a, &Self::negate(b));
+    }
     /// The least integers congruent to x and y, big-endian.
     fn encode(point: &Self::Point) -> [u8; 64];
 }

@@ -51,7 +51,7 @@ pub(crate) fn double_mul<M: Machine>(u1: &M::Scalar, u2: &M::Scalar, point: M::P
                 2 => &multiples[index],
                 _ => &turned[index],
             };
-            if digit < 0 { add::<M>(&mut sum, &M::negate(term)) } else { add::<M>(&mut sum, term) }
+            if digit < 0 { sub::<M>(&mut sum, term) } else { add::<M>(&mut sum, term) }
         }
     }
     sum
@@ -78,6 +78,17 @@ fn add<M: Machine>(sum: &mut Option<M::Point>, term: &M::Point) {
         None => *sum = Some(term.clone()),
         Some(point) if !M::same_x(point, term) => M::add_distinct(point, term),
         Some(point) if M::same_y(point, term) => M::double(point),
+        Some(_) => *sum = None,
+    }
+}
+
+/// Complete subtraction.
+#[inline(always)]
+fn sub<M: Machine>(sum: &mut Option<M::Point>, term: &M::Point) {
+    match sum {
+        None => *sum = Some(M::negate(term)),
+        Some(point) if !M::same_x(point, term) => M::sub_distinct(point, term),
+        Some(point) if !M::same_y(point, term) => M::double(point),
         Some(_) => *sum = None,
     }
 }

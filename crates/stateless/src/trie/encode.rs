@@ -1,5 +1,6 @@
 //! Hashing a trie: only what changed since the last time is encoded again.
 
+use super::branch::{Branch, Now};
 use super::node::{Child, Key, Node, Reference, nibble};
 use super::{KEY_END, Nodes};
 use alloc::vec::Vec;
@@ -7,7 +8,7 @@ use alloy_primitives::{B256, keccak256};
 use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::EMPTY_ROOT_HASH;
 
-impl Reference {
+impl Reference<'_> {
     pub(super) fn inline(encoded: &[u8]) -> Self {
         let mut rlp = [0; 31];
         rlp[..encoded.len()].copy_from_slice(encoded);
@@ -22,7 +23,7 @@ impl Reference {
     const fn length(&self) -> usize {
         match self {
             Self::Stale => 0,
-            Self::Hash(_) => 33,
+            Self::Witness(_) | Self::Hash(_) => 33,
             Self::Inline { len, .. } => *len as usize,
         }
     }
@@ -30,8 +31,22 @@ impl Reference {
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::Stale => {}
+            Self::Witness(hash) => write_hash(*hash, out),
             Self::Hash(hash) => write_hash(hash.as_slice(), out),
             Self::Inline { len, rlp } => out.put_slice(&rlp[..*len as usize]),
+        }
+    }
+
+    /// Writes the reference over the one of the same length that stands there. One that is still the witness's stands
+    /// there already.
+    fn write_over(&self, there: &mut [u8]) {
+        match self {
+            Self::Stale | Self::Witness(_) => {}
+            Self::Hash(hash) => {
+                there[0] = EMPTY_STRING_CODE + 32;
+                there[1..].copy_from_slice(hash.as_slice());
+            }
+            Self::Inline { len, rlp } => there.copy_from_slice(&rlp[..*len as usize]),
         }
     }
 }
@@ -47,12 +62,17 @@ impl<'a> Nodes<'a> {
         match root {
             Child::Empty => EMPTY_ROOT_HASH,
             Child::Hash(hash) => B256::from(*hash),
-            Child::Node(id) => match self.refer(id, 0) {
-                Reference::Hash(hash) => hash,
-                // A root is hashed however short it is.
-                Reference::Inline { len, rlp } => keccak256(&rlp[..len as usize]),
-                Reference::Stale => B256::ZERO,
-            },
+            Child::Inline(rlp) => keccak256(rlp),
+            Child::Node(id) => {
+                self.refer(id, 0);
+                match self.reference(id) {
+                    Reference::Witness(hash) => B256::from(*hash),
+                    Reference::Hash(hash) => *hash,
+                    // A root is hashed however short it is.
+                    Reference::Inline { len, rlp } => keccak256(&rlp[..*len as usize]),
+                    Reference::Stale => B256::ZERO,
+                }
+            }
         }
     }
 
@@ -67,56 +87,50 @@ impl<'a> Nodes<'a> {
 
     #[cfg(feature = "std")]
     fn collect_below(&self, id: u32, depth: usize, out: &mut Vec<alloy_primitives::Bytes>) {
-        if depth == 0 || matches!(self.reference(id), Reference::Hash(_)) {
+        if depth == 0 || matches!(self.reference(id), Reference::Hash(_) | Reference::Witness(_)) {
             let mut rlp = Vec::new();
             self.encode(id, depth, &mut rlp);
             out.push(rlp.into());
         }
         match self.node(id) {
-            Node::Leaf { .. } => {}
             Node::Extension { end, child: Child::Node(below), .. } => {
                 self.collect_below(*below, *end as usize, out)
             }
-            Node::Extension { .. } => {}
-            Node::Branch { children } => {
-                for child in children {
-                    if let Child::Node(below) = child {
-                        self.collect_below(*below, depth + 1, out);
-                    }
+            Node::Branch(branch) => {
+                for below in (0..16).filter_map(|slot| branch.now(slot).node()) {
+                    self.collect_below(below, depth + 1, out);
                 }
             }
+            Node::Leaf { .. } | Node::Extension { .. } | Node::Unread(_) => {}
         }
     }
 
-    fn refer(&mut self, id: u32, depth: usize) -> Reference {
-        let known = self.reference(id);
-        if !matches!(known, Reference::Stale) {
-            return known;
+    /// Makes sure that the parent of a node can refer to it.
+    fn refer(&mut self, id: u32, depth: usize) {
+        if !matches!(self.reference(id), Reference::Stale) {
+            return;
         }
         match self.node(id) {
-            Node::Leaf { .. } => {}
-            Node::Extension { end, child, .. } => {
-                let (end, child) = (*end as usize, *child);
-                if let Child::Node(below) = child {
-                    self.refer(below, end);
-                }
+            Node::Extension { end, child: Child::Node(below), .. } => {
+                let (end, below) = (*end as usize, *below);
+                self.refer(below, end);
             }
-            Node::Branch { children } => {
-                let children = *children;
-                for child in children {
-                    if let Child::Node(below) = child {
+            Node::Branch(_) => {
+                for slot in 0..16 {
+                    if let Node::Branch(branch) = self.node(id)
+                        && let Some(below) = branch.now(slot).node()
+                    {
                         self.refer(below, depth + 1);
                     }
                 }
             }
+            Node::Leaf { .. } | Node::Extension { .. } | Node::Unread(_) => {}
         }
         let mut out = core::mem::take(&mut self.scratch);
         out.clear();
         self.encode(id, depth, &mut out);
-        let by = Reference::to(&out);
+        self.set_reference(id, Reference::to(&out));
         self.scratch = out;
-        self.set_reference(id, by);
-        by
     }
 
     /// Writes a node whose children all have a reference.
@@ -136,21 +150,58 @@ impl<'a> Nodes<'a> {
                 write_path(key, depth, end, 0, out);
                 self.write_child(child, out);
             }
-            Node::Branch { children } => {
-                let payload = 1 + children.iter().map(|child| self.child_length(child)).sum::<usize>();
-                Header { list: true, payload_length: payload }.encode(out);
-                for child in children {
-                    self.write_child(child, out);
-                }
-                out.put_u8(EMPTY_STRING_CODE);
-            }
+            Node::Branch(branch) => self.encode_branch(branch, out),
+            Node::Unread(child) => self.write_child(child, out),
         }
+    }
+
+    fn encode_branch(&self, branch: &Branch<'a>, out: &mut Vec<u8>) {
+        let mut payload = 1;
+        let mut stays = true;
+        let mut at = branch.first();
+        for slot in 0..16 {
+            let before = branch.encoded_len(at);
+            let length = match branch.now(slot) {
+                Now::AS_ENCODED => before.max(1),
+                now => now.node().map_or(1, |id| self.reference(id).length()),
+            };
+            stays &= length == before;
+            payload += length;
+            at += before;
+        }
+        let mut at = branch.first();
+        if stays {
+            // Nothing moved: what changed is written over what was there.
+            out.put_slice(branch.rlp());
+            for slot in 0..16 {
+                let end = at + branch.encoded_len(at);
+                if let Some(id) = branch.now(slot).node() {
+                    self.reference(id).write_over(&mut out[at..end]);
+                }
+                at = end;
+            }
+            return;
+        }
+        Header { list: true, payload_length: payload }.encode(out);
+        for slot in 0..16 {
+            let end = at + branch.encoded_len(at);
+            match branch.now(slot) {
+                Now::AS_ENCODED if end > at => out.put_slice(&branch.rlp()[at..end]),
+                now => match now.node() {
+                    Some(id) => self.reference(id).write(out),
+                    None => out.put_u8(EMPTY_STRING_CODE),
+                },
+            }
+            at = end;
+        }
+        out.put_u8(EMPTY_STRING_CODE);
     }
 
     fn child_length(&self, child: &Child<'a>) -> usize {
         match child {
             Child::Empty => 1,
             Child::Hash(_) => 33,
+            Child::Inline(rlp) => rlp.len(),
             Child::Node(id) => self.reference(*id).length(),
         }
     }
@@ -159,6 +210,7 @@ impl<'a> Nodes<'a> {
         match child {
             Child::Empty => out.put_u8(EMPTY_STRING_CODE),
             Child::Hash(hash) => write_hash(*hash, out),
+            Child::Inline(rlp) => out.put_slice(rlp),
             Child::Node(id) => self.reference(*id).write(out),
         }
     }

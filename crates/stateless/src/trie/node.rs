@@ -1,5 +1,6 @@
 //! The nodes of a trie and their decoding.
 
+use super::branch::Branch;
 use alloc::vec::Vec;
 use alloy_primitives::B256;
 use alloy_rlp::Header;
@@ -13,9 +14,11 @@ pub(crate) type Key = [u8; 32];
 pub(crate) enum Child<'a> {
     /// To nothing.
     Empty,
-    /// To a node that no path has walked through yet.
+    /// To a node that no path has walked through yet, by its hash.
     Hash(&'a [u8; 32]),
-    /// To a decoded node of the store.
+    /// To such a node that stands in its parent's encoding, because it is shorter than a hash.
+    Inline(&'a [u8]),
+    /// To a node of the store.
     Node(u32),
 }
 
@@ -58,9 +61,9 @@ pub(crate) enum Node<'a> {
         end: u8,
         child: Child<'a>,
     },
-    Branch {
-        children: [Child<'a>; 16],
-    },
+    Branch(Branch<'a>),
+    /// A node that moved in the trie before any path walked through it.
+    Unread(Child<'a>),
 }
 
 impl Node<'_> {
@@ -71,9 +74,11 @@ impl Node<'_> {
 
 /// How a parent refers to a node.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Reference {
+pub(crate) enum Reference<'a> {
     /// Something below changed: to be encoded again.
     Stale,
+    /// keccak256 of the node's encoding, as the parent had it in the witness.
+    Witness(&'a [u8; 32]),
     /// keccak256 of the node's encoding.
     Hash(B256),
     /// The encoding itself, when it is shorter than a hash.
@@ -117,42 +122,23 @@ pub(crate) fn path(key: &Key, depth: usize) -> Nibbles {
     Nibbles::unpack(key).slice(..depth.min(64))
 }
 
-/// A node as its RLP has it, before children that are held inline are decoded too.
-#[expect(clippy::large_enum_variant, reason = "lives on the stack between parsing and decoding")]
-pub(crate) enum Raw<'a> {
-    Leaf { key: Key, value: &'a [u8] },
-    Extension { key: Key, end: usize, child: RawChild<'a> },
-    Branch { children: [RawChild<'a>; 16] },
-}
-
-#[derive(Clone, Copy)]
-pub(crate) enum RawChild<'a> {
-    Empty,
-    Hash(&'a [u8; 32]),
-    Inline(&'a [u8]),
-}
-
-/// Splits the RLP of a node at `depth`, whose key begins as `prefix` does.
-pub(crate) fn parse<'a>(rlp: &'a [u8], prefix: &Key, depth: usize) -> Result<Raw<'a>, &'static str> {
+/// Takes apart the RLP of a node at `depth`, whose key begins as `prefix` does.
+pub(crate) fn parse<'a>(rlp: &'a [u8], prefix: &Key, depth: usize) -> Result<Node<'a>, &'static str> {
     let mut rest = rlp;
     let mut payload = Header::decode_bytes(&mut rest, true).map_err(|_| "it is not an RLP list")?;
     if !rest.is_empty() {
         return Err("bytes follow its end");
     }
-    let mut items = [(&[] as &[u8], &[] as &[u8]); 17];
-    let mut count = 0;
-    while !payload.is_empty() {
-        if count == 17 {
-            return Err("it has more than 17 items");
-        }
-        items[count] = item(&mut payload)?;
-        count += 1;
+    let first = rlp.len() - payload.len();
+    let compact = item(&mut payload)?;
+    let second = item(&mut payload)?;
+    if payload.is_empty() {
+        return short(compact.1, second, prefix, depth);
     }
-    match count {
-        2 => short(items[0].1, items[1], prefix, depth),
-        17 => branch(&items, depth),
-        _ => Err("it has neither 2 nor 17 items"),
+    if depth >= 64 {
+        return Err("a branch lies below the end of the key");
     }
+    Branch::read(rlp, first).map(Node::Branch)
 }
 
 /// The next item: with its RLP header, and without.
@@ -164,32 +150,12 @@ fn item<'a>(input: &mut &'a [u8]) -> Result<(&'a [u8], &'a [u8]), &'static str> 
     Ok((&whole[..whole.len() - input.len()], payload))
 }
 
-fn child<'a>((whole, payload): (&'a [u8], &'a [u8])) -> Result<RawChild<'a>, &'static str> {
+fn child<'a>((whole, payload): (&'a [u8], &'a [u8])) -> Result<Child<'a>, &'static str> {
     match whole[0] {
-        0x80 => Ok(RawChild::Empty),
-        0xa0 => payload.try_into().map(RawChild::Hash).map_err(|_| "a child is not a hash"),
-        0xc0.. if whole.len() < 32 => Ok(RawChild::Inline(whole)),
-        _ => Err("a child is neither a hash nor a node of less than 32 bytes"),
+        0xa0 => payload.try_into().map(Child::Hash).map_err(|_| "a child is not a hash"),
+        0xc0.. if whole.len() < 32 => Ok(Child::Inline(whole)),
+        _ => Err("an extension leads to neither a hash nor a node of less than 32 bytes"),
     }
-}
-
-fn branch<'a>(items: &[(&'a [u8], &'a [u8]); 17], depth: usize) -> Result<Raw<'a>, &'static str> {
-    if depth >= 64 {
-        return Err("a branch lies below the end of the key");
-    }
-    if !items[16].1.is_empty() {
-        return Err("a branch holds a value");
-    }
-    let mut children = [RawChild::Empty; 16];
-    let mut used = 0;
-    for (slot, item) in children.iter_mut().zip(items) {
-        *slot = child(*item)?;
-        used += usize::from(!matches!(slot, RawChild::Empty));
-    }
-    if used < 2 {
-        return Err("a branch has less than two children");
-    }
-    Ok(Raw::Branch { children })
 }
 
 /// A leaf or an extension: the first item is its part of the key with a flag nibble before (hex-prefix encoding).
@@ -198,7 +164,7 @@ fn short<'a>(
     second: (&'a [u8], &'a [u8]),
     prefix: &Key,
     depth: usize,
-) -> Result<Raw<'a>, &'static str> {
+) -> Result<Node<'a>, &'static str> {
     let (&flag, tail) = compact.split_first().ok_or("its path is empty")?;
     let odd = flag & 0x10 != 0;
     if flag & 0xc0 != 0 || (!odd && flag & 0x0f != 0) {
@@ -228,13 +194,10 @@ fn short<'a>(
         if end != 64 {
             return Err("a leaf ends before the end of the key");
         }
-        return Ok(Raw::Leaf { key, value: second.1 });
+        return Ok(Node::Leaf { key, value: Value::Witness(second.1) });
     }
     if len == 0 || end == 64 {
         return Err("the length of an extension is impossible");
     }
-    match child(second)? {
-        RawChild::Empty => Err("an extension leads nowhere"),
-        child => Ok(Raw::Extension { key, end, child }),
-    }
+    Ok(Node::Extension { key, end: end as u8, child: child(second)? })
 }

@@ -1,57 +1,43 @@
 //! Where the nodes of all tries of a state live.
 
-use super::node::{Child, Key, Node, Raw, RawChild, Reference, TrieFault, Value, parse, path};
+use super::branch::Branch;
+use super::node::{Child, Key, Node, Reference, TrieFault, parse, path};
+use super::source::Source;
 use crate::error::WitnessError;
 use alloc::vec::Vec;
-use alloy_primitives::{B256, keccak256, map::B256Map};
+use alloy_primitives::B256;
+use alloy_rlp::EMPTY_STRING_CODE;
 
-#[derive(Debug)]
-struct Encoded<'a> {
-    rlp: &'a [u8],
-    used: bool,
-}
-
-/// The nodes of a witness by hash, and those of them that have been decoded.
+/// The decoded nodes, and those of a witness that are still to be.
 #[derive(Debug)]
 pub(crate) struct Nodes<'a> {
-    encoded: B256Map<Encoded<'a>>,
+    source: Source<'a>,
     nodes: Vec<Node<'a>>,
-    references: Vec<Reference>,
+    references: Vec<Reference<'a>>,
     /// Reused for encoding nodes.
     pub(super) scratch: Vec<u8>,
 }
 
 impl<'a> Nodes<'a> {
-    /// Hashes each node of a witness, once. The second value is the first node that was there twice.
-    pub(crate) fn new(witness: &[&'a [u8]]) -> (Self, Option<B256>) {
-        let mut encoded = B256Map::with_capacity_and_hasher(witness.len(), Default::default());
-        let mut twice = None;
-        for rlp in witness {
-            let hash = keccak256(rlp);
-            if encoded.insert(hash, Encoded { rlp, used: false }).is_some() {
-                twice = twice.or(Some(hash));
-            }
-        }
-        let capacity = witness.len() * 2;
-        let store = Self {
-            encoded,
+    /// Takes a witness that has each node where a path first walks through it. `capacity` is how many nodes are expected.
+    pub(crate) fn new(source: Source<'a>, capacity: usize) -> Self {
+        Self {
+            source,
             nodes: Vec::with_capacity(capacity),
             references: Vec::with_capacity(capacity),
             scratch: Vec::with_capacity(1024),
-        };
-        (store, twice)
+        }
     }
 
     /// Errors with a node that nothing walked through.
     pub(crate) fn check_all_used(&self) -> Result<(), WitnessError> {
-        let unused = self.encoded.iter().find(|(_, node)| !node.used);
-        unused.map_or(Ok(()), |(hash, _)| Err(WitnessError::UnusedNode { hash: *hash }))
+        self.source.unused().map_or(Ok(()), |hash| Err(WitnessError::UnusedNode { hash }))
     }
 
-    /// The nodes that something walked through, in no particular order.
+    /// The nodes that paths walked through, in the order in which they did.
     #[cfg(feature = "std")]
-    pub(crate) fn used(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.encoded.values().filter(|node| node.used).map(|node| node.rlp)
+    pub(crate) fn used(&self) -> &[&'a [u8]] {
+        self.source.taken()
     }
 
     /// The node behind a child at `depth` on the path of `key`, decoded if it was not; `None` where there is none.
@@ -63,57 +49,56 @@ impl<'a> Nodes<'a> {
     ) -> Result<Option<u32>, TrieFault> {
         match child {
             Child::Empty => Ok(None),
-            Child::Node(id) => Ok(Some(id)),
-            Child::Hash(hash) => {
-                let hash = B256::from(*hash);
-                let Some(node) = self.encoded.get_mut(&hash) else {
-                    return Err(TrieFault::Missing { hash, path: path(key, depth) });
-                };
-                node.used = true;
-                let rlp = node.rlp;
-                self.decode(rlp, key, depth, Reference::Hash(hash)).map(Some)
-            }
+            Child::Node(id) => match self.node(id) {
+                Node::Unread(child) => self.enter(*child, key, depth),
+                _ => Ok(Some(id)),
+            },
+            Child::Inline(rlp) => self.decode(rlp, key, depth, Reference::inline(rlp)).map(Some),
+            Child::Hash(hash) => match self.source.take(hash) {
+                Some(rlp) => self.decode(rlp, key, depth, Reference::Witness(hash)).map(Some),
+                None => Err(TrieFault::Missing { hash: B256::from(*hash), path: path(key, depth) }),
+            },
         }
     }
 
-    fn decode(&mut self, rlp: &'a [u8], key: &Key, depth: usize, by: Reference) -> Result<u32, TrieFault> {
-        let malformed = |reason| TrieFault::Malformed { path: path(key, depth), reason };
-        let node = match parse(rlp, key, depth).map_err(malformed)? {
-            Raw::Leaf { key, value } => Node::Leaf { key, value: Value::Witness(value) },
-            Raw::Extension { key, end, child } => {
-                let child = self.decode_child(child, &key, end)?;
-                if let Child::Node(id) = child
-                    && !matches!(self.node(id), Node::Branch { .. })
-                {
-                    return Err(malformed("an extension leads to no branch"));
-                }
-                Node::Extension { key, end: end as u8, child }
-            }
-            Raw::Branch { children } => {
-                let mut decoded = [Child::Empty; 16];
-                for (slot, child) in children.into_iter().enumerate() {
-                    decoded[slot] = match child {
-                        RawChild::Empty => Child::Empty,
-                        RawChild::Hash(hash) => Child::Hash(hash),
-                        RawChild::Inline(_) => {
-                            let mut key = *key;
-                            super::set_nibble(&mut key, depth, slot);
-                            self.decode_child(child, &key, depth + 1)?
-                        }
-                    };
-                }
-                Node::Branch { children: decoded }
-            }
-        };
-        Ok(self.push_as(node, by))
+    /// As [`enter`](Self::enter), for the child of an extension, which can only be a branch.
+    pub(super) fn enter_extended(
+        &mut self,
+        child: Child<'a>,
+        key: &Key,
+        depth: usize,
+    ) -> Result<Option<u32>, TrieFault> {
+        let below = self.enter(child, key, depth)?;
+        match below.map(|id| self.node(id)) {
+            Some(Node::Branch(_)) => Ok(below),
+            _ => Err(TrieFault::Malformed {
+                path: path(key, depth),
+                reason: "an extension leads to no branch",
+            }),
+        }
     }
 
-    fn decode_child(&mut self, child: RawChild<'a>, key: &Key, depth: usize) -> Result<Child<'a>, TrieFault> {
+    fn decode(
+        &mut self,
+        rlp: &'a [u8],
+        key: &Key,
+        depth: usize,
+        by: Reference<'a>,
+    ) -> Result<u32, TrieFault> {
+        match parse(rlp, key, depth) {
+            Ok(node) => Ok(self.push_as(node, by)),
+            Err(reason) => Err(TrieFault::Malformed { path: path(key, depth), reason }),
+        }
+    }
+
+    /// The number of a child that moves to another parent, which need not be decoded for that.
+    pub(super) fn number(&mut self, child: Child<'a>) -> u32 {
         match child {
-            RawChild::Empty => Ok(Child::Empty),
-            RawChild::Hash(hash) => Ok(Child::Hash(hash)),
-            // Shorter than 32 bytes, as the parser made sure; and so is anything nested in it.
-            RawChild::Inline(rlp) => self.decode(rlp, key, depth, Reference::inline(rlp)).map(Child::Node),
+            Child::Node(id) => id,
+            Child::Hash(hash) => self.push_as(Node::Unread(child), Reference::Witness(hash)),
+            Child::Inline(rlp) => self.push_as(Node::Unread(child), Reference::inline(rlp)),
+            // Only children of extensions move, and those are never empty.
+            Child::Empty => self.push_as(Node::Unread(child), Reference::inline(&[EMPTY_STRING_CODE])),
         }
     }
 
@@ -129,7 +114,7 @@ impl<'a> Nodes<'a> {
         self.push_as(node, Reference::Stale)
     }
 
-    fn push_as(&mut self, node: Node<'a>, by: Reference) -> u32 {
+    fn push_as(&mut self, node: Node<'a>, by: Reference<'a>) -> u32 {
         self.nodes.push(node);
         self.references.push(by);
         self.nodes.len() as u32 - 1
@@ -140,11 +125,11 @@ impl<'a> Nodes<'a> {
         self.references[id as usize] = Reference::Stale;
     }
 
-    pub(super) fn reference(&self, id: u32) -> Reference {
-        self.references[id as usize]
+    pub(super) fn reference(&self, id: u32) -> &Reference<'a> {
+        &self.references[id as usize]
     }
 
-    pub(super) fn set_reference(&mut self, id: u32, by: Reference) {
+    pub(super) fn set_reference(&mut self, id: u32, by: Reference<'a>) {
         self.references[id as usize] = by;
     }
 
@@ -154,9 +139,10 @@ impl<'a> Nodes<'a> {
         }
     }
 
-    pub(super) fn set_branch_child(&mut self, id: u32, slot: usize, below: Child<'a>) {
-        if let Node::Branch { children } = self.node_mut(id) {
-            children[slot] = below;
+    pub(super) fn branch_mut(&mut self, id: u32) -> Option<&mut Branch<'a>> {
+        match self.node_mut(id) {
+            Node::Branch(branch) => Some(branch),
+            _ => None,
         }
     }
 }

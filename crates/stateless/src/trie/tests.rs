@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use super::{Child, Nodes, TrieFault, node::Key};
+use super::{Child, Nodes, Source, TrieFault, node::Key};
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::{EMPTY_ROOT_HASH, HashBuilder, Nibbles};
 use proptest::prelude::*;
@@ -38,7 +38,7 @@ fn reference_root(content: &Content) -> B256 {
 
 /// The root and the nodes of a trie made by insertion.
 fn build(content: &Content) -> (B256, Vec<Bytes>) {
-    let mut nodes = Nodes::new(&[]).0;
+    let mut nodes = Nodes::new(Source::in_order(&[]), 0);
     let mut root = Child::Empty;
     for (key, value) in content {
         nodes.insert(&mut root, key, value.clone()).unwrap();
@@ -67,7 +67,7 @@ proptest! {
     ) {
         let (hash, encoded) = build(&before);
         let slices: Vec<&[u8]> = encoded.iter().map(|node| node.as_ref()).collect();
-        let mut nodes = Nodes::new(&slices).0;
+        let mut nodes = Nodes::new(Source::in_order(&slices), 0);
         let mut root = open(&hash);
         for (key, value) in &before {
             let got = nodes.get(&mut root, key).unwrap();
@@ -105,13 +105,13 @@ proptest! {
         let removed: Vec<Key> = removed.iter().map(|index| *index.get(&keys)).collect();
         let used = |removed: &mut dyn Iterator<Item = &Key>, witness: &[Bytes]| {
             let slices: Vec<&[u8]> = witness.iter().map(|node| node.as_ref()).collect();
-            let mut nodes = Nodes::new(&slices).0;
+            let mut nodes = Nodes::new(Source::by_hash(&slices), 0);
             let mut root = open(&hash);
             for key in removed {
                 nodes.remove(&mut root, key).unwrap();
             }
             let root = nodes.root(root);
-            let mut used: Vec<Bytes> = nodes.used().map(Bytes::copy_from_slice).collect();
+            let mut used: Vec<Bytes> = nodes.used().iter().map(|node| Bytes::copy_from_slice(node)).collect();
             used.sort();
             (root, used)
         };
@@ -134,7 +134,8 @@ proptest! {
             node.insert(0, 0xc0 + node.len() as u8);
         }
         let hash = alloy_primitives::keccak256(&node);
-        let mut nodes = Nodes::new(&[&node]).0;
+        let witness = [node.as_slice()];
+        let mut nodes = Nodes::new(Source::in_order(&witness), 0);
         let mut root = Child::Hash(&hash.0);
         for (key, value) in operations {
             let _ = nodes.get(&mut root, &key);
@@ -163,7 +164,7 @@ fn a_missing_node_is_named_with_its_path() {
         .map(|node| node.as_ref())
         .filter(|node| alloy_primitives::keccak256(node) == hash)
         .collect();
-    let mut nodes = Nodes::new(&root_only).0;
+    let mut nodes = Nodes::new(Source::in_order(&root_only), 0);
     let mut root = open(&hash);
     let mut key = [7; 32];
     key[0] = 0x21;

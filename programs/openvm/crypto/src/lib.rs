@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod hashes;
+mod memory;
 #[cfg(feature = "secp256k1")]
 mod init;
 #[cfg(feature = "secp256k1")]

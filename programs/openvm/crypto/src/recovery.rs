@@ -115,6 +115,14 @@ impl Machine for Instructions {
         unsafe { a.add_ne_assign_nonidentity::<false>(b) }
     }
 
+    fn sub_distinct(a: &mut Secp256k1Point, b: &Secp256k1Point) {
+        // SAFETY: as in `negate` and `add_distinct`.
+        unsafe {
+            let negated = Secp256k1Point::from_xy_unchecked(b.x().clone(), Secp256k1Coord::ZERO - b.y());
+            a.add_ne_assign_nonidentity::<false>(&negated);
+        }
+    }
+
     fn encode(point: &Secp256k1Point) -> [u8; 64] {
         point.x().assert_reduced();
         point.y().assert_reduced();
