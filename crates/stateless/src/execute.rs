@@ -101,8 +101,7 @@ pub(crate) fn run<'i>(
         #[cfg(feature = "std")]
         Surplus::Ignored => Source::by_hash(&input.witness.state),
     };
-    let (mut state, extra) =
-        WitnessState::new(&parent.header().state_root, nodes, &input.witness, ancestors);
+    let (mut state, extra) = WitnessState::new(&parent.header().state_root, nodes, &input.witness, ancestors);
     if let (Some(extra), Surplus::Refused) = (extra, surplus) {
         return Err(witness(first_number, extra));
     }

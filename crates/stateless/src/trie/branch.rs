@@ -97,9 +97,7 @@ impl<'a> Branch<'a> {
     pub(super) fn child(&self, slot: usize) -> Child<'a> {
         match self.now[slot] {
             Now::AS_ENCODED if self.rlp.len() == FULL => self.encoded(3 + 33 * slot),
-            Now::AS_ENCODED => {
-                self.encoded((0..slot).fold(self.first(), |at, _| at + self.encoded_len(at)))
-            }
+            Now::AS_ENCODED => self.encoded((0..slot).fold(self.first(), |at, _| at + self.encoded_len(at))),
             now => now.node().map_or(Child::Empty, Child::Node),
         }
     }
@@ -123,12 +121,10 @@ impl<'a> Branch<'a> {
 
     /// The only child that is left, unless there are several.
     pub(super) fn only_child(&self) -> Option<(usize, Child<'a>)> {
-        let mut left = (0..16).map(|slot| (slot, self.child(slot)));
-        let mut left = left.by_ref().filter(|(_, child)| !matches!(child, Child::Empty));
-        match (left.next(), left.next()) {
-            (Some(only), None) => Some(only),
-            _ => None,
-        }
+        let mut left =
+            (0..16).map(|slot| (slot, self.child(slot))).filter(|(_, child)| !matches!(child, Child::Empty));
+        let only = left.next()?;
+        left.next().is_none().then_some(only)
     }
 }
 

@@ -41,7 +41,8 @@ impl Reference<'_> {
     /// there already.
     fn write_over(&self, there: &mut [u8]) {
         match self {
-            Self::Stale | Self::Witness(_) => {}
+            Self::Stale => {}
+            Self::Witness(hash) => debug_assert_eq!(&there[1..], *hash),
             Self::Hash(hash) => {
                 there[0] = EMPTY_STRING_CODE + 32;
                 there[1..].copy_from_slice(hash.as_slice());

@@ -1,9 +1,9 @@
 //! Where nodes come from that no path has walked through yet.
 
 use alloc::vec::Vec;
-use alloy_primitives::{B256, keccak256};
 #[cfg(feature = "std")]
 use alloy_primitives::map::B256Map;
+use alloy_primitives::{B256, keccak256};
 
 /// The encoded nodes of a witness. Each is given out as often as the witness has it.
 #[derive(Debug)]

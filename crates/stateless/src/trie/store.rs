@@ -19,7 +19,7 @@ pub(crate) struct Nodes<'a> {
 }
 
 impl<'a> Nodes<'a> {
-    /// Takes a witness that has each node where a path first walks through it. `capacity` is how many nodes are expected.
+    /// Nodes that come from `source` as paths reach them. `capacity` is how many are expected.
     pub(crate) fn new(source: Source<'a>, capacity: usize) -> Self {
         Self {
             source,
