@@ -45,7 +45,8 @@ case ${1:-openvm} in
         ;;
     sp1)
         make_inputs
-        cargo build --quiet --release --manifest-path sp1/Cargo.toml -p proofmill-backend-sp1 --example execute
+        # The whole workspace: one package of it would choose other features, and SP1 would be compiled again.
+        cargo build --quiet --release --manifest-path sp1/Cargo.toml --workspace --example execute
         run() { "$sp1_target/release/examples/execute" "${ELF:-programs/elf/sp1-range.elf}" "$1.raw"; }
         measure cycles
         ;;

@@ -14,7 +14,8 @@ version_of() {
         # The program is run on an empty input, which it refuses, after its version was printed.
         openvm) { "$(built "$repository/Cargo.toml" execute -p proofmill -p proofmill-backends \
             --features proofmill/openvm)" "$2" hex: || true; } ;;
-        sp1) "$(built "$repository/sp1/Cargo.toml" program_version -p proofmill-backend-sp1)" "$2" ;;
+        # The whole workspace: one package of it would choose other features, and SP1 would be compiled again.
+        sp1) "$(built "$repository/sp1/Cargo.toml" program_version --workspace)" "$2" ;;
     esac | sed -nE 's/^program +(0x[0-9a-f]{64})$/\1/p'
 }
 

@@ -49,7 +49,8 @@ fn main() -> Outcome {
     let [elf, stdin, rest @ ..] = rest else { return Err("an ELF and its input are missing".into()) };
     let budget = rest.first().map_or(Ok(768), |budget| budget.parse())?;
     if step == "all" {
-        return all(&[elf, stdin, &budget.to_string()], arguments.iter().any(|word| word == "--fast"));
+        let fast = arguments.iter().any(|word| word == "--fast");
+        return all(&[elf, stdin, &budget.to_string()], SegmentBudget(budget), fast);
     }
     let backend = OpenVmBackend::default();
     let input = match stdin.strip_prefix("hex:") {
@@ -82,7 +83,7 @@ impl Steps {
                 self.save(&format!("segment-{index}"), &part)
             }
             "node" => {
-                let tree = self.backend.tree(&self.plan()?.segments, ProofMode::Compressed)?;
+                let tree = self.backend.tree(&self.plan()?.segments, ProofMode::Compressed, self.budget)?;
                 let node = &tree[index as usize];
                 let children = node
                     .children
@@ -98,7 +99,7 @@ impl Steps {
             }
             "finish" => {
                 let plan = self.plan()?;
-                let root = self.backend.tree(&plan.segments, ProofMode::Compressed)?.len() - 1;
+                let root = self.backend.tree(&plan.segments, ProofMode::Compressed, self.budget)?.len() - 1;
                 let root = fs::read(self.folder.join(format!("node-{root}")))?;
                 let proof = self.backend.finish(&job, &plan, ProofMode::Compressed, &[root])?;
                 self.save("proof", &proof.encode())
@@ -153,7 +154,7 @@ impl Steps {
     }
 }
 
-fn all(program: &[&str], fast: bool) -> Outcome {
+fn all(program: &[&str], budget: SegmentBudget, fast: bool) -> Outcome {
     let start = Instant::now();
     let step = |words: &[&str]| -> Outcome {
         let status = Command::new(std::env::current_exe()?).args(words).args(program).status()?;
@@ -167,7 +168,7 @@ fn all(program: &[&str], fast: bool) -> Outcome {
         step(&["segment", &index.to_string()])?;
     }
     step(&["core"])?;
-    for index in 0..OpenVmBackend::default().tree(&plan.segments, ProofMode::Compressed)?.len() {
+    for index in 0..OpenVmBackend::default().tree(&plan.segments, ProofMode::Compressed, budget)?.len() {
         step(&["node", &index.to_string()])?;
     }
     step(&["finish"])?;

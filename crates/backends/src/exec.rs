@@ -186,7 +186,7 @@ impl Backend for ExecBackend {
         Ok(Vec::new())
     }
 
-    fn tree(&self, _segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+    fn tree(&self, _: &[Segment], mode: ProofMode, _: SegmentBudget) -> Result<Vec<Node>, BackendError> {
         check_mode(mode).map(|()| Vec::new())
     }
 

@@ -92,10 +92,16 @@ pub trait Backend: Send + Sync {
     fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError>;
 
     /// The tree that folds the proofs of these segments into one for a proof of this mode: nodes in an order in which
-    /// children come before their parents, the root last. Empty where nothing needs folding.
+    /// children come before their parents, the root last. Empty where nothing needs folding. `budget` is the one that the
+    /// segments were cut for: whoever has little memory for a segment has little for a node.
     ///
     /// Errors where a plan with such segments cannot be carried to that mode.
-    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError>;
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        budget: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError>;
 
     /// The memory that folding this node needs, in GB.
     fn node_weight(&self, node: &Node) -> Weight;

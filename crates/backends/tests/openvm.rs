@@ -175,7 +175,7 @@ fn a_split_proof() {
     two.verify(&core, version).unwrap();
     refuses_what_is_not_the_proof(&two, &core, version);
 
-    let tree = one.tree(&plan.segments, ProofMode::Compressed).unwrap();
+    let tree = one.tree(&plan.segments, ProofMode::Compressed, BUDGET).unwrap();
     let mut nodes: Vec<Vec<u8>> = Vec::new();
     for (index, node) in tree.iter().enumerate() {
         let children: Vec<Vec<u8>> = node

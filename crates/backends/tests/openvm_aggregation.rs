@@ -64,7 +64,7 @@ fn peak_mb() -> u64 {
 /// Proves as the cluster does: each segment, then each node, then the last step, in turn by two that share nothing.
 fn prove(backends: [&OpenVmBackend; 2], job: &Job<'_>, steps: &dyn Fn(&str) -> String) -> (Plan, Proof) {
     let plan = measured(&steps("plan"), || backends[0].plan(job, BUDGET)).unwrap();
-    let tree = backends[1].tree(&plan.segments, ProofMode::Compressed).unwrap();
+    let tree = backends[1].tree(&plan.segments, ProofMode::Compressed, BUDGET).unwrap();
     let segments: Vec<Vec<u8>> = (0..plan.segments.len())
         .map(|index| {
             let step = match plan.segments[index].kind {
@@ -246,7 +246,7 @@ fn refuses_before_proving(
     // A plan with verifications has no core proof, which is said before anything is proven.
     let input = backend.encode_input(&[&aggregation::encode_input(by, ranges)], &both).unwrap();
     let plan = backend.plan(&job(AGGREGATION, &input), BUDGET).unwrap();
-    let core = backend.tree(&plan.segments, ProofMode::Core);
+    let core = backend.tree(&plan.segments, ProofMode::Core, BUDGET);
     assert!(matches!(core, Err(BackendError::UnsupportedMode { .. })), "{core:?}");
     // And is of its proofs.
     let swapped =

@@ -213,7 +213,11 @@ impl ClusterService for Api {
         }
         self.handle
             .call(move |state| {
+                let deadline = update.deadline;
                 state.update_proof(&proof, update);
+                if let Some(deadline) = deadline {
+                    state.move_deadline(&proof, deadline)?;
+                }
                 end.map_or(Ok(()), |end| state.end_proof(end))
             })
             .await??;

@@ -137,6 +137,13 @@ pub enum Event {
         /// Why, for people.
         cause: String,
     },
+    /// The client gives the proof another deadline.
+    DeadlineMoved {
+        /// Which.
+        proof: ProofId,
+        /// When it is too late now.
+        deadline: Time,
+    },
     /// The client does not want it any more.
     ProofCancelled {
         /// Which.

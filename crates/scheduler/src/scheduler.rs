@@ -115,6 +115,7 @@ impl Scheduler {
             Event::ProofFailed { proof, cause } => {
                 self.proof_ended(&proof, ProofState::Failed { cause }, &mut actions)?;
             }
+            Event::DeadlineMoved { proof, deadline } => self.deadline_moved(&proof, deadline)?,
             Event::ProofCancelled { proof } => {
                 self.proof_ended(&proof, ProofState::Cancelled, &mut actions)?
             }
@@ -167,6 +168,18 @@ impl Scheduler {
             self.deadlines.insert((deadline, spec.id.clone()));
         }
         self.proofs.insert(spec.id.clone(), Proof::new(spec, created, number));
+    }
+
+    /// A deadline that has passed takes effect at the next tick.
+    fn deadline_moved(&mut self, id: &ProofId, deadline: Time) -> Result<(), Refused> {
+        let before = self.turn(id);
+        let Some(proof) = self.proofs.get_mut(id) else { return Err(Refused::NoSuchProof(id.clone())) };
+        if let Some(old) = proof.spec.deadline.replace(deadline) {
+            self.deadlines.remove(&(old, id.clone()));
+        }
+        self.deadlines.insert((deadline, id.clone()));
+        self.moved_from(id, before);
+        Ok(())
     }
 
     fn task_created(&mut self, now: Time, spec: TaskSpec, actions: &mut Vec<Action>) -> Result<(), Refused> {

@@ -202,7 +202,7 @@ impl Scheduler {
     }
 
     /// Where a proof's tasks stand by the policy.
-    fn turn(&self, id: &ProofId) -> Option<(GroupTurn, ProofTurn)> {
+    pub(crate) fn turn(&self, id: &ProofId) -> Option<(GroupTurn, ProofTurn)> {
         let proof = self.proofs.get(id)?;
         let nobody = || GroupTurn { share: 0, requester: Arc::from("") };
         let (group, major) = match self.config.policy {
@@ -232,6 +232,11 @@ impl Scheduler {
             }
             Entry::Vacant(share) => change(share.insert(0)),
         }
+        self.moved_from(id, before);
+    }
+
+    /// Brings a proof's waiting tasks from where they stood by the policy to where they stand now.
+    pub(crate) fn moved_from(&mut self, id: &ProofId, before: Option<(GroupTurn, ProofTurn)>) {
         if let Some((old_group, old_proof)) = before
             && let Some((group, proof)) = self.turn(id)
         {

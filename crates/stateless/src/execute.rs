@@ -166,7 +166,7 @@ fn execute_block(
     check_body(header, &block.transactions, block.withdrawals.as_deref(), fork)?;
     let transactions = recover(chain, number, &block.transactions)?;
     // Withdrawals are paid in the order of a hash map; nodes of a witness are in the order of their use.
-    for withdrawal in block.withdrawals.iter().flatten().filter(|withdrawal| withdrawal.amount > 0) {
+    for withdrawal in block.withdrawals.iter().flatten() {
         state.prefetch(withdrawal.address).map_err(|error| witness(number, error))?;
     }
     let executed =

@@ -12,7 +12,7 @@ use alloy_rlp::{Decodable, Encodable, length_of_length};
 /// `PMSI` in ASCII: Proofmill stateless input.
 const MARK: u32 = u32::from_le_bytes(*b"PMSI");
 /// Raised with every change of the format.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// In place of a count of withdrawals: the block has no such list.
 const NO_WITHDRAWALS: u32 = u32::MAX;
 
@@ -49,7 +49,8 @@ where
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Witness {
     /// RLP of the nodes of the account trie and of storage tries. Best in the order in which execution walks through them
-    /// first: each is then hashed just before it is read, and need not be looked up. Any other order gives the same.
+    /// first: each is then hashed just before it is read, and need not be looked up. Any other order gives the same, in a
+    /// time that grows with the square of how far it is off.
     pub state: Vec<Bytes>,
     /// Contract codes that are run or read, in any order.
     pub codes: Vec<Bytes>,

@@ -68,6 +68,9 @@ pub(crate) struct WitnessState<'a> {
     pub(crate) fault: Option<WitnessError>,
 }
 
+/// How many nodes of a witness room is made for at once: an input of a few bytes for each must not take hundreds.
+const MOST_EXPECTED: usize = 1 << 16;
+
 /// What a witness holds beyond need, found when it is taken in.
 pub(crate) type Surplus = Option<WitnessError>;
 
@@ -89,11 +92,11 @@ impl<'a> WitnessState<'a> {
         }
         let state = Self {
             // Blocks make fewer nodes than they walk through.
-            nodes: Nodes::new(nodes, witness.state.len() * 2),
+            nodes: Nodes::new(nodes, witness.state.len().min(MOST_EXPECTED) * 2),
             accounts_trie: root_child(root),
             index: AddressMap::default(),
-            // An account that is there has a leaf. Memory that is not touched is free in a zkVM.
-            accounts: Vec::with_capacity(witness.state.len()),
+            // An account that is there has a leaf. Memory that is not touched is free in a zkVM, but not without end.
+            accounts: Vec::with_capacity(witness.state.len().min(MOST_EXPECTED)),
             written: Vec::new(),
             unused_codes: codes.len(),
             codes,

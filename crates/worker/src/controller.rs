@@ -80,7 +80,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     if segments == 0 {
         return Err(TaskFailure::fatal("the prover's plan has no segments: a defect of the prover"));
     }
-    let board = Board::new(plan.segments.len(), backend.tree(&plan.segments, request.mode)?)?;
+    let board = Board::new(plan.segments.len(), backend.tree(&plan.segments, request.mode, budget)?)?;
     let names = Names::of(task.metadata.prover, &plan_id, &plan, &board);
     Controller { bench, task, cancel, request, backend, budget, plan_id, plan, names }.prove(board).await
 }

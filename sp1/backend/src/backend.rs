@@ -260,7 +260,7 @@ impl Backend for Sp1Backend {
         body.encode()
     }
 
-    fn tree(&self, _segments: &[Segment], _mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+    fn tree(&self, _: &[Segment], _: ProofMode, _: SegmentBudget) -> Result<Vec<Node>, BackendError> {
         Ok(Vec::new())
     }
 

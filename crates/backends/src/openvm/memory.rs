@@ -6,6 +6,7 @@
 
 use super::tree::Layer;
 use crate::{Node, SegmentBudget};
+use openvm_sdk::config::MAX_NUM_CHILDREN_LEAF;
 use proofmill_primitives::{TaskKind, Weight};
 
 /// Budgets worth having, and the memory that a worker needs to prove segments of each.
@@ -36,7 +37,7 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
             // Segments do not grow further: the height of the tables is limited.
             .map_or(Weight::gb(16), |(_, weight)| *weight),
         // The most that a node takes: see `node_weight`.
-        TaskKind::RecursionReduce => Weight::gb(6),
+        TaskKind::RecursionReduce => Weight::gb(if leaf_children(budget) > 2 { 6 } else { 5 }),
         // 1.5 GB to verify a proof, 1.6 GB to wrap one.
         TaskKind::RecursionDeferred | TaskKind::ShrinkWrap => Weight::gb(2),
         // Planning and deriving a version take 0.3 GB; a controller also keeps all segment proofs (0.5 MB each).
@@ -46,6 +47,12 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
         // What this backend does not have.
         other => other.default_weight(),
     }
+}
+
+/// How many segments a leaf has. With more of them fewer leaves have to be made, and each costs a minute whatever is in it;
+/// with segments that fit 4 GB, a leaf over two is about as large as they are, and one over four is half as large again.
+pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
+    if budget <= SegmentBudget(1152) { 2 } else { MAX_NUM_CHILDREN_LEAF }
 }
 
 /// The memory that folding a node needs. A process that has folded before also holds the keys of those circuits, 40 to 80
@@ -59,7 +66,7 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
 /// | any other | 2.6 GB and less |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
-        (Some(Layer::Segments { level: 0 }), 2..) => Weight::gb(6),
+        (Some(Layer::Segments { level: 0 }), 3..) => Weight::gb(6),
         (Some(Layer::Segments { level: 0 }), _) => Weight::gb(5),
         _ => Weight::gb(3),
     }
@@ -84,10 +91,13 @@ mod tests {
     #[test]
     fn no_node_weighs_more_than_its_kind() {
         let segments: Vec<u32> = (0..9).collect();
-        let nodes = tree::nodes(&segments, &[9, 10, 11]);
+        let nodes = tree::nodes(&segments, &[9, 10, 11], MAX_NUM_CHILDREN_LEAF);
         assert!(nodes.iter().all(|node| node_weight(node) <= weight(TaskKind::RecursionReduce, SMALLEST)));
         // Aggregation of a short program fits a small worker.
-        let nodes = tree::nodes(&[0], &[1, 2]);
+        let nodes = tree::nodes(&[0], &[1, 2], MAX_NUM_CHILDREN_LEAF);
+        assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(5)));
+        // As does a proof whose segments are cut for one.
+        let nodes = tree::nodes(&segments, &[], leaf_children(budget_for(Weight::gb(4))));
         assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(5)));
         let leaf = Node { layer: 0, children: vec![Child::Segment(0), Child::Segment(1)] };
         assert!(node_weight(&leaf) > Weight::gb(4));

@@ -101,13 +101,20 @@ impl Backend for OpenVmBackend {
         segment::prove(&self.provers, &*self.program(job.program)?, job, plan, index)?.encode()
     }
 
-    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        budget: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError> {
         let executed = segment::count_executed(segments)? as u32;
         let all = segments.len() as u32;
         match mode {
-            ProofMode::Compressed => {
-                Ok(tree::nodes(&(0..executed).collect::<Vec<_>>(), &(executed..all).collect::<Vec<_>>()))
-            }
+            ProofMode::Compressed => Ok(tree::nodes(
+                &(0..executed).collect::<Vec<_>>(),
+                &(executed..all).collect::<Vec<_>>(),
+                memory::leaf_children(budget),
+            )),
             ProofMode::Core if executed == all => Ok(Vec::new()),
             ProofMode::Core => Err(BackendError::UnsupportedMode {
                 prover: ProverType::OpenVm,

@@ -1,6 +1,6 @@
 //! The shape of the tree that folds the parts of a proof, as in OpenVM's own aggregation.
 //!
-//! Segments: layer 0 (leaf) verifies up to 4 segment proofs, layer 1 up to 3 leaves, layer 2 up to 3 proofs of layer 1, and
+//! Segments: layer 0 (leaf) verifies up to 4 segment proofs, fewer where memory is short, layer 1 up to 3 leaves, layer 2 up to 3 proofs of layer 1, and
 //! every layer above up to 3 of the layer below, with one and the same circuit. Layers 0 to 2 are there even for one
 //! segment: a final proof is one of layer 2 or above.
 //!
@@ -107,31 +107,35 @@ pub(super) fn stage(level: u8) -> Stage {
 /// The first level of the circuit that folds its own proofs.
 pub(super) const RECURSIVE: u8 = 2;
 
-/// The nodes for the segments with these indices and the verifications with those, children first, the root last.
-pub(super) fn nodes(segments: &[u32], verifications: &[u32]) -> Vec<Node> {
-    let mut tree = Tree(Vec::new());
+/// The nodes for the segments with these indices and the verifications with those, children first, the root last. A leaf
+/// has at most `per_leaf` segments.
+pub(super) fn nodes(segments: &[u32], verifications: &[u32], per_leaf: usize) -> Vec<Node> {
+    let mut tree = Tree { nodes: Vec::new(), per_leaf: per_leaf.clamp(1, MAX_NUM_CHILDREN_LEAF) };
     if segments.is_empty() {
-        return tree.0;
+        return tree.nodes;
     }
     if verifications.is_empty() {
         tree.fold_segments(segments);
-        return tree.0;
+        return tree.nodes;
     }
     // First, because it is the longer way to the join.
     let hooked = tree.fold_verifications(verifications);
     let (executed, level) = tree.fold_segments(segments);
     let hooked = tree.fold_hooked(hooked, level);
     tree.push(Layer::Join, &[executed, hooked]);
-    tree.0
+    tree.nodes
 }
 
-struct Tree(Vec<Node>);
+struct Tree {
+    nodes: Vec<Node>,
+    per_leaf: usize,
+}
 
 impl Tree {
     fn push(&mut self, layer: Layer, children: &[Child]) -> Child {
-        self.0.push(Node { layer: layer.into(), children: children.to_vec() });
+        self.nodes.push(Node { layer: layer.into(), children: children.to_vec() });
         // There are fewer nodes than parts and layers, so the index fits.
-        Child::Node(self.0.len() as u32 - 1)
+        Child::Node(self.nodes.len() as u32 - 1)
     }
 
     /// The root and its level.
@@ -140,7 +144,8 @@ impl Tree {
         let mut level = 0;
         loop {
             let layer = Layer::Segments { level };
-            below = below.chunks(layer.arity()).map(|children| self.push(layer, children)).collect();
+            let most = if level == 0 { self.per_leaf } else { layer.arity() };
+            below = below.chunks(most).map(|children| self.push(layer, children)).collect();
             match below[..] {
                 [root] if level >= RECURSIVE => return (root, level),
                 _ => level += 1,
@@ -177,11 +182,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn plain(segments: u32) -> Vec<Node> {
-        nodes(&(0..segments).collect::<Vec<_>>(), &[])
+        nodes(&(0..segments).collect::<Vec<_>>(), &[], MAX_NUM_CHILDREN_LEAF)
     }
 
-    fn with_proofs(segments: u32, proofs: u32) -> Vec<Node> {
-        nodes(&(0..segments).collect::<Vec<_>>(), &(segments..segments + proofs).collect::<Vec<_>>())
+    fn with_proofs(segments: u32, proofs: u32, per_leaf: usize) -> Vec<Node> {
+        let verifications: Vec<u32> = (segments..segments + proofs).collect();
+        nodes(&(0..segments).collect::<Vec<_>>(), &verifications, per_leaf)
     }
 
     fn layers(nodes: &[Node]) -> Vec<Layer> {
@@ -192,7 +198,7 @@ mod tests {
     fn even_one_segment_passes_all_circuits() {
         let numbers: Vec<u32> = plain(1).iter().map(|node| node.layer).collect();
         assert_eq!(numbers, [0, 1, 2]);
-        assert!(nodes(&[], &[]).is_empty());
+        assert!(nodes(&[], &[], 4).is_empty());
     }
 
     #[test]
@@ -205,7 +211,7 @@ mod tests {
     #[test]
     fn two_proofs_are_verified_beside_one_segment() {
         use Layer::{Hook, Hooked, Join, Segments, Verifications};
-        let nodes = with_proofs(1, 2);
+        let nodes = with_proofs(1, 2, 4);
         assert_eq!(
             layers(&nodes),
             [
@@ -229,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_joined_stands_equally_high() {
         // 37 segments need one more layer than verifications ever do.
-        let layers = layers(&with_proofs(37, 1));
+        let layers = layers(&with_proofs(37, 1, 4));
         assert!(layers.contains(&Layer::Segments { level: 3 }));
         assert!(layers.contains(&Layer::Hooked { level: 3 }));
         assert!(!layers.contains(&Layer::Hooked { level: 4 }));
@@ -248,13 +254,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_part_is_folded_once_and_in_order(segments in 1u32..500, proofs in 0u32..70) {
-            let nodes = with_proofs(segments, proofs);
+        fn every_part_is_folded_once_and_in_order(
+            segments in 1u32..500,
+            proofs in 0u32..70,
+            per_leaf in 1usize..=4,
+        ) {
+            let nodes = with_proofs(segments, proofs, per_leaf);
             let mut used = vec![false; nodes.len()];
             let (mut executed, mut verified) = (0, segments);
             for (index, node) in nodes.iter().enumerate() {
                 let layer = Layer::from_number(node.layer);
-                let arity = layer.map_or(0, Layer::arity);
+                let leaf = layer == Some(Layer::Segments { level: 0 });
+                let arity = if leaf { per_leaf } else { layer.map_or(0, Layer::arity) };
                 prop_assert!((1..=arity).contains(&node.children.len()));
                 for child in &node.children {
                     match *child {

@@ -136,6 +136,11 @@ impl State {
         self.batch.push(Change::ProofUpdated { proof: proof.clone(), update: Box::new(stored), at });
     }
 
+    /// A client's other deadline, for the proof's place among others and for when it fails. One that has ended has neither.
+    pub(crate) fn move_deadline(&mut self, proof: &ProofId, deadline: Timestamp) -> Result<(), Status> {
+        self.end_proof(Event::DeadlineMoved { proof: proof.clone(), deadline: convert::time(deadline) })
+    }
+
     /// A controller tells what its proof will take.
     pub(crate) fn plan(&mut self, request: ReportPlanRequest) -> Result<(), Status> {
         let proof = ProofId::from(request.proof_id);

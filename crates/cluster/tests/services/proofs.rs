@@ -5,7 +5,7 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
-    cluster::{ProofRequestCancelRequest, ProofRequestListRequest},
+    cluster::{ProofRequestCancelRequest, ProofRequestListRequest, ProofRequestUpdateRequest},
     operator::{ProofPhase, WatchProofRequest},
     worker::{CreateProofRequest, GetStatsResponse, TaskStatus, WorkerType, server_sub_message::Message},
 };
@@ -244,8 +244,14 @@ async fn a_private_input_is_stored_as_one() {
 async fn a_deadline_that_passes_fails_the_proof() {
     let cluster = start().await;
     let mut request = cluster.request_for("p", "2");
-    request.deadline = proofmill_ledger::Timestamp::now().as_secs() + 2;
+    request.deadline = proofmill_ledger::Timestamp::now().as_secs() + 600;
     cluster.api.clone().proof_request_create(request).await.unwrap();
+    let update = ProofRequestUpdateRequest {
+        proof_id: "p".into(),
+        deadline: Some(proofmill_ledger::Timestamp::now().as_secs() + 2),
+        ..Default::default()
+    };
+    cluster.api.clone().proof_request_update(update).await.unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     let progress = cluster.progress("p").await;
     assert_eq!(progress.phase(), ProofPhase::Failed);

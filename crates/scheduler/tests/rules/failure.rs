@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, failure, withdraw};
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
-use proofmill_scheduler::{Action, Config, Event, TaskState, Time};
+use proofmill_scheduler::{Action, Config, Event, ProofSpec, Refused, TaskState, Time};
 use std::time::Duration;
 
 fn two_workers() -> Scene {
@@ -148,12 +148,7 @@ fn a_task_that_runs_too_long_is_withdrawn_and_tried_elsewhere() {
 fn a_proof_fails_at_its_deadline_with_what_kept_it() {
     let mut scene = Scene::new();
     let deadline = Some(Time::from_millis(scene.now + 60_000));
-    let spec = proofmill_scheduler::ProofSpec {
-        id: "p".into(),
-        prover: ProverType::Exec,
-        requester: String::new(),
-        deadline,
-    };
+    let spec = ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline };
     scene.proof_of(spec.clone(), TaskKind::Controller);
     assert_eq!(failure(&scene.pass(59, &[]), "p"), None);
     let cause = failure(&scene.pass(1, &[]), "p").unwrap();
@@ -163,6 +158,23 @@ fn a_proof_fails_at_its_deadline_with_what_kept_it() {
     );
     // One that is too late from the beginning is not begun.
     assert!(failure(scene.proof_of(spec, TaskKind::Controller), "p").is_some());
+}
+
+#[test]
+fn another_deadline_takes_the_place_of_the_first() {
+    let mut scene = Scene::new();
+    let start = scene.now;
+    let at = |seconds: u64| Time::from_millis(start + seconds * 1000);
+    let moved = |seconds| Event::DeadlineMoved { proof: "p".into(), deadline: at(seconds) };
+    let deadline = Some(at(60));
+    let spec = ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline };
+    scene.proof_of(spec, TaskKind::Controller);
+    scene.tell(moved(90));
+    assert_eq!(failure(&scene.pass(80, &[]), "p"), None);
+    scene.tell(moved(85));
+    assert!(failure(&scene.pass(5, &[]), "p").unwrap().contains("85 s"));
+    let late = scene.scheduler.handle(at(200), moved(300));
+    assert_eq!(late, Err(Refused::NoSuchProof("p".into())));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, withdraw};
 use proofmill_primitives::{ProverType, TaskKind, Weight, WorkerKind};
-use proofmill_scheduler::{Config, Policy, ProofSpec, Time};
+use proofmill_scheduler::{Config, Event, Policy, ProofSpec, Time};
 
 fn proof(id: &str, requester: &str, deadline: Option<u64>) -> ProofSpec {
     let deadline = deadline.map(Time::from_millis);
@@ -41,6 +41,20 @@ fn deadline_takes_the_earliest_first_and_those_without_last() {
     scene.proof_of(proof("late", "", Some(later + 1)), TaskKind::ProveShard);
     scene.proof_of(proof("soon", "", Some(later)), TaskKind::ProveShard);
     assert_eq!(taken(&mut scene, 4, 3), ["soon/root", "late/root", "none/root"]);
+}
+
+#[test]
+fn a_deadline_that_moves_moves_the_tasks_that_wait() {
+    let mut scene = Scene::policy(Policy::Deadline);
+    let later = scene.now + 100_000;
+    for (id, deadline) in [("first", Some(later)), ("second", Some(later + 1)), ("third", None)] {
+        scene.proof_of(proof(id, "", deadline), TaskKind::ProveShard);
+    }
+    for (id, deadline) in [("third", later - 2), ("first", later + 2)] {
+        let deadline = Time::from_millis(deadline);
+        scene.tell(Event::DeadlineMoved { proof: id.into(), deadline });
+    }
+    assert_eq!(taken(&mut scene, 4, 3), ["third/root", "second/root", "first/root"]);
 }
 
 #[test]

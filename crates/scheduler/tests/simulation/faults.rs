@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
-use proofmill_scheduler::{Event, ProofSpec, Scheduler, TaskSpec, WorkerSpec};
+use proofmill_scheduler::{Event, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
 
 impl World {
     pub(crate) fn some_process(&mut self) -> Option<WorkerId> {
@@ -90,6 +90,17 @@ impl World {
                 false => Event::ProofFailed { proof, cause: "the client says so".into() },
             };
             self.tell(event).unwrap();
+        }
+    }
+
+    pub(crate) fn move_deadline(&mut self) {
+        let ids: Vec<_> = self.scheduler.proofs().map(|(proof, _)| proof.id.clone()).collect();
+        if let Some(proof) = self.rng.pick(&ids).cloned() {
+            let deadline = Time::from_millis(self.now + self.rng.below(400_000));
+            if let Some((spec, ..)) = self.ledger.proofs.get_mut(&proof) {
+                spec.deadline = Some(deadline);
+            }
+            self.tell(Event::DeadlineMoved { proof, deadline }).unwrap();
         }
     }
 

@@ -166,6 +166,7 @@ impl World {
             92..94 => self.resize(),
             94 => self.jump(),
             95 => self.cancel(),
+            96 => self.move_deadline(),
             _ => self.babble(),
         }
     }

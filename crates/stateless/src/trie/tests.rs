@@ -53,6 +53,45 @@ fn open(hash: &B256) -> Child<'_> {
     if *hash == EMPTY_ROOT_HASH { Child::Empty } else { Child::Hash(&hash.0) }
 }
 
+type Change = (Key, Option<Vec<u8>>);
+
+/// Reads some keys, then makes changes in rounds, and compares every root. Gives the nodes that were looked up by hash.
+fn change<'a>(
+    mut nodes: Nodes<'a>,
+    mut root: Child<'a>,
+    before: &Content,
+    read: &[Key],
+    rounds: &[&[Change]],
+    look: bool,
+) -> Result<Vec<Bytes>, TestCaseError> {
+    for key in read {
+        let got = nodes.get(&mut root, key).unwrap();
+        prop_assert_eq!(got.as_ref().map(|got| got.as_slice()), before.get(key).map(Vec::as_slice));
+    }
+    let mut now = before.clone();
+    for round in rounds {
+        for (key, value) in *round {
+            match value {
+                Some(value) => {
+                    nodes.insert(&mut root, key, value.clone()).unwrap();
+                    now.insert(*key, value.clone());
+                }
+                None => {
+                    nodes.remove(&mut root, key).unwrap();
+                    now.remove(key);
+                }
+            }
+            if look {
+                let got = nodes.get(&mut root, key).unwrap();
+                prop_assert_eq!(got.as_ref().map(|got| got.as_slice()), value.as_deref());
+            }
+        }
+        prop_assert_eq!(nodes.root(root), reference_root(&now));
+    }
+    prop_assert_eq!(nodes.check_all_used(), Ok(()));
+    Ok(nodes.used().iter().map(|node| Bytes::copy_from_slice(node)).collect())
+}
+
 proptest! {
     #[test]
     fn insertion_gives_the_reference_root(content in content()) {
@@ -64,33 +103,22 @@ proptest! {
         before in content(),
         changes in prop::collection::vec((key(), prop::option::of(value())), 0..24),
         rounds in 1_usize..4,
+        indices in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        look in any::<bool>(),
     ) {
         let (hash, encoded) = build(&before);
+        let round = changes.len().div_ceil(rounds).max(1);
+        // Only some keys are read before the changes: the others are met by them, or moved unread.
+        let known: Vec<Key> = before.keys().copied().collect();
+        let read: Vec<Key> = indices.iter().filter(|_| !known.is_empty()).map(|index| *index.get(&known)).collect();
         let slices: Vec<&[u8]> = encoded.iter().map(|node| node.as_ref()).collect();
-        let mut nodes = Nodes::new(Source::in_order(&slices), 0);
-        let mut root = open(&hash);
-        for (key, value) in &before {
-            let got = nodes.get(&mut root, key).unwrap();
-            prop_assert_eq!(got.as_ref().map(|got| got.as_slice()), Some(value.as_slice()));
-        }
-        let mut now = before;
-        for round in changes.chunks(changes.len().div_ceil(rounds).max(1)) {
-            for (key, value) in round {
-                match value {
-                    Some(value) => {
-                        nodes.insert(&mut root, key, value.clone()).unwrap();
-                        now.insert(*key, value.clone());
-                    }
-                    None => {
-                        nodes.remove(&mut root, key).unwrap();
-                        now.remove(key);
-                    }
-                }
-                let got = nodes.get(&mut root, key).unwrap();
-                prop_assert_eq!(got.as_ref().map(|got| got.as_slice()), value.as_deref());
-            }
-            prop_assert_eq!(nodes.root(root), reference_root(&now));
-        }
+        let rounds: Vec<&[Change]> = changes.chunks(round).collect();
+        // What was used by hash, in its order, is all that the same changes need.
+        let by_hash = Nodes::new(Source::by_hash(&slices), 0);
+        let used = change(by_hash, open(&hash), &before, &read, &rounds, look)?;
+        let used: Vec<&[u8]> = used.iter().map(|node| node.as_ref()).collect();
+        let in_order = Nodes::new(Source::in_order(&used), 0);
+        change(in_order, open(&hash), &before, &read, &rounds, look)?;
     }
 
     /// Whatever the order of the removals, the nodes that are used are the same, and they suffice.

@@ -134,7 +134,12 @@ impl Backend for Slow {
         Ok(segment_text(index).into_bytes())
     }
 
-    fn tree(&self, segments: &[Segment], mode: ProofMode) -> Result<Vec<Node>, BackendError> {
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        _: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError> {
         if mode == ProofMode::Core {
             return Ok(Vec::new());
         }
