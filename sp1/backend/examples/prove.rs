@@ -21,8 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let budget = sp1.budget_for(Weight::gb(12));
     let begun = Instant::now();
-    let planned =
-        |input: &[u8]| sp1.plan(&Job { program: &program, input, cycle_limit: None }, budget);
+    let planned = |input: &[u8]| sp1.plan(&Job { program: &program, input, cycle_limit: None }, budget);
     let plan = match planned(&input) {
         Err(BackendError::MalformedInput { .. }) => {
             input = sp1.encode_input(&[&input], &[])?;

@@ -1,8 +1,6 @@
 //! What one side's generated code writes, the other's reads, in full, both ways.
-#![allow(clippy::unwrap_used, missing_docs)]
 
-mod sources;
-
+use crate::sources;
 use prost::Message;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value,

@@ -1,9 +1,7 @@
 //! Every message, field, enum, service and method of the SP1 cluster is in Proofmill's definitions, the same in all that
 //! goes over the wire, and nothing beside them.
-#![allow(clippy::unwrap_used, missing_docs)]
 
-mod sources;
-
+use crate::sources;
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, MessageDescriptor, ServiceDescriptor};
 use std::collections::BTreeMap;
 

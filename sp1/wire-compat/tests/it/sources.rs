@@ -8,15 +8,15 @@ use std::{
 };
 
 /// The files that both sides have.
-pub const FILES: [&str; 2] = ["worker.proto", "cluster.proto"];
+pub(crate) const FILES: [&str; 2] = ["worker.proto", "cluster.proto"];
 
 /// Proofmill's definitions.
-pub fn ours() -> DescriptorPool {
+pub(crate) fn ours() -> DescriptorPool {
     compile(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../crates/wire/proto"))
 }
 
 /// The SP1 cluster's, from the source of the crate that this workspace is locked to.
-pub fn theirs() -> DescriptorPool {
+pub(crate) fn theirs() -> DescriptorPool {
     compile(&crate_root("sp1-prover-types").join("proto"))
 }
 
