@@ -6,15 +6,26 @@ use proofmill_prover_node::rules::{
 };
 use std::time::{Duration, Instant};
 
-/// How often a line says how far the provers are.
+/// How often a line says how far the provers are, where that has changed.
 const EVERY: Duration = Duration::from_secs(15);
+
+/// How often it says so where nothing has: a task may take many minutes.
+const EVERY_UNCHANGED: Duration = Duration::from_secs(60);
 
 /// Prints to standard error.
 #[derive(Debug)]
 pub(crate) struct Show {
     start: Instant,
-    last: Option<(Instant, String)>,
+    last: Option<Said>,
     problems: Vec<String>,
+}
+
+/// What was said last of how far the provers are.
+#[derive(Debug)]
+struct Said {
+    text: String,
+    first: Instant,
+    last: Instant,
 }
 
 impl Show {
@@ -41,14 +52,26 @@ impl Show {
             self.line(&format!("waiting: {problem}"));
         }
         self.problems = problems;
-        let text = running(snapshot);
-        let due = match &self.last {
-            None => true,
-            Some((at, said)) => at.elapsed() >= EVERY && *said != text,
-        };
-        if due && !text.is_empty() {
-            self.line(&text);
-            self.last = Some((Instant::now(), text));
+        self.progress(running(snapshot));
+    }
+
+    fn progress(&mut self, text: String) {
+        let now = Instant::now();
+        match &mut self.last {
+            _ if text.is_empty() => self.last = None,
+            Some(said) if said.text == text => {
+                if now - said.last < EVERY_UNCHANGED {
+                    return;
+                }
+                said.last = now;
+                let unchanged = duration(now - said.first);
+                self.line(&format!("{text} (unchanged for {unchanged})"));
+            }
+            Some(said) if now - said.last < EVERY => {}
+            _ => {
+                self.line(&text);
+                self.last = Some(Said { text, first: now, last: now });
+            }
         }
     }
 }
