@@ -22,6 +22,11 @@ cleanup() {
   fi
 }
 trap cleanup EXIT
+if [[ -f $dir/data/LOCK ]] && ! flock -n "$dir/data/LOCK" true; then
+  echo "error: a demo runs in $dir (process $(cat "$dir/data/LOCK")): wait for it, or end it" >&2
+  trap - EXIT
+  exit 1
+fi
 # Chains that an interrupted demo left behind, by the id in its file.
 if [[ -f $dir/data/localnet.json ]]; then
   pid=$(jq -r .pid "$dir/data/localnet.json")
