@@ -91,8 +91,10 @@ mod tests {
     #[test]
     fn no_node_weighs_more_than_its_kind() {
         let segments: Vec<u32> = (0..9).collect();
-        let nodes = tree::nodes(&segments, &[9, 10, 11], MAX_NUM_CHILDREN_LEAF);
-        assert!(nodes.iter().all(|node| node_weight(node) <= weight(TaskKind::RecursionReduce, SMALLEST)));
+        for (budget, _) in STEPS {
+            let nodes = tree::nodes(&segments, &[9, 10, 11], leaf_children(budget));
+            assert!(nodes.iter().all(|node| node_weight(node) <= weight(TaskKind::RecursionReduce, budget)));
+        }
         // Aggregation of a short program fits a small worker.
         let nodes = tree::nodes(&[0], &[1, 2], MAX_NUM_CHILDREN_LEAF);
         assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(5)));
