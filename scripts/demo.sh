@@ -10,7 +10,7 @@ export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
   openvm) workers=7,4 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
-  sp1) workers=18 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  sp1) workers=20 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
 
@@ -42,7 +42,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
   openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 12 minutes on 2 free cores, 8 GB" ;;
-  sp1) echo "SP1 on a CPU takes its time: an hour and more, and 15 GB" ;;
+  sp1) echo "SP1 on a CPU takes its time: an hour and more, and 16 GB" ;;
 esac
 "$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
   --slot-seconds "$slot" --epoch-slots "$epoch_slots" --until-settled "$epochs" --report "$dir/report.json" &

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What does not fit `make test`: all of the Ethereum Foundation's tests, OpenVM's proofs of blocks and their aggregation,
-# and SP1 (which builds for a quarter of an hour and needs 14 GB).
+# and SP1 (which builds for a quarter of an hour and needs 16 GB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== all of the Ethereum Foundation's blockchain tests"

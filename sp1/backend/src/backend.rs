@@ -339,9 +339,8 @@ impl std::fmt::Debug for Sp1Backend {
     }
 }
 
-/// What a task that proves needs. Lifting a shard peaked at 11.1 GiB (`sp1/README.md`); the rest is for what comes after
-/// it, which has not been measured with these settings.
-const PROVER: Weight = Weight::gb(14);
+/// What a task that proves needs: a range of 1.3 million cycles peaked at 15.3 GB (`sp1/README.md`).
+const PROVER: Weight = Weight::gb(16);
 
 fn unsupported(mode: ProofMode, cause: &str) -> BackendError {
     BackendError::UnsupportedMode { prover: ProverType::Sp1, mode, cause: cause.to_owned() }

@@ -8,7 +8,7 @@ use proofmill_primitives::{ProgramVersion, ProofMode, Weight};
 const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 
 #[test]
-#[ignore = "takes minutes and 14 GB of memory"]
+#[ignore = "takes minutes and 16 GB of memory"]
 fn a_core_and_a_compressed_proof_hold_and_altered_ones_do_not() {
     let sp1 = Sp1Backend::new();
     let input = sp1.encode_input(&[&100u32.to_le_bytes()], &[]).unwrap();
