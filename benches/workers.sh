@@ -58,7 +58,8 @@ cluster_run() {
   wait "${run[@]}" 2>/dev/null || true
 }
 cluster_run one 2 8
-cluster_run two 1 8 4
+cluster_run two 2 8 4
+cluster_run two-single 1 8 4
 mkdir "$dir/local"
 start=$(date +%s%N)
 line=$(SPLIT_DIR=$dir/local "$target/examples/openvm_split" local "$dir/program.elf" "$dir/stdin" | tail -1)
