@@ -339,7 +339,7 @@ impl std::fmt::Debug for Sp1Backend {
     }
 }
 
-/// What a task that proves needs: a range of 1.3 million cycles peaked at 15.3 GB (`sp1/README.md`).
+/// What a task that proves needs: a range of 1.3 million cycles peaked at 14.6 GiB (`sp1/README.md`).
 const PROVER: Weight = Weight::gb(16);
 
 fn unsupported(mode: ProofMode, cause: &str) -> BackendError {

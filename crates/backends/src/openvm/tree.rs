@@ -1,6 +1,7 @@
 //! The shape of the tree that folds the parts of a proof, as in OpenVM's own aggregation.
 //!
-//! Segments: layer 0 (leaf) verifies up to 4 segment proofs, fewer where memory is short, layer 1 up to 3 leaves, layer 2 up to 3 proofs of layer 1, and
+//! Segments: layer 0 (leaf) verifies up to 4 segment proofs, fewer where memory is short, layer 1 up to 3 leaves, layer 2
+//! up to 3 proofs of layer 1, and
 //! every layer above up to 3 of the layer below, with one and the same circuit. Layers 0 to 2 are there even for one
 //! segment: a final proof is one of layer 2 or above.
 //!

@@ -138,7 +138,10 @@ impl State {
 
     /// A client's other deadline, for the proof's place among others and for when it fails. One that has ended has neither.
     pub(crate) fn move_deadline(&mut self, proof: &ProofId, deadline: Timestamp) -> Result<(), Status> {
-        self.end_proof(Event::DeadlineMoved { proof: proof.clone(), deadline: convert::time(deadline) })
+        if !self.proofs.get(proof).is_some_and(Entry::is_live) {
+            return Ok(());
+        }
+        self.feed(Event::DeadlineMoved { proof: proof.clone(), deadline: convert::time(deadline) })
     }
 
     /// A controller tells what its proof will take.
