@@ -38,7 +38,8 @@ fn some(below: u64) -> u64 {
     u64::from(nanos / 1_000) % below
 }
 
-/// How often each task of each proof was done, from the logs of the workers.
+/// How often each task of each proof was done, from the logs of the workers. One whose result was there already is not
+/// counted: a rollup that is killed after a result is stored, and before that is recorded, hands its task out again.
 fn done(logs: &Path) -> BTreeMap<String, u32> {
     let mut tasks = BTreeMap::new();
     let mut counts = BTreeMap::new();
@@ -52,7 +53,11 @@ fn done(logs: &Path) -> BTreeMap<String, u32> {
                 let at = line.find(&format!(" {name}="))? + name.len() + 2;
                 Some(line[at..].split_whitespace().next()?.to_owned())
             };
-            let (Some(task), Some(proof)) = (field("task"), field("proof")) else { continue };
+            let Some(task) = field("task") else { continue };
+            if line.contains("reused") {
+                tasks.remove(&task);
+            }
+            let Some(proof) = field("proof") else { continue };
             if line.contains(" started ") {
                 tasks.insert(task, format!("{proof} {}", field("kind").unwrap()));
             } else if line.contains(" done ")
