@@ -54,7 +54,7 @@ impl Rpc {
             .urls
             .into_iter()
             .map(|url| Endpoint {
-                client: RpcClient::new_http(url.clone()),
+                client: proofmill_http::rpc_client(url.clone()),
                 url,
                 of_chain: AtomicBool::new(false),
             })

@@ -16,7 +16,7 @@ struct Pool {
 
 /// Runs until told to stop. A node that does not answer is asked again.
 pub(crate) async fn run(l2: Url, block_time: Duration, stop: CancellationToken) {
-    let client = RpcClient::new_http(l2);
+    let client = proofmill_http::rpc_client(l2);
     let mut beat = time::interval(block_time);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -2,7 +2,6 @@
 
 use crate::{Description, DevKeys, DevnetError, proposer::Proposer, sequencer};
 use alloy_primitives::B256;
-use alloy_rpc_client::RpcClient;
 use proofmill_chain::{
     BlockAt, Endpoints, GenesisBlock, L1, L2, ProofTypeConfig, RollupConfig, Sender, SigningKey,
     deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
@@ -206,7 +205,7 @@ impl DevnetOptions {
 /// Makes the block that the first checkpoint follows on. Not the genesis block: anvil's does not commit to its state.
 async fn anchor(node: &Anvil, l2: &L2) -> Result<GenesisBlock, DevnetError> {
     let refused = |reason: String| DevnetError::Refused { method: "evm_mine", reason };
-    let client = RpcClient::new_http(node.rpc_url().clone());
+    let client = proofmill_http::rpc_client(node.rpc_url().clone());
     let _: serde_json::Value =
         client.request_noparams("evm_mine").await.map_err(|error| refused(error.to_string()))?;
     let block = l2.block(BlockAt::Number(1)).await?.ok_or_else(|| refused("there is no block 1".into()))?;

@@ -25,7 +25,7 @@ type RpcResult<T> = Result<T, RpcError<TransportErrorKind>>;
 
 impl Node {
     pub(crate) fn new(url: &Url) -> Self {
-        Self { url: url.clone(), provider: RootProvider::new_http(url.clone()) }
+        Self { url: url.clone(), provider: RootProvider::new(proofmill_http::rpc_client(url.clone())) }
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, LoadError> {

@@ -2,7 +2,6 @@
 
 use crate::{AnvilOptions, LocalnetError, Mining, keeper::Keeper, locate_anvil};
 use alloy_primitives::{Address, B256};
-use alloy_rpc_client::RpcClient;
 use rustix::process::Signal;
 use std::time::Duration;
 use tokio::{sync::mpsc::UnboundedReceiver, time};
@@ -82,7 +81,7 @@ impl Anvil {
     /// Makes each block a second younger than the one before. Otherwise anvil gives the same timestamp to the blocks of one
     /// second, which Ethereum forbids, so that they could not be proven.
     async fn space_blocks(&self) -> Result<(), LocalnetError> {
-        RpcClient::new_http(self.rpc_url.clone())
+        proofmill_http::rpc_client(self.rpc_url.clone())
             .request::<_, ()>("anvil_setBlockTimestampInterval", [1])
             .await
             .map_err(|error| LocalnetError::Refused { reason: error.to_string() })

@@ -59,7 +59,7 @@ impl Rpc {
         backoff: Duration,
     ) -> Self {
         Self {
-            endpoints: endpoints.iter().map(|url| (url.clone(), RpcClient::new_http(url.clone()))).collect(),
+            endpoints: endpoints.iter().map(|url| (url.clone(), proofmill_http::rpc_client(url.clone()))).collect(),
             current: AtomicUsize::new(0),
             permits: Semaphore::new(concurrency.max(1)),
             timeout,

@@ -42,7 +42,7 @@ async fn the_verifier_that_accepts_anything_rejects_on_another_chain_too() {
     });
     rpc(&anvil, "eth_call", json!([verify, "latest"])).await;
     rpc(&anvil, "anvil_setChainId", json!([10])).await;
-    let call = alloy_rpc_client::RpcClient::new_http(anvil.rpc_url().clone());
+    let call = proofmill_http::rpc_client(anvil.rpc_url().clone());
     let error = call.request::<_, String>("eth_call", json!([verify, "latest"])).await.unwrap_err();
     let data = error.as_error_resp().unwrap().as_revert_data().unwrap();
     assert_eq!(Refusal::decode(&data), Refusal::NotADevelopmentChain { chain_id: U256::from(10) });

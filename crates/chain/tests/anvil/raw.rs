@@ -2,7 +2,6 @@
 
 use crate::scene::{AGGREGATION_KEY, PROVER, Scene, refused};
 use alloy_primitives::{Address, B256, Bytes};
-use alloy_rpc_client::RpcClient;
 use alloy_sol_types::{SolCall, SolConstructor};
 use proofmill_chain::{ChainError, Refusal, Rollup};
 use proofmill_primitives::CheckpointNumber;
@@ -21,7 +20,7 @@ use bindings::Rollup as Contract;
 /// Why the contract refuses a call.
 async fn call(scene: &Scene, from: Address, to: Option<Address>, data: Vec<u8>) -> Refusal {
     let call = json!({ "from": from, "to": to, "data": Bytes::from(data) });
-    let client = RpcClient::new_http(scene.anvil.rpc_url().clone());
+    let client = proofmill_http::rpc_client(scene.anvil.rpc_url().clone());
     let error = client.request::<_, Value>("eth_call", (call, "latest")).await.unwrap_err();
     Refusal::decode(&error.as_error_resp().unwrap().as_revert_data().unwrap())
 }

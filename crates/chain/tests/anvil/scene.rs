@@ -1,7 +1,6 @@
 //! An anvil as L1 with a rollup on it, whose proofs two of three attestors must sign.
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
-use alloy_rpc_client::RpcClient;
 use alloy_sol_types::SolValue;
 use proofmill_chain::{
     Attestation, AttestorSignature, ChainError, Endpoints, EpochSubmission, GenesisBlock, Included, L1,
@@ -239,7 +238,7 @@ pub(crate) fn config(proposer: Address, proof_types: Vec<ProofTypeConfig>) -> Ro
 }
 
 pub(crate) async fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> Value {
-    RpcClient::new_http(anvil.rpc_url().clone()).request(method, params).await.unwrap()
+    proofmill_http::rpc_client(anvil.rpc_url().clone()).request(method, params).await.unwrap()
 }
 
 /// Why a contract refused.

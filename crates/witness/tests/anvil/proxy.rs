@@ -1,6 +1,5 @@
 //! A server between the witness builder and anvil, that does what a test tells it.
 
-use alloy_transport_http::reqwest::Client;
 use axum::{Router, body::Bytes, extract::State, http::StatusCode, response::IntoResponse, routing::post};
 use serde_json::{Value, json};
 use std::{
@@ -48,7 +47,7 @@ pub struct Proxy {
 
 struct Shared {
     node: Url,
-    client: Client,
+    client: reqwest::Client,
     rule: Mutex<Rule>,
     counts: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -58,7 +57,7 @@ impl Proxy {
         let counts = Arc::new(Mutex::new(HashMap::new()));
         let shared = Arc::new(Shared {
             node: node.clone(),
-            client: Client::new(),
+            client: proofmill_http::client(),
             rule: Mutex::new(Box::new(rule)),
             counts: Arc::clone(&counts),
         });

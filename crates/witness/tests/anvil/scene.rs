@@ -53,7 +53,7 @@ impl Scene {
             .unwrap();
         let keys: Vec<B256> = anvil.accounts().iter().map(|account| account.private_key).collect();
         let mixed = Mixed::new(seed, rules(hardfork), CHAIN_ID, &keys).unwrap().scope(scope);
-        let rpc = RpcClient::new_http(anvil.rpc_url().clone());
+        let rpc = proofmill_http::rpc_client(anvil.rpc_url().clone());
         let chain = Arc::<Mutex<SoundChain>>::default();
         let answering = Arc::clone(&chain);
         let served =
@@ -106,7 +106,7 @@ impl Scene {
         let (chain, url) = (Arc::clone(&self.chain), self.anvil.rpc_url().clone());
         move || {
             let reorg = async {
-                let rpc = RpcClient::new_http(url);
+                let rpc = proofmill_http::rpc_client(url);
                 let call = async |method: &'static str, params: Value| {
                     rpc.request::<_, Value>(method, params).await.unwrap()
                 };
