@@ -27,4 +27,4 @@ pub use error::ArtifactError;
 pub use fs::{FsArtifacts, MAX_ID_LENGTH, Stored};
 pub use key::ContentKey;
 pub use kind::ArtifactKind;
-pub use store::{ArtifactStore, Reply};
+pub use store::{ArtifactStore, Removed, Reply};

@@ -3,10 +3,19 @@
 use crate::{ArtifactError, ArtifactKind, key};
 use bytes::Bytes;
 use proofmill_primitives::ArtifactId;
-use std::{fmt, future::Future, pin::Pin};
+use std::{collections::BTreeSet, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 /// What the methods of [`ArtifactStore`] return.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, ArtifactError>> + Send + 'a>>;
+
+/// What [`ArtifactStore::remove_unused`] removed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removed {
+    /// How many blobs.
+    pub blobs: u64,
+    /// The bytes that they took.
+    pub bytes: u64,
+}
 
 /// A place for blobs. Used as `Arc<dyn ArtifactStore>`.
 ///
@@ -31,6 +40,14 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
 
     /// Removes a blob. Nothing happens where there is none.
     fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()>;
+
+    /// Removes what nobody has stored, read or asked for in that time. Finished proofs stay, and so does what `in_use`
+    /// names, under every kind.
+    fn remove_unused<'a>(
+        &'a self,
+        unused_for: Duration,
+        in_use: Arc<BTreeSet<ArtifactId>>,
+    ) -> Reply<'a, Removed>;
 
     /// Stores a blob under a name that follows from its bytes, unless it is there already, and gives that name.
     fn put_content<'a>(&'a self, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ArtifactId> {

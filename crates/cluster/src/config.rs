@@ -18,6 +18,8 @@ pub struct ClusterConfig {
     pub server_heartbeat: Duration,
     /// How many ended proofs are kept in memory for status and polls; older ones are read from the ledger.
     pub remember_ended: usize,
+    /// What proofs were made from is removed when nobody has used it for so long, unless a proof that goes on needs it.
+    pub artifact_retention: Duration,
 }
 
 impl Default for ClusterConfig {
@@ -28,6 +30,7 @@ impl Default for ClusterConfig {
             reconnect_grace: Duration::from_secs(5),
             server_heartbeat: Duration::from_secs(3),
             remember_ended: 1000,
+            artifact_retention: Duration::from_secs(24 * 3600),
         }
     }
 }

@@ -33,6 +33,7 @@ mod owner;
 mod serve;
 mod state;
 mod streams;
+mod sweep;
 
 pub use config::ClusterConfig;
 pub use error::ClusterError;

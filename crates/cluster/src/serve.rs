@@ -2,7 +2,7 @@
 
 use crate::{
     ClusterConfig, ClusterError, api::Api, coordinator::Coordinator, operator::Operator, owner::Owner,
-    state::State,
+    state::State, sweep,
 };
 use proofmill_artifacts::ArtifactStore;
 use proofmill_ledger::Ledger;
@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::transport::{Server, server::TcpIncoming};
 
 /// The largest message taken, in bytes: a task may name thousands of artifacts.
@@ -30,6 +30,7 @@ pub struct Cluster {
     owner: Owner,
     ledger: Ledger,
     artifacts: Arc<dyn ArtifactStore>,
+    artifact_retention: Duration,
 }
 
 impl Cluster {
@@ -50,8 +51,9 @@ impl Cluster {
                 "going on with what was not finished"
             );
         }
+        let artifact_retention = config.artifact_retention;
         let owner = Owner::new(ledger.clone(), move |handle| State::restore(config, live, handle));
-        Ok(Self { owner, ledger, artifacts })
+        Ok(Self { owner, ledger, artifacts, artifact_retention })
     }
 
     /// Answers on the listener until told to stop. Then every stream ends and every connection is closed, so that
@@ -61,8 +63,10 @@ impl Cluster {
     /// [`ClusterError::Diverged`] or [`ClusterError::Panicked`] where state and ledger can no longer be kept the same,
     /// [`ClusterError::Server`].
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> Result<(), ClusterError> {
-        let Self { mut owner, ledger, artifacts } = self;
+        let Self { mut owner, ledger, artifacts, artifact_retention } = self;
         let handle = owner.handle.clone();
+        let sweep = sweep::run(handle.clone(), Arc::clone(&artifacts), artifact_retention);
+        let _sweep = AbortOnDropHandle::new(tokio::spawn(sweep));
         let api =
             Api { handle: handle.clone(), ledger: ledger.clone(), artifacts, components: Mutex::new(None) };
         let coordinator = Coordinator { handle: handle.clone(), ledger: ledger.clone() };

@@ -3,17 +3,20 @@
 mod format;
 mod name;
 mod temp;
+mod unused;
 
-use crate::{ArtifactError, ArtifactKind, ArtifactStore, Reply};
+use crate::{ArtifactError, ArtifactKind, ArtifactStore, Removed, Reply};
 use bytes::Bytes;
 use format::{Header, Problem};
 use proofmill_primitives::ArtifactId;
 use rustix::io::Errno;
 use std::{
+    collections::BTreeSet,
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use temp::TempFile;
 
@@ -25,6 +28,8 @@ pub use name::MAX_ID_LENGTH;
 /// <kind>/<2 digits of the id's hash>/<id, escaped>    one blob: header (length, checksum, id), then its bytes
 /// tmp/                                                blobs being written; each is locked by its writer
 /// ```
+///
+/// A blob's time of change is when it was last used.
 #[derive(Clone, Debug)]
 pub struct FsArtifacts {
     root: Arc<PathBuf>,
@@ -90,6 +95,15 @@ impl ArtifactStore for FsArtifacts {
     fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
         let (root, id) = (Arc::clone(&self.root), id.clone());
         Box::pin(blocking(move || delete(&root, &id, kind)))
+    }
+
+    fn remove_unused<'a>(
+        &'a self,
+        unused_for: Duration,
+        in_use: Arc<BTreeSet<ArtifactId>>,
+    ) -> Reply<'a, Removed> {
+        let root = Arc::clone(&self.root);
+        Box::pin(blocking(move || unused::remove(&root, unused_for, &in_use)))
     }
 }
 
@@ -157,13 +171,18 @@ fn get(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, Artifa
         Err(error) => return Err(io_error("read", &path)(error)),
     }
     let start = format::verify(&bytes, id, kind).map_err(damaged)?;
+    unused::mark_used(&file);
     Ok(Bytes::from(bytes).slice(start..))
 }
 
 fn exists(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<bool, ArtifactError> {
     let path = name::path(root, id, kind)?;
-    match read_header(&path) {
-        Ok(header) => Ok(header.is_some_and(|header| header.id == *id)),
+    match File::open(&path).and_then(|mut file| Ok((read_header(&mut file)?, file))) {
+        Ok((Some(header), file)) if header.id == *id => {
+            unused::mark_used(&file);
+            Ok(true)
+        }
+        Ok(_) => Ok(false),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(io_error("read", &path)(error)),
     }
@@ -180,36 +199,43 @@ fn delete(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<(), Artifa
 fn list(root: &Path) -> Result<Vec<Stored>, ArtifactError> {
     let mut stored = Vec::new();
     for kind in ArtifactKind::ALL {
-        let folder = root.join(kind.name());
-        for group in fs::read_dir(&folder).map_err(io_error("read the folder", &folder))? {
-            let group = group.map_err(io_error("read the folder", &folder))?.path();
-            if !group.is_dir() {
-                continue;
-            }
-            for file in fs::read_dir(&group).map_err(io_error("read the folder", &group))? {
-                let path = file.map_err(io_error("read the folder", &group))?.path();
-                match read_header(&path) {
-                    Ok(Some(Header { id, length })) => stored.push(Stored { id, kind, length }),
-                    // Deleted since the folder was read.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Ok(None) => tracing::warn!(path = %path.display(), "not an artifact, or a damaged one"),
-                    Err(error) => tracing::warn!(path = %path.display(), %error, "cannot read an artifact"),
-                }
+        for path in files(root, kind)? {
+            match File::open(&path).and_then(|mut file| read_header(&mut file)) {
+                Ok(Some(Header { id, length })) => stored.push(Stored { id, kind, length }),
+                // Deleted since the folder was read.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Ok(None) => tracing::warn!(path = %path.display(), "not an artifact, or a damaged one"),
+                Err(error) => tracing::warn!(path = %path.display(), %error, "cannot read an artifact"),
             }
         }
     }
     Ok(stored)
 }
 
+/// What lies where blobs of a kind do.
+fn files(root: &Path, kind: ArtifactKind) -> Result<Vec<PathBuf>, ArtifactError> {
+    let mut files = Vec::new();
+    let folder = root.join(kind.name());
+    for group in fs::read_dir(&folder).map_err(io_error("read the folder", &folder))? {
+        let group = group.map_err(io_error("read the folder", &folder))?.path();
+        if !group.is_dir() {
+            continue;
+        }
+        for file in fs::read_dir(&group).map_err(io_error("read the folder", &group))? {
+            files.push(file.map_err(io_error("read the folder", &group))?.path());
+        }
+    }
+    Ok(files)
+}
+
 /// The header of a blob, or nothing where it is not whole.
-fn read_header(path: &Path) -> io::Result<Option<Header>> {
-    let mut file = File::open(path)?;
+fn read_header(file: &mut File) -> io::Result<Option<Header>> {
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Ok(None);
     }
     let mut start = Vec::with_capacity(format::MAX_HEADER);
-    Read::take(&mut file, format::MAX_HEADER as u64).read_to_end(&mut start)?;
+    Read::take(file, format::MAX_HEADER as u64).read_to_end(&mut start)?;
     Ok(format::header(&start, meta.len()))
 }
 

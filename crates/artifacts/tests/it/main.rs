@@ -5,3 +5,4 @@ mod damage;
 mod disk_full;
 mod processes;
 mod semantics;
+mod unused;

@@ -6,4 +6,5 @@ mod harness;
 mod proofs;
 mod restart;
 mod tasks;
+mod unused;
 mod workers;

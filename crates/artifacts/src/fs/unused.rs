@@ -1,0 +1,72 @@
+//! What nobody uses any more. Whoever reads a blob, or asks whether it is there, sets its file's time of change.
+
+use super::{files, read_header};
+use crate::{ArtifactError, ArtifactKind, Removed};
+use proofmill_primitives::ArtifactId;
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io,
+    path::Path,
+    time::{Duration, SystemTime},
+};
+
+/// What was used within this time is not marked again: a client may ask every 50 ms.
+const PRECISION: Duration = Duration::from_secs(60);
+
+/// Remembers that a blob was used. Where this cannot be written, the blob counts as unused, and is made again if it is
+/// needed once it has been removed.
+pub(super) fn mark_used(file: &File) {
+    let now = SystemTime::now();
+    let marked = || -> io::Result<()> {
+        let before = file.metadata()?.modified()?;
+        match now.duration_since(before) {
+            Ok(age) if age < PRECISION => Ok(()),
+            // Also where the clock was set back.
+            _ => file.set_modified(now),
+        }
+    };
+    if let Err(error) = marked() {
+        tracing::debug!(%error, "cannot mark an artifact as used");
+    }
+}
+
+/// Removes what [`crate::ArtifactStore::remove_unused`] says. A blob that is used between the look at its time and its
+/// removal is missing for the next reader, as a lost one is.
+pub(super) fn remove(
+    root: &Path,
+    unused_for: Duration,
+    in_use: &BTreeSet<ArtifactId>,
+) -> Result<Removed, ArtifactError> {
+    let mut removed = Removed::default();
+    let Some(limit) = SystemTime::now().checked_sub(unused_for) else { return Ok(removed) };
+    for kind in ArtifactKind::ALL.into_iter().filter(|kind| *kind != ArtifactKind::Proof) {
+        for path in files(root, kind)? {
+            match remove_one(&path, limit, in_use) {
+                Ok(bytes) => {
+                    removed.blobs += u64::from(bytes.is_some());
+                    removed.bytes += bytes.unwrap_or_default();
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    tracing::warn!(path = %path.display(), %error, "cannot remove an unused artifact");
+                }
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// The bytes that were removed, if any. A damaged blob has no id that could be in use.
+fn remove_one(path: &Path, limit: SystemTime, in_use: &BTreeSet<ArtifactId>) -> io::Result<Option<u64>> {
+    let mut file = File::open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file()
+        || meta.modified()? >= limit
+        || read_header(&mut file)?.is_some_and(|header| in_use.contains(&header.id))
+    {
+        return Ok(None);
+    }
+    fs::remove_file(path)?;
+    Ok(Some(meta.len()))
+}
