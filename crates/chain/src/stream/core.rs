@@ -152,13 +152,21 @@ impl StreamCore {
             return Ok(Offer::Finalized { checkpoint });
         }
         let Some(head) = l2 else { return Err(Instead::Wait(Waiting::L2Away)) };
-        if let Some(seen) = tips.last_block().filter(|seen| *seen > head.number) {
-            return Err(Instead::Wait(Waiting::L2Lags { head: head.number, seen }));
+        // A node that lags, or a branch that is not as long yet. Either will come this far, but a rollup where nothing
+        // happens may stay on a shorter branch for long, so that a checkpoint on it does not wait: its blocks are told.
+        let lags = tips.last_block().filter(|seen| *seen > head.number);
+        let next = checkpointed(tips, view, head)?;
+        match (next, lags) {
+            (Next::Wait(Waiting::Nothing), Some(seen)) => {
+                return Err(Instead::Wait(Waiting::L2Lags { head: head.number, seen }));
+            }
+            (Next::Wait(waiting), Some(_)) => return Err(Instead::Wait(waiting)),
+            _ => {}
         }
         if let Some(offer) = blocks_added(tips, view, head)? {
             return Ok(offer);
         }
-        Err(match checkpointed(tips, view, head)? {
+        Err(match next {
             Next::Tell(checkpoint) => return Ok(Offer::Checkpointed(checkpoint)),
             Next::Wait(waiting) => Instead::Wait(waiting),
         })
@@ -283,6 +291,7 @@ fn blocks_added(tips: &StreamTips, view: &View, head: &BlockHead) -> Result<Opti
     Ok(blocks.map(|blocks| Offer::BlocksAdded { blocks, last: head.into() }))
 }
 
+#[derive(Clone, Copy, Debug)]
 enum Next {
     Tell(Checkpoint),
     Wait(Waiting),

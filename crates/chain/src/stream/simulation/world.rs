@@ -140,6 +140,12 @@ impl World {
         self.grow_l2(depth as u64);
     }
 
+    pub(super) fn shorten_l2(&mut self, depth: usize) {
+        let depth = depth.min(self.l2.len() - GENESIS_BLOCK as usize - 1);
+        self.l2.truncate(self.l2.len() - depth);
+        self.grow_l2(depth.min(1) as u64);
+    }
+
     pub(super) fn view(&self, core: &StreamCore, lag: usize) -> View {
         let at = self.l1.len().saturating_sub(1 + lag);
         let block = &self.l1[at];
