@@ -1,6 +1,6 @@
 //! A rollup on one machine, for development, tests and the demo: an L1 and an L2 node, the contracts deployed with a
 //! random salt, a *sequencer* that makes L2 blocks while there are transactions, and a *proposer* that groups them into
-//! one checkpoint per slot.
+//! one checkpoint per slot. The [`Proposer`] serves any rollup.
 //!
 //! [`DevnetOptions::start`] gives a [`Devnet`]; [`Description`] says where everything is, also as a file that other
 //! processes read. What a devnet knows of keys are anvil's well-known ones: worth nothing elsewhere.
@@ -22,4 +22,5 @@ mod start;
 pub use describe::Description;
 pub use error::DevnetError;
 pub use keys::DevKeys;
+pub use proposer::Proposer;
 pub use start::{Devnet, DevnetOptions, ProofTypePlan};

@@ -168,7 +168,7 @@ impl DevnetOptions {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(sequencer::run(l2.rpc_url().clone(), self.l2_block_time, stop.clone()));
-        tasks.spawn(Proposer { rollup, l2: l2_client, sender: proposer }.run(stop.clone()));
+        tasks.spawn(Proposer::new(rollup, l2_client, proposer).run(stop.clone()));
         Ok(Devnet { description, keys, stop, tasks, l1, l2 })
     }
 

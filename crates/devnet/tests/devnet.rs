@@ -67,6 +67,42 @@ async fn transactions_become_blocks_and_blocks_checkpoints() {
     assert!(l2.head().await.is_err(), "the node is still there");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_proved_in_time_is_proposed_anew_in_the_same_ranges() {
+    let devnet = DevnetOptions::new(plan(ProverType::Exec))
+        .slot(Duration::from_secs(2))
+        .epoch_slots(6)
+        .window_epochs(1)
+        .start()
+        .await
+        .unwrap();
+    let Description { l1_rpc, rollup, l1_chain_id, .. } = devnet.description().clone();
+    let l1 = L1::connect(Endpoints::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
+    let rollup = Rollup::connect(l1, rollup).await.unwrap();
+    send(&devnet, 1).await;
+    let first = checkpoint(&rollup, 1).await;
+    send(&devnet, 2).await;
+    let second = checkpoint(&rollup, 2).await;
+
+    // Nobody proves them. New blocks come meanwhile, so there is always something to propose.
+    let start = Instant::now();
+    let mut seed = 3;
+    let again = loop {
+        assert!(start.elapsed() < Duration::from_secs(60), "checkpoint 1 is not proposed anew");
+        let there = rollup.checkpoint(CheckpointNumber(1)).await.unwrap();
+        if let Some(again) = there.filter(|again| again.slot > second.slot) {
+            break again;
+        }
+        send(&devnet, seed).await;
+        seed += 1;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    assert_eq!((again.blocks, again.last_hash), (first.blocks, first.last_hash));
+    let again = checkpoint(&rollup, 2).await;
+    assert_eq!((again.blocks, again.last_hash), (second.blocks, second.last_hash));
+    devnet.stop().await;
+}
+
 #[tokio::test]
 async fn fewer_attestors_than_must_sign_are_refused() {
     let options = DevnetOptions::new(plan(ProverType::OpenVm)).attestors(1, 2);
