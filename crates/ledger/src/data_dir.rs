@@ -65,6 +65,18 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// Marks a directory as one of Proofmill's, for a process that keeps something in it without owning it: a worker or a
+    /// prover node may be the first that comes. It is created where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), except that it may be in use.
+    pub fn mark(path: &Path) -> Result<(), DataDirError> {
+        fs::create_dir_all(path).map_err(io_error("create the data directory", path))?;
+        let path = fs::canonicalize(path).map_err(io_error("open the data directory", path))?;
+        check_version(&path)
+    }
+
     /// The directory, absolute.
     pub fn path(&self) -> &Path {
         &self.path
@@ -172,7 +184,8 @@ fn check_version(path: &Path) -> Result<(), DataDirError> {
 }
 
 fn write_version(path: &Path) -> io::Result<()> {
-    let draft = path.join(".VERSION");
+    // Of this process alone: two may come at the same time.
+    let draft = path.join(format!(".VERSION-{}", std::process::id()));
     let mut file = File::create(&draft)?;
     file.write_all(format!("{FORMAT_VERSION}\n").as_bytes())?;
     file.sync_all()?;
