@@ -73,7 +73,8 @@ pub enum AttestError {
     },
     /// Fewer attestors than the contract wants signatures.
     #[error(
-        "{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor"
+        "{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor \
+         (PROOFMILL_ATTESTORS)"
     )]
     TooFewNamed {
         /// How many signatures are wanted.

@@ -1,18 +1,24 @@
 //! Asking several attestors.
 
 use crate::AttestError;
-use alloy_primitives::Bytes;
+use alloy_primitives::{Address, B256, Bytes};
 use futures::{StreamExt, stream::FuturesUnordered};
 use proofmill_chain::{Attestation, AttestorSet, AttestorSignature};
 use proofmill_client::{StatedProof, Statement};
 use proofmill_wire::attestor::{AttestRequest, attestor_service_client::AttestorServiceClient};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tonic::transport::{Channel, Endpoint};
 
 /// How long an attestor may take for a proof: the first one makes the keys it verifies with.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Of how many statements the signatures are kept.
+const KEPT: usize = 64;
 
 /// Attestors for one verifier contract.
 #[derive(Clone, Debug)]
@@ -20,6 +26,32 @@ pub struct Quorum {
     attestors: Vec<(String, AttestorServiceClient<Channel>)>,
     l1_chain_id: u64,
     counted: AttestorSet,
+    signed: Arc<Mutex<Signed>>,
+}
+
+/// Signatures by what was signed and where they came from, the newest statements last. To sign, an attestor verifies a STARK,
+/// and a signature stays good: nobody is asked twice, however often a proof is tried to be published.
+#[derive(Debug, Default)]
+struct Signed(VecDeque<(B256, BySource)>);
+
+/// The attestor's address on the net, its account, its signature.
+type BySource = BTreeMap<String, (Address, AttestorSignature)>;
+
+impl Signed {
+    fn of(&self, digest: B256) -> BySource {
+        let there = self.0.iter().find(|(of, _)| *of == digest);
+        there.map(|(_, signatures)| signatures.clone()).unwrap_or_default()
+    }
+
+    fn keep(&mut self, digest: B256, source: &str, signer: Address, signature: AttestorSignature) {
+        let at = self.0.iter().position(|(of, _)| *of == digest);
+        let (_, mut signatures) = at.and_then(|at| self.0.remove(at)).unwrap_or_default();
+        signatures.insert(source.to_owned(), (signer, signature));
+        self.0.push_back((digest, signatures));
+        if self.0.len() > KEPT {
+            self.0.pop_front();
+        }
+    }
 }
 
 impl Quorum {
@@ -27,10 +59,10 @@ impl Quorum {
     /// They are connected to when they are asked: one that is away now may be there later.
     ///
     /// # Errors
-    /// An address is none, or there are fewer than the contract wants.
+    /// An address is none, or there are fewer (each counted once) than the contract wants.
     pub fn new(addresses: &[String], l1_chain_id: u64, counted: AttestorSet) -> Result<Self, AttestError> {
-        let attestors = addresses
-            .iter()
+        let attestors = BTreeSet::from_iter(addresses)
+            .into_iter()
             .map(|address| {
                 let endpoint = Endpoint::from_shared(address.clone())
                     .map_err(|_| AttestError::NotAnAddress { address: address.clone() })?;
@@ -42,11 +74,11 @@ impl Quorum {
         if attestors.len() < threshold {
             return Err(AttestError::TooFewNamed { threshold, named: attestors.len() });
         }
-        Ok(Self { attestors, l1_chain_id, counted })
+        Ok(Self { attestors, l1_chain_id, counted, signed: Arc::default() })
     }
 
     /// Has a proof verified by the attestors, and returns the bytes that the contract takes. The first signatures that are
-    /// enough are taken.
+    /// enough are taken; those that there are already are not asked for again.
     ///
     /// # Errors
     /// [`AttestError::TooFew`], with what the others said.
@@ -54,16 +86,22 @@ impl Quorum {
         let program = proof.proof.program;
         let attestation =
             Attestation::new(self.l1_chain_id, self.counted.verifier, program, &proof.statement.to_abi());
+        let digest = attestation.digest();
+        let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).of(digest);
+        let mut by_signer: BTreeMap<_, _> = signed.values().copied().collect();
+        if by_signer.len() >= self.counted.threshold {
+            return Ok(self.enough(&attestation, by_signer));
+        }
         let file = proof.encode();
         let mut asked: FuturesUnordered<_> = self
             .attestors
             .iter()
+            .filter(|(address, _)| !signed.contains_key(address))
             .map(|(address, client)| {
                 let (mut client, request) = (client.clone(), AttestRequest { proof: file.clone() });
                 async move { (address, client.attest(request).await) }
             })
             .collect();
-        let mut by_signer = BTreeMap::new();
         let mut causes = Vec::new();
         while let Some((address, answer)) = asked.next().await {
             let signature = match answer {
@@ -75,7 +113,9 @@ impl Quorum {
             };
             match signature.and_then(|signature| Some((attestation.signer(&signature)?, signature))) {
                 Some((signer, signature)) if self.counted.members.contains(&signer) => {
-                    by_signer.insert(signer, signature)
+                    let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+                    signed.keep(digest, address, signer, signature);
+                    by_signer.insert(signer, signature);
                 }
                 Some((signer, _)) => {
                     causes.push(format!(
@@ -87,17 +127,51 @@ impl Quorum {
                     causes.push(format!("{address}: its answer is not a signature"));
                     continue;
                 }
-            };
-            if by_signer.len() == self.counted.threshold {
-                let signatures: Vec<_> = by_signer.into_values().collect();
-                return Ok(attestation.proof_bytes(&signatures));
+            }
+            if by_signer.len() >= self.counted.threshold {
+                return Ok(self.enough(&attestation, by_signer));
             }
         }
+        // In the order of addresses, not of answers: the same cause is to read the same.
+        causes.sort_unstable();
         Err(AttestError::TooFew {
             threshold: self.counted.threshold,
             got: by_signer.len(),
             attestors: self.attestors.len(),
             causes: causes.join("; "),
         })
+    }
+
+    /// As many as the contract wants: each one more costs gas.
+    fn enough(&self, attestation: &Attestation, by_signer: BTreeMap<Address, AttestorSignature>) -> Bytes {
+        let signatures: Vec<_> = by_signer.into_values().take(self.counted.threshold).collect();
+        attestation.proof_bytes(&signatures)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_chain::SigningKey;
+
+    #[test]
+    fn signatures_of_the_newest_statements_are_kept() {
+        let key = SigningKey::try_from(B256::repeat_byte(1)).unwrap();
+        let signature = |number: u64| {
+            let program = proofmill_primitives::ProgramVersion(B256::ZERO);
+            Attestation::new(number, Address::ZERO, program, &[]).sign(&key).unwrap()
+        };
+        let digest = |number: u64| B256::left_padding_from(&number.to_be_bytes());
+        let mut signed = Signed::default();
+        for number in 0..100 {
+            signed.keep(digest(number), "a", key.address(), signature(number));
+            // One that is still collected does not grow old.
+            signed.keep(digest(7), &format!("b{number}"), key.address(), signature(7));
+        }
+        assert_eq!(signed.0.len(), KEPT);
+        assert_eq!(signed.of(digest(99))["a"], (key.address(), signature(99)));
+        assert_eq!(signed.of(digest(1)).len(), 0);
+        assert_eq!(signed.of(digest(7)).len(), 101);
     }
 }

@@ -5,13 +5,25 @@
 use alloy_primitives::{Address, B256};
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
 use proofmill_backends::{Backend, ExecBackend, Proof, Registry};
-use proofmill_chain::{AttestorSet, Endpoints, L1, Rollup};
+use proofmill_chain::{Attestation, AttestorSet, Endpoints, L1, Rollup, SigningKey};
 use proofmill_client::{CheckpointProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, ProofTypePlan};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_program::{PublicValues, RangePublicValues};
+use proofmill_wire::attestor::{
+    AttestRequest, AttestResponse, DescribeResponse,
+    attestor_service_server::{AttestorService, AttestorServiceServer},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::{
+    Request, Response, Status,
+    transport::{Server, server::TcpIncoming},
+};
 
 async fn devnet(prover: ProverType) -> (Devnet, Rollup) {
     let key = |byte| ProgramVersion(B256::repeat_byte(byte));
@@ -36,6 +48,80 @@ fn proof(prover: ProverType, rollup: Address) -> CheckpointProof {
         statement,
         proof: Proof { prover, mode: ProofMode::Compressed, program, public_values, body },
     }
+}
+
+/// An attestor that signs whatever it is shown, and counts.
+#[derive(Clone)]
+struct Credulous {
+    key: SigningKey,
+    verifier: Address,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Credulous {
+    fn new(byte: u8, verifier: Address) -> Self {
+        let key = B256::repeat_byte(byte).try_into().unwrap();
+        Self { key, verifier, asked: Arc::default() }
+    }
+
+    fn start(&self, listener: TcpListener) {
+        let server = Server::builder().add_service(AttestorServiceServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[tonic::async_trait]
+impl AttestorService for Credulous {
+    async fn describe(&self, _: Request<()>) -> Result<Response<DescribeResponse>, Status> {
+        Err(Status::unimplemented("it is not asked"))
+    }
+
+    async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let proof = CheckpointProof::decode(&request.into_inner().proof).unwrap();
+        let values = proof.statement.to_abi();
+        let signed = Attestation::new(1, self.verifier, proof.proof.program, &values).sign(&self.key);
+        Ok(Response::new(AttestResponse { signature: signed.unwrap().to_bytes().to_vec() }))
+    }
+}
+
+#[tokio::test]
+async fn who_has_signed_is_not_asked_again() {
+    let verifier = Address::repeat_byte(9);
+    let [there, late] = [1, 2].map(|byte| Credulous::new(byte, verifier));
+    let [here, elsewhere] =
+        [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
+    let addresses = [&here, &elsewhere].map(|one| format!("http://{}", one.local_addr().unwrap()));
+    there.start(here);
+    let mut members: Vec<_> = [&there, &late].map(|one| one.key.address()).into();
+    members.sort_unstable();
+    let counted = AttestorSet { verifier, members, threshold: 2 };
+    let twice = [addresses[0].clone(), addresses[0].clone()];
+    let error = Quorum::new(&twice, 1, counted.clone()).unwrap_err();
+    assert!(matches!(error, AttestError::TooFewNamed { threshold: 2, named: 1 }), "{error}");
+
+    // One is away at first.
+    let away = elsewhere.local_addr().unwrap();
+    drop(elsewhere);
+    let quorum = Quorum::new(&addresses, 1, counted).unwrap();
+    let (one, other) = (proof(ProverType::Exec, verifier), proof(ProverType::Exec, Address::ZERO));
+    for _ in 0..3 {
+        let error = quorum.attest(&one).await.unwrap_err();
+        assert!(matches!(error, AttestError::TooFew { got: 1, .. }) && error.is_transient(), "{error}");
+    }
+    assert_eq!(there.asked(), 1);
+    late.start(TcpListener::bind(away).await.unwrap());
+    let bytes = quorum.attest(&one).await.unwrap();
+    assert_eq!((there.asked(), late.asked()), (1, 1));
+    // L1 was away: it is published again. A clone shares what was collected.
+    assert_eq!(quorum.clone().attest(&one).await.unwrap(), bytes);
+    assert_eq!((there.asked(), late.asked()), (1, 1));
+    assert_ne!(quorum.attest(&other).await.unwrap(), bytes);
+    assert_eq!((there.asked(), late.asked()), (2, 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

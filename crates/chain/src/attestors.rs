@@ -18,6 +18,19 @@ pub struct AttestorSet {
 }
 
 impl AttestorSet {
+    /// Reads the constants of a verifier contract; none where it is of another kind, which verifies proofs by itself.
+    ///
+    /// # Errors
+    /// There is no contract, or L1 cannot be read.
+    pub async fn find(l1: &L1, verifier: Address) -> Result<Option<Self>, ChainError> {
+        match Self::read(l1, verifier).await {
+            Ok(counted) => Ok(Some(counted)),
+            // It has no such function, or one that answers to everything.
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the constants of the contract.
     pub async fn read(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
         if !l1.has_code(verifier).await? {

@@ -96,7 +96,7 @@ pub enum ChainError {
     #[error("the contract refused: {0}")]
     Reverted(Box<Refusal>),
     /// A transaction was included, but it failed there.
-    #[error("{call}: the transaction {transaction} was included in L1 block {block} but failed: {refusal}")]
+    #[error("{call}: the transaction {transaction} was included in L1 block {block} but failed: {}", why(.refusal))]
     FailedOnChain {
         /// What was called.
         call: CallName,
@@ -104,8 +104,9 @@ pub enum ChainError {
         transaction: TxHash,
         /// The block's number.
         block: u64,
-        /// Why, as far as it can be found out afterwards.
-        refusal: Box<Refusal>,
+        /// Why the contract would refuse the same call afterwards; none where it would not, or where that cannot be found
+        /// out. What L1 had when it failed is over then: the same call may be accepted.
+        refusal: Option<Box<Refusal>>,
     },
     /// The signer cannot pay.
     #[error("{call}: the account {account} has {has} wei, but {needs} wei may be needed: send it more")]
@@ -166,18 +167,32 @@ pub enum ChainError {
     Signing(#[from] alloy_signer::Error),
 }
 
+fn why(refusal: &Option<Box<Refusal>>) -> String {
+    refusal.as_ref().map_or_else(
+        || "why is not known, and the contract does not refuse the same call now".to_owned(),
+        ToString::to_string,
+    )
+}
+
 impl ChainError {
-    /// Why a contract refused, if it did: before anything was sent, or on the chain.
-    pub const fn refusal(&self) -> Option<&Refusal> {
+    /// Why a contract refused, if it did and still does: before anything was sent, or on the chain.
+    pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Reverted(refusal) | Self::FailedOnChain { refusal, .. } => Some(refusal),
+            Self::Reverted(refusal) => Some(refusal),
+            Self::FailedOnChain { refusal, .. } => refusal.as_deref(),
             _ => None,
         }
     }
 
     /// Whether the same request may succeed later although nobody changes anything: nodes that are away or refuse for
-    /// now, transactions that wait.
+    /// now, transactions that wait, or failed by what L1 had only then.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Refused { .. } | Self::NotIncluded { .. })
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::Refused { .. }
+                | Self::NotIncluded { .. }
+                | Self::FailedOnChain { refusal: None, .. }
+        )
     }
 }

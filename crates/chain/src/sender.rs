@@ -1,6 +1,6 @@
 //! Sending transactions.
 
-use crate::{BlockAt, ChainError, L1, Refusal, SigningKey, node};
+use crate::{BlockAt, ChainError, L1, SigningKey, node};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxHash, TxKind, U64, U256};
@@ -159,8 +159,8 @@ impl Sender {
         }
         // The block's state is not quite that which the transaction met, but mostly tells why.
         let refusal = match self.estimate(to, &transaction.input).await {
-            Err(ChainError::Reverted(refusal)) => refusal,
-            _ => Refusal::Other { data: Bytes::new() }.into(),
+            Err(ChainError::Reverted(refusal)) => Some(refusal),
+            _ => None,
         };
         Err(ChainError::FailedOnChain { call: name, transaction: hash, block: included.block, refusal })
     }

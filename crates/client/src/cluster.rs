@@ -4,8 +4,8 @@ use crate::ClientError;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
     cluster::{
-        ProofRequestCancelRequest, ProofRequestCreateRequest, ProofRequestGetRequest, ProofRequestStatus,
-        cluster_service_client::ClusterServiceClient,
+        ProofRequest, ProofRequestCancelRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
+        ProofRequestStatus, ProofRequestUpdateRequest, cluster_service_client::ClusterServiceClient,
     },
     header,
     operator::{
@@ -13,14 +13,24 @@ use proofmill_wire::{
         operator_service_client::OperatorServiceClient,
     },
 };
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
+};
 use tonic::{
-    Code, Request,
+    Code, Request, Response, Status,
     transport::{Channel, Endpoint},
 };
 
 /// How long a cluster may be away before a client gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a cluster may take for an answer. It answers from memory, once what it answers is durable.
+const ANSWER: Duration = Duration::from_secs(10);
+/// How long a cluster may say nothing of a proof that is watched: it does so every 5 s.
+const SILENCE: Duration = Duration::from_secs(30);
+/// What is allowed at most: a deadline farther off than that is no deadline, and may not be countable.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -35,8 +45,19 @@ pub struct ProofAsked {
     pub mode: ProofMode,
     /// The most instructions that the program may take.
     pub cycle_limit: Option<u64>,
-    /// When the cluster gives up.
+    /// When the cluster gives up; ten years at the most.
     pub timeout: Duration,
+}
+
+/// A request that the cluster has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: String,
+    /// When the cluster gives up, in Unix seconds.
+    pub deadline: u64,
+    /// Whether this client made it, now or before. One that others made is waited for by them.
+    pub is_ours: bool,
 }
 
 /// A connection to a cluster.
@@ -45,6 +66,8 @@ pub struct ClusterClient {
     address: String,
     api: ClusterServiceClient<Channel>,
     operator: OperatorServiceClient<Channel>,
+    /// The requests that were made here and not seen to end.
+    ours: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl ClusterClient {
@@ -62,6 +85,7 @@ impl ClusterClient {
             address: address.to_owned(),
             api: ClusterServiceClient::new(channel.clone()),
             operator: OperatorServiceClient::new(channel),
+            ours: Arc::default(),
         })
     }
 
@@ -70,13 +94,33 @@ impl ClusterClient {
     /// # Errors
     /// The cluster does not answer.
     pub async fn status(&self) -> Result<StatusResponse, ClientError> {
-        let reply = self.operator.clone().get_status(()).await;
-        Ok(reply.map_err(|status| self.said(status))?.into_inner())
+        self.answer(self.operator.clone().get_status(())).await
     }
 
-    /// Asks for a proof and gives its id. What was asked for before and is live or made is not made again: the id
-    /// follows from what is asked.
-    pub async fn ask(&self, asked: &ProofAsked) -> Result<String, ClientError> {
+    /// Asks for a proof. What was asked for before and is live or made is not made again: the id follows from what is
+    /// asked. One that is live is given as much time as is asked for now.
+    ///
+    /// # Errors
+    /// The cluster refuses, or does not answer.
+    pub async fn ask(&self, asked: &ProofAsked) -> Result<Accepted, ClientError> {
+        self.ask_past(asked, &[ProofRequestStatus::Failed, ProofRequestStatus::Cancelled]).await
+    }
+
+    /// The same where what was made before is lost: it is made again.
+    ///
+    /// # Errors
+    /// As of [`ask`](Self::ask).
+    pub async fn ask_anew(&self, asked: &ProofAsked) -> Result<Accepted, ClientError> {
+        let past = [ProofRequestStatus::Failed, ProofRequestStatus::Cancelled, ProofRequestStatus::Completed];
+        self.ask_past(asked, &past).await
+    }
+
+    /// Asks under the first id whose request has not come to one of these ends.
+    async fn ask_past(
+        &self,
+        asked: &ProofAsked,
+        past: &[ProofRequestStatus],
+    ) -> Result<Accepted, ClientError> {
         let key = blake3::hash(
             format!(
                 "{} {} {} {} {:?}",
@@ -87,18 +131,18 @@ impl ClusterClient {
         let key = key.to_hex();
         // The artifact is named by what it proves, not by who asked: a later try finds an earlier one's work.
         let output = format!("proof-{key}");
+        let deadline = deadline(SystemTime::now(), asked.timeout);
         for attempt in 0u32.. {
             let id = if attempt == 0 {
                 format!("p-{}", &key[..16])
             } else {
                 format!("p-{}-{attempt}", &key[..16])
             };
-            match self.phase(&id).await? {
-                Some(ProofRequestStatus::Failed | ProofRequestStatus::Cancelled) => continue,
-                Some(_) => return Ok(id),
+            match self.find(&id).await? {
+                Some(there) if past.contains(&there.proof_status()) => continue,
+                Some(there) => return self.join(there, deadline).await,
                 None => {}
             }
-            let deadline = SystemTime::now() + asked.timeout;
             let mut request = Request::new(ProofRequestCreateRequest {
                 proof_id: id.clone(),
                 program_artifact_id: asked.program.to_string(),
@@ -106,27 +150,54 @@ impl ClusterClient {
                 options_artifact_id: Some(asked.mode.wire().to_string()),
                 proof_artifact_id: Some(output.clone()),
                 requester: Vec::new(),
-                deadline: deadline.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs()),
+                deadline,
                 cycle_limit: asked.cycle_limit.unwrap_or(0),
                 gas_limit: 0,
                 scheduled_by: None,
                 stdin_private: false,
             });
             header::set_prover(&mut request, asked.prover);
-            let created = self.api.clone().proof_request_create(request).await;
-            created.map_err(|status| ClientError::Refused(Box::new(status)))?;
-            return Ok(id);
+            match within(ANSWER, self.api.clone().proof_request_create(request)).await {
+                Some(Ok(_)) => {
+                    self.ours().insert(id.clone());
+                    return Ok(Accepted { id, deadline, is_ours: true });
+                }
+                // Somebody else asked for it in between, and it came to nothing.
+                Some(Err(status)) if status.code() == Code::AlreadyExists => {}
+                Some(Err(status)) => return Err(self.not_taken(id, status)),
+                None => return Err(self.silent()),
+            }
         }
         // Four billion tries failed before.
         Err(ClientError::Unknown { id: output })
     }
 
-    async fn phase(&self, id: &str) -> Result<Option<ProofRequestStatus>, ClientError> {
+    /// Takes a request that is there already. One that is live must not end before whoever asks now gives up.
+    async fn join(&self, there: ProofRequest, deadline: u64) -> Result<Accepted, ClientError> {
+        let is_live = there.proof_status() != ProofRequestStatus::Completed;
+        let ProofRequest { id, deadline: before, .. } = there;
+        let is_ours = self.ours().contains(&id);
+        // No deadline is the latest of all.
+        if !is_live || before == 0 || before >= deadline {
+            return Ok(Accepted { id, deadline: before, is_ours });
+        }
+        let request = ProofRequestUpdateRequest {
+            proof_id: id.clone(),
+            deadline: Some(deadline),
+            ..ProofRequestUpdateRequest::default()
+        };
+        self.answer(self.api.clone().proof_request_update(request)).await?;
+        Ok(Accepted { id, deadline, is_ours })
+    }
+
+    /// The request with this id, if there is one.
+    async fn find(&self, id: &str) -> Result<Option<ProofRequest>, ClientError> {
         let request = ProofRequestGetRequest { proof_id: id.to_owned() };
-        match self.api.clone().proof_request_get(request).await {
-            Ok(reply) => Ok(reply.into_inner().proof_request.map(|proof| proof.proof_status())),
-            Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(self.said(status)),
+        match within(ANSWER, self.api.clone().proof_request_get(request)).await {
+            Some(Ok(reply)) => Ok(reply.into_inner().proof_request),
+            Some(Err(status)) if status.code() == Code::NotFound => Ok(None),
+            Some(Err(status)) => Err(self.said(status)),
+            None => Err(self.silent()),
         }
     }
 
@@ -139,27 +210,27 @@ impl ClusterClient {
         let mut last_heard = std::time::Instant::now();
         loop {
             let request = WatchProofRequest { proof_id: id.to_owned() };
-            match self.operator.clone().watch_proof(request).await {
-                Ok(reply) => {
+            let watched = within(ANSWER, self.operator.clone().watch_proof(request)).await;
+            let cause = match watched {
+                Some(Ok(reply)) => {
                     let mut stream = reply.into_inner();
-                    while let Ok(Some(progress)) = stream.message().await {
+                    while let Some(Ok(Some(progress))) = within(SILENCE, stream.message()).await {
                         last_heard = std::time::Instant::now();
                         show(&progress);
                         if progress.phase() != ProofPhase::Active {
+                            self.ours().remove(id);
                             return Ok(progress);
                         }
                     }
+                    "it says nothing of the proof".to_owned()
                 }
                 // It was restarted after the proof had ended: the ledger remembers how.
-                Err(status) if status.code() == Code::NotFound => return self.ended(id).await,
-                Err(status) if last_heard.elapsed() > PATIENCE => {
-                    return Err(ClientError::Away {
-                        address: self.address.clone(),
-                        away: PATIENCE,
-                        cause: status.message().to_owned(),
-                    });
-                }
-                Err(_) => {}
+                Some(Err(status)) if status.code() == Code::NotFound => return self.ended(id).await,
+                Some(Err(status)) => status.message().to_owned(),
+                None => self.silent().to_string(),
+            };
+            if last_heard.elapsed() > PATIENCE {
+                return Err(ClientError::Away { address: self.address.clone(), away: PATIENCE, cause });
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -167,10 +238,7 @@ impl ClusterClient {
 
     /// How a proof ended that the cluster no longer keeps in memory.
     async fn ended(&self, id: &str) -> Result<ProofProgress, ClientError> {
-        let request = ProofRequestGetRequest { proof_id: id.to_owned() };
-        let reply = self.api.clone().proof_request_get(request).await;
-        let record = reply.map_err(|status| self.said(status))?.into_inner().proof_request;
-        let record = record.ok_or_else(|| ClientError::Unknown { id: id.to_owned() })?;
+        let record = self.find(id).await?.ok_or_else(|| ClientError::Unknown { id: id.to_owned() })?;
         let phase = match record.proof_status() {
             ProofRequestStatus::Completed => ProofPhase::Completed,
             ProofRequestStatus::Cancelled => ProofPhase::Cancelled,
@@ -189,14 +257,104 @@ impl ClusterClient {
     }
 
     /// Withdraws a request.
+    ///
+    /// # Errors
+    /// The cluster does not know it, or does not answer.
     pub async fn cancel(&self, id: &str) -> Result<(), ClientError> {
         let request = ProofRequestCancelRequest { proof_id: id.to_owned() };
-        let reply = self.api.clone().proof_request_cancel(request).await;
-        reply.map_err(|status| self.said(status))?;
-        Ok(())
+        self.answer(self.api.clone().proof_request_cancel(request)).await
     }
 
-    fn said(&self, status: tonic::Status) -> ClientError {
+    /// Withdraws a request that nobody else waits for, as far as can be known: ids follow from what is asked, so others may
+    /// have asked for the same. Whoever finds a request joins it and moves its deadline.
+    ///
+    /// # Errors
+    /// As of [`cancel`](Self::cancel).
+    pub async fn withdraw(&self, accepted: &Accepted) -> Result<(), ClientError> {
+        if !accepted.is_ours {
+            return Ok(());
+        }
+        match self.find(&accepted.id).await? {
+            Some(there) if there.deadline == accepted.deadline => self.cancel(&accepted.id).await,
+            _ => Ok(()),
+        }
+    }
+
+    fn ours(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.ours.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn answer<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, ClientError> {
+        match within(ANSWER, call).await {
+            Some(reply) => Ok(reply.map_err(|status| self.said(status))?.into_inner()),
+            None => Err(self.silent()),
+        }
+    }
+
+    fn said(&self, status: Status) -> ClientError {
         ClientError::Cluster { address: self.address.clone(), status: Box::new(status) }
+    }
+
+    fn silent(&self) -> ClientError {
+        ClientError::NoAnswer { address: self.address.clone(), after: ANSWER }
+    }
+
+    /// Why a request was not taken: for now, or as often as it is made.
+    fn not_taken(&self, id: String, status: Status) -> ClientError {
+        match status.code() {
+            Code::FailedPrecondition => {
+                ClientError::OtherStore { address: self.address.clone(), status: Box::new(status) }
+            }
+            Code::Unavailable
+            | Code::Unknown
+            | Code::Cancelled
+            | Code::DeadlineExceeded
+            | Code::Internal
+            | Code::Aborted
+            | Code::ResourceExhausted => self.said(status),
+            // Its clock is ahead of ours by more than was allowed.
+            Code::InvalidArgument if status.message().ends_with("has passed already") => {
+                ClientError::Late { id, cause: status.message().to_owned() }
+            }
+            _ => ClientError::Refused(Box::new(status)),
+        }
+    }
+}
+
+/// What comes of a call, if that is known in time.
+async fn within<T>(time: Duration, call: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(time, call).await.ok()
+}
+
+/// What is allowed, of what is asked for.
+pub(crate) fn allowed(timeout: Duration) -> Duration {
+    timeout.min(LONGEST)
+}
+
+/// A deadline so long after `now`, in Unix seconds; rounded up, so that it is not over at once.
+fn deadline(now: SystemTime, timeout: Duration) -> u64 {
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    since.saturating_add(allowed(timeout)).as_secs().saturating_add(1)
+}
+
+/// Whether the cluster gave a proof up because its time was over, and not because it cannot be made. The wire has only
+/// words for that: see `proofmill_scheduler`.
+pub(crate) fn is_late(cause: &str) -> bool {
+    ["its deadline passed", "its deadline had passed"].iter().any(|late| cause.starts_with(late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_never_beyond_what_can_be_counted() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_700_000_000_900);
+        assert_eq!(deadline(now, Duration::ZERO), 1_700_000_001);
+        assert_eq!(deadline(now, Duration::from_millis(200)), 1_700_000_002);
+        assert_eq!(deadline(now, Duration::MAX), 1_700_000_001 + LONGEST.as_secs());
     }
 }

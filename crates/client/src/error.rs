@@ -34,7 +34,29 @@ pub enum ClientError {
         /// Its answer.
         status: Box<Status>,
     },
-    /// The cluster refuses to make this proof.
+    /// The cluster takes a call and does not answer.
+    #[error(
+        "the cluster at {address} does not answer within {} s: its log says why (it acknowledges nothing while its disk is \
+         full); ask again when that is mended", after.as_secs()
+    )]
+    NoAnswer {
+        /// The cluster.
+        address: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// What this client stored is not where the cluster looks.
+    #[error(
+        "the cluster at {address} uses another artifact store: {}; give this process the cluster's --artifacts \
+         (PROOFMILL_ARTIFACTS), or its --data-dir", status.message()
+    )]
+    OtherStore {
+        /// The cluster.
+        address: String,
+        /// What it does not find.
+        status: Box<Status>,
+    },
+    /// The cluster refuses to make this proof, and will.
     #[error("the cluster refused the request: {}", .0.message())]
     Refused(Box<Status>),
     /// The cluster does not come back.
@@ -59,6 +81,14 @@ pub enum ClientError {
         /// Which proof.
         id: String,
         /// Why, as the worker said.
+        cause: String,
+    },
+    /// The time that it was given is over, be it that it takes longer or that it waited for its turn.
+    #[error("the proof {id} is not finished in time: {cause}")]
+    Late {
+        /// Which proof.
+        id: String,
+        /// How far it came, as the cluster says.
         cause: String,
     },
     /// Somebody cancelled it.

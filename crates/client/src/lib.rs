@@ -18,7 +18,7 @@ pub mod programs;
 mod proof_file;
 mod prover;
 
-pub use cluster::{ClusterClient, ProofAsked};
+pub use cluster::{Accepted, ClusterClient, ProofAsked};
 pub use error::ClientError;
 pub use proof_file::{CheckpointProof, EpochProof, ProofFileError, StatedProof, Statement};
 pub use prover::{ClusterProver, Made};

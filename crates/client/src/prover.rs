@@ -1,12 +1,14 @@
 //! From a program and its input to a proof that was verified here.
 
 use crate::{
-    CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement, programs,
+    Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement,
+    cluster::{allowed, is_late},
+    programs,
 };
 use alloy_primitives::Address;
-use proofmill_artifacts::{ArtifactKind, ArtifactStore};
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, Proof};
-use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
 use std::{sync::Arc, time::Duration};
@@ -21,7 +23,7 @@ pub struct ClusterProver {
     pub artifacts: Arc<dyn ArtifactStore>,
     /// What encodes inputs, and checks what comes back.
     pub backend: Arc<dyn Backend>,
-    /// How long one proof may take.
+    /// How long one proof may take; ten years at the most.
     pub timeout: Duration,
     /// The most instructions that a program may take.
     pub cycle_limit: Option<u64>,
@@ -114,9 +116,9 @@ impl ClusterProver {
 
     /// Proves any program, and verifies the proof. `stdin` is in the backend's encoding.
     ///
-    /// A proof that was asked for before is not made again. When `stop` is cancelled, the request is withdrawn from the
-    /// cluster. When the caller only stops waiting (the future is dropped), the cluster goes on: the work may be asked for
-    /// again.
+    /// A proof that was asked for before is not made again, unless it is lost or damaged. When `stop` is cancelled, the
+    /// request is withdrawn from the cluster, if it was made here and nobody else has asked for the same. When the caller
+    /// only stops waiting (the future is dropped), the cluster goes on: the work may be asked for again.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -126,13 +128,22 @@ impl ClusterProver {
         stdin: Vec<u8>,
         mode: ProofMode,
         stop: &CancellationToken,
-        show: impl FnMut(&ProofProgress) + Send,
+        mut show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<Proof>, ClientError> {
-        let progress = self.run(program, stdin, mode, stop, show).await?;
+        let asked = self.store(program, stdin, mode).await?;
+        let accepted = self.client.ask(&asked).await?;
+        let mut progress = self.wait(&accepted, stop, &mut show).await?;
+        let proof = match self.fetch(&progress).await {
+            Err(error) if is_lost(&error) => {
+                // Otherwise it would be found made, and not be there, for ever.
+                self.artifacts.delete(&name(&progress), ArtifactKind::Proof).await?;
+                let accepted = self.client.ask_anew(&asked).await?;
+                progress = self.wait(&accepted, stop, &mut show).await?;
+                self.fetch(&progress).await?
+            }
+            fetched => fetched?,
+        };
         let id = progress.proof_id.clone();
-        let bytes =
-            self.artifacts.get(&progress.proof_artifact_id.as_str().into(), ArtifactKind::Proof).await?;
-        let proof = Proof::decode(&bytes)?;
         let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
         let check = tokio::task::spawn_blocking(move || {
             let expected = programs::version(&*backend, &program)?;
@@ -154,48 +165,72 @@ impl ClusterProver {
         stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
-        self.run(program, stdin, ProofMode::Execute, stop, show).await
+        let asked = self.store(program, stdin, ProofMode::Execute).await?;
+        let accepted = self.client.ask(&asked).await?;
+        self.wait(&accepted, stop, show).await
     }
 
-    /// Asks and waits for the end.
-    async fn run(
+    /// Puts program and input where the cluster finds them.
+    async fn store(
         &self,
         program: &[u8],
         stdin: Vec<u8>,
         mode: ProofMode,
+    ) -> Result<ProofAsked, ClientError> {
+        Ok(ProofAsked {
+            prover: self.prover_type(),
+            program: self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?,
+            stdin: self.artifacts.put_content(ArtifactKind::Stdin, stdin.into()).await?,
+            mode,
+            cycle_limit: self.cycle_limit,
+            timeout: self.timeout,
+        })
+    }
+
+    /// Waits for the end.
+    async fn wait(
+        &self,
+        accepted: &Accepted,
         stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
-        let program = self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?;
-        let stdin = self.artifacts.put_content(ArtifactKind::Stdin, stdin.into()).await?;
-        let id = self
-            .client
-            .ask(&ProofAsked {
-                prover: self.prover_type(),
-                program,
-                stdin,
-                mode,
-                cycle_limit: self.cycle_limit,
-                timeout: self.timeout,
-            })
-            .await?;
+        let id = accepted.id.clone();
         // The cluster gives up by itself at the same time: this only catches a cluster whose clock runs behind.
-        let patience = self.timeout + Duration::from_secs(5);
+        let patience = allowed(self.timeout) + Duration::from_secs(5);
         let ended = tokio::select! {
             ended = self.client.follow(&id, show) => ended?,
             () = stop.cancelled() => {
-                self.client.cancel(&id).await?;
+                self.client.withdraw(accepted).await?;
                 return Err(ClientError::Cancelled { id });
             }
             () = tokio::time::sleep(patience) => {
-                self.client.cancel(&id).await?;
-                return Err(ClientError::TimedOut { id, after: self.timeout });
+                self.client.withdraw(accepted).await?;
+                return Err(ClientError::TimedOut { id, after: allowed(self.timeout) });
             }
         };
         match ended.phase() {
             ProofPhase::Completed => Ok(ended),
             ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
+            _ if is_late(&ended.cause) => Err(ClientError::Late { id, cause: ended.cause }),
             _ => Err(ClientError::Failed { id, cause: ended.cause }),
         }
     }
+
+    /// The proof that was made.
+    async fn fetch(&self, progress: &ProofProgress) -> Result<Proof, ClientError> {
+        Ok(Proof::decode(&self.artifacts.get(&name(progress), ArtifactKind::Proof).await?)?)
+    }
+}
+
+fn name(progress: &ProofProgress) -> ArtifactId {
+    progress.proof_artifact_id.as_str().into()
+}
+
+/// Whether the proof must be made again.
+const fn is_lost(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Decode(_)
+            | ClientError::Artifact(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. })
+    )
 }

@@ -69,6 +69,11 @@ pub(crate) enum Command {
     Localnet(Localnet),
     /// Follow a rollup and settle its epochs on L1
     ProverNode(Box<ProverNode>),
+    /// Commit on L1 to the rollup's new blocks, once in each slot
+    Proposer(Proposer),
+    /// Ask a prover node to prove an epoch before it ends, or to try it again
+    #[command(subcommand)]
+    Epoch(Epoch),
     /// Verify proofs off chain and sign them, for an L1 that cannot verify them
     Attestor(Attestor),
     /// The contracts on L1
@@ -84,11 +89,11 @@ pub(crate) struct Cluster {
     /// Which proof goes first: fifo, balanced (fair share of GPU weight) or deadline
     #[arg(long, env = "PROOFMILL_POLICY", default_value_t = Policy::Fifo)]
     pub(crate) policy: Policy,
-    /// Seconds of silence after which a worker is dead
-    #[arg(long, env = "PROOFMILL_HEARTBEAT_TIMEOUT", default_value_t = 30, value_name = "SECONDS")]
+    /// Seconds of silence after which a worker is dead; workers speak every 3 seconds
+    #[arg(long, env = "PROOFMILL_HEARTBEAT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) heartbeat_timeout: u64,
     /// Seconds after which a task is tried on another worker
-    #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS")]
+    #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) task_timeout: u64,
     /// How often a task is tried again before its proof fails
     #[arg(long, env = "PROOFMILL_MAX_RETRIES", default_value_t = 3)]
@@ -96,6 +101,10 @@ pub(crate) struct Cluster {
     /// What a controller weighs, in GB [default: 4 for sp1, 1 for the others]
     #[arg(long, env = "WORKER_CONTROLLER_WEIGHT", value_name = "GB", value_parser = gb)]
     pub(crate) controller_weight: Option<Weight>,
+    /// Hours for which programs, inputs and intermediate results are kept that no proof in progress needs, counted from
+    /// when they were last used; finished proofs are kept
+    #[arg(long, env = "PROOFMILL_ARTIFACT_RETENTION", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=87_600))]
+    pub(crate) artifact_retention: u64,
     /// What a worker of kind `all` keeps free of further controllers for the tasks they wait for, in GB
     #[arg(long, env = "PROOFMILL_CONTROLLER_HEADROOM", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) controller_headroom: Weight,
@@ -129,13 +138,13 @@ pub(crate) struct Worker {
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     /// Program to prove: an ELF of the prover type's zkVM
-    #[arg(long, value_name = "FILE", requires = "stdin", conflicts_with_all = ["l2_rpc", "start", "end"])]
+    #[arg(long, value_name = "FILE", requires = "stdin", conflicts_with_all = ["start", "end"])]
     pub(crate) elf: Option<PathBuf>,
     /// Input of the program, in the zkVM's own format
     #[arg(long, value_name = "FILE", requires = "elf")]
     pub(crate) stdin: Option<PathBuf>,
     /// JSON-RPC node of the chain whose blocks are to be proven
-    #[arg(long, env = "L2_RPC", value_name = "URL", required_unless_present = "elf")]
+    #[arg(long, env = "L2_RPC", hide_env_values = true, value_name = "URL")]
     pub(crate) l2_rpc: Option<Url>,
     /// First block [default: so that the latest 5 finalized blocks are proven]
     #[arg(long, value_name = "BLOCK")]
@@ -161,24 +170,24 @@ pub(crate) struct Prove {
     #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm)]
     pub(crate) prover: ProverType,
     /// How far to carry it: core, compressed, plonk or groth16
-    #[arg(long, default_value_t = ProofMode::Compressed)]
+    #[arg(long, env = "PROOFMILL_MODE", default_value_t = ProofMode::Compressed)]
     pub(crate) mode: ProofMode,
     /// Only run the program and report what a proof would take
     #[arg(long)]
     pub(crate) execute_only: bool,
     /// Only write the program and its input into this folder, as `program.elf` and `stdin`, for another prover
-    #[arg(long, value_name = "DIR", requires = "l2_rpc", conflicts_with = "execute_only")]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["elf", "execute_only"])]
     pub(crate) export: Option<PathBuf>,
     /// Stop a program that takes more instructions
-    #[arg(long, value_name = "INSTRUCTIONS")]
+    #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
     pub(crate) cycle_limit: Option<u64>,
     /// Give up after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS")]
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) timeout: u64,
     /// Cluster to ask; without one, a cluster and a worker are started in this process
     #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
     pub(crate) cluster: Option<String>,
-    /// Artifact folder that is shared with the cluster [default: `artifacts` in the data folder]
+    /// With --cluster: the artifact folder that is shared with it [default: `artifacts` in the data folder]
     #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
     pub(crate) artifacts: Option<PathBuf>,
     /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
@@ -208,6 +217,9 @@ pub(crate) struct Verify {
     /// Rollup contract that it must be bound to
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) rollup: Option<alloy_primitives::Address>,
+    /// Hash of the chain's rules (forks, chain id) that it must be under, as `verify` prints it
+    #[arg(long, value_name = "HASH")]
+    pub(crate) config_hash: Option<alloy_primitives::B256>,
     /// Accept a file of the prover type `exec`, which proves nothing
     #[arg(long)]
     pub(crate) allow_exec: bool,
@@ -226,13 +238,13 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 pub(crate) struct Load {
     /// Node to send to
-    #[arg(long, env = "LOAD_TEST_RPC_URL", default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    #[arg(long, env = "LOAD_TEST_RPC_URL", hide_env_values = true, default_value = "http://127.0.0.1:8545", value_name = "URL")]
     pub(crate) rpc_url: Url,
     /// What to send: eth-transfers, erc20, storage or compute
-    #[arg(long, default_value_t = LoadKind::EthTransfers)]
+    #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
     pub(crate) kind: LoadKind,
     /// How many accounts send
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, env = "LOAD_TEST_ACCOUNTS", default_value_t = 10)]
     pub(crate) accounts: u32,
     /// How many transactions each account sends
     #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = 10)]
@@ -244,7 +256,7 @@ pub(crate) struct Load {
     #[arg(long, env = "LOAD_TEST_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// What the accounts are derived from: two loads at the same time need different seeds
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, env = "LOAD_TEST_SEED", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Chain id that the node must have
     #[arg(long, value_name = "ID")]
@@ -263,7 +275,7 @@ fn gb(text: &str) -> Result<Weight, String> {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Chains {
     /// JSON-RPC node of L1; several are asked in turn
-    #[arg(long, env = "L1_RPC", value_delimiter = ',', required = true, value_name = "URL")]
+    #[arg(long, env = "L1_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
     pub(crate) l1_rpc: Vec<Url>,
     /// The rollup's contract on L1
     #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
@@ -304,10 +316,10 @@ pub(crate) struct Localnet {
     #[arg(long, env = "PROOFMILL_L2_BLOCK_TIME", default_value_t = 1, value_name = "SECONDS")]
     pub(crate) l2_block_time: u64,
     /// How many attestors there are
-    #[arg(long, default_value_t = 3, value_name = "NUMBER")]
+    #[arg(long, env = "PROOFMILL_ATTESTOR_COUNT", default_value_t = 3, value_name = "NUMBER")]
     pub(crate) attestors: usize,
     /// How many attestors must sign a proof
-    #[arg(long, default_value_t = 2, value_name = "NUMBER")]
+    #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 2, value_name = "NUMBER")]
     pub(crate) threshold: u64,
 }
 
@@ -337,13 +349,13 @@ pub(crate) enum Contracts {
 #[derive(Debug, Args)]
 pub(crate) struct Deploy {
     /// JSON-RPC node of L1
-    #[arg(long, env = "L1_RPC", value_name = "URL")]
+    #[arg(long, env = "L1_RPC", hide_env_values = true, value_name = "URL")]
     pub(crate) l1_rpc: Url,
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
     /// JSON-RPC node of the rollup (L2)
-    #[arg(long, env = "L2_RPC", value_name = "URL")]
+    #[arg(long, env = "L2_RPC", hide_env_values = true, value_name = "URL")]
     pub(crate) l2_rpc: Url,
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
@@ -366,13 +378,13 @@ pub(crate) struct Deploy {
     )]
     pub(crate) prover: Vec<ProverType>,
     /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
-    #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
+    #[arg(long, env = "PROOFMILL_VERIFIER", value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
     /// For types without a --verifier: the attestors
-    #[arg(long, value_delimiter = ',', value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
     /// How many of the attestors must sign a proof
-    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 1, value_name = "NUMBER")]
     pub(crate) threshold: u64,
     /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
@@ -391,7 +403,7 @@ pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) chains: Chains,
     /// JSON-RPC node of the rollup (L2); several are asked in turn
-    #[arg(long, env = "L2_RPC", value_delimiter = ',', required = true, value_name = "URL")]
+    #[arg(long, env = "L2_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
     pub(crate) l2_rpc: Vec<Url>,
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
@@ -418,8 +430,44 @@ pub(crate) struct ProverNode {
     #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = 10, value_name = "NUMBER")]
     pub(crate) max_pending_jobs: usize,
     /// Give up on one proof after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS")]
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
     pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Proposer {
+    #[command(flatten)]
+    pub(crate) chains: Chains,
+    /// JSON-RPC node of the rollup (L2); several are asked in turn
+    #[arg(long, env = "L2_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
+    pub(crate) l2_rpc: Vec<Url>,
+    /// Propose blocks before they are final on L2: a reorg of L2 then costs their epoch
+    #[arg(long, env = "PROOFMILL_PROPOSE_LATEST")]
+    pub(crate) latest: bool,
+    /// How long before the end of its slot a checkpoint is proposed: at least the time between two L1 blocks
+    #[arg(long, env = "PROOFMILL_PROPOSER_LEAD", default_value_t = 12, value_name = "SECONDS")]
+    pub(crate) lead: u64,
+    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
+    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Epoch {
+    /// Prove what there is of an epoch so far, without waiting for its end
+    Prove(AskedEpoch),
+    /// Try the checkpoints and the proof of an epoch again that have failed
+    Retry(AskedEpoch),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AskedEpoch {
+    /// The epoch's number
+    #[arg(value_name = "EPOCH")]
+    pub(crate) epoch: u64,
+    /// Prover node to ask
+    #[arg(long, env = "PROOFMILL_NODE", default_value = "http://127.0.0.1:50071", value_name = "URL")]
+    pub(crate) node: String,
 }
 
 #[derive(Debug, Args)]

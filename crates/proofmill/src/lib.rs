@@ -71,6 +71,11 @@ fn start_logging(global: &cli::Global) {
         eprintln!("warning: --log `{}` is not a filter ({error}): logging at info", global.log);
         EnvFilter::new("info")
     });
+    // Its spans at `debug` name whole URLs, which often hold access keys.
+    let filter = match "alloy_transport_http=info".parse() {
+        Ok(directive) => filter.add_directive(directive),
+        Err(_) => filter,
+    };
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

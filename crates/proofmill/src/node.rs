@@ -1,6 +1,7 @@
 //! The prover node's parts put together, and its answers to `proofmill status`.
 
 use crate::{cli, service::ClusterService, settle::L1Settlement, wiring};
+use alloy_primitives::Address;
 use eyre::{Result, bail, eyre};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
@@ -17,7 +18,13 @@ use proofmill_wire::node::{
     prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
 };
 use proofmill_witness::{ChainSource, NodeOptions};
-use std::{collections::BTreeMap, num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroUsize,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -54,12 +61,12 @@ pub(crate) async fn start(
     let statement =
         Statement { chain_id: config.chain_id, config_hash: config.config_hash, rollup: rollup.address() };
     let ending = CancellationToken::new();
-    let provers = provers(global, args, registry, &rollup, &ending).await?;
+    let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = NonZeroUsize::new(args.max_pending_jobs)
         .ok_or_else(|| eyre!("--max-pending-jobs 0 would prove nothing"))?;
-    let folder = global.data_dir.join("node");
+    let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
             rollup.clone(),
@@ -78,12 +85,19 @@ pub(crate) async fn start(
     Ok(Running { node, rollup, ending })
 }
 
+/// Where a node keeps what it has of a rollup. Each has a folder of its own: what is old is found by block numbers, and those
+/// are the same everywhere.
+fn folder(data_dir: &Path, l1_chain_id: u64, rollup: Address) -> PathBuf {
+    data_dir.join("node").join(format!("{l1_chain_id}-{rollup:#x}"))
+}
+
 /// A proof service for each type that the rollup asks for; the programs must be those of this release.
 async fn provers(
     global: &cli::Global,
     args: &cli::ProverNode,
     registry: &Registry,
     rollup: &Rollup,
+    chain: &L2,
     ending: &CancellationToken,
 ) -> Result<BTreeMap<proofmill_primitives::ProverType, Prover>> {
     let client = ClusterClient::connect(&args.cluster).await?;
@@ -137,6 +151,7 @@ async fn provers(
                 service: Arc::new(ClusterService {
                     prover,
                     l2: l2.clone(),
+                    blocks: Arc::new(chain.clone()),
                     folder: folder.clone(),
                     ending: ending.clone(),
                 }),
@@ -163,7 +178,7 @@ pub(crate) fn serve(
 
 struct Operator {
     handle: NodeHandle,
-    rollup: alloy_primitives::Address,
+    rollup: Address,
 }
 
 #[tonic::async_trait]
@@ -196,5 +211,20 @@ impl ProverNodeService for Operator {
         let epoch = Epoch(request.into_inner().epoch);
         self.handle.retry(epoch).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_rollup_has_its_own_folder() {
+        let there = |l1: u64, rollup: u8| folder(Path::new("data"), l1, Address::repeat_byte(rollup));
+        let rollup = "0xabababababababababababababababababababab";
+        assert_eq!(there(1, 0xab), Path::new("data/node").join(format!("1-{rollup}")));
+        assert_ne!(there(1, 0xab), there(1, 0xac));
+        // The same deployment on two L1s has one address.
+        assert_ne!(there(1, 0xab), there(2, 0xab));
     }
 }

@@ -2,16 +2,28 @@
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use proofmill_client::{CheckpointProof, ClientError, ClusterProver, EpochProof, Made};
+use proofmill_client::{
+    CheckpointProof, ClientError, ClusterProver, EpochProof, Made, StatedProof, Statement,
+};
 use proofmill_primitives::Instructions;
 use proofmill_program::range;
 use proofmill_prover_node::{
-    parts::{AggregationRequest, EpochProof as NodeEpochProof, ProofService, RangeProof, RangeRequest, Work},
+    parts::{
+        AggregationRequest, BlockHashes, EpochProof as NodeEpochProof, ProofService, RangeProof,
+        RangeRequest, Work,
+    },
     rules::{JobError, Progress, ProofCost},
 };
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{BuildError, Node, Witnessed};
-use std::{path::PathBuf, time::Duration};
+use std::{
+    error::Error,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Makes the proofs of one prover type on a cluster.
@@ -20,6 +32,8 @@ pub(crate) struct ClusterService {
     pub(crate) prover: ClusterProver,
     /// The rollup's chain.
     pub(crate) l2: Node,
+    /// The hashes of its blocks, by which L1 names them.
+    pub(crate) blocks: Arc<dyn BlockHashes>,
     /// Where finished proofs are put for whoever wants to verify them.
     pub(crate) folder: PathBuf,
     /// Cancelled when this process ends, before its work is.
@@ -27,16 +41,9 @@ pub(crate) struct ClusterService {
 }
 
 impl ClusterService {
-    async fn witness(&self, request: &RangeRequest) -> Result<Witnessed, JobError> {
-        let blocks = request.range.blocks;
-        let witnessed = self.l2.witness(blocks, &|_| {}).await.map_err(no_witness)?;
-        request.check(&range::public_values(request.statement.rollup, &witnessed.outcome))?;
-        Ok(witnessed)
-    }
-
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let rollup = request.statement.rollup;
-        let witnessed = work.cancel().run_until_cancelled(self.witness(request)).await;
+        let witnessed = work.cancel().run_until_cancelled(witness(&self.l2, &*self.blocks, request)).await;
         let witnessed = witnessed.ok_or(JobError::Cancelled)??;
         let statement = range::public_values(rollup, &witnessed.outcome);
         let input = range::encode_input(rollup, &witnessed.input);
@@ -46,7 +53,7 @@ impl ClusterService {
         let Made { proof, progress, .. }: Made<CheckpointProof> =
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
-        self.save(&format!("{}.bin", request.range.blocks), &bytes).await;
+        self.save(&format!("{}.bin", request.range.blocks), &proof, &bytes).await;
         Ok(RangeProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
     }
 
@@ -64,18 +71,14 @@ impl ClusterService {
         let Made { proof, progress, .. }: Made<EpochProof> =
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
-        self.save(&format!("epoch-{}.bin", request.span.blocks), &bytes).await;
+        self.save(&format!("epoch-{}.bin", request.span.blocks), &proof, &bytes).await;
         Ok(NodeEpochProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
     }
 
     /// A copy for people: the node keeps its own.
-    async fn save(&self, name: &str, bytes: &Bytes) {
+    async fn save<S: Statement>(&self, name: &str, proof: &StatedProof<S>, bytes: &Bytes) {
         let path = self.folder.join(name);
-        let written = async {
-            tokio::fs::create_dir_all(&self.folder).await?;
-            tokio::fs::write(&path, bytes).await
-        };
-        if let Err(error) = written.await {
+        if let Err(error) = export(&path, proof, bytes).await {
             tracing::warn!(path = %path.display(), %error, "a finished proof could not be put there");
         }
     }
@@ -109,6 +112,14 @@ impl ProofService for ClusterService {
         work: &'a Work,
     ) -> BoxFuture<'a, Result<NodeEpochProof, JobError>> {
         Box::pin(self.until_ending(self.epoch(request, work)))
+    }
+
+    fn reads_range(&self, proof: &RangeProof) -> bool {
+        CheckpointProof::decode(&proof.proof).is_ok_and(|read| read.statement == proof.values)
+    }
+
+    fn reads_epoch(&self, proof: &NodeEpochProof) -> bool {
+        EpochProof::decode(&proof.proof).is_ok_and(|read| read.statement == proof.values)
     }
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
@@ -153,35 +164,292 @@ fn cost(progress: &ProofProgress) -> ProofCost {
     }
 }
 
+/// Puts a proof into a file, whole or not at all. What proves nothing does not take the place of what does.
+async fn export<S: Statement>(path: &Path, proof: &StatedProof<S>, bytes: &Bytes) -> io::Result<()> {
+    /// Proofs of several types come for the same file.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
+    let _turn = ONE_AT_A_TIME.lock().await;
+    if !proof.proof.prover.proves()
+        && let Ok(there) = tokio::fs::read(path).await
+        && StatedProof::<S>::decode(&there).is_ok_and(|there| there.proof.prover.proves())
+    {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent() {
+        tokio::fs::create_dir_all(folder).await?;
+    }
+    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    tokio::fs::write(&beside, bytes).await?;
+    tokio::fs::rename(&beside, path).await
+}
+
+/// Executes the blocks of a request, which are to be those that L1 names.
+async fn witness(l2: &Node, blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<Witnessed, JobError> {
+    let witnessed = match l2.witness(request.range.blocks, &|_| {}).await {
+        Ok(witnessed) => witnessed,
+        Err(error) => {
+            let error = no_witness(error);
+            if matches!(error, JobError::Refuted { .. }) {
+                check_branch(blocks, request).await?;
+            }
+            return Err(error);
+        }
+    };
+    request.check(&range::public_values(request.statement.rollup, &witnessed.outcome))?;
+    Ok(witnessed)
+}
+
+/// Makes sure that L2 has the blocks that L1 names: what is wrong with others refutes nothing.
+async fn check_branch(blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<(), JobError> {
+    let range = &request.range;
+    for (number, expected) in
+        [(range.blocks.first().saturating_sub(1), range.parent_hash), (range.blocks.last(), range.last_hash)]
+    {
+        let unavailable = |cause: String| Err(JobError::Unavailable { cause });
+        match blocks.hash(number).await {
+            Ok(Some(got)) if got == expected => {}
+            Ok(Some(got)) => {
+                return unavailable(format!(
+                    "L2 has another branch than L1: block {number} has hash {got} there, and {expected} in checkpoint {}",
+                    request.checkpoint.number
+                ));
+            }
+            Ok(None) => return unavailable(format!("L2 has no block {number}: its node is behind")),
+            Err(away) => return unavailable(away.cause),
+        }
+    }
+    Ok(())
+}
+
 fn no_witness(error: BuildError) -> JobError {
     let cause = error.to_string();
     match error {
+        // What has a cause of its own is a fault of the witness that the blocks were executed from, not of the blocks.
+        BuildError::Execution(fault) if fault.source().is_some() => JobError::Failed { cause },
         BuildError::Execution(_) => JobError::Refuted { cause },
         BuildError::Unreachable { .. }
         | BuildError::Refused { .. }
         | BuildError::MethodMissing { .. }
+        | BuildError::Malformed { .. }
+        | BuildError::ChainId { .. }
         | BuildError::BeyondHead { .. }
         | BuildError::Lags { .. }
         | BuildError::BlockGone { .. }
         | BuildError::Reorg { .. }
-        | BuildError::NoHistory { .. } => JobError::Unavailable { cause },
+        | BuildError::NoHistory { .. }
+        // A node that answers falsely: another one, or the same when it is mended, may do better.
+        | BuildError::FalseHeader { .. }
+        | BuildError::OtherBlock { .. }
+        | BuildError::FalseBody { .. }
+        | BuildError::FalseProof { .. }
+        | BuildError::FalseCode { .. } => JobError::Unavailable { cause },
         _ => JobError::Failed { cause },
     }
 }
 
 fn no_proof(work: &Work, error: ClientError) -> JobError {
+    if work.cancel().is_cancelled() {
+        if !matches!(error, ClientError::Cancelled { .. }) {
+            tracing::warn!(%error, "a proof that nobody wants any more could not be withdrawn from the cluster");
+        }
+        return JobError::Cancelled;
+    }
+    not_made(error)
+}
+
+/// What a cluster's failure says of the prover: nothing, where the cluster only was not there, or had no time.
+fn not_made(error: ClientError) -> JobError {
     let cause = error.to_string();
     match error {
         ClientError::Cancelled { .. } => JobError::Cancelled,
-        _ if work.cancel().is_cancelled() => {
-            tracing::warn!(%error, "a proof that nobody wants any more could not be withdrawn from the cluster");
-            JobError::Cancelled
-        }
         ClientError::NobodyThere { .. }
         | ClientError::Cluster { .. }
+        | ClientError::NoAnswer { .. }
+        | ClientError::OtherStore { .. }
         | ClientError::Away { .. }
         | ClientError::Unknown { .. }
+        | ClientError::Late { .. }
+        | ClientError::TimedOut { .. }
         | ClientError::Artifact(_) => JobError::Unavailable { cause },
         _ => JobError::Failed { cause },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloy_primitives::{Address, B256, Bytes as RpcBytes};
+    use proofmill_backends::Proof;
+    use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
+    use proofmill_primitives::{
+        BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProofMode, ProverType, Slot,
+    };
+    use proofmill_program::{ProgramError, RangePublicValues};
+    use proofmill_prover_node::{
+        parts::{Away, Statement as Rollup},
+        rules::RangeSpec,
+    };
+    use proofmill_witness::{ChainSource, NodeOptions};
+    use serde_json::json;
+    use std::collections::BTreeMap;
+    use tonic::Status;
+
+    /// Hashes of blocks; where there are none, L2 is away.
+    #[derive(Clone, Debug)]
+    struct Hashes(Option<BTreeMap<u64, B256>>);
+
+    impl BlockHashes for Hashes {
+        fn hash(&self, number: u64) -> BoxFuture<'_, Result<Option<B256>, Away>> {
+            let hashes = self.0.as_ref().ok_or_else(|| Away::because("L2 is away"));
+            Box::pin(async move { Ok(hashes?.get(&number).copied()) })
+        }
+    }
+
+    /// Five blocks on a node with Prague's rules.
+    async fn l2() -> (Anvil, Hashes) {
+        let anvil = AnvilOptions::new().hardfork(Hardfork::Prague).spawn().await.unwrap();
+        let client = proofmill_http::rpc_client(anvil.rpc_url().clone());
+        let _: serde_json::Value = client.request("anvil_mine", json!(["0x5"])).await.unwrap();
+        let mut hashes = BTreeMap::new();
+        for number in 0..=5_u64 {
+            let block: serde_json::Value =
+                client.request("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await.unwrap();
+            hashes.insert(number, block["hash"].as_str().unwrap().parse().unwrap());
+        }
+        (anvil, Hashes(Some(hashes)))
+    }
+
+    /// Blocks 2 to 4 as a checkpoint.
+    fn request(hashes: &Hashes, config_hash: B256) -> RangeRequest {
+        let hash = |number| hashes.0.as_ref().unwrap()[&number];
+        let blocks = BlockRange::new(2, 4).unwrap();
+        let (parent_hash, last_hash) = (hash(1), hash(4));
+        RangeRequest {
+            checkpoint: Checkpoint {
+                number: CheckpointNumber(1),
+                slot: Slot(0),
+                blocks,
+                parent_hash,
+                last_hash,
+                state_root: B256::ZERO,
+            },
+            range: RangeSpec { blocks, parent_hash, last_hash },
+            statement: Rollup { chain_id: 31_337, config_hash, rollup: Address::ZERO },
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn only_the_blocks_that_l1_names_refute_a_checkpoint() {
+        let (anvil, hashes) = l2().await;
+        // By these rules no block may have what Prague puts into each header.
+        let folder = tempfile::tempdir().unwrap();
+        let genesis = folder.path().join("genesis.json");
+        let config = json!({ "chainId": 31_337, "shanghaiTime": 0, "cancunTime": 0, "londonBlock": 0 });
+        let text = json!({
+            "config": config, "alloc": {}, "difficulty": "0x0", "gasLimit": "0x1c9c380", "extraData": "0x",
+            "nonce": "0x0", "timestamp": "0x0",
+        });
+        std::fs::write(&genesis, text.to_string()).unwrap();
+        let options = NodeOptions::new(anvil.rpc_url().clone()).chain(ChainSource::Genesis(genesis));
+        let node = options.connect().await.unwrap();
+        let request = request(&hashes, B256::ZERO);
+        let error = witness(&node, &hashes, &request).await.unwrap_err();
+        assert!(matches!(error, JobError::Refuted { .. }), "{error}");
+
+        let mut other = hashes.clone();
+        other.0.as_mut().unwrap().insert(4, B256::repeat_byte(4));
+        let mut shorter = hashes.clone();
+        shorter.0.as_mut().unwrap().remove(&4);
+        for (hashes, cause) in
+            [(other, "another branch"), (shorter, "no block 4"), (Hashes(None), "L2 is away")]
+        {
+            let error = witness(&node, &hashes, &request).await.unwrap_err();
+            assert!(matches!(&error, JobError::Unavailable { .. }), "{error}");
+            assert!(error.to_string().contains(cause), "{error}");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_witness_that_falls_short_refutes_nothing() {
+        let (anvil, hashes) = l2().await;
+        let node = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();
+        let mut request = request(&hashes, node.chain().hash());
+        // The checkpoint claims no state that there could be.
+        let error = witness(&node, &hashes, &request).await.unwrap_err();
+        assert!(matches!(error, JobError::Refuted { .. }), "{error}");
+        let Witnessed { mut input, outcome, .. } = node.witness(request.range.blocks, &|_| {}).await.unwrap();
+        request.checkpoint.state_root = outcome.post_state_root;
+        witness(&node, &hashes, &request).await.unwrap();
+        input.witness.state = Vec::<RpcBytes>::new();
+        let Err(ProgramError::Blocks(fault)) = range::run(&range::encode_input(Address::ZERO, &input)) else {
+            panic!("it executes from nothing")
+        };
+        let error = no_witness(BuildError::Execution(fault));
+        assert!(matches!(error, JobError::Failed { .. }), "{error}");
+        let error = no_witness(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
+        assert!(matches!(error, JobError::Unavailable { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_cluster_that_is_away_or_busy_is_not_a_prover_that_failed() {
+        let (address, id, cause) = (|| "http://cluster".to_owned(), || "p".to_owned(), || "why".to_owned());
+        let status = |status: Status| Box::new(status);
+        let moment = Duration::from_secs(1);
+        for error in [
+            ClientError::Cluster { address: address(), status: status(Status::unavailable("stopping")) },
+            ClientError::NoAnswer { address: address(), after: moment },
+            ClientError::OtherStore { address: address(), status: status(Status::failed_precondition("no")) },
+            ClientError::Away { address: address(), away: moment, cause: cause() },
+            ClientError::Unknown { id: id() },
+            ClientError::Late { id: id(), cause: cause() },
+            ClientError::TimedOut { id: id(), after: moment },
+        ] {
+            let said = error.to_string();
+            let JobError::Unavailable { cause } = not_made(error) else { panic!("{said}") };
+            assert_eq!(cause, said, "it is seen in the status");
+        }
+        for error in [
+            ClientError::Refused(status(Status::invalid_argument("no such mode"))),
+            ClientError::Failed { id: id(), cause: cause() },
+        ] {
+            assert!(matches!(not_made(error), JobError::Failed { .. }));
+        }
+        assert_eq!(not_made(ClientError::Cancelled { id: id() }), JobError::Cancelled);
+    }
+
+    fn proof(prover: ProverType) -> CheckpointProof {
+        let statement = RangePublicValues { firstBlock: 3, lastBlock: 5, ..Default::default() };
+        let proof = Proof {
+            prover,
+            mode: ProofMode::Compressed,
+            program: ProgramVersion(B256::ZERO),
+            public_values: proofmill_program::PublicValues::commitment(&statement).to_vec(),
+            body: Vec::new(),
+        };
+        CheckpointProof { statement, proof }
+    }
+
+    #[tokio::test]
+    async fn what_proves_nothing_is_not_put_in_the_place_of_a_proof() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("901/proofs/3-5.bin");
+        let put = async |prover| {
+            let proof = proof(prover);
+            export(&path, &proof, &proof.encode().into()).await.unwrap();
+            CheckpointProof::decode(&std::fs::read(&path).unwrap()).unwrap().proof.prover
+        };
+        assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
+        assert_eq!(put(ProverType::OpenVm).await, ProverType::OpenVm);
+        assert_eq!(put(ProverType::Exec).await, ProverType::OpenVm);
+        assert_eq!(put(ProverType::Sp1).await, ProverType::Sp1);
+        // What cannot be read is no proof.
+        std::fs::write(&path, b"PMCHKPT1").unwrap();
+        assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
+        assert_eq!(
+            std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
+            1,
+            "nothing is left beside it"
+        );
     }
 }

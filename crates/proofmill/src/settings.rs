@@ -3,7 +3,7 @@
 //! the environment and the flag go before it.
 //!
 //! Keys at the top of the file are those of every command (`data-dir`); a table holds those of one command
-//! (`[worker]`). A key that means nothing is an error.
+//! (`[worker]`, `[contracts.deploy]`). A key that means nothing is an error.
 
 use crate::cli::Cli;
 use clap::{CommandFactory, FromArgMatches};
@@ -72,30 +72,34 @@ fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, S
     let table: toml::Table = text
         .parse()
         .map_err(|source| SettingsError::NotToml { path: path.to_owned(), source: Box::new(source) })?;
-    for (key, value) in table {
-        match value {
-            toml::Value::Table(inner) => {
-                if command.find_subcommand(&key).is_none() {
-                    return Err(unknown(path, &key, ""));
-                }
-                for (setting, value) in inner {
-                    let texts = texts(path, &setting, value)?;
-                    let sub = command.find_subcommand(&key);
-                    let id = sub
-                        .and_then(|sub| argument(sub, &setting))
-                        .ok_or_else(|| unknown(path, &setting, &key))?;
-                    command = command
-                        .mut_subcommand(key.as_str(), |sub| sub.mut_arg(id, |arg| arg.default_values(texts)));
-                }
-            }
-            value => {
-                let texts = texts(path, &key, value)?;
-                let id = argument(&command, &key).ok_or_else(|| unknown(path, &key, ""))?;
-                command = command.mut_arg(id, |arg| arg.default_values(texts));
-            }
-        }
-    }
+    apply(&mut command, table, path, "")?;
     Ok(command)
+}
+
+/// Lays a table under the command whose words are `place`, and the tables in it under its subcommands.
+fn apply(
+    command: &mut clap::Command,
+    table: toml::Table,
+    path: &Path,
+    place: &str,
+) -> Result<(), SettingsError> {
+    for (key, value) in table {
+        if let toml::Value::Table(inner) = value {
+            let sub = command.find_subcommand_mut(&key).ok_or_else(|| unknown(path, &key, place))?;
+            let place = if place.is_empty() { key } else { format!("{place} {key}") };
+            apply(sub, inner, path, &place)?;
+            continue;
+        }
+        let texts = texts(path, &key, value)?;
+        let id = argument(command, &key).ok_or_else(|| unknown(path, &key, place))?;
+        let set = |arg: clap::Arg| {
+            // What is too secret for `--help` when it is in the environment is so in the file.
+            let secret = arg.is_hide_env_values_set();
+            arg.default_values(texts).required(false).hide_default_value(secret)
+        };
+        *command = std::mem::take(command).mut_arg(id, set);
+    }
+    Ok(())
 }
 
 /// The argument whose flag has this name.
@@ -163,8 +167,46 @@ mod tests {
     }
 
     #[test]
+    fn what_must_be_set_may_stand_in_the_file() {
+        let rollup = "0x00000000000000000000000000000000000000aa";
+        let chains = format!("l1-rpc = [\"http://l1/access\", \"http://other\"]\nrollup = \"{rollup}\"\n");
+        let file = format!(
+            "[prover-node]\n{chains}l2-rpc = \"http://l2\"\n[attestor]\n{chains}[prove]\nl2-rpc = \"http://l2\"\n\
+             [contracts.deploy]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nproposer = \"{rollup}\"\nthreshold = 2\n"
+        );
+        let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else { panic!() };
+        assert_eq!(node.chains.l1_rpc.len(), 2);
+        assert_eq!(node.chains.rollup.to_string(), "0x00000000000000000000000000000000000000AA");
+        let Command::Attestor(_) = parse_with(&file, &["attestor"]).unwrap().command else { panic!() };
+        let Command::Prove(prove) = parse_with(&file, &["prove"]).unwrap().command else { panic!() };
+        assert_eq!(prove.l2_rpc.unwrap().as_str(), "http://l2/");
+        // What a program needs no chain for is not refused because a chain is set.
+        parse_with(&file, &["prove", "--elf", "a", "--stdin", "b"]).unwrap();
+        let Command::Contracts(crate::cli::Contracts::Deploy(deploy)) =
+            parse_with(&file, &["contracts", "deploy"]).unwrap().command
+        else {
+            panic!()
+        };
+        assert_eq!(deploy.threshold, 2);
+        let help = parse_with(&file, &["prover-node", "--help"]).unwrap_err().to_string();
+        assert!(help.contains("--l1-rpc") && !help.contains("http://l1/access"), "{help}");
+    }
+
+    #[test]
+    fn what_must_be_set_and_is_not_is_named() {
+        let error = parse_with("", &["prover-node"]).unwrap_err().to_string();
+        assert!(error.contains("--l1-rpc") && error.contains("--rollup"), "{error}");
+    }
+
+    #[test]
     fn a_key_that_means_nothing_is_an_error() {
-        for file in ["nonsense = 1", "[worker]\nnonsense = 1", "[nonsense]\na = 1"] {
+        for file in [
+            "nonsense = 1",
+            "[worker]\nnonsense = 1",
+            "[nonsense]\na = 1",
+            "[contracts]\nproposer = 1",
+            "[contracts.deploy]\nnonsense = 1",
+        ] {
             assert!(matches!(parse_with(file, &["status"]), Err(SettingsError::UnknownKey { .. })), "{file}");
         }
         assert!(matches!(parse_with("a = ", &["status"]), Err(SettingsError::NotToml { .. })));

@@ -1,6 +1,6 @@
 //! Publishing on L1: has epoch proofs attested where the rollup wants that, and submits them.
 
-use eyre::Result;
+use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_chain::{
@@ -30,14 +30,22 @@ pub(crate) struct L1Settlement {
 }
 
 impl L1Settlement {
-    /// With attestors for every prover type that proves, if any are named; else the proofs go to the verifiers as they
-    /// are.
+    /// With attestors for every prover type whose verifier counts them; to the others the proofs go as they are. Too few
+    /// attestors are found out here, and not when the first epoch has been proven.
     pub(crate) async fn new(rollup: Rollup, sender: Sender, attestors: &[String]) -> Result<Self> {
         let mut quorums = BTreeMap::new();
-        for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves() && !attestors.is_empty())
-        {
-            let counted = AttestorSet::read(rollup.l1(), of.verifier).await?;
-            quorums.insert(of.prover, Quorum::new(attestors, rollup.l1().chain_id(), counted)?);
+        for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves()) {
+            let Some(counted) = AttestorSet::find(rollup.l1(), of.verifier).await? else { continue };
+            let quorum = Quorum::new(attestors, rollup.l1().chain_id(), counted).wrap_err_with(|| {
+                format!(
+                    "L1 takes {} proofs by the signatures of attestors (verifier {})",
+                    of.prover, of.verifier
+                )
+            })?;
+            quorums.insert(of.prover, quorum);
+        }
+        if quorums.is_empty() && !attestors.is_empty() {
+            tracing::warn!("L1 counts no attestors for this rollup: those that are named are not asked");
         }
         Ok(Self { rollup, sender, quorums })
     }
@@ -114,5 +122,52 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
         }
         Some(_) => PublishOutcome::Refused { cause },
         None => PublishOutcome::Unavailable { cause },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+    use proofmill_chain::{CallName, Endpoints, L1};
+    use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
+    use proofmill_primitives::ProgramVersion;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn too_few_attestors_are_found_out_at_the_start() {
+        let key = |byte| ProgramVersion(B256::repeat_byte(byte));
+        let prover = ProverType::OpenVm;
+        let plan = ProofTypePlan { prover, range_key: key(1), aggregation_key: key(2) };
+        let devnet = DevnetOptions::new(vec![plan]).start().await.unwrap();
+        let l1 = L1::connect(Endpoints::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
+        let rollup = Rollup::connect(l1.clone(), devnet.description().rollup).await.unwrap();
+        let start = async |attestors: &[&str]| {
+            let sender = Sender::new(l1.clone(), DevKeys::well_known(1).unwrap().prover);
+            let attestors: Vec<_> = attestors.iter().map(ToString::to_string).collect();
+            L1Settlement::new(rollup.clone(), sender, &attestors).await
+        };
+        for (named, few) in [(0, &[][..]), (1, &["http://127.0.0.1:1"])] {
+            let said = format!("{:#}", start(few).await.unwrap_err());
+            for word in ["openvm", &format!("{named} attestors are named"), "2 signatures", "--attestor"] {
+                assert!(said.contains(word), "{said}");
+            }
+        }
+        let settlement = start(&["http://127.0.0.1:1", "http://127.0.0.1:2"]).await.unwrap();
+        assert_eq!(settlement.quorums.keys().collect::<Vec<_>>(), [&prover]);
+    }
+
+    #[test]
+    fn only_what_l1_would_refuse_again_is_refused() {
+        let failed = |refusal: Option<Refusal>| ChainError::FailedOnChain {
+            call: CallName::SubmitEpochProof,
+            transaction: B256::ZERO,
+            block: 7,
+            refusal: refusal.map(Box::new),
+        };
+        let outcome = not_submitted(&failed(None));
+        assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+        let outcome = not_submitted(&failed(Some(Refusal::NoBatches)));
+        assert!(matches!(outcome, PublishOutcome::Refused { .. }), "{outcome:?}");
     }
 }

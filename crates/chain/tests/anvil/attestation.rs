@@ -2,9 +2,10 @@
 
 use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, encode, key, options, refused};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use proofmill_chain::{Attestation, ProofSet, Refusal, SubmittedProof};
+use proofmill_chain::{Attestation, AttestorSet, ChainError, ProofSet, Refusal, SubmittedProof};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
+use serde_json::json;
 
 async fn scene() -> (Scene, Attestation) {
     let mut scene = Scene::new().await;
@@ -44,6 +45,21 @@ async fn a_missing_attestor_signature_is_refused() {
     assert_eq!(rejects(&scene, attestation.proof_bytes(&[])).await, too_few(0));
     let proofs = set(&scene, attestation.proof_bytes(&all));
     scene.submit(scene.submission_of(1, 1, proofs)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_verifier_is_known_by_whether_it_counts_attestors() {
+    let scene = Scene::on(options().spawn().await.unwrap(), &[ProverType::OpenVm, ProverType::Exec]).await;
+    let counted = AttestorSet::find(&scene.l1, scene.verifier).await.unwrap().unwrap();
+    assert_eq!((counted.members.len(), counted.threshold), (3, 2));
+    let anything = scene.rollup.config().proof_type(ProverType::Exec).unwrap().verifier;
+    assert_eq!(AttestorSet::find(&scene.l1, anything).await.unwrap(), None);
+    // One that answers to everything, with nothing.
+    let silent = Address::repeat_byte(0x51);
+    scene.rpc("anvil_setCode", json!([silent, "0x00"])).await;
+    assert_eq!(AttestorSet::find(&scene.l1, silent).await.unwrap(), None);
+    let nobody = AttestorSet::find(&scene.l1, Address::repeat_byte(0x52)).await;
+    assert!(matches!(nobody, Err(ChainError::NoContract { .. })), "{nobody:?}");
 }
 
 #[tokio::test]

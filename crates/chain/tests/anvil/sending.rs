@@ -95,3 +95,23 @@ async fn what_is_refused_only_on_the_chain_is_told_with_its_reason() {
     assert!(matches!(lost.refusal(), Some(proofmill_chain::Refusal::AlreadySubmitted { .. })), "{lost}");
     assert_eq!(scene.proven().await, 1);
 }
+
+#[tokio::test]
+async fn what_failed_on_the_chain_and_would_not_fail_now_may_be_tried_again() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    scene.rpc("evm_setAutomine", json!([false])).await;
+    let head = scene.l1.head().await.unwrap().number;
+    // Reverts in the next block, and in no other: NUMBER, PUSH2, EQ, PUSH1, JUMPI, STOP; JUMPDEST, REVERT.
+    let code = format!("0x4361{:04x}14600957005b60006000fd", head + 1);
+    scene.rpc("anvil_setCode", json!([scene.rollup.address(), code])).await;
+    let miner = async {
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        scene.rpc("anvil_mine", json!(["0x2"])).await;
+    };
+    let (failed, ()) = tokio::join!(scene.submit(scene.submission(1, 1)), miner);
+    let failed = failed.unwrap_err();
+    assert!(matches!(failed, ChainError::FailedOnChain { refusal: None, .. }), "{failed}");
+    assert!(failed.refusal().is_none() && failed.is_transient());
+    assert!(failed.to_string().contains("does not refuse the same call now"), "{failed}");
+}

@@ -16,7 +16,11 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
     let dir = DataDir::open(&global.data_dir)?;
     let ledger = Ledger::open(&dir.ledger()).await?;
     let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
-    let mut config = ClusterConfig { controller_weight: args.controller_weight, ..ClusterConfig::default() };
+    let mut config = ClusterConfig {
+        controller_weight: args.controller_weight,
+        artifact_retention: Duration::from_secs(args.artifact_retention * 3600),
+        ..ClusterConfig::default()
+    };
     config.scheduler.policy = args.policy;
     config.scheduler.heartbeat_timeout = Duration::from_secs(args.heartbeat_timeout);
     config.scheduler.task_timeout = Duration::from_secs(args.task_timeout);

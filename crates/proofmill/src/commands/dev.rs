@@ -12,6 +12,7 @@ use crate::{
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
+use proofmill_chain::{Endpoints, L1, Rollup};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::DevKeys;
 use proofmill_ledger::{DataDir, Ledger};
@@ -93,6 +94,10 @@ impl Tree {
             there.l2_rpc,
             there.rollup
         ));
+        if found == Found::There {
+            let l1 = L1::connect(Endpoints::new(there.l1_rpc.clone()), Some(there.l1_chain_id)).await?;
+            chains.check(Rollup::connect(l1, there.rollup).await?.config(), &args.localnet)?;
+        }
         let ledger = Ledger::open(&dir.ledger()).await?;
         let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
         let cluster = Cluster::start(cluster_config(args), ledger, artifacts).await?;

@@ -23,7 +23,7 @@ pub(crate) async fn run(args: &cli::Load) -> Result<()> {
         plan = plan.chain_id(chain_id);
     }
     let mut last = None;
-    let report = proofmill_loadgen::run(&args.rpc_url, &funder, &plan, &stop, &mut |progress| {
+    let mut progress = |progress: proofmill_loadgen::Progress| {
         if last != Some(progress.phase) || progress.done == progress.total {
             eprintln!(
                 "round {}: {:?} {} of {}",
@@ -31,8 +31,13 @@ pub(crate) async fn run(args: &cli::Load) -> Result<()> {
             );
             last = Some(progress.phase);
         }
-    })
-    .await?;
+    };
+    let sending = proofmill_loadgen::run(&args.rpc_url, &funder, &plan, &stop, &mut progress);
+    let report = tokio::select! {
+        report = sending => report?,
+        // An endless load ends with its round, and says what it did.
+        () = stop.cancelled(), if !args.endless => bail!("stopped; what was sent already may be included"),
+    };
     let block = |block: Option<u64>| block.map_or_else(|| "-".into(), |block| block.to_string());
     println!(
         "{}: {} sent, {} included, {} reverted, blocks {} to {}, {} gas, {:.1} s",

@@ -1,9 +1,10 @@
 //! `proofmill localnet`.
 
 use crate::{cli, stop, wiring};
-use eyre::{Result, WrapErr, bail};
+use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_devnet::{Description, DevnetOptions};
+use proofmill_ledger::DataDir;
 use std::{fs, path::Path, time::Duration};
 
 /// Where a localnet says where it is, in the data folder.
@@ -12,7 +13,7 @@ pub(crate) const FILE: &str = "localnet.json";
 pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let folder = &global.data_dir;
-    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot make the folder {}", folder.display()))?;
+    DataDir::mark(folder)?;
     let file = folder.join(FILE);
     if let Some(there) = Description::read(&file)?
         && is_alive(there.pid)

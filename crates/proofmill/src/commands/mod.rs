@@ -4,9 +4,11 @@ mod attestor;
 mod cluster;
 mod contracts;
 mod dev;
+mod epoch;
 mod load;
 pub(crate) mod localnet;
 mod node_status;
+mod proposer;
 mod prove;
 mod prover_node;
 mod status;
@@ -30,6 +32,8 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Attestor(args) => attestor::run(args, registry).await,
         Command::Contracts(args) => contracts::run(args, registry).await,
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
+        Command::Proposer(args) => proposer::run(args).await,
+        Command::Epoch(args) => epoch::run(args).await,
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }
 }

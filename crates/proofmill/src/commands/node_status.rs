@@ -8,10 +8,13 @@ use proofmill_prover_node::rules::{
 };
 use proofmill_wire::node::prover_node_service_client::ProverNodeServiceClient;
 use std::time::Duration;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
-/// Asks the prover node at this address.
-pub(crate) async fn of(address: &str) -> Result<String> {
+/// The largest answer taken, in bytes: a kilobyte for each checkpoint whose epoch is not over.
+const MAX_MESSAGE: usize = 256 << 20;
+
+/// Connects to the prover node at this address.
+pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Channel>> {
     let channel = Endpoint::from_shared(address.to_owned())
         .wrap_err_with(|| format!("`{address}` is not a prover node's address: use http://host:port"))?
         .connect_timeout(Duration::from_secs(5))
@@ -20,7 +23,12 @@ pub(crate) async fn of(address: &str) -> Result<String> {
         .wrap_err_with(|| {
             format!("no prover node answers at {address}: start one with `proofmill prover-node`")
         })?;
-    let answer = ProverNodeServiceClient::new(channel).get_snapshot(()).await;
+    Ok(ProverNodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
+}
+
+/// Asks the prover node at this address.
+pub(crate) async fn of(address: &str) -> Result<String> {
+    let answer = connect(address).await?.get_snapshot(()).await;
     let answer = answer.map_err(|status| eyre!("{address}: {}", status.message()))?.into_inner();
     let snapshot = serde_json::from_str(&answer.json).wrap_err_with(|| {
         format!("the prover node at {address} has version {}, another than this", answer.version)

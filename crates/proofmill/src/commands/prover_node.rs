@@ -3,6 +3,7 @@
 use crate::{cli, keys, node, stop};
 use eyre::{Result, WrapErr};
 use proofmill_backends::Registry;
+use proofmill_ledger::DataDir;
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: Registry) -> Result<()> {
@@ -10,6 +11,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
     let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
+    DataDir::mark(&global.data_dir)?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
     let mut running = node::start(global, &args, &registry, key).await?;
     tracing::info!(rollup = %running.rollup.address(), listen = %listener.local_addr()?, "the prover node is ready");

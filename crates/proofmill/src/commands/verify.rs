@@ -1,7 +1,7 @@
 //! `proofmill verify`.
 
 use crate::{cli, report::thousands};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
 use proofmill_client::{CheckpointProof, EpochProof, programs};
@@ -28,34 +28,35 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         (Proof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?, None)
     };
     let backend = registry.get(proof.prover)?;
+    // The aggregation program proves that ranges were proven, by whatever program it names.
+    if let Some(Said::Epoch(said)) = &statement {
+        let range = programs::range_version(&*backend)?;
+        if said.rangeKey != range.0 {
+            bail!(
+                "the epoch proof joins proofs of the program {}, not of the range program {range}",
+                said.rangeKey
+            );
+        }
+    }
     let expected = match (&args.elf, &statement) {
         (Some(elf), _) => {
             let elf = fs::read(elf).wrap_err_with(|| format!("cannot read {}", elf.display()))?;
             programs::version(&*backend, &elf)?
         }
         (None, Some(Said::Checkpoint(_))) => programs::range_version(&*backend)?,
-        (None, Some(Said::Epoch(said))) => {
-            let range = programs::range_version(&*backend)?;
-            if said.rangeKey != range.0 {
-                bail!(
-                    "the epoch proof joins proofs of the program {}, not of the range program {range}",
-                    said.rangeKey
-                );
-            }
-            programs::aggregation_version(&*backend)?
-        }
+        (None, Some(Said::Epoch(_))) => programs::aggregation_version(&*backend)?,
         (None, None) => bail!("which program must {} be of? Name its ELF with --elf", args.file.display()),
     };
     let start = Instant::now();
     backend.verify(&proof, expected)?;
     let took = start.elapsed();
     if let Some(statement) = &statement {
-        let (chain_id, rollup) = match statement {
-            Said::Checkpoint(said) => (said.chainId, said.rollup),
-            Said::Epoch(said) => (said.chainId, said.rollup),
+        let (chain_id, rollup, config_hash) = match statement {
+            Said::Checkpoint(said) => (said.chainId, said.rollup, said.configHash),
+            Said::Epoch(said) => (said.chainId, said.rollup, said.configHash),
         };
-        check(args, chain_id, rollup)?;
-    } else if args.chain_id.is_some() || args.rollup.is_some() {
+        check(args, chain_id, rollup, config_hash)?;
+    } else if args.chain_id.is_some() || args.rollup.is_some() || args.config_hash.is_some() {
         bail!(
             "{} is not the proof of a checkpoint or an epoch: it says nothing about a chain or a rollup",
             args.file.display()
@@ -83,7 +84,7 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
 }
 
 /// What the caller insists on.
-fn check(args: &cli::Verify, chain_id: u64, rollup: Address) -> Result<()> {
+fn check(args: &cli::Verify, chain_id: u64, rollup: Address, config_hash: B256) -> Result<()> {
     if let Some(wanted) = args.chain_id
         && wanted != chain_id
     {
@@ -93,6 +94,11 @@ fn check(args: &cli::Verify, chain_id: u64, rollup: Address) -> Result<()> {
         && wanted != rollup
     {
         bail!("the proof is bound to the rollup {rollup}, not {wanted}");
+    }
+    if let Some(wanted) = args.config_hash
+        && wanted != config_hash
+    {
+        bail!("the proof is under the chain rules {config_hash}, not {wanted}");
     }
     Ok(())
 }

@@ -4,12 +4,19 @@ use crate::{cli, stop};
 use eyre::Result;
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
+use proofmill_ledger::DataDir;
 use proofmill_worker::WorkerConfig;
 use std::{sync::Arc, time::Duration};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    let folder = args.artifacts.unwrap_or_else(|| global.data_dir.join("artifacts"));
+    let folder = match args.artifacts {
+        Some(folder) => folder,
+        None => {
+            DataDir::mark(&global.data_dir)?;
+            global.data_dir.join("artifacts")
+        }
+    };
     let artifacts = Arc::new(FsArtifacts::open(&folder)?);
     let provers = if args.prover.is_empty() { registry.types().collect() } else { args.prover };
     let config = WorkerConfig {

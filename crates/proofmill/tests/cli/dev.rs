@@ -183,11 +183,28 @@ fn what_a_prover_node_is_told_wrong_it_says() {
                 "1",
                 "--prover",
                 "exec",
+                "--slot-seconds",
+                "3",
             ])
-            .args(["--proposer", "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])
+            .args(["--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"])
             .env("PRIVATE_KEY", DevKeys::funder_text().to_string()),
     );
     assert!(deployed.contains("rollup     0x") && deployed.contains("exec       verifier 0x"), "{deployed}");
+
+    // Its proposer, and somebody else.
+    let proposer = |rollup: &str| {
+        let mut command = proofmill(data);
+        command.args(["proposer", "--l1-rpc", l1, "--l2-rpc", l2, "--rollup", rollup, "--latest", "--lead", "2"]);
+        command.env("PRIVATE_KEY", DevKeys::funder_text().to_string());
+        command
+    };
+    let said = crate::process::fail(&mut proposer(&rollup));
+    assert!(said.contains("takes checkpoints from 0x") && said.contains("the key of 0xf39F"), "{said}");
+    let other = deployed.split_once("rollup     ").unwrap().1.split_whitespace().next().unwrap();
+    let log = data.join("proposer.log");
+    let mut proposing = Running::start(&mut proposer(other), &log);
+    wait("a checkpoint", || fs::read_to_string(&log).unwrap().contains("proposed a checkpoint"));
+    assert!(proposing.terminate());
     let said = crate::process::fail(
         proofmill(data)
             .args(["contracts", "deploy", "--l1-rpc", l1, "--l2-rpc", l2, "--prover", "openvm"])
@@ -200,27 +217,27 @@ fn what_a_prover_node_is_told_wrong_it_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_of_l2_settles_the_right_chain() {
-    // Epochs long enough for both checkpoints, and a window that closes soon after.
+    // Epochs long enough for three checkpoints, and a window that closes soon after.
     reorg(
-        &["--prover=exec", "--workers=2,2", "--slot-seconds=3", "--epoch-slots=6"],
+        &["--prover=exec", "--workers=2,2", "--slot-seconds=3", "--epoch-slots=8"],
         Duration::from_secs(120),
     )
     .await;
 }
 
-/// `make test-long`. The epoch is long enough for both range proofs.
+/// `make test-long`. The epoch is long enough for two range proofs.
 #[cfg(feature = "openvm")]
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes an hour"]
+#[ignore = "takes half an hour"]
 async fn a_reorg_of_l2_settles_the_right_chain_with_openvm() {
     let args =
-        ["--prover=openvm", "--workers=8,4", "--segment-memory=4", "--slot-seconds=10", "--epoch-slots=90"];
+        ["--prover=openvm", "--workers=8,4", "--segment-memory=4", "--slot-seconds=10", "--epoch-slots=60"];
     reorg(&args, Duration::from_secs(3_000)).await;
 }
 
-/// L2 leaves the branch that a checkpoint committed to, after its range was proven and before its epoch was settled. Only
-/// blocks that L2 still has are settled, and the proof of the checkpoint before, which still holds, is not made again when
-/// that is proposed anew.
+/// L2 leaves the branch that two checkpoints committed to, the first of them proven, the second while its proof is being
+/// made, and before their epoch was settled. Only blocks that L2 still has are settled, and the proof of the checkpoint
+/// before, which still holds, is not made again when that is proposed anew.
 async fn reorg(args: &[&str], patience: Duration) {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
@@ -239,10 +256,15 @@ async fn reorg(args: &[&str], patience: Duration) {
     wait("the rollup to be there", &|| load(data, 1));
     wait("checkpoint 1 to be proven", &|| proven(&said(), 1));
     let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
-    let node = alloy_rpc_client::RpcClient::new_http(chains.l2_rpc.clone());
+    let node = proofmill_http::rpc_client(chains.l2_rpc.clone());
     let branch: serde_json::Value = node.request_noparams("evm_snapshot").await.unwrap();
     assert!(load(data, 2));
     wait("checkpoint 2 to be proven", &|| proven(&said(), 2));
+    let asked = || said().matches("a proof is asked for").count();
+    let before = asked();
+    signal_workers(data, "-STOP");
+    assert!(load(data, 3));
+    wait("a proof of checkpoint 3 to be asked for", &|| asked() > before);
 
     let rollup = rollup(&chains).await;
     let l2 = L2::connect(Endpoints::new(chains.l2_rpc.clone()), None).await.unwrap();
@@ -257,8 +279,10 @@ async fn reorg(args: &[&str], patience: Duration) {
     let next = base - base * (target - used) / target / 8;
     let fee = format!("{next:#x}");
     let _: serde_json::Value = node.request("anvil_setNextBlockBaseFeePerGas", [fee]).await.unwrap();
-    assert!(load(data, 3));
-    wait("the reorg to be noticed", &|| said().contains("void"));
+    assert!(load(data, 4));
+    wait("the reorg to be noticed", &|| said().contains("2 checkpoints above 1 are void"));
+    assert!(!proven(&said(), 3), "checkpoint 3 was to be proven after the reorg:\n{}", said());
+    signal_workers(data, "-CONT");
 
     // Nothing of the old branch may be settled; the contract gives it up, and the new one is proposed and settled.
     let end = Instant::now() + patience;
@@ -286,6 +310,21 @@ fn proven(said: &str, checkpoint: u64) -> bool {
             && line.contains(" proven by ")
             && !line.contains("not proven")
     })
+}
+
+/// Sends a signal to the worker processes of the rollup in a folder.
+fn signal_workers(data: &Path, signal: &str) {
+    let folder = data.to_string_lossy();
+    let workers: Vec<String> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|pid| {
+            let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.split('\0').any(|word| word == "worker") && words.contains(&*folder)
+        })
+        .collect();
+    assert!(!workers.is_empty());
+    assert!(Command::new("kill").arg(signal).args(&workers).status().unwrap().success());
 }
 
 async fn rollup(chains: &Description) -> Rollup {

@@ -77,7 +77,7 @@ pub trait ProofStore: fmt::Debug + Send + Sync {
         proof: &'a EpochProof,
     ) -> BoxFuture<'a, Result<(), ArtifactError>>;
 
-    /// Removes what is about blocks up to this one only; how much.
+    /// Removes what is about blocks up to this one only, of whatever rollup; how much.
     fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>>;
 }
 
@@ -136,7 +136,7 @@ fn last_block(id: &ArtifactId) -> Option<u64> {
     parts.next()?.parse().ok()
 }
 
-/// Finished proofs in a folder, which is used for nothing else.
+/// Finished proofs of one rollup in a folder, which is used for nothing else: what is released goes by block numbers alone.
 #[derive(Clone, Debug)]
 pub struct FsProofs {
     artifacts: FsArtifacts,

@@ -42,6 +42,13 @@ pub trait ProofService: fmt::Debug + Send + Sync {
         work: &'a Work,
     ) -> BoxFuture<'a, Result<EpochProof, JobError>>;
 
+    /// Whether this service can read a range proof that was stored, to aggregate it. One that it cannot read (another
+    /// version made it) counts as not there.
+    fn reads_range(&self, proof: &RangeProof) -> bool;
+
+    /// Whether an epoch proof that was stored can be read where it goes. One that cannot counts as not there.
+    fn reads_epoch(&self, proof: &EpochProof) -> bool;
+
     /// The range program's input for a request, for the record of a failure. Nothing where it cannot be built.
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>>;
 }

@@ -214,14 +214,14 @@ pub enum Change {
         /// Whether it was made now.
         origin: Origin,
     },
-    /// A publish began.
+    /// A publish began: the first try.
     Publishing {
         /// For which session.
         session: SessionId,
         /// Its epoch.
         epoch: Epoch,
     },
-    /// A publish came to nothing, and is tried again.
+    /// A publish came to nothing, and is tried again. Not told again as long as the cause is the same.
     PublishDelayed {
         /// For which session.
         session: SessionId,

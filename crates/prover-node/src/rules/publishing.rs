@@ -189,7 +189,10 @@ impl Publishing {
             if let Some(mut candidate) = picked.and_then(|session| self.queue.remove(&session)) {
                 candidate.tries += 1;
                 let (session, epoch) = (candidate.session, candidate.epoch);
-                turn.report(Change::Publishing { session, epoch });
+                // Tried again each second, for hours where an attestor is away: only what is new is told.
+                if candidate.trouble.is_none() {
+                    turn.report(Change::Publishing { session, epoch });
+                }
                 turn.actions.push(Action::Publish { pass, candidate: candidate.clone() });
                 let candidate = Box::new(candidate);
                 self.step = PublishStep::Publishing { pass, candidate, since: turn.now, wanted: Wanted::Yes };
@@ -265,8 +268,10 @@ impl Publishing {
                 return Some((session, candidate.span.last, Settled::RootLost(prover)));
             }
             PublishOutcome::Unavailable { cause } | PublishOutcome::Stale { cause } => {
-                turn.report(Change::PublishDelayed { session, epoch, cause: cause.clone() });
-                candidate.trouble = Some(cause);
+                if candidate.trouble.as_ref() != Some(&cause) {
+                    turn.report(Change::PublishDelayed { session, epoch, cause: cause.clone() });
+                    candidate.trouble = Some(cause);
+                }
                 candidate.not_before = turn.now.after(PUBLISHER_RETRY);
                 self.queue.insert(session, candidate);
                 return None;

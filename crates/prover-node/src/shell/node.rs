@@ -26,8 +26,9 @@ const CHANGES: usize = 4_096;
 #[derive(Debug)]
 pub struct ProverNode {
     handle: NodeHandle,
-    follower: JoinHandle<()>,
-    owner: JoinHandle<()>,
+    /// Until they were seen to end.
+    follower: Option<JoinHandle<()>>,
+    owner: Option<JoinHandle<()>>,
     stop: CancellationToken,
     _stop_with_me: DropGuard,
 }
@@ -84,8 +85,8 @@ impl ProverNode {
         });
         Ok(Self {
             handle: NodeHandle { owner: messages, snapshots, changes },
-            follower,
-            owner: tokio::spawn(owner.live(stop.clone())),
+            follower: Some(follower),
+            owner: Some(tokio::spawn(owner.live(stop.clone()))),
             _stop_with_me: stop.clone().drop_guard(),
             stop,
         })
@@ -96,17 +97,16 @@ impl ProverNode {
         self.handle.clone()
     }
 
-    /// Waits until the node has ended by itself, which it does only by a bug. Not to be called again after it came back.
+    /// Waits until the node has ended by itself, which it does only by a bug. What is left of it can still be stopped.
     ///
     /// # Errors
     ///
     /// [`NodeError::Panicked`].
     pub async fn ended(&mut self) -> Result<(), NodeError> {
         tokio::select! {
-            ended = &mut self.follower => ended,
-            ended = &mut self.owner => ended,
+            ended = join(&mut self.follower) => ended,
+            ended = join(&mut self.owner) => ended,
         }
-        .map_err(|panic| NodeError::Panicked { cause: panic.to_string() })
     }
 
     /// Stops: the chain stream, then the sessions, then a publish in flight (waited for at most 30 s by default), then the
@@ -114,12 +114,20 @@ impl ProverNode {
     ///
     /// # Errors
     ///
-    /// [`NodeError::Panicked`].
-    pub async fn stop(self) -> Result<(), NodeError> {
+    /// [`NodeError::Panicked`], unless [`ended`](Self::ended) has said so.
+    pub async fn stop(mut self) -> Result<(), NodeError> {
         self.stop.cancel();
-        let (follower, owner) = (self.follower.await, self.owner.await);
-        follower.and(owner).map_err(|panic| NodeError::Panicked { cause: panic.to_string() })
+        let (follower, owner) = (join(&mut self.follower).await, join(&mut self.owner).await);
+        follower.and(owner)
     }
+}
+
+/// Waits for the end of a task, which is told only once.
+async fn join(task: &mut Option<JoinHandle<()>>) -> Result<(), NodeError> {
+    let Some(running) = task else { return Ok(()) };
+    let ended = running.await;
+    *task = None;
+    ended.map_err(|panic| NodeError::Panicked { cause: panic.to_string() })
 }
 
 impl NodeHandle {

@@ -33,8 +33,8 @@ async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
     for (kind, prover) in &context.provers {
         let key = context.epoch_key(*kind, prover, candidate.span.range);
         match context.proofs.epoch(&key).await {
-            Ok(Some(proof)) => proofs.insert(*kind, proof),
-            Ok(None) => return PublishOutcome::RootLost { prover: *kind },
+            Ok(Some(proof)) if prover.service.reads_epoch(&proof) => proofs.insert(*kind, proof),
+            Ok(_) => return PublishOutcome::RootLost { prover: *kind },
             Err(error) => return PublishOutcome::Unavailable { cause: error.to_string() },
         };
     }

@@ -44,6 +44,9 @@ async fn find_or_make(
         () = work.cancel().cancelled() => return None,
     };
     match context.proofs.range(&key).await {
+        Ok(Some(StoredRange::Proof(proof))) if !prover.service.reads_range(&proof) => {
+            tracing::warn!(range = %request.range, "a stored proof cannot be read, and is made again");
+        }
         Ok(Some(StoredRange::Proof(proof))) => match request.check(&proof.values) {
             Ok(()) => return Some(Ok(Found::Proof(done(&proof, Origin::Reused)))),
             // A checkpoint that claims another state for the same blocks.

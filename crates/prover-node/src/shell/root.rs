@@ -36,7 +36,10 @@ async fn find_or_make(
         () = work.cancel().cancelled() => return None,
     };
     match context.proofs.epoch(&key).await {
-        Ok(Some(proof)) => return Some(Ok(done(&proof, Origin::Reused))),
+        Ok(Some(proof)) if prover.service.reads_epoch(&proof) => {
+            return Some(Ok(done(&proof, Origin::Reused)));
+        }
+        Ok(Some(_)) => tracing::warn!(%span, "a stored epoch proof cannot be read, and is made again"),
         Ok(None) => {}
         Err(error) => return Some(Err(away(error))),
     }
@@ -75,7 +78,7 @@ async fn part(
     range: RangeSpec,
 ) -> Result<RangeProof, RootError> {
     match context.proofs.range(&context.range_key(kind, prover, range)).await {
-        Ok(Some(StoredRange::Proof(proof))) => Ok(*proof),
+        Ok(Some(StoredRange::Proof(proof))) if prover.service.reads_range(&proof) => Ok(*proof),
         Ok(_) => Err(RootError::PartLost { range }),
         Err(error) => Err(away(error)),
     }

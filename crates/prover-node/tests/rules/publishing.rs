@@ -78,6 +78,34 @@ fn without_a_publisher_it_is_tried_again_after_a_second() {
 }
 
 #[test]
+fn a_publish_that_is_tried_each_second_is_told_of_when_something_is_new() {
+    let publishing = |change: &Change| matches!(change, Change::Publishing { .. });
+    let delayed = |change: &Change| matches!(change, Change::PublishDelayed { .. });
+    let unavailable = |cause: &str| PublishOutcome::Unavailable { cause: cause.into() };
+    let mut scene = ready();
+    scene.read_tip();
+    assert!(scene.reported(publishing));
+    scene.publish_ends(unavailable("2 attestors are away"));
+    assert!(scene.reported(delayed));
+    for (cause, is_new) in [
+        ("2 attestors are away", false),
+        ("2 attestors are away", false),
+        ("1 attestor is away", true),
+        ("1 attestor is away", false),
+    ] {
+        scene.wait(1_000);
+        scene.read_tip();
+        assert!(scene.in_flight().is_some() && !scene.reported(publishing));
+        scene.publish_ends(unavailable(cause));
+        assert_eq!(scene.reported(delayed), is_new, "{cause}");
+        assert!(scene.problems().contains(cause));
+    }
+    scene.wait(1_000);
+    scene.settle();
+    assert_eq!(scene.sessions(), ["completed"]);
+}
+
+#[test]
 fn each_outcome_has_its_end() {
     let ends = [
         (PublishOutcome::Published(receipt()), "completed"),

@@ -179,6 +179,30 @@ async fn a_stored_proof_that_is_damaged_is_made_again() {
     node.stop().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn stored_proofs_that_another_version_made_are_made_again_and_not_for_ever() {
+    let scene = Scene::new();
+    let late = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
+    scene.chains.state().mishaps = (0..1_000).map(|_| late()).collect();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    scene.chains.propose(3);
+    until(&node, "its proof waits", |snapshot| problems(snapshot).contains("attestors")).await;
+    assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (1, 1));
+    // What is queued is found out when it is published,
+    scene.service().log().version += 1;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (2, 2));
+    // and what is found after a restart when it is used.
+    node.stop().await.unwrap();
+    scene.service().log().version += 1;
+    scene.chains.state().mishaps.clear();
+    let node = scene.start();
+    scene.chains.until_proven(1).await;
+    assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (3, 3));
+    node.stop().await.unwrap();
+}
+
 /// Turns the last bit of every file.
 fn damage(folder: &Path, count: &mut usize) {
     for entry in fs::read_dir(folder).unwrap() {

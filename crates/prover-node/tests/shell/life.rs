@@ -4,9 +4,12 @@ use crate::{
     chain::Chains,
     scene::{Scene, until},
 };
+use futures::future::BoxFuture;
+use proofmill_chain::ChainEvent;
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::{
-    NodeError,
+    NodeError, Parts, ProverNode,
+    parts::{Away, ChainSource},
     rules::{Change, CheckpointState, Origin, Refused, SessionKind, SessionState, Started},
 };
 use std::{collections::BTreeSet, time::Duration};
@@ -251,6 +254,33 @@ async fn stopping_does_not_wait_for_ever() {
     assert!(took >= Duration::from_secs(30) && took < Duration::from_secs(45), "{took:?}");
     assert_eq!(scene.service().log().cancelled, 1, "provers are told to stop");
     assert!(matches!(handle.start_proof(Epoch(0)).await, Err(NodeError::Stopped)));
+}
+
+/// A chain stream with a bug.
+struct Broken;
+
+impl ChainSource for Broken {
+    fn begin(&mut self) -> Result<(), Away> {
+        panic!("the stream has a bug")
+    }
+
+    fn next(&mut self) -> BoxFuture<'_, ChainEvent> {
+        Box::pin(std::future::pending())
+    }
+
+    fn acknowledge(&mut self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_node_that_was_seen_to_end_can_be_stopped() {
+    let scene = Scene::new();
+    let parts = Parts { chain: Box::new(Broken), ..scene.parts() };
+    let mut node = ProverNode::start(scene.config(), parts).unwrap();
+    let ended = node.ended().await;
+    assert!(matches!(ended, Err(NodeError::Panicked { .. })), "{ended:?}");
+    let handle = node.handle();
+    node.stop().await.unwrap();
+    assert!(matches!(handle.start_proof(Epoch(0)).await, Err(NodeError::Stopped)), "all of it has stopped");
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,8 @@ pub(crate) struct Log {
     pub(crate) mishaps: VecDeque<Mishap>,
     /// More blocks than that cannot be executed.
     pub(crate) most_blocks: Option<u64>,
+    /// Of the encoding of its proofs: it reads those of this version only.
+    pub(crate) version: u32,
     pub(crate) range_takes: Duration,
     pub(crate) root_takes: Duration,
 }
@@ -64,6 +66,11 @@ impl Service {
         made
     }
 
+    /// How its proofs begin.
+    fn heading(&self, what: &str) -> String {
+        format!("{what} in version {} of ", self.log().version)
+    }
+
     async fn takes(&self, time: Duration, work: &Work) -> Result<(), JobError> {
         work.progress(Progress { done: 0, total: 1 });
         tokio::select! {
@@ -87,6 +94,7 @@ impl ProofService for Service {
             self.takes(takes, work).await?;
             let mut values = self.chains.state().branch.values(request.range.blocks);
             request.check(&values)?;
+            let heading = self.heading("range");
             let mut log = self.log();
             if log.most_blocks.is_some_and(|most| request.range.blocks.len() > most) {
                 return Err(JobError::CannotExecute { cause: "more instructions than allowed".into() });
@@ -100,7 +108,7 @@ impl ProofService for Service {
                 Some(Mishap::Foreign) => values.rollup = Default::default(),
                 None => log.ranges.push(request.range),
             }
-            let proof = format!("range {} by {}", request.range, self.kind).into();
+            let proof = format!("{heading}{} by {}", request.range, self.kind).into();
             let instructions = Some(Instructions(1_000 * request.range.blocks.len()));
             Ok(RangeProof { values, proof, cost: ProofCost { instructions, segments: Some(2), took: takes } })
         })
@@ -117,9 +125,17 @@ impl ProofService for Service {
             let own = request.ranges.iter().all(|range| range.proof.ends_with(self.kind.name().as_bytes()));
             assert!(own, "proofs of another type");
             self.log().roots.push(request.span);
-            let proof = format!("epoch {} by {}", request.span, self.kind).into();
+            let proof = format!("{}{} by {}", self.heading("epoch"), request.span, self.kind).into();
             Ok(EpochProof { values: request.expected.clone(), proof, cost: ProofCost::default() })
         })
+    }
+
+    fn reads_range(&self, proof: &RangeProof) -> bool {
+        proof.proof.starts_with(self.heading("range").as_bytes())
+    }
+
+    fn reads_epoch(&self, proof: &EpochProof) -> bool {
+        proof.proof.starts_with(self.heading("epoch").as_bytes())
     }
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {

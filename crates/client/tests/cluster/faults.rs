@@ -1,0 +1,185 @@
+//! What a cluster says instead of taking a request.
+
+use crate::site::{Site, prove};
+use proofmill_artifacts::FsArtifacts;
+use proofmill_client::{ClientError, ClusterClient, ClusterProver};
+use proofmill_wire::{
+    cluster::{
+        ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest,
+        ProofRequestGetRequest, ProofRequestGetResponse, ProofRequestListRequest, ProofRequestListResponse,
+        ProofRequestUpdateRequest, SetClusterComponentInfoRequest,
+        cluster_service_server::{ClusterService, ClusterServiceServer},
+    },
+    operator::{
+        ProofProgress, ReportPlanRequest, StatusResponse, WatchProofRequest,
+        operator_service_server::{OperatorService, OperatorServiceServer},
+    },
+};
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tokio::{net::TcpListener, sync::mpsc};
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Response, Status,
+    codegen::BoxStream,
+    transport::{Server, server::TcpIncoming},
+};
+
+/// A cluster that takes no request, for this reason; without one it says nothing at all.
+#[derive(Clone, Default)]
+struct Wayward(Arc<Mutex<Option<Code>>>);
+
+impl Wayward {
+    /// Starts it, and gives its address.
+    async fn start(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::builder()
+            .add_service(ClusterServiceServer::new(self.clone()))
+            .add_service(OperatorServiceServer::new(self.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        address
+    }
+
+    async fn says(&self) -> Status {
+        let code = *self.0.lock().unwrap();
+        match code {
+            Some(code) => Status::new(code, "for a reason"),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl ClusterService for Wayward {
+    async fn proof_request_create(
+        &self,
+        _: Request<ProofRequestCreateRequest>,
+    ) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn proof_request_cancel(
+        &self,
+        _: Request<ProofRequestCancelRequest>,
+    ) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn proof_request_update(
+        &self,
+        _: Request<ProofRequestUpdateRequest>,
+    ) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn proof_request_get(
+        &self,
+        _: Request<ProofRequestGetRequest>,
+    ) -> Result<Response<ProofRequestGetResponse>, Status> {
+        Err(Status::not_found("no such proof"))
+    }
+
+    async fn proof_request_list(
+        &self,
+        _: Request<ProofRequestListRequest>,
+    ) -> Result<Response<ProofRequestListResponse>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn set_cluster_component_info(
+        &self,
+        _: Request<SetClusterComponentInfoRequest>,
+    ) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn get_cluster_component_info(
+        &self,
+        _: Request<()>,
+    ) -> Result<Response<ClusterComponentManifest>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn healthcheck(&self, _: Request<()>) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+}
+
+#[tonic::async_trait]
+impl OperatorService for Wayward {
+    type WatchProofStream = BoxStream<ProofProgress>;
+
+    async fn get_status(&self, _: Request<()>) -> Result<Response<StatusResponse>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn watch_proof(
+        &self,
+        _: Request<WatchProofRequest>,
+    ) -> Result<Response<Self::WatchProofStream>, Status> {
+        Err(self.says().await)
+    }
+
+    async fn report_plan(&self, _: Request<ReportPlanRequest>) -> Result<Response<()>, Status> {
+        Err(self.says().await)
+    }
+}
+
+async fn asked(prover: &ClusterProver) -> ClientError {
+    let (seen, _ids) = mpsc::unbounded_channel();
+    prove(prover, &CancellationToken::new(), seen).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
+    let site = Site::new().await;
+    let wayward = Wayward::default();
+    let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
+    let prover = ClusterProver { client, ..site.prover.clone() };
+    for code in [
+        Code::Unavailable,
+        Code::Unknown,
+        Code::Cancelled,
+        Code::DeadlineExceeded,
+        Code::Internal,
+        Code::Aborted,
+        Code::ResourceExhausted,
+    ] {
+        *wayward.0.lock().unwrap() = Some(code);
+        let error = asked(&prover).await;
+        assert!(matches!(error, ClientError::Cluster { .. }), "{code:?}: {error:?}");
+        assert!(error.to_string().contains("for a reason"), "{error}");
+    }
+    for code in [Code::InvalidArgument, Code::PermissionDenied, Code::Unimplemented] {
+        *wayward.0.lock().unwrap() = Some(code);
+        let error = asked(&prover).await;
+        assert!(matches!(error, ClientError::Refused(_)), "{code:?}: {error:?}");
+    }
+    site.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_client_with_another_artifact_store_is_told_so() {
+    let site = Site::new().await;
+    let elsewhere = FsArtifacts::open(&site.folder.path().join("elsewhere")).unwrap();
+    let error = asked(&ClusterProver { artifacts: Arc::new(elsewhere), ..site.prover.clone() }).await;
+    assert!(matches!(error, ClientError::OtherStore { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(said.contains("the program artifact") && said.contains("--artifacts"), "{said}");
+    site.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_cluster_that_says_nothing_is_not_waited_for_without_end() {
+    let wayward = Wayward::default();
+    let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
+    let start = Instant::now();
+    let error = client.status().await.unwrap_err();
+    assert!(matches!(error, ClientError::NoAnswer { .. }), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(15));
+    let said = error.to_string();
+    assert!(said.contains("does not answer within 10 s") && said.contains("log"), "{said}");
+}

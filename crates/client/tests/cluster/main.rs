@@ -1,0 +1,8 @@
+//! A client against a cluster where nobody takes up what it asks for, or where the test does.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod faults;
+mod late;
+mod lost;
+mod site;
+mod withdraw;
