@@ -59,6 +59,15 @@ pub enum BackendError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A [malformed part](Self::MalformedPart), where it is known which one. Where parts do not fit together, it is the
+    /// first that does not fit those before it.
+    #[error("a part of the proof is damaged or belongs elsewhere: {cause}")]
+    WrongPart {
+        /// Its place among the parts that were handed in (a node's children, or what is finished).
+        index: usize,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// The proof is of another program.
     #[error("the proof is of the program {found}, not of {expected}")]
     WrongProgram {
@@ -88,6 +97,12 @@ pub enum BackendError {
 impl BackendError {
     /// Whether another worker, or another try, might succeed.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Prover { .. } | Self::NotCompiledIn { .. } | Self::MalformedPart { .. })
+        matches!(
+            self,
+            Self::Prover { .. }
+                | Self::NotCompiledIn { .. }
+                | Self::MalformedPart { .. }
+                | Self::WrongPart { .. }
+        )
     }
 }

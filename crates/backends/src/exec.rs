@@ -217,9 +217,11 @@ impl Backend for ExecBackend {
                 public_values: plan.execution.public_values.clone(),
                 body: Vec::new(),
             }),
-            _ => Err(BackendError::MalformedPart {
-                cause: format!("{} parts: `exec` has one, which is empty", parts.len()),
+            [only] => Err(BackendError::WrongPart {
+                index: 0,
+                cause: format!("it has {} bytes: that of `exec` is empty", only.len()),
             }),
+            _ => Err(BackendError::MalformedPart { cause: format!("{} parts: `exec` has one", parts.len()) }),
         }
     }
 
@@ -315,6 +317,21 @@ mod tests {
                 Err(BackendError::UnsupportedMode { .. })
             ));
         }
+    }
+
+    #[test]
+    fn parts_of_others_are_refused() {
+        let backend = backend();
+        let job = job(NAME.as_bytes(), &[1]);
+        let plan = backend.plan(&job, SegmentBudget(0)).unwrap();
+        let refused = |parts: &[Vec<u8>]| {
+            let error = backend.finish(&job, &plan, ProofMode::Core, parts).unwrap_err();
+            assert!(error.is_retryable(), "{error}");
+            error
+        };
+        assert!(matches!(refused(&[vec![1]]), BackendError::WrongPart { index: 0, .. }));
+        assert!(matches!(refused(&[]), BackendError::MalformedPart { .. }));
+        assert!(matches!(refused(&[Vec::new(), Vec::new()]), BackendError::MalformedPart { .. }));
     }
 
     #[test]

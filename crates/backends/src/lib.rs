@@ -55,6 +55,12 @@ pub trait Backend: Send + Sync {
     /// Which prover type this is.
     fn prover_type(&self) -> ProverType;
 
+    /// What tells this build's circuits from those of other builds, whose plans and parts do not fit together with
+    /// ours. Part of the names of both.
+    fn circuits(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
     /// The memory that a task of this kind needs here, in GB, for segments planned under `budget`.
     fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight;
 

@@ -47,7 +47,8 @@ fn other_program() -> Vec<u8> {
 
 fn malformed_part<T: std::fmt::Debug>(result: Result<T, BackendError>, cause: &str) {
     match result {
-        Err(BackendError::MalformedPart { cause: found }) if found.contains(cause) => {}
+        Err(BackendError::MalformedPart { cause: found } | BackendError::WrongPart { cause: found, .. })
+            if found.contains(cause) => {}
         other => panic!("expected a malformed part with `{cause}`, got {other:?}"),
     }
 }
@@ -226,7 +227,7 @@ fn refuses_unfinished_work(backend: &OpenVmBackend, job: &Job<'_>, plan: &Plan, 
     for at in (0..segments[0].len()).step_by(segments[0].len() / 7) {
         let mut flipped = segments.to_vec();
         flipped[0][at] ^= 1;
-        assert!(matches!(core(&flipped), Err(BackendError::MalformedPart { .. })), "byte {at}");
+        assert!(matches!(core(&flipped), Err(BackendError::WrongPart { index: 0, .. })), "byte {at}");
     }
     malformed_part(backend.finish(job, plan, ProofMode::Compressed, &segments[..1]), "fold it up");
     malformed_part(backend.finish(job, plan, ProofMode::Compressed, segments), "root alone");
@@ -237,7 +238,7 @@ fn refuses_wrong_children(backend: &OpenVmBackend, leaf: &proofmill_backends::No
     malformed_part(backend.reduce(FIBONACCI, leaf, &children[1..]), "was given");
     let mut swapped = children.to_vec();
     swapped.swap(0, 1);
-    assert!(matches!(backend.reduce(FIBONACCI, leaf, &swapped), Err(BackendError::MalformedPart { .. })));
+    assert!(matches!(backend.reduce(FIBONACCI, leaf, &swapped), Err(BackendError::WrongPart { .. })));
     let mut above = leaf.clone();
     above.layer = 1;
     above.children.truncate(3);

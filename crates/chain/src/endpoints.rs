@@ -1,12 +1,13 @@
 //! Where a chain's nodes are, and how patiently they are asked.
 
+use proofmill_http::NodeUrl;
 use std::time::Duration;
 use url::Url;
 
 /// The nodes of one chain. They are equals: the one that answered last is asked first, the others when it fails.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
-    pub(crate) urls: Vec<Url>,
+    pub(crate) urls: Vec<NodeUrl>,
     pub(crate) timeout: Duration,
     pub(crate) rounds: usize,
     pub(crate) backoff: Duration,
@@ -16,7 +17,7 @@ impl Endpoints {
     /// One node.
     pub fn new(url: Url) -> Self {
         Self {
-            urls: vec![url],
+            urls: vec![url.into()],
             timeout: Duration::from_secs(20),
             rounds: 4,
             backoff: Duration::from_millis(250),
@@ -26,7 +27,7 @@ impl Endpoints {
     /// Another node of the same chain.
     #[must_use]
     pub fn or(mut self, url: Url) -> Self {
-        self.urls.push(url);
+        self.urls.push(url.into());
         self
     }
 
@@ -50,9 +51,4 @@ impl Endpoints {
         self.backoff = backoff;
         self
     }
-}
-
-/// Paths, queries and user names of endpoints often are access keys: only scheme, host and port are shown.
-pub(crate) fn shown(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }

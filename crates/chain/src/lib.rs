@@ -51,6 +51,5 @@ pub use key::SigningKey;
 pub use node::{BlockAt, BlockHead, L1, L2};
 pub use refusal::Refusal;
 pub use rollup::{ContractTips, EpochSubmission, ProofSet, Proposal, Rollup, SubmittedProof};
-pub use rpc::in_one_line;
 pub use sender::{CallName, Included, Sender};
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};

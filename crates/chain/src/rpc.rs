@@ -1,20 +1,17 @@
 //! Requests to one chain behind one or several endpoints.
 
-use crate::{
-    ChainError, Refusal,
-    endpoints::{Endpoints, shown},
-};
+use crate::{ChainError, Endpoints, Refusal};
 use alloy_primitives::U64;
 use alloy_rpc_client::RpcClient;
 use alloy_transport::{RpcError, TransportError, TransportErrorKind};
 use backon::{BackoffBuilder, ExponentialBuilder};
+use proofmill_http::NodeUrl;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 use tokio::time;
-use url::Url;
 
 /// The JSON-RPC error code by which several providers say that there were too many requests (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;
@@ -32,7 +29,7 @@ pub(crate) struct Rpc {
 
 #[derive(Debug)]
 struct Endpoint {
-    url: Url,
+    url: NodeUrl,
     client: RpcClient,
     /// Whether it has said that it is of the right chain.
     of_chain: AtomicBool,
@@ -53,11 +50,7 @@ impl Rpc {
         let endpoints: Vec<Endpoint> = options
             .urls
             .into_iter()
-            .map(|url| Endpoint {
-                client: proofmill_http::rpc_client(url.clone()),
-                url,
-                of_chain: AtomicBool::new(false),
-            })
+            .map(|url| Endpoint { client: url.client(), url, of_chain: AtomicBool::new(false) })
             .collect();
         let mut rpc = Self {
             endpoints,
@@ -79,13 +72,13 @@ impl Rpc {
                     }
                     Ok(got) => {
                         return Err(ChainError::WrongChain {
-                            endpoint: shown(&endpoint.url),
+                            endpoint: endpoint.url.to_string(),
                             expected: known.unwrap_or_default(),
                             got,
                         });
                     }
                     Err(Fault::Transient(reason)) => {
-                        tracing::debug!(endpoint = shown(&endpoint.url), reason, round = at, "no answer");
+                        tracing::debug!(endpoint = %endpoint.url, reason, round = at, "no answer");
                         away = reason;
                     }
                     Err(Fault::Final(error)) => return Err(error),
@@ -124,7 +117,7 @@ impl Rpc {
                     }
                     Err(Fault::Final(error)) => return Err(error),
                     Err(Fault::Transient(why)) => {
-                        tracing::debug!(method, endpoint = shown(&self.endpoints[at].url), why, "no answer");
+                        tracing::debug!(method, endpoint = %self.endpoints[at].url, why, "no answer");
                         reason = why;
                     }
                 }
@@ -184,7 +177,7 @@ impl Rpc {
     }
 
     fn unreachable(&self, method: &'static str, reason: String) -> ChainError {
-        let endpoints = self.endpoints.iter().map(|endpoint| shown(&endpoint.url)).collect::<Vec<_>>();
+        let endpoints = self.endpoints.iter().map(|endpoint| endpoint.url.to_string()).collect::<Vec<_>>();
         ChainError::Unreachable { method, endpoints: endpoints.join(", "), rounds: self.rounds, reason }
     }
 }
@@ -218,31 +211,7 @@ fn classify(method: &'static str, error: TransportError) -> Fault {
         RpcError::Transport(TransportErrorKind::HttpError(error)) => {
             Fault::Transient(format!("HTTP status {}", error.status))
         }
-        RpcError::Transport(error) => Fault::Transient(in_one_line(&error)),
-        error => Fault::Transient(in_one_line(&error)),
-    }
-}
-
-/// An error with its sources, without the URLs that HTTP clients put in: those often hold access keys.
-pub fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut text = without_url(&error.to_string());
-    let mut source = error.source();
-    while let Some(error) = source {
-        let said = without_url(&error.to_string());
-        // Wrappers often repeat what they wrap.
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = error.source();
-    }
-    text
-}
-
-/// reqwest says for which URL something failed, and that often holds an access key.
-fn without_url(said: &str) -> String {
-    match (said.find(" for url ("), said.rfind(')')) {
-        (Some(from), Some(to)) if from < to => [&said[..from], &said[to + 1..]].concat(),
-        _ => said.to_owned(),
+        RpcError::Transport(error) => Fault::Transient(proofmill_http::in_one_line(&error)),
+        error => Fault::Transient(proofmill_http::in_one_line(&error)),
     }
 }

@@ -1,5 +1,7 @@
 //! The one way in which Proofmill asks a server over HTTP: every client is made here, so that all of them have the same
-//! TLS, with the certificates that the machine trusts.
+//! TLS, with the certificates that the machine trusts. And what is shown of a server: its address often holds an access
+//! key, so [`NodeUrl`] shows none of it but scheme, host and port, and [`in_one_line`] leaves out what HTTP clients put
+//! into their errors.
 //!
 //! TLS is rustls with *ring*. What reqwest would choose by itself, AWS-LC, is a C library that takes longer to compile
 //! than any other dependency; without it, somebody has to install a provider before the first client is made, and that
@@ -7,6 +9,7 @@
 
 use alloy_rpc_client::RpcClient;
 use reqwest::Client;
+use std::{error::Error, fmt};
 use url::Url;
 
 /// A client for the JSON-RPC node at `url`. It connects when it is first asked.
@@ -20,4 +23,62 @@ pub fn client() -> Client {
     drop(rustls::crypto::ring::default_provider().install_default());
     #[expect(clippy::disallowed_methods, reason = "the provider is installed")]
     Client::new()
+}
+
+/// Where a node is. Paths, queries and user names often are access keys: it shows only scheme, host and port.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NodeUrl(Url);
+
+impl NodeUrl {
+    /// All of it.
+    pub const fn secret(&self) -> &Url {
+        &self.0
+    }
+
+    /// A client for this node.
+    pub fn client(&self) -> RpcClient {
+        rpc_client(self.0.clone())
+    }
+}
+
+impl From<Url> for NodeUrl {
+    fn from(url: Url) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Display for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0.origin().ascii_serialization())
+    }
+}
+
+impl fmt::Debug for NodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// An error with its sources, without the URLs that HTTP clients put in.
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut text = without_url(&error.to_string());
+    let mut source = error.source();
+    while let Some(error) = source {
+        let said = without_url(&error.to_string());
+        // Wrappers often repeat what they wrap.
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = error.source();
+    }
+    text
+}
+
+/// reqwest says for which URL something failed.
+fn without_url(said: &str) -> String {
+    match (said.find(" for url ("), said.rfind(')')) {
+        (Some(from), Some(to)) if from < to => [&said[..from], &said[to + 1..]].concat(),
+        _ => said.to_owned(),
+    }
 }

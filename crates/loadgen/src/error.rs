@@ -3,7 +3,6 @@
 use crate::Phase;
 use alloy_primitives::{Address, U256};
 use std::{io, path::PathBuf, time::Duration};
-use url::Url;
 
 /// Why load could not be sent.
 #[derive(Debug, thiserror::Error)]
@@ -27,10 +26,10 @@ pub enum LoadError {
         name: String,
     },
     /// The node cannot be reached.
-    #[error("the node at {url} cannot be reached: {reason}; check the address and that the node runs")]
+    #[error("the node at {endpoint} cannot be reached: {reason}; check the address and that the node runs")]
     Unreachable {
-        /// Where it should be.
-        url: Url,
+        /// Where it should be: scheme, host and port. The rest of an address often is an access key.
+        endpoint: String,
         /// Why.
         reason: String,
     },

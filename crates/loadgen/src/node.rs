@@ -6,6 +6,7 @@ use alloy_primitives::{Address, TxHash, U256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, TransactionReceipt};
 use alloy_transport::{RpcError, TransportErrorKind};
+use proofmill_http::{NodeUrl, in_one_line};
 use std::time::Duration;
 use url::Url;
 
@@ -17,7 +18,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// A node that load is sent to.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    url: Url,
+    url: NodeUrl,
     provider: RootProvider<Ethereum>,
 }
 
@@ -25,7 +26,8 @@ type RpcResult<T> = Result<T, RpcError<TransportErrorKind>>;
 
 impl Node {
     pub(crate) fn new(url: &Url) -> Self {
-        Self { url: url.clone(), provider: RootProvider::new(proofmill_http::rpc_client(url.clone())) }
+        let url = NodeUrl::from(url.clone());
+        Self { provider: RootProvider::new(url.client()), url }
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, LoadError> {
@@ -93,15 +95,23 @@ impl Node {
         loop {
             let reason = match tokio::time::timeout(REQUEST_TIMEOUT, request()).await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(RpcError::Transport(error))) => error.to_string(),
+                // Not what came with it: servers repeat the path that they do not know.
+                Ok(Err(RpcError::Transport(TransportErrorKind::HttpError(error)))) => {
+                    format!("HTTP status {}", error.status)
+                }
+                Ok(Err(RpcError::Transport(error))) => in_one_line(&error),
                 Ok(Err(RpcError::ErrorResp(refusal))) => {
                     return Err(LoadError::Refused { method, reason: refusal.message.into_owned() });
                 }
-                Ok(Err(error)) => return Err(LoadError::Refused { method, reason: error.to_string() }),
+                Ok(Err(RpcError::DeserError { err, .. })) => {
+                    return Err(LoadError::Refused { method, reason: format!("it cannot be read: {err}") });
+                }
+                Ok(Err(error)) => return Err(LoadError::Refused { method, reason: in_one_line(&error) }),
                 Err(_) => format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()),
             };
             if attempt == ATTEMPTS {
-                return Err(LoadError::Unreachable { url: self.url.clone(), reason });
+                let endpoint = self.url.to_string();
+                return Err(LoadError::Unreachable { endpoint, reason });
             }
             tracing::debug!(method, attempt, reason, "trying again");
             tokio::time::sleep(Duration::from_millis(200) * 2u32.pow(attempt)).await;

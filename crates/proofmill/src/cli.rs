@@ -238,7 +238,13 @@ pub(crate) struct Status {
 #[derive(Debug, Args)]
 pub(crate) struct Load {
     /// Node to send to
-    #[arg(long, env = "LOAD_TEST_RPC_URL", hide_env_values = true, default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    #[arg(
+        long,
+        env = "LOAD_TEST_RPC_URL",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:8545",
+        value_name = "URL"
+    )]
     pub(crate) rpc_url: Url,
     /// What to send: eth-transfers, erc20, storage or compute
     #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
@@ -275,7 +281,14 @@ fn gb(text: &str) -> Result<Weight, String> {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Chains {
     /// JSON-RPC node of L1; several are asked in turn
-    #[arg(long, env = "L1_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "L1_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        required = true,
+        value_name = "URL"
+    )]
     pub(crate) l1_rpc: Vec<Url>,
     /// The rollup's contract on L1
     #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
@@ -403,7 +416,14 @@ pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) chains: Chains,
     /// JSON-RPC node of the rollup (L2); several are asked in turn
-    #[arg(long, env = "L2_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "L2_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        required = true,
+        value_name = "URL"
+    )]
     pub(crate) l2_rpc: Vec<Url>,
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
@@ -439,7 +459,14 @@ pub(crate) struct Proposer {
     #[command(flatten)]
     pub(crate) chains: Chains,
     /// JSON-RPC node of the rollup (L2); several are asked in turn
-    #[arg(long, env = "L2_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "L2_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        required = true,
+        value_name = "URL"
+    )]
     pub(crate) l2_rpc: Vec<Url>,
     /// Propose blocks before they are final on L2: a reorg of L2 then costs their epoch
     #[arg(long, env = "PROOFMILL_PROPOSE_LATEST")]

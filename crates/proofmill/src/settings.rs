@@ -174,7 +174,9 @@ mod tests {
             "[prover-node]\n{chains}l2-rpc = \"http://l2\"\n[attestor]\n{chains}[prove]\nl2-rpc = \"http://l2\"\n\
              [contracts.deploy]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nproposer = \"{rollup}\"\nthreshold = 2\n"
         );
-        let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else { panic!() };
+        let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else {
+            panic!()
+        };
         assert_eq!(node.chains.l1_rpc.len(), 2);
         assert_eq!(node.chains.rollup.to_string(), "0x00000000000000000000000000000000000000AA");
         let Command::Attestor(_) = parse_with(&file, &["attestor"]).unwrap().command else { panic!() };

@@ -111,9 +111,12 @@ impl Build<'_> {
             Ok(Some(witnessed)) => Ok(witnessed),
             Ok(None) if only => Err(BuildError::MethodMissing { method: EXECUTION_WITNESS }),
             Ok(None) => self.by_proofs().await,
+            // Gateways give up on a large block long before the node is done with it, and answer smaller requests.
             Err(
-                error
-                @ (BuildError::Execution(_) | BuildError::Malformed { .. } | BuildError::Refused { .. }),
+                error @ (BuildError::Execution(_)
+                | BuildError::Malformed { .. }
+                | BuildError::Refused { .. }
+                | BuildError::Unreachable { .. }),
             ) if !only => {
                 tracing::warn!(%error, "the node's execution witness is not usable; going on with proofs");
                 self.by_proofs().await
@@ -153,21 +156,21 @@ impl Build<'_> {
             self.node.no_execution_witness.store(true, Ordering::Relaxed);
             return Ok(None);
         };
-        let others: Vec<Option<ExecutionWitness>> = stream::iter(1..self.blocks.blocks.len())
+        let others: Vec<Option<BlockWitness>> = stream::iter(1..self.blocks.blocks.len())
             .map(one)
             .buffered(self.node.concurrency)
             .try_collect()
             .await?;
-        let answers: Vec<ExecutionWitness> =
-            std::iter::once(first).chain(others.into_iter().flatten()).collect();
+        let answers: Vec<BlockWitness> = std::iter::once(first).chain(others.into_iter().flatten()).collect();
         if answers.len() < self.blocks.blocks.len() {
             return Ok(None);
         }
         let mut witness = Witness::default();
         for answer in &answers {
-            let one = Witness::from_execution_witness(answer, &self.blocks.parent).map_err(|error| {
-                BuildError::Malformed { method: EXECUTION_WITNESS, reason: error.to_string() }
-            })?;
+            let one =
+                Witness::from_execution_witness(&answer.witness, &self.blocks.parent).map_err(|error| {
+                    BuildError::Malformed { method: EXECUTION_WITNESS, reason: error.to_string() }
+                })?;
             witness.merge(one);
         }
         // Nodes send ancestors that they did not need, and not always down to the oldest in one chain with ours.
@@ -180,24 +183,28 @@ impl Build<'_> {
         let linked = linked.count();
         witness.headers.truncate(linked);
         let (outcome, input) = self.checked(self.input(witness)).await?.map_err(BuildError::Execution)?;
+        // The node was asked by number, so what it sent may be of a block that a reorg has put in this one's place: it
+        // is kept under the block's hash only now that the block has been executed from it.
+        for (block, answer) in self.blocks.blocks.iter().zip(&answers).filter(|(_, answer)| answer.is_new) {
+            let text = serde_json::to_string(&answer.witness).map_err(|error| BuildError::Malformed {
+                method: EXECUTION_WITNESS,
+                reason: error.to_string(),
+            })?;
+            self.node.cache.put(block.hash(), EXECUTION_WITNESS, &text);
+        }
         Ok(Some(Witnessed { input, outcome, source: WitnessSource::ExecutionWitness }))
     }
 
-    async fn execution_witness(&self, about: About) -> Result<Option<ExecutionWitness>, BuildError> {
-        if let Some(answer) = self
-            .node
-            .cache
-            .get(about.hash, EXECUTION_WITNESS)
-            .and_then(|text| parse(EXECUTION_WITNESS, &text).ok())
-        {
-            return Ok(Some(answer));
+    async fn execution_witness(&self, about: About) -> Result<Option<BlockWitness>, BuildError> {
+        let cached = self.node.cache.get(about.hash, EXECUTION_WITNESS);
+        if let Some(witness) = cached.and_then(|text| parse(EXECUTION_WITNESS, &text).ok()) {
+            return Ok(Some(BlockWitness { witness, is_new: false }));
         }
         let params = json!([quantity(about.block)]);
         match self.node.rpc.call(EXECUTION_WITNESS, &params).await {
             Ok(answer) => {
-                let read = parse(EXECUTION_WITNESS, answer.get())?;
-                self.node.cache.put(about.hash, EXECUTION_WITNESS, answer.get());
-                Ok(Some(read))
+                let witness = parse(EXECUTION_WITNESS, answer.get())?;
+                Ok(Some(BlockWitness { witness, is_new: self.node.cache.is_used() }))
             }
             Err(Fault::MethodMissing) => Ok(None),
             Err(fault) => Err(self.node.rpc.error(EXECUTION_WITNESS, fault, Some(about))),
@@ -365,6 +372,13 @@ impl Build<'_> {
 }
 
 const EXECUTION_WITNESS: &str = "debug_executionWitness";
+
+/// The node's witness of one block.
+struct BlockWitness {
+    witness: ExecutionWitness,
+    /// Whether it is to be kept.
+    is_new: bool,
+}
 
 /// What the witness may be made of; in order, so that the same range always gives the same input.
 #[derive(Default)]

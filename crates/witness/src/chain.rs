@@ -44,7 +44,7 @@ impl ChainSource {
             },
         };
         if spec.chain_id != chain_id {
-            return Err(BuildError::ChainId { expected: spec.chain_id, got: chain_id });
+            return Err(rpc.other_chain(spec.chain_id, chain_id));
         }
         spec.check()?;
         Ok(spec)

@@ -47,8 +47,10 @@ pub enum BuildError {
         reason: String,
     },
     /// The node is on another chain.
-    #[error("the node is on chain {got}, not on chain {expected}: check the address")]
+    #[error("the node at {endpoint} is on chain {got}, not on chain {expected}: check the address")]
     ChainId {
+        /// Where it is: scheme, host and port.
+        endpoint: String,
         /// The wanted chain.
         expected: u64,
         /// The node's.

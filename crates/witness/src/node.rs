@@ -2,6 +2,7 @@
 
 use crate::{BuildError, ChainSource, WitnessSource, cache::Cache, rpc::Rpc};
 use alloy_primitives::U64;
+use proofmill_http::NodeUrl;
 use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
@@ -13,7 +14,7 @@ use url::Url;
 /// Which node to ask, and how.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    pub(crate) endpoints: Vec<Url>,
+    pub(crate) endpoints: Vec<NodeUrl>,
     pub(crate) chain: ChainSource,
     pub(crate) chain_id: Option<u64>,
     pub(crate) cache: Option<PathBuf>,
@@ -28,7 +29,7 @@ impl NodeOptions {
     /// A node at one endpoint: 16 requests at once, 30 s for each, 5 attempts, no cache.
     pub fn new(endpoint: Url) -> Self {
         Self {
-            endpoints: vec![endpoint],
+            endpoints: vec![endpoint.into()],
             chain: ChainSource::Detect,
             chain_id: None,
             cache: None,
@@ -43,7 +44,7 @@ impl NodeOptions {
     /// Another endpoint of the same chain, asked where the ones before it fail.
     #[must_use]
     pub fn fallback(mut self, endpoint: Url) -> Self {
-        self.endpoints.push(endpoint);
+        self.endpoints.push(endpoint.into());
         self
     }
 
@@ -61,7 +62,7 @@ impl NodeOptions {
         self
     }
 
-    /// A folder to keep answers in.
+    /// A folder to keep answers in. What was not used for 7 days is removed from it.
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.cache = Some(folder.into());
@@ -103,16 +104,13 @@ impl NodeOptions {
         self
     }
 
-    /// Asks the node for its chain id and finds the chain's rules.
+    /// Asks the node for its chain id and finds the chain's rules. An endpoint that is asked later, in place of
+    /// another, is used only if it is of the same chain.
     ///
     /// Fails when the node does not answer, is on another chain, or its chain's rules are unknown.
     pub async fn connect(self) -> Result<Node, BuildError> {
         let rpc = Rpc::new(&self.endpoints, self.concurrency, self.timeout, self.attempts, self.backoff);
-        let chain_id: U64 = rpc.ask("eth_chainId", serde_json::json!([]), None).await?;
-        let chain_id = chain_id.to();
-        if let Some(expected) = self.chain_id.filter(|expected| *expected != chain_id) {
-            return Err(BuildError::ChainId { expected, got: chain_id });
-        }
+        let chain_id = rpc.find_chain(self.chain_id).await?;
         let chain = self.chain.resolve(&rpc, chain_id).await?;
         let cache = Cache::new(self.cache.as_deref(), chain_id);
         Ok(Node {

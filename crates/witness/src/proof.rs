@@ -53,9 +53,8 @@ impl Inner {
         account: Address,
         expected: B256,
     ) -> Result<Bytes, BuildError> {
-        let request = format!("code {expected}");
         if let Some(code) =
-            self.cache.get(B256::ZERO, &request).and_then(|text| parse::<Bytes>("cache", &text).ok())
+            self.cache.get(expected, "code").and_then(|text| parse::<Bytes>("cache", &text).ok())
             && keccak256(&code) == expected
         {
             return Ok(code);
@@ -67,7 +66,7 @@ impl Inner {
             return Err(BuildError::FalseCode { account, expected, got });
         }
         // A code is found by its hash alone, so it is kept for all blocks.
-        self.cache.put(B256::ZERO, &request, &format!("\"{code}\""));
+        self.cache.put(expected, "code", &format!("\"{code}\""));
         Ok(code)
     }
 }

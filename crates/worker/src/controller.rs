@@ -12,8 +12,8 @@ use crate::{
     task::{self, Bench, Metadata, Step, Task, TaskFailure},
 };
 use bytes::Bytes;
-use proofmill_artifacts::{ArtifactKind, ContentKey};
-use proofmill_backends::{Backend, Job, Plan, Proof, SegmentBudget, SegmentKind};
+use proofmill_artifacts::ArtifactKind;
+use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
 use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
 use serde::Deserialize;
@@ -64,24 +64,24 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         return execute_only(bench, task, cancel, request, backend).await;
     }
     let budget = task::budget(bench, &*backend);
-    let plan_id = ContentKey::of(&[
-        b"plan",
-        // Another version's parts may not fit together with ours.
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        task.metadata.prover.name().as_bytes(),
-        blake3::hash(&request.program).as_bytes(),
-        blake3::hash(&request.input).as_bytes(),
-        &budget.0.to_le_bytes(),
-    ])
-    .artifact();
-    let plan = Arc::new(make_plan(bench, &request, &backend, budget, &plan_id).await?);
+    let (prover, circuits) = (task.metadata.prover, backend.circuits());
+    let plan_id = names::of_plan(prover, &circuits, &request.program, &request.input, budget);
+    let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id).await?);
     let segments = u32::try_from(plan.segments.len())
         .map_err(|_| TaskFailure::fatal("the execution has more segments than can be counted"))?;
     if segments == 0 {
         return Err(TaskFailure::fatal("the prover's plan has no segments: a defect of the prover"));
     }
-    let board = Board::new(plan.segments.len(), backend.tree(&plan.segments, request.mode, budget)?)?;
-    let names = Names::of(task.metadata.prover, &plan_id, &plan, &board);
+    let tree = match backend.tree(&plan.segments, request.mode, budget) {
+        Err(error @ BackendError::MalformedPart { .. }) => {
+            tracing::error!(proof = %task.proof, %plan_id, %error, "removing a plan that is not one");
+            bench.artifacts.delete(&plan_id, ArtifactKind::Intermediate).await?;
+            return Err(error.into());
+        }
+        tree => tree?,
+    };
+    let board = Board::new(plan.segments.len(), tree)?;
+    let names = Names::of(prover, &circuits, &plan_id, &plan, &board);
     Controller { bench, task, cancel, request, backend, budget, plan_id, plan, names }.prove(board).await
 }
 
@@ -122,7 +122,7 @@ impl Request {
 }
 
 /// Finds the plan, or runs the program to make it.
-async fn make_plan(
+async fn find_plan(
     bench: &Bench,
     request: &Request,
     backend: &Arc<dyn Backend>,
@@ -139,19 +139,26 @@ async fn make_plan(
             _ => Ok(plan),
         };
     }
+    make_plan(bench, request, backend, budget, plan_id).await
+}
+
+/// Runs the program, and stores the plan that comes of it.
+async fn make_plan(
+    bench: &Bench,
+    request: &Request,
+    backend: &Arc<dyn Backend>,
+    budget: SegmentBudget,
+    plan_id: &ArtifactId,
+) -> Result<Plan, TaskFailure> {
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
     let plan =
         task::blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
             .await?;
-    store_plan(bench, plan_id, &plan).await?;
-    Ok(plan)
-}
-
-async fn store_plan(bench: &Bench, plan_id: &ArtifactId, plan: &Plan) -> Result<(), TaskFailure> {
-    let bytes = bitcode::serialize(plan)
+    let bytes = bitcode::serialize(&plan)
         .map_err(|error| TaskFailure::fatal(format!("the plan cannot be written down: {error}")))?;
-    Ok(bench.artifacts.put(plan_id, ArtifactKind::Intermediate, bytes.into()).await?)
+    bench.artifacts.put(plan_id, ArtifactKind::Intermediate, bytes.into()).await?;
+    Ok(plan)
 }
 
 /// The validation step: runs the program and reports, proves nothing.
@@ -187,7 +194,15 @@ impl Controller<'_> {
         // Under the name that the client chose, where nothing tells what an earlier proof was of.
         let made = task::made(self.bench, &self.result_of(Part::Finish)).await?;
         let bytes = made.ok_or_else(|| TaskFailure::retryable("the finished proof is not there any more"))?;
-        let proof = Proof::decode(&bytes).map_err(|error| TaskFailure::retryable(error.to_string()))?;
+        let proof = match Proof::decode(&bytes) {
+            Ok(proof) => proof,
+            Err(error) => {
+                // Not to be found again by the next try.
+                let id = self.result_of(Part::Finish);
+                self.bench.artifacts.delete(&id, ArtifactKind::Intermediate).await?;
+                return Err(TaskFailure::retryable(error.to_string()));
+            }
+        };
         self.bench.artifacts.put(&self.request.output, ArtifactKind::Proof, bytes.clone()).await?;
         let report = serde_json::json!({
             "program": proof.program.0,
@@ -241,7 +256,8 @@ impl Controller<'_> {
         let mut repeats: BTreeMap<Part, u32> = BTreeMap::new();
         loop {
             for part in board.take_ready() {
-                let id = self.create(part, board).await?;
+                let repeated = repeats.get(&part).copied().unwrap_or_default();
+                let id = self.create(part, board, repeated).await?;
                 results.watch(id.clone()).await?;
                 running.insert(id, part);
             }
@@ -266,17 +282,26 @@ impl Controller<'_> {
             *repeated += 1;
             if *repeated > MAX_REPEATS {
                 return Err(TaskFailure::fatal(format!(
-                    "{part} was done {repeated} times, and its result is not in the artifact store: check that the workers                      and this one use the same store, and its disk"
+                    "{part} was done {repeated} times, and its result is not in the artifact store: check that the \
+                     workers and this one use the same store, and its disk"
                 )));
             }
             self.mend(part, board).await?;
         }
     }
 
-    /// A part was left undone because something that it is made of is not there any more: what is missing is made again.
+    /// A part was left undone because something that it is made of is not there any more, or was refused and removed:
+    /// what is missing is made again.
     async fn mend(&self, part: Part, board: &mut Board) -> Result<(), TaskFailure> {
         if task::made(self.bench, &self.plan_id).await?.is_none() {
-            store_plan(self.bench, &self.plan_id, &self.plan).await?;
+            // Not stored as it was found: it may be the plan that was refused. The same program and input give the
+            // same plan.
+            let Self { bench, request, backend, budget, plan_id, .. } = self;
+            if make_plan(bench, request, backend, *budget, plan_id).await? != *self.plan {
+                return Err(TaskFailure::retryable(
+                    "the plan that was found was of something else; it was made again, and the proof starts over",
+                ));
+            }
         }
         board.undone(part);
         let mut parts = board.children(part);
@@ -306,7 +331,8 @@ impl Controller<'_> {
         }
     }
 
-    async fn create(&self, part: Part, board: &Board) -> Result<TaskId, TaskFailure> {
+    /// `repeated` is how often the part was left undone before.
+    async fn create(&self, part: Part, board: &Board, repeated: u32) -> Result<TaskId, TaskFailure> {
         let Request { program_id, input_id, .. } = &self.request;
         let whole = [program_id.clone(), input_id.clone(), self.plan_id.clone()];
         let parts = board.children(part).into_iter().map(|child| self.result_of(child));
@@ -339,6 +365,7 @@ impl Controller<'_> {
             prover: self.task.metadata.prover,
             stdin_private: self.request.about.stdin_private,
             step: Some(step),
+            repeated,
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| {
             TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}"))

@@ -4,7 +4,7 @@
 
 use crate::board::{Board, Part};
 use proofmill_artifacts::ContentKey;
-use proofmill_backends::{Plan, SegmentKind};
+use proofmill_backends::{Plan, SegmentBudget, SegmentKind};
 use proofmill_primitives::{ArtifactId, ProverType};
 
 /// The names of all results of one plan but the finished proof.
@@ -14,7 +14,14 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn of(prover: ProverType, plan_id: &ArtifactId, plan: &Plan, board: &Board) -> Self {
+    /// `circuits` is what the [backend](proofmill_backends::Backend::circuits) says.
+    pub(crate) fn of(
+        prover: ProverType,
+        circuits: &[u8],
+        plan_id: &ArtifactId,
+        plan: &Plan,
+        board: &Board,
+    ) -> Self {
         let segments = (0..)
             .zip(&plan.segments)
             .map(|(index, segment)| match segment.kind {
@@ -24,6 +31,7 @@ impl Names {
                     // Another version's parts may not fit together with ours.
                     env!("CARGO_PKG_VERSION").as_bytes(),
                     prover.name().as_bytes(),
+                    circuits,
                     &segment.detail,
                 ])
                 .artifact(),
@@ -59,6 +67,27 @@ impl Names {
     }
 }
 
+/// The name of the plan for an execution. `circuits` is what the [backend](proofmill_backends::Backend::circuits) says.
+pub(crate) fn of_plan(
+    prover: ProverType,
+    circuits: &[u8],
+    program: &[u8],
+    input: &[u8],
+    budget: SegmentBudget,
+) -> ArtifactId {
+    ContentKey::of(&[
+        b"plan",
+        // Another version's parts may not fit together with ours.
+        env!("CARGO_PKG_VERSION").as_bytes(),
+        prover.name().as_bytes(),
+        circuits,
+        blake3::hash(program).as_bytes(),
+        blake3::hash(input).as_bytes(),
+        &budget.0.to_le_bytes(),
+    ])
+    .artifact()
+}
+
 /// The name of something that the whole plan and a number tell.
 pub(crate) fn of_whole(plan_id: &ArtifactId, what: &str, number: u32) -> ArtifactId {
     ContentKey::of(&[what.as_bytes(), plan_id.as_str().as_bytes(), &number.to_le_bytes()]).artifact()
@@ -75,8 +104,12 @@ mod tests {
         Segment { kind, instructions: Instructions(1), detail: vec![detail] }
     }
 
-    /// Two segments of an execution and two verifications, each pair folded, and both joined.
     fn names(plan_id: &str, verifies: [u8; 2]) -> Names {
+        names_of(b"circuits", plan_id, verifies)
+    }
+
+    /// Two segments of an execution and two verifications, each pair folded, and both joined.
+    fn names_of(circuits: &[u8], plan_id: &str, verifies: [u8; 2]) -> Names {
         let segments = vec![
             segment(SegmentKind::Execution, 0),
             segment(SegmentKind::Execution, 0),
@@ -91,7 +124,7 @@ mod tests {
         ];
         let execution = Execution { public_values: Vec::new(), instructions: Instructions(2) };
         let board = Board::new(4, tree).unwrap();
-        Names::of(ProverType::Exec, &plan_id.into(), &Plan { execution, segments }, &board)
+        Names::of(ProverType::Exec, circuits, &plan_id.into(), &Plan { execution, segments }, &board)
     }
 
     fn all(names: &Names) -> Vec<&ArtifactId> {
@@ -117,5 +150,18 @@ mod tests {
         let shared: Vec<bool> =
             all(&one).iter().zip(all(&third)).map(|(one, other)| **one == *other).collect();
         assert_eq!(shared, [true, true, true, false, true, false, false]);
+    }
+
+    /// What was made with other keys is not found: it would be refused.
+    #[test]
+    fn other_circuits_share_nothing() {
+        let plan = |circuits: &[u8]| {
+            of_plan(ProverType::OpenVm, circuits, b"program", b"input", SegmentBudget(1)).to_string()
+        };
+        assert_eq!(plan(b"one"), plan(b"one"));
+        assert_ne!(plan(b"one"), plan(b"other"));
+        let (one, other) =
+            (names_of(b"one", &plan(b"one"), [1, 2]), names_of(b"other", &plan(b"other"), [1, 2]));
+        assert!(all(&one).iter().zip(all(&other)).all(|(one, other)| **one != *other));
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct Metadata {
     pub(crate) stdin_private: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) step: Option<Step>,
+    /// How often the step was left undone before.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) repeated: u32,
 }
 
 impl Metadata {
@@ -59,6 +62,10 @@ pub(crate) const fn input_kind(private: bool) -> ArtifactKind {
 
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// What a task that a controller created is to do.
@@ -178,8 +185,8 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
 
 /// Does one step of a plan, unless its output is there already.
 ///
-/// Where something that an earlier step made is missing or damaged, another try here cannot help: the step comes back
-/// without an output. The controller looks for that, and has made again what is missing.
+/// Where something that an earlier step made is missing, damaged or wrong, another try here cannot help: the step comes
+/// back without an output. The controller looks for that, and has made again what is missing.
 async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
     let step = task.metadata.step.clone().ok_or_else(|| {
         TaskFailure::fatal(format!(
@@ -192,50 +199,136 @@ async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
         tracing::info!(task = %task.id, kind = %task.kind, %output, "its result is there already: reused");
         return Ok(());
     }
-    match make(bench, task, step).await? {
-        Some(result) => bench.artifacts.put(output, ArtifactKind::Intermediate, result.into()).await?,
-        None => {
-            tracing::warn!(task = %task.id, kind = %task.kind, "left undone: what it is made of is not there any more")
+    let made_of = step.made_of();
+    let lost = match make(bench, task, step).await {
+        Ok(Some(result)) => {
+            return Ok(bench.artifacts.put(output, ArtifactKind::Intermediate, result.into()).await?);
         }
+        Ok(None) => "what it is made of is not there any more",
+        Err(Trouble::Failed(failure)) => return Err(failure),
+        Err(Trouble::Refused { error, part }) => {
+            remove_refused(bench, task, made_of, error, part).await?;
+            "what it is made of was wrong, and is removed"
+        }
+    };
+    tracing::warn!(task = %task.id, kind = %task.kind, "left undone: {lost}");
+    Ok(())
+}
+
+impl Step {
+    /// Which of the task's inputs earlier steps have made: the plan, where it is one of them, and parts.
+    const fn made_of(&self) -> MadeOf {
+        match self {
+            Self::Segment { .. } | Self::Finish { .. } => MadeOf { plan: Some(2), parts: 3 },
+            Self::Reduce { .. } => MadeOf { plan: None, parts: 1 },
+        }
+    }
+}
+
+/// The places of inputs.
+#[derive(Clone, Copy, Debug)]
+struct MadeOf {
+    plan: Option<usize>,
+    /// The first part; the others follow.
+    parts: usize,
+}
+
+/// Why a step was not done.
+enum Trouble {
+    Failed(TaskFailure),
+    /// The backend refuses what earlier steps have made.
+    Refused {
+        error: BackendError,
+        /// Which part, where it is known.
+        part: Option<usize>,
+    },
+}
+
+impl<T: Into<TaskFailure>> From<T> for Trouble {
+    fn from(failure: T) -> Self {
+        Self::Failed(failure.into())
+    }
+}
+
+/// Removes what a step refused, so that nobody takes it for done. What was stored whole can be wrong: the prover that
+/// made it had a defect, or its machine.
+///
+/// The first time that is the part that is known to be wrong; if that did not help, or none is known, all that the step
+/// is made of. What was made again and is refused again is a failure with its cause.
+async fn remove_refused(
+    bench: &Bench,
+    task: &Task,
+    made_of: MadeOf,
+    error: BackendError,
+    part: Option<usize>,
+) -> Result<(), TaskFailure> {
+    let known = part.and_then(|part| task.inputs.get(made_of.parts + part));
+    let refused: Vec<&ArtifactId> = match (known, task.metadata.repeated) {
+        (Some(part), 0) => vec![part],
+        (Some(_), 1) | (None, 0) => {
+            let plan = made_of.plan.and_then(|plan| task.inputs.get(plan));
+            plan.into_iter().chain(task.inputs.iter().skip(made_of.parts)).collect()
+        }
+        _ => return Err(error.into()),
+    };
+    for id in refused {
+        tracing::error!(task = %task.id, proof = %task.proof, %id, %error, "removing an artifact that is refused");
+        bench.artifacts.delete(id, ArtifactKind::Intermediate).await?;
     }
     Ok(())
 }
 
 /// The step's output, or nothing where it lacks what earlier steps have made.
-async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>, TaskFailure> {
+async fn make(bench: &Bench, task: &Task, step: Step) -> Result<Option<Vec<u8>>, Trouble> {
     let backend = bench.registry.get(task.metadata.prover)?;
     let program = get(bench, task.input(0, "program")?, ArtifactKind::Program).await?;
+    let made_of = step.made_of();
     // Of a whole execution; a node needs only what it folds.
     let whole = async || -> Result<Option<(Bytes, Plan)>, TaskFailure> {
         let input = get(bench, task.input(1, "program input")?, task.metadata.input_kind()).await?;
         let plan = made(bench, task.input(2, "plan")?).await?;
         plan.map(|plan| Ok((input, decode_plan(&plan)?))).transpose()
     };
+    let parts = async || all_made(bench, task.inputs.iter().skip(made_of.parts)).await;
     let result = match step {
         Step::Segment { index, cycle_limit } => {
             let Some((input, plan)) = whole().await? else { return Ok(None) };
             blocking(move || {
                 let cycle_limit = cycle_limit.map(Instructions);
                 let job = Job { program: &program, input: &input, cycle_limit };
-                backend.prove_segment(&job, &plan, index)
+                Ok(backend.prove_segment(&job, &plan, index))
             })
             .await?
         }
         Step::Reduce { node } => {
-            let Some(children) = all_made(bench, task.inputs.iter().skip(1)).await? else { return Ok(None) };
-            blocking(move || backend.reduce(&program, &node, &children)).await?
+            let Some(children) = parts().await? else { return Ok(None) };
+            blocking(move || Ok(backend.reduce(&program, &node, &children))).await?
         }
         Step::Finish { mode } => {
             let Some((input, plan)) = whole().await? else { return Ok(None) };
-            let Some(parts) = all_made(bench, task.inputs.iter().skip(3)).await? else { return Ok(None) };
+            let Some(parts) = parts().await? else { return Ok(None) };
             blocking(move || {
                 let job = Job { program: &program, input: &input, cycle_limit: None };
-                backend.finish(&job, &plan, mode, &parts).map(|proof| proof.encode())
+                let finished = backend.finish(&job, &plan, mode, &parts).map(|proof| proof.encode());
+                // A proof that its own prover finds to be none, or of something else, was made of what is.
+                Ok(finished.map_err(|error| match error {
+                    BackendError::InvalidProof { .. } | BackendError::WrongProgram { .. } => {
+                        BackendError::MalformedPart { cause: error.to_string() }
+                    }
+                    error => error,
+                }))
             })
             .await?
         }
     };
-    Ok(Some(result))
+    match result {
+        Ok(result) => Ok(Some(result)),
+        Err(error @ BackendError::MalformedPart { .. }) => Err(Trouble::Refused { error, part: None }),
+        Err(error @ BackendError::WrongPart { index, .. }) => {
+            Err(Trouble::Refused { error, part: Some(index) })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What an earlier step made, or nothing where it is missing or damaged. A damaged one is removed, so that nobody takes

@@ -20,6 +20,12 @@ use std::sync::{Arc, OnceLock};
 const MAGIC: &[u8; 8] = b"PMOVVK01";
 const FILE: &[u8] = include_bytes!("keys.bin");
 
+/// BLAKE3 of `keys.bin`: parts that were made with other keys do not fit together with ours.
+pub(super) fn keys_hash() -> [u8; 32] {
+    static HASH: OnceLock<[u8; 32]> = OnceLock::new();
+    *HASH.get_or_init(|| *blake3::hash(FILE).as_bytes())
+}
+
 /// The three layers that fold whatever is below them: the first verifies what is to be folded, the second the first, the
 /// third the second or itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,7 +43,7 @@ pub(super) fn reduce(
     let parts = children
         .iter()
         .enumerate()
-        .map(|(index, bytes)| Part::decode(bytes, &format!("child {index}")))
+        .map(|(index, bytes)| Part::decode(bytes, index, &format!("child {index}")))
         .collect::<Result<Vec<_>, _>>()?;
     match layer {
         Layer::Segments { level } => fold_segments(provers, program, level, parts),
@@ -174,15 +174,21 @@ fn join(provers: &Provers, program: &Program, parts: Vec<Part>) -> Result<Part, 
         .map_err(|parts| malformed(format!("two roots are joined, there are {}", parts.len())))?;
     let (executed, hooked) = ([executed], [hooked]);
     let Level::Layer(Layer::Segments { level: level @ RECURSIVE.. }) = executed[0].level else {
-        return Err(malformed(format!("the first of what is joined is a {:?}", executed[0].level)));
+        let cause = format!("the first of what is joined is a {:?}", executed[0].level);
+        return Err(BackendError::WrongPart { index: 0, cause });
+    };
+    let of_second = |error: BackendError| match error {
+        BackendError::WrongPart { cause, .. } => BackendError::WrongPart { index: 1, cause },
+        other => other,
     };
     part::check_sequence(&executed, &program.hash, |_| true)?;
-    check_verifications(&hooked, |child| child == Level::Layer(Layer::Hooked { level }))?;
+    check_verifications(&hooked, |child| child == Level::Layer(Layer::Hooked { level }))
+        .map_err(of_second)?;
     if program.machine != Machine::Aggregation {
         return Err(malformed("a program that verifies no proofs has nothing to join".to_owned()));
     }
     check_starks(provers, program.machine, &executed)?;
-    check_starks(provers, program.machine, &hooked)?;
+    check_starks(provers, program.machine, &hooked).map_err(of_second)?;
     let ([executed], [hooked]) = (executed, hooked);
     let Part { first, count, ends, .. } = executed;
     let starks = [executed.stark, hooked.stark];
@@ -207,7 +213,10 @@ fn join(provers: &Provers, program: &Program, parts: Vec<Part>) -> Result<Part, 
 /// minutes later.
 fn check_starks(provers: &Provers, machine: Machine, parts: &[Part]) -> Result<(), BackendError> {
     for (index, part) in parts.iter().enumerate() {
-        let wrong = |cause: String| malformed(format!("part {index} does not hold: {cause}"));
+        let wrong = |cause: String| BackendError::WrongPart {
+            index,
+            cause: format!("part {index} does not hold: {cause}"),
+        };
         let vk = made_by(provers, machine, part.level)?;
         guard(wrong, || {
             Engine::new(vk.inner.params.clone())
@@ -249,7 +258,7 @@ pub(super) fn wrap(
             parts.len()
         )));
     };
-    let root = [Part::decode(root, "the root")?];
+    let root = [Part::decode(root, 0, "the root")?];
     let of = match (root[0].level, program.machine) {
         (Level::Layer(Layer::Segments { level: RECURSIVE.. }), Machine::Base) => ProofsType::Vm,
         (Level::Layer(Layer::Join), Machine::Aggregation) => ProofsType::Combined,
@@ -300,7 +309,7 @@ pub(super) fn bundle(program: &Program, segments: usize, parts: &[Vec<u8>]) -> R
     let mut parts = parts
         .iter()
         .enumerate()
-        .map(|(index, bytes)| Part::decode(bytes, &format!("segment {index}")))
+        .map(|(index, bytes)| Part::decode(bytes, index, &format!("segment {index}")))
         .collect::<Result<Vec<_>, _>>()?;
     part::check_sequence(&parts, &program.hash, |level| level == Level::Segment)?;
     if parts[0].first != 0 {
@@ -316,7 +325,8 @@ pub(super) fn bundle(program: &Program, segments: usize, parts: &[Vec<u8>]) -> R
 fn check_verifications(parts: &[Part], fits: impl Fn(Level) -> bool) -> Result<(), BackendError> {
     for (index, part) in parts.iter().enumerate() {
         if part.program != [0; 32] || !fits(part.level) {
-            return Err(malformed(format!("part {index} is a {:?}, which does not belong here", part.level)));
+            let cause = format!("part {index} is a {:?}, which does not belong here", part.level);
+            return Err(BackendError::WrongPart { index, cause });
         }
     }
     Ok(())

@@ -68,6 +68,10 @@ impl Backend for OpenVmBackend {
         ProverType::OpenVm
     }
 
+    fn circuits(&self) -> Vec<u8> {
+        circuit::keys_hash().to_vec()
+    }
+
     fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
         memory::weight(kind, budget)
     }

@@ -101,9 +101,9 @@ impl Part {
         Ok(seal(MAGIC, &body))
     }
 
-    /// Reads what [`Part::encode`] wrote. `name` says which part it is, for the error.
-    pub(super) fn decode(bytes: &[u8], name: &str) -> Result<Self, BackendError> {
-        let malformed = |cause: &str| BackendError::MalformedPart { cause: format!("{name} {cause}") };
+    /// Reads what [`Part::encode`] wrote. `index` and `name` say which part it is, for the error.
+    pub(super) fn decode(bytes: &[u8], index: usize, name: &str) -> Result<Self, BackendError> {
+        let malformed = |cause: &str| BackendError::WrongPart { index, cause: format!("{name} {cause}") };
         if !bytes.starts_with(MAGIC) {
             return Err(malformed("is not a part of an OpenVM proof of this version"));
         }
@@ -152,7 +152,7 @@ pub(super) fn check_sequence(
             next = part.first.saturating_add(part.count);
             continue;
         };
-        return Err(BackendError::MalformedPart { cause: format!("part {index} {cause}") });
+        return Err(BackendError::WrongPart { index, cause: format!("part {index} {cause}") });
     }
     Ok(())
 }

@@ -24,10 +24,9 @@ async fn artifacts_are_kept_for_a_proof_and_removed_after_it() {
         ("stdin", ArtifactKind::Stdin),
         ("shard", ArtifactKind::Intermediate),
     ];
-    for (id, kind) in kept.into_iter().chain([
-        ("other", ArtifactKind::Intermediate),
-        ("p-proof", ArtifactKind::Proof),
-    ]) {
+    for (id, kind) in
+        kept.into_iter().chain([("other", ArtifactKind::Intermediate), ("p-proof", ArtifactKind::Proof)])
+    {
         cluster.artifacts.put(&id.into(), kind, id.to_owned().into()).await.unwrap();
     }
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;

@@ -9,7 +9,8 @@ pub(crate) async fn run(args: cli::Epoch) -> Result<()> {
         cli::Epoch::Prove(cli::AskedEpoch { epoch, node }) => {
             let answer = connect(&node).await?.start_proof(EpochRequest { epoch }).await;
             let answer = answer.map_err(|status| eyre!("{node}: {}", status.message()))?.into_inner();
-            let done = if answer.joined { "is being proven already, in" } else { "is being proven so far, in" };
+            let done =
+                if answer.joined { "is being proven already, in" } else { "is being proven so far, in" };
             println!("epoch {epoch} {done} session {}: `proofmill status --node {node}`", answer.session);
         }
         cli::Epoch::Retry(cli::AskedEpoch { epoch, node }) => {

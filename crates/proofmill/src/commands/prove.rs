@@ -218,6 +218,12 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         }
         None => proof.encode(),
     };
+    if !proof.prover.proves() && holds_a_proof(&work.output) {
+        bail!(
+            "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
+            work.output.display()
+        );
+    }
     save(&work.output, &file)?;
     let report =
         Report::new(proof, file.len(), progress, work.statement.as_ref(), work.witness, *verified_in);
@@ -228,6 +234,17 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         save(path, &json)?;
     }
     Ok(())
+}
+
+/// Whether a file is a proof by a prover that proves.
+fn holds_a_proof(path: &Path) -> bool {
+    let Ok(bytes) = fs::read(path) else { return false };
+    let proof = if CheckpointProof::is(&bytes) {
+        CheckpointProof::decode(&bytes).map(|there| there.proof).ok()
+    } else {
+        Proof::decode(&bytes).ok()
+    };
+    proof.is_some_and(|proof| proof.prover.proves())
 }
 
 /// Writes a file whole or not at all.

@@ -45,6 +45,11 @@ async fn blocks_become_a_file_that_verify_reads() {
         fail(proofmill(folder.path()).args(["verify", "--allow-exec", "--rollup", rollup, file]));
     assert!(other_rollup.contains("bound to the rollup"), "{other_rollup}");
 
+    let hash = "0x00000000000000000000000000000000000000000000000000000000000000aa";
+    let other_rules =
+        fail(proofmill(folder.path()).args(["verify", "--allow-exec", "--config-hash", hash, file]));
+    assert!(other_rules.contains("under the chain rules"), "{other_rules}");
+
     // Longer by a byte, shorter by one, one flipped in the statement, one in the proof.
     let good = std::fs::read(file).unwrap();
     for (name, bad) in [

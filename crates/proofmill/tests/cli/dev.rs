@@ -194,7 +194,9 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     // Its proposer, and somebody else.
     let proposer = |rollup: &str| {
         let mut command = proofmill(data);
-        command.args(["proposer", "--l1-rpc", l1, "--l2-rpc", l2, "--rollup", rollup, "--latest", "--lead", "2"]);
+        command.args([
+            "proposer", "--l1-rpc", l1, "--l2-rpc", l2, "--rollup", rollup, "--latest", "--lead", "2",
+        ]);
         command.env("PRIVATE_KEY", DevKeys::funder_text().to_string());
         command
     };

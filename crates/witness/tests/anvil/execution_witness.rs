@@ -10,7 +10,14 @@ use alloy_rlp::Encodable;
 use proofmill_localnet::Hardfork;
 use proofmill_witness::{BuildError, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 const FIRST: u64 = 3;
 const LAST: u64 = 10;
@@ -92,4 +99,65 @@ async fn demanding_it_of_a_node_without_it_is_an_error() {
     let node = scene.options().source(WitnessSource::ExecutionWitness).connect().await.unwrap();
     let error = node.witness(range(2, 3), &|_| {}).await.unwrap_err();
     assert!(matches!(error, BuildError::MethodMissing { method: "debug_executionWitness" }), "{error}");
+}
+
+/// What a node was asked for by number may be of a block that a reorg replaced since: it is kept for the block that it
+/// was found to be of, or not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_checked_witness_is_kept() {
+    let mut scene = Scene::new(Hardfork::Prague, 16).await;
+    scene.mix(8).await;
+    let right = answers(&scene).await;
+    let confused = Arc::new(AtomicBool::new(true));
+    let proxy = {
+        let confused = Arc::clone(&confused);
+        Proxy::new(scene.url(), move |request| match request.method {
+            "debug_executionWitness" => {
+                let number: U64 = serde_json::from_value(request.params[0].clone()).unwrap();
+                let other = u64::from(confused.load(Ordering::Relaxed));
+                Action::Answer(right[&(number.to::<u64>() + other)].clone())
+            }
+            _ => Action::Forward,
+        })
+        .await
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let options = NodeOptions::new(proxy.url.clone()).chain_id(CHAIN_ID).cache(folder.path());
+    let node = options.clone().connect().await.unwrap();
+    assert_eq!(node.witness(range(4, 6), &|_| {}).await.unwrap().source, WitnessSource::Proofs);
+    confused.store(false, Ordering::Relaxed);
+    let witnessed = node.witness(range(4, 6), &|_| {}).await.unwrap();
+    assert_eq!(witnessed.source, WitnessSource::ExecutionWitness);
+    // That one is kept: another process does not ask again.
+    let asked = proxy.requests_of("debug_executionWitness");
+    confused.store(true, Ordering::Relaxed);
+    let again = options.connect().await.unwrap().witness(range(4, 6), &|_| {}).await.unwrap();
+    assert_eq!(again, witnessed);
+    assert_eq!(proxy.requests_of("debug_executionWitness"), asked);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_answer_there_is_still_another_way() {
+    let mut scene = Scene::new(Hardfork::Prague, 17).await;
+    scene.mix(2).await;
+    for answer in [|| Action::Status(504), || Action::Hang] {
+        let proxy = Proxy::new(scene.url(), move |request| match request.method {
+            "debug_executionWitness" => answer(),
+            _ => Action::Forward,
+        })
+        .await;
+        let options = NodeOptions::new(proxy.url.clone())
+            .chain_id(CHAIN_ID)
+            .attempts(2)
+            .backoff(Duration::from_millis(5))
+            .timeout(Duration::from_secs(2));
+        let witnessed = options.clone().connect().await.unwrap().witness(range(3, 4), &|_| {}).await.unwrap();
+        assert_eq!(witnessed.source, WitnessSource::Proofs);
+        assert_eq!(proxy.requests_of("debug_executionWitness"), 2);
+        // Who wants no other way is told why there is none.
+        let node = options.source(WitnessSource::ExecutionWitness).connect().await.unwrap();
+        let error = node.witness(range(3, 4), &|_| {}).await.unwrap_err();
+        let wanted = matches!(error, BuildError::Unreachable { method: "debug_executionWitness", .. });
+        assert!(wanted, "{error}");
+    }
 }

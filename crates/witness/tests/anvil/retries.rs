@@ -6,9 +6,13 @@ use crate::{
 };
 use proofmill_localnet::Hardfork;
 use proofmill_witness::{BuildError, NodeOptions, Phase};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
-    sync::Mutex,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -125,4 +129,78 @@ async fn the_next_endpoint_takes_over() {
     let node = options(&proxy).fallback(scene.url().clone()).connect().await.unwrap();
     node.witness(range(3, 6), &|_| {}).await.unwrap();
     assert!(proxy.requests_of("eth_getProof") <= 16, "it went on asking the failing endpoint");
+}
+
+/// Each takes over when the other fails, however often.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endpoints_take_turns_in_failing() {
+    let scene = Scene::new(Hardfork::Prague, 14).await;
+    let alive = Arc::new(AtomicUsize::new(0));
+    let one_of_two = async |number: usize| {
+        let alive = Arc::clone(&alive);
+        let answer = move |_: Request<'_>| match alive.load(Ordering::Relaxed) == number {
+            true => Action::Forward,
+            false => Action::Status(503),
+        };
+        Proxy::new(scene.url(), answer).await
+    };
+    let proxies = [one_of_two(0).await, one_of_two(1).await];
+    let node = options(&proxies[0]).attempts(2).fallback(proxies[1].url.clone()).connect().await.unwrap();
+    for turn in 1..8 {
+        alive.store(turn % 2, Ordering::Relaxed);
+        // The first of two attempts finds out that the one that answered last is away.
+        node.head().await.unwrap_or_else(|error| panic!("turn {turn}: {error}"));
+        node.head().await.unwrap();
+    }
+}
+
+/// Answers as the chain with this id, and not at all where that is 0.
+async fn of_chain(scene: &Scene, chain_id: &Arc<AtomicU64>) -> Proxy {
+    let chain_id = Arc::clone(chain_id);
+    Proxy::new(scene.url(), move |request| match (chain_id.load(Ordering::Relaxed), request.method) {
+        (0, _) => Action::Status(503),
+        (chain_id, "eth_chainId") => Action::Answer(json!(format!("{chain_id:#x}"))),
+        _ => Action::Forward,
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_endpoint_of_another_chain_is_not_used() {
+    let scene = Scene::new(Hardfork::Prague, 15).await;
+    let [first, third] = [CHAIN_ID; 2].map(|chain_id| Arc::new(AtomicU64::new(chain_id)));
+    let [first_proxy, third_proxy] = [of_chain(&scene, &first).await, of_chain(&scene, &third).await];
+    let other = of_chain(&scene, &Arc::new(AtomicU64::new(77))).await;
+    let secret = |proxy: &Proxy| proxy.url.join("?key=secret").unwrap();
+    let two = options(&first_proxy).attempts(3).fallback(secret(&other));
+    let alone = two.clone().connect().await.unwrap();
+    let helped = two.fallback(secret(&third_proxy)).connect().await.unwrap();
+
+    // Nobody is left but the one of another chain; it is named, whichever was asked last.
+    first.store(0, Ordering::Relaxed);
+    for round in 0..2 {
+        let error = alone.head().await.unwrap_err();
+        assert!(matches!(error, BuildError::Unreachable { .. }), "{error}");
+        let named =
+            format!("{} is on chain 77, not on chain {CHAIN_ID}", other.url.origin().ascii_serialization());
+        assert!(error.to_string().contains(&named), "{round}: {error}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+    // It does not stand in the way of the one behind it, which is asked in the same attempt.
+    let asked = third_proxy.requests_of("eth_blockNumber");
+    helped.head().await.unwrap();
+    assert_eq!(third_proxy.requests_of("eth_blockNumber"), asked + 1);
+
+    // The one that was right came back as another.
+    third.store(0, Ordering::Relaxed);
+    helped.head().await.unwrap_err();
+    let asked = third_proxy.requests_of("eth_blockNumber");
+    third.store(78, Ordering::Relaxed);
+    let error = helped.head().await.unwrap_err();
+    assert!(error.to_string().contains("is on chain 78"), "{error}");
+    assert_eq!(third_proxy.requests_of("eth_blockNumber"), asked, "asked only for its chain");
+    // And came back as itself.
+    third.store(CHAIN_ID, Ordering::Relaxed);
+    helped.head().await.unwrap();
+    assert_eq!(other.requests(), other.requests_of("eth_chainId"));
 }

@@ -29,6 +29,9 @@ pub(crate) struct Slow {
     pub(crate) slower: BTreeMap<u32, Duration>,
     pub(crate) faults: Mutex<BTreeMap<u32, VecDeque<Fault>>>,
     pub(crate) plans: Mutex<u32>,
+    refuses_children: bool,
+    /// How often something was refused.
+    pub(crate) refused: Mutex<u32>,
     /// How often each segment was begun.
     begun: Mutex<BTreeMap<u32, u32>>,
     /// How often each segment was proven.
@@ -42,6 +45,8 @@ impl Slow {
             slower: BTreeMap::new(),
             faults: Mutex::default(),
             plans: Mutex::default(),
+            refuses_children: false,
+            refused: Mutex::default(),
             begun: Mutex::default(),
             proven: Mutex::default(),
         }
@@ -52,8 +57,19 @@ impl Slow {
         self
     }
 
+    /// Refuses every child of a node, whatever it is.
+    pub(crate) fn refusing_children(mut self) -> Self {
+        self.refuses_children = true;
+        self
+    }
+
     pub(crate) fn proven(&self) -> BTreeMap<u32, u32> {
         self.proven.lock().unwrap().clone()
+    }
+
+    fn refuse<T>(&self, error: BackendError) -> Result<T, BackendError> {
+        *self.refused.lock().unwrap() += 1;
+        Err(error)
     }
 
     pub(crate) fn begun(&self) -> usize {
@@ -68,6 +84,16 @@ impl Slow {
 
 fn count(of: &Mutex<BTreeMap<u32, u32>>, segment: u32) {
     *of.lock().unwrap().entry(segment).or_default() += 1;
+}
+
+/// A part that is found to be wrong without being named.
+pub(crate) const UNNAMED: &str = "<some part>";
+
+/// The segments that a part proves, if it is one.
+fn segments_of(part: &[u8]) -> Option<Vec<u32>> {
+    let text = std::str::from_utf8(part).ok()?;
+    let inner = text.strip_prefix("<segment ")?.strip_suffix('>')?;
+    inner.split("><segment ").map(|segment| segment.parse().ok()).collect()
 }
 
 /// What a segment's proof looks like.
@@ -114,7 +140,10 @@ impl Backend for Slow {
         Ok(Plan { execution, segments: vec![segment; segments as usize] })
     }
 
-    fn prove_segment(&self, _: &Job<'_>, _: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+        if self.execute(job)?.instructions.0 / 100 != plan.segments.len() as u64 {
+            return self.refuse(BackendError::MalformedPart { cause: "the plan is of another input".into() });
+        }
         count(&self.begun, index);
         std::thread::sleep(self.slower.get(&index).copied().unwrap_or(self.pace));
         let fault = self.faults.lock().unwrap().get_mut(&index).and_then(VecDeque::pop_front);
@@ -166,6 +195,13 @@ impl Backend for Slow {
 
     fn reduce(&self, _: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
         assert_eq!(node.children.len(), children.len());
+        if children.iter().any(|child| child == UNNAMED.as_bytes()) {
+            return self.refuse(BackendError::MalformedPart { cause: "some child is wrong".into() });
+        }
+        let wrong = |child: &Vec<u8>| self.refuses_children || segments_of(child).is_none();
+        if let Some(index) = children.iter().position(wrong) {
+            return self.refuse(BackendError::WrongPart { index, cause: format!("child {index} is wrong") });
+        }
         Ok(children.concat())
     }
 
@@ -176,6 +212,13 @@ impl Backend for Slow {
         mode: ProofMode,
         parts: &[Vec<u8>],
     ) -> Result<Proof, BackendError> {
+        if let Some(index) = parts.iter().position(|part| segments_of(part).is_none()) {
+            return self.refuse(BackendError::WrongPart { index, cause: format!("part {index} is wrong") });
+        }
+        let proven = parts.iter().filter_map(|part| segments_of(part)).flatten();
+        if !proven.eq(0..(self.execute(job)?.instructions.0 / 100) as u32) {
+            return self.refuse(BackendError::InvalidProof { cause: "it is not of all segments".into() });
+        }
         Ok(Proof {
             prover: ProverType::Exec,
             mode,

@@ -5,7 +5,7 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_backends::{Proof, Registry};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{ProverType, Weight, WorkerKind};
+use proofmill_primitives::{ArtifactId, ProverType, Weight, WorkerKind};
 use proofmill_wire::{
     cluster::{ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient},
     header,
@@ -162,6 +162,34 @@ impl Site {
             }
         });
         waited.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    }
+
+    /// The names and contents of all that is stored beside inputs and proofs.
+    pub(crate) async fn intermediates(&self) -> Vec<(ArtifactId, Vec<u8>)> {
+        let mut found = Vec::new();
+        for stored in self.artifacts.list().await.unwrap() {
+            if stored.kind == ArtifactKind::Intermediate {
+                let bytes = self.artifacts.get(&stored.id, stored.kind).await.unwrap();
+                found.push((stored.id, bytes.to_vec()));
+            }
+        }
+        found
+    }
+
+    /// Stores other bytes under the name of what has these, as whoever had made them there would.
+    pub(crate) async fn replace(&self, bytes: &[u8], by: impl Into<Vec<u8>>) {
+        let stored = self.intermediates().await;
+        let (id, _) = stored.iter().find(|(_, found)| found == bytes).expect("it is not stored");
+        self.artifacts.put(id, ArtifactKind::Intermediate, by.into().into()).await.unwrap();
+    }
+
+    /// Removes the finished proofs and what else `of` says, as if nobody had used them for long.
+    pub(crate) async fn forget(&self, of: impl Fn(&[u8]) -> bool) {
+        for (id, bytes) in self.intermediates().await {
+            if Proof::decode(&bytes).is_ok() || of(&bytes) {
+                self.artifacts.delete(&id, ArtifactKind::Intermediate).await.unwrap();
+            }
+        }
     }
 
     /// The file that holds a segment's own proof, once there is one.

@@ -1,0 +1,39 @@
+//! Clients speak TLS, and what is shown of a server holds no access key.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use proofmill_http::{NodeUrl, in_one_line, rpc_client};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+#[tokio::test]
+async fn an_https_node_is_asked_with_tls() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", server.local_addr().unwrap()).parse().unwrap();
+    let asked = tokio::spawn(async move { rpc_client(url).request_noparams::<String>("eth_chainId").await });
+    let (mut connection, _) = server.accept().await.unwrap();
+    let mut greeting = [0; 3];
+    connection.read_exact(&mut greeting).await.unwrap();
+    // A handshake record (22) of TLS 1.x.
+    assert_eq!(greeting[..2], [22, 3]);
+    connection.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
+    drop(connection);
+    let refused = asked.await.unwrap().unwrap_err();
+    assert!(!refused.is_error_resp(), "{refused}");
+}
+
+#[tokio::test]
+async fn access_keys_are_not_shown() {
+    // Nobody listens there.
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let url =
+        NodeUrl::from(format!("http://user:secret1@{free}/secret2?key=secret3").parse::<url::Url>().unwrap());
+    let error = url.client().request_noparams::<String>("eth_chainId").await.unwrap_err();
+    assert!(error.to_string().contains("secret"), "nothing had to be left out: {error}");
+    for shown in [url.to_string(), format!("{url:?}"), in_one_line(&error)] {
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+    assert_eq!(url.to_string(), format!("http://{free}"));
+    assert!(url.secret().as_str().contains("secret2"));
+}
