@@ -350,7 +350,8 @@ async fn work(
     };
     let outcome = match Task::parse(message) {
         Ok(task) => {
-            tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, "started");
+            let output = task.outputs.first().map(tracing::field::display);
+            tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, output, "started");
             let done = AssertUnwindSafe(task::run(bench, &task, withdrawn)).catch_unwind();
             done.await.unwrap_or_else(|panic| Err(task::panicked(&*panic)))
         }

@@ -38,7 +38,7 @@ fn some(below: u64) -> u64 {
     u64::from(nanos / 1_000) % below
 }
 
-/// How often each task of each proof was done, from the logs of the workers. One whose result was there already is not
+/// How often each result of each proof was made, from the logs of the workers. One whose result was there already is not
 /// counted: a rollup that is killed after a result is stored, and before that is recorded, hands its task out again.
 fn done(logs: &Path) -> BTreeMap<String, u32> {
     let mut tasks = BTreeMap::new();
@@ -59,7 +59,8 @@ fn done(logs: &Path) -> BTreeMap<String, u32> {
             }
             let Some(proof) = field("proof") else { continue };
             if line.contains(" started ") {
-                tasks.insert(task, format!("{proof} {}", field("kind").unwrap()));
+                let (kind, output) = (field("kind").unwrap(), field("output").unwrap_or_default());
+                tasks.insert(task, format!("{proof} {kind} {output}"));
             } else if line.contains(" done ")
                 && let Some(what) = tasks.get(&task)
                 && !what.contains("Controller")
