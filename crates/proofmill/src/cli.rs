@@ -8,6 +8,9 @@ use proofmill_scheduler::Policy;
 use std::path::PathBuf;
 use url::Url;
 
+/// The longest that anything may be waited for, in seconds.
+const YEAR: u64 = 365 * 24 * 60 * 60;
+
 /// Proofmill: the self-hosted proving system for rollups.
 #[derive(Debug, Parser)]
 #[command(name = "proofmill", version, propagate_version = true, max_term_width = 110)]
@@ -93,7 +96,7 @@ pub(crate) struct Cluster {
     #[arg(long, env = "PROOFMILL_HEARTBEAT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) heartbeat_timeout: u64,
     /// Seconds after which a task is tried on another worker
-    #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) task_timeout: u64,
     /// How often a task is tried again before its proof fails
     #[arg(long, env = "PROOFMILL_MAX_RETRIES", default_value_t = 3)]
@@ -182,7 +185,7 @@ pub(crate) struct Prove {
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
     pub(crate) cycle_limit: Option<u64>,
     /// Give up after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
     /// Cluster to ask; without one, a cluster and a worker are started in this process
     #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
@@ -296,6 +299,21 @@ pub(crate) struct Chains {
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
+}
+
+/// The rollup's own chain.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct L2 {
+    /// JSON-RPC node of the rollup (L2); several are asked in turn
+    #[arg(
+        long,
+        env = "L2_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        required = true,
+        value_name = "URL"
+    )]
+    pub(crate) l2_rpc: Vec<Url>,
 }
 
 /// Slots, epochs and attestors of a rollup that is deployed.
@@ -415,16 +433,8 @@ fn verifier(text: &str) -> Result<(ProverType, alloy_primitives::Address), Strin
 pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) chains: Chains,
-    /// JSON-RPC node of the rollup (L2); several are asked in turn
-    #[arg(
-        long,
-        env = "L2_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        required = true,
-        value_name = "URL"
-    )]
-    pub(crate) l2_rpc: Vec<Url>,
+    #[command(flatten)]
+    pub(crate) l2: L2,
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
@@ -450,7 +460,7 @@ pub(crate) struct ProverNode {
     #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = 10, value_name = "NUMBER")]
     pub(crate) max_pending_jobs: usize,
     /// Give up on one proof after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
 }
 
@@ -458,16 +468,8 @@ pub(crate) struct ProverNode {
 pub(crate) struct Proposer {
     #[command(flatten)]
     pub(crate) chains: Chains,
-    /// JSON-RPC node of the rollup (L2); several are asked in turn
-    #[arg(
-        long,
-        env = "L2_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        required = true,
-        value_name = "URL"
-    )]
-    pub(crate) l2_rpc: Vec<Url>,
+    #[command(flatten)]
+    pub(crate) l2: L2,
     /// Propose blocks before they are final on L2: a reorg of L2 then costs their epoch
     #[arg(long, env = "PROOFMILL_PROPOSE_LATEST")]
     pub(crate) latest: bool,

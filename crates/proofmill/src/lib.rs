@@ -15,6 +15,7 @@ mod cli;
 mod commands;
 mod dev;
 mod figures;
+mod files;
 mod keys;
 mod local;
 mod node;

@@ -57,7 +57,7 @@ pub(crate) async fn start(
     let rollup = wiring::rollup(&args.chains).await?;
     let config = rollup.config().clone();
     let prover_id = args.prover_id.unwrap_or_else(|| key.address());
-    let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, Some(config.chain_id)).await?;
+    let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(config.chain_id)).await?;
     let statement =
         Statement { chain_id: config.chain_id, config_hash: config.config_hash, rollup: rollup.address() };
     let ending = CancellationToken::new();
@@ -105,8 +105,8 @@ async fn provers(
     let artifacts = Arc::new(FsArtifacts::open(&folder)?);
     let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
     let plans = wiring::proof_types(registry, &wanted).await?;
-    let mut options = args.l2_rpc.iter().skip(1).fold(
-        NodeOptions::new(args.l2_rpc[0].clone())
+    let mut options = args.l2.l2_rpc.iter().skip(1).fold(
+        NodeOptions::new(args.l2.l2_rpc[0].clone())
             .chain_id(rollup.config().chain_id)
             .cache(global.data_dir.join("cache")),
         |options, url| options.fallback(url.clone()),

@@ -1,5 +1,6 @@
 //! The proof service `cluster`: witness here, proof there.
 
+use crate::files;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_client::{
@@ -169,18 +170,14 @@ async fn export<S: Statement>(path: &Path, proof: &StatedProof<S>, bytes: &Bytes
     /// Proofs of several types come for the same file.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _turn = ONE_AT_A_TIME.lock().await;
-    if !proof.proof.prover.proves()
-        && let Ok(there) = tokio::fs::read(path).await
-        && StatedProof::<S>::decode(&there).is_ok_and(|there| there.proof.prover.proves())
-    {
-        return Ok(());
-    }
-    if let Some(folder) = path.parent() {
-        tokio::fs::create_dir_all(folder).await?;
-    }
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-    tokio::fs::write(&beside, bytes).await?;
-    tokio::fs::rename(&beside, path).await
+    let (path, bytes, proves) = (path.to_owned(), bytes.clone(), proof.proof.prover.proves());
+    let written = tokio::task::spawn_blocking(move || {
+        if !proves && files::holds_a_proof(&path) {
+            return Ok(());
+        }
+        files::save(&path, &bytes)
+    });
+    written.await.map_err(io::Error::other)?
 }
 
 /// Executes the blocks of a request, which are to be those that L1 names.

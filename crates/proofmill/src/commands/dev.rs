@@ -289,7 +289,7 @@ fn node_args(chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::P
             rollup: there.rollup,
             l1_chain_id: Some(there.l1_chain_id),
         },
-        l2_rpc: vec![there.l2_rpc.clone()],
+        l2: cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] },
         genesis: None,
         cluster,
         artifacts: None,

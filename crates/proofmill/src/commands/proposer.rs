@@ -14,7 +14,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     if account != expected {
         bail!("the rollup takes checkpoints from {expected} alone, and this is the key of {account}");
     }
-    let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, Some(rollup.config().chain_id)).await?;
+    let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(rollup.config().chain_id)).await?;
     let sender = Sender::new(rollup.l1().clone(), key);
     tracing::info!(rollup = %rollup.address(), %account, "the proposer is ready");
     let up_to = if args.latest { BlockAt::Latest } else { BlockAt::Finalized };

@@ -1,7 +1,7 @@
 //! `proofmill prove`: witness, request, progress, check, file, figures.
 
 use crate::{
-    cli,
+    cli, files,
     local::Local,
     progress::{Progress, duration},
     report::{Report, thousands},
@@ -218,7 +218,7 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         }
         None => proof.encode(),
     };
-    if !proof.prover.proves() && holds_a_proof(&work.output) {
+    if !proof.prover.proves() && files::holds_a_proof(&work.output) {
         bail!(
             "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
             work.output.display()
@@ -236,23 +236,7 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file is a proof by a prover that proves.
-fn holds_a_proof(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
-    let proof = if CheckpointProof::is(&bytes) {
-        CheckpointProof::decode(&bytes).map(|there| there.proof).ok()
-    } else {
-        Proof::decode(&bytes).ok()
-    };
-    proof.is_some_and(|proof| proof.prover.proves())
-}
-
 /// Writes a file whole or not at all.
 fn save(path: &Path, bytes: &[u8]) -> Result<()> {
-    let doing = || format!("cannot write {}", path.display());
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).wrap_err_with(doing)?;
-    }
-    let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).wrap_err_with(doing)
+    files::save(path, bytes).wrap_err_with(|| format!("cannot write {}", path.display()))
 }
