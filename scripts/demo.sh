@@ -10,7 +10,7 @@ export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
   openvm) workers=7,4 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
-  sp1) workers=20 segment=10 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  sp1) workers=20 segment=16 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
 

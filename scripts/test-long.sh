@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== all of the Ethereum Foundation's blockchain tests"
-cargo nextest run -p proofmill-stateless --run-ignored only --no-capture
+cargo test -p proofmill-stateless --test it -- --ignored --nocapture
 echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"

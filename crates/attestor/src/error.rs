@@ -4,7 +4,7 @@ use alloy_primitives::Address;
 use proofmill_backends::BackendError;
 use proofmill_chain::ChainError;
 use proofmill_client::ProofFileError;
-use proofmill_primitives::{ProgramVersion, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 
 /// Why there is no attestation.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,12 @@ pub enum AttestError {
     ProvesNothing {
         /// The prover type.
         prover: ProverType,
+    },
+    /// The proof was not carried far enough.
+    #[error("it is a {mode} proof, and only compressed proofs are signed: ask the prover for one")]
+    OtherMode {
+        /// How far it was carried.
+        mode: ProofMode,
     },
     /// The proof is for another rollup.
     #[error("the proof is for the rollup {got}, this attestor attests for {expected}")]
@@ -82,12 +88,9 @@ pub enum AttestError {
         /// How many attestors are named.
         named: usize,
     },
-    /// The address is none.
-    #[error("`{address}` is not an attestor's address: use http://host:port")]
-    NotAnAddress {
-        /// As it was given.
-        address: String,
-    },
+    /// The address of an attestor is not one.
+    #[error(transparent)]
+    BadAddress(#[from] proofmill_wire::BadAddress),
     /// The server ended.
     #[error("the attestor's server ended: {0}")]
     Server(#[from] tonic::transport::Error),

@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 /// How long an attestor may take for a proof: the first one makes the keys it verifies with.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -64,9 +64,10 @@ impl Quorum {
         let attestors = BTreeSet::from_iter(addresses)
             .into_iter()
             .map(|address| {
-                let endpoint = Endpoint::from_shared(address.clone())
-                    .map_err(|_| AttestError::NotAnAddress { address: address.clone() })?;
-                let channel = endpoint.connect_timeout(CONNECT).timeout(PATIENCE).connect_lazy();
+                let channel = proofmill_wire::endpoint(&address)?
+                    .connect_timeout(CONNECT)
+                    .timeout(PATIENCE)
+                    .connect_lazy();
                 Ok((address.clone(), AttestorServiceClient::new(channel)))
             })
             .collect::<Result<Vec<_>, AttestError>>()?;

@@ -2,10 +2,10 @@
 
 use crate::AttestError;
 use alloy_primitives::Address;
-use proofmill_backends::{Backend, Registry};
+use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_chain::{Attestation, AttestorSignature, ProofTypeConfig, Rollup, RollupConfig, SigningKey};
 use proofmill_client::{CheckpointProof, EpochProof, StatedProof, Statement, programs};
-use proofmill_primitives::{ProgramVersion, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
     attestor_service_server::{AttestorService, AttestorServiceServer},
@@ -52,7 +52,7 @@ impl Attestor {
     pub fn attest(&self, file: &[u8]) -> Result<AttestorSignature, AttestError> {
         if EpochProof::is(file) {
             let proof = EpochProof::decode(file)?;
-            let (backend, wanted) = self.backend(proof.proof.prover)?;
+            let (backend, wanted) = self.backend(&proof.proof)?;
             let got = ProgramVersion(proof.statement.rangeKey);
             if got != wanted.range_key {
                 return Err(AttestError::OtherRangeProgram { expected: wanted.range_key, got });
@@ -61,15 +61,19 @@ impl Attestor {
             self.check(&*backend, wanted, &proof, proof.statement.rollup, ours, wanted.aggregation_key)
         } else {
             let proof = CheckpointProof::decode(file)?;
-            let (backend, wanted) = self.backend(proof.proof.prover)?;
+            let (backend, wanted) = self.backend(&proof.proof)?;
             let ours = programs::range_version(&*backend)?;
             self.check(&*backend, wanted, &proof, proof.statement.rollup, ours, wanted.range_key)
         }
     }
 
-    fn backend(&self, prover: ProverType) -> Result<(Arc<dyn Backend>, &ProofTypeConfig), AttestError> {
+    fn backend(&self, proof: &Proof) -> Result<(Arc<dyn Backend>, &ProofTypeConfig), AttestError> {
+        let Proof { prover, mode, .. } = *proof;
         if !prover.proves() {
             return Err(AttestError::ProvesNothing { prover });
+        }
+        if mode != ProofMode::Compressed {
+            return Err(AttestError::OtherMode { mode });
         }
         let wanted = self.config.proof_type(prover).ok_or(AttestError::NotAsked { prover })?;
         Ok((self.registry.get(prover)?, wanted))

@@ -40,7 +40,7 @@ impl Registry {
             prover,
             remedy: match prover {
                 ProverType::Exec => "this build left out even `exec`; build the crate as it is",
-                ProverType::OpenVm => "build with `make build` or `cargo build --release --features openvm`",
+                ProverType::OpenVm => "build with `make build`",
                 ProverType::Sp1 => "run the binary that `make build PROVER=sp1` makes (`proofmill-sp1`)",
             },
         })

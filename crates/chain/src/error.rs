@@ -134,6 +134,19 @@ pub enum ChainError {
         /// How long it was waited for.
         after: Duration,
     },
+    /// A transaction was sent, and another one of the same account was included in its place.
+    #[error(
+        "{call}: another transaction of the account took the place of {transaction} (nonce {nonce}): it may be one of ours \
+         from before a restart; the account should send nothing elsewhere"
+    )]
+    NonceTaken {
+        /// What was called.
+        call: CallName,
+        /// The hash of the last try.
+        transaction: TxHash,
+        /// The place.
+        nonce: u64,
+    },
     /// After a deployment there is no code where it should be.
     #[error("the deployment of {contract} left no code at {address}")]
     NotDeployed {
@@ -192,6 +205,7 @@ impl ChainError {
             Self::Unreachable { .. }
                 | Self::Refused { .. }
                 | Self::NotIncluded { .. }
+                | Self::NonceTaken { .. }
                 | Self::FailedOnChain { refusal: None, .. }
         )
     }

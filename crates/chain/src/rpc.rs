@@ -16,6 +16,9 @@ use tokio::time;
 /// The JSON-RPC error code by which several providers say that there were too many requests (EIP-1474).
 const LIMIT_EXCEEDED: i64 = -32005;
 
+/// The method that sends a transaction.
+pub(crate) const SEND: &str = "eth_sendRawTransaction";
+
 #[derive(Debug)]
 pub(crate) struct Rpc {
     endpoints: Vec<Endpoint>,
@@ -96,7 +99,8 @@ impl Rpc {
         self.chain_id
     }
 
-    /// The answer to one request, from whichever endpoint gives one.
+    /// The answer to one request, from whichever endpoint gives one. What a node refuses, the others are asked too, except
+    /// for transactions: those were refused for what they are.
     pub(crate) async fn ask<T: DeserializeOwned>(
         &self,
         method: &'static str,
@@ -107,6 +111,7 @@ impl Rpc {
         let mut reason = String::new();
         for wait in self.delays() {
             time::sleep(wait).await;
+            let mut refused = None;
             let first = self.current.load(Ordering::Relaxed);
             for at in (first..first + self.endpoints.len()).map(|at| at % self.endpoints.len()) {
                 match self.attempt(&self.endpoints[at], method, &params).await {
@@ -115,12 +120,19 @@ impl Rpc {
                         return serde_json::from_value(answer)
                             .map_err(|error| ChainError::Malformed { method, reason: error.to_string() });
                     }
+                    Err(Fault::Final(error @ ChainError::Refused { .. })) if method != SEND => {
+                        tracing::debug!(endpoint = %self.endpoints[at].url, %error, "asking the others");
+                        refused.get_or_insert(error);
+                    }
                     Err(Fault::Final(error)) => return Err(error),
                     Err(Fault::Transient(why)) => {
                         tracing::debug!(method, endpoint = %self.endpoints[at].url, why, "no answer");
                         reason = why;
                     }
                 }
+            }
+            if let Some(error) = refused {
+                return Err(error);
             }
         }
         Err(self.unreachable(method, reason))

@@ -1,13 +1,16 @@
 //! Sending transactions.
 
-use crate::{BlockAt, ChainError, L1, SigningKey, node};
+use crate::{BlockAt, ChainError, L1, SigningKey, node, rpc::SEND};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxHash, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use serde_json::json;
 use std::{fmt, sync::Arc, time::Duration};
-use tokio::{sync::Mutex, time};
+use tokio::{
+    sync::Mutex,
+    time::{self, Instant},
+};
 
 /// What includers are offered on top of the base fee where the node has no opinion, in wei.
 const DEFAULT_TIP: u128 = 1_000_000_000;
@@ -15,6 +18,9 @@ const DEFAULT_TIP: u128 = 1_000_000_000;
 const BIDS: u32 = 12;
 /// How often the node is asked for the receipt.
 const POLL: Duration = Duration::from_millis(250);
+/// How long a used nonce without a receipt is looked at, before the transaction counts as replaced: behind one address
+/// may be nodes that are not equally far.
+const TAKEN: Duration = Duration::from_secs(5);
 
 /// What a transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +153,7 @@ impl Sender {
         };
         let hash = self.hand_over(&mut transaction).await?;
         tracing::debug!(%name, %hash, gas_limit, nonce = transaction.nonce, "sent");
-        let receipt = self.receipt(name, hash).await?;
+        let receipt = self.receipt(name, hash, transaction.nonce).await?;
         let included = Included {
             transaction: hash,
             block: receipt.block_number.unwrap_or_default(),
@@ -172,14 +178,9 @@ impl Sender {
             let signature = self.key.sign(&transaction.signature_hash())?;
             let signed = TxEnvelope::from(transaction.clone().into_signed(signature));
             let hash = *signed.tx_hash();
-            match self
-                .l1
-                .rpc
-                .ask::<TxHash>("eth_sendRawTransaction", [Bytes::from(signed.encoded_2718())])
-                .await
-            {
+            match self.l1.rpc.ask::<TxHash>(SEND, [Bytes::from(signed.encoded_2718())]).await {
                 Ok(_) => return Ok(hash),
-                // A try that failed on its way back may have arrived.
+                // A try that failed on its way back may have arrived, and even be included.
                 Err(ChainError::Refused { reason, .. }) if is_known(&reason) => return Ok(hash),
                 Err(ChainError::Refused { reason, .. }) if bid < BIDS && is_outbid(&reason) => {
                     tracing::debug!(bid, reason, "outbidding a transaction that waits at the same nonce");
@@ -205,16 +206,36 @@ impl Sender {
         Ok(Fees { max: u128::from(base) * 2 + tip, tip })
     }
 
-    async fn receipt(&self, call: CallName, hash: TxHash) -> Result<TransactionReceipt, ChainError> {
+    async fn receipt(
+        &self,
+        call: CallName,
+        hash: TxHash,
+        nonce: u64,
+    ) -> Result<TransactionReceipt, ChainError> {
         let wait = async {
+            let mut taken_since = None;
             loop {
                 match self.l1.rpc.ask::<Option<TransactionReceipt>>("eth_getTransactionReceipt", [hash]).await
                 {
                     Ok(Some(receipt)) if receipt.block_number.is_some() => return Ok(receipt),
                     // It was sent: that the nodes are away for a while changes nothing.
-                    Ok(_) | Err(ChainError::Unreachable { .. }) => time::sleep(POLL).await,
+                    Ok(_) | Err(ChainError::Unreachable { .. } | ChainError::Refused { .. }) => {}
                     Err(error) => return Err(error),
                 }
+                // Another transaction, for example one from before a restart, may be included at its nonce.
+                let used =
+                    self.l1.rpc.ask::<U64>("eth_getTransactionCount", (self.account(), "latest")).await;
+                match used {
+                    Ok(used) if used.to::<u64>() > nonce => {
+                        let since = *taken_since.get_or_insert_with(Instant::now);
+                        if since.elapsed() >= TAKEN {
+                            return Err(ChainError::NonceTaken { call, transaction: hash, nonce });
+                        }
+                    }
+                    Ok(_) => taken_since = None,
+                    Err(_) => {}
+                }
+                time::sleep(POLL).await;
             }
         };
         time::timeout(self.include_within, wait).await.unwrap_or(Err(ChainError::NotIncluded {
@@ -227,7 +248,9 @@ impl Sender {
 
 fn is_known(reason: &str) -> bool {
     let reason = reason.to_lowercase();
-    ["already known", "already imported", "already in mempool"].iter().any(|known| reason.contains(known))
+    ["already known", "already imported", "already in mempool", "nonce too low"]
+        .iter()
+        .any(|known| reason.contains(known))
 }
 
 fn is_outbid(reason: &str) -> bool {

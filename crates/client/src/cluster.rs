@@ -18,10 +18,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tonic::{
-    Code, Request, Response, Status,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Response, Status, transport::Channel};
 
 /// How long a cluster may be away before a client gives up on it.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -73,8 +70,7 @@ pub struct ClusterClient {
 impl ClusterClient {
     /// Connects, or says at once that nobody is there.
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let channel = Endpoint::from_shared(address.to_owned())
-            .map_err(|source| ClientError::NotAnAddress { address: address.to_owned(), source })?
+        let channel = proofmill_wire::endpoint(address)?
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(10))

@@ -2,6 +2,7 @@
 
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::{BackendError, ProofDecodeError};
+use proofmill_primitives::ProofMode;
 use std::time::Duration;
 use tonic::Status;
 
@@ -9,13 +10,8 @@ use tonic::Status;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The address cannot be one.
-    #[error("`{address}` is not a cluster's address: use http://host:port")]
-    NotAnAddress {
-        /// As it was given.
-        address: String,
-        /// What is wrong with it.
-        source: tonic::transport::Error,
-    },
+    #[error(transparent)]
+    BadAddress(#[from] proofmill_wire::BadAddress),
     /// Nobody listens there.
     #[error(
         "no cluster answers at {address}: start one with `proofmill cluster`, or check --cluster (CLI_CLUSTER_RPC)"
@@ -104,6 +100,16 @@ pub enum ClientError {
         id: String,
         /// How long was waited.
         after: Duration,
+    },
+    /// A proof that was not carried as far as was asked for.
+    #[error("the proof {id} is a {got} proof, and a {asked} proof was asked for")]
+    OtherMode {
+        /// Which proof.
+        id: String,
+        /// How far it should have been carried.
+        asked: ProofMode,
+        /// How far it was.
+        got: ProofMode,
     },
     /// A proof that says something else than what was asked for.
     #[error("the proof {id} holds, but says something else than was asked for: {public_values}")]

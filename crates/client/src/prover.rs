@@ -144,6 +144,9 @@ impl ClusterProver {
             fetched => fetched?,
         };
         let id = progress.proof_id.clone();
+        if proof.mode != mode {
+            return Err(ClientError::OtherMode { id, asked: mode, got: proof.mode });
+        }
         let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
         let check = tokio::task::spawn_blocking(move || {
             let expected = programs::version(&*backend, &program)?;
@@ -163,10 +166,16 @@ impl ClusterProver {
         program: &[u8],
         stdin: Vec<u8>,
         stop: &CancellationToken,
-        show: impl FnMut(&ProofProgress) + Send,
+        mut show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<ProofProgress, ClientError> {
         let asked = self.store(program, stdin, ProofMode::Execute).await?;
         let accepted = self.client.ask(&asked).await?;
+        let ended = self.wait(&accepted, stop, &mut show).await?;
+        if !ended.public_values.is_empty() {
+            return Ok(ended);
+        }
+        // One that ended before a restart: the ledger does not keep what the program committed to.
+        let accepted = self.client.ask_anew(&asked).await?;
         self.wait(&accepted, stop, show).await
     }
 

@@ -1,8 +1,8 @@
 //! Groups L2 blocks into checkpoints, one per slot, and posts them.
 
-use proofmill_chain::{BlockAt, ChainError, L2, Proposal, Rollup, Sender};
-use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Slot, SlotClock};
-use std::{collections::BTreeMap, time::Duration};
+use proofmill_chain::{BlockAt, ChainError, ContractTips, L2, Proposal, Rollup, Sender};
+use proofmill_primitives::{BlockRange, Checkpoint, Slot, SlotClock};
+use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
@@ -16,18 +16,46 @@ pub struct Proposer {
     l2: L2,
     sender: Sender,
     up_to: BlockAt,
-    lead: Duration,
-    /// Last block by first block of what was proposed. What the contract gave up is proposed anew in the same ranges, so
-    /// that the range proofs made meanwhile still count.
-    earlier: BTreeMap<u64, u64>,
+    l1_block_time: Duration,
+    max_blocks: NonZeroU64,
+    /// Last block by first block of what the contract gave up. It is proposed anew in the same ranges, so that the range
+    /// proofs made meanwhile still count.
+    given_up: BTreeMap<u64, u64>,
+}
+
+/// Why nothing is proposed although a slot is ending.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum Held {
+    #[error("the L2 node has no block {0}, which the last checkpoint ends with; waiting for it")]
+    Behind(u64),
+    #[error(
+        "L2 was replaced at block {0} or below it, after a checkpoint with that block was put on L1; it is given up when its \
+         window closes, and the new blocks are proposed then"
+    )]
+    Replaced(u64),
+    #[error(
+        "L2 was replaced at block {0} or below it, and a checkpoint with that block is proven on L1: no other can follow on \
+         it until the L2 node is back on the chain that was proven"
+    )]
+    ReplacedProven(u64),
+    #[error("the L2 node says of no block that it is final; --latest proposes blocks before they are")]
+    NothingFinal,
+}
+
+/// What came of looking.
+enum Turn {
+    Proposed(BlockRange),
+    Nothing,
+    Held(Held),
 }
 
 impl Proposer {
-    /// Proposes the newest blocks, two seconds before a slot ends. The sender's account must be the one that the rollup's
-    /// contract takes checkpoints from.
+    /// Proposes the newest blocks, at most 1,000 in one checkpoint, on an L1 with a block at least every two seconds. The
+    /// sender's account must be the one that the rollup's contract takes checkpoints from.
     pub const fn new(rollup: Rollup, l2: L2, sender: Sender) -> Self {
-        let (up_to, lead) = (BlockAt::Latest, Duration::from_secs(2));
-        Self { rollup, l2, sender, up_to, lead, earlier: BTreeMap::new() }
+        let max_blocks = NonZeroU64::MIN.saturating_add(999);
+        let (up_to, l1_block_time) = (BlockAt::Latest, Duration::from_secs(2));
+        Self { rollup, l2, sender, up_to, l1_block_time, max_blocks, given_up: BTreeMap::new() }
     }
 
     /// Proposes blocks up to this one.
@@ -37,15 +65,22 @@ impl Proposer {
         self
     }
 
-    /// How long before a slot's end its checkpoint is proposed: at least the time between two L1 blocks, so that it lands
-    /// in one of the slot's own.
+    /// The most time between two L1 blocks. A checkpoint is proposed so long before the last block of its slot, so that it
+    /// lands in that one at the latest.
     #[must_use]
-    pub const fn lead(mut self, lead: Duration) -> Self {
-        self.lead = lead;
+    pub const fn l1_block_time(mut self, time: Duration) -> Self {
+        self.l1_block_time = time;
         self
     }
 
-    /// Runs until told to stop. What fails is said, and tried again.
+    /// The most blocks in one checkpoint: what is left waits for the next slot.
+    #[must_use]
+    pub const fn max_blocks(mut self, blocks: NonZeroU64) -> Self {
+        self.max_blocks = blocks;
+        self
+    }
+
+    /// Runs until told to stop. What fails or is in the way is said, and tried again.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut beat = time::interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -56,81 +91,86 @@ impl Proposer {
                 _ = beat.tick() => {}
                 () = stop.cancelled() => return,
             }
-            match self.turn().await {
-                Ok(Some(blocks)) => {
+            let reason = match self.turn().await {
+                Ok(Turn::Proposed(blocks)) => {
                     said.clear();
                     tracing::info!(%blocks, "proposed a checkpoint");
+                    continue;
                 }
-                Ok(None) => {}
-                Err(error) => {
-                    let text = error.to_string();
-                    if text != said {
-                        tracing::warn!(%error, "no checkpoint could be proposed; trying again");
-                        said = text;
-                    }
-                }
+                Ok(Turn::Nothing) => continue,
+                Ok(Turn::Held(held)) => held.to_string(),
+                Err(error) => error.to_string(),
+            };
+            if reason != said {
+                tracing::warn!(reason, "no checkpoint could be proposed; trying again");
+                said = reason;
             }
         }
     }
 
     /// Proposes what there is, if a new slot has begun.
-    async fn turn(&mut self) -> Result<Option<BlockRange>, ChainError> {
+    async fn turn(&mut self) -> Result<Turn, ChainError> {
         let l1 = self.rollup.l1().head().await?;
         let tips = self.rollup.tips().await?;
         // A proposal would have to follow on what the contract is about to give up.
-        if self.window_closed(tips.proven, tips.pending, l1.timestamp).await? {
+        if self.window_closed(tips, l1.timestamp).await? {
+            self.remember(tips).await?;
             self.rollup.prune(&self.sender).await?;
-            return Ok(None);
+            return Ok(Turn::Nothing);
         }
         let last = self.rollup.checkpoint(tips.pending).await?;
         let last_slot = last.map_or(Slot(0), |last| last.slot);
-        if !is_due(self.rollup.clock(), self.lead.as_secs(), l1.timestamp, last_slot) {
-            return Ok(None);
+        if !is_due(self.rollup.clock(), self.l1_block_time.as_secs(), l1.timestamp, last_slot) {
+            return Ok(Turn::Nothing);
         }
         let (last_block, parent_hash) = self.end_of(last);
         match self.l2.block(BlockAt::Number(last_block)).await? {
             Some(block) if block.hash == parent_hash => {}
-            _ => {
-                tracing::debug!(
-                    last_block,
-                    "L2 was replaced below the last checkpoint, which is given up once its window closed"
-                );
-                return Ok(None);
+            Some(_) if tips.pending == tips.proven => {
+                return Ok(Turn::Held(Held::ReplacedProven(last_block)));
             }
+            Some(_) => return Ok(Turn::Held(Held::Replaced(last_block))),
+            None => return Ok(Turn::Held(Held::Behind(last_block))),
         }
-        let Some(head) = self.l2.block(self.up_to).await? else { return Ok(None) };
-        let Ok(mut blocks) = BlockRange::new(last_block + 1, head.number) else { return Ok(None) };
-        let mut end = head;
-        if let Some(earlier) = self.earlier.get(&blocks.first()).copied()
-            && earlier < blocks.last()
-            && let Ok(same) = BlockRange::new(blocks.first(), earlier)
-            && let Some(block) = self.l2.block(BlockAt::Number(earlier)).await?
-        {
-            (blocks, end) = (same, block);
+        let Some(head) = self.l2.block(self.up_to).await? else { return Ok(Turn::Held(Held::NothingFinal)) };
+        let Some(blocks) = next_range(last_block + 1, head.number, self.max_blocks, &self.given_up) else {
+            return Ok(Turn::Nothing);
+        };
+        let end = match blocks.last() {
+            last if last == head.number => head,
+            last => match self.l2.block(BlockAt::Number(last)).await? {
+                Some(block) => block,
+                None => return Ok(Turn::Held(Held::Behind(last))),
+            },
+        };
+        if let Some(proven) = self.rollup.checkpoint(tips.proven).await? {
+            self.given_up = self.given_up.split_off(&proven.blocks.last());
         }
         let proposal = Proposal { blocks, parent_hash, last_hash: end.hash, state_root: end.state_root };
         self.rollup.propose(&self.sender, proposal).await?;
-        // What is proven is never given up.
-        if let Some(proven) = self.rollup.checkpoint(tips.proven).await? {
-            self.earlier = self.earlier.split_off(&proven.blocks.last());
-        }
-        self.earlier.insert(blocks.first(), blocks.last());
-        Ok(Some(blocks))
+        Ok(Turn::Proposed(blocks))
     }
 
     /// Whether something can no longer be proven, because its window closed.
-    async fn window_closed(
-        &self,
-        proven: CheckpointNumber,
-        pending: CheckpointNumber,
-        now: u64,
-    ) -> Result<bool, ChainError> {
-        if proven >= pending {
+    async fn window_closed(&self, tips: ContractTips, now: u64) -> Result<bool, ChainError> {
+        if tips.proven >= tips.pending {
             return Ok(false);
         }
         let clock = self.rollup.clock();
-        let unproven = self.rollup.checkpoint(proven.next()).await?;
+        let unproven = self.rollup.checkpoint(tips.proven.next()).await?;
         Ok(unproven.is_some_and(|unproven| now >= clock.deadline(clock.epoch_of(unproven.slot))))
+    }
+
+    /// Reads the ranges that the contract is about to give up. Another process may have proposed them.
+    async fn remember(&mut self, tips: ContractTips) -> Result<(), ChainError> {
+        let mut number = tips.proven.next();
+        while number <= tips.pending {
+            if let Some(checkpoint) = self.rollup.checkpoint(number).await? {
+                self.given_up.insert(checkpoint.blocks.first(), checkpoint.blocks.last());
+            }
+            number = number.next();
+        }
+        Ok(())
     }
 
     /// The block that the next checkpoint follows on.
@@ -142,12 +182,24 @@ impl Proposer {
     }
 }
 
-/// Whether it is time for the checkpoint of the present slot: near its end, so that it takes all blocks that were made in
-/// the slot, and not if the last checkpoint landed in the same slot.
-fn is_due(clock: &SlotClock, lead: u64, now: u64, last: Slot) -> bool {
-    let slot = clock.slot_at(now);
-    let into = now.saturating_sub(clock.genesis) % clock.slot_seconds;
-    slot > last && into.saturating_add(lead) >= clock.slot_seconds.get()
+/// The blocks of the next checkpoint: those of one that was given up and began with the same block, else all there are.
+fn next_range(
+    first: u64,
+    head: u64,
+    max_blocks: NonZeroU64,
+    given_up: &BTreeMap<u64, u64>,
+) -> Option<BlockRange> {
+    let most = head.min(first.saturating_add(max_blocks.get() - 1));
+    let last = given_up.get(&first).copied().filter(|last| *last <= head).unwrap_or(most);
+    BlockRange::new(first, last).ok()
+}
+
+/// Whether it is time for a checkpoint: sent now, it lands in the next L1 block, which is the last one of its slot and so
+/// takes most of the blocks made in it, and no checkpoint has landed in that slot.
+fn is_due(clock: &SlotClock, l1_block_time: u64, now: u64, last: Slot) -> bool {
+    let lands = now.saturating_add(l1_block_time);
+    let slot = clock.slot_at(lands);
+    slot > last && clock.slot_at(lands.saturating_add(l1_block_time)) > slot
 }
 
 #[cfg(test)]
@@ -155,22 +207,73 @@ fn is_due(clock: &SlotClock, lead: u64, now: u64, last: Slot) -> bool {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_checkpoint_is_due_at_the_end_of_each_slot() {
+    fn clock(slot_seconds: u64) -> SlotClock {
         let number = |number: u64| number.try_into().unwrap();
-        let clock = SlotClock {
+        SlotClock {
             genesis: 100,
-            slot_seconds: number(6),
+            slot_seconds: number(slot_seconds),
             epoch_slots: number(4),
             window_epochs: number(1),
+        }
+    }
+
+    /// The slots in which checkpoints land, when each lands in the block after the one that it was due at.
+    fn landed(slot_seconds: u64, block_time: u64, told: u64) -> Vec<u64> {
+        let clock = clock(slot_seconds);
+        let (mut last, mut slots) = (Slot(0), Vec::new());
+        for now in (100..100 + 40 * slot_seconds).step_by(usize::try_from(block_time).unwrap()) {
+            if is_due(&clock, told, now, last) {
+                last = clock.slot_at(now + block_time);
+                slots.push(last.0);
+            }
+        }
+        slots
+    }
+
+    #[test]
+    fn every_slot_with_an_l1_block_gets_a_checkpoint() {
+        // Seconds of a slot, between two L1 blocks, and what the proposer takes for that.
+        for (slot, block, told) in [
+            (60, 12, 12),
+            (12, 12, 12),
+            (24, 12, 12),
+            (6, 1, 2),
+            (4, 1, 2),
+            (3, 1, 1),
+            (15, 1, 2),
+            (5, 1, 1),
+            (2, 1, 1),
+        ] {
+            let slots = landed(slot, block, told);
+            assert_eq!(slots, (1..=slots.len() as u64).collect::<Vec<_>>(), "{slot} {block} {told}");
+            assert!(slots.len() >= 38, "{slot} {block} {told}: {slots:?}");
+        }
+        // No slot can have a checkpoint without an L1 block.
+        assert!(landed(6, 12, 12).iter().all(|slot| slot % 2 == 0));
+        assert!(landed(6, 12, 12).len() >= 18);
+    }
+
+    #[test]
+    fn a_checkpoint_lands_near_the_end_of_its_slot() {
+        let due = |last: u64| (160..220).step_by(12).find(|now| is_due(&clock(60), 12, *now, Slot(last)));
+        // The blocks of slot 1 are at 160, 172, 184, 196 and 208: it lands in the last.
+        assert_eq!(due(0), Some(196));
+        assert_eq!(due(1), None);
+    }
+
+    #[test]
+    fn what_was_given_up_is_proposed_in_the_same_ranges() {
+        let max = NonZeroU64::new(100).unwrap();
+        let given_up = BTreeMap::from([(11, 20), (21, 150), (151, 160)]);
+        let range = |first, head| {
+            next_range(first, head, max, &given_up).map(|blocks| (blocks.first(), blocks.last()))
         };
-        let due: Vec<u64> = (100..124).filter(|now| is_due(&clock, 2, *now, Slot(0))).collect();
-        assert_eq!(due, [110, 111, 116, 117, 122, 123]);
-        // Blocks of a slower L1, one each 3 s, and the lead for it.
-        let due: Vec<u64> = (100..124).step_by(3).filter(|now| is_due(&clock, 3, *now, Slot(0))).collect();
-        assert_eq!(due, [109, 115, 121]);
-        assert!(!is_due(&clock, 2, 110, Slot(1)));
-        let short = SlotClock { slot_seconds: number(1), ..clock };
-        assert!(is_due(&short, 2, 101, Slot(0)));
+        assert_eq!(range(11, 500), Some((11, 20)));
+        assert_eq!(range(21, 500), Some((21, 150)));
+        // Not all of its blocks are there, or nothing began here.
+        assert_eq!(range(151, 155), Some((151, 155)));
+        assert_eq!(range(161, 500), Some((161, 260)));
+        assert_eq!(range(161, 170), Some((161, 170)));
+        assert_eq!(range(161, 160), None);
     }
 }

@@ -168,7 +168,10 @@ impl DevnetOptions {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         tasks.spawn(sequencer::run(l2.rpc_url().clone(), self.l2_block_time, stop.clone()));
-        tasks.spawn(Proposer::new(rollup, l2_client, proposer).run(stop.clone()));
+        // A block more than needed where slots have room for it, in case this machine is busy.
+        let blocks = if self.slot > self.l1_block_time * 3 { 2 } else { 1 };
+        let proposer = Proposer::new(rollup, l2_client, proposer).l1_block_time(self.l1_block_time * blocks);
+        tasks.spawn(proposer.run(stop.clone()));
         Ok(Devnet { description, keys, stop, tasks, l1, l2 })
     }
 

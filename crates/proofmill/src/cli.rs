@@ -95,7 +95,7 @@ pub(crate) struct Cluster {
     /// Seconds of silence after which a worker is dead; workers speak every 3 seconds
     #[arg(long, env = "PROOFMILL_HEARTBEAT_TIMEOUT", default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..=86_400))]
     pub(crate) heartbeat_timeout: u64,
-    /// Seconds after which a task is tried on another worker
+    /// Seconds after which a task is tried on another worker; controllers, which wait for the others, are not
     #[arg(long, env = "TASK_TIMEOUT", default_value_t = 21_600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) task_timeout: u64,
     /// How often a task is tried again before its proof fails
@@ -473,9 +473,12 @@ pub(crate) struct Proposer {
     /// Propose blocks before they are final on L2: a reorg of L2 then costs their epoch
     #[arg(long, env = "PROOFMILL_PROPOSE_LATEST")]
     pub(crate) latest: bool,
-    /// How long before the end of its slot a checkpoint is proposed: at least the time between two L1 blocks
-    #[arg(long, env = "PROOFMILL_PROPOSER_LEAD", default_value_t = 12, value_name = "SECONDS")]
-    pub(crate) lead: u64,
+    /// The time between two L1 blocks: a checkpoint is proposed in time for the last block of its slot
+    #[arg(long, env = "PROOFMILL_L1_BLOCK_TIME", default_value_t = 12, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) l1_block_time: u64,
+    /// The most L2 blocks in one checkpoint; what is left waits for the next slot
+    #[arg(long, env = "PROOFMILL_MAX_BLOCKS", default_value_t = 1_000, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_blocks: u64,
     /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

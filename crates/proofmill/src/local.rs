@@ -43,7 +43,8 @@ impl Local {
         let address = format!("http://{}", listener.local_addr()?);
         let stop = CancellationToken::new();
         let worker = WorkerConfig {
-            id: format!("local-{}", std::process::id()).into(),
+            // The same after a restart: what an earlier process held is given to this one at once.
+            id: "local".into(),
             coordinator: address.clone(),
             kind: WorkerKind::All,
             max_weight: Some(max_weight),

@@ -144,9 +144,13 @@ impl<'a> Watch<'a> {
 
     fn see(&mut self, progress: &ProofProgress) {
         let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
-        let total = tasks().map(|kind| kind.planned.max(kind.pending + kind.running + kind.succeeded)).sum();
+        let total: u32 =
+            tasks().map(|kind| kind.planned.max(kind.pending + kind.running + kind.succeeded)).sum();
         let done = tasks().map(|kind| kind.succeeded).sum();
-        self.work.progress(Progress { done, total });
+        // A controller runs as long as its proof, and does nothing once the tasks are known.
+        let running =
+            progress.kinds.iter().any(|kind| kind.running > 0 && (total == 0 || kind.kind != "Controller"));
+        self.work.progress(Progress { done, total, running });
         if progress.diagnosis != self.diagnosis {
             self.diagnosis.clone_from(&progress.diagnosis);
             if !self.diagnosis.is_empty() {
@@ -182,6 +186,8 @@ async fn export<S: Statement>(path: &Path, proof: &StatedProof<S>, bytes: &Bytes
 
 /// Executes the blocks of a request, which are to be those that L1 names.
 async fn witness(l2: &Node, blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<Witnessed, JobError> {
+    // Not to execute what would not be what L1 names.
+    check_branch(blocks, request).await?;
     let witnessed = match l2.witness(request.range.blocks, &|_| {}).await {
         Ok(witnessed) => witnessed,
         Err(error) => {

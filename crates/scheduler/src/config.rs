@@ -9,7 +9,8 @@ use std::{fmt, str::FromStr, time::Duration};
 pub struct Config {
     /// A worker that was silent for longer is dead and its tasks go to others. 30 s, the SP1 cluster's default.
     pub heartbeat_timeout: Duration,
-    /// A task that runs for longer is taken from its worker and tried on another. 6 h (`TASK_TIMEOUT`).
+    /// A task that runs for longer is taken from its worker and tried on another; a controller, which waits for the
+    /// others, is not. 6 h (`TASK_TIMEOUT`).
     pub task_timeout: Duration,
     /// How often a task is tried again before its proof fails; so it runs at most once more than this. 3.
     pub max_retries: u32,

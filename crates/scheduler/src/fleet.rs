@@ -174,7 +174,7 @@ impl Scheduler {
     }
 
     fn stop_long_tasks(&mut self, now: Time, actions: &mut Vec<Action>) {
-        while let Some((since, id)) = self.running.first().cloned() {
+        while let Some((since, id)) = self.timed.first().cloned() {
             if now.since(since) <= self.config.task_timeout {
                 break;
             }

@@ -20,8 +20,8 @@ pub struct Scheduler {
     pub(crate) ended: Ended,
     /// What the running GPU tasks of each requester weigh.
     pub(crate) shares: BTreeMap<String, u64>,
-    /// Running tasks by when they started.
-    pub(crate) running: BTreeSet<(Time, TaskId)>,
+    /// Running tasks that may run too long, by when they started.
+    pub(crate) timed: BTreeSet<(Time, TaskId)>,
     pub(crate) deadlines: BTreeSet<(Time, ProofId)>,
     /// Tasks that a worker is kept free for.
     pub(crate) reserved: BTreeMap<TaskId, WorkerId>,
@@ -66,7 +66,7 @@ impl Scheduler {
             tasks: BTreeMap::new(),
             ended: Ended::default(),
             shares: BTreeMap::new(),
-            running: BTreeSet::new(),
+            timed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             reserved: BTreeMap::new(),
             doomed: Vec::new(),

@@ -137,7 +137,7 @@ impl Scheduler {
             TaskState::Running { worker, since, .. } => {
                 counts.running -= 1;
                 self.workers.release(worker, id);
-                self.running.remove(&(*since, id.clone()));
+                self.timed.remove(&(*since, id.clone()));
                 self.pending_work.rematch = true;
                 if load.lane == Lane::Controller
                     && let Entry::Occupied(mut held) = proof.controllers.entry(worker.clone())
@@ -183,8 +183,9 @@ impl Scheduler {
             TaskState::Running { worker, since, .. } => {
                 counts.running += 1;
                 self.workers.hold(worker, id.clone(), load, task.confirmed);
-                self.running.insert((*since, id.clone()));
-                if load.lane == Lane::Controller {
+                if load.lane == Lane::Work {
+                    self.timed.insert((*since, id.clone()));
+                } else {
                     *proof.controllers.entry(worker.clone()).or_default() += load.weight;
                     self.pending_work.proofs.insert(task.spec.proof.clone());
                 }

@@ -14,7 +14,10 @@
 //! assert_eq!(header::provers(&request).unwrap(), [ProverType::OpenVm, ProverType::Exec]);
 //! ```
 
+mod address;
 pub mod header;
+
+pub use address::{BadAddress, endpoint};
 
 /// The API: proof requests.
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]

@@ -57,7 +57,7 @@ pub enum BuildError {
         got: u64,
     },
     /// The chain's rules are not known.
-    #[error("the rules of chain {chain_id} are not known: give its genesis file or its hardfork")]
+    #[error("the rules of chain {chain_id} are not known: give its genesis file (--genesis)")]
     UnknownChain {
         /// The node's chain.
         chain_id: u64,

@@ -90,11 +90,10 @@ fn verified(at: StateAt, address: Address, slots: &[U256], text: &str) -> Result
         && [B256::ZERO, KECCAK256_EMPTY].contains(&claimed.code_hash)
         && [B256::ZERO, EMPTY_ROOT_HASH].contains(&claimed.storage_root);
     let key = Nibbles::unpack(keccak256(address));
-    let account = if may_be_absent && verify_proof(at.root, key, None, &answer.account_proof).is_ok() {
+    let account = if may_be_absent && verify(at.root, key, None, &answer.account_proof).is_ok() {
         None
     } else {
-        verify_proof(at.root, key, Some(alloy_rlp::encode(claimed)), &answer.account_proof)
-            .map_err(|error| false_proof(error.to_string()))?;
+        verify(at.root, key, Some(alloy_rlp::encode(claimed)), &answer.account_proof).map_err(false_proof)?;
         Some(claimed)
     };
     if answer.storage_proof.len() != slots.len() {
@@ -114,9 +113,9 @@ fn verified(at: StateAt, address: Address, slots: &[U256], text: &str) -> Result
         // Without an account or storage there is nothing to prove, and nodes differ in what they send.
         if storage_root != EMPTY_ROOT_HASH || expected.is_some() {
             let key = Nibbles::unpack(keccak256(B256::from(*slot)));
-            if let Err(error) = verify_proof(storage_root, key, expected, &proof.proof) {
+            if let Err(error) = verify(storage_root, key, expected, &proof.proof) {
                 let zero = Some(vec![alloy_rlp::EMPTY_STRING_CODE]);
-                if proof.value.is_zero() && verify_proof(storage_root, key, zero, &proof.proof).is_ok() {
+                if proof.value.is_zero() && verify(storage_root, key, zero, &proof.proof).is_ok() {
                     return Err(BuildError::ZeroLeaf { account: address, slot: *slot, block: at.block });
                 }
                 return Err(false_proof(format!("slot {slot}: {error}")));
@@ -126,4 +125,30 @@ fn verified(at: StateAt, address: Address, slots: &[U256], text: &str) -> Result
         proven.slots.push((*slot, proof.value));
     }
     Ok(proven)
+}
+
+/// Verifies a proof of a node. `alloy-trie` asserts that paths are no longer than a key, and a node may send any.
+fn verify(root: B256, key: Nibbles, value: Option<Vec<u8>>, proof: &[Bytes]) -> Result<(), String> {
+    std::panic::catch_unwind(|| verify_proof(root, key, value, proof))
+        .map_err(|_| "its path is longer than a key".to_owned())?
+        .map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_longer_than_a_key_proves_nothing() {
+        let key = keccak256("an account");
+        let node = |path: Vec<u8>, value: Vec<u8>| {
+            Bytes::from(alloy_rlp::encode(vec![Bytes::from(path), Bytes::from(value)]))
+        };
+        // All of the key in an extension, and one nibble more in the leaf below it.
+        let leaf = node(vec![0x3a], vec![7; 40]);
+        let extension = node([&[0], key.as_slice()].concat(), keccak256(&leaf).to_vec());
+        let proof = [extension.clone(), leaf];
+        let outcome = verify(keccak256(&extension), Nibbles::unpack(key), None, &proof);
+        assert_eq!(outcome, Err("its path is longer than a key".to_owned()));
+    }
 }

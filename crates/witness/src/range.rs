@@ -52,7 +52,7 @@ impl Node {
         if last < lowest {
             return Err(BuildError::NoBlocks { head: last });
         }
-        let first = (last + 1).saturating_sub(count.max(1)).max(lowest);
+        let first = last.saturating_sub(count.saturating_sub(1)).max(lowest);
         Ok(AnchoredRange { range: BlockRange::new(first, last)?, anchor })
     }
 }

@@ -13,10 +13,7 @@ use proofmill_wire::{
 };
 use std::{future::Future, time::Duration};
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Code, Request, Status, Streaming,
-    transport::{Channel, Endpoint},
-};
+use tonic::{Code, Request, Status, Streaming, transport::Channel};
 
 /// The largest message taken, in bytes: a task may name thousands of artifacts.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -46,11 +43,7 @@ pub(crate) struct CoordinatorClient {
 impl CoordinatorClient {
     /// Prepares the connection; it is made at the first call and made again whenever it breaks.
     pub(crate) fn new(worker: WorkerId, address: &str) -> Result<Self, WorkerError> {
-        let channel = Endpoint::from_shared(address.to_owned())
-            .map_err(|error| WorkerError::BadAddress {
-                address: address.to_owned(),
-                cause: error.to_string(),
-            })?
+        let channel = proofmill_wire::endpoint(address)?
             .connect_timeout(Duration::from_secs(5))
             .http2_keep_alive_interval(Duration::from_secs(5))
             .keep_alive_timeout(Duration::from_secs(10))

@@ -66,7 +66,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let budget = task::budget(bench, &*backend);
     let (prover, circuits) = (task.metadata.prover, backend.circuits());
     let plan_id = names::of_plan(prover, &circuits, &request.program, &request.input, budget);
-    let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id).await?);
+    let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id, cancel).await?);
     let segments = u32::try_from(plan.segments.len())
         .map_err(|_| TaskFailure::fatal("the execution has more segments than can be counted"))?;
     if segments == 0 {
@@ -128,6 +128,7 @@ async fn find_plan(
     backend: &Arc<dyn Backend>,
     budget: SegmentBudget,
     plan_id: &ArtifactId,
+    cancel: &CancellationToken,
 ) -> Result<Plan, TaskFailure> {
     let known = task::made(bench, plan_id).await?;
     if let Some(plan) = known.and_then(|bytes| task::decode_plan(&bytes).ok()) {
@@ -139,7 +140,7 @@ async fn find_plan(
             _ => Ok(plan),
         };
     }
-    make_plan(bench, request, backend, budget, plan_id).await
+    make_plan(bench, request, backend, budget, plan_id, cancel).await
 }
 
 /// Runs the program, and stores the plan that comes of it.
@@ -149,6 +150,7 @@ async fn make_plan(
     backend: &Arc<dyn Backend>,
     budget: SegmentBudget,
     plan_id: &ArtifactId,
+    cancel: &CancellationToken,
 ) -> Result<Plan, TaskFailure> {
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
@@ -157,7 +159,7 @@ async fn make_plan(
             .await?;
     let bytes = bitcode::serialize(&plan)
         .map_err(|error| TaskFailure::fatal(format!("the plan cannot be written down: {error}")))?;
-    bench.artifacts.put(plan_id, ArtifactKind::Intermediate, bytes.into()).await?;
+    bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into(), cancel).await?;
     Ok(plan)
 }
 
@@ -203,7 +205,7 @@ impl Controller<'_> {
                 return Err(TaskFailure::retryable(error.to_string()));
             }
         };
-        self.bench.artifacts.put(&self.request.output, ArtifactKind::Proof, bytes.clone()).await?;
+        self.bench.keep(&self.request.output, ArtifactKind::Proof, bytes.clone(), self.cancel).await?;
         let report = serde_json::json!({
             "program": proof.program.0,
             "instructions": self.plan.execution.instructions,
@@ -296,8 +298,8 @@ impl Controller<'_> {
         if task::made(self.bench, &self.plan_id).await?.is_none() {
             // Not stored as it was found: it may be the plan that was refused. The same program and input give the
             // same plan.
-            let Self { bench, request, backend, budget, plan_id, .. } = self;
-            if make_plan(bench, request, backend, *budget, plan_id).await? != *self.plan {
+            let Self { bench, request, backend, budget, plan_id, cancel, .. } = self;
+            if make_plan(bench, request, backend, *budget, plan_id, cancel).await? != *self.plan {
                 return Err(TaskFailure::retryable(
                     "the plan that was found was of something else; it was made again, and the proof starts over",
                 ));

@@ -62,14 +62,9 @@ pub struct WorkerConfig {
 /// Why a worker cannot work.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
-    /// The address is not one.
-    #[error("`{address}` is not a coordinator's address ({cause}): use http://host:port")]
-    BadAddress {
-        /// What was given.
-        address: String,
-        /// What is wrong with it.
-        cause: String,
-    },
+    /// The coordinator's address is not one.
+    #[error(transparent)]
+    BadAddress(#[from] proofmill_wire::BadAddress),
     /// The machine is smaller than what was declared.
     #[error(
         "this worker is to use {asked}, but the machine (or its cgroup) has {available}: \

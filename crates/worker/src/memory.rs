@@ -3,6 +3,7 @@
 use crate::WorkerError;
 use proofmill_primitives::Weight;
 use std::fs;
+use sysinfo::{MemoryRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
 const GB: u64 = 1 << 30;
 const MB: u64 = 1 << 20;
@@ -10,11 +11,15 @@ const MB: u64 = 1 << 20;
 /// The memory of this machine, or of the cgroup that this process is confined to where that is less, in bytes; 0 where
 /// the system does not tell.
 pub fn available() -> u64 {
-    let ram = sysinfo::RefreshKind::nothing().with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram());
-    sysinfo::System::new_with_specifics(ram).map_or(0, |system| {
-        let total = system.total_memory();
-        system.cgroup_limits().map_or(total, |limits| limits.total_memory.min(total))
-    })
+    let ram = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let Ok(mut system) = System::new_with_specifics(ram) else { return 0 };
+    let total = system.total_memory();
+    // Of this process, not of the machine: a service or a job has a cgroup of its own below the root.
+    let limits = sysinfo::get_current_pid().ok().and_then(|id| {
+        system.refresh_processes(ProcessesToUpdate::Some(&[id]), true);
+        system.process(id)?.cgroup_limits()
+    });
+    limits.map_or(total, |limits| limits.total_memory.min(total))
 }
 
 /// Decides how much this worker's tasks may weigh together: what was asked for, if the memory is there, else the

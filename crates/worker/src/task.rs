@@ -9,7 +9,11 @@ use proofmill_primitives::{
 };
 use proofmill_wire::worker::WorkerTask;
 use serde::{Deserialize, Serialize};
-use std::{any::Any, sync::Arc, time::Instant};
+use std::{
+    any::Any,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 /// What a task needs beside its own message.
@@ -20,6 +24,36 @@ pub(crate) struct Bench {
     pub(crate) registry: Registry,
     /// For what memory controllers on this worker cut segments.
     pub(crate) segment_memory: Weight,
+}
+
+impl Bench {
+    /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted.
+    pub(crate) async fn keep(
+        &self,
+        id: &ArtifactId,
+        kind: ArtifactKind,
+        result: Bytes,
+        cancel: &CancellationToken,
+    ) -> Result<(), TaskFailure> {
+        let mut wait = Duration::from_millis(200);
+        let mut told = false;
+        loop {
+            match self.artifacts.put(id, kind, result.clone()).await {
+                Err(error @ ArtifactError::NoSpace { .. }) => {
+                    if !told {
+                        tracing::error!(%error, "a result waits for space");
+                        told = true;
+                    }
+                }
+                stored => return Ok(stored?),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = cancel.cancelled() => return Err(TaskFailure::retryable("the work was withdrawn")),
+            }
+            wait = (wait * 2).min(Duration::from_secs(5));
+        }
+    }
 }
 
 /// A task as the worker understands it.
@@ -171,7 +205,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         TaskKind::ProveShard
         | TaskKind::RecursionDeferred
         | TaskKind::RecursionReduce
-        | TaskKind::ShrinkWrap => step(bench, task).await?,
+        | TaskKind::ShrinkWrap => step(bench, task, cancel).await?,
         other => {
             return Err(TaskFailure::fatal(format!(
                 "{other} tasks are not made by {} here: the circuit files and the prover they need are absent",
@@ -187,7 +221,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
 ///
 /// Where something that an earlier step made is missing, damaged or wrong, another try here cannot help: the step comes
 /// back without an output. The controller looks for that, and has made again what is missing.
-async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
+async fn step(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<(), TaskFailure> {
     let step = task.metadata.step.clone().ok_or_else(|| {
         TaskFailure::fatal(format!(
             "this worker cannot do {} tasks of the SP1 cluster's own controllers",
@@ -202,7 +236,7 @@ async fn step(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
     let made_of = step.made_of();
     let lost = match make(bench, task, step).await {
         Ok(Some(result)) => {
-            return Ok(bench.artifacts.put(output, ArtifactKind::Intermediate, result.into()).await?);
+            return bench.keep(output, ArtifactKind::Intermediate, result.into(), cancel).await;
         }
         Ok(None) => "what it is made of is not there any more",
         Err(Trouble::Failed(failure)) => return Err(failure),

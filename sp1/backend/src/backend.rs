@@ -163,6 +163,15 @@ impl Sp1Backend {
         }
     }
 
+    /// Whether a body proves all that its program claims.
+    fn check_closed(body: &Body) -> Result<(), BackendError> {
+        let invalid = |cause: String| BackendError::InvalidProof { cause };
+        if body.leaves_proofs_open().map_err(invalid)? {
+            return Err(invalid(OPEN.to_owned()));
+        }
+        Ok(())
+    }
+
     /// Everything that makes a body a proof of what it is said to prove.
     fn check_body(
         &self,
@@ -305,7 +314,13 @@ impl Backend for Sp1Backend {
                     .map_err(|error| prover(doing, error.to_string()))?;
                 body
             }
-            (_, proof) => Body { vk, proof },
+            (_, proof) => {
+                let body = Body { vk, proof };
+                if body.leaves_proofs_open().map_err(malformed)? {
+                    return Err(unsupported(mode, OPEN));
+                }
+                body
+            }
         };
         Ok(Proof { prover: ProverType::Sp1, mode, program, public_values, body: body.encode()? })
     }
@@ -320,6 +335,7 @@ impl Backend for Sp1Backend {
         }
         self.check_finished(proof.mode)?;
         let body = Body::decode(&proof.body).map_err(|cause| BackendError::InvalidProof { cause })?;
+        Self::check_closed(&body)?;
         self.check_body(&body, proof.mode, &proof.public_values, expected)
     }
 }
@@ -338,6 +354,10 @@ impl std::fmt::Debug for Sp1Backend {
         f.debug_struct("Sp1Backend").finish_non_exhaustive()
     }
 }
+
+/// Why a core proof is not enough.
+const OPEN: &str =
+    "the program verifies proofs, and a core proof does not say that they hold; ask for a compressed proof";
 
 /// What a task that proves needs: a range of 1.3 million cycles peaked at 14.6 GiB (`sp1/README.md`).
 const PROVER: Weight = Weight::gb(16);

@@ -69,6 +69,17 @@ impl Body {
             .collect()
     }
 
+    /// Whether the program verified proofs that this proof does not prove to hold. A program only notes what it verifies;
+    /// that there are such proofs is checked where its own is compressed, and nowhere before.
+    pub(crate) fn leaves_proofs_open(&self) -> Result<bool, String> {
+        let SP1Proof::Core(shards) = &self.proof else { return Ok(false) };
+        let shard = shards.last().ok_or("it has no shards")?;
+        guard::catch(|| {
+            let values: &SP1CorePublicValues<SP1Field> = shard.public_values.as_slice().borrow();
+            values.deferred_proofs_digest.iter().any(|limb| limb.as_canonical_u32() != 0)
+        })
+    }
+
     /// Whether the proof commits to these public values. A program hashes them with SHA-256 or with BLAKE3.
     pub(crate) fn commits_to(&self, public_values: &[u8]) -> Result<bool, String> {
         let digest = self.committed_digest()?;

@@ -1,11 +1,17 @@
 //! Real proofs. Minutes each and many GB of memory, so they run on their own: `make test-long`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use alloy_primitives::{Address, B256};
 use proofmill_backend_sp1::{Sp1Backend, network_proof};
 use proofmill_backends::{Backend, BackendError, Job, Proof};
-use proofmill_primitives::{ProgramVersion, ProofMode, Weight};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, Weight};
+use proofmill_program::{
+    RangePublicValues,
+    aggregation::{Aggregation, encode_input},
+};
 
 const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
+const AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/sp1-aggregation.elf");
 
 #[test]
 #[ignore = "takes minutes and 16 GB of memory"]
@@ -58,4 +64,32 @@ fn check(sp1: &Sp1Backend, proof: &Proof, version: ProgramVersion) {
         altered.body[at] ^= 1;
         assert!(sp1.verify(&altered, version).is_err(), "{mode}: byte {at} of {}", proof.body.len());
     }
+}
+
+#[test]
+#[ignore = "takes minutes and 16 GB of memory"]
+fn a_core_proof_does_not_stand_for_the_proofs_that_its_program_verifies() {
+    // An epoch of invented blocks, without a proof of them: a program only notes what it verifies.
+    let sp1 = Sp1Backend::new();
+    let by = Aggregation { range_key: B256::repeat_byte(1), prover_id: Address::repeat_byte(2) };
+    let invented = RangePublicValues { chainId: 1, firstBlock: 1, lastBlock: 2, ..Default::default() };
+    let input = sp1.encode_input(&[&encode_input(by, &[invented])], &[]).unwrap();
+    let job = Job { program: AGGREGATION, input: &input, cycle_limit: None };
+    let plan = sp1.plan(&job, sp1.budget_for(Weight::gb(12))).unwrap();
+    let version = sp1.program_version(AGGREGATION).unwrap();
+    let part = sp1.prove_segment(&job, &plan, 0).unwrap();
+
+    let outcome = sp1.finish(&job, &plan, ProofMode::Core, std::slice::from_ref(&part));
+    assert!(matches!(outcome, Err(BackendError::UnsupportedMode { .. })), "{outcome:?}");
+    let forged = Proof {
+        prover: ProverType::Sp1,
+        mode: ProofMode::Core,
+        program: version,
+        public_values: plan.execution.public_values.clone(),
+        body: part.clone(),
+    };
+    let error = sp1.verify(&forged, version).unwrap_err();
+    assert!(error.to_string().contains("does not say that they hold"), "{error}");
+    let outcome = sp1.finish(&job, &plan, ProofMode::Compressed, &[part]);
+    assert!(outcome.is_err(), "it compresses although nothing was verified");
 }

@@ -1,9 +1,11 @@
 //! SP1's prover, kept warm: starting it builds the recursion programs and their keys, which takes a minute or more.
 
 use crate::{ProverError, settings};
+use slop_algebra::PrimeField32;
 use sp1_core_machine::{io::SP1Stdin, riscv::RiscvAir};
 use sp1_hypercube::{
     MachineVerifier, SP1PcsProofInner, ShardProof,
+    air::POSEIDON_NUM_WORDS,
     prover::{CpuShardProver, ProverSemaphore},
 };
 use sp1_primitives::{SP1Field, SP1GlobalContext};
@@ -12,9 +14,9 @@ use sp1_prover::{
     recursion::recursive_verifier,
     shapes::SP1NormalizeCache,
     worker::{
-        CoreExecuteTaskRequest, LocalWorkerClient, LocalWorkerClientChannels, ProofId, RawTaskRequest,
-        RequesterId, SP1Worker, SP1WorkerBuilder, SetupTask, TaskContext, TaskError, TaskId, TaskMetadata,
-        WorkerClient,
+        CommonProverInput, CoreExecuteTaskRequest, DeferredInputs, LocalWorkerClient,
+        LocalWorkerClientChannels, ProofId, RawTaskRequest, RequesterId, SP1Worker, SP1WorkerBuilder,
+        SetupTask, TaskContext, TaskError, TaskId, TaskMetadata, WorkerClient,
     },
 };
 use sp1_prover_types::{
@@ -43,12 +45,16 @@ pub struct Prover {
     pub(crate) worker: Worker,
     pub(crate) core: Arc<CoreShapes>,
     failures: Failures,
+    deferred: Deferred,
     /// The loops that run tasks. They end with the last clone, and with them what they hold.
     _loops: Arc<JoinSet<()>>,
 }
 
 /// What went wrong in tasks of the proof under way; SP1's controller only says that something did.
 type Failures = Arc<Mutex<Vec<String>>>;
+
+/// The digest of the proofs that the program under way verifies.
+type Deferred = Arc<Mutex<[u32; POSEIDON_NUM_WORDS]>>;
 
 /// What is needed to lift a shard's proof into the recursion.
 pub(crate) struct CoreShapes {
@@ -95,18 +101,25 @@ impl Prover {
         let recursive =
             recursive_verifier::<SP1GlobalContext, RiscvAir<SP1Field>, InnerConfig>(core.shard_verifier());
         let core = Arc::new(CoreShapes { verifier: core, recursive, programs: SP1NormalizeCache::new(4) });
-        let failures = Failures::default();
-        let loops = Arc::new(serve(&worker, &failures, channels));
+        let (failures, deferred) = (Failures::default(), Deferred::default());
+        let loops = Arc::new(serve(&worker, &failures, &deferred, channels));
         tracing::info!(seconds = begun.elapsed().as_secs(), "SP1's prover has started");
-        Ok(Self { worker, core, failures, _loops: loops })
+        Ok(Self { worker, core, failures, deferred, _loops: loops })
     }
 
-    /// Proves the shards of an execution.
+    /// Proves the shards of an execution. That the proofs hold which the program verifies is not proven by them, but by
+    /// [`compress`](Self::compress).
     ///
     /// # Errors
     /// [`ProverError::Prove`]; start another prover after it.
     pub async fn prove_core(&self, program: Vec<u8>, stdin: SP1Stdin) -> Result<CoreProof, ProverError> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // The proofs that the program verifies are lifted when it is compressed. SP1's controller would lift them now, and
+        // take what comes of it for shards. What it needs of them is their digest.
+        let verified = DeferredInputs::new(stdin.proofs.iter().map(|(proof, _)| proof.clone()));
+        *self.deferred.lock().unwrap_or_else(PoisonError::into_inner) =
+            verified.deferred_digest().map(|limb| limb.as_canonical_u32());
+        let stdin = SP1Stdin { proofs: Vec::new(), ..stdin };
         let store = self.worker.artifact_client();
         // The controller remembers keys by the program's name, so the same program must have the same name.
         let program_name = Artifact(format!("program-{}", blake3::hash(&program)));
@@ -156,20 +169,25 @@ impl Prover {
 }
 
 /// Runs the tasks that the controller asks for. One loop for each kind: a kind that waits must not hold up another.
-fn serve(worker: &Worker, failures: &Failures, mut channels: LocalWorkerClientChannels) -> JoinSet<()> {
+fn serve(
+    worker: &Worker,
+    failures: &Failures,
+    deferred: &Deferred,
+    mut channels: LocalWorkerClientChannels,
+) -> JoinSet<()> {
     let mut loops = JoinSet::new();
     let mut on = |kind| channels.task_receivers.remove(&kind);
     if let Some(tasks) = on(TaskType::CoreExecute) {
-        loops.spawn(each(
-            "execute the program",
-            worker.clone(),
-            failures.clone(),
-            tasks,
-            |worker, id, request| async move {
+        let deferred = deferred.clone();
+        let execute = move |worker: Worker, id, request| {
+            let deferred = *deferred.lock().unwrap_or_else(PoisonError::into_inner);
+            async move {
                 let request = CoreExecuteTaskRequest::from_raw(request)?;
+                state_deferred(worker.artifact_client(), &request.common_input, deferred).await?;
                 worker.controller().execute(id, request).await.map(drop)
-            },
-        ));
+            }
+        };
+        loops.spawn(each("execute the program", worker.clone(), failures.clone(), tasks, execute));
     }
     if let Some(tasks) = on(TaskType::SetupVkey) {
         loops.spawn(each(
@@ -201,6 +219,18 @@ fn serve(worker: &Worker, failures: &Failures, mut channels: LocalWorkerClientCh
         loops.spawn(async move { while marks.recv().await.is_some() {} });
     }
     loops
+}
+
+/// Puts the digest of the proofs that the program verifies where shards take it from: those of its memory state it, and
+/// must state what the program's own shards came to.
+async fn state_deferred(
+    store: &InMemoryArtifactClient,
+    common_input: &Artifact,
+    deferred_digest: [u32; POSEIDON_NUM_WORDS],
+) -> Result<(), TaskError> {
+    let common: CommonProverInput = store.download(common_input).await?;
+    store.upload(common_input, CommonProverInput { deferred_digest, ..common }).await?;
+    Ok(())
 }
 
 /// Runs each task as soon as it comes, and reports how it ended. How many run at once is limited by the queues of the

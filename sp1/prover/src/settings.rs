@@ -8,8 +8,9 @@ use sp1_core_executor::SP1CoreOpts;
 use sp1_prover::worker::SP1WorkerConfig;
 
 /// The most field elements (4 bytes each) in the trace of one shard, where `ELEMENT_THRESHOLD` does not say otherwise.
-/// SP1's own is six times as much.
-const ELEMENTS: u64 = 1 << 26;
+/// SP1's own is three times as much. Each shard costs a minute of recursion, however short it is; at this size recursion
+/// still takes the most memory.
+const ELEMENTS: u64 = 1 << 27;
 
 /// The most memory reads (16 bytes each) in a chunk of trace, where `MINIMAL_TRACE_CHUNK_THRESHOLD` does not say
 /// otherwise. SP1's own is four times as much.

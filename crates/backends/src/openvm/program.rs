@@ -26,6 +26,12 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// versions.
 const KEPT_PROGRAMS: usize = 4;
 
+/// The most memory that a program's image may fill, in bytes. The loader takes some hundred times as much; the range
+/// program, with a whole EVM in it, has 2 MB.
+const MAX_IMAGE: u64 = 16 << 20;
+/// `p_type` of a segment that is loaded.
+const PT_LOAD: u64 = 1;
+
 /// The code as a committed table.
 type Trace = CommittedTraceData<<DefaultStarkEngine as StarkEngine>::PB>;
 
@@ -44,6 +50,7 @@ impl Program {
     fn decode(hash: [u8; 32], elf: &[u8], provers: &Provers) -> Result<Self, BackendError> {
         let malformed = |cause: String| BackendError::MalformedProgram { prover: ProverType::OpenVm, cause };
         let (machine, exe) = guard(malformed, || {
+            check_image(elf).map_err(malformed)?;
             let elf = Elf::decode(elf, MEM_SIZE as u32).map_err(|error| malformed(error.to_string()))?;
             if elf.instructions.is_empty() {
                 return Err(malformed("the ELF has no code".to_owned()));
@@ -104,6 +111,37 @@ impl Program {
     }
 }
 
+/// Checks how much memory the image of an ELF fills. OpenVM's loader keeps an entry for each word and each byte of it, and
+/// a few headers can claim gigabytes. What else is wrong with an ELF, the loader says.
+fn check_image(elf: &[u8]) -> Result<(), String> {
+    let number = |at: usize, size: usize| {
+        let bytes = elf.get(at..at.checked_add(size)?)?;
+        Some(bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte)))
+    };
+    // Of the header of a 32-bit ELF: where the program headers are, the size of one, and how many there are.
+    let (Some(table), Some(size), Some(count)) = (number(28, 4), number(42, 2), number(44, 2)) else {
+        return Ok(());
+    };
+    let mut image = 0u64;
+    for index in 0..count {
+        let Ok(at) = usize::try_from(table + index * size) else { break };
+        let (Some(kind), Some(in_file), Some(in_memory)) =
+            (number(at, 4), number(at + 16, 4), number(at + 20, 4))
+        else {
+            break;
+        };
+        if kind == PT_LOAD {
+            image += in_memory.max(in_file);
+        }
+    }
+    if image > MAX_IMAGE {
+        return Err(format!(
+            "it fills {image} bytes of memory before it runs; the most allowed is {MAX_IMAGE}"
+        ));
+    }
+    Ok(())
+}
+
 /// The programs seen last.
 #[derive(Default)]
 pub(super) struct Programs(Mutex<Vec<Arc<Program>>>);
@@ -141,4 +179,29 @@ impl Programs {
 /// Nothing that these locks protect can be left half done.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_gigabytes_is_refused_before_it_is_loaded() {
+        let elf = include_bytes!("../../../../programs/elf/openvm-range.elf");
+        check_image(elf).unwrap();
+        let count = u16::from_le_bytes([elf[44], elf[45]]);
+        let mut refused = 0;
+        for index in 0..usize::from(count) {
+            let at = 52 + 32 * index;
+            let mut lies = elf.to_vec();
+            lies[at + 20..at + 24].copy_from_slice(&(1u32 << 28).to_le_bytes());
+            refused += usize::from(check_image(&lies).is_err_and(|cause| cause.contains("bytes of memory")));
+        }
+        assert_eq!(refused, 4, "one for each segment that is loaded");
+        // Whatever the headers say: no panic.
+        for length in 0..200 {
+            drop(check_image(&elf[..length]));
+        }
+    }
 }

@@ -192,15 +192,7 @@ impl ChainStream {
                     view.l1 = l1;
                     view.l1_hashes.clear();
                 }
-                // What was looked up holds as long as the chain only grows.
-                let holds = match (&view.l2, &l2) {
-                    (Some(before), Some(now)) => now.hash == before.hash || now.parent_hash == before.hash,
-                    _ => false,
-                };
-                if !holds {
-                    view.l2_hashes.clear();
-                }
-                view.l2 = l2;
+                view.l2_is(l2);
             }
             (None, Some(l1)) => {
                 self.view = Some(View { l1, l1_hashes: BTreeMap::new(), l2, l2_hashes: BTreeMap::new() });

@@ -63,11 +63,68 @@ impl Looked {
 }
 
 impl View {
+    /// L2 was read again. What was looked up holds as long as the chain only grows; what was not there is looked up again,
+    /// because the node behind an address may be another one each time, and some lag.
+    pub(crate) fn l2_is(&mut self, head: Option<BlockHead>) {
+        let grows = match (&self.l2, &head) {
+            (Some(before), Some(now)) => now.hash == before.hash || now.parent_hash == before.hash,
+            _ => false,
+        };
+        self.l2_hashes.retain(|_, hash| grows && hash.is_some());
+        self.l2 = head;
+    }
+
     pub(crate) fn l1_hash(&self, number: u64) -> Looked {
         Looked::up(&self.l1.head, &self.l1_hashes, number)
     }
 
     pub(crate) fn l2_hash(&self, head: &BlockHead, number: u64) -> Looked {
         Looked::up(head, &self.l2_hashes, number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn block(number: u64) -> BlockHead {
+        let hash = |number| B256::with_last_byte(number);
+        let byte = u8::try_from(number).unwrap_or(u8::MAX);
+        BlockHead {
+            number,
+            hash: hash(byte),
+            parent_hash: hash(byte.saturating_sub(1)),
+            state_root: B256::ZERO,
+            timestamp: number,
+        }
+    }
+
+    fn view(head: BlockHead) -> View {
+        let tips = ContractTips { proven: CheckpointNumber(0), pending: CheckpointNumber(0) };
+        let l1 = L1View { head, tips, checkpoints: Vec::new(), finalized: None };
+        View { l1, l1_hashes: BTreeMap::new(), l2: Some(head), l2_hashes: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_block_that_was_not_there_is_looked_up_again() {
+        let mut view = view(block(100));
+        view.l2_hashes.insert(90, Some(B256::repeat_byte(1)));
+        // A node that lags was asked for it.
+        view.l2_hashes.insert(95, None);
+        assert_eq!(view.l2_hash(&block(100), 95), Looked::Missing);
+        view.l2_is(Some(block(101)));
+        assert_eq!(view.l2_hash(&block(101), 95), Looked::Unknown);
+        assert_eq!(view.l2_hash(&block(101), 90), Looked::Is(B256::repeat_byte(1)));
+    }
+
+    #[test]
+    fn what_was_looked_up_is_forgotten_when_the_chain_does_not_just_grow() {
+        let other = BlockHead { hash: B256::repeat_byte(7), ..block(100) };
+        for now in [Some(block(105)), Some(other), None] {
+            let mut view = view(block(100));
+            view.l2_hashes.insert(90, Some(B256::repeat_byte(1)));
+            view.l2_is(now);
+            assert!(view.l2_hashes.is_empty(), "{now:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Finding the chains and the contract.
 
 use crate::{
-    proxy::Proxy,
+    proxy::{Proxy, refusing},
     scene::{L2_CHAIN, Scene, options},
 };
 use alloy_primitives::{Address, Bytes, hex};
@@ -82,6 +82,23 @@ async fn when_one_endpoint_goes_away_the_other_answers() {
     for _ in 0..3 {
         l1.head().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_node_that_refuses_what_another_answers_is_passed_over() {
+    let anvil = options().spawn().await.unwrap();
+    let broken = refusing(31_337).await;
+    let l1 = L1::connect(hasty(broken.clone()).or(anvil.rpc_url().clone()), None).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(l1.head().await.unwrap().number, 0);
+    }
+    // With nobody else to ask, what it said is the answer.
+    let alone = L1::connect(hasty(broken), None).await.unwrap();
+    let error = alone.head().await.unwrap_err();
+    assert!(
+        matches!(&error, ChainError::Refused { reason, .. } if reason.contains("missing trie node")),
+        "{error}"
+    );
 }
 
 #[tokio::test]

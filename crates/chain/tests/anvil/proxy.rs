@@ -1,8 +1,9 @@
-//! A wire between a client and a node that can be cut.
+//! A wire between a client and a node that can be cut, and a node that is broken.
 
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::{
-    io::copy_bidirectional,
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::JoinHandle,
@@ -57,5 +58,44 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.listening.abort();
+    }
+}
+
+/// A node of this chain that knows its chain id, and refuses everything else.
+pub(crate) async fn refusing(chain_id: u64) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let request = read_request(&mut client).await;
+                let mut answer = json!({ "jsonrpc": "2.0", "id": request["id"] });
+                if request["method"] == "eth_chainId" {
+                    answer["result"] = json!(format!("{chain_id:#x}"));
+                } else {
+                    answer["error"] = json!({ "code": -32_000, "message": "missing trie node" });
+                }
+                let body = answer.to_string();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n";
+                let answer = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+                client.write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    });
+    url
+}
+
+/// The body of one HTTP request: it is whole when it can be read as JSON.
+async fn read_request(client: &mut TcpStream) -> Value {
+    let mut request = Vec::new();
+    loop {
+        let mut part = [0; 4096];
+        let length = client.read(&mut part).await.unwrap();
+        assert!(length > 0, "the client left");
+        request.extend_from_slice(&part[..length]);
+        let Some(head) = request.windows(4).position(|end| end == b"\r\n\r\n") else { continue };
+        if let Ok(body) = serde_json::from_slice(&request[head + 4..]) {
+            return body;
+        }
     }
 }

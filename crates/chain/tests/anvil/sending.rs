@@ -62,6 +62,32 @@ async fn a_transaction_that_is_not_included_is_outbid_by_the_next() {
 }
 
 #[tokio::test]
+async fn a_transaction_whose_place_was_taken_is_not_waited_for() {
+    let anvil = options().spawn().await.unwrap();
+    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    // Two processes with one key, as before and after a restart.
+    let sender = || Sender::new(l1.clone(), anvil.accounts()[0].private_key.try_into().unwrap());
+    rpc(&anvil, "evm_setAutomine", json!([false])).await;
+    let after = |millis| tokio::time::sleep(Duration::from_millis(millis));
+    let (before, restarted) = (sender(), sender());
+    let (lost, won, ()) = tokio::join!(
+        deploy_accepts_anything_verifier(&before, B256::ZERO),
+        async {
+            after(1_000).await;
+            deploy_accepts_anything_verifier(&restarted, B256::repeat_byte(1)).await
+        },
+        async {
+            after(2_000).await;
+            rpc(&anvil, "evm_mine", json!([])).await;
+        }
+    );
+    won.unwrap();
+    let error = lost.unwrap_err();
+    assert!(matches!(error, ChainError::NonceTaken { nonce: 0, .. }), "{error}");
+    assert!(error.is_transient());
+}
+
+#[tokio::test]
 async fn transactions_of_one_account_take_turns() {
     let anvil = options().spawn().await.unwrap();
     let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();

@@ -8,15 +8,14 @@ use proofmill_prover_node::rules::{
 };
 use proofmill_wire::node::prover_node_service_client::ProverNodeServiceClient;
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 
 /// The largest answer taken, in bytes: a kilobyte for each checkpoint whose epoch is not over.
 const MAX_MESSAGE: usize = 256 << 20;
 
 /// Connects to the prover node at this address.
 pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Channel>> {
-    let channel = Endpoint::from_shared(address.to_owned())
-        .wrap_err_with(|| format!("`{address}` is not a prover node's address: use http://host:port"))?
+    let channel = proofmill_wire::endpoint(address)?
         .connect_timeout(Duration::from_secs(5))
         .connect()
         .await
@@ -129,10 +128,9 @@ fn of_root(state: &RootState) -> String {
     match state {
         RootState::AwaitingRanges { ready, of } => format!("{ready} of {of} checkpoints"),
         RootState::Waiting { .. } => "waiting".into(),
-        RootState::Aggregating { progress, .. } => progress.map_or_else(
-            || "aggregating".into(),
-            |so_far| format!("{} of {} tasks", so_far.done, so_far.total),
-        ),
+        RootState::Aggregating { progress, .. } => {
+            progress.map_or_else(|| "aggregating".into(), |so_far| so_far.to_string())
+        }
         RootState::Made(_) => "made".into(),
         RootState::GivenUp => "given up".into(),
     }
@@ -144,9 +142,7 @@ fn of_track(track: &Track) -> String {
         return "proven".into();
     }
     let running = track.pieces.iter().find_map(|piece| match &piece.state {
-        PieceState::Proving { progress: Some(so_far), .. } => {
-            Some(format!("{} of {} tasks", so_far.done, so_far.total))
-        }
+        PieceState::Proving { progress: Some(so_far), .. } => Some(so_far.to_string()),
         PieceState::Proving { .. } => Some("proving".into()),
         PieceState::Waiting { .. } => Some(format!("waiting: {}", piece.trouble.as_deref().unwrap_or(""))),
         _ => None,

@@ -4,7 +4,7 @@ use crate::{cli, keys, stop, wiring};
 use eyre::{Result, bail};
 use proofmill_chain::{BlockAt, L2, Sender};
 use proofmill_devnet::Proposer;
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
@@ -18,6 +18,11 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let sender = Sender::new(rollup.l1().clone(), key);
     tracing::info!(rollup = %rollup.address(), %account, "the proposer is ready");
     let up_to = if args.latest { BlockAt::Latest } else { BlockAt::Finalized };
-    Proposer::new(rollup, l2, sender).up_to(up_to).lead(Duration::from_secs(args.lead)).run(stop).await;
+    Proposer::new(rollup, l2, sender)
+        .up_to(up_to)
+        .l1_block_time(Duration::from_secs(args.l1_block_time))
+        .max_blocks(NonZeroU64::new(args.max_blocks).unwrap_or(NonZeroU64::MIN))
+        .run(stop)
+        .await;
     Ok(())
 }

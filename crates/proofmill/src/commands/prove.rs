@@ -84,15 +84,20 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
         timeout: Duration::from_secs(args.timeout),
         cycle_limit: args.cycle_limit,
     };
-    let proving = prove(&args, &prover, &work);
+    let never = CancellationToken::new();
     let outcome = match &mut local {
+        // The request is withdrawn, or the next command on this folder would have to work it off first.
         Some(local) => tokio::select! {
-            outcome = proving => outcome,
+            outcome = prove(&args, &prover, &work, &stop) => match outcome {
+                Err(_) if stop.is_cancelled() => {
+                    Err(eyre!("stopped; what is finished is kept: run the same command again to go on"))
+                }
+                outcome => outcome,
+            },
             error = local.failed() => Err(error),
-            () = stop.cancelled() => Err(eyre!("stopped; what is finished is kept: run the same command again to go on")),
         },
         None => tokio::select! {
-            outcome = proving => outcome,
+            outcome = prove(&args, &prover, &work, &never) => outcome,
             () = stop.cancelled() => Err(eyre!("stopped; the cluster goes on: run the same command again to follow")),
         },
     };
@@ -171,19 +176,22 @@ async fn block_range(node: &Node, args: &cli::Prove) -> Result<BlockRange> {
     }
 }
 
-async fn prove(args: &cli::Prove, prover: &ClusterProver, work: &Work) -> Result<()> {
+async fn prove(
+    args: &cli::Prove,
+    prover: &ClusterProver,
+    work: &Work,
+    stop: &CancellationToken,
+) -> Result<()> {
     let mode = if args.execute_only { ProofMode::Execute } else { args.mode };
     eprintln!("asking for a proof: {mode} by {}", args.prover);
     let mut progress = Progress::new();
     let show = |now: &ProofProgress| progress.show(now);
-    // Whoever interrupts this only stops waiting: the cluster goes on.
-    let stop = CancellationToken::new();
     if args.execute_only {
-        let executed = prover.execute(&work.program, work.stdin.clone(), &stop, show).await;
+        let executed = prover.execute(&work.program, work.stdin.clone(), stop, show).await;
         progress.finish();
         return say_executed(&executed?, work);
     }
-    let made = prover.prove(&work.program, work.stdin.clone(), mode, &stop, show).await;
+    let made = prover.prove(&work.program, work.stdin.clone(), mode, stop, show).await;
     progress.finish();
     finish(args, work, &made?)
 }

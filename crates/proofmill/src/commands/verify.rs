@@ -5,6 +5,7 @@ use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
 use proofmill_client::{CheckpointProof, EpochProof, programs};
+use proofmill_primitives::ProofMode;
 use proofmill_program::{AggregationPublicValues, RangePublicValues};
 use std::{fs, time::Instant};
 
@@ -30,6 +31,9 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     let backend = registry.get(proof.prover)?;
     // The aggregation program proves that ranges were proven, by whatever program it names.
     if let Some(Said::Epoch(said)) = &statement {
+        if proof.mode != ProofMode::Compressed {
+            bail!("it is a {} proof: an epoch is proven by a compressed one alone", proof.mode);
+        }
         let range = programs::range_version(&*backend)?;
         if said.rangeKey != range.0 {
             bail!(

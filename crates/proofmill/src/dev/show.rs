@@ -107,10 +107,7 @@ fn running(snapshot: &Snapshot) -> String {
 }
 
 fn steps(progress: Option<Progress>) -> String {
-    match progress {
-        Some(Progress { done, total }) if total > 0 => format!("{done} of {total} tasks"),
-        _ => "running the program".into(),
-    }
+    progress.map_or_else(|| "asking for its proof".into(), |progress| progress.to_string())
 }
 
 /// Nothing where nobody would want to know.

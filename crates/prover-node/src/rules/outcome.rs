@@ -4,7 +4,7 @@ use super::RangeSpec;
 use alloy_primitives::B256;
 use proofmill_primitives::{CheckpointNumber, Instructions, ProverType};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// What a proof took to make. What the prover type does not count is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +64,22 @@ pub struct RootDone {
 pub struct Progress {
     /// Steps that are done.
     pub done: u32,
-    /// Steps in all, as far as known.
+    /// Steps in all, as far as known; 0 before the program was run to find out.
     pub total: u32,
+    /// Whether one of them is being done; else it waits for a worker with room.
+    pub running: bool,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, total, running } = *self;
+        match total {
+            0 if running => f.write_str("running the program"),
+            0 => f.write_str("waiting for a worker"),
+            _ if running || done == total => write!(f, "{done} of {total} tasks"),
+            _ => write!(f, "{done} of {total} tasks, waiting for a worker"),
+        }
+    }
 }
 
 /// Why a proof was not made.

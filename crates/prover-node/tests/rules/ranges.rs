@@ -150,13 +150,13 @@ fn a_prover_says_how_far_it_is() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     let job = first(&scene).job();
-    let progress = Progress { done: 3, total: 8 };
+    let progress = Progress { done: 3, total: 8, running: true };
     scene.tell(Event::JobNoted { job, note: JobNote::Progress(progress) });
     scene.tell(Event::JobNoted { job, note: JobNote::HeldUp { cause: "the disk is full".into() } });
     let piece = scene.node.snapshot().checkpoints[0].tracks[&EXEC].pieces[0].clone();
     assert_eq!(piece.state, PieceState::Proving { job, progress: Some(progress) });
     assert!(scene.problems().contains("the disk is full"));
-    let progress = Progress { done: 4, total: 8 };
+    let progress = Progress { done: 4, total: 8, running: false };
     scene.tell(Event::JobNoted { job, note: JobNote::Progress(progress) });
     assert!(!scene.problems().contains("the disk is full"));
 }

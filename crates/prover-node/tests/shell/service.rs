@@ -72,7 +72,7 @@ impl Service {
     }
 
     async fn takes(&self, time: Duration, work: &Work) -> Result<(), JobError> {
-        work.progress(Progress { done: 0, total: 1 });
+        work.progress(Progress { done: 0, total: 1, running: true });
         tokio::select! {
             () = sleep(time) => Ok(()),
             () = work.cancel().cancelled() => {

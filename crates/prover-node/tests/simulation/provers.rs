@@ -94,7 +94,7 @@ impl World {
             return self.tell(event).unwrap();
         }
         if !self.calm && self.rng.percent(10) {
-            let note = JobNote::Progress(Progress { done: 1, total: 2 });
+            let note = JobNote::Progress(Progress { done: 1, total: 2, running: true });
             return self.tell(Event::JobNoted { job: id, note }).unwrap();
         }
         self.jobs.remove(&id);

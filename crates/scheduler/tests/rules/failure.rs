@@ -145,6 +145,17 @@ fn a_task_that_runs_too_long_is_withdrawn_and_tried_elsewhere() {
 }
 
 #[test]
+fn a_controller_waits_as_long_as_the_others_work() {
+    let mut scene = Scene::with(Config { task_timeout: Duration::from_secs(60), ..Config::default() });
+    scene.worker("a", WorkerKind::All, 8);
+    scene.worker("b", WorkerKind::All, 8);
+    scene.proof("p", TaskKind::Controller);
+    let actions = scene.pass(61 * 5, &["a", "b"]);
+    assert!(actions.is_empty(), "{actions:?}");
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("a"), 0));
+}
+
+#[test]
 fn a_proof_fails_at_its_deadline_with_what_kept_it() {
     let mut scene = Scene::new();
     let deadline = Some(Time::from_millis(scene.now + 60_000));

@@ -78,6 +78,17 @@ impl Site {
 
     /// Starts a worker with room for so many tasks.
     pub(crate) fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> Hand {
+        self.worker_on(self.artifacts.clone(), id, kind, room)
+    }
+
+    /// The same, with another view of the artifacts.
+    pub(crate) fn worker_on(
+        &self,
+        artifacts: Arc<dyn ArtifactStore>,
+        id: &str,
+        kind: WorkerKind,
+        room: u32,
+    ) -> Hand {
         let config = WorkerConfig {
             id: id.into(),
             coordinator: format!("http://{}", self.address),
@@ -89,7 +100,7 @@ impl Site {
         };
         let registry = Registry::default().with(self.backend.clone());
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(config, registry, self.artifacts.clone(), stop.clone()));
+        let running = tokio::spawn(run(config, registry, artifacts, stop.clone()));
         Hand { stop, running }
     }
 

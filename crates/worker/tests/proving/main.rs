@@ -3,6 +3,7 @@
 
 mod backend;
 mod damage;
+mod disk;
 mod failures;
 mod harness;
 mod losses;

@@ -74,9 +74,9 @@ async fn a_caller_that_gives_up_waiting_loses_nothing() {
     let mut stream = chains.stream();
     let mut told = Vec::new();
     let first = chains.propose(1, 2).await;
-    // Each wait is too short for much; together they are not.
-    for _ in 0..400 {
-        if let Ok(event) = time::timeout(Duration::from_millis(15), stream.stream.next()).await {
+    // Each wait is too short for much; together they are not. They grow, for a machine that is busy.
+    for wait in 15..400 {
+        if let Ok(event) = time::timeout(Duration::from_millis(wait), stream.stream.next()).await {
             stream.stream.acknowledge();
             told.push(event);
         }

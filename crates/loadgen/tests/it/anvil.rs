@@ -1,5 +1,4 @@
 //! Load on a real anvil.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use proofmill_loadgen::{
     CancellationToken, Funder, LoadError, LoadKind, LoadPlan, LoadReport, Phase, Rounds, run,

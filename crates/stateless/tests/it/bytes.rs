@@ -1,10 +1,6 @@
 //! No byte of an encoded input can be changed without being noticed.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
-use common::range;
+use crate::common::range;
 use proofmill_stateless::{
     Fork, RangeOutcome, StatelessError, StatelessInput, StatelessInputRef, Witness, execute,
 };

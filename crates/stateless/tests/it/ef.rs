@@ -7,11 +7,7 @@
 //! `EF_TESTS_DIR` names the folder with `blockchain-tests.tar.xz` (default `../shared/ef-tests`, from the repository's
 //! root). Without it the tests are skipped with a message.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-#[path = "ef/case.rs"]
 mod case;
-#[path = "ef/files.rs"]
 mod files;
 
 use case::{Case, Verdict};

@@ -1,11 +1,7 @@
 //! Recording a block tells everything that its witness needs.
 
-#![allow(clippy::unwrap_used)]
-
-mod common;
-
+use crate::common::{COINBASE, DESTROY, STORE, range, sender};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use common::{COINBASE, DESTROY, STORE, range, sender};
 use proofmill_stateless::{Fork, PreState, RecordError, record};
 use revm::{Database, bytecode::Bytecode, database_interface::ErasedError, state::AccountInfo};
 
@@ -57,7 +53,7 @@ impl Database for InMemory {
 #[test]
 fn a_block_is_recorded() {
     let (_, input) = range(Fork::Prague);
-    let db = InMemory { state: common::pre_state(), reachable: true };
+    let db = InMemory { state: crate::common::pre_state(), reachable: true };
     let recorded = record(&input.chain, &input.blocks[0], db).unwrap();
     assert_eq!(recorded.gas_used, input.blocks[0].header.gas_used);
     let touched = recorded.touched;
@@ -67,13 +63,13 @@ fn a_block_is_recorded() {
     assert!(!touched.accounts.contains_key(&DESTROY));
     let slots: Vec<u64> = touched.accounts[&STORE].iter().map(|slot| slot.to()).collect();
     assert_eq!(slots, [1, 50, 0xff]);
-    assert!(touched.codes.contains(&keccak256(common::STORE_CODE)));
+    assert!(touched.codes.contains(&keccak256(crate::common::STORE_CODE)));
     assert_eq!(touched.block_hashes, [8].into());
 }
 
 #[test]
 fn the_error_of_the_database_comes_back() {
     let (_, input) = range(Fork::Prague);
-    let db = InMemory { state: common::pre_state(), reachable: false };
+    let db = InMemory { state: crate::common::pre_state(), reachable: false };
     assert!(matches!(record(&input.chain, &input.blocks[0], db), Err(RecordError::Database(_))));
 }

@@ -1,5 +1,4 @@
 //! Addresses of nodes often hold access keys: no error shows more of them than scheme, host and port.
-#![allow(clippy::unwrap_used, missing_docs)]
 
 use proofmill_loadgen::{CancellationToken, Funder, LoadError, LoadKind, LoadPlan, run};
 use std::{

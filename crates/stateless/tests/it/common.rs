@@ -1,8 +1,5 @@
 //! A small chain of valid blocks, made by asking `minimise` what each header should say.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-#![allow(clippy::unwrap_used, clippy::panic)]
-
 use alloy_consensus::{
     EthereumTxEnvelope, Header, SignableTransaction, Signed, TxEip1559, TxEip4844, TxEip7702, TxLegacy,
     crypto::secp256k1::sign_message, transaction::SignerRecoverable,

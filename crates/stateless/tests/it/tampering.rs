@@ -1,11 +1,7 @@
 //! A wrong block, and a witness that lacks or adds something, is refused with the error that names it.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
-
-mod common;
-
+use crate::common::{CHAIN_ID, range};
 use alloy_primitives::{B64, B256, Bloom, Bytes, U256, keccak256};
-use common::{CHAIN_ID, range};
 use proofmill_stateless::{
     BaseFeeRule, Block, ChainSpec, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput,
     StatelessInputRef, WitnessError, execute, minimise,
@@ -123,7 +119,7 @@ refused! {
         => StatelessError::Decode(DecodeError::Header { .. }) | StatelessError::FieldMissing { block: 13, .. },
     transaction_left_out: |block| { block.transactions.pop(); }
         => StatelessError::TransactionsRootMismatch { block: 13, .. },
-    beneficiary: |block| block.header.beneficiary = common::STORE
+    beneficiary: |block| block.header.beneficiary = crate::common::STORE
         => StatelessError::StateRootMismatch { block: 13, .. },
 }
 
@@ -274,7 +270,7 @@ fn nothing_more_than_needed_is_accepted() {
     let twice = honest.witness.codes[0].clone();
     let hash = keccak256(&twice);
     assert_eq!(with(&|input| input.witness.codes.push(twice.clone())), WitnessError::UnusedCode { hash });
-    let older = common::ancestors(Fork::Prague, &common::pre_state()).1[1].clone();
+    let older = crate::common::ancestors(Fork::Prague, &crate::common::pre_state()).1[1].clone();
     let unused = with(&|input| input.witness.headers.push(older.clone()));
     assert_eq!(unused, WitnessError::UnusedAncestor { number: 8 });
     let unlinked = with(&|input| input.witness.headers[0].extra_data = Bytes::from_static(b"x"));

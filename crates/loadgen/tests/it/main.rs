@@ -1,0 +1,5 @@
+//! Load on a real anvil, and on addresses that no node answers.
+#![allow(clippy::unwrap_used)]
+
+mod anvil;
+mod secrets;

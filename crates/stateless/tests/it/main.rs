@@ -1,0 +1,9 @@
+//! Stateless execution, from outside: what is refused, what is recorded, and the Ethereum Foundation's tests.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod bytes;
+mod common;
+mod ef;
+mod record;
+mod tampering;
