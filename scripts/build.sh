@@ -17,7 +17,7 @@ case ${1:?openvm, sp1 or exec} in
     fi
     ;;
   sp1)
-    [[ -x $(scripts/binary.sh sp1) ]] || echo "building with SP1: about 12 minutes the first time on 2 cores"
+    [[ -x $(scripts/binary.sh sp1) ]] || echo "building with SP1: 15 to 30 minutes the first time on 2 cores"
     cargo build --release --quiet --manifest-path sp1/Cargo.toml
     ;;
   *)

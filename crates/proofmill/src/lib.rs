@@ -31,8 +31,21 @@ use proofmill_backends::Registry;
 use std::{io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
+/// In `proofmill … | head` the reader leaves early. The standard library panics then; other tools end without a word.
+fn end_when_nobody_reads() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.payload_as_str().is_some_and(|text| text.starts_with("failed printing to std")) {
+            // 128 + SIGPIPE, as shells report it.
+            std::process::exit(141);
+        }
+        report(panic);
+    }));
+}
+
 /// Runs the command line with these backends.
 pub fn main_with(registry: Registry) -> ExitCode {
+    end_when_nobody_reads();
     let cli = match settings::parse() {
         Ok(cli) => cli,
         Err(settings::SettingsError::Clap(error)) => {

@@ -70,15 +70,26 @@ impl Prover {
         };
         let (precompiles, rest): (Vec<_>, Vec<_>) =
             shards.into_iter().partition(|shard| range(&shard.public_values) == ShardRange::precompile());
-        let steps = precompiles.len() + proofs.len() + rest.len();
-        tracing::info!(steps, "lifting shard proofs into the recursion");
-        let mut lifted = Vec::with_capacity(steps);
+        let leaves = precompiles.len() + proofs.len() + rest.len();
+        let (mut done, steps) = (0, leaves + folds(leaves));
+        tracing::info!(leaves, steps, "lifting shard proofs into the recursion, and folding them");
+        let mut step = move |count: usize| {
+            done += count;
+            tracing::info!("{done} of {steps} steps of the recursion are done");
+        };
+        let mut lifted = Vec::with_capacity(leaves);
         for shard in precompiles {
             lifted.push(self.lift(&common, shard, Kind::Precompile).await?);
+            step(1);
         }
-        lifted.extend(self.lift_deferred(&common, proofs).await?);
+        if !proofs.is_empty() {
+            let deferred = self.lift_deferred(&common, proofs).await?;
+            step(deferred.len());
+            lifted.extend(deferred);
+        }
         for shard in rest {
             lifted.push(self.lift(&common, shard, Kind::Other).await?);
+            step(1);
         }
         made.extend(lifted.iter().cloned());
         // A single lifted proof is folded as well: only the last step marks the proof as complete.
@@ -88,7 +99,11 @@ impl Prover {
             for children in lifted.chunks(ARITY) {
                 let parent = match children {
                     [only] if !last => only.clone(),
-                    _ => self.fold(children, last).await?,
+                    _ => {
+                        let parent = self.fold(children, last).await?;
+                        step(1);
+                        parent
+                    }
                 };
                 folded.push(parent);
             }
@@ -133,9 +148,6 @@ impl Prover {
         common: &CommonProverInput,
         proofs: Vec<Lifted>,
     ) -> Result<Vec<Artifact>, TaskError> {
-        if proofs.is_empty() {
-            return Ok(Vec::new());
-        }
         let store = self.worker.artifact_client();
         let common_input = store.create_artifact()?;
         store.upload(&common_input, common.clone()).await?;
@@ -186,6 +198,16 @@ impl Prover {
     }
 }
 
+/// How many folds make one proof of so many. A single one is folded too: only the last step marks the proof as complete.
+const fn folds(mut proofs: usize) -> usize {
+    let mut folds = 1;
+    while proofs > ARITY {
+        folds += proofs / ARITY;
+        proofs = proofs.div_ceil(ARITY);
+    }
+    folds
+}
+
 type ShardOfCore = sp1_hypercube::ShardProof<SP1GlobalContext, SP1PcsProofInner>;
 
 /// Precompile shards stand before the deferred proofs, which changes what they start from.
@@ -202,4 +224,15 @@ fn range(public_values: &[SP1Field]) -> ShardRange {
 
 fn fatal(cause: &'static str) -> TaskError {
     TaskError::Fatal(std::io::Error::other(cause).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folds;
+
+    #[test]
+    fn folds_are_counted_as_they_are_made() {
+        // 5 are folded to 3 by two folds (one is left over), to 2 by one, and to the last by one.
+        assert_eq!([1, 2, 3, 4, 5, 7, 8].map(folds), [1, 1, 2, 3, 4, 6, 7]);
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 /// A chain with a few blocks of ether transfers.
 pub(crate) async fn chain(data: &Path) -> Anvil {
@@ -34,6 +34,12 @@ async fn blocks_become_a_file_that_verify_reads() {
 
     let refused = fail(proofmill(folder.path()).args(["verify", file]));
     assert!(refused.contains("proves nothing"), "{refused}");
+    let mut unread = proofmill(folder.path());
+    unread.args(["verify", "--allow-exec", file]).stdin(Stdio::null()).stderr(Stdio::piped());
+    let mut unread = unread.stdout(Stdio::piped()).spawn().unwrap();
+    drop(unread.stdout.take());
+    let unread = unread.wait_with_output().unwrap();
+    assert_eq!((unread.status.code(), String::from_utf8(unread.stderr).unwrap()), (Some(141), String::new()));
     let said = succeed(proofmill(folder.path()).args(["verify", "--allow-exec", "--chain-id", "4242", file]));
     assert!(said.contains("NOT PROVEN") && said.contains("blocks         2 to 4"), "{said}");
 
