@@ -64,7 +64,7 @@ impl Quorum {
         let attestors = BTreeSet::from_iter(addresses)
             .into_iter()
             .map(|address| {
-                let channel = proofmill_wire::endpoint(&address)?
+                let channel = proofmill_wire::endpoint(address)?
                     .connect_timeout(CONNECT)
                     .timeout(PATIENCE)
                     .connect_lazy();
