@@ -26,7 +26,7 @@ pub struct Proposer {
 /// Why nothing is proposed although a slot is ending.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 enum Held {
-    #[error("the L2 node has no block {0}, which the last checkpoint ends with; waiting for it")]
+    #[error("the L2 node has no block {0}; waiting for it")]
     Behind(u64),
     #[error(
         "L2 was replaced at block {0} or below it, after a checkpoint with that block was put on L1; it is given up when its \

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
-use std::path::PathBuf;
+use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 /// The longest that anything may be waited for, in seconds.
@@ -477,8 +477,8 @@ pub(crate) struct Proposer {
     #[arg(long, env = "PROOFMILL_L1_BLOCK_TIME", default_value_t = 12, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) l1_block_time: u64,
     /// The most L2 blocks in one checkpoint; what is left waits for the next slot
-    #[arg(long, env = "PROOFMILL_MAX_BLOCKS", default_value_t = 1_000, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) max_blocks: u64,
+    #[arg(long, env = "PROOFMILL_MAX_BLOCKS", default_value = "1000", value_name = "BLOCKS")]
+    pub(crate) max_blocks: NonZeroU64,
     /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

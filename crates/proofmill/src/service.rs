@@ -15,7 +15,7 @@ use proofmill_prover_node::{
     },
     rules::{JobError, Progress, ProofCost},
 };
-use proofmill_wire::operator::ProofProgress;
+use proofmill_wire::operator::{KindProgress, ProofProgress};
 use proofmill_witness::{BuildError, Node, Witnessed};
 use std::{
     error::Error,
@@ -144,8 +144,7 @@ impl<'a> Watch<'a> {
 
     fn see(&mut self, progress: &ProofProgress) {
         let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
-        let total: u32 =
-            tasks().map(|kind| kind.planned.max(kind.pending + kind.running + kind.succeeded)).sum();
+        let total: u32 = tasks().map(KindProgress::known).sum();
         let done = tasks().map(|kind| kind.succeeded).sum();
         // A controller runs as long as its proof, and does nothing once the tasks are known.
         let running =

@@ -48,3 +48,10 @@ pub mod node {
 pub mod operator {
     tonic::include_proto!("proofmill.v1");
 }
+
+impl operator::KindProgress {
+    /// How many tasks of the kind there are, as far as known: those that were created, and those that the plan foresees.
+    pub fn known(&self) -> u32 {
+        self.planned.max(self.pending + self.running + self.succeeded)
+    }
+}

@@ -18,8 +18,8 @@ use tonic::{Code, Request, Status, Streaming, transport::Channel};
 /// The largest message taken, in bytes: a task may name thousands of artifacts.
 const MAX_MESSAGE: usize = 64 << 20;
 /// Waits between tries, doubled from the first to the last.
-const FIRST_WAIT: Duration = Duration::from_millis(200);
-const LAST_WAIT: Duration = Duration::from_secs(5);
+pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(200);
+pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// A task that a controller asks for.
 #[derive(Clone, Debug)]

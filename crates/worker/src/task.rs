@@ -1,6 +1,9 @@
 //! One task: what its message says, and how each kind is done.
 
-use crate::{client::CoordinatorClient, controller};
+use crate::{
+    client::{CoordinatorClient, FIRST_WAIT, LAST_WAIT},
+    controller,
+};
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, SegmentBudget};
@@ -9,11 +12,7 @@ use proofmill_primitives::{
 };
 use proofmill_wire::worker::WorkerTask;
 use serde::{Deserialize, Serialize};
-use std::{
-    any::Any,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{any::Any, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What a task needs beside its own message.
@@ -35,7 +34,7 @@ impl Bench {
         result: Bytes,
         cancel: &CancellationToken,
     ) -> Result<(), TaskFailure> {
-        let mut wait = Duration::from_millis(200);
+        let mut wait = FIRST_WAIT;
         let mut told = false;
         loop {
             match self.artifacts.put(id, kind, result.clone()).await {
@@ -51,7 +50,7 @@ impl Bench {
                 () = tokio::time::sleep(wait) => {}
                 () = cancel.cancelled() => return Err(TaskFailure::retryable("the work was withdrawn")),
             }
-            wait = (wait * 2).min(Duration::from_secs(5));
+            wait = (wait * 2).min(LAST_WAIT);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::{cli, keys, stop, wiring};
 use eyre::{Result, bail};
 use proofmill_chain::{BlockAt, L2, Sender};
 use proofmill_devnet::Proposer;
-use std::{num::NonZeroU64, time::Duration};
+use std::time::Duration;
 
 pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
@@ -21,7 +21,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     Proposer::new(rollup, l2, sender)
         .up_to(up_to)
         .l1_block_time(Duration::from_secs(args.l1_block_time))
-        .max_blocks(NonZeroU64::new(args.max_blocks).unwrap_or(NonZeroU64::MIN))
+        .max_blocks(args.max_blocks)
         .run(stop)
         .await;
     Ok(())

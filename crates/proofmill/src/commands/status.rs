@@ -97,10 +97,7 @@ fn tasks(proof: &ProofProgress) -> String {
     proof
         .kinds
         .iter()
-        .map(|kind| {
-            let known = kind.planned.max(kind.pending + kind.running + kind.succeeded);
-            format!("{} {}/{known}", kind.kind, kind.succeeded)
-        })
+        .map(|kind| format!("{} {}/{}", kind.kind, kind.succeeded, kind.known()))
         .collect::<Vec<_>>()
         .join(", ")
 }
