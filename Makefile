@@ -22,7 +22,9 @@ test: setup ## Every test that fits a 2-core machine
 test-long: setup ## The long proofs and all of the Ethereum Foundation's tests
 	@scripts/test-long.sh
 
+# First the sources: their folder is mapped out of what is built, and must be there to be seen.
 elf: setup ## Build the zkVM guests with Debian's Rust and write their hashes
+	@for machine in openvm sp1; do cargo fetch --quiet --locked --manifest-path programs/$$machine/Cargo.toml; done
 	@programs/build.sh all
 
 check-elf: ## Check that the committed ELFs are those of the committed sources

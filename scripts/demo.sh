@@ -27,12 +27,15 @@ if [[ -f $dir/data/LOCK ]] && ! flock -n "$dir/data/LOCK" true; then
   trap - EXIT
   exit 1
 fi
-# Chains that an interrupted demo left behind, by the id in its file.
-if [[ -f $dir/data/localnet.json ]]; then
-  pid=$(jq -r .pid "$dir/data/localnet.json")
-  if grep -qa proofmill "/proc/$pid/cmdline" 2>/dev/null; then
-    kill "$pid" && echo "ended the chains ($pid) of an earlier demo"
-    while [[ -d /proc/$pid ]]; do sleep 0.1; done
+# Chains that an interrupted demo left behind: they hold their lock until they have ended.
+lock=$dir/data/localnet.lock
+if [[ -f $lock ]] && ! flock -n "$lock" true; then
+  pid=$(cat "$lock")
+  kill "$pid" && echo "ended the chains ($pid) of an earlier demo"
+  if ! flock -w 30 "$lock" true; then
+    echo "error: the chains of an earlier demo (process $pid) do not end" >&2
+    trap - EXIT
+    exit 1
   fi
 fi
 rm -rf "$dir"
@@ -44,7 +47,8 @@ case $prover in
   openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 13 minutes on 2 free cores, 8 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: about an hour and a quarter on 2 free cores, and 16 GB" ;;
 esac
-"$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
+# In a session of its own: Ctrl-C reaches this script alone, which then ends it in order.
+setsid "$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
   --slot-seconds "$slot" --epoch-slots "$epoch_slots" --until-settled "$epochs" --report "$dir/report.json" &
 dev_pid=$!
 for _ in $(seq 600); do
@@ -61,7 +65,15 @@ for burst in $(seq 0 $((bursts - 1))); do
   kill -0 "$dev_pid" 2>/dev/null || break
   kind=${kinds[$((burst % 2))]}
   say "10 $kind transactions"
-  "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 1 --transactions 10 --seed "$burst" 2>/dev/null
+  if ! "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 1 --transactions 10 --seed "$burst" 2>"$dir/load.log"; then
+    # All epochs may be settled already: then the chains are gone, and rightly.
+    for _ in $(seq 20); do
+      kill -0 "$dev_pid" 2>/dev/null || break 2
+      sleep 0.5
+    done
+    cat "$dir/load.log" >&2
+    exit 1
+  fi
   # Into another slot, so that the next burst is in another checkpoint. The first checkpoint lands in slot 1.
   [[ $burst == $((bursts - 1)) ]] || sleep $((burst == 0 ? 2 * slot : slot))
 done

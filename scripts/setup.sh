@@ -14,6 +14,7 @@ need jq jq
 need xz xz-utils
 need curl curl
 need python3 python3
+need pgrep procps               # `kill`, which the tests run
 if ((${#need_packages[@]})); then
   echo "installing ${need_packages[*]}"
   run=()
@@ -30,8 +31,14 @@ if ! command -v npm >/dev/null; then
   echo "error: npm is not on this machine: install Node.js 20 or newer" >&2
   exit 1
 fi
-if [[ ! -x node_modules/.bin/anvil ]] || [[ package-lock.json -nt node_modules/.package-lock.json ]]; then
+anvil_runs() { node_modules/.bin/anvil --version >/dev/null 2>&1; }
+if [[ package-lock.json -nt node_modules/.package-lock.json ]] || ! anvil_runs; then
   echo "installing anvil from npm"
   # Not `npm ci`: it insists on the packages of other platforms, which the lock file leaves out.
   npm install --no-save --silent --no-audit --no-fund
+  # npm leaves out, without a word, what does not fit this Node.js or this machine.
+  if ! anvil_runs; then
+    echo "error: anvil does not run: it needs Node.js 20 or newer (this is $(node --version)) on Linux on x86-64" >&2
+    exit 1
+  fi
 fi

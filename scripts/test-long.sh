@@ -4,14 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== all of the Ethereum Foundation's blockchain tests"
+[[ -d ../shared/ef-tests ]] || echo "skipped: they are not in ../shared/ef-tests"
 cargo test -p proofmill-stateless --test it -- --ignored --nocapture
 echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"
 echo "== range proofs aggregated by OpenVM, step by step"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
-echo "== a reorg of L2, with OpenVM (an hour)"
-cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test cli -- --ignored a_reorg_of_l2
+echo "== an attestor that ends, and a reorg of L2, with OpenVM (an hour)"
+cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test cli -- --ignored an_attestor_that_ends a_reorg_of_l2
 echo "== the demo with OpenVM"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
 echo "== SP1: wire format, execution, proofs"

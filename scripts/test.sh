@@ -10,6 +10,7 @@ echo "== the committed contract artifacts are those of the committed sources"
 contracts/check.sh
 
 echo "== build and test everything but the zkVM backends"
+[[ -d ../shared/ef-tests ]] || echo "skipped: the Ethereum Foundation's tests, which are not in ../shared/ef-tests"
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --workspace --no-fail-fast
 else

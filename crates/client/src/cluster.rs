@@ -14,7 +14,8 @@ use proofmill_wire::{
     },
 };
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
+    num::NonZeroU64,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -34,6 +35,8 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 pub struct ProofAsked {
     /// What makes the proof.
     pub prover: ProverType,
+    /// What the backend says of its [circuits](proofmill_backends::Backend::circuits): a proof by others does not hold here.
+    pub circuits: Vec<u8>,
     /// The program.
     pub program: ArtifactId,
     /// Its input, in the backend's encoding.
@@ -41,9 +44,19 @@ pub struct ProofAsked {
     /// How far the proof is carried.
     pub mode: ProofMode,
     /// The most instructions that the program may take.
-    pub cycle_limit: Option<u64>,
+    pub cycle_limit: Option<NonZeroU64>,
     /// When the cluster gives up; ten years at the most.
     pub timeout: Duration,
+}
+
+impl ProofAsked {
+    /// What is the same for the same proof, whoever asks for it.
+    fn key(&self) -> String {
+        let Self { prover, circuits, program, stdin, mode, cycle_limit, timeout: _ } = self;
+        let circuits = blake3::hash(circuits);
+        let asked = format!("{prover} {circuits} {program} {stdin} {mode} {cycle_limit:?}");
+        blake3::hash(asked.as_bytes()).to_string()
+    }
 }
 
 /// A request that the cluster has taken.
@@ -53,7 +66,7 @@ pub struct Accepted {
     pub id: String,
     /// When the cluster gives up, in Unix seconds.
     pub deadline: u64,
-    /// Whether this client made it, now or before. One that others made is waited for by them.
+    /// Whether this client made it, now or before, and nobody else was seen to ask for the same.
     pub is_ours: bool,
 }
 
@@ -63,8 +76,8 @@ pub struct ClusterClient {
     address: String,
     api: ClusterServiceClient<Channel>,
     operator: OperatorServiceClient<Channel>,
-    /// The requests that were made here and not seen to end.
-    ours: Arc<Mutex<BTreeSet<String>>>,
+    /// The requests that were made here and not seen to end, and the deadlines that they were given here.
+    ours: Arc<Mutex<BTreeMap<String, u64>>>,
 }
 
 impl ClusterClient {
@@ -117,14 +130,7 @@ impl ClusterClient {
         asked: &ProofAsked,
         past: &[ProofRequestStatus],
     ) -> Result<Accepted, ClientError> {
-        let key = blake3::hash(
-            format!(
-                "{} {} {} {} {:?}",
-                asked.prover, asked.program, asked.stdin, asked.mode, asked.cycle_limit
-            )
-            .as_bytes(),
-        );
-        let key = key.to_hex();
+        let key = asked.key();
         // The artifact is named by what it proves, not by who asked: a later try finds an earlier one's work.
         let output = format!("proof-{key}");
         let deadline = deadline(SystemTime::now(), asked.timeout);
@@ -147,7 +153,7 @@ impl ClusterClient {
                 proof_artifact_id: Some(output.clone()),
                 requester: Vec::new(),
                 deadline,
-                cycle_limit: asked.cycle_limit.unwrap_or(0),
+                cycle_limit: asked.cycle_limit.map_or(0, NonZeroU64::get),
                 gas_limit: 0,
                 scheduled_by: None,
                 stdin_private: false,
@@ -155,7 +161,7 @@ impl ClusterClient {
             header::set_prover(&mut request, asked.prover);
             match within(ANSWER, self.api.clone().proof_request_create(request)).await {
                 Some(Ok(_)) => {
-                    self.ours().insert(id.clone());
+                    self.ours().insert(id.clone(), deadline);
                     return Ok(Accepted { id, deadline, is_ours: true });
                 }
                 // Somebody else asked for it in between, and it came to nothing.
@@ -168,21 +174,28 @@ impl ClusterClient {
         Err(ClientError::Unknown { id: output })
     }
 
-    /// Takes a request that is there already. One that is live must not end before whoever asks now gives up.
+    /// Takes a request that is there already. One that is live must not end before whoever asks now gives up; and where
+    /// others wait for it, its deadline is moved in any case, which tells them that they are not alone
+    /// ([`withdraw`](Self::withdraw)).
     async fn join(&self, there: ProofRequest, deadline: u64) -> Result<Accepted, ClientError> {
         let is_live = there.proof_status() != ProofRequestStatus::Completed;
         let ProofRequest { id, deadline: before, .. } = there;
-        let is_ours = self.ours().contains(&id);
+        // Somebody who joined it has moved its deadline.
+        let is_ours = self.ours().get(&id) == Some(&before);
         // No deadline is the latest of all.
-        if !is_live || before == 0 || before >= deadline {
+        if !is_live || before == 0 || (is_ours && before >= deadline) {
             return Ok(Accepted { id, deadline: before, is_ours });
         }
+        let deadline = if is_ours { deadline } else { deadline.max(before.saturating_add(1)) };
         let request = ProofRequestUpdateRequest {
             proof_id: id.clone(),
             deadline: Some(deadline),
             ..ProofRequestUpdateRequest::default()
         };
         self.answer(self.api.clone().proof_request_update(request)).await?;
+        if is_ours {
+            self.ours().insert(id.clone(), deadline);
+        }
         Ok(Accepted { id, deadline, is_ours })
     }
 
@@ -276,7 +289,7 @@ impl ClusterClient {
         }
     }
 
-    fn ours(&self) -> MutexGuard<'_, BTreeSet<String>> {
+    fn ours(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
         self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -345,6 +358,31 @@ pub(crate) fn is_late(cause: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_told_apart_by_all_that_changes_the_proof() {
+        let asked = ProofAsked {
+            prover: ProverType::OpenVm,
+            circuits: vec![1],
+            program: "program".into(),
+            stdin: "stdin".into(),
+            mode: ProofMode::Compressed,
+            cycle_limit: None,
+            timeout: ANSWER,
+        };
+        let others = [
+            ProofAsked { prover: ProverType::Sp1, ..asked.clone() },
+            ProofAsked { circuits: vec![2], ..asked.clone() },
+            ProofAsked { program: "another".into(), ..asked.clone() },
+            ProofAsked { stdin: "another".into(), ..asked.clone() },
+            ProofAsked { mode: ProofMode::Core, ..asked.clone() },
+            ProofAsked { cycle_limit: NonZeroU64::new(1), ..asked.clone() },
+        ];
+        for other in others {
+            assert_ne!(other.key(), asked.key(), "{other:?}");
+        }
+        assert_eq!(ProofAsked { timeout: PATIENCE, ..asked.clone() }.key(), asked.key());
+    }
 
     #[test]
     fn a_deadline_is_never_beyond_what_can_be_counted() {

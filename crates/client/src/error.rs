@@ -2,7 +2,7 @@
 
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::{BackendError, ProofDecodeError};
-use proofmill_primitives::ProofMode;
+use proofmill_primitives::{ArtifactId, ProofMode};
 use std::time::Duration;
 use tonic::Status;
 
@@ -110,6 +110,19 @@ pub enum ClientError {
         asked: ProofMode,
         /// How far it was.
         got: ProofMode,
+    },
+    /// A proof that does not hold here.
+    #[error(
+        "the proof {id} does not hold here: {cause}; were the workers and this binary built from the same version? When \
+         they are, remove the artifact {artifact} and ask again: it is made again from the parts that are there"
+    )]
+    DoesNotHold {
+        /// Which proof.
+        id: String,
+        /// Where it is kept.
+        artifact: ArtifactId,
+        /// Why it is refused.
+        cause: String,
     },
     /// A proof that says something else than what was asked for.
     #[error("the proof {id} holds, but says something else than was asked for: {public_values}")]

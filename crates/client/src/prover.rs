@@ -11,7 +11,7 @@ use proofmill_backends::{Backend, Proof};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
-use std::{sync::Arc, time::Duration};
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Makes proofs of one prover type on a cluster.
@@ -26,7 +26,7 @@ pub struct ClusterProver {
     /// How long one proof may take; ten years at the most.
     pub timeout: Duration,
     /// The most instructions that a program may take.
-    pub cycle_limit: Option<u64>,
+    pub cycle_limit: Option<NonZeroU64>,
 }
 
 impl std::fmt::Debug for ClusterProver {
@@ -153,7 +153,14 @@ impl ClusterProver {
             let start = std::time::Instant::now();
             backend.verify(&checked, expected).map(|()| start.elapsed())
         });
-        let verified_in = check.await.map_err(|_| ClientError::CheckBrokeOff { id })??;
+        let verified_in = match check.await {
+            Ok(Ok(verified_in)) => verified_in,
+            Ok(Err(error)) => {
+                let cause = error.to_string();
+                return Err(ClientError::DoesNotHold { id, artifact: name(&progress), cause });
+            }
+            Err(_) => return Err(ClientError::CheckBrokeOff { id }),
+        };
         Ok(Made { proof, progress, verified_in })
     }
 
@@ -188,6 +195,7 @@ impl ClusterProver {
     ) -> Result<ProofAsked, ClientError> {
         Ok(ProofAsked {
             prover: self.prover_type(),
+            circuits: self.backend.circuits(),
             program: self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?,
             stdin: self.artifacts.put_content(ArtifactKind::Stdin, stdin.into()).await?,
             mode,

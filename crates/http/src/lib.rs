@@ -9,7 +9,7 @@
 
 use alloy_rpc_client::RpcClient;
 use reqwest::Client;
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Once};
 use url::Url;
 
 /// A client for the JSON-RPC node at `url`. It connects when it is first asked.
@@ -21,8 +21,22 @@ pub fn rpc_client(url: Url) -> RpcClient {
 pub fn client() -> Client {
     // An error says that there is a provider already: this one, or what the embedding program prefers.
     drop(rustls::crypto::ring::default_provider().install_default());
-    #[expect(clippy::disallowed_methods, reason = "the provider is installed")]
-    Client::new()
+    Client::builder().build().unwrap_or_else(|error| {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "only http:// can be used, https:// cannot: {} (install the package ca-certificates)",
+                in_one_line(&error)
+            );
+        });
+        without_certificates()
+    })
+}
+
+/// A client that trusts nobody: every server with TLS is refused.
+#[expect(clippy::expect_used, reason = "what can fail is reading certificates, and none are read")]
+fn without_certificates() -> Client {
+    Client::builder().tls_certs_only([]).build().expect("nothing is read")
 }
 
 /// Where a node is. Paths, queries and user names often are access keys: it shows only scheme, host and port.

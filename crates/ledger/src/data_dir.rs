@@ -7,6 +7,11 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
 };
 
 /// The format of the data directory that this version reads and writes.
@@ -14,6 +19,15 @@ pub const FORMAT_VERSION: u32 = 1;
 
 const VERSION_FILE: &str = "VERSION";
 const LOCK_FILE: &str = "LOCK";
+
+/// Distinguishes the drafts of one process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Distinguishes processes: in containers that share a directory, many have the same id.
+static PROCESS: LazyLock<String> = LazyLock::new(|| {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{:x}", std::process::id(), since.as_nanos())
+});
 
 /// The data directory of one cluster, owned by this process until the value is dropped or the process ends.
 ///
@@ -43,8 +57,8 @@ impl DataDir {
         fs::create_dir_all(path).map_err(io_error("create the data directory", path))?;
         let path = fs::canonicalize(path).map_err(io_error("open the data directory", path))?;
         let lock_path = path.join(LOCK_FILE);
-        if !path.join(VERSION_FILE).exists() && !lock_path.exists() {
-            refuse_foreign(&path)?;
+        if !lock_path.exists() {
+            is_marked(&path)?;
         }
         let mut lock = OpenOptions::new()
             .create(true)
@@ -58,7 +72,7 @@ impl DataDir {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(in_use(&path, &mut lock)),
             Err(errno) => return Err(io_error("lock", &lock_path)(errno.into())),
         }
-        check_version(&path)?;
+        mark(&path)?;
         lock.set_len(0)
             .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()))
             .map_err(io_error("write the lock file", &lock_path))?;
@@ -74,7 +88,7 @@ impl DataDir {
     pub fn mark(path: &Path) -> Result<(), DataDirError> {
         fs::create_dir_all(path).map_err(io_error("create the data directory", path))?;
         let path = fs::canonicalize(path).map_err(io_error("open the data directory", path))?;
-        check_version(&path)
+        mark(&path)
     }
 
     /// The directory, absolute.
@@ -148,47 +162,86 @@ fn in_use(path: &Path, lock: &mut File) -> DataDirError {
     DataDirError::InUse { path: path.to_path_buf(), holder }
 }
 
-/// A directory without a `VERSION` file must be as good as empty: a mistyped path should not fill somebody's home.
-fn refuse_foreign(path: &Path) -> Result<(), DataDirError> {
-    let entries = fs::read_dir(path).map_err(io_error("read the data directory", path))?;
-    for entry in entries {
-        let name = entry.map_err(io_error("read the data directory", path))?.file_name();
-        let name = name.to_string_lossy();
-        // A volume's own folder, marks for tools (`.gitkeep`), and what an interrupted first start left.
-        if name != "lost+found" && name != LOCK_FILE && !name.starts_with('.') {
-            return Err(DataDirError::Foreign { path: path.to_path_buf(), found: name.into_owned() });
-        }
+/// Writes the `VERSION` file where it is missing.
+fn mark(path: &Path) -> Result<(), DataDirError> {
+    if is_marked(path)? {
+        return Ok(());
     }
-    Ok(())
+    write_version(path).map_err(io_error("write", &path.join(VERSION_FILE)))
 }
 
-fn check_version(path: &Path) -> Result<(), DataDirError> {
-    let file = path.join(VERSION_FILE);
-    match fs::read(&file) {
-        Ok(bytes) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let found = text.trim();
-            if found.parse() == Ok(FORMAT_VERSION) {
-                return Ok(());
-            }
-            // The file may be anything; a message needs only its beginning.
-            let found = found.chars().take(40).collect::<String>().escape_debug().to_string();
-            Err(DataDirError::OtherVersion { path: path.to_path_buf(), found, known: FORMAT_VERSION })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            refuse_foreign(path)?;
-            write_version(path).map_err(io_error("write", &file))
-        }
-        Err(error) => Err(io_error("read", &file)(error)),
+/// Whether a directory has its `VERSION` file. One without it must be as good as empty: a mistyped path should not fill
+/// somebody's home.
+fn is_marked(path: &Path) -> Result<bool, DataDirError> {
+    if has_version(path)? {
+        return Ok(true);
     }
+    let foreign = foreign(path).map_err(io_error("read the data directory", path))?;
+    // Another process may have marked it since, and begun to fill it.
+    if has_version(path)? {
+        return Ok(true);
+    }
+    match foreign {
+        Some(found) => Err(DataDirError::Foreign { path: path.to_path_buf(), found }),
+        None => Ok(false),
+    }
+}
+
+/// Whether there is a `VERSION` file, which then must be of this version.
+fn has_version(path: &Path) -> Result<bool, DataDirError> {
+    let file = path.join(VERSION_FILE);
+    let bytes = match fs::read(&file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(io_error("read", &file)(error)),
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let found = text.trim();
+    if found.parse() == Ok(FORMAT_VERSION) {
+        return Ok(true);
+    }
+    // The file may be anything; a message needs only its beginning.
+    let found = found.chars().take(40).collect::<String>().escape_debug().to_string();
+    Err(DataDirError::OtherVersion { path: path.to_path_buf(), found, known: FORMAT_VERSION })
+}
+
+/// Something in a directory that is not ours before it is marked.
+fn foreign(path: &Path) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let name = name.to_string_lossy();
+        // A volume's own folder, marks for tools (`.gitkeep`), and what a first start leaves, also one under way.
+        if name != "lost+found" && name != LOCK_FILE && name != VERSION_FILE && !name.starts_with('.') {
+            return Ok(Some(name.into_owned()));
+        }
+    }
+    Ok(None)
 }
 
 fn write_version(path: &Path) -> io::Result<()> {
-    // Of this process alone: two may come at the same time.
-    let draft = path.join(format!(".VERSION-{}", std::process::id()));
-    let mut file = File::create(&draft)?;
-    file.write_all(format!("{FORMAT_VERSION}\n").as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, path.join(VERSION_FILE))?;
+    let (draft, file) = create_draft(path)?;
+    let moved = fill(file).and_then(|()| fs::rename(&draft, path.join(VERSION_FILE)));
+    if moved.is_err() {
+        let _ = fs::remove_file(&draft);
+    }
+    moved?;
     File::open(path)?.sync_all()
+}
+
+/// A file of this call alone: many may come at the same time.
+fn create_draft(path: &Path) -> io::Result<(PathBuf, File)> {
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let draft = path.join(format!(".VERSION-{}-{number}", *PROCESS));
+        match OpenOptions::new().write(true).create_new(true).open(&draft) {
+            Ok(file) => return Ok((draft, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn fill(mut draft: File) -> io::Result<()> {
+    draft.write_all(format!("{FORMAT_VERSION}\n").as_bytes())?;
+    draft.sync_all()
 }

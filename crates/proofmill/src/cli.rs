@@ -183,7 +183,7 @@ pub(crate) struct Prove {
     pub(crate) export: Option<PathBuf>,
     /// Stop a program that takes more instructions
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
-    pub(crate) cycle_limit: Option<u64>,
+    pub(crate) cycle_limit: Option<NonZeroU64>,
     /// Give up after so many seconds
     #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
@@ -211,7 +211,8 @@ pub(crate) struct Prove {
 pub(crate) struct Verify {
     /// The proof file
     pub(crate) file: PathBuf,
-    /// The program it must be of: an ELF [default: Proofmill's own range program]
+    /// The program it must be of: an ELF. A bare proof needs it [default: Proofmill's own program for checkpoints or epochs,
+    /// as the file says]
     #[arg(long, value_name = "FILE")]
     pub(crate) elf: Option<PathBuf>,
     /// Chain id that it must be about

@@ -6,7 +6,10 @@
 //! (`[worker]`, `[contracts.deploy]`). A key that means nothing is an error.
 
 use crate::cli::Cli;
-use clap::{CommandFactory, FromArgMatches};
+use clap::{
+    ArgAction, CommandFactory, FromArgMatches,
+    error::{ContextKind, ContextValue},
+};
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -25,14 +28,17 @@ pub(crate) enum SettingsError {
     #[error("cannot read the settings file {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     /// The file is not TOML.
-    #[error("the settings file {} is not valid TOML: {source}", path.display())]
-    NotToml { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("the settings file {} is not valid TOML: line {line}: {cause}", path.display())]
+    NotToml { path: PathBuf, line: usize, cause: String },
     /// A key that means nothing.
     #[error("the settings file {} sets `{key}`, which is no setting{place}; see `proofmill {command}--help`", path.display())]
     UnknownKey { path: PathBuf, key: String, place: String, command: String },
     /// A value of a shape that no setting has.
     #[error("the settings file {} gives `{key}` a value that is neither text, number, truth value nor list of those", path.display())]
     BadValue { path: PathBuf, key: String },
+    /// Several values where one counts.
+    #[error("the settings file {} gives `{key}` a list, and it takes one value", path.display())]
+    List { path: PathBuf, key: String },
 }
 
 /// Reads flags, environment and file.
@@ -45,8 +51,26 @@ fn parse_from(args: Vec<OsString>) -> Result<Cli, SettingsError> {
         Some(path) => with_file(Cli::command(), &path)?,
         None => Cli::command(),
     };
-    let matches = command.try_get_matches_from(args).map_err(SettingsError::Clap)?;
-    Cli::from_arg_matches(&matches).map_err(SettingsError::Clap)
+    let matches = command.try_get_matches_from(args).map_err(refused)?;
+    Cli::from_arg_matches(&matches).map_err(refused)
+}
+
+/// What clap says of a value that cannot be one quotes it; not where it may hold an access key.
+fn refused(mut error: clap::Error) -> SettingsError {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(arg)) => arg.split_whitespace().next().map(str::to_owned),
+        _ => None,
+    };
+    if flag.is_some_and(|flag| is_secret(&Cli::command(), flag.trim_start_matches('-'))) {
+        error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+    }
+    SettingsError::Clap(error)
+}
+
+/// Whether a flag of this name, of any command, may hold an access key.
+fn is_secret(command: &clap::Command, flag: &str) -> bool {
+    command.get_arguments().any(|arg| arg.get_long() == Some(flag) && arg.is_hide_env_values_set())
+        || command.get_subcommands().any(|sub| is_secret(sub, flag))
 }
 
 /// The file must be known before the flags are read, since it gives their defaults.
@@ -69,9 +93,12 @@ fn settings_file(args: &[OsString]) -> Option<PathBuf> {
 fn with_file(mut command: clap::Command, path: &Path) -> Result<clap::Command, SettingsError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| SettingsError::Unreadable { path: path.to_owned(), source })?;
-    let table: toml::Table = text
-        .parse()
-        .map_err(|source| SettingsError::NotToml { path: path.to_owned(), source: Box::new(source) })?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        // What it displays quotes the line, which may hold an access key.
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        SettingsError::NotToml { path: path.to_owned(), line, cause: error.message().to_owned() }
+    })?;
     apply(&mut command, table, path, "")?;
     Ok(command)
 }
@@ -90,8 +117,12 @@ fn apply(
             apply(sub, inner, path, &place)?;
             continue;
         }
+        let is_list = value.is_array();
         let texts = texts(path, &key, value)?;
-        let id = argument(command, &key).ok_or_else(|| unknown(path, &key, place))?;
+        let (id, takes_many) = argument(command, &key).ok_or_else(|| unknown(path, &key, place))?;
+        if is_list && !takes_many {
+            return Err(SettingsError::List { path: path.to_owned(), key });
+        }
         let set = |arg: clap::Arg| {
             // What is too secret for `--help` when it is in the environment is so in the file.
             let secret = arg.is_hide_env_values_set();
@@ -102,11 +133,12 @@ fn apply(
     Ok(())
 }
 
-/// The argument whose flag has this name.
-fn argument(command: &clap::Command, name: &str) -> Option<String> {
+/// The argument whose flag has this name, and whether it takes several values.
+fn argument(command: &clap::Command, name: &str) -> Option<(String, bool)> {
     let named =
         |arg: &&clap::Arg| arg.get_long() == Some(name) && !matches!(name, "help" | "version" | "settings");
-    command.get_arguments().find(named).map(|arg| arg.get_id().to_string())
+    let found = command.get_arguments().find(named)?;
+    Some((found.get_id().to_string(), matches!(found.get_action(), ArgAction::Append)))
 }
 
 fn texts(path: &Path, key: &str, value: toml::Value) -> Result<Vec<String>, SettingsError> {
@@ -216,6 +248,39 @@ mod tests {
             parse_with("data-dir = {a = 1}", &["status"]),
             Err(SettingsError::UnknownKey { .. })
         ));
+    }
+
+    #[test]
+    fn a_list_is_refused_where_one_value_counts() {
+        for file in [
+            "[prove]\nl2-rpc = [\"http://a\", \"http://b\"]",
+            "[worker]\ncoordinator = [\"http://a\"]",
+            "data-dir = [\"a\", \"b\"]",
+        ] {
+            assert!(matches!(parse_with(file, &["status"]), Err(SettingsError::List { .. })), "{file}");
+        }
+    }
+
+    #[test]
+    fn access_keys_in_values_that_cannot_be_are_not_shown() {
+        let l1 = "[contracts.deploy]\nl1-rpc = \"l1.example/secret\"\n";
+        let proposer = "0x00000000000000000000000000000000000000aa";
+        for (file, words) in [
+            ("", &["prove", "--l2-rpc", "l2.example/secret"][..]),
+            ("", &["load", "--rpc-url=l2.example/secret"]),
+            ("[prove]\nl2-rpc = \"l2.example/secret\"\n", &["prove"]),
+            ("data-dir = \"x\"\n[prove]\nl2-rpc = https://l2.example/secret\n", &["prove"]),
+            (l1, &["contracts", "deploy", "--l2-rpc", "http://l2", "--proposer", proposer]),
+        ] {
+            let error = parse_with(file, words).err().unwrap().to_string();
+            assert!(!error.contains("secret"), "{error}");
+            assert!(
+                error.contains("-rpc") || error.contains("line 3") || error.contains("rpc-url"),
+                "{error}"
+            );
+        }
+        let error = parse_with("", &["worker", "--max-weight", "much"]).err().unwrap().to_string();
+        assert!(error.contains("much"), "{error}");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! A program may verify such proofs itself, as an aggregation program does with range proofs: see [verification].
 
 mod circuit;
+mod counts;
 mod fold;
 mod guard;
 mod input;

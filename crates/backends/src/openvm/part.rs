@@ -1,6 +1,6 @@
 //! What travels between the workers of one proof: proofs of segments, verifications of other proofs, and folds of both.
 
-use super::{Digest, Stark, tree::Layer};
+use super::{Digest, Stark, counts, tree::Layer};
 use crate::{
     BackendError,
     proof::{seal, unseal},
@@ -124,7 +124,7 @@ impl Part {
             level,
             first: encoded.first,
             count: encoded.count,
-            stark: Stark::decode_from_bytes(&encoded.stark).map_err(|error| malformed(&error.to_string()))?,
+            stark: whole(&encoded.stark, counts::decode).map_err(|error| malformed(&error.to_string()))?,
             ends: ends.map_err(|error| malformed(&error.to_string()))?,
             verifications: encoded.verifications,
         })
@@ -170,7 +170,11 @@ pub(super) fn encode_core(segments: &[Stark], public_values: &PublicValues) -> R
 
 /// Reads what [`encode_core`] wrote.
 pub(super) fn decode_core(body: &[u8]) -> Result<(Vec<Stark>, PublicValues), Error> {
-    whole(body, |reader| Ok((Vec::<Stark>::decode(reader)?, PublicValues::decode::<SC, _>(reader)?)))
+    whole(body, |reader| {
+        let segments =
+            (0..usize::decode(reader)?).map(|_| counts::decode(reader)).collect::<Result<_, _>>()?;
+        Ok((segments, PublicValues::decode::<SC, _>(reader)?))
+    })
 }
 
 fn encode_ends(ends: &Ends) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {

@@ -9,6 +9,7 @@
 use super::{
     Digest, F,
     circuit::{Chain, Circuit},
+    counts,
     guard::guard,
     machine::Machine,
     part::{InOut, Level, Part},
@@ -29,7 +30,7 @@ use openvm_deferral_circuit::{
     RawDeferralResult, generate_deferral_results, poseidon2::deferral_poseidon2_chip,
 };
 use openvm_sdk::{DefaultStarkEngine as Engine, openvm_circuit};
-use openvm_stark_backend::{codec::Decode, p3_field::PrimeCharacteristicRing};
+use openvm_stark_backend::p3_field::PrimeCharacteristicRing;
 use openvm_stark_sdk::config::baby_bear_poseidon2::{DIGEST_SIZE, poseidon2_compress_with_capacity};
 use openvm_verify_stark_circuit::extension::get_raw_deferral_results;
 use openvm_verify_stark_host::VmStarkProof;
@@ -95,7 +96,7 @@ pub(super) fn body(index: usize, proof: &Proof) -> Result<&[u8], BackendError> {
 }
 
 fn decode(body: &[u8]) -> Result<VmStarkProof, String> {
-    let proof = VmStarkProof::decode_from_bytes(body).map_err(|error| format!("cannot be read: {error}"))?;
+    let proof = counts::decode_compressed(body).map_err(|error| format!("cannot be read: {error}"))?;
     if proof.deferral_merkle_proofs.is_some() {
         return Err("is of a program that verifies proofs itself".to_owned());
     }

@@ -3,6 +3,7 @@
 use super::{
     F,
     circuit::{Chain, Circuit, Stage},
+    counts,
     guard::guard,
     machine::{self, Machine, PUBLIC_VALUES},
     part::{self, PublicValues},
@@ -14,7 +15,7 @@ use openvm_circuit::{
     system::program::trace::compute_exe_commit,
 };
 use openvm_sdk::{DefaultStarkEngine as Engine, openvm_circuit, prover::verify_app_proof};
-use openvm_stark_backend::{codec::Decode, p3_field::PrimeField32};
+use openvm_stark_backend::p3_field::PrimeField32;
 use openvm_verify_stark_host::{
     VmStarkProof,
     pvs::{DEF_PVS_AIR_ID, VM_PVS_AIR_ID, VmPvs},
@@ -27,7 +28,7 @@ use std::borrow::Borrow;
 /// Verifies a compressed proof: the program it proves an execution of, and the bytes that the program committed to.
 pub(super) fn compressed(provers: &Provers, body: &[u8]) -> Result<(ProgramVersion, Vec<u8>), BackendError> {
     guard(invalid, || {
-        let proof = VmStarkProof::decode_from_bytes(body).map_err(|error| invalid(error.to_string()))?;
+        let proof = counts::decode_compressed(body).map_err(|error| invalid(error.to_string()))?;
         let machine = machine_of(&proof);
         let key = key(provers, machine, &proof)?;
         verify_vm_stark_proof_decoded(&key, &proof).map_err(|error| invalid(error.to_string()))?;

@@ -1,9 +1,10 @@
 //! Proofs that were made and are not there any more.
 
 use crate::site::{PATIENCE, Site, prove};
-use proofmill_artifacts::ArtifactError;
+use proofmill_artifacts::{ArtifactError, ArtifactKind};
 use proofmill_backends::Proof;
 use proofmill_client::{ClientError, Made};
+use proofmill_primitives::{ArtifactId, ProgramVersion};
 use std::{collections::BTreeSet, fs, path::Path};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -77,6 +78,25 @@ async fn a_proof_that_is_lost_again_at_once_is_an_error() {
         let error = proven(&site, &mut known, 2, remove).await.unwrap_err();
         assert!(matches!(error, ClientError::Artifact(ArtifactError::Missing { .. })), "{error}");
         proven(&site, &mut known, 1, leave).await.unwrap();
+        site.stop.cancel();
+    })
+    .await
+    .unwrap();
+}
+
+/// As one that an earlier version made with other circuits.
+#[tokio::test]
+async fn a_proof_that_does_not_hold_is_named_with_what_to_do() {
+    tokio::time::timeout(PATIENCE, async {
+        let site = Site::new().await;
+        let mut known = BTreeSet::new();
+        let Made { proof, progress, .. } = proven(&site, &mut known, 1, leave).await.unwrap();
+        let other = Proof { program: ProgramVersion([7; 32].into()), ..proof };
+        let name = ArtifactId::from(progress.proof_artifact_id.as_str());
+        site.prover.artifacts.put(&name, ArtifactKind::Proof, other.encode().into()).await.unwrap();
+        let error = proven(&site, &mut known, 0, leave).await.unwrap_err();
+        assert!(matches!(&error, ClientError::DoesNotHold { artifact, .. } if *artifact == name), "{error}");
+        assert!(error.to_string().contains("same version"), "{error}");
         site.stop.cancel();
     })
     .await

@@ -75,25 +75,34 @@ async fn who_finds_its_own_request_again_can_withdraw_it() {
     .unwrap();
 }
 
+/// A joiner who gives it more time, and one who gives it less.
 #[tokio::test]
 async fn a_request_that_another_client_waits_for_is_not_withdrawn() {
-    tokio::time::timeout(PATIENCE, async {
-        let site = Site::new().await;
-        let joiner = site.another(Duration::from_secs(7_200)).await;
-        let (mine, theirs) = (CancellationToken::new(), CancellationToken::new());
-        let (id, ended) = ask(&site.prover, &mine, async || {
-            // Who joins and stops leaves it to the one who made it.
-            let (joined, ended) = ask(&joiner, &theirs, async || theirs.cancel()).await;
-            assert!(matches!(ended, Some(ClientError::Cancelled { id }) if id == joined));
-            assert_eq!(site.phase(&joined).await, ProofPhase::Active);
-            // And who made it leaves it to those who joined.
-            mine.cancel();
+    for seconds in [7_200, 60] {
+        tokio::time::timeout(PATIENCE, async {
+            let site = Site::new().await;
+            let joiner = site.another(Duration::from_secs(seconds)).await;
+            let (mine, theirs) = (CancellationToken::new(), CancellationToken::new());
+            let (id, ended) = ask(&site.prover, &mine, async || {
+                // Who joins and stops leaves it to the one who made it.
+                let (joined, ended) = ask(&joiner, &theirs, async || theirs.cancel()).await;
+                assert!(matches!(ended, Some(ClientError::Cancelled { id }) if id == joined));
+                assert_eq!(site.phase(&joined).await, ProofPhase::Active);
+                // And who made it leaves it to those who joined.
+                mine.cancel();
+            })
+            .await;
+            assert!(matches!(ended, Some(ClientError::Cancelled { id: of }) if of == id));
+            assert_eq!(site.phase(&id).await, ProofPhase::Active);
+
+            // Also when it asks for the same once more.
+            let again = CancellationToken::new();
+            let (same, _) = ask(&site.prover, &again, async || again.cancel()).await;
+            assert_eq!(same, id);
+            assert_eq!(site.phase(&id).await, ProofPhase::Active);
+            site.stop.cancel();
         })
-        .await;
-        assert!(matches!(ended, Some(ClientError::Cancelled { id: of }) if of == id));
-        assert_eq!(site.phase(&id).await, ProofPhase::Active);
-        site.stop.cancel();
-    })
-    .await
-    .unwrap();
+        .await
+        .unwrap();
+    }
 }

@@ -6,6 +6,8 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    sync::Barrier,
+    thread,
 };
 
 const FOLDER: &str = "PROOFMILL_TEST_DATA_DIR";
@@ -46,6 +48,50 @@ fn one_process_owns_it() {
     assert!(matches!(&error, DataDirError::InUse { .. }), "{error}");
     drop(dir);
     DataDir::open(&path).unwrap();
+}
+
+/// Many come at once: some keep something in it, others would own it. The owner fills it at once.
+#[test]
+fn many_may_come_first() {
+    const COME: usize = 16;
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data");
+        let start = Barrier::new(COME);
+        thread::scope(|scope| {
+            for number in 0..COME {
+                let (path, start) = (&path, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    if number % 2 == 0 {
+                        DataDir::mark(path).unwrap();
+                        fs::write(path.join(format!("worker-{number}")), "").unwrap();
+                        return;
+                    }
+                    match DataDir::open(path) {
+                        Ok(dir) => fs::write(dir.ledger(), "").unwrap(),
+                        Err(error) => assert!(matches!(&error, DataDirError::InUse { .. }), "{error}"),
+                    }
+                });
+            }
+        });
+        DataDir::open(&path).unwrap();
+        assert_eq!(fs::read_to_string(path.join("VERSION")).unwrap(), "1\n");
+        let names = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name());
+        let drafts = names.filter(|name| name.to_string_lossy().starts_with('.'));
+        assert_eq!(drafts.count(), 0, "a draft was left");
+    }
+}
+
+/// Containers that share a directory all have the same process id.
+#[test]
+fn a_draft_of_another_process_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let draft = folder.path().join(format!(".VERSION-{}", std::process::id()));
+    fs::write(&draft, "not all of it").unwrap();
+    DataDir::mark(folder.path()).unwrap();
+    assert_eq!(fs::read_to_string(draft).unwrap(), "not all of it");
+    assert_eq!(fs::read_to_string(folder.path().join("VERSION")).unwrap(), "1\n");
 }
 
 #[test]

@@ -19,6 +19,7 @@ pub(crate) async fn run(args: cli::Contracts, registry: Registry) -> Result<()> 
 }
 
 async fn deploy(args: cli::Deploy, registry: Registry) -> Result<()> {
+    check_verifiers(&args)?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
     let l1 = L1::connect(Endpoints::new(args.l1_rpc.clone()), args.l1_chain_id).await?;
     let l2 = L2::connect(Endpoints::new(args.l2_rpc.clone()), None).await?;
@@ -71,6 +72,25 @@ async fn deploy(args: cli::Deploy, registry: Registry) -> Result<()> {
             proof_type.range_key,
             proof_type.aggregation_key
         );
+    }
+    Ok(())
+}
+
+/// What is deployed stays as it is: nothing that was named may be left out without a word.
+fn check_verifiers(args: &cli::Deploy) -> Result<()> {
+    let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
+    for (prover, address) in &args.verifier {
+        if !args.prover.contains(prover) {
+            bail!("the verifier {address} is for proofs of type {prover}, which --prover does not name");
+        }
+        if named(*prover) > 1 {
+            bail!(
+                "a verifier for proofs of type {prover} is named twice: --verifier takes one for each type"
+            );
+        }
+    }
+    if !args.attestor.is_empty() && !args.prover.iter().any(|prover| prover.proves() && named(*prover) == 0) {
+        bail!("there is nothing for the attestors to sign: leave --attestor out, or a --verifier");
     }
     Ok(())
 }

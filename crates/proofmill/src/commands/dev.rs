@@ -2,7 +2,7 @@
 
 use crate::{
     cli,
-    dev::{Chains, Child, Found, Memory, Orphan, Show},
+    dev::{Chains, Found, Kept, Launcher, Memory, Role, Show},
     figures::Figures,
     node::{self, Running},
     progress::duration,
@@ -19,7 +19,7 @@ use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::Weight;
 use std::{
     net::TcpListener as StdListener,
-    path::{Path, PathBuf},
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -32,12 +32,12 @@ const BEAT: Duration = Duration::from_millis(500);
 /// The whole tree.
 struct Tree {
     chains: Chains,
-    workers: Vec<(Child, Vec<String>)>,
-    attestors: Vec<Child>,
+    workers: Vec<Kept>,
+    attestors: Vec<Kept>,
     running: Running,
     /// The cluster, and the answers to `proofmill status`.
     roles: JoinSet<Result<()>>,
-    logs: PathBuf,
+    launcher: Launcher,
     stop: CancellationToken,
     /// Owned for as long as the cluster runs.
     _dir: DataDir,
@@ -79,10 +79,10 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry
 impl Tree {
     async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
         let folder = &global.data_dir;
-        let logs = folder.join("logs");
+        let launcher = Launcher::new(global);
         // One `dev` at a time: this fails where another one runs.
         let dir = DataDir::open(folder)?;
-        let (chains, found) = Chains::start(folder, &logs, &args.localnet).await?;
+        let (chains, found) = Chains::start(folder, &launcher, &args.localnet, show).await?;
         let there = &chains.description;
         show.line(&format!(
             "{}: L1 {}, L2 {}, rollup {}",
@@ -108,8 +108,8 @@ impl Tree {
         let serving = stop.clone();
         roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
 
-        let workers = workers(folder, &logs, args, &coordinator)?;
-        let (attestors, addresses) = attestors(folder, &logs, args, &chains)?;
+        let workers = workers(folder, &launcher, args, &coordinator)?;
+        let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
         let node_args = node_args(&chains, coordinator.clone(), addresses);
         let key = DevKeys::well_known(0)?.prover;
         let running = node::start(global, &node_args, registry, key).await?;
@@ -127,7 +127,7 @@ impl Tree {
             "send transactions to {}: `proofmill load --rpc-url {0}`",
             chains.description.l2_rpc
         ));
-        Ok(Self { chains, workers, attestors, running, roles, logs, stop, _dir: dir })
+        Ok(Self { chains, workers, attestors, running, roles, launcher, stop, _dir: dir })
     }
 
     /// Shows what happens until it is time to end.
@@ -174,30 +174,17 @@ impl Tree {
     }
 
     fn pids(&self) -> impl Iterator<Item = u32> {
-        let others =
-            self.workers.iter().map(|(worker, _)| worker.pid()).chain(self.attestors.iter().map(Child::pid));
+        let others = self.workers.iter().chain(&self.attestors).filter_map(Kept::pid);
         [std::process::id(), self.chains.description.pid].into_iter().chain(others)
     }
 
-    /// Starts again a worker that ended; the work of one that is gone goes on elsewhere meanwhile.
+    /// Starts again what ended. Meanwhile a worker's tasks go on elsewhere, and a proof waits for its attestors.
     fn look_after(&mut self, show: &Show) -> Result<()> {
-        if !self.chains.are_alive() {
-            bail!("the chains ended: see {}", self.logs.join("localnet.log").display());
+        if !self.chains.are_alive()? {
+            bail!("the chains ended: see {}", self.launcher.log("localnet").display());
         }
-        for attestor in &mut self.attestors {
-            if let Some(status) = attestor.ended() {
-                bail!("{} ended ({status}): {}", attestor.name(), attestor.last_words());
-            }
-        }
-        for (worker, args) in &mut self.workers {
-            if let Some(status) = worker.ended() {
-                show.line(&format!(
-                    "{} ended ({status}), starting it again: {}",
-                    worker.name(),
-                    worker.last_words()
-                ));
-                *worker = Child::start(worker.name(), &self.logs, Orphan::Ends, args, &[])?;
-            }
+        for kept in self.workers.iter_mut().chain(&mut self.attestors) {
+            kept.look_after(&self.launcher, show);
         }
         Ok(())
     }
@@ -208,8 +195,8 @@ impl Tree {
             tracing::warn!(%error, "the prover node did not end in good order");
         }
         self.stop.cancel();
-        let others = self.workers.into_iter().map(|(worker, _)| worker).chain(self.attestors);
-        futures::future::join_all(others.map(Child::stop)).await;
+        let others = self.workers.into_iter().chain(self.attestors);
+        futures::future::join_all(others.map(Kept::stop)).await;
         let ended = async { while self.roles.join_next().await.is_some() {} };
         drop(tokio::time::timeout(Duration::from_secs(5), ended).await);
         self.chains.stop().await;
@@ -225,12 +212,7 @@ fn cluster_config(args: &cli::Dev) -> ClusterConfig {
     config
 }
 
-fn workers(
-    folder: &Path,
-    logs: &Path,
-    args: &cli::Dev,
-    coordinator: &str,
-) -> Result<Vec<(Child, Vec<String>)>> {
+fn workers(folder: &Path, launcher: &Launcher, args: &cli::Dev, coordinator: &str) -> Result<Vec<Kept>> {
     let provers: Vec<&str> = args.localnet.prover.iter().map(|prover| prover.name()).collect();
     let weights: Vec<Option<Weight>> =
         if args.workers.is_empty() { vec![None] } else { args.workers.iter().copied().map(Some).collect() };
@@ -245,7 +227,7 @@ fn workers(
             format!("--segment-memory={}", args.segment_memory.as_gb()),
         ];
         words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
-        Ok((Child::start(name, logs, Orphan::Ends, &words, &[])?, words))
+        Kept::start(launcher, Role { name, words, environment: Vec::new() })
     };
     weights.into_iter().enumerate().map(start).collect()
 }
@@ -253,10 +235,10 @@ fn workers(
 /// None where nothing is to be attested.
 fn attestors(
     folder: &Path,
-    logs: &Path,
+    launcher: &Launcher,
     args: &cli::Dev,
     chains: &Chains,
-) -> Result<(Vec<Child>, Vec<String>)> {
+) -> Result<(Vec<Kept>, Vec<String>)> {
     if !args.localnet.prover.iter().any(|prover| prover.proves()) {
         return Ok((Vec::new(), Vec::new()));
     }
@@ -264,20 +246,19 @@ fn attestors(
     let start = |(index, key): (usize, &alloy_primitives::B256)| {
         // Free now; the attestor takes it in a moment.
         let listen = StdListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
-        let words = [
+        let words = vec![
             "attestor".to_owned(),
             format!("--data-dir={}", folder.display()),
             format!("--l1-rpc={}", there.l1_rpc),
             format!("--rollup={}", there.rollup),
             format!("--listen={listen}"),
         ];
-        let environment = [(crate::keys::ATTESTOR_KEY, key.to_string())];
-        let child =
-            Child::start(format!("attestor-{}", index + 1), logs, Orphan::Ends, &words, &environment)?;
-        Ok((child, format!("http://{listen}")))
+        let environment = vec![(crate::keys::ATTESTOR_KEY, key.to_string())];
+        let role = Role { name: format!("attestor-{}", index + 1), words, environment };
+        Ok((Kept::start(launcher, role)?, format!("http://{listen}")))
     };
     let keys = DevKeys::attestor_texts(there.attestors.len());
-    let started: Vec<(Child, String)> = keys.iter().enumerate().map(start).collect::<Result<_>>()?;
+    let started: Vec<(Kept, String)> = keys.iter().enumerate().map(start).collect::<Result<_>>()?;
     Ok(started.into_iter().unzip())
 }
 

@@ -1,38 +1,38 @@
 //! `proofmill localnet`.
 
 use crate::{cli, stop, wiring};
-use eyre::{Result, bail};
+use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_devnet::{Description, DevnetOptions};
+use proofmill_devnet::{Devnet, DevnetOptions};
 use proofmill_ledger::DataDir;
-use std::{fs, path::Path, time::Duration};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::Path,
+    time::Duration,
+};
 
 /// Where a localnet says where it is, in the data folder.
 pub(crate) const FILE: &str = "localnet.json";
+/// Locked by the process of a localnet from before its start until its end, and names it.
+const LOCK: &str = "localnet.lock";
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let folder = &global.data_dir;
     DataDir::mark(folder)?;
+    take(folder)?;
     let file = folder.join(FILE);
-    if let Some(there) = Description::read(&file)?
-        && is_alive(there.pid)
-    {
-        bail!(
-            "a localnet runs already on {} (process {}): stop it first, or choose another --data-dir",
-            folder.display(),
-            there.pid
-        );
-    }
-    let proof_types = wiring::proof_types(&registry, &args.prover).await?;
-    let devnet = DevnetOptions::new(proof_types)
-        .slot(Duration::from_secs(args.rules.slot_seconds))
-        .epoch_slots(args.rules.epoch_slots)
-        .window_epochs(args.rules.window_epochs)
-        .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
-        .attestors(args.attestors, args.threshold)
-        .start()
-        .await?;
+    // What a killed localnet wrote is not true any more.
+    drop(fs::remove_file(&file));
+    let devnet = tokio::select! {
+        devnet = start(&args, &registry) => devnet?,
+        () = stop.cancelled() => bail!("stopped"),
+    };
     let description = devnet.description();
     description.write(&file)?;
     println!("L1      {} (chain {})", description.l1_rpc, description.l1_chain_id);
@@ -53,14 +53,92 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Reg
     bail!("a node of the localnet ended by itself")
 }
 
-/// Whether a process with this id is a Proofmill.
-pub(crate) fn is_alive(pid: u32) -> bool {
-    fs::read(format!("/proc/{pid}/cmdline"))
-        .is_ok_and(|words| words.windows(9).any(|window| window == b"proofmill"))
+async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
+    let proof_types = wiring::proof_types(registry, &args.prover).await?;
+    let options = DevnetOptions::new(proof_types)
+        .slot(Duration::from_secs(args.rules.slot_seconds))
+        .epoch_slots(args.rules.epoch_slots)
+        .window_epochs(args.rules.window_epochs)
+        .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
+        .attestors(args.attestors, args.threshold);
+    Ok(options.start().await?)
+}
+
+/// The process whose localnet runs, starts or ends in this data folder; 0 where it has not written its id yet.
+pub(crate) fn keeper(folder: &Path) -> Result<Option<u32>> {
+    let path = folder.join(LOCK);
+    let failed = || format!("cannot look at {}", path.display());
+    let lock = match File::open(&path) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).wrap_err_with(failed),
+    };
+    match flock(&lock, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(None),
+        Err(Errno::WOULDBLOCK) => Ok(Some(named(&lock))),
+        Err(errno) => Err(errno).wrap_err_with(failed),
+    }
+}
+
+fn named(mut lock: &File) -> u32 {
+    let mut text = String::new();
+    lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Takes the data folder for the localnet of this process.
+fn take(folder: &Path) -> Result<()> {
+    let path = folder.join(LOCK);
+    let failed = || format!("cannot lock {}", path.display());
+    let mut lock = File::options()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .wrap_err_with(failed)?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => bail!(
+            "a localnet runs already on {} (process {}): stop it first, or choose another --data-dir",
+            folder.display(),
+            named(&lock)
+        ),
+        Err(errno) => return Err(errno).wrap_err_with(failed),
+    }
+    let id = format!("{}\n", std::process::id());
+    lock.set_len(0).and_then(|()| lock.write_all(id.as_bytes())).wrap_err_with(failed)?;
+    // The lock goes when the process has ended, and not before: who finds it free finds nothing that still ends.
+    std::mem::forget(lock);
+    Ok(())
 }
 
 fn remove(file: &Path) {
     if let Err(error) = fs::remove_file(file) {
         tracing::warn!(file = %file.display(), %error, "the description of the localnet that ended stays");
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_taken_once() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(keeper(folder.path()).unwrap(), None);
+        take(folder.path()).unwrap();
+        assert_eq!(keeper(folder.path()).unwrap(), Some(std::process::id()));
+        let refused = take(folder.path()).unwrap_err().to_string();
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
+    }
+
+    #[test]
+    fn what_an_ended_one_left_is_taken_over() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(LOCK), "1234567\n").unwrap();
+        assert_eq!(keeper(folder.path()).unwrap(), None);
+        take(folder.path()).unwrap();
+        assert_eq!(keeper(folder.path()).unwrap(), Some(std::process::id()));
     }
 }

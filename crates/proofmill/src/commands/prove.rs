@@ -43,6 +43,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
     if matches!(args.mode, ProofMode::Execute) {
         bail!("`execute` is not a proof: use --execute-only");
     }
+    if !args.execute_only {
+        backend.check_mode(args.mode)?;
+    }
     if !args.prover.proves() {
         eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
     }

@@ -1,15 +1,42 @@
 //! The other processes of the tree.
 
+use crate::{
+    cli::{Cli, Global},
+    keys,
+};
+use clap::{CommandFactory, ValueEnum};
 use eyre::{Result, WrapErr};
 use std::{
+    ffi::{OsStr, OsString},
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
 
 /// How long a process may take to end by itself.
 const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Names a settings file that sets nothing.
+const NO_SETTINGS: &str = "--settings=/dev/null";
+
+/// Starts this binary in other roles. What those do depends on what they are told here: the settings file and the
+/// environment of this process are not theirs.
+#[derive(Debug)]
+pub(crate) struct Launcher {
+    logs: PathBuf,
+    /// Said to all of them.
+    words: Vec<String>,
+    /// Kept from all of them.
+    variables: Vec<OsString>,
+}
+
+/// What a process is started as.
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) words: Vec<String>,
+    pub(crate) environment: Vec<(&'static str, String)>,
+}
 
 /// A Proofmill process with another role.
 #[derive(Debug)]
@@ -28,17 +55,24 @@ pub(crate) enum Orphan {
     GoesOn,
 }
 
-impl Child {
-    /// Starts this binary with other arguments; what it says goes to `NAME.log` in the folder.
-    pub(crate) fn start(
-        name: impl Into<String>,
-        logs: &Path,
-        orphan: Orphan,
-        args: &[String],
-        environment: &[(&str, String)],
-    ) -> Result<Self> {
-        let name = name.into();
-        let log = logs.join(format!("{name}.log"));
+impl Launcher {
+    /// They log as this process does, each to a file of its own.
+    pub(crate) fn new(global: &Global) -> Self {
+        let format = global.log_format.to_possible_value();
+        let mut words = vec![NO_SETTINGS.to_owned(), format!("--log={}", global.log)];
+        words.extend(format.map(|format| format!("--log-format={}", format.get_name())));
+        Self { logs: global.data_dir.join("logs"), words, variables: variables() }
+    }
+
+    /// The file with what a process of this name says.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.logs.join(format!("{name}.log"))
+    }
+
+    /// Starts a process.
+    pub(crate) fn start(&self, role: &Role, orphan: Orphan) -> Result<Child> {
+        let (name, logs) = (role.name.clone(), &self.logs);
+        let log = self.log(&name);
         let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
         fs::create_dir_all(logs).wrap_err_with(|| format!("cannot make the folder {}", logs.display()))?;
         let file = File::options()
@@ -52,22 +86,23 @@ impl Child {
         };
         // A group of its own: Ctrl-C reaches this process alone, which ends the others in order.
         std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        for variable in &self.variables {
+            command.env_remove(variable);
+        }
         let process = command
-            .args(args)
-            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .args(&role.words)
+            .args(&self.words)
+            .envs(role.environment.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
             .spawn()
             .wrap_err_with(|| format!("cannot start {name}"))?;
-        Ok(Self { name, log, process })
+        Ok(Child { name, log, process })
     }
+}
 
-    /// Its name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
+impl Child {
     /// Its id.
     pub(crate) fn pid(&self) -> u32 {
         self.process.id()
@@ -101,10 +136,44 @@ impl Child {
     }
 }
 
+/// The environment variables that are settings of any command, or hold keys.
+fn variables() -> Vec<OsString> {
+    fn collect(command: &clap::Command, names: &mut Vec<OsString>) {
+        names.extend(command.get_arguments().filter_map(|arg| arg.get_env()).map(OsStr::to_owned));
+        for subcommand in command.get_subcommands() {
+            collect(subcommand, names);
+        }
+    }
+    let mut names = vec![keys::L1_KEY.into(), keys::ATTESTOR_KEY.into()];
+    collect(&Cli::command(), &mut names);
+    names
+}
+
 /// Asks a process to end.
 pub(crate) fn terminate(pid: u32) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
         // It may have ended meanwhile.
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_and_keys_of_every_command_are_kept_from_the_others() {
+        let names = variables();
+        for name in [
+            "PROOFMILL_SETTINGS",
+            "PROOFMILL_ARTIFACTS",
+            "WORKER_TYPE",
+            "PROOFMILL_ATTESTOR_KEY_FILE",
+            "PROOFMILL_VERIFIER",
+            "PROOFMILL_ATTESTOR_KEY",
+            "PRIVATE_KEY",
+        ] {
+            assert!(names.iter().any(|there| there == name), "{name}");
+        }
     }
 }

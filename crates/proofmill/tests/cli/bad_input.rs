@@ -1,9 +1,6 @@
 //! Each bad input is a clear error with its cause, exit code 1 or 2, and nothing lost.
 
-use crate::{
-    blocks::chain,
-    process::{cluster, fail, free_port, proofmill, succeed},
-};
+use crate::process::{cluster, fail, free_port, proofmill};
 use proofmill_localnet::AnvilOptions;
 use std::fs;
 
@@ -119,14 +116,32 @@ fn a_file_that_is_no_proof_is_refused() {
     assert!(said.contains("not a Proofmill proof"), "{said}");
 }
 
-/// A mode that this prover type cannot make is refused before any work is done for it.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_wrap_that_nobody_can_make_is_refused_at_once() {
+/// Not even the node is asked, which is away.
+#[test]
+fn a_wrap_that_nobody_can_make_is_refused_at_once() {
     let folder = tempfile::tempdir().unwrap();
-    let node = chain(folder.path()).await;
-    let args =
-        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
-    let said = fail(proofmill(folder.path()).args(args).args(["--mode", "plonk"]));
-    assert!(said.contains("plonk"), "{said}");
-    succeed(proofmill(folder.path()).args(args));
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let args = ["prove", "--prover", "exec", "--l2-rpc", &url, "--mode", "plonk"];
+    let said = fail(proofmill(folder.path()).args(args));
+    assert!(said.contains("exec cannot make a `plonk` proof") && said.contains("circuit files"), "{said}");
+    let said = fail(proofmill(folder.path()).args(args).arg("--execute-only"));
+    assert!(said.contains(&url), "{said}");
+}
+
+#[test]
+fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let (a, b) = ("0x00000000000000000000000000000000000000aa", "0x00000000000000000000000000000000000000bb");
+    for (words, hint) in [
+        (vec![format!("--verifier=sp1={a}"), format!("--attestor={b}")], "--prover"),
+        (vec![format!("--verifier=openvm={a}"), format!("--verifier=openvm={b}")], "twice"),
+        (vec![format!("--verifier=openvm={a}"), format!("--attestor={b}")], "--attestor"),
+        (vec!["--prover=exec".to_owned(), format!("--attestor={b}")], "--attestor"),
+    ] {
+        let mut command = proofmill(folder.path());
+        command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);
+        let said = fail(command.args(&words).env("PRIVATE_KEY", format!("0x{}", "11".repeat(32))));
+        assert!(said.contains(hint) && !said.contains(&url), "{words:?}: {said}");
+    }
 }

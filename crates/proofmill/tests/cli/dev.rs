@@ -130,6 +130,111 @@ fn a_second_rollup_on_the_same_folder_is_refused() {
     assert!(!data.join("data/localnet.json").exists());
 }
 
+/// What is set for other commands would have the workers prove nothing, and look elsewhere for what they are to prove.
+#[test]
+fn the_processes_of_a_rollup_read_no_settings_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let settings = "[worker]\nartifacts = \"elsewhere\"\nkind = \"cpu\"\n[localnet]\nthreshold = 9\n";
+    fs::write(data.join("proofmill.toml"), settings).unwrap();
+    let mut command = dev(data, 99);
+    command.envs([
+        ("PROOFMILL_ARTIFACTS", "elsewhere"),
+        ("WORKER_TYPE", "cpu"),
+        ("PROOFMILL_WORKER_ID", "x"),
+    ]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || load(data, 0));
+    wait("an epoch to be settled", || fs::read_to_string(&log).unwrap().contains("SETTLED"));
+    assert!(!data.join("elsewhere").exists());
+    assert!(running.terminate());
+}
+
+#[test]
+fn workers_that_end_are_started_again_and_then_after_a_pause() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let said = |words: &str| fs::read_to_string(&log).unwrap().contains(words);
+    let mut running = Running::start(&mut dev(data, 99), &log);
+    wait("the rollup to be there", || load(data, 0) && processes(data, "worker").len() == 2);
+    let first = processes(data, "worker");
+    signal(&first, "-KILL");
+    let again = || {
+        let there = processes(data, "worker");
+        there.len() == 2 && there.iter().all(|pid| !first.contains(pid))
+    };
+    wait("other workers", again);
+    assert!(said("worker-1 ended (signal: 9 (SIGKILL)), starting it again: "));
+    signal_workers(data, "-KILL");
+    wait("a pause", || said("worker-2 ended (signal: 9 (SIGKILL)), starting it again in 1 s: "));
+    wait("workers after the pause", || processes(data, "worker").len() == 2);
+    assert!(running.terminate());
+    assert_eq!(processes(data, "worker"), Vec::<String>::new());
+}
+
+/// `make test-long`. `exec` needs no attestors.
+#[cfg(feature = "openvm")]
+#[test]
+#[ignore = "needs a build with OpenVM"]
+fn an_attestor_that_ends_is_started_again_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut command = proofmill(data);
+    command.args(["dev", "--prover=openvm", "--workers=4"]);
+    // Nothing could be signed with this key.
+    command.env("PROOFMILL_ATTESTOR_KEY_FILE", "nowhere");
+    let mut running = Running::start(&mut command, &data.join("dev.log"));
+    let addresses = || -> Vec<String> {
+        let text = fs::read_to_string(data.join("data/logs/attestor-1.log")).unwrap_or_default();
+        let ready = text.lines().filter(|line| line.contains("the attestor is ready"));
+        ready.map(|line| line.split_once("listen=").unwrap().1.to_owned()).collect()
+    };
+    wait("the rollup to be there", || load(data, 0));
+    wait("the attestor to be ready", || addresses().len() == 1);
+    signal(&processes(data, "attestor"), "-KILL");
+    wait("the attestor to be ready again", || addresses().len() == 2);
+    let addresses = addresses();
+    assert_eq!(addresses[0], addresses[1]);
+    assert!(running.terminate());
+}
+
+/// The localnet of a killed rollup is found also where it has not said yet where it is. What one that ended left is none,
+/// whatever process has its id now.
+#[test]
+fn a_localnet_is_known_by_its_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (log, file) = (data.join("dev.log"), data.join("data/localnet.json"));
+    proofmill_ledger::DataDir::mark(&data.join("data")).unwrap();
+    let nobody = "http://127.0.0.1:1".parse::<url::Url>().unwrap();
+    let left = Description {
+        pid: std::process::id(),
+        l1_rpc: nobody.clone(),
+        l2_rpc: nobody,
+        l1_chain_id: 31337,
+        l2_chain_id: 900_901,
+        rollup: alloy_primitives::Address::ZERO,
+        deployed_at: 0,
+        attestors: Vec::new(),
+    };
+    left.write(&file).unwrap();
+    let mut running = Running::start(&mut dev(data, 99), &log);
+    wait("the chains to start", || data.join("data/localnet.lock").exists());
+    running.kill();
+    assert_eq!(Description::read(&file).unwrap(), None);
+    running = Running::start(&mut dev(data, 99), &log);
+    wait("the rollup to be there", || load(data, 0));
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(said.contains("a localnet starts or ends here already"), "{said}");
+    assert!(said.contains("found the chains of an earlier run"), "{said}");
+    assert_eq!(processes(data, "localnet").len(), 1);
+    assert!(running.terminate());
+    assert_eq!(processes(data, "localnet"), Vec::<String>::new());
+    assert!(!file.exists());
+}
+
 #[test]
 fn what_a_prover_node_is_told_wrong_it_says() {
     let folder = tempfile::tempdir().unwrap();
@@ -335,19 +440,27 @@ fn proven(said: &str, checkpoint: u64) -> bool {
     })
 }
 
-/// Sends a signal to the worker processes of the rollup in a folder.
-fn signal_workers(data: &Path, signal: &str) {
+/// The processes with a role of the rollup in a folder.
+fn processes(data: &Path, role: &str) -> Vec<String> {
     let folder = data.to_string_lossy();
-    let workers: Vec<String> = fs::read_dir("/proc")
+    fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|pid| {
             let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            words.split('\0').any(|word| word == "worker") && words.contains(&*folder)
+            words.split('\0').any(|word| word == role) && words.contains(&*folder)
         })
-        .collect();
-    assert!(!workers.is_empty());
-    assert!(Command::new("kill").arg(signal).args(&workers).status().unwrap().success());
+        .collect()
+}
+
+fn signal(processes: &[String], which: &str) {
+    assert!(!processes.is_empty());
+    assert!(Command::new("kill").arg(which).args(processes).status().unwrap().success());
+}
+
+/// Sends a signal to the worker processes of the rollup in a folder.
+fn signal_workers(data: &Path, which: &str) {
+    signal(&processes(data, "worker"), which);
 }
 
 async fn rollup(chains: &Description) -> Rollup {

@@ -9,7 +9,8 @@ use super::{
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType, Slot};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{VecDeque, vec_deque},
+    iter,
     ops::RangeInclusive,
 };
 
@@ -22,13 +23,15 @@ pub(crate) struct CheckpointStore {
     /// Where the record begins: everything before is settled. The first checkpoint of an epoch, unless it has expired;
     /// nothing until the first checkpoint has come.
     base: Option<CheckpointNumber>,
-    provers: BTreeMap<CheckpointNumber, CheckpointProver>,
+    /// Their numbers go up by one, and their slots go up, and with them their epochs: one is added only at the end, where
+    /// it links to the one before it.
+    provers: VecDeque<CheckpointProver>,
     last_instance: Instance,
 }
 
 impl CheckpointStore {
     pub(crate) const fn new() -> Self {
-        Self { base: None, provers: BTreeMap::new(), last_instance: Instance(0) }
+        Self { base: None, provers: VecDeque::new(), last_instance: Instance(0) }
     }
 
     /// Forgets everything; the next checkpoint is where the record begins.
@@ -39,28 +42,62 @@ impl CheckpointStore {
 
     /// The newest checkpoint, or the one before the first that is due; nothing where none is known to be due.
     pub(crate) fn tip(&self) -> Option<CheckpointNumber> {
-        match self.provers.last_key_value() {
-            Some((number, _)) => Some(*number),
+        match self.provers.back() {
+            Some(newest) => Some(newest.checkpoint.number),
             None => self.base?.before(),
         }
     }
 
     pub(crate) fn get(&self, number: CheckpointNumber) -> Option<&CheckpointProver> {
-        self.provers.get(&number)
+        self.provers.get(self.place(number)?)
+    }
+
+    fn get_mut(&mut self, number: CheckpointNumber) -> Option<&mut CheckpointProver> {
+        let place = self.place(number)?;
+        self.provers.get_mut(place)
+    }
+
+    fn place(&self, number: CheckpointNumber) -> Option<usize> {
+        let first = self.provers.front()?.checkpoint.number;
+        usize::try_from(number.0.checked_sub(first.0)?).ok()
     }
 
     pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &CheckpointProver> {
-        self.provers.values()
+        self.provers.iter()
     }
 
     /// Those that landed in these slots, in order.
-    pub(crate) fn within(&self, slots: RangeInclusive<Slot>) -> impl Iterator<Item = &CheckpointProver> {
-        // Slots go up with the numbers.
-        self.provers.values().filter(move |prover| slots.contains(&prover.checkpoint.slot))
+    pub(crate) fn within(
+        &self,
+        slots: RangeInclusive<Slot>,
+    ) -> impl DoubleEndedIterator<Item = &CheckpointProver> {
+        self.between(|prover| prover.checkpoint.slot, slots)
     }
 
-    pub(crate) fn epochs(&self) -> BTreeSet<Epoch> {
-        self.provers.values().map(|prover| prover.epoch).collect()
+    /// Those of an epoch, in order.
+    pub(crate) fn of(&self, epoch: Epoch) -> impl DoubleEndedIterator<Item = &CheckpointProver> {
+        self.between(|prover| prover.epoch, epoch..=epoch)
+    }
+
+    /// Those with a key in a range, where keys go up with the numbers.
+    fn between<K: PartialOrd>(
+        &self,
+        key: impl Fn(&CheckpointProver) -> K,
+        keys: RangeInclusive<K>,
+    ) -> vec_deque::Iter<'_, CheckpointProver> {
+        let from = self.provers.partition_point(|prover| key(prover) < *keys.start());
+        let to = self.provers.partition_point(|prover| key(prover) <= *keys.end());
+        self.provers.range(from..to.max(from))
+    }
+
+    /// The epochs of those that are here, in order.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = Epoch> {
+        let mut next = 0;
+        iter::from_fn(move || {
+            let epoch = self.provers.get(next)?.epoch;
+            next = self.provers.partition_point(|prover| prover.epoch <= epoch);
+            Some(epoch)
+        })
     }
 
     /// Adds a checkpoint at the end and makes its prover. The same again changes nothing.
@@ -90,7 +127,7 @@ impl CheckpointStore {
             turn.report(Change::Pruned { to, removed, cause: PruneCause::L1Reorg });
         }
         let prover = self.make(turn, checkpoint, high_water);
-        self.provers.insert(number, prover);
+        self.provers.push_back(prover);
         self.base.get_or_insert(number);
         Ok(())
     }
@@ -131,9 +168,10 @@ impl CheckpointStore {
     }
 
     fn remove_from(&mut self, turn: &mut Turn<'_>, first: CheckpointNumber) -> usize {
-        let removed = self.provers.split_off(&first);
+        let stand = self.provers.partition_point(|prover| prover.checkpoint.number < first);
+        let removed = self.provers.split_off(stand);
         let count = removed.len();
-        removed.into_values().for_each(|mut prover| prover.cancel(turn));
+        removed.into_iter().for_each(|mut prover| prover.cancel(turn));
         count
     }
 
@@ -144,44 +182,36 @@ impl CheckpointStore {
         high_water: Epoch,
         proven: CheckpointNumber,
     ) -> Option<u64> {
-        let expired = |prover: &CheckpointProver| prover.epoch <= high_water;
-        for prover in self.provers.values_mut().filter(|prover| expired(prover)) {
+        let expired = self.provers.partition_point(|prover| prover.epoch <= high_water);
+        for prover in self.provers.range_mut(..expired) {
             if prover.state != CheckpointState::Expired {
                 prover.expire(turn);
             }
         }
-        let mut forgotten = None;
-        while let Some(first) = self.provers.first_entry()
-            && expired(first.get())
-            && *first.key() <= proven
-        {
-            let settled = first.remove();
-            self.base = Some(settled.checkpoint.number.next());
-            forgotten = Some(settled.checkpoint.blocks.last());
-        }
-        forgotten
+        let settled = self.provers.partition_point(|prover| prover.checkpoint.number <= proven);
+        let last = self.provers.drain(..settled.min(expired)).next_back()?.checkpoint;
+        self.base = Some(last.number.next());
+        Some(last.blocks.last())
     }
 
     /// Fresh provers for the failed ones of an epoch.
     pub(crate) fn renew_failed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) {
-        let failed: Vec<_> = self
-            .provers
-            .values()
-            .filter(|prover| prover.epoch == epoch && prover.failure().is_some())
-            .map(|prover| prover.checkpoint)
-            .collect();
+        let failed = self.of(epoch).filter(|prover| prover.failure().is_some());
+        let failed: Vec<_> = failed.map(|prover| prover.checkpoint).collect();
         for checkpoint in failed {
-            let prover = self.make(turn, checkpoint, None);
-            self.provers.insert(checkpoint.number, prover);
+            let fresh = self.make(turn, checkpoint, None);
+            if let Some(prover) = self.get_mut(checkpoint.number) {
+                *prover = fresh;
+            }
         }
     }
 
     /// Gives out queued ranges, the oldest checkpoints first.
     pub(crate) fn start_queued(&mut self, turn: &mut Turn<'_>) {
         for prover in turn.desk.config.provers.clone() {
-            let running: usize = self.iter().map(|checkpoint| checkpoint.running(prover)).sum();
+            let running = turn.desk.running(prover);
             let mut room = turn.desk.config.max_range_jobs.get().saturating_sub(running);
-            for checkpoint in self.provers.values_mut() {
+            for checkpoint in &mut self.provers {
                 room -= checkpoint.start(turn, prover, room);
             }
         }
@@ -214,16 +244,16 @@ impl CheckpointStore {
 
     /// A range proof is no longer in the store.
     pub(crate) fn range_lost(&mut self, turn: &Turn<'_>, prover: ProverType, range: RangeSpec) {
-        self.provers.values_mut().for_each(|checkpoint| checkpoint.lost(turn.now, prover, range));
+        self.provers.iter_mut().for_each(|checkpoint| checkpoint.lost(turn.now, prover, range));
     }
 
     pub(crate) fn cancel_all(&mut self, turn: &mut Turn<'_>) {
-        self.provers.values_mut().for_each(|prover| prover.cancel(turn));
+        self.provers.iter_mut().for_each(|prover| prover.cancel(turn));
     }
 
     fn asker(&mut self, turn: &Turn<'_>, job: JobId) -> Option<(&mut CheckpointProver, ProverType)> {
         let Asker::Range { checkpoint, prover } = *turn.desk.jobs.get(&job)? else { return None };
-        Some((self.provers.get_mut(&checkpoint)?, prover))
+        Some((self.get_mut(checkpoint)?, prover))
     }
 }
 
@@ -238,4 +268,132 @@ fn check_link(before: &Checkpoint, next: &Checkpoint) -> Result<(), Refused> {
         return Ok(());
     };
     Err(Refused::Broken { number: next.number, what })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Config, Time, turn::Desk};
+    use alloy_primitives::B256;
+    use proofmill_primitives::{BlockRange, SlotClock};
+    use proptest::{collection::vec, prelude::*};
+    use std::{collections::BTreeSet, num::NonZeroU64};
+
+    /// What happens to a store; what it refuses has not happened.
+    #[derive(Clone, Debug)]
+    enum Step {
+        /// A checkpoint, so far below the next one and so many slots after the one before it.
+        Lands {
+            below: u64,
+            gap: u64,
+            branch: u8,
+        },
+        /// So many at the end are void.
+        Prune(u64),
+        /// Epochs up to this one expire, and checkpoints up to this one are proven.
+        Expire(u64, u64),
+        /// Everything in an epoch fails, and is renewed.
+        Renew(u64),
+        Restart,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let lands = |(below, gap, branch)| Step::Lands { below, gap, branch };
+        prop_oneof![
+            40 => (Just(0_u64), 0_u64..6, 0_u8..3).prop_map(lands),
+            4 => (1_u64..5, 0_u64..6, 0_u8..3).prop_map(lands),
+            2 => (0_u64..6).prop_map(Step::Prune),
+            2 => (0_u64..20, 0_u64..40).prop_map(|(epoch, proven)| Step::Expire(epoch, proven)),
+            2 => (0_u64..20).prop_map(Step::Renew),
+            1 => Just(Step::Restart),
+        ]
+    }
+
+    fn checkpoint(number: u64, slot: u64, branch: u8) -> Option<Checkpoint> {
+        Some(Checkpoint {
+            number: CheckpointNumber(number),
+            slot: Slot(slot),
+            blocks: BlockRange::new(10 * number - 9, 10 * number).ok()?,
+            parent_hash: B256::ZERO,
+            last_hash: B256::ZERO,
+            state_root: B256::repeat_byte(branch),
+        })
+    }
+
+    fn take(store: &mut CheckpointStore, turn: &mut Turn<'_>, step: &Step) {
+        let tip = store.tip().unwrap_or_default();
+        match *step {
+            Step::Lands { below, gap, branch } => {
+                let number = tip.next().0.saturating_sub(below).max(1);
+                let before = store.get(CheckpointNumber(number - 1));
+                let slot = before.map_or(0, |before| before.checkpoint.slot.0) + gap;
+                if let Some(checkpoint) = checkpoint(number, slot, branch) {
+                    drop(store.add(turn, checkpoint, None));
+                }
+            }
+            Step::Prune(count) => {
+                let to = CheckpointNumber(tip.0.saturating_sub(count));
+                drop(store.prune(turn, to, PruneCause::L1Reorg));
+            }
+            Step::Expire(epoch, proven) => {
+                store.expire(turn, Epoch(epoch), CheckpointNumber(proven));
+            }
+            Step::Renew(epoch) => {
+                let of_it = |prover: &&mut CheckpointProver| prover.epoch == Epoch(epoch);
+                for prover in store.provers.iter_mut().filter(of_it) {
+                    let range = RangeSpec::of(&prover.checkpoint);
+                    let (cause, at) = (String::new(), turn.now);
+                    prover.state = CheckpointState::Failed { prover: ProverType::Exec, range, cause, at };
+                }
+                store.renew_failed(turn, Epoch(epoch));
+            }
+            Step::Restart => store.restart(turn),
+        }
+    }
+
+    /// Who they are: no two are the same instance.
+    fn instances<'a>(provers: impl Iterator<Item = &'a CheckpointProver>) -> Vec<Instance> {
+        provers.map(|prover| prover.instance).collect()
+    }
+
+    /// What is found is what a look at each of them finds.
+    fn check(store: &CheckpointStore, slots: &[(u64, u64)]) {
+        let all: Vec<_> = store.iter().map(|prover| prover.checkpoint).collect();
+        assert!(all.is_sorted_by(|one, other| one.slot < other.slot && one.number.next() == other.number));
+        for (from, to) in slots {
+            let slots = Slot(*from)..=Slot(*to);
+            let those = store.iter().filter(|prover| slots.contains(&prover.checkpoint.slot));
+            assert_eq!(instances(store.within(slots.clone())), instances(those), "{slots:?} of {all:?}");
+        }
+        let epochs: BTreeSet<_> = store.iter().map(|prover| prover.epoch).collect();
+        assert!(store.epochs().eq(epochs), "{:?} of {all:?}", store.epochs().collect::<Vec<_>>());
+        for epoch in (0..30).map(Epoch) {
+            let those = store.iter().filter(|prover| prover.epoch == epoch);
+            assert_eq!(instances(store.of(epoch)), instances(those), "{epoch:?} of {all:?}");
+        }
+        for number in (0..45).map(CheckpointNumber) {
+            let one = store.iter().find(|prover| prover.checkpoint.number == number);
+            assert_eq!(instances(store.get(number).into_iter()), instances(one.into_iter()), "{number:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_what_a_scan_finds(
+            steps in vec(step(), 1..40),
+            slots in vec((0_u64..100, 0_u64..100), 8),
+        ) {
+            let some = |number| NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN);
+            let clock = SlotClock {
+                genesis: 0, slot_seconds: some(12), epoch_slots: some(4), window_epochs: some(2),
+            };
+            let mut desk = Desk::new(Config::new(clock, [ProverType::Exec]));
+            let mut store = CheckpointStore::new();
+            for step in &steps {
+                let mut turn = Turn { now: Time::default(), desk: &mut desk, actions: Vec::new() };
+                take(&mut store, &mut turn, step);
+                check(&store, &slots);
+            }
+        }
+    }
 }

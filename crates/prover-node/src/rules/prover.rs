@@ -87,11 +87,6 @@ impl CheckpointProver {
         self.state == CheckpointState::Proving
     }
 
-    /// Jobs of a type that are under way.
-    pub(crate) fn running(&self, prover: ProverType) -> usize {
-        self.tracks.get(&prover).map_or(0, Track::running)
-    }
-
     /// Gives out queued ranges of a type, at most `room`; how many.
     pub(crate) fn start(&mut self, turn: &mut Turn<'_>, prover: ProverType, room: usize) -> usize {
         if !self.is_proving() {

@@ -237,7 +237,9 @@ impl Session {
 
     /// Whether what stands in its slots is what it was made for.
     pub(crate) fn is_current(&self, store: &CheckpointStore) -> bool {
-        store.within(self.spec.slots()).map(Member::of).eq(self.members.iter().copied())
+        // An instance is of one content, and of one prover for it.
+        let here = store.within(self.spec.slots()).map(|prover| prover.instance);
+        here.eq(self.members.iter().map(|member| member.instance))
     }
 
     /// Whether it proves, proved or failed to prove what a new session for this content would.

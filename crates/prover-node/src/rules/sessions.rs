@@ -47,6 +47,8 @@ impl Horizon<'_> {
 pub(crate) struct SessionManager {
     /// Those that live, and those that have ended and are remembered.
     sessions: BTreeMap<SessionId, Session>,
+    /// The same, by what they are to prove.
+    by_spec: BTreeSet<(SessionSpec, SessionId)>,
     /// Partial sessions that were asked for and have not come to a verdict.
     wanted: BTreeSet<SessionSpec>,
     last_id: SessionId,
@@ -54,7 +56,12 @@ pub(crate) struct SessionManager {
 
 impl SessionManager {
     pub(crate) const fn new() -> Self {
-        Self { sessions: BTreeMap::new(), wanted: BTreeSet::new(), last_id: SessionId(0) }
+        Self {
+            sessions: BTreeMap::new(),
+            by_spec: BTreeSet::new(),
+            wanted: BTreeSet::new(),
+            last_id: SessionId(0),
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
@@ -65,10 +72,21 @@ impl SessionManager {
         self.sessions.values().filter(|session| session.state.is_live())
     }
 
+    /// Those for a spec, oldest first.
+    fn of(&self, spec: SessionSpec) -> impl Iterator<Item = &Session> {
+        let ids = self.by_spec.range((spec, SessionId(0))..=(spec, SessionId(u64::MAX)));
+        ids.filter_map(move |(_, id)| self.sessions.get(id))
+    }
+
     /// Sessions whose proof is not made yet: what `max_pending_jobs` caps. A finished proof that waits for its turn on L1
     /// holds nobody up.
     fn pending(&self) -> usize {
         self.sessions.values().filter(|session| session.state.is_proving()).count()
+    }
+
+    /// How many more may be.
+    fn room(&self, turn: &Turn<'_>) -> usize {
+        turn.desk.config.max_pending_jobs.get().saturating_sub(self.pending())
     }
 
     /// Ends what should not go on, then opens what should.
@@ -131,7 +149,7 @@ impl SessionManager {
             return Err(Refused::Expired { epoch });
         }
         let full = SessionSpec::full(&clock, epoch);
-        let Some(last) = horizon.store.within(full.slots()).last() else {
+        let Some(last) = horizon.store.within(full.slots()).next_back() else {
             return Err(Refused::NoCheckpoints { epoch });
         };
         let (through, partial) =
@@ -140,7 +158,7 @@ impl SessionManager {
         if is_superseded(spec.kind, through, horizon.proven()) {
             return Err(Refused::AlreadyProven { epoch, through: horizon.proven() });
         }
-        let holder = self.sessions.values_mut().find(|session| session.speaks_for(&spec, horizon.store));
+        let holder = self.of(spec).find(|session| session.speaks_for(&spec, horizon.store));
         match holder {
             Some(session) if session.state.is_live() => return Ok(Started::Joined(session.id)),
             Some(session) if matches!(session.state, SessionState::Failed { .. }) => {}
@@ -262,14 +280,19 @@ impl SessionManager {
         self.last_id.0 += 1;
         let session = Session::new(turn, self.last_id, spec, store)?;
         self.sessions.insert(self.last_id, session);
+        self.by_spec.insert((spec, self.last_id));
         Some(self.last_id)
     }
 
     fn open_full(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>) {
         let clock = turn.desk.config.clock;
+        let mut room = self.room(turn);
         for epoch in horizon.store.epochs() {
+            if room == 0 {
+                return;
+            }
             if !horizon.has_expired(epoch) && horizon.is_complete(&clock, epoch) {
-                self.open_if_due(turn, horizon, SessionSpec::full(&clock, epoch));
+                room -= usize::from(self.open_if_due(turn, horizon, SessionSpec::full(&clock, epoch)));
             }
         }
     }
@@ -282,7 +305,7 @@ impl SessionManager {
         for spec in self.wanted.clone() {
             let full = SessionSpec::full(&clock, spec.epoch);
             let last = |spec: SessionSpec| {
-                horizon.store.within(spec.slots()).last().map(|last| last.checkpoint.number)
+                horizon.store.within(spec.slots()).next_back().map(|last| last.checkpoint.number)
             };
             let (Some(part), Some(all)) = (last(spec), last(full)) else { continue };
             if is_superseded(spec.kind, part, horizon.proven()) {
@@ -290,23 +313,22 @@ impl SessionManager {
             }
             if part == all && horizon.is_complete(&clock, spec.epoch) {
                 // The full session does it, unless this one is on its way.
-                if !self.live().any(|session| session.spec == spec) {
+                if !self.of(spec).any(|session| session.state.is_live()) {
                     self.wanted.remove(&spec);
                 }
-            } else {
+            } else if self.room(turn) > 0 {
                 self.open_if_due(turn, horizon, spec);
             }
         }
     }
 
-    /// Opens a session, unless one speaks for the content, a checkpoint prover under it failed, or there are enough.
-    fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) {
+    /// Opens a session for which there is room, unless one speaks for the content or a checkpoint prover under it failed.
+    /// Whether it did.
+    fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) -> bool {
         let store = horizon.store;
-        let spoken_for = self.sessions.values().any(|session| session.speaks_for(&spec, store));
+        let spoken_for = self.of(spec).any(|session| session.speaks_for(&spec, store));
         let failed = || store.within(spec.slots()).any(|prover| prover.failure().is_some());
-        if !spoken_for && !failed() && self.pending() < turn.desk.config.max_pending_jobs.get() {
-            self.open(turn, spec, store);
-        }
+        !spoken_for && !failed() && self.open(turn, spec, store).is_some()
     }
 
     /// A completed session that L1 does not show after a while is done again: a reorg of L1 took its submission away.
@@ -326,8 +348,10 @@ impl SessionManager {
         let old = |session: &&Session| !session.state.is_live() && horizon.has_expired(session.spec.epoch);
         let old: Vec<_> = self.sessions.values().filter(old).map(|session| session.id).collect();
         let excess = old.len().saturating_sub(turn.desk.config.remembered_sessions);
-        for session in old.into_iter().take(excess) {
-            self.sessions.remove(&session);
+        for id in old.into_iter().take(excess) {
+            if let Some(session) = self.sessions.remove(&id) {
+                self.by_spec.remove(&(session.spec, id));
+            }
         }
     }
 
@@ -351,7 +375,10 @@ fn judge(session: &Session, horizon: Horizon<'_>, publishing: &Publishing) -> Op
     if is_superseded(session.spec.kind, session.span.last, horizon.proven()) {
         return Some(SessionState::Superseded { proven: horizon.proven() });
     }
-    let under = session.failed_under(horizon.store).filter(|_| session.state.is_proving())?;
+    if !session.state.is_proving() {
+        return None;
+    }
+    let under = session.failed_under(horizon.store)?;
     let (checkpoint, cause) = (under.checkpoint.number, under.failure().unwrap_or_default().to_owned());
     Some(SessionState::Stopped { checkpoint, cause })
 }

@@ -213,7 +213,7 @@ impl NodeState {
             finalized: node.finalized,
             newest_block: node.newest_blocks.map(proofmill_primitives::BlockRange::last),
             high_water: node.high_water,
-            epochs: node.store.epochs().into_iter().filter_map(|epoch| self.epoch(epoch)).collect(),
+            epochs: node.store.epochs().filter_map(|epoch| self.epoch(epoch)).collect(),
             checkpoints: checkpoints(node),
             sessions: node.sessions.iter().map(session).collect(),
             candidates: node.publishing.queue.values().cloned().collect(),
@@ -224,7 +224,7 @@ impl NodeState {
 
     fn epoch(&self, epoch: Epoch) -> Option<EpochStatus> {
         let (node, clock) = (&self.node, &self.config().clock);
-        let mut of_it = node.store.iter().filter(|prover| prover.epoch == epoch);
+        let mut of_it = node.store.of(epoch);
         let first = of_it.next()?.checkpoint.number;
         let last = of_it.next_back().map_or(first, |prover| prover.checkpoint.number);
         let (ends_at, deadline) = (clock.ends_at(epoch), clock.deadline(epoch));

@@ -166,11 +166,6 @@ impl Track {
         self.proven_at.map(|_| self.pieces.iter().map(|piece| piece.range))
     }
 
-    /// How many jobs are under way.
-    pub(crate) fn running(&self) -> usize {
-        self.pieces.iter().filter(|piece| piece.job().is_some()).count()
-    }
-
     /// Takes the jobs back.
     pub(crate) fn halt(&mut self, turn: &mut Turn<'_>) {
         for piece in &mut self.pieces {

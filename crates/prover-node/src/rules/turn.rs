@@ -30,6 +30,12 @@ impl Desk {
         Self { config, jobs: BTreeMap::new(), last_job: JobId(0), journal: VecDeque::new() }
     }
 
+    /// How many range jobs of a prover type are under way.
+    pub(crate) fn running(&self, prover: ProverType) -> usize {
+        let range = |asker: &&Asker| matches!(asker, Asker::Range { prover: of, .. } if *of == prover);
+        self.jobs.values().filter(range).count()
+    }
+
     /// What was reported of an epoch, and of none in particular.
     pub(crate) fn journal_of(&self, epoch: Epoch) -> Vec<Entry> {
         let about = |entry: &&Entry| entry.change.epoch().is_none_or(|of| of == epoch);

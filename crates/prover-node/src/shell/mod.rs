@@ -9,6 +9,7 @@ mod owner;
 mod publish;
 mod range;
 mod root;
+mod shown;
 mod upload;
 
 pub use context::{NodeConfig, Parts, Prover};

@@ -153,7 +153,7 @@ impl NodeHandle {
         Ok(answered.await.map_err(|_| NodeError::Stopped)??)
     }
 
-    /// The state, kept up to date.
+    /// The state, kept up to date; with very many checkpoints a moment behind.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
     }

@@ -2,7 +2,9 @@
 
 use super::{
     context::{CANCEL_GRACE, Context},
-    publish, range, root, upload,
+    publish, range, root,
+    shown::Shown,
+    upload,
 };
 use crate::{
     parts::Work,
@@ -43,7 +45,7 @@ pub(super) struct Owner {
     jobs: HashMap<JobId, CancellationToken>,
     tasks: JoinSet<()>,
     looking: bool,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    shown: Shown,
     changes: broadcast::Sender<Arc<Entry>>,
 }
 
@@ -55,8 +57,8 @@ impl Owner {
         snapshots: watch::Sender<Arc<Snapshot>>,
         changes: broadcast::Sender<Arc<Entry>>,
     ) -> Self {
-        let (jobs, tasks) = (HashMap::new(), JoinSet::new());
-        Self { context, state, inbox, jobs, tasks, looking: false, snapshots, changes }
+        let (jobs, tasks, shown) = (HashMap::new(), JoinSet::new(), Shown::new(snapshots));
+        Self { context, state, inbox, jobs, tasks, looking: false, shown, changes }
     }
 
     /// Lives until it is told to stop, then ends everything in order. The chain stream has to have been stopped before.
@@ -73,16 +75,20 @@ impl Owner {
                     messages.drain(..).for_each(|message| self.take(message));
                 }
                 _ = tick.tick() => self.tell(Event::Tick),
-                _ = look.tick() => self.look(),
+                () = self.shown.due() => {}
+                _ = look.tick() => {
+                    self.look();
+                    continue;
+                }
                 Some(_) = self.tasks.join_next() => continue,
             }
-            self.show();
+            self.shown.changed(&self.state);
         }
         self.tell(Event::StopSessions);
-        self.show();
+        self.shown.show(&self.state);
         self.await_publish(&mut messages).await;
         self.tell(Event::StopProvers);
-        self.show();
+        self.shown.show(&self.state);
         // They were all told to end; a service that does not listen is left behind.
         let all_ended = async { while self.tasks.join_next().await.is_some() {} };
         drop(tokio::time::timeout(CANCEL_GRACE + Duration::from_secs(1), all_ended).await);
@@ -102,7 +108,7 @@ impl Owner {
                     return;
                 }
             }
-            self.show();
+            self.shown.show(&self.state);
         }
     }
 
@@ -256,10 +262,6 @@ impl Owner {
         }
         // Nobody may be listening.
         drop(self.changes.send(Arc::new(Entry { at: self.context.clock.now(), change })));
-    }
-
-    fn show(&self) {
-        self.snapshots.send_replace(Arc::new(self.state.snapshot()));
     }
 }
 
