@@ -24,7 +24,7 @@ test-long: setup ## The long proofs and all of the Ethereum Foundation's tests
 
 # First the sources: their folder is mapped out of what is built, and must be there to be seen.
 elf: setup ## Build the zkVM guests with Debian's Rust and write their hashes
-	@for machine in openvm sp1; do cargo fetch --quiet --locked --manifest-path programs/$$machine/Cargo.toml; done
+	@for machine in openvm sp1; do cargo fetch --quiet --locked --manifest-path programs/$$machine/Cargo.toml || exit 1; done
 	@programs/build.sh all
 
 check-elf: ## Check that the committed ELFs are those of the committed sources

@@ -45,7 +45,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
   openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 13 minutes on 2 free cores, 8 GB" ;;
-  sp1) echo "SP1 on a CPU takes its time: about an hour and a quarter on 2 free cores, and 16 GB" ;;
+  sp1) echo "SP1 on a CPU takes its time: about 40 minutes on 2 free cores, and 16 GB" ;;
 esac
 # In a session of its own: Ctrl-C reaches this script alone, which then ends it in order.
 setsid "$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \

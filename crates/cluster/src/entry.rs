@@ -12,7 +12,9 @@ use tokio::sync::watch;
 pub(crate) struct Entry {
     pub(crate) record: ProofRecord,
     /// Its tasks, as of the last change while it was live.
-    pub(crate) counts: BTreeMap<TaskKind, Counts>,
+    counts: BTreeMap<TaskKind, Counts>,
+    /// When its first task beside the controller was begun.
+    begun: Option<Timestamp>,
     /// Why its waiting tasks can be given to nobody, as the scheduler says.
     pub(crate) stuck: Option<String>,
     /// Why the wrap that it is to end with will find no worker.
@@ -39,6 +41,7 @@ impl Entry {
         Self {
             record,
             counts: BTreeMap::new(),
+            begun: None,
             stuck: None,
             foreseen: None,
             planned: BTreeMap::new(),
@@ -57,6 +60,17 @@ impl Entry {
 
     pub(crate) fn touch(&self) {
         self.changed.send_replace(());
+    }
+
+    /// How its tasks came along until `now`.
+    pub(crate) fn count(&mut self, counts: &BTreeMap<TaskKind, Counts>, now: Timestamp) {
+        self.counts.clone_from(counts);
+        let begun = |(kind, counts): (&TaskKind, &Counts)| {
+            *kind != TaskKind::Controller && counts.running + counts.succeeded > 0
+        };
+        if self.begun.is_none() && counts.iter().any(begun) {
+            self.begun = Some(now);
+        }
     }
 
     /// What the controller found that the proof will take.
@@ -149,6 +163,7 @@ impl Entry {
             instructions: self.instructions,
             public_values: self.public_values.clone(),
             workers,
+            begun_at_ms: self.begun.map_or(0, Timestamp::as_millis),
         }
     }
 }

@@ -7,11 +7,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     path::{Path, PathBuf},
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::SystemTime,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// The format of the data directory that this version reads and writes.
@@ -22,12 +18,6 @@ const LOCK_FILE: &str = "LOCK";
 
 /// Distinguishes the drafts of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
-
-/// Distinguishes processes: in containers that share a directory, many have the same id.
-static PROCESS: LazyLock<String> = LazyLock::new(|| {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{:x}", std::process::id(), since.as_nanos())
-});
 
 /// The data directory of one cluster, owned by this process until the value is dropped or the process ends.
 ///
@@ -228,11 +218,12 @@ fn write_version(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// A file of this call alone: many may come at the same time.
+/// A file of this call alone: many may come at the same time, and in containers that share a directory many have the same
+/// process id.
 fn create_draft(path: &Path) -> io::Result<(PathBuf, File)> {
     loop {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let draft = path.join(format!(".VERSION-{}-{number}", *PROCESS));
+        let draft = path.join(format!(".VERSION-{}-{number}", std::process::id()));
         match OpenOptions::new().write(true).create_new(true).open(&draft) {
             Ok(file) => return Ok((draft, file)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -66,7 +66,8 @@ pub(crate) enum Command {
     Status(Status),
     /// Send transactions to a node
     Load(Load),
-    /// Run a whole rollup on this machine: L1, L2, cluster, workers, attestors and prover node
+    /// Run a whole rollup on this machine: L1, L2, cluster, workers, attestors and prover node, all as the settings of `dev`
+    /// say
     Dev(Box<Dev>),
     /// Run only the chains of a rollup on this machine: L1, L2, contracts, sequencer and proposer
     Localnet(Localnet),

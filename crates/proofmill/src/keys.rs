@@ -8,6 +8,8 @@ use std::path::Path;
 pub(crate) const L1_KEY: &str = "PRIVATE_KEY";
 /// Signs attestations, where no file is named.
 pub(crate) const ATTESTOR_KEY: &str = "PROOFMILL_ATTESTOR_KEY";
+/// Pays for what `load` sends, where no file is named.
+pub(crate) const LOAD_KEY: &str = "LOAD_TEST_PRIVATE_KEY";
 
 /// The key in the file, or in the environment variable.
 pub(crate) fn key(file: Option<&Path>, variable: &str) -> Result<SigningKey> {

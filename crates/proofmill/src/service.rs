@@ -161,10 +161,12 @@ impl<'a> Watch<'a> {
 
 fn cost(progress: &ProofProgress) -> ProofCost {
     let segments = progress.kinds.iter().find(|kind| kind.kind == "ProveShard").map(|kind| kind.succeeded);
+    // Not the time for which it waited for a worker.
+    let begun = progress.begun_at_ms.max(progress.created_at_ms);
     ProofCost {
         instructions: (progress.instructions > 0).then_some(Instructions(progress.instructions)),
         segments,
-        took: Duration::from_millis(progress.ended_at_ms.saturating_sub(progress.created_at_ms)),
+        took: Duration::from_millis(progress.ended_at_ms.saturating_sub(begun)),
     }
 }
 

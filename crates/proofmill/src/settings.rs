@@ -61,8 +61,16 @@ fn refused(mut error: clap::Error) -> SettingsError {
         Some(ContextValue::String(arg)) => arg.split_whitespace().next().map(str::to_owned),
         _ => None,
     };
-    if flag.is_some_and(|flag| is_secret(&Cli::command(), flag.trim_start_matches('-'))) {
+    let is_secret = flag.is_some_and(|flag| is_secret(&Cli::command(), flag.trim_start_matches('-')));
+    // One that is missing is an empty one to clap.
+    let is_there = |value: &ContextValue| !matches!(value, ContextValue::String(value) if value.is_empty());
+    if is_secret && error.get(ContextKind::InvalidValue).is_some_and(is_there) {
         error.insert(ContextKind::InvalidValue, ContextValue::String("(not shown)".to_owned()));
+    }
+    // A second address after a flag that takes them with commas between them.
+    if matches!(error.get(ContextKind::InvalidArg), Some(ContextValue::String(word)) if word.contains("://"))
+    {
+        error.insert(ContextKind::InvalidArg, ContextValue::String("(an address, not shown)".to_owned()));
     }
     SettingsError::Clap(error)
 }
@@ -279,6 +287,12 @@ mod tests {
                 "{error}"
             );
         }
+        let two = ["prover-node", "--l1-rpc", "http://a/secret", "http://b/secret"];
+        let error = parse_with("", &two).err().unwrap().to_string();
+        assert!(!error.contains("secret") && error.contains("address"), "{error}");
+        // What is not there, and what is no secret, is said as it is.
+        let error = parse_with("", &["prove", "--l2-rpc"]).err().unwrap().to_string();
+        assert!(error.contains("a value is required"), "{error}");
         let error = parse_with("", &["worker", "--max-weight", "much"]).err().unwrap().to_string();
         assert!(error.contains("much"), "{error}");
     }

@@ -69,7 +69,9 @@ impl State {
             live.proofs.into_iter().map(|record| (record.id.clone(), Entry::new(record))).collect();
         let mut batch = Batch::new();
         for (id, entry) in &mut proofs {
-            entry.counts = scheduler.progress(id).cloned().unwrap_or_default();
+            if let Some(counts) = scheduler.progress(id) {
+                entry.count(counts, entry.record.created_at);
+            }
             // Of other workers, maybe. It is found out anew.
             if entry.record.diagnosis.take().is_some() {
                 batch.push(Change::ProofDiagnosed { proof: id.clone(), diagnosis: None });
@@ -255,7 +257,7 @@ impl State {
 
     fn update_counts(&mut self, proof: &ProofId) {
         if let (Some(entry), Some(counts)) = (self.proofs.get_mut(proof), self.scheduler.progress(proof)) {
-            entry.counts.clone_from(counts);
+            entry.count(counts, Timestamp::now());
             entry.touch();
         }
     }

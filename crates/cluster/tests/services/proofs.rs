@@ -26,12 +26,15 @@ async fn a_proof_goes_all_the_way() {
         (["p-proof".into()].as_slice(), 4, "{}")
     );
 
+    assert_eq!(cluster.progress("p").await.begun_at_ms, 0, "the controller only plans");
     let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     assert_eq!(worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap(), shard, "the same outputs");
     let other = worker.create(&root, TaskKind::ProveShard, "other").await.unwrap();
     assert_ne!(shard, other);
     let (first, second) = (worker.task().await, worker.task().await);
     assert_eq!((&first.task_id, &second.task_id), (&shard, &other));
+    let begun = cluster.progress("p").await;
+    assert!(begun.begun_at_ms >= begun.created_at_ms);
     let waits = worker.create(&root, TaskKind::ProveShard, "waits").await.unwrap();
     let stats = cluster.stats().await;
     let expected = GetStatsResponse {
@@ -58,6 +61,7 @@ async fn a_proof_goes_all_the_way() {
     results.acknowledge(id).await;
     let third = worker.task().await;
     assert_eq!(third.task_id, waits);
+    assert_eq!(cluster.progress("p").await.begun_at_ms, begun.begun_at_ms, "the first counts");
     worker.complete(&second).await.unwrap();
     worker.complete(&third).await.unwrap();
     assert!(matches!(results.next().await.1, Message::TaskResult(_)));

@@ -184,7 +184,7 @@ impl Tree {
             bail!("the chains ended: see {}", self.launcher.log("localnet").display());
         }
         for kept in self.workers.iter_mut().chain(&mut self.attestors) {
-            kept.look_after(&self.launcher, show);
+            kept.look_after(&self.launcher, show)?;
         }
         Ok(())
     }

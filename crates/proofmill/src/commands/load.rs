@@ -1,17 +1,14 @@
 //! `proofmill load`.
 
-use crate::{cli, report::thousands, stop};
+use crate::{cli, keys, report::thousands, stop};
 use eyre::{Result, bail};
 use proofmill_loadgen::{Funder, LoadPlan, Rounds};
-
-/// Holds the key that pays, where no file does. Not a flag: flags are seen by every user of the machine.
-const KEY: &str = "LOAD_TEST_PRIVATE_KEY";
 
 pub(crate) async fn run(args: &cli::Load) -> Result<()> {
     let stop = stop::on_signal()?;
     let funder = match &args.key_file {
         Some(path) => Funder::from_file(path)?,
-        None => Funder::from_env(KEY)?,
+        None => Funder::from_env(keys::LOAD_KEY)?,
     };
     let rounds = if args.endless { Rounds::Endless } else { Rounds::Once };
     let mut plan = LoadPlan::new(args.kind)

@@ -13,13 +13,15 @@ use std::{
     fs::{self, File},
     io::{self, Read, Write},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Where a localnet says where it is, in the data folder.
 pub(crate) const FILE: &str = "localnet.json";
 /// Locked by the process of a localnet from before its start until its end, and names it.
 const LOCK: &str = "localnet.lock";
+/// Longer than a look at the lock takes.
+const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
@@ -64,7 +66,8 @@ async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
     Ok(options.start().await?)
 }
 
-/// The process whose localnet runs, starts or ends in this data folder; 0 where it has not written its id yet.
+/// The process whose localnet runs, starts or ends in this data folder. In the moment in which it begins, it is still
+/// called as the one before it, or 0.
 pub(crate) fn keeper(folder: &Path) -> Result<Option<u32>> {
     let path = folder.join(LOCK);
     let failed = || format!("cannot look at {}", path.display());
@@ -96,14 +99,19 @@ fn take(folder: &Path) -> Result<()> {
         .write(true)
         .open(&path)
         .wrap_err_with(failed)?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => bail!(
-            "a localnet runs already on {} (process {}): stop it first, or choose another --data-dir",
-            folder.display(),
-            named(&lock)
-        ),
-        Err(errno) => return Err(errno).wrap_err_with(failed),
+    let start = Instant::now();
+    loop {
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => break,
+            // Whoever looks for a keeper holds the lock for a moment.
+            Err(Errno::WOULDBLOCK) if start.elapsed() < LOOK => std::thread::sleep(LOOK / 10),
+            Err(Errno::WOULDBLOCK) => bail!(
+                "a localnet runs already on {} (process {}): stop it first, or choose another --data-dir",
+                folder.display(),
+                named(&lock)
+            ),
+            Err(errno) => return Err(errno).wrap_err_with(failed),
+        }
     }
     let id = format!("{}\n", std::process::id());
     lock.set_len(0).and_then(|()| lock.write_all(id.as_bytes())).wrap_err_with(failed)?;

@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
     if matches!(args.mode, ProofMode::Execute) {
         bail!("`execute` is not a proof: use --execute-only");
     }
-    if !args.execute_only {
+    if !args.execute_only && args.export.is_none() {
         backend.check_mode(args.mode)?;
     }
     if !args.prover.proves() {

@@ -144,7 +144,7 @@ fn variables() -> Vec<OsString> {
             collect(subcommand, names);
         }
     }
-    let mut names = vec![keys::L1_KEY.into(), keys::ATTESTOR_KEY.into()];
+    let mut names = vec![keys::L1_KEY.into(), keys::ATTESTOR_KEY.into(), keys::LOAD_KEY.into()];
     collect(&Cli::command(), &mut names);
     names
 }

@@ -4,13 +4,15 @@ use super::{
     Show,
     child::{Child, Launcher, Orphan, Role},
 };
-use eyre::Result;
+use eyre::{Result, bail};
 use std::time::{Duration, Instant};
 
 /// A process that lived so long before it ended is started again at once.
 const STEADY: Duration = Duration::from_secs(30);
 /// The longest pause before one that ends soon again and again is started once more.
 const LONGEST: Duration = Duration::from_secs(30);
+/// One that never ran for long and ended so often is not started any more.
+const HOPELESS: u32 = 8;
 
 /// A process of the tree that ends with it, and is started again if it ends before.
 pub(crate) struct Kept {
@@ -18,6 +20,7 @@ pub(crate) struct Kept {
     state: State,
     /// How often in a row it ended soon, or did not start.
     failures: u32,
+    was_steady: bool,
 }
 
 enum State {
@@ -28,7 +31,7 @@ enum State {
 impl Kept {
     pub(crate) fn start(launcher: &Launcher, role: Role) -> Result<Self> {
         let child = launcher.start(&role, Orphan::Ends)?;
-        Ok(Self { role, state: State::Runs { child, since: Instant::now() }, failures: 0 })
+        Ok(Self { role, state: State::Runs { child, since: Instant::now() }, failures: 0, was_steady: false })
     }
 
     /// Its id, if it runs.
@@ -40,32 +43,40 @@ impl Kept {
     }
 
     /// Starts it again if it ended, with the same words and environment.
-    pub(crate) fn look_after(&mut self, launcher: &Launcher, show: &Show) {
+    ///
+    /// # Errors
+    /// It never ran for long: something is wrong that does not pass.
+    pub(crate) fn look_after(&mut self, launcher: &Launcher, show: &Show) -> Result<()> {
         if let State::Runs { child, since } = &mut self.state
             && let Some(status) = child.ended()
         {
             if since.elapsed() >= STEADY {
-                self.failures = 0;
+                (self.failures, self.was_steady) = (0, true);
             }
             let why = child.last_words();
-            self.put_off(&format!("ended ({status})"), &why, show);
+            self.put_off(&format!("ended ({status})"), &why, show)?;
         }
         if let State::Waits { until } = self.state
             && Instant::now() >= until
         {
             match launcher.start(&self.role, Orphan::Ends) {
                 Ok(child) => self.state = State::Runs { child, since: Instant::now() },
-                Err(error) => self.put_off("does not start", &format!("{error:#}"), show),
+                Err(error) => self.put_off("does not start", &format!("{error:#}"), show)?,
             }
         }
+        Ok(())
     }
 
-    fn put_off(&mut self, what: &str, why: &str, show: &Show) {
+    fn put_off(&mut self, what: &str, why: &str, show: &Show) -> Result<()> {
+        if self.failures >= HOPELESS && !self.was_steady {
+            bail!("{} {what} again and again: {why}", self.role.name);
+        }
         let pause = pause(self.failures);
         self.failures += 1;
         let when = if pause.is_zero() { String::new() } else { format!(" in {} s", pause.as_secs()) };
         show.line(&format!("{} {what}, starting it again{when}: {why}", self.role.name));
         self.state = State::Waits { until: Instant::now() + pause };
+        Ok(())
     }
 
     /// Asks it to end, and ends it if it does not.
@@ -114,10 +125,17 @@ mod tests {
         while let Some(pid) = kept.pid() {
             assert!(Instant::now() < end, "it does not end");
             pids.insert(pid);
-            kept.look_after(&launcher, &show);
+            kept.look_after(&launcher, &show).unwrap();
             std::thread::sleep(Duration::from_millis(20));
         }
         assert_eq!((pids.len(), kept.failures), (2, 2));
+        let (mut hopeless, mut tries) = (kept, None);
+        while let Ok(()) = hopeless.put_off("ends", "why", &show) {
+            tries = Some(hopeless.failures);
+        }
+        assert_eq!(tries, Some(HOPELESS));
+        hopeless.was_steady = true;
+        hopeless.put_off("ends", "why", &show).unwrap();
         assert!(std::fs::read_to_string(launcher.log("role")).unwrap().contains("settings"));
     }
 }

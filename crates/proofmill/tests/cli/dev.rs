@@ -136,14 +136,10 @@ fn the_processes_of_a_rollup_read_no_settings_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let log = data.join("dev.log");
-    let settings = "[worker]\nartifacts = \"elsewhere\"\nkind = \"cpu\"\n[localnet]\nthreshold = 9\n";
+    let settings = "[worker]\nartifacts = \"elsewhere\"\nkind = \"cpu\"\n";
     fs::write(data.join("proofmill.toml"), settings).unwrap();
     let mut command = dev(data, 99);
-    command.envs([
-        ("PROOFMILL_ARTIFACTS", "elsewhere"),
-        ("WORKER_TYPE", "cpu"),
-        ("PROOFMILL_WORKER_ID", "x"),
-    ]);
+    command.envs([("PROOFMILL_ARTIFACTS", "elsewhere"), ("WORKER_TYPE", "cpu")]);
     let mut running = Running::start(&mut command, &log);
     wait("the rollup to be there", || load(data, 0));
     wait("an epoch to be settled", || fs::read_to_string(&log).unwrap().contains("SETTLED"));
@@ -221,13 +217,17 @@ fn a_localnet_is_known_by_its_lock() {
     };
     left.write(&file).unwrap();
     let mut running = Running::start(&mut dev(data, 99), &log);
-    wait("the chains to start", || data.join("data/localnet.lock").exists());
+    let lock = data.join("data/localnet.lock");
+    wait("the chains to start", || fs::read_to_string(&lock).is_ok_and(|pid| pid.ends_with('\n')));
+    signal(&processes(data, "localnet"), "-STOP");
     running.kill();
     assert_eq!(Description::read(&file).unwrap(), None);
     running = Running::start(&mut dev(data, 99), &log);
+    let said = || fs::read_to_string(&log).unwrap();
+    wait("the other to be seen", || said().contains("a localnet starts or ends here already"));
+    signal(&processes(data, "localnet"), "-CONT");
     wait("the rollup to be there", || load(data, 0));
-    let said = fs::read_to_string(&log).unwrap();
-    assert!(said.contains("a localnet starts or ends here already"), "{said}");
+    let said = said();
     assert!(said.contains("found the chains of an earlier run"), "{said}");
     assert_eq!(processes(data, "localnet").len(), 1);
     assert!(running.terminate());

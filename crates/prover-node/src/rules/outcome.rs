@@ -13,7 +13,7 @@ pub struct ProofCost {
     pub instructions: Option<Instructions>,
     /// Segments that the execution was cut into.
     pub segments: Option<u32>,
-    /// From the request to the proof.
+    /// From when it was begun, beside what planned it, to the proof.
     pub took: Duration,
 }
 
