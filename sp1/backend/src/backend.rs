@@ -200,6 +200,10 @@ impl Backend for Sp1Backend {
         ProverType::Sp1
     }
 
+    fn circuits(&self) -> Vec<u8> {
+        sp1_prover::SP1_CIRCUIT_VERSION.as_bytes().to_vec()
+    }
+
     fn weight(&self, kind: TaskKind, _budget: SegmentBudget) -> Weight {
         match kind {
             // The prover stays warm between these, so each is as heavy as the heaviest.
