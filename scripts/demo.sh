@@ -77,7 +77,7 @@ for burst in $(seq 0 $((bursts - 1))); do
   # Into another slot, so that the next burst is in another checkpoint. The first checkpoint lands in slot 1.
   [[ $burst == $((bursts - 1)) ]] || sleep $((burst == 0 ? 2 * slot : slot))
 done
-say "Range proofs began when the first checkpoint landed; the epoch is settled when it has ended and is proven"
+! kill -0 "$dev_pid" 2>/dev/null || say "Range proofs began when the first checkpoint landed; the epoch is settled when it has ended and is proven"
 wait "$dev_pid"
 dev_pid=
 say "Verify the epoch's proof, as a stranger would"
