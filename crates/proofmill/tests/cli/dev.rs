@@ -219,8 +219,9 @@ fn a_localnet_is_known_by_its_lock() {
     let mut running = Running::start(&mut dev(data, 99), &log);
     let lock = data.join("data/localnet.lock");
     wait("the chains to start", || fs::read_to_string(&lock).is_ok_and(|pid| pid.ends_with('\n')));
-    signal(&processes(data, "localnet"), "-STOP");
     running.kill();
+    // After the kill: who is stopped when its parent dies is ended by the kernel.
+    signal(&processes(data, "localnet"), "-STOP");
     assert_eq!(Description::read(&file).unwrap(), None);
     running = Running::start(&mut dev(data, 99), &log);
     let said = || fs::read_to_string(&log).unwrap();
