@@ -170,10 +170,9 @@ fn workers_that_end_are_started_again_and_then_after_a_pause() {
     assert_eq!(processes(data, "worker"), Vec::<String>::new());
 }
 
-/// `make test-long`. `exec` needs no attestors.
+/// `exec` needs no attestors.
 #[cfg(feature = "openvm")]
 #[test]
-#[ignore = "needs a build with OpenVM"]
 fn an_attestor_that_ends_is_started_again_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
