@@ -1,11 +1,10 @@
 //! The folder in which one cluster keeps everything.
 
-use crate::DataDirError;
+use crate::{DataDirError, LockError, ProcessLock};
 use proofmill_primitives::BlockRange;
-use rustix::fs::{FlockOperation, flock};
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -32,7 +31,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub struct DataDir {
     path: PathBuf,
     /// Locked; the lock goes when it is closed.
-    _lock: File,
+    _lock: ProcessLock,
 }
 
 impl DataDir {
@@ -50,22 +49,12 @@ impl DataDir {
         if !lock_path.exists() {
             is_marked(&path)?;
         }
-        let mut lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&lock_path)
-            .map_err(io_error("open the lock file", &lock_path))?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(in_use(&path, &mut lock)),
-            Err(errno) => return Err(io_error("lock", &lock_path)(errno.into())),
-        }
+        let mut lock = ProcessLock::take(&lock_path).map_err(|error| match error {
+            LockError::Held(by) => in_use(&path, by),
+            LockError::Io(source) => io_error("lock", &lock_path)(source),
+        })?;
         mark(&path)?;
-        lock.set_len(0)
-            .and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()))
-            .map_err(io_error("write the lock file", &lock_path))?;
+        lock.sign().map_err(io_error("write the lock file", &lock_path))?;
         Ok(Self { path, _lock: lock })
     }
 
@@ -144,11 +133,8 @@ fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> DataD
     move |source| DataDirError::Io { doing, path, source }
 }
 
-fn in_use(path: &Path, lock: &mut File) -> DataDirError {
-    let mut text = String::new();
-    // The holder writes its id just after it has the lock, so the file may be empty for a moment.
-    let pid = lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse::<u32>().ok());
-    let holder = pid.map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"));
+fn in_use(path: &Path, by: Option<u32>) -> DataDirError {
+    let holder = by.map_or_else(|| "another process".to_owned(), |pid| format!("pid {pid}"));
     DataDirError::InUse { path: path.to_path_buf(), holder }
 }
 

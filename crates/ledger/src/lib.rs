@@ -35,6 +35,7 @@
 mod change;
 pub mod data_dir;
 mod error;
+mod lock;
 mod record;
 mod sqlite;
 mod time;
@@ -42,6 +43,7 @@ mod time;
 pub use change::{Batch, Change};
 pub use data_dir::{DataDir, FreeSpace};
 pub use error::{DataDirError, LedgerError, Refusal};
+pub use lock::{LockError, ProcessLock};
 pub use record::{
     Execution, ExecutionFailure, ExecutionStatus, Live, ProofFilter, ProofRecord, ProofStatus, ProofUpdate,
     TaskRecord, TaskRecordState,

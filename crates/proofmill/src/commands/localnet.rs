@@ -4,14 +4,9 @@ use crate::{cli, stop, wiring};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_devnet::{Devnet, DevnetOptions};
-use proofmill_ledger::DataDir;
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
+use proofmill_ledger::{DataDir, LockError, ProcessLock};
 use std::{
-    fs::{self, File},
-    io::{self, Read, Write},
+    fs,
     path::Path,
     time::{Duration, Instant},
 };
@@ -70,51 +65,29 @@ async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
 /// called as the one before it, or 0.
 pub(crate) fn keeper(folder: &Path) -> Result<Option<u32>> {
     let path = folder.join(LOCK);
-    let failed = || format!("cannot look at {}", path.display());
-    let lock = match File::open(&path) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).wrap_err_with(failed),
-    };
-    match flock(&lock, FlockOperation::NonBlockingLockShared) {
-        Ok(()) => Ok(None),
-        Err(Errno::WOULDBLOCK) => Ok(Some(named(&lock))),
-        Err(errno) => Err(errno).wrap_err_with(failed),
-    }
-}
-
-fn named(mut lock: &File) -> u32 {
-    let mut text = String::new();
-    lock.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok()).unwrap_or(0)
+    let holder = ProcessLock::holder(&path).wrap_err_with(|| format!("cannot look at {}", path.display()))?;
+    Ok(holder.map(Option::unwrap_or_default))
 }
 
 /// Takes the data folder for the localnet of this process.
 fn take(folder: &Path) -> Result<()> {
     let path = folder.join(LOCK);
     let failed = || format!("cannot lock {}", path.display());
-    let mut lock = File::options()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path)
-        .wrap_err_with(failed)?;
     let start = Instant::now();
-    loop {
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => break,
+    let mut lock = loop {
+        match ProcessLock::take(&path) {
+            Ok(lock) => break lock,
             // Whoever looks for a keeper holds the lock for a moment.
-            Err(Errno::WOULDBLOCK) if start.elapsed() < LOOK => std::thread::sleep(LOOK / 10),
-            Err(Errno::WOULDBLOCK) => bail!(
+            Err(LockError::Held(_)) if start.elapsed() < LOOK => std::thread::sleep(LOOK / 10),
+            Err(LockError::Held(by)) => bail!(
                 "a localnet runs already on {} (process {}): stop it first, or choose another --data-dir",
                 folder.display(),
-                named(&lock)
+                by.unwrap_or_default()
             ),
-            Err(errno) => return Err(errno).wrap_err_with(failed),
+            Err(LockError::Io(error)) => return Err(error).wrap_err_with(failed),
         }
-    }
-    let id = format!("{}\n", std::process::id());
-    lock.set_len(0).and_then(|()| lock.write_all(id.as_bytes())).wrap_err_with(failed)?;
+    };
+    lock.sign().wrap_err_with(failed)?;
     // The lock goes when the process has ended, and not before: who finds it free finds nothing that still ends.
     std::mem::forget(lock);
     Ok(())
