@@ -111,6 +111,12 @@ pub struct Checkpoint {
     pub last_hash: B256,
     /// State root after its last block.
     pub state_root: B256,
+    /// Time of its last block, in Unix seconds.
+    pub last_timestamp: u64,
+    /// The rollup's commitment to all checkpoints before it.
+    pub parent_commitment: B256,
+    /// The rollup's commitment to all checkpoints up to it.
+    pub commitment: B256,
 }
 
 impl Checkpoint {

@@ -25,13 +25,13 @@ impl core::fmt::Display for Link {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// The range input is shorter than the rollup address that it begins with.
-    #[error("the range input has {len} bytes and is too short for the rollup address it begins with")]
-    NoRollupAddress {
+    /// The range input is shorter than the addresses of rollup and prover that it begins with.
+    #[error("the range input has {len} bytes and is too short for the two addresses it begins with")]
+    NoAddresses {
         /// Its length in bytes.
         len: usize,
     },
-    /// What follows the rollup address is not an encoded stateless input.
+    /// What follows the addresses is not an encoded stateless input.
     #[error("the range input is not readable")]
     Decode(#[from] DecodeError),
     /// The blocks do not execute, or not to what their headers say.
@@ -88,6 +88,16 @@ pub enum ProgramError {
         /// Rollup of this one.
         got: Address,
     },
+    /// A range was proven by somebody else.
+    #[error("range {at} was proven by {got}, the first by {expected}: each prover aggregates its own ranges")]
+    OtherProver {
+        /// Position in the list, from 0.
+        at: usize,
+        /// Prover of the first range.
+        expected: Address,
+        /// Prover of this one.
+        got: Address,
+    },
     /// Blocks are left out, or there twice, between two ranges.
     #[error("range {at} begins with block {got}, but the range before it ends at block {before}")]
     Gap {
@@ -110,7 +120,22 @@ pub enum ProgramError {
         /// Where this one begins.
         got: B256,
     },
-    /// The sum of gas or of transactions does not fit 64 bits.
-    #[error("the gas or the number of transactions of all ranges does not fit 64 bits")]
-    Overflow,
+    /// A checkpoint without a range.
+    #[error("checkpoint {at} of the epoch has no ranges")]
+    EmptyCheckpoint {
+        /// Position among the epoch's checkpoints, from 0.
+        at: usize,
+    },
+    /// A checkpoint is to be made of more ranges than there are.
+    #[error("checkpoint {at} of the epoch ends after the last range")]
+    RangesMissing {
+        /// Position among the epoch's checkpoints, from 0.
+        at: usize,
+    },
+    /// Ranges after the last checkpoint.
+    #[error("{ranges} ranges are of no checkpoint")]
+    RangesLeft {
+        /// How many.
+        ranges: usize,
+    },
 }

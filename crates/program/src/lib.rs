@@ -10,10 +10,12 @@
 //!
 //! let first = RangePublicValues { firstBlock: 1, lastBlock: 5, ..Default::default() };
 //! let second = RangePublicValues { firstBlock: 6, lastBlock: 9, ..Default::default() };
-//! let by = Aggregation { range_key: [1; 32].into(), prover_id: [2; 20].into() };
-//! let epoch = aggregation::fold(by, &[first, second])?;
+//! // Each is a checkpoint of its own.
+//! let by = Aggregation { range_key: [1; 32].into(), from_commitment: [2; 32].into(), checkpoints: vec![1, 1] };
+//! let epoch = aggregation::fold(&by, &[first.clone(), second.clone()])?;
 //! assert_eq!((epoch.firstBlock, epoch.lastBlock), (1, 9));
-//! assert_eq!(epoch.to_abi().len(), 32 * 15);
+//! assert_eq!(epoch.toCommitment, second.boundary().commit(first.boundary().commit(epoch.fromCommitment)));
+//! assert_eq!(epoch.to_abi().len(), 32 * 14);
 //! # Ok::<(), proofmill_program::ProgramError>(())
 //! ```
 
@@ -22,10 +24,13 @@
 extern crate alloc;
 
 pub mod aggregation;
+mod boundary;
 mod error;
 mod public_values;
 pub mod range;
 
 pub use aggregation::Aggregation;
+pub use boundary::Boundary;
 pub use error::{Link, ProgramError};
 pub use public_values::{AggregationPublicValues, PublicValues, RangePublicValues};
+pub use range::ProvenFor;

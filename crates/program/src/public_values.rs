@@ -1,5 +1,6 @@
 //! What a proof says, in the form that a contract decodes.
 
+use crate::boundary::Boundary;
 use crate::error::ProgramError;
 use alloc::vec::Vec;
 use alloy_primitives::{B256, keccak256};
@@ -7,15 +8,17 @@ use alloy_sol_types::{SolValue, sol};
 
 sol! {
     /// What a range proof says: executing blocks `firstBlock` to `lastBlock` under the rules with hash `configHash` leads
-    /// from the parent to the last block, and every field of every header is right.
+    /// from the parent to the last block, and every field of every header is right. docs/statement.md has who checks what.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct RangePublicValues {
         /// EIP-155 chain id of the rollup.
         uint64 chainId;
-        /// keccak256 of the encoded chain configuration: forks, blob schedule and header rules.
+        /// keccak256 of the encoded chain specification: forks, blob schedule, consensus and header rules.
         bytes32 configHash;
         /// The rollup's contract on L1, so that a proof cannot be shown to another rollup.
         address rollup;
+        /// Who proved it, and may claim the reward: nobody can aggregate a range proof for somebody else.
+        address prover;
         /// Number of the first block.
         uint64 firstBlock;
         /// Number of the last block.
@@ -28,23 +31,22 @@ sol! {
         bytes32 preStateRoot;
         /// State root after the last block.
         bytes32 postStateRoot;
-        /// Gas used by all blocks.
-        uint64 gasUsed;
-        /// Number of transactions in all blocks.
-        uint64 transactions;
-        /// keccak256 of the blocks' hashes, concatenated, oldest first.
-        bytes32 blockHashes;
+        /// Time of the last block, in Unix seconds.
+        uint64 lastTimestamp;
     }
 
-    /// What an epoch proof says: the same of a whole epoch, by range proofs of one program, for one prover.
+    /// What an epoch proof says: the same of all blocks of an epoch's checkpoints, by range proofs of one program, and where
+    /// each checkpoint ends.
     #[derive(Debug, Default, PartialEq, Eq)]
     struct AggregationPublicValues {
         /// EIP-155 chain id of the rollup.
         uint64 chainId;
-        /// keccak256 of the encoded chain configuration.
+        /// keccak256 of the encoded chain specification.
         bytes32 configHash;
         /// The rollup's contract on L1.
         address rollup;
+        /// Who proved all of it, and may claim the reward.
+        address prover;
         /// Number of the first block.
         uint64 firstBlock;
         /// Number of the last block.
@@ -57,18 +59,14 @@ sol! {
         bytes32 preStateRoot;
         /// State root after the last block.
         bytes32 postStateRoot;
-        /// Gas used by all blocks.
-        uint64 gasUsed;
-        /// Number of transactions in all blocks.
-        uint64 transactions;
-        /// keccak256 of the ranges' `blockHashes`, concatenated, oldest first.
-        bytes32 blockHashes;
-        /// Number of ranges.
-        uint64 ranges;
+        /// Time of the last block, in Unix seconds.
+        uint64 lastTimestamp;
         /// The key of the range program whose proofs were verified.
         bytes32 rangeKey;
-        /// Who proved it, and may claim the reward.
-        address proverId;
+        /// Commitment to the rollup's checkpoints before the first of the epoch.
+        bytes32 fromCommitment;
+        /// Commitment to the rollup's checkpoints up to the last one proven: every boundary between is in it.
+        bytes32 toCommitment;
     }
 }
 
@@ -110,13 +108,16 @@ macro_rules! public_values {
 public_values!(RangePublicValues, AggregationPublicValues);
 
 impl RangePublicValues {
-    /// Bytes of [`PublicValues::to_abi`]: 12 fields.
-    pub const ABI_LEN: usize = 12 * 32;
-}
+    /// Bytes of [`PublicValues::to_abi`]: 11 fields.
+    pub const ABI_LEN: usize = 11 * 32;
 
-/// keccak256 of hashes one behind the other.
-pub(crate) fn hash_of_hashes<'a>(hashes: impl Iterator<Item = &'a B256>) -> B256 {
-    let mut bytes = Vec::with_capacity(32 * hashes.size_hint().0);
-    hashes.for_each(|hash| bytes.extend_from_slice(hash.as_slice()));
-    keccak256(bytes)
+    /// Where the range ends.
+    pub const fn boundary(&self) -> Boundary {
+        Boundary {
+            last_block: self.lastBlock,
+            last_hash: self.lastHash,
+            state_root: self.postStateRoot,
+            last_timestamp: self.lastTimestamp,
+        }
+    }
 }

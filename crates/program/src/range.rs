@@ -1,17 +1,26 @@
 //! The range program: re-executes a checkpoint's blocks.
 
 use crate::error::ProgramError;
-use crate::public_values::{RangePublicValues, hash_of_hashes};
+use crate::public_values::RangePublicValues;
 use alloc::vec::Vec;
 use alloy_primitives::Address;
 use proofmill_stateless::{RangeOutcome, StatelessInput, StatelessInputRef, execute};
 
-/// The rollup address takes 20 bytes, a multiple of 4, so that what follows stays aligned.
+/// For whom a range is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProvenFor {
+    /// The rollup's contract on L1.
+    pub rollup: Address,
+    /// Who proves, and may claim the reward.
+    pub prover: Address,
+}
+
+/// Bytes of an address; two are a multiple of 4, so that what follows stays aligned.
 const ADDRESS: usize = 20;
 
-/// The range program's input: the rollup's address, then the encoded stateless input.
-pub fn encode_input(rollup: Address, input: &StatelessInput) -> Vec<u8> {
-    let mut bytes = rollup.to_vec();
+/// The range program's input: the addresses of the rollup and of the prover, then the encoded stateless input.
+pub fn encode_input(of: ProvenFor, input: &StatelessInput) -> Vec<u8> {
+    let mut bytes = [of.rollup.as_slice(), of.prover.as_slice()].concat();
     bytes.extend(input.encode());
     bytes
 }
@@ -20,26 +29,27 @@ pub fn encode_input(rollup: Address, input: &StatelessInput) -> Vec<u8> {
 ///
 /// Errors with what is wrong with the input, the witness or the blocks.
 pub fn run(input: &[u8]) -> Result<RangePublicValues, ProgramError> {
-    let (rollup, encoded) =
-        input.split_at_checked(ADDRESS).ok_or(ProgramError::NoRollupAddress { len: input.len() })?;
+    let short = || ProgramError::NoAddresses { len: input.len() };
+    let (rollup, rest) = input.split_first_chunk::<ADDRESS>().ok_or_else(short)?;
+    let (prover, encoded) = rest.split_first_chunk::<ADDRESS>().ok_or_else(short)?;
     let decoded = StatelessInputRef::decode(encoded)?;
-    Ok(public_values(Address::from_slice(rollup), &execute(&decoded)?))
+    let of = ProvenFor { rollup: rollup.into(), prover: prover.into() };
+    Ok(public_values(of, &execute(&decoded)?))
 }
 
 /// What the range program says of an outcome.
-pub fn public_values(rollup: Address, outcome: &RangeOutcome) -> RangePublicValues {
+pub fn public_values(of: ProvenFor, outcome: &RangeOutcome) -> RangePublicValues {
     RangePublicValues {
         chainId: outcome.chain_id,
         configHash: outcome.config_hash,
-        rollup,
+        rollup: of.rollup,
+        prover: of.prover,
         firstBlock: outcome.first,
         lastBlock: outcome.last,
         parentHash: outcome.parent_hash,
         lastHash: outcome.last_hash,
         preStateRoot: outcome.pre_state_root,
         postStateRoot: outcome.post_state_root,
-        gasUsed: outcome.gas_used,
-        transactions: outcome.transactions,
-        blockHashes: hash_of_hashes(outcome.block_hashes.iter()),
+        lastTimestamp: outcome.last_timestamp,
     }
 }

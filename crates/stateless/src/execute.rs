@@ -50,6 +50,8 @@ pub struct RangeOutcome {
     pub pre_state_root: B256,
     /// State root after the last block.
     pub post_state_root: B256,
+    /// Time of the last block, in Unix seconds.
+    pub last_timestamp: u64,
     /// Gas used by all blocks.
     pub gas_used: u64,
     /// Number of transactions in all blocks.
@@ -144,6 +146,7 @@ pub(crate) fn run<'i>(
         last_hash: last.header.hash(),
         pre_state_root: input.parent.header().state_root,
         post_state_root: last.header.header().state_root,
+        last_timestamp: last.header.header().timestamp,
         gas_used,
         transactions,
         block_hashes: Vec::new(),
