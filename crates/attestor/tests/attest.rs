@@ -136,7 +136,7 @@ async fn what_proves_nothing_is_not_attested() {
     core.proof.mode = ProofMode::Core;
     let refused = attestor.attest(&core.encode());
     assert!(matches!(refused, Err(AttestError::OtherMode { mode: ProofMode::Core })), "{refused:?}");
-    for bytes in [&b""[..], b"PMCHKPT1", b"PMEPOCH1\xff\xff\xff\xff", &exec[..exec.len() - 1]] {
+    for bytes in [&b""[..], b"PMCHKPT2", b"PMEPOCH2\xff\xff\xff\xff", &exec[..exec.len() - 1]] {
         assert!(matches!(attestor.attest(bytes), Err(AttestError::NotAProof(_))), "{bytes:?}");
     }
 }

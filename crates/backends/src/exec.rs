@@ -67,7 +67,7 @@ fn aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
             return Err(format!("proof {at} says something else than range {at}"));
         }
     }
-    aggregation::fold(by, &ranges).map(|values| values.to_abi()).map_err(with_causes)
+    aggregation::fold(&by, &ranges).map(|values| values.to_abi()).map_err(with_causes)
 }
 
 /// An error with everything that led to it.
@@ -354,7 +354,7 @@ mod tests {
             lastHash: B256::repeat_byte(hash),
             preStateRoot: B256::repeat_byte(parent),
             postStateRoot: B256::repeat_byte(hash),
-            transactions: 2,
+            lastTimestamp: last,
             ..Default::default()
         };
         let proof = |range: &RangePublicValues| Proof {
@@ -364,9 +364,11 @@ mod tests {
             public_values: range.to_abi(),
             body: Vec::new(),
         };
-        let by = Aggregation { range_key: keccak256(RANGE), prover_id: [5; 20].into() };
         let aggregate = |ranges: &[RangePublicValues], proofs: &[Proof]| {
-            let input = aggregation::encode_input(by, ranges);
+            let range_key = keccak256(RANGE);
+            let by =
+                Aggregation { range_key, from_commitment: B256::ZERO, checkpoints: vec![1; ranges.len()] };
+            let input = aggregation::encode_input(&by, ranges);
             let input = backend.encode_input(&[&input], proofs).unwrap();
             backend.execute(&job(AGGREGATION.as_bytes(), &input))
         };
@@ -374,7 +376,8 @@ mod tests {
         let both = [first.clone(), second.clone()];
         let public_values = aggregate(&both, &[proof(&first), proof(&second)]).unwrap().public_values;
         let values = AggregationPublicValues::from_abi(&public_values).unwrap();
-        assert_eq!((values.firstBlock, values.lastBlock, values.transactions, values.ranges), (1, 5, 4, 2));
+        assert_eq!((values.firstBlock, values.lastBlock), (1, 5));
+        assert_eq!(values.toCommitment, second.boundary().commit(first.boundary().commit(B256::ZERO)));
 
         let foreign = Proof { program: ProgramVersion(B256::ZERO), ..proof(&first) };
         let gap = [first.clone(), range(6, 6, 2, 3)];
@@ -389,7 +392,7 @@ mod tests {
             assert!(matches!(aggregate(ranges, &proofs), Err(BackendError::GuestFailed { .. })));
         }
         // Cut off on its way.
-        let whole = backend.encode_input(&[&[1; 52]], &[proof(&first)]).unwrap();
+        let whole = backend.encode_input(&[&[1; 68]], &[proof(&first)]).unwrap();
         let cut = backend.execute(&job(AGGREGATION.as_bytes(), &whole[..whole.len() - 1]));
         assert!(matches!(cut, Err(BackendError::MalformedInput { .. })));
     }

@@ -28,8 +28,7 @@ fn range(first: u64, last: u64, parent: u8, hash: u8) -> RangePublicValues {
         lastHash: B256::repeat_byte(hash),
         preStateRoot: B256::repeat_byte(parent),
         postStateRoot: B256::repeat_byte(hash),
-        gasUsed: 21_000,
-        transactions: 1,
+        lastTimestamp: last,
         ..Default::default()
     }
 }
@@ -169,8 +168,10 @@ fn range_proofs_are_aggregated() {
             range_proof(&backend, &format!("range {at}"), REVEAL, range.commitment().as_slice())
         })
         .collect();
-    let by = Aggregation { range_key: key.0, prover_id: [5; 20].into() };
-    let input = |by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+    // Of one checkpoint, or of several.
+    let checkpoints = if count == 1 { vec![1] } else { vec![1, count - 1] };
+    let by = &Aggregation { range_key: key.0, from_commitment: B256::repeat_byte(5), checkpoints };
+    let input = |by: &Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
         backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap()
     };
     let expected = aggregation::fold(by, &ranges).unwrap();
@@ -202,15 +203,15 @@ fn range_proofs_are_aggregated() {
 /// What the program refuses, or who runs it.
 fn refuses_before_proving(
     backend: &OpenVmBackend,
-    by: Aggregation,
+    by: &Aggregation,
     ranges: &[RangePublicValues],
     proofs: &[Proof],
 ) {
-    let execute = |program: &[u8], by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+    let execute = |program: &[u8], by: &Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
         let input = backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap();
         backend.execute(&job(program, &input))
     };
-    let guest_fails = |what: &str, by: Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
+    let guest_fails = |what: &str, by: &Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
         let result = execute(AGGREGATION, by, ranges, proofs);
         assert!(matches!(result, Err(BackendError::GuestFailed { .. })), "{what}: {result:?}");
     };
@@ -223,8 +224,12 @@ fn refuses_before_proving(
     let mut claimed = ranges.to_vec();
     claimed[1].postStateRoot = B256::repeat_byte(9);
     guest_fails("a range that no proof says", by, &claimed, &both);
-    let other = Aggregation { range_key: B256::repeat_byte(7), ..by };
-    guest_fails("proofs of another program than the key says", other, ranges, &both);
+    let other = Aggregation { range_key: B256::repeat_byte(7), ..by.clone() };
+    guest_fails("proofs of another program than the key says", &other, ranges, &both);
+    for checkpoints in [vec![], vec![1], vec![2, 0], vec![1, 2]] {
+        let other = Aggregation { checkpoints, ..by.clone() };
+        guest_fails("a checkpoint that does not end where a range does", &other, ranges, &both);
+    }
     let backwards = [ranges[1].clone(), ranges[0].clone()];
     guest_fails("ranges that do not follow each other", by, &backwards, &[second.clone(), first.clone()]);
 

@@ -8,18 +8,18 @@ use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues
 /// Bytes of the statement's length, which follows the magic.
 const LENGTH: usize = 4;
 
-/// What one of Proofmill's programs proves.
+/// What one of Proofmill's programs proves. The last byte of the magic counts the versions of the statement.
 pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// First bytes of the file of such a proof.
     const MAGIC: &'static [u8; 8];
 }
 
 impl Statement for RangePublicValues {
-    const MAGIC: &'static [u8; 8] = b"PMCHKPT1";
+    const MAGIC: &'static [u8; 8] = b"PMCHKPT2";
 }
 
 impl Statement for AggregationPublicValues {
-    const MAGIC: &'static [u8; 8] = b"PMEPOCH1";
+    const MAGIC: &'static [u8; 8] = b"PMEPOCH2";
 }
 
 /// The proof of a checkpoint.
@@ -46,6 +46,20 @@ pub enum ProofFileError {
         expected: &'static str,
         /// How it should begin.
         magic: &'static [u8; 8],
+    },
+    /// The file of a statement of another version.
+    #[error(
+        "the file states {expected} of version {}, this release reads version {}: prove it again, or use the release that \
+         made it",
+        char::from(*got), char::from(magic[7])
+    )]
+    OtherVersion {
+        /// What it states.
+        expected: &'static str,
+        /// How it should begin.
+        magic: &'static [u8; 8],
+        /// The version that it says, a digit.
+        got: u8,
     },
     /// It ends too early, or its statement is none.
     #[error("the file of {bytes} bytes is damaged: its statement cannot be read; fetch it again")]
@@ -77,9 +91,9 @@ impl<S: Statement> StatedProof<S> {
         [S::MAGIC.as_slice(), &length, &statement, &self.proof.encode()].concat()
     }
 
-    /// Whether a file is one of these, by its first bytes.
+    /// Whether a file is one of these, of whatever version, by its first bytes.
     pub fn is(bytes: &[u8]) -> bool {
-        bytes.starts_with(S::MAGIC)
+        bytes.starts_with(&S::MAGIC[..7])
     }
 
     /// Reads a file, and checks that its statement is what its proof is of; not that the proof holds.
@@ -88,9 +102,14 @@ impl<S: Statement> StatedProof<S> {
     /// See [`ProofFileError`].
     pub fn decode(bytes: &[u8]) -> Result<Self, ProofFileError> {
         let damaged = || ProofFileError::Damaged { bytes: bytes.len() };
-        let rest = bytes
-            .strip_prefix(S::MAGIC)
-            .ok_or(ProofFileError::NotAProof { expected: S::NAME, magic: S::MAGIC })?;
+        let Some(rest) = bytes.strip_prefix(S::MAGIC) else {
+            let (expected, magic) = (S::NAME, S::MAGIC);
+            let version = bytes.strip_prefix(&magic[..7]).and_then(<[u8]>::first);
+            return Err(match version.filter(|version| version.is_ascii_digit()) {
+                Some(&got) => ProofFileError::OtherVersion { expected, magic, got },
+                None => ProofFileError::NotAProof { expected, magic },
+            });
+        };
         let (length, rest) = rest.split_first_chunk::<LENGTH>().ok_or_else(damaged)?;
         let (statement, proof) =
             rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
@@ -127,6 +146,15 @@ mod tests {
     #[test]
     fn the_proof_of_an_epoch_is_not_the_proof_of_a_checkpoint() {
         assert!(matches!(EpochProof::decode(&file().encode()), Err(ProofFileError::NotAProof { .. })));
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_version_says_so() {
+        let mut bytes = file().encode();
+        bytes[7] = b'1';
+        assert!(CheckpointProof::is(&bytes));
+        let error = CheckpointProof::decode(&bytes).unwrap_err();
+        assert!(error.to_string().contains("of version 1, this release reads version 2"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,6 @@ use crate::{
     cluster::{allowed, is_late},
     programs,
 };
-use alloy_primitives::Address;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, Proof};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
@@ -72,20 +71,18 @@ impl ClusterProver {
         self.prove_statement(program, stdin, statement, stop, show).await
     }
 
-    /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch for `prover_id`. `stop` as in
+    /// Joins range proofs that follow on each other, oldest first, into the proof of an epoch. `stop` as in
     /// [`ClusterProver::prove`].
     ///
     /// # Errors
-    /// The ranges do not fit together, or a proof is of another program: see [`ClientError`].
+    /// The ranges do not fit together or into their checkpoints, or a proof is of another program: see [`ClientError`].
     pub async fn prove_epoch(
         &self,
-        prover_id: Address,
+        by: &Aggregation,
         ranges: &[CheckpointProof],
         stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<EpochProof>, ClientError> {
-        let range_key = programs::range_version(&*self.backend)?.0;
-        let by = Aggregation { range_key, prover_id };
         let statements: Vec<_> = ranges.iter().map(|range| range.statement.clone()).collect();
         let proofs: Vec<_> = ranges.iter().map(|range| range.proof.clone()).collect();
         let statement = aggregation::fold(by, &statements)?;

@@ -16,6 +16,7 @@ use alloy_primitives::{
     Address, B64, B256, Bloom, BloomInput, Bytes, TxKind, U256, address, b256, keccak256,
 };
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
+use proofmill_program::ProvenFor;
 use proofmill_stateless::{
     Block, ChainSpec, Fork, PreState, PreStateAccount, StatelessError, StatelessInput, witness_from_state,
 };
@@ -42,7 +43,7 @@ fn main() {
         other => panic!("no kind `{other}`: transfers, erc20 or storage"),
     };
     let input = make(kind, blocks.parse().expect("a number"), transactions.parse().expect("a number"));
-    let raw = proofmill_program::range::encode_input(ROLLUP, &input);
+    let raw = proofmill_program::range::encode_input(ProvenFor { rollup: ROLLUP, prover: ROLLUP }, &input);
     let mut framed = b"PMSTDIN1".to_vec();
     framed.extend((raw.len() as u32).to_le_bytes());
     framed.extend(&raw);

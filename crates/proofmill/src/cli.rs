@@ -170,6 +170,14 @@ pub(crate) struct Prove {
         value_name = "ADDRESS"
     )]
     pub(crate) rollup: alloy_primitives::Address,
+    /// Whom the proof names as its prover: nobody else can aggregate it
+    #[arg(
+        long,
+        env = "PROOFMILL_PROVER_ID",
+        default_value = "0x0000000000000000000000000000000000000000",
+        value_name = "ADDRESS"
+    )]
+    pub(crate) prover_id: alloy_primitives::Address,
     /// What makes the proof: openvm, sp1, or exec (runs the program natively and proves nothing)
     #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm)]
     pub(crate) prover: ProverType,
@@ -449,7 +457,7 @@ pub(crate) struct ProverNode {
     /// Attestors that verify the proofs for L1
     #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
     pub(crate) attestor: Vec<String>,
-    /// Whom the epoch proofs name as their prover [default: the account that pays on L1]
+    /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
     /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key

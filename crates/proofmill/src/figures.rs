@@ -94,8 +94,8 @@ impl Figures {
                 let PieceState::Proven(done) = &piece.state else { continue };
                 let ProofCost { instructions, segments, took } = done.cost;
                 proven += 1;
-                row.transactions += done.transactions;
-                row.gas += done.gas_used;
+                row.transactions += done.executed.transactions;
+                row.gas += done.executed.gas_used;
                 row.instructions += instructions.map_or(0, |instructions| instructions.0);
                 row.segments += segments.unwrap_or(0);
                 row.proving_ms += millis(took);

@@ -56,10 +56,13 @@ pub(crate) async fn start(
 ) -> Result<Running> {
     let rollup = wiring::rollup(&args.chains).await?;
     let config = rollup.config().clone();
-    let prover_id = args.prover_id.unwrap_or_else(|| key.address());
     let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(config.chain_id)).await?;
-    let statement =
-        Statement { chain_id: config.chain_id, config_hash: config.config_hash, rollup: rollup.address() };
+    let statement = Statement {
+        chain_id: config.chain_id,
+        config_hash: config.config_hash,
+        rollup: rollup.address(),
+        prover: args.prover_id.unwrap_or_else(|| key.address()),
+    };
     let ending = CancellationToken::new();
     let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
@@ -81,7 +84,7 @@ pub(crate) async fn start(
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         failures: Arc::new(FsFailures::new(folder.join("failures"))),
     };
-    let node = ProverNode::start(NodeConfig::new(rules, statement, prover_id), parts)?;
+    let node = ProverNode::start(NodeConfig::new(rules, statement), parts)?;
     Ok(Running { node, rollup, ending })
 }
 

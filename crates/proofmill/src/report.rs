@@ -4,6 +4,7 @@ use crate::progress::duration;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use proofmill_backends::Proof;
 use proofmill_program::RangePublicValues;
+use proofmill_prover_node::rules::Executed;
 use proofmill_wire::operator::ProofProgress;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};
@@ -55,7 +56,7 @@ impl Report {
         proof: &Proof,
         proof_bytes: usize,
         progress: &ProofProgress,
-        statement: Option<&RangePublicValues>,
+        blocks: Option<(&RangePublicValues, Executed)>,
         witness: Duration,
         verify: Duration,
     ) -> Self {
@@ -64,12 +65,12 @@ impl Report {
             prover: proof.prover.name().into(),
             mode: proof.mode.name().into(),
             proves: proof.prover.proves(),
-            blocks: statement.map(|statement| Blocks {
+            blocks: blocks.map(|(statement, executed)| Blocks {
                 chain_id: statement.chainId,
                 first: statement.firstBlock,
                 last: statement.lastBlock,
-                transactions: statement.transactions,
-                gas: statement.gasUsed,
+                transactions: executed.transactions,
+                gas: executed.gas_used,
             }),
             instructions: progress.instructions,
             tasks: progress

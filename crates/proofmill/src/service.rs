@@ -7,13 +7,13 @@ use proofmill_client::{
     CheckpointProof, ClientError, ClusterProver, EpochProof, Made, StatedProof, Statement,
 };
 use proofmill_primitives::Instructions;
-use proofmill_program::range;
+use proofmill_program::{ProvenFor, range};
 use proofmill_prover_node::{
     parts::{
         AggregationRequest, BlockHashes, EpochProof as NodeEpochProof, ProofService, RangeProof,
         RangeRequest, Work,
     },
-    rules::{JobError, Progress, ProofCost},
+    rules::{Executed, JobError, Progress, ProofCost},
 };
 use proofmill_wire::operator::{KindProgress, ProofProgress};
 use proofmill_witness::{BuildError, Node, Witnessed};
@@ -43,11 +43,13 @@ pub(crate) struct ClusterService {
 
 impl ClusterService {
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
-        let rollup = request.statement.rollup;
+        let of = proven_for(request);
         let witnessed = work.cancel().run_until_cancelled(witness(&self.l2, &*self.blocks, request)).await;
         let witnessed = witnessed.ok_or(JobError::Cancelled)??;
-        let statement = range::public_values(rollup, &witnessed.outcome);
-        let input = range::encode_input(rollup, &witnessed.input);
+        let statement = range::public_values(of, &witnessed.outcome);
+        let input = range::encode_input(of, &witnessed.input);
+        let executed =
+            Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
         let mut watch = Watch::new(work);
         let proving =
             self.prover.prove_range(&input, statement, work.cancel(), |progress| watch.see(progress));
@@ -55,7 +57,7 @@ impl ClusterService {
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
         self.save(&format!("{}.bin", request.range.blocks), &proof, &bytes).await;
-        Ok(RangeProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
+        Ok(RangeProof { values: proof.statement, proof: bytes, executed, cost: cost(&progress) })
     }
 
     async fn epoch(&self, request: &AggregationRequest, work: &Work) -> Result<NodeEpochProof, JobError> {
@@ -66,14 +68,18 @@ impl ClusterService {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|error| JobError::Failed { cause: error.to_string() })?;
         let mut watch = Watch::new(work);
-        let by = request.by;
         let proving =
-            self.prover.prove_epoch(by.prover_id, &ranges, work.cancel(), |progress| watch.see(progress));
+            self.prover.prove_epoch(&request.by, &ranges, work.cancel(), |progress| watch.see(progress));
         let Made { proof, progress, .. }: Made<EpochProof> =
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
-        self.save(&format!("epoch-{}.bin", request.span.blocks), &proof, &bytes).await;
-        Ok(NodeEpochProof { values: proof.statement, proof: bytes, cost: cost(&progress) })
+        self.save(&format!("epoch-{}.bin", request.span.range.blocks), &proof, &bytes).await;
+        Ok(NodeEpochProof {
+            values: proof.statement,
+            proof: bytes,
+            executed: request.executed(),
+            cost: cost(&progress),
+        })
     }
 
     /// A copy for people: the node keeps its own.
@@ -126,9 +132,13 @@ impl ProofService for ClusterService {
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
         Box::pin(async move {
             let witnessed = self.l2.witness(request.range.blocks, &|_| {}).await.ok()?;
-            Some(range::encode_input(request.statement.rollup, &witnessed.input).into())
+            Some(range::encode_input(proven_for(request), &witnessed.input).into())
         })
     }
+}
+
+const fn proven_for(request: &RangeRequest) -> ProvenFor {
+    ProvenFor { rollup: request.statement.rollup, prover: request.statement.prover }
 }
 
 /// Passes on how far the cluster is.
@@ -199,7 +209,7 @@ async fn witness(l2: &Node, blocks: &dyn BlockHashes, request: &RangeRequest) ->
             return Err(error);
         }
     };
-    request.check(&range::public_values(request.statement.rollup, &witnessed.outcome))?;
+    request.check(&range::public_values(proven_for(request), &witnessed.outcome))?;
     Ok(witnessed)
 }
 
@@ -337,9 +347,12 @@ mod tests {
                 parent_hash,
                 last_hash,
                 state_root: B256::ZERO,
+                last_timestamp: 0,
+                parent_commitment: B256::ZERO,
+                commitment: B256::ZERO,
             },
             range: RangeSpec { blocks, parent_hash, last_hash },
-            statement: Rollup { chain_id: 31_337, config_hash, rollup: Address::ZERO },
+            statement: Rollup { chain_id: 31_337, config_hash, rollup: Address::ZERO, prover: Address::ZERO },
         }
     }
 
@@ -384,9 +397,14 @@ mod tests {
         assert!(matches!(error, JobError::Refuted { .. }), "{error}");
         let Witnessed { mut input, outcome, .. } = node.witness(request.range.blocks, &|_| {}).await.unwrap();
         request.checkpoint.state_root = outcome.post_state_root;
+        // Nor a time that its last block has not.
+        let error = witness(&node, &hashes, &request).await.unwrap_err();
+        assert!(matches!(&error, JobError::Refuted { cause } if cause.contains("of time")), "{error}");
+        request.checkpoint.last_timestamp = outcome.last_timestamp;
         witness(&node, &hashes, &request).await.unwrap();
         input.witness.state = Vec::<RpcBytes>::new();
-        let Err(ProgramError::Blocks(fault)) = range::run(&range::encode_input(Address::ZERO, &input)) else {
+        let Err(ProgramError::Blocks(fault)) = range::run(&range::encode_input(ProvenFor::default(), &input))
+        else {
             panic!("it executes from nothing")
         };
         let error = no_witness(BuildError::Execution(fault));
@@ -448,7 +466,7 @@ mod tests {
         assert_eq!(put(ProverType::Exec).await, ProverType::OpenVm);
         assert_eq!(put(ProverType::Sp1).await, ProverType::Sp1);
         // What cannot be read is no proof.
-        std::fs::write(&path, b"PMCHKPT1").unwrap();
+        std::fs::write(&path, b"PMCHKPT2").unwrap();
         assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
         assert_eq!(
             std::fs::read_dir(path.parent().unwrap()).unwrap().count(),

@@ -17,8 +17,17 @@ use proofmill_prover_node::{
 use std::collections::BTreeMap;
 
 /// What an epoch proof says of checkpoints. Where L1 says something else, it has other checkpoints: a reorg or a prune.
-const OF_THE_CHECKPOINTS: [&str; 6] =
-    ["firstBlock", "lastBlock", "parentHash", "lastHash", "preStateRoot", "postStateRoot"];
+const OF_THE_CHECKPOINTS: [&str; 9] = [
+    "firstBlock",
+    "lastBlock",
+    "parentHash",
+    "lastHash",
+    "preStateRoot",
+    "postStateRoot",
+    "lastTimestamp",
+    "fromCommitment",
+    "toCommitment",
+];
 
 /// The rollup's contract, as the prover node publishes to it.
 #[derive(Clone, Debug)]

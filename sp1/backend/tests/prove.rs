@@ -71,9 +71,13 @@ fn check(sp1: &Sp1Backend, proof: &Proof, version: ProgramVersion) {
 fn a_core_proof_does_not_stand_for_the_proofs_that_its_program_verifies() {
     // An epoch of invented blocks, without a proof of them: a program only notes what it verifies.
     let sp1 = Sp1Backend::new();
-    let by = Aggregation { range_key: B256::repeat_byte(1), prover_id: Address::repeat_byte(2) };
+    let by = Aggregation {
+        range_key: B256::repeat_byte(1),
+        from_commitment: B256::ZERO,
+        checkpoints: vec![1],
+    };
     let invented = RangePublicValues { chainId: 1, firstBlock: 1, lastBlock: 2, ..Default::default() };
-    let input = sp1.encode_input(&[&encode_input(by, &[invented])], &[]).unwrap();
+    let input = sp1.encode_input(&[&encode_input(&by, &[invented])], &[]).unwrap();
     let job = Job { program: AGGREGATION, input: &input, cycle_limit: None };
     let plan = sp1.plan(&job, sp1.budget_for(Weight::gb(12))).unwrap();
     let version = sp1.program_version(AGGREGATION).unwrap();

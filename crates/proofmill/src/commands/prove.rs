@@ -13,7 +13,8 @@ use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, programs};
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, ProofMode};
-use proofmill_program::{RangePublicValues, range};
+use proofmill_program::{ProvenFor, RangePublicValues, range};
+use proofmill_prover_node::rules::Executed;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, Node, NodeOptions};
 use std::{
@@ -31,8 +32,8 @@ const DEFAULT_BLOCKS: u64 = 5;
 struct Work {
     program: Vec<u8>,
     stdin: Vec<u8>,
-    /// What a proof of blocks must say.
-    statement: Option<RangePublicValues>,
+    /// What a proof of blocks must say, and what they did.
+    blocks: Option<(RangePublicValues, Executed)>,
     output: PathBuf,
     witness: Duration,
 }
@@ -116,7 +117,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         let read = |path: &Path| fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()));
         let (program, stdin) = (read(elf)?, read(stdin)?);
         let output = args.output.clone().unwrap_or_else(|| elf.with_extension("proof"));
-        return Ok(Work { program, stdin, statement: None, output, witness: Duration::ZERO });
+        return Ok(Work { program, stdin, blocks: None, output, witness: Duration::ZERO });
     }
     let url = args
         .l2_rpc
@@ -143,13 +144,16 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
             }
         })
         .await?;
-    let statement = range::public_values(args.rollup, &witnessed.outcome);
-    let input = range::encode_input(args.rollup, &witnessed.input);
+    let of = ProvenFor { rollup: args.rollup, prover: args.prover_id };
+    let statement = range::public_values(of, &witnessed.outcome);
+    let executed =
+        Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
+    let input = range::encode_input(of, &witnessed.input);
     let witness = start.elapsed();
     eprintln!(
         "blocks {range}: {} transactions, {} gas; the witness has {} bytes and holds (built and executed in {})",
-        thousands(statement.transactions),
-        thousands(statement.gasUsed),
+        thousands(executed.transactions),
+        thousands(executed.gas_used),
         thousands(input.len() as u64),
         duration(witness)
     );
@@ -159,7 +163,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     Ok(Work {
         program: programs::range(args.prover).to_vec(),
         stdin: backend.encode_input(&[&input], &[])?,
-        statement: Some(statement),
+        blocks: Some((statement, executed)),
         output,
         witness,
     })
@@ -201,7 +205,7 @@ async fn prove(
 
 /// What the validation step found.
 fn say_executed(ended: &ProofProgress, work: &Work) -> Result<()> {
-    if let Some(statement) = &work.statement {
+    if let Some((statement, _)) = &work.blocks {
         if !ended.public_values.is_empty() && !programs::says(&ended.public_values, statement) {
             bail!(
                 "the program commits to other values in the zkVM than natively: do not prove this; please report it"
@@ -217,8 +221,8 @@ fn say_executed(ended: &ProofProgress, work: &Work) -> Result<()> {
 /// Saves the proof, which was verified, and shows the figures.
 fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
     let Made { proof, progress, verified_in } = made;
-    let file = match &work.statement {
-        Some(statement) => {
+    let file = match &work.blocks {
+        Some((statement, _)) => {
             if !programs::says(&proof.public_values, statement) {
                 bail!(
                     "the proof holds, but says something else about the blocks than their native execution: {}",
@@ -236,8 +240,8 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         );
     }
     save(&work.output, &file)?;
-    let report =
-        Report::new(proof, file.len(), progress, work.statement.as_ref(), work.witness, *verified_in);
+    let blocks = work.blocks.as_ref().map(|(statement, executed)| (statement, *executed));
+    let report = Report::new(proof, file.len(), progress, blocks, work.witness, *verified_in);
     println!("{}", report.table());
     println!("saved {}", work.output.display());
     if let Some(path) = &args.report {

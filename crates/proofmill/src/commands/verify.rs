@@ -1,6 +1,6 @@
 //! `proofmill verify`.
 
-use crate::{cli, report::thousands};
+use crate::cli;
 use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
@@ -107,26 +107,25 @@ fn check(args: &cli::Verify, chain_id: u64, rollup: Address, config_hash: B256) 
     Ok(())
 }
 
+/// Both statements begin with the same words.
+macro_rules! describe_execution {
+    ($statement:expr) => {
+        println!("chain          {} (rules {})", $statement.chainId, $statement.configHash);
+        println!("rollup         {}", $statement.rollup);
+        println!("prover         {}", $statement.prover);
+        println!("blocks         {} to {}", $statement.firstBlock, $statement.lastBlock);
+        println!("parent         {}", $statement.parentHash);
+        println!("last           {} (time {})", $statement.lastHash, $statement.lastTimestamp);
+        println!("state root     {} -> {}", $statement.preStateRoot, $statement.postStateRoot);
+    };
+}
+
 fn describe(statement: &RangePublicValues) {
-    println!("chain          {} (rules {})", statement.chainId, statement.configHash);
-    println!("rollup         {}", statement.rollup);
-    println!("blocks         {} to {}", statement.firstBlock, statement.lastBlock);
-    println!("parent         {}", statement.parentHash);
-    println!("last           {}", statement.lastHash);
-    println!("state root     {} -> {}", statement.preStateRoot, statement.postStateRoot);
-    println!("transactions   {}", thousands(statement.transactions));
-    println!("gas            {}", thousands(statement.gasUsed));
+    describe_execution!(statement);
 }
 
 fn describe_epoch(statement: &AggregationPublicValues) {
-    println!("chain          {} (rules {})", statement.chainId, statement.configHash);
-    println!("rollup         {}", statement.rollup);
-    println!("blocks         {} to {}", statement.firstBlock, statement.lastBlock);
-    println!("parent         {}", statement.parentHash);
-    println!("last           {}", statement.lastHash);
-    println!("state root     {} -> {}", statement.preStateRoot, statement.postStateRoot);
-    println!("transactions   {}", thousands(statement.transactions));
-    println!("gas            {}", thousands(statement.gasUsed));
-    println!("range proofs   {} of the program {}", statement.ranges, statement.rangeKey);
-    println!("prover         {}", statement.proverId);
+    describe_execution!(statement);
+    println!("checkpoints    {} -> {}", statement.fromCommitment, statement.toCommitment);
+    println!("range proofs   of the program {}", statement.rangeKey);
 }

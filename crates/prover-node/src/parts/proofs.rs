@@ -2,7 +2,7 @@
 //! session.
 
 use super::{EpochProof, RangeProof};
-use crate::rules::{ProofCost, RangeSpec, SplitPoint};
+use crate::rules::{EpochSpec, Executed, ProofCost, RangeSpec, SplitPoint};
 use alloy_primitives::Address;
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -21,6 +21,8 @@ pub struct RangeKey {
     pub program: ProgramVersion,
     /// The rollup's contract on L1.
     pub rollup: Address,
+    /// Who proves, and may claim the reward.
+    pub prover_id: Address,
     /// The blocks.
     pub range: RangeSpec,
 }
@@ -38,8 +40,8 @@ pub struct EpochKey {
     pub rollup: Address,
     /// Who proves, and may claim the reward.
     pub prover_id: Address,
-    /// The blocks.
-    pub span: RangeSpec,
+    /// The blocks, and where their checkpoints end.
+    pub span: EpochSpec,
 }
 
 /// What is kept of a range.
@@ -83,13 +85,14 @@ pub trait ProofStore: fmt::Debug + Send + Sync {
 
 impl RangeKey {
     pub(crate) fn content(&self) -> ContentKey {
-        let Self { prover, program, rollup, range } = self;
+        let Self { prover, program, rollup, prover_id, range } = self;
         let [first, last] = [range.blocks.first(), range.blocks.last()].map(u64::to_le_bytes);
         ContentKey::of(&[
             b"range proof",
             prover.name().as_bytes(),
             program.0.as_slice(),
             rollup.as_slice(),
+            prover_id.as_slice(),
             &first,
             &last,
             range.parent_hash.as_slice(),
@@ -105,7 +108,8 @@ impl RangeKey {
 impl EpochKey {
     pub(crate) fn content(&self) -> ContentKey {
         let Self { prover, program, range_program, rollup, prover_id, span } = self;
-        let [first, last] = [span.blocks.first(), span.blocks.last()].map(u64::to_le_bytes);
+        let EpochSpec { range, from_commitment, to_commitment } = span;
+        let [first, last] = [range.blocks.first(), range.blocks.last()].map(u64::to_le_bytes);
         ContentKey::of(&[
             b"epoch proof",
             prover.name().as_bytes(),
@@ -115,13 +119,15 @@ impl EpochKey {
             prover_id.as_slice(),
             &first,
             &last,
-            span.parent_hash.as_slice(),
-            span.last_hash.as_slice(),
+            range.parent_hash.as_slice(),
+            range.last_hash.as_slice(),
+            from_commitment.as_slice(),
+            to_commitment.as_slice(),
         ])
     }
 
     fn id(&self) -> ArtifactId {
-        id("epoch", self.span.blocks.last(), &self.content())
+        id("epoch", self.span.range.blocks.last(), &self.content())
     }
 }
 
@@ -148,6 +154,7 @@ struct Written {
     /// ABI-encoded.
     values: Vec<u8>,
     proof: Vec<u8>,
+    executed: Executed,
     cost: ProofCost,
 }
 
@@ -159,8 +166,8 @@ enum WrittenRange {
 }
 
 impl Written {
-    fn new(values: &impl PublicValues, proof: &Bytes, cost: ProofCost) -> Self {
-        Self { values: values.to_abi(), proof: proof.to_vec(), cost }
+    fn new(values: &impl PublicValues, proof: &Bytes, executed: Executed, cost: ProofCost) -> Self {
+        Self { values: values.to_abi(), proof: proof.to_vec(), executed, cost }
     }
 }
 
@@ -209,9 +216,10 @@ impl ProofStore for FsProofs {
             let id = key.id();
             Ok(match self.read(&id).await? {
                 Some(WrittenRange::Split(point)) => Some(StoredRange::Split(point)),
-                Some(WrittenRange::Proof(Written { values: bytes, proof, cost })) => {
+                Some(WrittenRange::Proof(Written { values: bytes, proof, executed, cost })) => {
                     values(&id, &bytes).map(|values| {
-                        StoredRange::Proof(Box::new(RangeProof { values, proof: proof.into(), cost }))
+                        let proof = proof.into();
+                        StoredRange::Proof(Box::new(RangeProof { values, proof, executed, cost }))
                     })
                 }
                 None => None,
@@ -227,7 +235,7 @@ impl ProofStore for FsProofs {
         Box::pin(async move {
             let written = match stored {
                 StoredRange::Proof(made) => {
-                    WrittenRange::Proof(Written::new(&made.values, &made.proof, made.cost))
+                    WrittenRange::Proof(Written::new(&made.values, &made.proof, made.executed, made.cost))
                 }
                 StoredRange::Split(point) => WrittenRange::Split(*point),
             };
@@ -238,8 +246,10 @@ impl ProofStore for FsProofs {
     fn epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<Option<EpochProof>, ArtifactError>> {
         Box::pin(async move {
             let id = key.id();
-            let Some(Written { values: bytes, proof, cost }) = self.read(&id).await? else { return Ok(None) };
-            Ok(values(&id, &bytes).map(|values| EpochProof { values, proof: proof.into(), cost }))
+            let Some(Written { values: bytes, proof, executed, cost }) = self.read(&id).await? else {
+                return Ok(None);
+            };
+            Ok(values(&id, &bytes).map(|values| EpochProof { values, proof: proof.into(), executed, cost }))
         })
     }
 
@@ -249,8 +259,8 @@ impl ProofStore for FsProofs {
         proof: &'a EpochProof,
     ) -> BoxFuture<'a, Result<(), ArtifactError>> {
         Box::pin(async move {
-            let EpochProof { values, proof, cost } = proof;
-            self.write(&key.id(), &Written::new(values, proof, *cost)).await
+            let EpochProof { values, proof, executed, cost } = proof;
+            self.write(&key.id(), &Written::new(values, proof, *executed, *cost)).await
         })
     }
 

@@ -1,6 +1,6 @@
 //! Proof services: what makes the proofs of one prover type, be it a cluster, this process or provers that pull.
 
-use crate::rules::{Event, JobError, JobId, JobNote, Progress, ProofCost, RangeSpec};
+use crate::rules::{EpochSpec, Event, Executed, JobError, JobId, JobNote, Progress, ProofCost, RangeSpec};
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -62,6 +62,8 @@ pub struct Statement {
     pub config_hash: B256,
     /// The rollup's contract on L1.
     pub rollup: Address,
+    /// Who proves, and may claim the reward.
+    pub prover: Address,
 }
 
 /// A range proof that is wanted.
@@ -98,6 +100,9 @@ impl RangeRequest {
         if values.rollup != statement.rollup {
             return Err(wrong("rollup", &statement.rollup, &values.rollup));
         }
+        if values.prover != statement.prover {
+            return Err(wrong("prover", &statement.prover, &values.prover));
+        }
         if (values.firstBlock, values.lastBlock) != (range.blocks.first(), range.blocks.last()) {
             let got = format!("{}-{}", values.firstBlock, values.lastBlock);
             return Err(wrong("blocks", &range.blocks, &got));
@@ -120,6 +125,11 @@ impl RangeRequest {
             let cause = format!("its blocks end in state root {got}, it claims {expected}");
             return Err(JobError::Refuted { cause });
         }
+        if ends && values.lastTimestamp != checkpoint.last_timestamp {
+            let (expected, got) = (checkpoint.last_timestamp, values.lastTimestamp);
+            let cause = format!("its last block is of time {got}, it claims {expected}");
+            return Err(JobError::Refuted { cause });
+        }
         Ok(())
     }
 }
@@ -131,6 +141,8 @@ pub struct RangeProof {
     pub values: RangePublicValues,
     /// The proof, in the encoding that the same service's [`aggregate`](ProofService::aggregate) reads.
     pub proof: Bytes,
+    /// What its blocks did.
+    pub executed: Executed,
     /// What it took.
     pub cost: ProofCost,
 }
@@ -139,13 +151,23 @@ pub struct RangeProof {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AggregationRequest {
     /// What it is about.
-    pub span: RangeSpec,
-    /// The range program's key, and who proves.
+    pub span: EpochSpec,
+    /// The range program's key, and where the checkpoints end.
     pub by: Aggregation,
     /// The range proofs, in order.
     pub ranges: Vec<RangeProof>,
     /// What it must say.
     pub expected: AggregationPublicValues,
+}
+
+impl AggregationRequest {
+    /// What all blocks did.
+    pub fn executed(&self) -> Executed {
+        self.ranges.iter().fold(Executed::default(), |all, range| Executed {
+            gas_used: all.gas_used.saturating_add(range.executed.gas_used),
+            transactions: all.transactions.saturating_add(range.executed.transactions),
+        })
+    }
 }
 
 /// An epoch proof.
@@ -155,6 +177,8 @@ pub struct EpochProof {
     pub values: AggregationPublicValues,
     /// The proof, in the encoding that goes to L1 (or to whoever attests it for L1).
     pub proof: Bytes,
+    /// What its blocks did.
+    pub executed: Executed,
     /// What it took.
     pub cost: ProofCost,
 }

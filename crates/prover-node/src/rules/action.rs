@@ -1,8 +1,8 @@
 //! What follows from an event.
 
 use super::{
-    CandidateEnd, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, Time, publishing::Candidate,
-    session::SessionSpec,
+    CandidateEnd, EpochSpec, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, Time,
+    publishing::Candidate, session::SessionSpec,
 };
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, ProverType};
@@ -40,9 +40,11 @@ pub enum Action {
         /// What is to make it.
         prover: ProverType,
         /// What it is about.
-        span: RangeSpec,
+        span: EpochSpec,
         /// The range proofs to aggregate, in order.
         ranges: Vec<RangeSpec>,
+        /// How many of them each checkpoint has, in order.
+        checkpoints: Vec<u32>,
     },
     /// The work is no longer wanted. Nothing comes of an answer to it.
     Cancel {

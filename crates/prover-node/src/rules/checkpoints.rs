@@ -317,6 +317,9 @@ mod tests {
             parent_hash: B256::ZERO,
             last_hash: B256::ZERO,
             state_root: B256::repeat_byte(branch),
+            last_timestamp: 0,
+            parent_commitment: B256::ZERO,
+            commitment: B256::ZERO,
         })
     }
 

@@ -25,12 +25,12 @@ pub use config::Config;
 pub use event::{Event, JobId, JobNote, L1View, Link, Pass, Refused, Started};
 pub use node::NodeState;
 pub use outcome::{
-    CandidateEnd, JobError, Origin, Progress, ProofCost, PublishOutcome, RangeDone, Receipt, RootDone,
-    RootError,
+    CandidateEnd, Executed, JobError, Origin, Progress, ProofCost, PublishOutcome, RangeDone, Receipt,
+    RootDone, RootError,
 };
 pub use prover::{CheckpointState, Instance};
 pub use publishing::{Candidate, PublishStep, Wanted};
-pub use range::{RangeSpec, SplitPoint};
+pub use range::{EpochSpec, RangeSpec, SplitPoint};
 pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span};
 pub use snapshot::{CheckpointStatus, EpochStage, EpochStatus, NodePhase, Problem, SessionStatus, Snapshot};
 pub use time::{L1Time, Time};

@@ -27,13 +27,20 @@ pub enum Origin {
     Reused,
 }
 
+/// What was executed: no part of what a proof says, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    /// Gas used by the blocks.
+    pub gas_used: u64,
+    /// Transactions in the blocks.
+    pub transactions: u64,
+}
+
 /// A range proof that lies in the proof store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RangeDone {
-    /// Gas used by its blocks.
-    pub gas_used: u64,
-    /// Transactions in its blocks.
-    pub transactions: u64,
+    /// What its blocks did.
+    pub executed: Executed,
     /// Length of the proof in bytes.
     pub proof_bytes: u64,
     /// What it took, when it was made.
@@ -45,12 +52,6 @@ pub struct RangeDone {
 /// An epoch proof of one prover type that lies in the proof store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootDone {
-    /// Gas used by its blocks.
-    pub gas_used: u64,
-    /// Transactions in its blocks.
-    pub transactions: u64,
-    /// Range proofs under it.
-    pub ranges: u64,
     /// Length of the proof in bytes.
     pub proof_bytes: u64,
     /// What it took, when it was made.

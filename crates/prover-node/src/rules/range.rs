@@ -51,6 +51,28 @@ impl RangeSpec {
     }
 }
 
+/// What an epoch proof is about: the blocks of checkpoints that follow on each other, and where each of them ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EpochSpec {
+    /// All blocks.
+    pub range: RangeSpec,
+    /// The rollup's commitment to the checkpoints before the first.
+    pub from_commitment: B256,
+    /// Its commitment to those up to the last.
+    pub to_commitment: B256,
+}
+
+impl EpochSpec {
+    /// From the beginning of checkpoint `first` to the end of `last`; nothing where it would end before it begins.
+    pub fn spanning(first: &Checkpoint, last: &Checkpoint) -> Option<Self> {
+        Some(Self {
+            range: RangeSpec::spanning(&RangeSpec::of(first), &RangeSpec::of(last))?,
+            from_commitment: first.parent_commitment,
+            to_commitment: last.commitment,
+        })
+    }
+}
+
 /// Where a range is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SplitPoint {
@@ -63,6 +85,12 @@ pub struct SplitPoint {
 impl fmt::Display for RangeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "blocks {} up to {}", self.blocks, self.last_hash)
+    }
+}
+
+impl fmt::Display for EpochSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.range.fmt(f)
     }
 }
 

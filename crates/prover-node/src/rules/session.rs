@@ -1,7 +1,7 @@
 //! Epoch sessions: the effort to prove one epoch, or the part of it that is there.
 
 use super::{
-    Action, Change, Failed, Failure, RangeSpec, Receipt, Time,
+    Action, Change, EpochSpec, Failed, Failure, Receipt, Time,
     checkpoints::CheckpointStore,
     event::number,
     prover::{CheckpointProver, Instance},
@@ -185,8 +185,8 @@ pub struct Span {
     pub first: CheckpointNumber,
     /// Its last.
     pub last: CheckpointNumber,
-    /// Their blocks.
-    pub range: RangeSpec,
+    /// Their blocks, and where each of them ends.
+    pub spec: EpochSpec,
     /// State root after the last block.
     pub state_root: B256,
 }
@@ -225,7 +225,7 @@ impl Session {
         let span = Span {
             first: first.number,
             last: last.number,
-            range: RangeSpec::spanning(&RangeSpec::of(first), &RangeSpec::of(last))?,
+            spec: EpochSpec::spanning(first, last)?,
             state_root: last.state_root,
         };
         let tree = TopTree::new(turn.now, &turn.desk.config.provers);

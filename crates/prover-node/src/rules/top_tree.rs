@@ -21,6 +21,8 @@ pub struct Root {
     pub since: Time,
     /// The range proofs under it, once all are there.
     pub ranges: Vec<RangeSpec>,
+    /// How many of them each checkpoint has.
+    pub checkpoints: Vec<u32>,
     /// How often its aggregation failed.
     pub failures: u32,
     /// How often in a row the service was away.
@@ -75,7 +77,8 @@ pub(crate) struct TopTree {
 impl Root {
     fn new(now: Time) -> Self {
         let state = RootState::AwaitingRanges { ready: 0, of: 0 };
-        Self { state, since: now, ranges: Vec::new(), failures: 0, absences: 0, trouble: None }
+        let (ranges, checkpoints) = (Vec::new(), Vec::new());
+        Self { state, since: now, ranges, checkpoints, failures: 0, absences: 0, trouble: None }
     }
 
     fn enter(&mut self, now: Time, state: RootState) {
@@ -97,7 +100,12 @@ impl Root {
             self.state = RootState::AwaitingRanges { ready, of: members.len() };
             return;
         }
-        self.ranges = provers().filter_map(|under| under.proven(prover)).flatten().collect();
+        (self.ranges, self.checkpoints) = (Vec::new(), Vec::new());
+        for ranges in provers().filter_map(|under| under.proven(prover)) {
+            let before = self.ranges.len();
+            self.ranges.extend(ranges);
+            self.checkpoints.push((self.ranges.len() - before) as u32);
+        }
         self.enter(now, RootState::Waiting { until: now });
     }
 
@@ -160,8 +168,14 @@ impl TopTree {
             {
                 let job = turn.ask(Asker::Root { session, prover: *prover });
                 root.enter(turn.now, RootState::Aggregating { job, progress: None });
-                let ranges = root.ranges.clone();
-                turn.actions.push(Action::Aggregate { job, prover: *prover, span: span.range, ranges });
+                let (ranges, checkpoints) = (root.ranges.clone(), root.checkpoints.clone());
+                turn.actions.push(Action::Aggregate {
+                    job,
+                    prover: *prover,
+                    span: span.spec,
+                    ranges,
+                    checkpoints,
+                });
             }
         }
     }

@@ -6,11 +6,9 @@ use crate::{
         BlockHashes, ChainSource, EpochKey, FailureStore, ProofService, ProofStore, RangeKey, RangeRequest,
         Settlement, Statement, Work,
     },
-    rules::{Config, Event, JobId, RangeSpec},
+    rules::{Config, EpochSpec, Event, JobId, RangeSpec},
 };
-use alloy_primitives::Address;
 use proofmill_primitives::{Checkpoint, ProgramVersion, ProverType};
-use proofmill_program::Aggregation;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -25,8 +23,6 @@ pub struct NodeConfig {
     pub rules: Config,
     /// What every proof of the rollup says.
     pub statement: Statement,
-    /// Who proves, and may claim the reward.
-    pub prover_id: Address,
     /// How often L1 is looked at.
     pub look_every: Duration,
     /// How long a publish in flight is waited for when the node stops.
@@ -35,9 +31,9 @@ pub struct NodeConfig {
 
 impl NodeConfig {
     /// The defaults: L1 is looked at every second, and a publish in flight is waited for 30 s.
-    pub const fn new(rules: Config, statement: Statement, prover_id: Address) -> Self {
+    pub const fn new(rules: Config, statement: Statement) -> Self {
         let (look_every, publish_grace) = (Duration::from_secs(1), Duration::from_secs(30));
-        Self { rules, statement, prover_id, look_every, publish_grace }
+        Self { rules, statement, look_every, publish_grace }
     }
 }
 
@@ -98,23 +94,20 @@ impl Context {
     }
 
     pub(super) const fn range_key(&self, kind: ProverType, prover: &Prover, range: RangeSpec) -> RangeKey {
-        let rollup = self.config.statement.rollup;
-        RangeKey { prover: kind, program: prover.range_program, rollup, range }
+        let Statement { rollup, prover: prover_id, .. } = self.config.statement;
+        RangeKey { prover: kind, program: prover.range_program, rollup, prover_id, range }
     }
 
-    pub(super) const fn epoch_key(&self, kind: ProverType, prover: &Prover, span: RangeSpec) -> EpochKey {
+    pub(super) const fn epoch_key(&self, kind: ProverType, prover: &Prover, span: EpochSpec) -> EpochKey {
+        let Statement { rollup, prover: prover_id, .. } = self.config.statement;
         EpochKey {
             prover: kind,
             program: prover.aggregation_program,
             range_program: prover.range_program,
-            rollup: self.config.statement.rollup,
-            prover_id: self.config.prover_id,
+            rollup,
+            prover_id,
             span,
         }
-    }
-
-    pub(super) const fn aggregation(&self, prover: &Prover) -> Aggregation {
-        Aggregation { range_key: prover.range_program.0, prover_id: self.config.prover_id }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::{
     context::{CANCEL_GRACE, Context},
-    publish, range, root,
+    publish, range,
+    root::{self, EpochParts},
     shown::Shown,
     upload,
 };
@@ -163,12 +164,13 @@ impl Owner {
                         range::find_split(&context, job, prover, range, at, work).await
                     });
                 }
-                Action::Aggregate { job, prover, span, ranges } => {
+                Action::Aggregate { job, prover, span, ranges, checkpoints } => {
                     let work = self.job(job);
                     let failed =
                         move |cause| Event::RootEnded { job, result: Err(JobError::Failed { cause }.into()) };
                     self.spawn(failed, async move {
-                        root::aggregate(&context, job, prover, span, ranges, work).await
+                        root::aggregate(&context, job, prover, EpochParts { span, ranges, checkpoints }, work)
+                            .await
                     });
                 }
                 Action::Cancel { job } => {

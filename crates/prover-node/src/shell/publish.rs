@@ -31,7 +31,7 @@ pub(super) async fn publish(context: &Context, pass: Pass, candidate: Candidate)
 async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
     let mut proofs = BTreeMap::new();
     for (kind, prover) in &context.provers {
-        let key = context.epoch_key(*kind, prover, candidate.span.range);
+        let key = context.epoch_key(*kind, prover, candidate.span.spec);
         match context.proofs.epoch(&key).await {
             Ok(Some(proof)) if prover.service.reads_epoch(&proof) => proofs.insert(*kind, proof),
             Ok(_) => return PublishOutcome::RootLost { prover: *kind },
@@ -42,7 +42,7 @@ async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
         epoch: candidate.epoch,
         first: candidate.span.first,
         last: candidate.span.last,
-        prover: context.config.prover_id,
+        prover: context.config.statement.prover,
         proofs,
     };
     context.settlement.submit(submission).await

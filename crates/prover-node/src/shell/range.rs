@@ -75,13 +75,7 @@ async fn find_or_make(
 }
 
 fn done(proof: &RangeProof, origin: Origin) -> RangeDone {
-    RangeDone {
-        gas_used: proof.values.gasUsed,
-        transactions: proof.values.transactions,
-        proof_bytes: proof.proof.len() as u64,
-        cost: proof.cost,
-        origin,
-    }
+    RangeDone { executed: proof.executed, proof_bytes: proof.proof.len() as u64, cost: proof.cost, origin }
 }
 
 /// Carries out [`Action::FindSplit`](crate::rules::Action::FindSplit).

@@ -3,22 +3,28 @@
 use super::context::{Context, Prover, keep, until_cancelled};
 use crate::{
     parts::{AggregationRequest, EpochProof, RangeProof, StoredRange, Work},
-    rules::{Event, JobError, JobId, Origin, RangeSpec, RootDone, RootError},
+    rules::{EpochSpec, Event, JobError, JobId, Origin, RangeSpec, RootDone, RootError},
 };
 use proofmill_primitives::ProverType;
-use proofmill_program::aggregation;
+use proofmill_program::{Aggregation, AggregationPublicValues, aggregation};
+
+/// What an epoch proof is made of.
+pub(super) struct EpochParts {
+    pub(super) span: EpochSpec,
+    pub(super) ranges: Vec<RangeSpec>,
+    pub(super) checkpoints: Vec<u32>,
+}
 
 /// Carries out [`Action::Aggregate`](crate::rules::Action::Aggregate). Nothing where it was cancelled.
 pub(super) async fn aggregate(
     context: &Context,
     job: JobId,
     kind: ProverType,
-    span: RangeSpec,
-    ranges: Vec<RangeSpec>,
+    parts: EpochParts,
     work: Work,
 ) -> Option<Event> {
     let prover = context.provers.get(&kind)?;
-    let result = find_or_make(context, kind, prover, span, &ranges, &work).await?;
+    let result = find_or_make(context, kind, prover, parts, &work).await?;
     Some(Event::RootEnded { job, result })
 }
 
@@ -26,8 +32,7 @@ async fn find_or_make(
     context: &Context,
     kind: ProverType,
     prover: &Prover,
-    span: RangeSpec,
-    ranges: &[RangeSpec],
+    EpochParts { span, ranges: specs, checkpoints }: EpochParts,
     work: &Work,
 ) -> Option<Result<RootDone, RootError>> {
     let key = context.epoch_key(kind, prover, span);
@@ -43,23 +48,23 @@ async fn find_or_make(
         Ok(None) => {}
         Err(error) => return Some(Err(away(error))),
     }
-    let mut parts = Vec::with_capacity(ranges.len());
-    for range in ranges {
+    let mut ranges = Vec::with_capacity(specs.len());
+    for range in &specs {
         match part(context, kind, prover, *range).await {
-            Ok(proof) => parts.push(proof),
+            Ok(proof) => ranges.push(proof),
             Err(error) => return Some(Err(error)),
         }
     }
-    let by = context.aggregation(prover);
-    let values: Vec<_> = parts.iter().map(|part| part.values.clone()).collect();
-    let expected = match aggregation::fold(by, &values) {
+    let by =
+        Aggregation { range_key: prover.range_program.0, from_commitment: span.from_commitment, checkpoints };
+    let expected = match expected(&by, &ranges, &span) {
         Ok(expected) => expected,
-        Err(error) => return Some(Err(failed(format!("the ranges do not fit together: {error}")))),
+        Err(cause) => return Some(Err(failed(cause))),
     };
     if work.cancel().is_cancelled() {
         return None;
     }
-    let request = AggregationRequest { span, by, ranges: parts, expected };
+    let request = AggregationRequest { span, by, ranges, expected };
     let proof = match until_cancelled(work, prover.service.aggregate(&request, work)).await? {
         Ok(proof) => proof,
         Err(error) => return Some(Err(error.into())),
@@ -69,6 +74,25 @@ async fn find_or_make(
     }
     let done = done(&proof, Origin::Made);
     keep(work, || context.proofs.put_epoch(&key, &proof)).await.then_some(Ok(done))
+}
+
+/// What the epoch proof will say, or why L1 would not take it.
+fn expected(
+    by: &Aggregation,
+    ranges: &[RangeProof],
+    span: &EpochSpec,
+) -> Result<AggregationPublicValues, String> {
+    let values: Vec<_> = ranges.iter().map(|range| range.values.clone()).collect();
+    let expected =
+        aggregation::fold(by, &values).map_err(|error| format!("the ranges do not fit together: {error}"))?;
+    // Every checkpoint was compared with its range proofs: only another rule of commitment can come to this.
+    if expected.toCommitment != span.to_commitment {
+        return Err(format!(
+            "L1 commits to these checkpoints by {}, their range proofs give {}",
+            span.to_commitment, expected.toCommitment
+        ));
+    }
+    Ok(expected)
 }
 
 async fn part(
@@ -93,12 +117,5 @@ fn failed(cause: String) -> RootError {
 }
 
 fn done(proof: &EpochProof, origin: Origin) -> RootDone {
-    RootDone {
-        gas_used: proof.values.gasUsed,
-        transactions: proof.values.transactions,
-        ranges: proof.values.ranges,
-        proof_bytes: proof.proof.len() as u64,
-        cost: proof.cost,
-        origin,
-    }
+    RootDone { proof_bytes: proof.proof.len() as u64, cost: proof.cost, origin }
 }

@@ -5,9 +5,9 @@ use alloy_primitives::B256;
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Epoch, ProverType, Slot, SlotClock};
 use proofmill_prover_node::rules::{
-    Action, Candidate, Change, CheckpointState, Config, Event, JobError, JobId, L1Time, L1View, NodeState,
-    Origin, Pass, ProofCost, PublishOutcome, RangeDone, RangeSpec, Receipt, Refused, RootDone, RootError,
-    SessionId, SessionState, Started, Time,
+    Action, Candidate, Change, CheckpointState, Config, Event, Executed, JobError, JobId, L1Time, L1View,
+    NodeState, Origin, Pass, ProofCost, PublishOutcome, RangeDone, RangeSpec, Receipt, Refused, RootDone,
+    RootError, SessionId, SessionState, Started, Time,
 };
 use std::num::{NonZeroU64, NonZeroUsize};
 
@@ -38,6 +38,9 @@ pub(crate) fn branch(branch: u8, n: u64, slot: u64) -> Checkpoint {
         parent_hash: hash(0, 10 * n - 10),
         last_hash: hash(branch, 10 * n),
         state_root: !hash(branch, 10 * n),
+        last_timestamp: 10 * n,
+        parent_commitment: hash(0, n - 1),
+        commitment: hash(branch, n),
     }
 }
 
@@ -165,20 +168,12 @@ impl Scene {
         let job = asked.job();
         match asked {
             Asked::Root(..) => {
-                let done = RootDone {
-                    gas_used: 1,
-                    transactions: 1,
-                    ranges: 1,
-                    proof_bytes: 1,
-                    cost: ProofCost::default(),
-                    origin: Origin::Made,
-                };
+                let done = RootDone { proof_bytes: 1, cost: ProofCost::default(), origin: Origin::Made };
                 self.tell(Event::RootEnded { job, result: result.map(|()| done).map_err(RootError::from) });
             }
             Asked::Range(..) | Asked::Split(..) => {
                 let done = RangeDone {
-                    gas_used: 1,
-                    transactions: 1,
+                    executed: Executed { gas_used: 1, transactions: 1 },
                     proof_bytes: 1,
                     cost: ProofCost::default(),
                     origin: Origin::Made,

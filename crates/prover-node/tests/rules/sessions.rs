@@ -112,7 +112,7 @@ fn a_session_whose_content_moved_is_cancelled_and_rebuilt() {
     let snapshot = scene.node.snapshot();
     let rebuilt = snapshot.sessions.iter().find(|session| session.state.is_live()).unwrap();
     assert_eq!((rebuilt.span.first, rebuilt.span.last), (number(1), number(2)));
-    assert_eq!(rebuilt.span.range.last_hash, branch(5, 2, 2).last_hash);
+    assert_eq!(rebuilt.span.spec.range.last_hash, branch(5, 2, 2).last_hash);
     assert_eq!(scene.ranges(), [(EXEC, 11, 20)], "what stayed is not proven again");
 }
 

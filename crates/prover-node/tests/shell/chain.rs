@@ -7,7 +7,7 @@ use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, SlotClock};
 use proofmill_program::{AggregationPublicValues, RangePublicValues};
 use proofmill_prover_node::{
     parts::{Away, BlockHashes, ChainSource, EpochProof, EpochSubmission, Settlement, Statement},
-    rules::{L1Time, L1View, PublishOutcome, RangeSpec, Receipt},
+    rules::{EpochSpec, L1Time, L1View, PublishOutcome, RangeSpec, Receipt},
 };
 use std::{
     collections::VecDeque,
@@ -29,7 +29,12 @@ pub(crate) fn clock() -> SlotClock {
 }
 
 pub(crate) fn statement() -> Statement {
-    Statement { chain_id: 77, config_hash: B256::repeat_byte(5), rollup: Address::repeat_byte(6) }
+    Statement {
+        chain_id: 77,
+        config_hash: B256::repeat_byte(5),
+        rollup: Address::repeat_byte(6),
+        prover: Address::repeat_byte(7),
+    }
 }
 
 /// Blocks of a branch: the branch shows in the blocks from `fork` on.
@@ -46,21 +51,19 @@ impl Branch {
     }
 
     pub(crate) fn values(&self, blocks: BlockRange) -> RangePublicValues {
-        let Statement { chain_id, config_hash, rollup } = statement();
-        let hashes: Vec<_> = blocks.numbers().flat_map(|number| self.hash(number).0).collect();
+        let Statement { chain_id, config_hash, rollup, prover } = statement();
         RangePublicValues {
             chainId: chain_id,
             configHash: config_hash,
             rollup,
+            prover,
             firstBlock: blocks.first(),
             lastBlock: blocks.last(),
             parentHash: self.hash(blocks.first() - 1),
             lastHash: self.hash(blocks.last()),
             preStateRoot: !self.hash(blocks.first() - 1),
             postStateRoot: !self.hash(blocks.last()),
-            gasUsed: 21_000 * blocks.len(),
-            transactions: blocks.len(),
-            blockHashes: keccak256(hashes),
+            lastTimestamp: blocks.last(),
         }
     }
 }
@@ -143,6 +146,7 @@ impl Chains {
         let blocks = BlockRange::new(first, first + blocks - 1).unwrap();
         let values = state.branch.values(blocks);
         assert!(state.checkpoints.last().is_none_or(|last| last.slot < slot), "the slot is taken");
+        let parent_commitment = state.checkpoints.last().map_or(B256::ZERO, |last| last.commitment);
         let checkpoint = Checkpoint {
             number: CheckpointNumber(state.checkpoints.len() as u64 + 1),
             slot,
@@ -150,6 +154,9 @@ impl Chains {
             parent_hash: values.parentHash,
             last_hash: values.lastHash,
             state_root: values.postStateRoot,
+            last_timestamp: values.lastTimestamp,
+            parent_commitment,
+            commitment: values.boundary().commit(parent_commitment),
         };
         state.checkpoints.push(checkpoint);
         checkpoint
@@ -180,20 +187,19 @@ impl Chains {
         if submission.first > state.proven.next() {
             return stale("what is before is not proven");
         }
-        let span = RangeSpec::spanning(&RangeSpec::of(first), &RangeSpec::of(last)).unwrap();
+        let span = EpochSpec::spanning(first, last).unwrap();
         for EpochProof { values, proof, .. } in submission.proofs.values() {
-            let AggregationPublicValues { firstBlock, lastBlock, parentHash, lastHash, proverId, .. } =
-                values;
-            let says = RangeSpec {
-                blocks: BlockRange::new(*firstBlock, *lastBlock).unwrap(),
-                parent_hash: *parentHash,
-                last_hash: *lastHash,
+            let AggregationPublicValues { firstBlock, lastBlock, parentHash, lastHash, prover, .. } = values;
+            let says = EpochSpec {
+                range: RangeSpec {
+                    blocks: BlockRange::new(*firstBlock, *lastBlock).unwrap(),
+                    parent_hash: *parentHash,
+                    last_hash: *lastHash,
+                },
+                from_commitment: values.fromCommitment,
+                to_commitment: values.toCommitment,
             };
-            assert_eq!(
-                (says, *proverId),
-                (span, submission.prover),
-                "a proof of something else was submitted"
-            );
+            assert_eq!((says, *prover), (span, submission.prover), "a proof of something else was submitted");
             assert!(proof.starts_with(b"epoch"));
         }
         None

@@ -154,7 +154,7 @@ async fn a_session_that_l1_refuses_is_recorded_with_its_proofs_and_retried_when_
     assert_eq!(records.len(), 1);
     let folder = scene.failures().path(&records[0]);
     assert!(fs::read(folder.join("range-exec-1-3.proof")).unwrap().starts_with(b"range"));
-    assert_eq!(fs::read(folder.join("range-exec-1-3.values")).unwrap().len(), 12 * 32);
+    assert_eq!(fs::read(folder.join("range-exec-1-3.values")).unwrap().len(), 11 * 32);
     node.handle().retry(Epoch(0)).await.unwrap();
     scene.chains.until_proven(1).await;
     assert_eq!(scene.service().log().roots.len(), 1, "the proof is the same");

@@ -194,8 +194,14 @@ async fn each_prover_type_goes_its_own_way() {
     assert_eq!(scene.services[&ProverType::OpenVm].log().ranges.len(), 8);
     let submission = scene.chains.state().submissions[0].clone();
     assert_eq!(submission.proofs.keys().collect::<Vec<_>>(), [&ProverType::Exec, &ProverType::OpenVm]);
-    assert_eq!(submission.proofs[&ProverType::OpenVm].values.ranges, 8);
-    assert_eq!(submission.proofs[&ProverType::Exec].values.ranges, 4);
+    assert_eq!(scene.services[&ProverType::OpenVm].log().checkpoints, [[2, 2, 2, 2]]);
+    assert_eq!(scene.services[&ProverType::Exec].log().checkpoints, [[1, 1, 1, 1]]);
+    let [openvm, exec] = [ProverType::OpenVm, ProverType::Exec].map(|of| &submission.proofs[&of]);
+    assert_eq!(
+        openvm.values.toCommitment, exec.values.toCommitment,
+        "cut otherwise, of the same checkpoints"
+    );
+    assert_eq!(openvm.executed, exec.executed);
     node.stop().await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use crate::{
     chain::{Chains, Stream, clock, statement},
     service::Service,
 };
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_prover_node::{
     NodeConfig, Parts, Prover, ProverNode,
@@ -47,7 +47,7 @@ impl Scene {
 
     pub(crate) fn config(&self) -> NodeConfig {
         let rules = Config::new(clock(), self.services.keys().copied());
-        NodeConfig::new(rules, statement(), Address::repeat_byte(8))
+        NodeConfig::new(rules, statement())
     }
 
     /// A node, as it is after every start of the process.

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 use proofmill_primitives::{Instructions, ProverType};
 use proofmill_prover_node::{
     parts::{AggregationRequest, EpochProof, ProofService, RangeProof, RangeRequest, Work},
-    rules::{JobError, Progress, ProofCost, RangeSpec},
+    rules::{Executed, JobError, Progress, ProofCost, RangeSpec},
 };
 use std::{
     collections::VecDeque,
@@ -21,6 +21,8 @@ pub(crate) struct Log {
     pub(crate) ranges: Vec<RangeSpec>,
     /// Finished epoch proofs.
     pub(crate) roots: Vec<RangeSpec>,
+    /// Of how many ranges the checkpoints of each epoch were made.
+    pub(crate) checkpoints: Vec<Vec<u32>>,
     /// Work that was stopped.
     pub(crate) cancelled: usize,
     /// What goes wrong with the next range proofs.
@@ -110,7 +112,12 @@ impl ProofService for Service {
             }
             let proof = format!("{heading}{} by {}", request.range, self.kind).into();
             let instructions = Some(Instructions(1_000 * request.range.blocks.len()));
-            Ok(RangeProof { values, proof, cost: ProofCost { instructions, segments: Some(2), took: takes } })
+            let executed = Executed {
+                gas_used: 21_000 * request.range.blocks.len(),
+                transactions: request.range.blocks.len(),
+            };
+            let cost = ProofCost { instructions, segments: Some(2), took: takes };
+            Ok(RangeProof { values, proof, executed, cost })
         })
     }
 
@@ -124,9 +131,11 @@ impl ProofService for Service {
             self.takes(takes, work).await?;
             let own = request.ranges.iter().all(|range| range.proof.ends_with(self.kind.name().as_bytes()));
             assert!(own, "proofs of another type");
-            self.log().roots.push(request.span);
+            self.log().roots.push(request.span.range);
+            self.log().checkpoints.push(request.by.checkpoints.clone());
             let proof = format!("{}{} by {}", self.heading("epoch"), request.span, self.kind).into();
-            Ok(EpochProof { values: request.expected.clone(), proof, cost: ProofCost::default() })
+            let (values, executed) = (request.expected.clone(), request.executed());
+            Ok(EpochProof { values, proof, executed, cost: ProofCost::default() })
         })
     }
 

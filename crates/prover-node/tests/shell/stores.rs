@@ -5,8 +5,8 @@ use alloy_primitives::{Address, B256};
 use proofmill_primitives::{BlockRange, ProgramVersion, ProverType};
 use proofmill_program::{Aggregation, aggregation};
 use proofmill_prover_node::{
-    parts::{EpochKey, EpochProof, FsProofs, ProofStore, RangeKey, RangeProof, StoredRange},
-    rules::{ProofCost, RangeSpec, SplitPoint},
+    parts::{EpochKey, EpochProof, FsProofs, ProofStore, RangeKey, RangeProof, Statement, StoredRange},
+    rules::{EpochSpec, Executed, ProofCost, RangeSpec, SplitPoint},
 };
 use std::time::Duration;
 
@@ -15,13 +15,15 @@ fn key(first: u64, last: u64) -> RangeKey {
     let branch = Branch::default();
     let range = RangeSpec { blocks, parent_hash: branch.hash(first - 1), last_hash: branch.hash(last) };
     let program = ProgramVersion(B256::repeat_byte(1));
-    RangeKey { prover: ProverType::Exec, program, rollup: statement().rollup, range }
+    let Statement { rollup, prover: prover_id, .. } = statement();
+    RangeKey { prover: ProverType::Exec, program, rollup, prover_id, range }
 }
 
 fn proof(key: &RangeKey) -> RangeProof {
     let values = Branch::default().values(key.range.blocks);
     let cost = ProofCost { instructions: None, segments: Some(3), took: Duration::from_millis(1_234) };
-    RangeProof { values, proof: vec![7; 1_000].into(), cost }
+    let executed = Executed { gas_used: 21_000, transactions: 1 };
+    RangeProof { values, proof: vec![7; 1_000].into(), executed, cost }
 }
 
 #[tokio::test]
@@ -36,7 +38,7 @@ async fn a_proof_comes_back_as_it_was_kept_and_only_under_its_own_key() {
     let store = FsProofs::open(folder.path()).unwrap();
     assert_eq!(store.range(&key).await.unwrap(), Some(kept));
     let other = B256::repeat_byte(99);
-    let mut others = vec![key; 7];
+    let mut others = vec![key; 8];
     others[0].prover = ProverType::OpenVm;
     others[1].program = ProgramVersion(other);
     others[2].rollup = Address::repeat_byte(99);
@@ -44,6 +46,7 @@ async fn a_proof_comes_back_as_it_was_kept_and_only_under_its_own_key() {
     others[4].range.last_hash = other;
     others[5].range.blocks = BlockRange::new(2, 5).unwrap();
     others[6].range.blocks = BlockRange::new(1, 6).unwrap();
+    others[7].prover_id = Address::repeat_byte(99);
     for other in others {
         assert_eq!(store.range(&other).await.unwrap(), None, "{other:?}");
     }
@@ -70,26 +73,43 @@ async fn what_is_old_is_released_and_nothing_else() {
     for key in &keys {
         store.put_range(key, &StoredRange::Proof(Box::new(proof(key)))).await.unwrap();
     }
-    let by = Aggregation { range_key: B256::repeat_byte(1), prover_id: Address::repeat_byte(8) };
     let epoch = |keys: &[RangeKey]| {
+        let by = Aggregation {
+            range_key: B256::repeat_byte(1),
+            from_commitment: B256::ZERO,
+            checkpoints: vec![1; keys.len()],
+        };
         let values: Vec<_> = keys.iter().map(|key| proof(key).values).collect();
-        let span = RangeSpec::spanning(&keys[0].range, &keys[keys.len() - 1].range).unwrap();
+        let range = RangeSpec::spanning(&keys[0].range, &keys[keys.len() - 1].range).unwrap();
+        let values = aggregation::fold(&by, &values).unwrap();
         let key = EpochKey {
             prover: ProverType::Exec,
             program: ProgramVersion(B256::repeat_byte(2)),
             range_program: ProgramVersion(by.range_key),
             rollup: statement().rollup,
-            prover_id: by.prover_id,
-            span,
+            prover_id: statement().prover,
+            span: EpochSpec {
+                range,
+                from_commitment: by.from_commitment,
+                to_commitment: values.toCommitment,
+            },
         };
-        let values = aggregation::fold(by, &values).unwrap();
-        (key, EpochProof { values, proof: vec![1; 10].into(), cost: ProofCost::default() })
+        let (executed, cost) = (Executed { gas_used: 7, transactions: 3 }, ProofCost::default());
+        (key, EpochProof { values, proof: vec![1; 10].into(), executed, cost })
     };
     let (old, old_proof) = epoch(&keys[..2]);
     let (new, new_proof) = epoch(&keys[..3]);
     store.put_epoch(&old, &old_proof).await.unwrap();
     store.put_epoch(&new, &new_proof).await.unwrap();
     assert_eq!(store.epoch(&old).await.unwrap(), Some(old_proof));
+    // The same blocks in other checkpoints are another epoch.
+    let mut others = [old; 3];
+    others[0].span.from_commitment = B256::repeat_byte(99);
+    others[1].span.to_commitment = B256::repeat_byte(99);
+    others[2].prover_id = Address::repeat_byte(99);
+    for other in others {
+        assert_eq!(store.epoch(&other).await.unwrap(), None, "{other:?}");
+    }
     assert_eq!(store.release(9).await.unwrap(), 3);
     assert_eq!(store.epoch(&old).await.unwrap(), None);
     assert_eq!(store.epoch(&new).await.unwrap(), Some(new_proof));

@@ -4,7 +4,8 @@ use crate::Rng;
 use alloy_primitives::B256;
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Epoch, SlotClock};
-use proofmill_prover_node::rules::{Candidate, Event, L1Time, L1View, RangeSpec};
+use proofmill_program::Boundary;
+use proofmill_prover_node::rules::{Candidate, EpochSpec, Event, L1Time, L1View};
 use std::{collections::BTreeMap, num::NonZeroU64};
 
 pub(crate) const GENESIS: u64 = 1_000;
@@ -24,6 +25,11 @@ pub(crate) struct L2 {
 
 pub(crate) fn state_root(hash: B256) -> B256 {
     !hash
+}
+
+/// Where a checkpoint that ends with a block ends.
+pub(crate) fn boundary_of(last_block: u64, last_hash: B256) -> Boundary {
+    Boundary { last_block, last_hash, state_root: state_root(last_hash), last_timestamp: last_block }
 }
 
 pub(crate) fn some_hash(rng: &mut Rng) -> B256 {
@@ -124,13 +130,18 @@ impl L1 {
         let Ok(blocks) = BlockRange::new(first, end) else { return false };
         let last_hash = l2.hashes[end as usize];
         l2.proposed.insert(last_hash, l2.hashes[first as usize..=end as usize].to_vec());
+        let parent_commitment = last.map_or(B256::ZERO, |last| last.commitment);
+        let boundary = boundary_of(end, last_hash);
         self.checkpoints.push(Checkpoint {
             number: self.pending().next(),
             slot,
             blocks,
             parent_hash: l2.hashes[first as usize - 1],
             last_hash,
-            state_root: state_root(last_hash),
+            state_root: boundary.state_root,
+            last_timestamp: boundary.last_timestamp,
+            parent_commitment,
+            commitment: boundary.commit(parent_commitment),
         });
         true
     }
@@ -141,8 +152,8 @@ impl L1 {
         let (Some(first), Some(last)) = (self.get(span.first), self.get(span.last)) else {
             return Some("no such checkpoints".into());
         };
-        let here = RangeSpec::spanning(&RangeSpec::of(first), &RangeSpec::of(last)).unwrap();
-        if here != span.range || last.state_root != span.state_root {
+        let here = EpochSpec::spanning(first, last).unwrap();
+        if here != span.spec || last.state_root != span.state_root {
             return Some("other checkpoints".into());
         }
         // After a reorg the same blocks may stand in another epoch. The contract does not mind, as long as it is one.

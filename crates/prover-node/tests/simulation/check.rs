@@ -3,7 +3,7 @@
 use crate::chains::{L1, Stream, clock};
 use proofmill_primitives::{CheckpointNumber, Epoch};
 use proofmill_prover_node::rules::{
-    Candidate, Change, CheckpointState, Config, Failed, Failure, NodeState, RangeSpec, SessionId,
+    Candidate, Change, CheckpointState, Config, EpochSpec, Failed, Failure, NodeState, RangeSpec, SessionId,
     SessionKind, SessionSpec, SessionState, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,8 +139,7 @@ impl Ledger {
         let members: Vec<_> = stream.told.iter().filter(|told| slots.contains(&told.slot)).collect();
         let (first, last) = (members.first().expect("content"), members.last().expect("content"));
         assert_eq!((first.number, last.number), (candidate.span.first, candidate.span.last), "content moved");
-        let range = RangeSpec::spanning(&RangeSpec::of(first), &RangeSpec::of(last));
-        assert_eq!(range, Some(candidate.span.range), "content moved");
+        assert_eq!(EpochSpec::spanning(first, last), Some(candidate.span.spec), "content moved");
     }
 
     pub(crate) fn check(&mut self, node: &NodeState, stream: &Stream) {

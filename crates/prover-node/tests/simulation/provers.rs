@@ -1,10 +1,10 @@
 //! Proof services, the proof store and L1 submission, as the shell around the rules does them.
 
-use crate::world::World;
+use crate::{chains::boundary_of, world::World};
 use proofmill_primitives::ProverType;
 use proofmill_prover_node::rules::{
-    Event, JobError, JobId, JobNote, Origin, Progress, ProofCost, PublishOutcome, RangeDone, RangeSpec,
-    Receipt, RootDone, RootError, SplitPoint,
+    EpochSpec, Event, Executed, JobError, JobId, JobNote, Origin, Progress, ProofCost, PublishOutcome,
+    RangeDone, RangeSpec, Receipt, RootDone, RootError, SplitPoint,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) enum Job {
     Range { prover: ProverType, range: RangeSpec },
     Split { prover: ProverType, range: RangeSpec, at: u64 },
-    Root { prover: ProverType, span: RangeSpec, ranges: Vec<RangeSpec> },
+    Root { prover: ProverType, span: EpochSpec, ranges: Vec<RangeSpec>, checkpoints: Vec<u32> },
 }
 
 type Key = (ProverType, RangeSpec);
@@ -22,7 +22,7 @@ type Key = (ProverType, RangeSpec);
 pub(crate) struct ProofStore {
     pub(crate) ranges: BTreeSet<Key>,
     splits: BTreeMap<Key, SplitPoint>,
-    pub(crate) roots: BTreeSet<Key>,
+    pub(crate) roots: BTreeSet<(ProverType, EpochSpec)>,
 }
 
 impl ProofStore {
@@ -30,25 +30,31 @@ impl ProofStore {
         let before = self.ranges.len();
         let stays = |key: &Key| key.1.blocks.last() > through;
         self.ranges.retain(stays);
-        self.roots.retain(stays);
+        self.roots.retain(|(_, span)| span.range.blocks.last() > through);
         self.splits.retain(|key, _| stays(key));
         before - self.ranges.len()
     }
 
     pub(crate) fn count_through(&self, through: u64) -> usize {
-        self.ranges.iter().chain(&self.roots).filter(|key| key.1.blocks.last() <= through).count()
+        let roots = self.roots.iter().map(|(_, span)| span.range);
+        self.ranges
+            .iter()
+            .map(|key| key.1)
+            .chain(roots)
+            .filter(|range| range.blocks.last() <= through)
+            .count()
     }
 }
 
 fn range_done(range: RangeSpec, origin: Origin) -> RangeDone {
     let blocks = range.blocks.len();
     let cost = ProofCost::default();
-    RangeDone { gas_used: blocks * 21_000, transactions: blocks, proof_bytes: 100, cost, origin }
+    let executed = Executed { gas_used: blocks * 21_000, transactions: blocks };
+    RangeDone { executed, proof_bytes: 100, cost, origin }
 }
 
-fn root_done(ranges: u64, origin: Origin) -> RootDone {
-    let cost = ProofCost::default();
-    RootDone { gas_used: 0, transactions: 0, ranges, proof_bytes: 100, cost, origin }
+fn root_done(origin: Origin) -> RootDone {
+    RootDone { proof_bytes: 100, cost: ProofCost::default(), origin }
 }
 
 impl World {
@@ -147,8 +153,9 @@ impl World {
                 self.store.splits.insert((*prover, *range), split);
                 Event::RangeSplit { job: id, split }
             }
-            Job::Root { prover, span, ranges } => {
-                Event::RootEnded { job: id, result: self.aggregate(*prover, *span, ranges) }
+            Job::Root { prover, span, ranges, checkpoints } => {
+                let result = self.aggregate(*prover, *span, ranges, checkpoints);
+                Event::RootEnded { job: id, result }
             }
         }
     }
@@ -156,21 +163,37 @@ impl World {
     fn aggregate(
         &mut self,
         prover: ProverType,
-        span: RangeSpec,
+        span: EpochSpec,
         ranges: &[RangeSpec],
+        checkpoints: &[u32],
     ) -> Result<RootDone, RootError> {
         let links = ranges.windows(2).all(|pair| {
             pair[0].last_hash == pair[1].parent_hash && pair[0].blocks.last() + 1 == pair[1].blocks.first()
         });
         assert!(links, "ranges with gaps: {ranges:?}");
-        assert_eq!(RangeSpec::spanning(&ranges[0], ranges.last().unwrap()), Some(span));
+        assert_eq!(RangeSpec::spanning(&ranges[0], ranges.last().unwrap()), Some(span.range));
+        // What the aggregation program would commit to.
+        let (mut left, mut commitment) = (ranges, span.from_commitment);
+        for count in checkpoints {
+            let (of_it, rest) = left.split_at(*count as usize);
+            commitment = of_it
+                .last()
+                .map(|range| boundary_of(range.blocks.last(), range.last_hash))
+                .unwrap()
+                .commit(commitment);
+            left = rest;
+        }
+        assert!(
+            left.is_empty() && commitment == span.to_commitment,
+            "not the checkpoints' ends: {checkpoints:?}"
+        );
         if let Some(lost) = ranges.iter().find(|range| !self.store.ranges.contains(&(prover, **range))) {
             self.story.ranges_lost += 1;
             return Err(RootError::PartLost { range: *lost });
         }
         let origin = if self.store.roots.insert((prover, span)) { Origin::Made } else { Origin::Reused };
         self.story.roots_made += u64::from(origin == Origin::Made);
-        Ok(root_done(ranges.len() as u64, origin))
+        Ok(root_done(origin))
     }
 
     /// The hash of a block on the branch of a range. Blocks of one branch that is gone have made-up hashes.
@@ -196,7 +219,7 @@ impl World {
         let Some((pass, candidate)) = self.publishing.take() else { return };
         let lost = [ProverType::Exec, ProverType::OpenVm]
             .into_iter()
-            .find(|prover| !self.store.roots.contains(&(*prover, candidate.span.range)));
+            .find(|prover| !self.store.roots.contains(&(*prover, candidate.span.spec)));
         let cause = || "bad luck".to_owned();
         let luck = if self.calm { 100 } else { self.rng.below(100) };
         let outcome = if let Some(prover) = lost {

@@ -130,8 +130,8 @@ impl World {
                 Action::FindSplit { job, prover, range, at } => {
                     self.start(job, Job::Split { prover, range, at });
                 }
-                Action::Aggregate { job, prover, span, ranges } => {
-                    self.start(job, Job::Root { prover, span, ranges });
+                Action::Aggregate { job, prover, span, ranges, checkpoints } => {
+                    self.start(job, Job::Root { prover, span, ranges, checkpoints });
                 }
                 Action::Cancel { job } => self.cancel(job),
                 Action::ReadTip { pass } => {

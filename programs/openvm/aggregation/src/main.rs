@@ -39,7 +39,7 @@ fn main() {
         assert!(version(&says) == by.range_key, "a proof is not one of the range program");
         assert!(says.user_public_values == range.commitment().0, "a proof does not say what its range says");
     }
-    match aggregation::fold(by, &ranges) {
+    match aggregation::fold(&by, &ranges) {
         Ok(values) => openvm::io::reveal_bytes32(values.commitment().0),
         Err(error) => panic!("{error}"),
     }

@@ -24,7 +24,7 @@ fn main() {
         let digest = proofmill_sp1_crypto::sha256(&range.to_abi());
         sp1_zkvm::lib::verify::verify_sp1_proof(&key, &digest);
     }
-    match aggregation::fold(by, &ranges) {
+    match aggregation::fold(&by, &ranges) {
         Ok(values) => sp1_zkvm::io::commit_slice(&values.to_abi()),
         Err(error) => panic!("{error}"),
     }
