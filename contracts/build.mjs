@@ -1,6 +1,7 @@
 // Compiles src/*.sol with the pinned solc from npm: `node contracts/build.mjs [folder]`.
 // Writes for each deployable contract <folder>/<Name>.json (ABI and creation code), and manifest.json: the compiler and
-// the SHA-256 of every source and every artifact. The folder is contracts/artifacts unless another is named.
+// the SHA-256 of every source, of every library source that they import, and of every artifact. The folder is
+// contracts/artifacts unless another is named.
 import { createRequire } from 'node:module'
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -8,27 +9,47 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const solc = createRequire(import.meta.url)('solc')
+const require = createRequire(import.meta.url)
+const solc = require('solc')
 const out = process.argv[2] ?? join(here, 'artifacts')
 const sha256 = (text) => createHash('sha256').update(text).digest('hex')
 
 const settings = {
-  // The oldest rules of the chains that it is meant for: artifacts run everywhere.
-  evmVersion: 'shanghai',
-  optimizer: { enabled: true, runs: 10000 },
+  // The oldest rules that the libraries compile for, and every L1 has.
+  evmVersion: 'cancun',
+  optimizer: { enabled: true, runs: 1000 },
   // No hash of file names or comments in the code: the same code from the same statements.
   metadata: { bytecodeHash: 'none', appendCBOR: false },
 }
 
+// Contracts of the libraries that are deployed as they are. A rollup's owner may be one.
+const asTheyAre = ['@openzeppelin/contracts/governance/TimelockController.sol']
+
+// The library sources that were imported, by their path in node_modules.
+const libraries = {}
+const library = (path) => {
+  libraries[path] ??= readFileSync(require.resolve(path), 'utf8')
+  return libraries[path]
+}
 const texts = {}
 for (const name of readdirSync(join(here, 'src')).filter((name) => name.endsWith('.sol')).sort()) {
   texts[name] = readFileSync(join(here, 'src', name), 'utf8')
 }
-const output = JSON.parse(solc.compile(JSON.stringify({
+const sources = { ...texts }
+for (const path of asTheyAre) sources[path] = library(path)
+const input = {
   language: 'Solidity',
-  sources: Object.fromEntries(Object.entries(texts).map(([name, content]) => [name, { content }])),
+  sources: Object.fromEntries(Object.entries(sources).map(([name, content]) => [name, { content }])),
   settings: { ...settings, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
-})))
+}
+const imported = (path) => {
+  try {
+    return { contents: library(path) }
+  } catch (error) {
+    return { error: `${error.message} (make setup installs the libraries)` }
+  }
+}
+const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }))
 // Warnings count: nothing is committed that the compiler frowns at.
 if (output.errors?.length > 0) {
   console.error(output.errors.map((error) => error.formattedMessage).join('\n'))
@@ -38,15 +59,27 @@ if (output.errors?.length > 0) {
 mkdirSync(out, { recursive: true })
 const artifacts = {}
 for (const [file, contracts] of Object.entries(output.contracts)) {
+  if (!(file in sources)) continue
   for (const [name, contract] of Object.entries(contracts)) {
-    if (file !== `${name}.sol`) continue
+    if (!file.endsWith(`${name}.sol`)) continue
     const code = contract.evm.bytecode.object
-    if (code === '') continue // an interface
+    if (code === '') continue // an interface, or abstract
     const text = JSON.stringify({ abi: contract.abi, bytecode: `0x${code}` }, null, 1) + '\n'
     writeFileSync(join(out, `${name}.json`), text)
     artifacts[`${name}.json`] = sha256(text)
   }
 }
-const sources = Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, sha256(text)]))
-const manifest = { compiler: solc.version(), settings, sources, artifacts }
+const hashes = (files) =>
+  Object.fromEntries(Object.entries(files).sort().map(([name, text]) => [name, sha256(text)]))
+const package_ = '@openzeppelin/contracts'
+const { version } = require(`${package_}/package.json`)
+const { integrity } = require('../package-lock.json').packages[`node_modules/${package_}`]
+const manifest = {
+  compiler: solc.version(),
+  settings,
+  sources: hashes(texts),
+  packages: { [package_]: { version, integrity } },
+  libraries: hashes(libraries),
+  artifacts,
+}
 writeFileSync(join(out, 'manifest.json'), JSON.stringify(manifest, null, 2) + '\n')

@@ -4,8 +4,8 @@ pragma solidity 0.8.30;
 import {IProofVerifier} from "./IProofVerifier.sol";
 
 /// @title A verifier that accepts anything
-/// @notice For the `exec` prover type, which executes and proves nothing. It exists on development chains only:
-/// 31337 (anvil, hardhat), 1337 (geth `--dev`, ganache), 900 and 901 (L1 and L2 of a local OP Stack network).
+/// @notice For the `exec` prover type, which executes and proves nothing. It exists on chain 31337 only: that of development
+/// nodes (anvil, hardhat), and no network that lasts has it.
 contract AcceptsAnythingVerifier is IProofVerifier {
     /// @notice This is no development chain.
     error NotADevelopmentChain(uint256 chainId);
@@ -22,6 +22,6 @@ contract AcceptsAnythingVerifier is IProofVerifier {
 
     function _requireDevelopmentChain() private view {
         uint256 id = block.chainid;
-        if (id != 31337 && id != 1337 && id != 900 && id != 901) revert NotADevelopmentChain(id);
+        if (id != 31337) revert NotADevelopmentChain(id);
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {IProofVerifier} from "./IProofVerifier.sol";
 
 /// @title A verifier that relies on attestors
@@ -9,7 +11,7 @@ import {IProofVerifier} from "./IProofVerifier.sol";
 /// @dev Signatures are over EIP-712 typed data, which binds them to this chain and this contract. What the proof is for
 /// (which rollup, which blocks) stands in the public values. A signature is no secret and may be shown again: it says
 /// that a proof exists, and stays true.
-contract AttestedVerifier is IProofVerifier {
+contract AttestedVerifier is IProofVerifier, EIP712 {
     /// @notice There are no attestors, or the threshold is zero or above their number.
     error InvalidThreshold(uint256 threshold, uint256 attestors);
     /// @notice Addresses must be strictly ascending, so that none is there twice.
@@ -23,15 +25,8 @@ contract AttestedVerifier is IProofVerifier {
     /// @notice The signer is none of the attestors, or signed something else.
     error NotAnAttestor(address signer);
 
-    bytes32 private constant DOMAIN_TYPEHASH =
-        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
-    bytes32 private constant NAME_HASH = keccak256("Proofmill attested verifier");
-    bytes32 private constant VERSION_HASH = keccak256("1");
     bytes32 private constant ATTESTATION_TYPEHASH =
         keccak256("Attestation(bytes32 programVKey,bytes32 publicValuesHash)");
-
-    /// @dev Half the order of secp256k1: of the two signatures that are equally valid, the one with the lower s is taken.
-    uint256 private constant MAX_S = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0;
 
     /// @notice How many attestors must have signed.
     uint256 public immutable threshold;
@@ -42,7 +37,7 @@ contract AttestedVerifier is IProofVerifier {
 
     /// @param attestors_ Addresses of the attestors, strictly ascending, none zero.
     /// @param threshold_ How many of them must have signed: from 1 to their number.
-    constructor(address[] memory attestors_, uint256 threshold_) {
+    constructor(address[] memory attestors_, uint256 threshold_) EIP712("Proofmill attested verifier", "1") {
         if (threshold_ == 0 || threshold_ > attestors_.length) {
             revert InvalidThreshold(threshold_, attestors_.length);
         }
@@ -73,7 +68,9 @@ contract AttestedVerifier is IProofVerifier {
         bytes32 signed = digest(programVKey, keccak256(publicValues));
         address previous;
         for (uint256 i; i < signatures.length; ++i) {
-            address signer = _recover(signed, signatures[i], i);
+            // Takes 65 bytes, the lower `s` of the two that are equally valid, and no zero signer.
+            (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecover(signed, signatures[i]);
+            if (error != ECDSA.RecoverError.NoError) revert MalformedSignature(i);
             if (!isAttestor[signer]) revert NotAnAttestor(signer);
             if (signer <= previous) revert NotAscending(previous, signer);
             previous = signer;
@@ -83,24 +80,6 @@ contract AttestedVerifier is IProofVerifier {
     /// @notice What an attestor signs: the EIP-712 hash of
     /// `Attestation(bytes32 programVKey,bytes32 publicValuesHash)`.
     function digest(bytes32 programVKey, bytes32 publicValuesHash) public view returns (bytes32) {
-        bytes32 domain =
-            keccak256(abi.encode(DOMAIN_TYPEHASH, NAME_HASH, VERSION_HASH, block.chainid, address(this)));
-        bytes32 attestation = keccak256(abi.encode(ATTESTATION_TYPEHASH, programVKey, publicValuesHash));
-        return keccak256(abi.encodePacked(hex"1901", domain, attestation));
-    }
-
-    function _recover(bytes32 signed, bytes memory signature, uint256 index) private pure returns (address signer) {
-        if (signature.length != 65) revert MalformedSignature(index);
-        bytes32 r;
-        bytes32 s;
-        uint8 v;
-        assembly ("memory-safe") {
-            r := mload(add(signature, 0x20))
-            s := mload(add(signature, 0x40))
-            v := byte(0, mload(add(signature, 0x60)))
-        }
-        if (uint256(s) > MAX_S) revert MalformedSignature(index);
-        signer = ecrecover(signed, v, r, s);
-        if (signer == address(0)) revert MalformedSignature(index);
+        return _hashTypedDataV4(keccak256(abi.encode(ATTESTATION_TYPEHASH, programVKey, publicValuesHash)));
     }
 }

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-/// @dev What every proof says: executing blocks `firstBlock` to `lastBlock` under the rules with hash `configHash` leads
-/// from the parent to the last block. These are the public values of a range proof, and the first words of those of an
-/// epoch proof.
-struct ExecutionPublicValues {
+/// @dev What an epoch proof says: executing blocks `firstBlock` to `lastBlock` under the rules with hash `configHash` leads
+/// from the parent to the last block, and the checkpoints on the way end where `toCommitment` says. A range proof says
+/// the first eleven words. docs/statement.md has the whole table.
+struct AggregationPublicValues {
     /// EIP-155 chain id of the rollup.
     uint64 chainId;
-    /// keccak256 of the encoded chain configuration.
+    /// keccak256 of the encoded chain specification.
     bytes32 configHash;
     /// The rollup's contract on L1.
     address rollup;
+    /// Who proved it.
+    address prover;
     /// Number of the first block.
     uint64 firstBlock;
     /// Number of the last block.
@@ -23,26 +25,58 @@ struct ExecutionPublicValues {
     bytes32 preStateRoot;
     /// State root after the last block.
     bytes32 postStateRoot;
-    /// Gas used by all blocks.
-    uint64 gasUsed;
-    /// Number of transactions in all blocks.
-    uint64 transactions;
-    /// Commitment to the hashes of all blocks.
-    bytes32 blockHashes;
-}
-
-/// @dev What an epoch proof says besides.
-struct AggregationPublicValues {
-    /// Number of range proofs that were verified.
-    uint64 ranges;
-    /// The key of the range program that they are of.
+    /// Time of the last block.
+    uint64 lastTimestamp;
+    /// The key of the range program whose proofs were verified.
     bytes32 rangeKey;
-    /// Who proved it.
-    address proverId;
+    /// Commitment to the checkpoints before the first.
+    bytes32 fromCommitment;
+    /// Commitment to the checkpoints up to the last.
+    bytes32 toCommitment;
 }
 
-/// @dev Length in bytes of `abi.encode(ExecutionPublicValues)`.
-uint256 constant EXECUTION_LENGTH = 12 * 32;
+/// @dev Number of words of a range proof's public values.
+uint256 constant RANGE_WORDS = 11;
 
-/// @dev Length in bytes of `abi.encode(AggregationPublicValues)`.
-uint256 constant AGGREGATION_LENGTH = 3 * 32;
+/// @dev Number of words of an epoch proof's public values.
+uint256 constant AGGREGATION_WORDS = 14;
+
+/// @dev The name of the first word of `said` that is not as in `expected`; 0 if there is none. Whole words are compared, so
+/// nothing hides in the unused bits of one. `said` has at most `AGGREGATION_WORDS` words.
+function firstDifference(AggregationPublicValues memory expected, bytes calldata said) pure returns (bytes32) {
+    bytes32[AGGREGATION_WORDS] memory words = abi.decode(abi.encode(expected), (bytes32[14]));
+    for (uint256 i; i < said.length / 32; ++i) {
+        if (bytes32(said[i * 32:i * 32 + 32]) != words[i]) return wordName(i);
+    }
+    return 0;
+}
+
+/// @dev The name of a word of the public values.
+function wordName(uint256 at) pure returns (bytes32) {
+    bytes32[AGGREGATION_WORDS] memory names = [
+        bytes32("chainId"),
+        bytes32("configHash"),
+        bytes32("rollup"),
+        bytes32("prover"),
+        bytes32("firstBlock"),
+        bytes32("lastBlock"),
+        bytes32("parentHash"),
+        bytes32("lastHash"),
+        bytes32("preStateRoot"),
+        bytes32("postStateRoot"),
+        bytes32("lastTimestamp"),
+        bytes32("rangeKey"),
+        bytes32("fromCommitment"),
+        bytes32("toCommitment")
+    ];
+    return names[at];
+}
+
+/// @dev Commits to the end of a checkpoint, and by `before` to those of all checkpoints before it. The aggregation program
+/// computes the same.
+function commitTo(bytes32 before, uint64 lastBlock, bytes32 lastHash, bytes32 stateRoot, uint64 lastTimestamp)
+    pure
+    returns (bytes32)
+{
+    return keccak256(abi.encode(before, lastBlock, lastHash, stateRoot, lastTimestamp));
+}

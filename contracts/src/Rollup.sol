@@ -1,107 +1,63 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
-import {IProofVerifier} from "./IProofVerifier.sol";
 import {
-    AGGREGATION_LENGTH,
+    AGGREGATION_WORDS,
     AggregationPublicValues,
-    EXECUTION_LENGTH,
-    ExecutionPublicValues
+    RANGE_WORDS,
+    commitTo,
+    firstDifference
 } from "./PublicValues.sol";
+import {RollupRules} from "./RollupRules.sol";
+import {
+    BatchProof,
+    Checkpoint,
+    Constants,
+    InvalidConfig,
+    Proof,
+    ProofType,
+    Proposal,
+    Roles,
+    Rules
+} from "./RollupTypes.sol";
 
 /// @title The settlement of a rollup
 /// @notice A proposer commits to ranges of the rollup's blocks, one checkpoint a slot at the most. Anybody proves them:
 /// an epoch at a time, or checkpoint by checkpoint. What is not proven within the proof submission window is given up.
 ///
+/// A bridge or a light client may rely on every checkpoint at or below the proven tip, each with its last block, the hash of
+/// that block, its state root and its time: `provenCheckpoint(number)` returns one, and reverts for one that is not
+/// proven. `checkpointOf(block)` finds the number; `checkpoints` and `tips().pending` say what is only claimed.
+///
 /// Time is counted from `genesisTime` in slots of `slotSeconds`, and in epochs of `epochSlots` slots. The genesis counts
 /// as checkpoint 0 in slot 0, therefore the first checkpoint can land in slot 1. The proofs of an epoch are accepted until
 /// `windowEpochs` epochs after its end.
 ///
-/// @dev There is no owner and no proxy: every constant is final, and a new set of them is a new contract.
-/// Invariants: `proven <= pending`; checkpoints 0 to `pending` follow on each other by block number and by hash, in
-/// strictly ascending slots; `proven` goes up only, and only behind a proof of each type. Verifiers are called
-/// statically, before any state changes.
-contract Rollup {
-    /// @notice Something that makes proofs, and what verifies them. Every type must prove everything.
-    struct ProofType {
-        /// Its name, as text with zeros behind: "openvm", "sp1", "exec".
-        bytes32 name;
-        /// What verifies its proofs.
-        IProofVerifier verifier;
-        /// The key of the range program.
-        bytes32 rangeKey;
-        /// The key of the aggregation program.
-        bytes32 aggregationKey;
-    }
-
-    /// @notice The constants of a rollup.
-    struct Config {
-        /// EIP-155 chain id of the rollup.
-        uint64 chainId;
-        /// keccak256 of the encoded chain configuration.
-        bytes32 configHash;
-        /// When slot 0 begins, in Unix seconds.
-        uint64 genesisTime;
-        /// Length of a slot in seconds.
-        uint64 slotSeconds;
-        /// Length of an epoch in slots.
-        uint64 epochSlots;
-        /// The proof submission window: for how many epochs after its end an epoch may be proven.
-        uint64 windowEpochs;
-        /// Who may propose checkpoints.
-        address proposer;
-        /// Number of the block that the first checkpoint follows on.
-        uint64 genesisBlock;
-        /// Hash of that block.
-        bytes32 genesisHash;
-        /// State root after that block.
-        bytes32 genesisStateRoot;
-        /// What must prove every checkpoint.
-        ProofType[] proofTypes;
-    }
-
-    /// @notice A range of blocks, as its proposer commits to it.
-    struct Proposal {
-        uint64 firstBlock;
-        uint64 lastBlock;
-        bytes32 parentHash;
-        bytes32 lastHash;
-        bytes32 stateRoot;
-    }
-
-    /// @notice What is kept of a checkpoint: the rest follows from the one before it.
-    struct Checkpoint {
-        uint64 slot;
-        uint64 lastBlock;
-        bytes32 lastHash;
-        bytes32 stateRoot;
-    }
-
-    /// @notice A proof of one type.
-    struct Proof {
-        /// What the program made public.
-        bytes publicValues;
-        /// The proof, in the encoding of its verifier.
-        bytes proof;
-    }
-
-    /// @notice The range proofs of one checkpoint: one for each type, in the contract's order.
-    struct BatchProof {
-        Proof[] proofs;
-    }
-
-    /// @dev Whether the proofs are epoch proofs or range proofs.
-    enum Aggregated {
-        No,
-        Yes
+/// @dev There is no proxy: this code is final, and so are the constants, the genesis and every proven checkpoint. What an owner
+/// and a guardian can do is in `RollupRules` and `GuardianPause`.
+/// Invariants: `proven <= pending`; checkpoints 0 to `pending` follow on each other by block number, by hash and by time, in
+/// strictly ascending slots; each keeps the commitment to all up to it; the checkpoints of an epoch have the same rules;
+/// `proven` goes up only, and only behind a proof of each type. Verifiers are called statically, before any state changes.
+/// docs/statement.md says what each word of a proof is compared with.
+contract Rollup is RollupRules {
+    /// @dev What changes with every call.
+    struct Tips {
+        /// The last checkpoint that is proven.
+        uint64 proven;
+        /// The last checkpoint.
+        uint64 pending;
+        /// When the last checkpoint was proposed or given up, in the time that counts.
+        uint64 quietSince;
     }
 
     /// @dev What proofs must say: the blocks after checkpoint `from` lead to checkpoint `to`.
     struct Claim {
         Checkpoint from;
         Checkpoint to;
+        /// The number of `to`.
         uint64 checkpoint;
-        Aggregated aggregated;
+        /// Whether by epoch proofs, or by range proofs.
+        bool aggregated;
         address prover;
     }
 
@@ -109,23 +65,25 @@ contract Rollup {
     event CheckpointProposed(
         uint64 indexed number,
         uint64 indexed slot,
+        uint64 indexed rules,
+        address proposer,
         uint64 firstBlock,
         uint64 lastBlock,
         bytes32 parentHash,
         bytes32 lastHash,
-        bytes32 stateRoot
+        bytes32 stateRoot,
+        uint64 lastTimestamp,
+        bytes32 commitment
     );
     /// @notice Checkpoints were given up, because they were not proven in time. Their numbers are given again.
     event CheckpointsPruned(uint64 from, uint64 to);
     /// @notice A prover proved an epoch up to a checkpoint of it.
     event EpochProofVerified(uint64 indexed epoch, address indexed prover, uint64 first, uint64 last);
-    /// @notice Checkpoints were proven one by one.
-    event BatchesVerified(uint64 first, uint64 last);
+    /// @notice A prover proved checkpoints one by one.
+    event BatchesVerified(address indexed prover, uint64 first, uint64 last);
 
-    /// @notice A constant makes no sense. `field` is its name.
-    error InvalidConfig(bytes32 field);
-    /// @notice Only the proposer may propose.
-    error WrongProposer(address sender);
+    /// @notice Only the proposer may propose, until it was silent for long: anybody from `openFrom` on, in Unix seconds.
+    error WrongProposer(address proposer, address sender, uint256 openFrom);
     /// @notice Slot 0 has not begun.
     error BeforeGenesis(uint256 genesisTime, uint256 timestamp);
     /// @notice The slot is not after that of the last checkpoint.
@@ -136,10 +94,20 @@ contract Rollup {
     error EmptyCheckpoint(uint64 firstBlock, uint64 lastBlock);
     /// @notice The blocks do not follow on the last checkpoint.
     error ParentMismatch(bytes32 expected, bytes32 got);
+    /// @notice The last block is not after that of the checkpoint before.
+    error TimestampNotAfter(uint64 before, uint64 got);
+    /// @notice The last block is ahead of L1's time.
+    error TimestampAhead(uint256 timestamp, uint64 got);
+    /// @notice The last block is too far behind L1's time.
+    error TimestampStalled(uint256 oldest, uint64 got);
     /// @notice Nothing is unproven that has passed its deadline.
     error NothingToPrune();
     /// @notice No such checkpoints: those that there are end at `pending`.
     error UnknownCheckpoints(uint64 first, uint64 last, uint64 pending);
+    /// @notice No checkpoint has this block: those that there are end with block `last`.
+    error UnknownBlock(uint64 number, uint64 genesis, uint64 last);
+    /// @notice The checkpoint is not proven.
+    error NotProven(uint64 checkpoint, uint64 proven);
     /// @notice The checkpoint is not the first of its epoch.
     error NotAnEpochStart(uint64 checkpoint);
     /// @notice The checkpoints are of different epochs.
@@ -152,107 +120,130 @@ contract Rollup {
     error NoBatches();
     /// @notice The proof submission window of the epoch has closed.
     error WindowClosed(uint256 deadline, uint256 timestamp);
-    /// @notice This prover has proven as much of the epoch already.
+    /// @notice The prover has proven as much of the epoch already.
     error AlreadySubmitted(uint64 epoch, address prover, uint64 last);
     /// @notice There must be one proof for each type.
     error WrongProofCount(uint256 expected, uint256 got);
     /// @notice The public values have another length.
     error WrongPublicValuesLength(bytes32 proofType, uint256 expected, uint256 got);
-    /// @notice The proof that ends at `checkpoint` says something else. `field` is the name of the first difference.
+    /// @notice The proof says something else. `field` is the name of the first public value that differs.
     error StatementMismatch(bytes32 proofType, uint64 checkpoint, bytes32 field);
-    /// @notice The verifier rejected the proof that ends at `checkpoint`, with `reason`.
+    /// @notice The verifier rejected the proof.
     error ProofRejected(bytes32 proofType, uint64 checkpoint, bytes reason);
 
+    /// @dev The longest that a setting may be, so that sums of times fit 64 bits.
+    uint64 private constant LONGEST = 100 * 365 days;
+
     uint64 private immutable CHAIN_ID;
-    bytes32 private immutable CONFIG_HASH;
     uint64 private immutable GENESIS_TIME;
     uint64 private immutable SLOT_SECONDS;
     uint64 private immutable EPOCH_SLOTS;
     uint64 private immutable WINDOW_EPOCHS;
-    address private immutable PROPOSER;
+    uint64 private immutable MAX_LAG;
+    uint64 private immutable SILENCE;
 
-    uint64 private _proven;
-    uint64 private _pending;
-    ProofType[] private _proofTypes;
+    Tips private _tips;
     mapping(uint64 number => Checkpoint) private _checkpoints;
     mapping(uint64 epoch => mapping(address prover => uint64 last)) private _longest;
 
-    constructor(Config memory constants) {
-        if (constants.chainId == 0) revert InvalidConfig("chainId");
-        if (constants.configHash == 0) revert InvalidConfig("configHash");
-        if (constants.slotSeconds == 0) revert InvalidConfig("slotSeconds");
-        if (constants.epochSlots == 0) revert InvalidConfig("epochSlots");
-        if (constants.windowEpochs == 0) revert InvalidConfig("windowEpochs");
-        if (constants.proposer == address(0)) revert InvalidConfig("proposer");
-        if (constants.genesisHash == 0) revert InvalidConfig("genesisHash");
-        if (constants.genesisStateRoot == 0) revert InvalidConfig("genesisStateRoot");
-        if (constants.proofTypes.length == 0) revert InvalidConfig("proofTypes");
+    constructor(Constants memory constants_, Rules memory first, Roles memory roles)
+        RollupRules(roles, constants_.maxPause, constants_.changeDelay, first)
+    {
+        if (constants_.chainId == 0) revert InvalidConfig("chainId");
+        if (constants_.slotSeconds == 0) revert InvalidConfig("slotSeconds");
+        if (constants_.epochSlots == 0) revert InvalidConfig("epochSlots");
+        if (constants_.windowEpochs == 0) revert InvalidConfig("windowEpochs");
+        if (constants_.maxLag < constants_.slotSeconds || constants_.maxLag > LONGEST) {
+            revert InvalidConfig("maxLag");
+        }
+        if (constants_.silence > LONGEST) revert InvalidConfig("silence");
+        if (constants_.maxPause > LONGEST) revert InvalidConfig("maxPause");
+        // Who sees rules that he does not want can have all that he did before settled, and leave.
+        uint256 window = (uint256(constants_.windowEpochs) + 1) * constants_.epochSlots * constants_.slotSeconds;
+        if (constants_.changeDelay < window || constants_.changeDelay > LONGEST) {
+            revert InvalidConfig("changeDelay");
+        }
+        if (constants_.genesisHash == 0) revert InvalidConfig("genesisHash");
+        if (constants_.genesisStateRoot == 0) revert InvalidConfig("genesisStateRoot");
+        if (constants_.genesisTimestamp > block.timestamp) revert InvalidConfig("genesisTimestamp");
 
-        CHAIN_ID = constants.chainId;
-        CONFIG_HASH = constants.configHash;
-        GENESIS_TIME = constants.genesisTime;
-        SLOT_SECONDS = constants.slotSeconds;
-        EPOCH_SLOTS = constants.epochSlots;
-        WINDOW_EPOCHS = constants.windowEpochs;
-        PROPOSER = constants.proposer;
+        CHAIN_ID = constants_.chainId;
+        GENESIS_TIME = constants_.genesisTime;
+        SLOT_SECONDS = constants_.slotSeconds;
+        EPOCH_SLOTS = constants_.epochSlots;
+        WINDOW_EPOCHS = constants_.windowEpochs;
+        MAX_LAG = constants_.maxLag;
+        SILENCE = constants_.silence;
+        _tips.quietSince = uint64(block.timestamp);
         _checkpoints[0] = Checkpoint({
             slot: 0,
-            lastBlock: constants.genesisBlock,
-            lastHash: constants.genesisHash,
-            stateRoot: constants.genesisStateRoot
+            lastBlock: constants_.genesisBlock,
+            lastTimestamp: constants_.genesisTimestamp,
+            rules: 0,
+            lastHash: constants_.genesisHash,
+            stateRoot: constants_.genesisStateRoot,
+            commitment: commitTo(
+                0,
+                constants_.genesisBlock,
+                constants_.genesisHash,
+                constants_.genesisStateRoot,
+                constants_.genesisTimestamp
+            )
         });
-        for (uint256 i; i < constants.proofTypes.length; ++i) {
-            ProofType memory proofType = constants.proofTypes[i];
-            if (proofType.name == 0) revert InvalidConfig("name");
-            for (uint256 j; j < i; ++j) {
-                if (proofType.name == constants.proofTypes[j].name) revert InvalidConfig("name");
-            }
-            if (address(proofType.verifier).code.length == 0) revert InvalidConfig("verifier");
-            if (proofType.rangeKey == 0) revert InvalidConfig("rangeKey");
-            if (proofType.aggregationKey == 0) revert InvalidConfig("aggregationKey");
-            _proofTypes.push(proofType);
-        }
     }
 
-    // ---------------------------------------------------------------- what the proposer and the provers send
+    // ---------------------------------------------------------------- what proposers and provers send
 
-    /// @notice Commits to the blocks after the last checkpoint. Gives up first what was not proven in time.
-    function propose(Proposal calldata proposal) external {
-        if (msg.sender != PROPOSER) revert WrongProposer(msg.sender);
+    /// @notice Commits to the blocks after the last checkpoint. Gives up first what was not proven in time. By the proposer of
+    /// the rules in force, or by anybody after a silence.
+    function propose(Proposal calldata proposal) external unlessPaused {
         _pruneIfDue();
 
-        uint64 number = _pending + 1;
+        uint64 number = _tips.pending + 1;
         uint64 slot = slotAt(block.timestamp);
-        Checkpoint storage last = _checkpoints[number - 1];
+        Checkpoint memory last = _checkpoints[number - 1];
         if (slot <= last.slot) revert SlotTaken(last.slot, slot);
-        if (proposal.firstBlock != last.lastBlock + 1) {
-            revert NotNextBlock(last.lastBlock + 1, proposal.firstBlock);
-        }
-        if (proposal.lastBlock < proposal.firstBlock) {
-            revert EmptyCheckpoint(proposal.firstBlock, proposal.lastBlock);
-        }
-        if (proposal.parentHash != last.lastHash) revert ParentMismatch(last.lastHash, proposal.parentHash);
+        // The genesis is no part of an epoch's work, although it is in slot 0.
+        bool beginsEpoch = number == 1 || epochOf(slot) != epochOf(last.slot);
+        uint64 index = _rulesForNext(number, beginsEpoch);
+        _requireMayPropose(_rulesAt(index).proposer);
+        _requireFollows(proposal, last);
 
-        _pending = number;
-        _checkpoints[number] = Checkpoint({
+        Checkpoint memory next = Checkpoint({
             slot: slot,
             lastBlock: proposal.lastBlock,
+            lastTimestamp: proposal.lastTimestamp,
+            rules: index,
             lastHash: proposal.lastHash,
-            stateRoot: proposal.stateRoot
+            stateRoot: proposal.stateRoot,
+            commitment: commitTo(
+                last.commitment,
+                proposal.lastBlock,
+                proposal.lastHash,
+                proposal.stateRoot,
+                proposal.lastTimestamp
+            )
         });
+        _checkpoints[number] = next;
+        _tips.pending = number;
+        _tips.quietSince = uint64(_activeTime());
         emit CheckpointProposed(
             number,
             slot,
+            index,
+            msg.sender,
             proposal.firstBlock,
-            proposal.lastBlock,
+            next.lastBlock,
             proposal.parentHash,
-            proposal.lastHash,
-            proposal.stateRoot
+            next.lastHash,
+            next.stateRoot,
+            next.lastTimestamp,
+            next.commitment
         );
     }
 
     /// @notice Gives up every checkpoint above the proven tip, if the first of them was not proven in time.
-    function prune() external {
+    function prune() external unlessPaused {
         if (!_pruneIfDue()) revert NothingToPrune();
     }
 
@@ -261,9 +252,12 @@ contract Rollup {
     /// @param first The first checkpoint of its epoch.
     /// @param last A checkpoint of that epoch.
     /// @param prover Whom the proofs name as their prover.
-    /// @param proofs One epoch proof for each type, in the contract's order.
-    function submitEpochProof(uint64 first, uint64 last, address prover, Proof[] calldata proofs) external {
-        (uint64 provenTip, uint64 pendingTip) = (_proven, _pending);
+    /// @param proofs One epoch proof for each type, in the order of the rules that the checkpoints were proposed under.
+    function submitEpochProof(uint64 first, uint64 last, address prover, Proof[] calldata proofs)
+        external
+        unlessPaused
+    {
+        (uint64 provenTip, uint64 pendingTip) = tips();
         if (first == 0 || last < first || last > pendingTip) revert UnknownCheckpoints(first, last, pendingTip);
         if (first > provenTip + 1) revert UnprovenBefore(provenTip + 1, first);
         uint64 epoch = epochOf(_checkpoints[first].slot);
@@ -275,18 +269,19 @@ contract Rollup {
         uint64 longest = _longest[epoch][prover];
         if (last <= longest) revert AlreadySubmitted(epoch, prover, longest);
 
-        _verifyAll(first, last, proofs, Aggregated.Yes, prover);
+        _verifyAll(first, last, proofs, true, prover);
 
         _longest[epoch][prover] = last;
-        if (last > provenTip) _proven = last;
+        if (last > provenTip) _tips.proven = last;
         emit EpochProofVerified(epoch, prover, first, last);
     }
 
     /// @notice Proves the checkpoints after the proven tip, one by one, with the range proofs of each.
     /// @param first The checkpoint after the proven tip.
-    /// @param batches For each checkpoint from `first` on, one range proof for each type, in the contract's order.
-    function verifyBatches(uint64 first, BatchProof[] calldata batches) external {
-        (uint64 provenTip, uint64 pendingTip) = (_proven, _pending);
+    /// @param prover Whom the proofs name as their prover.
+    /// @param batches For each checkpoint from `first` on, one range proof for each type, in the order of its rules.
+    function verifyBatches(uint64 first, address prover, BatchProof[] calldata batches) external unlessPaused {
+        (uint64 provenTip, uint64 pendingTip) = tips();
         if (first != provenTip + 1) revert NotNextBatch(provenTip + 1, first);
         if (batches.length == 0) revert NoBatches();
         if (batches.length > pendingTip - provenTip) {
@@ -297,47 +292,77 @@ contract Rollup {
 
         for (uint256 i; i < batches.length; ++i) {
             uint64 number = first + uint64(i);
-            _verifyAll(number, number, batches[i].proofs, Aggregated.No, address(0));
+            _verifyAll(number, number, batches[i].proofs, false, prover);
         }
 
         uint64 last = first + uint64(batches.length) - 1;
-        _proven = last;
-        emit BatchesVerified(first, last);
+        _tips.proven = last;
+        emit BatchesVerified(prover, first, last);
     }
 
     // ---------------------------------------------------------------- what anybody reads
 
-    /// @notice Tells this contract from others with other rules.
-    function version() external pure returns (uint64) {
-        return 1;
+    /// @notice A checkpoint that a bridge or a light client may rely on, whoever proposed it and whatever happens later.
+    /// Reverts for one that is not proven. 0 is the genesis.
+    function provenCheckpoint(uint64 number) external view returns (Checkpoint memory) {
+        if (number > _tips.proven) revert NotProven(number, _tips.proven);
+        return _checkpoints[number];
     }
 
-    /// @notice Every constant.
-    function config() external view returns (Config memory) {
+    /// @notice The number of the checkpoint that has a block of the rollup, proven or not. The genesis block is of checkpoint 0.
+    function checkpointOf(uint64 number) external view returns (uint64) {
+        (uint64 low, uint64 high) = (0, _tips.pending);
+        uint64 genesis = _checkpoints[0].lastBlock;
+        if (number < genesis || number > _checkpoints[high].lastBlock) {
+            revert UnknownBlock(number, genesis, _checkpoints[high].lastBlock);
+        }
+        while (low < high) {
+            uint64 middle = low + (high - low) / 2;
+            if (_checkpoints[middle].lastBlock < number) low = middle + 1;
+            else high = middle;
+        }
+        return low;
+    }
+
+    /// @notice Tells this contract from others with other rules.
+    function version() external pure returns (uint64) {
+        return 2;
+    }
+
+    /// @notice Everything that never changes.
+    function constants() external view returns (Constants memory) {
         Checkpoint storage genesis = _checkpoints[0];
-        return Config({
+        return Constants({
             chainId: CHAIN_ID,
-            configHash: CONFIG_HASH,
             genesisTime: GENESIS_TIME,
             slotSeconds: SLOT_SECONDS,
             epochSlots: EPOCH_SLOTS,
             windowEpochs: WINDOW_EPOCHS,
-            proposer: PROPOSER,
+            maxLag: MAX_LAG,
+            silence: SILENCE,
+            changeDelay: CHANGE_DELAY,
+            maxPause: MAX_PAUSE,
             genesisBlock: genesis.lastBlock,
             genesisHash: genesis.lastHash,
             genesisStateRoot: genesis.stateRoot,
-            proofTypes: _proofTypes
+            genesisTimestamp: genesis.lastTimestamp
         });
     }
 
-    /// @notice The last proven checkpoint and the last checkpoint; 0 is the genesis.
-    function tips() external view returns (uint64 proven, uint64 pending) {
-        return (_proven, _pending);
+    /// @notice The rules that a checkpoint was proposed under, and is proven under.
+    function rulesOf(uint64 checkpoint) external view returns (Rules memory) {
+        if (checkpoint > _tips.pending) revert UnknownCheckpoints(checkpoint, checkpoint, _tips.pending);
+        return rules(_checkpoints[checkpoint].rules);
     }
 
-    /// @notice Checkpoints `first` to `last`, both included; 0 is the genesis.
+    /// @notice The last proven checkpoint and the last checkpoint; 0 is the genesis.
+    function tips() public view returns (uint64 proven, uint64 pending) {
+        return (_tips.proven, _tips.pending);
+    }
+
+    /// @notice Checkpoints `first` to `last`, both included, proven or not; 0 is the genesis.
     function checkpoints(uint64 first, uint64 last) external view returns (Checkpoint[] memory list) {
-        if (last < first || last > _pending) revert UnknownCheckpoints(first, last, _pending);
+        if (last < first || last > _tips.pending) revert UnknownCheckpoints(first, last, _tips.pending);
         list = new Checkpoint[](last - first + 1);
         for (uint256 i; i < list.length; ++i) {
             list[i] = _checkpoints[first + uint64(i)];
@@ -347,6 +372,12 @@ contract Rollup {
     /// @notice The last checkpoint of an epoch that a prover has proven it up to; 0 if it has proven nothing of it.
     function longestProof(uint64 epoch, address prover) external view returns (uint64 last) {
         return _longest[epoch][prover];
+    }
+
+    /// @notice From when on anybody may propose, in Unix seconds, if nothing is proposed until then; the highest number if never.
+    function openFrom() public view returns (uint256) {
+        if (SILENCE == 0) return type(uint256).max;
+        return uint256(_tips.quietSince) + SILENCE + _pausedInAll();
     }
 
     /// @notice The slot at a time in Unix seconds.
@@ -360,20 +391,52 @@ contract Rollup {
         return slot / EPOCH_SLOTS;
     }
 
-    /// @notice When the proof submission window of an epoch closes, in Unix seconds: from then on its proofs are refused.
+    /// @notice When the proof submission window of an epoch closes, in Unix seconds: from then on its proofs are refused. It is
+    /// later by every pause since the epoch began.
     function deadline(uint64 epoch) public view returns (uint256) {
         // No overflow: each factor is below 2^65.
-        return GENESIS_TIME + (uint256(epoch) + 1 + WINDOW_EPOCHS) * EPOCH_SLOTS * SLOT_SECONDS;
+        uint256 length = uint256(EPOCH_SLOTS) * SLOT_SECONDS;
+        uint256 begins = GENESIS_TIME + epoch * length;
+        return _closes(begins, begins + (1 + uint256(WINDOW_EPOCHS)) * length);
     }
 
     // ---------------------------------------------------------------- what they share
 
+    function _lastCheckpoint() internal view override returns (uint64) {
+        return _tips.pending;
+    }
+
+    function _requireMayPropose(address proposer) private view {
+        if (msg.sender == proposer) return;
+        uint256 from = openFrom();
+        if (block.timestamp < from) revert WrongProposer(proposer, msg.sender, from);
+    }
+
+    /// @dev Reverts unless the blocks follow on a checkpoint, by number, by hash and by time.
+    function _requireFollows(Proposal calldata proposal, Checkpoint memory last) private view {
+        if (proposal.firstBlock != last.lastBlock + 1) {
+            revert NotNextBlock(last.lastBlock + 1, proposal.firstBlock);
+        }
+        if (proposal.lastBlock < proposal.firstBlock) {
+            revert EmptyCheckpoint(proposal.firstBlock, proposal.lastBlock);
+        }
+        if (proposal.parentHash != last.lastHash) revert ParentMismatch(last.lastHash, proposal.parentHash);
+        uint64 time = proposal.lastTimestamp;
+        if (time <= last.lastTimestamp) revert TimestampNotAfter(last.lastTimestamp, time);
+        if (time > block.timestamp) revert TimestampAhead(block.timestamp, time);
+        if (uint256(time) + MAX_LAG < block.timestamp) {
+            revert TimestampStalled(block.timestamp - MAX_LAG, time);
+        }
+    }
+
     /// @dev Gives up everything unproven, if the first unproven checkpoint has passed its deadline.
     function _pruneIfDue() private returns (bool) {
-        (uint64 provenTip, uint64 pendingTip) = (_proven, _pending);
+        (uint64 provenTip, uint64 pendingTip) = tips();
         if (provenTip == pendingTip) return false;
         if (block.timestamp < deadline(epochOf(_checkpoints[provenTip + 1].slot))) return false;
-        _pending = provenTip;
+        _tips.pending = provenTip;
+        // The proposer has the first word again: nobody can keep the rollup busy with checkpoints that cannot be proven.
+        _tips.quietSince = uint64(_activeTime());
         emit CheckpointsPruned(provenTip + 1, pendingTip);
         return true;
     }
@@ -384,13 +447,11 @@ contract Rollup {
     }
 
     /// @dev Reverts unless there is a valid proof of each type that the blocks of checkpoints `first` to `last` lead from
-    /// the checkpoint before them to `last`.
-    function _verifyAll(uint64 first, uint64 last, Proof[] calldata proofs, Aggregated aggregated, address prover)
+    /// the checkpoint before them to `last`, over the ends of those between. All of them have the same rules.
+    function _verifyAll(uint64 first, uint64 last, Proof[] calldata proofs, bool aggregated, address prover)
         private
         view
     {
-        uint256 count = _proofTypes.length;
-        if (proofs.length != count) revert WrongProofCount(count, proofs.length);
         Claim memory claim = Claim({
             from: _checkpoints[first - 1],
             to: _checkpoints[last],
@@ -398,60 +459,56 @@ contract Rollup {
             aggregated: aggregated,
             prover: prover
         });
+        Rules storage under = _rulesAt(claim.to.rules);
+        uint256 count = under.proofTypes.length;
+        if (proofs.length != count) revert WrongProofCount(count, proofs.length);
+        AggregationPublicValues memory expected = _statement(claim, under.configHash);
         for (uint256 i; i < count; ++i) {
-            _verify(claim, _proofTypes[i], proofs[i]);
+            _verify(claim, expected, under.proofTypes[i], proofs[i]);
         }
     }
 
-    function _verify(Claim memory claim, ProofType memory proofType, Proof calldata proof) private view {
-        bytes calldata publicValues = proof.publicValues;
-        bool aggregated = claim.aggregated == Aggregated.Yes;
-        uint256 length = EXECUTION_LENGTH + (aggregated ? AGGREGATION_LENGTH : 0);
-        if (publicValues.length != length) {
-            revert WrongPublicValuesLength(proofType.name, length, publicValues.length);
+    /// @dev What a proof must say, but for the key of the range program.
+    function _statement(Claim memory claim, bytes32 configHash)
+        private
+        view
+        returns (AggregationPublicValues memory)
+    {
+        return AggregationPublicValues({
+            chainId: CHAIN_ID,
+            configHash: configHash,
+            rollup: address(this),
+            prover: claim.prover,
+            firstBlock: claim.from.lastBlock + 1,
+            lastBlock: claim.to.lastBlock,
+            parentHash: claim.from.lastHash,
+            lastHash: claim.to.lastHash,
+            preStateRoot: claim.from.stateRoot,
+            postStateRoot: claim.to.stateRoot,
+            lastTimestamp: claim.to.lastTimestamp,
+            rangeKey: 0,
+            fromCommitment: claim.from.commitment,
+            toCommitment: claim.to.commitment
+        });
+    }
+
+    function _verify(
+        Claim memory claim,
+        AggregationPublicValues memory expected,
+        ProofType memory proofType,
+        Proof calldata proof
+    ) private view {
+        uint256 length = (claim.aggregated ? AGGREGATION_WORDS : RANGE_WORDS) * 32;
+        if (proof.publicValues.length != length) {
+            revert WrongPublicValuesLength(proofType.name, length, proof.publicValues.length);
         }
-        bytes32 difference = _executionDifference(publicValues, claim.from, claim.to);
-        if (difference == 0 && aggregated) {
-            difference = _aggregationDifference(publicValues, proofType.rangeKey, claim.prover);
-        }
-        if (difference != 0) revert StatementMismatch(proofType.name, claim.checkpoint, difference);
-        bytes32 key = aggregated ? proofType.aggregationKey : proofType.rangeKey;
-        try proofType.verifier.verifyProof(key, publicValues, proof.proof) {}
+        expected.rangeKey = proofType.rangeKey;
+        bytes32 field = firstDifference(expected, proof.publicValues);
+        if (field != 0) revert StatementMismatch(proofType.name, claim.checkpoint, field);
+        bytes32 key = claim.aggregated ? proofType.aggregationKey : proofType.rangeKey;
+        try proofType.verifier.verifyProof(key, proof.publicValues, proof.proof) {}
         catch (bytes memory reason) {
             revert ProofRejected(proofType.name, claim.checkpoint, reason);
         }
-    }
-
-    /// @dev The name of the first field that is not as the checkpoints have it; 0 if there is none. What a checkpoint does
-    /// not say (gas, transactions, the hashes before the last) follows from the last block's hash.
-    function _executionDifference(bytes calldata publicValues, Checkpoint memory from, Checkpoint memory to)
-        private
-        view
-        returns (bytes32)
-    {
-        ExecutionPublicValues memory said = abi.decode(publicValues[:EXECUTION_LENGTH], (ExecutionPublicValues));
-        if (said.chainId != CHAIN_ID) return "chainId";
-        if (said.configHash != CONFIG_HASH) return "configHash";
-        if (said.rollup != address(this)) return "rollup";
-        if (said.firstBlock != from.lastBlock + 1) return "firstBlock";
-        if (said.lastBlock != to.lastBlock) return "lastBlock";
-        if (said.parentHash != from.lastHash) return "parentHash";
-        if (said.lastHash != to.lastHash) return "lastHash";
-        if (said.preStateRoot != from.stateRoot) return "preStateRoot";
-        if (said.postStateRoot != to.stateRoot) return "postStateRoot";
-        return 0;
-    }
-
-    /// @dev The same of what only epoch proofs say.
-    function _aggregationDifference(bytes calldata publicValues, bytes32 rangeKey, address prover)
-        private
-        pure
-        returns (bytes32)
-    {
-        AggregationPublicValues memory said =
-            abi.decode(publicValues[EXECUTION_LENGTH:], (AggregationPublicValues));
-        if (said.rangeKey != rangeKey) return "rangeKey";
-        if (said.proverId != prover) return "proverId";
-        return 0;
     }
 }

@@ -2,7 +2,7 @@
 use alloy_sol_types::sol;
 
 /// The contract version that this code knows.
-pub(crate) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 2;
 
 sol! {
     #![sol(extra_derives(Debug, PartialEq, Eq))]

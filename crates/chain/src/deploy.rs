@@ -1,7 +1,7 @@
 //! Deploying the contracts.
 
 use crate::{
-    CallName, ChainError, Included, Rollup, RollupConfig, Sender,
+    CallName, ChainError, Included, Roles, Rollup, RollupConfig, Sender,
     contracts::{AcceptsAnythingVerifier, AttestedVerifier, Rollup as RollupContract},
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
@@ -37,19 +37,23 @@ pub async fn deploy_attested_verifier(
     deploy(sender, "AttestedVerifier", &AttestedVerifier::BYTECODE, &constructor.abi_encode(), salt).await
 }
 
-/// Deploys the verifier that accepts anything, for proofs of type `exec`. The contract refuses to be on any chain but a
-/// development one.
+/// Deploys the verifier that accepts anything, for proofs of type `exec`. The contract refuses to be on any chain but 31337.
 pub async fn deploy_accepts_anything_verifier(sender: &Sender, salt: B256) -> Result<Deployed, ChainError> {
     deploy(sender, "AcceptsAnythingVerifier", &AcceptsAnythingVerifier::BYTECODE, &[], salt).await
 }
 
-/// Deploys a rollup's contract, and reads it back.
+/// Deploys a rollup's contract with these constants and first rules, and reads it back.
 pub async fn deploy_rollup(
     sender: &Sender,
     config: &RollupConfig,
+    roles: Roles,
     salt: B256,
 ) -> Result<(Rollup, Deployed), ChainError> {
-    let constructor = RollupContract::constructorCall { constants: config.to_abi() };
+    let constructor = RollupContract::constructorCall {
+        constants_: config.to_abi(),
+        first: config.rules().to_abi(),
+        roles: roles.to_abi(),
+    };
     let deployed =
         deploy(sender, "Rollup", &RollupContract::BYTECODE, &constructor.abi_encode(), salt).await?;
     let rollup = Rollup::connect(sender.l1().clone(), deployed.address).await?;

@@ -67,8 +67,8 @@ pub enum ChainError {
     },
     /// The contract is of another version.
     #[error(
-        "the contract at {address} has version {got}, this program knows version {expected}: use the release of \
-         Proofmill that deployed it"
+        "the contract at {address} has version {got}, this program knows version {expected}: {}",
+        release_for(*.got)
     )]
     WrongVersion {
         /// Where it is.
@@ -178,6 +178,17 @@ pub enum ChainError {
     /// A key could not sign.
     #[error("signing failed: {0}")]
     Signing(#[from] alloy_signer::Error),
+}
+
+/// Which release of Proofmill knows a version of the contract.
+const fn release_for(version: u64) -> &'static str {
+    match version {
+        0 | 1 => {
+            "its proofs do not bind every checkpoint; use the last release before Proofmill 0.2 until everything is proven, then \
+             deploy a new contract that begins with the last proven block"
+        }
+        _ => "use a newer release of Proofmill",
+    }
 }
 
 fn why(refusal: &Option<Box<Refusal>>) -> String {

@@ -1,7 +1,7 @@
 //! The chains around a rollup: clients of L1 and L2, its contracts, and the stream of what happens.
 //!
 //! [`L1`] and [`L2`] ask the nodes of a chain, one after the other when some are away. [`Rollup`] is the contract on L1:
-//! its constants ([`RollupConfig`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
+//! its constants and rules ([`RollupConfig`], [`Rules`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
 //! a contract refuses comes back as a [`Refusal`] with its values. [`ChainStream`] tells what happens as
 //! [`ChainEvent`]s, each until it is acknowledged; reorgs of both chains, restarts and nodes that are away are its
 //! business. The contracts themselves are in `contracts/`.
@@ -35,14 +35,18 @@ mod event;
 mod key;
 mod node;
 mod refusal;
+mod role_call;
 mod rollup;
 mod rpc;
+mod rules;
 mod sender;
 mod stream;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::AttestorSet;
-pub use config::{GenesisBlock, ProofTypeConfig, RollupConfig};
+pub use config::{
+    GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
+};
 pub use deploy::{Deployed, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup};
 pub use endpoints::Endpoints;
 pub use error::ChainError;
@@ -50,6 +54,9 @@ pub use event::{ChainEvent, PruneCause};
 pub use key::SigningKey;
 pub use node::{BlockAt, BlockHead, L1, L2};
 pub use refusal::Refusal;
-pub use rollup::{ContractTips, EpochSubmission, ProofSet, Proposal, Rollup, SubmittedProof};
+pub use role_call::RoleCall;
+pub use rollup::{
+    ContractTips, EpochSubmission, ProofSet, Proposal, ProvenCheckpoint, Rollup, SubmittedProof,
+};
 pub use sender::{CallName, Included, Sender};
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};

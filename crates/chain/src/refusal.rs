@@ -12,17 +12,21 @@ use proofmill_primitives::{CheckpointNumber, Epoch, Slot};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// A constant of a new rollup makes no sense.
-    #[error("the rollup's constant `{field}` makes no sense")]
+    /// A constant or a rule of a rollup makes no sense.
+    #[error("the rollup's setting `{field}` makes no sense: {}", wanted(field))]
     InvalidConfig {
         /// Its name.
         field: String,
     },
-    /// Only the proposer may propose.
-    #[error("{sender} is not the proposer")]
+    /// Only the proposer may propose, until it was silent for long.
+    #[error("{sender} is not the proposer, {proposer} is; {}", opens(open_from))]
     WrongProposer {
+        /// Who may.
+        proposer: Address,
         /// Who tried.
         sender: Address,
+        /// From when on anybody may; the highest number if never.
+        open_from: U256,
     },
     /// Slot 0 has not begun.
     #[error("slot 0 begins at {genesis_time}, and L1 is at {timestamp}")]
@@ -64,6 +68,32 @@ pub enum Refusal {
         /// The proposal's parent.
         got: B256,
     },
+    /// The last block is not after that of the checkpoint before.
+    #[error("the last block's time is {got}, which is not after {before}, that of the checkpoint before")]
+    TimestampNotAfter {
+        /// That of the checkpoint before.
+        before: u64,
+        /// The proposal's.
+        got: u64,
+    },
+    /// The last block is ahead of L1's time.
+    #[error(
+        "the last block's time is {got}, and L1 is at {timestamp}: wait, or end the checkpoint with an older block"
+    )]
+    TimestampAhead {
+        /// L1's time.
+        timestamp: U256,
+        /// The proposal's.
+        got: u64,
+    },
+    /// The last block is too far behind L1's time.
+    #[error("the last block's time is {got}, before {oldest}: end the checkpoint with a newer block")]
+    TimestampStalled {
+        /// The oldest that is taken.
+        oldest: U256,
+        /// The proposal's.
+        got: u64,
+    },
     /// There is nothing to prune.
     #[error("nothing unproven has passed its deadline")]
     NothingToPrune,
@@ -76,6 +106,24 @@ pub enum Refusal {
         last: CheckpointNumber,
         /// The last that there is.
         pending: CheckpointNumber,
+    },
+    /// No checkpoint has this L2 block.
+    #[error("no checkpoint has block {number}: they begin after block {genesis} and end with block {last}")]
+    UnknownBlock {
+        /// The block.
+        number: u64,
+        /// The block that the first checkpoint follows on.
+        genesis: u64,
+        /// The last block of the last checkpoint.
+        last: u64,
+    },
+    /// The checkpoint is not proven.
+    #[error("checkpoint {checkpoint} is not proven: proofs reach checkpoint {proven}")]
+    NotProven {
+        /// The one that was asked for.
+        checkpoint: CheckpointNumber,
+        /// The last that is.
+        proven: CheckpointNumber,
     },
     /// An epoch proof must begin with the first checkpoint of its epoch.
     #[error("checkpoint {checkpoint} is not the first of its epoch")]
@@ -166,6 +214,66 @@ pub enum Refusal {
         /// What the verifier said.
         reason: Box<Self>,
     },
+    /// There are no such rules.
+    #[error("there are no rules {index}: those that are or were in force end with {last}")]
+    UnknownRules {
+        /// Their number.
+        index: u64,
+        /// The last number that there is.
+        last: u64,
+    },
+    /// Rules are scheduled already.
+    #[error("rules {index} are scheduled already: cancel them first")]
+    AlreadyScheduled {
+        /// Their number.
+        index: u64,
+    },
+    /// No rules are scheduled.
+    #[error("no rules are scheduled")]
+    NothingScheduled,
+    /// Live checkpoints were proposed under other rules.
+    #[error(
+        "rules from checkpoint {from_checkpoint} on would orphan checkpoints that were proposed under others: the first that \
+         can have new rules is {}",
+        pending.next()
+    )]
+    WouldOrphanCheckpoints {
+        /// From where the rules were to be in force.
+        from_checkpoint: CheckpointNumber,
+        /// The last checkpoint that was proposed.
+        pending: CheckpointNumber,
+    },
+    /// The contract is paused.
+    #[error("the contract is paused until {until} at the latest: the owner can resume it before")]
+    ContractPaused {
+        /// When the pause ends by itself.
+        until: u64,
+    },
+    /// There is no pause to end.
+    #[error("the contract is not paused")]
+    NotPaused,
+    /// Only the guardian may pause.
+    #[error("{sender} is not the guardian, {} is", nobody(guardian))]
+    NotTheGuardian {
+        /// Who may; zero: nobody.
+        guardian: Address,
+        /// Who tried.
+        sender: Address,
+    },
+    /// The last pause is not over for as long as it lasted.
+    #[error("the last pause is not over for as long as it lasted: the next may begin at {from}")]
+    PausedTooRecently {
+        /// When.
+        from: u64,
+    },
+    /// Only the owner may do that.
+    #[error(
+        "{sender} is not the owner of the contract: the owner sends it, or a timelock or multisig on its behalf"
+    )]
+    NotTheOwner {
+        /// Who tried.
+        sender: Address,
+    },
     /// There are no attestors, or the threshold is zero or above their number.
     #[error("a threshold of {threshold} of {attestors} attestors cannot be")]
     InvalidThreshold {
@@ -206,7 +314,9 @@ pub enum Refusal {
         signer: Address,
     },
     /// The verifier that accepts anything is for development chains only.
-    #[error("chain {chain_id} is not a development chain: the verifier that accepts anything is not for it")]
+    #[error(
+        "chain {chain_id} is not the development chain 31337: the verifier that accepts anything is not for it"
+    )]
     NotADevelopmentChain {
         /// EIP-155 chain id of L1.
         chain_id: U256,
@@ -217,6 +327,30 @@ pub enum Refusal {
         /// What it returned.
         data: Bytes,
     },
+}
+
+/// What a setting of a rollup must be.
+fn wanted(field: &str) -> &'static str {
+    match field {
+        "maxLag" => "it must be a slot at least, and 100 years at the most",
+        "silence" => "it must be 100 years at the most, or zero for never",
+        "changeDelay" => {
+            "it must be the proof submission window and an epoch at least, and 100 years at the most"
+        }
+        "maxPause" => "it must be 100 years at the most, and not zero if there is a guardian",
+        "genesisTimestamp" => "the genesis block is ahead of L1's time",
+        "verifier" => "there is no contract at its address",
+        "name" => "each prover type is named once",
+        _ => "it must not be zero or empty",
+    }
+}
+
+fn opens(from: &U256) -> String {
+    if *from == U256::MAX { "nobody else ever may".to_owned() } else { format!("anybody may from {from} on") }
+}
+
+fn nobody(address: &Address) -> String {
+    if address.is_zero() { "nobody".to_owned() } else { address.to_string() }
 }
 
 fn shown(data: &Bytes) -> String {
@@ -240,7 +374,7 @@ impl Refusal {
         if let Ok(error) = RollupErrors::abi_decode_validate(data) {
             Self::of_rollup(error)
         } else if let Ok(error) = AttestedErrors::abi_decode_validate(data) {
-            Self::of_attested(error)
+            Self::of_attested(error, data)
         } else if let Ok(DevelopmentErrors::NotADevelopmentChain(error)) =
             DevelopmentErrors::abi_decode_validate(data)
         {
@@ -254,7 +388,9 @@ impl Refusal {
         use RollupErrors as E;
         match error {
             E::InvalidConfig(e) => Self::InvalidConfig { field: text(e.field) },
-            E::WrongProposer(e) => Self::WrongProposer { sender: e.sender },
+            E::WrongProposer(e) => {
+                Self::WrongProposer { proposer: e.proposer, sender: e.sender, open_from: e.openFrom }
+            }
             E::BeforeGenesis(e) => {
                 Self::BeforeGenesis { genesis_time: e.genesisTime, timestamp: e.timestamp }
             }
@@ -262,6 +398,28 @@ impl Refusal {
             E::NotNextBlock(e) => Self::NotNextBlock { expected: e.expected, got: e.got },
             E::EmptyCheckpoint(e) => Self::EmptyCheckpoint { first: e.firstBlock, last: e.lastBlock },
             E::ParentMismatch(e) => Self::ParentMismatch { expected: e.expected, got: e.got },
+            E::TimestampNotAfter(e) => Self::TimestampNotAfter { before: e.before, got: e.got },
+            E::TimestampAhead(e) => Self::TimestampAhead { timestamp: e.timestamp, got: e.got },
+            E::TimestampStalled(e) => Self::TimestampStalled { oldest: e.oldest, got: e.got },
+            E::UnknownBlock(e) => Self::UnknownBlock { number: e.number, genesis: e.genesis, last: e.last },
+            E::NotProven(e) => Self::NotProven {
+                checkpoint: CheckpointNumber(e.checkpoint),
+                proven: CheckpointNumber(e.proven),
+            },
+            E::UnknownRules(e) => Self::UnknownRules { index: e.index, last: e.last },
+            E::AlreadyScheduled(e) => Self::AlreadyScheduled { index: e.index },
+            E::NothingScheduled(_) => Self::NothingScheduled,
+            E::WouldOrphanCheckpoints(e) => Self::WouldOrphanCheckpoints {
+                from_checkpoint: CheckpointNumber(e.fromCheckpoint),
+                pending: CheckpointNumber(e.pending),
+            },
+            E::ContractPaused(e) => Self::ContractPaused { until: e.until },
+            E::NotPaused(_) => Self::NotPaused,
+            E::NotTheGuardian(e) => Self::NotTheGuardian { guardian: e.guardian, sender: e.sender },
+            E::PausedTooRecently(e) => Self::PausedTooRecently { from: e.from },
+            E::OwnableUnauthorizedAccount(e) => Self::NotTheOwner { sender: e.account },
+            // The contract's constructor gives the library no zero owner.
+            E::OwnableInvalidOwner(e) => Self::NotTheOwner { sender: e.owner },
             E::NothingToPrune(_) => Self::NothingToPrune,
             E::UnknownCheckpoints(e) => Self::UnknownCheckpoints {
                 first: CheckpointNumber(e.first),
@@ -302,7 +460,7 @@ impl Refusal {
         }
     }
 
-    fn of_attested(error: AttestedErrors) -> Self {
+    fn of_attested(error: AttestedErrors, data: &Bytes) -> Self {
         use AttestedErrors as E;
         match error {
             E::InvalidThreshold(e) => {
@@ -313,6 +471,8 @@ impl Refusal {
             E::NotCanonical(_) => Self::NotCanonical,
             E::MalformedSignature(e) => Self::MalformedSignature { index: e.index },
             E::NotAnAttestor(e) => Self::NotAnAttestor { signer: e.signer },
+            // Of the library, for names that our contracts do not have.
+            E::InvalidShortString(_) | E::StringTooLong(_) => Self::Other { data: data.clone() },
         }
     }
 
@@ -328,6 +488,12 @@ impl Refusal {
 
     /// Whether the same call is accepted later, if nothing else happens: it only came too early.
     pub(crate) const fn passes_with_time(&self) -> bool {
-        matches!(self, Self::SlotTaken { .. } | Self::BeforeGenesis { .. } | Self::NothingToPrune)
+        matches!(
+            self,
+            Self::SlotTaken { .. }
+                | Self::BeforeGenesis { .. }
+                | Self::TimestampAhead { .. }
+                | Self::NothingToPrune
+        )
     }
 }

@@ -1,12 +1,12 @@
 //! The rollup's contract.
 
 use crate::{
-    CallName, ChainError, Included, L1, RollupConfig, Sender,
+    CallName, ChainError, Included, L1, RoleCall, RollupConfig, Rules, Sender,
     contracts::{
         Rollup::{
-            BatchProof, Checkpoint as StoredCheckpoint, Proof, Proposal as AbiProposal, checkpointsCall,
-            configCall, longestProofCall, proposeCall, pruneCall, submitEpochProofCall, tipsCall,
-            verifyBatchesCall, versionCall,
+            BatchProof, Checkpoint as StoredCheckpoint, Proof, Proposal as AbiProposal, checkpointOfCall,
+            checkpointsCall, constantsCall, currentRulesCall, longestProofCall, proposeCall,
+            provenCheckpointCall, pruneCall, submitEpochProofCall, tipsCall, verifyBatchesCall, versionCall,
         },
         VERSION,
     },
@@ -22,8 +22,8 @@ const CHECKPOINTS_PER_CALL: u64 = 500;
 /// A rollup's contract on L1: the client of proposers and provers.
 #[derive(Clone, Debug)]
 pub struct Rollup {
-    l1: L1,
-    address: Address,
+    pub(crate) l1: L1,
+    pub(crate) address: Address,
     config: Arc<RollupConfig>,
 }
 
@@ -47,6 +47,8 @@ pub struct Proposal {
     pub last_hash: B256,
     /// State root after the last.
     pub state_root: B256,
+    /// Time of the last, in Unix seconds.
+    pub last_timestamp: u64,
 }
 
 /// A proof, as the verifier of its type takes it.
@@ -56,6 +58,19 @@ pub struct SubmittedProof {
     pub public_values: Bytes,
     /// The proof, in the encoding of its verifier.
     pub proof: Bytes,
+}
+
+/// Where a proven checkpoint ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProvenCheckpoint {
+    /// Number of its last block.
+    pub last_block: u64,
+    /// Hash of that block.
+    pub last_hash: B256,
+    /// State root after that block.
+    pub state_root: B256,
+    /// Time of that block, in Unix seconds.
+    pub last_timestamp: u64,
 }
 
 /// One proof of each type.
@@ -75,7 +90,7 @@ pub struct EpochSubmission {
 }
 
 impl Rollup {
-    /// Finds the contract and reads its constants. Errors when there is none, when it is another contract, or one of
+    /// Finds the contract and reads its constants and the rules in force. Errors when there is none, when it is another contract, or one of
     /// another version.
     pub async fn connect(l1: L1, address: Address) -> Result<Self, ChainError> {
         if !l1.has_code(address).await? {
@@ -89,8 +104,10 @@ impl Rollup {
         if got != VERSION {
             return Err(ChainError::WrongVersion { address, expected: VERSION, got });
         }
-        let config = l1.read(address, &configCall {}, None).await?;
-        let config = Arc::new(RollupConfig::from_abi(address, config)?);
+        let constants = l1.read(address, &constantsCall {}, None).await?;
+        let rules = l1.read(address, &currentRulesCall {}, None).await?.current;
+        let rules = Rules::from_abi(address, rules)?;
+        let config = Arc::new(RollupConfig::from_abi(address, constants, rules)?);
         Ok(Self { l1, address, config })
     }
 
@@ -104,7 +121,8 @@ impl Rollup {
         &self.l1
     }
 
-    /// Its constants.
+    /// Its constants, and the rules that were in force when it was connected to:
+    /// [`current_rules`](Self::current_rules) reads those that are now, and [`rules_of`](Self::rules_of) those of a checkpoint.
     pub fn config(&self) -> &RollupConfig {
         &self.config
     }
@@ -149,11 +167,35 @@ impl Rollup {
             let stored = self.l1.read(self.address, &call, at).await?;
             for (number, pair) in (next..).zip(stored.windows(2)) {
                 let [before, checkpoint] = pair else { continue };
-                list.push(checkpoint_of(number, before, checkpoint)?);
+                list.push(from_stored(number, before, checkpoint)?);
             }
             next = end + 1;
         }
         Ok(list)
+    }
+
+    /// The number of the checkpoint that has an L2 block, proven or not; 0 for the genesis block.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownBlock`](crate::Refusal::UnknownBlock) if no checkpoint has it.
+    pub async fn checkpoint_of(&self, block: u64) -> Result<CheckpointNumber, ChainError> {
+        let call = checkpointOfCall { number: block };
+        Ok(CheckpointNumber(self.l1.read(self.address, &call, None).await?))
+    }
+
+    /// A checkpoint that a bridge may rely on: it is proven.
+    ///
+    /// # Errors
+    /// [`Refusal::NotProven`](crate::Refusal::NotProven) if it is not.
+    pub async fn proven_checkpoint(&self, number: CheckpointNumber) -> Result<ProvenCheckpoint, ChainError> {
+        let call = provenCheckpointCall { number: number.0 };
+        let stored = self.l1.read(self.address, &call, None).await?;
+        Ok(ProvenCheckpoint {
+            last_block: stored.lastBlock,
+            last_hash: stored.lastHash,
+            state_root: stored.stateRoot,
+            last_timestamp: stored.lastTimestamp,
+        })
     }
 
     /// The last checkpoint of an epoch that a prover has proven it up to; none if it has proven nothing of it.
@@ -167,15 +209,16 @@ impl Rollup {
         Ok((last != 0).then_some(CheckpointNumber(last)))
     }
 
-    /// Commits to a checkpoint. The sender must be the proposer.
+    /// Commits to a checkpoint. The sender must be the proposer, or the proposer must have been silent for long.
     pub async fn propose(&self, sender: &Sender, proposal: Proposal) -> Result<Included, ChainError> {
-        let Proposal { blocks, parent_hash, last_hash, state_root } = proposal;
+        let Proposal { blocks, parent_hash, last_hash, state_root, last_timestamp } = proposal;
         let proposal = AbiProposal {
             firstBlock: blocks.first(),
             lastBlock: blocks.last(),
             parentHash: parent_hash,
             lastHash: last_hash,
             stateRoot: state_root,
+            lastTimestamp: last_timestamp,
         };
         self.send(sender, CallName::Propose, &proposeCall { proposal }).await
     }
@@ -192,23 +235,31 @@ impl Rollup {
         submission: EpochSubmission,
     ) -> Result<Included, ChainError> {
         let EpochSubmission { first, last, prover, proofs } = submission;
-        let proofs = self.in_order(proofs)?;
+        let proofs = in_order(&self.rules_of(last).await?, proofs)?;
         let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
         self.send(sender, CallName::SubmitEpochProof, &call).await
     }
 
-    /// Proves checkpoints one by one, from `first` on: for each, a range proof of each type.
+    /// Proves checkpoints one by one, from `first` on: for each, a range proof of each type, which name `prover`.
     pub async fn verify_batches(
         &self,
         sender: &Sender,
         first: CheckpointNumber,
+        prover: Address,
         batches: Vec<ProofSet>,
     ) -> Result<Included, ChainError> {
-        let batches = batches
-            .into_iter()
-            .map(|proofs| Ok(BatchProof { proofs: self.in_order(proofs)? }))
-            .collect::<Result<_, ChainError>>()?;
-        self.send(sender, CallName::VerifyBatches, &verifyBatchesCall { first: first.0, batches }).await
+        let mut in_their_order = Vec::new();
+        for (number, proofs) in (first.0..).zip(batches) {
+            let rules = self.rules_of(CheckpointNumber(number)).await?;
+            in_their_order.push(BatchProof { proofs: in_order(&rules, proofs)? });
+        }
+        let call = verifyBatchesCall { first: first.0, prover, batches: in_their_order };
+        self.send(sender, CallName::VerifyBatches, &call).await
+    }
+
+    /// Does what only the owner or the guardian may.
+    pub async fn act(&self, sender: &Sender, call: &RoleCall) -> Result<Included, ChainError> {
+        sender.send(call.name(), Some(self.address), call.calldata()).await
     }
 
     async fn send<C: SolCall>(
@@ -219,22 +270,22 @@ impl Rollup {
     ) -> Result<Included, ChainError> {
         sender.send(name, Some(self.address), call.abi_encode().into()).await
     }
-
-    /// The proofs in the contract's order of types. Those of types that it does not ask for are left out.
-    fn in_order(&self, mut proofs: ProofSet) -> Result<Vec<Proof>, ChainError> {
-        self.config
-            .proof_types
-            .iter()
-            .map(|proof_type| {
-                let prover = proof_type.prover;
-                let proof = proofs.remove(&prover).ok_or(ChainError::MissingProof { prover })?;
-                Ok(Proof { publicValues: proof.public_values, proof: proof.proof })
-            })
-            .collect()
-    }
 }
 
-fn checkpoint_of(
+/// The proofs in the order of the rules. Those of types that they do not ask for are left out.
+fn in_order(rules: &Rules, mut proofs: ProofSet) -> Result<Vec<Proof>, ChainError> {
+    rules
+        .proof_types
+        .iter()
+        .map(|proof_type| {
+            let prover = proof_type.prover;
+            let proof = proofs.remove(&prover).ok_or(ChainError::MissingProof { prover })?;
+            Ok(Proof { publicValues: proof.public_values, proof: proof.proof })
+        })
+        .collect()
+}
+
+fn from_stored(
     number: u64,
     before: &StoredCheckpoint,
     stored: &StoredCheckpoint,
@@ -250,5 +301,8 @@ fn checkpoint_of(
         parent_hash: before.lastHash,
         last_hash: stored.lastHash,
         state_root: stored.stateRoot,
+        last_timestamp: stored.lastTimestamp,
+        parent_commitment: before.commitment,
+        commitment: stored.commitment,
     })
 }

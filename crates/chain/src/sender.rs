@@ -33,6 +33,18 @@ pub enum CallName {
     VerifyBatches,
     /// Gives up what was not proven in time.
     Prune,
+    /// Schedules rules.
+    ScheduleRules,
+    /// Takes back what is scheduled.
+    CancelScheduledRules,
+    /// Names another guardian.
+    SetGuardian,
+    /// Becomes the owner.
+    AcceptOwnership,
+    /// Stops everything.
+    Pause,
+    /// Ends a pause.
+    Resume,
     /// Deploys the contract with this name.
     Deploy(&'static str),
 }
@@ -44,6 +56,12 @@ impl fmt::Display for CallName {
             Self::SubmitEpochProof => f.write_str("submitEpochProof"),
             Self::VerifyBatches => f.write_str("verifyBatches"),
             Self::Prune => f.write_str("prune"),
+            Self::ScheduleRules => f.write_str("scheduleRules"),
+            Self::CancelScheduledRules => f.write_str("cancelScheduledRules"),
+            Self::SetGuardian => f.write_str("setGuardian"),
+            Self::AcceptOwnership => f.write_str("acceptOwnership"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
             Self::Deploy(contract) => write!(f, "deploying {contract}"),
         }
     }

@@ -2,7 +2,9 @@
 
 use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, encode, key, options, refused};
 use alloy_primitives::{Address, B256, Bytes, U256};
-use proofmill_chain::{Attestation, AttestorSet, ChainError, ProofSet, Refusal, SubmittedProof};
+use proofmill_chain::{
+    Attestation, AttestorSet, ChainError, EpochSubmission, ProofSet, Refusal, SubmittedProof,
+};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
 use serde_json::json;
@@ -115,18 +117,19 @@ async fn signatures_of_something_else_are_refused() {
 #[tokio::test]
 async fn altered_public_values_are_refused() {
     let (scene, attestation) = scene().await;
+    let other = Address::repeat_byte(0x78);
     let mut values = scene.epoch(1, 1);
-    // The contract has nothing to compare this with: the proof binds it.
-    values.gasUsed += 1;
+    // The contract would take them from the other prover: only what was signed binds them.
+    values.prover = other;
     let proof = attestation.proof_bytes(&scene.signatures(&attestation)[..2]);
     let public_values = values.to_abi().into();
     let proofs = [(ProverType::OpenVm, SubmittedProof { public_values, proof })].into();
-    let refusal = refused(scene.submit(scene.submission_of(1, 1, proofs)).await);
-    match refusal {
+    let submission = EpochSubmission { prover: other, ..scene.submission_of(1, 1, proofs) };
+    match refused(scene.submit(submission).await) {
         Refusal::ProofRejected { reason, .. } => {
             assert!(matches!(*reason, Refusal::NotAnAttestor { .. }));
         }
-        other => panic!("{other}"),
+        refusal => panic!("{refusal}"),
     }
 }
 

@@ -23,7 +23,14 @@ async fn a_proposal_by_another_than_the_proposer_is_refused() {
     let scene = Scene::new().await;
     scene.to_slot(1).await;
     let result = scene.rollup.propose(&scene.publisher, scene.next(3)).await;
-    assert_eq!(refused(result), Refusal::WrongProposer { sender: scene.publisher.account() });
+    match refused(result) {
+        Refusal::WrongProposer { proposer, sender, open_from } => {
+            assert_eq!(proposer, scene.proposer.account());
+            assert_eq!(sender, scene.publisher.account());
+            assert_eq!(Some(open_from.to::<u64>()), scene.rollup.open_from().await.unwrap());
+        }
+        other => panic!("{other}"),
+    }
 }
 
 #[tokio::test]

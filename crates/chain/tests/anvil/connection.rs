@@ -56,12 +56,18 @@ async fn no_contract_and_another_contract_are_refused() {
 #[tokio::test]
 async fn a_contract_of_another_version_is_refused() {
     let scene = Scene::new().await;
-    // PUSH1 2, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN: it answers 2 to everything.
-    let code = Bytes::from(hex!("60025f5260205ff3"));
     let address = Address::repeat_byte(5);
-    scene.rpc("anvil_setCode", json!([address, code])).await;
-    let other = Rollup::connect(scene.l1.clone(), address).await;
-    assert!(matches!(other, Err(ChainError::WrongVersion { expected: 1, got: 2, .. })), "{other:?}");
+    for (version, remedy) in [(1, "before Proofmill 0.2"), (3, "newer release")] {
+        // PUSH1 version, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN: it answers that to everything.
+        let code = Bytes::from([&[0x60, version], &hex!("5f5260205ff3")[..]].concat());
+        scene.rpc("anvil_setCode", json!([address, code])).await;
+        let error = Rollup::connect(scene.l1.clone(), address).await.unwrap_err();
+        assert!(
+            matches!(error, ChainError::WrongVersion { expected: 2, got, .. } if got == u64::from(version)),
+            "{error:?}"
+        );
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
 }
 
 #[tokio::test]

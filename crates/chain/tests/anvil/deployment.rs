@@ -3,7 +3,7 @@
 use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, clock, config, options, refused, rpc};
 use alloy_primitives::{Address, B256, U256};
 use proofmill_chain::{
-    Endpoints, L1, ProofTypeConfig, Refusal, RollupConfig, Sender, deploy_accepts_anything_verifier,
+    Endpoints, L1, ProofTypeConfig, Refusal, Roles, RollupConfig, Sender, deploy_accepts_anything_verifier,
     deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_primitives::{ProgramVersion, ProverType};
@@ -17,17 +17,20 @@ async fn sender(options: proofmill_localnet::AnvilOptions) -> (proofmill_localne
 }
 
 #[tokio::test]
-async fn the_verifier_that_accepts_anything_cannot_be_on_chain_id_1() {
-    let (_anvil, sender) = sender(options().chain_id(1)).await;
-    let result = deploy_accepts_anything_verifier(&sender, B256::ZERO).await;
-    assert_eq!(refused(result), Refusal::NotADevelopmentChain { chain_id: U256::from(1) });
-    // The attested one can.
-    deploy_attested_verifier(&sender, &[sender.account()], 1, B256::ZERO).await.unwrap();
+async fn the_verifier_that_accepts_anything_is_on_chain_31337_alone() {
+    // Private networks that last have the others: geth's and ganache's, and a local OP Stack's.
+    for chain in [1, 1337, 900, 901] {
+        let (_anvil, sender) = sender(options().chain_id(chain)).await;
+        let result = deploy_accepts_anything_verifier(&sender, B256::ZERO).await;
+        assert_eq!(refused(result), Refusal::NotADevelopmentChain { chain_id: U256::from(chain) });
+        // The attested one can.
+        deploy_attested_verifier(&sender, &[sender.account()], 1, B256::ZERO).await.unwrap();
+    }
 }
 
 #[tokio::test]
 async fn the_verifier_that_accepts_anything_rejects_on_another_chain_too() {
-    let (anvil, sender) = sender(options().chain_id(900)).await;
+    let (anvil, sender) = sender(options()).await;
     let deployed = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap();
     let verify = json!({
         "to": deployed.address,
@@ -70,7 +73,7 @@ async fn without_the_deterministic_deployer_contracts_are_created_plainly() {
     assert_ne!(first.address, second.address);
     let verifier = second.address;
     let config = config(sender.account(), vec![openvm(verifier)]);
-    let (rollup, _) = deploy_rollup(&sender, &config, B256::ZERO).await.unwrap();
+    let (rollup, _) = deploy_rollup(&sender, &config, Roles::default(), B256::ZERO).await.unwrap();
     assert_eq!(*rollup.config(), config);
     assert_eq!(rollup.config().proof_type(ProverType::OpenVm), Some(&openvm(verifier)));
 }
@@ -127,7 +130,7 @@ async fn constants_that_make_no_sense_are_refused() {
     for (field, change) in wrong {
         let mut config = good.clone();
         change(&mut config);
-        let result = deploy_rollup(&scene.publisher, &config, B256::ZERO).await.map(drop);
+        let result = deploy_rollup(&scene.publisher, &config, Roles::default(), B256::ZERO).await.map(drop);
         assert_eq!(refused(result), Refusal::InvalidConfig { field: field.to_owned() });
     }
 }

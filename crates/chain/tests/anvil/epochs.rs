@@ -37,7 +37,7 @@ async fn an_epoch_is_proven_in_parts_and_by_several_provers() {
     // Another prover's proof counts for that prover, and moves nothing.
     let other = Address::repeat_byte(0x88);
     let mut values = scene.epoch(1, 2);
-    values.proverId = other;
+    values.prover = other;
     let proofs = scene.proofs(AGGREGATION_KEY, &values.to_abi());
     scene.submit(EpochSubmission { prover: other, ..scene.submission_of(1, 2, proofs) }).await.unwrap();
     assert_eq!(scene.proven().await, 3);

@@ -37,6 +37,7 @@ async fn a_checkpoint_without_blocks_is_refused() {
         parentHash: next.parent_hash,
         lastHash: next.parent_hash,
         stateRoot: next.state_root,
+        lastTimestamp: next.last_timestamp,
     };
     let data = Contract::proposeCall { proposal }.abi_encode();
     let refusal = call(&scene, scene.proposer.account(), Some(scene.rollup.address()), data).await;
@@ -56,7 +57,11 @@ async fn too_few_and_too_many_proofs_are_refused() {
         let to = Some(scene.rollup.address());
         let wrong = Refusal::WrongProofCount { expected: 1.try_into().unwrap(), got };
         assert_eq!(call(&scene, PROVER, to, data.abi_encode()).await, wrong);
-        let data = Contract::verifyBatchesCall { first: 1, batches: vec![Contract::BatchProof { proofs }] };
+        let data = Contract::verifyBatchesCall {
+            first: 1,
+            prover: PROVER,
+            batches: vec![Contract::BatchProof { proofs }],
+        };
         assert_eq!(call(&scene, PROVER, to, data.abi_encode()).await, wrong);
     }
 }
@@ -73,45 +78,65 @@ async fn reading_checkpoints_that_are_not_there_is_refused() {
     }
 }
 
-fn constants(scene: &Scene) -> Contract::Config {
-    Contract::Config {
-        chainId: 1,
-        configHash: B256::repeat_byte(1),
-        genesisTime: 0,
-        slotSeconds: 12,
-        epochSlots: 4,
-        windowEpochs: 2,
-        proposer: PROVER,
-        genesisBlock: 0,
-        genesisHash: B256::repeat_byte(1),
-        genesisStateRoot: B256::repeat_byte(1),
-        proofTypes: vec![Contract::ProofType {
-            name: B256::right_padding_from(b"exec"),
-            verifier: scene.verifier,
-            rangeKey: B256::repeat_byte(1),
-            aggregationKey: B256::repeat_byte(1),
-        }],
+fn creation(scene: &Scene) -> Contract::constructorCall {
+    Contract::constructorCall {
+        constants_: Contract::Constants {
+            chainId: 1,
+            genesisTime: 0,
+            slotSeconds: 12,
+            epochSlots: 4,
+            windowEpochs: 2,
+            maxLag: 12,
+            silence: 0,
+            changeDelay: 144,
+            maxPause: 0,
+            genesisBlock: 0,
+            genesisHash: B256::repeat_byte(1),
+            genesisStateRoot: B256::repeat_byte(1),
+            genesisTimestamp: 0,
+        },
+        first: Contract::Rules {
+            configHash: B256::repeat_byte(1),
+            proposer: PROVER,
+            proofTypes: vec![Contract::ProofType {
+                name: B256::right_padding_from(b"exec"),
+                verifier: scene.verifier,
+                rangeKey: B256::repeat_byte(1),
+                aggregationKey: B256::repeat_byte(1),
+            }],
+        },
+        roles: Contract::Roles { owner: Address::ZERO, guardian: Address::ZERO },
     }
 }
 
-fn creation(constants: Contract::Config) -> Vec<u8> {
-    [&Contract::BYTECODE[..], &Contract::constructorCall { constants }.abi_encode()].concat()
+fn code(creation: &Contract::constructorCall) -> Vec<u8> {
+    [&Contract::BYTECODE[..], &creation.abi_encode()].concat()
 }
 
 #[tokio::test]
-async fn time_that_does_not_pass_is_refused() {
+async fn settings_that_make_no_sense_are_refused() {
     let scene = Scene::new().await;
-    type Change = fn(&mut Contract::Config);
-    let wrong: [(&str, Change); 4] = [
-        ("slotSeconds", |constants| constants.slotSeconds = 0),
-        ("epochSlots", |constants| constants.epochSlots = 0),
-        ("windowEpochs", |constants| constants.windowEpochs = 0),
-        ("name", |constants| constants.proofTypes[0].name = B256::ZERO),
+    type Change = fn(&mut Contract::constructorCall);
+    let wrong: [(&str, Change); 13] = [
+        ("slotSeconds", |creation| creation.constants_.slotSeconds = 0),
+        ("epochSlots", |creation| creation.constants_.epochSlots = 0),
+        ("windowEpochs", |creation| creation.constants_.windowEpochs = 0),
+        ("maxLag", |creation| creation.constants_.maxLag = 11),
+        ("maxLag", |creation| creation.constants_.maxLag = u64::MAX),
+        ("silence", |creation| creation.constants_.silence = u64::MAX),
+        // Rules that change inside the window would be proven by nobody who left because of them.
+        ("changeDelay", |creation| creation.constants_.changeDelay = 143),
+        ("changeDelay", |creation| creation.constants_.changeDelay = u64::MAX),
+        ("changeDelay", |creation| creation.constants_.windowEpochs = u64::MAX),
+        ("maxPause", |creation| creation.constants_.maxPause = u64::MAX),
+        ("maxPause", |creation| creation.roles.guardian = PROVER),
+        ("genesisTimestamp", |creation| creation.constants_.genesisTimestamp = u64::MAX),
+        ("name", |creation| creation.first.proofTypes[0].name = B256::ZERO),
     ];
     for (field, change) in wrong {
-        let mut constants = constants(&scene);
-        change(&mut constants);
-        let refusal = call(&scene, PROVER, None, creation(constants)).await;
+        let mut creation = creation(&scene);
+        change(&mut creation);
+        let refusal = call(&scene, PROVER, None, code(&creation)).await;
         assert_eq!(refusal, Refusal::InvalidConfig { field: field.to_owned() });
     }
 }
@@ -119,10 +144,10 @@ async fn time_that_does_not_pass_is_refused() {
 #[tokio::test]
 async fn a_contract_that_wants_unknown_proofs_is_refused() {
     let scene = Scene::new().await;
-    let mut constants = constants(&scene);
-    constants.proofTypes[0].name = B256::right_padding_from(b"abacus");
+    let mut creation = creation(&scene);
+    creation.first.proofTypes[0].name = B256::right_padding_from(b"abacus");
     let from = scene.publisher.account();
-    let create = json!([{ "from": from, "data": Bytes::from(creation(constants)) }]);
+    let create = json!([{ "from": from, "data": Bytes::from(code(&creation)) }]);
     let hash = scene.rpc("eth_sendTransaction", create).await;
     let address = loop {
         let receipt = scene.rpc("eth_getTransactionReceipt", json!([hash])).await;

@@ -4,15 +4,15 @@ use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
 use proofmill_chain::{
     Attestation, AttestorSignature, ChainError, Endpoints, EpochSubmission, GenesisBlock, Included, L1,
-    ProofSet, ProofTypeConfig, Proposal, Refusal, Rollup, RollupConfig, Sender, SigningKey, SubmittedProof,
-    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    Limits, ProofSet, ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender, SigningKey,
+    SubmittedProof, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
 use proofmill_primitives::{
     BlockRange, Checkpoint, CheckpointNumber, Epoch, ProgramVersion, ProverType, SlotClock,
 };
 use proofmill_program::{
-    Aggregation, AggregationPublicValues, PublicValues, RangePublicValues, aggregation::fold,
+    Aggregation, AggregationPublicValues, Boundary, PublicValues, RangePublicValues, aggregation::fold,
 };
 use serde_json::{Value, json};
 use std::num::NonZeroU64;
@@ -23,8 +23,16 @@ pub(crate) const CONFIG_HASH: B256 = B256::repeat_byte(0xcf);
 pub(crate) const RANGE_KEY: B256 = B256::repeat_byte(0xa1);
 pub(crate) const AGGREGATION_KEY: B256 = B256::repeat_byte(0xa2);
 pub(crate) const PROVER: Address = Address::repeat_byte(0x77);
-pub(crate) const GENESIS: GenesisBlock =
-    GenesisBlock { number: 10, hash: B256::repeat_byte(0x10), state_root: B256::repeat_byte(0x11) };
+pub(crate) const GENESIS: GenesisBlock = GenesisBlock {
+    number: 10,
+    hash: B256::repeat_byte(0x10),
+    state_root: B256::repeat_byte(0x11),
+    timestamp: GENESIS_TIME,
+};
+/// How far a checkpoint may be behind L1's time.
+pub(crate) const MAX_LAG: u64 = 10_000;
+/// After so long without a checkpoint anybody may propose.
+pub(crate) const SILENCE: u64 = 5_000;
 
 /// Slots of 12 s, epochs of 4 slots, proofs until 2 epochs after.
 pub(crate) fn clock() -> SlotClock {
@@ -51,6 +59,8 @@ pub(crate) struct Scene {
     pub(crate) verifier: Address,
     pub(crate) proposer: Sender,
     pub(crate) publisher: Sender,
+    pub(crate) owner: Sender,
+    pub(crate) guardian: Sender,
     pub(crate) attestors: Vec<SigningKey>,
     /// What was proposed and stands, from number 1 on.
     pub(crate) checkpoints: Vec<Checkpoint>,
@@ -71,11 +81,14 @@ impl Scene {
         let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
         let sender =
             |at: usize| Sender::new(l1.clone(), anvil.accounts()[at].private_key.try_into().unwrap());
-        let (proposer, publisher) = (sender(0), sender(1));
+        let [proposer, publisher, owner, guardian] = [0, 1, 2, 3].map(sender);
         let attestors: Vec<_> = [1, 2, 3].map(key).into();
         let members: Vec<_> = attestors.iter().map(SigningKey::address).collect();
         let verifier = deploy_attested_verifier(&publisher, &members, 2, B256::ZERO).await.unwrap().address;
-        let anything = deploy_accepts_anything_verifier(&publisher, B256::ZERO).await.unwrap().address;
+        let mut anything = Address::ZERO;
+        if provers.iter().any(|prover| !prover.proves()) {
+            anything = deploy_accepts_anything_verifier(&publisher, B256::ZERO).await.unwrap().address;
+        }
         let proof_types = provers
             .iter()
             .map(|prover| ProofTypeConfig {
@@ -87,8 +100,21 @@ impl Scene {
             .collect();
         let mut config = config(proposer.account(), proof_types);
         config.clock.window_epochs = window_epochs;
-        let (rollup, _) = deploy_rollup(&publisher, &config, B256::ZERO).await.unwrap();
-        Self { anvil, l1, rollup, verifier, proposer, publisher, attestors, checkpoints: Vec::new() }
+        config.limits = limits(&config.clock);
+        let roles = Roles { owner: Some(owner.account()), guardian: Some(guardian.account()) };
+        let (rollup, _) = deploy_rollup(&publisher, &config, roles, B256::ZERO).await.unwrap();
+        Self {
+            anvil,
+            l1,
+            rollup,
+            verifier,
+            proposer,
+            publisher,
+            owner,
+            guardian,
+            attestors,
+            checkpoints: Vec::new(),
+        }
     }
 
     pub(crate) async fn rpc(&self, method: &'static str, params: Value) -> Value {
@@ -117,6 +143,7 @@ impl Scene {
             parent_hash,
             last_hash: keccak256(format!("block {}", blocks.last())),
             state_root: keccak256(format!("state {}", blocks.last())),
+            last_timestamp: block_time(blocks.last()),
         }
     }
 
@@ -136,6 +163,10 @@ impl Scene {
         assert_eq!(checkpoint.parent_hash, proposal.parent_hash);
         assert_eq!(checkpoint.last_hash, proposal.last_hash);
         assert_eq!(checkpoint.state_root, proposal.state_root);
+        assert_eq!(checkpoint.last_timestamp, proposal.last_timestamp);
+        let before = self.checkpoints.last().map_or_else(genesis_commitment, |last| last.commitment);
+        assert_eq!(checkpoint.parent_commitment, before);
+        assert_eq!(checkpoint.commitment, boundary(&checkpoint).commit(before));
         self.checkpoints.push(checkpoint);
         checkpoint
     }
@@ -149,22 +180,26 @@ impl Scene {
             chainId: L2_CHAIN,
             configHash: CONFIG_HASH,
             rollup: self.rollup.address(),
+            prover: PROVER,
             firstBlock: checkpoint.blocks.first(),
             lastBlock: checkpoint.blocks.last(),
             parentHash: checkpoint.parent_hash,
             lastHash: checkpoint.last_hash,
             preStateRoot: before.map_or(GENESIS.state_root, |before| before.state_root),
             postStateRoot: checkpoint.state_root,
-            gasUsed: 21_000 * number,
-            transactions: number,
-            blockHashes: keccak256(checkpoint.last_hash),
+            lastTimestamp: checkpoint.last_timestamp,
         }
     }
 
     /// What an honest epoch proof of checkpoints says.
     pub(crate) fn epoch(&self, first: u64, last: u64) -> AggregationPublicValues {
         let ranges: Vec<_> = (first..=last).map(|number| self.range(number)).collect();
-        fold(Aggregation { range_key: RANGE_KEY, prover_id: PROVER }, &ranges).unwrap()
+        let by = Aggregation {
+            range_key: RANGE_KEY,
+            from_commitment: self.checkpoints[first as usize - 1].parent_commitment,
+            checkpoints: vec![1; ranges.len()],
+        };
+        fold(&by, &ranges).unwrap()
     }
 
     pub(crate) fn attestation(&self, program: B256, values: &[u8]) -> Attestation {
@@ -214,7 +249,7 @@ impl Scene {
     }
 
     pub(crate) async fn verify(&self, first: u64, batches: Vec<ProofSet>) -> Result<Included, ChainError> {
-        self.rollup.verify_batches(&self.publisher, CheckpointNumber(first), batches).await
+        self.rollup.verify_batches(&self.publisher, CheckpointNumber(first), PROVER, batches).await
     }
 
     pub(crate) async fn proven(&self) -> u64 {
@@ -231,9 +266,41 @@ pub(crate) fn config(proposer: Address, proof_types: Vec<ProofTypeConfig>) -> Ro
         chain_id: L2_CHAIN,
         config_hash: CONFIG_HASH,
         clock: clock(),
+        limits: limits(&clock()),
         proposer,
         genesis: GENESIS,
         proof_types,
+    }
+}
+
+/// The shortest delay of changes, and pauses of ten minutes.
+pub(crate) fn limits(clock: &SlotClock) -> Limits {
+    Limits {
+        max_lag: MAX_LAG,
+        silence: NonZeroU64::new(SILENCE),
+        max_pause: NonZeroU64::new(600),
+        ..Limits::of(clock)
+    }
+}
+
+/// Time of an L2 block: one each second.
+pub(crate) const fn block_time(number: u64) -> u64 {
+    GENESIS.timestamp + number - GENESIS.number
+}
+
+pub(crate) fn genesis_commitment() -> B256 {
+    let GenesisBlock { number, hash, state_root, timestamp } = GENESIS;
+    let genesis = Boundary { last_block: number, last_hash: hash, state_root, last_timestamp: timestamp };
+    genesis.commit(B256::ZERO)
+}
+
+/// Where a checkpoint ends.
+pub(crate) const fn boundary(checkpoint: &Checkpoint) -> Boundary {
+    Boundary {
+        last_block: checkpoint.blocks.last(),
+        last_hash: checkpoint.last_hash,
+        state_root: checkpoint.state_root,
+        last_timestamp: checkpoint.last_timestamp,
     }
 }
 

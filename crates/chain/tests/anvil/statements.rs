@@ -86,7 +86,21 @@ async fn a_proof_under_other_chain_rules_is_refused() {
 #[tokio::test]
 async fn a_proof_of_another_prover_is_refused() {
     let other = Address::repeat_byte(0xee);
-    assert_eq!(says(|values| values.proverId = other).await, differs("proverId"));
+    assert_eq!(says(|values| values.prover = other).await, differs("prover"));
+    assert_eq!(batch_says(|values| values.prover = other).await, differs("prover"));
+}
+
+#[tokio::test]
+async fn a_proof_of_another_time_is_refused() {
+    assert_eq!(says(|values| values.lastTimestamp += 1).await, differs("lastTimestamp"));
+    assert_eq!(batch_says(|values| values.lastTimestamp -= 1).await, differs("lastTimestamp"));
+}
+
+#[tokio::test]
+async fn a_proof_of_other_checkpoints_is_refused() {
+    let wrong = B256::repeat_byte(0xee);
+    assert_eq!(says(|values| values.fromCommitment = wrong).await, differs("fromCommitment"));
+    assert_eq!(says(|values| values.toCommitment = wrong).await, differs("toCommitment"));
 }
 
 #[tokio::test]
@@ -118,7 +132,7 @@ async fn public_values_of_another_length_are_refused() {
             refused(scene.submit(scene.submission_of(1, 1, proofs)).await),
             Refusal::WrongPublicValuesLength {
                 proof_type: "openvm".to_owned(),
-                expected: U256::from(480),
+                expected: U256::from(448),
                 got: U256::from(values.len())
             }
         );
@@ -126,7 +140,7 @@ async fn public_values_of_another_length_are_refused() {
     // An epoch proof is no range proof, although it says the same first.
     let refusal = refused(scene.verify(1, vec![scene.proofs(RANGE_KEY, &honest)]).await);
     assert!(
-        matches!(refusal, Refusal::WrongPublicValuesLength { expected, .. } if expected == U256::from(384))
+        matches!(refusal, Refusal::WrongPublicValuesLength { expected, .. } if expected == U256::from(352))
     );
 }
 
@@ -134,10 +148,10 @@ async fn public_values_of_another_length_are_refused() {
 async fn public_values_with_dirty_bits_are_refused() {
     let mut scene = Scene::new().await;
     scene.propose_in(1).await;
-    // The upper bits of the word that holds the chain id, which the decoder must not cut off.
+    // The upper bits of the word that holds the chain id, which must not be cut off.
     let mut values = scene.epoch(1, 1).to_abi();
     values[0] = 1;
     let proofs = scene.proofs(AGGREGATION_KEY, &values);
     let refusal = refused(scene.submit(scene.submission_of(1, 1, proofs)).await);
-    assert!(matches!(refusal, Refusal::Other { data } if data.is_empty()));
+    assert!(matches!(refusal, Refusal::StatementMismatch { field, .. } if field == "chainId"));
 }

@@ -118,6 +118,9 @@ impl World {
                     parent_hash,
                     last_hash,
                     state_root,
+                    last_timestamp: end,
+                    parent_commitment: last.map_or(B256::ZERO, |last| last.commitment),
+                    commitment: self.hash(),
                 });
             }
         }

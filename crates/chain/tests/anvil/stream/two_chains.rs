@@ -3,9 +3,9 @@
 use crate::scene::{AGGREGATION_KEY, CONFIG_HASH, GENESIS_TIME, L2_CHAIN, RANGE_KEY, rpc};
 use alloy_primitives::{Address, B256, Bytes};
 use proofmill_chain::{
-    BlockAt, ChainEvent, ChainStream, Endpoints, EpochSubmission, GenesisBlock, L1, L2, ProofTypeConfig,
-    Proposal, Refusal, Rollup, RollupConfig, Sender, StreamOptions, StreamStatus, StreamTips, SubmittedProof,
-    deploy_accepts_anything_verifier, deploy_rollup,
+    BlockAt, ChainEvent, ChainStream, Endpoints, EpochSubmission, GenesisBlock, L1, L2, Limits,
+    ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender, StreamOptions, StreamStatus,
+    StreamTips, SubmittedProof, deploy_accepts_anything_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType, SlotClock};
@@ -33,17 +33,25 @@ impl TwoChains {
         let genesis = l2.block(BlockAt::Number(1)).await.unwrap().unwrap();
         let sender = Sender::new(l1, anvil1.accounts()[0].private_key.try_into().unwrap());
         let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;
+        let clock = SlotClock {
+            genesis: GENESIS_TIME,
+            slot_seconds: 12.try_into().unwrap(),
+            epoch_slots: 3.try_into().unwrap(),
+            window_epochs: 1.try_into().unwrap(),
+        };
         let config = RollupConfig {
             chain_id: L2_CHAIN,
             config_hash: CONFIG_HASH,
-            clock: SlotClock {
-                genesis: GENESIS_TIME,
-                slot_seconds: 12.try_into().unwrap(),
-                epoch_slots: 3.try_into().unwrap(),
-                window_epochs: 1.try_into().unwrap(),
-            },
+            clock,
+            // L1 is far in the future.
+            limits: Limits { max_lag: 100 * 365 * 86_400, ..Limits::of(&clock) },
             proposer: sender.account(),
-            genesis: GenesisBlock { number: 1, hash: genesis.hash, state_root: genesis.state_root },
+            genesis: GenesisBlock {
+                number: 1,
+                hash: genesis.hash,
+                state_root: genesis.state_root,
+                timestamp: genesis.timestamp,
+            },
             proof_types: vec![ProofTypeConfig {
                 prover: ProverType::Exec,
                 verifier,
@@ -51,7 +59,7 @@ impl TwoChains {
                 aggregation_key: ProgramVersion(AGGREGATION_KEY),
             }],
         };
-        let (rollup, _) = deploy_rollup(&sender, &config, B256::ZERO).await.unwrap();
+        let (rollup, _) = deploy_rollup(&sender, &config, Roles::default(), B256::ZERO).await.unwrap();
         Self { anvil1, anvil2, rollup, l2, sender }
     }
 
@@ -98,6 +106,7 @@ impl TwoChains {
             parent_hash: parent.hash,
             last_hash: end.hash,
             state_root: end.state_root,
+            last_timestamp: end.timestamp,
         };
         self.rollup.propose(&self.sender, proposal).await.unwrap();
         let tip = self.rollup.tips().await.unwrap().pending;
@@ -106,27 +115,32 @@ impl TwoChains {
 
     /// Settles checkpoints with proofs of type `exec`.
     pub(crate) async fn prove(&self, first: u64, last: u64) {
-        let mut ranges = Vec::new();
+        let prover = Address::repeat_byte(7);
+        let (mut ranges, mut from_commitment) = (Vec::new(), B256::ZERO);
         let mut before = self.rollup.config().genesis.state_root;
         for number in 1..=last {
             let checkpoint = self.rollup.checkpoint(CheckpointNumber(number)).await.unwrap().unwrap();
+            if number == first {
+                from_commitment = checkpoint.parent_commitment;
+            }
             ranges.push(RangePublicValues {
                 chainId: L2_CHAIN,
                 configHash: CONFIG_HASH,
                 rollup: self.rollup.address(),
+                prover,
                 firstBlock: checkpoint.blocks.first(),
                 lastBlock: checkpoint.blocks.last(),
                 parentHash: checkpoint.parent_hash,
                 lastHash: checkpoint.last_hash,
                 preStateRoot: before,
                 postStateRoot: checkpoint.state_root,
-                ..Default::default()
+                lastTimestamp: checkpoint.last_timestamp,
             });
             before = checkpoint.state_root;
         }
-        let prover = Address::repeat_byte(7);
-        let by = Aggregation { range_key: RANGE_KEY, prover_id: prover };
-        let values = fold(by, &ranges[first as usize - 1..]).unwrap();
+        let ranges = &ranges[first as usize - 1..];
+        let by = Aggregation { range_key: RANGE_KEY, from_commitment, checkpoints: vec![1; ranges.len()] };
+        let values = fold(&by, ranges).unwrap();
         let proof = SubmittedProof { public_values: values.to_abi().into(), proof: Bytes::new() };
         let submission = EpochSubmission {
             first: CheckpointNumber(first),

@@ -1,0 +1,65 @@
+//! What an owner and a guardian send.
+
+use crate::{
+    CallName, Rules,
+    contracts::Rollup::{
+        acceptOwnershipCall, cancelScheduledRulesCall, pauseCall, resumeCall, scheduleRulesCall,
+        setGuardianCall,
+    },
+};
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::SolCall;
+use proofmill_primitives::CheckpointNumber;
+
+/// A call that only the owner or the guardian of a rollup may make. [`Rollup::act`](crate::Rollup::act) sends it, or its
+/// [`calldata`](Self::calldata) goes to the timelock or the multisig that has the role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleCall {
+    /// The owner schedules rules.
+    ScheduleRules {
+        /// What they say.
+        rules: Rules,
+        /// From which checkpoint on: one that is not proposed yet.
+        from: CheckpointNumber,
+    },
+    /// The owner takes back what is scheduled.
+    CancelScheduledRules,
+    /// The owner names another guardian; none: nobody.
+    SetGuardian(Option<Address>),
+    /// Who was named as the next owner accepts.
+    AcceptOwnership,
+    /// The guardian stops everything.
+    Pause,
+    /// The owner ends the pause.
+    Resume,
+}
+
+impl RoleCall {
+    /// What the contract is called with.
+    pub fn calldata(&self) -> Bytes {
+        match self {
+            Self::ScheduleRules { rules, from } => {
+                scheduleRulesCall { next: rules.to_abi(), fromCheckpoint: from.0 }.abi_encode()
+            }
+            Self::CancelScheduledRules => cancelScheduledRulesCall {}.abi_encode(),
+            Self::SetGuardian(guardian) => {
+                setGuardianCall { guardian_: guardian.unwrap_or_default() }.abi_encode()
+            }
+            Self::AcceptOwnership => acceptOwnershipCall {}.abi_encode(),
+            Self::Pause => pauseCall {}.abi_encode(),
+            Self::Resume => resumeCall {}.abi_encode(),
+        }
+        .into()
+    }
+
+    pub(crate) const fn name(&self) -> CallName {
+        match self {
+            Self::ScheduleRules { .. } => CallName::ScheduleRules,
+            Self::CancelScheduledRules => CallName::CancelScheduledRules,
+            Self::SetGuardian(_) => CallName::SetGuardian,
+            Self::AcceptOwnership => CallName::AcceptOwnership,
+            Self::Pause => CallName::Pause,
+            Self::Resume => CallName::Resume,
+        }
+    }
+}
