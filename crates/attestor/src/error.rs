@@ -56,6 +56,28 @@ pub enum AttestError {
         /// What the proof says.
         got: ProgramVersion,
     },
+    /// No checkpoint on L1 has these blocks.
+    #[error(
+        "no checkpoint on L1 has block {block}: it was given up, or this attestor's L1 node is behind; it is signed once it \
+         is there"
+    )]
+    NotOnL1 {
+        /// The first or the last block of the proof.
+        block: u64,
+    },
+    /// The proof says something else than the checkpoints on L1.
+    #[error("the proof is not of the checkpoints that L1 has: its {field} is {proof}, there it is {l1}")]
+    NotAsOnL1 {
+        /// Which public value.
+        field: &'static str,
+        /// What L1 has.
+        l1: String,
+        /// What the proof says.
+        proof: String,
+    },
+    /// L1 cannot be read.
+    #[error("the checkpoints on L1 cannot be read: {0}")]
+    L1(#[source] ChainError),
     /// The proof does not hold, or its prover type is not compiled in.
     #[error(transparent)]
     Backend(#[from] BackendError),

@@ -1,8 +1,8 @@
 //! Attested settlement, for L1s that cannot verify a STARK: processes that verify the real proof off chain and sign that
 //! they did. The `AttestedVerifier` contract counts their signatures.
 //!
-//! [`Attestor`] is one such process: it takes the file of a proof, verifies it with the backend of its prover type, checks
-//! that it is of one of Proofmill's own programs and of its rollup, and signs. It never signs what `exec` made. [`Quorum`]
+//! [`Attestor`] is one such process: it takes the file of a proof, compares what it says with the checkpoints that L1 has,
+//! verifies it with the backend of its prover type as one of Proofmill's own programs, and signs. It never signs what `exec` made. [`Quorum`]
 //! asks several attestors and returns the bytes that the contract takes, once enough of them signed.
 //!
 //! ```no_run
@@ -18,6 +18,7 @@
 //! # Ok(()) }
 //! ```
 
+mod claim;
 mod error;
 mod quorum;
 mod service;

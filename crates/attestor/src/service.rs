@@ -1,16 +1,18 @@
 //! One attestor.
 
-use crate::AttestError;
+use crate::{
+    AttestError,
+    claim::{Claim, OnL1},
+};
 use alloy_primitives::Address;
-use proofmill_backends::{Backend, Proof, Registry};
-use proofmill_chain::{Attestation, AttestorSignature, ProofTypeConfig, Rollup, RollupConfig, SigningKey};
+use proofmill_backends::{Backend, BackendError, Proof, Registry};
+use proofmill_chain::{Attestation, AttestorSignature, ProofTypeConfig, Rollup, SigningKey};
 use proofmill_client::{CheckpointProof, EpochProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
     attestor_service_server::{AttestorService, AttestorServiceServer},
 };
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -26,48 +28,45 @@ const MAX_PROOF: usize = 32 << 20;
 pub struct Attestor {
     registry: Registry,
     key: SigningKey,
-    l1_chain_id: u64,
-    rollup: Address,
-    config: Arc<RollupConfig>,
+    rollup: Rollup,
 }
 
 impl Attestor {
     /// An attestor of proofs for this rollup: for each prover type, its signatures count for the verifier that the rollup
     /// names.
-    pub fn new(registry: Registry, key: SigningKey, rollup: &Rollup) -> Self {
-        Self {
-            registry,
-            key,
-            l1_chain_id: rollup.l1().chain_id(),
-            rollup: rollup.address(),
-            config: Arc::new(rollup.config().clone()),
-        }
+    pub const fn new(registry: Registry, key: SigningKey, rollup: Rollup) -> Self {
+        Self { registry, key, rollup }
     }
 
-    /// Verifies the file of a proof and signs. Takes as long as verifying: up to a minute where keys must be made first,
-    /// so call it where blocking is allowed.
+    /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
+    /// a minute where keys must be made first.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
-    pub fn attest(&self, file: &[u8]) -> Result<AttestorSignature, AttestError> {
+    pub async fn attest(&self, file: &[u8]) -> Result<AttestorSignature, AttestError> {
         if EpochProof::is(file) {
             let proof = EpochProof::decode(file)?;
-            let (backend, wanted) = self.backend(&proof.proof)?;
+            let wanted = self.wanted(&proof.proof, &Claim::from(&proof.statement)).await?;
             let got = ProgramVersion(proof.statement.rangeKey);
             if got != wanted.range_key {
                 return Err(AttestError::OtherRangeProgram { expected: wanted.range_key, got });
             }
-            let ours = programs::aggregation_version(&*backend)?;
-            self.check(&*backend, wanted, &proof, proof.statement.rollup, ours, wanted.aggregation_key)
+            self.verify_and_sign(
+                proof,
+                wanted.verifier,
+                wanted.aggregation_key,
+                programs::aggregation_version,
+            )
+            .await
         } else {
             let proof = CheckpointProof::decode(file)?;
-            let (backend, wanted) = self.backend(&proof.proof)?;
-            let ours = programs::range_version(&*backend)?;
-            self.check(&*backend, wanted, &proof, proof.statement.rollup, ours, wanted.range_key)
+            let wanted = self.wanted(&proof.proof, &Claim::from(&proof.statement)).await?;
+            self.verify_and_sign(proof, wanted.verifier, wanted.range_key, programs::range_version).await
         }
     }
 
-    fn backend(&self, proof: &Proof) -> Result<(Arc<dyn Backend>, &ProofTypeConfig), AttestError> {
+    /// What the rollup wants of such a proof, if it is of the checkpoints that L1 has.
+    async fn wanted(&self, proof: &Proof, claim: &Claim) -> Result<ProofTypeConfig, AttestError> {
         let Proof { prover, mode, .. } = *proof;
         if !prover.proves() {
             return Err(AttestError::ProvesNothing { prover });
@@ -75,28 +74,33 @@ impl Attestor {
         if mode != ProofMode::Compressed {
             return Err(AttestError::OtherMode { mode });
         }
-        let wanted = self.config.proof_type(prover).ok_or(AttestError::NotAsked { prover })?;
-        Ok((self.registry.get(prover)?, wanted))
+        if claim.rollup != self.rollup.address() {
+            return Err(AttestError::OtherRollup { expected: self.rollup.address(), got: claim.rollup });
+        }
+        let on_l1 = OnL1::find(&self.rollup, claim).await?;
+        on_l1.check(claim)?;
+        on_l1.rules.proof_type(prover).copied().ok_or(AttestError::NotAsked { prover })
     }
 
-    /// `ours` is the program of this release, `wanted` that of the rollup.
-    fn check<S: Statement>(
+    /// `wanted` is the rollup's program, `ours` finds that of this release.
+    async fn verify_and_sign<S: Statement>(
         &self,
-        backend: &dyn Backend,
-        of: &ProofTypeConfig,
-        proof: &StatedProof<S>,
-        rollup: Address,
-        ours: ProgramVersion,
+        proof: StatedProof<S>,
+        verifier: Address,
         wanted: ProgramVersion,
+        ours: fn(&dyn Backend) -> Result<ProgramVersion, BackendError>,
     ) -> Result<AttestorSignature, AttestError> {
-        if rollup != self.rollup {
-            return Err(AttestError::OtherRollup { expected: self.rollup, got: rollup });
-        }
-        if ours != wanted {
-            return Err(AttestError::OtherRelease { wanted, ours });
-        }
-        backend.verify(&proof.proof, wanted)?;
-        let attestation = Attestation::new(self.l1_chain_id, of.verifier, wanted, &proof.statement.to_abi());
+        let backend = self.registry.get(proof.proof.prover)?;
+        let attestation =
+            Attestation::new(self.rollup.l1().chain_id(), verifier, wanted, &proof.statement.to_abi());
+        let verified = tokio::task::spawn_blocking(move || {
+            let ours = ours(&*backend)?;
+            if ours != wanted {
+                return Err(AttestError::OtherRelease { wanted, ours });
+            }
+            Ok(backend.verify(&proof.proof, wanted)?)
+        });
+        verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
     }
 }
@@ -124,8 +128,8 @@ impl AttestorService for Attestor {
     async fn describe(&self, _: Request<()>) -> Result<Response<DescribeResponse>, Status> {
         Ok(Response::new(DescribeResponse {
             address: self.key.address().to_vec(),
-            l1_chain_id: self.l1_chain_id,
-            rollup: self.rollup.to_vec(),
+            l1_chain_id: self.rollup.l1().chain_id(),
+            rollup: self.rollup.address().to_vec(),
             provers: self
                 .registry
                 .types()
@@ -136,10 +140,9 @@ impl AttestorService for Attestor {
     }
 
     async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
-        let (attestor, file) = (self.clone(), request.into_inner().proof);
+        let file = request.into_inner().proof;
         let bytes = file.len();
-        let attested = tokio::task::spawn_blocking(move || Self::attest(&attestor, &file));
-        match attested.await.unwrap_or(Err(AttestError::BrokeOff)) {
+        match Self::attest(self, &file).await {
             Ok(signature) => {
                 tracing::info!(bytes, "verified a proof and signed");
                 Ok(Response::new(AttestResponse { signature: signature.to_bytes().to_vec() }))
@@ -148,9 +151,12 @@ impl AttestorService for Attestor {
                 tracing::warn!(bytes, %error, "refused a proof");
                 let status = match &error {
                     AttestError::BrokeOff | AttestError::Signing(_) => Status::internal,
+                    AttestError::L1(_) => Status::unavailable,
                     AttestError::OtherRollup { .. }
                     | AttestError::OtherRelease { .. }
                     | AttestError::NotAsked { .. }
+                    | AttestError::NotOnL1 { .. }
+                    | AttestError::NotAsOnL1 { .. }
                     | AttestError::ProvesNothing { .. } => Status::failed_precondition,
                     _ => Status::invalid_argument,
                 };

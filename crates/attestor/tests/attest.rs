@@ -8,15 +8,18 @@ use proofmill_backends::{Backend, ExecBackend, Proof, Registry};
 use proofmill_chain::{Attestation, AttestorSet, Endpoints, L1, Rollup, SigningKey};
 use proofmill_client::{CheckpointProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, ProofTypePlan};
-use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
 use proofmill_program::{PublicValues, RangePublicValues};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
     attestor_service_server::{AttestorService, AttestorServiceServer},
 };
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +31,7 @@ use tonic::{
 async fn devnet(prover: ProverType) -> (Devnet, Rollup) {
     let key = |byte| ProgramVersion(B256::repeat_byte(byte));
     let plan = ProofTypePlan { prover, range_key: key(1), aggregation_key: key(2) };
-    let devnet = DevnetOptions::new(vec![plan]).start().await.unwrap();
+    let devnet = DevnetOptions::new(vec![plan]).slot(Duration::from_secs(2)).start().await.unwrap();
     let l1 = L1::connect(Endpoints::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
     let rollup = Rollup::connect(l1, devnet.description().rollup).await.unwrap();
     (devnet, rollup)
@@ -36,7 +39,7 @@ async fn devnet(prover: ProverType) -> (Devnet, Rollup) {
 
 fn attestor(rollup: &Rollup) -> Attestor {
     let key = DevKeys::well_known(1).unwrap().attestors.remove(0);
-    Attestor::new(Registry::compiled_in(), key, rollup)
+    Attestor::new(Registry::compiled_in(), key, rollup.clone())
 }
 
 fn proof(prover: ProverType, rollup: Address) -> CheckpointProof {
@@ -129,15 +132,66 @@ async fn what_proves_nothing_is_not_attested() {
     let (_devnet, rollup) = devnet(ProverType::OpenVm).await;
     let attestor = attestor(&rollup);
     let exec = proof(ProverType::Exec, rollup.address()).encode();
-    assert!(matches!(attestor.attest(&exec), Err(AttestError::ProvesNothing { .. })));
-    let unasked = proof(ProverType::Sp1, rollup.address()).encode();
-    assert!(matches!(attestor.attest(&unasked), Err(AttestError::NotAsked { prover: ProverType::Sp1 })));
+    assert!(matches!(attestor.attest(&exec).await, Err(AttestError::ProvesNothing { .. })));
     let mut core = proof(ProverType::OpenVm, rollup.address());
     core.proof.mode = ProofMode::Core;
-    let refused = attestor.attest(&core.encode());
+    let refused = attestor.attest(&core.encode()).await;
     assert!(matches!(refused, Err(AttestError::OtherMode { mode: ProofMode::Core })), "{refused:?}");
     for bytes in [&b""[..], b"PMCHKPT2", b"PMEPOCH2\xff\xff\xff\xff", &exec[..exec.len() - 1]] {
-        assert!(matches!(attestor.attest(bytes), Err(AttestError::NotAProof(_))), "{bytes:?}");
+        assert!(matches!(attestor.attest(bytes).await, Err(AttestError::NotAProof(_))), "{bytes:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_of_the_checkpoints_on_l1_is_not_attested() {
+    let (devnet, rollup) = devnet(ProverType::OpenVm).await;
+    let attestor = attestor(&rollup);
+    let l2 = proofmill_http::rpc_client(devnet.description().l2_rpc.clone());
+    let checkpoint = loop {
+        let _: serde_json::Value = l2.request_noparams("evm_mine").await.unwrap();
+        if let Some(checkpoint) = rollup.checkpoint(CheckpointNumber(1)).await.unwrap() {
+            break checkpoint;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    };
+    let config = rollup.config();
+    let honest = RangePublicValues {
+        chainId: config.chain_id,
+        configHash: config.config_hash,
+        rollup: rollup.address(),
+        prover: Address::ZERO,
+        firstBlock: checkpoint.blocks.first(),
+        lastBlock: checkpoint.blocks.last(),
+        parentHash: config.genesis.hash,
+        lastHash: checkpoint.last_hash,
+        preStateRoot: config.genesis.state_root,
+        postStateRoot: checkpoint.state_root,
+        lastTimestamp: checkpoint.last_timestamp,
+    };
+    let attest = async |prover, statement: RangePublicValues| {
+        let public_values = statement.commitment().to_vec();
+        let proof = proof(prover, rollup.address()).proof;
+        let proof = CheckpointProof { statement, proof: Proof { public_values, ..proof } };
+        attestor.attest(&proof.encode()).await.unwrap_err()
+    };
+    // It would be verified now: this build has no prover for that.
+    let error = attest(ProverType::OpenVm, honest.clone()).await;
+    assert!(matches!(error, AttestError::Backend(_)), "{error}");
+    let error = attest(ProverType::Sp1, honest.clone()).await;
+    assert!(matches!(error, AttestError::NotAsked { prover: ProverType::Sp1 }), "{error}");
+    let lie = RangePublicValues { postStateRoot: B256::repeat_byte(0xf0), ..honest.clone() };
+    let error = attest(ProverType::OpenVm, lie).await;
+    assert!(matches!(error, AttestError::NotAsOnL1 { field: "postStateRoot", .. }), "{error}");
+    let elsewhere = RangePublicValues { rollup: Address::ZERO, ..honest.clone() };
+    let error = attest(ProverType::OpenVm, elsewhere).await;
+    assert!(matches!(error, AttestError::OtherRollup { .. }), "{error}");
+    for (first, last, missing) in [(1, 2, 1), (2, 1_000_000, 1_000_000)] {
+        let error = attest(
+            ProverType::OpenVm,
+            RangePublicValues { firstBlock: first, lastBlock: last, ..honest.clone() },
+        )
+        .await;
+        assert!(matches!(error, AttestError::NotOnL1 { block } if block == missing), "{error}");
     }
 }
 

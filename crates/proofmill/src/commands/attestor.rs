@@ -13,8 +13,8 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
     let address = key.address();
-    let attestor = proofmill_attestor::Attestor::new(registry, key, &rollup);
     tracing::info!(%address, rollup = %rollup.address(), listen = %listener.local_addr()?, "the attestor is ready");
+    let attestor = proofmill_attestor::Attestor::new(registry, key, rollup);
     proofmill_attestor::serve(attestor, listener, stop).await?;
     Ok(())
 }
