@@ -10,6 +10,9 @@ use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType, SlotClo
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 
+/// In seconds.
+const WEEK: u64 = 7 * 86_400;
+
 /// A rollup's contract on L1: the constants, which never change, and the rules that were in force when it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollupConfig {
@@ -111,16 +114,18 @@ pub struct ProofTypeConfig {
 }
 
 impl Limits {
-    /// What fits most rollups with these slots and epochs: a lag of the window and two epochs (so what was given up can be
-    /// proposed in the same ranges), anybody after three such times, changes after the window and an epoch, no pauses.
+    /// What fits most rollups with these slots and epochs. A lag of twice the window, so that what was given up can be
+    /// proposed again in the same ranges; anybody after three such times, and a week at least, because an idle rollup is
+    /// silent too; the shortest delay of changes; no pauses.
     pub const fn of(clock: &SlotClock) -> Self {
         let epoch = clock.epoch_slots.get().saturating_mul(clock.slot_seconds.get());
         // From the beginning of an epoch until its window closes.
         let window = clock.window_epochs.get().saturating_add(1).saturating_mul(epoch);
-        let max_lag = window.saturating_add(epoch);
+        let max_lag = window.saturating_mul(2);
+        let silence = max_lag.saturating_mul(3);
         Self {
             max_lag,
-            silence: NonZeroU64::new(max_lag.saturating_mul(3)),
+            silence: NonZeroU64::new(if silence < WEEK { WEEK } else { silence }),
             change_delay: window,
             max_pause: None,
         }

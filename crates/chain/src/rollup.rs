@@ -1,7 +1,7 @@
 //! The rollup's contract.
 
 use crate::{
-    CallName, ChainError, Included, L1, RoleCall, RollupConfig, Rules, Sender,
+    CallName, ChainError, Included, L1, Refusal, RoleCall, RollupConfig, Rules, Sender,
     contracts::{
         Rollup::{
             BatchProof, Checkpoint as StoredCheckpoint, Proof, Proposal as AbiProposal, checkpointOfCall,
@@ -235,7 +235,7 @@ impl Rollup {
         submission: EpochSubmission,
     ) -> Result<Included, ChainError> {
         let EpochSubmission { first, last, prover, proofs } = submission;
-        let proofs = in_order(&self.rules_of(last).await?, proofs)?;
+        let proofs = in_order(&self.rules_for(last).await?, proofs)?;
         let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
         self.send(sender, CallName::SubmitEpochProof, &call).await
     }
@@ -250,7 +250,7 @@ impl Rollup {
     ) -> Result<Included, ChainError> {
         let mut in_their_order = Vec::new();
         for (number, proofs) in (first.0..).zip(batches) {
-            let rules = self.rules_of(CheckpointNumber(number)).await?;
+            let rules = self.rules_for(CheckpointNumber(number)).await?;
             in_their_order.push(BatchProof { proofs: in_order(&rules, proofs)? });
         }
         let call = verifyBatchesCall { first: first.0, prover, batches: in_their_order };
@@ -260,6 +260,16 @@ impl Rollup {
     /// Does what only the owner or the guardian may.
     pub async fn act(&self, sender: &Sender, call: &RoleCall) -> Result<Included, ChainError> {
         sender.send(call.name(), Some(self.address), call.calldata()).await
+    }
+
+    /// The rules of a checkpoint; where there is none, those in force, so that the contract refuses the proofs by itself.
+    async fn rules_for(&self, checkpoint: CheckpointNumber) -> Result<Rules, ChainError> {
+        match self.rules_of(checkpoint).await {
+            Err(error) if matches!(error.refusal(), Some(Refusal::UnknownCheckpoints { .. })) => {
+                Ok(self.current_rules().await?.rules)
+            }
+            rules => rules,
+        }
     }
 
     async fn send<C: SolCall>(

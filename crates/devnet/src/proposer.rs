@@ -1,5 +1,6 @@
 //! Groups L2 blocks into checkpoints, one per slot, and posts them.
 
+use crate::range::{Choice, Times, choose};
 use proofmill_chain::{BlockAt, ChainError, ContractTips, L2, Proposal, Rollup, Sender};
 use proofmill_primitives::{BlockRange, Checkpoint, Slot, SlotClock};
 use std::{collections::BTreeMap, num::NonZeroU64, time::Duration};
@@ -40,6 +41,15 @@ enum Held {
     ReplacedProven(u64),
     #[error("the L2 node says of no block that it is final; --latest proposes blocks before they are")]
     NothingFinal,
+    #[error("L2's block {block} is of {time}, and L1 is at {l1}: waiting until L1 is as far")]
+    Ahead { block: u64, time: u64, l1: u64 },
+    #[error(
+        "the newest L2 block that can be proposed, {block}, is of {time}, and the contract takes no checkpoint that ends before \
+         {oldest}: waiting for a newer block; a transaction on L2 makes one"
+    )]
+    Stalled { block: u64, time: u64, oldest: u64 },
+    #[error("the contract is paused until {0} at the latest")]
+    Paused(u64),
 }
 
 /// What came of looking.
@@ -51,7 +61,7 @@ enum Turn {
 
 impl Proposer {
     /// Proposes the newest blocks, at most 1,000 in one checkpoint, on an L1 with a block at least every two seconds. The
-    /// sender's account must be the one that the rollup's contract takes checkpoints from.
+    /// rollup's contract takes checkpoints from its proposer alone, until that was silent for long: then from any account.
     pub const fn new(rollup: Rollup, l2: L2, sender: Sender) -> Self {
         let max_blocks = NonZeroU64::MIN.saturating_add(999);
         let (up_to, l1_block_time) = (BlockAt::Latest, Duration::from_secs(2));
@@ -73,7 +83,8 @@ impl Proposer {
         self
     }
 
-    /// The most blocks in one checkpoint: what is left waits for the next slot.
+    /// The most blocks in one checkpoint: what is left waits for the next slot. There are more where the contract would refuse
+    /// these as too old.
     #[must_use]
     pub const fn max_blocks(mut self, blocks: NonZeroU64) -> Self {
         self.max_blocks = blocks;
@@ -112,6 +123,9 @@ impl Proposer {
     async fn turn(&mut self) -> Result<Turn, ChainError> {
         let l1 = self.rollup.l1().head().await?;
         let tips = self.rollup.tips().await?;
+        if let Some(until) = self.rollup.paused_until().await? {
+            return Ok(Turn::Held(Held::Paused(until)));
+        }
         // A proposal would have to follow on what the contract is about to give up.
         if self.window_closed(tips, l1.timestamp).await? {
             self.remember(tips).await?;
@@ -133,20 +147,32 @@ impl Proposer {
             None => return Ok(Turn::Held(Held::Behind(last_block))),
         }
         let Some(head) = self.l2.block(self.up_to).await? else { return Ok(Turn::Held(Held::NothingFinal)) };
-        let Some(blocks) = next_range(last_block + 1, head.number, self.max_blocks, &self.given_up) else {
-            return Ok(Turn::Nothing);
-        };
-        let end = match blocks.last() {
-            last if last == head.number => head,
-            last => match self.l2.block(BlockAt::Number(last)).await? {
-                Some(block) => block,
-                None => return Ok(Turn::Held(Held::Behind(last))),
-            },
-        };
+        let times = Times::new(l1.timestamp, self.rollup.config().limits.max_lag, self.l1_block_time);
+        let first = last_block + 1;
+        let (blocks, end) =
+            match choose(&self.l2, first, head, self.max_blocks, &self.given_up, times).await? {
+                Choice::Blocks(blocks, end) => (blocks, end),
+                Choice::Nothing => return Ok(Turn::Nothing),
+                Choice::Behind(block) => return Ok(Turn::Held(Held::Behind(block))),
+                Choice::Ahead(block) => {
+                    let (block, time) = (block.number, block.timestamp);
+                    return Ok(Turn::Held(Held::Ahead { block, time, l1: l1.timestamp }));
+                }
+                Choice::Stalled(block) => {
+                    let (block, time) = (block.number, block.timestamp);
+                    return Ok(Turn::Held(Held::Stalled { block, time, oldest: times.oldest }));
+                }
+            };
         if let Some(proven) = self.rollup.checkpoint(tips.proven).await? {
             self.given_up = self.given_up.split_off(&proven.blocks.last());
         }
-        let proposal = Proposal { blocks, parent_hash, last_hash: end.hash, state_root: end.state_root };
+        let proposal = Proposal {
+            blocks,
+            parent_hash,
+            last_hash: end.hash,
+            state_root: end.state_root,
+            last_timestamp: end.timestamp,
+        };
         self.rollup.propose(&self.sender, proposal).await?;
         Ok(Turn::Proposed(blocks))
     }
@@ -156,9 +182,9 @@ impl Proposer {
         if tips.proven >= tips.pending {
             return Ok(false);
         }
-        let clock = self.rollup.clock();
-        let unproven = self.rollup.checkpoint(tips.proven.next()).await?;
-        Ok(unproven.is_some_and(|unproven| now >= clock.deadline(clock.epoch_of(unproven.slot))))
+        let Some(unproven) = self.rollup.checkpoint(tips.proven.next()).await? else { return Ok(false) };
+        let epoch = self.rollup.clock().epoch_of(unproven.slot);
+        Ok(now >= self.rollup.deadline(epoch).await?)
     }
 
     /// Reads the ranges that the contract is about to give up. Another process may have proposed them.
@@ -180,18 +206,6 @@ impl Proposer {
             None => (self.rollup.config().genesis.number, self.rollup.config().genesis.hash),
         }
     }
-}
-
-/// The blocks of the next checkpoint: those of one that was given up and began with the same block, else all there are.
-fn next_range(
-    first: u64,
-    head: u64,
-    max_blocks: NonZeroU64,
-    given_up: &BTreeMap<u64, u64>,
-) -> Option<BlockRange> {
-    let most = head.min(first.saturating_add(max_blocks.get() - 1));
-    let last = given_up.get(&first).copied().filter(|last| *last <= head).unwrap_or(most);
-    BlockRange::new(first, last).ok()
 }
 
 /// Whether it is time for a checkpoint: sent now, it lands in the next L1 block, which is the last one of its slot and so
@@ -259,21 +273,5 @@ mod tests {
         // The blocks of slot 1 are at 160, 172, 184, 196 and 208: it lands in the last.
         assert_eq!(due(0), Some(196));
         assert_eq!(due(1), None);
-    }
-
-    #[test]
-    fn what_was_given_up_is_proposed_in_the_same_ranges() {
-        let max = NonZeroU64::new(100).unwrap();
-        let given_up = BTreeMap::from([(11, 20), (21, 150), (151, 160)]);
-        let range = |first, head| {
-            next_range(first, head, max, &given_up).map(|blocks| (blocks.first(), blocks.last()))
-        };
-        assert_eq!(range(11, 500), Some((11, 20)));
-        assert_eq!(range(21, 500), Some((21, 150)));
-        // Not all of its blocks are there, or nothing began here.
-        assert_eq!(range(151, 155), Some((151, 155)));
-        assert_eq!(range(161, 500), Some((161, 260)));
-        assert_eq!(range(161, 170), Some((161, 170)));
-        assert_eq!(range(161, 160), None);
     }
 }

@@ -3,8 +3,8 @@
 use crate::{Description, DevKeys, DevnetError, proposer::Proposer, sequencer};
 use alloy_primitives::B256;
 use proofmill_chain::{
-    BlockAt, Endpoints, GenesisBlock, L1, L2, ProofTypeConfig, RollupConfig, Sender, SigningKey,
-    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    BlockAt, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, Sender,
+    SigningKey, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, Mining};
 use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
@@ -38,6 +38,8 @@ pub struct DevnetOptions {
     l2_block_time: Duration,
     attestors: usize,
     threshold: u64,
+    limits: Option<Limits>,
+    roles: Roles,
 }
 
 /// A running devnet; its nodes end when it is dropped.
@@ -64,6 +66,8 @@ impl DevnetOptions {
             l2_block_time: Duration::from_secs(1),
             attestors: 3,
             threshold: 2,
+            limits: None,
+            roles: Roles::default(),
         }
     }
 
@@ -100,6 +104,20 @@ impl DevnetOptions {
     pub const fn attestors(mut self, attestors: usize, threshold: u64) -> Self {
         self.attestors = attestors;
         self.threshold = threshold;
+        self
+    }
+
+    /// How long things may take, and must, on the contract; those of [`Limits::of`] unless this is called.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Who may change the rules, and who may pause; nobody unless this is called.
+    #[must_use]
+    pub const fn roles(mut self, roles: Roles) -> Self {
+        self.roles = roles;
         self
     }
 
@@ -146,15 +164,17 @@ impl DevnetOptions {
                 aggregation_key: plan.aggregation_key,
             });
         }
+        let clock = self.clock(reach(&l1_client, genesis.timestamp).await?);
         let config = RollupConfig {
             chain_id: L2_CHAIN_ID,
             config_hash: rules.chain().hash(),
-            clock: self.clock(l1_client.head().await?.timestamp),
+            clock,
+            limits: self.limits.unwrap_or_else(|| Limits::of(&clock)),
             proposer: proposer.account(),
             genesis,
             proof_types,
         };
-        let (rollup, deployed) = deploy_rollup(&deployer, &config, salt).await?;
+        let (rollup, deployed) = deploy_rollup(&deployer, &config, self.roles, salt).await?;
         let description = Description {
             pid: std::process::id(),
             l1_rpc: l1.rpc_url().clone(),
@@ -212,7 +232,23 @@ async fn anchor(node: &Anvil, l2: &L2) -> Result<GenesisBlock, DevnetError> {
     let _: serde_json::Value =
         client.request_noparams("evm_mine").await.map_err(|error| refused(error.to_string()))?;
     let block = l2.block(BlockAt::Number(1)).await?.ok_or_else(|| refused("there is no block 1".into()))?;
-    Ok(GenesisBlock { number: block.number, hash: block.hash, state_root: block.state_root })
+    Ok(GenesisBlock {
+        number: block.number,
+        hash: block.hash,
+        state_root: block.state_root,
+        timestamp: block.timestamp,
+    })
+}
+
+/// Waits until L1's time has reached this one, and returns L1's.
+async fn reach(l1: &L1, time: u64) -> Result<u64, DevnetError> {
+    loop {
+        let head = l1.head().await?;
+        if head.timestamp >= time {
+            return Ok(head.timestamp);
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 impl Devnet {

@@ -95,7 +95,14 @@ async fn a_checkpoint_before_the_genesis_time_is_refused() {
     let scene = Scene::new().await;
     let mut config = scene.rollup.config().clone();
     config.clock.genesis += 1_000_000;
-    let (rollup, _) = proofmill_chain::deploy_rollup(&scene.publisher, &config, B256::ZERO).await.unwrap();
+    let (rollup, _) = proofmill_chain::deploy_rollup(
+        &scene.publisher,
+        &config,
+        proofmill_chain::Roles::default(),
+        B256::ZERO,
+    )
+    .await
+    .unwrap();
     match refused(rollup.propose(&scene.proposer, scene.next(3)).await) {
         Refusal::BeforeGenesis { genesis_time, timestamp } => {
             assert_eq!(genesis_time, U256::from(config.clock.genesis));

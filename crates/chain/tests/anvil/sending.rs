@@ -135,7 +135,7 @@ async fn what_failed_on_the_chain_and_would_not_fail_now_may_be_tried_again() {
         tokio::time::sleep(Duration::from_millis(800)).await;
         scene.rpc("anvil_mine", json!(["0x2"])).await;
     };
-    let (failed, ()) = tokio::join!(scene.submit(scene.submission(1, 1)), miner);
+    let (failed, ()) = tokio::join!(scene.rollup.prune(&scene.publisher), miner);
     let failed = failed.unwrap_err();
     assert!(matches!(failed, ChainError::FailedOnChain { refusal: None, .. }), "{failed}");
     assert!(failed.refusal().is_none() && failed.is_transient());
