@@ -153,6 +153,8 @@ async fn provers(
             Prover {
                 service: Arc::new(ClusterService {
                     prover,
+                    rollup: rollup.clone(),
+                    programs: *of,
                     l2: l2.clone(),
                     blocks: Arc::new(chain.clone()),
                     folder: folder.clone(),

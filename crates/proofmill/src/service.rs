@@ -1,12 +1,14 @@
 //! The proof service `cluster`: witness here, proof there.
 
 use crate::files;
+use alloy_primitives::B256;
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use proofmill_chain::{ChainError, ProofTypeConfig, Rollup, Rules};
 use proofmill_client::{
     CheckpointProof, ClientError, ClusterProver, EpochProof, Made, StatedProof, Statement,
 };
-use proofmill_primitives::Instructions;
+use proofmill_primitives::{CheckpointNumber, Instructions};
 use proofmill_program::{ProvenFor, range};
 use proofmill_prover_node::{
     parts::{
@@ -31,6 +33,10 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug)]
 pub(crate) struct ClusterService {
     pub(crate) prover: ClusterProver,
+    /// The rollup on L1, which may come to have other rules.
+    pub(crate) rollup: Rollup,
+    /// The programs that the cluster proves.
+    pub(crate) programs: ProofTypeConfig,
     /// The rollup's chain.
     pub(crate) l2: Node,
     /// The hashes of its blocks, by which L1 names them.
@@ -44,6 +50,10 @@ pub(crate) struct ClusterService {
 impl ClusterService {
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let of = proven_for(request);
+        let number = request.checkpoint.number;
+        let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
+        let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
+        check_rules(number, &rules, request.statement.config_hash, &self.programs)?;
         let witnessed = work.cancel().run_until_cancelled(witness(&self.l2, &*self.blocks, request)).await;
         let witnessed = witnessed.ok_or(JobError::Cancelled)??;
         let statement = range::public_values(of, &witnessed.outcome);
@@ -135,6 +145,38 @@ impl ProofService for ClusterService {
             Some(range::encode_input(proven_for(request), &witnessed.input).into())
         })
     }
+}
+
+/// Whether a checkpoint is proven under the rules that this node has. Those of a rollup may change; the node goes on with the
+/// checkpoints before, and another one has to prove those after.
+fn check_rules(
+    checkpoint: CheckpointNumber,
+    rules: &Rules,
+    config_hash: B256,
+    programs: &ProofTypeConfig,
+) -> Result<(), JobError> {
+    let held_up = |what: String| {
+        let cause =
+            format!("checkpoint {checkpoint} is to be proven under other rules than this node has: {what}");
+        Err(JobError::Unavailable { cause })
+    };
+    if rules.config_hash != config_hash {
+        return held_up(format!(
+            "its blocks are of the chain rules {}, not {config_hash}; run a node with the genesis file of those (--genesis)",
+            rules.config_hash
+        ));
+    }
+    let prover = programs.prover;
+    let Some(wanted) = rules.proof_type(prover) else {
+        return held_up(format!("L1 asks for no {prover} proof of it; start this node again"));
+    };
+    if (wanted.range_key, wanted.aggregation_key) != (programs.range_key, programs.aggregation_key) {
+        return held_up(format!(
+            "L1 wants {prover} proofs of the range program {}, not {}; run a node of the release that has it",
+            wanted.range_key, programs.range_key
+        ));
+    }
+    Ok(())
 }
 
 const fn proven_for(request: &RangeRequest) -> ProvenFor {
@@ -293,7 +335,7 @@ fn not_made(error: ClientError) -> JobError {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use alloy_primitives::{Address, B256, Bytes as RpcBytes};
+    use alloy_primitives::{Address, Bytes as RpcBytes};
     use proofmill_backends::Proof;
     use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
     use proofmill_primitives::{
@@ -411,6 +453,33 @@ mod tests {
         assert!(matches!(error, JobError::Failed { .. }), "{error}");
         let error = no_witness(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
         assert!(matches!(error, JobError::Unavailable { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_checkpoint_under_other_rules_waits_for_another_node() {
+        let programs = ProofTypeConfig {
+            prover: ProverType::OpenVm,
+            verifier: Address::ZERO,
+            range_key: ProgramVersion(B256::repeat_byte(1)),
+            aggregation_key: ProgramVersion(B256::repeat_byte(2)),
+        };
+        let ours =
+            Rules { config_hash: B256::repeat_byte(3), proposer: Address::ZERO, proof_types: vec![programs] };
+        let check = |rules: &Rules| check_rules(CheckpointNumber(9), rules, ours.config_hash, &programs);
+        assert_eq!(check(&ours), Ok(()));
+        // Another verifier or proposer asks for the same proofs.
+        let verifier = ProofTypeConfig { verifier: Address::repeat_byte(1), ..programs };
+        let proposer = Address::repeat_byte(2);
+        assert_eq!(check(&Rules { proposer, proof_types: vec![verifier], ..ours.clone() }), Ok(()));
+        let other_key = ProofTypeConfig { range_key: ProgramVersion(B256::ZERO), ..programs };
+        for (rules, remedy) in [
+            (Rules { config_hash: B256::ZERO, ..ours.clone() }, "--genesis"),
+            (Rules { proof_types: vec![other_key], ..ours.clone() }, "the release that has it"),
+            (Rules { proof_types: vec![], ..ours.clone() }, "start this node again"),
+        ] {
+            let Err(JobError::Unavailable { cause }) = check(&rules) else { panic!("{rules:?}") };
+            assert!(cause.contains("checkpoint 9") && cause.contains(remedy), "{cause}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use proofmill_chain::{
     SubmittedProof,
 };
 use proofmill_client::EpochProof;
-use proofmill_primitives::ProverType;
+use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
     parts::{Away, EpochSubmission, Settlement},
@@ -62,7 +62,19 @@ impl L1Settlement {
     async fn look(&self) -> Result<L1View, ChainError> {
         let head = self.rollup.l1().head().await?;
         let tips = self.rollup.tips().await?;
-        Ok(L1View { time: L1Time(head.timestamp), pending: tips.pending, proven: tips.proven })
+        let paused = self.paused(tips.proven.next()).await?;
+        Ok(L1View { time: L1Time(head.timestamp), pending: tips.pending, proven: tips.proven, paused })
+    }
+
+    /// Seconds by which pauses make the window of a checkpoint's epoch close later.
+    async fn paused(&self, checkpoint: CheckpointNumber) -> Result<u64, ChainError> {
+        if self.rollup.config().limits.max_pause.is_none() {
+            return Ok(0);
+        }
+        let Some(checkpoint) = self.rollup.checkpoint(checkpoint).await? else { return Ok(0) };
+        let clock = self.rollup.clock();
+        let epoch = clock.epoch_of(checkpoint.slot);
+        Ok(self.rollup.deadline(epoch).await?.saturating_sub(clock.deadline(epoch)))
     }
 
     async fn publish(&self, submission: EpochSubmission) -> PublishOutcome {

@@ -42,6 +42,16 @@ pub struct L1View {
     pub pending: CheckpointNumber,
     /// The proven tip; 0 where nothing is proven.
     pub proven: CheckpointNumber,
+    /// Seconds by which pauses of the rollup make the window of the oldest unproven epoch close later. Those of younger epochs
+    /// may close before that, which L1 then says.
+    pub paused: u64,
+}
+
+impl L1View {
+    /// The time that counts for windows: without pauses.
+    pub const fn counted(&self) -> L1Time {
+        L1Time(self.time.0.saturating_sub(self.paused))
+    }
 }
 
 /// Something that happened.

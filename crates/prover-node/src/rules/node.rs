@@ -248,7 +248,7 @@ impl Node {
     /// Moves the high-water mark, and lets go of what is below it.
     fn expire(&mut self, turn: &mut Turn<'_>) {
         let Some(l1) = self.l1 else { return };
-        let mark = expired_through(&turn.desk.config.clock, l1.time);
+        let mark = expired_through(&turn.desk.config.clock, l1.counted());
         if mark > self.high_water {
             self.high_water = mark;
             mark.into_iter().for_each(|through| turn.report(Change::Expired { through }));

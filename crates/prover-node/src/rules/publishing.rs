@@ -143,7 +143,7 @@ impl Publishing {
     /// Ends the queued candidates that L1 can no longer use.
     pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>, l1: &L1View) -> Vec<(SessionId, CandidateEnd)> {
         let verdict = |candidate: &Candidate| {
-            if l1.time >= candidate.deadline {
+            if l1.counted() >= candidate.deadline {
                 Some(CandidateEnd::Expired)
             } else if is_superseded(candidate.kind, candidate.span.last, l1.proven) {
                 Some(CandidateEnd::Superseded { proven: l1.proven })

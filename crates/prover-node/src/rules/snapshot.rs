@@ -227,8 +227,9 @@ impl NodeState {
         let mut of_it = node.store.of(epoch);
         let first = of_it.next()?.checkpoint.number;
         let last = of_it.next_back().map_or(first, |prover| prover.checkpoint.number);
-        let (ends_at, deadline) = (clock.ends_at(epoch), clock.deadline(epoch));
         let l1 = node.l1.as_ref();
+        let paused = l1.map_or(0, |l1| l1.paused);
+        let (ends_at, deadline) = (clock.ends_at(epoch), clock.deadline(epoch).saturating_add(paused));
         let over = l1.is_some_and(|l1| l1.time.0 >= ends_at) || node.store.tip() > Some(last);
         let stage = if over && l1.is_some_and(|l1| l1.proven >= last) {
             EpochStage::Proven

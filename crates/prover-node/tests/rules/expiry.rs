@@ -24,6 +24,21 @@ fn an_expired_epoch_is_given_up() {
 }
 
 #[test]
+fn a_pause_of_the_rollup_expires_nothing() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    // The window would close at slot 12, and a pause of five slots has passed.
+    scene.l1.paused = 5 * 12;
+    scene.slot(16);
+    assert_eq!(scene.node.high_water(), None);
+    assert_eq!(scene.node.snapshot().epochs[0].deadline, 17 * 12);
+    scene.settle();
+    assert_eq!(scene.l1.proven, number(1));
+    scene.slot(17);
+    assert_eq!(scene.node.high_water(), Some(Epoch(0)));
+}
+
+#[test]
 fn what_is_proven_and_expired_is_forgotten_and_its_proofs_released() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
@@ -66,7 +81,7 @@ fn the_high_water_mark_only_moves_forward() {
 #[test]
 fn it_is_seeded_from_l1_and_nothing_below_it_is_proven() {
     let mut scene = Scene::new();
-    let l1 = L1View { time: L1Time(12 * 20), pending: number(2), proven: number(0) };
+    let l1 = L1View { time: L1Time(12 * 20), pending: number(2), proven: number(0), paused: 0 };
     scene.l1 = l1;
     scene.tell(Event::Began { l1 });
     assert_eq!(scene.node.high_water(), Some(Epoch(2)));

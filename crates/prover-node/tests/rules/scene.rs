@@ -97,7 +97,7 @@ impl Scene {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let l1 = L1View { time: L1Time(0), pending: number(0), proven: number(0) };
+        let l1 = L1View { time: L1Time(0), pending: number(0), proven: number(0), paused: 0 };
         let (jobs, last) = (vec![], vec![]);
         let mut scene =
             Self { node: NodeState::new(config), now: 1_000_000, l1, last, jobs, tip: None, publish: None };

@@ -215,7 +215,7 @@ impl Settlement for Chains {
                 return Err(Away::because(cause));
             }
             let pending = CheckpointNumber(state.checkpoints.len() as u64);
-            Ok(L1View { time, pending, proven: state.proven })
+            Ok(L1View { time, pending, proven: state.proven, paused: 0 })
         })
     }
 

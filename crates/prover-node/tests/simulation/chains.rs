@@ -106,7 +106,7 @@ impl L1 {
     }
 
     pub(crate) fn view(&self) -> L1View {
-        L1View { time: L1Time(self.time), pending: self.pending(), proven: self.proven }
+        L1View { time: L1Time(self.time), pending: self.pending(), proven: self.proven, paused: 0 }
     }
 
     /// Cuts what was not proven in time, as the contract does before a proposal.
