@@ -42,11 +42,21 @@ uint256 constant RANGE_WORDS = 11;
 uint256 constant AGGREGATION_WORDS = 14;
 
 /// @dev The name of the first word of `said` that is not as in `expected`; 0 if there is none. Whole words are compared, so
-/// nothing hides in the unused bits of one. `said` has at most `AGGREGATION_WORDS` words.
+/// nothing hides in the unused bits of one. `said` has `RANGE_WORDS` or `AGGREGATION_WORDS` words.
 function firstDifference(AggregationPublicValues memory expected, bytes calldata said) pure returns (bytes32) {
-    bytes32[AGGREGATION_WORDS] memory words = abi.decode(abi.encode(expected), (bytes32[14]));
-    for (uint256 i; i < said.length / 32; ++i) {
-        if (bytes32(said[i * 32:i * 32 + 32]) != words[i]) return wordName(i);
+    bytes memory words = abi.encode(expected);
+    bytes32 hash;
+    uint256 length = said.length;
+    assembly ("memory-safe") {
+        hash := keccak256(add(words, 0x20), length)
+    }
+    if (hash == keccak256(said)) return 0;
+    for (uint256 i; i < length; i += 32) {
+        bytes32 word;
+        assembly ("memory-safe") {
+            word := mload(add(add(words, 0x20), i))
+        }
+        if (bytes32(said[i:i + 32]) != word) return wordName(i / 32);
     }
     return 0;
 }

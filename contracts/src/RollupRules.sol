@@ -45,11 +45,12 @@ abstract contract RollupRules is GuardianPause {
 
     /// @notice Schedules rules. By the owner alone.
     /// @param next What they say.
-    /// @param fromCheckpoint From which checkpoint on: one that is not proposed yet.
+    /// @param fromCheckpoint From which checkpoint on: one that is not proposed yet. 0: from the next one on.
     function scheduleRules(Rules calldata next, uint64 fromCheckpoint) external onlyOwner {
         if (_fromCheckpoint != 0) revert AlreadyScheduled(_inForce + 1);
         uint64 pending = _lastCheckpoint();
-        if (fromCheckpoint <= pending) revert WouldOrphanCheckpoints(fromCheckpoint, pending);
+        if (fromCheckpoint == 0) fromCheckpoint = pending + 1;
+        else if (fromCheckpoint <= pending) revert WouldOrphanCheckpoints(fromCheckpoint, pending);
         _append(next);
         _fromCheckpoint = fromCheckpoint;
         _notBefore = uint64(_activeTime()) + CHANGE_DELAY;

@@ -17,6 +17,11 @@ pub struct AttestorSet {
     pub threshold: usize,
 }
 
+/// How many of so many attestors are more than half of them.
+pub const fn majority(attestors: usize) -> usize {
+    attestors / 2 + 1
+}
+
 impl AttestorSet {
     /// Reads the constants of a verifier contract; none where it is of another kind, which verifies proofs by itself.
     ///

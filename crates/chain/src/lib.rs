@@ -33,6 +33,7 @@ mod endpoints;
 mod error;
 mod event;
 mod key;
+mod networks;
 mod node;
 mod refusal;
 mod role_call;
@@ -43,7 +44,7 @@ mod sender;
 mod stream;
 
 pub use attestation::{Attestation, AttestorSignature};
-pub use attestors::AttestorSet;
+pub use attestors::{AttestorSet, majority};
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
 };
@@ -52,6 +53,7 @@ pub use endpoints::Endpoints;
 pub use error::ChainError;
 pub use event::{ChainEvent, PruneCause};
 pub use key::SigningKey;
+pub use networks::public_network;
 pub use node::{BlockAt, BlockHead, L1, L2};
 pub use refusal::Refusal;
 pub use role_call::RoleCall;

@@ -74,7 +74,8 @@ impl L1 {
         self.rpc.ask("eth_getBalance", (account, "latest")).await
     }
 
-    pub(crate) async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
+    /// Whether there is a contract at an address.
+    pub async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
         let code: Bytes = self.rpc.ask("eth_getCode", (address, "latest")).await?;
         Ok(!code.is_empty())
     }

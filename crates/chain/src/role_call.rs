@@ -19,8 +19,8 @@ pub enum RoleCall {
     ScheduleRules {
         /// What they say.
         rules: Rules,
-        /// From which checkpoint on: one that is not proposed yet.
-        from: CheckpointNumber,
+        /// From which checkpoint on: one that is not proposed yet; none: from the next one on.
+        from: Option<CheckpointNumber>,
     },
     /// The owner takes back what is scheduled.
     CancelScheduledRules,
@@ -39,7 +39,7 @@ impl RoleCall {
     pub fn calldata(&self) -> Bytes {
         match self {
             Self::ScheduleRules { rules, from } => {
-                scheduleRulesCall { next: rules.to_abi(), fromCheckpoint: from.0 }.abi_encode()
+                scheduleRulesCall { next: rules.to_abi(), fromCheckpoint: from.map_or(0, |from| from.0) }.abi_encode()
             }
             Self::CancelScheduledRules => cancelScheduledRulesCall {}.abi_encode(),
             Self::SetGuardian(guardian) => {

@@ -8,6 +8,9 @@ use proofmill_scheduler::Policy;
 use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
+mod contracts;
+pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Schedule};
+
 /// The longest that anything may be waited for, in seconds.
 const YEAR: u64 = 365 * 24 * 60 * 60;
 
@@ -381,64 +384,6 @@ pub(crate) struct Attestor {
     pub(crate) key_file: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Contracts {
-    /// Deploy a rollup's contract, and the verifiers that are not there yet
-    Deploy(Box<Deploy>),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Deploy {
-    /// JSON-RPC node of L1
-    #[arg(long, env = "L1_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l1_rpc: Url,
-    /// Chain id that L1 must have
-    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
-    pub(crate) l1_chain_id: Option<u64>,
-    /// JSON-RPC node of the rollup (L2)
-    #[arg(long, env = "L2_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l2_rpc: Url,
-    /// Genesis file with the forks of L2, if it is not a well-known chain
-    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
-    pub(crate) genesis: Option<PathBuf>,
-    /// The L2 block that the first checkpoint follows on [default: the latest finalized one]
-    #[arg(long, value_name = "BLOCK")]
-    pub(crate) genesis_block: Option<u64>,
-    /// Who may propose checkpoints
-    #[arg(long, env = "PROOFMILL_PROPOSER", value_name = "ADDRESS")]
-    pub(crate) proposer: alloy_primitives::Address,
-    #[command(flatten)]
-    pub(crate) rules: Rules,
-    /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
-    #[arg(
-        long,
-        env = "PROOFMILL_PROVER",
-        value_delimiter = ',',
-        default_value = "openvm",
-        value_name = "TYPE"
-    )]
-    pub(crate) prover: Vec<ProverType>,
-    /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
-    #[arg(long, env = "PROOFMILL_VERIFIER", value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
-    pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
-    /// For types without a --verifier: the attestors
-    #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
-    pub(crate) attestor: Vec<alloy_primitives::Address>,
-    /// How many of the attestors must sign a proof
-    #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 1, value_name = "NUMBER")]
-    pub(crate) threshold: u64,
-    /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-}
-
-fn verifier(text: &str) -> Result<(ProverType, alloy_primitives::Address), String> {
-    let (prover, address) = text.split_once('=').ok_or("write it as TYPE=ADDRESS")?;
-    let prover = prover.parse().map_err(|error| format!("{error}"))?;
-    let address = address.parse().map_err(|error| format!("`{address}` is not an address: {error}"))?;
-    Ok((prover, address))
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ProverNode {
     #[command(flatten)]
@@ -489,6 +434,9 @@ pub(crate) struct Proposer {
     /// The most L2 blocks in one checkpoint; what is left waits for the next slot
     #[arg(long, env = "PROOFMILL_MAX_BLOCKS", default_value = "1000", value_name = "BLOCKS")]
     pub(crate) max_blocks: NonZeroU64,
+    /// Stand in for the rollup's proposer: propose when it was silent for as long as the contract says
+    #[arg(long, env = "PROOFMILL_AFTER_SILENCE")]
+    pub(crate) after_silence: bool,
     /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

@@ -229,7 +229,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(deploy.threshold, 2);
+        assert_eq!(deploy.threshold, Some(2));
         let help = parse_with(&file, &["prover-node", "--help"]).unwrap_err().to_string();
         assert!(help.contains("--l1-rpc") && !help.contains("http://l1/access"), "{help}");
     }

@@ -10,9 +10,13 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
     let rollup = wiring::rollup(&args.chains).await?;
-    let (account, expected) = (key.address(), rollup.config().proposer);
-    if account != expected {
-        bail!("the rollup takes checkpoints from {expected} alone, and this is the key of {account}");
+    let (account, expected) = (key.address(), rollup.current_rules().await?.rules.proposer);
+    let next = rollup.scheduled().await?.map(|scheduled| scheduled.rules.proposer);
+    if account != expected && next != Some(account) && !args.after_silence {
+        bail!(
+            "the rollup takes checkpoints from {expected}, and this is the key of {account}: with --after-silence it proposes \
+             when {expected} was silent for as long as the contract says"
+        );
     }
     let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(rollup.config().chain_id)).await?;
     let sender = Sender::new(rollup.l1().clone(), key);

@@ -1,0 +1,292 @@
+//! `proofmill contracts deploy` and `deploy-verifier`.
+
+use super::{line, show_proof_type};
+use crate::{cli, keys, wiring};
+use alloy_primitives::{Address, B256};
+use eyre::{Result, bail, eyre};
+use proofmill_backends::Registry;
+use proofmill_chain::{
+    AttestorSet, BlockAt, BlockHead, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles,
+    RollupConfig, Sender, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup, majority,
+    public_network,
+};
+use proofmill_primitives::{ProverType, SlotClock};
+use proofmill_witness::{ChainSource, NodeOptions};
+use std::num::NonZeroU64;
+
+/// What verifies proofs of one type.
+enum Verifier {
+    /// A contract that is there.
+    There(Address),
+    /// One that counts attestors, yet to be deployed.
+    Attested(Quorum),
+    /// One that accepts anything, yet to be deployed.
+    AcceptsAnything,
+}
+
+/// Attestors, each once, and how many of them must sign.
+#[derive(Clone)]
+struct Quorum {
+    attestors: Vec<Address>,
+    threshold: u64,
+}
+
+pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> {
+    check_verifiers(&args)?;
+    let l1 = L1::connect(Endpoints::new(args.l1_rpc.clone()), args.l1_chain_id).await?;
+    let (mut config, verifiers) = plan(&args, &l1, registry).await?;
+    let roles = Roles { owner: args.owner, guardian: args.guardian };
+    show(&l1, &config, &verifiers, roles).await?;
+    if args.dry_run {
+        println!("nothing was deployed: leave --dry-run out for that");
+        return Ok(());
+    }
+
+    let sender = Sender::new(l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?);
+    let salt: B256 = rand::random::<[u8; 32]>().into();
+    for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
+        proof_type.verifier = match verifier {
+            Verifier::There(address) => *address,
+            Verifier::Attested(Quorum { attestors, threshold }) => {
+                deploy_attested_verifier(&sender, attestors, *threshold, salt).await?.address
+            }
+            Verifier::AcceptsAnything => deploy_accepts_anything_verifier(&sender, salt).await?.address,
+        };
+    }
+    let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
+    println!();
+    line("rollup", rollup.address());
+    if let Some(included) = deployed.transaction {
+        line("L1 block", format_args!("{} ({} gas)", included.block, included.gas_used));
+    }
+    config.proof_types.iter().for_each(|of| line(of.prover.name(), format_args!("verifier {}", of.verifier)));
+    Ok(())
+}
+
+pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
+    let quorum = Quorum::of(&args.attestor, args.threshold)?;
+    let l1 = L1::connect(Endpoints::new(args.l1_rpc), args.l1_chain_id).await?;
+    check_trust(&l1, args.trust_attestors)?;
+    line("verifier", format_args!("to be deployed on L1 {}: {}", l1.chain_id(), quorum.words()));
+    let sender = Sender::new(l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?);
+    let salt: B256 = rand::random::<[u8; 32]>().into();
+    let deployed = deploy_attested_verifier(&sender, &quorum.attestors, quorum.threshold, salt).await?;
+    line("verifier", deployed.address);
+    Ok(())
+}
+
+/// Everything that is to be deployed. The verifiers' addresses are not known yet.
+async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(RollupConfig, Vec<Verifier>)> {
+    let l2 = L2::connect(Endpoints::new(args.l2_rpc.clone()), None).await?;
+    let mut rules = NodeOptions::new(args.l2_rpc.clone()).chain_id(l2.chain_id());
+    if let Some(genesis) = &args.genesis {
+        rules = rules.chain(ChainSource::Genesis(genesis.clone()));
+    }
+    let rules = rules.connect().await?;
+    // Here a chain specification is refused whose consensus is Ethereum's own.
+    let config_hash = rules.chain().hash();
+    let at = args.genesis_block.map_or(BlockAt::Finalized, BlockAt::Number);
+    let genesis =
+        l2.block(at).await?.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
+    let head = l1.head().await?;
+    if genesis.timestamp > head.timestamp {
+        bail!(
+            "L2's block {} is of {}, ahead of L1, which is at {}: name an older --genesis-block, or wait",
+            genesis.number,
+            genesis.timestamp,
+            head.timestamp
+        );
+    }
+    let mut verifiers = Vec::new();
+    for prover in &args.prover {
+        verifiers.push(planned_verifier(args, l1, *prover).await?);
+    }
+    let proof_types = wiring::proof_types(&registry, &args.prover)
+        .await?
+        .into_iter()
+        .map(|plan| ProofTypeConfig {
+            prover: plan.prover,
+            verifier: Address::ZERO,
+            range_key: plan.range_key,
+            aggregation_key: plan.aggregation_key,
+        })
+        .collect();
+    let clock = clock(&args.rules, &head)?;
+    let config = RollupConfig {
+        chain_id: l2.chain_id(),
+        clock,
+        limits: limits(&args.limits, &clock),
+        genesis: GenesisBlock {
+            number: genesis.number,
+            hash: genesis.hash,
+            state_root: genesis.state_root,
+            timestamp: genesis.timestamp,
+        },
+        config_hash,
+        proposer: args.proposer,
+        proof_types,
+    };
+    Ok((config, verifiers))
+}
+
+fn clock(rules: &cli::Rules, head: &BlockHead) -> Result<SlotClock> {
+    let not_zero = |number| NonZeroU64::new(number).ok_or_else(|| eyre!("lengths of time must not be zero"));
+    Ok(SlotClock {
+        genesis: head.timestamp,
+        slot_seconds: not_zero(rules.slot_seconds)?,
+        epoch_slots: not_zero(rules.epoch_slots)?,
+        window_epochs: not_zero(rules.window_epochs)?,
+    })
+}
+
+fn limits(args: &cli::Limits, clock: &SlotClock) -> Limits {
+    let usual = Limits::of(clock);
+    let max_lag = args.max_lag.unwrap_or(usual.max_lag);
+    Limits {
+        max_lag,
+        silence: args.silence.map_or(usual.silence, NonZeroU64::new),
+        change_delay: args.change_delay.unwrap_or(usual.change_delay),
+        max_pause: NonZeroU64::new(args.max_pause),
+    }
+}
+
+async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Roles) -> Result<()> {
+    let seconds =
+        |time: Option<NonZeroU64>| time.map_or("never".to_owned(), |seconds| format!("{seconds} s"));
+    println!("to be deployed:");
+    line("L1", l1.chain_id());
+    line("L2", config.chain_id);
+    line("configHash", config.config_hash);
+    let genesis = &config.genesis;
+    line(
+        "genesis",
+        format_args!("L2 block {} ({}) of {}", genesis.number, genesis.hash, genesis.timestamp),
+    );
+    let SlotClock { slot_seconds, epoch_slots, window_epochs, .. } = config.clock;
+    line(
+        "time",
+        format_args!("slots of {slot_seconds} s, epochs of {epoch_slots} slots, window of {window_epochs} epochs"),
+    );
+    line("maxLag", format_args!("{} s", config.limits.max_lag));
+    line("silence", seconds(config.limits.silence));
+    line("changeDelay", format_args!("{} s", config.limits.change_delay));
+    line("maxPause", seconds(config.limits.max_pause));
+    line("proposer", config.proposer);
+    let somebody = |address: Option<Address>, nobody: &str| {
+        address.map_or_else(|| nobody.to_owned(), |address| address.to_string())
+    };
+    line("owner", somebody(roles.owner, "nobody: rules, keys, verifiers and proposer are final"));
+    line("guardian", somebody(roles.guardian, "nobody"));
+    for (proof_type, verifier) in config.proof_types.iter().zip(verifiers) {
+        let words = match verifier {
+            Verifier::There(address) => address.to_string(),
+            Verifier::Attested(quorum) => quorum.words(),
+            Verifier::AcceptsAnything => "that ACCEPTS ANYTHING".to_owned(),
+        };
+        show_proof_type(proof_type, &words);
+    }
+    if let Some(owner) = roles.owner
+        && !l1.has_code(owner).await?
+    {
+        println!(
+            "note: the owner is an account, not a contract: whoever has its key can schedule other rules. A timelock or a \
+             multisig is safer"
+        );
+    }
+    Ok(())
+}
+
+impl Quorum {
+    /// These attestors, and more than half of them unless told otherwise.
+    fn of(attestors: &[Address], threshold: Option<u64>) -> Result<Self> {
+        let mut attestors = attestors.to_vec();
+        attestors.sort_unstable();
+        attestors.dedup();
+        let most = majority(attestors.len()) as u64;
+        let threshold = threshold.unwrap_or(most);
+        if threshold == 0 || threshold > attestors.len() as u64 {
+            bail!("of {} different attestors {threshold} cannot sign: --threshold is from 1 to their number", attestors.len());
+        }
+        if threshold < most {
+            println!("note: {threshold} of {} attestors is less than half of them", attestors.len());
+        }
+        Ok(Self { attestors, threshold })
+    }
+
+    fn words(&self) -> String {
+        let names: Vec<_> = self.attestors.iter().map(Address::to_string).collect();
+        format!("that {} of {} attestors must sign for ({})", self.threshold, names.len(), names.join(", "))
+    }
+}
+
+/// What is deployed stays as it is: nothing that was named may be left out without a word.
+fn check_verifiers(args: &cli::Deploy) -> Result<()> {
+    let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
+    for (prover, address) in &args.verifier {
+        if !args.prover.contains(prover) {
+            bail!("the verifier {address} is for proofs of type {prover}, which --prover does not name");
+        }
+        if named(*prover) > 1 {
+            bail!(
+                "a verifier for proofs of type {prover} is named twice: --verifier takes one for each type"
+            );
+        }
+    }
+    if !args.attestor.is_empty() && !args.prover.iter().any(|prover| prover.proves() && named(*prover) == 0) {
+        bail!("there is nothing for the attestors to sign: leave --attestor out, or a --verifier");
+    }
+    Ok(())
+}
+
+/// The verifier that was named, or one that is to be deployed.
+async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Result<Verifier> {
+    if let Some((_, address)) = args.verifier.iter().find(|(of, _)| *of == prover) {
+        if AttestorSet::find(l1, *address).await?.is_some() {
+            check_trust(l1, args.trust_attestors)?;
+        }
+        return Ok(Verifier::There(*address));
+    }
+    if !prover.proves() {
+        return Ok(Verifier::AcceptsAnything);
+    }
+    if args.attestor.is_empty() {
+        bail!(
+            "what verifies proofs of type {prover} on L1? Name a contract with --verifier {prover}=ADDRESS, or attestors \
+             with --attestor ADDRESS"
+        );
+    }
+    check_trust(l1, args.trust_attestors)?;
+    Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
+}
+
+/// Whoever has enough of the attestors' keys can have anything proven.
+fn check_trust(l1: &L1, trusted: bool) -> Result<()> {
+    match public_network(l1.chain_id()) {
+        Some(network) if !trusted => bail!(
+            "L1 is {network} (chain id {}): there attestors stand between a rollup's funds and whoever has their keys. Use a \
+             verifier of proofs (--verifier TYPE=ADDRESS), or say --trust-attestors",
+            l1.chain_id()
+        ),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_majority_of_different_attestors_must_sign_unless_told_otherwise() {
+        let some = |count: u8| (0..count).map(Address::repeat_byte).collect::<Vec<_>>();
+        for (count, most) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
+            assert_eq!(Quorum::of(&some(count), None).unwrap().threshold, most, "{count}");
+        }
+        let twice = Quorum::of(&[some(2), some(3)].concat(), None).unwrap();
+        assert_eq!((twice.attestors.len(), twice.threshold), (3, 2));
+        assert_eq!(Quorum::of(&some(3), Some(1)).unwrap().threshold, 1);
+        for wrong in [0, 4] {
+            assert!(Quorum::of(&some(3), Some(wrong)).is_err());
+        }
+    }
+}
