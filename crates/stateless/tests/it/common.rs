@@ -7,7 +7,7 @@ use alloy_consensus::{
 use alloy_eips::{Encodable2718, eip4895::Withdrawal, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, bytes};
 use proofmill_stateless::{
-    Block, ChainSpec, Fork, PreState, PreStateAccount, RangeOutcome, StatelessError, StatelessInput,
+    Block, ChainSpec, Consensus, Fork, PreState, PreStateAccount, RangeOutcome, StatelessError, StatelessInput,
     full_witness, minimise,
 };
 
@@ -187,14 +187,18 @@ pub(crate) fn extend(
     }
 }
 
+/// Rules that leave withdrawals and beacon roots to a beacon chain.
+pub(crate) fn with_beacon_chain(fork: Fork) -> ChainSpec {
+    ChainSpec { consensus: Consensus::Ethereum, ..ChainSpec::for_fork(CHAIN_ID, fork) }
+}
+
 /// Three blocks that transfer, create, log, set and clear storage, destroy, ask for block hashes and withdraw; with the
 /// smallest witness.
 pub(crate) fn range(fork: Fork) -> (RangeOutcome, StatelessInput) {
     let state = pre_state();
     let (parent, ancestors) = ancestors(fork, &state);
     let witness = full_witness(&state, ancestors);
-    let mut input =
-        StatelessInput { chain: ChainSpec::for_fork(CHAIN_ID, fork), parent, blocks: Vec::new(), witness };
+    let mut input = StatelessInput { chain: with_beacon_chain(fork), parent, blocks: Vec::new(), witness };
     let to = Address::repeat_byte(3);
     extend(
         &mut input,

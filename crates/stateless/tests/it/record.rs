@@ -2,7 +2,7 @@
 
 use crate::common::{COINBASE, DESTROY, STORE, range, sender};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use proofmill_stateless::{Fork, PreState, RecordError, record};
+use proofmill_stateless::{Fork, PreState, RecordError, StateDatabase, record};
 use revm::{Database, bytecode::Bytecode, database_interface::ErasedError, state::AccountInfo};
 
 #[derive(Debug)]
@@ -47,6 +47,13 @@ impl Database for InMemory {
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ErasedError> {
         Ok(B256::from(U256::from(number)))
+    }
+}
+
+impl StateDatabase for InMemory {
+    fn has_storage(&mut self, address: Address) -> Result<bool, ErasedError> {
+        let account = self.state.get(&address);
+        Ok(account.is_some_and(|account| account.storage.values().any(|value| !value.is_zero())))
     }
 }
 
