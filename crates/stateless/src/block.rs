@@ -123,10 +123,7 @@ fn requests<DB: StateDatabase + DatabaseCommit>(
     let deposits = deposits(chain.deposit_contract, block, receipts)?;
     for (kind, data) in [
         (DEPOSIT_REQUEST_TYPE, deposits.into()),
-        (
-            WITHDRAWAL_REQUEST_TYPE,
-            request_contract(chain, block, WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, evm)?,
-        ),
+        (WITHDRAWAL_REQUEST_TYPE, request_contract(chain, block, WITHDRAWAL_REQUEST_PREDEPLOY_ADDRESS, evm)?),
         (
             CONSOLIDATION_REQUEST_TYPE,
             request_contract(chain, block, CONSOLIDATION_REQUEST_PREDEPLOY_ADDRESS, evm)?,

@@ -312,9 +312,13 @@ pub enum StatelessError {
     GasLimitOutOfBounds { block: u64, parent: u64, got: u64 },
     #[error("block {block} has gas limit {got}, above the chain's maximum of {max}")]
     GasLimitAboveMaximum { block: u64, max: u64, got: u64 },
-    #[error("block {block} has the parent beacon block root {got}; a rollup has no beacon chain, so it must be zero")]
+    #[error(
+        "block {block} has the parent beacon block root {got}; a rollup has no beacon chain, so it must be zero"
+    )]
     BeaconRootOfRollup { block: u64, got: B256 },
-    #[error("block {block} has {count} withdrawals; a rollup has no beacon chain that pays them, so there must be none")]
+    #[error(
+        "block {block} has {count} withdrawals; a rollup has no beacon chain that pays them, so there must be none"
+    )]
     WithdrawalsOfRollup { block: u64, count: usize },
     #[error("block {block} claims {gas_used} gas used, above its limit of {gas_limit}")]
     GasUsedAboveLimit { block: u64, gas_limit: u64, gas_used: u64 },

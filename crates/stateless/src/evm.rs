@@ -10,13 +10,10 @@ use revm::{
         ContextTr, FrameStack, JournalTr, TxEnv,
         result::{EVMError, ExecutionResult, HaltReason, ResultAndState},
     },
-    context_interface::{
-        context::ContextError,
-        journaled_state::account::JournaledAccountTr,
-    },
+    context_interface::{context::ContextError, journaled_state::account::JournaledAccountTr},
     handler::{
-        EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, Handler, MainnetContext,
-        MainnetEvm, MainnetHandler, evm::FrameInitResult, ItemOrResult, instructions::EthInstructions,
+        EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, Handler, ItemOrResult,
+        MainnetContext, MainnetEvm, MainnetHandler, evm::FrameInitResult, instructions::EthInstructions,
     },
     interpreter::{
         CreateInputs, CreateOutcome, FrameInput, Gas, InstructionResult, InterpreterResult,
@@ -88,7 +85,11 @@ impl<DB: StateDatabase> Machine<DB> {
     }
 
     /// The result of a creation that EIP-7610 lets fail and revm would not; `None` leaves it to revm.
-    fn collision(&mut self, depth: usize, inputs: &CreateInputs) -> Result<Option<FrameResult>, FrameError<DB>> {
+    fn collision(
+        &mut self,
+        depth: usize,
+        inputs: &CreateInputs,
+    ) -> Result<Option<FrameResult>, FrameError<DB>> {
         let journal = self.0.ctx.journal_mut();
         // Creations that fail before their target is looked at do not read it.
         if depth > CALL_STACK_LIMIT as usize {
@@ -127,9 +128,7 @@ impl<DB: StateDatabase> EvmTr for Machine<DB> {
     type Precompiles = EthPrecompiles;
     type Frame = Frame;
 
-    fn all(
-        &self,
-    ) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {
+    fn all(&self) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {
         self.0.all()
     }
 

@@ -219,11 +219,7 @@ pub(crate) fn recover<T: AsRef<[u8]>>(
 }
 
 /// Compares what execution produced with what the header commits to, but for the state root.
-fn check_results(
-    executed: &Executed,
-    fork: Fork,
-    header: &Header,
-) -> Result<(), StatelessError> {
+fn check_results(executed: &Executed, fork: Fork, header: &Header) -> Result<(), StatelessError> {
     let block = header.number;
     differ(header.gas_used, executed.gas_used, |expected, got| StatelessError::GasUsedMismatch {
         block,

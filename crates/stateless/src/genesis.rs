@@ -1,6 +1,8 @@
 //! The rules of a chain from its genesis file, and what such a file may not hold.
 
-use crate::chain::{BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT};
+use crate::chain::{
+    BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT,
+};
 use crate::consensus::{Consensus, RequestContracts};
 use crate::error::ChainSpecError;
 use alloy_eips::{
@@ -70,8 +72,7 @@ impl ChainSpec {
     pub fn check_genesis(&self, genesis: &Genesis) -> Result<(), ChainSpecError> {
         let has_code = |account: &GenesisAccount| account.code.as_ref().is_some_and(|code| !code.is_empty());
         for (address, account) in &genesis.alloc {
-            let has_storage =
-                account.storage.iter().flatten().any(|(_, value)| !value.is_zero());
+            let has_storage = account.storage.iter().flatten().any(|(_, value)| !value.is_zero());
             if has_storage && !has_code(account) && account.nonce.unwrap_or_default() == 0 {
                 return Err(ChainSpecError::StorageWithoutCode { address: *address });
             }

@@ -116,9 +116,10 @@ impl<'a> WitnessState<'a> {
     pub(crate) fn check_all_used(&self) -> Result<(), WitnessError> {
         self.nodes.check_all_used()?;
         if self.unused_codes > 0
-            && let Some((hash, _)) = self.codes.iter().find(|(_, code)| {
-                matches!(code, Code::Witness(_) | Code::Created { in_witness: true, .. })
-            })
+            && let Some((hash, _)) = self
+                .codes
+                .iter()
+                .find(|(_, code)| matches!(code, Code::Witness(_) | Code::Created { in_witness: true, .. }))
         {
             return Err(WitnessError::UnusedCode { hash: *hash });
         }

@@ -6,9 +6,9 @@ use proofmill_stateless::{Fork, PreState, RecordError, StateDatabase, record};
 use revm::{Database, bytecode::Bytecode, database_interface::ErasedError, state::AccountInfo};
 
 #[derive(Debug)]
-struct InMemory {
-    state: PreState,
-    reachable: bool,
+pub(crate) struct InMemory {
+    pub(crate) state: PreState,
+    pub(crate) reachable: bool,
 }
 
 impl InMemory {

@@ -3,8 +3,8 @@
 use crate::common::{CHAIN_ID, range, with_beacon_chain};
 use alloy_primitives::{B64, B256, Bloom, Bytes, U256, keccak256};
 use proofmill_stateless::{
-    BaseFeeRule, Block, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput,
-    StatelessInputRef, WitnessError, execute, minimise,
+    BaseFeeRule, Block, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput, StatelessInputRef,
+    WitnessError, execute, minimise,
 };
 
 fn run(input: &StatelessInput) -> Result<proofmill_stateless::RangeOutcome, StatelessError> {

@@ -67,13 +67,10 @@ const ENCODING: Matches = |refusal| {
             )
     )
 };
-const SIGNATURE: Matches = |refusal| {
-    matches!(refusal, Refusal::Refused(E::BadSignature { .. } | E::MalformedTransaction { .. }))
-};
+const SIGNATURE: Matches =
+    |refusal| matches!(refusal, Refusal::Refused(E::BadSignature { .. } | E::MalformedTransaction { .. }));
 const OMMERS: Matches = block!(E::NotProofOfStake { field: "list of ommers", .. });
-const NONCE: Matches = |refusal| {
-    ENCODING(refusal) || tx!(Tx::NonceOverflowInTransaction)(refusal)
-};
+const NONCE: Matches = |refusal| ENCODING(refusal) || tx!(Tx::NonceOverflowInTransaction)(refusal);
 
 const TABLE: &[(&str, Matches)] = &[
     ("TransactionException.ADDRESS_TOO_LONG", ENCODING),
