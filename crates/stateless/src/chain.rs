@@ -1,10 +1,10 @@
 //! What a chain's rules are: its id, when its forks activate, and where it departs from Ethereum's header rules.
 
 use crate::codec::{Reader, Writer};
+use crate::consensus::{Consensus, RequestContracts};
 use crate::error::{ChainSpecError, DecodeError};
 use alloc::{vec, vec::Vec};
 use alloy_eips::{eip6110::MAINNET_DEPOSIT_CONTRACT_ADDRESS, eip7840::BlobParams};
-use alloy_evm::eth::spec::EthExecutorSpec;
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
 use alloy_primitives::{Address, B256, keccak256};
 
@@ -90,6 +90,11 @@ pub enum GasLimitRule {
     SequencerSets,
 }
 
+/// The highest gas limit of a block of Ethereum: 2^63 - 1, which every node can hold in a signed number.
+pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
+/// The lowest gas limit (yellow paper, equation 48).
+pub(crate) const MIN_GAS_LIMIT: u64 = 5000;
+
 /// The rules of one chain.
 ///
 /// Part of every input, and committed to by [`RangeOutcome::config_hash`](crate::RangeOutcome::config_hash): who
@@ -108,10 +113,17 @@ pub struct ChainSpec {
     pub base_fee: BaseFeeRule,
     /// How the gas limit follows from the parent.
     pub gas_limit: GasLimitRule,
+    /// The highest gas limit that a block may have; Ethereum's is [`MAX_GAS_LIMIT`].
+    pub max_gas_limit: u64,
+    /// Who checks what the execution layer leaves open.
+    pub consensus: Consensus,
+    /// Whether the contracts that collect requests must have code.
+    pub request_contracts: RequestContracts,
 }
 
 impl ChainSpec {
-    /// Ethereum's rules with every fork up to and including `fork` active from genesis.
+    /// Ethereum's rules with every fork up to and including `fork` active from genesis. Consensus is [`Consensus::of`] the
+    /// chain id; on a rollup the contracts that collect requests may be absent, as on development chains.
     ///
     /// ```
     /// use proofmill_stateless::{ChainSpec, Fork};
@@ -120,6 +132,7 @@ impl ChainSpec {
     /// ```
     pub fn for_fork(chain_id: u64, fork: Fork) -> Self {
         let forks = Fork::ALL.into_iter().filter(|known| *known <= fork);
+        let consensus = Consensus::of(chain_id);
         Self {
             chain_id,
             forks: forks.map(|fork| ForkActivation { fork, timestamp: 0 }).collect(),
@@ -129,58 +142,13 @@ impl ChainSpec {
             deposit_contract: MAINNET_DEPOSIT_CONTRACT_ADDRESS,
             base_fee: BaseFeeRule::ETHEREUM,
             gas_limit: GasLimitRule::Bounded,
+            max_gas_limit: MAX_GAS_LIMIT,
+            consensus,
+            request_contracts: match consensus {
+                Consensus::Ethereum => RequestContracts::Required,
+                Consensus::Rollup => RequestContracts::Optional,
+            },
         }
-    }
-
-    /// Takes the chain id, fork times, blob schedule and deposit contract of a genesis file.
-    ///
-    /// Errors when the chain is not past Shanghai, or schedules a fork that this crate does not check in full.
-    #[cfg(feature = "std")]
-    pub fn from_genesis(config: &alloy_genesis::ChainConfig) -> Result<Self, ChainSpecError> {
-        if let Some(fork) = [("amsterdam", config.amsterdam_time), ("bogota", config.bogota_time)]
-            .into_iter()
-            .find_map(|(name, time)| time.map(|_| name))
-        {
-            return Err(ChainSpecError::UnsupportedFork { fork });
-        }
-        let times = [config.shanghai_time, config.cancun_time, config.prague_time, config.osaka_time];
-        let forks: Vec<_> = Fork::ALL
-            .into_iter()
-            .zip(times)
-            .filter_map(|(fork, time)| time.map(|timestamp| ForkActivation { fork, timestamp }))
-            .collect();
-        let schedule = config.blob_schedule_blob_params();
-        let mut blobs: Vec<BlobActivation> = Vec::new();
-        for activation in &forks {
-            let params = match activation.fork {
-                Fork::Shanghai => continue,
-                Fork::Cancun => schedule.cancun,
-                Fork::Prague => schedule.prague,
-                Fork::Osaka => schedule.osaka,
-            };
-            blobs.push(BlobActivation { timestamp: activation.timestamp, params });
-        }
-        blobs.extend(
-            schedule
-                .scheduled
-                .iter()
-                .map(|(timestamp, params)| BlobActivation { timestamp: *timestamp, params: *params }),
-        );
-        // Where several start at the same time the newest fork's hold: keep the last of equal times.
-        blobs.sort_by_key(|entry| entry.timestamp);
-        blobs.reverse();
-        blobs.dedup_by_key(|entry| entry.timestamp);
-        blobs.reverse();
-        let chain = Self {
-            chain_id: config.chain_id,
-            forks,
-            blobs,
-            deposit_contract: config.deposit_contract_address.unwrap_or(MAINNET_DEPOSIT_CONTRACT_ADDRESS),
-            base_fee: BaseFeeRule::ETHEREUM,
-            gas_limit: GasLimitRule::Bounded,
-        };
-        chain.check()?;
-        Ok(chain)
     }
 
     /// The newest fork that is active at a block time; `None` before Shanghai.
@@ -201,7 +169,16 @@ impl ChainSpec {
         keccak256(self.encode())
     }
 
-    /// Checks that the forks are in order and that the blob parameters can be computed with.
+    /// Errors unless these are the rules of a rollup, whose blocks nobody but the proof checks: to be asked before such a
+    /// chain is settled.
+    pub const fn require_rollup(&self) -> Result<(), ChainSpecError> {
+        match self.consensus {
+            Consensus::Rollup => Ok(()),
+            Consensus::Ethereum => Err(ChainSpecError::NotARollup { chain_id: self.chain_id }),
+        }
+    }
+
+    /// Checks that the forks are in order and that the blob parameters and the gas limit can be computed with.
     pub fn check(&self) -> Result<(), ChainSpecError> {
         if self.forks.first().map(|entry| entry.fork) != Some(Fork::Shanghai) {
             return Err(ChainSpecError::ShanghaiMissing);
@@ -235,6 +212,9 @@ impl ChainSpec {
             && (max_change_denominator == 0 || elasticity == 0)
         {
             return Err(ChainSpecError::BaseFeeParams);
+        }
+        if !(MIN_GAS_LIMIT..=MAX_GAS_LIMIT).contains(&self.max_gas_limit) {
+            return Err(ChainSpecError::MaxGasLimit { gas: self.max_gas_limit });
         }
         Ok(())
     }
@@ -271,6 +251,9 @@ impl ChainSpec {
             GasLimitRule::SequencerSets => 0,
             GasLimitRule::Bounded => 1,
         });
+        out.u64(self.max_gas_limit);
+        out.u32(self.consensus as u32);
+        out.u32(self.request_contracts as u32);
         out.finish()
     }
 
@@ -311,8 +294,25 @@ impl ChainSpec {
             1 => GasLimitRule::Bounded,
             tag => return Err(DecodeError::UnknownTag { what: "gas limit rule", tag }),
         };
+        let max_gas_limit = input.u64()?;
+        let tag = input.u32()?;
+        let consensus =
+            Consensus::from_code(tag).ok_or(DecodeError::UnknownTag { what: "consensus rule", tag })?;
+        let tag = input.u32()?;
+        let request_contracts = RequestContracts::from_code(tag)
+            .ok_or(DecodeError::UnknownTag { what: "rule for request contracts", tag })?;
         input.end()?;
-        let chain = Self { chain_id, forks, blobs, deposit_contract, base_fee, gas_limit };
+        let chain = Self {
+            chain_id,
+            forks,
+            blobs,
+            deposit_contract,
+            base_fee,
+            gas_limit,
+            max_gas_limit,
+            consensus,
+            request_contracts,
+        };
         chain.check()?;
         Ok(chain)
     }
@@ -334,11 +334,5 @@ impl EthereumHardforks for ChainSpec {
             .iter()
             .find(|entry| entry.fork == ours)
             .map_or(ForkCondition::Never, |entry| ForkCondition::Timestamp(entry.timestamp))
-    }
-}
-
-impl EthExecutorSpec for ChainSpec {
-    fn deposit_contract_address(&self) -> Option<Address> {
-        Some(self.deposit_contract)
     }
 }

@@ -4,7 +4,7 @@ use crate::chain::Fork;
 use alloc::{boxed::Box, string::String};
 use alloy_primitives::{Address, B256, Bloom};
 use alloy_trie::Nibbles;
-use revm::context::DBErrorMarker;
+use revm::context::{DBErrorMarker, result::InvalidTransaction};
 
 /// A chain configuration that cannot be executed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,6 +38,45 @@ pub enum ChainSpecError {
     /// EIP-1559 parameters of zero.
     #[error("the base fee's change denominator and elasticity must not be 0")]
     BaseFeeParams,
+    /// A maximum of the gas limit that no chain can have.
+    #[error("the highest gas limit is {gas}, and must be between 5,000 and 2^63 - 1")]
+    MaxGasLimit {
+        /// The maximum.
+        gas: u64,
+    },
+    /// The chain's blocks are checked by a consensus layer, not by a proof alone.
+    #[error(
+        "chain {chain_id} has Ethereum's rules, by which a beacon chain checks withdrawals, beacon roots and times: settled \
+         as a rollup, whoever makes its blocks could mint; give the rollup a chain id of its own"
+    )]
+    NotARollup {
+        /// EIP-155 chain id.
+        chain_id: u64,
+    },
+    /// The section `proofmill` of a genesis file's `config` holds something else.
+    #[error(
+        "the section `proofmill` of the genesis file's config may hold \"requestContracts\" (\"required\" or \
+         \"optional\") and \"maxGasLimit\" (a number), and nothing else"
+    )]
+    GenesisSection,
+    /// An account of the genesis file has storage, but neither code nor a nonce.
+    #[error(
+        "account {address} of the genesis file has storage, but neither code nor a nonce: nodes do not agree on whether a \
+         contract can be created there (EIP-7610); give it code, a nonce of 1, or no storage"
+    )]
+    StorageWithoutCode {
+        /// The account.
+        address: Address,
+    },
+    /// The first block needs a contract that the genesis file does not have.
+    #[error(
+        "the genesis file starts with Prague, but the contract {address}, which Prague's blocks call, has no code in it: \
+         add it, or say \"requestContracts\": \"optional\" in the section `proofmill` of its config"
+    )]
+    RequestContractMissing {
+        /// The contract of EIP-7002 or EIP-7251.
+        address: Address,
+    },
 }
 
 /// Bytes that are not an encoded input.
@@ -271,6 +310,16 @@ pub enum StatelessError {
     FieldUnknown { block: u64, field: &'static str, fork: Fork },
     #[error("block {block} has gas limit {got}, out of bounds of its parent's {parent}")]
     GasLimitOutOfBounds { block: u64, parent: u64, got: u64 },
+    #[error("block {block} has gas limit {got}, above the chain's maximum of {max}")]
+    GasLimitAboveMaximum { block: u64, max: u64, got: u64 },
+    #[error(
+        "block {block} has the parent beacon block root {got}; a rollup has no beacon chain, so it must be zero"
+    )]
+    BeaconRootOfRollup { block: u64, got: B256 },
+    #[error(
+        "block {block} has {count} withdrawals; a rollup has no beacon chain that pays them, so there must be none"
+    )]
+    WithdrawalsOfRollup { block: u64, count: usize },
     #[error("block {block} claims {gas_used} gas used, above its limit of {gas_limit}")]
     GasUsedAboveLimit { block: u64, gas_limit: u64, gas_used: u64 },
     #[error("block {block} has base fee {got} wei, its parent makes it {expected} wei")]
@@ -297,10 +346,18 @@ pub enum StatelessError {
     BadSignature { block: u64, tx: usize },
     #[error("transaction {tx} of block {block} is for chain {got}, not for chain {expected}")]
     ChainIdMismatch { block: u64, tx: usize, expected: u64, got: u64 },
+    #[error("transaction {tx} of block {block} may use {gas_limit} gas, and the block has {left} left")]
+    GasAboveBlockLimit { block: u64, tx: usize, gas_limit: u64, left: u64 },
     #[error("transaction {tx} of block {block} is invalid: {reason}")]
-    InvalidTransaction { block: u64, tx: usize, reason: String },
-    #[error("a system call of block {block} failed: {reason}")]
-    SystemCall { block: u64, reason: String },
+    InvalidTransaction { block: u64, tx: usize, reason: Box<InvalidTransaction> },
+    #[error("transaction {tx} of block {block} logs a deposit that is not laid out as EIP-6110 says")]
+    MalformedDeposit { block: u64, tx: usize },
+    #[error("block {block} calls the system contract {contract}, which has no code")]
+    SystemContractMissing { block: u64, contract: Address },
+    #[error("the call of the system contract {contract} in block {block} failed: {reason}")]
+    SystemCall { block: u64, contract: Address, reason: String },
+    #[error("block {block} cannot be executed: {reason}")]
+    Execution { block: u64, reason: String },
     #[error("block {block} claims {expected} gas used, execution used {got}")]
     GasUsedMismatch { block: u64, expected: u64, got: u64 },
     #[error("block {block} commits to receipts {expected}, execution made {got}")]

@@ -1,28 +1,21 @@
 //! Executing a range of blocks and comparing every result with the headers.
 
 use crate::ancestors::Ancestors;
+use crate::block::{Executed, execute_transactions};
 use crate::chain::{ChainSpec, Fork};
+use crate::consensus::Consensus;
 use crate::error::{StatelessError, WitnessError};
 use crate::header;
 use crate::input::{BlockRef, StatelessInputRef};
 use crate::state::WitnessState;
 use crate::trie::Source;
-use alloc::{borrow::Cow, boxed::Box, string::ToString, vec::Vec};
+use alloc::{boxed::Box, string::ToString, vec::Vec};
 use alloy_consensus::{
-    Eip658Value, EthereumTxEnvelope, Header, Receipt, ReceiptEnvelope, Transaction, TxEip4844, TxReceipt,
-    TxType,
+    EthereumTxEnvelope, Header, Transaction, TxEip4844, TxReceipt,
     transaction::{Recovered, SignerRecoverable},
 };
-use alloy_eips::{Decodable2718, Encodable2718, eip2718::Eip2718Error};
-use alloy_evm::{
-    EthEvmFactory, Evm, EvmEnv, EvmFactory,
-    block::{BlockExecutionError, BlockExecutionResult, BlockExecutor, BlockValidationError, StateDB},
-    eth::{
-        EthBlockExecutionCtx, EthBlockExecutor,
-        receipt_builder::{ReceiptBuilder, ReceiptBuilderCtx},
-    },
-};
-use alloy_primitives::{B256, Bloom, Bytes};
+use alloy_eips::{Decodable2718, Encodable2718, eip2718::Eip2718Error, eip4895::Withdrawal};
+use alloy_primitives::{B256, Bloom};
 use alloy_trie::root::{ordered_trie_root_encoded, ordered_trie_root_with_encoder};
 
 /// The longest RLP of a block from Osaka on, in bytes: 10 MiB less 2 MiB for the beacon block (EIP-7934).
@@ -46,6 +39,9 @@ pub struct RangeOutcome {
     pub parent_hash: B256,
     /// Hash of the last block.
     pub last_hash: B256,
+    /// Time of the last block, in seconds since 1970. The blocks say it, and only their order is checked: who relies on
+    /// a time must compare this one.
+    pub last_timestamp: u64,
     /// State root before the first block.
     pub pre_state_root: B256,
     /// State root after the last block.
@@ -144,6 +140,7 @@ pub(crate) fn run<'i>(
         last: last.header.header().number,
         parent_hash: input.parent.hash(),
         last_hash: last.header.hash(),
+        last_timestamp: last.header.header().timestamp,
         pre_state_root: input.parent.header().state_root,
         post_state_root: last.header.header().state_root,
         last_timestamp: last.header.header().timestamp,
@@ -160,20 +157,15 @@ fn execute_block(
     fork: Fork,
     block: &BlockRef<'_>,
     state: &mut WitnessState<'_>,
-) -> Result<BlockExecutionResult<ReceiptEnvelope>, StatelessError> {
+) -> Result<Executed, StatelessError> {
     let header = block.header.header();
     let number = header.number;
     if fork >= Fork::Osaka && block.size() > MAX_BLOCK_SIZE {
         return Err(StatelessError::BlockTooLarge { block: number, max: MAX_BLOCK_SIZE, size: block.size() });
     }
-    check_body(header, &block.transactions, block.withdrawals.as_deref(), fork)?;
+    let withdrawals = check_body(chain, header, &block.transactions, block.withdrawals.as_deref(), fork)?;
     let transactions = recover(chain, number, &block.transactions)?;
-    // Withdrawals are paid in the order of a hash map; nodes of a witness are in the order of their use.
-    for withdrawal in block.withdrawals.iter().flatten() {
-        state.prefetch(withdrawal.address).map_err(|error| witness(number, error))?;
-    }
-    let executed =
-        execute_transactions(chain, header, &transactions, block.withdrawals.as_deref(), &mut *state);
+    let executed = execute_transactions(chain, header, &transactions, withdrawals, &mut *state);
     // An error of the witness comes back as text; the typed one was kept.
     if let Some(error) = state.fault.take() {
         return Err(witness(number, error));
@@ -181,25 +173,30 @@ fn execute_block(
     executed
 }
 
-/// Checks the header's commitments to the block's body.
-pub(crate) fn check_body<T: AsRef<[u8]>>(
+/// Checks the header's commitments to the block's body, and returns the withdrawals.
+fn check_body<'b>(
+    chain: &ChainSpec,
     header: &Header,
-    transactions: &[T],
-    withdrawals: Option<&[alloy_eips::eip4895::Withdrawal]>,
+    transactions: &[&[u8]],
+    withdrawals: Option<&'b [Withdrawal]>,
     fork: Fork,
-) -> Result<(), StatelessError> {
+) -> Result<&'b [Withdrawal], StatelessError> {
     let block = header.number;
     differ(header.transactions_root, ordered_trie_root_encoded(transactions), |expected, got| {
         StatelessError::TransactionsRootMismatch { block, expected, got }
     })?;
     let withdrawals = withdrawals.ok_or(StatelessError::WithdrawalsMissing { block })?;
+    if chain.consensus == Consensus::Rollup && !withdrawals.is_empty() {
+        return Err(StatelessError::WithdrawalsOfRollup { block, count: withdrawals.len() });
+    }
     let root = header.withdrawals_root.ok_or(StatelessError::FieldMissing {
         block,
         field: "withdrawalsRoot",
         fork,
     })?;
     let got = alloy_consensus::proofs::calculate_withdrawals_root(withdrawals);
-    differ(root, got, |expected, got| StatelessError::WithdrawalsRootMismatch { block, expected, got })
+    differ(root, got, |expected, got| StatelessError::WithdrawalsRootMismatch { block, expected, got })?;
+    Ok(withdrawals)
 }
 
 /// Decodes the transactions of a block and recovers their senders.
@@ -224,49 +221,8 @@ pub(crate) fn recover<T: AsRef<[u8]>>(
     Ok(recovered)
 }
 
-/// Runs a block's system calls, transactions and withdrawals on a database.
-pub(crate) fn execute_transactions<DB: StateDB + alloy_evm::Database>(
-    chain: &ChainSpec,
-    header: &Header,
-    transactions: &[Recovered<BodyTransaction>],
-    withdrawals: Option<&[alloy_eips::eip4895::Withdrawal]>,
-    db: DB,
-) -> Result<BlockExecutionResult<ReceiptEnvelope>, StatelessError> {
-    let block = header.number;
-    let env = EvmEnv::for_eth_block(header, chain, chain.chain_id, chain.blobs_at(header.timestamp));
-    let evm = EthEvmFactory::default().create_evm(db, env);
-    let context = EthBlockExecutionCtx {
-        parent_hash: header.parent_hash,
-        parent_beacon_block_root: header.parent_beacon_block_root,
-        ommers: &[],
-        withdrawals: withdrawals.map(Cow::Borrowed),
-        extra_data: Bytes::new(),
-        tx_count_hint: Some(transactions.len()),
-        slot_number: None,
-    };
-    let mut executor = EthBlockExecutor::new(evm, context, chain, Receipts);
-    let system = |error: BlockExecutionError| StatelessError::SystemCall { block, reason: error.to_string() };
-    executor.apply_pre_execution_changes().map_err(system)?;
-    for (tx, transaction) in transactions.iter().enumerate() {
-        executor.execute_transaction(transaction).map_err(|error| {
-            let reason = match &error {
-                BlockExecutionError::Validation(BlockValidationError::InvalidTx { error, .. }) => {
-                    error.to_string()
-                }
-                other => other.to_string(),
-            };
-            StatelessError::InvalidTransaction { block, tx, reason }
-        })?;
-    }
-    executor.finish().map(|(_, result)| result).map_err(system)
-}
-
 /// Compares what execution produced with what the header commits to, but for the state root.
-fn check_results(
-    executed: &BlockExecutionResult<ReceiptEnvelope>,
-    fork: Fork,
-    header: &Header,
-) -> Result<(), StatelessError> {
+fn check_results(executed: &Executed, fork: Fork, header: &Header) -> Result<(), StatelessError> {
     let block = header.number;
     differ(header.gas_used, executed.gas_used, |expected, got| StatelessError::GasUsedMismatch {
         block,
@@ -309,29 +265,4 @@ fn differ<T: PartialEq>(
 
 pub(crate) fn witness(block: u64, error: WitnessError) -> StatelessError {
     StatelessError::Witness { block, error: Box::new(error) }
-}
-
-/// Builds receipts with their blooms, for block bodies whose blob transactions have no sidecar.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Receipts;
-
-impl ReceiptBuilder for Receipts {
-    type Transaction = BodyTransaction;
-    type Receipt = ReceiptEnvelope;
-
-    fn build_receipt<E: Evm>(&self, context: ReceiptBuilderCtx<'_, TxType, E>) -> ReceiptEnvelope {
-        let receipt = Receipt {
-            status: Eip658Value::Eip658(context.result.is_success()),
-            cumulative_gas_used: context.cumulative_gas_used,
-            logs: context.result.into_logs(),
-        }
-        .with_bloom();
-        match context.tx_type {
-            TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
-            TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
-            TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
-            TxType::Eip4844 => ReceiptEnvelope::Eip4844(receipt),
-            TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
-        }
-    }
 }

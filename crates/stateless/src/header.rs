@@ -1,6 +1,7 @@
 //! What a header must be, given its parent and the chain's rules; what execution must reproduce is checked elsewhere.
 
-use crate::chain::{BaseFeeRule, ChainSpec, Fork, GasLimitRule};
+use crate::chain::{BaseFeeRule, ChainSpec, Fork, GasLimitRule, MIN_GAS_LIMIT};
+use crate::consensus::Consensus;
 use crate::error::StatelessError;
 use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH};
 use alloy_eips::{eip4844::DATA_GAS_PER_BLOB, eip7840::BlobParams};
@@ -10,8 +11,6 @@ use alloy_primitives::{B64, U256};
 const MAX_EXTRA_DATA: usize = 32;
 /// A gas limit must differ from its parent's by less than one part in this many (yellow paper, equation 48).
 const GAS_LIMIT_DIVISOR: u64 = 1024;
-/// The lowest gas limit (yellow paper, equation 48).
-const MIN_GAS_LIMIT: u64 = 5000;
 
 /// Checks every field of a header that follows from its parent or from its fork, and returns the fork.
 ///
@@ -47,6 +46,16 @@ pub(crate) fn check(chain: &ChainSpec, parent: &Header, header: &Header) -> Resu
         }
     }
     check_presence(header, fork)?;
+    if chain.consensus == Consensus::Rollup
+        && let Some(got) = header.parent_beacon_block_root
+        && !got.is_zero()
+    {
+        return Err(StatelessError::BeaconRootOfRollup { block, got });
+    }
+    if header.gas_limit > chain.max_gas_limit {
+        let (max, got) = (chain.max_gas_limit, header.gas_limit);
+        return Err(StatelessError::GasLimitAboveMaximum { block, max, got });
+    }
     if chain.gas_limit == GasLimitRule::Bounded {
         check_gas_limit(parent, header)?;
     }

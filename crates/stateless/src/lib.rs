@@ -28,10 +28,15 @@
 extern crate alloc;
 
 mod ancestors;
+mod block;
 mod chain;
 mod codec;
+mod consensus;
 mod error;
+mod evm;
 mod execute;
+#[cfg(feature = "std")]
+mod genesis;
 mod header;
 mod input;
 #[cfg(feature = "std")]
@@ -42,8 +47,10 @@ mod state;
 mod trie;
 
 pub use alloy_eips::eip7840::BlobParams;
-pub use chain::{BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule};
+pub use chain::{BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT};
+pub use consensus::{Consensus, RequestContracts};
 pub use error::{ChainSpecError, DecodeError, HeaderRole, StatelessError, TrieId, WitnessError};
+pub use evm::StateDatabase;
 pub use execute::{RangeOutcome, execute};
 pub use input::{Block, BlockRef, HashedHeader, StatelessInput, StatelessInputRef, Witness, WitnessRef};
 #[cfg(feature = "std")]

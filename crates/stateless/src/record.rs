@@ -1,11 +1,16 @@
 //! Which accounts, slots, codes and block hashes a block touches: what a witness builder has to fetch.
 
+use crate::block::execute_transactions;
 use crate::chain::ChainSpec;
 use crate::error::StatelessError;
-use crate::execute::{execute_transactions, recover};
+use crate::evm::StateDatabase;
+use crate::execute::recover;
 use crate::input::Block;
 use alloy_primitives::{Address, B256, U256};
-use revm::{Database, bytecode::Bytecode, context::DBErrorMarker, database::State, state::AccountInfo};
+use revm::{
+    Database, bytecode::Bytecode, context::DBErrorMarker, database::State,
+    database_interface::bal::EvmDatabaseError, state::AccountInfo,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the execution of a block reads of the state before it. Everything that a block writes, it reads first.
@@ -56,7 +61,7 @@ pub enum RecordError<E: std::error::Error + 'static> {
 /// Checks nothing but what execution itself does: [`execute`](crate::execute) does that once the witness is there.
 pub fn record<DB>(chain: &ChainSpec, block: &Block, db: DB) -> Result<Recorded, RecordError<DB::Error>>
 where
-    DB: Database + core::fmt::Debug,
+    DB: StateDatabase,
     DB::Error: Send + Sync + 'static,
 {
     let header = &block.header;
@@ -64,7 +69,13 @@ where
     let mut recorder = Recorder { db, touched: Touched::default(), fault: None };
     let executed = {
         let mut state = State::builder().with_database(&mut recorder).build();
-        execute_transactions(chain, header, &transactions, block.withdrawals.as_deref(), &mut state)
+        execute_transactions(
+            chain,
+            header,
+            &transactions,
+            block.withdrawals.as_deref().unwrap_or_default(),
+            &mut state,
+        )
     };
     if let Some(error) = recorder.fault {
         return Err(RecordError::Database(error));
@@ -122,5 +133,24 @@ impl<DB: Database> Database for Recorder<DB> {
         self.touched.block_hashes.insert(number);
         let hash = self.db.block_hash(number);
         self.note(hash)
+    }
+}
+
+impl<DB: StateDatabase> StateDatabase for Recorder<DB> {
+    fn has_storage(&mut self, address: Address) -> Result<bool, Stopped> {
+        self.touched.accounts.entry(address).or_default();
+        let has_storage = self.db.has_storage(address);
+        self.note(has_storage)
+    }
+}
+
+impl<DB: StateDatabase> StateDatabase for State<&mut Recorder<DB>> {
+    fn has_storage(&mut self, address: Address) -> Result<bool, Self::Error> {
+        let account = self.load_cache_account(address).map_err(EvmDatabaseError::Database)?;
+        // What a block destroyed has no storage any more, and one that it made anew is not asked about.
+        if account.status.is_storage_known() {
+            return Ok(false);
+        }
+        self.database.has_storage(address).map_err(EvmDatabaseError::Database)
     }
 }

@@ -2,12 +2,13 @@
 
 use crate::ancestors::Ancestors;
 use crate::error::{TrieId, WitnessError};
+use crate::evm::StateDatabase;
 use crate::input::WitnessRef;
 use crate::trie::{Child, Nodes, Source, TrieFault};
 use alloc::vec::Vec;
 use alloy_primitives::{
     Address, B256, KECCAK256_EMPTY, U256, keccak256,
-    map::{AddressMap, B256Map, U256Map},
+    map::{AddressMap, B256Map, Entry, U256Map},
 };
 use alloy_rlp::{Decodable, Encodable};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
@@ -21,6 +22,11 @@ use revm::{
 enum Code<'a> {
     Witness(&'a [u8]),
     Ready(Bytecode),
+    /// A block created it before any needed it of the witness.
+    Created {
+        code: Bytecode,
+        in_witness: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -110,7 +116,10 @@ impl<'a> WitnessState<'a> {
     pub(crate) fn check_all_used(&self) -> Result<(), WitnessError> {
         self.nodes.check_all_used()?;
         if self.unused_codes > 0
-            && let Some((hash, _)) = self.codes.iter().find(|(_, code)| matches!(code, Code::Witness(_)))
+            && let Some((hash, _)) = self
+                .codes
+                .iter()
+                .find(|(_, code)| matches!(code, Code::Witness(_) | Code::Created { in_witness: true, .. }))
         {
             return Err(WitnessError::UnusedCode { hash: *hash });
         }
@@ -123,12 +132,7 @@ impl<'a> WitnessState<'a> {
         self.nodes.used()
     }
 
-    /// Reads an account ahead of its use.
-    pub(crate) fn prefetch(&mut self, address: Address) -> Result<(), WitnessError> {
-        self.load(address).map(|_| ())
-    }
-
-    /// Whether blocks used the code with this hash.
+    /// Whether blocks needed the code with this hash of the witness.
     #[cfg(feature = "std")]
     pub(crate) fn used_code(&self, hash: &B256) -> bool {
         matches!(self.codes.get(hash), Some(Code::Ready(_)))
@@ -212,7 +216,7 @@ impl<'a> WitnessState<'a> {
         }
         let code = self.codes.get_mut(&hash).ok_or(WitnessError::MissingCode { hash })?;
         match code {
-            Code::Ready(ready) => Ok(ready.clone()),
+            Code::Ready(ready) | Code::Created { code: ready, .. } => Ok(ready.clone()),
             Code::Witness(raw) => {
                 let raw = alloy_primitives::Bytes::copy_from_slice(raw);
                 // Code that begins like a delegation but is none: deployed before EIP-3541, executes as legacy code.
@@ -248,7 +252,17 @@ impl<'a> WitnessState<'a> {
         if let Some(code) = &account.info.code
             && !code.is_empty()
         {
-            self.codes.entry(account.info.code_hash).or_insert_with(|| Code::Ready(code.clone()));
+            // What was read is `Ready`, so what is not was created, and is not needed of the witness any more.
+            match self.codes.entry(account.info.code_hash) {
+                Entry::Vacant(entry) => {
+                    entry.insert(Code::Created { code: code.clone(), in_witness: false });
+                }
+                Entry::Occupied(mut entry) => {
+                    if let Code::Witness(_) = entry.get() {
+                        entry.insert(Code::Created { code: code.clone(), in_witness: true });
+                    }
+                }
+            }
         }
         for (slot, value) in &account.storage {
             if !value.is_changed() {
@@ -387,6 +401,16 @@ impl Database for WitnessState<'_> {
     fn block_hash(&mut self, number: u64) -> Result<B256, WitnessError> {
         let hash = self.ancestors.hash(number);
         self.note(hash)
+    }
+}
+
+impl StateDatabase for WitnessState<'_> {
+    fn has_storage(&mut self, address: Address) -> Result<bool, WitnessError> {
+        let at = self.load(address);
+        let at = self.note(at)?;
+        let entry = &self.accounts[at];
+        // Within a block only accounts with code or a nonce get storage, and those are not asked about.
+        Ok(!entry.cleared && entry.in_trie.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
 }
 

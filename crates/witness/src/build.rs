@@ -70,9 +70,7 @@ impl Node {
         let inner = &self.inner;
         let step = |done| progress(Progress { phase: Phase::Blocks, done, total: range.len() });
         let blocks = inner.linked_blocks(range, &step).await?;
-        if blocks.parent.number == 0 && blocks.parent.state_root == alloy_trie::EMPTY_ROOT_HASH {
-            return Err(BuildError::EmptyGenesis);
-        }
+        let on_nothing = blocks.parent.number == 0 && blocks.parent.state_root == alloy_trie::EMPTY_ROOT_HASH;
         for block in &blocks.blocks {
             if inner.chain.fork_at(block.header.timestamp).is_none() {
                 let reason = "it is older than the Shanghai fork".to_owned();
@@ -83,11 +81,23 @@ impl Node {
         let built = build.run().await;
         // Whatever happened: on a chain that changed meanwhile, that is the news.
         match (inner.check_canonical(build.blocks.last()).await, built) {
+            (Ok(()), Err(error)) if on_nothing && is_about_state(&error) => {
+                Err(BuildError::EmptyGenesis { source: Box::new(error) })
+            }
             (Ok(()), built) => built,
             (Err(reorg @ BuildError::Reorg { .. }), _) => Err(reorg),
             (Err(_), Err(error)) => Err(error),
             (Err(error), Ok(_)) => Err(error),
         }
+    }
+}
+
+/// Whether an error may come of a state that is not the one that the header commits to.
+fn is_about_state(error: &BuildError) -> bool {
+    match error {
+        BuildError::FalseProof { block, .. } => *block == 0,
+        BuildError::Execution(_) | BuildError::SiblingOutOfReach { .. } => true,
+        _ => false,
     }
 }
 

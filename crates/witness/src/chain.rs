@@ -36,7 +36,9 @@ impl ChainSource {
                 let genesis: Genesis = serde_json::from_slice(&text).map_err(|error| {
                     BuildError::GenesisFormat { path: path.clone(), reason: error.to_string() }
                 })?;
-                ChainSpec::from_genesis(&genesis.config)?
+                let spec = ChainSpec::from_genesis(&genesis.config)?;
+                spec.check_genesis(&genesis)?;
+                spec
             }
             Self::Detect => match known(chain_id) {
                 Some(spec) => spec,
@@ -99,7 +101,8 @@ struct NodeInfo {
     hard_fork: String,
 }
 
-/// anvil tells its hardfork, which is active from its first block on.
+/// anvil tells its hardfork, which is active from its first block on. Its chains have no withdrawals, no beacon roots and
+/// none of the contracts that collect requests, as `for_fork` takes it of a chain that is not Ethereum's.
 async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
     let info: NodeInfo = match rpc.ask("anvil_nodeInfo", serde_json::json!([]), None).await {
         Ok(info) => info,

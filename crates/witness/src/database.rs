@@ -7,8 +7,9 @@ use crate::{
     proof::{Proven, SLOTS_PER_REQUEST},
 };
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256, map::HashMap};
-use alloy_trie::TrieAccount;
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
 use futures::{StreamExt, TryStreamExt, stream};
+use proofmill_stateless::StateDatabase;
 use revm::{Database, bytecode::Bytecode, state::AccountInfo};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -173,5 +174,12 @@ impl Database for BlockingView {
         let hash = self.runtime.block_on(self.view.node.header(number))?.hash();
         self.hashes.insert(number, hash);
         Ok(hash)
+    }
+}
+
+impl StateDatabase for BlockingView {
+    fn has_storage(&mut self, address: Address) -> Result<bool, BuildError> {
+        let account = self.runtime.block_on(self.view.account(address))?;
+        Ok(account.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
 }

@@ -87,12 +87,15 @@ pub enum BuildError {
     /// The range begins with block 0, which has no parent.
     #[error("block 0 has no parent to execute it on: begin at block 1 or later")]
     Genesis,
-    /// The parent is a genesis block that does not commit to its state.
+    /// The parent is a genesis block that commits to an empty state, and its child does not execute on that.
     #[error(
-        "block 0 commits to an empty state although it has accounts (anvil does this): begin at block 2, whose parent is \
-         the first block with a true state root"
+        "block 0 commits to a state without accounts, and block 1 does not execute on it ({source}): begin at block 2, whose \
+         parent is the first block with a true state root (anvil does not commit to the accounts that it starts with)"
     )]
-    EmptyGenesis,
+    EmptyGenesis {
+        /// Why block 1 does not execute.
+        source: Box<BuildError>,
+    },
     /// There are too few blocks for a range.
     #[error("the chain has no block that can be proven yet: its head is {head}")]
     NoBlocks {

@@ -7,8 +7,8 @@ use alloy_consensus::{
 use alloy_eips::{Encodable2718, eip4895::Withdrawal, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, bytes};
 use proofmill_stateless::{
-    Block, ChainSpec, Fork, PreState, PreStateAccount, RangeOutcome, StatelessError, StatelessInput,
-    full_witness, minimise,
+    Block, ChainSpec, Consensus, Fork, PreState, PreStateAccount, RangeOutcome, StatelessError,
+    StatelessInput, full_witness, minimise,
 };
 
 /// `SSTORE(calldata[0], calldata[1])`, then a log, then `SSTORE(0xff, BLOCKHASH(NUMBER - 3))`.
@@ -171,6 +171,11 @@ pub(crate) fn extend(
     };
     let transactions = transactions.iter().map(|tx| tx.encoded_2718().into()).collect();
     input.blocks.push(Block { header, transactions, withdrawals: Some(withdrawals) });
+    complete(input);
+}
+
+/// Corrects the last header until execution agrees with it.
+pub(crate) fn complete(input: &mut StatelessInput) {
     while let Err(error) = minimise(input) {
         let header = &mut input.blocks.last_mut().unwrap().header;
         match error {
@@ -187,14 +192,21 @@ pub(crate) fn extend(
     }
 }
 
+/// The parent of a chain that starts with this state, and everything of it.
+pub(crate) fn start(chain: ChainSpec, fork: Fork, state: &PreState) -> StatelessInput {
+    let (parent, ancestors) = ancestors(fork, state);
+    StatelessInput { chain, parent, blocks: Vec::new(), witness: full_witness(state, ancestors) }
+}
+
+/// Rules that leave withdrawals and beacon roots to a beacon chain.
+pub(crate) fn with_beacon_chain(fork: Fork) -> ChainSpec {
+    ChainSpec { consensus: Consensus::Ethereum, ..ChainSpec::for_fork(CHAIN_ID, fork) }
+}
+
 /// Three blocks that transfer, create, log, set and clear storage, destroy, ask for block hashes and withdraw; with the
 /// smallest witness.
 pub(crate) fn range(fork: Fork) -> (RangeOutcome, StatelessInput) {
-    let state = pre_state();
-    let (parent, ancestors) = ancestors(fork, &state);
-    let witness = full_witness(&state, ancestors);
-    let mut input =
-        StatelessInput { chain: ChainSpec::for_fork(CHAIN_ID, fork), parent, blocks: Vec::new(), witness };
+    let mut input = start(with_beacon_chain(fork), fork, &pre_state());
     let to = Address::repeat_byte(3);
     extend(
         &mut input,

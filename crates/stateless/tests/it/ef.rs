@@ -1,14 +1,17 @@
-//! The Ethereum Foundation's blockchain tests.
+//! The Ethereum Foundation's blockchain tests, and the Execution Spec Tests.
 //!
 //! For each test the witness is made from its pre-state, the input goes through its binary form, and every valid block
-//! must execute to its header while every block that is marked as wrong must be refused for what is wrong with it: an
-//! error about the witness counts as a failure.
+//! must execute to its header while every block that is marked as wrong must be refused for what the test names
+//! (`causes`): a block that is refused for one of the results in its header before has its header put right, so that the
+//! rule itself is met. An error about the witness, or about another block, counts as a failure.
 //!
-//! `EF_TESTS_DIR` names the folder with `blockchain-tests.tar.xz` (default `../shared/ef-tests`, from the repository's
-//! root). Without it the tests are skipped with a message.
+//! `EF_TESTS_DIR` names the folder with the archives (default `../shared/ef-tests`, from the repository's root). Without
+//! one of them its tests are skipped with a message.
 
 mod case;
+mod causes;
 mod files;
+mod network;
 
 use case::{Case, Verdict};
 use std::collections::BTreeMap;
@@ -16,20 +19,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-
-/// Creation on an address that has storage, but neither code nor nonce, must fail (EIP-7610); revm does not look at the
-/// storage. No such account can come into being since EIP-161, and to create on one of the few that mainnet has from
-/// before takes a collision of 160-bit hashes.
-const EIP_7610: &str = "revm does not refuse creation on an account that has nothing but storage (EIP-7610)";
-
-/// Tests that do not pass, by the file they are in, and why.
-const KNOWN_FAILURES: &[(&str, &str)] = &[
-    ("InitCollisionParis", EIP_7610),
-    ("RevertInCreateInInitCreate2Paris", EIP_7610),
-    ("RevertInCreateInInit_Paris", EIP_7610),
-    ("create2collisionStorageParis", EIP_7610),
-    ("dynamicAccountOverwriteEmpty_Paris", EIP_7610),
-];
 
 #[derive(Default)]
 struct Tally {
@@ -90,26 +79,46 @@ fn report(what: &str, files: &[PathBuf]) {
         tally.refused_blocks,
         began.elapsed().as_secs_f64(),
     );
-    let mut unexpected = Vec::new();
-    for (name, reason) in &tally.failures {
-        match KNOWN_FAILURES.iter().find(|(known, _)| name.starts_with(known)) {
-            Some((_, why)) => println!("  does not pass: {name}: {why}"),
-            None => unexpected.push(format!("{name}: {reason}")),
-        }
-    }
-    assert!(unexpected.is_empty(), "{} tests fail:\n{}", unexpected.len(), unexpected.join("\n"));
+    let failures: Vec<String> =
+        tally.failures.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
+    assert!(failures.is_empty(), "{} tests fail:\n{}", failures.len(), failures.join("\n"));
     assert!(tally.tests > 0, "no test was found");
+}
+
+fn subset(archive: &str, every: usize) {
+    let Some(folder) = files::unpack(archive) else { return };
+    report(&format!("subset of {archive}"), &files::subset(&files::all(&folder), every));
+}
+
+fn all(archive: &str) {
+    let Some(folder) = files::unpack(archive) else { return };
+    report(archive, &files::all(&folder));
 }
 
 #[test]
 fn ef_tests_subset() {
-    let Some(folder) = files::unpack() else { return };
-    report("subset", &files::subset(&files::all(&folder)));
+    subset("blockchain-tests", 16);
+}
+
+#[test]
+fn eest_tests_subset() {
+    subset("eest-tests", 16);
 }
 
 #[test]
 #[ignore = "takes minutes; `make test-long` runs it"]
 fn ef_tests_all() {
-    let Some(folder) = files::unpack() else { return };
-    report("all", &files::all(&folder));
+    all("blockchain-tests");
+}
+
+#[test]
+#[ignore = "takes minutes; `make test-long` runs it"]
+fn eest_tests_all() {
+    all("eest-tests");
+}
+
+#[test]
+#[ignore = "blocks of 8 MiB; `make test-long` runs it"]
+fn eip7934_tests_all() {
+    all("eip7934-tests");
 }

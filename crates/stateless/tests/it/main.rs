@@ -5,5 +5,8 @@
 mod bytes;
 mod common;
 mod ef;
+mod genesis;
 mod record;
+mod rules;
+mod system;
 mod tampering;

@@ -2,13 +2,13 @@
 
 use crate::common::{COINBASE, DESTROY, STORE, range, sender};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use proofmill_stateless::{Fork, PreState, RecordError, record};
+use proofmill_stateless::{Fork, PreState, RecordError, StateDatabase, record};
 use revm::{Database, bytecode::Bytecode, database_interface::ErasedError, state::AccountInfo};
 
 #[derive(Debug)]
-struct InMemory {
-    state: PreState,
-    reachable: bool,
+pub(crate) struct InMemory {
+    pub(crate) state: PreState,
+    pub(crate) reachable: bool,
 }
 
 impl InMemory {
@@ -47,6 +47,13 @@ impl Database for InMemory {
 
     fn block_hash(&mut self, number: u64) -> Result<B256, ErasedError> {
         Ok(B256::from(U256::from(number)))
+    }
+}
+
+impl StateDatabase for InMemory {
+    fn has_storage(&mut self, address: Address) -> Result<bool, ErasedError> {
+        let account = self.state.get(&address);
+        Ok(account.is_some_and(|account| account.storage.values().any(|value| !value.is_zero())))
     }
 }
 

@@ -1,10 +1,10 @@
 //! A wrong block, and a witness that lacks or adds something, is refused with the error that names it.
 
-use crate::common::{CHAIN_ID, range};
+use crate::common::{CHAIN_ID, range, with_beacon_chain};
 use alloy_primitives::{B64, B256, Bloom, Bytes, U256, keccak256};
 use proofmill_stateless::{
-    BaseFeeRule, Block, ChainSpec, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput,
-    StatelessInputRef, WitnessError, execute, minimise,
+    BaseFeeRule, Block, DecodeError, Fork, GasLimitRule, StatelessError, StatelessInput, StatelessInputRef,
+    WitnessError, execute, minimise,
 };
 
 fn run(input: &StatelessInput) -> Result<proofmill_stateless::RangeOutcome, StatelessError> {
@@ -37,6 +37,7 @@ fn honest_ranges_of_every_fork_pass() {
         assert_eq!(outcome.pre_state_root, input.parent.state_root);
         let last = &input.blocks.last().unwrap().header;
         assert_eq!((outcome.last_hash, outcome.post_state_root), (last.hash_slow(), last.state_root));
+        assert_eq!(outcome.last_timestamp, last.timestamp);
         let hashes: Vec<B256> = input.blocks.iter().map(|block| block.header.hash_slow()).collect();
         assert_eq!(outcome.block_hashes, hashes);
         assert_eq!(outcome.gas_used, input.blocks.iter().map(|block| block.header.gas_used).sum::<u64>());
@@ -181,9 +182,9 @@ fn another_chain_id() {
 #[test]
 fn another_fork() {
     let (_, mut input) = range(Fork::Cancun);
-    input.chain = ChainSpec::for_fork(CHAIN_ID, Fork::Prague);
+    input.chain = with_beacon_chain(Fork::Prague);
     assert!(matches!(run(&input), Err(StatelessError::FieldMissing { field: "requestsHash", .. })));
-    input.chain = ChainSpec::for_fork(CHAIN_ID, Fork::Shanghai);
+    input.chain = with_beacon_chain(Fork::Shanghai);
     assert!(matches!(run(&input), Err(StatelessError::FieldUnknown { field: "blobGasUsed", .. })));
 }
 

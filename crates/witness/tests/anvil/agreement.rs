@@ -1,10 +1,15 @@
 //! Blocks of random mixed transactions, over the forks: every range is witnessed over RPC and executed again.
 
-use crate::scene::{Scene, range};
+use crate::{
+    proxy::Proxy,
+    scene::{CHAIN_ID, Scene, range},
+    sound::SoundChain,
+};
+use alloy_primitives::U256;
 use proofmill_loadgen::mixed::Scope;
-use proofmill_localnet::Hardfork;
+use proofmill_localnet::{AnvilOptions, Hardfork, Mining};
 use proofmill_witness::{BuildError, NodeOptions, WitnessSource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Blocks of mixed transactions for each fork: more than 200 over the four.
 const BLOCKS: usize = 52;
@@ -68,7 +73,35 @@ async fn anvil_genesis_is_no_parent() {
     let node = NodeOptions::new(scene.anvil.rpc_url().clone()).connect().await.unwrap();
     assert_eq!(node.finalized_range(9).await.unwrap().range, range(2, 2));
     let error = node.witness(range(1, 2), &|_| {}).await.unwrap_err();
-    assert!(matches!(error, BuildError::EmptyGenesis), "{error}");
+    assert!(matches!(error, BuildError::EmptyGenesis { .. }), "{error}");
+}
+
+/// A chain that really starts without accounts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_genesis_is_a_parent() {
+    let options = AnvilOptions::new().chain_id(CHAIN_ID).hardfork(Hardfork::Cancun);
+    let anvil = options.mining(Mining::OnRequest).spawn().await.unwrap();
+    let rpc = proofmill_http::rpc_client(anvil.rpc_url().clone());
+    let call =
+        async |method: &'static str, params: Value| rpc.request::<_, Value>(method, params).await.unwrap();
+    let mut chain = SoundChain::default();
+    for number in 0..2 {
+        if number > 0 {
+            call("evm_mine", json!([])).await;
+        }
+        let mut block = call("eth_getBlockByNumber", json!(["latest", true])).await;
+        if number > 0 {
+            // anvil gives block 1 the base fee of block 0, which used no gas: an eighth less is right.
+            let parent: U256 = serde_json::from_value(block["baseFeePerGas"].clone()).unwrap();
+            block["baseFeePerGas"] = json!(parent - parent / U256::from(8));
+        }
+        chain.push_with(block, Default::default());
+    }
+    let served = Proxy::new(anvil.rpc_url(), move |request| chain.answer(&request)).await;
+    let node = NodeOptions::new(served.url.clone()).connect().await.unwrap();
+    let witnessed = node.witness(range(1, 1), &|_| {}).await.unwrap();
+    assert_eq!(witnessed.outcome.pre_state_root, alloy_trie::EMPTY_ROOT_HASH);
+    assert_eq!(witnessed.outcome.post_state_root, alloy_trie::EMPTY_ROOT_HASH);
 }
 
 /// The headers as anvil seals them, where its roots are Ethereum's: BLOCKHASH tells hashes that are really the chain's.

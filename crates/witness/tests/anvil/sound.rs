@@ -42,9 +42,13 @@ impl SoundChain {
     }
 
     /// Seals anvil's block anew. `dump` is what `anvil_dumpState` says after it.
-    pub fn push(&mut self, mut json: Value, dump: &Value) {
+    pub fn push(&mut self, json: Value, dump: &Value) {
+        self.push_with(json, state(dump));
+    }
+
+    /// Seals anvil's block anew, with this state after it.
+    pub fn push_with(&mut self, mut json: Value, mut state: PreState) {
         let block: RpcBlock<Transaction> = serde_json::from_value(json.clone()).unwrap();
-        let mut state = state(dump);
         // The history of block hashes (EIP-2935) holds anvil's hashes: ours belong there.
         if let Some(history) = state.get_mut(&HISTORY_STORAGE_ADDRESS) {
             for value in history.storage.values_mut() {

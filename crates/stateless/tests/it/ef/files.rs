@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Unpacks the archive once, below the target folder; `None`, with a message, where there is no archive.
-pub(crate) fn unpack() -> Option<PathBuf> {
+/// Unpacks an archive once, below the target folder; `None`, with a message, where there is no archive.
+pub(crate) fn unpack(name: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let folder =
         std::env::var_os("EF_TESTS_DIR").map_or_else(|| root.join("../shared/ef-tests"), PathBuf::from);
-    let archive = folder.join("blockchain-tests.tar.xz");
+    let archive = folder.join(format!("{name}.tar.xz"));
     if !archive.is_file() {
         println!("skipped: {} is not there; set EF_TESTS_DIR to the folder that holds it", archive.display());
         return None;
     }
-    let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ef-tests");
+    let unpacked = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ef-tests").join(name);
     if !unpacked.is_dir() {
         // Under a name of its own first: another process may be unpacking too, and a half-unpacked folder must not count.
         let partial = unpacked.with_extension(std::process::id().to_string());
@@ -46,9 +46,9 @@ pub(crate) fn all(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The first of each folder's files and every eighth after it, leaving out large ones that take long: the same choice
+/// The first of each folder's files and every so many after it, leaving out large ones that take long: the same choice
 /// each time, from every folder.
-pub(crate) fn subset(files: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn subset(files: &[PathBuf], every: usize) -> Vec<PathBuf> {
     const LARGE: u64 = 400_000;
     let mut by_folder: BTreeMap<&Path, Vec<&PathBuf>> = BTreeMap::new();
     for file in files {
@@ -62,7 +62,7 @@ pub(crate) fn subset(files: &[PathBuf]) -> Vec<PathBuf> {
         });
         let small =
             files.iter().filter(|file| std::fs::metadata(file).unwrap().len() <= LARGE).count().max(1);
-        chosen.extend(files[..small].iter().step_by(8).map(|file| (*file).clone()));
+        chosen.extend(files[..small].iter().step_by(every).map(|file| (*file).clone()));
     }
     chosen
 }
