@@ -46,8 +46,6 @@ pub struct RangeOutcome {
     pub pre_state_root: B256,
     /// State root after the last block.
     pub post_state_root: B256,
-    /// Time of the last block, in Unix seconds.
-    pub last_timestamp: u64,
     /// Gas used by all blocks.
     pub gas_used: u64,
     /// Number of transactions in all blocks.
@@ -140,7 +138,6 @@ pub(crate) fn run<'i>(
         last: last.header.header().number,
         parent_hash: input.parent.hash(),
         last_hash: last.header.hash(),
-        last_timestamp: last.header.header().timestamp,
         pre_state_root: input.parent.header().state_root,
         post_state_root: last.header.header().state_root,
         last_timestamp: last.header.header().timestamp,
