@@ -39,7 +39,8 @@ impl RoleCall {
     pub fn calldata(&self) -> Bytes {
         match self {
             Self::ScheduleRules { rules, from } => {
-                scheduleRulesCall { next: rules.to_abi(), fromCheckpoint: from.map_or(0, |from| from.0) }.abi_encode()
+                scheduleRulesCall { next: rules.to_abi(), fromCheckpoint: from.map_or(0, |from| from.0) }
+                    .abi_encode()
             }
             Self::CancelScheduledRules => cancelScheduledRulesCall {}.abi_encode(),
             Self::SetGuardian(guardian) => {

@@ -1,0 +1,128 @@
+//! An EVM with the committed artifacts on it.
+
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use alloy_sol_types::{SolCall, SolConstructor};
+use revm::{
+    Context, ExecuteCommitEvm, ExecuteEvm, MainBuilder, MainContext,
+    bytecode::Bytecode,
+    context::{BlockEnv, TxEnv, result::ExecutionResult},
+    database::InMemoryDB,
+    handler::{MainnetContext, MainnetEvm},
+    primitives::hardfork::SpecId,
+    state::AccountInfo,
+};
+
+alloy_sol_types::sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    Rollup,
+    "../../contracts/artifacts/Rollup.json"
+}
+
+/// A verifier whose valid proofs of a program are the program's key, as one word. Real proofs and attestations are the business of
+/// other tests: here it matters which key the contract asks for.
+const VERIFIER: Address = Address::repeat_byte(0xfe);
+/// `calldataload(calldatasize() - 32) == calldataload(4)`, or it reverts.
+const VERIFIER_CODE: [u8; 17] = hex!("602036033560043514600f575f5ffd5b00");
+/// Enough for any call.
+const GAS_LIMIT: u64 = 16_000_000;
+
+/// An L1 of one block at a time.
+pub(crate) struct Machine {
+    evm: MainnetEvm<MainnetContext<InMemoryDB>>,
+}
+
+/// What became of a call: what it returned, or what it reverted with.
+pub(crate) type Outcome = Result<Bytes, Bytes>;
+
+impl Machine {
+    pub(crate) fn new(time: u64) -> Self {
+        let mut database = InMemoryDB::default();
+        let code = Bytecode::new_raw(Bytes::from(VERIFIER_CODE));
+        database.insert_account_info(VERIFIER, AccountInfo::from_bytecode(code));
+        Self::of(database, time)
+    }
+
+    fn of(database: InMemoryDB, time: u64) -> Self {
+        let context = Context::mainnet()
+            .with_db(database)
+            .modify_cfg_chained(|cfg| {
+                cfg.set_spec_and_mainnet_gas_params(SpecId::CANCUN);
+                cfg.chain_id = 31_337;
+                cfg.disable_nonce_check = true;
+            })
+            .with_block(BlockEnv {
+                timestamp: U256::from(time),
+                number: U256::ONE,
+                gas_limit: GAS_LIMIT,
+                prevrandao: Some(B256::ZERO),
+                ..Default::default()
+            });
+        Self { evm: context.build_mainnet() }
+    }
+
+    /// Another one in the same state.
+    pub(crate) fn fork(&self) -> Self {
+        let time = self.evm.ctx.block.timestamp.to();
+        Self::of(self.evm.ctx.journaled_state.database.clone(), time)
+    }
+
+    pub(crate) fn set_time(&mut self, time: u64) {
+        self.evm.ctx.block.timestamp = U256::from(time);
+    }
+
+    /// Deploys a contract.
+    pub(crate) fn create(&mut self, from: Address, code: &Bytes, arguments: &[u8]) -> Result<Address, Bytes> {
+        let data = Bytes::from([code, arguments].concat());
+        match self.evm.transact_commit(transaction(from, TxKind::Create, data)).unwrap() {
+            ExecutionResult::Success { output, .. } => Ok(*output.address().unwrap()),
+            ExecutionResult::Revert { output, .. } => Err(output),
+            halt => panic!("{halt:?}"),
+        }
+    }
+
+    pub(crate) fn deploy(&mut self, from: Address, call: &Rollup::constructorCall) -> Result<Address, Bytes> {
+        self.create(from, &Rollup::BYTECODE, &call.abi_encode())
+    }
+
+    /// Sends a transaction, and returns its gas too.
+    pub(crate) fn send(&mut self, from: Address, to: Address, data: Vec<u8>) -> (Outcome, u64) {
+        let transaction = transaction(from, TxKind::Call(to), data.into());
+        let result = self.evm.transact_commit(transaction).unwrap();
+        let gas = result.tx_gas_used();
+        (outcome(result), gas)
+    }
+
+    /// Reads from a contract.
+    pub(crate) fn read<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Bytes> {
+        let transaction = transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into());
+        let read = outcome(self.evm.transact(transaction).unwrap().result)?;
+        Ok(C::abi_decode_returns(&read).unwrap())
+    }
+
+    /// Size of a contract's code in bytes.
+    pub(crate) fn code_size(&mut self, at: Address) -> usize {
+        self.evm.ctx.journaled_state.database.load_account(at).unwrap().info.code.as_ref().unwrap().len()
+    }
+}
+
+fn transaction(from: Address, kind: TxKind, data: Bytes) -> TxEnv {
+    TxEnv { caller: from, kind, data, gas_limit: GAS_LIMIT, chain_id: Some(31_337), ..Default::default() }
+}
+
+fn outcome(result: ExecutionResult) -> Outcome {
+    match result {
+        ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+        ExecutionResult::Revert { output, .. } => Err(output),
+        halt => panic!("{halt:?}"),
+    }
+}
+
+/// A proof type of the verifier that every machine has.
+pub(crate) fn proof_type(name: &str, range_key: B256, aggregation_key: B256) -> Rollup::ProofType {
+    Rollup::ProofType {
+        name: B256::right_padding_from(name.as_bytes()),
+        verifier: VERIFIER,
+        rangeKey: range_key,
+        aggregationKey: aggregation_key,
+    }
+}

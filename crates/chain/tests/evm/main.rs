@@ -1,0 +1,10 @@
+//! The contracts in an EVM of this process: many calls, and every one checked.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod machine;
+mod model;
+mod sequences;
+mod settled;
+mod size;
+mod step;
+mod values;
