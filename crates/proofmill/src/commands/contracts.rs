@@ -27,7 +27,9 @@ async fn deploy(args: cli::Deploy, registry: Registry) -> Result<()> {
     if let Some(genesis) = &args.genesis {
         rules = rules.chain(ChainSource::Genesis(genesis.clone()));
     }
-    let config_hash = rules.connect().await?.chain().hash();
+    let rules = rules.connect().await?;
+    rules.chain().require_rollup()?;
+    let config_hash = rules.chain().hash();
     let at = args.genesis_block.map_or(BlockAt::Finalized, BlockAt::Number);
     let genesis =
         l2.block(at).await?.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
