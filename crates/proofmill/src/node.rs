@@ -118,6 +118,7 @@ async fn provers(
         options = options.chain(ChainSource::Genesis(genesis.clone()));
     }
     let l2 = options.connect().await?;
+    l2.chain().require_rollup()?;
     let config_hash = l2.chain().hash();
     if config_hash != rollup.config().config_hash {
         bail!(

@@ -134,6 +134,11 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     let node = options.connect().await?;
     let range = block_range(&node, args).await?;
     eprintln!("building the witness of blocks {range} of chain {}", node.chain().chain_id);
+    if node.chain().require_rollup().is_err() {
+        eprintln!(
+            "  withdrawals, beacon roots and times are taken as they stand: the chain's beacon chain checks them"
+        );
+    }
     let last_phase = Mutex::new(None);
     let witnessed = node
         .witness(range, &|progress| {

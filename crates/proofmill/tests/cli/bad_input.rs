@@ -145,3 +145,19 @@ fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
         assert!(said.contains(hint) && !said.contains(&url), "{words:?}: {said}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_whose_consensus_others_check_is_not_settled_as_a_rollup() {
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = AnvilOptions::new().spawn().await.unwrap();
+    let l2 = AnvilOptions::new().chain_id(1).spawn().await.unwrap();
+    let mut command = proofmill(folder.path());
+    command.args(["contracts", "deploy", "--prover", "exec", "--genesis-block", "0"]);
+    command.args(["--l1-rpc", l1.rpc_url().as_str(), "--l2-rpc", l2.rpc_url().as_str()]);
+    command.args(["--proposer", "0x00000000000000000000000000000000000000aa"]);
+    let said = fail(command.env("PRIVATE_KEY", l1.accounts()[0].private_key.to_string()));
+    assert!(
+        said.contains("chain 1 has Ethereum's rules") && said.contains("a chain id of its own"),
+        "{said}"
+    );
+}

@@ -6,7 +6,8 @@ use crate::{
 };
 use alloy_primitives::U64;
 use proofmill_localnet::Hardfork;
-use proofmill_witness::{Anchor, BuildError, NodeOptions};
+use proofmill_stateless::ChainSpecError;
+use proofmill_witness::{Anchor, BuildError, ChainSource, NodeOptions};
 use serde_json::json;
 use std::time::Duration;
 
@@ -99,4 +100,21 @@ async fn a_reorg_while_building() {
         // And afterwards the new chain is witnessed.
         assert_eq!(node.witness(range(4, 8), &|_| {}).await.unwrap().outcome.last, 8);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_genesis_file_with_storage_but_no_code() {
+    let scene = Scene::new(Hardfork::Cancun, 6).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("genesis.json");
+    let slot = "0x0000000000000000000000000000000000000000000000000000000000000001";
+    let genesis = json!({
+        "config": { "chainId": CHAIN_ID, "shanghaiTime": 0, "cancunTime": 0, "londonBlock": 0 },
+        "alloc": { "0x00000000000000000000000000000000000000aa": { "balance": "0x0", "storage": { slot: slot } } },
+        "difficulty": "0x0", "gasLimit": "0x1c9c380", "extraData": "0x", "nonce": "0x0", "timestamp": "0x0",
+    });
+    std::fs::write(&path, genesis.to_string()).unwrap();
+    let error = scene.options().chain(ChainSource::Genesis(path)).connect().await.unwrap_err();
+    let refused = matches!(error, BuildError::ChainRules(ChainSpecError::StorageWithoutCode { .. }));
+    assert!(refused, "{error}");
 }

@@ -83,7 +83,7 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(Rollup
         rules = rules.chain(ChainSource::Genesis(genesis.clone()));
     }
     let rules = rules.connect().await?;
-    // Here a chain specification is refused whose consensus is Ethereum's own.
+    rules.chain().require_rollup()?;
     let config_hash = rules.chain().hash();
     let at = args.genesis_block.map_or(BlockAt::Finalized, BlockAt::Number);
     let genesis =

@@ -116,7 +116,10 @@ const TABLE: &[(&str, Matches)] = &[
         "TransactionException.INSUFFICIENT_ACCOUNT_FUNDS",
         tx!(Tx::LackOfFundForMaxFee { .. } | Tx::OverflowPaymentInTransaction),
     ),
-    ("TransactionException.GASLIMIT_PRICE_PRODUCT_OVERFLOW", tx!(Tx::OverflowPaymentInTransaction)),
+    // A price of 2^128 wei and more is not read.
+    ("TransactionException.GASLIMIT_PRICE_PRODUCT_OVERFLOW", |refusal| {
+        tx!(Tx::OverflowPaymentInTransaction)(refusal) || ENCODING(refusal)
+    }),
     ("TransactionException.INSUFFICIENT_MAX_FEE_PER_GAS", tx!(Tx::GasPriceLessThanBasefee)),
     ("TransactionException.PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS", tx!(Tx::PriorityFeeGreaterThanMaxFee)),
     ("TransactionException.PRIORITY_GREATER_THAN_MAX_FEE_PER_GAS_2", tx!(Tx::PriorityFeeGreaterThanMaxFee)),
