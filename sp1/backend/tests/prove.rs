@@ -1,7 +1,7 @@
 //! Real proofs. Minutes each and many GB of memory, so they run on their own: `make test-long`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use proofmill_backend_sp1::{Sp1Backend, network_proof};
 use proofmill_backends::{Backend, BackendError, Job, Proof};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, Weight};
