@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks that the committed artifacts are those of the committed sources.
 #
-#   contracts/check.sh            compares hashes; needs neither network nor compiler
+#   contracts/check.sh            compares hashes; needs neither network nor compiler nor node_modules (the libraries'
+#                                 sources are compared where they are there; elsewhere their pinned version)
 #   contracts/check.sh --rebuild  compiles too, and compares the artifacts
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -26,6 +27,20 @@ compare() { # folder, extension, field of the manifest, remedy
 }
 compare src sol sources
 compare artifacts json artifacts
+
+# The libraries: pinned in package.json, and by the hash of the package in package-lock.json.
+while read -r package; do
+    field() { jq -r --arg name "$package" "$1" "$2"; }
+    [[ $(field '.packages[$name].version' "$manifest") == "$(field '.devDependencies[$name]' ../package.json)" ]] ||
+        complain "the artifacts are of another version of $package than package.json pins: contracts/build.sh"
+    [[ $(field '.packages[$name].integrity' "$manifest") == "$(field '.packages["node_modules/" + $name].integrity' ../package-lock.json)" ]] ||
+        complain "the artifacts are of another $package than package-lock.json has: contracts/build.sh"
+done < <(jq -r '.packages | keys[]' "$manifest")
+while read -r file hash; do
+    [[ -f ../node_modules/$file ]] || continue
+    [[ $(sha256sum "../node_modules/$file" | cut -d' ' -f1) == "$hash" ]] ||
+        complain "node_modules/$file is not the file that the artifacts were made of: make setup, or contracts/build.sh"
+done < <(jq -r '.libraries | to_entries[] | "\(.key) \(.value)"' "$manifest")
 
 compiler=$(jq -r .compiler "$manifest")
 pinned=$(jq -r .devDependencies.solc ../package.json)

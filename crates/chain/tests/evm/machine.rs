@@ -18,6 +18,16 @@ alloy_sol_types::sol! {
     "../../contracts/artifacts/Rollup.json"
 }
 
+alloy_sol_types::sol! {
+    AttestedVerifier,
+    "../../contracts/artifacts/AttestedVerifier.json"
+}
+
+alloy_sol_types::sol! {
+    AcceptsAnythingVerifier,
+    "../../contracts/artifacts/AcceptsAnythingVerifier.json"
+}
+
 /// A verifier whose valid proofs of a program are the program's key, as one word. Real proofs and attestations are the business of
 /// other tests: here it matters which key the contract asks for.
 const VERIFIER: Address = Address::repeat_byte(0xfe);

@@ -95,6 +95,10 @@ fn run(
         }
     }
     check_all(&mut machine, rollup, &model)?;
+    counts.insert(("rules", "changed".to_owned()), model.rules.len() as u64 - 1);
+    let changes = |pair: &[Checkpoint]| matches!(pair, [before, after] if before.rules != after.rules);
+    let across = model.checkpoints.windows(2).skip(1).filter(|pair| changes(pair)).count();
+    counts.insert(("rules", "changed between live checkpoints".to_owned()), across as u64);
     let mut coverage = coverage.lock().unwrap();
     for (what, count) in counts {
         *coverage.entry(what).or_default() += count;
@@ -220,7 +224,17 @@ fn everything_was_tried(coverage: &BTreeMap<(&'static str, String), u64>) {
         let outcome = if error.is_empty() { "accepted" } else { error };
         println!("{count:>8} {call}: {outcome}");
     }
-    let calls = coverage.keys().map(|(call, _)| *call).collect::<std::collections::BTreeSet<_>>();
+    for changed in ["changed", "changed between live checkpoints"] {
+        assert!(
+            coverage.get(&("rules", changed.to_owned())).is_some_and(|count| *count >= 50),
+            "rules {changed}"
+        );
+    }
+    let calls = coverage
+        .keys()
+        .map(|(call, _)| *call)
+        .filter(|call| *call != "rules")
+        .collect::<std::collections::BTreeSet<_>>();
     assert_eq!(calls.len(), 13);
     for call in calls {
         assert!(
