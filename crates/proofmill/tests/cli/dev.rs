@@ -295,7 +295,10 @@ fn what_a_prover_node_is_told_wrong_it_says() {
             .args(["--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"])
             .env("PRIVATE_KEY", DevKeys::funder_text().to_string()),
     );
-    assert!(deployed.contains("rollup     0x") && deployed.contains("exec       verifier 0x"), "{deployed}");
+    assert!(
+        deployed.contains("\nrollup             0x") && deployed.contains("exec               verifier 0x"),
+        "{deployed}"
+    );
 
     // Its proposer, and somebody else.
     let proposer = |rollup: &str| {
@@ -317,7 +320,7 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     };
     let said = crate::process::fail(&mut proposer(&rollup));
     assert!(said.contains("takes checkpoints from 0x") && said.contains("the key of 0xf39F"), "{said}");
-    let other = deployed.split_once("rollup     ").unwrap().1.split_whitespace().next().unwrap();
+    let other = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
     let log = data.join("proposer.log");
     let mut proposing = Running::start(&mut proposer(other), &log);
     wait("a checkpoint", || fs::read_to_string(&log).unwrap().contains("proposed a checkpoint"));
