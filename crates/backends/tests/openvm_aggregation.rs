@@ -7,7 +7,9 @@ use proofmill_backends::{
     Backend, BackendError, Child, Job, Node, OpenVmBackend, Plan, Proof, SegmentBudget, SegmentKind,
 };
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
-use proofmill_program::{Aggregation, PublicValues, RangePublicValues, aggregation};
+use proofmill_program::{
+    Aggregation, AggregationPublicValues, Boundary, PublicValues, RangePublicValues, aggregation,
+};
 use std::{fs, time::Instant};
 
 /// `programs/openvm/aggregation`.
@@ -191,6 +193,7 @@ fn range_proofs_are_aggregated() {
     println!("the epoch in {:.1} s, {} bytes", start.elapsed().as_secs_f64(), proof.body.len());
     assert_eq!(plan.execution, execution);
     assert_eq!(proof.public_values, expected.commitment().as_slice());
+    a_lying_middle_checkpoint_is_not_what_it_says(&ranges, &expected, &proof);
 
     // Whoever verifies makes no keys.
     let other = OpenVmBackend::default();
@@ -198,6 +201,23 @@ fn range_proofs_are_aggregated() {
     let proof = Proof::decode(&proof.encode()).unwrap();
     measured("verify", || other.verify(&proof, version)).unwrap();
     refuses_what_is_not_the_proof(&other, &proof, version, &proofs[0], key);
+}
+
+/// A contract whose proposer lied about where a checkpoint in the middle ends expects another commitment, and with it other
+/// public values than those that the true blocks can be proven with.
+fn a_lying_middle_checkpoint_is_not_what_it_says(
+    ranges: &[RangePublicValues],
+    honest: &AggregationPublicValues,
+    proof: &Proof,
+) {
+    let (middle, rest) = ranges.split_first().unwrap();
+    let lie = Boundary { state_root: B256::repeat_byte(0xf0), ..middle.boundary() };
+    let mut commitment = lie.commit(honest.fromCommitment);
+    if let Some(last) = rest.last() {
+        commitment = last.boundary().commit(commitment);
+    }
+    let demanded = AggregationPublicValues { toCommitment: commitment, ..honest.clone() };
+    assert_ne!(proof.public_values, demanded.commitment().as_slice());
 }
 
 /// What the program refuses, or who runs it.
