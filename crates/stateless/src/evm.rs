@@ -100,7 +100,6 @@ impl<DB: StateDatabase> Machine<DB> {
         if *caller.balance() < inputs.value() || nonce == u64::MAX {
             return Ok(None);
         }
-        drop(caller);
         // revm asks for the address again, and gets the one kept in the inputs.
         let target = inputs.created_address(nonce);
         if !journal.db_mut().has_storage(target)? {

@@ -18,17 +18,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// The most gas that a test of a subset uses.
+const SUBSET_GAS: u64 = 30_000_000;
+/// How many of the slowest files are named.
+const SLOWEST: usize = 3;
 
 #[derive(Default)]
 struct Tally {
     tests: usize,
     valid_blocks: usize,
     refused_blocks: usize,
+    left_out: usize,
     failures: BTreeMap<String, String>,
+    /// How long each file took.
+    times: Vec<(Duration, PathBuf)>,
 }
 
-fn run_files(files: &[PathBuf]) -> Tally {
+fn run_files(files: &[PathBuf], most_gas: u64) -> Tally {
     let tally = Mutex::new(Tally::default());
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -38,7 +46,9 @@ fn run_files(files: &[PathBuf]) -> Tally {
             let worker = std::thread::Builder::new().stack_size(256 << 20);
             let work = || {
                 while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    run_file(file, &tally);
+                    let began = Instant::now();
+                    run_file(file, most_gas, &tally);
+                    tally.lock().unwrap().times.push((began.elapsed(), file.clone()));
                 }
             };
             worker.spawn_scoped(scope, work).unwrap();
@@ -47,11 +57,15 @@ fn run_files(files: &[PathBuf]) -> Tally {
     tally.into_inner().unwrap()
 }
 
-fn run_file(file: &Path, tally: &Mutex<Tally>) {
+fn run_file(file: &Path, most_gas: u64, tally: &Mutex<Tally>) {
     let json = std::fs::read(file).unwrap();
     let cases: BTreeMap<String, Case> = serde_json::from_slice(&json).unwrap();
     for (name, case) in cases {
         let name = format!("{}::{name}", file.file_stem().unwrap_or_default().to_string_lossy());
+        if case.gas() > most_gas {
+            tally.lock().unwrap().left_out += 1;
+            continue;
+        }
         let verdict = case.run();
         let mut tally = tally.lock().unwrap();
         tally.tests += 1;
@@ -67,9 +81,9 @@ fn run_file(file: &Path, tally: &Mutex<Tally>) {
     }
 }
 
-fn report(what: &str, files: &[PathBuf]) {
+fn report(what: &str, files: &[PathBuf], most_gas: u64) {
     let began = Instant::now();
-    let tally = run_files(files);
+    let mut tally = run_files(files, most_gas);
     println!(
         "{what}: {} of {} pass ({} files, {} valid blocks executed, {} wrong blocks refused, {:.0} s)",
         tally.tests - tally.failures.len(),
@@ -79,6 +93,17 @@ fn report(what: &str, files: &[PathBuf]) {
         tally.refused_blocks,
         began.elapsed().as_secs_f64(),
     );
+    if tally.left_out > 0 {
+        println!("  left out: {} that use more than {most_gas} gas", tally.left_out);
+    }
+    tally.times.sort_unstable();
+    for (time, file) in tally.times.iter().rev().take(SLOWEST) {
+        println!(
+            "  {:.1} s for {}",
+            time.as_secs_f64(),
+            file.file_name().unwrap_or_default().to_string_lossy()
+        );
+    }
     let failures: Vec<String> =
         tally.failures.iter().map(|(name, reason)| format!("{name}: {reason}")).collect();
     assert!(failures.is_empty(), "{} tests fail:\n{}", failures.len(), failures.join("\n"));
@@ -87,12 +112,12 @@ fn report(what: &str, files: &[PathBuf]) {
 
 fn subset(archive: &str, every: usize) {
     let Some(folder) = files::unpack(archive) else { return };
-    report(&format!("subset of {archive}"), &files::subset(&files::all(&folder), every));
+    report(&format!("subset of {archive}"), &files::subset(&files::all(&folder), every), SUBSET_GAS);
 }
 
 fn all(archive: &str) {
     let Some(folder) = files::unpack(archive) else { return };
-    report(archive, &files::all(&folder));
+    report(archive, &files::all(&folder), u64::MAX);
 }
 
 #[test]

@@ -49,6 +49,12 @@ pub(crate) struct Verdict {
 }
 
 impl Case {
+    /// The gas of all blocks, as their headers say.
+    pub(crate) fn gas(&self) -> u64 {
+        let blocks = self.blocks.iter().filter_map(|block| decode_block(&block.rlp).ok());
+        blocks.fold(0, |sum, block| sum.saturating_add(block.header.gas_used))
+    }
+
     pub(crate) fn run(self) -> Result<Verdict, String> {
         let chain = network::rules(&self.network, &self.config)?;
         let state: PreState =
