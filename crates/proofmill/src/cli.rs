@@ -9,7 +9,7 @@ use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 mod contracts;
-pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Schedule};
+pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 
 /// The longest that anything may be waited for, in seconds.
 const YEAR: u64 = 365 * 24 * 60 * 60;

@@ -7,8 +7,8 @@ use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
     AttestorSet, BlockAt, BlockHead, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles,
-    RollupConfig, Sender, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup, majority,
-    public_network,
+    RollupConfig, Sender, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    majority, public_network,
 };
 use proofmill_primitives::{ProverType, SlotClock};
 use proofmill_witness::{ChainSource, NodeOptions};
@@ -158,14 +158,13 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
     line("L2", config.chain_id);
     line("configHash", config.config_hash);
     let genesis = &config.genesis;
-    line(
-        "genesis",
-        format_args!("L2 block {} ({}) of {}", genesis.number, genesis.hash, genesis.timestamp),
-    );
+    line("genesis", format_args!("L2 block {} ({}) of {}", genesis.number, genesis.hash, genesis.timestamp));
     let SlotClock { slot_seconds, epoch_slots, window_epochs, .. } = config.clock;
     line(
         "time",
-        format_args!("slots of {slot_seconds} s, epochs of {epoch_slots} slots, window of {window_epochs} epochs"),
+        format_args!(
+            "slots of {slot_seconds} s, epochs of {epoch_slots} slots, window of {window_epochs} epochs"
+        ),
     );
     line("maxLag", format_args!("{} s", config.limits.max_lag));
     line("silence", seconds(config.limits.silence));
@@ -205,7 +204,10 @@ impl Quorum {
         let most = majority(attestors.len()) as u64;
         let threshold = threshold.unwrap_or(most);
         if threshold == 0 || threshold > attestors.len() as u64 {
-            bail!("of {} different attestors {threshold} cannot sign: --threshold is from 1 to their number", attestors.len());
+            bail!(
+                "of {} different attestors {threshold} cannot sign: --threshold is from 1 to their number",
+                attestors.len()
+            );
         }
         if threshold < most {
             println!("note: {threshold} of {} attestors is less than half of them", attestors.len());

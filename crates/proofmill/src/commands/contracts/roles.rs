@@ -46,7 +46,10 @@ async fn changed(args: &cli::Schedule, mut rules: Rules, registry: Registry) -> 
             let named = args.verifier.iter().find(|(of, _)| *of == plan.prover).map(|(_, address)| *address);
             let before = rules.proof_type(plan.prover).map(|of| of.verifier);
             let verifier = named.or(before).ok_or_else(|| {
-                eyre!("what verifies proofs of type {0} on L1? Name a contract with --verifier {0}=ADDRESS", plan.prover)
+                eyre!(
+                    "what verifies proofs of type {0} on L1? Name a contract with --verifier {0}=ADDRESS",
+                    plan.prover
+                )
             })?;
             proof_types.push(ProofTypeConfig {
                 prover: plan.prover,
@@ -60,7 +63,9 @@ async fn changed(args: &cli::Schedule, mut rules: Rules, registry: Registry) -> 
     for (prover, address) in &args.verifier {
         match rules.proof_types.iter_mut().find(|of| of.prover == *prover) {
             Some(of) => of.verifier = *address,
-            None => bail!("the verifier {address} is for proofs of type {prover}, which the rules do not ask for"),
+            None => {
+                bail!("the verifier {address} is for proofs of type {prover}, which the rules do not ask for")
+            }
         }
     }
     Ok(rules)

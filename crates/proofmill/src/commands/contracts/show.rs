@@ -13,7 +13,10 @@ pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
     line("L2", config.chain_id);
     line(
         "genesis",
-        format_args!("block {} ({}) of {}", config.genesis.number, config.genesis.hash, config.genesis.timestamp),
+        format_args!(
+            "block {} ({}) of {}",
+            config.genesis.number, config.genesis.hash, config.genesis.timestamp
+        ),
     );
     line(
         "time",
@@ -47,7 +50,9 @@ pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
         None => line("paused", "no"),
     }
     match rollup.open_from().await? {
-        Some(from) => line("anybody proposes", format_args!("from {from} on, if there is no checkpoint until then")),
+        Some(from) => {
+            line("anybody proposes", format_args!("from {from} on, if there is no checkpoint until then"))
+        }
         None => line("anybody proposes", "never"),
     }
     let current = rollup.current_rules().await?;
