@@ -1,6 +1,8 @@
 //! What the owner and the guardian can do, and how rules change.
 
-use crate::scene::{CONFIG_HASH, GENESIS_TIME, MAX_LAG, PROVER, SILENCE, Scene, block_time, clock, key, options, refused};
+use crate::scene::{
+    CONFIG_HASH, GENESIS_TIME, MAX_LAG, PROVER, SILENCE, Scene, block_time, clock, key, options, refused,
+};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor};
 use proofmill_chain::{
@@ -230,8 +232,7 @@ async fn only_the_owner_changes_rules_and_only_the_guardian_pauses() {
 async fn a_rollup_without_an_owner_is_final() {
     let scene = Scene::new().await;
     let config = scene.rollup.config().clone();
-    let (rollup, _) =
-        deploy_rollup(&scene.publisher, &config, Roles::default(), B256::ZERO).await.unwrap();
+    let (rollup, _) = deploy_rollup(&scene.publisher, &config, Roles::default(), B256::ZERO).await.unwrap();
     assert_eq!(rollup.roles().await.unwrap(), Roles::default());
     for sender in [&scene.publisher, &scene.owner, &scene.guardian] {
         for call in [schedule(&config.rules(), 0), RoleCall::Resume, RoleCall::SetGuardian(None)] {
@@ -268,7 +269,10 @@ async fn a_pause_stops_everything_and_costs_no_proof_its_time() {
     assert_eq!(scene.proven().await, 1);
     // Not again before as long has passed.
     let from = until + 600;
-    assert_eq!(refused(scene.act(&scene.guardian, RoleCall::Pause).await), Refusal::PausedTooRecently { from });
+    assert_eq!(
+        refused(scene.act(&scene.guardian, RoleCall::Pause).await),
+        Refusal::PausedTooRecently { from }
+    );
     scene.to_time(from).await;
     scene.act(&scene.guardian, RoleCall::Pause).await.unwrap();
     // The owner ends it at once.
@@ -350,7 +354,10 @@ async fn a_checkpoint_whose_time_stands_still_is_refused() {
     scene.to_time(GENESIS_TIME + MAX_LAG + 100).await;
     let old = scene.next(3);
     let refusal = refused(scene.try_propose(old).await);
-    assert!(matches!(refusal, Refusal::TimestampStalled { got, .. } if got == old.last_timestamp), "{refusal}");
+    assert!(
+        matches!(refusal, Refusal::TimestampStalled { got, .. } if got == old.last_timestamp),
+        "{refusal}"
+    );
     let blocks = BlockRange::new(old.blocks.first(), old.blocks.first() + 500).unwrap();
     let newer = Proposal { blocks, last_timestamp: block_time(blocks.last()), ..old };
     scene.try_propose(newer).await.unwrap();
@@ -441,9 +448,11 @@ async fn a_timelock_can_be_the_owner() {
         salt: zero,
     };
     let send = async |from: Address, data: Vec<u8>| {
-        let call = json!([{ "from": from, "to": timelock, "data": Bytes::from(data) }]);
+        let call = json!({ "from": from, "to": timelock, "data": Bytes::from(data) });
         let client = proofmill_http::rpc_client(scene.anvil.rpc_url().clone());
-        client.request::<_, serde_json::Value>("eth_sendTransaction", call).await
+        // What would fail is not sent.
+        client.request::<_, serde_json::Value>("eth_call", (&call, "latest")).await?;
+        client.request::<_, serde_json::Value>("eth_sendTransaction", [&call]).await
     };
     send(proposer, ask.abi_encode()).await.unwrap();
     assert!(send(executor, execute.abi_encode()).await.is_err(), "not before the timelock's delay");
@@ -463,7 +472,8 @@ async fn one_of_several_attestors_is_not_enough_where_two_must_sign() {
     let values = scene.epoch(1, 1).to_abi();
     let attestation = scene.attestation(crate::scene::AGGREGATION_KEY, &values);
     let proof = attestation.proof_bytes(&scene.signatures(&attestation)[..1]);
-    let proofs = [(ProverType::OpenVm, proofmill_chain::SubmittedProof { public_values: values.into(), proof })];
+    let proofs =
+        [(ProverType::OpenVm, proofmill_chain::SubmittedProof { public_values: values.into(), proof })];
     let refusal = refused(scene.submit(scene.submission_of(1, 1, proofs.into())).await);
     assert!(matches!(refusal, Refusal::ProofRejected { .. }));
 }
