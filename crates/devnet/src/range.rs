@@ -124,9 +124,12 @@ async fn at(l2: &L2, number: u64, known: BlockHead) -> Result<Option<BlockHead>,
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
+    use proofmill_chain::Endpoints;
+    use proofmill_localnet::{Anvil, AnvilOptions};
+    use serde_json::Value;
 
     #[test]
     fn what_was_given_up_is_proposed_in_the_same_ranges() {
@@ -159,5 +162,70 @@ mod tests {
         // A lag shorter than that leaves room all the same.
         assert_eq!(times(1_000, 10, 12), Times { oldest: 995, newest: 1_000 });
         assert_eq!(times(50, 100, 12), Times { oldest: 0, newest: 50 });
+    }
+
+    const HOUR: u64 = 3_600;
+    /// Far enough in the future for the node's own clock to play no part.
+    const EARLY: u64 = 4_000_000_000;
+
+    /// A chain with blocks 1 to 20, one each hour.
+    async fn chain() -> (Anvil, L2) {
+        let anvil = AnvilOptions::new().genesis_timestamp(EARLY).spawn().await.unwrap();
+        let client = proofmill_http::rpc_client(anvil.rpc_url().clone());
+        for block in 1..=20 {
+            let _: Value = client.request("evm_mine", [EARLY + block * HOUR]).await.unwrap();
+        }
+        let l2 = L2::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+        (anvil, l2)
+    }
+
+    /// What is chosen from block 3 on, when the contract takes blocks of these hours; the last block's number.
+    async fn chosen(l2: &L2, (oldest, newest): (u64, u64), max: u64, given_up: &[(u64, u64)]) -> Choice {
+        let hour = |hour: u64| EARLY + hour * HOUR;
+        let times = Times { oldest: hour(oldest), newest: hour(newest) };
+        let given_up = given_up.iter().copied().collect();
+        let head = l2.head().await.unwrap();
+        choose(l2, 3, head, NonZeroU64::new(max).unwrap(), &given_up, times).await.unwrap()
+    }
+
+    fn last(choice: Choice) -> u64 {
+        match choice {
+            Choice::Blocks(blocks, end) => {
+                assert_eq!((blocks.first(), blocks.last()), (3, end.number));
+                assert_eq!(end.timestamp, EARLY + end.number * HOUR);
+                end.number
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn blocks_ahead_of_l1_are_never_proposed() {
+        let (_anvil, l2) = chain().await;
+        assert_eq!(last(chosen(&l2, (0, 30), 100, &[]).await), 20);
+        for newest in [3, 4, 11, 19, 20] {
+            assert_eq!(last(chosen(&l2, (0, newest), 100, &[]).await), newest);
+        }
+        // Not even the first, also where it was given up before.
+        for given_up in [&[][..], &[(3, 9)]] {
+            let choice = chosen(&l2, (0, 2), 100, given_up).await;
+            assert!(matches!(choice, Choice::Ahead(block) if block.number == 3), "{choice:?}");
+        }
+        // What was given up is cut where L1's time is.
+        assert_eq!(last(chosen(&l2, (0, 7), 100, &[(3, 9)]).await), 7);
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_reaches_to_a_newer_block() {
+        let (_anvil, l2) = chain().await;
+        let given_up = [(3, 5), (6, 9), (10, 14)];
+        assert_eq!(last(chosen(&l2, (5, 30), 100, &given_up).await), 5, "just new enough");
+        assert_eq!(last(chosen(&l2, (6, 30), 100, &given_up).await), 9, "the end of another range");
+        assert_eq!(last(chosen(&l2, (9, 30), 100, &given_up).await), 9);
+        assert_eq!(last(chosen(&l2, (10, 12), 100, &given_up).await), 10, "its end is ahead of L1");
+        assert_eq!(last(chosen(&l2, (17, 30), 100, &given_up).await), 17, "behind all of them");
+        assert_eq!(last(chosen(&l2, (8, 30), 2, &[]).await), 8, "more than a checkpoint should have");
+        let choice = chosen(&l2, (21, 30), 100, &given_up).await;
+        assert!(matches!(choice, Choice::Stalled(block) if block.number == 20), "{choice:?}");
     }
 }

@@ -1,12 +1,15 @@
 //! A devnet with real nodes and real transactions.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use alloy_primitives::B256;
-use proofmill_chain::{BlockAt, Endpoints, L1, L2, Rollup};
-use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan};
+use alloy_primitives::{Address, B256};
+use proofmill_chain::{BlockAt, Endpoints, L1, L2, Roles, Rollup, Sender, deploy_rollup};
+use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan, Proposer};
 use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
-use std::time::{Duration, Instant};
+use std::{
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 
 fn plan(prover: ProverType) -> Vec<ProofTypePlan> {
@@ -100,6 +103,34 @@ async fn what_nobody_proved_in_time_is_proposed_anew_in_the_same_ranges() {
     assert_eq!((again.blocks, again.last_hash), (first.blocks, first.last_hash));
     let again = checkpoint(&rollup, 2).await;
     assert_eq!((again.blocks, again.last_hash), (second.blocks, second.last_hash));
+    devnet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proposer_that_is_lost_is_stood_in_for_after_a_silence() {
+    let devnet =
+        DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
+    let Description { l1_rpc, l2_rpc, rollup, .. } = devnet.description().clone();
+    let l1 = L1::connect(Endpoints::new(l1_rpc), None).await.unwrap();
+    let l2 = L2::connect(Endpoints::new(l2_rpc), None).await.unwrap();
+    send(&devnet, 1).await;
+    // Another rollup over the same blocks, whose proposer nobody has the key of.
+    let mut config = Rollup::connect(l1.clone(), rollup).await.unwrap().config().clone();
+    config.proposer = Address::repeat_byte(7);
+    config.limits.silence = NonZeroU64::new(8);
+    let sender = Sender::new(l1, devnet.keys().prover.clone());
+    let (lost, deployed) = deploy_rollup(&sender, &config, Roles::default(), B256::ZERO).await.unwrap();
+    let deployed =
+        lost.l1().block(BlockAt::Number(deployed.transaction.unwrap().block)).await.unwrap().unwrap();
+    let stop = CancellationToken::new();
+    let stand_in = Proposer::new(lost.clone(), l2, sender).l1_block_time(Duration::from_secs(1));
+    let running = tokio::spawn(stand_in.run(stop.clone()));
+    let first = checkpoint(&lost, 1).await;
+    assert_eq!(first.blocks.first(), config.genesis.number + 1);
+    let landed = config.clock.genesis + (first.slot.0 + 1) * 2;
+    assert!(landed > deployed.timestamp + 8, "{landed}, deployed at {}", deployed.timestamp);
+    stop.cancel();
+    running.await.unwrap();
     devnet.stop().await;
 }
 

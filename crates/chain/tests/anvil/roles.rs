@@ -448,9 +448,11 @@ async fn a_timelock_can_be_the_owner() {
         salt: zero,
     };
     let send = async |from: Address, data: Vec<u8>| {
-        let call = json!([{ "from": from, "to": timelock, "data": Bytes::from(data) }]);
+        let call = json!({ "from": from, "to": timelock, "data": Bytes::from(data) });
         let client = proofmill_http::rpc_client(scene.anvil.rpc_url().clone());
-        client.request::<_, serde_json::Value>("eth_sendTransaction", call).await
+        // What would fail is not sent.
+        client.request::<_, serde_json::Value>("eth_call", (&call, "latest")).await?;
+        client.request::<_, serde_json::Value>("eth_sendTransaction", [&call]).await
     };
     send(proposer, ask.abi_encode()).await.unwrap();
     assert!(send(executor, execute.abi_encode()).await.is_err(), "not before the timelock's delay");

@@ -14,6 +14,9 @@ use proofmill_primitives::{ProverType, SlotClock};
 use proofmill_witness::{ChainSource, NodeOptions};
 use std::num::NonZeroU64;
 
+/// The chain id of development nodes, where alone the contract that accepts anything can be.
+const DEVELOPMENT: u64 = 31_337;
+
 /// What verifies proofs of one type.
 enum Verifier {
     /// A contract that is there.
@@ -54,12 +57,14 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
         };
     }
     let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
-    println!();
-    line("rollup", rollup.address());
+    println!("\ndeployed:");
+    println!("rollup     {}", rollup.address());
     if let Some(included) = deployed.transaction {
-        line("L1 block", format_args!("{} ({} gas)", included.block, included.gas_used));
+        println!("L1 block   {} ({} gas)", included.block, included.gas_used);
     }
-    config.proof_types.iter().for_each(|of| line(of.prover.name(), format_args!("verifier {}", of.verifier)));
+    for proof_type in &config.proof_types {
+        println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
+    }
     Ok(())
 }
 
@@ -97,10 +102,6 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(Rollup
             head.timestamp
         );
     }
-    let mut verifiers = Vec::new();
-    for prover in &args.prover {
-        verifiers.push(planned_verifier(args, l1, *prover).await?);
-    }
     let proof_types = wiring::proof_types(&registry, &args.prover)
         .await?
         .into_iter()
@@ -111,6 +112,10 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(Rollup
             aggregation_key: plan.aggregation_key,
         })
         .collect();
+    let mut verifiers = Vec::new();
+    for prover in &args.prover {
+        verifiers.push(planned_verifier(args, l1, *prover).await?);
+    }
     let clock = clock(&args.rules, &head)?;
     let config = RollupConfig {
         chain_id: l2.chain_id(),
@@ -249,6 +254,13 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
         return Ok(Verifier::There(*address));
     }
     if !prover.proves() {
+        if l1.chain_id() != DEVELOPMENT {
+            bail!(
+                "L1 has chain id {}: the verifier that accepts anything is for the development chain {DEVELOPMENT} alone. Leave \
+                 {prover} out of --prover",
+                l1.chain_id()
+            );
+        }
         return Ok(Verifier::AcceptsAnything);
     }
     if args.attestor.is_empty() {
