@@ -173,7 +173,10 @@ const TABLE: &[(&str, Matches)] = &[
     ("BlockException.INVALID_TRANSACTIONS_ROOT", block!(E::TransactionsRootMismatch { .. })),
     ("BlockException.INVALID_WITHDRAWALS_ROOT", block!(E::WithdrawalsRootMismatch { .. })),
     ("BlockException.INCORRECT_EXCESS_BLOB_GAS", block!(E::ExcessBlobGasMismatch { .. })),
-    ("BlockException.INCORRECT_BLOB_GAS_USED", block!(E::BlobGasUsedMismatch { .. })),
+    (
+        "BlockException.INCORRECT_BLOB_GAS_USED",
+        block!(E::BlobGasUsedMismatch { .. } | E::BlobGasAboveLimit { .. }),
+    ),
     ("BlockException.BLOB_GAS_USED_ABOVE_LIMIT", block!(E::BlobGasAboveLimit { .. })),
     ("BlockException.INVALID_REQUESTS", block!(E::RequestsHashMismatch { .. })),
     ("BlockException.INVALID_DEPOSIT_EVENT_LAYOUT", block!(E::MalformedDeposit { .. })),
