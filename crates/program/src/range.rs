@@ -3,7 +3,7 @@
 use crate::error::ProgramError;
 use crate::public_values::{RangePublicValues, hash_of_hashes};
 use alloc::vec::Vec;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use proofmill_stateless::{RangeOutcome, StatelessInput, StatelessInputRef, execute};
 
 /// The rollup address takes 20 bytes, a multiple of 4, so that what follows stays aligned.
@@ -20,9 +20,16 @@ pub fn encode_input(rollup: Address, input: &StatelessInput) -> Vec<u8> {
 ///
 /// Errors with what is wrong with the input, the witness or the blocks.
 pub fn run(input: &[u8]) -> Result<RangePublicValues, ProgramError> {
+    run_seeded(input, |_| ())
+}
+
+/// As [`run`], and calls `seed` with the hash of the last block's header before any map is made: a guest, which has no
+/// randomness, keys its hasher with it, so that nobody who writes a transaction knows the keys.
+pub fn run_seeded(input: &[u8], seed: impl FnOnce(B256)) -> Result<RangePublicValues, ProgramError> {
     let (rollup, encoded) =
         input.split_at_checked(ADDRESS).ok_or(ProgramError::NoRollupAddress { len: input.len() })?;
     let decoded = StatelessInputRef::decode(encoded)?;
+    seed(decoded.blocks.last().map_or(B256::ZERO, |block| block.header.hash()));
     Ok(public_values(Address::from_slice(rollup), &execute(&decoded)?))
 }
 

@@ -136,11 +136,13 @@ fn encode_second<F: Prime>(point: &Point<Fp2<F>>) -> [u8; 192] {
 
 /// The sum of two points of the curve of the first group.
 pub fn g1_add<F: Prime>(a: &G1, b: &G1) -> Result<[u8; 96], Invalid> {
+    F::prepare();
     Ok(encode_first(&add(&first_point::<F>(a)?, &first_point(b)?)))
 }
 
 /// The sum of two points of the curve of the second group.
 pub fn g2_add<F: Prime>(a: &G2, b: &G2) -> Result<[u8; 192], Invalid> {
+    F::prepare();
     Ok(encode_second(&add(&second_point::<F>(a)?, &second_point(b)?)))
 }
 
@@ -149,6 +151,7 @@ pub fn g1_msm<F: Prime, E>(
     pairs: &mut dyn Iterator<Item = Result<(G1, [u8; 32]), E>>,
     refused: fn(Invalid) -> E,
 ) -> Result<[u8; 96], E> {
+    F::prepare();
     let mut sum: Point<F> = None;
     for pair in pairs {
         let (point, scalar) = pair?;
@@ -162,6 +165,7 @@ pub fn g2_msm<F: Prime, E>(
     pairs: &mut dyn Iterator<Item = Result<(G2, [u8; 32]), E>>,
     refused: fn(Invalid) -> E,
 ) -> Result<[u8; 192], E> {
+    F::prepare();
     let mut sum: Point<Fp2<F>> = None;
     for pair in pairs {
         let (point, scalar) = pair?;
@@ -172,6 +176,7 @@ pub fn g2_msm<F: Prime, E>(
 
 /// Whether the product of pairings is 1; of none it is.
 pub fn pairing_check<F: Prime>(pairs: &[(G1, G2)]) -> Result<bool, Invalid> {
+    F::prepare();
     let mut points = Vec::with_capacity(pairs.len());
     for (first, second) in pairs {
         points.push((in_first_group::<F>(first)?, in_second_group::<F>(second)?));
@@ -181,13 +186,15 @@ pub fn pairing_check<F: Prime>(pairs: &[(G1, G2)]) -> Result<bool, Invalid> {
 
 /// The point of the first group that an element of its field is mapped to.
 pub fn map_to_g1<F: Prime>(element: &[u8; BYTES]) -> Result<[u8; 96], Invalid> {
-    let point = Some(map::to_first::<F>(&decode(element)?)).flatten();
+    F::prepare();
+    let point = map::to_first::<F>(&decode(element)?);
     // The effective cofactor, 1 − x.
     Ok(encode_first(&multiply_sparse(&point, X + 1)))
 }
 
 /// The point of the second group that an element of its field is mapped to.
 pub fn map_to_g2<F: Prime>((re, im): &([u8; BYTES], [u8; BYTES])) -> Result<[u8; 192], Invalid> {
+    F::prepare();
     let point = map::to_second::<F>(&Fp2 { re: decode(re)?, im: decode(im)? });
     // The effective cofactor, as (x² − x − 1) + (x − 1)·ψ + 2·ψ² (Budroni and Pintore). x is negative.
     let psi = |point: &Point<Fp2<F>>| point.as_ref().map(frobenius::<Bls12<F>>);

@@ -109,16 +109,19 @@ fn encode<F: Prime>(point: &Point<F>) -> [u8; 64] {
 
 /// The sum of two points, 64 bytes each.
 pub fn g1_add<F: Prime>(a: &[u8], b: &[u8]) -> Result<[u8; 64], Invalid> {
+    F::prepare();
     Ok(encode(&add(&first_point::<F>(a)?, &first_point(b)?)))
 }
 
 /// A multiple of a point by any number of 32 bytes.
 pub fn g1_mul<F: Prime>(point: &[u8], scalar: &[u8]) -> Result<[u8; 64], Invalid> {
+    F::prepare();
     Ok(encode(&multiply(&first_point::<F>(point)?, scalar)))
 }
 
 /// Whether the product of pairings is 1; of none it is. Points have 64 and 128 bytes.
 pub fn pairing_check<F: Prime>(pairs: &[(&[u8], &[u8])]) -> Result<bool, Invalid> {
+    F::prepare();
     let mut points = Vec::with_capacity(pairs.len());
     for (first, second) in pairs {
         points.push((first_point::<F>(first)?, second_point::<F>(second)?));

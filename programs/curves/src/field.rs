@@ -17,6 +17,12 @@ pub trait Field: Clone + 'static {
     /// Whether both are the same element.
     fn equals(&self, other: &Self) -> bool;
 
+    /// `self = self + other`.
+    #[inline(always)]
+    fn add_assign(&mut self, other: &Self) {
+        *self = self.add(other);
+    }
+
     /// `self²`.
     #[inline(always)]
     fn square(&self) -> Self {
@@ -61,6 +67,8 @@ pub trait Prime: Field {
     /// `(p + 1) / 4`, big-endian.
     const ROOT_EXPONENT: &'static [u8];
 
+    /// Makes the machine ready for this field. Called before anything is computed in it, however often.
+    fn prepare() {}
     /// An element from its least representative, little-endian, [`BYTES`](Self::BYTES) of it.
     fn constant(bytes: &[u8]) -> Self;
     /// An element from big-endian bytes; `None` when the number is not below the modulus.
@@ -104,4 +112,13 @@ pub trait Prime: Field {
         let root = self.power(Self::ROOT_EXPONENT);
         root.square().equals(self).then_some(root)
     }
+}
+
+/// A prime field of 48 bytes whose elements are used as whole numbers.
+pub trait Wide: Prime {
+    /// The number of these words, the least first. It is below 2³⁵².
+    fn from_words(words: [u32; 12]) -> Self;
+    /// The words of a number below 2³⁵²: the last one is zero, or the guest stops. The modulus is greater, so this is the
+    /// least representative.
+    fn words(&self) -> [u32; 12];
 }

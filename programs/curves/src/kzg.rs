@@ -97,6 +97,7 @@ pub fn verify_kzg_proof<F: Prime>(
     commitment: &[u8; BYTES],
     proof: &[u8; BYTES],
 ) -> bool {
+    F::prepare();
     if *z >= ORDER || *y >= ORDER {
         return false;
     }

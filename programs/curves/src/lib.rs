@@ -18,13 +18,15 @@ mod field;
 mod fp2;
 mod kzg;
 mod map;
+mod modexp;
 mod pairing;
 mod point;
 mod tower;
 
 pub use bytes::constant;
-pub use field::{Field, Prime};
+pub use field::{Field, Prime, Wide};
 pub use kzg::verify_kzg_proof;
+pub use modexp::modexp;
 
 /// Why an input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use revm_precompile::{Crypto, DefaultCrypto};
 use std::{vec, vec::Vec};
 
+#[path = "tests_modexp.rs"]
+mod modexp;
+
 #[path = "tests_bls.rs"]
 mod bls;
 
@@ -65,6 +68,19 @@ macro_rules! plain {
 }
 plain!(Fp254, ark_bn254::Fq, 32, "c19139cb84c680a6e14116da060561765e05aa45a1c72a34f082305b61f3f52");
 plain!(Fp381, ark_bls12_381::Fq, 48, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
+
+impl crate::Wide for Fp381 {
+    fn from_words(words: [u32; 12]) -> Self {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        Self::constant(&bytes)
+    }
+    fn words(&self) -> [u32; 12] {
+        let bytes = self.0.into_bigint().to_bytes_le();
+        let words = core::array::from_fn(|i| u32::from_le_bytes(bytes[4 * i..][..4].try_into().unwrap()));
+        assert_eq!(words[11], 0, "a whole number");
+        words
+    }
+}
 
 fn rng() -> StdRng {
     StdRng::seed_from_u64(7)
