@@ -63,7 +63,7 @@ stage_sources() {
     source_files "$machine" >"$kept"
     while read -r file; do refresh "$repository/$file" "$stage/$file"; done <"$kept"
     # What is gone in the repository must be gone here, or a build would find it.
-    (cd "$stage" && find crates programs/secp256k1 programs/precompiles "programs/$machine" -type f -not -path '*/target/*' 2>/dev/null |
+    (cd "$stage" && find crates "${beside[@]/#/programs/}" "programs/$machine" -type f -not -path '*/target/*' 2>/dev/null |
         LC_ALL=C sort | comm -23 - "$kept" | sed '/Cargo.lock$/d' | tr '\n' '\0' | xargs -0 -r rm --)
     cat >"$stage/rustc" <<WRAPPER
 #!/bin/sh

@@ -6,6 +6,9 @@ repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # Crates of the repository's own workspace that are compiled into the guests.
 shared_crates=(stateless program)
 
+# Crates beside the guests' workspaces that are compiled into them.
+beside=(curves hasher heap precompiles secp256k1)
+
 # The repository's manifest, reduced to what those crates inherit from it: other crates' dependencies do not make
 # the guests out of date.
 reduced_manifest() {
@@ -34,8 +37,9 @@ source_files() {
             find "crates/$crate" -type f \( -path '*/src/*' -o -name Cargo.toml -o -name build.rs \) \
                 -not -name 'tests.rs' -not -path '*/src/tests/*'
         done
-        find programs/secp256k1 programs/precompiles "programs/$1" -type f \( -path '*/src/*' -o -name Cargo.toml -o -name Cargo.lock -o -name '*.json' \) \
-            -not -path '*/target/*' -not -path '*/fixtures/*' -not -name 'tests.rs' -not -path programs/secp256k1/Cargo.lock -not -path programs/precompiles/Cargo.lock
+        find "${beside[@]/#/programs/}" "programs/$1" -type f \( -path '*/src/*' -o -name Cargo.toml -o -name Cargo.lock -o -name '*.json' \) \
+            -not -path '*/target/*' -not -path '*/fixtures/*' -not -name 'tests*.rs' \
+            -not -path 'programs/[a-z]*[a-z0-9]/Cargo.lock' -o -path "programs/$1/Cargo.lock"
         echo programs/build.sh
     } | LC_ALL=C sort)
 }

@@ -3,7 +3,7 @@
 use crate::error::ProgramError;
 use crate::public_values::RangePublicValues;
 use alloc::vec::Vec;
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use proofmill_stateless::{RangeOutcome, StatelessInput, StatelessInputRef, execute};
 
 /// For whom a range is proven.
@@ -29,10 +29,17 @@ pub fn encode_input(of: ProvenFor, input: &StatelessInput) -> Vec<u8> {
 ///
 /// Errors with what is wrong with the input, the witness or the blocks.
 pub fn run(input: &[u8]) -> Result<RangePublicValues, ProgramError> {
+    run_seeded(input, |_| ())
+}
+
+/// As [`run`], and calls `seed` with the hash of the last block's header before any map is made: a guest, which has no
+/// randomness, keys its hasher with it, so that nobody who writes a transaction knows the keys.
+pub fn run_seeded(input: &[u8], seed: impl FnOnce(B256)) -> Result<RangePublicValues, ProgramError> {
     let short = || ProgramError::NoAddresses { len: input.len() };
     let (rollup, rest) = input.split_first_chunk::<ADDRESS>().ok_or_else(short)?;
     let (prover, encoded) = rest.split_first_chunk::<ADDRESS>().ok_or_else(short)?;
     let decoded = StatelessInputRef::decode(encoded)?;
+    seed(decoded.blocks.last().map_or(B256::ZERO, |block| block.header.hash()));
     let of = ProvenFor { rollup: rollup.into(), prover: prover.into() };
     Ok(public_values(of, &execute(&decoded)?))
 }

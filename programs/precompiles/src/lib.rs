@@ -5,6 +5,10 @@
 
 extern crate alloc;
 
+mod fields;
+
+pub use fields::{Fields, OnFields, Software};
+
 use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::crypto::{RecoveryError, backend::CryptoProvider};
 use alloy_primitives::{Address, keccak256};
@@ -18,6 +22,9 @@ use revm_precompile::{
 pub trait Accelerator: Send + Sync + 'static {
     /// Whether [`recover`](Self::recover) is there; software recovers signatures otherwise.
     const RECOVERS: bool;
+
+    /// The pairing curves and modular powers: [`OnFields`], or [`Software`].
+    type Fields: Fields;
 
     /// SHA-256.
     fn sha256(input: &[u8]) -> [u8; 32] {
@@ -67,19 +74,19 @@ impl<A: Accelerator> Crypto for Accelerated<A> {
     }
 
     fn bn254_g1_add(&self, p1: &[u8], p2: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
-        DefaultCrypto.bn254_g1_add(p1, p2)
+        A::Fields::bn254_g1_add(p1, p2)
     }
 
     fn bn254_g1_mul(&self, point: &[u8], scalar: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
-        DefaultCrypto.bn254_g1_mul(point, scalar)
+        A::Fields::bn254_g1_mul(point, scalar)
     }
 
     fn bn254_pairing_check(&self, pairs: &[(&[u8], &[u8])]) -> Result<bool, PrecompileHalt> {
-        DefaultCrypto.bn254_pairing_check(pairs)
+        A::Fields::bn254_pairing_check(pairs)
     }
 
     fn modexp(&self, base: &[u8], exp: &[u8], modulus: &[u8]) -> Result<Vec<u8>, PrecompileHalt> {
-        DefaultCrypto.modexp(base, exp, modulus)
+        A::Fields::modexp(base, exp, modulus)
     }
 
     fn blake2_compress(&self, rounds: u32, h: &mut [u64; 8], m: &[u64; 16], t: &[u64; 2], f: bool) {
@@ -97,41 +104,41 @@ impl<A: Accelerator> Crypto for Accelerated<A> {
         commitment: &[u8; 48],
         proof: &[u8; 48],
     ) -> Result<(), PrecompileHalt> {
-        DefaultCrypto.verify_kzg_proof(z, y, commitment, proof)
+        A::Fields::verify_kzg_proof(z, y, commitment, proof)
     }
 
     fn bls12_381_g1_add(&self, a: G1Point, b: G1Point) -> Result<[u8; 96], PrecompileHalt> {
-        DefaultCrypto.bls12_381_g1_add(a, b)
+        A::Fields::bls12_381_g1_add(a, b)
     }
 
     fn bls12_381_g1_msm(
         &self,
         pairs: &mut dyn Iterator<Item = Result<G1PointScalar, PrecompileHalt>>,
     ) -> Result<[u8; 96], PrecompileHalt> {
-        DefaultCrypto.bls12_381_g1_msm(pairs)
+        A::Fields::bls12_381_g1_msm(pairs)
     }
 
     fn bls12_381_g2_add(&self, a: G2Point, b: G2Point) -> Result<[u8; 192], PrecompileHalt> {
-        DefaultCrypto.bls12_381_g2_add(a, b)
+        A::Fields::bls12_381_g2_add(a, b)
     }
 
     fn bls12_381_g2_msm(
         &self,
         pairs: &mut dyn Iterator<Item = Result<G2PointScalar, PrecompileHalt>>,
     ) -> Result<[u8; 192], PrecompileHalt> {
-        DefaultCrypto.bls12_381_g2_msm(pairs)
+        A::Fields::bls12_381_g2_msm(pairs)
     }
 
     fn bls12_381_pairing_check(&self, pairs: &[(G1Point, G2Point)]) -> Result<bool, PrecompileHalt> {
-        DefaultCrypto.bls12_381_pairing_check(pairs)
+        A::Fields::bls12_381_pairing_check(pairs)
     }
 
     fn bls12_381_fp_to_g1(&self, fp: &[u8; 48]) -> Result<[u8; 96], PrecompileHalt> {
-        DefaultCrypto.bls12_381_fp_to_g1(fp)
+        A::Fields::bls12_381_fp_to_g1(fp)
     }
 
     fn bls12_381_fp2_to_g2(&self, fp2: ([u8; 48], [u8; 48])) -> Result<[u8; 192], PrecompileHalt> {
-        DefaultCrypto.bls12_381_fp2_to_g2(fp2)
+        A::Fields::bls12_381_fp2_to_g2(fp2)
     }
 }
 

@@ -9,9 +9,11 @@ const MEMORY: usize = 1 << 29;
 const BLOCK: usize = 8;
 /// About as many instructions as a segment has.
 const SEGMENT: u64 = 250_000;
-const MODULI: [&str; 2] = [
+const MODULI: [&str; 4] = [
     "115792089237316195423570985008687907853269984665640564039457584007908834671663",
     "115792089237316195423570985008687907852837564279074904382605163141518161494337",
+    "21888242871839275222246405745257275088696311157297823662689037894645226208583",
+    "4002409555221667393417789825735904156556882819939007885332058136124031650490837864442687629129015664037894272559787",
 ];
 
 pub struct Machine {
@@ -70,13 +72,13 @@ impl Machine {
         self.memory[at as usize..][..bytes.len()].copy_from_slice(bytes);
     }
 
-    fn number(&self, at: u32) -> BigUint {
-        BigUint::from_bytes_le(&self.memory[at as usize..][..32])
+    fn number(&self, at: u32, len: usize) -> BigUint {
+        BigUint::from_bytes_le(&self.memory[at as usize..][..len])
     }
 
-    fn store_number(&mut self, at: u32, value: &BigUint) {
+    fn store_number(&mut self, at: u32, value: &BigUint, len: usize) {
         let mut bytes = value.to_bytes_le();
-        bytes.resize(32, 0);
+        bytes.resize(len, 0);
         self.store(at, &bytes);
     }
 
@@ -278,9 +280,11 @@ impl Machine {
             return Ok(None);
         }
         let modulus = self.moduli.get(place).ok_or("another modulus")?.clone();
-        self.touch(a, 32);
-        self.touch(b, 32);
-        let (x, y) = (self.number(a), self.number(b));
+        // Of 32 bytes or of 48.
+        let len = if modulus.bits() > 256 { 48 } else { 32 };
+        self.touch(a, len);
+        self.touch(b, len);
+        let (x, y) = (self.number(a, len), self.number(b, len));
         let inverse = |v: &BigUint| v.modpow(&(&modulus - 2u32), &modulus);
         let value = match operation {
             0 => (x + y) % &modulus,
@@ -306,13 +310,13 @@ impl Machine {
                 let square = &found * &found % &modulus == x;
                 let found = if square { found } else { root(&(&modulus - x)) };
                 let mut bytes = found.to_bytes_le();
-                bytes.resize(32, 0);
+                bytes.resize(len, 0);
                 self.hints = u32::from(square).to_le_bytes().into_iter().chain(bytes).collect();
                 return Ok(None);
             }
         };
         self.note(if operation == 3 { "modular division" } else { "modular operation" });
-        self.store_number(target, &value);
+        self.store_number(target, &value, len);
         Ok(None)
     }
 
@@ -320,16 +324,16 @@ impl Machine {
         self.note(if double { "curve doubling" } else { "curve addition" });
         let sub = |x: &BigUint, y: &BigUint| (x + p - y) % p;
         let inverse = |v: &BigUint| v.modpow(&(p - 2u32), p);
-        let (x1, y1) = (self.number(a), self.number(a + 32));
+        let (x1, y1) = (self.number(a, 32), self.number(a + 32, 32));
         let (slope, x2) = if double {
             (&x1 * &x1 * 3u32 % p * inverse(&(&y1 * 2u32 % p)) % p, x1.clone())
         } else {
-            let (x2, y2) = (self.number(b), self.number(b + 32));
+            let (x2, y2) = (self.number(b, 32), self.number(b + 32, 32));
             (sub(&y2, &y1) * inverse(&sub(&x2, &x1)) % p, x2)
         };
         let x3 = sub(&sub(&(&slope * &slope % p), &x1), &x2);
         let y3 = sub(&(slope * sub(&x1, &x3) % p), &y1);
-        self.store_number(target, &x3);
-        self.store_number(target + 32, &y3);
+        self.store_number(target, &x3, 32);
+        self.store_number(target + 32, &y3, 32);
     }
 }

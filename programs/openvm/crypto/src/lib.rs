@@ -1,6 +1,7 @@
 //! The hashes and signatures of a guest on OpenVM's instructions: keccak256 for `alloy-primitives`, signature
-//! recovery for `alloy-consensus` and for the EVM's precompile. The other precompiles are software: what their
-//! instructions would save them, they would cost every proof (see the backend's `vm.rs`).
+//! recovery for `alloy-consensus` and for the EVM's precompile, the pairing curves and modular powers.
+//! The other precompiles are software: what their instructions would save them, they would cost every proof (see the
+//! backend's `machine.rs`).
 //!
 //! A guest calls [`install`] once, before it does anything else. The virtual machine must be configured with the
 //! keccak, modular and elliptic curve extensions, and with the moduli and curves of `init.rs` in their order.
@@ -10,6 +11,8 @@ extern crate alloc;
 
 mod hashes;
 mod memory;
+#[cfg(feature = "curves")]
+mod fields;
 #[cfg(feature = "secp256k1")]
 mod init;
 #[cfg(feature = "secp256k1")]
@@ -22,10 +25,20 @@ pub fn install() {
     proofmill_precompiles::install::<OpenVm>();
 }
 
+/// Seeds the hasher of all maps. A second call, or one after the first map was made, stops the guest.
+pub fn seed(seed: &[u8; 32]) {
+    foldhash::seed(seed);
+}
+
 struct OpenVm;
 
 impl Accelerator for OpenVm {
     const RECOVERS: bool = cfg!(feature = "secp256k1");
+
+    #[cfg(feature = "curves")]
+    type Fields = proofmill_precompiles::OnFields<fields::Bn254Coord, fields::Bls12Coord>;
+    #[cfg(not(feature = "curves"))]
+    type Fields = proofmill_precompiles::Software;
 
     #[cfg(feature = "secp256k1")]
     fn recover(digest: &[u8; 32], r: &[u8; 32], s: &[u8; 32], recovery_id: u8) -> Option<[u8; 64]> {

@@ -12,7 +12,7 @@ openvm::entry!(main);
 fn main() {
     proofmill_openvm_crypto::install();
     let input = openvm::io::read_vec();
-    match range::run(&input) {
+    match range::run_seeded(&input, |hash| proofmill_openvm_crypto::seed(&hash.0)) {
         Ok(values) => openvm::io::reveal_bytes32(values.commitment().0),
         Err(error) => panic!("{error}"),
     }

@@ -18,10 +18,17 @@ pub fn install() {
     proofmill_precompiles::install::<Sp1>();
 }
 
+/// Seeds the hasher of all maps. A second call, or one after the first map was made, stops the guest.
+pub fn seed(seed: &[u8; 32]) {
+    foldhash::seed(seed);
+}
+
 struct Sp1;
 
 impl Accelerator for Sp1 {
     const RECOVERS: bool = cfg!(feature = "secp256k1");
+
+    type Fields = proofmill_precompiles::Software;
 
     #[cfg(feature = "sha256")]
     fn sha256(input: &[u8]) -> [u8; 32] {

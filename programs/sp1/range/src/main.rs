@@ -11,7 +11,7 @@ sp1_zkvm::entrypoint!(main);
 fn main() {
     proofmill_sp1_crypto::install();
     let input = sp1_zkvm::io::read_vec();
-    match range::run(&input) {
+    match range::run_seeded(&input, |hash| proofmill_sp1_crypto::seed(&hash.0)) {
         Ok(values) => sp1_zkvm::io::commit_slice(&values.to_abi()),
         Err(error) => panic!("{error}"),
     }

@@ -1,7 +1,8 @@
 //! Makes range program inputs for measuring: `make_input KIND BLOCKS TRANSACTIONS OUT`.
 //!
 //! KIND is `transfers` (to accounts old and new), `erc20` (transfers between holders of one token) or `storage` (each
-//! call writes 20 new slots), `TRANSACTIONS` is their number in each block. The blocks follow one another on a state of
+//! call writes 20 new slots), or an attack of `attacks.rs`, of which `TRANSACTIONS` is the length in percent, or
+//! `precompiles` (calls with good and bad arguments, whose answers are stored); otherwise it is their number in each block. The blocks follow one another on a state of
 //! 20,000 other accounts and 5,000 token holders, so that paths through the tries are as long as on a small real chain.
 //! OUT gets the input as the OpenVM backend reads it from a file; OUT with `.raw` appended gets the bare bytes.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
@@ -20,12 +21,16 @@ use proofmill_program::ProvenFor;
 use proofmill_stateless::{
     Block, ChainSpec, Fork, PreState, PreStateAccount, StatelessError, StatelessInput, witness_from_state,
 };
+use attacks::{Attack, RECORDER, attack, vectors};
 use std::path::Path;
+
+mod attacks;
 
 const CHAIN: u64 = 31337;
 const SENDERS: u64 = 50;
 const TOKEN: Address = address!("0x00000000000000000000000000000000000070c3");
 const STORAGE: Address = address!("0x0000000000000000000000000000000000005702");
+const ATTACKED: Address = address!("0x000000000000000000000000000000000000a77a");
 const ROLLUP: Address = address!("0x0000000000000000000000000000000000000a11");
 /// keccak256 of `Transfer(address,address,uint256)`.
 const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
@@ -34,15 +39,26 @@ const SLOTS_PER_CALL: u64 = 20;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [kind, blocks, transactions, out] = arguments.as_slice() else {
-        panic!("usage: make_input transfers|erc20|storage BLOCKS TRANSACTIONS OUT");
+        panic!("usage: make_input transfers|erc20|storage|precompiles|ATTACK BLOCKS TRANSACTIONS OUT");
     };
+    let (blocks, transactions): (u64, u64) =
+        (blocks.parse().expect("a number"), transactions.parse().expect("a number"));
     let kind = match kind.as_str() {
         "transfers" => Kind::Transfers,
         "erc20" => Kind::Erc20,
         "storage" => Kind::Storage,
-        other => panic!("no kind `{other}`: transfers, erc20 or storage"),
+        "precompiles" => Kind::Vectors(vectors()),
+        other => match attack(other, transactions as u32) {
+            Some(attack) => Kind::Attack(attack),
+            None => panic!("no kind `{other}`: transfers, erc20, storage, precompiles, or an attack of attacks.rs"),
+        },
     };
-    let input = make(kind, blocks.parse().expect("a number"), transactions.parse().expect("a number"));
+    let transactions = match &kind {
+        Kind::Attack(_) => 1,
+        Kind::Vectors(vectors) => vectors.len() as u64,
+        _ => transactions,
+    };
+    let input = make(&kind, blocks, transactions);
     let raw = proofmill_program::range::encode_input(ProvenFor { rollup: ROLLUP, prover: ROLLUP }, &input);
     let mut framed = b"PMSTDIN1".to_vec();
     framed.extend((raw.len() as u32).to_le_bytes());
@@ -59,11 +75,12 @@ fn main() {
     );
 }
 
-#[derive(Clone, Copy)]
 enum Kind {
     Transfers,
     Erc20,
     Storage,
+    Attack(Attack),
+    Vectors(Vec<Vec<u8>>),
 }
 
 struct Sender {
@@ -132,10 +149,22 @@ fn call(selector: &str, words: &[U256]) -> Bytes {
     data.into()
 }
 
-fn make(kind: Kind, blocks: u64, transactions: u64) -> StatelessInput {
+fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
     let mut senders: Vec<Sender> = (0..SENDERS).map(sender).collect();
-    let state = state(&senders);
-    let mut chain = ChainSpec::for_fork(CHAIN, Fork::Prague);
+    let mut state = state(&senders);
+    let mut fork = Fork::Prague;
+    if let Kind::Attack(attack) = kind {
+        fork = attack.fork;
+        let storage = attack.slots.iter().map(|slot| (*slot, U256::from(1))).collect();
+        let account = PreStateAccount { nonce: 1, code: attack.code.clone(), storage, ..Default::default() };
+        state.insert(ATTACKED, account);
+    }
+    if matches!(kind, Kind::Vectors(_)) {
+        let account = PreStateAccount { nonce: 1, code: RECORDER.into(), ..Default::default() };
+        state.insert(ATTACKED, account);
+    }
+    let state = state;
+    let mut chain = ChainSpec::for_fork(CHAIN, fork);
     chain.base_fee = proofmill_stateless::BaseFeeRule::SequencerSets;
     let parent = Header {
         number: 1_000_000,
@@ -172,6 +201,12 @@ fn make(kind: Kind, blocks: u64, transactions: u64) -> StatelessInput {
                     let words = [U256::from_be_bytes(to.into_word().0), U256::from(5)];
                     (TOKEN, U256::ZERO, call("transfer(address,uint256)", &words), 100_000)
                 }
+                // A transaction of Osaka may have no more than 2²⁴ gas.
+                Kind::Attack(attack) => {
+                    let limit = if attack.fork == Fork::Osaka { 1 << 24 } else { 59_000_000 };
+                    (ATTACKED, U256::ZERO, attack.calldata.clone(), limit)
+                }
+                Kind::Vectors(vectors) => (ATTACKED, U256::ZERO, vectors[n as usize].clone().into(), 400_000),
                 Kind::Storage => {
                     (STORAGE, U256::ZERO, call("fill(uint256)", &[U256::from(SLOTS_PER_CALL)]), 2_000_000)
                 }

@@ -1,0 +1,124 @@
+use crate::bytes::bits;
+
+/// A field. Values may be held as anything that a machine can tell to be equal.
+pub trait Field: Clone + 'static {
+    /// 0.
+    fn zero() -> Self;
+    /// 1.
+    fn one() -> Self;
+    /// `self + other`.
+    fn add(&self, other: &Self) -> Self;
+    /// `self − other`.
+    fn sub(&self, other: &Self) -> Self;
+    /// `self · other`.
+    fn mul(&self, other: &Self) -> Self;
+    /// `self / other`, where `other` is not zero.
+    fn div(&self, other: &Self) -> Self;
+    /// Whether both are the same element.
+    fn equals(&self, other: &Self) -> bool;
+
+    /// `self = self + other`.
+    #[inline(always)]
+    fn add_assign(&mut self, other: &Self) {
+        *self = self.add(other);
+    }
+
+    /// `self²`.
+    #[inline(always)]
+    fn square(&self) -> Self {
+        self.mul(self)
+    }
+
+    /// `2·self`.
+    #[inline(always)]
+    fn double(&self) -> Self {
+        self.add(self)
+    }
+
+    /// `−self`.
+    #[inline(always)]
+    fn neg(&self) -> Self {
+        Self::zero().sub(self)
+    }
+
+    /// Whether this is 0.
+    #[inline(always)]
+    fn is_zero(&self) -> bool {
+        self.equals(&Self::zero())
+    }
+
+    /// `self` to a power, in big-endian bytes.
+    fn power(&self, exponent: &[u8]) -> Self {
+        let mut out: Option<Self> = None;
+        for bit in bits(exponent) {
+            out = out.map(|value| value.square());
+            if bit {
+                out = Some(out.map_or_else(|| self.clone(), |value| value.mul(self)));
+            }
+        }
+        out.unwrap_or_else(Self::one)
+    }
+}
+
+/// A field of prime order, as a machine has it. The order is 3 modulo 4.
+pub trait Prime: Field {
+    /// The bytes of an encoded element.
+    const BYTES: usize;
+    /// `(p + 1) / 4`, big-endian.
+    const ROOT_EXPONENT: &'static [u8];
+
+    /// Makes the machine ready for this field. Called before anything is computed in it, however often.
+    fn prepare() {}
+    /// An element from its least representative, little-endian, [`BYTES`](Self::BYTES) of it.
+    fn constant(bytes: &[u8]) -> Self;
+    /// An element from big-endian bytes; `None` when the number is not below the modulus.
+    fn decode(bytes: &[u8]) -> Option<Self>;
+    /// The least representative, big-endian. Its last bit is the parity.
+    fn encode(&self, out: &mut [u8]);
+
+    /// `a·c − b·d` and `a·d + b·c`: the product of `a + b·i` and `c + d·i`.
+    #[inline(always)]
+    fn complex_product([a, b]: [&Self; 2], [c, d]: [&Self; 2]) -> [Self; 2] {
+        [a.mul(c).sub(&b.mul(d)), a.mul(d).add(&b.mul(c))]
+    }
+
+    /// The square of `a + b·i`.
+    #[inline(always)]
+    fn complex_square([a, b]: [&Self; 2]) -> [Self; 2] {
+        [a.add(b).mul(&a.sub(b)), a.mul(b).double()]
+    }
+
+    /// `9·self`.
+    #[inline(always)]
+    fn times_nine(&self) -> Self {
+        self.double().double().double().add(self)
+    }
+
+    /// A small number.
+    fn small(number: u8) -> Self {
+        let mut out = Self::zero();
+        for bit in bits(&[number]) {
+            out = out.double();
+            if bit {
+                out = out.add(&Self::one());
+            }
+        }
+        out
+    }
+
+    /// A square root, if there is one. Which of the two is not said.
+    fn root(&self) -> Option<Self> {
+        // A square to the power (p + 1) / 4 is a root of it, and nothing else has one.
+        let root = self.power(Self::ROOT_EXPONENT);
+        root.square().equals(self).then_some(root)
+    }
+}
+
+/// A prime field of 48 bytes whose elements are used as whole numbers.
+pub trait Wide: Prime {
+    /// The number of these words, the least first. It is below 2³⁵².
+    fn from_words(words: [u32; 12]) -> Self;
+    /// The words of a number below 2³⁵²: the last one is zero, or the guest stops. The modulus is greater, so this is the
+    /// least representative.
+    fn words(&self) -> [u32; 12];
+}
