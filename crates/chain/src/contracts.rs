@@ -1,4 +1,6 @@
 //! Bindings of the contracts in `contracts/`, made from the committed artifacts.
+#![expect(clippy::too_many_arguments, reason = "an event has as many fields as the ABI says")]
+
 use alloy_sol_types::sol;
 
 /// The contract version that this code knows.

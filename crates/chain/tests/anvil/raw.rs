@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 mod bindings {
+    #![expect(clippy::too_many_arguments, reason = "an event has as many fields as the ABI says")]
+
     alloy_sol_types::sol! {
         Rollup,
         "../../contracts/artifacts/Rollup.json"
