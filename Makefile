@@ -10,10 +10,10 @@ help: ## Show this list
 setup: ## Install what the build, the demo and the tests need (Debian packages, anvil from npm)
 	@scripts/setup.sh
 
-build: setup ## Build the binary with the backend PROVER (openvm, sp1 or exec)
+build: setup ## Build the binary with the backend PROVER (openvm, sp1 or exec; several with commas between them)
 	@scripts/build.sh $(PROVER)
 
-demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1 or exec
+demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1, exec, "openvm,sp1" or "openvm,exec"
 	@scripts/demo.sh "$$(scripts/binary.sh $(PROVER))" $(PROVER)
 
 test: setup ## Every test that fits a 2-core machine

@@ -1,8 +1,13 @@
 #!/usr/bin/env bash
-# Builds the binary with one backend: build.sh openvm|sp1|exec
+# Builds the binary with one backend, or those with several: build.sh openvm|sp1|exec[,...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-case ${1:?openvm, sp1 or exec} in
+if [[ ${1:?openvm, sp1 or exec, or several with commas between them} == *,* ]]; then
+  IFS=, read -ra types <<<"$1"
+  for type in "${types[@]}"; do scripts/build.sh "$type"; done
+  exit
+fi
+case $1 in
   openvm)
     [[ -x $(scripts/binary.sh openvm) ]] || echo "building with OpenVM: about 10 minutes the first time on 2 cores"
     cargo build --release --quiet -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill

@@ -9,8 +9,15 @@ dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 case $prover in
+  # Each type has the binary that can prove it: exec is in both.
+  openvm,sp1) workers=openvm=4,sp1=20 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  openvm,exec) workers=7,4 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   openvm) workers=7,4 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
   sp1) workers=20 segment=16 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
+  *,*)
+    echo "error: the demo knows these pairs of prover types: openvm,sp1 and openvm,exec" >&2
+    exit 2
+    ;;
   *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
 esac
 
@@ -44,11 +51,15 @@ mkdir -p "$dir"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
+  openvm,sp1) echo "both systems prove everything on the same cores: expect an hour on 2 free cores, and 24 GB" ;;
+  openvm,exec) echo "exec claims at once what OpenVM proves in about 13 minutes on 2 free cores, 8 GB; L1 wants both" ;;
   openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 13 minutes on 2 free cores, 8 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: about 40 minutes on 2 free cores, and 16 GB" ;;
 esac
+binaries=()
+[[ $prover != *sp1* || $prover == sp1 ]] || binaries=(--binary "sp1=$(scripts/binary.sh sp1)")
 # In a session of its own: Ctrl-C reaches this script alone, which then ends it in order.
-setsid "$bin" dev --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
+setsid "$bin" dev "${binaries[@]}" --data-dir "$dir/data" --prover "$prover" --workers "$workers" --segment-memory "$segment" \
   --slot-seconds "$slot" --epoch-slots "$epoch_slots" --until-settled "$epochs" --report "$dir/report.json" &
 dev_pid=$!
 for _ in $(seq 600); do
@@ -84,7 +95,7 @@ say "Verify the epoch's proof, as a stranger would"
 allow=()
 [[ $prover != exec ]] || allow=(--allow-exec)
 epoch_proof=$(ls "$dir"/data/*/proofs/epoch-*.bin | head -1)
-"$bin" verify "${allow[@]}" "$epoch_proof"
+"$bin" verify "${binaries[@]}" "${allow[@]}" "$epoch_proof"
 say "Done"
 echo "the figures  $dir/report.json"
 echo "the proofs   ${epoch_proof%/*}"

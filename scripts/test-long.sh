@@ -13,6 +13,8 @@ echo "== range proofs aggregated by OpenVM, step by step"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
 echo "== a reorg of L2, with OpenVM (an hour)"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test cli -- --ignored a_reorg_of_l2
+echo "== a rollup that two systems prove: OpenVM, and exec in place of the other"
+scripts/demo.sh "$(scripts/binary.sh openvm)" openvm,exec
 echo "== the demo with OpenVM"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
 echo "== SP1: wire format, execution, proofs"

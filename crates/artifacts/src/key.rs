@@ -33,6 +33,12 @@ impl ContentKey {
     }
 }
 
+/// The name of a note that a finished proof of these bytes was refused by whoever checked it. Who keeps such a proof looks for
+/// the note, of kind [`Intermediate`](crate::ArtifactKind::Intermediate), and does not hand the proof out again.
+pub fn refusal_of(proof: &[u8]) -> ArtifactId {
+    ContentKey::of(&[b"refused", proof]).artifact()
+}
+
 /// The name for a blob of these bytes: `b3-` and the BLAKE3 hash in 64 hexadecimal digits.
 pub(crate) fn content_id(bytes: &[u8]) -> ArtifactId {
     ArtifactId::new(format!("b3-{}", blake3::hash(bytes).to_hex()))

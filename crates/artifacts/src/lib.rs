@@ -25,6 +25,6 @@ mod store;
 
 pub use error::ArtifactError;
 pub use fs::{FsArtifacts, MAX_ID_LENGTH, Stored};
-pub use key::ContentKey;
+pub use key::{ContentKey, refusal_of};
 pub use kind::ArtifactKind;
 pub use store::{ArtifactStore, Removed, Reply};

@@ -99,6 +99,20 @@ pub enum AttestError {
         /// What the others said.
         causes: String,
     },
+    /// So many attestors find the proof at fault that the others cannot be enough.
+    #[error(
+        "{refused} of {attestors} attestors refuse the proof, the contract wants {threshold} signatures: {causes}"
+    )]
+    Refused {
+        /// How many signatures are wanted.
+        threshold: usize,
+        /// How many refuse it.
+        refused: usize,
+        /// How many were asked.
+        attestors: usize,
+        /// What they said.
+        causes: String,
+    },
     /// Fewer attestors than the contract wants signatures.
     #[error(
         "{named} attestors are named, the contract wants {threshold} signatures: name more with --attestor \
@@ -119,6 +133,19 @@ pub enum AttestError {
 }
 
 impl AttestError {
+    /// Whether the proof itself is at fault, and not who attests, its release or its rollup.
+    pub const fn is_of_the_proof(&self) -> bool {
+        match self {
+            // It is of another release.
+            Self::NotAProof(error) => !matches!(error, ProofFileError::OtherVersion { .. }),
+            Self::OtherMode { .. } | Self::OtherRangeProgram { .. } | Self::Refused { .. } => true,
+            Self::Backend(error) => {
+                matches!(error, BackendError::InvalidProof { .. } | BackendError::WrongProgram { .. })
+            }
+            _ => false,
+        }
+    }
+
     /// Whether asking again may help although nobody changes anything.
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::TooFew { .. } | Self::BrokeOff)

@@ -1,17 +1,18 @@
 //! Asking several attestors.
 
 use crate::AttestError;
-use alloy_primitives::{Address, B256, Bytes};
+use alloy_primitives::{Address, B256, Bytes, keccak256};
 use futures::{StreamExt, stream::FuturesUnordered};
 use proofmill_chain::{Attestation, AttestorSet, AttestorSignature};
 use proofmill_client::{StatedProof, Statement};
+use proofmill_primitives::ProverType;
 use proofmill_wire::attestor::{AttestRequest, attestor_service_client::AttestorServiceClient};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 
 /// How long an attestor may take for a proof: the first one makes the keys it verifies with.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -20,6 +21,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Of how many statements the signatures are kept.
 const KEPT: usize = 64;
 
+/// For how long a refusal stands before the same attestor is asked about the same bytes again: it verifies a STARK each time.
+const REFUSAL_STANDS: Duration = Duration::from_secs(60);
+
 /// Attestors for one verifier contract.
 #[derive(Clone, Debug)]
 pub struct Quorum {
@@ -27,6 +31,39 @@ pub struct Quorum {
     l1_chain_id: u64,
     counted: AttestorSet,
     signed: Arc<Mutex<Signed>>,
+    known: Arc<Mutex<Known>>,
+}
+
+/// What attestors said of themselves and of proofs, by where they are.
+#[derive(Debug, Default)]
+struct Known {
+    /// The names of the prover types that one attests.
+    provers: BTreeMap<String, Vec<String>>,
+    /// When one refused a file, by the hash of its bytes, and why.
+    refused: BTreeMap<(String, B256), (Instant, String)>,
+}
+
+/// Why an attestor did not sign.
+#[derive(Debug)]
+struct Unsigned {
+    cause: String,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// It verified the proof, or read it, and finds it at fault.
+    Refused,
+    /// It does not attest proofs of the type.
+    OtherTypes,
+    /// It is away, or attests for another rollup, release or contract.
+    Other,
+}
+
+impl Unsigned {
+    const fn other(cause: String) -> Self {
+        Self { cause, why: Why::Other }
+    }
 }
 
 /// Signatures by what was signed and where they came from, the newest statements last. To sign, an attestor verifies a STARK,
@@ -75,14 +112,15 @@ impl Quorum {
         if attestors.len() < threshold {
             return Err(AttestError::TooFewNamed { threshold, named: attestors.len() });
         }
-        Ok(Self { attestors, l1_chain_id, counted, signed: Arc::default() })
+        Ok(Self { attestors, l1_chain_id, counted, signed: Arc::default(), known: Arc::default() })
     }
 
-    /// Has a proof verified by the attestors, and returns the bytes that the contract takes. The first signatures that are
-    /// enough are taken; those that there are already are not asked for again.
+    /// Has a proof verified by the attestors of its type, and returns the bytes that the contract takes. The first signatures
+    /// that are enough are taken; those that there are already are not asked for again.
     ///
     /// # Errors
-    /// [`AttestError::TooFew`], with what the others said.
+    /// [`AttestError::Refused`] where so many find the proof at fault that the others cannot be enough, and else
+    /// [`AttestError::TooFew`]; both with what the others said.
     pub async fn attest<S: Statement>(&self, proof: &StatedProof<S>) -> Result<Bytes, AttestError> {
         let program = proof.proof.program;
         let attestation =
@@ -94,21 +132,24 @@ impl Quorum {
             return Ok(self.enough(&attestation, by_signer));
         }
         let file = proof.encode();
+        let (kind, hash) = (proof.proof.prover, keccak256(&file));
         let mut asked: FuturesUnordered<_> = self
             .attestors
             .iter()
             .filter(|(address, _)| !signed.contains_key(address))
             .map(|(address, client)| {
-                let (mut client, request) = (client.clone(), AttestRequest { proof: file.clone() });
-                async move { (address, client.attest(request).await) }
+                let (mut client, file) = (client.clone(), &file);
+                async move { (address, self.ask(address, &mut client, kind, file, hash).await) }
             })
             .collect();
-        let mut causes = Vec::new();
+        let (mut causes, mut refused, mut unable) = (Vec::new(), 0, 0);
         while let Some((address, answer)) = asked.next().await {
             let signature = match answer {
-                Ok(answer) => AttestorSignature::from_bytes(&answer.into_inner().signature),
-                Err(status) => {
-                    causes.push(format!("{address}: {}", status.message()));
+                Ok(signature) => AttestorSignature::from_bytes(&signature),
+                Err(Unsigned { cause, why }) => {
+                    causes.push(format!("{address}: {cause}"));
+                    refused += usize::from(why == Why::Refused);
+                    unable += usize::from(why == Why::OtherTypes);
                     continue;
                 }
             };
@@ -135,12 +176,79 @@ impl Quorum {
         }
         // In the order of addresses, not of answers: the same cause is to read the same.
         causes.sort_unstable();
-        Err(AttestError::TooFew {
-            threshold: self.counted.threshold,
-            got: by_signer.len(),
-            attestors: self.attestors.len(),
-            causes: causes.join("; "),
-        })
+        let (threshold, attestors, causes) =
+            (self.counted.threshold, self.attestors.len(), causes.join("; "));
+        if refused > 0 && attestors - unable - refused < threshold {
+            return Err(AttestError::Refused { threshold, refused, attestors, causes });
+        }
+        Err(AttestError::TooFew { threshold, got: by_signer.len(), attestors, causes })
+    }
+
+    /// The signature of one attestor, if it attests the type and has not just refused these bytes.
+    async fn ask(
+        &self,
+        address: &str,
+        client: &mut AttestorServiceClient<Channel>,
+        prover: ProverType,
+        file: &[u8],
+        hash: B256,
+    ) -> Result<Vec<u8>, Unsigned> {
+        let key = (address.to_owned(), hash);
+        if let Some((at, cause)) = self.known().refused.get(&key)
+            && at.elapsed() < REFUSAL_STANDS
+        {
+            return Err(Unsigned { cause: cause.clone(), why: Why::Refused });
+        }
+        self.check_type(address, client, prover).await?;
+        let status = match client.attest(AttestRequest { proof: file.to_vec() }).await {
+            Ok(answer) => return Ok(answer.into_inner().signature),
+            Err(status) => status,
+        };
+        let cause = status.message().to_owned();
+        let mut known = self.known();
+        if status.code() != Code::InvalidArgument {
+            // It may be another one when it is back.
+            known.provers.remove(address);
+            return Err(Unsigned::other(cause));
+        }
+        known.refused.retain(|_, (at, _)| at.elapsed() < REFUSAL_STANDS);
+        known.refused.insert(key, (Instant::now(), cause.clone()));
+        Err(Unsigned { cause, why: Why::Refused })
+    }
+
+    /// Whether an attestor attests proofs of this type, by what it says of itself.
+    async fn check_type(
+        &self,
+        address: &str,
+        client: &mut AttestorServiceClient<Channel>,
+        prover: ProverType,
+    ) -> Result<(), Unsigned> {
+        let known = self.known().provers.get(address).cloned();
+        let provers = match known {
+            Some(provers) => provers,
+            None => match client.describe(()).await {
+                Ok(description) => {
+                    let provers = description.into_inner().provers;
+                    self.known().provers.insert(address.to_owned(), provers.clone());
+                    provers
+                }
+                // It does not say; it will say no if it cannot.
+                Err(status) if status.code() == Code::Unimplemented => return Ok(()),
+                Err(status) => return Err(Unsigned::other(status.message().to_owned())),
+            },
+        };
+        if provers.iter().any(|name| name == prover.name()) {
+            return Ok(());
+        }
+        let cause = format!(
+            "it attests proofs of {}, not of {prover}: run it with a binary that has that type",
+            if provers.is_empty() { "no type".to_owned() } else { provers.join(", ") }
+        );
+        Err(Unsigned { cause, why: Why::OtherTypes })
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As many as the contract wants: each one more costs gas.

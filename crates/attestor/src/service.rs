@@ -90,7 +90,7 @@ impl Attestor {
         wanted: ProgramVersion,
         ours: fn(&dyn Backend) -> Result<ProgramVersion, BackendError>,
     ) -> Result<AttestorSignature, AttestError> {
-        let backend = self.registry.get(proof.proof.prover)?;
+        let backend = self.registry.checker(proof.proof.prover)?;
         let attestation =
             Attestation::new(self.rollup.l1().chain_id(), verifier, wanted, &proof.statement.to_abi());
         let verified = tokio::task::spawn_blocking(move || {
@@ -132,7 +132,7 @@ impl AttestorService for Attestor {
             rollup: self.rollup.address().to_vec(),
             provers: self
                 .registry
-                .types()
+                .checked_types()
                 .filter(|kind| kind.proves())
                 .map(|kind| kind.name().into())
                 .collect(),
@@ -152,13 +152,10 @@ impl AttestorService for Attestor {
                 let status = match &error {
                     AttestError::BrokeOff | AttestError::Signing(_) => Status::internal,
                     AttestError::L1(_) => Status::unavailable,
-                    AttestError::OtherRollup { .. }
-                    | AttestError::OtherRelease { .. }
-                    | AttestError::NotAsked { .. }
-                    | AttestError::NotOnL1 { .. }
-                    | AttestError::NotAsOnL1 { .. }
-                    | AttestError::ProvesNothing { .. } => Status::failed_precondition,
-                    _ => Status::invalid_argument,
+                    AttestError::Backend(BackendError::Prover { .. }) => Status::internal,
+                    // Whoever asks has the proof made anew.
+                    error if error.is_of_the_proof() => Status::invalid_argument,
+                    _ => Status::failed_precondition,
                 };
                 Err(status(error.to_string()))
             }

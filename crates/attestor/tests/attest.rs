@@ -24,7 +24,7 @@ use std::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Request, Response, Status,
+    Code, Request, Response, Status,
     transport::{Server, server::TcpIncoming},
 };
 
@@ -210,7 +210,7 @@ async fn too_few_signatures_say_what_each_attestor_said() {
     let quorum = Quorum::new(&[there.clone(), away], rollup.l1().chain_id(), counted.clone()).unwrap();
     let error = quorum.attest(&proof(ProverType::Exec, rollup.address())).await.unwrap_err();
     let said = error.to_string();
-    assert!(said.contains("0 of 2 attestors signed") && said.contains("proves nothing"), "{said}");
+    assert!(said.contains("0 of 2 attestors signed") && said.contains("not of exec"), "{said}");
     assert!(said.contains("http://127.0.0.1:1"), "{said}");
 
     let error = Quorum::new(&[there], rollup.l1().chain_id(), counted.clone()).unwrap_err();
@@ -219,4 +219,97 @@ async fn too_few_signatures_say_what_each_attestor_said() {
     assert!(matches!(error, AttestError::BadAddress(_)), "{error}");
     stop.cancel();
     server.await.unwrap().unwrap();
+}
+
+/// An attestor that signs nothing, and says why with this code.
+#[derive(Clone)]
+struct Sceptical {
+    code: Code,
+    /// The types that it says it attests.
+    provers: Vec<String>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Sceptical {
+    /// Starts it; its address.
+    async fn start(code: Code, provers: &[ProverType]) -> (Self, String) {
+        let provers = provers.iter().map(|prover| prover.name().to_owned()).collect();
+        let one = Self { code, provers, asked: Arc::default() };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::builder().add_service(AttestorServiceServer::new(one.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        (one, address)
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+#[tonic::async_trait]
+impl AttestorService for Sceptical {
+    async fn describe(&self, _: Request<()>) -> Result<Response<DescribeResponse>, Status> {
+        let provers = self.provers.clone();
+        Ok(Response::new(DescribeResponse { provers, ..DescribeResponse::default() }))
+    }
+
+    async fn attest(&self, _: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Err(Status::new(self.code, "an opening does not verify"))
+    }
+}
+
+/// Three attestors count, and two must sign.
+fn three(addresses: &[String]) -> Quorum {
+    let verifier = Address::repeat_byte(9);
+    let members = [1, 2, 3].map(|byte| Credulous::new(byte, verifier).key.address()).into();
+    Quorum::new(addresses, 1, AttestorSet { verifier, members, threshold: 2 }).unwrap()
+}
+
+#[tokio::test]
+async fn a_proof_that_so_many_find_at_fault_that_the_others_are_not_enough_is_refused() {
+    let away = "http://127.0.0.1:1".to_owned();
+    let (one, other) =
+        (proof(ProverType::Exec, Address::ZERO), proof(ProverType::Exec, Address::repeat_byte(1)));
+    let start = || Sceptical::start(Code::InvalidArgument, &[ProverType::Exec]);
+    let ((first, a), (second, b)) = (start().await, start().await);
+    let quorum = three(&[a.clone(), b, away.clone()]);
+    for _ in 0..3 {
+        let error = quorum.attest(&one).await.unwrap_err();
+        assert!(matches!(error, AttestError::Refused { refused: 2, .. }), "{error}");
+        assert!(error.is_of_the_proof() && !error.is_transient(), "{error}");
+        assert!(error.to_string().contains("an opening does not verify"), "{error}");
+    }
+    assert_eq!((first.asked(), second.asked()), (1, 1), "asked again and again");
+    quorum.attest(&other).await.unwrap_err();
+    assert_eq!((first.asked(), second.asked()), (2, 2));
+    // One alone may be wrong: the two that are away may sign.
+    let error = three(&[a, away, "http://127.0.0.1:2".into()]).attest(&one).await.unwrap_err();
+    assert!(matches!(error, AttestError::TooFew { .. }) && error.is_transient(), "{error}");
+    // Nor is a proof at fault that another release refuses, or one that cannot read L1 now.
+    for code in [Code::FailedPrecondition, Code::Unavailable, Code::Internal] {
+        let ((_, a), (_, b)) = (
+            Sceptical::start(code, &[ProverType::Exec]).await,
+            Sceptical::start(code, &[ProverType::Exec]).await,
+        );
+        let error = three(&[a, b]).attest(&one).await.unwrap_err();
+        assert!(matches!(error, AttestError::TooFew { .. }), "{code:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn each_prover_type_is_asked_of_those_who_attest_it() {
+    let (sp1, a) = Sceptical::start(Code::InvalidArgument, &[ProverType::Sp1]).await;
+    let (exec, b) = Sceptical::start(Code::InvalidArgument, &[ProverType::Exec, ProverType::OpenVm]).await;
+    let error =
+        three(&[a.clone(), b.clone()]).attest(&proof(ProverType::Exec, Address::ZERO)).await.unwrap_err();
+    assert_eq!((sp1.asked(), exec.asked()), (0, 1));
+    // The only one that attests it refuses it, and two must sign.
+    assert!(matches!(error, AttestError::Refused { refused: 1, .. }), "{error}");
+    assert!(error.to_string().contains(&format!("{a}: it attests proofs of sp1, not of exec")), "{error}");
+    let (none, c) = Sceptical::start(Code::InvalidArgument, &[]).await;
+    let error = three(&[a, c]).attest(&proof(ProverType::Exec, Address::ZERO)).await.unwrap_err();
+    assert!(matches!(error, AttestError::TooFew { .. }) && error.is_transient(), "{error}");
+    assert_eq!((sp1.asked(), none.asked()), (0, 0));
 }

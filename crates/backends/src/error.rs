@@ -95,6 +95,11 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Whether the program itself cannot be run for its input. No prover can help; a smaller input may.
+    pub const fn is_of_execution(&self) -> bool {
+        matches!(self, Self::GuestFailed { .. } | Self::CycleLimit { .. })
+    }
+
     /// Whether another worker, or another try, might succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(

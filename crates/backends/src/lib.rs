@@ -20,6 +20,7 @@
 
 mod error;
 mod exec;
+pub mod helper;
 #[cfg(feature = "openvm")]
 mod openvm;
 mod plan;
@@ -28,6 +29,7 @@ mod registry;
 
 pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
+pub use helper::HelperBackend;
 #[cfg(feature = "openvm")]
 pub use openvm::OpenVmBackend;
 pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget, SegmentKind};

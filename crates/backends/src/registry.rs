@@ -1,13 +1,14 @@
-//! Which backends this binary has.
+//! Which backends this binary has, and of which other binaries have it knows.
 
-use crate::{Backend, BackendError, ExecBackend};
+use crate::{Backend, BackendError, ExecBackend, HelperBackend};
 use proofmill_primitives::ProverType;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-/// The backends of this binary, by prover type.
+/// The backends of this binary, by prover type, and the binaries that have other types.
 #[derive(Clone, Default)]
 pub struct Registry {
     backends: BTreeMap<ProverType, Arc<dyn Backend>>,
+    helpers: BTreeMap<ProverType, Arc<HelperBackend>>,
 }
 
 impl Registry {
@@ -26,9 +27,38 @@ impl Registry {
         self
     }
 
-    /// The prover types that can be asked for.
+    /// Names the binary that has a prover type. It counts where this one lacks the type.
+    #[must_use]
+    pub fn with_helper(mut self, prover: ProverType, binary: impl Into<PathBuf>) -> Self {
+        self.helpers.insert(prover, Arc::new(HelperBackend::new(prover, binary)));
+        self
+    }
+
+    /// The prover types whose proofs this binary can make.
     pub fn types(&self) -> impl Iterator<Item = ProverType> + '_ {
         self.backends.keys().copied()
+    }
+
+    /// The prover types whose proofs can be checked: this binary's own, and those of the binaries it knows.
+    pub fn checked_types(&self) -> impl Iterator<Item = ProverType> + '_ {
+        let others = self.helpers.keys().filter(|prover| !self.backends.contains_key(prover));
+        self.types().chain(others.copied())
+    }
+
+    /// The binary that has a type which this one lacks.
+    pub fn helper(&self, prover: ProverType) -> Option<&Arc<HelperBackend>> {
+        self.helpers.get(&prover).filter(|_| !self.backends.contains_key(&prover))
+    }
+
+    /// What checks proofs of this type and encodes inputs for it: this binary's backend, or another binary.
+    ///
+    /// # Errors
+    /// [`BackendError::NotCompiledIn`] where neither is there.
+    pub fn checker(&self, prover: ProverType) -> Result<Arc<dyn Backend>, BackendError> {
+        match (self.get(prover), self.helpers.get(&prover)) {
+            (Err(_), Some(helper)) => Ok(helper.clone()),
+            (own, _) => own,
+        }
     }
 
     /// The backend of this type.
@@ -40,8 +70,14 @@ impl Registry {
             prover,
             remedy: match prover {
                 ProverType::Exec => "this build left out even `exec`; build the crate as it is",
-                ProverType::OpenVm => "build with `make build`",
-                ProverType::Sp1 => "run the binary that `make build PROVER=sp1` makes (`proofmill-sp1`)",
+                ProverType::OpenVm => {
+                    "build with `make build`, which makes `proofmill`; to only check such proofs, have it beside this \
+                     binary or name it with --binary openvm=FILE"
+                }
+                ProverType::Sp1 => {
+                    "run the binary that `make build PROVER=sp1` makes (`proofmill-sp1`); to only check such proofs, have \
+                     it beside this binary or name it with --binary sp1=FILE"
+                }
             },
         })
     }

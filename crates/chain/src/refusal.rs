@@ -486,6 +486,30 @@ impl Refusal {
         )
     }
 
+    /// The type of the proof that is [at fault](Self::is_invalid_proof). Nothing where the proof was not even looked at: what
+    /// stands for it, the signatures of attestors, was not taken.
+    pub fn invalid_proof(&self) -> Option<&str> {
+        match self {
+            Self::ProofRejected { reason, .. } if reason.is_of_attestors() => None,
+            Self::WrongPublicValuesLength { proof_type, .. }
+            | Self::StatementMismatch { proof_type, .. }
+            | Self::ProofRejected { proof_type, .. } => Some(proof_type),
+            _ => None,
+        }
+    }
+
+    /// Whether it is about the signatures of attestors.
+    const fn is_of_attestors(&self) -> bool {
+        matches!(
+            self,
+            Self::TooFewSignatures { .. }
+                | Self::NotCanonical
+                | Self::MalformedSignature { .. }
+                | Self::NotAnAttestor { .. }
+                | Self::NotAscending { .. }
+        )
+    }
+
     /// Whether the same call is accepted later, if nothing else happens: it only came too early.
     pub(crate) const fn passes_with_time(&self) -> bool {
         matches!(

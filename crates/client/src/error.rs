@@ -79,6 +79,15 @@ pub enum ClientError {
         /// Why, as the worker said.
         cause: String,
     },
+    /// The program cannot be executed for this input: it passes the cycle limit, or stops by itself (memory, say). A smaller
+    /// input may do.
+    #[error("the proof {id} failed: {cause}")]
+    CannotExecute {
+        /// Which proof.
+        id: String,
+        /// Why, as the worker said.
+        cause: String,
+    },
     /// The time that it was given is over, be it that it takes longer or that it waited for its turn.
     #[error("the proof {id} is not finished in time: {cause}")]
     Late {
@@ -113,8 +122,8 @@ pub enum ClientError {
     },
     /// A proof that does not hold here.
     #[error(
-        "the proof {id} does not hold here: {cause}; were the workers and this binary built from the same version? When \
-         they are, remove the artifact {artifact} and ask again: it is made again from the parts that are there"
+        "the proof {id} does not hold here, also after it was made anew: {cause}; were the workers and this binary built from \
+         the same version? When they are, a worker makes bad proofs (artifact {artifact}): ask again without it"
     )]
     DoesNotHold {
         /// Which proof.
@@ -150,4 +159,17 @@ pub enum ClientError {
         /// Which proof.
         id: String,
     },
+}
+
+impl ClientError {
+    /// Whether what came back is at fault: it is no proof, does not hold, or is of something else than was asked for.
+    pub const fn is_bad_proof(&self) -> bool {
+        matches!(
+            self,
+            Self::Decode(_)
+                | Self::OtherMode { .. }
+                | Self::DoesNotHold { .. }
+                | Self::SaysSomethingElse { .. }
+        )
+    }
 }

@@ -14,6 +14,7 @@
 
 mod cluster;
 mod error;
+mod evidence;
 pub mod programs;
 mod proof_file;
 mod prover;
@@ -21,4 +22,4 @@ mod prover;
 pub use cluster::{Accepted, ClusterClient, ProofAsked};
 pub use error::ClientError;
 pub use proof_file::{CheckpointProof, EpochProof, ProofFileError, StatedProof, Statement};
-pub use prover::{ClusterProver, Made};
+pub use prover::{ClusterProver, Made, VerifyError};

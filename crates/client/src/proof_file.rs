@@ -3,6 +3,7 @@
 use crate::programs;
 use alloy_primitives::B256;
 use proofmill_backends::{Proof, ProofDecodeError};
+use proofmill_primitives::ProverType;
 use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
 
 /// Bytes of the statement's length, which follows the magic.
@@ -12,14 +13,30 @@ const LENGTH: usize = 4;
 pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// First bytes of the file of such a proof.
     const MAGIC: &'static [u8; 8];
+
+    /// The program whose proofs say this.
+    fn program(prover: ProverType) -> &'static [u8];
+
+    /// The public values of a proof that says this: in full, or as its hash where the zkVM reveals 32 bytes.
+    fn said(&self) -> [Vec<u8>; 2] {
+        [self.to_abi(), self.commitment().to_vec()]
+    }
 }
 
 impl Statement for RangePublicValues {
     const MAGIC: &'static [u8; 8] = b"PMCHKPT2";
+
+    fn program(prover: ProverType) -> &'static [u8] {
+        programs::range(prover)
+    }
 }
 
 impl Statement for AggregationPublicValues {
     const MAGIC: &'static [u8; 8] = b"PMEPOCH2";
+
+    fn program(prover: ProverType) -> &'static [u8] {
+        programs::aggregation(prover)
+    }
 }
 
 /// The proof of a checkpoint.
@@ -129,7 +146,7 @@ impl<S: Statement> StatedProof<S> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+    use proofmill_primitives::{ProgramVersion, ProofMode};
 
     fn file() -> CheckpointProof {
         let statement = RangePublicValues { chainId: 7, firstBlock: 3, lastBlock: 5, ..Default::default() };

@@ -3,14 +3,18 @@
 use crate::{
     Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement,
     cluster::{allowed, is_late},
-    programs,
+    evidence, programs,
 };
-use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
-use proofmill_backends::{Backend, Proof};
+use bytes::Bytes;
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
+use proofmill_backends::{Backend, BackendError, Proof};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
-use proofmill_wire::operator::{ProofPhase, ProofProgress};
-use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use proofmill_wire::{
+    cause::is_cannot_execute,
+    operator::{ProofPhase, ProofProgress},
+};
+use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Makes proofs of one prover type on a cluster.
@@ -26,6 +30,8 @@ pub struct ClusterProver {
     pub timeout: Duration,
     /// The most instructions that a program may take.
     pub cycle_limit: Option<NonZeroU64>,
+    /// The folder where bad proofs are kept as evidence; nowhere, where none is named.
+    pub evidence: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for ClusterProver {
@@ -100,22 +106,17 @@ impl ClusterProver {
         stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<StatedProof<S>>, ClientError> {
-        let Made { proof, progress, verified_in } =
-            self.prove(program, stdin, ProofMode::Compressed, stop, show).await?;
-        if !programs::says(&proof.public_values, &statement) {
-            return Err(ClientError::SaysSomethingElse {
-                id: progress.proof_id,
-                public_values: alloy_primitives::hex::encode_prefixed(&proof.public_values),
-            });
-        }
+        let wanted = Wanted { program, mode: ProofMode::Compressed, says: &statement.said() };
+        let Made { proof, progress, verified_in } = self.obtain(wanted, stdin, stop, show).await?;
         Ok(Made { proof: StatedProof { statement, proof }, progress, verified_in })
     }
 
     /// Proves any program, and verifies the proof. `stdin` is in the backend's encoding.
     ///
-    /// A proof that was asked for before is not made again, unless it is lost or damaged. When `stop` is cancelled, the
-    /// request is withdrawn from the cluster, if it was made here and nobody else has asked for the same. When the caller
-    /// only stops waiting (the future is dropped), the cluster goes on: the work may be asked for again.
+    /// A proof that was asked for before is not made again, unless it is lost, damaged or bad: it does not verify, or was
+    /// refused elsewhere ([`refuse`](Self::refuse)). A bad one is kept as evidence, removed, and made anew once. When `stop` is
+    /// cancelled, the request is withdrawn from the cluster, if it was made here and nobody else has asked for the same. When
+    /// the caller only stops waiting (the future is dropped), the cluster goes on: the work may be asked for again.
     ///
     /// # Errors
     /// See [`ClientError`].
@@ -125,40 +126,174 @@ impl ClusterProver {
         stdin: Vec<u8>,
         mode: ProofMode,
         stop: &CancellationToken,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<Proof>, ClientError> {
+        self.obtain(Wanted { program, mode, says: &[] }, stdin, stop, show).await
+    }
+
+    async fn obtain(
+        &self,
+        wanted: Wanted<'_>,
+        stdin: Vec<u8>,
+        stop: &CancellationToken,
         mut show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<Proof>, ClientError> {
-        let asked = self.store(program, stdin, mode).await?;
+        let asked = self.store(wanted.program, stdin, wanted.mode).await?;
         let accepted = self.client.ask(&asked).await?;
-        let mut progress = self.wait(&accepted, stop, &mut show).await?;
-        let proof = match self.fetch(&progress).await {
-            Err(error) if is_lost(&error) => {
-                // Otherwise it would be found made, and not be there, for ever.
-                self.artifacts.delete(&name(&progress), ArtifactKind::Proof).await?;
-                let accepted = self.client.ask_anew(&asked).await?;
-                progress = self.wait(&accepted, stop, &mut show).await?;
-                self.fetch(&progress).await?
-            }
-            fetched => fetched?,
+        let progress = self.wait(&accepted, stop, &mut show).await?;
+        let fault = match self.look(wanted, progress, Look::First).await? {
+            Ok(made) => return Ok(made),
+            Err(fault) => fault,
         };
-        let id = progress.proof_id.clone();
-        if proof.mode != mode {
-            return Err(ClientError::OtherMode { id, asked: mode, got: proof.mode });
+        // Otherwise it would be found made, and be of no use, for ever.
+        tracing::error!(proof = %fault.progress.proof_id, error = %fault.error, "a finished proof is made anew");
+        let refusal = match &fault.bytes {
+            Some(bytes) => Some(self.put_aside(&fault, bytes).await?),
+            None => None,
+        };
+        self.artifacts.delete(&name(&fault.progress), ArtifactKind::Proof).await?;
+        let accepted = self.client.ask_anew(&asked).await?;
+        let progress = self.wait(&accepted, stop, &mut show).await?;
+        let again = self.look(wanted, progress, Look::MadeAnew).await?;
+        if let Err(fault) = &again
+            && let Some(bytes) = &fault.bytes
+        {
+            self.put_aside(fault, bytes).await?;
+            // Who asks next has it made anew: the note stays for whoever keeps it besides.
+            self.artifacts.delete(&name(&fault.progress), ArtifactKind::Proof).await?;
         }
+        // What was made anew has passed whoever kept the one before.
+        if let Some(refusal) = refusal {
+            self.artifacts.delete(&refusal, ArtifactKind::Intermediate).await?;
+        }
+        again.map_err(|fault| fault.error)
+    }
+
+    /// The finished proof, verified; or what is wrong with it, where it should be made again.
+    async fn look(
+        &self,
+        wanted: Wanted<'_>,
+        progress: ProofProgress,
+        look: Look,
+    ) -> Result<Result<Made<Proof>, Fault>, ClientError> {
+        let bytes = match self.artifacts.get(&name(&progress), ArtifactKind::Proof).await {
+            Ok(bytes) => bytes,
+            Err(error @ (ArtifactError::Missing { .. } | ArtifactError::Damaged { .. })) => {
+                return Ok(Err(Fault { error: error.into(), bytes: None, progress }));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let fault = |error, progress| Ok(Err(Fault { error, bytes: Some(bytes.clone()), progress }));
+        if look == Look::First
+            && let Some(cause) = self.refusal(&bytes).await?
+        {
+            let id = progress.proof_id.clone();
+            return fault(ClientError::DoesNotHold { id, artifact: name(&progress), cause }, progress);
+        }
+        let proof = match Proof::decode(&bytes) {
+            Ok(proof) => proof,
+            Err(error) => return fault(error.into(), progress),
+        };
+        match self.check(wanted, &proof, &progress).await {
+            Ok(verified_in) => Ok(Ok(Made { proof, progress, verified_in })),
+            Err(error) if error.is_bad_proof() => fault(error, progress),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Verifies a proof, and compares it with what is wanted; how long verifying took.
+    async fn check(
+        &self,
+        wanted: Wanted<'_>,
+        proof: &Proof,
+        progress: &ProofProgress,
+    ) -> Result<Duration, ClientError> {
+        let id = progress.proof_id.clone();
+        if proof.mode != wanted.mode {
+            return Err(ClientError::OtherMode { id, asked: wanted.mode, got: proof.mode });
+        }
+        let verified_in = match self.verify(wanted.program, proof).await {
+            Ok(verified_in) => verified_in,
+            Err(VerifyError::Refused(cause)) => {
+                return Err(ClientError::DoesNotHold { id, artifact: name(progress), cause });
+            }
+            Err(VerifyError::Failed(error)) => return Err(error.into()),
+            Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id }),
+        };
+        if !wanted.says.is_empty() && !wanted.says.contains(&proof.public_values) {
+            let public_values = alloy_primitives::hex::encode_prefixed(&proof.public_values);
+            return Err(ClientError::SaysSomethingElse { id, public_values });
+        }
+        Ok(verified_in)
+    }
+
+    /// Verifies the file of a proof that was kept, as one that comes back from the cluster is.
+    ///
+    /// # Errors
+    /// [`VerifyError::Refused`] where it does not hold.
+    pub async fn verify_stated<S: Statement>(&self, stated: &StatedProof<S>) -> Result<(), VerifyError> {
+        if stated.proof.mode != ProofMode::Compressed {
+            return Err(VerifyError::Refused(format!("it is a {} proof", stated.proof.mode)));
+        }
+        self.verify(S::program(self.prover_type()), &stated.proof).await.map(drop)
+    }
+
+    /// Verifies a proof; how long that took, without making keys.
+    async fn verify(&self, program: &[u8], proof: &Proof) -> Result<Duration, VerifyError> {
         let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
         let check = tokio::task::spawn_blocking(move || {
             let expected = programs::version(&*backend, &program)?;
             let start = std::time::Instant::now();
             backend.verify(&checked, expected).map(|()| start.elapsed())
         });
-        let verified_in = match check.await {
-            Ok(Ok(verified_in)) => verified_in,
-            Ok(Err(error)) => {
-                let cause = error.to_string();
-                return Err(ClientError::DoesNotHold { id, artifact: name(&progress), cause });
+        match check.await {
+            Ok(Ok(verified_in)) => Ok(verified_in),
+            // The prover type is not there, or its own machinery failed: that says nothing of the proof.
+            Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
+                Err(VerifyError::Failed(error))
             }
-            Err(_) => return Err(ClientError::CheckBrokeOff { id }),
-        };
-        Ok(Made { proof, progress, verified_in })
+            Ok(Err(error)) => Err(VerifyError::Refused(error.to_string())),
+            Err(_) => Err(VerifyError::BrokeOff),
+        }
+    }
+
+    /// Somebody refuses a proof that this made, whatever it is worth here: whoever keeps it does not hand it out again, and who
+    /// asks next gets one that is made anew.
+    ///
+    /// # Errors
+    /// The artifact store cannot be used.
+    pub async fn refuse(&self, proof: &Proof, cause: &str) -> Result<(), ClientError> {
+        let note = refusal_of(&proof.encode());
+        Ok(self.artifacts.put(&note, ArtifactKind::Intermediate, cause.as_bytes().to_vec().into()).await?)
+    }
+
+    /// Why a proof of these bytes was refused, if it was.
+    async fn refusal(&self, bytes: &[u8]) -> Result<Option<String>, ClientError> {
+        match self.artifacts.get(&refusal_of(bytes), ArtifactKind::Intermediate).await {
+            Ok(cause) => Ok(Some(String::from_utf8_lossy(&cause).into_owned())),
+            Err(ArtifactError::Missing { .. }) => Ok(None),
+            // Somebody left a note, whatever it said.
+            Err(ArtifactError::Damaged { .. }) => Ok(Some("it was refused".to_owned())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Keeps a bad proof as evidence, and leaves a note for those that keep it; the note's name.
+    async fn put_aside(&self, fault: &Fault, bytes: &Bytes) -> Result<ArtifactId, ClientError> {
+        let cause = fault.error.to_string();
+        if let Some(folder) = self.evidence.clone() {
+            let (bytes, cause, of) = (bytes.clone(), cause.clone(), fault.progress.proof_id.clone());
+            let kept =
+                tokio::task::spawn_blocking(move || evidence::keep(&folder, &of, &bytes, &cause)).await;
+            match kept {
+                Ok(Ok(file)) => tracing::warn!(file = %file.display(), "the bad proof was kept as evidence"),
+                Ok(Err(error)) => tracing::error!(%error, "a bad proof cannot be kept as evidence"),
+                Err(error) => tracing::error!(%error, "a bad proof cannot be kept as evidence"),
+            }
+        }
+        let note = refusal_of(bytes);
+        self.artifacts.put(&note, ArtifactKind::Intermediate, cause.into()).await?;
+        Ok(note)
     }
 
     /// Only runs a program on the cluster: what it takes and what it commits to. `stop` as in [`ClusterProver::prove`].
@@ -226,25 +361,53 @@ impl ClusterProver {
             ProofPhase::Completed => Ok(ended),
             ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
             _ if is_late(&ended.cause) => Err(ClientError::Late { id, cause: ended.cause }),
+            _ if is_cannot_execute(&ended.cause) => {
+                Err(ClientError::CannotExecute { id, cause: ended.cause })
+            }
             _ => Err(ClientError::Failed { id, cause: ended.cause }),
         }
     }
+}
 
-    /// The proof that was made.
-    async fn fetch(&self, progress: &ProofProgress) -> Result<Proof, ClientError> {
-        Ok(Proof::decode(&self.artifacts.get(&name(progress), ArtifactKind::Proof).await?)?)
-    }
+/// What is asked for.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    program: &'a [u8],
+    mode: ProofMode,
+    /// What its public values may be; any, where none are named.
+    says: &'a [Vec<u8>],
+}
+
+/// Which look at a finished proof it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    First,
+    /// Whoever refused the one before has not seen this one, even where its bytes are the same.
+    MadeAnew,
+}
+
+/// What is wrong with a finished proof.
+struct Fault {
+    error: ClientError,
+    /// The bad bytes, where there are any.
+    bytes: Option<Bytes>,
+    progress: ProofProgress,
+}
+
+/// Why a proof does not verify here.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// It does not hold, or is of another program or mode.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not be verified: the prover type is not there, or failed.
+    #[error(transparent)]
+    Failed(BackendError),
+    /// The check broke off.
+    #[error("the check of the proof broke off; please report it")]
+    BrokeOff,
 }
 
 fn name(progress: &ProofProgress) -> ArtifactId {
     progress.proof_artifact_id.as_str().into()
-}
-
-/// Whether the proof must be made again.
-const fn is_lost(error: &ClientError) -> bool {
-    matches!(
-        error,
-        ClientError::Decode(_)
-            | ClientError::Artifact(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. })
-    )
 }

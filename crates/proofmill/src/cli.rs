@@ -33,6 +33,10 @@ pub(crate) struct Global {
     /// Folder for the ledger, artifacts, caches and finished proofs
     #[arg(long, global = true, env = "PROOFMILL_DATA_DIR", default_value = "data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
+    /// Binary that has a prover type which this one lacks, to check proofs of the type and to run its workers: TYPE=FILE
+    /// [default: `proofmill` and `proofmill-sp1` beside this one]
+    #[arg(long, global = true, env = "PROOFMILL_BINARY", value_delimiter = ',', value_name = "TYPE=FILE", value_parser = binary)]
+    pub(crate) binary: Vec<(ProverType, PathBuf)>,
     /// What to log, as tracing filters: `debug`, `warn,proofmill_worker=debug`
     #[arg(
         long,
@@ -86,6 +90,15 @@ pub(crate) enum Command {
     /// The contracts on L1
     #[command(subcommand)]
     Contracts(Contracts),
+    /// Answer another Proofmill binary that lacks a prover type, over standard input and output
+    #[command(hide = true)]
+    Backend(Backend),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backend {
+    /// The prover type
+    pub(crate) prover: ProverType,
 }
 
 #[derive(Debug, Args)]
@@ -142,6 +155,14 @@ pub(crate) struct Worker {
     pub(crate) artifacts: Option<PathBuf>,
 }
 
+/// What is said about cost.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Cost {
+    /// Warn of blocks that take more instructions for each gas: transfers take 4
+    #[arg(long, env = "PROOFMILL_COST_WARNING", default_value_t = 60, value_name = "INSTRUCTIONS")]
+    pub(crate) cost_warning: u64,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     /// Program to prove: an ELF of the prover type's zkVM
@@ -196,6 +217,8 @@ pub(crate) struct Prove {
     /// Stop a program that takes more instructions
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
     pub(crate) cycle_limit: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(crate) cost: Cost,
     /// Give up after so many seconds
     #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
@@ -384,6 +407,28 @@ pub(crate) struct Attestor {
     pub(crate) key_file: Option<PathBuf>,
 }
 
+fn binary(text: &str) -> Result<(ProverType, PathBuf), String> {
+    let (prover, file) = text.split_once('=').ok_or("write it as TYPE=FILE")?;
+    Ok((prover.parse().map_err(|error| format!("{error}"))?, file.into()))
+}
+
+/// The memory of one worker process of `dev`: for one prover type, or for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WorkerRoom {
+    pub(crate) prover: Option<ProverType>,
+    pub(crate) weight: Weight,
+}
+
+fn worker_room(text: &str) -> Result<WorkerRoom, String> {
+    match text.split_once('=') {
+        None => Ok(WorkerRoom { prover: None, weight: gb(text)? }),
+        Some((prover, weight)) => {
+            let prover = prover.parse().map_err(|error| format!("{error}"))?;
+            Ok(WorkerRoom { prover: Some(prover), weight: gb(weight)? })
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ProverNode {
     #[command(flatten)]
@@ -414,6 +459,12 @@ pub(crate) struct ProverNode {
     /// The most epochs that are proven at the same time
     #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = 10, value_name = "NUMBER")]
     pub(crate) max_pending_jobs: usize,
+    /// Split a range that takes more instructions, and give up a block that does [default: ten times what can be proven until
+    /// the window closes, at the speed of the fastest proof so far]
+    #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
+    pub(crate) cycle_limit: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(crate) cost: Cost,
     /// Give up on one proof after so many seconds
     #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
@@ -464,13 +515,15 @@ pub(crate) struct AskedEpoch {
 pub(crate) struct Dev {
     #[command(flatten)]
     pub(crate) localnet: Localnet,
-    /// What the tasks of each worker process may weigh together, in GB: one worker for each number [default: one worker
-    /// that takes the machine's memory]
-    #[arg(long, env = "PROOFMILL_WORKERS", value_delimiter = ',', value_name = "GB", value_parser = gb)]
-    pub(crate) workers: Vec<Weight>,
+    /// What the tasks of each worker process may weigh together, in GB: one worker for each number. TYPE=GB is a worker of
+    /// the binary that has this prover type [default: one worker that takes the machine's memory]
+    #[arg(long, env = "PROOFMILL_WORKERS", value_delimiter = ',', value_name = "[TYPE=]GB", value_parser = worker_room)]
+    pub(crate) workers: Vec<WorkerRoom>,
     /// Memory that controllers cut segments for, in GB
     #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
+    #[command(flatten)]
+    pub(crate) cost: Cost,
     /// End once so many epochs are settled
     #[arg(long, value_name = "NUMBER")]
     pub(crate) until_settled: Option<u64>,

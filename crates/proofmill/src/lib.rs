@@ -11,6 +11,7 @@
 //! }
 //! ```
 
+mod blame;
 mod cli;
 mod commands;
 mod dev;

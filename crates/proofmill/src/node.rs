@@ -11,7 +11,7 @@ use proofmill_primitives::Epoch;
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
     parts::{ChainFeed, FsFailures, FsProofs, Statement},
-    rules::{Config, Started},
+    rules::{Config, CostRules, Started},
 };
 use proofmill_wire::node::{
     EpochRequest, SnapshotResponse, StartProofResponse,
@@ -69,6 +69,11 @@ pub(crate) async fn start(
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = NonZeroUsize::new(args.max_pending_jobs)
         .ok_or_else(|| eyre!("--max-pending-jobs 0 would prove nothing"))?;
+    rules.cost = CostRules {
+        warn_above: args.cost.cost_warning,
+        cycle_limit: args.cycle_limit,
+        time: Duration::from_secs(args.timeout),
+    };
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
@@ -108,6 +113,7 @@ async fn provers(
     let artifacts = Arc::new(FsArtifacts::open(&folder)?);
     let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
     let plans = wiring::proof_types(registry, &wanted).await?;
+    wiring::check_helpers(registry, &wanted).await?;
     let mut options = args.l2.l2_rpc.iter().skip(1).fold(
         NodeOptions::new(args.l2.l2_rpc[0].clone())
             .chain_id(rollup.config().chain_id)
@@ -145,9 +151,10 @@ async fn provers(
         let prover = ClusterProver {
             client: client.clone(),
             artifacts: artifacts.clone(),
-            backend: registry.get(of.prover)?,
+            backend: registry.checker(of.prover)?,
             timeout: Duration::from_secs(args.timeout),
             cycle_limit: None,
+            evidence: Some(global.data_dir.join("bad")),
         };
         provers.insert(
             of.prover,
@@ -159,6 +166,7 @@ async fn provers(
                     l2: l2.clone(),
                     blocks: Arc::new(chain.clone()),
                     folder: folder.clone(),
+                    warn_above: args.cost.cost_warning,
                     ending: ending.clone(),
                 }),
                 range_program: of.range_key,

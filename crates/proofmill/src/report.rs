@@ -3,6 +3,7 @@
 use crate::progress::duration;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use proofmill_backends::Proof;
+use proofmill_primitives::Instructions;
 use proofmill_program::RangePublicValues;
 use proofmill_prover_node::rules::Executed;
 use proofmill_wire::operator::ProofProgress;
@@ -36,6 +37,9 @@ pub(crate) struct Blocks {
     pub(crate) last: u64,
     pub(crate) transactions: u64,
     pub(crate) gas: u64,
+    /// zkVM instructions for each gas, where they are counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) per_gas: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +75,7 @@ impl Report {
                 last: statement.lastBlock,
                 transactions: executed.transactions,
                 gas: executed.gas_used,
+                per_gas: executed.per_gas(Instructions(progress.instructions)),
             }),
             instructions: progress.instructions,
             tasks: progress
@@ -117,6 +122,9 @@ impl Report {
         }
         if self.instructions > 0 {
             row("instructions", thousands(self.instructions));
+            if let Some(per_gas) = self.blocks.as_ref().and_then(|blocks| blocks.per_gas) {
+                row("cost per gas", format!("{per_gas} instructions"));
+            }
         }
         if let Some(segments) = self.tasks.get("ProveShard") {
             row("segments", segments.count.to_string());

@@ -1,18 +1,22 @@
 //! The proof service `cluster`: witness here, proof there.
 
-use crate::files;
+use crate::{
+    blame::{blamed, dearest},
+    files,
+};
 use alloy_primitives::B256;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_chain::{ChainError, ProofTypeConfig, Rollup, Rules};
 use proofmill_client::{
-    CheckpointProof, ClientError, ClusterProver, EpochProof, Made, StatedProof, Statement,
+    CheckpointProof, ClientError, ClusterProver, EpochProof, Made, ProofFileError, StatedProof, Statement,
+    VerifyError,
 };
 use proofmill_primitives::{CheckpointNumber, Instructions};
 use proofmill_program::{ProvenFor, range};
 use proofmill_prover_node::{
     parts::{
-        AggregationRequest, BlockHashes, EpochProof as NodeEpochProof, ProofService, RangeProof,
+        AggregationRequest, BlockHashes, EpochProof as NodeEpochProof, Flaw, ProofService, RangeProof,
         RangeRequest, Work,
     },
     rules::{Executed, JobError, Progress, ProofCost},
@@ -43,6 +47,8 @@ pub(crate) struct ClusterService {
     pub(crate) blocks: Arc<dyn BlockHashes>,
     /// Where finished proofs are put for whoever wants to verify them.
     pub(crate) folder: PathBuf,
+    /// A block that takes more instructions for each gas is warned of.
+    pub(crate) warn_above: u64,
     /// Cancelled when this process ends, before its work is.
     pub(crate) ending: CancellationToken,
 }
@@ -61,12 +67,29 @@ impl ClusterService {
         let executed =
             Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
         let mut watch = Watch::new(work);
-        let proving =
-            self.prover.prove_range(&input, statement, work.cancel(), |progress| watch.see(progress));
-        let Made { proof, progress, .. }: Made<CheckpointProof> =
-            proving.await.map_err(|error| no_proof(work, error))?;
+        let prover = ClusterProver { cycle_limit: request.cycle_limit, ..self.prover.clone() };
+        let proving = prover.prove_range(&input, statement, work.cancel(), |progress| watch.see(progress));
+        let made: Result<Made<CheckpointProof>, ClientError> = proving.await;
+        let Made { proof, progress, .. } = match made {
+            Ok(made) => made,
+            Err(error) => {
+                return Err(blamed(no_proof(work, error), request.range.blocks, witnessed.input).await);
+            }
+        };
+        if progress.instructions > self.warn_above.saturating_mul(executed.gas_used)
+            && let Some(dearest) = dearest(witnessed.input).await
+        {
+            tracing::warn!(
+                blocks = %request.range.blocks,
+                instructions = progress.instructions,
+                gas = executed.gas_used,
+                dearest = %dearest,
+                "blocks cost much for their gas, most likely by this transaction"
+            );
+        }
         let bytes: Bytes = proof.encode().into();
-        self.save(&format!("{}.bin", request.range.blocks), &proof, &bytes).await;
+        let name = range_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        self.save(&name, &proof, &bytes).await;
         Ok(RangeProof { values: proof.statement, proof: bytes, executed, cost: cost(&progress) })
     }
 
@@ -83,12 +106,27 @@ impl ClusterService {
         let Made { proof, progress, .. }: Made<EpochProof> =
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
-        self.save(&format!("epoch-{}.bin", request.span.range.blocks), &proof, &bytes).await;
+        let name = epoch_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        self.save(&name, &proof, &bytes).await;
         Ok(NodeEpochProof {
             values: proof.statement,
             proof: bytes,
             executed: request.executed(),
             cost: cost(&progress),
+        })
+    }
+
+    async fn check<S: Statement>(&self, bytes: &Bytes, values: &S) -> Result<(), Flaw> {
+        let stated = StatedProof::<S>::decode(bytes).map_err(|error| match error {
+            ProofFileError::OtherStatement { .. } => Flaw::Bad { cause: error.to_string() },
+            _ => Flaw::Unreadable,
+        })?;
+        if stated.statement != *values {
+            return Err(Flaw::Bad { cause: "its file says something else".to_owned() });
+        }
+        self.prover.verify_stated(&stated).await.map_err(|error| match error {
+            VerifyError::Refused(cause) => Flaw::Bad { cause },
+            error => Flaw::Unchecked { cause: error.to_string() },
         })
     }
 
@@ -131,12 +169,31 @@ impl ProofService for ClusterService {
         Box::pin(self.until_ending(self.epoch(request, work)))
     }
 
-    fn reads_range(&self, proof: &RangeProof) -> bool {
-        CheckpointProof::decode(&proof.proof).is_ok_and(|read| read.statement == proof.values)
+    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(self.check(&proof.proof, &proof.values))
     }
 
-    fn reads_epoch(&self, proof: &NodeEpochProof) -> bool {
-        EpochProof::decode(&proof.proof).is_ok_and(|read| read.statement == proof.values)
+    fn check_epoch<'a>(&'a self, proof: &'a NodeEpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(self.check(&proof.proof, &proof.values))
+    }
+
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let (name, inner) = match (CheckpointProof::decode(proof), EpochProof::decode(proof)) {
+                (Ok(read), _) => {
+                    (range_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof)
+                }
+                (_, Ok(read)) => {
+                    (epoch_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof)
+                }
+                // What cannot be read was not handed out by a cluster of this version.
+                _ => return,
+            };
+            if let Err(error) = self.prover.refuse(&inner, cause).await {
+                tracing::error!(%error, "the cluster cannot be told that its proof is refused");
+            }
+            withdraw(&self.folder.join(name), proof).await;
+        })
     }
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
@@ -237,6 +294,28 @@ async fn export<S: Statement>(path: &Path, proof: &StatedProof<S>, bytes: &Bytes
     written.await.map_err(io::Error::other)?
 }
 
+/// The file of a range proof.
+fn range_file(first: &u64, last: &u64) -> String {
+    format!("{first}-{last}.bin")
+}
+
+/// The file of an epoch proof.
+fn epoch_file(first: &u64, last: &u64) -> String {
+    format!("epoch-{first}-{last}.bin")
+}
+
+/// Removes the copy of a bad proof, if it is still that.
+async fn withdraw(path: &Path, bad: &Bytes) {
+    let (path, bad) = (path.to_owned(), bad.clone());
+    let removed = tokio::task::spawn_blocking(move || match std::fs::read(&path) {
+        Ok(there) if there == bad => std::fs::remove_file(&path),
+        _ => Ok(()),
+    });
+    if let Ok(Err(error)) = removed.await {
+        tracing::warn!(%error, "the copy of a proof that does not hold cannot be removed");
+    }
+}
+
 /// Executes the blocks of a request, which are to be those that L1 names.
 async fn witness(l2: &Node, blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<Witnessed, JobError> {
     // Not to execute what would not be what L1 names.
@@ -318,6 +397,8 @@ fn not_made(error: ClientError) -> JobError {
     let cause = error.to_string();
     match error {
         ClientError::Cancelled { .. } => JobError::Cancelled,
+        ClientError::CannotExecute { .. } => JobError::CannotExecute { cause },
+        error if error.is_bad_proof() => JobError::BadProof { cause },
         ClientError::NobodyThere { .. }
         | ClientError::Cluster { .. }
         | ClientError::NoAnswer { .. }
@@ -394,8 +475,19 @@ mod tests {
                 commitment: B256::ZERO,
             },
             range: RangeSpec { blocks, parent_hash, last_hash },
+            cycle_limit: None,
             statement: Rollup { chain_id: 31_337, config_hash, rollup: Address::ZERO, prover: Address::ZERO },
         }
+    }
+
+    #[test]
+    fn a_proof_that_is_bad_twice_is_told_apart_from_a_prover_that_fails() {
+        let bad = ClientError::DoesNotHold { id: "p".into(), artifact: "a".into(), cause: "no".into() };
+        assert!(matches!(not_made(bad), JobError::BadProof { .. }));
+        let other = ClientError::SaysSomethingElse { id: "p".into(), public_values: "0x".into() };
+        assert!(matches!(not_made(other), JobError::BadProof { .. }));
+        let failed = ClientError::Failed { id: "p".into(), cause: "its worker died".into() };
+        assert!(matches!(not_made(failed), JobError::Failed { .. }));
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -86,7 +86,7 @@ impl L1Settlement {
             let bytes = match self.quorums.get(&kind) {
                 Some(quorum) => match quorum.attest(&proof).await {
                     Ok(signatures) => signatures,
-                    Err(error) => return not_attested(&error),
+                    Err(error) => return not_attested(kind, &error),
                 },
                 None => proof.proof.body.clone().into(),
             };
@@ -117,9 +117,11 @@ impl Settlement for L1Settlement {
     }
 }
 
-fn not_attested(error: &AttestError) -> PublishOutcome {
+fn not_attested(prover: ProverType, error: &AttestError) -> PublishOutcome {
     let cause = error.to_string();
-    if error.is_transient() {
+    if error.is_of_the_proof() {
+        PublishOutcome::BadProof { prover, cause }
+    } else if error.is_transient() {
         PublishOutcome::Unavailable { cause }
     } else {
         PublishOutcome::Refused { cause }
@@ -141,7 +143,13 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
         Some(Refusal::StatementMismatch { field, .. }) if OF_THE_CHECKPOINTS.contains(&field.as_str()) => {
             PublishOutcome::Stale { cause }
         }
-        Some(_) => PublishOutcome::Refused { cause },
+        Some(refusal) => match refusal.invalid_proof() {
+            Some(proof_type) => match proof_type.parse() {
+                Ok(prover) => PublishOutcome::BadProof { prover, cause },
+                Err(_) => PublishOutcome::Refused { cause },
+            },
+            None => PublishOutcome::Refused { cause },
+        },
         None => PublishOutcome::Unavailable { cause },
     }
 }
@@ -178,14 +186,58 @@ mod tests {
         assert_eq!(settlement.quorums.keys().collect::<Vec<_>>(), [&prover]);
     }
 
-    #[test]
-    fn only_what_l1_would_refuse_again_is_refused() {
-        let failed = |refusal: Option<Refusal>| ChainError::FailedOnChain {
+    fn failed(refusal: Option<Refusal>) -> ChainError {
+        ChainError::FailedOnChain {
             call: CallName::SubmitEpochProof,
             transaction: B256::ZERO,
             block: 7,
             refusal: refusal.map(Box::new),
+        }
+    }
+
+    #[test]
+    fn a_proof_that_l1_rejects_is_the_proofs_fault_and_signatures_are_not() {
+        let checkpoint = proofmill_primitives::CheckpointNumber(4);
+        let rejected = |proof_type: &str, reason: Refusal| {
+            let (proof_type, reason) = (proof_type.to_owned(), Box::new(reason));
+            not_submitted(&failed(Some(Refusal::ProofRejected { proof_type, checkpoint, reason })))
         };
+        let other = || Refusal::Other { data: Default::default() };
+        let outcome = rejected("sp1", other());
+        assert!(matches!(outcome, PublishOutcome::BadProof { prover: ProverType::Sp1, .. }), "{outcome:?}");
+        let outcome = rejected("a type of another release", other());
+        assert!(matches!(outcome, PublishOutcome::Refused { .. }), "{outcome:?}");
+        let outcome = rejected("openvm", Refusal::NotCanonical);
+        assert!(matches!(outcome, PublishOutcome::Refused { .. }), "{outcome:?}");
+        let says = |field: &str| {
+            let (proof_type, field) = ("openvm".to_owned(), field.to_owned());
+            not_submitted(&failed(Some(Refusal::StatementMismatch { proof_type, checkpoint, field })))
+        };
+        let outcome = says("prover");
+        assert!(
+            matches!(outcome, PublishOutcome::BadProof { prover: ProverType::OpenVm, .. }),
+            "{outcome:?}"
+        );
+        let outcome = says("toCommitment");
+        assert!(matches!(outcome, PublishOutcome::Stale { .. }), "{outcome:?}");
+    }
+
+    #[test]
+    fn a_proof_that_attestors_refuse_is_the_proofs_fault_and_their_absence_is_not() {
+        let (threshold, attestors, causes) = (2, 3, "a: an opening".to_owned());
+        let refused = AttestError::Refused { threshold, refused: 2, attestors, causes: causes.clone() };
+        let outcome = not_attested(ProverType::Sp1, &refused);
+        let PublishOutcome::BadProof { prover: ProverType::Sp1, cause } = outcome else {
+            panic!("{outcome:?}")
+        };
+        assert!(cause.contains("an opening"), "{cause}");
+        let outcome =
+            not_attested(ProverType::Sp1, &AttestError::TooFew { threshold, got: 0, attestors, causes });
+        assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+    }
+
+    #[test]
+    fn only_what_l1_would_refuse_again_is_refused() {
         let outcome = not_submitted(&failed(None));
         assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
         let outcome = not_submitted(&failed(Some(Refusal::NoBatches)));

@@ -42,6 +42,8 @@ mod input;
 #[cfg(feature = "std")]
 mod prestate;
 #[cfg(feature = "std")]
+mod profile;
+#[cfg(feature = "std")]
 mod record;
 mod state;
 mod trie;
@@ -55,5 +57,7 @@ pub use execute::{RangeOutcome, execute};
 pub use input::{Block, BlockRef, HashedHeader, StatelessInput, StatelessInputRef, Witness, WitnessRef};
 #[cfg(feature = "std")]
 pub use prestate::{PreState, PreStateAccount, full_witness, minimise, witness_from_state};
+#[cfg(feature = "std")]
+pub use profile::{Spender, Spent, profile};
 #[cfg(feature = "std")]
 pub use record::{RecordError, Recorded, Touched, record};

@@ -15,6 +15,7 @@
 //! ```
 
 mod address;
+pub mod cause;
 pub mod header;
 
 pub use address::{BadAddress, endpoint};

@@ -12,7 +12,7 @@ use crate::{
     task::{self, Bench, Metadata, Step, Task, TaskFailure},
 };
 use bytes::Bytes;
-use proofmill_artifacts::ArtifactKind;
+use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
 use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
@@ -134,9 +134,7 @@ async fn find_plan(
     if let Some(plan) = known.and_then(|bytes| task::decode_plan(&bytes).ok()) {
         let total = plan.execution.instructions;
         return match request.cycle_limit {
-            Some(limit) if total > limit => Err(TaskFailure::fatal(format!(
-                "the program takes {total} instructions, past its limit of {limit}"
-            ))),
+            Some(limit) if total > limit => Err(BackendError::CycleLimit { limit }.into()),
             _ => Ok(plan),
         };
     }
@@ -190,7 +188,7 @@ async fn execute_only(
 impl Controller<'_> {
     async fn prove(self, mut board: Board) -> Result<(), TaskFailure> {
         self.report(&board).await?;
-        if !self.is_whole(Part::Finish).await? {
+        if !self.is_finished().await? {
             self.drive(&mut board).await?;
         }
         // Under the name that the client chose, where nothing tells what an earlier proof was of.
@@ -214,6 +212,18 @@ impl Controller<'_> {
         });
         self.bench.client.complete_proof(&self.task.proof, report.to_string(), self.cancel).await?;
         Ok(())
+    }
+
+    /// Whether the finished proof is there, and nobody has refused it.
+    async fn is_finished(&self) -> Result<bool, TaskFailure> {
+        let (id, artifacts) = (self.result_of(Part::Finish), &self.bench.artifacts);
+        let Some(bytes) = task::made(self.bench, &id).await? else { return Ok(false) };
+        if !artifacts.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await? {
+            return Ok(true);
+        }
+        tracing::error!(proof = %self.task.proof, %id, "removing a finished proof that was refused");
+        artifacts.delete(&id, ArtifactKind::Intermediate).await?;
+        Ok(false)
     }
 
     async fn report(&self, board: &Board) -> Result<(), TaskFailure> {

@@ -10,7 +10,7 @@ use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, Segme
 use proofmill_primitives::{
     ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight,
 };
-use proofmill_wire::worker::WorkerTask;
+use proofmill_wire::{cause, worker::WorkerTask};
 use serde::{Deserialize, Serialize};
 use std::{any::Any, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -141,7 +141,10 @@ impl TaskFailure {
 
 impl From<BackendError> for TaskFailure {
     fn from(error: BackendError) -> Self {
-        Self { retryable: error.is_retryable(), cause: error.to_string() }
+        let retryable = error.is_retryable();
+        let cause = error.to_string();
+        let cause = if error.is_of_execution() { cause::cannot_execute(&cause) } else { cause };
+        Self { retryable, cause }
     }
 }
 

@@ -12,7 +12,7 @@ use proofmill_wire::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tempfile::TempDir;
@@ -28,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) address: String,
     pub(crate) stop: CancellationToken,
     pub(crate) folder: TempDir,
+    /// What the worker makes of a proof that would hold.
+    pub(crate) made: Mutex<fn(Proof) -> Proof>,
 }
 
 impl Site {
@@ -46,8 +48,9 @@ impl Site {
             backend: Arc::new(ExecBackend::default()),
             timeout: Duration::from_secs(3600),
             cycle_limit: None,
+            evidence: Some(folder.path().join("bad")),
         };
-        Self { prover, address, stop, folder }
+        Self { prover, address, stop, folder, made: Mutex::new(|proof| proof) }
     }
 
     /// Another client of the same cluster, which gives a proof so much time.
@@ -74,7 +77,8 @@ impl Site {
             public_values: id.as_bytes().to_vec(),
             body: Vec::new(),
         };
-        let bytes = proof.encode().into();
+        let made = *self.made.lock().unwrap();
+        let bytes = made(proof).encode().into();
         self.prover.artifacts.put(&artifact.into(), ArtifactKind::Proof, bytes).await.unwrap();
         harm(&self.file());
         let channel = Endpoint::from_shared(self.address.clone()).unwrap().connect().await.unwrap();

@@ -9,6 +9,12 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
     let rollup = wiring::rollup(&args.chains).await?;
+    let wanted = rollup.config().proof_types.iter().map(|of| of.prover).filter(|prover| prover.proves());
+    let wanted: Vec<_> = wanted.collect();
+    wiring::check_helpers(&registry, &wanted).await?;
+    for prover in wanted.iter().filter(|prover| registry.checker(**prover).is_err()) {
+        tracing::warn!(%prover, "proofs of this type are not attested here: no binary that has it is known (--binary)");
+    }
     let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;

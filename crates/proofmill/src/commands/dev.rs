@@ -7,7 +7,7 @@ use crate::{
     node::{self, Running},
     progress::duration,
     report::thousands,
-    stop,
+    stop, wiring,
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
@@ -16,10 +16,10 @@ use proofmill_chain::{Endpoints, L1, Rollup};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::DevKeys;
 use proofmill_ledger::{DataDir, Ledger};
-use proofmill_primitives::Weight;
+use proofmill_primitives::{ProverType, Weight};
 use std::{
     net::TcpListener as StdListener,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -80,6 +80,8 @@ impl Tree {
     async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
         let folder = &global.data_dir;
         let launcher = Launcher::new(global);
+        let crews = crews(registry, args)?;
+        wiring::check_helpers(registry, &args.localnet.prover).await?;
         // One `dev` at a time: this fails where another one runs.
         let dir = DataDir::open(folder)?;
         let (chains, found) = Chains::start(folder, &launcher, &args.localnet, show).await?;
@@ -108,9 +110,9 @@ impl Tree {
         let serving = stop.clone();
         roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
 
-        let workers = workers(folder, &launcher, args, &coordinator)?;
+        let workers = workers(folder, &launcher, args, crews, &coordinator)?;
         let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
-        let node_args = node_args(&chains, coordinator.clone(), addresses);
+        let node_args = node_args(args, &chains, coordinator.clone(), addresses);
         let key = DevKeys::well_known(0)?.prover;
         let running = node::start(global, &node_args, registry, key).await?;
         let listener =
@@ -206,30 +208,87 @@ impl Tree {
 fn cluster_config(args: &cli::Dev) -> ClusterConfig {
     let mut config = ClusterConfig::default();
     // A worker that hosts a controller must have room for a segment beside it, or it would idle meanwhile.
-    let largest = args.workers.iter().max().map(|most| most.saturating_sub(Weight::gb(1)));
+    let largest = args.workers.iter().map(|room| room.weight).max();
+    let largest = largest.map(|most| most.saturating_sub(Weight::gb(1)));
     config.scheduler.controller_headroom =
         largest.map_or(args.segment_memory, |most| most.min(args.segment_memory));
     config
 }
 
-fn workers(folder: &Path, launcher: &Launcher, args: &cli::Dev, coordinator: &str) -> Result<Vec<Kept>> {
-    let provers: Vec<&str> = args.localnet.prover.iter().map(|prover| prover.name()).collect();
-    let weights: Vec<Option<Weight>> =
-        if args.workers.is_empty() { vec![None] } else { args.workers.iter().copied().map(Some).collect() };
-    let start = |(index, weight): (usize, Option<Weight>)| {
+/// The workers of one binary.
+#[derive(Debug, PartialEq, Eq)]
+struct Crew {
+    /// Another one than this.
+    binary: Option<PathBuf>,
+    provers: Vec<ProverType>,
+    /// One worker for each; nothing is all that the machine has.
+    weights: Vec<Option<Weight>>,
+}
+
+/// Which binaries are needed, and which workers of each.
+fn crews(registry: &Registry, args: &cli::Dev) -> Result<Vec<Crew>> {
+    let mut crews: Vec<Crew> = Vec::new();
+    for prover in args.localnet.prover.iter().copied() {
+        // Where this binary can neither prove nor check it, that is said at once.
+        registry.checker(prover)?;
+        let binary = registry.helper(prover).map(|helper| helper.binary().to_owned());
+        match crews.iter_mut().find(|crew| crew.binary == binary) {
+            Some(crew) => crew.provers.push(prover),
+            None => crews.push(Crew { binary, provers: vec![prover], weights: Vec::new() }),
+        }
+    }
+    if let Some(unknown) = args
+        .workers
+        .iter()
+        .filter_map(|room| room.prover)
+        .find(|prover| !args.localnet.prover.contains(prover))
+    {
+        bail!("--workers names a worker for {unknown}, which --prover does not ask for");
+    }
+    let several = crews.len() > 1;
+    for crew in &mut crews {
+        let of_it = |room: &&cli::WorkerRoom| room.prover.is_none_or(|prover| crew.provers.contains(&prover));
+        crew.weights = args.workers.iter().filter(of_it).map(|room| Some(room.weight)).collect();
+        if crew.weights.is_empty() && several {
+            let provers: Vec<_> = args.localnet.prover.iter().map(|prover| format!("{prover}=GB")).collect();
+            bail!(
+                "the prover types are those of several binaries, whose workers share this machine: say how much memory those \
+                 of each may use, with --workers {}",
+                provers.join(",")
+            );
+        }
+        if crew.weights.is_empty() {
+            crew.weights.push(None);
+        }
+    }
+    Ok(crews)
+}
+
+fn workers(
+    folder: &Path,
+    launcher: &Launcher,
+    args: &cli::Dev,
+    crews: Vec<Crew>,
+    coordinator: &str,
+) -> Result<Vec<Kept>> {
+    let all = crews.into_iter().flat_map(|Crew { binary, provers, weights }| {
+        let provers = provers.iter().map(|prover| prover.name()).collect::<Vec<_>>().join(",");
+        weights.into_iter().map(move |weight| (binary.clone(), provers.clone(), weight))
+    });
+    let start = |(index, (binary, provers, weight)): (usize, (Option<PathBuf>, String, Option<Weight>))| {
         let name = format!("worker-{}", index + 1);
         let mut words = vec![
             "worker".to_owned(),
             format!("--data-dir={}", folder.display()),
             format!("--coordinator={coordinator}"),
             format!("--id={name}"),
-            format!("--prover={}", provers.join(",")),
+            format!("--prover={provers}"),
             format!("--segment-memory={}", args.segment_memory.as_gb()),
         ];
         words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
-        Kept::start(launcher, Role { name, words, environment: Vec::new() })
+        Kept::start(launcher, Role { name, binary, words, environment: Vec::new() })
     };
-    weights.into_iter().enumerate().map(start).collect()
+    all.enumerate().map(start).collect()
 }
 
 /// None where nothing is to be attested.
@@ -254,7 +313,7 @@ fn attestors(
             format!("--listen={listen}"),
         ];
         let environment = vec![(crate::keys::ATTESTOR_KEY, key.to_string())];
-        let role = Role { name: format!("attestor-{}", index + 1), words, environment };
+        let role = Role { name: format!("attestor-{}", index + 1), binary: None, words, environment };
         Ok((Kept::start(launcher, role)?, format!("http://{listen}")))
     };
     let keys = DevKeys::attestor_texts(there.attestors.len());
@@ -262,7 +321,7 @@ fn attestors(
     Ok(started.into_iter().unzip())
 }
 
-fn node_args(chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::ProverNode {
+fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::ProverNode {
     let there = &chains.description;
     cli::ProverNode {
         chains: cli::Chains {
@@ -279,6 +338,64 @@ fn node_args(chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::P
         key_file: None,
         listen: String::new(),
         max_pending_jobs: 10,
+        cycle_limit: None,
+        cost: args.cost,
         timeout: 14_400,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn args(words: &[&str]) -> cli::Dev {
+        let words = ["proofmill", "dev"].iter().chain(words);
+        match cli::Cli::try_parse_from(words).unwrap().command {
+            cli::Command::Dev(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// This binary has `exec`, and knows one that has SP1.
+    fn registry() -> Registry {
+        Registry::default()
+            .with(Arc::new(proofmill_backends::ExecBackend::default()))
+            .with_helper(ProverType::Sp1, "/there/proofmill-sp1")
+    }
+
+    #[test]
+    fn each_prover_type_has_workers_of_the_binary_that_has_it() {
+        let one = crews(&registry(), &args(&["--prover=exec"])).unwrap();
+        let own = |weights: &[Option<u32>]| Crew {
+            binary: None,
+            provers: vec![ProverType::Exec],
+            weights: weights.iter().map(|weight| weight.map(Weight::gb)).collect(),
+        };
+        assert_eq!(one, [own(&[None])]);
+        let two =
+            crews(&registry(), &args(&["--prover=exec,sp1", "--workers=exec=2,sp1=20,exec=3"])).unwrap();
+        let sp1 = Crew {
+            binary: Some("/there/proofmill-sp1".into()),
+            provers: vec![ProverType::Sp1],
+            weights: vec![Some(Weight::gb(20))],
+        };
+        assert_eq!(two, [own(&[Some(2), Some(3)]), sp1]);
+        let shared = crews(&registry(), &args(&["--prover=exec,sp1", "--workers=20"])).unwrap();
+        assert_eq!(shared.iter().map(|crew| crew.weights.len()).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn what_is_missing_for_a_prover_type_is_said() {
+        let said = |words: &[&str]| crews(&registry(), &args(words)).unwrap_err().to_string();
+        let unknown = said(&["--prover=exec,openvm"]);
+        assert!(unknown.contains("--binary openvm=FILE"), "{unknown}");
+        let memory = said(&["--prover=exec,sp1"]);
+        assert!(memory.contains("--workers exec=GB,sp1=GB"), "{memory}");
+        let half = said(&["--prover=exec,sp1", "--workers=exec=2"]);
+        assert!(half.contains("--workers exec=GB,sp1=GB"), "{half}");
+        let stranger = said(&["--prover=exec", "--workers=sp1=2"]);
+        assert!(stranger.contains("a worker for sp1"), "{stranger}");
     }
 }

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 mod attestor;
+mod backend;
 mod cluster;
 mod contracts;
 mod dev;
@@ -15,12 +16,16 @@ mod status;
 mod verify;
 mod worker;
 
-use crate::cli::{Cli, Command};
+use crate::{
+    cli::{Cli, Command},
+    wiring,
+};
 use eyre::Result;
 use proofmill_backends::Registry;
 
 pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
     let Cli { global, command } = cli;
+    let registry = wiring::with_helpers(registry, &global)?;
     match command {
         Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Worker(args) => worker::run(&global, args, registry).await,
@@ -34,6 +39,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
         Command::Proposer(args) => proposer::run(args).await,
         Command::Epoch(args) => epoch::run(args).await,
+        Command::Backend(args) => backend::run(&args, &registry),
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }
 }

@@ -4,7 +4,7 @@ use crate::progress::duration;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_prover_node::rules::{
-    CheckpointState, EpochStage, PieceState, RootState, SessionState, Snapshot, Time, Track,
+    Change, CheckpointState, EpochStage, PieceState, RootState, SessionState, Snapshot, Time, Track,
 };
 use proofmill_wire::node::prover_node_service_client::ProverNodeServiceClient;
 use std::time::Duration;
@@ -94,6 +94,16 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
         let trouble = candidate.trouble.as_deref().unwrap_or("its turn");
         out += &format!("epoch {} waits to be submitted: {trouble}\n", candidate.epoch);
     }
+    for entry in &snapshot.discarded {
+        if let Change::ProofDiscarded { epoch, prover, level, range, cause } = &entry.change {
+            out += &format!(
+                "epoch {epoch}: {} ago the {} proof of blocks {} by {prover} did not hold and was removed: {cause}\n",
+                since(snapshot.at, entry.at),
+                level.name(),
+                range.blocks
+            );
+        }
+    }
     for problem in &snapshot.problems {
         out += &format!("problem: {problem}\n");
     }
@@ -139,7 +149,13 @@ fn of_root(state: &RootState) -> String {
 fn of_track(track: &Track) -> String {
     let proven = track.pieces.iter().filter(|piece| matches!(piece.state, PieceState::Proven(_))).count();
     if proven == track.pieces.len() {
-        return "proven".into();
+        let costs = track.pieces.iter().filter_map(|piece| match &piece.state {
+            PieceState::Proven(done) => done.per_gas(),
+            _ => None,
+        });
+        return costs
+            .max()
+            .map_or_else(|| "proven".into(), |most| format!("proven, {most} instructions per gas"));
     }
     let running = track.pieces.iter().find_map(|piece| match &piece.state {
         PieceState::Proving { progress: Some(so_far), .. } => Some(so_far.to_string()),

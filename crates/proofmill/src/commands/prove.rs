@@ -1,7 +1,7 @@
 //! `proofmill prove`: witness, request, progress, check, file, figures.
 
 use crate::{
-    cli, files,
+    blame, cli, files,
     local::Local,
     progress::{Progress, duration},
     report::{Report, thousands},
@@ -12,9 +12,10 @@ use proofmill_artifacts::{ArtifactStore, FsArtifacts};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, programs};
 use proofmill_ledger::{DataDir, DataDirError};
-use proofmill_primitives::{BlockRange, ProofMode};
+use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{ProvenFor, RangePublicValues, range};
 use proofmill_prover_node::rules::Executed;
+use proofmill_stateless::Spent;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, Node, NodeOptions};
 use std::{
@@ -34,6 +35,8 @@ struct Work {
     stdin: Vec<u8>,
     /// What a proof of blocks must say, and what they did.
     blocks: Option<(RangePublicValues, Executed)>,
+    /// The transaction that spends the most gas, where that is asked for.
+    dearest: Option<Spent>,
     output: PathBuf,
     witness: Duration,
 }
@@ -87,6 +90,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
         backend,
         timeout: Duration::from_secs(args.timeout),
         cycle_limit: args.cycle_limit,
+        evidence: Some(global.data_dir.join("bad")),
     };
     let never = CancellationToken::new();
     let outcome = match &mut local {
@@ -117,7 +121,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         let read = |path: &Path| fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()));
         let (program, stdin) = (read(elf)?, read(stdin)?);
         let output = args.output.clone().unwrap_or_else(|| elf.with_extension("proof"));
-        return Ok(Work { program, stdin, blocks: None, output, witness: Duration::ZERO });
+        return Ok(Work { program, stdin, blocks: None, dearest: None, output, witness: Duration::ZERO });
     }
     let url = args
         .l2_rpc
@@ -155,6 +159,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
     let input = range::encode_input(of, &witnessed.input);
     let witness = start.elapsed();
+    let dearest = if args.execute_only { blame::dearest(witnessed.input).await } else { None };
     eprintln!(
         "blocks {range}: {} transactions, {} gas; the witness has {} bytes and holds (built and executed in {})",
         thousands(executed.transactions),
@@ -169,6 +174,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         program: programs::range(args.prover).to_vec(),
         stdin: backend.encode_input(&[&input], &[])?,
         blocks: Some((statement, executed)),
+        dearest,
         output,
         witness,
     })
@@ -201,7 +207,7 @@ async fn prove(
     if args.execute_only {
         let executed = prover.execute(&work.program, work.stdin.clone(), stop, show).await;
         progress.finish();
-        return say_executed(&executed?, work);
+        return say_executed(&executed?, work, args.cost);
     }
     let made = prover.prove(&work.program, work.stdin.clone(), mode, stop, show).await;
     progress.finish();
@@ -209,7 +215,7 @@ async fn prove(
 }
 
 /// What the validation step found.
-fn say_executed(ended: &ProofProgress, work: &Work) -> Result<()> {
+fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result<()> {
     if let Some((statement, _)) = &work.blocks {
         if !ended.public_values.is_empty() && !programs::says(&ended.public_values, statement) {
             bail!(
@@ -219,6 +225,22 @@ fn say_executed(ended: &ProofProgress, work: &Work) -> Result<()> {
         println!("the program accepts blocks {} to {}", statement.firstBlock, statement.lastBlock);
     }
     println!("instructions   {}", thousands(ended.instructions));
+    if let Some((_, executed)) = &work.blocks
+        && let Some(per_gas) = executed.per_gas(Instructions(ended.instructions))
+    {
+        println!("gas            {}", thousands(executed.gas_used));
+        println!("cost per gas   {per_gas} instructions");
+        if let Some(dearest) = &work.dearest {
+            println!("most gas       {dearest}");
+        }
+        if per_gas > limits.cost_warning {
+            eprintln!(
+                "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning): most likely by \
+                 the transaction with the most gas",
+                limits.cost_warning
+            );
+        }
+    }
     println!("public values  {}", alloy_primitives::hex::encode_prefixed(&ended.public_values));
     Ok(())
 }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     } else {
         (Proof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?, None)
     };
-    let backend = registry.get(proof.prover)?;
+    let backend = registry.checker(proof.prover)?;
     // The aggregation program proves that ranges were proven, by whatever program it names.
     if let Some(Said::Epoch(said)) = &statement {
         if proof.mode != ProofMode::Compressed {

@@ -81,7 +81,12 @@ impl Chains {
         let file = folder.join(FILE);
         // What a killed localnet wrote is not true any more.
         drop(std::fs::remove_file(&file));
-        let role = Role { name: NAME.to_owned(), words: arguments(folder, args), environment: Vec::new() };
+        let role = Role {
+            name: NAME.to_owned(),
+            binary: None,
+            words: arguments(folder, args),
+            environment: Vec::new(),
+        };
         let child = launcher.start(&role, Orphan::GoesOn)?;
         let (pid, mut process) = (child.pid(), Process(Some(child)));
         let start = Instant::now();

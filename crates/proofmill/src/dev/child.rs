@@ -20,7 +20,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// Names a settings file that sets nothing.
 const NO_SETTINGS: &str = "--settings=/dev/null";
 
-/// Starts this binary in other roles. What those do depends on what they are told here: the settings file and the
+/// Starts this binary, or one that has another prover type, in other roles. What those do depends on what they are told here: the settings file and the
 /// environment of this process are not theirs.
 #[derive(Debug)]
 pub(crate) struct Launcher {
@@ -34,6 +34,8 @@ pub(crate) struct Launcher {
 /// What a process is started as.
 pub(crate) struct Role {
     pub(crate) name: String,
+    /// Another binary than this one.
+    pub(crate) binary: Option<PathBuf>,
     pub(crate) words: Vec<String>,
     pub(crate) environment: Vec<(&'static str, String)>,
 }
@@ -61,6 +63,8 @@ impl Launcher {
         let format = global.log_format.to_possible_value();
         let mut words = vec![NO_SETTINGS.to_owned(), format!("--log={}", global.log)];
         words.extend(format.map(|format| format!("--log-format={}", format.get_name())));
+        let binaries = global.binary.iter();
+        words.extend(binaries.map(|(prover, file)| format!("--binary={prover}={}", file.display())));
         Self { logs: global.data_dir.join("logs"), words, variables: variables() }
     }
 
@@ -73,7 +77,10 @@ impl Launcher {
     pub(crate) fn start(&self, role: &Role, orphan: Orphan) -> Result<Child> {
         let (name, logs) = (role.name.clone(), &self.logs);
         let log = self.log(&name);
-        let program = std::env::current_exe().wrap_err("cannot find this program's own file")?;
+        let program = match &role.binary {
+            Some(binary) => binary.clone(),
+            None => std::env::current_exe().wrap_err("cannot find this program's own file")?,
+        };
         fs::create_dir_all(logs).wrap_err_with(|| format!("cannot make the folder {}", logs.display()))?;
         let file = File::options()
             .create(true)

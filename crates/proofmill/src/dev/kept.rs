@@ -115,11 +115,13 @@ mod tests {
         let global = Global {
             settings: None,
             data_dir: folder.path().to_owned(),
+            binary: Vec::new(),
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         };
         let (launcher, show) = (Launcher::new(&global), Show::new());
-        let role = Role { name: "role".into(), words: vec!["role".into()], environment: Vec::new() };
+        let role =
+            Role { name: "role".into(), binary: None, words: vec!["role".into()], environment: Vec::new() };
         let mut kept = Kept::start(&launcher, role).unwrap();
         let (mut pids, end) = (BTreeSet::new(), Instant::now() + Duration::from_secs(30));
         while let Some(pid) = kept.pid() {

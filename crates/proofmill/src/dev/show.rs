@@ -123,6 +123,10 @@ fn describe(change: &Change) -> Option<String> {
         Change::RangeProven { checkpoint, prover, range, origin, .. } => {
             format!("checkpoint {checkpoint}: blocks {} proven by {prover}{}", range.blocks, made(origin))
         }
+        Change::RangeCostly { checkpoint, prover, range, per_gas, warn_above, .. } => format!(
+            "checkpoint {checkpoint}: blocks {} take {per_gas} instructions of {prover} for each gas, more than {warn_above}",
+            range.blocks
+        ),
         Change::RangeFailed { checkpoint, prover, range, cause, .. } => {
             format!("checkpoint {checkpoint}: blocks {} not proven by {prover}: {cause}", range.blocks)
         }
@@ -142,6 +146,11 @@ fn describe(change: &Change) -> Option<String> {
         Change::RootProven { epoch, prover, origin, .. } => {
             format!("epoch {epoch}: aggregated by {prover}{}", made(origin))
         }
+        Change::ProofDiscarded { epoch, prover, level, range, cause } => format!(
+            "epoch {epoch}: the {} proof of blocks {} by {prover} does not hold, and is removed: {cause}",
+            level.name(),
+            range.blocks
+        ),
         Change::Publishing { epoch, .. } => format!("epoch {epoch}: submitting its proof to L1"),
         Change::PublishDelayed { epoch, cause, .. } => format!("epoch {epoch}: not submitted yet: {cause}"),
         Change::Candidate { epoch, end, .. } => match end {

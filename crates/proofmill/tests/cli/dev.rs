@@ -195,6 +195,28 @@ fn an_attestor_that_ends_is_started_again_where_it_was() {
     assert!(running.terminate());
 }
 
+/// OpenVM, and `exec` in the place of a second system. OpenVM's own proof takes longer than this test.
+#[cfg(feature = "openvm")]
+#[test]
+fn what_one_of_two_systems_has_proven_waits_for_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = proofmill(data);
+    command.args(["dev", "--prover=openvm,exec", "--workers=4", "--slot-seconds=3", "--epoch-slots=4"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || load(data, 0));
+    wait("exec to have proven it", || said().contains("proven by exec"));
+    wait("the epoch to have ended", || said().contains("has ended: waiting for its range proofs"));
+    let text = said();
+    let words = text.split_once("`proofmill status ").unwrap().1.split_once('`').unwrap().0;
+    let status = || succeed(proofmill(data).arg("status").args(words.split(' ')));
+    wait("both to be shown", || status().contains("exec: proven") && status().contains("openvm: "));
+    assert!(!status().contains("openvm: proven") && !said().contains("SETTLED"), "{}", said());
+    assert!(running.terminate());
+}
+
 /// The localnet of a killed rollup is found also where it has not said yet where it is. What one that ended left is none,
 /// whatever process has its id now.
 #[test]

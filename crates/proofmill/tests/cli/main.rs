@@ -5,4 +5,5 @@ mod bad_input;
 mod blocks;
 mod crash;
 mod dev;
+mod helper;
 mod process;

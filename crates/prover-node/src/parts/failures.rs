@@ -2,11 +2,12 @@
 
 use crate::{
     NodeError,
-    rules::{Failed, Failure},
+    rules::{Failed, Failure, ProofLevel, RangeSpec, Time},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_artifacts::ContentKey;
+use proofmill_primitives::ProverType;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt, fs, io,
@@ -41,6 +42,14 @@ impl FailureId {
         Self(format!("epoch-{}-{name}-{}", failure.epoch, key.get(..12).unwrap_or(&key)))
     }
 
+    /// Of a bad proof: what it was of, and a hash of its bytes.
+    pub fn of_proof(bad: &BadProof) -> Self {
+        let BadProof { level, prover, range, proof, .. } = bad;
+        let key = ContentKey::of(&[proof]).to_string();
+        let key = key.get(..12).unwrap_or(&key);
+        Self(format!("bad-{}-{prover}-{}-{key}", level.name(), range.blocks))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -62,6 +71,27 @@ pub struct FailureRecord {
     pub files: Vec<(String, Bytes)>,
 }
 
+/// A proof that did not hold, or was refused: the evidence.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadProof {
+    /// What it was of.
+    pub level: ProofLevel,
+    /// What made it.
+    pub prover: ProverType,
+    /// Of which blocks.
+    pub range: RangeSpec,
+    /// What refused it, and why.
+    pub cause: String,
+    /// When.
+    pub at: Time,
+    /// The proof, in the encoding of its service.
+    #[serde(skip)]
+    pub proof: Bytes,
+    /// What it was said to say, ABI-encoded.
+    #[serde(skip)]
+    pub values: Bytes,
+}
+
 /// Whether a record is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kept {
@@ -79,9 +109,17 @@ pub trait FailureStore: fmt::Debug + Send + Sync {
     ///
     /// [`NodeError::FailureStore`] where the store cannot be used.
     fn keep(&self, record: FailureRecord) -> BoxFuture<'_, Result<Kept, NodeError>>;
+
+    /// Keeps a bad proof, unless the same bytes are there.
+    ///
+    /// # Errors
+    ///
+    /// [`NodeError::FailureStore`] where the store cannot be used.
+    fn keep_bad(&self, bad: BadProof) -> BoxFuture<'_, Result<Kept, NodeError>>;
 }
 
-/// Records in a folder: one folder for each, with `failure.json` and the files.
+/// Records in a folder: one folder for each, with `failure.json` and the files. A bad proof has one, too, with `bad.json`,
+/// `proof` and `values`.
 #[derive(Clone, Debug)]
 pub struct FsFailures {
     folder: PathBuf,
@@ -120,9 +158,13 @@ impl FsFailures {
         self.folder.join(&id.0)
     }
 
-    fn write(&self, record: &FailureRecord) -> Result<Kept, NodeError> {
-        let id = FailureId::of(&record.failure);
-        let target = self.path(&id);
+    fn write(
+        &self,
+        id: &FailureId,
+        described: (&str, &impl Serialize),
+        files: &[(String, Bytes)],
+    ) -> Result<Kept, NodeError> {
+        let target = self.path(id);
         if target.exists() {
             return Ok(Kept::Already);
         }
@@ -135,10 +177,11 @@ impl FsFailures {
             _ => {}
         }
         fs::create_dir_all(&beside).map_err(|error| self.failed("create", &beside, error))?;
-        let json = serde_json::to_vec_pretty(&record.failure)
+        let (name, what) = described;
+        let json = serde_json::to_vec_pretty(what)
             .map_err(|error| self.failed("write", &beside, io::Error::other(error)))?;
-        let described = [("failure.json", json.as_slice())].into_iter();
-        let files = record.files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_ref()));
+        let described = [(name, json.as_slice())].into_iter();
+        let files = files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_ref()));
         for (name, bytes) in described.chain(files) {
             let plain = Path::new(name).file_name().unwrap_or_default();
             let path = beside.join(plain);
@@ -149,6 +192,19 @@ impl FsFailures {
         Ok(Kept::New)
     }
 
+    /// Where blocking is allowed.
+    async fn writing(
+        &self,
+        write: impl FnOnce(&Self) -> Result<Kept, NodeError> + Send + 'static,
+    ) -> Result<Kept, NodeError> {
+        let (store, path) = (self.clone(), self.folder.clone());
+        let written = tokio::task::spawn_blocking(move || write(&store)).await;
+        written.unwrap_or_else(|broken| {
+            let source = io::Error::other(broken);
+            Err(NodeError::FailureStore { doing: "write to", path, source })
+        })
+    }
+
     fn failed(&self, doing: &'static str, path: &Path, source: io::Error) -> NodeError {
         NodeError::FailureStore { doing, path: path.to_path_buf(), source }
     }
@@ -156,14 +212,16 @@ impl FsFailures {
 
 impl FailureStore for FsFailures {
     fn keep(&self, record: FailureRecord) -> BoxFuture<'_, Result<Kept, NodeError>> {
-        let store = self.clone();
-        Box::pin(async move {
-            let folder = store.folder.clone();
-            let written = tokio::task::spawn_blocking(move || store.write(&record)).await;
-            written.unwrap_or_else(|broken| {
-                let source = io::Error::other(broken);
-                Err(NodeError::FailureStore { doing: "write to", path: folder, source })
-            })
-        })
+        Box::pin(self.writing(move |store| {
+            let FailureRecord { failure, files } = record;
+            store.write(&FailureId::of(&failure), ("failure.json", &failure), &files)
+        }))
+    }
+
+    fn keep_bad(&self, bad: BadProof) -> BoxFuture<'_, Result<Kept, NodeError>> {
+        Box::pin(self.writing(move |store| {
+            let files = [("proof".to_owned(), bad.proof.clone()), ("values".to_owned(), bad.values.clone())];
+            store.write(&FailureId::of_proof(&bad), ("bad.json", &bad), &files)
+        }))
     }
 }

@@ -9,9 +9,11 @@ mod settlement;
 mod source;
 
 pub use blocks::BlockHashes;
-pub use failures::{FailureId, FailureRecord, FailureStore, FsFailures, Kept};
+pub use failures::{BadProof, FailureId, FailureRecord, FailureStore, FsFailures, Kept};
 pub use proofs::{EpochKey, FsProofs, ProofStore, RangeKey, StoredRange};
-pub use service::{AggregationRequest, EpochProof, ProofService, RangeProof, RangeRequest, Statement, Work};
+pub use service::{
+    AggregationRequest, EpochProof, Flaw, ProofService, RangeProof, RangeRequest, Statement, Work,
+};
 pub use settlement::{EpochSubmission, Settlement};
 pub use source::{ChainFeed, ChainSource};
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, FsArtifacts};
 use proofmill_primitives::{ArtifactId, ProgramVersion, ProverType};
-use proofmill_program::PublicValues;
+use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{fmt, path::Path};
 
@@ -69,6 +69,9 @@ pub trait ProofStore: fmt::Debug + Send + Sync {
         stored: &'a StoredRange,
     ) -> BoxFuture<'a, Result<(), ArtifactError>>;
 
+    /// Removes what is kept of a range, if anything is.
+    fn remove_range<'a>(&'a self, key: &'a RangeKey) -> BoxFuture<'a, Result<(), ArtifactError>>;
+
     /// An epoch proof. One that is damaged counts as not there.
     fn epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<Option<EpochProof>, ArtifactError>>;
 
@@ -79,11 +82,22 @@ pub trait ProofStore: fmt::Debug + Send + Sync {
         proof: &'a EpochProof,
     ) -> BoxFuture<'a, Result<(), ArtifactError>>;
 
+    /// Removes an epoch proof, if it is there.
+    fn remove_epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<(), ArtifactError>>;
+
     /// Removes what is about blocks up to this one only, of whatever rollup; how much.
     fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>>;
 }
 
 impl RangeKey {
+    /// Whether a proof that says this is the one under the key.
+    pub(crate) fn is_of(&self, values: &RangePublicValues) -> bool {
+        let range = &self.range;
+        (values.rollup, values.prover) == (self.rollup, self.prover_id)
+            && (values.firstBlock, values.lastBlock) == (range.blocks.first(), range.blocks.last())
+            && (values.parentHash, values.lastHash) == (range.parent_hash, range.last_hash)
+    }
+
     pub(crate) fn content(&self) -> ContentKey {
         let Self { prover, program, rollup, prover_id, range } = self;
         let [first, last] = [range.blocks.first(), range.blocks.last()].map(u64::to_le_bytes);
@@ -106,6 +120,16 @@ impl RangeKey {
 }
 
 impl EpochKey {
+    /// Whether a proof that says this is the one under the key.
+    pub(crate) fn is_of(&self, values: &AggregationPublicValues) -> bool {
+        let EpochSpec { range, from_commitment, to_commitment } = &self.span;
+        (values.rollup, values.prover) == (self.rollup, self.prover_id)
+            && values.rangeKey == self.range_program.0
+            && (values.firstBlock, values.lastBlock) == (range.blocks.first(), range.blocks.last())
+            && (values.parentHash, values.lastHash) == (range.parent_hash, range.last_hash)
+            && (values.fromCommitment, values.toCommitment) == (*from_commitment, *to_commitment)
+    }
+
     pub(crate) fn content(&self) -> ContentKey {
         let Self { prover, program, range_program, rollup, prover_id, span } = self;
         let EpochSpec { range, from_commitment, to_commitment } = span;
@@ -262,6 +286,14 @@ impl ProofStore for FsProofs {
             let EpochProof { values, proof, executed, cost } = proof;
             self.write(&key.id(), &Written::new(values, proof, *executed, *cost)).await
         })
+    }
+
+    fn remove_range<'a>(&'a self, key: &'a RangeKey) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        Box::pin(async move { self.artifacts.delete(&key.id(), ArtifactKind::Proof).await })
+    }
+
+    fn remove_epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        Box::pin(async move { self.artifacts.delete(&key.id(), ArtifactKind::Proof).await })
     }
 
     fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>> {

@@ -8,6 +8,7 @@ use proofmill_primitives::Checkpoint;
 use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues};
 use std::{
     fmt,
+    num::NonZeroU64,
     sync::{Arc, Mutex, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
@@ -42,15 +43,46 @@ pub trait ProofService: fmt::Debug + Send + Sync {
         work: &'a Work,
     ) -> BoxFuture<'a, Result<EpochProof, JobError>>;
 
-    /// Whether this service can read a range proof that was stored, to aggregate it. One that it cannot read (another
-    /// version made it) counts as not there.
-    fn reads_range(&self, proof: &RangeProof) -> bool;
+    /// Verifies a range proof that was stored: whether it can be aggregated, and proves what it says.
+    ///
+    /// # Errors
+    ///
+    /// [`Flaw`], by which the node decides whether the proof counts as not there, or is discarded.
+    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>>;
 
-    /// Whether an epoch proof that was stored can be read where it goes. One that cannot counts as not there.
-    fn reads_epoch(&self, proof: &EpochProof) -> bool;
+    /// The same of an epoch proof, which goes to L1.
+    ///
+    /// # Errors
+    ///
+    /// As of [`check_range`](Self::check_range).
+    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>>;
+
+    /// A proof of this service does not hold, or is refused where it goes. The service must not hand it out again from what it
+    /// keeps: who asks next gets one that was made anew.
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()>;
 
     /// The range program's input for a request, for the record of a failure. Nothing where it cannot be built.
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>>;
+}
+
+/// Why a stored proof is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// It cannot be read: another version made it. It counts as not there.
+    #[error("it was made by another version, and cannot be read")]
+    Unreadable,
+    /// It was read, and does not hold.
+    #[error("{cause}")]
+    Bad {
+        /// What refused it, and why.
+        cause: String,
+    },
+    /// It could not be checked now.
+    #[error("it cannot be checked now: {cause}")]
+    Unchecked {
+        /// Why.
+        cause: String,
+    },
 }
 
 /// What every proof of a rollup says.
@@ -75,6 +107,8 @@ pub struct RangeRequest {
     pub range: RangeSpec,
     /// What it must say besides.
     pub statement: Statement,
+    /// The most instructions that it may take: [`JobError::CannotExecute`] where it takes more.
+    pub cycle_limit: Option<NonZeroU64>,
 }
 
 impl RangeRequest {
@@ -87,7 +121,7 @@ impl RangeRequest {
     /// it), [`JobError::Refuted`] where they are the right ones and end in another state than the checkpoint claims, and
     /// [`JobError::Failed`] where the values are of another chain, rollup or range.
     pub fn check(&self, values: &RangePublicValues) -> Result<(), JobError> {
-        let Self { checkpoint, range, statement } = self;
+        let Self { checkpoint, range, statement, cycle_limit: _ } = self;
         let wrong = |what: &str, expected: &dyn fmt::Display, got: &dyn fmt::Display| JobError::Failed {
             cause: format!("the proof is of {what} {got} instead of {expected}"),
         };
@@ -212,6 +246,12 @@ impl Work {
         if before != Some(progress) {
             (self.tell)(Event::JobNoted { job: self.job, note: JobNote::Progress(progress) });
         }
+    }
+
+    /// The proof that was in the store did not hold: it is removed, and made anew.
+    pub(crate) fn discarded(&self, cause: &str) {
+        let note = JobNote::Discarded { cause: cause.to_owned() };
+        (self.tell)(Event::JobNoted { job: self.job, note });
     }
 
     /// The work does not go on for now. Shown until it comes further.

@@ -7,6 +7,7 @@ use super::{
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroU64;
 
 /// Something that the shell around the rules must do, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub enum Action {
         checkpoint: Checkpoint,
         /// Which of its blocks.
         range: RangeSpec,
+        /// The most instructions that they may take.
+        cycle_limit: NonZeroU64,
     },
     /// Find the hash of the block at which a range is to be split, and note the split in the proof store.
     FindSplit {
@@ -119,6 +122,26 @@ pub struct Entry {
     pub change: Change,
 }
 
+/// What a proof is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofLevel {
+    /// Of a checkpoint's blocks, or of a part of them.
+    Range,
+    /// Of an epoch's checkpoints.
+    Epoch,
+}
+
+impl ProofLevel {
+    /// The name in logs and file names.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Epoch => "epoch",
+        }
+    }
+}
+
 /// Something that an operator may want to know, a metric to count, or a test to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -144,6 +167,23 @@ pub enum Change {
         range: RangeSpec,
         /// Whether it was made now.
         origin: Origin,
+        /// How many instructions it took for each gas, where they are counted.
+        per_gas: Option<u64>,
+    },
+    /// A range takes more instructions for each gas than the operator would like.
+    RangeCostly {
+        /// Of which checkpoint.
+        checkpoint: CheckpointNumber,
+        /// Its epoch.
+        epoch: Epoch,
+        /// What proved it.
+        prover: ProverType,
+        /// Of which blocks.
+        range: RangeSpec,
+        /// How many for each gas.
+        per_gas: u64,
+        /// Above how many that is said.
+        warn_above: u64,
     },
     /// A range proof was not made.
     RangeFailed {
@@ -216,6 +256,20 @@ pub enum Change {
         /// Whether it was made now.
         origin: Origin,
     },
+    /// A proof that was there does not hold, or was refused. It is removed with its evidence kept, and made anew if that was
+    /// not done before.
+    ProofDiscarded {
+        /// Of which epoch.
+        epoch: Epoch,
+        /// What made it.
+        prover: ProverType,
+        /// Of a range, or of the epoch.
+        level: ProofLevel,
+        /// Of which blocks.
+        range: RangeSpec,
+        /// What refused it, and why.
+        cause: String,
+    },
     /// A publish began: the first try.
     Publishing {
         /// For which session.
@@ -254,11 +308,13 @@ impl Change {
         match self {
             Self::CheckpointAdded { epoch, .. }
             | Self::RangeProven { epoch, .. }
+            | Self::RangeCostly { epoch, .. }
             | Self::RangeFailed { epoch, .. }
             | Self::RangeSplit { epoch, .. }
             | Self::CheckpointProven { epoch, .. }
             | Self::CheckpointFailed { epoch, .. }
             | Self::RootProven { epoch, .. }
+            | Self::ProofDiscarded { epoch, .. }
             | Self::Publishing { epoch, .. }
             | Self::PublishDelayed { epoch, .. }
             | Self::Candidate { epoch, .. } => Some(*epoch),

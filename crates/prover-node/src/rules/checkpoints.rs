@@ -236,15 +236,26 @@ impl CheckpointStore {
         }
     }
 
-    pub(crate) fn note(&mut self, turn: &Turn<'_>, job: JobId, note: JobNote) {
+    pub(crate) fn note(&mut self, turn: &mut Turn<'_>, job: JobId, note: JobNote) {
         if let Some((checkpoint, prover)) = self.asker(turn, job) {
-            checkpoint.note(prover, job, note);
+            checkpoint.note(turn, prover, job, note);
         }
     }
 
     /// A range proof is no longer in the store.
     pub(crate) fn range_lost(&mut self, turn: &Turn<'_>, prover: ProverType, range: RangeSpec) {
         self.provers.iter_mut().for_each(|checkpoint| checkpoint.lost(turn.now, prover, range));
+    }
+
+    /// A range proof of the store does not hold, and is removed.
+    pub(crate) fn range_discarded(
+        &mut self,
+        turn: &mut Turn<'_>,
+        prover: ProverType,
+        range: RangeSpec,
+        cause: &str,
+    ) {
+        self.provers.iter_mut().for_each(|checkpoint| checkpoint.discard(turn, prover, range, cause));
     }
 
     pub(crate) fn cancel_all(&mut self, turn: &mut Turn<'_>) {

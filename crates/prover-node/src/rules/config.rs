@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use super::CostRules;
 use proofmill_primitives::{ProverType, SlotClock};
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
@@ -7,6 +8,8 @@ use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 pub(crate) const TRIES_PER_RANGE: u32 = 2;
 /// A session fails after so many failed aggregations of one prover type.
 pub(crate) const TRIES_PER_ROOT: u32 = 2;
+/// A proof that does not hold, or that L1 refuses, is made anew so often; then whatever needs it fails.
+pub(crate) const TIMES_MADE_ANEW: u32 = 1;
 /// The wait after a publish for which no publisher could be had.
 pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(1);
 /// The wait after a proof service could not be reached: doubled from this on,
@@ -30,6 +33,8 @@ pub struct Config {
     pub max_pending_jobs: NonZeroUsize,
     /// The most range proofs of one prover type that are asked for at the same time; the oldest checkpoints come first.
     pub max_range_jobs: NonZeroUsize,
+    /// What a range may cost.
+    pub cost: CostRules,
     /// A published epoch proof that L1 does not show so long after is published again: a reorg of L1 took it away.
     pub unconfirmed_after: Duration,
     /// How many sessions that have ended are remembered after their epoch has expired.
@@ -37,6 +42,13 @@ pub struct Config {
 }
 
 impl Config {
+    /// For how long an epoch may be proven after its end.
+    pub(crate) fn window(&self) -> Duration {
+        let SlotClock { slot_seconds, epoch_slots, window_epochs, .. } = self.clock;
+        let slots = epoch_slots.get().saturating_mul(window_epochs.get());
+        Duration::from_secs(slot_seconds.get().saturating_mul(slots))
+    }
+
     /// The defaults: 10 pending jobs, 16 range proofs at a time, a minute until a publish counts as lost.
     pub fn new(clock: SlotClock, provers: impl IntoIterator<Item = ProverType>) -> Self {
         const fn count(number: usize) -> NonZeroUsize {
@@ -50,6 +62,7 @@ impl Config {
             provers: provers.into_iter().collect(),
             max_pending_jobs: count(10),
             max_range_jobs: count(16),
+            cost: CostRules::default(),
             unconfirmed_after: Duration::from_secs(60),
             remembered_sessions: 64,
         }

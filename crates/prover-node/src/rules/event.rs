@@ -165,6 +165,11 @@ pub enum JobNote {
         /// Why, and the remedy.
         cause: String,
     },
+    /// The proof that was in the store does not hold. It is removed, and made anew.
+    Discarded {
+        /// What refused it, and why.
+        cause: String,
+    },
 }
 
 /// Why an event or a request was not accepted. Nothing changed.

@@ -5,6 +5,7 @@
 mod action;
 mod checkpoints;
 mod config;
+mod cost;
 mod event;
 mod expiry;
 mod node;
@@ -20,8 +21,9 @@ mod top_tree;
 mod track;
 mod turn;
 
-pub use action::{Action, Change, Entry, Failed, Failure};
+pub use action::{Action, Change, Entry, Failed, Failure, ProofLevel};
 pub use config::Config;
+pub use cost::CostRules;
 pub use event::{Event, JobId, JobNote, L1View, Link, Pass, Refused, Started};
 pub use node::NodeState;
 pub use outcome::{

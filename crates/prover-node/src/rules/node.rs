@@ -5,7 +5,7 @@ use super::{
     checkpoints::CheckpointStore,
     expiry::expired_through,
     publishing::{PublishStep, Publishing, Settled},
-    sessions::{Horizon, SessionManager},
+    sessions::{Horizon, Missing, SessionManager},
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
@@ -74,6 +74,10 @@ impl NodeState {
     /// What it was made with.
     pub const fn config(&self) -> &Config {
         &self.desk.config
+    }
+
+    pub(crate) fn discarded(&self) -> Vec<super::Entry> {
+        self.desk.discarded.iter().cloned().collect()
     }
 
     /// Takes in what happened at `now` and says what follows from it, to be carried out in order.
@@ -162,9 +166,12 @@ impl Node {
             Event::RangeEnded { job, result } => self.store.range_ended(turn, job, result),
             Event::RangeSplit { job, split } => self.store.range_split(turn, job, split),
             Event::RootEnded { job, result } => {
-                let lost = self.sessions.root_ended(turn, job, result, &mut self.publishing);
-                if let Some((prover, range)) = lost {
-                    self.store.range_lost(turn, prover, range);
+                let missing = self.sessions.root_ended(turn, job, result, &mut self.publishing);
+                if let Some(Missing { prover, range, cause }) = missing {
+                    match cause {
+                        Some(cause) => self.store.range_discarded(turn, prover, range, &cause),
+                        None => self.store.range_lost(turn, prover, range),
+                    }
                 }
             }
             Event::JobNoted { job, note } => {

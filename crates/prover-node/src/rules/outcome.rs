@@ -49,6 +49,20 @@ pub struct RangeDone {
     pub origin: Origin,
 }
 
+impl RangeDone {
+    /// How many instructions the range took for each gas, rounded up. Nothing where they are not counted.
+    pub fn per_gas(&self) -> Option<u64> {
+        self.executed.per_gas(self.cost.instructions?)
+    }
+}
+
+impl Executed {
+    /// So many instructions for each gas, rounded up. Nothing where either is not counted.
+    pub fn per_gas(&self, instructions: Instructions) -> Option<u64> {
+        (instructions.0 > 0 && self.gas_used > 0).then(|| instructions.0.div_ceil(self.gas_used))
+    }
+}
+
 /// An epoch proof of one prover type that lies in the proof store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootDone {
@@ -104,6 +118,13 @@ pub enum JobError {
         /// What it said.
         cause: String,
     },
+    /// What was made does not hold, or says something else than was asked for, and was made anew once already. Another try
+    /// or a shorter range does not help: what makes it is at fault.
+    #[error("the proof that was made does not hold: {cause}")]
+    BadProof {
+        /// What refused it, and why.
+        cause: String,
+    },
     /// The service, the L2 node or the disk cannot be used now. Does not count as a try.
     #[error("not possible now: {cause}")]
     Unavailable {
@@ -126,6 +147,14 @@ pub enum RootError {
     PartLost {
         /// Whose proof.
         range: RangeSpec,
+    },
+    /// A range proof of the store does not hold, and is removed. It must be made anew.
+    #[error("the range proof of {range} does not hold: {cause}")]
+    BadPart {
+        /// Whose proof.
+        range: RangeSpec,
+        /// What refused it, and why.
+        cause: String,
     },
 }
 
@@ -153,6 +182,14 @@ pub enum PublishOutcome {
     Superseded,
     /// The proof submission window has closed.
     WindowClosed,
+    /// L1, or those who attest proofs for it, refuse the epoch proof of this type: the proof is at fault, not the moment.
+    /// It is removed from the store. It must be made anew.
+    BadProof {
+        /// Whose.
+        prover: ProverType,
+        /// What refused it, and why.
+        cause: String,
+    },
     /// L1 refuses it, and will.
     Refused {
         /// The revert, in words.

@@ -1,7 +1,7 @@
 //! Checkpoint provers: what becomes of one checkpoint.
 
 use super::{
-    Action, Change, Failed, Failure, JobId, JobNote, RangeDone, RangeSpec, SplitPoint, Time,
+    Action, Change, Failed, Failure, JobId, JobNote, ProofLevel, RangeDone, RangeSpec, SplitPoint, Time,
     event::number,
     outcome::JobError,
     track::{PieceState, Step, Track, Verdict},
@@ -109,7 +109,8 @@ impl CheckpointProver {
                 }
                 (Step::Prove, _) | (Step::Split, None) => {
                     piece.enter(turn.now, PieceState::Proving { job, progress: None });
-                    turn.actions.push(Action::Prove { job, prover, checkpoint, range });
+                    let cycle_limit = turn.desk.cycle_limit(prover);
+                    turn.actions.push(Action::Prove { job, prover, checkpoint, range, cycle_limit });
                 }
             }
             started += 1;
@@ -128,8 +129,21 @@ impl CheckpointProver {
         let Some((range, verdict)) = track.ended(turn.now, job, result) else { return };
         let (checkpoint, epoch) = (self.checkpoint.number, self.epoch);
         match verdict {
-            Verdict::Proven(RangeDone { origin, .. }) => {
-                turn.report(Change::RangeProven { checkpoint, epoch, prover, range, origin });
+            Verdict::Proven(done) => {
+                turn.desk.speeds.learn(prover, &done);
+                let (origin, per_gas, warn_above) =
+                    (done.origin, done.per_gas(), turn.desk.config.cost.warn_above);
+                turn.report(Change::RangeProven { checkpoint, epoch, prover, range, origin, per_gas });
+                if let Some(per_gas) = per_gas.filter(|per_gas| *per_gas > warn_above) {
+                    turn.report(Change::RangeCostly {
+                        checkpoint,
+                        epoch,
+                        prover,
+                        range,
+                        per_gas,
+                        warn_above,
+                    });
+                }
                 if self.tracks.values().all(|track| track.proven_at.is_some()) {
                     self.state = CheckpointState::Proven { at: turn.now };
                     turn.report(Change::CheckpointProven { id: self.id(), epoch });
@@ -150,9 +164,12 @@ impl CheckpointProver {
         }
     }
 
-    pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) {
-        if let Some(track) = self.tracks.get_mut(&prover) {
-            track.note(job, note);
+    pub(crate) fn note(&mut self, turn: &mut Turn<'_>, prover: ProverType, job: JobId, note: JobNote) {
+        let Some(track) = self.tracks.get_mut(&prover) else { return };
+        let Some(range) = track.note(job, note.clone()) else { return };
+        if let JobNote::Discarded { cause } = note {
+            let (epoch, level) = (self.epoch, ProofLevel::Range);
+            turn.report(Change::ProofDiscarded { epoch, prover, level, range, cause });
         }
     }
 
@@ -163,6 +180,20 @@ impl CheckpointProver {
             if matches!(self.state, CheckpointState::Proven { .. }) && track.proven_at.is_none() {
                 self.state = CheckpointState::Proving;
             }
+        }
+    }
+
+    /// A range proof that was there does not hold, and is removed.
+    pub(crate) fn discard(&mut self, turn: &mut Turn<'_>, prover: ProverType, range: RangeSpec, cause: &str) {
+        let Some(track) = self.tracks.get_mut(&prover) else { return };
+        let Some(verdict) = track.discard(turn.now, range, cause.to_owned()) else { return };
+        let (epoch, level) = (self.epoch, ProofLevel::Range);
+        turn.report(Change::ProofDiscarded { epoch, prover, level, range, cause: cause.to_owned() });
+        if matches!(self.state, CheckpointState::Proven { .. }) {
+            self.state = CheckpointState::Proving;
+        }
+        if let (Verdict::GivenUp { cause }, CheckpointState::Proving) = (verdict, &self.state) {
+            self.fail(turn, prover, range, cause);
         }
     }
 

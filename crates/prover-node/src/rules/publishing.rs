@@ -80,6 +80,8 @@ pub enum Wanted {
 pub(crate) enum Settled {
     Ended(CandidateEnd),
     RootLost(ProverType),
+    /// The epoch proof of this type was refused, with the cause.
+    Discarded(ProverType, String),
 }
 
 #[derive(Clone, Debug)]
@@ -258,6 +260,7 @@ impl Publishing {
             PublishOutcome::WindowClosed => CandidateEnd::Expired,
             PublishOutcome::Refused { cause } => CandidateEnd::Failed { cause },
             PublishOutcome::RootLost { .. }
+            | PublishOutcome::BadProof { .. }
             | PublishOutcome::Unavailable { .. }
             | PublishOutcome::Stale { .. }
                 if wanted == Wanted::Withdrawn =>
@@ -266,6 +269,9 @@ impl Publishing {
             }
             PublishOutcome::RootLost { prover } => {
                 return Some((session, candidate.span.last, Settled::RootLost(prover)));
+            }
+            PublishOutcome::BadProof { prover, cause } => {
+                return Some((session, candidate.span.last, Settled::Discarded(prover, cause)));
             }
             PublishOutcome::Unavailable { cause } | PublishOutcome::Stale { cause } => {
                 if candidate.trouble.as_ref() != Some(&cause) {

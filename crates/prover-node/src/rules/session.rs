@@ -1,7 +1,7 @@
 //! Epoch sessions: the effort to prove one epoch, or the part of it that is there.
 
 use super::{
-    Action, Change, EpochSpec, Failed, Failure, Receipt, Time,
+    Action, Change, EpochSpec, Failed, Failure, ProofLevel, Receipt, Time,
     checkpoints::CheckpointStore,
     event::number,
     prover::{CheckpointProver, Instance},
@@ -9,7 +9,7 @@ use super::{
     turn::Turn,
 };
 use alloy_primitives::B256;
-use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, Slot, SlotClock};
+use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType, Slot, SlotClock};
 use serde::{Deserialize, Serialize};
 use std::{fmt, ops::RangeInclusive};
 
@@ -276,6 +276,12 @@ impl Session {
                 journal: turn.desk.journal_of(self.spec.epoch),
             }));
         }
+    }
+
+    /// What is told of its epoch proof of one type, which is removed.
+    pub(crate) const fn discarded(&self, prover: ProverType, cause: String) -> Change {
+        let (epoch, level) = (self.spec.epoch, ProofLevel::Epoch);
+        Change::ProofDiscarded { epoch, prover, level, range: self.span.spec.range, cause }
     }
 
     /// When it came into its present state.

@@ -13,6 +13,15 @@ use super::{
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType, SlotClock};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// A range proof that an aggregation needs, and that is not there as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Missing {
+    pub(crate) prover: ProverType,
+    pub(crate) range: RangeSpec,
+    /// Why it does not hold; nothing where it is only lost.
+    pub(crate) cause: Option<String>,
+}
+
 /// What the manager goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Horizon<'a> {
@@ -191,14 +200,14 @@ impl SessionManager {
         }
     }
 
-    /// The answer to an aggregation; the range proof that must be made again, if one is lost.
+    /// The answer to an aggregation; the range proof that must be made again, if one is lost or does not hold.
     pub(crate) fn root_ended(
         &mut self,
         turn: &mut Turn<'_>,
         job: JobId,
         result: Result<RootDone, RootError>,
         publishing: &mut Publishing,
-    ) -> Option<(ProverType, RangeSpec)> {
+    ) -> Option<Missing> {
         let (session, prover) = self.asker(turn, job)?;
         turn.desk.jobs.remove(&job);
         let (id, epoch) = (session.id, session.spec.epoch);
@@ -212,13 +221,15 @@ impl SessionManager {
                 self.end(turn, id, SessionState::Failed { cause }, publishing);
                 None
             }
-            RootVerdict::PartLost { range } => Some((prover, range)),
+            RootVerdict::PartLost { range } => Some(Missing { prover, range, cause: None }),
+            RootVerdict::BadPart { range, cause } => Some(Missing { prover, range, cause: Some(cause) }),
         }
     }
 
-    pub(crate) fn note(&mut self, turn: &Turn<'_>, job: JobId, note: JobNote) {
-        if let Some((session, prover)) = self.asker(turn, job) {
-            session.tree.note(prover, job, note);
+    pub(crate) fn note(&mut self, turn: &mut Turn<'_>, job: JobId, note: JobNote) {
+        let Some((session, prover)) = self.asker(turn, job) else { return };
+        if let (true, JobNote::Discarded { cause }) = (session.tree.note(prover, job, note.clone()), note) {
+            turn.report(session.discarded(prover, cause));
         }
     }
 
@@ -237,6 +248,16 @@ impl SessionManager {
             Settled::RootLost(prover) => {
                 session.tree.lost(turn.now, prover);
                 return session.enter(turn, SessionState::AwaitingRoot);
+            }
+            Settled::Discarded(prover, cause) => {
+                turn.report(session.discarded(prover, cause.clone()));
+                if session.tree.discard(turn.now, prover, &cause) {
+                    return session.enter(turn, SessionState::AwaitingRoot);
+                }
+                let cause = format!("its {prover} proof was refused, made anew, and refused again: {cause}");
+                let (epoch, end) = (session.spec.epoch, CandidateEnd::Failed { cause: cause.clone() });
+                turn.report(Change::Candidate { session: id, epoch, end });
+                SessionState::Failed { cause }
             }
             Settled::Ended(CandidateEnd::Published { receipt }) => SessionState::Completed { receipt },
             Settled::Ended(CandidateEnd::Superseded { proven }) => SessionState::Superseded { proven },

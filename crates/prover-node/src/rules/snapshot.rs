@@ -1,7 +1,7 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
+    Candidate, CheckpointState, Entry, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
     SessionSpec, SessionState, Span, Time, Track,
     node::{Node, NodeState, Phase},
     session::Session,
@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub candidates: Vec<Candidate>,
     /// What the publishing service is doing.
     pub publishing: PublishStep,
+    /// The proofs that were discarded last: they did not hold, or were refused.
+    pub discarded: Vec<Entry>,
     /// What keeps something from going on, with its cause.
     pub problems: Vec<Problem>,
 }
@@ -218,6 +220,7 @@ impl NodeState {
             sessions: node.sessions.iter().map(session).collect(),
             candidates: node.publishing.queue.values().cloned().collect(),
             publishing: node.publishing.step.clone(),
+            discarded: self.discarded(),
             problems: problems(node),
         }
     }

@@ -4,7 +4,7 @@
 use super::{
     Action, JobError, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
     checkpoints::CheckpointStore,
-    config::{TRIES_PER_ROOT, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT, service_retry},
     session::{Member, Span},
     turn::{Asker, Turn},
 };
@@ -25,6 +25,8 @@ pub struct Root {
     pub checkpoints: Vec<u32>,
     /// How often its aggregation failed.
     pub failures: u32,
+    /// How often it was there and refused.
+    pub discarded: u32,
     /// How often in a row the service was away.
     pub absences: u32,
     /// What went wrong last, for people.
@@ -67,6 +69,7 @@ pub(crate) enum RootVerdict {
     Again,
     GivenUp { cause: String },
     PartLost { range: RangeSpec },
+    BadPart { range: RangeSpec, cause: String },
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +81,7 @@ impl Root {
     fn new(now: Time) -> Self {
         let state = RootState::AwaitingRanges { ready: 0, of: 0 };
         let (ranges, checkpoints) = (Vec::new(), Vec::new());
-        Self { state, since: now, ranges, checkpoints, failures: 0, absences: 0, trouble: None }
+        Self { state, since: now, ranges, checkpoints, failures: 0, discarded: 0, absences: 0, trouble: None }
     }
 
     fn enter(&mut self, now: Time, state: RootState) {
@@ -124,6 +127,10 @@ impl Root {
             RootError::PartLost { range } => {
                 self.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
                 RootVerdict::PartLost { range }
+            }
+            RootError::BadPart { range, cause } => {
+                self.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
+                RootVerdict::BadPart { range, cause }
             }
             RootError::Job(JobError::Unavailable { .. } | JobError::Cancelled) => {
                 self.absences += 1;
@@ -205,15 +212,30 @@ impl TopTree {
         Some(root.ended(now, result))
     }
 
-    pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) {
-        let Some(root) = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job)) else { return };
+    /// Takes note; whether the job is under way.
+    pub(crate) fn note(&mut self, prover: ProverType, job: JobId, note: JobNote) -> bool {
+        let Some(root) = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job)) else {
+            return false;
+        };
         match (note, &mut root.state) {
             (JobNote::Progress(new), RootState::Aggregating { progress, .. }) => {
                 (*progress, root.trouble) = (Some(new), None);
             }
-            (JobNote::HeldUp { cause }, _) => root.trouble = Some(cause),
+            (JobNote::HeldUp { cause } | JobNote::Discarded { cause }, _) => root.trouble = Some(cause),
             _ => {}
         }
+        true
+    }
+
+    /// An epoch proof was refused and is removed; whether it is made anew.
+    pub(crate) fn discard(&mut self, now: Time, prover: ProverType, cause: &str) -> bool {
+        let Some(root) = self.roots.get_mut(&prover) else { return false };
+        root.discarded += 1;
+        root.trouble = Some(cause.to_owned());
+        let again = root.discarded <= TIMES_MADE_ANEW;
+        let state = if again { RootState::AwaitingRanges { ready: 0, of: 0 } } else { RootState::GivenUp };
+        root.enter(now, state);
+        again
     }
 
     /// An epoch proof that was made is no longer in the store.

@@ -3,7 +3,7 @@
 
 use super::{
     JobError, JobId, JobNote, Progress, RangeDone, RangeSpec, SplitPoint, Time,
-    config::{TRIES_PER_RANGE, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE, service_retry},
     turn::Turn,
 };
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,8 @@ pub struct Piece {
     pub since: Time,
     /// How often a prover failed on it.
     pub failures: u32,
+    /// How often its proof was there and did not hold.
+    pub discarded: u32,
     /// How often in a row the service was away.
     pub absences: u32,
     /// What went wrong last, for people.
@@ -83,7 +85,7 @@ pub(crate) enum Verdict {
 impl Piece {
     fn new(now: Time, range: RangeSpec) -> Self {
         let state = PieceState::Queued { step: Step::Prove };
-        Self { range, state, since: now, failures: 0, absences: 0, trouble: None }
+        Self { range, state, since: now, failures: 0, discarded: 0, absences: 0, trouble: None }
     }
 
     pub(crate) const fn job(&self) -> Option<JobId> {
@@ -113,7 +115,7 @@ impl Piece {
             // Looking up a block's hash says nothing about the range.
             _ if matches!(self.state, PieceState::Splitting { .. }) => self.wait(now, Step::Split, cause),
             JobError::Unavailable { .. } | JobError::Cancelled => self.wait(now, Step::Prove, cause),
-            JobError::Refuted { .. } => self.give_up(now, cause),
+            JobError::Refuted { .. } | JobError::BadProof { .. } => self.give_up(now, cause),
             JobError::CannotExecute { .. } => self.split_or_give_up(now, cause),
             JobError::Failed { .. } => {
                 self.absences = 0;
@@ -125,6 +127,18 @@ impl Piece {
                 self.split_or_give_up(now, cause)
             }
         }
+    }
+
+    /// Its proof does not hold: it is made anew once.
+    fn discard(&mut self, now: Time, cause: String) -> Verdict {
+        self.discarded += 1;
+        self.trouble = Some(cause.clone());
+        if self.discarded > TIMES_MADE_ANEW {
+            let cause = format!("its proof does not hold, also after it was made anew: {cause}");
+            return self.give_up(now, cause);
+        }
+        self.enter(now, PieceState::Queued { step: Step::Prove });
+        Verdict::Again { cause }
     }
 
     fn wait(&mut self, now: Time, step: Step, cause: String) -> Verdict {
@@ -208,22 +222,36 @@ impl Track {
         }
     }
 
-    pub(crate) fn note(&mut self, job: JobId, note: JobNote) {
-        let Some(piece) = self.pieces.iter_mut().find(|piece| piece.job() == Some(job)) else { return };
+    /// Takes note; the range that it is about.
+    pub(crate) fn note(&mut self, job: JobId, note: JobNote) -> Option<RangeSpec> {
+        let piece = self.pieces.iter_mut().find(|piece| piece.job() == Some(job))?;
         match (note, &mut piece.state) {
             (JobNote::Progress(new), PieceState::Proving { progress, .. }) => {
                 (*progress, piece.trouble) = (Some(new), None);
             }
-            (JobNote::HeldUp { cause }, _) => piece.trouble = Some(cause),
+            (JobNote::HeldUp { cause } | JobNote::Discarded { cause }, _) => piece.trouble = Some(cause),
             _ => {}
         }
+        Some(piece.range)
+    }
+
+    /// A proof that was there does not hold, and is removed; nothing where none was counted on.
+    pub(crate) fn discard(&mut self, now: Time, range: RangeSpec, cause: String) -> Option<Verdict> {
+        let piece = self.proven_piece(range)?;
+        let verdict = piece.discard(now, cause);
+        self.proven_at = None;
+        Some(verdict)
+    }
+
+    fn proven_piece(&mut self, range: RangeSpec) -> Option<&mut Piece> {
+        let proven =
+            |piece: &&mut Piece| matches!(piece.state, PieceState::Proven(_)) && piece.range == range;
+        self.pieces.iter_mut().find(proven)
     }
 
     /// A proof that was there is lost: it is made again.
     pub(crate) fn lost(&mut self, now: Time, range: RangeSpec) {
-        let proven =
-            |piece: &&mut Piece| matches!(piece.state, PieceState::Proven(_)) && piece.range == range;
-        if let Some(piece) = self.pieces.iter_mut().find(proven) {
+        if let Some(piece) = self.proven_piece(range) {
             piece.trouble = Some("its proof was lost from the store".into());
             piece.enter(now, PieceState::Queued { step: Step::Prove });
             self.proven_at = None;

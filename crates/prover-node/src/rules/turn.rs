@@ -1,11 +1,17 @@
 //! What every rule has at hand while an event is handled.
 
-use super::{Action, Change, Config, Entry, JobId, SessionId, Time};
+use super::{Action, Change, Config, Entry, JobId, SessionId, Time, cost::Speeds};
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    num::NonZeroU64,
+};
 
 /// How many reports are kept for the record of a failure.
 const JOURNAL: usize = 1_000;
+
+/// How many discarded proofs are shown.
+const DISCARDED: usize = 16;
 
 /// Who asked for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +29,27 @@ pub(crate) struct Desk {
     pub(crate) jobs: BTreeMap<JobId, Asker>,
     last_job: JobId,
     journal: VecDeque<Entry>,
+    /// How fast proofs are made.
+    pub(crate) speeds: Speeds,
+    /// The proofs that were discarded last.
+    pub(crate) discarded: VecDeque<Entry>,
 }
 
 impl Desk {
     pub(crate) const fn new(config: Config) -> Self {
-        Self { config, jobs: BTreeMap::new(), last_job: JobId(0), journal: VecDeque::new() }
+        Self {
+            config,
+            jobs: BTreeMap::new(),
+            last_job: JobId(0),
+            journal: VecDeque::new(),
+            speeds: Speeds::new(),
+            discarded: VecDeque::new(),
+        }
+    }
+
+    /// The most instructions of a range of a prover type.
+    pub(crate) fn cycle_limit(&self, prover: ProverType) -> NonZeroU64 {
+        self.config.cost.limit(self.speeds.get(prover), self.config.window())
     }
 
     /// How many range jobs of a prover type are under way.
@@ -70,7 +92,14 @@ impl Turn<'_> {
         if self.desk.journal.len() == JOURNAL {
             self.desk.journal.pop_front();
         }
-        self.desk.journal.push_back(Entry { at: self.now, change: change.clone() });
+        let entry = Entry { at: self.now, change: change.clone() };
+        if matches!(change, Change::ProofDiscarded { .. }) {
+            if self.desk.discarded.len() == DISCARDED {
+                self.desk.discarded.pop_front();
+            }
+            self.desk.discarded.push_back(entry.clone());
+        }
+        self.desk.journal.push_back(entry);
         self.actions.push(Action::Report(change));
     }
 }

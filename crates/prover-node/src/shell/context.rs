@@ -1,6 +1,6 @@
 //! What every task of the node has at hand.
 
-use super::{clock::Clock, locks::ContentLocks, owner::Message};
+use super::{clock::Clock, locks::ContentLocks, owner::Message, stored::Holding};
 use crate::{
     parts::{
         BlockHashes, ChainSource, EpochKey, FailureStore, ProofService, ProofStore, RangeKey, RangeRequest,
@@ -74,6 +74,7 @@ pub(super) struct Context {
     pub(super) proofs: Arc<dyn ProofStore>,
     pub(super) failures: Arc<dyn FailureStore>,
     pub(super) locks: ContentLocks,
+    pub(super) holding: Holding,
     pub(super) clock: Clock,
     pub(super) owner: mpsc::UnboundedSender<Message>,
 }
@@ -90,7 +91,7 @@ impl Context {
     }
 
     pub(super) const fn request(&self, checkpoint: Checkpoint, range: RangeSpec) -> RangeRequest {
-        RangeRequest { checkpoint, range, statement: self.config.statement }
+        RangeRequest { checkpoint, range, statement: self.config.statement, cycle_limit: None }
     }
 
     pub(super) const fn range_key(&self, kind: ProverType, prover: &Prover, range: RangeSpec) -> RangeKey {

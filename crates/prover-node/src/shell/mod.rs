@@ -10,6 +10,7 @@ mod publish;
 mod range;
 mod root;
 mod shown;
+mod stored;
 mod upload;
 
 pub use context::{NodeConfig, Parts, Prover};

@@ -6,6 +6,7 @@ use super::{
     follow::follow,
     locks::ContentLocks,
     owner::{Message, Owner},
+    stored::Holding,
 };
 use crate::{
     NodeError,
@@ -73,6 +74,7 @@ impl ProverNode {
             proofs,
             failures,
             locks: ContentLocks::default(),
+            holding: Holding::default(),
             clock: Clock::start(),
             owner: messages.clone(),
         });

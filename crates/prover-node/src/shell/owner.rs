@@ -8,7 +8,7 @@ use super::{
     upload,
 };
 use crate::{
-    parts::Work,
+    parts::{RangeRequest, Work},
     rules::{
         Action, Change, Entry, Event, JobError, JobId, NodeState, PublishOutcome, Refused, Snapshot, Started,
     },
@@ -152,10 +152,12 @@ impl Owner {
         for action in actions {
             let context = Arc::clone(&self.context);
             match action {
-                Action::Prove { job, prover, checkpoint, range } => {
+                Action::Prove { job, prover, checkpoint, range, cycle_limit } => {
                     let work = self.job(job);
+                    let cycle_limit = Some(cycle_limit);
+                    let request = RangeRequest { cycle_limit, ..context.request(checkpoint, range) };
                     self.spawn(failed_range(job), async move {
-                        range::prove(&context, job, prover, checkpoint, range, work).await
+                        range::prove(&context, job, prover, request, work).await
                     });
                 }
                 Action::FindSplit { job, prover, range, at } => {
@@ -253,6 +255,20 @@ impl Owner {
             }
             Change::Session { session, spec, state } => {
                 tracing::info!(%session, epoch = %spec.epoch, kind = %spec.kind, state = state.name(), "session");
+            }
+            Change::RangeProven { checkpoint, epoch, prover, range, per_gas, .. } => {
+                let (blocks, per_gas) = (range.blocks, per_gas.unwrap_or_default());
+                tracing::info!(%checkpoint, %epoch, %prover, %blocks, per_gas, "a range is proven");
+            }
+            Change::RangeCostly { checkpoint, epoch, prover, range, per_gas, warn_above } => {
+                let blocks = range.blocks;
+                tracing::warn!(
+                    %checkpoint, %epoch, %prover, %blocks, per_gas, warn_above, "a range costs much for its gas"
+                );
+            }
+            Change::RangeFailed { checkpoint, epoch, prover, range, cause } => {
+                let blocks = range.blocks;
+                tracing::warn!(%checkpoint, %epoch, %prover, %blocks, cause, "a range is not proven");
             }
             Change::PublishDelayed { epoch, cause, .. } => {
                 tracing::warn!(%epoch, cause, "a proof could not be published; trying again");

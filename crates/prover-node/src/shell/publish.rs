@@ -1,6 +1,6 @@
 //! To L1 and back.
 
-use super::context::Context;
+use super::{context::Context, stored::Stored};
 use crate::{
     parts::EpochSubmission,
     rules::{Candidate, Event, L1View, Pass, PublishOutcome},
@@ -32,10 +32,11 @@ async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
     let mut proofs = BTreeMap::new();
     for (kind, prover) in &context.provers {
         let key = context.epoch_key(*kind, prover, candidate.span.spec);
-        match context.proofs.epoch(&key).await {
-            Ok(Some(proof)) if prover.service.reads_epoch(&proof) => proofs.insert(*kind, proof),
-            Ok(_) => return PublishOutcome::RootLost { prover: *kind },
-            Err(error) => return PublishOutcome::Unavailable { cause: error.to_string() },
+        match context.stored_epoch(prover, &key).await {
+            Ok(Stored::Good(proof)) => proofs.insert(*kind, proof),
+            Ok(Stored::Nothing) => return PublishOutcome::RootLost { prover: *kind },
+            Ok(Stored::Bad { cause }) => return PublishOutcome::BadProof { prover: *kind, cause },
+            Err(cause) => return PublishOutcome::Unavailable { cause },
         };
     }
     let submission = EpochSubmission {
@@ -43,7 +44,21 @@ async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
         first: candidate.span.first,
         last: candidate.span.last,
         prover: context.config.statement.prover,
-        proofs,
+        proofs: proofs.clone(),
     };
-    context.settlement.submit(submission).await
+    let outcome = context.settlement.submit(submission).await;
+    let PublishOutcome::BadProof { prover: kind, cause } = &outcome else { return outcome };
+    // Before anybody asks for it again.
+    let discarded = match (context.provers.get(kind), proofs.get(kind)) {
+        (Some(prover), Some(proof)) => {
+            let key = context.epoch_key(*kind, prover, candidate.span.spec);
+            context.discard_epoch(prover, &key, proof, cause).await
+        }
+        _ => Err(format!("L1 refuses a {kind} proof, and none was submitted: {cause}")),
+    };
+    match discarded {
+        Ok(()) => outcome,
+        // It is submitted once more, and refused.
+        Err(cause) => PublishOutcome::Unavailable { cause },
+    }
 }

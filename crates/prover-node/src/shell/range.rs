@@ -1,23 +1,24 @@
 //! Range proofs: found, or made and kept.
 
-use super::context::{Context, Prover, keep, until_cancelled};
+use super::{
+    context::{Context, Prover, keep, until_cancelled},
+    stored::Stored,
+};
 use crate::{
     parts::{RangeProof, RangeRequest, StoredRange, Work},
     rules::{Event, JobError, JobId, Origin, RangeDone, RangeSpec, SplitPoint},
 };
-use proofmill_primitives::{Checkpoint, ProverType};
+use proofmill_primitives::ProverType;
 
 /// Carries out [`Action::Prove`](crate::rules::Action::Prove). Nothing where it was cancelled.
 pub(super) async fn prove(
     context: &Context,
     job: JobId,
     kind: ProverType,
-    checkpoint: Checkpoint,
-    range: RangeSpec,
+    request: RangeRequest,
     work: Work,
 ) -> Option<Event> {
     let prover = context.provers.get(&kind)?;
-    let request = context.request(checkpoint, range);
     let result = match find_or_make(context, kind, prover, &request, &work).await? {
         Ok(Found::Proof(done)) => Ok(done),
         Ok(Found::Split(split)) => return Some(Event::RangeSplit { job, split }),
@@ -43,21 +44,19 @@ async fn find_or_make(
         guard = context.locks.lock(key.content()) => guard,
         () = work.cancel().cancelled() => return None,
     };
-    match context.proofs.range(&key).await {
-        Ok(Some(StoredRange::Proof(proof))) if !prover.service.reads_range(&proof) => {
-            tracing::warn!(range = %request.range, "a stored proof cannot be read, and is made again");
-        }
-        Ok(Some(StoredRange::Proof(proof))) => match request.check(&proof.values) {
+    match context.stored_range(prover, &key).await {
+        Ok(Stored::Good(StoredRange::Proof(proof))) => match request.check(&proof.values) {
             Ok(()) => return Some(Ok(Found::Proof(done(&proof, Origin::Reused)))),
             // A checkpoint that claims another state for the same blocks.
             Err(error @ JobError::Refuted { .. }) => return Some(Err(error)),
             Err(error) => tracing::warn!(%error, range = %request.range, "a stored proof is made again"),
         },
-        Ok(Some(StoredRange::Split(point))) if request.range.split(point).is_some() => {
+        Ok(Stored::Good(StoredRange::Split(point))) if request.range.split(point).is_some() => {
             return Some(Ok(Found::Split(point)));
         }
+        Ok(Stored::Bad { cause }) => work.discarded(&cause),
         Ok(_) => {}
-        Err(error) => return Some(Err(JobError::Unavailable { cause: error.to_string() })),
+        Err(cause) => return Some(Err(JobError::Unavailable { cause })),
     }
     if work.cancel().is_cancelled() {
         return None;
@@ -70,6 +69,7 @@ async fn find_or_make(
         return Some(Err(error));
     }
     let done = done(&proof, Origin::Made);
+    context.holds(kind, &proof.values, &proof.proof);
     let stored = StoredRange::Proof(Box::new(proof));
     keep(work, || context.proofs.put_range(&key, &stored)).await.then_some(Ok(Found::Proof(done)))
 }

@@ -1,6 +1,9 @@
 //! Epoch proofs: found, or made and kept.
 
-use super::context::{Context, Prover, keep, until_cancelled};
+use super::{
+    context::{Context, Prover, keep, until_cancelled},
+    stored::Stored,
+};
 use crate::{
     parts::{AggregationRequest, EpochProof, RangeProof, StoredRange, Work},
     rules::{EpochSpec, Event, JobError, JobId, Origin, RangeSpec, RootDone, RootError},
@@ -40,12 +43,10 @@ async fn find_or_make(
         guard = context.locks.lock(key.content()) => guard,
         () = work.cancel().cancelled() => return None,
     };
-    match context.proofs.epoch(&key).await {
-        Ok(Some(proof)) if prover.service.reads_epoch(&proof) => {
-            return Some(Ok(done(&proof, Origin::Reused)));
-        }
-        Ok(Some(_)) => tracing::warn!(%span, "a stored epoch proof cannot be read, and is made again"),
-        Ok(None) => {}
+    match context.stored_epoch(prover, &key).await {
+        Ok(Stored::Good(proof)) => return Some(Ok(done(&proof, Origin::Reused))),
+        Ok(Stored::Bad { cause }) => work.discarded(&cause),
+        Ok(Stored::Nothing) => {}
         Err(error) => return Some(Err(away(error))),
     }
     let mut ranges = Vec::with_capacity(specs.len());
@@ -73,6 +74,7 @@ async fn find_or_make(
         return Some(Err(failed("the epoch proof says something else than its ranges".into())));
     }
     let done = done(&proof, Origin::Made);
+    context.holds(kind, &proof.values, &proof.proof);
     keep(work, || context.proofs.put_epoch(&key, &proof)).await.then_some(Ok(done))
 }
 
@@ -101,8 +103,9 @@ async fn part(
     prover: &Prover,
     range: RangeSpec,
 ) -> Result<RangeProof, RootError> {
-    match context.proofs.range(&context.range_key(kind, prover, range)).await {
-        Ok(Some(StoredRange::Proof(proof))) if prover.service.reads_range(&proof) => Ok(*proof),
+    match context.stored_range(prover, &context.range_key(kind, prover, range)).await {
+        Ok(Stored::Good(StoredRange::Proof(proof))) => Ok(*proof),
+        Ok(Stored::Bad { cause }) => Err(RootError::BadPart { range, cause }),
         Ok(_) => Err(RootError::PartLost { range }),
         Err(error) => Err(away(error)),
     }

@@ -2,8 +2,9 @@
 
 use crate::scene::{Scene, cause, checkpoint, number, receipt};
 use proofmill_chain::PruneCause;
+use proofmill_primitives::Epoch;
 use proofmill_prover_node::rules::{
-    Action, CandidateEnd, Change, Event, Pass, PublishOutcome, PublishStep, SessionState,
+    Action, CandidateEnd, Change, Event, Pass, ProofLevel, PublishOutcome, PublishStep, SessionState,
 };
 
 /// One epoch, proven, its candidate queued.
@@ -135,6 +136,53 @@ fn an_epoch_proof_that_was_lost_is_made_again() {
     assert_eq!(scene.roots().len(), 1);
     scene.settle();
     assert_eq!(scene.sessions(), ["completed"]);
+}
+
+fn bad_proof() -> PublishOutcome {
+    PublishOutcome::BadProof { prover: crate::scene::EXEC, cause: cause() }
+}
+
+#[test]
+fn a_proof_that_l1_rejects_is_made_anew_once() {
+    let discarded =
+        |change: &Change| matches!(change, Change::ProofDiscarded { level: ProofLevel::Epoch, .. });
+    let mut scene = flying();
+    scene.publish_ends(bad_proof());
+    assert!(scene.reported(discarded) && scene.problems().contains(&cause()));
+    assert_eq!((scene.session(1), scene.uploads()), (SessionState::AwaitingRoot, 0));
+    assert_eq!(scene.roots().len(), 1);
+    scene.settle();
+    assert_eq!(scene.sessions(), ["completed"]);
+
+    let mut scene = flying();
+    scene.publish_ends(bad_proof());
+    scene.prove_all();
+    scene.read_tip();
+    scene.publish_ends(bad_proof());
+    assert!(scene.reported(discarded) && scene.uploads() == 1);
+    let SessionState::Failed { cause: said } = scene.session(1) else { panic!("{:?}", scene.session(1)) };
+    assert!(said.contains("refused again") && said.contains(&cause()), "{said}");
+    for _ in 0..5 {
+        scene.wait(20_000);
+    }
+    assert_eq!((scene.tip, scene.jobs.len(), scene.sessions().len()), (None, 0, 1));
+    // When asked, it begins with a clean slate.
+    scene.tell(Event::Retry { epoch: Epoch(0) });
+    scene.prove_all();
+    scene.read_tip();
+    scene.publish_ends(bad_proof());
+    scene.settle();
+    assert_eq!(scene.sessions(), ["failed", "completed"]);
+    assert_eq!(scene.node.snapshot().discarded.len(), 3);
+}
+
+#[test]
+fn a_proof_that_is_refused_after_its_session_ended_is_not_made_anew() {
+    let mut scene = flying();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    scene.publish_ends(bad_proof());
+    assert_eq!(scene.sessions(), ["cancelled"]);
+    assert_eq!(scene.jobs, []);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What becomes of a range that is not proven at the first try.
 
-use crate::scene::{Asked, EXEC, Scene, cannot_execute, cause, checkpoint, failed, unavailable};
+use crate::scene::{Asked, EXEC, Scene, cannot_execute, cause, checkpoint, clock, failed, unavailable};
 use alloy_primitives::B256;
+use proofmill_primitives::{Epoch, Instructions};
 use proofmill_prover_node::rules::{
-    Change, CheckpointState, Event, JobError, JobNote, PieceState, Progress, SplitPoint,
+    Action, Change, CheckpointState, Config, CostRules, Event, Executed, JobError, JobNote, Origin,
+    PieceState, Progress, ProofCost, ProofLevel, RangeDone, RootError, SplitPoint,
 };
+use std::{num::NonZeroU64, time::Duration};
 
 fn first(scene: &Scene) -> Asked {
     scene.jobs[0].clone()
@@ -159,4 +162,120 @@ fn a_prover_says_how_far_it_is() {
     let progress = Progress { done: 4, total: 8, running: false };
     scene.tell(Event::JobNoted { job, note: JobNote::Progress(progress) });
     assert!(!scene.problems().contains("the disk is full"));
+}
+
+/// The aggregation finds one of the range proofs that it was given bad.
+fn bad_part(scene: &mut Scene, of: usize) {
+    let Some(Asked::Root(job, _, ranges)) = scene.jobs.pop() else { panic!("{:?}", scene.jobs) };
+    let error = RootError::BadPart { range: ranges[of], cause: cause() };
+    scene.tell(Event::RootEnded { job, result: Err(error) });
+}
+
+#[test]
+fn a_bad_stored_proof_of_a_range_is_made_anew_once_and_then_its_checkpoint_fails() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.lands(checkpoint(2, 1));
+    scene.prove_all();
+    scene.slot(4);
+    bad_part(&mut scene, 1);
+    let discarded =
+        |change: &Change| matches!(change, Change::ProofDiscarded { level: ProofLevel::Range, .. });
+    assert!(scene.reported(discarded) && scene.problems().contains(&cause()));
+    assert_eq!(scene.ranges(), [(EXEC, 11, 20)], "only the bad one");
+    assert_eq!(scene.sessions(), ["awaiting checkpoints"]);
+    let asked = first(&scene);
+    scene.answer(&asked, Ok(()));
+    assert_eq!(scene.roots(), [(EXEC, 1, 20)]);
+    bad_part(&mut scene, 1);
+    assert!(scene.reported(discarded));
+    let CheckpointState::Failed { cause: said, .. } = scene.checkpoint_state(2) else { panic!() };
+    assert!(said.contains("made anew") && said.contains(&cause()), "{said}");
+    assert!(matches!(scene.checkpoint_state(1), CheckpointState::Proven { .. }));
+    assert_eq!((scene.sessions(), scene.uploads()), (vec!["stopped"], 1));
+    scene.tell(Event::Retry { epoch: Epoch(0) });
+    scene.settle();
+    assert_eq!(scene.sessions(), ["stopped", "completed"]);
+}
+
+#[test]
+fn what_was_found_bad_and_is_being_made_anew_is_said() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    let job = first(&scene).job();
+    scene.tell(Event::JobNoted { job, note: JobNote::Discarded { cause: cause() } });
+    let discarded =
+        |change: &Change| matches!(change, Change::ProofDiscarded { level: ProofLevel::Range, .. });
+    assert!(scene.reported(discarded) && scene.problems().contains(&cause()));
+    scene.prove_all();
+    assert!(matches!(scene.checkpoint_state(1), CheckpointState::Proven { .. }));
+    assert!(!scene.problems().contains(&cause()));
+    scene.slot(4);
+    let job = first(&scene).job();
+    scene.tell(Event::JobNoted { job, note: JobNote::Discarded { cause: cause() } });
+    let discarded =
+        |change: &Change| matches!(change, Change::ProofDiscarded { level: ProofLevel::Epoch, .. });
+    assert!(scene.reported(discarded) && scene.problems().contains(&cause()));
+    scene.settle();
+    assert_eq!(scene.sessions(), ["completed"]);
+}
+
+#[test]
+fn a_proof_that_was_made_anew_for_nothing_is_given_up_whole() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    fail(&mut scene, JobError::BadProof { cause: cause() });
+    assert!(matches!(scene.checkpoint_state(1), CheckpointState::Failed { .. }));
+    assert_eq!((scene.jobs.len(), scene.uploads()), (0, 1));
+}
+
+/// The n-th range that is asked for is proven, and took so many instructions and seconds. It has 1 gas.
+fn prove_at(scene: &mut Scene, instructions: u64, seconds: u64) {
+    let asked = first(scene);
+    scene.jobs.remove(0);
+    let cost = ProofCost {
+        instructions: Some(Instructions(instructions)),
+        segments: None,
+        took: Duration::from_secs(seconds),
+    };
+    let executed = Executed { gas_used: 1_000_000, transactions: 1 };
+    let done = RangeDone { executed, proof_bytes: 1, cost, origin: Origin::Made };
+    scene.tell(Event::RangeEnded { job: asked.job(), result: Ok(done) });
+}
+
+fn limits(scene: &Scene) -> Vec<u64> {
+    let limit = |action: &Action| match action {
+        Action::Prove { cycle_limit, .. } => Some(cycle_limit.get()),
+        _ => None,
+    };
+    scene.last.iter().filter_map(limit).collect()
+}
+
+#[test]
+fn a_range_may_take_what_the_window_allows_at_the_speed_of_the_proofs_so_far() {
+    let config = Config::new(clock(), [EXEC]);
+    let mut scene = Scene::with(config.clone());
+    scene.lands(checkpoint(1, 0));
+    // Two epochs of 4 slots of 12 s, at an assumed speed that never refuses what is usual.
+    assert_eq!(limits(&scene), [1_000_000_000]);
+    prove_at(&mut scene, 900_000_000, 20);
+    scene.lands(checkpoint(2, 1));
+    assert_eq!(limits(&scene), [45_000_000 * 10 * 96]);
+    let cost = CostRules { cycle_limit: NonZeroU64::new(7), ..config.cost };
+    let mut scene = Scene::with(Config { cost, ..config });
+    scene.lands(checkpoint(1, 0));
+    assert_eq!(limits(&scene), [7]);
+}
+
+#[test]
+fn a_range_that_costs_much_for_its_gas_is_warned_of() {
+    let costly = |change: &Change| matches!(change, Change::RangeCostly { per_gas: 61, warn_above: 60, .. });
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    prove_at(&mut scene, 60_000_000, 20);
+    assert!(!scene.reported(|change| matches!(change, Change::RangeCostly { .. })));
+    assert!(scene.reported(|change| matches!(change, Change::RangeProven { per_gas: Some(60), .. })));
+    scene.lands(checkpoint(2, 1));
+    prove_at(&mut scene, 60_000_001, 20);
+    assert!(scene.reported(costly));
 }

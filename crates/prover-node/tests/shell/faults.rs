@@ -5,7 +5,7 @@ use crate::{
     service::Mishap,
 };
 use alloy_primitives::B256;
-use proofmill_primitives::Epoch;
+use proofmill_primitives::{Epoch, ProverType};
 use proofmill_prover_node::{
     parts::FailureId,
     rules::{CheckpointState, Failure, JobError, PublishOutcome, SessionState},
@@ -189,17 +189,39 @@ async fn stored_proofs_that_another_version_made_are_made_again_and_not_for_ever
     scene.chains.propose(3);
     until(&node, "its proof waits", |snapshot| problems(snapshot).contains("attestors")).await;
     assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (1, 1));
-    // What is queued is found out when it is published,
+    // Of a process, the version does not change.
+    node.stop().await.unwrap();
     scene.service().log().version += 1;
+    let node = scene.start();
     sleep(Duration::from_secs(30)).await;
     assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (2, 2));
-    // and what is found after a restart when it is used.
     node.stop().await.unwrap();
     scene.service().log().version += 1;
     scene.chains.state().mishaps.clear();
     let node = scene.start();
     scene.chains.until_proven(1).await;
     assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (3, 3));
+    assert_eq!(scene.service().log().refused, [], "nothing was wrong with them");
+    node.stop().await.unwrap();
+}
+
+/// What one of two systems proves is worth nothing without the other.
+#[tokio::test(start_paused = true)]
+async fn a_missing_types_proof_holds_settlement_up_with_a_cause() {
+    let scene = Scene::of(&[ProverType::Exec, ProverType::OpenVm]);
+    let missing = || JobError::Unavailable { cause: "no worker runs openvm".into() };
+    scene.services[&ProverType::OpenVm].log().mishaps =
+        (0..1_000).map(|_| Mishap::Error(missing())).collect();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    scene.chains.slot(8).await;
+    let snapshot = node.handle().snapshots().borrow().clone();
+    let said = problems(&snapshot);
+    assert!(said.contains("wait for their openvm proof") && said.contains("no worker runs openvm"), "{said}");
+    assert_eq!(scene.services[&ProverType::Exec].log().roots.len(), 1, "the other has proven the epoch");
+    assert_eq!((scene.chains.proven(), scene.chains.state().submissions.len()), (0, 0));
+    scene.services[&ProverType::OpenVm].log().mishaps.clear();
+    scene.chains.until_proven(4).await;
     node.stop().await.unwrap();
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_primitives::{Instructions, ProverType};
 use proofmill_prover_node::{
-    parts::{AggregationRequest, EpochProof, ProofService, RangeProof, RangeRequest, Work},
+    parts::{AggregationRequest, EpochProof, Flaw, ProofService, RangeProof, RangeRequest, Work},
     rules::{Executed, JobError, Progress, ProofCost, RangeSpec},
 };
 use std::{
@@ -23,6 +23,10 @@ pub(crate) struct Log {
     pub(crate) roots: Vec<RangeSpec>,
     /// Of how many ranges the checkpoints of each epoch were made.
     pub(crate) checkpoints: Vec<Vec<u32>>,
+    /// Proofs that must not be handed out again, and why.
+    pub(crate) refused: Vec<(Bytes, String)>,
+    /// How often a stored proof was verified.
+    pub(crate) checks: usize,
     /// Work that was stopped.
     pub(crate) cancelled: usize,
     /// What goes wrong with the next range proofs.
@@ -71,6 +75,18 @@ impl Service {
     /// How its proofs begin.
     fn heading(&self, what: &str) -> String {
         format!("{what} in version {} of ", self.log().version)
+    }
+
+    /// A proof holds that ends with the name of its type.
+    fn check(&self, what: &str, proof: &Bytes) -> Result<(), Flaw> {
+        self.log().checks += 1;
+        if !proof.starts_with(self.heading(what).as_bytes()) {
+            Err(Flaw::Unreadable)
+        } else if !proof.ends_with(self.kind.name().as_bytes()) {
+            Err(Flaw::Bad { cause: "an opening does not verify".into() })
+        } else {
+            Ok(())
+        }
     }
 
     async fn takes(&self, time: Duration, work: &Work) -> Result<(), JobError> {
@@ -139,12 +155,18 @@ impl ProofService for Service {
         })
     }
 
-    fn reads_range(&self, proof: &RangeProof) -> bool {
-        proof.proof.starts_with(self.heading("range").as_bytes())
+    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(async { self.check("range", &proof.proof) })
     }
 
-    fn reads_epoch(&self, proof: &EpochProof) -> bool {
-        proof.proof.starts_with(self.heading("epoch").as_bytes())
+    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(async { self.check("epoch", &proof.proof) })
+    }
+
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async {
+            self.log().refused.push((proof.clone(), cause.to_owned()));
+        })
     }
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {

@@ -1,7 +1,7 @@
 //! What must be true after every event, computed the slow and obvious way from what was told and reported.
 
 use crate::chains::{L1, Stream, clock};
-use proofmill_primitives::{CheckpointNumber, Epoch};
+use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::rules::{
     Candidate, Change, CheckpointState, Config, EpochSpec, Failed, Failure, NodeState, RangeSpec, SessionId,
     SessionKind, SessionSpec, SessionState, Time,
@@ -25,6 +25,8 @@ pub(crate) struct Ledger {
     /// Sessions that failed on their own account, with the count at that time.
     failed: BTreeMap<(SessionSpec, Vec<CheckpointNumber>), u64>,
     uploads: BTreeSet<SessionId>,
+    /// How often an epoch proof of a session was refused.
+    refused: BTreeMap<(SessionId, ProverType), u32>,
 }
 
 impl Ledger {
@@ -36,6 +38,7 @@ impl Ledger {
             reasons: 0,
             failed: BTreeMap::new(),
             uploads: BTreeSet::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -51,8 +54,26 @@ impl Ledger {
     pub(crate) fn restarted(&mut self) {
         self.sessions.clear();
         self.uploads.clear();
+        self.refused.clear();
         self.failed.clear();
         self.high_water = None;
+    }
+
+    /// An epoch proof is refused: how often with this time, and whether its session lives.
+    pub(crate) fn refused(&mut self, session: SessionId, prover: ProverType) -> (u32, bool) {
+        let times = self.refused.entry((session, prover)).or_default();
+        *times += 1;
+        (*times, self.sessions[&session].state.is_live())
+    }
+
+    /// The first time it is made anew, the second time it is a failure.
+    pub(crate) fn check_refused(&self, session: SessionId, (times, lived): (u32, bool)) {
+        let state = &self.sessions[&session].state;
+        match (lived, times) {
+            (true, 1) => assert!(!matches!(state, SessionState::Failed { .. }), "{state:?} at once"),
+            (true, _) => assert!(!state.is_live(), "{state:?}, refused {times} times"),
+            (false, _) => assert!(!state.is_live(), "{state:?} again"),
+        }
     }
 
     pub(crate) fn none_live(&self) -> bool {

@@ -6,7 +6,7 @@ use proofmill_prover_node::rules::{Config, Event, NodeState};
 
 impl World {
     pub(crate) fn fault(&mut self) {
-        match self.rng.below(12) {
+        match self.rng.below(14) {
             0 => self.restart(),
             1..3 => self.l1_reorg(),
             3 => self.l2_reorg(),
@@ -15,6 +15,7 @@ impl World {
             7 => self.lose_a_file(),
             8..10 => self.retry(),
             10 => self.drop_resume(),
+            11..13 => self.spoil_a_file(),
             _ => self.answer_something(),
         }
     }
@@ -123,11 +124,21 @@ impl World {
         let ranges: Vec<_> = self.store.ranges.iter().copied().collect();
         if let Some(key) = self.rng.pick(&ranges) {
             self.store.ranges.remove(key);
+            self.store.bad_ranges.remove(key);
         }
         let roots: Vec<_> = self.store.roots.iter().copied().collect();
         if let Some(key) = self.rng.pick(&roots) {
             self.store.roots.remove(key);
+            self.store.bad_roots.remove(key);
         }
+    }
+
+    /// A file is whole, and what it holds is no proof.
+    fn spoil_a_file(&mut self) {
+        let ranges: Vec<_> = self.store.ranges.iter().copied().collect();
+        self.store.bad_ranges.extend(self.rng.pick(&ranges));
+        let roots: Vec<_> = self.store.roots.iter().copied().collect();
+        self.store.bad_roots.extend(self.rng.pick(&roots));
     }
 
     fn retry(&mut self) {

@@ -65,6 +65,7 @@ story! {
     ranges_made, ranges_reused, ranges_lost, ranges_given_up, splits, splits_found, released,
     roots_made, roots_reused, late,
     completed, partial_completed, superseded, failed, stopped, timed_out, cancelled,
+    ranges_discarded, roots_discarded, l1_refusals,
     joined, published, recorded, delayed, stale, withdrawn, unconfirmed, uploads,
 }
 

@@ -3,8 +3,8 @@
 use crate::{chains::boundary_of, world::World};
 use proofmill_primitives::ProverType;
 use proofmill_prover_node::rules::{
-    EpochSpec, Event, Executed, JobError, JobId, JobNote, Origin, Progress, ProofCost, PublishOutcome,
-    RangeDone, RangeSpec, Receipt, RootDone, RootError, SplitPoint,
+    Candidate, EpochSpec, Event, Executed, JobError, JobId, JobNote, Origin, Progress, ProofCost,
+    PublishOutcome, RangeDone, RangeSpec, Receipt, RootDone, RootError, SplitPoint,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +23,9 @@ pub(crate) struct ProofStore {
     pub(crate) ranges: BTreeSet<Key>,
     splits: BTreeMap<Key, SplitPoint>,
     pub(crate) roots: BTreeSet<(ProverType, EpochSpec)>,
+    /// Those of them that do not hold.
+    pub(crate) bad_ranges: BTreeSet<Key>,
+    pub(crate) bad_roots: BTreeSet<(ProverType, EpochSpec)>,
 }
 
 impl ProofStore {
@@ -32,6 +35,8 @@ impl ProofStore {
         self.ranges.retain(stays);
         self.roots.retain(|(_, span)| span.range.blocks.last() > through);
         self.splits.retain(|key, _| stays(key));
+        self.bad_ranges.retain(stays);
+        self.bad_roots.retain(|(_, span)| span.range.blocks.last() > through);
         before - self.ranges.len()
     }
 
@@ -57,11 +62,18 @@ fn root_done(origin: Origin) -> RootDone {
     RootDone { proof_bytes: 100, cost: ProofCost::default(), origin }
 }
 
+fn discarded() -> JobNote {
+    JobNote::Discarded { cause: "it does not verify".into() }
+}
+
 impl World {
     /// What is in the store is answered at once; the rest takes its time.
     pub(crate) fn start(&mut self, id: JobId, job: Job) {
         if let Job::Range { prover, range } = job {
             let key = (prover, range);
+            if self.discard_range(key) {
+                self.inbox.push_back(Event::JobNoted { job: id, note: discarded() });
+            }
             if self.store.ranges.contains(&key) {
                 self.inbox
                     .push_back(Event::RangeEnded { job: id, result: Ok(range_done(range, Origin::Reused)) });
@@ -71,6 +83,19 @@ impl World {
             }
         }
         assert!(self.jobs.insert(id, job).is_none(), "a job number is used twice");
+    }
+
+    /// Removes a range proof that does not hold.
+    fn discard_range(&mut self, key: Key) -> bool {
+        let bad = self.store.bad_ranges.remove(&key);
+        self.story.ranges_discarded += u64::from(bad);
+        bad && self.store.ranges.remove(&key)
+    }
+
+    fn discard_root(&mut self, key: (ProverType, EpochSpec)) -> bool {
+        let bad = self.store.bad_roots.remove(&key);
+        self.story.roots_discarded += u64::from(bad);
+        bad && self.store.roots.remove(&key)
     }
 
     /// Mostly the work ends; sometimes it was just done, and its answer comes late.
@@ -136,6 +161,7 @@ impl World {
             8..10 => Some(JobError::CannotExecute { cause: cause() }),
             10..18 => Some(JobError::Unavailable { cause: cause() }),
             18 => Some(JobError::Cancelled),
+            19 => Some(JobError::BadProof { cause: cause() }),
             _ => None,
         }
     }
@@ -187,6 +213,10 @@ impl World {
             left.is_empty() && commitment == span.to_commitment,
             "not the checkpoints' ends: {checkpoints:?}"
         );
+        self.discard_root((prover, span));
+        if let Some(bad) = ranges.iter().copied().find(|range| self.discard_range((prover, *range))) {
+            return Err(RootError::BadPart { range: bad, cause: "it does not verify".into() });
+        }
         if let Some(lost) = ranges.iter().find(|range| !self.store.ranges.contains(&(prover, **range))) {
             self.story.ranges_lost += 1;
             return Err(RootError::PartLost { range: *lost });
@@ -224,6 +254,8 @@ impl World {
         let luck = if self.calm { 100 } else { self.rng.below(100) };
         let outcome = if let Some(prover) = lost {
             PublishOutcome::RootLost { prover }
+        } else if let Some(prover) = self.bad_root(&candidate) {
+            PublishOutcome::BadProof { prover, cause: cause() }
         } else if self.l1.time >= candidate.deadline.0 {
             PublishOutcome::WindowClosed
         } else if let Some(cause) = self.l1.objection(&candidate) {
@@ -236,6 +268,12 @@ impl World {
             PublishOutcome::Unavailable { cause: cause() }
         } else if luck < 14 {
             PublishOutcome::Refused { cause: cause() }
+        } else if luck < 24 {
+            // L1 refuses what holds here, and what was stored is removed.
+            self.story.l1_refusals += 1;
+            let prover = if self.rng.percent(50) { ProverType::Exec } else { ProverType::OpenVm };
+            assert!(self.store.roots.remove(&(prover, candidate.span.spec)));
+            PublishOutcome::BadProof { prover, cause: cause() }
         } else {
             self.accept(&candidate);
             PublishOutcome::Published(Receipt {
@@ -245,11 +283,24 @@ impl World {
                 fee: 1,
             })
         };
+        let refused = match &outcome {
+            PublishOutcome::BadProof { prover, .. } => Some(self.ledger.refused(candidate.session, *prover)),
+            _ => None,
+        };
         self.tell(Event::PublishEnded { pass, outcome }).unwrap();
+        if let Some(refused) = refused {
+            self.ledger.check_refused(candidate.session, refused);
+        }
+    }
+
+    /// The type whose epoch proof does not hold; it is removed.
+    fn bad_root(&mut self, candidate: &Candidate) -> Option<ProverType> {
+        let mut types = [ProverType::Exec, ProverType::OpenVm].into_iter();
+        types.find(|prover| self.discard_root((*prover, candidate.span.spec)))
     }
 
     /// L1 takes a candidate.
-    pub(crate) fn accept(&mut self, candidate: &proofmill_prover_node::rules::Candidate) {
+    pub(crate) fn accept(&mut self, candidate: &Candidate) {
         self.story.published += 1;
         self.l1.prove(candidate.span.last, &mut self.l2);
         let epoch = self.l1.epoch_of(candidate.span.last).unwrap();

@@ -123,7 +123,7 @@ impl World {
             (self.story.digest, format!("{action:?}")).hash(&mut hasher);
             self.story.digest = hasher.finish();
             match action {
-                Action::Prove { job, prover, checkpoint, range } => {
+                Action::Prove { job, prover, checkpoint, range, .. } => {
                     self.start(job, Job::Range { prover, range });
                     assert!(self.stream.told.contains(&checkpoint), "proves what does not stand");
                 }

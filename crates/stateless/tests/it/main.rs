@@ -6,6 +6,7 @@ mod bytes;
 mod common;
 mod ef;
 mod genesis;
+mod profile;
 mod record;
 mod rules;
 mod system;

@@ -4,7 +4,8 @@ use crate::{
     backend::{Slow, UNNAMED, segment_text},
     harness::{Hand, Site},
 };
-use proofmill_backends::Plan;
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, refusal_of};
+use proofmill_backends::{Plan, Proof};
 use proofmill_primitives::WorkerKind;
 use proofmill_wire::operator::ProofPhase;
 use std::{collections::BTreeMap, fs, path::Path, time::Duration};
@@ -153,12 +154,30 @@ async fn a_wrong_plan_is_made_again_although_its_segments_are_there() {
 async fn a_finished_proof_that_is_none_is_made_again() {
     let (site, _worker) = with_segments(Slow::new(1)).await;
     let stored = site.intermediates().await;
-    let (_, finished) =
-        stored.iter().find(|(_, bytes)| proofmill_backends::Proof::decode(bytes).is_ok()).unwrap();
+    let (_, finished) = stored.iter().find(|(_, bytes)| Proof::decode(bytes).is_ok()).unwrap();
     site.replace(finished, "something else").await;
     site.request("again", 4, CORE).await;
     site.proof("again", 4).await;
     assert_eq!(site.backend.proven(), Slow::once(4));
+}
+
+/// It is a proof, and nobody here could tell that it does not hold: whoever asked for it could, and left a note.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_finished_proof_that_was_refused_is_not_handed_out_again() {
+    let (site, _worker) = with_segments(Slow::new(1)).await;
+    let stored = site.intermediates().await;
+    let proofs = || stored.iter().filter_map(|(_, bytes)| Some((bytes, Proof::decode(bytes).ok()?)));
+    let (finished, proof) = proofs().next().unwrap();
+    let bad = Proof { body: b"a forgery".to_vec(), ..proof }.encode();
+    site.replace(finished, bad.clone()).await;
+    site.request("bad", 4, CORE).await;
+    site.ended("bad").await;
+    let handed_out = site.artifacts.get(&"bad-proof".into(), ArtifactKind::Proof).await.unwrap();
+    assert_eq!(handed_out, bad, "it was found");
+    site.artifacts.put(&refusal_of(&bad), ArtifactKind::Intermediate, "why".into()).await.unwrap();
+    site.request("again", 4, CORE).await;
+    site.proof("again", 4).await;
+    assert_eq!(site.backend.proven(), Slow::once(4), "its parts are good");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,212 @@
+//! Proofs that are there and do not hold, and such as L1 refuses: removed, made anew once, kept as evidence.
+
+use crate::{
+    chain::statement,
+    scene::{Scene, problems, until},
+};
+use proofmill_primitives::{Checkpoint, Epoch, ProgramVersion, ProverType};
+use proofmill_prover_node::{
+    ProverNode,
+    parts::{EpochKey, FsProofs, ProofStore, RangeKey, StoredRange},
+    rules::{
+        Change, CheckpointState, JobError, ProofLevel, PublishOutcome, RangeSpec, SessionState, Snapshot,
+    },
+};
+use std::{fs, time::Duration};
+use tokio::time::sleep;
+
+use crate::service::Mishap;
+
+const EXEC: ProverType = ProverType::Exec;
+
+fn program(byte: u8) -> ProgramVersion {
+    ProgramVersion([byte; 32].into())
+}
+
+fn range_key(checkpoint: &Checkpoint) -> RangeKey {
+    let range = RangeSpec::of(checkpoint);
+    RangeKey {
+        prover: EXEC,
+        program: program(1),
+        rollup: statement().rollup,
+        prover_id: statement().prover,
+        range,
+    }
+}
+
+/// Puts a proof in the place of a checkpoint's that reads as one and does not hold; its bytes.
+async fn spoil_range(scene: &Scene, checkpoint: &Checkpoint) -> Vec<u8> {
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), range_key(checkpoint));
+    let Some(StoredRange::Proof(mut proof)) = store.range(&key).await.unwrap() else { panic!("not there") };
+    let bad = [&proof.proof[..], b", spoiled"].concat();
+    proof.proof = bad.clone().into();
+    store.put_range(&key, &StoredRange::Proof(proof)).await.unwrap();
+    bad
+}
+
+/// The same of the epoch proof of the last session.
+async fn spoil_epoch(scene: &Scene, snapshot: &Snapshot) {
+    let store = FsProofs::open(&scene.proofs()).unwrap();
+    let key = EpochKey {
+        prover: EXEC,
+        program: program(2),
+        range_program: program(1),
+        rollup: statement().rollup,
+        prover_id: statement().prover,
+        span: snapshot.sessions.last().unwrap().span.spec,
+    };
+    let mut proof = store.epoch(&key).await.unwrap().unwrap();
+    proof.proof = [&proof.proof[..], b", spoiled"].concat().into();
+    store.put_epoch(&key, &proof).await.unwrap();
+}
+
+/// The evidence that was kept: what its names begin with.
+fn evidence(scene: &Scene, of: &str) -> Vec<Vec<u8>> {
+    let all = scene.failures().list().unwrap();
+    let of_it = all.iter().filter(|id| id.as_str().starts_with(of));
+    of_it.map(|id| fs::read(scene.failures().path(id).join("proof")).unwrap()).collect()
+}
+
+fn discarded(snapshot: &Snapshot) -> Vec<(ProofLevel, String)> {
+    let of = |change: &Change| match change {
+        Change::ProofDiscarded { level, cause, .. } => (*level, cause.clone()),
+        other => panic!("{other:?}"),
+    };
+    snapshot.discarded.iter().map(|entry| of(&entry.change)).collect()
+}
+
+async fn proven(node: &ProverNode, count: usize) {
+    until(node, "they are proven", |snapshot| {
+        let proven = |state: &CheckpointState| matches!(state, CheckpointState::Proven { .. });
+        snapshot.checkpoints.iter().filter(|status| proven(&status.state)).count() == count
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_stored_proof_of_a_range_is_removed_and_made_anew() {
+    let scene = Scene::new();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    let checkpoint = scene.chains.propose(3);
+    proven(&node, 1).await;
+    node.stop().await.unwrap();
+    let bad = spoil_range(&scene, &checkpoint).await;
+    let node = scene.start();
+    let snapshot = until(&node, "it is seen", |snapshot| !snapshot.discarded.is_empty()).await;
+    let said = discarded(&snapshot);
+    assert!(
+        matches!(&said[..], [(ProofLevel::Range, cause)] if cause.contains("does not verify")),
+        "{said:?}"
+    );
+    scene.chains.until_proven(1).await;
+    assert_eq!(scene.service().made(), ["1-3", "1-3"]);
+    assert_eq!(evidence(&scene, "bad-range-exec-1-3"), std::slice::from_ref(&bad));
+    assert_eq!(scene.service().log().refused[0].0, bad, "its service does not hand it out again");
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_range_proof_under_a_good_looking_epoch_request_is_found_and_made_anew() {
+    let scene = Scene::new();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    proven(&node, 4).await;
+    let checkpoint = scene.chains.state().checkpoints[2];
+    let bad = spoil_range(&scene, &checkpoint).await;
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().made(), ["1-3", "10-12", "4-6", "7-9", "7-9"]);
+    assert_eq!(scene.service().log().roots.len(), 1, "nothing was aggregated over it");
+    assert_eq!(evidence(&scene, "bad-range-exec-7-9"), [bad]);
+    let snapshot = node.handle().snapshots().borrow().clone();
+    assert!(matches!(discarded(&snapshot)[..], [(ProofLevel::Range, _)]));
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_stored_proof_of_an_epoch_is_made_anew_before_it_is_published() {
+    let scene = Scene::new();
+    let away = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
+    scene.chains.state().mishaps = [away(), away(), away(), away(), away()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let waits = |snapshot: &Snapshot| problems(snapshot).contains("the attestors are away");
+    let snapshot = until(&node, "it waits", waits).await;
+    let checks = scene.service().log().checks;
+    spoil_epoch(&scene, &snapshot).await;
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().log().roots.len(), 2);
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
+    assert_eq!(scene.service().log().checks, checks + 1, "what is known to hold is not verified at each try");
+    node.stop().await.unwrap();
+}
+
+fn refused() -> PublishOutcome {
+    PublishOutcome::BadProof { prover: EXEC, cause: "the exec proof is not valid: an opening".into() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_l1_rejects_is_made_anew_once_and_settles() {
+    let scene = Scene::new();
+    scene.chains.state().mishaps = [refused()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    scene.chains.until_proven(4).await;
+    assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (4, 2));
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
+    let log = scene.service().log().refused.clone();
+    assert!(matches!(&log[..], [(_, cause)] if cause.contains("an opening")), "{log:?}");
+    let snapshot = until(&node, "it is completed", |snapshot| {
+        matches!(snapshot.sessions[0].state, SessionState::Completed { .. })
+    })
+    .await;
+    assert!(matches!(discarded(&snapshot)[..], [(ProofLevel::Epoch, _)]));
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_l1_rejects_again_fails_with_its_evidence_and_is_tried_when_asked() {
+    let scene = Scene::new();
+    scene.chains.state().mishaps = [refused(), refused()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let failed = |snapshot: &Snapshot| {
+        snapshot.sessions.iter().any(|session| matches!(session.state, SessionState::Failed { .. }))
+    };
+    let snapshot = until(&node, "it fails", failed).await;
+    let said = problems(&snapshot);
+    assert!(said.contains("refused again") && said.contains("an opening"), "{said}");
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!((scene.chains.proven(), scene.service().log().roots.len()), (0, 2));
+    // Both proofs have the same bytes here.
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
+    assert_eq!(evidence(&scene, "bad-").len(), 1);
+    assert!(
+        scene.failures().list().unwrap().iter().any(|id| id.as_str().starts_with("epoch-0-full-session"))
+    );
+    node.handle().retry(Epoch(0)).await.unwrap();
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().log().roots.len(), 3);
+    node.stop().await.unwrap();
+}
+
+/// The service has made it anew already: neither another try nor halves would help.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_makes_bad_proofs_fails_the_checkpoint_and_splits_nothing() {
+    let scene = Scene::new();
+    let bad = JobError::BadProof { cause: "the proof p-1 does not hold here".into() };
+    scene.service().log().mishaps = [Mishap::Error(bad)].into();
+    let node = scene.start();
+    scene.chains.slot(0).await;
+    scene.chains.propose(6);
+    let failed = |snapshot: &Snapshot| {
+        snapshot.checkpoints.iter().any(|status| matches!(status.state, CheckpointState::Failed { .. }))
+    };
+    let snapshot = until(&node, "it fails", failed).await;
+    assert!(problems(&snapshot).contains("p-1 does not hold here"), "{}", problems(&snapshot));
+    assert_eq!(snapshot.checkpoints[0].tracks[&EXEC].pieces.len(), 1);
+    node.handle().retry(Epoch(0)).await.unwrap();
+    scene.chains.until_proven(1).await;
+    assert_eq!(scene.service().made(), ["1-6"]);
+    node.stop().await.unwrap();
+}
