@@ -1,5 +1,10 @@
 //! The contracts in an EVM of this process: many calls, and every one checked.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::too_many_arguments, reason = "tests, and the ABI's events")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::too_many_arguments,
+    reason = "tests, and the ABI's events"
+)]
 
 mod gas;
 mod machine;

@@ -122,14 +122,19 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     };
     let offset = || prop_oneof![6 => Just(0_i64), 1 => -2_i64..3];
     prop_oneof![
-        8 => prop_oneof![6 => 1_u64..13, 3 => 10_u64..40, 1 => 40_u64..200].prop_map(Step::Wait),
+        11 => prop_oneof![6 => 1_u64..13, 3 => 10_u64..40, 1 => 40_u64..120].prop_map(Step::Wait),
         12 => (who(), 1_u64..4, twist).prop_map(|(by, blocks, twist)| Step::Propose { by, blocks, twist }),
         1 => who().prop_map(|by| Step::Prune { by }),
         6 => (who(), offset(), 0_u64..4, 0..ACTORS.len(), lie())
             .prop_map(|(by, first, checkpoints, prover, lie)| Step::Submit { by, first, checkpoints, prover, lie }),
         4 => (who(), offset(), 0_u64..4, 0..ACTORS.len(), lie())
             .prop_map(|(by, first, count, prover, lie)| Step::Batches { by, first, count, prover, lie }),
-        2 => (who(), 0_usize..3, prop_oneof![1 => Just(0), 10 => 1_usize..3], -2_i64..4)
+        3 => (
+            who(),
+            prop_oneof![8 => 0_usize..2, 1 => Just(2)],
+            prop_oneof![1 => Just(0), 10 => 1_usize..3],
+            prop_oneof![4 => Just(0_i64), 1 => -2_i64..4],
+        )
             .prop_map(|(by, proposer, types, from)| Step::Schedule { by, proposer, types, from }),
         1 => who().prop_map(|by| Step::Cancel { by }),
         1 => who().prop_map(|by| Step::Pause { by }),
