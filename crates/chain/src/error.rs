@@ -184,7 +184,7 @@ pub enum ChainError {
 const fn release_for(version: u64) -> &'static str {
     match version {
         0 | 1 => {
-            "its proofs do not bind every checkpoint; use the last release before Proofmill 0.2 until everything is proven, then \
+            "its proofs do not bind every checkpoint; use the release that deployed it until everything is proven, then \
              deploy a new contract that begins with the last proven block"
         }
         _ => "use a newer release of Proofmill",

@@ -127,6 +127,7 @@ impl Checkpoint {
             slot: self.slot,
             state_root: self.state_root,
             last_hash: self.last_hash,
+            commitment: self.commitment,
         }
     }
 }
@@ -142,6 +143,8 @@ pub struct CheckpointId {
     pub state_root: B256,
     /// Hash of its last block: two branches may end in one state.
     pub last_hash: B256,
+    /// The rollup's commitment up to it: what else it claims, and what it follows on.
+    pub commitment: B256,
 }
 
 #[cfg(test)]

@@ -57,7 +57,7 @@ async fn no_contract_and_another_contract_are_refused() {
 async fn a_contract_of_another_version_is_refused() {
     let scene = Scene::new().await;
     let address = Address::repeat_byte(5);
-    for (version, remedy) in [(1, "before Proofmill 0.2"), (3, "newer release")] {
+    for (version, remedy) in [(1, "the release that deployed it"), (3, "newer release")] {
         // PUSH1 version, PUSH0, MSTORE, PUSH1 32, PUSH0, RETURN: it answers that to everything.
         let code = Bytes::from([&[0x60, version], &hex!("5f5260205ff3")[..]].concat());
         scene.rpc("anvil_setCode", json!([address, code])).await;

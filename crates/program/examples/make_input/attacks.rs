@@ -58,7 +58,10 @@ fn modexp(size: usize, exponent: usize, even: bool) -> Vec<u8> {
 }
 
 fn padded(hexadecimal: &[&str]) -> Vec<u8> {
-    hexadecimal.iter().flat_map(|text| [vec![0; 16], hex::decode(text).expect("hexadecimal")].concat()).collect()
+    hexadecimal
+        .iter()
+        .flat_map(|text| [vec![0; 16], hex::decode(text).expect("hexadecimal")].concat())
+        .collect()
 }
 
 /// The generators of BLS12-381.
@@ -125,12 +128,16 @@ fn precompile(name: &str) -> Option<(u8, Vec<u8>, u32)> {
         "blake2f" => (9, [1_000_000u32.to_be_bytes().to_vec(), vec![5; 208], vec![1]].concat(), 3),
         "blake2f-short" => (9, [vec![0, 0, 0, 1], vec![5; 208], vec![1]].concat(), 20_000),
         "kzg" => {
-            let commitment = hex!("8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7");
+            let commitment = hex!(
+                "8f59a8d2a1a625a17f3fea0fe5eb8c896db3764f3185481bc22f91b4aaffcca25f26936857bc3a7c2539ea8ec3a952b7"
+            );
             // Version 1, and the rest of the commitment's SHA-256.
             let hash = hex!("01e798154708fe7789429634053cbf9f99b619f9f084048927333fce637f549b");
             let z = hex!("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000000");
             let y = hex!("1522a4a7f34e1ea350ae07c29c96c7e79655aa926122e95fe69fcbd932ca49e9");
-            let proof = hex!("a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c");
+            let proof = hex!(
+                "a62ad71d14c5719385c0686f1871430475bf3a00f0aa3f7b8dd99a9abc2160744faf0070725e00b60ad9a026a15b1a8c"
+            );
             (10, [&hash[..], &z, &y, &commitment, &proof].concat(), 40)
         }
         "bls-g1-add" => (11, [bls_first(), bls_first()].concat(), 5_500),
@@ -174,7 +181,12 @@ fn call(address: &[u8]) -> Vec<u8> {
 /// The attack of this name. `scale` multiplies the turns of the loop, in percent.
 pub(crate) fn attack(name: &str, scale: u32) -> Option<Attack> {
     let turns = |turns: u32| (turns * scale / 100).max(1);
-    let plain = |code, calldata: Vec<u8>| Attack { code, calldata: calldata.into(), fork: Fork::Prague, slots: Vec::new() };
+    let plain = |code, calldata: Vec<u8>| Attack {
+        code,
+        calldata: calldata.into(),
+        fork: Fork::Prague,
+        slots: Vec::new(),
+    };
     let operands = [[0xff; 32], [0xfd; 32], [0x7e; 32]].concat();
     if let Some((_, body, number)) = OPCODES.iter().find(|(other, ..)| *other == name) {
         return Some(plain(looped(&repeated(body, UNROLLED as usize), turns(*number / UNROLLED)), operands));
@@ -191,12 +203,16 @@ pub(crate) fn attack(name: &str, scale: u32) -> Option<Attack> {
         Attack { slots, ..plain(looped(&body, number), Vec::new()) }
     };
     Some(match name {
-        "p256" => Attack { fork: Fork::Osaka, ..plain(looped(&call(&[1, 0]), turns(430)), hex::decode(P256).ok()?) },
+        "p256" => {
+            Attack { fork: Fork::Osaka, ..plain(looped(&call(&[1, 0]), turns(430)), hex::decode(P256).ok()?) }
+        }
         "slots" => sloads(0),
         "slots-colliding" => {
             let number = turns(1_000);
-            let body = [&hex!("8067")[..], &0xd2a1_109e_9fd7_772f_u64.to_be_bytes(), &hex!("60401b175450")].concat();
-            let slots = (1..=number).map(|n| U256::from(0xd2a1_109e_9fd7_772f_u64) << 64 | U256::from(n)).collect();
+            let body =
+                [&hex!("8067")[..], &0xd2a1_109e_9fd7_772f_u64.to_be_bytes(), &hex!("60401b175450")].concat();
+            let slots =
+                (1..=number).map(|n| U256::from(0xd2a1_109e_9fd7_772f_u64) << 64 | U256::from(n)).collect();
             Attack { slots, ..plain(looped(&body, number), Vec::new()) }
         }
         "slots-high" => sloads(u64::MAX),
@@ -215,9 +231,23 @@ pub(crate) const RECORDER: &[u8] = &hex!("365f5f37365f205f5f6020360360205f355afa
 /// What the [`RECORDER`] is called with: each precompile of fields with good and bad arguments.
 pub(crate) fn vectors() -> Vec<Vec<u8>> {
     let names = [
-        "ecrecover", "sha256-short", "modexp-32", "modexp-32-even", "modexp-256", "modexp-256-even", "modexp-256-square",
-        "bn254-add", "bn254-mul", "bn254-pairing-1", "kzg", "bls-g1-add", "bls-g1-msm-1", "bls-g2-add", "bls-pairing-1",
-        "bls-map-g1", "bls-map-g2",
+        "ecrecover",
+        "sha256-short",
+        "modexp-32",
+        "modexp-32-even",
+        "modexp-256",
+        "modexp-256-even",
+        "modexp-256-square",
+        "bn254-add",
+        "bn254-mul",
+        "bn254-pairing-1",
+        "kzg",
+        "bls-g1-add",
+        "bls-g1-msm-1",
+        "bls-g2-add",
+        "bls-pairing-1",
+        "bls-map-g1",
+        "bls-map-g2",
     ];
     let mut out = Vec::new();
     let mut push = |address: u8, data: &[u8]| out.push([&word(address.into())[..], data].concat());

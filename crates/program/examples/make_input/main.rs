@@ -17,11 +17,11 @@ use alloy_primitives::{
     Address, B64, B256, Bloom, BloomInput, Bytes, TxKind, U256, address, b256, keccak256,
 };
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
+use attacks::{Attack, RECORDER, attack, vectors};
 use proofmill_program::ProvenFor;
 use proofmill_stateless::{
     Block, ChainSpec, Fork, PreState, PreStateAccount, StatelessError, StatelessInput, witness_from_state,
 };
-use attacks::{Attack, RECORDER, attack, vectors};
 use std::path::Path;
 
 mod attacks;
@@ -50,7 +50,9 @@ fn main() {
         "precompiles" => Kind::Vectors(vectors()),
         other => match attack(other, transactions as u32) {
             Some(attack) => Kind::Attack(attack),
-            None => panic!("no kind `{other}`: transfers, erc20, storage, precompiles, or an attack of attacks.rs"),
+            None => panic!(
+                "no kind `{other}`: transfers, erc20, storage, precompiles, or an attack of attacks.rs"
+            ),
         },
     };
     let transactions = match &kind {
