@@ -318,7 +318,7 @@ fn what_a_prover_node_is_told_wrong_it_says() {
             .env("PRIVATE_KEY", DevKeys::funder_text().to_string()),
     );
     assert!(
-        deployed.contains("\nrollup             0x") && deployed.contains("exec               verifier 0x"),
+        deployed.contains("\nrollup     0x") && deployed.contains("exec       verifier 0x"),
         "{deployed}"
     );
 
