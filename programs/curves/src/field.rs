@@ -23,6 +23,12 @@ pub trait Field: Clone + 'static {
         *self = self.add(other);
     }
 
+    /// `self = a · b`, without a copy where the machine writes it to its place.
+    #[inline(always)]
+    fn set_product(&mut self, a: &Self, b: &Self) {
+        *self = a.mul(b);
+    }
+
     /// `self²`.
     #[inline(always)]
     fn square(&self) -> Self {
@@ -114,11 +120,15 @@ pub trait Prime: Field {
     }
 }
 
-/// A prime field of 48 bytes whose elements are used as whole numbers.
+/// A prime field of 48 bytes whose elements are used as whole numbers below 2³⁵².
+///
+/// The modulus is greater than that, so an element whose highest word is zero is the least representative. Whatever reads an
+/// element checks it, or the guest stops.
 pub trait Wide: Prime {
-    /// The number of these words, the least first. It is below 2³⁵².
-    fn from_words(words: [u32; 12]) -> Self;
-    /// The words of a number below 2³⁵²: the last one is zero, or the guest stops. The modulus is greater, so this is the
-    /// least representative.
-    fn words(&self) -> [u32; 12];
+    /// The number of these words, the least first.
+    fn from_limb(words: [u32; 4]) -> Self;
+    /// The lowest words of the number.
+    fn limb(&self) -> [u32; 4];
+    /// The lowest words of the number, which is then divided by 2¹²⁸.
+    fn take_limb(&mut self) -> [u32; 4];
 }

@@ -167,47 +167,35 @@ fn remainder(dividend: &[u32], divisor: &[u32]) -> Vec<u32> {
     shifted_right(&rest, shift as usize)
 }
 
-fn limb<W: Wide>(words: &[u32]) -> W {
-    W::from_words([words[0], words[1], words[2], words[3], 0, 0, 0, 0, 0, 0, 0, 0])
-}
-
 /// Limbs of a number whose words are a multiple of a limb's.
 fn to_limbs<W: Wide>(words: &[u32]) -> Vec<W> {
-    words.chunks_exact(LIMB).map(limb).collect()
+    words.as_chunks::<LIMB>().0.iter().map(|limb| W::from_limb(*limb)).collect()
 }
 
 fn from_limbs<W: Wide>(limbs: &[W]) -> Vec<u32> {
     let mut out = Vec::with_capacity(limbs.len() * LIMB);
     for limb in limbs {
-        out.extend_from_slice(&limb.words()[..LIMB]);
+        out.extend_from_slice(&limb.limb());
     }
     out
 }
 
-/// The lowest limb of a sum of products, and the rest of it.
+/// Adds `Σ aᵢ·bⱼ`, where the last of `b` goes with the first of `a`. What was in `term` is lost.
 #[inline(always)]
-fn split<W: Wide>(sum: &W) -> (W, W) {
-    let w = sum.words();
-    (limb(&w), W::from_words([w[4], w[5], w[6], w[7], w[8], w[9], w[10], 0, 0, 0, 0, 0]))
-}
-
-/// Adds `Σ aᵢ·bⱼ`, where the last of `b` goes with the first of `a`.
-#[inline(always)]
-fn add_products<W: Wide>(sum: &mut W, a: &[W], b: &[W]) {
+fn add_products<W: Wide>(sum: &mut W, term: &mut W, a: &[W], b: &[W]) {
     for (a, b) in a.iter().zip(b.iter().rev()) {
-        sum.add_assign(&a.mul(b));
+        term.set_product(a, b);
+        sum.add_assign(term);
     }
 }
 
 /// The lowest limbs of a product, as many as `a` and `b` have.
 fn product_low<W: Wide>(a: &[W], b: &[W]) -> Vec<W> {
     let mut out = Vec::with_capacity(a.len());
-    let mut sum = W::zero();
+    let (mut sum, mut term) = (W::zero(), W::zero());
     for k in 0..a.len() {
-        add_products(&mut sum, &a[..=k], &b[..=k]);
-        let (low, carry) = split(&sum);
-        out.push(low);
-        sum = carry;
+        add_products(&mut sum, &mut term, &a[..=k], &b[..=k]);
+        out.push(W::from_limb(sum.take_limb()));
     }
     out
 }
@@ -232,7 +220,7 @@ fn lowest(words: &[u32]) -> u128 {
 
 /// The inverse of an odd number modulo the power of two that its limbs hold.
 fn inverse<W: Wide>(number: &[W]) -> Vec<W> {
-    let words = resized(&as_limb(inverse_of_limb(lowest(&number[0].words()))), number.len() * LIMB);
+    let words = resized(&as_limb(inverse_of_limb(lowest(&number[0].limb()))), number.len() * LIMB);
     let mut inverse = to_limbs::<W>(&words);
     let mut right = 1;
     while right < number.len() {
@@ -286,7 +274,7 @@ impl<W: Wide> Odd<W> {
     /// Of a number without zeros on top.
     fn new(number: &[u32]) -> Self {
         let words = resized(number, number.len().div_ceil(LIMB) * LIMB);
-        let inverse = limb(&as_limb(inverse_of_limb(lowest(&words)).wrapping_neg()));
+        let inverse = W::from_limb(as_limb(inverse_of_limb(lowest(&words)).wrapping_neg()));
         Self { limbs: to_limbs(&words), words, inverse }
     }
 
@@ -294,23 +282,23 @@ impl<W: Wide> Odd<W> {
     fn product(&self, a: &[W], b: &[W]) -> Vec<W> {
         let n = self.limbs.len();
         let mut factors: Vec<W> = Vec::with_capacity(n);
-        let mut sum = W::zero();
+        let (mut sum, mut term) = (W::zero(), W::zero());
         for k in 0..n {
-            add_products(&mut sum, &a[..=k], &b[..=k]);
-            add_products(&mut sum, &factors, &self.limbs[1..=k]);
+            add_products(&mut sum, &mut term, &a[..=k], &b[..=k]);
+            add_products(&mut sum, &mut term, &factors, &self.limbs[1..=k]);
             // What makes the lowest limb zero.
-            let factor: W = limb(&limb::<W>(&sum.words()).mul(&self.inverse).words());
-            sum.add_assign(&factor.mul(&self.limbs[0]));
-            sum = split(&sum).1;
+            term.set_product(&W::from_limb(sum.limb()), &self.inverse);
+            let factor = W::from_limb(term.limb());
+            term.set_product(&factor, &self.limbs[0]);
+            sum.add_assign(&term);
+            sum.take_limb();
             factors.push(factor);
         }
         let mut out = Vec::with_capacity(n);
         for k in n..2 * n {
-            add_products(&mut sum, &a[k - n + 1..], &b[k - n + 1..]);
-            add_products(&mut sum, &factors[k - n + 1..], &self.limbs[k - n + 1..]);
-            let (low, carry) = split(&sum);
-            out.push(low);
-            sum = carry;
+            add_products(&mut sum, &mut term, &a[k - n + 1..], &b[k - n + 1..]);
+            add_products(&mut sum, &mut term, &factors[k - n + 1..], &self.limbs[k - n + 1..]);
+            out.push(W::from_limb(sum.take_limb()));
         }
         // It is below R + modulus.
         if sum.is_zero() {

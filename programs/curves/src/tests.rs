@@ -70,15 +70,20 @@ plain!(Fp254, ark_bn254::Fq, 32, "c19139cb84c680a6e14116da060561765e05aa45a1c72a
 plain!(Fp381, ark_bls12_381::Fq, 48, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
 
 impl crate::Wide for Fp381 {
-    fn from_words(words: [u32; 12]) -> Self {
-        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-        Self::constant(&bytes)
+    fn from_limb(words: [u32; 4]) -> Self {
+        Self(ark_bls12_381::Fq::from(words.iter().rev().fold(0u128, |number, word| number << 32 | u128::from(*word))))
     }
-    fn words(&self) -> [u32; 12] {
-        let bytes = self.0.into_bigint().to_bytes_le();
-        let words = core::array::from_fn(|i| u32::from_le_bytes(bytes[4 * i..][..4].try_into().unwrap()));
-        assert_eq!(words[11], 0, "a whole number");
-        words
+    fn limb(&self) -> [u32; 4] {
+        let limbs = self.0.into_bigint().0;
+        assert!(limbs[5] >> 32 == 0, "a whole number");
+        [limbs[0] as u32, (limbs[0] >> 32) as u32, limbs[1] as u32, (limbs[1] >> 32) as u32]
+    }
+    fn take_limb(&mut self) -> [u32; 4] {
+        let low = self.limb();
+        let mut number = self.0.into_bigint();
+        number >>= 128;
+        self.0 = ark_bls12_381::Fq::from(number);
+        low
     }
 }
 

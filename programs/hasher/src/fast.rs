@@ -1,6 +1,6 @@
 //! The hasher and its state, by the names that its users know.
 
-use crate::{IN_USE, WORDS, pair, reduce};
+use crate::{IN_USE, WORDS, digest, fold, pair};
 use core::{
     hash::{BuildHasher, Hasher},
     marker::PhantomData,
@@ -44,7 +44,8 @@ impl FoldHasher<'_> {
     #[inline(always)]
     fn word(&mut self, word: u32) {
         if self.words == WORDS {
-            self.digest();
+            self.sum = digest(self.sum);
+            self.words = 0;
         }
         if self.words % 2 == 0 {
             self.held = word;
@@ -52,13 +53,6 @@ impl FoldHasher<'_> {
             self.sum = self.sum.wrapping_add(pair(self.held, word, self.words - 1));
         }
         self.words += 1;
-    }
-
-    /// Makes one digest of what has come, and begins anew after it.
-    #[inline(always)]
-    fn digest(&mut self) {
-        self.sum = u64::from(reduce(self.sum, WORDS)) | u64::from(reduce(self.sum, WORDS + 6)) << 32;
-        self.words = 0;
     }
 }
 
@@ -111,9 +105,9 @@ impl Hasher for FoldHasher<'_> {
             // A value of one type has always the same number of words, or says how many it has.
             last.word(0);
         }
-        let low = reduce(last.sum, WORDS);
+        let low = fold(last.sum, WORDS);
         // Tables of a 32-bit machine look at no more than the low half.
-        let high = if size_of::<usize>() > size_of::<u32>() { reduce(last.sum, WORDS + 6) } else { low };
+        let high = if size_of::<usize>() > size_of::<u32>() { fold(last.sum, WORDS + 2) } else { low };
         u64::from(low) | u64::from(high) << 32
     }
 }

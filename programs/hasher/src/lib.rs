@@ -4,10 +4,10 @@
 //! on one place makes each look-up walk over all of them. So a guest calls [`seed`] with the hash of its last block,
 //! which depends on every transaction of the range, before it makes any map.
 //!
-//! The hash is universal, not merely mixed: for any two inputs of up to 32 bytes, fewer than one in 2³⁰ of all seeds
-//! give them the same 32 bits. Words of 32 bits are taken in pairs, `Σ (a + k)·(b + k′)` (the NH of UMAC, so one 32 by 32
-//! bit product for eight bytes), and the 64 bits of the sum are brought to 32 by a strongly universal function. No input
-//! absorbs what came before: a factor is zero for one key in 2³² that the attacker does not know.
+//! Words of 32 bits are taken in pairs, `Σ (a + k)·(b + k′)` under a key for each place (the NH of UMAC): one product of 32
+//! by 32 bits for eight bytes. Whatever two inputs of up to 32 bytes an attacker chooses, only one in 2³² of all keys gives
+//! them the same sum. Its halves are then multiplied under two more keys, and folded. No input absorbs what came before: a
+//! factor is zero for one key in 2³² that the attacker does not know.
 #![no_std]
 
 #[cfg(test)]
@@ -19,8 +19,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// Words that are taken under keys of their own, 32 bytes. Longer inputs go on with the same keys over a digest.
 const WORDS: usize = 8;
-/// Keys of the words, then three of 64 bits for each half of the result.
-const KEYS: usize = WORDS + 12;
+/// Keys of the words, then two for each half of the result.
+const KEYS: usize = WORDS + 4;
 
 /// Before [`seed`]: for programs that nobody can flood.
 static KEY: [AtomicU32; KEYS] = [const { AtomicU32::new(0x9e37_79b9) }; KEYS];
@@ -61,21 +61,23 @@ fn key(i: usize) -> u32 {
     KEY[i].load(Relaxed)
 }
 
-#[inline(always)]
-fn wide_key(i: usize) -> u64 {
-    u64::from(key(i)) | u64::from(key(i + 1)) << 32
-}
-
 /// `Σ (a + k)·(b + k′)` over the pairs of words so far.
 #[inline(always)]
 fn pair(a: u32, b: u32, position: usize) -> u64 {
     u64::from(a.wrapping_add(key(position))).wrapping_mul(u64::from(b.wrapping_add(key(position + 1))))
 }
 
-/// 32 bits of 64 by the multilinear hash, which is strongly universal. `at` is the place of its three keys.
+/// 32 bits of a sum, under the keys at this place.
 #[inline(always)]
-fn reduce(sum: u64, at: usize) -> u32 {
-    let low = wide_key(at).wrapping_mul(sum & 0xffff_ffff);
-    let high = wide_key(at + 2).wrapping_mul(sum >> 32);
-    (wide_key(at + 4).wrapping_add(low).wrapping_add(high) >> 32) as u32
+fn fold(sum: u64, at: usize) -> u32 {
+    let product = pair(sum as u32, (sum >> 32) as u32, at);
+    product as u32 ^ (product >> 32) as u32
+}
+
+/// One digest of the words so far. Rarely called, and kept out of the way of what is: loops over words of a known number
+/// are unrolled only if they are short.
+#[cold]
+#[inline(never)]
+fn digest(sum: u64) -> u64 {
+    u64::from(fold(sum, WORDS)) | u64::from(fold(sum, WORDS + 2)) << 32
 }

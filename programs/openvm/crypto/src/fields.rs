@@ -67,6 +67,22 @@ macro_rules! field {
             }
 
             #[inline(always)]
+            fn set_product(&mut self, a: &Self, b: &Self) {
+                // SAFETY: the instruction reads both factors before it writes.
+                unsafe {
+                    openvm::platform::custom_insn_r!(
+                        opcode = OPCODE,
+                        funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
+                        funct7 = ModArithBaseFunct7::MulMod as usize
+                            + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
+                        rd = In core::ptr::from_mut(self),
+                        rs1 = In core::ptr::from_ref(a),
+                        rs2 = In core::ptr::from_ref(b)
+                    );
+                }
+            }
+
+            #[inline(always)]
             fn sub(&self, other: &Self) -> Self {
                 Self::operate::<{ ModArithBaseFunct7::SubMod as usize }>(self, other)
             }
@@ -150,19 +166,40 @@ macro_rules! field {
 field!(Bn254Coord, 32, 2, "c19139cb84c680a6e14116da060561765e05aa45a1c72a34f082305b61f3f52");
 field!(Bls12Coord, 48, 3, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
 
-impl Wide for Bls12Coord {
+impl Bls12Coord {
+    /// The words of a number below 2³⁵².
     #[inline(always)]
-    fn from_words(words: [u32; 12]) -> Self {
-        // SAFETY: both are 48 bytes, any bytes are a number, and this machine's words are little-endian.
-        unsafe { core::mem::transmute(words) }
-    }
-
-    #[inline(always)]
-    fn words(&self) -> [u32; 12] {
-        // SAFETY: as above, and this type's alignment is the greater.
-        let words: [u32; 12] = unsafe { *core::ptr::from_ref(self).cast() };
+    fn words(&mut self) -> &mut [u32; 12] {
+        // SAFETY: 48 bytes, aligned to 16, any of which are a number, and this machine's words are little-endian.
+        let words: &mut [u32; 12] = unsafe { &mut *core::ptr::from_mut(self).cast() };
         // Another representative would be above the modulus, so above 2³⁵².
         assert!(words[11] == 0, "not the least representative");
         words
+    }
+}
+
+impl Wide for Bls12Coord {
+    #[inline(always)]
+    fn from_limb(words: [u32; 4]) -> Self {
+        let [a, b, c, d] = words;
+        // SAFETY: both are 48 bytes, and any bytes are a number.
+        unsafe { core::mem::transmute([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]) }
+    }
+
+    #[inline(always)]
+    fn limb(&self) -> [u32; 4] {
+        // SAFETY: as in `words`.
+        let words: &[u32; 12] = unsafe { &*core::ptr::from_ref(self).cast() };
+        assert!(words[11] == 0, "not the least representative");
+        [words[0], words[1], words[2], words[3]]
+    }
+
+    #[inline(always)]
+    fn take_limb(&mut self) -> [u32; 4] {
+        let words = self.words();
+        let low = [words[0], words[1], words[2], words[3]];
+        words.copy_within(4..11, 0);
+        words[7..11].fill(0);
+        low
     }
 }
