@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the range program costs, as benches/cycles.md shows it.
 #
-#   benches/cycles.sh [openvm|sp1|profile]
+#   benches/cycles.sh [openvm|sp1|profile|precompiles]
 #   KINDS=attacks|slots benches/cycles.sh [openvm|sp1]
 #
 # KINDS=attacks: each precompile and class of opcodes in a loop. KINDS=slots: colliding storage keys, and others.
@@ -76,5 +76,14 @@ case ${1:-openvm} in
             "$target/programs/debug/profile" "$work/openvm-range.elf" "$work/${input// /-}.raw"
         done
         ;;
-    *) echo "usage: benches/cycles.sh [openvm|sp1|profile]" >&2 && exit 2 ;;
+    # The committed OpenVM guest's precompiles, with good and bad arguments, against revm's own: their answers are in the
+    # block's state root, so a guest that computes something else stops with an error.
+    precompiles)
+        inputs=("precompiles 1 1")
+        make_inputs
+        cargo build --quiet --release --manifest-path programs/profile/Cargo.toml --target-dir "$target/programs"
+        "$target/programs/release/profile" "${ELF:-programs/elf/openvm-range.elf}" "$work/precompiles-1-1.raw" >"$work/out"
+        echo "$(cat "$work/precompiles-1-1.txt"): the guest agrees, $(head -1 "$work/out" | cut -d' ' -f1) instructions"
+        ;;
+    *) echo "usage: benches/cycles.sh [openvm|sp1|profile|precompiles]" >&2 && exit 2 ;;
 esac
