@@ -3,8 +3,8 @@
 //! OpenVM lets each program bring its own set of extensions. Proofmill fixes two sets, because keys are then made once per
 //! process instead of once per program:
 //!
-//! - [`Machine::Base`] (`openvm.toml`): RV32IM, input and output, keccak, and the field and curve of secp256k1. A guest
-//!   that needs no more runs unchanged; one with other instructions is refused as malformed.
+//! - [`Machine::Base`] (`openvm.toml`): RV32IM, input and output, keccak, the field and curve of secp256k1, and the fields
+//!   of BN254's and BLS12-381's coordinates. A guest that needs no more runs unchanged; one with other instructions is refused as malformed.
 //! - [`Machine::Aggregation`] (`aggregation.toml`): RV32IM, input and output, keccak, and verification of compressed proofs
 //!   of the base machine.
 //!
@@ -19,13 +19,16 @@
 //! |---|---|---|
 //! | RV32IM and input and output | 5,699 | 34 s, 1.9 GB |
 //! | + keccak | 48,644 | |
-//! | + keccak, secp256k1 (base) | 86,314 | 78 s, 4.0 GB |
+//! | + keccak, secp256k1 | 86,314 | 78 s, 4.0 GB |
 //! | + keccak, sha2, secp256k1, BN254 | 176,113 | 128 s, 4.2 GB |
 //! | OpenVM's standard set without 256-bit integers | 349,899 | stopped after 500 s |
 //!
 //! 256-bit integers are worse still: their lookup table has 2^21 rows in every segment, which does not fit
-//! [`LOG_STACKED_HEIGHT`]. So hashing and arithmetic that blocks need rarely (the precompiles for sha256, BN254, BLS12-381)
-//! are cheaper as ordinary instructions.
+//! [`LOG_STACKED_HEIGHT`]. So what blocks need rarely is an ordinary instruction where that can be afforded (SHA-256, BLAKE2).
+//! Pairings cannot: one KZG proof took 147 million instructions in software, half of a real block. The base machine has the
+//! prime fields of their coordinates alone (six tables), and not OpenVM's complex extension, curves and pairings: extension
+//! fields of products and sums are 25 to 100 times cheaper than software already. The same 381 bits multiply the whole
+//! numbers of modular powers (`programs/curves`). What the two fields add to a leaf is not measured yet.
 
 use super::{AppKey, Digest};
 use crate::BackendError;
