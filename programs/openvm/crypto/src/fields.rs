@@ -56,34 +56,30 @@ macro_rules! field {
             #[inline(always)]
             fn add_assign(&mut self, other: &Self) {
                 let this = core::ptr::from_mut(self);
-                // SAFETY: the instruction reads both before it writes.
-                unsafe {
-                    openvm::platform::custom_insn_r!(
-                        opcode = OPCODE,
-                        funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
-                        funct7 = ModArithBaseFunct7::AddMod as usize
-                            + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
-                        rd = In this,
-                        rs1 = In this,
-                        rs2 = In core::ptr::from_ref(other)
-                    );
-                }
+                // The instruction reads both before it writes.
+                openvm::platform::custom_insn_r!(
+                    opcode = OPCODE,
+                    funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
+                    funct7 = ModArithBaseFunct7::AddMod as usize
+                        + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
+                    rd = In this,
+                    rs1 = In this,
+                    rs2 = In core::ptr::from_ref(other)
+                );
             }
 
             #[inline(always)]
             fn set_product(&mut self, a: &Self, b: &Self) {
-                // SAFETY: the instruction reads both factors before it writes.
-                unsafe {
-                    openvm::platform::custom_insn_r!(
-                        opcode = OPCODE,
-                        funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
-                        funct7 = ModArithBaseFunct7::MulMod as usize
-                            + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
-                        rd = In core::ptr::from_mut(self),
-                        rs1 = In core::ptr::from_ref(a),
-                        rs2 = In core::ptr::from_ref(b)
-                    );
-                }
+                // The instruction reads both factors before it writes.
+                openvm::platform::custom_insn_r!(
+                    opcode = OPCODE,
+                    funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
+                    funct7 = ModArithBaseFunct7::MulMod as usize
+                        + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
+                    rd = In core::ptr::from_mut(self),
+                    rs1 = In core::ptr::from_ref(a),
+                    rs2 = In core::ptr::from_ref(b)
+                );
             }
 
             #[inline(always)]
