@@ -171,7 +171,7 @@ fn range_proofs_are_aggregated() {
         })
         .collect();
     // Of one checkpoint, or of several.
-    let checkpoints = if count == 1 { vec![1] } else { vec![1, count - 1] };
+    let checkpoints = if count == 1 { vec![1] } else { vec![1, u32::from(count) - 1] };
     let by = &Aggregation { range_key: key.0, from_commitment: B256::repeat_byte(5), checkpoints };
     let input = |by: &Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
         backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap()
