@@ -5,7 +5,7 @@
 #   KINDS=attacks|slots benches/cycles.sh [openvm|sp1]
 #
 # KINDS=attacks: each precompile and class of opcodes in a loop. KINDS=slots: colliding storage keys, and others.
-# `openvm` and `sp1` run the committed guests on made blocks (crates/program/examples/make_input.rs), `profile` tells
+# `openvm` and `sp1` run the committed guests on made blocks (crates/program/examples/make_input), `profile` tells
 # where the instructions go: it builds the OpenVM guest with its symbols, which needs the guests' toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -17,6 +17,12 @@ else
   cargo test --workspace --no-fail-fast
 fi
 
+echo "== what the guests compute by themselves (curves, hasher, allocator), compared with revm's"
+programs_target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)/programs
+for crate in secp256k1 hasher heap curves; do
+  cargo test --locked --manifest-path "programs/$crate/Cargo.toml" --target-dir "$programs_target"
+done
+
 echo "== OpenVM: real proofs, split over backends, and what must be refused (about 6 minutes)"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --lib --test openvm --test openvm_aggregation -- --test-threads 1 \
   --skip range_proofs_are_aggregated # make test-long
