@@ -3,7 +3,7 @@
 use crate::{Description, DevKeys, DevnetError, proposer::Proposer, sequencer};
 use alloy_primitives::B256;
 use proofmill_chain::{
-    BlockAt, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, Sender,
+    BlockAt, GenesisBlock, L1, L2, Limits, PoolOptions, ProofTypeConfig, Roles, RollupConfig, Sender,
     SigningKey, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, Mining};
@@ -142,8 +142,8 @@ impl DevnetOptions {
                 .mining(Mining::OnRequest)
                 .spawn(),
         )?;
-        let l1_client = L1::connect(Endpoints::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
-        let l2_client = L2::connect(Endpoints::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
+        let l1_client = L1::connect(PoolOptions::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
+        let l2_client = L2::connect(PoolOptions::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
         let genesis = anchor(&l2, &l2_client).await?;
         let rules = NodeOptions::new(l2.rpc_url().clone()).chain_id(L2_CHAIN_ID).connect().await?;
         let deployer = Sender::new(l1_client.clone(), keys.funder.clone());

@@ -8,7 +8,6 @@ mod connection;
 mod deployment;
 mod epochs;
 mod fuzz;
-mod proxy;
 mod pruning;
 mod raw;
 mod roles;
