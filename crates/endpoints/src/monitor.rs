@@ -174,12 +174,13 @@ fn troubles(chain: &str, rules: &Rules, endpoints: &[EndpointReport], now: Insta
             endpoints.iter().map(|endpoint| format!("{} {}", endpoint.url, endpoint.state)).collect();
         let since = rules.endpoints.iter().filter_map(|health| {
             let waits = health.under_way.values().next().copied();
-            [health.failing_since, waits].into_iter().flatten().min()
+            [health.failing_since, health.limited_since, waits].into_iter().flatten().min()
         });
         let for_ = since.max().map_or(Duration::ZERO, |since| now.duration_since(since));
-        if for_ >= PASSING
-            || endpoints.iter().all(|endpoint| !matches!(endpoint.state, EndpointState::Away { .. }))
-        {
+        let lasts = endpoints.iter().all(|endpoint| {
+            matches!(endpoint.state, EndpointState::Denied { .. } | EndpointState::OtherChain { .. })
+        });
+        if for_ >= PASSING || lasts {
             let said = format!(
                 "no endpoint serves ({}): check that the nodes run and can be reached, or name another",
                 each.join("; ")

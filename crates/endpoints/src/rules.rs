@@ -107,6 +107,8 @@ pub(crate) struct Health {
     pub(crate) rest: Option<Rest>,
     /// Since when it gives no answer at all.
     pub(crate) failing_since: Option<Instant>,
+    /// Since when it says that it is asked too much.
+    pub(crate) limited_since: Option<Instant>,
     pub(crate) last_fault: Option<(Instant, Fault)>,
     pub(crate) no_methods: BTreeMap<&'static str, Instant>,
     /// It has no state of this block, or an older one.
@@ -144,6 +146,7 @@ impl Health {
             seen: None,
             rest: None,
             failing_since: None,
+            limited_since: None,
             last_fault: None,
             no_methods: BTreeMap::new(),
             no_state: None,
@@ -155,6 +158,10 @@ impl Health {
             compared: None,
             recent: VecDeque::new(),
         }
+    }
+
+    const fn is_well(&mut self) {
+        (self.rest, self.failing_since, self.limited_since, self.streak) = (None, None, None, 0);
     }
 
     pub(crate) fn rests(&self, now: Instant) -> Option<&Rest> {
@@ -229,7 +236,7 @@ impl Rules {
     pub(crate) fn answered(&mut self, endpoint: usize, now: Instant) {
         let health = &mut self.endpoints[endpoint];
         health.count(false, now);
-        (health.rest, health.failing_since, health.streak) = (None, None, 0);
+        health.is_well();
     }
 
     pub(crate) fn is_of_chain(&mut self, endpoint: usize, expected: u64, got: u64) {
@@ -265,7 +272,7 @@ impl Rules {
         health.last_fault = Some((now, fault.clone()));
         if !fault.kind.is_of_endpoint() {
             // It answered.
-            (health.rest, health.failing_since, health.streak) = (None, None, 0);
+            health.is_well();
             return;
         }
         // What comes back may be another node.
@@ -278,6 +285,7 @@ impl Rules {
         let rest = match fault.kind {
             FaultKind::Limited => {
                 health.failing_since = None;
+                health.limited_since.get_or_insert(now);
                 fault.retry_after.unwrap_or_else(|| grown(Duration::from_secs(1)))
             }
             FaultKind::Denied | FaultKind::OtherChain => LONGEST_REST,

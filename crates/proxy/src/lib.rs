@@ -6,8 +6,10 @@
 //! It is made for tests, so it panics where a test would.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic says which test")]
 
+mod mood;
 mod proxy;
 mod wire;
 
+pub use mood::{Mood, Moody};
 pub use proxy::{Action, Proxy, Request};
 pub use wire::Wire;
