@@ -108,6 +108,7 @@ impl WorkerService for Coordinator {
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
         let provers =
             header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let incarnation = header::incarnation(&request);
         let request = request.into_inner();
         let kind = match request.worker_type() {
             WorkerType::Cpu => WorkerKind::Cpu,
@@ -133,7 +134,7 @@ impl WorkerService for Coordinator {
         let (sink, source) = streams::stream(move || {
             handle.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
         });
-        self.handle.call(move |state| state.open_worker(spec, sink, &session)).await??;
+        self.handle.call(move |state| state.open_worker(spec, incarnation, sink, &session)).await??;
         Ok(Response::new(source))
     }
 

@@ -50,6 +50,8 @@ impl<T> Drop for Source<T> {
 #[derive(Debug)]
 pub(crate) struct WorkerLink {
     pub(crate) session: u64,
+    /// Which process it is, where that is said.
+    pub(crate) incarnation: Option<String>,
     pub(crate) sink: Sink<ServerMessage>,
     pub(crate) draining: bool,
 }

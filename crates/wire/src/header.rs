@@ -10,6 +10,8 @@ use tonic::{
 const PROVER: &str = "proofmill-prover";
 /// The prover types a worker runs, separated by commas.
 const PROVERS: &str = "proofmill-provers";
+/// Which process a worker is: two of one name differ by it.
+const INCARNATION: &str = "proofmill-incarnation";
 /// Why a task or a proof failed, as UTF-8.
 const CAUSE: &str = "proofmill-cause-bin";
 /// The most bytes of a cause that travel: gRPC peers refuse large headers.
@@ -45,6 +47,18 @@ pub fn provers<T>(request: &Request<T>) -> Result<Vec<ProverType>, UnknownName> 
         None => Ok(vec![ProverType::Sp1]),
         Some(names) => names.split(',').map(|name| name.trim().parse()).collect(),
     }
+}
+
+/// Says which process a worker is.
+pub fn set_incarnation<T>(request: &mut Request<T>, incarnation: &str) {
+    if let Ok(value) = AsciiMetadataValue::try_from(incarnation) {
+        request.metadata_mut().insert(INCARNATION, value);
+    }
+}
+
+/// Which process a worker is, where it says so.
+pub fn incarnation<T>(request: &Request<T>) -> Option<String> {
+    text(request, INCARNATION).map(str::to_owned)
 }
 
 /// Says why.

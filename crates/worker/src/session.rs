@@ -49,6 +49,7 @@ pub async fn run(
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
     let session = Session {
         config,
+        incarnation: uuid::Uuid::new_v4().to_string(),
         max_weight,
         bench,
         room,
@@ -61,6 +62,8 @@ pub async fn run(
 
 struct Session {
     config: WorkerConfig,
+    /// Tells this process from another worker of the same name.
+    incarnation: String,
     max_weight: Weight,
     bench: Bench,
     /// One permit for each GB. The coordinator does not give out more than there is, but a task that it took back
@@ -127,6 +130,13 @@ impl Session {
                         told = true;
                     }
                 }
+                // It may be this one before a restart, whose connection is not found broken yet; so it is waited for.
+                Err(status) if status.code() == Code::AlreadyExists => {
+                    if !told {
+                        tracing::warn!(id = %self.config.id, cause = status.message(), "waiting for the name to be free");
+                        told = true;
+                    }
+                }
                 Err(status) => {
                     return Err(WorkerError::Refused {
                         address: self.config.coordinator,
@@ -155,6 +165,7 @@ impl Session {
             ..OpenRequest::default()
         });
         header::set_provers(&mut request, &self.config.provers);
+        header::set_incarnation(&mut request, &self.incarnation);
         self.bench.client.tasks().open(request).await.map(tonic::Response::into_inner)
     }
 

@@ -12,16 +12,31 @@ use std::{
 use tonic::Status;
 
 impl State {
-    /// Registers a worker and its stream, and writes down under which session.
+    /// Registers a worker and its stream, and writes down under which session. A second one of the same name is refused as long
+    /// as the first is there.
     pub(crate) fn open_worker(
         &mut self,
         spec: WorkerSpec,
+        incarnation: Option<String>,
         sink: Sink<ServerMessage>,
         session: &AtomicU64,
     ) -> Result<(), Status> {
         let id = spec.id.clone();
+        // Each would be given, and withdrawn, what the other one holds. One that does not say who it is may be the same.
+        let is_another = |link: &&WorkerLink| {
+            !link.sink.is_closed()
+                && link.incarnation.is_some()
+                && incarnation.is_some()
+                && link.incarnation != incarnation
+        };
+        if self.workers.get(&id).is_some_and(|link| is_another(&link)) {
+            tracing::warn!(worker = %id, "a second worker of the same name was refused");
+            return Err(Status::already_exists(format!(
+                "another worker named {id} is connected: give each a name of its own (--id)"
+            )));
+        }
         self.sessions += 1;
-        let link = WorkerLink { session: self.sessions, sink, draining: false };
+        let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false };
         let before = self.workers.insert(id.clone(), link);
         tracing::info!(worker = %id, kind = %spec.kind, max_weight = %spec.max_weight, provers = ?spec.provers, "a worker registered");
         self.fleet_changed = true;

@@ -84,6 +84,8 @@ impl Site {
         let mut command = proofmill(self.data());
         command.args(args).args(["--seed", &seed.to_string()]);
         command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+        // A proxy is nobody's way to this machine.
+        command.env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
         output(&mut command);
     }
 
@@ -202,4 +204,24 @@ fn what_holds_settlement_up_is_said_within_15_s() {
     site.settle(1, Duration::from_secs(90));
     wait("the trouble to be over", || !succeed(&mut site.role_status()).contains("problem:"));
     assert!(node.terminate(), "{}", site.log());
+}
+
+/// The second one is told, and waits until the first has gone.
+#[test]
+fn indigo_1950_two_workers_of_one_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (_cluster, address) = cluster(data, free_port());
+    let log = data.join("same.log");
+    let said = |what: &str| fs::read_to_string(&log).unwrap_or_default().matches(what).count();
+    let mut first = worker(data, &address, "same");
+    wait("the first to be registered", || said("registered") == 1);
+    let mut second = worker(data, &address, "same");
+    wait("the second to be told", || said("waiting for the name to be free") == 1);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(said("registered"), 1, "it took the place of the first");
+    assert!(said("--id") >= 1);
+    assert!(first.terminate());
+    wait("the second to take over", || said("registered") == 2);
+    assert!(second.terminate());
 }
