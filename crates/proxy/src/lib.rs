@@ -6,6 +6,7 @@
 //! It is made for tests, so it panics where a test would.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic says which test")]
 
+mod mangle;
 mod mood;
 mod proxy;
 mod wire;

@@ -95,7 +95,7 @@ impl Moody {
 }
 
 /// The next number of a sequence (SplitMix64).
-const fn next(seed: &mut u64) -> u64 {
+pub(crate) const fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *seed;
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

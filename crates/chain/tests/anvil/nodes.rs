@@ -181,3 +181,39 @@ async fn aligned_layer_642_how_far_the_money_goes() {
         assert!(runway.transactions <= most, "{runway:?}");
     }
 }
+
+/// Every answer that this crate reads, with one thing wrong in it: an error or a right answer, no panic, and no hang.
+#[tokio::test]
+async fn mangled_answers() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    let seed = Arc::new(AtomicUsize::new(0));
+    let mangling = Arc::clone(&seed);
+    let node = Proxy::new(scene.anvil.rpc_url(), move |request| match request.method {
+        // Without a chain there would be nothing to ask.
+        "eth_chainId" => Action::Forward,
+        _ => Action::mangled(mangling.fetch_add(1, Ordering::Relaxed) as u64),
+    })
+    .await;
+    let patient = || PoolOptions::new(node.url.clone()).attempts(1).timeout(Duration::from_secs(2));
+    let (mut right, mut wrong) = (0, 0);
+    for _ in 0..120 {
+        let step = async {
+            let l1 = L1::connect(patient(), None).await?;
+            let rollup = Rollup::connect(l1.clone(), scene.rollup.address()).await;
+            l1.head().await?;
+            l1.block(proofmill_chain::BlockAt::Finalized).await?;
+            let rollup = rollup?;
+            rollup.tips().await?;
+            rollup.checkpoint(proofmill_primitives::CheckpointNumber(1)).await?;
+            let sender = Sender::new(l1, scene.anvil.accounts()[5].private_key.try_into()?)
+                .include_within(Duration::from_millis(300));
+            deploy(&sender, 1).await
+        };
+        match tokio::time::timeout(Duration::from_secs(20), step).await.expect("it hangs") {
+            Ok(()) => right += 1,
+            Err(_) => wrong += 1,
+        }
+    }
+    assert!(wrong > 60, "{right} right, {wrong} wrong");
+}
