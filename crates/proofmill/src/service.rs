@@ -372,6 +372,7 @@ fn no_witness(error: BuildError) -> JobError {
         | BuildError::BlockGone { .. }
         | BuildError::Reorg { .. }
         | BuildError::NoHistory { .. }
+        | BuildError::Expired { .. }
         // A node that answers falsely: another one, or the same when it is mended, may do better.
         | BuildError::FalseHeader { .. }
         | BuildError::OtherBlock { .. }

@@ -1,10 +1,16 @@
 //! Which rules the node's chain has.
 
-use crate::{BuildError, rpc::Rpc};
-use alloy_genesis::Genesis;
+use crate::{
+    BuildError, GenesisError,
+    eth_config::{EthConfig, genesis_hash},
+    genesis::{self, GenesisFile},
+    json::Object,
+    rpc::Rpc,
+};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, address};
 use proofmill_stateless::{BlobActivation, BlobParams, ChainSpec, Fork, ForkActivation};
+use serde_json::{json, value::RawValue};
 use std::{fs, path::PathBuf};
 
 /// Where a chain's rules come from.
@@ -15,7 +21,7 @@ pub enum ChainSource {
     Detect,
     /// Ethereum's rules with this fork active from the start.
     Fork(Fork),
-    /// A geth-style genesis file.
+    /// A genesis file, in the form of geth (or reth, Besu, Erigon) or of Nethermind.
     Genesis(PathBuf),
     /// These.
     Spec(ChainSpec),
@@ -25,6 +31,12 @@ pub enum ChainSource {
 const SEPOLIA_DEPOSITS: Address = address!("7f02C3E3c98b133055B8B348B2Ac625669Ed295D");
 const HOLESKY_DEPOSITS: Address = address!("4242424242424242424242424242424242424242");
 
+const ETH_CONFIG: &str = "eth_config";
+
+/// How nodes tell the `config` of their genesis files, and where it stands in the answer: geth, and those that follow it.
+const CONFIGS: [(&str, &[&str]); 2] =
+    [("debug_chainConfig", &[]), ("admin_nodeInfo", &["protocols", "eth", "config"])];
+
 impl ChainSource {
     pub(crate) async fn resolve(&self, rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
         let spec = match self {
@@ -33,12 +45,14 @@ impl ChainSource {
             Self::Genesis(path) => {
                 let text = fs::read(path)
                     .map_err(|source| BuildError::GenesisFile { path: path.clone(), source })?;
-                let genesis: Genesis = serde_json::from_slice(&text).map_err(|error| {
-                    BuildError::GenesisFormat { path: path.clone(), reason: error.to_string() }
+                let file = genesis::read(&text).map_err(|error| match error {
+                    GenesisError::Chain(error) => BuildError::ChainRules(error),
+                    source => BuildError::GenesisFormat { path: path.clone(), source },
                 })?;
-                let spec = ChainSpec::from_genesis(&genesis.config)?;
-                spec.check_genesis(&genesis)?;
-                spec
+                if file.chain.chain_id == chain_id {
+                    agrees(rpc, &file).await?;
+                }
+                file.chain
             }
             Self::Detect => match known(chain_id) {
                 Some(spec) => spec,
@@ -51,6 +65,48 @@ impl ChainSource {
         spec.check()?;
         Ok(spec)
     }
+}
+
+/// Errors when the node follows other rules than the file says, as far as it tells them (EIP-7910). The file is what
+/// holds; a node that does not tell its rules is taken to follow it.
+async fn agrees(rpc: &Rpc, file: &GenesisFile) -> Result<(), BuildError> {
+    let said = match rpc.ask::<Box<RawValue>>(ETH_CONFIG, json!([]), None).await {
+        Ok(said) => said,
+        Err(error @ BuildError::Unreachable { .. }) => return Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "the node does not tell its rules");
+            return Ok(());
+        }
+    };
+    let config = match EthConfig::read(said.get()) {
+        Ok(config) => config,
+        Err(reason) => {
+            tracing::warn!(reason, "the node's rules (eth_config) cannot be read and are not compared");
+            return Ok(());
+        }
+    };
+    let mut genesis = None;
+    if file.fork_blocks.is_some() && config.has_fork_id() {
+        genesis = match rpc.ask::<Box<RawValue>>("eth_getBlockByNumber", json!(["0x0", false]), None).await {
+            Ok(block) => genesis_hash(block.get()),
+            Err(error @ BuildError::Unreachable { .. }) => return Err(error),
+            // It has given its first blocks up: the rest is compared.
+            Err(_) => None,
+        };
+    }
+    config.compare(file, genesis)
+}
+
+/// Why the rules of a chain are unknown: where the node says that they are of a kind that is not followed, that.
+async fn unknown(rpc: &Rpc, chain_id: u64) -> BuildError {
+    for (method, path) in CONFIGS {
+        let Ok(said) = rpc.ask::<Box<RawValue>>(method, json!([]), None).await else { continue };
+        let config = path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
+        if let Some(source) = config.and_then(genesis::refusal) {
+            return BuildError::ForeignRules { chain_id, method, source };
+        }
+    }
+    BuildError::UnknownChain { chain_id }
 }
 
 /// The networks whose schedule is part of the alloy libraries.
@@ -107,7 +163,7 @@ async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
     let info: NodeInfo = match rpc.ask("anvil_nodeInfo", serde_json::json!([]), None).await {
         Ok(info) => info,
         Err(error @ BuildError::Unreachable { .. }) => return Err(error),
-        Err(_) => return Err(BuildError::UnknownChain { chain_id }),
+        Err(_) => return Err(unknown(rpc, chain_id).await),
     };
     let (fork, blobs) = match info.hard_fork.to_lowercase().as_str() {
         "shanghai" => (Fork::Shanghai, None),

@@ -1,12 +1,15 @@
 //! The node that is asked.
 
-use crate::{BuildError, ChainSource, WitnessSource, cache::Cache, rpc::Rpc};
+use crate::{BuildError, ChainSource, WitnessSource, cache::Cache, proof::Forms, rpc::Rpc};
 use alloy_primitives::U64;
 use proofmill_http::NodeUrl;
 use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 use url::Url;
@@ -121,6 +124,8 @@ impl NodeOptions {
                 source: self.source,
                 concurrency: self.concurrency.max(1),
                 no_execution_witness: AtomicBool::new(false),
+                witness_request: AtomicUsize::new(0),
+                forms: Forms::default(),
             }),
         })
     }
@@ -141,6 +146,10 @@ pub(crate) struct Inner {
     pub(crate) concurrency: usize,
     /// The node was found not to serve `debug_executionWitness`.
     pub(crate) no_execution_witness: AtomicBool,
+    /// The way in which it serves it.
+    pub(crate) witness_request: AtomicUsize,
+    /// The form in which it takes requests for proofs and codes.
+    pub(crate) forms: Forms,
 }
 
 impl Node {
