@@ -32,6 +32,8 @@ mod deploy;
 mod endpoints;
 mod error;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod key;
 mod networks;
 mod node;

@@ -2,7 +2,6 @@
 
 use crate::{ChainError, Endpoints, rpc::Rpc};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -120,14 +119,7 @@ impl L2 {
 }
 
 async fn block(rpc: &Rpc, at: BlockAt) -> Result<Option<BlockHead>, ChainError> {
-    let header = header(rpc, at).await?;
-    Ok(header.map(|header| BlockHead {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        state_root: header.state_root,
-        timestamp: header.timestamp,
-    }))
+    Ok(header(rpc, at).await?.map(|header| header.head))
 }
 
 async fn head(rpc: &Rpc) -> Result<BlockHead, ChainError> {
@@ -135,6 +127,40 @@ async fn head(rpc: &Rpc) -> Result<BlockHead, ChainError> {
         method: "eth_getBlockByNumber",
         reason: "there is no latest block".to_owned(),
     })
+}
+
+/// What is read of a block. Chains and clients differ in the other members.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Shown")]
+pub(crate) struct Header {
+    pub(crate) head: BlockHead,
+    /// In wei.
+    pub(crate) base_fee_per_gas: Option<u64>,
+}
+
+/// As a node shows it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    number: U64,
+    hash: B256,
+    parent_hash: B256,
+    state_root: B256,
+    timestamp: U64,
+    base_fee_per_gas: Option<U64>,
+}
+
+impl From<Shown> for Header {
+    fn from(shown: Shown) -> Self {
+        let head = BlockHead {
+            number: shown.number.to(),
+            hash: shown.hash,
+            parent_hash: shown.parent_hash,
+            state_root: shown.state_root,
+            timestamp: shown.timestamp.to(),
+        };
+        Self { head, base_fee_per_gas: shown.base_fee_per_gas.map(|fee| fee.to()) }
+    }
 }
 
 pub(crate) async fn header(rpc: &Rpc, at: BlockAt) -> Result<Option<Header>, ChainError> {

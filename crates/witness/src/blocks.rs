@@ -256,7 +256,8 @@ pub(crate) fn block(text: &str, number: u64) -> Result<Sealed<Block>, BuildError
     let shown = Object::read(text).map_err(malformed)?;
     let (header, hash) = checked_header(&shown, Some(number))?.into_parts();
     let mut transactions = Vec::new();
-    for (at, raw) in shown.required(&["transactions"], json::list).map_err(malformed)?.into_iter().enumerate() {
+    for (at, raw) in shown.required(&["transactions"], json::list).map_err(malformed)?.into_iter().enumerate()
+    {
         transactions.push(transaction::encoded(raw).map_err(|unread| match unread {
             Unread::Unsupported(reason) => BuildError::UnsupportedBlock { block: number, reason },
             Unread::Member(reason) => malformed(format!("transaction {at} of block {number}: {reason}")),
@@ -266,7 +267,9 @@ pub(crate) fn block(text: &str, number: u64) -> Result<Sealed<Block>, BuildError
         return Err(BuildError::FalseBody { block: number, what: "transactions" });
     }
     let withdrawals = shown
-        .optional(&["withdrawals"], |items| json::list(items)?.into_iter().map(withdrawal).collect::<Result<Vec<_>, _>>())
+        .optional(&["withdrawals"], |items| {
+            json::list(items)?.into_iter().map(withdrawal).collect::<Result<Vec<_>, _>>()
+        })
         .map_err(malformed)?
         // Some leave an empty list out.
         .or_else(|| (header.withdrawals_root == Some(EMPTY_ROOT_HASH)).then(Vec::new));

@@ -407,9 +407,12 @@ impl Build<'_> {
 
 const EXECUTION_WITNESS: &str = "debug_executionWitness";
 
+/// A method, and its parameters for a block.
+type WitnessRequest = (&'static str, fn(About) -> Value);
+
 /// The ways to ask for a block's witness, in the order in which they are tried: by number all clients know, the others
 /// are for nodes that have only those.
-const WITNESS_REQUESTS: [(&str, fn(About) -> Value); 5] = [
+const WITNESS_REQUESTS: [WitnessRequest; 5] = [
     (EXECUTION_WITNESS, |about| json!([quantity(about.block)])),
     (EXECUTION_WITNESS, |about| json!([about.hash])),
     (EXECUTION_WITNESS, |about| json!([{ "blockHash": about.hash }])),

@@ -101,7 +101,8 @@ async fn agrees(rpc: &Rpc, file: &GenesisFile) -> Result<(), BuildError> {
 async fn unknown(rpc: &Rpc, chain_id: u64) -> BuildError {
     for (method, path) in CONFIGS {
         let Ok(said) = rpc.ask::<Box<RawValue>>(method, json!([]), None).await else { continue };
-        let config = path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
+        let config =
+            path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
         if let Some(source) = config.and_then(genesis::refusal) {
             return BuildError::ForeignRules { chain_id, method, source };
         }

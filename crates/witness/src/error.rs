@@ -84,7 +84,9 @@ pub enum BuildError {
         source: GenesisError,
     },
     /// The node says that its chain has rules that are not followed.
-    #[error("the rules of chain {chain_id} are not followed, by what the node says of them ({method}): {source}")]
+    #[error(
+        "the rules of chain {chain_id} are not followed, by what the node says of them ({method}): {source}"
+    )]
     ForeignRules {
         /// The node's chain.
         chain_id: u64,

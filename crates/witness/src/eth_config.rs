@@ -13,7 +13,8 @@ use serde_json::value::RawValue;
 use std::collections::BTreeSet;
 
 /// The precompiled contracts of a fork: 0x01 up to this, and from Osaka on 0x0100.
-const LAST_PRECOMPILES: [(Fork, u64); 3] = [(Fork::Prague, 0x11), (Fork::Cancun, 0x0a), (Fork::Shanghai, 0x09)];
+const LAST_PRECOMPILES: [(Fork, u64); 3] =
+    [(Fork::Prague, 0x11), (Fork::Cancun, 0x0a), (Fork::Shanghai, 0x09)];
 const P256: u64 = 0x100;
 
 /// An answer.
@@ -81,7 +82,8 @@ impl EthConfig {
         let next = times.iter().copied().find(|time| *time > present);
         let nodes = self.next.as_ref().map(|next| file.since(next.from));
         if next != nodes {
-            let named = |time: Option<u64>| time.map_or_else(|| "never".to_owned(), |time| format!("at {time}"));
+            let named =
+                |time: Option<u64>| time.map_or_else(|| "never".to_owned(), |time| format!("at {time}"));
             return disagree("when the next rules begin", named(next), named(nodes));
         }
         for said in [Some(&self.current), self.next.as_ref(), self.last.as_ref()].into_iter().flatten() {
@@ -102,7 +104,8 @@ impl ForkConfig {
                 fraction: said.required(&["basefeeupdatefraction"], number)?,
             })
         };
-        let contracts = said.optional(&["systemcontracts"], |raw| Object::read(raw.get()))?.unwrap_or_default();
+        let contracts =
+            said.optional(&["systemcontracts"], |raw| Object::read(raw.get()))?.unwrap_or_default();
         Ok(Self {
             from: said.required(&["activationtime", "activation"], number)?,
             chain_id: said.optional(&["chainid"], number)?,
@@ -110,13 +113,16 @@ impl ForkConfig {
             // Some say zero for none.
             fork_id: said.optional(&["forkid"], bytes)?.filter(|id| id.iter().any(|byte| *byte != 0)),
             precompiles: said.optional(&["precompiles"], precompiles)?,
-            deposit_contract: contracts
-                .optional(&["deposit_contract_address"], fixed::<20>)?
-                .map(Address),
+            deposit_contract: contracts.optional(&["deposit_contract_address"], fixed::<20>)?.map(Address),
         })
     }
 
-    fn compare(&self, chain: &ChainSpec, file: &GenesisFile, genesis: Option<B256>) -> Result<(), BuildError> {
+    fn compare(
+        &self,
+        chain: &ChainSpec,
+        file: &GenesisFile,
+        genesis: Option<B256>,
+    ) -> Result<(), BuildError> {
         if let Some(chain_id) = self.chain_id.filter(|id| *id != chain.chain_id) {
             return disagree("the chain id", chain.chain_id.to_string(), chain_id.to_string());
         }
@@ -129,7 +135,8 @@ impl ForkConfig {
         if let Some(nodes) = nodes
             && ours != Some(nodes)
         {
-            let named = |blobs: Option<Blobs>| blobs.map_or_else(|| "none".to_owned(), |blobs| format!("{blobs:?}"));
+            let named =
+                |blobs: Option<Blobs>| blobs.map_or_else(|| "none".to_owned(), |blobs| format!("{blobs:?}"));
             return disagree("the blob parameters", named(ours), named(Some(nodes)));
         }
         if let Some(nodes) = &self.precompiles {
@@ -293,25 +300,41 @@ mod tests {
     #[test]
     fn what_a_node_does_not_agree_on_is_said_with_both_values() {
         let mut cases = Vec::new();
-        let mut case = |change: &dyn Fn(&mut Value), what: &'static str, ours: &'static str, nodes: &'static str| {
-            let mut changed = said();
-            change(&mut changed);
-            cases.push((changed, what, ours, nodes));
-        };
+        let mut case =
+            |change: &dyn Fn(&mut Value), what: &'static str, ours: &'static str, nodes: &'static str| {
+                let mut changed = said();
+                change(&mut changed);
+                cases.push((changed, what, ours, nodes));
+            };
         case(&|said| said["current"]["chainId"] = json!("0x1"), "chain id", "560048", "1");
-        case(&|said| said["next"]["activationTime"] = json!(1_742_999_833), "next rules", "1742999832", "1742999833");
+        case(
+            &|said| said["next"]["activationTime"] = json!(1_742_999_833),
+            "next rules",
+            "1742999832",
+            "1742999833",
+        );
         case(&|said| said["next"] = Value::Null, "next rules", "at 1742999832", "never");
-        case(&|said| said["current"]["activationTime"] = json!(1_742_500_000), "present rules", "at 0", "1742500000");
+        case(
+            &|said| said["current"]["activationTime"] = json!(1_742_500_000),
+            "present rules",
+            "at 0",
+            "1742500000",
+        );
         case(&|said| said["next"]["blobSchedule"]["max"] = json!(12), "blob parameters", "max: 9", "max: 12");
         case(&|said| said["current"]["forkId"] = json!("0x12345678"), "fork id", "0xbef71d30", "0x12345678");
         case(
-            &|said| said["current"]["precompiles"]["OWN"] = json!("0x0000000000000000000000000000000000000200"),
+            &|said| {
+                said["current"]["precompiles"]["OWN"] = json!("0x0000000000000000000000000000000000000200")
+            },
             "precompiled",
             "no more",
             "0x0000000000000000000000000000000000000200",
         );
         case(
-            &|said| said["next"]["systemContracts"]["DEPOSIT_CONTRACT_ADDRESS"] = json!("0x4242424242424242424242424242424242424242"),
+            &|said| {
+                said["next"]["systemContracts"]["DEPOSIT_CONTRACT_ADDRESS"] =
+                    json!("0x4242424242424242424242424242424242424242")
+            },
             "deposit contract",
             "0x00000000219ab540356cBB839Cbe05303d7705Fa",
             "0x4242424242424242424242424242424242424242",
@@ -326,7 +349,9 @@ mod tests {
 
     #[test]
     fn answers_that_cannot_be_read_are_errors() {
-        for said in ["null", "{}", "{\"current\": 5}", "{\"current\": {}}", "{\"current\": {\"activationTime\": -1}}"] {
+        for said in
+            ["null", "{}", "{\"current\": 5}", "{\"current\": {}}", "{\"current\": {\"activationTime\": -1}}"]
+        {
             assert!(EthConfig::read(said).is_err(), "{said}");
         }
         assert_eq!(genesis_hash("null"), None);

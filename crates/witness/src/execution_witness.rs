@@ -153,7 +153,14 @@ mod tests {
             .map(|header| {
                 let mut shown = serde_json::to_value(header).unwrap();
                 shown["hash"] = json!(header.hash_slow());
-                for absent in ["baseFeePerGas", "withdrawalsRoot", "blobGasUsed", "requestsHash", "slotNumber", "balHash"] {
+                for absent in [
+                    "baseFeePerGas",
+                    "withdrawalsRoot",
+                    "blobGasUsed",
+                    "requestsHash",
+                    "slotNumber",
+                    "balHash",
+                ] {
                     if shown.get(absent).is_none() {
                         shown[absent] = Value::Null;
                     }
@@ -161,7 +168,8 @@ mod tests {
                 shown
             })
             .collect();
-        let mut shape = json!({ "headers": objects, "codes": wanted.codes, "state": wanted.state, "keys": null });
+        let mut shape =
+            json!({ "headers": objects, "codes": wanted.codes, "state": wanted.state, "keys": null });
         assert_eq!(read(&shape), wanted);
         shape.as_object_mut().unwrap().remove("keys");
         assert_eq!(read(&shape), wanted);
@@ -186,7 +194,10 @@ mod tests {
     fn maps_by_hash_and_absent_headers_are_read() {
         let wanted = example();
         let map = |items: &[Bytes]| {
-            items.iter().map(|item| (keccak256(item).to_string(), json!(item))).collect::<serde_json::Map<_, _>>()
+            items
+                .iter()
+                .map(|item| (keccak256(item).to_string(), json!(item)))
+                .collect::<serde_json::Map<_, _>>()
         };
         let shape = json!({ "state": map(&wanted.state), "codes": map(&wanted.codes), "keys": {} });
         let mut got = read(&shape);
@@ -220,7 +231,16 @@ mod tests {
 
     #[test]
     fn what_is_not_a_witness_is_refused() {
-        for shape in ["null", "{}", "[]", "5", "{\"state\": 5}", "{\"state\": [5]}", "{\"state\": [\"0x1\"]}", "{\"state\""] {
+        for shape in [
+            "null",
+            "{}",
+            "[]",
+            "5",
+            "{\"state\": 5}",
+            "{\"state\": [5]}",
+            "{\"state\": [\"0x1\"]}",
+            "{\"state\"",
+        ] {
             assert!(BlockWitness::read(shape).is_err(), "{shape}");
         }
         // A header that cannot be read is left out.

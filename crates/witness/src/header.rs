@@ -13,7 +13,8 @@ pub(crate) fn header(shown: &Object<'_>) -> Result<Header, String> {
     let optional = |name: &str| shown.optional(&[name], number::<u64>);
     Ok(Header {
         parent_hash: hash(&["parenthash"])?,
-        ommers_hash: optional_hash(&["sha3uncles", "ommershash", "uncleshash"])?.unwrap_or(EMPTY_OMMER_ROOT_HASH),
+        ommers_hash: optional_hash(&["sha3uncles", "ommershash", "uncleshash"])?
+            .unwrap_or(EMPTY_OMMER_ROOT_HASH),
         beneficiary: shown
             .required(&["miner", "beneficiary", "coinbase", "author", "feerecipient"], fixed::<20>)
             .map(Address)?,

@@ -57,10 +57,15 @@ impl<'de> Deserialize<'de> for Object<'de> {
         let mut members = BTreeMap::new();
         for (name, value) in entries.0 {
             let name = name.to_ascii_lowercase();
+            if value.get() == "null" {
+                continue;
+            }
             if let Some(other) = members.insert(name.clone(), value)
                 && other.get() != value.get()
             {
-                return Err(de::Error::custom(format_args!("`{name}` is there twice, with different values")));
+                return Err(de::Error::custom(format_args!(
+                    "`{name}` is there twice, with different values"
+                )));
             }
         }
         Ok(Self(members))
@@ -75,7 +80,7 @@ impl<'a> Object<'a> {
 
     /// The member with this name, in lower case.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied().filter(|value| value.get() != "null")
+        self.0.get(name).copied()
     }
 
     /// The first of these that is there.
@@ -105,7 +110,7 @@ impl<'a> Object<'a> {
 
     /// All members that are there.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value)).filter(|(_, value)| value.get() != "null")
+        self.0.iter().map(|(name, value)| (name.as_str(), *value))
     }
 }
 
@@ -243,22 +248,42 @@ mod tests {
     #[test]
     fn numbers_in_every_form_are_read() {
         let billion = U256::from(1_000_000_000u64);
-        for form in ["1000000000", "\"1000000000\"", "\"0x3b9aca00\"", "\"0X003B9ACA00\"", "1e9", "1.0E+9", "100e7"] {
+        for form in
+            ["1000000000", "\"1000000000\"", "\"0x3b9aca00\"", "\"0X003B9ACA00\"", "1e9", "1.0E+9", "100e7"]
+        {
             assert_eq!(whole(&raw(form)).unwrap(), billion, "{form}");
         }
         for form in ["0", "\"0\"", "\"0x\"", "\"0x0\"", "\"0x00\"", "0.0", "0e5"] {
             assert_eq!(whole(&raw(form)).unwrap(), U256::ZERO, "{form}");
         }
         let mainnet: U256 = "58750000000000000000000".parse().unwrap();
-        for form in ["58750000000000000000000", "\"58750000000000000000000\"", "5.875e+22", "5.875e22", "\"0xc70d808a128d7380000\""]
-        {
+        for form in [
+            "58750000000000000000000",
+            "\"58750000000000000000000\"",
+            "5.875e+22",
+            "5.875e22",
+            "\"0xc70d808a128d7380000\"",
+        ] {
             assert_eq!(whole(&raw(form)).unwrap(), mainnet, "{form}");
         }
         let most = format!("\"{}\"", U256::MAX);
         assert_eq!(whole(&raw(&most)).unwrap(), U256::MAX);
         for form in [
-            "-1", "\"-1\"", "1.5", "1e-1", "\"\"", "\"0xg\"", "\"1_000\"", "true", "[]", "{}", "1e100", "1e2147483647",
-            "1e99999999999", "\"0x1_0\"", "\"+1\"",
+            "-1",
+            "\"-1\"",
+            "1.5",
+            "1e-1",
+            "\"\"",
+            "\"0xg\"",
+            "\"1_000\"",
+            "true",
+            "[]",
+            "{}",
+            "1e100",
+            "1e2147483647",
+            "1e99999999999",
+            "\"0x1_0\"",
+            "\"+1\"",
         ] {
             assert!(whole(&raw(form)).is_err(), "{form}");
         }

@@ -30,6 +30,8 @@ mod database;
 mod error;
 mod eth_config;
 mod execution_witness;
+#[cfg(test)]
+mod fuzz;
 mod genesis;
 mod header;
 mod json;

@@ -13,11 +13,11 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
-use serde_json::{
-    Value, json,
-    value::RawValue,
-};
+use serde_json::{Value, json, value::RawValue};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Slots in one request: nodes limit them (geth to 1,024), and the answer to a hundred is about 300 KB.
 pub(crate) const SLOTS_PER_REQUEST: usize = 100;
@@ -198,7 +198,7 @@ pub(crate) fn verified(
     let mut proven = Proven::default();
     let account = nodes.value(at.root, keccak256(address), &mut proven.nodes).map_err(false_proof)?;
     proven.account = account
-        .map(|leaf| alloy_rlp::decode_exact::<TrieAccount>(leaf))
+        .map(alloy_rlp::decode_exact::<TrieAccount>)
         .transpose()
         .map_err(|error| false_proof(format!("its leaf holds no account: {error}")))?;
     let storage_root = proven.account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
@@ -207,7 +207,7 @@ pub(crate) fn verified(
             .value(storage_root, keccak256(B256::from(*slot)), &mut proven.nodes)
             .map_err(|error| false_proof(format!("slot {slot}: {error}")))?;
         let value = leaf
-            .map(|leaf| alloy_rlp::decode_exact::<U256>(leaf))
+            .map(alloy_rlp::decode_exact::<U256>)
             .transpose()
             .map_err(|error| false_proof(format!("the leaf of slot {slot} holds no number: {error}")))?;
         if value.is_some_and(|value| value.is_zero()) {

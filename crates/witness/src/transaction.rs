@@ -16,6 +16,9 @@ use alloy_eips::{
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use serde_json::value::RawValue;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 /// Why a transaction is not there.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unread {
@@ -88,8 +91,9 @@ pub(crate) fn encoded(raw: &RawValue) -> Result<Bytes, Unread> {
                 to: shown.required(&["to"], address)?,
                 value: value(&shown)?,
                 access_list: access_list(&shown)?,
-                blob_versioned_hashes: shown
-                    .required(&["blobversionedhashes"], |hashes| list(hashes)?.into_iter().map(fixed::<32>).collect())?,
+                blob_versioned_hashes: shown.required(&["blobversionedhashes"], |hashes| {
+                    list(hashes)?.into_iter().map(fixed::<32>).collect()
+                })?,
                 max_fee_per_blob_gas: fee(&shown, "maxfeeperblobgas")?,
                 input: input(&shown)?,
             };
@@ -112,7 +116,9 @@ pub(crate) fn encoded(raw: &RawValue) -> Result<Bytes, Unread> {
             };
             signed(transaction, signature(&shown)?).into()
         }
-        other => return Err(Unread::Unsupported(format!("a transaction is of the unknown type {other:#04x}"))),
+        other => {
+            return Err(Unread::Unsupported(format!("a transaction is of the unknown type {other:#04x}")));
+        }
     };
     Ok(envelope.encoded_2718().into())
 }
@@ -126,7 +132,8 @@ fn kind(shown: &Object<'_>) -> Result<u64, String> {
     if let Some(kind) = shown.optional(&["type"], number)? {
         return Ok(kind);
     }
-    let newest = [(4, "authorizationlist"), (3, "blobversionedhashes"), (2, "maxfeepergas"), (1, "accesslist")];
+    let newest =
+        [(4, "authorizationlist"), (3, "blobversionedhashes"), (2, "maxfeepergas"), (1, "accesslist")];
     Ok(newest.into_iter().find(|(_, name)| shown.get(name).is_some()).map_or(0, |(kind, _)| kind))
 }
 
@@ -148,7 +155,8 @@ fn gas_price(shown: &Object<'_>) -> Result<u128, Unread> {
 
 fn fee(shown: &Object<'_>, name: &str) -> Result<u128, Unread> {
     let wei = shown.required(&[name], whole)?;
-    u128::try_from(wei).map_err(|_| Unread::Unsupported(format!("a transaction offers {wei} wei for a unit of gas")))
+    u128::try_from(wei)
+        .map_err(|_| Unread::Unsupported(format!("a transaction offers {wei} wei for a unit of gas")))
 }
 
 fn value(shown: &Object<'_>) -> Result<U256, String> {
@@ -166,7 +174,9 @@ fn address(raw: &RawValue) -> Result<Address, String> {
 fn to(shown: &Object<'_>) -> Result<TxKind, String> {
     let nobody = |raw: &RawValue| text(raw).is_ok_and(|written| matches!(written.as_ref(), "" | "0x"));
     match shown.get("to") {
-        Some(raw) if !nobody(raw) => Ok(TxKind::Call(address(raw).map_err(|error| format!("`to`: {error}"))?)),
+        Some(raw) if !nobody(raw) => {
+            Ok(TxKind::Call(address(raw).map_err(|error| format!("`to`: {error}"))?))
+        }
         _ => Ok(TxKind::Create),
     }
 }
@@ -174,13 +184,16 @@ fn to(shown: &Object<'_>) -> Result<TxKind, String> {
 fn access_list(shown: &Object<'_>) -> Result<AccessList, String> {
     let item = |raw: &RawValue| {
         let item = Object::read(raw.get())?;
-        let keys = item.optional(&["storagekeys"], |keys| list(keys)?.into_iter().map(padded::<32>).collect())?;
+        let keys =
+            item.optional(&["storagekeys"], |keys| list(keys)?.into_iter().map(padded::<32>).collect())?;
         Ok(AccessListItem {
             address: item.required(&["address"], address)?,
             storage_keys: keys.unwrap_or_default(),
         })
     };
-    let items = shown.optional(&["accesslist"], |items| list(items)?.into_iter().map(item).collect::<Result<_, String>>())?;
+    let items = shown.optional(&["accesslist"], |items| {
+        list(items)?.into_iter().map(item).collect::<Result<_, String>>()
+    })?;
     Ok(AccessList(items.unwrap_or_default()))
 }
 

@@ -33,9 +33,40 @@ const BESIDE: [u32; 4] = [7685, 7642, 7691, 7910];
 
 /// EIPs that begin with blocks, all before Shanghai.
 const EARLIER: &[&str] = &[
-    "7", "140", "145", "150", "152", "155", "158", "160", "161abc", "161d", "211", "214", "658", "1014", "1052", "1108",
-    "1283", "1283disable", "1283reenable", "1344", "1559", "1706", "1884", "2028", "2200", "2565", "2718", "2929",
-    "2930", "3198", "3238", "3529", "3541", "3607",
+    "7",
+    "140",
+    "145",
+    "150",
+    "152",
+    "155",
+    "158",
+    "160",
+    "161abc",
+    "161d",
+    "211",
+    "214",
+    "658",
+    "1014",
+    "1052",
+    "1108",
+    "1283",
+    "1283disable",
+    "1283reenable",
+    "1344",
+    "1559",
+    "1706",
+    "1884",
+    "2028",
+    "2200",
+    "2565",
+    "2718",
+    "2929",
+    "2930",
+    "3198",
+    "3238",
+    "3529",
+    "3541",
+    "3607",
 ];
 
 /// Ways to make blocks that leave Ethereum's rules of execution as they are.
@@ -50,9 +81,8 @@ const CONTRACTS: [(&str, Address); 4] = [
 
 /// Reads a file with `params`.
 pub(super) fn read(file: &Object<'_>) -> Result<GenesisFile, GenesisError> {
-    let params = file
-        .required(&["params"], |raw| Object::read(raw.get()))
-        .map_err(GenesisError::value("params"))?;
+    let params =
+        file.required(&["params"], |raw| Object::read(raw.get())).map_err(GenesisError::value("params"))?;
     check_engine(file, &params)?;
     rules::check(&params, "params")?;
     check_contracts(&params)?;
@@ -140,7 +170,10 @@ fn check_transitions(params: &Object<'_>, known: &BTreeSet<u32>) -> Result<(), G
             }
             (_, Some(which)) => {
                 which.strip_prefix("eip").is_some_and(|eip| EARLIER.contains(&eip))
-                    || matches!(which, "maxcodesize" | "validatechainid" | "validatereceipts" | "mergeforkid" | "homestead")
+                    || matches!(
+                        which,
+                        "maxcodesize" | "validatechainid" | "validatereceipts" | "mergeforkid" | "homestead"
+                    )
             }
             _ => key != "amsterdam",
         };
@@ -162,7 +195,7 @@ fn check_engine(file: &Object<'_>, params: &Object<'_>) -> Result<(), GenesisErr
         .unwrap_or_default();
     let merged = params.get("terminaltotaldifficulty").is_some();
     for (name, _) in engine.members() {
-        if !ENGINES.contains(&name) && !(name == "clique" && merged) {
+        if !ENGINES.contains(&name) && (name != "clique" || !merged) {
             let rules = format!("the rules of the engine {name}");
             return Err(GenesisError::Rules { key: format!("engine.{name}"), rules });
         }
@@ -191,7 +224,8 @@ fn check_builtins(raw: &RawValue) -> Result<(), GenesisError> {
         let account = Object::read(account.get()).map_err(GenesisError::value(key.clone()))?;
         let number = address.trim_start_matches("0x").trim_start_matches('0');
         let is_ethereums = number.len() <= 3
-            && u32::from_str_radix(number, 16).is_ok_and(|number| (1..=0x11).contains(&number) || number == 0x100);
+            && u32::from_str_radix(number, 16)
+                .is_ok_and(|number| (1..=0x11).contains(&number) || number == 0x100);
         if account.get("builtin").is_some() && !is_ethereums {
             let rules = "precompiled contracts of its own".to_owned();
             return Err(GenesisError::Rules { key, rules });
@@ -243,11 +277,8 @@ pub(super) fn timed_schedule(
         if time == u64::MAX {
             continue;
         }
-        let forks = [
-            ("cancun", config.cancun_time),
-            ("prague", config.prague_time),
-            ("osaka", config.osaka_time),
-        ];
+        let forks =
+            [("cancun", config.cancun_time), ("prague", config.prague_time), ("osaka", config.osaka_time)];
         let named = forks.iter().find(|(fork, _)| name.as_deref() == Some(fork));
         // Where several forks begin together, those of the newest hold.
         let at_time = || forks.iter().rev().find(|(_, begins)| *begins == Some(time));

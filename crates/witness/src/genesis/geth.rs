@@ -16,9 +16,8 @@ const SECTION: &str = "proofmill";
 
 /// Reads a file with a `config`.
 pub(super) fn read(file: &Object<'_>) -> Result<GenesisFile, GenesisError> {
-    let config = file
-        .required(&["config"], |raw| Object::read(raw.get()))
-        .map_err(GenesisError::value("config"))?;
+    let config =
+        file.required(&["config"], |raw| Object::read(raw.get())).map_err(GenesisError::value("config"))?;
     let timestamp =
         file.optional(&["timestamp"], number).map_err(GenesisError::value("timestamp"))?.unwrap_or_default();
     let alloc = match file.get("alloc") {
@@ -138,7 +137,10 @@ fn schedule(raw: &RawValue) -> Result<BTreeMap<String, BlobParams>, GenesisError
     let entries = Object::read(raw.get()).map_err(GenesisError::value(key))?;
     let mut schedule = BTreeMap::new();
     for (fork, params) in entries.members() {
-        schedule.insert(fork.to_owned(), blob_params(params).map_err(GenesisError::value(format!("{key}.{fork}")))?);
+        schedule.insert(
+            fork.to_owned(),
+            blob_params(params).map_err(GenesisError::value(format!("{key}.{fork}")))?,
+        );
     }
     Ok(schedule)
 }
@@ -148,7 +150,8 @@ pub(super) fn blob_params(raw: &RawValue) -> Result<BlobParams, String> {
     let params = Object::read(raw.get())?;
     let max = params.required(&["max", "maxblobs", "maxblobcount", "max_blob_count"], number)?;
     Ok(BlobParams {
-        target_blob_count: params.required(&["target", "targetblobs", "targetblobcount", "target_blob_count"], number)?,
+        target_blob_count: params
+            .required(&["target", "targetblobs", "targetblobcount", "target_blob_count"], number)?,
         max_blob_count: max,
         update_fraction: params.required(
             &["basefeeupdatefraction", "base_fee_update_fraction", "updatefraction", "update_fraction"],
@@ -172,7 +175,7 @@ pub(super) fn accounts(key: &str, raw: &RawValue) -> Result<BTreeMap<Address, Ge
 
 fn one_account(address: &str, raw: &RawValue) -> Result<(Address, GenesisAccount), String> {
     let quoted = |text: &str| serde_json::value::to_raw_value(text).map_err(|error| error.to_string());
-    let address = Address(padded::<20>(&*quoted(address)?)?);
+    let address = Address(padded::<20>(&quoted(address)?)?);
     let shown = Object::read(raw.get())?;
     let mut account = GenesisAccount {
         nonce: shown.optional(&["nonce"], |raw| if is_nothing(raw) { Ok(0) } else { number(raw) })?,
@@ -183,7 +186,7 @@ fn one_account(address: &str, raw: &RawValue) -> Result<(Address, GenesisAccount
         let mut slots = BTreeMap::new();
         for (slot, value) in Entries::read(storage.get())?.0 {
             let value: B256 = if value.get() == "null" { B256::ZERO } else { word(value)? };
-            slots.insert(padded::<32>(&*quoted(&slot)?)?, value);
+            slots.insert(padded::<32>(&quoted(&slot)?)?, value);
         }
         account.storage = Some(slots);
     }

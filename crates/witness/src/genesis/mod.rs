@@ -8,7 +8,7 @@ mod fork;
 mod geth;
 mod rules;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::json::{Object, shown};
 use proofmill_stateless::{ChainSpec, ChainSpecError};
@@ -111,9 +111,12 @@ impl GenesisError {
 /// Reads a genesis file.
 pub(crate) fn read(file: &[u8]) -> Result<GenesisFile, GenesisError> {
     let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-    let text = std::str::from_utf8(file).map_err(|error| GenesisError::form(format!("it is not UTF-8: {error}")))?;
+    let text =
+        std::str::from_utf8(file).map_err(|error| GenesisError::form(format!("it is not UTF-8: {error}")))?;
     let object = Object::read(text).map_err(GenesisError::form)?;
-    if object.get("l2_chain_id").is_some() || object.any(&["max_sequencer_drift", "seq_window_size"]).is_some() {
+    if object.get("l2_chain_id").is_some()
+        || object.any(&["max_sequencer_drift", "seq_window_size"]).is_some()
+    {
         return Err(GenesisError::RollupConfig);
     }
     if object.get("config").is_some() {

@@ -123,8 +123,9 @@ pub(super) fn check(config: &Object<'_>, section: &str) -> Result<(), GenesisErr
     // Clique made blocks before the merge only, where there is one.
     let merged = config.get("terminaltotaldifficulty").is_some()
         || config.get("terminaltotaldifficultypassed").is_some_and(|passed| passed.get() == "true");
-    let refused =
-        |key: &str, rules: &str| Err(GenesisError::Rules { key: format!("{section}.{key}"), rules: rules.to_owned() });
+    let refused = |key: &str, rules: &str| {
+        Err(GenesisError::Rules { key: format!("{section}.{key}"), rules: rules.to_owned() })
+    };
     for (key, value) in config.members() {
         if !is_set(value) {
             continue;
@@ -163,7 +164,11 @@ pub(super) fn check_forks(config: &Object<'_>, known: &[&str]) -> Result<(), Gen
             Ok(Some(at)) => return Err(GenesisError::UnknownFork { key: format!("config.{key}"), at }),
             Ok(None) => {}
             Err(reason) => {
-                tracing::warn!(key, reason, "a member of the genesis file's config is not known and is ignored");
+                tracing::warn!(
+                    key,
+                    reason,
+                    "a member of the genesis file's config is not known and is ignored"
+                );
             }
         }
     }

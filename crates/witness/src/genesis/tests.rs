@@ -8,7 +8,7 @@ use proofmill_stateless::{ChainSpec, ChainSpecError, Fork};
 use serde_json::{Value, json};
 
 /// A file of geth's.
-fn geth() -> Value {
+pub(crate) fn geth() -> Value {
     json!({
         "config": {
             "chainId": 4242, "homesteadBlock": 0, "eip150Block": 0, "eip155Block": 0, "eip158Block": 0,
@@ -61,7 +61,10 @@ fn hashes_of_rules_stay_what_they_were() {
         let before = ChainSpec::from_genesis(&before.config).unwrap();
         assert_eq!(parse(&file).unwrap().chain, before);
     }
-    assert_eq!(parse(&geth()).unwrap().chain.hash(), b256!("0000000000000000000000000000000000000000000000000000000000000000"));
+    assert_eq!(
+        parse(&geth()).unwrap().chain.hash(),
+        b256!("cc1abbd4c417c6fe3375a9095eaeeaf34e8f2c4dffdebf011f13624fb4a8cc73")
+    );
 }
 
 #[test]
@@ -111,7 +114,8 @@ fn a_terminal_total_difficulty_of_any_size_is_read() {
         "5.875e+22",
         "\"1157920892373161954235709850086879078532699846656405640394575840079131296399360000\"",
     ] {
-        let file = text.replace("\"terminalTotalDifficulty\":0", &format!("\"terminalTotalDifficulty\":{number}"));
+        let file =
+            text.replace("\"terminalTotalDifficulty\":0", &format!("\"terminalTotalDifficulty\":{number}"));
         assert_ne!(file, text);
         assert_eq!(read(file.as_bytes()).unwrap().chain, plain, "{number}");
     }
@@ -126,7 +130,13 @@ fn a_byte_order_mark_is_passed_over() {
 /// geth's 2^64-1, also as JavaScript rounds it.
 #[test]
 fn forks_that_never_come_are_not_scheduled() {
-    for never in ["18446744073709551615", "\"0xffffffffffffffff\"", "18446744073709552000", "1.8446744073709552e19", "null"] {
+    for never in [
+        "18446744073709551615",
+        "\"0xffffffffffffffff\"",
+        "18446744073709552000",
+        "1.8446744073709552e19",
+        "null",
+    ] {
         let text = geth().to_string().replace("\"osakaTime\":3000", &format!("\"osakaTime\":{never}"));
         let text = text.replace("\"bpo1Time\":4000", &format!("\"bpo1Time\":{never}"));
         let chain = read(text.as_bytes()).unwrap().chain;
@@ -146,7 +156,10 @@ fn a_blob_fork_without_its_parameters_is_refused() {
     // Parameters without a time are of no block.
     assert_eq!(rules(json!({ "bpo1Time": null })).blobs.len(), 3);
     let partial = with(json!({ "blobSchedule": { "bpo1": { "target": 1, "max": 2 } } })).unwrap_err();
-    assert!(matches!(&partial, GenesisError::Value { key, .. } if key == "config.blobSchedule.bpo1"), "{partial}");
+    assert!(
+        matches!(&partial, GenesisError::Value { key, .. } if key == "config.blobSchedule.bpo1"),
+        "{partial}"
+    );
 }
 
 #[test]
@@ -155,7 +168,10 @@ fn rules_that_are_not_ethereums_are_refused_with_their_name() {
         (json!({ "optimism": { "eip1559Elasticity": 6, "eip1559Denominator": 50 } }), "config.optimism"),
         (json!({ "optimism": {}, "bedrockBlock": 0, "regolithTime": 0 }), "config.optimism"),
         (json!({ "arbitrum": { "EnableArbOS": true }, "clique": { "period": 0 } }), "config.arbitrum"),
-        (json!({ "clique": {}, "terminalTotalDifficulty": null, "terminalTotalDifficultyPassed": null }), "config.clique"),
+        (
+            json!({ "clique": {}, "terminalTotalDifficulty": null, "terminalTotalDifficultyPassed": null }),
+            "config.clique",
+        ),
         (json!({ "parlia": { "period": 3 } }), "config.parlia"),
         (json!({ "bor": { "sprint": { "0": 64 } } }), "config.bor"),
         (json!({ "qbft": { "blockperiodseconds": 2 } }), "config.qbft"),
@@ -164,7 +180,10 @@ fn rules_that_are_not_ethereums_are_refused_with_their_name() {
         (json!({ "taiko": true }), "config.taiko"),
         (json!({ "scroll": { "useZktrie": true } }), "config.scroll"),
         (json!({ "feeConfig": { "minBaseFee": 1 } }), "config.feeconfig"),
-        (json!({ "contractDeployerAllowListConfig": { "blockTimestamp": 0 } }), "config.contractdeployerallowlistconfig"),
+        (
+            json!({ "contractDeployerAllowListConfig": { "blockTimestamp": 0 } }),
+            "config.contractdeployerallowlistconfig",
+        ),
         (json!({ "precompileUpgrades": [] }), "config.precompileupgrades"),
         (json!({ "zeroBaseFee": true }), "config.zerobasefee"),
         (json!({ "contractSizeLimit": 2147483647 }), "config.contractsizelimit"),
@@ -174,7 +193,10 @@ fn rules_that_are_not_ethereums_are_refused_with_their_name() {
         (json!({ "enableVerkleAtGenesis": true }), "config.enableverkleatgenesis"),
     ] {
         let error = with(members.clone()).unwrap_err();
-        assert!(matches!(&error, GenesisError::Rules { key: found, .. } if found == key), "{members}: {error}");
+        assert!(
+            matches!(&error, GenesisError::Rules { key: found, .. } if found == key),
+            "{members}: {error}"
+        );
         let text = error.to_string();
         assert!(text.contains(key) && text.contains("Prove a chain with Ethereum's rules"), "{text}");
     }
@@ -194,9 +216,16 @@ fn forks_that_are_not_known_are_refused_whenever_they_begin() {
         assert_eq!(error, GenesisError::UnknownFork { key: key.to_owned(), at }, "{members}");
         assert!(error.to_string().contains("use a version that knows it"));
     }
-    for members in [json!({ "amsterdamTime": 5000 }), json!({ "amsterdamTime": "99999999999" }), json!({ "bogotaTime": 5000 })] {
+    for members in [
+        json!({ "amsterdamTime": 5000 }),
+        json!({ "amsterdamTime": "99999999999" }),
+        json!({ "bogotaTime": 5000 }),
+    ] {
         let error = with(members.clone()).unwrap_err();
-        assert!(matches!(error, GenesisError::Chain(ChainSpecError::UnsupportedFork { .. })), "{members}: {error}");
+        assert!(
+            matches!(error, GenesisError::Chain(ChainSpecError::UnsupportedFork { .. })),
+            "{members}: {error}"
+        );
     }
 }
 
@@ -214,7 +243,10 @@ fn values_that_cannot_be_read_are_named() {
         (json!({ "homesteadBlock": "never" }), "config.homesteadblock"),
     ] {
         let error = with(members.clone()).unwrap_err();
-        assert!(matches!(&error, GenesisError::Value { key: found, .. } if found == key), "{members}: {error}");
+        assert!(
+            matches!(&error, GenesisError::Value { key: found, .. } if found == key),
+            "{members}: {error}"
+        );
     }
     let twice = geth().to_string().replace("\"chainId\":4242", "\"chainId\":4242,\"chainid\":4243");
     assert!(read(twice.as_bytes()).unwrap_err().to_string().contains("twice"));
@@ -229,10 +261,14 @@ fn accounts_in_every_form_are_read() {
         parse(&file).map(|_| ())
     };
     let address = "00000000000000000000000000000000000000aa";
-    let refused = Err(GenesisError::Chain(ChainSpecError::StorageWithoutCode {
-        address: address.parse().unwrap(),
-    }));
-    for address in [address, "0x00000000000000000000000000000000000000aa", "0X00000000000000000000000000000000000000AA", "0xaa"] {
+    let refused =
+        Err(GenesisError::Chain(ChainSpecError::StorageWithoutCode { address: address.parse().unwrap() }));
+    for address in [
+        address,
+        "0x00000000000000000000000000000000000000aa",
+        "0X00000000000000000000000000000000000000AA",
+        "0xaa",
+    ] {
         for account in [
             json!({ "balance": 1000000000000000000000u128 as f64, "storage": { slot: slot } }),
             json!({ "balance": "1000000000000000000000000", "storage": { "0x1": "0x1" }, "nonce": "0x0" }),
@@ -253,9 +289,17 @@ fn accounts_in_every_form_are_read() {
             assert_eq!(check(address, account.clone()), Ok(()), "{account}");
         }
     }
-    for (address, account) in [(address, json!({ "code": "0x1" })), ("0xnobody", json!({})), (address, json!({ "nonce": "x" })), (address, json!(5))] {
+    for (address, account) in [
+        (address, json!({ "code": "0x1" })),
+        ("0xnobody", json!({})),
+        (address, json!({ "nonce": "x" })),
+        (address, json!(5)),
+    ] {
         let error = check(address, account.clone()).unwrap_err();
-        assert!(matches!(&error, GenesisError::Value { key, .. } if key.contains(address)), "{account}: {error}");
+        assert!(
+            matches!(&error, GenesisError::Value { key, .. } if key.contains(address)),
+            "{account}: {error}"
+        );
     }
 }
 
@@ -268,7 +312,9 @@ fn what_is_no_genesis_file_is_called_what_it_is() {
     let error = parse(&rollup).unwrap_err();
     assert_eq!(error, GenesisError::RollupConfig);
     assert!(error.to_string().contains("genesis.json"), "{error}");
-    for text in ["", "nonsense", "[]", "{}", "5", "null", "{\"alloc\": {}}", "{\"config\": 5}", "\u{feff}\u{feff}{}"] {
+    for text in
+        ["", "nonsense", "[]", "{}", "5", "null", "{\"alloc\": {}}", "{\"config\": 5}", "\u{feff}\u{feff}{}"]
+    {
         assert!(read(text.as_bytes()).is_err(), "{text}");
     }
     assert!(read(&[0xff, 0xfe, b'{', 0]).unwrap_err().to_string().contains("UTF-8"));
@@ -278,7 +324,7 @@ fn what_is_no_genesis_file_is_called_what_it_is() {
 }
 
 /// A file of Nethermind's with the rules of [`geth`].
-fn nethermind() -> Value {
+pub(crate) fn nethermind() -> Value {
     let mut params = json!({
         "chainID": "0x1092", "networkID": "0x1092", "gasLimitBoundDivisor": "0x400", "minGasLimit": "0x1388",
         "maximumExtraDataSize": "0x20", "maxCodeSize": "0x6000", "maxCodeSizeTransition": "0x0",
@@ -357,11 +403,19 @@ fn a_chain_specification_that_cannot_be_followed_is_refused() {
         (["engine", "AuRa"], json!({}), "engine.aura"),
         (["engine", "Optimism"], json!({}), "engine.optimism"),
         (["engine", "Taiko"], json!({}), "engine.taiko"),
-        (["params", "feeCollector"], json!("0x00000000000000000000000000000000000000aa"), "params.feecollector"),
+        (
+            ["params", "feeCollector"],
+            json!("0x00000000000000000000000000000000000000aa"),
+            "params.feecollector",
+        ),
         (["params", "eip1559ElasticityMultiplier"], json!("0x6"), "params.eip1559elasticitymultiplier"),
         (["params", "maxCodeSize"], json!("0xc000"), "params.maxcodesize"),
         (["params", "eip1559BaseFeeMinValue"], json!("0x1"), "params.eip1559basefeeminvalue"),
-        (["params", "eip7002ContractAddress"], json!("0x00000000000000000000000000000000000000aa"), "params.eip7002contractaddress"),
+        (
+            ["params", "eip7002ContractAddress"],
+            json!("0x00000000000000000000000000000000000000aa"),
+            "params.eip7002contractaddress",
+        ),
         (
             ["accounts", "0x0000000000000000000000000000000000000200"],
             json!({ "builtin": { "name": "own" } }),
@@ -371,7 +425,13 @@ fn a_chain_specification_that_cannot_be_followed_is_refused() {
         let error = changed(path, value);
         assert!(matches!(&error, GenesisError::Rules { key: found, .. } if found == key), "{key}: {error}");
     }
-    for (name, at) in [("eip7692TransitionTimestamp", "0x5"), ("rip7212TransitionTimestamp", "0x5"), ("opGraniteTransitionTimestamp", "0x5"), ("Amsterdam", "0x5"), ("eip9999Transition", "0x5")] {
+    for (name, at) in [
+        ("eip7692TransitionTimestamp", "0x5"),
+        ("rip7212TransitionTimestamp", "0x5"),
+        ("opGraniteTransitionTimestamp", "0x5"),
+        ("Amsterdam", "0x5"),
+        ("eip9999Transition", "0x5"),
+    ] {
         let error = changed(["params", name], json!(at));
         assert!(matches!(error, GenesisError::UnknownFork { at: 5, .. }), "{name}: {error}");
     }
