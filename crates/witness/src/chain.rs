@@ -32,6 +32,7 @@ const SEPOLIA_DEPOSITS: Address = address!("7f02C3E3c98b133055B8B348B2Ac625669Ed
 const HOLESKY_DEPOSITS: Address = address!("4242424242424242424242424242424242424242");
 
 const ETH_CONFIG: &str = "eth_config";
+const ROLLUP_CONFIG: &str = "optimism_rollupConfig";
 
 /// How nodes tell the `config` of their genesis files, and where it stands in the answer: geth, and those that follow it.
 const CONFIGS: [(&str, &[&str]); 2] =
@@ -103,9 +104,15 @@ async fn unknown(rpc: &Rpc, chain_id: u64) -> BuildError {
         let Ok(said) = rpc.ask::<Box<RawValue>>(method, json!([]), None).await else { continue };
         let config =
             path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
-        if let Some(source) = config.and_then(genesis::refusal) {
-            return BuildError::ForeignRules { chain_id, method, source };
+        if let Some(rules) = config.and_then(genesis::foreign_rules) {
+            return BuildError::ForeignRules { chain_id, method, rules };
         }
+    }
+    // An endpoint that passes requests on to op-node too.
+    let said = rpc.ask::<Box<RawValue>>(ROLLUP_CONFIG, json!([]), None).await;
+    if said.is_ok_and(|said| Object::read(said.get()).is_ok_and(|said| said.get("l2_chain_id").is_some())) {
+        let rules = "the rules of the OP Stack".to_owned();
+        return BuildError::ForeignRules { chain_id, method: ROLLUP_CONFIG, rules };
     }
     BuildError::UnknownChain { chain_id }
 }

@@ -85,15 +85,16 @@ pub enum BuildError {
     },
     /// The node says that its chain has rules that are not followed.
     #[error(
-        "the rules of chain {chain_id} are not followed, by what the node says of them ({method}): {source}"
+        "chain {chain_id} has {rules}, as the node says ({method}): this version checks Ethereum's own rules only, so its \
+         blocks cannot be proven, and a genesis file does not change that; prove a chain with Ethereum's rules"
     )]
     ForeignRules {
         /// The node's chain.
         chain_id: u64,
         /// The method by which it says so.
         method: &'static str,
-        /// Which rules.
-        source: GenesisError,
+        /// Whose rules they are.
+        rules: String,
     },
     /// The genesis file and the node do not agree.
     #[error(

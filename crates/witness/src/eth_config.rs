@@ -86,7 +86,8 @@ impl EthConfig {
                 |time: Option<u64>| time.map_or_else(|| "never".to_owned(), |time| format!("at {time}"));
             return disagree("when the next rules begin", named(next), named(nodes));
         }
-        for said in [Some(&self.current), self.next.as_ref(), self.last.as_ref()].into_iter().flatten() {
+        self.current.compare(chain, file, genesis)?;
+        for said in [&self.next, &self.last].into_iter().flatten() {
             said.compare(chain, file, genesis)?;
         }
         Ok(())
@@ -129,6 +130,10 @@ impl ForkConfig {
         let from = file.since(self.from);
         // What is before Shanghai is not in the file's rules.
         let Some(fork) = chain.fork_at(from.max(file.timestamp)) else { return Ok(()) };
+        // Of several forks that begin together some tell the first, some the last.
+        if from > 0 && file.times.iter().filter(|time| **time == from).count() > 1 {
+            return Ok(());
+        }
         let ours = chain.blobs_at(from.max(file.timestamp)).map(Blobs::from);
         // A chain without blobs is said by zeros, or by nothing.
         let nodes = self.blobs.filter(|blobs| blobs.max > 0);
@@ -345,6 +350,21 @@ mod tests {
             assert!(matches!(error, BuildError::RulesDisagree { .. }), "{text}");
             assert!(text.contains(what) && text.contains(ours) && text.contains(nodes), "{what}: {text}");
         }
+    }
+
+    /// Prague and Osaka together: a node may tell the next rules as those of either.
+    #[test]
+    fn forks_that_begin_together_are_not_told_apart() {
+        let mut said = said();
+        said["next"] = fork(2_000_000_000, "0x00000000", [6, 9, 5_007_716], 17);
+        let text = json!({
+            "config": {
+                "chainId": 560048, "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 2_000_000_000u64,
+                "osakaTime": 2_000_000_000u64,
+            },
+        });
+        let file = genesis::read(text.to_string().as_bytes()).unwrap();
+        EthConfig::read(&said.to_string()).unwrap().compare(&file, None).unwrap();
     }
 
     #[test]

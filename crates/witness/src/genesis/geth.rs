@@ -48,14 +48,16 @@ fn finish(
 
 /// The rules of a configuration, and whether the accounts suit them.
 pub(super) fn checked(
-    config: ChainConfig,
+    mut config: ChainConfig,
     timestamp: u64,
     alloc: BTreeMap<Address, GenesisAccount>,
     fork_blocks: Option<Vec<u64>>,
 ) -> Result<GenesisFile, GenesisError> {
     let chain = ChainSpec::from_genesis(&config)?;
+    let forks = [config.shanghai_time, config.cancun_time, config.prague_time, config.osaka_time];
+    let times = forks.into_iter().chain(blob_times(&mut config).map(|time| *time)).flatten().collect();
     chain.check_genesis(&Genesis { config, timestamp, alloc, ..Default::default() })?;
-    Ok(GenesisFile { chain, timestamp, fork_blocks })
+    Ok(GenesisFile { chain, timestamp, times, fork_blocks })
 }
 
 fn chain_config(config: &Object<'_>) -> Result<ChainConfig, GenesisError> {

@@ -20,6 +20,8 @@ pub(crate) struct GenesisFile {
     pub(crate) chain: ChainSpec,
     /// The time of block 0, in seconds since 1970.
     pub(crate) timestamp: u64,
+    /// The times of all forks as the file says them, those of blob parameters too.
+    pub(crate) times: Vec<u64>,
     /// The numbers of the blocks at which forks before Shanghai began; none where the file says it in another way.
     pub(crate) fork_blocks: Option<Vec<u64>>,
 }
@@ -134,7 +136,10 @@ pub(crate) fn read(file: &[u8]) -> Result<GenesisFile, GenesisError> {
     Err(GenesisError::form(format!("it has neither `config` nor `params`, but: {names}")))
 }
 
-/// Whether the rules that a node tells as its own are of a kind that is not followed, and why.
-pub(crate) fn refusal(config: &str) -> Option<GenesisError> {
-    rules::check(&Object::read(config).ok()?, "config").err()
+/// Whose rules a `config` says that are not followed, if it does.
+pub(crate) fn foreign_rules(config: &str) -> Option<String> {
+    match rules::check(&Object::read(config).ok()?, "config") {
+        Err(GenesisError::Rules { rules, .. }) => Some(rules),
+        _ => None,
+    }
 }

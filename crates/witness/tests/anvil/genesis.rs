@@ -99,6 +99,7 @@ async fn unknown_rules_are_explained() {
     let answers = [
         ("debug_chainConfig", optimism.clone()),
         ("admin_nodeInfo", json!({ "protocols": { "eth": { "config": optimism } } })),
+        ("optimism_rollupConfig", json!({ "l2_chain_id": CHAIN_ID, "block_time": 2 })),
     ];
     for (method, answer) in answers {
         let proxy = Proxy::new(scene.url(), move |request| match request.method {
