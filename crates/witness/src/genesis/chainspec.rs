@@ -31,7 +31,7 @@ const FORKS: [(&str, &str, &[u32]); 4] = [
 /// EIPs of these forks that some files name too: they say nothing of execution by themselves.
 const BESIDE: [u32; 4] = [7685, 7642, 7691, 7910];
 
-/// EIPs that begin with blocks, all before Shanghai.
+/// EIPs that begin with blocks, all before Shanghai. (2315 was never part of a fork, and says nothing in today's nodes.)
 const EARLIER: &[&str] = &[
     "7",
     "140",
@@ -58,6 +58,7 @@ const EARLIER: &[&str] = &[
     "1884",
     "2028",
     "2200",
+    "2315",
     "2565",
     "2718",
     "2929",
@@ -104,7 +105,7 @@ pub(super) fn read(file: &Object<'_>) -> Result<GenesisFile, GenesisError> {
     }
     [config.shanghai_time, config.cancun_time, config.prague_time, config.osaka_time] = times;
     known.extend(BESIDE);
-    check_transitions(&params, &known)?;
+    check_transitions(&params, &known, config.prague_time)?;
     match params.get("blobschedule") {
         Some(raw) => timed_schedule("params.blobSchedule", raw, &mut config)?,
         None => {
@@ -159,7 +160,11 @@ fn fork(
 }
 
 /// Errors for the time of an EIP that is in none of the forks.
-fn check_transitions(params: &Object<'_>, known: &BTreeSet<u32>) -> Result<(), GenesisError> {
+fn check_transitions(
+    params: &Object<'_>,
+    known: &BTreeSet<u32>,
+    prague: Option<u64>,
+) -> Result<(), GenesisError> {
     for (key, value) in params.members() {
         let eip = |key: &'_ str| key.strip_prefix("eip").and_then(|eip| eip.parse::<u32>().ok());
         let is_known = match (key.strip_suffix("transitiontimestamp"), key.strip_suffix("transition")) {
@@ -170,6 +175,8 @@ fn check_transitions(params: &Object<'_>, known: &BTreeSet<u32>) -> Result<(), G
             }
             (_, Some(which)) => {
                 which.strip_prefix("eip").is_some_and(|eip| EARLIER.contains(&eip))
+                    // By block and by time, in files whose chains begin with Prague.
+                    || which == "eip2537" && prague == Some(0)
                     || matches!(
                         which,
                         "maxcodesize" | "validatechainid" | "validatereceipts" | "mergeforkid" | "homestead"

@@ -2,7 +2,7 @@
 
 use super::{
     GenesisError, GenesisFile, chainspec,
-    fork::{BLOB_FORKS, begins},
+    fork::{BLOB_FORKS, activation, begins},
     rules::{self, EARLIER},
 };
 use crate::json::{Entries, Object, bytes, fixed, number, padded, text, whole};
@@ -83,6 +83,13 @@ fn chain_config(config: &Object<'_>) -> Result<ChainConfig, GenesisError> {
             .map(Address),
         ..Default::default()
     };
+    // Besu's files may leave out what a later fork implies.
+    let forks = [&mut read.osaka_time, &mut read.prague_time, &mut read.cancun_time, &mut read.shanghai_time];
+    let mut later = None;
+    for time in forks {
+        later = time.or(later);
+        *time = later;
+    }
     rules::check_forks(
         config,
         &[
@@ -103,7 +110,7 @@ fn chain_config(config: &Object<'_>) -> Result<ChainConfig, GenesisError> {
         if raw.get().starts_with('[') {
             chainspec::timed_schedule("config.blobSchedule", raw, &mut read)?;
         } else {
-            read.blob_schedule = schedule(raw)?;
+            schedule(raw, &mut read)?;
         }
     }
     let times = blob_times(&mut read).map(|time| time.is_some());
@@ -133,18 +140,36 @@ pub(super) const fn blob_times(config: &mut ChainConfig) -> [&mut Option<u64>; 5
     ]
 }
 
-/// Blob parameters by the fork that they begin with.
-fn schedule(raw: &RawValue) -> Result<BTreeMap<String, BlobParams>, GenesisError> {
+/// Blob parameters by the fork that they begin with. Nethermind's entries say when that is, too.
+fn schedule(raw: &RawValue, config: &mut ChainConfig) -> Result<(), GenesisError> {
     let key = "config.blobSchedule";
-    let entries = Object::read(raw.get()).map_err(GenesisError::value(key))?;
-    let mut schedule = BTreeMap::new();
-    for (fork, params) in entries.members() {
-        schedule.insert(
-            fork.to_owned(),
-            blob_params(params).map_err(GenesisError::value(format!("{key}.{fork}")))?,
-        );
+    for (fork, entry) in Object::read(raw.get()).map_err(GenesisError::value(key))?.members() {
+        let key = format!("{key}.{fork}");
+        let params = blob_params(entry).map_err(GenesisError::value(key.clone()))?;
+        let said = Object::read(entry.get()).map_err(GenesisError::value(key.clone()))?;
+        if let Some(raw) = said.any(&["timestamp", "time"]) {
+            let at = activation(raw).map_err(GenesisError::value(key.clone()))?;
+            let blob_fork = BLOB_FORKS.iter().position(|name| *name == fork);
+            let begins = match (fork, blob_fork, at) {
+                ("cancun", ..) => config.cancun_time,
+                ("prague", ..) => config.prague_time,
+                ("osaka", ..) => config.osaka_time,
+                (_, Some(place), _) => {
+                    let time = &mut *blob_times(config)[place];
+                    *time = time.or(at);
+                    *time
+                }
+                (_, None, Some(at)) => return Err(GenesisError::UnknownFork { key, at }),
+                (_, None, None) => None,
+            };
+            if begins != at {
+                let reason = format!("its time is not that of `{fork}Time`");
+                return Err(GenesisError::Value { key, reason });
+            }
+        }
+        config.blob_schedule.insert(fork.to_owned(), params);
     }
-    Ok(schedule)
+    Ok(())
 }
 
 /// The parameters of one entry.

@@ -102,6 +102,7 @@ pub(super) const EARLIER: &[&str] = &[
     "grayglacierblock",
     "mergenetsplitblock",
     "mergeforkblock",
+    "premergeforkblock",
 ];
 
 /// Names that end as those of forks do, but are none.

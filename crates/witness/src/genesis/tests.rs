@@ -103,6 +103,42 @@ fn the_same_rules_in_other_forms_are_the_same() {
     }
 }
 
+/// Files of Besu's name the last fork only, and the netsplit in their own way.
+#[test]
+fn a_fork_implies_those_before_it() {
+    let implied =
+        with(json!({ "shanghaiTime": null, "cancunTime": null, "preMergeForkBlock": 0 })).unwrap().chain;
+    let said = rules(json!({ "shanghaiTime": 2000, "cancunTime": 2000 }));
+    assert_eq!(implied, said);
+    assert_eq!(rules(json!({ "pragueTime": null })), rules(json!({ "pragueTime": 3000 })));
+}
+
+/// Nethermind's newer files are of geth's form, but the times of blob forks are in the schedule.
+#[test]
+fn times_in_the_blob_schedule_are_read() {
+    let entry = |fork: &str, time: Value| {
+        let mut schedule = geth()["config"]["blobSchedule"].clone();
+        schedule[fork]["timestamp"] = time;
+        if schedule[fork].get("max").is_none() {
+            schedule[fork] = json!({ "timestamp": schedule[fork]["timestamp"], "target": 14, "max": 21, "baseFeeUpdateFraction": 11684671 });
+        }
+        schedule
+    };
+    let plain = rules(json!({}));
+    assert_eq!(rules(json!({ "bpo1Time": null, "blobSchedule": entry("bpo1", json!(4000)) })), plain);
+    assert_eq!(rules(json!({ "blobSchedule": entry("bpo1", json!("0xfa0")) })), plain);
+    assert_eq!(rules(json!({ "blobSchedule": entry("prague", json!(2000)) })), plain);
+    assert_eq!(rules(json!({ "blobSchedule": entry("bpo2", json!(u64::MAX)) })), plain);
+    let more = rules(json!({ "blobSchedule": entry("bpo2", json!(5000)) }));
+    assert_eq!(more.blobs_at(5000).unwrap().max_blob_count, 21);
+    for (fork, time) in [("bpo1", 4001), ("prague", 1999)] {
+        let error = with(json!({ "blobSchedule": entry(fork, json!(time)) })).unwrap_err();
+        assert!(matches!(&error, GenesisError::Value { key, .. } if key.ends_with(fork)), "{error}");
+    }
+    let error = with(json!({ "blobSchedule": entry("bpo6", json!(9000)) })).unwrap_err();
+    assert!(matches!(error, GenesisError::UnknownFork { at: 9000, .. }), "{error}");
+}
+
 /// A number above 2^64 without quotes, which is how geth writes mainnet's, and what tools make of it.
 #[test]
 fn a_terminal_total_difficulty_of_any_size_is_read() {
@@ -381,6 +417,22 @@ fn a_chain_specification_of_nethermind_is_read() {
     params.insert("osaka".to_owned(), json!(3000));
     params.insert("amsterdam".to_owned(), json!("0xffffffffffffffff"));
     assert_eq!(parse(&labels).unwrap().chain, file.chain);
+    // A chain that begins with Prague, as Nethermind's own one for development.
+    let mut new = nethermind();
+    let params = new["params"].as_object_mut().unwrap();
+    params.retain(|name, _| name != "blobSchedule" && !name.ends_with("TransitionTimestamp"));
+    params.insert("prague".to_owned(), json!("0x0"));
+    params.insert("cancun".to_owned(), json!("0x0"));
+    params.insert("shanghai".to_owned(), json!("0x0"));
+    params.insert("eip2315Transition".to_owned(), json!("0x0"));
+    params.insert("eip2537Transition".to_owned(), json!("0x0"));
+    new["engine"] = json!({ "NethDev": { "params": {} } });
+    new["accounts"] = json!({
+        "0000000000000000000000000000000000000001": { "balance": "1", "nonce": "0", "builtin": { "name": "ecrecover" } },
+        "00000961ef480eb55e80d19ad83579a64c007002": { "balance": "0", "nonce": "1", "code": "0x00" },
+        "0000bbddc7ce488642fb579f8b00f3a590007251": { "balance": "0", "nonce": "1", "code": "0x00" },
+    });
+    assert_eq!(parse(&new).unwrap().chain.fork_at(0), Some(Fork::Prague));
     // The older form of blob parameters.
     let mut older = nethermind();
     let params = older["params"].as_object_mut().unwrap();
