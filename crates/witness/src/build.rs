@@ -2,12 +2,11 @@
 
 use crate::{
     BuildError, Node, Phase, Progress,
-    blocks::{LinkedBlocks, StateAt, quantity},
+    blocks::{LinkedBlocks, StateAt},
     database::{BlockingView, View},
-    execution_witness::{BlockWitness, ancestors},
+    execution_witness::{BlockAnswer, EXECUTION_WITNESS, ancestors},
     node::Inner,
-    proof::is_about_form,
-    rpc::{About, Fault},
+    rpc::About,
     sibling::{address_below, shortened, slot_below},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
@@ -17,7 +16,6 @@ use proofmill_stateless::{
     Block, RangeOutcome, RecordError, StatelessError, StatelessInput, StatelessInputRef, Touched, TrieId,
     Witness, WitnessError, execute, minimise, record,
 };
-use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -160,7 +158,7 @@ impl Build<'_> {
         let one = async |at: usize| {
             let block = &self.blocks.blocks[at];
             let answer =
-                self.execution_witness(About { block: block.header.number, hash: block.hash() }).await;
+                self.node.execution_witness(About { block: block.header.number, hash: block.hash() }).await;
             self.report(Phase::ExecutionWitnesses, done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
             answer
         };
@@ -212,37 +210,6 @@ impl Build<'_> {
                 return Ok(outcome);
             }
         }
-    }
-
-    async fn execution_witness(&self, about: About) -> Result<Option<BlockAnswer>, BuildError> {
-        let cached = self.node.cache.get(about.hash, EXECUTION_WITNESS);
-        if let Some(witness) = cached.and_then(|text| BlockWitness::read(&text).ok()) {
-            return Ok(Some(BlockAnswer { witness, is_new: false }));
-        }
-        let known = self.node.witness_request.load(Ordering::Relaxed) % WITNESS_REQUESTS.len();
-        let others = (0..WITNESS_REQUESTS.len()).filter(|place| *place != known);
-        let mut refused = None;
-        let mut missing = "";
-        for place in std::iter::once(known).chain(others) {
-            let (method, params) = WITNESS_REQUESTS[place];
-            if method == missing {
-                continue;
-            }
-            match self.node.rpc.call(method, &params(about)).await {
-                Ok(answer) => {
-                    let witness = BlockWitness::read(answer.get())
-                        .map_err(|reason| BuildError::Malformed { method, reason })?;
-                    self.node.witness_request.store(place, Ordering::Relaxed);
-                    return Ok(Some(BlockAnswer { witness, is_new: self.node.cache.is_used() }));
-                }
-                Err(Fault::MethodMissing) => missing = method,
-                Err(fault) if is_about_form(&fault) => {
-                    refused.get_or_insert(self.node.rpc.error(method, fault, Some(about)));
-                }
-                Err(fault) => return Err(self.node.rpc.error(method, fault, Some(about))),
-            }
-        }
-        refused.map_or(Ok(None), Err)
     }
 
     async fn by_proofs(&self) -> Result<Witnessed, BuildError> {
@@ -403,28 +370,6 @@ impl Build<'_> {
         }
         Ok(checked)
     }
-}
-
-const EXECUTION_WITNESS: &str = "debug_executionWitness";
-
-/// A method, and its parameters for a block.
-type WitnessRequest = (&'static str, fn(About) -> Value);
-
-/// The ways to ask for a block's witness, in the order in which they are tried: by number all clients know, the others
-/// are for nodes that have only those.
-const WITNESS_REQUESTS: [WitnessRequest; 5] = [
-    (EXECUTION_WITNESS, |about| json!([quantity(about.block)])),
-    (EXECUTION_WITNESS, |about| json!([about.hash])),
-    (EXECUTION_WITNESS, |about| json!([{ "blockHash": about.hash }])),
-    ("debug_executionWitnessByBlockHash", |about| json!([about.hash])),
-    ("debug_executionWitnessByHash", |about| json!([about.hash])),
-];
-
-/// The node's witness of one block.
-struct BlockAnswer {
-    witness: BlockWitness,
-    /// Whether it is to be kept.
-    is_new: bool,
 }
 
 /// What the witness may be made of; in order, so that the same range always gives the same input.

@@ -4,14 +4,21 @@
 //! parent of the range. So what cannot be read, or is not known, is left out, and execution tells whether it was needed.
 
 use crate::{
+    BuildError,
+    blocks::quantity,
     header::header,
     json::{Entries, Object, bytes, list},
+    node::Inner,
+    proof::is_about_form,
+    rpc::{About, Fault},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{Decodable, Encodable};
-use serde_json::{json, value::RawValue};
-use std::collections::HashMap;
+use serde_json::{Value, json, value::RawValue};
+use std::{collections::HashMap, sync::atomic::Ordering};
+
+pub(crate) const EXECUTION_WITNESS: &str = "debug_executionWitness";
 
 /// How far back BLOCKHASH reaches.
 const REACH: usize = 256;
@@ -109,12 +116,65 @@ fn one_header(raw: &RawValue) -> Result<Header, String> {
     alloy_rlp::decode_exact(&rlp).map_err(|error| error.to_string())
 }
 
+/// A method, and its parameters for a block.
+type WitnessRequest = (&'static str, fn(About) -> Value);
+
+/// The ways to ask for a block's witness, in the order in which they are tried: by number all clients know, the others
+/// are for nodes that have only those.
+const WITNESS_REQUESTS: [WitnessRequest; 5] = [
+    (EXECUTION_WITNESS, |about| json!([quantity(about.block)])),
+    (EXECUTION_WITNESS, |about| json!([about.hash])),
+    (EXECUTION_WITNESS, |about| json!([{ "blockHash": about.hash }])),
+    ("debug_executionWitnessByBlockHash", |about| json!([about.hash])),
+    ("debug_executionWitnessByHash", |about| json!([about.hash])),
+];
+
+/// The node's witness of one block.
+pub(crate) struct BlockAnswer {
+    pub(crate) witness: BlockWitness,
+    /// Whether it is to be kept.
+    pub(crate) is_new: bool,
+}
+
+impl Inner {
+    /// The node's witness of a block; `None` where it does not have the method.
+    pub(crate) async fn execution_witness(&self, about: About) -> Result<Option<BlockAnswer>, BuildError> {
+        let cached = self.cache.get(about.hash, EXECUTION_WITNESS);
+        if let Some(witness) = cached.and_then(|text| BlockWitness::read(&text).ok()) {
+            return Ok(Some(BlockAnswer { witness, is_new: false }));
+        }
+        let known = self.witness_request.load(Ordering::Relaxed) % WITNESS_REQUESTS.len();
+        let others = (0..WITNESS_REQUESTS.len()).filter(|place| *place != known);
+        let mut refused = None;
+        let mut missing = "";
+        for place in std::iter::once(known).chain(others) {
+            let (method, params) = WITNESS_REQUESTS[place];
+            if method == missing {
+                continue;
+            }
+            match self.rpc.call(method, &params(about)).await {
+                Ok(answer) => {
+                    let witness = BlockWitness::read(answer.get())
+                        .map_err(|reason| BuildError::Malformed { method, reason })?;
+                    self.witness_request.store(place, Ordering::Relaxed);
+                    return Ok(Some(BlockAnswer { witness, is_new: self.cache.is_used() }));
+                }
+                Err(Fault::MethodMissing) => missing = method,
+                Err(fault) if is_about_form(&fault) => {
+                    refused.get_or_insert(self.rpc.error(method, fault, Some(about)));
+                }
+                Err(fault) => return Err(self.rpc.error(method, fault, Some(about))),
+            }
+        }
+        refused.map_or(Ok(None), Err)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use alloy_primitives::keccak256;
-    use serde_json::Value;
 
     fn chain(length: u64) -> Vec<Header> {
         let mut headers: Vec<Header> = Vec::new();

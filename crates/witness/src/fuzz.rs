@@ -187,7 +187,7 @@ fn any_answer_to_execution_witness_is_read_or_refused() {
 
 #[test]
 fn any_genesis_file_is_read_or_refused() {
-    for (seed, file) in [(7, genesis::tests::geth()), (8, genesis::tests::nethermind())] {
+    for (seed, file) in [(7, genesis::tests::geth()), (8, genesis::tests::chainspec::nethermind())] {
         fuzzed(seed, &file, |text| {
             let _ = genesis::read(text.as_bytes());
             let _ = genesis::foreign_rules(text);
