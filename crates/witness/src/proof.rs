@@ -64,9 +64,19 @@ impl Form {
     }
 }
 
-/// Which of the forms a node was found to take.
+/// Which of the forms a node was found to take; from 1 on, 0 for none.
 #[derive(Debug, Default)]
 pub(crate) struct Forms(AtomicUsize);
+
+impl Forms {
+    fn known(&self) -> Option<usize> {
+        self.0.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    fn learn(&self, place: usize) {
+        self.0.store(place + 1, Ordering::Relaxed);
+    }
+}
 
 impl Inner {
     /// An account and slots of it (at most [`SLOTS_PER_REQUEST`]) in a state.
@@ -117,8 +127,8 @@ impl Inner {
         Ok(code)
     }
 
-    /// Asks in the form that the node was found to take; where it says that it cannot read the request, in the others. A
-    /// form is remembered once its answer is right.
+    /// Asks in the form that the node was found to take. Where none is known yet, or the node says that it cannot read the
+    /// request, also in the others: a node may take an object that it does not know for the newest block.
     async fn in_some_form<T>(
         &self,
         method: &'static str,
@@ -127,30 +137,40 @@ impl Inner {
         params: impl Fn(Form) -> Value,
         read: impl Fn(&str) -> Result<T, BuildError>,
     ) -> Result<(Box<RawValue>, T), BuildError> {
-        let known = self.forms.0.load(Ordering::Relaxed) % FORMS.len();
-        let usual = FORMS[known];
-        let others = FORMS
-            .iter()
-            .enumerate()
-            .filter(|(place, form)| *place != known && (has_slots || form.long == usual.long));
-        let mut refused = None;
-        for (place, form) in std::iter::once((known, &usual)).chain(others) {
-            match self.rpc.call(method, &params(*form)).await {
-                Ok(answer) => {
-                    let read = read(answer.get())?;
-                    if place != known {
-                        tracing::info!(method, ?form, "the node takes requests in this form only");
-                        self.forms.0.store(place, Ordering::Relaxed);
+        let known = self.forms.known();
+        let usual = known.unwrap_or(0);
+        let others = (0..FORMS.len())
+            .filter(|place| *place != usual && (has_slots || FORMS[*place].long == FORMS[usual].long));
+        let (mut refused, mut wrong) = (None, None);
+        for place in std::iter::once(usual).chain(others) {
+            let form = FORMS[place];
+            match self.rpc.call(method, &params(form)).await {
+                Ok(answer) => match read(answer.get()) {
+                    Ok(read) => {
+                        if known != Some(place) {
+                            tracing::debug!(method, ?form, "the node takes requests in this form");
+                            self.forms.learn(place);
+                        }
+                        return Ok((answer, read));
                     }
-                    return Ok((answer, read));
-                }
+                    Err(error @ (BuildError::FalseProof { .. } | BuildError::FalseCode { .. }))
+                        if known.is_none() =>
+                    {
+                        wrong.get_or_insert(error);
+                    }
+                    Err(error) => return Err(wrong.unwrap_or(error)),
+                },
                 Err(fault) if is_about_form(&fault) => {
                     refused.get_or_insert(fault);
                 }
-                Err(fault) => return Err(self.rpc.error(method, fault, Some(at.about()))),
+                Err(fault) => {
+                    let error = self.rpc.error(method, fault, Some(at.about()));
+                    return Err(wrong.unwrap_or(error));
+                }
             }
         }
-        Err(self.rpc.error(method, refused.unwrap_or(Fault::MethodMissing), Some(at.about())))
+        let refusal = refused.unwrap_or(Fault::MethodMissing);
+        Err(wrong.unwrap_or_else(|| self.rpc.error(method, refusal, Some(at.about()))))
     }
 }
 

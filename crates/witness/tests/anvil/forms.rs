@@ -218,6 +218,21 @@ async fn proofs_are_asked_for_in_the_form_that_a_node_takes() {
     assert!(matches!(error, BuildError::Refused { method: "eth_getProof", .. }), "{error}");
 }
 
+/// A node that takes an object for the newest block shows another state, and is asked by number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_does_not_know_hashes_is_asked_by_number() {
+    let scene = scene().await;
+    is_read(&scene, "another state by hash", |request| match request.method {
+        "eth_getProof" if request.params[2].is_object() => Action::change(|mut proof| {
+            proof["accountProof"].as_array_mut().unwrap().remove(0);
+            proof
+        }),
+        "eth_getCode" if request.params[1].is_object() => Action::Answer(json!("0x6001")),
+        _ => Action::Forward,
+    })
+    .await;
+}
+
 /// By number a node may show the state of another block. The header tells.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_proof_of_another_state_is_found_by_number_too() {
