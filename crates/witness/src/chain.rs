@@ -48,7 +48,7 @@ impl ChainSource {
                     .map_err(|source| BuildError::GenesisFile { path: path.clone(), source })?;
                 let file = genesis::read(&text).map_err(|error| match error {
                     GenesisError::Chain(error) => BuildError::ChainRules(error),
-                    source => BuildError::GenesisFormat { path: path.clone(), source },
+                    reason => BuildError::GenesisFormat { path: path.clone(), reason },
                 })?;
                 if file.chain.chain_id == chain_id {
                     agrees(rpc, &file).await?;

@@ -76,12 +76,12 @@ pub enum BuildError {
         source: io::Error,
     },
     /// The genesis file cannot be used.
-    #[error("the genesis file {} cannot be used: {source}", .path.display())]
+    #[error("the genesis file {} cannot be used: {reason}", .path.display())]
     GenesisFormat {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: GenesisError,
+        reason: GenesisError,
     },
     /// The node says that its chain has rules that are not followed.
     #[error(

@@ -21,7 +21,14 @@ pub(crate) struct Entries<'a>(pub(crate) Vec<(String, &'a RawValue)>);
 
 /// An object's members by their names in lower case. `null` counts as absent.
 #[derive(Debug, Default)]
-pub(crate) struct Object<'a>(BTreeMap<String, &'a RawValue>);
+pub(crate) struct Object<'a>(BTreeMap<String, Member<'a>>);
+
+#[derive(Debug)]
+struct Member<'a> {
+    /// Its name, where that is not in lower case.
+    spelled: Option<String>,
+    value: &'a RawValue,
+}
 
 impl<'a> Entries<'a> {
     pub(crate) fn read(text: &'a str) -> Result<Self, String> {
@@ -54,17 +61,15 @@ impl<'de> Deserialize<'de> for Entries<'de> {
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let entries = Entries::deserialize(deserializer)?;
-        let mut members = BTreeMap::new();
-        for (name, value) in entries.0 {
-            let name = name.to_ascii_lowercase();
-            if value.get() == "null" {
-                continue;
-            }
-            if let Some(other) = members.insert(name.clone(), value)
-                && other.get() != value.get()
+        let mut members = BTreeMap::<String, Member<'_>>::new();
+        for (name, value) in entries.0.into_iter().filter(|(_, value)| value.get() != "null") {
+            let lower = name.to_ascii_lowercase();
+            let spelled = (lower != name).then_some(name);
+            if let Some(other) = members.insert(lower.clone(), Member { spelled, value })
+                && other.value.get() != value.get()
             {
                 return Err(de::Error::custom(format_args!(
-                    "`{name}` is there twice, with different values"
+                    "`{lower}` is there twice, with different values"
                 )));
             }
         }
@@ -80,7 +85,7 @@ impl<'a> Object<'a> {
 
     /// The member with this name, in lower case.
     pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.get(name).copied()
+        self.0.get(name).map(|member| member.value)
     }
 
     /// The first of these that is there.
@@ -110,7 +115,12 @@ impl<'a> Object<'a> {
 
     /// All members that are there.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), *value))
+        self.0.iter().map(|(name, member)| (name.as_str(), member.value))
+    }
+
+    /// How a member's name, which is given in lower case, is written.
+    pub(crate) fn spelled<'b>(&'b self, name: &'b str) -> &'b str {
+        self.0.get(name).and_then(|member| member.spelled.as_deref()).unwrap_or(name)
     }
 }
 

@@ -187,7 +187,7 @@ fn check_transitions(
         if is_known {
             continue;
         }
-        let key = format!("params.{key}");
+        let key = format!("params.{}", params.spelled(key));
         if let Some(at) = activation(value).map_err(GenesisError::value(key.clone()))? {
             return Err(GenesisError::UnknownFork { key, at });
         }
@@ -204,7 +204,7 @@ fn check_engine(file: &Object<'_>, params: &Object<'_>) -> Result<(), GenesisErr
     for (name, _) in engine.members() {
         if !ENGINES.contains(&name) && (name != "clique" || !merged) {
             let rules = format!("the rules of the engine {name}");
-            return Err(GenesisError::Rules { key: format!("engine.{name}"), rules });
+            return Err(GenesisError::Rules { key: format!("engine.{}", engine.spelled(name)), rules });
         }
     }
     Ok(())
@@ -213,7 +213,7 @@ fn check_engine(file: &Object<'_>, params: &Object<'_>) -> Result<(), GenesisErr
 /// The contracts that blocks call must be where the EIPs have them.
 fn check_contracts(params: &Object<'_>) -> Result<(), GenesisError> {
     for (name, expected) in CONTRACTS {
-        let key = format!("params.{name}");
+        let key = format!("params.{}", params.spelled(name));
         let said = params.optional(&[name], fixed::<20>).map_err(GenesisError::value(key.clone()))?;
         if said.is_some_and(|said| Address(said) != expected) {
             let rules = "a contract of the protocol at another address".to_owned();

@@ -125,7 +125,10 @@ pub(super) fn check(config: &Object<'_>, section: &str) -> Result<(), GenesisErr
     let merged = config.get("terminaltotaldifficulty").is_some()
         || config.get("terminaltotaldifficultypassed").is_some_and(|passed| passed.get() == "true");
     let refused = |key: &str, rules: &str| {
-        Err(GenesisError::Rules { key: format!("{section}.{key}"), rules: rules.to_owned() })
+        Err(GenesisError::Rules {
+            key: format!("{section}.{}", config.spelled(key)),
+            rules: rules.to_owned(),
+        })
     };
     for (key, value) in config.members() {
         if !is_set(value) {
@@ -162,7 +165,9 @@ pub(super) fn check_forks(config: &Object<'_>, known: &[&str]) -> Result<(), Gen
             continue;
         }
         match activation(value) {
-            Ok(Some(at)) => return Err(GenesisError::UnknownFork { key: format!("config.{key}"), at }),
+            Ok(Some(at)) => {
+                return Err(GenesisError::UnknownFork { key: format!("config.{}", config.spelled(key)), at });
+            }
             Ok(None) => {}
             Err(reason) => {
                 tracing::warn!(

@@ -56,7 +56,7 @@ async fn genesis_files_that_cannot_be_followed_are_refused_at_the_start() {
     }
     let rollup = json!({ "l2_chain_id": CHAIN_ID, "block_time": 2, "genesis": {} }).to_string();
     let error = connected(&scene, rollup.as_bytes()).await.unwrap_err();
-    assert!(matches!(error, BuildError::GenesisFormat { source: GenesisError::RollupConfig, .. }), "{error}");
+    assert!(matches!(error, BuildError::GenesisFormat { reason: GenesisError::RollupConfig, .. }), "{error}");
 }
 
 /// anvil tells its rules by `eth_config`: a file with others is not that of its chain.

@@ -99,21 +99,21 @@ fn a_chain_specification_that_cannot_be_followed_is_refused() {
         parse(&file).unwrap_err()
     };
     for (path, value, key) in [
-        (["engine", "AuRa"], json!({}), "engine.aura"),
-        (["engine", "Optimism"], json!({}), "engine.optimism"),
-        (["engine", "Taiko"], json!({}), "engine.taiko"),
+        (["engine", "AuRa"], json!({}), "engine.AuRa"),
+        (["engine", "Optimism"], json!({}), "engine.Optimism"),
+        (["engine", "Taiko"], json!({}), "engine.Taiko"),
         (
             ["params", "feeCollector"],
             json!("0x00000000000000000000000000000000000000aa"),
-            "params.feecollector",
+            "params.feeCollector",
         ),
-        (["params", "eip1559ElasticityMultiplier"], json!("0x6"), "params.eip1559elasticitymultiplier"),
-        (["params", "maxCodeSize"], json!("0xc000"), "params.maxcodesize"),
-        (["params", "eip1559BaseFeeMinValue"], json!("0x1"), "params.eip1559basefeeminvalue"),
+        (["params", "eip1559ElasticityMultiplier"], json!("0x6"), "params.eip1559ElasticityMultiplier"),
+        (["params", "maxCodeSize"], json!("0xc000"), "params.maxCodeSize"),
+        (["params", "eip1559BaseFeeMinValue"], json!("0x1"), "params.eip1559BaseFeeMinValue"),
         (
             ["params", "eip7002ContractAddress"],
             json!("0x00000000000000000000000000000000000000aa"),
-            "params.eip7002contractaddress",
+            "params.eip7002ContractAddress",
         ),
         (
             ["accounts", "0x0000000000000000000000000000000000000200"],

@@ -217,18 +217,18 @@ fn rules_that_are_not_ethereums_are_refused_with_their_name() {
         (json!({ "istanbul": { "epoch": 30000 } }), "config.istanbul"),
         (json!({ "taiko": true }), "config.taiko"),
         (json!({ "scroll": { "useZktrie": true } }), "config.scroll"),
-        (json!({ "feeConfig": { "minBaseFee": 1 } }), "config.feeconfig"),
+        (json!({ "feeConfig": { "minBaseFee": 1 } }), "config.feeConfig"),
         (
             json!({ "contractDeployerAllowListConfig": { "blockTimestamp": 0 } }),
-            "config.contractdeployerallowlistconfig",
+            "config.contractDeployerAllowListConfig",
         ),
-        (json!({ "precompileUpgrades": [] }), "config.precompileupgrades"),
-        (json!({ "zeroBaseFee": true }), "config.zerobasefee"),
-        (json!({ "contractSizeLimit": 2147483647 }), "config.contractsizelimit"),
-        (json!({ "evmStackSize": 2048 }), "config.evmstacksize"),
-        (json!({ "ecCurve": "secp256r1" }), "config.eccurve"),
+        (json!({ "precompileUpgrades": [] }), "config.precompileUpgrades"),
+        (json!({ "zeroBaseFee": true }), "config.zeroBaseFee"),
+        (json!({ "contractSizeLimit": 2147483647 }), "config.contractSizeLimit"),
+        (json!({ "evmStackSize": 2048 }), "config.evmStackSize"),
+        (json!({ "ecCurve": "secp256r1" }), "config.ecCurve"),
         (json!({ "transitions": { "qbft": [{ "block": 5 }] } }), "config.transitions"),
-        (json!({ "enableVerkleAtGenesis": true }), "config.enableverkleatgenesis"),
+        (json!({ "enableVerkleAtGenesis": true }), "config.enableVerkleAtGenesis"),
     ] {
         let error = with(members.clone()).unwrap_err();
         assert!(
@@ -243,12 +243,12 @@ fn rules_that_are_not_ethereums_are_refused_with_their_name() {
 #[test]
 fn forks_that_are_not_known_are_refused_whenever_they_begin() {
     for (members, key, at) in [
-        (json!({ "futureEipsTime": 5 }), "config.futureeipstime", 5),
-        (json!({ "verkleTime": "0x5" }), "config.verkletime", 5),
-        (json!({ "isthmusTime": 0 }), "config.isthmustime", 0),
-        (json!({ "bpo6Time": 9 }), "config.bpo6time", 9),
-        (json!({ "classicForkBlock": 0 }), "config.classicforkblock", 0),
-        (json!({ "shanghaiBlock": 3 }), "config.shanghaiblock", 3),
+        (json!({ "futureEipsTime": 5 }), "config.futureEipsTime", 5),
+        (json!({ "verkleTime": "0x5" }), "config.verkleTime", 5),
+        (json!({ "isthmusTime": 0 }), "config.isthmusTime", 0),
+        (json!({ "bpo6Time": 9 }), "config.bpo6Time", 9),
+        (json!({ "classicForkBlock": 0 }), "config.classicForkBlock", 0),
+        (json!({ "shanghaiBlock": 3 }), "config.shanghaiBlock", 3),
     ] {
         let error = with(members.clone()).unwrap_err();
         assert_eq!(error, GenesisError::UnknownFork { key: key.to_owned(), at }, "{members}");
