@@ -135,8 +135,8 @@ impl ForkConfig {
             return Ok(());
         }
         let ours = chain.blobs_at(from.max(file.timestamp)).map(Blobs::from);
-        // A chain without blobs is said by zeros, or by nothing.
-        let nodes = self.blobs.filter(|blobs| blobs.max > 0);
+        // A chain without blobs is said by zeros, by nothing, or with those of Cancun.
+        let nodes = self.blobs.filter(|blobs| blobs.max > 0 && fork >= Fork::Cancun);
         if let Some(nodes) = nodes
             && ours != Some(nodes)
         {
@@ -154,7 +154,8 @@ impl ForkConfig {
                 return disagree("the precompiled contracts", only(&ours, nodes), only(nodes, &ours));
             }
         }
-        if let Some(nodes) = self.deposit_contract.filter(|_| fork >= Fork::Prague)
+        // Zero where the node's file says none: then nobody can deposit there.
+        if let Some(nodes) = self.deposit_contract.filter(|nodes| fork >= Fork::Prague && !nodes.is_zero())
             && nodes != chain.deposit_contract
         {
             return disagree("the deposit contract", chain.deposit_contract.to_string(), nodes.to_string());
@@ -350,6 +351,18 @@ mod tests {
             assert!(matches!(error, BuildError::RulesDisagree { .. }), "{text}");
             assert!(text.contains(what) && text.contains(ours) && text.contains(nodes), "{what}: {text}");
         }
+    }
+
+    /// anvil and reth tell Cancun's blobs of Shanghai, geth a deposit contract of zero where its file names none.
+    #[test]
+    fn what_has_no_meaning_yet_is_not_compared() {
+        let mut said = said();
+        said["next"]["systemContracts"]["DEPOSIT_CONTRACT_ADDRESS"] = json!(Address::ZERO);
+        compared(&said).unwrap();
+        let shanghai = json!({ "config": { "chainId": 560048, "shanghaiTime": 0 } });
+        let shanghai = genesis::read(shanghai.to_string().as_bytes()).unwrap();
+        let said = json!({ "current": fork(0, "0x00000000", [3, 6, 3_338_477], 9), "next": null });
+        EthConfig::read(&said.to_string()).unwrap().compare(&shanghai, None).unwrap();
     }
 
     /// Prague and Osaka together: a node may tell the next rules as those of either.
