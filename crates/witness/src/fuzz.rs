@@ -240,7 +240,7 @@ fn time_is_in_proportion_to_the_answer() {
 /// Of the answers that grow most when they are read: many small items.
 #[test]
 fn memory_is_in_proportion_to_the_answer() {
-    const SIZE: usize = 8 << 20;
+    const SIZE: usize = 2 << 20;
     let items = |item: &str| vec![item; SIZE / (item.len() + 1)].join(",");
     let example = Example::new();
     let texts = [
@@ -262,6 +262,6 @@ fn memory_is_in_proportion_to_the_answer() {
         let _ = genesis::read(text.as_bytes());
     }
     let grown = peak() - before;
-    assert!(grown < 30 * SIZE as u64, "{grown} bytes for texts of {SIZE}");
-    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
+    assert!(grown < 40 * SIZE as u64, "{grown} bytes for texts of {SIZE}");
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
