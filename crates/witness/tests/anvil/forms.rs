@@ -142,7 +142,7 @@ async fn ancestors_that_a_witness_lacks_are_asked_for() {
 /// Nodes that take the block's hash only, or have a method of their own for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn execution_witnesses_are_asked_for_by_hash_where_that_is_what_a_node_takes() {
-    let mut scene = Scene::new(Hardfork::Prague, 33).await;
+    let mut scene = Scene::new(Hardfork::Prague, 32).await;
     scene.mix(8).await;
     let mut by_hash = serde_json::Map::new();
     for (number, answer) in answers(&scene.node().await).await {
