@@ -33,6 +33,8 @@ mod deploy;
 mod error;
 mod event;
 mod fees;
+#[cfg(test)]
+mod fuzz;
 mod key;
 mod networks;
 mod node;

@@ -2,9 +2,8 @@
 
 use crate::{ChainError, rpc::Rpc};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
-use proofmill_endpoints::{Need, Pool, PoolOptions};
+use proofmill_endpoints::{Header, Need, Pool, PoolOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -148,21 +147,21 @@ async fn block(rpc: &Rpc, at: BlockAt) -> Result<Option<BlockHead>, ChainError> 
     // A block without its transactions has all fields of a header.
     const METHOD: &str = "eth_getBlockByNumber";
     let header: Option<Header> = match at {
-        BlockAt::Latest => Some(rpc.head().await?),
+        BlockAt::Latest => return Ok(Some(head(rpc).await?)),
         BlockAt::Finalized => rpc.ask(METHOD, ("finalized", false)).await?,
         BlockAt::Number(number) => {
             rpc.ask_with(Need::Block(number), METHOD, (U64::from(number), false)).await?
         }
     };
-    Ok(header.as_ref().map(BlockHead::from))
+    Ok(header.map(BlockHead::from))
 }
 
 async fn head(rpc: &Rpc) -> Result<BlockHead, ChainError> {
-    Ok((&rpc.head().await?).into())
+    Ok(rpc.head().await?.into())
 }
 
-impl From<&Header> for BlockHead {
-    fn from(header: &Header) -> Self {
+impl From<Header> for BlockHead {
+    fn from(header: Header) -> Self {
         Self {
             number: header.number,
             hash: header.hash,

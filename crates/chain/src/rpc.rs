@@ -1,8 +1,9 @@
 //! Requests to one chain: the pool of its endpoints, with this crate's errors.
 
 use crate::{ChainError, Refusal};
-use alloy_rpc_types_eth::Header;
-use proofmill_endpoints::{ConnectError, Failure, FaultKind, Need, NoAnswer, Pool, PoolOptions, ReadError};
+use proofmill_endpoints::{
+    ConnectError, Failure, FaultKind, Header, Need, NoAnswer, Pool, PoolOptions, ReadError,
+};
 use serde::{Serialize, de::DeserializeOwned};
 
 #[derive(Debug)]

@@ -24,6 +24,7 @@
 mod error;
 mod fault;
 mod gate;
+mod header;
 mod monitor;
 mod options;
 mod pool;
@@ -34,6 +35,7 @@ mod words;
 
 pub use error::{ConnectError, Failure, NoAnswer, ReadError};
 pub use fault::{Fault, FaultKind};
+pub use header::Header;
 pub use options::{PoolOptions, Start};
 pub use pool::Pool;
 pub use report::{EndpointReport, EndpointState, PoolReport, Trouble};

@@ -1,14 +1,14 @@
 //! Sending requests as the rules say.
 
 use crate::{
-    ConnectError, Failure, Fault, FaultKind, Head, Need, NoAnswer, PoolOptions, PoolReport, ReadError, Start,
+    ConnectError, Failure, Fault, FaultKind, Head, Header, Need, NoAnswer, PoolOptions, PoolReport,
+    ReadError, Start,
     gate::Gate,
     monitor,
     rules::{Choice, Rules},
     transport::Transport,
 };
 use alloy_primitives::{B256, U64};
-use alloy_rpc_types_eth::Header;
 use backon::{BackoffBuilder, ExponentialBuilder};
 use futures::{StreamExt, stream::FuturesUnordered};
 use serde::{Serialize, de::DeserializeOwned};
@@ -467,12 +467,12 @@ impl Inner {
                     }
                 }
             }
-            // With all of them at rest, those that were only away are asked.
+            // With all of them at rest, those that did not ask for it are asked.
             if asked.is_empty() {
-                let away = |at: &usize| {
-                    rules.endpoints[*at].rests(now).is_some_and(|rest| rest.kind == FaultKind::Away)
+                let may = |at: &usize| {
+                    rules.endpoints[*at].rests(now).is_some_and(|rest| rest.kind != FaultKind::Limited)
                 };
-                asked = (0..rules.endpoints.len()).filter(away).collect();
+                asked = (0..rules.endpoints.len()).filter(may).collect();
                 faults.retain(|(at, _)| !asked.contains(at));
             }
         }
@@ -547,7 +547,7 @@ impl Inner {
                             "following another endpoint"
                         );
                     }
-                    return self.endpoints[at].header().clone();
+                    return *self.endpoints[at].header();
                 }
                 Choice::Compare { endpoint, number } => {
                     #[derive(serde::Deserialize)]

@@ -5,7 +5,7 @@
 //!   one on another branch only when the followed one has stood still for [`STALL`], or is gone.
 //! - A request goes to the endpoints in this order: those that serve before those that rest, those that have the block before
 //!   those that lag, those that are not known to lack something before those that are, the followed one first.
-//! - An endpoint that asks to be left alone is left alone until then.
+//! - An endpoint that asks to be left alone is left alone until then. The others that rest are asked when nobody else is left.
 
 use crate::{Fault, FaultKind};
 use alloy_primitives::B256;
@@ -446,16 +446,14 @@ impl Rules {
         let mut keyed = Vec::new();
         for (at, health) in self.endpoints.iter().enumerate() {
             let rest = health.rests(now);
-            if let Some(rest) = rest.filter(|rest| rest.kind != FaultKind::Away) {
+            if let Some(rest) = rest.filter(|rest| rest.kind == FaultKind::Limited) {
                 let wait = rest.until.duration_since(now).as_secs_f32();
                 let mut fault = match &health.last_fault {
                     Some((_, fault)) => fault.clone(),
                     None => Fault::new(rest.kind, ""),
                 };
-                if fault.kind == FaultKind::Limited {
-                    fault.said = format!("{}; it is asked again in {wait:.0} s", fault.said);
-                    order.wakes = Some(order.wakes.map_or(rest.until, |wakes| wakes.min(rest.until)));
-                }
+                fault.said = format!("{}; it is asked again in {wait:.0} s", fault.said);
+                order.wakes = Some(order.wakes.map_or(rest.until, |wakes| wakes.min(rest.until)));
                 order.left_out.push((at, fault));
                 continue;
             }

@@ -1,15 +1,16 @@
 //! Blocks and headers from a node, checked against their hashes.
 
 use crate::{
-    BuildError,
+    BuildError, header,
+    json::{self, Object, fixed, number},
     node::Inner,
-    rpc::{About, parse},
+    rpc::{About, Fault},
+    transaction::{self, Unread},
 };
-use alloy_consensus::{EthereumTxEnvelope, Header, Sealable, Sealed, Signed, TxEip4844, TxEnvelope};
-use alloy_eips::Encodable2718;
-use alloy_primitives::{B256, Bytes};
-use alloy_rpc_types_eth::{Block as RpcBlock, Header as RpcHeader, Transaction};
-use alloy_trie::root::ordered_trie_root_encoded;
+use alloy_consensus::{Header, Sealable, Sealed};
+use alloy_eips::eip4895::Withdrawal;
+use alloy_primitives::{Address, B256};
+use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
 use futures::{StreamExt, TryStreamExt, stream};
 use proofmill_endpoints::Need;
 use proofmill_primitives::BlockRange;
@@ -67,20 +68,40 @@ const BY_NUMBER: &str = "eth_getBlockByNumber";
 const FULL: &str = "block";
 
 impl Inner {
-    /// A header by number (in hexadecimal) or tag, its hash computed from its fields.
+    /// The header that a tag names, its hash computed from its fields.
     pub(crate) async fn header_by_tag(&self, tag: &str) -> Result<Option<Sealed<Header>>, BuildError> {
         let answer: Option<Box<RawValue>> = self.rpc.ask(Need::Head, BY_NUMBER, json!([tag, false])).await?;
-        answer.map(|answer| header(answer.get(), None)).transpose()
+        answer.map(|answer| sealed_header(answer.get(), None)).transpose()
     }
 
     /// The header with this number, which must be there.
     pub(crate) async fn header(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
-        let answer: Option<Box<RawValue>> =
-            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), false])).await?;
-        match answer {
-            Some(answer) => header(answer.get(), Some(number)),
-            None => Err(BuildError::Lags { block: number, head: self.head().await? }),
+        sealed_header(self.numbered(number, false).await?.get(), Some(number))
+    }
+
+    /// What the node shows of the block with this number, which must be there.
+    async fn numbered(&self, number: u64, transactions: bool) -> Result<Box<RawValue>, BuildError> {
+        let params = json!([quantity(number), transactions]);
+        let answer =
+            self.rpc.call(Need::Block(number), BY_NUMBER, &params).await.map_err(|fault| match fault {
+                Fault::NoHistory(reason) | Fault::Expired(reason) => {
+                    BuildError::Expired { block: number, reason }
+                }
+                Fault::Refused(reason) | Fault::UnknownBlock(reason) if is_expired(&reason) => {
+                    BuildError::Expired { block: number, reason }
+                }
+                fault => fault.error(BY_NUMBER, None),
+            })?;
+        if answer.get() != "null" {
+            return Ok(answer);
         }
+        let head = self.head().await?;
+        Err(if head < number {
+            BuildError::Lags { block: number, head }
+        } else {
+            let reason = format!("it shows none, although its head is {head}");
+            BuildError::Expired { block: number, reason }
+        })
     }
 
     /// The range's blocks and their parent. Takes those that the cache has by following parent hashes from the last one,
@@ -128,7 +149,7 @@ impl Inner {
         let parent = match self
             .cache
             .get(expected, "header")
-            .and_then(|text| header(&text, Some(parent_number)).ok())
+            .and_then(|text| sealed_header(&text, Some(parent_number)).ok())
             .filter(|header| header.hash() == expected)
         {
             Some(parent) => parent,
@@ -153,11 +174,7 @@ impl Inner {
     }
 
     async fn block(&self, number: u64) -> Result<Sealed<Block>, BuildError> {
-        let answer: Option<Box<RawValue>> =
-            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), true])).await?;
-        let Some(answer) = answer else {
-            return Err(BuildError::Lags { block: number, head: self.head().await? });
-        };
+        let answer = self.numbered(number, true).await?;
         let block = block(answer.get(), number)?;
         self.cache.put(block.hash(), FULL, answer.get());
         Ok(block)
@@ -185,12 +202,8 @@ impl Inner {
     }
 
     async fn header_to_keep(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
-        let answer: Option<Box<RawValue>> =
-            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), false])).await?;
-        let Some(answer) = answer else {
-            return Err(BuildError::Lags { block: number, head: self.head().await? });
-        };
-        let header = header(answer.get(), Some(number))?;
+        let answer = self.numbered(number, false).await?;
+        let header = sealed_header(answer.get(), Some(number))?;
         self.cache.put(header.hash(), "header", answer.get());
         Ok(header)
     }
@@ -205,62 +218,78 @@ impl Inner {
     }
 }
 
-/// A transaction as a block's body holds it. anvil shows blob transactions with their sidecars, which are no part of it.
-fn in_body(transaction: &TxEnvelope) -> Bytes {
-    match transaction {
-        TxEnvelope::Eip4844(signed) => {
-            let body = Signed::new_unchecked(signed.tx().tx().clone(), *signed.signature(), *signed.hash());
-            EthereumTxEnvelope::<TxEip4844>::Eip4844(body).encoded_2718().into()
-        }
-        transaction => transaction.encoded_2718().into(),
-    }
+/// Whether a node says that it has given a block up (EIP-4444): geth, reth and Nethermind by the code 4444, Erigon and
+/// hosted providers in words.
+fn is_expired(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["code 4444", "code -32701", "pruned", "pruning", "expired", "history unavailable", "archive request"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 pub(crate) fn quantity(number: u64) -> String {
     format!("{number:#x}")
 }
 
-fn header(text: &str, number: Option<u64>) -> Result<Sealed<Header>, BuildError> {
-    let header: RpcHeader = parse(BY_NUMBER, text)?;
-    check_header(&header, number)?;
-    Ok(header.inner.seal_unchecked(header.hash))
+fn malformed(reason: String) -> BuildError {
+    BuildError::Malformed { method: BY_NUMBER, reason }
 }
 
-fn check_header(header: &RpcHeader, wanted: Option<u64>) -> Result<(), BuildError> {
+/// The header that a node shows, checked against the hash that it gives to it.
+pub(crate) fn sealed_header(text: &str, wanted: Option<u64>) -> Result<Sealed<Header>, BuildError> {
+    checked_header(&Object::read(text).map_err(malformed)?, wanted)
+}
+
+fn checked_header(shown: &Object<'_>, wanted: Option<u64>) -> Result<Sealed<Header>, BuildError> {
+    let claimed = header::claimed(shown).map_err(malformed)?;
+    let header = header::header(shown).map_err(malformed)?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted != header.number) {
         return Err(BuildError::OtherBlock { wanted, got: header.number });
     }
-    let computed = header.inner.hash_slow();
-    if computed != header.hash {
-        return Err(BuildError::FalseHeader { block: header.number, claimed: header.hash, computed });
+    let computed = header.hash_slow();
+    match claimed {
+        Some(claimed) if claimed != computed => {
+            Err(BuildError::FalseHeader { block: header.number, claimed, computed })
+        }
+        _ => Ok(header.seal_unchecked(computed)),
     }
-    Ok(())
 }
 
-fn block(text: &str, number: u64) -> Result<Sealed<Block>, BuildError> {
-    // A block whose header can be read, but whose transactions cannot, is of another kind of chain.
-    let block: RpcBlock<Transaction> =
-        serde_json::from_str(text).map_err(|error| match header(text, Some(number)) {
-            Ok(_) => BuildError::UnsupportedBlock {
-                block: number,
-                reason: format!("a transaction is of an unknown type ({error})"),
-            },
-            Err(error) => error,
-        })?;
-    check_header(&block.header, Some(number))?;
-    let transactions: Vec<_> = block
-        .transactions
-        .into_transactions()
-        .map(|transaction| in_body(transaction.inner.inner()))
-        .collect();
-    let (header, hash) = (block.header.inner, block.header.hash);
+/// The block that a node shows, checked against its header.
+pub(crate) fn block(text: &str, number: u64) -> Result<Sealed<Block>, BuildError> {
+    let shown = Object::read(text).map_err(malformed)?;
+    let (header, hash) = checked_header(&shown, Some(number))?.into_parts();
+    let mut transactions = Vec::new();
+    for (at, raw) in shown.required(&["transactions"], json::list).map_err(malformed)?.into_iter().enumerate()
+    {
+        transactions.push(transaction::encoded(raw).map_err(|unread| match unread {
+            Unread::Unsupported(reason) => BuildError::UnsupportedBlock { block: number, reason },
+            Unread::Member(reason) => malformed(format!("transaction {at} of block {number}: {reason}")),
+        })?);
+    }
     if ordered_trie_root_encoded(&transactions) != header.transactions_root {
         return Err(BuildError::FalseBody { block: number, what: "transactions" });
     }
-    let withdrawals = block.withdrawals.map(|withdrawals| withdrawals.0);
+    let withdrawals = shown
+        .optional(&["withdrawals"], |items| {
+            json::list(items)?.into_iter().map(withdrawal).collect::<Result<Vec<_>, _>>()
+        })
+        .map_err(malformed)?
+        // Some leave an empty list out.
+        .or_else(|| (header.withdrawals_root == Some(EMPTY_ROOT_HASH)).then(Vec::new));
     let root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
     if root != header.withdrawals_root {
         return Err(BuildError::FalseBody { block: number, what: "withdrawals" });
     }
     Ok(Sealed::new_unchecked(Block { header, transactions, withdrawals }, hash))
+}
+
+fn withdrawal(raw: &RawValue) -> Result<Withdrawal, String> {
+    let shown = Object::read(raw.get())?;
+    Ok(Withdrawal {
+        index: shown.required(&["index"], number)?,
+        validator_index: shown.required(&["validatorindex"], number)?,
+        address: shown.required(&["address"], fixed::<20>).map(Address)?,
+        amount: shown.required(&["amount"], number)?,
+    })
 }

@@ -2,22 +2,20 @@
 
 use crate::{
     BuildError, Node, Phase, Progress,
-    blocks::{LinkedBlocks, StateAt, quantity},
+    blocks::{LinkedBlocks, StateAt},
     database::{BlockingView, View},
+    execution_witness::{BlockAnswer, EXECUTION_WITNESS, ancestors},
     node::Inner,
-    rpc::{About, Fault, parse},
+    rpc::About,
     sibling::{address_below, shortened, slot_below},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_rpc_types_debug::ExecutionWitness;
 use futures::{StreamExt, TryStreamExt, stream};
-use proofmill_endpoints::Need;
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::{
     Block, RangeOutcome, RecordError, StatelessError, StatelessInput, StatelessInputRef, Touched, TrieId,
     Witness, WitnessError, execute, minimise, record,
 };
-use serde_json::json;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -127,6 +125,8 @@ impl Build<'_> {
                 error @ (BuildError::Execution(_)
                 | BuildError::Malformed { .. }
                 | BuildError::Refused { .. }
+                | BuildError::NoHistory { .. }
+                | BuildError::BlockGone { .. }
                 | BuildError::Unreachable { .. }),
             ) if !only => {
                 tracing::warn!(%error, "the node's execution witness is not usable; going on with proofs");
@@ -158,7 +158,7 @@ impl Build<'_> {
         let one = async |at: usize| {
             let block = &self.blocks.blocks[at];
             let answer =
-                self.execution_witness(About { block: block.header.number, hash: block.hash() }).await;
+                self.node.execution_witness(About { block: block.header.number, hash: block.hash() }).await;
             self.report(Phase::ExecutionWitnesses, done.fetch_add(1, Ordering::Relaxed) + 1, self.len());
             answer
         };
@@ -167,58 +167,48 @@ impl Build<'_> {
             self.node.no_execution_witness.store(true, Ordering::Relaxed);
             return Ok(None);
         };
-        let others: Vec<Option<BlockWitness>> = stream::iter(1..self.blocks.blocks.len())
+        let others: Vec<Option<BlockAnswer>> = stream::iter(1..self.blocks.blocks.len())
             .map(one)
             .buffered(self.node.concurrency)
             .try_collect()
             .await?;
-        let answers: Vec<BlockWitness> = std::iter::once(first).chain(others.into_iter().flatten()).collect();
+        let answers: Vec<BlockAnswer> = std::iter::once(first).chain(others.into_iter().flatten()).collect();
         if answers.len() < self.blocks.blocks.len() {
             return Ok(None);
         }
-        let mut witness = Witness::default();
-        for answer in &answers {
-            let one =
-                Witness::from_execution_witness(&answer.witness, &self.blocks.parent).map_err(|error| {
-                    BuildError::Malformed { method: EXECUTION_WITNESS, reason: error.to_string() }
-                })?;
-            witness.merge(one);
-        }
-        // Nodes send ancestors that they did not need, and not always down to the oldest in one chain with ours.
         let parent = self.blocks.parent.inner();
-        let linked = witness.headers.iter().scan(parent.parent_hash, |expected, header| {
-            let fits = header.hash_slow() == *expected;
-            *expected = header.parent_hash;
-            fits.then_some(())
-        });
-        let linked = linked.count();
-        witness.headers.truncate(linked);
-        let (outcome, input) = self.checked(self.input(witness)).await?.map_err(BuildError::Execution)?;
+        let mut witness = Witness::default();
+        let mut headers = Vec::new();
+        for answer in &answers {
+            witness.state.extend(answer.witness.state.iter().cloned());
+            witness.codes.extend(answer.witness.codes.iter().cloned());
+            headers.extend(answer.witness.headers.iter().cloned());
+        }
+        witness.headers = ancestors(headers, parent);
+        let (outcome, input) = self.executed(witness).await?.map_err(BuildError::Execution)?;
         // The node was asked by number, so what it sent may be of a block that a reorg has put in this one's place: it
         // is kept under the block's hash only now that the block has been executed from it.
         for (block, answer) in self.blocks.blocks.iter().zip(&answers).filter(|(_, answer)| answer.is_new) {
-            let text = serde_json::to_string(&answer.witness).map_err(|error| BuildError::Malformed {
-                method: EXECUTION_WITNESS,
-                reason: error.to_string(),
-            })?;
-            self.node.cache.put(block.hash(), EXECUTION_WITNESS, &text);
+            self.node.cache.put(block.hash(), EXECUTION_WITNESS, &answer.witness.to_text());
         }
         Ok(Some(Witnessed { input, outcome, source: WitnessSource::ExecutionWitness }))
     }
 
-    async fn execution_witness(&self, about: About) -> Result<Option<BlockWitness>, BuildError> {
-        let cached = self.node.cache.get(about.hash, EXECUTION_WITNESS);
-        if let Some(witness) = cached.and_then(|text| parse(EXECUTION_WITNESS, &text).ok()) {
-            return Ok(Some(BlockWitness { witness, is_new: false }));
-        }
-        let params = json!([quantity(about.block)]);
-        match self.node.rpc.call(Need::Block(about.block), EXECUTION_WITNESS, &params).await {
-            Ok(answer) => {
-                let witness = parse(EXECUTION_WITNESS, answer.get())?;
-                Ok(Some(BlockWitness { witness, is_new: self.node.cache.is_used() }))
+    /// Executes the blocks from the node's own witnesses. Ancestors that are not in them are asked for.
+    async fn executed(
+        &self,
+        mut witness: Witness,
+    ) -> Result<Result<(RangeOutcome, StatelessInput), StatelessError>, BuildError> {
+        let parent = self.blocks.parent.inner();
+        loop {
+            let had = witness.headers.len();
+            let outcome = self.checked(self.input(witness.clone())).await?;
+            let Err(StatelessError::Witness { error, .. }) = &outcome else { return Ok(outcome) };
+            let WitnessError::MissingAncestor { number } = error.as_ref() else { return Ok(outcome) };
+            witness.headers = self.node.ancestors(number.saturating_add(1), parent).await?;
+            if witness.headers.len() <= had {
+                return Ok(outcome);
             }
-            Err(Fault::MethodMissing) => Ok(None),
-            Err(fault) => Err(fault.error(EXECUTION_WITNESS, Some(about))),
         }
     }
 
@@ -380,15 +370,6 @@ impl Build<'_> {
         }
         Ok(checked)
     }
-}
-
-const EXECUTION_WITNESS: &str = "debug_executionWitness";
-
-/// The node's witness of one block.
-struct BlockWitness {
-    witness: ExecutionWitness,
-    /// Whether it is to be kept.
-    is_new: bool,
 }
 
 /// What the witness may be made of; in order, so that the same range always gives the same input.

@@ -1,14 +1,17 @@
 //! Which rules the node's chain has.
 
 use crate::{
-    BuildError,
+    BuildError, GenesisError,
+    eth_config::{EthConfig, genesis_hash},
+    genesis::{self, GenesisFile},
+    json::Object,
     rpc::{Rpc, other_chain},
 };
-use alloy_genesis::Genesis;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, address};
 use proofmill_endpoints::Need;
 use proofmill_stateless::{BlobActivation, BlobParams, ChainSpec, Fork, ForkActivation};
+use serde_json::{json, value::RawValue};
 use std::{fs, path::PathBuf};
 
 /// Where a chain's rules come from.
@@ -19,7 +22,7 @@ pub enum ChainSource {
     Detect,
     /// Ethereum's rules with this fork active from the start.
     Fork(Fork),
-    /// A geth-style genesis file.
+    /// A genesis file, in the form of geth (or reth, Besu, Erigon) or of Nethermind.
     Genesis(PathBuf),
     /// These.
     Spec(ChainSpec),
@@ -29,6 +32,13 @@ pub enum ChainSource {
 const SEPOLIA_DEPOSITS: Address = address!("7f02C3E3c98b133055B8B348B2Ac625669Ed295D");
 const HOLESKY_DEPOSITS: Address = address!("4242424242424242424242424242424242424242");
 
+const ETH_CONFIG: &str = "eth_config";
+const ROLLUP_CONFIG: &str = "optimism_rollupConfig";
+
+/// How nodes tell the `config` of their genesis files, and where it stands in the answer: geth, and those that follow it.
+const CONFIGS: [(&str, &[&str]); 2] =
+    [("debug_chainConfig", &[]), ("admin_nodeInfo", &["protocols", "eth", "config"])];
+
 impl ChainSource {
     pub(crate) async fn resolve(&self, rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
         let spec = match self {
@@ -37,12 +47,14 @@ impl ChainSource {
             Self::Genesis(path) => {
                 let text = fs::read(path)
                     .map_err(|source| BuildError::GenesisFile { path: path.clone(), source })?;
-                let genesis: Genesis = serde_json::from_slice(&text).map_err(|error| {
-                    BuildError::GenesisFormat { path: path.clone(), reason: error.to_string() }
+                let file = genesis::read(&text).map_err(|error| match error {
+                    GenesisError::Chain(error) => BuildError::ChainRules(error),
+                    reason => BuildError::GenesisFormat { path: path.clone(), reason },
                 })?;
-                let spec = ChainSpec::from_genesis(&genesis.config)?;
-                spec.check_genesis(&genesis)?;
-                spec
+                if file.chain.chain_id == chain_id {
+                    agrees(rpc, &file).await?;
+                }
+                file.chain
             }
             Self::Detect => match known(chain_id) {
                 Some(spec) => spec,
@@ -55,6 +67,58 @@ impl ChainSource {
         spec.check()?;
         Ok(spec)
     }
+}
+
+/// Errors when the node follows other rules than the file says, as far as it tells them (EIP-7910). The file is what
+/// holds; a node that does not tell its rules is taken to follow it.
+async fn agrees(rpc: &Rpc, file: &GenesisFile) -> Result<(), BuildError> {
+    let said = match rpc.ask::<Box<RawValue>>(Need::Nothing, ETH_CONFIG, json!([])).await {
+        Ok(said) => said,
+        Err(error @ BuildError::Unreachable { .. }) => return Err(error),
+        Err(error) => {
+            tracing::debug!(%error, "the node does not tell its rules");
+            return Ok(());
+        }
+    };
+    let config = match EthConfig::read(said.get()) {
+        Ok(config) => config,
+        Err(reason) => {
+            tracing::warn!(reason, "the node's rules (eth_config) cannot be read and are not compared");
+            return Ok(());
+        }
+    };
+    let mut genesis = None;
+    if file.fork_blocks.is_some() && config.has_fork_id() {
+        genesis = match rpc
+            .ask::<Box<RawValue>>(Need::Block(0), "eth_getBlockByNumber", json!(["0x0", false]))
+            .await
+        {
+            Ok(block) => genesis_hash(block.get()),
+            Err(error @ BuildError::Unreachable { .. }) => return Err(error),
+            // It has given its first blocks up: the rest is compared.
+            Err(_) => None,
+        };
+    }
+    config.compare(file, genesis)
+}
+
+/// Why the rules of a chain are unknown: where the node says that they are of a kind that is not followed, that.
+async fn unknown(rpc: &Rpc, chain_id: u64) -> BuildError {
+    for (method, path) in CONFIGS {
+        let Ok(said) = rpc.ask::<Box<RawValue>>(Need::Nothing, method, json!([])).await else { continue };
+        let config =
+            path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
+        if let Some(rules) = config.and_then(genesis::foreign_rules) {
+            return BuildError::ForeignRules { chain_id, method, rules };
+        }
+    }
+    // An endpoint that passes requests on to op-node too.
+    let said = rpc.ask::<Box<RawValue>>(Need::Nothing, ROLLUP_CONFIG, json!([])).await;
+    if said.is_ok_and(|said| Object::read(said.get()).is_ok_and(|said| said.get("l2_chain_id").is_some())) {
+        let rules = "the rules of the OP Stack".to_owned();
+        return BuildError::ForeignRules { chain_id, method: ROLLUP_CONFIG, rules };
+    }
+    BuildError::UnknownChain { chain_id }
 }
 
 /// The networks whose schedule is part of the alloy libraries.
@@ -108,10 +172,10 @@ struct NodeInfo {
 /// anvil tells its hardfork, which is active from its first block on. Its chains have no withdrawals, no beacon roots and
 /// none of the contracts that collect requests, as `for_fork` takes it of a chain that is not Ethereum's.
 async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
-    let info: NodeInfo = match rpc.ask(Need::Nothing, "anvil_nodeInfo", serde_json::json!([])).await {
+    let info: NodeInfo = match rpc.ask(Need::Nothing, "anvil_nodeInfo", json!([])).await {
         Ok(info) => info,
         Err(error @ BuildError::Unreachable { .. }) => return Err(error),
-        Err(_) => return Err(BuildError::UnknownChain { chain_id }),
+        Err(_) => return Err(unknown(rpc, chain_id).await),
     };
     let (fork, blobs) = match info.hard_fork.to_lowercase().as_str() {
         "shanghai" => (Fork::Shanghai, None),

@@ -1,5 +1,6 @@
 //! Why a witness could not be built.
 
+use crate::GenesisError;
 use alloy_primitives::{Address, B256, U256};
 use proofmill_primitives::{BlockRange, EmptyRange};
 use proofmill_stateless::{ChainSpecError, StatelessError, TrieId};
@@ -57,7 +58,11 @@ pub enum BuildError {
         got: u64,
     },
     /// The chain's rules are not known.
-    #[error("the rules of chain {chain_id} are not known: give its genesis file (--genesis)")]
+    #[error(
+        "the rules of chain {chain_id} are not known: give the genesis file that its nodes were started with (--genesis; \
+         what geth, reth or Besu take, or Nethermind's chain specification), or the answer of a node that you trust to \
+         debug_chainConfig as a file"
+    )]
     UnknownChain {
         /// The node's chain.
         chain_id: u64,
@@ -70,13 +75,39 @@ pub enum BuildError {
         /// Why.
         source: io::Error,
     },
-    /// The genesis file does not say what is needed.
-    #[error("the genesis file {} is not valid: {reason}", .path.display())]
+    /// The genesis file cannot be used.
+    #[error("the genesis file {} cannot be used: {reason}", .path.display())]
     GenesisFormat {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+        /// Why.
+        reason: GenesisError,
+    },
+    /// The node says that its chain has rules that are not followed.
+    #[error(
+        "chain {chain_id} has {rules}, as the node says ({method}): this version checks Ethereum's own rules only, so its \
+         blocks cannot be proven, and a genesis file does not change that; prove a chain with Ethereum's rules"
+    )]
+    ForeignRules {
+        /// The node's chain.
+        chain_id: u64,
+        /// The method by which it says so.
+        method: &'static str,
+        /// Whose rules they are.
+        rules: String,
+    },
+    /// The genesis file and the node do not agree.
+    #[error(
+        "the genesis file does not agree with the node (eth_config) on {what}: the file says {ours}, the node {nodes}; give \
+         the genesis file that the node was started with, or ask a node of the chain"
+    )]
+    RulesDisagree {
+        /// What they do not agree on.
+        what: &'static str,
+        /// What the file says.
+        ours: String,
+        /// What the node says.
+        nodes: String,
     },
     /// The chain's rules are not supported.
     #[error("the chain's rules are not supported: {0}")]
@@ -152,9 +183,10 @@ pub enum BuildError {
         /// What the node said.
         reason: String,
     },
-    /// The block itself is gone from the node (EIP-4444).
+    /// The node has given an old block up.
     #[error(
-        "the node no longer has block {block} ({reason}): use a node that keeps old blocks, or newer blocks"
+        "the node does not serve block {block} ({reason}): its history has expired there (EIP-4444), or another node behind \
+         the same address has it; use a node that keeps it, or newer blocks"
     )]
     Expired {
         /// The number of the block.

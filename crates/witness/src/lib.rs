@@ -28,16 +28,26 @@ mod cache;
 mod chain;
 mod database;
 mod error;
+mod eth_config;
+mod execution_witness;
+#[cfg(test)]
+mod fuzz;
+mod genesis;
+mod header;
+mod json;
 mod node;
 mod progress;
 mod proof;
 mod range;
 mod rpc;
 mod sibling;
+mod transaction;
+mod trie;
 
 pub use build::{WitnessSource, Witnessed};
 pub use chain::ChainSource;
 pub use error::BuildError;
+pub use genesis::GenesisError;
 pub use node::{Node, NodeOptions};
 pub use progress::{Phase, Progress};
 pub use range::{Anchor, AnchoredRange};

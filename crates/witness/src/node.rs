@@ -3,13 +3,17 @@
 use crate::{
     BuildError, ChainSource, WitnessSource,
     cache::Cache,
+    proof::Forms,
     rpc::{Rpc, not_connected, other_chain},
 };
 use proofmill_endpoints::{Pool, PoolOptions};
 use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
     time::Duration,
 };
 use url::Url;
@@ -89,6 +93,12 @@ impl NodeOptions {
         self.endpoints(|options| options.attempts(attempts))
     }
 
+    /// How long a request waits for endpoints that say that they are asked too much.
+    #[must_use]
+    pub fn patience(self, patience: Duration) -> Self {
+        self.endpoints(|options| options.patience(patience))
+    }
+
     /// How long to wait before the second attempt; each further wait is twice as long, up to 10 s.
     #[must_use]
     pub fn backoff(self, backoff: Duration) -> Self {
@@ -156,6 +166,8 @@ impl NodeOptions {
                 source: self.source,
                 concurrency: self.concurrency.max(1),
                 no_execution_witness: AtomicBool::new(false),
+                witness_request: AtomicUsize::new(0),
+                forms: Forms::default(),
             }),
         })
     }
@@ -176,6 +188,10 @@ pub(crate) struct Inner {
     pub(crate) concurrency: usize,
     /// The node was found not to serve `debug_executionWitness`.
     pub(crate) no_execution_witness: AtomicBool,
+    /// The way in which it serves it.
+    pub(crate) witness_request: AtomicUsize,
+    /// The form in which it takes requests for proofs and codes.
+    pub(crate) forms: Forms,
 }
 
 impl Node {

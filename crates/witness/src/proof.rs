@@ -1,14 +1,28 @@
-//! Accounts, slots and codes with their proofs, checked against the state root that the header commits to.
+//! Accounts, slots and codes with their proofs, read from the nodes that lead to the state root of the header.
+//!
+//! What a node claims beside its proof (balance, nonce, hashes, values, keys) is not read: clients differ in it, above
+//! all for accounts and slots that are not there.
 
-use crate::{BuildError, blocks::StateAt, node::Inner, rpc::parse};
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
-use alloy_rpc_types_eth::EIP1186AccountProofResponse;
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount, proof::verify_proof};
-use serde_json::json;
+use crate::{
+    BuildError,
+    blocks::{StateAt, quantity},
+    json::{self, Object, bytes},
+    node::Inner,
+    rpc::{Fault, Unread, parse},
+    trie::Nodes,
+};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use serde_json::{Value, json, value::RawValue};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+#[cfg(test)]
+pub(crate) mod tests;
 
 /// Slots in one request: nodes limit them (geth to 1,024), and the answer to a hundred is about 300 KB.
 pub(crate) const SLOTS_PER_REQUEST: usize = 100;
 const METHOD: &str = "eth_getProof";
+const CODE: &str = "eth_getCode";
 
 /// An account and some of its slots, with the trie nodes that prove them.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +31,51 @@ pub(crate) struct Proven {
     pub(crate) account: Option<TrieAccount>,
     pub(crate) slots: Vec<(U256, U256)>,
     pub(crate) nodes: Vec<Bytes>,
+}
+
+/// How a request names a block and slots. The node's proof tells whether it is of the right state, so a number does as
+/// well as a hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Form {
+    by_hash: bool,
+    /// Slots as 32 bytes, or without leading zeros.
+    long: bool,
+}
+
+/// In the order in which they are tried. The first is what most nodes take.
+const FORMS: [Form; 4] = [
+    Form { by_hash: true, long: true },
+    Form { by_hash: false, long: true },
+    Form { by_hash: true, long: false },
+    Form { by_hash: false, long: false },
+];
+
+impl Form {
+    fn state(self, at: StateAt) -> Value {
+        if self.by_hash { json!({ "blockHash": at.hash }) } else { json!(quantity(at.block)) }
+    }
+
+    fn slots(self, slots: &[U256]) -> Value {
+        if self.long {
+            slots.iter().map(|slot| json!(B256::from(*slot))).collect()
+        } else {
+            slots.iter().map(|slot| json!(slot)).collect()
+        }
+    }
+}
+
+/// Which of the forms a node was found to take; from 1 on, 0 for none.
+#[derive(Debug, Default)]
+pub(crate) struct Forms(AtomicUsize);
+
+impl Forms {
+    fn known(&self) -> Option<usize> {
+        self.0.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    fn learn(&self, place: usize) {
+        self.0.store(place + 1, Ordering::Relaxed);
+    }
 }
 
 impl Inner {
@@ -35,15 +94,12 @@ impl Inner {
                 Err(error) => tracing::warn!(%error, "a cached proof is false and is fetched again"),
             }
         }
-        let params = json!([address, keys, { "blockHash": at.hash }]);
-        let about = at.about();
-        self.rpc
-            .read(about.state(), METHOD, params, Some(about), |answer| {
-                let proven = verified(at, address, slots, answer)?;
-                self.cache.put(at.hash, &request, answer);
-                Ok(proven)
-            })
-            .await
+        let params = |form: Form| json!([address, form.slots(slots), form.state(at)]);
+        let (answer, proven) = self
+            .in_some_form(METHOD, at, !slots.is_empty(), params, |text| verified(at, address, slots, text))
+            .await?;
+        self.cache.put(at.hash, &request, &answer);
+        Ok(proven)
     }
 
     /// The code of an account, which must have this hash.
@@ -59,102 +115,144 @@ impl Inner {
         {
             return Ok(code);
         }
-        let params = json!([account, { "blockHash": at.hash }]);
-        let about = at.about();
-        let code = self
-            .rpc
-            .read(about.state(), "eth_getCode", params, Some(about), |answer| {
-                let code: Bytes = parse("eth_getCode", answer)?;
-                match keccak256(&code) {
-                    got if got == expected => Ok(code),
-                    got => Err(BuildError::FalseCode { account, expected, got }),
-                }
-            })
-            .await?;
+        let params = |form: Form| json!([account, form.state(at)]);
+        let read = |text: &str| {
+            let code: Bytes = parse(CODE, text)?;
+            let got = keccak256(&code);
+            if got == expected { Ok(code) } else { Err(BuildError::FalseCode { account, expected, got }) }
+        };
+        let (_, code) = self.in_some_form(CODE, at, false, params, read).await?;
         // A code is found by its hash alone, so it is kept for all blocks.
         self.cache.put(expected, "code", &format!("\"{code}\""));
         Ok(code)
     }
+
+    /// Asks in the form that the node was found to take. Where none is known yet, or the node says that it cannot read the
+    /// request, also in the others: a node may take an object that it does not know for the newest block.
+    async fn in_some_form<T>(
+        &self,
+        method: &'static str,
+        at: StateAt,
+        has_slots: bool,
+        params: impl Fn(Form) -> Value,
+        read: impl Fn(&str) -> Result<T, BuildError>,
+    ) -> Result<(String, T), BuildError> {
+        let known = self.forms.known();
+        let usual = known.unwrap_or(0);
+        let others = (0..FORMS.len())
+            .filter(|place| *place != usual && (has_slots || FORMS[*place].long == FORMS[usual].long));
+        let (mut refused, mut wrong) = (None, None);
+        let about = at.about();
+        for place in std::iter::once(usual).chain(others) {
+            let form = FORMS[place];
+            let read = |text: &str| Ok((text.to_owned(), read(text)?));
+            match self.rpc.tried(about.state(), method, params(form), read).await {
+                Ok(answer) => {
+                    if known != Some(place) {
+                        tracing::debug!(method, ?form, "the node takes requests in this form");
+                        self.forms.learn(place);
+                    }
+                    return Ok(answer);
+                }
+                Err(Unread::Rejected(
+                    error @ (BuildError::FalseProof { .. } | BuildError::FalseCode { .. }),
+                )) if known.is_none() => {
+                    wrong.get_or_insert(error);
+                }
+                Err(Unread::Rejected(error)) => return Err(wrong.unwrap_or(error)),
+                Err(Unread::Fault(fault)) if is_about_form(&fault) => {
+                    refused.get_or_insert(fault);
+                }
+                Err(Unread::Fault(fault)) => return Err(wrong.unwrap_or(fault.error(method, Some(about)))),
+            }
+        }
+        let refusal = refused.unwrap_or(Fault::MethodMissing);
+        Err(wrong.unwrap_or_else(|| refusal.error(method, Some(about))))
+    }
 }
 
-fn verified(at: StateAt, address: Address, slots: &[U256], text: &str) -> Result<Proven, BuildError> {
-    let answer: EIP1186AccountProofResponse = parse(METHOD, text)?;
+/// Whether a node refuses a request because it cannot read it.
+pub(crate) fn is_about_form(fault: &Fault) -> bool {
+    let Fault::Refused(reason) = fault else { return false };
+    let reason = reason.to_lowercase();
+    [
+        "code -32602",
+        "code -32600",
+        "code -32700",
+        "http status 400",
+        "http status 422",
+        "invalid argument",
+        "invalid param",
+        "invalid type",
+        "invalid block",
+        "invalid length",
+        "invalid value",
+        "hex string",
+        "unmarshal",
+        "deseriali",
+        "cannot convert",
+        "[object object]",
+        "unable to decode",
+        "unable to parse",
+        "failed to parse",
+        "storage key",
+        "eip-1898",
+    ]
+    .iter()
+    .any(|words| reason.contains(words))
+}
+
+/// Reads an answer, whatever form it has. Pure, so that every answer can be tried.
+pub(crate) fn verified(
+    at: StateAt,
+    address: Address,
+    slots: &[U256],
+    text: &str,
+) -> Result<Proven, BuildError> {
+    let nodes = nodes(text, at.root).map_err(|reason| BuildError::Malformed { method: METHOD, reason })?;
     let false_proof =
         |reason: String| BuildError::FalseProof { account: address, block: at.block, root: at.root, reason };
-    if answer.address != address {
-        return Err(false_proof(format!("it is of {}", answer.address)));
-    }
-    let claimed = TrieAccount {
-        nonce: answer.nonce,
-        balance: answer.balance,
-        storage_root: answer.storage_hash,
-        code_hash: answer.code_hash,
-    };
-    // Nodes differ in the hashes that they give to an account that is not there.
-    let may_be_absent = claimed.nonce == 0
-        && claimed.balance.is_zero()
-        && [B256::ZERO, KECCAK256_EMPTY].contains(&claimed.code_hash)
-        && [B256::ZERO, EMPTY_ROOT_HASH].contains(&claimed.storage_root);
-    let key = Nibbles::unpack(keccak256(address));
-    let account = if may_be_absent && verify(at.root, key, None, &answer.account_proof).is_ok() {
-        None
-    } else {
-        verify(at.root, key, Some(alloy_rlp::encode(claimed)), &answer.account_proof).map_err(false_proof)?;
-        Some(claimed)
-    };
-    if answer.storage_proof.len() != slots.len() {
-        return Err(false_proof(format!(
-            "{} slots were asked for, {} came",
-            slots.len(),
-            answer.storage_proof.len()
-        )));
-    }
-    let storage_root = account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
-    let mut proven = Proven { account, slots: Vec::with_capacity(slots.len()), nodes: answer.account_proof };
-    for (slot, proof) in slots.iter().zip(answer.storage_proof) {
-        if U256::from_be_bytes(proof.key.as_b256().0) != *slot {
-            return Err(false_proof(format!("slot {slot} was asked for, {:?} came", proof.key)));
+    let mut proven = Proven::default();
+    let account = nodes.value(at.root, keccak256(address), &mut proven.nodes).map_err(false_proof)?;
+    proven.account = account
+        .map(alloy_rlp::decode_exact::<TrieAccount>)
+        .transpose()
+        .map_err(|error| false_proof(format!("its leaf holds no account: {error}")))?;
+    let storage_root = proven.account.map_or(EMPTY_ROOT_HASH, |account| account.storage_root);
+    for slot in slots {
+        let leaf = nodes
+            .value(storage_root, keccak256(B256::from(*slot)), &mut proven.nodes)
+            .map_err(|error| false_proof(format!("slot {slot}: {error}")))?;
+        let value = leaf
+            .map(alloy_rlp::decode_exact::<U256>)
+            .transpose()
+            .map_err(|error| false_proof(format!("the leaf of slot {slot} holds no number: {error}")))?;
+        if value.is_some_and(|value| value.is_zero()) {
+            return Err(BuildError::ZeroLeaf { account: address, slot: *slot, block: at.block });
         }
-        let expected = (!proof.value.is_zero()).then(|| alloy_rlp::encode(proof.value));
-        // Without an account or storage there is nothing to prove, and nodes differ in what they send.
-        if storage_root != EMPTY_ROOT_HASH || expected.is_some() {
-            let key = Nibbles::unpack(keccak256(B256::from(*slot)));
-            if let Err(error) = verify(storage_root, key, expected, &proof.proof) {
-                let zero = Some(vec![alloy_rlp::EMPTY_STRING_CODE]);
-                if proof.value.is_zero() && verify(storage_root, key, zero, &proof.proof).is_ok() {
-                    return Err(BuildError::ZeroLeaf { account: address, slot: *slot, block: at.block });
-                }
-                return Err(false_proof(format!("slot {slot}: {error}")));
-            }
-            proven.nodes.extend(proof.proof);
-        }
-        proven.slots.push((*slot, proof.value));
+        proven.slots.push((*slot, value.unwrap_or_default()));
     }
     Ok(proven)
 }
 
-/// Verifies a proof of a node. `alloy-trie` asserts that paths are no longer than a key, and a node may send any.
-fn verify(root: B256, key: Nibbles, value: Option<Vec<u8>>, proof: &[Bytes]) -> Result<(), String> {
-    std::panic::catch_unwind(|| verify_proof(root, key, value, proof))
-        .map_err(|_| "its path is longer than a key".to_owned())?
-        .map_err(|error| error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_is_longer_than_a_key_proves_nothing() {
-        let key = keccak256("an account");
-        let node = |path: Vec<u8>, value: Vec<u8>| {
-            Bytes::from(alloy_rlp::encode(vec![Bytes::from(path), Bytes::from(value)]))
-        };
-        // All of the key in an extension, and one nibble more in the leaf below it.
-        let leaf = node(vec![0x3a], vec![7; 40]);
-        let extension = node([&[0], key.as_slice()].concat(), keccak256(&leaf).to_vec());
-        let proof = [extension.clone(), leaf];
-        let outcome = verify(keccak256(&extension), Nibbles::unpack(key), None, &proof);
-        assert_eq!(outcome, Err("its path is longer than a key".to_owned()));
+/// All trie nodes of an answer, those of the account and of its slots.
+fn nodes(text: &str, root: B256) -> Result<Nodes, String> {
+    if text.trim() == "null" {
+        return Err("it holds no proof; use a node that proves absent accounts too".to_owned());
     }
+    let answer = Object::read(text)?;
+    if root != EMPTY_ROOT_HASH && answer.any(&["accountproof", "proof"]).is_none() {
+        return Err("it holds no `accountProof`".to_owned());
+    }
+    let read = |list: &RawValue| -> Result<Vec<Bytes>, String> {
+        json::list(list)?.into_iter().filter(|node| node.get() != "null").map(bytes).collect()
+    };
+    let mut all = answer.optional(&["accountproof", "proof"], read)?.unwrap_or_default();
+    for slot in answer.optional(&["storageproof", "storageproofs"], json::list)?.unwrap_or_default() {
+        if slot.get() != "null" {
+            let slot = Object::read(slot.get()).map_err(|error| format!("`storageproof`: {error}"))?;
+            all.extend(slot.optional(&["proof", "storageproof"], read)?.unwrap_or_default());
+        }
+    }
+    Ok(Nodes::new(all))
 }

@@ -35,24 +35,38 @@ impl Node {
     /// The latest `count` finalized blocks, or where the node knows no finalized block, the latest ones. Fewer when the
     /// chain is shorter; at least one.
     pub async fn finalized_range(&self, count: u64) -> Result<AnchoredRange, BuildError> {
-        let genesis = self.inner.header_by_tag("0x0").await?;
-        // anvil's genesis block does not commit to its state: nothing can be executed on it.
-        let empty = genesis.is_some_and(|genesis| genesis.state_root == alloy_trie::EMPTY_ROOT_HASH);
-        let lowest = if empty { 2 } else { 1 };
         let finalized = match self.inner.header_by_tag("finalized").await {
-            Ok(header) => header.filter(|header| header.number >= lowest),
+            Ok(header) => header.filter(|header| header.number >= 1),
             Err(error @ BuildError::Unreachable { .. }) => return Err(error),
             // Nodes without the tag answer with different errors.
             Err(_) => None,
         };
-        let (last, anchor) = match finalized {
+        let (mut last, mut anchor) = match finalized {
             Some(header) => (header.number, Anchor::Finalized),
             None => (self.head().await?, Anchor::Latest),
         };
-        if last < lowest {
-            return Err(BuildError::NoBlocks { head: last });
+        let mut first = last.saturating_sub(count.saturating_sub(1));
+        // Only then does block 0 matter: nodes give it up with the other old blocks.
+        if first < 2 {
+            let lowest = self.lowest_block().await?;
+            if last < lowest && anchor == Anchor::Finalized {
+                (last, anchor) = (self.head().await?, Anchor::Latest);
+            }
+            if last < lowest {
+                return Err(BuildError::NoBlocks { head: last });
+            }
+            first = last.saturating_sub(count.saturating_sub(1)).max(lowest);
         }
-        let first = last.saturating_sub(count.saturating_sub(1)).max(lowest);
         Ok(AnchoredRange { range: BlockRange::new(first, last)?, anchor })
+    }
+
+    /// The first block that can be executed: 1, or 2 where block 0 is not to be had, or does not commit to its state, as
+    /// anvil's.
+    async fn lowest_block(&self) -> Result<u64, BuildError> {
+        match self.inner.header(0).await {
+            Ok(genesis) if genesis.state_root != alloy_trie::EMPTY_ROOT_HASH => Ok(1),
+            Err(error @ BuildError::Unreachable { .. }) => Err(error),
+            _ => Ok(2),
+        }
     }
 }

@@ -74,12 +74,26 @@ impl Rpc {
         method: &'static str,
         params: Value,
         about: Option<About>,
-        mut read: impl FnMut(&str) -> Result<T, BuildError>,
+        read: impl FnMut(&str) -> Result<T, BuildError>,
     ) -> Result<T, BuildError> {
+        self.tried(need, method, params, read).await.map_err(|unread| match unread {
+            Unread::Rejected(error) => error,
+            Unread::Fault(fault) => fault.error(method, about),
+        })
+    }
+
+    /// As [`read`](Self::read), for callers that may ask in another way.
+    pub(crate) async fn tried<T>(
+        &self,
+        need: Need,
+        method: &'static str,
+        params: Value,
+        mut read: impl FnMut(&str) -> Result<T, BuildError>,
+    ) -> Result<T, Unread> {
         let read = |answer: &RawValue| read(answer.get());
         self.pool.read(need, method, params, read).await.map_err(|error| match error {
-            ReadError::Rejected(error) => error,
-            ReadError::NoAnswer(none) => Fault::from(none).error(method, about),
+            ReadError::Rejected(error) => Unread::Rejected(error),
+            ReadError::NoAnswer(none) => Unread::Fault(none.into()),
         })
     }
 }
@@ -100,6 +114,14 @@ pub(crate) fn not_connected(error: ConnectError) -> BuildError {
 /// The endpoints, which answer, are of another chain than is wanted.
 pub(crate) fn other_chain(expected: u64, got: u64) -> BuildError {
     BuildError::ChainId { endpoint: "the node".to_owned(), expected, got }
+}
+
+/// Why there is nothing that could be read.
+#[derive(Debug)]
+pub(crate) enum Unread {
+    /// No answer holds: what is wrong with the last.
+    Rejected(BuildError),
+    Fault(Fault),
 }
 
 /// Why a request has no answer, by what it is about.

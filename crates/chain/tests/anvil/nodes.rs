@@ -206,7 +206,7 @@ async fn mangled_answers() {
             let rollup = rollup?;
             rollup.tips().await?;
             rollup.checkpoint(proofmill_primitives::CheckpointNumber(1)).await?;
-            let sender = Sender::new(l1, scene.anvil.accounts()[5].private_key.try_into()?)
+            let sender = Sender::new(l1, scene.anvil.accounts()[3].private_key.try_into()?)
                 .include_within(Duration::from_millis(300));
             deploy(&sender, 1).await
         };

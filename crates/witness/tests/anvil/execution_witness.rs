@@ -6,7 +6,7 @@ use alloy_primitives::{Bytes, U64};
 use alloy_rlp::Encodable;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy};
-use proofmill_witness::{BuildError, NodeOptions, WitnessSource};
+use proofmill_witness::{BuildError, Node, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
@@ -21,8 +21,7 @@ const FIRST: u64 = 3;
 const LAST: u64 = 10;
 
 /// For each block what a node would answer: its nodes, codes and headers from the parent down, and more than is needed.
-async fn answers(scene: &Scene) -> HashMap<u64, Value> {
-    let node = scene.node().await;
+pub async fn answers(node: &Node) -> HashMap<u64, Value> {
     let mut answers = HashMap::new();
     for number in FIRST..=LAST {
         let input = node.witness(range(number, number), &|_| {}).await.unwrap().input;
@@ -57,7 +56,7 @@ async fn serving(scene: &Scene, answers: HashMap<u64, Value>) -> Proxy {
 async fn a_nodes_own_witness_is_used() {
     let mut scene = Scene::new(Hardfork::Prague, 12).await;
     scene.mix(10).await;
-    let answers = answers(&scene).await;
+    let answers = answers(&scene.node().await).await;
     let proxy = serving(&scene, answers.clone()).await;
     let folder = tempfile::tempdir().unwrap();
     let options = NodeOptions::new(proxy.url.clone()).chain_id(CHAIN_ID).cache(folder.path());
@@ -105,7 +104,7 @@ async fn demanding_it_of_a_node_without_it_is_an_error() {
 async fn only_a_checked_witness_is_kept() {
     let mut scene = Scene::new(Hardfork::Prague, 16).await;
     scene.mix(8).await;
-    let right = answers(&scene).await;
+    let right = answers(&scene.node().await).await;
     let confused = Arc::new(AtomicBool::new(true));
     let proxy = {
         let confused = Arc::clone(&confused);

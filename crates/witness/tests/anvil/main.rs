@@ -5,6 +5,8 @@ mod agreement;
 mod bad_ranges;
 mod cache;
 mod execution_witness;
+mod forms;
+mod genesis;
 mod lies;
 mod retries;
 mod scene;

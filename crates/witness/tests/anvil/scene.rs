@@ -142,6 +142,12 @@ impl Scene {
         &self.served.url
     }
 
+    /// A block as it is served.
+    pub async fn block(&self, number: u64) -> Value {
+        let rpc = proofmill_http::rpc_client(self.url().clone());
+        rpc.request("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await.unwrap()
+    }
+
     pub async fn head(&self) -> u64 {
         serde_json::from_value::<U64>(self.call("eth_blockNumber", json!([])).await).unwrap().to()
     }

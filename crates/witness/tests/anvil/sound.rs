@@ -93,7 +93,8 @@ impl SoundChain {
             }
             "eth_getProof" => match self.at(&params[2]) {
                 Some(block) => {
-                    let slots: Vec<B256> = serde_json::from_value(params[1].clone()).unwrap();
+                    let slots: Vec<U256> = serde_json::from_value(params[1].clone()).unwrap();
+                    let slots: Vec<B256> = slots.into_iter().map(B256::from).collect();
                     let address: Address = serde_json::from_value(params[0].clone()).unwrap();
                     Action::Answer(proof(&block.state, address, &slots))
                 }
@@ -113,6 +114,9 @@ impl SoundChain {
     }
 
     fn at(&self, block: &Value) -> Option<&SoundBlock> {
+        if let Some(number) = block.as_str() {
+            return self.blocks.get(usize::from_str_radix(number.trim_start_matches("0x"), 16).unwrap());
+        }
         let hash: B256 = serde_json::from_value(block["blockHash"].clone()).unwrap();
         self.blocks.iter().find(|block| block.hash == hash)
     }
