@@ -88,7 +88,11 @@ pub(crate) fn check(rules: &ChainSpec, next: &Header, transaction: TxEnvelope) -
 }
 
 /// Checks a transaction against its sender in the newest block.
-pub(crate) fn check_sender(transaction: &Pooled, account: &AccountInfo, delegated: bool) -> Result<(), Refusal> {
+pub(crate) fn check_sender(
+    transaction: &Pooled,
+    account: &AccountInfo,
+    delegated: bool,
+) -> Result<(), Refusal> {
     let (body, sender) = (&transaction.body, transaction.body.signer());
     if body.nonce() < account.nonce {
         return Err(Refusal::NonceTooLow { next: account.nonce, got: body.nonce() });
@@ -160,7 +164,8 @@ fn check_blobs(
     if blobs != hashes.len() || commitments.len() != hashes.len() {
         return Err(Refusal::Sidecar("blobs, commitments and hashes differ in number"));
     }
-    let named = commitments.iter().map(|commitment| alloy_eips::eip4844::kzg_to_versioned_hash(&commitment[..]));
+    let named =
+        commitments.iter().map(|commitment| alloy_eips::eip4844::kzg_to_versioned_hash(&commitment[..]));
     if !named.eq(hashes.iter().copied()) {
         return Err(Refusal::Sidecar("a commitment does not hash to what the transaction names"));
     }

@@ -51,7 +51,9 @@ pub(crate) struct Chain {
 pub(crate) enum NoState {
     #[error("header not found")]
     NoBlock,
-    #[error("historical state {0} is not available: this node keeps those of the last {STATES} blocks at most")]
+    #[error(
+        "historical state {0} is not available: this node keeps those of the last {STATES} blocks at most"
+    )]
     Pruned(B256),
 }
 
@@ -166,7 +168,8 @@ impl Chain {
     pub(crate) fn candidates(&self) -> Vec<Arc<Pooled>> {
         let next = self.next_header();
         let blobs = self.rules.blobs_at(next.timestamp);
-        let blob_fee = blobs.map_or(0, |params| params.calc_blob_fee(next.excess_blob_gas.unwrap_or_default()));
+        let blob_fee =
+            blobs.map_or(0, |params| params.calc_blob_fee(next.excess_blob_gas.unwrap_or_default()));
         self.pool.best(self.nonces(), next.base_fee_per_gas.unwrap_or_default(), blob_fee)
     }
 

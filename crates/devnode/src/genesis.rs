@@ -63,7 +63,8 @@ pub(crate) fn genesis(chain_id: u64, fork: Fork, timestamp: u64, rich: &[Address
     let section = serde_json::json!({ "requestContracts": "optional" });
     config.extra_fields.insert("proofmill".to_owned(), section);
 
-    let contract = |code: Bytes| GenesisAccount { nonce: Some(1), code: Some(code), ..GenesisAccount::default() };
+    let contract =
+        |code: Bytes| GenesisAccount { nonce: Some(1), code: Some(code), ..GenesisAccount::default() };
     let mut alloc: BTreeMap<Address, GenesisAccount> = rich
         .iter()
         .map(|address| {

@@ -49,5 +49,6 @@ mod state;
 mod trie;
 mod view;
 
+pub use alloy_genesis::Genesis;
 pub use error::DevNodeError;
 pub use node::{DevNode, DevNodeOptions};

@@ -3,8 +3,7 @@
 use crate::{
     DevNodeError,
     chain::{Chain, NoState},
-    genesis,
-    rpc,
+    genesis, rpc,
     seal::{SealError, seal},
 };
 use alloy_genesis::Genesis;
@@ -109,8 +108,7 @@ impl DevNodeOptions {
     /// The port is taken, or the chain cannot be: its id is Ethereum's, say.
     pub async fn start(self) -> Result<DevNode, DevNodeError> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-        let genesis =
-            genesis::genesis(self.chain_id, self.fork, self.timestamp.unwrap_or(now), &self.rich);
+        let genesis = genesis::genesis(self.chain_id, self.fork, self.timestamp.unwrap_or(now), &self.rich);
         let rules = ChainSpec::from_genesis(&genesis.config)?;
         rules.require_rollup()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));

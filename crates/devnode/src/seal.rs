@@ -10,8 +10,8 @@ use crate::{
     view::{Outcome, View},
 };
 use alloy_consensus::{
-    BlockBody, EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Receipt, ReceiptEnvelope, Sealable, Sealed, Transaction,
-    TxReceipt, TxType,
+    BlockBody, EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Receipt, ReceiptEnvelope, Sealable, Sealed,
+    Transaction, TxReceipt, TxType,
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
 use alloy_eips::{
@@ -28,7 +28,9 @@ use alloy_evm::{EvmEnv, ToTxEnv};
 use alloy_primitives::{Address, B256, Bloom, Bytes, U256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::EMPTY_ROOT_HASH;
-use proofmill_stateless::{Block as Body, ChainSpec, Fork, StatelessError, StatelessInput, Witness, minimise};
+use proofmill_stateless::{
+    Block as Body, ChainSpec, Fork, StatelessError, StatelessInput, Witness, minimise,
+};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
     context::{
@@ -94,7 +96,9 @@ pub(crate) enum SealError {
     #[error("a system contract failed: {0}")]
     System(String),
     /// The rules of the proof do not give the same block.
-    #[error("the block that was made is not the one that its transactions give by the rules of the proof: {0}")]
+    #[error(
+        "the block that was made is not the one that its transactions give by the rules of the proof: {0}"
+    )]
     Unsound(#[from] StatelessError),
 }
 
@@ -106,7 +110,8 @@ impl Block {
         past: Past,
     ) -> Self {
         let bodies = transactions.iter().map(|transaction| transaction.body.inner().clone()).collect();
-        let body = BlockBody { transactions: bodies, ommers: Vec::new(), withdrawals: Some(Withdrawals::default()) };
+        let body =
+            BlockBody { transactions: bodies, ommers: Vec::new(), withdrawals: Some(Withdrawals::default()) };
         let size = alloy_consensus::Block::new(header.inner().clone(), body).length();
         Self { header, transactions, receipts, size, past: Some(Arc::new(past)) }
     }
@@ -134,7 +139,8 @@ impl Parent {
             base_fee_per_gas: parent.next_block_base_fee(BaseFeeParams::ethereum()),
             withdrawals_root: Some(EMPTY_ROOT_HASH),
             blob_gas_used: blobs.map(|_| 0),
-            excess_blob_gas: blobs.map(|params| parent.next_block_excess_blob_gas(params).unwrap_or_default()),
+            excess_blob_gas: blobs
+                .map(|params| parent.next_block_excess_blob_gas(params).unwrap_or_default()),
             parent_beacon_block_root: since(Fork::Cancun).then_some(B256::ZERO),
             ..Header::default()
         }
@@ -156,7 +162,8 @@ pub(crate) fn seal(
     let since = |fork: Fork| rules.fork_at(timestamp) >= Some(fork);
     let env = environment(rules, &header);
     let view = View::new(parent.state.clone(), parent.hashes());
-    let mut evm = Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(view).build_mainnet();
+    let mut evm =
+        Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(view).build_mainnet();
     if since(Fork::Prague) {
         system_call(&mut evm, HISTORY_STORAGE_ADDRESS, header.parent_hash.0.into())?;
     }

@@ -197,15 +197,10 @@ fn insert<V: Value>(at: Option<&Arc<Node<V>>>, rest: Nibbles, value: V) -> Arc<N
 }
 
 /// A branch where the way to an old node and that to a new leaf part, after `shared` nibbles.
-fn fork<V: Value>(
-    path: &Nibbles,
-    old: Arc<Node<V>>,
-    rest: Nibbles,
-    shared: usize,
-    value: V,
-) -> Arc<Node<V>> {
+fn fork<V: Value>(path: &Nibbles, old: Arc<Node<V>>, rest: Nibbles, shared: usize, value: V) -> Arc<Node<V>> {
     let mut children: [Link<V>; 16] = std::array::from_fn(|_| None);
-    for (nibble, child) in [(path.get(shared), old), (rest.get(shared), leaf(rest.slice(shared + 1..), value))]
+    for (nibble, child) in
+        [(path.get(shared), old), (rest.get(shared), leaf(rest.slice(shared + 1..), value))]
     {
         if let Some(nibble) = nibble {
             children[usize::from(nibble)] = Some(child);

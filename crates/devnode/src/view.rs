@@ -87,10 +87,9 @@ impl View {
 
     fn change(&mut self, address: Address) -> &mut Change {
         let state = &self.state;
-        self.changes.entry(address).or_insert_with(|| Change {
-            now: state.account(address).map(Account::info),
-            ..Change::default()
-        })
+        self.changes
+            .entry(address)
+            .or_insert_with(|| Change { now: state.account(address).map(Account::info), ..Change::default() })
     }
 }
 
@@ -155,7 +154,8 @@ impl DatabaseCommit for View {
                 }
                 continue;
             }
-            let written: Vec<_> = account.changed_storage_slots().map(|(s, v)| (*s, v.present_value)).collect();
+            let written: Vec<_> =
+                account.changed_storage_slots().map(|(s, v)| (*s, v.present_value)).collect();
             if created {
                 let change = self.change(address);
                 change.cleared = true;

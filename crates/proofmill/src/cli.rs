@@ -285,7 +285,7 @@ pub(crate) struct Load {
         value_name = "URL"
     )]
     pub(crate) rpc_url: Url,
-    /// What to send: eth-transfers, erc20, storage or compute
+    /// What to send: eth-transfers, erc20, storage, compute or mixed (every sort of transaction, at random)
     #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
     pub(crate) kind: LoadKind,
     /// How many accounts send

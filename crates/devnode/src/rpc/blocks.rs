@@ -103,9 +103,7 @@ fn transaction_at(shared: &Shared, params: &Params, which: Which) -> Result<Valu
 fn receipt(shared: &Shared, params: &Params) -> Result<Value, Failure> {
     let hash: TxHash = params.required(0)?;
     let chain = shared.read();
-    Ok(json!(chain.transaction(&hash).and_then(|(block, at)| {
-        all_receipts(&chain.rules, block).nth(at)
-    })))
+    Ok(json!(chain.transaction(&hash).and_then(|(block, at)| { all_receipts(&chain.rules, block).nth(at) })))
 }
 
 fn receipts(shared: &Shared, params: &Params) -> Result<Value, Failure> {
@@ -123,8 +121,9 @@ fn all_receipts<'a>(
 ) -> impl Iterator<Item = TransactionReceipt<ReceiptEnvelope<Log>>> + 'a {
     let header = &block.header;
     let base_fee = header.base_fee_per_gas.unwrap_or_default();
-    let blob_fee =
-        rules.blobs_at(header.timestamp).map(|params| params.calc_blob_fee(header.excess_blob_gas.unwrap_or_default()));
+    let blob_fee = rules
+        .blobs_at(header.timestamp)
+        .map(|params| params.calc_blob_fee(header.excess_blob_gas.unwrap_or_default()));
     let (mut gas_before, mut logs_before) = (0, 0);
     block.transactions.iter().zip(&block.receipts).enumerate().map(move |(at, (transaction, receipt))| {
         let gas = receipt.cumulative_gas_used();

@@ -73,13 +73,18 @@ impl Prepared {
         }
         if let Some(overrides) = block_overrides {
             // Those of block hashes go to a view that is made later.
-            apply_block_overrides(overrides, &mut View::new(parent.state.clone(), BTreeMap::new()), &mut env.block_env);
+            apply_block_overrides(
+                overrides,
+                &mut View::new(parent.state.clone(), BTreeMap::new()),
+                &mut env.block_env,
+            );
         }
         let most = env.block_env.gas_limit.min(env.cfg_env.tx_gas_limit_cap.unwrap_or(u64::MAX));
         request.gas = Some(request.gas.filter(|gas| *gas > 0).unwrap_or(most).min(most));
         request.nonce = None;
         request.chain_id = request.chain_id.or(Some(rules.chain_id));
-        let transaction = request.try_into_tx_env(&env).map_err(|error| Failure::server(error.to_string()))?;
+        let transaction =
+            request.try_into_tx_env(&env).map_err(|error| Failure::server(error.to_string()))?;
         Ok(Self { parent, env, transaction, overrides, pays })
     }
 
@@ -149,9 +154,9 @@ fn estimate(shared: &Shared, params: &Params) -> Result<Value, Failure> {
     let mut most = call.transaction.gas_limit;
     if call.pays {
         let has = view.info(call.transaction.caller).map_or(U256::ZERO, |account| account.balance);
-        let left = has.checked_sub(call.transaction.value).ok_or_else(|| {
-            Failure::server("insufficient funds for transfer")
-        })?;
+        let left = has
+            .checked_sub(call.transaction.value)
+            .ok_or_else(|| Failure::server("insufficient funds for transfer"))?;
         let price = U256::from(call.transaction.gas_price.max(1));
         most = most.min((left / price).saturating_to());
     }

@@ -65,7 +65,9 @@ fn history(shared: &Shared, params: &Params) -> Result<Value, Failure> {
         let blob_gas = header.blob_gas_used.unwrap_or_default();
         history.base_fee_per_gas.push(header.base_fee_per_gas.unwrap_or_default().into());
         history.gas_used_ratio.push(ratio(header.gas_used, header.gas_limit));
-        history.base_fee_per_blob_gas.push(params.and_then(|params| header.blob_fee(params)).unwrap_or_default());
+        history
+            .base_fee_per_blob_gas
+            .push(params.and_then(|params| header.blob_fee(params)).unwrap_or_default());
         history.blob_gas_used_ratio.push(ratio(blob_gas, most_blob_gas));
         if let (Some(rewards), Some(percentiles)) = (&mut history.reward, &percentiles) {
             rewards.push(tips(block, percentiles));

@@ -107,8 +107,11 @@ fn answer_text(shared: &Shared, body: &[u8]) -> Option<String> {
     let (mut answers, mut length) = (Vec::new(), 0);
     for request in requests {
         let id = Id::of(&request);
-        let answer =
-            if length > MOST_ANSWER { id.map(|id| id.failed(&Failure::too_large())) } else { one(shared, request) };
+        let answer = if length > MOST_ANSWER {
+            id.map(|id| id.failed(&Failure::too_large()))
+        } else {
+            one(shared, request)
+        };
         if let Some(answer) = answer {
             length += answer.len();
             answers.push(answer);

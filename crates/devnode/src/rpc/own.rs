@@ -88,7 +88,8 @@ fn config(shared: &Shared) -> Value {
     let chain = shared.read();
     let genesis = chain.by_number(0).unwrap_or_else(|| chain.head());
     let Some(blob_schedule) = chain.rules.blobs_at(genesis.header.timestamp) else { return Value::Null };
-    let names = |at: &Address| PRECOMPILES.iter().find(|(last, _)| at.into_word() == B256::from(U256::from(*last)));
+    let names =
+        |at: &Address| PRECOMPILES.iter().find(|(last, _)| at.into_word() == B256::from(U256::from(*last)));
     let known = Precompiles::new(crate::admit::spec(fork).into());
     let precompiles = known.addresses().filter_map(|at| names(at).map(|(_, name)| ((*name).to_owned(), *at)));
     let mut system_contracts = BTreeMap::new();

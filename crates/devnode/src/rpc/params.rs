@@ -29,8 +29,7 @@ impl Params {
     }
 
     pub(crate) fn required<T: DeserializeOwned>(&self, at: usize) -> Result<T, Failure> {
-        self.optional(at)?
-            .ok_or_else(|| Failure::params(format!("missing value for required argument {at}")))
+        self.optional(at)?.ok_or_else(|| Failure::params(format!("missing value for required argument {at}")))
     }
 
     /// A block: a number, a tag, or an object of EIP-1898; the newest unless it is there.

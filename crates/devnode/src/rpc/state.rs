@@ -78,7 +78,11 @@ fn proof(shared: &Shared, params: &Params) -> Result<Value, Failure> {
         let Slot(slot) = Slot::deserialize(&shown).map_err(malformed)?;
         // Keys come back as they were written.
         let key = serde_json::from_value(shown).map_err(malformed)?;
-        storage_proof.push(EIP1186StorageProof { key, value: account.slot(slot), proof: account.slot_proof(slot) });
+        storage_proof.push(EIP1186StorageProof {
+            key,
+            value: account.slot(slot),
+            proof: account.slot_proof(slot),
+        });
     }
     let leaf = account.leaf();
     Ok(json!(EIP1186AccountProofResponse {

@@ -1,5 +1,5 @@
 //! The node as its users see it: over JSON-RPC.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, unreachable_pub, reason = "tests")]
 
 mod anvil;
 mod fuzz;

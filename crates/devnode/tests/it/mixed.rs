@@ -24,7 +24,8 @@ async fn blocks_of_mixed_kinds(fork: Fork, rules: EthereumHardfork, seed: u64, b
     let mut batch = mixed.deployment(fees(&scene, fork).await).unwrap();
     for block in 1..=blocks {
         for transaction in &batch {
-            let sent = scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw.clone())])).await;
+            let sent =
+                scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw.clone())])).await;
             assert_eq!(sent, json!(transaction.hash), "seed {seed}: {}", transaction.label);
         }
         let begun = Instant::now();

@@ -128,9 +128,10 @@ impl Scene {
             let options = NodeOptions::new(self.node.rpc_url().clone()).source(source);
             let node = options.connect().await.unwrap();
             assert_eq!(node.chain(), &self.node.rules());
-            let witnessed = node.witness(range, &|_| {}).await.unwrap_or_else(|error| {
-                panic!("blocks {first} to {last} by {source}: {error:?}")
-            });
+            let witnessed = node
+                .witness(range, &|_| {})
+                .await
+                .unwrap_or_else(|error| panic!("blocks {first} to {last} by {source}: {error:?}"));
             assert_eq!(witnessed.outcome.last, last);
             inputs.push(witnessed.input);
         }
