@@ -21,8 +21,8 @@ use std::{
 
 /// Of how many blocks the states are kept: two hours and a quarter, at a block each second.
 pub(crate) const STATES: u64 = 8_192;
-/// How many changed accounts and slots the states that are kept may have: about 1 GB of trie nodes.
-const MOST_CHANGES: usize = 1_000_000;
+/// How many bytes the states and witnesses that are kept may have, about.
+const MOST_WEIGHT: usize = 1 << 30;
 /// How far behind the newest block the finalized one is, as on Ethereum: two epochs.
 const FINALIZED: u64 = 64;
 /// How far behind the newest block the safe one is.
@@ -43,7 +43,7 @@ pub(crate) struct Chain {
     /// The oldest block whose state is kept.
     oldest: u64,
     /// Of the states that are kept.
-    changes: usize,
+    weight: usize,
 }
 
 /// Why there is no state.
@@ -68,7 +68,7 @@ impl Chain {
             blocks: vec![block],
             transactions: HashMap::new(),
             oldest: 0,
-            changes: 0,
+            weight: 0,
         }
     }
 
@@ -194,14 +194,14 @@ impl Chain {
             self.transactions.insert(transaction.hash, (number, at));
             self.pool.remove(&transaction.hash);
         }
-        self.changes += block.past.as_ref().map_or(0, |past| past.changes);
+        self.weight += block.past.as_ref().map_or(0, |past| past.weight);
         self.blocks.push(Arc::new(block));
         let nonces = self.nonces();
         self.pool.forget_passed(nonces);
-        while number - self.oldest >= STATES || (self.changes > MOST_CHANGES && self.oldest < number) {
+        while number - self.oldest >= STATES || (self.weight > MOST_WEIGHT && self.oldest < number) {
             if let Some(old) = usize::try_from(self.oldest).ok().and_then(|at| self.blocks.get_mut(at)) {
                 let past = Arc::make_mut(old).past.take();
-                self.changes -= past.map_or(0, |past| past.changes);
+                self.weight -= past.map_or(0, |past| past.weight);
             }
             self.oldest += 1;
         }
@@ -219,7 +219,7 @@ impl Chain {
             for transaction in &gone.transactions {
                 self.transactions.remove(&transaction.hash);
             }
-            self.changes -= gone.past.as_ref().map_or(0, |past| past.changes);
+            self.weight -= gone.past.as_ref().map_or(0, |past| past.weight);
         }
         self.pool.clear();
         Ok(())

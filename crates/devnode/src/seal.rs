@@ -46,6 +46,9 @@ use std::{
 /// How many bytes the transactions of a block may have, so that the block stays below the 8 MiB of EIP-7934.
 const MOST_BYTES: usize = 7 << 20;
 
+/// About how many bytes of trie nodes a changed account or slot takes: five nodes of a path, at some 200 bytes.
+const CHANGE_WEIGHT: usize = 1_000;
+
 /// A block.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
@@ -67,8 +70,8 @@ pub(crate) struct Past {
     pub(crate) witness: Witness,
     /// The accounts and slots that it read.
     pub(crate) read: BTreeMap<Address, BTreeSet<U256>>,
-    /// How many accounts and slots it changed.
-    pub(crate) changes: usize,
+    /// About how many bytes it takes, beside what it shares with others.
+    pub(crate) weight: usize,
 }
 
 /// What a block follows on.
@@ -100,6 +103,16 @@ pub(crate) enum SealError {
         "the block that was made is not the one that its transactions give by the rules of the proof: {0}"
     )]
     Unsound(#[from] StatelessError),
+}
+
+impl Past {
+    fn new(outcome: Outcome, witness: Witness) -> Self {
+        let bytes = |all: &[Bytes]| all.iter().map(|one| one.len() + size_of::<Bytes>()).sum::<usize>();
+        let headers = witness.headers.len() * size_of::<Header>();
+        let weight =
+            outcome.changes * CHANGE_WEIGHT + bytes(&witness.state) + bytes(&witness.codes) + headers;
+        Self { state: outcome.state, witness, read: outcome.read, weight }
+    }
 }
 
 impl Block {
@@ -227,7 +240,7 @@ pub(crate) fn seal(
     header.blob_gas_used = header.blob_gas_used.map(|_| blob_gas);
     let encoded = transactions.iter().map(|transaction| transaction.body.encoded_2718().into()).collect();
     let witness = check(rules, parent, &header, encoded, &outcome)?;
-    let past = Past { state: outcome.state, witness, read: outcome.read, changes: outcome.changes };
+    let past = Past::new(outcome, witness);
     let header = header.seal_slow();
     Ok(Sealing { block: Block::new(header, transactions, receipts, past), refused })
 }

@@ -3,10 +3,10 @@
 use crate::scene::{CHAIN_ID, Scene, keys};
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Bytes, U128};
-use proofmill_loadgen::mixed::{Fees, Mixed};
+use proofmill_loadgen::mixed::{Fees, Mixed, Scope};
 use proofmill_stateless::Fork;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 async fn fees(scene: &Scene, fork: Fork) -> Fees {
     let head = scene.call("eth_getBlockByNumber", json!(["latest", false])).await;
@@ -28,19 +28,41 @@ async fn blocks_of_mixed_kinds(fork: Fork, rules: EthereumHardfork, seed: u64, b
                 scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw.clone())])).await;
             assert_eq!(sent, json!(transaction.hash), "seed {seed}: {}", transaction.label);
         }
-        let begun = Instant::now();
         scene.mine().await;
-        let took = begun.elapsed();
         assert_eq!(scene.head().await, block, "seed {seed}");
         let waiting = scene.call("txpool_status", json!([])).await;
         assert_eq!(waiting["pending"], "0x0", "seed {seed}, block {block}");
-        println!("block {block}: {} transactions in {took:?}", batch.len());
         batch = mixed.batch(most, fees(&scene, fork).await).unwrap();
     }
     scene.proven(1, blocks).await;
     for block in [1, 2, blocks] {
         scene.proven(block, block).await;
     }
+}
+
+/// As full as a block of the demo never is, and still made at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_of_two_hundred_transactions_takes_no_time() {
+    let scene = Scene::new(Fork::Osaka).await;
+    let mut mixed =
+        Mixed::new(6, EthereumHardfork::Osaka, CHAIN_ID, &keys()).unwrap().scope(Scope::AnvilRoots);
+    for transaction in mixed.deployment(fees(&scene, Fork::Osaka).await).unwrap() {
+        scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw)])).await;
+    }
+    scene.mine().await;
+    for transaction in mixed.batch(200, fees(&scene, Fork::Osaka).await).unwrap() {
+        scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw)])).await;
+    }
+    let begun = Instant::now();
+    scene.mine().await;
+    let took = begun.elapsed();
+    let count = scene.call("eth_getBlockTransactionCountByNumber", json!(["latest"])).await;
+    println!("{count} transactions in {took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let head = scene.head().await;
+    let begun = Instant::now();
+    scene.proven(head, head).await;
+    println!("two witnesses of it in {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Reg
     println!("L1      {} (chain {})", description.l1_rpc, description.l1_chain_id);
     println!("L2      {} (chain {})", description.l2_rpc, description.l2_chain_id);
     println!("rollup  {}", description.rollup);
-    println!("all of this stands in {}", file.display());
+    println!("all of this stands in {}, L2's genesis file is {}", file.display(), genesis.display());
     while devnet.is_running() {
         tokio::select! {
             () = stop.cancelled() => {

@@ -6,4 +6,5 @@ mod blocks;
 mod crash;
 mod dev;
 mod helper;
+mod kinds;
 mod process;
