@@ -9,7 +9,7 @@ dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
 # How many accounts send in each burst, and how many transactions each: as much gas as a small machine proves while one waits.
-accounts=2 each=3
+accounts=2 each=2
 case $prover in
   # Each type has the binary that can prove it: exec is in both.
   openvm,sp1) workers=openvm=4,sp1=20 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;

@@ -2,7 +2,7 @@
 
 use crate::scene::{CHAIN_ID, Scene, keys};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Bytes, U128};
+use alloy_primitives::U128;
 use proofmill_devnode::DevNodeOptions;
 use proofmill_loadgen::mixed::{Fees, Mixed, Scope};
 use proofmill_localnet::{AnvilOptions, Hardfork, Mining};
@@ -54,7 +54,7 @@ async fn plain_transactions_have_the_receipts_that_anvil_gives() {
         let fees = Fees { base_fee, blob_base_fee: 1 };
         let batch = if block == 0 { mixed.deployment(fees) } else { mixed.batch(15, fees) }.unwrap();
         for transaction in &batch {
-            let raw = json!([Bytes::from(transaction.raw.clone())]);
+            let raw = json!([transaction.raw.clone()]);
             let _: Value = theirs.request("eth_sendRawTransaction", raw.clone()).await.unwrap();
             scene.call("eth_sendRawTransaction", raw).await;
         }

@@ -2,7 +2,7 @@
 
 use crate::scene::{CHAIN_ID, Scene, keys};
 use alloy_hardforks::EthereumHardfork;
-use alloy_primitives::{Bytes, U128};
+use alloy_primitives::U128;
 use proofmill_loadgen::mixed::{Fees, Mixed, Scope};
 use proofmill_stateless::Fork;
 use serde_json::json;
@@ -24,8 +24,7 @@ async fn blocks_of_mixed_kinds(fork: Fork, rules: EthereumHardfork, seed: u64, b
     let mut batch = mixed.deployment(fees(&scene, fork).await).unwrap();
     for block in 1..=blocks {
         for transaction in &batch {
-            let sent =
-                scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw.clone())])).await;
+            let sent = scene.call("eth_sendRawTransaction", json!([transaction.raw.clone()])).await;
             assert_eq!(sent, json!(transaction.hash), "seed {seed}: {}", transaction.label);
         }
         scene.mine().await;
@@ -47,11 +46,11 @@ async fn a_block_of_two_hundred_transactions_takes_no_time() {
     let mut mixed =
         Mixed::new(6, EthereumHardfork::Osaka, CHAIN_ID, &keys()).unwrap().scope(Scope::AnvilRoots);
     for transaction in mixed.deployment(fees(&scene, Fork::Osaka).await).unwrap() {
-        scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw)])).await;
+        scene.call("eth_sendRawTransaction", json!([transaction.raw])).await;
     }
     scene.mine().await;
     for transaction in mixed.batch(200, fees(&scene, Fork::Osaka).await).unwrap() {
-        scene.call("eth_sendRawTransaction", json!([Bytes::from(transaction.raw)])).await;
+        scene.call("eth_sendRawTransaction", json!([transaction.raw])).await;
     }
     let begun = Instant::now();
     scene.mine().await;
