@@ -296,3 +296,51 @@ fn check(
     })?;
     Ok(input.witness)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::genesis;
+
+    /// What is sealed passes, and a header with any result changed does not.
+    #[test]
+    fn a_block_that_could_not_be_proven_is_not_taken() {
+        let genesis = genesis::genesis(77, Fork::Osaka, 1_000, &[Address::repeat_byte(1)]);
+        let rules = ChainSpec::from_genesis(&genesis.config).unwrap();
+        let first = genesis::block(&rules, &genesis);
+        let state = first.past.as_ref().unwrap().state.clone();
+        let parent = Parent { header: first.header.clone(), state, ancestors: vec![first.header] };
+        let block = seal(&rules, &parent, 1_001, []).unwrap().block;
+        let past = block.past.unwrap();
+        let outcome = Outcome {
+            state: past.state.clone(),
+            nodes: past.witness.state.iter().cloned().collect(),
+            codes: past.witness.codes.clone(),
+            read: BTreeMap::new(),
+            oldest: None,
+            changes: 0,
+        };
+        let checked = |change: &dyn Fn(&mut Header)| {
+            let mut header = block.header.inner().clone();
+            change(&mut header);
+            check(&rules, &parent, &header, Vec::new(), &outcome)
+        };
+        assert_eq!(checked(&|_| {}).unwrap(), past.witness);
+        let changes: [&dyn Fn(&mut Header); 7] = [
+            &|header| header.state_root = B256::ZERO,
+            &|header| header.receipts_root = B256::ZERO,
+            &|header| header.transactions_root = B256::ZERO,
+            &|header| header.gas_used = 1,
+            &|header| header.base_fee_per_gas = Some(1),
+            &|header| header.requests_hash = Some(B256::ZERO),
+            &|header| header.parent_beacon_block_root = Some(B256::repeat_byte(1)),
+        ];
+        for (at, change) in changes.into_iter().enumerate() {
+            assert!(checked(change).is_err(), "change {at}");
+        }
+        // Nor one without what it reads.
+        let outcome = Outcome { nodes: BTreeSet::new(), ..outcome };
+        assert!(check(&rules, &parent, block.header.inner(), Vec::new(), &outcome).is_err());
+    }
+}
