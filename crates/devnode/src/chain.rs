@@ -23,6 +23,10 @@ use std::{
 pub(crate) const STATES: u64 = 8_192;
 /// How many bytes the states and witnesses that are kept may have, about.
 const MOST_WEIGHT: usize = 1 << 30;
+/// How many bytes the transactions and receipts that are kept may have, about.
+const MOST_HISTORY: usize = 1 << 30;
+/// About how many bytes a transaction takes beside its own, with its receipt and its places in indexes.
+const TRANSACTION_WEIGHT: usize = 1_000;
 /// How far behind the newest block the finalized one is, as on Ethereum: two epochs.
 const FINALIZED: u64 = 64;
 /// How far behind the newest block the safe one is.
@@ -44,6 +48,11 @@ pub(crate) struct Chain {
     oldest: u64,
     /// Of the states that are kept.
     weight: usize,
+    /// The oldest block whose transactions are kept.
+    oldest_body: u64,
+    /// Of the transactions and receipts that are kept.
+    history: usize,
+    most_history: usize,
 }
 
 /// Why there is no state.
@@ -65,10 +74,13 @@ impl Chain {
             genesis,
             pool: Pool::default(),
             by_hash: HashMap::from([(block.header.hash(), 0)]),
-            blocks: vec![block],
             transactions: HashMap::new(),
             oldest: 0,
             weight: 0,
+            oldest_body: 0,
+            history: history(&block),
+            blocks: vec![block],
+            most_history: MOST_HISTORY,
         }
     }
 
@@ -195,6 +207,7 @@ impl Chain {
             self.pool.remove(&transaction.hash);
         }
         self.weight += block.past.as_ref().map_or(0, |past| past.weight);
+        self.history += history(&block);
         self.blocks.push(Arc::new(block));
         let nonces = self.nonces();
         self.pool.forget_passed(nonces);
@@ -205,6 +218,27 @@ impl Chain {
             }
             self.oldest += 1;
         }
+        while self.history > self.most_history && self.oldest_body < self.oldest {
+            self.expire(self.oldest_body);
+            self.oldest_body += 1;
+        }
+    }
+
+    /// Gives up the transactions and receipts of a block.
+    fn expire(&mut self, number: u64) {
+        let Some(block) = usize::try_from(number).ok().and_then(|at| self.blocks.get_mut(at)) else { return };
+        self.history -= history(block);
+        let block = Arc::make_mut(block);
+        for transaction in block.transactions.drain(..) {
+            self.transactions.remove(&transaction.hash);
+        }
+        block.receipts = Vec::new();
+        block.expired = true;
+    }
+
+    /// The oldest block whose transactions are kept.
+    pub(crate) const fn oldest_body(&self) -> u64 {
+        self.oldest_body
     }
 
     /// Takes the blocks above a number away, and all that waits: what was to follow on them cannot any more.
@@ -220,8 +254,61 @@ impl Chain {
                 self.transactions.remove(&transaction.hash);
             }
             self.weight -= gone.past.as_ref().map_or(0, |past| past.weight);
+            self.history -= history(&gone);
         }
         self.pool.clear();
         Ok(())
+    }
+}
+
+/// About how many bytes a block's transactions and receipts take.
+fn history(block: &Block) -> usize {
+    if block.expired {
+        return 0;
+    }
+    let logs = block.receipts.iter().flat_map(|receipt| receipt.logs());
+    let logs: usize = logs.map(|log| size_of_val(log) + log.data.data.len() + 32 * log.topics().len()).sum();
+    block.size + logs + block.transactions.len() * TRANSACTION_WEIGHT
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::seal::seal;
+    use proofmill_stateless::Fork;
+
+    #[test]
+    fn what_is_old_is_given_up_and_counted_right() {
+        let genesis = genesis::genesis(77, Fork::Osaka, 1_000, &[]);
+        let rules = ChainSpec::from_genesis(&genesis.config).unwrap();
+        let mut chain = Chain::new(rules, genesis);
+        chain.most_history = 20_000;
+        let mine = |chain: &mut Chain| {
+            let parent = chain.head_parent();
+            let sealing = seal(&chain.rules, &parent, parent.header.timestamp + 1, []).unwrap();
+            chain.push(sealing.block);
+        };
+        for _ in 0..STATES + 100 {
+            mine(&mut chain);
+        }
+        let head = chain.head().header.number;
+        assert_eq!(chain.oldest, head - STATES + 1);
+        // No block gives up its transactions before its state.
+        assert_eq!(chain.oldest_body(), chain.oldest);
+        let gone = chain.by_number(50).unwrap();
+        assert!(gone.expired && gone.past.is_none());
+        assert!(!chain.by_number(head - 10).unwrap().expired);
+        let weigh = |chain: &Chain| {
+            let blocks = chain.blocks.iter();
+            let pasts = blocks.clone().filter_map(|block| block.past.as_ref());
+            (pasts.map(|past| past.weight).sum::<usize>(), blocks.map(|block| history(block)).sum::<usize>())
+        };
+        assert_eq!((chain.weight, chain.history), weigh(&chain));
+        assert_eq!(chain.set_head(10), Err(NoState::Pruned(chain.by_number(10).unwrap().header.state_root)));
+        chain.set_head(head - 100).unwrap();
+        assert_eq!((chain.weight, chain.history), weigh(&chain));
+        mine(&mut chain);
+        assert_eq!(chain.head().header.number, head - 99);
     }
 }

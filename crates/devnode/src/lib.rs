@@ -11,16 +11,18 @@
 //! - EDR (Hardhat's node, on npm) gives its blocks random parent beacon roots, which no rollup may have, and takes a Node
 //!   program around it to listen anywhere.
 //! - The client of EthereumJS (on npm) wants a consensus client that drives it, and a database.
-//! - geth with `--dev` would do, but is on none of the registries; reth's crates are more to build than all of Proofmill, and
-//!   bind the versions of revm and alloy.
+//! - ethrex's crates (on crates.io) bring an EVM, a trie and a store of their own, and the programs around them are not there.
+//! - geth with `--dev` would do, but is on none of the registries. reth's node is not on crates.io either, and brings a database
+//!   and a network with it.
 //!
 //! What is missing beside `stateless` is little: a trie, a pool and JSON-RPC. So the node is this crate.
 //!
 //! Transactions run on revm; the state is a Merkle Patricia trie that shares what blocks have in common. A block is taken
 //! only when `stateless` executes it from its witness and comes to the same header. State, blocks and pool are in memory
-//! and gone at the end. States are kept of the last 8,192 blocks (fewer after very full ones); blocks and receipts for as
-//! long as the node runs, a few hundred bytes for each transaction. There are no withdrawals and no beacon chain. Blobs are
-//! taken with their sidecar, whose proofs nobody verifies and which nobody keeps.
+//! and gone at the end. States are kept of the last 8,192 blocks (or of fewer, where they would take more than about 1 GiB);
+//! transactions and receipts of those, and of older ones up to another GiB; headers for as long as the node runs. There are
+//! no withdrawals and no beacon chain. Blobs are taken with their sidecar, whose proofs nobody verifies and which nobody
+//! keeps.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), proofmill_devnode::DevNodeError> {

@@ -57,6 +57,8 @@ pub(crate) struct Block {
     pub(crate) receipts: Vec<ReceiptEnvelope>,
     /// The length of its RLP, in bytes.
     pub(crate) size: usize,
+    /// Its transactions and receipts were given up.
+    pub(crate) expired: bool,
     /// What it left, as long as that is kept.
     pub(crate) past: Option<Arc<Past>>,
 }
@@ -126,7 +128,7 @@ impl Block {
         let body =
             BlockBody { transactions: bodies, ommers: Vec::new(), withdrawals: Some(Withdrawals::default()) };
         let size = alloy_consensus::Block::new(header.inner().clone(), body).length();
-        Self { header, transactions, receipts, size, past: Some(Arc::new(past)) }
+        Self { header, transactions, receipts, size, expired: false, past: Some(Arc::new(past)) }
     }
 }
 

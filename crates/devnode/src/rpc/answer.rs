@@ -70,6 +70,11 @@ impl Failure {
         Self::new(-32000, message)
     }
 
+    /// Blocks that were given up, in the words of EIP-4444's code.
+    pub(crate) fn expired() -> Self {
+        Self::new(4444, "pruned history unavailable")
+    }
+
     pub(crate) fn limit(message: impl Into<String>) -> Self {
         Self::new(-32005, message)
     }

@@ -16,6 +16,7 @@ use alloy_rpc_types_eth::{
 };
 use proofmill_stateless::ChainSpec;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// How many logs an answer may have.
 const MOST_LOGS: usize = 10_000;
@@ -48,9 +49,17 @@ fn by_hash(params: &Params) -> Result<BlockId, Failure> {
 
 type Which = fn(&Params) -> Result<BlockId, Failure>;
 
+/// A block with its transactions.
+fn whole(shared: &Shared, id: BlockId) -> Result<Option<Arc<Block>>, Failure> {
+    match shared.read().by_id(id) {
+        Some(block) if block.expired => Err(Failure::expired()),
+        block => Ok(block.cloned()),
+    }
+}
+
 fn block(shared: &Shared, params: &Params, which: Which) -> Result<Value, Failure> {
     let (id, full) = (which(params)?, params.optional(1)?.unwrap_or(false));
-    let Some(block) = shared.read().by_id(id).cloned() else { return Ok(Value::Null) };
+    let Some(block) = whole(shared, id)? else { return Ok(Value::Null) };
     let transactions = if full {
         BlockTransactions::Full((0..block.transactions.len()).filter_map(|at| included(&block, at)).collect())
     } else {
@@ -64,7 +73,7 @@ fn block(shared: &Shared, params: &Params, which: Which) -> Result<Value, Failur
 
 fn count(shared: &Shared, params: &Params, which: Which) -> Result<Value, Failure> {
     let id = which(params)?;
-    Ok(json!(shared.read().by_id(id).map(|block| U64::from(block.transactions.len()))))
+    Ok(json!(whole(shared, id)?.map(|block| U64::from(block.transactions.len()))))
 }
 
 /// A transaction as answers show it, with its place.
@@ -97,7 +106,7 @@ fn transaction_by_hash(shared: &Shared, params: &Params) -> Result<Value, Failur
 fn transaction_at(shared: &Shared, params: &Params, which: Which) -> Result<Value, Failure> {
     let (id, at) = (which(params)?, params.required::<U64>(1)?);
     let at = usize::try_from(at.to::<u64>()).unwrap_or(usize::MAX);
-    Ok(json!(shared.read().by_id(id).and_then(|block| included(block, at))))
+    Ok(json!(whole(shared, id)?.and_then(|block| included(&block, at))))
 }
 
 fn receipt(shared: &Shared, params: &Params) -> Result<Value, Failure> {
@@ -107,12 +116,9 @@ fn receipt(shared: &Shared, params: &Params) -> Result<Value, Failure> {
 }
 
 fn receipts(shared: &Shared, params: &Params) -> Result<Value, Failure> {
-    let id = params.required(0)?;
-    let chain = shared.read();
-    Ok(match chain.by_id(id) {
-        Some(block) => json!(all_receipts(&chain.rules, block).collect::<Vec<_>>()),
-        None => Value::Null,
-    })
+    let Some(block) = whole(shared, params.required(0)?)? else { return Ok(Value::Null) };
+    let rules = shared.read().rules.clone();
+    Ok(json!(all_receipts(&rules, &block).collect::<Vec<_>>()))
 }
 
 fn all_receipts<'a>(
@@ -171,6 +177,9 @@ fn logs(shared: &Shared, params: &Params) -> Result<Value, Failure> {
     let filter: Filter = params.required(0)?;
     let chain = shared.read();
     let (first, last) = searched(&chain, &filter)?;
+    if first < chain.oldest_body() {
+        return Err(Failure::expired());
+    }
     let mut found = Vec::new();
     for block in (first..=last).map_while(|number| chain.by_number(number)) {
         if !filter.matches_bloom(block.header.logs_bloom) {
