@@ -5,7 +5,7 @@
 use alloy_primitives::{Address, B256};
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
 use proofmill_backends::{Backend, ExecBackend, Proof, Registry};
-use proofmill_chain::{Attestation, AttestorSet, Endpoints, L1, Rollup, SigningKey};
+use proofmill_chain::{Attestation, AttestorSet, L1, PoolOptions, Rollup, SigningKey};
 use proofmill_client::{CheckpointProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, ProofTypePlan};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
@@ -32,7 +32,7 @@ async fn devnet(prover: ProverType) -> (Devnet, Rollup) {
     let key = |byte| ProgramVersion(B256::repeat_byte(byte));
     let plan = ProofTypePlan { prover, range_key: key(1), aggregation_key: key(2) };
     let devnet = DevnetOptions::new(vec![plan]).slot(Duration::from_secs(2)).start().await.unwrap();
-    let l1 = L1::connect(Endpoints::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
     let rollup = Rollup::connect(l1, devnet.description().rollup).await.unwrap();
     (devnet, rollup)
 }

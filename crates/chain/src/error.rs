@@ -1,6 +1,6 @@
 //! What can go wrong with a chain.
 
-use crate::{CallName, Refusal};
+use crate::{CallName, Refusal, fees::gwei};
 use alloy_primitives::{Address, TxHash, U256};
 use proofmill_primitives::ProverType;
 use std::{io, path::PathBuf, time::Duration};
@@ -10,17 +10,15 @@ use std::{io, path::PathBuf, time::Duration};
 #[non_exhaustive]
 pub enum ChainError {
     /// No endpoint answers. Nothing is lost: the request may be made again.
-    #[error(
-        "{method}: no answer from {endpoints} after {rounds} tries: {reason}; check the addresses and that the nodes run"
-    )]
+    #[error("{method}: no answer from {endpoints} after {attempts} tries: {reason}")]
     Unreachable {
         /// The JSON-RPC method.
         method: &'static str,
         /// Scheme, host and port of each endpoint.
         endpoints: String,
-        /// How often each was tried.
-        rounds: usize,
-        /// What the last one said.
+        /// How often all of them were tried.
+        attempts: usize,
+        /// What each of them said, and the remedy.
         reason: String,
     },
     /// A node refused a request.
@@ -120,6 +118,17 @@ pub enum ChainError {
         /// What the transaction may cost at the most, in wei.
         needs: U256,
     },
+    /// What must be offered for gas is more than the limit.
+    #[error(
+        "a unit of gas costs {} gwei or more on L1 now, and no more than {} are offered: wait, or raise the limit (--max-fee)",
+        gwei(*.wanted), gwei(*.limit)
+    )]
+    FeeAboveLimit {
+        /// What must be offered, in wei.
+        wanted: u128,
+        /// The limit, in wei.
+        limit: u128,
+    },
     /// A transaction was sent, and is not included. It may be later; the next one that is sent replaces it.
     #[error(
         "{call}: the transaction {transaction} was not included within {} s; the next one takes its place with a \
@@ -215,6 +224,7 @@ impl ChainError {
             self,
             Self::Unreachable { .. }
                 | Self::Refused { .. }
+                | Self::FeeAboveLimit { .. }
                 | Self::NotIncluded { .. }
                 | Self::NonceTaken { .. }
                 | Self::FailedOnChain { refusal: None, .. }

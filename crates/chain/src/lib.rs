@@ -1,6 +1,6 @@
 //! The chains around a rollup: clients of L1 and L2, its contracts, and the stream of what happens.
 //!
-//! [`L1`] and [`L2`] ask the nodes of a chain, one after the other when some are away. [`Rollup`] is the contract on L1:
+//! [`L1`] and [`L2`] ask the endpoints of a chain ([`Pool`]). [`Rollup`] is the contract on L1:
 //! its constants and rules ([`RollupConfig`], [`Rules`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
 //! a contract refuses comes back as a [`Refusal`] with its values. [`ChainStream`] tells what happens as
 //! [`ChainEvent`]s, each until it is acknowledged; reorgs of both chains, restarts and nodes that are away are its
@@ -8,11 +8,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use proofmill_chain::{ChainEvent, ChainStream, Endpoints, L1, L2, Rollup, StreamOptions};
+//! use proofmill_chain::{ChainEvent, ChainStream, PoolOptions, L1, L2, Rollup, StreamOptions};
 //!
-//! let l1 = L1::connect(Endpoints::new("http://127.0.0.1:8545".parse()?), None).await?;
+//! let l1 = L1::connect(PoolOptions::new("http://127.0.0.1:8545".parse()?), None).await?;
 //! let rollup = Rollup::connect(l1, "0x5fbdb2315678afecb367f032d93f642f64180aa3".parse()?).await?;
-//! let nodes = Endpoints::new("http://127.0.0.1:9545".parse()?).or("http://127.0.0.1:9546".parse()?);
+//! let nodes = PoolOptions::new("http://127.0.0.1:9545".parse()?).or("http://127.0.0.1:9546".parse()?);
 //! let l2 = L2::connect(nodes, Some(rollup.config().chain_id)).await?;
 //! let mut stream = ChainStream::new(rollup, l2, StreamOptions::default())?;
 //! loop {
@@ -26,12 +26,13 @@
 
 mod attestation;
 mod attestors;
+mod call_name;
 mod config;
 mod contracts;
 mod deploy;
-mod endpoints;
 mod error;
 mod event;
+mod fees;
 mod key;
 mod networks;
 mod node;
@@ -42,23 +43,26 @@ mod rpc;
 mod rules;
 mod sender;
 mod stream;
+mod verdict;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::{AttestorSet, majority};
+pub use call_name::CallName;
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
 };
 pub use deploy::{Deployed, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup};
-pub use endpoints::Endpoints;
 pub use error::ChainError;
 pub use event::{ChainEvent, PruneCause};
+pub use fees::FeeLimits;
 pub use key::SigningKey;
 pub use networks::public_network;
 pub use node::{BlockAt, BlockHead, L1, L2};
+pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
 pub use refusal::Refusal;
 pub use role_call::RoleCall;
 pub use rollup::{
     ContractTips, EpochSubmission, ProofSet, Proposal, ProvenCheckpoint, Rollup, SubmittedProof,
 };
-pub use sender::{CallName, Included, Sender};
+pub use sender::{Included, Runway, Sender};
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};

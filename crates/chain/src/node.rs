@@ -1,9 +1,10 @@
 //! The clients of L1 and L2.
 
-use crate::{ChainError, Endpoints, rpc::Rpc};
+use crate::{ChainError, rpc::Rpc};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::Header;
 use alloy_sol_types::SolCall;
+use proofmill_endpoints::{Need, Pool, PoolOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -50,8 +51,18 @@ impl L1 {
     /// Connects to the nodes of L1, and makes sure that they are of one chain, that with the id `chain_id` if it is given.
     ///
     /// One endpoint must answer; others that are away join later.
-    pub async fn connect(endpoints: Endpoints, chain_id: Option<u64>) -> Result<Self, ChainError> {
-        Ok(Self { rpc: Arc::new(Rpc::connect(endpoints, chain_id).await?) })
+    pub async fn connect(endpoints: PoolOptions, chain_id: Option<u64>) -> Result<Self, ChainError> {
+        Ok(Self { rpc: Arc::new(Rpc::connect("L1", endpoints, chain_id).await?) })
+    }
+
+    /// Over endpoints that others use, too.
+    pub fn over(pool: Pool) -> Self {
+        Self { rpc: Arc::new(Rpc::over(pool)) }
+    }
+
+    /// Its endpoints.
+    pub fn endpoints(&self) -> &Pool {
+        self.rpc.pool()
     }
 
     /// EIP-155 chain id.
@@ -90,6 +101,10 @@ impl L1 {
         let at = at.map_or_else(|| json!("latest"), |hash| json!({ "blockHash": hash }));
         let call = json!({ "to": contract, "data": Bytes::from(call.abi_encode()) });
         let answer: Bytes = self.rpc.ask("eth_call", (call, at)).await?;
+        // What an address without a contract answers. It may have had one: this L1 may not be the one that it was.
+        if answer.is_empty() && !self.has_code(contract).await? {
+            return Err(ChainError::NoContract { address: contract, chain: self.chain_id() });
+        }
         C::abi_decode_returns_validate(&answer)
             .map_err(|error| ChainError::Malformed { method: C::SIGNATURE, reason: error.to_string() })
     }
@@ -99,8 +114,18 @@ impl L2 {
     /// Connects to the nodes of L2, and makes sure that they are of the chain with this id.
     ///
     /// One endpoint must answer; others that are away join later.
-    pub async fn connect(endpoints: Endpoints, chain_id: Option<u64>) -> Result<Self, ChainError> {
-        Ok(Self { rpc: Arc::new(Rpc::connect(endpoints, chain_id).await?) })
+    pub async fn connect(endpoints: PoolOptions, chain_id: Option<u64>) -> Result<Self, ChainError> {
+        Ok(Self { rpc: Arc::new(Rpc::connect("L2", endpoints, chain_id).await?) })
+    }
+
+    /// Over endpoints that others use, too.
+    pub fn over(pool: Pool) -> Self {
+        Self { rpc: Arc::new(Rpc::over(pool)) }
+    }
+
+    /// Its endpoints.
+    pub fn endpoints(&self) -> &Pool {
+        self.rpc.pool()
     }
 
     /// EIP-155 chain id.
@@ -120,29 +145,30 @@ impl L2 {
 }
 
 async fn block(rpc: &Rpc, at: BlockAt) -> Result<Option<BlockHead>, ChainError> {
-    let header = header(rpc, at).await?;
-    Ok(header.map(|header| BlockHead {
-        number: header.number,
-        hash: header.hash,
-        parent_hash: header.parent_hash,
-        state_root: header.state_root,
-        timestamp: header.timestamp,
-    }))
+    // A block without its transactions has all fields of a header.
+    const METHOD: &str = "eth_getBlockByNumber";
+    let header: Option<Header> = match at {
+        BlockAt::Latest => Some(rpc.head().await?),
+        BlockAt::Finalized => rpc.ask(METHOD, ("finalized", false)).await?,
+        BlockAt::Number(number) => {
+            rpc.ask_with(Need::Block(number), METHOD, (U64::from(number), false)).await?
+        }
+    };
+    Ok(header.as_ref().map(BlockHead::from))
 }
 
 async fn head(rpc: &Rpc) -> Result<BlockHead, ChainError> {
-    block(rpc, BlockAt::Latest).await?.ok_or_else(|| ChainError::Malformed {
-        method: "eth_getBlockByNumber",
-        reason: "there is no latest block".to_owned(),
-    })
+    Ok((&rpc.head().await?).into())
 }
 
-pub(crate) async fn header(rpc: &Rpc, at: BlockAt) -> Result<Option<Header>, ChainError> {
-    let at = match at {
-        BlockAt::Latest => json!("latest"),
-        BlockAt::Finalized => json!("finalized"),
-        BlockAt::Number(number) => json!(U64::from(number)),
-    };
-    // A block without its transactions has all fields of a header.
-    rpc.ask("eth_getBlockByNumber", (at, false)).await
+impl From<&Header> for BlockHead {
+    fn from(header: &Header) -> Self {
+        Self {
+            number: header.number,
+            hash: header.hash,
+            parent_hash: header.parent_hash,
+            state_root: header.state_root,
+            timestamp: header.timestamp,
+        }
+    }
 }

@@ -1,71 +1,38 @@
 //! Sending transactions.
 
-use crate::{BlockAt, ChainError, L1, SigningKey, node, rpc::SEND};
+use crate::{
+    CallName, ChainError, FeeLimits, L1, SigningKey,
+    fees::{self, Fees},
+    rpc::Rpc,
+    verdict::Verdict,
+};
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxHash, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
-use serde_json::json;
-use std::{fmt, sync::Arc, time::Duration};
+use proofmill_endpoints::{Need, Pool};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::Mutex,
     time::{self, Instant},
 };
 
-/// What includers are offered on top of the base fee where the node has no opinion, in wei.
-const DEFAULT_TIP: u128 = 1_000_000_000;
+/// The method that sends a transaction.
+const SEND: &str = "eth_sendRawTransaction";
 /// How often a transaction that waits at the same nonce is outbid before the node's refusal is believed.
 const BIDS: u32 = 12;
-/// How often the node is asked for the receipt.
+/// How long is waited before the node is asked for the receipt again: this at first,
 const POLL: Duration = Duration::from_millis(250);
+/// and then longer and longer, up to this.
+const LONGEST_POLL: Duration = Duration::from_secs(2);
+/// How often it is asked whether it still has the transaction.
+const STILL_THERE: Duration = Duration::from_secs(8);
+/// How often a node that misses an earlier transaction of the account is given time to get it.
+const GAPS: u32 = 5;
 /// How long a used nonce without a receipt is looked at, before the transaction counts as replaced: behind one address
 /// may be nodes that are not equally far.
 const TAKEN: Duration = Duration::from_secs(5);
-
-/// What a transaction does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CallName {
-    /// Commits to a checkpoint.
-    Propose,
-    /// Proves an epoch.
-    SubmitEpochProof,
-    /// Proves checkpoints one by one.
-    VerifyBatches,
-    /// Gives up what was not proven in time.
-    Prune,
-    /// Schedules rules.
-    ScheduleRules,
-    /// Takes back what is scheduled.
-    CancelScheduledRules,
-    /// Names another guardian.
-    SetGuardian,
-    /// Becomes the owner.
-    AcceptOwnership,
-    /// Stops everything.
-    Pause,
-    /// Ends a pause.
-    Resume,
-    /// Deploys the contract with this name.
-    Deploy(&'static str),
-}
-
-impl fmt::Display for CallName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Propose => f.write_str("propose"),
-            Self::SubmitEpochProof => f.write_str("submitEpochProof"),
-            Self::VerifyBatches => f.write_str("verifyBatches"),
-            Self::Prune => f.write_str("prune"),
-            Self::ScheduleRules => f.write_str("scheduleRules"),
-            Self::CancelScheduledRules => f.write_str("cancelScheduledRules"),
-            Self::SetGuardian => f.write_str("setGuardian"),
-            Self::AcceptOwnership => f.write_str("acceptOwnership"),
-            Self::Pause => f.write_str("pause"),
-            Self::Resume => f.write_str("resume"),
-            Self::Deploy(contract) => write!(f, "deploying {contract}"),
-        }
-    }
-}
 
 /// A transaction that was included and did what it was meant to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,22 +54,57 @@ pub struct Included {
 #[derive(Clone, Debug)]
 pub struct Sender {
     l1: L1,
+    /// Where transactions are sent, in place of L1's endpoints.
+    relays: Option<Arc<Rpc>>,
     key: SigningKey,
+    limits: FeeLimits,
     include_within: Duration,
     turn: Arc<Mutex<()>>,
 }
 
-#[derive(Clone, Copy)]
-struct Fees {
-    max: u128,
-    tip: u128,
+/// How far an account's money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Runway {
+    /// What it has, in wei.
+    pub balance: U256,
+    /// How many such transactions that pays for, at the fees of now.
+    pub transactions: u64,
+}
+
+/// A transaction, as nodes take it.
+struct Signed {
+    hash: TxHash,
+    nonce: u64,
+    bytes: Bytes,
 }
 
 impl Sender {
     /// Sends for the account of `key`. A transaction must be included within two minutes; see
     /// [`include_within`](Self::include_within).
     pub fn new(l1: L1, key: SigningKey) -> Self {
-        Self { l1, key, include_within: Duration::from_secs(120), turn: Default::default() }
+        Self {
+            l1,
+            relays: None,
+            key,
+            limits: FeeLimits::default(),
+            include_within: Duration::from_secs(120),
+            turn: Default::default(),
+        }
+    }
+
+    /// Sends to these endpoints, and to no others: relays that do not show a transaction before it is included, for example.
+    /// Everything else is read from L1's.
+    #[must_use]
+    pub fn through(mut self, relays: Pool) -> Self {
+        self.relays = Some(Arc::new(Rpc::over(relays)));
+        self
+    }
+
+    /// The most that is offered for gas.
+    #[must_use]
+    pub const fn fee_limits(mut self, limits: FeeLimits) -> Self {
+        self.limits = limits;
+        self
     }
 
     /// How long a transaction is waited for.
@@ -120,6 +122,17 @@ impl Sender {
     /// The chain that it sends to.
     pub const fn l1(&self) -> &L1 {
         &self.l1
+    }
+
+    /// How many transactions of this gas the account can pay for.
+    ///
+    /// # Errors
+    /// L1 does not answer, or its base fee is above the limit.
+    pub async fn runway(&self, gas: u64) -> Result<Runway, ChainError> {
+        let balance = self.l1.balance(self.account()).await?;
+        let fees = fees::fees(&self.l1, &self.limits).await?;
+        let price = U256::from(fees.max.max(1)) * U256::from(gas.max(1));
+        Ok(Runway { balance, transactions: (balance / price).saturating_to() })
     }
 
     /// Runs a transaction without sending it, and returns its gas.
@@ -151,16 +164,15 @@ impl Sender {
         let _turn = self.turn.lock().await;
         // What the call reads may change until it is included, and with it its gas.
         let gas_limit = self.estimate(to, &input).await?.saturating_mul(6) / 5;
-        let fees = self.fees().await?;
+        let fees = fees::fees(&self.l1, &self.limits).await?;
         let needs = U256::from(gas_limit) * U256::from(fees.max);
         let has = self.l1.balance(self.account()).await?;
         if has < needs {
             return Err(ChainError::InsufficientFunds { call: name, account: self.account(), has, needs });
         }
-        let nonce: U64 = self.l1.rpc.ask("eth_getTransactionCount", (self.account(), "latest")).await?;
         let mut transaction = TxEip1559 {
             chain_id: self.l1.chain_id(),
-            nonce: nonce.to(),
+            nonce: self.nonce().await?,
             gas_limit,
             max_fee_per_gas: fees.max,
             max_priority_fee_per_gas: fees.tip,
@@ -169,9 +181,10 @@ impl Sender {
             access_list: Default::default(),
             input,
         };
-        let hash = self.hand_over(&mut transaction).await?;
-        tracing::debug!(%name, %hash, gas_limit, nonce = transaction.nonce, "sent");
-        let receipt = self.receipt(name, hash, transaction.nonce).await?;
+        let signed = self.hand_over(&mut transaction).await?;
+        tracing::debug!(%name, hash = %signed.hash, gas_limit = transaction.gas_limit, nonce = signed.nonce, "sent");
+        let receipt = self.receipt(name, &signed).await?;
+        let hash = signed.hash;
         let included = Included {
             transaction: hash,
             block: receipt.block_number.unwrap_or_default(),
@@ -189,88 +202,121 @@ impl Sender {
         Err(ChainError::FailedOnChain { call: name, transaction: hash, block: included.block, refusal })
     }
 
+    async fn nonce(&self) -> Result<u64, ChainError> {
+        let used: U64 = self.l1.rpc.ask("eth_getTransactionCount", (self.account(), "latest")).await?;
+        Ok(used.to())
+    }
+
+    async fn send_raw(&self, bytes: &Bytes) -> Result<TxHash, ChainError> {
+        let to = self.relays.as_deref().unwrap_or(&self.l1.rpc);
+        to.ask_with(Need::Nothing, SEND, [bytes]).await
+    }
+
     /// Signs the transaction and gives it to a node, with higher fees as long as another waits at its nonce.
-    async fn hand_over(&self, transaction: &mut TxEip1559) -> Result<TxHash, ChainError> {
-        let mut bid = 1;
+    async fn hand_over(&self, transaction: &mut TxEip1559) -> Result<Signed, ChainError> {
+        let (mut bids, mut gaps) = (1, 0);
         loop {
             let signature = self.key.sign(&transaction.signature_hash())?;
-            let signed = TxEnvelope::from(transaction.clone().into_signed(signature));
-            let hash = *signed.tx_hash();
-            match self.l1.rpc.ask::<TxHash>(SEND, [Bytes::from(signed.encoded_2718())]).await {
-                Ok(_) => return Ok(hash),
+            let envelope = TxEnvelope::from(transaction.clone().into_signed(signature));
+            let signed = Signed {
+                hash: *envelope.tx_hash(),
+                nonce: transaction.nonce,
+                bytes: envelope.encoded_2718().into(),
+            };
+            let error = match self.send_raw(&signed.bytes).await {
+                Ok(_) => return Ok(signed),
+                Err(error) => error,
+            };
+            let ChainError::Refused { reason, .. } = &error else { return Err(error) };
+            match Verdict::of(reason) {
                 // A try that failed on its way back may have arrived, and even be included.
-                Err(ChainError::Refused { reason, .. }) if is_known(&reason) => return Ok(hash),
-                Err(ChainError::Refused { reason, .. }) if bid < BIDS && is_outbid(&reason) => {
-                    tracing::debug!(bid, reason, "outbidding a transaction that waits at the same nonce");
-                    // Nodes want 10 % more at least.
-                    transaction.max_fee_per_gas = transaction.max_fee_per_gas * 5 / 4 + 1;
-                    transaction.max_priority_fee_per_gas = transaction.max_priority_fee_per_gas * 5 / 4 + 1;
-                    bid += 1;
+                Verdict::Known | Verdict::NonceTooLow => return Ok(signed),
+                Verdict::Underpriced if bids < BIDS => {
+                    let fees =
+                        Fees { max: transaction.max_fee_per_gas, tip: transaction.max_priority_fee_per_gas };
+                    let Some(higher) = self.limits.outbid(fees) else {
+                        let wanted = fees.max.saturating_add(fees.max / 4);
+                        return Err(ChainError::FeeAboveLimit { wanted, limit: self.limits.max_fee });
+                    };
+                    tracing::debug!(bids, reason, "outbidding a transaction that waits at the same nonce");
+                    transaction.max_fee_per_gas = higher.max;
+                    transaction.max_priority_fee_per_gas = higher.tip;
+                    bids += 1;
                 }
-                Err(error) => return Err(error),
+                // The node that told the nonce was ahead of the one that takes transactions.
+                Verdict::NonceTooHigh if gaps < GAPS => {
+                    gaps += 1;
+                    tracing::debug!(gaps, reason, "the node misses an earlier transaction; waiting for it");
+                    time::sleep(POLL * 2 * gaps).await;
+                    transaction.nonce = self.nonce().await?;
+                }
+                // Its rules are of a fork that the estimate did not know.
+                Verdict::IntrinsicGas if gaps < GAPS => {
+                    gaps = GAPS;
+                    transaction.gas_limit = transaction.gas_limit.saturating_mul(2);
+                }
+                _ => return Err(error),
             }
         }
     }
 
-    /// The base fee may double until the transaction is included.
-    async fn fees(&self) -> Result<Fees, ChainError> {
-        let header = node::header(&self.l1.rpc, BlockAt::Latest).await?;
-        let base = header.and_then(|header| header.base_fee_per_gas).ok_or(ChainError::NoBaseFee)?;
-        let tip = match self.l1.rpc.ask::<U256>("eth_maxPriorityFeePerGas", [(); 0]).await {
-            Ok(tip) => tip.saturating_to(),
-            Err(ChainError::Refused { .. }) => DEFAULT_TIP,
-            Err(error) => return Err(error),
-        };
-        Ok(Fees { max: u128::from(base) * 2 + tip, tip })
-    }
-
-    async fn receipt(
-        &self,
-        call: CallName,
-        hash: TxHash,
-        nonce: u64,
-    ) -> Result<TransactionReceipt, ChainError> {
+    async fn receipt(&self, call: CallName, sent: &Signed) -> Result<TransactionReceipt, ChainError> {
         let wait = async {
+            let (mut pause, mut looked) = (POLL, Instant::now());
             let mut taken_since = None;
             loop {
-                match self.l1.rpc.ask::<Option<TransactionReceipt>>("eth_getTransactionReceipt", [hash]).await
-                {
+                let receipt =
+                    self.l1.rpc.ask::<Option<TransactionReceipt>>("eth_getTransactionReceipt", [sent.hash]);
+                match receipt.await {
                     Ok(Some(receipt)) if receipt.block_number.is_some() => return Ok(receipt),
                     // It was sent: that the nodes are away for a while changes nothing.
                     Ok(_) | Err(ChainError::Unreachable { .. } | ChainError::Refused { .. }) => {}
                     Err(error) => return Err(error),
                 }
                 // Another transaction, for example one from before a restart, may be included at its nonce.
-                let used =
-                    self.l1.rpc.ask::<U64>("eth_getTransactionCount", (self.account(), "latest")).await;
-                match used {
-                    Ok(used) if used.to::<u64>() > nonce => {
+                match self.nonce().await {
+                    Ok(used) if used > sent.nonce => {
                         let since = *taken_since.get_or_insert_with(Instant::now);
                         if since.elapsed() >= TAKEN {
-                            return Err(ChainError::NonceTaken { call, transaction: hash, nonce });
+                            let nonce = sent.nonce;
+                            return Err(ChainError::NonceTaken { call, transaction: sent.hash, nonce });
                         }
                     }
-                    Ok(_) => taken_since = None,
+                    Ok(_) => {
+                        taken_since = None;
+                        if looked.elapsed() >= STILL_THERE {
+                            looked = Instant::now();
+                            self.keep_waiting(call, sent).await;
+                        }
+                    }
                     Err(_) => {}
                 }
-                time::sleep(POLL).await;
+                time::sleep(pause).await;
+                pause = (pause * 5 / 4).min(LONGEST_POLL);
             }
         };
         time::timeout(self.include_within, wait).await.unwrap_or(Err(ChainError::NotIncluded {
             call,
-            transaction: hash,
+            transaction: sent.hash,
             after: self.include_within,
         }))
     }
-}
 
-fn is_known(reason: &str) -> bool {
-    let reason = reason.to_lowercase();
-    ["already known", "already imported", "already in mempool", "nonce too low"]
-        .iter()
-        .any(|known| reason.contains(known))
-}
-
-fn is_outbid(reason: &str) -> bool {
-    reason.to_lowercase().contains("underpriced")
+    /// Sends a transaction again that the nodes do not know any more: pools drop what waits long, or when they are full.
+    async fn keep_waiting(&self, call: CallName, sent: &Signed) {
+        let known = self.l1.rpc.ask::<Option<Value>>("eth_getTransactionByHash", [sent.hash]).await;
+        if !matches!(known, Ok(None)) {
+            return;
+        }
+        match self.send_raw(&sent.bytes).await {
+            Ok(_) => {
+                tracing::warn!(%call, transaction = %sent.hash, "L1's nodes dropped a transaction: it was sent again");
+            }
+            Err(ChainError::Refused { reason, .. })
+                if matches!(Verdict::of(&reason), Verdict::Known | Verdict::NonceTooLow) => {}
+            Err(error) => {
+                tracing::warn!(%call, transaction = %sent.hash, %error, "L1's nodes dropped a transaction, and do not take it again");
+            }
+        }
+    }
 }

@@ -64,6 +64,11 @@ impl DevKeys {
         WELL_KNOWN[0]
     }
 
+    /// The key that submits proofs, for programs that take it from their environment.
+    pub const fn prover_text() -> B256 {
+        WELL_KNOWN[2]
+    }
+
     /// The keys of the attestors, for processes that take them from their environment.
     pub fn attestor_texts(attestors: usize) -> &'static [B256] {
         &WELL_KNOWN[FIRST_ATTESTOR..WELL_KNOWN.len().min(FIRST_ATTESTOR + attestors)]

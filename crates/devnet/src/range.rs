@@ -127,7 +127,7 @@ async fn at(l2: &L2, number: u64, known: BlockHead) -> Result<Option<BlockHead>,
 #[expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
-    use proofmill_chain::Endpoints;
+    use proofmill_chain::PoolOptions;
     use proofmill_localnet::{Anvil, AnvilOptions};
     use serde_json::Value;
 
@@ -175,7 +175,7 @@ mod tests {
         for block in 1..=20 {
             let _: Value = client.request("evm_mine", [EARLY + block * HOUR]).await.unwrap();
         }
-        let l2 = L2::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+        let l2 = L2::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
         (anvil, l2)
     }
 

@@ -3,7 +3,7 @@
 use crate::{Description, DevKeys, DevnetError, proposer::Proposer};
 use alloy_primitives::B256;
 use proofmill_chain::{
-    BlockAt, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, Sender,
+    BlockAt, GenesisBlock, L1, L2, Limits, PoolOptions, ProofTypeConfig, Roles, RollupConfig, Sender,
     SigningKey, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_devnode::{DevNode, DevNodeOptions, Genesis};
@@ -140,8 +140,8 @@ impl DevnetOptions {
             .block_time(self.l2_block_time)
             .start()
             .await?;
-        let l1_client = L1::connect(Endpoints::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
-        let l2_client = L2::connect(Endpoints::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
+        let l1_client = L1::connect(PoolOptions::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
+        let l2_client = L2::connect(PoolOptions::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
         let first = l2_client.block(BlockAt::Number(0)).await?.ok_or(DevnetError::NoGenesis)?;
         let genesis = GenesisBlock {
             number: first.number,

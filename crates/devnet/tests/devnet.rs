@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{BlockAt, Endpoints, L1, L2, Roles, Rollup, Sender, deploy_rollup};
+use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Roles, Rollup, Sender, deploy_rollup};
 use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan, Proposer};
 use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
@@ -43,8 +43,8 @@ async fn transactions_become_blocks_and_blocks_checkpoints() {
     let devnet =
         DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
     let Description { l1_rpc, l2_rpc, rollup, l1_chain_id, l2_chain_id, .. } = devnet.description().clone();
-    let l1 = L1::connect(Endpoints::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
-    let l2 = L2::connect(Endpoints::new(l2_rpc), Some(l2_chain_id)).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(l2_rpc), Some(l2_chain_id)).await.unwrap();
     let rollup = Rollup::connect(l1, rollup).await.unwrap();
     assert_eq!(rollup.config().chain_id, l2_chain_id);
 
@@ -80,7 +80,7 @@ async fn what_nobody_proved_in_time_is_proposed_anew_in_the_same_ranges() {
         .await
         .unwrap();
     let Description { l1_rpc, rollup, l1_chain_id, .. } = devnet.description().clone();
-    let l1 = L1::connect(Endpoints::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(l1_rpc), Some(l1_chain_id)).await.unwrap();
     let rollup = Rollup::connect(l1, rollup).await.unwrap();
     send(&devnet, 1).await;
     let first = checkpoint(&rollup, 1).await;
@@ -111,8 +111,8 @@ async fn a_proposer_that_is_lost_is_stood_in_for_after_a_silence() {
     let devnet =
         DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
     let Description { l1_rpc, l2_rpc, rollup, .. } = devnet.description().clone();
-    let l1 = L1::connect(Endpoints::new(l1_rpc), None).await.unwrap();
-    let l2 = L2::connect(Endpoints::new(l2_rpc), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(l1_rpc), None).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(l2_rpc), None).await.unwrap();
     send(&devnet, 1).await;
     // Another rollup over the same blocks, whose proposer nobody has the key of.
     let mut config = Rollup::connect(l1.clone(), rollup).await.unwrap().config().clone();

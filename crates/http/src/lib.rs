@@ -9,19 +9,48 @@
 
 use alloy_rpc_client::RpcClient;
 use reqwest::Client;
-use std::{error::Error, fmt, sync::Once};
-use url::Url;
+use std::{error::Error, fmt, str::FromStr, sync::Once, time::Duration};
+use url::{Host, Url};
+
+/// How long a server may take to accept a connection.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// A client for the JSON-RPC node at `url`. It connects when it is first asked.
 pub fn rpc_client(url: Url) -> RpcClient {
-    RpcClient::new_http_with_client(client(), url)
+    RpcClient::new_http_with_client(client_for(&url), url)
 }
 
 /// A client of its own: two of them share no connections, so each may live in a runtime of its own.
+///
+/// Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 pub fn client() -> Client {
+    built(Client::builder)
+}
+
+/// A client for one server. A server on this machine is reached directly, whatever the environment says of proxies.
+/// Redirects are not followed: the address of a node often holds an access key, and it is not for whoever is pointed to.
+pub fn client_for(url: &Url) -> Client {
+    let direct = is_loopback(url);
+    built(|| {
+        let builder =
+            Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_WITHIN);
+        if direct { builder.no_proxy() } else { builder }
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
+fn built(builder: impl Fn() -> reqwest::ClientBuilder) -> Client {
     // An error says that there is a provider already: this one, or what the embedding program prefers.
     drop(rustls::crypto::ring::default_provider().install_default());
-    Client::builder().build().unwrap_or_else(|error| {
+    builder().build().unwrap_or_else(|error| {
         static SAID: Once = Once::new();
         SAID.call_once(|| {
             tracing::warn!(
@@ -29,14 +58,14 @@ pub fn client() -> Client {
                 in_one_line(&error)
             );
         });
-        without_certificates()
+        without_certificates(builder())
     })
 }
 
 /// A client that trusts nobody: every server with TLS is refused.
 #[expect(clippy::expect_used, reason = "what can fail is reading certificates, and none are read")]
-fn without_certificates() -> Client {
-    Client::builder().tls_certs_only([]).build().expect("nothing is read")
+fn without_certificates(builder: reqwest::ClientBuilder) -> Client {
+    builder.tls_certs_only([]).build().expect("nothing is read")
 }
 
 /// Where a node is. Paths, queries and user names often are access keys: it shows only scheme, host and port.
@@ -52,6 +81,67 @@ impl NodeUrl {
     /// A client for this node.
     pub fn client(&self) -> RpcClient {
         rpc_client(self.0.clone())
+    }
+}
+
+/// Why a text is not the address of a node. It shows nothing of the text but its scheme: the rest may be an access key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BadNodeUrl {
+    /// It is not a URL.
+    NotAUrl {
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no scheme.
+    NoScheme,
+    /// It is a WebSocket.
+    WebSocket,
+    /// It is of a scheme that no node has.
+    OtherScheme {
+        /// The scheme.
+        scheme: String,
+    },
+}
+
+impl fmt::Display for BadNodeUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAUrl { reason } => {
+                write!(f, "not a URL ({reason}): http://HOST:PORT or https://HOST/PATH is wanted")?;
+                f.write_str("; an IPv6 address stands in brackets, as in http://[::1]:8545")
+            }
+            Self::NoScheme => f.write_str("no scheme: write http:// or https:// before it"),
+            Self::WebSocket => f.write_str(
+                "WebSockets are not used: give the node's HTTP address (http:// or https://), which most nodes serve beside it",
+            ),
+            Self::OtherScheme { scheme } => {
+                write!(f, "a node cannot be reached by {scheme}: give its HTTP address (http:// or https://)")
+            }
+        }
+    }
+}
+
+impl Error for BadNodeUrl {}
+
+impl FromStr for NodeUrl {
+    type Err = BadNodeUrl;
+
+    fn from_str(text: &str) -> Result<Self, BadNodeUrl> {
+        let text = text.trim();
+        let url = match Url::parse(text) {
+            Ok(url) => url,
+            Err(url::ParseError::RelativeUrlWithoutBase) => return Err(BadNodeUrl::NoScheme),
+            // `[::1]:8545`, `127.0.0.1:8545`
+            Err(_) if !text.contains("://") => return Err(BadNodeUrl::NoScheme),
+            Err(error) => return Err(BadNodeUrl::NotAUrl { reason: error.to_string() }),
+        };
+        match url.scheme() {
+            "http" | "https" => Ok(Self(url)),
+            "ws" | "wss" => Err(BadNodeUrl::WebSocket),
+            // `localhost:8545` is read as the scheme `localhost`, and `::1` cannot be.
+            _ if !text.contains("://") => Err(BadNodeUrl::NoScheme),
+            scheme => Err(BadNodeUrl::OtherScheme { scheme: scheme.to_owned() }),
+        }
     }
 }
 
@@ -94,5 +184,58 @@ fn without_url(said: &str) -> String {
     match (said.find(" for url ("), said.rfind(')')) {
         (Some(from), Some(to)) if from < to => [&said[..from], &said[to + 1..]].concat(),
         _ => said.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_nodes_are_checked_when_they_are_given() {
+        for good in [
+            "http://127.0.0.1:8545",
+            "https://node.example/v3/key",
+            "http://[::1]:8545/",
+            " http://user:secret@node.example:80 ",
+        ] {
+            good.parse::<NodeUrl>().unwrap_or_else(|error| panic!("{good}: {error}"));
+        }
+        for (bad, wanted) in [
+            ("localhost:8545", BadNodeUrl::NoScheme),
+            ("127.0.0.1:8545", BadNodeUrl::NoScheme),
+            ("[::1]:8545", BadNodeUrl::NoScheme),
+            ("node.example/v3/secret", BadNodeUrl::NoScheme),
+            ("", BadNodeUrl::NoScheme),
+            ("//node.example", BadNodeUrl::NoScheme),
+            ("ws://127.0.0.1:8546", BadNodeUrl::WebSocket),
+            ("wss://node.example/secret", BadNodeUrl::WebSocket),
+            ("file:///tmp/geth.ipc", BadNodeUrl::OtherScheme { scheme: "file".into() }),
+        ] {
+            let error = bad.parse::<NodeUrl>().expect_err(bad);
+            assert_eq!(error, wanted, "{bad}");
+            assert!(!error.to_string().contains("secret"));
+        }
+        for broken in ["http://::1:8545", "http://", "http://node:port", "http://[::1:8545"] {
+            let error = broken.parse::<NodeUrl>().expect_err(broken);
+            assert!(matches!(error, BadNodeUrl::NotAUrl { .. }), "{broken}: {error}");
+            assert!(error.to_string().contains("[::1]"), "{error}");
+        }
+    }
+
+    #[test]
+    fn servers_of_this_machine_are_known_by_their_address() {
+        for (url, local) in [
+            ("http://localhost:1", true),
+            ("http://a.localhost:1", true),
+            ("http://127.9.9.9:1", true),
+            ("http://[::1]:1", true),
+            ("http://[::ffff:127.0.0.1]:1", true),
+            ("http://10.0.0.1:1", false),
+            ("http://localhost.example", false),
+            ("https://node.example", false),
+        ] {
+            assert_eq!(is_loopback(&url.parse().unwrap()), local, "{url}");
+        }
     }
 }

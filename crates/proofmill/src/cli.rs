@@ -171,9 +171,16 @@ pub(crate) struct Prove {
     /// Input of the program, in the zkVM's own format
     #[arg(long, value_name = "FILE", requires = "elf")]
     pub(crate) stdin: Option<PathBuf>,
-    /// JSON-RPC node of the chain whose blocks are to be proven
-    #[arg(long, env = "L2_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l2_rpc: Option<Url>,
+    /// JSON-RPC node of the chain whose blocks are to be proven. With several, each is asked what the others lack
+    #[arg(
+        long,
+        env = "L2_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = node_url,
+        value_name = "URL"
+    )]
+    pub(crate) l2_rpc: Vec<Url>,
     /// First block [default: so that the latest 5 finalized blocks are proven]
     #[arg(long, value_name = "BLOCK")]
     pub(crate) start: Option<u64>,
@@ -272,6 +279,9 @@ pub(crate) struct Status {
     /// Prover node to ask too: epochs, checkpoints, sessions and proofs
     #[arg(long, env = "PROOFMILL_NODE", value_name = "URL")]
     pub(crate) node: Option<String>,
+    /// Ask only this role, of its endpoints and its account: the address of its --metrics-listen
+    #[arg(long, env = "PROOFMILL_ROLE", value_name = "URL", value_parser = node_url)]
+    pub(crate) role: Option<Url>,
 }
 
 #[derive(Debug, Args)]
@@ -282,6 +292,7 @@ pub(crate) struct Load {
         env = "LOAD_TEST_RPC_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:8545",
+        value_parser = node_url,
         value_name = "URL"
     )]
     pub(crate) rpc_url: Url,
@@ -308,6 +319,22 @@ pub(crate) struct Load {
     pub(crate) chain_id: Option<u64>,
 }
 
+/// The address of a node, checked where it is given.
+pub(crate) fn node_url(text: &str) -> Result<Url, String> {
+    let url: proofmill_http::NodeUrl = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(url.secret().clone())
+}
+
+/// Gwei as wei.
+fn gwei(text: &str) -> Result<u128, String> {
+    let wei: f64 = text.parse::<f64>().map_err(|error| error.to_string())? * 1e9;
+    if (1.0..=1e18).contains(&wei) {
+        Ok(wei as u128)
+    } else {
+        Err("more than nothing, and at most 1000000000 gwei, are wanted".into())
+    }
+}
+
 fn gb(text: &str) -> Result<Weight, String> {
     match text.parse::<u32>() {
         Ok(0) => Err("a weight of 0 GB fits no task".into()),
@@ -319,13 +346,14 @@ fn gb(text: &str) -> Result<Weight, String> {
 /// The rollup and its chains.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Chains {
-    /// JSON-RPC node of L1; several are asked in turn
+    /// JSON-RPC node of L1. With several, the newest head among them is followed, and each is asked what the others lack
     #[arg(
         long,
         env = "L1_RPC",
         hide_env_values = true,
         value_delimiter = ',',
         required = true,
+        value_parser = node_url,
         value_name = "URL"
     )]
     pub(crate) l1_rpc: Vec<Url>,
@@ -337,16 +365,47 @@ pub(crate) struct Chains {
     pub(crate) l1_chain_id: Option<u64>,
 }
 
+/// How transactions are sent to L1.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Sending {
+    /// Where transactions are sent, in place of --l1-rpc: a private relay, for example; several are tried in turn
+    #[arg(
+        long,
+        env = "PROOFMILL_L1_SEND_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = node_url,
+        value_name = "URL"
+    )]
+    pub(crate) l1_send_rpc: Vec<Url>,
+    /// The most that is offered for a unit of gas, base fee and tip together
+    #[arg(long, env = "PROOFMILL_MAX_FEE", default_value = "500", value_name = "GWEI", value_parser = gwei)]
+    pub(crate) max_fee: u128,
+    /// The most of it that is offered as a tip, whatever the node suggests
+    #[arg(long, env = "PROOFMILL_MAX_TIP", default_value = "50", value_name = "GWEI", value_parser = gwei)]
+    pub(crate) max_tip: u128,
+}
+
+/// Where a role tells how it is.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Observing {
+    /// Where to serve `/metrics` (Prometheus), `/healthz` and `/status` (JSON) over HTTP [default: nowhere]
+    #[arg(long, env = "PROOFMILL_METRICS_LISTEN", value_name = "HOST:PORT")]
+    pub(crate) metrics_listen: Option<String>,
+}
+
 /// The rollup's own chain.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct L2 {
-    /// JSON-RPC node of the rollup (L2); several are asked in turn
+    /// JSON-RPC node of the rollup (L2). With several, the newest head among them is followed, and each is asked what the others
+    /// lack
     #[arg(
         long,
         env = "L2_RPC",
         hide_env_values = true,
         value_delimiter = ',',
         required = true,
+        value_parser = node_url,
         value_name = "URL"
     )]
     pub(crate) l2_rpc: Vec<Url>,
@@ -394,6 +453,8 @@ pub(crate) struct Localnet {
 pub(crate) struct Attestor {
     #[command(flatten)]
     pub(crate) chains: Chains,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Where to listen
     #[arg(
         long,
@@ -447,6 +508,10 @@ pub(crate) struct ProverNode {
     /// Attestors that verify the proofs for L1
     #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
     pub(crate) attestor: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
@@ -476,6 +541,10 @@ pub(crate) struct Proposer {
     pub(crate) chains: Chains,
     #[command(flatten)]
     pub(crate) l2: L2,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Propose blocks before they are final on L2: a reorg of L2 then costs their epoch
     #[arg(long, env = "PROOFMILL_PROPOSE_LATEST")]
     pub(crate) latest: bool,

@@ -20,6 +20,7 @@ mod files;
 mod keys;
 mod local;
 mod node;
+mod observe;
 mod progress;
 mod report;
 mod service;

@@ -1,11 +1,17 @@
 //! The prover node's parts put together, and its answers to `proofmill status`.
 
-use crate::{cli, service::ClusterService, settle::L1Settlement, wiring};
+use crate::{
+    cli,
+    observe::{self, Observed},
+    service::ClusterService,
+    settle::L1Settlement,
+    wiring,
+};
 use alloy_primitives::Address;
 use eyre::{Result, bail, eyre};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
-use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
+use proofmill_chain::{L2, Rollup, SigningKey, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::Epoch;
 use proofmill_prover_node::{
@@ -36,6 +42,8 @@ use tonic::{
 pub(crate) struct Running {
     pub(crate) node: ProverNode,
     pub(crate) rollup: Rollup,
+    /// What an operator may look at.
+    pub(crate) observed: Observed,
     ending: CancellationToken,
 }
 
@@ -54,16 +62,22 @@ pub(crate) async fn start(
     registry: &Registry,
     key: SigningKey,
 ) -> Result<Running> {
-    let rollup = wiring::rollup(&args.chains).await?;
+    let rollup = wiring::rollup_of_role(&args.chains).await?;
     let config = rollup.config().clone();
-    let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(config.chain_id)).await?;
+    let l2 = wiring::l2_of_role(&args.l2, config.chain_id).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
         rollup: rollup.address(),
         prover: args.prover_id.unwrap_or_else(|| key.address()),
     };
+    let sender = wiring::sender(rollup.l1(), key, &args.sending).await?;
     let ending = CancellationToken::new();
+    let account = observe::watch_account(sender.clone(), ending.clone());
+    let observed = Observed::new("prover-node")
+        .chain(rollup.l1().endpoints().clone())
+        .chain(l2.endpoints().clone())
+        .account(account);
     let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
@@ -82,15 +96,16 @@ pub(crate) async fn start(
             StreamOptions::default().poll_every(Duration::from_secs(1)),
         )?),
         provers,
-        settlement: Arc::new(
-            L1Settlement::new(rollup.clone(), Sender::new(rollup.l1().clone(), key), &args.attestor).await?,
-        ),
+        settlement: Arc::new(L1Settlement::new(rollup.clone(), sender, &args.attestor).await?),
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         failures: Arc::new(FsFailures::new(folder.join("failures"))),
     };
     let node = ProverNode::start(NodeConfig::new(rules, statement), parts)?;
-    Ok(Running { node, rollup, ending })
+    let snapshots = node.handle().snapshots();
+    let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
+    let observed = observed.problems(problems);
+    Ok(Running { node, rollup, observed, ending })
 }
 
 /// Where a node keeps what it has of a rollup. Each has a folder of its own: what is old is found by block numbers, and those
@@ -114,12 +129,7 @@ async fn provers(
     let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
     let plans = wiring::proof_types(registry, &wanted).await?;
     wiring::check_helpers(registry, &wanted).await?;
-    let mut options = args.l2.l2_rpc.iter().skip(1).fold(
-        NodeOptions::new(args.l2.l2_rpc[0].clone())
-            .chain_id(rollup.config().chain_id)
-            .cache(global.data_dir.join("cache")),
-        |options, url| options.fallback(url.clone()),
-    );
+    let mut options = NodeOptions::over(chain.endpoints().clone()).cache(global.data_dir.join("cache"));
     if let Some(genesis) = &args.genesis {
         options = options.chain(ChainSource::Genesis(genesis.clone()));
     }
@@ -183,7 +193,11 @@ pub(crate) fn serve(
     listener: TcpListener,
     stop: CancellationToken,
 ) -> impl Future<Output = Result<(), tonic::transport::Error>> + Send + use<> {
-    let service = Operator { handle: running.node.handle(), rollup: running.rollup.address() };
+    let service = Operator {
+        handle: running.node.handle(),
+        rollup: running.rollup.address(),
+        observed: running.observed.clone(),
+    };
     Server::builder().add_service(ProverNodeServiceServer::new(service)).serve_with_incoming_shutdown(
         TcpIncoming::from(listener).with_nodelay(Some(true)),
         stop.cancelled_owned(),
@@ -193,6 +207,7 @@ pub(crate) fn serve(
 struct Operator {
     handle: NodeHandle,
     rollup: Address,
+    observed: Observed,
 }
 
 #[tonic::async_trait]
@@ -201,7 +216,9 @@ impl ProverNodeService for Operator {
         let snapshot = self.handle.snapshots().borrow().clone();
         let json = serde_json::to_string(&*snapshot).map_err(|error| Status::internal(error.to_string()))?;
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Ok(Response::new(SnapshotResponse { json, version, rollup: self.rollup.to_vec() }))
+        let role_json = serde_json::to_string(&self.observed.status())
+            .map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(SnapshotResponse { json, version, rollup: self.rollup.to_vec(), role_json }))
     }
 
     async fn start_proof(

@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(node.chains.rollup.to_string(), "0x00000000000000000000000000000000000000AA");
         let Command::Attestor(_) = parse_with(&file, &["attestor"]).unwrap().command else { panic!() };
         let Command::Prove(prove) = parse_with(&file, &["prove"]).unwrap().command else { panic!() };
-        assert_eq!(prove.l2_rpc.unwrap().as_str(), "http://l2/");
+        assert_eq!(prove.l2_rpc[0].as_str(), "http://l2/");
         // What a program needs no chain for is not refused because a chain is set.
         parse_with(&file, &["prove", "--elf", "a", "--stdin", "b"]).unwrap();
         let Command::Contracts(crate::cli::Contracts::Deploy(deploy)) =

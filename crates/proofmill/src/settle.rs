@@ -159,7 +159,7 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
 mod tests {
     use super::*;
     use alloy_primitives::B256;
-    use proofmill_chain::{CallName, Endpoints, L1};
+    use proofmill_chain::{CallName, L1, PoolOptions};
     use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
     use proofmill_primitives::ProgramVersion;
 
@@ -169,7 +169,7 @@ mod tests {
         let prover = ProverType::OpenVm;
         let plan = ProofTypePlan { prover, range_key: key(1), aggregation_key: key(2) };
         let devnet = DevnetOptions::new(vec![plan]).start().await.unwrap();
-        let l1 = L1::connect(Endpoints::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
         let rollup = Rollup::connect(l1.clone(), devnet.description().rollup).await.unwrap();
         let start = async |attestors: &[&str]| {
             let sender = Sender::new(l1.clone(), DevKeys::well_known(1).unwrap().prover);

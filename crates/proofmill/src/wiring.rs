@@ -3,11 +3,11 @@
 use crate::cli;
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{Endpoints, L1, Rollup};
+use proofmill_chain::{ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Rollup, Sender, SigningKey, Start};
 use proofmill_client::programs;
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
-use std::path::Path;
+use std::{path::Path, time::Duration};
 use url::Url;
 
 /// The binary of each prover type that no binary with another one has.
@@ -43,16 +43,57 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
     Ok(())
 }
 
-/// Nodes that are asked in turn.
-pub(crate) fn endpoints(urls: &[Url]) -> Result<Endpoints> {
+/// A role's L1 is said to stand still after so long without a block: Ethereum makes one every 12 s, and misses few.
+const L1_STALL: Duration = Duration::from_secs(30);
+
+/// The endpoints of a chain, for a command that somebody waits for.
+pub(crate) fn endpoints(urls: &[Url]) -> Result<PoolOptions> {
     let (first, others) = urls.split_first().ok_or_else(|| eyre!("no node is named"))?;
-    Ok(others.iter().cloned().fold(Endpoints::new(first.clone()), Endpoints::or))
+    Ok(others.iter().cloned().fold(PoolOptions::new(first.clone()), PoolOptions::or))
 }
 
-/// The rollup's contract.
+/// The rollup's contract, for a command that somebody waits for.
 pub(crate) async fn rollup(chains: &cli::Chains) -> Result<Rollup> {
     let l1 = L1::connect(endpoints(&chains.l1_rpc)?, chains.l1_chain_id).await?;
     Ok(Rollup::connect(l1, chains.rollup).await?)
+}
+
+/// The rollup's contract, for a role: it waits for its nodes.
+pub(crate) async fn rollup_of_role(chains: &cli::Chains) -> Result<Rollup> {
+    let options = endpoints(&chains.l1_rpc)?.start(Start::Wait).stall(L1_STALL);
+    let l1 = L1::connect(options, chains.l1_chain_id).await?;
+    let mut said = false;
+    loop {
+        match Rollup::connect(l1.clone(), chains.rollup).await {
+            Err(error @ ChainError::Unreachable { .. }) => {
+                if !said {
+                    tracing::warn!(%error, "waiting for the rollup's contract on L1");
+                }
+                said = true;
+                tokio::time::sleep(Duration::from_secs(2)).await;
+            }
+            connected => return Ok(connected?),
+        }
+    }
+}
+
+/// The rollup's own chain, for a role: it waits for its nodes.
+pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: u64) -> Result<L2> {
+    Ok(L2::connect(endpoints(&args.l2_rpc)?.start(Start::Wait), Some(chain_id)).await?)
+}
+
+/// Sends for the account of `key`, as the settings say.
+pub(crate) async fn sender(l1: &L1, key: SigningKey, args: &cli::Sending) -> Result<Sender> {
+    if args.max_tip > args.max_fee {
+        bail!("--max-tip is above --max-fee, of which it is a part");
+    }
+    let limits = FeeLimits { max_fee: args.max_fee, max_tip: args.max_tip };
+    let sender = Sender::new(l1.clone(), key).fee_limits(limits);
+    if args.l1_send_rpc.is_empty() {
+        return Ok(sender);
+    }
+    let relays = Pool::connect("L1 relay", endpoints(&args.l1_send_rpc)?, Some(l1.chain_id())).await?;
+    Ok(sender.through(relays))
 }
 
 /// The keys of this release's programs. Takes seconds for zkVMs.

@@ -11,6 +11,7 @@ use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::{Block as RpcBlock, Header as RpcHeader, Transaction};
 use alloy_trie::root::ordered_trie_root_encoded;
 use futures::{StreamExt, TryStreamExt, stream};
+use proofmill_endpoints::Need;
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::Block;
 use serde_json::{json, value::RawValue};
@@ -68,14 +69,14 @@ const FULL: &str = "block";
 impl Inner {
     /// A header by number (in hexadecimal) or tag, its hash computed from its fields.
     pub(crate) async fn header_by_tag(&self, tag: &str) -> Result<Option<Sealed<Header>>, BuildError> {
-        let answer: Option<Box<RawValue>> = self.rpc.ask(BY_NUMBER, json!([tag, false]), None).await?;
+        let answer: Option<Box<RawValue>> = self.rpc.ask(Need::Head, BY_NUMBER, json!([tag, false])).await?;
         answer.map(|answer| header(answer.get(), None)).transpose()
     }
 
     /// The header with this number, which must be there.
     pub(crate) async fn header(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
         let answer: Option<Box<RawValue>> =
-            self.rpc.ask(BY_NUMBER, json!([quantity(number), false]), None).await?;
+            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), false])).await?;
         match answer {
             Some(answer) => header(answer.get(), Some(number)),
             None => Err(BuildError::Lags { block: number, head: self.head().await? }),
@@ -153,7 +154,7 @@ impl Inner {
 
     async fn block(&self, number: u64) -> Result<Sealed<Block>, BuildError> {
         let answer: Option<Box<RawValue>> =
-            self.rpc.ask(BY_NUMBER, json!([quantity(number), true]), None).await?;
+            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), true])).await?;
         let Some(answer) = answer else {
             return Err(BuildError::Lags { block: number, head: self.head().await? });
         };
@@ -185,7 +186,7 @@ impl Inner {
 
     async fn header_to_keep(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
         let answer: Option<Box<RawValue>> =
-            self.rpc.ask(BY_NUMBER, json!([quantity(number), false]), None).await?;
+            self.rpc.ask(Need::Block(number), BY_NUMBER, json!([quantity(number), false])).await?;
         let Some(answer) = answer else {
             return Err(BuildError::Lags { block: number, head: self.head().await? });
         };

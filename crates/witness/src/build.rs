@@ -11,6 +11,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_rpc_types_debug::ExecutionWitness;
 use futures::{StreamExt, TryStreamExt, stream};
+use proofmill_endpoints::Need;
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::{
     Block, RangeOutcome, RecordError, StatelessError, StatelessInput, StatelessInputRef, Touched, TrieId,
@@ -211,13 +212,13 @@ impl Build<'_> {
             return Ok(Some(BlockWitness { witness, is_new: false }));
         }
         let params = json!([quantity(about.block)]);
-        match self.node.rpc.call(EXECUTION_WITNESS, &params).await {
+        match self.node.rpc.call(Need::Block(about.block), EXECUTION_WITNESS, &params).await {
             Ok(answer) => {
                 let witness = parse(EXECUTION_WITNESS, answer.get())?;
                 Ok(Some(BlockWitness { witness, is_new: self.node.cache.is_used() }))
             }
             Err(Fault::MethodMissing) => Ok(None),
-            Err(fault) => Err(self.node.rpc.error(EXECUTION_WITNESS, fault, Some(about))),
+            Err(fault) => Err(fault.error(EXECUTION_WITNESS, Some(about))),
         }
     }
 

@@ -1,9 +1,13 @@
 //! Which rules the node's chain has.
 
-use crate::{BuildError, rpc::Rpc};
+use crate::{
+    BuildError,
+    rpc::{Rpc, other_chain},
+};
 use alloy_genesis::Genesis;
 use alloy_hardforks::EthereumHardfork;
 use alloy_primitives::{Address, address};
+use proofmill_endpoints::Need;
 use proofmill_stateless::{BlobActivation, BlobParams, ChainSpec, Fork, ForkActivation};
 use std::{fs, path::PathBuf};
 
@@ -46,7 +50,7 @@ impl ChainSource {
             },
         };
         if spec.chain_id != chain_id {
-            return Err(rpc.other_chain(spec.chain_id, chain_id));
+            return Err(other_chain(spec.chain_id, chain_id));
         }
         spec.check()?;
         Ok(spec)
@@ -104,7 +108,7 @@ struct NodeInfo {
 /// anvil tells its hardfork, which is active from its first block on. Its chains have no withdrawals, no beacon roots and
 /// none of the contracts that collect requests, as `for_fork` takes it of a chain that is not Ethereum's.
 async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
-    let info: NodeInfo = match rpc.ask("anvil_nodeInfo", serde_json::json!([]), None).await {
+    let info: NodeInfo = match rpc.ask(Need::Nothing, "anvil_nodeInfo", serde_json::json!([])).await {
         Ok(info) => info,
         Err(error @ BuildError::Unreachable { .. }) => return Err(error),
         Err(_) => return Err(BuildError::UnknownChain { chain_id }),

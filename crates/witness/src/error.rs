@@ -11,9 +11,7 @@ use std::{io, path::PathBuf};
 #[non_exhaustive]
 pub enum BuildError {
     /// No endpoint answered, after all retries.
-    #[error(
-        "{method} got no answer after {attempts} attempts at {endpoints}: {reason}; check the address and that the node runs"
-    )]
+    #[error("{method} got no answer after {attempts} attempts at {endpoints}: {reason}; {remedy}")]
     Unreachable {
         /// The JSON-RPC method.
         method: &'static str,
@@ -21,8 +19,10 @@ pub enum BuildError {
         endpoints: String,
         /// How often.
         attempts: usize,
-        /// The last failure.
+        /// What each of them said last.
         reason: String,
+        /// What to do.
+        remedy: &'static str,
     },
     /// The node refuses a request.
     #[error("the node refused {method}: {reason}")]
@@ -150,6 +150,24 @@ pub enum BuildError {
         /// The number of the block.
         block: u64,
         /// What the node said.
+        reason: String,
+    },
+    /// The block itself is gone from the node (EIP-4444).
+    #[error(
+        "the node no longer has block {block} ({reason}): use a node that keeps old blocks, or newer blocks"
+    )]
+    Expired {
+        /// The number of the block.
+        block: u64,
+        /// What the node said.
+        reason: String,
+    },
+    /// An answer, or a request, is too large.
+    #[error("{method}: {reason}: take fewer blocks, or raise the node's limit")]
+    TooLarge {
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What is too large.
         reason: String,
     },
     /// A block or transaction of a kind that is not supported.

@@ -1,8 +1,11 @@
 //! The node that is asked.
 
-use crate::{BuildError, ChainSource, WitnessSource, cache::Cache, rpc::Rpc};
-use alloy_primitives::U64;
-use proofmill_http::NodeUrl;
+use crate::{
+    BuildError, ChainSource, WitnessSource,
+    cache::Cache,
+    rpc::{Rpc, not_connected, other_chain},
+};
+use proofmill_endpoints::{Pool, PoolOptions};
 use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
@@ -14,38 +17,82 @@ use url::Url;
 /// Which node to ask, and how.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    pub(crate) endpoints: Vec<NodeUrl>,
+    pub(crate) endpoints: Endpoints,
     pub(crate) chain: ChainSource,
     pub(crate) chain_id: Option<u64>,
     pub(crate) cache: Option<PathBuf>,
     pub(crate) concurrency: usize,
-    pub(crate) timeout: Duration,
-    pub(crate) attempts: usize,
-    pub(crate) backoff: Duration,
     pub(crate) source: Option<WitnessSource>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Endpoints {
+    Named(PoolOptions),
+    /// Others use them, too.
+    Shared(Pool),
 }
 
 impl NodeOptions {
     /// A node at one endpoint: 16 requests at once, 30 s for each, 5 attempts, no cache.
     pub fn new(endpoint: Url) -> Self {
+        Self::at(PoolOptions::new(endpoint))
+    }
+
+    /// A node at these endpoints.
+    pub fn at(endpoints: PoolOptions) -> Self {
         Self {
-            endpoints: vec![endpoint.into()],
+            endpoints: Endpoints::Named(endpoints),
             chain: ChainSource::Detect,
             chain_id: None,
             cache: None,
             concurrency: 16,
-            timeout: Duration::from_secs(30),
-            attempts: 5,
-            backoff: Duration::from_millis(250),
             source: None,
         }
     }
 
+    /// A node at endpoints that others use, too.
+    pub fn over(endpoints: Pool) -> Self {
+        let chain_id = Some(endpoints.chain_id());
+        Self {
+            endpoints: Endpoints::Shared(endpoints),
+            chain: ChainSource::Detect,
+            chain_id,
+            cache: None,
+            concurrency: 16,
+            source: None,
+        }
+    }
+
+    fn endpoints(mut self, change: impl FnOnce(PoolOptions) -> PoolOptions) -> Self {
+        // Shared endpoints are as who made them wants them.
+        if let Endpoints::Named(options) = self.endpoints {
+            self.endpoints = Endpoints::Named(change(options));
+        }
+        self
+    }
+
     /// Another endpoint of the same chain, asked where the ones before it fail.
     #[must_use]
-    pub fn fallback(mut self, endpoint: Url) -> Self {
-        self.endpoints.push(endpoint.into());
-        self
+    pub fn fallback(self, endpoint: Url) -> Self {
+        self.endpoints(|options| options.or(endpoint))
+    }
+
+    /// How long one request may take.
+    #[must_use]
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.endpoints(|options| options.timeout(timeout))
+    }
+
+    /// How often a request that gets no answer is tried; at least once.
+    #[must_use]
+    pub fn attempts(self, attempts: usize) -> Self {
+        self.endpoints(|options| options.attempts(attempts))
+    }
+
+    /// How long to wait before the second attempt; each further wait is twice as long, up to 10 s.
+    #[must_use]
+    pub fn backoff(self, backoff: Duration) -> Self {
+        self.endpoints(|options| options.backoff(backoff))
     }
 
     /// Where the chain's rules come from.
@@ -76,27 +123,6 @@ impl NodeOptions {
         self
     }
 
-    /// How long one request may take.
-    #[must_use]
-    pub const fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// How often a request that gets no answer is tried; at least once.
-    #[must_use]
-    pub const fn attempts(mut self, attempts: usize) -> Self {
-        self.attempts = attempts;
-        self
-    }
-
-    /// How long to wait before the second attempt; each further wait is twice as long, up to 10 s.
-    #[must_use]
-    pub const fn backoff(mut self, backoff: Duration) -> Self {
-        self.backoff = backoff;
-        self
-    }
-
     /// The only way to build witnesses, instead of the best that the node offers.
     #[must_use]
     pub const fn source(mut self, source: WitnessSource) -> Self {
@@ -109,8 +135,17 @@ impl NodeOptions {
     ///
     /// Fails when the node does not answer, is on another chain, or its chain's rules are unknown.
     pub async fn connect(self) -> Result<Node, BuildError> {
-        let rpc = Rpc::new(&self.endpoints, self.concurrency, self.timeout, self.attempts, self.backoff);
-        let chain_id = rpc.find_chain(self.chain_id).await?;
+        let pool = match self.endpoints {
+            Endpoints::Named(options) => {
+                let options = options.concurrency(self.concurrency);
+                Pool::connect("L2", options, self.chain_id).await.map_err(not_connected)?
+            }
+            Endpoints::Shared(pool) => pool,
+        };
+        let (rpc, chain_id) = (Rpc::over(pool.clone()), pool.chain_id());
+        if let Some(expected) = self.chain_id.filter(|expected| *expected != chain_id) {
+            return Err(other_chain(expected, chain_id));
+        }
         let chain = self.chain.resolve(&rpc, chain_id).await?;
         let cache = Cache::new(self.cache.as_deref(), chain_id);
         Ok(Node {
@@ -156,13 +191,12 @@ impl Node {
 
     /// How many requests were sent to the node so far, retries included.
     pub fn requests(&self) -> u64 {
-        self.inner.rpc.sent()
+        self.inner.rpc.pool().requests()
     }
 }
 
 impl Inner {
     pub(crate) async fn head(&self) -> Result<u64, BuildError> {
-        let head: U64 = self.rpc.ask("eth_blockNumber", serde_json::json!([]), None).await?;
-        Ok(head.to())
+        self.rpc.head().await
     }
 }

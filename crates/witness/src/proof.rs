@@ -36,14 +36,14 @@ impl Inner {
             }
         }
         let params = json!([address, keys, { "blockHash": at.hash }]);
-        let answer = self
-            .rpc
-            .call(METHOD, &params)
+        let about = at.about();
+        self.rpc
+            .read(about.state(), METHOD, params, Some(about), |answer| {
+                let proven = verified(at, address, slots, answer)?;
+                self.cache.put(at.hash, &request, answer);
+                Ok(proven)
+            })
             .await
-            .map_err(|fault| self.rpc.error(METHOD, fault, Some(at.about())))?;
-        let proven = verified(at, address, slots, answer.get())?;
-        self.cache.put(at.hash, &request, answer.get());
-        Ok(proven)
     }
 
     /// The code of an account, which must have this hash.
@@ -60,11 +60,17 @@ impl Inner {
             return Ok(code);
         }
         let params = json!([account, { "blockHash": at.hash }]);
-        let code: Bytes = self.rpc.ask("eth_getCode", params, Some(at.about())).await?;
-        let got = keccak256(&code);
-        if got != expected {
-            return Err(BuildError::FalseCode { account, expected, got });
-        }
+        let about = at.about();
+        let code = self
+            .rpc
+            .read(about.state(), "eth_getCode", params, Some(about), |answer| {
+                let code: Bytes = parse("eth_getCode", answer)?;
+                match keccak256(&code) {
+                    got if got == expected => Ok(code),
+                    got => Err(BuildError::FalseCode { account, expected, got }),
+                }
+            })
+            .await?;
         // A code is found by its hash alone, so it is kept for all blocks.
         self.cache.put(expected, "code", &format!("\"{code}\""));
         Ok(code)

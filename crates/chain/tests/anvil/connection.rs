@@ -1,11 +1,9 @@
 //! Finding the chains and the contract.
 
-use crate::{
-    proxy::{Proxy, refusing},
-    scene::{L2_CHAIN, Scene, options},
-};
+use crate::scene::{L2_CHAIN, Scene, options};
 use alloy_primitives::{Address, Bytes, hex};
-use proofmill_chain::{BlockAt, ChainError, ChainStream, Endpoints, L1, L2, Rollup, StreamOptions};
+use proofmill_chain::{BlockAt, ChainError, ChainStream, L1, L2, PoolOptions, Rollup, StreamOptions};
+use proofmill_proxy::{Action, Proxy, Wire};
 use serde_json::json;
 use std::time::Duration;
 use url::Url;
@@ -15,18 +13,18 @@ fn nowhere() -> Url {
     "http://127.0.0.1:9/secret-key".parse().unwrap()
 }
 
-fn hasty(url: Url) -> Endpoints {
-    Endpoints::new(url).rounds(2).backoff(Duration::from_millis(10))
+fn hasty(url: Url) -> PoolOptions {
+    PoolOptions::new(url).attempts(2).backoff(Duration::from_millis(10))
 }
 
 #[tokio::test]
 async fn a_wrong_chain_id_is_refused() {
     let first = options().spawn().await.unwrap();
     let second = options().chain_id(5).spawn().await.unwrap();
-    let wrong = L1::connect(Endpoints::new(first.rpc_url().clone()), Some(7)).await;
+    let wrong = L1::connect(PoolOptions::new(first.rpc_url().clone()), Some(7)).await;
     assert!(matches!(wrong, Err(ChainError::WrongChain { expected: 7, got: 31_337, .. })), "{wrong:?}");
     // Two nodes of different chains.
-    let both = Endpoints::new(first.rpc_url().clone()).or(second.rpc_url().clone());
+    let both = PoolOptions::new(first.rpc_url().clone()).or(second.rpc_url().clone());
     let mixed = L2::connect(both, None).await;
     assert!(matches!(mixed, Err(ChainError::WrongChain { expected: 31_337, got: 5, .. })), "{mixed:?}");
 }
@@ -34,7 +32,7 @@ async fn a_wrong_chain_id_is_refused() {
 #[tokio::test]
 async fn an_l2_of_another_chain_than_the_contract_is_refused() {
     let scene = Scene::new().await;
-    let l2 = L2::connect(Endpoints::new(scene.anvil.rpc_url().clone()), None).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(scene.anvil.rpc_url().clone()), None).await.unwrap();
     let stream = ChainStream::new(scene.rollup.clone(), l2, StreamOptions::default());
     assert!(matches!(stream, Err(ChainError::WrongChain { expected: L2_CHAIN, got: 31_337, .. })));
 }
@@ -81,7 +79,7 @@ async fn an_endpoint_that_is_away_is_passed_over() {
 #[tokio::test]
 async fn when_one_endpoint_goes_away_the_other_answers() {
     let anvil = options().spawn().await.unwrap();
-    let proxy = Proxy::start(anvil.rpc_url()).await;
+    let proxy = Wire::to(anvil.rpc_url()).await;
     let l1 = L1::connect(hasty(proxy.url()).or(anvil.rpc_url().clone()), None).await.unwrap();
     l1.head().await.unwrap();
     proxy.cut();
@@ -93,13 +91,17 @@ async fn when_one_endpoint_goes_away_the_other_answers() {
 #[tokio::test]
 async fn a_node_that_refuses_what_another_answers_is_passed_over() {
     let anvil = options().spawn().await.unwrap();
-    let broken = refusing(31_337).await;
-    let l1 = L1::connect(hasty(broken.clone()).or(anvil.rpc_url().clone()), None).await.unwrap();
+    let broken = Proxy::new(anvil.rpc_url(), |request| match request.method {
+        "eth_chainId" => Action::Forward,
+        _ => Action::refuse(-32_000, "missing trie node"),
+    })
+    .await;
+    let l1 = L1::connect(hasty(broken.url.clone()).or(anvil.rpc_url().clone()), None).await.unwrap();
     for _ in 0..2 {
         assert_eq!(l1.head().await.unwrap().number, 0);
     }
     // With nobody else to ask, what it said is the answer.
-    let alone = L1::connect(hasty(broken), None).await.unwrap();
+    let alone = L1::connect(hasty(broken.url.clone()), None).await.unwrap();
     let error = alone.head().await.unwrap_err();
     assert!(
         matches!(&error, ChainError::Refused { reason, .. } if reason.contains("missing trie node")),
@@ -111,7 +113,7 @@ async fn a_node_that_refuses_what_another_answers_is_passed_over() {
 async fn an_endpoint_that_turns_out_to_be_of_another_chain_is_not_asked() {
     let anvil = options().spawn().await.unwrap();
     let other = options().chain_id(5).spawn().await.unwrap();
-    let (right, wrong) = (Proxy::start(anvil.rpc_url()).await, Proxy::start(other.rpc_url()).await);
+    let (right, wrong) = (Wire::to(anvil.rpc_url()).await, Wire::to(other.rpc_url()).await);
     wrong.cut();
     let l1 = L1::connect(hasty(right.url()).or(wrong.url()), None).await.unwrap();
     wrong.mend();
@@ -128,7 +130,7 @@ async fn an_endpoint_that_turns_out_to_be_of_another_chain_is_not_asked() {
 #[tokio::test]
 async fn a_chain_that_is_away_is_an_error_that_names_it_without_its_secrets() {
     let error = L1::connect(hasty(nowhere()), None).await.unwrap_err();
-    assert!(matches!(error, ChainError::Unreachable { rounds: 2, .. }));
+    assert!(matches!(error, ChainError::Unreachable { attempts: 2, .. }));
     assert!(error.is_transient());
     let text = format!("{error} {error:?}");
     assert!(text.contains("http://127.0.0.1:9"), "{text}");

@@ -3,7 +3,7 @@
 use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, clock, config, options, refused, rpc};
 use alloy_primitives::{Address, B256, U256};
 use proofmill_chain::{
-    Endpoints, L1, ProofTypeConfig, Refusal, Roles, RollupConfig, Sender, deploy_accepts_anything_verifier,
+    L1, PoolOptions, ProofTypeConfig, Refusal, Roles, RollupConfig, Sender, deploy_accepts_anything_verifier,
     deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_primitives::{ProgramVersion, ProverType};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 async fn sender(options: proofmill_localnet::AnvilOptions) -> (proofmill_localnet::Anvil, Sender) {
     let anvil = options.spawn().await.unwrap();
-    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
     let sender = Sender::new(l1, anvil.accounts()[0].private_key.try_into().unwrap());
     (anvil, sender)
 }

@@ -8,7 +8,7 @@ mod connection;
 mod deployment;
 mod epochs;
 mod fuzz;
-mod proxy;
+mod nodes;
 mod pruning;
 mod raw;
 mod roles;

@@ -3,9 +3,9 @@
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
 use proofmill_chain::{
-    Attestation, AttestorSignature, ChainError, Endpoints, EpochSubmission, GenesisBlock, Included, L1,
-    Limits, ProofSet, ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender, SigningKey,
-    SubmittedProof, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    Attestation, AttestorSignature, ChainError, EpochSubmission, GenesisBlock, Included, L1, Limits,
+    PoolOptions, ProofSet, ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender,
+    SigningKey, SubmittedProof, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
 use proofmill_primitives::{
@@ -78,7 +78,7 @@ impl Scene {
 
     /// With another proof submission window.
     pub(crate) async fn with_window(anvil: Anvil, provers: &[ProverType], window_epochs: NonZeroU64) -> Self {
-        let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
         let sender =
             |at: usize| Sender::new(l1.clone(), anvil.accounts()[at].private_key.try_into().unwrap());
         let [proposer, publisher, owner, guardian] = [0, 1, 2, 3].map(sender);

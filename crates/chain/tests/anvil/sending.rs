@@ -3,7 +3,7 @@
 use crate::scene::{Scene, key, options, rpc};
 use alloy_primitives::{B256, U256};
 use proofmill_chain::{
-    CallName, ChainError, Endpoints, L1, Sender, SigningKey, deploy_accepts_anything_verifier,
+    CallName, ChainError, L1, PoolOptions, Sender, SigningKey, deploy_accepts_anything_verifier,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -42,7 +42,7 @@ async fn a_signer_without_funds_is_told_what_it_needs() {
 #[tokio::test]
 async fn a_transaction_that_is_not_included_is_outbid_by_the_next() {
     let anvil = options().spawn().await.unwrap();
-    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
     let sender = Sender::new(l1.clone(), anvil.accounts()[0].private_key.try_into().unwrap());
     rpc(&anvil, "evm_setAutomine", json!([false])).await;
     let hasty = sender.clone().include_within(Duration::from_millis(600));
@@ -64,7 +64,7 @@ async fn a_transaction_that_is_not_included_is_outbid_by_the_next() {
 #[tokio::test]
 async fn a_transaction_whose_place_was_taken_is_not_waited_for() {
     let anvil = options().spawn().await.unwrap();
-    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
     // Two processes with one key, as before and after a restart.
     let sender = || Sender::new(l1.clone(), anvil.accounts()[0].private_key.try_into().unwrap());
     rpc(&anvil, "evm_setAutomine", json!([false])).await;
@@ -90,7 +90,7 @@ async fn a_transaction_whose_place_was_taken_is_not_waited_for() {
 #[tokio::test]
 async fn transactions_of_one_account_take_turns() {
     let anvil = options().spawn().await.unwrap();
-    let l1 = L1::connect(Endpoints::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
     let sender = Sender::new(l1, anvil.accounts()[0].private_key.try_into().unwrap());
     let salts = [1, 2, 3, 4].map(B256::repeat_byte);
     let [a, b, c, d] = salts.map(|salt| deploy_accepts_anything_verifier(&sender, salt));

@@ -1,6 +1,6 @@
 //! `proofmill contracts`.
 
-use super::{Chains, Rules, YEAR};
+use super::{Chains, Rules, Sending, YEAR};
 use clap::{Args, Subcommand};
 use proofmill_primitives::ProverType;
 use std::path::PathBuf;
@@ -27,14 +27,14 @@ pub(crate) enum Contracts {
 #[derive(Debug, Args)]
 pub(crate) struct Deploy {
     /// JSON-RPC node of L1
-    #[arg(long, env = "L1_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l1_rpc: Url,
+    #[arg(long, env = "L1_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL", value_parser = super::node_url)]
+    pub(crate) l1_rpc: Vec<Url>,
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
     /// JSON-RPC node of the rollup (L2)
-    #[arg(long, env = "L2_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l2_rpc: Url,
+    #[arg(long, env = "L2_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL", value_parser = super::node_url)]
+    pub(crate) l2_rpc: Vec<Url>,
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
@@ -78,6 +78,8 @@ pub(crate) struct Deploy {
     /// Only say what would be deployed
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
     /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -103,8 +105,8 @@ pub(crate) struct Limits {
 #[derive(Debug, Args)]
 pub(crate) struct DeployVerifier {
     /// JSON-RPC node of L1
-    #[arg(long, env = "L1_RPC", hide_env_values = true, value_name = "URL")]
-    pub(crate) l1_rpc: Url,
+    #[arg(long, env = "L1_RPC", hide_env_values = true, value_delimiter = ',', required = true, value_name = "URL", value_parser = super::node_url)]
+    pub(crate) l1_rpc: Vec<Url>,
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
@@ -123,6 +125,8 @@ pub(crate) struct DeployVerifier {
     /// Rely on attestors although L1 is a public network
     #[arg(long)]
     pub(crate) trust_attestors: bool,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
     /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
@@ -136,6 +140,8 @@ pub(crate) struct Act {
     /// Print the call, for the timelock or the multisig that has the role, and send nothing
     #[arg(long)]
     pub(crate) calldata: bool,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
     /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
     #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

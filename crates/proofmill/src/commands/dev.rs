@@ -12,7 +12,7 @@ use crate::{
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
-use proofmill_chain::{Endpoints, L1, Rollup};
+use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::DevKeys;
 use proofmill_ledger::{DataDir, Ledger};
@@ -97,7 +97,7 @@ impl Tree {
             there.rollup
         ));
         if found == Found::There {
-            let l1 = L1::connect(Endpoints::new(there.l1_rpc.clone()), Some(there.l1_chain_id)).await?;
+            let l1 = L1::connect(PoolOptions::new(there.l1_rpc.clone()), Some(there.l1_chain_id)).await?;
             chains.check(Rollup::connect(l1, there.rollup).await?.config(), &args.localnet)?;
         }
         let ledger = Ledger::open(&dir.ledger()).await?;
@@ -334,6 +334,8 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         cluster,
         artifacts: None,
         attestor: attestors,
+        sending: cli::Sending { l1_send_rpc: Vec::new(), max_fee: 500_000_000_000, max_tip: 50_000_000_000 },
+        observing: cli::Observing { metrics_listen: None },
         prover_id: None,
         key_file: None,
         listen: String::new(),

@@ -1,6 +1,6 @@
 //! What a prover node says of itself.
 
-use crate::progress::duration;
+use crate::{observe, progress::duration};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_prover_node::rules::{
@@ -29,10 +29,16 @@ pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Cha
 pub(crate) async fn of(address: &str) -> Result<String> {
     let answer = connect(address).await?.get_snapshot(()).await;
     let answer = answer.map_err(|status| eyre!("{address}: {}", status.message()))?.into_inner();
-    let snapshot = serde_json::from_str(&answer.json).wrap_err_with(|| {
+    let snapshot: Snapshot = serde_json::from_str(&answer.json).wrap_err_with(|| {
         format!("the prover node at {address} has version {}, another than this", answer.version)
     })?;
-    Ok(text(&snapshot, address))
+    let mut out = text(&snapshot, address);
+    // A node of an earlier release does not tell it.
+    if let Ok(status) = serde_json::from_str::<observe::RoleStatus>(&answer.role_json) {
+        // Its problems are in the snapshot.
+        out += &observe::text(&observe::RoleStatus { problems: Vec::new(), ..status });
+    }
+    Ok(out)
 }
 
 fn text(snapshot: &Snapshot, address: &str) -> String {

@@ -1,15 +1,22 @@
 //! `proofmill proposer`.
 
-use crate::{cli, keys, stop, wiring};
+use crate::{
+    cli, keys,
+    observe::{self, Observed},
+    stop, wiring,
+};
 use eyre::{Result, bail};
-use proofmill_chain::{BlockAt, L2, Sender};
+use proofmill_chain::BlockAt;
 use proofmill_devnet::Proposer;
 use std::time::Duration;
 
 pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
-    let rollup = wiring::rollup(&args.chains).await?;
+    let rollup = tokio::select! {
+        rollup = wiring::rollup_of_role(&args.chains) => rollup?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let (account, expected) = (key.address(), rollup.current_rules().await?.rules.proposer);
     let next = rollup.scheduled().await?.map(|scheduled| scheduled.rules.proposer);
     if account != expected && next != Some(account) && !args.after_silence {
@@ -18,8 +25,16 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
              when {expected} was silent for as long as the contract says"
         );
     }
-    let l2 = L2::connect(wiring::endpoints(&args.l2.l2_rpc)?, Some(rollup.config().chain_id)).await?;
-    let sender = Sender::new(rollup.l1().clone(), key);
+    let l2 = tokio::select! {
+        l2 = wiring::l2_of_role(&args.l2, rollup.config().chain_id) => l2?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    let sender = wiring::sender(rollup.l1(), key, &args.sending).await?;
+    let observed = Observed::new("proposer")
+        .chain(rollup.l1().endpoints().clone())
+        .chain(l2.endpoints().clone())
+        .account(observe::watch_account(sender.clone(), stop.clone()));
+    observe::serve(&args.observing, observed, stop.clone()).await?;
     tracing::info!(rollup = %rollup.address(), %account, "the proposer is ready");
     let up_to = if args.latest { BlockAt::Latest } else { BlockAt::Finalized };
     Proposer::new(rollup, l2, sender)

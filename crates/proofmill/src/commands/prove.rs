@@ -5,7 +5,7 @@ use crate::{
     local::Local,
     progress::{Progress, duration},
     report::{Report, thousands},
-    stop,
+    stop, wiring,
 };
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::{ArtifactStore, FsArtifacts};
@@ -123,12 +123,11 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         let output = args.output.clone().unwrap_or_else(|| elf.with_extension("proof"));
         return Ok(Work { program, stdin, blocks: None, dearest: None, output, witness: Duration::ZERO });
     }
-    let url = args
-        .l2_rpc
-        .clone()
-        .ok_or_else(|| eyre!("name a chain with --l2-rpc, or a program with --elf and --stdin"))?;
+    if args.l2_rpc.is_empty() {
+        bail!("name a chain with --l2-rpc, or a program with --elf and --stdin");
+    }
     let start = Instant::now();
-    let mut options = NodeOptions::new(url).cache(global.data_dir.join("cache"));
+    let mut options = NodeOptions::at(wiring::endpoints(&args.l2_rpc)?).cache(global.data_dir.join("cache"));
     if let Some(chain_id) = args.chain_id {
         options = options.chain_id(chain_id);
     }

@@ -1,6 +1,6 @@
 //! `proofmill prover-node`.
 
-use crate::{cli, keys, node, stop};
+use crate::{cli, keys, node, observe, stop};
 use eyre::{Result, WrapErr};
 use proofmill_backends::Registry;
 use proofmill_ledger::DataDir;
@@ -13,7 +13,11 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
     })?;
     DataDir::mark(&global.data_dir)?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
-    let mut running = node::start(global, &args, &registry, key).await?;
+    let mut running = tokio::select! {
+        running = node::start(global, &args, &registry, key) => running?,
+        () = stop.cancelled() => return Ok(()),
+    };
+    observe::serve(&args.observing, running.observed.clone(), stop.clone()).await?;
     tracing::info!(rollup = %running.rollup.address(), listen = %listener.local_addr()?, "the prover node is ready");
     let (serving, closed) = (stop.clone(), stop.child_token());
     let handle = node::serve(&running, listener, closed);

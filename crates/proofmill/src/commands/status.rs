@@ -1,19 +1,55 @@
 //! `proofmill status`.
 
-use crate::{cli, commands::node_status, progress::duration, report::thousands};
+use crate::{
+    cli,
+    commands::node_status,
+    observe::{self, RoleStatus},
+    progress::duration,
+    report::thousands,
+};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
-use eyre::Result;
+use eyre::{Result, WrapErr, eyre};
 use proofmill_client::ClusterClient;
+use proofmill_http::NodeUrl;
 use proofmill_wire::operator::{ProofPhase, ProofProgress, StatusResponse};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use url::Url;
 
 pub(crate) async fn run(args: &cli::Status) -> Result<()> {
+    if let Some(url) = &args.role {
+        print!("{}", of_role(url).await?);
+        return Ok(());
+    }
     if let Some(address) = &args.node {
         print!("{}", node_status::of(address).await?);
     }
     let status = ClusterClient::connect(&args.cluster).await?.status().await?;
     print!("{}", text(&status, &args.cluster));
     Ok(())
+}
+
+/// What a role tells over HTTP (its `--metrics-listen`).
+async fn of_role(url: &Url) -> Result<String> {
+    let place = url.join("/status")?;
+    let answer = proofmill_http::client_for(&place)
+        .get(place)
+        .send()
+        .await
+        .and_then(reqwest::Response::error_for_status);
+    let told = match answer {
+        Ok(answer) => answer.bytes().await,
+        Err(error) => Err(error),
+    };
+    let told = told.map_err(|error| {
+        eyre!(
+            "no role tells its status at {}: {}; start it with --metrics-listen",
+            NodeUrl::from(url.clone()),
+            proofmill_http::in_one_line(&error)
+        )
+    })?;
+    let status: RoleStatus =
+        serde_json::from_slice(&told).wrap_err("the role is of another version than this")?;
+    Ok(format!("{} {}\n{}", status.role, status.version, observe::text(&status)))
 }
 
 fn text(status: &StatusResponse, address: &str) -> String {

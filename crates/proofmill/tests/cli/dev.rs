@@ -1,7 +1,7 @@
 //! A whole rollup: killed with -9 again and again, its epochs settle, and nothing finished is proven twice.
 
 use crate::process::{Running, output, proofmill, succeed, wait};
-use proofmill_chain::{BlockAt, Endpoints, L1, L2, Rollup};
+use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::CheckpointNumber;
 use std::{
@@ -398,7 +398,7 @@ async fn reorg(args: &[&str], patience: Duration) {
     wait("the rollup to be there", &|| load(data, 1));
     let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
     let rollup = rollup(&chains).await;
-    let l2 = L2::connect(Endpoints::new(chains.l2_rpc.clone()), None).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(chains.l2_rpc.clone()), None).await.unwrap();
     // The transactions of one load can be in two checkpoints.
     let end = Instant::now() + patience;
     let kept = loop {
@@ -480,6 +480,6 @@ fn signal_workers(data: &Path, which: &str) {
 }
 
 async fn rollup(chains: &Description) -> Rollup {
-    let l1 = L1::connect(Endpoints::new(chains.l1_rpc.clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
     Rollup::connect(l1, chains.rollup).await.unwrap()
 }

@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex, keccak256};
 use alloy_rpc_client::RpcClient;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use proofmill_chain::{Endpoints, L1, Rollup};
+use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
 use serde_json::{Value, json};
 use std::{
@@ -152,7 +152,7 @@ async fn each_kind_that_is_hard_to_get_right_is_settled() {
         .await
         .unwrap();
     assert_eq!(count, json!(B256::with_last_byte(1)));
-    let l1 = L1::connect(Endpoints::new(chains.l1_rpc.clone()), None).await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
     let rollup = Rollup::connect(l1, chains.rollup).await.unwrap();
     loop {
         let proven = rollup.checkpoint(rollup.tips().await.unwrap().proven).await.unwrap();

@@ -7,4 +7,5 @@ mod crash;
 mod dev;
 mod helper;
 mod kinds;
+mod nodes;
 mod process;

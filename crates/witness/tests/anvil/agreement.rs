@@ -1,13 +1,13 @@
 //! Blocks of random mixed transactions, over the forks: every range is witnessed over RPC and executed again.
 
 use crate::{
-    proxy::Proxy,
     scene::{CHAIN_ID, Scene, range},
     sound::SoundChain,
 };
 use alloy_primitives::U256;
 use proofmill_loadgen::mixed::Scope;
 use proofmill_localnet::{AnvilOptions, Hardfork, Mining};
+use proofmill_proxy::Proxy;
 use proofmill_witness::{BuildError, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 

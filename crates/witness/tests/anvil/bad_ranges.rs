@@ -1,11 +1,9 @@
 //! Ranges that are not there, not there yet, or not there any more.
 
-use crate::{
-    proxy::{Action, Proxy},
-    scene::{CHAIN_ID, Scene, range},
-};
+use crate::scene::{CHAIN_ID, Scene, range};
 use alloy_primitives::U64;
 use proofmill_localnet::Hardfork;
+use proofmill_proxy::{Action, Proxy};
 use proofmill_stateless::ChainSpecError;
 use proofmill_witness::{Anchor, BuildError, ChainSource, NodeOptions};
 use serde_json::json;
@@ -39,7 +37,7 @@ async fn the_latest_finalized_blocks() {
 
     let proxy = Proxy::new(scene.url(), |request| {
         if request.params[0] == "finalized" {
-            Action::Refuse(-39001, "Unknown block")
+            Action::refuse(-39001, "Unknown block")
         } else {
             Action::Forward
         }
@@ -55,8 +53,12 @@ async fn the_latest_finalized_blocks() {
 async fn a_lagging_node() {
     let mut scene = Scene::new(Hardfork::Cancun, 5).await;
     scene.mix(6).await;
-    let proxy = Proxy::new(scene.url(), |request| match request.method {
-        "eth_blockNumber" => Action::Answer(json!("0x4")),
+    let fourth = proofmill_http::rpc_client(scene.url().clone())
+        .request::<_, serde_json::Value>("eth_getBlockByNumber", ("0x4", false))
+        .await
+        .unwrap();
+    let proxy = Proxy::new(scene.url(), move |request| match request.method {
+        "eth_getBlockByNumber" if request.params[0] == "latest" => Action::Answer(fourth.clone()),
         "eth_getBlockByNumber" => {
             let number: U64 = serde_json::from_value(request.params[0].clone()).unwrap_or_default();
             if number.to::<u64>() > 4 { Action::Answer(json!(null)) } else { Action::Forward }

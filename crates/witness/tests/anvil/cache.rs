@@ -1,10 +1,8 @@
 //! Answers on disk: used, never trusted, never of another chain.
 
-use crate::{
-    proxy::{Action, Proxy},
-    scene::{CHAIN_ID, Scene, range},
-};
+use crate::scene::{CHAIN_ID, Scene, range};
 use proofmill_localnet::Hardfork;
+use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::{NodeOptions, Witnessed};
 use std::{
     fs,

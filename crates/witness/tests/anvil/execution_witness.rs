@@ -1,13 +1,11 @@
 //! The way over `debug_executionWitness`, which anvil does not have: the proxy serves it from witnesses that were built
 //! from proofs, in the format of the nodes that do.
 
-use crate::{
-    proxy::{Action, Proxy},
-    scene::{CHAIN_ID, Scene, range},
-};
+use crate::scene::{CHAIN_ID, Scene, range};
 use alloy_primitives::{Bytes, U64};
 use alloy_rlp::Encodable;
 use proofmill_localnet::Hardfork;
+use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::{BuildError, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 use std::{

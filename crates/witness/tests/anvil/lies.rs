@@ -1,10 +1,8 @@
 //! Each lie of a node has its own error.
 
-use crate::{
-    proxy::{Action, Proxy, Request},
-    scene::{CHAIN_ID, Scene, range},
-};
+use crate::scene::{CHAIN_ID, Scene, range};
 use proofmill_localnet::Hardfork;
+use proofmill_proxy::{Action, Proxy, Request};
 use proofmill_witness::{BuildError, NodeOptions};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -174,7 +172,7 @@ async fn nodes_without_history_or_methods_are_named() {
     let scene = scene().await;
     let error = told(&scene, |request| match request.method {
         "eth_getProof" => {
-            Action::Refuse(-32000, "missing trie node 5fd4 (path ) state 0x5fd4 is not available")
+            Action::refuse(-32000, "missing trie node 5fd4 (path ) state 0x5fd4 is not available")
         }
         _ => Action::Forward,
     })
@@ -183,7 +181,7 @@ async fn nodes_without_history_or_methods_are_named() {
     assert!(error.to_string().contains("archive"), "{error}");
 
     let error = told(&scene, |request| match request.method {
-        "eth_getProof" => Action::Refuse(-32601, "the method eth_getProof does not exist/is not available"),
+        "eth_getProof" => Action::refuse(-32601, "the method eth_getProof does not exist/is not available"),
         _ => Action::Forward,
     })
     .await;
@@ -208,7 +206,7 @@ async fn another_chain_is_refused() {
     assert!(matches!(error, BuildError::ChainId { expected: CHAIN_ID, got: 1, .. }), "{error}");
     assert!(error.to_string().contains("http://127.0.0.1:"), "{error}");
     let error = told(&scene, |request| match request.method {
-        "anvil_nodeInfo" => Action::Refuse(-32601, "Method not found"),
+        "anvil_nodeInfo" => Action::refuse(-32601, "Method not found"),
         _ => Action::Forward,
     })
     .await;

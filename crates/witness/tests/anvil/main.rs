@@ -6,7 +6,6 @@ mod bad_ranges;
 mod cache;
 mod execution_witness;
 mod lies;
-mod proxy;
 mod retries;
 mod scene;
 mod sound;

@@ -1,10 +1,8 @@
 //! Nodes that fail now and then, or for good.
 
-use crate::{
-    proxy::{Action, Proxy, Request},
-    scene::{CHAIN_ID, Scene, range},
-};
+use crate::scene::{CHAIN_ID, Scene, range};
 use proofmill_localnet::Hardfork;
+use proofmill_proxy::{Action, Proxy, Request};
 use proofmill_witness::{BuildError, NodeOptions, Phase};
 use serde_json::json;
 use std::{
@@ -41,7 +39,7 @@ async fn passing_failures_are_tried_again() {
         match request.before % 3 {
             0 => Action::Status(500),
             1 => Action::Status(429),
-            _ => Action::Refuse(-32005, "rate limit exceeded"),
+            _ => Action::refuse(-32005, "rate limit exceeded"),
         }
     };
     let proxy = Proxy::new(scene.url(), failing).await;
@@ -187,18 +185,18 @@ async fn an_endpoint_of_another_chain_is_not_used() {
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
     // It does not stand in the way of the one behind it, which is asked in the same attempt.
-    let asked = third_proxy.requests_of("eth_blockNumber");
+    let asked = third_proxy.requests_of("eth_getBlockByNumber");
     helped.head().await.unwrap();
-    assert_eq!(third_proxy.requests_of("eth_blockNumber"), asked + 1);
+    assert_eq!(third_proxy.requests_of("eth_getBlockByNumber"), asked + 1);
 
     // The one that was right came back as another.
     third.store(0, Ordering::Relaxed);
     helped.head().await.unwrap_err();
-    let asked = third_proxy.requests_of("eth_blockNumber");
+    let asked = third_proxy.requests_of("eth_getBlockByNumber");
     third.store(78, Ordering::Relaxed);
     let error = helped.head().await.unwrap_err();
     assert!(error.to_string().contains("is on chain 78"), "{error}");
-    assert_eq!(third_proxy.requests_of("eth_blockNumber"), asked, "asked only for its chain");
+    assert_eq!(third_proxy.requests_of("eth_getBlockByNumber"), asked, "asked only for its chain");
     // And came back as itself.
     third.store(CHAIN_ID, Ordering::Relaxed);
     helped.head().await.unwrap();

@@ -1,6 +1,7 @@
 //! An anvil with blocks of random mixed transactions, and the same blocks with Ethereum's roots.
 
-use crate::{proxy::Proxy, sound::SoundChain};
+use crate::sound::SoundChain;
+use proofmill_proxy::Proxy;
 
 use alloy_eips::eip1559::BaseFeeParams;
 use alloy_primitives::{B256, U64, U128};

@@ -6,7 +6,6 @@
 //! root that of the block's body, the parent hash that of the block sealed before. Everything else in the header is
 //! anvil's: gas used, receipts root, logs bloom, blob gas. Re-execution has to reach all of it.
 
-use crate::proxy::{Action, Request};
 use alloy_consensus::{EthereumTxEnvelope, Signed, TxEip4844, TxEnvelope};
 use alloy_eips::{Encodable2718, eip2935::HISTORY_STORAGE_ADDRESS};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
@@ -14,6 +13,7 @@ use alloy_rpc_types_eth::{Block as RpcBlock, Transaction};
 use alloy_trie::{
     EMPTY_ROOT_HASH, HashBuilder, Nibbles, TrieAccount, proof::ProofRetainer, root::ordered_trie_root_encoded,
 };
+use proofmill_proxy::{Action, Request};
 use proofmill_stateless::{PreState, PreStateAccount};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -97,7 +97,7 @@ impl SoundChain {
                     let address: Address = serde_json::from_value(params[0].clone()).unwrap();
                     Action::Answer(proof(&block.state, address, &slots))
                 }
-                None => Action::Refuse(-32000, "header not found"),
+                None => Action::refuse(-32000, "header not found"),
             },
             "eth_getCode" => match self.at(&params[1]) {
                 Some(block) => {
@@ -106,7 +106,7 @@ impl SoundChain {
                         block.state.get(&address).map_or(Bytes::new(), |account| account.code.clone())
                     ))
                 }
-                None => Action::Refuse(-32000, "header not found"),
+                None => Action::refuse(-32000, "header not found"),
             },
             _ => Action::Forward,
         }

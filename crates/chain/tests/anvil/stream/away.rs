@@ -1,16 +1,15 @@
 //! Chains that do not answer.
 
 use super::two_chains::{Follower, TwoChains, blocks, options, proven};
-use crate::proxy::Proxy;
-use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, Endpoints, L1, L2, Rollup, Waiting};
+use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, L1, L2, PoolOptions, Rollup, Waiting};
+use proofmill_proxy::Wire;
 use std::time::Duration;
 use tokio::time;
 
 /// The chains behind wires that can be cut.
-async fn behind_wires(chains: &TwoChains) -> (Proxy, Proxy, Follower) {
-    let (one, two) =
-        (Proxy::start(chains.anvil1.rpc_url()).await, Proxy::start(chains.anvil2.rpc_url()).await);
-    let hasty = |url| Endpoints::new(url).rounds(2).backoff(Duration::from_millis(20));
+async fn behind_wires(chains: &TwoChains) -> (Wire, Wire, Follower) {
+    let (one, two) = (Wire::to(chains.anvil1.rpc_url()).await, Wire::to(chains.anvil2.rpc_url()).await);
+    let hasty = |url| PoolOptions::new(url).attempts(2).backoff(Duration::from_millis(20));
     let l1 = L1::connect(hasty(one.url()), None).await.unwrap();
     let l2 = L2::connect(hasty(two.url()), None).await.unwrap();
     let rollup = Rollup::connect(l1, chains.rollup.address()).await.unwrap();
@@ -28,7 +27,7 @@ async fn nothing_is_lost_while_l1_is_away() {
     // L2 goes on being told.
     assert_eq!(stream.all().await, [blocks(6, 6)]);
     let trouble = stream.status().l1_trouble.clone().expect("L1 is away");
-    assert!(trouble.error.contains("check the addresses"), "{}", trouble.error);
+    assert!(trouble.error.contains("check the address"), "{}", trouble.error);
     let second = chains.propose(2, 3).await;
     assert_eq!(stream.all().await, []);
     assert_eq!(stream.status().l1_trouble.as_ref().map(|now| now.since), Some(trouble.since));

@@ -2,7 +2,7 @@
 
 use super::two_chains::{Follower, TwoChains, blocks, finalized, l2_node, options, proven, pruned};
 use crate::scene::rpc;
-use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, Endpoints, L2, PruneCause, Waiting};
+use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, L2, PoolOptions, PruneCause, Waiting};
 use proofmill_primitives::CheckpointNumber;
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn a_checkpoint_whose_blocks_the_l2_node_lacks_waits_for_them() {
     let chains = TwoChains::new().await;
     // The proposer's node is ahead of ours.
     let ours = l2_node().await;
-    let l2 = L2::connect(Endpoints::new(ours.rpc_url().clone()), None).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(ours.rpc_url().clone()), None).await.unwrap();
     assert_eq!(l2.head().await.unwrap(), chains.l2.head().await.unwrap());
     chains.mine_l2(2).await;
     let checkpoint = chains.propose(1, 7).await;

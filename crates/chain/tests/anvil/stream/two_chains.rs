@@ -3,7 +3,7 @@
 use crate::scene::{AGGREGATION_KEY, CONFIG_HASH, GENESIS_TIME, L2_CHAIN, RANGE_KEY, rpc};
 use alloy_primitives::{Address, B256, Bytes};
 use proofmill_chain::{
-    BlockAt, ChainEvent, ChainStream, Endpoints, EpochSubmission, GenesisBlock, L1, L2, Limits,
+    BlockAt, ChainEvent, ChainStream, EpochSubmission, GenesisBlock, L1, L2, Limits, PoolOptions,
     ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender, StreamOptions, StreamStatus,
     StreamTips, SubmittedProof, deploy_accepts_anything_verifier, deploy_rollup,
 };
@@ -28,8 +28,8 @@ impl TwoChains {
         let l1 = AnvilOptions::new().genesis_timestamp(GENESIS_TIME).accounts(2).slots_in_an_epoch(1);
         let (anvil1, anvil2) = tokio::join!(l1.spawn(), l2_node());
         let anvil1 = anvil1.unwrap();
-        let l1 = L1::connect(Endpoints::new(anvil1.rpc_url().clone()), None).await.unwrap();
-        let l2 = L2::connect(Endpoints::new(anvil2.rpc_url().clone()), Some(L2_CHAIN)).await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(anvil1.rpc_url().clone()), None).await.unwrap();
+        let l2 = L2::connect(PoolOptions::new(anvil2.rpc_url().clone()), Some(L2_CHAIN)).await.unwrap();
         let genesis = l2.block(BlockAt::Number(1)).await.unwrap().unwrap();
         let sender = Sender::new(l1, anvil1.accounts()[0].private_key.try_into().unwrap());
         let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;

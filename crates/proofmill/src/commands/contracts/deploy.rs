@@ -6,9 +6,8 @@ use alloy_primitives::{Address, B256};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    AttestorSet, BlockAt, BlockHead, Endpoints, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles,
-    RollupConfig, Sender, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
-    majority, public_network,
+    AttestorSet, BlockAt, BlockHead, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig,
+    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup, majority, public_network,
 };
 use proofmill_primitives::{ProverType, SlotClock};
 use proofmill_witness::{ChainSource, NodeOptions};
@@ -36,7 +35,7 @@ struct Quorum {
 
 pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> {
     check_verifiers(&args)?;
-    let l1 = L1::connect(Endpoints::new(args.l1_rpc.clone()), args.l1_chain_id).await?;
+    let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
     let (mut config, verifiers) = plan(&args, &l1, registry).await?;
     let roles = Roles { owner: args.owner, guardian: args.guardian };
     show(&l1, &config, &verifiers, roles).await?;
@@ -45,7 +44,8 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
         return Ok(());
     }
 
-    let sender = Sender::new(l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?);
+    let sender =
+        wiring::sender(&l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
         proof_type.verifier = match verifier {
@@ -70,10 +70,11 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
 
 pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
     let quorum = Quorum::of(&args.attestor, args.threshold)?;
-    let l1 = L1::connect(Endpoints::new(args.l1_rpc), args.l1_chain_id).await?;
+    let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
     check_trust(&l1, args.trust_attestors)?;
     line("verifier", format_args!("to be deployed on L1 {}: {}", l1.chain_id(), quorum.words()));
-    let sender = Sender::new(l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?);
+    let sender =
+        wiring::sender(&l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
     let deployed = deploy_attested_verifier(&sender, &quorum.attestors, quorum.threshold, salt).await?;
     line("verifier", deployed.address);
@@ -82,8 +83,8 @@ pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
 
 /// Everything that is to be deployed. The verifiers' addresses are not known yet.
 async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(RollupConfig, Vec<Verifier>)> {
-    let l2 = L2::connect(Endpoints::new(args.l2_rpc.clone()), None).await?;
-    let mut rules = NodeOptions::new(args.l2_rpc.clone()).chain_id(l2.chain_id());
+    let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, None).await?;
+    let mut rules = NodeOptions::over(l2.endpoints().clone());
     if let Some(genesis) = &args.genesis {
         rules = rules.chain(ChainSource::Genesis(genesis.clone()));
     }

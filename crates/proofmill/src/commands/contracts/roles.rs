@@ -4,7 +4,7 @@ use super::{line, show_rules};
 use crate::{cli, keys, wiring};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules, Sender};
+use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules};
 use proofmill_primitives::CheckpointNumber;
 
 pub(super) async fn act(args: &cli::Act, call: &RoleCall) -> Result<()> {
@@ -78,7 +78,9 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         line("data", call.calldata());
         return Ok(());
     }
-    let sender = Sender::new(rollup.l1().clone(), keys::key(args.key_file.as_deref(), keys::L1_KEY)?);
+    let sender =
+        wiring::sender(rollup.l1(), keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending)
+            .await?;
     let included = rollup.act(&sender, call).await?;
     line(
         "transaction",

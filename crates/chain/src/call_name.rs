@@ -1,0 +1,48 @@
+//! What a transaction of ours does.
+
+use std::fmt;
+
+/// What a transaction does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallName {
+    /// Commits to a checkpoint.
+    Propose,
+    /// Proves an epoch.
+    SubmitEpochProof,
+    /// Proves checkpoints one by one.
+    VerifyBatches,
+    /// Gives up what was not proven in time.
+    Prune,
+    /// Schedules rules.
+    ScheduleRules,
+    /// Takes back what is scheduled.
+    CancelScheduledRules,
+    /// Names another guardian.
+    SetGuardian,
+    /// Becomes the owner.
+    AcceptOwnership,
+    /// Stops everything.
+    Pause,
+    /// Ends a pause.
+    Resume,
+    /// Deploys the contract with this name.
+    Deploy(&'static str),
+}
+
+impl fmt::Display for CallName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Propose => f.write_str("propose"),
+            Self::SubmitEpochProof => f.write_str("submitEpochProof"),
+            Self::VerifyBatches => f.write_str("verifyBatches"),
+            Self::Prune => f.write_str("prune"),
+            Self::ScheduleRules => f.write_str("scheduleRules"),
+            Self::CancelScheduledRules => f.write_str("cancelScheduledRules"),
+            Self::SetGuardian => f.write_str("setGuardian"),
+            Self::AcceptOwnership => f.write_str("acceptOwnership"),
+            Self::Pause => f.write_str("pause"),
+            Self::Resume => f.write_str("resume"),
+            Self::Deploy(contract) => write!(f, "deploying {contract}"),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A role's status as Prometheus reads it (text format 0.0.4).
+
+use super::RoleStatus;
+use proofmill_chain::EndpointReport;
+use std::fmt::Write;
+
+struct Page {
+    text: String,
+}
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.text += &format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.text += name;
+        for (at, (label, value)) in labels.iter().enumerate() {
+            self.text.push(if at == 0 { '{' } else { ',' });
+            // Writing into a text cannot fail.
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let _ = write!(self.text, "{label}=\"{value}\"");
+        }
+        if !labels.is_empty() {
+            self.text.push('}');
+        }
+        let _ = writeln!(self.text, " {value}");
+    }
+
+    /// One sample for each endpoint that has the value.
+    fn endpoints(
+        &mut self,
+        status: &RoleStatus,
+        (name, kind, help): (&str, &str, &str),
+        value: impl Fn(&EndpointReport) -> Option<f64>,
+    ) {
+        self.family(name, kind, help);
+        for chain in &status.chains {
+            for endpoint in &chain.endpoints {
+                if let Some(value) = value(endpoint) {
+                    self.sample(name, &[("chain", &chain.chain), ("endpoint", &endpoint.url)], value);
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn text(status: &RoleStatus) -> String {
+    let mut page = Page { text: String::new() };
+    page.family("proofmill_info", "gauge", "Version and role; always 1.");
+    page.sample("proofmill_info", &[("role", &status.role), ("version", &status.version)], 1.0);
+
+    page.endpoints(
+        status,
+        ("proofmill_endpoint_head", "gauge", "Newest block of the endpoint."),
+        |endpoint| endpoint.head.map(|head| head as f64),
+    );
+    page.endpoints(
+        status,
+        ("proofmill_endpoint_lag_blocks", "gauge", "Blocks that the endpoint is behind the followed head."),
+        |endpoint| endpoint.head.map(|_| endpoint.lag as f64),
+    );
+    page.endpoints(
+        status,
+        (
+            "proofmill_endpoint_error_ratio",
+            "gauge",
+            "Requests of the last five minutes without an answer, 0 to 1.",
+        ),
+        |endpoint| Some(endpoint.error_rate),
+    );
+    page.endpoints(
+        status,
+        ("proofmill_endpoint_requests_total", "counter", "Requests to the endpoint, tries included."),
+        |endpoint| Some(endpoint.requests as f64),
+    );
+    page.endpoints(
+        status,
+        ("proofmill_endpoint_followed", "gauge", "1 for the endpoint whose head is followed."),
+        |endpoint| Some(f64::from(u8::from(endpoint.followed))),
+    );
+    page.family("proofmill_endpoint_state", "gauge", "1 for the state that the endpoint is in.");
+    for chain in &status.chains {
+        for endpoint in &chain.endpoints {
+            let labels = [
+                ("chain", chain.chain.as_str()),
+                ("endpoint", &endpoint.url),
+                ("state", endpoint.state.name()),
+            ];
+            page.sample("proofmill_endpoint_state", &labels, 1.0);
+        }
+    }
+    page.family("proofmill_chain_head", "gauge", "Newest block that is followed.");
+    for chain in &status.chains {
+        if let Some(head) = chain.head {
+            page.sample("proofmill_chain_head", &[("chain", &chain.chain)], head as f64);
+        }
+    }
+    page.family("proofmill_chain_head_age_seconds", "gauge", "For how long that is the newest block.");
+    for chain in &status.chains {
+        if let Some(age) = chain.head_age {
+            page.sample("proofmill_chain_head_age_seconds", &[("chain", &chain.chain)], age.as_secs_f64());
+        }
+    }
+    page.family(
+        "proofmill_trouble_seconds",
+        "gauge",
+        "For how long something is wrong with a chain or an endpoint.",
+    );
+    for chain in &status.chains {
+        for trouble in &chain.troubles {
+            let holds_up = if trouble.holds_up { "true" } else { "false" };
+            let labels =
+                [("chain", chain.chain.as_str()), ("subject", &trouble.subject), ("holds_up", holds_up)];
+            page.sample("proofmill_trouble_seconds", &labels, trouble.for_.as_secs_f64());
+        }
+    }
+    page.family("proofmill_problems", "gauge", "Things that keep the role's work from going on.");
+    let held_up = status.chains.iter().flat_map(|chain| &chain.troubles).filter(|trouble| trouble.holds_up);
+    page.sample("proofmill_problems", &[], (status.problems.len() + held_up.count()) as f64);
+    if let Some(account) = &status.account {
+        let address = account.address.to_string();
+        page.family("proofmill_account_balance_eth", "gauge", "What the account that pays on L1 has.");
+        page.sample(
+            "proofmill_account_balance_eth",
+            &[("account", &address)],
+            f64::from(account.balance) / 1e18,
+        );
+        page.family("proofmill_account_submissions_left", "gauge", "How many submissions that pays for.");
+        page.sample(
+            "proofmill_account_submissions_left",
+            &[("account", &address)],
+            account.transactions as f64,
+        );
+    }
+    page.text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_escaped() {
+        let mut page = Page { text: String::new() };
+        page.sample("a", &[("b", "say \"no\"\\\n")], 1.5);
+        page.sample("c", &[], 2.0);
+        assert_eq!(page.text, "a{b=\"say \\\"no\\\"\\\\\\n\"} 1.5\nc 2\n");
+    }
+}

@@ -1,0 +1,120 @@
+//! What a role tells of its endpoints and its account: to `proofmill status`, to Prometheus, and to whoever probes its health.
+
+mod account;
+mod metrics;
+mod show;
+
+pub(crate) use account::watch as watch_account;
+pub(crate) use show::text;
+
+use crate::cli;
+use account::Account;
+use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use eyre::{Result, WrapErr};
+use proofmill_chain::{Pool, PoolReport};
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::Arc};
+use tokio::{net::TcpListener, sync::watch};
+use tokio_util::sync::CancellationToken;
+
+/// How a role is at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RoleStatus {
+    pub(crate) role: String,
+    pub(crate) version: String,
+    /// The endpoints of its chains.
+    pub(crate) chains: Vec<PoolReport>,
+    /// The account that pays on L1.
+    pub(crate) account: Option<Account>,
+    /// What keeps its work from going on, besides.
+    pub(crate) problems: Vec<String>,
+}
+
+impl RoleStatus {
+    /// Whether its work goes on.
+    fn is_well(&self) -> bool {
+        let held_up = self.chains.iter().flat_map(|chain| &chain.troubles).any(|trouble| trouble.holds_up);
+        !held_up
+            && self.problems.is_empty()
+            && self.account.as_ref().is_none_or(|account| account.transactions > 0)
+    }
+}
+
+type Problems = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+
+/// What a role lets be seen of it. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Observed {
+    role: &'static str,
+    chains: Vec<Pool>,
+    account: Option<watch::Receiver<Option<Account>>>,
+    problems: Option<Problems>,
+}
+
+impl fmt::Debug for Observed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Observed({})", self.role)
+    }
+}
+
+impl Observed {
+    pub(crate) const fn new(role: &'static str) -> Self {
+        Self { role, chains: Vec::new(), account: None, problems: None }
+    }
+
+    pub(crate) fn chain(mut self, chain: Pool) -> Self {
+        self.chains.push(chain);
+        self
+    }
+
+    pub(crate) fn account(mut self, account: watch::Receiver<Option<Account>>) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    pub(crate) fn problems(mut self, problems: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
+        self.problems = Some(Arc::new(problems));
+        self
+    }
+
+    pub(crate) fn status(&self) -> RoleStatus {
+        RoleStatus {
+            role: self.role.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            chains: self.chains.iter().map(Pool::report).collect(),
+            account: self.account.as_ref().and_then(|account| account.borrow().clone()),
+            problems: self.problems.as_ref().map(|problems| problems()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Serves `/metrics`, `/healthz` and `/status` where the settings name a place, until told to stop.
+pub(crate) async fn serve(args: &cli::Observing, observed: Observed, stop: CancellationToken) -> Result<()> {
+    let Some(place) = &args.metrics_listen else { return Ok(()) };
+    let listener = TcpListener::bind(place).await.wrap_err_with(|| {
+        format!("cannot listen on {place}: stop what listens there, or choose another --metrics-listen")
+    })?;
+    tracing::info!(listen = %listener.local_addr()?, "metrics, health and status are served over HTTP");
+    let router = Router::new()
+        .route("/metrics", get(async |State(observed): State<Observed>| metrics::text(&observed.status())))
+        .route("/healthz", get(health))
+        .route("/status", get(async |State(observed): State<Observed>| Json(observed.status())))
+        .with_state(observed);
+    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+    tokio::spawn(async move {
+        if let Err(error) = served.await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    });
+    Ok(())
+}
+
+async fn health(State(observed): State<Observed>) -> impl IntoResponse {
+    let status = observed.status();
+    let (code, word) = if status.is_well() {
+        (StatusCode::OK, "ok\n".to_owned())
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, text(&status))
+    };
+    (code, word)
+}

@@ -1,0 +1,205 @@
+//! A rollup whose endpoints are in all moods: every epoch settles, nothing stays silent, and no more is asked than needed.
+
+use crate::process::{Running, cluster, free_port, output, proofmill, succeed, wait, worker};
+use proofmill_devnet::{Description, DevKeys};
+use proofmill_proxy::{Mood, Moody};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+use url::Url;
+
+/// Two endpoints of one chain.
+struct Pair([Moody; 2]);
+
+impl Pair {
+    async fn well(node: &Url) -> Self {
+        Self([Moody::new(node).await, Moody::new(node).await])
+    }
+
+    async fn by_chance(node: &Url, seed: u64) -> Self {
+        let longest = Duration::from_secs(14);
+        Self([
+            Moody::by_chance(node, seed, longest).await,
+            Moody::by_chance(node, seed.wrapping_mul(31) + 7, longest).await,
+        ])
+    }
+
+    fn urls(&self) -> String {
+        format!("{},{}", self.0[0].url(), self.0[1].url())
+    }
+
+    fn requests(&self) -> usize {
+        self.0.iter().map(|moody| moody.proxy.requests()).sum()
+    }
+}
+
+/// The chains of a rollup, and a cluster with a worker.
+struct Site {
+    folder: tempfile::TempDir,
+    chains: Description,
+    cluster: String,
+    metrics: u16,
+    _running: [Running; 3],
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let mut localnet = proofmill(data);
+        localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
+        let localnet = Running::start(&mut localnet, &data.join("localnet.log"));
+        let file = data.join("data/localnet.json");
+        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+        let chains = Description::read(&file).unwrap().unwrap();
+        let (coordinator, cluster) = cluster(data, free_port());
+        let worker = worker(data, &cluster, "worker");
+        Self { folder, chains, cluster, metrics: free_port(), _running: [localnet, coordinator, worker] }
+    }
+
+    fn data(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.data().join("node.log")).unwrap_or_default()
+    }
+
+    fn prover_node(&self, l1: &str, l2: &str) -> Running {
+        let mut command = proofmill(self.data());
+        command.args(["prover-node", "--l1-rpc", l1, "--l2-rpc", l2, "--cluster", &self.cluster]);
+        command.args(["--rollup", &self.chains.rollup.to_string()]);
+        command.args(["--listen", &format!("127.0.0.1:{}", free_port())]);
+        command.args(["--metrics-listen", &format!("127.0.0.1:{}", self.metrics)]);
+        command.env("PRIVATE_KEY", DevKeys::prover_text().to_string()).env("NO_COLOR", "1");
+        Running::start(&mut command, &self.data().join("node.log"))
+    }
+
+    fn load(&self, seed: u64) {
+        let args =
+            ["load", "--rpc-url", self.chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
+        let mut command = proofmill(self.data());
+        command.args(args).args(["--seed", &seed.to_string()]);
+        command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+        output(&mut command);
+    }
+
+    fn role_status(&self) -> Command {
+        let mut command = proofmill(self.data());
+        command.args(["status", "--role", &format!("http://127.0.0.1:{}", self.metrics)]);
+        command
+    }
+
+    /// Epochs that are settled, by the log.
+    fn settled(&self) -> usize {
+        self.log().lines().filter(|line| line.contains(" session ") && line.contains("completed")).count()
+    }
+
+    /// Loads until so many epochs more are settled; gives how long that took.
+    fn settle(&self, epochs: usize, within: Duration) -> Duration {
+        let (began, before) = (Instant::now(), self.settled());
+        let mut seed = 0;
+        while self.settled() < before + epochs {
+            seed += 1;
+            self.load(before as u64 * 1_000 + seed);
+            assert!(
+                began.elapsed() < within,
+                "{} of {epochs} epochs settled:\n{}",
+                self.settled(),
+                self.log()
+            );
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        began.elapsed()
+    }
+}
+
+/// Requests of the prover node for each second, which is the time of an L1 block here.
+fn rate(pairs: [&Pair; 2], before: usize, took: Duration) -> f64 {
+    (pairs[0].requests() + pairs[1].requests() - before) as f64 / took.as_secs_f64()
+}
+
+#[test]
+fn ten_epochs_settle_through_endpoints_in_all_moods() {
+    let seed = std::env::var("SOAK_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let site = Site::new();
+    let (l1, l2) = (&site.chains.l1_rpc, &site.chains.l2_rpc);
+
+    let quiet = runtime.block_on(async { [Pair::well(l1).await, Pair::well(l2).await] });
+    let mut node = site.prover_node(&quiet[0].urls(), &quiet[1].urls());
+    site.settle(1, Duration::from_secs(90));
+    let before = quiet[0].requests() + quiet[1].requests();
+    let took = site.settle(3, Duration::from_secs(90));
+    let quiet_rate = rate([&quiet[0], &quiet[1]], before, took);
+    assert!(node.terminate(), "{}", site.log());
+
+    let moody =
+        runtime.block_on(async { [Pair::by_chance(l1, seed).await, Pair::by_chance(l2, seed + 100).await] });
+    let mut node = site.prover_node(&moody[0].urls(), &moody[1].urls());
+    let took = site.settle(10, Duration::from_secs(280));
+    let moody_rate = rate([&moody[0], &moody[1]], 0, took);
+    println!(
+        "requests a second: {quiet_rate:.1} quiet, {moody_rate:.1} in all moods; ten epochs took {took:?}"
+    );
+    assert!(moody_rate <= quiet_rate * 1.5, "{moody_rate} against {quiet_rate}");
+    // What lasted was said, and that it was over.
+    let log = site.log();
+    assert!(log.contains("an endpoint has a problem") || log.contains("holds settlement up"), "{log}");
+    assert!(log.contains("an endpoint problem is over"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    for pair in &moody {
+        for moody in &pair.0 {
+            moody.be(Mood::Well);
+        }
+    }
+    let page = || succeed(&mut site.role_status());
+    wait("the endpoints to be well", || !page().contains("problem:"));
+    assert!(page().contains("(followed)"), "{}", page());
+    assert!(node.terminate(), "{}", site.log());
+}
+
+/// Both endpoints of L1 are away: that is said in time, in the log, in the status and as a metric; then it goes on.
+#[test]
+fn what_holds_settlement_up_is_said_within_15_s() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let site = Site::new();
+    let (l1, l2) = (&site.chains.l1_rpc, &site.chains.l2_rpc);
+    let [one, two] = runtime.block_on(async { [Pair::well(l1).await, Pair::well(l2).await] });
+    // It waits for its nodes at the start, and says so.
+    one.0.iter().for_each(|moody| moody.be(Mood::Fails));
+    let mut node = site.prover_node(&one.urls(), &two.urls());
+    wait("the node to say that it waits", || site.log().contains("waiting for the chain's endpoints"));
+    one.0.iter().for_each(|moody| moody.be(Mood::Well));
+    site.settle(1, Duration::from_secs(90));
+    assert!(!succeed(&mut site.role_status()).contains("problem:"));
+
+    one.0.iter().for_each(|moody| moody.be(Mood::Cuts));
+    let began = Instant::now();
+    wait("the status to say it", || succeed(&mut site.role_status()).contains("problem: L1"));
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    wait("the log to say it", || site.log().contains("an endpoint problem holds settlement up"));
+    let page = runtime.block_on(async {
+        let url = format!("http://127.0.0.1:{}/metrics", site.metrics);
+        proofmill_http::client().get(url).send().await.unwrap().text().await.unwrap()
+    });
+    assert!(
+        page.contains("proofmill_trouble_seconds{chain=\"L1\",subject=\"L1\",holds_up=\"true\"}"),
+        "{page}"
+    );
+    assert!(page.contains("state=\"away\""), "{page}");
+    let health = runtime.block_on(async {
+        let url = format!("http://127.0.0.1:{}/healthz", site.metrics);
+        proofmill_http::client().get(url).send().await.unwrap().status().as_u16()
+    });
+    assert_eq!(health, 503);
+    assert!(succeed(&mut site.role_status()).contains("check that the nodes run"));
+
+    one.0.iter().for_each(|moody| moody.be(Mood::Well));
+    site.settle(1, Duration::from_secs(90));
+    wait("the trouble to be over", || !succeed(&mut site.role_status()).contains("problem:"));
+    assert!(node.terminate(), "{}", site.log());
+}
