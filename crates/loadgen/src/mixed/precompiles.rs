@@ -43,7 +43,7 @@ impl Mixed {
             known.push(0x100);
         }
         if self.scope == Scope::Affordable {
-            known = vec![1, 1, 2, 3, 4, 5, 6, 7];
+            known = vec![1, 1, 2, 3, 4, 6, 7];
         }
         let which = known[self.rng.random_range(0..known.len())];
         let mut input = self.precompile_input(which);
