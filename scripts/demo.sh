@@ -8,6 +8,9 @@ prover=$2
 dir=$PWD/.demo
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn}
 # What each worker may use (a task and a controller), and what one segment may take; how long slots and epochs are, and how many epochs to settle.
+# How many accounts send in each burst, and how many transactions each: as much as a small machine proves while one waits. What
+# they do follows from the seed; another one may draw a precompile that is dear to prove.
+accounts=1 each=5 seed=2
 case $prover in
   # Each type has the binary that can prove it: exec is in both.
   openvm,sp1) workers=openvm=4,sp1=20 segment=4 slot=15 epoch_slots=8 epochs=1 bursts=2 ;;
@@ -18,7 +21,7 @@ case $prover in
     echo "error: the demo knows these pairs of prover types: openvm,sp1 and openvm,exec" >&2
     exit 2
     ;;
-  *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 ;;
+  *) workers=2,2 segment=1 slot=5 epoch_slots=3 epochs=3 bursts=8 accounts=4 each=5 ;;
 esac
 
 dev_pid=
@@ -71,12 +74,10 @@ rpc=$(jq -r .l2_rpc "$dir/data/localnet.json")
 
 # The first of anvil's well-known development keys: it holds play money on this chain alone.
 export LOAD_TEST_PRIVATE_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
-kinds=(erc20 eth-transfers)
 for burst in $(seq 0 $((bursts - 1))); do
   kill -0 "$dev_pid" 2>/dev/null || break
-  kind=${kinds[$((burst % 2))]}
-  say "10 $kind transactions"
-  if ! "$bin" load --rpc-url "$rpc" --kind "$kind" --accounts 1 --transactions 10 --seed "$burst" 2>"$dir/load.log"; then
+  say "$((accounts * each)) transactions of every sort: creations, destructions, precompiles, delegations, reverts"
+  if ! "$bin" load --rpc-url "$rpc" --kind mixed --accounts "$accounts" --transactions "$each" --seed "$seed" 2>"$dir/load.log"; then
     # All epochs may be settled already: then the chains are gone, and rightly.
     for _ in $(seq 20); do
       kill -0 "$dev_pid" 2>/dev/null || break 2

@@ -1,31 +1,26 @@
 //! What can go wrong with a devnet.
 
 use proofmill_chain::ChainError;
+use proofmill_devnode::DevNodeError;
 use proofmill_localnet::LocalnetError;
 use proofmill_primitives::ProverType;
-use proofmill_witness::BuildError;
 use std::{io, path::PathBuf};
 
 /// Why a devnet cannot be started, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum DevnetError {
-    /// A node does not start.
+    /// The L1 node does not start.
     #[error(transparent)]
     Node(#[from] LocalnetError),
     /// A contract cannot be deployed, or the nodes do not answer.
     #[error(transparent)]
     Chain(#[from] ChainError),
-    /// The rules of the L2 cannot be read.
+    /// The L2 node does not start.
     #[error(transparent)]
-    Rules(#[from] BuildError),
-    /// A node refuses something that only local nodes do.
-    #[error("the local node refused {method}: {reason}")]
-    Refused {
-        /// The JSON-RPC method.
-        method: &'static str,
-        /// What it said.
-        reason: String,
-    },
+    L2(#[from] DevNodeError),
+    /// The L2 node has no block 0.
+    #[error("the L2 node that was just started has no genesis block: its port may be another program's")]
+    NoGenesis,
     /// A prover type that needs attestors, and none.
     #[error(
         "proofs of type {prover} are settled by attestors, of which there must be at least the threshold ({threshold}), not {attestors}"

@@ -1,7 +1,7 @@
 //! Who is who on a devnet.
 
 use crate::DevnetError;
-use alloy_primitives::{B256, b256};
+use alloy_primitives::{Address, B256, b256};
 use proofmill_chain::SigningKey;
 
 /// The keys that anvil derives from its default phrase, `test test test test test test test test test test test junk`.
@@ -51,6 +51,12 @@ impl DevKeys {
             prover: key(prover)?,
             attestors: signers.iter().map(key).collect::<Result<_, _>>()?,
         })
+    }
+
+    /// The accounts that have ether on both chains from the start.
+    pub(crate) fn rich() -> Vec<Address> {
+        let keys = WELL_KNOWN.iter().filter_map(|key| SigningKey::try_from(*key).ok());
+        keys.map(|key| key.address()).collect()
     }
 
     /// The key that pays for load on L2, for programs that take it from their environment.

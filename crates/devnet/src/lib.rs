@@ -1,6 +1,6 @@
-//! A rollup on one machine, for development, tests and the demo: an L1 and an L2 node, the contracts deployed with a
-//! random salt, a *sequencer* that makes L2 blocks while there are transactions, and a *proposer* that groups them into
-//! one checkpoint per slot. The [`Proposer`] serves any rollup, and stands in for one that is lost.
+//! A rollup on one machine, for development, tests and the demo: anvil as L1, a node with Ethereum's rules as L2, which makes
+//! blocks while there are transactions, the contracts deployed with a random salt, and a *proposer* that groups the blocks
+//! into one checkpoint per slot. The [`Proposer`] serves any rollup, and stands in for one that is lost.
 //!
 //! [`DevnetOptions::start`] gives a [`Devnet`]; [`Description`] says where everything is, also as a file that other
 //! processes read. What a devnet knows of keys are anvil's well-known ones: worth nothing elsewhere.
@@ -17,7 +17,6 @@ mod error;
 mod keys;
 mod proposer;
 mod range;
-mod sequencer;
 mod start;
 
 pub use describe::Description;

@@ -1,14 +1,14 @@
 //! Starting and ending a devnet.
 
-use crate::{Description, DevKeys, DevnetError, proposer::Proposer, sequencer};
+use crate::{Description, DevKeys, DevnetError, proposer::Proposer};
 use alloy_primitives::B256;
 use proofmill_chain::{
     BlockAt, GenesisBlock, L1, L2, Limits, PoolOptions, ProofTypeConfig, Roles, RollupConfig, Sender,
     SigningKey, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
 };
-use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, Mining};
+use proofmill_devnode::{DevNode, DevNodeOptions, Genesis};
+use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
-use proofmill_witness::NodeOptions;
 use std::{num::NonZeroU64, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -50,7 +50,7 @@ pub struct Devnet {
     stop: CancellationToken,
     tasks: JoinSet<()>,
     l1: Anvil,
-    l2: Anvil,
+    l2: DevNode,
 }
 
 impl DevnetOptions {
@@ -121,7 +121,7 @@ impl DevnetOptions {
         self
     }
 
-    /// Starts the nodes, deploys the contracts, and starts sequencer and proposer.
+    /// Starts the nodes, deploys the contracts, and starts the proposer.
     ///
     /// # Errors
     /// A node does not start (anvil is not installed?), or a contract cannot be deployed.
@@ -129,23 +129,26 @@ impl DevnetOptions {
         self.check()?;
         let keys = DevKeys::well_known(self.attestors)?;
         let signers: Vec<_> = keys.attestors.iter().map(SigningKey::address).collect();
-        let (l1, l2) = tokio::try_join!(
-            AnvilOptions::new()
-                .chain_id(L1_CHAIN_ID)
-                .mining(Mining::Every(self.l1_block_time))
-                .slots_in_an_epoch(2)
-                .spawn(),
-            // The newest rules that anvil seals blocks by as Ethereum does.
-            AnvilOptions::new()
-                .chain_id(L2_CHAIN_ID)
-                .hardfork(Hardfork::Prague)
-                .mining(Mining::OnRequest)
-                .spawn(),
-        )?;
+        let l1 = AnvilOptions::new()
+            .chain_id(L1_CHAIN_ID)
+            .mining(Mining::Every(self.l1_block_time))
+            .slots_in_an_epoch(2)
+            .spawn()
+            .await?;
+        let l2 = DevNodeOptions::new(L2_CHAIN_ID)
+            .rich(DevKeys::rich())
+            .block_time(self.l2_block_time)
+            .start()
+            .await?;
         let l1_client = L1::connect(PoolOptions::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
         let l2_client = L2::connect(PoolOptions::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
-        let genesis = anchor(&l2, &l2_client).await?;
-        let rules = NodeOptions::new(l2.rpc_url().clone()).chain_id(L2_CHAIN_ID).connect().await?;
+        let first = l2_client.block(BlockAt::Number(0)).await?.ok_or(DevnetError::NoGenesis)?;
+        let genesis = GenesisBlock {
+            number: first.number,
+            hash: first.hash,
+            state_root: first.state_root,
+            timestamp: first.timestamp,
+        };
         let deployer = Sender::new(l1_client.clone(), keys.funder.clone());
         let proposer = Sender::new(l1_client.clone(), keys.proposer.clone());
         let salt: B256 = rand::random::<[u8; 32]>().into();
@@ -167,7 +170,7 @@ impl DevnetOptions {
         let clock = self.clock(reach(&l1_client, genesis.timestamp).await?);
         let config = RollupConfig {
             chain_id: L2_CHAIN_ID,
-            config_hash: rules.chain().hash(),
+            config_hash: l2.rules().hash(),
             clock,
             limits: self.limits.unwrap_or_else(|| Limits::of(&clock)),
             proposer: proposer.account(),
@@ -187,7 +190,6 @@ impl DevnetOptions {
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        tasks.spawn(sequencer::run(l2.rpc_url().clone(), self.l2_block_time, stop.clone()));
         // A block more than needed where slots have room for it, in case this machine is busy.
         let blocks = if self.slot > self.l1_block_time * 3 { 2 } else { 1 };
         let proposer = Proposer::new(rollup, l2_client, proposer).l1_block_time(self.l1_block_time * blocks);
@@ -225,21 +227,6 @@ impl DevnetOptions {
     }
 }
 
-/// Makes the block that the first checkpoint follows on. Not the genesis block: anvil's does not commit to its state.
-async fn anchor(node: &Anvil, l2: &L2) -> Result<GenesisBlock, DevnetError> {
-    let refused = |reason: String| DevnetError::Refused { method: "evm_mine", reason };
-    let client = proofmill_http::rpc_client(node.rpc_url().clone());
-    let _: serde_json::Value =
-        client.request_noparams("evm_mine").await.map_err(|error| refused(error.to_string()))?;
-    let block = l2.block(BlockAt::Number(1)).await?.ok_or_else(|| refused("there is no block 1".into()))?;
-    Ok(GenesisBlock {
-        number: block.number,
-        hash: block.hash,
-        state_root: block.state_root,
-        timestamp: block.timestamp,
-    })
-}
-
 /// Waits until L1's time has reached this one, and returns L1's.
 async fn reach(l1: &L1, time: u64) -> Result<u64, DevnetError> {
     loop {
@@ -262,12 +249,17 @@ impl Devnet {
         &self.keys
     }
 
+    /// L2's genesis file.
+    pub fn l2_genesis(&self) -> Genesis {
+        self.l2.genesis()
+    }
+
     /// Whether both nodes still run.
     pub fn is_running(&self) -> bool {
         self.l1.is_running() && self.l2.is_running()
     }
 
-    /// Ends sequencer, proposer and nodes.
+    /// Ends the proposer and the nodes.
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}

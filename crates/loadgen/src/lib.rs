@@ -4,7 +4,8 @@
 //! of its own, sends, waits until everything is in blocks, and returns a [`LoadReport`]. Accounts are derived from
 //! a seed and start at their pending nonce, so one round can follow another.
 //!
-//! [`mixed`] makes reproducible random transactions of every sort that a fork knows, for tests that compare executions.
+//! [`mixed`] makes reproducible random transactions of every sort that a fork knows: for [`LoadKind::Mixed`], and for tests
+//! that compare executions.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), proofmill_loadgen::LoadError> {
@@ -25,6 +26,7 @@ pub mod mixed;
 mod node;
 mod plan;
 mod run;
+mod run_mixed;
 
 pub use accounts::Funder;
 pub use error::LoadError;

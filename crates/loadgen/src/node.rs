@@ -1,6 +1,7 @@
 //! The requests that load needs, with the failures named.
 
 use crate::LoadError;
+use alloy_hardforks::EthereumHardfork;
 use alloy_network::Ethereum;
 use alloy_primitives::{Address, TxHash, U256};
 use alloy_provider::{Provider, RootProvider};
@@ -41,6 +42,28 @@ impl Node {
             })
             .await?;
         block.and_then(|block| block.header.base_fee_per_gas).map(u128::from).ok_or(LoadError::NoBaseFee)
+    }
+
+    /// The newest fork that the latest block's header tells of. It does not tell Osaka from Prague, which it follows.
+    pub(crate) async fn fork(&self) -> Result<EthereumHardfork, LoadError> {
+        let block = self
+            .ask("eth_getBlockByNumber", async || {
+                self.provider.get_block_by_number(BlockNumberOrTag::Latest).await
+            })
+            .await?;
+        let header = block.map(|block| block.header.inner).unwrap_or_default();
+        Ok(if header.requests_hash.is_some() {
+            EthereumHardfork::Prague
+        } else if header.blob_gas_used.is_some() {
+            EthereumHardfork::Cancun
+        } else {
+            EthereumHardfork::Shanghai
+        })
+    }
+
+    pub(crate) async fn has_code(&self, address: Address) -> Result<bool, LoadError> {
+        let code = self.ask("eth_getCode", async || self.provider.get_code_at(address).await).await?;
+        Ok(!code.is_empty())
     }
 
     pub(crate) async fn balance(&self, address: Address) -> Result<U256, LoadError> {

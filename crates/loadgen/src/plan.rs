@@ -13,16 +13,18 @@ pub enum LoadKind {
     Storage,
     /// Calls that compute 2,000 rounds of a Fibonacci sequence.
     Compute,
+    /// Transactions of every sort: creations, destructions, precompiles, delegations, reverts and others, at random.
+    Mixed,
 }
 
 /// The name of a load kind that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of load {0:?}: use eth-transfers, erc20, storage or compute")]
+#[error("unknown kind of load {0:?}: use eth-transfers, erc20, storage, compute or mixed")]
 pub struct UnknownLoadKind(String);
 
 impl LoadKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::EthTransfers, Self::Erc20, Self::Storage, Self::Compute];
+    pub const ALL: [Self; 5] = [Self::EthTransfers, Self::Erc20, Self::Storage, Self::Compute, Self::Mixed];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
@@ -31,6 +33,7 @@ impl LoadKind {
             Self::Erc20 => "erc20",
             Self::Storage => "storage",
             Self::Compute => "compute",
+            Self::Mixed => "mixed",
         }
     }
 }
@@ -180,7 +183,7 @@ pub struct LoadReport {
     pub sent: u64,
     /// In a block, successful.
     pub included: u64,
-    /// In a block, reverted.
+    /// In a block, reverted: some of the mixed kind mean to.
     pub failed: u64,
     /// The first block with one of them.
     pub first_block: Option<u64>,

@@ -4,6 +4,7 @@ use crate::{
     Funder, LoadError, LoadKind, LoadPlan, LoadReport, Phase, Progress, Rounds,
     accounts::derived,
     contracts::{Contract, fibonacciCall, fillCall, mintCall, transferCall},
+    mixed::Mixed,
     node::Node,
 };
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
@@ -27,6 +28,12 @@ const TOKENS: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
 const TIP: u128 = 1_000_000_000;
 /// How often the nonces are looked at.
 const POLL: Duration = Duration::from_millis(200);
+/// What an account of the mixed kind may send beside fees, in wei.
+const MIXED_VALUE: u64 = 10_000_000_000;
+/// Sets the accounts of the mixed kind apart.
+const MIXED_SEED: u64 = 0x6d69_7865_6400_0000;
+/// How many transactions the mixed kind deploys its contracts with, at most.
+const MIXED_DEPLOYMENT: u32 = 3;
 
 /// Sends what the plan says and waits until it is in blocks.
 ///
@@ -47,8 +54,11 @@ pub async fn run(
     if let Some(expected) = plan.chain_id.filter(|expected| *expected != chain_id) {
         return Err(LoadError::ChainId { expected, got: chain_id });
     }
-    let signers = (0..u64::from(plan.accounts)).map(|index| derived(plan.seed, index)).collect();
-    let mut load = Load { node, chain_id, funder, plan, signers, target: None, progress, round: 0 };
+    // The mixed kind calls a contract at an address that follows from its first account: others must not use that.
+    let seed = if plan.kind == LoadKind::Mixed { plan.seed ^ MIXED_SEED } else { plan.seed };
+    let signers = (0..u64::from(plan.accounts)).map(|index| derived(seed, index)).collect();
+    let mut load =
+        Load { node, chain_id, funder, plan, signers, target: None, mixed: None, progress, round: 0 };
     let mut report = LoadReport::default();
     loop {
         load.round += 1;
@@ -60,14 +70,16 @@ pub async fn run(
     }
 }
 
-struct Load<'a> {
-    node: Node,
-    chain_id: u64,
+pub(crate) struct Load<'a> {
+    pub(crate) node: Node,
+    pub(crate) chain_id: u64,
     funder: &'a Funder,
-    plan: &'a LoadPlan,
-    signers: Vec<PrivateKeySigner>,
+    pub(crate) plan: &'a LoadPlan,
+    pub(crate) signers: Vec<PrivateKeySigner>,
     /// The contract, once it is deployed.
     target: Option<Address>,
+    /// The generator of the mixed kind, once its contracts are there.
+    pub(crate) mixed: Option<Mixed>,
     progress: &'a mut (dyn FnMut(Progress) + Send),
     round: u64,
 }
@@ -77,6 +89,15 @@ struct Call {
     to: TxKind,
     value: U256,
     input: Bytes,
+}
+
+/// What a round sends.
+#[derive(Default)]
+pub(crate) struct Planned {
+    /// Signed transactions; those of one list are sent one after the other.
+    pub(crate) batches: Vec<Vec<(TxHash, Vec<u8>)>>,
+    /// The nonces that the accounts have when all are in blocks.
+    pub(crate) targets: Vec<(Address, u64)>,
 }
 
 /// A signed transaction of the preparation, and why it is sent.
@@ -96,6 +117,10 @@ impl Load<'_> {
         Ok(self.node.base_fee().await? * 8 + TIP)
     }
 
+    const fn deployment(&self) -> u32 {
+        if matches!(self.plan.kind, LoadKind::Mixed) { MIXED_DEPLOYMENT } else { 0 }
+    }
+
     fn gas_limit(&self) -> u64 {
         match self.plan.kind {
             LoadKind::EthTransfers => 21_000,
@@ -103,6 +128,8 @@ impl Load<'_> {
             // 20,000 for an empty slot plus 2,100 for it being cold, and the loop.
             LoadKind::Storage => 60_000 + SLOTS_PER_CALL * 23_000,
             LoadKind::Compute => 60_000 + ROUNDS_PER_CALL * 100,
+            // As much as any of them may use.
+            LoadKind::Mixed => 3_000_000,
         }
     }
 
@@ -137,8 +164,9 @@ impl Load<'_> {
         let max_fee = self.max_fee().await?;
         let per_account = U256::from(self.gas_limit())
             * U256::from(max_fee)
-            * U256::from(self.plan.transactions_per_account)
-            + U256::from(self.plan.transactions_per_account);
+            * U256::from(self.plan.transactions_per_account + self.deployment())
+            + U256::from(self.plan.transactions_per_account)
+            + U256::from(if self.plan.kind == LoadKind::Mixed { MIXED_VALUE } else { 0 });
         let mut nonce = self.node.pending_nonce(funder.address()).await?;
         let mut steps = Vec::new();
         let mut cost = U256::ZERO;
@@ -151,7 +179,7 @@ impl Load<'_> {
         };
 
         let contract = match self.plan.kind {
-            LoadKind::EthTransfers => None,
+            LoadKind::EthTransfers | LoadKind::Mixed => None,
             LoadKind::Erc20 => Some(Contract::Token),
             LoadKind::Storage => Some(Contract::Storage),
             LoadKind::Compute => Some(Contract::Compute),
@@ -203,27 +231,39 @@ impl Load<'_> {
             }
         }
         self.target = deployed;
+        if self.plan.kind == LoadKind::Mixed {
+            self.prepare_mixed().await?;
+        }
         Ok(())
+    }
+
+    /// The calls of one round: each account's follow on each other.
+    async fn plan_calls(&self) -> Result<Planned, LoadError> {
+        let max_fee = self.max_fee().await?;
+        let mut planned = Planned::default();
+        for (index, signer) in self.signers.iter().enumerate() {
+            let first = self.node.pending_nonce(signer.address()).await?;
+            let neighbour = self.signers[(index + 1) % self.signers.len()].address();
+            let last = first + u64::from(self.plan.transactions_per_account);
+            let batch = (first..last)
+                .map(|nonce| self.sign(signer, nonce, max_fee, self.gas_limit(), self.call(neighbour)));
+            planned.batches.push(batch.collect::<Result<_, _>>()?);
+            planned.targets.push((signer.address(), last));
+        }
+        Ok(planned)
     }
 
     /// Sends one round and adds it to the report.
     async fn round(&mut self, report: &mut LoadReport) -> Result<(), LoadError> {
-        let max_fee = self.max_fee().await?;
         let started = Instant::now();
-        let mut batches = Vec::with_capacity(self.signers.len());
-        for (index, signer) in self.signers.iter().enumerate() {
-            let first = self.node.pending_nonce(signer.address()).await?;
-            let neighbour = self.signers[(index + 1) % self.signers.len()].address();
-            let mut batch = Vec::new();
-            for nonce in first..first + u64::from(self.plan.transactions_per_account) {
-                batch.push(self.sign(signer, nonce, max_fee, self.gas_limit(), self.call(neighbour))?);
-            }
-            batches.push((signer.address(), first, batch));
-        }
-        let total = batches.iter().map(|(_, _, batch)| batch.len()).sum();
+        let Planned { batches, targets } = match self.plan.kind {
+            LoadKind::Mixed => self.plan_mixed().await?,
+            _ => self.plan_calls().await?,
+        };
+        let total = batches.iter().map(Vec::len).sum();
         let node = self.node.clone();
         let mut sending = stream::iter(&batches)
-            .map(|(_, _, batch)| {
+            .map(|batch| {
                 let node = &node;
                 async move {
                     for (_, raw) in batch {
@@ -241,13 +281,10 @@ impl Load<'_> {
         drop(sending);
         report.sent += sent as u64;
 
-        let targets: Vec<_> =
-            batches.iter().map(|(address, first, batch)| (*address, first + batch.len() as u64)).collect();
         self.wait(Phase::Including, &targets).await?;
         report.seconds += started.elapsed().as_secs_f64();
 
-        let hashes: Vec<_> =
-            batches.iter().flat_map(|(_, _, batch)| batch.iter().map(|(hash, _)| *hash)).collect();
+        let hashes: Vec<_> = batches.iter().flatten().map(|(hash, _)| *hash).collect();
         for (done, chunk) in hashes.chunks(self.plan.concurrency).enumerate() {
             self.report(Phase::Counting, done * self.plan.concurrency, total);
             let receipts =
@@ -276,12 +313,14 @@ impl Load<'_> {
             LoadKind::Erc20 => transferCall { to: neighbour, value: U256::from(1) }.abi_encode(),
             LoadKind::Storage => fillCall { count: U256::from(SLOTS_PER_CALL) }.abi_encode(),
             LoadKind::Compute => fibonacciCall { rounds: U256::from(ROUNDS_PER_CALL) }.abi_encode(),
+            // Its transactions are the generator's.
+            LoadKind::Mixed => Vec::new(),
         };
         Call { to: TxKind::Call(target), value: U256::ZERO, input: input.into() }
     }
 
     /// Waits until every account has reached its nonce in the latest block.
-    async fn wait(&mut self, phase: Phase, targets: &[(Address, u64)]) -> Result<(), LoadError> {
+    pub(crate) async fn wait(&mut self, phase: Phase, targets: &[(Address, u64)]) -> Result<(), LoadError> {
         let mut missing_before = None;
         let mut moved = Instant::now();
         let mut begun_with = 0;
@@ -321,7 +360,7 @@ impl Load<'_> {
     }
 
     /// Whether an included transaction succeeded, its block and its gas. The receipt may come some moments after the nonce.
-    async fn receipt(&self, hash: TxHash) -> Result<(bool, u64, u64), LoadError> {
+    pub(crate) async fn receipt(&self, hash: TxHash) -> Result<(bool, u64, u64), LoadError> {
         for _ in 0..50 {
             if let Some(receipt) = self.node.receipt(hash).await?
                 && let Some(block) = receipt.block_number

@@ -76,7 +76,7 @@ pub(crate) enum Command {
     /// Run a whole rollup on this machine: L1, L2, cluster, workers, attestors and prover node, all as the settings of `dev`
     /// say
     Dev(Box<Dev>),
-    /// Run only the chains of a rollup on this machine: L1, L2, contracts, sequencer and proposer
+    /// Run only the chains of a rollup on this machine: L1, L2 (any transaction that Ethereum takes), contracts and proposer
     Localnet(Localnet),
     /// Follow a rollup and settle its epochs on L1
     ProverNode(Box<ProverNode>),
@@ -296,7 +296,7 @@ pub(crate) struct Load {
         value_name = "URL"
     )]
     pub(crate) rpc_url: Url,
-    /// What to send: eth-transfers, erc20, storage or compute
+    /// What to send: eth-transfers, erc20, storage, compute or mixed (every sort of transaction, at random)
     #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
     pub(crate) kind: LoadKind,
     /// How many accounts send

@@ -361,7 +361,12 @@ fn no_witness(error: BuildError) -> JobError {
     match error {
         // What has a cause of its own is a fault of the witness that the blocks were executed from, not of the blocks.
         BuildError::Execution(fault) if fault.source().is_some() => JobError::Failed { cause },
-        BuildError::Execution(_) => JobError::Refuted { cause },
+        BuildError::Execution(_) => JobError::Refuted {
+            cause: format!(
+                "{cause}; L1 names these very blocks, so the node that made them does not follow the chain's rules \
+                 (anvil's state roots are not Ethereum's: use another node for L2)"
+            ),
+        },
         BuildError::Unreachable { .. }
         | BuildError::Refused { .. }
         | BuildError::MethodMissing { .. }

@@ -16,6 +16,9 @@ use alloy_signer::SignerSync;
 use alloy_sol_types::{SolCall, SolValue};
 use rand::RngExt;
 
+/// Gas of a creation in [`Scope::Affordable`]: many of them lose all of it.
+const AFFORDABLE_CREATION: u64 = 300_000;
+
 /// Creation code that returns `runtime`, which must be shorter than 256 bytes.
 pub(super) fn deploying(runtime: &[u8]) -> Bytes {
     // PUSH1 len, DUP1, PUSH1 offset, PUSH0, CODECOPY, PUSH0, RETURN
@@ -74,11 +77,16 @@ impl Mixed {
                 [&Contract::Child.creation_code()[..], &slots.abi_encode()].concat().into(),
             ),
         };
-        Envelope { label: label.into(), value: self.small(3), ..Envelope::create(code) }
+        let mut envelope = Envelope { label: label.into(), value: self.small(3), ..Envelope::create(code) };
+        if self.scope == Scope::Affordable {
+            envelope.gas = AFFORDABLE_CREATION;
+        }
+        envelope
     }
 
     pub(super) fn out_of_gas(&mut self) -> Envelope {
-        let gas = self.rng.random_range(60_000..400_000);
+        let most = if self.scope == Scope::Affordable { 100_000 } else { 400_000 };
+        let gas = self.rng.random_range(60_000..most);
         let input = match self.rng.random_range(0..3) {
             0 => burnAllGasCall {}.abi_encode(),
             1 => writeCall { first: self.slot(), count: U256::from(60), value: U256::from(9) }.abi_encode(),

@@ -61,6 +61,16 @@ pub enum Scope {
     /// 1.7.1 it keeps slots that are zero and accounts that are empty in its tries, and hashes the sidecars of blob
     /// transactions into the transactions root.)
     AnvilRoots,
+    /// What a node of any fork takes from anybody, and a small machine proves in minutes: no blobs, precompiles of little
+    /// work only, and little gas where all of it is lost.
+    Affordable,
+}
+
+impl Scope {
+    /// For blocks that anvil makes.
+    const fn for_anvil(self) -> bool {
+        matches!(self, Self::WithoutBlockHashes | Self::AnvilRoots)
+    }
 }
 
 /// A signed transaction.
@@ -134,6 +144,30 @@ impl Mixed {
         self
     }
 
+    /// Who sends, and who signs authorizations, with the nonces that they have next.
+    pub fn nonces(&self) -> impl Iterator<Item = (Address, u64)> {
+        self.senders.iter().chain(&self.authorities).map(|account| (account.address(), account.nonce))
+    }
+
+    /// How many of [`nonces`](Self::nonces) are senders: they come first.
+    pub const fn senders(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Goes on where a chain is: what these accounts send or sign next has these nonces. The order is that of
+    /// [`nonces`](Self::nonces).
+    pub fn go_on(&mut self, nonces: &[u64]) {
+        let accounts = self.senders.iter_mut().chain(&mut self.authorities);
+        for (account, nonce) in accounts.zip(nonces) {
+            account.nonce = *nonce;
+        }
+    }
+
+    /// Where the contract is, or will be, that most transactions call.
+    pub const fn contract(&self) -> Address {
+        self.chaos
+    }
+
     /// The transactions that deploy what the later ones call.
     pub fn deployment(&mut self, fees: Fees) -> Result<Vec<MixedTransaction>, LoadError> {
         let mut envelopes = vec![Envelope {
@@ -150,11 +184,11 @@ impl Mixed {
         }
         let funds = Envelope {
             label: "fund Chaos".into(),
-            value: U256::from(10).pow(U256::from(20)),
+            value: U256::from(10).pow(U256::from(if self.scope == Scope::Affordable { 9 } else { 20 })),
             ..Envelope::call(self.chaos, Bytes::new())
         };
         envelopes.push(funds);
-        if self.scope != Scope::Everything {
+        if self.scope.for_anvil() {
             // To anvil an account that is there but empty is one that exists, which changes the refund of an authorization.
             envelopes.extend(self.authorities.iter().map(|authority| Envelope {
                 label: "fund an authority".into(),
@@ -177,7 +211,7 @@ impl Mixed {
             if let Shape::Blobs(more) = envelope.shape {
                 blobs += more;
                 // anvil's excess blob gas is not Cancun's once a block has more than its target.
-                if self.scope != Scope::Everything && blobs > MOST_BLOBS {
+                if self.scope.for_anvil() && blobs > MOST_BLOBS {
                     envelope.shape = Shape::Fee;
                 }
             }
@@ -222,7 +256,7 @@ impl Mixed {
     fn fork_envelope(&mut self, sender: usize) -> Envelope {
         if self.fork >= EthereumHardfork::Prague && self.rng.random_range(0..3) > 0 {
             self.delegation(sender)
-        } else if self.fork >= EthereumHardfork::Cancun {
+        } else if self.fork >= EthereumHardfork::Cancun && self.scope != Scope::Affordable {
             let blobs = self.rng.random_range(1..=2);
             let (label, input, _) = self.chaos_call();
             Envelope {

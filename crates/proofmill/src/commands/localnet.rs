@@ -13,6 +13,8 @@ use std::{
 
 /// Where a localnet says where it is, in the data folder.
 pub(crate) const FILE: &str = "localnet.json";
+/// L2's genesis file, in the data folder: for other nodes of the same chain, and for `--genesis`.
+const GENESIS: &str = "l2-genesis.json";
 /// Locked by the process of a localnet from before its start until its end, and names it.
 const LOCK: &str = "localnet.lock";
 /// Longer than a look at the lock takes.
@@ -31,11 +33,14 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Reg
         () = stop.cancelled() => bail!("stopped"),
     };
     let description = devnet.description();
+    let genesis = folder.join(GENESIS);
+    fs::write(&genesis, serde_json::to_vec_pretty(&devnet.l2_genesis())?)
+        .wrap_err_with(|| format!("cannot write {}", genesis.display()))?;
     description.write(&file)?;
     println!("L1      {} (chain {})", description.l1_rpc, description.l1_chain_id);
     println!("L2      {} (chain {})", description.l2_rpc, description.l2_chain_id);
     println!("rollup  {}", description.rollup);
-    println!("all of this stands in {}", file.display());
+    println!("all of this stands in {}, L2's genesis file is {}", file.display(), genesis.display());
     while devnet.is_running() {
         tokio::select! {
             () = stop.cancelled() => {

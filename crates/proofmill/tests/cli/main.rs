@@ -6,5 +6,6 @@ mod blocks;
 mod crash;
 mod dev;
 mod helper;
+mod kinds;
 mod nodes;
 mod process;
