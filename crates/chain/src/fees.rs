@@ -101,6 +101,7 @@ pub(crate) fn gwei(wei: u128) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -476,4 +476,5 @@ impl Rules {
 
 #[cfg(test)]
 #[path = "rules_tests.rs"]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -210,6 +210,7 @@ fn error_of(fields: &HashMap<&str, &RawValue>) -> RpcError {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

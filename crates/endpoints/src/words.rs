@@ -403,4 +403,5 @@ pub(crate) fn retry_after(header: &str) -> Option<Duration> {
 
 #[cfg(test)]
 #[path = "words_tests.rs"]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -188,6 +188,7 @@ fn without_url(said: &str) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests {
     use super::*;
 

@@ -4,7 +4,7 @@
 //! answered ([`Action`]). It counts what it is asked. A [`Wire`] is below HTTP: a connection that can be cut and mended.
 //!
 //! It is made for tests, so it panics where a test would.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's panic says which test")]
+#![expect(clippy::unwrap_used, reason = "a test's panic says which test")]
 
 mod mangle;
 mod mood;
