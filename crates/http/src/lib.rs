@@ -193,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_nodes_are_checked_when_they_are_given() {
+    fn simple_taiko_node_229_addresses_are_checked_when_they_are_given() {
         for good in [
             "http://127.0.0.1:8545",
             "https://node.example/v3/key",

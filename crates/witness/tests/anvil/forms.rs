@@ -54,7 +54,7 @@ async fn is_read(scene: &Scene, what: &str, rule: impl FnMut(Request<'_>) -> Act
 
 /// Headers of geth's and Erigon's witnesses are JSON objects, and `keys` is null; there is no `eth_getProof` to go on with.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn execution_witnesses_are_read_in_every_published_shape() {
+async fn execution_apis_845_execution_witnesses_are_read_in_every_published_shape() {
     let mut scene = Scene::new(Hardfork::Prague, 32).await;
     scene.mix(8).await;
     let plain = answers(&scene.node().await).await;
@@ -254,7 +254,7 @@ async fn a_proof_of_another_state_is_found_by_number_too() {
 
 /// A slot shown as 0 beside a right proof, and what else is claimed beside one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn values_are_taken_from_the_proven_leaf() {
+async fn nethermind_9366_values_are_taken_from_the_proven_leaf() {
     let scene = scene().await;
     let changing = |change: fn(&mut Value)| {
         move |request: Request<'_>| match request.method {
@@ -338,7 +338,7 @@ async fn blocks_in_odd_forms_are_read() {
 
 /// EIP-4444: the first blocks are gone, in the words of geth, reth, Nethermind, Erigon and those who answer with nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn expired_history_is_not_asked_for_and_is_named() {
+async fn go_ethereum_31939_expired_history_is_not_asked_for_and_is_named() {
     let scene = scene().await;
     let gone: [fn() -> Action; 5] = [
         || Action::refuse(4444, "pruned history unavailable"),

@@ -25,7 +25,7 @@ async fn connected(scene: &Scene, file: &[u8]) -> Result<proofmill_witness::Node
 
 /// What other clients read is read: a byte order mark, texts for numbers, large numbers, forks that never come.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn genesis_files_of_other_clients_are_read() {
+async fn reth_5359_genesis_files_of_other_clients_are_read() {
     let scene = scene().await;
     let plain = connected(&scene, genesis().to_string().as_bytes()).await.unwrap();
     let text = genesis()
@@ -40,7 +40,7 @@ async fn genesis_files_of_other_clients_are_read() {
 
 /// What cannot be followed is refused at the start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn genesis_files_that_cannot_be_followed_are_refused_at_the_start() {
+async fn alloy_2435_genesis_files_that_cannot_be_followed_are_refused_at_the_start() {
     let scene = scene().await;
     for (name, value) in [
         ("optimism", json!({ "eip1559Elasticity": 6 })),

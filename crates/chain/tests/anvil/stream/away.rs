@@ -2,7 +2,7 @@
 
 use super::two_chains::{Follower, TwoChains, blocks, options, proven};
 use proofmill_chain::{ChainEvent::Checkpointed, ChainStream, L1, L2, PoolOptions, Rollup, Waiting};
-use proofmill_proxy::Wire;
+use proofmill_proxy::{Mood, Moody, Wire};
 use std::time::Duration;
 use tokio::time;
 
@@ -84,4 +84,23 @@ async fn a_caller_that_gives_up_waiting_loses_nothing() {
         }
     }
     assert_eq!(told, [blocks(2, 5), Checkpointed(first)]);
+}
+
+/// hyperlane 2189 and 2570: the first endpoint of each chain stands still, and the second goes on.
+#[tokio::test]
+async fn hyperlane_2189_the_first_endpoints_of_both_chains_stand_still() {
+    let chains = TwoChains::new().await;
+    let (one, two) = (Moody::new(chains.anvil1.rpc_url()).await, Moody::new(chains.anvil2.rpc_url()).await);
+    let pair = |first: url::Url, second: &url::Url| PoolOptions::new(first).or(second.clone());
+    let l1 = L1::connect(pair(one.url(), chains.anvil1.rpc_url()), None).await.unwrap();
+    let l2 = L2::connect(pair(two.url(), chains.anvil2.rpc_url()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, chains.rollup.address()).await.unwrap();
+    let mut stream = chains.follow(ChainStream::new(rollup, l2, options()).unwrap());
+    assert_eq!(stream.all().await, [blocks(2, 5)]);
+    one.be(Mood::Stands);
+    two.be(Mood::Stands);
+    chains.mine_l2(1).await;
+    let first = chains.propose(1, 2).await;
+    assert_eq!(stream.all().await, [blocks(6, 6), Checkpointed(first)]);
+    assert_eq!((stream.status().l1_trouble.clone(), stream.status().l2_trouble.clone()), (None, None));
 }
