@@ -19,6 +19,8 @@ pub enum CallName {
     CancelScheduledRules,
     /// Names another guardian.
     SetGuardian,
+    /// Names the next owner.
+    TransferOwnership,
     /// Becomes the owner.
     AcceptOwnership,
     /// Stops everything.
@@ -39,6 +41,7 @@ impl fmt::Display for CallName {
             Self::ScheduleRules => f.write_str("scheduleRules"),
             Self::CancelScheduledRules => f.write_str("cancelScheduledRules"),
             Self::SetGuardian => f.write_str("setGuardian"),
+            Self::TransferOwnership => f.write_str("transferOwnership"),
             Self::AcceptOwnership => f.write_str("acceptOwnership"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),

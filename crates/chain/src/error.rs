@@ -120,7 +120,7 @@ pub enum ChainError {
     },
     /// What must be offered for gas is more than the limit.
     #[error(
-        "a unit of gas costs {} gwei or more on L1 now, and no more than {} are offered: wait, or raise the limit (--max-fee)",
+        "{} gwei for a unit of gas must be offered on L1 now, and no more than {} are: wait, or raise the limit ({setting})",
         gwei(*.wanted), gwei(*.limit)
     )]
     FeeAboveLimit {
@@ -128,6 +128,8 @@ pub enum ChainError {
         wanted: u128,
         /// The limit, in wei.
         limit: u128,
+        /// The setting with the limit.
+        setting: &'static str,
     },
     /// A transaction was sent, and is not included. It may be later; the next one that is sent replaces it.
     #[error(

@@ -9,6 +9,9 @@ const GWEI: u128 = 1_000_000_000;
 const DEFAULT_TIP: u128 = GWEI;
 /// A suggestion above this is compared with what was paid lately, in wei.
 const REMARKABLE_TIP: u128 = 3 * GWEI;
+/// The settings with the limits.
+const MAX_FEE: &str = "--max-fee";
+const MAX_TIP: &str = "--max-tip";
 /// The blocks whose tips are looked at.
 const LATELY: u64 = 10;
 
@@ -44,11 +47,19 @@ impl FeeLimits {
         (max > base || max >= base.saturating_add(tip)).then_some(Fees { max, tip: tip.min(max) })
     }
 
-    /// A higher offer than this one; none above the limit. Nodes want 10 % more at least, of both.
-    pub(crate) fn outbid(&self, fees: Fees) -> Option<Fees> {
-        let more = |fee: u128| fee.saturating_add(fee / 4).saturating_add(1);
-        let higher = Fees { max: more(fees.max), tip: more(fees.tip) };
-        (higher.max <= self.max_fee && higher.tip <= self.max_tip).then_some(higher)
+    /// A higher offer than this one: a quarter more, as far as the limits go. Nodes want 10 % more at least, of both.
+    ///
+    /// # Errors
+    /// The limits do not allow it.
+    pub(crate) fn outbid(&self, fees: Fees) -> Result<Fees, ChainError> {
+        let more = |fee: u128, limit: u128, setting: &'static str| {
+            let least = fee.saturating_add(fee / 10).saturating_add(1);
+            if least > limit {
+                return Err(ChainError::FeeAboveLimit { wanted: least, limit, setting });
+            }
+            Ok(fee.saturating_add(fee / 4).saturating_add(1).min(limit))
+        };
+        Ok(Fees { max: more(fees.max, self.max_fee, MAX_FEE)?, tip: more(fees.tip, self.max_tip, MAX_TIP)? })
     }
 }
 
@@ -74,7 +85,8 @@ pub(crate) async fn fees(l1: &L1, limits: &FeeLimits) -> Result<Fees, ChainError
             "the node of L1 suggests a tip far above what is paid, or above the limit: less is offered"
         );
     }
-    limits.offer(base, tip).ok_or(ChainError::FeeAboveLimit { wanted: base.into(), limit: limits.max_fee })
+    let above = ChainError::FeeAboveLimit { wanted: base.into(), limit: limits.max_fee, setting: MAX_FEE };
+    limits.offer(base, tip).ok_or(above)
 }
 
 #[derive(Deserialize)]
@@ -122,13 +134,15 @@ mod tests {
         let limits = FeeLimits { max_fee: 100, max_tip: 40 };
         let mut fees = Fees { max: 50, tip: 10 };
         let mut bids = 0;
-        while let Some(higher) = limits.outbid(fees) {
+        while let Ok(higher) = limits.outbid(fees) {
             assert!(higher.max * 10 >= fees.max * 11 && higher.tip * 10 >= fees.tip * 11);
             fees = higher;
             bids += 1;
         }
-        assert!(bids > 1 && fees.max <= 100 && fees.tip <= 40);
-        assert_eq!(limits.outbid(Fees { max: u128::MAX, tip: u128::MAX }), None);
+        assert!(bids > 1 && fees.max > 90 && fees.max <= 100 && fees.tip <= 40, "{fees:?}");
+        assert!(limits.outbid(Fees { max: u128::MAX, tip: u128::MAX }).is_err());
+        let tip = limits.outbid(Fees { max: 10, tip: 40 }).unwrap_err();
+        assert!(tip.to_string().contains("--max-tip"), "{tip}");
     }
 
     #[test]

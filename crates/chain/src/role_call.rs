@@ -4,7 +4,7 @@ use crate::{
     CallName, Rules,
     contracts::Rollup::{
         acceptOwnershipCall, cancelScheduledRulesCall, pauseCall, resumeCall, scheduleRulesCall,
-        setGuardianCall,
+        setGuardianCall, transferOwnershipCall,
     },
 };
 use alloy_primitives::{Address, Bytes};
@@ -26,6 +26,8 @@ pub enum RoleCall {
     CancelScheduledRules,
     /// The owner names another guardian; none: nobody.
     SetGuardian(Option<Address>),
+    /// The owner names the next one, who must accept.
+    TransferOwnership(Address),
     /// Who was named as the next owner accepts.
     AcceptOwnership,
     /// The guardian stops everything.
@@ -46,6 +48,7 @@ impl RoleCall {
             Self::SetGuardian(guardian) => {
                 setGuardianCall { guardian_: guardian.unwrap_or_default() }.abi_encode()
             }
+            Self::TransferOwnership(next) => transferOwnershipCall { newOwner: *next }.abi_encode(),
             Self::AcceptOwnership => acceptOwnershipCall {}.abi_encode(),
             Self::Pause => pauseCall {}.abi_encode(),
             Self::Resume => resumeCall {}.abi_encode(),
@@ -58,6 +61,7 @@ impl RoleCall {
             Self::ScheduleRules { .. } => CallName::ScheduleRules,
             Self::CancelScheduledRules => CallName::CancelScheduledRules,
             Self::SetGuardian(_) => CallName::SetGuardian,
+            Self::TransferOwnership(_) => CallName::TransferOwnership,
             Self::AcceptOwnership => CallName::AcceptOwnership,
             Self::Pause => CallName::Pause,
             Self::Resume => CallName::Resume,

@@ -59,7 +59,8 @@ pub struct Sender {
     key: SigningKey,
     limits: FeeLimits,
     include_within: Duration,
-    turn: Arc<Mutex<()>>,
+    /// What was offered last, and for which nonce.
+    turn: Arc<Mutex<Option<(u64, Fees)>>>,
 }
 
 /// How far an account's money goes.
@@ -161,10 +162,17 @@ impl Sender {
         to: Option<Address>,
         input: Bytes,
     ) -> Result<Included, ChainError> {
-        let _turn = self.turn.lock().await;
+        let mut last_bid = self.turn.lock().await;
         // What the call reads may change until it is included, and with it its gas.
         let gas_limit = self.estimate(to, &input).await?.saturating_mul(6) / 5;
-        let fees = fees::fees(&self.l1, &self.limits).await?;
+        let mut fees = fees::fees(&self.l1, &self.limits).await?;
+        let nonce = self.nonce().await?;
+        // What waits at this nonce must be outbid, however much fees have fallen since.
+        if let Some((_, before)) = last_bid.filter(|(of, _)| *of == nonce)
+            && let Ok(higher) = self.limits.outbid(before)
+        {
+            fees = Fees { max: fees.max.max(higher.max), tip: fees.tip.max(higher.tip) };
+        }
         let needs = U256::from(gas_limit) * U256::from(fees.max);
         let has = self.l1.balance(self.account()).await?;
         if has < needs {
@@ -172,7 +180,7 @@ impl Sender {
         }
         let mut transaction = TxEip1559 {
             chain_id: self.l1.chain_id(),
-            nonce: self.nonce().await?,
+            nonce,
             gas_limit,
             max_fee_per_gas: fees.max,
             max_priority_fee_per_gas: fees.tip,
@@ -181,7 +189,10 @@ impl Sender {
             access_list: Default::default(),
             input,
         };
-        let signed = self.hand_over(&mut transaction).await?;
+        let handed_over = self.hand_over(&mut transaction).await;
+        let offered = Fees { max: transaction.max_fee_per_gas, tip: transaction.max_priority_fee_per_gas };
+        *last_bid = Some((transaction.nonce, offered));
+        let signed = handed_over?;
         tracing::debug!(%name, hash = %signed.hash, gas_limit = transaction.gas_limit, nonce = signed.nonce, "sent");
         let receipt = self.receipt(name, &signed).await?;
         let hash = signed.hash;
@@ -234,14 +245,16 @@ impl Sender {
                 Verdict::Underpriced if bids < BIDS => {
                     let fees =
                         Fees { max: transaction.max_fee_per_gas, tip: transaction.max_priority_fee_per_gas };
-                    let Some(higher) = self.limits.outbid(fees) else {
-                        let wanted = fees.max.saturating_add(fees.max / 4);
-                        return Err(ChainError::FeeAboveLimit { wanted, limit: self.limits.max_fee });
-                    };
+                    let higher = self.limits.outbid(fees)?;
                     tracing::debug!(bids, reason, "outbidding a transaction that waits at the same nonce");
                     transaction.max_fee_per_gas = higher.max;
                     transaction.max_priority_fee_per_gas = higher.tip;
                     bids += 1;
+                }
+                Verdict::PoolFull if gaps < GAPS => {
+                    gaps += 1;
+                    tracing::debug!(gaps, reason, "the node's pool is full; waiting for room");
+                    time::sleep(POLL * 4 * gaps).await;
                 }
                 // The node that told the nonce was ahead of the one that takes transactions.
                 Verdict::NonceTooHigh if gaps < GAPS => {
@@ -304,6 +317,11 @@ impl Sender {
 
     /// Sends a transaction again that the nodes do not know any more: pools drop what waits long, or when they are full.
     async fn keep_waiting(&self, call: CallName, sent: &Signed) {
+        // Relays keep a transaction to themselves until it is included; having it again does them no harm.
+        if self.relays.is_some() {
+            drop(self.send_raw(&sent.bytes).await);
+            return;
+        }
         let known = self.l1.rpc.ask::<Option<Value>>("eth_getTransactionByHash", [sent.hash]).await;
         if !matches!(known, Ok(None)) {
             return;

@@ -11,6 +11,8 @@ pub(crate) enum Verdict {
     NonceTooHigh,
     /// Another one waits at its nonce, or the pool is full, or the base fee has risen: it must pay more.
     Underpriced,
+    /// There is no room for it now.
+    PoolFull,
     /// The account cannot pay.
     Funds,
     /// Its gas does not even pay for its bytes.
@@ -91,6 +93,7 @@ const TABLE: &[(Verdict, &[&str])] = &[
             "exceedsmaximumgas",
         ],
     ),
+    (Verdict::PoolFull, &["poolisfull", "poolfull", "pooloverflow", "poollimit"]),
     (
         Verdict::Underpriced,
         &[
@@ -115,10 +118,6 @@ const TABLE: &[(Verdict, &[&str])] = &[
             "belowbasefee",
             "belowchainminimum",
             "mingasprice",
-            "poolisfull",
-            "poolfull",
-            "pooloverflow",
-            "mempoolisfull",
         ],
     ),
 ];
@@ -129,7 +128,9 @@ impl Verdict {
             said.chars().filter(|c| c.is_ascii_alphanumeric()).map(|c| c.to_ascii_lowercase()).collect();
         TABLE
             .iter()
-            .find(|(_, words)| words.iter().any(|known| word.contains(known)))
+            .find(|(_, words)| {
+                words.iter().any(|known| word.replace("unknowntransaction", "").contains(known))
+            })
             .map_or(Self::Other, |(verdict, _)| *verdict)
     }
 }
@@ -151,7 +152,7 @@ mod tests {
                 "max fee per gas less than block base fee: address 0x1, maxFeePerGas: 1, baseFee: 7",
                 Verdict::Underpriced,
             ),
-            ("txpool is full", Verdict::Underpriced),
+            ("txpool is full", Verdict::PoolFull),
             ("insufficient funds for gas * price + value: balance 0, tx cost 5, overshot 5", Verdict::Funds),
             ("intrinsic gas too low: gas 1, minimum needed 21000", Verdict::IntrinsicGas),
             ("insufficient gas for floor data gas cost: gas 1, minimum needed 21000", Verdict::IntrinsicGas),
@@ -192,6 +193,7 @@ mod tests {
             ("transaction already imported", Verdict::Known),
             ("Transaction nonce is too low. Try incrementing the nonce.", Verdict::NonceTooLow),
             ("Transaction gas price supplied is too low.", Verdict::Underpriced),
+            ("Unknown transaction type", Verdict::Other),
             ("method handler crashed", Verdict::Other),
         ] {
             assert_eq!(Verdict::of(said), verdict, "{said}");

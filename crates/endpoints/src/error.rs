@@ -15,24 +15,15 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What they agree on: none of them would answer the same request if it were sent again. None where one was away, or may
-    /// answer later.
+    /// What the request comes to, whoever is asked: what is said of the request itself, or what all lack that can serve. None where
+    /// one that was away, or may answer later, could still have an answer.
     pub fn verdict(&self) -> Option<&Fault> {
         let faults = || self.faults.iter().map(|(_, fault)| fault);
-        if faults().any(|fault| fault.kind.may_pass() && fault.kind != FaultKind::UnknownBlock) {
-            return None;
-        }
-        // What is said of the request itself says more than what an endpoint lacks.
-        faults().max_by_key(|fault| match fault.kind {
-            FaultKind::Reverted => 9,
-            FaultKind::Refused => 8,
-            FaultKind::NoHistory => 7,
-            FaultKind::NoState => 6,
-            FaultKind::UnknownBlock => 5,
-            FaultKind::TooLarge => 4,
-            FaultKind::NoMethod => 3,
-            _ => 0,
-        })
+        let (verdict, rank) =
+            faults().filter_map(|fault| Some((fault, fault.kind.rank()?))).max_by_key(|(_, rank)| *rank)?;
+        // One that is away may have the state or the block; what is said of a request or of a method holds without it.
+        let may_have = rank <= FaultKind::LACKED && faults().any(|fault| fault.kind.may_serve_later());
+        (!may_have).then_some(verdict)
     }
 
     /// All endpoints, for a message.

@@ -57,6 +57,33 @@ impl FaultKind {
         )
     }
 
+    /// The highest rank of what another endpoint may have.
+    pub(crate) const LACKED: u8 = 3;
+
+    /// How much it says of a request; none where it says only something of the endpoint.
+    pub(crate) const fn rank(self) -> Option<u8> {
+        match self {
+            Self::Reverted => Some(9),
+            Self::Refused => Some(8),
+            Self::TooLarge => Some(5),
+            Self::NoMethod => Some(4),
+            Self::NoHistory => Some(3),
+            Self::NoState => Some(2),
+            Self::UnknownBlock => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Whether the endpoint is one of the chain, and only has no answer now.
+    pub(crate) const fn may_serve_later(self) -> bool {
+        matches!(self, Self::Away | Self::Limited | Self::Stumbled | Self::Unreadable)
+    }
+
+    /// Whether it is about the request itself.
+    pub(crate) const fn is_of_request(self) -> bool {
+        matches!(self, Self::Reverted | Self::Refused)
+    }
+
     /// What it says to the operator, with the remedy.
     pub(crate) const fn advice(self) -> &'static str {
         match self {

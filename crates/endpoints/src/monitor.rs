@@ -108,7 +108,7 @@ pub(crate) fn report(inner: &Inner) -> PoolReport {
         let for_ = now.duration_since(since);
         if for_ >= stall {
             let said = format!(
-                "block {number} is the newest on every endpoint: the chain has stopped, or all nodes have lost their peers; \
+                "no block came after {number}: the chain has stopped, or all nodes have lost their peers; \
                  see the nodes' logs, or name another endpoint"
             );
             troubles.insert(0, Trouble { subject: inner.name.to_owned(), holds_up: true, for_, said });
@@ -141,7 +141,10 @@ fn state(rules: &Rules, at: usize, now: Instant) -> EndpointState {
     if let Some(rest) = health.rests(now).filter(|rest| rest.kind == FaultKind::Limited) {
         return EndpointState::Limited { again_in: rest.until.duration_since(now), said: said() };
     }
-    let waits = health.under_way.values().next().map(|began| now.duration_since(*began));
+    // A long request beside others that are answered is only a long request.
+    let oldest = health.under_way.values().next();
+    let oldest = oldest.filter(|began| health.answered.is_none_or(|answered| answered < **began));
+    let waits = oldest.map(|began| now.duration_since(*began));
     if let Some(for_) = waits.filter(|waits| *waits >= SLOW) {
         return EndpointState::Away { for_, said: "a request is not answered yet".to_owned() };
     }

@@ -26,6 +26,7 @@ pub struct PoolOptions {
     pub(crate) largest_answer: usize,
     pub(crate) start: Start,
     pub(crate) stall: Option<Duration>,
+    pub(crate) relay_of: Option<u64>,
 }
 
 impl PoolOptions {
@@ -42,6 +43,7 @@ impl PoolOptions {
             largest_answer: 256 << 20,
             start: Start::Fail,
             stall: None,
+            relay_of: None,
         }
     }
 
@@ -106,6 +108,13 @@ impl PoolOptions {
     #[must_use]
     pub const fn stall(mut self, stall: Duration) -> Self {
         self.stall = Some(stall);
+        self
+    }
+
+    /// The endpoints are relays of the chain with this id: they take transactions, and may answer nothing else.
+    #[must_use]
+    pub const fn relay_of(mut self, chain_id: u64) -> Self {
+        self.relay_of = Some(chain_id);
         self
     }
 }

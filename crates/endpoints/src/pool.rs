@@ -16,11 +16,14 @@ use serde_json::{Value, json, value::RawValue};
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
-use tokio::time::{self, Instant};
+use tokio::{
+    sync::watch,
+    time::{self, Instant},
+};
 
 const CHAIN_ID: &str = "eth_chainId";
 const BLOCK: &str = "eth_getBlockByNumber";
@@ -56,8 +59,8 @@ pub(crate) struct Endpoint {
     pub(crate) gate: Gate,
     /// Its newest header.
     header: Mutex<Option<Header>>,
-    /// Whether its head is being asked for.
-    is_asked_for_head: AtomicBool,
+    /// Whether its head is being asked for; changes when that ends.
+    asking: watch::Sender<bool>,
 }
 
 impl Endpoint {
@@ -84,6 +87,13 @@ impl Pool {
         options: PoolOptions,
         expected: Option<u64>,
     ) -> Result<Self, ConnectError> {
+        let pool = Self::new(name, options);
+        pool.join(expected).await?;
+        Ok(pool)
+    }
+
+    /// The endpoints of a chain, of which nothing is known yet: for [`join`](Self::join), before which nothing can be asked.
+    pub fn new(name: &'static str, options: PoolOptions) -> Self {
         let endpoints: Vec<Endpoint> = options
             .urls
             .iter()
@@ -91,10 +101,9 @@ impl Pool {
                 transport: Transport::new(url.clone(), options.largest_answer),
                 gate: Gate::new(options.concurrency),
                 header: Mutex::default(),
-                is_asked_for_head: AtomicBool::new(false),
+                asking: watch::Sender::new(false),
             })
             .collect();
-        let is_role = options.start == Start::Wait;
         let inner = Arc::new(Inner {
             name,
             rules: Mutex::new(Rules::new(endpoints.len())),
@@ -104,11 +113,18 @@ impl Pool {
             next_request: AtomicU64::new(0),
             heads_asked: Mutex::new(Instant::now()),
         });
-        inner.find_chain(expected).await?;
-        if is_role {
-            monitor::start(&inner);
+        Self { inner }
+    }
+
+    /// Finds out which chain the endpoints are of, as [`connect`](Self::connect) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn join(&self, expected: Option<u64>) -> Result<(), ConnectError> {
+        if self.inner.options.start == Start::Wait {
+            monitor::start(&self.inner);
         }
-        Ok(Self { inner })
+        self.inner.find_chain(expected).await
     }
 
     /// EIP-155 chain id.
@@ -244,7 +260,8 @@ impl Inner {
             if let Some((at, got)) = other {
                 let expected_id = known.unwrap_or_default();
                 let endpoint = self.endpoints[at].name();
-                if right.is_empty() || expected.is_none() {
+                let others_may = faults.iter().any(|(_, fault)| fault.kind.may_serve_later());
+                if expected.is_none() || (right.is_empty() && !(waits && others_may)) {
                     return Err(ConnectError::WrongChain { endpoint, expected: expected_id, got });
                 }
                 tracing::warn!(chain = self.name, %endpoint, got, expected = expected_id, "the endpoint is of another chain and not used");
@@ -279,13 +296,14 @@ impl Inner {
     }
 
     async fn ask_chain(&self, at: usize) -> Result<u64, Fault> {
-        let answer =
-            self.send(at, Need::Nothing, CHAIN_ID, &json!([]), HEAD_WITHIN.min(self.options.timeout)).await?;
+        let answer = self
+            .send_now(at, Need::Nothing, CHAIN_ID, &json!([]), HEAD_WITHIN.min(self.options.timeout))
+            .await?;
         match serde_json::from_str::<U64>(answer.get()) {
             Ok(id) => Ok(id.to()),
             Err(error) => {
                 let fault = Fault::new(FaultKind::Unreadable, format!("it does not tell its chain: {error}"));
-                self.rules().failed(at, Need::Nothing, CHAIN_ID, &fault, Instant::now());
+                self.unusable(at, Need::Nothing, CHAIN_ID, &fault);
                 Err(fault)
             }
         }
@@ -312,11 +330,17 @@ impl Inner {
             FaultKind::OtherChain,
             format!("{endpoint} is on chain {got}, not on chain {expected}"),
         );
-        self.rules().failed(at, Need::Nothing, CHAIN_ID, &fault, Instant::now());
+        self.unusable(at, Need::Nothing, CHAIN_ID, &fault);
         Err(fault)
     }
 
-    /// One request to one endpoint.
+    /// An answer of an endpoint is none that can be used.
+    fn unusable(&self, at: usize, need: Need, method: &'static str, fault: &Fault) {
+        let now = Instant::now();
+        self.rules().failed(at, need, method, fault, now, now);
+    }
+
+    /// One request to one endpoint, when it is its turn.
     async fn send(
         &self,
         at: usize,
@@ -325,8 +349,24 @@ impl Inner {
         params: &Value,
         within: Duration,
     ) -> Result<Box<RawValue>, Fault> {
-        let endpoint = &self.endpoints[at];
-        let turn = endpoint.gate.enter().await;
+        let _turn = self.endpoints[at].gate.enter().await;
+        // It may have asked to be left alone meanwhile.
+        if let Some(fault) = self.rules().asks_for_rest(at, Instant::now()) {
+            return Err(fault);
+        }
+        self.send_now(at, need, method, params, within).await
+    }
+
+    /// One request to one endpoint. Of its head and its chain it is asked past the queue: they say how it is.
+    async fn send_now(
+        &self,
+        at: usize,
+        need: Need,
+        method: &'static str,
+        params: &Value,
+        within: Duration,
+    ) -> Result<Box<RawValue>, Fault> {
+        let (endpoint, began) = (&self.endpoints[at], Instant::now());
         let under_way = UnderWay::begin(self, at);
         let answer = match time::timeout(within, endpoint.transport.call(method, params)).await {
             Ok(answer) => answer,
@@ -334,7 +374,7 @@ impl Inner {
                 Err(Fault::new(FaultKind::Away, format!("no answer within {} s", within.as_secs_f32())))
             }
         };
-        drop((turn, under_way));
+        drop(under_way);
         let now = Instant::now();
         match &answer {
             Ok(_) => {
@@ -346,7 +386,7 @@ impl Inner {
                     endpoint.gate.narrow();
                 }
                 tracing::debug!(chain = self.name, endpoint = endpoint.name(), method, %fault, kind = ?fault.kind, "no answer");
-                self.rules().failed(at, need, method, fault, now);
+                self.rules().failed(at, need, method, fault, began, now);
             }
         }
         answer
@@ -379,7 +419,7 @@ impl Inner {
                         Ok(read) => return Ok(read),
                         Err(error) => {
                             let fault = Fault::new(FaultKind::Unreadable, error.to_string());
-                            self.rules().failed(at, need, method, &fault, Instant::now());
+                            self.unusable(at, need, method, &fault);
                             rejected = Some(error);
                             faults.push((at, fault));
                         }
@@ -392,23 +432,27 @@ impl Inner {
                 return read(&missing).map_err(ReadError::Rejected);
             }
             attempts += 1;
-            let limited = || faults.iter().any(|(_, fault)| fault.kind == FaultKind::Limited);
+            // What is said of the request itself holds, once the others have had another chance.
+            let said = faults.iter().any(|(_, fault)| fault.kind.is_of_request());
             let passes = |kind: FaultKind| match kind {
                 FaultKind::UnknownBlock => attempts < UNKNOWN_BLOCK_TRIES,
                 FaultKind::OtherChain => faults.len() == 1,
+                // A rejected answer is one: the endpoint will not give another.
+                FaultKind::Unreadable => rejected.is_none(),
                 kind => kind.may_pass(),
             };
-            // A rejected answer is one: the endpoint will not give another.
-            let others_may = faults.iter().any(|(_, fault)| {
-                passes(fault.kind) && !(rejected.is_some() && fault.kind == FaultKind::Unreadable)
-            });
-            let wait = if !others_may {
-                None
-            } else if limited() {
+            let passing: Vec<FaultKind> =
+                faults.iter().map(|(_, fault)| fault.kind).filter(|kind| passes(*kind)).collect();
+            let wakes = || {
                 // Waiting because an endpoint asks for it is no try.
                 let wakes = self.rules().order(need, method, Instant::now()).wakes;
                 let wakes = wakes.unwrap_or_else(Instant::now) + jitter();
                 (wakes <= patient_until).then(|| wakes.saturating_duration_since(Instant::now()))
+            };
+            let wait = if passing.is_empty() || (said && attempts >= 2) {
+                None
+            } else if passing.iter().all(|kind| *kind == FaultKind::Limited) {
+                wakes().filter(|_| !said)
             } else {
                 delays.next()
             };
@@ -435,9 +479,9 @@ impl Inner {
                 return Ok(header);
             }
             let failure = self.failure(BLOCK, faults, attempts);
-            let limited = failure.faults.iter().any(|(_, fault)| fault.kind == FaultKind::Limited);
+            let all_limited = failure.faults.iter().all(|(_, fault)| fault.kind == FaultKind::Limited);
             let wakes = self.rules().order(Need::Head, BLOCK, Instant::now()).wakes;
-            let wait = match wakes.filter(|_| limited) {
+            let wait = match wakes.filter(|_| all_limited) {
                 Some(wakes) if wakes <= patient_until => {
                     Some(wakes.saturating_duration_since(Instant::now()) + jitter())
                 }
@@ -479,16 +523,24 @@ impl Inner {
         // Each in a task of its own, so that a slow one is heard, too, when it answers.
         let mut answers: FuturesUnordered<_> = asked
             .into_iter()
-            .filter(|at| !self.endpoints[*at].is_asked_for_head.swap(true, Ordering::Relaxed))
             .map(|at| {
-                let inner = Arc::clone(self);
-                let asked = tokio::spawn(async move {
-                    let asking = Asking(&inner.endpoints[at].is_asked_for_head);
-                    let told = inner.ask_head(at).await;
-                    drop(asking);
-                    told
-                });
-                async move { (at, asked.await) }
+                let is_first =
+                    self.endpoints[at].asking.send_if_modified(|asking| !std::mem::replace(asking, true));
+                if is_first {
+                    let inner = Arc::clone(self);
+                    tokio::spawn(async move {
+                        let asking = Asking(&inner.endpoints[at].asking);
+                        // What came of it is known to the rules.
+                        drop(inner.ask_head(at).await);
+                        drop(asking);
+                    });
+                }
+                let mut asking = self.endpoints[at].asking.subscribe();
+                async move {
+                    // The sender lives as long as the pool.
+                    let _ = asking.wait_for(|asking| !asking).await;
+                    (at, self.told(at, now))
+                }
             })
             .collect();
         let mut until: Option<Instant> = None;
@@ -500,12 +552,10 @@ impl Inner {
                 }
             };
             match next.await {
-                Some((_, Ok(Ok(())))) => {
+                Some((_, Ok(()))) => {
                     until.get_or_insert_with(|| Instant::now() + GRACE);
                 }
-                Some((at, Ok(Err(fault)))) => faults.push((at, fault)),
-                // The runtime ends.
-                Some((_, Err(_))) => {}
+                Some((at, Err(fault))) => faults.push((at, fault)),
                 None => break,
             }
         }
@@ -513,10 +563,21 @@ impl Inner {
         faults
     }
 
+    /// Whether an endpoint told its head since then.
+    fn told(&self, at: usize, since: Instant) -> Result<(), Fault> {
+        let rules = self.rules();
+        let health = &rules.endpoints[at];
+        match (&health.seen, &health.last_fault) {
+            (Some(seen), _) if seen.at >= since => Ok(()),
+            (_, Some((_, fault))) => Err(fault.clone()),
+            _ => Err(Fault::new(FaultKind::Away, "it did not tell its head")),
+        }
+    }
+
     async fn ask_head(&self, at: usize) -> Result<(), Fault> {
         self.check_chain(at).await?;
         let within = HEAD_WITHIN.min(self.options.timeout);
-        let answer = self.send(at, Need::Nothing, BLOCK, &json!(["latest", false]), within).await?;
+        let answer = self.send_now(at, Need::Nothing, BLOCK, &json!(["latest", false]), within).await?;
         match serde_json::from_str::<Header>(answer.get()) {
             Ok(header) => {
                 let head = Head { number: header.number, hash: header.hash, parent_hash: header.parent_hash };
@@ -527,7 +588,7 @@ impl Inner {
             Err(error) => {
                 let fault =
                     Fault::new(FaultKind::Unreadable, format!("its newest block cannot be read: {error}"));
-                self.rules().failed(at, Need::Nothing, BLOCK, &fault, Instant::now());
+                self.unusable(at, Need::Nothing, BLOCK, &fault);
                 Err(fault)
             }
         }
@@ -555,7 +616,8 @@ impl Inner {
                         hash: B256,
                     }
                     let params = json!([U64::from(number), false]);
-                    let answer = self.send(endpoint, Need::Block(number), BLOCK, &params, HEAD_WITHIN).await;
+                    let answer =
+                        self.send_now(endpoint, Need::Block(number), BLOCK, &params, HEAD_WITHIN).await;
                     let hash = answer
                         .ok()
                         .and_then(|answer| serde_json::from_str::<Option<Hash>>(answer.get()).ok());
@@ -577,11 +639,11 @@ fn jitter() -> Duration {
 }
 
 /// Takes back that an endpoint is being asked for its head, however that ends.
-struct Asking<'a>(&'a AtomicBool);
+struct Asking<'a>(&'a watch::Sender<bool>);
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.0.send_replace(false);
     }
 }
 

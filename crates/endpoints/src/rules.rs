@@ -2,7 +2,7 @@
 //! passed in.
 //!
 //! - The newest head is followed. An endpoint that is ahead takes over once it is known to be on the branch that was followed;
-//!   one on another branch only when the followed one has stood still for [`STALL`], or is gone.
+//!   one on another branch, or behind, only when the followed one has stood still for [`STALL`], or is gone.
 //! - A request goes to the endpoints in this order: those that serve before those that rest, those that have the block before
 //!   those that lag, those that are not known to lack something before those that are, the followed one first.
 //! - An endpoint that asks to be left alone is left alone until then. The others that rest are asked when nobody else is left.
@@ -21,8 +21,8 @@ const FRESH: Duration = Duration::from_secs(30);
 pub(crate) const STALL: Duration = Duration::from_secs(45);
 /// Two endpoints may differ at the tip of the chain for so long: a reorg reaches one before the other.
 const STRAY: Duration = Duration::from_secs(15);
-/// An endpoint that is so many blocks ahead of one that moves is not believed.
-const IMPLAUSIBLE: u64 = 10_000;
+/// A comparison that failed is tried again after this.
+const COMPARED_AGAIN: Duration = Duration::from_secs(1);
 /// An endpoint that is away is asked again after the others, at the latest after this.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 /// What an endpoint lacks is remembered for so long.
@@ -91,10 +91,13 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
     /// Since when it is this number.
     pub(crate) since: Instant,
+    /// When it changed last.
+    pub(crate) moved: Option<Instant>,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rest {
+    pub(crate) since: Instant,
     pub(crate) until: Instant,
     pub(crate) kind: FaultKind,
 }
@@ -120,7 +123,12 @@ pub(crate) struct Health {
     pub(crate) requests: u64,
     pub(crate) under_way: BTreeMap<u64, Instant>,
     streak: u32,
-    compared: Option<(u64, Option<B256>)>,
+    /// The hash that it told of a block of the branch.
+    compared: Option<(u64, B256)>,
+    /// When it did not tell one.
+    not_compared: Option<Instant>,
+    /// When it answered last.
+    pub(crate) answered: Option<Instant>,
     recent: VecDeque<Bucket>,
 }
 
@@ -156,6 +164,8 @@ impl Health {
             under_way: BTreeMap::new(),
             streak: 0,
             compared: None,
+            not_compared: None,
+            answered: None,
             recent: VecDeque::new(),
         }
     }
@@ -236,6 +246,7 @@ impl Rules {
     pub(crate) fn answered(&mut self, endpoint: usize, now: Instant) {
         let health = &mut self.endpoints[endpoint];
         health.count(false, now);
+        health.answered = Some(now);
         health.is_well();
     }
 
@@ -243,13 +254,14 @@ impl Rules {
         self.endpoints[endpoint].chain = if expected == got { Chain::Right } else { Chain::Other(got) };
     }
 
-    /// An endpoint had no answer.
+    /// An endpoint had no answer to a request that began then.
     pub(crate) fn failed(
         &mut self,
         endpoint: usize,
         need: Need,
         method: &'static str,
         fault: &Fault,
+        began: Instant,
         now: Instant,
     ) {
         let health = &mut self.endpoints[endpoint];
@@ -271,8 +283,15 @@ impl Rules {
         }
         health.last_fault = Some((now, fault.clone()));
         if !fault.kind.is_of_endpoint() {
-            // It answered.
+            health.answered = Some(now);
             health.is_well();
+            return;
+        }
+        // Of many requests that fail together each says the same.
+        if let Some(rest) = health.rest.as_mut().filter(|rest| rest.since >= began) {
+            if let Some(wait) = fault.retry_after.filter(|_| rest.kind == FaultKind::Limited) {
+                rest.until = rest.until.max(now + wait);
+            }
             return;
         }
         // What comes back may be another node.
@@ -286,7 +305,9 @@ impl Rules {
             FaultKind::Limited => {
                 health.failing_since = None;
                 health.limited_since.get_or_insert(now);
-                fault.retry_after.unwrap_or_else(|| grown(Duration::from_secs(1)))
+                // Some say 0, or a date that is past by this clock.
+                let least = grown(Duration::from_millis(250));
+                fault.retry_after.map_or_else(|| grown(Duration::from_secs(1)), |wait| wait.max(least))
             }
             FaultKind::Denied | FaultKind::OtherChain => LONGEST_REST,
             // One of many requests may stumble without the others.
@@ -296,21 +317,31 @@ impl Rules {
         if fault.kind != FaultKind::Limited {
             health.failing_since.get_or_insert(now);
         }
-        health.rest = Some(Rest { until: now + rest, kind: fault.kind });
+        health.rest = Some(Rest { since: now, until: now + rest, kind: fault.kind });
     }
 
     /// An endpoint told its head.
     pub(crate) fn saw(&mut self, endpoint: usize, head: Head, now: Instant) {
         let health = &mut self.endpoints[endpoint];
-        let since = health.seen.filter(|seen| seen.head.number == head.number).map_or(now, |seen| seen.since);
-        health.seen = Some(Seen { head, at: now, since });
+        let same = health.seen.filter(|seen| seen.head.number == head.number);
+        let since = same.map_or(now, |seen| seen.since);
+        let moved = match (same, health.seen) {
+            (Some(seen), _) => seen.moved,
+            (None, before) => before.map(|_| now),
+        };
+        health.seen = Some(Seen { head, at: now, since, moved });
         self.judge(endpoint, now);
     }
 
-    /// An endpoint told the hash of a block, or that it has none.
+    /// An endpoint told the hash of a block; or it did not, which says nothing.
     pub(crate) fn compared(&mut self, endpoint: usize, number: u64, hash: Option<B256>, now: Instant) {
-        self.endpoints[endpoint].compared = Some((number, hash));
-        self.judge(endpoint, now);
+        match hash {
+            Some(hash) => {
+                self.endpoints[endpoint].compared = Some((number, hash));
+                self.judge(endpoint, now);
+            }
+            None => self.endpoints[endpoint].not_compared = Some(now),
+        }
     }
 
     fn judge(&mut self, endpoint: usize, now: Instant) {
@@ -337,7 +368,7 @@ impl Rules {
             .or_else(|| {
                 let (number, hash) = health.compared?;
                 // A comparison with a block that is not of the branch any more says nothing.
-                (head.number > number).then(|| fits(number, hash.unwrap_or_default())).flatten()
+                (head.number > number).then(|| fits(number, hash)).flatten()
             })
     }
 
@@ -351,24 +382,25 @@ impl Rules {
             .filter_map(|(at, health)| Some((at, health.seen?)))
             .collect();
         let current = fresh.iter().find(|(at, _)| self.followed == Some(*at)).copied();
-        let mut ahead: Vec<(usize, Seen)> = fresh
+        let stands = current.is_some_and(|(_, seen)| now.duration_since(seen.since) >= STALL);
+        let mut others: Vec<(usize, Seen)> = fresh
             .iter()
             .filter(|(at, seen)| {
-                current.is_none_or(|(own, current)| *at != own && seen.head.number > current.head.number)
+                current.is_none_or(|(own, current)| {
+                    let moves = seen.moved.is_some_and(|moved| now.duration_since(moved) < STALL);
+                    let idle = now.duration_since(seen.since) >= STALL;
+                    let ahead = seen.head.number > current.head.number && (stands || !idle);
+                    *at != own && (ahead || stands && moves)
+                })
             })
             .copied()
             .collect();
-        ahead.sort_by_key(|(at, seen)| (std::cmp::Reverse(seen.head.number), *at));
-        let stands = current.is_some_and(|(_, seen)| now.duration_since(seen.since) >= STALL);
-        for (at, seen) in &ahead {
-            let far =
-                current.is_some_and(|(_, current)| seen.head.number - current.head.number > IMPLAUSIBLE);
-            if far && !stands {
-                self.endpoints[*at].astray.get_or_insert(now);
-                continue;
+        others.sort_by_key(|(at, seen)| (std::cmp::Reverse(seen.head.number), *at));
+        for (at, seen) in &others {
+            if self.branch.is_empty() {
+                return self.follow(*at, seen.head, now);
             }
             match self.on_branch(*at) {
-                _ if self.branch.is_empty() => return self.follow(*at, seen.head, now),
                 Some(true) => return self.follow(*at, seen.head, now),
                 Some(false) => {
                     let since = *self.endpoints[*at].astray.get_or_insert(now);
@@ -381,9 +413,16 @@ impl Rules {
                 None => {
                     let last = self.branch.last_key_value().map(|(number, _)| *number);
                     match last.filter(|last| *last < seen.head.number) {
+                        Some(_)
+                            if self.endpoints[*at]
+                                .not_compared
+                                .is_some_and(|tried| now.duration_since(tried) < COMPARED_AGAIN) => {}
                         Some(number) => return Choice::Compare { endpoint: *at, number },
-                        // Far behind: whether it is on the branch cannot be known, and does not matter for long.
-                        None => return self.follow(*at, seen.head, now),
+                        // Behind what is remembered: whether it is on the branch cannot be known.
+                        None => {
+                            self.branch.clear();
+                            return self.follow(*at, seen.head, now);
+                        }
                     }
                 }
             }
@@ -432,6 +471,24 @@ impl Rules {
         Some((behind, next))
     }
 
+    /// What an endpoint said that asks to be left alone now.
+    pub(crate) fn asks_for_rest(&self, endpoint: usize, now: Instant) -> Option<Fault> {
+        let health = &self.endpoints[endpoint];
+        let rest = health.rests(now).filter(|rest| rest.kind == FaultKind::Limited)?;
+        let mut fault = match &health.last_fault {
+            Some((_, fault)) => fault.clone(),
+            None => Fault::new(rest.kind, "it is asked too much"),
+        };
+        // Whatever it said last, this is why it is not asked.
+        fault.kind = FaultKind::Limited;
+        fault.said = format!(
+            "{}; it is asked again in {:.0} s",
+            fault.said,
+            rest.until.duration_since(now).as_secs_f32()
+        );
+        Some(fault)
+    }
+
     /// In which order a request is sent to the endpoints.
     pub(crate) fn order(&self, need: Need, method: &str, now: Instant) -> Order {
         let mut order = Order::default();
@@ -446,13 +503,7 @@ impl Rules {
         let mut keyed = Vec::new();
         for (at, health) in self.endpoints.iter().enumerate() {
             let rest = health.rests(now);
-            if let Some(rest) = rest.filter(|rest| rest.kind == FaultKind::Limited) {
-                let wait = rest.until.duration_since(now).as_secs_f32();
-                let mut fault = match &health.last_fault {
-                    Some((_, fault)) => fault.clone(),
-                    None => Fault::new(rest.kind, ""),
-                };
-                fault.said = format!("{}; it is asked again in {wait:.0} s", fault.said);
+            if let (Some(rest), Some(fault)) = (rest, self.asks_for_rest(at, now)) {
                 order.wakes = Some(order.wakes.map_or(rest.until, |wakes| wakes.min(rest.until)));
                 order.left_out.push((at, fault));
                 continue;

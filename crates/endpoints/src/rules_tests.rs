@@ -41,7 +41,7 @@ impl Table {
     }
 
     fn fails(&mut self, at: usize, kind: FaultKind, need: Need) {
-        self.rules.failed(at, need, "eth_x", &Fault::new(kind, "said"), self.now);
+        self.rules.failed(at, need, "eth_x", &Fault::new(kind, "said"), self.now, self.now);
     }
 
     fn order(&self, need: Need) -> Vec<usize> {
@@ -160,18 +160,89 @@ fn with_the_followed_one_gone_another_branch_is_taken_after_a_while() {
 }
 
 #[test]
-fn a_head_that_nobody_can_believe_is_not_followed() {
-    let mut table = Table::new(2);
-    table.sees(0, head(1, 9));
-    table.choice();
-    table.sees(1, head(1, u64::MAX));
-    assert_eq!(table.choice(), Choice::Follow(0));
-    // What it says breaks nothing when it is alone, either.
+fn a_head_of_any_number_breaks_nothing() {
     let mut alone = Table::new(1);
     alone.sees(0, head(1, u64::MAX));
     assert_eq!(alone.choice(), Choice::Follow(0));
     alone.sees(0, head(1, 0));
     assert_eq!(alone.choice(), Choice::Follow(0));
+}
+
+/// One that was down for hours, and catches up, does not keep the others out.
+#[test]
+fn one_that_syncs_is_left_for_one_that_is_far_ahead() {
+    let mut table = Table::new(2);
+    table.sees(0, head(1, 100));
+    assert_eq!(table.choice(), Choice::Follow(0));
+    table.sees(1, head(1, 50_000));
+    assert_eq!(table.choice(), Choice::Compare { endpoint: 1, number: 100 });
+    table.rules.compared(1, 100, Some(hash(1, 100)), table.now);
+    assert_eq!(table.choice(), Choice::Follow(1));
+}
+
+/// Another chain's old node, or one that makes its head up, stands above the real one.
+#[test]
+fn one_that_is_higher_and_stands_still_is_left_for_one_that_moves() {
+    let mut table = Table::new(2);
+    table.sees(0, head(2, 5_000));
+    table.sees(1, head(1, 100));
+    assert_eq!(table.choice(), Choice::Follow(0));
+    for number in 101..105 {
+        table.after(12);
+        table.sees(0, head(2, 5_000));
+        table.sees(1, head(1, number));
+        table.choice();
+    }
+    assert_eq!(table.choice(), Choice::Follow(1));
+    assert_eq!(table.rules.head().map(|(number, _)| number), Some(104));
+}
+
+/// A comparison without an answer says nothing, and is made again.
+#[test]
+fn a_comparison_that_fails_is_made_again() {
+    let mut table = Table::new(2);
+    table.sees(0, head(1, 5));
+    table.choice();
+    table.sees(1, head(1, 50));
+    assert_eq!(table.choice(), Choice::Compare { endpoint: 1, number: 5 });
+    table.rules.compared(1, 5, None, table.now);
+    assert_eq!(table.choice(), Choice::Follow(0));
+    assert_eq!(table.rules.endpoints[1].astray, None);
+    table.after(2);
+    table.sees(1, head(1, 51));
+    assert_eq!(table.choice(), Choice::Compare { endpoint: 1, number: 5 });
+    table.rules.compared(1, 5, Some(hash(1, 5)), table.now);
+    assert_eq!(table.choice(), Choice::Follow(1));
+}
+
+/// Sixteen requests that fail together are one failure.
+#[test]
+fn a_burst_of_failures_is_one() {
+    for kind in [FaultKind::Away, FaultKind::Limited] {
+        let mut table = Table::new(1);
+        let began = table.now;
+        table.after(1);
+        for _ in 0..16 {
+            table.rules.failed(0, Need::Head, "eth_x", &Fault::new(kind, "said"), began, table.now);
+        }
+        let rest = table.rules.endpoints[0].rest.as_ref().unwrap().until.duration_since(table.now);
+        assert!(rest <= Duration::from_secs(1), "{kind:?}: {rest:?}");
+    }
+}
+
+/// `Retry-After: 0` is no leave to ask without a pause.
+#[test]
+fn a_limit_without_a_wait_grows_one() {
+    let mut table = Table::new(1);
+    let fault = Fault::new(FaultKind::Limited, "too many").after(Some(Duration::ZERO));
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        table.rules.failed(0, Need::Head, "eth_x", &fault, table.now, table.now);
+        let until = table.rules.endpoints[0].rest.as_ref().unwrap().until;
+        waits.push(until.duration_since(table.now).as_millis());
+        table.now = until + Duration::from_millis(1);
+    }
+    assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000]);
 }
 
 #[test]
@@ -202,7 +273,7 @@ fn what_an_endpoint_lacks_is_remembered_for_that_alone() {
 fn one_that_limits_is_left_alone_and_one_that_is_away_comes_last() {
     let mut table = Table::new(3);
     let fault = Fault::new(FaultKind::Limited, "too many").after(Some(Duration::from_secs(20)));
-    table.rules.failed(0, Need::Head, "eth_x", &fault, table.now);
+    table.rules.failed(0, Need::Head, "eth_x", &fault, table.now, table.now);
     table.fails(1, FaultKind::Away, Need::Head);
     let order = table.rules.order(Need::Head, "eth_x", table.now);
     assert_eq!(order.ask, [2, 1]);
@@ -216,6 +287,7 @@ fn one_that_limits_is_left_alone_and_one_that_is_away_comes_last() {
         table.fails(0, FaultKind::Limited, Need::Head);
         let until = table.rules.endpoints[0].rest.as_ref().unwrap().until;
         waits.push(until.duration_since(table.now).as_secs());
+        table.now = until + Duration::from_millis(1);
     }
     assert_eq!(waits.last(), Some(&30));
     assert!(waits.is_sorted(), "{waits:?}");
@@ -262,6 +334,11 @@ proptest::proptest! {
                 let mut all: Vec<_> = order.ask.iter().copied().chain(order.left_out.iter().map(|(at, _)| *at)).collect();
                 all.sort_unstable();
                 proptest::prop_assert_eq!(all, [0, 1, 2]);
+                // Whoever serves is asked.
+                for (at, health) in table.rules.endpoints.iter().enumerate() {
+                    let serves = health.rests(table.now).is_none() && !health.is_astray(table.now);
+                    proptest::prop_assert!(!serves || order.ask.contains(&at));
+                }
             }
             for at in 0..3 {
                 table.rules.lag(at);

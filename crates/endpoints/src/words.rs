@@ -80,7 +80,7 @@ const TABLE: &[Row] = &[
             "batch",
             "txpool",
             "tx pool",
-            "execution",
+            "not authorized",
         ],
     },
     Row {
@@ -258,7 +258,8 @@ const TABLE: &[Row] = &[
             "not available on this",
             "not implemented",
         ],
-        unless: &[],
+        // Besu's -32004: the account cannot pay.
+        unless: &["cost", "balance", "funds"],
     },
     // A node's own trouble: -32603 is anything that a server did not foresee, and -32002 a resource that is not there now.
     Row {
@@ -297,22 +298,21 @@ const TABLE: &[Row] = &[
             "unfinalized data",
         ],
         unless: &[
-            "transaction",
             "nonce",
             "underpriced",
-            "fee",
-            "gas",
             "funds",
             "already",
             "replacement",
-            "tx ",
+            "too low",
+            "existing tx",
+            "fee cap",
         ],
     },
 ];
 
 /// What an error of a JSON-RPC answer means.
 pub fn fault_of(error: &RpcError) -> Fault {
-    let said = error.message.to_lowercase();
+    let said = without_methods(&error.message.to_lowercase());
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     let revert = revert_data(error);
     let kind = if revert.is_some() {
@@ -325,6 +325,17 @@ pub fn fault_of(error: &RpcError) -> Fault {
     };
     let retry_after = if kind == FaultKind::Limited { wait_of(error) } else { None };
     Fault { kind, said: format!("{} (code {})", shortened(&error.message), error.code), retry_after, revert }
+}
+
+/// A message without the names of methods in it: `debug_executionWitness` says nothing of an execution.
+fn without_methods(said: &str) -> String {
+    const NAMESPACES: [&str; 8] =
+        ["eth_", "debug_", "net_", "web3_", "txpool_", "admin_", "trace_", "engine_"];
+    let is_method = |word: &&str| {
+        let word = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+        !NAMESPACES.iter().any(|namespace| word.starts_with(namespace))
+    };
+    said.split_whitespace().filter(is_method).collect::<Vec<_>>().join(" ")
 }
 
 /// A message in one line, and not all of it where it is long: some nodes put their stack trace in.

@@ -40,6 +40,7 @@ fn limits() {
             ("any", -32000, "Too Many Requests"),
             ("any", -32603, "request rate exceeded"),
             ("op proxyd", -32016, "over rate limit"),
+            ("Infura", -32005, "rate limit exceeded for debug_executionWitness"),
         ],
     );
 }
@@ -140,6 +141,7 @@ fn methods_and_doors() {
             ("QuickNode", -32601, "method is not available on this plan"),
             ("EIP-1474", -32004, "method not supported"),
             ("Ankr", -32601, "eth_sendRawTransaction: no such thing"),
+            ("any", -32000, "the method eth_getProof does not exist/is not available"),
         ],
     );
     all_are(
@@ -166,6 +168,8 @@ fn what_passes() {
             ("proxyd", -32011, "backend is offline"),
             ("Alchemy", -32000, "Service temporarily unavailable"),
             ("any", -32603, "Unexpected trouble"),
+            ("any", -32000, "eth_estimateGas timed out"),
+            ("any", -32000, "upstream timeout: eth_getTransactionReceipt"),
             ("EIP-1474", -32002, "resource unavailable"),
         ],
     );
@@ -190,7 +194,8 @@ fn refusals_are_of_the_request() {
             ("Nethermind", -32010, "FeeTooLowToCompete"),
             ("Nethermind", -32010, "AlreadyKnown"),
             ("Nethermind", -32010, "GasLimitExceeded"),
-            ("Besu", -32000, "Upfront cost exceeds account balance"),
+            ("Besu", -32004, "Upfront cost exceeds account balance"),
+            ("Besu", -32007, "Sender account not authorized to send transactions"),
             ("Besu", -32001, "Nonce too low"),
             ("Hardhat", -32603, "nonce too low"),
             ("Erigon", -32603, "INTERNAL_ERROR: existing tx with same hash"),

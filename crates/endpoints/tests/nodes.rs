@@ -208,6 +208,34 @@ async fn rundler_1328_the_first_endpoint_lacks_a_method() {
     assert_eq!(pool.report().endpoints[0].lacks, ["eth_getCode"]);
 }
 
+/// What one says of the request itself holds, although the others cannot serve: dead, of another chain, or limited.
+#[tokio::test]
+async fn a_refusal_holds_beside_endpoints_that_cannot_serve() {
+    let anvil = anvil().await;
+    let refusing = Proxy::new(anvil.rpc_url(), |request| match request.method {
+        "eth_getCode" => Action::refuse(3, "execution reverted"),
+        _ => Action::Forward,
+    })
+    .await;
+    let other = Proxy::new(anvil.rpc_url(), |request| match request.method {
+        "eth_chainId" => Action::Answer(json!("0x5")),
+        _ => Action::Forward,
+    })
+    .await;
+    let limited = Moody::new(anvil.rpc_url()).await;
+    let dead: Url = "http://127.0.0.1:9".parse().unwrap();
+    for beside in [dead, other.url.clone(), limited.url()] {
+        let options = hasty(beside.clone()).or(refusing.url.clone());
+        let pool = Pool::connect("L1", options, Some(31_337)).await.unwrap();
+        limited.be(Mood::Limits);
+        let began = Instant::now();
+        let failure = failure(code(&pool).await);
+        limited.be(Mood::Well);
+        assert_eq!(failure.verdict().map(|fault| fault.kind), Some(FaultKind::Reverted), "{beside}");
+        assert!(began.elapsed() < Duration::from_secs(4), "{beside}: {:?}", began.elapsed());
+    }
+}
+
 /// What is about the request itself is final, once every endpoint has said so.
 #[tokio::test]
 async fn a_refusal_is_final_when_all_agree() {
@@ -325,13 +353,12 @@ async fn an_ipv6_address() {
     assert_eq!(pool.report().endpoints[0].url, format!("http://[::1]:{port}"));
 }
 
-/// A server whose certificate nobody vouches for: the cause is named, and the other endpoint serves.
+/// A server without TLS behind `https://`: the cause is named, and the other endpoint serves.
 #[tokio::test]
-async fn a_certificate_that_does_not_hold() {
+async fn a_server_that_speaks_no_tls() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url: Url =
         format!("https://127.0.0.1:{}/secret", listener.local_addr().unwrap().port()).parse().unwrap();
-    // What answers is no TLS server: to the client that is as bad.
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
             use tokio::io::AsyncWriteExt;
@@ -417,10 +444,7 @@ async fn a_chain_that_stands_still_is_told() {
     tokio::time::sleep(Duration::from_millis(700)).await;
     height(&pool).await;
     let troubles = pool.report().troubles;
-    assert!(
-        troubles[0].holds_up && troubles[0].said.contains("the newest on every endpoint"),
-        "{troubles:?}"
-    );
+    assert!(troubles[0].holds_up && troubles[0].said.contains("no block came after"), "{troubles:?}");
     mine(&anvil, 1).await;
     height(&pool).await;
     assert_eq!(pool.report().troubles, []);
@@ -442,6 +466,5 @@ async fn moods_by_chance() {
             .unwrap();
         assert_eq!(wanted.unwrap()["number"], json!(format!("{block:#x}")));
     }
-    let direct = pool.requests() - moody.proxy.requests() as u64;
-    assert!(direct > 0);
+    assert!(moody.proxy.requests() > 20, "it was asked, too");
 }

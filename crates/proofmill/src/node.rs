@@ -61,23 +61,20 @@ pub(crate) async fn start(
     args: &cli::ProverNode,
     registry: &Registry,
     key: SigningKey,
+    observed: Observed,
 ) -> Result<Running> {
-    let rollup = wiring::rollup_of_role(&args.chains).await?;
+    let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
     let config = rollup.config().clone();
-    let l2 = wiring::l2_of_role(&args.l2, config.chain_id).await?;
+    let l2 = wiring::l2_of_role(&args.l2, config.chain_id, &observed).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
         rollup: rollup.address(),
         prover: args.prover_id.unwrap_or_else(|| key.address()),
     };
-    let sender = wiring::sender(rollup.l1(), key, &args.sending).await?;
+    let sender = wiring::sender(rollup.l1(), key, &args.sending, Some(&observed)).await?;
     let ending = CancellationToken::new();
-    let account = observe::watch_account(sender.clone(), ending.clone());
-    let observed = Observed::new("prover-node")
-        .chain(rollup.l1().endpoints().clone())
-        .chain(l2.endpoints().clone())
-        .account(account);
+    observed.account(observe::watch_account(sender.clone(), ending.clone()));
     let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
@@ -104,7 +101,7 @@ pub(crate) async fn start(
     let node = ProverNode::start(NodeConfig::new(rules, statement), parts)?;
     let snapshots = node.handle().snapshots();
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
-    let observed = observed.problems(problems);
+    observed.started(problems);
     Ok(Running { node, rollup, observed, ending })
 }
 

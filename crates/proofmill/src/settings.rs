@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn a_list_is_refused_where_one_value_counts() {
         for file in [
-            "[prove]\nl2-rpc = [\"http://a\", \"http://b\"]",
+            "[prove]\ncluster = [\"http://a\", \"http://b\"]",
             "[worker]\ncoordinator = [\"http://a\"]",
             "data-dir = [\"a\", \"b\"]",
         ] {

@@ -1,5 +1,6 @@
 //! Publishing on L1: has epoch proofs attested where the rollup wants that, and submits them.
 
+use crate::wiring;
 use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
@@ -44,7 +45,11 @@ impl L1Settlement {
     pub(crate) async fn new(rollup: Rollup, sender: Sender, attestors: &[String]) -> Result<Self> {
         let mut quorums = BTreeMap::new();
         for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves()) {
-            let Some(counted) = AttestorSet::find(rollup.l1(), of.verifier).await? else { continue };
+            let Some(counted) =
+                wiring::patiently("the attestors", || AttestorSet::find(rollup.l1(), of.verifier)).await?
+            else {
+                continue;
+            };
             let quorum = Quorum::new(attestors, rollup.l1().chain_id(), counted).wrap_err_with(|| {
                 format!(
                     "L1 takes {} proofs by the signatures of attestors (verifier {})",

@@ -1,6 +1,6 @@
 //! What several commands put together from their settings.
 
-use crate::cli;
+use crate::{cli, observe::Observed};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Rollup, Sender, SigningKey, Start};
@@ -44,7 +44,7 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
 }
 
 /// A role's L1 is said to stand still after so long without a block: Ethereum makes one every 12 s, and misses few.
-const L1_STALL: Duration = Duration::from_secs(30);
+const L1_STALL: Duration = Duration::from_secs(45);
 
 /// The endpoints of a chain, for a command that somebody waits for.
 pub(crate) fn endpoints(urls: &[Url]) -> Result<PoolOptions> {
@@ -59,31 +59,51 @@ pub(crate) async fn rollup(chains: &cli::Chains) -> Result<Rollup> {
 }
 
 /// The rollup's contract, for a role: it waits for its nodes.
-pub(crate) async fn rollup_of_role(chains: &cli::Chains) -> Result<Rollup> {
-    let options = endpoints(&chains.l1_rpc)?.start(Start::Wait).stall(L1_STALL);
-    let l1 = L1::connect(options, chains.l1_chain_id).await?;
+pub(crate) async fn rollup_of_role(chains: &cli::Chains, observed: &Observed) -> Result<Rollup> {
+    let pool = Pool::new("L1", endpoints(&chains.l1_rpc)?.start(Start::Wait).stall(L1_STALL));
+    observed.chain(pool.clone());
+    pool.join(chains.l1_chain_id).await?;
+    let l1 = L1::over(pool);
+    Ok(patiently("the rollup's contract on L1", || Rollup::connect(l1.clone(), chains.rollup)).await?)
+}
+
+/// The rollup's own chain, for a role: it waits for its nodes.
+pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: u64, observed: &Observed) -> Result<L2> {
+    let pool = Pool::new("L2", endpoints(&args.l2_rpc)?.start(Start::Wait));
+    observed.chain(pool.clone());
+    pool.join(Some(chain_id)).await?;
+    Ok(L2::over(pool))
+}
+
+/// What a role reads at its start: as long as no endpoint answers it is read again, and that is said.
+pub(crate) async fn patiently<T, Fut>(what: &str, read: impl Fn() -> Fut) -> Result<T, ChainError>
+where
+    Fut: Future<Output = Result<T, ChainError>>,
+{
     let mut said = false;
     loop {
-        match Rollup::connect(l1.clone(), chains.rollup).await {
+        match read().await {
             Err(error @ ChainError::Unreachable { .. }) => {
                 if !said {
-                    tracing::warn!(%error, "waiting for the rollup's contract on L1");
+                    tracing::warn!(%error, what, "waiting for an endpoint to answer");
                 }
                 said = true;
                 tokio::time::sleep(Duration::from_secs(2)).await;
             }
-            connected => return Ok(connected?),
+            read => return read,
         }
     }
 }
 
-/// The rollup's own chain, for a role: it waits for its nodes.
-pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: u64) -> Result<L2> {
-    Ok(L2::connect(endpoints(&args.l2_rpc)?.start(Start::Wait), Some(chain_id)).await?)
-}
-
 /// Sends for the account of `key`, as the settings say.
-pub(crate) async fn sender(l1: &L1, key: SigningKey, args: &cli::Sending) -> Result<Sender> {
+///
+/// A role that has to wait for its relays shows them in `observed`.
+pub(crate) async fn sender(
+    l1: &L1,
+    key: SigningKey,
+    args: &cli::Sending,
+    observed: Option<&Observed>,
+) -> Result<Sender> {
     if args.max_tip > args.max_fee {
         bail!("--max-tip is above --max-fee, of which it is a part");
     }
@@ -92,7 +112,12 @@ pub(crate) async fn sender(l1: &L1, key: SigningKey, args: &cli::Sending) -> Res
     if args.l1_send_rpc.is_empty() {
         return Ok(sender);
     }
-    let relays = Pool::connect("L1 relay", endpoints(&args.l1_send_rpc)?, Some(l1.chain_id())).await?;
+    let start = if observed.is_some() { Start::Wait } else { Start::Fail };
+    let relays = Pool::new("L1 relay", endpoints(&args.l1_send_rpc)?.relay_of(l1.chain_id()).start(start));
+    if let Some(observed) = observed {
+        observed.chain(relays.clone());
+    }
+    relays.join(Some(l1.chain_id())).await?;
     Ok(sender.through(relays))
 }
 

@@ -4,7 +4,7 @@ use crate::{
     BuildError, header,
     json::{self, Object, fixed, number},
     node::Inner,
-    rpc::{About, Fault},
+    rpc::{self, About, Fault},
     transaction::{self, Unread},
 };
 use alloy_consensus::{Header, Sealable, Sealed};
@@ -76,24 +76,31 @@ impl Inner {
 
     /// The header with this number, which must be there.
     pub(crate) async fn header(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
-        sealed_header(self.numbered(number, false).await?.get(), Some(number))
+        self.numbered(number, false, |answer| sealed_header(answer, Some(number))).await
     }
 
-    /// What the node shows of the block with this number, which must be there.
-    async fn numbered(&self, number: u64, transactions: bool) -> Result<Box<RawValue>, BuildError> {
+    /// What `read` makes of what an endpoint shows of the block with this number, which must be there.
+    async fn numbered<T>(
+        &self,
+        number: u64,
+        transactions: bool,
+        mut read: impl FnMut(&str) -> Result<T, BuildError>,
+    ) -> Result<T, BuildError> {
         let params = json!([quantity(number), transactions]);
-        let answer =
-            self.rpc.call(Need::Block(number), BY_NUMBER, &params).await.map_err(|fault| match fault {
-                Fault::NoHistory(reason) | Fault::Expired(reason) => {
-                    BuildError::Expired { block: number, reason }
-                }
-                Fault::Refused(reason) | Fault::UnknownBlock(reason) if is_expired(&reason) => {
-                    BuildError::Expired { block: number, reason }
-                }
-                fault => fault.error(BY_NUMBER, None),
-            })?;
-        if answer.get() != "null" {
-            return Ok(answer);
+        let read = |answer: &str| if answer == "null" { Ok(None) } else { read(answer).map(Some) };
+        match self.rpc.tried(Need::Block(number), BY_NUMBER, params, read).await {
+            Ok(Some(read)) => return Ok(read),
+            Ok(None) => {}
+            Err(rpc::Unread::Rejected(error)) => return Err(error),
+            Err(rpc::Unread::Fault(Fault::NoHistory(reason) | Fault::Expired(reason))) => {
+                return Err(BuildError::Expired { block: number, reason });
+            }
+            Err(rpc::Unread::Fault(Fault::Refused(reason) | Fault::UnknownBlock(reason)))
+                if is_expired(&reason) =>
+            {
+                return Err(BuildError::Expired { block: number, reason });
+            }
+            Err(rpc::Unread::Fault(fault)) => return Err(fault.error(BY_NUMBER, None)),
         }
         let head = self.head().await?;
         Err(if head < number {
@@ -174,10 +181,12 @@ impl Inner {
     }
 
     async fn block(&self, number: u64) -> Result<Sealed<Block>, BuildError> {
-        let answer = self.numbered(number, true).await?;
-        let block = block(answer.get(), number)?;
-        self.cache.put(block.hash(), FULL, answer.get());
-        Ok(block)
+        self.numbered(number, true, |answer| {
+            let block = block(answer, number)?;
+            self.cache.put(block.hash(), FULL, answer);
+            Ok(block)
+        })
+        .await
     }
 
     /// The headers from `number` up to, and without, `child`, newest first and linked to it.
@@ -202,10 +211,12 @@ impl Inner {
     }
 
     async fn header_to_keep(&self, number: u64) -> Result<Sealed<Header>, BuildError> {
-        let answer = self.numbered(number, false).await?;
-        let header = sealed_header(answer.get(), Some(number))?;
-        self.cache.put(header.hash(), "header", answer.get());
-        Ok(header)
+        self.numbered(number, false, |answer| {
+            let header = sealed_header(answer, Some(number))?;
+            self.cache.put(header.hash(), "header", answer);
+            Ok(header)
+        })
+        .await
     }
 
     /// Errors when the chain no longer has this block.

@@ -151,7 +151,7 @@ impl Build<'_> {
 
     /// `None` where the node does not have the method.
     async fn by_execution_witnesses(&self) -> Result<Option<Witnessed>, BuildError> {
-        if self.node.no_execution_witness.load(Ordering::Relaxed) {
+        if self.node.lacks_execution_witness() {
             return Ok(None);
         }
         let done = AtomicU64::new(0);
@@ -164,7 +164,7 @@ impl Build<'_> {
         };
         // The first one alone: most nodes do not have the method.
         let Some(first) = one(0).await? else {
-            self.node.no_execution_witness.store(true, Ordering::Relaxed);
+            self.node.learn_no_execution_witness();
             return Ok(None);
         };
         let others: Vec<Option<BlockAnswer>> = stream::iter(1..self.blocks.blocks.len())

@@ -10,7 +10,7 @@ use crate::{
     json::{Entries, Object, bytes, list},
     node::Inner,
     proof::is_about_form,
-    rpc::{About, Fault},
+    rpc::{About, Fault, Unread},
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes};
@@ -153,18 +153,23 @@ impl Inner {
             if method == missing {
                 continue;
             }
-            match self.rpc.call(Need::Block(about.block), method, &params(about)).await {
-                Ok(answer) => {
-                    let witness = BlockWitness::read(answer.get())
-                        .map_err(|reason| BuildError::Malformed { method, reason })?;
+            let read = |answer: &str| {
+                BlockWitness::read(answer).map_err(|reason| BuildError::Malformed { method, reason })
+            };
+            let fault = match self.rpc.tried(Need::Block(about.block), method, params(about), read).await {
+                Ok(witness) => {
                     self.witness_request.store(place, Ordering::Relaxed);
                     return Ok(Some(BlockAnswer { witness, is_new: self.cache.is_used() }));
                 }
-                Err(Fault::MethodMissing) => missing = method,
-                Err(fault) if is_about_form(&fault) => {
+                Err(Unread::Rejected(error)) => return Err(error),
+                Err(Unread::Fault(fault)) => fault,
+            };
+            match fault {
+                Fault::MethodMissing => missing = method,
+                fault if is_about_form(&fault) => {
                     refused.get_or_insert(fault.error(method, Some(about)));
                 }
-                Err(fault) => return Err(fault.error(method, Some(about))),
+                fault => return Err(fault.error(method, Some(about))),
             }
         }
         refused.map_or(Ok(None), Err)

@@ -10,11 +10,8 @@ use proofmill_endpoints::{Pool, PoolOptions};
 use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -165,7 +162,7 @@ impl NodeOptions {
                 chain,
                 source: self.source,
                 concurrency: self.concurrency.max(1),
-                no_execution_witness: AtomicBool::new(false),
+                no_execution_witness: Mutex::default(),
                 witness_request: AtomicUsize::new(0),
                 forms: Forms::default(),
             }),
@@ -186,8 +183,8 @@ pub(crate) struct Inner {
     pub(crate) chain: ChainSpec,
     pub(crate) source: Option<WitnessSource>,
     pub(crate) concurrency: usize,
-    /// The node was found not to serve `debug_executionWitness`.
-    pub(crate) no_execution_witness: AtomicBool,
+    /// When the node was found not to serve `debug_executionWitness`.
+    no_execution_witness: Mutex<Option<Instant>>,
     /// The way in which it serves it.
     pub(crate) witness_request: AtomicUsize,
     /// The form in which it takes requests for proofs and codes.
@@ -211,7 +208,19 @@ impl Node {
     }
 }
 
+/// What a node lacks may be switched on: it is asked again after this.
+const REMEMBERED: Duration = Duration::from_secs(300);
+
 impl Inner {
+    pub(crate) fn lacks_execution_witness(&self) -> bool {
+        let found = *self.no_execution_witness.lock().unwrap_or_else(PoisonError::into_inner);
+        found.is_some_and(|found| found.elapsed() < REMEMBERED)
+    }
+
+    pub(crate) fn learn_no_execution_witness(&self) {
+        *self.no_execution_witness.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
     pub(crate) async fn head(&self) -> Result<u64, BuildError> {
         self.rpc.head().await
     }

@@ -5,7 +5,6 @@ use alloy_primitives::B256;
 use proofmill_endpoints::{ConnectError, Failure, FaultKind, Need, NoAnswer, Pool, ReadError};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, value::RawValue};
-use std::convert::Infallible;
 
 #[derive(Debug)]
 pub(crate) struct Rpc {
@@ -39,21 +38,6 @@ impl Rpc {
     pub(crate) async fn head(&self) -> Result<u64, BuildError> {
         let head = self.pool.head().await;
         head.map(|header| header.number).map_err(|none| Fault::from(none).error("eth_getBlockByNumber", None))
-    }
-
-    /// The answer as an endpoint wrote it.
-    pub(crate) async fn call(
-        &self,
-        need: Need,
-        method: &'static str,
-        params: &Value,
-    ) -> Result<Box<RawValue>, Fault> {
-        let answer =
-            self.pool.read(need, method, params, |answer| Ok::<_, Infallible>(answer.to_owned())).await;
-        answer.map_err(|error| match error {
-            ReadError::Rejected(never) => match never {},
-            ReadError::NoAnswer(none) => none.into(),
-        })
     }
 
     /// The answer, read.

@@ -477,3 +477,18 @@ async fn one_of_several_attestors_is_not_enough_where_two_must_sign() {
     let refusal = refused(scene.submit(scene.submission_of(1, 1, proofs.into())).await);
     assert!(matches!(refusal, Refusal::ProofRejected { .. }));
 }
+
+/// The owner names the next one, who becomes it only by accepting.
+#[tokio::test]
+async fn an_owner_is_followed_by_who_accepts() {
+    let scene = Scene::new().await;
+    let (owner, next) = (scene.owner.account(), scene.publisher.account());
+    let transfer = RoleCall::TransferOwnership(next);
+    assert!(scene.rollup.act(&scene.publisher, &transfer).await.is_err(), "a stranger named itself");
+    scene.rollup.act(&scene.owner, &transfer).await.unwrap();
+    assert_eq!(scene.rollup.roles().await.unwrap().owner, Some(owner));
+    assert_eq!(scene.rollup.pending_owner().await.unwrap(), Some(next));
+    scene.rollup.act(&scene.publisher, &RoleCall::AcceptOwnership).await.unwrap();
+    assert_eq!(scene.rollup.roles().await.unwrap().owner, Some(next));
+    assert!(scene.rollup.act(&scene.owner, &RoleCall::SetGuardian(None)).await.is_err());
+}

@@ -18,6 +18,12 @@ pub(crate) enum Contracts {
     Schedule(Box<Schedule>),
     /// As the owner: take back the rules that are scheduled
     Cancel(Act),
+    /// As the owner: name the next one, who must accept
+    TransferOwnership(TransferOwnership),
+    /// As who was named as the next owner: accept
+    AcceptOwnership(Act),
+    /// As the owner: name another guardian
+    SetGuardian(SetGuardian),
     /// As the guardian: stop proposals and proofs for a while
     Pause(Act),
     /// As the owner: end the pause
@@ -148,6 +154,24 @@ pub(crate) struct Act {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TransferOwnership {
+    #[command(flatten)]
+    pub(crate) act: Act,
+    /// The next owner: a timelock or a multisig
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) to: alloy_primitives::Address,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetGuardian {
+    #[command(flatten)]
+    pub(crate) act: Act,
+    /// Who may stop proposals and proofs for a while [default: nobody]
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) guardian: Option<alloy_primitives::Address>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Schedule {
     #[command(flatten)]
     pub(crate) act: Act,
@@ -158,8 +182,21 @@ pub(crate) struct Schedule {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) proposer: Option<alloy_primitives::Address>,
     /// Hash of the chain specification, as `verify` prints it
-    #[arg(long, value_name = "HASH")]
+    #[arg(long, value_name = "HASH", conflicts_with = "genesis")]
     pub(crate) config_hash: Option<alloy_primitives::B256>,
+    /// Genesis file with the new chain specification, in place of its hash; the node of --l2-rpc must follow it
+    #[arg(long, value_name = "FILE", requires = "l2_rpc")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// JSON-RPC node of the rollup (L2), for --genesis
+    #[arg(
+        long,
+        env = "L2_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_name = "URL",
+        value_parser = super::node_url
+    )]
+    pub(crate) l2_rpc: Vec<Url>,
     /// What is to prove the rollup, with the programs of this release: openvm, sp1 or exec
     #[arg(long, value_delimiter = ',', value_name = "TYPE")]
     pub(crate) prover: Vec<ProverType>,

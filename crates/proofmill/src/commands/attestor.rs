@@ -12,8 +12,10 @@ use tokio::net::TcpListener;
 pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
+    let observed = Observed::new("attestor");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let rollup = tokio::select! {
-        rollup = wiring::rollup_of_role(&args.chains) => rollup?,
+        rollup = wiring::rollup_of_role(&args.chains, &observed) => rollup?,
         () = stop.cancelled() => return Ok(()),
     };
     let wanted = rollup.config().proof_types.iter().map(|of| of.prover).filter(|prover| prover.proves());
@@ -26,8 +28,7 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
     let address = key.address();
-    let observed = Observed::new("attestor").chain(rollup.l1().endpoints().clone());
-    observe::serve(&args.observing, observed, stop.clone()).await?;
+    observed.started(Vec::new);
     tracing::info!(%address, rollup = %rollup.address(), listen = %listener.local_addr()?, "the attestor is ready");
     let attestor = proofmill_attestor::Attestor::new(registry, key, rollup);
     proofmill_attestor::serve(attestor, listener, stop).await?;

@@ -5,6 +5,7 @@ use crate::{
     dev::{Chains, Found, Kept, Launcher, Memory, Role, Show},
     figures::Figures,
     node::{self, Running},
+    observe::Observed,
     progress::duration,
     report::thousands,
     stop, wiring,
@@ -114,7 +115,7 @@ impl Tree {
         let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
         let node_args = node_args(args, &chains, coordinator.clone(), addresses);
         let key = DevKeys::well_known(0)?.prover;
-        let running = node::start(global, &node_args, registry, key).await?;
+        let running = node::start(global, &node_args, registry, key, Observed::new("prover-node")).await?;
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let asked = format!("http://{}", listener.local_addr()?);

@@ -13,12 +13,17 @@ use std::time::Duration;
 pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
+    let observed = Observed::new("proposer");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let rollup = tokio::select! {
-        rollup = wiring::rollup_of_role(&args.chains) => rollup?,
+        rollup = wiring::rollup_of_role(&args.chains, &observed) => rollup?,
         () = stop.cancelled() => return Ok(()),
     };
-    let (account, expected) = (key.address(), rollup.current_rules().await?.rules.proposer);
-    let next = rollup.scheduled().await?.map(|scheduled| scheduled.rules.proposer);
+    let current = wiring::patiently("the rules in force", || rollup.current_rules()).await?;
+    let (account, expected) = (key.address(), current.rules.proposer);
+    let next = wiring::patiently("the scheduled rules", || rollup.scheduled())
+        .await?
+        .map(|scheduled| scheduled.rules.proposer);
     if account != expected && next != Some(account) && !args.after_silence {
         bail!(
             "the rollup takes checkpoints from {expected}, and this is the key of {account}: with --after-silence it proposes \
@@ -26,15 +31,12 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
         );
     }
     let l2 = tokio::select! {
-        l2 = wiring::l2_of_role(&args.l2, rollup.config().chain_id) => l2?,
+        l2 = wiring::l2_of_role(&args.l2, rollup.config().chain_id, &observed) => l2?,
         () = stop.cancelled() => return Ok(()),
     };
-    let sender = wiring::sender(rollup.l1(), key, &args.sending).await?;
-    let observed = Observed::new("proposer")
-        .chain(rollup.l1().endpoints().clone())
-        .chain(l2.endpoints().clone())
-        .account(observe::watch_account(sender.clone(), stop.clone()));
-    observe::serve(&args.observing, observed, stop.clone()).await?;
+    let sender = wiring::sender(rollup.l1(), key, &args.sending, Some(&observed)).await?;
+    observed.account(observe::watch_account(sender.clone(), stop.clone()));
+    observed.started(Vec::new);
     tracing::info!(rollup = %rollup.address(), %account, "the proposer is ready");
     let up_to = if args.latest { BlockAt::Latest } else { BlockAt::Finalized };
     Proposer::new(rollup, l2, sender)

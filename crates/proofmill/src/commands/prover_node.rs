@@ -1,6 +1,10 @@
 //! `proofmill prover-node`.
 
-use crate::{cli, keys, node, observe, stop};
+use crate::{
+    cli, keys, node,
+    observe::{self, Observed},
+    stop,
+};
 use eyre::{Result, WrapErr};
 use proofmill_backends::Registry;
 use proofmill_ledger::DataDir;
@@ -8,16 +12,17 @@ use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
-        format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
-    })?;
+    // Whether the port is free is found out at once; it is listened on when there is something to answer.
+    drop(listen(&args.listen).await?);
+    let observed = Observed::new("prover-node");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     DataDir::mark(&global.data_dir)?;
     let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
     let mut running = tokio::select! {
-        running = node::start(global, &args, &registry, key) => running?,
+        running = node::start(global, &args, &registry, key, observed) => running?,
         () = stop.cancelled() => return Ok(()),
     };
-    observe::serve(&args.observing, running.observed.clone(), stop.clone()).await?;
+    let listener = listen(&args.listen).await?;
     tracing::info!(rollup = %running.rollup.address(), listen = %listener.local_addr()?, "the prover node is ready");
     let (serving, closed) = (stop.clone(), stop.child_token());
     let handle = node::serve(&running, listener, closed);
@@ -29,4 +34,10 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
     }
     tracing::info!("stopping: a publish in flight is waited for");
     running.stop().await
+}
+
+async fn listen(place: &str) -> Result<TcpListener> {
+    TcpListener::bind(place).await.wrap_err_with(|| {
+        format!("cannot listen on {place}: stop what listens there, or choose another --listen")
+    })
 }

@@ -13,7 +13,10 @@ use axum::{Json, Router, extract::State, http::StatusCode, response::IntoRespons
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
 use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 use tokio::{net::TcpListener, sync::watch};
 use tokio_util::sync::CancellationToken;
 
@@ -40,14 +43,20 @@ impl RoleStatus {
     }
 }
 
-type Problems = Arc<dyn Fn() -> Vec<String> + Send + Sync>;
+type Problems = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
-/// What a role lets be seen of it. Cheap to clone.
+/// What a role lets be seen of it. It is served from the beginning, while the parts are still being put together. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Observed {
     role: &'static str,
+    parts: Arc<Mutex<Seen>>,
+}
+
+#[derive(Default)]
+struct Seen {
     chains: Vec<Pool>,
     account: Option<watch::Receiver<Option<Account>>>,
+    /// None until the role has all that it needs.
     problems: Option<Problems>,
 }
 
@@ -58,32 +67,37 @@ impl fmt::Debug for Observed {
 }
 
 impl Observed {
-    pub(crate) const fn new(role: &'static str) -> Self {
-        Self { role, chains: Vec::new(), account: None, problems: None }
+    pub(crate) fn new(role: &'static str) -> Self {
+        Self { role, parts: Arc::default() }
     }
 
-    pub(crate) fn chain(mut self, chain: Pool) -> Self {
-        self.chains.push(chain);
-        self
+    fn parts(&self) -> MutexGuard<'_, Seen> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn account(mut self, account: watch::Receiver<Option<Account>>) -> Self {
-        self.account = Some(account);
-        self
+    pub(crate) fn chain(&self, chain: Pool) {
+        self.parts().chains.push(chain);
     }
 
-    pub(crate) fn problems(mut self, problems: impl Fn() -> Vec<String> + Send + Sync + 'static) -> Self {
-        self.problems = Some(Arc::new(problems));
-        self
+    pub(crate) fn account(&self, account: watch::Receiver<Option<Account>>) {
+        self.parts().account = Some(account);
+    }
+
+    /// The role has all that it needs, and tells its problems by itself.
+    pub(crate) fn started(&self, problems: impl Fn() -> Vec<String> + Send + Sync + 'static) {
+        self.parts().problems = Some(Box::new(problems));
     }
 
     pub(crate) fn status(&self) -> RoleStatus {
+        let parts = self.parts();
+        let starting =
+            || vec!["it is starting, and waits for its nodes: see the endpoints, and its log".to_owned()];
         RoleStatus {
             role: self.role.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            chains: self.chains.iter().map(Pool::report).collect(),
-            account: self.account.as_ref().and_then(|account| account.borrow().clone()),
-            problems: self.problems.as_ref().map(|problems| problems()).unwrap_or_default(),
+            chains: parts.chains.iter().map(Pool::report).collect(),
+            account: parts.account.as_ref().and_then(|account| account.borrow().clone()),
+            problems: parts.problems.as_ref().map_or_else(starting, |problems| problems()),
         }
     }
 }

@@ -16,6 +16,13 @@ pub(crate) async fn run(args: cli::Contracts, registry: Registry) -> Result<()> 
         cli::Contracts::Show(chains) => show::run(&chains).await,
         cli::Contracts::Schedule(args) => roles::schedule(*args, registry).await,
         cli::Contracts::Cancel(args) => roles::act(&args, &RoleCall::CancelScheduledRules).await,
+        cli::Contracts::TransferOwnership(args) => {
+            roles::act(&args.act, &RoleCall::TransferOwnership(args.to)).await
+        }
+        cli::Contracts::AcceptOwnership(args) => roles::act(&args, &RoleCall::AcceptOwnership).await,
+        cli::Contracts::SetGuardian(args) => {
+            roles::act(&args.act, &RoleCall::SetGuardian(args.guardian)).await
+        }
         cli::Contracts::Pause(args) => roles::act(&args, &RoleCall::Pause).await,
         cli::Contracts::Resume(args) => roles::act(&args, &RoleCall::Resume).await,
     }

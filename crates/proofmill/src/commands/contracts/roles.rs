@@ -6,6 +6,7 @@ use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules};
 use proofmill_primitives::CheckpointNumber;
+use proofmill_witness::{ChainSource, NodeOptions};
 
 pub(super) async fn act(args: &cli::Act, call: &RoleCall) -> Result<()> {
     let rollup = wiring::rollup(&args.chains).await?;
@@ -15,10 +16,10 @@ pub(super) async fn act(args: &cli::Act, call: &RoleCall) -> Result<()> {
 pub(super) async fn schedule(args: cli::Schedule, registry: Registry) -> Result<()> {
     let rollup = wiring::rollup(&args.act.chains).await?;
     let current = rollup.current_rules().await?;
-    let rules = changed(&args, current.rules.clone(), registry).await?;
+    let rules = changed(&args, rollup.config().chain_id, current.rules.clone(), registry).await?;
     if rules == current.rules {
         bail!(
-            "the rules in force say just that: name what is to change with --proposer, --config-hash, --prover or --verifier"
+            "the rules in force say just that: name what is to change with --proposer, --config-hash, --genesis, --prover or --verifier"
         );
     }
     let from = args.from_checkpoint.map(CheckpointNumber);
@@ -33,12 +34,18 @@ pub(super) async fn schedule(args: cli::Schedule, registry: Registry) -> Result<
 }
 
 /// The rules in force, but for what was named.
-async fn changed(args: &cli::Schedule, mut rules: Rules, registry: Registry) -> Result<Rules> {
+async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry: Registry) -> Result<Rules> {
     if let Some(proposer) = args.proposer {
         rules.proposer = proposer;
     }
     if let Some(config_hash) = args.config_hash {
         rules.config_hash = config_hash;
+    }
+    if let Some(genesis) = &args.genesis {
+        let node = NodeOptions::at(wiring::endpoints(&args.l2_rpc)?).chain_id(chain_id);
+        let node = node.chain(ChainSource::Genesis(genesis.clone())).connect().await?;
+        node.chain().require_rollup()?;
+        rules.config_hash = node.chain().hash();
     }
     if !args.prover.is_empty() {
         let mut proof_types = Vec::new();
@@ -79,7 +86,7 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         return Ok(());
     }
     let sender =
-        wiring::sender(rollup.l1(), keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending)
+        wiring::sender(rollup.l1(), keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending, None)
             .await?;
     let included = rollup.act(&sender, call).await?;
     line(
