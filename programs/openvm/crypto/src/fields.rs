@@ -135,6 +135,44 @@ impl Bls12Coord {
 
 impl Wide for Bls12Coord {
     #[inline(always)]
+    fn from_words(words: &[u32; 8]) -> Self {
+        Self::from_words(core::array::from_fn(|i| if i < 8 { words[i] } else { 0 }))
+    }
+
+    #[inline(always)]
+    fn whole(&self) -> [u32; 9] {
+        assert!(self.0[11] == 0, "not the least representative");
+        core::array::from_fn(|i| self.0[i])
+    }
+
+    #[inline(always)]
+    fn low(&self) -> [u32; 3] {
+        // The modulus is above 2³⁸⁰.
+        assert!(self.0[11] >> 28 == 0, "not the least representative");
+        [self.0[0], self.0[1], self.0[2]]
+    }
+
+    #[inline(always)]
+    fn set_low(&mut self, words: [u32; 3]) {
+        self.0[..3].copy_from_slice(&words);
+    }
+
+    #[inline(always)]
+    fn add_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::AddMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
+    fn subtract_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::SubMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
+    fn multiply_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::MulMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
     fn from_limb(words: [u32; 4]) -> Self {
         let [a, b, c, d] = words;
         Self::from_words([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0])
@@ -154,4 +192,13 @@ impl Wide for Bls12Coord {
         words[7..11].fill(0);
         low
     }
+}
+
+#[inline(always)]
+fn operate_in<const KIND: usize>(registers: &mut [Bls12Coord], to: usize, a: usize, b: usize) {
+    let length = registers.len();
+    assert!(to < length && a < length && b < length, "no such register");
+    let base = registers.as_mut_ptr();
+    // SAFETY: all are elements of the slice. The instruction reads before it writes.
+    unsafe { Bls12Coord::operate_at::<KIND>(base.add(to), base.add(a), base.add(b)) }
 }
