@@ -21,7 +21,7 @@
 //! | keccak, secp256k1 | 107,327 | 48 CPU seconds |
 //! | + BLS12-381's coordinates | 125,429 | 46 |
 //! | + BN254's | 136,028 | 68 |
-//! | this one: the same without comparisons of three moduli | 129,269 | as the first two |
+//! | this one: the same without comparisons of three moduli | 129,243 | as the first two |
 //! | + sha2, P-256's coordinates | 193,042 | as the third |
 //!
 //! 256-bit integers are worse still: their lookup table has 2^21 rows in every segment, which does not fit
