@@ -379,7 +379,7 @@ impl Inner {
         match &answer {
             Ok(_) => {
                 endpoint.gate.widen();
-                self.rules().answered(at, now);
+                self.rules().answered(at, method, now);
             }
             Err(fault) => {
                 if fault.kind == FaultKind::Limited {

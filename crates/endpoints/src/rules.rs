@@ -114,6 +114,9 @@ pub(crate) struct Health {
     pub(crate) limited_since: Option<Instant>,
     pub(crate) last_fault: Option<(Instant, Fault)>,
     pub(crate) no_methods: BTreeMap<&'static str, Instant>,
+    /// Methods that it fails at, although it may answer others: how often in a row, since when, and until when the others are
+    /// asked first.
+    failing_methods: BTreeMap<&'static str, (u32, Instant, Instant)>,
     /// It has no state of this block, or an older one.
     pub(crate) no_state: Option<(u64, Instant)>,
     /// It does not have this block any more, or an older one.
@@ -157,6 +160,7 @@ impl Health {
             limited_since: None,
             last_fault: None,
             no_methods: BTreeMap::new(),
+            failing_methods: BTreeMap::new(),
             no_state: None,
             no_history: None,
             astray: None,
@@ -242,9 +246,10 @@ impl Rules {
         self.endpoints[endpoint].under_way.remove(&request);
     }
 
-    /// An endpoint answered, with whatever it was asked for.
-    pub(crate) fn answered(&mut self, endpoint: usize, now: Instant) {
+    /// An endpoint answered a method, with whatever it was asked for.
+    pub(crate) fn answered(&mut self, endpoint: usize, method: &'static str, now: Instant) {
         let health = &mut self.endpoints[endpoint];
+        health.failing_methods.remove(method);
         health.count(false, now);
         health.answered = Some(now);
         health.is_well();
@@ -286,6 +291,11 @@ impl Rules {
             health.answered = Some(now);
             health.is_well();
             return;
+        }
+        let (times, since, _) = health.failing_methods.get(method).copied().unwrap_or((0, now, now));
+        if times == 0 || since < began {
+            let rest = Duration::from_millis(500).saturating_mul(1 << times.min(10)).min(LONGEST_REST);
+            health.failing_methods.insert(method, (times.saturating_add(1), now, now + rest));
         }
         // Of many requests that fail together each says the same.
         if let Some(rest) = health.rest.as_mut().filter(|rest| rest.since >= began) {
@@ -516,8 +526,9 @@ impl Rules {
             let behind = health.seen.is_some_and(|seen| seen.head.number < wanted);
             let unknown = health.seen.is_none() && newest > 0;
             let lacks = health.lacks(need, method, now);
+            let fails = health.failing_methods.get(method).is_some_and(|(_, _, until)| *until > now);
             let follows = self.followed == Some(at);
-            keyed.push(((lacks, rest.is_some(), behind, unknown, !follows, at), at));
+            keyed.push(((lacks, rest.is_some(), fails, behind, unknown, !follows, at), at));
         }
         keyed.sort_unstable();
         order.ask = keyed.into_iter().map(|(_, at)| at).collect();

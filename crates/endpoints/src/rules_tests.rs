@@ -32,7 +32,7 @@ impl Table {
     }
 
     fn sees(&mut self, at: usize, head: Head) {
-        self.rules.answered(at, self.now);
+        self.rules.answered(at, "eth_getBlockByNumber", self.now);
         self.rules.saw(at, head, self.now);
     }
 
@@ -215,6 +215,25 @@ fn a_comparison_that_fails_is_made_again() {
     assert_eq!(table.choice(), Choice::Follow(1));
 }
 
+/// One that answers everything but one method is asked for that one after the others.
+#[test]
+fn a_method_that_fails_is_asked_of_the_others_first() {
+    let mut table = Table::new(2);
+    for _ in 0..4 {
+        table.fails(0, FaultKind::Away, Need::Head);
+        table.rules.is_of_chain(0, 1, 1);
+        table.sees(0, head(1, 5));
+        table.sees(1, head(1, 5));
+        assert_eq!(table.order(Need::Head), [1, 0]);
+        assert_eq!(table.rules.order(Need::Head, "eth_y", table.now).ask, [0, 1]);
+        table.after(4);
+    }
+    table.after(4);
+    assert_eq!(table.order(Need::Head), [0, 1]);
+    table.rules.answered(0, "eth_x", table.now);
+    assert!(table.rules.endpoints[0].failing_methods.is_empty());
+}
+
 /// Sixteen requests that fail together are one failure.
 #[test]
 fn a_burst_of_failures_is_one() {
@@ -298,7 +317,7 @@ fn the_error_rate_is_that_of_the_last_minutes_and_counts_no_refusals() {
     let mut table = Table::new(1);
     for _ in 0..3 {
         table.fails(0, FaultKind::Away, Need::Head);
-        table.rules.answered(0, table.now);
+        table.rules.answered(0, "eth_y", table.now);
         table.fails(0, FaultKind::Refused, Need::Head);
         table.fails(0, FaultKind::NoMethod, Need::Head);
     }

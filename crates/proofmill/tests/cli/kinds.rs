@@ -84,7 +84,7 @@ async fn each_kind_that_is_hard_to_get_right_is_settled() {
         "--epoch-slots",
         "4",
     ]);
-    let _running = Running::start(&mut command, &log);
+    let mut running = Running::start(&mut command, &log);
     let said = || fs::read_to_string(&log).unwrap_or_default();
     wait("the chains to be there", || data.join("data/localnet.json").exists());
     let chains = Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
@@ -162,6 +162,8 @@ async fn each_kind_that_is_hard_to_get_right_is_settled() {
         assert!(Instant::now() < end && !said().contains("cannot be proven"), "not settled:\n{}", said());
         tokio::time::sleep(Duration::from_millis(300)).await;
     }
+    // The chains outlive a node that is killed.
+    assert!(running.terminate(), "it did not end in order:\n{}", said());
 }
 
 #[test]
