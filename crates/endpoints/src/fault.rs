@@ -60,7 +60,7 @@ impl FaultKind {
     /// The highest rank of what another endpoint may have.
     pub(crate) const LACKED: u8 = 3;
 
-    /// How much it says of a request; none where it says only something of the endpoint.
+    /// How much it says of a request; none where it may pass.
     pub(crate) const fn rank(self) -> Option<u8> {
         match self {
             Self::Reverted => Some(9),
@@ -70,6 +70,8 @@ impl FaultKind {
             Self::NoHistory => Some(3),
             Self::NoState => Some(2),
             Self::UnknownBlock => Some(1),
+            // With nobody else, that is the answer.
+            Self::Denied => Some(0),
             _ => None,
         }
     }
