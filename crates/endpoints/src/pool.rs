@@ -403,7 +403,14 @@ impl Inner {
         let patient_until = Instant::now() + self.options.patience;
         let mut attempts = 0;
         loop {
-            let order = self.rules().order(need, method, Instant::now());
+            let order = {
+                let (mut rules, now) = (self.rules(), Instant::now());
+                let order = rules.order(need, method, now);
+                if let Some(first) = order.ask.first() {
+                    rules.tries(*first, method, now);
+                }
+                order
+            };
             let mut faults = order.left_out;
             let (mut rejected, mut missing) = (None, None);
             for at in order.ask {

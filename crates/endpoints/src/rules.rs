@@ -227,6 +227,11 @@ impl Health {
     }
 }
 
+/// For how long the others are asked first after so many failures at a method.
+fn failing_rest(times: u32) -> Duration {
+    Duration::from_millis(500).saturating_mul(1 << times.min(10)).min(LONGEST_REST)
+}
+
 impl Rules {
     pub(crate) fn new(endpoints: usize) -> Self {
         Self {
@@ -294,8 +299,7 @@ impl Rules {
         }
         let (times, since, _) = health.failing_methods.get(method).copied().unwrap_or((0, now, now));
         if times == 0 || since < began {
-            let rest = Duration::from_millis(500).saturating_mul(1 << times.min(10)).min(LONGEST_REST);
-            health.failing_methods.insert(method, (times.saturating_add(1), now, now + rest));
+            health.failing_methods.insert(method, (times.saturating_add(1), now, now + failing_rest(times)));
         }
         // Of many requests that fail together each says the same.
         if let Some(rest) = health.rest.as_mut().filter(|rest| rest.since >= began) {
@@ -479,6 +483,15 @@ impl Rules {
         let behind = newest.checked_sub(own).filter(|behind| *behind > 0)?;
         let next = self.branch.range(own.saturating_add(1)..).next().map(|(_, (_, at))| *at)?;
         Some((behind, next))
+    }
+
+    /// A request is about to be sent first to an endpoint that failed at the method: until it ends, no other one is.
+    pub(crate) fn tries(&mut self, endpoint: usize, method: &'static str, now: Instant) {
+        if let Some((times, _, until)) = self.endpoints[endpoint].failing_methods.get_mut(method)
+            && *until <= now
+        {
+            *until = now + failing_rest(*times);
+        }
     }
 
     /// What an endpoint said that asks to be left alone now.
