@@ -62,7 +62,9 @@ pub enum ArtifactError {
         source: io::Error,
     },
     /// The store does not answer, or says that it cannot answer now. Nothing is said of the blob: ask again later.
-    #[error("cannot {doing}: the artifact store {place} is away ({cause}); it is asked again when it is back")]
+    #[error(
+        "cannot {doing}: the artifact store {place} is away ({cause}); it is asked again when it is back"
+    )]
     Away {
         /// What was being done.
         doing: &'static str,

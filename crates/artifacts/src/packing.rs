@@ -156,7 +156,9 @@ mod tests {
                 let (one, other) = (bytes.slice(..length / 2), bytes.slice(length / 2..));
                 let pieces = packed(vec![one, other], size).await;
                 let (last, full) = pieces.split_last().unwrap();
-                assert!(full.iter().all(|piece| piece.len() == size) && !last.is_empty() && last.len() <= size);
+                assert!(
+                    full.iter().all(|piece| piece.len() == size) && !last.is_empty() && last.len() <= size
+                );
                 // As the SP1 cluster's clients read it.
                 assert_eq!(zstd::decode_all(&*pieces.concat()).unwrap(), bytes);
                 assert_eq!(unpacked(pieces).await.unwrap(), bytes);

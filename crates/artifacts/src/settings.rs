@@ -3,7 +3,7 @@
 use crate::{
     ArtifactError, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// A store that settings name.
 #[derive(Clone, Debug)]
@@ -29,6 +29,10 @@ pub struct StoreSettings {
     pub s3_bucket: Option<String>,
     /// Its region.
     pub s3_region: Option<String>,
+    /// For how long Redis keeps what nobody renews, where it is not as the SP1 cluster has it.
+    pub lifetime: Option<Duration>,
+    /// Bytes of a piece in Redis, packed, where it is not as the SP1 cluster has it.
+    pub piece: Option<usize>,
 }
 
 /// Why settings name no store, or more than one.
@@ -45,7 +49,9 @@ pub enum StoreSettingsError {
     #[error("the S3 bucket {0} needs its region: give --s3-region (CLI_S3_REGION)")]
     NoRegion(String),
     /// A region without a bucket.
-    #[error("an S3 region is named without a bucket: give --s3-bucket (CLI_S3_BUCKET), or leave the region out")]
+    #[error(
+        "an S3 region is named without a bucket: give --s3-bucket (CLI_S3_BUCKET), or leave the region out"
+    )]
     NoBucket,
     /// The store that is asked for is not described.
     #[error(
@@ -58,7 +64,9 @@ pub enum StoreSettingsError {
         wanted: &'static str,
     },
     /// Another store is described than the one that is asked for.
-    #[error("the artifact store is to be {engine} (--artifact-store, NODE_ARTIFACT_STORE), but {named} is named")]
+    #[error(
+        "the artifact store is to be {engine} (--artifact-store, NODE_ARTIFACT_STORE), but {named} is named"
+    )]
     Another {
         /// What is asked for.
         engine: &'static str,
@@ -104,7 +112,14 @@ impl StoreSettings {
             }
             (None, _) => None,
         };
-        let redis = (!nodes.is_empty()).then(|| RedisOptions::new(nodes));
+        let redis = (!nodes.is_empty()).then(|| {
+            let stock = RedisOptions::new(nodes);
+            RedisOptions {
+                lifetime: self.lifetime.unwrap_or(stock.lifetime),
+                piece: self.piece.unwrap_or(stock.piece),
+                ..stock
+            }
+        });
         let mut named: Vec<_> = [
             self.folder.map(|folder| (FOLDER, StoreChoice::Folder(folder))),
             redis.map(|options| (REDIS, StoreChoice::Redis(options))),
@@ -156,7 +171,12 @@ impl StoreChoice {
                 Ok(Arc::new(store))
             }
             Self::S3(options) => {
-                tracing::info!(store = "s3", bucket = options.bucket, region = options.region, "artifact store");
+                tracing::info!(
+                    store = "s3",
+                    bucket = options.bucket,
+                    region = options.region,
+                    "artifact store"
+                );
                 let store = S3Artifacts::new(&options)?;
                 match store.check().await {
                     Ok(()) => {}
@@ -189,7 +209,9 @@ mod tests {
     #[test]
     fn one_store_is_chosen() {
         let redis = StoreSettings { redis_nodes: vec!["redis://a".into(), "redis://b".into()], ..settings() };
-        assert!(matches!(redis.clone().choose(), Ok(Some(StoreChoice::Redis(options))) if options.nodes.len() == 2));
+        assert!(
+            matches!(redis.clone().choose(), Ok(Some(StoreChoice::Redis(options))) if options.nodes.len() == 2)
+        );
         let s3 = StoreSettings { s3_bucket: text("b"), s3_region: text("r"), ..settings() };
         assert!(matches!(s3.clone().choose(), Ok(Some(StoreChoice::S3(options))) if options.bucket == "b"));
         let folder = StoreSettings { folder: Some("f".into()), ..settings() };

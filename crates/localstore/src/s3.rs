@@ -9,7 +9,7 @@ use s3s::{
     service::{S3Service, S3ServiceBuilder},
 };
 use s3s_fs::FileSystem;
-use std::{fs, io, thread};
+use std::{fs, io, net, thread};
 use tempfile::TempDir;
 use tokio::{net::TcpListener, runtime, sync::oneshot};
 
@@ -65,15 +65,19 @@ impl LocalS3 {
     /// It cannot listen, or its folder cannot be read.
     pub fn start_again(&mut self) -> io::Result<()> {
         self.stop();
-        let files = FileSystem::new(self.folder.path()).map_err(|error| io::Error::other(format!("{error:?}")))?;
+        let files =
+            FileSystem::new(self.folder.path()).map_err(|error| io::Error::other(format!("{error:?}")))?;
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(S3_KEYS.0, S3_KEYS.1));
         let service = service.build();
         let runtime = runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let listener = runtime.block_on(TcpListener::bind(("127.0.0.1", self.port)))?;
+        let listener = net::TcpListener::bind(("127.0.0.1", self.port))?;
+        listener.set_nonblocking(true)?;
         let (stop, stopped) = oneshot::channel();
+        // The caller may be inside a runtime.
         let thread = thread::spawn(move || {
             runtime.block_on(async {
+                let Ok(listener) = TcpListener::from_std(listener) else { return };
                 tokio::select! {
                     () = serve(listener, service) => {}
                     _ = stopped => {}

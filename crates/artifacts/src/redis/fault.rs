@@ -5,8 +5,7 @@ use crate::{ArtifactError, ArtifactKind};
 use ::redis::{ErrorKind, RedisError, ServerErrorKind};
 use proofmill_primitives::ArtifactId;
 
-const LOOK_AT_ACCESS: &str =
-    "check user, password and database of the address, and that the user may run scripts and all commands on its keys";
+const LOOK_AT_ACCESS: &str = "check user, password and database of the address, and that the user may run scripts and all commands on its keys";
 
 /// An address that is none. It is not shown: it may hold a password.
 pub(super) fn no_address(place: &str, cause: impl ToString) -> ArtifactError {

@@ -187,8 +187,8 @@ impl RedisArtifacts {
         let mut look = pipe();
         look.atomic().cmd("HGET").arg(pieces_of(id)).arg(COUNT).cmd("HLEN").arg(pieces_of(id));
         look.cmd("GET").arg(id.as_str());
-        let found: Result<(Option<usize>, usize, Option<Vec<u8>>), _> = node.pipe(&look).await;
-        let (count, fields, string) = found.map_err(failed)?;
+        let (count, fields, string): (Option<usize>, usize, Option<Vec<u8>>) =
+            node.pipe(&look).await.map_err(failed)?;
         let unpacking = Unpacking::start();
         let count = match (count, string) {
             (Some(count), _) => count,
@@ -284,10 +284,8 @@ impl RawStore for RedisArtifacts {
             let mut look = cmd("EVAL");
             look.arg(script::LOOK).arg(2).arg(id.as_str()).arg(pieces_of(id));
             look.arg(self.lifetime.as_secs()).arg(COUNT);
-            let there: i64 = node
-                .command(&look)
-                .await
-                .map_err(|error| fault::of(node, "look for an artifact", &error))?;
+            let there: i64 =
+                node.command(&look).await.map_err(|error| fault::of(node, "look for an artifact", &error))?;
             Ok((there == 1).then_some(Look::There))
         })
     }

@@ -115,7 +115,12 @@ impl Node {
     }
 
     /// Why a blob could not be stored.
-    pub(super) async fn not_stored(&self, id: &ArtifactId, needed: usize, error: RedisError) -> ArtifactError {
+    pub(super) async fn not_stored(
+        &self,
+        id: &ArtifactId,
+        needed: usize,
+        error: RedisError,
+    ) -> ArtifactError {
         if !fault::is_full(&error) {
             return fault::of(self, "store an artifact", &error);
         }

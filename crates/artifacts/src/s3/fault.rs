@@ -37,7 +37,10 @@ impl Place {
             let host = url.host_str()?.to_owned();
             Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
         });
-        Self(format!("S3 bucket {bucket} in {region} at {}", host.as_deref().unwrap_or("an address that is none")))
+        Self(format!(
+            "S3 bucket {bucket} in {region} at {}",
+            host.as_deref().unwrap_or("an address that is none")
+        ))
     }
 
     pub(super) fn wrong_settings(&self, error: &dyn std::error::Error) -> ArtifactError {

@@ -83,14 +83,19 @@ impl S3Artifacts {
             .with_bucket_name(&options.bucket)
             .with_region(&options.region)
             // Whoever asks decides for how long to ask again.
-            .with_retry(RetryConfig { max_retries: 2, retry_timeout: Duration::from_secs(5), ..RetryConfig::default() });
+            .with_retry(RetryConfig {
+                max_retries: 2,
+                retry_timeout: Duration::from_secs(5),
+                ..RetryConfig::default()
+            });
         if let Some((key, secret)) = &options.keys {
             builder = builder.with_access_key_id(key).with_secret_access_key(secret);
         }
         let named = |key| builder.get_config_value(&key);
         let endpoint = options.endpoint.clone();
-        let endpoint =
-            endpoint.or_else(|| named(AmazonS3ConfigKey::S3Endpoint)).or_else(|| named(AmazonS3ConfigKey::Endpoint));
+        let endpoint = endpoint
+            .or_else(|| named(AmazonS3ConfigKey::S3Endpoint))
+            .or_else(|| named(AmazonS3ConfigKey::Endpoint));
         let address =
             endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
         let place = Place::new(&options.bucket, &options.region, &address);
@@ -98,20 +103,23 @@ impl S3Artifacts {
         if endpoint.is_some() {
             builder = builder.with_endpoint(address).with_allow_http(url.scheme() == "http");
         }
-        let store =
-            builder.with_http_connector(Connector(url)).build().map_err(|error| place.wrong_settings(&error))?;
+        let store = builder
+            .with_http_connector(Connector(url))
+            .build()
+            .map_err(|error| place.wrong_settings(&error))?;
         Ok(Self { store: Arc::new(store), place, part: options.part.max(5 << 20) })
     }
 
-    /// Asks for a blob that is not there: whether keys, region and bucket are right.
+    /// Lists what is not there: whether keys, region and bucket are right. (Who may not list is refused each blob that is not
+    /// there, and could not tell that from a blob that it may not see.)
     ///
     /// # Errors
     ///
     /// [`ArtifactError::Away`] or [`ArtifactError::Refused`].
     pub async fn check(&self) -> Result<(), ArtifactError> {
-        match self.get(&Path::from("artifacts/proofmill-probe"), GetOptions::default()).await {
+        let mut listed = self.store.list(Some(&Path::from("artifacts/proofmill-probe")));
+        match within(listed.try_next()).await {
             Ok(_) => Ok(()),
-            Err(error) if fault::is_missing(&error) => Ok(()),
             Err(error) => Err(self.place.fault("use the bucket", &error)),
         }
     }
@@ -324,10 +332,14 @@ mod tests {
     #[test]
     fn hostile_ids_stay_in_their_folder() {
         let ids = ["..", ".", "../proofs/x", "a/b", "a//b", "/a", "%2E%2E", "a%2Fb", "\n", "é", "*"];
-        let keys: BTreeSet<_> = ids.iter().map(|id| key_of(&(*id).into(), ArtifactKind::Stdin).unwrap()).collect();
+        let keys: BTreeSet<_> =
+            ids.iter().map(|id| key_of(&(*id).into(), ArtifactKind::Stdin).unwrap()).collect();
         assert_eq!(keys.len(), ids.len());
         assert!(keys.iter().all(|key| key.parts().count() == 2 && key.as_ref().starts_with("stdins/")));
         let long = "x".repeat(MAX_ID_LENGTH);
-        assert!(matches!(key_of(&long.as_str().into(), ArtifactKind::Stdin), Err(ArtifactError::BadId { .. })));
+        assert!(matches!(
+            key_of(&long.as_str().into(), ArtifactKind::Stdin),
+            Err(ArtifactError::BadId { .. })
+        ));
     }
 }

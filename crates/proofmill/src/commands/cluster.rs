@@ -1,11 +1,10 @@
 //! `proofmill cluster`.
 
-use crate::{cli, stop};
+use crate::{cli, stop, wiring};
 use eyre::{Result, WrapErr};
-use proofmill_artifacts::FsArtifacts;
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> {
@@ -15,7 +14,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
     })?;
     let dir = DataDir::open(&global.data_dir)?;
     let ledger = Ledger::open(&dir.ledger()).await?;
-    let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
+    let artifacts = wiring::artifacts(&args.store, &dir.artifacts()).await?;
     let mut config = ClusterConfig {
         controller_weight: args.controller_weight,
         artifact_retention: Duration::from_secs(args.artifact_retention * 3600),
