@@ -28,19 +28,13 @@ pub(super) fn of(node: &Node, doing: &'static str, error: &RedisError) -> Artifa
 }
 
 /// What an error means for a blob that was being read: one under whose name is something else is damaged.
-pub(super) fn of_read(
-    node: &Node,
-    id: &ArtifactId,
-    kind: ArtifactKind,
-    doing: &'static str,
-    error: &RedisError,
-) -> ArtifactError {
+pub(super) fn of_read(node: &Node, id: &ArtifactId, kind: ArtifactKind, error: &RedisError) -> ArtifactError {
     let foreign = error.code() == Some("WRONGTYPE") || error.kind() == ErrorKind::UnexpectedReturnType;
     if foreign || error.to_string().contains("WRONGTYPE") {
         let detail = format!("Redis has something else under its name: {error}");
         return ArtifactError::Damaged { id: id.clone(), kind, detail };
     }
-    of(node, doing, error)
+    of(node, "read an artifact", error)
 }
 
 /// Whether nothing was stored because there is no memory for it.

@@ -178,43 +178,49 @@ impl RedisArtifacts {
         }
     }
 
-    /// The packed bytes, from one string or from pieces.
-    async fn read_packed(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Unpacking, ArtifactError> {
-        const DOING: &str = "read an artifact";
+    /// The blob, from one string or from pieces; nothing where it was replaced meanwhile.
+    async fn read_once(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Option<Bytes>, ArtifactError> {
         let node = self.node(id);
-        let missing = || ArtifactError::Missing { id: id.clone(), kind };
-        let failed = |error| fault::of_read(node, id, kind, DOING, &error);
+        let failed = |error| fault::of_read(node, id, kind, &error);
+        let count = || {
+            let mut count = cmd("HGET");
+            count.arg(pieces_of(id)).arg(COUNT);
+            count
+        };
+        // No transaction: a full server takes none. Pieces that get their name between the first and the third answer are
+        // seen in the last.
         let mut look = pipe();
-        look.atomic().cmd("HGET").arg(pieces_of(id)).arg(COUNT).cmd("HLEN").arg(pieces_of(id));
-        look.cmd("GET").arg(id.as_str());
-        let (count, fields, string): (Option<usize>, usize, Option<Vec<u8>>) =
+        look.add_command(count())
+            .cmd("HLEN")
+            .arg(pieces_of(id))
+            .cmd("GET")
+            .arg(id.as_str())
+            .add_command(count());
+        let (first, fields, string, last): (Option<usize>, usize, Option<Vec<u8>>, Option<usize>) =
             node.pipe(&look).await.map_err(failed)?;
         let unpacking = Unpacking::start();
-        let count = match (count, string) {
+        let count = match (first, string) {
             (Some(count), _) => count,
             (None, Some(string)) => {
                 unpacking.add(string.into()).await;
-                return Ok(unpacking);
+                return unpacked(unpacking, id, kind).await.map(Some);
             }
             // Older clients of the SP1 cluster wrote no number.
-            (None, None) if fields > 0 => fields,
-            (None, None) => return Err(missing()),
+            (None, None) => last.unwrap_or(fields),
         };
-        let piece = async |index: usize| {
-            let piece: Option<Vec<u8>> =
-                node.command(cmd("HGET").arg(pieces_of(id)).arg(index)).await.map_err(failed)?;
-            piece.ok_or_else(|| ArtifactError::Damaged {
-                id: id.clone(),
-                kind,
-                detail: format!("piece {index} of {count} is not there"),
-            })
+        if count == 0 {
+            return Err(ArtifactError::Missing { id: id.clone(), kind });
+        }
+        let piece = async |index: usize| -> Result<Option<Vec<u8>>, ArtifactError> {
+            node.command(cmd("HGET").arg(pieces_of(id)).arg(index)).await.map_err(failed)
         };
         let mut pieces = stream::iter(0..count).map(piece).buffered(IN_FLIGHT);
         while let Some(piece) = pieces.try_next().await? {
+            let Some(piece) = piece else { return Ok(None) };
             unpacking.add(piece.into()).await;
         }
         drop(pieces);
-        Ok(unpacking)
+        unpacked(unpacking, id, kind).await.map(Some)
     }
 
     async fn renew_all(&self, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
@@ -247,6 +253,11 @@ fn node_of(id: &str, nodes: usize) -> usize {
     usize::try_from(hash % nodes.max(1) as u64).unwrap_or_default()
 }
 
+async fn unpacked(unpacking: Unpacking, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
+    let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
+    unpacking.finish().await.map_err(damaged)
+}
+
 fn pieces_of(id: &ArtifactId) -> String {
     format!("{id}:chunks")
 }
@@ -271,9 +282,13 @@ impl RawStore for RedisArtifacts {
 
     fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
         Box::pin(async move {
-            let unpacking = self.read_packed(id, kind).await?;
-            let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
-            unpacking.finish().await.map_err(damaged)
+            for _ in 0..2 {
+                if let Some(blob) = self.read_once(id, kind).await? {
+                    return Ok(blob);
+                }
+            }
+            let detail = "some of its pieces are not there".to_owned();
+            Err(ArtifactError::Damaged { id: id.clone(), kind, detail })
         })
     }
 

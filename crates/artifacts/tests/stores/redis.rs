@@ -221,15 +221,21 @@ async fn a_full_server_says_so_and_loses_nothing() {
     let store = redis_store(&server, 500_000);
     store.put(&"first".into(), ArtifactKind::Proof, noise(1, 100_000)).await.unwrap();
     let mut full = None;
-    for number in 0..40 {
+    for number in 0..60 {
         let id = ArtifactId::new(format!("more-{number}"));
         let length = if number % 2 == 0 { 300_000 } else { 1_200_000 };
         if let Err(error) = store.put(&id, ArtifactKind::Proof, noise(number, length)).await {
-            assert!(matches!(store.get(&id, ArtifactKind::Proof).await, Err(ArtifactError::Missing { .. })));
+            let read = store.get(&id, ArtifactKind::Proof).await.map(|bytes| bytes.len());
+            assert!(matches!(read, Err(ArtifactError::Missing { .. })), "{read:?} after {error}");
             full = Some(error);
         }
     }
     assert!(matches!(full, Some(ArtifactError::NoSpace { .. })), "{full:?}");
+    // A full server is still read.
+    assert!(store.exists(&"first".into(), ArtifactKind::Proof).await.unwrap());
+    assert!(!store.exists(&"none".into(), ArtifactKind::Proof).await.unwrap());
+    store.keep_alive(Arc::new(BTreeSet::from(["first".into()]))).await.unwrap();
+    store.delete(&"more-0".into(), ArtifactKind::Proof).await.unwrap();
     assert!(store.get(&"first".into(), ArtifactKind::Proof).await.unwrap() == noise(1, 100_000));
 }
 

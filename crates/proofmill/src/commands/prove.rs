@@ -20,7 +20,7 @@ use proofmill_witness::{ChainSource, Node, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;

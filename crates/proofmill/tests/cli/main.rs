@@ -8,3 +8,4 @@ mod dev;
 mod helper;
 mod nodes;
 mod process;
+mod stores;
