@@ -15,6 +15,11 @@ pub enum Peers {
     Sp1Cluster,
 }
 
+/// Whether what the SP1 cluster's peers share with us has length and checksum in front of it.
+pub(crate) const fn is_framed(kind: ArtifactKind) -> bool {
+    matches!(kind, ArtifactKind::Intermediate)
+}
+
 /// What an engine knows of a blob without reading it.
 #[derive(Clone, Debug)]
 pub enum Look {

@@ -19,8 +19,8 @@ mod script;
 
 use crate::{
     ArtifactError, ArtifactKind, Removed, Reply,
-    packing::{self, IN_FLIGHT, Unpacking},
-    raw::{Look, Peers, RawStore},
+    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    raw::{Look, Peers, RawStore, is_framed},
 };
 use ::redis::{Value, cmd, pipe};
 use bytes::Bytes;
@@ -198,13 +198,10 @@ impl RedisArtifacts {
             .add_command(count());
         let (first, fields, string, last): (Option<usize>, usize, Option<Vec<u8>>, Option<usize>) =
             node.pipe(&look).await.map_err(failed)?;
-        let unpacking = Unpacking::start();
+        let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
         let count = match (first, string) {
             (Some(count), _) => count,
-            (None, Some(string)) => {
-                unpacking.add(string.into()).await;
-                return unpacked(unpacking, id, kind).await.map(Some);
-            }
+            (None, Some(string)) => return packing::unpack(string.into()).await.map(Some).map_err(damaged),
             // Older clients of the SP1 cluster wrote no number.
             (None, None) => last.unwrap_or(fields),
         };
@@ -214,13 +211,14 @@ impl RedisArtifacts {
         let piece = async |index: usize| -> Result<Option<Vec<u8>>, ArtifactError> {
             node.command(cmd("HGET").arg(pieces_of(id)).arg(index)).await.map_err(failed)
         };
+        let unpacking = Unpacking::start();
         let mut pieces = stream::iter(0..count).map(piece).buffered(IN_FLIGHT);
         while let Some(piece) = pieces.try_next().await? {
             let Some(piece) = piece else { return Ok(None) };
             unpacking.add(piece.into()).await;
         }
         drop(pieces);
-        unpacked(unpacking, id, kind).await.map(Some)
+        unpacking.finish().await.map(Some).map_err(damaged)
     }
 
     async fn renew_all(&self, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
@@ -253,11 +251,6 @@ fn node_of(id: &str, nodes: usize) -> usize {
     usize::try_from(hash % nodes.max(1) as u64).unwrap_or_default()
 }
 
-async fn unpacked(unpacking: Unpacking, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
-    let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
-    unpacking.finish().await.map_err(damaged)
-}
-
 fn pieces_of(id: &ArtifactId) -> String {
     format!("{id}:chunks")
 }
@@ -269,13 +262,10 @@ impl RawStore for RedisArtifacts {
 
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
-            let mut pieces = packing::pack(parts, self.piece);
-            let Some(first) = pieces.recv().await else {
-                return Err(self.node(id).fault("store an artifact", "packing it broke off"));
-            };
-            match pieces.recv().await {
-                None => self.write_string(id, kind, first).await,
-                Some(second) => self.write_pieces(id, kind, [first, second], pieces).await,
+            match packing::pack(parts, self.piece, !is_framed(kind)).await {
+                Some(Packed::Whole(packed)) => self.write_string(id, kind, packed).await,
+                Some(Packed::Pieces(first, rest)) => self.write_pieces(id, kind, first, rest).await,
+                None => Err(self.node(id).fault("store an artifact", "packing it broke off")),
             }
         })
     }

@@ -11,8 +11,8 @@ mod fault;
 
 use crate::{
     ArtifactError, ArtifactKind, MAX_ID_LENGTH, Removed, Reply,
-    packing::{self, IN_FLIGHT, Unpacking},
-    raw::{Look, Peers, RawStore},
+    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    raw::{Look, Peers, RawStore, is_framed},
 };
 use bytes::Bytes;
 use fault::Place;
@@ -253,11 +253,10 @@ impl RawStore for S3Artifacts {
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
             let key = key_of(id, kind)?;
-            let mut pieces = packing::pack(parts, self.part);
-            let (first, second) = (pieces.recv().await, pieces.recv().await);
-            let stored = match (first, second) {
-                (Some(first), Some(second)) => self.write_parts(&key, [first, second], pieces).await,
-                (first, _) => within(self.store.put(&key, first.unwrap_or_default().into())).await.map(drop),
+            let stored = match packing::pack(parts, self.part, !is_framed(kind)).await {
+                Some(Packed::Pieces(first, rest)) => self.write_parts(&key, first, rest).await,
+                Some(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
+                None => Err(object_store::Error::Generic { store: "S3", source: "packing broke off".into() }),
             };
             stored.map_err(|error| self.place.fault("store an artifact", &error))
         })
