@@ -15,6 +15,7 @@ need xz xz-utils
 need curl curl
 need python3 python3
 need pgrep procps               # `kill`, which the tests run
+need redis-server redis-server  # the tests of artifacts in Redis
 if ((${#need_packages[@]})); then
   echo "installing ${need_packages[*]}"
   run=()

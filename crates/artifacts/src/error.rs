@@ -17,7 +17,8 @@ pub enum ArtifactError {
     },
     /// The blob is there, but is not what was stored. Making it again and storing it under the same name mends it.
     #[error(
-        "the {kind} artifact {id:?} is damaged ({detail}): run the task that made it once more; if others follow, check the disk"
+        "the {kind} artifact {id:?} is damaged ({detail}): run the task that made it once more; if others follow, check the \
+         store's disks"
     )]
     Damaged {
         /// Its name.
@@ -35,16 +36,16 @@ pub enum ArtifactError {
         /// The most that it may be.
         max: usize,
     },
-    /// Not enough space. Nothing was stored; what was stored before under the name is still there.
+    /// Not enough space. Nothing was stored.
     #[error(
-        "no space for the {needed} bytes of artifact {id:?} in {}: {available} bytes are free; free some space, or raise \
-         this user's quota or file size limit", path.display()
+        "no space for the {needed} bytes of artifact {id:?} in {place}: {available} bytes are free; free some space, or raise \
+         the limit (quota, file size limit, maxmemory)"
     )]
     NoSpace {
         /// Its name.
         id: ArtifactId,
-        /// The store's folder.
-        path: PathBuf,
+        /// The store: its folder, or its address.
+        place: String,
         /// Bytes to be written.
         needed: u64,
         /// Bytes that are free.
@@ -60,4 +61,39 @@ pub enum ArtifactError {
         /// What the system said.
         source: io::Error,
     },
+    /// The store does not answer, or says that it cannot answer now. Nothing is said of the blob: ask again later.
+    #[error(
+        "cannot {doing}: the artifact store {place} is away ({cause}); it is asked again when it is back"
+    )]
+    Away {
+        /// What was being done.
+        doing: &'static str,
+        /// The store's address, without passwords.
+        place: String,
+        /// What was seen.
+        cause: String,
+    },
+    /// The store answers, and refuses whatever the blob: a wrong password, key, region or bucket, for example. Asking
+    /// again does not help until somebody changes the settings of one side.
+    #[error("cannot {doing}: the artifact store {place} refuses ({cause}); {remedy}")]
+    Refused {
+        /// What was being done.
+        doing: &'static str,
+        /// The store's address, without passwords.
+        place: String,
+        /// What the store said.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+}
+
+impl ArtifactError {
+    /// Whether the store is the cause and not the blob: it is away, full, or refuses. Who asks again later may succeed.
+    pub const fn is_of_store(&self) -> bool {
+        match self {
+            Self::NoSpace { .. } | Self::Io { .. } | Self::Away { .. } | Self::Refused { .. } => true,
+            Self::Missing { .. } | Self::Damaged { .. } | Self::BadId { .. } => false,
+        }
+    }
 }

@@ -44,6 +44,12 @@ pub(crate) fn content_id(bytes: &[u8]) -> ArtifactId {
     ArtifactId::new(format!("b3-{}", blake3::hash(bytes).to_hex()))
 }
 
+/// Whether an id is one of [`content_id`], and of other bytes than these.
+pub(crate) fn is_other_content(id: &ArtifactId, bytes: &[u8]) -> bool {
+    let digest = id.as_str().strip_prefix("b3-").filter(|digest| digest.len() == 64);
+    digest.is_some_and(|digest| digest != blake3::hash(bytes).to_hex().as_str())
+}
+
 impl From<ContentKey> for [u8; 32] {
     fn from(key: ContentKey) -> Self {
         key.0

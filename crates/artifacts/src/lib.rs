@@ -1,7 +1,10 @@
 //! The blobs that tasks exchange: programs, inputs, plans, segment proofs, finished proofs. [`ArtifactStore`] is what
-//! workers and cluster see; [`FsArtifacts`] keeps the blobs in a folder that the processes of one machine (or of several,
-//! over a network file system) share. A blob comes back as it was stored, or not at all: length and checksum are
-//! checked, and a damaged blob is an error of its own, so that the task that made it can be run again.
+//! workers and cluster see. Three engines keep the bytes: [`FsArtifacts`] in a folder that the processes of one machine (or of
+//! several, over a network file system) share, [`RedisArtifacts`] and [`S3Artifacts`] where clients and nodes of the SP1 cluster
+//! look for them. [`StoreSettings`] says which, [`StoreChoice::open`] opens it; [`Cached`] keeps what a worker reads again.
+//!
+//! A blob comes back as it was stored, or not at all: what is ours has length and checksum in front of it, a layer above the
+//! engines. A damaged blob is an error of its own, so that the task that made it can be run again; so is a store that is away.
 //!
 //! ```
 //! use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, FsArtifacts};
@@ -17,14 +20,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?; Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod cache;
 mod error;
+mod frame;
 mod fs;
+mod integrity;
 mod key;
 mod kind;
+mod packing;
+mod raw;
+mod redis;
+mod s3;
+mod settings;
 mod store;
 
+pub use cache::Cached;
 pub use error::ArtifactError;
-pub use fs::{FsArtifacts, MAX_ID_LENGTH, Stored};
+pub use fs::{FsArtifacts, Stored};
 pub use key::{ContentKey, refusal_of};
 pub use kind::ArtifactKind;
+pub use raw::{Look, Peers, RawStore};
+pub use redis::{Notice, RedisArtifacts, RedisOptions};
+pub use s3::{S3Artifacts, S3Options};
+pub use settings::{StoreChoice, StoreSettings, StoreSettingsError};
 pub use store::{ArtifactStore, Removed, Reply};
+
+/// The most bytes that an id may have.
+pub const MAX_ID_LENGTH: usize = 1024;

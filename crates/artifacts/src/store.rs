@@ -20,7 +20,7 @@ pub struct Removed {
 /// A place for blobs. Used as `Arc<dyn ArtifactStore>`.
 ///
 /// An id comes from a client and may be any text; a store either keeps the blob under that name and no other, or refuses
-/// with [`ArtifactError::BadId`].
+/// with [`ArtifactError::BadId`]. Use an id for one kind: Redis keeps one blob for an id, whatever its kind.
 pub trait ArtifactStore: fmt::Debug + Send + Sync {
     /// Stores a blob. When this returns, it is durable, and every process sees it whole. One that was there under the
     /// name is replaced.
@@ -42,12 +42,24 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
     fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()>;
 
     /// Removes what nobody has stored, read or asked for in that time. Finished proofs stay, and so does what `in_use`
-    /// names, under every kind.
+    /// names, under every kind. Nothing where blobs expire by themselves; where the store cannot tell when a blob was read,
+    /// only intermediate results go, by when they were stored.
     fn remove_unused<'a>(
         &'a self,
         unused_for: Duration,
         in_use: Arc<BTreeSet<ArtifactId>>,
     ) -> Reply<'a, Removed>;
+
+    /// For how long a blob is kept without being renewed; nothing where blobs do not expire by themselves.
+    fn lifetime(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Keeps blobs from expiring, whatever their kind: from now on they are kept for [`lifetime`](Self::lifetime) again. Those
+    /// of a live proof must be named here more often than that. Names without a blob do no harm.
+    fn keep_alive<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Stores a blob under a name that follows from its bytes, unless it is there already, and gives that name.
     fn put_content<'a>(&'a self, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ArtifactId> {
@@ -55,7 +67,7 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
             let id = key::content_id(&bytes);
             match self.get(&id, kind).await {
                 Ok(there) if there == bytes => {}
-                // A damaged one is mended by storing it again.
+                // A damaged one, or another one, is mended by storing this one.
                 Ok(_) | Err(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. }) => {
                     self.put(&id, kind, bytes).await?;
                 }

@@ -44,7 +44,7 @@ pub enum ClientError {
     /// What this client stored is not where the cluster looks.
     #[error(
         "the cluster at {address} uses another artifact store: {}; give this process the cluster's --artifacts \
-         (PROOFMILL_ARTIFACTS), or its --data-dir", status.message()
+         (PROOFMILL_ARTIFACTS), --redis-nodes (CLI_REDIS_NODES) or --s3-bucket (CLI_S3_BUCKET)", status.message()
     )]
     OtherStore {
         /// The cluster.

@@ -47,9 +47,14 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-fn built(builder: impl Fn() -> reqwest::ClientBuilder) -> Client {
+/// Has whatever makes TLS connections in this process use *ring*: for clients of other protocols than HTTP.
+pub fn use_ring() {
     // An error says that there is a provider already: this one, or what the embedding program prefers.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+fn built(builder: impl Fn() -> reqwest::ClientBuilder) -> Client {
+    use_ring();
     builder().build().unwrap_or_else(|error| {
         static SAID: Once = Once::new();
         SAID.call_once(|| {

@@ -37,6 +37,7 @@ pub mod data_dir;
 mod error;
 mod lock;
 mod record;
+mod shared;
 mod sqlite;
 mod time;
 
@@ -48,6 +49,7 @@ pub use record::{
     Execution, ExecutionFailure, ExecutionStatus, Live, ProofFilter, ProofRecord, ProofStatus, ProofUpdate,
     TaskRecord, TaskRecordState,
 };
+pub use shared::network_file_system;
 pub use time::Timestamp;
 
 use proofmill_primitives::ProofId;

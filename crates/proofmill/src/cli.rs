@@ -9,7 +9,9 @@ use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 mod contracts;
+mod store;
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use store::Store;
 
 /// The longest that anything may be waited for, in seconds.
 const YEAR: u64 = 365 * 24 * 60 * 60;
@@ -125,6 +127,8 @@ pub(crate) struct Cluster {
     /// when they were last used; finished proofs are kept
     #[arg(long, env = "PROOFMILL_ARTIFACT_RETENTION", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=87_600))]
     pub(crate) artifact_retention: u64,
+    #[command(flatten)]
+    pub(crate) store: Store,
     /// What a worker of kind `all` keeps free of further controllers for the tasks they wait for, in GB
     #[arg(long, env = "PROOFMILL_CONTROLLER_HEADROOM", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) controller_headroom: Weight,
@@ -150,9 +154,11 @@ pub(crate) struct Worker {
     /// Memory that controllers on this worker cut segments for, in GB: what the workers of the cluster have for one task
     #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
-    /// Artifact folder that it shares with the cluster [default: `artifacts` in the data folder]
-    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
-    pub(crate) artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: Store,
+    /// Memory for artifacts that its tasks read again and again (program, input, plan), in MB; 0 for none
+    #[arg(long, env = "PROOFMILL_ARTIFACT_CACHE", default_value_t = 256, value_name = "MB", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub(crate) artifact_cache: u64,
 }
 
 /// What is said about cost.
@@ -232,9 +238,8 @@ pub(crate) struct Prove {
     /// Cluster to ask; without one, a cluster and a worker are started in this process
     #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
     pub(crate) cluster: Option<String>,
-    /// With --cluster: the artifact folder that is shared with it [default: `artifacts` in the data folder]
-    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
-    pub(crate) artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: Store,
     /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
     #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
     pub(crate) max_weight: Option<Weight>,
@@ -502,9 +507,8 @@ pub(crate) struct ProverNode {
     /// Cluster that makes the proofs
     #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) cluster: String,
-    /// Artifact folder that is shared with the cluster [default: `artifacts` in the data folder]
-    #[arg(long, env = "PROOFMILL_ARTIFACTS", value_name = "DIR")]
-    pub(crate) artifacts: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) store: Store,
     /// Attestors that verify the proofs for L1
     #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
     pub(crate) attestor: Vec<String>,

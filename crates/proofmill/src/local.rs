@@ -1,11 +1,12 @@
 //! A cluster and a worker inside this process, for a machine that runs none.
 
+use crate::cli;
 use eyre::{Result, WrapErr};
-use proofmill_artifacts::{ArtifactStore, FsArtifacts};
+use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
-use proofmill_primitives::{ProverType, Weight, WorkerKind};
+use proofmill_primitives::{Weight, WorkerKind};
 use proofmill_worker::WorkerConfig;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 /// Everything in one process, on the embedded defaults.
 pub(crate) struct Local {
     pub(crate) address: String,
-    pub(crate) artifacts: Arc<dyn ArtifactStore>,
     roles: JoinSet<Result<()>>,
     stop: CancellationToken,
     /// Owned for as long as the cluster runs.
@@ -22,18 +22,16 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Starts a cluster on a free port and a worker for one prover type.
+    /// Starts a cluster on a free port and a worker for the prover type that is asked for.
     pub(crate) async fn start(
         data_dir: &Path,
+        artifacts: Arc<dyn ArtifactStore>,
         registry: Registry,
-        prover: ProverType,
-        max_weight: Option<Weight>,
-        segment_memory: Weight,
+        args: &cli::Prove,
     ) -> Result<Self> {
-        let max_weight = proofmill_worker::memory::max_weight(max_weight)?;
+        let max_weight = proofmill_worker::memory::max_weight(args.max_weight)?;
         let dir = DataDir::open(data_dir)?;
         let ledger = Ledger::open(&dir.ledger()).await?;
-        let artifacts: Arc<dyn ArtifactStore> = Arc::new(FsArtifacts::open(&dir.artifacts())?);
         let mut config = ClusterConfig::default();
         // One worker: what it has beside its first controller is all there is.
         config.scheduler.controller_headroom = max_weight.saturating_sub(Weight::gb(1));
@@ -48,16 +46,15 @@ impl Local {
             coordinator: address.clone(),
             kind: WorkerKind::All,
             max_weight: Some(max_weight),
-            provers: vec![prover],
-            segment_memory,
+            provers: vec![args.prover],
+            segment_memory: args.segment_memory,
             heartbeat: Duration::from_secs(3),
         };
         let mut roles = JoinSet::new();
         let (serving, working) = (stop.clone(), stop.clone());
         roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
-        let store = artifacts.clone();
-        roles.spawn(async move { Ok(proofmill_worker::run(worker, registry, store, working).await?) });
-        Ok(Self { address, artifacts, roles, stop, _dir: dir })
+        roles.spawn(async move { Ok(proofmill_worker::run(worker, registry, artifacts, working).await?) });
+        Ok(Self { address, roles, stop, _dir: dir })
     }
 
     /// Does not come back while all is well; otherwise says what went wrong.

@@ -9,7 +9,6 @@ use crate::{
 };
 use alloy_primitives::Address;
 use eyre::{Result, bail, eyre};
-use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
 use proofmill_chain::{L2, Rollup, SigningKey, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
@@ -121,8 +120,7 @@ async fn provers(
     ending: &CancellationToken,
 ) -> Result<BTreeMap<proofmill_primitives::ProverType, Prover>> {
     let client = ClusterClient::connect(&args.cluster).await?;
-    let folder = args.artifacts.clone().unwrap_or_else(|| global.data_dir.join("artifacts"));
-    let artifacts = Arc::new(FsArtifacts::open(&folder)?);
+    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
     let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
     let plans = wiring::proof_types(registry, &wanted).await?;
     wiring::check_helpers(registry, &wanted).await?;

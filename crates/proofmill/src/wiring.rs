@@ -2,12 +2,13 @@
 
 use crate::{cli, observe::Observed};
 use eyre::{Result, bail, eyre};
+use proofmill_artifacts::{ArtifactStore, StoreChoice};
 use proofmill_backends::Registry;
 use proofmill_chain::{ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Rollup, Sender, SigningKey, Start};
 use proofmill_client::programs;
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use url::Url;
 
 /// The binary of each prover type that no binary with another one has.
@@ -41,6 +42,12 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
         tokio::task::spawn_blocking(move || helper.ready()).await??;
     }
     Ok(())
+}
+
+/// The artifact store that the settings name, and `folder` where they name none.
+pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dyn ArtifactStore>> {
+    let choice = args.settings()?.choose()?;
+    Ok(choice.unwrap_or_else(|| StoreChoice::Folder(folder.to_owned())).open().await?)
 }
 
 /// A role's L1 is said to stand still after so long without a block: Ethereum makes one every 12 s, and misses few.

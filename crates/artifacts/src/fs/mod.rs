@@ -1,13 +1,15 @@
 //! Blobs in a folder.
 
-mod format;
 mod name;
 mod temp;
 mod unused;
 
-use crate::{ArtifactError, ArtifactKind, ArtifactStore, Removed, Reply};
+use crate::{
+    ArtifactError, ArtifactKind, Removed, Reply,
+    frame::{self, Header},
+    raw::{Look, Peers, RawStore},
+};
 use bytes::Bytes;
-use format::{Header, Problem};
 use proofmill_primitives::ArtifactId;
 use rustix::io::Errno;
 use std::{
@@ -19,8 +21,6 @@ use std::{
     time::Duration,
 };
 use temp::TempFile;
-
-pub use name::MAX_ID_LENGTH;
 
 /// Blobs in a folder, which any number of processes may use at the same time.
 ///
@@ -76,32 +76,32 @@ impl FsArtifacts {
     }
 }
 
-impl ArtifactStore for FsArtifacts {
-    fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
-        let (root, id) = (Arc::clone(&self.root), id.clone());
-        Box::pin(blocking(move || put(&root, &id, kind, &bytes)))
+impl RawStore for FsArtifacts {
+    fn peers(&self) -> Peers {
+        Peers::None
     }
 
-    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+    fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         let (root, id) = (Arc::clone(&self.root), id.clone());
-        Box::pin(blocking(move || get(&root, &id, kind)))
+        Box::pin(blocking(move || write(&root, &id, kind, &parts)))
     }
 
-    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
+    fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
         let (root, id) = (Arc::clone(&self.root), id.clone());
-        Box::pin(blocking(move || exists(&root, &id, kind)))
+        Box::pin(blocking(move || read(&root, &id, kind)))
     }
 
-    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
+    fn look<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Option<Look>> {
+        let (root, id) = (Arc::clone(&self.root), id.clone());
+        Box::pin(blocking(move || look(&root, &id, kind)))
+    }
+
+    fn remove<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
         let (root, id) = (Arc::clone(&self.root), id.clone());
         Box::pin(blocking(move || delete(&root, &id, kind)))
     }
 
-    fn remove_unused<'a>(
-        &'a self,
-        unused_for: Duration,
-        in_use: Arc<BTreeSet<ArtifactId>>,
-    ) -> Reply<'a, Removed> {
+    fn sweep<'a>(&'a self, unused_for: Duration, in_use: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed> {
         let root = Arc::clone(&self.root);
         Box::pin(blocking(move || unused::remove(&root, unused_for, &in_use)))
     }
@@ -125,9 +125,8 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn put(root: &Path, id: &ArtifactId, kind: ArtifactKind, bytes: &[u8]) -> Result<(), ArtifactError> {
+fn write(root: &Path, id: &ArtifactId, kind: ArtifactKind, parts: &[Bytes]) -> Result<(), ArtifactError> {
     let target = name::path(root, id, kind)?;
-    let header = format::encode(id, kind, bytes);
     let failed = |doing, path: &Path, source: io::Error| {
         let full = matches!(Errno::from_io_error(&source), Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG));
         if !full {
@@ -135,12 +134,12 @@ fn put(root: &Path, id: &ArtifactId, kind: ArtifactKind, bytes: &[u8]) -> Result
         }
         let available =
             rustix::fs::statvfs(root).map_or(0, |stat| stat.f_bavail.saturating_mul(stat.f_frsize));
-        let needed = (header.len() + bytes.len()) as u64;
-        ArtifactError::NoSpace { id: id.clone(), path: root.to_path_buf(), needed, available }
+        let needed = parts.iter().map(Bytes::len).sum::<usize>() as u64;
+        ArtifactError::NoSpace { id: id.clone(), place: root.display().to_string(), needed, available }
     };
     let mut temp = TempFile::create(root)
         .map_err(|error| failed("create a file in", &root.join(temp::FOLDER), error))?;
-    temp.write(&[&header, bytes]).map_err(|error| failed("write", temp.path(), error))?;
+    temp.write(parts).map_err(|error| failed("write", temp.path(), error))?;
     let folder = target.parent().unwrap_or(root).to_path_buf();
     if !folder.is_dir() {
         let made = fs::create_dir_all(&folder).and_then(|()| sync_folder(folder.parent().unwrap_or(root)));
@@ -150,10 +149,8 @@ fn put(root: &Path, id: &ArtifactId, kind: ArtifactKind, bytes: &[u8]) -> Result
     sync_folder(&folder).map_err(|error| failed("flush the folder", &folder, error))
 }
 
-fn get(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
+fn read(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
     let path = name::path(root, id, kind)?;
-    let damaged =
-        |problem: Problem| ArtifactError::Damaged { id: id.clone(), kind, detail: problem.to_string() };
     let mut file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -166,24 +163,24 @@ fn get(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, Artifa
         Ok(_) => {}
         // A sector that cannot be read is damage; making the blob again writes it elsewhere.
         Err(error) if Errno::from_io_error(&error) == Some(Errno::IO) => {
-            return Err(damaged(Problem::Unreadable(error)));
+            let detail = format!("its file cannot be read: {error}");
+            return Err(ArtifactError::Damaged { id: id.clone(), kind, detail });
         }
         Err(error) => return Err(io_error("read", &path)(error)),
     }
-    let start = format::verify(&bytes, id, kind).map_err(damaged)?;
     unused::mark_used(&file);
-    Ok(Bytes::from(bytes).slice(start..))
+    Ok(bytes.into())
 }
 
-fn exists(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<bool, ArtifactError> {
+fn look(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Option<Look>, ArtifactError> {
     let path = name::path(root, id, kind)?;
-    match File::open(&path).and_then(|mut file| Ok((read_header(&mut file)?, file))) {
-        Ok((Some(header), file)) if header.id == *id => {
+    match File::open(&path).and_then(|mut file| Ok((read_start(&mut file)?, file))) {
+        Ok((Some((bytes, length)), file)) => {
             unused::mark_used(&file);
-            Ok(true)
+            Ok(Some(Look::Start { bytes: bytes.into(), length }))
         }
-        Ok(_) => Ok(false),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Ok((None, _)) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(io_error("read", &path)(error)),
     }
 }
@@ -230,13 +227,18 @@ fn files(root: &Path, kind: ArtifactKind) -> Result<Vec<PathBuf>, ArtifactError>
 
 /// The header of a blob, or nothing where it is not whole.
 fn read_header(file: &mut File) -> io::Result<Option<Header>> {
+    Ok(read_start(file)?.and_then(|(start, length)| frame::header(&start, length)))
+}
+
+/// How a file begins and how long it is; nothing where it is no file.
+fn read_start(file: &mut File) -> io::Result<Option<(Vec<u8>, u64)>> {
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Ok(None);
     }
-    let mut start = Vec::with_capacity(format::MAX_HEADER);
-    Read::take(file, format::MAX_HEADER as u64).read_to_end(&mut start)?;
-    Ok(format::header(&start, meta.len()))
+    let mut start = Vec::with_capacity(frame::MAX_HEADER);
+    Read::take(file, frame::MAX_HEADER as u64).read_to_end(&mut start)?;
+    Ok(Some((start, meta.len())))
 }
 
 fn io_error(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {

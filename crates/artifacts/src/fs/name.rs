@@ -1,11 +1,8 @@
 //! Where a blob lies. Ids come from clients, so nothing of them reaches the file system unescaped.
 
-use crate::{ArtifactError, ArtifactKind};
+use crate::{ArtifactError, ArtifactKind, MAX_ID_LENGTH};
 use proofmill_primitives::ArtifactId;
 use std::path::{Path, PathBuf};
-
-/// The most bytes that an id may have.
-pub const MAX_ID_LENGTH: usize = 1024;
 
 /// The longest escaped id that becomes a file's name as it is; file systems allow 255 bytes.
 const MAX_NAME: usize = 200;

@@ -1,5 +1,6 @@
 //! Files on their way: written under a name of their own, and moved when they are whole.
 
+use bytes::Bytes;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
@@ -13,7 +14,7 @@ use std::{
         LazyLock,
         atomic::{AtomicU64, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 /// The folder, in the store's root, in which they are.
@@ -22,11 +23,21 @@ pub(super) const FOLDER: &str = "tmp";
 /// Distinguishes the files of one process.
 static NEXT: AtomicU64 = AtomicU64::new(0);
 
+/// Distinguishes machines that share a folder.
+static HOST: LazyLock<String> = LazyLock::new(|| {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    format!("h{}", name.replace(|letter: char| !letter.is_ascii_alphanumeric(), "_"))
+});
+
 /// Distinguishes processes: in containers that share a folder, many have the same id.
 static PROCESS: LazyLock<String> = LazyLock::new(|| {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("{}-{:x}", std::process::id(), since.as_nanos())
+    format!("{}-{}-{:x}", *HOST, std::process::id(), since.as_nanos())
 });
+
+/// A file that nobody has written to for so long is one that nobody will finish, whatever its lock says: some network file
+/// systems have no locks, and some have them for each machine alone.
+const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
 /// A file that is being written. It is locked: the lock ends with the process, so that a [`sweep`] by any other process
 /// can tell a file that is being written from one that nobody will finish.
@@ -67,7 +78,7 @@ impl TempFile {
     }
 
     /// Writes all of it, to the disk.
-    pub(super) fn write(&mut self, parts: &[&[u8]]) -> io::Result<()> {
+    pub(super) fn write(&mut self, parts: &[Bytes]) -> io::Result<()> {
         for part in parts {
             self.file.write_all(part)?;
         }
@@ -95,12 +106,8 @@ pub(super) fn sweep(root: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(root.join(FOLDER))? {
         let path = entry?.path();
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            // Moved or removed since the folder was read, or somebody else's: no reason not to start.
-            Err(_) => continue,
-        };
-        if !file.metadata()?.is_file() || flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        // Moved or removed since the folder was read, or somebody else's: no reason not to start.
+        if !is_abandoned(&path).unwrap_or(false) {
             continue;
         }
         match fs::remove_file(&path) {
@@ -110,4 +117,19 @@ pub(super) fn sweep(root: &Path) -> io::Result<usize> {
         }
     }
     Ok(swept)
+}
+
+/// A lock says something of writers on this machine only, where the file system has it at all. It is asked for on a file
+/// that is open for writing, as NFS wants it.
+fn is_abandoned(path: &Path) -> io::Result<bool> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    let meta = file.metadata()?;
+    if !meta.is_file() {
+        return Ok(false);
+    }
+    let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let is_ours = !name.starts_with('h') || name.split('-').next() == Some(HOST.as_str());
+    let is_free = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    Ok(age > ABANDONED || (is_ours && is_free()))
 }

@@ -7,7 +7,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 const FOLDER: &str = "PROOFMILL_TEST_ARTIFACTS";
@@ -112,6 +112,12 @@ fn what_nobody_writes_is_swept() {
     let held = folder.path().join("tmp/12345-2");
     let file = fs::File::create(&held).unwrap();
     file.lock().unwrap();
+    // The lock of another machine cannot be seen everywhere: only age tells.
+    let (elsewhere, old) =
+        (folder.path().join("tmp/helsewhere-1-a-1"), folder.path().join("tmp/helsewhere-1-a-2"));
+    fs::write(&elsewhere, "on its way").unwrap();
+    let day_before_yesterday = SystemTime::now() - Duration::from_secs(48 * 3600);
+    fs::File::create(&old).unwrap().set_modified(day_before_yesterday).unwrap();
     FsArtifacts::open(folder.path()).unwrap();
-    assert!(!orphan.exists() && held.exists());
+    assert!(!orphan.exists() && held.exists() && elsewhere.exists() && !old.exists());
 }

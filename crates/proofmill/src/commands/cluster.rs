@@ -1,11 +1,10 @@
 //! `proofmill cluster`.
 
-use crate::{cli, stop};
-use eyre::{Result, WrapErr};
-use proofmill_artifacts::FsArtifacts;
+use crate::{cli, stop, wiring};
+use eyre::{Result, WrapErr, bail};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> {
@@ -14,8 +13,15 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
     let dir = DataDir::open(&global.data_dir)?;
+    if let Some(shared) = proofmill_ledger::network_file_system(dir.path())? {
+        bail!(
+            "the ledger would be in {}, which is on {shared}: SQLite can lose it there. Give --data-dir a folder on a disk of this \
+             machine, and name the shared one with --artifacts",
+            dir.path().display()
+        );
+    }
     let ledger = Ledger::open(&dir.ledger()).await?;
-    let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
+    let artifacts = wiring::artifacts(&args.store, &dir.artifacts()).await?;
     let mut config = ClusterConfig {
         controller_weight: args.controller_weight,
         artifact_retention: Duration::from_secs(args.artifact_retention * 3600),

@@ -333,7 +333,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         l2: cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] },
         genesis: None,
         cluster,
-        artifacts: None,
+        store: cli::Store::default(),
         attestor: attestors,
         sending: cli::Sending { l1_send_rpc: Vec::new(), max_fee: 500_000_000_000, max_tip: 50_000_000_000 },
         observing: cli::Observing { metrics_listen: None },

@@ -8,7 +8,6 @@ use crate::{
     stop, wiring,
 };
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_artifacts::{ArtifactStore, FsArtifacts};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, programs};
 use proofmill_ledger::{DataDir, DataDirError};
@@ -21,7 +20,7 @@ use proofmill_witness::{ChainSource, Node, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 use tokio_util::sync::CancellationToken;
@@ -70,18 +69,12 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
         return Ok(());
     }
     let mut local = None;
-    let (address, artifacts): (_, Arc<dyn ArtifactStore>) = match &args.cluster {
-        Some(address) => {
-            let folder = args.artifacts.clone().unwrap_or_else(|| global.data_dir.join("artifacts"));
-            (address.clone(), Arc::new(FsArtifacts::open(&folder)?))
-        }
+    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
+    let address = match &args.cluster {
+        Some(address) => address.clone(),
         None => {
-            let (data_dir, registry) = (&global.data_dir, registry.clone());
-            let started =
-                Local::start(data_dir, registry, args.prover, args.max_weight, args.segment_memory).await?;
-            let (address, artifacts) = (started.address.clone(), started.artifacts.clone());
-            local = Some(started);
-            (address, artifacts)
+            let started = Local::start(&global.data_dir, artifacts.clone(), registry.clone(), &args).await?;
+            local.insert(started).address.clone()
         }
     };
     let prover = ClusterProver {

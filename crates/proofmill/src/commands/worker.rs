@@ -1,8 +1,8 @@
 //! `proofmill worker`.
 
-use crate::{cli, stop};
+use crate::{cli, stop, wiring};
 use eyre::Result;
-use proofmill_artifacts::FsArtifacts;
+use proofmill_artifacts::Cached;
 use proofmill_backends::Registry;
 use proofmill_ledger::DataDir;
 use proofmill_worker::WorkerConfig;
@@ -10,14 +10,13 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    let folder = match args.artifacts {
-        Some(folder) => folder,
-        None => {
-            DataDir::mark(&global.data_dir)?;
-            global.data_dir.join("artifacts")
-        }
-    };
-    let artifacts = Arc::new(FsArtifacts::open(&folder)?);
+    if args.store.settings()?.choose()?.is_none() {
+        DataDir::mark(&global.data_dir)?;
+    }
+    let mut artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
+    if args.artifact_cache > 0 {
+        artifacts = Arc::new(Cached::new(artifacts, args.artifact_cache * 1_000_000));
+    }
     let provers = if args.prover.is_empty() { registry.types().collect() } else { args.prover };
     let config = WorkerConfig {
         id: args.id.unwrap_or_else(default_id).into(),

@@ -9,3 +9,4 @@ mod helper;
 mod kinds;
 mod nodes;
 mod process;
+mod stores;

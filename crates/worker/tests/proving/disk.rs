@@ -28,7 +28,7 @@ impl ArtifactStore for Disk {
         }
         self.refused.fetch_add(1, Ordering::SeqCst);
         let needed = bytes.len() as u64;
-        let error = ArtifactError::NoSpace { id: id.clone(), path: "/full".into(), needed, available: 0 };
+        let error = ArtifactError::NoSpace { id: id.clone(), place: "/full".into(), needed, available: 0 };
         Box::pin(async { Err(error) })
     }
 

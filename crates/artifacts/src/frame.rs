@@ -8,42 +8,38 @@
 //! | 14 | 32 | BLAKE3 of kind, id and content, each with its length |
 //! | 46 | | the id, then the content |
 
-use super::name::MAX_ID_LENGTH;
-use crate::ArtifactKind;
+use crate::{ArtifactKind, MAX_ID_LENGTH};
 use proofmill_primitives::ArtifactId;
-use std::io;
 
 const MAGIC: &[u8; 4] = b"PMA1";
 const FIXED: usize = 46;
 
 /// The most that a header can take, with its id.
-pub(super) const MAX_HEADER: usize = FIXED + MAX_ID_LENGTH;
+pub(crate) const MAX_HEADER: usize = FIXED + MAX_ID_LENGTH;
 
 /// What is wrong with a blob.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Problem {
-    #[error("its file has {0} bytes, less than a header")]
+pub(crate) enum Problem {
+    #[error("it has {0} bytes, less than a header")]
     NoHeader(usize),
-    #[error("its file does not begin like an artifact")]
+    #[error("it does not begin like an artifact")]
     NotAnArtifact,
-    #[error("its file has {found} bytes, but its header promises {promised}")]
+    #[error("it has {found} bytes, but its header promises {promised}")]
     Length { found: u64, promised: u64 },
-    #[error("its file holds the artifact {0:?}")]
+    #[error("it is the artifact {0:?}")]
     Misplaced(String),
     #[error("its checksum does not match")]
     Checksum,
-    #[error("its file cannot be read: {0}")]
-    Unreadable(io::Error),
 }
 
 /// What a header says.
-pub(super) struct Header {
-    pub(super) id: ArtifactId,
-    pub(super) length: u64,
+pub(crate) struct Header {
+    pub(crate) id: ArtifactId,
+    pub(crate) length: u64,
 }
 
-/// The header for a blob. The id must be one that [`super::name::path`] accepts.
-pub(super) fn encode(id: &ArtifactId, kind: ArtifactKind, content: &[u8]) -> Vec<u8> {
+/// The header for a blob. The id must be of a length that is allowed.
+pub(crate) fn encode(id: &ArtifactId, kind: ArtifactKind, content: &[u8]) -> Vec<u8> {
     let id_bytes = id.as_str().as_bytes();
     let mut header = Vec::with_capacity(FIXED + id_bytes.len());
     header.extend_from_slice(MAGIC);
@@ -54,25 +50,25 @@ pub(super) fn encode(id: &ArtifactId, kind: ArtifactKind, content: &[u8]) -> Vec
     header
 }
 
-/// Checks a whole file; where its content begins.
-pub(super) fn verify(file: &[u8], id: &ArtifactId, kind: ArtifactKind) -> Result<usize, Problem> {
-    let (found, content, sum) = split(file, file.len() as u64)?;
+/// Checks a whole blob; where its content begins.
+pub(crate) fn verify(blob: &[u8], id: &ArtifactId, kind: ArtifactKind) -> Result<usize, Problem> {
+    let (found, content, sum) = split(blob, blob.len() as u64)?;
     if found != id.as_str().as_bytes() {
         return Err(Problem::Misplaced(String::from_utf8_lossy(found).into_owned()));
     }
-    let bytes = file.get(content..).unwrap_or_default();
+    let bytes = blob.get(content..).unwrap_or_default();
     if checksum(id, kind, bytes) != sum { Err(Problem::Checksum) } else { Ok(content) }
 }
 
-/// What the beginning of a file of `file_length` bytes says, where the file is as long as that.
-pub(super) fn header(start: &[u8], file_length: u64) -> Option<Header> {
-    let (id, content, _) = split(start, file_length).ok()?;
+/// What the beginning of a blob says that has `length_in_all` bytes with its header, where it is as long as that.
+pub(crate) fn header(start: &[u8], length_in_all: u64) -> Option<Header> {
+    let (id, content, _) = split(start, length_in_all).ok()?;
     let id = ArtifactId::new(std::str::from_utf8(id).ok()?);
-    Some(Header { id, length: file_length - content as u64 })
+    Some(Header { id, length: length_in_all - content as u64 })
 }
 
 /// The id, where the content begins, and the checksum.
-fn split(start: &[u8], file_length: u64) -> Result<(&[u8], usize, [u8; 32]), Problem> {
+fn split(start: &[u8], length_in_all: u64) -> Result<(&[u8], usize, [u8; 32]), Problem> {
     let short = || Problem::NoHeader(start.len());
     let (magic, rest) = start.split_first_chunk::<4>().ok_or_else(short)?;
     if magic != MAGIC {
@@ -84,8 +80,8 @@ fn split(start: &[u8], file_length: u64) -> Result<(&[u8], usize, [u8; 32]), Pro
     let id_length = usize::from(u16::from_le_bytes(*id_length));
     let content = FIXED + id_length;
     let promised = u64::from_le_bytes(*content_length).saturating_add(content as u64);
-    if promised != file_length {
-        return Err(Problem::Length { found: file_length, promised });
+    if promised != length_in_all {
+        return Err(Problem::Length { found: length_in_all, promised });
     }
     let id = rest.get(..id_length).ok_or_else(short)?;
     Ok((id, content, *sum))

@@ -1,0 +1,264 @@
+//! Compression as the SP1 cluster's artifact clients have it: one zstd stream over the whole blob, at the level that zstd
+//! takes for its default, in pieces of a size that the store likes (`sp1-cluster`, `crates/artifact/src/{redis,s3}.rs`).
+//!
+//! Where a blob has no checksum of its own, our stream ends with zstd's, which its readers check wherever it is there. A blob is in memory once,
+//! beside a few pieces: it is packed while pieces are sent, and unpacked while they arrive.
+
+use bytes::{Buf, Bytes};
+use std::io::{self, BufRead, Read, Write};
+use tokio::sync::mpsc;
+
+/// What zstd calls its default; the SP1 cluster asks for 0 (Redis) and 3 (S3), which both mean that.
+const LEVEL: i32 = 3;
+
+/// The most that a blob may have, unpacked, in bytes: what claims to be more is no artifact.
+const MAX_UNPACKED: u64 = 32 << 30;
+
+/// How many pieces are on their way at the same time.
+pub(crate) const IN_FLIGHT: usize = 4;
+
+/// Blobs of so many bytes are packed and unpacked on the spot: to hand them to another thread takes longer.
+const SMALL: usize = 256 << 10;
+
+/// What zstd's checksum adds, in bytes.
+const CHECKSUM: usize = 4;
+
+/// The most memory that is asked for because of what a blob says of its own length, in bytes.
+const BELIEVED: u64 = 1 << 30;
+
+/// A packed blob.
+pub(crate) enum Packed {
+    /// Not more than a piece.
+    Whole(Bytes),
+    /// Two pieces or more, each of the full size but the last. The others follow while they are sent.
+    Pieces([Bytes; 2], mpsc::Receiver<Bytes>),
+}
+
+/// Packs a blob into pieces of `size` bytes; nothing where the runtime is shutting down.
+pub(crate) async fn pack(parts: Vec<Bytes>, size: usize, checksum: bool) -> Option<Packed> {
+    let length = parts.iter().map(Bytes::len).sum::<usize>();
+    if length < SMALL && zstd::zstd_safe::compress_bound(length) + CHECKSUM <= size {
+        let packed = pack_into(&parts, length, checksum, Vec::with_capacity(length / 2 + 64)).ok()?;
+        return Some(Packed::Whole(packed.into()));
+    }
+    let (sender, mut pieces) = mpsc::channel(IN_FLIGHT);
+    tokio::task::spawn_blocking(move || {
+        let pieces = Pieces { size, expected: length, piece: Vec::new(), sender };
+        // Otherwise the receiver is gone: nobody wants it any more.
+        if let Ok(mut last) = pack_into(&parts, length, checksum, pieces) {
+            let _ = last.send();
+        }
+    });
+    let first = pieces.recv().await?;
+    Some(match pieces.recv().await {
+        None => Packed::Whole(first),
+        Some(second) => Packed::Pieces([first, second], pieces),
+    })
+}
+
+fn pack_into<W: Write>(parts: &[Bytes], length: usize, checksum: bool, writer: W) -> io::Result<W> {
+    let mut encoder = zstd::stream::write::Encoder::new(writer, LEVEL)?;
+    encoder.include_checksum(checksum)?;
+    // Whoever unpacks it knows how much memory it takes.
+    encoder.set_pledged_src_size(Some(length as u64))?;
+    for part in parts {
+        encoder.write_all(part)?;
+    }
+    encoder.finish()
+}
+
+struct Pieces {
+    size: usize,
+    /// The most that there will be.
+    expected: usize,
+    piece: Vec<u8>,
+    sender: mpsc::Sender<Bytes>,
+}
+
+impl Pieces {
+    fn send(&mut self) -> io::Result<()> {
+        let piece = std::mem::take(&mut self.piece);
+        self.expected = self.expected.saturating_sub(piece.len());
+        self.sender.blocking_send(piece.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Pieces {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // One that is full is sent when more follows, so that the last one is never empty.
+        if self.piece.len() == self.size {
+            self.send()?;
+        }
+        if self.piece.capacity() == 0 {
+            self.piece.reserve(self.size.min(self.expected));
+        }
+        let taken = bytes.len().min(self.size - self.piece.len());
+        self.piece.extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Unpacks a blob that is here; or says why it is none.
+pub(crate) async fn unpack(packed: Bytes) -> Result<Bytes, String> {
+    let said = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten();
+    if said.is_some_and(|length| length < SMALL as u64) && packed.len() < SMALL {
+        return read_all(&*packed, said).map_err(|error| not_packed(&error));
+    }
+    let unpacking = Unpacking::start();
+    unpacking.add(packed).await;
+    unpacking.finish().await
+}
+
+fn read_all(packed: impl BufRead, said: Option<u64>) -> io::Result<Bytes> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
+    let mut bytes = Vec::with_capacity(usize::try_from(said.unwrap_or(0).min(BELIEVED)).unwrap_or_default());
+    (&mut decoder).take(MAX_UNPACKED + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_UNPACKED {
+        return Err(io::Error::other(format!("it has more than {MAX_UNPACKED} bytes")));
+    }
+    Ok(bytes.into())
+}
+
+fn not_packed(error: &io::Error) -> String {
+    format!("it cannot be unpacked: {error}")
+}
+
+/// A blob that is unpacked while its pieces arrive.
+pub(crate) struct Unpacking {
+    pieces: mpsc::Sender<Bytes>,
+    unpacked: tokio::task::JoinHandle<io::Result<Bytes>>,
+}
+
+impl Unpacking {
+    pub(crate) fn start() -> Self {
+        let (pieces, receiver) = mpsc::channel(IN_FLIGHT);
+        let unpacked = tokio::task::spawn_blocking(move || {
+            let mut arriving = Arriving { receiver, piece: Bytes::new() };
+            let said = zstd::zstd_safe::get_frame_content_size(arriving.fill_buf()?).ok().flatten();
+            read_all(arriving, said)
+        });
+        Self { pieces, unpacked }
+    }
+
+    /// Takes the next piece. What is wrong with it is said at the end.
+    pub(crate) async fn add(&self, piece: Bytes) {
+        let _ = self.pieces.send(piece).await;
+    }
+
+    /// The blob; or why these pieces are none.
+    pub(crate) async fn finish(self) -> Result<Bytes, String> {
+        drop(self.pieces);
+        match self.unpacked.await {
+            Ok(unpacked) => unpacked.map_err(|error| not_packed(&error)),
+            Err(error) => Err(format!("unpacking it broke off: {error}")),
+        }
+    }
+}
+
+struct Arriving {
+    receiver: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+impl BufRead for Arriving {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        while self.piece.is_empty() {
+            match self.receiver.blocking_recv() {
+                Some(piece) => self.piece = piece,
+                None => break,
+            }
+        }
+        Ok(&self.piece)
+    }
+
+    fn consume(&mut self, taken: usize) {
+        self.piece.advance(taken);
+    }
+}
+
+impl Read for Arriving {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let here = self.fill_buf()?;
+        let taken = buffer.len().min(here.len());
+        buffer[..taken].copy_from_slice(&here[..taken]);
+        self.consume(taken);
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    async fn packed(parts: Vec<Bytes>, size: usize) -> Vec<Bytes> {
+        match pack(parts, size, true).await.unwrap() {
+            Packed::Whole(packed) => vec![packed],
+            Packed::Pieces([first, second], mut rest) => {
+                let mut all = vec![first, second];
+                while let Some(piece) = rest.recv().await {
+                    all.push(piece);
+                }
+                all
+            }
+        }
+    }
+
+    /// Both ways must come to the same.
+    async fn unpacked(pieces: impl IntoIterator<Item = Bytes>) -> Result<Bytes, String> {
+        let (unpacking, mut whole) = (Unpacking::start(), Vec::new());
+        for piece in pieces {
+            whole.extend_from_slice(&piece);
+            unpacking.add(piece).await;
+        }
+        let streamed = unpacking.finish().await;
+        assert_eq!(unpack(whole.into()).await.ok(), streamed.as_ref().ok().cloned());
+        streamed
+    }
+
+    #[tokio::test]
+    async fn what_is_packed_comes_back_in_pieces_of_one_size() {
+        let noise: Vec<u8> = (0..600_000_u32).map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[0]).collect();
+        for length in [0, 1, 999, 100_000, 600_000] {
+            for size in [7, 1000, 1 << 20] {
+                if length / size > 50_000 {
+                    continue;
+                }
+                let bytes = Bytes::copy_from_slice(&noise[..length]);
+                let (one, other) = (bytes.slice(..length / 2), bytes.slice(length / 2..));
+                let pieces = packed(vec![one, other], size).await;
+                let (last, full) = pieces.split_last().unwrap();
+                assert!(
+                    full.iter().all(|piece| piece.len() == size) && !last.is_empty() && last.len() <= size
+                );
+                // As the SP1 cluster's clients read it.
+                assert_eq!(zstd::decode_all(&*pieces.concat()).unwrap(), bytes);
+                assert_eq!(unpacked(pieces).await.unwrap(), bytes);
+                // As they write it.
+                for level in [0, 3] {
+                    let theirs = zstd::encode_all(&*bytes, level).unwrap();
+                    assert_eq!(unpacked([Bytes::from(theirs)]).await.unwrap(), bytes);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_or_changed_is_refused() {
+        let whole = packed(vec![Bytes::from(vec![7; 5000])], 1 << 20).await.concat();
+        for length in 0..whole.len() {
+            assert!(unpacked([Bytes::copy_from_slice(&whole[..length])]).await.is_err(), "cut to {length}");
+        }
+        for position in 4..whole.len() {
+            let mut changed = whole.clone();
+            changed[position] ^= 0x10;
+            let read = unpacked([Bytes::from(changed)]).await;
+            assert!(read.is_err() || read.unwrap() == vec![7; 5000], "byte {position}");
+        }
+        assert!(unpacked([Bytes::from_static(b"no artifact")]).await.is_err());
+    }
+}

@@ -1,0 +1,337 @@
+//! Blobs in Redis, as the artifact clients of the SP1 cluster keep them there (`succinctlabs/sp1-cluster` at `9864f8b`,
+//! `crates/artifact/src/redis.rs`):
+//!
+//! | what | how |
+//! |---|---|
+//! | node | [`node_of`]: a hash of the id, modulo the number of nodes, in the order in which they are named |
+//! | bytes | one zstd stream |
+//! | up to 32 MiB, packed | a string at `<id>` |
+//! | more | a hash at `<id>:chunks`: pieces of 32 MiB under `0`, `1`, …, and their number under `__n`, without which it is none |
+//! | expiry | 6 hours; programs have none |
+//! | references of tasks | a set at `refs:<id>` |
+//!
+//! The kind is no part of the key. A blob in pieces is written under a key of its own, with an expiry of two minutes, and
+//! gets its name when it is whole.
+
+mod fault;
+mod node;
+mod script;
+
+use crate::{
+    ArtifactError, ArtifactKind, Removed, Reply,
+    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    raw::{Look, Peers, RawStore, is_framed},
+};
+use ::redis::{Value, cmd, pipe};
+use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
+use node::Node;
+pub use node::Notice;
+use proofmill_primitives::ArtifactId;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// For how long a piece is kept that its writer never gives a name.
+const STAGED_FOR: Duration = Duration::from_secs(120);
+
+/// The field with the number of pieces.
+const COUNT: &str = "__n";
+
+/// How many ids are renewed with one command.
+const RENEWED_AT_ONCE: usize = 256;
+
+/// How Redis is used.
+#[derive(Clone, Debug)]
+pub struct RedisOptions {
+    /// The servers: `redis://[user]:password@host:port/database`, or `rediss://` for TLS. Every client must name the same ones
+    /// in the same order.
+    pub nodes: Vec<String>,
+    /// For how long a blob is kept that nobody renews; the SP1 cluster's clients: 6 hours.
+    pub lifetime: Duration,
+    /// Bytes of a piece, packed; the SP1 cluster's clients: 32 MiB.
+    pub piece: usize,
+}
+
+impl RedisOptions {
+    /// As the SP1 cluster's clients use it.
+    pub fn new(nodes: Vec<String>) -> Self {
+        Self { nodes, lifetime: Duration::from_secs(6 * 3600), piece: 32 << 20 }
+    }
+}
+
+/// Blobs in one or several Redis servers. Connects when it is first used, and again after the connection is lost.
+#[derive(Clone, Debug)]
+pub struct RedisArtifacts {
+    nodes: Arc<[Node]>,
+    lifetime: Duration,
+    piece: usize,
+}
+
+impl RedisArtifacts {
+    /// Reads the options. Must be called inside a tokio runtime; asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Refused`] where no server is named, or one by what is no address.
+    pub fn new(options: &RedisOptions) -> Result<Self, ArtifactError> {
+        let nodes = options.nodes.iter().map(|url| Node::new(url)).collect::<Result<Vec<_>, _>>()?;
+        if nodes.is_empty() {
+            return Err(fault::no_address("", "no server is named"));
+        }
+        let (lifetime, piece) = (options.lifetime.max(Duration::from_secs(1)), options.piece.max(1));
+        Ok(Self { nodes: nodes.into(), lifetime, piece })
+    }
+
+    /// What an operator should change about the servers: without it, blobs that are in use may be lost.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Away`] or [`ArtifactError::Refused`] where one does not answer, or refuses.
+    pub async fn notices(&self) -> Result<Vec<Notice>, ArtifactError> {
+        let mut notices = Vec::new();
+        for node in self.nodes.iter() {
+            notices.extend(node.notices().await?);
+        }
+        Ok(notices)
+    }
+
+    fn node(&self, id: &ArtifactId) -> &Node {
+        &self.nodes[node_of(id.as_str(), self.nodes.len())]
+    }
+
+    /// Seconds until a blob of a kind expires; 0 for never.
+    const fn expiry_of(&self, kind: ArtifactKind) -> u64 {
+        if matches!(kind, ArtifactKind::Program) { 0 } else { self.lifetime.as_secs() }
+    }
+
+    async fn write_string(
+        &self,
+        id: &ArtifactId,
+        kind: ArtifactKind,
+        bytes: Bytes,
+    ) -> Result<(), ArtifactError> {
+        let (node, key) = (self.node(id), id.as_str());
+        let mut set = cmd("SET");
+        set.arg(key).arg(&*bytes);
+        if let expiry @ 1.. = self.expiry_of(kind) {
+            set.arg("EX").arg(expiry);
+        }
+        // Whoever reads prefers the pieces.
+        let mut both = pipe();
+        both.atomic().add_command(set).ignore().cmd("UNLINK").arg(pieces_of(id)).ignore();
+        let stored: Result<(), _> = node.pipe(&both).await;
+        match stored {
+            Ok(()) => Ok(()),
+            Err(error) => Err(node.not_stored(id, bytes.len(), error).await),
+        }
+    }
+
+    async fn write_pieces(
+        &self,
+        id: &ArtifactId,
+        kind: ArtifactKind,
+        first: [Bytes; 2],
+        rest: mpsc::Receiver<Bytes>,
+    ) -> Result<(), ArtifactError> {
+        let staged = format!("{}:stage_{}", pieces_of(id), uuid::Uuid::now_v7().simple());
+        let result = self.stage_and_name(id, kind, &staged, first, rest).await;
+        if result.is_err() {
+            // Otherwise it expires.
+            let _: Result<Value, _> = self.node(id).command(cmd("UNLINK").arg(&staged)).await;
+        }
+        result
+    }
+
+    async fn stage_and_name(
+        &self,
+        id: &ArtifactId,
+        kind: ArtifactKind,
+        staged: &str,
+        first: [Bytes; 2],
+        rest: mpsc::Receiver<Bytes>,
+    ) -> Result<(), ArtifactError> {
+        let node = self.node(id);
+        let rest = stream::unfold(rest, async |mut rest| rest.recv().await.map(|piece| (piece, rest)));
+        let stage = async |(index, piece): (usize, Bytes)| {
+            let mut both = pipe();
+            both.atomic().cmd("HSET").arg(staged).arg(index).arg(&*piece).ignore();
+            both.cmd("EXPIRE").arg(staged).arg(STAGED_FOR.as_secs()).ignore();
+            let stored: Result<(), _> = node.pipe(&both).await;
+            match stored {
+                Ok(()) => Ok(1),
+                Err(error) => Err(node.not_stored(id, piece.len(), error).await),
+            }
+        };
+        let pieces = stream::iter(first).chain(rest).enumerate().map(stage).buffer_unordered(IN_FLIGHT);
+        let count = pieces.try_fold(0_usize, async |all, one| Ok(all + one)).await?;
+        let mut name = cmd("EVAL");
+        name.arg(script::NAME).arg(3).arg(staged).arg(pieces_of(id)).arg(id.as_str());
+        name.arg(count).arg(self.expiry_of(kind)).arg(COUNT);
+        match node.command(&name).await {
+            Ok(1) => Ok(()),
+            Ok(_) => Err(node.fault("store an artifact", "its pieces were gone before it was whole")),
+            Err(error) => Err(node.not_stored(id, 0, error).await),
+        }
+    }
+
+    /// The blob, from one string or from pieces; nothing where it was replaced meanwhile.
+    async fn read_once(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Option<Bytes>, ArtifactError> {
+        let node = self.node(id);
+        let failed = |error| fault::of_read(node, id, kind, &error);
+        let count = || {
+            let mut count = cmd("HGET");
+            count.arg(pieces_of(id)).arg(COUNT);
+            count
+        };
+        // No transaction: a full server takes none. Pieces that get their name between the first and the third answer are
+        // seen in the last.
+        let mut look = pipe();
+        look.add_command(count())
+            .cmd("HLEN")
+            .arg(pieces_of(id))
+            .cmd("GET")
+            .arg(id.as_str())
+            .add_command(count());
+        let (first, fields, string, last): (Option<usize>, usize, Option<Vec<u8>>, Option<usize>) =
+            node.pipe(&look).await.map_err(failed)?;
+        let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
+        let count = match (first, string) {
+            (Some(count), _) => count,
+            (None, Some(string)) => return packing::unpack(string.into()).await.map(Some).map_err(damaged),
+            // Older clients of the SP1 cluster wrote no number.
+            (None, None) => last.unwrap_or(fields),
+        };
+        if count == 0 {
+            return Err(ArtifactError::Missing { id: id.clone(), kind });
+        }
+        let piece = async |index: usize| -> Result<Option<Vec<u8>>, ArtifactError> {
+            node.command(cmd("HGET").arg(pieces_of(id)).arg(index)).await.map_err(failed)
+        };
+        let unpacking = Unpacking::start();
+        let mut pieces = stream::iter(0..count).map(piece).buffered(IN_FLIGHT);
+        while let Some(piece) = pieces.try_next().await? {
+            let Some(piece) = piece else { return Ok(None) };
+            unpacking.add(piece.into()).await;
+        }
+        drop(pieces);
+        unpacking.finish().await.map(Some).map_err(damaged)
+    }
+
+    async fn renew_all(&self, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
+        let mut of_node: BTreeMap<usize, Vec<&ArtifactId>> = BTreeMap::new();
+        for id in ids {
+            of_node.entry(node_of(id.as_str(), self.nodes.len())).or_default().push(id);
+        }
+        for (node, ids) in of_node {
+            for some in ids.chunks(RENEWED_AT_ONCE) {
+                let mut renew = cmd("EVAL");
+                renew.arg(script::RENEW).arg(some.len() * 3);
+                for id in some {
+                    renew.arg(id.as_str()).arg(pieces_of(id)).arg(format!("refs:{id}"));
+                }
+                renew.arg(self.lifetime.as_secs());
+                let node = &self.nodes[node];
+                let _: Value = node
+                    .command(&renew)
+                    .await
+                    .map_err(|error| fault::of(node, "keep artifacts from expiring", &error))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The node of an id: bytes are added to a hash that is multiplied by 16777619 for each, from 0, in 64 bits.
+fn node_of(id: &str, nodes: usize) -> usize {
+    let hash = id.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(16_777_619).wrapping_add(byte.into()));
+    usize::try_from(hash % nodes.max(1) as u64).unwrap_or_default()
+}
+
+fn pieces_of(id: &ArtifactId) -> String {
+    format!("{id}:chunks")
+}
+
+impl RawStore for RedisArtifacts {
+    fn peers(&self) -> Peers {
+        Peers::Sp1Cluster
+    }
+
+    fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
+        Box::pin(async move {
+            match packing::pack(parts, self.piece, !is_framed(kind)).await {
+                Some(Packed::Whole(packed)) => self.write_string(id, kind, packed).await,
+                Some(Packed::Pieces(first, rest)) => self.write_pieces(id, kind, first, rest).await,
+                None => Err(self.node(id).fault("store an artifact", "packing it broke off")),
+            }
+        })
+    }
+
+    fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+        Box::pin(async move {
+            for _ in 0..2 {
+                if let Some(blob) = self.read_once(id, kind).await? {
+                    return Ok(blob);
+                }
+            }
+            let detail = "some of its pieces are not there".to_owned();
+            Err(ArtifactError::Damaged { id: id.clone(), kind, detail })
+        })
+    }
+
+    /// Also keeps it from expiring: who asks is about to name it.
+    fn look<'a>(&'a self, id: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, Option<Look>> {
+        Box::pin(async move {
+            let node = self.node(id);
+            let mut look = cmd("EVAL");
+            look.arg(script::LOOK).arg(2).arg(id.as_str()).arg(pieces_of(id));
+            look.arg(self.lifetime.as_secs()).arg(COUNT);
+            let there: i64 =
+                node.command(&look).await.map_err(|error| fault::of(node, "look for an artifact", &error))?;
+            Ok((there == 1).then_some(Look::There))
+        })
+    }
+
+    fn remove<'a>(&'a self, id: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let node = self.node(id);
+            let _: Value = node
+                .command(cmd("UNLINK").arg(id.as_str()).arg(pieces_of(id)))
+                .await
+                .map_err(|error| fault::of(node, "remove an artifact", &error))?;
+            Ok(())
+        })
+    }
+
+    /// Blobs expire by themselves.
+    fn sweep<'a>(&'a self, _: Duration, _: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed> {
+        Box::pin(async { Ok(Removed::default()) })
+    }
+
+    fn expiry(&self) -> Option<Duration> {
+        Some(self.lifetime)
+    }
+
+    fn renew<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
+        Box::pin(async move { self.renew_all(&ids).await })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `get_connection_idx` of the SP1 cluster's client, worked out by hand: 97·16777619 + 98 for `ab`, and so on.
+    #[test]
+    fn ids_go_to_the_nodes_where_others_look_for_them() {
+        assert_eq!(node_of("", 7), 0);
+        assert_eq!(node_of("a", 7), 97 % 7);
+        assert_eq!(node_of("ab", 1000), (97 * 16_777_619 + 98) % 1000);
+        let three = (97_u64 * 16_777_619 + 98).wrapping_mul(16_777_619).wrapping_add(99);
+        assert_eq!(node_of("abc", 1000) as u64, three % 1000);
+        assert_eq!(node_of("artifact_01jdabc", 1), 0);
+    }
+}

@@ -1,0 +1,36 @@
+//! What a server does in one step.
+
+/// Gives pieces their name: KEYS are where they are, the blob's hash and its string; ARGV the number of pieces, the seconds
+/// until it expires (0: never) and the field for the number. 0 where not all of the pieces are there.
+pub(super) const NAME: &str = r"
+if redis.call('HLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return 0 end
+redis.call('HSET', KEYS[1], ARGV[3], ARGV[1])
+redis.call('UNLINK', KEYS[2], KEYS[3])
+redis.call('RENAME', KEYS[1], KEYS[2])
+if ARGV[2] == '0' then
+  redis.call('PERSIST', KEYS[2])
+else
+  redis.call('EXPIRE', KEYS[2], ARGV[2])
+end
+return 1
+";
+
+/// Keeps KEYS that expire sooner for ARGV[1] seconds. What never expires stays so.
+pub(super) const RENEW: &str = r"
+for _, key in ipairs(KEYS) do
+  local left = redis.call('TTL', key)
+  if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+end
+return 0
+";
+
+/// Whether the string KEYS[1] is there, or the hash KEYS[2] with the field ARGV[2]: 1 or 0. Keeps it for ARGV[1] seconds.
+pub(super) const LOOK: &str = r"
+local there = 0
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then there = 1 end
+for _, key in ipairs(KEYS) do
+  local left = redis.call('TTL', key)
+  if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+end
+return there
+";

@@ -1,0 +1,344 @@
+//! Blobs in S3, or in what speaks its protocol, as the artifact clients of the SP1 cluster keep them there
+//! (`succinctlabs/sp1-cluster` at `9864f8b`, `crates/artifact/src/s3.rs`): one zstd stream at
+//! `artifacts|programs|stdins|private-stdins|proofs/<id>`, uploaded in parts where it has more than 32 MiB.
+//!
+//! An id with other characters than letters, digits, `-`, `_` and `.` may be percent-encoded; the SP1 cluster makes none.
+//! Expiry is the bucket's: a rule for each prefix. Access keys, endpoint and the rest come from the environment, as for the
+//! AWS tools: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL`, web identity, container and
+//! instance roles.
+
+mod fault;
+
+use crate::{
+    ArtifactError, ArtifactKind, MAX_ID_LENGTH, Removed, Reply,
+    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    raw::{Look, Peers, RawStore, is_framed},
+};
+use bytes::Bytes;
+use fault::Place;
+use futures::{StreamExt, TryStreamExt, stream};
+use object_store::{
+    GetOptions, GetResult, MultipartUpload, ObjectStore, ObjectStoreExt, RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
+    client::{HttpClient, HttpConnector},
+    path::Path,
+};
+use proofmill_primitives::ArtifactId;
+use std::{
+    collections::BTreeSet,
+    future::Future,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::mpsc;
+use url::Url;
+
+/// Larger ones, packed, are uploaded in parts and read in ranges of this size, in bytes.
+const PART: usize = 32 << 20;
+
+/// How long one request may take, with a part of a blob.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// What our names of intermediate results begin with. Others in a bucket are not ours to remove.
+const OURS: &str = "key-";
+
+/// How S3 is used.
+#[derive(Clone, Debug)]
+pub struct S3Options {
+    /// The bucket.
+    pub bucket: String,
+    /// Its region.
+    pub region: String,
+    /// Where the server is; AWS's, or `AWS_ENDPOINT_URL`, where none is named.
+    pub endpoint: Option<String>,
+    /// Access key and secret key; those of the environment, where none are given.
+    pub keys: Option<(String, String)>,
+    /// Bytes of a part; 32 MiB as the SP1 cluster's clients have it, 5 MiB at the least.
+    pub part: usize,
+}
+
+impl S3Options {
+    /// As the SP1 cluster's clients use it, with what the environment says of keys and endpoint.
+    pub fn new(bucket: impl Into<String>, region: impl Into<String>) -> Self {
+        Self { bucket: bucket.into(), region: region.into(), endpoint: None, keys: None, part: PART }
+    }
+}
+
+/// Blobs in a bucket. Connects when it is used.
+#[derive(Clone, Debug)]
+pub struct S3Artifacts {
+    store: Arc<AmazonS3>,
+    place: Place,
+    part: usize,
+}
+
+impl S3Artifacts {
+    /// Reads options and environment; asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Refused`] where the settings contradict each other.
+    pub fn new(options: &S3Options) -> Result<Self, ArtifactError> {
+        let mut builder = AmazonS3Builder::from_env()
+            .with_bucket_name(&options.bucket)
+            .with_region(&options.region)
+            // Whoever asks decides for how long to ask again.
+            .with_retry(RetryConfig {
+                max_retries: 2,
+                retry_timeout: Duration::from_secs(5),
+                ..RetryConfig::default()
+            });
+        if let Some((key, secret)) = &options.keys {
+            builder = builder.with_access_key_id(key).with_secret_access_key(secret);
+        }
+        let named = |key| builder.get_config_value(&key);
+        let endpoint = options.endpoint.clone();
+        let endpoint = endpoint
+            .or_else(|| named(AmazonS3ConfigKey::S3Endpoint))
+            .or_else(|| named(AmazonS3ConfigKey::Endpoint));
+        let address =
+            endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
+        let place = Place::new(&options.bucket, &options.region, &address);
+        let url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
+        if endpoint.is_some() {
+            builder = builder.with_endpoint(address).with_allow_http(url.scheme() == "http");
+        }
+        let store = builder
+            .with_http_connector(Connector(url))
+            .build()
+            .map_err(|error| place.wrong_settings(&error))?;
+        Ok(Self { store: Arc::new(store), place, part: options.part.max(5 << 20) })
+    }
+
+    /// Lists what is not there: whether keys, region and bucket are right. (Who may not list is refused each blob that is not
+    /// there, and could not tell that from a blob that it may not see.)
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Away`] or [`ArtifactError::Refused`].
+    pub async fn check(&self) -> Result<(), ArtifactError> {
+        let mut listed = self.store.list(Some(&Path::from("artifacts/proofmill-probe")));
+        match within(listed.try_next()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.place.fault("use the bucket", &error)),
+        }
+    }
+
+    async fn get(&self, key: &Path, options: GetOptions) -> object_store::Result<GetResult> {
+        within(self.store.get_opts(key, options)).await
+    }
+
+    async fn write_parts(
+        &self,
+        key: &Path,
+        first: [Bytes; 2],
+        rest: mpsc::Receiver<Bytes>,
+    ) -> object_store::Result<()> {
+        let mut upload = within(self.store.put_multipart(key)).await?;
+        let sent = match send_parts(&mut *upload, first, rest).await {
+            Ok(()) => within(upload.complete()).await.map(drop),
+            Err(error) => Err(error),
+        };
+        if sent.is_err() {
+            // What is left of it is for the bucket's rule on incomplete uploads.
+            let _ = within(upload.abort()).await;
+        }
+        sent
+    }
+
+    /// The packed bytes: the first range says how long the whole is, the others must be of the same version.
+    async fn read_packed(&self, key: &Path) -> object_store::Result<Unpacking> {
+        let part = self.part as u64;
+        let first = self.get(key, GetOptions::new().with_range(Some(0..part))).await?;
+        let (size, e_tag) = (first.meta.size, first.meta.e_tag.clone());
+        let unpacking = Unpacking::start();
+        unpacking.add(within(first.bytes()).await?).await;
+        let starts = (1..size.div_ceil(part)).map(|index| index * part);
+        let range = async |start: u64| {
+            let range = start..size.min(start + part);
+            let options = GetOptions::new().with_range(Some(range)).with_if_match(e_tag.clone());
+            within(self.get(key, options).await?.bytes()).await
+        };
+        let mut parts = stream::iter(starts).map(range).buffered(IN_FLIGHT);
+        while let Some(part) = parts.try_next().await? {
+            unpacking.add(part).await;
+        }
+        drop(parts);
+        Ok(unpacking)
+    }
+
+    async fn sweep_intermediate(
+        &self,
+        unused_for: Duration,
+        in_use: &BTreeSet<ArtifactId>,
+    ) -> object_store::Result<Removed> {
+        let mut removed = Removed::default();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let oldest = now.saturating_sub(unused_for).as_secs();
+        let mut listed = self.store.list(Some(&Path::from(folder(ArtifactKind::Intermediate))));
+        while let Some(object) = within(listed.try_next()).await? {
+            let name = object.location.filename().unwrap_or_default();
+            let stored = u64::try_from(object.last_modified.timestamp()).unwrap_or(0);
+            if name.starts_with(OURS) && stored < oldest && !in_use.contains(&ArtifactId::new(name)) {
+                within(self.store.delete(&object.location)).await?;
+                removed.blobs += 1;
+                removed.bytes += object.size;
+            }
+        }
+        Ok(removed)
+    }
+}
+
+async fn send_parts(
+    upload: &mut dyn MultipartUpload,
+    first: [Bytes; 2],
+    mut rest: mpsc::Receiver<Bytes>,
+) -> object_store::Result<()> {
+    let mut sending = stream::FuturesUnordered::new();
+    for piece in first {
+        sending.push(within(upload.put_part(piece.into())));
+    }
+    while let Some(piece) = rest.recv().await {
+        if sending.len() >= IN_FLIGHT {
+            sending.try_next().await?;
+        }
+        sending.push(within(upload.put_part(piece.into())));
+    }
+    sending.try_collect().await
+}
+
+/// A request that is not answered is an error.
+async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
+    match tokio::time::timeout(ANSWER_WITHIN, request).await {
+        Ok(answer) => answer,
+        Err(late) => Err(object_store::Error::Generic { store: "S3", source: Box::new(late) }),
+    }
+}
+
+const fn folder(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::Intermediate => "artifacts",
+        ArtifactKind::Program => "programs",
+        ArtifactKind::Stdin => "stdins",
+        ArtifactKind::PrivateStdin => "private-stdins",
+        ArtifactKind::Proof => "proofs",
+    }
+}
+
+/// S3 allows keys of 1,024 bytes.
+fn key_of(id: &ArtifactId, kind: ArtifactKind) -> Result<Path, ArtifactError> {
+    let key = Path::from_iter([folder(kind), id.as_str()]);
+    if key.as_ref().len() > MAX_ID_LENGTH {
+        let max = MAX_ID_LENGTH - folder(kind).len() - 1;
+        return Err(ArtifactError::BadId { length: key.as_ref().len() - folder(kind).len() - 1, max });
+    }
+    Ok(key)
+}
+
+/// Requests go through the client that everything here has: its TLS, its certificates.
+#[derive(Debug)]
+struct Connector(Url);
+
+impl HttpConnector for Connector {
+    fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
+        Ok(HttpClient::new(proofmill_http::client_for(&self.0)))
+    }
+}
+
+impl RawStore for S3Artifacts {
+    fn peers(&self) -> Peers {
+        Peers::Sp1Cluster
+    }
+
+    fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let key = key_of(id, kind)?;
+            let stored = match packing::pack(parts, self.part, !is_framed(kind)).await {
+                Some(Packed::Pieces(first, rest)) => self.write_parts(&key, first, rest).await,
+                Some(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
+                None => Err(object_store::Error::Generic { store: "S3", source: "packing broke off".into() }),
+            };
+            stored.map_err(|error| self.place.fault("store an artifact", &error))
+        })
+    }
+
+    fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+        Box::pin(async move {
+            let unpacking = match self.read_packed(&key_of(id, kind)?).await {
+                Ok(unpacking) => unpacking,
+                Err(error) if fault::is_missing(&error) => {
+                    return Err(ArtifactError::Missing { id: id.clone(), kind });
+                }
+                Err(error) => match fault::damage(&error) {
+                    Some(detail) => return Err(ArtifactError::Damaged { id: id.clone(), kind, detail }),
+                    None => return Err(self.place.fault("read an artifact", &error)),
+                },
+            };
+            let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
+            unpacking.finish().await.map_err(damaged)
+        })
+    }
+
+    fn look<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Option<Look>> {
+        Box::pin(async move {
+            match within(self.store.head(&key_of(id, kind)?)).await {
+                Ok(_) => Ok(Some(Look::There)),
+                Err(error) if fault::is_missing(&error) => Ok(None),
+                Err(error) => Err(self.place.fault("look for an artifact", &error)),
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
+        Box::pin(async move {
+            match within(self.store.delete(&key_of(id, kind)?)).await {
+                Ok(()) => Ok(()),
+                Err(error) if fault::is_missing(&error) => Ok(()),
+                Err(error) => Err(self.place.fault("remove an artifact", &error)),
+            }
+        })
+    }
+
+    /// S3 does not tell when a blob was read. Intermediate results of ours go by when they were stored; whoever misses one has
+    /// it made again. Programs, inputs and proofs are for the bucket's rules.
+    fn sweep<'a>(&'a self, unused_for: Duration, in_use: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed> {
+        Box::pin(async move {
+            let swept = self.sweep_intermediate(unused_for, &in_use).await;
+            swept.map_err(|error| self.place.fault("remove artifacts that nobody uses", &error))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// `get_s3_key_from_id` of the SP1 cluster's client.
+    #[test]
+    fn keys_are_those_of_the_sp1_cluster() {
+        for (kind, key) in [
+            (ArtifactKind::Intermediate, "artifacts/artifact_01jd"),
+            (ArtifactKind::Program, "programs/artifact_01jd"),
+            (ArtifactKind::Stdin, "stdins/artifact_01jd"),
+            (ArtifactKind::PrivateStdin, "private-stdins/artifact_01jd"),
+            (ArtifactKind::Proof, "proofs/artifact_01jd"),
+        ] {
+            assert_eq!(key_of(&"artifact_01jd".into(), kind).unwrap().as_ref(), key);
+        }
+    }
+
+    #[test]
+    fn hostile_ids_stay_in_their_folder() {
+        let ids = ["..", ".", "../proofs/x", "a/b", "a//b", "/a", "%2E%2E", "a%2Fb", "\n", "é", "*"];
+        let keys: BTreeSet<_> =
+            ids.iter().map(|id| key_of(&(*id).into(), ArtifactKind::Stdin).unwrap()).collect();
+        assert_eq!(keys.len(), ids.len());
+        assert!(keys.iter().all(|key| key.parts().count() == 2 && key.as_ref().starts_with("stdins/")));
+        let long = "x".repeat(MAX_ID_LENGTH);
+        assert!(matches!(
+            key_of(&long.as_str().into(), ArtifactKind::Stdin),
+            Err(ArtifactError::BadId { .. })
+        ));
+    }
+}

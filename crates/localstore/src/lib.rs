@@ -1,0 +1,16 @@
+//! Servers that keep artifacts, as tests and benches run them: a real `redis-server` from this machine, each in a folder of its
+//! own, and an S3 server in a runtime of its own that checks signatures and keeps its objects in a folder. Both can be stopped
+//! and started again with what they keep.
+
+mod redis;
+mod s3;
+
+pub use redis::LocalRedis;
+pub use s3::{LocalS3, S3_KEYS};
+
+use std::{io, net::TcpListener};
+
+/// A port that nobody listens on.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
