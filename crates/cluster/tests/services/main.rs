@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod diagnosis;
+mod faults;
 mod harness;
 mod proofs;
 mod restart;
