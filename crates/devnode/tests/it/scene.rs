@@ -37,10 +37,17 @@ impl Scene {
         Self { node, http: proofmill_http::client() }
     }
 
-    /// What comes back for a body.
+    /// What comes back for a body. The node ends a connection whose body is too large before all of it is sent, so that its answer
+    /// may be lost, and that connection is none for the next request either.
     pub async fn post(&self, body: String) -> (u16, String) {
-        let sent = self.http.post(self.node.rpc_url().clone()).body(body).send().await.unwrap();
-        (sent.status().as_u16(), sent.text().await.unwrap())
+        for _ in 0..20 {
+            let sent = self.http.post(self.node.rpc_url().clone()).body(body.clone()).send().await;
+            if let Ok(sent) = sent {
+                let status = sent.status().as_u16();
+                return (status, sent.text().await.unwrap());
+            }
+        }
+        panic!("no answer in twenty tries");
     }
 
     async fn ask(&self, method: &str, params: Value) -> Value {
