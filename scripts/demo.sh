@@ -55,8 +55,8 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
   openvm,sp1) echo "both systems prove everything on the same cores: expect an hour on 2 free cores, and 24 GB" ;;
-  openvm,exec) echo "exec claims at once what OpenVM proves in about 18 minutes on 2 free cores, 10 GB; L1 wants both" ;;
-  openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 18 minutes on 2 free cores, 10 GB" ;;
+  openvm,exec) echo "exec claims at once what OpenVM proves in about 12 minutes on 2 free cores, 11 GB; L1 wants both" ;;
+  openvm) echo "two checkpoints and their epoch are proven with OpenVM: about 12 minutes on 2 free cores, 11 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: about 40 minutes on 2 free cores, and 16 GB" ;;
 esac
 binaries=()
