@@ -21,10 +21,13 @@
 //! # Ok(()) }
 //! ```
 
+mod chain;
 mod error;
 mod fault;
 mod gate;
 mod header;
+mod heads;
+mod health;
 mod monitor;
 mod options;
 mod pool;
@@ -39,5 +42,5 @@ pub use header::Header;
 pub use options::{PoolOptions, Start};
 pub use pool::Pool;
 pub use report::{EndpointReport, EndpointState, PoolReport, Trouble};
-pub use rules::{Head, Need};
+pub use rules::Need;
 pub use words::{RpcError, fault_of};

@@ -2,8 +2,9 @@
 
 use crate::{
     EndpointReport, EndpointState, FaultKind, PoolReport, Trouble,
+    health::{Chain, RECENT},
     pool::Inner,
-    rules::{Chain, RECENT, Rules},
+    rules::Rules,
 };
 use std::{
     collections::BTreeMap,
@@ -35,7 +36,7 @@ pub(crate) fn start(inner: &Arc<Inner>) {
         loop {
             beat.tick().await;
             let Some(inner) = Weak::upgrade(&inner) else { return };
-            if inner.heads_asked() >= IDLE {
+            if !inner.options.is_of_relays() && inner.heads_asked() >= IDLE {
                 // What goes wrong is in the report.
                 drop(time::timeout(IDLE, inner.head()).await);
             }
@@ -143,7 +144,7 @@ fn state(rules: &Rules, at: usize, now: Instant) -> EndpointState {
     }
     // A long request beside others that are answered is only a long request.
     let oldest = health.under_way.values().next();
-    let oldest = oldest.filter(|began| health.answered.is_none_or(|answered| answered < **began));
+    let oldest = oldest.filter(|began| health.answered_at.is_none_or(|answered| answered < **began));
     let waits = oldest.map(|began| now.duration_since(*began));
     if let Some(for_) = waits.filter(|waits| *waits >= SLOW) {
         return EndpointState::Away { for_, said: "a request is not answered yet".to_owned() };

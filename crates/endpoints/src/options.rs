@@ -111,6 +111,11 @@ impl PoolOptions {
         self
     }
 
+    /// Whether the endpoints are relays, of which no head is asked.
+    pub(crate) const fn is_of_relays(&self) -> bool {
+        self.relay_of.is_some()
+    }
+
     /// The endpoints are relays of the chain with this id: they take transactions, and may answer nothing else.
     #[must_use]
     pub const fn relay_of(mut self, chain_id: u64) -> Self {

@@ -7,31 +7,20 @@
 //!   those that lag, those that are not known to lack something before those that are, the followed one first.
 //! - An endpoint that asks to be left alone is left alone until then. The others that rest are asked when nobody else is left.
 
-use crate::{Fault, FaultKind};
-use alloy_primitives::B256;
-use std::{
-    collections::{BTreeMap, VecDeque},
-    time::Duration,
+use crate::{
+    Fault, FaultKind, Header,
+    health::{Chain, Health, STRAY, Seen},
 };
+use alloy_primitives::B256;
+use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// What was heard of an endpoint's head so long ago counts no more.
-const FRESH: Duration = Duration::from_secs(30);
 /// A followed head that has not moved for so long, while another has, is left for one on another branch.
 pub(crate) const STALL: Duration = Duration::from_secs(45);
-/// Two endpoints may differ at the tip of the chain for so long: a reorg reaches one before the other.
-const STRAY: Duration = Duration::from_secs(15);
 /// A comparison that failed is tried again after this.
 const COMPARED_AGAIN: Duration = Duration::from_secs(1);
-/// An endpoint that is away is asked again after the others, at the latest after this.
-const LONGEST_REST: Duration = Duration::from_secs(30);
-/// What an endpoint lacks is remembered for so long.
-const REMEMBERED: Duration = Duration::from_secs(300);
 /// Blocks of the followed branch that are remembered.
 const REMEMBERED_BLOCKS: usize = 512;
-/// The error rate is that of so many seconds.
-pub(crate) const RECENT: Duration = Duration::from_secs(300);
-const BUCKET: Duration = Duration::from_secs(15);
 
 /// What an endpoint must have to answer a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,17 +33,6 @@ pub enum Need {
     Block(u64),
     /// The state after the block with this number.
     State(u64),
-}
-
-/// A block at the head of an endpoint's chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
-    /// Its number.
-    pub number: u64,
-    /// Its hash.
-    pub hash: B256,
-    /// The hash of the block before it.
-    pub parent_hash: B256,
 }
 
 /// Whose head counts.
@@ -77,71 +55,6 @@ pub(crate) struct Order {
     pub(crate) wakes: Option<Instant>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Chain {
-    Unknown,
-    Right,
-    Other(u64),
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Seen {
-    pub(crate) head: Head,
-    /// When it was told last.
-    pub(crate) at: Instant,
-    /// Since when it is this number.
-    pub(crate) since: Instant,
-    /// When it changed last.
-    pub(crate) moved: Option<Instant>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct Rest {
-    pub(crate) since: Instant,
-    pub(crate) until: Instant,
-    pub(crate) kind: FaultKind,
-}
-
-/// What was heard of one endpoint.
-#[derive(Clone, Debug)]
-pub(crate) struct Health {
-    pub(crate) chain: Chain,
-    pub(crate) seen: Option<Seen>,
-    pub(crate) rest: Option<Rest>,
-    /// Since when it gives no answer at all.
-    pub(crate) failing_since: Option<Instant>,
-    /// Since when it says that it is asked too much.
-    pub(crate) limited_since: Option<Instant>,
-    pub(crate) last_fault: Option<(Instant, Fault)>,
-    pub(crate) no_methods: BTreeMap<&'static str, Instant>,
-    /// Methods that it fails at, although it may answer others: how often in a row, since when, and until when the others are
-    /// asked first.
-    failing_methods: BTreeMap<&'static str, (u32, Instant, Instant)>,
-    /// It has no state of this block, or an older one.
-    pub(crate) no_state: Option<(u64, Instant)>,
-    /// It does not have this block any more, or an older one.
-    pub(crate) no_history: Option<(u64, Instant)>,
-    /// Since when it is on another branch.
-    pub(crate) astray: Option<Instant>,
-    pub(crate) requests: u64,
-    pub(crate) under_way: BTreeMap<u64, Instant>,
-    streak: u32,
-    /// The hash that it told of a block of the branch.
-    compared: Option<(u64, B256)>,
-    /// When it did not tell one.
-    not_compared: Option<Instant>,
-    /// When it answered last.
-    pub(crate) answered: Option<Instant>,
-    recent: VecDeque<Bucket>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    began: Instant,
-    asked: u32,
-    failed: u32,
-}
-
 #[derive(Debug)]
 pub(crate) struct Rules {
     pub(crate) endpoints: Vec<Health>,
@@ -150,95 +63,9 @@ pub(crate) struct Rules {
     branch: BTreeMap<u64, (B256, Instant)>,
 }
 
-impl Health {
-    fn new() -> Self {
-        Self {
-            chain: Chain::Unknown,
-            seen: None,
-            rest: None,
-            failing_since: None,
-            limited_since: None,
-            last_fault: None,
-            no_methods: BTreeMap::new(),
-            failing_methods: BTreeMap::new(),
-            no_state: None,
-            no_history: None,
-            astray: None,
-            requests: 0,
-            under_way: BTreeMap::new(),
-            streak: 0,
-            compared: None,
-            not_compared: None,
-            answered: None,
-            recent: VecDeque::new(),
-        }
-    }
-
-    const fn is_well(&mut self) {
-        (self.rest, self.failing_since, self.limited_since, self.streak) = (None, None, None, 0);
-    }
-
-    pub(crate) fn rests(&self, now: Instant) -> Option<&Rest> {
-        self.rest.as_ref().filter(|rest| rest.until > now)
-    }
-
-    fn is_fresh(&self, now: Instant) -> bool {
-        self.failing_since.is_none()
-            && self.chain == Chain::Right
-            && self.seen.is_some_and(|seen| now.duration_since(seen.at) <= FRESH)
-    }
-
-    pub(crate) fn is_astray(&self, now: Instant) -> bool {
-        self.astray.is_some_and(|since| now.duration_since(since) >= STRAY)
-    }
-
-    fn lacks(&self, need: Need, method: &str, now: Instant) -> bool {
-        let remembers = |lack: Option<(u64, Instant)>, block: u64| {
-            lack.is_some_and(|(newest, until)| block <= newest && until > now)
-        };
-        self.no_methods.get(method).is_some_and(|until| *until > now)
-            || match need {
-                Need::State(block) => remembers(self.no_state, block) || remembers(self.no_history, block),
-                Need::Block(block) => remembers(self.no_history, block),
-                Need::Nothing | Need::Head => false,
-            }
-    }
-
-    fn count(&mut self, failed: bool, now: Instant) {
-        while self.recent.front().is_some_and(|bucket| now.duration_since(bucket.began) > RECENT) {
-            self.recent.pop_front();
-        }
-        if self.recent.back().is_none_or(|bucket| now.duration_since(bucket.began) >= BUCKET) {
-            self.recent.push_back(Bucket { began: now, asked: 0, failed: 0 });
-        }
-        if let Some(bucket) = self.recent.back_mut() {
-            bucket.asked = bucket.asked.saturating_add(1);
-            bucket.failed = bucket.failed.saturating_add(u32::from(failed));
-        }
-    }
-
-    /// How many of the requests of the last minutes got no answer, from 0 to 1.
-    pub(crate) fn error_rate(&self, now: Instant) -> f64 {
-        let recent = self.recent.iter().filter(|bucket| now.duration_since(bucket.began) <= RECENT);
-        let (asked, failed) = recent.fold((0u64, 0u64), |(asked, failed), bucket| {
-            (asked + u64::from(bucket.asked), failed + u64::from(bucket.failed))
-        });
-        if asked == 0 { 0.0 } else { failed as f64 / asked as f64 }
-    }
-}
-
-/// For how long the others are asked first after so many failures at a method.
-fn failing_rest(times: u32) -> Duration {
-    Duration::from_millis(500).saturating_mul(1 << times.min(10)).min(LONGEST_REST)
-}
-
 impl Rules {
     pub(crate) fn new(endpoints: usize) -> Self {
-        Self {
-            endpoints: (0..endpoints).map(|_| Health::new()).collect(),
-            followed: None,
-            branch: BTreeMap::new(),
-        }
+        Self { endpoints: vec![Health::default(); endpoints], followed: None, branch: BTreeMap::new() }
     }
 
     pub(crate) fn asked(&mut self, endpoint: usize, request: u64, now: Instant) {
@@ -253,11 +80,7 @@ impl Rules {
 
     /// An endpoint answered a method, with whatever it was asked for.
     pub(crate) fn answered(&mut self, endpoint: usize, method: &'static str, now: Instant) {
-        let health = &mut self.endpoints[endpoint];
-        health.failing_methods.remove(method);
-        health.count(false, now);
-        health.answered = Some(now);
-        health.is_well();
+        self.endpoints[endpoint].answered(method, now);
     }
 
     pub(crate) fn is_of_chain(&mut self, endpoint: usize, expected: u64, got: u64) {
@@ -274,76 +97,12 @@ impl Rules {
         began: Instant,
         now: Instant,
     ) {
-        let health = &mut self.endpoints[endpoint];
-        health.count(fault.kind.is_of_endpoint(), now);
-        let until = now + REMEMBERED;
-        let newer = |lack: Option<(u64, Instant)>, block: u64| {
-            let known = lack.filter(|(_, until)| *until > now).map_or(block, |(known, _)| known.max(block));
-            Some((known, until))
-        };
-        match (fault.kind, need) {
-            (FaultKind::NoMethod, _) => {
-                health.no_methods.insert(method, until);
-            }
-            (FaultKind::NoState, Need::State(block)) => health.no_state = newer(health.no_state, block),
-            (FaultKind::NoHistory, Need::State(block) | Need::Block(block)) => {
-                health.no_history = newer(health.no_history, block);
-            }
-            _ => {}
-        }
-        health.last_fault = Some((now, fault.clone()));
-        if !fault.kind.is_of_endpoint() {
-            health.answered = Some(now);
-            health.is_well();
-            return;
-        }
-        let (times, since, _) = health.failing_methods.get(method).copied().unwrap_or((0, now, now));
-        if times == 0 || since < began {
-            health.failing_methods.insert(method, (times.saturating_add(1), now, now + failing_rest(times)));
-        }
-        // Of many requests that fail together each says the same.
-        if let Some(rest) = health.rest.as_mut().filter(|rest| rest.since >= began) {
-            if let Some(wait) = fault.retry_after.filter(|_| rest.kind == FaultKind::Limited) {
-                rest.until = rest.until.max(now + wait);
-            }
-            return;
-        }
-        // What comes back may be another node.
-        if fault.kind == FaultKind::Away {
-            health.chain = Chain::Unknown;
-        }
-        health.streak = health.streak.saturating_add(1);
-        let grown =
-            |first: Duration| first.saturating_mul(1 << (health.streak - 1).min(10)).min(LONGEST_REST);
-        let rest = match fault.kind {
-            FaultKind::Limited => {
-                health.failing_since = None;
-                health.limited_since.get_or_insert(now);
-                // Some say 0, or a date that is past by this clock.
-                let least = grown(Duration::from_millis(250));
-                fault.retry_after.map_or_else(|| grown(Duration::from_secs(1)), |wait| wait.max(least))
-            }
-            FaultKind::Denied | FaultKind::OtherChain => LONGEST_REST,
-            // One of many requests may stumble without the others.
-            FaultKind::Stumbled | FaultKind::Unreadable if health.streak < 3 => return,
-            _ => grown(Duration::from_millis(500)),
-        };
-        if fault.kind != FaultKind::Limited {
-            health.failing_since.get_or_insert(now);
-        }
-        health.rest = Some(Rest { since: now, until: now + rest, kind: fault.kind });
+        self.endpoints[endpoint].failed(need, method, fault, began, now);
     }
 
     /// An endpoint told its head.
-    pub(crate) fn saw(&mut self, endpoint: usize, head: Head, now: Instant) {
-        let health = &mut self.endpoints[endpoint];
-        let same = health.seen.filter(|seen| seen.head.number == head.number);
-        let since = same.map_or(now, |seen| seen.since);
-        let moved = match (same, health.seen) {
-            (Some(seen), _) => seen.moved,
-            (None, before) => before.map(|_| now),
-        };
-        health.seen = Some(Seen { head, at: now, since, moved });
+    pub(crate) fn saw(&mut self, endpoint: usize, head: Header, now: Instant) {
+        self.endpoints[endpoint].saw(head, now);
         self.judge(endpoint, now);
     }
 
@@ -447,7 +206,7 @@ impl Rules {
         }
     }
 
-    fn follow(&mut self, endpoint: usize, head: Head, now: Instant) -> Choice {
+    fn follow(&mut self, endpoint: usize, head: Header, now: Instant) -> Choice {
         let differs = |known: Option<&(B256, Instant)>, hash| known.is_some_and(|(known, _)| *known != hash);
         let before = head.number.checked_sub(1);
         if differs(self.branch.get(&head.number), head.hash) {
@@ -487,29 +246,7 @@ impl Rules {
 
     /// A request is about to be sent first to an endpoint that failed at the method: until it ends, no other one is.
     pub(crate) fn tries(&mut self, endpoint: usize, method: &'static str, now: Instant) {
-        if let Some((times, _, until)) = self.endpoints[endpoint].failing_methods.get_mut(method)
-            && *until <= now
-        {
-            *until = now + failing_rest(*times);
-        }
-    }
-
-    /// What an endpoint said that asks to be left alone now.
-    pub(crate) fn asks_for_rest(&self, endpoint: usize, now: Instant) -> Option<Fault> {
-        let health = &self.endpoints[endpoint];
-        let rest = health.rests(now).filter(|rest| rest.kind == FaultKind::Limited)?;
-        let mut fault = match &health.last_fault {
-            Some((_, fault)) => fault.clone(),
-            None => Fault::new(rest.kind, "it is asked too much"),
-        };
-        // Whatever it said last, this is why it is not asked.
-        fault.kind = FaultKind::Limited;
-        fault.said = format!(
-            "{}; it is asked again in {:.0} s",
-            fault.said,
-            rest.until.duration_since(now).as_secs_f32()
-        );
-        Some(fault)
+        self.endpoints[endpoint].tries(method, now);
     }
 
     /// In which order a request is sent to the endpoints.
@@ -526,7 +263,7 @@ impl Rules {
         let mut keyed = Vec::new();
         for (at, health) in self.endpoints.iter().enumerate() {
             let rest = health.rests(now);
-            if let (Some(rest), Some(fault)) = (rest, self.asks_for_rest(at, now)) {
+            if let (Some(rest), Some(fault)) = (rest, health.asks_for_rest(now)) {
                 order.wakes = Some(order.wakes.map_or(rest.until, |wakes| wakes.min(rest.until)));
                 order.left_out.push((at, fault));
                 continue;
@@ -539,7 +276,7 @@ impl Rules {
             let behind = health.seen.is_some_and(|seen| seen.head.number < wanted);
             let unknown = health.seen.is_none() && newest > 0;
             let lacks = health.lacks(need, method, now);
-            let fails = health.failing_methods.get(method).is_some_and(|(_, _, until)| *until > now);
+            let fails = health.fails_at(method, now);
             let follows = self.followed == Some(at);
             keyed.push(((lacks, rest.is_some(), fails, behind, unknown, !follows, at), at));
         }

@@ -14,8 +14,15 @@ fn hash(branch: u8, number: u64) -> B256 {
     hash
 }
 
-fn head(branch: u8, number: u64) -> Head {
-    Head { number, hash: hash(branch, number), parent_hash: hash(branch, number.saturating_sub(1)) }
+fn head(branch: u8, number: u64) -> Header {
+    Header {
+        number,
+        hash: hash(branch, number),
+        parent_hash: hash(branch, number.saturating_sub(1)),
+        state_root: B256::ZERO,
+        timestamp: number,
+        base_fee_per_gas: None,
+    }
 }
 
 impl Table {
@@ -31,7 +38,7 @@ impl Table {
         self.now += Duration::from_secs(seconds);
     }
 
-    fn sees(&mut self, at: usize, head: Head) {
+    fn sees(&mut self, at: usize, head: Header) {
         self.rules.answered(at, "eth_getBlockByNumber", self.now);
         self.rules.saw(at, head, self.now);
     }
@@ -228,7 +235,9 @@ fn a_method_that_fails_is_asked_of_the_others_first() {
         assert_eq!(table.rules.order(Need::Head, "eth_y", table.now).ask, [0, 1]);
         table.after(4);
     }
-    table.after(4);
+    table.after(26);
+    table.sees(0, head(1, 5));
+    table.sees(1, head(1, 5));
     assert_eq!(table.order(Need::Head), [0, 1]);
     table.rules.answered(0, "eth_x", table.now);
     assert!(table.rules.endpoints[0].failing_methods.is_empty());

@@ -371,6 +371,26 @@ async fn a_server_that_speaks_no_tls() {
     assert_eq!(height(&pool(hasty(url).or(anvil.rpc_url().clone())).await).await, 0);
 }
 
+/// A relay that takes transactions and answers nothing else, not even of which chain it is.
+#[tokio::test]
+async fn a_relay_need_not_tell_its_chain() {
+    let anvil = anvil().await;
+    let builder = || {
+        Proxy::new(anvil.rpc_url(), |request| match request.method {
+            "eth_sendRawTransaction" => Action::refuse(-32_000, "nonce too low"),
+            _ => Action::refuse(-32_601, "method not found"),
+        })
+    };
+    let relay = builder().await;
+    let pool =
+        Pool::connect("L1 relay", hasty(relay.url.clone()).relay_of(31_337), Some(31_337)).await.unwrap();
+    let sent = pool.get::<String>(Need::Nothing, "eth_sendRawTransaction", ["0x02"]).await;
+    assert_eq!(failure(sent).verdict().map(|fault| fault.kind), Some(FaultKind::Refused));
+    // A node is no relay: it must tell.
+    let error = Pool::connect("L1", hasty(builder().await.url.clone()), Some(31_337)).await.unwrap_err();
+    assert!(error.to_string().contains("method not found"), "{error}");
+}
+
 #[tokio::test]
 async fn a_role_waits_for_its_nodes() {
     let anvil = anvil().await;

@@ -9,8 +9,10 @@ use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 mod contracts;
+mod nodes;
 mod store;
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
 pub(crate) use store::Store;
 
 /// The longest that anything may be waited for, in seconds.
@@ -324,96 +326,12 @@ pub(crate) struct Load {
     pub(crate) chain_id: Option<u64>,
 }
 
-/// The address of a node, checked where it is given.
-pub(crate) fn node_url(text: &str) -> Result<Url, String> {
-    let url: proofmill_http::NodeUrl = text.parse().map_err(|error| format!("{error}"))?;
-    Ok(url.secret().clone())
-}
-
-/// Gwei as wei.
-fn gwei(text: &str) -> Result<u128, String> {
-    let wei: f64 = text.parse::<f64>().map_err(|error| error.to_string())? * 1e9;
-    if (1.0..=1e18).contains(&wei) {
-        Ok(wei as u128)
-    } else {
-        Err("more than nothing, and at most 1000000000 gwei, are wanted".into())
-    }
-}
-
 fn gb(text: &str) -> Result<Weight, String> {
     match text.parse::<u32>() {
         Ok(0) => Err("a weight of 0 GB fits no task".into()),
         Ok(gb) => Ok(Weight::gb(gb)),
         Err(error) => Err(format!("not a whole number of GB: {error}")),
     }
-}
-
-/// The rollup and its chains.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Chains {
-    /// JSON-RPC node of L1. With several, the newest head among them is followed, and each is asked what the others lack
-    #[arg(
-        long,
-        env = "L1_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        required = true,
-        value_parser = node_url,
-        value_name = "URL"
-    )]
-    pub(crate) l1_rpc: Vec<Url>,
-    /// The rollup's contract on L1
-    #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
-    pub(crate) rollup: alloy_primitives::Address,
-    /// Chain id that L1 must have
-    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
-    pub(crate) l1_chain_id: Option<u64>,
-}
-
-/// How transactions are sent to L1.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Sending {
-    /// Where transactions are sent, in place of --l1-rpc: a private relay, for example; several are tried in turn
-    #[arg(
-        long,
-        env = "PROOFMILL_L1_SEND_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_parser = node_url,
-        value_name = "URL"
-    )]
-    pub(crate) l1_send_rpc: Vec<Url>,
-    /// The most that is offered for a unit of gas, base fee and tip together
-    #[arg(long, env = "PROOFMILL_MAX_FEE", default_value = "500", value_name = "GWEI", value_parser = gwei)]
-    pub(crate) max_fee: u128,
-    /// The most of it that is offered as a tip, whatever the node suggests
-    #[arg(long, env = "PROOFMILL_MAX_TIP", default_value = "50", value_name = "GWEI", value_parser = gwei)]
-    pub(crate) max_tip: u128,
-}
-
-/// Where a role tells how it is.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Observing {
-    /// Where to serve `/metrics` (Prometheus), `/healthz` and `/status` (JSON) over HTTP [default: nowhere]
-    #[arg(long, env = "PROOFMILL_METRICS_LISTEN", value_name = "HOST:PORT")]
-    pub(crate) metrics_listen: Option<String>,
-}
-
-/// The rollup's own chain.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct L2 {
-    /// JSON-RPC node of the rollup (L2). With several, the newest head among them is followed, and each is asked what the others
-    /// lack
-    #[arg(
-        long,
-        env = "L2_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        required = true,
-        value_parser = node_url,
-        value_name = "URL"
-    )]
-    pub(crate) l2_rpc: Vec<Url>,
 }
 
 /// Slots, epochs and attestors of a rollup that is deployed.

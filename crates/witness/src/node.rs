@@ -34,7 +34,7 @@ pub(crate) enum Endpoints {
 }
 
 impl NodeOptions {
-    /// A node at one endpoint: 16 requests at once, 30 s for each, 5 attempts, no cache.
+    /// A node at one endpoint: 16 requests at once, no cache, and otherwise as [`PoolOptions::new`] says.
     pub fn new(endpoint: Url) -> Self {
         Self::at(PoolOptions::new(endpoint))
     }
@@ -62,44 +62,6 @@ impl NodeOptions {
             concurrency: 16,
             source: None,
         }
-    }
-
-    fn endpoints(mut self, change: impl FnOnce(PoolOptions) -> PoolOptions) -> Self {
-        // Shared endpoints are as who made them wants them.
-        if let Endpoints::Named(options) = self.endpoints {
-            self.endpoints = Endpoints::Named(change(options));
-        }
-        self
-    }
-
-    /// Another endpoint of the same chain, asked where the ones before it fail.
-    #[must_use]
-    pub fn fallback(self, endpoint: Url) -> Self {
-        self.endpoints(|options| options.or(endpoint))
-    }
-
-    /// How long one request may take.
-    #[must_use]
-    pub fn timeout(self, timeout: Duration) -> Self {
-        self.endpoints(|options| options.timeout(timeout))
-    }
-
-    /// How often a request that gets no answer is tried; at least once.
-    #[must_use]
-    pub fn attempts(self, attempts: usize) -> Self {
-        self.endpoints(|options| options.attempts(attempts))
-    }
-
-    /// How long a request waits for endpoints that say that they are asked too much.
-    #[must_use]
-    pub fn patience(self, patience: Duration) -> Self {
-        self.endpoints(|options| options.patience(patience))
-    }
-
-    /// How long to wait before the second attempt; each further wait is twice as long, up to 10 s.
-    #[must_use]
-    pub fn backoff(self, backoff: Duration) -> Self {
-        self.endpoints(|options| options.backoff(backoff))
     }
 
     /// Where the chain's rules come from.

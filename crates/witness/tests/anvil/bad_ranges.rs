@@ -2,6 +2,7 @@
 
 use crate::scene::{CHAIN_ID, Scene, range};
 use alloy_primitives::U64;
+use proofmill_endpoints::PoolOptions;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy};
 use proofmill_stateless::ChainSpecError;
@@ -91,12 +92,8 @@ async fn a_reorg_while_building() {
             Action::Forward
         })
         .await;
-        let node = NodeOptions::new(proxy.url.clone())
-            .chain_id(CHAIN_ID)
-            .backoff(Duration::from_millis(5))
-            .connect()
-            .await
-            .unwrap();
+        let endpoint = PoolOptions::new(proxy.url.clone()).backoff(Duration::from_millis(5));
+        let node = NodeOptions::at(endpoint).chain_id(CHAIN_ID).connect().await.unwrap();
         let error = node.witness(range(4, 8), &|_| {}).await.unwrap_err();
         assert!(matches!(error, BuildError::Reorg { .. }), "{method} {before}: {error}");
         // And afterwards the new chain is witnessed.

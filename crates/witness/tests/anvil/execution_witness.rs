@@ -4,6 +4,7 @@
 use crate::scene::{CHAIN_ID, Scene, range};
 use alloy_primitives::{Bytes, U64};
 use alloy_rlp::Encodable;
+use proofmill_endpoints::PoolOptions;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::{BuildError, Node, NodeOptions, WitnessSource};
@@ -143,11 +144,11 @@ async fn without_an_answer_there_is_still_another_way() {
             _ => Action::Forward,
         })
         .await;
-        let options = NodeOptions::new(proxy.url.clone())
-            .chain_id(CHAIN_ID)
+        let endpoint = PoolOptions::new(proxy.url.clone())
             .attempts(2)
             .backoff(Duration::from_millis(5))
             .timeout(Duration::from_secs(2));
+        let options = NodeOptions::at(endpoint).chain_id(CHAIN_ID);
         let witnessed = options.clone().connect().await.unwrap().witness(range(3, 4), &|_| {}).await.unwrap();
         assert_eq!(witnessed.source, WitnessSource::Proofs);
         assert_eq!(proxy.requests_of("debug_executionWitness"), 2);

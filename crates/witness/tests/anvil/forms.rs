@@ -6,6 +6,7 @@ use crate::{
 };
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U64, U256, keccak256};
+use proofmill_endpoints::PoolOptions;
 use proofmill_loadgen::mixed::Scope;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy, Request};
@@ -21,11 +22,11 @@ pub fn method_missing() -> Action {
 type Change = (&'static str, fn(&mut Value));
 
 pub fn options(proxy: &Proxy) -> NodeOptions {
-    NodeOptions::new(proxy.url.clone())
-        .chain_id(CHAIN_ID)
+    let endpoint = PoolOptions::new(proxy.url.clone())
         .attempts(2)
         .backoff(Duration::from_millis(5))
-        .timeout(Duration::from_secs(5))
+        .timeout(Duration::from_secs(5));
+    NodeOptions::at(endpoint).chain_id(CHAIN_ID)
 }
 
 pub async fn scene() -> Scene {

@@ -1,6 +1,7 @@
 //! Each lie of a node has its own error.
 
 use crate::scene::{CHAIN_ID, Scene, range};
+use proofmill_endpoints::PoolOptions;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy, Request};
 use proofmill_witness::{BuildError, NodeOptions};
@@ -16,12 +17,11 @@ async fn scene() -> Scene {
 /// What the builder says of blocks 3 to 6 when the node's answers are changed this way.
 async fn told(scene: &Scene, rule: impl FnMut(Request<'_>) -> Action + Send + 'static) -> BuildError {
     let proxy = Proxy::new(scene.url(), rule).await;
-    let options = NodeOptions::new(proxy.url.clone())
-        .chain_id(CHAIN_ID)
+    let endpoint = PoolOptions::new(proxy.url.clone())
         .attempts(2)
         .backoff(Duration::from_millis(5))
         .timeout(Duration::from_millis(1500));
-    match options.connect().await {
+    match NodeOptions::at(endpoint).chain_id(CHAIN_ID).connect().await {
         Ok(node) => node.witness(range(3, 6), &|_| {}).await.expect_err("the lie went unnoticed"),
         Err(error) => error,
     }

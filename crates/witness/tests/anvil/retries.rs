@@ -1,6 +1,7 @@
 //! Nodes that fail now and then, or for good.
 
 use crate::scene::{CHAIN_ID, Scene, range};
+use proofmill_endpoints::PoolOptions;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy, Request};
 use proofmill_witness::{BuildError, NodeOptions, Phase};
@@ -20,12 +21,15 @@ async fn scene() -> Scene {
     scene
 }
 
-fn options(proxy: &Proxy) -> NodeOptions {
-    NodeOptions::new(proxy.url.clone())
-        .chain_id(CHAIN_ID)
+fn endpoint(proxy: &Proxy) -> PoolOptions {
+    PoolOptions::new(proxy.url.clone())
         .attempts(4)
         .backoff(Duration::from_millis(5))
         .timeout(Duration::from_millis(1000))
+}
+
+fn options(endpoints: PoolOptions) -> NodeOptions {
+    NodeOptions::at(endpoints).chain_id(CHAIN_ID)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +47,7 @@ async fn passing_failures_are_tried_again() {
         }
     };
     let proxy = Proxy::new(scene.url(), failing).await;
-    let node = options(&proxy).concurrency(1).connect().await.unwrap();
+    let node = options(endpoint(&proxy)).concurrency(1).connect().await.unwrap();
     let phases = Mutex::new(BTreeSet::new());
     let witnessed = node
         .witness(range(3, 6), &|progress| {
@@ -66,7 +70,7 @@ async fn a_request_that_hangs_is_given_up_and_tried_again() {
         if request.method == "eth_getProof" && request.before == 3 { Action::Hang } else { Action::Forward }
     })
     .await;
-    let node = options(&proxy).connect().await.unwrap();
+    let node = options(endpoint(&proxy)).connect().await.unwrap();
     node.witness(range(3, 6), &|_| {}).await.unwrap();
 }
 
@@ -78,19 +82,20 @@ async fn lasting_failures_end_with_their_cause() {
             if request.method == "eth_getProof" { Action::Status(status) } else { Action::Forward }
         })
         .await;
-        let hasty = options(&proxy).concurrency(1).patience(Duration::from_millis(200));
+        let hasty = options(endpoint(&proxy).patience(Duration::from_millis(200))).concurrency(1);
         let error = hasty.connect().await.unwrap().witness(range(3, 6), &|_| {}).await.unwrap_err();
-        assert!(matches!(error, BuildError::Unreachable { .. }), "{error}");
-        assert!(error.to_string().contains(said), "{error}");
         // One that is asked too much is asked no more often for being asked again.
-        assert_eq!(proxy.requests_of("eth_getProof"), if status == 429 { 1 } else { 4 });
+        let times = if status == 429 { 1 } else { 4 };
+        assert!(matches!(error, BuildError::Unreachable { attempts, .. } if attempts == times), "{error}");
+        assert!(error.to_string().contains(said), "{error}");
+        assert_eq!(proxy.requests_of("eth_getProof"), times);
     }
     // A refusal that does not pass is not tried again.
     let proxy = Proxy::new(scene.url(), |request| {
         if request.method == "eth_getProof" { Action::Status(401) } else { Action::Forward }
     })
     .await;
-    let error = options(&proxy)
+    let error = options(endpoint(&proxy))
         .concurrency(1)
         .connect()
         .await
@@ -103,17 +108,17 @@ async fn lasting_failures_end_with_their_cause() {
 
     let proxy = Proxy::new(scene.url(), |_| Action::Hang).await;
     let begun = Instant::now();
-    let error = options(&proxy).attempts(2).timeout(Duration::from_millis(100)).connect().await.unwrap_err();
+    let error = options(endpoint(&proxy).attempts(2).timeout(Duration::from_millis(100)))
+        .connect()
+        .await
+        .unwrap_err();
     assert!(matches!(error, BuildError::Unreachable { .. }), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(5));
 
     // The paths of endpoints often are access keys.
-    let error = NodeOptions::new("http://127.0.0.1:9/v3/secret-key".parse().unwrap())
-        .attempts(2)
-        .backoff(Duration::from_millis(5))
-        .connect()
-        .await
-        .unwrap_err();
+    let nowhere = PoolOptions::new("http://127.0.0.1:9/v3/secret-key".parse().unwrap());
+    let error =
+        NodeOptions::at(nowhere.attempts(2).backoff(Duration::from_millis(5))).connect().await.unwrap_err();
     let said = format!("{error} {error:?}");
     assert!(said.contains("refused") && !said.contains("secret"), "{said}");
 }
@@ -125,9 +130,9 @@ async fn the_next_endpoint_takes_over() {
         if request.method == "eth_getProof" { Action::Status(503) } else { Action::Forward }
     })
     .await;
-    let node = options(&proxy).fallback(scene.url().clone()).connect().await.unwrap();
+    let node = options(endpoint(&proxy).or(scene.url().clone())).connect().await.unwrap();
     node.witness(range(3, 6), &|_| {}).await.unwrap();
-    assert!(proxy.requests_of("eth_getProof") <= 24, "it went on asking the failing endpoint");
+    assert!(proxy.requests_of("eth_getProof") <= 16, "it went on asking the failing endpoint");
 }
 
 /// Each takes over when the other fails, however often.
@@ -144,7 +149,7 @@ async fn endpoints_take_turns_in_failing() {
         Proxy::new(scene.url(), answer).await
     };
     let proxies = [one_of_two(0).await, one_of_two(1).await];
-    let node = options(&proxies[0]).attempts(2).fallback(proxies[1].url.clone()).connect().await.unwrap();
+    let node = options(endpoint(&proxies[0]).attempts(2).or(proxies[1].url.clone())).connect().await.unwrap();
     for turn in 1..8 {
         alive.store(turn % 2, Ordering::Relaxed);
         // The first of two attempts finds out that the one that answered last is away.
@@ -171,9 +176,9 @@ async fn an_endpoint_of_another_chain_is_not_used() {
     let [first_proxy, third_proxy] = [of_chain(&scene, &first).await, of_chain(&scene, &third).await];
     let other = of_chain(&scene, &Arc::new(AtomicU64::new(77))).await;
     let secret = |proxy: &Proxy| proxy.url.join("?key=secret").unwrap();
-    let two = options(&first_proxy).attempts(3).fallback(secret(&other));
-    let alone = two.clone().connect().await.unwrap();
-    let helped = two.fallback(secret(&third_proxy)).connect().await.unwrap();
+    let two = endpoint(&first_proxy).attempts(3).or(secret(&other));
+    let alone = options(two.clone()).connect().await.unwrap();
+    let helped = options(two.or(secret(&third_proxy))).connect().await.unwrap();
 
     // Nobody is left but the one of another chain; it is named, whichever was asked last.
     first.store(0, Ordering::Relaxed);
