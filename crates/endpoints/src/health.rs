@@ -204,6 +204,13 @@ impl Health {
         self.failing_methods.get(method).is_some_and(|(_, _, until)| *until > now)
     }
 
+    /// What it said last, if it failed at a method since then.
+    pub(crate) fn failed_since(&self, method: &str, since: Instant) -> Option<Fault> {
+        let (_, failed, _) = self.failing_methods.get(method)?;
+        let (_, fault) = self.last_fault.as_ref().filter(|(_, fault)| fault.kind.is_of_endpoint())?;
+        (*failed >= since).then(|| fault.clone())
+    }
+
     const fn is_well(&mut self) {
         (self.rest, self.failing_since, self.limited_since, self.streak) = (None, None, None, 0);
     }

@@ -233,9 +233,17 @@ impl Inner {
         params: &Value,
         within: Duration,
     ) -> Result<Box<RawValue>, Fault> {
+        let queued = Instant::now();
         let _turn = self.endpoints[at].gate.enter().await;
-        // It may have asked to be left alone meanwhile.
-        if let Some(fault) = self.rules().endpoints[at].asks_for_rest(Instant::now()) {
+        let skipped = {
+            let health = &self.rules().endpoints[at];
+            // It may have asked to be left alone meanwhile, or have failed at others who were before this one in the queue.
+            let others = self.endpoints.len() > 1;
+            health
+                .asks_for_rest(Instant::now())
+                .or_else(|| health.failed_since(method, queued).filter(|_| others))
+        };
+        if let Some(fault) = skipped {
             return Err(fault);
         }
         self.send_now(at, need, method, params, within).await

@@ -106,10 +106,9 @@ pub(super) fn sweep(root: &Path) -> io::Result<usize> {
     let mut swept = 0;
     for entry in fs::read_dir(root.join(FOLDER))? {
         let path = entry?.path();
-        // Moved or removed since the folder was read, or somebody else's: no reason not to start.
-        if !is_abandoned(&path).unwrap_or(false) {
-            continue;
-        }
+        // Moved or removed since the folder was read, or somebody else's: no reason not to start. The lock is held until the file is
+        // gone: its writer may only be about to take it.
+        let Ok(Some(_lock)) = abandoned(&path) else { continue };
         match fs::remove_file(&path) {
             Ok(()) => swept += 1,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -119,17 +118,17 @@ pub(super) fn sweep(root: &Path) -> io::Result<usize> {
     Ok(swept)
 }
 
-/// A lock says something of writers on this machine only, where the file system has it at all. It is asked for on a file
-/// that is open for writing, as NFS wants it.
-fn is_abandoned(path: &Path) -> io::Result<bool> {
+/// A file that nobody is writing, locked where it can be. A lock says something of writers on this machine only, where the file
+/// system has it at all. It is asked for on a file that is open for writing, as NFS wants it.
+fn abandoned(path: &Path) -> io::Result<Option<File>> {
     let file = OpenOptions::new().write(true).open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Ok(false);
+        return Ok(None);
     }
     let age = SystemTime::now().duration_since(meta.modified()?).unwrap_or_default();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let is_ours = !name.starts_with('h') || name.split('-').next() == Some(HOST.as_str());
-    let is_free = || flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
-    Ok(age > ABANDONED || (is_ours && is_free()))
+    let is_free = is_ours && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
+    Ok((is_free || age > ABANDONED).then_some(file))
 }
