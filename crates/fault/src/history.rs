@@ -1,0 +1,45 @@
+//! What went wrong before, as far as it decides what follows.
+
+use std::collections::BTreeSet;
+
+/// The faults of one piece of work so far. Its size is bounded by the workers that had it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct History {
+    /// Tries that count.
+    pub(crate) tries: u32,
+    /// Where it failed by its own fault.
+    pub(crate) failed_on: BTreeSet<String>,
+    /// How many workers were lost while they had it.
+    pub(crate) losses: u32,
+    /// Faults in a row that are not its own, for which it waits.
+    pub(crate) waits: u32,
+    /// When it began to wait for a store, a cluster or a chain, in ms.
+    pub(crate) waiting_since: Option<u64>,
+}
+
+impl History {
+    /// The history of work that was tried so often before, of which no more is known (after a restart).
+    pub fn of_tries(tries: u32) -> Self {
+        Self { tries, ..Self::default() }
+    }
+
+    /// Tries that count.
+    pub const fn tries(&self) -> u32 {
+        self.tries
+    }
+
+    /// How many workers were lost while they had it.
+    pub const fn losses(&self) -> u32 {
+        self.losses
+    }
+
+    /// Faults in a row for which it waits.
+    pub const fn waits(&self) -> u32 {
+        self.waits
+    }
+
+    /// It came further: what was waited for is there again.
+    pub fn advanced(&mut self) {
+        (self.waits, self.waiting_since) = (0, None);
+    }
+}
