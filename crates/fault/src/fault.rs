@@ -131,8 +131,6 @@ codes! {
     Late = Nobody / "late",
     /// Put back so that something else can go on.
     PutBack = Nobody / "put-back",
-    /// The coordinator was restarted, and nobody knows what became of it.
-    Forgotten = Nobody / "forgotten",
 }
 
 impl Code {

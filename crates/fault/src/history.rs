@@ -38,6 +38,11 @@ impl History {
         self.waits
     }
 
+    /// A worker that was taken for lost still has it.
+    pub const fn found(&mut self) {
+        self.losses = self.losses.saturating_sub(1);
+    }
+
     /// It came further: what was waited for is there again.
     pub fn advanced(&mut self) {
         (self.waits, self.waiting_since) = (0, None);

@@ -45,6 +45,7 @@ impl Cluster {
                 kind: WorkerKind::Gpu,
                 max_weight: Weight::gb(24),
                 provers: vec![ProverType::OpenVm],
+                build: String::new(),
             };
             cluster.tell(Event::WorkerOpened(spec));
         }

@@ -1,13 +1,15 @@
 //! What follows from an event.
 
 use crate::{TaskSpec, Time};
+use proofmill_fault::Fault;
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use serde::{Deserialize, Serialize};
 
 /// Something that the services around the scheduler must do, in the order given.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
-    /// Send the task to the worker.
+    /// Send the task to the worker, and tell when that was done ([`Event::Sent`](crate::Event::Sent)). A worker that comes
+    /// back is sent again what it should hold.
     Assign {
         /// To whom.
         worker: WorkerId,
@@ -64,8 +66,8 @@ pub enum TaskState {
     Pending {
         /// How often it has been tried before.
         retries: u32,
-        /// Why the last try failed.
-        last_failure: Option<String>,
+        /// Why it came back the last time.
+        last_failure: Option<Fault>,
     },
     /// Runs on a worker.
     Running {
@@ -80,8 +82,8 @@ pub enum TaskState {
     Succeeded,
     /// Given up.
     Failed {
-        /// Why, for people.
-        cause: String,
+        /// Why.
+        fault: Fault,
     },
 }
 
@@ -94,8 +96,8 @@ pub enum ProofState {
     Completed,
     /// Given up.
     Failed {
-        /// Why, for people.
-        cause: String,
+        /// Why.
+        fault: Fault,
     },
     /// Withdrawn by its client.
     Cancelled,

@@ -3,13 +3,10 @@
 use crate::{
     Action, Scheduler, TaskState, Time,
     proof::Task,
-    queue::{LineKey, Turn},
+    queue::{Avoid, LineKey, Turn},
     scheduler::Fleet,
 };
 use proofmill_primitives::{ProofId, TaskId, WorkerId};
-use std::collections::BTreeSet;
-
-const NOBODY: &BTreeSet<WorkerId> = &BTreeSet::new();
 
 impl Scheduler {
     /// Gives out what can be given out. Each task costs a look at the head of every line and, for each, a search in a
@@ -18,7 +15,7 @@ impl Scheduler {
         while std::mem::take(&mut self.pending_work.rematch) {
             while let Some((task, worker)) = self.next_match(now) {
                 let Some(entry) = self.tasks.get(&task) else { break };
-                let (spec, retries) = (entry.spec.clone(), entry.retries());
+                let (spec, retries) = (entry.spec.clone(), entry.history.tries());
                 let state = TaskState::Running { worker: worker.clone(), since: now, retries };
                 self.set_state(now, &task, state, actions);
                 actions.push(Action::Assign { worker, task: spec });
@@ -74,12 +71,12 @@ impl Scheduler {
     }
 
     /// The workers that a task must not go to: none where there is no other place for it at all.
-    pub(crate) fn avoided<'a>(&self, key: &'a LineKey, task: &Task) -> &'a BTreeSet<WorkerId> {
-        let Some((_, avoided)) = &key.avoided else { return NOBODY };
+    pub(crate) fn avoided<'a>(&self, key: &'a LineKey, task: &Task) -> &'a Avoid {
+        let Some((_, avoided)) = &key.avoided else { return Avoid::nobody() };
         let elsewhere = self.proofs.get(&task.spec.proof);
         match elsewhere.is_some_and(|proof| self.workers.possible(&key.want, &proof.controllers, avoided)) {
             true => avoided,
-            false => NOBODY,
+            false => Avoid::nobody(),
         }
     }
 

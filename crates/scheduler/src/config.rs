@@ -1,5 +1,6 @@
 //! What an operator can set.
 
+use proofmill_fault::Patience;
 use proofmill_primitives::{TaskKind, Weight};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr, time::Duration};
@@ -12,9 +13,12 @@ pub struct Config {
     /// A task that runs for longer is taken from its worker and tried on another; a controller, which waits for the
     /// others, is not. 6 h (`TASK_TIMEOUT`).
     pub task_timeout: Duration,
-    /// How often a task is tried again before its proof fails; so it runs at most once more than this. 3.
-    pub max_retries: u32,
-    /// How long a worker's heartbeats may leave out a task that it was given before the task counts as lost on the
+    /// How long a worker whose stream broke has to come back before its tasks go to others. 30 s, as long as one that is
+    /// silent: the work that it holds is worth more than that, and it tries each second to come back.
+    pub reconnect_grace: Duration,
+    /// What follows from a fault of a task: the pauses between tries, and the last try.
+    pub patience: Patience,
+    /// How long a worker's heartbeats may leave out a task that it was sent before the task counts as lost on the
     /// way or dropped. 10 s: two heartbeats of a worker that sends one every 5 s.
     pub delivery_grace: Duration,
     /// How long the first task in line may be overtaken by lighter ones, or blocked by the controllers of other proofs,
@@ -32,7 +36,8 @@ impl Default for Config {
         Self {
             heartbeat_timeout: Duration::from_secs(30),
             task_timeout: Duration::from_secs(6 * 60 * 60),
-            max_retries: 3,
+            reconnect_grace: Duration::from_secs(30),
+            patience: Patience::default(),
             delivery_grace: Duration::from_secs(10),
             reserve_after: Duration::from_secs(30),
             controller_headroom: TaskKind::ProveShard.default_weight(),

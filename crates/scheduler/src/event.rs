@@ -1,5 +1,6 @@
 //! What the scheduler is told.
 
+use proofmill_fault::Fault;
 use proofmill_primitives::{ArtifactId, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -24,6 +25,12 @@ impl Time {
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
+
+    /// The moment so much later.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
+    }
 }
 
 /// What a worker says of itself when it registers.
@@ -37,6 +44,9 @@ pub struct WorkerSpec {
     pub max_weight: Weight,
     /// The prover types whose tasks it can run.
     pub provers: Vec<ProverType>,
+    /// Its version and circuits, in any form; empty where it does not say. What one worker does not understand no other of
+    /// the same build does.
+    pub build: String,
 }
 
 /// A proof that is to be made.
@@ -80,13 +90,27 @@ pub struct TaskSpec {
 pub enum Event {
     /// A worker registered, or came back after its connection broke: what it was running it still runs.
     WorkerOpened(WorkerSpec),
-    /// A worker said it is alive and named the tasks that it holds. A task that the scheduler gave to it more than
-    /// [`Config::delivery_grace`](crate::Config) ago and that is not among them never arrived: it is given out again.
+    /// A worker said it is alive and named the tasks that it holds. A task that was sent to it more than
+    /// [`Config::delivery_grace`](crate::Config) before and that is not among them never arrived: it is sent once more, and
+    /// after another such time given out again.
     Heartbeat {
         /// Who.
         worker: WorkerId,
         /// What it holds.
         active: Vec<TaskId>,
+        /// When that was received. What the worker was sent later it could not have named, however late this is handled.
+        received: Time,
+    },
+    /// These tasks have left for their workers, as [`Action::Assign`](crate::Action::Assign) asked.
+    Sent {
+        /// Which, and to whom.
+        tasks: Vec<(WorkerId, TaskId)>,
+    },
+    /// A worker's stream broke. It is given no more tasks, and has [`Config::reconnect_grace`](crate::Config) to come back
+    /// before what it holds goes to others.
+    StreamBroken {
+        /// Whose.
+        worker: WorkerId,
     },
     /// A worker will take no more tasks. It finishes or hands back what it holds, then its heartbeats end.
     WorkerDraining {
@@ -114,16 +138,15 @@ pub enum Event {
         /// Which.
         task: TaskId,
     },
-    /// A worker could not do a task. From a worker that no longer holds the task it changes nothing.
+    /// A worker could not do a task. What follows is the decision of [`Config::patience`](crate::Config). From a worker that
+    /// no longer holds the task it changes nothing.
     TaskFailed {
         /// Who.
         worker: WorkerId,
         /// Which.
         task: TaskId,
-        /// Whether another try can help; a fatal failure fails the proof.
-        retryable: bool,
-        /// What happened, for people.
-        cause: String,
+        /// What happened, and whose fault it is.
+        fault: Fault,
     },
     /// The proof is made: its remaining tasks are cancelled.
     ProofCompleted {
@@ -134,8 +157,8 @@ pub enum Event {
     ProofFailed {
         /// Which.
         proof: ProofId,
-        /// Why, for people.
-        cause: String,
+        /// Why.
+        fault: Fault,
     },
     /// The client gives the proof another deadline.
     DeadlineMoved {

@@ -1,13 +1,19 @@
 //! What workers and the clock do: registration, heartbeats, silence, timeouts and deadlines.
 
 use crate::{
-    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec, scheduler::Fleet, transition::Tally,
+    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec, proof::Delivery, scheduler::Fleet,
 };
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, Weight, WorkerId};
 use std::{collections::BTreeSet, time::Duration};
 
 impl Scheduler {
-    pub(crate) fn worker_opened(&mut self, now: Time, spec: WorkerSpec) -> Result<(), Refused> {
+    pub(crate) fn worker_opened(
+        &mut self,
+        now: Time,
+        spec: WorkerSpec,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Refused> {
         if spec.max_weight == Weight::ZERO || spec.provers.is_empty() {
             let provers = spec.provers.len();
             return Err(Refused::UselessWorker { worker: spec.id, max_weight: spec.max_weight, provers });
@@ -19,19 +25,50 @@ impl Scheduler {
             Some((false, Some(before))) if *before == spec => Fleet::Same,
             Some(_) => Fleet::Changed,
         };
-        // After a restart the time for its first heartbeat begins here, not when the coordinator came up.
-        if known.is_some_and(|worker| worker.spec.is_none()) {
-            let tasks: Vec<_> = known.into_iter().flat_map(|worker| worker.tasks.keys().cloned()).collect();
-            for id in tasks {
-                if let Some(task) = self.tasks.get_mut(&id) {
-                    task.confirmed = now;
-                }
-            }
+        // What it should hold may have been lost with its stream, or with its process: it is sent again.
+        let held: Vec<_> = known.into_iter().flat_map(|worker| worker.tasks.keys().cloned()).collect();
+        for task in held {
+            self.send_again(now, &id, &task, Delivery::Due, actions);
         }
         self.workers.open(spec, now);
         self.pending_work.rematch = true;
         self.pending_work.fleet = self.pending_work.fleet.max(fleet);
         Ok(())
+    }
+
+    fn send_again(
+        &mut self,
+        now: Time,
+        worker: &WorkerId,
+        id: &TaskId,
+        delivery: Delivery,
+        actions: &mut Vec<Action>,
+    ) {
+        if let Some(task) = self.tasks.get_mut(id) {
+            (task.confirmed, task.delivery) = (now, delivery);
+            actions.push(Action::Assign { worker: worker.clone(), task: task.spec.clone() });
+        }
+    }
+
+    /// Tasks have left: their workers can name them from now on.
+    pub(crate) fn sent(&mut self, now: Time, tasks: &[(WorkerId, TaskId)]) {
+        for (worker, id) in tasks {
+            if let Some(task) = self.tasks.get_mut(id).filter(|task| task.worker() == Some(worker)) {
+                (task.confirmed, task.delivery) = (now, task.delivery.sent());
+            }
+        }
+    }
+
+    /// It is given nothing more, and has a while to come back.
+    pub(crate) fn stream_broken(&mut self, now: Time, id: &WorkerId, actions: &mut Vec<Action>) {
+        match self.workers.present(id) {
+            Some(worker) if worker.draining => self.worker_lost(now, id, "it left", actions),
+            Some(_) => {
+                self.unreserve(id);
+                self.workers.break_off(id, now);
+            }
+            None => {}
+        }
     }
 
     pub(crate) fn worker_draining(&mut self, id: &WorkerId) -> Result<(), Refused> {
@@ -50,6 +87,7 @@ impl Scheduler {
         now: Time,
         id: &WorkerId,
         active: Vec<TaskId>,
+        received: Time,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         if self.workers.present(id).is_none() {
@@ -63,7 +101,7 @@ impl Scheduler {
         let held = self.workers.get(id).into_iter().flat_map(|worker| worker.tasks.keys());
         let missing: Vec<_> = held.filter(|task| !active.contains(*task)).cloned().collect();
         for task in missing {
-            self.missed(now, id, &task, actions);
+            self.missed(now, received, id, &task, actions);
         }
         Ok(())
     }
@@ -72,12 +110,12 @@ impl Scheduler {
     fn confirm(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
         let Some(task) = self.tasks.get_mut(id) else { return self.withdraw(worker, id, actions) };
         if task.worker() == Some(worker) {
-            task.confirmed = now;
-            task.restored = false;
+            (task.confirmed, task.delivery) = (now, task.delivery.sent());
+            task.history.advanced();
             return;
         }
         // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail.
-        if let (TaskState::Pending { .. }, Some((lost_by, retries))) = (&task.state, &task.lost_by)
+        if let (TaskState::Pending { .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
             && self
@@ -86,32 +124,50 @@ impl Scheduler {
                 .and_then(|worker| worker.free())
                 .is_some_and(|free| free >= want.weight)
         {
-            let state = TaskState::Running { worker: worker.clone(), since: now, retries: *retries };
+            task.history.found();
+            let retries = task.history.tries();
+            let state = TaskState::Running { worker: worker.clone(), since: now, retries };
             self.set_state(now, id, state, actions);
             if let Some(task) = self.tasks.get_mut(id) {
-                task.avoid.remove(worker);
+                task.avoid.workers.remove(worker);
+                task.delivery = task.delivery.sent();
             }
             return;
         }
         self.withdraw(worker, id, actions);
     }
 
-    /// A worker says nothing of a task that it was given.
-    fn missed(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
+    /// A worker says nothing of a task that it was given: it is sent once more, then taken away.
+    fn missed(
+        &mut self,
+        now: Time,
+        received: Time,
+        worker: &WorkerId,
+        id: &TaskId,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(task) = self.tasks.get(id) else { return };
-        if now.since(task.confirmed) <= self.config.delivery_grace {
+        let Some(holder) = self.workers.get(worker) else { return };
+        let leaves = holder.draining;
+        if holder.broken.is_some() || received.since(task.confirmed) <= self.config.delivery_grace {
             return;
         }
-        let tally = if task.restored { Tally::Free } else { self.tally(worker) };
-        let before = task.retries();
-        let cause = format!("{worker} has not had it for more than {}", words(self.config.delivery_grace));
-        self.give_back(now, id, cause, tally, actions);
-        self.remember_loss(id, worker, before);
+        match task.delivery {
+            // It cannot know of it.
+            Delivery::Due | Delivery::DueAgain => {}
+            Delivery::Sent if !leaves => self.send_again(now, worker, id, Delivery::DueAgain, actions),
+            Delivery::Sent | Delivery::SentAgain => {
+                let grace = words(self.config.delivery_grace);
+                let text = format!("{worker} was sent it, and has not had it for more than {grace}");
+                self.give_back(now, id, Fault::new(Code::NotDelivered, text), actions);
+                self.remember_loss(id, worker);
+            }
+        }
     }
 
-    fn remember_loss(&mut self, id: &TaskId, worker: &WorkerId, retries: u32) {
+    fn remember_loss(&mut self, id: &TaskId, worker: &WorkerId) {
         if let Some(task) = self.tasks.get_mut(id) {
-            task.lost_by = Some((worker.clone(), retries));
+            task.lost_by = Some(worker.clone());
         }
     }
 
@@ -119,15 +175,14 @@ impl Scheduler {
     pub(crate) fn worker_lost(&mut self, now: Time, id: &WorkerId, cause: &str, actions: &mut Vec<Action>) {
         let Some(worker) = self.workers.get(id) else { return };
         let tasks: Vec<_> = worker.tasks.keys().cloned().collect();
-        // Also free for one that did not come back after a restart: nobody knows which side was at fault.
-        let tally = self.tally(id);
+        // A draining one leaves in good order.
+        let code = if worker.draining { Code::Stopping } else { Code::WorkerLost };
         actions.push(Action::WorkerLost { worker: id.clone(), tasks: tasks.clone() });
         self.unreserve(id);
         self.workers.leave(id);
         for task in tasks {
-            let Some(before) = self.tasks.get(&task).map(|task| task.retries()) else { continue };
-            self.give_back(now, &task, format!("{id} was lost: {cause}"), tally, actions);
-            self.remember_loss(&task, id, before);
+            self.give_back(now, &task, Fault::new(code, format!("{id} was lost: {cause}")), actions);
+            self.remember_loss(&task, id);
         }
         self.workers.remove(id);
         self.pending_work.rematch = true;
@@ -143,6 +198,7 @@ impl Scheduler {
 
     pub(crate) fn tick(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.watch_clock(now);
+        self.wake(now);
         self.lose_silent_workers(now, actions);
         self.stop_long_tasks(now, actions);
         self.fail_late_proofs(now, actions);
@@ -156,6 +212,8 @@ impl Scheduler {
             if now < last {
                 self.listening_since = now;
                 self.workers.forget_future(now);
+                self.tasks.values_mut().for_each(|task| task.confirmed = task.confirmed.min(now));
+                self.wake_all(now);
             } else if now.since(last) > self.config.heartbeat_timeout / 2 {
                 self.listening_since = now;
             }
@@ -164,11 +222,18 @@ impl Scheduler {
 
     fn lose_silent_workers(&mut self, now: Time, actions: &mut Vec<Action>) {
         let timeout = self.config.heartbeat_timeout;
-        let silent = |heard: Time| now.since(heard.max(self.listening_since)) > timeout;
-        let dead: Vec<_> = self.workers.iter().filter(|(_, worker)| silent(worker.last_heartbeat)).collect();
-        let dead: Vec<_> = dead.into_iter().map(|(id, worker)| (id.clone(), worker.last_heartbeat)).collect();
-        for (id, heard) in dead {
-            let cause = format!("no heartbeat for {}", words(now.since(heard)));
+        let grace = self.config.reconnect_grace;
+        let since = |moment: Time| now.since(moment.max(self.listening_since));
+        let dead = self.workers.iter().filter_map(|(id, worker)| {
+            if since(worker.last_heartbeat) > timeout {
+                return Some((id, format!("no heartbeat for {}", words(now.since(worker.last_heartbeat)))));
+            }
+            let broken = worker.broken.filter(|broken| since(*broken) > grace)?;
+            Some((id, format!("its stream broke, and it did not come back for {}", words(now.since(broken)))))
+        });
+        // All at once, before anything is given out again.
+        let dead: Vec<_> = dead.map(|(id, cause)| (id.clone(), cause)).collect();
+        for (id, cause) in dead {
             self.worker_lost(now, &id, &cause, actions);
         }
     }
@@ -179,8 +244,8 @@ impl Scheduler {
                 break;
             }
             let Some(worker) = self.tasks.get(&id).and_then(|task| task.worker().cloned()) else { break };
-            let cause = format!("ran on {worker} for longer than {}", words(self.config.task_timeout));
-            self.give_back(now, &id, cause, Tally::Counts, actions);
+            let text = format!("ran on {worker} for longer than {}", words(self.config.task_timeout));
+            self.give_back(now, &id, Fault::new(Code::TooLong, text), actions);
             self.withdraw(&worker, &id, actions);
         }
     }
@@ -197,11 +262,12 @@ impl Scheduler {
                 .fold((0, 0), |(done, known), counts| (done + counts.succeeded, known + counts.total()));
             let allowed = words(deadline.since(proof.created));
             let why = proof.diagnosis.as_ref().map(|why| format!("; {why}")).unwrap_or_default();
-            let cause = format!(
+            let text = format!(
                 "its deadline passed {allowed} after it was created, with {done} of {known} known tasks done{why}; \
                  allow it more time or add workers"
             );
-            self.end_proof(&id, ProofState::Failed { cause }, actions);
+            let fault = Fault::new(Code::Late, text);
+            self.end_proof(&id, ProofState::Failed { fault }, actions);
         }
     }
 }

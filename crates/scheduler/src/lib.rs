@@ -4,8 +4,9 @@
 //!
 //! Rules: a task goes only to a worker that speaks its prover type, is of the right kind and has
 //! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
-//! changes no weight; a task is retried at most [`Config::max_retries`] times; what no present worker could ever take
-//! is diagnosed at once with the numbers.
+//! changes no weight; what follows from a fault (again when, elsewhere or not, given up)
+//! is the decision of [`Config::patience`], and a task that is to wait is not given out before; what no present worker
+//! could ever take is diagnosed at once with the numbers.
 //!
 //! ```
 //! use proofmill_primitives::{ProofMode, ProverType, TaskKind, Weight, WorkerKind};
@@ -14,7 +15,7 @@
 //! let mut scheduler = Scheduler::new(Config::default());
 //! let now = Time::from_millis(0);
 //! scheduler.handle(now, Event::WorkerOpened(WorkerSpec {
-//!     id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(8), provers: vec![ProverType::Exec],
+//!     id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(8), provers: vec![ProverType::Exec], build: String::new(),
 //! })).unwrap();
 //! let actions = scheduler.handle(now, Event::ProofCreated {
 //!     proof: ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline: None },

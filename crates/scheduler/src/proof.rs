@@ -2,11 +2,12 @@
 
 use crate::{
     Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
-    queue::{LineKey, TaskTurn},
+    queue::{Avoid, LineKey, TaskTurn},
     worker::{Load, Want, gb},
 };
+use proofmill_fault::History;
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Proof {
@@ -44,6 +45,29 @@ impl Proof {
     }
 }
 
+/// How far a task is on its way to its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// It has not left yet.
+    Due,
+    /// It was sent.
+    Sent,
+    /// The worker did not name it, and it is sent a second time.
+    DueAgain,
+    /// It was sent a second time.
+    SentAgain,
+}
+
+impl Delivery {
+    /// It has left.
+    pub(crate) const fn sent(self) -> Self {
+        match self {
+            Self::Due | Self::Sent => Self::Sent,
+            Self::DueAgain | Self::SentAgain => Self::SentAgain,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) spec: TaskSpec,
@@ -53,17 +77,21 @@ pub(crate) struct Task {
     pub(crate) number: u64,
     pub(crate) proof_number: u64,
     /// Where it was tried and failed. Changes only while it does not wait.
-    pub(crate) avoid: BTreeSet<WorkerId>,
+    pub(crate) avoid: Avoid,
+    /// What went wrong with it.
+    pub(crate) history: History,
+    /// While it waits: not given out before.
+    pub(crate) not_before: Option<Time>,
     /// Since when it waits.
     pub(crate) queued: Time,
     /// Since when it is first in line and sees others go before it.
     pub(crate) overtaken: Option<Time>,
     /// When its worker was last known to have it, or it was sent there.
     pub(crate) confirmed: Time,
-    /// Whether its worker is only known from before a restart to have it.
-    pub(crate) restored: bool,
-    /// From whom it was taken because the worker was silent about it, and its retries before that.
-    pub(crate) lost_by: Option<(WorkerId, u32)>,
+    /// How it is on its way to its worker.
+    pub(crate) delivery: Delivery,
+    /// From whom it was taken because the worker was silent, or silent about it.
+    pub(crate) lost_by: Option<WorkerId>,
 }
 
 impl Task {
@@ -75,11 +103,13 @@ impl Task {
             prover,
             number,
             proof_number,
-            avoid: BTreeSet::new(),
+            avoid: Avoid::default(),
+            history: History::default(),
+            not_before: None,
             queued: now,
             overtaken: None,
             confirmed: now,
-            restored: false,
+            delivery: Delivery::Due,
             lost_by: None,
         }
     }
@@ -94,8 +124,7 @@ impl Task {
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {
-        let avoided =
-            Some((self.proof_number, self.avoid.clone())).filter(|(_, workers)| !workers.is_empty());
+        let avoided = Some((self.proof_number, self.avoid.clone())).filter(|(_, avoid)| !avoid.is_empty());
         Some(LineKey { want: self.want()?, avoided })
     }
 
@@ -108,13 +137,6 @@ impl Task {
         match &self.state {
             TaskState::Running { worker, .. } => Some(worker),
             _ => None,
-        }
-    }
-
-    pub(crate) const fn retries(&self) -> u32 {
-        match self.state {
-            TaskState::Pending { retries, .. } | TaskState::Running { retries, .. } => retries,
-            TaskState::Succeeded | TaskState::Failed { .. } => 0,
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct WorkerStatus<'a> {
     pub last_heartbeat: Time,
     /// Whether it said that it takes no more tasks.
     pub draining: bool,
+    /// Whether it has a stream. Without one it is given nothing.
+    pub connected: bool,
     /// The task that this worker is kept free for.
     pub reserved_for: Option<&'a TaskId>,
 }
@@ -112,6 +114,7 @@ impl Scheduler {
                 tasks: worker.tasks.keys().collect(),
                 last_heartbeat: worker.last_heartbeat,
                 draining: worker.draining,
+                connected: worker.broken.is_none(),
                 reserved_for: worker.reserved_for.as_ref(),
             })
         })

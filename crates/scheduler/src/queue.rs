@@ -7,13 +7,37 @@ use std::{
     sync::Arc,
 };
 
+/// Who a task goes to only where there is nobody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Avoid {
+    /// Where it failed.
+    pub(crate) workers: BTreeSet<WorkerId>,
+    /// The builds that do not understand it.
+    pub(crate) builds: BTreeSet<String>,
+}
+
+impl Avoid {
+    pub(crate) const fn nobody() -> &'static Self {
+        const NOBODY: &Avoid = &Avoid { workers: BTreeSet::new(), builds: BTreeSet::new() };
+        NOBODY
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.workers.is_empty() && self.builds.is_empty()
+    }
+
+    pub(crate) fn worker(id: &WorkerId) -> Self {
+        Self { workers: BTreeSet::from([id.clone()]), builds: BTreeSet::new() }
+    }
+}
+
 /// Tasks that the same workers can take stand in one line, so that its head says whether any of them can go. There are
 /// as many lines as there are prover types, halves and weights in use, and one for each proof's set of avoided workers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LineKey {
     pub(crate) want: Want,
     /// Where a task of this proof (by number) has been tried: it goes elsewhere while there is an elsewhere.
-    pub(crate) avoided: Option<(u64, BTreeSet<WorkerId>)>,
+    pub(crate) avoided: Option<(u64, Avoid)>,
 }
 
 /// First part of a task's place in line. The same for all under policies that do not look at requesters.

@@ -15,9 +15,9 @@
 
 use crate::{
     Action, Scheduler, Time,
-    transition::Tally,
     worker::{Lane, Want, Worker},
 };
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, WorkerId};
 use std::{cmp::Reverse, collections::BTreeSet};
 
@@ -87,8 +87,9 @@ impl Scheduler {
         };
         let workers = self.workers.iter().filter(|(id, worker)| {
             worker.could(want)
+                && worker.broken.is_none()
                 && worker.reserved_for.is_none()
-                && !avoided.contains(*id)
+                && !self.workers.avoids(avoided, id)
                 && self.workers.clears(worker, want, put_back(worker))
         });
         workers.min_by_key(|(_, worker)| Reverse(worker.free())).map(|(id, _)| id.clone())
@@ -132,7 +133,7 @@ impl Scheduler {
             if self.workers.get(worker).is_some_and(|host| self.workers.clears(host, want, 0)) {
                 break;
             }
-            self.give_back(now, &controller, cause.clone(), Tally::Free, actions);
+            self.give_back(now, &controller, Fault::new(Code::PutBack, cause.clone()), actions);
             self.withdraw(worker, &controller, actions);
         }
     }

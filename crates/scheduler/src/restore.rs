@@ -8,8 +8,7 @@ impl Scheduler {
     /// they were added.
     ///
     /// A task that was running stays with its worker for [`Config::heartbeat_timeout`] from `now`. If the worker comes
-    /// back within that and its heartbeats name the task, nothing was lost; otherwise the task is given out again, and
-    /// that does not count as a retry. Tasks of proofs that are not among `proofs` are left out; of two with one id the
+    /// back within that, nothing was lost; otherwise the task is given out again, and that does not count as a retry. Tasks of proofs that are not among `proofs` are left out; of two with one id the
     /// first counts. Nothing is given out before the first event.
     pub fn restore(
         config: Config,
@@ -31,14 +30,10 @@ impl Scheduler {
                 continue;
             }
             // The restart came between the end of the task and that of its proof.
-            if let TaskState::Failed { cause } = &state {
-                scheduler.doomed.push((spec.proof.clone(), cause.clone()));
+            if let TaskState::Failed { fault } = &state {
+                scheduler.doomed.push((spec.proof.clone(), fault.clone()));
             }
-            let id = spec.id.clone();
             scheduler.add_task(now, spec, state);
-            if let Some(task) = scheduler.tasks.get_mut(&id) {
-                task.restored = task.worker().is_some();
-            }
         }
         scheduler
     }

@@ -6,6 +6,7 @@ use crate::{
     queue::Queues,
     worker::WorkerSet,
 };
+use proofmill_fault::{Code, Fault, History};
 use proofmill_primitives::{ProofId, TaskId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,10 +24,12 @@ pub struct Scheduler {
     /// Running tasks that may run too long, by when they started.
     pub(crate) timed: BTreeSet<(Time, TaskId)>,
     pub(crate) deadlines: BTreeSet<(Time, ProofId)>,
+    /// Waiting tasks that are not given out before a moment.
+    pub(crate) delayed: BTreeSet<(Time, TaskId)>,
     /// Tasks that a worker is kept free for.
     pub(crate) reserved: BTreeMap<TaskId, WorkerId>,
     /// Proofs that a restart found with a failed task: they fail at the next event.
-    pub(crate) doomed: Vec<(ProofId, String)>,
+    pub(crate) doomed: Vec<(ProofId, Fault)>,
     /// The last number given to a proof or a task.
     pub(crate) last_number: u64,
     pub(crate) last_tick: Option<Time>,
@@ -68,6 +71,7 @@ impl Scheduler {
             shares: BTreeMap::new(),
             timed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
+            delayed: BTreeSet::new(),
             reserved: BTreeMap::new(),
             doomed: Vec::new(),
             last_number: 0,
@@ -97,8 +101,12 @@ impl Scheduler {
     pub fn handle(&mut self, now: Time, event: Event) -> Result<Vec<Action>, Refused> {
         let mut actions = Vec::new();
         match event {
-            Event::WorkerOpened(spec) => self.worker_opened(now, spec)?,
-            Event::Heartbeat { worker, active } => self.heartbeat(now, &worker, active, &mut actions)?,
+            Event::WorkerOpened(spec) => self.worker_opened(now, spec, &mut actions)?,
+            Event::Heartbeat { worker, active, received } => {
+                self.heartbeat(now, &worker, active, received, &mut actions)?;
+            }
+            Event::Sent { tasks } => self.sent(now, &tasks),
+            Event::StreamBroken { worker } => self.stream_broken(now, &worker, &mut actions),
             Event::WorkerDraining { worker } => self.worker_draining(&worker)?,
             Event::WorkerGone { worker } => self.worker_lost(now, &worker, "its process ended", &mut actions),
             Event::ProofCreated { proof, root } => self.proof_created(now, proof, root, &mut actions)?,
@@ -106,14 +114,14 @@ impl Scheduler {
             Event::TaskCompleted { worker, task } => {
                 self.task_completed(now, &worker, &task, &mut actions)?
             }
-            Event::TaskFailed { worker, task, retryable, cause } => {
-                self.task_failed(now, &worker, &task, retryable, cause, &mut actions)?;
+            Event::TaskFailed { worker, task, fault } => {
+                self.task_failed(now, &worker, &task, fault, &mut actions)?;
             }
             Event::ProofCompleted { proof } => {
                 self.proof_ended(&proof, ProofState::Completed, &mut actions)?
             }
-            Event::ProofFailed { proof, cause } => {
-                self.proof_ended(&proof, ProofState::Failed { cause }, &mut actions)?;
+            Event::ProofFailed { proof, fault } => {
+                self.proof_ended(&proof, ProofState::Failed { fault }, &mut actions)?;
             }
             Event::DeadlineMoved { proof, deadline } => self.deadline_moved(&proof, deadline)?,
             Event::ProofCancelled { proof } => {
@@ -121,8 +129,8 @@ impl Scheduler {
             }
             Event::Tick => self.tick(now, &mut actions),
         }
-        for (proof, cause) in std::mem::take(&mut self.doomed) {
-            self.end_proof(&proof, ProofState::Failed { cause }, &mut actions);
+        for (proof, fault) in std::mem::take(&mut self.doomed) {
+            self.end_proof(&proof, ProofState::Failed { fault }, &mut actions);
         }
         self.assign(now, &mut actions);
         self.diagnose(&mut actions);
@@ -155,9 +163,9 @@ impl Scheduler {
         actions.push(Action::ProofChanged { proof: id.clone(), state: ProofState::Active });
         self.task_created(now, root, actions)?;
         if deadline.is_some_and(|deadline| deadline <= now) {
-            let cause =
-                "its deadline had passed when it was asked for; ask again with a later one".to_owned();
-            self.end_proof(&id, ProofState::Failed { cause }, actions);
+            let text = "its deadline had passed when it was asked for; ask again with a later one";
+            let fault = Fault::new(Code::Late, text);
+            self.end_proof(&id, ProofState::Failed { fault }, actions);
         }
         Ok(())
     }
@@ -200,7 +208,12 @@ impl Scheduler {
         let Some(proof) = self.proofs.get_mut(&spec.proof) else { return };
         proof.tasks.push(spec.id.clone());
         let id = spec.id.clone();
-        let task = Task::new(spec, proof.spec.prover, (proof.number, number), now);
+        let mut task = Task::new(spec, proof.spec.prover, (proof.number, number), now);
+        if let TaskState::Pending { retries, .. } | TaskState::Running { retries, .. } = &state {
+            task.history = History::of_tries(*retries);
+        }
+        // What runs already was sent by whoever was here before.
+        task.delivery = task.delivery.sent();
         self.tasks.insert(id.clone(), task);
         self.enter(&id, state);
     }
@@ -229,22 +242,18 @@ impl Scheduler {
         now: Time,
         worker: &WorkerId,
         id: &TaskId,
-        retryable: bool,
-        cause: String,
+        fault: Fault,
         actions: &mut Vec<Action>,
     ) -> Result<(), Refused> {
         let Some(task) = self.tasks.get(id) else { return self.ended_task(id) };
         if task.worker() != Some(worker) {
             return Ok(());
         }
-        if retryable {
-            let tally = self.tally(worker);
-            self.give_back(now, id, cause, tally, actions);
-        } else {
-            let cause =
-                format!("{} {id} failed on {worker} and another try cannot help: {cause}", task.spec.kind);
-            self.fail_task(now, id, cause, actions);
-        }
+        // What a worker that leaves in good order gives back does not count against the task.
+        let leaves = self.workers.present(worker).is_none_or(|worker| worker.draining);
+        let fault =
+            if leaves && !fault.code.is_final() { Fault { code: Code::Stopping, ..fault } } else { fault };
+        self.give_back(now, id, fault, actions);
         Ok(())
     }
 

@@ -2,30 +2,15 @@
 
 use crate::{
     Action, Policy, ProofState, Scheduler, TaskState, Time,
-    queue::{GroupTurn, ProofTurn},
+    proof::{Delivery, Task},
+    queue::{Avoid, GroupTurn, ProofTurn},
     worker::Lane,
 };
+use proofmill_fault::{Code, Decision, Fault, Jitter};
 use proofmill_primitives::{Capability, ProofId, TaskId, WorkerId};
 use std::{collections::btree_map::Entry, sync::Arc};
 
-/// Whether a try that came to nothing counts against the task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tally {
-    /// It does, and the task avoids the worker from now on.
-    Counts,
-    /// The task had no part in it.
-    Free,
-}
-
 impl Scheduler {
-    /// What a worker that leaves in good order gives back does not count against the task.
-    pub(crate) fn tally(&self, worker: &WorkerId) -> Tally {
-        match self.workers.present(worker) {
-            Some(worker) if !worker.draining => Tally::Counts,
-            _ => Tally::Free,
-        }
-    }
-
     /// Changes a task's state and says so.
     pub(crate) fn set_state(&mut self, now: Time, id: &TaskId, state: TaskState, actions: &mut Vec<Action>) {
         self.leave(id);
@@ -35,7 +20,8 @@ impl Scheduler {
             TaskState::Pending { .. } => task.queued = now,
             TaskState::Running { .. } => {
                 task.confirmed = now;
-                task.restored = false;
+                task.delivery = Delivery::Due;
+                task.not_before = None;
                 task.lost_by = None;
             }
             TaskState::Succeeded | TaskState::Failed { .. } => {}
@@ -45,36 +31,90 @@ impl Scheduler {
         self.enter(id, state);
     }
 
-    /// Takes a task that runs from its worker, to be tried again, or to fail its proof where that was the last try.
-    pub(crate) fn give_back(
-        &mut self,
-        now: Time,
-        id: &TaskId,
-        cause: String,
-        tally: Tally,
-        actions: &mut Vec<Action>,
-    ) {
+    /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
+    pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
+        let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };
+        let others = self.others_could(id, &worker);
+        let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
+        let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
         let Some(task) = self.tasks.get_mut(id) else { return };
-        let TaskState::Running { worker, retries, .. } = &task.state else { return };
-        let (worker, mut retries) = (worker.clone(), *retries);
-        if tally == Tally::Counts {
-            if retries >= self.config.max_retries {
-                let tries = u64::from(retries) + 1;
-                let kind = task.spec.kind;
-                let cause = format!("{kind} {id} failed {tries} times, the last time on {worker}: {cause}");
-                return self.fail_task(now, id, cause, actions);
+        let spread = u64::from(task.history.tries() + task.history.waits());
+        let event = proofmill_fault::Event {
+            fault: &fault,
+            worker: Some(worker.as_str()),
+            now_ms: now.as_millis(),
+            others,
+            jitter: Jitter::of(task.number.rotate_left(32) ^ spread),
+        };
+        match self.config.patience.decide(&mut task.history, event) {
+            Decision::Again { after, elsewhere, counts: _ } => {
+                if elsewhere {
+                    task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
+                    task.avoid.workers.insert(worker);
+                }
+                task.not_before = (!after.is_zero()).then(|| now.after(after));
+                let retries = task.history.tries();
+                self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(fault) }, actions);
             }
-            retries += 1;
-            task.avoid.insert(worker);
+            Decision::GiveUp => {
+                let (kind, tries) = (task.spec.kind, task.history.tries());
+                let text = if fault.code.is_final() {
+                    format!("{kind} {id} failed on {worker} and another try cannot help: {}", fault.text)
+                } else {
+                    format!("{kind} {id} failed {tries} times, the last time on {worker}: {}", fault.text)
+                };
+                self.fail_task(now, id, fault.saying(text), actions);
+            }
         }
-        self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(cause) }, actions);
     }
 
-    pub(crate) fn fail_task(&mut self, now: Time, id: &TaskId, cause: String, actions: &mut Vec<Action>) {
+    /// Whether a task could run on any other worker than this one.
+    fn others_could(&self, id: &TaskId, worker: &WorkerId) -> bool {
+        let task = self.tasks.get(id);
+        let held = task.and_then(|task| self.proofs.get(&task.spec.proof)).map(|proof| &proof.controllers);
+        let want = task.and_then(Task::want);
+        want.zip(held).is_some_and(|(want, held)| self.workers.possible(&want, held, &Avoid::worker(worker)))
+    }
+
+    /// Lines up the waiting tasks whose pause is over.
+    pub(crate) fn wake(&mut self, now: Time) {
+        while let Some((_, id)) = self.delayed.first().filter(|(due, _)| *due <= now).cloned() {
+            self.delayed.pop_first();
+            if let Some(task) = self.tasks.get_mut(&id) {
+                (task.not_before, task.queued) = (None, now);
+                self.line_up(&id);
+            }
+        }
+    }
+
+    /// The clock went back: nobody waits for what it showed before.
+    pub(crate) fn wake_all(&mut self, now: Time) {
+        while let Some((_, id)) = self.delayed.pop_first() {
+            self.delayed.insert((Time::default(), id));
+            self.wake(now);
+        }
+    }
+
+    /// Puts a waiting task in line, or aside where its time has not come.
+    fn line_up(&mut self, id: &TaskId) {
+        let Some(task) = self.tasks.get(id) else { return };
+        if let Some(due) = task.not_before {
+            self.delayed.insert((due, id.clone()));
+            return;
+        }
+        let Some(line) = task.line() else { return };
+        self.pending_work.rematch = true;
+        let (task_turn, proof) = (task.turn(), task.spec.proof.clone());
+        if let Some((group, proof)) = self.turn(&proof) {
+            self.queues.push(line, (group, proof, task_turn), id.clone());
+        }
+    }
+
+    pub(crate) fn fail_task(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(task) = self.tasks.get(id) else { return };
         let proof = task.spec.proof.clone();
-        self.set_state(now, id, TaskState::Failed { cause: cause.clone() }, actions);
-        self.end_proof(&proof, ProofState::Failed { cause }, actions);
+        self.set_state(now, id, TaskState::Failed { fault: fault.clone() }, actions);
+        self.end_proof(&proof, ProofState::Failed { fault }, actions);
     }
 
     /// Tells a worker that its work is not wanted, if there is a way to tell it.
@@ -125,7 +165,10 @@ impl Scheduler {
                         waiting.remove();
                     }
                 }
-                if let (Some(line), Some((group, proof))) = (task.line(), self.turn(&task.spec.proof)) {
+                if let Some(due) = task.not_before {
+                    self.delayed.remove(&(due, id.clone()));
+                } else if let (Some(line), Some((group, proof))) = (task.line(), self.turn(&task.spec.proof))
+                {
                     let turn = task.turn();
                     self.queues.remove(&line, (&group, &proof, &turn));
                 }
@@ -171,14 +214,12 @@ impl Scheduler {
         match &task.state {
             TaskState::Pending { .. } => {
                 counts.pending += 1;
-                let Some(line) = task.line() else { return };
+                if task.want().is_none() {
+                    return;
+                }
                 *proof.waiting.entry((task.spec.kind, task.spec.weight)).or_default() += 1;
                 self.pending_work.proofs.insert(task.spec.proof.clone());
-                self.pending_work.rematch = true;
-                let (task_turn, proof) = (task.turn(), task.spec.proof.clone());
-                if let Some((group, proof)) = self.turn(&proof) {
-                    self.queues.push(line, (group, proof, task_turn), id.clone());
-                }
+                self.line_up(id);
             }
             TaskState::Running { worker, since, .. } => {
                 counts.running += 1;

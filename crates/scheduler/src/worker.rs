@@ -1,6 +1,6 @@
 //! The workers, what each holds, and indexes that find one with room without looking at all of them.
 
-use crate::{Diagnosis, Time, WorkerSpec};
+use crate::{Diagnosis, Time, WorkerSpec, queue::Avoid};
 use proofmill_primitives::{Capability, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use std::{
     cmp::Reverse,
@@ -80,6 +80,8 @@ pub(crate) struct Worker {
     controllers: u64,
     pub(crate) last_heartbeat: Time,
     pub(crate) draining: bool,
+    /// Since when it has no stream.
+    pub(crate) broken: Option<Time>,
     pub(crate) reserved_for: Option<TaskId>,
 }
 
@@ -93,6 +95,7 @@ impl Worker {
             controllers: 0,
             last_heartbeat: now,
             draining: false,
+            broken: None,
             reserved_for: None,
         }
     }
@@ -138,7 +141,7 @@ impl Worker {
 
     fn place(&self, headroom: u64) -> Option<Place> {
         self.spec.as_ref().filter(|_| !self.draining)?;
-        let open = self.reserved_for.is_none();
+        let open = self.reserved_for.is_none() && self.broken.is_none();
         Some(Place {
             work: self.room(Lane::Work, headroom).filter(|_| open),
             controller: self.room(Lane::Controller, headroom).filter(|_| open),
@@ -245,6 +248,7 @@ impl WorkerSet {
         let worker = self.by_id.entry(id.clone()).or_insert_with(|| Worker::absent(id.clone(), now));
         worker.spec = Some(spec);
         worker.last_heartbeat = now;
+        worker.broken = None;
         worker.draining = true;
         self.change(&id, |worker| worker.draining = false);
     }
@@ -259,11 +263,23 @@ impl WorkerSet {
     pub(crate) fn forget_future(&mut self, now: Time) {
         for worker in self.by_id.values_mut() {
             worker.last_heartbeat = worker.last_heartbeat.min(now);
+            worker.broken = worker.broken.map(|since| since.min(now));
         }
     }
 
     pub(crate) fn drain(&mut self, id: &WorkerId) {
         self.change(id, |worker| worker.draining = true);
+    }
+
+    /// Its stream broke.
+    pub(crate) fn break_off(&mut self, id: &WorkerId, now: Time) {
+        self.change(id, |worker| worker.broken = worker.broken.or(Some(now)));
+    }
+
+    pub(crate) fn avoids(&self, avoid: &Avoid, id: &WorkerId) -> bool {
+        let build = || self.get(id).and_then(|worker| worker.spec.as_ref()).map(|spec| &spec.build);
+        avoid.workers.contains(id)
+            || (!avoid.builds.is_empty() && build().is_some_and(|build| avoid.builds.contains(build)))
     }
 
     pub(crate) fn reserve(&mut self, id: &WorkerId, task: Option<TaskId>) {
@@ -306,14 +322,14 @@ impl WorkerSet {
     }
 
     /// The worker with the most room for what is wanted, among those that are not kept for another task.
-    pub(crate) fn pick(&self, want: &Want, avoid: &BTreeSet<WorkerId>) -> Option<&WorkerId> {
+    pub(crate) fn pick(&self, want: &Want, avoid: &Avoid) -> Option<&WorkerId> {
         want.hosts().into_iter().find_map(|kind| {
             let rack = self.racks.get(&(want.prover, kind))?;
             let ladder = match want.lane {
                 Lane::Work => &rack.work,
                 Lane::Controller => &rack.controller,
             };
-            descend(ladder, want.weight).find(|id| !avoid.contains(*id))
+            descend(ladder, want.weight).find(|id| !self.avoids(avoid, id))
         })
     }
 
@@ -321,6 +337,7 @@ impl WorkerSet {
     pub(crate) fn fits(&self, id: &WorkerId, want: &Want) -> bool {
         self.get(id).is_some_and(|worker| {
             worker.could(want)
+                && worker.broken.is_none()
                 && worker.room(want.lane, self.headroom).is_some_and(|room| room >= want.weight)
         })
     }
@@ -332,12 +349,7 @@ impl WorkerSet {
     }
 
     /// Whether some worker could ever take what is wanted beside what the proof's controllers hold on it.
-    pub(crate) fn possible(
-        &self,
-        want: &Want,
-        held: &BTreeMap<WorkerId, u64>,
-        avoid: &BTreeSet<WorkerId>,
-    ) -> bool {
+    pub(crate) fn possible(&self, want: &Want, held: &BTreeMap<WorkerId, u64>, avoid: &Avoid) -> bool {
         let fits = |id: &WorkerId| match held.get(id) {
             Some(held) => {
                 self.get(id).is_some_and(|worker| worker.could(&Want { weight: want.weight + held, ..*want }))
@@ -345,20 +357,20 @@ impl WorkerSet {
             None => true,
         };
         let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
-        racks.any(|rack| descend(&rack.max, want.weight).any(|id| !avoid.contains(id) && fits(id)))
+        racks.any(|rack| descend(&rack.max, want.weight).any(|id| !self.avoids(avoid, id) && fits(id)))
     }
 
     /// Whether some worker could take what is wanted once everything but controllers has ended.
-    pub(crate) fn clears_by_itself(&self, want: &Want, avoid: &BTreeSet<WorkerId>) -> bool {
+    pub(crate) fn clears_by_itself(&self, want: &Want, avoid: &Avoid) -> bool {
         let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
         match want.lane {
             Lane::Work => {
-                racks.any(|rack| descend(&rack.standing, want.weight).any(|id| !avoid.contains(id)))
+                racks.any(|rack| descend(&rack.standing, want.weight).any(|id| !self.avoids(avoid, id)))
             }
             // Looks at all: the headroom depends on more than one number. Asked only for controllers that wait long.
             Lane::Controller => {
                 let mut workers = self.by_id.iter();
-                workers.any(|(id, worker)| !avoid.contains(id) && self.clears(worker, want, 0))
+                workers.any(|(id, worker)| !self.avoids(avoid, id) && self.clears(worker, want, 0))
             }
         }
     }
@@ -375,7 +387,7 @@ impl WorkerSet {
         want: &Want,
         held: &BTreeMap<WorkerId, u64>,
     ) -> Option<Diagnosis> {
-        if self.possible(want, held, &BTreeSet::new()) {
+        if self.possible(want, held, Avoid::nobody()) {
             return None;
         }
         let Some(largest) = self.maxima(want).max() else {

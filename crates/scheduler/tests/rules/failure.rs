@@ -1,6 +1,7 @@
 //! Retries, silence, timeouts and late results.
 
-use crate::scene::{Scene, failure, withdraw};
+use crate::scene::{Scene, assigned, failure, withdraw};
+use proofmill_fault::Code;
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Config, Event, ProofSpec, Refused, TaskState, Time};
 use std::time::Duration;
@@ -18,12 +19,17 @@ fn two_workers() -> Scene {
 fn a_failed_task_is_tried_elsewhere_and_at_most_three_times_again() {
     let mut scene = two_workers();
     scene.fails("a", "p/root");
-    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
-    // Everybody failed it: it may go anywhere again.
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (None, 1), "it is not given out at once");
+    scene.pass(2, &["a", "b"]);
+    assert_eq!(scene.at("p/root"), Some("b"));
+    // Everybody failed it: it may go anywhere again, after four times as long.
     scene.fails("b", "p/root");
-    assert_eq!(scene.retries("p/root"), 2);
+    scene.pass(2, &["a", "b"]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (None, 2));
+    scene.pass(4, &["a", "b"]);
     let worker = scene.at("p/root").unwrap().to_owned();
     scene.fails(&worker, "p/root");
+    scene.pass(21, &["a", "b"]);
     let worker = scene.at("p/root").unwrap().to_owned();
     let cause = failure(scene.fails(&worker, "p/root"), "p").unwrap();
     assert!(cause.contains("4 times") && cause.contains("out of luck"), "{cause}");
@@ -39,6 +45,7 @@ fn a_failed_task_waits_for_a_busy_worker_rather_than_going_back() {
     scene.task("p", "z", TaskKind::ProveShard);
     assert_eq!((scene.weight("a"), scene.weight("b")), (8, 8));
     scene.fails("a", "p/root");
+    scene.pass(2, &["a", "b"]);
     assert_eq!((scene.at("p/root"), scene.weight("a")), (None, 4));
     let busy = scene.held("b")[0].clone();
     scene.done("b", busy.as_str());
@@ -49,9 +56,8 @@ fn a_failed_task_waits_for_a_busy_worker_rather_than_going_back() {
 fn a_fatal_failure_fails_the_proof_and_withdraws_the_rest() {
     let mut scene = two_workers();
     scene.task("p", "other", TaskKind::ProveShard);
-    let (worker, task) = ("a".into(), "p/root".into());
-    let actions = scene.tell(Event::TaskFailed { worker, task, retryable: false, cause: "bad input".into() });
-    assert!(failure(actions, "p").unwrap().contains("bad input"));
+    let actions = scene.faults("a", "p/root", Code::Malformed);
+    assert!(failure(actions, "p").unwrap().contains("out of luck"));
     assert!(actions.contains(&withdraw("b", "p", "other")));
     assert_eq!((scene.weight("a"), scene.weight("b")), (0, 0));
 }
@@ -64,7 +70,7 @@ fn a_silent_worker_is_dead_after_the_timeout_and_not_before() {
     let actions = scene.pass(1, &["b"]);
     let lost = Action::WorkerLost { worker: "a".into(), tasks: vec!["p/root".into()] };
     assert!(actions.contains(&lost));
-    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 0), "a lost worker is no try");
 }
 
 #[test]
@@ -95,7 +101,7 @@ fn a_worker_that_was_only_silent_keeps_what_nobody_else_took() {
     scene.worker("a", WorkerKind::Gpu, 8);
     scene.proof("p", TaskKind::ProveShard);
     scene.pass(31, &[]);
-    assert_eq!(scene.retries("p/root"), 1);
+    assert_eq!(scene.retries("p/root"), 0);
     scene.tell(Event::WorkerGone { worker: "a".into() });
     // It comes back too small to be given anything new, but it has the task and goes on.
     scene.task("p", "other", TaskKind::SetupVkey);
@@ -117,14 +123,19 @@ fn a_worker_that_names_what_runs_elsewhere_is_told_to_stop() {
 }
 
 #[test]
-fn a_task_that_never_arrived_is_given_out_again() {
+fn a_task_that_never_arrived_is_sent_once_more_and_then_given_to_another() {
     let mut scene = two_workers();
     scene.now += 9_000;
-    scene.heartbeat("a", &[]);
-    assert_eq!(scene.at("p/root"), Some("a"));
+    assert!(scene.heartbeat("a", &[]).is_empty());
     scene.now += 1_001;
+    assert_eq!(assigned(scene.heartbeat("a", &[])), [(&"a".into(), &"p/root".into())]);
+    scene.now += 10_000;
+    assert!(scene.heartbeat("a", &[]).is_empty());
+    scene.now += 1;
     scene.heartbeat("a", &[]);
-    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (None, 0));
+    scene.pass(2, &["b"]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 0));
 }
 
 #[test]
@@ -137,9 +148,10 @@ fn a_task_that_runs_too_long_is_withdrawn_and_tried_elsewhere() {
     assert_eq!(scene.at("p/root"), Some("a"));
     let actions = scene.pass(1, &["a", "b"]);
     assert!(actions.contains(&withdraw("a", "p", "p/root")));
+    scene.pass(2, &["a", "b"]);
     assert_eq!((scene.at("p/root"), scene.weight("a")), (Some("b"), 0));
     // The last try that takes too long fails the proof, and the worker is told.
-    let actions = scene.pass(61 * 3, &["a", "b"]);
+    let actions = scene.pass(61 * 3 + 5 + 20, &["a", "b"]);
     assert!(failure(&actions, "p").unwrap().contains("longer than 60 s"));
     assert_eq!(actions.iter().filter(|action| matches!(action, Action::Withdraw { .. })).count(), 3);
 }

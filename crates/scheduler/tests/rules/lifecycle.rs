@@ -1,6 +1,7 @@
 //! Proofs and tasks from their creation to their end, and what is refused on the way.
 
 use crate::scene::{Scene, withdraw};
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Counts, Event, ProofSpec, ProofState, Refused, TaskState, Time};
 
@@ -26,8 +27,8 @@ fn the_end_of_a_proof_takes_back_what_runs_and_forgets_it() {
         (Event::ProofCompleted { proof: "p".into() }, ProofState::Completed),
         (Event::ProofCancelled { proof: "p".into() }, ProofState::Cancelled),
         (
-            Event::ProofFailed { proof: "p".into(), cause: "no".into() },
-            ProofState::Failed { cause: "no".into() },
+            Event::ProofFailed { proof: "p".into(), fault: Fault::new(Code::Rejected, "no") },
+            ProofState::Failed { fault: Fault::new(Code::Rejected, "no") },
         ),
     ] {
         let mut scene = Scene::new();
@@ -67,7 +68,8 @@ fn what_exists_already_or_does_not_exist_is_refused() {
     assert_eq!(scene.try_tell(Event::TaskCreated(root("p"))), Err(Refused::TaskExists("p/root".into())));
     let unknown = Event::TaskCompleted { worker: "w".into(), task: "t".into() };
     assert_eq!(scene.try_tell(unknown), Err(Refused::NoSuchTask("t".into())));
-    let nobody = Event::Heartbeat { worker: "w".into(), active: vec![] };
+    let received = scene.time();
+    let nobody = Event::Heartbeat { worker: "w".into(), active: vec![], received };
     assert_eq!(scene.try_tell(nobody), Err(Refused::NoSuchWorker("w".into())));
     let nobody = Event::WorkerDraining { worker: "w".into() };
     assert_eq!(scene.try_tell(nobody), Err(Refused::NoSuchWorker("w".into())));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod failure;
+mod faults;
 mod lifecycle;
 mod order;
 mod placement;

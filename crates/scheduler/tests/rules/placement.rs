@@ -168,7 +168,13 @@ fn marks_are_never_given_out_and_anybody_completes_them() {
 fn a_worker_that_could_take_nothing_is_refused() {
     let mut scene = Scene::new();
     for (gb, provers) in [(0, vec![ProverType::Exec]), (8, vec![])] {
-        let spec = WorkerSpec { id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(gb), provers };
+        let spec = WorkerSpec {
+            id: "w".into(),
+            kind: WorkerKind::All,
+            max_weight: Weight::gb(gb),
+            provers,
+            build: String::new(),
+        };
         let refused = scene.try_tell(Event::WorkerOpened(spec)).unwrap_err();
         assert!(matches!(refused, Refused::UselessWorker { .. }));
     }

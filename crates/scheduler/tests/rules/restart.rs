@@ -1,6 +1,7 @@
 //! The coordinator was restarted.
 
-use crate::scene::{Scene, failure};
+use crate::scene::{Scene, assigned, failure};
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Config, Event, ProofSpec, Scheduler, TaskState, Time};
 
@@ -12,7 +13,7 @@ fn restarted() -> Scene {
     let since = Time::from_millis(scene.now - 60_000);
     let states = [
         ("ran", TaskState::Running { worker: "a".into(), since, retries: 1 }),
-        ("waits", TaskState::Pending { retries: 2, last_failure: Some("x".into()) }),
+        ("waits", TaskState::Pending { retries: 2, last_failure: Some(Fault::new(Code::ProverFailed, "x")) }),
         ("done", TaskState::Succeeded),
     ];
     let tasks = states.map(|(id, state)| (Scene::spec("p", id, TaskKind::ProveShard), state));
@@ -48,14 +49,11 @@ fn a_worker_that_does_not_come_back_costs_no_retry() {
 }
 
 #[test]
-fn a_worker_that_comes_back_without_the_task_costs_no_retry() {
+fn a_worker_that_comes_back_without_the_task_is_sent_it_again() {
     let mut scene = restarted();
-    scene.worker("a", WorkerKind::Gpu, 8);
-    scene.now += 11_000;
-    scene.heartbeat("a", &["waits"]);
+    let actions = scene.worker("a", WorkerKind::Gpu, 8);
+    assert!(assigned(actions).contains(&(&"a".into(), &"ran".into())));
     assert_eq!((scene.at("ran"), scene.retries("ran")), (Some("a"), 1));
-    let TaskState::Running { since, .. } = scene.state("ran") else { panic!() };
-    assert_eq!(*since, scene.time());
 }
 
 #[test]
@@ -72,7 +70,7 @@ fn a_proof_whose_end_was_cut_off_fails_at_the_next_event() {
     let mut scene = Scene::new();
     let proof =
         ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline: None };
-    let failed = TaskState::Failed { cause: "bad input".into() };
+    let failed = TaskState::Failed { fault: Fault::new(Code::Malformed, "bad input") };
     let task = (Scene::spec("p", "t", TaskKind::ProveShard), failed);
     let time = scene.time();
     scene.scheduler = Scheduler::restore(Config::default(), time, [(proof, time)], [task]);

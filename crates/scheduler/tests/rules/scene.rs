@@ -1,5 +1,6 @@
 //! Words to tell a scene with.
 
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
@@ -31,7 +32,15 @@ impl Scene {
 
     pub(crate) fn try_tell(&mut self, event: Event) -> Result<(), Refused> {
         self.last = self.scheduler.handle(self.time(), event)?;
+        self.send();
         Ok(())
+    }
+
+    /// What is to be sent leaves at once.
+    fn send(&mut self) {
+        let sent = assigned(&self.last).into_iter().map(|(worker, task)| (worker.clone(), task.clone()));
+        let tasks = sent.collect();
+        assert_eq!(self.scheduler.handle(self.time(), Event::Sent { tasks }), Ok(vec![]));
     }
 
     pub(crate) fn tell(&mut self, event: Event) -> &[Action] {
@@ -46,8 +55,8 @@ impl Scene {
         gb: u32,
         provers: &[ProverType],
     ) -> &[Action] {
-        let (id, max_weight, provers) = (id.into(), Weight::gb(gb), provers.to_vec());
-        self.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers }))
+        let (id, max_weight, provers, build) = (id.into(), Weight::gb(gb), provers.to_vec(), String::new());
+        self.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, build }))
     }
 
     pub(crate) fn worker(&mut self, id: &str, kind: WorkerKind, gb: u32) -> &[Action] {
@@ -89,13 +98,18 @@ impl Scene {
     }
 
     pub(crate) fn fails(&mut self, worker: &str, task: &str) -> &[Action] {
+        self.faults(worker, task, Code::ProverFailed)
+    }
+
+    pub(crate) fn faults(&mut self, worker: &str, task: &str, code: Code) -> &[Action] {
         let (worker, task) = (worker.into(), task.into());
-        self.tell(Event::TaskFailed { worker, task, retryable: true, cause: "out of luck".into() })
+        self.tell(Event::TaskFailed { worker, task, fault: Fault::new(code, "out of luck") })
     }
 
     pub(crate) fn heartbeat(&mut self, worker: &str, active: &[&str]) -> &[Action] {
         let active = active.iter().map(|id| TaskId::from(*id)).collect();
-        self.tell(Event::Heartbeat { worker: worker.into(), active })
+        let received = self.time();
+        self.tell(Event::Heartbeat { worker: worker.into(), active, received })
     }
 
     /// Second by second, with these workers alive and telling the truth.
@@ -153,8 +167,8 @@ pub(crate) fn withdraw(worker: &str, proof: &str, task: &str) -> Action {
 pub(crate) fn failure(actions: &[Action], proof: &str) -> Option<String> {
     let id = ProofId::from(proof);
     actions.iter().find_map(|action| match action {
-        Action::ProofChanged { proof, state: ProofState::Failed { cause } } if *proof == id => {
-            Some(cause.clone())
+        Action::ProofChanged { proof, state: ProofState::Failed { fault } } if *proof == id => {
+            Some(fault.text.clone())
         }
         _ => None,
     })

@@ -1,5 +1,6 @@
 //! What must be true after every event, computed the slow and obvious way from what the actions said.
 
+use proofmill_fault::{At, Code, Fault};
 use proofmill_primitives::{Capability, ProofId, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Counts, Diagnosis, ProofSpec, ProofState, Scheduler, TaskSpec, TaskState, Time,
@@ -16,6 +17,10 @@ pub(crate) struct Ledger {
     pub(crate) diagnoses: BTreeMap<ProofId, Diagnosis>,
     /// The proof that the event at hand asks for.
     pub(crate) asked: Option<(ProofSpec, Time)>,
+    /// How often each task failed by a fault that may be held against it.
+    pub(crate) own: BTreeMap<TaskId, u32>,
+    /// Before when a task that failed must not be given out.
+    pub(crate) not_before: BTreeMap<TaskId, Time>,
     /// Where each task is in `tasks`.
     at: BTreeMap<TaskId, usize>,
 }
@@ -42,8 +47,34 @@ impl Ledger {
         self.at = self.tasks.iter().enumerate().map(|(at, (spec, _))| (spec.id.clone(), at)).collect();
     }
 
+    /// A task is to be tried again.
+    fn came_back(&mut self, now: Time, task: &TaskId, fault: &Fault) {
+        let own = matches!(fault.at(), At::Task) || matches!(fault.code, Code::KilledForMemory);
+        if own || fault.code == Code::WorkerLost {
+            *self.own.entry(task.clone()).or_default() += 1;
+        }
+        if own || matches!(fault.at(), At::Store | At::Cluster | At::Chain) {
+            self.not_before.insert(task.clone(), now.after(std::time::Duration::from_millis(750)));
+        } else {
+            self.not_before.remove(task);
+        }
+    }
+
+    /// Only what a task did itself, often enough, or what can never work, fails it.
+    fn check_given_up(&self, task: &TaskId, fault: &Fault, config: &Config) {
+        let own = self.own.get(task).copied().unwrap_or_default() + 1;
+        let lost = matches!(fault.code, Code::Missing | Code::Damaged);
+        assert!(
+            fault.code.is_final() || lost || own >= config.patience.tries,
+            "{task} was given up for {fault:?} after {own} faults of its own"
+        );
+        let blameless = matches!(fault.code, Code::StoreAway | Code::StoreFull | Code::ClusterAway)
+            || matches!(fault.code, Code::Unfit | Code::NotDelivered | Code::Stopping | Code::PutBack);
+        assert!(!blameless, "{task} was given up for {fault:?}");
+    }
+
     /// Applies one action; refuses those that do not follow from what was before.
-    pub(crate) fn apply(&mut self, action: &Action, config: &Config) {
+    pub(crate) fn apply(&mut self, now: Time, action: &Action, config: &Config) {
         match action {
             Action::TaskAdded(spec) => {
                 assert_eq!(
@@ -62,14 +93,19 @@ impl Ledger {
                     (TaskState::Succeeded | TaskState::Failed { .. }, _) => false,
                     (TaskState::Pending { .. }, TaskState::Running { retries, .. })
                     | (TaskState::Running { .. }, TaskState::Pending { retries, .. }) => {
-                        *retries <= config.max_retries
+                        *retries < config.patience.tries
                     }
                     (TaskState::Pending { .. } | TaskState::Running { .. }, TaskState::Succeeded) => true,
-                    (TaskState::Running { .. }, TaskState::Failed { cause }) => !cause.is_empty(),
+                    (TaskState::Running { .. }, TaskState::Failed { fault }) => !fault.text.is_empty(),
                     _ => false,
                 };
                 assert!(sensible, "{task} went from {before:?} to {state:?}");
                 *before = state.clone();
+                match state {
+                    TaskState::Pending { last_failure: Some(fault), .. } => self.came_back(now, task, fault),
+                    TaskState::Failed { fault } => self.check_given_up(task, fault, config),
+                    _ => {}
+                }
             }
             Action::ProofChanged { proof, state: ProofState::Active } => {
                 let (spec, created) = self.asked.take().expect("only a proof that was asked for begins");
@@ -88,6 +124,9 @@ impl Ledger {
                 assert_eq!(spec, task);
                 let there = matches!(state, TaskState::Running { worker: at, .. } if at == worker);
                 assert!(there, "{} sent to {worker} but {state:?}", task.id);
+                if let Some(due) = self.not_before.remove(&task.id) {
+                    assert!(now >= due, "{} goes out again at once: {now:?} before {due:?}", task.id);
+                }
             }
             Action::Diagnosed { proof, diagnosis } => {
                 let before = self.diagnoses.get(proof).cloned();
@@ -205,7 +244,7 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
     for (spec, state) in ledger.live_tasks() {
         let TaskState::Pending { last_failure: None, .. } = state else { continue };
         let (proof, _) = scheduler.proof(&spec.proof).unwrap();
-        for worker in scheduler.workers().filter(|worker| could(worker, proof, spec)) {
+        for worker in scheduler.workers().filter(|worker| could(worker, proof, spec) && worker.connected) {
             let coordinates = matches!(spec.kind, TaskKind::Controller | TaskKind::UtilVkeyMapController);
             let shares = coordinates && worker.spec.kind == WorkerKind::All;
             let needs = spec.weight + if shares { headroom } else { Weight::ZERO };

@@ -1,8 +1,9 @@
 //! What goes wrong: crashes, broken links, failures, restarts, clocks that jump, and messages that make no sense.
 
 use crate::world::World;
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
-use proofmill_scheduler::{Event, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
+use proofmill_scheduler::{Action, Event, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
 
 impl World {
     pub(crate) fn some_process(&mut self) -> Option<WorkerId> {
@@ -20,8 +21,18 @@ impl World {
     }
 
     pub(crate) fn toggle_link(&mut self) {
-        if let Some(process) = self.some_process().and_then(|id| self.processes.get_mut(&id)) {
+        let id = self.some_process();
+        if let Some(process) = id.as_ref().and_then(|id| self.processes.get_mut(id)) {
             process.linked = !process.linked;
+            let broken = !process.linked && process.open;
+            if broken && self.rng.percent(60) {
+                // The coordinator sees it.
+                let Some(id) = id else { return };
+                if let Some(process) = self.processes.get_mut(&id) {
+                    process.open = false;
+                }
+                self.tell(Event::StreamBroken { worker: id }).unwrap();
+            }
         }
     }
 
@@ -40,9 +51,59 @@ impl World {
         let process = self.processes.get_mut(&worker).unwrap();
         if process.linked {
             process.holds.remove(&task);
-            let retryable = self.rng.percent(85);
-            let cause = "bad luck".into();
-            self.report(Event::TaskFailed { worker, task: task.clone(), retryable, cause }, &task);
+            let codes =
+                [Code::ProverFailed, Code::StoreFull, Code::KilledForMemory, Code::TooSmall, Code::Missing];
+            let mut code = *self.rng.pick(&codes).unwrap();
+            if self.rng.percent(15) {
+                code = Code::ProgramFailed;
+            }
+            let fault = Fault::new(code, "bad luck");
+            self.report(Event::TaskFailed { worker, task: task.clone(), fault }, &task);
+        }
+    }
+
+    /// The owner stands still while it makes its decisions durable: what it gave out leaves late, and what workers say
+    /// meanwhile is handled late.
+    pub(crate) fn stall(&mut self) {
+        self.story.stalls += 1;
+        self.stalled = true;
+        self.happen();
+        let mut beats = Vec::new();
+        for _ in 0..1 + self.rng.below(4) {
+            self.now += 2_000 + self.rng.below(8_000);
+            let received = self.time();
+            let linked = self.processes.iter().filter(|(_, process)| process.linked && process.open);
+            beats.extend(linked.map(|(id, process)| Event::Heartbeat {
+                worker: id.clone(),
+                active: process.holds.iter().cloned().collect(),
+                received,
+            }));
+        }
+        self.stalled = false;
+        let mut sent = Vec::new();
+        for action in std::mem::take(&mut self.outbox) {
+            if let Action::Assign { worker, task } = &action {
+                sent.push((worker.clone(), task.id.clone()));
+            }
+            self.carry_out(&action);
+        }
+        self.sent(sent);
+        // Where many calls have piled up, each group of them is made durable before the next is handled.
+        let slow = if self.rng.percent(30) { 8_000 } else { 500 };
+        for beat in beats {
+            // A worker that was given up meanwhile is refused.
+            let _ = self.tell(beat);
+            self.now += self.rng.below(slow);
+        }
+    }
+
+    fn happen(&mut self) {
+        for _ in 0..1 + self.rng.below(3) {
+            match self.rng.below(3) {
+                0 => self.ask(),
+                1 => self.finish_something(),
+                _ => self.controllers(),
+            }
         }
     }
 
@@ -60,6 +121,7 @@ impl World {
         for process in self.processes.values_mut() {
             process.open = false;
         }
+        self.ledger.not_before.clear();
         self.tell(Event::Tick).unwrap();
     }
 
@@ -78,6 +140,7 @@ impl World {
             self.now += self.rng.below(600_000);
         } else {
             self.now = self.now.saturating_sub(self.rng.below(600_000));
+            self.ledger.not_before.clear();
         }
         self.tell(Event::Tick).unwrap();
     }
@@ -87,7 +150,9 @@ impl World {
         if let Some(proof) = self.rng.pick(&ids).cloned() {
             let event = match self.rng.percent(50) {
                 true => Event::ProofCancelled { proof },
-                false => Event::ProofFailed { proof, cause: "the client says so".into() },
+                false => {
+                    Event::ProofFailed { proof, fault: Fault::new(Code::Rejected, "the client says so") }
+                }
             };
             self.tell(event).unwrap();
         }
@@ -112,10 +177,10 @@ impl World {
         let (proof, task) = (spec.proof.clone(), spec.id.clone());
         let event = match self.rng.below(9) {
             0 if !task.as_str().ends_with("root") => Event::TaskCompleted { worker, task },
-            1 => Event::TaskFailed { worker, task, retryable: true, cause: String::new() },
+            1 => Event::TaskFailed { worker, task, fault: Fault::new(Code::ProverFailed, "") },
             2 => Event::TaskCompleted { worker, task: "unheard of".into() },
             3 => Event::TaskCreated(spec),
-            4 => Event::Heartbeat { worker: "nobody".into(), active: vec![task] },
+            4 => Event::Heartbeat { worker: "nobody".into(), active: vec![task], received: self.time() },
             5 => Event::ProofCompleted { proof: "unheard of".into() },
             6 => {
                 let spec = ProofSpec {
@@ -134,6 +199,7 @@ impl World {
                 kind: WorkerKind::All,
                 max_weight: Weight::ZERO,
                 provers: vec![ProverType::Exec],
+                build: String::new(),
             }),
             _ => Event::WorkerDraining { worker: "nobody".into() },
         };

@@ -4,6 +4,7 @@ use crate::{
     Rng, Story,
     check::{self, Ledger},
 };
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
@@ -37,6 +38,11 @@ pub(crate) struct World {
     pub(crate) processes: BTreeMap<WorkerId, Process>,
     pub(crate) born: u64,
     pub(crate) calm: bool,
+    /// The owner stands still: what was decided leaves later.
+    pub(crate) stalled: bool,
+    pub(crate) outbox: Vec<Action>,
+    /// The artifact store cannot be reached.
+    pub(crate) store_away: bool,
 }
 
 impl World {
@@ -52,6 +58,9 @@ impl World {
             processes: BTreeMap::new(),
             born: 0,
             calm: false,
+            stalled: false,
+            outbox: Vec::new(),
+            store_away: false,
         }
     }
 
@@ -76,17 +85,52 @@ impl World {
                 return Err(refused);
             }
         };
+        let resent = self.resent(&event, &actions);
         for action in &actions {
-            self.ledger.apply(action, &self.config);
+            self.ledger.apply(self.time(), action, &self.config);
             self.carry_out(action);
             let mut hasher = DefaultHasher::new();
             (self.story.digest, format!("{action:?}")).hash(&mut hasher);
             self.story.digest = hasher.finish();
         }
         self.story.actions += actions.len() as u64;
+        assert_eq!(resent, [], "sent again to a worker that has it");
         check::check(&self.scheduler, &self.ledger);
         self.check_batch(&actions);
+        let sent = actions.iter().filter_map(|action| match action {
+            Action::Assign { worker, task } => Some((worker.clone(), task.id.clone())),
+            _ => None,
+        });
+        let tasks: Vec<_> = sent.collect();
+        if !self.stalled && !tasks.is_empty() {
+            self.sent(tasks);
+        }
         Ok(())
+    }
+
+    pub(crate) fn sent(&mut self, tasks: Vec<(WorkerId, TaskId)>) {
+        let told = self.scheduler.handle(self.time(), Event::Sent { tasks });
+        assert_eq!(told, Ok(vec![]));
+    }
+
+    /// What a heartbeat takes from a worker, or sends it again, although the worker has it.
+    fn resent(&self, event: &Event, actions: &[Action]) -> Vec<TaskId> {
+        let Event::Heartbeat { worker, .. } = event else { return vec![] };
+        let Some(process) = self.processes.get(worker).filter(|process| process.linked) else {
+            return vec![];
+        };
+        let runs_there = |task: &TaskId| {
+            let state = self.ledger.task(task).map(|(_, state)| state);
+            matches!(state, Some(TaskState::Running { worker: at, .. }) if at == worker)
+        };
+        let tasks = actions.iter().filter_map(|action| match action {
+            Action::Assign { task, .. } => Some(&task.id),
+            Action::TaskChanged {
+                task, state: TaskState::Pending { last_failure: Some(fault), .. }, ..
+            } => (fault.code == Code::NotDelivered).then_some(task),
+            _ => None,
+        });
+        tasks.filter(|task| process.holds.contains(*task) && runs_there(task)).cloned().collect()
     }
 
     fn check_batch(&self, actions: &[Action]) {
@@ -96,6 +140,12 @@ impl World {
             match action {
                 Action::Assign { worker, task } => {
                     let Some(worker) = present.get(worker) else { continue };
+                    let given = |action: &Action| matches!(action, Action::TaskChanged { task: id, .. } if *id == task.id);
+                    assert!(worker.connected, "{task:?} goes to a broken stream: {worker:?}");
+                    // What is sent again may be too much for a worker that came back smaller.
+                    if !actions.iter().any(given) {
+                        continue;
+                    }
                     assert!(worker.current <= worker.spec.max_weight, "{task:?} overloads {worker:?}");
                     assert!(
                         worker.spec.kind.can(task.kind.needs()) && !worker.draining,
@@ -115,7 +165,11 @@ impl World {
         }
     }
 
-    fn carry_out(&mut self, action: &Action) {
+    pub(crate) fn carry_out(&mut self, action: &Action) {
+        if self.stalled && matches!(action, Action::Assign { .. } | Action::Withdraw { .. }) {
+            self.outbox.push(action.clone());
+            return;
+        }
         match action {
             Action::Assign { worker, task } => {
                 let lost = !self.calm && self.rng.percent(4);
@@ -140,8 +194,10 @@ impl World {
                 ProofState::Failed { .. } => self.story.failed += 1,
                 ProofState::Active | ProofState::Cancelled => {}
             },
-            Action::TaskChanged { state: TaskState::Pending { last_failure: Some(cause), .. }, .. } => {
-                self.story.put_back += u64::from(cause.starts_with("put back"));
+            Action::TaskChanged { state: TaskState::Pending { last_failure: Some(fault), .. }, .. } => {
+                self.story.put_back += u64::from(fault.code == Code::PutBack);
+                self.story.unfit += u64::from(fault.code == Code::Unfit);
+                self.story.store_away += u64::from(fault.code == Code::StoreAway);
             }
             Action::WorkerLost { .. } => self.story.lost += 1,
             Action::Diagnosed { .. } => self.story.diagnosed += 1,
@@ -167,6 +223,8 @@ impl World {
             94 => self.jump(),
             95 => self.cancel(),
             96 => self.move_deadline(),
+            97 => self.stall(),
+            98 => self.store_away = !self.store_away,
             _ => self.babble(),
         }
     }
@@ -174,6 +232,7 @@ impl World {
     /// From now on nothing breaks and time goes on evenly: everything must come to its end.
     pub(crate) fn calm(&mut self) {
         self.calm = true;
+        self.store_away = false;
         for id in self.processes.keys().cloned().collect::<Vec<_>>() {
             let process = self.processes.get_mut(&id).unwrap();
             process.linked = true;
@@ -184,8 +243,13 @@ impl World {
         }
         // Just enough for the largest wrap beside its controller.
         let provers = ProverType::ALL.to_vec();
-        let spec =
-            WorkerSpec { id: "rescue".into(), kind: WorkerKind::All, max_weight: Weight::gb(36), provers };
+        let spec = WorkerSpec {
+            id: "rescue".into(),
+            kind: WorkerKind::All,
+            max_weight: Weight::gb(36),
+            provers,
+            build: String::new(),
+        };
         self.open(spec);
         let began = self.now;
         while self.scheduler.proofs().next().is_some() {
@@ -214,7 +278,7 @@ impl World {
         );
     }
 
-    fn ask(&mut self) {
+    pub(crate) fn ask(&mut self) {
         if self.scheduler.proofs().count() >= 5 {
             return;
         }
@@ -273,7 +337,8 @@ impl World {
             1 => vec![ProverType::OpenVm, ProverType::OpenVm],
             _ => ProverType::ALL.to_vec(),
         };
-        self.open(WorkerSpec { id, kind, max_weight, provers });
+        let build = (*self.rng.pick(&["", "", "1", "2"]).unwrap()).to_owned();
+        self.open(WorkerSpec { id, kind, max_weight, provers, build });
     }
 
     fn tick(&mut self) {
@@ -290,11 +355,12 @@ impl World {
             let mut active: Vec<_> = process.holds.iter().cloned().collect();
             active.extend(active.first().cloned());
             let spec = process.spec.clone();
-            if !process.open
-                || self.tell(Event::Heartbeat { worker: id.clone(), active: active.clone() }).is_err()
-            {
+            let received = self.time();
+            let beat = |active| Event::Heartbeat { worker: id.clone(), active, received };
+            if !process.open || self.tell(beat(active)).is_err() {
                 self.open(spec);
-                self.tell(Event::Heartbeat { worker: id.clone(), active }).unwrap();
+                let active = self.processes[&id].holds.iter().cloned().collect();
+                self.tell(beat(active)).unwrap();
                 if self.processes[&id].draining {
                     self.tell(Event::WorkerDraining { worker: id.clone() }).unwrap();
                 }
@@ -312,6 +378,13 @@ impl World {
                 self.tell(Event::WorkerGone { worker: id }).unwrap();
             }
         }
+    }
+
+    /// Two thirds of the proofs were planned by one of two builds, which workers of the other one do not understand.
+    fn misunderstood(&self, worker: &WorkerId, task: &TaskId) -> Option<Code> {
+        let planned = ["", "1", "2"][task.as_str().bytes().nth(3).map_or(0, usize::from) % 3];
+        let build = self.processes[worker].spec.build.as_str();
+        (!planned.is_empty() && !build.is_empty() && planned != build).then_some(Code::Unfit)
     }
 
     fn complete(&mut self, worker: &WorkerId, task: &TaskId) {
@@ -341,9 +414,18 @@ impl World {
         self.rng.pick(&work).map(|(worker, task)| ((*worker).clone(), (*task).clone()))
     }
 
-    fn finish_something(&mut self) {
+    pub(crate) fn finish_something(&mut self) {
         let Some((worker, task)) = self.some_work() else { return };
+        let code = self.store_away.then_some(Code::StoreAway).or_else(|| self.misunderstood(&worker, &task));
         let process = self.processes.get_mut(&worker).unwrap();
+        if let Some(code) = code {
+            if process.linked {
+                process.holds.remove(&task);
+                let fault = Fault::new(code, "not now, or not here");
+                self.report(Event::TaskFailed { worker, task: task.clone(), fault }, &task);
+            }
+            return;
+        }
         process.holds.remove(&task);
         match process.linked {
             true => self.complete(&worker, &task),
@@ -352,7 +434,7 @@ impl World {
     }
 
     /// Every controller that runs somewhere does its next step; a new run of one repeats what it did before.
-    fn controllers(&mut self) {
+    pub(crate) fn controllers(&mut self) {
         let processes = self.processes.iter().filter(|(_, process)| process.linked);
         let roots = processes
             .flat_map(|(id, process)| process.holds.iter().map(move |task| (id.clone(), task.clone())));
