@@ -93,21 +93,3 @@ pub enum BackendError {
         cause: String,
     },
 }
-
-impl BackendError {
-    /// Whether the program itself cannot be run for its input. No prover can help; a smaller input may.
-    pub const fn is_of_execution(&self) -> bool {
-        matches!(self, Self::GuestFailed { .. } | Self::CycleLimit { .. })
-    }
-
-    /// Whether another worker, or another try, might succeed.
-    pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::Prover { .. }
-                | Self::NotCompiledIn { .. }
-                | Self::MalformedPart { .. }
-                | Self::WrongPart { .. }
-        )
-    }
-}

@@ -326,7 +326,10 @@ mod tests {
         let plan = backend.plan(&job, SegmentBudget(0)).unwrap();
         let refused = |parts: &[Vec<u8>]| {
             let error = backend.finish(&job, &plan, ProofMode::Core, parts).unwrap_err();
-            assert!(error.is_retryable(), "{error}");
+            assert!(
+                matches!(error, BackendError::MalformedPart { .. } | BackendError::WrongPart { .. }),
+                "{error}"
+            );
             error
         };
         assert!(matches!(refused(&[vec![1]]), BackendError::WrongPart { index: 0, .. }));

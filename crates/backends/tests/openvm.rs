@@ -95,7 +95,7 @@ fn running_and_refusing_without_a_proof() {
     for frames in [&[&[1u8, 2, 3][..]][..], &[]] {
         let stdin = backend.encode_input(frames, &[]).unwrap();
         match backend.execute(&job(FIBONACCI, &stdin)) {
-            Err(error @ BackendError::GuestFailed { .. }) => assert!(!error.is_retryable()),
+            Err(BackendError::GuestFailed { .. }) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -1,6 +1,7 @@
 //! A client of the cluster: asks for a proof, follows it, fetches it.
 
 use crate::ClientError;
+use proofmill_fault::Jitter;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
     cluster::{
@@ -15,14 +16,17 @@ use proofmill_wire::{
 };
 use std::{
     collections::BTreeMap,
+    hash::{BuildHasher, RandomState},
     num::NonZeroU64,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 use tonic::{Code, Request, Response, Status, transport::Channel};
 
-/// How long a cluster may be away before a client gives up on it.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// The first pause before another look at a cluster that is away; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+/// The longest pause between two looks at a cluster that is away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How long a cluster may take for an answer. It answers from memory, once what it answers is durable.
 const ANSWER: Duration = Duration::from_secs(10);
 /// How long a cluster may say nothing of a proof that is watched: it does so every 5 s.
@@ -210,13 +214,17 @@ impl ClusterClient {
         }
     }
 
-    /// Calls `show` at every change until the proof has ended, and gives how. A cluster that goes away is waited for.
+    /// Calls `show` at every change until the proof has ended, and gives how. A cluster that goes away is waited for, for as
+    /// long as the caller does: its work is kept.
+    ///
+    /// # Errors
+    /// The cluster is back, and does not know the proof.
     pub async fn follow(
         &self,
         id: &str,
         mut show: impl FnMut(&ProofProgress),
     ) -> Result<ProofProgress, ClientError> {
-        let mut last_heard = std::time::Instant::now();
+        let (mut pause, mut told) = (FIRST_PAUSE, false);
         loop {
             let request = WatchProofRequest { proof_id: id.to_owned() };
             let watched = within(ANSWER, self.operator.clone().watch_proof(request)).await;
@@ -224,7 +232,7 @@ impl ClusterClient {
                 Some(Ok(reply)) => {
                     let mut stream = reply.into_inner();
                     while let Some(Ok(Some(progress))) = within(SILENCE, stream.message()).await {
-                        last_heard = std::time::Instant::now();
+                        (pause, told) = (FIRST_PAUSE, false);
                         show(&progress);
                         if progress.phase() != ProofPhase::Active {
                             self.ours().remove(id);
@@ -238,10 +246,16 @@ impl ClusterClient {
                 Some(Err(status)) => status.message().to_owned(),
                 None => self.silent().to_string(),
             };
-            if last_heard.elapsed() > PATIENCE {
-                return Err(ClientError::Away { address: self.address.clone(), away: PATIENCE, cause });
+            if !std::mem::replace(&mut told, true) {
+                tracing::warn!(
+                    cluster = self.address,
+                    proof = id,
+                    cause,
+                    "the cluster is away: waiting for it"
+                );
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            tokio::time::sleep(Jitter::of(dice()).spread(pause)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -314,6 +328,10 @@ impl ClusterClient {
     /// Why a request was not taken: for now, or as often as it is made.
     fn not_taken(&self, id: String, status: Status) -> ClientError {
         match status.code() {
+            // Its clock is ahead of ours by more than was allowed.
+            _ if header::code_of(&status) == Some(proofmill_fault::Code::Late) => {
+                ClientError::Late { id, cause: status.message().to_owned() }
+            }
             Code::FailedPrecondition => {
                 ClientError::OtherStore { address: self.address.clone(), status: Box::new(status) }
             }
@@ -324,13 +342,14 @@ impl ClusterClient {
             | Code::Internal
             | Code::Aborted
             | Code::ResourceExhausted => self.said(status),
-            // Its clock is ahead of ours by more than was allowed.
-            Code::InvalidArgument if status.message().ends_with("has passed already") => {
-                ClientError::Late { id, cause: status.message().to_owned() }
-            }
             _ => ClientError::Refused(Box::new(status)),
         }
     }
+}
+
+/// Differs from process to process, and from time to time.
+fn dice() -> u64 {
+    RandomState::new().hash_one(SystemTime::now())
 }
 
 /// What comes of a call, if that is known in time.
@@ -347,12 +366,6 @@ pub(crate) fn allowed(timeout: Duration) -> Duration {
 fn deadline(now: SystemTime, timeout: Duration) -> u64 {
     let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     since.saturating_add(allowed(timeout)).as_secs().saturating_add(1)
-}
-
-/// Whether the cluster gave a proof up because its time was over, and not because it cannot be made. The wire has only
-/// words for that: see `proofmill_scheduler`.
-pub(crate) fn is_late(cause: &str) -> bool {
-    ["its deadline passed", "its deadline had passed"].iter().any(|late| cause.starts_with(late))
 }
 
 #[cfg(test)]
@@ -380,7 +393,7 @@ mod tests {
         for other in others {
             assert_ne!(other.key(), asked.key(), "{other:?}");
         }
-        assert_eq!(ProofAsked { timeout: PATIENCE, ..asked.clone() }.key(), asked.key());
+        assert_eq!(ProofAsked { timeout: SILENCE, ..asked.clone() }.key(), asked.key());
         assert_eq!(ProofAsked { cycle_limit: NonZeroU64::new(1), ..asked.clone() }.key(), asked.key());
     }
 

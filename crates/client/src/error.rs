@@ -2,6 +2,7 @@
 
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::{BackendError, ProofDecodeError};
+use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, ProofMode};
 use std::time::Duration;
 use tonic::Status;
@@ -55,16 +56,6 @@ pub enum ClientError {
     /// The cluster refuses to make this proof, and will.
     #[error("the cluster refused the request: {}", .0.message())]
     Refused(Box<Status>),
-    /// The cluster does not come back.
-    #[error("the cluster at {address} has been away for {} s ({cause}); its work is kept: ask again when it is back", away.as_secs())]
-    Away {
-        /// The cluster.
-        address: String,
-        /// For how long nothing was heard.
-        away: Duration,
-        /// The last thing that was.
-        cause: String,
-    },
     /// The cluster forgot the proof.
     #[error("the cluster does not know the proof {id}: was its data directory replaced?")]
     Unknown {
@@ -76,6 +67,8 @@ pub enum ClientError {
     Failed {
         /// Which proof.
         id: String,
+        /// Whose fault that is.
+        code: Code,
         /// Why, as the worker said.
         cause: String,
     },
@@ -162,14 +155,30 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whose fault it is that there is no proof.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Failed { code, .. } => *code,
+            Self::CannotExecute { .. } => Code::ProgramFailed,
+            Self::Cancelled { .. } => Code::Withdrawn,
+            Self::Late { .. } | Self::TimedOut { .. } => Code::Late,
+            Self::NobodyThere { .. }
+            | Self::Cluster { .. }
+            | Self::NoAnswer { .. }
+            | Self::Unknown { .. } => Code::ClusterAway,
+            Self::OtherStore { .. } => Code::Missing,
+            Self::Artifact(_) => Code::StoreAway,
+            Self::Decode(_)
+            | Self::OtherMode { .. }
+            | Self::DoesNotHold { .. }
+            | Self::SaysSomethingElse { .. } => Code::BadProof,
+            Self::Refused(_) | Self::BadAddress(_) | Self::Program(_) => Code::Malformed,
+            Self::Backend(_) | Self::CheckBrokeOff { .. } => Code::ProverFailed,
+        }
+    }
+
     /// Whether what came back is at fault: it is no proof, does not hold, or is of something else than was asked for.
     pub const fn is_bad_proof(&self) -> bool {
-        matches!(
-            self,
-            Self::Decode(_)
-                | Self::OtherMode { .. }
-                | Self::DoesNotHold { .. }
-                | Self::SaysSomethingElse { .. }
-        )
+        matches!(self.code(), Code::BadProof)
     }
 }

@@ -2,18 +2,15 @@
 
 use crate::{
     Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement,
-    cluster::{allowed, is_late},
-    evidence, programs,
+    cluster::allowed, evidence, programs,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
 use proofmill_backends::{Backend, BackendError, Proof};
+use proofmill_fault::{At, Code};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
-use proofmill_wire::{
-    cause::is_cannot_execute,
-    operator::{ProofPhase, ProofProgress},
-};
+use proofmill_wire::operator::{ProofPhase, ProofProgress};
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -360,11 +357,7 @@ impl ClusterProver {
         match ended.phase() {
             ProofPhase::Completed => Ok(ended),
             ProofPhase::Cancelled => Err(ClientError::Cancelled { id }),
-            _ if is_late(&ended.cause) => Err(ClientError::Late { id, cause: ended.cause }),
-            _ if is_cannot_execute(&ended.cause) => {
-                Err(ClientError::CannotExecute { id, cause: ended.cause })
-            }
-            _ => Err(ClientError::Failed { id, cause: ended.cause }),
+            _ => Err(ended_by(id, ended)),
         }
     }
 }
@@ -406,6 +399,16 @@ pub enum VerifyError {
     /// The check broke off.
     #[error("the check of the proof broke off; please report it")]
     BrokeOff,
+}
+
+/// Why there is no proof, by the fault that the cluster names. One that an older cluster does not name is the task's.
+fn ended_by(id: String, ended: ProofProgress) -> ClientError {
+    let cause = ended.cause;
+    match Code::parse(&ended.fault).unwrap_or(Code::Other(At::Task)) {
+        Code::Late => ClientError::Late { id, cause },
+        code if code.is_of_execution() => ClientError::CannotExecute { id, cause },
+        code => ClientError::Failed { id, code, cause },
+    }
 }
 
 fn name(progress: &ProofProgress) -> ArtifactId {

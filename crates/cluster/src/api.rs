@@ -6,6 +6,7 @@ use crate::{
     state::{State, no_such_proof},
 };
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
+use proofmill_fault::{self as fault, Fault};
 use proofmill_ledger::{
     ExecutionStatus, Ledger, ProofFilter, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
 };
@@ -51,10 +52,8 @@ impl Api {
         let now = Timestamp::now();
         let deadline = convert::deadline(request.deadline);
         if deadline.is_some_and(|deadline| deadline < now) {
-            return Err(Status::invalid_argument(format!(
-                "the deadline {} has passed already",
-                request.deadline
-            )));
+            let text = format!("the deadline {} has passed already", request.deadline);
+            return Err(header::refusal(Code::InvalidArgument, &Fault::new(fault::Code::Late, text)));
         }
         let stdin_kind = if request.stdin_private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin };
         for (id, kind) in
@@ -203,7 +202,7 @@ impl ClusterService for Api {
             Some(ProofStatus::Completed) => Some(Event::ProofCompleted { proof: proof.clone() }),
             Some(ProofStatus::Failed) => Some(Event::ProofFailed {
                 proof: proof.clone(),
-                cause: "its client declared it failed".into(),
+                fault: Fault::new(fault::Code::Rejected, "its client declared it failed"),
             }),
             Some(ProofStatus::Cancelled) => Some(Event::ProofCancelled { proof: proof.clone() }),
         };

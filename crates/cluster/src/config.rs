@@ -11,9 +11,6 @@ pub struct ClusterConfig {
     pub scheduler: Config,
     /// What a controller weighs, for every prover type (`WORKER_CONTROLLER_WEIGHT`); by prover type where not set.
     pub controller_weight: Option<Weight>,
-    /// A worker whose stream broke is given so long to come back before its tasks go to others. Shorter than the
-    /// heartbeat timeout, because a broken stream is a sign already.
-    pub reconnect_grace: Duration,
     /// How often workers and subscribers hear from the coordinator.
     pub server_heartbeat: Duration,
     /// How many ended proofs are kept in memory for status and polls; older ones are read from the ledger.
@@ -27,7 +24,6 @@ impl Default for ClusterConfig {
         Self {
             scheduler: Config::default(),
             controller_weight: None,
-            reconnect_grace: Duration::from_secs(5),
             server_heartbeat: Duration::from_secs(3),
             remember_ended: 1000,
             artifact_retention: Duration::from_secs(24 * 3600),

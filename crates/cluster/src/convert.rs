@@ -1,5 +1,6 @@
 //! Between the wire, the ledger and the scheduler, which each have their own words for the same things.
 
+use proofmill_fault::Fault;
 use proofmill_ledger::{Execution, ExecutionStatus, ProofRecord, TaskRecord, TaskRecordState, Timestamp};
 use proofmill_primitives::{ArtifactId, ProverType, TaskId, TaskKind, Weight};
 use proofmill_scheduler::{ProofSpec, TaskSpec, TaskState, Time};
@@ -136,12 +137,14 @@ pub(crate) fn task_record(spec: TaskSpec) -> TaskRecord {
 
 pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
     let state = match record.state {
-        TaskRecordState::Pending { retries, last_failure } => TaskState::Pending { retries, last_failure },
+        TaskRecordState::Pending { retries, last_failure } => {
+            TaskState::Pending { retries, last_failure: last_failure.as_deref().map(Fault::decode) }
+        }
         TaskRecordState::Running { worker, since, retries } => {
             TaskState::Running { worker, since: time(since), retries }
         }
         TaskRecordState::Succeeded => TaskState::Succeeded,
-        TaskRecordState::Failed { cause } => TaskState::Failed { cause },
+        TaskRecordState::Failed { cause } => TaskState::Failed { fault: Fault::decode(&cause) },
     };
     let spec = TaskSpec {
         id: record.id,
@@ -159,12 +162,14 @@ pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
 
 pub(crate) fn task_record_state(state: TaskState) -> TaskRecordState {
     match state {
-        TaskState::Pending { retries, last_failure } => TaskRecordState::Pending { retries, last_failure },
+        TaskState::Pending { retries, last_failure } => {
+            TaskRecordState::Pending { retries, last_failure: last_failure.as_ref().map(Fault::encode) }
+        }
         TaskState::Running { worker, since, retries } => {
             TaskRecordState::Running { worker, since: timestamp(since), retries }
         }
         TaskState::Succeeded => TaskRecordState::Succeeded,
-        TaskState::Failed { cause } => TaskRecordState::Failed { cause },
+        TaskState::Failed { fault } => TaskRecordState::Failed { cause: fault.encode() },
     }
 }
 

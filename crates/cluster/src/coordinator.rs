@@ -6,6 +6,7 @@ use crate::{
     state::{State, new_task_id},
     streams::{self, Source},
 };
+use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, Timestamp};
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{Event, TaskSpec, WorkerSpec};
@@ -109,6 +110,7 @@ impl WorkerService for Coordinator {
         let provers =
             header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let incarnation = header::incarnation(&request);
+        let circuits = header::build(&request).unwrap_or_default().to_owned();
         let request = request.into_inner();
         let kind = match request.worker_type() {
             WorkerType::Cpu => WorkerKind::Cpu,
@@ -126,7 +128,8 @@ impl WorkerService for Coordinator {
         }
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
-        let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers };
+        let build = format!("{} {circuits}", request.version).trim_end().to_owned();
+        let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers, build };
         // The session is known only once the worker is registered, and the stream must exist before. A client that is
         // gone by then is found to have left all the same.
         let session = Arc::new(AtomicU64::new(0));
@@ -145,13 +148,15 @@ impl WorkerService for Coordinator {
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<()>, Status> {
+        // Before it waits for its turn: of what the worker was sent later it could say nothing.
+        let received = Timestamp::now();
         let request = request.into_inner();
         let worker = WorkerId::from(request.worker_id);
         // The tasks count; their proofs are only repeated where one is withdrawn.
         let mut proofs = request.active_task_proof_ids.into_iter().map(ProofId::from);
         let active = tasks(request.active_task_ids).into_iter();
         let active = active.map(|task| (proofs.next().unwrap_or_else(|| "".into()), task)).collect();
-        self.handle.call(|state| state.heartbeat(worker, active)).await??;
+        self.handle.call(move |state| state.heartbeat(worker, active, received)).await??;
         Ok(Response::new(()))
     }
 
@@ -164,11 +169,13 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
-        let cause = header::cause(&request)
-            .unwrap_or_else(|| "its worker did not say why; see the worker's log".into());
+        // A peer that says no more than that tells whether another try can help.
+        let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Rejected };
+        let text = "its worker did not say why; see the worker's log";
+        let fault = header::fault(&request, Fault::new(code, text));
         let request = request.into_inner();
         let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
-        self.handle.call(move |state| state.fail_task(worker, task, request.retryable, cause)).await??;
+        self.handle.call(move |state| state.fail_task(worker, task, fault)).await??;
         Ok(Response::new(()))
     }
 
@@ -223,13 +230,13 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
-        let cause = header::cause(&request)
-            .unwrap_or_else(|| "its controller did not say why; see the log of the worker".into());
+        let text = "its controller did not say why; see the log of the worker";
+        let fault = header::fault(&request, Fault::new(Code::Rejected, text));
         let FailProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
         self.handle
             .call(move |state| {
-                state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, cause })
+                state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
             })
             .await??;
         Ok(Response::new(()))

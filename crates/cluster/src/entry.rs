@@ -1,5 +1,6 @@
 //! One proof as the cluster remembers it: its record, and how its tasks came along.
 
+use proofmill_fault::Fault;
 use proofmill_ledger::{ProofRecord, ProofStatus, Timestamp};
 use proofmill_primitives::{ProofMode, TaskKind, WorkerId};
 use proofmill_scheduler::Counts;
@@ -100,11 +101,11 @@ impl Entry {
     }
 
     /// It has ended.
-    pub(crate) fn end(&mut self, status: ProofStatus, cause: Option<String>, at: Timestamp) {
+    pub(crate) fn end(&mut self, status: ProofStatus, fault: Option<&Fault>, at: Timestamp) {
         (self.stuck, self.foreseen) = (None, None);
         let record = &mut self.record;
         record.status = status;
-        record.failure_cause = cause;
+        record.failure_cause = fault.map(Fault::encode);
         record.diagnosis = None;
         record.completed_at = Some(at);
         record.updated_at = at;
@@ -149,12 +150,14 @@ impl Entry {
                 peak_memory_mb: share.peak_memory_mb,
             })
             .collect();
+        let fault = record.failure_cause.as_deref().map(Fault::decode);
         ProofProgress {
+            fault: fault.as_ref().map(|fault| fault.code.to_string()).unwrap_or_default(),
             proof_id: record.id.to_string(),
             prover: record.prover.name().into(),
             mode: self.mode().map_or_else(String::new, |mode| mode.name().into()),
             phase: phase(record.status).into(),
-            cause: record.failure_cause.clone().unwrap_or_default(),
+            cause: fault.map(|fault| fault.text).unwrap_or_default(),
             diagnosis: record.diagnosis.clone().unwrap_or_default(),
             kinds,
             created_at_ms: record.created_at.as_millis(),

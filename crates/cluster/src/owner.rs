@@ -66,11 +66,11 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Gives the state to a task of its own.
-    pub(crate) fn new(ledger: Ledger, state: impl FnOnce(Handle) -> State) -> Self {
+    pub(crate) fn new(ledger: Ledger, state: State) -> Self {
         let (calls, inbox) = mpsc::unbounded_channel();
         let handle = Handle { calls };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(live(state(handle.clone()), ledger, inbox, stop.clone()));
+        let task = tokio::spawn(live(state, ledger, inbox, stop.clone()));
         Self { handle, task, _stop_with_me: stop.clone().drop_guard(), stop }
     }
 
@@ -116,6 +116,7 @@ async fn live(
         for release in messages.into_iter().chain(answers) {
             release();
         }
+        state.released();
     }
 }
 

@@ -52,7 +52,7 @@ impl Cluster {
             );
         }
         let artifact_retention = config.artifact_retention;
-        let owner = Owner::new(ledger.clone(), move |handle| State::restore(config, live, handle));
+        let owner = Owner::new(ledger.clone(), State::restore(config, live));
         Ok(Self { owner, ledger, artifacts, artifact_retention })
     }
 

@@ -35,7 +35,6 @@ mod tests {
     use super::*;
     use alloy_primitives::{Address, B256};
     use proofmill_localnet::{AnvilOptions, Hardfork};
-    use proofmill_wire::cause;
     use proofmill_witness::{NodeOptions, Witnessed};
     use serde_json::json;
 
@@ -55,10 +54,8 @@ mod tests {
         let blocks = BlockRange::new(block, block).unwrap();
         let node = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();
         let Witnessed { input, .. } = node.witness(blocks, &|_| {}).await.unwrap();
-        let failed = || {
-            let cause = cause::cannot_execute("it ran past its limit of 7 instructions");
-            JobError::CannotExecute { cause }
-        };
+        let failed =
+            || JobError::CannotExecute { cause: "it ran past its limit of 7 instructions".to_owned() };
         let range = BlockRange::new(2, 4).unwrap();
         let said = blamed(failed(), range, input.clone()).await.to_string();
         assert!(said.contains("limit of 7") && !said.contains("transaction"), "it is split first: {said}");

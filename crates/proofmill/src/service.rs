@@ -12,6 +12,7 @@ use proofmill_client::{
     CheckpointProof, ClientError, ClusterProver, EpochProof, Made, ProofFileError, StatedProof, Statement,
     VerifyError,
 };
+use proofmill_fault::{At, Code};
 use proofmill_primitives::{CheckpointNumber, Instructions};
 use proofmill_program::{ProvenFor, range};
 use proofmill_prover_node::{
@@ -398,23 +399,15 @@ fn no_proof(work: &Work, error: ClientError) -> JobError {
     not_made(error)
 }
 
-/// What a cluster's failure says of the prover: nothing, where the cluster only was not there, or had no time.
+/// What a cluster's failure says of the prover: nothing, where the fault is not the task's.
 fn not_made(error: ClientError) -> JobError {
     let cause = error.to_string();
-    match error {
-        ClientError::Cancelled { .. } => JobError::Cancelled,
-        ClientError::CannotExecute { .. } => JobError::CannotExecute { cause },
-        error if error.is_bad_proof() => JobError::BadProof { cause },
-        ClientError::NobodyThere { .. }
-        | ClientError::Cluster { .. }
-        | ClientError::NoAnswer { .. }
-        | ClientError::OtherStore { .. }
-        | ClientError::Away { .. }
-        | ClientError::Unknown { .. }
-        | ClientError::Late { .. }
-        | ClientError::TimedOut { .. }
-        | ClientError::Artifact(_) => JobError::Unavailable { cause },
-        _ => JobError::Failed { cause },
+    match error.code() {
+        Code::Withdrawn => JobError::Cancelled,
+        Code::BadProof => JobError::BadProof { cause },
+        code if code.is_of_execution() => JobError::CannotExecute { cause },
+        code if code.at() == At::Task => JobError::Failed { cause },
+        _ => JobError::Unavailable { cause },
     }
 }
 
@@ -492,7 +485,8 @@ mod tests {
         assert!(matches!(not_made(bad), JobError::BadProof { .. }));
         let other = ClientError::SaysSomethingElse { id: "p".into(), public_values: "0x".into() };
         assert!(matches!(not_made(other), JobError::BadProof { .. }));
-        let failed = ClientError::Failed { id: "p".into(), cause: "its worker died".into() };
+        let failed =
+            ClientError::Failed { id: "p".into(), code: Code::ProverFailed, cause: "its worker died".into() };
         assert!(matches!(not_made(failed), JobError::Failed { .. }));
     }
 
@@ -582,7 +576,7 @@ mod tests {
             ClientError::Cluster { address: address(), status: status(Status::unavailable("stopping")) },
             ClientError::NoAnswer { address: address(), after: moment },
             ClientError::OtherStore { address: address(), status: status(Status::failed_precondition("no")) },
-            ClientError::Away { address: address(), away: moment, cause: cause() },
+            ClientError::Failed { id: id(), code: Code::StoreAway, cause: cause() },
             ClientError::Unknown { id: id() },
             ClientError::Late { id: id(), cause: cause() },
             ClientError::TimedOut { id: id(), after: moment },
@@ -593,7 +587,7 @@ mod tests {
         }
         for error in [
             ClientError::Refused(status(Status::invalid_argument("no such mode"))),
-            ClientError::Failed { id: id(), cause: cause() },
+            ClientError::Failed { id: id(), code: Code::ProverFailed, cause: cause() },
         ] {
             assert!(matches!(not_made(error), JobError::Failed { .. }));
         }

@@ -148,6 +148,8 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
         Some(Refusal::StatementMismatch { field, .. }) if OF_THE_CHECKPOINTS.contains(&field.as_str()) => {
             PublishOutcome::Stale { cause }
         }
+        // Some providers strip the data of a revert, and a node that lags reverts on what is only stale there: no verdict.
+        Some(Refusal::Other { data }) if data.is_empty() => PublishOutcome::Stale { cause },
         Some(refusal) => match refusal.invalid_proof() {
             Some(proof_type) => match proof_type.parse() {
                 Ok(prover) => PublishOutcome::BadProof { prover, cause },
@@ -239,6 +241,14 @@ mod tests {
         let outcome =
             not_attested(ProverType::Sp1, &AttestError::TooFew { threshold, got: 0, attestors, causes });
         assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+    }
+
+    #[test]
+    fn a23_a_revert_without_data_is_no_verdict() {
+        let outcome = not_submitted(&failed(Some(Refusal::Other { data: Default::default() })));
+        assert!(matches!(outcome, PublishOutcome::Stale { .. }), "{outcome:?}");
+        let outcome = not_submitted(&failed(Some(Refusal::Other { data: vec![1, 2, 3, 4].into() })));
+        assert!(matches!(outcome, PublishOutcome::Refused { .. }), "{outcome:?}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What Proofmill's own clients and workers say beyond the SP1 cluster's messages, as gRPC request headers.
 
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProverType, UnknownName};
 use tonic::{
-    Request,
-    metadata::{AsciiMetadataValue, MetadataValue},
+    Request, Status,
+    metadata::{AsciiMetadataValue, MetadataMap, MetadataValue},
 };
 
 /// The prover type of a proof request.
@@ -12,6 +13,10 @@ const PROVER: &str = "proofmill-prover";
 const PROVERS: &str = "proofmill-provers";
 /// Which process a worker is: two of one name differ by it.
 const INCARNATION: &str = "proofmill-incarnation";
+/// A worker's circuits, as a hash.
+const BUILD: &str = "proofmill-build";
+/// Whose fault a failure is, and which: a code of `proofmill-fault`.
+const FAULT: &str = "proofmill-fault";
 /// Why a task or a proof failed, as UTF-8.
 const CAUSE: &str = "proofmill-cause-bin";
 /// The most bytes of a cause that travel: gRPC peers refuse large headers.
@@ -61,6 +66,52 @@ pub fn incarnation<T>(request: &Request<T>) -> Option<String> {
     text(request, INCARNATION).map(str::to_owned)
 }
 
+/// Says by which circuits and tables a worker proves.
+pub fn set_build<T>(request: &mut Request<T>, build: &str) {
+    if let Ok(value) = AsciiMetadataValue::try_from(build) {
+        request.metadata_mut().insert(BUILD, value);
+    }
+}
+
+/// By which circuits and tables a worker proves, where it says so.
+pub fn build<T>(request: &Request<T>) -> Option<&str> {
+    text(request, BUILD)
+}
+
+/// Says whose fault it is, and why.
+pub fn set_fault<T>(request: &mut Request<T>, fault: &Fault) {
+    set_code(request.metadata_mut(), fault.code);
+    set_cause(request, &fault.text);
+}
+
+/// Whose fault it is, and why. Of a peer that does not say, `otherwise`.
+pub fn fault<T>(request: &Request<T>, otherwise: Fault) -> Fault {
+    let code = code(request.metadata()).unwrap_or(otherwise.code);
+    Fault::new(code, cause(request).unwrap_or(otherwise.text))
+}
+
+/// A refusal that says whose fault it is.
+pub fn refusal(status: tonic::Code, fault: &Fault) -> Status {
+    let mut metadata = MetadataMap::new();
+    set_code(&mut metadata, fault.code);
+    Status::with_metadata(status, fault.text.clone(), metadata)
+}
+
+/// Whose fault a refusal is, where it says so.
+pub fn code_of(status: &Status) -> Option<Code> {
+    code(status.metadata())
+}
+
+fn set_code(metadata: &mut MetadataMap, code: Code) {
+    if let Ok(value) = AsciiMetadataValue::try_from(code.to_string()) {
+        metadata.insert(FAULT, value);
+    }
+}
+
+fn code(metadata: &MetadataMap) -> Option<Code> {
+    Code::parse(metadata.get(FAULT)?.to_str().ok()?)
+}
+
 /// Says why.
 pub fn set_cause<T>(request: &mut Request<T>, cause: &str) {
     let mut end = cause.len().min(MAX_CAUSE);
@@ -97,6 +148,25 @@ mod tests {
         let mut request = Request::new(());
         request.metadata_mut().insert(PROVERS, AsciiMetadataValue::from_static("openvm, tdx"));
         assert!(provers(&request).is_err());
+    }
+
+    #[test]
+    fn a_fault_travels_with_its_code() {
+        let otherwise = || Fault::new(Code::Rejected, "nothing was said");
+        let mut request = Request::new(());
+        assert_eq!(fault(&request, otherwise()), otherwise());
+        let sent = Fault::new(Code::StoreAway, "the share — is not mounted");
+        set_fault(&mut request, &sent);
+        assert_eq!(fault(&request, otherwise()), sent);
+        // A newer peer's code is read as its place; an older peer has words only.
+        request.metadata_mut().insert(FAULT, AsciiMetadataValue::from_static("store/on-fire"));
+        let read = fault(&request, otherwise());
+        assert_eq!((read.code, read.text), (Code::Other(proofmill_fault::At::Store), sent.text.clone()));
+        let mut old = Request::new(());
+        set_cause(&mut old, "no luck");
+        assert_eq!(fault(&old, otherwise()), Fault::new(Code::Rejected, "no luck"));
+        let refused = refusal(tonic::Code::InvalidArgument, &Fault::new(Code::Late, "over"));
+        assert_eq!((code_of(&refused), refused.message()), (Some(Code::Late), "over"));
     }
 
     #[test]

@@ -15,7 +15,6 @@
 //! ```
 
 mod address;
-pub mod cause;
 pub mod header;
 
 pub use address::{BadAddress, endpoint};

@@ -68,7 +68,7 @@ impl Board {
                     Child::Node(child) => parent_of_node[..index].get_mut(child as usize),
                 };
                 let parent = parent.filter(|parent| **parent == Part::Finish).ok_or_else(|| {
-                    TaskFailure::fatal(format!(
+                    TaskFailure::defect(format!(
                         "the prover's tree is not one: node {index} folds {child:?}, which is not there or folded already"
                     ))
                 })?;

@@ -1,6 +1,7 @@
 //! The worker's side of the coordinator's protocol: calls that outlive a coordinator that is away.
 
 use crate::WorkerError;
+use proofmill_fault::{Fault, Jitter};
 use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, Weight, WorkerId};
 use proofmill_wire::{
     header,
@@ -108,8 +109,7 @@ impl CoordinatorClient {
         &self,
         proof: &ProofId,
         task: &TaskId,
-        retryable: bool,
-        cause: &str,
+        fault: &Fault,
         cancel: &CancellationToken,
     ) -> Result<(), Status> {
         self.insist("hand back a failed task", cancel, || {
@@ -117,9 +117,10 @@ impl CoordinatorClient {
                 worker_id: self.worker.to_string(),
                 proof_id: proof.to_string(),
                 task_id: task.to_string(),
-                retryable,
+                // For a coordinator that reads no more.
+                retryable: !fault.code.is_final(),
             });
-            header::set_cause(&mut request, cause);
+            header::set_fault(&mut request, fault);
             let mut client = self.tasks();
             async move { client.fail_task(request).await.map(drop) }
         })
@@ -235,7 +236,7 @@ impl CoordinatorClient {
             };
             match outcome {
                 Ok(value) => return Ok(value),
-                Err(status) if is_away(&status) => {
+                Err(status) if !is_answer(&status) => {
                     if !told {
                         tracing::warn!(
                             coordinator = self.address, %status,
@@ -247,7 +248,7 @@ impl CoordinatorClient {
                 Err(status) => return Err(status),
             }
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(jittered(wait)) => {}
                 () = cancel.cancelled() => return Err(Status::cancelled("the work was withdrawn")),
             }
             wait = (wait * 2).min(LAST_WAIT);
@@ -255,18 +256,19 @@ impl CoordinatorClient {
     }
 }
 
-/// Whether the coordinator could not be asked, as against having refused. A broken connection surfaces as `Unavailable`
-/// or, from the middle of a call, as `Unknown` or `Internal`.
-pub(crate) fn is_away(status: &Status) -> bool {
+/// Whether this is the answer of a coordinator, as against one that could not be asked. Whatever else comes back (from a
+/// proxy on the way, from a coordinator that is just starting) passes.
+pub(crate) fn is_answer(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::Unavailable
-            | Code::Unknown
-            | Code::Internal
-            | Code::DeadlineExceeded
-            | Code::Aborted
-            | Code::Cancelled
+        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition
     )
+}
+
+/// A pause that differs from everybody else's: after a restart they all come back.
+pub(crate) fn jittered(pause: Duration) -> Duration {
+    let (dice, _) = uuid::Uuid::new_v4().as_u64_pair();
+    Jitter::of(dice).spread(pause)
 }
 
 fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {

@@ -14,6 +14,7 @@ use crate::{
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
+use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
 use serde::Deserialize;
@@ -68,9 +69,9 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let plan_id = names::of_plan(prover, &circuits, &request.program, &request.input, budget);
     let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id, cancel).await?);
     let segments = u32::try_from(plan.segments.len())
-        .map_err(|_| TaskFailure::fatal("the execution has more segments than can be counted"))?;
+        .map_err(|_| TaskFailure::defect("the execution has more segments than can be counted"))?;
     if segments == 0 {
-        return Err(TaskFailure::fatal("the prover's plan has no segments: a defect of the prover"));
+        return Err(TaskFailure::defect("the prover's plan has no segments: a defect of the prover"));
     }
     let tree = match backend.tree(&plan.segments, request.mode, budget) {
         Err(error @ BackendError::MalformedPart { .. }) => {
@@ -91,21 +92,20 @@ impl Request {
         let input_id = task.input(1, "program input")?.clone();
         let mode = task.input(2, "proof mode")?.as_str();
         let mode = mode.parse().ok().and_then(ProofMode::from_wire).ok_or_else(|| {
-            TaskFailure::fatal(format!(
+            TaskFailure::malformed(format!(
                 "unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
             ))
         })?;
-        let cycle_limit =
-            match task.inputs.get(3).map(ArtifactId::as_str) {
-                None | Some("" | "0") => None,
-                Some(limit) => Some(Instructions(limit.parse().map_err(|_| {
-                    TaskFailure::fatal(format!("the cycle limit `{limit}` is not a number"))
-                })?)),
-            };
+        let cycle_limit = match task.inputs.get(3).map(ArtifactId::as_str) {
+            None | Some("" | "0") => None,
+            Some(limit) => Some(Instructions(limit.parse().map_err(|_| {
+                TaskFailure::malformed(format!("the cycle limit `{limit}` is not a number"))
+            })?)),
+        };
         let about = match task.inputs.get(5).map(ArtifactId::as_str) {
             None | Some("") => About::default(),
             Some(about) => serde_json::from_str(about).map_err(|error| {
-                TaskFailure::fatal(format!("what the task says about its input cannot be read: {error}"))
+                TaskFailure::malformed(format!("what the task says about its input cannot be read: {error}"))
             })?,
         };
         Ok(Self {
@@ -156,7 +156,7 @@ async fn make_plan(
         task::blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
             .await?;
     let bytes = bitcode::serialize(&plan)
-        .map_err(|error| TaskFailure::fatal(format!("the plan cannot be written down: {error}")))?;
+        .map_err(|error| TaskFailure::defect(format!("the plan cannot be written down: {error}")))?;
     bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into(), cancel).await?;
     Ok(plan)
 }
@@ -193,14 +193,15 @@ impl Controller<'_> {
         }
         // Under the name that the client chose, where nothing tells what an earlier proof was of.
         let made = task::made(self.bench, &self.result_of(Part::Finish)).await?;
-        let bytes = made.ok_or_else(|| TaskFailure::retryable("the finished proof is not there any more"))?;
+        let bytes =
+            made.ok_or_else(|| TaskFailure::new(Code::NoResult, "the finished proof is not there any more"))?;
         let proof = match Proof::decode(&bytes) {
             Ok(proof) => proof,
             Err(error) => {
                 // Not to be found again by the next try.
                 let id = self.result_of(Part::Finish);
                 self.bench.artifacts.delete(&id, ArtifactKind::Intermediate).await?;
-                return Err(TaskFailure::retryable(error.to_string()));
+                return Err(TaskFailure::new(Code::BadProof, error.to_string()));
             }
         };
         self.bench.keep(&self.request.output, ArtifactKind::Proof, bytes.clone(), self.cancel).await?;
@@ -274,14 +275,14 @@ impl Controller<'_> {
                 running.insert(id, part);
             }
             if running.is_empty() {
-                return Err(TaskFailure::fatal(
+                return Err(TaskFailure::defect(
                     "nothing is left to be done, but the proof is not finished: a defect",
                 ));
             }
             let (id, outcome) = results.next().await?;
             let Some(part) = running.remove(&id) else { continue };
             if outcome == Outcome::Failed {
-                return Err(TaskFailure::fatal(format!("{part} failed; the coordinator's log says why")));
+                return Err(TaskFailure::defect(format!("{part} failed; the coordinator's log says why")));
             }
             if self.bench.artifacts.exists(&self.result_of(part), ArtifactKind::Intermediate).await? {
                 if part == Part::Finish {
@@ -293,10 +294,14 @@ impl Controller<'_> {
             let repeated = repeats.entry(part).or_default();
             *repeated += 1;
             if *repeated > MAX_REPEATS {
-                return Err(TaskFailure::fatal(format!(
-                    "{part} was done {repeated} times, and its result is not in the artifact store: check that the \
+                // A share that shows files late looks like this too.
+                return Err(TaskFailure::new(
+                    Code::Missing,
+                    format!(
+                        "{part} was done {repeated} times, and its result is not in the artifact store: check that the \
                      workers and this one use the same store, and its disk"
-                )));
+                    ),
+                ));
             }
             self.mend(part, board).await?;
         }
@@ -310,7 +315,8 @@ impl Controller<'_> {
             // same plan.
             let Self { bench, request, backend, budget, plan_id, cancel, .. } = self;
             if make_plan(bench, request, backend, *budget, plan_id, cancel).await? != *self.plan {
-                return Err(TaskFailure::retryable(
+                return Err(TaskFailure::new(
+                    Code::BadProof,
                     "the plan that was found was of something else; it was made again, and the proof starts over",
                 ));
             }
@@ -358,7 +364,8 @@ impl Controller<'_> {
             }
             Part::Node(index) => {
                 let node = board.node(index).cloned();
-                let node = node.ok_or_else(|| TaskFailure::fatal(format!("there is no {part}: a defect")))?;
+                let node =
+                    node.ok_or_else(|| TaskFailure::defect(format!("there is no {part}: a defect")))?;
                 let inputs = [program_id.clone()].into_iter().chain(parts).collect();
                 (TaskKind::RecursionReduce, self.backend.node_weight(&node), inputs, Step::Reduce { node })
             }
@@ -380,7 +387,7 @@ impl Controller<'_> {
             repeated,
         };
         let metadata = serde_json::to_string(&metadata).map_err(|error| {
-            TaskFailure::fatal(format!("a task's metadata cannot be written down: {error}"))
+            TaskFailure::defect(format!("a task's metadata cannot be written down: {error}"))
         })?;
         let new = NewTask { kind, weight, inputs, outputs: vec![self.result_of(part)], metadata };
         Ok(self.bench.client.create_task(&self.task.proof, &self.task.id, &new, self.cancel).await?)

@@ -1,6 +1,7 @@
 //! The results of a controller's tasks, over a subscription that survives a coordinator that goes away.
 
 use crate::{client::CoordinatorClient, task::TaskFailure};
+use proofmill_fault::Code;
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{ServerSubMessage, TaskStatus, server_sub_message::Message};
 use std::{collections::BTreeSet, time::Duration};
@@ -62,7 +63,7 @@ impl<'a> Results<'a> {
             };
             let message = tokio::select! {
                 message = tokio::time::timeout(SILENCE, stream.message()) => message,
-                () = self.cancel.cancelled() => return Err(TaskFailure::retryable("the work was withdrawn")),
+                () = self.cancel.cancelled() => return Err(TaskFailure::withdrawn()),
             };
             let message = match message {
                 Ok(Ok(Some(message))) => message,
@@ -90,13 +91,15 @@ impl<'a> Results<'a> {
                 outcome.filter(|_| self.waiting.remove(&task)).map(|outcome| (task, outcome))
             }
             Some(Message::UnknownTask(unknown)) => {
-                return Err(TaskFailure::retryable(format!(
-                    "the coordinator does not know task {}",
-                    unknown.task_id
-                )));
+                return Err(TaskFailure::new(
+                    Code::ClusterRefused,
+                    format!("the coordinator does not know task {}", unknown.task_id),
+                ));
             }
             // Where that is so, nobody wants to hear more of it; where a crash undid it, another try goes on.
-            Some(Message::EndOfStream(_)) => return Err(TaskFailure::retryable("the proof has ended")),
+            Some(Message::EndOfStream(_)) => {
+                return Err(TaskFailure::new(Code::Withdrawn, "the proof has ended"));
+            }
             Some(Message::ServerHeartbeat(_)) | None => return Ok(None),
         };
         if self.client.ack(&self.sub, message.msg_id).await.is_err() {

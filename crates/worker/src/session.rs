@@ -2,13 +2,14 @@
 
 use crate::{
     WorkerConfig, WorkerError,
-    client::{CoordinatorClient, is_away},
+    client::{CoordinatorClient, is_answer, jittered},
     memory,
     task::{self, Bench, Done, Task, TaskFailure},
 };
 use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerKind};
 use proofmill_wire::{
     header,
@@ -18,17 +19,20 @@ use std::{
     collections::BTreeMap,
     future::Future,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code as StatusCode, Request, Status, Streaming};
 
 /// The coordinator says something at least every few seconds; silent longer than this, the stream is opened again.
 const SILENCE: Duration = Duration::from_secs(20);
-/// The longest wait between two tries to reach the coordinator.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+/// The longest wait between two tries to reach the coordinator: short against the time that it gives a worker to come back.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 /// Works until `stop`, then finishes the tasks it holds and leaves.
 ///
@@ -41,15 +45,18 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
     let max_weight = memory::max_weight(config.max_weight)?;
+    let mut circuits = blake3::Hasher::new();
     for prover in &config.provers {
-        registry.get(*prover)?;
+        circuits.update(&registry.get(*prover)?.circuits());
     }
+    let circuits = circuits.finalize().to_hex()[..16].to_owned();
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let bench = Bench { client, artifacts, registry, segment_memory: config.segment_memory };
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
     let session = Session {
         config,
         incarnation: uuid::Uuid::new_v4().to_string(),
+        build: circuits,
         max_weight,
         bench,
         room,
@@ -64,6 +71,8 @@ struct Session {
     config: WorkerConfig,
     /// Tells this process from another worker of the same name.
     incarnation: String,
+    /// The circuits of its prover types: workers of other circuits cannot go on with what it makes.
+    build: String,
     max_weight: Weight,
     bench: Bench,
     /// One permit for each GB. The coordinator does not give out more than there is, but a task that it took back
@@ -79,8 +88,10 @@ struct Held {
     kind: Option<TaskKind>,
     weight: Weight,
     withdrawn: CancellationToken,
-    /// The task was given here again before its last try was over on this side: it had failed or been withdrawn. Only
-    /// where that try succeeds was it a repetition.
+    /// Whether the try is over and came to nothing, though the coordinator may not have taken note yet. Until then a task
+    /// that comes again is a repetition: after a broken stream the coordinator sends what a worker should hold once more.
+    over: Arc<AtomicBool>,
+    /// The task was given here again after that.
     again: Option<WorkerTask>,
 }
 
@@ -99,7 +110,7 @@ enum Ended {
 impl Session {
     async fn live(mut self, stop: CancellationToken) -> Result<(), WorkerError> {
         let mut wait = Duration::from_millis(200);
-        let mut told = false;
+        let (mut told, mut known) = (false, false);
         let mut last = None;
         while !stop.is_cancelled() {
             let opened = tokio::select! {
@@ -110,7 +121,7 @@ impl Session {
                 Ok(mut stream) => {
                     let WorkerConfig { id, coordinator, kind, provers, .. } = &self.config;
                     tracing::info!(%id, coordinator, %kind, ?provers, max_weight = %self.max_weight, "registered");
-                    (wait, told) = (Duration::from_millis(200), false);
+                    (wait, told, known) = (Duration::from_millis(200), false, true);
                     if let Ended::Stopped = self.serve(&mut stream, &stop).await {
                         last = Some(stream);
                         break;
@@ -120,20 +131,21 @@ impl Session {
                         "lost the coordinator: coming back to it"
                     );
                 }
-                Err(status) if is_away(&status) => {
+                // It may be this one before a restart, whose connection is not found broken yet; so it is waited for.
+                Err(status) if status.code() == StatusCode::AlreadyExists => {
+                    if !told {
+                        tracing::warn!(id = %self.config.id, cause = status.message(), "waiting for the name to be free");
+                        told = true;
+                    }
+                }
+                // What a first call is told of its arguments stays so; anything else may pass, be it said by a proxy.
+                Err(status) if known || !is_answer(&status) || status.code() == StatusCode::NotFound => {
                     if !told {
                         tracing::warn!(
                             coordinator = self.config.coordinator,
                             cause = status.message(),
                             "the coordinator cannot be reached: waiting for it"
                         );
-                        told = true;
-                    }
-                }
-                // It may be this one before a restart, whose connection is not found broken yet; so it is waited for.
-                Err(status) if status.code() == Code::AlreadyExists => {
-                    if !told {
-                        tracing::warn!(id = %self.config.id, cause = status.message(), "waiting for the name to be free");
                         told = true;
                     }
                 }
@@ -144,7 +156,7 @@ impl Session {
                     });
                 }
             }
-            self.pause(wait, &stop).await;
+            self.pause(jittered(wait), &stop).await;
             wait = (wait * 2).min(LAST_WAIT);
         }
         self.drain(last).await;
@@ -166,6 +178,7 @@ impl Session {
         });
         header::set_provers(&mut request, &self.config.provers);
         header::set_incarnation(&mut request, &self.incarnation);
+        header::set_build(&mut request, &self.build);
         self.bench.client.tasks().open(request).await.map(tonic::Response::into_inner)
     }
 
@@ -196,7 +209,7 @@ impl Session {
                 }
                 Some(beat) = beats.join_next() => match beat {
                     // It was restarted and does not know us: register again.
-                    Ok(Err(status)) if status.code() == Code::NotFound => return Ended::Broken,
+                    Ok(Err(status)) if status.code() == StatusCode::NotFound => return Ended::Broken,
                     Ok(Err(status)) => tracing::debug!(%status, "a heartbeat did not arrive"),
                     Ok(Ok(())) | Err(_) => {}
                 },
@@ -222,26 +235,36 @@ impl Session {
     fn start(&mut self, message: WorkerTask) {
         let id = TaskId::from(message.task_id.as_str());
         let proof = ProofId::from(message.data.as_ref().map_or("", |data| &data.proof_id));
+        if let Some(held) = self.held.get_mut(&id) {
+            if held.over.load(Ordering::Acquire) || held.withdrawn.is_cancelled() {
+                held.again = Some(message);
+            }
+            return;
+        }
         if self.stopping {
             return self.hand_back(proof, id);
-        }
-        if let Some(held) = self.held.get_mut(&id) {
-            held.again = Some(message);
-            return;
         }
         let weight = Weight::gb(message.data.as_ref().map_or(0, |data| data.weight));
         let withdrawn = CancellationToken::new();
         let kind = message.data.as_ref().and_then(|data| TaskKind::from_wire(data.task_type));
-        let held = Held { proof: proof.clone(), kind, weight, withdrawn: withdrawn.clone(), again: None };
+        let over = Arc::new(AtomicBool::new(false));
+        let held = Held {
+            proof: proof.clone(),
+            kind,
+            weight,
+            withdrawn: withdrawn.clone(),
+            over: over.clone(),
+            again: None,
+        };
         self.held.insert(id.clone(), held);
         let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
         self.running.spawn(async move {
             let came = if weight > max_weight {
                 let cause = format!("it needs {weight}, and this worker has {max_weight}");
-                let outcome = Err(TaskFailure::retryable(cause));
-                hand_in(&bench, &proof, &id, outcome, &withdrawn).await
+                let outcome = Err(TaskFailure::new(Code::TooSmall, cause));
+                hand_in(&bench, &proof, &id, outcome, &withdrawn, &over).await
             } else {
-                work(&bench, &room, &proof, message, weight, &withdrawn).await
+                work(&bench, &room, &proof, message, weight, &withdrawn, &over).await
             };
             (id, came)
         });
@@ -268,7 +291,8 @@ impl Session {
         let client = self.bench.client.clone();
         self.running.spawn(async move {
             let never = CancellationToken::new();
-            let handed_back = client.fail_task(&proof, &task, true, "its worker is stopping", &never);
+            let stopping = Fault::new(Code::Stopping, "its worker is stopping");
+            let handed_back = client.fail_task(&proof, &task, &stopping, &never);
             drop(tokio::time::timeout(Duration::from_secs(5), handed_back).await);
             (task, Came::ToNothing)
         });
@@ -319,7 +343,7 @@ impl Session {
                 _ = heartbeat.tick() => {
                     if stream.is_none() {
                         stream = self.come_back().await;
-                    } else if self.beat().await.is_err_and(|status| status.code() == Code::NotFound) {
+                    } else if self.beat().await.is_err_and(|status| status.code() == StatusCode::NotFound) {
                         stream = None;
                     }
                 }
@@ -353,6 +377,7 @@ async fn work(
     message: WorkerTask,
     weight: Weight,
     withdrawn: &CancellationToken,
+    over: &AtomicBool,
 ) -> Came {
     let id = TaskId::from(message.task_id.as_str());
     let _room = tokio::select! {
@@ -368,7 +393,7 @@ async fn work(
         }
         Err(failure) => Err(failure),
     };
-    hand_in(bench, proof, &id, outcome, withdrawn).await
+    hand_in(bench, proof, &id, outcome, withdrawn, over).await
 }
 
 /// Tells the coordinator what came of a task.
@@ -378,6 +403,7 @@ async fn hand_in(
     id: &TaskId,
     outcome: Result<Done, TaskFailure>,
     withdrawn: &CancellationToken,
+    over: &AtomicBool,
 ) -> Came {
     let (came, told) = match outcome {
         Ok(done) => {
@@ -386,9 +412,10 @@ async fn hand_in(
             (Came::HandedIn, bench.client.complete_task(proof, id, metadata, withdrawn).await)
         }
         Err(_) if withdrawn.is_cancelled() => return Came::ToNothing,
-        Err(TaskFailure { retryable, cause }) => {
-            tracing::warn!(task = %id, %proof, retryable, cause, "failed");
-            (Came::ToNothing, bench.client.fail_task(proof, id, retryable, &cause, withdrawn).await)
+        Err(TaskFailure(fault)) => {
+            tracing::warn!(task = %id, %proof, fault = %fault.code, cause = fault.text, "task failed");
+            over.store(true, Ordering::Release);
+            (Came::ToNothing, bench.client.fail_task(proof, id, &fault, withdrawn).await)
         }
     };
     match told {

@@ -7,10 +7,11 @@ use crate::{
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, SegmentBudget};
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{
     ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight,
 };
-use proofmill_wire::{cause, worker::WorkerTask};
+use proofmill_wire::worker::WorkerTask;
 use serde::{Deserialize, Serialize};
 use std::{any::Any, sync::Arc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -48,7 +49,7 @@ impl Bench {
             }
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                () = cancel.cancelled() => return Err(TaskFailure::retryable("the work was withdrawn")),
+                () = cancel.cancelled() => return Err(TaskFailure::withdrawn()),
             }
             wait = (wait * 2).min(LAST_WAIT);
         }
@@ -123,41 +124,71 @@ const fn sp1() -> ProverType {
 
 /// Why a task was not done.
 #[derive(Debug, thiserror::Error)]
-#[error("{cause}")]
-pub(crate) struct TaskFailure {
-    pub(crate) retryable: bool,
-    pub(crate) cause: String,
-}
+#[error("{0}")]
+pub(crate) struct TaskFailure(pub(crate) Fault);
 
 impl TaskFailure {
-    pub(crate) fn fatal(cause: impl Into<String>) -> Self {
-        Self { retryable: false, cause: cause.into() }
+    pub(crate) fn new(code: Code, text: impl Into<String>) -> Self {
+        Self(Fault::new(code, text))
     }
 
-    pub(crate) fn retryable(cause: impl Into<String>) -> Self {
-        Self { retryable: true, cause: cause.into() }
+    /// What was asked for makes no sense, to any worker.
+    pub(crate) fn malformed(text: impl Into<String>) -> Self {
+        Self::new(Code::Malformed, text)
+    }
+
+    /// This worker does not understand what it is asked; another one may.
+    pub(crate) fn unfit(text: impl Into<String>) -> Self {
+        Self::new(Code::Unfit, text)
+    }
+
+    /// A defect of the prover, or of this program.
+    pub(crate) fn defect(text: impl Into<String>) -> Self {
+        Self::new(Code::Rejected, text)
+    }
+
+    pub(crate) fn withdrawn() -> Self {
+        Self::new(Code::Withdrawn, "the work was withdrawn")
     }
 }
 
 impl From<BackendError> for TaskFailure {
     fn from(error: BackendError) -> Self {
-        let retryable = error.is_retryable();
-        let cause = error.to_string();
-        let cause = if error.is_of_execution() { cause::cannot_execute(&cause) } else { cause };
-        Self { retryable, cause }
+        let code = match &error {
+            BackendError::NotCompiledIn { .. } => Code::Unfit,
+            BackendError::MalformedProgram { .. } | BackendError::MalformedInput { .. } => Code::Malformed,
+            BackendError::UnsupportedMode { .. } => Code::Unsupported,
+            BackendError::GuestFailed { .. } => Code::ProgramFailed,
+            BackendError::CycleLimit { .. } => Code::CycleLimit,
+            BackendError::WrongProgram { .. } | BackendError::InvalidProof { .. } => Code::BadProof,
+            BackendError::MalformedPart { .. }
+            | BackendError::WrongPart { .. }
+            | BackendError::Prover { .. } => Code::ProverFailed,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<ArtifactError> for TaskFailure {
     fn from(error: ArtifactError) -> Self {
-        // Space and permissions may come back, or be there on another worker; a lost blob may be made again.
-        Self { retryable: !matches!(error, ArtifactError::BadId { .. }), cause: error.to_string() }
+        let code = match &error {
+            ArtifactError::BadId { .. } => Code::Malformed,
+            ArtifactError::NoSpace { .. } => Code::StoreFull,
+            ArtifactError::Missing { .. } => Code::Missing,
+            ArtifactError::Damaged { .. } => Code::Damaged,
+            _ => Code::StoreAway,
+        };
+        Self::new(code, error.to_string())
     }
 }
 
 impl From<tonic::Status> for TaskFailure {
     fn from(status: tonic::Status) -> Self {
-        Self::retryable(format!("the coordinator refused: {}", status.message()))
+        match status.code() {
+            // It knows the proof no more.
+            tonic::Code::NotFound | tonic::Code::Cancelled => Self::new(Code::Withdrawn, status.message()),
+            _ => Self::new(Code::ClusterRefused, format!("the coordinator refused: {}", status.message())),
+        }
     }
 }
 
@@ -170,9 +201,9 @@ pub(crate) struct Done {
 
 impl Task {
     pub(crate) fn parse(message: WorkerTask) -> Result<Self, TaskFailure> {
-        let data = message.data.ok_or_else(|| TaskFailure::fatal("the task's message has no data"))?;
+        let data = message.data.ok_or_else(|| TaskFailure::malformed("the task's message has no data"))?;
         let kind = TaskKind::from_wire(data.task_type).ok_or_else(|| {
-            TaskFailure::fatal(format!("this worker does not know the task type {}", data.task_type))
+            TaskFailure::unfit(format!("this worker does not know the task type {}", data.task_type))
         })?;
         let metadata = if data.metadata.is_empty() { "{}" } else { &data.metadata };
         Ok(Self {
@@ -183,7 +214,7 @@ impl Task {
             inputs: data.inputs.into_iter().map(ArtifactId::from).collect(),
             outputs: data.outputs.into_iter().map(ArtifactId::from).collect(),
             metadata: serde_json::from_str(metadata).map_err(|error| {
-                TaskFailure::fatal(format!("the task's metadata cannot be read: {error}"))
+                TaskFailure::unfit(format!("the task's metadata cannot be read: {error}"))
             })?,
         })
     }
@@ -191,11 +222,11 @@ impl Task {
     pub(crate) fn input(&self, index: usize, what: &str) -> Result<&ArtifactId, TaskFailure> {
         self.inputs
             .get(index)
-            .ok_or_else(|| TaskFailure::fatal(format!("the task names no {what} (input {index})")))
+            .ok_or_else(|| TaskFailure::malformed(format!("the task names no {what} (input {index})")))
     }
 
     pub(crate) fn output(&self) -> Result<&ArtifactId, TaskFailure> {
-        self.outputs.first().ok_or_else(|| TaskFailure::fatal("the task names no output"))
+        self.outputs.first().ok_or_else(|| TaskFailure::malformed("the task names no output"))
     }
 }
 
@@ -209,7 +240,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         | TaskKind::RecursionReduce
         | TaskKind::ShrinkWrap => step(bench, task, cancel).await?,
         other => {
-            return Err(TaskFailure::fatal(format!(
+            return Err(TaskFailure::unfit(format!(
                 "{other} tasks are not made by {} here: the circuit files and the prover they need are absent",
                 task.metadata.prover
             )));
@@ -225,7 +256,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
 /// back without an output. The controller looks for that, and has made again what is missing.
 async fn step(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<(), TaskFailure> {
     let step = task.metadata.step.clone().ok_or_else(|| {
-        TaskFailure::fatal(format!(
+        TaskFailure::unfit(format!(
             "this worker cannot do {} tasks of the SP1 cluster's own controllers",
             task.kind
         ))
@@ -403,7 +434,7 @@ pub(crate) async fn get(bench: &Bench, id: &ArtifactId, kind: ArtifactKind) -> R
 
 pub(crate) fn decode_plan(bytes: &[u8]) -> Result<Plan, TaskFailure> {
     bitcode::deserialize(bytes).map_err(|error| {
-        TaskFailure::fatal(format!("the plan was written by another version and cannot be read: {error}"))
+        TaskFailure::unfit(format!("the plan was written by another version and cannot be read: {error}"))
     })
 }
 
@@ -415,7 +446,7 @@ pub(crate) async fn blocking<T: Send + 'static>(
         Ok(outcome) => Ok(outcome?),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => Err(panicked(&*panic)),
-            Err(_) => Err(TaskFailure::retryable("its worker is stopping")),
+            Err(_) => Err(TaskFailure::new(Code::Stopping, "its worker is stopping")),
         },
     }
 }
@@ -424,7 +455,10 @@ pub(crate) async fn blocking<T: Send + 'static>(
 pub(crate) fn panicked(panic: &(dyn Any + Send)) -> TaskFailure {
     let text =
         panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    TaskFailure::retryable(format!("the prover panicked: {}", text.unwrap_or("it did not say why")))
+    TaskFailure::new(
+        Code::ProverFailed,
+        format!("the prover panicked: {}", text.unwrap_or("it did not say why")),
+    )
 }
 
 /// The budget that segments of a controller on this worker are cut for.

@@ -9,9 +9,10 @@ use crate::{
     ClusterConfig, convert,
     entry::Entry,
     error::status,
-    owner::{Handle, Release},
+    owner::Release,
     streams::{Channel, Sink, Subscriber, WorkerLink},
 };
+use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
@@ -40,14 +41,15 @@ pub(crate) struct State {
     sessions: u64,
     last_heartbeat: Timestamp,
     pub(crate) started: Timestamp,
-    handle: Handle,
+    /// Tasks that leave with the releases.
+    leaving: Vec<(WorkerId, TaskId)>,
     batch: Batch,
     releases: Vec<Release>,
 }
 
 impl State {
     /// Goes on from what is durable.
-    pub(crate) fn restore(config: ClusterConfig, live: proofmill_ledger::Live, handle: Handle) -> Self {
+    pub(crate) fn restore(config: ClusterConfig, live: proofmill_ledger::Live) -> Self {
         let now = Timestamp::now();
         let specs =
             live.proofs.iter().map(|record| (convert::proof_spec(record), convert::time(record.created_at)));
@@ -91,7 +93,7 @@ impl State {
             sessions: 0,
             last_heartbeat: now,
             started: now,
-            handle,
+            leaving: Vec::new(),
             batch,
             releases: Vec::new(),
         }
@@ -100,6 +102,14 @@ impl State {
     /// What must be made durable, and what to do then.
     pub(crate) fn take_outputs(&mut self) -> (Batch, Vec<Release>) {
         (std::mem::take(&mut self.batch), std::mem::take(&mut self.releases))
+    }
+
+    /// What was to be sent has been sent.
+    pub(crate) fn released(&mut self) {
+        let tasks = std::mem::take(&mut self.leaving);
+        if !tasks.is_empty() {
+            drop(self.feed(Event::Sent { tasks }));
+        }
     }
 
     /// Time passes.
@@ -149,6 +159,7 @@ impl State {
                     data: Some(convert::task_data(&task)),
                 };
                 self.send_worker(&worker, server_message::Message::NewTask(message));
+                self.leaving.push((worker, task.id));
             }
             Action::Withdraw { worker, proof, task } => {
                 let message = CancelTask { proof_id: proof.to_string(), task_id: task.to_string() };
@@ -177,10 +188,15 @@ impl State {
 
     fn task_changed(&mut self, proof: &ProofId, task: TaskId, state: TaskState) {
         match &state {
-            TaskState::Pending { retries, last_failure: Some(cause) } if *retries > 0 => {
-                tracing::warn!(%proof, %task, retries, cause, "waits for another try");
+            TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
+                tracing::info!(%proof, %task, cause = text, "task put back");
             }
-            TaskState::Failed { cause } => tracing::error!(%proof, %task, cause, "gave up a task"),
+            TaskState::Pending { retries, last_failure: Some(Fault { code, text }) } => {
+                tracing::warn!(%proof, %task, tries = retries, fault = %code, cause = text, "task to be tried again");
+            }
+            TaskState::Failed { fault: Fault { code, text } } => {
+                tracing::error!(%proof, %task, fault = %code, cause = text, "task given up");
+            }
             _ => {}
         }
         if has_ended(&state) {
@@ -214,22 +230,25 @@ impl State {
     }
 
     fn proof_changed(&mut self, proof: &ProofId, state: ProofState) {
-        let (status, cause) = match state {
+        let (status, fault) = match state {
             ProofState::Active => return,
             ProofState::Completed => (ProofStatus::Completed, None),
-            ProofState::Failed { cause } => (ProofStatus::Failed, Some(cause)),
+            ProofState::Failed { fault } => (ProofStatus::Failed, Some(fault)),
             ProofState::Cancelled => (ProofStatus::Cancelled, None),
         };
-        match &cause {
-            Some(cause) => tracing::error!(%proof, cause, "the proof failed"),
+        match &fault {
+            Some(Fault { code, text }) => {
+                tracing::error!(%proof, fault = %code, cause = text, "the proof failed");
+            }
             None => tracing::info!(%proof, ?status, "the proof ended"),
         }
         let at = Timestamp::now();
         if let Some(entry) = self.proofs.get_mut(proof) {
-            entry.end(status, cause.clone(), at);
+            entry.end(status, fault.as_ref(), at);
             self.ended.push_back(proof.clone());
         }
-        let update = ProofUpdate { status: Some(status), failure_cause: cause, ..ProofUpdate::default() };
+        let failure_cause = fault.as_ref().map(Fault::encode);
+        let update = ProofUpdate { status: Some(status), failure_cause, ..ProofUpdate::default() };
         self.batch.push(Change::ProofUpdated { proof: proof.clone(), update: Box::new(update), at });
         self.batch.push(Change::TasksForgotten { proof: proof.clone() });
         let Self { subscribers, channels, releases, .. } = self;

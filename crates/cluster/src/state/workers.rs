@@ -2,13 +2,12 @@
 
 use super::State;
 use crate::streams::{Sink, WorkerLink};
+use proofmill_fault::Fault;
+use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofId, TaskId, Weight, WorkerId};
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::Status;
 
 impl State {
@@ -49,19 +48,12 @@ impl State {
         Ok(())
     }
 
-    /// A worker's stream broke: it has a moment to come back.
+    /// A worker's stream broke, unless another one has taken its place.
     pub(crate) fn worker_left(&mut self, worker: WorkerId, session: u64) {
-        let Some(link) = self.workers.get(&worker).filter(|link| link.session == session) else { return };
-        let grace = if link.draining { Duration::ZERO } else { self.config.reconnect_grace };
-        let handle = self.handle.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(grace).await;
-            handle.tell(move |state| {
-                if state.workers.get(&worker).is_some_and(|link| link.session == session) {
-                    drop(state.feed(Event::WorkerGone { worker }));
-                }
-            });
-        });
+        if self.workers.get(&worker).is_some_and(|link| link.session == session) {
+            tracing::warn!(%worker, "a worker's stream broke");
+            drop(self.feed(Event::StreamBroken { worker }));
+        }
     }
 
     pub(crate) fn close_worker(&mut self, worker: WorkerId) -> Result<(), Status> {
@@ -77,8 +69,10 @@ impl State {
         &mut self,
         worker: WorkerId,
         active: Vec<(ProofId, TaskId)>,
+        received: Timestamp,
     ) -> Result<(), Status> {
-        if !self.workers.contains_key(&worker) {
+        // It may not have found out that its stream broke.
+        if self.workers.get(&worker).is_none_or(|link| link.sink.is_closed()) {
             return Err(Status::not_found(format!("the worker {worker} has no open stream: open one")));
         }
         // Tasks that ended before a restart are unknown even to the scheduler: nobody else would ever withdraw them.
@@ -89,7 +83,8 @@ impl State {
             }
         }
         let active = active.into_iter().map(|(_, task)| task).collect();
-        self.feed(Event::Heartbeat { worker, active })
+        let received = crate::convert::time(received);
+        self.feed(Event::Heartbeat { worker, active, received })
     }
 
     /// Creates a task, or finds the one of the same proof that is making the same outputs. One that has made them is not
@@ -121,14 +116,8 @@ impl State {
         self.end_proof(Event::TaskCompleted { worker, task })
     }
 
-    pub(crate) fn fail_task(
-        &mut self,
-        worker: WorkerId,
-        task: TaskId,
-        retryable: bool,
-        cause: String,
-    ) -> Result<(), Status> {
-        self.end_proof(Event::TaskFailed { worker, task, retryable, cause })
+    pub(crate) fn fail_task(&mut self, worker: WorkerId, task: TaskId, fault: Fault) -> Result<(), Status> {
+        self.end_proof(Event::TaskFailed { worker, task, fault })
     }
 
     /// Checks a weight against what a worker could ever have.

@@ -2,8 +2,10 @@
 
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
+use proofmill_fault::{Fault, Patience};
 use proofmill_ledger::Ledger;
 use proofmill_primitives::{ProverType, TaskKind};
+use proofmill_scheduler::Config;
 use proofmill_wire::{
     cluster::{
         ProofRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
@@ -43,7 +45,15 @@ pub(crate) struct Running {
 /// Impatient, so that tests are short.
 pub(crate) fn impatient() -> ClusterConfig {
     ClusterConfig {
-        reconnect_grace: Duration::from_millis(300),
+        scheduler: Config {
+            reconnect_grace: Duration::from_millis(300),
+            patience: Patience {
+                retry_pause: Duration::from_millis(10),
+                wait_pause: Duration::from_millis(10),
+                ..Patience::default()
+            },
+            ..Config::default()
+        },
         server_heartbeat: Duration::from_millis(200),
         ..ClusterConfig::default()
     }
@@ -230,6 +240,18 @@ impl Worker {
             retryable,
         });
         header::set_cause(&mut request, cause);
+        self.client.clone().fail_task(request).await.map(drop)
+    }
+
+    /// As Proofmill's own workers say it.
+    pub(crate) async fn faults(&self, task: &WorkerTask, fault: &Fault) -> Result<(), Status> {
+        let mut request = Request::new(FailTaskRequest {
+            worker_id: self.id.clone(),
+            proof_id: data(task).proof_id.clone(),
+            task_id: task.task_id.clone(),
+            retryable: true,
+        });
+        header::set_fault(&mut request, fault);
         self.client.clone().fail_task(request).await.map(drop)
     }
 

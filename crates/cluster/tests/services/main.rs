@@ -3,6 +3,7 @@
 
 mod diagnosis;
 mod expiry;
+mod faults;
 mod harness;
 mod proofs;
 mod restart;

@@ -41,6 +41,7 @@ async fn what_was_acknowledged_survives() {
         cluster.worker("w", WorkerType::All, 12).await
     };
     worker.heartbeat(&[&root]).await.unwrap();
+    assert_eq!(worker.task().await.task_id, root.task_id, "what it should hold is sent again");
     let next = worker.task().await;
     assert_eq!(data(&next).proof_id, "waits", "the other one has room now; its own it keeps");
     worker.heartbeat(&[&root, &next]).await.unwrap();

@@ -62,7 +62,7 @@ async fn the_tasks_of_a_worker_that_does_not_come_back_go_to_another() {
 }
 
 #[tokio::test]
-async fn a_worker_that_comes_back_in_time_keeps_its_tasks() {
+async fn e3_a_worker_that_comes_back_in_time_keeps_its_tasks_and_is_sent_them_again() {
     let cluster = start().await;
     let mut worker = cluster.worker("w", WorkerType::All, 8).await;
     cluster.request("p", "2").await.unwrap();
@@ -71,6 +71,9 @@ async fn a_worker_that_comes_back_in_time_keeps_its_tasks() {
     drop(worker);
     tokio::time::sleep(Duration::from_millis(100)).await;
     let mut worker = cluster.worker("w", WorkerType::All, 8).await;
+    let asked = std::time::Instant::now();
+    assert_eq!(worker.task().await.task_id, root.task_id);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     worker.heartbeat(&[&root]).await.unwrap();
     other.is_left_alone().await;
     worker.is_left_alone().await;

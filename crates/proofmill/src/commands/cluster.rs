@@ -30,7 +30,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
     config.scheduler.policy = args.policy;
     config.scheduler.heartbeat_timeout = Duration::from_secs(args.heartbeat_timeout);
     config.scheduler.task_timeout = Duration::from_secs(args.task_timeout);
-    config.scheduler.max_retries = args.max_retries;
+    config.scheduler.patience.tries = args.max_retries.saturating_add(1);
     config.scheduler.controller_headroom = args.controller_headroom;
     let cluster = Cluster::start(config, ledger, artifacts).await?;
     tracing::info!(address = %listener.local_addr()?, data_dir = %dir.path().display(), "the cluster is ready");

@@ -81,7 +81,8 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
         let tracks: Vec<_> =
             status.tracks.iter().map(|(prover, track)| format!("{prover}: {}", of_track(track))).collect();
         let state = match &status.state {
-            CheckpointState::Failed { cause, .. } => format!("failed: {cause}"),
+            CheckpointState::Failed { cause, .. } => format!("refuted: {cause}"),
+            CheckpointState::Stopped { cause, .. } => format!("stopped, comes back: {cause}"),
             _ => tracks.join(", "),
         };
         table.add_row([

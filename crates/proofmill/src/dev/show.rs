@@ -2,7 +2,7 @@
 
 use crate::progress::duration;
 use proofmill_prover_node::rules::{
-    CandidateEnd, Change, Origin, PieceState, Progress, RootState, SessionState, Snapshot,
+    CandidateEnd, Change, Origin, PieceState, Progress, RootState, SessionState, Snapshot, StoppedBy,
 };
 use std::time::{Duration, Instant};
 
@@ -139,6 +139,10 @@ fn describe(change: &Change) -> Option<String> {
         Change::CheckpointFailed { id, cause, .. } => {
             format!("checkpoint {} cannot be proven: {cause}", id.number)
         }
+        Change::CheckpointStopped { id, cause, .. } => {
+            format!("checkpoint {} cannot be proven now, and is tried again later: {cause}", id.number)
+        }
+        Change::EpochMissed { epoch, cause } => format!("epoch {epoch}: {cause}"),
         Change::Pruned { to, removed, cause } => {
             format!("{removed} checkpoints above {to} are void ({cause})")
         }
@@ -180,8 +184,11 @@ fn session(epoch: u64, state: &SessionState) -> Option<String> {
         SessionState::AwaitingCheckpoints => format!("epoch {epoch} has ended: waiting for its range proofs"),
         SessionState::AwaitingRoot => format!("epoch {epoch}: all range proofs are there, aggregating them"),
         SessionState::Failed { cause } => format!("epoch {epoch} failed: {cause}"),
-        SessionState::Stopped { checkpoint, cause } => {
-            format!("epoch {epoch} stopped: checkpoint {checkpoint} failed: {cause}")
+        SessionState::Stopped { by: StoppedBy::Checkpoint { number }, cause } => {
+            format!("epoch {epoch} stopped: checkpoint {number} is not proven: {cause}")
+        }
+        SessionState::Stopped { by: StoppedBy::Itself { .. }, cause } => {
+            format!("epoch {epoch} stopped, and is tried again later: {cause}")
         }
         SessionState::TimedOut => format!("epoch {epoch} was not proven in time"),
         _ => return None,

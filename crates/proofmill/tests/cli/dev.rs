@@ -14,7 +14,7 @@ use std::{
 
 const KILLS: u64 = 10;
 
-fn dev(data: &Path, epochs: u64) -> Command {
+pub(crate) fn dev(data: &Path, epochs: u64) -> Command {
     let mut command = proofmill(data);
     command.args(["dev", "--prover", "exec", "--workers", "2,2"]);
     command.args(["--until-settled", &epochs.to_string(), "--report", "report.json"]);
@@ -23,7 +23,7 @@ fn dev(data: &Path, epochs: u64) -> Command {
     command
 }
 
-fn load(data: &Path, seed: u64) -> bool {
+pub(crate) fn load(data: &Path, seed: u64) -> bool {
     let Ok(Some(chains)) = Description::read(&data.join("data/localnet.json")) else { return false };
     let args = ["load", "--rpc-url", chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
     let mut command = proofmill(data);

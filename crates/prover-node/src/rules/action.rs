@@ -1,7 +1,7 @@
 //! What follows from an event.
 
 use super::{
-    CandidateEnd, EpochSpec, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, Time,
+    CandidateEnd, EpochSpec, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, SplitPoint, Time,
     publishing::Candidate, session::SessionSpec,
 };
 use proofmill_chain::PruneCause;
@@ -25,7 +25,7 @@ pub enum Action {
         /// The most instructions that they may take.
         cycle_limit: NonZeroU64,
     },
-    /// Find the hash of the block at which a range is to be split, and note the split in the proof store.
+    /// Find the hash of the block at which a range is to be split.
     FindSplit {
         /// Answered with this.
         job: JobId,
@@ -35,6 +35,16 @@ pub enum Action {
         range: RangeSpec,
         /// The last block of the first half.
         at: u64,
+    },
+    /// A part of a range that was split is proven: keep the split in the proof store, for whoever is to prove the range
+    /// again.
+    KeepSplit {
+        /// For which prover type.
+        prover: ProverType,
+        /// What is split.
+        range: RangeSpec,
+        /// Where.
+        split: SplitPoint,
     },
     /// Give an epoch proof: from the proof store where it is there, else from the proof service.
     Aggregate {
@@ -245,6 +255,42 @@ pub enum Change {
         /// Its state now.
         state: SessionState,
     },
+    /// An epoch proof was not made, and is tried again.
+    RootDelayed {
+        /// For which session.
+        session: SessionId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// What was to make it.
+        prover: ProverType,
+        /// Why.
+        cause: String,
+    },
+    /// A checkpoint could not be proven now. It comes back by itself.
+    CheckpointStopped {
+        /// Which.
+        id: CheckpointId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Why.
+        cause: String,
+        /// When it comes back.
+        until: Time,
+    },
+    /// A checkpoint that had stopped is tried again.
+    CheckpointResumed {
+        /// Which.
+        id: CheckpointId,
+        /// Its epoch.
+        epoch: Epoch,
+    },
+    /// The window of an epoch closed, and L1 has no proof of it.
+    EpochMissed {
+        /// Which.
+        epoch: Epoch,
+        /// What kept it from being proven.
+        cause: String,
+    },
     /// An epoch proof of one type is there.
     RootProven {
         /// For which session.
@@ -313,6 +359,10 @@ impl Change {
             | Self::RangeSplit { epoch, .. }
             | Self::CheckpointProven { epoch, .. }
             | Self::CheckpointFailed { epoch, .. }
+            | Self::CheckpointStopped { epoch, .. }
+            | Self::CheckpointResumed { epoch, .. }
+            | Self::EpochMissed { epoch, .. }
+            | Self::RootDelayed { epoch, .. }
             | Self::RootProven { epoch, .. }
             | Self::ProofDiscarded { epoch, .. }
             | Self::Publishing { epoch, .. }

@@ -194,7 +194,12 @@ impl CheckpointStore {
         Some(last.blocks.last())
     }
 
-    /// Fresh provers for the failed ones of an epoch.
+    /// What had stopped comes back when it is time.
+    pub(crate) fn come_back(&mut self, turn: &mut Turn<'_>) {
+        self.provers.iter_mut().for_each(|prover| prover.come_back(turn));
+    }
+
+    /// Fresh provers for the failed and stopped ones of an epoch.
     pub(crate) fn renew_failed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) {
         let failed = self.of(epoch).filter(|prover| prover.failure().is_some());
         let failed: Vec<_> = failed.map(|prover| prover.checkpoint).collect();

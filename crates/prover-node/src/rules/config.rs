@@ -1,25 +1,50 @@
 //! What an operator decides.
 
 use super::CostRules;
+use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::{ProverType, SlotClock};
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
-/// A range is split after so many failed tries; a range of one block is given up.
+/// A range is split after so many failed tries; one of a single block stops its checkpoint.
 pub(crate) const TRIES_PER_RANGE: u32 = 2;
-/// A session fails after so many failed aggregations of one prover type.
+/// A session stops after so many failed aggregations of one prover type.
 pub(crate) const TRIES_PER_ROOT: u32 = 2;
-/// A proof that does not hold, or that L1 refuses, is made anew so often; then whatever needs it fails.
+/// A proof that does not hold, or that L1 refuses, is made anew so often; then whatever needs it stops.
 pub(crate) const TIMES_MADE_ANEW: u32 = 1;
 /// The wait after a publish for which no publisher could be had.
 pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(1);
-/// The wait after a proof service could not be reached: doubled from this on,
-const SERVICE_RETRY: Duration = Duration::from_secs(1);
-/// up to this.
-const LONGEST_SERVICE_RETRY: Duration = Duration::from_secs(30);
+/// For a proof service that cannot be reached, and for a range or an aggregation that failed: 1 s doubled to 30 s, and 30 s.
+const SERVICE: Patience = patience(Duration::from_secs(1), Duration::from_secs(30));
+/// For a checkpoint or a session that stopped: a minute, doubled to half an hour.
+const STOPPED: Patience = patience(Duration::from_secs(60), Duration::from_secs(1_800));
+
+/// The node goes by L1's window and not by a number of tries: it needs the pauses only.
+const fn patience(first: Duration, longest: Duration) -> Patience {
+    Patience {
+        tries: u32::MAX,
+        retry_pause: longest,
+        wait_pause: first,
+        longest_pause: longest,
+        missing_for: Duration::MAX,
+        free_losses: u32::MAX,
+    }
+}
 
 /// The wait after a proof service could not be reached so many times in a row.
-pub(crate) fn service_retry(times: u32) -> Duration {
-    SERVICE_RETRY.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1))).min(LONGEST_SERVICE_RETRY)
+pub(crate) fn service_retry(times: u32, seed: u64) -> Duration {
+    SERVICE.wait(times, Jitter::of(seed))
+}
+
+/// The wait after a prover failed: what was wrong with it may pass. Short against the window that there is.
+pub(crate) fn failed_retry(window: Duration, seed: u64) -> Duration {
+    Jitter::of(seed).spread(SERVICE.retry_pause.min(window / 16))
+}
+
+/// The wait before something that stopped for so many times in a row comes back; often enough within the window.
+pub(crate) fn comeback(times: u32, window: Duration, seed: u64) -> Duration {
+    let wait_pause = STOPPED.wait_pause.min(window / 8);
+    let patience = Patience { wait_pause, longest_pause: STOPPED.longest_pause.min(window / 4), ..STOPPED };
+    patience.wait(times, Jitter::of(seed))
 }
 
 /// What the rules need to know of their deployment.

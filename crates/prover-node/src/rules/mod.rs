@@ -33,7 +33,7 @@ pub use outcome::{
 pub use prover::{CheckpointState, Instance};
 pub use publishing::{Candidate, PublishStep, Wanted};
 pub use range::{EpochSpec, RangeSpec, SplitPoint};
-pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span};
+pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span, StoppedBy};
 pub use snapshot::{CheckpointStatus, EpochStage, EpochStatus, NodePhase, Problem, SessionStatus, Snapshot};
 pub use time::{L1Time, Time};
 pub use top_tree::{Root, RootState};

@@ -1,14 +1,20 @@
 //! The node's whole state: the long-lived collections, and which event is a call to which of them.
 
 use super::{
-    Action, Change, Config, Event, L1View, PublishOutcome, Refused, Started, Time,
+    Action, Change, CheckpointState, Config, Event, Failed, Failure, L1View, PublishOutcome, Refused,
+    Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
     publishing::{PublishStep, Publishing, Settled},
+    session::SessionSpec,
     sessions::{Horizon, Missing, SessionManager},
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
+use std::collections::VecDeque;
+
+/// How many missed epochs are remembered, so that each is recorded once.
+const MISSED: usize = 64;
 
 /// The rules of a prover node, around its whole state. One [`handle`](Self::handle) takes in what happened and says what
 /// follows from it.
@@ -41,6 +47,8 @@ pub(crate) struct Node {
     pub(crate) l1_lost: Option<String>,
     /// The last epoch that has expired. Only moves forward.
     pub(crate) high_water: Option<Epoch>,
+    /// The last epochs whose window closed without a proof, of which a record was made.
+    pub(crate) missed: VecDeque<Epoch>,
     /// What keeps chain events from coming, and since when something does.
     pub(crate) stream_trouble: Option<(Time, String)>,
     pub(crate) finalized: Option<CheckpointNumber>,
@@ -63,6 +71,7 @@ impl NodeState {
                 l1_seen: None,
                 l1_lost: None,
                 high_water: None,
+                missed: VecDeque::new(),
                 stream_trouble: None,
                 finalized: None,
                 newest_blocks: None,
@@ -189,7 +198,7 @@ impl Node {
                 self.check_following()?;
                 if self.high_water.is_none_or(|expired| epoch > expired) {
                     self.store.renew_failed(turn, epoch);
-                    self.sessions.lift_failed(epoch);
+                    self.sessions.lift_stopped(epoch);
                 }
             }
             Event::Tick => {}
@@ -215,7 +224,53 @@ impl Node {
             // The next epoch's turn has come; the next pass reads the tip afresh.
             l1.proven = l1.proven.max(last);
         }
+        let closed = settled == Settled::Ended(super::CandidateEnd::Expired);
+        let epoch = self.sessions.epoch_of(session);
         self.sessions.settled(turn, session, settled, &mut self.publishing);
+        // Its window closed while its proof was being published.
+        if let (true, Some(epoch), Some(l1)) = (closed, epoch, self.l1)
+            && self.high_water >= Some(epoch)
+        {
+            self.record_missed(turn, epoch, l1.proven);
+        }
+    }
+
+    /// The window of an epoch has closed: where L1 has no proof of it, that is said, and what led to it is kept.
+    fn record_missed(&mut self, turn: &mut Turn<'_>, epoch: Epoch, proven: CheckpointNumber) {
+        let checkpoints: Vec<_> = self.store.of(epoch).map(|prover| prover.checkpoint).collect();
+        let proven = checkpoints.last().is_none_or(|last| last.number <= proven);
+        if proven || self.missed.contains(&epoch) {
+            return;
+        }
+        let spec = SessionSpec::full(&turn.desk.config.clock, epoch);
+        let Some((told, ranges)) = self.sessions.missed(turn, spec, &self.publishing) else { return };
+        let failed = self.store.of(epoch).find_map(|prover| match &prover.state {
+            CheckpointState::Stopped { prover: by, range, cause, .. }
+            | CheckpointState::Failed { prover: by, range, cause, .. } => {
+                let refuted = matches!(prover.state, CheckpointState::Failed { .. });
+                Some((Failed::Checkpoint { prover: *by, range: *range }, cause.clone(), refuted))
+            }
+            _ => None,
+        });
+        let unproven = self.store.of(epoch).filter(|prover| prover.state == CheckpointState::Proving).count();
+        let (what, cause, kept) = failed.unwrap_or_else(|| {
+            let waits = || match unproven {
+                0 => "no session was opened for it".to_owned(),
+                _ => format!("{unproven} of its {} checkpoints were not proven yet", checkpoints.len()),
+            };
+            (Failed::Session { spec, ranges }, told.unwrap_or_else(waits), false)
+        });
+        let cause = format!("its window closed without a proof: {cause}");
+        self.missed.push_back(epoch);
+        if self.missed.len() > MISSED {
+            self.missed.pop_front();
+        }
+        turn.report(Change::EpochMissed { epoch, cause: cause.clone() });
+        // A refuted checkpoint was recorded when that was found out.
+        if !kept {
+            let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
+            turn.actions.push(Action::Upload(Failure { what, cause, epoch, checkpoints, at, journal }));
+        }
     }
 
     /// What is due after any event: everything here may be done any number of times.
@@ -230,6 +285,7 @@ impl Node {
         match self.phase {
             Phase::Starting => {}
             Phase::Following => {
+                self.store.come_back(turn);
                 let Self { store, l1, high_water, sessions, publishing, .. } = self;
                 let horizon = Horizon { store, l1: l1.as_ref(), high_water: *high_water };
                 sessions.reconcile(turn, horizon, publishing);
@@ -257,6 +313,11 @@ impl Node {
         let Some(l1) = self.l1 else { return };
         let mark = expired_through(&turn.desk.config.clock, l1.counted());
         if mark > self.high_water {
+            let open = self.high_water;
+            let closes = |epoch: &Epoch| mark >= Some(*epoch) && open < Some(*epoch);
+            for epoch in self.store.epochs().filter(closes).collect::<Vec<_>>() {
+                self.record_missed(turn, epoch, l1.proven);
+            }
             self.high_water = mark;
             mark.into_iter().for_each(|through| turn.report(Change::Expired { through }));
         }

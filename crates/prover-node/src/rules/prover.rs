@@ -2,6 +2,7 @@
 
 use super::{
     Action, Change, Failed, Failure, JobId, JobNote, ProofLevel, RangeDone, RangeSpec, SplitPoint, Time,
+    config::comeback,
     event::number,
     outcome::JobError,
     track::{PieceState, Step, Track, Verdict},
@@ -27,7 +28,21 @@ pub enum CheckpointState {
         /// Since when.
         at: Time,
     },
-    /// Some range could not be proven. Nothing is built over it until an operator asks to retry, or a prune removes it.
+    /// Some range could not be proven. Nothing is built over it until it comes back by itself, or an operator asks to retry.
+    Stopped {
+        /// What gave up.
+        prover: ProverType,
+        /// On which blocks.
+        range: RangeSpec,
+        /// Why.
+        cause: String,
+        /// When.
+        at: Time,
+        /// When it comes back.
+        until: Time,
+    },
+    /// Its blocks do not give what it says on L1. Nothing is built over it unless an operator asks to retry, or a prune
+    /// removes it.
     Failed {
         /// What gave up.
         prover: ProverType,
@@ -52,6 +67,8 @@ pub(crate) struct CheckpointProver {
     pub(crate) added: Time,
     pub(crate) tracks: BTreeMap<ProverType, Track>,
     pub(crate) state: CheckpointState,
+    /// How often in a row it stopped.
+    stops: u32,
 }
 
 impl CheckpointProver {
@@ -63,7 +80,7 @@ impl CheckpointProver {
         let tracks =
             turn.desk.config.provers.iter().map(|prover| (*prover, Track::new(turn.now, whole))).collect();
         let (added, state) = (turn.now, CheckpointState::Proving);
-        Self { checkpoint, epoch, instance, added, tracks, state }
+        Self { checkpoint, epoch, instance, added, tracks, state, stops: 0 }
     }
 
     pub(crate) const fn id(&self) -> CheckpointId {
@@ -73,7 +90,7 @@ impl CheckpointProver {
     /// Why nothing may be built over it, if so.
     pub(crate) fn failure(&self) -> Option<&str> {
         match &self.state {
-            CheckpointState::Failed { cause, .. } => Some(cause),
+            CheckpointState::Failed { cause, .. } | CheckpointState::Stopped { cause, .. } => Some(cause),
             _ => None,
         }
     }
@@ -126,10 +143,15 @@ impl CheckpointProver {
         result: Result<RangeDone, JobError>,
     ) {
         let Some(track) = self.tracks.get_mut(&prover) else { return };
-        let Some((range, verdict)) = track.ended(turn.now, job, result) else { return };
+        let Some((range, verdict)) = track.ended(turn.now, turn.desk.config.window(), job, result) else {
+            return;
+        };
         let (checkpoint, epoch) = (self.checkpoint.number, self.epoch);
         match verdict {
             Verdict::Proven(done) => {
+                for (range, split) in track.proven_splits(range) {
+                    turn.actions.push(Action::KeepSplit { prover, range, split });
+                }
                 turn.desk.speeds.learn(prover, &done);
                 let (origin, per_gas, warn_above) =
                     (done.origin, done.per_gas(), turn.desk.config.cost.warn_above);
@@ -146,13 +168,15 @@ impl CheckpointProver {
                 }
                 if self.tracks.values().all(|track| track.proven_at.is_some()) {
                     self.state = CheckpointState::Proven { at: turn.now };
+                    self.stops = 0;
                     turn.report(Change::CheckpointProven { id: self.id(), epoch });
                 }
             }
             Verdict::Again { cause } => {
                 turn.report(Change::RangeFailed { checkpoint, epoch, prover, range, cause });
             }
-            Verdict::GivenUp { cause } => self.fail(turn, prover, range, cause),
+            Verdict::GivenUp { cause, refuted: true } => self.fail(turn, prover, range, cause),
+            Verdict::GivenUp { cause, refuted: false } => self.stop(turn, prover, range, cause),
         }
     }
 
@@ -192,8 +216,27 @@ impl CheckpointProver {
         if matches!(self.state, CheckpointState::Proven { .. }) {
             self.state = CheckpointState::Proving;
         }
-        if let (Verdict::GivenUp { cause }, CheckpointState::Proving) = (verdict, &self.state) {
-            self.fail(turn, prover, range, cause);
+        if let (Verdict::GivenUp { cause, .. }, CheckpointState::Proving) = (verdict, &self.state) {
+            self.stop(turn, prover, range, cause);
+        }
+    }
+
+    /// It cannot go on now: it comes back by itself, as long as L1's window is open.
+    fn stop(&mut self, turn: &mut Turn<'_>, prover: ProverType, range: RangeSpec, cause: String) {
+        self.cancel(turn);
+        self.stops += 1;
+        let (id, epoch, at) = (self.id(), self.epoch, turn.now);
+        let until = at.after(comeback(self.stops, turn.desk.config.window(), self.instance.0));
+        self.state = CheckpointState::Stopped { prover, range, cause: cause.clone(), at, until };
+        turn.report(Change::CheckpointStopped { id, epoch, cause, until });
+    }
+
+    /// Goes on, if it stopped long enough ago.
+    pub(crate) fn come_back(&mut self, turn: &mut Turn<'_>) {
+        if matches!(self.state, CheckpointState::Stopped { until, .. } if until <= turn.now) {
+            self.tracks.values_mut().for_each(|track| track.come_back(turn.now));
+            self.state = CheckpointState::Proving;
+            turn.report(Change::CheckpointResumed { id: self.id(), epoch: self.epoch });
         }
     }
 

@@ -1,7 +1,7 @@
 //! Epoch sessions: the effort to prove one epoch, or the part of it that is there.
 
 use super::{
-    Action, Change, EpochSpec, Failed, Failure, ProofLevel, Receipt, Time,
+    Change, EpochSpec, ProofLevel, Receipt, Time,
     checkpoints::CheckpointStore,
     event::number,
     prover::{CheckpointProver, Instance},
@@ -98,15 +98,15 @@ pub enum SessionState {
         /// The proven tip.
         proven: CheckpointNumber,
     },
-    /// Its own aggregation or submission failed while every checkpoint prover was healthy.
+    /// It had stopped, and the window of its epoch closed before it came back.
     Failed {
-        /// Why.
+        /// Why it had stopped.
         cause: String,
     },
-    /// A checkpoint prover under it failed. No verdict on the session: that may be a prune on its way.
+    /// It cannot go on now. Another session for the same is opened when it can.
     Stopped {
-        /// Which checkpoint.
-        checkpoint: CheckpointNumber,
+        /// Whose fault it is.
+        by: StoppedBy,
         /// Why.
         cause: String,
     },
@@ -116,6 +116,22 @@ pub enum SessionState {
     Cancelled {
         /// Why.
         why: Cancelled,
+    },
+}
+
+/// What stopped a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StoppedBy {
+    /// A checkpoint prover under it. The next session opens when that has come back.
+    Checkpoint {
+        /// Which checkpoint.
+        number: CheckpointNumber,
+    },
+    /// Its own aggregation or submission.
+    Itself {
+        /// When the next session opens.
+        until: Time,
     },
 }
 
@@ -195,7 +211,7 @@ pub struct Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Stands,
-    /// An operator asked to try again, or L1 lost what was published.
+    /// L1 lost what was published.
     Lifted,
 }
 
@@ -264,18 +280,7 @@ impl Session {
         }
         self.state = state.clone();
         self.history.push((turn.now, state.clone()));
-        turn.report(Change::Session { session: self.id, spec: self.spec, state: state.clone() });
-        if let SessionState::Failed { cause } = state {
-            let ranges = self.tree.ranges().map(|(prover, ranges)| (prover, ranges.to_vec())).collect();
-            turn.actions.push(Action::Upload(Failure {
-                what: Failed::Session { spec: self.spec, ranges },
-                cause,
-                epoch: self.spec.epoch,
-                checkpoints: self.members.iter().map(|member| member.checkpoint).collect(),
-                at: turn.now,
-                journal: turn.desk.journal_of(self.spec.epoch),
-            }));
-        }
+        turn.report(Change::Session { session: self.id, spec: self.spec, state });
     }
 
     /// What is told of its epoch proof of one type, which is removed.

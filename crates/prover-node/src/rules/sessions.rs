@@ -3,10 +3,11 @@
 
 use super::{
     CandidateEnd, Change, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError, SessionId,
-    Started,
+    Started, Time,
     checkpoints::CheckpointStore,
+    config::comeback,
     publishing::{Publishing, Settled, is_superseded},
-    session::{Cancelled, Session, SessionKind, SessionSpec, SessionState, Standing},
+    session::{Cancelled, Session, SessionKind, SessionSpec, SessionState, Standing, StoppedBy},
     top_tree::RootVerdict,
     turn::{Asker, Turn},
 };
@@ -21,6 +22,9 @@ pub(crate) struct Missing {
     /// Why it does not hold; nothing where it is only lost.
     pub(crate) cause: Option<String>,
 }
+
+/// The range proofs that a session had of each type.
+pub(crate) type Ranges = Vec<(ProverType, Vec<RangeSpec>)>;
 
 /// What the manager goes by.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +64,8 @@ pub(crate) struct SessionManager {
     by_spec: BTreeSet<(SessionSpec, SessionId)>,
     /// Partial sessions that were asked for and have not come to a verdict.
     wanted: BTreeSet<SessionSpec>,
+    /// How often in a row the sessions for a spec stopped by themselves, and when the next one may open.
+    stops: BTreeMap<SessionSpec, (u32, Time)>,
     last_id: SessionId,
 }
 
@@ -69,12 +75,23 @@ impl SessionManager {
             sessions: BTreeMap::new(),
             by_spec: BTreeSet::new(),
             wanted: BTreeSet::new(),
+            stops: BTreeMap::new(),
             last_id: SessionId(0),
         }
     }
 
+    /// Whether a session is the last for its spec, and stopped by itself.
+    pub(crate) fn waits_to_come_back(&self, session: &Session) -> bool {
+        self.stops.contains_key(&session.spec)
+            && self.of(session.spec).last().is_some_and(|last| last.id == session.id)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Session> {
         self.sessions.values()
+    }
+
+    pub(crate) fn epoch_of(&self, id: SessionId) -> Option<Epoch> {
+        self.sessions.get(&id).map(|session| session.spec.epoch)
     }
 
     fn live(&self) -> impl Iterator<Item = &Session> {
@@ -114,6 +131,7 @@ impl SessionManager {
         }
         self.lift_unconfirmed(turn, horizon);
         self.wanted.retain(|spec| !horizon.has_expired(spec.epoch));
+        self.stops.retain(|spec, _| !horizon.has_expired(spec.epoch));
         self.open_full(turn, horizon);
         self.open_wanted(turn, horizon);
         self.forget(turn, horizon);
@@ -170,7 +188,6 @@ impl SessionManager {
         let holder = self.of(spec).find(|session| session.speaks_for(&spec, horizon.store));
         match holder {
             Some(session) if session.state.is_live() => return Ok(Started::Joined(session.id)),
-            Some(session) if matches!(session.state, SessionState::Failed { .. }) => {}
             Some(_) => return Err(Refused::AlreadyProven { epoch, through }),
             None => {}
         }
@@ -183,7 +200,7 @@ impl SessionManager {
         if live >= turn.desk.config.max_pending_jobs.get() {
             return Err(Refused::TooManySessions { live });
         }
-        self.lift_failed(epoch);
+        self.lift_stopped(epoch);
         if spec.kind == SessionKind::Partial {
             self.wanted.insert(spec);
         }
@@ -191,13 +208,51 @@ impl SessionManager {
         opened.map(Started::Opened).ok_or(Refused::NoCheckpoints { epoch })
     }
 
-    /// Lets the failed sessions of an epoch be tried again.
-    pub(crate) fn lift_failed(&mut self, epoch: Epoch) {
-        for session in self.sessions.values_mut() {
-            if session.spec.epoch == epoch && matches!(session.state, SessionState::Failed { .. }) {
-                session.standing = Standing::Lifted;
-            }
+    /// Lets the stopped sessions of an epoch be tried again at once.
+    pub(crate) fn lift_stopped(&mut self, epoch: Epoch) {
+        self.stops.retain(|spec, _| spec.epoch != epoch);
+    }
+
+    /// What kept an epoch from being proven, as far as sessions tell: the window has closed. A session that had stopped has
+    /// failed now. Nothing where its proof is being published.
+    pub(crate) fn missed(
+        &mut self,
+        turn: &mut Turn<'_>,
+        spec: SessionSpec,
+        publishing: &Publishing,
+    ) -> Option<(Option<String>, Ranges)> {
+        let of_it = |session: &&mut Session| session.spec == spec;
+        let Some(session) = self.sessions.values_mut().rev().find(of_it) else {
+            return Some((None, Vec::new()));
+        };
+        if publishing.in_flight() == Some(session.id) {
+            return None;
         }
+        let ranges = session.tree.ranges().map(|(prover, ranges)| (prover, ranges.to_vec())).collect();
+        let cause = match session.state.clone() {
+            SessionState::Stopped { cause, .. } => {
+                session.enter(turn, SessionState::Failed { cause: cause.clone() });
+                cause
+            }
+            state => format!("its session was {}", state.name()),
+        };
+        Some((Some(cause), ranges))
+    }
+
+    /// A session cannot go on by its own fault: the next one opens after a pause.
+    fn stop_by_itself(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: SessionId,
+        cause: String,
+        publishing: &mut Publishing,
+    ) {
+        let Some(spec) = self.sessions.get(&id).map(|session| session.spec) else { return };
+        let (times, due) = self.stops.entry(spec).or_default();
+        *times += 1;
+        *due = turn.now.after(comeback(*times, turn.desk.config.window(), id.0));
+        let by = StoppedBy::Itself { until: *due };
+        self.end(turn, id, SessionState::Stopped { by, cause }, publishing);
     }
 
     /// The answer to an aggregation; the range proof that must be made again, if one is lost or does not hold.
@@ -210,15 +265,19 @@ impl SessionManager {
     ) -> Option<Missing> {
         let (session, prover) = self.asker(turn, job)?;
         turn.desk.jobs.remove(&job);
+        let window = turn.desk.config.window();
         let (id, epoch) = (session.id, session.spec.epoch);
-        match session.tree.ended(turn.now, prover, job, result)? {
+        match session.tree.ended((turn.now, window), prover, job, result)? {
             RootVerdict::Made(origin) => {
                 turn.report(Change::RootProven { session: id, epoch, prover, origin });
                 None
             }
-            RootVerdict::Again => None,
+            RootVerdict::Again { cause } => {
+                turn.report(Change::RootDelayed { session: id, epoch, prover, cause });
+                None
+            }
             RootVerdict::GivenUp { cause } => {
-                self.end(turn, id, SessionState::Failed { cause }, publishing);
+                self.stop_by_itself(turn, id, cause, publishing);
                 None
             }
             RootVerdict::PartLost { range } => Some(Missing { prover, range, cause: None }),
@@ -257,11 +316,13 @@ impl SessionManager {
                 let cause = format!("its {prover} proof was refused, made anew, and refused again: {cause}");
                 let (epoch, end) = (session.spec.epoch, CandidateEnd::Failed { cause: cause.clone() });
                 turn.report(Change::Candidate { session: id, epoch, end });
-                SessionState::Failed { cause }
+                return self.stop_by_itself(turn, id, cause, publishing);
             }
             Settled::Ended(CandidateEnd::Published { receipt }) => SessionState::Completed { receipt },
             Settled::Ended(CandidateEnd::Superseded { proven }) => SessionState::Superseded { proven },
-            Settled::Ended(CandidateEnd::Failed { cause }) => SessionState::Failed { cause },
+            Settled::Ended(CandidateEnd::Failed { cause }) => {
+                return self.stop_by_itself(turn, id, cause, publishing);
+            }
             Settled::Ended(CandidateEnd::Expired) => SessionState::TimedOut,
             Settled::Ended(CandidateEnd::Withdrawn) => SessionState::Cancelled { why: Cancelled::Moved },
         };
@@ -293,6 +354,10 @@ impl SessionManager {
         // A partial session that was only cancelled or stopped is still wanted.
         if !matches!(state, SessionState::Cancelled { .. } | SessionState::Stopped { .. }) {
             self.wanted.remove(&session.spec);
+        }
+        // Another content may fare better.
+        if !matches!(state, SessionState::Stopped { .. }) {
+            self.stops.remove(&session.spec);
         }
         session.enter(turn, state);
     }
@@ -346,6 +411,9 @@ impl SessionManager {
     /// Opens a session for which there is room, unless one speaks for the content or a checkpoint prover under it failed.
     /// Whether it did.
     fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) -> bool {
+        if self.stops.get(&spec).is_some_and(|(_, due)| *due > turn.now) {
+            return false;
+        }
         let store = horizon.store;
         let spoken_for = self.of(spec).any(|session| session.speaks_for(&spec, store));
         let failed = || store.within(spec.slots()).any(|prover| prover.failure().is_some());
@@ -401,5 +469,5 @@ fn judge(session: &Session, horizon: Horizon<'_>, publishing: &Publishing) -> Op
     }
     let under = session.failed_under(horizon.store)?;
     let (checkpoint, cause) = (under.checkpoint.number, under.failure().unwrap_or_default().to_owned());
-    Some(SessionState::Stopped { checkpoint, cause })
+    Some(SessionState::Stopped { by: StoppedBy::Checkpoint { number: checkpoint }, cause })
 }

@@ -4,7 +4,7 @@ use super::{
     Candidate, CheckpointState, Entry, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
     SessionSpec, SessionState, Span, Time, Track,
     node::{Node, NodeState, Phase},
-    session::Session,
+    session::{Session, StoppedBy},
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};
@@ -155,8 +155,8 @@ pub enum Problem {
     },
     /// A checkpoint could not be proven.
     #[error(
-        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; then ask to \
-         retry {epoch:?}"
+        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; it is tried again \
+         now and then, and at once when an operator asks to retry {epoch:?}"
     )]
     CheckpointFailed {
         /// Which.
@@ -176,9 +176,11 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
-    /// A session failed and is not tried again by itself.
-    #[error("{epoch:?} could not be proven ({cause}): mend that, then ask to retry the epoch")]
-    SessionFailed {
+    /// A session stopped, and waits to come back.
+    #[error(
+        "{epoch:?} could not be proven ({cause}): it is tried again now and then, and at once when an operator asks to retry it"
+    )]
+    SessionStopped {
         /// Which session.
         session: SessionId,
         /// Its epoch.
@@ -302,8 +304,10 @@ fn problems(node: &Node) -> Vec<Problem> {
     for session in node.sessions.iter() {
         let epoch = session.spec.epoch;
         match &session.state {
-            SessionState::Failed { cause } if session.is_last_word(&node.store) => {
-                problems.push(Problem::SessionFailed { session: session.id, epoch, cause: cause.clone() });
+            SessionState::Stopped { by: StoppedBy::Itself { .. }, cause }
+                if node.sessions.waits_to_come_back(session) =>
+            {
+                problems.push(Problem::SessionStopped { session: session.id, epoch, cause: cause.clone() });
             }
             state if state.is_proving() => {
                 for (prover, root) in &session.tree.roots {

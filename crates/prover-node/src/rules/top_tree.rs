@@ -4,13 +4,16 @@
 use super::{
     Action, JobError, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
     checkpoints::CheckpointStore,
-    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT, failed_retry, service_retry},
     session::{Member, Span},
     turn::{Asker, Turn},
 };
 use proofmill_primitives::ProverType;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// The epoch proof of one prover type.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,7 +69,7 @@ pub enum RootState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum RootVerdict {
     Made(Origin),
-    Again,
+    Again { cause: String },
     GivenUp { cause: String },
     PartLost { range: RangeSpec },
     BadPart { range: RangeSpec, cause: String },
@@ -112,7 +115,12 @@ impl Root {
         self.enter(now, RootState::Waiting { until: now });
     }
 
-    fn ended(&mut self, now: Time, result: Result<RootDone, RootError>) -> RootVerdict {
+    fn ended(
+        &mut self,
+        (now, window): (Time, Duration),
+        job: JobId,
+        result: Result<RootDone, RootError>,
+    ) -> RootVerdict {
         let error = match result {
             Ok(done) => {
                 (self.absences, self.trouble) = (0, None);
@@ -134,14 +142,15 @@ impl Root {
             }
             RootError::Job(JobError::Unavailable { .. } | JobError::Cancelled) => {
                 self.absences += 1;
-                self.enter(now, RootState::Waiting { until: now.after(service_retry(self.absences)) });
-                RootVerdict::Again
+                let until = now.after(service_retry(self.absences, job.0));
+                self.enter(now, RootState::Waiting { until });
+                RootVerdict::Again { cause }
             }
             RootError::Job(JobError::Failed { .. }) if self.failures + 1 < TRIES_PER_ROOT => {
                 self.absences = 0;
                 self.failures += 1;
-                self.enter(now, RootState::Waiting { until: now });
-                RootVerdict::Again
+                self.enter(now, RootState::Waiting { until: now.after(failed_retry(window, job.0)) });
+                RootVerdict::Again { cause }
             }
             RootError::Job(_) => {
                 self.failures += 1;
@@ -200,16 +209,16 @@ impl TopTree {
         self.roots.iter().map(|(prover, root)| (*prover, root.ranges.as_slice()))
     }
 
-    /// The answer to a job; nothing where it is not under way.
+    /// The answer to a job, at a time in a window; nothing where it is not under way.
     pub(crate) fn ended(
         &mut self,
-        now: Time,
+        at: (Time, Duration),
         prover: ProverType,
         job: JobId,
         result: Result<RootDone, RootError>,
     ) -> Option<RootVerdict> {
         let root = self.roots.get_mut(&prover).filter(|root| root.job() == Some(job))?;
-        Some(root.ended(now, result))
+        Some(root.ended(at, job, result))
     }
 
     /// Takes note; whether the job is under way.

@@ -3,10 +3,11 @@
 
 use super::{
     JobError, JobId, JobNote, Progress, RangeDone, RangeSpec, SplitPoint, Time,
-    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE, failed_retry, service_retry},
     turn::Turn,
 };
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// One range to be proven.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +26,8 @@ pub struct Piece {
     pub absences: u32,
     /// What went wrong last, for people.
     pub trouble: Option<String>,
+    /// The splits that it came of, the first one first, as long as no proof has shown that they help.
+    pub halves_of: Vec<(RangeSpec, SplitPoint)>,
 }
 
 /// Where the proof of a range stands.
@@ -78,14 +81,15 @@ pub(crate) enum Verdict {
     Proven(RangeDone),
     /// It will be tried again, whole or in parts.
     Again { cause: String },
-    /// It cannot be proven.
-    GivenUp { cause: String },
+    /// It cannot be proven now; or never, where the checkpoint is refuted.
+    GivenUp { cause: String, refuted: bool },
 }
 
 impl Piece {
     fn new(now: Time, range: RangeSpec) -> Self {
         let state = PieceState::Queued { step: Step::Prove };
-        Self { range, state, since: now, failures: 0, discarded: 0, absences: 0, trouble: None }
+        let halves_of = Vec::new();
+        Self { range, state, since: now, failures: 0, discarded: 0, absences: 0, trouble: None, halves_of }
     }
 
     pub(crate) const fn job(&self) -> Option<JobId> {
@@ -100,7 +104,12 @@ impl Piece {
     }
 
     /// The answer to the job under way.
-    fn ended(&mut self, now: Time, result: Result<RangeDone, JobError>) -> Verdict {
+    fn ended(
+        &mut self,
+        (now, window): (Time, Duration),
+        job: JobId,
+        result: Result<RangeDone, JobError>,
+    ) -> Verdict {
         let error = match result {
             Ok(done) => {
                 (self.absences, self.trouble) = (0, None);
@@ -113,15 +122,22 @@ impl Piece {
         self.trouble = Some(cause.clone());
         match error {
             // Looking up a block's hash says nothing about the range.
-            _ if matches!(self.state, PieceState::Splitting { .. }) => self.wait(now, Step::Split, cause),
-            JobError::Unavailable { .. } | JobError::Cancelled => self.wait(now, Step::Prove, cause),
-            JobError::Refuted { .. } | JobError::BadProof { .. } => self.give_up(now, cause),
+            _ if matches!(self.state, PieceState::Splitting { .. }) => {
+                self.wait(now, job, Step::Split, cause)
+            }
+            JobError::Unavailable { .. } | JobError::Cancelled => self.wait(now, job, Step::Prove, cause),
+            JobError::Refuted { .. } => {
+                self.enter(now, PieceState::GivenUp);
+                Verdict::GivenUp { cause, refuted: true }
+            }
+            JobError::BadProof { .. } => self.give_up(now, cause),
             JobError::CannotExecute { .. } => self.split_or_give_up(now, cause),
             JobError::Failed { .. } => {
                 self.absences = 0;
                 self.failures += 1;
                 if self.failures < TRIES_PER_RANGE {
-                    self.enter(now, PieceState::Queued { step: Step::Prove });
+                    let until = now.after(failed_retry(window, job.0));
+                    self.enter(now, PieceState::Waiting { until, step: Step::Prove });
                     return Verdict::Again { cause };
                 }
                 self.split_or_give_up(now, cause)
@@ -141,9 +157,10 @@ impl Piece {
         Verdict::Again { cause }
     }
 
-    fn wait(&mut self, now: Time, step: Step, cause: String) -> Verdict {
+    fn wait(&mut self, now: Time, job: JobId, step: Step, cause: String) -> Verdict {
         self.absences += 1;
-        self.enter(now, PieceState::Waiting { until: now.after(service_retry(self.absences)), step });
+        let until = now.after(service_retry(self.absences, job.0));
+        self.enter(now, PieceState::Waiting { until, step });
         Verdict::Again { cause }
     }
 
@@ -157,7 +174,7 @@ impl Piece {
 
     fn give_up(&mut self, now: Time, cause: String) -> Verdict {
         self.enter(now, PieceState::GivenUp);
-        Verdict::GivenUp { cause }
+        Verdict::GivenUp { cause, refuted: false }
     }
 }
 
@@ -194,11 +211,12 @@ impl Track {
     pub(crate) fn ended(
         &mut self,
         now: Time,
+        window: Duration,
         job: JobId,
         result: Result<RangeDone, JobError>,
     ) -> Option<(RangeSpec, Verdict)> {
         let piece = self.pieces.iter_mut().find(|piece| piece.job() == Some(job))?;
-        let verdict = piece.ended(now, result);
+        let verdict = piece.ended((now, window), job, result);
         let range = piece.range;
         self.mark(now);
         Some((range, verdict))
@@ -211,13 +229,38 @@ impl Track {
         let range = piece.range;
         match range.split(point) {
             Some((first, second)) => {
-                self.pieces.splice(at..=at, [Piece::new(now, first), Piece::new(now, second)]);
+                let mut halves_of = piece.halves_of.clone();
+                halves_of.push((range, point));
+                let half = |range| Piece { halves_of: halves_of.clone(), ..Piece::new(now, range) };
+                let halves = [half(first), half(second)];
+                self.pieces.splice(at..=at, halves);
                 Some(range)
             }
             None => {
                 let cause = format!("block {} is no place to split it", point.at);
-                let _ = piece.ended(now, Err(JobError::Unavailable { cause }));
+                piece.trouble = Some(cause.clone());
+                piece.wait(now, job, Step::Split, cause);
                 None
+            }
+        }
+    }
+
+    /// The splits that the proof of a range has shown to help. Each is told once.
+    pub(crate) fn proven_splits(&mut self, range: RangeSpec) -> Vec<(RangeSpec, SplitPoint)> {
+        let of = self.pieces.iter().find(|piece| piece.range == range);
+        let splits = of.map(|piece| piece.halves_of.clone()).unwrap_or_default();
+        for piece in &mut self.pieces {
+            piece.halves_of.retain(|split| !splits.contains(split));
+        }
+        splits
+    }
+
+    /// What was given up is tried again, from the beginning.
+    pub(crate) fn come_back(&mut self, now: Time) {
+        for piece in &mut self.pieces {
+            if piece.state == PieceState::GivenUp {
+                (piece.failures, piece.discarded) = (0, 0);
+                piece.enter(now, PieceState::Queued { step: Step::Prove });
             }
         }
     }

@@ -10,7 +10,8 @@ use super::{
 use crate::{
     parts::{RangeRequest, Work},
     rules::{
-        Action, Change, Entry, Event, JobError, JobId, NodeState, PublishOutcome, Refused, Snapshot, Started,
+        Action, CandidateEnd, Change, Entry, Event, JobError, JobId, NodeState, PublishOutcome, Refused,
+        SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
     },
 };
 use futures::FutureExt;
@@ -160,11 +161,14 @@ impl Owner {
                         range::prove(&context, job, prover, request, work).await
                     });
                 }
-                Action::FindSplit { job, prover, range, at } => {
+                Action::FindSplit { job, range, at, .. } => {
                     let work = self.job(job);
                     self.spawn(failed_range(job), async move {
-                        range::find_split(&context, job, prover, range, at, work).await
+                        range::find_split(&context, job, range, at, work).await
                     });
+                }
+                Action::KeepSplit { prover, range, split } => {
+                    self.tasks.spawn(async move { range::keep_split(&context, prover, range, split).await });
                 }
                 Action::Aggregate { job, prover, span, ranges, checkpoints } => {
                     let work = self.job(job);
@@ -248,14 +252,51 @@ impl Owner {
         });
     }
 
+    fn report_session(&self, session: SessionId, spec: &SessionSpec, state: &SessionState) {
+        let (epoch, kind, name) = (spec.epoch, spec.kind, state.name());
+        match state {
+            SessionState::Failed { cause } => {
+                tracing::error!(%session, %epoch, %kind, state = name, cause, "session");
+            }
+            SessionState::Stopped { by: StoppedBy::Checkpoint { number }, cause } => {
+                tracing::error!(%session, %epoch, %kind, state = name, checkpoint = %number, cause, "session");
+            }
+            SessionState::Stopped { by: StoppedBy::Itself { until }, cause } => {
+                let again_in_s = until.since(self.context.clock.now()).as_secs();
+                tracing::error!(%session, %epoch, %kind, state = name, again_in_s, cause, "session");
+            }
+            SessionState::TimedOut => {
+                let cause = "the window of its epoch closed";
+                tracing::error!(%session, %epoch, %kind, state = name, cause, "session");
+            }
+            _ => tracing::info!(%session, %epoch, %kind, state = name, "session"),
+        }
+    }
+
     fn report(&self, change: Change) {
         match &change {
             Change::CheckpointFailed { id, epoch, cause } => {
-                tracing::error!(checkpoint = %id.number, %epoch, cause, "a checkpoint could not be proven");
+                tracing::error!(checkpoint = %id.number, %epoch, cause, "checkpoint refuted");
             }
-            Change::Session { session, spec, state } => {
-                tracing::info!(%session, epoch = %spec.epoch, kind = %spec.kind, state = state.name(), "session");
+            Change::CheckpointStopped { id, epoch, cause, until } => {
+                let again_in_s = until.since(self.context.clock.now()).as_secs();
+                tracing::error!(checkpoint = %id.number, %epoch, cause, again_in_s, "checkpoint stopped");
             }
+            Change::RootDelayed { session, epoch, prover, cause } => {
+                tracing::warn!(%session, %epoch, %prover, cause, "an epoch is not aggregated; trying again");
+            }
+            Change::EpochMissed { epoch, cause } => tracing::error!(%epoch, cause, "epoch missed"),
+            Change::Session { session, spec, state } => self.report_session(*session, spec, state),
+            Change::Candidate { session, epoch, end } => match end {
+                CandidateEnd::Failed { cause } => {
+                    tracing::error!(%session, %epoch, cause, "epoch proof refused by L1");
+                }
+                CandidateEnd::Expired => {
+                    let cause = "its window closed before it was submitted";
+                    tracing::error!(%session, %epoch, cause, "epoch proof expired");
+                }
+                end => tracing::debug!(%session, %epoch, ?end, "candidate ended"),
+            },
             Change::RangeProven { checkpoint, epoch, prover, range, per_gas, .. } => {
                 let (blocks, per_gas) = (range.blocks, per_gas.unwrap_or_default());
                 tracing::info!(%checkpoint, %epoch, %prover, %blocks, per_gas, "a range is proven");

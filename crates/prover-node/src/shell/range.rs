@@ -82,28 +82,28 @@ fn done(proof: &RangeProof, origin: Origin) -> RangeDone {
 pub(super) async fn find_split(
     context: &Context,
     job: JobId,
-    kind: ProverType,
     range: RangeSpec,
     at: u64,
     work: Work,
 ) -> Option<Event> {
-    let prover = context.provers.get(&kind)?;
     let result = tokio::select! {
         result = split_point(context, range, at) => result,
         () = work.cancel().cancelled() => return None,
     };
     Some(match result {
-        Ok(split) => {
-            let key = context.range_key(kind, prover, range);
-            let stored = StoredRange::Split(split);
-            if let Err(error) = context.proofs.put_range(&key, &stored).await {
-                // After a restart it is found out again.
-                tracing::warn!(%error, %range, "the split of a range cannot be stored");
-            }
-            Event::RangeSplit { job, split }
-        }
+        Ok(split) => Event::RangeSplit { job, split },
         Err(cause) => Event::RangeEnded { job, result: Err(JobError::Unavailable { cause }) },
     })
+}
+
+/// Carries out [`Action::KeepSplit`](crate::rules::Action::KeepSplit). A split that is not kept is found out again after a
+/// restart.
+pub(super) async fn keep_split(context: &Context, kind: ProverType, range: RangeSpec, split: SplitPoint) {
+    let Some(prover) = context.provers.get(&kind) else { return };
+    let key = context.range_key(kind, prover, range);
+    if let Err(error) = context.proofs.put_range(&key, &StoredRange::Split(split)).await {
+        tracing::warn!(%error, %range, "the split of a range cannot be stored");
+    }
 }
 
 /// The hash of a block on the branch of a range. L2 may leave that branch at any time: it is looked at before and after.

@@ -3,7 +3,7 @@
 use crate::scene::{Asked, EXEC, OPENVM, Scene, branch, cause, checkpoint, failed, number, receipt};
 use proofmill_primitives::Epoch;
 use proofmill_prover_node::rules::{
-    Cancelled, Event, JobError, PublishOutcome, RangeSpec, RootError, SessionState,
+    Action, Cancelled, Change, Event, JobError, PublishOutcome, RangeSpec, RootError, SessionState, StoppedBy,
 };
 
 #[test]
@@ -124,7 +124,9 @@ fn a_failed_checkpoint_stops_its_sessions_without_a_verdict() {
     scene.slot(4);
     let first = scene.jobs[0].clone();
     scene.answer(&first, Err(JobError::Refuted { cause: cause() }));
-    assert!(matches!(scene.session(1), SessionState::Stopped { checkpoint, .. } if checkpoint == number(1)));
+    assert!(
+        matches!(scene.session(1), SessionState::Stopped { by: StoppedBy::Checkpoint { number: by }, .. } if by == number(1))
+    );
     assert_eq!(scene.uploads(), 1, "of the checkpoint, not of the session");
     scene.wait(10_000);
     assert_eq!(scene.sessions(), ["stopped"]);
@@ -136,32 +138,104 @@ fn a_failed_checkpoint_stops_its_sessions_without_a_verdict() {
     assert_eq!(scene.sessions(), ["stopped", "completed"]);
 }
 
+fn fails_twice(scene: &mut Scene) {
+    for _ in 0..2 {
+        let root = scene.jobs[0].clone();
+        scene.answer(&root, Err(failed()));
+        assert_eq!(scene.uploads(), 0);
+        scene.wait(8_000);
+    }
+}
+
+/// A fault of a moment is no verdict: what stopped comes back by itself, as long as L1's window is open.
 #[test]
-fn a_session_that_failed_on_its_own_account_is_kept_and_recorded_once() {
+fn c1_a_session_that_stopped_comes_back_by_itself() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
     let range = scene.jobs[0].clone();
     scene.answer(&range, Ok(()));
-    for left in [0, 1] {
-        let root = scene.jobs[0].clone();
-        scene.answer(&root, Err(failed()));
-        assert_eq!(scene.uploads(), left);
-    }
-    assert!(matches!(scene.session(1), SessionState::Failed { .. }));
-    for _ in 0..10 {
-        scene.wait(10_000);
-    }
-    assert_eq!((scene.sessions(), scene.jobs.len()), (vec!["failed"], 0));
-    assert!(scene.problems().contains("retry"));
-    scene.tell(Event::Retry { epoch: Epoch(0) });
-    scene.settle();
-    assert_eq!(scene.sessions(), ["failed", "completed"]);
+    fails_twice(&mut scene);
+    assert_eq!((scene.sessions(), scene.jobs.len()), (vec!["stopped"], 0));
+    assert!(scene.problems().contains("retry") && scene.problems().contains(&cause()));
+    scene.wait(8_000);
+    assert_eq!(scene.sessions(), ["stopped", "awaiting root"]);
     assert!(!scene.problems().contains("retry"), "{}", scene.problems());
+    // The pauses grow.
+    fails_twice(&mut scene);
+    scene.wait(8_000);
+    assert_eq!(scene.sessions(), ["stopped", "stopped"]);
+    scene.wait(16_000);
+    scene.settle();
+    assert_eq!(scene.sessions(), ["stopped", "stopped", "completed"]);
 }
 
 #[test]
-fn an_aggregation_that_cannot_be_executed_fails_at_once() {
+fn an_operator_has_a_stopped_session_tried_again_at_once() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    let range = scene.jobs[0].clone();
+    scene.answer(&range, Ok(()));
+    for _ in 0..2 {
+        scene.wait(8_000);
+        let root = scene.jobs[0].clone();
+        scene.answer(&root, Err(failed()));
+    }
+    assert_eq!(scene.sessions(), ["stopped"]);
+    scene.tell(Event::Retry { epoch: Epoch(0) });
+    scene.settle();
+    assert_eq!(scene.sessions(), ["stopped", "completed"]);
+}
+
+/// The record is made once, when nothing can be done any more.
+#[test]
+fn c3_a_window_that_closes_without_a_proof_is_recorded_once_with_what_kept_it() {
+    let missed = |change: &Change| matches!(change, Change::EpochMissed { epoch: Epoch(0), .. });
+    // What stopped has failed.
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    let range = scene.jobs[0].clone();
+    scene.answer(&range, Ok(()));
+    fails_twice(&mut scene);
+    scene.slot(12);
+    assert!(scene.reported(missed) && scene.uploads() == 1);
+    let SessionState::Failed { cause: said } = scene.session(1) else { panic!("{:?}", scene.session(1)) };
+    assert!(said.contains(&cause()), "{said}");
+    scene.slot(16);
+    scene.wait(100_000);
+    assert_eq!((scene.sessions(), scene.uploads()), (vec!["failed"], 0));
+    // The cluster was slow.
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.slot(12);
+    assert!(scene.reported(missed) && scene.uploads() == 1);
+    assert_eq!(scene.sessions(), ["timed out"]);
+    // A checkpoint stopped under it.
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    let range = scene.jobs[0].clone();
+    scene.answer(&range, Err(JobError::BadProof { cause: cause() }));
+    scene.slot(4);
+    scene.slot(12);
+    let said = scene.last.iter().find_map(|action| match action {
+        Action::Upload(failure) => Some(failure.cause.clone()),
+        _ => None,
+    });
+    assert!(said.unwrap().contains(&cause()));
+    // What is proven was not missed.
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.settle();
+    scene.slot(12);
+    assert!(!scene.reported(missed) && scene.uploads() == 0);
+}
+
+#[test]
+fn an_aggregation_that_cannot_be_executed_stops_at_once() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
@@ -169,7 +243,7 @@ fn an_aggregation_that_cannot_be_executed_fails_at_once() {
     scene.answer(&range, Ok(()));
     let root = scene.jobs[0].clone();
     scene.answer(&root, Err(crate::scene::cannot_execute()));
-    assert_eq!(scene.sessions(), ["failed"]);
+    assert_eq!(scene.sessions(), ["stopped"]);
 }
 
 #[test]
@@ -184,7 +258,7 @@ fn an_aggregation_waits_for_a_service_that_is_away() {
         scene.answer(&root, Err(crate::scene::unavailable()));
         assert!(scene.problems().contains(&cause()));
         assert_eq!(scene.jobs, []);
-        scene.wait(30_000);
+        scene.wait(40_000);
     }
     scene.settle();
     assert_eq!(scene.sessions(), ["completed"]);

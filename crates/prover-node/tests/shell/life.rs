@@ -10,7 +10,9 @@ use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::{
     NodeError, Parts, ProverNode,
     parts::{Away, ChainSource},
-    rules::{Change, CheckpointState, Origin, Refused, SessionKind, SessionState, Started},
+    rules::{
+        Change, CheckpointState, Origin, Piece, PieceState, Refused, SessionKind, SessionState, Started,
+    },
 };
 use std::{collections::BTreeSet, time::Duration};
 use tokio::{runtime::Builder, time::sleep};
@@ -212,7 +214,13 @@ async fn a_split_is_remembered_over_a_restart() {
     let node = scene.start();
     scene.chains.slot(0).await;
     scene.chains.propose(3);
-    sleep(Duration::from_secs(4)).await;
+    let half = |piece: &Piece| matches!(piece.state, PieceState::Proven(_)) && piece.range.blocks.len() < 3;
+    until(&node, "a part is proven", |snapshot| {
+        let tracks = snapshot.checkpoints.iter().flat_map(|status| status.tracks.values());
+        tracks.flat_map(|track| &track.pieces).any(half)
+    })
+    .await;
+    sleep(Duration::from_millis(100)).await;
     drop(node);
     // Had it forgotten, it would now prove the whole.
     scene.service().log().most_blocks = None;

@@ -4,7 +4,7 @@ use crate::chains::{L1, Stream, clock};
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::rules::{
     Candidate, Change, CheckpointState, Config, EpochSpec, Failed, Failure, NodeState, RangeSpec, SessionId,
-    SessionKind, SessionSpec, SessionState, Time,
+    SessionKind, SessionSpec, SessionState, StoppedBy, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,11 +20,12 @@ pub(crate) struct Ledger {
     config: Config,
     sessions: BTreeMap<SessionId, Reported>,
     high_water: Option<Epoch>,
-    /// Counts what lets a failed session be tried again: content that moved, an operator who asks.
+    /// Counts what lets a stopped session be tried again before its time: content that moved, an operator who asks.
     reasons: u64,
-    /// Sessions that failed on their own account, with the count at that time.
-    failed: BTreeMap<(SessionSpec, Vec<CheckpointNumber>), u64>,
-    uploads: BTreeSet<SessionId>,
+    /// Sessions that stopped by themselves, with the count at that time, and when they may come back.
+    stopped: BTreeMap<(SessionSpec, Vec<CheckpointNumber>), (u64, Time)>,
+    /// Epochs whose record was made.
+    uploads: BTreeSet<Epoch>,
     /// How often an epoch proof of a session was refused.
     refused: BTreeMap<(SessionId, ProverType), u32>,
 }
@@ -36,7 +37,7 @@ impl Ledger {
             sessions: BTreeMap::new(),
             high_water: None,
             reasons: 0,
-            failed: BTreeMap::new(),
+            stopped: BTreeMap::new(),
             uploads: BTreeSet::new(),
             refused: BTreeMap::new(),
         }
@@ -55,7 +56,7 @@ impl Ledger {
         self.sessions.clear();
         self.uploads.clear();
         self.refused.clear();
-        self.failed.clear();
+        self.stopped.clear();
         self.high_water = None;
     }
 
@@ -70,7 +71,7 @@ impl Ledger {
     pub(crate) fn check_refused(&self, session: SessionId, (times, lived): (u32, bool)) {
         let state = &self.sessions[&session].state;
         match (lived, times) {
-            (true, 1) => assert!(!matches!(state, SessionState::Failed { .. }), "{state:?} at once"),
+            (true, 1) => assert!(!matches!(state, SessionState::Stopped { .. }), "{state:?} at once"),
             (true, _) => assert!(!state.is_live(), "{state:?}, refused {times} times"),
             (false, _) => assert!(!state.is_live(), "{state:?} again"),
         }
@@ -80,20 +81,20 @@ impl Ledger {
         self.sessions.values().all(|session| !session.state.is_live())
     }
 
-    /// A record is made of a session that failed on its own account, once.
+    /// A record is made of an epoch whose window closed without a proof, once.
     pub(crate) fn uploaded(&mut self, failure: &Failure) {
-        if let Failed::Session { spec, .. } = &failure.what {
-            let mut failed = self.sessions.iter().filter(|(_, session)| session.spec == *spec);
-            let (id, session) = failed.next_back().expect("a session that is known");
-            assert!(matches!(session.state, SessionState::Failed { .. }), "{:?} uploaded", session.state);
-            assert!(self.uploads.insert(*id), "uploaded twice");
+        // That of a refuted checkpoint is made at once, and again where an operator insists.
+        if matches!(failure.what, Failed::Session { .. }) {
+            assert!(self.uploads.insert(failure.epoch), "{:?} recorded twice", failure.epoch);
         }
         assert!(!failure.cause.is_empty() && !failure.checkpoints.is_empty() && !failure.journal.is_empty());
     }
 
-    pub(crate) fn note(&mut self, change: &Change, stream: &Stream, l1: &L1, _: Time) {
+    pub(crate) fn note(&mut self, change: &Change, stream: &Stream, l1: &L1, now: Time) {
         match change {
-            Change::Session { session, spec, state } => self.session(*session, *spec, state, stream, l1),
+            Change::Session { session, spec, state } => {
+                self.session(*session, *spec, state, stream, (l1, now))
+            }
             Change::Expired { through } => {
                 assert!(Some(*through) > self.high_water, "the high-water mark went back");
                 self.high_water = Some(*through);
@@ -102,10 +103,17 @@ impl Ledger {
         }
     }
 
-    fn session(&mut self, id: SessionId, spec: SessionSpec, state: &SessionState, stream: &Stream, l1: &L1) {
+    fn session(
+        &mut self,
+        id: SessionId,
+        spec: SessionSpec,
+        state: &SessionState,
+        stream: &Stream,
+        at: (&L1, Time),
+    ) {
         use SessionState as S;
         if *state == S::Initialized {
-            return self.opened(id, spec, stream, l1);
+            return self.opened(id, spec, stream, at);
         }
         let session = self.sessions.get_mut(&id).expect("a session that was opened");
         assert_eq!(session.spec, spec);
@@ -114,20 +122,20 @@ impl Ledger {
             | (S::Initialized | S::AwaitingCheckpoints | S::Publishing, S::AwaitingRoot)
             | (S::AwaitingCheckpoints | S::AwaitingRoot, S::Publishing)
             | (S::Publishing, S::Completed { .. }) => true,
-            (before, S::Stopped { .. }) => before.is_proving(),
-            (before, S::Failed { .. } | S::Superseded { .. } | S::TimedOut | S::Cancelled { .. }) => {
-                before.is_live()
-            }
+            (before, S::Stopped { by: StoppedBy::Checkpoint { .. }, .. }) => before.is_proving(),
+            (before, S::Stopped { by: StoppedBy::Itself { .. }, .. }) => before.is_live(),
+            (before, S::Failed { .. }) => matches!(before, S::Stopped { .. }),
+            (before, S::Superseded { .. } | S::TimedOut | S::Cancelled { .. }) => before.is_live(),
             _ => false,
         };
         assert!(follows, "{id} went from {:?} to {state:?}", session.state);
         session.state = state.clone();
-        if matches!(state, S::Failed { .. }) {
-            self.failed.insert((spec, session.numbers.clone()), self.reasons);
+        if let S::Stopped { by: StoppedBy::Itself { until }, .. } = state {
+            self.stopped.insert((spec, session.numbers.clone()), (self.reasons, *until));
         }
     }
 
-    fn opened(&mut self, id: SessionId, spec: SessionSpec, stream: &Stream, l1: &L1) {
+    fn opened(&mut self, id: SessionId, spec: SessionSpec, stream: &Stream, (l1, now): (&L1, Time)) {
         let slots = spec.slots();
         let members: Vec<_> = stream.told.iter().filter(|told| slots.contains(&told.slot)).collect();
         let numbers: Vec<_> = members.iter().map(|told| told.number).collect();
@@ -146,8 +154,9 @@ impl Ledger {
         }
         let rivals = self.sessions.values().filter(|other| other.spec == spec && other.state.is_live());
         assert_eq!(rivals.count(), 0, "two sessions for {spec:?}");
-        let failed = self.failed.get(&(spec, numbers.clone()));
-        assert!(failed.is_none_or(|then| *then < self.reasons), "{spec:?} failed, and is proven again");
+        let stopped = self.stopped.get(&(spec, numbers.clone()));
+        let may = |(then, until): &(u64, Time)| *then < self.reasons || now >= *until;
+        assert!(stopped.is_none_or(may), "{spec:?} stopped, and comes back too soon");
         let state = SessionState::Initialized;
         assert!(self.sessions.insert(id, Reported { spec, state, numbers }).is_none(), "{id} is used twice");
     }
@@ -198,7 +207,7 @@ impl Ledger {
             };
             if session.state.is_proving() {
                 let failed = |status: &proofmill_prover_node::rules::CheckpointStatus| {
-                    matches!(status.state, CheckpointState::Failed { .. })
+                    matches!(status.state, CheckpointState::Failed { .. } | CheckpointState::Stopped { .. })
                 };
                 assert!(
                     !snapshot.checkpoints.iter().filter(under).any(failed),

@@ -63,7 +63,7 @@ story! {
     events, actions, refused, restarts, resyncs,
     checkpoints, pruned, expired, l1_reorgs, l2_reorgs, fallbacks, rivals,
     ranges_made, ranges_reused, ranges_lost, ranges_given_up, splits, splits_found, released,
-    roots_made, roots_reused, late,
+    roots_made, roots_reused, late, resumed, missed,
     completed, partial_completed, superseded, failed, stopped, timed_out, cancelled,
     ranges_discarded, roots_discarded, l1_refusals,
     joined, published, recorded, delayed, stale, withdrawn, unconfirmed, uploads,

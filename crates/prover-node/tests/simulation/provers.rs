@@ -29,6 +29,10 @@ pub(crate) struct ProofStore {
 }
 
 impl ProofStore {
+    pub(crate) fn keep_split(&mut self, prover: ProverType, range: RangeSpec, split: SplitPoint) {
+        self.splits.insert((prover, range), split);
+    }
+
     fn release(&mut self, through: u64) -> usize {
         let before = self.ranges.len();
         let stays = |key: &Key| key.1.blocks.last() > through;
@@ -174,9 +178,8 @@ impl World {
                 assert!(self.store.ranges.insert((*prover, *range)), "{range} was made twice by {prover}");
                 Event::RangeEnded { job: id, result: Ok(range_done(*range, Origin::Made)) }
             }
-            Job::Split { prover, range, at } => {
+            Job::Split { range, at, .. } => {
                 let split = SplitPoint { at: *at, hash: self.block_of(*range, *at) };
-                self.store.splits.insert((*prover, *range), split);
                 Event::RangeSplit { job: id, split }
             }
             Job::Root { prover, span, ranges, checkpoints } => {

@@ -133,6 +133,7 @@ impl World {
                 Action::Aggregate { job, prover, span, ranges, checkpoints } => {
                     self.start(job, Job::Root { prover, span, ranges, checkpoints });
                 }
+                Action::KeepSplit { prover, range, split } => self.store.keep_split(prover, range, split),
                 Action::Cancel { job } => self.cancel(job),
                 Action::ReadTip { pass } => {
                     assert!(self.reading.replace(pass).is_none() && self.publishing.is_none(), "two passes");
@@ -193,7 +194,9 @@ impl World {
             Change::Expired { .. } => story.expired += 1,
             Change::RangeProven { origin: Origin::Reused, .. } => story.ranges_reused += 1,
             Change::RangeSplit { .. } => story.splits += 1,
-            Change::CheckpointFailed { .. } => story.ranges_given_up += 1,
+            Change::CheckpointStopped { .. } => story.ranges_given_up += 1,
+            Change::CheckpointResumed { .. } => story.resumed += 1,
+            Change::EpochMissed { .. } => story.missed += 1,
             Change::RootProven { origin: Origin::Reused, .. } => story.roots_reused += 1,
             Change::Candidate { end: CandidateEnd::Withdrawn, .. } => story.withdrawn += 1,
             Change::PublishDelayed { .. } => story.delayed += 1,

@@ -382,7 +382,7 @@ impl World {
 
     /// Two thirds of the proofs were planned by one of two builds, which workers of the other one do not understand.
     fn misunderstood(&self, worker: &WorkerId, task: &TaskId) -> Option<Code> {
-        let planned = ["", "1", "2"][task.as_str().bytes().nth(3).map_or(0, usize::from) % 3];
+        let planned = ["", "1", "2"][task.as_str().as_bytes().get(3).copied().map_or(0, usize::from) % 3];
         let build = self.processes[worker].spec.build.as_str();
         (!planned.is_empty() && !build.is_empty() && planned != build).then_some(Code::Unfit)
     }

@@ -4,6 +4,7 @@ use crate::backend::{Slow, segment_text};
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_backends::{Proof, Registry};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
+use proofmill_fault::Patience;
 use proofmill_ledger::Ledger;
 use proofmill_primitives::{ArtifactId, ProverType, Weight, WorkerKind};
 use proofmill_wire::{
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Site {
     folder: TempDir,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) artifacts: Arc<FsArtifacts>,
     pub(crate) backend: Arc<Slow>,
     serving: Option<(CancellationToken, JoinHandle<Result<(), ClusterError>>)>,
@@ -56,8 +57,7 @@ impl Site {
 
     async fn serve(&mut self, listener: TcpListener) {
         let ledger = Ledger::open(&self.folder.path().join("ledger.sqlite")).await.unwrap();
-        let mut config =
-            ClusterConfig { reconnect_grace: Duration::from_millis(300), ..ClusterConfig::default() };
+        let mut config = ClusterConfig { scheduler: impatient(), ..ClusterConfig::default() };
         config.server_heartbeat = Duration::from_millis(300);
         config.scheduler.controller_headroom = Weight::gb(1);
         let cluster = Cluster::start(config, ledger, self.artifacts.clone()).await.unwrap();
@@ -74,6 +74,10 @@ impl Site {
     pub(crate) async fn start_cluster(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.serve(listener).await;
+    }
+
+    pub(crate) fn artifacts_folder(&self) -> PathBuf {
+        self.folder.path().join("artifacts")
     }
 
     /// Starts a worker with room for so many tasks.
@@ -212,5 +216,15 @@ impl Site {
             let bytes = std::fs::read(path).unwrap_or_default();
             bytes.ends_with(text.as_bytes()) && !bytes.windows(3).any(|window| window == b"><s")
         })
+    }
+}
+
+/// So that tests are short.
+fn impatient() -> proofmill_scheduler::Config {
+    let pause = Duration::from_millis(10);
+    proofmill_scheduler::Config {
+        reconnect_grace: Duration::from_millis(300),
+        patience: Patience { retry_pause: pause, wait_pause: pause, ..Patience::default() },
+        ..proofmill_scheduler::Config::default()
     }
 }
