@@ -41,7 +41,7 @@ pub use key::{ContentKey, refusal_of};
 pub use kind::ArtifactKind;
 pub use raw::{Look, Peers, RawStore};
 pub use redis::{Notice, RedisArtifacts, RedisOptions};
-pub use s3::{S3Artifacts, S3Options};
+pub use s3::{Bucket, S3Artifacts, S3Options};
 pub use settings::{StoreChoice, StoreSettings, StoreSettingsError};
 pub use store::{ArtifactStore, Removed, Reply};
 

@@ -64,7 +64,7 @@ pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Sta
 pub use refusal::Refusal;
 pub use role_call::RoleCall;
 pub use rollup::{
-    ContractTips, EpochSubmission, ProofSet, Proposal, ProvenCheckpoint, Rollup, SubmittedProof,
+    ContractTips, EpochSubmission, ProofSet, Proposal, ProvenCheckpoint, Rollup, RollupView, SubmittedProof,
 };
-pub use sender::{Included, Runway, Sender};
+pub use sender::{Estimate, Included, Runway, Sender};
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};

@@ -1,7 +1,7 @@
 //! The rollup's contract.
 
 use crate::{
-    CallName, ChainError, Included, L1, Refusal, RoleCall, RollupConfig, Rules, Sender,
+    CallName, ChainError, Estimate, Included, L1, Refusal, RoleCall, RollupConfig, Rules, Sender,
     contracts::{
         Rollup::{
             BatchProof, Checkpoint as StoredCheckpoint, Proof, Proposal as AbiProposal, checkpointOfCall,
@@ -34,6 +34,17 @@ pub struct ContractTips {
     pub proven: CheckpointNumber,
     /// The last checkpoint; 0 when there is none.
     pub pending: CheckpointNumber,
+}
+
+/// What one block of L1 shows of a rollup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RollupView {
+    /// The block's timestamp, in Unix seconds.
+    pub time: u64,
+    /// How far the contract is there.
+    pub tips: ContractTips,
+    /// Seconds by which pauses make the window of the oldest unproven epoch close later.
+    pub paused: u64,
 }
 
 /// The blocks that a proposer commits to.
@@ -143,6 +154,33 @@ impl Rollup {
         Ok(ContractTips { proven: CheckpointNumber(tips.proven), pending: CheckpointNumber(tips.pending) })
     }
 
+    /// What L1's newest block shows. All of it is read in that block, whichever endpoint answers: one that has not come to it
+    /// is asked no further.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn view(&self) -> Result<RollupView, ChainError> {
+        let head = self.l1.head().await?;
+        let at = Some(head.hash);
+        let tips = self.tips_at(at).await?;
+        let paused = match self.config.limits.max_pause {
+            Some(_) => self.paused_at(tips, at).await?,
+            None => 0,
+        };
+        Ok(RollupView { time: head.timestamp, tips, paused })
+    }
+
+    async fn paused_at(&self, tips: ContractTips, at: Option<B256>) -> Result<u64, ChainError> {
+        let oldest = tips.proven.next();
+        if oldest > tips.pending {
+            return Ok(0);
+        }
+        let Some(checkpoint) = self.checkpoints_at(oldest, oldest, at).await?.pop() else { return Ok(0) };
+        let clock = self.clock();
+        let epoch = clock.epoch_of(checkpoint.slot);
+        Ok(self.deadline_at(epoch, at).await?.saturating_sub(clock.deadline(epoch)))
+    }
+
     /// A checkpoint in the newest block; none if there is none with this number, and none for the genesis.
     pub async fn checkpoint(&self, number: CheckpointNumber) -> Result<Option<Checkpoint>, ChainError> {
         if number.0 == 0 || number > self.tips().await?.pending {
@@ -238,6 +276,18 @@ impl Rollup {
         let proofs = in_order(&self.rules_for(last).await?, proofs)?;
         let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
         self.send(sender, CallName::SubmitEpochProof, &call).await
+    }
+
+    /// What it would take to prove an epoch now. Nothing is sent.
+    pub async fn estimate_epoch_proof(
+        &self,
+        sender: &Sender,
+        submission: EpochSubmission,
+    ) -> Result<Estimate, ChainError> {
+        let EpochSubmission { first, last, prover, proofs } = submission;
+        let proofs = in_order(&self.rules_for(last).await?, proofs)?;
+        let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
+        sender.price(self.address, &call.abi_encode().into()).await
     }
 
     /// Proves checkpoints one by one, from `first` on: for each, a range proof of each type, which name `prover`.

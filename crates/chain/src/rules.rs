@@ -8,7 +8,7 @@ use crate::{
         pendingOwnerCall, rulesCall, rulesOfCall, scheduledRulesCall,
     },
 };
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use alloy_sol_types::SolCall;
 use proofmill_primitives::{CheckpointNumber, Epoch};
 
@@ -68,7 +68,12 @@ impl Rollup {
     /// When the proof submission window of an epoch closes, in Unix seconds of L1. It is later than
     /// [`SlotClock::deadline`](proofmill_primitives::SlotClock::deadline) by every pause since the epoch began.
     pub async fn deadline(&self, epoch: Epoch) -> Result<u64, ChainError> {
-        Ok(seconds(self.ask(&deadlineCall { epoch: epoch.0 }).await?))
+        self.deadline_at(epoch, None).await
+    }
+
+    /// The same, in the block with this hash or in the newest.
+    pub(crate) async fn deadline_at(&self, epoch: Epoch, at: Option<B256>) -> Result<u64, ChainError> {
+        Ok(seconds(self.l1.read(self.address, &deadlineCall { epoch: epoch.0 }, at).await?))
     }
 
     async fn ask<C: SolCall>(&self, call: &C) -> Result<C::Return, ChainError> {

@@ -34,6 +34,15 @@ const GAPS: u32 = 5;
 /// may be nodes that are not equally far.
 const TAKEN: Duration = Duration::from_secs(5);
 
+/// What a transaction would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Estimate {
+    /// Gas on L1.
+    pub gas: u64,
+    /// What would be offered for it at present, in wei: it costs no more.
+    pub fee: u128,
+}
+
 /// A transaction that was included and did what it was meant to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Included {
@@ -134,6 +143,13 @@ impl Sender {
         let fees = fees::fees(&self.l1, &self.limits).await?;
         let price = U256::from(fees.max.max(1)) * U256::from(gas.max(1));
         Ok(Runway { balance, transactions: (balance / price).saturating_to() })
+    }
+
+    /// What a call would take now. Nothing is sent.
+    pub(crate) async fn price(&self, to: Address, input: &Bytes) -> Result<Estimate, ChainError> {
+        let gas = self.estimate(Some(to), input).await?;
+        let fees = fees::fees(&self.l1, &self.limits).await?;
+        Ok(Estimate { gas, fee: fees.max.saturating_mul(gas.into()) })
     }
 
     /// Runs a transaction without sending it, and returns its gas.

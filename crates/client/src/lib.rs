@@ -15,6 +15,7 @@
 mod cluster;
 mod error;
 mod evidence;
+pub mod files;
 pub mod programs;
 mod proof_file;
 mod prover;

@@ -9,10 +9,14 @@ use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 mod contracts;
+mod failures;
 mod nodes;
+mod prover_node;
 mod store;
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
+pub(crate) use prover_node::{ProverNode, Work};
 pub(crate) use store::Store;
 
 /// The longest that anything may be waited for, in seconds.
@@ -89,6 +93,9 @@ pub(crate) enum Command {
     /// Ask a prover node to prove an epoch before it ends, or to try it again
     #[command(subcommand)]
     Epoch(Epoch),
+    /// Look at what a prover node could not prove, and prove it again without any node
+    #[command(subcommand)]
+    Failures(Failures),
     /// Verify proofs off chain and sign them, for an L1 that cannot verify them
     Attestor(Attestor),
     /// The contracts on L1
@@ -171,6 +178,17 @@ pub(crate) struct Cost {
     pub(crate) cost_warning: u64,
 }
 
+/// What the worker of this process may use, where no cluster is named.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Room {
+    /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
+    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
+    pub(crate) max_weight: Option<Weight>,
+    /// Memory that the embedded worker cuts segments for, in GB
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
+    pub(crate) segment_memory: Weight,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Prove {
     /// Program to prove: an ELF of the prover type's zkVM
@@ -242,12 +260,8 @@ pub(crate) struct Prove {
     pub(crate) cluster: Option<String>,
     #[command(flatten)]
     pub(crate) store: Store,
-    /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
-    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
-    pub(crate) max_weight: Option<Weight>,
-    /// Memory that the embedded worker cuts segments for, in GB
-    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
-    pub(crate) segment_memory: Weight,
+    #[command(flatten)]
+    pub(crate) room: Room,
     /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
@@ -411,50 +425,6 @@ fn worker_room(text: &str) -> Result<WorkerRoom, String> {
             Ok(WorkerRoom { prover: Some(prover), weight: gb(weight)? })
         }
     }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ProverNode {
-    #[command(flatten)]
-    pub(crate) chains: Chains,
-    #[command(flatten)]
-    pub(crate) l2: L2,
-    /// Genesis file with the forks of L2, if it is not a well-known chain
-    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
-    pub(crate) genesis: Option<PathBuf>,
-    /// Cluster that makes the proofs
-    #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
-    pub(crate) cluster: String,
-    #[command(flatten)]
-    pub(crate) store: Store,
-    /// Attestors that verify the proofs for L1
-    #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
-    pub(crate) attestor: Vec<String>,
-    #[command(flatten)]
-    pub(crate) sending: Sending,
-    #[command(flatten)]
-    pub(crate) observing: Observing,
-    /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
-    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
-    pub(crate) prover_id: Option<alloy_primitives::Address>,
-    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
-    /// Where to answer `proofmill status --node`
-    #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
-    pub(crate) listen: String,
-    /// The most epochs that are proven at the same time
-    #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = 10, value_name = "NUMBER")]
-    pub(crate) max_pending_jobs: usize,
-    /// Split a range that takes more instructions, and give up a block that does [default: ten times what can be proven until
-    /// the window closes, at the speed of the fastest proof so far]
-    #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
-    pub(crate) cycle_limit: Option<NonZeroU64>,
-    #[command(flatten)]
-    pub(crate) cost: Cost,
-    /// Give up on one proof after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) timeout: u64,
 }
 
 #[derive(Debug, Args)]

@@ -11,19 +11,16 @@
 //! }
 //! ```
 
-mod blame;
 mod cli;
 mod commands;
 mod dev;
 mod figures;
-mod files;
 mod keys;
 mod local;
 mod node;
 mod observe;
 mod progress;
 mod report;
-mod service;
 mod settings;
 mod settle;
 mod stop;

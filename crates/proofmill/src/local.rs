@@ -6,7 +6,7 @@ use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
-use proofmill_primitives::{Weight, WorkerKind};
+use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_worker::WorkerConfig;
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinSet};
@@ -22,14 +22,15 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    /// Starts a cluster on a free port and a worker for the prover type that is asked for.
+    /// Starts a cluster on a free port and a worker for these prover types.
     pub(crate) async fn start(
         data_dir: &Path,
         artifacts: Arc<dyn ArtifactStore>,
         registry: Registry,
-        args: &cli::Prove,
+        provers: Vec<ProverType>,
+        room: &cli::Room,
     ) -> Result<Self> {
-        let max_weight = proofmill_worker::memory::max_weight(args.max_weight)?;
+        let max_weight = proofmill_worker::memory::max_weight(room.max_weight)?;
         let dir = DataDir::open(data_dir)?;
         let ledger = Ledger::open(&dir.ledger()).await?;
         let mut config = ClusterConfig::default();
@@ -46,8 +47,8 @@ impl Local {
             coordinator: address.clone(),
             kind: WorkerKind::All,
             max_weight: Some(max_weight),
-            provers: vec![args.prover],
-            segment_memory: args.segment_memory,
+            provers,
+            segment_memory: room.segment_memory,
             heartbeat: Duration::from_secs(3),
         };
         let mut roles = JoinSet::new();

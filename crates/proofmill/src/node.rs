@@ -3,19 +3,19 @@
 use crate::{
     cli,
     observe::{self, Observed},
-    service::ClusterService,
     settle::L1Settlement,
     wiring,
 };
 use alloy_primitives::Address;
-use eyre::{Result, bail, eyre};
+use eyre::{Result, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{L2, Rollup, SigningKey, StreamOptions};
+use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::Epoch;
+use proofmill_service::ClusterService;
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
-    parts::{ChainFeed, FsFailures, FsProofs, Statement},
+    parts::{ChainFeed, FsProofs, FsRequests, Statement},
     rules::{Config, CostRules, Started},
 };
 use proofmill_wire::node::{
@@ -25,7 +25,6 @@ use proofmill_wire::node::{
 use proofmill_witness::{ChainSource, NodeOptions};
 use std::{
     collections::BTreeMap,
-    num::NonZeroUsize,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -77,31 +76,46 @@ pub(crate) async fn start(
     let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
-    rules.max_pending_jobs = NonZeroUsize::new(args.max_pending_jobs)
-        .ok_or_else(|| eyre!("--max-pending-jobs 0 would prove nothing"))?;
+    rules.max_pending_jobs = args.work.max_pending_jobs;
+    rules.max_range_jobs = args.work.max_range_jobs;
+    rules.settled = args.work.settled_epochs;
+    rules.proving_delay = Duration::from_secs(args.work.proving_delay);
     rules.cost = CostRules {
         warn_above: args.cost.cost_warning,
         cycle_limit: args.cycle_limit,
         time: Duration::from_secs(args.timeout),
     };
+    let poll = Duration::from_millis(args.work.poll_interval);
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
             rollup.clone(),
             l2.clone(),
-            StreamOptions::default().poll_every(Duration::from_secs(1)),
+            StreamOptions::default().poll_every(poll),
         )?),
         provers,
-        settlement: Arc::new(L1Settlement::new(rollup.clone(), sender, &args.attestor).await?),
+        settlement: Arc::new(settlement(&rollup, sender, args).await?),
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
-        failures: Arc::new(FsFailures::new(folder.join("failures"))),
+        requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
+        failures: wiring::failures(args.work.failures.as_deref(), &global.data_dir)?,
     };
-    let node = ProverNode::start(NodeConfig::new(rules, statement), parts)?;
+    let mut config = NodeConfig::new(rules, statement);
+    config.look_every = poll;
+    let node = ProverNode::start(config, parts)?;
     let snapshots = node.handle().snapshots();
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
     Ok(Running { node, rollup, observed, ending })
+}
+
+async fn settlement(rollup: &Rollup, sender: Sender, args: &cli::ProverNode) -> Result<L1Settlement> {
+    let settlement = L1Settlement::new(rollup.clone(), sender, &args.attestor).await?;
+    if !args.work.disable_publish {
+        return Ok(settlement);
+    }
+    tracing::warn!("nothing is submitted to L1: --disable-publish");
+    Ok(settlement.estimating())
 }
 
 /// Where a node keeps what it has of a rollup. Each has a folder of its own: what is old is found by block numbers, and those
@@ -172,6 +186,7 @@ async fn provers(
                     blocks: Arc::new(chain.clone()),
                     folder: folder.clone(),
                     warn_above: args.cost.cost_warning,
+                    gather_within: Duration::from_secs(args.work.gather_timeout),
                     ending: ending.clone(),
                 }),
                 range_program: of.range_key,

@@ -5,7 +5,7 @@ use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use proofmill_backends::Proof;
 use proofmill_primitives::Instructions;
 use proofmill_program::RangePublicValues;
-use proofmill_prover_node::rules::Executed;
+use proofmill_service::Executed;
 use proofmill_wire::operator::ProofProgress;
 use serde::Serialize;
 use std::{collections::BTreeMap, time::Duration};

@@ -5,15 +5,15 @@ use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_chain::{
-    AttestorSet, ChainError, EpochSubmission as L1Submission, ProofSet, Refusal, Rollup, Sender,
+    AttestorSet, ChainError, Estimate, EpochSubmission as L1Submission, ProofSet, Refusal, Rollup, RollupView, Sender,
     SubmittedProof,
 };
 use proofmill_client::EpochProof;
-use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_primitives::ProverType;
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
     parts::{Away, EpochSubmission, Settlement},
-    rules::{L1Time, L1View, PublishOutcome, Receipt},
+    rules::{self, L1Time, L1View, PublishOutcome, Receipt},
 };
 use std::collections::BTreeMap;
 
@@ -37,6 +37,8 @@ pub(crate) struct L1Settlement {
     sender: Sender,
     /// For the prover types whose verifier counts attestors.
     quorums: BTreeMap<ProverType, Quorum>,
+    /// Only asks what a submission would take.
+    estimates: bool,
 }
 
 impl L1Settlement {
@@ -61,25 +63,17 @@ impl L1Settlement {
         if quorums.is_empty() && !attestors.is_empty() {
             tracing::warn!("L1 counts no attestors for this rollup: those that are named are not asked");
         }
-        Ok(Self { rollup, sender, quorums })
+        Ok(Self { rollup, sender, quorums, estimates: false })
+    }
+
+    /// The same, but nothing is sent.
+    pub(crate) fn estimating(self) -> Self {
+        Self { estimates: true, ..self }
     }
 
     async fn look(&self) -> Result<L1View, ChainError> {
-        let head = self.rollup.l1().head().await?;
-        let tips = self.rollup.tips().await?;
-        let paused = self.paused(tips.proven.next()).await?;
-        Ok(L1View { time: L1Time(head.timestamp), pending: tips.pending, proven: tips.proven, paused })
-    }
-
-    /// Seconds by which pauses make the window of a checkpoint's epoch close later.
-    async fn paused(&self, checkpoint: CheckpointNumber) -> Result<u64, ChainError> {
-        if self.rollup.config().limits.max_pause.is_none() {
-            return Ok(0);
-        }
-        let Some(checkpoint) = self.rollup.checkpoint(checkpoint).await? else { return Ok(0) };
-        let clock = self.rollup.clock();
-        let epoch = clock.epoch_of(checkpoint.slot);
-        Ok(self.rollup.deadline(epoch).await?.saturating_sub(clock.deadline(epoch)))
+        let RollupView { time, tips, paused } = self.rollup.view().await?;
+        Ok(L1View { time: L1Time(time), pending: tips.pending, proven: tips.proven, paused })
     }
 
     async fn publish(&self, submission: EpochSubmission) -> PublishOutcome {
@@ -100,6 +94,12 @@ impl L1Settlement {
         }
         let EpochSubmission { first, last, prover, .. } = submission;
         let submission = L1Submission { first, last, prover, proofs };
+        if self.estimates {
+            return match self.rollup.estimate_epoch_proof(&self.sender, submission).await {
+                Ok(Estimate { gas, fee }) => PublishOutcome::Unsent(rules::Estimate { gas, fee }),
+                Err(error) => not_submitted(&error),
+            };
+        }
         match self.rollup.submit_epoch_proof(&self.sender, submission).await {
             Ok(included) => PublishOutcome::Published(Receipt {
                 transaction: included.transaction,

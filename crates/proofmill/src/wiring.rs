@@ -8,7 +8,8 @@ use proofmill_chain::{ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Rollup, 
 use proofmill_client::programs;
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
-use std::{path::Path, sync::Arc, time::Duration};
+use proofmill_prover_node::parts::FailureStore;
+use std::{env, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
 /// The binary of each prover type that no binary with another one has.
@@ -143,4 +144,11 @@ pub(crate) async fn proof_types(registry: &Registry, provers: &[ProverType]) -> 
         plans.push(plan.await??);
     }
     Ok(plans)
+}
+
+/// Where records of failures are kept.
+pub(crate) fn failures(named: Option<&str>, data_dir: &Path) -> Result<FailureStore> {
+    let Some(named) = named else { return Ok(FailureStore::in_folder(data_dir.join("failures"))) };
+    let region = env::var("AWS_REGION").or_else(|_| env::var("AWS_DEFAULT_REGION")).ok();
+    Ok(FailureStore::at(named, region.as_deref())?)
 }

@@ -25,9 +25,13 @@ pub enum NodeError {
         /// The type.
         prover: ProverType,
     },
-    /// A failure could not be recorded.
-    #[error("cannot {doing} {}: {source}; check that this user may write there and that there is space", path.display())]
-    FailureStore {
+    /// What operators asked for could not be kept, or read.
+    #[error(
+        "cannot {doing} {}: {source}; check that this user may use it and that there is space (without the file, only what \
+         operators asked for before is forgotten)",
+        path.display()
+    )]
+    RequestStore {
         /// What was being done.
         doing: &'static str,
         /// To what.

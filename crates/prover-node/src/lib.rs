@@ -31,6 +31,7 @@
 
 mod error;
 pub mod parts;
+pub mod rerun;
 pub mod rules;
 mod shell;
 

@@ -64,21 +64,20 @@ impl S3Options {
     }
 }
 
-/// Blobs in a bucket. Connects when it is used.
+/// A bucket, as the settings and the environment name it. Connects when it is used. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct S3Artifacts {
+pub struct Bucket {
     store: Arc<AmazonS3>,
     place: Place,
-    part: usize,
 }
 
-impl S3Artifacts {
+impl Bucket {
     /// Reads options and environment; asks nobody.
     ///
     /// # Errors
     ///
     /// [`ArtifactError::Refused`] where the settings contradict each other.
-    pub fn new(options: &S3Options) -> Result<Self, ArtifactError> {
+    pub fn open(options: &S3Options) -> Result<Self, ArtifactError> {
         let mut builder = AmazonS3Builder::from_env()
             .with_bucket_name(&options.bucket)
             .with_region(&options.region)
@@ -107,7 +106,37 @@ impl S3Artifacts {
             .with_http_connector(Connector(url))
             .build()
             .map_err(|error| place.wrong_settings(&error))?;
-        Ok(Self { store: Arc::new(store), place, part: options.part.max(5 << 20) })
+        Ok(Self { store: Arc::new(store), place })
+    }
+
+    /// The bucket's objects.
+    pub fn store(&self) -> Arc<dyn ObjectStore> {
+        self.store.clone()
+    }
+
+    /// What an answer of the bucket means, with the remedy.
+    pub fn fault(&self, doing: &'static str, error: &object_store::Error) -> ArtifactError {
+        self.place.fault(doing, error)
+    }
+}
+
+/// Blobs in a bucket. Connects when it is used.
+#[derive(Clone, Debug)]
+pub struct S3Artifacts {
+    store: Arc<AmazonS3>,
+    place: Place,
+    part: usize,
+}
+
+impl S3Artifacts {
+    /// Reads options and environment; asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`ArtifactError::Refused`] where the settings contradict each other.
+    pub fn new(options: &S3Options) -> Result<Self, ArtifactError> {
+        let Bucket { store, place } = Bucket::open(options)?;
+        Ok(Self { store, place, part: options.part.max(5 << 20) })
     }
 
     /// Lists what is not there: whether keys, region and bucket are right. (Who may not list is refused each blob that is not

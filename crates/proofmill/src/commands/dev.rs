@@ -340,7 +340,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         prover_id: None,
         key_file: None,
         listen: String::new(),
-        max_pending_jobs: 10,
+        work: cli::Work::default(),
         cycle_limit: None,
         cost: args.cost,
         timeout: 14_400,

@@ -6,6 +6,7 @@ mod cluster;
 mod contracts;
 mod dev;
 mod epoch;
+mod failures;
 mod load;
 pub(crate) mod localnet;
 mod node_status;
@@ -39,6 +40,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
         Command::Proposer(args) => proposer::run(args).await,
         Command::Epoch(args) => epoch::run(args).await,
+        Command::Failures(args) => failures::run(&global, args, registry).await,
         Command::Backend(args) => backend::run(&args, &registry),
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }

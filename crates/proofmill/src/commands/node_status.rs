@@ -111,6 +111,11 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
             );
         }
     }
+    for epoch in &snapshot.epochs {
+        if let Some(why) = &epoch.waits {
+            out += &format!("epoch {} is not being aggregated: {why}\n", epoch.epoch);
+        }
+    }
     for problem in &snapshot.problems {
         out += &format!("problem: {problem}\n");
     }
@@ -133,6 +138,7 @@ fn of_session(state: &SessionState) -> String {
         SessionState::AwaitingRoot => "awaiting root".into(),
         SessionState::Publishing => "publishing".into(),
         SessionState::Completed { .. } => "completed".into(),
+        SessionState::Unsent(estimate) => format!("proven, not sent ({} gas)", estimate.gas),
         SessionState::Superseded { .. } => "superseded".into(),
         SessionState::Failed { cause } => format!("failed: {cause}"),
         SessionState::Stopped { cause, .. } => format!("stopped: {cause}"),

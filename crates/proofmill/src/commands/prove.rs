@@ -1,7 +1,7 @@
 //! `proofmill prove`: witness, request, progress, check, file, figures.
 
 use crate::{
-    blame, cli, files,
+    cli,
     local::Local,
     progress::{Progress, duration},
     report::{Report, thousands},
@@ -9,11 +9,11 @@ use crate::{
 };
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::{Backend, Proof, Registry};
-use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, programs};
+use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, files, programs};
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{ProvenFor, RangePublicValues, range};
-use proofmill_prover_node::rules::Executed;
+use proofmill_service::Executed;
 use proofmill_stateless::Spent;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, Node, NodeOptions};
@@ -73,7 +73,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
     let address = match &args.cluster {
         Some(address) => address.clone(),
         None => {
-            let started = Local::start(&global.data_dir, artifacts.clone(), registry.clone(), &args).await?;
+            let provers = vec![args.prover];
+            let started =
+                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, &args.room).await?;
             local.insert(started).address.clone()
         }
     };
@@ -151,7 +153,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
     let input = range::encode_input(of, &witnessed.input);
     let witness = start.elapsed();
-    let dearest = if args.execute_only { blame::dearest(witnessed.input).await } else { None };
+    let dearest = if args.execute_only { proofmill_service::dearest(witnessed.input).await } else { None };
     eprintln!(
         "blocks {range}: {} transactions, {} gas; the witness has {} bytes and holds (built and executed in {})",
         thousands(executed.transactions),

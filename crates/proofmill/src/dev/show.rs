@@ -167,6 +167,9 @@ fn describe(change: &Change) -> Option<String> {
             CandidateEnd::Published { receipt: None } => {
                 format!("epoch {epoch}: SETTLED, by a submission before a restart")
             }
+            CandidateEnd::Unsent(estimate) => {
+                format!("epoch {epoch}: proven, and not sent; L1 would take it for {} gas", estimate.gas)
+            }
             CandidateEnd::Superseded { proven } => {
                 format!("epoch {epoch}: L1 is proven up to checkpoint {proven} already")
             }

@@ -1,35 +1,20 @@
-//! What the node stands on: proof services, L1, L2 and two stores. Each is a trait, with the implementation for a folder or
-//! for the clients of `proofmill-chain` beside it.
+//! What the node stands on: proof services (of `proofmill-service`), L1, L2 and two stores. Each is a trait, with the
+//! implementation for a folder or for the clients of `proofmill-chain` beside it.
 
-mod blocks;
 mod failures;
 mod proofs;
-mod service;
+mod requests;
 mod settlement;
 mod source;
 
-pub use blocks::BlockHashes;
-pub use failures::{BadProof, FailureId, FailureRecord, FailureStore, FsFailures, Kept};
-pub use proofs::{EpochKey, FsProofs, ProofStore, RangeKey, StoredRange};
-pub use service::{
-    AggregationRequest, EpochProof, Flaw, ProofService, RangeProof, RangeRequest, Statement, Work,
+pub use failures::{
+    BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Holds, Kept, MissingFile, NewFile, ProgramPair,
+    RecordFile, Subject,
 };
+pub use proofs::{EpochKey, FsProofs, ProofStore, RangeKey, StoredRange};
+pub use proofmill_service::{
+    AggregationRequest, Away, BlockHashes, EpochProof, Flaw, ProofService, RangeProof, RangeRequest, Statement, Work,
+};
+pub use requests::{FsRequests, RequestStore};
 pub use settlement::{EpochSubmission, Settlement};
 pub use source::{ChainFeed, ChainSource};
-
-use std::fmt;
-
-/// Something that the node stands on cannot be used now. Nothing is lost: it is asked again.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{cause}")]
-pub struct Away {
-    /// What is missing, and the remedy.
-    pub cause: String,
-}
-
-impl Away {
-    /// For this reason.
-    pub fn because(cause: impl fmt::Display) -> Self {
-        Self { cause: cause.to_string() }
-    }
-}

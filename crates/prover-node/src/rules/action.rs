@@ -81,6 +81,11 @@ pub enum Action {
         /// The last of these blocks.
         through: u64,
     },
+    /// Keep what operators have asked for and is not done, so that it survives a restart.
+    KeepRequests {
+        /// The partial sessions.
+        wanted: Vec<SessionSpec>,
+    },
     /// Keep a record of a failure where an operator can look at it.
     Upload(Failure),
     /// Tell whoever watches.
@@ -98,10 +103,23 @@ pub struct Failure {
     pub epoch: Epoch,
     /// The checkpoints it is about.
     pub checkpoints: Vec<Checkpoint>,
+    /// The ranges that they are proven in, in order.
+    pub pieces: Vec<FailurePiece>,
     /// When.
     pub at: Time,
     /// What was reported of the epoch before, oldest first.
     pub journal: Vec<Entry>,
+}
+
+/// A range of a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailurePiece {
+    /// Of which checkpoint.
+    pub checkpoint: CheckpointNumber,
+    /// For which prover type.
+    pub prover: ProverType,
+    /// Which of its blocks.
+    pub range: RangeSpec,
 }
 
 /// What failed.
@@ -118,8 +136,6 @@ pub enum Failed {
     Session {
         /// What it was to prove.
         spec: SessionSpec,
-        /// The range proofs of each type that were aggregated.
-        ranges: Vec<(ProverType, Vec<RangeSpec>)>,
     },
 }
 

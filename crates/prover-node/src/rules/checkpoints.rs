@@ -1,7 +1,7 @@
 //! The checkpoint store: one checkpoint prover per checkpoint that stands.
 
 use super::{
-    Change, JobError, JobId, JobNote, RangeDone, RangeSpec, Refused, SplitPoint,
+    Change, JobError, JobId, JobNote, RangeDone, RangeSpec, Refused, SplitPoint, Time,
     event::Link,
     prover::{CheckpointProver, CheckpointState, Instance},
     turn::{Asker, Turn},
@@ -12,6 +12,7 @@ use std::{
     collections::{VecDeque, vec_deque},
     iter,
     ops::RangeInclusive,
+    time::Duration,
 };
 
 /// The checkpoints that stand, from the first that is not settled on, without gaps.
@@ -26,18 +27,61 @@ pub(crate) struct CheckpointStore {
     /// Their numbers go up by one, and their slots go up, and with them their epochs: one is added only at the end, where
     /// it links to the one before it.
     provers: VecDeque<CheckpointProver>,
+    /// Provers from before the chain is read anew: each goes on when its checkpoint is told again.
+    adrift: Vec<CheckpointProver>,
+    /// Up to where it is told again, and since when.
+    landing: Option<(CheckpointNumber, Time)>,
+    /// What was forgotten and whose stored proofs are not released yet, oldest first.
+    settled: VecDeque<Settled>,
     last_instance: Instance,
 }
 
+/// The last checkpoint of those that were proven and expired at the same time.
+#[derive(Clone, Copy, Debug)]
+struct Settled {
+    number: CheckpointNumber,
+    epoch: Epoch,
+    last_block: u64,
+}
+
+/// Provers whose checkpoint is not told again for so long are cancelled.
+const ADRIFT: Duration = Duration::from_secs(60);
+
 impl CheckpointStore {
     pub(crate) const fn new() -> Self {
-        Self { base: None, provers: VecDeque::new(), last_instance: Instance(0) }
+        Self {
+            base: None,
+            provers: VecDeque::new(),
+            adrift: Vec::new(),
+            landing: None,
+            settled: VecDeque::new(),
+            last_instance: Instance(0),
+        }
     }
 
-    /// Forgets everything; the next checkpoint is where the record begins.
-    pub(crate) fn restart(&mut self, turn: &mut Turn<'_>) {
-        self.remove_from(turn, CheckpointNumber(0));
+    /// The chain is read anew, up to checkpoint `pending`; the next checkpoint is where the record begins. What is under way
+    /// goes on until it shows whether it is still wanted.
+    pub(crate) fn restart(&mut self, now: Time, pending: CheckpointNumber) {
+        self.adrift.extend(self.provers.drain(..));
+        self.landing = Some((pending, now));
+        // Proofs of what was forgotten may be wanted again.
+        self.settled.clear();
         self.base = None;
+    }
+
+    /// Whether the chain is being read anew, so that what is missing here says nothing.
+    pub(crate) const fn is_landing(&self) -> bool {
+        self.landing.is_some()
+    }
+
+    /// The chain was read anew: what did not come again is cancelled.
+    pub(crate) fn land(&mut self, turn: &mut Turn<'_>) {
+        let Some((pending, since)) = self.landing else { return };
+        let all_here = self.tip().unwrap_or_default() >= pending;
+        if all_here || self.adrift.is_empty() || turn.now.since(since) >= ADRIFT {
+            self.landing = None;
+            self.adrift.drain(..).for_each(|mut prover| prover.cancel(turn));
+        }
     }
 
     /// The newest checkpoint, or the one before the first that is due; nothing where none is known to be due.
@@ -138,12 +182,20 @@ impl CheckpointStore {
         checkpoint: Checkpoint,
         high_water: Option<Epoch>,
     ) -> CheckpointProver {
-        self.last_instance.0 += 1;
-        let mut prover = CheckpointProver::new(turn, checkpoint, self.last_instance);
+        let there = self.adrift.iter().position(|prover| prover.checkpoint == checkpoint);
+        let mut prover = match there {
+            Some(place) => self.adrift.swap_remove(place),
+            None => self.fresh(turn, checkpoint),
+        };
         if high_water.is_some_and(|expired| prover.epoch <= expired) {
             prover.expire(turn);
         }
         prover
+    }
+
+    fn fresh(&mut self, turn: &mut Turn<'_>, checkpoint: Checkpoint) -> CheckpointProver {
+        self.last_instance.0 += 1;
+        CheckpointProver::new(turn, checkpoint, self.last_instance)
     }
 
     /// Cancels and removes every prover above `to`.
@@ -175,13 +227,13 @@ impl CheckpointStore {
         count
     }
 
-    /// Ends the provers of expired epochs, and forgets those that are proven on L1; the last block forgotten.
+    /// Ends the provers of expired epochs, and forgets those that are proven on L1.
     pub(crate) fn expire(
         &mut self,
         turn: &mut Turn<'_>,
         high_water: Epoch,
         proven: CheckpointNumber,
-    ) -> Option<u64> {
+    ) {
         let expired = self.provers.partition_point(|prover| prover.epoch <= high_water);
         for prover in self.provers.range_mut(..expired) {
             if prover.state != CheckpointState::Expired {
@@ -189,9 +241,28 @@ impl CheckpointStore {
             }
         }
         let settled = self.provers.partition_point(|prover| prover.checkpoint.number <= proven);
-        let last = self.provers.drain(..settled.min(expired)).next_back()?.checkpoint;
-        self.base = Some(last.number.next());
-        Some(last.blocks.last())
+        if let Some(last) = self.provers.drain(..settled.min(expired)).next_back() {
+            let number = last.checkpoint.number;
+            self.base = Some(number.next());
+            let last_block = last.checkpoint.blocks.last();
+            self.settled.push_back(Settled { number, epoch: last.epoch, last_block });
+        }
+    }
+
+    /// The last block whose stored proofs nobody will ask for again: no reorg of L1 takes its proof back. An L1 without
+    /// final blocks is given one more window.
+    pub(crate) fn release(
+        &mut self,
+        finalized: Option<CheckpointNumber>,
+        high_water: Epoch,
+        window_epochs: u64,
+    ) -> Option<u64> {
+        let is_final = |settled: &Settled| {
+            finalized >= Some(settled.number)
+                || settled.epoch.0.saturating_add(window_epochs) <= high_water.0
+        };
+        let count = self.settled.iter().take_while(|settled| is_final(settled)).count();
+        self.settled.drain(..count).next_back().map(|settled| settled.last_block)
     }
 
     /// What had stopped comes back when it is time.
@@ -204,19 +275,26 @@ impl CheckpointStore {
         let failed = self.of(epoch).filter(|prover| prover.failure().is_some());
         let failed: Vec<_> = failed.map(|prover| prover.checkpoint).collect();
         for checkpoint in failed {
-            let fresh = self.make(turn, checkpoint, None);
+            let fresh = self.fresh(turn, checkpoint);
             if let Some(prover) = self.get_mut(checkpoint.number) {
                 *prover = fresh;
             }
         }
     }
 
-    /// Gives out queued ranges, the oldest checkpoints first.
-    pub(crate) fn start_queued(&mut self, turn: &mut Turn<'_>) {
+    /// Takes back the work on checkpoints up to `through`, which another prover has settled.
+    pub(crate) fn rest(&mut self, turn: &mut Turn<'_>, through: CheckpointNumber) {
+        let settled = |prover: &&mut CheckpointProver| prover.checkpoint.number <= through;
+        self.provers.iter_mut().take_while(settled).for_each(|prover| prover.cancel(turn));
+    }
+
+    /// Gives out queued ranges of checkpoints after `settled`, the oldest first.
+    pub(crate) fn start_queued(&mut self, turn: &mut Turn<'_>, settled: CheckpointNumber) {
         for prover in turn.desk.config.provers.clone() {
             let running = turn.desk.running(prover);
             let mut room = turn.desk.config.max_range_jobs.get().saturating_sub(running);
-            for checkpoint in &mut self.provers {
+            let due = |checkpoint: &&mut CheckpointProver| checkpoint.checkpoint.number > settled;
+            for checkpoint in self.provers.iter_mut().filter(due) {
                 room -= checkpoint.start(turn, prover, room);
             }
         }
@@ -269,7 +347,12 @@ impl CheckpointStore {
 
     fn asker(&mut self, turn: &Turn<'_>, job: JobId) -> Option<(&mut CheckpointProver, ProverType)> {
         let Asker::Range { checkpoint, prover } = *turn.desk.jobs.get(&job)? else { return None };
-        Some((self.get_mut(checkpoint)?, prover))
+        // Two branches may have a checkpoint of this number while the chain is read anew.
+        let adrift = self.adrift.iter().position(|of| of.checkpoint.number == checkpoint && of.asked(prover, job));
+        match adrift {
+            Some(place) => Some((self.adrift.get_mut(place)?, prover)),
+            None => Some((self.get_mut(checkpoint)?, prover)),
+        }
     }
 }
 
@@ -366,7 +449,7 @@ mod tests {
                 }
                 store.renew_failed(turn, Epoch(epoch));
             }
-            Step::Restart => store.restart(turn),
+            Step::Restart => store.restart(turn.now, CheckpointNumber(0)),
         }
     }
 

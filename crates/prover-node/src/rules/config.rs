@@ -1,6 +1,6 @@
 //! What an operator decides.
 
-use super::CostRules;
+use super::{CostRules, SettledEpochs};
 use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::{ProverType, SlotClock};
 use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
@@ -60,6 +60,11 @@ pub struct Config {
     pub max_range_jobs: NonZeroUsize,
     /// What a range may cost.
     pub cost: CostRules,
+    /// What becomes of an epoch that another prover has settled.
+    pub settled: SettledEpochs,
+    /// A session opens only so long after its epoch was seen to be complete, so that late events of the chain are dealt with
+    /// first; at most a quarter of the window.
+    pub proving_delay: Duration,
     /// A published epoch proof that L1 does not show so long after is published again: a reorg of L1 took it away.
     pub unconfirmed_after: Duration,
     /// How many sessions that have ended are remembered after their epoch has expired.
@@ -74,7 +79,12 @@ impl Config {
         Duration::from_secs(slot_seconds.get().saturating_mul(slots))
     }
 
-    /// The defaults: 10 pending jobs, 16 range proofs at a time, a minute until a publish counts as lost.
+    /// How long a complete epoch waits for its session.
+    pub(crate) fn delay(&self) -> Duration {
+        self.proving_delay.min(self.window() / 4)
+    }
+
+    /// The defaults: 10 pending jobs, 16 range proofs at a time, settled epochs skipped, no delay, a minute until a publish counts as lost.
     pub fn new(clock: SlotClock, provers: impl IntoIterator<Item = ProverType>) -> Self {
         const fn count(number: usize) -> NonZeroUsize {
             match NonZeroUsize::new(number) {
@@ -88,6 +98,8 @@ impl Config {
             max_pending_jobs: count(10),
             max_range_jobs: count(16),
             cost: CostRules::default(),
+            settled: SettledEpochs::default(),
+            proving_delay: Duration::ZERO,
             unconfirmed_after: Duration::from_secs(60),
             remembered_sessions: 64,
         }

@@ -1,12 +1,12 @@
 //! What the rules are told, and what they refuse.
 
 use super::{
-    JobError, L1Time, Progress, PublishOutcome, RangeDone, RootDone, RootError, SessionId, SplitPoint,
+    JobError, JobNote, L1Time, PublishOutcome, RangeDone, RootDone, RootError, SessionId, SplitPoint, Time,
 };
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Epoch, Slot};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{fmt, time::Duration};
 
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
@@ -33,6 +33,9 @@ number! {
     Pass
 }
 
+/// A block of L1 may be so much younger than this machine's clock says.
+const AHEAD: Duration = Duration::from_secs(600);
+
 /// What L1 shows at one of its blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct L1View {
@@ -51,6 +54,13 @@ impl L1View {
     /// The time that counts for windows: without pauses.
     pub const fn counted(&self) -> L1Time {
         L1Time(self.time.0.saturating_sub(self.paused))
+    }
+
+    /// By how much the block's time is ahead of this machine's clock, where that is more than two clocks differ by. Nothing
+    /// expires by such a block: what has expired does not come back.
+    pub(crate) fn is_ahead_of(&self, now: Time) -> Option<Duration> {
+        let ahead = Duration::from_secs(self.time.0).checked_sub(Duration::from_millis(now.as_millis()))?;
+        (ahead > AHEAD).then_some(ahead)
     }
 }
 
@@ -155,23 +165,6 @@ pub enum Event {
     StopProvers,
 }
 
-/// What is new of a job that runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum JobNote {
-    /// It has come so far.
-    Progress(Progress),
-    /// It does not go on, and why.
-    HeldUp {
-        /// Why, and the remedy.
-        cause: String,
-    },
-    /// The proof that was in the store does not hold. It is removed, and made anew.
-    Discarded {
-        /// What refused it, and why.
-        cause: String,
-    },
-}
-
 /// Why an event or a request was not accepted. Nothing changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refused {
@@ -214,6 +207,14 @@ pub enum Refused {
     Expired {
         /// Which.
         epoch: Epoch,
+    },
+    /// An epoch before it has expired unproven.
+    #[error("L1 takes no proof of {epoch:?}: {expired:?} before it expired unproven, and what follows becomes void")]
+    Behind {
+        /// Which.
+        epoch: Epoch,
+        /// The one that expired.
+        expired: Epoch,
     },
     /// There is nothing to prove.
     #[error("{epoch:?} has no checkpoint yet, or none that is not settled: ask again when one has landed")]

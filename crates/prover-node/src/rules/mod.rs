@@ -8,32 +8,36 @@ mod config;
 mod cost;
 mod event;
 mod expiry;
+mod hindrance;
 mod node;
 mod outcome;
 mod prover;
 mod publishing;
-mod range;
 mod session;
 mod sessions;
+mod settled;
 mod snapshot;
 mod time;
 mod top_tree;
 mod track;
 mod turn;
 
-pub use action::{Action, Change, Entry, Failed, Failure, ProofLevel};
+pub use action::{Action, Change, Entry, Failed, Failure, FailurePiece, ProofLevel};
 pub use config::Config;
 pub use cost::CostRules;
-pub use event::{Event, JobId, JobNote, L1View, Link, Pass, Refused, Started};
+pub use event::{Event, JobId, L1View, Link, Pass, Refused, Started};
+pub use hindrance::Hindrance;
 pub use node::NodeState;
 pub use outcome::{
-    CandidateEnd, Executed, JobError, Origin, Progress, ProofCost, PublishOutcome, RangeDone, Receipt,
-    RootDone, RootError,
+    CandidateEnd, Estimate, Origin, PublishOutcome, RangeDone, Receipt, RootDone, RootError,
+};
+pub use proofmill_service::{
+    EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, RangeSpec, SplitPoint,
 };
 pub use prover::{CheckpointState, Instance};
 pub use publishing::{Candidate, PublishStep, Wanted};
-pub use range::{EpochSpec, RangeSpec, SplitPoint};
 pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span, StoppedBy};
+pub use settled::SettledEpochs;
 pub use snapshot::{CheckpointStatus, EpochStage, EpochStatus, NodePhase, Problem, SessionStatus, Snapshot};
 pub use time::{L1Time, Time};
 pub use top_tree::{Root, RootState};

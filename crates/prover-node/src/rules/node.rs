@@ -2,16 +2,17 @@
 
 use super::{
     Action, Change, CheckpointState, Config, Event, Failed, Failure, L1View, PublishOutcome, Refused,
-    Started, Time,
+    SettledEpochs, Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
+    prover::CheckpointProver,
     publishing::{PublishStep, Publishing, Settled},
     session::SessionSpec,
     sessions::{Horizon, Missing, SessionManager},
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// How many missed epochs are remembered, so that each is recorded once.
 const MISSED: usize = 64;
@@ -47,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) l1_lost: Option<String>,
     /// The last epoch that has expired. Only moves forward.
     pub(crate) high_water: Option<Epoch>,
+    /// The partial sessions that were asked for, as they were kept last.
+    pub(crate) kept: BTreeSet<SessionSpec>,
     /// The last epochs whose window closed without a proof, of which a record was made.
     pub(crate) missed: VecDeque<Epoch>,
     /// What keeps chain events from coming, and since when something does.
@@ -71,6 +74,7 @@ impl NodeState {
                 l1_seen: None,
                 l1_lost: None,
                 high_water: None,
+                kept: BTreeSet::new(),
                 missed: VecDeque::new(),
                 stream_trouble: None,
                 finalized: None,
@@ -78,6 +82,14 @@ impl NodeState {
                 now: Time::from_millis(0),
             },
         }
+    }
+
+    /// With the partial sessions that were asked for before a restart ([`Action::KeepRequests`]).
+    #[must_use]
+    pub fn wanting(mut self, wanted: impl IntoIterator<Item = SessionSpec>) -> Self {
+        self.node.kept.extend(wanted);
+        self.node.sessions.want(self.node.kept.iter().copied());
+        self
     }
 
     /// What it was made with.
@@ -111,6 +123,9 @@ impl NodeState {
     /// [`Refused`] with the reason. Nothing has changed then.
     pub fn start_proof(&mut self, now: Time, epoch: Epoch) -> Result<(Started, Vec<Action>), Refused> {
         self.node.check_following()?;
+        if self.node.store.is_landing() {
+            return Err(Refused::NotBegun);
+        }
         let mut turn = Turn { now, desk: &mut self.desk, actions: Vec::new() };
         let Node { store, l1, high_water, sessions, .. } = &mut self.node;
         let horizon = Horizon { store, l1: l1.as_ref(), high_water: *high_water };
@@ -147,7 +162,7 @@ impl Node {
                 }
                 self.phase = Phase::Following;
                 self.see_l1(turn, l1);
-                self.store.restart(turn);
+                self.store.restart(turn.now, l1.pending);
                 turn.report(Change::Began);
             }
             Event::Checkpointed(checkpoint) => {
@@ -243,7 +258,7 @@ impl Node {
             return;
         }
         let spec = SessionSpec::full(&turn.desk.config.clock, epoch);
-        let Some((told, ranges)) = self.sessions.missed(turn, spec, &self.publishing) else { return };
+        let Some(told) = self.sessions.missed(turn, spec, &self.publishing) else { return };
         let failed = self.store.of(epoch).find_map(|prover| match &prover.state {
             CheckpointState::Stopped { prover: by, range, cause, .. }
             | CheckpointState::Failed { prover: by, range, cause, .. } => {
@@ -258,7 +273,7 @@ impl Node {
                 0 => "no session was opened for it".to_owned(),
                 _ => format!("{unproven} of its {} checkpoints were not proven yet", checkpoints.len()),
             };
-            (Failed::Session { spec, ranges }, told.unwrap_or_else(waits), false)
+            (Failed::Session { spec }, told.unwrap_or_else(waits), false)
         });
         let cause = format!("its window closed without a proof: {cause}");
         self.missed.push_back(epoch);
@@ -269,14 +284,19 @@ impl Node {
         // A refuted checkpoint was recorded when that was found out.
         if !kept {
             let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
-            turn.actions.push(Action::Upload(Failure { what, cause, epoch, checkpoints, at, journal }));
+            let pieces = self.store.of(epoch).flat_map(CheckpointProver::pieces).collect();
+            let failure = Failure { what, cause, epoch, checkpoints, pieces, at, journal };
+            turn.actions.push(Action::Upload(failure));
         }
     }
 
     /// What is due after any event: everything here may be done any number of times.
     fn settle(&mut self, turn: &mut Turn<'_>) {
         self.now = turn.now;
-        self.expire(turn);
+        self.store.land(turn);
+        if !self.store.is_landing() {
+            self.expire(turn);
+        }
         if let Some(l1) = &self.l1 {
             for (session, end) in self.publishing.sweep(turn, l1) {
                 self.sessions.settled(turn, session, Settled::Ended(end), &mut self.publishing);
@@ -284,18 +304,13 @@ impl Node {
         }
         match self.phase {
             Phase::Starting => {}
-            Phase::Following => {
-                self.store.come_back(turn);
+            Phase::Following if self.store.is_landing() => {
                 let Self { store, l1, high_water, sessions, publishing, .. } = self;
                 let horizon = Horizon { store, l1: l1.as_ref(), high_water: *high_water };
                 sessions.reconcile(turn, horizon, publishing);
-                // A session that has its proof makes room for another one.
-                while sessions.advance(turn, store, publishing) > 0 {
-                    sessions.reconcile(turn, horizon, publishing);
-                }
-                store.start_queued(turn);
-                self.publishing.go_on(turn, self.l1.as_ref());
+                store.start_queued(turn, CheckpointNumber(0));
             }
+            Phase::Following => self.go_on(turn),
             Phase::Stopping => {
                 self.sessions.stop(turn, &mut self.publishing);
                 self.publishing.stop();
@@ -306,24 +321,50 @@ impl Node {
                 self.store.cancel_all(turn);
             }
         }
+        if self.phase == Phase::Following && *self.sessions.wanted() != self.kept {
+            self.kept.clone_from(self.sessions.wanted());
+            let wanted = self.kept.iter().copied().collect();
+            turn.actions.push(Action::KeepRequests { wanted });
+        }
+    }
+
+    fn go_on(&mut self, turn: &mut Turn<'_>) {
+        self.store.come_back(turn);
+        let Self { store, l1, high_water, sessions, publishing, .. } = self;
+        let horizon = Horizon { store, l1: l1.as_ref(), high_water: *high_water };
+        sessions.reconcile(turn, horizon, publishing);
+        // A session that has its proof makes room for another one.
+        while sessions.advance(turn, store, publishing) > 0 {
+            sessions.reconcile(turn, horizon, publishing);
+        }
+        let settled = match turn.desk.config.settled {
+            SettledEpochs::Skip => horizon.settled_through(&turn.desk.config.clock),
+            SettledEpochs::Prove | SettledEpochs::Submit => CheckpointNumber(0),
+        };
+        store.rest(turn, settled);
+        store.start_queued(turn, settled);
+        self.publishing.go_on(turn, self.l1.as_ref());
     }
 
     /// Moves the high-water mark, and lets go of what is below it.
     fn expire(&mut self, turn: &mut Turn<'_>) {
         let Some(l1) = self.l1 else { return };
-        let mark = expired_through(&turn.desk.config.clock, l1.counted());
-        if mark > self.high_water {
-            let open = self.high_water;
-            let closes = |epoch: &Epoch| mark >= Some(*epoch) && open < Some(*epoch);
-            for epoch in self.store.epochs().filter(closes).collect::<Vec<_>>() {
-                self.record_missed(turn, epoch, l1.proven);
+        if l1.is_ahead_of(turn.now).is_none() {
+            let mark = expired_through(&turn.desk.config.clock, l1.counted());
+            if mark > self.high_water {
+                let open = self.high_water;
+                let closes = |epoch: &Epoch| mark >= Some(*epoch) && open < Some(*epoch);
+                for epoch in self.store.epochs().filter(closes).collect::<Vec<_>>() {
+                    self.record_missed(turn, epoch, l1.proven);
+                }
+                self.high_water = mark;
+                mark.into_iter().for_each(|through| turn.report(Change::Expired { through }));
             }
-            self.high_water = mark;
-            mark.into_iter().for_each(|through| turn.report(Change::Expired { through }));
         }
-        if let Some(high_water) = self.high_water
-            && let Some(through) = self.store.expire(turn, high_water, l1.proven)
-        {
+        let Some(high_water) = self.high_water else { return };
+        self.store.expire(turn, high_water, l1.proven);
+        let window = turn.desk.config.clock.window_epochs.get();
+        if let Some(through) = self.store.release(self.finalized, high_water, window) {
             turn.actions.push(Action::Release { through });
         }
     }

@@ -1,21 +1,9 @@
 //! What comes of a proof, and of a publish.
 
-use super::RangeSpec;
+use super::{Executed, JobError, ProofCost, RangeSpec};
 use alloy_primitives::B256;
-use proofmill_primitives::{CheckpointNumber, Instructions, ProverType};
+use proofmill_primitives::{CheckpointNumber, ProverType};
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
-
-/// What a proof took to make. What the prover type does not count is absent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ProofCost {
-    /// Instructions of the program.
-    pub instructions: Option<Instructions>,
-    /// Segments that the execution was cut into.
-    pub segments: Option<u32>,
-    /// From when it was begun, beside what planned it, to the proof.
-    pub took: Duration,
-}
 
 /// Whether a proof was made now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,15 +13,6 @@ pub enum Origin {
     Made,
     /// It was there: from before a restart, a reorg, or from another session.
     Reused,
-}
-
-/// What was executed: no part of what a proof says, for reports.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Executed {
-    /// Gas used by the blocks.
-    pub gas_used: u64,
-    /// Transactions in the blocks.
-    pub transactions: u64,
 }
 
 /// A range proof that lies in the proof store.
@@ -56,13 +35,6 @@ impl RangeDone {
     }
 }
 
-impl Executed {
-    /// So many instructions for each gas, rounded up. Nothing where either is not counted.
-    pub fn per_gas(&self, instructions: Instructions) -> Option<u64> {
-        (instructions.0 > 0 && self.gas_used > 0).then(|| instructions.0.div_ceil(self.gas_used))
-    }
-}
-
 /// An epoch proof of one prover type that lies in the proof store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RootDone {
@@ -72,68 +44,6 @@ pub struct RootDone {
     pub cost: ProofCost,
     /// Whether that was now.
     pub origin: Origin,
-}
-
-/// How far a proof has come, in the prover's own steps (segments and nodes of the folding tree, say).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
-    /// Steps that are done.
-    pub done: u32,
-    /// Steps in all, as far as known; 0 before the program was run to find out.
-    pub total: u32,
-    /// Whether one of them is being done; else it waits for a worker with room.
-    pub running: bool,
-}
-
-impl fmt::Display for Progress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { done, total, running } = *self;
-        match total {
-            0 if running => f.write_str("running the program"),
-            0 => f.write_str("waiting for a worker"),
-            _ if running || done == total => write!(f, "{done} of {total} tasks"),
-            _ => write!(f, "{done} of {total} tasks, waiting for a worker"),
-        }
-    }
-}
-
-/// Why a proof was not made.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum JobError {
-    /// The program cannot be run for this input: memory, or the limit of instructions. A shorter range may do.
-    #[error("it cannot be executed: {cause}")]
-    CannotExecute {
-        /// Which limit was met.
-        cause: String,
-    },
-    /// The blocks do not give what the checkpoint on L1 says. No other try can help.
-    #[error("the checkpoint claims what its blocks do not give: {cause}")]
-    Refuted {
-        /// What differs.
-        cause: String,
-    },
-    /// The prover failed; another try may help.
-    #[error("the prover failed: {cause}")]
-    Failed {
-        /// What it said.
-        cause: String,
-    },
-    /// What was made does not hold, or says something else than was asked for, and was made anew once already. Another try
-    /// or a shorter range does not help: what makes it is at fault.
-    #[error("the proof that was made does not hold: {cause}")]
-    BadProof {
-        /// What refused it, and why.
-        cause: String,
-    },
-    /// The service, the L2 node or the disk cannot be used now. Does not count as a try.
-    #[error("not possible now: {cause}")]
-    Unavailable {
-        /// What is missing.
-        cause: String,
-    },
-    /// The service dropped the work without being told to. Does not count as a try.
-    #[error("the service dropped the work")]
-    Cancelled,
 }
 
 /// Why an epoch proof was not made.
@@ -171,6 +81,15 @@ pub struct Receipt {
     pub fee: u128,
 }
 
+/// What a submission would take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// Gas on L1.
+    pub gas: u64,
+    /// What it would cost at most at present, in wei.
+    pub fee: u128,
+}
+
 /// What came of a publish.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublishOutcome {
@@ -178,6 +97,8 @@ pub enum PublishOutcome {
     Published(Receipt),
     /// L1 has it already, from this prover: a publish before a crash had come through.
     AlreadyRecorded,
+    /// Nothing is sent, because the settings say so: L1 would accept the proof.
+    Unsent(Estimate),
     /// L1 has a proof that makes this one worthless.
     Superseded,
     /// The proof submission window has closed.
@@ -221,6 +142,8 @@ pub enum CandidateEnd {
         /// The submission; absent where an earlier one had come through unnoticed.
         receipt: Option<Receipt>,
     },
+    /// L1 would accept it; nothing is sent, because the settings say so.
+    Unsent(Estimate),
     /// L1 has more already.
     Superseded {
         /// The proven tip that did it.

@@ -1,10 +1,9 @@
 //! Checkpoint provers: what becomes of one checkpoint.
 
 use super::{
-    Action, Change, Failed, Failure, JobId, JobNote, ProofLevel, RangeDone, RangeSpec, SplitPoint, Time,
+    Action, Change, Failed, Failure, FailurePiece, JobError, JobId, JobNote, ProofLevel, RangeDone, RangeSpec, SplitPoint, Time,
     config::comeback,
     event::number,
-    outcome::JobError,
     track::{PieceState, Step, Track, Verdict},
     turn::{Asker, Turn},
 };
@@ -93,6 +92,20 @@ impl CheckpointProver {
             CheckpointState::Failed { cause, .. } | CheckpointState::Stopped { cause, .. } => Some(cause),
             _ => None,
         }
+    }
+
+    /// The ranges that it is proven in.
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = FailurePiece> {
+        let checkpoint = self.checkpoint.number;
+        self.tracks.iter().flat_map(move |(prover, track)| {
+            track.pieces.iter().map(move |piece| FailurePiece { checkpoint, prover: *prover, range: piece.range })
+        })
+    }
+
+    /// Whether it asked for this job.
+    pub(crate) fn asked(&self, prover: ProverType, job: JobId) -> bool {
+        let of_it = |track: &Track| track.pieces.iter().any(|piece| piece.job() == Some(job));
+        self.tracks.get(&prover).is_some_and(of_it)
     }
 
     /// The proven ranges of one type, where all are there.
@@ -250,6 +263,7 @@ impl CheckpointProver {
             cause,
             epoch,
             checkpoints: vec![self.checkpoint],
+            pieces: self.pieces().collect(),
             at,
             journal: turn.desk.journal_of(epoch),
         }));

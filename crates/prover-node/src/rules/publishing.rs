@@ -7,6 +7,7 @@ use super::{
     Action, CandidateEnd, Change, L1Time, L1View, Pass, PublishOutcome, SessionId, Time,
     config::PUBLISHER_RETRY,
     session::{Session, SessionKind, Span},
+    settled::Made,
     turn::Turn,
 };
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
@@ -144,10 +145,12 @@ impl Publishing {
 
     /// Ends the queued candidates that L1 can no longer use.
     pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>, l1: &L1View) -> Vec<(SessionId, CandidateEnd)> {
+        let settled = turn.desk.config.settled;
         let verdict = |candidate: &Candidate| {
+            let session = (candidate.kind, candidate.span.last, Made::Yes);
             if l1.counted() >= candidate.deadline {
                 Some(CandidateEnd::Expired)
-            } else if is_superseded(candidate.kind, candidate.span.last, l1.proven) {
+            } else if settled.is_superseded(session, l1.proven) {
                 Some(CandidateEnd::Superseded { proven: l1.proven })
             } else {
                 None
@@ -254,6 +257,7 @@ impl Publishing {
         let end = match outcome {
             PublishOutcome::Published(receipt) => CandidateEnd::Published { receipt: Some(receipt) },
             PublishOutcome::AlreadyRecorded => CandidateEnd::Published { receipt: None },
+            PublishOutcome::Unsent(estimate) => CandidateEnd::Unsent(estimate),
             PublishOutcome::Superseded => {
                 CandidateEnd::Superseded { proven: l1.map_or(candidate.span.last, |l1| l1.proven) }
             }
@@ -286,9 +290,4 @@ impl Publishing {
         turn.report(Change::Candidate { session, epoch, end: end.clone() });
         Some((session, candidate.span.last, Settled::Ended(end)))
     }
-}
-
-/// Whether L1's proven tip makes a proof up to `last` worthless. Never a full one: L1 records a submission for each prover.
-pub(crate) fn is_superseded(kind: SessionKind, last: CheckpointNumber, proven: CheckpointNumber) -> bool {
-    kind == SessionKind::Partial && last <= proven
 }

@@ -1,7 +1,7 @@
 //! Epoch sessions: the effort to prove one epoch, or the part of it that is there.
 
 use super::{
-    Change, EpochSpec, ProofLevel, Receipt, Time,
+    Change, EpochSpec, Estimate, ProofLevel, Receipt, Time,
     checkpoints::CheckpointStore,
     event::number,
     prover::{CheckpointProver, Instance},
@@ -93,6 +93,8 @@ pub enum SessionState {
         /// The submission; absent where an earlier one had come through unnoticed.
         receipt: Option<Receipt>,
     },
+    /// It has its proof, which L1 would accept; the settings say that nothing is sent.
+    Unsent(Estimate),
     /// L1 has more already.
     Superseded {
         /// The proven tip.
@@ -160,7 +162,11 @@ impl SessionState {
     const fn is_verdict(&self) -> bool {
         matches!(
             self,
-            Self::Completed { .. } | Self::Superseded { .. } | Self::Failed { .. } | Self::TimedOut
+            Self::Completed { .. }
+                | Self::Unsent(_)
+                | Self::Superseded { .. }
+                | Self::Failed { .. }
+                | Self::TimedOut
         )
     }
 
@@ -172,6 +178,7 @@ impl SessionState {
             Self::AwaitingRoot => "awaiting root",
             Self::Publishing => "publishing",
             Self::Completed { .. } => "completed",
+            Self::Unsent(_) => "unsent",
             Self::Superseded { .. } => "superseded",
             Self::Failed { .. } => "failed",
             Self::Stopped { .. } => "stopped",

@@ -2,12 +2,13 @@
 //! any number of times: it ends the sessions whose content moved and opens those that are due.
 
 use super::{
-    CandidateEnd, Change, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError, SessionId,
+    CandidateEnd, Change, Config, Hindrance, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError, SessionId,
     Started, Time,
     checkpoints::CheckpointStore,
     config::comeback,
-    publishing::{Publishing, Settled, is_superseded},
+    publishing::{Publishing, Settled},
     session::{Cancelled, Session, SessionKind, SessionSpec, SessionState, Standing, StoppedBy},
+    settled::{Made, SettledEpochs},
     top_tree::RootVerdict,
     turn::{Asker, Turn},
 };
@@ -23,9 +24,6 @@ pub(crate) struct Missing {
     pub(crate) cause: Option<String>,
 }
 
-/// The range proofs that a session had of each type.
-pub(crate) type Ranges = Vec<(ProverType, Vec<RangeSpec>)>;
-
 /// What the manager goes by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Horizon<'a> {
@@ -39,8 +37,21 @@ impl Horizon<'_> {
         self.high_water.is_some_and(|expired| epoch <= expired)
     }
 
-    fn proven(&self) -> CheckpointNumber {
+    pub(crate) fn proven(&self) -> CheckpointNumber {
         self.l1.map_or(CheckpointNumber(0), |l1| l1.proven)
+    }
+
+    /// The first epoch that has expired and is not proven: L1 takes no proof of what follows on it.
+    pub(crate) fn expired_unproven(&self) -> Option<Epoch> {
+        let unproven = self.store.iter().find(|prover| prover.checkpoint.number > self.proven())?;
+        Some(unproven.epoch).filter(|epoch| self.has_expired(*epoch))
+    }
+
+    /// The last checkpoint of the last epoch that is complete and settled on L1; 0 where none is.
+    pub(crate) fn settled_through(&self, clock: &SlotClock) -> CheckpointNumber {
+        let last = |epoch| self.store.of(epoch).next_back().map(|last| last.checkpoint.number);
+        let epochs = self.store.epochs().take_while(|epoch| last(*epoch) <= Some(self.proven()));
+        epochs.filter(|epoch| self.is_complete(clock, *epoch)).filter_map(last).last().unwrap_or_default()
     }
 
     /// Whether everything that L1 has is here.
@@ -50,7 +61,7 @@ impl Horizon<'_> {
 
     /// Whether an epoch is complete on L1 and wholly present: a later one has begun here, or its time is over and nothing
     /// that L1 has is missing. What is here of an epoch always begins with its first checkpoint.
-    fn is_complete(&self, clock: &SlotClock, epoch: Epoch) -> bool {
+    pub(crate) fn is_complete(&self, clock: &SlotClock, epoch: Epoch) -> bool {
         let later = self.store.iter().next_back().is_some_and(|newest| newest.epoch > epoch);
         later || (self.caught_up() && self.l1.is_some_and(|l1| l1.time.0 >= clock.ends_at(epoch)))
     }
@@ -66,6 +77,8 @@ pub(crate) struct SessionManager {
     wanted: BTreeSet<SessionSpec>,
     /// How often in a row the sessions for a spec stopped by themselves, and when the next one may open.
     stops: BTreeMap<SessionSpec, (u32, Time)>,
+    /// Since when an epoch is seen to be complete.
+    complete: BTreeMap<Epoch, Time>,
     last_id: SessionId,
 }
 
@@ -76,6 +89,7 @@ impl SessionManager {
             by_spec: BTreeSet::new(),
             wanted: BTreeSet::new(),
             stops: BTreeMap::new(),
+            complete: BTreeMap::new(),
             last_id: SessionId(0),
         }
     }
@@ -106,13 +120,28 @@ impl SessionManager {
 
     /// Sessions whose proof is not made yet: what `max_pending_jobs` caps. A finished proof that waits for its turn on L1
     /// holds nobody up.
-    fn pending(&self) -> usize {
+    pub(crate) fn pending(&self) -> usize {
         self.sessions.values().filter(|session| session.state.is_proving()).count()
     }
 
-    /// How many more may be.
-    fn room(&self, turn: &Turn<'_>) -> usize {
-        turn.desk.config.max_pending_jobs.get().saturating_sub(self.pending())
+    /// Since when an epoch is seen to be complete.
+    pub(crate) fn complete_from(&self, epoch: Epoch) -> Option<Time> {
+        self.complete.get(&epoch).copied()
+    }
+
+    /// When the next session for a spec may open, after its last one stopped by itself.
+    pub(crate) fn stopped_until(&self, spec: SessionSpec) -> Option<Time> {
+        self.stops.get(&spec).map(|(_, due)| *due)
+    }
+
+    /// Partial sessions that were asked for and have not come to a verdict.
+    pub(crate) const fn wanted(&self) -> &BTreeSet<SessionSpec> {
+        &self.wanted
+    }
+
+    /// What was asked for before a restart.
+    pub(crate) fn want(&mut self, specs: impl IntoIterator<Item = SessionSpec>) {
+        self.wanted.extend(specs);
     }
 
     /// Ends what should not go on, then opens what should.
@@ -124,14 +153,22 @@ impl SessionManager {
     ) {
         let ends: Vec<_> = self
             .live()
-            .filter_map(|session| Some((session.id, judge(session, horizon, publishing)?)))
+            .filter_map(|session| {
+                let state = judge(session, turn.desk.config.settled, horizon, publishing)?;
+                Some((session.id, state))
+            })
             .collect();
         for (session, state) in ends {
             self.end(turn, session, state, publishing);
         }
+        // While the chain is read anew, what is missing here says nothing.
+        if horizon.store.is_landing() {
+            return;
+        }
         self.lift_unconfirmed(turn, horizon);
         self.wanted.retain(|spec| !horizon.has_expired(spec.epoch));
         self.stops.retain(|spec, _| !horizon.has_expired(spec.epoch));
+        self.note_complete(turn, horizon);
         self.open_full(turn, horizon);
         self.open_wanted(turn, horizon);
         self.forget(turn, horizon);
@@ -182,7 +219,8 @@ impl SessionManager {
         let (through, partial) =
             (last.checkpoint.number, SessionSpec::partial(&clock, epoch, last.checkpoint.slot));
         let spec = if horizon.is_complete(&clock, epoch) { full } else { partial };
-        if is_superseded(spec.kind, through, horizon.proven()) {
+        let session = (spec.kind, through, Made::NotYet);
+        if turn.desk.config.settled.is_superseded(session, horizon.proven()) {
             return Err(Refused::AlreadyProven { epoch, through: horizon.proven() });
         }
         let holder = self.of(spec).find(|session| session.speaks_for(&spec, horizon.store));
@@ -199,6 +237,9 @@ impl SessionManager {
         let live = self.pending();
         if live >= turn.desk.config.max_pending_jobs.get() {
             return Err(Refused::TooManySessions { live });
+        }
+        if let Some(expired) = horizon.expired_unproven() {
+            return Err(Refused::Behind { epoch, expired });
         }
         self.lift_stopped(epoch);
         if spec.kind == SessionKind::Partial {
@@ -220,15 +261,14 @@ impl SessionManager {
         turn: &mut Turn<'_>,
         spec: SessionSpec,
         publishing: &Publishing,
-    ) -> Option<(Option<String>, Ranges)> {
+    ) -> Option<Option<String>> {
         let of_it = |session: &&mut Session| session.spec == spec;
         let Some(session) = self.sessions.values_mut().rev().find(of_it) else {
-            return Some((None, Vec::new()));
+            return Some(None);
         };
         if publishing.in_flight() == Some(session.id) {
             return None;
         }
-        let ranges = session.tree.ranges().map(|(prover, ranges)| (prover, ranges.to_vec())).collect();
         let cause = match session.state.clone() {
             SessionState::Stopped { cause, .. } => {
                 session.enter(turn, SessionState::Failed { cause: cause.clone() });
@@ -236,7 +276,7 @@ impl SessionManager {
             }
             state => format!("its session was {}", state.name()),
         };
-        Some((Some(cause), ranges))
+        Some(Some(cause))
     }
 
     /// A session cannot go on by its own fault: the next one opens after a pause.
@@ -319,6 +359,7 @@ impl SessionManager {
                 return self.stop_by_itself(turn, id, cause, publishing);
             }
             Settled::Ended(CandidateEnd::Published { receipt }) => SessionState::Completed { receipt },
+            Settled::Ended(CandidateEnd::Unsent(estimate)) => SessionState::Unsent(estimate),
             Settled::Ended(CandidateEnd::Superseded { proven }) => SessionState::Superseded { proven },
             Settled::Ended(CandidateEnd::Failed { cause }) => {
                 return self.stop_by_itself(turn, id, cause, publishing);
@@ -370,16 +411,20 @@ impl SessionManager {
         Some(self.last_id)
     }
 
-    fn open_full(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>) {
+    fn note_complete(&mut self, turn: &Turn<'_>, horizon: Horizon<'_>) {
         let clock = turn.desk.config.clock;
-        let mut room = self.room(turn);
-        for epoch in horizon.store.epochs() {
-            if room == 0 {
-                return;
-            }
-            if !horizon.has_expired(epoch) && horizon.is_complete(&clock, epoch) {
-                room -= usize::from(self.open_if_due(turn, horizon, SessionSpec::full(&clock, epoch)));
-            }
+        let open = |epoch: &Epoch| !horizon.has_expired(*epoch) && horizon.is_complete(&clock, *epoch);
+        let complete: BTreeSet<_> = horizon.store.epochs().filter(open).collect();
+        self.complete.retain(|epoch, _| complete.contains(epoch));
+        for epoch in complete {
+            self.complete.entry(epoch).or_insert(turn.now);
+        }
+    }
+
+    fn open_full(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>) {
+        for epoch in self.complete.keys().copied().collect::<Vec<_>>() {
+            let spec = SessionSpec::full(&turn.desk.config.clock, epoch);
+            self.open_if_due(turn, horizon, spec);
         }
     }
 
@@ -394,7 +439,7 @@ impl SessionManager {
                 horizon.store.within(spec.slots()).next_back().map(|last| last.checkpoint.number)
             };
             let (Some(part), Some(all)) = (last(spec), last(full)) else { continue };
-            if is_superseded(spec.kind, part, horizon.proven()) {
+            if part <= horizon.proven() {
                 continue;
             }
             if part == all && horizon.is_complete(&clock, spec.epoch) {
@@ -402,32 +447,47 @@ impl SessionManager {
                 if !self.of(spec).any(|session| session.state.is_live()) {
                     self.wanted.remove(&spec);
                 }
-            } else if self.room(turn) > 0 {
+            } else {
                 self.open_if_due(turn, horizon, spec);
             }
         }
     }
 
-    /// Opens a session for which there is room, unless one speaks for the content or a checkpoint prover under it failed.
-    /// Whether it did.
-    fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) -> bool {
-        if self.stops.get(&spec).is_some_and(|(_, due)| *due > turn.now) {
-            return false;
-        }
+    /// Opens a session, unless one speaks for the content or something is in its way.
+    fn open_if_due(&mut self, turn: &mut Turn<'_>, horizon: Horizon<'_>, spec: SessionSpec) {
         let store = horizon.store;
         let spoken_for = self.of(spec).any(|session| session.speaks_for(&spec, store));
-        let failed = || store.within(spec.slots()).any(|prover| prover.failure().is_some());
-        !spoken_for && !failed() && self.open(turn, spec, store).is_some()
+        if !spoken_for && self.hindrance((turn.now, &turn.desk.config), horizon, spec).is_none() {
+            self.open(turn, spec, store);
+        }
     }
 
-    /// A completed session that L1 does not show after a while is done again: a reorg of L1 took its submission away.
+    /// Why an epoch has no session, if it should have one.
+    pub(crate) fn why_none(
+        &self,
+        now: (Time, &Config),
+        horizon: Horizon<'_>,
+        epoch: Epoch,
+    ) -> Option<Hindrance> {
+        let spec = SessionSpec::full(&now.1.clock, epoch);
+        let spoken_for = self.of(spec).any(|session| session.speaks_for(&spec, horizon.store));
+        if spoken_for || horizon.has_expired(epoch) { None } else { self.hindrance(now, horizon, spec) }
+    }
+
+    /// A completed session that L1 does not show after a while is done again: a reorg of L1 took its submission away. So is one
+    /// that L1 had made worthless.
     fn lift_unconfirmed(&mut self, turn: &Turn<'_>, horizon: Horizon<'_>) {
         let patience = turn.desk.config.unconfirmed_after;
         let Some(l1) = horizon.l1 else { return };
         for session in self.sessions.values_mut() {
-            let completed = matches!(session.state, SessionState::Completed { .. });
-            if completed && session.span.last > l1.proven && turn.now.since(session.since()) >= patience {
+            let lost = session.standing == Standing::Stands && session.span.last > l1.proven;
+            let by_l1 =
+                matches!(session.state, SessionState::Completed { .. } | SessionState::Superseded { .. });
+            if lost && by_l1 && turn.now.since(session.since()) >= patience {
                 session.standing = Standing::Lifted;
+                if session.spec.kind == SessionKind::Partial && session.is_current(horizon.store) {
+                    self.wanted.insert(session.spec);
+                }
             }
         }
     }
@@ -451,17 +511,24 @@ impl SessionManager {
 }
 
 /// The end that a live session has come to by what else happened.
-fn judge(session: &Session, horizon: Horizon<'_>, publishing: &Publishing) -> Option<SessionState> {
-    if !session.is_current(horizon.store) {
+fn judge(
+    session: &Session,
+    settled: SettledEpochs,
+    horizon: Horizon<'_>,
+    publishing: &Publishing,
+) -> Option<SessionState> {
+    let landing = horizon.store.is_landing();
+    if !landing && !session.is_current(horizon.store) {
         return Some(SessionState::Cancelled { why: Cancelled::Moved });
     }
     if publishing.in_flight() == Some(session.id) {
         return None;
     }
-    if horizon.has_expired(session.spec.epoch) {
+    if !landing && horizon.has_expired(session.spec.epoch) {
         return Some(SessionState::TimedOut);
     }
-    if is_superseded(session.spec.kind, session.span.last, horizon.proven()) {
+    let made = if session.state.is_proving() { Made::NotYet } else { Made::Yes };
+    if !landing && settled.is_superseded((session.spec.kind, session.span.last, made), horizon.proven()) {
         return Some(SessionState::Superseded { proven: horizon.proven() });
     }
     if !session.state.is_proving() {

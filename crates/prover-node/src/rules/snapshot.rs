@@ -1,10 +1,11 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, Entry, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
+    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
     SessionSpec, SessionState, Span, Time, Track,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
+    sessions::Horizon,
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct EpochStatus {
     pub last: CheckpointNumber,
     /// Where it is.
     pub stage: EpochStage,
+    /// Why it has no session, where it has ended and should have one.
+    pub waits: Option<Hindrance>,
     /// When it ends, in Unix seconds of L1 time.
     pub ends_at: u64,
     /// When its proof submission window closes, in Unix seconds of L1 time.
@@ -142,6 +145,15 @@ pub enum Problem {
     L1Old {
         /// By how much.
         behind_seconds: u64,
+    },
+    /// L1's newest block is of the future.
+    #[error(
+        "L1's newest block is {ahead_seconds} s ahead of this machine's clock: its node lies, or the clock here is wrong; no \
+         epoch expires until that is mended"
+    )]
+    L1Ahead {
+        /// By how much.
+        ahead_seconds: u64,
     },
     /// A range proof is held up.
     #[error("blocks of checkpoint {checkpoint} wait for their {prover} proof: {cause}")]
@@ -245,7 +257,14 @@ impl NodeState {
         } else {
             EpochStage::Running
         };
-        Some(EpochStatus { epoch, first, last, stage, ends_at, deadline })
+        let waits = match stage {
+            EpochStage::Ended if node.phase == Phase::Following => {
+                let horizon = Horizon { store: &node.store, l1, high_water: node.high_water };
+                node.sessions.why_none((node.now, self.config()), horizon, epoch)
+            }
+            _ => None,
+        };
+        Some(EpochStatus { epoch, first, last, stage, waits, ends_at, deadline })
     }
 }
 
@@ -284,6 +303,8 @@ fn problems(node: &Node) -> Vec<Problem> {
         if behind_seconds > OLDEST_L1 {
             problems.push(Problem::L1Old { behind_seconds });
         }
+        let ahead = l1.is_ahead_of(seen).map(|ahead| ahead.as_secs());
+        problems.extend(ahead.map(|ahead_seconds| Problem::L1Ahead { ahead_seconds }));
     }
     for prover in node.store.iter() {
         let checkpoint = prover.checkpoint.number;

@@ -204,11 +204,6 @@ impl TopTree {
         self.roots.values().all(|root| matches!(root.state, RootState::Made(_)))
     }
 
-    /// The range proofs of each type whose aggregation began.
-    pub(crate) fn ranges(&self) -> impl Iterator<Item = (ProverType, &[RangeSpec])> {
-        self.roots.iter().map(|(prover, root)| (*prover, root.ranges.as_slice()))
-    }
-
     /// The answer to a job, at a time in a window; nothing where it is not under way.
     pub(crate) fn ended(
         &mut self,

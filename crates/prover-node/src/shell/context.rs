@@ -4,7 +4,7 @@ use super::{clock::Clock, locks::ContentLocks, owner::Message, stored::Holding};
 use crate::{
     parts::{
         BlockHashes, ChainSource, EpochKey, FailureStore, ProofService, ProofStore, RangeKey, RangeRequest,
-        Settlement, Statement, Work,
+        RequestStore, Settlement, Statement, Work,
     },
     rules::{Config, EpochSpec, Event, JobId, RangeSpec},
 };
@@ -60,8 +60,10 @@ pub struct Parts {
     pub blocks: Arc<dyn BlockHashes>,
     /// Finished proofs.
     pub proofs: Arc<dyn ProofStore>,
+    /// What operators asked for.
+    pub requests: Arc<dyn RequestStore>,
     /// Records of failures.
-    pub failures: Arc<dyn FailureStore>,
+    pub failures: FailureStore,
 }
 
 /// Shared by the tasks of a node.
@@ -72,7 +74,7 @@ pub(super) struct Context {
     pub(super) settlement: Arc<dyn Settlement>,
     pub(super) blocks: Arc<dyn BlockHashes>,
     pub(super) proofs: Arc<dyn ProofStore>,
-    pub(super) failures: Arc<dyn FailureStore>,
+    pub(super) failures: FailureStore,
     pub(super) locks: ContentLocks,
     pub(super) holding: Holding,
     pub(super) clock: Clock,
@@ -87,7 +89,7 @@ impl Context {
 
     pub(super) fn work(self: &Arc<Self>, job: JobId, cancel: CancellationToken) -> Work {
         let context = Arc::clone(self);
-        Work::new(job, cancel, move |event| context.tell(event))
+        Work::new(cancel, move |note| context.tell(Event::JobNoted { job, note }))
     }
 
     pub(super) const fn request(&self, checkpoint: Checkpoint, range: RangeSpec) -> RangeRequest {

@@ -8,6 +8,7 @@ mod node;
 mod owner;
 mod publish;
 mod range;
+mod requests;
 mod root;
 mod shown;
 mod stored;

@@ -5,7 +5,8 @@ use super::{
     context::{Context, NodeConfig, Parts},
     follow::follow,
     locks::ContentLocks,
-    owner::{Message, Owner},
+    owner::{Message, Outlets, Owner},
+    requests::keep_requests,
     stored::Holding,
 };
 use crate::{
@@ -47,7 +48,8 @@ impl ProverNode {
     ///
     /// # Errors
     ///
-    /// [`NodeError::NoProverTypes`] and [`NodeError::NoProofService`] where an epoch could never be proven.
+    /// [`NodeError::NoProverTypes`] and [`NodeError::NoProofService`] where an epoch could never be proven;
+    /// [`NodeError::RequestStore`] where it cannot be read what operators asked for.
     ///
     /// # Panics
     ///
@@ -60,9 +62,9 @@ impl ProverNode {
         if let Some(prover) = wanted.iter().find(|prover| !parts.provers.contains_key(prover)) {
             return Err(NodeError::NoProofService { prover: *prover });
         }
-        let Parts { chain, mut provers, settlement, blocks, proofs, failures } = parts;
+        let Parts { chain, mut provers, settlement, blocks, proofs, requests, failures } = parts;
         provers.retain(|prover, _| wanted.contains(prover));
-        let state = NodeState::new(config.rules.clone());
+        let state = NodeState::new(config.rules.clone()).wanting(requests.wanted()?);
         let (messages, inbox) = mpsc::unbounded_channel();
         let (shown, snapshots) = watch::channel(Arc::new(state.snapshot()));
         let (changes, _) = broadcast::channel(CHANGES);
@@ -79,7 +81,9 @@ impl ProverNode {
             owner: messages.clone(),
         });
         let stop = CancellationToken::new();
-        let owner = Owner::new(Arc::clone(&context), state, inbox, shown, changes.clone());
+        let wanted = keep_requests(requests);
+        let outlets = Outlets { changes: changes.clone(), wanted };
+        let owner = Owner::new(Arc::clone(&context), state, inbox, shown, outlets);
         let following = stop.clone();
         let follower = tokio::spawn(async move {
             // Its future holds nothing that must be put away.

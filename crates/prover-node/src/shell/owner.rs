@@ -10,7 +10,7 @@ use super::{
 use crate::{
     parts::{RangeRequest, Work},
     rules::{
-        Action, CandidateEnd, Change, Entry, Event, JobError, JobId, NodeState, PublishOutcome, Refused,
+        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PublishOutcome, Refused,
         SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
     },
 };
@@ -48,7 +48,14 @@ pub(super) struct Owner {
     tasks: JoinSet<()>,
     looking: bool,
     shown: Shown,
-    changes: broadcast::Sender<Arc<Entry>>,
+    outlets: Outlets,
+}
+
+/// Who is told what becomes of it.
+pub(super) struct Outlets {
+    pub(super) changes: broadcast::Sender<Arc<Entry>>,
+    /// What operators asked for and is not done.
+    pub(super) wanted: watch::Sender<Vec<SessionSpec>>,
 }
 
 impl Owner {
@@ -57,10 +64,10 @@ impl Owner {
         state: NodeState,
         inbox: mpsc::UnboundedReceiver<Message>,
         snapshots: watch::Sender<Arc<Snapshot>>,
-        changes: broadcast::Sender<Arc<Entry>>,
+        outlets: Outlets,
     ) -> Self {
         let (jobs, tasks, shown) = (HashMap::new(), JoinSet::new(), Shown::new(snapshots));
-        Self { context, state, inbox, jobs, tasks, looking: false, shown, changes }
+        Self { context, state, inbox, jobs, tasks, looking: false, shown, outlets }
     }
 
     /// Lives until it is told to stop, then ends everything in order. The chain stream has to have been stopped before.
@@ -206,6 +213,7 @@ impl Owner {
                         }
                     });
                 }
+                Action::KeepRequests { wanted } => drop(self.outlets.wanted.send(wanted)),
                 Action::Upload(failure) => {
                     self.tasks.spawn(async move { upload::upload(&context, failure).await });
                 }
@@ -269,6 +277,9 @@ impl Owner {
                 let cause = "the window of its epoch closed";
                 tracing::error!(%session, %epoch, %kind, state = name, cause, "session");
             }
+            SessionState::Unsent(Estimate { gas, fee }) => {
+                tracing::info!(%session, %epoch, %kind, state = name, gas, fee_wei = fee, "session");
+            }
             _ => tracing::info!(%session, %epoch, %kind, state = name, "session"),
         }
     }
@@ -320,7 +331,7 @@ impl Owner {
             change => tracing::debug!(?change, "changed"),
         }
         // Nobody may be listening.
-        drop(self.changes.send(Arc::new(Entry { at: self.context.clock.now(), change })));
+        drop(self.outlets.changes.send(Arc::new(Entry { at: self.context.clock.now(), change })));
     }
 }
 

@@ -6,10 +6,11 @@ use super::{
 };
 use crate::{
     parts::{AggregationRequest, EpochProof, RangeProof, StoredRange, Work},
+    rerun::expected,
     rules::{EpochSpec, Event, JobError, JobId, Origin, RangeSpec, RootDone, RootError},
 };
 use proofmill_primitives::ProverType;
-use proofmill_program::{Aggregation, AggregationPublicValues, aggregation};
+use proofmill_program::Aggregation;
 
 /// What an epoch proof is made of.
 pub(super) struct EpochParts {
@@ -58,7 +59,8 @@ async fn find_or_make(
     }
     let by =
         Aggregation { range_key: prover.range_program.0, from_commitment: span.from_commitment, checkpoints };
-    let expected = match expected(&by, &ranges, &span) {
+    let values: Vec<_> = ranges.iter().map(|range| range.values.clone()).collect();
+    let expected = match expected(&by, &values, &span) {
         Ok(expected) => expected,
         Err(cause) => return Some(Err(failed(cause))),
     };
@@ -76,25 +78,6 @@ async fn find_or_make(
     let done = done(&proof, Origin::Made);
     context.holds(kind, &proof.values, &proof.proof);
     keep(work, || context.proofs.put_epoch(&key, &proof)).await.then_some(Ok(done))
-}
-
-/// What the epoch proof will say, or why L1 would not take it.
-fn expected(
-    by: &Aggregation,
-    ranges: &[RangeProof],
-    span: &EpochSpec,
-) -> Result<AggregationPublicValues, String> {
-    let values: Vec<_> = ranges.iter().map(|range| range.values.clone()).collect();
-    let expected =
-        aggregation::fold(by, &values).map_err(|error| format!("the ranges do not fit together: {error}"))?;
-    // Every checkpoint was compared with its range proofs: only another rule of commitment can come to this.
-    if expected.toCommitment != span.to_commitment {
-        return Err(format!(
-            "L1 commits to these checkpoints by {}, their range proofs give {}",
-            span.to_commitment, expected.toCommitment
-        ));
-    }
-    Ok(expected)
 }
 
 async fn part(

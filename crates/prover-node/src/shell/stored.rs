@@ -1,9 +1,12 @@
 //! What is in the proof store, checked before it is used; and what becomes of a proof that does not hold: its evidence is kept,
 //! its service is told, and it is removed, so that nobody finds it again.
 
-use super::context::{Context, Prover};
+use super::{
+    context::{Context, Prover},
+    upload,
+};
 use crate::{
-    parts::{BadProof, EpochKey, EpochProof, Flaw, Kept, RangeKey, RangeProof, StoredRange},
+    parts::{BadProof, EpochKey, EpochProof, Flaw, RangeKey, RangeProof, StoredRange},
     rules::{ProofLevel, RangeSpec},
 };
 use bytes::Bytes;
@@ -14,10 +17,14 @@ use proofmill_program::PublicValues;
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 /// Of how many proofs it is remembered that they hold.
 const REMEMBERED: usize = 4_096;
+
+/// How long keeping the evidence may hold up what asked for the proof.
+const EVIDENCE: Duration = Duration::from_secs(30);
 
 /// Why a proof is refused that may well hold.
 const OF_SOMETHING_ELSE: &str = "it is of something else than what it is kept as";
@@ -135,7 +142,7 @@ impl Context {
         proof: &RangeProof,
         cause: &str,
     ) -> Result<(), String> {
-        let bad = self.bad(ProofLevel::Range, key.prover, key.range, (&proof.values, &proof.proof), cause);
+        let bad = self.bad(ProofLevel::Range, key.prover, key.range, &proof.proof, cause);
         self.put_aside(prover, bad).await;
         self.proofs.remove_range(key).await.map_err(|error| error.to_string())
     }
@@ -151,8 +158,7 @@ impl Context {
         proof: &EpochProof,
         cause: &str,
     ) -> Result<(), String> {
-        let values = (&proof.values, &proof.proof);
-        let bad = self.bad(ProofLevel::Epoch, key.prover, key.span.range, values, cause);
+        let bad = self.bad(ProofLevel::Epoch, key.prover, key.span.range, &proof.proof, cause);
         self.put_aside(prover, bad).await;
         self.proofs.remove_epoch(key).await.map_err(|error| error.to_string())
     }
@@ -162,11 +168,11 @@ impl Context {
         level: ProofLevel,
         prover: ProverType,
         range: RangeSpec,
-        (values, proof): (&impl PublicValues, &Bytes),
+        proof: &Bytes,
         cause: &str,
     ) -> BadProof {
         let (at, cause) = (self.clock.now(), cause.to_owned());
-        BadProof { level, prover, range, cause, at, proof: proof.clone(), values: values.to_abi().into() }
+        BadProof { level, prover, range, cause, at, proof: proof.clone() }
     }
 
     /// Keeps the evidence, and has the service hand out nothing like it. Neither keeps the proof from being removed.
@@ -174,12 +180,10 @@ impl Context {
         let (level, range, cause) = (bad.level.name(), bad.range, bad.cause.clone());
         tracing::error!(level, prover = %bad.prover, %range, cause, "a proof does not hold, and is removed");
         prover.service.refuse(&bad.proof, &cause).await;
-        match self.failures.keep_bad(bad.clone()).await {
-            Ok(Kept::New) => {
-                tracing::warn!(id = %crate::parts::FailureId::of_proof(&bad), "a bad proof was kept as evidence");
-            }
-            Ok(Kept::Already) => {}
-            Err(error) => tracing::error!(%error, "a bad proof cannot be kept as evidence"),
+        // Its removal does not wait for the evidence to be kept.
+        let keeping = upload::keep_bad(self, bad);
+        if tokio::time::timeout(EVIDENCE, keeping).await.is_err() {
+            tracing::error!(level, %range, "a bad proof could not be kept as evidence in time");
         }
     }
 }

@@ -2,57 +2,98 @@
 
 use super::context::Context;
 use crate::{
-    parts::{FailureId, FailureRecord, Kept, StoredRange},
-    rules::{Failed, Failure},
+    parts::{
+        BadProof, FailureId, FailureRecord, Kept, MissingFile, NewFile, ProgramPair, StoredRange, Subject,
+    },
+    rules::{Failure, FailurePiece, RangeSpec},
 };
-use bytes::Bytes;
-use std::time::Duration;
+use proofmill_fault::{Jitter, Patience};
+use std::{collections::BTreeSet, time::Duration};
 
-/// How often a record is tried to be kept.
-const TRIES: u32 = 5;
-/// The wait between tries.
-const RETRY: Duration = Duration::from_secs(10);
+/// How often a record is tried to be kept: about half an hour.
+const TRIES: u32 = 40;
+/// The waits between tries.
+const PATIENCE: Patience = Patience {
+    tries: u32::MAX,
+    retry_pause: Duration::from_secs(1),
+    wait_pause: Duration::from_secs(1),
+    longest_pause: Duration::from_secs(60),
+    missing_for: Duration::MAX,
+    free_losses: u32::MAX,
+};
 
 /// Carries out [`Action::Upload`](crate::rules::Action::Upload).
 pub(super) async fn upload(context: &Context, failure: Failure) {
-    let id = FailureId::of(&failure);
-    let record = FailureRecord { files: files(context, &failure).await, failure };
-    for _ in 0..TRIES {
-        match context.failures.keep(record.clone()).await {
-            Ok(Kept::New) => return tracing::warn!(%id, "a failure was recorded"),
+    let (files, missing) = gather(context, &failure).await;
+    keep(context, Subject::Failure(failure), &files, missing).await;
+}
+
+/// Keeps a proof that did not hold.
+pub(super) async fn keep_bad(context: &Context, bad: BadProof) {
+    let files = [NewFile::bad_proof(bad.proof.clone())];
+    keep(context, Subject::BadProof(bad), &files, Vec::new()).await;
+}
+
+async fn keep(context: &Context, subject: Subject, files: &[NewFile], missing: Vec<MissingFile>) {
+    let id = FailureId::of(&subject);
+    let pair = |prover: &super::Prover| ProgramPair {
+        range: prover.range_program,
+        aggregation: prover.aggregation_program,
+    };
+    let record = FailureRecord {
+        release: env!("CARGO_PKG_VERSION").to_owned(),
+        statement: context.config.statement,
+        programs: context.provers.iter().map(|(kind, prover)| (*kind, pair(prover))).collect(),
+        subject,
+        files: files.iter().map(NewFile::described).collect(),
+        missing,
+    };
+    for tries in 1..=TRIES {
+        match context.failures.keep(&record, files).await {
+            Ok(Kept::New) => return tracing::warn!(%id, store = %context.failures, "failure recorded"),
             Ok(Kept::Already) => return,
-            Err(error) => tracing::error!(%id, %error, "a failure cannot be recorded"),
+            Err(error) if tries == TRIES => tracing::error!(%id, %error, "failure not recorded: given up"),
+            Err(error) => {
+                let again = PATIENCE.wait(tries, Jitter::of(tries.into()));
+                tracing::error!(%id, %error, again_in_s = again.as_secs(), "failure not recorded");
+                tokio::time::sleep(again).await;
+            }
         }
-        tokio::time::sleep(RETRY).await;
     }
 }
 
-/// The inputs that a rerun needs: of a checkpoint the range program's, of a session the range proofs.
-async fn files(context: &Context, failure: &Failure) -> Vec<(String, Bytes)> {
-    let mut files = Vec::new();
-    match &failure.what {
-        Failed::Checkpoint { prover: kind, range } => {
-            if let (Some(prover), Some(checkpoint)) = (context.provers.get(kind), failure.checkpoints.first())
-            {
-                let request = context.request(*checkpoint, *range);
-                let input = prover.service.input(&request).await;
-                files.extend(input.map(|input| (format!("range-{kind}-{}.input", range.blocks), input)));
-            }
-        }
-        Failed::Session { ranges, .. } => {
-            for (kind, ranges) in ranges {
-                let Some(prover) = context.provers.get(kind) else { continue };
-                for range in ranges {
-                    let key = context.range_key(*kind, prover, *range);
-                    if let Ok(Some(StoredRange::Proof(proof))) = context.proofs.range(&key).await {
-                        let name = format!("range-{kind}-{}", range.blocks);
-                        let values = proofmill_program::PublicValues::to_abi(&proof.values);
-                        files.push((format!("{name}.values"), values.into()));
-                        files.push((format!("{name}.proof"), proof.proof));
-                    }
-                }
+/// What a rerun needs of each range: its proof, or else the program's input. Inputs are the same for every prover type.
+async fn gather(context: &Context, failure: &Failure) -> (Vec<NewFile>, Vec<MissingFile>) {
+    let (mut files, mut missing) = (Vec::new(), Vec::new());
+    let mut inputs: BTreeSet<RangeSpec> = BTreeSet::new();
+    for piece in &failure.pieces {
+        if let Some(proof) = stored(context, piece).await {
+            files.push(proof);
+        } else if inputs.insert(piece.range) {
+            match input(context, failure, piece).await {
+                Ok(input) => files.push(input),
+                Err(cause) => missing.push(MissingFile { range: piece.range, cause }),
             }
         }
     }
-    files
+    (files, missing)
+}
+
+async fn stored(context: &Context, piece: &FailurePiece) -> Option<NewFile> {
+    let prover = context.provers.get(&piece.prover)?;
+    let key = context.range_key(piece.prover, prover, piece.range);
+    match context.proofs.range(&key).await {
+        Ok(Some(StoredRange::Proof(proof))) => {
+            Some(NewFile::range_proof(piece.prover, piece.range, proof.proof))
+        }
+        _ => None,
+    }
+}
+
+async fn input(context: &Context, failure: &Failure, piece: &FailurePiece) -> Result<NewFile, String> {
+    let prover = context.provers.get(&piece.prover).ok_or("nothing makes its proofs")?;
+    let of_it = failure.checkpoints.iter().find(|checkpoint| checkpoint.number == piece.checkpoint);
+    let checkpoint = of_it.ok_or("its checkpoint is not known")?;
+    let input = prover.service.input(&context.request(*checkpoint, piece.range)).await?;
+    Ok(NewFile::input(piece.range, input))
 }

@@ -14,7 +14,8 @@ fn an_expired_epoch_is_given_up() {
     scene.slot(12);
     assert_eq!(scene.node.high_water(), Some(Epoch(0)));
     assert!(scene.last.contains(&cancelled));
-    assert_eq!(scene.sessions(), ["timed out", "awaiting checkpoints"]);
+    // L1 takes no proof of what follows before it is pruned.
+    assert_eq!(scene.sessions(), ["timed out"]);
     assert_eq!(scene.checkpoint_state(1), CheckpointState::Expired);
     // Its proofs stay: the contract prunes it, and its blocks are proposed again.
     assert!(!scene.last.iter().any(|action| matches!(action, Action::Release { .. })));
@@ -47,8 +48,9 @@ fn what_is_proven_and_expired_is_forgotten_and_its_proofs_released() {
     scene.slot(11);
     assert_eq!(scene.node.snapshot().epochs[0].stage, EpochStage::Proven);
     scene.slot(12);
-    assert!(scene.last.contains(&Action::Release { through: 10 }));
     assert_eq!(scene.node.snapshot().checkpoints, []);
+    scene.tell(Event::Finalized { checkpoint: number(1) });
+    assert!(scene.last.contains(&Action::Release { through: 10 }));
     // The next one follows on what was forgotten.
     scene.lands(checkpoint(2, 13));
     assert_eq!(scene.ranges(), [(EXEC, 11, 20)]);

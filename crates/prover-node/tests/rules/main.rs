@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod expiry;
+mod operators;
 mod partial;
 mod publishing;
 mod ranges;

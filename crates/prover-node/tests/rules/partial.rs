@@ -1,9 +1,9 @@
 //! Partial sessions: `startProof`.
 
-use crate::scene::{EXEC, Scene, cause, checkpoint, number, receipt};
+use crate::scene::{EXEC, Scene, cause, checkpoint, clock, number, receipt};
 use proofmill_primitives::{CheckpointNumber, Epoch, Slot};
 use proofmill_prover_node::rules::{
-    JobError, PublishOutcome, Refused, SessionId, SessionKind, SessionState, Started,
+    Config, JobError, PublishOutcome, Refused, SessionId, SessionKind, SessionState, SettledEpochs, Started,
 };
 
 #[test]
@@ -61,7 +61,8 @@ fn the_longest_candidate_of_an_epoch_goes_first_and_supersedes_partial_ones() {
 
 #[test]
 fn another_provers_proof_supersedes_a_partial_session_but_not_a_full_one() {
-    let mut scene = Scene::new();
+    let settled = SettledEpochs::Submit;
+    let mut scene = Scene::with(Config { settled, ..Config::new(clock(), [EXEC]) });
     scene.lands(checkpoint(1, 1));
     scene.start_proof(0).unwrap();
     scene.lands(checkpoint(2, 2));

@@ -127,8 +127,11 @@ impl Scene {
                 Action::Cancel { job } => self.jobs.retain(|asked| asked.job() != job),
                 Action::ReadTip { pass } => self.tip = Some(pass),
                 Action::Publish { pass, candidate } => self.publish = Some((pass, candidate)),
-                Action::Release { .. } | Action::Upload(_) | Action::Report(_) | Action::KeepSplit { .. } => {
-                }
+                Action::Release { .. }
+                | Action::Upload(_)
+                | Action::Report(_)
+                | Action::KeepRequests { .. }
+                | Action::KeepSplit { .. } => {}
             }
         }
     }

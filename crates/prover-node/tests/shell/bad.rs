@@ -12,7 +12,6 @@ use proofmill_prover_node::{
         Change, CheckpointState, JobError, ProofLevel, PublishOutcome, RangeSpec, SessionState, Snapshot,
     },
 };
-use std::fs;
 
 use crate::service::Mishap;
 
@@ -60,10 +59,14 @@ async fn spoil_epoch(scene: &Scene, snapshot: &Snapshot) {
 }
 
 /// The evidence that was kept: what its names begin with.
-fn evidence(scene: &Scene, of: &str) -> Vec<Vec<u8>> {
-    let all = scene.failures().list().unwrap();
-    let of_it = all.iter().filter(|id| id.as_str().starts_with(of));
-    of_it.map(|id| fs::read(scene.failures().path(id).join("proof")).unwrap()).collect()
+async fn evidence(scene: &Scene, of: &str) -> Vec<Vec<u8>> {
+    let mut proofs = Vec::new();
+    for id in scene.failures().list().await.unwrap() {
+        if id.as_str().starts_with(of) {
+            proofs.push(scene.failures().file(&id, "bad.proof").await.unwrap().to_vec());
+        }
+    }
+    proofs
 }
 
 fn discarded(snapshot: &Snapshot) -> Vec<(ProofLevel, String)> {
@@ -100,7 +103,7 @@ async fn a_bad_stored_proof_of_a_range_is_removed_and_made_anew() {
     );
     scene.chains.until_proven(1).await;
     assert_eq!(scene.service().made(), ["1-3", "1-3"]);
-    assert_eq!(evidence(&scene, "bad-range-exec-1-3"), std::slice::from_ref(&bad));
+    assert_eq!(evidence(&scene, "bad-range-exec-1-3").await, std::slice::from_ref(&bad));
     assert_eq!(scene.service().log().refused[0].0, bad, "its service does not hand it out again");
     node.stop().await.unwrap();
 }
@@ -116,7 +119,7 @@ async fn a_bad_range_proof_under_a_good_looking_epoch_request_is_found_and_made_
     scene.chains.until_proven(4).await;
     assert_eq!(scene.service().made(), ["1-3", "10-12", "4-6", "7-9", "7-9"]);
     assert_eq!(scene.service().log().roots.len(), 1, "nothing was aggregated over it");
-    assert_eq!(evidence(&scene, "bad-range-exec-7-9"), [bad]);
+    assert_eq!(evidence(&scene, "bad-range-exec-7-9").await, [bad]);
     let snapshot = node.handle().snapshots().borrow().clone();
     assert!(matches!(discarded(&snapshot)[..], [(ProofLevel::Range, _)]));
     node.stop().await.unwrap();
@@ -135,7 +138,7 @@ async fn a_bad_stored_proof_of_an_epoch_is_made_anew_before_it_is_published() {
     spoil_epoch(&scene, &snapshot).await;
     scene.chains.until_proven(4).await;
     assert_eq!(scene.service().log().roots.len(), 2);
-    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await.len(), 1);
     assert_eq!(scene.service().log().checks, checks + 1, "what is known to hold is not verified at each try");
     node.stop().await.unwrap();
 }
@@ -152,7 +155,7 @@ async fn a_proof_that_l1_rejects_is_made_anew_once_and_settles() {
     scene.fill_epoch(0).await;
     scene.chains.until_proven(4).await;
     assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (4, 2));
-    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await.len(), 1);
     let log = scene.service().log().refused.clone();
     assert!(matches!(&log[..], [(_, cause)] if cause.contains("an opening")), "{log:?}");
     let snapshot = until(&node, "it is completed", |snapshot| {
@@ -177,8 +180,8 @@ async fn a_proof_that_l1_rejects_again_fails_with_its_evidence_and_is_tried_when
     assert!(said.contains("refused again") && said.contains("an opening"), "{said}");
     assert_eq!((scene.chains.proven(), scene.service().log().roots.len()), (0, 2));
     // Both proofs have the same bytes here.
-    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").len(), 1);
-    assert_eq!(evidence(&scene, "bad-").len(), 1);
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await.len(), 1);
+    assert_eq!(evidence(&scene, "bad-").await.len(), 1);
     node.handle().retry(Epoch(0)).await.unwrap();
     scene.chains.until_proven(4).await;
     assert_eq!(scene.service().log().roots.len(), 3);

@@ -7,8 +7,8 @@ use crate::{
 use alloy_primitives::B256;
 use proofmill_primitives::{Epoch, ProverType};
 use proofmill_prover_node::{
-    parts::FailureId,
-    rules::{CheckpointState, Failure, JobError, PublishOutcome, SessionState},
+    parts::{FailureId, Subject},
+    rules::{CheckpointState, JobError, PublishOutcome, SessionState},
 };
 use std::{fs, path::Path, time::Duration};
 use tokio::time::sleep;
@@ -50,18 +50,19 @@ async fn a_checkpoint_that_lies_about_its_state_never_settles_and_is_recorded_on
     assert!(said.contains("claims") && said.contains(&B256::repeat_byte(66).to_string()), "{said}");
     scene.chains.slot(6).await;
     assert_eq!((scene.chains.proven(), scene.service().made().len()), (0, 0));
-    let records = scene.failures().list().unwrap();
+    let records = scene.failures().list().await.unwrap();
     assert_eq!(records.len(), 1);
-    let folder = scene.failures().path(&records[0]);
-    let failure: Failure = serde_json::from_slice(&fs::read(folder.join("failure.json")).unwrap()).unwrap();
-    assert_eq!(FailureId::of(&failure), records[0]);
+    let record = scene.failures().record(&records[0]).await.unwrap();
+    assert_eq!(FailureId::of(&record.subject), records[0]);
+    let Subject::Failure(failure) = record.subject else { panic!("{:?}", record.subject) };
     assert_eq!(failure.epoch, Epoch(0));
-    assert!(fs::read(folder.join("range-exec-1-3.input")).unwrap().starts_with(b"input"));
+    let input = scene.failures().file(&records[0], "1-3.input").await.unwrap();
+    assert!(input.starts_with(b"input"));
     // Trying again does not help, and does not fill the disk.
     node.handle().retry(Epoch(0)).await.unwrap();
     sleep(Duration::from_secs(10)).await;
     until(&node, "it failed again", failed).await;
-    assert_eq!(scene.failures().list().unwrap(), records);
+    assert_eq!(scene.failures().list().await.unwrap(), records);
     node.stop().await.unwrap();
 }
 
@@ -145,7 +146,7 @@ async fn a_session_that_l1_refuses_comes_back_by_itself_with_the_same_proof() {
     })
     .await;
     assert!(problems(&snapshot).contains("an old program's proof"));
-    assert_eq!(scene.failures().list().unwrap(), [], "no verdict");
+    assert_eq!(scene.failures().list().await.unwrap(), [], "no verdict");
     scene.chains.until_proven(1).await;
     assert_eq!(scene.service().log().roots.len(), 1, "the proof is the same");
     node.stop().await.unwrap();

@@ -8,7 +8,7 @@ use alloy_primitives::B256;
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_prover_node::{
     NodeConfig, Parts, Prover, ProverNode,
-    parts::{FsFailures, FsProofs},
+    parts::{FailureStore, FsProofs, FsRequests},
     rules::{Config, Snapshot},
 };
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
@@ -41,8 +41,8 @@ impl Scene {
         self.folder.path().join("proofs")
     }
 
-    pub(crate) fn failures(&self) -> FsFailures {
-        FsFailures::new(self.folder.path().join("failures"))
+    pub(crate) fn failures(&self) -> FailureStore {
+        FailureStore::in_folder(self.folder.path().join("failures"))
     }
 
     pub(crate) fn config(&self) -> NodeConfig {
@@ -67,7 +67,8 @@ impl Scene {
             settlement: Arc::new(self.chains.clone()),
             blocks: Arc::new(self.chains.clone()),
             proofs: Arc::new(FsProofs::open(&self.proofs()).unwrap()),
-            failures: Arc::new(self.failures()),
+            requests: Arc::new(FsRequests::new(self.folder.path().join("requests.json"))),
+            failures: self.failures(),
         }
     }
 

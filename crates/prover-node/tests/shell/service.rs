@@ -169,7 +169,7 @@ impl ProofService for Service {
         })
     }
 
-    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>> {
-        Box::pin(async move { Some(format!("input of {}", request.range).into()) })
+    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Result<Bytes, String>> {
+        Box::pin(async move { Ok(format!("input of {}", request.range).into()) })
     }
 }

@@ -35,7 +35,7 @@ impl World {
         self.jobs.clear();
         self.inbox.clear();
         let config: Config = self.node.config().clone();
-        self.node = NodeState::new(config);
+        self.node = NodeState::new(config).wanting(self.kept.iter().copied());
         self.ledger.restarted();
         self.resume();
     }

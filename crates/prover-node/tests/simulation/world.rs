@@ -9,7 +9,7 @@ use crate::{
 use proofmill_primitives::{Epoch, ProverType};
 use proofmill_prover_node::rules::{
     Action, Candidate, CandidateEnd, Change, Config, Event, JobId, NodeState, Origin, Pass, Refused,
-    SessionKind, SessionState, Started, Time,
+    SessionKind, SessionSpec, SessionState, SettledEpochs, Started, Time,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -34,10 +34,14 @@ pub(crate) struct World {
     pub(crate) reading: Option<Pass>,
     pub(crate) publishing: Option<(Pass, Candidate)>,
     pub(crate) calm: bool,
+    /// What outlives the process of what operators asked for.
+    pub(crate) kept: Vec<SessionSpec>,
 }
 
-fn config() -> Config {
+fn config(settled: SettledEpochs) -> Config {
     Config {
+        settled,
+        proving_delay: Duration::from_secs(3),
         max_pending_jobs: NonZeroUsize::new(2).unwrap(),
         max_range_jobs: NonZeroUsize::new(4).unwrap(),
         unconfirmed_after: Duration::from_secs(30),
@@ -57,6 +61,7 @@ impl World {
             recorded: BTreeMap::new(),
             before: None,
         };
+        let settled = *rng.pick(&SettledEpochs::ALL).unwrap();
         let mut world = Self {
             now: l1.time * 1_000,
             stream: Stream::begin(&l1),
@@ -64,14 +69,15 @@ impl World {
             l2,
             rng,
             story: Story::default(),
-            node: NodeState::new(config()),
-            ledger: Ledger::new(config()),
+            node: NodeState::new(config(settled)),
+            ledger: Ledger::new(config(settled)),
             store: ProofStore::default(),
             jobs: BTreeMap::new(),
             inbox: VecDeque::new(),
             reading: None,
             publishing: None,
             calm: false,
+            kept: Vec::new(),
         };
         world.resume();
         world
@@ -133,6 +139,7 @@ impl World {
                 Action::Aggregate { job, prover, span, ranges, checkpoints } => {
                     self.start(job, Job::Root { prover, span, ranges, checkpoints });
                 }
+                Action::KeepRequests { wanted } => self.kept = wanted,
                 Action::KeepSplit { prover, range, split } => self.store.keep_split(prover, range, split),
                 Action::Cancel { job } => self.cancel(job),
                 Action::ReadTip { pass } => {
@@ -172,7 +179,9 @@ impl World {
         let snapshot = self.node.snapshot();
         let proven = snapshot.l1.unwrap().proven;
         assert!(candidate.span.first <= proven.next(), "L1 would refuse it");
-        assert!(candidate.kind == SessionKind::Full || candidate.span.last > proven, "it is superseded");
+        let may_be_second =
+            candidate.kind == SessionKind::Full && self.node.config().settled == SettledEpochs::Submit;
+        assert!(may_be_second || candidate.span.last > proven, "it is superseded");
         for other in &snapshot.candidates {
             let length = other.span.last;
             if other.epoch == candidate.epoch {

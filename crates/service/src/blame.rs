@@ -1,11 +1,11 @@
 //! What makes blocks dear to prove: a guess by gas.
 
+use crate::JobError;
 use proofmill_primitives::BlockRange;
-use proofmill_prover_node::rules::JobError;
 use proofmill_stateless::{Spent, StatelessInput, StatelessInputRef, profile};
 
 /// The transaction that spends the most gas.
-pub(crate) async fn dearest(input: StatelessInput) -> Option<Spent> {
+pub async fn dearest(input: StatelessInput) -> Option<Spent> {
     let spent = tokio::task::spawn_blocking(move || {
         let bytes = input.encode();
         let spent = profile(&StatelessInputRef::decode(&bytes).ok()?).ok()?;

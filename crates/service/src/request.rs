@@ -1,92 +1,15 @@
-//! Proof services: what makes the proofs of one prover type, be it a cluster, this process or provers that pull.
+//! What is asked of a service, and what it gives.
 
-use crate::rules::{EpochSpec, Event, Executed, JobError, JobId, JobNote, Progress, ProofCost, RangeSpec};
+use crate::{EpochSpec, Executed, JobError, ProofCost, RangeSpec};
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
-use futures::future::BoxFuture;
 use proofmill_primitives::Checkpoint;
 use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues};
-use std::{
-    fmt,
-    num::NonZeroU64,
-    sync::{Arc, Mutex, PoisonError},
-};
-use tokio_util::sync::CancellationToken;
-
-/// Makes proofs of one prover type.
-///
-/// What was asked for is asked again after a restart, unless it was finished. A service that keeps its own work (a
-/// cluster does) should find it again by what is asked.
-pub trait ProofService: fmt::Debug + Send + Sync {
-    /// Makes a range proof. Where the witness shows that the request is not true ([`RangeRequest::check`]), it should say
-    /// so before the proof is paid for.
-    ///
-    /// When the work is cancelled, it ends soon; a proof that is finished nevertheless is kept.
-    ///
-    /// # Errors
-    ///
-    /// [`JobError`], by which the node decides whether to try again, to split the range or to give up.
-    fn prove_range<'a>(
-        &'a self,
-        request: &'a RangeRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<RangeProof, JobError>>;
-
-    /// Aggregates range proofs into an epoch proof, carried as far as L1's verifier needs it.
-    ///
-    /// # Errors
-    ///
-    /// As of [`prove_range`](Self::prove_range).
-    fn aggregate<'a>(
-        &'a self,
-        request: &'a AggregationRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<EpochProof, JobError>>;
-
-    /// Verifies a range proof that was stored: whether it can be aggregated, and proves what it says.
-    ///
-    /// # Errors
-    ///
-    /// [`Flaw`], by which the node decides whether the proof counts as not there, or is discarded.
-    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>>;
-
-    /// The same of an epoch proof, which goes to L1.
-    ///
-    /// # Errors
-    ///
-    /// As of [`check_range`](Self::check_range).
-    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>>;
-
-    /// A proof of this service does not hold, or is refused where it goes. The service must not hand it out again from what it
-    /// keeps: who asks next gets one that was made anew.
-    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()>;
-
-    /// The range program's input for a request, for the record of a failure. Nothing where it cannot be built.
-    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Option<Bytes>>;
-}
-
-/// Why a stored proof is of no use.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Flaw {
-    /// It cannot be read: another version made it. It counts as not there.
-    #[error("it was made by another version, and cannot be read")]
-    Unreadable,
-    /// It was read, and does not hold.
-    #[error("{cause}")]
-    Bad {
-        /// What refused it, and why.
-        cause: String,
-    },
-    /// It could not be checked now.
-    #[error("it cannot be checked now: {cause}")]
-    Unchecked {
-        /// Why.
-        cause: String,
-    },
-}
+use serde::{Deserialize, Serialize};
+use std::{fmt, num::NonZeroU64};
 
 /// What every proof of a rollup says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
     /// EIP-155 chain id of the rollup.
     pub chain_id: u64,
@@ -215,54 +138,4 @@ pub struct EpochProof {
     pub executed: Executed,
     /// What it took.
     pub cost: ProofCost,
-}
-
-/// A job as its service sees it: whether it is still wanted, and where to say how far it is.
-#[derive(Clone)]
-pub struct Work {
-    job: JobId,
-    cancel: CancellationToken,
-    tell: Arc<dyn Fn(Event) + Send + Sync>,
-    last: Arc<Mutex<Option<Progress>>>,
-}
-
-impl Work {
-    pub(crate) fn new(
-        job: JobId,
-        cancel: CancellationToken,
-        tell: impl Fn(Event) + Send + Sync + 'static,
-    ) -> Self {
-        Self { job, cancel, tell: Arc::new(tell), last: Arc::default() }
-    }
-
-    /// Fires when the work is no longer wanted.
-    pub const fn cancel(&self) -> &CancellationToken {
-        &self.cancel
-    }
-
-    /// The work has come so far. Saying the same again costs nothing.
-    pub fn progress(&self, progress: Progress) {
-        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(progress);
-        if before != Some(progress) {
-            (self.tell)(Event::JobNoted { job: self.job, note: JobNote::Progress(progress) });
-        }
-    }
-
-    /// The proof that was in the store did not hold: it is removed, and made anew.
-    pub(crate) fn discarded(&self, cause: &str) {
-        let note = JobNote::Discarded { cause: cause.to_owned() };
-        (self.tell)(Event::JobNoted { job: self.job, note });
-    }
-
-    /// The work does not go on for now. Shown until it comes further.
-    pub fn held_up(&self, cause: impl fmt::Display) {
-        let note = JobNote::HeldUp { cause: cause.to_string() };
-        (self.tell)(Event::JobNoted { job: self.job, note });
-    }
-}
-
-impl fmt::Debug for Work {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Work").field("job", &self.job).finish_non_exhaustive()
-    }
 }

@@ -1,6 +1,5 @@
 //! Hashes of L2 blocks, which a range needs to be split.
 
-use super::Away;
 use alloy_primitives::B256;
 use futures::future::BoxFuture;
 use proofmill_chain::{BlockAt, L2};
@@ -22,5 +21,20 @@ impl BlockHashes for L2 {
             let block = self.block(BlockAt::Number(number)).await.map_err(Away::because)?;
             Ok(block.map(|block| block.hash))
         })
+    }
+}
+
+/// Something cannot be used now. Nothing is lost: it is asked again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{cause}")]
+pub struct Away {
+    /// What is missing, and the remedy.
+    pub cause: String,
+}
+
+impl Away {
+    /// For this reason.
+    pub fn because(cause: impl fmt::Display) -> Self {
+        Self { cause: cause.to_string() }
     }
 }

@@ -1,0 +1,76 @@
+//! The settings of `proofmill failures`.
+
+use super::{Room, Store, YEAR};
+use clap::{Args, Subcommand};
+use proofmill_primitives::ProverType;
+use std::path::PathBuf;
+
+/// What a prover node could not prove.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Failures {
+    /// What there is
+    List(Place),
+    /// What happened, and which files there are of it
+    Show(Record),
+    /// Copy the files of a record into a folder
+    Download(Download),
+    /// Prove it again from its files: no node is asked
+    Rerun(Box<Rerun>),
+}
+
+/// Where the records are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Place {
+    /// Where records of failures are kept: a folder, or s3://BUCKET/PREFIX (keys, region and endpoint as for the AWS tools)
+    /// [default: `failures` in the data folder]
+    #[arg(long, env = "PROOFMILL_FAILURES", value_name = "DIR|S3")]
+    pub(crate) failures: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// The record's name as `list` shows it, or enough of it to know which
+    pub(crate) record: String,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Download {
+    #[command(flatten)]
+    pub(crate) record: Record,
+    /// The folder, which is made [default: the record's name]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Rerun {
+    #[command(flatten)]
+    pub(crate) record: Record,
+    /// Prove this checkpoint only [default: what failed]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "epoch")]
+    pub(crate) checkpoint: Option<u64>,
+    /// Prove all checkpoints of the epoch, and aggregate them
+    #[arg(long)]
+    pub(crate) epoch: bool,
+    /// Only for this prover type [default: that which failed; for an epoch, all]
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) prover: Option<ProverType>,
+    /// Only execute the blocks natively, and compare what they give with the checkpoint
+    #[arg(long)]
+    pub(crate) execute_only: bool,
+    /// Where the proofs go [default: `reruns` in the data folder]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    /// Give up on one proof after so many seconds
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
+    pub(crate) timeout: u64,
+    /// Cluster to ask; without one, a cluster and a worker are started in this process
+    #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
+    pub(crate) cluster: Option<String>,
+    #[command(flatten)]
+    pub(crate) store: Store,
+    #[command(flatten)]
+    pub(crate) room: Room,
+}

@@ -1,0 +1,104 @@
+//! The settings of a prover node.
+
+use super::{Chains, Cost, L2, Observing, Sending, Store, YEAR};
+use clap::Args;
+use proofmill_prover_node::rules::SettledEpochs;
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct ProverNode {
+    #[command(flatten)]
+    pub(crate) chains: Chains,
+    #[command(flatten)]
+    pub(crate) l2: L2,
+    /// Genesis file with the forks of L2, if it is not a well-known chain
+    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: Option<PathBuf>,
+    /// Cluster that makes the proofs
+    #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
+    pub(crate) cluster: String,
+    #[command(flatten)]
+    pub(crate) store: Store,
+    /// Attestors that verify the proofs for L1
+    #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
+    pub(crate) attestor: Vec<String>,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
+    /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
+    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
+    pub(crate) prover_id: Option<alloy_primitives::Address>,
+    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
+    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Where to answer `proofmill status --node`
+    #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
+    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) work: Work,
+    /// Split a range that takes more instructions, and give up a block that does [default: ten times what can be proven until
+    /// the window closes, at the speed of the fastest proof so far]
+    #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
+    pub(crate) cycle_limit: Option<NonZeroU64>,
+    #[command(flatten)]
+    pub(crate) cost: Cost,
+    /// Give up on one proof after so many seconds
+    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
+    pub(crate) timeout: u64,
+}
+
+/// When a prover node works, and on what.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Work {
+    /// The most epochs that are proven at the same time
+    #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = PENDING, value_name = "NUMBER")]
+    pub(crate) max_pending_jobs: NonZeroUsize,
+    /// The most range proofs of one prover type that are asked for at the same time, and witnesses that are built for them
+    #[arg(long, env = "PROOFMILL_MAX_RANGE_JOBS", default_value_t = RANGES, value_name = "NUMBER")]
+    pub(crate) max_range_jobs: NonZeroUsize,
+    /// Milliseconds between two looks at L1 and L2
+    #[arg(long, env = "PROOFMILL_POLL_INTERVAL", default_value_t = POLL, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=600_000))]
+    pub(crate) poll_interval: u64,
+    /// Seconds for which an epoch that is complete waits before its proof is begun, so that late events of the chain come
+    /// first; at most a quarter of the proof submission window
+    #[arg(long, env = "PROOFMILL_PROVING_DELAY", default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=YEAR))]
+    pub(crate) proving_delay: u64,
+    /// Seconds within which the witness of a range must be gathered from L2's nodes; then it is tried again later
+    #[arg(long, env = "PROOFMILL_GATHER_TIMEOUT", default_value_t = GATHER, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
+    pub(crate) gather_timeout: u64,
+    /// What to do with an epoch that another prover has settled: skip, prove (and keep the proof) or submit. L1 records a
+    /// submission for each prover
+    #[arg(long, env = "PROOFMILL_SETTLED_EPOCHS", default_value_t = SettledEpochs::Skip, value_name = "WHAT")]
+    pub(crate) settled_epochs: SettledEpochs,
+    /// Prove, have the proofs attested and ask L1 what they would cost, but send nothing
+    #[arg(long, env = "PROOFMILL_DISABLE_PUBLISH")]
+    pub(crate) disable_publish: bool,
+    /// Where records of failures are kept, for `proofmill failures`: a folder, or s3://BUCKET/PREFIX (keys, region and
+    /// endpoint as for the AWS tools) [default: `failures` in the data folder]
+    #[arg(long, env = "PROOFMILL_FAILURES", value_name = "DIR|S3")]
+    pub(crate) failures: Option<String>,
+}
+
+const PENDING: NonZeroUsize = NonZeroUsize::new(10).unwrap();
+const RANGES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+const POLL: u64 = 1_000;
+const GATHER: u64 = 600;
+
+impl Default for Work {
+    fn default() -> Self {
+        Self {
+            max_pending_jobs: PENDING,
+            max_range_jobs: RANGES,
+            poll_interval: POLL,
+            proving_delay: 0,
+            gather_timeout: GATHER,
+            settled_epochs: SettledEpochs::Skip,
+            disable_publish: false,
+            failures: None,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `proofmill failures rerun`: what could not be proven, proven again from its record.
+
+use crate::{cli, local::Local, progress::Progress, stop, wiring};
+use eyre::{Result, WrapErr, bail, eyre};
+use proofmill_backends::Registry;
+use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, StatedProof, Statement, files, programs};
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_program::{RangePublicValues, range};
+use proofmill_prover_node::{
+    parts::{FailureId, FailureRecord, FailureStore},
+    rerun::{self, Plan, PlannedRange, Scope, Source},
+};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// A record and where it is.
+pub(super) struct Kept {
+    pub(super) store: FailureStore,
+    pub(super) id: FailureId,
+    pub(super) record: FailureRecord,
+}
+
+pub(super) async fn run(
+    global: &cli::Global,
+    args: cli::Rerun,
+    kept: Kept,
+    registry: Registry,
+) -> Result<()> {
+    let scope = match (args.checkpoint, args.epoch) {
+        (Some(number), _) => Scope::Checkpoint(CheckpointNumber(number)),
+        (None, true) => Scope::Epoch,
+        (None, false) => Scope::Failed,
+    };
+    let provers = match args.prover {
+        Some(prover) => vec![prover],
+        None => rerun::provers(&kept.record, scope)?,
+    };
+    let plans: Vec<_> =
+        provers.iter().map(|prover| rerun::plan(&kept.record, scope, *prover)).collect::<Result<_, _>>()?;
+    for plan in &plans {
+        execute(&kept, plan).await?;
+    }
+    if args.execute_only {
+        return Ok(());
+    }
+    for prover in &provers {
+        check_programs(&kept.record, &registry, *prover)?;
+    }
+    let stop = stop::on_signal()?;
+    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
+    let mut local = None;
+    let address = match &args.cluster {
+        Some(address) => address.clone(),
+        None => {
+            let room = &args.room;
+            let started =
+                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, room).await?;
+            local.insert(started).address.clone()
+        }
+    };
+    let client = ClusterClient::connect(&address).await?;
+    let folder = args.output.unwrap_or_else(|| global.data_dir.join("reruns")).join(kept.id.as_str());
+    let proving = async {
+        for plan in &plans {
+            let prover = ClusterProver {
+                client: client.clone(),
+                artifacts: artifacts.clone(),
+                backend: registry.get(plan.prover)?,
+                timeout: Duration::from_secs(args.timeout),
+                cycle_limit: None,
+                evidence: Some(global.data_dir.join("bad")),
+            };
+            prove(&kept, plan, &prover, &folder, &stop).await?;
+        }
+        Ok(())
+    };
+    let outcome = match &mut local {
+        Some(local) => tokio::select! {
+            outcome = proving => outcome,
+            error = local.failed() => Err(error),
+        },
+        None => proving.await,
+    };
+    if let Some(local) = local {
+        local.stop().await;
+    }
+    match outcome {
+        Err(_) if stop.is_cancelled() => {
+            Err(eyre!("stopped; what is finished is kept: run the same command again to go on"))
+        }
+        outcome => outcome,
+    }
+}
+
+/// The programs of another release prove something else.
+fn check_programs(record: &FailureRecord, registry: &Registry, prover: ProverType) -> Result<()> {
+    let backend = registry.get(prover)?;
+    let Some(recorded) = record.programs.get(&prover) else { return Ok(()) };
+    let ours = backend.program_version(programs::range(prover))?;
+    if ours != recorded.range {
+        bail!(
+            "the record is of the {prover} range program {}, this release has {ours}: run the release {} that made it",
+            recorded.range,
+            record.release
+        );
+    }
+    Ok(())
+}
+
+/// Runs the blocks natively: what cannot be proven because of the blocks is seen at once.
+async fn execute(kept: &Kept, plan: &Plan) -> Result<()> {
+    for planned in &plan.ranges {
+        let blocks = planned.request.range.blocks;
+        match &planned.source {
+            Source::Proof(name) => println!("blocks {blocks}: {name} is their {} proof", plan.prover),
+            Source::Input(_) => {
+                statement(kept, planned).await?;
+                println!("blocks {blocks}: executed, and they give what the checkpoint says");
+            }
+            Source::Missing(cause) => {
+                bail!("the record has neither a proof nor the input of blocks {blocks}: {cause}")
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The input of a range, and what its native execution says.
+async fn statement(kept: &Kept, planned: &PlannedRange) -> Result<(Vec<u8>, RangePublicValues)> {
+    let Source::Input(name) = &planned.source else { bail!("the range has a proof") };
+    let blocks = planned.request.range.blocks;
+    let input = kept.store.file(&kept.id, name).await?.to_vec();
+    let (input, values) = tokio::task::spawn_blocking(move || {
+        let values = range::run(&input);
+        (input, values)
+    })
+    .await?;
+    let values = values.map_err(|error| eyre!("blocks {blocks} cannot be executed: {error}"))?;
+    planned.request.check(&values)?;
+    Ok((input, values))
+}
+
+async fn prove(
+    kept: &Kept,
+    plan: &Plan,
+    prover: &ClusterProver,
+    folder: &Path,
+    stop: &CancellationToken,
+) -> Result<()> {
+    let mut proofs = Vec::new();
+    for planned in &plan.ranges {
+        proofs.push(range_proof(kept, planned, prover, folder, stop).await?);
+    }
+    let Some(epoch) = &plan.epoch else { return Ok(()) };
+    let values: Vec<_> = proofs.iter().map(|proof| proof.statement.clone()).collect();
+    let expected = epoch.expected(&values)?;
+    println!("aggregating {} range proofs by {}", proofs.len(), plan.prover);
+    let mut progress = Progress::new();
+    let made = prover.prove_epoch(&epoch.by, &proofs, stop, |now| progress.show(now)).await;
+    progress.finish();
+    let made = made?;
+    if made.proof.statement != expected {
+        bail!("the epoch proof says something else than L1 would take: please report it");
+    }
+    let name = format!("epoch-{}-{}.bin", epoch.span.range.blocks, plan.prover);
+    save(&folder.join(name), &made.proof)
+}
+
+/// The proof of a range: the recorded one if it holds, or a new one.
+async fn range_proof(
+    kept: &Kept,
+    planned: &PlannedRange,
+    prover: &ClusterProver,
+    folder: &Path,
+    stop: &CancellationToken,
+) -> Result<CheckpointProof> {
+    let (blocks, kind) = (planned.request.range.blocks, prover.prover_type());
+    if let Source::Proof(name) = &planned.source {
+        let bytes = kept.store.file(&kept.id, name).await?;
+        let proof = CheckpointProof::decode(&bytes).wrap_err_with(|| format!("{name} cannot be read"))?;
+        planned.request.check(&proof.statement)?;
+        prover.verify_stated(&proof).await.wrap_err_with(|| format!("{name} does not hold"))?;
+        println!("blocks {blocks}: the recorded {kind} proof holds");
+        return Ok(proof);
+    }
+    let (input, statement) = statement(kept, planned).await?;
+    println!("proving blocks {blocks} by {kind}");
+    let mut progress = Progress::new();
+    let made = prover.prove_range(&input, statement, stop, |now| progress.show(now)).await;
+    progress.finish();
+    let proof = made?.proof;
+    save(&folder.join(format!("{blocks}-{kind}.bin")), &proof)?;
+    Ok(proof)
+}
+
+fn save<S: Statement>(path: &PathBuf, proof: &StatedProof<S>) -> Result<()> {
+    files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    println!("saved {}", path.display());
+    Ok(())
+}

@@ -1,0 +1,251 @@
+//! The failure store: what failed, with all that is needed to look into it and to prove it again.
+//!
+//! A record is a folder of its own: `record.json`, which is written last and makes it one, and the files that it names. The
+//! store is a folder, or a prefix in an S3 bucket.
+
+mod id;
+mod record;
+
+pub use id::FailureId;
+pub use record::{
+    BadProof, FailureRecord, Holds, MissingFile, NewFile, ProgramPair, RecordFile, Subject,
+};
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use object_store::{
+    Error as StoreError, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key,
+};
+use proofmill_artifacts::{ArtifactError, Bucket, S3Options};
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// The file that makes a folder a record.
+const RECORD: &str = "record.json";
+
+/// Whether a record is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It was written.
+    New,
+    /// It was there.
+    Already,
+}
+
+/// Why the failure store did not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FailureStoreError {
+    /// The folder cannot be used.
+    #[error("cannot {doing} {what}: {source}; check that this user may do that, and that there is space")]
+    Folder {
+        /// What was being done.
+        doing: &'static str,
+        /// With what.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The bucket cannot be used.
+    #[error(transparent)]
+    Bucket(#[from] ArtifactError),
+    /// No such record, or no such file in it.
+    #[error("there is no {what} in {place}: `proofmill failures list` shows what there is")]
+    Missing {
+        /// What.
+        what: String,
+        /// Where it was looked for.
+        place: String,
+    },
+    /// A record that this release cannot read.
+    #[error("the record {id} in {place} cannot be read by this release: {cause}; the release that made it can")]
+    Unreadable {
+        /// Which.
+        id: FailureId,
+        /// Where.
+        place: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// What is to be a failure store is none.
+    #[error("{text:?} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})")]
+    Address {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// A place for records of failures. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct FailureStore {
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// Made with the first record.
+    Folder(PathBuf),
+    Bucket { bucket: Bucket, prefix: Key, name: String },
+}
+
+impl FailureStore {
+    /// In this folder, which is made with the first record.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self { place: Place::Folder(folder.into()) }
+    }
+
+    /// Where settings say: a folder, or `s3://BUCKET/PREFIX` in `region`. Asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Address`] where neither is named, [`FailureStoreError::Bucket`] where the environment's settings
+    /// contradict each other.
+    pub fn at(text: &str, region: Option<&str>) -> Result<Self, FailureStoreError> {
+        let wrong = |cause: &str| FailureStoreError::Address { text: text.to_owned(), cause: cause.to_owned() };
+        let Some(rest) = text.strip_prefix("s3://") else {
+            return match text.split_once("://") {
+                Some(_) => Err(wrong("only s3:// is known")),
+                None if text.is_empty() => Err(wrong("it is empty")),
+                None => Ok(Self::in_folder(text)),
+            };
+        };
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if bucket.is_empty() {
+            return Err(wrong("no bucket is named"));
+        }
+        let region = region.filter(|region| !region.is_empty()).ok_or_else(|| wrong("no region is named"))?;
+        let bucket = Bucket::open(&S3Options::new(bucket, region))?;
+        Ok(Self { place: Place::Bucket { bucket, prefix: Key::from(prefix), name: text.to_owned() } })
+    }
+
+    /// Keeps a record with its files, unless one of the same failure is there.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError`] where the store cannot be used.
+    pub async fn keep(&self, record: &FailureRecord, files: &[NewFile]) -> Result<Kept, FailureStoreError> {
+        let id = FailureId::of(&record.subject);
+        let (store, prefix) = self.open_to_write()?;
+        let folder = prefix.join(id.as_str());
+        let mark = folder.clone().join(RECORD);
+        match store.head(&mark).await {
+            Ok(_) => return Ok(Kept::Already),
+            Err(StoreError::NotFound { .. }) => {}
+            Err(error) => return Err(self.failed("look for a record in", error)),
+        }
+        let json = serde_json::to_vec_pretty(record).map_err(|error| {
+            self.failed("write", StoreError::Generic { store: "JSON", source: error.into() })
+        })?;
+        let files = files.iter().map(|file| (folder.clone().join(file.name.as_str()), file.content.clone()));
+        for (key, content) in files.chain([(mark, json.into())]) {
+            store.put(&key, content.into()).await.map_err(|error| self.failed("write to", error))?;
+        }
+        Ok(Kept::New)
+    }
+
+    /// The records that are there, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError`] where the store cannot be read.
+    pub async fn list(&self) -> Result<Vec<FailureId>, FailureStoreError> {
+        let Some((store, prefix)) = self.open()? else { return Ok(Vec::new()) };
+        let objects: Vec<_> =
+            store.list(Some(&prefix)).try_collect().await.map_err(|error| self.failed("read", error))?;
+        let mut ids = Vec::new();
+        for object in objects {
+            let parts: Vec<_> = object.location.parts().collect();
+            if let [.., folder, file] = parts.as_slice()
+                && file.as_ref() == RECORD
+                && let Some(id) = FailureId::parse(folder.as_ref())
+            {
+                ids.push(id);
+            }
+        }
+        ids.sort();
+        Ok(ids)
+    }
+
+    /// A record.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Missing`], [`FailureStoreError::Unreadable`], or another where the store cannot be read.
+    pub async fn record(&self, id: &FailureId) -> Result<FailureRecord, FailureStoreError> {
+        let bytes = self.file(id, RECORD).await?;
+        serde_json::from_slice(&bytes).map_err(|error| FailureStoreError::Unreadable {
+            id: id.clone(),
+            place: self.to_string(),
+            cause: error.to_string(),
+        })
+    }
+
+    /// A file of a record.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Missing`], or another where the store cannot be read.
+    pub async fn file(&self, id: &FailureId, name: &str) -> Result<Bytes, FailureStoreError> {
+        let missing = || FailureStoreError::Missing {
+            what: if name == RECORD { format!("record {id}") } else { format!("{name} of record {id}") },
+            place: self.to_string(),
+        };
+        let (store, prefix) = self.open()?.ok_or_else(missing)?;
+        let key = prefix.join(id.as_str()).join(name);
+        let got = match store.get(&key).await {
+            Ok(got) => got,
+            Err(StoreError::NotFound { .. }) => return Err(missing()),
+            Err(error) => return Err(self.failed("read", error)),
+        };
+        got.bytes().await.map_err(|error| self.failed("read", error))
+    }
+
+    /// The store, if there is one.
+    fn open(&self) -> Result<Option<(Arc<dyn ObjectStore>, Key)>, FailureStoreError> {
+        match &self.place {
+            Place::Folder(folder) if !folder.exists() => Ok(None),
+            Place::Folder(folder) => self.local(folder).map(Some),
+            Place::Bucket { bucket, prefix, .. } => Ok(Some((bucket.store(), prefix.clone()))),
+        }
+    }
+
+    fn open_to_write(&self) -> Result<(Arc<dyn ObjectStore>, Key), FailureStoreError> {
+        match &self.place {
+            Place::Folder(folder) => {
+                fs::create_dir_all(folder).map_err(|source| self.folder_failed("make", source))?;
+                self.local(folder)
+            }
+            Place::Bucket { bucket, prefix, .. } => Ok((bucket.store(), prefix.clone())),
+        }
+    }
+
+    fn local(&self, folder: &Path) -> Result<(Arc<dyn ObjectStore>, Key), FailureStoreError> {
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| self.failed("open", error))?;
+        Ok((Arc::new(store.with_fsync(true)), Key::default()))
+    }
+
+    fn failed(&self, doing: &'static str, error: StoreError) -> FailureStoreError {
+        match &self.place {
+            Place::Folder(_) => self.folder_failed(doing, io::Error::other(error)),
+            Place::Bucket { bucket, .. } => bucket.fault(doing, &error).into(),
+        }
+    }
+
+    fn folder_failed(&self, doing: &'static str, source: io::Error) -> FailureStoreError {
+        FailureStoreError::Folder { doing, what: self.to_string(), source }
+    }
+}
+
+impl fmt::Display for FailureStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Folder(folder) => folder.display().fmt(f),
+            Place::Bucket { name, .. } => f.write_str(name),
+        }
+    }
+}

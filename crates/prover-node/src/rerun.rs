@@ -1,0 +1,193 @@
+//! Proving a failure again without any node: what a record has, and what follows from it.
+
+use crate::{
+    parts::{FailureRecord, Holds, RangeRequest, Subject},
+    rules::{EpochSpec, Failed, Failure, RangeSpec},
+};
+use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
+use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues, aggregation};
+
+/// How much of a failure is proven again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// What failed: the range of a checkpoint, or the epoch.
+    Failed,
+    /// One checkpoint.
+    Checkpoint(CheckpointNumber),
+    /// All checkpoints of the record, and their aggregation.
+    Epoch,
+}
+
+/// Where a range proof comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// It is a file of the record.
+    Proof(String),
+    /// The program's input is a file of the record.
+    Input(String),
+    /// The record has neither.
+    Missing(String),
+}
+
+/// A range to be proven again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRange {
+    /// What was asked for then.
+    pub request: RangeRequest,
+    /// What there is of it.
+    pub source: Source,
+}
+
+/// What is done again for one prover type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The prover type.
+    pub prover: ProverType,
+    /// The ranges, in order.
+    pub ranges: Vec<PlannedRange>,
+    /// The epoch proof over them, where it is wanted.
+    pub epoch: Option<PlannedEpoch>,
+}
+
+/// An epoch proof to be made again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedEpoch {
+    /// What it is about.
+    pub span: EpochSpec,
+    /// The range program's key, and how many ranges each checkpoint has.
+    pub by: Aggregation,
+}
+
+/// Why a failure cannot be proven again from its record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RerunError {
+    /// It is the evidence of a bad proof.
+    #[error("it is the evidence of a proof that did not hold: nothing can be proven again from it; `proofmill verify` looks at the proof")]
+    BadProof,
+    /// Not of this record.
+    #[error("the record has no checkpoint {0}")]
+    NoCheckpoint(CheckpointNumber),
+    /// The record is of other prover types.
+    #[error("the record is of no {0} proofs")]
+    NoProver(ProverType),
+    /// The checkpoints of the record are not all of an epoch's.
+    #[error("the record is of checkpoint {0} alone: an epoch cannot be aggregated from it")]
+    NotAnEpoch(CheckpointNumber),
+    /// The ranges do not give what L1 has.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+/// The prover types that a rerun of this scope is for: that which failed, or all.
+///
+/// # Errors
+///
+/// [`RerunError::BadProof`].
+pub fn provers(record: &FailureRecord, scope: Scope) -> Result<Vec<ProverType>, RerunError> {
+    match (&failure(record)?.what, scope) {
+        (Failed::Checkpoint { prover, .. }, Scope::Failed | Scope::Checkpoint(_)) => Ok(vec![*prover]),
+        _ => Ok(record.programs.keys().copied().collect()),
+    }
+}
+
+/// What is to be done for a prover type.
+///
+/// # Errors
+///
+/// [`RerunError`] where the record is of something else.
+pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<Plan, RerunError> {
+    let failure = failure(record)?;
+    let programs = record.programs.get(&prover).ok_or(RerunError::NoProver(prover))?;
+    let (wanted, whole): (Box<dyn Fn(CheckpointNumber, RangeSpec) -> bool>, bool) = match (scope, &failure.what) {
+        (Scope::Failed, Failed::Checkpoint { range, .. }) => (Box::new(|_, of| of == *range), false),
+        (Scope::Checkpoint(number), _) => (Box::new(move |of, _| of == number), false),
+        (Scope::Failed, Failed::Session { .. }) | (Scope::Epoch, _) => (Box::new(|_, _| true), true),
+    };
+    let mut ranges = Vec::new();
+    for piece in failure.pieces.iter().filter(|piece| piece.prover == prover) {
+        if wanted(piece.checkpoint, piece.range) {
+            let checkpoint = checkpoint(failure, piece.checkpoint)?;
+            let statement = record.statement;
+            let request = RangeRequest { checkpoint, range: piece.range, statement, cycle_limit: None };
+            ranges.push(PlannedRange { request, source: source(record, prover, piece.range) });
+        }
+    }
+    if let (Scope::Checkpoint(number), true) = (scope, ranges.is_empty()) {
+        return Err(RerunError::NoCheckpoint(number));
+    }
+    let epoch = if whole { Some(epoch(failure, programs.range.0, &ranges)?) } else { None };
+    Ok(Plan { prover, ranges, epoch })
+}
+
+fn failure(record: &FailureRecord) -> Result<&Failure, RerunError> {
+    match &record.subject {
+        Subject::Failure(failure) => Ok(failure),
+        Subject::BadProof(_) => Err(RerunError::BadProof),
+    }
+}
+
+fn checkpoint(failure: &Failure, number: CheckpointNumber) -> Result<Checkpoint, RerunError> {
+    let found = failure.checkpoints.iter().find(|checkpoint| checkpoint.number == number);
+    found.copied().ok_or(RerunError::NoCheckpoint(number))
+}
+
+fn source(record: &FailureRecord, prover: ProverType, range: RangeSpec) -> Source {
+    let file = |holds: Holds| record.files.iter().find(|file| file.holds == holds).map(|file| file.name.clone());
+    if let Some(name) = file(Holds::RangeProof { prover, range }) {
+        return Source::Proof(name);
+    }
+    if let Some(name) = file(Holds::Input { range }) {
+        return Source::Input(name);
+    }
+    let missing = record.missing.iter().find(|missing| missing.range == range);
+    Source::Missing(missing.map_or_else(|| "it was not recorded".to_owned(), |missing| missing.cause.clone()))
+}
+
+fn epoch(
+    failure: &Failure,
+    range_key: alloy_primitives::B256,
+    ranges: &[PlannedRange],
+) -> Result<PlannedEpoch, RerunError> {
+    let (Some(first), Some(last)) = (failure.checkpoints.first(), failure.checkpoints.last()) else {
+        return Err(RerunError::Unfit("the record names no checkpoints".to_owned()));
+    };
+    // A refuted checkpoint is recorded alone.
+    if let (Failed::Checkpoint { .. }, [only]) = (&failure.what, failure.checkpoints.as_slice()) {
+        return Err(RerunError::NotAnEpoch(only.number));
+    }
+    let span = EpochSpec::spanning(first, last)
+        .ok_or_else(|| RerunError::Unfit("its checkpoints do not follow on each other".to_owned()))?;
+    let of = |number| ranges.iter().filter(move |range| range.request.checkpoint.number == number).count();
+    let checkpoints =
+        failure.checkpoints.iter().map(|checkpoint| of(checkpoint.number) as u32).collect();
+    Ok(PlannedEpoch { span, by: Aggregation { range_key, from_commitment: span.from_commitment, checkpoints } })
+}
+
+/// What the epoch proof will say, or why L1 would not take it.
+pub(crate) fn expected(
+    by: &Aggregation,
+    values: &[RangePublicValues],
+    span: &EpochSpec,
+) -> Result<AggregationPublicValues, String> {
+    let expected =
+        aggregation::fold(by, values).map_err(|error| format!("the ranges do not fit together: {error}"))?;
+    // Every checkpoint was compared with its range proofs: only another rule of commitment can come to this.
+    if expected.toCommitment != span.to_commitment {
+        return Err(format!(
+            "L1 commits to these checkpoints by {}, their range proofs give {}",
+            span.to_commitment, expected.toCommitment
+        ));
+    }
+    Ok(expected)
+}
+
+impl PlannedEpoch {
+    /// What the epoch proof must say, given what the range proofs say.
+    ///
+    /// # Errors
+    ///
+    /// [`RerunError::Unfit`] where L1 would not take it.
+    pub fn expected(&self, values: &[RangePublicValues]) -> Result<AggregationPublicValues, RerunError> {
+        expected(&self.by, values, &self.span).map_err(RerunError::Unfit)
+    }
+}

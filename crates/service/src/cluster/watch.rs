@@ -1,0 +1,45 @@
+//! How far the cluster is, and what a proof took there.
+
+use crate::{Progress, ProofCost, Work};
+use proofmill_primitives::Instructions;
+use proofmill_wire::operator::{KindProgress, ProofProgress};
+use std::time::Duration;
+
+/// Passes on how far the cluster is.
+pub(super) struct Watch<'a> {
+    work: &'a Work,
+    diagnosis: String,
+}
+
+impl<'a> Watch<'a> {
+    pub(super) const fn new(work: &'a Work) -> Self {
+        Self { work, diagnosis: String::new() }
+    }
+
+    pub(super) fn see(&mut self, progress: &ProofProgress) {
+        let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
+        let total: u32 = tasks().map(KindProgress::known).sum();
+        let done = tasks().map(|kind| kind.succeeded).sum();
+        // A controller runs as long as its proof, and does nothing once the tasks are known.
+        let running =
+            progress.kinds.iter().any(|kind| kind.running > 0 && (total == 0 || kind.kind != "Controller"));
+        self.work.progress(Progress { done, total, running });
+        if progress.diagnosis != self.diagnosis {
+            self.diagnosis.clone_from(&progress.diagnosis);
+            if !self.diagnosis.is_empty() {
+                self.work.held_up(&self.diagnosis);
+            }
+        }
+    }
+}
+
+pub(super) fn cost(progress: &ProofProgress) -> ProofCost {
+    let segments = progress.kinds.iter().find(|kind| kind.kind == "ProveShard").map(|kind| kind.succeeded);
+    // Not the time for which it waited for a worker.
+    let begun = progress.begun_at_ms.max(progress.created_at_ms);
+    ProofCost {
+        instructions: (progress.instructions > 0).then_some(Instructions(progress.instructions)),
+        segments,
+        took: Duration::from_millis(progress.ended_at_ms.saturating_sub(begun)),
+    }
+}

@@ -1,0 +1,111 @@
+//! What comes of a proof that was asked for.
+
+use proofmill_primitives::Instructions;
+use serde::{Deserialize, Serialize};
+use std::{fmt, time::Duration};
+
+/// What was executed: no part of what a proof says, for reports.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Executed {
+    /// Gas used by the blocks.
+    pub gas_used: u64,
+    /// Transactions in the blocks.
+    pub transactions: u64,
+}
+
+impl Executed {
+    /// So many instructions for each gas, rounded up. Nothing where either is not counted.
+    pub fn per_gas(&self, instructions: Instructions) -> Option<u64> {
+        (instructions.0 > 0 && self.gas_used > 0).then(|| instructions.0.div_ceil(self.gas_used))
+    }
+}
+
+/// What a proof took to make. What the prover type does not count is absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofCost {
+    /// Instructions of the program.
+    pub instructions: Option<Instructions>,
+    /// Segments that the execution was cut into.
+    pub segments: Option<u32>,
+    /// From when it was begun, beside what planned it, to the proof.
+    pub took: Duration,
+}
+
+/// How far a proof has come, in the prover's own steps (segments and nodes of the folding tree, say).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Steps that are done.
+    pub done: u32,
+    /// Steps in all, as far as known; 0 before the program was run to find out.
+    pub total: u32,
+    /// Whether one of them is being done; else it waits for a worker with room.
+    pub running: bool,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { done, total, running } = *self;
+        match total {
+            0 if running => f.write_str("running the program"),
+            0 => f.write_str("waiting for a worker"),
+            _ if running || done == total => write!(f, "{done} of {total} tasks"),
+            _ => write!(f, "{done} of {total} tasks, waiting for a worker"),
+        }
+    }
+}
+
+/// What is new of a job that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum JobNote {
+    /// It has come so far.
+    Progress(Progress),
+    /// It does not go on, and why.
+    HeldUp {
+        /// Why, and the remedy.
+        cause: String,
+    },
+    /// The proof that was in the store does not hold. It is removed, and made anew.
+    Discarded {
+        /// What refused it, and why.
+        cause: String,
+    },
+}
+
+/// Why a proof was not made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum JobError {
+    /// The program cannot be run for this input: memory, or the limit of instructions. A shorter range may do.
+    #[error("it cannot be executed: {cause}")]
+    CannotExecute {
+        /// Which limit was met.
+        cause: String,
+    },
+    /// The blocks do not give what the checkpoint on L1 says. No other try can help.
+    #[error("the checkpoint claims what its blocks do not give: {cause}")]
+    Refuted {
+        /// What differs.
+        cause: String,
+    },
+    /// The prover failed; another try may help.
+    #[error("the prover failed: {cause}")]
+    Failed {
+        /// What it said.
+        cause: String,
+    },
+    /// What was made does not hold, or says something else than was asked for, and was made anew once already. Another try
+    /// or a shorter range does not help: what makes it is at fault.
+    #[error("the proof that was made does not hold: {cause}")]
+    BadProof {
+        /// What refused it, and why.
+        cause: String,
+    },
+    /// The service, the L2 node or the disk cannot be used now. Does not count as a try.
+    #[error("not possible now: {cause}")]
+    Unavailable {
+        /// What is missing.
+        cause: String,
+    },
+    /// The service dropped the work without being told to. Does not count as a try.
+    #[error("the service dropped the work")]
+    Cancelled,
+}
