@@ -12,12 +12,12 @@ use proofmill_backends::Registry;
 use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::Epoch;
-use proofmill_service::ClusterService;
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
     parts::{ChainFeed, FsProofs, FsRequests, Statement},
     rules::{Config, CostRules, Started},
 };
+use proofmill_service::ClusterService;
 use proofmill_wire::node::{
     EpochRequest, SnapshotResponse, StartProofResponse,
     prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},

@@ -5,8 +5,8 @@ use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_chain::{
-    AttestorSet, ChainError, Estimate, EpochSubmission as L1Submission, ProofSet, Refusal, Rollup, RollupView, Sender,
-    SubmittedProof,
+    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, ProofSet, Refusal, Rollup,
+    RollupView, Sender, SubmittedProof,
 };
 use proofmill_client::EpochProof;
 use proofmill_primitives::ProverType;

@@ -62,7 +62,9 @@ pub struct PlannedEpoch {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RerunError {
     /// It is the evidence of a bad proof.
-    #[error("it is the evidence of a proof that did not hold: nothing can be proven again from it; `proofmill verify` looks at the proof")]
+    #[error(
+        "it is the evidence of a proof that did not hold: nothing can be proven again from it; `proofmill verify` looks at the proof"
+    )]
     BadProof,
     /// Not of this record.
     #[error("the record has no checkpoint {0}")]
@@ -98,11 +100,12 @@ pub fn provers(record: &FailureRecord, scope: Scope) -> Result<Vec<ProverType>, 
 pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<Plan, RerunError> {
     let failure = failure(record)?;
     let programs = record.programs.get(&prover).ok_or(RerunError::NoProver(prover))?;
-    let (wanted, whole): (Box<dyn Fn(CheckpointNumber, RangeSpec) -> bool>, bool) = match (scope, &failure.what) {
-        (Scope::Failed, Failed::Checkpoint { range, .. }) => (Box::new(|_, of| of == *range), false),
-        (Scope::Checkpoint(number), _) => (Box::new(move |of, _| of == number), false),
-        (Scope::Failed, Failed::Session { .. }) | (Scope::Epoch, _) => (Box::new(|_, _| true), true),
-    };
+    let (wanted, whole): (Box<dyn Fn(CheckpointNumber, RangeSpec) -> bool>, bool) =
+        match (scope, &failure.what) {
+            (Scope::Failed, Failed::Checkpoint { range, .. }) => (Box::new(|_, of| of == *range), false),
+            (Scope::Checkpoint(number), _) => (Box::new(move |of, _| of == number), false),
+            (Scope::Failed, Failed::Session { .. }) | (Scope::Epoch, _) => (Box::new(|_, _| true), true),
+        };
     let mut ranges = Vec::new();
     for piece in failure.pieces.iter().filter(|piece| piece.prover == prover) {
         if wanted(piece.checkpoint, piece.range) {
@@ -132,7 +135,8 @@ fn checkpoint(failure: &Failure, number: CheckpointNumber) -> Result<Checkpoint,
 }
 
 fn source(record: &FailureRecord, prover: ProverType, range: RangeSpec) -> Source {
-    let file = |holds: Holds| record.files.iter().find(|file| file.holds == holds).map(|file| file.name.clone());
+    let file =
+        |holds: Holds| record.files.iter().find(|file| file.holds == holds).map(|file| file.name.clone());
     if let Some(name) = file(Holds::RangeProof { prover, range }) {
         return Source::Proof(name);
     }
@@ -158,9 +162,11 @@ fn epoch(
     let span = EpochSpec::spanning(first, last)
         .ok_or_else(|| RerunError::Unfit("its checkpoints do not follow on each other".to_owned()))?;
     let of = |number| ranges.iter().filter(move |range| range.request.checkpoint.number == number).count();
-    let checkpoints =
-        failure.checkpoints.iter().map(|checkpoint| of(checkpoint.number) as u32).collect();
-    Ok(PlannedEpoch { span, by: Aggregation { range_key, from_commitment: span.from_commitment, checkpoints } })
+    let checkpoints = failure.checkpoints.iter().map(|checkpoint| of(checkpoint.number) as u32).collect();
+    Ok(PlannedEpoch {
+        span,
+        by: Aggregation { range_key, from_commitment: span.from_commitment, checkpoints },
+    })
 }
 
 /// What the epoch proof will say, or why L1 would not take it.

@@ -75,7 +75,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
         None => {
             let provers = vec![args.prover];
             let started =
-                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, &args.room).await?;
+                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, &args.room)
+                    .await?;
             local.insert(started).address.clone()
         }
     };

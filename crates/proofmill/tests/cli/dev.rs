@@ -475,7 +475,7 @@ fn signal(processes: &[String], which: &str) {
 }
 
 /// Sends a signal to the worker processes of the rollup in a folder.
-fn signal_workers(data: &Path, which: &str) {
+pub(crate) fn signal_workers(data: &Path, which: &str) {
     signal(&processes(data, "worker"), which);
 }
 

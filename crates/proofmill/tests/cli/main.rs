@@ -5,6 +5,7 @@ mod bad_input;
 mod blocks;
 mod crash;
 mod dev;
+mod failures;
 mod faults;
 mod helper;
 mod kinds;

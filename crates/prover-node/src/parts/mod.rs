@@ -8,13 +8,14 @@ mod settlement;
 mod source;
 
 pub use failures::{
-    BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Holds, Kept, MissingFile, NewFile, ProgramPair,
-    RecordFile, Subject,
+    BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Holds, Kept, MissingFile, NewFile,
+    ProgramPair, RecordFile, Subject,
+};
+pub use proofmill_service::{
+    AggregationRequest, Away, BlockHashes, EpochProof, Flaw, ProofService, RangeProof, RangeRequest,
+    Statement, Work,
 };
 pub use proofs::{EpochKey, FsProofs, ProofStore, RangeKey, StoredRange};
-pub use proofmill_service::{
-    AggregationRequest, Away, BlockHashes, EpochProof, Flaw, ProofService, RangeProof, RangeRequest, Statement, Work,
-};
 pub use requests::{FsRequests, RequestStore};
 pub use settlement::{EpochSubmission, Settlement};
 pub use source::{ChainFeed, ChainSource};

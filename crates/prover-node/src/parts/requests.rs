@@ -45,9 +45,8 @@ impl FsRequests {
 impl RequestStore for FsRequests {
     fn wanted(&self) -> Result<Vec<SessionSpec>, NodeError> {
         match fs::read(&self.path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|error| self.failed("understand", io::Error::other(error)))
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| self.failed("understand", io::Error::other(error))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(self.failed("read", error)),
         }

@@ -228,12 +228,7 @@ impl CheckpointStore {
     }
 
     /// Ends the provers of expired epochs, and forgets those that are proven on L1.
-    pub(crate) fn expire(
-        &mut self,
-        turn: &mut Turn<'_>,
-        high_water: Epoch,
-        proven: CheckpointNumber,
-    ) {
+    pub(crate) fn expire(&mut self, turn: &mut Turn<'_>, high_water: Epoch, proven: CheckpointNumber) {
         let expired = self.provers.partition_point(|prover| prover.epoch <= high_water);
         for prover in self.provers.range_mut(..expired) {
             if prover.state != CheckpointState::Expired {
@@ -258,8 +253,7 @@ impl CheckpointStore {
         window_epochs: u64,
     ) -> Option<u64> {
         let is_final = |settled: &Settled| {
-            finalized >= Some(settled.number)
-                || settled.epoch.0.saturating_add(window_epochs) <= high_water.0
+            finalized >= Some(settled.number) || settled.epoch.0.saturating_add(window_epochs) <= high_water.0
         };
         let count = self.settled.iter().take_while(|settled| is_final(settled)).count();
         self.settled.drain(..count).next_back().map(|settled| settled.last_block)
@@ -348,7 +342,8 @@ impl CheckpointStore {
     fn asker(&mut self, turn: &Turn<'_>, job: JobId) -> Option<(&mut CheckpointProver, ProverType)> {
         let Asker::Range { checkpoint, prover } = *turn.desk.jobs.get(&job)? else { return None };
         // Two branches may have a checkpoint of this number while the chain is read anew.
-        let adrift = self.adrift.iter().position(|of| of.checkpoint.number == checkpoint && of.asked(prover, job));
+        let adrift =
+            self.adrift.iter().position(|of| of.checkpoint.number == checkpoint && of.asked(prover, job));
         match adrift {
             Some(place) => Some((self.adrift.get_mut(place)?, prover)),
             None => Some((self.get_mut(checkpoint)?, prover)),

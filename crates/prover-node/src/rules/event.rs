@@ -209,7 +209,9 @@ pub enum Refused {
         epoch: Epoch,
     },
     /// An epoch before it has expired unproven.
-    #[error("L1 takes no proof of {epoch:?}: {expired:?} before it expired unproven, and what follows becomes void")]
+    #[error(
+        "L1 takes no proof of {epoch:?}: {expired:?} before it expired unproven, and what follows becomes void"
+    )]
     Behind {
         /// Which.
         epoch: Epoch,

@@ -26,7 +26,9 @@ pub enum Hindrance {
         expired: Epoch,
     },
     /// Another prover has settled it.
-    #[error("L1 has its proof by another prover, and the settings leave such epochs alone (--settled-epochs)")]
+    #[error(
+        "L1 has its proof by another prover, and the settings leave such epochs alone (--settled-epochs)"
+    )]
     Settled,
     /// Late events are waited for.
     #[error("late events are waited for (--proving-delay)")]

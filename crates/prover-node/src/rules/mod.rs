@@ -28,9 +28,7 @@ pub use cost::CostRules;
 pub use event::{Event, JobId, L1View, Link, Pass, Refused, Started};
 pub use hindrance::Hindrance;
 pub use node::NodeState;
-pub use outcome::{
-    CandidateEnd, Estimate, Origin, PublishOutcome, RangeDone, Receipt, RootDone, RootError,
-};
+pub use outcome::{CandidateEnd, Estimate, Origin, PublishOutcome, RangeDone, Receipt, RootDone, RootError};
 pub use proofmill_service::{
     EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, RangeSpec, SplitPoint,
 };

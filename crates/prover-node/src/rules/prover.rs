@@ -1,7 +1,8 @@
 //! Checkpoint provers: what becomes of one checkpoint.
 
 use super::{
-    Action, Change, Failed, Failure, FailurePiece, JobError, JobId, JobNote, ProofLevel, RangeDone, RangeSpec, SplitPoint, Time,
+    Action, Change, Failed, Failure, FailurePiece, JobError, JobId, JobNote, ProofLevel, RangeDone,
+    RangeSpec, SplitPoint, Time,
     config::comeback,
     event::number,
     track::{PieceState, Step, Track, Verdict},
@@ -98,7 +99,11 @@ impl CheckpointProver {
     pub(crate) fn pieces(&self) -> impl Iterator<Item = FailurePiece> {
         let checkpoint = self.checkpoint.number;
         self.tracks.iter().flat_map(move |(prover, track)| {
-            track.pieces.iter().map(move |piece| FailurePiece { checkpoint, prover: *prover, range: piece.range })
+            track.pieces.iter().map(move |piece| FailurePiece {
+                checkpoint,
+                prover: *prover,
+                range: piece.range,
+            })
         })
     }
 

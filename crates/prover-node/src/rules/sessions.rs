@@ -2,8 +2,8 @@
 //! any number of times: it ends the sessions whose content moved and opens those that are due.
 
 use super::{
-    CandidateEnd, Change, Config, Hindrance, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError, SessionId,
-    Started, Time,
+    CandidateEnd, Change, Config, Hindrance, JobId, JobNote, L1View, RangeSpec, Refused, RootDone, RootError,
+    SessionId, Started, Time,
     checkpoints::CheckpointStore,
     config::comeback,
     publishing::{Publishing, Settled},

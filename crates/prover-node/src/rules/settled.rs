@@ -33,7 +33,11 @@ impl SettledEpochs {
     }
 
     /// Whether L1's proven tip leaves nothing to do for a session up to `last`. A partial one is worthless then.
-    pub(crate) fn is_superseded(self, session: (SessionKind, CheckpointNumber, Made), proven: CheckpointNumber) -> bool {
+    pub(crate) fn is_superseded(
+        self,
+        session: (SessionKind, CheckpointNumber, Made),
+        proven: CheckpointNumber,
+    ) -> bool {
         let (kind, last, made) = session;
         let wanted = match (kind, self) {
             (SessionKind::Partial, _) | (_, Self::Skip) => false,

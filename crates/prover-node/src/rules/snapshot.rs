@@ -1,8 +1,8 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Root, RootState, SessionId,
-    SessionSpec, SessionState, Span, Time, Track,
+    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Root, RootState,
+    SessionId, SessionSpec, SessionState, Span, Time, Track,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
     sessions::Horizon,

@@ -10,8 +10,8 @@ use super::{
 use crate::{
     parts::{RangeRequest, Work},
     rules::{
-        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PublishOutcome, Refused,
-        SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
+        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PublishOutcome,
+        Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
     },
 };
 use futures::FutureExt;

@@ -3,8 +3,8 @@
 use crate::scene::{EXEC, Scene, checkpoint, clock, number, receipt};
 use proofmill_primitives::{CheckpointNumber, Epoch};
 use proofmill_prover_node::rules::{
-    Action, Config, Estimate, Event, Hindrance, L1Time, L1View, NodeState, PublishOutcome, Refused, SessionState,
-    SettledEpochs, Time,
+    Action, Config, Estimate, Event, Hindrance, L1Time, L1View, NodeState, PublishOutcome, Refused,
+    SessionState, SettledEpochs, Time,
 };
 use std::time::Duration;
 
@@ -153,10 +153,7 @@ fn c8_nothing_is_begun_above_an_epoch_that_expired_unproven() {
     scene.lands(checkpoint(3, 13));
     scene.slot(16);
     assert_eq!(waits(&scene, 3), Some(Hindrance::Behind { expired: Epoch(0) }));
-    assert_eq!(
-        scene.start_proof(3),
-        Err(Refused::Behind { epoch: Epoch(3), expired: Epoch(0) })
-    );
+    assert_eq!(scene.start_proof(3), Err(Refused::Behind { epoch: Epoch(3), expired: Epoch(0) }));
     // What L1 gives up is proposed again, and proven.
     scene.prune(0);
     scene.lands(checkpoint(1, 16));
@@ -227,9 +224,8 @@ fn c10_proofs_are_released_when_no_reorg_can_ask_for_them() {
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
     scene.settle();
-    let released = |scene: &Scene| {
-        scene.last.iter().any(|action| matches!(action, Action::Release { through: 10 }))
-    };
+    let released =
+        |scene: &Scene| scene.last.iter().any(|action| matches!(action, Action::Release { through: 10 }));
     scene.slot(13);
     assert_eq!(scene.node.high_water(), Some(Epoch(0)));
     assert!(!released(&scene), "a reorg may take the proof away");

@@ -41,7 +41,11 @@ pub(super) fn check_rules(
 }
 
 /// Executes the blocks of a request, which are to be those that L1 names.
-pub(super) async fn witness(l2: &Node, blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<Witnessed, JobError> {
+pub(super) async fn witness(
+    l2: &Node,
+    blocks: &dyn BlockHashes,
+    request: &RangeRequest,
+) -> Result<Witnessed, JobError> {
     // Not to execute what would not be what L1 names.
     check_branch(blocks, request).await?;
     let witnessed = match l2.witness(request.range.blocks, &|_| {}).await {

@@ -6,7 +6,11 @@ use std::{io, path::Path};
 use tokio::sync::Mutex;
 
 /// Puts a proof into a file, whole or not at all. What proves nothing does not take the place of what does.
-pub(super) async fn export<S: Statement>(path: &Path, proof: &StatedProof<S>, bytes: &Bytes) -> io::Result<()> {
+pub(super) async fn export<S: Statement>(
+    path: &Path,
+    proof: &StatedProof<S>,
+    bytes: &Bytes,
+) -> io::Result<()> {
     /// Proofs of several types come for the same file.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
     let _turn = ONE_AT_A_TIME.lock().await;

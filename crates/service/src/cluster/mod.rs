@@ -197,7 +197,8 @@ impl ProofService for ClusterService {
 
     fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Result<Bytes, String>> {
         Box::pin(async move {
-            let gathering = tokio::time::timeout(self.gather_within, self.l2.witness(request.range.blocks, &|_| {}));
+            let gathering =
+                tokio::time::timeout(self.gather_within, self.l2.witness(request.range.blocks, &|_| {}));
             let gathered = gathering.await.map_err(|_| not_gathered(self.gather_within).to_string())?;
             let witnessed = gathered.map_err(|error| error.to_string())?;
             Ok(range::encode_input(proven_for(request), &witnessed.input).into())

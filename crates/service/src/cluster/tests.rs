@@ -94,8 +94,7 @@ async fn only_the_blocks_that_l1_names_refute_a_checkpoint() {
     other.0.as_mut().unwrap().insert(4, B256::repeat_byte(4));
     let mut shorter = hashes.clone();
     shorter.0.as_mut().unwrap().remove(&4);
-    for (hashes, cause) in
-        [(other, "another branch"), (shorter, "no block 4"), (Hashes(None), "L2 is away")]
+    for (hashes, cause) in [(other, "another branch"), (shorter, "no block 4"), (Hashes(None), "L2 is away")]
     {
         let error = witness(&node, &hashes, &request).await.unwrap_err();
         assert!(matches!(&error, JobError::Unavailable { .. }), "{error}");
@@ -211,9 +210,5 @@ async fn what_proves_nothing_is_not_put_in_the_place_of_a_proof() {
     // What cannot be read is no proof.
     std::fs::write(&path, b"PMCHKPT2").unwrap();
     assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
-    assert_eq!(
-        std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
-        1,
-        "nothing is left beside it"
-    );
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
 }

@@ -91,7 +91,12 @@ fn show(id: &FailureId, record: &FailureRecord) -> String {
     match &record.subject {
         Subject::Failure(failure) => out += &of_failure(failure),
         Subject::BadProof(bad) => {
-            out += &format!("what        the {} proof of blocks {} by {}\n", bad.level.name(), bad.range.blocks, bad.prover);
+            out += &format!(
+                "what        the {} proof of blocks {} by {}\n",
+                bad.level.name(),
+                bad.range.blocks,
+                bad.prover
+            );
         }
     }
     out += &format!("cause       {}\n", record.subject.cause());
@@ -99,7 +104,12 @@ fn show(id: &FailureId, record: &FailureRecord) -> String {
     out += &format!("rollup      {} of chain {}\n", record.statement.rollup, record.statement.chain_id);
     out += &format!("prover      {}\n", record.statement.prover);
     for (prover, programs) in &record.programs {
-        out += &format!("{:<11} range {}, aggregation {}\n", prover.name(), programs.range, programs.aggregation);
+        out += &format!(
+            "{:<11} range {}, aggregation {}\n",
+            prover.name(),
+            programs.range,
+            programs.aggregation
+        );
     }
     out += &format!("release     {}\n", record.release);
     for file in &record.files {
@@ -133,7 +143,11 @@ fn of_failure(failure: &Failure) -> String {
     for checkpoint in &failure.checkpoints {
         out += &format!(
             "checkpoint  {}: slot {}, blocks {}, ends in {} with state root {}\n",
-            checkpoint.number, checkpoint.slot, checkpoint.blocks, checkpoint.last_hash, checkpoint.state_root
+            checkpoint.number,
+            checkpoint.slot,
+            checkpoint.blocks,
+            checkpoint.last_hash,
+            checkpoint.state_root
         );
     }
     out

@@ -3,7 +3,9 @@
 use crate::{cli, local::Local, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, StatedProof, Statement, files, programs};
+use proofmill_client::{
+    CheckpointProof, ClusterClient, ClusterProver, StatedProof, Statement, files, programs,
+};
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_program::{RangePublicValues, range};
 use proofmill_prover_node::{

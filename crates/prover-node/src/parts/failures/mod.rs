@@ -7,9 +7,7 @@ mod id;
 mod record;
 
 pub use id::FailureId;
-pub use record::{
-    BadProof, FailureRecord, Holds, MissingFile, NewFile, ProgramPair, RecordFile, Subject,
-};
+pub use record::{BadProof, FailureRecord, Holds, MissingFile, NewFile, ProgramPair, RecordFile, Subject};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -61,7 +59,9 @@ pub enum FailureStoreError {
         place: String,
     },
     /// A record that this release cannot read.
-    #[error("the record {id} in {place} cannot be read by this release: {cause}; the release that made it can")]
+    #[error(
+        "the record {id} in {place} cannot be read by this release: {cause}; the release that made it can"
+    )]
     Unreadable {
         /// Which.
         id: FailureId,
@@ -71,7 +71,9 @@ pub enum FailureStoreError {
         cause: String,
     },
     /// What is to be a failure store is none.
-    #[error("{text:?} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})")]
+    #[error(
+        "{text:?} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})"
+    )]
     Address {
         /// What was given.
         text: String,
@@ -90,13 +92,23 @@ pub struct FailureStore {
 enum Place {
     /// Made with the first record.
     Folder(PathBuf),
-    Bucket { bucket: Bucket, prefix: Key, name: String },
+    Bucket {
+        bucket: Bucket,
+        prefix: Key,
+        name: String,
+    },
 }
 
 impl FailureStore {
     /// In this folder, which is made with the first record.
     pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
         Self { place: Place::Folder(folder.into()) }
+    }
+
+    /// In a bucket, under a prefix.
+    pub fn in_bucket(bucket: Bucket, prefix: &str) -> Self {
+        let name = format!("{prefix} of the bucket");
+        Self { place: Place::Bucket { bucket, prefix: Key::from(prefix), name } }
     }
 
     /// Where settings say: a folder, or `s3://BUCKET/PREFIX` in `region`. Asks nobody.
@@ -106,7 +118,8 @@ impl FailureStore {
     /// [`FailureStoreError::Address`] where neither is named, [`FailureStoreError::Bucket`] where the environment's settings
     /// contradict each other.
     pub fn at(text: &str, region: Option<&str>) -> Result<Self, FailureStoreError> {
-        let wrong = |cause: &str| FailureStoreError::Address { text: text.to_owned(), cause: cause.to_owned() };
+        let wrong =
+            |cause: &str| FailureStoreError::Address { text: text.to_owned(), cause: cause.to_owned() };
         let Some(rest) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
                 Some(_) => Err(wrong("only s3:// is known")),

@@ -1,0 +1,80 @@
+//! Records of failures: what a window closed on is proven again from its record, when all nodes are gone.
+
+use crate::{
+    dev::{dev, load, signal_workers},
+    process::{Running, output, proofmill, succeed, wait},
+};
+use std::{fs, path::Path};
+
+fn failures(data: &Path, args: &[&str]) -> String {
+    succeed(proofmill(data).arg("failures").args(args))
+}
+
+/// The file that a line of output says was saved, with this in its name.
+fn saved(said: &str, name: &str) -> String {
+    let lines = said.lines().filter_map(|line| line.strip_prefix("saved "));
+    lines.filter(|path| path.contains(name)).last().unwrap_or_else(|| panic!("no {name}: {said}")).to_owned()
+}
+
+#[test]
+fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let mut running = Running::start(dev(data, 99).env("PROOFMILL_WINDOW_EPOCHS", "1"), &log);
+    assert!(failures(data, &["list"]).contains("no failures"));
+    wait("the rollup to be there", || load(data, 0));
+    // From now on nothing can be proven.
+    signal_workers(data, "STOP");
+    assert!(load(data, 1));
+    let mut listed = String::new();
+    wait("a window to close", || {
+        listed = failures(data, &["list"]);
+        listed.contains("its window closed without a proof")
+    });
+    signal_workers(data, "CONT");
+    assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
+
+    let record = listed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("epoch-"))).unwrap();
+    let shown = failures(data, &["show", record]);
+    for what in ["cause ", "its window closed", "checkpoint ", ".input (", "release "] {
+        assert!(shown.contains(what), "no {what:?} in {shown}");
+    }
+    let copy = data.join("copy");
+    failures(data, &["download", record, "--to", copy.to_str().unwrap()]);
+    assert!(copy.join("record.json").exists() && fs::read_dir(&copy).unwrap().count() > 1);
+
+    // No node runs any more.
+    let said = failures(data, &["rerun", record, "--epoch", "--execute-only"]);
+    assert!(said.contains("they give what the checkpoint says"), "{said}");
+    let said = failures(data, &["rerun", record, "--epoch"]);
+    let epoch = saved(&said, "/epoch-");
+    let verified = succeed(proofmill(data).args(["verify", "--allow-exec", &epoch]));
+    assert!(verified.contains("exec"), "{verified}");
+    let said = failures(data, &["rerun", record, "--epoch", "--output", copy.to_str().unwrap()]);
+    assert!(fs::read(&epoch).unwrap() == fs::read(saved(&said, "/epoch-")).unwrap(), "the proof is found again");
+
+    for (args, cause) in [
+        (&["show", "epoch-no-such"][..], "no record in"),
+        (&["show", "../../etc"][..], "no record in"),
+        (&["rerun", record, "--checkpoint", "9999"][..], "has no checkpoint 9999"),
+        (&["rerun", record, "--epoch", "--prover", "sp1"][..], "of no sp1 proofs"),
+        (&["list", "--failures", "ftp://there"][..], "only s3:// is known"),
+        (&["list", "--failures", "s3://"][..], "no bucket is named"),
+    ] {
+        let refused = output(proofmill(data).arg("failures").args(args));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(cause), "{args:?}: {said}");
+    }
+    // An input that was tampered with is found out before anything is proven.
+    let store = fs::read_dir(data.join("data/failures").join(record)).unwrap();
+    let inputs = store.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|of| of == "input"));
+    for input in inputs {
+        let mut bytes = fs::read(&input).unwrap();
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        fs::write(&input, bytes).unwrap();
+    }
+    let refused = output(proofmill(data).args(["failures", "rerun", record, "--epoch", "--execute-only"]));
+    assert!(!refused.status.success(), "{}", String::from_utf8_lossy(&refused.stdout));
+}

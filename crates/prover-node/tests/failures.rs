@@ -1,0 +1,135 @@
+//! The failure store: the same in a folder and in a bucket.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use alloy_primitives::{Address, B256};
+use proofmill_artifacts::{Bucket, S3Options};
+use proofmill_localstore::{LocalS3, S3_KEYS};
+use proofmill_primitives::{BlockRange, ProgramVersion, ProverType};
+use proofmill_prover_node::{
+    parts::{
+        BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, NewFile, ProgramPair,
+        Statement, Subject,
+    },
+    rerun::{self, RerunError, Scope},
+    rules::{ProofLevel, RangeSpec, Time},
+};
+use std::collections::BTreeMap;
+
+fn range() -> RangeSpec {
+    let blocks = BlockRange::new(1, 8).unwrap();
+    RangeSpec { blocks, parent_hash: B256::repeat_byte(1), last_hash: B256::repeat_byte(2) }
+}
+
+fn record(proof: &'static [u8]) -> (FailureRecord, Vec<NewFile>) {
+    let statement = Statement {
+        chain_id: 901,
+        config_hash: B256::repeat_byte(3),
+        rollup: Address::repeat_byte(4),
+        prover: Address::repeat_byte(5),
+    };
+    let (range_key, aggregation) =
+        (ProgramVersion(B256::repeat_byte(6)), ProgramVersion(B256::repeat_byte(7)));
+    let bad = BadProof {
+        level: ProofLevel::Range,
+        prover: ProverType::OpenVm,
+        range: range(),
+        cause: "an opening does not hold".into(),
+        at: Time::from_millis(9),
+        proof: proof.into(),
+    };
+    let files = vec![NewFile::bad_proof(proof.into()), NewFile::input(range(), vec![7; 100_000].into())];
+    let record = FailureRecord {
+        release: "0.1.0".into(),
+        statement,
+        programs: BTreeMap::from([(ProverType::OpenVm, ProgramPair { range: range_key, aggregation })]),
+        subject: Subject::BadProof(bad),
+        files: files.iter().map(NewFile::described).collect(),
+        missing: Vec::new(),
+    };
+    (record, files)
+}
+
+async fn keeps_and_gives(store: FailureStore) {
+    assert_eq!(store.list().await.unwrap(), []);
+    let (record, files) = record(b"proof");
+    let id = FailureId::of(&record.subject);
+    assert!(matches!(store.record(&id).await, Err(FailureStoreError::Missing { .. })));
+    assert_eq!(store.keep(&record, &files).await.unwrap(), Kept::New);
+    assert_eq!(store.keep(&record, &files).await.unwrap(), Kept::Already);
+    let (other, its) = self::record(b"another");
+    assert_eq!(store.keep(&other, &its).await.unwrap(), Kept::New);
+    let mut both = vec![id.clone(), FailureId::of(&other.subject)];
+    both.sort();
+    assert_eq!(store.list().await.unwrap(), both);
+    let got = store.record(&id).await.unwrap();
+    assert_eq!((got.subject.cause(), got.files), (record.subject.cause(), record.files.clone()));
+    for file in &files {
+        assert_eq!(store.file(&id, &file.name).await.unwrap(), file.content);
+    }
+    let missing = store.file(&id, "no-such").await.unwrap_err().to_string();
+    assert!(missing.contains("no-such") && missing.contains("failures list"), "{missing}");
+    assert_eq!(rerun::plan(&record, Scope::Failed, ProverType::OpenVm), Err(RerunError::BadProof));
+}
+
+#[tokio::test]
+async fn a_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("not/there/yet");
+    keeps_and_gives(FailureStore::in_folder(&place)).await;
+    // Another release, or a record that broke off.
+    let store = FailureStore::in_folder(&place);
+    let id = store.list().await.unwrap().remove(0);
+    std::fs::write(place.join(id.as_str()).join("record.json"), "{}").unwrap();
+    let error = store.record(&id).await.unwrap_err();
+    assert!(matches!(error, FailureStoreError::Unreadable { .. }), "{error}");
+    std::fs::remove_file(place.join(id.as_str()).join("record.json")).unwrap();
+    assert_eq!(store.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let (record, files) = record(b"proof");
+    let error = FailureStore::in_folder(file.join("below")).keep(&record, &files).await.unwrap_err();
+    assert!(matches!(error, FailureStoreError::Folder { .. }), "{error}");
+}
+
+fn bucket(server: &LocalS3, name: &str, keys: (&str, &str)) -> FailureStore {
+    let mut options = S3Options::new(name, "eu-west-1");
+    options.endpoint = Some(server.url());
+    options.keys = Some((keys.0.to_owned(), keys.1.to_owned()));
+    FailureStore::in_bucket(Bucket::open(&options).unwrap(), "failures/of/ours")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket() {
+    let server = LocalS3::start().unwrap();
+    keeps_and_gives(bucket(&server, LocalS3::BUCKET, S3_KEYS)).await;
+    for (store, remedy) in [
+        (bucket(&server, "no-such-bucket", S3_KEYS), "make the bucket"),
+        (bucket(&server, LocalS3::BUCKET, ("AKIDWRONG", "wrong")), "AWS_ACCESS_KEY_ID"),
+    ] {
+        let error = store.list().await.unwrap_err().to_string();
+        assert!(error.contains(remedy), "{error}");
+    }
+}
+
+#[test]
+fn what_names_no_store_is_refused() {
+    for (text, region, cause) in [
+        ("", None, "it is empty"),
+        ("s3://", Some("eu-west-1"), "no bucket is named"),
+        ("s3://bucket/prefix", None, "no region is named"),
+        ("s3://bucket/prefix", Some(""), "no region is named"),
+        ("gs://bucket", Some("eu-west-1"), "only s3:// is known"),
+    ] {
+        let error = FailureStore::at(text, region).unwrap_err().to_string();
+        assert!(error.contains(cause), "{text}: {error}");
+    }
+    assert_eq!(FailureStore::at("some/folder", None).unwrap().to_string(), "some/folder");
+    for none in ["", "Epoch", "a/b", "..", "a b", "epoch_1"] {
+        assert_eq!(FailureId::parse(none), None, "{none}");
+    }
+}
