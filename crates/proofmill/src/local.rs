@@ -49,6 +49,7 @@ impl Local {
             provers: vec![args.prover],
             segment_memory: args.segment_memory,
             heartbeat: Duration::from_secs(3),
+            build: proofmill_worker::BUILD.into(),
         };
         let mut roles = JoinSet::new();
         let (serving, working) = (stop.clone(), stop.clone());

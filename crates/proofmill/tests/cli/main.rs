@@ -11,3 +11,4 @@ mod kinds;
 mod nodes;
 mod process;
 mod stores;
+mod upgrade;
