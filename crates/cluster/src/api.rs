@@ -24,6 +24,11 @@ use proofmill_wire::{
 use std::sync::{Arc, Mutex, PoisonError};
 use tonic::{Code, Request, Response, Status};
 
+/// How many proofs a list has where the client does not say, and at the most; the SP1 cluster's figures. A client that wants
+/// all walks the pages.
+const PAGE: u32 = 10;
+const MAX_PAGE: u32 = 1000;
+
 /// Answers clients.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -86,7 +91,7 @@ impl Api {
             gas_limit: (request.gas_limit > 0).then_some(request.gas_limit),
             deadline,
             handled: false,
-            metadata: String::new(),
+            metadata: convert::NO_METADATA.into(),
             extra_data: None,
             scheduled_by: request.scheduled_by,
             failure_cause: None,
@@ -169,9 +174,7 @@ impl ClusterService for Api {
         request: Request<ProofRequestCancelRequest>,
     ) -> Result<Response<()>, Status> {
         let proof = ProofId::from(request.into_inner().proof_id);
-        if self.find(proof.clone()).await?.is_none() {
-            return Err(no_such_proof(&proof));
-        }
+        // What is not there is not wanted either: the SP1 cluster's clients clean up without looking.
         self.handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
         Ok(Response::new(()))
     }
@@ -181,6 +184,10 @@ impl ClusterService for Api {
         request: Request<ProofRequestUpdateRequest>,
     ) -> Result<Response<()>, Status> {
         let request = request.into_inner();
+        if request == (ProofRequestUpdateRequest { proof_id: request.proof_id.clone(), ..Default::default() })
+        {
+            return Err(Status::invalid_argument("the update changes nothing: it names no field"));
+        }
         let proof = ProofId::from(request.proof_id);
         let status = match request.proof_status {
             None => None,
@@ -208,7 +215,8 @@ impl ClusterService for Api {
         };
         // One that ended long ago is only in the ledger.
         if self.find(proof.clone()).await?.is_none() {
-            return Err(no_such_proof(&proof));
+            // Whoever reports an end is not to report it again; as in the SP1 cluster.
+            return if end.is_some() { Ok(Response::new(())) } else { Err(no_such_proof(&proof)) };
         }
         self.handle
             .call(move |state| {
@@ -228,8 +236,9 @@ impl ClusterService for Api {
         request: Request<ProofRequestGetRequest>,
     ) -> Result<Response<ProofRequestGetResponse>, Status> {
         let proof = ProofId::from(request.into_inner().proof_id);
-        let record = self.find(proof.clone()).await?.ok_or_else(|| no_such_proof(&proof))?;
-        Ok(Response::new(ProofRequestGetResponse { proof_request: Some(convert::proof_request(&record)) }))
+        let record = self.find(proof).await?;
+        let proof_request = record.as_ref().map(convert::proof_request);
+        Ok(Response::new(ProofRequestGetResponse { proof_request }))
     }
 
     async fn proof_request_list(
@@ -247,7 +256,7 @@ impl ClusterService for Api {
             minimum_deadline: request.minimum_deadline.map(Timestamp::from_secs),
             handled: request.handled,
             scheduled_by: request.scheduled_by,
-            limit: request.limit,
+            limit: Some(request.limit.unwrap_or(PAGE).min(MAX_PAGE)),
             offset: request.offset.unwrap_or(0),
         };
         let records = self.ledger.list(&filter).await.map_err(internal)?;

@@ -11,6 +11,10 @@ pub struct ClusterConfig {
     pub scheduler: Config,
     /// What a controller weighs, for every prover type (`WORKER_CONTROLLER_WEIGHT`); by prover type where not set.
     pub controller_weight: Option<Weight>,
+    /// What wrapping a proof in PLONK weighs (`WORKER_PLONK_WRAP_WEIGHT`), for foreseeing whether a worker has room.
+    pub plonk_wrap_weight: Option<Weight>,
+    /// The same for Groth16 (`WORKER_GROTH16_WRAP_WEIGHT`).
+    pub groth16_wrap_weight: Option<Weight>,
     /// How often workers and subscribers hear from the coordinator.
     pub server_heartbeat: Duration,
     /// How many ended proofs are kept in memory for status and polls; older ones are read from the ledger.
@@ -24,6 +28,8 @@ impl Default for ClusterConfig {
         Self {
             scheduler: Config::default(),
             controller_weight: None,
+            plonk_wrap_weight: None,
+            groth16_wrap_weight: None,
             server_heartbeat: Duration::from_secs(3),
             remember_ended: 1000,
             artifact_retention: Duration::from_secs(24 * 3600),
@@ -32,12 +38,22 @@ impl Default for ClusterConfig {
 }
 
 impl ClusterConfig {
-    /// What a controller of this prover type weighs. SP1's executes and splits the program (the SP1 cluster's figure);
-    /// the others run it once and then wait.
-    pub(crate) fn controller_weight(&self, prover: ProverType) -> Weight {
+    /// What the first task of a proof weighs. SP1's does as the SP1 cluster's; the controllers of the others run the program once
+    /// and then wait.
+    pub(crate) fn root_weight(&self, prover: ProverType, kind: TaskKind) -> Weight {
         self.controller_weight.unwrap_or(match prover {
-            ProverType::Sp1 => TaskKind::Controller.default_weight(),
+            ProverType::Sp1 => kind.default_weight(),
             ProverType::OpenVm | ProverType::Exec => Weight::gb(1),
         })
+    }
+
+    /// What the wrap weighs that a proof ends with.
+    pub(crate) fn wrap_weight(&self, wrap: TaskKind) -> Weight {
+        let set = match wrap {
+            TaskKind::PlonkWrap => self.plonk_wrap_weight,
+            TaskKind::Groth16Wrap => self.groth16_wrap_weight,
+            _ => None,
+        };
+        set.unwrap_or(wrap.default_weight())
     }
 }

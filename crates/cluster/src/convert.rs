@@ -2,16 +2,21 @@
 
 use proofmill_fault::Fault;
 use proofmill_ledger::{Execution, ExecutionStatus, ProofRecord, TaskRecord, TaskRecordState, Timestamp};
-use proofmill_primitives::{ArtifactId, ProverType, TaskId, TaskKind, Weight};
+use proofmill_primitives::{ArtifactId, Dialect, ProverType, TaskId, TaskKind, Weight};
 use proofmill_scheduler::{ProofSpec, TaskSpec, TaskState, Time};
 use proofmill_wire::{
     cluster::{ExecutionResult, ProofRequest},
+    header,
     worker::{TaskData, TaskStatus},
 };
+use std::collections::BTreeMap;
 use tonic::Status;
 
 /// The longest id that a request may have, in bytes.
 const MAX_PROOF_ID: usize = 512;
+
+/// What a request's metadata says before anybody has said anything: JSON, as clients of the SP1 cluster expect it.
+pub(crate) const NO_METADATA: &str = "null";
 
 /// Checks the id that a client chose.
 pub(crate) fn check_proof_id(id: &str) -> Result<(), Status> {
@@ -101,9 +106,27 @@ pub(crate) fn task_spec(id: TaskId, data: TaskData) -> Result<TaskSpec, Status> 
         parent: data.parent_id.map(TaskId::from),
         inputs: artifacts(data.inputs),
         outputs: artifacts(data.outputs),
+        dialect: dialect_of(kind, &data.metadata),
         metadata: data.metadata,
         requester: data.requester,
     })
+}
+
+/// In which dialect a task is written. Its metadata are a map from names to texts, as nodes of the SP1 cluster read it (they keep
+/// the trace there); ours name the dialect in it. First tasks are for any worker of the prover type.
+fn dialect_of(kind: TaskKind, metadata: &str) -> Option<Dialect> {
+    if matches!(kind, TaskKind::Controller | TaskKind::ExecuteOnly) {
+        return None;
+    }
+    if metadata.is_empty() {
+        return Some(Dialect::Sp1Cluster);
+    }
+    // Anything but such a map would be the end of a node of the SP1 cluster.
+    let Ok(map) = serde_json::from_str::<BTreeMap<String, String>>(metadata) else {
+        return Some(Dialect::UNNAMED);
+    };
+    let named = map.get(header::DIALECT).map(|name| name.parse().unwrap_or(Dialect::UNNAMED));
+    Some(named.unwrap_or(Dialect::Sp1Cluster))
 }
 
 pub(crate) fn task_data(spec: &TaskSpec) -> TaskData {
@@ -154,6 +177,7 @@ pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
         parent: record.parent,
         inputs: record.inputs,
         outputs: record.outputs,
+        dialect: dialect_of(record.kind, &record.metadata),
         metadata: record.metadata,
         requester: record.requester,
     };
@@ -188,6 +212,16 @@ pub(crate) fn root_metadata(prover: ProverType) -> String {
         ProverType::Sp1 => "{}".into(),
         other => format!(r#"{{"prover":"{other}"}}"#),
     }
+}
+
+/// Whether the last input of a request's first task says that the program's input is not to leave the cluster.
+pub(crate) fn is_private(about: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct About {
+        #[serde(default)]
+        stdin_private: bool,
+    }
+    serde_json::from_str::<About>(about).is_ok_and(|about| about.stdin_private)
 }
 
 /// A request's first task, laid out as the SP1 cluster does: program, input, mode, cycle limit, nonce, metadata.

@@ -8,8 +8,10 @@ use crate::{
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, Timestamp};
-use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
-use proofmill_scheduler::{Event, TaskSpec, WorkerSpec};
+use proofmill_primitives::{
+    ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind,
+};
+use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::{
     header,
     worker::{
@@ -54,26 +56,42 @@ fn tasks(ids: Vec<String>) -> Vec<TaskId> {
     ids.into_iter().map(TaskId::from).collect()
 }
 
+/// What a stock worker says at the end of a proof that it could not make.
+#[derive(Deserialize)]
+struct Failed {
+    proving_failure: ProvingFailure,
+}
+
+#[derive(Deserialize)]
+struct ProvingFailure {
+    reason: String,
+}
+
+/// Why a stock worker gives up a proof.
+fn reason(extra_data: &str) -> Option<String> {
+    serde_json::from_str::<Failed>(extra_data).ok().map(|failed| failed.proving_failure.reason)
+}
+
 /// A request that came without the API, with its first task's inputs laid out as the SP1 cluster does.
-fn record_of(prover: ProverType, request: CreateProofRequest) -> ProofRecord {
+fn record_of(prover: ProverType, request: &CreateProofRequest) -> ProofRecord {
     let input = |index: usize| request.inputs.get(index).cloned().unwrap_or_default();
     let now = Timestamp::now();
     ProofRecord {
-        id: request.proof_id.into(),
+        id: request.proof_id.as_str().into(),
         prover,
         status: ProofStatus::Pending,
-        requester: request.requester.into_bytes(),
+        requester: request.requester.clone().into_bytes(),
         execution: None,
         program: input(0).into(),
         stdin: input(1).into(),
-        stdin_private: false,
+        stdin_private: convert::is_private(&input(5)),
         proof: request.outputs.first().map(|id| id.as_str().into()),
         options: Some(input(2).into()),
         cycle_limit: input(3).parse().ok().filter(|limit| *limit > 0),
         gas_limit: None,
         deadline: u64::try_from(request.expires_at).ok().and_then(convert::deadline),
         handled: false,
-        metadata: String::new(),
+        metadata: convert::NO_METADATA.into(),
         extra_data: None,
         scheduled_by: None,
         failure_cause: None,
@@ -110,7 +128,7 @@ impl WorkerService for Coordinator {
         let provers =
             header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let incarnation = header::incarnation(&request);
-        let circuits = header::build(&request).unwrap_or_default().to_owned();
+        let dialects = header::dialects(&request);
         let request = request.into_inner();
         let kind = match request.worker_type() {
             WorkerType::Cpu => WorkerKind::Cpu,
@@ -128,8 +146,9 @@ impl WorkerService for Coordinator {
         }
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
-        let build = format!("{} {circuits}", request.version).trim_end().to_owned();
-        let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers, build };
+        let spoken = dialects.iter().map(Dialect::to_string).collect::<Vec<_>>().join(" ");
+        let build = format!("{} {spoken}", request.version).trim().to_owned();
+        let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers, dialects, build };
         // The session is known only once the worker is registered, and the stream must exist before. A client that is
         // gone by then is found to have left all the same.
         let session = Arc::new(AtomicU64::new(0));
@@ -231,11 +250,17 @@ impl WorkerService for Coordinator {
 
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
         let text = "its controller did not say why; see the log of the worker";
-        let fault = header::fault(&request, Fault::new(Code::Rejected, text));
-        let FailProofRequest { proof_id, extra_data, .. } = request.into_inner();
-        let proof = ProofId::from(proof_id);
+        let said = request.get_ref().extra_data.as_deref().and_then(reason);
+        let fault = header::fault(&request, Fault::new(Code::Rejected, said.as_deref().unwrap_or(text)));
+        let FailProofRequest { proof_id, task_id, extra_data, .. } = request.into_inner();
+        let (proof, task) = (ProofId::from(proof_id), task_id.map(TaskId::from));
         self.handle
             .call(move |state| {
+                // A task that was done in the meantime, by somebody else, is no reason to give up.
+                let task = task.and_then(|task| state.scheduler.task(&task));
+                if task.is_some_and(|(_, state)| *state == TaskState::Succeeded) {
+                    return Ok(());
+                }
                 state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
             })
             .await??;
@@ -247,11 +272,23 @@ impl WorkerService for Coordinator {
         request: Request<CreateProofRequest>,
     ) -> Result<Response<CreateProofResponse>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let record = record_of(prover, request.into_inner());
+        let request = request.into_inner();
+        let record = record_of(prover, &request);
         if crate::entry::mode(&record).is_none() {
             return Err(Status::invalid_argument("the third input must be the proof mode as decimal text"));
         }
-        let task = self.create(record, State::create_proof).await?;
+        // As they came: some of them are for its worker alone.
+        let CreateProofRequest { inputs, outputs, requester, .. } = request;
+        let create = move |state: &mut State, record: ProofRecord| {
+            let root = TaskSpec {
+                inputs: inputs.into_iter().map(ArtifactId::from).collect(),
+                outputs: outputs.into_iter().map(ArtifactId::from).collect(),
+                requester,
+                ..state.root(&record)
+            };
+            state.create_proof_with(record, root)
+        };
+        let task = self.create(record, create).await?;
         Ok(Response::new(CreateProofResponse { task_id: task.into() }))
     }
 
@@ -262,7 +299,7 @@ impl WorkerService for Coordinator {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let CreateDummyProofRequest { proof_id, requester, expires_at, .. } = request.into_inner();
         let request = CreateProofRequest { proof_id, requester, expires_at, ..CreateProofRequest::default() };
-        let record = record_of(prover, request);
+        let record = record_of(prover, &request);
         // Every proof has a first task; here it is a mark that nobody is given.
         let root = TaskSpec {
             id: new_task_id(),
@@ -272,6 +309,7 @@ impl WorkerService for Coordinator {
             parent: None,
             inputs: Vec::new(),
             outputs: Vec::new(),
+            dialect: None,
             metadata: "{}".into(),
             requester: String::new(),
         };
@@ -348,7 +386,7 @@ impl WorkerService for Coordinator {
     ) -> Result<Response<Self::SubscribeTaskMessagesStream>, Status> {
         let SubscribeTaskMessagesRequest { task_id, start_offset, .. } = request.into_inner();
         let (sink, source) = streams::stream(|| ());
-        self.handle.call(move |state| state.read_channel(task_id.into(), start_offset, sink)).await??;
+        self.handle.call(move |state| state.read_channel(task_id.into(), start_offset, sink)).await?;
         Ok(Response::new(source))
     }
 
@@ -357,7 +395,7 @@ impl WorkerService for Coordinator {
         request: Request<SendTaskMessageRequest>,
     ) -> Result<Response<()>, Status> {
         let SendTaskMessageRequest { task_id, payload, .. } = request.into_inner();
-        self.handle.call(move |state| state.write_channel(task_id.into(), payload)).await??;
+        self.handle.call(move |state| state.write_channel(task_id.into(), payload)).await?;
         Ok(Response::new(()))
     }
 }

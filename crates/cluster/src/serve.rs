@@ -4,6 +4,7 @@ use crate::{
     ClusterConfig, ClusterError, api::Api, coordinator::Coordinator, operator::Operator, owner::Owner,
     state::State, sweep,
 };
+use axum::{http::StatusCode, routing::get};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_ledger::Ledger;
 use proofmill_wire::{
@@ -17,12 +18,20 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tonic::transport::{Server, server::TcpIncoming};
+use tonic::{
+    service::Routes,
+    transport::{Server, server::TcpIncoming},
+};
+use tonic_health::{ServingStatus, server::HealthReporter};
+use tonic_web::GrpcWebLayer;
 
 /// The largest message taken, in bytes: a task may name thousands of artifacts.
 const MAX_MESSAGE: usize = 64 << 20;
 /// How long connections are waited for once their streams have ended.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// How long the state may take to answer before the cluster does not count as healthy.
+const HEALTHY: Duration = Duration::from_secs(5);
 
 /// A cluster that is going on and can be served.
 #[derive(Debug)]
@@ -71,19 +80,14 @@ impl Cluster {
             Api { handle: handle.clone(), ledger: ledger.clone(), artifacts, components: Mutex::new(None) };
         let coordinator = Coordinator { handle: handle.clone(), ledger: ledger.clone() };
         let operator = Operator { handle, ledger: ledger.clone() };
-        let sized_api = ClusterServiceServer::new(api)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE);
-        let sized_coordinator = WorkerServiceServer::new(coordinator)
-            .max_decoding_message_size(MAX_MESSAGE)
-            .max_encoding_message_size(MAX_MESSAGE);
+        let (health, routes) = routes(api, coordinator, operator).await;
         let closing = CancellationToken::new();
         let server = Server::builder()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
-            .add_service(sized_api)
-            .add_service(sized_coordinator)
-            .add_service(OperatorServiceServer::new(operator))
+            // For browsers, and for whoever looks at `/healthz`.
+            .accept_http1(true)
+            .add_routes(routes)
             // Messages are small: none waits for the next one to fill a packet.
             .serve_with_incoming_shutdown(
                 TcpIncoming::from(listener).with_nodelay(Some(true)),
@@ -101,6 +105,7 @@ impl Cluster {
                 lost
             }
             () = stop.cancelled() => {
+                health.set_service_status("", ServingStatus::NotServing).await;
                 // The streams of workers never end by themselves, only with the state.
                 let kept = owner.stop().await;
                 closing.cancel();
@@ -111,4 +116,34 @@ impl Cluster {
         ledger.close().await;
         outcome
     }
+}
+
+/// Everything that is answered on the port: the SP1 cluster's two services, ours, gRPC's own for health, and the two paths
+/// that the SP1 cluster's processes answer over plain HTTP.
+async fn routes(api: Api, coordinator: Coordinator, operator: Operator) -> (HealthReporter, Routes) {
+    let handle = api.handle.clone();
+    let api = ClusterServiceServer::new(api)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let coordinator = WorkerServiceServer::new(coordinator)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_serving::<ClusterServiceServer<Api>>().await;
+    health.set_serving::<WorkerServiceServer<Coordinator>>().await;
+    health.set_serving::<OperatorServiceServer<Operator>>().await;
+    let services = Routes::new(health_service)
+        .add_service(api)
+        .add_service(coordinator)
+        .add_service(OperatorServiceServer::new(operator));
+    let healthz = move || async move {
+        match tokio::time::timeout(HEALTHY, handle.call(|_: &mut State| ())).await {
+            Ok(Ok(())) => (StatusCode::OK, "OK"),
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "the coordinator does not answer; see its log"),
+        }
+    };
+    // Browsers may ask the services; the layer refuses everything else that comes by HTTP/1.
+    let services = services.into_axum_router().layer(GrpcWebLayer::new());
+    let paths = services.route("/", get(async || "OK")).route("/healthz", get(healthz));
+    (health, paths.into())
 }

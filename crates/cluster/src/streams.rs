@@ -11,9 +11,13 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     pin::Pin,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 use tokio::sync::mpsc;
 use tonic::Status;
+
+/// What a subscriber does not acknowledge for so long is sent again; the SP1 cluster's figure.
+pub(crate) const REPEAT_AFTER: Duration = Duration::from_secs(4);
 
 /// The writing end of a stream. Unbounded: what is written is bounded by the tasks that a worker or a proof has.
 pub(crate) type Sink<T> = mpsc::UnboundedSender<Result<T, Status>>;
@@ -62,11 +66,19 @@ pub(crate) struct WorkerLink {
 pub(crate) struct Subscriber {
     pub(crate) proof: ProofId,
     pub(crate) waiting: BTreeSet<TaskId>,
-    unacknowledged: BTreeMap<String, (TaskId, ServerSubMessage)>,
+    unacknowledged: BTreeMap<String, Told>,
     /// The tasks in `unacknowledged`: each is told of once at a time.
     told: BTreeSet<TaskId>,
     sink: Sink<ServerSubMessage>,
     last_message: u64,
+}
+
+/// What a subscriber was told, and when last.
+#[derive(Debug)]
+struct Told {
+    task: TaskId,
+    message: ServerSubMessage,
+    at: Instant,
 }
 
 impl Subscriber {
@@ -83,10 +95,21 @@ impl Subscriber {
     }
 
     /// The subscriber came back: what it did not acknowledge is sent again.
-    pub(crate) fn reopen(&mut self, sink: Sink<ServerSubMessage>, out: &mut Vec<Release>) {
+    pub(crate) fn reopen(&mut self, sink: Sink<ServerSubMessage>, now: Instant, out: &mut Vec<Release>) {
         self.sink = sink;
-        for (_, message) in self.unacknowledged.values() {
-            release(&self.sink, message.clone(), out);
+        self.repeat(now, Duration::ZERO, out);
+    }
+
+    /// Sends again what has not been acknowledged for so long.
+    pub(crate) fn repeat(&mut self, now: Instant, after: Duration, out: &mut Vec<Release>) {
+        if self.is_gone() {
+            return;
+        }
+        for told in self.unacknowledged.values_mut() {
+            if now.saturating_duration_since(told.at) >= after {
+                told.at = now;
+                release(&self.sink, told.message.clone(), out);
+            }
         }
     }
 
@@ -95,8 +118,8 @@ impl Subscriber {
     }
 
     pub(crate) fn acknowledge(&mut self, message: &str) {
-        if let Some((task, _)) = self.unacknowledged.remove(message) {
-            self.told.remove(&task);
+        if let Some(told) = self.unacknowledged.remove(message) {
+            self.told.remove(&told.task);
         }
     }
 
@@ -124,7 +147,8 @@ impl Subscriber {
     fn send_until_acknowledged(&mut self, task: &TaskId, message: Message, out: &mut Vec<Release>) {
         if self.told.insert(task.clone()) {
             let message = self.message(message);
-            self.unacknowledged.insert(message.msg_id.clone(), (task.clone(), message.clone()));
+            let told = Told { task: task.clone(), message: message.clone(), at: Instant::now() };
+            self.unacknowledged.insert(message.msg_id.clone(), told);
             release(&self.sink, message, out);
         }
     }
@@ -186,7 +210,7 @@ fn payload_message(payload: Vec<u8>) -> MessageStreamResponse {
     MessageStreamResponse { message: Some(message_stream_response::Message::Payload(payload)) }
 }
 
-fn send_end(reader: &Sink<MessageStreamResponse>) {
+pub(crate) fn send_end(reader: &Sink<MessageStreamResponse>) {
     let end = message_stream_response::Message::EndOfStream(EndOfStream {});
     drop(reader.send(Ok(MessageStreamResponse { message: Some(end) })));
 }

@@ -10,13 +10,14 @@
 //! let range = BlockRange::new(11, 15).unwrap();
 //! assert_eq!(range.len(), 5);
 //! assert_eq!("compressed".parse::<ProofMode>().unwrap(), ProofMode::Compressed);
-//! assert_eq!(TaskKind::PlonkWrap.default_weight(), Weight::gb(32));
+//! assert_eq!(TaskKind::PlonkWrap.default_weight(), Weight::gb(60));
 //! ```
 #![cfg_attr(not(test), no_std)]
 
 extern crate alloc;
 
 mod checkpoint;
+mod dialect;
 mod ids;
 mod proof;
 mod range;
@@ -24,6 +25,7 @@ mod task;
 mod weight;
 
 pub use checkpoint::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, Slot, SlotClock};
+pub use dialect::Dialect;
 pub use ids::{ArtifactId, ProgramVersion, ProofId, TaskId, WorkerId};
 pub use proof::{Instructions, ProofMode, ProverType, UnknownName};
 pub use range::{BlockRange, EmptyRange};

@@ -96,17 +96,18 @@ impl TaskKind {
         }
     }
 
-    /// The memory that a task of this kind needs when nobody said otherwise; the SP1 cluster's figures.
+    /// The memory that a task of this kind needs when nobody said otherwise: the figures of the SP1 cluster 2.7.2
+    /// (`crates/common/src/consts.rs`), which change from release to release.
     pub const fn default_weight(self) -> Weight {
         Weight::gb(match self {
-            Self::Controller | Self::ProveShard | Self::ShrinkWrap | Self::ExecuteOnly => 4,
-            Self::RecursionReduce | Self::RecursionDeferred => 3,
-            Self::SetupVkey => 1,
-            Self::Groth16Wrap => 14,
-            Self::PlonkWrap => 32,
-            Self::CoreExecute => 8,
-            Self::UtilVkeyMapController | Self::UtilVkeyMapChunk => 4,
             Self::MarkerDeferredRecord => 0,
+            Self::Controller | Self::SetupVkey => 1,
+            Self::UtilVkeyMapController | Self::UtilVkeyMapChunk => 2,
+            Self::RecursionReduce | Self::RecursionDeferred => 3,
+            Self::ProveShard | Self::ShrinkWrap | Self::ExecuteOnly => 4,
+            Self::CoreExecute => 8,
+            Self::Groth16Wrap => 14,
+            Self::PlonkWrap => 60,
         })
     }
 

@@ -129,9 +129,15 @@ pub(crate) struct Cluster {
     /// How often a task is tried again before its proof fails
     #[arg(long, env = "PROOFMILL_MAX_RETRIES", default_value_t = 3)]
     pub(crate) max_retries: u32,
-    /// What a controller weighs, in GB [default: 4 for sp1, 1 for the others]
+    /// What the first task of a proof weighs, in GB [default: 1; 4 where an SP1 program is only executed]
     #[arg(long, env = "WORKER_CONTROLLER_WEIGHT", value_name = "GB", value_parser = gb)]
     pub(crate) controller_weight: Option<Weight>,
+    /// What wrapping a proof in PLONK weighs, in GB [default: 60]
+    #[arg(long, env = "WORKER_PLONK_WRAP_WEIGHT", value_name = "GB", value_parser = gb)]
+    pub(crate) plonk_wrap_weight: Option<Weight>,
+    /// What wrapping a proof in Groth16 weighs, in GB [default: 14]
+    #[arg(long, env = "WORKER_GROTH16_WRAP_WEIGHT", value_name = "GB", value_parser = gb)]
+    pub(crate) groth16_wrap_weight: Option<Weight>,
     /// Hours for which programs, inputs and intermediate results are kept that no proof in progress needs, counted from
     /// when they were last used; finished proofs are kept
     #[arg(long, env = "PROOFMILL_ARTIFACT_RETENTION", default_value_t = 24, value_name = "HOURS", value_parser = clap::value_parser!(u64).range(1..=87_600))]
@@ -163,6 +169,9 @@ pub(crate) struct Worker {
     /// Memory that controllers on this worker cut segments for, in GB: what the workers of the cluster have for one task
     #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) segment_memory: Weight,
+    /// Which build this worker says it is, for tests of fleets of two versions
+    #[arg(long, hide = true, default_value = proofmill_worker::BUILD)]
+    pub(crate) build: String,
     #[command(flatten)]
     pub(crate) store: Store,
     /// Memory for artifacts that its tasks read again and again (program, input, plan), in MB; 0 for none

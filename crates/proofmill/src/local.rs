@@ -50,6 +50,7 @@ impl Local {
             provers,
             segment_memory: room.segment_memory,
             heartbeat: Duration::from_secs(3),
+            build: proofmill_worker::BUILD.into(),
         };
         let mut roles = JoinSet::new();
         let (serving, working) = (stop.clone(), stop.clone());

@@ -3,7 +3,7 @@
 //! grows with log(workers) at most quadruples from 10 to 10,000.
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use proofmill_primitives::{ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Dialect, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{Action, Config, Event, Policy, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
 use std::{
     collections::VecDeque,
@@ -30,6 +30,7 @@ fn shard(number: usize) -> TaskSpec {
         parent: None,
         inputs: vec![],
         outputs: vec![],
+        dialect: Some(Dialect::UNNAMED),
         metadata: String::new(),
         requester: String::new(),
     }
@@ -45,6 +46,7 @@ impl Cluster {
                 kind: WorkerKind::Gpu,
                 max_weight: Weight::gb(24),
                 provers: vec![ProverType::OpenVm],
+                dialects: vec![Dialect::UNNAMED],
                 build: String::new(),
             };
             cluster.tell(Event::WorkerOpened(spec));

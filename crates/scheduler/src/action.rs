@@ -2,7 +2,7 @@
 
 use crate::{TaskSpec, Time};
 use proofmill_fault::Fault;
-use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use serde::{Deserialize, Serialize};
 
 /// Something that the services around the scheduler must do, in the order given.
@@ -117,6 +117,19 @@ pub enum Diagnosis {
         prover: ProverType,
         /// How many workers there are.
         workers: usize,
+    },
+    /// Workers of the type are there, but none that understands the task.
+    #[error(
+        "{kind} waits: none of the `{prover}` workers speaks {dialect}, as the controller of the proof does; start one of the same \
+         version and circuits, or stop the worker that the controller is on: the proof then goes on with the others"
+    )]
+    NoWorkerOfDialect {
+        /// The task's kind.
+        kind: TaskKind,
+        /// The prover type it needs.
+        prover: ProverType,
+        /// How it is written.
+        dialect: Dialect,
     },
     /// Workers of the type are there, but none of the kind.
     #[error(

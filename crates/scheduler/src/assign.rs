@@ -2,9 +2,10 @@
 
 use crate::{
     Action, Scheduler, TaskState, Time,
-    proof::Task,
+    proof::{Proof, Task},
     queue::{Avoid, LineKey, Turn},
     scheduler::Fleet,
+    worker::{Sort, Want},
 };
 use proofmill_primitives::{ProofId, TaskId, WorkerId};
 
@@ -91,10 +92,11 @@ impl Scheduler {
         }
         for id in touched {
             let Some(proof) = self.proofs.get(&id) else { continue };
-            let diagnosis = proof.waiting.keys().find_map(|(kind, weight)| {
-                let want = crate::worker::Want::new(proof.spec.prover, *kind, *weight)?;
-                self.workers.diagnose(*kind, &want, &proof.controllers)
-            });
+            let diagnosis =
+                proof.waiting.keys().filter(|sort| self.is_wanted(proof, sort)).find_map(|sort| {
+                    let want = Want::new(proof.spec.prover, *sort)?;
+                    self.workers.diagnose(sort.kind, &want, &proof.controllers)
+                });
             if let Some(proof) = self.proofs.get_mut(&id)
                 && proof.diagnosis != diagnosis
             {
@@ -102,6 +104,12 @@ impl Scheduler {
                 actions.push(Action::Diagnosed { proof: id, diagnosis });
             }
         }
+    }
+
+    /// Whether such tasks are of the controller that runs. Those of an earlier one, which spoke otherwise, are wanted no more.
+    fn is_wanted(&self, proof: &Proof, sort: &Sort) -> bool {
+        let written_by = |dialect| self.workers.speaks(proof.controllers.keys(), dialect);
+        proof.controllers.is_empty() || sort.dialect.is_none_or(written_by)
     }
 
     fn diagnosed(&self) -> impl Iterator<Item = &ProofId> {

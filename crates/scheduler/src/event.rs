@@ -1,7 +1,9 @@
 //! What the scheduler is told.
 
 use proofmill_fault::Fault;
-use proofmill_primitives::{ArtifactId, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{
+    ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind,
+};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct WorkerSpec {
     pub max_weight: Weight,
     /// The prover types whose tasks it can run.
     pub provers: Vec<ProverType>,
+    /// How the tasks may be written that it can run.
+    pub dialects: Vec<Dialect>,
     /// Its version and circuits, in any form; empty where it does not say. What one worker does not understand no other of
     /// the same build does.
     pub build: String,
@@ -79,6 +83,8 @@ pub struct TaskSpec {
     pub inputs: Vec<ArtifactId>,
     /// What it writes.
     pub outputs: Vec<ArtifactId>,
+    /// How it is written, and so who can do it; any worker of its prover type where nothing is said.
+    pub dialect: Option<Dialect>,
     /// What it means to the workers; the scheduler does not look inside.
     pub metadata: String,
     /// On whose behalf.

@@ -21,7 +21,7 @@ impl Scheduler {
         let id = spec.id.clone();
         let known = self.workers.get(&id);
         let fleet = match known.map(|worker| (worker.draining, &worker.spec)) {
-            None | Some((_, None)) => Fleet::Grew,
+            None => Fleet::Grew,
             Some((false, Some(before))) if *before == spec => Fleet::Same,
             Some(_) => Fleet::Changed,
         };

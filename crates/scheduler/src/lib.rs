@@ -2,7 +2,7 @@
 //! [`Event`] and the [`Time`] it happened and returns the [`Action`]s that follow from it; the services around it
 //! carry them out, in order. The same events give the same actions, so that a failure is replayed from a seed.
 //!
-//! Rules: a task goes only to a worker that speaks its prover type, is of the right kind and has
+//! Rules: a task goes only to a worker that runs its prover type and speaks its dialect, is of the right kind and has
 //! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
 //! changes no weight; what follows from a fault (again when, elsewhere or not, given up)
 //! is the decision of [`Config::patience`], and a task that is to wait is not given out before; what no present worker
@@ -15,13 +15,13 @@
 //! let mut scheduler = Scheduler::new(Config::default());
 //! let now = Time::from_millis(0);
 //! scheduler.handle(now, Event::WorkerOpened(WorkerSpec {
-//!     id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(8), provers: vec![ProverType::Exec], build: String::new(),
+//!     id: "w".into(), kind: WorkerKind::All, max_weight: Weight::gb(8), provers: vec![ProverType::Exec], dialects: vec![], build: String::new(),
 //! })).unwrap();
 //! let actions = scheduler.handle(now, Event::ProofCreated {
 //!     proof: ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline: None },
 //!     root: TaskSpec {
 //!         id: "t".into(), proof: "p".into(), kind: TaskKind::Controller, weight: Weight::gb(4),
-//!         parent: None, inputs: vec![], outputs: vec![], metadata: "{}".into(), requester: String::new(),
+//!         parent: None, inputs: vec![], outputs: vec![], dialect: None, metadata: "{}".into(), requester: String::new(),
 //!     },
 //! }).unwrap();
 //! assert!(actions.iter().any(|action| matches!(action, Action::Assign { .. })));

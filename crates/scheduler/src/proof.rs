@@ -3,10 +3,10 @@
 use crate::{
     Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
     queue::{Avoid, LineKey, TaskTurn},
-    worker::{Load, Want, gb},
+    worker::{Load, Sort, Want, gb},
 };
 use proofmill_fault::History;
-use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId};
+use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(crate) struct Proof {
     pub(crate) tasks: Vec<TaskId>,
     pub(crate) counts: BTreeMap<TaskKind, Counts>,
     /// How many tasks wait of each sort: what a diagnosis has to look at.
-    pub(crate) waiting: BTreeMap<(TaskKind, Weight), usize>,
+    pub(crate) waiting: BTreeMap<Sort, usize>,
     /// What its running controllers weigh, by worker.
     pub(crate) controllers: BTreeMap<WorkerId, u64>,
     /// What its running CPU tasks weigh.
@@ -116,7 +116,12 @@ impl Task {
 
     /// `None` for a mark, which nobody is given.
     pub(crate) fn want(&self) -> Option<Want> {
-        Want::new(self.prover, self.spec.kind, self.spec.weight)
+        Want::new(self.prover, self.sort())
+    }
+
+    pub(crate) const fn sort(&self) -> Sort {
+        let TaskSpec { kind, weight, dialect, .. } = self.spec;
+        Sort { kind, weight, dialect }
     }
 
     pub(crate) fn load(&self) -> Load {

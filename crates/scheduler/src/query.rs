@@ -1,6 +1,9 @@
 //! What can be asked of the scheduler. Nothing here changes it.
 
-use crate::{Diagnosis, ProofSpec, Scheduler, TaskSpec, TaskState, Time, WorkerSpec, worker::Want};
+use crate::{
+    Diagnosis, ProofSpec, Scheduler, TaskSpec, TaskState, Time, WorkerSpec,
+    worker::{Sort, Want},
+};
 use proofmill_primitives::{Capability, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -174,7 +177,7 @@ impl Scheduler {
         weight: Weight,
         held: Weight,
     ) -> Option<Diagnosis> {
-        let want = Want::new(prover, kind, weight)?;
+        let want = Want::new(prover, Sort { kind, weight, dialect: None })?;
         self.workers.foresee(kind, &want, held)
     }
 }

@@ -11,7 +11,7 @@
 //! proofs that cannot go on anyway, are put back in the queue, without counting a try. The oldest proof's never are:
 //! so there is always one that advances.
 //!
-//! At most one worker is kept in each half of each prover type, for the oldest proof in need.
+//! At most one worker is kept in each half of each prover type and dialect, for the oldest proof in need.
 
 use crate::{
     Action, Scheduler, Time,
@@ -38,11 +38,12 @@ impl Scheduler {
         for (_, id, need) in self.needy(now) {
             let Some(task) = self.tasks.get(&id) else { continue };
             let Some(want) = task.want() else { continue };
-            if served.contains(&(want.prover, want.capability)) {
+            let half = (want.prover, want.dialect, want.capability);
+            if served.contains(&half) {
                 continue;
             }
             let Some(worker) = self.candidate(&id, &want, need) else { continue };
-            served.insert((want.prover, want.capability));
+            served.insert(half);
             self.workers.reserve(&worker, Some(id.clone()));
             self.reserved.insert(id.clone(), worker.clone());
             self.pending_work.rematch = true;

@@ -158,8 +158,7 @@ impl Scheduler {
             TaskState::Pending { .. } => {
                 counts.pending -= 1;
                 self.pending_work.proofs.insert(task.spec.proof.clone());
-                if let Entry::Occupied(mut waiting) = proof.waiting.entry((task.spec.kind, task.spec.weight))
-                {
+                if let Entry::Occupied(mut waiting) = proof.waiting.entry(task.sort()) {
                     *waiting.get_mut() -= 1;
                     if *waiting.get() == 0 {
                         waiting.remove();
@@ -217,7 +216,7 @@ impl Scheduler {
                 if task.want().is_none() {
                     return;
                 }
-                *proof.waiting.entry((task.spec.kind, task.spec.weight)).or_default() += 1;
+                *proof.waiting.entry(task.sort()).or_default() += 1;
                 self.pending_work.proofs.insert(task.spec.proof.clone());
                 self.line_up(id);
             }

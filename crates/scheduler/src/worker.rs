@@ -1,7 +1,7 @@
 //! The workers, what each holds, and indexes that find one with room without looking at all of them.
 
 use crate::{Diagnosis, Time, WorkerSpec, queue::Avoid};
-use proofmill_primitives::{Capability, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Capability, Dialect, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -26,10 +26,20 @@ impl Lane {
     }
 }
 
+/// What tells the tasks of one proof apart for those who could take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sort {
+    pub(crate) kind: TaskKind,
+    pub(crate) weight: Weight,
+    pub(crate) dialect: Option<Dialect>,
+}
+
 /// What a task asks of a worker. Tasks that want the same can stand in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Want {
     pub(crate) prover: ProverType,
+    /// Any where nothing is said.
+    pub(crate) dialect: Option<Dialect>,
     pub(crate) capability: Capability,
     pub(crate) lane: Lane,
     /// GB; wider than [`Weight`], so that sums are exact.
@@ -38,11 +48,19 @@ pub(crate) struct Want {
 
 impl Want {
     /// `None` for a kind that is never given out.
-    pub(crate) fn new(prover: ProverType, kind: TaskKind, weight: Weight) -> Option<Self> {
+    pub(crate) fn new(prover: ProverType, sort: Sort) -> Option<Self> {
+        let Sort { kind, weight, dialect } = sort;
         match kind.needs() {
             Capability::None => None,
-            capability => Some(Self { prover, capability, lane: Lane::of(kind), weight: gb(weight) }),
+            capability => {
+                Some(Self { prover, dialect, capability, lane: Lane::of(kind), weight: gb(weight) })
+            }
         }
+    }
+
+    /// Where workers of one kind stand that could take it.
+    fn rack(self, kind: WorkerKind) -> RackKey {
+        (self.prover, self.dialect, kind)
     }
 
     /// The kinds of worker that can take it, those that can take nothing else first: an `all` worker is left for what
@@ -135,6 +153,7 @@ impl Worker {
             && self.spec.as_ref().is_some_and(|spec| {
                 spec.kind.can(want.capability)
                     && spec.provers.contains(&want.prover)
+                    && want.dialect.is_none_or(|dialect| spec.dialects.contains(&dialect))
                     && gb(spec.max_weight) >= want.weight
             })
     }
@@ -163,13 +182,22 @@ struct Place {
 /// Ordered by weight; the lowest id last among equals, so that reading from the end meets it first.
 type Ladder = BTreeSet<(u64, Reverse<Arc<WorkerId>>)>;
 
-/// The workers of one kind that speak one prover type, by what they have.
+/// Prover type, dialect and kind of worker. Without a dialect, those of any.
+type RackKey = (ProverType, Option<Dialect>, WorkerKind);
+
+/// The workers of one kind that run one prover type and speak one dialect, by what they have.
 #[derive(Clone, Debug, Default)]
 struct Rack {
     work: Ladder,
     controller: Ladder,
     max: Ladder,
     standing: Ladder,
+}
+
+/// The racks that a worker stands in.
+fn keys(spec: &WorkerSpec) -> BTreeSet<RackKey> {
+    let dialects = || spec.dialects.iter().copied().map(Some).chain([None]);
+    spec.provers.iter().flat_map(|prover| dialects().map(|dialect| (*prover, dialect, spec.kind))).collect()
 }
 
 /// From the heaviest down to `weight`.
@@ -193,7 +221,7 @@ fn step(ladder: &mut Ladder, id: &Arc<WorkerId>, from: Option<u64>, to: Option<u
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerSet {
     by_id: BTreeMap<WorkerId, Worker>,
-    racks: BTreeMap<(ProverType, WorkerKind), Rack>,
+    racks: BTreeMap<RackKey, Rack>,
     serving: usize,
     headroom: u64,
 }
@@ -225,9 +253,9 @@ impl WorkerSet {
         self.serving += usize::from(to.is_some());
         self.serving -= usize::from(from.is_some());
         let Some(spec) = worker.spec.as_ref().filter(|_| from != to) else { return };
-        for prover in spec.provers.iter().collect::<BTreeSet<_>>() {
-            let rack = self.racks.entry((*prover, spec.kind)).or_default();
-            let id = &worker.name;
+        let id = &worker.name;
+        for key in keys(spec) {
+            let rack = self.racks.entry(key).or_default();
             step(&mut rack.work, id, from.and_then(|at| at.work), to.and_then(|at| at.work));
             step(
                 &mut rack.controller,
@@ -324,7 +352,7 @@ impl WorkerSet {
     /// The worker with the most room for what is wanted, among those that are not kept for another task.
     pub(crate) fn pick(&self, want: &Want, avoid: &Avoid) -> Option<&WorkerId> {
         want.hosts().into_iter().find_map(|kind| {
-            let rack = self.racks.get(&(want.prover, kind))?;
+            let rack = self.racks.get(&want.rack(kind))?;
             let ladder = match want.lane {
                 Lane::Work => &rack.work,
                 Lane::Controller => &rack.controller,
@@ -356,13 +384,13 @@ impl WorkerSet {
             }
             None => true,
         };
-        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
+        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         racks.any(|rack| descend(&rack.max, want.weight).any(|id| !self.avoids(avoid, id) && fits(id)))
     }
 
     /// Whether some worker could take what is wanted once everything but controllers has ended.
     pub(crate) fn clears_by_itself(&self, want: &Want, avoid: &Avoid) -> bool {
-        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
+        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         match want.lane {
             Lane::Work => {
                 racks.any(|rack| descend(&rack.standing, want.weight).any(|id| !self.avoids(avoid, id)))
@@ -376,7 +404,7 @@ impl WorkerSet {
     }
 
     fn maxima(&self, want: &Want) -> impl Iterator<Item = u64> {
-        let racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
+        let racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         racks.filter_map(|rack| rack.max.last().map(|(max, _)| *max))
     }
 
@@ -391,13 +419,17 @@ impl WorkerSet {
             return None;
         }
         let Some(largest) = self.maxima(want).max() else {
-            let spoken = [WorkerKind::Cpu, WorkerKind::Gpu, WorkerKind::All]
-                .into_iter()
-                .any(|kind| self.racks.get(&(want.prover, kind)).is_some_and(|rack| !rack.max.is_empty()));
+            let (prover, any) = (want.prover, Want { dialect: None, ..*want });
+            let mut all = [WorkerKind::Cpu, WorkerKind::Gpu, WorkerKind::All].into_iter();
+            let stands = |kind| self.racks.get(&any.rack(kind)).is_some_and(|rack| !rack.max.is_empty());
             let needs = if want.capability == Capability::Gpu { WorkerKind::Gpu } else { WorkerKind::Cpu };
-            return Some(match spoken {
-                true => Diagnosis::NoWorkerOfKind { kind, prover: want.prover, needs },
-                false => Diagnosis::NoWorkerOfType { kind, prover: want.prover, workers: self.serving },
+            return Some(match want.dialect {
+                // There are such workers, but they speak otherwise.
+                Some(dialect) if self.maxima(&any).next().is_some() => {
+                    Diagnosis::NoWorkerOfDialect { kind, prover, dialect }
+                }
+                _ if all.any(stands) => Diagnosis::NoWorkerOfKind { kind, prover, needs },
+                _ => Diagnosis::NoWorkerOfType { kind, prover, workers: self.serving },
             });
         };
         // Only the workers that hold the proof's controllers are large enough, if any is: name the least of what is held.
@@ -407,9 +439,19 @@ impl WorkerSet {
         Some(Diagnosis::NoWorkerLargeEnough { kind, needs, held, largest })
     }
 
+    /// Whether some of these workers speaks it.
+    pub(crate) fn speaks<'a>(
+        &self,
+        mut workers: impl Iterator<Item = &'a WorkerId>,
+        dialect: Dialect,
+    ) -> bool {
+        let spec = |id: &WorkerId| self.get(id).and_then(|worker| worker.spec.as_ref());
+        workers.any(|id| spec(id).is_some_and(|spec| spec.dialects.contains(&dialect)))
+    }
+
     /// [`WorkerSet::diagnose`] for a task that does not exist yet: the largest worker may be where its controller sits.
     pub(crate) fn foresee(&self, kind: TaskKind, want: &Want, held: Weight) -> Option<Diagnosis> {
-        let mut large = want.hosts().into_iter().filter_map(|kind| self.racks.get(&(want.prover, kind)));
+        let mut large = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         let large: Vec<_> =
             large.by_ref().flat_map(|rack| descend(&rack.max, want.weight).take(2)).take(2).collect();
         let held = match large.as_slice() {

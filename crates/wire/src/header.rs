@@ -1,7 +1,7 @@
 //! What Proofmill's own clients and workers say beyond the SP1 cluster's messages, as gRPC request headers.
 
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ProverType, UnknownName};
+use proofmill_primitives::{Dialect, ProverType, UnknownName};
 use tonic::{
     Request, Status,
     metadata::{AsciiMetadataValue, MetadataMap, MetadataValue},
@@ -13,8 +13,10 @@ const PROVER: &str = "proofmill-prover";
 const PROVERS: &str = "proofmill-provers";
 /// Which process a worker is: two of one name differ by it.
 const INCARNATION: &str = "proofmill-incarnation";
-/// A worker's circuits, as a hash.
-const BUILD: &str = "proofmill-build";
+/// How tasks may be written that a worker can do, separated by commas.
+const DIALECTS: &str = "proofmill-dialects";
+/// Under which name a task's metadata say in which dialect it is written. Here because both sides must agree on it.
+pub const DIALECT: &str = "proofmill";
 /// Whose fault a failure is, and which: a code of `proofmill-fault`.
 const FAULT: &str = "proofmill-fault";
 /// Why a task or a proof failed, as UTF-8.
@@ -66,16 +68,22 @@ pub fn incarnation<T>(request: &Request<T>) -> Option<String> {
     text(request, INCARNATION).map(str::to_owned)
 }
 
-/// Says by which circuits and tables a worker proves.
-pub fn set_build<T>(request: &mut Request<T>, build: &str) {
-    if let Ok(value) = AsciiMetadataValue::try_from(build) {
-        request.metadata_mut().insert(BUILD, value);
+/// Names the dialects that a worker speaks.
+pub fn set_dialects<T>(request: &mut Request<T>, dialects: &[Dialect]) {
+    let names: Vec<_> = dialects.iter().map(Dialect::to_string).collect();
+    if let Ok(value) = AsciiMetadataValue::try_from(names.join(",")) {
+        request.metadata_mut().insert(DIALECTS, value);
     }
 }
 
-/// By which circuits and tables a worker proves, where it says so.
-pub fn build<T>(request: &Request<T>) -> Option<&str> {
-    text(request, BUILD)
+/// The dialects that a worker speaks. One that says nothing is a node of the SP1 cluster, or a Proofmill worker from before
+/// dialects had names, which at least tells its prover types. Names that this version does not know are of no use to it.
+pub fn dialects<T>(request: &Request<T>) -> Vec<Dialect> {
+    match (text(request, DIALECTS), text(request, PROVERS)) {
+        (Some(names), _) => names.split(',').filter_map(|name| name.trim().parse().ok()).collect(),
+        (None, Some(_)) => vec![Dialect::UNNAMED],
+        (None, None) => vec![Dialect::Sp1Cluster],
+    }
 }
 
 /// Says whose fault it is, and why.
@@ -148,6 +156,20 @@ mod tests {
         let mut request = Request::new(());
         request.metadata_mut().insert(PROVERS, AsciiMetadataValue::from_static("openvm, tdx"));
         assert!(provers(&request).is_err());
+    }
+
+    #[test]
+    fn a_worker_that_says_nothing_is_a_stock_node_and_an_old_one_is_not() {
+        let mut request = Request::new(());
+        assert_eq!(dialects(&request), [Dialect::Sp1Cluster]);
+        set_provers(&mut request, &[ProverType::Sp1]);
+        assert_eq!(dialects(&request), [Dialect::UNNAMED]);
+        let spoken = [Dialect::Own(7), Dialect::Sp1Cluster];
+        set_dialects(&mut request, &spoken);
+        assert_eq!(dialects(&request), spoken);
+        let newer = AsciiMetadataValue::from_static("sp1-cluster, proofmill-v9");
+        request.metadata_mut().insert(DIALECTS, newer);
+        assert_eq!(dialects(&request), [Dialect::Sp1Cluster]);
     }
 
     #[test]

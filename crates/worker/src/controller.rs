@@ -7,15 +7,16 @@
 use crate::{
     board::{Board, Part},
     client::NewTask,
+    metadata::{self, Metadata, Step},
     names::{self, Names},
     results::{Outcome, Results},
-    task::{self, Bench, Metadata, Step, Task, TaskFailure},
+    task::{self, Bench, Task, TaskFailure},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
 use proofmill_fault::Code;
-use proofmill_primitives::{ArtifactId, Instructions, ProofMode, TaskId, TaskKind};
+use proofmill_primitives::{ArtifactId, Dialect, Instructions, ProofMode, TaskId, TaskKind};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -50,6 +51,7 @@ struct Controller<'a> {
     cancel: &'a CancellationToken,
     request: Request,
     backend: Arc<dyn Backend>,
+    dialect: Dialect,
     budget: SegmentBudget,
     plan_id: ArtifactId,
     plan: Arc<Plan>,
@@ -65,8 +67,8 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         return execute_only(bench, task, cancel, request, backend).await;
     }
     let budget = task::budget(bench, &*backend);
-    let (prover, circuits) = (task.metadata.prover, backend.circuits());
-    let plan_id = names::of_plan(prover, &circuits, &request.program, &request.input, budget);
+    let dialect = bench.dialect(task.metadata.prover)?;
+    let plan_id = names::of_plan(dialect, &request.program, &request.input, budget);
     let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id, cancel).await?);
     let segments = u32::try_from(plan.segments.len())
         .map_err(|_| TaskFailure::defect("the execution has more segments than can be counted"))?;
@@ -82,8 +84,10 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         tree => tree?,
     };
     let board = Board::new(plan.segments.len(), tree)?;
-    let names = Names::of(prover, &circuits, &plan_id, &plan, &board);
-    Controller { bench, task, cancel, request, backend, budget, plan_id, plan, names }.prove(board).await
+    let names = Names::of(dialect, &plan_id, &plan, &board);
+    Controller { bench, task, cancel, request, backend, dialect, budget, plan_id, plan, names }
+        .prove(board)
+        .await
 }
 
 impl Request {
@@ -110,7 +114,7 @@ impl Request {
         };
         Ok(Self {
             program: task::get(bench, &program_id, ArtifactKind::Program).await?,
-            input: task::get(bench, &input_id, task::input_kind(about.stdin_private)).await?,
+            input: task::get(bench, &input_id, metadata::input_kind(about.stdin_private)).await?,
             about,
             output: task.output()?.clone(),
             program_id,
@@ -381,15 +385,14 @@ impl Controller<'_> {
             }
         };
         let metadata = Metadata {
+            dialect: self.dialect,
             prover: self.task.metadata.prover,
             stdin_private: self.request.about.stdin_private,
             step: Some(step),
             repeated,
         };
-        let metadata = serde_json::to_string(&metadata).map_err(|error| {
-            TaskFailure::defect(format!("a task's metadata cannot be written down: {error}"))
-        })?;
-        let new = NewTask { kind, weight, inputs, outputs: vec![self.result_of(part)], metadata };
+        let outputs = vec![self.result_of(part)];
+        let new = NewTask { kind, weight, inputs, outputs, metadata: metadata.write()? };
         Ok(self.bench.client.create_task(&self.task.proof, &self.task.id, &new, self.cancel).await?)
     }
 }

@@ -7,7 +7,7 @@
 //! use proofmill_artifacts::FsArtifacts;
 //! use proofmill_backends::Registry;
 //! use proofmill_primitives::{ProverType, Weight, WorkerKind};
-//! use proofmill_worker::{WorkerConfig, run};
+//! use proofmill_worker::{BUILD, WorkerConfig, run};
 //! use std::sync::Arc;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -19,6 +19,7 @@
 //!     provers: vec![ProverType::Exec],
 //!     segment_memory: Weight::gb(3),
 //!     heartbeat: std::time::Duration::from_secs(3),
+//!     build: BUILD.into(),
 //! };
 //! let artifacts = Arc::new(FsArtifacts::open("data/artifacts".as_ref())?);
 //! run(config, Registry::compiled_in(), artifacts, Default::default()).await?;
@@ -29,6 +30,7 @@ mod board;
 mod client;
 mod controller;
 pub mod memory;
+mod metadata;
 mod names;
 mod results;
 mod session;
@@ -39,6 +41,9 @@ pub use session::run;
 use proofmill_backends::BackendError;
 use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
 use std::time::Duration;
+
+/// This build.
+pub const BUILD: &str = env!("CARGO_PKG_VERSION");
 
 /// What a worker is to be.
 #[derive(Clone, Debug)]
@@ -57,6 +62,9 @@ pub struct WorkerConfig {
     pub segment_memory: Weight,
     /// How often it says that it lives.
     pub heartbeat: Duration,
+    /// Which build of Proofmill this is: workers of other builds do not understand the tasks of its controllers, nor it theirs.
+    /// [`BUILD`], unless a fleet of two versions is wanted.
+    pub build: String,
 }
 
 /// Why a worker cannot work.

@@ -5,7 +5,7 @@
 use crate::board::{Board, Part};
 use proofmill_artifacts::ContentKey;
 use proofmill_backends::{Plan, SegmentBudget, SegmentKind};
-use proofmill_primitives::{ArtifactId, ProverType};
+use proofmill_primitives::{ArtifactId, Dialect};
 
 /// The names of all results of one plan but the finished proof.
 pub(crate) struct Names {
@@ -14,27 +14,16 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// `circuits` is what the [backend](proofmill_backends::Backend::circuits) says.
-    pub(crate) fn of(
-        prover: ProverType,
-        circuits: &[u8],
-        plan_id: &ArtifactId,
-        plan: &Plan,
-        board: &Board,
-    ) -> Self {
+    /// Of parts that are made in this dialect: another version's, or other circuits', do not fit together with them.
+    pub(crate) fn of(dialect: Dialect, plan_id: &ArtifactId, plan: &Plan, board: &Board) -> Self {
         let segments = (0..)
             .zip(&plan.segments)
             .map(|(index, segment)| match segment.kind {
                 SegmentKind::Execution => of_whole(plan_id, "segment", index),
-                SegmentKind::Verification => ContentKey::of(&[
-                    b"verification",
-                    // Another version's parts may not fit together with ours.
-                    env!("CARGO_PKG_VERSION").as_bytes(),
-                    prover.name().as_bytes(),
-                    circuits,
-                    &segment.detail,
-                ])
-                .artifact(),
+                SegmentKind::Verification => {
+                    ContentKey::of(&[b"verification", dialect.to_string().as_bytes(), &segment.detail])
+                        .artifact()
+                }
             })
             .collect();
         let mut names = Self { segments, nodes: Vec::new() };
@@ -67,20 +56,11 @@ impl Names {
     }
 }
 
-/// The name of the plan for an execution. `circuits` is what the [backend](proofmill_backends::Backend::circuits) says.
-pub(crate) fn of_plan(
-    prover: ProverType,
-    circuits: &[u8],
-    program: &[u8],
-    input: &[u8],
-    budget: SegmentBudget,
-) -> ArtifactId {
+/// The name of the plan for an execution.
+pub(crate) fn of_plan(dialect: Dialect, program: &[u8], input: &[u8], budget: SegmentBudget) -> ArtifactId {
     ContentKey::of(&[
         b"plan",
-        // Another version's parts may not fit together with ours.
-        env!("CARGO_PKG_VERSION").as_bytes(),
-        prover.name().as_bytes(),
-        circuits,
+        dialect.to_string().as_bytes(),
         blake3::hash(program).as_bytes(),
         blake3::hash(input).as_bytes(),
         &budget.0.to_le_bytes(),
@@ -105,11 +85,11 @@ mod tests {
     }
 
     fn names(plan_id: &str, verifies: [u8; 2]) -> Names {
-        names_of(b"circuits", plan_id, verifies)
+        names_of(Dialect::Own(1), plan_id, verifies)
     }
 
     /// Two segments of an execution and two verifications, each pair folded, and both joined.
-    fn names_of(circuits: &[u8], plan_id: &str, verifies: [u8; 2]) -> Names {
+    fn names_of(dialect: Dialect, plan_id: &str, verifies: [u8; 2]) -> Names {
         let segments = vec![
             segment(SegmentKind::Execution, 0),
             segment(SegmentKind::Execution, 0),
@@ -124,7 +104,7 @@ mod tests {
         ];
         let execution = Execution { public_values: Vec::new(), instructions: Instructions(2) };
         let board = Board::new(4, tree).unwrap();
-        Names::of(ProverType::Exec, circuits, &plan_id.into(), &Plan { execution, segments }, &board)
+        Names::of(dialect, &plan_id.into(), &Plan { execution, segments }, &board)
     }
 
     fn all(names: &Names) -> Vec<&ArtifactId> {
@@ -152,16 +132,15 @@ mod tests {
         assert_eq!(shared, [true, true, true, false, true, false, false]);
     }
 
-    /// What was made with other keys is not found: it would be refused.
+    /// What was made by another version, or with other keys, is not found: it would be refused.
     #[test]
-    fn other_circuits_share_nothing() {
-        let plan = |circuits: &[u8]| {
-            of_plan(ProverType::OpenVm, circuits, b"program", b"input", SegmentBudget(1)).to_string()
-        };
-        assert_eq!(plan(b"one"), plan(b"one"));
-        assert_ne!(plan(b"one"), plan(b"other"));
+    fn other_dialects_share_nothing() {
+        let plan =
+            |dialect| of_plan(Dialect::Own(dialect), b"program", b"input", SegmentBudget(1)).to_string();
+        assert_eq!(plan(1), plan(1));
+        assert_ne!(plan(1), plan(2));
         let (one, other) =
-            (names_of(b"one", &plan(b"one"), [1, 2]), names_of(b"other", &plan(b"other"), [1, 2]));
+            (names_of(Dialect::Own(1), &plan(1), [1, 2]), names_of(Dialect::Own(2), &plan(2), [1, 2]));
         assert!(all(&one).iter().zip(all(&other)).all(|(one, other)| **one != *other));
     }
 }

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerKind};
+use proofmill_primitives::{Dialect, ProofId, TaskId, TaskKind, Weight, WorkerKind};
 use proofmill_wire::{
     header,
     worker::{OpenRequest, ServerMessage, WorkerTask, WorkerType, server_message::Message},
@@ -45,18 +45,16 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
     let max_weight = memory::max_weight(config.max_weight)?;
-    let mut circuits = blake3::Hasher::new();
-    for prover in &config.provers {
-        circuits.update(&registry.get(*prover)?.circuits());
-    }
-    let circuits = circuits.finalize().to_hex()[..16].to_owned();
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
-    let bench = Bench { client, artifacts, registry, segment_memory: config.segment_memory };
+    let (build, segment_memory) = (config.build.clone(), config.segment_memory);
+    let bench = Bench { client, artifacts, registry, build, segment_memory };
+    let dialects =
+        config.provers.iter().map(|prover| bench.dialect(*prover)).collect::<Result<Vec<_>, _>>()?;
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
     let session = Session {
         config,
         incarnation: uuid::Uuid::new_v4().to_string(),
-        build: circuits,
+        dialects,
         max_weight,
         bench,
         room,
@@ -71,8 +69,8 @@ struct Session {
     config: WorkerConfig,
     /// Tells this process from another worker of the same name.
     incarnation: String,
-    /// The circuits of its prover types: workers of other circuits cannot go on with what it makes.
-    build: String,
+    /// How tasks may be written that it can do.
+    dialects: Vec<Dialect>,
     max_weight: Weight,
     bench: Bench,
     /// One permit for each GB. The coordinator does not give out more than there is, but a task that it took back
@@ -173,12 +171,12 @@ impl Session {
             worker_id: self.config.id.to_string(),
             worker_type: kind.into(),
             max_weight: self.max_weight.as_gb(),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: self.config.build.clone(),
             ..OpenRequest::default()
         });
         header::set_provers(&mut request, &self.config.provers);
         header::set_incarnation(&mut request, &self.incarnation);
-        header::set_build(&mut request, &self.build);
+        header::set_dialects(&mut request, &self.dialects);
         self.bench.client.tasks().open(request).await.map(tonic::Response::into_inner)
     }
 

@@ -3,13 +3,14 @@
 use crate::{
     client::{CoordinatorClient, FIRST_WAIT, LAST_WAIT},
     controller,
+    metadata::{Metadata, Step, own_dialect},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
-use proofmill_backends::{Backend, BackendError, Job, Node, Plan, Registry, SegmentBudget};
+use proofmill_backends::{Backend, BackendError, Job, Plan, Registry, SegmentBudget};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{
-    ArtifactId, Instructions, ProofId, ProofMode, ProverType, TaskId, TaskKind, Weight,
+    ArtifactId, Dialect, Instructions, ProofId, ProverType, TaskId, TaskKind, Weight,
 };
 use proofmill_wire::worker::WorkerTask;
 use serde::{Deserialize, Serialize};
@@ -22,11 +23,18 @@ pub(crate) struct Bench {
     pub(crate) client: CoordinatorClient,
     pub(crate) artifacts: Arc<dyn ArtifactStore>,
     pub(crate) registry: Registry,
+    /// Which build this is; see [`WorkerConfig::build`](crate::WorkerConfig).
+    pub(crate) build: String,
     /// For what memory controllers on this worker cut segments.
     pub(crate) segment_memory: Weight,
 }
 
 impl Bench {
+    /// The dialect of this worker's own tasks of a prover type.
+    pub(crate) fn dialect(&self, prover: ProverType) -> Result<Dialect, BackendError> {
+        Ok(own_dialect(&*self.registry.get(prover)?, &self.build))
+    }
+
     /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted.
     pub(crate) async fn keep(
         &self,
@@ -66,60 +74,6 @@ pub(crate) struct Task {
     pub(crate) inputs: Vec<ArtifactId>,
     pub(crate) outputs: Vec<ArtifactId>,
     pub(crate) metadata: Metadata,
-}
-
-/// The JSON in a task's metadata. A task of the SP1 cluster's own clients carries `{}`: no prover type is SP1.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Metadata {
-    #[serde(default = "sp1")]
-    pub(crate) prover: ProverType,
-    /// Whether the program's input is one that must not leave the cluster: it is stored as another kind then.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) stdin_private: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) step: Option<Step>,
-    /// How often the step was left undone before.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) repeated: u32,
-}
-
-impl Metadata {
-    fn input_kind(&self) -> ArtifactKind {
-        input_kind(self.stdin_private)
-    }
-}
-
-/// How a program's input is stored.
-pub(crate) const fn input_kind(private: bool) -> ArtifactKind {
-    if private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin }
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-fn is_zero(value: &u32) -> bool {
-    *value == 0
-}
-
-/// What a task that a controller created is to do.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Step {
-    /// Inputs: program, input, plan. Output: the segment's proof, or the verification of a proof in the input.
-    Segment {
-        index: u32,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cycle_limit: Option<u64>,
-    },
-    /// Inputs: program, then the proofs of the node's children. Output: the node's proof.
-    Reduce { node: Node },
-    /// Inputs: program, input, plan, the root (or all segments). Output: the finished proof.
-    Finish { mode: ProofMode },
-}
-
-const fn sp1() -> ProverType {
-    ProverType::Sp1
 }
 
 /// Why a task was not done.
@@ -205,7 +159,6 @@ impl Task {
         let kind = TaskKind::from_wire(data.task_type).ok_or_else(|| {
             TaskFailure::unfit(format!("this worker does not know the task type {}", data.task_type))
         })?;
-        let metadata = if data.metadata.is_empty() { "{}" } else { &data.metadata };
         Ok(Self {
             id: message.task_id.into(),
             proof: data.proof_id.into(),
@@ -213,9 +166,7 @@ impl Task {
             weight: Weight::gb(data.weight),
             inputs: data.inputs.into_iter().map(ArtifactId::from).collect(),
             outputs: data.outputs.into_iter().map(ArtifactId::from).collect(),
-            metadata: serde_json::from_str(metadata).map_err(|error| {
-                TaskFailure::unfit(format!("the task's metadata cannot be read: {error}"))
-            })?,
+            metadata: Metadata::parse(kind, &data.metadata)?,
         })
     }
 
@@ -255,11 +206,10 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
 /// Where something that an earlier step made is missing, damaged or wrong, another try here cannot help: the step comes
 /// back without an output. The controller looks for that, and has made again what is missing.
 async fn step(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<(), TaskFailure> {
-    let step = task.metadata.step.clone().ok_or_else(|| {
-        TaskFailure::unfit(format!(
-            "this worker cannot do {} tasks of the SP1 cluster's own controllers",
-            task.kind
-        ))
+    let Metadata { dialect, prover, step, .. } = &task.metadata;
+    let step = step.clone().filter(|_| bench.dialect(*prover).is_ok_and(|own| own == *dialect));
+    let step = step.ok_or_else(|| {
+        TaskFailure::unfit(format!("this worker does not speak {dialect}, as the {} task does", task.kind))
     })?;
     let output = task.output()?;
     if made(bench, output).await?.is_some() {

@@ -10,14 +10,17 @@ use crate::{
     entry::Entry,
     error::status,
     owner::Release,
-    streams::{Channel, Sink, Subscriber, WorkerLink},
+    streams::{self, Channel, Sink, Subscriber, WorkerLink},
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
 use proofmill_wire::worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Instant,
+};
 use tonic::Status;
 
 /// What tells a controller's task apart from the others of its proof.
@@ -115,6 +118,10 @@ impl State {
     /// Time passes.
     pub(crate) fn tick(&mut self) {
         drop(self.feed(Event::Tick));
+        let Self { subscribers, releases, .. } = self;
+        for subscriber in subscribers.values_mut() {
+            subscriber.repeat(Instant::now(), streams::REPEAT_AFTER, releases);
+        }
         let now = Timestamp::now();
         let due = u64::try_from(self.config.server_heartbeat.as_millis()).unwrap_or(u64::MAX);
         // Also where the clock was set back.

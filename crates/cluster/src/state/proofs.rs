@@ -14,19 +14,26 @@ impl State {
     /// Takes a request and creates its first task. The caller has made sure that the ledger knows no proof of this id,
     /// or else that it is in `proofs`.
     pub(crate) fn create_proof(&mut self, record: ProofRecord) -> Result<TaskId, Status> {
-        let mode = crate::entry::mode(&record);
-        let root = TaskSpec {
+        let root = self.root(&record);
+        self.create_proof_with(record, root)
+    }
+
+    /// The first task of a request.
+    pub(crate) fn root(&self, record: &ProofRecord) -> TaskSpec {
+        let is_execution = crate::entry::mode(record) == Some(ProofMode::Execute);
+        let kind = if is_execution { TaskKind::ExecuteOnly } else { TaskKind::Controller };
+        TaskSpec {
             id: new_task_id(),
             proof: record.id.clone(),
-            kind: if mode == Some(ProofMode::Execute) { TaskKind::ExecuteOnly } else { TaskKind::Controller },
-            weight: self.config.controller_weight(record.prover),
+            kind,
+            weight: self.config.root_weight(record.prover, kind),
             parent: None,
-            inputs: convert::root_inputs(&record),
+            inputs: convert::root_inputs(record),
             outputs: record.proof.clone().into_iter().collect(),
+            dialect: None,
             metadata: convert::root_metadata(record.prover),
-            requester: convert::proof_spec(&record).requester,
-        };
-        self.create_proof_with(record, root)
+            requester: convert::proof_spec(record).requester,
+        }
     }
 
     /// The same with another first task.
@@ -70,8 +77,8 @@ impl State {
             _ => return,
         };
         let prover = entry.record.prover;
-        let held = self.config.controller_weight(prover);
-        let diagnosis = self.scheduler.foresee(prover, kind, kind.default_weight(), held);
+        let held = self.config.root_weight(prover, TaskKind::Controller);
+        let diagnosis = self.scheduler.foresee(prover, kind, self.config.wrap_weight(kind), held);
         let text = diagnosis.map(|diagnosis| diagnosis.to_string());
         if let Some(text) = text.as_ref().filter(|text| entry.foreseen.as_ref() != Some(*text)) {
             tracing::warn!(%proof, diagnosis = text, "cannot be finished by the workers present");

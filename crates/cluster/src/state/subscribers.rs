@@ -3,10 +3,11 @@
 use super::State;
 use crate::{
     convert,
-    streams::{Channel, Sink, Subscriber},
+    streams::{self, Channel, Sink, Subscriber},
 };
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{MessageStreamResponse, ServerSubMessage};
+use std::time::Instant;
 use tonic::Status;
 
 impl State {
@@ -20,7 +21,7 @@ impl State {
         // The id is the subscriber's own choice: of another proof, it is another subscriber.
         let earlier = self.subscribers.remove(&id).filter(|subscriber| subscriber.proof == proof);
         let mut subscriber = earlier.unwrap_or_else(|| Subscriber::new(proof.clone(), sink.clone()));
-        subscriber.reopen(sink, &mut self.releases);
+        subscriber.reopen(sink, Instant::now(), &mut self.releases);
         subscriber.heartbeat();
         if self.scheduler.proof(&proof).is_none() {
             subscriber.end(&mut self.releases);
@@ -61,30 +62,28 @@ impl State {
         self.subscribers.values().filter(|subscriber| !subscriber.is_gone()).count()
     }
 
-    pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) -> Result<(), Status> {
-        self.channel(task)?.write(payload);
-        Ok(())
+    /// A message of a task that has ended, or is not known any more, is dropped: nobody is left to hear it.
+    pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) {
+        if let Some(channel) = self.channel(task) {
+            channel.write(payload);
+        }
     }
 
-    pub(crate) fn read_channel(
-        &mut self,
-        task: TaskId,
-        start: u64,
-        reader: Sink<MessageStreamResponse>,
-    ) -> Result<(), Status> {
-        self.channel(task)?.read(start, reader);
-        Ok(())
+    /// Of a task that is not known any more there is nothing but the end.
+    pub(crate) fn read_channel(&mut self, task: TaskId, start: u64, reader: Sink<MessageStreamResponse>) {
+        match self.channel(task) {
+            Some(channel) => channel.read(start, reader),
+            None => streams::send_end(&reader),
+        }
     }
 
     /// That of a task whose proof is live. The task itself may have ended before its first reader came.
-    fn channel(&mut self, task: TaskId) -> Result<&mut Channel, Status> {
-        let Some((spec, state)) = self.scheduler.task(&task) else {
-            return Err(Status::not_found(format!("there is no live task {task}")));
-        };
+    fn channel(&mut self, task: TaskId) -> Option<&mut Channel> {
+        let (spec, state) = self.scheduler.task(&task)?;
         let channel = self.channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
         if super::has_ended(state) {
             channel.end();
         }
-        Ok(channel)
+        Some(channel)
     }
 }

@@ -9,7 +9,7 @@ async fn a_wrap_that_fits_nowhere_is_diagnosed_when_it_is_asked_for() {
     let _small = cluster.worker("small", WorkerType::All, 16).await;
     cluster.request("p", "3").await.unwrap();
     let diagnosis = cluster.progress("p").await.diagnosis;
-    for says in ["PlonkWrap", "32 GB", "16 GB", "WORKER_MAX_WEIGHT_OVERRIDE"] {
+    for says in ["PlonkWrap", "60 GB", "16 GB", "WORKER_MAX_WEIGHT_OVERRIDE"] {
         assert!(diagnosis.contains(says), "{says}: {diagnosis}");
     }
     let watch = WatchProofRequest { proof_id: "p".into() };
@@ -22,7 +22,7 @@ async fn a_wrap_that_fits_nowhere_is_diagnosed_when_it_is_asked_for() {
     );
 
     // A worker that is large enough is the remedy, and its loss brings the diagnosis back.
-    let large = cluster.worker("large", WorkerType::Cpu, 40).await;
+    let large = cluster.worker("large", WorkerType::Cpu, 64).await;
     assert_eq!(cluster.progress("p").await.diagnosis, "");
     assert_eq!(cluster.progress("fits").await.diagnosis, "");
     drop(large);

@@ -4,7 +4,7 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_fault::{Fault, Patience};
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{ProverType, TaskKind};
+use proofmill_primitives::{TaskKind, Weight};
 use proofmill_scheduler::Config;
 use proofmill_wire::{
     cluster::{
@@ -55,6 +55,7 @@ pub(crate) fn impatient() -> ClusterConfig {
             ..Config::default()
         },
         server_heartbeat: Duration::from_millis(200),
+        controller_weight: Some(Weight::gb(4)),
         ..ClusterConfig::default()
     }
 }
@@ -136,6 +137,11 @@ impl Running {
         Ok(reply.into_inner().proof_request.unwrap())
     }
 
+    pub(crate) async fn is_known(&self, id: &str) -> bool {
+        let get = ProofRequestGetRequest { proof_id: id.into() };
+        self.api.clone().proof_request_get(get).await.unwrap().into_inner().proof_request.is_some()
+    }
+
     pub(crate) async fn stats(&self) -> GetStatsResponse {
         self.tasks.clone().get_stats(()).await.unwrap().into_inner()
     }
@@ -160,13 +166,12 @@ impl Running {
         let channel =
             Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
         let mut client = WorkerServiceClient::new(channel);
-        let mut request = Request::new(OpenRequest {
+        let request = OpenRequest {
             worker_id: id.into(),
             worker_type: kind.into(),
             max_weight,
             ..OpenRequest::default()
-        });
-        header::set_provers(&mut request, &[ProverType::Sp1]);
+        };
         let stream = client.open(request).await?.into_inner();
         Ok(Worker { id: id.into(), client, stream })
     }

@@ -24,6 +24,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
     let artifacts = wiring::artifacts(&args.store, &dir.artifacts()).await?;
     let mut config = ClusterConfig {
         controller_weight: args.controller_weight,
+        plonk_wrap_weight: args.plonk_wrap_weight,
+        groth16_wrap_weight: args.groth16_wrap_weight,
         artifact_retention: Duration::from_secs(args.artifact_retention * 3600),
         ..ClusterConfig::default()
     };

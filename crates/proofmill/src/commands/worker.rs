@@ -26,6 +26,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
         provers,
         segment_memory: args.segment_memory,
         heartbeat: Duration::from_secs(3),
+        build: args.build,
     };
     proofmill_worker::run(config, registry, artifacts, stop).await?;
     tracing::info!("the worker stopped");

@@ -12,3 +12,4 @@ mod kinds;
 mod nodes;
 mod process;
 mod stores;
+mod upgrade;

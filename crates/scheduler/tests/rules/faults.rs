@@ -16,7 +16,8 @@ fn workers(count: usize) -> Scene {
 fn built(scene: &mut Scene, id: &str, build: &str) {
     let (id, max_weight, provers) = (id.into(), Weight::gb(8), vec![ProverType::Exec]);
     let kind = WorkerKind::All;
-    scene.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, build: build.into() }));
+    let (dialects, build) = (vec![], build.into());
+    scene.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, dialects, build }));
 }
 
 /// A store that is away for minutes, on every worker: the proof waits, and is made.

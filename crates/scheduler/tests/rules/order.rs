@@ -86,7 +86,7 @@ fn balanced_shares_among_requesters_and_then_among_their_proofs() {
 #[test]
 fn a_heavy_task_that_lighter_ones_overtake_gets_a_worker_kept_free() {
     let mut scene = Scene::new();
-    scene.worker("cpu", WorkerKind::Cpu, 34);
+    scene.worker("cpu", WorkerKind::Cpu, 62);
     scene.proof("light", TaskKind::ExecuteOnly);
     scene.proof("heavy", TaskKind::PlonkWrap);
     assert_eq!(scene.at("heavy/root"), None);

@@ -81,24 +81,24 @@ fn a_worker_of_the_wrong_half_is_diagnosed() {
 #[test]
 fn a_wrap_beside_its_own_controller_needs_room_for_both() {
     let mut scene = Scene::new();
-    scene.worker("cpu", WorkerKind::Cpu, 34);
+    scene.worker("cpu", WorkerKind::Cpu, 62);
     scene.proof("p", TaskKind::Controller);
     scene.task("p", "wrap", TaskKind::PlonkWrap);
     let diagnosis = |held, largest| Diagnosis::NoWorkerLargeEnough {
         kind: TaskKind::PlonkWrap,
-        needs: Weight::gb(32),
+        needs: Weight::gb(60),
         held: Weight::gb(held),
         largest: Weight::gb(largest),
     };
-    assert_eq!(scene.scheduler.diagnosis(&"p".into()), Some(&diagnosis(4, 34)));
-    let words = diagnosis(4, 34).to_string();
-    assert!(words.contains("32 GB") && words.contains("4 GB") && words.contains("34 GB"), "{words}");
-    // Another worker that has no controller of the proof is large enough with 32.
-    scene.worker("second", WorkerKind::Cpu, 32);
+    assert_eq!(scene.scheduler.diagnosis(&"p".into()), Some(&diagnosis(4, 62)));
+    let words = diagnosis(4, 62).to_string();
+    assert!(words.contains("60 GB") && words.contains("4 GB") && words.contains("62 GB"), "{words}");
+    // Another worker that has no controller of the proof is large enough with 60.
+    scene.worker("second", WorkerKind::Cpu, 60);
     assert_eq!((scene.scheduler.diagnosis(&"p".into()), scene.at("wrap")), (None, Some("second")));
     // One that goes away takes the remedy with it.
     scene.tell(Event::WorkerGone { worker: "second".into() });
-    assert_eq!(scene.scheduler.diagnosis(&"p".into()), Some(&diagnosis(4, 34)));
+    assert_eq!(scene.scheduler.diagnosis(&"p".into()), Some(&diagnosis(4, 62)));
 }
 
 #[test]
@@ -173,6 +173,7 @@ fn a_worker_that_could_take_nothing_is_refused() {
             kind: WorkerKind::All,
             max_weight: Weight::gb(gb),
             provers,
+            dialects: vec![],
             build: String::new(),
         };
         let refused = scene.try_tell(Event::WorkerOpened(spec)).unwrap_err();

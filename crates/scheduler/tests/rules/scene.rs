@@ -1,7 +1,7 @@
 //! Words to tell a scene with.
 
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
     WorkerSpec,
@@ -56,7 +56,15 @@ impl Scene {
         provers: &[ProverType],
     ) -> &[Action] {
         let (id, max_weight, provers, build) = (id.into(), Weight::gb(gb), provers.to_vec(), String::new());
-        self.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, build }))
+        let dialects = vec![];
+        self.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, dialects, build }))
+    }
+
+    /// One that speaks these.
+    pub(crate) fn speaker(&mut self, id: &str, kind: WorkerKind, dialects: &[Dialect]) -> &[Action] {
+        let (id, max_weight, provers) = (id.into(), Weight::gb(16), vec![ProverType::Exec]);
+        let (dialects, build) = (dialects.to_vec(), String::new());
+        self.tell(Event::WorkerOpened(WorkerSpec { id, kind, max_weight, provers, dialects, build }))
     }
 
     pub(crate) fn worker(&mut self, id: &str, kind: WorkerKind, gb: u32) -> &[Action] {
@@ -68,10 +76,11 @@ impl Scene {
             id: id.into(),
             proof: proof.into(),
             kind,
-            weight: kind.default_weight(),
+            weight: if kind == TaskKind::Controller { Weight::gb(4) } else { kind.default_weight() },
             parent: None,
             inputs: vec![],
             outputs: vec![],
+            dialect: None,
             metadata: String::new(),
             requester: String::new(),
         }
@@ -91,6 +100,11 @@ impl Scene {
 
     pub(crate) fn task(&mut self, proof: &str, id: &str, kind: TaskKind) -> &[Action] {
         self.tell(Event::TaskCreated(Self::spec(proof, id, kind)))
+    }
+
+    /// A task that is written like this.
+    pub(crate) fn task_in(&mut self, proof: &str, id: &str, kind: TaskKind, dialect: Dialect) -> &[Action] {
+        self.tell(Event::TaskCreated(TaskSpec { dialect: Some(dialect), ..Self::spec(proof, id, kind) }))
     }
 
     pub(crate) fn done(&mut self, worker: &str, task: &str) -> &[Action] {

@@ -150,7 +150,10 @@ impl Ledger {
 
 fn could(worker: &WorkerStatus<'_>, proof: &ProofSpec, task: &TaskSpec) -> bool {
     let spec = worker.spec;
-    !worker.draining && spec.kind.can(task.kind.needs()) && spec.provers.contains(&proof.prover)
+    !worker.draining
+        && spec.kind.can(task.kind.needs())
+        && spec.provers.contains(&proof.prover)
+        && task.dialect.is_none_or(|dialect| spec.dialects.contains(&dialect))
 }
 
 pub(crate) fn check(scheduler: &Scheduler, ledger: &Ledger) {
@@ -255,10 +258,25 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
 }
 
 /// A proof is diagnosed exactly where one of its waiting tasks fits on no worker, empty but for its own controllers.
+/// Whether a task is of the controller that runs, if one does: what an earlier one left behind in another dialect is not missed.
+fn is_wanted(scheduler: &Scheduler, task: &TaskSpec) -> bool {
+    let Some(dialect) = task.dialect else { return true };
+    let controllers = scheduler.tasks_of(&task.proof).filter_map(|(spec, state)| match state {
+        TaskState::Running { worker, .. } if spec.kind == TaskKind::Controller => Some(worker),
+        _ => None,
+    });
+    let controllers: Vec<_> = controllers.collect();
+    let speaks = |worker: &WorkerStatus<'_>| worker.spec.dialects.contains(&dialect);
+    controllers.is_empty()
+        || scheduler.workers().any(|worker| controllers.contains(&&worker.spec.id) && speaks(&worker))
+}
+
 fn check_diagnoses(scheduler: &Scheduler, ledger: &Ledger, held: &Held) {
     for (proof, _) in scheduler.proofs() {
         let mut waiting = scheduler.tasks_of(&proof.id).filter(|(spec, state)| {
-            matches!(state, TaskState::Pending { .. }) && spec.kind.needs() != Capability::None
+            matches!(state, TaskState::Pending { .. })
+                && spec.kind.needs() != Capability::None
+                && is_wanted(scheduler, spec)
         });
         let stuck = waiting.any(|(spec, _)| {
             !scheduler.workers().any(|worker| {

@@ -199,6 +199,7 @@ impl World {
                 kind: WorkerKind::All,
                 max_weight: Weight::ZERO,
                 provers: vec![ProverType::Exec],
+                dialects: vec![],
                 build: String::new(),
             }),
             _ => Event::WorkerDraining { worker: "nobody".into() },

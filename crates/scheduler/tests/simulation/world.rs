@@ -5,7 +5,7 @@ use crate::{
     check::{self, Ledger},
 };
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
     WorkerSpec,
@@ -43,6 +43,15 @@ pub(crate) struct World {
     pub(crate) outbox: Vec<Action>,
     /// The artifact store cannot be reached.
     pub(crate) store_away: bool,
+}
+
+/// The ways in which tasks are written in this world.
+const DIALECTS: [Dialect; 3] = [Dialect::Own(1), Dialect::Own(2), Dialect::Sp1Cluster];
+
+/// As its controller speaks; first tasks are for any worker.
+fn dialect_of(proof: &ProofId, kind: TaskKind) -> Option<Dialect> {
+    let number: usize = proof.as_str().bytes().map(usize::from).sum();
+    (kind != TaskKind::Controller).then(|| DIALECTS[number % DIALECTS.len()])
 }
 
 impl World {
@@ -153,6 +162,8 @@ impl World {
                     );
                     let prover = self.ledger.proofs[&task.proof].0.prover;
                     assert!(worker.spec.provers.contains(&prover), "{task:?} on {worker:?}");
+                    let speaks = |dialect| worker.spec.dialects.contains(&dialect);
+                    assert!(task.dialect.is_none_or(speaks), "{task:?} on {worker:?}");
                 }
                 Action::Withdraw { worker, .. } => {
                     assert!(present.contains_key(worker), "nobody to tell: {action:?}")
@@ -248,6 +259,7 @@ impl World {
             kind: WorkerKind::All,
             max_weight: Weight::gb(36),
             provers,
+            dialects: DIALECTS.to_vec(),
             build: String::new(),
         };
         self.open(spec);
@@ -301,6 +313,7 @@ impl World {
             parent: None,
             inputs: vec![],
             outputs: vec![],
+            dialect: dialect_of(proof, kind),
             metadata: String::new(),
             requester: requester.to_owned(),
         }
@@ -338,7 +351,14 @@ impl World {
             _ => ProverType::ALL.to_vec(),
         };
         let build = (*self.rng.pick(&["", "", "1", "2"]).unwrap()).to_owned();
-        self.open(WorkerSpec { id, kind, max_weight, provers, build });
+        // A fleet that is being upgraded, with stock nodes beside it.
+        let dialects = match self.rng.below(4) {
+            0 => vec![DIALECTS[0]],
+            1 => vec![DIALECTS[1]],
+            2 => vec![DIALECTS[2], DIALECTS[1]],
+            _ => DIALECTS.to_vec(),
+        };
+        self.open(WorkerSpec { id, kind, max_weight, provers, dialects, build });
     }
 
     fn tick(&mut self) {

@@ -85,10 +85,26 @@ impl Site {
         self.worker_on(self.artifacts.clone(), id, kind, room)
     }
 
+    /// The same of another build.
+    pub(crate) fn worker_of(&self, build: &str, id: &str, kind: WorkerKind, room: u32) -> Hand {
+        self.start_worker(self.artifacts.clone(), build, id, kind, room)
+    }
+
     /// The same, with another view of the artifacts.
     pub(crate) fn worker_on(
         &self,
         artifacts: Arc<dyn ArtifactStore>,
+        id: &str,
+        kind: WorkerKind,
+        room: u32,
+    ) -> Hand {
+        self.start_worker(artifacts, proofmill_worker::BUILD, id, kind, room)
+    }
+
+    fn start_worker(
+        &self,
+        artifacts: Arc<dyn ArtifactStore>,
+        build: &str,
         id: &str,
         kind: WorkerKind,
         room: u32,
@@ -101,6 +117,7 @@ impl Site {
             provers: vec![ProverType::Exec],
             segment_memory: Weight::gb(1),
             heartbeat: Duration::from_millis(200),
+            build: build.into(),
         };
         let registry = Registry::default().with(self.backend.clone());
         let stop = CancellationToken::new();

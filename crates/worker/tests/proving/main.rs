@@ -8,4 +8,5 @@ mod failures;
 mod faults;
 mod harness;
 mod losses;
+mod upgrade;
 mod whole;
