@@ -1,6 +1,9 @@
 //! A whole rollup: killed with -9 again and again, its epochs settle, and nothing finished is proven twice.
 
-use crate::process::{Running, output, proofmill, succeed, wait};
+use crate::{
+    logs::done,
+    process::{Running, output, proofmill, succeed, wait},
+};
 use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::CheckpointNumber;
@@ -36,40 +39,6 @@ pub(crate) fn load(data: &Path, seed: u64) -> bool {
 fn some(below: u64) -> u64 {
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
     u64::from(nanos / 1_000) % below
-}
-
-/// How often each result of each proof was made, from the logs of the workers. One whose result was there already is not
-/// counted: a rollup that is killed after a result is stored, and before that is recorded, hands its task out again.
-fn done(logs: &Path) -> BTreeMap<String, u32> {
-    let mut tasks = BTreeMap::new();
-    let mut counts = BTreeMap::new();
-    for entry in fs::read_dir(logs).unwrap() {
-        let path = entry.unwrap().path();
-        if !path.file_name().unwrap().to_string_lossy().starts_with("worker") {
-            continue;
-        }
-        for line in fs::read_to_string(path).unwrap().lines() {
-            let field = |name: &str| {
-                let at = line.find(&format!(" {name}="))? + name.len() + 2;
-                Some(line[at..].split_whitespace().next()?.to_owned())
-            };
-            let Some(task) = field("task") else { continue };
-            if line.contains("reused") {
-                tasks.remove(&task);
-            }
-            let Some(proof) = field("proof") else { continue };
-            if line.contains(" started ") {
-                let (kind, output) = (field("kind").unwrap(), field("output").unwrap_or_default());
-                tasks.insert(task, format!("{proof} {kind} {output}"));
-            } else if line.contains(" done ")
-                && let Some(what) = tasks.get(&task)
-                && !what.contains("Controller")
-            {
-                *counts.entry(what.clone()).or_insert(0) += 1;
-            }
-        }
-    }
-    counts
 }
 
 #[test]

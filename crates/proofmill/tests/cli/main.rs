@@ -9,6 +9,7 @@ mod failures;
 mod faults;
 mod helper;
 mod kinds;
+mod logs;
 mod nodes;
 mod process;
 mod stores;

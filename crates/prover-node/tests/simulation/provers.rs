@@ -23,6 +23,8 @@ pub(crate) struct ProofStore {
     pub(crate) ranges: BTreeSet<Key>,
     splits: BTreeMap<Key, SplitPoint>,
     pub(crate) roots: BTreeSet<(ProverType, EpochSpec)>,
+    /// Jobs that began while another one made the same.
+    waited: BTreeSet<JobId>,
     /// Those of them that do not hold.
     pub(crate) bad_ranges: BTreeSet<Key>,
     pub(crate) bad_roots: BTreeSet<(ProverType, EpochSpec)>,
@@ -85,6 +87,10 @@ impl World {
                 self.story.splits_found += 1;
                 self.inbox.push_back(Event::RangeSplit { job: id, split: *split });
             }
+        }
+        let same = |other: &Job| matches!((other, &job), (Job::Range { prover, range }, Job::Range { prover: by, range: of }) if prover == by && range == of);
+        if self.jobs.values().any(same) {
+            self.store.waited.insert(id);
         }
         assert!(self.jobs.insert(id, job).is_none(), "a job number is used twice");
     }
@@ -173,6 +179,12 @@ impl World {
     /// The work is done. Nothing that is in the store may have been made again.
     fn done(&mut self, id: JobId, job: &Job) -> Event {
         match job {
+            // The shell has one job at a time for the same content: the second finds what the first has made.
+            Job::Range { prover, range }
+                if self.store.waited.remove(&id) && self.store.ranges.contains(&(*prover, *range)) =>
+            {
+                Event::RangeEnded { job: id, result: Ok(range_done(*range, Origin::Reused)) }
+            }
             Job::Range { prover, range } => {
                 self.story.ranges_made += 1;
                 assert!(self.store.ranges.insert((*prover, *range)), "{range} was made twice by {prover}");

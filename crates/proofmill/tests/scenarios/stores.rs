@@ -1,0 +1,37 @@
+//! Stores that are away, or start anew.
+
+use crate::{away, house::House, logs::made_twice};
+
+#[test]
+fn redis_is_away_at_each_phase_of_an_epoch() {
+    let Some(mut house) = House::new() else { return };
+    let _cluster = house.cluster();
+    let (_one, _two) = (house.worker("worker-1"), house.worker("worker-2"));
+    let _node = house.node();
+    house.settle(1);
+    for phase in ["a range is proven", "awaiting root", "publishing", "completed"] {
+        house.load_until(phase);
+        house.redis.stop();
+        // Transactions and checkpoints go on.
+        house.load();
+        std::thread::sleep(away());
+        house.redis.start_again().unwrap();
+        house.settle(1);
+    }
+    let said = house.said("node");
+    assert!(!said.contains("epoch missed"), "{said}");
+    assert_eq!(made_twice(house.logs()), [""; 0]);
+}
+
+#[test]
+fn redis_is_restarted() {
+    let Some(mut house) = House::new() else { return };
+    let _cluster = house.cluster();
+    let _one = house.worker("worker-1");
+    let _node = house.node();
+    for _ in 0..3 {
+        house.load();
+        house.redis.start_again().unwrap();
+        house.settle(1);
+    }
+}
