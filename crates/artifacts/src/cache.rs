@@ -101,7 +101,7 @@ fn is_kept(key: &Key) -> bool {
     match key.0 {
         ArtifactKind::Program | ArtifactKind::Stdin | ArtifactKind::PrivateStdin => true,
         ArtifactKind::Intermediate => key.1.as_str().starts_with("key-"),
-        ArtifactKind::Proof => false,
+        ArtifactKind::Exchanged | ArtifactKind::Proof => false,
     }
 }
 

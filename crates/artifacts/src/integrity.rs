@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | intermediate | header with length and BLAKE3 | header with length and BLAKE3 |
 //! | program | header | length (8 bytes, little-endian), then the ELF |
-//! | stdin, private stdin, proof | header | as it is |
+//! | exchanged, stdin, private stdin, proof | header | as it is |
 //!
 //! The SP1 cluster's `upload_program` stores `bincode(Vec<u8>)`, which is that length and those bytes
 //! (`sp1-prover-types`, `artifacts.rs`); inputs and proofs are encoded by whoever makes them. What has a name that follows
@@ -34,7 +34,13 @@ impl Form {
         match (peers, kind) {
             (Peers::None, _) | (_, ArtifactKind::Intermediate) => Self::Framed,
             (_, ArtifactKind::Program) => Self::Prefixed,
-            (_, ArtifactKind::Stdin | ArtifactKind::PrivateStdin | ArtifactKind::Proof) => Self::Plain,
+            (
+                _,
+                ArtifactKind::Exchanged
+                | ArtifactKind::Stdin
+                | ArtifactKind::PrivateStdin
+                | ArtifactKind::Proof,
+            ) => Self::Plain,
         }
     }
 

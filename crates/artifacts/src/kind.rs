@@ -6,8 +6,11 @@ use std::fmt;
 /// where each kind has a prefix of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ArtifactKind {
-    /// What tasks hand to each other: plans, segments, shard and recursion proofs. SP1 calls it unspecified.
+    /// What tasks hand to each other: plans, segments, shard and recursion proofs.
     Intermediate,
+    /// What tasks in the SP1 cluster's dialect hand to each other, as its nodes write and read it; SP1 calls it unspecified. In Redis
+    /// and S3 it stands where intermediate results do, so an id is for one of the two.
+    Exchanged,
     /// A program.
     Program,
     /// A program's input.
@@ -20,13 +23,14 @@ pub enum ArtifactKind {
 
 impl ArtifactKind {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Intermediate, Self::Program, Self::Stdin, Self::PrivateStdin, Self::Proof];
+    pub const ALL: [Self; 6] =
+        [Self::Intermediate, Self::Exchanged, Self::Program, Self::Stdin, Self::PrivateStdin, Self::Proof];
 
     /// The name, also that of the kind's folder in a store on the file system.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Intermediate => "intermediate",
+            Self::Exchanged => "exchanged",
             Self::Program => "program",
             Self::Stdin => "stdin",
             Self::PrivateStdin => "private-stdin",

@@ -29,6 +29,8 @@ enum Question<'a> {
     CheckMode(ProofMode),
     Version { program: Cow<'a, [u8]> },
     Encode { frames: Cow<'a, [Cow<'a, [u8]>]>, proofs: Cow<'a, [Proof]> },
+    Pack { proof: Cow<'a, Proof> },
+    Unpack { stored: Cow<'a, [u8]>, program: Cow<'a, [u8]> },
     Verify { proof: Cow<'a, Proof>, expected: ProgramVersion },
 }
 
@@ -37,6 +39,7 @@ enum Question<'a> {
 enum Answer {
     Done,
     Bytes(Vec<u8>),
+    Proof(Proof),
     Version(ProgramVersion),
     Failed(Failure),
 }
@@ -88,6 +91,8 @@ fn answer_one(backend: &dyn Backend, question: Question<'_>) -> Result<Answer, B
             let frames: Vec<&[u8]> = frames.iter().map(AsRef::as_ref).collect();
             Answer::Bytes(backend.encode_input(&frames, &proofs)?)
         }
+        Question::Pack { proof } => Answer::Bytes(backend.pack(&proof)?),
+        Question::Unpack { stored, program } => Answer::Proof(backend.unpack(&stored, &program)?),
         Question::Verify { proof, expected } => backend.verify(&proof, expected).map(|()| Answer::Done)?,
     })
 }
@@ -320,6 +325,20 @@ impl Backend for HelperBackend {
         self.not_here()
     }
 
+    fn pack(&self, proof: &Proof) -> Result<Vec<u8>, BackendError> {
+        match self.ask(&Question::Pack { proof: Cow::Borrowed(proof) })? {
+            Answer::Bytes(bytes) => Ok(bytes),
+            other => self.confused(&other),
+        }
+    }
+
+    fn unpack(&self, stored: &[u8], program: &[u8]) -> Result<Proof, BackendError> {
+        match self.ask(&Question::Unpack { stored: stored.into(), program: program.into() })? {
+            Answer::Proof(proof) => Ok(proof),
+            other => self.confused(&other),
+        }
+    }
+
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
         match self.ask(&Question::Verify { proof: Cow::Borrowed(proof), expected })? {
             Answer::Done => Ok(()),
@@ -367,6 +386,9 @@ mod tests {
             verify(version),
             verify(other),
             Question::CheckMode(ProofMode::Groth16),
+            Question::Pack { proof: Cow::Borrowed(&proof) },
+            Question::Unpack { stored: proof.encode().into(), program: range.into() },
+            Question::Unpack { stored: b"none".as_slice().into(), program: range.into() },
         ]);
         let encoded = exec.encode_input(&[b"a", b"b"], std::slice::from_ref(&proof)).unwrap();
         assert!(matches!(&answers[0], Answer::Version(got) if *got == version), "{answers:?}");
@@ -376,7 +398,10 @@ mod tests {
         let wrong = matches!(&answers[4], Answer::Failed(Failure::WrongProgram { expected, .. }) if *expected == other);
         assert!(wrong, "{answers:?}");
         assert!(matches!(&answers[5], Answer::Failed(Failure::UnsupportedMode(..))), "{answers:?}");
-        assert_eq!(answers.len(), 6);
+        assert!(matches!(&answers[6], Answer::Bytes(got) if *got == proof.encode()), "{answers:?}");
+        assert!(matches!(&answers[7], Answer::Proof(got) if *got == proof), "{answers:?}");
+        assert!(matches!(&answers[8], Answer::Failed(Failure::InvalidProof(_))), "{answers:?}");
+        assert_eq!(answers.len(), 9);
     }
 
     #[test]

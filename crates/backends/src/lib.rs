@@ -26,6 +26,7 @@ mod openvm;
 mod plan;
 mod proof;
 mod registry;
+pub mod tasks;
 
 pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
@@ -126,6 +127,24 @@ pub trait Backend: Send + Sync {
         mode: ProofMode,
         parts: &[Vec<u8>],
     ) -> Result<Proof, BackendError>;
+
+    /// Where proofs of this type are made by tasks of the SP1 cluster's layout: who does those. The methods from [`plan`](Self::plan) to
+    /// [`finish`](Self::finish) are not used then.
+    fn cluster_tasks(&self) -> Option<&dyn tasks::ClusterTasks> {
+        None
+    }
+
+    /// A finished proof as it is stored for its client. The prover type says how: clients of the SP1 cluster read SP1's proofs,
+    /// and know no others. [`unpack`](Self::unpack) reads it.
+    fn pack(&self, proof: &Proof) -> Result<Vec<u8>, BackendError> {
+        Ok(proof.encode())
+    }
+
+    /// What was stored for its client of a proof of `program`, whoever made it. It is not verified.
+    fn unpack(&self, stored: &[u8], program: &[u8]) -> Result<Proof, BackendError> {
+        let _ = program;
+        Proof::decode(stored).map_err(|error| BackendError::InvalidProof { cause: error.to_string() })
+    }
 
     /// Checks that `proof` proves an execution of the program `expected` that committed to `proof.public_values`.
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError>;

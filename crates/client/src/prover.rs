@@ -180,6 +180,21 @@ impl ClusterProver {
             }
             Err(error) => return Err(error.into()),
         };
+        let proof = match self.unpack(wanted.program, &bytes).await {
+            Ok(proof) => proof,
+            Err(VerifyError::Refused(cause)) => {
+                let error = ClientError::DoesNotHold {
+                    id: progress.proof_id.clone(),
+                    artifact: name(&progress),
+                    cause,
+                };
+                return Ok(Err(Fault { error, bytes: Some(bytes), progress }));
+            }
+            Err(VerifyError::Failed(error)) => return Err(error.into()),
+            Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id: progress.proof_id }),
+        };
+        // From here on in our own form, whatever the form in which it is stored.
+        let bytes = Bytes::from(proof.encode());
         let fault = |error, progress| Ok(Err(Fault { error, bytes: Some(bytes.clone()), progress }));
         if look == Look::First
             && let Some(cause) = self.refusal(&bytes).await?
@@ -187,10 +202,6 @@ impl ClusterProver {
             let id = progress.proof_id.clone();
             return fault(ClientError::DoesNotHold { id, artifact: name(&progress), cause }, progress);
         }
-        let proof = match Proof::decode(&bytes) {
-            Ok(proof) => proof,
-            Err(error) => return fault(error.into(), progress),
-        };
         match self.check(wanted, &proof, &progress).await {
             Ok(verified_in) => Ok(Ok(Made { proof, progress, verified_in })),
             Err(error) if error.is_bad_proof() => fault(error, progress),
@@ -237,14 +248,29 @@ impl ClusterProver {
 
     /// Verifies a proof; how long that took, without making keys.
     async fn verify(&self, program: &[u8], proof: &Proof) -> Result<Duration, VerifyError> {
-        let (backend, program, checked) = (self.backend.clone(), program.to_vec(), proof.clone());
-        let check = tokio::task::spawn_blocking(move || {
-            let expected = programs::version(&*backend, &program)?;
+        let (program, checked) = (program.to_vec(), proof.clone());
+        self.look_at(move |backend| {
+            let expected = programs::version(backend, &program)?;
             let start = std::time::Instant::now();
             backend.verify(&checked, expected).map(|()| start.elapsed())
-        });
-        match check.await {
-            Ok(Ok(verified_in)) => Ok(verified_in),
+        })
+        .await
+    }
+
+    /// Reads a proof as it is stored for its client.
+    async fn unpack(&self, program: &[u8], stored: &Bytes) -> Result<Proof, VerifyError> {
+        let (program, stored) = (program.to_vec(), stored.clone());
+        self.look_at(move |backend| backend.unpack(&stored, &program)).await
+    }
+
+    /// Has the backend look at a proof.
+    async fn look_at<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&dyn Backend) -> Result<T, BackendError> + Send + 'static,
+    ) -> Result<T, VerifyError> {
+        let backend = self.backend.clone();
+        match tokio::task::spawn_blocking(move || look(&*backend)).await {
+            Ok(Ok(seen)) => Ok(seen),
             // The prover type is not there, or its own machinery failed: that says nothing of the proof.
             Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
                 Err(VerifyError::Failed(error))

@@ -167,7 +167,7 @@ fn release<T: Send + 'static>(sink: &Sink<T>, message: T, out: &mut Vec<Release>
 }
 
 /// The messages that a running task sends to whoever follows it. Kept until its proof ends, for readers that come late
-/// or come back. They are not durable: a task that is tried again sends them again.
+/// or come back, also after a restart. A task that is tried again sends them again.
 #[derive(Debug)]
 pub(crate) struct Channel {
     pub(crate) proof: ProofId,
@@ -181,11 +181,17 @@ impl Channel {
         Self { proof, log: Vec::new(), readers: Some(Vec::new()) }
     }
 
-    pub(crate) fn write(&mut self, payload: Vec<u8>) {
-        if let Some(readers) = &mut self.readers {
-            readers.retain(|reader| reader.send(Ok(payload_message(payload.clone()))).is_ok());
-            self.log.push(payload);
-        }
+    /// Whether there is somebody left who may want it.
+    pub(crate) fn write(&mut self, payload: Vec<u8>) -> bool {
+        let Some(readers) = &mut self.readers else { return false };
+        readers.retain(|reader| reader.send(Ok(payload_message(payload.clone()))).is_ok());
+        self.log.push(payload);
+        true
+    }
+
+    /// What was said before a restart.
+    pub(crate) fn remember(&mut self, payload: Vec<u8>) {
+        self.log.push(payload);
     }
 
     /// Reads from the message with this number on.

@@ -33,6 +33,13 @@ pub enum Change {
         /// Its state now.
         state: TaskRecordState,
     },
+    /// A task has something to say to whoever follows it. Forgotten with the task; nothing happens where there is none.
+    TaskSaid {
+        /// Which.
+        task: TaskId,
+        /// What; only the two of them know what it means.
+        payload: Vec<u8>,
+    },
     /// The tasks of a proof are of no interest any more. Nothing happens where there are none.
     TasksForgotten {
         /// Whose.

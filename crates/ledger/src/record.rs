@@ -229,6 +229,8 @@ pub struct Live {
     pub proofs: Vec<ProofRecord>,
     /// Their tasks, in the order in which they were inserted: a parent comes before its children.
     pub tasks: Vec<TaskRecord>,
+    /// What those tasks said, each task's in order.
+    pub messages: Vec<(TaskId, Vec<u8>)>,
 }
 
 /// Which proofs [`Ledger::list`](crate::Ledger::list) gives, oldest first and by id among those of one millisecond. The

@@ -8,7 +8,8 @@ use proofmill_wire::{
     operator::{ReportPlanRequest, operator_service_client::OperatorServiceClient},
     worker::{
         AckSubRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest,
-        FailTaskRequest, HeartbeatRequest, OpenSubRequest, ServerSubMessage, TaskData, UpdateSubRequest,
+        FailTaskRequest, HeartbeatRequest, MessageStreamResponse, OpenSubRequest, SendTaskMessageRequest,
+        ServerSubMessage, SubscribeTaskMessagesRequest, TaskData, UpdateSubRequest,
         worker_service_client::WorkerServiceClient,
     },
 };
@@ -218,6 +219,43 @@ impl CoordinatorClient {
     pub(crate) async fn ack(&self, sub: &str, message: String) -> Result<(), Status> {
         let request = AckSubRequest { sub_id: sub.to_owned(), msg_id: message };
         self.tasks().ack_sub(with_timeout(request, Duration::from_secs(10))).await.map(drop)
+    }
+
+    /// Opens the messages of a task, from one of them on.
+    pub(crate) async fn messages(
+        &self,
+        task: &TaskId,
+        start_offset: u64,
+        cancel: &CancellationToken,
+    ) -> Result<Streaming<MessageStreamResponse>, Status> {
+        let request = SubscribeTaskMessagesRequest {
+            worker_id: self.worker.to_string(),
+            task_id: task.to_string(),
+            start_offset,
+        };
+        self.insist("follow a task", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.subscribe_task_messages(request).await.map(tonic::Response::into_inner) }
+        })
+        .await
+    }
+
+    /// Sends a message of a task to whoever follows it.
+    pub(crate) async fn say(
+        &self,
+        task: &TaskId,
+        payload: Vec<u8>,
+        cancel: &CancellationToken,
+    ) -> Result<(), Status> {
+        let request =
+            SendTaskMessageRequest { worker_id: self.worker.to_string(), task_id: task.to_string(), payload };
+        self.insist("send a message of a task", cancel, || {
+            let request = request.clone();
+            let mut client = self.tasks();
+            async move { client.send_task_message(request).await.map(drop) }
+        })
+        .await
     }
 
     /// Repeats a call for as long as the coordinator is away; any other refusal is final.

@@ -208,12 +208,14 @@ impl Controller<'_> {
                 return Err(TaskFailure::new(Code::BadProof, error.to_string()));
             }
         };
-        self.bench.keep(&self.request.output, ArtifactKind::Proof, bytes.clone(), self.cancel).await?;
+        let (backend, program, length) = (self.backend.clone(), proof.program, bytes.len());
+        let stored = task::blocking(move || backend.pack(&proof)).await?;
+        self.bench.keep(&self.request.output, ArtifactKind::Proof, stored.into(), self.cancel).await?;
         let report = serde_json::json!({
-            "program": proof.program.0,
+            "program": program.0,
             "instructions": self.plan.execution.instructions,
             "segments": self.plan.segments.len(),
-            "proof_bytes": bytes.len(),
+            "proof_bytes": length,
         });
         self.bench.client.complete_proof(&self.task.proof, report.to_string(), self.cancel).await?;
         Ok(())

@@ -29,6 +29,7 @@
 mod board;
 mod client;
 mod controller;
+mod link;
 pub mod memory;
 mod metadata;
 mod names;

@@ -48,8 +48,13 @@ pub async fn run(
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let (build, segment_memory) = (config.build.clone(), config.segment_memory);
     let bench = Bench { client, artifacts, registry, build, segment_memory };
-    let dialects =
-        config.provers.iter().map(|prover| bench.dialect(*prover)).collect::<Result<Vec<_>, _>>()?;
+    let mut dialects = Vec::new();
+    for prover in &config.provers {
+        dialects.push(bench.dialect(*prover)?);
+        if bench.registry.get(*prover)?.cluster_tasks().is_some() {
+            dialects.push(Dialect::Sp1Cluster);
+        }
+    }
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
     let session = Session {
         config,

@@ -246,7 +246,7 @@ async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> ob
 
 const fn folder(kind: ArtifactKind) -> &'static str {
     match kind {
-        ArtifactKind::Intermediate => "artifacts",
+        ArtifactKind::Intermediate | ArtifactKind::Exchanged => "artifacts",
         ArtifactKind::Program => "programs",
         ArtifactKind::Stdin => "stdins",
         ArtifactKind::PrivateStdin => "private-stdins",
@@ -348,6 +348,7 @@ mod tests {
     fn keys_are_those_of_the_sp1_cluster() {
         for (kind, key) in [
             (ArtifactKind::Intermediate, "artifacts/artifact_01jd"),
+            (ArtifactKind::Exchanged, "artifacts/artifact_01jd"),
             (ArtifactKind::Program, "programs/artifact_01jd"),
             (ArtifactKind::Stdin, "stdins/artifact_01jd"),
             (ArtifactKind::PrivateStdin, "private-stdins/artifact_01jd"),

@@ -7,7 +7,7 @@ use proofmill_localstore::LocalS3;
 use proofmill_primitives::ArtifactId;
 use std::{collections::BTreeSet, sync::Arc};
 
-const KINDS: [ArtifactKind; 5] = ArtifactKind::ALL;
+const KINDS: [ArtifactKind; 6] = ArtifactKind::ALL;
 
 /// `large` is more than one piece of the store.
 async fn keeps_its_promises(store: Arc<dyn ArtifactStore>, large: usize) {

@@ -14,7 +14,7 @@ use crate::{
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
-use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, WorkerId};
+use proofmill_primitives::{ArtifactId, Dialect, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
 use proofmill_wire::worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message};
 use std::{
@@ -58,7 +58,7 @@ impl State {
             live.proofs.iter().map(|record| (convert::proof_spec(record), convert::time(record.created_at)));
         let tasks: Vec<_> = live.tasks.into_iter().map(convert::task_of_record).collect();
         let mut by_output: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for (spec, _) in tasks.iter().filter(|(_, state)| !has_ended(state)) {
+        for (spec, _) in tasks.iter().filter(|(spec, state)| is_found(spec, state)) {
             by_output
                 .entry(spec.proof.clone())
                 .or_default()
@@ -72,6 +72,16 @@ impl State {
         );
         let mut proofs: BTreeMap<_, _> =
             live.proofs.into_iter().map(|record| (record.id.clone(), Entry::new(record))).collect();
+        let mut channels: BTreeMap<TaskId, Channel> = BTreeMap::new();
+        for (task, payload) in live.messages {
+            if let Some((spec, state)) = scheduler.task(&task) {
+                let channel = channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
+                channel.remember(payload);
+                if has_ended(state) {
+                    channel.end();
+                }
+            }
+        }
         let mut batch = Batch::new();
         for (id, entry) in &mut proofs {
             if let Some(counts) = scheduler.progress(id) {
@@ -89,7 +99,7 @@ impl State {
             ended: VecDeque::new(),
             workers: BTreeMap::new(),
             subscribers: BTreeMap::new(),
-            channels: BTreeMap::new(),
+            channels,
             by_output,
             fleet_changed: false,
             total_tasks: tasks.len() as u64,
@@ -228,7 +238,8 @@ impl State {
             channel.end();
         }
         // Whoever asks for the same outputs now has found that they are not there: it is made again.
-        let key = self.scheduler.task(task).and_then(|(spec, _)| output_key(spec));
+        let ended = self.scheduler.task(task).filter(|(spec, _)| !is_found(spec, state));
+        let key = ended.and_then(|(spec, _)| output_key(spec));
         if let (Some(key), Some(tasks)) = (key, self.by_output.get_mut(proof))
             && tasks.get(&key) == Some(task)
         {
@@ -301,6 +312,12 @@ impl State {
 /// `None` for a task without outputs: nothing tells it apart.
 fn output_key(spec: &TaskSpec) -> Option<OutputKey> {
     (!spec.outputs.is_empty()).then(|| (spec.kind, spec.outputs.clone()))
+}
+
+/// Whether a task is found by its outputs by who asks for them anew. One of the SP1 cluster's layout also once it is done: its
+/// messages are there, and a controller that starts over goes on from them.
+fn is_found(spec: &TaskSpec, state: &TaskState) -> bool {
+    !has_ended(state) || *state == TaskState::Succeeded && spec.dialect == Some(Dialect::Sp1Cluster)
 }
 
 const fn has_ended(state: &TaskState) -> bool {

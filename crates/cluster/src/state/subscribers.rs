@@ -5,6 +5,7 @@ use crate::{
     convert,
     streams::{self, Channel, Sink, Subscriber},
 };
+use proofmill_ledger::Change;
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{MessageStreamResponse, ServerSubMessage};
 use std::time::Instant;
@@ -64,8 +65,8 @@ impl State {
 
     /// A message of a task that has ended, or is not known any more, is dropped: nobody is left to hear it.
     pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) {
-        if let Some(channel) = self.channel(task) {
-            channel.write(payload);
+        if self.channel(task.clone()).is_some_and(|channel| channel.write(payload.clone())) {
+            self.batch.push(Change::TaskSaid { task, payload });
         }
     }
 

@@ -4,7 +4,7 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_fault::{Fault, Patience};
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{TaskKind, Weight};
+use proofmill_primitives::{Dialect, TaskKind, Weight};
 use proofmill_scheduler::Config;
 use proofmill_wire::{
     cluster::{
@@ -162,24 +162,46 @@ impl Running {
         kind: WorkerType,
         max_weight: u32,
     ) -> Result<Worker, Status> {
+        self.open(id, kind, max_weight, None).await
+    }
+
+    /// A worker of ours, whose controllers write their tasks in this dialect.
+    pub(crate) async fn worker_of_ours(&self, id: &str, max_weight: u32, dialect: Dialect) -> Worker {
+        self.open(id, WorkerType::All, max_weight, Some(dialect)).await.unwrap()
+    }
+
+    async fn open(
+        &self,
+        id: &str,
+        kind: WorkerType,
+        max_weight: u32,
+        dialect: Option<Dialect>,
+    ) -> Result<Worker, Status> {
         // A connection of its own, as another process has.
         let channel =
             Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap();
         let mut client = WorkerServiceClient::new(channel);
-        let request = OpenRequest {
+        let mut request = Request::new(OpenRequest {
             worker_id: id.into(),
             worker_type: kind.into(),
             max_weight,
             ..OpenRequest::default()
-        };
+        });
+        if let Some(dialect) = dialect {
+            header::set_dialects(&mut request, &[dialect]);
+        }
         let stream = client.open(request).await?.into_inner();
-        Ok(Worker { id: id.into(), client, stream })
+        let named = |dialect| format!(r#"{{"proofmill":"{dialect}"}}"#);
+        let metadata = dialect.map_or_else(|| "{}".into(), named);
+        Ok(Worker { id: id.into(), metadata, client, stream })
     }
 }
 
 /// A worker in the hands of a test.
 pub(crate) struct Worker {
     pub(crate) id: String,
+    /// What the tasks that it creates carry.
+    metadata: String,
     pub(crate) client: WorkerServiceClient<Channel>,
     pub(crate) stream: Streaming<ServerMessage>,
 }
@@ -290,7 +312,7 @@ impl Worker {
             task_type: kind.wire(),
             inputs: vec!["program".into()],
             outputs: vec![output.into()],
-            metadata: "{}".into(),
+            metadata: self.metadata.clone(),
             proof_id: data(parent).proof_id.clone(),
             parent_id: Some(parent.task_id.clone()),
             weight,

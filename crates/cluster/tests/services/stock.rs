@@ -211,6 +211,25 @@ async fn a_proof_that_a_node_gives_up_says_why() {
     worker.fail(&root, false, "").await.unwrap();
 }
 
+/// A controller of the SP1 cluster's layout that starts over names what it asked for before: it is the same task, whose messages
+/// are there, also after a restart. (Its own controllers never name an output twice.)
+#[tokio::test]
+async fn a_finished_task_of_their_layout_is_found_by_its_outputs() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    let first = worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap();
+    let execution = worker.task().await;
+    worker.complete(&execution).await.unwrap();
+    assert_eq!(worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap(), first);
+    let cluster = cluster.restart().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    let root = worker.task().await;
+    assert_eq!(worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap(), first);
+    assert_ne!(worker.create(&root, TaskKind::CoreExecute, "another").await.unwrap(), first);
+}
+
 /// `GetTaskStatuses` is not used by its nodes, subscriptions are: of tasks that are not known each is told apart.
 #[tokio::test]
 async fn unknown_tasks_of_a_live_proof_are_named() {

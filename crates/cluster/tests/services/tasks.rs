@@ -1,7 +1,7 @@
 //! Tasks, their results and their messages.
 
 use crate::harness::{start, within};
-use proofmill_primitives::TaskKind;
+use proofmill_primitives::{Dialect, TaskKind};
 use proofmill_wire::worker::{
     EndOfStream, GetTaskStatusesRequest, SendTaskMessageRequest, SubscribeTaskMessagesRequest, TaskStatus,
     UpdateSubRequest, WorkerType, message_stream_response, server_sub_message::Message,
@@ -43,7 +43,7 @@ async fn what_is_not_acknowledged_is_repeated() {
 #[tokio::test]
 async fn outputs_that_were_lost_are_made_again() {
     let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    let mut worker = cluster.worker_of_ours("w", 12, Dialect::Own(1)).await;
     cluster.request("p", "2").await.unwrap();
     let root = worker.task().await;
     let first = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();

@@ -2,8 +2,8 @@
 
 use super::row::{self, moment, proof_columns};
 use crate::{Live, ProofFilter, ProofRecord, ProofStatus};
-use proofmill_primitives::ProofId;
-use sqlx::{Error, QueryBuilder, Sqlite, SqlitePool};
+use proofmill_primitives::{ProofId, TaskId};
+use sqlx::{Error, QueryBuilder, Row, Sqlite, SqlitePool};
 
 pub(super) async fn load_live(pool: &SqlitePool) -> Result<Live, Error> {
     // One transaction, so that proofs and tasks are of the same moment.
@@ -20,10 +20,21 @@ pub(super) async fn load_live(pool: &SqlitePool) -> Result<Live, Error> {
     .bind(pending)
     .fetch_all(&mut *transaction)
     .await?;
+    let messages = sqlx::query(
+        "SELECT m.task, m.payload FROM messages m JOIN tasks t ON t.id = m.task JOIN proofs p ON p.id = t.proof \
+         WHERE p.status = ? ORDER BY m.seq",
+    )
+    .bind(pending)
+    .fetch_all(&mut *transaction)
+    .await?;
     transaction.commit().await?;
+    let message = |row: &sqlx::sqlite::SqliteRow| {
+        Ok::<_, Error>((TaskId::new(row.try_get::<String, _>(0)?), row.try_get(1)?))
+    };
     Ok(Live {
         proofs: proofs.iter().map(row::proof).collect::<Result<_, _>>()?,
         tasks: tasks.iter().map(row::task).collect::<Result<_, _>>()?,
+        messages: messages.iter().map(message).collect::<Result<_, _>>()?,
     })
 }
 

@@ -32,6 +32,14 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
         }
         Change::TaskInserted(record) => insert_task(connection, record).await,
         Change::TaskStateChanged { task, state } => change_state(connection, task, state).await,
+        Change::TaskSaid { task, payload } => {
+            sqlx::query("INSERT INTO messages (task, payload) SELECT id, ? FROM tasks WHERE id = ?")
+                .bind(payload.as_slice())
+                .bind(task.as_str())
+                .execute(connection)
+                .await?;
+            Ok(())
+        }
         Change::TasksForgotten { proof } => {
             sqlx::query("DELETE FROM tasks WHERE proof = ?").bind(proof.as_str()).execute(connection).await?;
             Ok(())

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 struct Model {
     proofs: Vec<ProofRecord>,
     tasks: Vec<TaskRecord>,
+    messages: Vec<(TaskId, Vec<u8>)>,
     contents: BTreeMap<[u8; 32], ProofId>,
 }
 
@@ -73,7 +74,16 @@ impl Model {
                 self.tasks.push((**record).clone());
             }
             Change::TaskStateChanged { task, state } => self.task_mut(task)?.state = state.clone(),
-            Change::TasksForgotten { proof } => self.tasks.retain(|task| task.proof != *proof),
+            Change::TaskSaid { task, payload } => {
+                if self.task_mut(task).is_ok() {
+                    self.messages.push((task.clone(), payload.clone()));
+                }
+            }
+            Change::TasksForgotten { proof } => {
+                self.tasks.retain(|task| task.proof != *proof);
+                let tasks = &self.tasks;
+                self.messages.retain(|(task, _)| tasks.iter().any(|known| known.id == *task));
+            }
             Change::ContentProven { key, proof } => {
                 self.proof_mut(proof)?;
                 self.contents.insert(*key, proof.clone());
@@ -91,9 +101,12 @@ impl Model {
 
     fn live(&self) -> Live {
         let pending = |id: &ProofId| self.proof(id).is_some_and(|proof| proof.status == ProofStatus::Pending);
+        let said_by_live =
+            |task: &TaskId| self.tasks.iter().any(|known| known.id == *task && pending(&known.proof));
         Live {
             proofs: self.proofs.iter().filter(|proof| pending(&proof.id)).cloned().collect(),
             tasks: self.tasks.iter().filter(|task| pending(&task.proof)).cloned().collect(),
+            messages: self.messages.iter().filter(|(task, _)| said_by_live(task)).cloned().collect(),
         }
     }
 

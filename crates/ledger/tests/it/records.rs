@@ -212,6 +212,8 @@ fn change() -> impl Strategy<Value = Change> {
         6 => any_task().prop_map(|record| Change::TaskInserted(Box::new(record))),
         4 => (select(&TASKS[..]), state())
             .prop_map(|(task, state)| Change::TaskStateChanged { task: task.into(), state }),
+        3 => (select(&TASKS[..]), vec(any::<u8>(), 0..4))
+            .prop_map(|(task, payload)| Change::TaskSaid { task: task.into(), payload }),
         1 => proof().prop_map(|proof| Change::TasksForgotten { proof: proof.into() }),
         2 => (key(), proof()).prop_map(|(key, proof)| Change::ContentProven { key, proof: proof.into() }),
         1 => key().prop_map(|key| Change::ContentForgotten { key }),

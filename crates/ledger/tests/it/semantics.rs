@@ -127,3 +127,27 @@ fn moments_stay_within_what_the_database_orders() {
     assert_eq!(Timestamp::from_secs(14_400).as_millis(), 14_400_000);
     assert!(Timestamp::now() > Timestamp::from_secs(1_700_000_000));
 }
+
+#[tokio::test]
+async fn what_a_task_said_lasts_as_long_as_the_task() {
+    let ledger = Ledger::in_memory().await.unwrap();
+    let said = |task: &str, payload: &str| Change::TaskSaid { task: task.into(), payload: payload.into() };
+    let begun = vec![
+        insert("p"),
+        Change::TaskInserted(Box::new(task("t", "p"))),
+        Change::TaskInserted(Box::new(task("u", "p"))),
+        said("t", "one"),
+        said("u", "two"),
+        said("nobody", "into the void"),
+        said("t", ""),
+    ];
+    ledger.commit(begun.into()).await.unwrap();
+    let message = |task: &str, payload: &str| (task.into(), payload.as_bytes().to_vec());
+    let live = ledger.load_live().await.unwrap();
+    assert_eq!(live.messages, [message("t", "one"), message("u", "two"), message("t", "")]);
+    ledger.commit(vec![Change::TasksForgotten { proof: "p".into() }].into()).await.unwrap();
+    assert_eq!(ledger.load_live().await.unwrap().messages, []);
+    // A task of the same name is another one.
+    ledger.commit(vec![Change::TaskInserted(Box::new(task("t", "p")))].into()).await.unwrap();
+    assert_eq!(ledger.load_live().await.unwrap().messages, []);
+}

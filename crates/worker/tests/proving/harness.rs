@@ -156,6 +156,22 @@ impl Site {
         ClusterServiceClient::new(self.channel().await).proof_request_create(request).await.map(drop)
     }
 
+    /// Asks as clients of the SP1 cluster do; the input says how many shards there are.
+    pub(crate) async fn request_sp1(&self, id: &str, shards: u32) {
+        let stdin = format!("stdin-{shards}");
+        let bytes = shards.to_string().into();
+        self.artifacts.put(&stdin.as_str().into(), ArtifactKind::Stdin, bytes).await.unwrap();
+        let request = ProofRequestCreateRequest {
+            proof_id: id.into(),
+            program_artifact_id: "program".into(),
+            stdin_artifact_id: stdin,
+            options_artifact_id: Some("2".into()),
+            proof_artifact_id: Some(format!("{id}-proof")),
+            ..ProofRequestCreateRequest::default()
+        };
+        ClusterServiceClient::new(self.channel().await).proof_request_create(request).await.unwrap();
+    }
+
     pub(crate) async fn status(&self) -> StatusResponse {
         OperatorServiceClient::new(self.channel().await).get_status(()).await.unwrap().into_inner()
     }

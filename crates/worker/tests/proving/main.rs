@@ -7,6 +7,7 @@ mod disk;
 mod failures;
 mod faults;
 mod harness;
+mod layout;
 mod losses;
 mod upgrade;
 mod whole;

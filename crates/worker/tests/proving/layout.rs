@@ -1,0 +1,302 @@
+//! Proofs of the SP1 cluster's layout: a controller, an execution that tells of shards while it runs, marks that shards set, and
+//! folds; spread over workers that come and go.
+
+use crate::{backend::Slow, harness::Site};
+use bytes::Bytes;
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, ContentKey};
+use proofmill_backends::{
+    Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
+    tasks::{ClusterLink, ClusterTask, ClusterTasks, Later, NewTask, Outcome},
+};
+use proofmill_fault::{Code, Fault};
+use proofmill_primitives::{
+    ArtifactId, Instructions, ProgramVersion, ProofMode, ProverType, TaskId, TaskKind, Weight, WorkerKind,
+};
+use proofmill_worker::{BUILD, WorkerConfig, run};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a shard takes, and how long the execution takes from one to the next.
+const SHARD: Duration = Duration::from_millis(300);
+const STRIDE: Duration = Duration::from_millis(60);
+
+/// A prover type of that layout, whose program has as many shards as its input says. It remembers what it did, for all workers of a
+/// test together.
+#[derive(Clone, Debug, Default)]
+struct Shards(Arc<Mutex<BTreeMap<String, u32>>>);
+
+fn name(what: &str, of: &str) -> ArtifactId {
+    ContentKey::of(&[what.as_bytes(), of.as_bytes()]).artifact()
+}
+
+fn store(error: proofmill_artifacts::ArtifactError) -> Fault {
+    Fault::new(Code::StoreAway, error.to_string())
+}
+
+fn new(kind: TaskKind, inputs: &[&ArtifactId], output: &ArtifactId) -> NewTask {
+    let inputs = inputs.iter().copied().cloned().collect();
+    NewTask {
+        kind,
+        weight: Weight::gb(u32::from(kind != TaskKind::MarkerDeferredRecord)),
+        inputs,
+        outputs: vec![output.clone()],
+    }
+}
+
+impl Shards {
+    fn done(&self) -> BTreeMap<String, u32> {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn count(&self, what: String) {
+        *self.0.lock().unwrap().entry(what).or_default() += 1;
+    }
+
+    async fn controller(self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        let artifacts = link.artifacts();
+        let input = task.inputs[1].clone();
+        let output = name("execution", input.as_str());
+        let (watch, mut ends) = link.results();
+        let execution = link.create(new(TaskKind::CoreExecute, &[&input], &output)).await?;
+        watch.send(execution.clone()).unwrap();
+        let (mut messages, mut waiting, mut parts) = (link.messages(execution), 1, Vec::new());
+        let mut told = true;
+        while told || waiting > 0 {
+            tokio::select! {
+                message = messages.recv(), if told => match message {
+                    Some(message) => {
+                        let (id, part) = serde_json::from_slice::<(String, String)>(&message).unwrap();
+                        if !parts.contains(&part) {
+                            watch.send(id.as_str().into()).unwrap();
+                            waiting += 1;
+                            parts.push(part);
+                        }
+                    }
+                    None => told = false,
+                },
+                end = ends.recv() => {
+                    let (_, outcome) = end.ok_or_else(|| Fault::new(Code::Withdrawn, "over"))?;
+                    assert_eq!(outcome, Outcome::Succeeded);
+                    waiting -= 1;
+                }
+            }
+        }
+        let mut proof = Vec::new();
+        for part in &parts {
+            proof.extend(artifacts.get(&part.as_str().into(), ArtifactKind::Exchanged).await.map_err(store)?);
+        }
+        artifacts.put(&task.outputs[0], ArtifactKind::Proof, proof.into()).await.map_err(store)?;
+        link.complete_proof("{}".into()).await
+    }
+
+    /// Asks for a shard every while; each has a mark, and the marks of all must be set before the execution is done.
+    async fn execution(self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        let artifacts = link.artifacts();
+        if artifacts.exists(&task.outputs[0], ArtifactKind::Exchanged).await.map_err(store)? {
+            return Ok(());
+        }
+        let count = artifacts.get(&task.inputs[0], ArtifactKind::Stdin).await.map_err(store)?;
+        let count: u32 = String::from_utf8_lossy(&count).parse().unwrap();
+        self.count("execution".into());
+        let (watch, mut ends) = link.results();
+        for shard in 0..count {
+            tokio::time::sleep(STRIDE).await;
+            let part = name("shard", &shard.to_string());
+            let mark =
+                link.create(new(TaskKind::MarkerDeferredRecord, &[], &name("mark", part.as_str()))).await?;
+            let record = ArtifactId::new(format!("{shard}"));
+            let made =
+                link.create(new(TaskKind::ProveShard, &[&record, &mark.as_str().into()], &part)).await?;
+            link.say(serde_json::to_vec(&(made.to_string(), part.to_string())).unwrap()).await?;
+            watch.send(mark).unwrap();
+        }
+        for _ in 0..count {
+            ends.recv().await.ok_or_else(|| Fault::new(Code::Withdrawn, "over"))?;
+        }
+        artifacts.put(&task.outputs[0], ArtifactKind::Exchanged, Bytes::new()).await.map_err(store)
+    }
+
+    async fn shard(self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        let artifacts = link.artifacts();
+        if !artifacts.exists(&task.outputs[0], ArtifactKind::Exchanged).await.map_err(store)? {
+            tokio::time::sleep(SHARD).await;
+            self.count(task.inputs[0].to_string());
+            let proof = format!("<{}>", task.inputs[0]);
+            artifacts.put(&task.outputs[0], ArtifactKind::Exchanged, proof.into()).await.map_err(store)?;
+        }
+        link.complete(TaskId::from(task.inputs[1].as_str())).await
+    }
+}
+
+impl ClusterTasks for Shards {
+    fn run(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Later<()> {
+        let shards = self.clone();
+        match task.kind {
+            TaskKind::Controller => Box::pin(shards.controller(task, link)),
+            TaskKind::CoreExecute => Box::pin(shards.execution(task, link)),
+            _ => Box::pin(shards.shard(task, link)),
+        }
+    }
+}
+
+/// What is not of the layout is not asked for.
+impl Backend for Shards {
+    fn prover_type(&self) -> ProverType {
+        ProverType::Sp1
+    }
+
+    fn cluster_tasks(&self) -> Option<&dyn ClusterTasks> {
+        Some(self)
+    }
+
+    fn weight(&self, _: TaskKind, _: SegmentBudget) -> Weight {
+        Weight::gb(1)
+    }
+
+    fn budget_for(&self, _: Weight) -> SegmentBudget {
+        SegmentBudget(1)
+    }
+
+    fn program_version(&self, _: &[u8]) -> Result<ProgramVersion, BackendError> {
+        Ok(ProgramVersion(Default::default()))
+    }
+
+    fn encode_input(&self, frames: &[&[u8]], _: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        Ok(frames.concat())
+    }
+
+    fn execute(&self, _: &Job<'_>) -> Result<Execution, BackendError> {
+        Ok(Execution { public_values: Vec::new(), instructions: Instructions(1) })
+    }
+
+    fn plan(&self, _: &Job<'_>, _: SegmentBudget) -> Result<Plan, BackendError> {
+        unreachable!("its proofs have another layout")
+    }
+
+    fn prove_segment(&self, _: &Job<'_>, _: &Plan, _: u32) -> Result<Vec<u8>, BackendError> {
+        unreachable!("its proofs have another layout")
+    }
+
+    fn tree(&self, _: &[Segment], _: ProofMode, _: SegmentBudget) -> Result<Vec<Node>, BackendError> {
+        unreachable!("its proofs have another layout")
+    }
+
+    fn node_weight(&self, _: &Node) -> Weight {
+        Weight::gb(1)
+    }
+
+    fn reduce(&self, _: &[u8], _: &Node, _: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
+        unreachable!("its proofs have another layout")
+    }
+
+    fn finish(&self, _: &Job<'_>, _: &Plan, _: ProofMode, _: &[Vec<u8>]) -> Result<Proof, BackendError> {
+        unreachable!("its proofs have another layout")
+    }
+
+    fn verify(&self, _: &Proof, _: ProgramVersion) -> Result<(), BackendError> {
+        unreachable!("nobody asks")
+    }
+}
+
+struct Fleet {
+    site: Site,
+    shards: Shards,
+}
+
+impl Fleet {
+    async fn new() -> Self {
+        Self { site: Site::new(Slow::new(1)).await, shards: Shards::default() }
+    }
+
+    fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> crate::harness::Hand {
+        let config = WorkerConfig {
+            id: id.into(),
+            coordinator: format!("http://{}", self.site.address),
+            kind,
+            max_weight: Some(Weight::gb(room)),
+            provers: vec![ProverType::Sp1],
+            segment_memory: Weight::gb(1),
+            heartbeat: Duration::from_millis(200),
+            build: BUILD.into(),
+        };
+        let registry = proofmill_backends::Registry::default().with(Arc::new(self.shards.clone()));
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(run(config, registry, self.site.artifacts.clone(), stop.clone()));
+        crate::harness::Hand { stop, running }
+    }
+
+    /// Waits until so many shards are proven.
+    async fn proven(&self, count: usize) {
+        let shards = || self.shards.done().keys().filter(|what| *what != "execution").count();
+        self.site.until("some are proven", || shards() >= count).await;
+    }
+
+    async fn ends_with(&self, id: &str, count: u32) {
+        let progress = self.site.ended(id).await;
+        assert_eq!(progress.cause, "");
+        let proof =
+            self.site.artifacts.get(&format!("{id}-proof").into(), ArtifactKind::Proof).await.unwrap();
+        let expected: String = (0..count).map(|shard| format!("<{shard}>")).collect();
+        assert_eq!(String::from_utf8_lossy(&proof), expected);
+    }
+
+    /// How often something was done that must be done once.
+    fn repeated(&self) -> Vec<(String, u32)> {
+        let done = self.shards.done();
+        done.into_iter().filter(|(what, times)| what != "execution" && *times > 1).collect()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_spread_over_workers_and_nothing_is_proven_twice_when_one_of_them_is_lost() {
+    let fleet = Fleet::new().await;
+    let _controls = fleet.worker("controls", WorkerKind::Cpu, 16);
+    let lost = fleet.worker("lost", WorkerKind::Gpu, 2);
+    let _stays = fleet.worker("stays", WorkerKind::Gpu, 2);
+    fleet.site.request_sp1("p", 12).await;
+    fleet.proven(4).await;
+    lost.kill().await;
+    fleet.ends_with("p", 12).await;
+    assert_eq!(fleet.repeated(), []);
+}
+
+/// Controller and execution are on the worker that is lost: both start over elsewhere, and find what is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_controller_and_an_execution_that_start_over_repeat_nothing() {
+    let fleet = Fleet::new().await;
+    let lost = fleet.worker("lost", WorkerKind::Cpu, 16);
+    let _proves = fleet.worker("proves", WorkerKind::Gpu, 2);
+    fleet.site.request_sp1("p", 12).await;
+    fleet.proven(4).await;
+    lost.kill().await;
+    let _next = fleet.worker("next", WorkerKind::Cpu, 16);
+    fleet.ends_with("p", 12).await;
+    assert_eq!(fleet.repeated(), []);
+    assert_eq!(fleet.shards.done()["execution"], 2);
+}
+
+/// What the execution told before is there after a restart of the coordinator, in the middle of it and after its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_is_restarted_remembers_the_messages_of_tasks() {
+    let mut fleet = Fleet::new().await;
+    let controls = fleet.worker("controls", WorkerKind::Cpu, 16);
+    let _proves = fleet.worker("proves", WorkerKind::Gpu, 2);
+    fleet.site.request_sp1("p", 12).await;
+    fleet.proven(2).await;
+    fleet.site.stop_cluster().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    fleet.site.start_cluster().await;
+    fleet.proven(5).await;
+    controls.kill().await;
+    // It is known to be lost before the coordinator is.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    fleet.site.stop_cluster().await;
+    fleet.site.start_cluster().await;
+    let _next = fleet.worker("next", WorkerKind::Cpu, 16);
+    fleet.ends_with("p", 12).await;
+    assert_eq!(fleet.repeated(), []);
+}
