@@ -35,7 +35,10 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     signal_workers(data, "CONT");
     assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
 
-    let record = listed.lines().find_map(|line| line.split_whitespace().find(|word| word.starts_with("epoch-"))).unwrap();
+    let record = listed
+        .lines()
+        .find_map(|line| line.split_whitespace().find(|word| word.starts_with("epoch-")))
+        .unwrap();
     let shown = failures(data, &["show", record]);
     for what in ["cause ", "its window closed", "checkpoint ", ".input (", "release "] {
         assert!(shown.contains(what), "no {what:?} in {shown}");
@@ -52,7 +55,10 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     let verified = succeed(proofmill(data).args(["verify", "--allow-exec", &epoch]));
     assert!(verified.contains("exec"), "{verified}");
     let said = failures(data, &["rerun", record, "--epoch", "--output", copy.to_str().unwrap()]);
-    assert!(fs::read(&epoch).unwrap() == fs::read(saved(&said, "/epoch-")).unwrap(), "the proof is found again");
+    assert!(
+        fs::read(&epoch).unwrap() == fs::read(saved(&said, "/epoch-")).unwrap(),
+        "the proof is found again"
+    );
 
     for (args, cause) in [
         (&["show", "epoch-no-such"][..], "no record in"),
@@ -68,7 +74,9 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     }
     // An input that was tampered with is found out before anything is proven.
     let store = fs::read_dir(data.join("data/failures").join(record)).unwrap();
-    let inputs = store.map(|file| file.unwrap().path()).filter(|path| path.extension().is_some_and(|of| of == "input"));
+    let inputs = store
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|of| of == "input"));
     for input in inputs {
         let mut bytes = fs::read(&input).unwrap();
         let at = bytes.len() / 2;

@@ -79,7 +79,9 @@ async fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
     let id = waiting.first().expect("a proof that waits").clone();
     client.cancel(&id).await.unwrap();
     client.cancel(&id).await.expect("a second time changes nothing");
-    let shown = String::from_utf8(output(house.role("client").args(["status", "--cluster", &house.address()])).stdout);
+    let shown = String::from_utf8(
+        output(house.role("client").args(["status", "--cluster", &house.address()])).stdout,
+    );
     assert!(!shown.unwrap().contains(&format!("{id} failed")));
     // The node asks again, for its checkpoint is not proven.
     let _worker = house.worker("worker-1");
@@ -94,7 +96,13 @@ fn everything_is_shut_down_and_all_ports_are_free() {
     house.load();
     // Clients first, as an operator would.
     while let Some(mut role) = roles.pop() {
-        assert!(role.terminate(), "{}\n{}\n{}", house.said("node"), house.said("worker-1"), house.said("cluster"));
+        assert!(
+            role.terminate(),
+            "{}\n{}\n{}",
+            house.said("node"),
+            house.said("worker-1"),
+            house.said("cluster")
+        );
     }
     assert!(house.localnet.terminate());
     for port in house.ports() {

@@ -27,8 +27,7 @@ impl Cable {
     fn lay() -> Option<Self> {
         // Others may run the same test.
         let id = std::process::id() % 200;
-        let (name, host, there) =
-            (format!("pm{id}"), format!("10.213.{id}.1"), format!("10.213.{id}.2"));
+        let (name, host, there) = (format!("pm{id}"), format!("10.213.{id}.1"), format!("10.213.{id}.2"));
         let cable = Self { name, host };
         let Self { name, host } = &cable;
         let laid = [

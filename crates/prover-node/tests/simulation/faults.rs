@@ -33,6 +33,7 @@ impl World {
         }
         self.reading = None;
         self.jobs.clear();
+        self.store.waited.clear();
         self.inbox.clear();
         let config: Config = self.node.config().clone();
         self.node = NodeState::new(config).wanting(self.kept.iter().copied());

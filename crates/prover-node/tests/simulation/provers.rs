@@ -24,7 +24,7 @@ pub(crate) struct ProofStore {
     splits: BTreeMap<Key, SplitPoint>,
     pub(crate) roots: BTreeSet<(ProverType, EpochSpec)>,
     /// Jobs that began while another one made the same.
-    waited: BTreeSet<JobId>,
+    pub(crate) waited: BTreeSet<JobId>,
     /// Those of them that do not hold.
     pub(crate) bad_ranges: BTreeSet<Key>,
     pub(crate) bad_roots: BTreeSet<(ProverType, EpochSpec)>,

@@ -12,10 +12,7 @@ use proofmill_prover_node::{
     parts::{FailureId, FailureRecord, FailureStore},
     rerun::{self, Plan, PlannedRange, Scope, Source},
 };
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// A record and where it is.
@@ -198,7 +195,7 @@ async fn range_proof(
     Ok(proof)
 }
 
-fn save<S: Statement>(path: &PathBuf, proof: &StatedProof<S>) -> Result<()> {
+fn save<S: Statement>(path: &Path, proof: &StatedProof<S>) -> Result<()> {
     files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))?;
     println!("saved {}", path.display());
     Ok(())

@@ -88,6 +88,9 @@ pub struct FailureStore {
     place: Place,
 }
 
+/// A store, and the prefix of the records in it.
+type Opened = (Arc<dyn ObjectStore>, Key);
+
 #[derive(Clone, Debug)]
 enum Place {
     /// Made with the first record.
@@ -219,7 +222,7 @@ impl FailureStore {
     }
 
     /// The store, if there is one.
-    fn open(&self) -> Result<Option<(Arc<dyn ObjectStore>, Key)>, FailureStoreError> {
+    fn open(&self) -> Result<Option<Opened>, FailureStoreError> {
         match &self.place {
             Place::Folder(folder) if !folder.exists() => Ok(None),
             Place::Folder(folder) => self.local(folder).map(Some),
@@ -227,7 +230,7 @@ impl FailureStore {
         }
     }
 
-    fn open_to_write(&self) -> Result<(Arc<dyn ObjectStore>, Key), FailureStoreError> {
+    fn open_to_write(&self) -> Result<Opened, FailureStoreError> {
         match &self.place {
             Place::Folder(folder) => {
                 fs::create_dir_all(folder).map_err(|source| self.folder_failed("make", source))?;
@@ -237,7 +240,7 @@ impl FailureStore {
         }
     }
 
-    fn local(&self, folder: &Path) -> Result<(Arc<dyn ObjectStore>, Key), FailureStoreError> {
+    fn local(&self, folder: &Path) -> Result<Opened, FailureStoreError> {
         let store = LocalFileSystem::new_with_prefix(folder).map_err(|error| self.failed("open", error))?;
         Ok((Arc::new(store.with_fsync(true)), Key::default()))
     }
