@@ -65,7 +65,7 @@ async fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
     let proofs = async |state: &str| {
         let status = client.status().await.unwrap();
         let of_it = status.proofs.into_iter().filter(|proof| format!("{proof:?}").contains(state));
-        of_it.map(|proof| proof.id).collect::<Vec<_>>()
+        of_it.map(|proof| proof.proof_id).collect::<Vec<_>>()
     };
     tokio::task::block_in_place(|| house.load());
     let mut waiting = Vec::new();
