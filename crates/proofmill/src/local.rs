@@ -50,6 +50,8 @@ impl Local {
             provers,
             segment_memory: room.segment_memory,
             heartbeat: Duration::from_secs(3),
+            note: None,
+            killed: Vec::new(),
             build: proofmill_worker::BUILD.into(),
         };
         let mut roles = JoinSet::new();

@@ -30,6 +30,7 @@ mod board;
 mod client;
 mod controller;
 mod link;
+mod killed;
 pub mod memory;
 mod metadata;
 mod names;
@@ -40,8 +41,8 @@ mod task;
 pub use session::run;
 
 use proofmill_backends::BackendError;
-use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
-use std::time::Duration;
+use proofmill_primitives::{ProverType, TaskId, Weight, WorkerId, WorkerKind};
+use std::{path::PathBuf, time::Duration};
 
 /// This build.
 pub const BUILD: &str = env!("CARGO_PKG_VERSION");
@@ -66,6 +67,10 @@ pub struct WorkerConfig {
     /// Which build of Proofmill this is: workers of other builds do not understand the tasks of its controllers, nor it theirs.
     /// [`BUILD`], unless a fleet of two versions is wanted.
     pub build: String,
+    /// A file in which it notes the ids of its tasks, as JSON, for whoever finds out how it ended.
+    pub note: Option<PathBuf>,
+    /// What it did when the system killed it for want of memory. It hands that back with this cause, and does not begin it again.
+    pub killed: Vec<TaskId>,
 }
 
 /// Why a worker cannot work.

@@ -2,6 +2,7 @@
 
 use crate::{
     WorkerConfig, WorkerError,
+    killed::Killed,
     client::{CoordinatorClient, is_answer, jittered},
     memory,
     task::{self, Bench, Done, Task, TaskFailure},
@@ -56,8 +57,10 @@ pub async fn run(
         }
     }
     let room = Arc::new(Semaphore::new(max_weight.as_gb() as usize));
+    let killed = Killed::new(&config);
     let session = Session {
         config,
+        killed,
         incarnation: uuid::Uuid::new_v4().to_string(),
         dialects,
         max_weight,
@@ -72,6 +75,8 @@ pub async fn run(
 
 struct Session {
     config: WorkerConfig,
+    /// What it noted, and what it did when it was killed.
+    killed: Killed,
     /// Tells this process from another worker of the same name.
     incarnation: String,
     /// How tasks may be written that it can do.
@@ -260,9 +265,13 @@ impl Session {
             again: None,
         };
         self.held.insert(id.clone(), held);
+        let blamed = self.killed.blames(&id, weight, self.max_weight);
+        self.note();
         let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
         self.running.spawn(async move {
-            let came = if weight > max_weight {
+            let came = if let Some(fault) = blamed {
+                hand_in(&bench, &proof, &id, Err(TaskFailure(fault)), &withdrawn, &over).await
+            } else if weight > max_weight {
                 let cause = format!("it needs {weight}, and this worker has {max_weight}");
                 let outcome = Err(TaskFailure::new(Code::TooSmall, cause));
                 hand_in(&bench, &proof, &id, outcome, &withdrawn, &over).await
@@ -284,9 +293,16 @@ impl Session {
     fn forget(&mut self, over: Option<(TaskId, Came)>) {
         let Some((id, came)) = over else { return };
         let again = self.held.remove(&id).and_then(|held| held.again);
+        self.note();
         if let Some(again) = again.filter(|_| came == Came::ToNothing) {
             self.start(again);
         }
+    }
+
+    /// Controllers do little themselves: whoever kills a worker for its memory does it for the other tasks.
+    fn note(&self) {
+        let tasks = self.held.iter().filter(|(_, held)| held.kind != Some(TaskKind::Controller));
+        self.killed.note(tasks.map(|(task, _)| task));
     }
 
     /// Gives a task to somebody else, if the coordinator is there to be told.

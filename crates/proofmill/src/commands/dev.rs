@@ -2,6 +2,7 @@
 
 use crate::{
     cli,
+    commands::worker::guard,
     dev::{Chains, Found, Kept, Launcher, Memory, Role, Show},
     figures::Figures,
     node::{self, Running},
@@ -287,7 +288,9 @@ fn workers(
             format!("--segment-memory={}", args.segment_memory.as_gb()),
         ];
         words.extend(weight.map(|weight| format!("--max-weight={}", weight.as_gb())));
-        Kept::start(launcher, Role { name, binary, words, environment: Vec::new() })
+        // This process starts it again.
+        let environment = vec![(guard::UNGUARDED, "1".to_owned())];
+        Kept::start(launcher, Role { name, binary, words, environment })
     };
     all.enumerate().map(start).collect()
 }

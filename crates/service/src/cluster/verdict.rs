@@ -54,6 +54,8 @@ pub(super) fn not_made(error: ClientError) -> JobError {
     match error.code() {
         Code::Withdrawn => JobError::Cancelled,
         Code::BadProof => JobError::BadProof { cause },
+        // No worker has the memory for it: a shorter range may do.
+        Code::KilledForMemory | Code::TooSmall => JobError::CannotExecute { cause },
         code if code.is_of_execution() => JobError::CannotExecute { cause },
         code if code.at() == At::Task => JobError::Failed { cause },
         _ => JobError::Unavailable { cause },

@@ -118,6 +118,8 @@ impl Site {
             segment_memory: Weight::gb(1),
             heartbeat: Duration::from_millis(200),
             build: build.into(),
+            note: None,
+            killed: Vec::new(),
         };
         let registry = Registry::default().with(self.backend.clone());
         let stop = CancellationToken::new();

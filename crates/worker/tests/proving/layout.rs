@@ -222,6 +222,8 @@ impl Fleet {
             segment_memory: Weight::gb(1),
             heartbeat: Duration::from_millis(200),
             build: BUILD.into(),
+            note: None,
+            killed: Vec::new(),
         };
         let registry = proofmill_backends::Registry::default().with(Arc::new(self.shards.clone()));
         let stop = CancellationToken::new();

@@ -1,14 +1,20 @@
 //! `proofmill worker`.
 
+pub(crate) mod guard;
+
 use crate::{cli, stop, wiring};
-use eyre::Result;
+use eyre::{Result, WrapErr};
 use proofmill_artifacts::Cached;
 use proofmill_backends::Registry;
 use proofmill_ledger::DataDir;
+use proofmill_primitives::TaskId;
 use proofmill_worker::WorkerConfig;
-use std::{sync::Arc, time::Duration};
+use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Registry) -> Result<()> {
+    if guard::is_wanted() {
+        return guard::watch(&args, default_id()).await;
+    }
     let stop = stop::on_signal()?;
     if args.store.settings()?.choose()?.is_none() {
         DataDir::mark(&global.data_dir)?;
@@ -27,10 +33,18 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
         segment_memory: args.segment_memory,
         heartbeat: Duration::from_secs(3),
         build: args.build,
+        note: env::var_os(guard::NOTE).map(PathBuf::from),
+        killed: killed()?,
     };
     proofmill_worker::run(config, registry, artifacts, stop).await?;
     tracing::info!("the worker stopped");
     Ok(())
+}
+
+/// What this worker did when it was killed for want of memory, by its guard.
+fn killed() -> Result<Vec<TaskId>> {
+    let Ok(json) = env::var(guard::KILLED) else { return Ok(Vec::new()) };
+    serde_json::from_str(&json).wrap_err_with(|| format!("{} is not what a guard writes", guard::KILLED))
 }
 
 fn default_id() -> String {
