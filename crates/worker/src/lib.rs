@@ -29,8 +29,8 @@
 mod board;
 mod client;
 mod controller;
-mod link;
 mod killed;
+mod link;
 pub mod memory;
 mod metadata;
 mod names;

@@ -2,8 +2,8 @@
 
 use crate::{
     WorkerConfig, WorkerError,
-    killed::Killed,
     client::{CoordinatorClient, is_answer, jittered},
+    killed::Killed,
     memory,
     task::{self, Bench, Done, Task, TaskFailure},
 };

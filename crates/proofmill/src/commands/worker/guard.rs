@@ -98,14 +98,16 @@ fn pass_on(worker: &Child, signal: Signal, stopping: &mut bool) {
     *stopping = true;
     if let Some(pid) = i32::try_from(worker.id()).ok().and_then(Pid::from_raw) {
         // It may have ended meanwhile.
-        drop(kill_process(pid, signal));
+        let _ = kill_process(pid, signal);
     }
 }
 
 /// Ends as the worker did, whose own words are in the log.
 fn end_as(ended: ExitStatus) -> Result<()> {
     if let Some(signal) = ended.signal() {
-        bail!("the worker's process was ended by signal {signal}, and not for want of memory as far as the system tells");
+        bail!(
+            "the worker's process was ended by signal {signal}, and not for want of memory as far as the system tells"
+        );
     }
     std::process::exit(ended.code().unwrap_or(1));
 }
@@ -141,10 +143,7 @@ impl MemoryKills {
         let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let files = groups.lines().filter_map(counter_of).collect::<Vec<_>>();
         let count = |path: &Path| counted(&fs::read_to_string(path).ok()?);
-        Self {
-            cgroup: files.iter().find_map(|path| count(path)),
-            machine: count(Path::new("/proc/vmstat")),
-        }
+        Self { cgroup: files.iter().find_map(|path| count(path)), machine: count(Path::new("/proc/vmstat")) }
     }
 
     /// Whether one was killed since then. What happens on the machine counts only where the cgroup does not tell.
