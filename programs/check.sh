@@ -24,8 +24,13 @@ for machine in openvm sp1; do
             complain "$program.elf is not the file that manifest.json names"
         [[ $sources == "$(manifest_field "$program" sources)" ]] ||
             complain "$program.elf was built from other sources: programs/build.sh $machine, then programs/keys.sh"
-        # The key takes the machine's prover to derive, minutes of building for SP1: a note, not a fault.
-        [[ -n $(manifest_field "$program" version) ]] || echo "check.sh: $program has no version yet: programs/keys.sh"
+        # The key takes the machine's prover to derive, minutes of building for SP1: a note, not a fault. One of another machine
+        # is a fault: proofs would be of another program than everybody expects.
+        if [[ -z $(manifest_field "$program" version) ]]; then
+            echo "check.sh: $program has no version yet: programs/keys.sh $machine"
+        elif [[ $(manifest_field "$program" machine) != "$(machine_of "$machine")" ]]; then
+            complain "the version of $program is that of another machine: programs/keys.sh $machine"
+        fi
     done
 done
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Fills in the versions of programs in elf/manifest.json that have none: their keys, as the backends compute them.
+# Fills in the versions of programs in elf/manifest.json that have none, or one of another machine: their keys, as the backends
+# compute them.
 #
 #   programs/keys.sh [openvm|sp1]      compiles that backend, or both
 set -euo pipefail
@@ -30,11 +31,13 @@ built() {
 for machine in ${1:-openvm sp1}; do
     for elf in "$here/elf/$machine"-*.elf; do
         program=$(basename "$elf" .elf)
-        [[ -z $(manifest_field "$program" version) ]] || continue
+        if [[ -n $(manifest_field "$program" version) && $(manifest_field "$program" machine) == "$(machine_of "$machine")" ]]; then
+            continue
+        fi
         version=$(version_of "$machine" "$elf")
         [[ -n $version ]] || { echo "keys.sh: the backend gave no version for $elf" >&2; exit 1; }
         manifest_set "$program" "$(manifest_field "$program" sha256)" "$(manifest_field "$program" sources)" \
-            "$(manifest_field "$program" rustc)" "$version"
+            "$(manifest_field "$program" rustc)" "$version" "$(machine_of "$machine")"
         echo "$program $version"
     done
 done

@@ -24,7 +24,7 @@ for crate in secp256k1 hasher heap curves; do
 done
 
 echo "== OpenVM: real proofs, split over backends, and what must be refused (about 6 minutes)"
-cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --lib --test openvm --test openvm_aggregation -- --test-threads 1 \
+cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --lib --test openvm --test openvm_aggregation --test openvm_range -- --test-threads 1 \
   --skip range_proofs_are_aggregated # make test-long
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test cli -- an_attestor_that_ends what_one_of_two_systems
 

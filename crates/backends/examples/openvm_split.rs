@@ -10,6 +10,7 @@
 //! RAYON_NUM_THREADS limits the threads of a step.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use num_bigint::BigUint;
 use openvm_sdk::{
     CpuSdk, StdIn,
     config::{AggregationSystemParams, AppConfig},
@@ -128,6 +129,12 @@ impl Steps {
     /// OpenVM's own prover, all in this process, on the same machine with the same segments.
     fn local(&self) -> Outcome<String> {
         let mut config = SdkVmConfig::from_toml(include_str!("../src/openvm/openvm.toml"))?.optimize();
+        let more =
+            OpenVmBackend::FIELDS.iter().filter_map(|digits| BigUint::parse_bytes(digits.as_bytes(), 16));
+        if let Some(modular) = &mut config.modular {
+            // With comparisons, as OpenVM has them.
+            modular.supported_moduli.extend(more);
+        }
         config.system.config.segmentation_max_memory = (self.budget.0 as usize) << 20;
         let config = AppConfig::new(config, app_params_with_100_bits_security(20));
         let sdk = CpuSdk::new(config, AggregationSystemParams::default())?;

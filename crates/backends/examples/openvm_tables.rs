@@ -4,9 +4,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use openvm_sdk::openvm_circuit::arch::execution_mode::Segment;
-use openvm_sdk::{config::AppConfig, keygen::AppProvingKey};
-use openvm_sdk_config::SdkVmConfig;
-use openvm_stark_sdk::config::app_params_with_100_bits_security;
 use proofmill_backends::{Backend, Job, OpenVmBackend, SegmentBudget};
 
 #[derive(Default)]
@@ -32,19 +29,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let budget = SegmentBudget(rest.first().map_or(Ok(1152), |budget| budget.parse())?);
     let (program, input) = (std::fs::read(elf)?, std::fs::read(stdin)?);
     let job = Job { program: &program, input: &input, cycle_limit: None };
-    let plan = OpenVmBackend::default().plan(&job, budget)?;
+    let backend = OpenVmBackend::default();
+    let plan = backend.plan(&job, budget)?;
 
-    let config = SdkVmConfig::from_toml(include_str!("../src/openvm/openvm.toml"))?.optimize();
-    let key = AppProvingKey::keygen(AppConfig::new(config, app_params_with_100_bits_security(20)))?;
-    let mut tables: Vec<Table> = key
-        .app_vm_pk
-        .vm_pk
-        .per_air
-        .iter()
-        .map(|air| Table {
-            name: air.air_name.clone(),
-            width: air.vk.params.width.main_widths().iter().sum::<usize>() as u64,
-            lookups: air.vk.symbolic_constraints.interactions.len() as u64,
+    let mut tables: Vec<Table> = backend
+        .tables()?
+        .into_iter()
+        .map(|table| Table {
+            name: table.name,
+            width: table.columns,
+            lookups: table.lookups,
             ..Table::default()
         })
         .collect();

@@ -18,6 +18,9 @@
 //! }
 //! ```
 
+// OpenVM's derives ask for features of the crate that they are used in.
+#![cfg_attr(feature = "openvm", allow(unexpected_cfgs))]
+
 mod error;
 mod exec;
 pub mod helper;
@@ -32,7 +35,7 @@ pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
 pub use helper::HelperBackend;
 #[cfg(feature = "openvm")]
-pub use openvm::OpenVmBackend;
+pub use openvm::{OpenVmBackend, Table};
 pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget, SegmentKind};
 pub use proof::{Proof, ProofDecodeError};
 pub use registry::Registry;

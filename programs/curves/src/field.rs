@@ -120,15 +120,41 @@ pub trait Prime: Field {
     }
 }
 
-/// A prime field of 48 bytes whose elements are used as whole numbers below 2³⁵².
+/// A prime field of 48 bytes whose elements are used as whole numbers.
 ///
-/// The modulus is greater than that, so an element whose highest word is zero is the least representative. Whatever reads an
-/// element checks it, or the guest stops.
+/// The modulus is above 2³⁸⁰, so an element that is below that as the machine holds it is the least representative. Whatever
+/// reads an element checks it, or the guest stops.
 pub trait Wide: Prime {
     /// The number of these words, the least first.
+    fn from_words(words: &[u32; 8]) -> Self;
+    /// The number of these words, the least first.
     fn from_limb(words: [u32; 4]) -> Self;
-    /// The lowest words of the number.
+    /// The lowest words of a number below 2³⁵².
     fn limb(&self) -> [u32; 4];
-    /// The lowest words of the number, which is then divided by 2¹²⁸.
+    /// The lowest words of a number below 2³⁵², which is then divided by 2¹²⁸.
     fn take_limb(&mut self) -> [u32; 4];
+    /// The lowest words of a number below 2³⁵².
+    fn whole(&self) -> [u32; 9];
+    /// The lowest words of a number below 2³⁸⁰.
+    fn low(&self) -> [u32; 3];
+    /// Replaces the lowest words of a number that was zero before anything was put there.
+    fn set_low(&mut self, words: [u32; 3]);
+
+    /// `registers[to] = registers[a] + registers[b]`, and the like for the others: in place on a machine that can.
+    #[inline(always)]
+    fn add_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        registers[to] = registers[a].add(&registers[b]);
+    }
+
+    /// See [`add_in`](Self::add_in).
+    #[inline(always)]
+    fn subtract_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        registers[to] = registers[a].sub(&registers[b]);
+    }
+
+    /// See [`add_in`](Self::add_in).
+    #[inline(always)]
+    fn multiply_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        registers[to] = registers[a].mul(&registers[b]);
+    }
 }

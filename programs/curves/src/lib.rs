@@ -19,6 +19,8 @@ mod fp2;
 mod kzg;
 mod map;
 mod modexp;
+mod montgomery;
+pub mod p256;
 mod pairing;
 mod point;
 mod tower;

@@ -4,11 +4,16 @@
 //! of 128 bits, whose products, and sums of some 2¹⁰⁰ of them, stay below the modulus and so are those of whole numbers. One
 //! instruction does the work of sixteen word products and all their carries.
 
-use crate::Wide;
+use crate::{
+    Wide,
+    montgomery::{FREE, Modular},
+};
 use alloc::{vec, vec::Vec};
 
 /// Words of a limb.
 const LIMB: usize = 4;
+/// Moduli with more words have products of their own.
+const SHORT: usize = 8;
 /// Exponents with more bits go by windows of four.
 const WINDOWED: usize = 48;
 
@@ -22,7 +27,11 @@ pub fn modexp<W: Wide>(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> 
     let base = words(base);
     let odd = trimmed(&shifted_right(&number, twos));
     // Modulo the odd part, and modulo the power of two.
-    let first = if odd == [1] { vec![0; LIMB] } else { Odd::<W>::new(&odd).power(&base, exponent) };
+    let first = match odd.len() {
+        1 if odd == [1] => vec![0; LIMB],
+        1..=SHORT => short_power::<W>(&odd, &base, exponent),
+        _ => Odd::<W>::new(&odd).power(&base, exponent),
+    };
     let result = if twos == 0 {
         first
     } else {
@@ -260,6 +269,29 @@ fn power<W: Wide>(base: &[W], exponent: &[u8], product: impl Fn(&[W], &[W]) -> V
         }
     }
     out
+}
+
+/// `base^exponent` modulo a short odd number above 1, of an exponent without leading zero bytes.
+fn short_power<W: Wide>(modulus: &[u32], base: &[u32], exponent: &[u8]) -> Vec<u32> {
+    const RESULT: usize = FREE;
+    const TABLE: usize = FREE + 1;
+    let words = |number: &[u32]| -> [u32; SHORT] { core::array::from_fn(|i| number.get(i).copied().unwrap_or(0)) };
+    let one = words(&[1]);
+    if exponent.is_empty() {
+        return one.to_vec();
+    }
+    let mut field = Modular::<W, false, { TABLE + 16 }>::new(&words(modulus));
+    // R² brings the base into Montgomery's form.
+    let mut square = [0; 19];
+    square[18] = 1;
+    field.set(TABLE, &words(&remainder(&square, modulus)));
+    let base = if base.len() > SHORT { words(&remainder(base, modulus)) } else { words(base) };
+    field.set(RESULT, &base);
+    field.multiply(TABLE + 1, RESULT, TABLE);
+    field.power(RESULT, TABLE, exponent);
+    field.set(TABLE, &one);
+    field.multiply(RESULT, RESULT, TABLE);
+    field.least(RESULT).to_vec()
 }
 
 /// An odd modulus above 1, and Montgomery's products modulo it: `a·b / R`, where `R` is one above its limbs.

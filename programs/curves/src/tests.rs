@@ -10,6 +10,9 @@ use std::{vec, vec::Vec};
 #[path = "tests_modexp.rs"]
 mod modexp;
 
+#[path = "tests_p256.rs"]
+mod p256;
+
 #[path = "tests_bls.rs"]
 mod bls;
 
@@ -70,6 +73,26 @@ plain!(Fp254, ark_bn254::Fq, 32, "c19139cb84c680a6e14116da060561765e05aa45a1c72a
 plain!(Fp381, ark_bls12_381::Fq, 48, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
 
 impl crate::Wide for Fp381 {
+    fn from_words(words: &[u32; 8]) -> Self {
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        Self(ark_bls12_381::Fq::from_le_bytes_mod_order(&bytes))
+    }
+    fn whole(&self) -> [u32; 9] {
+        let limbs = self.0.into_bigint().0;
+        assert!(limbs[5] >> 32 == 0, "a whole number");
+        core::array::from_fn(|i| (limbs[i / 2] >> (i % 2 * 32)) as u32)
+    }
+    fn low(&self) -> [u32; 3] {
+        let limbs = self.0.into_bigint().0;
+        assert!(limbs[5] >> 60 == 0, "a whole number");
+        core::array::from_fn(|i| (limbs[i / 2] >> (i % 2 * 32)) as u32)
+    }
+    fn set_low(&mut self, words: [u32; 3]) {
+        let low = u128::from(words[2]) << 64 | u128::from(words[1]) << 32 | u128::from(words[0]);
+        let limbs = self.0.into_bigint().0;
+        assert!(limbs[1] >> 32 == 0 && limbs[2..] == [0; 4], "it was zero");
+        self.0 = low.into();
+    }
     fn from_limb(words: [u32; 4]) -> Self {
         Self(ark_bls12_381::Fq::from(words.iter().rev().fold(0u128, |number, word| number << 32 | u128::from(*word))))
     }

@@ -2,13 +2,13 @@
 
 use alloc::vec::Vec;
 use core::marker::PhantomData;
-use proofmill_curves::{Invalid, Prime, Wide, bls12_381, bn254, verify_kzg_proof};
+use proofmill_curves::{Invalid, Prime, Wide, bls12_381, bn254, p256, verify_kzg_proof};
 use revm_precompile::{
     Crypto, DefaultCrypto, PrecompileHalt,
     bls12_381::{G1Point, G1PointScalar, G2Point, G2PointScalar},
 };
 
-/// What the precompiles of BN254, BLS12-381, KZG proofs and modular powers compute, as [`Crypto`] has it.
+/// What the precompiles of BN254, BLS12-381, KZG proofs, P-256 and modular powers compute, as [`Crypto`] has it.
 #[allow(missing_docs, clippy::missing_errors_doc)]
 pub trait Fields: Send + Sync + 'static {
     fn bn254_g1_add(p1: &[u8], p2: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
@@ -21,6 +21,10 @@ pub trait Fields: Send + Sync + 'static {
 
     fn bn254_pairing_check(pairs: &[(&[u8], &[u8])]) -> Result<bool, PrecompileHalt> {
         DefaultCrypto.bn254_pairing_check(pairs)
+    }
+
+    fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool {
+        DefaultCrypto.secp256r1_verify_signature(digest, signature, key)
     }
 
     fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Result<Vec<u8>, PrecompileHalt> {
@@ -111,6 +115,10 @@ impl<N: Prime, L: Wide> Fields for OnFields<N, L> {
 
     fn bn254_pairing_check(pairs: &[(&[u8], &[u8])]) -> Result<bool, PrecompileHalt> {
         bn254::pairing_check::<N>(pairs).map_err(bn254_halt)
+    }
+
+    fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool {
+        p256::verify::<L>(digest, signature, key)
     }
 
     fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Result<Vec<u8>, PrecompileHalt> {

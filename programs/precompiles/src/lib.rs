@@ -23,7 +23,7 @@ pub trait Accelerator: Send + Sync + 'static {
     /// Whether [`recover`](Self::recover) is there; software recovers signatures otherwise.
     const RECOVERS: bool;
 
-    /// The pairing curves and modular powers: [`OnFields`], or [`Software`].
+    /// The pairing curves, P-256 and modular powers: [`OnFields`], or [`Software`].
     type Fields: Fields;
 
     /// SHA-256.
@@ -94,7 +94,7 @@ impl<A: Accelerator> Crypto for Accelerated<A> {
     }
 
     fn secp256r1_verify_signature(&self, msg: &[u8; 32], sig: &[u8; 64], pk: &[u8; 64]) -> bool {
-        DefaultCrypto.secp256r1_verify_signature(msg, sig, pk)
+        A::Fields::secp256r1_verify_signature(msg, sig, pk)
     }
 
     fn verify_kzg_proof(

@@ -3,7 +3,7 @@
 //! ELF must have its symbols (`programs/build.sh openvm --symbols`), INPUT is the bare byte string that the guest reads.
 //! Prints each function's own instructions, and the instructions below each crate's outermost function. A measuring
 //! tool and no more: it runs what these guests use of OpenVM's instructions, in the order of moduli of
-//! `openvm/crypto/src/init.rs`, and checks nothing that a proof would check.
+//! `openvm/crypto/src/init.rs` and `element.rs`, and checks nothing that a proof would check.
 
 mod machine;
 mod report;

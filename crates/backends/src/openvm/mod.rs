@@ -9,6 +9,7 @@
 
 mod circuit;
 mod counts;
+mod fields;
 mod fold;
 mod guard;
 mod input;
@@ -22,11 +23,13 @@ mod tree;
 mod verification;
 mod verify;
 
+#[doc(hidden)]
+pub use machine::Table;
+
 use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
 use openvm_circuit::arch::{StaticProgramError, VirtualMachineError, VmInstance};
 use openvm_recursion_circuit::utils::poseidon2_hash_slice;
 use openvm_sdk::{DefaultStarkEngine, SC, keygen::AppProvingKey, openvm_circuit};
-use openvm_sdk_config::{SdkVmConfig, SdkVmCpuBuilder};
 use openvm_stark_sdk::config::baby_bear_poseidon2::Digest;
 use program::{Program, Programs};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
@@ -34,8 +37,8 @@ use provers::Provers;
 use std::{fmt::Display, sync::Arc};
 
 use openvm_sdk::F;
-type AppKey = AppProvingKey<SdkVmConfig>;
-type Instance = VmInstance<DefaultStarkEngine, SdkVmCpuBuilder>;
+type AppKey = AppProvingKey<fields::MachineConfig>;
+type Instance = VmInstance<DefaultStarkEngine, fields::Builder>;
 type Stark = openvm_stark_backend::proof::Proof<SC>;
 
 /// The OpenVM backend. Making one costs nothing; keys are made when first needed and kept.
@@ -51,6 +54,17 @@ impl OpenVmBackend {
     #[doc(hidden)]
     pub fn make_verifying_keys() -> Result<Vec<u8>, BackendError> {
         Provers::make_all()
+    }
+
+    /// The moduli that the machine of programs without proofs has behind those of its `openvm.toml`, in hexadecimal digits.
+    #[doc(hidden)]
+    pub const FIELDS: [&str; 3] = machine::FIELDS;
+
+    /// The tables of the machine of programs that verify no proofs, in the order of a segment's heights: what examples
+    /// measure.
+    #[doc(hidden)]
+    pub fn tables(&self) -> Result<Vec<Table>, BackendError> {
+        Ok(machine::tables(&*self.provers.app(machine::Machine::Base)?))
     }
 
     fn program(&self, elf: &[u8]) -> Result<Arc<Program>, BackendError> {

@@ -3,6 +3,7 @@
 use super::{
     Digest, F, Instance,
     circuit::Chain,
+    fields::Builder,
     guard::guard,
     machine::{self, Machine},
     provers::Provers,
@@ -13,7 +14,7 @@ use openvm_circuit::{
     system::program::trace::compute_exe_commit_from_mem_config,
 };
 use openvm_sdk::{DefaultStarkEngine, openvm_circuit};
-use openvm_sdk_config::{SdkVmCpuBuilder, TranspilerConfig};
+use openvm_sdk_config::TranspilerConfig;
 use openvm_stark_backend::{
     StarkEngine,
     prover::{CommittedTraceData, DeviceDataTransporter},
@@ -101,7 +102,7 @@ impl Program {
         let key = &provers.app(self.machine)?.app_vm_pk;
         let engine = DefaultStarkEngine::new(key.get_params());
         let device_key = engine.device().transport_pk_to_device(&*key.vm_pk);
-        let vm = VirtualMachine::new(engine, SdkVmCpuBuilder, key.vm_config.clone(), device_key)
+        let vm = VirtualMachine::new(engine, Builder, key.vm_config.clone(), device_key)
             .map_err(super::rejected)?;
         let trace = self.trace.get_or_init(|| vm.commit_program_on_device(&self.exe.program)).clone();
         let mut machine = VmInstance::new(vm, self.exe.clone(), trace).map_err(super::rejected)?;

@@ -78,7 +78,7 @@ pub(super) fn key(
         mvk: recursive.vk.as_ref().clone(),
         baseline: VerificationBaseline {
             app_exe_commit,
-            memory_dimensions: config.system.config.memory_config.memory_dimensions(),
+            memory_dimensions: config.sdk.system.config.memory_config.memory_dimensions(),
             num_user_pvs: PUBLIC_VALUES,
             app_vk_commit: entry(Stage::Leaf)?.child,
             leaf_vk_commit: entry(Stage::Internal)?.child,

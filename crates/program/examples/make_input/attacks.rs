@@ -250,9 +250,10 @@ pub(crate) fn vectors() -> Vec<Vec<u8>> {
         "bls-map-g2",
     ];
     let mut out = Vec::new();
-    let mut push = |address: u8, data: &[u8]| out.push([&word(address.into())[..], data].concat());
+    let mut push = |address: u16, data: &[u8]| out.push([&word(address.into())[..], data].concat());
     for name in names {
         let Some((address, data, _)) = precompile(name) else { continue };
+        let address = u16::from(address);
         push(address, &data);
         push(address, &vec![0; data.len()]);
         push(address, &data[..data.len() - 1]);
@@ -285,6 +286,19 @@ pub(crate) fn vectors() -> Vec<Vec<u8>> {
     push(15, &bls);
     push(15, &[&bls[..], &[0; 384], &bls].concat());
     push(8, &[]);
+    // A signature; then with a bit changed in each number, numbers above their modulus or order, and zeros.
+    let p256 = hex::decode(P256).expect("hexadecimal");
+    push(256, &p256);
+    for number in 0..5 {
+        for fill in [None, Some(0xff), Some(0)] {
+            let mut changed = p256.clone();
+            match fill {
+                None => changed[32 * number + 17] ^= 4,
+                Some(byte) => changed[32 * number..32 * number + 32].fill(byte),
+            }
+            push(256, &changed);
+        }
+    }
     // Multi-scalar products of several points and scalars.
     let scalars = [[0xff; 32], [0x00; 32], word(1), [0x31; 32]];
     push(12, &scalars.iter().flat_map(|scalar| [&bls_first()[..], scalar].concat()).collect::<Vec<_>>());

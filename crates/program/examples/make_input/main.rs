@@ -162,6 +162,8 @@ fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
         state.insert(ATTACKED, account);
     }
     if matches!(kind, Kind::Vectors(_)) {
+        // With all precompiles.
+        fork = Fork::Osaka;
         let account = PreStateAccount { nonce: 1, code: RECORDER.into(), ..Default::default() };
         state.insert(ATTACKED, account);
     }

@@ -1,118 +1,79 @@
 //! The coordinate fields of BN254 and BLS12-381 on the modular instructions.
 //!
-//! An instruction may leave any number that is congruent to its result. Comparisons go by the comparison instruction,
-//! which refuses numbers that are not least, and a value is forced to be least before its bytes leave.
+//! An instruction may leave any number that is congruent to its result. There is none that compares: see
+//! [`element`](crate::element).
 
-use core::mem::MaybeUninit;
-use openvm_algebra_guest::{IntMod, ModArithBaseFunct7, MODULAR_ARITHMETIC_FUNCT3, OPCODE};
+use crate::element::element;
+use openvm_algebra_guest::ModArithBaseFunct7 as Kind;
 use proofmill_curves::{constant, Field, Prime, Wide};
 
-openvm_algebra_guest::moduli_macros::moduli_declare! {
-    Bn254Coord { modulus = "0x30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47" },
-    Bls12Coord { modulus = "0x1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab" },
-}
+element!(Bn254Coord, 32, 32, 2, "30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47");
+element!(
+    Bls12Coord,
+    48,
+    16,
+    3,
+    "1a0111ea397fe69a4b1ba7b6434bacd764774b84f38512bf6730d2a0f6b0f6241eabfffeb153ffffb9feffffffffaaab"
+);
 
-/// `place` is the modulus's place in `init.rs`.
 macro_rules! field {
-    ($name:ident, $bytes:literal, $place:literal, $exponent:literal) => {
-        impl $name {
-            /// Without the check that the field is set up, which [`Prime::prepare`] does once.
-            #[inline(always)]
-            fn operate<const KIND: usize>(a: &Self, b: &Self) -> Self {
-                let mut out = MaybeUninit::<Self>::uninit();
-                // SAFETY: the instruction reads two elements, and writes one.
-                unsafe {
-                    openvm::platform::custom_insn_r!(
-                        opcode = OPCODE,
-                        funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
-                        funct7 = KIND + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
-                        rd = In out.as_mut_ptr(),
-                        rs1 = In core::ptr::from_ref(a),
-                        rs2 = In core::ptr::from_ref(b)
-                    );
-                    // Word by word, as a copy of 48 bytes would be a call of `memcpy`, of three times as many instructions;
-                    // and what is volatile is not made one again.
-                    let words = out.as_ptr().cast::<u32>();
-                    let words: [u32; $bytes / 4] = core::array::from_fn(|i| words.add(i).read_volatile());
-                    core::mem::transmute(words)
-                }
-            }
-        }
-
+    ($name:ident, $bytes:literal, $exponent:literal) => {
         impl Field for $name {
             fn zero() -> Self {
-                <Self as IntMod>::ZERO
+                Self::ZERO
             }
 
             fn one() -> Self {
-                <Self as IntMod>::ONE
+                Self::ONE
             }
 
             #[inline(always)]
             fn add(&self, other: &Self) -> Self {
-                Self::operate::<{ ModArithBaseFunct7::AddMod as usize }>(self, other)
+                Self::operate::<{ Kind::AddMod as usize }>(self, other)
             }
 
             #[inline(always)]
             fn add_assign(&mut self, other: &Self) {
                 let this = core::ptr::from_mut(self);
-                // The instruction reads both before it writes.
-                openvm::platform::custom_insn_r!(
-                    opcode = OPCODE,
-                    funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
-                    funct7 = ModArithBaseFunct7::AddMod as usize
-                        + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
-                    rd = In this,
-                    rs1 = In this,
-                    rs2 = In core::ptr::from_ref(other)
-                );
+                // SAFETY: both are elements. The instruction reads them before it writes.
+                unsafe { Self::operate_at::<{ Kind::AddMod as usize }>(this, this, other) }
             }
 
             #[inline(always)]
             fn set_product(&mut self, a: &Self, b: &Self) {
-                // The instruction reads both factors before it writes.
-                openvm::platform::custom_insn_r!(
-                    opcode = OPCODE,
-                    funct3 = MODULAR_ARITHMETIC_FUNCT3 as usize,
-                    funct7 = ModArithBaseFunct7::MulMod as usize
-                        + $place * ModArithBaseFunct7::MODULAR_ARITHMETIC_MAX_KINDS as usize,
-                    rd = In core::ptr::from_mut(self),
-                    rs1 = In core::ptr::from_ref(a),
-                    rs2 = In core::ptr::from_ref(b)
-                );
+                // SAFETY: all are elements.
+                unsafe { Self::operate_at::<{ Kind::MulMod as usize }>(self, a, b) }
             }
 
             #[inline(always)]
             fn sub(&self, other: &Self) -> Self {
-                Self::operate::<{ ModArithBaseFunct7::SubMod as usize }>(self, other)
+                Self::operate::<{ Kind::SubMod as usize }>(self, other)
             }
 
             #[inline(always)]
             fn mul(&self, other: &Self) -> Self {
-                Self::operate::<{ ModArithBaseFunct7::MulMod as usize }>(self, other)
+                Self::operate::<{ Kind::MulMod as usize }>(self, other)
             }
 
             #[inline(always)]
             fn div(&self, other: &Self) -> Self {
-                Self::operate::<{ ModArithBaseFunct7::DivMod as usize }>(self, other)
+                Self::operate::<{ Kind::DivMod as usize }>(self, other)
             }
 
             #[inline(always)]
             fn equals(&self, other: &Self) -> bool {
-                // SAFETY: the field is set up before anything is computed in it.
-                unsafe { self.eq_impl::<false>(other) }
+                self.sub(other).proven_zero()
             }
 
             #[inline(always)]
             fn neg(&self) -> Self {
-                static ZERO: $name = <$name as IntMod>::ZERO;
+                static ZERO: $name = $name::ZERO;
                 ZERO.sub(self)
             }
 
             #[inline(always)]
             fn is_zero(&self) -> bool {
-                static ZERO: $name = <$name as IntMod>::ZERO;
-                self.equals(&ZERO)
+                self.proven_zero()
             }
         }
 
@@ -128,78 +89,116 @@ macro_rules! field {
             };
 
             fn prepare() {
-                <Self as IntMod>::set_up_once();
+                Self::set_up();
             }
 
             fn constant(bytes: &[u8]) -> Self {
-                let mut out = [0; $bytes];
-                out.copy_from_slice(bytes);
-                Self::from_const_bytes(out)
+                let (words, _) = bytes.as_chunks::<4>();
+                Self::from_words(core::array::from_fn(|i| u32::from_le_bytes(words[i])))
             }
 
             fn decode(bytes: &[u8]) -> Option<Self> {
                 let bytes: &[u8; $bytes] = bytes.try_into().ok()?;
-                let value = Self::from_const_bytes(core::array::from_fn(|i| bytes[$bytes - 1 - i]));
-                value.is_reduced().then_some(value)
+                let (words, _) = bytes.as_chunks::<4>();
+                let value = Self::from_words(core::array::from_fn(|i| u32::from_be_bytes(words[$bytes / 4 - 1 - i])));
+                value.is_least().then_some(value)
             }
 
             fn encode(&self, out: &mut [u8]) {
-                self.assert_reduced();
-                for (out, byte) in out.iter_mut().zip(self.as_le_bytes().iter().rev()) {
-                    *out = *byte;
+                assert!(self.is_least(), "not the least representative");
+                for (out, word) in out.rchunks_exact_mut(4).zip(&self.0) {
+                    out.copy_from_slice(&word.to_be_bytes());
                 }
             }
 
             #[inline(always)]
             fn times_nine(&self) -> Self {
-                static NINE: $name = $name::from_const_bytes({
-                    let mut bytes = [0; $bytes];
-                    bytes[0] = 9;
-                    bytes
-                });
+                static NINE: $name = $name::from_little_endian(&constant("9"));
                 self.mul(&NINE)
             }
         }
     };
 }
 
-field!(Bn254Coord, 32, 2, "c19139cb84c680a6e14116da060561765e05aa45a1c72a34f082305b61f3f52");
-field!(Bls12Coord, 48, 3, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
+field!(Bn254Coord, 32, "c19139cb84c680a6e14116da060561765e05aa45a1c72a34f082305b61f3f52");
+field!(Bls12Coord, 48, "680447a8e5ff9a692c6e9ed90d2eb35d91dd2e13ce144afd9cc34a83dac3d8907aaffffac54ffffee7fbfffffffeaab");
 
 impl Bls12Coord {
     /// The words of a number below 2³⁵².
     #[inline(always)]
-    fn words(&mut self) -> &mut [u32; 12] {
-        // SAFETY: 48 bytes, aligned to 16, any of which are a number, and this machine's words are little-endian.
-        let words: &mut [u32; 12] = unsafe { &mut *core::ptr::from_mut(self).cast() };
+    fn whole_words(&mut self) -> &mut [u32; 12] {
         // Another representative would be above the modulus, so above 2³⁵².
-        assert!(words[11] == 0, "not the least representative");
-        words
+        assert!(self.0[11] == 0, "not the least representative");
+        &mut self.0
     }
 }
 
 impl Wide for Bls12Coord {
     #[inline(always)]
+    fn from_words(words: &[u32; 8]) -> Self {
+        Self::from_words(core::array::from_fn(|i| if i < 8 { words[i] } else { 0 }))
+    }
+
+    #[inline(always)]
+    fn whole(&self) -> [u32; 9] {
+        assert!(self.0[11] == 0, "not the least representative");
+        core::array::from_fn(|i| self.0[i])
+    }
+
+    #[inline(always)]
+    fn low(&self) -> [u32; 3] {
+        // The modulus is above 2³⁸⁰.
+        assert!(self.0[11] >> 28 == 0, "not the least representative");
+        [self.0[0], self.0[1], self.0[2]]
+    }
+
+    #[inline(always)]
+    fn set_low(&mut self, words: [u32; 3]) {
+        self.0[..3].copy_from_slice(&words);
+    }
+
+    #[inline(always)]
+    fn add_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::AddMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
+    fn subtract_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::SubMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
+    fn multiply_in(registers: &mut [Self], to: usize, a: usize, b: usize) {
+        operate_in::<{ Kind::MulMod as usize }>(registers, to, a, b);
+    }
+
+    #[inline(always)]
     fn from_limb(words: [u32; 4]) -> Self {
         let [a, b, c, d] = words;
-        // SAFETY: both are 48 bytes, and any bytes are a number.
-        unsafe { core::mem::transmute([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]) }
+        Self::from_words([a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0])
     }
 
     #[inline(always)]
     fn limb(&self) -> [u32; 4] {
-        // SAFETY: as in `words`.
-        let words: &[u32; 12] = unsafe { &*core::ptr::from_ref(self).cast() };
-        assert!(words[11] == 0, "not the least representative");
-        [words[0], words[1], words[2], words[3]]
+        assert!(self.0[11] == 0, "not the least representative");
+        [self.0[0], self.0[1], self.0[2], self.0[3]]
     }
 
     #[inline(always)]
     fn take_limb(&mut self) -> [u32; 4] {
-        let words = self.words();
+        let words = self.whole_words();
         let low = [words[0], words[1], words[2], words[3]];
         words.copy_within(4..11, 0);
         words[7..11].fill(0);
         low
     }
+}
+
+#[inline(always)]
+fn operate_in<const KIND: usize>(registers: &mut [Bls12Coord], to: usize, a: usize, b: usize) {
+    let length = registers.len();
+    assert!(to < length && a < length && b < length, "no such register");
+    let base = registers.as_mut_ptr();
+    // SAFETY: all are elements of the slice. The instruction reads before it writes.
+    unsafe { Bls12Coord::operate_at::<KIND>(base.add(to), base.add(a), base.add(b)) }
 }

@@ -1,15 +1,12 @@
-//! Binds moduli and curves to the places that they have in the virtual machine's configuration
-//! (`crates/backends/src/openvm/openvm.toml`): places are given by order, so the lists must be the same.
+//! Binds the first modulus and the curve to the places that they have in the virtual machine's configuration
+//! (`crates/backends/src/openvm/openvm.toml`): places are given by order, so the lists must be the same. The moduli without
+//! comparisons have their places behind these (`machine.rs` there; `element.rs` here).
 
 use openvm_algebra_guest::moduli_macros::moduli_init;
 use openvm_ecc_guest::sw_macros::sw_init;
 
 moduli_init! {
-    // secp256k1: coordinates, scalars
+    // secp256k1: coordinates
     "115792089237316195423570985008687907853269984665640564039457584007908834671663",
-    "115792089237316195423570985008687907852837564279074904382605163141518161494337",
-    // BN254, BLS12-381: coordinates
-    "21888242871839275222246405745257275088696311157297823662689037894645226208583",
-    "4002409555221667393417789825735904156556882819939007885332058136124031650490837864442687629129015664037894272559787",
 }
 sw_init! { "Secp256k1Point" }

@@ -4,7 +4,7 @@
 //! backend's `machine.rs`).
 //!
 //! A guest calls [`install`] once, before it does anything else. The virtual machine must be configured with the
-//! keccak, modular and elliptic curve extensions, and with the moduli and curves of `init.rs` in their order.
+//! keccak, modular and elliptic curve extensions, and with the moduli and curves of `init.rs` and `element.rs` at their places.
 #![no_std]
 
 extern crate alloc;
@@ -13,6 +13,8 @@ mod hashes;
 mod memory;
 #[cfg(feature = "curves")]
 mod fields;
+#[cfg(feature = "secp256k1")]
+mod element;
 #[cfg(feature = "secp256k1")]
 mod init;
 #[cfg(feature = "secp256k1")]

@@ -5,14 +5,21 @@
 //! are forced to be least before they leave.
 
 use core::ops::Neg;
-use openvm_algebra_guest::{DivUnsafe, IntMod, Sqrt};
+use crate::element::element;
+use openvm_algebra_guest::{IntMod, ModArithBaseFunct7 as Kind, Sqrt};
 use openvm_ecc_guest::{weierstrass::WeierstrassPoint, Group};
 use proofmill_secp256k1::{Machine, TablePoint, Uint};
 
 openvm_algebra_guest::moduli_macros::moduli_declare! {
     Secp256k1Coord { modulus = "0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEFFFFFC2F" },
-    Secp256k1Scalar { modulus = "0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141" },
 }
+element!(
+    Secp256k1Scalar,
+    32,
+    32,
+    1,
+    "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+);
 
 const fn small(value: u8) -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -46,27 +53,28 @@ impl Machine for Instructions {
     type Point = Secp256k1Point;
 
     fn scalar(value: &Uint) -> Secp256k1Scalar {
-        Secp256k1Scalar::from_const_bytes(bytes(value))
+        Secp256k1Scalar::from_words(value.map(|word| word as u32))
     }
 
     fn integer(value: &Secp256k1Scalar) -> Uint {
-        // SAFETY: 32 bytes, aligned to 32, and this machine's words are little-endian.
-        unsafe { *core::ptr::from_ref(value).cast() }
+        value.words().map(|word| word as usize)
     }
 
     fn mul(a: &Secp256k1Scalar, b: &Secp256k1Scalar) -> Secp256k1Scalar {
-        a * b
+        Secp256k1Scalar::operate::<{ Kind::MulMod as usize }>(a, b)
     }
 
     fn sub(a: &Secp256k1Scalar, b: &Secp256k1Scalar) -> Secp256k1Scalar {
-        a - b
+        Secp256k1Scalar::operate::<{ Kind::SubMod as usize }>(a, b)
     }
 
     fn invert(a: &Secp256k1Scalar) -> Secp256k1Scalar {
-        Secp256k1Scalar::ONE.div_unsafe(a)
+        Secp256k1Scalar::operate::<{ Kind::DivMod as usize }>(&Secp256k1Scalar::ONE, a)
     }
 
     fn lift_x(x: &Uint, parity: u8) -> Option<Secp256k1Point> {
+        // The first that a recovery calls.
+        Secp256k1Scalar::set_up();
         let x = Secp256k1Coord::from_const_bytes(bytes(x));
         if !x.is_reduced() {
             return None;
