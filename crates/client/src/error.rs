@@ -1,7 +1,7 @@
 //! What can go wrong between asking for a proof and having it.
 
 use proofmill_artifacts::ArtifactError;
-use proofmill_backends::{BackendError, ProofDecodeError};
+use proofmill_backends::BackendError;
 use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, ProofMode};
 use std::time::Duration;
@@ -140,9 +140,6 @@ pub enum ClientError {
     /// The artifact store does not take or give.
     #[error(transparent)]
     Artifact(#[from] ArtifactError),
-    /// What came back is not a proof.
-    #[error(transparent)]
-    Decode(#[from] ProofDecodeError),
     /// The ranges do not fit together.
     #[error(transparent)]
     Program(#[from] proofmill_program::ProgramError),
@@ -168,10 +165,9 @@ impl ClientError {
             | Self::Unknown { .. } => Code::ClusterAway,
             Self::OtherStore { .. } => Code::Missing,
             Self::Artifact(_) => Code::StoreAway,
-            Self::Decode(_)
-            | Self::OtherMode { .. }
-            | Self::DoesNotHold { .. }
-            | Self::SaysSomethingElse { .. } => Code::BadProof,
+            Self::OtherMode { .. } | Self::DoesNotHold { .. } | Self::SaysSomethingElse { .. } => {
+                Code::BadProof
+            }
             Self::Refused(_) | Self::BadAddress(_) | Self::Program(_) => Code::Malformed,
             Self::Backend(_) | Self::CheckBrokeOff { .. } => Code::ProverFailed,
         }

@@ -6,9 +6,12 @@ use crate::{
 };
 use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;
-use proofmill_backends::tasks::{self, ClusterLink, Foreseen, Later, Outcome};
+use proofmill_backends::{
+    Backend,
+    tasks::{self, ClusterLink, ClusterTask, Foreseen, Later, Outcome},
+};
 use proofmill_fault::Fault;
-use proofmill_primitives::{ProofId, TaskId};
+use proofmill_primitives::{Dialect, ProofId, TaskId, TaskKind};
 use proofmill_wire::{
     operator::{PlannedKind, ReportPlanRequest},
     worker::{
@@ -26,6 +29,37 @@ const METADATA: &str = "{}";
 const SILENCE: Duration = Duration::from_secs(30);
 /// The pause before a stream that broke is opened again.
 const PAUSE: Duration = Duration::from_millis(300);
+
+/// Whether a task is laid out as the SP1 cluster's, for a prover type that does those.
+pub(crate) fn is_of_cluster(task: &Task, backend: &dyn Backend) -> bool {
+    // Executions alone are the same for all prover types.
+    backend.cluster_tasks().is_some()
+        && task.kind != TaskKind::ExecuteOnly
+        && task.metadata.dialect == Dialect::Sp1Cluster
+}
+
+/// Does such a task.
+pub(crate) async fn run(
+    bench: &Bench,
+    task: &Task,
+    backend: &dyn Backend,
+    cancel: &CancellationToken,
+) -> Result<(), TaskFailure> {
+    let Some(tasks) = backend.cluster_tasks() else { return Err(TaskFailure::unfit("not done here")) };
+    let given = ClusterTask {
+        id: task.id.clone(),
+        proof: task.proof.clone(),
+        kind: task.kind,
+        inputs: task.inputs.clone(),
+        outputs: task.outputs.clone(),
+        requester: task.requester.clone(),
+    };
+    let link = Arc::new(Link::new(bench, task, cancel));
+    tokio::select! {
+        ended = tasks.run(given, link) => ended.map_err(TaskFailure),
+        () = cancel.cancelled() => Err(TaskFailure::withdrawn()),
+    }
+}
 
 /// The link of one task.
 #[derive(Clone, Debug)]

@@ -2,13 +2,12 @@
 
 use crate::{
     client::{CoordinatorClient, FIRST_WAIT, LAST_WAIT},
-    controller,
-    link::Link,
+    controller, link,
     metadata::{Metadata, Step, own_dialect},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
-use proofmill_backends::{Backend, BackendError, Job, Plan, Registry, SegmentBudget, tasks::ClusterTask};
+use proofmill_backends::{Backend, BackendError, Job, Plan, Registry, SegmentBudget};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{
     ArtifactId, Dialect, Instructions, ProofId, ProverType, TaskId, TaskKind, Weight,
@@ -189,7 +188,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let start = Instant::now();
     let backend = bench.registry.get(task.metadata.prover)?;
     match task.kind {
-        _ if is_of_cluster(task, &*backend) => of_cluster(bench, task, &*backend, cancel).await?,
+        _ if link::is_of_cluster(task, &*backend) => link::run(bench, task, &*backend, cancel).await?,
         TaskKind::Controller | TaskKind::ExecuteOnly => controller::run(bench, task, cancel).await?,
         TaskKind::ProveShard
         | TaskKind::RecursionDeferred
@@ -204,36 +203,6 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     }
     let busy_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(Done { busy_ms, peak_memory_mb: crate::memory::peak_mb() })
-}
-
-/// Whether a task is laid out as the SP1 cluster's, for a prover type that does those.
-fn is_of_cluster(task: &Task, backend: &dyn Backend) -> bool {
-    // Executions alone are the same for all prover types.
-    backend.cluster_tasks().is_some()
-        && task.kind != TaskKind::ExecuteOnly
-        && task.metadata.dialect == Dialect::Sp1Cluster
-}
-
-async fn of_cluster(
-    bench: &Bench,
-    task: &Task,
-    backend: &dyn Backend,
-    cancel: &CancellationToken,
-) -> Result<(), TaskFailure> {
-    let Some(tasks) = backend.cluster_tasks() else { return Err(TaskFailure::unfit("not done here")) };
-    let given = ClusterTask {
-        id: task.id.clone(),
-        proof: task.proof.clone(),
-        kind: task.kind,
-        inputs: task.inputs.clone(),
-        outputs: task.outputs.clone(),
-        requester: task.requester.clone(),
-    };
-    let link = Arc::new(Link::new(bench, task, cancel));
-    tokio::select! {
-        ended = tasks.run(given, link) => ended.map_err(TaskFailure),
-        () = cancel.cancelled() => Err(TaskFailure::withdrawn()),
-    }
 }
 
 /// Does one step of a plan, unless its output is there already.

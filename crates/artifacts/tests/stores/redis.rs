@@ -45,6 +45,7 @@ async fn small_artifacts_of_stock_clients_are_read_and_ours_by_them() {
         ("artifact_01program", ArtifactKind::Program, bincode_of(&elf)),
         ("artifact_01stdin", ArtifactKind::Stdin, elf.to_vec()),
         ("artifact_01proof", ArtifactKind::Proof, elf.to_vec()),
+        ("artifact_01shard", ArtifactKind::Exchanged, elf.to_vec()),
     ] {
         let packed = zstd::encode_all(&*written, 0).unwrap();
         let _: () = cmd("SET").arg(id).arg(packed).query_async(&mut raw).await.unwrap();

@@ -25,6 +25,7 @@ async fn artifacts_of_stock_clients_are_read_and_ours_by_them() {
         for (kind, key, written) in [
             (ArtifactKind::Program, format!("programs/artifact_{part}"), program),
             (ArtifactKind::Stdin, format!("stdins/artifact_{part}"), elf.to_vec()),
+            (ArtifactKind::Exchanged, format!("artifacts/artifact_{part}"), elf.to_vec()),
             (ArtifactKind::PrivateStdin, format!("private-stdins/artifact_{part}"), elf.to_vec()),
             (ArtifactKind::Proof, format!("proofs/artifact_{part}"), elf.to_vec()),
         ] {
