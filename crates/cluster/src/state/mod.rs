@@ -196,8 +196,12 @@ impl State {
                 self.tell_diagnosis(&proof);
             }
             Action::WorkerLost { worker, tasks } => {
-                tracing::warn!(%worker, tasks = tasks.len(), "lost a worker: its tasks go to others");
-                self.workers.remove(&worker);
+                let drained = self.workers.remove(&worker).is_some_and(|link| link.draining);
+                if drained && tasks.is_empty() {
+                    tracing::info!(%worker, "a worker left");
+                } else {
+                    tracing::warn!(%worker, tasks = tasks.len(), "lost a worker: its tasks go to others");
+                }
                 self.fleet_changed = true;
             }
         }

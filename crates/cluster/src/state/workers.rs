@@ -50,8 +50,11 @@ impl State {
 
     /// A worker's stream broke, unless another one has taken its place.
     pub(crate) fn worker_left(&mut self, worker: WorkerId, session: u64) {
-        if self.workers.get(&worker).is_some_and(|link| link.session == session) {
-            tracing::warn!(%worker, "a worker's stream broke");
+        if let Some(link) = self.workers.get(&worker).filter(|link| link.session == session) {
+            // One that drains ends it when it has done its tasks.
+            if !link.draining {
+                tracing::warn!(%worker, "a worker's stream broke");
+            }
             drop(self.feed(Event::StreamBroken { worker }));
         }
     }

@@ -8,7 +8,6 @@ use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::CheckpointNumber;
 use std::{
-    collections::BTreeMap,
     fs,
     path::Path,
     process::Command,

@@ -25,14 +25,14 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     assert!(failures(data, &["list"]).contains("no failures"));
     wait("the rollup to be there", || load(data, 0));
     // From now on nothing can be proven.
-    signal_workers(data, "STOP");
+    signal_workers(data, "-STOP");
     assert!(load(data, 1));
     let mut listed = String::new();
     wait("a window to close", || {
         listed = failures(data, &["list"]);
         listed.contains("its window closed without a proof")
     });
-    signal_workers(data, "CONT");
+    signal_workers(data, "-CONT");
     assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
 
     let record = listed

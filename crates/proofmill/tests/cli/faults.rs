@@ -42,7 +42,9 @@ fn settles_after(what: &str, felt: &str) {
     let text = said();
     assert!(!text.contains("panicked") && !text.contains("cannot be proven:"), "{text}");
     assert!(running.terminate(), "{}", said());
-    assert!(text.contains(felt), "nobody missed the share:\n{text}");
+    // It may be the cluster that waits, and not the node.
+    let missed = [felt, "task to be tried again", "cannot be stored"].iter().any(|what| text.contains(what));
+    assert!(missed, "nobody missed the share:\n{text}");
 }
 
 #[test]

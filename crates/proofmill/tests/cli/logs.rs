@@ -9,7 +9,7 @@ pub(crate) fn done(logs: &Path) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
     for entry in fs::read_dir(logs).unwrap() {
         let path = entry.unwrap().path();
-        if !path.file_name().unwrap().to_string_lossy().starts_with("worker") {
+        if !path.is_file() || !path.file_name().unwrap().to_string_lossy().starts_with("worker") {
             continue;
         }
         for line in fs::read_to_string(path).unwrap().lines() {
