@@ -255,7 +255,7 @@ impl Site {
 }
 
 /// So that tests are short.
-fn impatient() -> proofmill_scheduler::Config {
+pub(crate) fn impatient() -> proofmill_scheduler::Config {
     let pause = Duration::from_millis(10);
     proofmill_scheduler::Config {
         reconnect_grace: Duration::from_millis(300),

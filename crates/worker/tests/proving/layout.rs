@@ -27,7 +27,7 @@ const STRIDE: Duration = Duration::from_millis(60);
 /// A prover type of that layout, whose program has as many shards as its input says. It remembers what it did, for all workers of a
 /// test together.
 #[derive(Clone, Debug, Default)]
-struct Shards(Arc<Mutex<BTreeMap<String, u32>>>);
+pub(crate) struct Shards(Arc<Mutex<BTreeMap<String, u32>>>);
 
 fn name(what: &str, of: &str) -> ArtifactId {
     ContentKey::of(&[what.as_bytes(), of.as_bytes()]).artifact()

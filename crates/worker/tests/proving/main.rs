@@ -9,5 +9,6 @@ mod faults;
 mod harness;
 mod layout;
 mod losses;
+mod stock;
 mod upgrade;
 mod whole;
