@@ -12,8 +12,8 @@ fn failures(data: &Path, args: &[&str]) -> String {
 
 /// The file that a line of output says was saved, with this in its name.
 fn saved(said: &str, name: &str) -> String {
-    let lines = said.lines().filter_map(|line| line.strip_prefix("saved "));
-    lines.filter(|path| path.contains(name)).last().unwrap_or_else(|| panic!("no {name}: {said}")).to_owned()
+    let mut lines = said.lines().filter_map(|line| line.strip_prefix("saved "));
+    lines.rfind(|path| path.contains(name)).unwrap_or_else(|| panic!("no {name}: {said}")).to_owned()
 }
 
 #[test]

@@ -51,6 +51,8 @@ async fn ask_and_wait(artifacts: Arc<dyn ArtifactStore>) {
         segment_memory: Weight::gb(1),
         heartbeat: Duration::from_millis(200),
         build: BUILD.into(),
+        note: None,
+        killed: Vec::new(),
     };
     let registry = proofmill_backends::Registry::default().with(Arc::new(Shards::default()));
     let working = tokio::spawn(run(worker, registry, artifacts, stop.clone()));

@@ -61,6 +61,7 @@ pub(super) async fn watch(args: &cli::Worker, default_id: String) -> Result<()> 
         }
         let for_memory = ended.signal() == Some(Signal::KILL.as_raw()) && MemoryKills::now().since(&kills);
         if stopping || !for_memory {
+            drop(note);
             return end_as(ended);
         }
         if began.elapsed() > QUIET {
