@@ -28,6 +28,7 @@
 extern crate alloc;
 
 mod ancestors;
+mod arithmetic;
 mod block;
 mod chain;
 mod codec;
