@@ -272,10 +272,14 @@ impl Rollup {
         sender: &Sender,
         submission: EpochSubmission,
     ) -> Result<Included, ChainError> {
+        let call = self.epoch_call(submission).await?;
+        self.send(sender, CallName::SubmitEpochProof, &call).await
+    }
+
+    async fn epoch_call(&self, submission: EpochSubmission) -> Result<submitEpochProofCall, ChainError> {
         let EpochSubmission { first, last, prover, proofs } = submission;
         let proofs = in_order(&self.rules_for(last).await?, proofs)?;
-        let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
-        self.send(sender, CallName::SubmitEpochProof, &call).await
+        Ok(submitEpochProofCall { first: first.0, last: last.0, prover, proofs })
     }
 
     /// What it would take to prove an epoch now. Nothing is sent.
@@ -284,9 +288,7 @@ impl Rollup {
         sender: &Sender,
         submission: EpochSubmission,
     ) -> Result<Estimate, ChainError> {
-        let EpochSubmission { first, last, prover, proofs } = submission;
-        let proofs = in_order(&self.rules_for(last).await?, proofs)?;
-        let call = submitEpochProofCall { first: first.0, last: last.0, prover, proofs };
+        let call = self.epoch_call(submission).await?;
         sender.price(self.address, &call.abi_encode().into()).await
     }
 

@@ -1,4 +1,4 @@
-//! Proof files on disk: written whole or not at all.
+//! Files on disk, written whole or not at all; and which of them are proofs.
 
 use crate::{CheckpointProof, EpochProof};
 use proofmill_backends::Proof;

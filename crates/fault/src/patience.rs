@@ -92,6 +92,18 @@ impl Jitter {
 }
 
 impl Patience {
+    /// Only pauses, for who goes by something else than a number of tries: `first`, doubled to `longest`.
+    pub const fn pauses(first: Duration, longest: Duration) -> Self {
+        Self {
+            tries: u32::MAX,
+            retry_pause: longest,
+            wait_pause: first,
+            longest_pause: longest,
+            missing_for: Duration::MAX,
+            free_losses: u32::MAX,
+        }
+    }
+
     /// The pause before the next look at something that was away for so many times in a row.
     pub fn wait(&self, times: u32, jitter: Jitter) -> Duration {
         self.grown(self.wait_pause, 2, times, jitter)

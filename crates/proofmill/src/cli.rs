@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use proofmill_loadgen::LoadKind;
-use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
+use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
 use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
@@ -11,12 +11,14 @@ use url::Url;
 mod contracts;
 mod failures;
 mod nodes;
+mod prove;
 mod prover_node;
 mod store;
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
-pub(crate) use prover_node::{ProverNode, Work};
+pub(crate) use prove::{Prove, Site};
+pub(crate) use prover_node::{ProverNode, Proving};
 pub(crate) use store::Store;
 
 /// The longest that anything may be waited for, in seconds.
@@ -185,98 +187,6 @@ pub(crate) struct Cost {
     /// Warn of blocks that take more instructions for each gas: transfers take 4
     #[arg(long, env = "PROOFMILL_COST_WARNING", default_value_t = 60, value_name = "INSTRUCTIONS")]
     pub(crate) cost_warning: u64,
-}
-
-/// What the worker of this process may use, where no cluster is named.
-#[derive(Clone, Copy, Debug, Args)]
-pub(crate) struct Room {
-    /// The most that the embedded worker's tasks may weigh together, in GB [default: from the machine's memory]
-    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
-    pub(crate) max_weight: Option<Weight>,
-    /// Memory that the embedded worker cuts segments for, in GB
-    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
-    pub(crate) segment_memory: Weight,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Prove {
-    /// Program to prove: an ELF of the prover type's zkVM
-    #[arg(long, value_name = "FILE", requires = "stdin", conflicts_with_all = ["start", "end"])]
-    pub(crate) elf: Option<PathBuf>,
-    /// Input of the program, in the zkVM's own format
-    #[arg(long, value_name = "FILE", requires = "elf")]
-    pub(crate) stdin: Option<PathBuf>,
-    /// JSON-RPC node of the chain whose blocks are to be proven. With several, each is asked what the others lack
-    #[arg(
-        long,
-        env = "L2_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        value_parser = node_url,
-        value_name = "URL"
-    )]
-    pub(crate) l2_rpc: Vec<Url>,
-    /// First block [default: so that the latest 5 finalized blocks are proven]
-    #[arg(long, value_name = "BLOCK")]
-    pub(crate) start: Option<u64>,
-    /// Last block [default: the latest finalized one, or 4 after --start]
-    #[arg(long, value_name = "BLOCK")]
-    pub(crate) end: Option<u64>,
-    /// Chain id that the node must have
-    #[arg(long, env = "PROOFMILL_CHAIN_ID", value_name = "ID")]
-    pub(crate) chain_id: Option<u64>,
-    /// Genesis file with the chain's forks, for chains that are not well known
-    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
-    pub(crate) genesis: Option<PathBuf>,
-    /// Rollup contract that the proof is bound to
-    #[arg(
-        long,
-        env = "PROOFMILL_ROLLUP",
-        default_value = "0x0000000000000000000000000000000000000000",
-        value_name = "ADDRESS"
-    )]
-    pub(crate) rollup: alloy_primitives::Address,
-    /// Whom the proof names as its prover: nobody else can aggregate it
-    #[arg(
-        long,
-        env = "PROOFMILL_PROVER_ID",
-        default_value = "0x0000000000000000000000000000000000000000",
-        value_name = "ADDRESS"
-    )]
-    pub(crate) prover_id: alloy_primitives::Address,
-    /// What makes the proof: openvm, sp1, or exec (runs the program natively and proves nothing)
-    #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm)]
-    pub(crate) prover: ProverType,
-    /// How far to carry it: core, compressed, plonk or groth16
-    #[arg(long, env = "PROOFMILL_MODE", default_value_t = ProofMode::Compressed)]
-    pub(crate) mode: ProofMode,
-    /// Only run the program and report what a proof would take
-    #[arg(long)]
-    pub(crate) execute_only: bool,
-    /// Only write the program and its input into this folder, as `program.elf` and `stdin`, for another prover
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["elf", "execute_only"])]
-    pub(crate) export: Option<PathBuf>,
-    /// Stop a program that takes more instructions
-    #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
-    pub(crate) cycle_limit: Option<NonZeroU64>,
-    #[command(flatten)]
-    pub(crate) cost: Cost,
-    /// Give up after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) timeout: u64,
-    /// Cluster to ask; without one, a cluster and a worker are started in this process
-    #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
-    pub(crate) cluster: Option<String>,
-    #[command(flatten)]
-    pub(crate) store: Store,
-    #[command(flatten)]
-    pub(crate) room: Room,
-    /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Also write the figures of the run as JSON
-    #[arg(long, value_name = "FILE")]
-    pub(crate) report: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -1,20 +1,103 @@
-//! A cluster and a worker inside this process, for a machine that runs none.
+//! Where a command makes its proofs: on a cluster that is named, or on a cluster and a worker inside this process.
 
-use crate::cli;
-use eyre::{Result, WrapErr};
+use crate::{cli, wiring};
+use eyre::{Result, WrapErr, eyre};
 use proofmill_artifacts::ArtifactStore;
-use proofmill_backends::Registry;
+use proofmill_backends::{Backend, Registry};
+use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_worker::WorkerConfig;
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
+/// Where a command makes its proofs.
+pub(crate) struct Site {
+    client: ClusterClient,
+    artifacts: Arc<dyn ArtifactStore>,
+    timeout: Duration,
+    evidence: PathBuf,
+    /// Nothing where a cluster is named.
+    local: Option<Local>,
+}
+
+impl Site {
+    /// Connects to the cluster that is named, or starts one with a worker for these prover types.
+    pub(crate) async fn open(
+        global: &cli::Global,
+        args: &cli::Site,
+        registry: &Registry,
+        provers: Vec<ProverType>,
+    ) -> Result<Self> {
+        let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
+        let mut local = None;
+        let address = match &args.cluster {
+            Some(address) => address.clone(),
+            None => {
+                let started =
+                    Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, args)
+                        .await?;
+                local.insert(started).address.clone()
+            }
+        };
+        let (client, timeout) = (ClusterClient::connect(&address).await?, Duration::from_secs(args.timeout));
+        Ok(Self { client, artifacts, timeout, evidence: global.data_dir.join("bad"), local })
+    }
+
+    /// Asks for proofs of one type.
+    pub(crate) fn prover(&self, backend: Arc<dyn Backend>, cycle_limit: Option<NonZeroU64>) -> ClusterProver {
+        ClusterProver {
+            client: self.client.clone(),
+            artifacts: self.artifacts.clone(),
+            backend,
+            timeout: self.timeout,
+            cycle_limit,
+            evidence: Some(self.evidence.clone()),
+        }
+    }
+
+    /// Makes proofs until they are made or `stop` fires. `making` gets what withdraws its requests: those of the cluster in this
+    /// process, or the next command on this folder would have to work them off first.
+    pub(crate) async fn run(
+        mut self,
+        stop: &CancellationToken,
+        making: impl AsyncFnOnce(&CancellationToken) -> Result<()>,
+    ) -> Result<()> {
+        let never = CancellationToken::new();
+        let outcome = match &mut self.local {
+            Some(local) => tokio::select! {
+                outcome = making(stop) => match outcome {
+                    Err(_) if stop.is_cancelled() => {
+                        Err(eyre!("stopped; what is finished is kept: run the same command again to go on"))
+                    }
+                    outcome => outcome,
+                },
+                error = local.failed() => Err(error),
+            },
+            None => tokio::select! {
+                outcome = making(&never) => outcome,
+                () = stop.cancelled() => {
+                    Err(eyre!("stopped; the cluster goes on: run the same command again to follow"))
+                }
+            },
+        };
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+        outcome
+    }
+}
+
 /// Everything in one process, on the embedded defaults.
-pub(crate) struct Local {
-    pub(crate) address: String,
+struct Local {
+    address: String,
     roles: JoinSet<Result<()>>,
     stop: CancellationToken,
     /// Owned for as long as the cluster runs.
@@ -23,12 +106,12 @@ pub(crate) struct Local {
 
 impl Local {
     /// Starts a cluster on a free port and a worker for these prover types.
-    pub(crate) async fn start(
+    async fn start(
         data_dir: &Path,
         artifacts: Arc<dyn ArtifactStore>,
         registry: Registry,
         provers: Vec<ProverType>,
-        room: &cli::Room,
+        room: &cli::Site,
     ) -> Result<Self> {
         let max_weight = proofmill_worker::memory::max_weight(room.max_weight)?;
         let dir = DataDir::open(data_dir)?;
@@ -62,16 +145,16 @@ impl Local {
     }
 
     /// Does not come back while all is well; otherwise says what went wrong.
-    pub(crate) async fn failed(&mut self) -> eyre::Report {
+    async fn failed(&mut self) -> eyre::Report {
         match self.roles.join_next().await {
             Some(Ok(Err(error))) => error,
-            Some(Err(panic)) => eyre::eyre!("a role panicked: {panic}"),
-            Some(Ok(Ok(()))) | None => eyre::eyre!("the embedded cluster ended by itself"),
+            Some(Err(panic)) => eyre!("a role panicked: {panic}"),
+            Some(Ok(Ok(()))) | None => eyre!("the embedded cluster ended by itself"),
         }
     }
 
     /// Stops the roles. What was acknowledged is durable; a prover in the middle of its work is not waited for.
-    pub(crate) async fn stop(mut self) {
+    async fn stop(mut self) {
         self.stop.cancel();
         let ended = async { while self.roles.join_next().await.is_some() {} };
         drop(tokio::time::timeout(Duration::from_secs(2), ended).await);

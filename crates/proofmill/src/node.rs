@@ -76,16 +76,16 @@ pub(crate) async fn start(
     let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
-    rules.max_pending_jobs = args.work.max_pending_jobs;
-    rules.max_range_jobs = args.work.max_range_jobs;
-    rules.settled = args.work.settled_epochs;
-    rules.proving_delay = Duration::from_secs(args.work.proving_delay);
+    rules.max_pending_jobs = args.proving.max_pending_jobs;
+    rules.max_range_jobs = args.proving.max_range_jobs;
+    rules.settled = args.proving.settled_epochs;
+    rules.proving_delay = Duration::from_secs(args.proving.proving_delay);
     rules.cost = CostRules {
         warn_above: args.cost.cost_warning,
         cycle_limit: args.cycle_limit,
         time: Duration::from_secs(args.timeout),
     };
-    let poll = Duration::from_millis(args.work.poll_interval);
+    let poll = Duration::from_millis(args.proving.poll_interval);
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
@@ -98,7 +98,7 @@ pub(crate) async fn start(
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
-        failures: wiring::failures(args.work.failures.as_deref(), &global.data_dir)?,
+        failures: wiring::failures(args.proving.failures.as_deref(), &global.data_dir)?,
     };
     let mut config = NodeConfig::new(rules, statement);
     config.look_every = poll;
@@ -111,7 +111,7 @@ pub(crate) async fn start(
 
 async fn settlement(rollup: &Rollup, sender: Sender, args: &cli::ProverNode) -> Result<L1Settlement> {
     let settlement = L1Settlement::new(rollup.clone(), sender, &args.attestor).await?;
-    if !args.work.disable_publish {
+    if !args.proving.disable_publish {
         return Ok(settlement);
     }
     tracing::warn!("nothing is submitted to L1: --disable-publish");
@@ -186,7 +186,7 @@ async fn provers(
                     blocks: Arc::new(chain.clone()),
                     folder: folder.clone(),
                     warn_above: args.cost.cost_warning,
-                    gather_within: Duration::from_secs(args.work.gather_timeout),
+                    gather_within: Duration::from_secs(args.proving.gather_timeout),
                     ending: ending.clone(),
                 }),
                 range_program: of.range_key,

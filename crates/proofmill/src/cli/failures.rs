@@ -1,6 +1,6 @@
 //! The settings of `proofmill failures`.
 
-use super::{Room, Store, YEAR};
+use super::Site;
 use clap::{Args, Subcommand};
 use proofmill_primitives::ProverType;
 use std::path::PathBuf;
@@ -63,14 +63,6 @@ pub(crate) struct Rerun {
     /// Where the proofs go [default: `reruns` in the data folder]
     #[arg(long, value_name = "DIR")]
     pub(crate) output: Option<PathBuf>,
-    /// Give up on one proof after so many seconds
-    #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) timeout: u64,
-    /// Cluster to ask; without one, a cluster and a worker are started in this process
-    #[arg(long, env = "CLI_CLUSTER_RPC", value_name = "URL")]
-    pub(crate) cluster: Option<String>,
     #[command(flatten)]
-    pub(crate) store: Store,
-    #[command(flatten)]
-    pub(crate) room: Room,
+    pub(crate) site: Site,
 }

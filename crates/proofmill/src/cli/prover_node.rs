@@ -39,7 +39,7 @@ pub(crate) struct ProverNode {
     #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
     pub(crate) listen: String,
     #[command(flatten)]
-    pub(crate) work: Work,
+    pub(crate) proving: Proving,
     /// Split a range that takes more instructions, and give up a block that does [default: ten times what can be proven until
     /// the window closes, at the speed of the fastest proof so far]
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
@@ -53,7 +53,7 @@ pub(crate) struct ProverNode {
 
 /// When a prover node works, and on what.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Work {
+pub(crate) struct Proving {
     /// The most epochs that are proven at the same time
     #[arg(long, env = "PROOFMILL_MAX_PENDING_JOBS", default_value_t = PENDING, value_name = "NUMBER")]
     pub(crate) max_pending_jobs: NonZeroUsize,
@@ -88,7 +88,7 @@ const RANGES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 const POLL: u64 = 1_000;
 const GATHER: u64 = 600;
 
-impl Default for Work {
+impl Default for Proving {
     fn default() -> Self {
         Self {
             max_pending_jobs: PENDING,

@@ -343,7 +343,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         prover_id: None,
         key_file: None,
         listen: String::new(),
-        work: cli::Work::default(),
+        proving: cli::Proving::default(),
         cycle_limit: None,
         cost: args.cost,
         timeout: 14_400,

@@ -2,14 +2,14 @@
 
 use crate::{
     cli,
-    local::Local,
+    local::Site,
     progress::{Progress, duration},
     report::{Report, thousands},
     stop, wiring,
 };
-use eyre::{Result, WrapErr, bail, eyre};
+use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Backend, Proof, Registry};
-use proofmill_client::{CheckpointProof, ClusterClient, ClusterProver, Made, files, programs};
+use proofmill_client::{CheckpointProof, ClusterProver, Made, files, programs};
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{ProvenFor, RangePublicValues, range};
@@ -68,47 +68,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
         println!("wrote program.elf and stdin into {}", folder.display());
         return Ok(());
     }
-    let mut local = None;
-    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
-    let address = match &args.cluster {
-        Some(address) => address.clone(),
-        None => {
-            let provers = vec![args.prover];
-            let started =
-                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, &args.room)
-                    .await?;
-            local.insert(started).address.clone()
-        }
-    };
-    let prover = ClusterProver {
-        client: ClusterClient::connect(&address).await?,
-        artifacts,
-        backend,
-        timeout: Duration::from_secs(args.timeout),
-        cycle_limit: args.cycle_limit,
-        evidence: Some(global.data_dir.join("bad")),
-    };
-    let never = CancellationToken::new();
-    let outcome = match &mut local {
-        // The request is withdrawn, or the next command on this folder would have to work it off first.
-        Some(local) => tokio::select! {
-            outcome = prove(&args, &prover, &work, &stop) => match outcome {
-                Err(_) if stop.is_cancelled() => {
-                    Err(eyre!("stopped; what is finished is kept: run the same command again to go on"))
-                }
-                outcome => outcome,
-            },
-            error = local.failed() => Err(error),
-        },
-        None => tokio::select! {
-            outcome = prove(&args, &prover, &work, &never) => outcome,
-            () = stop.cancelled() => Err(eyre!("stopped; the cluster goes on: run the same command again to follow")),
-        },
-    };
-    if let Some(local) = local {
-        local.stop().await;
-    }
-    outcome
+    let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
+    let prover = site.prover(backend, args.cycle_limit);
+    site.run(&stop, async |stop| prove(&args, &prover, &work, stop).await).await
 }
 
 /// Reads the program and its input, or builds the input from a chain.

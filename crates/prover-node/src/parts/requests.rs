@@ -2,11 +2,8 @@
 
 use crate::{NodeError, rules::SessionSpec};
 use futures::future::BoxFuture;
-use std::{
-    fmt, fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
-};
+use proofmill_client::files;
+use std::{fmt, fs, io, path::PathBuf};
 
 /// A place for what operators asked for and is not done.
 pub trait RequestStore: fmt::Debug + Send + Sync {
@@ -55,20 +52,10 @@ impl RequestStore for FsRequests {
     fn keep(&self, wanted: Vec<SessionSpec>) -> BoxFuture<'_, Result<(), NodeError>> {
         let path = self.path.clone();
         Box::pin(async move {
-            let written = tokio::task::spawn_blocking(move || write(&path, &wanted)).await;
+            let write = move || files::save(&path, &serde_json::to_vec_pretty(&wanted)?);
+            let written = tokio::task::spawn_blocking(write).await;
             let written = written.map_err(io::Error::other).and_then(|written| written);
             written.map_err(|error| self.failed("write", error))
         })
     }
-}
-
-fn write(path: &Path, wanted: &[SessionSpec]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let beside = path.with_extension("tmp");
-    let mut file = fs::File::create(&beside)?;
-    file.write_all(&serde_json::to_vec_pretty(wanted)?)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    fs::File::open(folder)?.sync_all()
 }

@@ -13,22 +13,11 @@ pub(crate) const TRIES_PER_ROOT: u32 = 2;
 pub(crate) const TIMES_MADE_ANEW: u32 = 1;
 /// The wait after a publish for which no publisher could be had.
 pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(1);
+// The node goes by L1's window and not by a number of tries.
 /// For a proof service that cannot be reached, and for a range or an aggregation that failed: 1 s doubled to 30 s, and 30 s.
-const SERVICE: Patience = patience(Duration::from_secs(1), Duration::from_secs(30));
+const SERVICE: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(30));
 /// For a checkpoint or a session that stopped: a minute, doubled to half an hour.
-const STOPPED: Patience = patience(Duration::from_secs(60), Duration::from_secs(1_800));
-
-/// The node goes by L1's window and not by a number of tries: it needs the pauses only.
-const fn patience(first: Duration, longest: Duration) -> Patience {
-    Patience {
-        tries: u32::MAX,
-        retry_pause: longest,
-        wait_pause: first,
-        longest_pause: longest,
-        missing_for: Duration::MAX,
-        free_losses: u32::MAX,
-    }
-}
+const STOPPED: Patience = Patience::pauses(Duration::from_secs(60), Duration::from_secs(1_800));
 
 /// The wait after a proof service could not be reached so many times in a row.
 pub(crate) fn service_retry(times: u32, seed: u64) -> Duration {

@@ -2,8 +2,9 @@
 
 use super::{
     Config, Time,
+    horizon::Horizon,
     session::{SessionKind, SessionSpec},
-    sessions::{Horizon, SessionManager},
+    sessions::SessionManager,
     settled::Made,
 };
 use proofmill_primitives::{CheckpointNumber, Epoch};

@@ -9,6 +9,7 @@ mod cost;
 mod event;
 mod expiry;
 mod hindrance;
+mod horizon;
 mod node;
 mod outcome;
 mod prover;

@@ -5,10 +5,11 @@ use super::{
     SettledEpochs, Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
+    horizon::Horizon,
     prover::CheckpointProver,
     publishing::{PublishStep, Publishing, Settled},
     session::SessionSpec,
-    sessions::{Horizon, Missing, SessionManager},
+    sessions::{Missing, SessionManager},
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};

@@ -3,9 +3,9 @@
 use super::{
     Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Root, RootState,
     SessionId, SessionSpec, SessionState, Span, Time, Track,
+    horizon::Horizon,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
-    sessions::Horizon,
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Epoch, ProverType};
 use serde::{Deserialize, Serialize};

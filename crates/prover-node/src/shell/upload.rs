@@ -13,14 +13,7 @@ use std::{collections::BTreeSet, time::Duration};
 /// How often a record is tried to be kept: about half an hour.
 const TRIES: u32 = 40;
 /// The waits between tries.
-const PATIENCE: Patience = Patience {
-    tries: u32::MAX,
-    retry_pause: Duration::from_secs(1),
-    wait_pause: Duration::from_secs(1),
-    longest_pause: Duration::from_secs(60),
-    missing_for: Duration::MAX,
-    free_losses: u32::MAX,
-};
+const PATIENCE: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
 
 /// Carries out [`Action::Upload`](crate::rules::Action::Upload).
 pub(super) async fn upload(context: &Context, failure: Failure) {

@@ -1,18 +1,16 @@
 //! `proofmill failures rerun`: what could not be proven, proven again from its record.
 
-use crate::{cli, local::Local, progress::Progress, stop, wiring};
+use crate::{cli, local::Site, progress::Progress, stop};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_client::{
-    CheckpointProof, ClusterClient, ClusterProver, StatedProof, Statement, files, programs,
-};
+use proofmill_client::{CheckpointProof, ClusterProver, StatedProof, Statement, files, programs};
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_program::{RangePublicValues, range};
 use proofmill_prover_node::{
     parts::{FailureId, FailureRecord, FailureStore},
     rerun::{self, Plan, PlannedRange, Scope, Source},
 };
-use std::{path::Path, time::Duration};
+use std::path::Path;
 use tokio_util::sync::CancellationToken;
 
 /// A record and where it is.
@@ -49,49 +47,19 @@ pub(super) async fn run(
         check_programs(&kept.record, &registry, *prover)?;
     }
     let stop = stop::on_signal()?;
-    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
-    let mut local = None;
-    let address = match &args.cluster {
-        Some(address) => address.clone(),
-        None => {
-            let room = &args.room;
-            let started =
-                Local::start(&global.data_dir, artifacts.clone(), registry.clone(), provers, room).await?;
-            local.insert(started).address.clone()
-        }
-    };
-    let client = ClusterClient::connect(&address).await?;
+    let site = Site::open(global, &args.site, &registry, provers).await?;
+    let mut making = Vec::new();
+    for plan in &plans {
+        making.push((plan, site.prover(registry.get(plan.prover)?, None)));
+    }
     let folder = args.output.unwrap_or_else(|| global.data_dir.join("reruns")).join(kept.id.as_str());
-    let proving = async {
-        for plan in &plans {
-            let prover = ClusterProver {
-                client: client.clone(),
-                artifacts: artifacts.clone(),
-                backend: registry.get(plan.prover)?,
-                timeout: Duration::from_secs(args.timeout),
-                cycle_limit: None,
-                evidence: Some(global.data_dir.join("bad")),
-            };
-            prove(&kept, plan, &prover, &folder, &stop).await?;
+    site.run(&stop, async |stop| {
+        for (plan, prover) in &making {
+            prove(&kept, plan, prover, &folder, stop).await?;
         }
         Ok(())
-    };
-    let outcome = match &mut local {
-        Some(local) => tokio::select! {
-            outcome = proving => outcome,
-            error = local.failed() => Err(error),
-        },
-        None => proving.await,
-    };
-    if let Some(local) = local {
-        local.stop().await;
-    }
-    match outcome {
-        Err(_) if stop.is_cancelled() => {
-            Err(eyre!("stopped; what is finished is kept: run the same command again to go on"))
-        }
-        outcome => outcome,
-    }
+    })
+    .await
 }
 
 /// The programs of another release prove something else.

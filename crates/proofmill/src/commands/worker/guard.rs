@@ -4,11 +4,12 @@
 use crate::cli;
 use eyre::{Result, WrapErr, bail};
 use proofmill_primitives::TaskId;
+use proofmill_worker::memory::Kills;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env, fs,
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ExitStatus},
     time::{Duration, Instant},
 };
@@ -43,7 +44,7 @@ pub(super) async fn watch(args: &cli::Worker, default_id: String) -> Result<()> 
     let mut pause = FIRST_PAUSE;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     loop {
-        let (began, kills) = (Instant::now(), MemoryKills::now());
+        let (began, kills) = (Instant::now(), Kills::now());
         let mut worker = start(&id, &note, &killed)?;
         let mut stopping = false;
         let ended = loop {
@@ -59,7 +60,7 @@ pub(super) async fn watch(args: &cli::Worker, default_id: String) -> Result<()> 
         if ended.success() {
             return Ok(());
         }
-        let for_memory = ended.signal() == Some(Signal::KILL.as_raw()) && MemoryKills::now().since(&kills);
+        let for_memory = ended.signal() == Some(Signal::KILL.as_raw()) && Kills::now().since(&kills);
         if stopping || !for_memory {
             drop(note);
             return end_as(ended);
@@ -129,73 +130,5 @@ impl Note {
 impl Drop for Note {
     fn drop(&mut self) {
         drop(fs::remove_file(&self.0));
-    }
-}
-
-/// How many processes the system has killed for want of memory so far: in this cgroup, and on the machine.
-#[derive(Debug, Default)]
-struct MemoryKills {
-    cgroup: Option<u64>,
-    machine: Option<u64>,
-}
-
-impl MemoryKills {
-    fn now() -> Self {
-        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let files = groups.lines().filter_map(counter_of).collect::<Vec<_>>();
-        let count = |path: &Path| counted(&fs::read_to_string(path).ok()?);
-        Self { cgroup: files.iter().find_map(|path| count(path)), machine: count(Path::new("/proc/vmstat")) }
-    }
-
-    /// Whether one was killed since then. What happens on the machine counts only where the cgroup does not tell.
-    fn since(&self, before: &Self) -> bool {
-        match (before.cgroup, self.cgroup) {
-            (Some(before), Some(now)) if now > before => true,
-            _ => self.machine > before.machine,
-        }
-    }
-}
-
-/// The file that counts, for a line of `/proc/self/cgroup`: of cgroup v2 (`0::/path`), or of the memory controller of v1.
-fn counter_of(line: &str) -> Option<PathBuf> {
-    let mut parts = line.splitn(3, ':');
-    let (_, controllers, path) = (parts.next()?, parts.next()?, parts.next()?.trim_start_matches('/'));
-    let root = Path::new("/sys/fs/cgroup");
-    match controllers {
-        "" => Some(root.join(path).join("memory.events")),
-        "memory" => Some(root.join("memory").join(path).join("memory.oom_control")),
-        _ => None,
-    }
-}
-
-/// The count in a file of lines `name number`.
-fn counted(text: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn kills_are_counted_in_both_versions_of_cgroups() {
-        let file = |line: &str| counter_of(line).map(|path| path.display().to_string());
-        let v2 = file("0::/system.slice/worker.service");
-        assert_eq!(v2.as_deref(), Some("/sys/fs/cgroup/system.slice/worker.service/memory.events"));
-        let v1 = file("5:memory:/docker/abc");
-        assert_eq!(v1.as_deref(), Some("/sys/fs/cgroup/memory/docker/abc/memory.oom_control"));
-        assert_eq!(file("3:cpu,cpuacct:/docker/abc"), None);
-        assert_eq!(counted("low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n"), Some(2));
-        assert_eq!(counted("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"), Some(1));
-        assert_eq!(counted("oom_kill_disable 0\n"), None);
-    }
-
-    #[test]
-    fn only_what_was_killed_meanwhile_counts() {
-        let kills = |cgroup, machine| MemoryKills { cgroup, machine };
-        assert!(kills(Some(2), Some(9)).since(&kills(Some(1), Some(9))));
-        assert!(!kills(Some(1), Some(9)).since(&kills(Some(1), Some(9))));
-        assert!(kills(None, Some(9)).since(&kills(None, Some(8))));
-        assert!(!kills(None, None).since(&kills(None, None)));
     }
 }
