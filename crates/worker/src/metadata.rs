@@ -7,7 +7,7 @@
 use crate::task::TaskFailure;
 use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::{Backend, Node};
-use proofmill_primitives::{Dialect, ProofMode, ProverType, TaskKind};
+use proofmill_primitives::{Dialect, ProofMode, ProverType, TaskKind, UnknownName};
 use proofmill_wire::header;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -69,18 +69,10 @@ impl Metadata {
         let unfit = |what: String| TaskFailure::unfit(format!("the task's metadata cannot be read: {what}"));
         let map: BTreeMap<String, String> =
             serde_json::from_str(text).map_err(|error| unfit(error.to_string()))?;
-        let prover = match map.get(PROVER) {
-            None => ProverType::Sp1,
-            Some(name) => {
-                name.parse().map_err(|error: proofmill_primitives::UnknownName| unfit(error.to_string()))?
-            }
-        };
-        let dialect = match map.get(header::DIALECT) {
-            None => Dialect::Sp1Cluster,
-            Some(name) => {
-                name.parse().map_err(|error: proofmill_primitives::UnknownName| unfit(error.to_string()))?
-            }
-        };
+        let unknown = |error: UnknownName| unfit(error.to_string());
+        let prover = map.get(PROVER).map_or(Ok(ProverType::Sp1), |name| name.parse()).map_err(unknown)?;
+        let dialect =
+            map.get(header::DIALECT).map_or(Ok(Dialect::Sp1Cluster), |name| name.parse()).map_err(unknown)?;
         let step = map.get(STEP).map(|step| serde_json::from_str(step)).transpose();
         let step = step.map_err(|error| unfit(format!("{kind}: {error}")))?;
         let repeated = map.get(REPEATED).map_or(Ok(0), |number| number.parse::<u32>());

@@ -2,7 +2,7 @@
 
 use crate::{
     logs::done,
-    process::{Running, output, proofmill, succeed, wait},
+    process::{self, Running, proofmill, succeed, wait},
 };
 use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
@@ -27,11 +27,7 @@ pub(crate) fn dev(data: &Path, epochs: u64) -> Command {
 
 pub(crate) fn load(data: &Path, seed: u64) -> bool {
     let Ok(Some(chains)) = Description::read(&data.join("data/localnet.json")) else { return false };
-    let args = ["load", "--rpc-url", chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
-    let mut command = proofmill(data);
-    command.args(args).args(["--seed", &seed.to_string()]);
-    command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
-    output(&mut command).status.success()
+    process::load(&mut proofmill(data), &chains.l2_rpc, seed).status.success()
 }
 
 /// Milliseconds that differ from run to run.

@@ -1,6 +1,6 @@
 //! A rollup whose endpoints are in all moods: every epoch settles, nothing stays silent, and no more is asked than needed.
 
-use crate::process::{Running, cluster, free_port, output, proofmill, succeed, wait, worker};
+use crate::process::{self, Running, cluster, free_port, proofmill, succeed, wait, worker};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_proxy::{Mood, Moody};
 use std::{
@@ -79,14 +79,10 @@ impl Site {
     }
 
     fn load(&self, seed: u64) {
-        let args =
-            ["load", "--rpc-url", self.chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
         let mut command = proofmill(self.data());
-        command.args(args).args(["--seed", &seed.to_string()]);
-        command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
         // A proxy is nobody's way to this machine.
         command.env("HTTP_PROXY", "http://127.0.0.1:9").env("http_proxy", "http://127.0.0.1:9");
-        output(&mut command);
+        process::load(&mut command, &self.chains.l2_rpc, seed);
     }
 
     fn role_status(&self) -> Command {
@@ -97,7 +93,7 @@ impl Site {
 
     /// Epochs that are settled, by the log.
     fn settled(&self) -> usize {
-        self.log().lines().filter(|line| line.contains(" session ") && line.contains("completed")).count()
+        process::settled(&self.log())
     }
 
     /// Loads until so many epochs more are settled; gives how long that took.

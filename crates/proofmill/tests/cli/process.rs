@@ -1,5 +1,6 @@
 //! Running the binary.
 
+use proofmill_devnet::DevKeys;
 use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use std::{
     net::TcpListener,
@@ -7,6 +8,7 @@ use std::{
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
+use url::Url;
 
 /// The binary with a data folder, and without whatever settings the environment holds.
 pub(crate) fn proofmill(data: &Path) -> Command {
@@ -85,6 +87,19 @@ impl Drop for Running {
 /// A port that nobody listens on.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Sends a few transactions to L2. Loads with different seeds do not get in each other's way.
+pub(crate) fn load(command: &mut Command, l2: &Url, seed: u64) -> Output {
+    command.args(["load", "--rpc-url", l2.as_str(), "--accounts", "2", "--transactions", "2"]);
+    command.args(["--seed", &seed.to_string()]);
+    command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+    output(command)
+}
+
+/// How many epochs a prover node has settled, by its log.
+pub(crate) fn settled(log: &str) -> usize {
+    log.lines().filter(|line| line.contains(" session ") && line.contains("completed")).count()
 }
 
 /// Waits until `done`, or fails with what was waited for.

@@ -1,6 +1,6 @@
 //! A rollup of separate processes that share nothing but Redis.
 
-use crate::process::{Running, free_port, output, proofmill, wait};
+use crate::process::{self, Running, free_port, output, proofmill, wait};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_localstore::LocalRedis;
 use std::{
@@ -113,18 +113,12 @@ impl House {
 
     pub(crate) fn load(&mut self) {
         self.seed += 1;
-        let args =
-            ["load", "--rpc-url", self.chains.l2_rpc.as_str(), "--accounts", "2", "--transactions", "2"];
-        let mut command = self.role("load");
-        command.args(args).args(["--seed", &self.seed.to_string()]);
-        command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
-        output(&mut command);
+        process::load(&mut self.role("load"), &self.chains.l2_rpc, self.seed);
     }
 
     /// Epochs that are settled, by the node's log.
     pub(crate) fn settled(&self) -> usize {
-        let said = self.said("node");
-        said.lines().filter(|line| line.contains(" session ") && line.contains("completed")).count()
+        process::settled(&self.said("node"))
     }
 
     /// Loads until so many more epochs are settled.
