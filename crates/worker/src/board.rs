@@ -1,7 +1,7 @@
 //! Which parts of a proof are done, which are being made, and which can be made next. Plain data: the controller looks
 //! after the tasks.
 
-use crate::task::TaskFailure;
+use crate::failure::TaskFailure;
 use proofmill_backends::{Child, Node};
 use std::fmt;
 

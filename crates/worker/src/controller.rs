@@ -5,12 +5,15 @@
 //! crash, for another request with the same program and input) finds what is finished and asks only for the rest.
 
 use crate::{
+    bench::{Bench, blocking},
     board::{Board, Part},
     client::NewTask,
+    failure::TaskFailure,
     metadata::{self, Metadata, Step},
     names::{self, Names},
     results::{Outcome, Results},
-    task::{self, Bench, Task, TaskFailure},
+    step::decode_plan,
+    task::Task,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, refusal_of};
@@ -66,7 +69,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     if request.mode == ProofMode::Execute {
         return execute_only(bench, task, cancel, request, backend).await;
     }
-    let budget = task::budget(bench, &*backend);
+    let budget = bench.budget(&*backend);
     let dialect = bench.dialect(task.metadata.prover)?;
     let plan_id = names::of_plan(dialect, &request.program, &request.input, budget);
     let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id, cancel).await?);
@@ -78,7 +81,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let tree = match backend.tree(&plan.segments, request.mode, budget) {
         Err(error @ BackendError::MalformedPart { .. }) => {
             tracing::error!(proof = %task.proof, %plan_id, %error, "removing a plan that is not one");
-            bench.artifacts.delete(&plan_id, ArtifactKind::Intermediate).await?;
+            bench.remove(&plan_id).await?;
             return Err(error.into());
         }
         tree => tree?,
@@ -113,8 +116,8 @@ impl Request {
             })?,
         };
         Ok(Self {
-            program: task::get(bench, &program_id, ArtifactKind::Program).await?,
-            input: task::get(bench, &input_id, metadata::input_kind(about.stdin_private)).await?,
+            program: bench.get(&program_id, ArtifactKind::Program).await?,
+            input: bench.get(&input_id, metadata::input_kind(about.stdin_private)).await?,
             about,
             output: task.output()?.clone(),
             program_id,
@@ -134,8 +137,8 @@ async fn find_plan(
     plan_id: &ArtifactId,
     cancel: &CancellationToken,
 ) -> Result<Plan, TaskFailure> {
-    let known = task::made(bench, plan_id).await?;
-    if let Some(plan) = known.and_then(|bytes| task::decode_plan(&bytes).ok()) {
+    let known = bench.made(plan_id).await?;
+    if let Some(plan) = known.and_then(|bytes| decode_plan(&bytes).ok()) {
         let total = plan.execution.instructions;
         return match request.cycle_limit {
             Some(limit) if total > limit => Err(BackendError::CycleLimit { limit }.into()),
@@ -156,9 +159,8 @@ async fn make_plan(
 ) -> Result<Plan, TaskFailure> {
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
-    let plan =
-        task::blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
-            .await?;
+    let plan = blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
+        .await?;
     let bytes = bitcode::serialize(&plan)
         .map_err(|error| TaskFailure::defect(format!("the plan cannot be written down: {error}")))?;
     bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into(), cancel).await?;
@@ -173,7 +175,7 @@ async fn execute_only(
     request: Request,
     backend: Arc<dyn Backend>,
 ) -> Result<(), TaskFailure> {
-    let execution = task::blocking(move || {
+    let execution = blocking(move || {
         let Request { program, input, cycle_limit, .. } = &request;
         backend.execute(&Job { program, input, cycle_limit: *cycle_limit })
     })
@@ -196,7 +198,7 @@ impl Controller<'_> {
             self.drive(&mut board).await?;
         }
         // Under the name that the client chose, where nothing tells what an earlier proof was of.
-        let made = task::made(self.bench, &self.result_of(Part::Finish)).await?;
+        let made = self.bench.made(&self.result_of(Part::Finish)).await?;
         let bytes =
             made.ok_or_else(|| TaskFailure::new(Code::NoResult, "the finished proof is not there any more"))?;
         let proof = match Proof::decode(&bytes) {
@@ -204,12 +206,12 @@ impl Controller<'_> {
             Err(error) => {
                 // Not to be found again by the next try.
                 let id = self.result_of(Part::Finish);
-                self.bench.artifacts.delete(&id, ArtifactKind::Intermediate).await?;
+                self.bench.remove(&id).await?;
                 return Err(TaskFailure::new(Code::BadProof, error.to_string()));
             }
         };
         let (backend, program, length) = (self.backend.clone(), proof.program, bytes.len());
-        let stored = task::blocking(move || backend.pack(&proof)).await?;
+        let stored = blocking(move || backend.pack(&proof)).await?;
         self.bench.keep(&self.request.output, ArtifactKind::Proof, stored.into(), self.cancel).await?;
         let report = serde_json::json!({
             "program": program.0,
@@ -223,13 +225,13 @@ impl Controller<'_> {
 
     /// Whether the finished proof is there, and nobody has refused it.
     async fn is_finished(&self) -> Result<bool, TaskFailure> {
-        let (id, artifacts) = (self.result_of(Part::Finish), &self.bench.artifacts);
-        let Some(bytes) = task::made(self.bench, &id).await? else { return Ok(false) };
-        if !artifacts.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await? {
+        let id = self.result_of(Part::Finish);
+        let Some(bytes) = self.bench.made(&id).await? else { return Ok(false) };
+        if !self.bench.artifacts.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await? {
             return Ok(true);
         }
         tracing::error!(proof = %self.task.proof, %id, "removing a finished proof that was refused");
-        artifacts.delete(&id, ArtifactKind::Intermediate).await?;
+        self.bench.remove(&id).await?;
         Ok(false)
     }
 
@@ -316,7 +318,7 @@ impl Controller<'_> {
     /// A part was left undone because something that it is made of is not there any more, or was refused and removed:
     /// what is missing is made again.
     async fn mend(&self, part: Part, board: &mut Board) -> Result<(), TaskFailure> {
-        if task::made(self.bench, &self.plan_id).await?.is_none() {
+        if self.bench.made(&self.plan_id).await?.is_none() {
             // Not stored as it was found: it may be the plan that was refused. The same program and input give the
             // same plan.
             let Self { bench, request, backend, budget, plan_id, cancel, .. } = self;
@@ -344,7 +346,7 @@ impl Controller<'_> {
         let id = self.result_of(part);
         // Most are not there, which is found out at less cost.
         Ok(self.bench.artifacts.exists(&id, ArtifactKind::Intermediate).await?
-            && task::made(self.bench, &id).await?.is_some())
+            && self.bench.made(&id).await?.is_some())
     }
 
     /// The name of a part's result: it follows from the plan, so whoever makes it finds it under the same name.

@@ -26,16 +26,20 @@
 //! # Ok(()) }
 //! ```
 
+mod bench;
 mod board;
 mod client;
 mod controller;
+mod failure;
 mod killed;
 mod link;
 pub mod memory;
 mod metadata;
 mod names;
 mod results;
+mod run;
 mod session;
+mod step;
 mod task;
 
 pub use session::run;

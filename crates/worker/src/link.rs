@@ -1,8 +1,10 @@
 //! What a task in the SP1 cluster's dialect sees of the coordinator and the artifact store.
 
 use crate::{
+    bench::Bench,
     client::{CoordinatorClient, NewTask},
-    task::{Bench, Task, TaskFailure},
+    failure::TaskFailure,
+    task::Task,
 };
 use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;

@@ -4,7 +4,7 @@
 //! given one of our tasks must not come to harm by it. Our own tasks name their [`Dialect`]; one that names none is written as
 //! the SP1 cluster's controllers do.
 
-use crate::task::TaskFailure;
+use crate::failure::TaskFailure;
 use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::{Backend, Node};
 use proofmill_primitives::{Dialect, ProofMode, ProverType, TaskKind, UnknownName};

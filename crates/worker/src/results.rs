@@ -1,6 +1,6 @@
 //! The results of a controller's tasks, over a subscription that survives a coordinator that goes away.
 
-use crate::{client::CoordinatorClient, task::TaskFailure};
+use crate::{client::CoordinatorClient, failure::TaskFailure};
 use proofmill_fault::Code;
 use proofmill_primitives::{ProofId, TaskId};
 use proofmill_wire::worker::{ServerSubMessage, TaskStatus, server_sub_message::Message};

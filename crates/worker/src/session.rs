@@ -2,10 +2,13 @@
 
 use crate::{
     WorkerConfig, WorkerError,
+    bench::Bench,
     client::{CoordinatorClient, is_answer, jittered},
+    failure::TaskFailure,
     killed::Killed,
     memory,
-    task::{self, Bench, Done, Task, TaskFailure},
+    run::{self, Done},
+    task::Task,
 };
 use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;
@@ -407,8 +410,8 @@ async fn work(
         Ok(task) => {
             let output = task.outputs.first().map(tracing::field::display);
             tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, output, "started");
-            let done = AssertUnwindSafe(task::run(bench, &task, withdrawn)).catch_unwind();
-            done.await.unwrap_or_else(|panic| Err(task::panicked(&*panic)))
+            let done = AssertUnwindSafe(run::run(bench, &task, withdrawn)).catch_unwind();
+            done.await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)))
         }
         Err(failure) => Err(failure),
     };
