@@ -5,7 +5,7 @@ use crate::{
     proof::{Proof, Task},
     queue::{Avoid, LineKey, Turn},
     scheduler::Fleet,
-    worker::{Sort, Want},
+    want::{Sort, Want},
 };
 use proofmill_primitives::{ProofId, TaskId, WorkerId};
 
@@ -46,7 +46,7 @@ impl Scheduler {
         let (id, worker) = (id.clone(), worker.clone());
         // Those before it in line that this worker could have served had it been free.
         let host = self.workers.get(&worker)?;
-        let overtaken = stuck.into_iter().filter(|(turn, _, key)| *turn < first && host.could(&key.want));
+        let overtaken = stuck.into_iter().filter(|(turn, _, key)| *turn < first && host.suits(&key.want));
         for id in overtaken.map(|(_, id, _)| id.clone()).collect::<Vec<_>>() {
             if let Some(task) = self.tasks.get_mut(&id) {
                 task.overtaken = Some(now);
@@ -61,7 +61,10 @@ impl Scheduler {
             let task = self.tasks.get(id)?;
             let key = task.line()?;
             let elsewhere = self.host(&key, task);
-            let host = elsewhere.or_else(|| Some(kept).filter(|kept| self.workers.fits(kept, &key.want)))?;
+            let host = elsewhere.or_else(|| {
+                Some(kept)
+                    .filter(|kept| self.workers.get(kept).is_some_and(|host| host.has_room_now(&key.want)))
+            })?;
             Some((id.clone(), host.clone()))
         })
     }

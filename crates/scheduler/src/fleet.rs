@@ -121,7 +121,7 @@ impl Scheduler {
             && self
                 .workers
                 .present(worker)
-                .and_then(|worker| worker.free())
+                .and_then(|worker| worker.memory.free())
                 .is_some_and(|free| free >= want.weight)
         {
             task.history.found();

@@ -32,6 +32,7 @@ mod assign;
 mod config;
 mod event;
 mod fleet;
+mod memory;
 mod proof;
 mod query;
 mod queue;
@@ -39,7 +40,9 @@ mod reserve;
 mod restore;
 mod scheduler;
 mod transition;
+mod want;
 mod worker;
+mod workers;
 
 pub use action::{Action, Diagnosis, ProofState, TaskState};
 pub use config::{Config, Policy, UnknownPolicy};

@@ -3,7 +3,8 @@
 use crate::{
     Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
     queue::{Avoid, LineKey, TaskTurn},
-    worker::{Load, Sort, Want, gb},
+    want::{Lane, Sort, Want, gb},
+    worker::Load,
 };
 use proofmill_fault::History;
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, WorkerId};
@@ -125,7 +126,7 @@ impl Task {
     }
 
     pub(crate) fn load(&self) -> Load {
-        Load { weight: gb(self.spec.weight), lane: crate::worker::Lane::of(self.spec.kind) }
+        Load { weight: gb(self.spec.weight), lane: Lane::of(self.spec.kind) }
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {

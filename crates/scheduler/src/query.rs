@@ -2,7 +2,7 @@
 
 use crate::{
     Diagnosis, ProofSpec, Scheduler, TaskSpec, TaskState, Time, WorkerSpec,
-    worker::{Sort, Want},
+    want::{Sort, Want, as_weight},
 };
 use proofmill_primitives::{Capability, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerKind};
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ impl Scheduler {
         self.workers.iter().filter_map(|(_, worker)| {
             Some(WorkerStatus {
                 spec: worker.spec.as_ref()?,
-                current: worker.current_weight(),
+                current: as_weight(worker.memory.held()),
                 tasks: worker.tasks.keys().collect(),
                 last_heartbeat: worker.last_heartbeat,
                 draining: worker.draining,

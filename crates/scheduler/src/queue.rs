@@ -1,6 +1,6 @@
 //! The tasks that wait, in the order in which they are to be given out.
 
-use crate::worker::Want;
+use crate::want::Want;
 use proofmill_primitives::{TaskId, TaskKind, WorkerId};
 use std::{
     collections::{BTreeMap, BTreeSet, btree_map},

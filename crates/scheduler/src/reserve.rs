@@ -5,9 +5,9 @@
 //! [`Config::reserve_after`](crate::Config) of that, the worker that comes closest is kept free of other tasks until
 //! it fits, there or elsewhere.
 //!
-//! *Blocked*: controllers hold memory while they wait for other tasks, so several proofs can fill a worker with
-//! controllers none of which can ever end. A task that has waited [`Config::reserve_after`](crate::Config) and would
-//! not fit even if everything but controllers had ended gets a worker where the controllers of younger proofs, and of
+//! *Blocked*: controllers hold memory while they wait for other tasks (`memory.rs` has the picture), so several proofs can
+//! fill a worker with controllers none of which can ever end. A task that has waited
+//! [`Config::reserve_after`](crate::Config) and has no room later, when all work has ended, gets a worker where the controllers of younger proofs, and of
 //! proofs that cannot go on anyway, are put back in the queue, without counting a try. The oldest proof's never are:
 //! so there is always one that advances.
 //!
@@ -15,7 +15,8 @@
 
 use crate::{
     Action, Scheduler, Time,
-    worker::{Lane, Want, Worker},
+    want::{Lane, Want},
+    worker::Worker,
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, WorkerId};
@@ -61,7 +62,7 @@ impl Scheduler {
             if let Some(id) = line.oldest()
                 && let Some(task) = self.tasks.get(id)
                 && due(task.queued)
-                && !self.workers.clears_by_itself(&key.want, self.avoided(key, task))
+                && !self.workers.any_has_room_later(&key.want, self.avoided(key, task))
             {
                 needy.push(((task.proof_number, task.number), id.clone(), Need::Blocked));
             }
@@ -87,13 +88,13 @@ impl Scheduler {
             Need::Blocked => self.movable(id, worker).into_iter().map(|(_, _, weight)| weight).sum(),
         };
         let workers = self.workers.iter().filter(|(id, worker)| {
-            worker.could(want)
+            worker.suits(want)
                 && worker.broken.is_none()
                 && worker.reserved_for.is_none()
                 && !self.workers.avoids(avoided, id)
-                && self.workers.clears(worker, want, put_back(worker))
+                && worker.has_room_later(want, put_back(worker))
         });
-        workers.min_by_key(|(_, worker)| Reverse(worker.free())).map(|(id, _)| id.clone())
+        workers.min_by_key(|(_, worker)| Reverse(worker.memory.free())).map(|(id, _)| id.clone())
     }
 
     /// The controllers on a worker that may be put back for a task, those whose loss matters least first: the controllers
@@ -131,7 +132,7 @@ impl Scheduler {
             format!("put back so that {} {id} of the proof {} can run", task.spec.kind, task.spec.proof);
         let Some(host) = self.workers.get(worker) else { return };
         for (_, controller, _) in self.movable(id, host) {
-            if self.workers.get(worker).is_some_and(|host| self.workers.clears(host, want, 0)) {
+            if self.workers.get(worker).is_some_and(|host| host.has_room_later(want, 0)) {
                 break;
             }
             self.give_back(now, &controller, Fault::new(Code::PutBack, cause.clone()), actions);

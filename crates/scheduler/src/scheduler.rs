@@ -4,7 +4,7 @@ use crate::{
     Action, Config, Event, ProofSpec, ProofState, Refused, TaskSpec, TaskState, Time,
     proof::{Ended, Proof, Task},
     queue::Queues,
-    worker::WorkerSet,
+    workers::WorkerSet,
 };
 use proofmill_fault::{Code, Fault, History};
 use proofmill_primitives::{ProofId, TaskId, WorkerId};

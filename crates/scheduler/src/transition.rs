@@ -4,7 +4,7 @@ use crate::{
     Action, Policy, ProofState, Scheduler, TaskState, Time,
     proof::{Delivery, Task},
     queue::{Avoid, GroupTurn, ProofTurn},
-    worker::Lane,
+    want::Lane,
 };
 use proofmill_fault::{Code, Decision, Fault, Jitter};
 use proofmill_primitives::{Capability, ProofId, TaskId, WorkerId};
@@ -34,7 +34,7 @@ impl Scheduler {
     /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
     pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };
-        let others = self.others_could(id, &worker);
+        let others = self.others_suit(id, &worker);
         let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
         let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
         let Some(task) = self.tasks.get_mut(id) else { return };
@@ -69,7 +69,7 @@ impl Scheduler {
     }
 
     /// Whether a task could run on any other worker than this one.
-    fn others_could(&self, id: &TaskId, worker: &WorkerId) -> bool {
+    fn others_suit(&self, id: &TaskId, worker: &WorkerId) -> bool {
         let task = self.tasks.get(id);
         let held = task.and_then(|task| self.proofs.get(&task.spec.proof)).map(|proof| &proof.controllers);
         let want = task.and_then(Task::want);

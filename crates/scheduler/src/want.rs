@@ -1,0 +1,76 @@
+//! What a task asks of a worker.
+
+use proofmill_primitives::{Capability, Dialect, ProverType, TaskKind, Weight, WorkerKind};
+
+/// Whether a task waits for others of its proof while it holds its memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Lane {
+    /// It does: it ends only after others have run.
+    Controller,
+    /// It does not: it ends by itself.
+    Work,
+}
+
+impl Lane {
+    pub(crate) const fn of(kind: TaskKind) -> Self {
+        match kind {
+            TaskKind::Controller | TaskKind::UtilVkeyMapController => Self::Controller,
+            _ => Self::Work,
+        }
+    }
+}
+
+/// What tells the tasks of one proof apart for those who could take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Sort {
+    pub(crate) kind: TaskKind,
+    pub(crate) weight: Weight,
+    pub(crate) dialect: Option<Dialect>,
+}
+
+/// What a task asks of a worker. Tasks that want the same can stand in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Want {
+    pub(crate) prover: ProverType,
+    /// Any where nothing is said.
+    pub(crate) dialect: Option<Dialect>,
+    pub(crate) capability: Capability,
+    pub(crate) lane: Lane,
+    /// GB; wider than [`Weight`], so that sums are exact.
+    pub(crate) weight: u64,
+}
+
+impl Want {
+    /// `None` for a kind that is never given out.
+    pub(crate) fn new(prover: ProverType, sort: Sort) -> Option<Self> {
+        let Sort { kind, weight, dialect } = sort;
+        match kind.needs() {
+            Capability::None => None,
+            capability => {
+                Some(Self { prover, dialect, capability, lane: Lane::of(kind), weight: gb(weight) })
+            }
+        }
+    }
+
+    /// Where workers of one kind stand that could take it.
+    pub(crate) fn rack(self, kind: WorkerKind) -> (ProverType, Option<Dialect>, WorkerKind) {
+        (self.prover, self.dialect, kind)
+    }
+
+    /// The kinds of worker that can take it, those that can take nothing else first: an `all` worker is left for what
+    /// has no other place.
+    pub(crate) const fn hosts(self) -> [WorkerKind; 2] {
+        match self.capability {
+            Capability::Gpu => [WorkerKind::Gpu, WorkerKind::All],
+            _ => [WorkerKind::Cpu, WorkerKind::All],
+        }
+    }
+}
+
+pub(crate) fn gb(weight: Weight) -> u64 {
+    u64::from(weight.as_gb())
+}
+
+pub(crate) fn as_weight(gb: u64) -> Weight {
+    Weight::gb(u32::try_from(gb).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,296 @@
+//! The workers, and indexes that find one with room without looking at all of them.
+
+use crate::{
+    Diagnosis, Time, WorkerSpec,
+    queue::Avoid,
+    want::{Lane, Want, as_weight, gb},
+    worker::{Load, Worker},
+};
+use proofmill_primitives::{Capability, Dialect, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, btree_map},
+    sync::Arc,
+};
+
+/// Where a worker stands on its racks: nowhere on the first two where it takes no task now.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place {
+    work_now: Option<u64>,
+    controller_now: Option<u64>,
+    work_later: u64,
+    max: u64,
+}
+
+impl Place {
+    /// `None` for a worker that is given nothing any more.
+    fn of(worker: &Worker) -> Option<Self> {
+        worker.spec.as_ref().filter(|_| !worker.draining)?;
+        let open = worker.reserved_for.is_none() && worker.broken.is_none();
+        let now = |lane| worker.memory.room_now(lane).filter(|_| open);
+        Some(Self {
+            work_now: now(Lane::Work),
+            controller_now: now(Lane::Controller),
+            work_later: worker.memory.room_later(Lane::Work, 0),
+            max: worker.memory.max,
+        })
+    }
+}
+
+/// Ordered by weight; the lowest id last among equals, so that reading from the end meets it first.
+type Ladder = BTreeSet<(u64, Reverse<Arc<WorkerId>>)>;
+
+/// Prover type, dialect and kind of worker. Without a dialect, those of any.
+type RackKey = (ProverType, Option<Dialect>, WorkerKind);
+
+/// The workers of one kind that run one prover type and speak one dialect, by what they have.
+#[derive(Clone, Debug, Default)]
+struct Rack {
+    work_now: Ladder,
+    controller_now: Ladder,
+    work_later: Ladder,
+    max: Ladder,
+}
+
+/// The racks that a worker stands in.
+fn keys(spec: &WorkerSpec) -> BTreeSet<RackKey> {
+    let dialects = || spec.dialects.iter().copied().map(Some).chain([None]);
+    spec.provers.iter().flat_map(|prover| dialects().map(|dialect| (*prover, dialect, spec.kind))).collect()
+}
+
+/// From the heaviest down to `weight`.
+fn descend(ladder: &Ladder, weight: u64) -> impl Iterator<Item = &WorkerId> {
+    ladder.iter().rev().take_while(move |(has, _)| *has >= weight).map(|(_, Reverse(id))| &**id)
+}
+
+fn step(ladder: &mut Ladder, id: &Arc<WorkerId>, [from, to]: [Option<u64>; 2]) {
+    if from != to {
+        if let Some(from) = from {
+            ladder.remove(&(from, Reverse(Arc::clone(id))));
+        }
+        if let Some(to) = to {
+            ladder.insert((to, Reverse(Arc::clone(id))));
+        }
+    }
+}
+
+/// Every worker. Each change of one costs a few steps in trees; finding one with room costs one, plus one for each
+/// worker that the task avoids.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkerSet {
+    by_id: BTreeMap<WorkerId, Worker>,
+    racks: BTreeMap<RackKey, Rack>,
+    serving: usize,
+    headroom: u64,
+}
+
+impl WorkerSet {
+    pub(crate) fn new(headroom: Weight) -> Self {
+        Self { by_id: BTreeMap::new(), racks: BTreeMap::new(), serving: 0, headroom: gb(headroom) }
+    }
+
+    pub(crate) fn iter(&self) -> btree_map::Iter<'_, WorkerId, Worker> {
+        self.by_id.iter()
+    }
+
+    pub(crate) fn get(&self, id: &WorkerId) -> Option<&Worker> {
+        self.by_id.get(id)
+    }
+
+    /// One that is registered.
+    pub(crate) fn present(&self, id: &WorkerId) -> Option<&Worker> {
+        self.get(id).filter(|worker| worker.spec.is_some())
+    }
+
+    /// Changes a worker by `change`, and the indexes with it. `change` leaves the `spec` as it is.
+    fn change(&mut self, id: &WorkerId, change: impl FnOnce(&mut Worker)) {
+        let Some(worker) = self.by_id.get_mut(id) else { return };
+        let from = Place::of(worker);
+        change(worker);
+        let to = Place::of(worker);
+        self.serving += usize::from(to.is_some());
+        self.serving -= usize::from(from.is_some());
+        let Some(spec) = worker.spec.as_ref().filter(|_| from != to) else { return };
+        let id = &worker.name;
+        for key in keys(spec) {
+            let rack = self.racks.entry(key).or_default();
+            let now = |lane: fn(&Place) -> Option<u64>| [from, to].map(|at| at.as_ref().and_then(lane));
+            step(&mut rack.work_now, id, now(|at| at.work_now));
+            step(&mut rack.controller_now, id, now(|at| at.controller_now));
+            step(&mut rack.work_later, id, now(|at| Some(at.work_later)));
+            step(&mut rack.max, id, now(|at| Some(at.max)));
+        }
+    }
+
+    /// A worker registered, for the first time or again; its tasks stay with it.
+    pub(crate) fn open(&mut self, spec: WorkerSpec, now: Time) {
+        let id = spec.id.clone();
+        // Off every rack first: the new spec may belong on others.
+        self.change(&id, |worker| worker.draining = true);
+        let worker = self.by_id.entry(id.clone()).or_insert_with(|| Worker::absent(id.clone(), now));
+        worker.memory.max = gb(spec.max_weight);
+        worker.memory.headroom = if spec.kind == WorkerKind::All { self.headroom } else { 0 };
+        worker.spec = Some(spec);
+        worker.last_heartbeat = now;
+        worker.broken = None;
+        worker.draining = true;
+        self.change(&id, |worker| worker.draining = false);
+    }
+
+    pub(crate) fn heard(&mut self, id: &WorkerId, now: Time) {
+        if let Some(worker) = self.by_id.get_mut(id) {
+            worker.last_heartbeat = now;
+        }
+    }
+
+    /// The clock went back: nobody was heard of in the future.
+    pub(crate) fn forget_future(&mut self, now: Time) {
+        for worker in self.by_id.values_mut() {
+            worker.last_heartbeat = worker.last_heartbeat.min(now);
+            worker.broken = worker.broken.map(|since| since.min(now));
+        }
+    }
+
+    pub(crate) fn drain(&mut self, id: &WorkerId) {
+        self.change(id, |worker| worker.draining = true);
+    }
+
+    /// Its stream broke.
+    pub(crate) fn break_off(&mut self, id: &WorkerId, now: Time) {
+        self.change(id, |worker| worker.broken = worker.broken.or(Some(now)));
+    }
+
+    pub(crate) fn avoids(&self, avoid: &Avoid, id: &WorkerId) -> bool {
+        let build = || self.get(id).and_then(|worker| worker.spec.as_ref()).map(|spec| &spec.build);
+        avoid.workers.contains(id)
+            || (!avoid.builds.is_empty() && build().is_some_and(|build| avoid.builds.contains(build)))
+    }
+
+    pub(crate) fn reserve(&mut self, id: &WorkerId, task: Option<TaskId>) {
+        self.change(id, |worker| worker.reserved_for = task);
+    }
+
+    /// It takes and is told nothing any more.
+    pub(crate) fn leave(&mut self, id: &WorkerId) {
+        self.change(id, |worker| worker.draining = true);
+        if let Some(worker) = self.by_id.get_mut(id) {
+            worker.spec = None;
+            worker.memory.max = 0;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: &WorkerId) {
+        self.change(id, |worker| worker.draining = true);
+        self.by_id.remove(id);
+    }
+
+    /// Gives the worker a task. One that is not known becomes an absent worker, as after a restart.
+    pub(crate) fn hold(&mut self, id: &WorkerId, task: TaskId, load: Load, now: Time) {
+        if !self.by_id.contains_key(id) {
+            self.by_id.insert(id.clone(), Worker::absent(id.clone(), now));
+        }
+        self.change(id, |worker| worker.hold(task, load));
+    }
+
+    /// Takes a task away from the worker.
+    pub(crate) fn release(&mut self, id: &WorkerId, task: &TaskId) {
+        self.change(id, |worker| worker.release(task));
+    }
+
+    /// The worker with the most room for what is wanted, among those that are not kept for another task.
+    pub(crate) fn pick(&self, want: &Want, avoid: &Avoid) -> Option<&WorkerId> {
+        want.hosts().into_iter().find_map(|kind| {
+            let rack = self.racks.get(&want.rack(kind))?;
+            let ladder = match want.lane {
+                Lane::Work => &rack.work_now,
+                Lane::Controller => &rack.controller_now,
+            };
+            descend(ladder, want.weight).find(|id| !self.avoids(avoid, id))
+        })
+    }
+
+    /// Whether some worker could ever take what is wanted beside what the proof's controllers hold on it.
+    pub(crate) fn possible(&self, want: &Want, held: &BTreeMap<WorkerId, u64>, avoid: &Avoid) -> bool {
+        let fits = |id: &WorkerId| match held.get(id) {
+            Some(held) => {
+                self.get(id).is_some_and(|worker| worker.suits(&Want { weight: want.weight + held, ..*want }))
+            }
+            None => true,
+        };
+        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
+        racks.any(|rack| descend(&rack.max, want.weight).any(|id| !self.avoids(avoid, id) && fits(id)))
+    }
+
+    /// Whether some worker will have room for what is wanted once all work has ended.
+    pub(crate) fn any_has_room_later(&self, want: &Want, avoid: &Avoid) -> bool {
+        let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
+        match want.lane {
+            Lane::Work => {
+                racks.any(|rack| descend(&rack.work_later, want.weight).any(|id| !self.avoids(avoid, id)))
+            }
+            // Looks at all: the headroom depends on more than one number. Asked only for controllers that wait long.
+            Lane::Controller => {
+                let mut workers = self.by_id.iter();
+                workers.any(|(id, worker)| !self.avoids(avoid, id) && worker.has_room_later(want, 0))
+            }
+        }
+    }
+
+    fn maxima(&self, want: &Want) -> impl Iterator<Item = u64> {
+        let racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
+        racks.filter_map(|rack| rack.max.last().map(|(max, _)| *max))
+    }
+
+    /// Why nobody present could ever take the task; `None` where somebody could.
+    pub(crate) fn diagnose(
+        &self,
+        kind: TaskKind,
+        want: &Want,
+        held: &BTreeMap<WorkerId, u64>,
+    ) -> Option<Diagnosis> {
+        if self.possible(want, held, Avoid::nobody()) {
+            return None;
+        }
+        let Some(largest) = self.maxima(want).max() else {
+            let (prover, any) = (want.prover, Want { dialect: None, ..*want });
+            let mut all = [WorkerKind::Cpu, WorkerKind::Gpu, WorkerKind::All].into_iter();
+            let stands = |kind| self.racks.get(&any.rack(kind)).is_some_and(|rack| !rack.max.is_empty());
+            let needs = if want.capability == Capability::Gpu { WorkerKind::Gpu } else { WorkerKind::Cpu };
+            return Some(match want.dialect {
+                // There are such workers, but they speak otherwise.
+                Some(dialect) if self.maxima(&any).next().is_some() => {
+                    Diagnosis::NoWorkerOfDialect { kind, prover, dialect }
+                }
+                _ if all.any(stands) => Diagnosis::NoWorkerOfKind { kind, prover, needs },
+                _ => Diagnosis::NoWorkerOfType { kind, prover, workers: self.serving },
+            });
+        };
+        // Only the workers that hold the proof's controllers are large enough, if any is: name the least of what is held.
+        let held = held.iter().filter(|(id, _)| self.get(id).is_some_and(|worker| worker.suits(want)));
+        let held = held.map(|(_, held)| *held).min().unwrap_or(0);
+        let (needs, held, largest) = (as_weight(want.weight), as_weight(held), as_weight(largest));
+        Some(Diagnosis::NoWorkerLargeEnough { kind, needs, held, largest })
+    }
+
+    /// Whether some of these workers speaks it.
+    pub(crate) fn speaks<'a>(
+        &self,
+        mut workers: impl Iterator<Item = &'a WorkerId>,
+        dialect: Dialect,
+    ) -> bool {
+        let spec = |id: &WorkerId| self.get(id).and_then(|worker| worker.spec.as_ref());
+        workers.any(|id| spec(id).is_some_and(|spec| spec.dialects.contains(&dialect)))
+    }
+
+    /// [`WorkerSet::diagnose`] for a task that does not exist yet: the largest worker may be where its controller sits.
+    pub(crate) fn foresee(&self, kind: TaskKind, want: &Want, held: Weight) -> Option<Diagnosis> {
+        let mut large = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
+        let large: Vec<_> =
+            large.by_ref().flat_map(|rack| descend(&rack.max, want.weight).take(2)).take(2).collect();
+        let held = match large.as_slice() {
+            [only] => BTreeMap::from([((*only).clone(), gb(held))]),
+            _ => BTreeMap::new(),
+        };
+        self.diagnose(kind, want, &held)
+    }
+}
