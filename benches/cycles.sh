@@ -30,7 +30,7 @@ case ${KINDS:-} in
     attacks) inputs=("${attacks[@]/ / 1 }") ;;
     slots) inputs=("${slots[@]/ / 1 }") ;;
 esac
-row() { printf '| %s | %s | %s | %s | %s | %s |\n' "$@"; }
+row() { printf '|'; printf ' %s |' "$@"; echo; }
 
 make_inputs() {
     cargo build --quiet -p proofmill-program --example make_input
@@ -63,9 +63,17 @@ case ${1:-openvm} in
     sp1)
         make_inputs
         # The whole workspace: one package of it would choose other features, and SP1 would be compiled again.
-        cargo build --quiet --release --manifest-path sp1/Cargo.toml --workspace --example execute
-        run() { "$sp1_target/release/examples/execute" "${ELF:-programs/elf/sp1-range.elf}" "$1.raw"; }
-        measure cycles
+        cargo build --quiet --release --manifest-path sp1/Cargo.toml --workspace --example gas
+        row input transactions gas cycles "prover gas" "cycles per transaction" "prover gas per gas"
+        row --- --- --- --- --- --- ---
+        for input in "${inputs[@]}"; do
+            name=${input// /-}
+            gas=$(sed -nE 's/.* gas ([0-9]+).*/\1/p' "$work/$name.txt")
+            count=$(sed -nE 's/.* transactions ([0-9]+).*/\1/p' "$work/$name.txt")
+            read -r cycles cost < <("$sp1_target/release/examples/gas" "${ELF:-programs/elf/sp1-range.elf}" "$work/$name.raw" |
+                sed -nE 's/.* cycles ([0-9]+) gas ([0-9]+) exit 0$/\1 \2/p')
+            row "$input" "$count" "$gas" "$cycles" "$cost" $((cycles / count)) "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")"
+        done
         ;;
     profile)
         make_inputs

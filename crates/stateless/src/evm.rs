@@ -1,6 +1,7 @@
 //! revm with two rules that it leaves out: a contract cannot be created where there is storage (EIP-7610), and a system
-//! call has the gas that its EIP gives.
+//! call has the gas that its EIP gives; and with an `EXP` of our own.
 
+use crate::exp;
 use alloy_eips::eip4788::SYSTEM_ADDRESS;
 use alloy_evm::EvmEnv;
 use alloy_primitives::{Address, Bytes, TxKind};
@@ -49,7 +50,9 @@ pub(crate) struct Machine<DB: Database>(Inner<DB>);
 impl<DB: StateDatabase> Machine<DB> {
     pub(crate) fn new(db: DB, env: EvmEnv) -> Self {
         let context = Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db);
-        Self(context.build_mainnet())
+        let mut evm = context.build_mainnet();
+        exp::install(evm.instruction.instruction_table_mut());
+        Self(evm)
     }
 
     pub(crate) fn db_mut(&mut self) -> &mut DB {

@@ -35,6 +35,7 @@ mod consensus;
 mod error;
 mod evm;
 mod execute;
+mod exp;
 #[cfg(feature = "std")]
 mod genesis;
 mod header;

@@ -1,4 +1,7 @@
-use crate::bytes::bits;
+use crate::{
+    bytes::bits,
+    point::{chord, follow, tangent},
+};
 
 /// A field. Values may be held as anything that a machine can tell to be equal.
 pub trait Field: Clone + 'static {
@@ -51,6 +54,18 @@ pub trait Field: Clone + 'static {
     #[inline(always)]
     fn is_zero(&self) -> bool {
         self.equals(&Self::zero())
+    }
+
+    /// The sum of two points with different x coordinates of a curve `y² = x³ + b`, x then y.
+    #[inline(always)]
+    fn add_points(p: [&Self; 2], q: [&Self; 2]) -> [Self; 2] {
+        follow(p, &chord(p, q), q[0]).0
+    }
+
+    /// Twice a point of such a curve, whose y is not zero.
+    #[inline(always)]
+    fn double_point(p: [&Self; 2]) -> [Self; 2] {
+        follow(p, &tangent(p), p[0]).0
     }
 
     /// `self` to a power, in big-endian bytes.

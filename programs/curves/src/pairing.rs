@@ -2,7 +2,7 @@ use crate::{
     Field, Prime,
     bytes::signed_digits,
     fp2::Fp2,
-    point::{Affine, Point, multiply_sparse, same},
+    point::{Affine, Point, chord, follow, multiply_sparse, same, tangent},
     tower::Fp12,
 };
 use alloc::vec::Vec;
@@ -56,16 +56,16 @@ pub(crate) fn frobenius<C: Curve>(point: &Affine<Fp2<C::Base>>) -> Affine<Fp2<C:
 
 /// Adds, and gives the line. The points have different x coordinates.
 pub(crate) fn add_with_line<F: Prime>(sum: &mut Affine<Fp2<F>>, point: &Affine<Fp2<F>>) -> Line<F> {
-    let slope = sum.chord(point);
-    let (next, axis) = sum.follow(&slope, &point.x);
-    *sum = next;
+    let slope = chord(sum.parts(), point.parts());
+    let (next, axis) = follow(sum.parts(), &slope, &point.x);
+    *sum = next.into();
     Line { slope, axis }
 }
 
 fn double_with_line<F: Prime>(sum: &mut Affine<Fp2<F>>) -> Line<F> {
-    let slope = sum.tangent();
-    let (next, axis) = sum.follow(&slope, &sum.x);
-    *sum = next;
+    let slope = tangent(sum.parts());
+    let (next, axis) = follow(sum.parts(), &slope, &sum.x);
+    *sum = next.into();
     Line { slope, axis }
 }
 

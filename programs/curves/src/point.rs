@@ -23,28 +23,41 @@ impl<K: Field> Affine<K> {
         self.x.equals(&other.x) && self.y.equals(&other.y)
     }
 
-    /// The third point on the line of this slope through this point and one with the x coordinate `other`, negated; and
-    /// `slope · x − y`, where the line meets the y axis, negated.
+    /// The coordinates.
     #[inline(always)]
-    pub fn follow(&self, slope: &K, other: &K) -> (Self, K) {
-        let axis = slope.mul(&self.x).sub(&self.y);
-        let x = slope.square().sub(&self.x).sub(other);
-        let y = axis.sub(&slope.mul(&x));
-        (Self { x, y }, axis)
+    pub fn parts(&self) -> [&K; 2] {
+        [&self.x, &self.y]
     }
+}
 
-    /// The slope of the tangent. y is not zero.
+impl<K> From<[K; 2]> for Affine<K> {
     #[inline(always)]
-    pub fn tangent(&self) -> K {
-        let square = self.x.square();
-        square.double().add(&square).div(&self.y.double())
+    fn from([x, y]: [K; 2]) -> Self {
+        Self { x, y }
     }
+}
 
-    /// The slope of the line through two points with different x coordinates.
-    #[inline(always)]
-    pub fn chord(&self, other: &Self) -> K {
-        other.y.sub(&self.y).div(&other.x.sub(&self.x))
-    }
+/// The third point on the line of this slope through a point and one with the x coordinate `other`, negated; and `slope · x − y`,
+/// where the line meets the y axis, negated.
+#[inline(always)]
+pub(crate) fn follow<K: Field>([x, y]: [&K; 2], slope: &K, other: &K) -> ([K; 2], K) {
+    let axis = slope.mul(x).sub(y);
+    let third = slope.square().sub(x).sub(other);
+    let y = axis.sub(&slope.mul(&third));
+    ([third, y], axis)
+}
+
+/// The slope of the tangent. y is not zero.
+#[inline(always)]
+pub(crate) fn tangent<K: Field>([x, y]: [&K; 2]) -> K {
+    let square = x.square();
+    square.double().add(&square).div(&y.double())
+}
+
+/// The slope of the line through two points with different x coordinates.
+#[inline(always)]
+pub(crate) fn chord<K: Field>([x, y]: [&K; 2], [u, v]: [&K; 2]) -> K {
+    v.sub(y).div(&u.sub(x))
 }
 
 #[inline(never)]
@@ -53,7 +66,7 @@ pub(crate) fn double<K: Field>(point: &Point<K>) -> Point<K> {
     if point.y.is_zero() {
         return None;
     }
-    Some(point.follow(&point.tangent(), &point.x).0)
+    Some(K::double_point(point.parts()).into())
 }
 
 #[inline(never)]
@@ -64,7 +77,7 @@ pub(crate) fn add<K: Field>(a: &Point<K>, b: &Point<K>) -> Point<K> {
     if p.x.equals(&q.x) {
         return if p.y.equals(&q.y) { double(a) } else { None };
     }
-    Some(p.follow(&p.chord(q), &q.x).0)
+    Some(K::add_points(p.parts(), q.parts()).into())
 }
 
 pub(crate) fn negate<K: Field>(point: &Point<K>) -> Point<K> {

@@ -78,8 +78,29 @@ pub struct Software;
 
 impl Fields for Software {}
 
-/// `proofmill-curves` on a machine's coordinate fields of BN254 and BLS12-381.
-pub struct OnFields<N, L>(PhantomData<fn() -> (N, L)>);
+/// `proofmill-curves` on a machine's coordinate fields of BN254 and BLS12-381, and the [`Moduli`] that have no field there.
+pub struct OnFields<N, L, M>(PhantomData<fn() -> (N, L, M)>);
+
+/// P-256 and modular powers, for [`OnFields`].
+#[allow(missing_docs)]
+pub trait Moduli: Send + Sync + 'static {
+    fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool;
+
+    fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8>;
+}
+
+/// Both on a field of 48 bytes.
+pub struct OnWide<L>(PhantomData<fn() -> L>);
+
+impl<L: Wide> Moduli for OnWide<L> {
+    fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool {
+        p256::verify::<L>(digest, signature, key)
+    }
+
+    fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Vec<u8> {
+        proofmill_curves::modexp::<L>(base, exponent, modulus)
+    }
+}
 
 fn bn254_halt(invalid: Invalid) -> PrecompileHalt {
     match invalid {
@@ -104,7 +125,7 @@ fn second_halt(invalid: Invalid) -> PrecompileHalt {
     }
 }
 
-impl<N: Prime, L: Wide> Fields for OnFields<N, L> {
+impl<N: Prime, L: Prime, M: Moduli> Fields for OnFields<N, L, M> {
     fn bn254_g1_add(p1: &[u8], p2: &[u8]) -> Result<[u8; 64], PrecompileHalt> {
         bn254::g1_add::<N>(p1, p2).map_err(bn254_halt)
     }
@@ -118,11 +139,11 @@ impl<N: Prime, L: Wide> Fields for OnFields<N, L> {
     }
 
     fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool {
-        p256::verify::<L>(digest, signature, key)
+        M::secp256r1_verify_signature(digest, signature, key)
     }
 
     fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> Result<Vec<u8>, PrecompileHalt> {
-        Ok(proofmill_curves::modexp::<L>(base, exponent, modulus))
+        Ok(M::modexp(base, exponent, modulus))
     }
 
     fn verify_kzg_proof(

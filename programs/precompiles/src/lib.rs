@@ -7,7 +7,7 @@ extern crate alloc;
 
 mod fields;
 
-pub use fields::{Fields, OnFields, Software};
+pub use fields::{Fields, Moduli, OnFields, OnWide, Software};
 
 use alloc::{sync::Arc, vec::Vec};
 use alloy_consensus::crypto::{RecoveryError, backend::CryptoProvider};

@@ -38,7 +38,11 @@ impl Accelerator for OpenVm {
     const RECOVERS: bool = cfg!(feature = "secp256k1");
 
     #[cfg(feature = "curves")]
-    type Fields = proofmill_precompiles::OnFields<fields::Bn254Coord, fields::Bls12Coord>;
+    type Fields = proofmill_precompiles::OnFields<
+        fields::Bn254Coord,
+        fields::Bls12Coord,
+        proofmill_precompiles::OnWide<fields::Bls12Coord>,
+    >;
     #[cfg(not(feature = "curves"))]
     type Fields = proofmill_precompiles::Software;
 

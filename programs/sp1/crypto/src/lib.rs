@@ -1,10 +1,22 @@
 //! The hashes and signatures of a guest on SP1's precompiles: keccak256 for `alloy-primitives`, signature recovery
-//! for `alloy-consensus`, and those of the EVM's precompiles that SP1 has for revm. Everything else stays the
-//! software that those crates bring.
+//! for `alloy-consensus`, and those of the EVM's precompiles that SP1 has something for: SHA-256, the pairing curves, KZG
+//! proofs, P-256 and powers modulo 256 bits. Everything else stays the software that those crates bring.
 //!
 //! A guest calls [`install`] once, before it does anything else.
 
+extern crate alloc;
+
+#[cfg(feature = "curves")]
+mod fields;
 mod hashes;
+#[cfg(feature = "secp256k1")]
+mod hints;
+#[cfg(feature = "curves")]
+mod modexp;
+#[cfg(feature = "secp256k1")]
+mod numbers;
+#[cfg(feature = "curves")]
+mod p256;
 #[cfg(feature = "secp256k1")]
 mod recovery;
 
@@ -28,6 +40,9 @@ struct Sp1;
 impl Accelerator for Sp1 {
     const RECOVERS: bool = cfg!(feature = "secp256k1");
 
+    #[cfg(feature = "curves")]
+    type Fields = proofmill_precompiles::OnFields<fields::Bn254Coord, fields::Bls12Coord, Moduli>;
+    #[cfg(not(feature = "curves"))]
     type Fields = proofmill_precompiles::Software;
 
     #[cfg(feature = "sha256")]
@@ -44,5 +59,19 @@ impl Accelerator for Sp1 {
     #[cfg(not(feature = "secp256k1"))]
     fn recover(_: &[u8; 32], _: &[u8; 32], _: &[u8; 32], _: u8) -> Option<[u8; 64]> {
         None
+    }
+}
+
+#[cfg(feature = "curves")]
+struct Moduli;
+
+#[cfg(feature = "curves")]
+impl proofmill_precompiles::Moduli for Moduli {
+    fn secp256r1_verify_signature(digest: &[u8; 32], signature: &[u8; 64], key: &[u8; 64]) -> bool {
+        p256::verify(digest, signature, key)
+    }
+
+    fn modexp(base: &[u8], exponent: &[u8], modulus: &[u8]) -> alloc::vec::Vec<u8> {
+        modexp::modexp(base, exponent, modulus)
     }
 }

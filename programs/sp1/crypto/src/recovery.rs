@@ -1,24 +1,14 @@
 //! secp256k1 on the precompiles for 256-bit modular products and for curve operations.
 //!
 //! Those precompiles check that what they write is below the modulus, so coordinates can be compared as words. Square
-//! roots and inverses are asked of the host (hooks that every SP1 executor has) and checked: a wrong one stops the guest with the exit
-//! code that SP1 keeps for wrong hints.
+//! roots and inverses are asked of the host and checked.
 
-use proofmill_secp256k1::{Machine, TablePoint, Uint, from_be_bytes, to_be_bytes};
-use sp1_lib::{
-    invalid_hint, io, syscall_secp256k1_add, syscall_secp256k1_double, syscall_uint256_mulmod, unconstrained,
+use crate::{
+    hints,
+    numbers::{difference, inverse, less, product, sum, to_words, words},
 };
-
-/// A modulus as the product's precompile wants it: right behind the second factor.
-#[repr(C)]
-struct Factor {
-    value: Uint,
-    modulus: Uint,
-}
-
-const fn words(be: [u64; 4]) -> Uint {
-    [be[3] as usize, be[2] as usize, be[1] as usize, be[0] as usize]
-}
+use proofmill_secp256k1::{Machine, TablePoint, Uint, to_be_bytes};
+use sp1_lib::{invalid_hint, syscall_secp256k1_add, syscall_secp256k1_double};
 
 const FIELD: Uint =
     words([0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_fc2f]);
@@ -30,67 +20,6 @@ const BETA: Uint =
 /// `−1` modulo the field's modulus, which is not a square.
 const MINUS_ONE: Uint =
     words([0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff, 0xffff_ffff_ffff_ffff, 0xffff_fffe_ffff_fc2e]);
-const ONE: Uint = words([0, 0, 0, 1]);
-
-/// `a · b`, least.
-#[inline]
-fn product(a: &Uint, b: &Uint, modulus: &Uint) -> Uint {
-    let mut out = *a;
-    let factor = Factor { value: *b, modulus: *modulus };
-    // SAFETY: both are arrays of 64-bit words on this machine, and the modulus lies behind the second factor.
-    unsafe { syscall_uint256_mulmod((&raw mut out).cast(), (&raw const factor).cast()) }
-    out
-}
-
-fn less(a: &Uint, b: &Uint) -> bool {
-    a.iter().rev().cmp(b.iter().rev()).is_lt()
-}
-
-/// `a − b`, and whether it went below zero and wrapped.
-#[inline]
-fn difference(a: &Uint, b: &Uint) -> (Uint, bool) {
-    let mut out = [0; 4];
-    let mut borrow = false;
-    for i in 0..4 {
-        let (diff, first) = a[i].overflowing_sub(b[i]);
-        let (diff, second) = diff.overflowing_sub(borrow as usize);
-        out[i] = diff;
-        borrow = first | second;
-    }
-    (out, borrow)
-}
-
-/// `a + b`, wrapping.
-fn sum(a: &Uint, b: &Uint) -> Uint {
-    let mut out = [0; 4];
-    let mut carry = false;
-    for i in 0..4 {
-        let (sum, first) = a[i].overflowing_add(b[i]);
-        let (sum, second) = sum.overflowing_add(carry as usize);
-        out[i] = sum;
-        carry = first | second;
-    }
-    out
-}
-
-/// Asks the host for something about field elements: a hint, which proves nothing.
-fn ask(hook: u32, numbers: &[&Uint]) {
-    unconstrained! {
-        let mut question = 32u32.to_be_bytes().to_vec();
-        for number in numbers {
-            question.extend(to_be_bytes(number));
-        }
-        io::write(hook, &question);
-    }
-}
-
-/// The next 32 bytes that the host answers.
-fn answer() -> Uint {
-    match io::read_vec().first_chunk() {
-        Some(bytes) => from_be_bytes(bytes),
-        None => invalid_hint!("a field element has 32 bytes"),
-    }
-}
 
 /// A point: x then y, least word first.
 type Point = [u64; 8];
@@ -139,12 +68,7 @@ impl Machine for Precompiles {
     }
 
     fn invert(a: &Uint) -> Uint {
-        ask(io::FD_FP_INV, &[a, &ORDER]);
-        let inverse = answer();
-        if product(a, &inverse, &ORDER) != ONE {
-            invalid_hint!("not the inverse");
-        }
-        inverse
+        inverse(a, &ORDER)
     }
 
     fn lift_x(x: &Uint, parity: u8) -> Option<Point> {
@@ -155,10 +79,7 @@ impl Machine for Precompiles {
         let square = sum(&square, &words([0, 0, 0, 7]));
         // Adding 7 cannot wrap: the modulus is more than 2³² below 2²⁵⁶.
         let square = if less(&square, &FIELD) { square } else { difference(&square, &FIELD).0 };
-        ask(io::FD_FP_SQRT, &[&square, &FIELD, &MINUS_ONE]);
-        // Whether it is a root of the number or of its negative shows.
-        let _ = io::read_vec();
-        let root = answer();
+        let root = hints::root(&to_words(&square), &to_words(&FIELD), &to_words(&MINUS_ONE)).map(|word| word as usize);
         let squared = product(&root, &root, &FIELD);
         if squared != square {
             // −1 is not a square, so exactly one of t and −t is: a root of −t proves that t has none.
