@@ -13,6 +13,10 @@ scripts/planted.sh
 echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"
+echo "== a worker that the system kills for its memory"
+tests/oom.sh "$(scripts/binary.sh openvm)"
+echo "== one proof through a folder, Redis and S3"
+tests/stores.sh "$(scripts/binary.sh openvm)"
 echo "== range proofs aggregated by OpenVM, step by step"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
 echo "== a reorg of L2, with OpenVM (an hour)"

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# The same OpenVM proof through a folder, through Redis and through S3, with a worker that has no folder in common with the
+# cluster for the latter two: equal public values, valid, and the bytes that the store was asked for by segment. stores.sh BINARY
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=$(realpath "$1")
+dir=$(mktemp -d)
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+trap cleanup EXIT
+fail() {
+  echo "FAILED: $*" >&2
+  tail -n 30 "$dir"/*.log >&2
+  exit 1
+}
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+cargo build --quiet -p proofmill-localstore --example s3
+target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
+
+elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
+"$(dirname "$0")/fibonacci-input.sh" 20000 >"$dir/stdin.json"
+
+# Proves through the store that the environment names.
+through() {
+  local name=$1 port began cluster_pid worker_pid
+  port=$(free_port)
+  "$bin" cluster --data-dir "$dir/$name-cluster" --listen "127.0.0.1:$port" --controller-headroom 1 >"$dir/$name-cluster.log" 2>&1 &
+  cluster_pid=$!
+  local folder=$dir/$name-worker client=$dir/$name-client
+  if [[ $name == folder ]]; then folder=$dir/$name-cluster client=$dir/$name-cluster; fi
+  "$bin" worker --data-dir "$folder" --coordinator "http://127.0.0.1:$port" --prover openvm --id "$name" --max-weight 7 \
+    --segment-memory 2 >"$dir/$name-worker.log" 2>&1 &
+  worker_pid=$!
+  pids+=("$cluster_pid" "$worker_pid")
+  began=$(date +%s)
+  "$bin" prove --cluster "http://127.0.0.1:$port" --data-dir "$client" --elf "$elf" --stdin "$dir/stdin.json" \
+    --output "$dir/$name.proof" --report "$dir/$name.json" >"$dir/$name-prove.log" 2>&1 || fail "no proof through $name"
+  "$bin" verify --elf "$elf" "$dir/$name.proof" >"$dir/$name-verify.log" || fail "the proof through $name is not valid"
+  echo "ok: $name: $(($(date +%s) - began)) s, $(jq .tasks.ProveShard.count "$dir/$name.json") segments, $(head -1 "$dir/$name-verify.log")"
+  kill "$worker_pid" "$cluster_pid"
+  wait "$worker_pid" "$cluster_pid" || true
+}
+
+through folder
+
+redis=$(free_port)
+redis-server --port "$redis" --bind 127.0.0.1 --save '' --maxmemory 2gb --maxmemory-policy noeviction >"$dir/redis.log" 2>&1 &
+pids+=($!)
+until redis-cli -p "$redis" ping >/dev/null 2>&1; do sleep 0.1; done
+CLI_REDIS_NODES=redis://127.0.0.1:$redis through redis
+echo "    Redis sent $(redis-cli -p "$redis" info stats | sed -nE 's/^total_net_output_bytes:([0-9]+).*/\1/p') bytes," \
+  "received $(redis-cli -p "$redis" info stats | sed -nE 's/^total_net_input_bytes:([0-9]+).*/\1/p')"
+
+mkfifo "$dir/open"
+"$target/debug/examples/s3" <"$dir/open" >"$dir/s3.env" &
+pids+=($!)
+exec 8>"$dir/open"
+until grep -q REGION "$dir/s3.env"; do sleep 0.1; done
+set -a
+# shellcheck disable=SC1091
+source "$dir/s3.env"
+set +a
+through s3
+
+public_values() { grep -i '^public values' "$dir/$1-verify.log"; }
+for name in redis s3; do
+  [[ $(public_values "$name") == "$(public_values folder)" ]] || fail "other public values through $name"
+done
+echo "ok: equal public values through all three"
