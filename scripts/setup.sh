@@ -24,6 +24,15 @@ if ((${#need_packages[@]})); then
   "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need_packages[@]}" >/dev/null
 fi
 
+# For the test of the metrics. Without what is recommended with it, which would be more servers.
+if ! command -v prometheus >/dev/null; then
+  echo "installing prometheus"
+  run=()
+  [[ $(id -u) == 0 ]] || run=(sudo)
+  "${run[@]}" apt-get update -qq
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+fi
+
 if ! command -v cargo >/dev/null; then
   echo "error: cargo is not on this machine: install Rust with rustup (rust-toolchain.toml names the version)" >&2
   exit 1

@@ -97,3 +97,18 @@ impl ArtifactError {
         }
     }
 }
+
+impl ArtifactError {
+    /// Which error it is, in a word that does not change: for metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "missing",
+            Self::Damaged { .. } => "damaged",
+            Self::BadId { .. } => "bad-id",
+            Self::NoSpace { .. } => "no-space",
+            Self::Io { .. } => "io",
+            Self::Away { .. } => "away",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}

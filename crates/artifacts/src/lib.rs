@@ -27,6 +27,7 @@ mod fs;
 mod integrity;
 mod key;
 mod kind;
+mod measured;
 mod packing;
 mod raw;
 mod redis;

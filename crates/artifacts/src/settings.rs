@@ -2,6 +2,7 @@
 
 use crate::{
     ArtifactError, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
+    measured::Measured,
 };
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -154,7 +155,7 @@ impl StoreChoice {
         match self {
             Self::Folder(folder) => {
                 tracing::info!(store = "fs", folder = %folder.display(), "artifact store");
-                Ok(Arc::new(FsArtifacts::open(&folder)?))
+                Ok(Arc::new(Measured::new(FsArtifacts::open(&folder)?)))
             }
             Self::Redis(options) => {
                 tracing::info!(store = "redis", nodes = options.nodes.len(), "artifact store");
@@ -168,7 +169,7 @@ impl StoreChoice {
                     Err(error @ ArtifactError::Away { .. }) => is_away(&error),
                     Err(error) => return Err(error),
                 }
-                Ok(Arc::new(store))
+                Ok(Arc::new(Measured::new(store)))
             }
             Self::S3(options) => {
                 tracing::info!(
@@ -183,7 +184,7 @@ impl StoreChoice {
                     Err(error @ ArtifactError::Away { .. }) => is_away(&error),
                     Err(error) => return Err(error),
                 }
-                Ok(Arc::new(store))
+                Ok(Arc::new(Measured::new(store)))
             }
         }
     }

@@ -28,6 +28,7 @@ mod convert;
 mod coordinator;
 mod entry;
 mod error;
+mod metrics;
 mod operator;
 mod owner;
 mod serve;

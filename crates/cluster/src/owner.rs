@@ -1,8 +1,11 @@
 //! The one owner of the state, and the handle through which everybody reaches it.
 
-use crate::{ClusterError, state::State};
+use crate::{ClusterError, metrics, state::State};
 use proofmill_ledger::{Batch, Ledger, LedgerError};
-use std::{ops::ControlFlow, time::Duration};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle},
@@ -127,8 +130,12 @@ async fn commit(
     stop: &CancellationToken,
 ) -> Result<ControlFlow<()>, ClusterError> {
     loop {
+        let begun = Instant::now();
         match ledger.commit(batch.clone()).await {
-            Ok(()) => return Ok(ControlFlow::Continue(())),
+            Ok(()) => {
+                metrics::committed(begun.elapsed());
+                return Ok(ControlFlow::Continue(()));
+            }
             Err(error @ (LedgerError::Refused { .. } | LedgerError::Damaged { .. })) => {
                 return Err(ClusterError::Diverged(error));
             }

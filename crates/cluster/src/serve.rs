@@ -1,8 +1,8 @@
 //! Starting and serving.
 
 use crate::{
-    ClusterConfig, ClusterError, api::Api, coordinator::Coordinator, operator::Operator, owner::Owner,
-    state::State, sweep,
+    ClusterConfig, ClusterError, api::Api, coordinator::Coordinator, metrics, operator::Operator,
+    owner::Owner, state::State, sweep,
 };
 use axum::{http::StatusCode, routing::get};
 use proofmill_artifacts::ArtifactStore;
@@ -60,6 +60,7 @@ impl Cluster {
                 "going on with what was not finished"
             );
         }
+        metrics::describe();
         let artifact_retention = config.artifact_retention;
         let owner = Owner::new(ledger.clone(), State::restore(config, live));
         Ok(Self { owner, ledger, artifacts, artifact_retention })

@@ -2,7 +2,7 @@
 
 use crate::owner::Release;
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ProofId, TaskId};
+use proofmill_primitives::{ProofId, TaskId, WorkerKind};
 use proofmill_wire::worker::{
     EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult,
     TaskStatus, UnknownTask, message_stream_response, server_sub_message::Message,
@@ -58,6 +58,7 @@ pub(crate) struct WorkerLink {
     pub(crate) incarnation: Option<String>,
     pub(crate) sink: Sink<ServerMessage>,
     pub(crate) draining: bool,
+    pub(crate) kind: WorkerKind,
 }
 
 /// A subscriber: whoever waits for the ends of some of a proof's tasks. What it is told goes out with the releases, so

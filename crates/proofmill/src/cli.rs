@@ -116,6 +116,8 @@ pub(crate) struct Backend {
 
 #[derive(Debug, Args)]
 pub(crate) struct Cluster {
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Where to listen
     #[arg(long, env = "PROOFMILL_LISTEN", default_value = "127.0.0.1:50051", value_name = "HOST:PORT")]
     pub(crate) listen: String,
@@ -153,6 +155,8 @@ pub(crate) struct Cluster {
 
 #[derive(Debug, Args)]
 pub(crate) struct Worker {
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Where the coordinator is
     #[arg(long, env = "PROOFMILL_COORDINATOR", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) coordinator: String,

@@ -158,6 +158,18 @@ impl Scheduler {
         stats
     }
 
+    /// The tasks of all active proofs by kind; every kind is there. As costly as [`stats`](Self::stats).
+    pub fn tasks_by_kind(&self) -> BTreeMap<TaskKind, Counts> {
+        let mut all: BTreeMap<_, _> = TaskKind::ALL.map(|kind| (kind, Counts::default())).into();
+        for (kind, counts) in self.proofs.values().flat_map(|proof| &proof.counts) {
+            let sum = all.entry(*kind).or_default();
+            sum.pending += counts.pending;
+            sum.running += counts.running;
+            sum.succeeded += counts.succeeded;
+        }
+        all
+    }
+
     /// How far a proof is: its tasks by kind. `None` where it is not active. Costs nothing, so that a client may poll.
     pub fn progress(&self, proof: &ProofId) -> Option<&BTreeMap<TaskKind, Counts>> {
         self.proofs.get(proof).map(|proof| &proof.counts)

@@ -10,6 +10,7 @@ use crate::{
     client::NewTask,
     failure::TaskFailure,
     metadata::{self, Metadata, Step},
+    metrics,
     names::{self, Names},
     results::{Outcome, Results},
     step::decode_plan,
@@ -161,6 +162,7 @@ async fn make_plan(
     let cycle_limit = request.cycle_limit;
     let plan = blocking(move || backend.plan(&Job { program: &program, input: &input, cycle_limit }, budget))
         .await?;
+    metrics::executed(plan.execution.instructions.0);
     let bytes = bitcode::serialize(&plan)
         .map_err(|error| TaskFailure::defect(format!("the plan cannot be written down: {error}")))?;
     bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into(), cancel).await?;
@@ -180,6 +182,7 @@ async fn execute_only(
         backend.execute(&Job { program, input, cycle_limit: *cycle_limit })
     })
     .await?;
+    metrics::executed(execution.instructions.0);
     let report = ReportPlanRequest {
         proof_id: task.proof.to_string(),
         instructions: execution.instructions.0,

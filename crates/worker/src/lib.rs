@@ -35,6 +35,7 @@ mod killed;
 mod link;
 pub mod memory;
 mod metadata;
+mod metrics;
 mod names;
 mod results;
 mod run;

@@ -7,6 +7,7 @@ use crate::{
     failure::TaskFailure,
     killed::Killed,
     memory,
+    metrics::{self, Running},
     run::{self, Done},
     task::Task,
 };
@@ -48,6 +49,7 @@ pub async fn run(
     artifacts: Arc<dyn ArtifactStore>,
     stop: CancellationToken,
 ) -> Result<(), WorkerError> {
+    metrics::describe();
     let max_weight = memory::max_weight(config.max_weight)?;
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let (build, segment_memory) = (config.build.clone(), config.segment_memory);
@@ -411,7 +413,10 @@ async fn work(
             let output = task.outputs.first().map(tracing::field::display);
             tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, output, "started");
             let done = AssertUnwindSafe(run::run(bench, &task, withdrawn)).catch_unwind();
-            done.await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)))
+            let running = Running::new(task.kind);
+            let outcome = done.await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
+            running.ended(&outcome);
+            outcome
         }
         Err(failure) => Err(failure),
     };

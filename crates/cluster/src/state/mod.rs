@@ -9,6 +9,7 @@ use crate::{
     ClusterConfig, convert,
     entry::Entry,
     error::status,
+    metrics,
     owner::Release,
     streams::{self, Channel, Sink, Subscriber, WorkerLink},
 };
@@ -19,9 +20,12 @@ use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskSt
 use proofmill_wire::worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message};
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tonic::Status;
+
+/// After so many ticks the fleet's gauges are set anew.
+const METERED: u32 = 4;
 
 /// What tells a controller's task apart from the others of its proof.
 type OutputKey = (TaskKind, Vec<ArtifactId>);
@@ -44,6 +48,9 @@ pub(crate) struct State {
     sessions: u64,
     last_heartbeat: Timestamp,
     pub(crate) started: Timestamp,
+    /// Since when tasks wait for a worker. Not known of those that waited before a restart.
+    waiting: BTreeMap<TaskId, Instant>,
+    ticks: u32,
     /// Tasks that leave with the releases.
     leaving: Vec<(WorkerId, TaskId)>,
     batch: Batch,
@@ -106,6 +113,8 @@ impl State {
             sessions: 0,
             last_heartbeat: now,
             started: now,
+            waiting: BTreeMap::new(),
+            ticks: 0,
             leaving: Vec::new(),
             batch,
             releases: Vec::new(),
@@ -128,6 +137,10 @@ impl State {
     /// Time passes.
     pub(crate) fn tick(&mut self) {
         drop(self.feed(Event::Tick));
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks % METERED == 0 {
+            metrics::fleet(&self.scheduler.stats(), &self.scheduler.tasks_by_kind());
+        }
         let Self { subscribers, releases, .. } = self;
         for subscriber in subscribers.values_mut() {
             subscriber.repeat(Instant::now(), streams::REPEAT_AFTER, releases);
@@ -163,6 +176,7 @@ impl State {
         match action {
             Action::TaskAdded(spec) => {
                 self.total_tasks += 1;
+                self.waiting.insert(spec.id.clone(), Instant::now());
                 if let Some(key) = output_key(&spec) {
                     self.by_output.entry(spec.proof.clone()).or_default().insert(key, spec.id.clone());
                 }
@@ -175,6 +189,9 @@ impl State {
                     metadata: task.metadata.clone(),
                     data: Some(convert::task_data(&task)),
                 };
+                if let Some(since) = self.waiting.remove(&task.id) {
+                    metrics::task_waited(task.kind, since.elapsed());
+                }
                 self.send_worker(&worker, server_message::Message::NewTask(message));
                 self.leaving.push((worker, task.id));
             }
@@ -196,8 +213,12 @@ impl State {
                 self.tell_diagnosis(&proof);
             }
             Action::WorkerLost { worker, tasks } => {
-                let drained = self.workers.remove(&worker).is_some_and(|link| link.draining);
-                if drained && tasks.is_empty() {
+                let link = self.workers.remove(&worker);
+                if let Some(link) = link.as_ref().filter(|link| !link.draining || !tasks.is_empty()) {
+                    let kinds = tasks.iter().filter_map(|task| self.scheduler.task(task));
+                    metrics::worker_lost(link.kind, kinds.map(|(spec, _)| spec.kind));
+                }
+                if link.is_some_and(|link| link.draining) && tasks.is_empty() {
                     tracing::info!(%worker, "a worker left");
                 } else {
                     tracing::warn!(%worker, tasks = tasks.len(), "lost a worker: its tasks go to others");
@@ -208,6 +229,15 @@ impl State {
     }
 
     fn task_changed(&mut self, proof: &ProofId, task: TaskId, state: TaskState) {
+        let kind = self.scheduler.task(&task).map(|(spec, _)| spec.kind);
+        match (&state, kind) {
+            (TaskState::Pending { last_failure: Some(fault), .. }, Some(kind)) => {
+                self.waiting.entry(task.clone()).or_insert_with(Instant::now);
+                metrics::task_fault(kind, fault.code, false);
+            }
+            (TaskState::Failed { fault }, Some(kind)) => metrics::task_fault(kind, fault.code, true),
+            _ => {}
+        }
         match &state {
             TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
                 tracing::info!(%proof, %task, cause = text, "task put back");
@@ -265,7 +295,11 @@ impl State {
             None => tracing::info!(%proof, ?status, "the proof ended"),
         }
         let at = Timestamp::now();
+        self.waiting.retain(|task, _| self.scheduler.task(task).is_some());
         if let Some(entry) = self.proofs.get_mut(proof) {
+            let took = at.as_millis().saturating_sub(entry.record.created_at.as_millis());
+            let took = (status == ProofStatus::Completed).then(|| Duration::from_millis(took));
+            metrics::proof_ended(entry.record.prover, format!("{status:?}").to_lowercase(), took);
             entry.end(status, fault.as_ref(), at);
             self.ended.push_back(proof.clone());
         }

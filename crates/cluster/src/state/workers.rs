@@ -35,7 +35,7 @@ impl State {
             )));
         }
         self.sessions += 1;
-        let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false };
+        let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false, kind: spec.kind };
         let before = self.workers.insert(id.clone(), link);
         tracing::info!(worker = %id, kind = %spec.kind, max_weight = %spec.max_weight, provers = ?spec.provers, "a worker registered");
         self.fleet_changed = true;

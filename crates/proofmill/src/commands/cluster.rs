@@ -1,6 +1,10 @@
 //! `proofmill cluster`.
 
-use crate::{cli, stop, wiring};
+use crate::{
+    cli,
+    observe::{self, Observed},
+    stop, wiring,
+};
 use eyre::{Result, WrapErr, bail};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
@@ -9,6 +13,8 @@ use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> {
     let stop = stop::on_signal()?;
+    let observed = Observed::new("cluster");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
@@ -35,6 +41,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
     config.scheduler.patience.tries = args.max_retries.saturating_add(1);
     config.scheduler.controller_headroom = args.controller_headroom;
     let cluster = Cluster::start(config, ledger, artifacts).await?;
+    observed.started(Vec::new);
     tracing::info!(address = %listener.local_addr()?, data_dir = %dir.path().display(), "the cluster is ready");
     cluster.serve(listener, stop).await?;
     tracing::info!("the cluster stopped; what was acknowledged is kept");

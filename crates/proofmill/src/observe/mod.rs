@@ -1,7 +1,8 @@
-//! What a role tells of its endpoints and its account: to `proofmill status`, to Prometheus, and to whoever probes its health.
+//! What a role tells of its endpoints, its account and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
 
 mod account;
 mod metrics;
+mod recorder;
 mod show;
 
 pub(crate) use account::watch as watch_account;
@@ -108,9 +109,15 @@ pub(crate) async fn serve(args: &cli::Observing, observed: Observed, stop: Cance
     let listener = TcpListener::bind(place).await.wrap_err_with(|| {
         format!("cannot listen on {place}: stop what listens there, or choose another --metrics-listen")
     })?;
+    let recorded = recorder::install()?;
     tracing::info!(listen = %listener.local_addr()?, "metrics, health and status are served over HTTP");
     let router = Router::new()
-        .route("/metrics", get(async |State(observed): State<Observed>| metrics::text(&observed.status())))
+        .route(
+            "/metrics",
+            get(async move |State(observed): State<Observed>| {
+                metrics::text(&observed.status()) + &recorded.render()
+            }),
+        )
         .route("/healthz", get(health))
         .route("/status", get(async |State(observed): State<Observed>| Json(observed.status())))
         .with_state(observed);

@@ -10,6 +10,7 @@ mod faults;
 mod helper;
 mod kinds;
 mod logs;
+mod metrics;
 mod nodes;
 mod process;
 mod stores;

@@ -2,7 +2,11 @@
 
 pub(crate) mod guard;
 
-use crate::{cli, stop, wiring};
+use crate::{
+    cli,
+    observe::{self, Observed},
+    stop, wiring,
+};
 use eyre::{Result, WrapErr};
 use proofmill_artifacts::Cached;
 use proofmill_backends::Registry;
@@ -16,6 +20,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
         return guard::watch(&args, default_id()).await;
     }
     let stop = stop::on_signal()?;
+    let observed = Observed::new("worker");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     if args.store.settings()?.choose()?.is_none() {
         DataDir::mark(&global.data_dir)?;
     }
@@ -36,6 +42,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
         note: env::var_os(guard::NOTE).map(PathBuf::from),
         killed: killed()?,
     };
+    observed.started(Vec::new);
     proofmill_worker::run(config, registry, artifacts, stop).await?;
     tracing::info!("the worker stopped");
     Ok(())

@@ -1,0 +1,128 @@
+//! What cluster and worker count, as a real Prometheus reads it.
+
+use crate::{
+    blocks::chain,
+    process::{Running, free_port, proofmill, succeed},
+};
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+use url::Url;
+
+/// Prometheus on a free port, which reads two pages each second.
+struct Prometheus {
+    url: String,
+    _running: Running,
+}
+
+impl Prometheus {
+    fn start(folder: &Path, cluster: u16, worker: u16) -> Option<Self> {
+        let runs =
+            Command::new("prometheus").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        if runs.is_err() {
+            eprintln!("skipped: prometheus is not on this machine (Debian's package `prometheus`)");
+            return None;
+        }
+        let config = folder.join("prometheus.yml");
+        let job = |name: &str, port: u16| {
+            format!("  - job_name: {name}\n    static_configs: [{{ targets: ['127.0.0.1:{port}'] }}]\n")
+        };
+        let jobs = job("cluster", cluster) + &job("worker", worker);
+        fs::write(&config, format!("global: {{ scrape_interval: 1s }}\nscrape_configs:\n{jobs}")).unwrap();
+        let port = free_port();
+        let mut command = Command::new("prometheus");
+        command.arg(format!("--config.file={}", config.display()));
+        command.arg(format!("--storage.tsdb.path={}", folder.join("prometheus").display()));
+        command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
+        let running = Running::start(&mut command, &folder.join("prometheus.log"));
+        Some(Self { url: format!("http://127.0.0.1:{port}/api/v1/query"), _running: running })
+    }
+
+    /// The sum of what it has for a query; nothing where it has nothing.
+    async fn ask(&self, query: &str) -> Option<f64> {
+        let url = Url::parse_with_params(&self.url, [("query", query)]).unwrap();
+        let request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
+        let answer: Value = request.send().await.ok()?.json().await.ok()?;
+        let values = answer["data"]["result"].as_array()?.iter();
+        let values: Vec<f64> = values.filter_map(|one| one["value"][1].as_str()?.parse().ok()).collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    }
+
+    async fn expect(&self, query: &str, holds: impl Fn(f64) -> bool) {
+        let mut last = None;
+        for _ in 0..300 {
+            last = self.ask(query).await;
+            if last.is_some_and(&holds) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("Prometheus has {last:?} for {query}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_cluster_and_worker() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (listen, cluster_metrics, worker_metrics) = (free_port(), free_port(), free_port());
+    let Some(prometheus) = Prometheus::start(data, cluster_metrics, worker_metrics) else { return };
+    let node = chain(data).await;
+    let address = format!("http://127.0.0.1:{listen}");
+    let at = |port: u16| format!("127.0.0.1:{port}");
+    let mut command = proofmill(data);
+    command.args(["cluster", "--listen", &at(listen), "--metrics-listen", &at(cluster_metrics)]);
+    let _cluster = Running::start(&mut command, &data.join("cluster.log"));
+    let mut command = proofmill(data);
+    command.args([
+        "worker",
+        "--coordinator",
+        &address,
+        "--id",
+        "one",
+        "--prover",
+        "exec",
+        "--max-weight",
+        "6",
+    ]);
+    command.args(["--metrics-listen", &at(worker_metrics)]);
+    let mut worker = Running::start(&mut command, &data.join("worker.log"));
+    prometheus.expect("up", |up| up == 2.0).await;
+    prometheus.expect("proofmill_cluster_workers{worker_type='all'}", |count| count == 1.0).await;
+    prometheus.expect("proofmill_cluster_weight_gb{half='gpu',of='max'}", |gb| gb == 6.0).await;
+
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
+    succeed(proofmill(data).args(args).args(["--cluster", &address]));
+    prometheus
+        .expect("proofmill_cluster_proofs_ended_total{state='completed',prover='exec'}", |count| count == 1.0)
+        .await;
+    prometheus.expect("proofmill_cluster_proof_seconds_count", |count| count == 1.0).await;
+    prometheus
+        .expect("proofmill_cluster_queue_wait_seconds_count{task_type='ProveShard'}", |count| count >= 1.0)
+        .await;
+    prometheus.expect("proofmill_cluster_commit_seconds_count", |count| count >= 1.0).await;
+    prometheus.expect("cluster_worker_task_successes{task_type='ProveShard'}", |count| count >= 1.0).await;
+    prometheus
+        .expect("cluster_worker_task_processing_duration_ms_count{task_type='Controller'}", |count| {
+            count == 1.0
+        })
+        .await;
+    prometheus.expect("cluster_worker_tasks_in_progress", |count| count == 0.0).await;
+    // `exec` counts no instructions.
+    prometheus.expect("cluster_worker_num_cycles_executed", |count| count == 0.0).await;
+    prometheus
+        .expect("proofmill_artifact_bytes_total{operation='get',kind='program',job='worker'}", |bytes| {
+            bytes > 0.0
+        })
+        .await;
+    prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
+
+    // A worker that is lost, and what it did.
+    worker.kill();
+    prometheus.expect("proofmill_cluster_workers", |count| count == 0.0).await;
+    prometheus.expect("coordinator_dead_workers_total{worker_type='all'}", |count| count == 1.0).await;
+}
