@@ -4,6 +4,7 @@ mod clock;
 mod context;
 mod follow;
 mod locks;
+mod metrics;
 mod node;
 mod owner;
 mod publish;

@@ -2,7 +2,7 @@
 
 use super::{
     context::{CANCEL_GRACE, Context},
-    publish, range,
+    metrics, publish, range,
     root::{self, EpochParts},
     shown::Shown,
     upload,
@@ -66,6 +66,7 @@ impl Owner {
         snapshots: watch::Sender<Arc<Snapshot>>,
         outlets: Outlets,
     ) -> Self {
+        metrics::describe();
         let (jobs, tasks, shown) = (HashMap::new(), JoinSet::new(), Shown::new(snapshots));
         Self { context, state, inbox, jobs, tasks, looking: false, shown, outlets }
     }
@@ -144,6 +145,11 @@ impl Owner {
     }
 
     fn handle(&mut self, event: Event) -> Result<(), Refused> {
+        match &event {
+            Event::RangeEnded { result: Ok(done), .. } => metrics::range_done(done),
+            Event::RootEnded { result: Ok(done), .. } => metrics::root_done(done),
+            _ => {}
+        }
         match &event {
             Event::RangeEnded { job, .. } | Event::RangeSplit { job, .. } | Event::RootEnded { job, .. } => {
                 self.jobs.remove(job);
@@ -285,6 +291,7 @@ impl Owner {
     }
 
     fn report(&self, change: Change) {
+        metrics::changed(&change);
         match &change {
             Change::CheckpointFailed { id, epoch, cause } => {
                 tracing::error!(checkpoint = %id.number, %epoch, cause, "checkpoint refuted");

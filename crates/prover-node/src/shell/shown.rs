@@ -1,5 +1,6 @@
 //! Showing the state to those who watch, without being kept busy by it: a snapshot is a copy of everything.
 
+use super::metrics;
 use crate::rules::{NodeState, Snapshot};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -35,7 +36,9 @@ impl Shown {
     /// Shows the state.
     pub(super) fn show(&mut self, state: &NodeState) {
         let began = Instant::now();
-        self.snapshots.send_replace(Arc::new(state.snapshot()));
+        let snapshot = state.snapshot();
+        metrics::standing(&snapshot);
+        self.snapshots.send_replace(Arc::new(snapshot));
         let ended = Instant::now();
         self.rests_until = ended + ((ended - began) * REST).min(LONGEST_REST);
         self.behind = false;

@@ -1,0 +1,166 @@
+//! What a prover node counts, where the process has a recorder of metrics.
+
+use crate::rules::{CandidateEnd, Change, EpochStage, Origin, RangeDone, Receipt, RootDone, Snapshot};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use proofmill_primitives::ProverType;
+
+const SESSIONS: &str = "proofmill_node_sessions_total";
+const RANGES: &str = "proofmill_node_ranges_total";
+const ROOTS: &str = "proofmill_node_epoch_proofs_total";
+const CHECKPOINTS: &str = "proofmill_node_checkpoints_total";
+const MISSED: &str = "proofmill_node_epochs_missed_total";
+const VOID: &str = "proofmill_node_checkpoints_void_total";
+const DISCARDED: &str = "proofmill_node_proofs_discarded_total";
+const BLOCKS: &str = "proofmill_node_blocks_proven_total";
+const TRANSACTIONS: &str = "proofmill_node_transactions_proven_total";
+const GAS: &str = "proofmill_node_gas_proven_total";
+const INSTRUCTIONS: &str = "proofmill_node_instructions_total";
+const RANGE_SECONDS: &str = "proofmill_node_range_proof_seconds";
+const ROOT_SECONDS: &str = "proofmill_node_epoch_proof_seconds";
+const PUBLISHES: &str = "proofmill_node_publishes_total";
+const L1_GAS: &str = "proofmill_node_publish_gas_total";
+const L1_FEE: &str = "proofmill_node_publish_fee_eth_total";
+const PENDING: &str = "proofmill_node_pending_checkpoint";
+const PROVEN: &str = "proofmill_node_proven_checkpoint";
+const UNSETTLED: &str = "proofmill_node_unsettled_epochs";
+const LIVE: &str = "proofmill_node_live_sessions";
+const MARGIN: &str = "proofmill_node_deadline_margin_seconds";
+
+pub(super) fn describe() {
+    describe_counter!(SESSIONS, "States that sessions came into, by kind of session.");
+    describe_counter!(
+        RANGES,
+        "Range proofs, by prover type and what came of them: made, reused, failed, split."
+    );
+    describe_counter!(ROOTS, "Epoch proofs, by prover type and what came of them: made, reused, delayed.");
+    describe_counter!(
+        CHECKPOINTS,
+        "Checkpoints that were added, proven, stopped (they come back) or refuted."
+    );
+    describe_counter!(MISSED, "Epochs whose window closed without a proof on L1.");
+    describe_counter!(VOID, "Checkpoints that a reorg or a prune took away, by cause.");
+    describe_counter!(DISCARDED, "Proofs that did not hold or were refused, and were removed.");
+    describe_counter!(
+        BLOCKS,
+        "Blocks of L2 in range proofs, by prover type; those of proofs that were there too."
+    );
+    describe_counter!(TRANSACTIONS, "Transactions of L2 in range proofs that were made.");
+    describe_counter!(GAS, "Gas of L2 in range proofs that were made.");
+    describe_counter!(INSTRUCTIONS, "Instructions that proofs took, where they are counted.");
+    describe_histogram!(RANGE_SECONDS, Unit::Seconds, "How long range proofs took that were made.");
+    describe_histogram!(ROOT_SECONDS, Unit::Seconds, "How long epoch proofs took that were made.");
+    describe_counter!(PUBLISHES, "Epoch proofs that left the queue for L1, by how.");
+    describe_counter!(L1_GAS, "Gas of L1 that submissions used.");
+    describe_counter!(L1_FEE, "What they cost, in ether.");
+    describe_gauge!(PENDING, "The newest checkpoint on L1.");
+    describe_gauge!(PROVEN, "The proven tip on L1.");
+    describe_gauge!(UNSETTLED, "Epochs that have ended and are not proven on L1.");
+    describe_gauge!(LIVE, "Sessions by the state that they are in.");
+    describe_gauge!(
+        MARGIN,
+        Unit::Seconds,
+        "Until the window of the oldest of those epochs closes; absent where there is none."
+    );
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Made => "made",
+        Origin::Reused => "reused",
+    }
+}
+
+fn range(prover: ProverType, outcome: &'static str) {
+    counter!(RANGES, "prover" => prover.name(), "outcome" => outcome).increment(1);
+}
+
+fn root(prover: ProverType, outcome: &'static str) {
+    counter!(ROOTS, "prover" => prover.name(), "outcome" => outcome).increment(1);
+}
+
+fn checkpoint(state: &'static str) {
+    counter!(CHECKPOINTS, "state" => state).increment(1);
+}
+
+/// A change that the rules report.
+pub(super) fn changed(change: &Change) {
+    match change {
+        Change::CheckpointAdded { .. } => checkpoint("added"),
+        Change::CheckpointProven { .. } => checkpoint("proven"),
+        Change::CheckpointStopped { .. } => checkpoint("stopped"),
+        Change::CheckpointFailed { .. } => checkpoint("refuted"),
+        Change::RangeProven { prover, origin: how, range: blocks, .. } => {
+            range(*prover, origin(*how));
+            counter!(BLOCKS, "prover" => prover.name()).increment(blocks.blocks.len());
+        }
+        Change::RangeFailed { prover, .. } => range(*prover, "failed"),
+        Change::RangeSplit { prover, .. } => range(*prover, "split"),
+        Change::RootProven { prover, origin: how, .. } => root(*prover, origin(*how)),
+        Change::RootDelayed { prover, .. } => root(*prover, "delayed"),
+        Change::EpochMissed { .. } => counter!(MISSED).increment(1),
+        Change::Pruned { removed, cause, .. } => {
+            counter!(VOID, "cause" => format!("{cause:?}").to_lowercase()).increment(*removed as u64);
+        }
+        Change::ProofDiscarded { prover, .. } => {
+            counter!(DISCARDED, "prover" => prover.name()).increment(1);
+        }
+        Change::Session { spec, state, .. } => {
+            counter!(SESSIONS, "kind" => spec.kind.name(), "state" => state.name()).increment(1);
+        }
+        Change::Candidate { end, .. } => published(end),
+        _ => {}
+    }
+}
+
+fn published(end: &CandidateEnd) {
+    let how = match end {
+        CandidateEnd::Published { receipt } => {
+            if let Some(Receipt { gas_used, fee, .. }) = receipt {
+                counter!(L1_GAS).increment(*gas_used);
+                // A counter of whole numbers would be of gwei; a gauge that only grows is read the same.
+                gauge!(L1_FEE).increment(*fee as f64 / 1e18);
+            }
+            "published"
+        }
+        CandidateEnd::Unsent(_) => "unsent",
+        CandidateEnd::Superseded { .. } => "superseded",
+        CandidateEnd::Failed { .. } => "refused",
+        CandidateEnd::Expired => "expired",
+        CandidateEnd::Withdrawn => "withdrawn",
+    };
+    counter!(PUBLISHES, "outcome" => how).increment(1);
+}
+
+/// A range proof that is there.
+pub(super) fn range_done(done: &RangeDone) {
+    if done.origin == Origin::Made {
+        counter!(TRANSACTIONS).increment(done.executed.transactions);
+        counter!(GAS).increment(done.executed.gas_used);
+        counter!(INSTRUCTIONS).increment(done.cost.instructions.map_or(0, |instructions| instructions.0));
+        histogram!(RANGE_SECONDS).record(done.cost.took);
+    }
+}
+
+/// An epoch proof that is there.
+pub(super) fn root_done(done: &RootDone) {
+    if done.origin == Origin::Made {
+        counter!(INSTRUCTIONS).increment(done.cost.instructions.map_or(0, |instructions| instructions.0));
+        histogram!(ROOT_SECONDS).record(done.cost.took);
+    }
+}
+
+/// The state as it is shown.
+pub(super) fn standing(snapshot: &Snapshot) {
+    let open = || snapshot.epochs.iter().filter(|epoch| epoch.stage == EpochStage::Ended);
+    gauge!(UNSETTLED).set(open().count() as f64);
+    if let Some(l1) = &snapshot.l1 {
+        gauge!(PENDING).set(l1.pending.0 as f64);
+        gauge!(PROVEN).set(l1.proven.0 as f64);
+        let margin = open().map(|epoch| epoch.deadline as f64 - l1.counted().0 as f64).reduce(f64::min);
+        gauge!(MARGIN).set(margin.unwrap_or(f64::NAN));
+    }
+    for state in ["initialized", "awaiting checkpoints", "awaiting root", "publishing", "stopped"] {
+        let count = snapshot.sessions.iter().filter(|session| session.state.name() == state).count();
+        gauge!(LIVE, "state" => state).set(count as f64);
+    }
+}
