@@ -189,6 +189,9 @@ fn what_holds_settlement_up_is_said_within_15_s() {
         "{page}"
     );
     assert!(page.contains("state=\"away\""), "{page}");
+    // What it did before.
+    assert!(page.contains("proofmill_node_publishes_total{outcome=\"published\"}"), "{page}");
+    assert!(page.contains("proofmill_node_ranges_total{prover=\"exec\",outcome=\"made\"}"), "{page}");
     let health = runtime.block_on(async {
         let url = format!("http://127.0.0.1:{}/healthz", site.metrics);
         proofmill_http::client().get(url).send().await.unwrap().status().as_u16()
