@@ -5,31 +5,8 @@
 //! second request find the same one.
 
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
+pub use proofmill_service::Level;
 use std::fmt;
-
-/// Which of the two programs a batch is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// The range program: blocks.
-    Range,
-    /// The aggregation program: range proofs.
-    Epoch,
-}
-
-impl Level {
-    /// The name in logs and in the ledger.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::Epoch => "epoch",
-        }
-    }
-
-    /// The level with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Range, Self::Epoch].into_iter().find(|level| level.name() == name)
-    }
-}
 
 /// Which batch. Batches are given out in this order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
