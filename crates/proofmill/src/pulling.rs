@@ -47,7 +47,7 @@ impl Serving {
             prover_timeout_s = args.prover_timeout,
             "provers that pull are served"
         );
-        let coordinator = Coordinator::start(config, ledger, artifacts, registry).await?;
+        let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;
         let server = tokio::spawn(proofmill_proof_coordinator::serve(coordinator.clone(), listener, stop));
         Ok(Self { coordinator, server, _lock: lock })
     }

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 /// How many proofs are verified at the same time: it takes a core for a second or more, and provers are many.
 const CHECKS: usize = 2;
@@ -44,6 +45,8 @@ pub(super) struct Inner {
     pub(super) checks: Semaphore,
     pub(super) clock: Clock,
     pub(super) began: Timestamp,
+    /// Cancelled when this process ends, before those who wait for batches are.
+    ending: CancellationToken,
     journal: Journal,
 }
 
@@ -69,7 +72,7 @@ impl State {
 
 impl Coordinator {
     /// A coordinator that goes on with what the ledger says was given out. It gives out what is [wanted](proofmill_service::Pullers)
-    /// of it.
+    /// of it. `ending` is cancelled when the process ends: what is not wanted any more from then on stays given out.
     ///
     /// # Errors
     /// [`CoordinatorError`], where proofs of a needed type could not be verified here, or the ledger cannot be read.
@@ -81,6 +84,7 @@ impl Coordinator {
         ledger: Ledger,
         artifacts: Arc<dyn ArtifactStore>,
         registry: &Registry,
+        ending: CancellationToken,
     ) -> Result<Self, CoordinatorError> {
         if config.needed.is_empty() {
             return Err(CoordinatorError::NoProverTypes);
@@ -118,6 +122,7 @@ impl Coordinator {
             checks: Semaphore::new(CHECKS),
             clock,
             began,
+            ending,
             journal,
         })))
     }
@@ -141,8 +146,11 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody waits for a batch any more.
+    /// Nobody waits for a batch any more. Who only ends waits for it again after a restart, and its prover goes on meanwhile.
     pub(super) fn forget(&self, key: Key) {
+        if self.ending.is_cancelled() {
+            return;
+        }
         let mut state = self.lock();
         if state.jobs.leave(&key) {
             state.desk.remove(key.0, key.1);

@@ -55,6 +55,13 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         ended,
         waiting: 0,
     };
+    tracing::info!(
+        batch = batch.number.0,
+        level = batch.level.name(),
+        prover = %wanted.prover,
+        input_bytes = job.input_bytes,
+        "a batch is ready for provers"
+    );
     let (mut ended, _waiting) = {
         let mut state = inner.lock();
         let ended = state.jobs.join(key, job);

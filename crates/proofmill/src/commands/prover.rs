@@ -71,7 +71,9 @@ fn place(data_dir: &Path) -> Result<(PathBuf, ProcessLock)> {
         match ProcessLock::take(&provers.join(format!("{number}.lock"))) {
             Ok(mut lock) => {
                 lock.sign().wrap_err_with(|| format!("cannot write to {}", provers.display()))?;
-                return Ok((provers.join(number.to_string()), lock));
+                let folder = provers.join(number.to_string());
+                DataDir::mark(&folder)?;
+                return Ok((folder, lock));
             }
             Err(LockError::Held(_)) => {}
             Err(LockError::Io(error)) => {

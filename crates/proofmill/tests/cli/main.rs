@@ -12,5 +12,6 @@ mod kinds;
 mod logs;
 mod nodes;
 mod process;
+mod pulling;
 mod stores;
 mod upgrade;
