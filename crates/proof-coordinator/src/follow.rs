@@ -18,7 +18,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// The pauses before a batch that cannot go on is tried again.
-const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(300));
+const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
 
 /// What is followed, and who makes its proofs.
 #[derive(Debug)]

@@ -235,7 +235,7 @@ async fn hand_in(coordinator: &Calls, asker: &Asker, work: &Work, proof: Vec<u8>
             }
         };
         if Instant::now() + after > until || stop.is_cancelled() {
-            return tracing::error!(batch, level, times, "a proof could not be handed in, and is lost");
+            return tracing::error!(batch, level, times, "a proof could not be handed in: it is given up");
         }
         stop.run_until_cancelled(tokio::time::sleep(after)).await;
     }

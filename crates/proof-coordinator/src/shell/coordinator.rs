@@ -47,7 +47,8 @@ pub(super) struct Inner {
     pub(super) began: Timestamp,
     /// Cancelled when this process ends, before those who wait for batches are.
     ending: CancellationToken,
-    journal: Journal,
+    /// Held while an input is put or removed, so that none is removed that was just put for another.
+    pub(super) inputs: tokio::sync::Mutex<()>,
 }
 
 /// What the lock guards.
@@ -104,14 +105,13 @@ impl Coordinator {
         }
         let mut desk = Desk::new(DeskConfig { needed: config.needed.clone(), timeout: config.timeout });
         desk.restore(began, held);
-        let journal = Journal::new(ledger);
         let mut state = State {
             desk,
             jobs: Jobs::default(),
             quiet: Quiet::default(),
             submitting: BTreeSet::new(),
             asked: BTreeMap::new(),
-            journal: journal.clone(),
+            journal: Journal::new(ledger),
         };
         drop(state.keep());
         Ok(Self(Arc::new(Inner {
@@ -123,7 +123,7 @@ impl Coordinator {
             clock,
             began,
             ending,
-            journal,
+            inputs: tokio::sync::Mutex::default(),
         })))
     }
 
@@ -146,16 +146,30 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody waits for a batch any more. Who only ends waits for it again after a restart, and its prover goes on meanwhile.
-    pub(super) fn forget(&self, key: Key) {
+    /// Nobody waits for a batch any more: its input goes. Who only ends waits for it again after a restart, and its prover goes on
+    /// meanwhile.
+    pub(super) fn forget(self: &Arc<Self>, key: Key) {
         if self.ending.is_cancelled() {
             return;
         }
         let mut state = self.lock();
-        if state.jobs.leave(&key) {
-            state.desk.remove(key.0, key.1);
-            drop(state.keep());
-        }
+        let Some(job) = state.jobs.leave(&key) else { return };
+        state.desk.remove(key.0, key.1);
+        drop(state.keep());
+        drop(state);
+        let inner = Arc::clone(self);
+        // There is none when what waits is dropped with the runtime.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let _alone = inner.inputs.lock().await;
+            // Two batches may have one input, and the same one may be wanted again.
+            if inner.lock().jobs.uses(&job.input) {
+                return;
+            }
+            if let Err(error) = inner.shelf.remove_input(&job.input).await {
+                tracing::warn!(%error, batch = %key.0, "the input of a batch that nobody waits for stays in the store");
+            }
+        });
     }
 }
 
@@ -167,6 +181,6 @@ impl fmt::Debug for Coordinator {
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inner").field("journal", &self.journal).finish_non_exhaustive()
+        f.debug_struct("Inner").finish_non_exhaustive()
     }
 }

@@ -49,15 +49,19 @@ impl Jobs {
         job.ended.subscribe()
     }
 
-    /// Somebody does not wait any more; whether that was the last one.
-    pub(super) fn leave(&mut self, key: &Key) -> bool {
-        let Some(job) = self.0.get_mut(key) else { return false };
+    /// Somebody does not wait any more; what was waited for, if that was the last one.
+    pub(super) fn leave(&mut self, key: &Key) -> Option<Job> {
+        let job = self.0.get_mut(key)?;
         job.waiting = job.waiting.saturating_sub(1);
-        let is_last = job.waiting == 0;
-        if is_last {
-            self.0.remove(key);
+        if job.waiting > 0 {
+            return None;
         }
-        is_last
+        self.0.remove(key)
+    }
+
+    /// Whether an input is one that is waited for.
+    pub(super) fn uses(&self, input: &ArtifactId) -> bool {
+        self.0.values().any(|job| job.input == *input)
     }
 
     /// It ended, one way or another.

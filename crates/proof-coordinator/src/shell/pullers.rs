@@ -12,7 +12,7 @@ use proofmill_backends::Proof;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_service::{JobError, Progress, Pulled, Pullers, Wanted, Work};
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 /// How often it is looked how far a batch is.
@@ -34,6 +34,18 @@ impl Pullers for Coordinator {
     }
 }
 
+impl Coordinator {
+    /// What keeps batches from being proven, for an operator.
+    pub fn problems(&self) -> Vec<String> {
+        let inner = &self.0;
+        let (state, now) = (inner.lock(), inner.clock.now());
+        let waiting = state.desk.shown().into_iter().filter(|shown| shown.state == SlotShown::Waiting);
+        let types: BTreeSet<_> = waiting.map(|shown| shown.prover).collect();
+        let silent = |of: &ProverType| is_silent(state.asked.get(of).copied(), inner.began, now);
+        types.into_iter().filter(silent).map(no_prover).collect()
+    }
+}
+
 async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled, JobError> {
     let unavailable =
         |error: proofmill_artifacts::ArtifactError| JobError::Unavailable { cause: error.to_string() };
@@ -42,6 +54,7 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
     if let Some(proof) = stored(inner, &batch, &wanted).await.map_err(unavailable)? {
         return Ok(Pulled { proof, took: Duration::ZERO });
     }
+    let putting = inner.inputs.lock().await;
     let input = inner.shelf.put_input(wanted.stdin.clone()).await.map_err(unavailable)?;
     let (ended, _) = watch::channel(None);
     let job = Job {
@@ -69,6 +82,7 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         drop(state.keep());
         (ended, Waiting { inner: Arc::clone(inner), key })
     };
+    drop(putting);
     loop {
         // It may have ended before this one came.
         if let Some(how) = ended.borrow_and_update().clone() {

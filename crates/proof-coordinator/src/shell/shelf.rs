@@ -31,6 +31,10 @@ impl Shelf {
         self.0.put_content(ArtifactKind::Stdin, input).await
     }
 
+    pub(super) async fn remove_input(&self, id: &ArtifactId) -> Result<(), ArtifactError> {
+        self.0.delete(id, ArtifactKind::Stdin).await
+    }
+
     pub(super) async fn has_input(&self, id: &ArtifactId) -> Result<bool, ArtifactError> {
         self.0.exists(id, ArtifactKind::Stdin).await
     }

@@ -24,7 +24,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, regis
         started = start(global, &args, &registry, &observed, &stop) => started?,
         () = stop.cancelled() => return Ok(()),
     };
-    observed.started(Vec::new);
+    let coordinator = serving.coordinator.clone();
+    observed.started(move || coordinator.problems());
     tracing::warn!(
         "proofs are made, verified and kept, and nothing is submitted to L1: this role does not settle batches yet"
     );

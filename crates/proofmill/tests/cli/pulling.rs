@@ -4,16 +4,18 @@
 use crate::process::{self, Running, free_port, output, proofmill, succeed, wait};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
-    AssignRequest, AssignResponse, BatchId, SubmitRequest, SubmitResponse, assign_response,
-    proof_coordinator_service_client::ProofCoordinatorServiceClient, proof_refused, prover_type_not_needed,
-    submit_response,
+    AssignRequest, AssignResponse, BatchId, GiveBackRequest, GiveBackResponse, InputPiece,
+    ProverTypeNotNeeded, ReadInputRequest, SubmitRequest, SubmitResponse, assign_response,
+    proof_coordinator_service_client::ProofCoordinatorServiceClient,
+    proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
+    proof_refused, prover_type_not_needed, submit_response,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use tonic::transport::Channel;
+use tonic::{Request, Response, Status, transport::Channel};
 
 /// What kind of coordinator serves the rollup.
 #[derive(Clone, Copy)]
@@ -399,9 +401,60 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     });
     let lines = site.lines("coordinator", "a proof was refused");
     assert!(lines.len() <= 4, "{} lines:\n{}", lines.len(), lines.join("\n"));
-    // An honest one goes on all the while.
-    let _prover = site.prover("honest", &["--max-weight", "2"]);
-    site.load_until("an honest proof", |site| !site.lines("honest", "a proof was handed in").is_empty());
+    // An honest one goes on all the while; also one that has coordinators of no use to it in its list.
+    let (runtime, unneeding) = unneeding();
+    let all = format!("{unneeding},http://127.0.0.1:{},{}", free_port(), site.address());
+    let mut prover = site.prover("honest", &["--coordinator", &all, "--max-weight", "2"]);
+    site.load_until("two honest proofs", |site| site.lines("honest", "a proof was handed in").len() >= 2);
+    for told in ["a coordinator does not need this prover's type", "a coordinator does not answer"] {
+        assert_eq!(site.lines("honest", told).len(), 1, "{told}:\n{}", site.said("honest"));
+    }
+    assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
+    assert!(prover.terminate(), "{}", site.said("honest"));
+    drop(runtime);
+}
+
+/// A coordinator of another rollup, which needs SP1's proofs only.
+struct Unneeding;
+
+#[tonic::async_trait]
+impl ProofCoordinatorService for Unneeding {
+    type ReadInputStream = futures::stream::Empty<Result<InputPiece, Status>>;
+
+    async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        let reason = prover_type_not_needed::Reason::NotAskedFor.into();
+        let told = ProverTypeNotNeeded { reason, needed: vec!["sp1".to_owned()] };
+        Ok(Response::new(AssignResponse {
+            outcome: Some(assign_response::Outcome::ProverTypeNotNeeded(told)),
+        }))
+    }
+
+    async fn read_input(
+        &self,
+        _: Request<ReadInputRequest>,
+    ) -> Result<Response<Self::ReadInputStream>, Status> {
+        Err(Status::not_found("nothing was given out"))
+    }
+
+    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Err(Status::not_found("nothing was given out"))
+    }
+
+    async fn give_back(&self, _: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
+        Ok(Response::new(GiveBackResponse {}))
+    }
+}
+
+fn unneeding() -> (tokio::runtime::Runtime, String) {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let service = ProofCoordinatorServiceServer::new(Unneeding);
+    let server = tonic::transport::Server::builder()
+        .add_service(service)
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    runtime.spawn(server);
+    (runtime, address)
 }
 
 #[test]
