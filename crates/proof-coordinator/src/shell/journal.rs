@@ -23,8 +23,8 @@ pub(super) struct Journal {
 pub(super) struct Receipt(oneshot::Receiver<bool>);
 
 impl Receipt {
-    /// Whether they are durable now.
-    pub(super) async fn is_durable(self) -> bool {
+    /// Waits until they are durable; whether they are.
+    pub(super) async fn kept(self) -> bool {
         self.0.await.unwrap_or(false)
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
     };
     let AssignOutcome::Assigned { batch, .. } = outcome else { return (outcome, None) };
     // Who asks again was told before: that is durable.
-    if !hold.again && !receipt.is_durable().await {
+    if !hold.again && !receipt.kept().await {
         let mut state = inner.lock();
         state.desk.take_back(batch, hold.prover, &ask.by);
         drop(state.keep());

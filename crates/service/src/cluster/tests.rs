@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use super::verdict::not_made;
 use crate::JobError;
 use proofmill_client::ClientError;
