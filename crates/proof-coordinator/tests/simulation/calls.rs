@@ -178,7 +178,14 @@ impl World {
             return self.answer(*who, RetryReason::StoreAway.assign());
         }
         records.iter().for_each(|record| self.durable.apply(record));
-        if let Some((who, outcome, _)) = answer {
+        if let Some((who, outcome, key)) = answer {
+            // What is told is durable, unless it is over already.
+            let told = self.is_alive(who).then(|| &self.provers[who.0].name);
+            let held = self.model.holds.get(&key).filter(|fact| Some(&fact.by) == told);
+            if let Some(fact) = held {
+                let row = self.durable.rows.get(&key).map(|held| &held.by);
+                assert_eq!(row, Some(&fact.by), "{key:?} is told and not durable");
+            }
             self.answer(who, outcome);
         }
     }
