@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "proto/operator.proto",
         "proto/attestor.proto",
         "proto/node.proto",
+        "proto/prover.proto",
     ];
     for file in files {
         println!("cargo:rerun-if-changed={file}");

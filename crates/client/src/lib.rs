@@ -19,8 +19,10 @@ pub mod files;
 pub mod programs;
 mod proof_file;
 mod prover;
+mod verify;
 
 pub use cluster::{Accepted, ClusterClient, ProofAsked};
 pub use error::ClientError;
 pub use proof_file::{CheckpointProof, EpochProof, ProofFileError, StatedProof, Statement};
-pub use prover::{ClusterProver, Made, VerifyError};
+pub use prover::{ClusterProver, Made};
+pub use verify::{VerifyError, verify_stated};

@@ -2,11 +2,11 @@
 
 use crate::{
     Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement,
-    cluster::allowed, evidence, programs,
+    VerifyError, cluster::allowed, evidence, programs, verify,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
-use proofmill_backends::{Backend, BackendError, Proof};
+use proofmill_backends::{Backend, Proof};
 use proofmill_fault::{At, Code};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{Aggregation, RangePublicValues, aggregation};
@@ -220,7 +220,7 @@ impl ClusterProver {
         if proof.mode != wanted.mode {
             return Err(ClientError::OtherMode { id, asked: wanted.mode, got: proof.mode });
         }
-        let verified_in = match self.verify(wanted.program, proof).await {
+        let verified_in = match verify::verify(&self.backend, wanted.program, proof).await {
             Ok(verified_in) => verified_in,
             Err(VerifyError::Refused(cause)) => {
                 return Err(ClientError::DoesNotHold { id, artifact: name(progress), cause });
@@ -240,44 +240,13 @@ impl ClusterProver {
     /// # Errors
     /// [`VerifyError::Refused`] where it does not hold.
     pub async fn verify_stated<S: Statement>(&self, stated: &StatedProof<S>) -> Result<(), VerifyError> {
-        if stated.proof.mode != ProofMode::Compressed {
-            return Err(VerifyError::Refused(format!("it is a {} proof", stated.proof.mode)));
-        }
-        self.verify(S::program(self.prover_type()), &stated.proof).await.map(drop)
-    }
-
-    /// Verifies a proof; how long that took, without making keys.
-    async fn verify(&self, program: &[u8], proof: &Proof) -> Result<Duration, VerifyError> {
-        let (program, checked) = (program.to_vec(), proof.clone());
-        self.look_at(move |backend| {
-            let expected = programs::version(backend, &program)?;
-            let start = std::time::Instant::now();
-            backend.verify(&checked, expected).map(|()| start.elapsed())
-        })
-        .await
+        verify::verify_stated(&self.backend, stated).await
     }
 
     /// Reads a proof as it is stored for its client.
     async fn unpack(&self, program: &[u8], stored: &Bytes) -> Result<Proof, VerifyError> {
         let (program, stored) = (program.to_vec(), stored.clone());
-        self.look_at(move |backend| backend.unpack(&stored, &program)).await
-    }
-
-    /// Has the backend look at a proof.
-    async fn look_at<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&dyn Backend) -> Result<T, BackendError> + Send + 'static,
-    ) -> Result<T, VerifyError> {
-        let backend = self.backend.clone();
-        match tokio::task::spawn_blocking(move || look(&*backend)).await {
-            Ok(Ok(seen)) => Ok(seen),
-            // The prover type is not there, or its own machinery failed: that says nothing of the proof.
-            Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
-                Err(VerifyError::Failed(error))
-            }
-            Ok(Err(error)) => Err(VerifyError::Refused(error.to_string())),
-            Err(_) => Err(VerifyError::BrokeOff),
-        }
+        verify::look_at(&self.backend, move |backend| backend.unpack(&stored, &program)).await
     }
 
     /// Somebody refuses a proof that this made, whatever it is worth here: whoever keeps it does not hand it out again, and who
@@ -411,20 +380,6 @@ struct Fault {
     /// The bad bytes, where there are any.
     bytes: Option<Bytes>,
     progress: ProofProgress,
-}
-
-/// Why a proof does not verify here.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// It does not hold, or is of another program or mode.
-    #[error("{0}")]
-    Refused(String),
-    /// It could not be verified: the prover type is not there, or failed.
-    #[error(transparent)]
-    Failed(BackendError),
-    /// The check broke off.
-    #[error("the check of the proof broke off; please report it")]
-    BrokeOff,
 }
 
 /// Why there is no proof, by the fault that the cluster names. One that an older cluster does not name is the task's.

@@ -1,6 +1,6 @@
 //! What can be made durable.
 
-use crate::{ProofRecord, ProofUpdate, TaskRecord, TaskRecordState, Timestamp};
+use crate::{AssignmentKey, AssignmentRecord, ProofRecord, ProofUpdate, TaskRecord, TaskRecordState, Timestamp};
 use proofmill_primitives::{ProofId, TaskId};
 
 /// One change to the ledger.
@@ -58,6 +58,10 @@ pub enum Change {
         /// What was proven.
         key: [u8; 32],
     },
+    /// A prover that pulls holds a batch. It takes the place of whoever held it.
+    BatchAssigned(Box<AssignmentRecord>),
+    /// Nobody holds the batch any more. Nothing happens where nobody did.
+    AssignmentEnded(Box<AssignmentKey>),
 }
 
 /// Changes that become durable together, in order: all of them, or none.

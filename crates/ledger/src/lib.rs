@@ -1,4 +1,5 @@
-//! The durable state of a cluster: its proof requests, their tasks, and which content has been proven already.
+//! The durable state of a cluster: its proof requests, their tasks, and which content has been proven already; and of a proof
+//! coordinator: which prover holds which batch.
 //! [`Ledger`] is the database, [`Batch`] is what it is told, in one transaction per [`Ledger::commit`]; once that returns,
 //! the changes survive a crash of the process and of the machine. [`DataDir`] is the folder in which the ledger and
 //! everything else of one cluster lies, and sees to it that one process owns it.
@@ -32,6 +33,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?; Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod assignment;
 mod change;
 pub mod data_dir;
 mod error;
@@ -41,6 +43,7 @@ mod shared;
 mod sqlite;
 mod time;
 
+pub use assignment::{AssignmentKey, AssignmentRecord};
 pub use change::{Batch, Change};
 pub use data_dir::{DataDir, FreeSpace};
 pub use error::{DataDirError, LedgerError, Refusal};
@@ -122,6 +125,13 @@ impl Ledger {
     pub async fn proof_by_content(&self, key: [u8; 32]) -> Result<Option<ProofRecord>, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.proof_by_content(key).await,
+        }
+    }
+
+    /// Every assignment of a batch to a prover that pulls, oldest batch first.
+    pub async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.assignments().await,
         }
     }
 

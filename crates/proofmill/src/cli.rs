@@ -13,12 +13,14 @@ mod failures;
 mod nodes;
 mod prove;
 mod prover_node;
+mod pulling;
 mod store;
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
 pub(crate) use prove::{Prove, Site};
 pub(crate) use prover_node::{ProverNode, Proving};
+pub(crate) use pulling::{ProofCoordinator, Prover, Service, Serving};
 pub(crate) use store::Store;
 
 /// The longest that anything may be waited for, in seconds.
@@ -90,6 +92,10 @@ pub(crate) enum Command {
     Localnet(Localnet),
     /// Follow a rollup and settle its epochs on L1
     ProverNode(Box<ProverNode>),
+    /// Give the batches of a rollup to provers that pull, and verify what they hand in
+    ProofCoordinator(Box<ProofCoordinator>),
+    /// Pull batches from proof coordinators, and prove them
+    Prover(Box<Prover>),
     /// Commit on L1 to the rollup's new blocks, once in each slot
     Proposer(Proposer),
     /// Ask a prover node to prove an epoch before it ends, or to try it again

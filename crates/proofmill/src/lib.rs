@@ -20,9 +20,11 @@ mod local;
 mod node;
 mod observe;
 mod progress;
+mod pulling;
 mod report;
 mod settings;
 mod settle;
+mod sides;
 mod stop;
 mod wiring;
 

@@ -93,6 +93,21 @@ impl Site {
         }
         outcome
     }
+
+    /// Has a role use the site until the role ends by itself, as it does when it is told to stop.
+    pub(crate) async fn serve(mut self, role: impl Future<Output = Result<()>>) -> Result<()> {
+        let outcome = match &mut self.local {
+            Some(local) => tokio::select! {
+                outcome = role => outcome,
+                error = local.failed() => Err(error),
+            },
+            None => role.await,
+        };
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+        outcome
+    }
 }
 
 /// Everything in one process, on the embedded defaults.

@@ -3,7 +3,9 @@
 use crate::{
     cli,
     observe::{self, Observed},
+    pulling::Serving,
     settle::L1Settlement,
+    sides::{Place, sides},
     wiring,
 };
 use alloy_primitives::Address;
@@ -11,18 +13,17 @@ use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
-use proofmill_primitives::Epoch;
+use proofmill_primitives::{Epoch, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
     parts::{ChainFeed, FsProofs, FsRequests, Statement},
     rules::{Config, CostRules, Started},
 };
-use proofmill_service::ClusterService;
+use proofmill_service::{ClusterService, ProofService, PullService};
 use proofmill_wire::node::{
     EpochRequest, SnapshotResponse, StartProofResponse,
     prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
 };
-use proofmill_witness::{ChainSource, NodeOptions};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -42,10 +43,23 @@ pub(crate) struct Running {
     pub(crate) rollup: Rollup,
     /// What an operator may look at.
     pub(crate) observed: Observed,
+    /// What provers that pull ask, if they make the proofs.
+    serving: Option<Serving>,
     ending: CancellationToken,
 }
 
 impl Running {
+    /// Waits until a part of it has ended by itself, which it does only by a bug.
+    pub(crate) async fn ended(&mut self) -> Result<()> {
+        match &mut self.serving {
+            Some(serving) => tokio::select! {
+                ended = serving.ended() => ended,
+                ended = self.node.ended() => Ok(ended?),
+            },
+            None => Ok(self.node.ended().await?),
+        }
+    }
+
     /// Ends in good order. A publish in flight is waited for; proofs that are being made go on in the cluster.
     pub(crate) async fn stop(self) -> Result<()> {
         self.ending.cancel();
@@ -73,7 +87,7 @@ pub(crate) async fn start(
     let sender = wiring::sender(rollup.l1(), key, &args.sending, Some(&observed)).await?;
     let ending = CancellationToken::new();
     observed.account(observe::watch_account(sender.clone(), ending.clone()));
-    let provers = provers(global, args, registry, &rollup, &l2, &ending).await?;
+    let (provers, serving) = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = args.proving.max_pending_jobs;
@@ -106,7 +120,7 @@ pub(crate) async fn start(
     let snapshots = node.handle().snapshots();
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
-    Ok(Running { node, rollup, observed, ending })
+    Ok(Running { node, rollup, observed, serving, ending })
 }
 
 async fn settlement(rollup: &Rollup, sender: Sender, args: &cli::ProverNode) -> Result<L1Settlement> {
@@ -120,11 +134,11 @@ async fn settlement(rollup: &Rollup, sender: Sender, args: &cli::ProverNode) -> 
 
 /// Where a node keeps what it has of a rollup. Each has a folder of its own: what is old is found by block numbers, and those
 /// are the same everywhere.
-fn folder(data_dir: &Path, l1_chain_id: u64, rollup: Address) -> PathBuf {
+pub(crate) fn folder(data_dir: &Path, l1_chain_id: u64, rollup: Address) -> PathBuf {
     data_dir.join("node").join(format!("{l1_chain_id}-{rollup:#x}"))
 }
 
-/// A proof service for each type that the rollup asks for; the programs must be those of this release.
+/// A proof service for each type that the rollup asks for, and the coordinator of provers that pull, if they make the proofs.
 async fn provers(
     global: &cli::Global,
     args: &cli::ProverNode,
@@ -132,69 +146,49 @@ async fn provers(
     rollup: &Rollup,
     chain: &L2,
     ending: &CancellationToken,
-) -> Result<BTreeMap<proofmill_primitives::ProverType, Prover>> {
-    let client = ClusterClient::connect(&args.cluster).await?;
-    let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
-    let wanted: Vec<_> = rollup.config().proof_types.iter().map(|of| of.prover).collect();
-    let plans = wiring::proof_types(registry, &wanted).await?;
-    wiring::check_helpers(registry, &wanted).await?;
-    let mut options = NodeOptions::over(chain.endpoints().clone()).cache(global.data_dir.join("cache"));
-    if let Some(genesis) = &args.genesis {
-        options = options.chain(ChainSource::Genesis(genesis.clone()));
-    }
-    let l2 = options.connect().await?;
-    l2.chain().require_rollup()?;
-    let config_hash = l2.chain().hash();
-    if config_hash != rollup.config().config_hash {
-        bail!(
-            "the rules of L2 hash to {config_hash}, the rollup was deployed for {}: give the genesis file that it was \
-             deployed with (--genesis)",
-            rollup.config().config_hash
-        );
-    }
-    let folder = global.data_dir.join(rollup.config().chain_id.to_string()).join("proofs");
-    let mut provers = BTreeMap::new();
-    for (plan, of) in plans.iter().zip(&rollup.config().proof_types) {
-        for (what, ours, wanted) in [
-            ("range", plan.range_key, of.range_key),
-            ("aggregation", plan.aggregation_key, of.aggregation_key),
-        ] {
-            if ours != wanted {
-                bail!(
-                    "the rollup wants {} proofs of the {what} program {wanted}, this release has {ours}: run the release \
-                     that deployed the rollup",
-                    of.prover
-                );
-            }
+) -> Result<(BTreeMap<ProverType, Prover>, Option<Serving>)> {
+    let data_dir = global.data_dir.as_path();
+    let client = match args.service {
+        cli::Service::Cluster => Some(ClusterClient::connect(&args.cluster).await?),
+        cli::Service::Pull => None,
+    };
+    let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
+    let (genesis, gather_within) = (args.genesis.as_ref(), Duration::from_secs(args.proving.gather_timeout));
+    let sides = sides(Place { data_dir, genesis, gather_within, registry, rollup, chain, ending }).await?;
+    let serving = match args.service {
+        cli::Service::Cluster => None,
+        cli::Service::Pull => {
+            let folder = folder(data_dir, rollup.l1().chain_id(), rollup.address());
+            let needed = sides.iter().map(|(of, _)| of.prover);
+            let stop = ending.clone();
+            Some(Serving::start(&args.serving, &folder, needed, artifacts.clone(), registry, stop).await?)
         }
-        let prover = ClusterProver {
-            client: client.clone(),
-            artifacts: artifacts.clone(),
-            backend: registry.checker(of.prover)?,
-            timeout: Duration::from_secs(args.timeout),
-            cycle_limit: None,
-            evidence: Some(global.data_dir.join("bad")),
+    };
+    let mut provers = BTreeMap::new();
+    for (of, side) in sides {
+        let backend = registry.checker(of.prover)?;
+        let service: Arc<dyn ProofService> = match (&client, &serving) {
+            (Some(client), _) => {
+                let prover = ClusterProver {
+                    client: client.clone(),
+                    artifacts: artifacts.clone(),
+                    backend,
+                    timeout: Duration::from_secs(args.timeout),
+                    cycle_limit: None,
+                    evidence: Some(data_dir.join("bad")),
+                };
+                Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
+            }
+            (None, Some(serving)) => {
+                let pullers = Arc::new(serving.coordinator.clone());
+                Arc::new(PullService { pullers, backend, side })
+            }
+            (None, None) => bail!("nothing makes the proofs; please report it"),
         };
-        provers.insert(
-            of.prover,
-            Prover {
-                service: Arc::new(ClusterService {
-                    prover,
-                    rollup: rollup.clone(),
-                    programs: *of,
-                    l2: l2.clone(),
-                    blocks: Arc::new(chain.clone()),
-                    folder: folder.clone(),
-                    warn_above: args.cost.cost_warning,
-                    gather_within: Duration::from_secs(args.proving.gather_timeout),
-                    ending: ending.clone(),
-                }),
-                range_program: of.range_key,
-                aggregation_program: of.aggregation_key,
-            },
-        );
+        let (range_program, aggregation_program) = (of.range_key, of.aggregation_key);
+        provers.insert(of.prover, Prover { service, range_program, aggregation_program });
     }
-    Ok(provers)
+    Ok((provers, serving))
 }
 
 /// Answers what an operator asks, until told to stop.

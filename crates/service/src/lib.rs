@@ -2,7 +2,8 @@
 //!
 //! A [`ProofService`] makes the proofs of one prover type: a range proof for a [`RangeRequest`], an epoch proof for an
 //! [`AggregationRequest`]. While it works it says by its [`Work`] how far it is; when it cannot, a [`JobError`] says what that
-//! means for the range. [`ClusterService`] builds the witness here and has the proof made by a cluster.
+//! means for the range. [`ClusterService`] builds the witness here and has the proof made by a cluster; [`PullService`] has it made
+//! by provers that come for their work.
 //!
 //! ```
 //! use proofmill_primitives::BlockRange;
@@ -19,16 +20,20 @@ mod blame;
 mod blocks;
 mod cluster;
 mod outcome;
+mod pull;
 mod range;
 mod request;
 mod service;
+mod side;
 mod work;
 
 pub use blame::dearest;
 pub use blocks::{Away, BlockHashes};
 pub use cluster::ClusterService;
 pub use outcome::{Executed, JobError, JobNote, Progress, ProofCost};
+pub use pull::{Level, PullService, Pulled, Pullers, Wanted};
 pub use range::{EpochSpec, RangeSpec, SplitPoint};
 pub use request::{AggregationRequest, EpochProof, RangeProof, RangeRequest, Statement};
 pub use service::{Flaw, ProofService};
+pub use side::NodeSide;
 pub use work::Work;

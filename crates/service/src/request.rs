@@ -3,6 +3,7 @@
 use crate::{EpochSpec, Executed, JobError, ProofCost, RangeSpec};
 use alloy_primitives::{Address, B256};
 use bytes::Bytes;
+use proofmill_client::CheckpointProof;
 use proofmill_primitives::Checkpoint;
 use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues};
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,15 @@ pub struct AggregationRequest {
 }
 
 impl AggregationRequest {
+    /// The range proofs as files.
+    ///
+    /// # Errors
+    /// [`JobError::Failed`] where one cannot be read.
+    pub(crate) fn parts(&self) -> Result<Vec<CheckpointProof>, JobError> {
+        let parts = self.ranges.iter().map(|range| CheckpointProof::decode(&range.proof));
+        parts.collect::<Result<_, _>>().map_err(|error| JobError::Failed { cause: error.to_string() })
+    }
+
     /// What all blocks did.
     pub fn executed(&self) -> Executed {
         self.ranges.iter().fold(Executed::default(), |all, range| Executed {

@@ -1,6 +1,6 @@
 //! The gRPC messages and services that clients, coordinator and workers speak. [`cluster`] and [`worker`] are the SP1
-//! cluster's, number by number, so that its clients and workers run unchanged; [`operator`], [`attestor`] and [`node`] are
-//! Proofmill's own.
+//! cluster's, number by number, so that its clients and workers run unchanged; [`operator`], [`attestor`], [`node`] and [`prover`]
+//! are Proofmill's own.
 //!
 //! What Proofmill must say beyond those formats travels in request headers ([`header`]), which peers that do not know
 //! them leave out.
@@ -41,6 +41,12 @@ pub mod attestor {
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
 pub mod node {
     tonic::include_proto!("proofmill.node.v1");
+}
+
+/// What provers that pull ask a proof coordinator.
+#[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
+pub mod prover {
+    tonic::include_proto!("proofmill.prover.v1");
 }
 
 /// Status and progress, for the command line and the dashboard.

@@ -5,7 +5,7 @@ mod row;
 mod schema;
 mod write;
 
-use crate::{Batch, LedgerError, Live, ProofFilter, ProofRecord};
+use crate::{AssignmentRecord, Batch, LedgerError, Live, ProofFilter, ProofRecord};
 use proofmill_primitives::ProofId;
 use sqlx::{
     Connection, SqliteConnection, SqlitePool,
@@ -130,6 +130,10 @@ impl Sqlite {
 
     pub(crate) async fn proof_by_content(&self, key: [u8; 32]) -> Result<Option<ProofRecord>, LedgerError> {
         read::proof_by_content(&self.readers, key).await.map_err(failed(&self.path, "look for a proof"))
+    }
+
+    pub(crate) async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
+        read::assignments(&self.readers).await.map_err(failed(&self.path, "read the assignments"))
     }
 
     pub(crate) async fn close(&self) {

@@ -1,7 +1,7 @@
 //! Questions.
 
 use super::row::{self, moment, proof_columns};
-use crate::{Live, ProofFilter, ProofRecord, ProofStatus};
+use crate::{AssignmentRecord, Live, ProofFilter, ProofRecord, ProofStatus};
 use proofmill_primitives::{ProofId, TaskId};
 use sqlx::{Error, QueryBuilder, Row, Sqlite, SqlitePool};
 
@@ -84,6 +84,11 @@ pub(super) async fn list(pool: &SqlitePool, filter: &ProofFilter) -> Result<Vec<
     query.push(" OFFSET ").push_bind(i64::from(filter.offset));
     let rows = query.build().fetch_all(pool).await?;
     rows.iter().map(row::proof).collect()
+}
+
+pub(super) async fn assignments(pool: &SqlitePool) -> Result<Vec<AssignmentRecord>, Error> {
+    let rows = sqlx::query("SELECT * FROM assignments ORDER BY number, level, content, prover");
+    rows.fetch_all(pool).await?.iter().map(row::assignment).collect()
 }
 
 /// ` IN (…)`. A client may send the same number a million times, and a statement can bind only so many.

@@ -1,7 +1,7 @@
 //! Between rows and records.
 
 use crate::{
-    Execution, ExecutionFailure, ExecutionStatus, ProofRecord, ProofStatus, TaskRecord, TaskRecordState,
+    AssignmentKey, AssignmentRecord, Execution, ExecutionFailure, ExecutionStatus, ProofRecord, ProofStatus, TaskRecord, TaskRecordState,
     Timestamp,
 };
 use proofmill_primitives::{ArtifactId, TaskKind, Weight};
@@ -132,6 +132,21 @@ fn state(row: &SqliteRow) -> Result<TaskRecordState, Error> {
         "failed" => TaskRecordState::Failed { cause: text("cause")?.ok_or_else(|| missing("cause"))? },
         other => return Err(nonsense("state", other)),
     })
+}
+
+pub(super) fn assignment(row: &SqliteRow) -> Result<AssignmentRecord, Error> {
+    let number: i64 = row.try_get("number")?;
+    let content: Vec<u8> = row.try_get("content")?;
+    let prover: String = row.try_get("prover")?;
+    let bytes = content.len();
+    let key = AssignmentKey {
+        number: u64::try_from(number).map_err(|_| nonsense("number", number))?,
+        level: row.try_get("level")?,
+        content: content.try_into().map_err(|_| nonsense("content", format!("{bytes} bytes")))?,
+        prover: prover.parse().map_err(|error| nonsense("prover", error))?,
+    };
+    let since = decode_moment("since", row.try_get("since")?)?;
+    Ok(AssignmentRecord { key, holder: row.try_get("holder")?, since })
 }
 
 /// The columns of a task's state.

@@ -2,7 +2,7 @@
 
 use super::row::{self, StateColumns, count, moment};
 use crate::{
-    Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal, TaskRecord, TaskRecordState, Timestamp,
+    AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal, TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, ProofId, TaskId};
 use sqlx::{Error, SqliteConnection, error::ErrorKind, sqlite::SqliteQueryResult};
@@ -65,7 +65,41 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
                 .await?;
             Ok(())
         }
+        Change::BatchAssigned(record) => assign(connection, record).await,
+        Change::AssignmentEnded(key) => end_assignment(connection, key).await,
     }
+}
+
+/// The database's numbers are signed.
+fn number(key: &AssignmentKey) -> i64 {
+    i64::try_from(key.number).unwrap_or(i64::MAX)
+}
+
+async fn assign(connection: &mut SqliteConnection, record: &AssignmentRecord) -> Result<(), ApplyError> {
+    let AssignmentRecord { key, holder, since } = record;
+    sqlx::query(
+        "INSERT OR REPLACE INTO assignments (number, level, content, prover, holder, since) VALUES (?, ?, ?, ?, ?, ?)",
+    )
+    .bind(number(key))
+    .bind(key.level.as_str())
+    .bind(key.content.as_slice())
+    .bind(key.prover.name())
+    .bind(holder.as_str())
+    .bind(moment(*since))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn end_assignment(connection: &mut SqliteConnection, key: &AssignmentKey) -> Result<(), ApplyError> {
+    sqlx::query("DELETE FROM assignments WHERE number = ? AND level = ? AND content = ? AND prover = ?")
+        .bind(number(key))
+        .bind(key.level.as_str())
+        .bind(key.content.as_slice())
+        .bind(key.prover.name())
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 async fn insert_proof(connection: &mut SqliteConnection, record: &ProofRecord) -> Result<(), ApplyError> {

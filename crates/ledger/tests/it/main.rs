@@ -1,6 +1,7 @@
 //! The ledger and the data directory, seen from outside.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod assignments;
 mod crash;
 mod data_dir;
 mod disk_full;

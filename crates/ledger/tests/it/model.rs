@@ -2,7 +2,7 @@
 
 use crate::records;
 use proofmill_ledger::{
-    Batch, Change, Ledger, LedgerError, Live, ProofFilter, ProofRecord, ProofStatus, Refusal, TaskRecord,
+    AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Live, ProofFilter, ProofRecord, ProofStatus, Refusal, TaskRecord,
 };
 use proofmill_primitives::{ProofId, TaskId};
 use proptest::prelude::*;
@@ -14,6 +14,7 @@ struct Model {
     tasks: Vec<TaskRecord>,
     messages: Vec<(TaskId, Vec<u8>)>,
     contents: BTreeMap<[u8; 32], ProofId>,
+    assignments: BTreeMap<AssignmentKey, AssignmentRecord>,
 }
 
 impl Model {
@@ -91,6 +92,12 @@ impl Model {
             Change::ContentForgotten { key } => {
                 self.contents.remove(key);
             }
+            Change::BatchAssigned(record) => {
+                self.assignments.insert(record.key.clone(), (**record).clone());
+            }
+            Change::AssignmentEnded(key) => {
+                self.assignments.remove(key);
+            }
         }
         Ok(())
     }
@@ -152,6 +159,9 @@ async fn commit_both(ledger: &Ledger, model: &mut Model, batch: Batch) {
 
 async fn assert_same(ledger: &Ledger, model: &Model, filters: &[ProofFilter]) {
     assert_eq!(ledger.load_live().await.unwrap(), model.live());
+    let mut held = ledger.assignments().await.unwrap();
+    held.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(held, model.assignments.values().cloned().collect::<Vec<_>>());
     for id in records::proof_ids().map(ProofId::new) {
         assert_eq!(ledger.proof(&id).await.unwrap(), model.proof(&id));
     }

@@ -1,7 +1,7 @@
 //! Records to work with: one of each by hand, and any by chance.
 
 use proofmill_ledger::{
-    Batch, Change, Execution, ExecutionFailure, ExecutionStatus, ProofFilter, ProofRecord, ProofStatus,
+    AssignmentKey, AssignmentRecord, Batch, Change, Execution, ExecutionFailure, ExecutionStatus, ProofFilter, ProofRecord, ProofStatus,
     ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, ProverType, TaskKind, Weight};
@@ -217,7 +217,23 @@ fn change() -> impl Strategy<Value = Change> {
         1 => proof().prop_map(|proof| Change::TasksForgotten { proof: proof.into() }),
         2 => (key(), proof()).prop_map(|(key, proof)| Change::ContentProven { key, proof: proof.into() }),
         1 => key().prop_map(|key| Change::ContentForgotten { key }),
+        3 => assignment_change(),
     ]
+}
+
+fn assignment_change() -> impl Strategy<Value = Change> {
+    let key = (0u64..3, select(&["range", "epoch"][..]), 0u8..2, select(&ProverType::ALL[..])).prop_map(
+        |(number, level, content, prover)| AssignmentKey {
+            number,
+            level: level.to_owned(),
+            content: [content; 32],
+            prover,
+        },
+    );
+    (key, option::of((any::<String>(), moment()))).prop_map(|(key, held)| match held {
+        Some((holder, since)) => Change::BatchAssigned(Box::new(AssignmentRecord { key, holder, since })),
+        None => Change::AssignmentEnded(Box::new(key)),
+    })
 }
 
 /// Batches of any changes. Short ones mostly, because one bad change refuses all of a batch.

@@ -1,6 +1,6 @@
 //! The settings of a prover node.
 
-use super::{Chains, Cost, L2, Observing, Sending, Store, YEAR};
+use super::{Chains, Cost, L2, Observing, Sending, Service, Serving, Store, YEAR};
 use clap::Args;
 use proofmill_prover_node::rules::SettledEpochs;
 use std::{
@@ -17,6 +17,11 @@ pub(crate) struct ProverNode {
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
+    /// Who makes the proofs
+    #[arg(long, env = "PROOFMILL_SERVICE", default_value = "cluster", value_name = "SERVICE")]
+    pub(crate) service: Service,
+    #[command(flatten)]
+    pub(crate) serving: Serving,
     /// Cluster that makes the proofs
     #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) cluster: String,

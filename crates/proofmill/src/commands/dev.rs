@@ -335,6 +335,8 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         },
         l2: cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] },
         genesis: None,
+        service: cli::Service::Cluster,
+        serving: cli::Serving::default(),
         cluster,
         store: cli::Store::default(),
         attestor: attestors,

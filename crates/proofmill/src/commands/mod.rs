@@ -10,8 +10,10 @@ mod failures;
 mod load;
 pub(crate) mod localnet;
 mod node_status;
+mod proof_coordinator;
 mod proposer;
 mod prove;
+mod prover;
 mod prover_node;
 mod status;
 mod verify;
@@ -38,6 +40,8 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Attestor(args) => attestor::run(args, registry).await,
         Command::Contracts(args) => contracts::run(args, registry).await,
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
+        Command::ProofCoordinator(args) => proof_coordinator::run(&global, *args, registry).await,
+        Command::Prover(args) => prover::run(&global, *args, registry).await,
         Command::Proposer(args) => proposer::run(args).await,
         Command::Epoch(args) => epoch::run(args).await,
         Command::Failures(args) => failures::run(&global, args, registry).await,

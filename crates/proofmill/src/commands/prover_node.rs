@@ -29,7 +29,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
     tokio::pin!(handle);
     tokio::select! {
         served = &mut handle => served?,
-        ended = running.node.ended() => return Ok(ended?),
+        ended = running.ended() => return ended,
         () = serving.cancelled() => {}
     }
     tracing::info!("stopping: a publish in flight is waited for");

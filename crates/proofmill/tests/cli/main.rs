@@ -13,5 +13,6 @@ mod logs;
 mod metrics;
 mod nodes;
 mod process;
+mod pulling;
 mod stores;
 mod upgrade;

@@ -1,0 +1,260 @@
+//! The prover's loop.
+
+use super::{
+    calls::{Asker, Calls, Work, heard, work},
+    said,
+    turn::Turn,
+};
+use crate::{
+    rules::{Level, Next, Programs, ProverName, Round},
+    shell::Clock,
+};
+use proofmill_client::{ClientError, ClusterProver, programs};
+use proofmill_fault::{Jitter, Patience};
+use proofmill_primitives::ProofMode;
+use proofmill_wire::prover::{AssignResponse, assign_response, submit_response};
+use std::{
+    hash::{BuildHasher, RandomState},
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+/// The pauses before a proof is handed in again that nobody took.
+const AGAIN: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(30));
+/// For how long a proof is handed in again at least. The batch of one that comes later is likely proven by another.
+const PATIENT_FOR: Duration = Duration::from_secs(900);
+
+/// Why a prover does not begin. Nothing that a coordinator answers is among these.
+#[derive(Debug, thiserror::Error)]
+pub enum PullError {
+    /// An address cannot be one.
+    #[error(transparent)]
+    BadAddress(#[from] proofmill_wire::BadAddress),
+    /// No address.
+    #[error("no coordinator is named: give at least one address (--coordinator)")]
+    NoCoordinator,
+    /// Provers of this machine cannot take turns.
+    #[error("cannot lock {}: {source}; name another file (--turns), or give this prover its share (--max-weight)", file.display())]
+    Turns {
+        /// The file.
+        file: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A prover that pulls batches of one type.
+#[derive(Debug)]
+pub struct Puller {
+    /// The coordinators' addresses.
+    pub coordinators: Vec<String>,
+    /// Its name: no other process has it.
+    pub name: ProverName,
+    /// The programs that it says it proves.
+    pub programs: Programs,
+    /// Makes the proofs.
+    pub prover: ClusterProver,
+    /// Logs how long each proof took.
+    pub timed: bool,
+    /// The file on which provers of this machine take turns; none where this one has its own share.
+    pub turns: Option<PathBuf>,
+    /// Waits so long before each proof. For tests.
+    pub delay: Duration,
+}
+
+impl Puller {
+    /// Pulls until told to stop; a batch that is not finished then is given back. No answer of a coordinator ends it.
+    ///
+    /// # Errors
+    /// [`PullError`]: the settings cannot work.
+    pub async fn run(&self, stop: &CancellationToken) -> Result<(), PullError> {
+        let calls: Vec<_> =
+            self.coordinators.iter().map(|address| Calls::new(address)).collect::<Result<_, _>>()?;
+        if calls.is_empty() {
+            return Err(PullError::NoCoordinator);
+        }
+        let prover = self.prover.prover_type();
+        let asker = Asker { name: self.name.clone(), prover, programs: self.programs };
+        let (mut round, clock) = (Round::new(calls.len()), Clock::start());
+        while !stop.is_cancelled() {
+            let place = match round.next(clock.now()) {
+                Next::Ask(place) => place,
+                Next::Wait(wait) => {
+                    stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                    continue;
+                }
+            };
+            let Some(coordinator) = calls.get(place) else { continue };
+            // The turn comes first: nobody holds a batch and waits for a machine.
+            let turn = Turn::take(self.turns.as_deref());
+            let Some(turn) = stop.run_until_cancelled(turn).await else { break };
+            let _turn = turn.map_err(|source| self.no_turns(source))?;
+            let Some(answer) = stop.run_until_cancelled(coordinator.assign(&asker)).await else { break };
+            let is_news = round.heard(clock.now(), place, heard(&answer), jitter());
+            if is_news {
+                say(coordinator, &asker, &answer);
+            }
+            if let Ok(AssignResponse { outcome: Some(assign_response::Outcome::Assigned(assigned)) }) = answer
+            {
+                match work(assigned) {
+                    Ok(work) => self.serve(coordinator, &asker, &work, stop).await,
+                    Err(status) => said::away(&coordinator.address, &status),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn no_turns(&self, source: std::io::Error) -> PullError {
+        PullError::Turns { file: self.turns.clone().unwrap_or_default(), source }
+    }
+
+    /// One batch, from its input to the coordinator's word on the proof.
+    async fn serve(&self, coordinator: &Calls, asker: &Asker, work: &Work, stop: &CancellationToken) {
+        let (batch, level) = (work.batch.number.0, work.batch.level.name());
+        tracing::info!(batch, level, coordinator = %coordinator.address, "proving a batch");
+        let made = tokio::select! {
+            made = self.prove(coordinator, asker, work, stop) => made,
+            // What is withdrawn from the cluster in this process ends soon; it is not waited for.
+            () = stop.cancelled() => Err(Failed::Stopped),
+        };
+        let given_back = match made {
+            Ok(proof) => {
+                hand_in(coordinator, asker, work, proof, stop).await;
+                return;
+            }
+            Err(Failed::Stopped) => coordinator.give_back(asker, &work.batch, None).await,
+            Err(Failed::NoInput(status)) => {
+                tracing::warn!(batch, level, code = ?status.code(), cause = status.message(), "the input of a batch did not come");
+                coordinator.give_back(asker, &work.batch, None).await
+            }
+            Err(Failed::NotMade(error)) => {
+                tracing::error!(batch, level, %error, "a batch could not be proven");
+                coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
+            }
+        };
+        if let Err(status) = given_back {
+            let cause = status.message();
+            tracing::warn!(
+                batch,
+                level,
+                cause,
+                "a batch could not be given back: it is taken back after its time-out"
+            );
+        }
+    }
+
+    async fn prove(
+        &self,
+        coordinator: &Calls,
+        asker: &Asker,
+        work: &Work,
+        stop: &CancellationToken,
+    ) -> Result<Vec<u8>, Failed> {
+        let input = coordinator.input(asker, work).await.map_err(Failed::NoInput)?;
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        let program = match work.batch.level {
+            Level::Range => programs::range(asker.prover),
+            Level::Epoch => programs::aggregation(asker.prover),
+        };
+        let prover = ClusterProver { cycle_limit: work.cycle_limit, ..self.prover.clone() };
+        let began = self.timed.then(Instant::now);
+        let made = prover.prove(program, input.to_vec(), ProofMode::Compressed, stop, |_| {}).await;
+        let made = match made {
+            Ok(made) => made,
+            Err(_) if stop.is_cancelled() => return Err(Failed::Stopped),
+            Err(error) => return Err(Failed::NotMade(error)),
+        };
+        if let Some(took) = began.map(|began| began.elapsed()) {
+            tracing::info!(
+                batch = work.batch.number.0,
+                level = work.batch.level.name(),
+                prover = %asker.prover,
+                proves_nothing = !asker.prover.proves(),
+                proving_time_s = took.as_secs(),
+                proving_time_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+                "proved a batch"
+            );
+        }
+        Ok(made.proof.encode())
+    }
+}
+
+/// Why there is no proof to hand in.
+enum Failed {
+    /// The prover stops.
+    Stopped,
+    /// The input did not come.
+    NoInput(Status),
+    /// It could not be proven.
+    NotMade(ClientError),
+}
+
+/// Hands a proof in until the coordinator says what it thinks of it.
+async fn hand_in(coordinator: &Calls, asker: &Asker, work: &Work, proof: Vec<u8>, stop: &CancellationToken) {
+    use submit_response::Outcome;
+    let (batch, level) = (work.batch.number.0, work.batch.level.name());
+    let proves_nothing = !asker.prover.proves();
+    let until = Instant::now() + PATIENT_FOR.max(work.timeout);
+    let mut times = 0;
+    loop {
+        times += 1;
+        let answer = coordinator.submit(asker, &work.batch, proof.clone()).await;
+        let after = match answer.map(|answer| answer.outcome) {
+            Ok(Some(Outcome::Accepted(accepted))) => {
+                let dropped = accepted.dropped;
+                return tracing::info!(batch, level, proves_nothing, dropped, "a proof was handed in");
+            }
+            Ok(Some(Outcome::Refused(refused))) => {
+                let (reason, cause) = (refused.reason().as_str_name(), refused.cause);
+                return tracing::error!(
+                    batch,
+                    level,
+                    reason,
+                    cause,
+                    "a proof was refused: are coordinator and prover of the same release?"
+                );
+            }
+            Ok(Some(Outcome::ProverTypeNotNeeded(answer))) => {
+                return said::not_needed(&coordinator.address, asker.prover, &answer);
+            }
+            Ok(Some(Outcome::RetryLater(later))) => Duration::from_millis(later.after_ms)
+                .clamp(Duration::from_millis(100), Duration::from_secs(120)),
+            Ok(None) => {
+                return said::away(&coordinator.address, &Status::unknown("it is of another release"));
+            }
+            Err(status) => {
+                if times == 1 {
+                    said::away(&coordinator.address, &status);
+                }
+                AGAIN.wait(times, jitter())
+            }
+        };
+        if Instant::now() + after > until || stop.is_cancelled() {
+            return tracing::error!(batch, level, times, "a proof could not be handed in: it is given up");
+        }
+        stop.run_until_cancelled(tokio::time::sleep(after)).await;
+    }
+}
+
+fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Status>) {
+    use assign_response::Outcome;
+    let address = &coordinator.address;
+    match answer.as_ref().map(|answer| answer.outcome.as_ref()) {
+        Ok(Some(Outcome::Assigned(_))) => {}
+        Ok(Some(Outcome::ProverTypeNotNeeded(answer))) => said::not_needed(address, asker.prover, answer),
+        Ok(Some(Outcome::VersionMismatch(answer))) => said::mismatch(address, &asker.programs, answer),
+        Ok(Some(Outcome::RetryLater(answer))) => said::nothing(address, answer),
+        Ok(None) => said::away(address, &Status::unknown("it answers as another release does")),
+        Err(status) => said::away(address, status),
+    }
+}
+
+/// Drawn anew each time.
+fn jitter() -> Jitter {
+    Jitter::of(RandomState::new().hash_one(0_u8))
+}

@@ -1,0 +1,173 @@
+//! Which coordinator a prover asks next, and when.
+//!
+//! A prover serves several coordinators, in turn. Each is asked again after a pause that follows from its last answer: at once
+//! where it gave work, soon where it has none, after pauses that grow where it is away or wants another version, and hardly ever
+//! where it does not need the prover's type. No answer ends a prover: releases, rules and networks change.
+
+use proofmill_fault::{Jitter, Patience};
+use proofmill_ledger::Timestamp;
+use std::time::Duration;
+
+/// Where there is nothing to do: batches come every few seconds at most.
+const IDLE: Patience = Patience::pauses(Duration::from_millis(500), Duration::from_secs(5));
+/// Where it is away.
+const AWAY: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
+/// Where it wants another version: until one of the two is another release.
+const MISMATCH: Patience = Patience::pauses(Duration::from_secs(5), Duration::from_secs(300));
+/// Where it does not need the type: until its rollup has other rules.
+const NOT_NEEDED: Duration = Duration::from_secs(1_800);
+
+/// What a coordinator answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Work.
+    Assigned,
+    /// Nothing now. It says itself when to ask again.
+    Nothing {
+        /// After so long.
+        after: Duration,
+    },
+    /// It does not need the type.
+    NotNeeded,
+    /// It wants another version.
+    Mismatch,
+    /// Nobody answers, or not in a way that this release understands.
+    Away,
+}
+
+impl Heard {
+    /// Whether two answers are of the same sort: what is told once is not told again.
+    pub fn is_as(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}
+
+/// What a prover does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It asks the coordinator at this place of its list.
+    Ask(usize),
+    /// It waits.
+    Wait(Duration),
+}
+
+/// The coordinators of a prover.
+#[derive(Clone, Debug)]
+pub struct Round {
+    coordinators: Vec<Coordinator>,
+    /// Who is asked first the next time.
+    turn: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Coordinator {
+    not_before: Timestamp,
+    last: Option<Heard>,
+    /// How often in a row it answered like that.
+    times: u32,
+}
+
+impl Round {
+    /// A round of so many coordinators, of which none was asked.
+    pub fn new(coordinators: usize) -> Self {
+        Self { coordinators: vec![Coordinator::default(); coordinators], turn: 0 }
+    }
+
+    /// Whom to ask now, or how long to wait.
+    pub fn next(&self, now: Timestamp) -> Next {
+        let count = self.coordinators.len();
+        let in_turn = (0..count).map(|step| (self.turn + step) % count);
+        let wait = |place: &usize| {
+            let not_before = self.coordinators.get(*place).map_or(Timestamp::MAX, |it| it.not_before);
+            not_before.as_millis().saturating_sub(now.as_millis())
+        };
+        // The first of those for which there is the least to wait.
+        match in_turn.min_by_key(wait).map(|place| (place, wait(&place))) {
+            Some((place, 0)) => Next::Ask(place),
+            Some((_, wait)) => Next::Wait(Duration::from_millis(wait)),
+            None => Next::Wait(NOT_NEEDED),
+        }
+    }
+
+    /// A coordinator has answered; whether that is news.
+    pub fn heard(&mut self, now: Timestamp, place: usize, heard: Heard, jitter: Jitter) -> bool {
+        self.turn = (place + 1) % self.coordinators.len().max(1);
+        let Some(coordinator) = self.coordinators.get_mut(place) else { return false };
+        let is_news = coordinator.last.is_none_or(|last| !last.is_as(&heard));
+        coordinator.times = if is_news { 1 } else { coordinator.times.saturating_add(1) };
+        coordinator.last = Some(heard);
+        let pause = match heard {
+            Heard::Assigned => Duration::ZERO,
+            // What it says is believed as far as it is sensible.
+            Heard::Nothing { after } => {
+                after.min(Duration::from_secs(60)).max(IDLE.wait(coordinator.times, jitter))
+            }
+            Heard::NotNeeded => jitter.spread(NOT_NEEDED),
+            Heard::Mismatch => MISMATCH.wait(coordinator.times, jitter),
+            Heard::Away => AWAY.wait(coordinator.times, jitter),
+        };
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        coordinator.not_before = Timestamp::from_millis(now.as_millis().saturating_add(pause));
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NONE: Jitter = Jitter::NONE;
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_secs(1_000 + secs)
+    }
+
+    #[test]
+    fn coordinators_are_asked_in_turn() {
+        let mut round = Round::new(3);
+        for place in [0, 1, 2, 0, 1] {
+            assert_eq!(round.next(at(0)), Next::Ask(place));
+            round.heard(at(0), place, Heard::Assigned, NONE);
+        }
+    }
+
+    #[test]
+    fn one_that_has_no_use_for_the_prover_does_not_keep_it_from_the_others() {
+        for heard in [Heard::NotNeeded, Heard::Mismatch, Heard::Away] {
+            let mut round = Round::new(2);
+            round.heard(at(0), 0, heard, NONE);
+            for _ in 0..10 {
+                assert_eq!(round.next(at(0)), Next::Ask(1), "{heard:?}");
+                round.heard(at(0), 1, Heard::Assigned, NONE);
+            }
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_are_never_endless() {
+        for (heard, first, last) in
+            [(Heard::Away, 1, 60), (Heard::Mismatch, 5, 300), (Heard::NotNeeded, 1_800, 1_800)]
+        {
+            let (mut round, mut now, mut pauses) = (Round::new(1), 0, Vec::new());
+            for _ in 0..20 {
+                assert_eq!(round.next(at(now)), Next::Ask(0));
+                round.heard(at(now), 0, heard, NONE);
+                let Next::Wait(wait) = round.next(at(now)) else { panic!("{heard:?} is asked at once") };
+                pauses.push(wait.as_millis().div_ceil(1_000));
+                now += wait.as_secs() + 1;
+            }
+            assert_eq!((pauses.first(), pauses.last()), (Some(&first), Some(&last)), "{heard:?}");
+            assert!(pauses.is_sorted());
+            // As soon as it answers otherwise, they begin anew.
+            assert!(round.heard(at(now), 0, Heard::Nothing { after: Duration::ZERO }, NONE));
+            assert!(!round.heard(at(now), 0, Heard::Nothing { after: Duration::ZERO }, NONE));
+        }
+    }
+
+    #[test]
+    fn a_coordinator_cannot_send_a_prover_to_sleep() {
+        let mut round = Round::new(1);
+        round.heard(at(0), 0, Heard::Nothing { after: Duration::MAX }, NONE);
+        assert_eq!(round.next(at(0)), Next::Wait(Duration::from_secs(60)));
+    }
+}

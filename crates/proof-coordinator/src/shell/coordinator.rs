@@ -1,0 +1,186 @@
+//! A coordinator that runs: its desk, what is waited for, and what it stands on.
+
+use super::{
+    clock::Clock,
+    error::CoordinatorError,
+    jobs::{Jobs, Key},
+    journal::{self, Journal, Receipt},
+    shelf::Shelf,
+};
+use crate::rules::{Desk, DeskConfig, ProverName, Quiet, Shown};
+use proofmill_artifacts::ArtifactStore;
+use proofmill_backends::{Backend, Registry};
+use proofmill_ledger::{Ledger, Timestamp};
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// How many proofs are verified at the same time: it takes a core for a second or more, and provers are many.
+const CHECKS: usize = 2;
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct CoordinatorConfig {
+    /// The prover types whose proofs are needed.
+    pub needed: BTreeSet<ProverType>,
+    /// A batch that was held for so long is given to another prover. 600 s by default.
+    pub timeout: Duration,
+}
+
+/// Gives batches to provers that pull, and takes their proofs. Cheap to clone.
+#[derive(Clone)]
+pub struct Coordinator(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    state: Mutex<State>,
+    pub(super) config: CoordinatorConfig,
+    pub(super) shelf: Shelf,
+    pub(super) backends: BTreeMap<ProverType, Arc<dyn Backend>>,
+    pub(super) checks: Semaphore,
+    pub(super) clock: Clock,
+    pub(super) began: Timestamp,
+    /// Cancelled when this process ends, before those who wait for batches are.
+    ending: CancellationToken,
+    /// Held while an input is put or removed, so that none is removed that was just put for another.
+    pub(super) inputs: tokio::sync::Mutex<()>,
+}
+
+/// What the lock guards.
+pub(super) struct State {
+    pub(super) desk: Desk,
+    pub(super) jobs: Jobs,
+    pub(super) quiet: Quiet,
+    /// Who is handing in a proof at this moment: one at a time for each.
+    pub(super) submitting: BTreeSet<ProverName>,
+    /// When a prover of a type asked last.
+    pub(super) asked: BTreeMap<ProverType, Timestamp>,
+    journal: Journal,
+}
+
+impl State {
+    /// Hands over what must be made durable, while the desk is locked: so it stays in order.
+    pub(super) fn keep(&mut self) -> Receipt {
+        let records = self.desk.take_records();
+        self.journal.keep(records)
+    }
+}
+
+impl Coordinator {
+    /// A coordinator that goes on with what the ledger says was given out. It gives out what is [wanted](proofmill_service::Pullers)
+    /// of it. `ending` is cancelled when the process ends: what is not wanted any more from then on stays given out.
+    ///
+    /// # Errors
+    /// [`CoordinatorError`], where proofs of a needed type could not be verified here, or the ledger cannot be read.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn start(
+        config: CoordinatorConfig,
+        ledger: Ledger,
+        artifacts: Arc<dyn ArtifactStore>,
+        registry: &Registry,
+        ending: CancellationToken,
+    ) -> Result<Self, CoordinatorError> {
+        if config.needed.is_empty() {
+            return Err(CoordinatorError::NoProverTypes);
+        }
+        let mut backends = BTreeMap::new();
+        for prover in &config.needed {
+            let backend = registry.checker(*prover);
+            let backend =
+                backend.map_err(|source| CoordinatorError::NoVerifier { prover: *prover, source })?;
+            backends.insert(*prover, backend);
+        }
+        let clock = Clock::start();
+        let began = clock.now();
+        let held: Vec<_> = ledger.assignments().await?.into_iter().filter_map(journal::read).collect();
+        if !held.is_empty() {
+            tracing::info!(assignments = held.len(), "going on with what was given out");
+        }
+        let mut desk = Desk::new(DeskConfig { needed: config.needed.clone(), timeout: config.timeout });
+        desk.restore(began, held);
+        let mut state = State {
+            desk,
+            jobs: Jobs::default(),
+            quiet: Quiet::default(),
+            submitting: BTreeSet::new(),
+            asked: BTreeMap::new(),
+            journal: Journal::new(ledger),
+        };
+        drop(state.keep());
+        Ok(Self(Arc::new(Inner {
+            state: Mutex::new(state),
+            config,
+            shelf: Shelf(artifacts),
+            backends,
+            checks: Semaphore::new(CHECKS),
+            clock,
+            began,
+            ending,
+            inputs: tokio::sync::Mutex::default(),
+        })))
+    }
+
+    /// L1 has verified the batches up to this one: nobody is given them any more.
+    pub fn verified(&self, through: CheckpointNumber) {
+        let mut state = self.0.lock();
+        state.desk.verified(through);
+        drop(state.keep());
+    }
+
+    /// What is waited for, in order, and who holds it.
+    pub fn shown(&self) -> Vec<Shown> {
+        self.0.lock().desk.shown()
+    }
+}
+
+impl Inner {
+    /// The lock. It is held to scan and mark, and never while anything is waited for.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody waits for a batch any more: its input goes. Who only ends waits for it again after a restart, and its prover goes on
+    /// meanwhile.
+    pub(super) fn forget(self: &Arc<Self>, key: Key) {
+        if self.ending.is_cancelled() {
+            return;
+        }
+        let mut state = self.lock();
+        let Some(job) = state.jobs.leave(&key) else { return };
+        state.desk.remove(key.0, key.1);
+        drop(state.keep());
+        drop(state);
+        let inner = Arc::clone(self);
+        // There is none when what waits is dropped with the runtime.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let _alone = inner.inputs.lock().await;
+            // Two batches may have one input, and the same one may be wanted again.
+            if inner.lock().jobs.uses(&job.input) {
+                return;
+            }
+            if let Err(error) = inner.shelf.remove_input(&job.input).await {
+                tracing::warn!(%error, batch = %key.0, "the input of a batch that nobody waits for stays in the store");
+            }
+        });
+    }
+}
+
+impl fmt::Debug for Coordinator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coordinator").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner").finish_non_exhaustive()
+    }
+}

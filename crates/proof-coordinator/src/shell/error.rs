@@ -1,0 +1,30 @@
+//! What keeps a coordinator from running.
+
+use proofmill_backends::BackendError;
+use proofmill_ledger::LedgerError;
+use proofmill_primitives::ProverType;
+
+/// Why a coordinator does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum CoordinatorError {
+    /// It would have nothing to give out.
+    #[error("no prover type is asked for: a coordinator needs at least one")]
+    NoProverTypes,
+    /// Proofs of a needed type could not be verified.
+    #[error("nothing here verifies {prover} proofs: {source}")]
+    NoVerifier {
+        /// The type.
+        prover: ProverType,
+        /// Why.
+        source: BackendError,
+    },
+    /// What was given out cannot be read.
+    #[error("cannot read what was given out before: {0}")]
+    Restore(#[from] LedgerError),
+    /// The server ended by itself.
+    #[error("the proof coordinator's server ended: {0}; start it again")]
+    Server(#[from] tonic::transport::Error),
+    /// The chain cannot be followed.
+    #[error("the rollup cannot be followed: {0}")]
+    Chain(#[from] proofmill_chain::ChainError),
+}

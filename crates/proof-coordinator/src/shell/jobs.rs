@@ -1,0 +1,73 @@
+//! What is waited for: what a prover is given for a batch, and who waits for its proof.
+
+use crate::rules::BatchId;
+use proofmill_ledger::Timestamp;
+use proofmill_primitives::{ArtifactId, ProgramVersion, ProverType};
+use proofmill_service::{JobError, Pulled};
+use std::{collections::BTreeMap, num::NonZeroU64};
+use tokio::sync::watch;
+
+pub(super) type Key = (BatchId, ProverType);
+
+/// What came of it.
+pub(super) type Ended = Option<Result<Pulled, JobError>>;
+
+/// A batch that is waited for.
+#[derive(Clone, Debug)]
+pub(super) struct Job {
+    pub(super) program: ProgramVersion,
+    /// What the proof's public values may be.
+    pub(super) says: [Vec<u8>; 2],
+    pub(super) input: ArtifactId,
+    pub(super) input_bytes: u64,
+    pub(super) input_hash: [u8; 32],
+    pub(super) cycle_limit: Option<NonZeroU64>,
+    /// When it was last given out.
+    pub(super) given_at: Option<Timestamp>,
+    pub(super) ended: watch::Sender<Ended>,
+    /// How many wait for it.
+    pub(super) waiting: usize,
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Jobs(BTreeMap<Key, Job>);
+
+impl Jobs {
+    pub(super) fn get(&self, key: &Key) -> Option<&Job> {
+        self.0.get(key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: &Key) -> Option<&mut Job> {
+        self.0.get_mut(key)
+    }
+
+    /// Somebody waits. Who waits for the same waits for the same proof, of the input that came first.
+    pub(super) fn join(&mut self, key: Key, job: Job) -> watch::Receiver<Ended> {
+        let job = self.0.entry(key).or_insert(job);
+        job.waiting += 1;
+        job.ended.subscribe()
+    }
+
+    /// Somebody does not wait any more; what was waited for, if that was the last one.
+    pub(super) fn leave(&mut self, key: &Key) -> Option<Job> {
+        let job = self.0.get_mut(key)?;
+        job.waiting = job.waiting.saturating_sub(1);
+        if job.waiting > 0 {
+            return None;
+        }
+        self.0.remove(key)
+    }
+
+    /// Whether an input is one that is waited for.
+    pub(super) fn uses(&self, input: &ArtifactId) -> bool {
+        self.0.values().any(|job| job.input == *input)
+    }
+
+    /// It ended, one way or another.
+    pub(super) fn end(&mut self, key: &Key, how: Result<Pulled, JobError>) {
+        if let Some(job) = self.0.get(key) {
+            job.ended.send_replace(Some(how));
+        }
+    }
+}

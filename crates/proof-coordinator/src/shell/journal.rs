@@ -1,0 +1,95 @@
+//! What must be durable, in the order in which it was decided.
+//!
+//! Records are handed over while the desk is locked, so that their order is that of the decisions; they are committed outside,
+//! all that wait together. What only ends an assignment and cannot be written is written with the next.
+
+use crate::rules::{BatchId, Held, Level, ProverName, Record};
+use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, Timestamp};
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use tokio::sync::{mpsc, oneshot};
+
+/// The most batches of records in one transaction.
+const GROUP: usize = 256;
+
+type Message = (Vec<Record>, oneshot::Sender<bool>);
+
+/// Makes records durable. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Journal {
+    records: mpsc::UnboundedSender<Message>,
+}
+
+/// Becomes true when the records are durable.
+pub(super) struct Receipt(oneshot::Receiver<bool>);
+
+impl Receipt {
+    /// Waits until they are durable; whether they are.
+    pub(super) async fn kept(self) -> bool {
+        self.0.await.unwrap_or(false)
+    }
+}
+
+impl Journal {
+    /// A journal in this ledger; its task ends with its last clone.
+    pub(super) fn new(ledger: Ledger) -> Self {
+        let (records, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(write(ledger, inbox));
+        Self { records }
+    }
+
+    /// Hands records over.
+    pub(super) fn keep(&self, records: Vec<Record>) -> Receipt {
+        let (durable, receipt) = oneshot::channel();
+        if !records.is_empty() {
+            // Fails only while the process ends; the receipt then says no.
+            drop(self.records.send((records, durable)));
+        }
+        Receipt(receipt)
+    }
+}
+
+async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    let (mut messages, mut late) = (Vec::new(), Vec::new());
+    loop {
+        if inbox.recv_many(&mut messages, GROUP).await == 0 {
+            return;
+        }
+        let (records, receipts): (Vec<_>, Vec<_>) = messages.drain(..).unzip();
+        let records: Vec<Record> = late.drain(..).chain(records.into_iter().flatten()).collect();
+        let committed = ledger.commit(records.iter().map(change).collect::<Batch>()).await;
+        if let Err(error) = &committed {
+            tracing::error!(%error, "assignments cannot be made durable: nothing is given out until this is mended");
+            // What was to be given out is taken back, by whoever waits for the receipt.
+            late = records.into_iter().filter(|record| matches!(record, Record::Ended(..))).collect();
+        }
+        for receipt in receipts {
+            // Who asked may have gone.
+            let _ = receipt.send(committed.is_ok());
+        }
+    }
+}
+
+fn change(record: &Record) -> Change {
+    match record {
+        Record::Held(batch, prover, held) => Change::BatchAssigned(Box::new(AssignmentRecord {
+            key: key(batch, *prover),
+            holder: held.by.as_str().to_owned(),
+            since: held.since,
+        })),
+        Record::Ended(batch, prover) => Change::AssignmentEnded(Box::new(key(batch, *prover))),
+    }
+}
+
+fn key(batch: &BatchId, prover: ProverType) -> AssignmentKey {
+    let BatchId { number, level, content } = *batch;
+    AssignmentKey { number: number.0, level: level.name().to_owned(), content, prover }
+}
+
+/// What the ledger holds. A row of another release, which cannot be read, counts for nothing.
+pub(super) fn read(row: AssignmentRecord) -> Option<(BatchId, ProverType, Held)> {
+    let AssignmentRecord { key: AssignmentKey { number, level, content, prover }, holder, since } = row;
+    let level = Level::parse(&level)?;
+    let by = ProverName::new(holder).ok()?;
+    let since: Timestamp = since;
+    Some((BatchId { number: CheckpointNumber(number), level, content }, prover, Held { by, since }))
+}

@@ -1,0 +1,22 @@
+//! The async around the coordinator's rules. One lock guards the desk, and is held only to scan and mark; storage, verifying and
+//! the ledger are waited for outside of it.
+
+mod clock;
+mod coordinator;
+mod error;
+mod guards;
+mod inputs;
+mod jobs;
+mod journal;
+mod looks;
+mod pullers;
+mod server;
+mod shelf;
+mod submit;
+mod wire;
+
+pub(crate) use clock::Clock;
+pub use coordinator::{Coordinator, CoordinatorConfig};
+pub use error::CoordinatorError;
+pub use server::serve;
+pub(crate) use wire::{asked_batch, heard_batch};

@@ -1,0 +1,149 @@
+//! Somebody wants a proof: the batch is laid on the desk, until a prover has handed the proof in.
+
+use super::{
+    coordinator::{Coordinator, Inner},
+    guards::Waiting,
+    jobs::{Job, Key},
+    shelf::ProofKey,
+};
+use crate::rules::{BatchId, SlotShown};
+use futures::future::BoxFuture;
+use proofmill_backends::Proof;
+use proofmill_ledger::Timestamp;
+use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_service::{JobError, Progress, Pulled, Pullers, Wanted, Work};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::sync::watch;
+
+/// How often it is looked how far a batch is.
+const LOOK: Duration = Duration::from_secs(5);
+/// A type of which no prover asks for so long is said to have none.
+const SILENCE: Duration = Duration::from_secs(60);
+
+impl Pullers for Coordinator {
+    fn prove<'a>(&'a self, wanted: Wanted, work: &'a Work) -> BoxFuture<'a, Result<Pulled, JobError>> {
+        Box::pin(prove(&self.0, wanted, work))
+    }
+
+    fn refuse<'a>(&'a self, proof: &'a Proof, cause: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Err(error) = self.0.shelf.refuse(&proof.encode(), cause).await {
+                tracing::error!(%error, "a refused proof cannot be marked as such");
+            }
+        })
+    }
+}
+
+impl Coordinator {
+    /// What keeps batches from being proven, for an operator.
+    pub fn problems(&self) -> Vec<String> {
+        let inner = &self.0;
+        let (state, now) = (inner.lock(), inner.clock.now());
+        let waiting = state.desk.shown().into_iter().filter(|shown| shown.state == SlotShown::Waiting);
+        let types: BTreeSet<_> = waiting.map(|shown| shown.prover).collect();
+        let silent = |of: &ProverType| is_silent(state.asked.get(of).copied(), inner.began, now);
+        types.into_iter().filter(silent).map(no_prover).collect()
+    }
+}
+
+async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled, JobError> {
+    let unavailable =
+        |error: proofmill_artifacts::ArtifactError| JobError::Unavailable { cause: error.to_string() };
+    let batch = BatchId { number: wanted.number, level: wanted.level, content: wanted.content };
+    let key: Key = (batch, wanted.prover);
+    if let Some(proof) = stored(inner, &batch, &wanted).await.map_err(unavailable)? {
+        return Ok(Pulled { proof, took: Duration::ZERO });
+    }
+    let putting = inner.inputs.lock().await;
+    let input = inner.shelf.put_input(wanted.stdin.clone()).await.map_err(unavailable)?;
+    let (ended, _) = watch::channel(None);
+    let job = Job {
+        program: wanted.program,
+        says: wanted.says,
+        input,
+        input_bytes: wanted.stdin.len() as u64,
+        input_hash: *blake3::hash(&wanted.stdin).as_bytes(),
+        cycle_limit: wanted.cycle_limit,
+        given_at: None,
+        ended,
+        waiting: 0,
+    };
+    tracing::info!(
+        batch = batch.number.0,
+        level = batch.level.name(),
+        prover = %wanted.prover,
+        input_bytes = job.input_bytes,
+        "a batch is ready for provers"
+    );
+    let (mut ended, _waiting) = {
+        let mut state = inner.lock();
+        let ended = state.jobs.join(key, job);
+        state.desk.add(inner.clock.now(), batch, wanted.prover);
+        drop(state.keep());
+        (ended, Waiting { inner: Arc::clone(inner), key })
+    };
+    drop(putting);
+    loop {
+        // It may have ended before this one came.
+        if let Some(how) = ended.borrow_and_update().clone() {
+            return how;
+        }
+        tell(inner, &key, work);
+        tokio::select! {
+            () = work.cancel().cancelled() => return Err(JobError::Cancelled),
+            () = tokio::time::sleep(LOOK) => {}
+            changed = ended.changed() => if changed.is_err() {
+                return Err(JobError::Cancelled);
+            },
+        }
+    }
+}
+
+/// A proof that was handed in before a restart. What is on the shelf was verified before it came there.
+async fn stored(
+    inner: &Inner,
+    batch: &BatchId,
+    wanted: &Wanted,
+) -> Result<Option<Proof>, proofmill_artifacts::ArtifactError> {
+    let key = ProofKey { batch: *batch, prover: wanted.prover, program: wanted.program };
+    let Some(bytes) = inner.shelf.proof(&key).await? else { return Ok(None) };
+    let proof = Proof::decode(&bytes).ok().filter(|proof| {
+        proof.mode == ProofMode::Compressed
+            && proof.program == wanted.program
+            && wanted.says.contains(&proof.public_values)
+    });
+    if proof.is_none() {
+        tracing::warn!(batch = %batch, "a stored proof is of something else, and is made again");
+        inner.shelf.remove(&key).await?;
+    }
+    Ok(proof)
+}
+
+/// Says how far a batch is.
+fn tell(inner: &Inner, key: &Key, work: &Work) {
+    let (held, silent) = {
+        let (state, now) = (inner.lock(), inner.clock.now());
+        let of_it = |shown: &crate::rules::Shown| (shown.batch, shown.prover) == *key;
+        let shown = state.desk.shown().into_iter().find(of_it);
+        let held = shown.is_some_and(|shown| matches!(shown.state, SlotShown::Held(_)));
+        let last = state.asked.get(&key.1).copied();
+        (held, is_silent(last, inner.began, now))
+    };
+    work.progress(Progress { done: 0, total: 1, running: held });
+    if !held && silent {
+        work.held_up(no_prover(key.1));
+    }
+}
+
+fn is_silent(last: Option<Timestamp>, began: Timestamp, now: Timestamp) -> bool {
+    let since = last.unwrap_or(began).as_millis();
+    Duration::from_millis(now.as_millis().saturating_sub(since)) >= SILENCE
+}
+
+fn no_prover(prover: ProverType) -> String {
+    format!(
+        "no {prover} prover has asked for work for {} s: start one with `proofmill prover --prover-type {prover} \
+         --coordinator` and this coordinator's address",
+        SILENCE.as_secs()
+    )
+}

@@ -1,0 +1,81 @@
+//! Inputs and finished proofs, in the artifact store: by what they are of, so that they are found again.
+
+use crate::rules::BatchId;
+use bytes::Bytes;
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, refusal_of};
+use proofmill_primitives::{ArtifactId, ProgramVersion, ProverType};
+use std::sync::Arc;
+
+/// Which proof: of a batch, by a program.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ProofKey {
+    pub(super) batch: BatchId,
+    pub(super) prover: ProverType,
+    pub(super) program: ProgramVersion,
+}
+
+impl ProofKey {
+    fn id(&self) -> ArtifactId {
+        let BatchId { level, content, .. } = &self.batch;
+        let (level, prover) = (level.name().as_bytes(), self.prover.name().as_bytes());
+        ContentKey::of(&[b"pulled proof", level, content, prover, self.program.0.as_slice()]).artifact()
+    }
+}
+
+/// The artifact store, as the coordinator uses it.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf(pub(super) Arc<dyn ArtifactStore>);
+
+impl Shelf {
+    pub(super) async fn put_input(&self, input: Bytes) -> Result<ArtifactId, ArtifactError> {
+        self.0.put_content(ArtifactKind::Stdin, input).await
+    }
+
+    pub(super) async fn remove_input(&self, id: &ArtifactId) -> Result<(), ArtifactError> {
+        self.0.delete(id, ArtifactKind::Stdin).await
+    }
+
+    pub(super) async fn has_input(&self, id: &ArtifactId) -> Result<bool, ArtifactError> {
+        self.0.exists(id, ArtifactKind::Stdin).await
+    }
+
+    pub(super) async fn input(&self, id: &ArtifactId) -> Result<Bytes, ArtifactError> {
+        self.0.get(id, ArtifactKind::Stdin).await
+    }
+
+    pub(super) async fn has_proof(&self, key: &ProofKey) -> Result<bool, ArtifactError> {
+        self.0.exists(&key.id(), ArtifactKind::Proof).await
+    }
+
+    /// The proof, if there is one that can be read and was not refused.
+    pub(super) async fn proof(&self, key: &ProofKey) -> Result<Option<Bytes>, ArtifactError> {
+        let bytes = match self.0.get(&key.id(), ArtifactKind::Proof).await {
+            Ok(bytes) => bytes,
+            Err(ArtifactError::Missing { .. }) => return Ok(None),
+            Err(ArtifactError::Damaged { .. }) => {
+                self.remove(key).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        if self.0.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await? {
+            self.remove(key).await?;
+            return Ok(None);
+        }
+        Ok(Some(bytes))
+    }
+
+    pub(super) async fn put_proof(&self, key: &ProofKey, proof: Bytes) -> Result<(), ArtifactError> {
+        self.0.put(&key.id(), ArtifactKind::Proof, proof).await
+    }
+
+    pub(super) async fn remove(&self, key: &ProofKey) -> Result<(), ArtifactError> {
+        self.0.delete(&key.id(), ArtifactKind::Proof).await
+    }
+
+    /// Somebody refuses a proof of these bytes: it is not handed out again.
+    pub(super) async fn refuse(&self, proof: &[u8], cause: &str) -> Result<(), ArtifactError> {
+        let cause = cause.as_bytes().to_vec().into();
+        self.0.put(&refusal_of(proof), ArtifactKind::Intermediate, cause).await
+    }
+}

@@ -1,0 +1,144 @@
+//! The coordinator over gRPC, with a real ledger and a real artifact store.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod scene;
+
+use proofmill_fault::Code;
+use proofmill_primitives::ProverType;
+use proofmill_service::JobError;
+use proofmill_wire::prover::{assign_response::Outcome, retry_later::Reason, submit_response};
+use scene::{Scene, batch_of, proof, wanted};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_goes_to_one_prover_of_each_type() {
+    let scene = Scene::new().await;
+    let exec = scene.want(wanted(1, ProverType::Exec)).await;
+    let openvm = scene.want(wanted(1, ProverType::OpenVm)).await;
+    let Outcome::Assigned(first) = scene.assign("a", "exec").await else { panic!() };
+    let Outcome::Assigned(second) = scene.assign("b", "openvm").await else { panic!() };
+    assert_eq!(first.batch, second.batch, "both types are needed");
+    let Outcome::RetryLater(later) = scene.assign("c", "exec").await else { panic!() };
+    assert_eq!(later.reason(), Reason::NoWork);
+    let batch = batch_of(first.batch.unwrap());
+    // By somebody who was never given it, and who is first.
+    let made = proof(&wanted(1, ProverType::Exec));
+    let submit_response::Outcome::Accepted(accepted) = scene.submit("d", "exec", &batch, &made).await else {
+        panic!()
+    };
+    assert!(!accepted.dropped);
+    assert_eq!(exec.await.unwrap().unwrap().proof, made);
+    // The one that had it is late, and did nothing wrong; also when nobody waits for the batch any more.
+    let submit_response::Outcome::Accepted(late) = scene.submit("a", "exec", &batch, &made).await else {
+        panic!()
+    };
+    assert!(late.dropped);
+    let submit_response::Outcome::Accepted(_) =
+        scene.submit("b", "openvm", &batch, &proof(&wanted(1, ProverType::OpenVm))).await
+    else {
+        panic!()
+    };
+    assert_eq!(openvm.await.unwrap().unwrap().proof.prover, ProverType::OpenVm);
+    assert_eq!(scene.coordinator.shown(), []);
+    // Who wants it again gets what is there.
+    let again = scene.want(wanted(1, ProverType::Exec)).await;
+    assert_eq!(again.await.unwrap().unwrap().proof, made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_out_survives_a_restart() {
+    let mut scene = Scene::new().await;
+    let waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    scene.restart().await;
+    assert_eq!(waits.await.unwrap().unwrap_err(), JobError::Cancelled);
+    let batch = batch_of(given.batch.clone().unwrap());
+    // It is not known yet what is waited for.
+    let made = proof(&wanted(1, ProverType::Exec));
+    let submit_response::Outcome::RetryLater(later) = scene.submit("a", "exec", &batch, &made).await else {
+        panic!()
+    };
+    assert_eq!(later.reason(), Reason::Starting);
+    let waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let Outcome::RetryLater(later) = scene.assign("b", "exec").await else { panic!() };
+    assert_eq!(later.reason(), Reason::NoWork);
+    let Outcome::Assigned(again) = scene.assign("a", "exec").await else { panic!() };
+    assert_eq!(again.batch, given.batch);
+    assert!(again.timeout_ms < given.timeout_ms, "its time goes on");
+    let submit_response::Outcome::Accepted(_) = scene.submit("a", "exec", &batch, &made).await else {
+        panic!()
+    };
+    assert_eq!(waits.await.unwrap().unwrap().proof, made);
+    assert_eq!(scene.rows().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_provers_cannot_execute_is_told_whoever_waits() {
+    let scene = Scene::new().await;
+    let waits = scene.want(wanted(1, ProverType::Exec)).await;
+    for name in ["a", "b"] {
+        let Outcome::Assigned(given) = scene.assign(name, "exec").await else {
+            panic!("{name} is given nothing")
+        };
+        let batch = batch_of(given.batch.unwrap());
+        scene.give_back(name, &batch, Some((Code::CycleLimit, "it ran past 7 instructions"))).await;
+        // Who failed waits a while before it is given anything.
+        let Outcome::RetryLater(later) = scene.assign(name, "exec").await else { panic!() };
+        assert!(matches!(later.reason(), Reason::Paused | Reason::NoWork), "{later:?}");
+    }
+    let error = waits.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, JobError::CannotExecute { cause } if cause.contains("7 instructions")),
+        "{error}"
+    );
+    assert_eq!(scene.rows().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_given_out_that_is_not_durable() {
+    let scene = Scene::new().await;
+    let _waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let locked = scene.lock_ledger().await;
+    let Outcome::RetryLater(later) = scene.assign("a", "exec").await else { panic!("it is given out") };
+    assert_eq!(later.reason(), Reason::StoreAway);
+    drop(locked);
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
+    assert_eq!(scene.rows().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_goes_to_who_holds_the_batch_whole() {
+    let scene = Scene::new().await;
+    let mut large = wanted(1, ProverType::Exec);
+    large.stdin = (0..3_500_000_u32).map(|number| number as u8).collect::<Vec<_>>().into();
+    let _waits = scene.want(large.clone()).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    let pieces = scene.input("a", &batch).await.unwrap();
+    assert_eq!(pieces.len(), 4);
+    let input = pieces.concat();
+    assert_eq!((input.len() as u64, &input), (given.input_bytes, &large.stdin.to_vec()));
+    assert_eq!(blake3::hash(&input).as_bytes().as_slice(), given.input_hash);
+    assert_eq!(scene.input("b", &batch).await.unwrap_err().code(), tonic::Code::NotFound);
+    // One that stops gives it back, and the next one has it.
+    scene.give_back("a", &batch, None).await;
+    assert_eq!(scene.input("a", &batch).await.unwrap_err().code(), tonic::Code::NotFound);
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!() };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn work_that_is_cancelled_is_given_to_nobody() {
+    let scene = Scene::new().await;
+    let waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let Outcome::Assigned(_) = scene.assign("a", "exec").await else { panic!() };
+    scene.cancel.cancel();
+    assert_eq!(waits.await.unwrap().unwrap_err(), JobError::Cancelled);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((scene.coordinator.shown(), scene.rows().await), (vec![], 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_type_whose_proofs_cannot_be_verified_is_found_out_at_the_start() {
+    let said = scene::start_without_verifier().await.to_string();
+    assert!(said.contains("sp1") && said.contains("proofmill-sp1"), "{said}");
+}

@@ -1,0 +1,249 @@
+//! A coordinator on a free port, and a client. Beside `exec` there is a second type, which is `exec` under another name: what is
+//! looked at here is who is given what, and not how it is proven.
+
+use proofmill_artifacts::FsArtifacts;
+use proofmill_backends::{
+    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
+};
+use proofmill_fault::Code;
+use proofmill_ledger::Ledger;
+use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use proofmill_proof_coordinator::{
+    Coordinator, CoordinatorConfig, CoordinatorError,
+    rules::{BatchId, Level},
+    serve,
+};
+use proofmill_service::{JobError, Pulled, Pullers, Wanted, Work};
+use proofmill_wire::prover::{
+    self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
+    proof_coordinator_service_client::ProofCoordinatorServiceClient, submit_response,
+};
+use sqlx::{Connection, SqliteConnection};
+use std::{path::Path, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, transport::Channel};
+
+const RANGE: &[u8] = b"proofmill-exec:range";
+
+/// `exec`, under the name of another type.
+struct Renamed(ExecBackend);
+
+impl Backend for Renamed {
+    fn prover_type(&self) -> ProverType {
+        ProverType::OpenVm
+    }
+    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
+        self.0.weight(kind, budget)
+    }
+    fn budget_for(&self, memory: Weight) -> SegmentBudget {
+        self.0.budget_for(memory)
+    }
+    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
+        self.0.program_version(program)
+    }
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        self.0.encode_input(frames, proofs)
+    }
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
+        self.0.execute(job)
+    }
+    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
+        self.0.plan(job, budget)
+    }
+    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+        self.0.prove_segment(job, plan, index)
+    }
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        budget: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError> {
+        self.0.tree(segments, mode, budget)
+    }
+    fn node_weight(&self, node: &Node) -> Weight {
+        self.0.node_weight(node)
+    }
+    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
+        self.0.reduce(program, node, children)
+    }
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        plan: &Plan,
+        mode: ProofMode,
+        parts: &[Vec<u8>],
+    ) -> Result<Proof, BackendError> {
+        self.0.finish(job, plan, mode, parts)
+    }
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        self.0.verify(&Proof { prover: ProverType::Exec, ..proof.clone() }, expected)
+    }
+}
+
+pub(crate) struct Scene {
+    folder: tempfile::TempDir,
+    pub(crate) coordinator: Coordinator,
+    client: ProofCoordinatorServiceClient<Channel>,
+    pub(crate) cancel: CancellationToken,
+    ending: CancellationToken,
+    server: JoinHandle<Result<(), CoordinatorError>>,
+}
+
+fn version() -> ProgramVersion {
+    ExecBackend::default().program_version(RANGE).unwrap()
+}
+
+/// A batch of this number.
+pub(crate) fn wanted(number: u64, prover: ProverType) -> Wanted {
+    Wanted {
+        number: CheckpointNumber(number),
+        level: Level::Range,
+        content: [number as u8; 32],
+        prover,
+        program: version(),
+        stdin: format!("input {number}").into_bytes().into(),
+        says: [vec![number as u8; 64], vec![number as u8; 32]],
+        cycle_limit: None,
+    }
+}
+
+/// A proof that says what is wanted.
+pub(crate) fn proof(of: &Wanted) -> Proof {
+    let public_values = of.says[0].clone();
+    Proof {
+        prover: of.prover,
+        mode: ProofMode::Compressed,
+        program: of.program,
+        public_values,
+        body: Vec::new(),
+    }
+}
+
+pub(crate) fn batch_of(batch: prover::BatchId) -> BatchId {
+    let content = batch.content.try_into().unwrap();
+    BatchId { number: CheckpointNumber(batch.number), level: Level::Range, content }
+}
+
+fn message(batch: &BatchId) -> Option<prover::BatchId> {
+    let level = prover::Level::Range.into();
+    Some(prover::BatchId { number: batch.number.0, level, content: batch.content.to_vec() })
+}
+
+async fn start(
+    folder: &Path,
+    needed: &[ProverType],
+    registry: &Registry,
+    ending: CancellationToken,
+) -> Result<Coordinator, CoordinatorError> {
+    let ledger = Ledger::open(&folder.join("assignments.sqlite")).await.unwrap();
+    let artifacts = Arc::new(FsArtifacts::open(&folder.join("artifacts")).unwrap());
+    let timeout = Duration::from_secs(600);
+    let config = CoordinatorConfig { needed: needed.iter().copied().collect(), timeout };
+    Coordinator::start(config, ledger, artifacts, registry, ending).await
+}
+
+pub(crate) async fn start_without_verifier() -> CoordinatorError {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::default().with(Arc::new(ExecBackend::default()));
+    let needed = [ProverType::Exec, ProverType::Sp1];
+    start(folder.path(), &needed, &registry, CancellationToken::new()).await.err().unwrap()
+}
+
+impl Scene {
+    pub(crate) async fn new() -> Self {
+        Self::on(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn on(folder: tempfile::TempDir) -> Self {
+        let registry = Registry::default()
+            .with(Arc::new(ExecBackend::default()))
+            .with(Arc::new(Renamed(ExecBackend::default())));
+        let ending = CancellationToken::new();
+        let needed = [ProverType::Exec, ProverType::OpenVm];
+        let coordinator = start(folder.path(), &needed, &registry, ending.clone()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(serve(coordinator.clone(), listener, ending.clone()));
+        let channel = proofmill_wire::endpoint(&address).unwrap().connect().await.unwrap();
+        let client = ProofCoordinatorServiceClient::new(channel);
+        Self { folder, coordinator, client, cancel: CancellationToken::new(), ending, server }
+    }
+
+    /// Another process on the same folder.
+    pub(crate) async fn restart(&mut self) {
+        self.ending.cancel();
+        self.cancel.cancel();
+        self.server.abort();
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
+        *self = Self::on(folder).await;
+    }
+
+    /// Somebody wants a proof, and waits.
+    pub(crate) async fn want(&self, wanted: Wanted) -> JoinHandle<Result<Pulled, JobError>> {
+        let (coordinator, work) = (self.coordinator.clone(), Work::new(self.cancel.clone(), |_| {}));
+        let waiting = tokio::spawn(async move { coordinator.prove(wanted, &work).await });
+        // Until it lies on the desk, or is found.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        waiting
+    }
+
+    pub(crate) async fn assign(&self, name: &str, prover_type: &str) -> assign_response::Outcome {
+        let (range_version, aggregation_version) = (version().0.to_vec(), version().0.to_vec());
+        let (prover, prover_type) = (name.to_owned(), prover_type.to_owned());
+        let request = AssignRequest { prover, prover_type, range_version, aggregation_version };
+        self.client.clone().assign(request).await.unwrap().into_inner().outcome.unwrap()
+    }
+
+    pub(crate) async fn submit(
+        &self,
+        name: &str,
+        prover_type: &str,
+        batch: &BatchId,
+        proof: &Proof,
+    ) -> submit_response::Outcome {
+        let (prover, prover_type) = (name.to_owned(), prover_type.to_owned());
+        let request = SubmitRequest { prover, prover_type, batch: message(batch), proof: proof.encode() };
+        self.client.clone().submit(request).await.unwrap().into_inner().outcome.unwrap()
+    }
+
+    pub(crate) async fn give_back(&self, name: &str, batch: &BatchId, fault: Option<(Code, &str)>) {
+        let (fault, cause) =
+            fault.map(|(code, cause)| (code.to_string(), cause.to_owned())).unwrap_or_default();
+        let (prover, prover_type) = (name.to_owned(), "exec".to_owned());
+        let request = GiveBackRequest { prover, prover_type, batch: message(batch), fault, cause };
+        self.client.clone().give_back(request).await.unwrap();
+    }
+
+    pub(crate) async fn input(&self, name: &str, batch: &BatchId) -> Result<Vec<Vec<u8>>, Status> {
+        let (prover, prover_type) = (name.to_owned(), "exec".to_owned());
+        let request = ReadInputRequest { prover, prover_type, batch: message(batch) };
+        let mut stream = self.client.clone().read_input(request).await?.into_inner();
+        let mut pieces = Vec::new();
+        while let Some(piece) = stream.message().await? {
+            pieces.push(piece.bytes);
+        }
+        Ok(pieces)
+    }
+
+    async fn sqlite(&self) -> SqliteConnection {
+        let path = self.folder.path().join("assignments.sqlite");
+        SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap()
+    }
+
+    /// How many assignments the ledger has.
+    pub(crate) async fn rows(&self) -> i64 {
+        // What is on its way into it.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let mut connection = self.sqlite().await;
+        sqlx::query_scalar("SELECT count(*) FROM assignments").fetch_one(&mut connection).await.unwrap()
+    }
+
+    /// Another process holds the database for longer than anybody waits.
+    pub(crate) async fn lock_ledger(&self) -> SqliteConnection {
+        let mut connection = self.sqlite().await;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await.unwrap();
+        connection
+    }
+}

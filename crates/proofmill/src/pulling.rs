@@ -1,0 +1,75 @@
+//! A proof coordinator put together: its ledger, its artifacts, its port.
+
+use crate::cli;
+use eyre::{Result, WrapErr, eyre};
+use proofmill_artifacts::ArtifactStore;
+use proofmill_backends::Registry;
+use proofmill_ledger::{Ledger, LockError, ProcessLock};
+use proofmill_primitives::ProverType;
+use proofmill_proof_coordinator::{Coordinator, CoordinatorConfig, CoordinatorError};
+use std::{fs, path::Path, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+/// A coordinator that answers.
+pub(crate) struct Serving {
+    pub(crate) coordinator: Coordinator,
+    server: JoinHandle<Result<(), CoordinatorError>>,
+    /// One process gives out the batches of a rollup.
+    _lock: ProcessLock,
+}
+
+impl Serving {
+    /// Starts one in a folder, for provers of these types; it goes on with what was given out.
+    pub(crate) async fn start(
+        args: &cli::Serving,
+        folder: &Path,
+        needed: impl IntoIterator<Item = ProverType>,
+        artifacts: Arc<dyn ArtifactStore>,
+        registry: &Registry,
+        stop: CancellationToken,
+    ) -> Result<Self> {
+        fs::create_dir_all(folder).wrap_err_with(|| format!("cannot create {}", folder.display()))?;
+        let lock = lock(&folder.join("assignments.lock"))?;
+        let listener = TcpListener::bind(&args.pull_listen).await.wrap_err_with(|| {
+            format!(
+                "cannot listen on {}: stop what listens there, or choose another --pull-listen",
+                args.pull_listen
+            )
+        })?;
+        let ledger = Ledger::open(&folder.join("assignments.sqlite")).await?;
+        let timeout = Duration::from_secs(args.prover_timeout);
+        let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
+        let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();
+        tracing::info!(
+            listen = %listener.local_addr()?,
+            types = types.join(","),
+            prover_timeout_s = args.prover_timeout,
+            "provers that pull are served"
+        );
+        let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;
+        let server = tokio::spawn(proofmill_proof_coordinator::serve(coordinator.clone(), listener, stop));
+        Ok(Self { coordinator, server, _lock: lock })
+    }
+
+    /// Does not come back while all is well.
+    pub(crate) async fn ended(&mut self) -> Result<()> {
+        match (&mut self.server).await {
+            Ok(served) => Ok(served?),
+            Err(panic) => Err(eyre!("the proof coordinator panicked: {panic}")),
+        }
+    }
+}
+
+fn lock(path: &Path) -> Result<ProcessLock> {
+    let mut lock = ProcessLock::take(path).map_err(|error| match error {
+        LockError::Held(by) => eyre!(
+            "another process (pid {}) gives out the batches of this rollup from {}: stop it, or choose another --data-dir",
+            by.unwrap_or_default(),
+            path.display()
+        ),
+        LockError::Io(error) => eyre!("cannot lock {}: {error}", path.display()),
+    })?;
+    lock.sign().wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    Ok(lock)
+}

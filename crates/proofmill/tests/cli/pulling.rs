@@ -1,0 +1,495 @@
+//! Provers that pull, as processes: batches are given out, proven, handed in, taken back; coordinators are killed, of another
+//! version, or not in need of the type. The prover type is `exec`, which proves nothing, and says so.
+
+use crate::process::{self, Running, free_port, output, proofmill, succeed, wait};
+use proofmill_devnet::{Description, DevKeys};
+use proofmill_wire::prover::{
+    AssignRequest, AssignResponse, BatchId, GiveBackRequest, GiveBackResponse, InputPiece,
+    ProverTypeNotNeeded, ReadInputRequest, SubmitRequest, SubmitResponse, assign_response,
+    proof_coordinator_service_client::ProofCoordinatorServiceClient,
+    proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
+    proof_refused, prover_type_not_needed, submit_response,
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use tonic::{Request, Response, Status, transport::Channel};
+
+/// What kind of coordinator serves the rollup.
+#[derive(Clone, Copy)]
+enum Role {
+    /// A prover node whose proofs are made by provers that pull.
+    Node,
+    /// A proof coordinator that stands alone.
+    Alone,
+}
+
+/// The chains of a rollup, and where its coordinator listens.
+struct Site {
+    folder: tempfile::TempDir,
+    chains: Description,
+    port: u16,
+    node_port: u16,
+    seed: u64,
+    _localnet: Running,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("chains");
+        fs::create_dir_all(&data).unwrap();
+        let mut localnet = proofmill(&data);
+        localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
+        let localnet = Running::start(&mut localnet, &folder.path().join("chains.log"));
+        let file = data.join("data/localnet.json");
+        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+        let chains = Description::read(&file).unwrap().unwrap();
+        let (port, node_port) = (free_port(), free_port());
+        Self { folder, chains, port, node_port, seed: 0, _localnet: localnet }
+    }
+
+    fn file(&self, role: &str) -> PathBuf {
+        self.folder.path().join(format!("{role}.log"))
+    }
+
+    fn said(&self, role: &str) -> String {
+        fs::read_to_string(self.file(role)).unwrap_or_default()
+    }
+
+    /// The lines of a role's log that say this.
+    fn lines(&self, role: &str, what: &str) -> Vec<String> {
+        self.said(role).lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+
+    fn address(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    fn role(&self, name: &str) -> std::process::Command {
+        let own = self.folder.path().join(name);
+        fs::create_dir_all(&own).unwrap();
+        let mut command = proofmill(&own);
+        command.env("NO_COLOR", "1").env("PROOFMILL_TURNS", self.folder.path().join("turns"));
+        command
+    }
+
+    fn coordinator(&self, role: Role, timeout: u64) -> Running {
+        let mut command = self.role("coordinator");
+        let listen = format!("127.0.0.1:{}", self.port);
+        match role {
+            Role::Node => {
+                command.args(["prover-node", "--service", "pull"]);
+                command.args(["--listen", &format!("127.0.0.1:{}", self.node_port)]);
+                command.env("PRIVATE_KEY", DevKeys::prover_text().to_string());
+            }
+            Role::Alone => {
+                command.args([
+                    "proof-coordinator",
+                    "--prover-id",
+                    "0x00000000000000000000000000000000000000aa",
+                ]);
+            }
+        }
+        let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
+        command.args(["--l1-rpc", l1, "--l2-rpc", l2, "--rollup", &self.chains.rollup.to_string()]);
+        command.args(["--pull-listen", &listen]);
+        // By the name that operators of ethrex know.
+        command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", timeout.to_string());
+        let before = self.lines("coordinator", "provers that pull are served").len();
+        let running = Running::start(&mut command, &self.file("coordinator"));
+        wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
+        running
+    }
+
+    fn prover(&self, name: &str, words: &[&str]) -> Running {
+        let mut command = self.role(name);
+        command.args(["prover", "--prover-type", "exec"]);
+        if !words.contains(&"--coordinator") {
+            command.args(["--coordinator", &self.address()]);
+        }
+        Running::start(command.args(words), &self.file(name))
+    }
+
+    fn load(&mut self) {
+        self.seed += 1;
+        process::load(&mut self.role("load"), &self.chains.l2_rpc, self.seed);
+    }
+
+    /// Loads until this is so.
+    #[track_caller]
+    fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(90);
+        while !done(self) {
+            self.load();
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+}
+
+/// The value of a field in a line of a log.
+fn field(line: &str, name: &str) -> String {
+    let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
+    rest.split_whitespace().next().unwrap().trim_matches('"').to_owned()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+async fn client(address: &str) -> ProofCoordinatorServiceClient<Channel> {
+    ProofCoordinatorServiceClient::new(proofmill_wire::endpoint(address).unwrap().connect().await.unwrap())
+}
+
+/// What a prover of this release that is called so asks.
+fn ask(name: &str, prover_type: &str) -> AssignRequest {
+    let exec = proofmill_backends::ExecBackend::default();
+    let (range, aggregation) = (
+        proofmill_client::programs::range_version(&exec).unwrap(),
+        proofmill_client::programs::aggregation_version(&exec).unwrap(),
+    );
+    AssignRequest {
+        prover: name.to_owned(),
+        prover_type: prover_type.to_owned(),
+        range_version: range.0.to_vec(),
+        aggregation_version: aggregation.0.to_vec(),
+    }
+}
+
+async fn assign(
+    client: &mut ProofCoordinatorServiceClient<Channel>,
+    request: AssignRequest,
+) -> assign_response::Outcome {
+    let AssignResponse { outcome } = client.assign(request).await.unwrap().into_inner();
+    outcome.unwrap()
+}
+
+async fn submit(
+    client: &mut ProofCoordinatorServiceClient<Channel>,
+    name: &str,
+    batch: &BatchId,
+    proof: Vec<u8>,
+) -> submit_response::Outcome {
+    let (prover, prover_type, batch) = (name.to_owned(), "exec".to_owned(), Some(batch.clone()));
+    let request = SubmitRequest { prover, prover_type, batch, proof };
+    let SubmitResponse { outcome } = client.submit(request).await.unwrap().into_inner();
+    outcome.unwrap()
+}
+
+#[test]
+fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
+    let mut site = Site::new();
+    let mut node = site.coordinator(Role::Node, 600);
+    // Both of this machine take turns, in one data folder.
+    let start = |timed: &str, log: &str| {
+        let mut command = site.role("one");
+        command.args(["prover", "--prover-type", "exec", "--coordinator", &site.address()]);
+        Running::start(command.env("PROVER_CLIENT_TIMED", timed), &site.file(log))
+    };
+    let (mut one, mut two) = (start("1", "one"), start("false", "two"));
+    site.load_until("three epochs to be settled", |site| process::settled(&site.said("coordinator")) >= 3);
+    let timed = site.lines("one", "proving_time_ms");
+    let handed_in = site.lines("one", "a proof was handed in");
+    assert!(!timed.is_empty() && timed.len().abs_diff(handed_in.len()) <= 1, "{}", site.said("one"));
+    for line in &timed {
+        let (seconds, millis): (u64, u64) =
+            (field(line, "proving_time_s").parse().unwrap(), field(line, "proving_time_ms").parse().unwrap());
+        assert!(seconds == millis / 1_000 && field(line, "batch").parse::<u64>().unwrap() > 0, "{line}");
+        // What proves nothing says so wherever it shows.
+        assert_eq!(field(line, "proves_nothing"), "true");
+    }
+    assert!(site.said("one").contains("PROVES NOTHING"));
+    assert!(!site.said("two").contains("proving_time_ms"), "nobody asked for times");
+    assert!(!site.lines("two", "a proof was handed in").is_empty(), "it had no turn:\n{}", site.said("two"));
+    assert!(site.folder.path().join("one/data/provers/2").is_dir(), "each has a folder");
+    // No batch was given out twice.
+    let mut given: Vec<_> = site
+        .lines("coordinator", "a batch is given out")
+        .iter()
+        .map(|line| (field(line, "batch"), field(line, "level")))
+        .collect();
+    given.sort();
+    let all = given.len();
+    given.dedup();
+    assert_eq!(given.len(), all, "{}", site.said("coordinator"));
+    for running in [&mut one, &mut two, &mut node] {
+        assert!(
+            running.terminate(),
+            "{}\n{}\n{}",
+            site.said("one"),
+            site.said("two"),
+            site.said("coordinator")
+        );
+    }
+}
+
+#[test]
+fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 6);
+    let mut slow = site.prover("slow", &["--delay", "600000", "--max-weight", "2"]);
+    site.load_until("a batch to be proven", |site| !site.lines("slow", "proving a batch").is_empty());
+    let batch = field(&site.lines("slow", "proving a batch")[0], "batch");
+    slow.kill();
+    let began = Instant::now();
+    let mut quick = site.prover("quick", &["--max-weight", "2"]);
+    wait("the batch to be taken back", || {
+        site.lines("coordinator", "a batch is taken back").iter().any(|line| field(line, "batch") == batch)
+    });
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    let is_it = |line: &String| field(line, "batch") == batch;
+    wait("the other one to prove it", || site.lines("quick", "a proof was handed in").iter().any(is_it));
+    // One that is stopped in good order gives its batch back at once.
+    assert!(quick.terminate(), "{}", site.said("quick"));
+    let mut leaving = site.prover("leaving", &["--delay", "600000", "--max-weight", "2"]);
+    site.load_until("another batch", |site| !site.lines("leaving", "proving a batch").is_empty());
+    let batch = field(&site.lines("leaving", "proving a batch")[0], "batch");
+    assert!(leaving.terminate(), "{}", site.said("leaving"));
+    wait("the batch to be given back", || {
+        site.lines("coordinator", "a batch was given back").iter().any(|line| field(line, "batch") == batch)
+    });
+}
+
+#[test]
+fn assignments_survive_a_coordinator_that_is_killed() {
+    let mut site = Site::new();
+    let mut first = site.coordinator(Role::Alone, 600);
+    // It proves for a while: until after the coordinator is back.
+    let _slow = site.prover("slow", &["--delay", "20000", "--max-weight", "2"]);
+    site.load_until("a batch to be proven", |site| !site.lines("slow", "proving a batch").is_empty());
+    let batch = field(&site.lines("slow", "proving a batch")[0], "batch");
+    first.kill();
+    let _second = site.coordinator(Role::Alone, 600);
+    assert!(
+        site.said("coordinator").contains("going on with what was given out"),
+        "{}",
+        site.said("coordinator")
+    );
+    // Another prover gets other batches, but never that one.
+    let _quick = site.prover("quick", &["--max-weight", "2"]);
+    let other = |line: &String| field(line, "batch") != batch;
+    site.load_until("other batches to be proven", |site| {
+        site.lines("quick", "a proof was handed in").iter().any(other)
+    });
+    let is_it = |line: &String| field(line, "batch") == batch;
+    wait("the slow one to hand it in", || site.lines("slow", "a proof was handed in").iter().any(is_it));
+    assert!(!site.lines("quick", "proving a batch").iter().any(is_it), "{}", site.said("quick"));
+    assert!(site.lines("coordinator", "a batch is taken back").is_empty(), "{}", site.said("coordinator"));
+}
+
+#[test]
+fn what_a_prover_is_told_is_one_of_a_few_outcomes() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    // Of another version, with a coordinator that is away in its list; it goes on with the others, whatever they say.
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let all = format!("{nobody},{}", site.address());
+    let version = format!("0x{}", "07".repeat(32));
+    let words = ["--coordinator", &all, "--program-version", &version, "--max-weight", "2"];
+    let mut old = site.prover("old", &words);
+    site.load_until("the mismatch to be said", |site| {
+        !site.lines("old", "for another program version").is_empty()
+    });
+    assert_eq!(site.lines("old", "a coordinator does not answer").len(), 1, "{}", site.said("old"));
+    assert!(site.said("old").contains(&version) && site.said("old").contains("needed="));
+    runtime().block_on(async {
+        use assign_response::Outcome;
+        let mut client = client(&site.address()).await;
+        for (name, reason) in [
+            ("sp1", prover_type_not_needed::Reason::NotAskedFor),
+            ("openvm", prover_type_not_needed::Reason::NotAskedFor),
+            ("risc0", prover_type_not_needed::Reason::NotBuiltIn),
+            ("zisk", prover_type_not_needed::Reason::NotBuiltIn),
+            ("tdx", prover_type_not_needed::Reason::NotBuiltIn),
+        ] {
+            let Outcome::ProverTypeNotNeeded(told) = assign(&mut client, ask("a", name)).await else {
+                panic!()
+            };
+            assert_eq!((told.reason(), told.needed), (reason, vec!["exec".to_owned()]), "{name}");
+        }
+        let Outcome::Assigned(given) = assign(&mut client, ask("a", "exec")).await else { panic!() };
+        // Who asks again is told the same, and nobody else is.
+        let Outcome::Assigned(again) = assign(&mut client, ask("a", "exec")).await else { panic!() };
+        assert_eq!(again.batch, given.batch);
+        match assign(&mut client, ask("b", "exec")).await {
+            Outcome::Assigned(other) => assert_ne!(other.batch, given.batch),
+            other => assert!(matches!(other, Outcome::RetryLater(_)), "{other:?}"),
+        }
+        // A call that is none is refused as such.
+        let status =
+            client.assign(AssignRequest { range_version: vec![1], ..ask("c", "exec") }).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::InvalidArgument);
+        let status = client.assign(ask("two words", "exec")).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::InvalidArgument);
+    });
+    assert!(old.terminate(), "an answer ended it, or it does not stop:\n{}", site.said("old"));
+    let said =
+        process::fail(site.role("tdx").args(["prover", "--coordinator", &nobody, "--prover-type", "tdx"]));
+    assert!(said.contains("no release of Proofmill has the prover type `tdx`"), "{said}");
+    let said =
+        process::fail(site.role("sp1").args(["prover", "--coordinator", &nobody, "--prover-type", "sp1"]));
+    assert!(said.contains("`sp1` is not compiled into this binary"), "{said}");
+    let said =
+        process::fail(site.role("bad").args(["prover", "--coordinator", "nowhere", "--prover-type", "exec"]));
+    assert!(said.contains("`nowhere` is not the address of a service"), "{said}");
+}
+
+#[test]
+fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    site.load_until("a batch", |site| {
+        let outcome = runtime()
+            .block_on(async { assign(&mut client(&site.address()).await, ask("scout", "exec")).await });
+        matches!(outcome, assign_response::Outcome::Assigned(_))
+    });
+    runtime().block_on(async {
+        use submit_response::Outcome;
+        let mut client = client(&site.address()).await;
+        let assign_response::Outcome::Assigned(given) = assign(&mut client, ask("scout", "exec")).await
+        else {
+            panic!()
+        };
+        let batch = given.batch.unwrap();
+        let Outcome::Refused(refused) = submit(&mut client, "liar", &batch, b"garbage".to_vec()).await else {
+            panic!()
+        };
+        assert_eq!(refused.reason(), proof_refused::Reason::Unreadable);
+        assert!(refused.cause.contains("PMPROOF1") && refused.paused_ms > 0, "{refused:?}");
+        // It waits; nothing of it is looked at until then.
+        let (mut looked_at, mut waited) = (0, 0);
+        for _ in 0..2_000 {
+            match submit(&mut client, "liar", &batch, b"garbage".to_vec()).await {
+                Outcome::RetryLater(later) => {
+                    waited += 1;
+                    assert!(later.after_ms > 0);
+                }
+                Outcome::Refused(_) => looked_at += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(looked_at <= 3 && waited >= 1_997, "{looked_at} and {waited}");
+        // A well-made claim of another program, and of something else, by others.
+        let exec = proofmill_backends::ExecBackend::default();
+        let program = proofmill_client::programs::range_version(&exec).unwrap();
+        let claim = |program, says: Vec<u8>| proofmill_backends::Proof {
+            prover: proofmill_primitives::ProverType::Exec,
+            mode: proofmill_primitives::ProofMode::Compressed,
+            program,
+            public_values: says,
+            body: Vec::new(),
+        };
+        let other = proofmill_primitives::ProgramVersion([9; 32].into());
+        for (name, proof, reason) in [
+            ("other", claim(other, vec![1]), proof_refused::Reason::OtherProgram),
+            ("else", claim(program, vec![1]), proof_refused::Reason::OtherStatement),
+        ] {
+            let Outcome::Refused(refused) = submit(&mut client, name, &batch, proof.encode()).await else {
+                panic!()
+            };
+            assert_eq!(refused.reason(), reason, "{refused:?}");
+        }
+        // The one that holds the batch has lost nothing by that.
+        let assign_response::Outcome::Assigned(still) = assign(&mut client, ask("scout", "exec")).await
+        else {
+            panic!()
+        };
+        assert_eq!(still.batch, Some(batch));
+    });
+    let lines = site.lines("coordinator", "a proof was refused");
+    assert!(lines.len() <= 4, "{} lines:\n{}", lines.len(), lines.join("\n"));
+    // An honest one goes on all the while; also one that has coordinators of no use to it in its list.
+    let (runtime, unneeding) = unneeding();
+    let all = format!("{unneeding},http://127.0.0.1:{},{}", free_port(), site.address());
+    let mut prover = site.prover("honest", &["--coordinator", &all, "--max-weight", "2"]);
+    site.load_until("two honest proofs", |site| site.lines("honest", "a proof was handed in").len() >= 2);
+    for told in ["a coordinator does not need this prover's type", "a coordinator does not answer"] {
+        assert_eq!(site.lines("honest", told).len(), 1, "{told}:\n{}", site.said("honest"));
+    }
+    assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
+    assert!(prover.terminate(), "{}", site.said("honest"));
+    drop(runtime);
+}
+
+/// A coordinator of another rollup, which needs SP1's proofs only.
+struct Unneeding;
+
+#[tonic::async_trait]
+impl ProofCoordinatorService for Unneeding {
+    type ReadInputStream = futures::stream::Empty<Result<InputPiece, Status>>;
+
+    async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        let reason = prover_type_not_needed::Reason::NotAskedFor.into();
+        let told = ProverTypeNotNeeded { reason, needed: vec!["sp1".to_owned()] };
+        Ok(Response::new(AssignResponse {
+            outcome: Some(assign_response::Outcome::ProverTypeNotNeeded(told)),
+        }))
+    }
+
+    async fn read_input(
+        &self,
+        _: Request<ReadInputRequest>,
+    ) -> Result<Response<Self::ReadInputStream>, Status> {
+        Err(Status::not_found("nothing was given out"))
+    }
+
+    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Err(Status::not_found("nothing was given out"))
+    }
+
+    async fn give_back(&self, _: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
+        Ok(Response::new(GiveBackResponse {}))
+    }
+}
+
+fn unneeding() -> (tokio::runtime::Runtime, String) {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let service = ProofCoordinatorServiceServer::new(Unneeding);
+    let server = tonic::transport::Server::builder()
+        .add_service(service)
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    runtime.spawn(server);
+    (runtime, address)
+}
+
+#[test]
+fn settings_are_shown_and_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let help = |command: &str| succeed(proofmill(folder.path()).args([command, "--help"]));
+    for (command, settings) in [
+        (
+            "prover",
+            &["--coordinator", "--prover-type", "--timed", "PROVER_CLIENT_TIMED", "--turns", "--max-weight"]
+                [..],
+        ),
+        (
+            "proof-coordinator",
+            &["--pull-listen", "--prover-timeout", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", "600"],
+        ),
+        ("prover-node", &["--service", "pull", "--pull-listen", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT"]),
+    ] {
+        let help = help(command);
+        for setting in settings {
+            assert!(help.contains(setting), "{command} does not show {setting}:\n{help}");
+        }
+        assert!(!help.contains("--delay") && !help.contains("--program-version"), "{help}");
+    }
+    let missing = output(proofmill(folder.path()).arg("prover"));
+    let said = String::from_utf8(missing.stderr).unwrap();
+    assert!(said.contains("--coordinator") && said.contains("--prover-type"), "{said}");
+    // A file may say it all.
+    let file = folder.path().join("proofmill.toml");
+    fs::write(
+        &file,
+        "[prover]\ncoordinator = [\"nowhere\"]\nprover-type = \"exec\"\nmax-weight = 2\ntimed = true\n",
+    )
+    .unwrap();
+    let said = process::fail(proofmill(folder.path()).arg("prover"));
+    assert!(said.contains("`nowhere` is not the address"), "{said}");
+    assert!(Path::new(&file).exists());
+}

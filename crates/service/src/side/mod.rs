@@ -1,0 +1,158 @@
+//! What a service has on the prover node's side, whoever makes the proofs: the chain, whose witness is built and executed here,
+//! and the copies of finished proofs.
+
+mod check;
+mod copies;
+#[cfg(test)]
+mod tests;
+mod verdict;
+
+use crate::{BlockHashes, Executed, Flaw, JobError, RangeRequest, Work};
+use bytes::Bytes;
+use check::{check_rules, witness};
+use copies::{epoch_file, export, range_file, withdraw};
+use proofmill_backends::Proof;
+use proofmill_chain::{ChainError, ProofTypeConfig, Rollup};
+use proofmill_client::{
+    CheckpointProof, EpochProof as EpochProofFile, ProofFileError, StatedProof, Statement, VerifyError,
+};
+use proofmill_program::{AggregationPublicValues, ProvenFor, RangePublicValues, range};
+use proofmill_stateless::StatelessInput;
+use proofmill_witness::Node;
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
+use verdict::not_gathered;
+
+/// The prover node's side of a service, for one prover type.
+#[derive(Debug)]
+pub struct NodeSide {
+    /// The rollup on L1, which may come to have other rules.
+    pub rollup: Rollup,
+    /// The programs that are proven.
+    pub programs: ProofTypeConfig,
+    /// The rollup's chain.
+    pub l2: Node,
+    /// The hashes of its blocks, by which L1 names them.
+    pub blocks: Arc<dyn BlockHashes>,
+    /// Where finished proofs are put for whoever wants to verify them.
+    pub folder: PathBuf,
+    /// Within this time the witness of a range must be gathered.
+    pub gather_within: Duration,
+    /// Cancelled when this process ends, before its work is.
+    pub ending: CancellationToken,
+}
+
+/// A range's blocks, executed from their witness.
+pub(crate) struct Gathered {
+    /// What a proof of them must say.
+    pub(crate) statement: RangePublicValues,
+    /// The range program's input.
+    pub(crate) input: Vec<u8>,
+    /// The witness in it.
+    pub(crate) witness: StatelessInput,
+    pub(crate) executed: Executed,
+}
+
+impl NodeSide {
+    /// Builds the witness of a range, and executes its blocks from it. What is not true of them is found here.
+    ///
+    /// # Errors
+    /// [`JobError`], as of [`ProofService::prove_range`](crate::ProofService::prove_range).
+    pub(crate) async fn gather(&self, request: &RangeRequest, work: &Work) -> Result<Gathered, JobError> {
+        let (of, number) = (proven_for(request), request.checkpoint.number);
+        let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
+        let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
+        check_rules(number, &rules, request.statement.config_hash, &self.programs)?;
+        let gathered = tokio::time::timeout(self.gather_within, witness(&self.l2, &*self.blocks, request));
+        let gathered = work.cancel().run_until_cancelled(gathered).await.ok_or(JobError::Cancelled)?;
+        let witnessed = gathered.map_err(|_| not_gathered(self.gather_within))??;
+        Ok(Gathered {
+            statement: range::public_values(of, &witnessed.outcome),
+            input: range::encode_input(of, &witnessed.input),
+            executed: Executed {
+                gas_used: witnessed.outcome.gas_used,
+                transactions: witnessed.outcome.transactions,
+            },
+            witness: witnessed.input,
+        })
+    }
+
+    /// The range program's input for a request, for the record of a failure.
+    ///
+    /// # Errors
+    /// Why it cannot be built.
+    pub(crate) async fn input(&self, request: &RangeRequest) -> Result<Bytes, String> {
+        let gathering =
+            tokio::time::timeout(self.gather_within, self.l2.witness(request.range.blocks, &|_| {}));
+        let gathered = gathering.await.map_err(|_| not_gathered(self.gather_within).to_string())?;
+        let witnessed = gathered.map_err(|error| error.to_string())?;
+        Ok(range::encode_input(proven_for(request), &witnessed.input).into())
+    }
+
+    /// A copy of a range proof for people: the node keeps its own.
+    pub(crate) async fn save_range(&self, proof: &StatedProof<RangePublicValues>, bytes: &Bytes) {
+        let name = range_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        self.save(&name, proof, bytes).await;
+    }
+
+    /// The same of an epoch proof.
+    pub(crate) async fn save_epoch(&self, proof: &StatedProof<AggregationPublicValues>, bytes: &Bytes) {
+        let name = epoch_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        self.save(&name, proof, bytes).await;
+    }
+
+    async fn save<S: Statement>(&self, name: &str, proof: &StatedProof<S>, bytes: &Bytes) {
+        let path = self.folder.join(name);
+        if let Err(error) = export(&path, proof, bytes).await {
+            tracing::warn!(path = %path.display(), %error, "a finished proof could not be put there");
+        }
+    }
+
+    /// Removes the copy of a bad proof; what is in it. Nothing where no service of this version can have handed it out.
+    pub(crate) async fn withdraw(&self, bad: &Bytes) -> Option<Proof> {
+        let (name, proof) = match (CheckpointProof::decode(bad), EpochProofFile::decode(bad)) {
+            (Ok(read), _) => (range_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof),
+            (_, Ok(read)) => (epoch_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof),
+            _ => return None,
+        };
+        withdraw(&self.folder.join(name), bad).await;
+        Some(proof)
+    }
+
+    /// Runs the work until this process ends: what is cancelled then is wanted again by the next one, so whoever does it goes on
+    /// with it.
+    pub(crate) async fn until_ending<T>(
+        &self,
+        making: impl Future<Output = Result<T, JobError>>,
+    ) -> Result<T, JobError> {
+        tokio::select! {
+            biased;
+            () = self.ending.cancelled() => Err(JobError::Cancelled),
+            made = making => made,
+        }
+    }
+}
+
+/// Reads a proof that was stored, and compares what it says; it is not verified yet.
+pub(crate) fn stated<S: Statement>(bytes: &Bytes, values: &S) -> Result<StatedProof<S>, Flaw> {
+    let stated = StatedProof::<S>::decode(bytes).map_err(|error| match error {
+        ProofFileError::OtherStatement { .. } => Flaw::Bad { cause: error.to_string() },
+        _ => Flaw::Unreadable,
+    })?;
+    if stated.statement != *values {
+        return Err(Flaw::Bad { cause: "its file says something else".to_owned() });
+    }
+    Ok(stated)
+}
+
+/// What a proof that does not verify means for whoever stored it.
+pub(crate) fn flaw(error: VerifyError) -> Flaw {
+    match error {
+        VerifyError::Refused(cause) => Flaw::Bad { cause },
+        error => Flaw::Unchecked { cause: error.to_string() },
+    }
+}
+
+const fn proven_for(request: &RangeRequest) -> ProvenFor {
+    ProvenFor { rollup: request.statement.rollup, prover: request.statement.prover }
+}

@@ -1,0 +1,171 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::{check::check_rules, verdict::no_witness, *};
+use crate::{Away, RangeSpec, Statement as Rollup};
+use alloy_primitives::{Address, B256, Bytes as RpcBytes};
+use futures::future::BoxFuture;
+use proofmill_backends::Proof;
+use proofmill_chain::Rules;
+use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
+use proofmill_primitives::{
+    BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProofMode, ProverType, Slot,
+};
+use proofmill_program::{ProgramError, RangePublicValues};
+use proofmill_witness::{BuildError, ChainSource, NodeOptions, Witnessed};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Hashes of blocks; where there are none, L2 is away.
+#[derive(Clone, Debug)]
+struct Hashes(Option<BTreeMap<u64, B256>>);
+
+impl BlockHashes for Hashes {
+    fn hash(&self, number: u64) -> BoxFuture<'_, Result<Option<B256>, Away>> {
+        let hashes = self.0.as_ref().ok_or_else(|| Away::because("L2 is away"));
+        Box::pin(async move { Ok(hashes?.get(&number).copied()) })
+    }
+}
+
+/// Five blocks on a node with Prague's rules.
+async fn l2() -> (Anvil, Hashes) {
+    let anvil = AnvilOptions::new().hardfork(Hardfork::Prague).spawn().await.unwrap();
+    let client = proofmill_http::rpc_client(anvil.rpc_url().clone());
+    let _: serde_json::Value = client.request("anvil_mine", json!(["0x5"])).await.unwrap();
+    let mut hashes = BTreeMap::new();
+    for number in 0..=5_u64 {
+        let block: serde_json::Value =
+            client.request("eth_getBlockByNumber", json!([format!("{number:#x}"), false])).await.unwrap();
+        hashes.insert(number, block["hash"].as_str().unwrap().parse().unwrap());
+    }
+    (anvil, Hashes(Some(hashes)))
+}
+
+/// Blocks 2 to 4 as a checkpoint.
+fn request(hashes: &Hashes, config_hash: B256) -> RangeRequest {
+    let hash = |number| hashes.0.as_ref().unwrap()[&number];
+    let blocks = BlockRange::new(2, 4).unwrap();
+    let (parent_hash, last_hash) = (hash(1), hash(4));
+    RangeRequest {
+        checkpoint: Checkpoint {
+            number: CheckpointNumber(1),
+            slot: Slot(0),
+            blocks,
+            parent_hash,
+            last_hash,
+            state_root: B256::ZERO,
+            last_timestamp: 0,
+            parent_commitment: B256::ZERO,
+            commitment: B256::ZERO,
+        },
+        range: RangeSpec { blocks, parent_hash, last_hash },
+        cycle_limit: None,
+        statement: Rollup { chain_id: 31_337, config_hash, rollup: Address::ZERO, prover: Address::ZERO },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_blocks_that_l1_names_refute_a_checkpoint() {
+    let (anvil, hashes) = l2().await;
+    // By these rules no block may have what Prague puts into each header.
+    let rules = ChainSource::Fork(proofmill_stateless::Fork::Cancun);
+    let options = NodeOptions::new(anvil.rpc_url().clone()).chain(rules);
+    let node = options.connect().await.unwrap();
+    let request = request(&hashes, B256::ZERO);
+    let error = witness(&node, &hashes, &request).await.unwrap_err();
+    assert!(matches!(error, JobError::Refuted { .. }), "{error}");
+
+    let mut other = hashes.clone();
+    other.0.as_mut().unwrap().insert(4, B256::repeat_byte(4));
+    let mut shorter = hashes.clone();
+    shorter.0.as_mut().unwrap().remove(&4);
+    for (hashes, cause) in [(other, "another branch"), (shorter, "no block 4"), (Hashes(None), "L2 is away")]
+    {
+        let error = witness(&node, &hashes, &request).await.unwrap_err();
+        assert!(matches!(&error, JobError::Unavailable { .. }), "{error}");
+        assert!(error.to_string().contains(cause), "{error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_that_falls_short_refutes_nothing() {
+    let (anvil, hashes) = l2().await;
+    let node = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();
+    let mut request = request(&hashes, node.chain().hash());
+    // The checkpoint claims no state that there could be.
+    let error = witness(&node, &hashes, &request).await.unwrap_err();
+    assert!(matches!(error, JobError::Refuted { .. }), "{error}");
+    let Witnessed { mut input, outcome, .. } = node.witness(request.range.blocks, &|_| {}).await.unwrap();
+    request.checkpoint.state_root = outcome.post_state_root;
+    // Nor a time that its last block has not.
+    let error = witness(&node, &hashes, &request).await.unwrap_err();
+    assert!(matches!(&error, JobError::Refuted { cause } if cause.contains("of time")), "{error}");
+    request.checkpoint.last_timestamp = outcome.last_timestamp;
+    witness(&node, &hashes, &request).await.unwrap();
+    input.witness.state = Vec::<RpcBytes>::new();
+    let Err(ProgramError::Blocks(fault)) = range::run(&range::encode_input(ProvenFor::default(), &input))
+    else {
+        panic!("it executes from nothing")
+    };
+    let error = no_witness(BuildError::Execution(fault));
+    assert!(matches!(error, JobError::Failed { .. }), "{error}");
+    let error = no_witness(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
+    assert!(matches!(error, JobError::Unavailable { .. }), "{error}");
+}
+
+#[test]
+fn a_checkpoint_under_other_rules_waits_for_another_node() {
+    let programs = ProofTypeConfig {
+        prover: ProverType::OpenVm,
+        verifier: Address::ZERO,
+        range_key: ProgramVersion(B256::repeat_byte(1)),
+        aggregation_key: ProgramVersion(B256::repeat_byte(2)),
+    };
+    let ours =
+        Rules { config_hash: B256::repeat_byte(3), proposer: Address::ZERO, proof_types: vec![programs] };
+    let check = |rules: &Rules| check_rules(CheckpointNumber(9), rules, ours.config_hash, &programs);
+    assert_eq!(check(&ours), Ok(()));
+    // Another verifier or proposer asks for the same proofs.
+    let verifier = ProofTypeConfig { verifier: Address::repeat_byte(1), ..programs };
+    let proposer = Address::repeat_byte(2);
+    assert_eq!(check(&Rules { proposer, proof_types: vec![verifier], ..ours.clone() }), Ok(()));
+    let other_key = ProofTypeConfig { range_key: ProgramVersion(B256::ZERO), ..programs };
+    for (rules, remedy) in [
+        (Rules { config_hash: B256::ZERO, ..ours.clone() }, "--genesis"),
+        (Rules { proof_types: vec![other_key], ..ours.clone() }, "the release that has it"),
+        (Rules { proof_types: vec![], ..ours.clone() }, "start this node again"),
+    ] {
+        let Err(JobError::Unavailable { cause }) = check(&rules) else { panic!("{rules:?}") };
+        assert!(cause.contains("checkpoint 9") && cause.contains(remedy), "{cause}");
+    }
+}
+
+fn proof(prover: ProverType) -> CheckpointProof {
+    let statement = RangePublicValues { firstBlock: 3, lastBlock: 5, ..Default::default() };
+    let proof = Proof {
+        prover,
+        mode: ProofMode::Compressed,
+        program: ProgramVersion(B256::ZERO),
+        public_values: proofmill_program::PublicValues::commitment(&statement).to_vec(),
+        body: Vec::new(),
+    };
+    CheckpointProof { statement, proof }
+}
+
+#[tokio::test]
+async fn what_proves_nothing_is_not_put_in_the_place_of_a_proof() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("901/proofs/3-5.bin");
+    let put = async |prover| {
+        let proof = proof(prover);
+        export(&path, &proof, &proof.encode().into()).await.unwrap();
+        CheckpointProof::decode(&std::fs::read(&path).unwrap()).unwrap().proof.prover
+    };
+    assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
+    assert_eq!(put(ProverType::OpenVm).await, ProverType::OpenVm);
+    assert_eq!(put(ProverType::Exec).await, ProverType::OpenVm);
+    assert_eq!(put(ProverType::Sp1).await, ProverType::Sp1);
+    // What cannot be read is no proof.
+    std::fs::write(&path, b"PMCHKPT2").unwrap();
+    assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
+    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+}
