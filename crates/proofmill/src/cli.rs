@@ -8,6 +8,7 @@ use proofmill_scheduler::Policy;
 use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
+mod bench;
 mod contracts;
 mod failures;
 mod nodes;
@@ -15,6 +16,7 @@ mod prove;
 mod prover_node;
 mod pulling;
 mod store;
+pub(crate) use bench::{Bench, Collect, Compare};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// Look at what a prover node could not prove, and prove it again without any node
     #[command(subcommand)]
     Failures(Failures),
+    /// Measured runs: reports from logs and metrics, and how two of them differ
+    #[command(subcommand)]
+    Bench(Bench),
     /// Verify proofs off chain and sign them, for an L1 that cannot verify them
     Attestor(Attestor),
     /// The contracts on L1

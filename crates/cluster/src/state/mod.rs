@@ -138,7 +138,7 @@ impl State {
     pub(crate) fn tick(&mut self) {
         drop(self.feed(Event::Tick));
         self.ticks = self.ticks.wrapping_add(1);
-        if self.ticks % METERED == 0 {
+        if self.ticks.is_multiple_of(METERED) {
             metrics::fleet(&self.scheduler.stats(), &self.scheduler.tasks_by_kind());
         }
         let Self { subscribers, releases, .. } = self;

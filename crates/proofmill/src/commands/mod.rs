@@ -2,6 +2,7 @@
 
 mod attestor;
 mod backend;
+mod bench;
 mod cluster;
 mod contracts;
 mod dev;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Proposer(args) => proposer::run(args).await,
         Command::Epoch(args) => epoch::run(args).await,
         Command::Failures(args) => failures::run(&global, args, registry).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::Backend(args) => backend::run(&args, &registry),
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }

@@ -121,6 +121,7 @@ macro_rules! element {
 
             /// Whether this is the least of its representatives.
             #[inline(always)]
+            #[allow(dead_code)]
             pub(crate) fn is_least(&self) -> bool {
                 for (word, modulus) in self.0.iter().zip(&Self::MODULUS.0).rev() {
                     if word != modulus {

@@ -4,7 +4,7 @@
 //! words. Inverses and roots are asked of the host and checked.
 
 use crate::hints::{inverse, root};
-use proofmill_curves::{Field, Prime, Wide, constant};
+use proofmill_curves::{Field, Prime, constant};
 use sp1_lib::{
     syscall_bls12381_add, syscall_bls12381_double, syscall_bls12381_fp_addmod, syscall_bls12381_fp_mulmod,
     syscall_bls12381_fp_submod, syscall_bls12381_fp2_mulmod, syscall_bn254_add, syscall_bn254_double,

@@ -1,0 +1,249 @@
+//! What a prover's log says of its proofs.
+//!
+//! A line counts where it has a field `proving_time_ms` and a field `batch`, in whatever order, with whatever other fields and text
+//! around them: `key=value` as `tracing` writes it, coloured or not, or one JSON object a line. Several provers may have written
+//! one log.
+
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// One proof, as its prover logged it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Timing {
+    /// Which batch.
+    pub batch: u64,
+    /// What it took, in milliseconds.
+    pub ms: u64,
+    /// The prover type, where the line says it.
+    pub prover: Option<String>,
+    /// Where the line says that the prover proves nothing (`exec`).
+    pub proves_nothing: bool,
+}
+
+/// What is found between the proofs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Trouble {
+    /// A GPU had too little memory.
+    GpuMemory,
+    /// A node refused transactions for their nonces: the chain was restarted under the load.
+    Nonce,
+    /// A node's mempool was full.
+    Mempool,
+    /// A node asked for fewer requests.
+    Throttled,
+    /// A proof was tried again, or given back.
+    Retry,
+    /// Something could not connect.
+    NoConnection,
+}
+
+impl Trouble {
+    const ALL: [(Self, &'static [&'static str]); 6] = [
+        (
+            Self::GpuMemory,
+            &[
+                "cuda out of memory",
+                "out of memory on device",
+                "cudaerrormemoryallocation",
+                "gpu out of memory",
+            ],
+        ),
+        (Self::Nonce, &["nonce too low", "nonce mismatch", "invalid nonce", "nonce too high"]),
+        (Self::Mempool, &["txpool is full", "mempool is full", "mempool full", "transaction pool is full"]),
+        (Self::Throttled, &["429 too many requests", "rate limit", "too many requests"]),
+        (Self::Retry, &["to be tried again", "a batch is given back", "retrying proof", "failed to prove"]),
+        (Self::NoConnection, &["connection refused", "error connecting", "failed to connect"]),
+    ];
+
+    /// What it is and what to do, for a report.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::GpuMemory => {
+                "GPU out of memory: prove smaller batches, or give the GPU to one prover alone"
+            }
+            Self::Nonce => "nonces refused: the chain was restarted under the load; start the load anew",
+            Self::Mempool => "mempool full: send fewer transactions at once, or raise the node's limit",
+            Self::Throttled => "throttled by a node: its answers, not the prover, may be what is measured",
+            Self::Retry => "proofs tried again or given back: their times are not those of one try",
+            Self::NoConnection => "connections refused: what was to be reached was not there yet, or no more",
+        }
+    }
+}
+
+/// A log that was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Log {
+    /// Its proofs, in their order.
+    pub timings: Vec<Timing>,
+    /// How often what was found.
+    pub troubles: BTreeMap<Trouble, u64>,
+    /// Lines that it has.
+    pub lines: u64,
+}
+
+/// Reads a log. Whatever is not understood is passed over.
+pub fn read(text: &str) -> Log {
+    let mut log = Log::default();
+    for line in text.lines() {
+        log.lines += 1;
+        let line = without_colours(line);
+        log.timings.extend(timing(&line));
+        let lower = line.to_lowercase();
+        for (trouble, signs) in Trouble::ALL {
+            if signs.iter().any(|sign| lower.contains(sign)) {
+                *log.troubles.entry(trouble).or_default() += 1;
+            }
+        }
+    }
+    log
+}
+
+/// Without the escape sequences of a terminal.
+fn without_colours(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find('\u{1b}') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        // `ESC [ parameters letter`; a lone ESC is dropped.
+        if let Some(sequence) = rest.strip_prefix('[') {
+            let end = sequence.find(|c: char| ('@'..='~').contains(&c));
+            rest = end.map_or("", |end| &sequence[end + 1..]);
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn timing(line: &str) -> Option<Timing> {
+    if !line.contains("proving_time_ms") {
+        return None;
+    }
+    let fields = if line.trim_start().starts_with('{') { json_fields(line)? } else { text_fields(line) };
+    let get = |name: &str| fields.get(name).map(String::as_str);
+    Some(Timing {
+        batch: get("batch").or_else(|| get("batch_number"))?.parse().ok()?,
+        ms: get("proving_time_ms")?.parse().ok()?,
+        prover: get("prover").or_else(|| get("prover_type")).map(str::to_lowercase),
+        proves_nothing: get("proves_nothing") == Some("true"),
+    })
+}
+
+/// All `key=value` of a line; a value may be quoted. The first of a name counts.
+fn text_fields(line: &str) -> BTreeMap<String, String> {
+    let mut fields = BTreeMap::new();
+    let mut rest = line;
+    while let Some(at) = rest.find('=') {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        let before = rest[..at].trim_end();
+        let name = before.rsplit(|c| !is_name(c)).next().unwrap_or_default();
+        rest = rest[at + 1..].trim_start();
+        let (value, after) = match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
+            Some(parts) => parts,
+            None => {
+                let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | '}' | ']' | ')' | ';'));
+                rest.split_at(end.unwrap_or(rest.len()))
+            }
+        };
+        if !name.is_empty() {
+            fields.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+        rest = after;
+    }
+    fields
+}
+
+/// The fields of an object and of the objects in it.
+fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
+    let mut fields = BTreeMap::new();
+    let mut objects = vec![serde_json::from_str::<Value>(line.trim()).ok()?];
+    while let Some(object) = objects.pop() {
+        for (name, value) in object.as_object()? {
+            match value {
+                Value::Object(_) => objects.push(value.clone()),
+                Value::String(text) => {
+                    fields.entry(name.clone()).or_insert_with(|| text.clone());
+                }
+                Value::Array(_) | Value::Null => {}
+                other => {
+                    fields.entry(name.clone()).or_insert_with(|| other.to_string());
+                }
+            }
+        }
+    }
+    Some(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn one(line: &str) -> Option<(u64, u64, Option<String>)> {
+        let log = read(line);
+        log.timings.first().map(|timing| (timing.batch, timing.ms, timing.prover.clone()))
+    }
+
+    #[test]
+    fn lines_of_ethrex_with_and_without_colours() {
+        assert_eq!(
+            one(
+                "2026-01-01T00:00:00Z  INFO ethrex_prover: batch=3 proving_time_s=47 proving_time_ms=47123 Proved batch 3 in 47.12s"
+            ),
+            Some((3, 47_123, None))
+        );
+        let coloured = "\u{1b}[2m2026-01-01T00:00:00Z\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m \u{1b}[2methrex\u{1b}[0m\u{1b}[2m:\u{1b}[0m \
+            \u{1b}[3mbatch\u{1b}[0m\u{1b}[2m=\u{1b}[0m12 \u{1b}[3mprover_type\u{1b}[0m\u{1b}[2m=\u{1b}[0mSP1 \
+            \u{1b}[3mproving_time_s\u{1b}[0m\u{1b}[2m=\u{1b}[0m1 \u{1b}[3mproving_time_ms\u{1b}[0m\u{1b}[2m=\u{1b}[0m1005 Proved batch 12";
+        assert_eq!(one(coloured), Some((12, 1005, Some("sp1".into()))));
+    }
+
+    #[test]
+    fn our_lines_as_text_and_as_json() {
+        assert_eq!(
+            one(
+                "INFO proved a batch batch=7 level=\"range\" prover=openvm proves_nothing=false proving_time_s=301 proving_time_ms=301482"
+            ),
+            Some((7, 301_482, Some("openvm".into())))
+        );
+        let json = r#"{"timestamp":"…","level":"INFO","fields":{"message":"proved a batch","batch":7,"prover":"openvm","proving_time_ms":301482}}"#;
+        assert_eq!(one(json), Some((7, 301_482, Some("openvm".into()))));
+    }
+
+    #[test]
+    fn what_is_none_is_passed_over() {
+        for line in [
+            "",
+            "=",
+            "==",
+            "batch=3",
+            "proving_time_ms=4",
+            "batch=x proving_time_ms=4",
+            "batch=-1 proving_time_ms=4",
+            "{\"proving_time_ms\":",
+        ] {
+            assert_eq!(one(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn troubles_are_counted() {
+        let log = read("ERROR Nonce too low\nWARN txpool is full\nWARN txpool is full\n");
+        assert_eq!(log.troubles, [(Trouble::Nonce, 1), (Trouble::Mempool, 2)].into());
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_panics(line in "\\PC*[=\"\u{1b}\\[{}]*\\PC*proving_time_ms\\PC*") {
+            read(&line);
+        }
+
+        #[test]
+        fn other_fields_do_not_matter(batch: u32, ms: u32, before in "[a-z ]{0,20}", other in "[a-z]{1,8}") {
+            prop_assume!(other != "batch" && !before.contains('='));
+            let line = format!("{before} {other}=\"a b=c\" proving_time_ms={ms} x={other} batch={batch}: done in {ms}ms");
+            prop_assert_eq!(one(&line).map(|(batch, ms, _)| (batch, ms)), Some((u64::from(batch), u64::from(ms))));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! The report of a run: for machines as JSON, for people as Markdown, for eyes as a plot.
+
+use crate::{
+    log::{Log, Timing, Trouble},
+    page::{Batch, Batches},
+    plot,
+    server::Server,
+    stats::Spread,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt::Write};
+
+/// How and where a run was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// What it is called.
+    pub label: String,
+    /// Which Proofmill made the report.
+    pub version: String,
+    /// When, in Unix seconds.
+    pub made_at: u64,
+    /// Where its figures are from: files, addresses.
+    pub sources: Vec<String>,
+    /// The machine that the report was made on, if that is the provers'.
+    pub server: Option<Server>,
+}
+
+/// One batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// Its number.
+    pub batch: u64,
+    /// What proved it, where that is said.
+    pub prover: Option<String>,
+    /// What the proof took, in milliseconds.
+    pub time_ms: u64,
+    /// Gas of its blocks.
+    pub gas: Option<u64>,
+    /// Transactions.
+    pub transactions: Option<u64>,
+    /// Blocks.
+    pub blocks: Option<u64>,
+    /// Instructions of the proof.
+    pub instructions: Option<u64>,
+}
+
+/// All batches of one prover type together.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Seconds that proofs took.
+    pub time_s: Spread,
+    /// Gas of the batches of which it is known.
+    pub gas: u64,
+    /// Gas of those by the seconds of their proofs.
+    pub gas_per_s: Option<f64>,
+    /// Transactions of the batches of which they are known.
+    pub transactions: u64,
+}
+
+/// A run.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// How and where it was made.
+    pub session: Session,
+    /// Its batches, by number and prover type.
+    pub batches: Vec<Row>,
+    /// By prover type; `-` where the log does not say it.
+    pub summaries: BTreeMap<String, Summary>,
+    /// What is noticeable, in words.
+    pub observations: Vec<String>,
+}
+
+/// Where nothing is known.
+const ABSENT: &str = "-";
+/// So many times the median is far from the others.
+const OUTLIER: f64 = 2.0;
+
+impl Report {
+    /// Brings together what a log and a page of metrics say. A batch that one prover type proved several times counts with its last
+    /// proof.
+    pub fn new(session: Session, log: Log, metrics: &Batches) -> Self {
+        let mut last: BTreeMap<(u64, Option<String>), &Timing> = BTreeMap::new();
+        let mut twice = BTreeMap::<u64, usize>::new();
+        for timing in &log.timings {
+            if last.insert((timing.batch, timing.prover.clone()), timing).is_some() {
+                *twice.entry(timing.batch).or_insert(1) += 1;
+            }
+        }
+        let batches: Vec<Row> = last
+            .into_values()
+            .map(|timing| {
+                let Batch { gas, transactions, blocks, instructions } =
+                    metrics.get(&timing.batch).copied().unwrap_or_default();
+                let prover = timing.prover.clone();
+                Row {
+                    batch: timing.batch,
+                    prover,
+                    time_ms: timing.ms,
+                    gas,
+                    transactions,
+                    blocks,
+                    instructions,
+                }
+            })
+            .collect();
+        let mut by_type: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        for row in &batches {
+            by_type.entry(row.prover.clone().unwrap_or_else(|| ABSENT.to_owned())).or_default().push(row);
+        }
+        let summaries = by_type.iter().map(|(prover, rows)| (prover.clone(), summary(rows))).collect();
+        let mut observations = Vec::new();
+        if batches.is_empty() {
+            let cause = if log.lines == 0 {
+                "the log is empty: no prover has written to it yet"
+            } else {
+                "no line has `batch` and `proving_time_ms`: start the prover with --timed (PROVER_CLIENT_TIMED=true), or wait \
+                 for its first batch"
+            };
+            observations.push(format!("No batch was proven: {cause}."));
+        }
+        if log.timings.iter().any(|timing| timing.proves_nothing) {
+            observations.push("`exec` proves nothing: its times are those of an execution.".to_owned());
+        }
+        observe(
+            &mut observations,
+            "Empty batches (no transactions)",
+            batches.iter().filter(|row| row.transactions == Some(0)),
+        );
+        observe(
+            &mut observations,
+            "No metrics of L2 (gone, or never there)",
+            batches.iter().filter(|row| row.gas.is_none()),
+        );
+        for (batch, times) in twice {
+            observations.push(format!("Batch {batch} was proven {times} times; the last one counts."));
+        }
+        for rows in by_type.values().filter(|rows| rows.len() >= 4) {
+            let median = Spread::of(rows.iter().map(|row| row.time_ms as f64)).median;
+            let far = rows.iter().copied().filter(|row| row.time_ms as f64 > OUTLIER * median);
+            observe(&mut observations, "More than twice the median's time", far);
+        }
+        for (trouble, count) in &log.troubles {
+            observations.push(format!("{} ({}).", sentence(*trouble), lines(*count)));
+        }
+        observations.dedup();
+        Self { session, batches, summaries, observations }
+    }
+
+    /// For people.
+    pub fn markdown(&self) -> String {
+        let Session { label, version, made_at, sources, server } = &self.session;
+        let mut out = format!("# Proving times: {label}\n\n");
+        // Writing into a text cannot fail.
+        let _ =
+            writeln!(out, "| | |\n|---|---|\n| made at | {made_at} (Unix seconds), Proofmill {version} |");
+        let _ = writeln!(out, "| from | {} |", sources.join(", "));
+        match server {
+            Some(Server { cpu, cores, memory_mb, gpus, os }) => {
+                let gpus = if gpus.is_empty() { "none found".to_owned() } else { gpus.join(", ") };
+                let _ = writeln!(
+                    out,
+                    "| CPU | {cpu}, {cores} logical cores |\n| memory | {memory_mb} MiB |\n| GPU | {gpus} |\n| OS | {os} |"
+                );
+            }
+            None => out += "| machine | not this one: nothing is known of it |\n",
+        }
+        out += "\n| batch | prover | time s | time ms | gas | transactions | blocks | instructions |\n|---|---|---|---|---|---|---|---|\n";
+        for row in &self.batches {
+            let prover = row.prover.as_deref().unwrap_or(ABSENT);
+            let figures = [row.gas, row.transactions, row.blocks, row.instructions].map(figure).join(" | ");
+            let _ = writeln!(
+                out,
+                "| {} | {prover} | {:.1} | {} | {figures} |",
+                row.batch,
+                row.time_ms as f64 / 1e3,
+                row.time_ms
+            );
+        }
+        out += "\n| prover | proofs | mean s | min | median | p95 | max | total gas | gas/s | transactions |\n|---|---|---|---|---|---|---|---|---|---|\n";
+        for (prover, Summary { time_s: time, gas, gas_per_s, transactions }) in &self.summaries {
+            let rate = gas_per_s.map_or_else(|| ABSENT.to_owned(), |rate| format!("{rate:.0}"));
+            let _ = writeln!(
+                out,
+                "| {prover} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {gas} | {rate} | {transactions} |",
+                time.count, time.mean, time.min, time.median, time.p95, time.max
+            );
+        }
+        out += "\n## Observations\n\n";
+        if self.observations.is_empty() {
+            out += "- Nothing out of the ordinary.\n";
+        }
+        for observation in &self.observations {
+            let _ = writeln!(out, "- {observation}");
+        }
+        out
+    }
+
+    /// The time of each batch, as SVG.
+    pub fn plot(&self) -> String {
+        plot::times(&self.session.label, &self.batches)
+    }
+
+    /// The times of one prover type, in milliseconds by gas where the gas of all is known (`true` then), else as they are.
+    pub(crate) fn costs(&self, prover: &str, by_gas: bool) -> Vec<f64> {
+        let rows = self.batches.iter().filter(|row| row.prover.as_deref().unwrap_or(ABSENT) == prover);
+        rows.filter_map(|row| {
+            let time = row.time_ms as f64;
+            if by_gas { row.gas.filter(|gas| *gas > 0).map(|gas| time / gas as f64) } else { Some(time) }
+        })
+        .collect()
+    }
+
+    /// Whether the gas of every batch of a prover type is known.
+    pub(crate) fn has_gas(&self, prover: &str) -> bool {
+        let mut rows = self.batches.iter().filter(|row| row.prover.as_deref().unwrap_or(ABSENT) == prover);
+        rows.all(|row| row.gas.is_some_and(|gas| gas > 0))
+    }
+}
+
+fn summary(rows: &[&Row]) -> Summary {
+    let known = || rows.iter().filter_map(|row| Some((row.gas?, row.time_ms)));
+    let gas: u64 = known().map(|(gas, _)| gas).sum();
+    let time: u64 = known().map(|(_, time)| time).sum();
+    Summary {
+        time_s: Spread::of(rows.iter().map(|row| row.time_ms as f64 / 1e3)),
+        gas,
+        gas_per_s: (time > 0).then(|| gas as f64 * 1e3 / time as f64),
+        transactions: rows.iter().filter_map(|row| row.transactions).sum(),
+    }
+}
+
+fn observe<'a>(observations: &mut Vec<String>, what: &str, rows: impl Iterator<Item = &'a Row>) {
+    let mut numbers: Vec<u64> = rows.map(|row| row.batch).collect();
+    numbers.dedup();
+    if !numbers.is_empty() {
+        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        observations.push(format!("{what}: batch {}.", numbers.join(", ")));
+    }
+}
+
+fn sentence(trouble: Trouble) -> String {
+    let words = trouble.words();
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn lines(count: u64) -> String {
+    if count == 1 { "1 line of the log".to_owned() } else { format!("{count} lines of the log") }
+}
+
+fn figure(figure: Option<u64>) -> String {
+    figure.map_or_else(|| ABSENT.to_owned(), |figure| figure.to_string())
+}

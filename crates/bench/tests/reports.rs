@@ -1,0 +1,94 @@
+//! From logs and pages to reports and comparisons.
+#![allow(clippy::unwrap_used)]
+
+use proofmill_bench::{Report, Session, compare, compare::Verdict, log, page};
+
+fn report(log: &str, metrics: &str) -> Report {
+    Report::new(
+        Session { label: "a run".into(), ..Session::default() },
+        log::read(log),
+        &page::parse(metrics).unwrap(),
+    )
+}
+
+/// A log of one prover type; times around `ms`.
+fn run(ms: u64, salt: u64) -> String {
+    let line = |batch: u64| {
+        format!("INFO batch={batch} prover=openvm proving_time_ms={} Proved\n", ms + (batch * 37 + salt) % 29)
+    };
+    (1..=20).map(line).collect()
+}
+
+#[test]
+fn a_prover_that_was_restarted_and_a_batch_proven_twice() {
+    let log = "\u{1b}[32mINFO\u{1b}[0m batch=1 proving_time_s=9 proving_time_ms=9000 Proved batch 1\n\
+        INFO starting\nINFO batch=2 proving_time_ms=4000\nINFO batch=1 proving_time_ms=5000\nWARN nonce too low\n";
+    let page = "batch_gas_used{batch_number=\"1\"} 1000\nbatch_tx_count{batch_number=\"1\"} 0\n";
+    let report = report(log, page);
+    let rows: Vec<_> = report.batches.iter().map(|row| (row.batch, row.time_ms, row.gas)).collect();
+    assert_eq!(rows, [(1, 5_000, Some(1_000)), (2, 4_000, None)]);
+    let text = report.observations.join("\n");
+    for part in [
+        "Batch 1 was proven 2 times",
+        "Empty batches (no transactions): batch 1",
+        "No metrics of L2 (gone, or never there): batch 2",
+        "Nonces refused",
+    ] {
+        assert!(text.contains(part), "{part} is not in:\n{text}");
+    }
+    let markdown = report.markdown();
+    assert!(markdown.contains("| 1 | - | 5.0 | 5000 | 1000 | 0 | - | - |"), "{markdown}");
+    assert!(markdown.contains("| 2 | - | 4.0 | 4000 | - | - | - | - |"), "{markdown}");
+    assert_eq!(report.summaries["-"].gas_per_s, Some(200.0));
+    let again: Report = serde_json::from_str(&serde_json::to_string(&report).unwrap()).unwrap();
+    assert_eq!(again, report);
+}
+
+#[test]
+fn several_provers_are_told_apart() {
+    let report =
+        report("batch=1 prover=sp1 proving_time_ms=900\nbatch=1 prover=openvm proving_time_ms=300\n", "");
+    assert_eq!(report.summaries.keys().collect::<Vec<_>>(), ["openvm", "sp1"]);
+    let plot = report.plot();
+    assert_eq!(plot.matches("<title>").count(), 2);
+    assert!(plot.contains("batch 1, sp1: 0.9 s"));
+}
+
+#[test]
+fn a_log_without_times_says_what_to_do() {
+    assert!(report("INFO proving\n", "").observations[0].contains("--timed"));
+    assert!(report("", "").observations[0].contains("the log is empty"));
+}
+
+#[test]
+fn an_outlier_is_named() {
+    let log = run(1_000, 0) + "batch=21 prover=openvm proving_time_ms=9000\n";
+    assert!(
+        report(&log, "")
+            .observations
+            .iter()
+            .any(|said| said.contains("More than twice the median's time: batch 21"))
+    );
+}
+
+#[test]
+fn two_runs_of_the_same_are_noise_and_others_are_not() {
+    let same = compare(&report(&run(1_000, 0), ""), &report(&run(1_000, 11), ""));
+    assert_eq!(same[0].verdict(), Verdict::Noise, "{}", same[0]);
+    let slower = compare(&report(&run(1_000, 0), ""), &report(&run(1_200, 5), ""));
+    assert_eq!(slower[0].verdict(), Verdict::Slower, "{}", slower[0]);
+    assert!(slower[0].to_string().contains("the second is slower"));
+    let few = compare(&report("batch=1 proving_time_ms=5", ""), &report("batch=1 proving_time_ms=9", ""));
+    assert_eq!(few[0].verdict(), Verdict::TooFew);
+}
+
+#[test]
+fn another_load_is_no_other_speed() {
+    let pages = |gas: u64| -> String {
+        (1..=20).map(|batch| format!("batch_gas_used{{batch_number=\"{batch}\"}} {gas}\n")).collect()
+    };
+    let (a, b) = (report(&run(1_000, 0), &pages(1_000)), report(&run(2_000, 7), &pages(2_000)));
+    let compared = compare(&a, &b);
+    assert!(compared[0].by_gas);
+    assert!(compared[0].ratio.unwrap().0 < 1.05, "{}", compared[0]);
+}
