@@ -1,6 +1,8 @@
 //! What can be made durable.
 
-use crate::{AssignmentKey, AssignmentRecord, ProofRecord, ProofUpdate, TaskRecord, TaskRecordState, Timestamp};
+use crate::{
+    AssignmentKey, AssignmentRecord, ProofRecord, ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
+};
 use proofmill_primitives::{ProofId, TaskId};
 
 /// One change to the ledger.

@@ -1,7 +1,7 @@
 //! A proof coordinator put together: its ledger, its artifacts, its port.
 
 use crate::cli;
-use eyre::{Result, WrapErr, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_ledger::{Ledger, LockError, ProcessLock};
@@ -30,6 +30,13 @@ impl Serving {
         stop: CancellationToken,
     ) -> Result<Self> {
         fs::create_dir_all(folder).wrap_err_with(|| format!("cannot create {}", folder.display()))?;
+        if let Some(shared) = proofmill_ledger::network_file_system(folder)? {
+            bail!(
+                "the assignments would be in {}, which is on {shared}: SQLite can lose them there. Give --data-dir a folder on a \
+                 disk of this machine, and name the shared one with --artifacts",
+                folder.display()
+            );
+        }
         let lock = lock(&folder.join("assignments.lock"))?;
         let listener = TcpListener::bind(&args.pull_listen).await.wrap_err_with(|| {
             format!(

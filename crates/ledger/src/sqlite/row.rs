@@ -1,8 +1,8 @@
 //! Between rows and records.
 
 use crate::{
-    AssignmentKey, AssignmentRecord, Execution, ExecutionFailure, ExecutionStatus, ProofRecord, ProofStatus, TaskRecord, TaskRecordState,
-    Timestamp,
+    AssignmentKey, AssignmentRecord, Execution, ExecutionFailure, ExecutionStatus, ProofRecord, ProofStatus,
+    TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, TaskKind, Weight};
 use sqlx::{Error, Row, sqlite::SqliteRow};

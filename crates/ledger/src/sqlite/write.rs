@@ -2,7 +2,8 @@
 
 use super::row::{self, StateColumns, count, moment};
 use crate::{
-    AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal, TaskRecord, TaskRecordState, Timestamp,
+    AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal,
+    TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, ProofId, TaskId};
 use sqlx::{Error, SqliteConnection, error::ErrorKind, sqlite::SqliteQueryResult};

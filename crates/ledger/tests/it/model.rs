@@ -2,7 +2,8 @@
 
 use crate::records;
 use proofmill_ledger::{
-    AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Live, ProofFilter, ProofRecord, ProofStatus, Refusal, TaskRecord,
+    AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Live, ProofFilter, ProofRecord,
+    ProofStatus, Refusal, TaskRecord,
 };
 use proofmill_primitives::{ProofId, TaskId};
 use proptest::prelude::*;

@@ -1,8 +1,8 @@
 //! Records to work with: one of each by hand, and any by chance.
 
 use proofmill_ledger::{
-    AssignmentKey, AssignmentRecord, Batch, Change, Execution, ExecutionFailure, ExecutionStatus, ProofFilter, ProofRecord, ProofStatus,
-    ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
+    AssignmentKey, AssignmentRecord, Batch, Change, Execution, ExecutionFailure, ExecutionStatus,
+    ProofFilter, ProofRecord, ProofStatus, ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, ProverType, TaskKind, Weight};
 use proptest::{collection::vec, option, prelude::*, sample::select};

@@ -42,5 +42,5 @@ pub(super) fn away(coordinator: &str, status: &Status) {
 
 pub(super) fn nothing(coordinator: &str, answer: &RetryLater) {
     let reason = answer.reason().as_str_name();
-    tracing::info!(coordinator, reason, "a coordinator has no work now");
+    tracing::debug!(coordinator, reason, "a coordinator has no work now");
 }

@@ -52,9 +52,9 @@ impl World {
         let needed = matches!(&ask.prover, AskedType::Known(prover) if self.needed.contains(prover));
         match asked {
             Asked::Answer(outcome) => {
+                assert_eq!(!needed, matches!(outcome, AssignOutcome::ProverTypeNotNeeded(_)), "{outcome:?}");
                 match &outcome {
                     AssignOutcome::ProverTypeNotNeeded(why) => {
-                        assert!(!needed);
                         let built_in = matches!(ask.prover, AskedType::Known(_));
                         assert_eq!(*why == NotNeeded::NotAskedFor, built_in);
                         self.story.not_asked_for += u64::from(built_in);

@@ -183,6 +183,13 @@ async fn submit(
 fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
     let mut site = Site::new();
     let mut node = site.coordinator(Role::Node, 600);
+    // One that stands alone sees that L1 has verified its batches, by whomever.
+    let mut alone = site.role("alone");
+    alone.args(["proof-coordinator", "--prover-id", "0x00000000000000000000000000000000000000aa"]);
+    alone.args(["--l1-rpc", site.chains.l1_rpc.as_str(), "--l2-rpc", site.chains.l2_rpc.as_str()]);
+    alone.args(["--rollup", &site.chains.rollup.to_string()]);
+    alone.args(["--pull-listen", &format!("127.0.0.1:{}", free_port())]);
+    let mut alone = Running::start(&mut alone, &site.file("alone"));
     // Both of this machine take turns, in one data folder.
     let start = |timed: &str, log: &str| {
         let mut command = site.role("one");
@@ -215,7 +222,9 @@ fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
     let all = given.len();
     given.dedup();
     assert_eq!(given.len(), all, "{}", site.said("coordinator"));
-    for running in [&mut one, &mut two, &mut node] {
+    wait("L1's word on them", || site.said("alone").contains("L1 has verified the batches up to this one"));
+    assert!(site.said("alone").contains("nothing is submitted to L1"), "{}", site.said("alone"));
+    for running in [&mut one, &mut two, &mut alone, &mut node] {
         assert!(
             running.terminate(),
             "{}\n{}\n{}",
