@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What does not fit `make test`: all of the Ethereum Foundation's tests, OpenVM's proofs of blocks and their aggregation,
-# and SP1 (which builds for a quarter of an hour and needs 16 GB).
+# and SP1 (which builds for a quarter of an hour and needs 20 GB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== all of the Ethereum Foundation's blockchain tests"
@@ -25,5 +25,5 @@ echo "== a rollup that two systems prove: OpenVM, and exec in place of the other
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm,exec
 echo "== the demo with OpenVM"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
-echo "== SP1: wire format, execution, proofs"
+echo "== SP1: wire format, execution, proofs, and one over two processes of which one is killed"
 (cd sp1 && cargo test --release --workspace && cargo test --release --workspace -- --ignored --test-threads 1)

@@ -2,18 +2,17 @@
 
 use crate::{guard, stdin};
 use alloy_primitives::B256;
-use proofmill_backends::{BackendError, Proof};
+use proofmill_backends::BackendError;
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use serde::{Deserialize, Serialize};
 use slop_algebra::PrimeField32;
 use sp1_hypercube::{HashableKey, SP1VerifyingKey, air::SP1CorePublicValues};
 use sp1_primitives::{
     SP1Field,
-    io::{SP1PublicValues, blake3_hash, sha256_hash},
+    io::{blake3_hash, sha256_hash},
 };
-use sp1_prover::SP1_CIRCUIT_VERSION;
 use sp1_recursion_executor::RecursionPublicValues;
-use sp1_verifier::{ProofFromNetwork, SP1Proof};
+use sp1_verifier::SP1Proof;
 use std::borrow::Borrow;
 
 /// A proof needs the program's key beside it: a verifier checks the proof against the key, and the key against the
@@ -92,18 +91,4 @@ pub(crate) fn version_of(vk: &SP1VerifyingKey) -> Result<ProgramVersion, String>
     // Not `bytes32_raw`, which panics where the hash begins with a zero byte.
     let hash = guard::catch(|| vk.bytes32())?;
     hash.parse::<B256>().map(ProgramVersion).map_err(|error| format!("SP1's key hash {hash}: {error}"))
-}
-
-/// A finished proof as clients of the SP1 cluster read it: `ProofFromNetwork`, encoded with bincode.
-///
-/// # Errors
-/// [`BackendError::InvalidProof`] when the proof is not one that this backend made.
-pub fn network_proof(proof: &Proof) -> Result<Vec<u8>, BackendError> {
-    let body = Body::decode(&proof.body).map_err(|cause| BackendError::InvalidProof { cause })?;
-    let proof = ProofFromNetwork {
-        proof: body.proof,
-        public_values: SP1PublicValues::from(&proof.public_values),
-        sp1_version: SP1_CIRCUIT_VERSION.to_owned(),
-    };
-    bincode::serialize(&proof).map_err(|error| guard::prover("encoding a proof", error))
 }

@@ -20,10 +20,12 @@
 
 mod backend;
 mod body;
+mod cluster;
 mod elf;
 mod execute;
 mod guard;
+mod network;
+mod shared;
 mod stdin;
 
 pub use backend::Sp1Backend;
-pub use body::network_proof;

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use alloy_primitives::B256;
-use proofmill_backend_sp1::{Sp1Backend, network_proof};
+use proofmill_backend_sp1::Sp1Backend;
 use proofmill_backends::{Backend, BackendError, Job, Proof};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, Weight};
 use proofmill_program::{
     RangePublicValues,
     aggregation::{Aggregation, encode_input},
 };
+use sp1_verifier::ProofFromNetwork;
 
 const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 const AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/sp1-aggregation.elf");
@@ -42,7 +43,21 @@ fn check(sp1: &Sp1Backend, proof: &Proof, version: ProgramVersion) {
     let mode = proof.mode;
     sp1.verify(proof, version).unwrap();
     sp1.verify(&Proof::decode(&proof.encode()).unwrap(), version).unwrap();
-    assert!(network_proof(proof).unwrap().len() > proof.public_values.len());
+
+    // As a client of the SP1 cluster reads it, and as we read what their controllers store.
+    let stored = sp1.pack(proof).unwrap();
+    let theirs: ProofFromNetwork = bincode::deserialize(&stored).unwrap();
+    assert_eq!(theirs.public_values.as_slice(), proof.public_values);
+    let stock = bincode::serialize(&theirs).unwrap();
+    for stored in [&stored, &stock] {
+        assert_eq!(sp1.unpack(stored, ELF).unwrap(), *proof, "{mode}");
+    }
+    for at in [0, stock.len() - 1, stock.len() + 3, stock.len() + 20, stored.len() - 1] {
+        let mut altered = stored.clone();
+        altered[at] ^= 1;
+        assert!(sp1.unpack(&altered, ELF).is_err(), "{mode}: byte {at} of {}", stored.len());
+        assert!(sp1.unpack(&stored[..at], ELF).is_err(), "{mode}: cut to {at}");
+    }
 
     let mut values = proof.clone();
     values.public_values[0] ^= 1;
@@ -71,11 +86,8 @@ fn check(sp1: &Sp1Backend, proof: &Proof, version: ProgramVersion) {
 fn a_core_proof_does_not_stand_for_the_proofs_that_its_program_verifies() {
     // An epoch of invented blocks, without a proof of them: a program only notes what it verifies.
     let sp1 = Sp1Backend::new();
-    let by = Aggregation {
-        range_key: B256::repeat_byte(1),
-        from_commitment: B256::ZERO,
-        checkpoints: vec![1],
-    };
+    let by =
+        Aggregation { range_key: B256::repeat_byte(1), from_commitment: B256::ZERO, checkpoints: vec![1] };
     let invented = RangePublicValues { chainId: 1, firstBlock: 1, lastBlock: 2, ..Default::default() };
     let input = sp1.encode_input(&[&encode_input(&by, &[invented])], &[]).unwrap();
     let job = Job { program: AGGREGATION, input: &input, cycle_limit: None };

@@ -72,32 +72,9 @@ impl Prover {
         tracing::info!("starting SP1's prover; this takes a minute or more, once per process");
         let begun = Instant::now();
         let machine = RiscvAir::<SP1Field>::machine();
-        // One permit: one thing is proven at a time, with all cores.
-        let permit = ProverSemaphore::new(1);
-        let core = CpuSP1ProverComponents::core_verifier(machine.clone());
-        let compress = CpuSP1ProverComponents::compress_verifier();
-        let shrink = CpuSP1ProverComponents::shrink_verifier();
+        let core = CpuSP1ProverComponents::core_verifier(machine);
         let (client, channels) = LocalWorkerClient::init();
-        let worker = SP1WorkerBuilder::<CpuSP1ProverComponents>::new_with_machine(machine)
-            .with_config(settings::shrink)
-            .with_artifact_client(InMemoryArtifactClient::new())
-            .with_worker_client(client)
-            .with_core_air_prover(
-                Arc::new(CpuShardProver::new(core.shard_verifier().clone())),
-                permit.clone(),
-            )
-            .with_compress_air_prover(
-                Arc::new(CpuShardProver::new(compress.shard_verifier().clone())),
-                permit.clone(),
-            )
-            .with_shrink_air_prover(
-                Arc::new(CpuShardProver::new(shrink.shard_verifier().clone())),
-                permit.clone(),
-            )
-            .with_wrap_air_prover(CpuWrapProverBuilder, permit)
-            .build()
-            .await
-            .map_err(|error| ProverError::Start(error.to_string()))?;
+        let worker = build(InMemoryArtifactClient::new(), client).await?;
         let recursive =
             recursive_verifier::<SP1GlobalContext, RiscvAir<SP1Field>, InnerConfig>(core.shard_verifier());
         let core = Arc::new(CoreShapes { verifier: core, recursive, programs: SP1NormalizeCache::new(4) });
@@ -166,6 +143,36 @@ impl Prover {
             None => error.to_string(),
         }
     }
+}
+
+/// SP1's engines, with these clients.
+pub(crate) async fn build<A: ArtifactClient, W: WorkerClient>(
+    artifacts: A,
+    client: W,
+) -> Result<SP1Worker<A, W, CpuSP1ProverComponents>, ProverError> {
+    let machine = RiscvAir::<SP1Field>::machine();
+    // One permit: one thing is proven at a time, with all cores.
+    let permit = ProverSemaphore::new(1);
+    let core = CpuSP1ProverComponents::core_verifier(machine.clone());
+    let compress = CpuSP1ProverComponents::compress_verifier();
+    let shrink = CpuSP1ProverComponents::shrink_verifier();
+    SP1WorkerBuilder::<CpuSP1ProverComponents>::new_with_machine(machine)
+        .with_config(settings::shrink)
+        .with_artifact_client(artifacts)
+        .with_worker_client(client)
+        .with_core_air_prover(Arc::new(CpuShardProver::new(core.shard_verifier().clone())), permit.clone())
+        .with_compress_air_prover(
+            Arc::new(CpuShardProver::new(compress.shard_verifier().clone())),
+            permit.clone(),
+        )
+        .with_shrink_air_prover(
+            Arc::new(CpuShardProver::new(shrink.shard_verifier().clone())),
+            permit.clone(),
+        )
+        .with_wrap_air_prover(CpuWrapProverBuilder, permit)
+        .build()
+        .await
+        .map_err(|error| ProverError::Start(error.to_string()))
 }
 
 /// Runs the tasks that the controller asks for. One loop for each kind: a kind that waits must not hold up another.

@@ -16,10 +16,12 @@
 //! # }
 //! ```
 
+pub mod clients;
 mod compress;
 mod engine;
 mod light;
 mod settings;
+pub mod tasks;
 
 pub use compress::Lifted;
 pub use engine::{CoreProof, Prover};

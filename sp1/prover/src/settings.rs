@@ -72,6 +72,12 @@ pub(crate) fn shrink(config: &mut SP1WorkerConfig) {
 /// How many proofs are folded into one.
 pub(crate) const ARITY: usize = 2;
 
+/// For how many proofs there is a key to fold them in one step.
+pub(crate) fn compose_arity() -> usize {
+    let set = std::env::var("SP1_WORKER_MAX_COMPOSE_ARITY").ok().and_then(|text| text.parse().ok());
+    set.unwrap_or(ARITY).max(2)
+}
+
 fn one(variable: &str, value: &mut usize) {
     if unset(variable) {
         *value = 1;

@@ -1,6 +1,8 @@
-//! Proofmill's protobuf definitions against the SP1 cluster's.
+//! Proofmill's protobuf definitions and artifacts against the SP1 cluster's.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod artifacts;
 mod descriptors;
 mod messages;
 mod sources;
+mod stock;

@@ -1,0 +1,157 @@
+//! The store and the coordinator as SP1's prover sees them: those of the task at hand.
+//!
+//! A shard leaves the events of its precompiles in artifacts that SP1 gives random names, and a list of them. Shards of precompiles are
+//! made of those lists. Here the names follow from the shard and from what is in them: a shard that is proven again, because its worker
+//! was killed when it had left the list but not the proof, leaves the same list, and what was proven of the first one still fits.
+
+use super::{
+    faults::{fault_in, faulted},
+    names::name,
+    store::Plain,
+};
+use proofmill_backends::tasks::{ClusterLink, ClusterTask};
+use proofmill_fault::Fault;
+use proofmill_primitives::{ArtifactId, TaskKind};
+use proofmill_sp1_prover::clients::{Later, Link, Store};
+use sp1_prover::worker::{DeferredEvents, RawTaskRequest, TaskId};
+use sp1_prover_types::{ArtifactType, TaskStatus, TaskType};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::mpsc;
+
+/// Of whichever task is at hand.
+#[derive(Default)]
+pub(crate) struct Bench(Mutex<Option<AtHand>>);
+
+struct AtHand {
+    link: Arc<dyn ClusterLink>,
+    /// The record, where it is a shard.
+    record: Option<ArtifactId>,
+    outputs: Vec<ArtifactId>,
+    /// What SP1's random names stand for.
+    events: HashMap<String, ArtifactId>,
+    fault: Option<Fault>,
+}
+
+/// What becomes of what the prover stores.
+enum Kept {
+    /// Stored under the name that it has.
+    AsIs,
+    /// Events of precompiles, stored under this name.
+    Events(ArtifactId),
+    /// The list of them.
+    List,
+}
+
+impl Bench {
+    /// From now on it is this task that stores, reads and sets marks.
+    pub(crate) fn turn_to(&self, task: &ClusterTask, link: Arc<dyn ClusterLink>) {
+        let record = task.inputs.get(2).filter(|_| task.kind == TaskKind::ProveShard).cloned();
+        let outputs = task.outputs.clone();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(AtHand { link, record, outputs, events: HashMap::new(), fault: None });
+    }
+
+    /// The first fault of the store or the coordinator in this task.
+    pub(crate) fn fault(&self) -> Option<Fault> {
+        self.at_hand(|at_hand| at_hand.fault.clone()).ok().flatten()
+    }
+
+    fn at_hand<T>(&self, ask: impl FnOnce(&mut AtHand) -> T) -> anyhow::Result<T> {
+        let mut at_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(ask(at_hand.as_mut().ok_or_else(|| anyhow::anyhow!("no task is at hand"))?))
+    }
+
+    fn store(&self) -> anyhow::Result<Plain> {
+        self.at_hand(|at_hand| Plain(at_hand.link.artifacts()))
+    }
+
+    /// Notes whose fault it was: SP1 makes words of it.
+    fn noted(&self, error: anyhow::Error) -> anyhow::Error {
+        match fault_in(error) {
+            Ok(fault) => {
+                // Without a task there is nobody to tell.
+                let _ = self.at_hand(|at_hand| at_hand.fault.get_or_insert_with(|| fault.clone()).clone());
+                faulted(fault)
+            }
+            Err(error) => error,
+        }
+    }
+
+    fn kept(&self, id: &str, bytes: &[u8]) -> anyhow::Result<Kept> {
+        self.at_hand(|at_hand| {
+            let Some(record) = &at_hand.record else { return Kept::AsIs };
+            match at_hand.outputs.iter().position(|output| output.as_str() == id) {
+                Some(1) => Kept::List,
+                Some(_) => Kept::AsIs,
+                None => {
+                    let named = name("events", &[record.as_str().as_bytes(), blake3::hash(bytes).as_bytes()]);
+                    at_hand.events.insert(id.to_owned(), named.clone());
+                    Kept::Events(named)
+                }
+            }
+        })
+    }
+
+    /// The list with the names under which the events are stored.
+    fn renamed(&self, list: &[u8]) -> anyhow::Result<Vec<u8>> {
+        let DeferredEvents(mut events) = bincode::deserialize(list)?;
+        self.at_hand(|at_hand| {
+            for slice in events.values_mut().flatten() {
+                if let Some(named) = at_hand.events.get(&slice.artifact.0) {
+                    slice.artifact.0 = named.to_string();
+                }
+            }
+        })?;
+        Ok(bincode::serialize(&DeferredEvents(events))?)
+    }
+}
+
+impl Store for Bench {
+    fn put<'a>(&'a self, id: &'a str, kind: ArtifactType, bytes: Vec<u8>) -> Later<'a, ()> {
+        Box::pin(async move {
+            let store = self.store()?;
+            let put = match self.kept(id, &bytes)? {
+                Kept::AsIs => store.put(id, kind, bytes).await,
+                Kept::Events(named) => store.put(named.as_str(), kind, bytes).await,
+                Kept::List => store.put(id, kind, self.renamed(&bytes)?).await,
+            };
+            put.map_err(|error| self.noted(error))
+        })
+    }
+
+    fn get<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, Vec<u8>> {
+        Box::pin(async move { self.store()?.get(id, kind).await.map_err(|error| self.noted(error)) })
+    }
+
+    fn exists<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, bool> {
+        Box::pin(async move { self.store()?.exists(id, kind).await.map_err(|error| self.noted(error)) })
+    }
+
+    fn delete<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, ()> {
+        Box::pin(async move { self.store()?.delete(id, kind).await.map_err(|error| self.noted(error)) })
+    }
+}
+
+impl Link for Bench {
+    fn submit(&self, _: TaskType, _: RawTaskRequest) -> Later<'_, TaskId> {
+        Box::pin(async { anyhow::bail!("what proves asks for no tasks") })
+    }
+
+    fn complete(&self, task: TaskId) -> Later<'_, ()> {
+        Box::pin(async move {
+            let link = self.at_hand(|at_hand| at_hand.link.clone())?;
+            link.complete(task.to_string().into()).await.map_err(|fault| self.noted(faulted(fault)))
+        })
+    }
+
+    fn results(&self) -> (mpsc::UnboundedSender<TaskId>, mpsc::UnboundedReceiver<(TaskId, TaskStatus)>) {
+        (mpsc::unbounded_channel().0, mpsc::unbounded_channel().1)
+    }
+
+    fn say(&self, _: TaskId, _: Vec<u8>) -> Later<'_, ()> {
+        Box::pin(async { anyhow::bail!("what proves sends no messages") })
+    }
+}

@@ -1,0 +1,305 @@
+//! The controller of an SP1 proof: has the program's key derived, the program run, its shards proven and folded, and hands in the
+//! proof. It does as the SP1 cluster's own controller does, but asks for every task under the same names each time, and folds in an
+//! order that follows from the shards alone: whoever starts over finds all that is done.
+
+use super::{
+    asked::Tasks,
+    faults::{of_backend, of_store, of_task},
+    names::name,
+    request::Request,
+    store::Plain,
+};
+use crate::{body::Body, network, shared::Shared, stdin};
+use proofmill_artifacts::{ArtifactKind, refusal_of};
+use proofmill_backends::{
+    Proof,
+    tasks::{ClusterLink, ClusterTask, Foreseen},
+};
+use proofmill_fault::{Code, Fault};
+use proofmill_primitives::{ArtifactId, ProgramVersion, ProofMode, ProverType, TaskId, TaskKind};
+use proofmill_sp1_prover::tasks::ARITY;
+use sp1_core_machine::{executor::ExecutionOutput, riscv::RiscvAir};
+use sp1_hypercube::{SP1VerifyingKey, air::ShardRange};
+use sp1_primitives::SP1Field;
+use sp1_prover::worker::{
+    CoreExecuteTaskRequest, ProofData, RangeProofs, RawTaskRequest, RecursionProof, ReduceTaskRequest,
+};
+use sp1_prover_types::Artifact;
+use sp1_verifier::SP1Proof;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// Makes the proof that a `Controller` task asks for.
+pub(crate) async fn run(
+    shared: &Arc<Shared>,
+    task: ClusterTask,
+    link: &Arc<dyn ClusterLink>,
+) -> Result<(), Fault> {
+    let store = Plain(link.artifacts());
+    let request = Request::read(&task, &store).await?;
+    let mut tasks = Tasks::new(link.clone());
+    let (vk_name, vk) = key(&request, &store, &mut tasks).await?;
+    let (mode, nonce) = (request.mode.wire().to_le_bytes(), format!("{:?}", request.nonce));
+    let parts = [vk_name.as_str().as_bytes(), request.input.as_str().as_bytes(), &mode, nonce.as_bytes()];
+    let common = name("common", &parts);
+    store.save(&common, &request.common(vk.clone())).await?;
+    let (execution, leaves) = shards(&request, &task, &common, &store, &mut tasks).await?;
+    let output: ExecutionOutput = store.load(&execution).await?;
+    let deferred = request.stdin.proofs.len();
+    link.foresee(Foreseen {
+        instructions: output.cycles,
+        public_values: output.public_value_stream.clone(),
+        kinds: kinds(request.mode, leaves.len().saturating_sub(deferred), deferred),
+    })
+    .await?;
+    let mut folds = Vec::new();
+    let inner = joined(request.mode, leaves, &task, &store, &mut tasks, &mut folds).await?;
+    let body = Body { vk, proof: inner };
+    let Finished { program, bytes } = match finish(shared.clone(), body, output.public_value_stream, link)
+        .await
+    {
+        Err(fault) if fault.code == Code::BadProof => {
+            // Not to be found again by the next try. What shards are was checked where they were proven.
+            for id in &folds {
+                tracing::error!(proof = %task.proof, %id, cause = fault.text, "removing what a bad proof is made of");
+                link.artifacts().delete(id, ArtifactKind::Exchanged).await.map_err(of_store)?;
+            }
+            return Err(fault);
+        }
+        finished => finished?,
+    };
+    let proof_bytes = bytes.len();
+    let Some(target) = task.outputs.first() else {
+        return Err(Fault::new(Code::Malformed, "the task names no output"));
+    };
+    link.artifacts().put(target, ArtifactKind::Proof, bytes.into()).await.map_err(of_store)?;
+    let report = serde_json::json!({
+        "program": program.0,
+        "instructions": output.cycles,
+        "proof_bytes": proof_bytes,
+    });
+    link.complete_proof(report.to_string()).await
+}
+
+/// One proof of those of the shards. `folds` gets the names of what is made on the way.
+async fn joined(
+    mode: ProofMode,
+    leaves: Vec<(ShardRange, ArtifactId)>,
+    task: &ClusterTask,
+    store: &Plain,
+    tasks: &mut Tasks,
+    folds: &mut Vec<ArtifactId>,
+) -> Result<SP1Proof, Fault> {
+    if mode == ProofMode::Core {
+        let mut shards = Vec::with_capacity(leaves.len());
+        for (_, leaf) in &leaves {
+            shards.push(store.load(leaf).await?);
+        }
+        return Ok(SP1Proof::Core(shards));
+    }
+    let root = fold(leaves, task, tasks, folds).await?;
+    Ok(match mode {
+        ProofMode::Plonk => {
+            SP1Proof::Plonk(store.load(&wrap(TaskKind::PlonkWrap, root, tasks).await?).await?)
+        }
+        ProofMode::Groth16 => {
+            SP1Proof::Groth16(store.load(&wrap(TaskKind::Groth16Wrap, root, tasks).await?).await?)
+        }
+        _ => SP1Proof::Compressed(Box::new(store.load(&root).await?)),
+    })
+}
+
+/// A finished proof, as it is stored for whoever asked.
+struct Finished {
+    program: ProgramVersion,
+    bytes: Vec<u8>,
+}
+
+/// Not to hand out what would not verify: a fraction of a second after minutes of work.
+async fn finish(
+    shared: Arc<Shared>,
+    body: Body,
+    public_values: Vec<u8>,
+    link: &Arc<dyn ClusterLink>,
+) -> Result<Finished, Fault> {
+    let check = tokio::task::spawn_blocking(move || -> Result<_, Fault> {
+        let program = crate::body::version_of(&body.vk).map_err(|cause| Fault::new(Code::BadProof, cause))?;
+        let mode = body.mode();
+        if matches!(mode, ProofMode::Core | ProofMode::Compressed) {
+            let checked = shared.check_body(&body, mode, &public_values, program);
+            checked.map_err(|error| Fault::new(Code::BadProof, error.to_string()))?;
+        }
+        let body = body.encode().map_err(of_backend)?;
+        let proof = Proof { prover: ProverType::Sp1, mode, program, public_values, body };
+        let bytes = network::pack(&proof).map_err(of_backend)?;
+        Ok((Finished { program, bytes }, proof.encode()))
+    });
+    let checked = check.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?;
+    let (finished, proof) = checked?;
+    // A client notes what it refuses by what it read, or by the proof in it.
+    for bytes in [&finished.bytes, &proof] {
+        if link.artifacts().exists(&refusal_of(bytes), ArtifactKind::Intermediate).await.map_err(of_store)? {
+            return Err(Fault::new(Code::BadProof, "this very proof was refused before"));
+        }
+    }
+    Ok(finished)
+}
+
+fn ids(artifacts: Vec<Artifact>) -> Vec<ArtifactId> {
+    artifacts.into_iter().map(|artifact| ArtifactId::new(artifact.0)).collect()
+}
+
+/// The program's key, and its name.
+async fn key(
+    request: &Request,
+    store: &Plain,
+    tasks: &mut Tasks,
+) -> Result<(ArtifactId, SP1VerifyingKey), Fault> {
+    let output = name("key", &[request.program_hash.as_bytes()]);
+    if !store.has(Some(&output)).await? {
+        let task = tasks.ask(TaskKind::SetupVkey, vec![request.program.clone()], output.clone()).await?;
+        tasks.wait(&[task]).await?;
+    }
+    let key = store.load(&output).await?;
+    Ok((output, key))
+}
+
+/// Has the program run and its shards proven: where the execution's output is, and the proofs in the order in which they join.
+async fn shards(
+    request: &Request,
+    task: &ClusterTask,
+    common: &ArtifactId,
+    store: &Plain,
+    tasks: &mut Tasks,
+) -> Result<(ArtifactId, Vec<(ShardRange, ArtifactId)>), Fault> {
+    let output = name("execution", &[common.as_str().as_bytes(), task.proof.as_str().as_bytes()]);
+    let asked = CoreExecuteTaskRequest {
+        elf: Artifact(request.program.to_string()),
+        stdin: Artifact(request.input.to_string()),
+        common_input: Artifact(common.to_string()),
+        execution_output: Artifact(output.to_string()),
+        num_deferred_proofs: request.stdin.proofs.len(),
+        cycle_limit: request.cycle_limit,
+        context: super::raw(task).context,
+        machine: RiscvAir::<SP1Field>::machine(),
+        stdin_private: request.private,
+    };
+    let RawTaskRequest { inputs, .. } = asked.into_raw().map_err(of_task)?;
+    let execution = tasks.ask(TaskKind::CoreExecute, ids(inputs), output.clone()).await?;
+    let mut messages = tasks.link.messages(execution.clone());
+    let mut told = true;
+    let mut waiting = BTreeSet::from([execution]);
+    // By the proof's name: an execution that starts over tells again of what it told before.
+    let mut proofs: BTreeMap<ArtifactId, ShardRange> = BTreeMap::new();
+    while told || !tasks.done(&waiting) {
+        tokio::select! {
+            message = messages.recv(), if told => match message {
+                Some(message) => {
+                    let shard: ProofData = stdin::read(&message)
+                        .map_err(|cause| Fault::new(Code::ProverFailed, format!("a message of the execution: {cause}")))?;
+                    if proofs.insert(ArtifactId::new(shard.proof.0), shard.range).is_none() {
+                        let shard = TaskId::new(shard.task_id.to_string());
+                        tasks.watch(shard.clone())?;
+                        waiting.insert(shard);
+                    }
+                }
+                None => told = false,
+            },
+            next = tasks.next() => next?,
+        }
+    }
+    if !store.has(Some(&output)).await? {
+        return Err(Fault::new(
+            Code::NoResult,
+            "the execution is said to be done, and its output is not there",
+        ));
+    }
+    let mut leaves: Vec<_> = proofs.into_iter().map(|(proof, range)| (range, proof)).collect();
+    // Precompiles, deferred proofs, execution, memory: the order of their ranges. Shards of precompiles have all the same.
+    leaves.sort();
+    if leaves.is_empty() {
+        return Err(Fault::new(Code::NoResult, "the execution told of no shards"));
+    }
+    Ok((output, leaves))
+}
+
+/// Folds neighbours until one is left, and notes what is made on the way. A single one is folded as well: only the last step marks
+/// the proof as complete.
+async fn fold(
+    mut level: Vec<(ShardRange, ArtifactId)>,
+    task: &ClusterTask,
+    tasks: &mut Tasks,
+    made: &mut Vec<ArtifactId>,
+) -> Result<ArtifactId, Fault> {
+    loop {
+        let last = level.len() <= ARITY;
+        let (mut folded, mut asked) = (Vec::with_capacity(level.len().div_ceil(ARITY)), Vec::new());
+        for children in level.chunks(ARITY) {
+            if let ([only], false) = (children, last) {
+                folded.push(only.clone());
+                continue;
+            }
+            let (Some((first, _)), Some((end, _))) = (children.first(), children.last()) else { continue };
+            let range: ShardRange = (first.start()..end.end()).into();
+            let is_last = [u8::from(last)];
+            let parts = children.iter().map(|(_, child)| child.as_str().as_bytes());
+            let output = name("fold", &[is_last.as_slice()].into_iter().chain(parts).collect::<Vec<_>>());
+            let proofs = children.iter().map(|(range, child)| RecursionProof {
+                shard_range: *range,
+                proof: Artifact(child.to_string()),
+            });
+            let request = ReduceTaskRequest {
+                range_proofs: RangeProofs::new(range, proofs.collect()),
+                is_complete: last,
+                output: Artifact(output.to_string()),
+                context: super::raw(task).context,
+            };
+            let RawTaskRequest { inputs, .. } = request.into_raw().map_err(of_task)?;
+            asked.push(tasks.ask(TaskKind::RecursionReduce, ids(inputs), output.clone()).await?);
+            made.push(output.clone());
+            folded.push((range, output));
+        }
+        tasks.wait(&asked).await?;
+        level = folded;
+        if last {
+            break;
+        }
+    }
+    level
+        .into_iter()
+        .next()
+        .map(|(_, root)| root)
+        .ok_or_else(|| Fault::new(Code::NoResult, "nothing was folded"))
+}
+
+/// Wraps the proof for a chain that cannot verify it otherwise.
+async fn wrap(kind: TaskKind, root: ArtifactId, tasks: &mut Tasks) -> Result<ArtifactId, Fault> {
+    let shrunk = name("shrink-wrap", &[root.as_str().as_bytes()]);
+    let task = tasks.ask(TaskKind::ShrinkWrap, vec![root], shrunk.clone()).await?;
+    tasks.wait(&[task]).await?;
+    let wrapped = name(kind.name(), &[shrunk.as_str().as_bytes()]);
+    let task = tasks.ask(kind, vec![shrunk], wrapped.clone()).await?;
+    tasks.wait(&[task]).await?;
+    Ok(wrapped)
+}
+
+fn kinds(mode: ProofMode, shards: usize, deferred: usize) -> Vec<(TaskKind, usize)> {
+    let mut kinds = vec![
+        (TaskKind::Controller, 1),
+        (TaskKind::CoreExecute, 1),
+        (TaskKind::ProveShard, shards),
+        (TaskKind::RecursionDeferred, deferred),
+    ];
+    if mode != ProofMode::Core {
+        let (mut folds, mut left) = (1, shards + deferred);
+        while left > ARITY {
+            folds += left / ARITY;
+            left = left.div_ceil(ARITY);
+        }
+        kinds.push((TaskKind::RecursionReduce, folds));
+    }
+    kinds.retain(|(_, count)| *count > 0);
+    kinds
+}

@@ -1,0 +1,158 @@
+//! The SP1 cluster's own tasks: a controller asks for them, and nodes of the SP1 cluster and workers of ours do them side by side.
+//!
+//! | task | who does it here |
+//! |---|---|
+//! | `Controller` | [`controller`]: ours, because it must find again what is done |
+//! | `CoreExecute` | SP1's, with names that follow from what they are of ([`execution`]) |
+//! | `SetupVkey` | what derives keys for everything else, without a prover |
+//! | `ProveShard`, `RecursionDeferred`, `RecursionReduce`, `ShrinkWrap` | SP1's engines, warm in this process ([`prover`]) |
+//! | `Groth16Wrap`, `PlonkWrap` | the same, where SP1's circuit files are; refused with the file that is missing where they are not |
+//!
+//! What is made has a name that follows from what it is made of. A worker that is given a task whose results are there does
+//! nothing; so a controller or an execution that starts over repeats nothing that was proven.
+
+mod asked;
+mod bench;
+mod controller;
+mod execution;
+mod faults;
+mod names;
+mod prover;
+mod request;
+mod store;
+
+use crate::{execute, shared::Shared, stdin};
+use faults::{of_backend, of_task};
+use proofmill_backends::{
+    Job,
+    tasks::{ClusterLink, ClusterTask, ClusterTasks, Later},
+};
+use proofmill_fault::{Code, Fault};
+use proofmill_primitives::{ArtifactId, TaskKind};
+use proofmill_sp1_prover::tasks::{circuits, execute as run_execution};
+use prover::Prover;
+use sp1_prover::worker::{ProofId, RawTaskRequest, RequesterId, TaskContext, TaskId};
+use sp1_prover_types::{Artifact, TaskType};
+use std::sync::Arc;
+use store::Plain;
+use tokio::task::JoinSet;
+
+/// Does the SP1 cluster's tasks.
+pub(crate) struct Cluster(Arc<Parts>);
+
+struct Parts {
+    shared: Arc<Shared>,
+    prover: Prover,
+}
+
+impl Cluster {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self(Arc::new(Parts { shared, prover: Prover::default() }))
+    }
+}
+
+impl ClusterTasks for Cluster {
+    fn run(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Later<()> {
+        let parts = self.0.clone();
+        Box::pin(async move {
+            // On SP1's own runtime, whose threads have room for its recursion. Given up with this future.
+            let mut running = JoinSet::new();
+            let runtime = parts.shared.runtime().map_err(of_backend)?.handle().clone();
+            running.spawn_on(parts.clone().run(task, link), &runtime);
+            match running.join_next().await {
+                Some(Ok(ended)) => ended,
+                Some(Err(panic)) => Err(Fault::new(Code::ProverFailed, panic.to_string())),
+                None => Err(Fault::new(Code::ProverFailed, "it ended without a word")),
+            }
+        })
+    }
+}
+
+impl Parts {
+    async fn run(self: Arc<Self>, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        match task.kind {
+            TaskKind::Controller => controller::run(&self.shared, task, &link).await,
+            TaskKind::CoreExecute => self.execute(task, link).await,
+            TaskKind::SetupVkey => self.derive_key(task, link).await,
+            TaskKind::ProveShard
+            | TaskKind::RecursionDeferred
+            | TaskKind::RecursionReduce
+            | TaskKind::ShrinkWrap => self.prover.prove(task, link).await,
+            TaskKind::Groth16Wrap | TaskKind::PlonkWrap => match circuits(wire(task.kind)) {
+                Ok(_) => self.prover.prove(task, link).await,
+                Err(missing) => Err(no_circuits(task.kind, &missing)),
+            },
+            other => {
+                Err(Fault::new(Code::Unfit, format!("{other} tasks are not done by Proofmill's workers")))
+            }
+        }
+    }
+
+    /// Runs the program once before anything is proven of it: what it refuses costs nothing then, and is told as what it is.
+    async fn execute(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        let store = Arc::new(Plain(link.artifacts()));
+        // Made before, and all its messages are there.
+        if store.has(task.outputs.first()).await? {
+            return Ok(());
+        }
+        let asked = execution::Asked::read(&task)?;
+        let program = store.program(&asked.program).await?;
+        let input = store.input(&asked.input, asked.private).await?;
+        let limit = asked.cycle_limit;
+        let (shared, elf) = (self.shared.clone(), program.clone());
+        let ran = tokio::task::spawn_blocking(move || {
+            let job = Job { program: &elf, input: &input, cycle_limit: limit };
+            let stdin = stdin::decode(&job)?;
+            shared.verify_deferred(&stdin)?;
+            execute::run(crate::elf::load(&elf)?, stdin.buffer, limit)
+        });
+        ran.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(of_backend)?;
+        let named = Arc::new(execution::Named::new(&task, link, store));
+        let (id, request) = (TaskId::new(task.id.as_str()), raw(&task));
+        let ended = run_execution(named.clone(), named.clone(), id, request).await;
+        // SP1 tells of the store's faults in words only.
+        ended.map_err(|error| named.fault().unwrap_or_else(|| of_task(error)))
+    }
+
+    async fn derive_key(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
+        let store = Plain(link.artifacts());
+        let ([program, ..], [output, ..]) = (task.inputs.as_slice(), task.outputs.as_slice()) else {
+            return Err(Fault::new(Code::Malformed, "a SetupVkey task names a program and an output"));
+        };
+        if store.has(Some(output)).await? {
+            return Ok(());
+        }
+        let (shared, elf) = (self.shared.clone(), store.program(program).await?);
+        let key = tokio::task::spawn_blocking(move || shared.key(&elf)).await;
+        let key = key.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?;
+        store.save(output, &key.map_err(of_backend)?).await
+    }
+}
+
+fn no_circuits(kind: TaskKind, missing: &std::path::Path) -> Fault {
+    let text = format!(
+        "{kind} is not done by this worker: SP1's circuit files are not on this machine ({} is missing); install them there, or run a \
+         CPU node of the SP1 cluster beside it",
+        missing.display()
+    );
+    Fault::new(Code::Unfit, text)
+}
+
+/// A task as SP1's engines take it.
+fn raw(task: &ClusterTask) -> RawTaskRequest {
+    let artifacts = |ids: &[ArtifactId]| ids.iter().map(|id| Artifact(id.to_string())).collect();
+    RawTaskRequest {
+        inputs: artifacts(&task.inputs),
+        outputs: artifacts(&task.outputs),
+        context: TaskContext {
+            proof_id: ProofId::new(task.proof.as_str()),
+            parent_id: None,
+            parent_context: None,
+            requester_id: RequesterId::new(task.requester.as_str()),
+        },
+    }
+}
+
+fn wire(kind: TaskKind) -> TaskType {
+    TaskType::try_from(kind.wire()).unwrap_or(TaskType::UnspecifiedTaskType)
+}
