@@ -12,6 +12,7 @@ mod kinds;
 mod logs;
 mod nodes;
 mod process;
+mod pullers;
 mod pulling;
 mod stores;
 mod upgrade;
