@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod nodes;
 mod process;
+mod pullers;
 mod pulling;
 mod stores;
 mod upgrade;

@@ -1,21 +1,19 @@
 //! Provers that pull, as processes: batches are given out, proven, handed in, taken back; coordinators are killed, of another
 //! version, or not in need of the type. The prover type is `exec`, which proves nothing, and says so.
 
-use crate::process::{self, Running, free_port, output, proofmill, succeed, wait};
+use crate::{
+    process::{self, Running, free_port, output, proofmill, succeed, wait},
+    pullers::{ask, assign, client, runtime, submit, unneeding},
+};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
-    AssignRequest, AssignResponse, BatchId, GiveBackRequest, GiveBackResponse, InputPiece,
-    ProverTypeNotNeeded, ReadInputRequest, SubmitRequest, SubmitResponse, assign_response,
-    proof_coordinator_service_client::ProofCoordinatorServiceClient,
-    proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
-    proof_refused, prover_type_not_needed, submit_response,
+    AssignRequest, assign_response, proof_refused, prover_type_not_needed, submit_response,
 };
 use std::{
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use tonic::{Request, Response, Status, transport::Channel};
 
 /// What kind of coordinator serves the rollup.
 #[derive(Clone, Copy)]
@@ -134,49 +132,6 @@ impl Site {
 fn field(line: &str, name: &str) -> String {
     let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
     rest.split_whitespace().next().unwrap().trim_matches('"').to_owned()
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
-}
-
-async fn client(address: &str) -> ProofCoordinatorServiceClient<Channel> {
-    ProofCoordinatorServiceClient::new(proofmill_wire::endpoint(address).unwrap().connect().await.unwrap())
-}
-
-/// What a prover of this release that is called so asks.
-fn ask(name: &str, prover_type: &str) -> AssignRequest {
-    let exec = proofmill_backends::ExecBackend::default();
-    let (range, aggregation) = (
-        proofmill_client::programs::range_version(&exec).unwrap(),
-        proofmill_client::programs::aggregation_version(&exec).unwrap(),
-    );
-    AssignRequest {
-        prover: name.to_owned(),
-        prover_type: prover_type.to_owned(),
-        range_version: range.0.to_vec(),
-        aggregation_version: aggregation.0.to_vec(),
-    }
-}
-
-async fn assign(
-    client: &mut ProofCoordinatorServiceClient<Channel>,
-    request: AssignRequest,
-) -> assign_response::Outcome {
-    let AssignResponse { outcome } = client.assign(request).await.unwrap().into_inner();
-    outcome.unwrap()
-}
-
-async fn submit(
-    client: &mut ProofCoordinatorServiceClient<Channel>,
-    name: &str,
-    batch: &BatchId,
-    proof: Vec<u8>,
-) -> submit_response::Outcome {
-    let (prover, prover_type, batch) = (name.to_owned(), "exec".to_owned(), Some(batch.clone()));
-    let request = SubmitRequest { prover, prover_type, batch, proof };
-    let SubmitResponse { outcome } = client.submit(request).await.unwrap().into_inner();
-    outcome.unwrap()
 }
 
 #[test]
@@ -421,49 +376,6 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
     assert!(prover.terminate(), "{}", site.said("honest"));
     drop(runtime);
-}
-
-/// A coordinator of another rollup, which needs SP1's proofs only.
-struct Unneeding;
-
-#[tonic::async_trait]
-impl ProofCoordinatorService for Unneeding {
-    type ReadInputStream = futures::stream::Empty<Result<InputPiece, Status>>;
-
-    async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
-        let reason = prover_type_not_needed::Reason::NotAskedFor.into();
-        let told = ProverTypeNotNeeded { reason, needed: vec!["sp1".to_owned()] };
-        Ok(Response::new(AssignResponse {
-            outcome: Some(assign_response::Outcome::ProverTypeNotNeeded(told)),
-        }))
-    }
-
-    async fn read_input(
-        &self,
-        _: Request<ReadInputRequest>,
-    ) -> Result<Response<Self::ReadInputStream>, Status> {
-        Err(Status::not_found("nothing was given out"))
-    }
-
-    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
-        Err(Status::not_found("nothing was given out"))
-    }
-
-    async fn give_back(&self, _: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
-        Ok(Response::new(GiveBackResponse {}))
-    }
-}
-
-fn unneeding() -> (tokio::runtime::Runtime, String) {
-    let runtime = runtime();
-    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let service = ProofCoordinatorServiceServer::new(Unneeding);
-    let server = tonic::transport::Server::builder()
-        .add_service(service)
-        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
-    runtime.spawn(server);
-    (runtime, address)
 }
 
 #[test]
