@@ -59,7 +59,7 @@ pub(crate) struct Global {
         default_value = "warn,proofmill=info",
         value_name = "FILTER"
     )]
-    pub(crate) log: String,
+    pub(crate) log_filter: String,
     /// How to log
     #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,

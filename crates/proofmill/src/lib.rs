@@ -82,8 +82,8 @@ pub fn main_with(registry: Registry) -> ExitCode {
 }
 
 fn start_logging(global: &cli::Global) {
-    let filter = EnvFilter::try_new(&global.log).unwrap_or_else(|error| {
-        eprintln!("warning: --log `{}` is not a filter ({error}): logging at info", global.log);
+    let filter = EnvFilter::try_new(&global.log_filter).unwrap_or_else(|error| {
+        eprintln!("warning: --log-filter `{}` is not a filter ({error}): logging at info", global.log_filter);
         EnvFilter::new("info")
     });
     // Its spans at `debug` name whole URLs, which often hold access keys.

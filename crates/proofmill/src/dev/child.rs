@@ -61,7 +61,7 @@ impl Launcher {
     /// They log as this process does, each to a file of its own.
     pub(crate) fn new(global: &Global) -> Self {
         let format = global.log_format.to_possible_value();
-        let mut words = vec![NO_SETTINGS.to_owned(), format!("--log={}", global.log)];
+        let mut words = vec![NO_SETTINGS.to_owned(), format!("--log-filter={}", global.log_filter)];
         words.extend(format.map(|format| format!("--log-format={}", format.get_name())));
         let binaries = global.binary.iter();
         words.extend(binaries.map(|(prover, file)| format!("--binary={prover}={}", file.display())));
