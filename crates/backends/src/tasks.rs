@@ -1,5 +1,5 @@
 //! Proofs that are made by tasks of the SP1 cluster's own layout, so that its nodes can take part in them: what a prover type
-//! needs of the worker for that. No prover type of this release does it yet (docs/limits.md): SP1's makes its proofs whole.
+//! needs of the worker for that. SP1's does it (`sp1/backend`).
 //!
 //! The worker gives each such task to [`ClusterTasks`], with a [`ClusterLink`] to the coordinator and the artifact store.
 

@@ -43,7 +43,9 @@ pub async fn execute(
     id: TaskId,
     request: RawTaskRequest,
 ) -> Result<(), TaskError> {
-    let request = CoreExecuteTaskRequest::from_raw(request)?;
+    let mut request = CoreExecuteTaskRequest::from_raw(request)?;
+    // SP1 takes 0 for none where the program has ended, and for a limit while it runs.
+    request.cycle_limit = request.cycle_limit.filter(|limit| *limit > 0);
     let mut config = SP1WorkerConfig::new(RiscvAir::<SP1Field>::machine());
     settings::shrink(&mut config);
     // Several would send shards in whatever order they are ready.

@@ -50,7 +50,8 @@ impl Request {
             program_hash: blake3::hash(&elf),
             input,
             mode,
-            cycle_limit,
+            // 0 is how clients say that there is none.
+            cycle_limit: cycle_limit.filter(|limit| *limit > 0),
             nonce,
             private: metadata.stdin_private,
             stdin,

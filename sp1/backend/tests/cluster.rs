@@ -1,0 +1,221 @@
+//! The SP1 cluster's tasks without proving: what a controller and an execution ask for, and what is refused.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
+use proofmill_backend_sp1::Sp1Backend;
+use proofmill_backends::{
+    Backend,
+    tasks::{ClusterLink, ClusterTask, Foreseen, Later, NewTask, Outcome},
+};
+use proofmill_fault::{Code, Fault};
+use proofmill_primitives::{ArtifactId, TaskId, TaskKind};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+
+const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
+
+/// A coordinator that runs keys and executions at once, and takes everything else for done.
+#[derive(Clone)]
+struct Book(Arc<Inner>);
+
+struct Inner {
+    sp1: Sp1Backend,
+    artifacts: Arc<dyn ArtifactStore>,
+    written: Mutex<Written>,
+}
+
+#[derive(Default)]
+struct Written {
+    tasks: Vec<NewTask>,
+    messages: HashMap<TaskId, Vec<Vec<u8>>>,
+    foreseen: Vec<Foreseen>,
+}
+
+impl Book {
+    fn new(sp1: Sp1Backend, artifacts: Arc<dyn ArtifactStore>) -> Self {
+        Self(Arc::new(Inner { sp1, artifacts, written: Mutex::default() }))
+    }
+
+    fn link(&self, task: &str) -> Arc<dyn ClusterLink> {
+        Arc::new(Line { book: self.clone(), task: task.into() })
+    }
+
+    fn task(id: TaskId, kind: TaskKind, inputs: Vec<ArtifactId>, outputs: Vec<ArtifactId>) -> ClusterTask {
+        ClusterTask { id, proof: "p".into(), kind, inputs, outputs, requester: String::new() }
+    }
+
+    async fn run(&self, kind: TaskKind, inputs: &[&str]) -> Result<(), Fault> {
+        let inputs = inputs.iter().map(|input| ArtifactId::new(*input)).collect();
+        let task = Self::task("first".into(), kind, inputs, vec!["output".into()]);
+        self.0.sp1.cluster_tasks().unwrap().run(task, self.link("first")).await
+    }
+
+    /// What was asked for, in order.
+    fn asked(&self) -> Vec<(TaskKind, Vec<ArtifactId>)> {
+        let tasks = &self.0.written.lock().unwrap().tasks;
+        tasks.iter().map(|task| (task.kind, task.outputs.clone())).collect()
+    }
+}
+
+/// One task's line to it.
+struct Line {
+    book: Book,
+    task: TaskId,
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.task.fmt(f)
+    }
+}
+
+impl ClusterLink for Line {
+    fn artifacts(&self) -> Arc<dyn ArtifactStore> {
+        self.book.0.artifacts.clone()
+    }
+
+    fn create(&self, task: NewTask) -> Later<TaskId> {
+        let book = self.book.clone();
+        Box::pin(async move {
+            let id: TaskId = {
+                let mut written = book.0.written.lock().unwrap();
+                written.tasks.push(task.clone());
+                format!("{}", written.tasks.len()).as_str().into()
+            };
+            if matches!(task.kind, TaskKind::SetupVkey | TaskKind::CoreExecute) {
+                let line = book.link(id.as_str());
+                let task = Book::task(id.clone(), task.kind, task.inputs, task.outputs);
+                book.0.sp1.cluster_tasks().unwrap().run(task, line).await?;
+            }
+            Ok(id)
+        })
+    }
+
+    fn complete(&self, _: TaskId) -> Later<()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn results(&self) -> (UnboundedSender<TaskId>, UnboundedReceiver<(TaskId, Outcome)>) {
+        let (name, mut named) = mpsc::unbounded_channel();
+        let (tell, told) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(task) = named.recv().await {
+                let _ = tell.send((task, Outcome::Succeeded));
+            }
+        });
+        (name, told)
+    }
+
+    fn messages(&self, task: TaskId) -> UnboundedReceiver<Vec<u8>> {
+        let (tell, told) = mpsc::unbounded_channel();
+        for message in self.book.0.written.lock().unwrap().messages.get(&task).into_iter().flatten() {
+            tell.send(message.clone()).unwrap();
+        }
+        told
+    }
+
+    fn say(&self, message: Vec<u8>) -> Later<()> {
+        self.book.0.written.lock().unwrap().messages.entry(self.task.clone()).or_default().push(message);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn foresee(&self, foreseen: Foreseen) -> Later<()> {
+        self.book.0.written.lock().unwrap().foreseen.push(foreseen);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn complete_proof(&self, _: String) -> Later<()> {
+        Box::pin(async { panic!("nothing was proven") })
+    }
+}
+
+/// A folder that goes with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        Self(std::env::temp_dir().join(format!("proofmill-sp1-{name}-{}", std::process::id())))
+    }
+
+    /// A store with the program, and an input for it.
+    async fn store(&self, number: u32) -> Arc<dyn ArtifactStore> {
+        let store = FsArtifacts::open(&self.0).unwrap();
+        let input = Sp1Backend::new().encode_input(&[&number.to_le_bytes()], &[]).unwrap();
+        store.put(&"program".into(), ArtifactKind::Program, ELF.into()).await.unwrap();
+        store.put(&"input".into(), ArtifactKind::Stdin, input.into()).await.unwrap();
+        Arc::new(store)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Compressed, with a stock client's limit of cycles.
+const REQUEST: [&str; 4] = ["program", "input", "2", "18446744073709551615"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_starts_over_asks_for_the_same() {
+    let mut before = None;
+    for name in ["once", "again"] {
+        let folder = Folder::new(name);
+        let store = folder.store(100).await;
+        let book = Book::new(Sp1Backend::new(), store.clone());
+        // Everything was asked for, and nothing proven: the last proof is not there.
+        let fault = book.run(TaskKind::Controller, &REQUEST).await.unwrap_err();
+        assert_eq!(fault.code, Code::Missing, "{fault:?}");
+        let asked = book.asked();
+        let count = |kind| asked.iter().filter(|(asked, _)| *asked == kind).count();
+        assert_eq!((count(TaskKind::SetupVkey), count(TaskKind::CoreExecute)), (1, 1), "{asked:?}");
+        // One of the execution, with a mark, and one of the memory; they are folded by one task.
+        assert_eq!((count(TaskKind::ProveShard), count(TaskKind::MarkerDeferredRecord)), (2, 1), "{asked:?}");
+        assert_eq!(count(TaskKind::RecursionReduce), 1, "{asked:?}");
+        assert!(asked.iter().flat_map(|(_, outputs)| outputs).all(|id| id.as_str().starts_with("key-")));
+        let key = ArtifactKind::Exchanged;
+        assert!(store.exists(&asked[0].1[0], key).await.unwrap(), "the program's key");
+        {
+            let written = book.0.written.lock().unwrap();
+            let foreseen = written.foreseen.first().unwrap();
+            assert!(foreseen.instructions > 1000 && !foreseen.public_values.is_empty(), "{foreseen:?}");
+            assert!(foreseen.kinds.contains(&(TaskKind::ProveShard, 2)), "{foreseen:?}");
+        }
+        if let Some(before) = before.replace(asked.clone()) {
+            assert_eq!(before, asked, "names follow from what is proven");
+        }
+    }
+    let other = Folder::new("other");
+    let book = Book::new(Sp1Backend::new(), other.store(101).await);
+    // Without a limit, as our own clients say it.
+    let fault = book.run(TaskKind::Controller, &["program", "input", "2", "0"]).await.unwrap_err();
+    assert_eq!(fault.code, Code::Missing, "{fault:?}");
+    // The input has the same name here, and other bytes: the shards of another execution are others.
+    let shards = |asked: Vec<(TaskKind, Vec<ArtifactId>)>| {
+        asked.into_iter().filter(|(kind, _)| *kind == TaskKind::ProveShard).collect::<Vec<_>>()
+    };
+    assert_ne!(shards(book.asked()), shards(before.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_done_is_refused_with_its_cause() {
+    let folder = Folder::new("refused");
+    let book = Book::new(Sp1Backend::new(), folder.store(100).await);
+    for (kind, circuit) in [(TaskKind::Groth16Wrap, "groth16"), (TaskKind::PlonkWrap, "plonk")] {
+        let fault = book.run(kind, &["wrapped"]).await.unwrap_err();
+        assert_eq!(fault.code, Code::Unfit);
+        assert!(fault.text.contains(circuit) && fault.text.contains(".complete"), "{}", fault.text);
+    }
+    let refused = async |inputs: &[&str]| book.run(TaskKind::Controller, inputs).await.unwrap_err();
+    assert_eq!(refused(&["program", "input"]).await.code, Code::Malformed);
+    assert_eq!(refused(&["program", "input", "9"]).await.code, Code::Malformed);
+    assert_eq!(refused(&["program", "program", "2"]).await.code, Code::Missing);
+    assert_eq!(refused(&["elsewhere", "input", "2"]).await.code, Code::Missing);
+    assert_eq!(refused(&["program", "input", "2", "100"]).await.code, Code::CycleLimit);
+    assert_eq!(book.run(TaskKind::CoreExecute, &["program"]).await.unwrap_err().code, Code::Malformed);
+    assert_eq!(book.run(TaskKind::UtilVkeyMapChunk, &[]).await.unwrap_err().code, Code::Unfit);
+}
