@@ -13,6 +13,7 @@ echo "== build and test everything but the zkVM backends"
 [[ -d ../shared/ef-tests ]] || echo "skipped: the Ethereum Foundation's tests, which are not in ../shared/ef-tests"
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --workspace --no-fail-fast
+  cargo test --workspace --doc # which it leaves out
 else
   cargo test --workspace --no-fail-fast
 fi

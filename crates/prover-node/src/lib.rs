@@ -23,6 +23,7 @@
 //! let checkpoint = Checkpoint {
 //!     number: CheckpointNumber(1), slot: Slot(1), blocks: BlockRange::new(1, 8).unwrap(),
 //!     parent_hash: [1; 32].into(), last_hash: [2; 32].into(), state_root: [3; 32].into(),
+//!     last_timestamp: 14, parent_commitment: [4; 32].into(), commitment: [5; 32].into(),
 //! };
 //! let actions = node.handle(now, Event::Checkpointed(checkpoint))?;
 //! assert!(actions.iter().any(|action| matches!(action, Action::Prove { .. })));

@@ -20,6 +20,8 @@
 //!     segment_memory: Weight::gb(3),
 //!     heartbeat: std::time::Duration::from_secs(3),
 //!     build: BUILD.into(),
+//!     note: None,
+//!     killed: Vec::new(),
 //! };
 //! let artifacts = Arc::new(FsArtifacts::open("data/artifacts".as_ref())?);
 //! run(config, Registry::compiled_in(), artifacts, Default::default()).await?;

@@ -116,7 +116,7 @@ mod tests {
             settings: None,
             data_dir: folder.path().to_owned(),
             binary: Vec::new(),
-            log: "info".to_owned(),
+            log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
         };
         let (launcher, show) = (Launcher::new(&global), Show::new());
