@@ -85,6 +85,7 @@ pub(crate) fn ratio(a: &[f64], b: &[f64]) -> Option<(f64, [f64; 2])> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
