@@ -142,7 +142,8 @@ fn text_fields(line: &str) -> BTreeMap<String, String> {
         let (value, after) = match rest.strip_prefix('"').and_then(|quoted| quoted.split_once('"')) {
             Some(parts) => parts,
             None => {
-                let end = rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | '}' | ']' | ')' | ';'));
+                let end =
+                    rest.find(|c: char| c.is_whitespace() || matches!(c, ',' | ':' | '}' | ']' | ')' | ';'));
                 rest.split_at(end.unwrap_or(rest.len()))
             }
         };

@@ -179,6 +179,8 @@ impl Report {
         out += "\n| prover | proofs | mean s | min | median | p95 | max | total gas | gas/s | transactions |\n|---|---|---|---|---|---|---|---|---|---|\n";
         for (prover, Summary { time_s: time, gas, gas_per_s, transactions }) in &self.summaries {
             let rate = gas_per_s.map_or_else(|| ABSENT.to_owned(), |rate| format!("{rate:.0}"));
+            // A sum over nothing that is known is not known either.
+            let [gas, transactions] = [*gas, *transactions].map(|sum| figure((sum > 0).then_some(sum)));
             let _ = writeln!(
                 out,
                 "| {prover} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {gas} | {rate} | {transactions} |",

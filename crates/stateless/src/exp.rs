@@ -18,9 +18,9 @@ pub(crate) fn install<H: Host>(table: &mut InstructionTable<EthInterpreter, H>) 
     table[usize::from(EXP)] = Instruction::new(exp);
 }
 
+/// As revm's, but for the power.
 fn exp<H: Host + ?Sized>(context: InstructionContext<'_, H, EthInterpreter>) -> InstructionExecResult {
-    let ([base], exponent) =
-        context.interpreter.stack.popn_top().ok_or(InstructionResult::StackUnderflow)?;
+    let ([base], exponent) = context.interpreter.stack.popn_top().ok_or(InstructionResult::StackUnderflow)?;
     let gas = context.host.gas_params().exp_cost(*exponent);
     if !context.interpreter.gas.record_regular_cost(gas) {
         return Err(InstructionResult::OutOfGas);
