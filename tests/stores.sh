@@ -21,7 +21,7 @@ cargo build --quiet -p proofmill-localstore --example s3
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
 
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
-"$(dirname "$0")/fibonacci-input.sh" 20000 >"$dir/stdin.json"
+"$(dirname "$0")/fibonacci-input.sh" 4000 >"$dir/stdin.json"
 
 # Proves through the store that the environment names.
 through() {
