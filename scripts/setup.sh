@@ -16,21 +16,20 @@ need curl curl
 need python3 python3
 need pgrep procps               # `kill`, which the tests run
 need redis-server redis-server  # the tests of artifacts in Redis
-if ((${#need_packages[@]})); then
-  echo "installing ${need_packages[*]}"
-  run=()
+install() { # options and packages
+  local run=()
   [[ $(id -u) == 0 ]] || run=(sudo)
   "${run[@]}" apt-get update -qq
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${need_packages[@]}" >/dev/null
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@" >/dev/null
+}
+if ((${#need_packages[@]})); then
+  echo "installing ${need_packages[*]}"
+  install "${need_packages[@]}"
 fi
-
 # For the test of the metrics. Without what is recommended with it, which would be more servers.
 if ! command -v prometheus >/dev/null; then
   echo "installing prometheus"
-  run=()
-  [[ $(id -u) == 0 ]] || run=(sudo)
-  "${run[@]}" apt-get update -qq
-  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends prometheus >/dev/null
+  install --no-install-recommends prometheus
 fi
 
 if ! command -v cargo >/dev/null; then

@@ -4,19 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "$1")
-dir=$(mktemp -d)
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() {
-  echo "FAILED: $*" >&2
-  tail -n 30 "$dir"/*.log >&2
-  exit 1
-}
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# shellcheck source=house.sh
+source tests/house.sh
 port=$(free_port)
 cluster=http://127.0.0.1:$port
 passed=0
@@ -29,8 +18,7 @@ start_cluster() {
   "$bin" cluster --data-dir "$dir/data" --listen "127.0.0.1:$port" --controller-headroom 1 >>"$dir/cluster.log" 2>&1 &
   cluster_pid=$!
   pids+=("$cluster_pid")
-  for _ in $(seq 100); do "$bin" status --cluster "$cluster" >/dev/null 2>&1 && return; sleep 0.1; done
-  fail "the cluster does not answer"
+  answers "$cluster"
 }
 start_worker() { # id max-weight
   RAYON_NUM_THREADS=1 "$bin" worker --data-dir "$dir/data" --coordinator "$cluster" --prover openvm --id "$1" \
@@ -42,7 +30,7 @@ started() { grep -h "started" "$dir"/worker-*.log | grep -c "kind=$1" || true; }
 
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
 stdin=$dir/stdin.json
-"$(dirname "$0")/fibonacci-input.sh" 20000 >"$stdin"
+tests/fibonacci-input.sh 20000 >"$stdin"
 
 start_cluster
 start_worker worker-1 7

@@ -5,23 +5,17 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "$1")
 limit=$((700 << 20))
-dir=$(mktemp -d)
-pids=()
+# shellcheck source=house.sh
+source tests/house.sh
 group=
-cleanup() {
+# A worker ends its child where it is told to end, and a group goes only when it is empty.
+leave() {
   for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
   sleep 1
-  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  cleanup
   [[ -z $group ]] || for _ in $(seq 50); do rmdir "$group" 2>/dev/null && break; sleep 0.1; done
-  rm -rf "$dir"
 }
-trap cleanup EXIT
-fail() {
-  echo "FAILED: $*" >&2
-  tail -n 30 "$dir"/*.log >&2
-  exit 1
-}
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+trap leave EXIT
 
 if grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
   group=/sys/fs/cgroup/proofmill-$$ file=memory.max unlimited=max
@@ -39,7 +33,7 @@ port=$(free_port)
 cluster=http://127.0.0.1:$port
 "$bin" cluster --data-dir "$dir/data" --listen "127.0.0.1:$port" --controller-headroom 1 >"$dir/cluster.log" 2>&1 &
 pids+=($!)
-for _ in $(seq 100); do "$bin" status --cluster "$cluster" >/dev/null 2>&1 && break; sleep 0.1; done
+answers "$cluster"
 worker() { # id max-weight
   exec "$bin" worker --data-dir "$dir/data" --coordinator "$cluster" --prover openvm --id "$1" --max-weight "$2" --segment-memory 2
 }
@@ -49,7 +43,7 @@ pids+=($!)
 for _ in $(seq 100); do grep -q registered "$dir/small.log" && break; sleep 0.1; done
 echo "$limit" >"$group/$file"
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
-"$(dirname "$0")/fibonacci-input.sh" 8000 >"$dir/stdin.json"
+tests/fibonacci-input.sh 8000 >"$dir/stdin.json"
 "$bin" prove --cluster "$cluster" --data-dir "$dir/data" --elf "$elf" --stdin "$dir/stdin.json" --output "$dir/proof" \
   >"$dir/prove.log" 2>&1 &
 prove=$!

@@ -4,24 +4,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "$1")
-dir=$(mktemp -d)
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
-  rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() {
-  echo "FAILED: $*" >&2
-  tail -n 30 "$dir"/*.log >&2
-  exit 1
-}
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# shellcheck source=house.sh
+source tests/house.sh
 cargo build --quiet -p proofmill-localstore --example s3
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
 
 elf=crates/backends/tests/fixtures/fibonacci-openvm.elf
-"$(dirname "$0")/fibonacci-input.sh" 4000 >"$dir/stdin.json"
+tests/fibonacci-input.sh 4000 >"$dir/stdin.json"
 
 # Proves through the store that the environment names.
 through() {

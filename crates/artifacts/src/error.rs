@@ -1,6 +1,7 @@
 //! What can go wrong.
 
 use crate::ArtifactKind;
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::ArtifactId;
 use std::{io, path::PathBuf};
 
@@ -110,5 +111,20 @@ impl ArtifactError {
             Self::Away { .. } => "away",
             Self::Refused { .. } => "refused",
         }
+    }
+}
+
+impl From<ArtifactError> for Fault {
+    fn from(error: ArtifactError) -> Self {
+        let code = match &error {
+            ArtifactError::BadId { .. } => Code::Malformed,
+            ArtifactError::NoSpace { .. } => Code::StoreFull,
+            ArtifactError::Missing { .. } => Code::Missing,
+            ArtifactError::Damaged { .. } => Code::Damaged,
+            ArtifactError::Io { .. } | ArtifactError::Away { .. } | ArtifactError::Refused { .. } => {
+                Code::StoreAway
+            }
+        };
+        Self::new(code, error.to_string())
     }
 }

@@ -1,5 +1,6 @@
 //! Everything that can go wrong in a backend.
 
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType};
 
 /// Why a backend could not do what was asked.
@@ -92,4 +93,21 @@ pub enum BackendError {
         /// What it said.
         cause: String,
     },
+}
+
+impl From<BackendError> for Fault {
+    fn from(error: BackendError) -> Self {
+        let code = match &error {
+            BackendError::NotCompiledIn { .. } => Code::Unfit,
+            BackendError::MalformedProgram { .. } | BackendError::MalformedInput { .. } => Code::Malformed,
+            BackendError::UnsupportedMode { .. } => Code::Unsupported,
+            BackendError::GuestFailed { .. } => Code::ProgramFailed,
+            BackendError::CycleLimit { .. } => Code::CycleLimit,
+            BackendError::WrongProgram { .. } | BackendError::InvalidProof { .. } => Code::BadProof,
+            BackendError::MalformedPart { .. }
+            | BackendError::WrongPart { .. }
+            | BackendError::Prover { .. } => Code::ProverFailed,
+        };
+        Self::new(code, error.to_string())
+    }
 }

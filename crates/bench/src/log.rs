@@ -4,12 +4,11 @@
 //! around them: `key=value` as `tracing` writes it, coloured or not, or one JSON object a line. Several provers may have written
 //! one log.
 
-use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// One proof, as its prover logged it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Which batch.
     pub batch: u64,
@@ -22,7 +21,7 @@ pub struct Timing {
 }
 
 /// What is found between the proofs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trouble {
     /// A GPU had too little memory.
     GpuMemory,
@@ -72,7 +71,7 @@ impl Trouble {
 }
 
 /// A log that was read.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
     /// Its proofs, in their order.
     pub timings: Vec<Timing>,

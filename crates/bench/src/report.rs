@@ -202,20 +202,23 @@ impl Report {
         plot::times(&self.session.label, &self.batches)
     }
 
-    /// The times of one prover type, in milliseconds by gas where the gas of all is known (`true` then), else as they are.
+    /// The batches of one prover type, as [`summaries`](Self::summaries) names it.
+    fn rows(&self, prover: &str) -> impl Iterator<Item = &Row> {
+        self.batches.iter().filter(move |row| row.prover.as_deref().unwrap_or(ABSENT) == prover)
+    }
+
+    /// The times of one prover type, in milliseconds, or by gas.
     pub(crate) fn costs(&self, prover: &str, by_gas: bool) -> Vec<f64> {
-        let rows = self.batches.iter().filter(|row| row.prover.as_deref().unwrap_or(ABSENT) == prover);
-        rows.filter_map(|row| {
+        let cost = |row: &Row| {
             let time = row.time_ms as f64;
             if by_gas { row.gas.filter(|gas| *gas > 0).map(|gas| time / gas as f64) } else { Some(time) }
-        })
-        .collect()
+        };
+        self.rows(prover).filter_map(cost).collect()
     }
 
     /// Whether the gas of every batch of a prover type is known.
     pub(crate) fn has_gas(&self, prover: &str) -> bool {
-        let mut rows = self.batches.iter().filter(|row| row.prover.as_deref().unwrap_or(ABSENT) == prover);
-        rows.all(|row| row.gas.is_some_and(|gas| gas > 0))
+        self.rows(prover).all(|row| row.gas.is_some_and(|gas| gas > 0))
     }
 }
 

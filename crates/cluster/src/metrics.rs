@@ -89,7 +89,7 @@ pub(crate) fn task_waited(kind: TaskKind, wait: Duration) {
 }
 
 /// `took` is for those that were completed.
-pub(crate) fn proof_ended(prover: ProverType, how: String, took: Option<Duration>) {
+pub(crate) fn proof_ended(prover: ProverType, how: &'static str, took: Option<Duration>) {
     counter!(ENDED, "prover" => prover.name(), "state" => how).increment(1);
     if let Some(took) = took {
         histogram!(PROOF_SECONDS, "prover" => prover.name()).record(took);

@@ -46,6 +46,16 @@ impl ProofStatus {
     pub const fn has_ended(self) -> bool {
         !matches!(self, Self::Pending)
     }
+
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Completed => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 wire_enum! {

@@ -9,13 +9,13 @@
 //! ```
 //! use proofmill_ledger::Timestamp;
 //! use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
-//! use proofmill_proof_coordinator::rules::{Ask, AskedType, AssignOutcome, Asked, BatchId, Desk, DeskConfig, Found, Level,
+//! use proofmill_proof_coordinator::rules::{Ask, AskedType, AssignOutcome, Asked, BatchId, Desk, DeskConfig, Found, ProofLevel,
 //!     Programs, ProverName};
 //! use std::time::Duration;
 //!
 //! let mut desk = Desk::new(DeskConfig { needed: [ProverType::Exec].into(), timeout: Duration::from_secs(600) });
 //! let (now, version) = (Timestamp::from_secs(1), ProgramVersion([7; 32].into()));
-//! let batch = BatchId { number: CheckpointNumber(1), level: Level::Range, content: [1; 32] };
+//! let batch = BatchId { number: CheckpointNumber(1), level: ProofLevel::Range, content: [1; 32] };
 //! desk.add(now, batch, ProverType::Exec);
 //!
 //! let by = ProverName::new("machine-1").unwrap();

@@ -91,6 +91,11 @@ impl Scheduler {
         self.tasks.get(id).map(|task| (&task.spec, &task.state))
     }
 
+    /// Since when a task of an active proof waited for a worker the last time, or since the restart after which it still did.
+    pub fn queued(&self, id: &TaskId) -> Option<Time> {
+        self.tasks.get(id).map(|task| task.queued)
+    }
+
     /// A proof's tasks in the order of their creation; none where the proof is not active.
     pub fn tasks_of(&self, proof: &ProofId) -> impl Iterator<Item = (&TaskSpec, &TaskState)> {
         let ids = self.proofs.get(proof).into_iter().flat_map(|proof| &proof.tasks);

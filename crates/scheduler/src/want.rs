@@ -28,6 +28,9 @@ pub(crate) struct Sort {
     pub(crate) dialect: Option<Dialect>,
 }
 
+/// Prover type, dialect and kind of worker. Without a dialect, those of any.
+pub(crate) type RackKey = (ProverType, Option<Dialect>, WorkerKind);
+
 /// What a task asks of a worker. Tasks that want the same can stand in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Want {
@@ -53,7 +56,7 @@ impl Want {
     }
 
     /// Where workers of one kind stand that could take it.
-    pub(crate) fn rack(self, kind: WorkerKind) -> (ProverType, Option<Dialect>, WorkerKind) {
+    pub(crate) fn rack(self, kind: WorkerKind) -> RackKey {
         (self.prover, self.dialect, kind)
     }
 

@@ -3,10 +3,10 @@
 use crate::{
     Diagnosis, Time, WorkerSpec,
     queue::Avoid,
-    want::{Lane, Want, as_weight, gb},
+    want::{Lane, RackKey, Want, as_weight, gb},
     worker::{Load, Worker},
 };
-use proofmill_primitives::{Capability, Dialect, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{Capability, Dialect, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, btree_map},
@@ -39,9 +39,6 @@ impl Place {
 
 /// Ordered by weight; the lowest id last among equals, so that reading from the end meets it first.
 type Ladder = BTreeSet<(u64, Reverse<Arc<WorkerId>>)>;
-
-/// Prover type, dialect and kind of worker. Without a dialect, those of any.
-type RackKey = (ProverType, Option<Dialect>, WorkerKind);
 
 /// The workers of one kind that run one prover type and speak one dialect, by what they have.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,31 @@ impl Executed {
     }
 }
 
+/// What a proof is of, and so which of the two programs is proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProofLevel {
+    /// Of a checkpoint's blocks, or of a part of them: the range program.
+    Range,
+    /// Of an epoch's checkpoints, by their range proofs: the aggregation program.
+    Epoch,
+}
+
+impl ProofLevel {
+    /// The name in logs, file names and the ledger.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Range => "range",
+            Self::Epoch => "epoch",
+        }
+    }
+
+    /// The level with this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Range, Self::Epoch].into_iter().find(|level| level.name() == name)
+    }
+}
+
 /// What a proof took to make. What the prover type does not count is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProofCost {

@@ -1,8 +1,8 @@
 //! The proof service `pull`: witness here, and the proof by whoever comes for it.
 
 use crate::{
-    AggregationRequest, EpochProof, EpochSpec, Flaw, JobError, NodeSide, ProofCost, ProofService, RangeProof,
-    RangeRequest, RangeSpec, Work,
+    AggregationRequest, EpochProof, EpochSpec, Flaw, JobError, NodeSide, ProofCost, ProofLevel, ProofService,
+    RangeProof, RangeRequest, RangeSpec, Work,
     blame::blamed,
     side::{Gathered, flaw, stated},
 };
@@ -15,37 +15,13 @@ use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::aggregation;
 use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
-/// Which of the two programs is proven.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// The range program: blocks.
-    Range,
-    /// The aggregation program: range proofs.
-    Epoch,
-}
-
-impl Level {
-    /// The name in logs and in the ledger.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::Epoch => "epoch",
-        }
-    }
-
-    /// The level with this name.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Range, Self::Epoch].into_iter().find(|level| level.name() == name)
-    }
-}
-
 /// A proof that somebody is to come for.
 #[derive(Clone)]
 pub struct Wanted {
     /// The checkpoint; of an epoch proof, its last one.
     pub number: CheckpointNumber,
     /// Which program.
-    pub level: Level,
+    pub level: ProofLevel,
     /// A hash of what is to be proven: the same when it is wanted again.
     pub content: [u8; 32],
     /// What makes it.
@@ -128,7 +104,7 @@ impl PullService {
         ]);
         let wanted = Wanted {
             number: request.checkpoint.number,
-            level: Level::Range,
+            level: ProofLevel::Range,
             content: content.into(),
             prover: self.backend.prover_type(),
             program: self.side.programs.range_key,
@@ -170,7 +146,7 @@ impl PullService {
         ]);
         let wanted = Wanted {
             number,
-            level: Level::Epoch,
+            level: ProofLevel::Epoch,
             content: content.into(),
             prover: self.backend.prover_type(),
             program: self.side.programs.aggregation_key,

@@ -45,31 +45,13 @@ impl TaskFailure {
 
 impl From<BackendError> for TaskFailure {
     fn from(error: BackendError) -> Self {
-        let code = match &error {
-            BackendError::NotCompiledIn { .. } => Code::Unfit,
-            BackendError::MalformedProgram { .. } | BackendError::MalformedInput { .. } => Code::Malformed,
-            BackendError::UnsupportedMode { .. } => Code::Unsupported,
-            BackendError::GuestFailed { .. } => Code::ProgramFailed,
-            BackendError::CycleLimit { .. } => Code::CycleLimit,
-            BackendError::WrongProgram { .. } | BackendError::InvalidProof { .. } => Code::BadProof,
-            BackendError::MalformedPart { .. }
-            | BackendError::WrongPart { .. }
-            | BackendError::Prover { .. } => Code::ProverFailed,
-        };
-        Self::new(code, error.to_string())
+        Self(error.into())
     }
 }
 
 impl From<ArtifactError> for TaskFailure {
     fn from(error: ArtifactError) -> Self {
-        let code = match &error {
-            ArtifactError::BadId { .. } => Code::Malformed,
-            ArtifactError::NoSpace { .. } => Code::StoreFull,
-            ArtifactError::Missing { .. } => Code::Missing,
-            ArtifactError::Damaged { .. } => Code::Damaged,
-            _ => Code::StoreAway,
-        };
-        Self::new(code, error.to_string())
+        Self(error.into())
     }
 }
 

@@ -3,12 +3,13 @@
 //! `gas ELF INPUT...`: each file is one frame; each gets a line.
 #![allow(clippy::print_stdout, missing_docs)]
 
+use proofmill_sp1_prover::MEMORY_LIMIT;
 use sp1_core_executor::{GasEstimatingVMEnum, Program, SP1CoreOpts};
 use sp1_core_executor_runner::MinimalExecutorRunner;
 use std::{env, error::Error, fs, sync::Arc};
 
+/// Memory reads in a chunk of trace.
 const CHUNK_READS: u64 = 1 << 20;
-const MEMORY_LIMIT: u64 = 24 << 30;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<_> = env::args().skip(1).collect();

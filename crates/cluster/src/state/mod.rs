@@ -48,8 +48,6 @@ pub(crate) struct State {
     sessions: u64,
     last_heartbeat: Timestamp,
     pub(crate) started: Timestamp,
-    /// Since when tasks wait for a worker. Not known of those that waited before a restart.
-    waiting: BTreeMap<TaskId, Instant>,
     ticks: u32,
     /// Tasks that leave with the releases.
     leaving: Vec<(WorkerId, TaskId)>,
@@ -113,7 +111,6 @@ impl State {
             sessions: 0,
             last_heartbeat: now,
             started: now,
-            waiting: BTreeMap::new(),
             ticks: 0,
             leaving: Vec::new(),
             batch,
@@ -176,7 +173,6 @@ impl State {
         match action {
             Action::TaskAdded(spec) => {
                 self.total_tasks += 1;
-                self.waiting.insert(spec.id.clone(), Instant::now());
                 if let Some(key) = output_key(&spec) {
                     self.by_output.entry(spec.proof.clone()).or_default().insert(key, spec.id.clone());
                 }
@@ -189,9 +185,6 @@ impl State {
                     metadata: task.metadata.clone(),
                     data: Some(convert::task_data(&task)),
                 };
-                if let Some(since) = self.waiting.remove(&task.id) {
-                    metrics::task_waited(task.kind, since.elapsed());
-                }
                 self.send_worker(&worker, server_message::Message::NewTask(message));
                 self.leaving.push((worker, task.id));
             }
@@ -232,10 +225,14 @@ impl State {
         let kind = self.scheduler.task(&task).map(|(spec, _)| spec.kind);
         match (&state, kind) {
             (TaskState::Pending { last_failure: Some(fault), .. }, Some(kind)) => {
-                self.waiting.entry(task.clone()).or_insert_with(Instant::now);
                 metrics::task_fault(kind, fault.code, false);
             }
             (TaskState::Failed { fault }, Some(kind)) => metrics::task_fault(kind, fault.code, true),
+            (TaskState::Running { since, .. }, Some(kind)) => {
+                if let Some(queued) = self.scheduler.queued(&task) {
+                    metrics::task_waited(kind, since.since(queued));
+                }
+            }
             _ => {}
         }
         match &state {
@@ -295,11 +292,10 @@ impl State {
             None => tracing::info!(%proof, ?status, "the proof ended"),
         }
         let at = Timestamp::now();
-        self.waiting.retain(|task, _| self.scheduler.task(task).is_some());
         if let Some(entry) = self.proofs.get_mut(proof) {
             let took = at.as_millis().saturating_sub(entry.record.created_at.as_millis());
             let took = (status == ProofStatus::Completed).then(|| Duration::from_millis(took));
-            metrics::proof_ended(entry.record.prover, format!("{status:?}").to_lowercase(), took);
+            metrics::proof_ended(entry.record.prover, status.name(), took);
             entry.end(status, fault.as_ref(), at);
             self.ended.push_back(proof.clone());
         }

@@ -6,7 +6,7 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    rules::{Level, Next, Programs, ProverName, Round},
+    rules::{Next, Programs, ProofLevel, ProverName, Round},
     shell::Clock,
 };
 use proofmill_client::{ClientError, ClusterProver, programs};
@@ -158,8 +158,8 @@ impl Puller {
             tokio::time::sleep(self.delay).await;
         }
         let program = match work.batch.level {
-            Level::Range => programs::range(asker.prover),
-            Level::Epoch => programs::aggregation(asker.prover),
+            ProofLevel::Range => programs::range(asker.prover),
+            ProofLevel::Epoch => programs::aggregation(asker.prover),
         };
         let prover = ClusterProver { cycle_limit: work.cycle_limit, ..self.prover.clone() };
         let began = self.timed.then(Instant::now);

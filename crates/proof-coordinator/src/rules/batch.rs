@@ -5,7 +5,7 @@
 //! second request find the same one.
 
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
-pub use proofmill_service::Level;
+pub use proofmill_service::ProofLevel;
 use std::fmt;
 
 /// Which batch. Batches are given out in this order.
@@ -14,7 +14,7 @@ pub struct BatchId {
     /// The checkpoint; of an epoch proof, its last one.
     pub number: CheckpointNumber,
     /// Which program.
-    pub level: Level,
+    pub level: ProofLevel,
     /// A hash of what is to be proven: the rollup, the blocks by their hashes, whom the proof names as its prover.
     pub content: [u8; 32],
 }
@@ -22,8 +22,8 @@ pub struct BatchId {
 impl fmt::Display for BatchId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.level {
-            Level::Range => write!(f, "{}", self.number),
-            Level::Epoch => write!(f, "epoch to {}", self.number),
+            ProofLevel::Range => write!(f, "{}", self.number),
+            ProofLevel::Epoch => write!(f, "epoch to {}", self.number),
         }
     }
 }
@@ -46,10 +46,10 @@ pub struct Programs {
 
 impl Programs {
     /// The one for batches of a level.
-    pub const fn of(&self, level: Level) -> ProgramVersion {
+    pub const fn of(&self, level: ProofLevel) -> ProgramVersion {
         match level {
-            Level::Range => self.range,
-            Level::Epoch => self.aggregation,
+            ProofLevel::Range => self.range,
+            ProofLevel::Epoch => self.aggregation,
         }
     }
 }

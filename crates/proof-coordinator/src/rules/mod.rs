@@ -15,7 +15,7 @@ mod round;
 mod slot;
 mod submissions;
 
-pub use batch::{AskedType, BadName, BatchId, Level, Programs, ProverName};
+pub use batch::{AskedType, BadName, BatchId, Programs, ProofLevel, ProverName};
 pub use desk::{Ask, Asked, Desk, DeskConfig, Found, Hold, Record, Taken};
 pub use outcome::{
     AssignOutcome, MismatchOf, NotNeeded, RefusedFor, RetryReason, SubmitOutcome, VersionMismatch,

@@ -3,7 +3,7 @@
 //! Records are handed over while the desk is locked, so that their order is that of the decisions; they are committed outside,
 //! all that wait together. What only ends an assignment and cannot be written is written with the next.
 
-use crate::rules::{BatchId, Held, Level, ProverName, Record};
+use crate::rules::{BatchId, Held, ProofLevel, ProverName, Record};
 use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, Timestamp};
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use tokio::sync::{mpsc, oneshot};
@@ -88,7 +88,7 @@ fn key(batch: &BatchId, prover: ProverType) -> AssignmentKey {
 /// What the ledger holds. A row of another release, which cannot be read, counts for nothing.
 pub(super) fn read(row: AssignmentRecord) -> Option<(BatchId, ProverType, Held)> {
     let AssignmentRecord { key: AssignmentKey { number, level, content, prover }, holder, since } = row;
-    let level = Level::parse(&level)?;
+    let level = ProofLevel::parse(&level)?;
     let by = ProverName::new(holder).ok()?;
     let since: Timestamp = since;
     Some((BatchId { number: CheckpointNumber(number), level, content }, prover, Held { by, since }))

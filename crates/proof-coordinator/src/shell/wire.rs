@@ -2,8 +2,8 @@
 
 use super::looks::Given;
 use crate::rules::{
-    AssignOutcome, BatchId, Level, MismatchOf, NotNeeded, ProverName, RefusedFor, RetryReason, SubmitOutcome,
-    VersionMismatch,
+    AssignOutcome, BatchId, MismatchOf, NotNeeded, ProofLevel, ProverName, RefusedFor, RetryReason,
+    SubmitOutcome, VersionMismatch,
 };
 use alloy_primitives::B256;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
@@ -56,8 +56,8 @@ pub(super) fn name(name: &str) -> Result<ProverName, BadCall> {
 pub(crate) fn heard_batch(batch: Option<prover::BatchId>) -> Result<BatchId, BadCall> {
     let batch = batch.ok_or(BadCall::NoBatch)?;
     let level = match batch.level() {
-        prover::Level::Range => Level::Range,
-        prover::Level::Epoch => Level::Epoch,
+        prover::Level::Range => ProofLevel::Range,
+        prover::Level::Epoch => ProofLevel::Epoch,
         prover::Level::Unspecified => return Err(BadCall::Level),
     };
     let content = hash("the content of a batch", &batch.content)?;
@@ -67,8 +67,8 @@ pub(crate) fn heard_batch(batch: Option<prover::BatchId>) -> Result<BatchId, Bad
 /// A batch as a message.
 pub(crate) fn asked_batch(batch: &BatchId) -> prover::BatchId {
     let level = match batch.level {
-        Level::Range => prover::Level::Range,
-        Level::Epoch => prover::Level::Epoch,
+        ProofLevel::Range => prover::Level::Range,
+        ProofLevel::Epoch => prover::Level::Epoch,
     };
     prover::BatchId { number: batch.number.0, level: level.into(), content: batch.content.to_vec() }
 }
@@ -159,12 +159,12 @@ mod tests {
 
     #[test]
     fn a_batch_survives_its_message_and_nonsense_does_not() {
-        for level in [Level::Range, Level::Epoch] {
+        for level in [ProofLevel::Range, ProofLevel::Epoch] {
             let batch = BatchId { number: CheckpointNumber(7), level, content: [3; 32] };
             assert_eq!(heard_batch(Some(asked_batch(&batch))), Ok(batch));
         }
         let batch =
-            asked_batch(&BatchId { number: CheckpointNumber(7), level: Level::Range, content: [3; 32] });
+            asked_batch(&BatchId { number: CheckpointNumber(7), level: ProofLevel::Range, content: [3; 32] });
         let short = prover::BatchId { content: vec![1; 31], ..batch.clone() };
         assert_eq!(heard_batch(Some(short)), Err(BadCall::Length("the content of a batch")));
         assert_eq!(heard_batch(Some(prover::BatchId { level: 9, ..batch })), Err(BadCall::Level));

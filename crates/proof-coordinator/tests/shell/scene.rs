@@ -10,7 +10,7 @@ use proofmill_ledger::Ledger;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_proof_coordinator::{
     Coordinator, CoordinatorConfig, CoordinatorError,
-    rules::{BatchId, Level},
+    rules::{BatchId, ProofLevel},
     serve,
 };
 use proofmill_service::{JobError, Pulled, Pullers, Wanted, Work};
@@ -99,7 +99,7 @@ fn version() -> ProgramVersion {
 pub(crate) fn wanted(number: u64, prover: ProverType) -> Wanted {
     Wanted {
         number: CheckpointNumber(number),
-        level: Level::Range,
+        level: ProofLevel::Range,
         content: [number as u8; 32],
         prover,
         program: version(),
@@ -123,7 +123,7 @@ pub(crate) fn proof(of: &Wanted) -> Proof {
 
 pub(crate) fn batch_of(batch: prover::BatchId) -> BatchId {
     let content = batch.content.try_into().unwrap();
-    BatchId { number: CheckpointNumber(batch.number), level: Level::Range, content }
+    BatchId { number: CheckpointNumber(batch.number), level: ProofLevel::Range, content }
 }
 
 fn message(batch: &BatchId) -> Option<prover::BatchId> {

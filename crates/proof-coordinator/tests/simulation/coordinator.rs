@@ -3,7 +3,7 @@
 use crate::{Rng, provers::version};
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
-use proofmill_proof_coordinator::rules::{BatchId, Desk, DeskConfig, Found, Held, Level, Record};
+use proofmill_proof_coordinator::rules::{BatchId, Desk, DeskConfig, Found, Held, ProofLevel, Record};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -44,7 +44,7 @@ pub(crate) fn desk(needed: &BTreeSet<ProverType>) -> Desk {
 
 /// A batch, and the version that it is for.
 pub(crate) fn batch(number: u64, rng: &mut Rng, upgraded_at: u64) -> (BatchId, ProgramVersion) {
-    let level = if number.is_multiple_of(5) { Level::Epoch } else { Level::Range };
+    let level = if number.is_multiple_of(5) { ProofLevel::Epoch } else { ProofLevel::Range };
     let content = [rng.next() as u8; 32];
     let needs = version(if number < upgraded_at { 1 } else { 2 });
     (BatchId { number: CheckpointNumber(number), level, content }, needs)

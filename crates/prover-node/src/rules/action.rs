@@ -1,8 +1,8 @@
 //! What follows from an event.
 
 use super::{
-    CandidateEnd, EpochSpec, JobId, Origin, Pass, RangeSpec, SessionId, SessionState, SplitPoint, Time,
-    publishing::Candidate, session::SessionSpec,
+    CandidateEnd, EpochSpec, JobId, Origin, Pass, ProofLevel, RangeSpec, SessionId, SessionState, SplitPoint,
+    Time, publishing::Candidate, session::SessionSpec,
 };
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, ProverType};
@@ -146,26 +146,6 @@ pub struct Entry {
     pub at: Time,
     /// What.
     pub change: Change,
-}
-
-/// What a proof is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProofLevel {
-    /// Of a checkpoint's blocks, or of a part of them.
-    Range,
-    /// Of an epoch's checkpoints.
-    Epoch,
-}
-
-impl ProofLevel {
-    /// The name in logs and file names.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Range => "range",
-            Self::Epoch => "epoch",
-        }
-    }
 }
 
 /// Something that an operator may want to know, a metric to count, or a test to look at.

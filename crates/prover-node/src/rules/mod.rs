@@ -23,7 +23,7 @@ mod top_tree;
 mod track;
 mod turn;
 
-pub use action::{Action, Change, Entry, Failed, Failure, FailurePiece, ProofLevel};
+pub use action::{Action, Change, Entry, Failed, Failure, FailurePiece};
 pub use config::Config;
 pub use cost::CostRules;
 pub use event::{Event, JobId, L1View, Link, Pass, Refused, Started};
@@ -31,7 +31,7 @@ pub use hindrance::Hindrance;
 pub use node::NodeState;
 pub use outcome::{CandidateEnd, Estimate, Origin, PublishOutcome, RangeDone, Receipt, RootDone, RootError};
 pub use proofmill_service::{
-    EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, RangeSpec, SplitPoint,
+    EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, ProofLevel, RangeSpec, SplitPoint,
 };
 pub use prover::{CheckpointState, Instance};
 pub use publishing::{Candidate, PublishStep, Wanted};

@@ -147,6 +147,9 @@ pub enum Cancelled {
     Stopping,
 }
 
+/// The name of [`SessionState::Stopped`].
+const STOPPED: &str = "stopped";
+
 impl SessionState {
     /// Whether something is still to be done for it.
     pub const fn is_live(&self) -> bool {
@@ -170,6 +173,15 @@ impl SessionState {
         )
     }
 
+    /// The names of the states from which a session still comes into others by itself, and of stopped.
+    pub const LIVE: [&'static str; 5] = [
+        Self::Initialized.name(),
+        Self::AwaitingCheckpoints.name(),
+        Self::AwaitingRoot.name(),
+        Self::Publishing.name(),
+        STOPPED,
+    ];
+
     /// The name in logs, metrics and tables.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -181,7 +193,7 @@ impl SessionState {
             Self::Unsent(_) => "unsent",
             Self::Superseded { .. } => "superseded",
             Self::Failed { .. } => "failed",
-            Self::Stopped { .. } => "stopped",
+            Self::Stopped { .. } => STOPPED,
             Self::TimedOut => "timed out",
             Self::Cancelled { .. } => "cancelled",
         }

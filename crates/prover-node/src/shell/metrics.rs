@@ -1,6 +1,8 @@
 //! What a prover node counts, where the process has a recorder of metrics.
 
-use crate::rules::{CandidateEnd, Change, EpochStage, Origin, RangeDone, Receipt, RootDone, Snapshot};
+use crate::rules::{
+    CandidateEnd, Change, EpochStage, Origin, RangeDone, Receipt, RootDone, SessionState, Snapshot,
+};
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use proofmill_primitives::ProverType;
 
@@ -99,7 +101,7 @@ pub(super) fn changed(change: &Change) {
         Change::RootDelayed { prover, .. } => root(*prover, "delayed"),
         Change::EpochMissed { .. } => counter!(MISSED).increment(1),
         Change::Pruned { removed, cause, .. } => {
-            counter!(VOID, "cause" => format!("{cause:?}").to_lowercase()).increment(*removed as u64);
+            counter!(VOID, "cause" => cause.name()).increment(*removed as u64);
         }
         Change::ProofDiscarded { prover, .. } => {
             counter!(DISCARDED, "prover" => prover.name()).increment(1);
@@ -159,7 +161,7 @@ pub(super) fn standing(snapshot: &Snapshot) {
         let margin = open().map(|epoch| epoch.deadline as f64 - l1.counted().0 as f64).reduce(f64::min);
         gauge!(MARGIN).set(margin.unwrap_or(f64::NAN));
     }
-    for state in ["initialized", "awaiting checkpoints", "awaiting root", "publishing", "stopped"] {
+    for state in SessionState::LIVE {
         let count = snapshot.sessions.iter().filter(|session| session.state.name() == state).count();
         gauge!(LIVE, "state" => state).set(count as f64);
     }

@@ -4,7 +4,7 @@
 
 use super::{
     asked::Tasks,
-    faults::{of_backend, of_store, of_task},
+    faults::of_task,
     names::name,
     request::Request,
     store::Plain,
@@ -64,7 +64,7 @@ pub(crate) async fn run(
             // Not to be found again by the next try. What shards are was checked where they were proven.
             for id in &folds {
                 tracing::error!(proof = %task.proof, %id, cause = fault.text, "removing what a bad proof is made of");
-                link.artifacts().delete(id, ArtifactKind::Exchanged).await.map_err(of_store)?;
+                link.artifacts().delete(id, ArtifactKind::Exchanged).await.map_err(Fault::from)?;
             }
             return Err(fault);
         }
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     let Some(target) = task.outputs.first() else {
         return Err(Fault::new(Code::Malformed, "the task names no output"));
     };
-    link.artifacts().put(target, ArtifactKind::Proof, bytes.into()).await.map_err(of_store)?;
+    link.artifacts().put(target, ArtifactKind::Proof, bytes.into()).await.map_err(Fault::from)?;
     let report = serde_json::json!({
         "program": program.0,
         "instructions": output.cycles,
@@ -131,16 +131,16 @@ async fn finish(
             let checked = shared.check_body(&body, mode, &public_values, program);
             checked.map_err(|error| Fault::new(Code::BadProof, error.to_string()))?;
         }
-        let body = body.encode().map_err(of_backend)?;
+        let body = body.encode().map_err(Fault::from)?;
         let proof = Proof { prover: ProverType::Sp1, mode, program, public_values, body };
-        let bytes = network::pack(&proof).map_err(of_backend)?;
+        let bytes = network::pack(&proof).map_err(Fault::from)?;
         Ok((Finished { program, bytes }, proof.encode()))
     });
     let checked = check.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?;
     let (finished, proof) = checked?;
     // A client notes what it refuses by what it read, or by the proof in it.
     for bytes in [&finished.bytes, &proof] {
-        if link.artifacts().exists(&refusal_of(bytes), ArtifactKind::Intermediate).await.map_err(of_store)? {
+        if link.artifacts().exists(&refusal_of(bytes), ArtifactKind::Intermediate).await.map_err(Fault::from)? {
             return Err(Fault::new(Code::BadProof, "this very proof was refused before"));
         }
     }

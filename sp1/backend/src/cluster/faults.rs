@@ -1,8 +1,6 @@
 //! What went wrong, as the policy of tries takes it. SP1 passes errors on as `anyhow` does; what was a fault before comes out as
 //! one again where nobody made words of it.
 
-use proofmill_artifacts::ArtifactError;
-use proofmill_backends::BackendError;
 use proofmill_fault::{Code, Fault};
 use sp1_core_executor::ExecutionError;
 use sp1_prover::worker::TaskError;
@@ -29,17 +27,6 @@ pub(crate) fn fault_in(error: anyhow::Error) -> Result<Fault, anyhow::Error> {
     error.downcast::<Faulted>().map(|Faulted(fault)| fault)
 }
 
-pub(crate) fn of_store(error: ArtifactError) -> Fault {
-    let code = match &error {
-        ArtifactError::BadId { .. } => Code::Malformed,
-        ArtifactError::NoSpace { .. } => Code::StoreFull,
-        ArtifactError::Missing { .. } => Code::Missing,
-        ArtifactError::Damaged { .. } => Code::Damaged,
-        _ => Code::StoreAway,
-    };
-    Fault::new(code, error.to_string())
-}
-
 pub(crate) fn of_task(error: TaskError) -> Fault {
     let code = match &error {
         TaskError::Execution(ExecutionError::ExceededCycleLimit(_)) => Code::CycleLimit,
@@ -52,17 +39,4 @@ pub(crate) fn of_task(error: TaskError) -> Fault {
         }
         TaskError::Execution(cause) => Fault::new(code, cause.to_string()),
     }
-}
-
-pub(crate) fn of_backend(error: BackendError) -> Fault {
-    let code = match &error {
-        BackendError::NotCompiledIn { .. } => Code::Unfit,
-        BackendError::MalformedProgram { .. } | BackendError::MalformedInput { .. } => Code::Malformed,
-        BackendError::UnsupportedMode { .. } => Code::Unsupported,
-        BackendError::GuestFailed { .. } => Code::ProgramFailed,
-        BackendError::CycleLimit { .. } => Code::CycleLimit,
-        BackendError::WrongProgram { .. } | BackendError::InvalidProof { .. } => Code::BadProof,
-        _ => Code::ProverFailed,
-    };
-    Fault::new(code, error.to_string())
 }

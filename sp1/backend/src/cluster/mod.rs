@@ -22,7 +22,7 @@ mod request;
 mod store;
 
 use crate::{execute, shared::Shared, stdin};
-use faults::{of_backend, of_task};
+use faults::of_task;
 use proofmill_backends::{
     Job,
     tasks::{ClusterLink, ClusterTask, ClusterTasks, Later},
@@ -57,7 +57,7 @@ impl ClusterTasks for Cluster {
         Box::pin(async move {
             // On SP1's own runtime, whose threads have room for its recursion. Given up with this future.
             let mut running = JoinSet::new();
-            let runtime = parts.shared.runtime().map_err(of_backend)?.handle().clone();
+            let runtime = parts.shared.runtime().map_err(Fault::from)?.handle().clone();
             running.spawn_on(parts.clone().run(task, link), &runtime);
             match running.join_next().await {
                 Some(Ok(ended)) => ended,
@@ -106,7 +106,7 @@ impl Parts {
             shared.verify_deferred(&stdin)?;
             execute::run(crate::elf::load(&elf)?, stdin.buffer, limit)
         });
-        ran.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(of_backend)?;
+        ran.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(Fault::from)?;
         let named = Arc::new(execution::Named::new(&task, link, store));
         let (id, request) = (TaskId::new(task.id.as_str()), raw(&task));
         let ended = run_execution(named.clone(), named.clone(), id, request).await;
@@ -125,7 +125,7 @@ impl Parts {
         let (shared, elf) = (self.shared.clone(), store.program(program).await?);
         let key = tokio::task::spawn_blocking(move || shared.key(&elf)).await;
         let key = key.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?;
-        store.save(output, &key.map_err(of_backend)?).await
+        store.save(output, &key.map_err(Fault::from)?).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a `Controller` task asks for.
 
-use super::{faults::of_backend, store::Plain};
+use super::store::Plain;
 use crate::{shared::OPEN, stdin};
 use proofmill_backends::{Job, tasks::ClusterTask};
 use proofmill_fault::{Code, Fault};
@@ -37,7 +37,7 @@ impl Request {
         let elf = store.program(&program).await?;
         let bytes = store.input(&input, metadata.stdin_private).await?;
         let stdin =
-            stdin::decode(&Job { program: &elf, input: &bytes, cycle_limit: None }).map_err(of_backend)?;
+            stdin::decode(&Job { program: &elf, input: &bytes, cycle_limit: None }).map_err(Fault::from)?;
         if mode == ProofMode::Core && !stdin.proofs.is_empty() {
             return Err(Fault::new(Code::Unsupported, OPEN));
         }

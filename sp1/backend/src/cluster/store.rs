@@ -1,6 +1,6 @@
 //! The artifact store as SP1's engines see it.
 
-use super::faults::{faulted, of_store};
+use super::faults::faulted;
 use crate::stdin::read;
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, ArtifactStore};
@@ -16,31 +16,31 @@ pub(crate) struct Plain(pub(crate) Arc<dyn ArtifactStore>);
 
 impl Plain {
     pub(crate) async fn program(&self, id: &ArtifactId) -> Result<Bytes, Fault> {
-        self.0.get(id, ArtifactKind::Program).await.map_err(of_store)
+        self.0.get(id, ArtifactKind::Program).await.map_err(Fault::from)
     }
 
     pub(crate) async fn input(&self, id: &ArtifactId, private: bool) -> Result<Bytes, Fault> {
         let kind = if private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin };
-        self.0.get(id, kind).await.map_err(of_store)
+        self.0.get(id, kind).await.map_err(Fault::from)
     }
 
     pub(crate) async fn has(&self, id: Option<&ArtifactId>) -> Result<bool, Fault> {
         match id {
-            Some(id) => self.0.exists(id, ArtifactKind::Exchanged).await.map_err(of_store),
+            Some(id) => self.0.exists(id, ArtifactKind::Exchanged).await.map_err(Fault::from),
             None => Ok(false),
         }
     }
 
     /// What a task left, decoded.
     pub(crate) async fn load<T: DeserializeOwned>(&self, id: &ArtifactId) -> Result<T, Fault> {
-        let bytes = self.0.get(id, ArtifactKind::Exchanged).await.map_err(of_store)?;
+        let bytes = self.0.get(id, ArtifactKind::Exchanged).await.map_err(Fault::from)?;
         read(&bytes).map_err(|cause| Fault::new(Code::Damaged, format!("the artifact {id}: {cause}")))
     }
 
     pub(crate) async fn save(&self, id: &ArtifactId, what: &impl Serialize) -> Result<(), Fault> {
         let bytes = bincode::serialize(what)
             .map_err(|error| Fault::new(Code::ProverFailed, format!("it cannot be encoded: {error}")))?;
-        self.0.put(id, ArtifactKind::Exchanged, bytes.into()).await.map_err(of_store)
+        self.0.put(id, ArtifactKind::Exchanged, bytes.into()).await.map_err(Fault::from)
     }
 }
 
@@ -64,14 +64,14 @@ impl Store for Plain {
                 // SP1 encodes the ELF as a byte string; the store does so where others read it.
                 bytes = bincode::deserialize::<Vec<u8>>(&bytes)?.into();
             }
-            self.0.put(&id.into(), kind, bytes).await.map_err(|error| faulted(of_store(error)))
+            self.0.put(&id.into(), kind, bytes).await.map_err(|error| faulted(error.into()))
         })
     }
 
     fn get<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, Vec<u8>> {
         Box::pin(async move {
             let kind = kind_of(kind)?;
-            let bytes = self.0.get(&id.into(), kind).await.map_err(|error| faulted(of_store(error)))?;
+            let bytes = self.0.get(&id.into(), kind).await.map_err(|error| faulted(error.into()))?;
             Ok(match kind {
                 ArtifactKind::Program => bincode::serialize(&bytes.to_vec())?,
                 _ => bytes.to_vec(),
@@ -82,7 +82,7 @@ impl Store for Plain {
     fn exists<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, bool> {
         Box::pin(async move {
             let kind = kind_of(kind)?;
-            self.0.exists(&id.into(), kind).await.map_err(|error| faulted(of_store(error)))
+            self.0.exists(&id.into(), kind).await.map_err(|error| faulted(error.into()))
         })
     }
 
@@ -92,7 +92,7 @@ impl Store for Plain {
             if super::names::is_kept(id) {
                 return Ok(());
             }
-            self.0.delete(&id.into(), kind_of(kind)?).await.map_err(|error| faulted(of_store(error)))
+            self.0.delete(&id.into(), kind_of(kind)?).await.map_err(|error| faulted(error.into()))
         })
     }
 }

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# What the end-to-end scripts share: a folder, processes that end with the script, free ports. Sourced from the repository's root.
+
+dir=$(mktemp -d)
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  rm -rf "$dir"
+}
+trap cleanup EXIT
+fail() {
+  echo "FAILED: $*" >&2
+  tail -n 30 "$dir"/*.log >&2
+  exit 1
+}
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# Waits until a cluster answers.
+answers() {
+  for _ in $(seq 100); do "$bin" status --cluster "$1" >/dev/null 2>&1 && return; sleep 0.1; done
+  fail "the cluster does not answer"
+}
