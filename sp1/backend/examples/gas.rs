@@ -18,11 +18,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let program = Arc::new(Program::from(&fs::read(elf)?)?);
     for input in inputs {
-        let mut executor = MinimalExecutorRunner::new(program.clone(), false, Some(CHUNK_READS), MEMORY_LIMIT, 3);
+        let mut executor =
+            MinimalExecutorRunner::new(program.clone(), false, Some(CHUNK_READS), MEMORY_LIMIT, 3);
         executor.with_input(&fs::read(input)?);
         let mut gas = 0;
         while let Some(chunk) = executor.try_execute_chunk()? {
-            let mut machine = GasEstimatingVMEnum::new(&chunk, program.clone(), [0; 4], SP1CoreOpts::default());
+            let mut machine =
+                GasEstimatingVMEnum::new(&chunk, program.clone(), [0; 4], SP1CoreOpts::default());
             gas += machine.execute()?.gas().unwrap_or(0);
         }
         println!("{input} cycles {} gas {gas} exit {}", executor.global_clk(), executor.exit_code());

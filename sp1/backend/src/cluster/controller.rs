@@ -2,13 +2,7 @@
 //! proof. It does as the SP1 cluster's own controller does, but asks for every task under the same names each time, and folds in an
 //! order that follows from the shards alone: whoever starts over finds all that is done.
 
-use super::{
-    asked::Tasks,
-    faults::of_task,
-    names::name,
-    request::Request,
-    store::Plain,
-};
+use super::{asked::Tasks, faults::of_task, names::name, request::Request, store::Plain};
 use crate::{body::Body, network, shared::Shared, stdin};
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{
@@ -140,7 +134,12 @@ async fn finish(
     let (finished, proof) = checked?;
     // A client notes what it refuses by what it read, or by the proof in it.
     for bytes in [&finished.bytes, &proof] {
-        if link.artifacts().exists(&refusal_of(bytes), ArtifactKind::Intermediate).await.map_err(Fault::from)? {
+        if link
+            .artifacts()
+            .exists(&refusal_of(bytes), ArtifactKind::Intermediate)
+            .await
+            .map_err(Fault::from)?
+        {
             return Err(Fault::new(Code::BadProof, "this very proof was refused before"));
         }
     }
