@@ -2,6 +2,7 @@
 
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use proofmill_fault::Code;
+use proofmill_ledger::ProofStatus;
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Counts, Stats};
 use std::{collections::BTreeMap, time::Duration};
@@ -11,6 +12,7 @@ const DEAD_REQUEUES: &str = "coordinator_dead_worker_requeues_total";
 const PROOFS: &str = "proofmill_cluster_active_proofs";
 const DIAGNOSED: &str = "proofmill_cluster_diagnosed_proofs";
 const ENDED: &str = "proofmill_cluster_proofs_ended_total";
+const FAILED: &str = "proofmill_cluster_proofs_failed_total";
 const PROOF_SECONDS: &str = "proofmill_cluster_proof_seconds";
 const TASKS: &str = "proofmill_cluster_tasks";
 const WEIGHT: &str = "proofmill_cluster_weight_gb";
@@ -29,12 +31,13 @@ pub(crate) fn describe() {
     describe_gauge!(PROOFS, "Proofs being made.");
     describe_gauge!(DIAGNOSED, "Of those, with a task that no present worker could ever take.");
     describe_counter!(ENDED, "Proofs that ended, by prover type and how.");
+    describe_counter!(FAILED, "Of those, the ones that failed, by fault.");
     describe_histogram!(PROOF_SECONDS, Unit::Seconds, "From the request to the end of a completed proof.");
     describe_gauge!(TASKS, "Tasks of active proofs, by kind and state.");
     describe_gauge!(WEIGHT, "Gigabytes of tasks that run (current), and that workers have (max).");
     describe_gauge!(WORKERS, "Registered workers, by kind.");
     describe_gauge!(DRAINING, "Of those, the ones that take no more tasks.");
-    describe_counter!(FAULTS, "Tasks that came back, by kind and fault; whether the proof failed by it.");
+    describe_counter!(FAULTS, "Tasks that came back to be tried again, by kind and fault.");
     describe_histogram!(WAIT, Unit::Seconds, "How long a task waited for a worker, each time that it did.");
     describe_histogram!(
         COMMIT,
@@ -77,11 +80,9 @@ pub(crate) fn worker_lost(kind: WorkerKind, tasks: impl Iterator<Item = TaskKind
     }
 }
 
-/// A task came back, to be tried again or as the end of its proof.
-pub(crate) fn task_fault(kind: TaskKind, code: Code, is_final: bool) {
-    let is_final = if is_final { "true" } else { "false" };
-    counter!(FAULTS, "task_type" => kind.name(), "fault" => code.to_string(), "final" => is_final)
-        .increment(1);
+/// A task came back, to be tried again.
+pub(crate) fn task_fault(kind: TaskKind, code: Code) {
+    counter!(FAULTS, "task_type" => kind.name(), "fault" => code.to_string()).increment(1);
 }
 
 pub(crate) fn task_waited(kind: TaskKind, wait: Duration) {
@@ -89,8 +90,16 @@ pub(crate) fn task_waited(kind: TaskKind, wait: Duration) {
 }
 
 /// `took` is for those that were completed.
-pub(crate) fn proof_ended(prover: ProverType, how: &'static str, took: Option<Duration>) {
-    counter!(ENDED, "prover" => prover.name(), "state" => how).increment(1);
+pub(crate) fn proof_ended(
+    prover: ProverType,
+    status: ProofStatus,
+    fault: Option<Code>,
+    took: Option<Duration>,
+) {
+    counter!(ENDED, "prover" => prover.name(), "state" => status.name()).increment(1);
+    if let Some(code) = fault {
+        counter!(FAILED, "prover" => prover.name(), "fault" => code.to_string()).increment(1);
+    }
     if let Some(took) = took {
         histogram!(PROOF_SECONDS, "prover" => prover.name()).record(took);
     }

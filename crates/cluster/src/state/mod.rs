@@ -222,18 +222,18 @@ impl State {
     }
 
     fn task_changed(&mut self, proof: &ProofId, task: TaskId, state: TaskState) {
-        let kind = self.scheduler.task(&task).map(|(spec, _)| spec.kind);
-        match (&state, kind) {
-            (TaskState::Pending { last_failure: Some(fault), .. }, Some(kind)) => {
-                metrics::task_fault(kind, fault.code, false);
-            }
-            (TaskState::Failed { fault }, Some(kind)) => metrics::task_fault(kind, fault.code, true),
-            (TaskState::Running { since, .. }, Some(kind)) => {
-                if let Some(queued) = self.scheduler.queued(&task) {
-                    metrics::task_waited(kind, since.since(queued));
+        // The tasks of a proof that has ended are forgotten; its end is counted by itself.
+        if let Some((spec, _)) = self.scheduler.task(&task) {
+            match &state {
+                TaskState::Pending { last_failure: Some(fault), .. } => {
+                    metrics::task_fault(spec.kind, fault.code)
                 }
+                TaskState::Running { since, .. } => {
+                    let queued = self.scheduler.queued(&task).unwrap_or(*since);
+                    metrics::task_waited(spec.kind, since.since(queued));
+                }
+                _ => {}
             }
-            _ => {}
         }
         match &state {
             TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
@@ -295,7 +295,7 @@ impl State {
         if let Some(entry) = self.proofs.get_mut(proof) {
             let took = at.as_millis().saturating_sub(entry.record.created_at.as_millis());
             let took = (status == ProofStatus::Completed).then(|| Duration::from_millis(took));
-            metrics::proof_ended(entry.record.prover, status.name(), took);
+            metrics::proof_ended(entry.record.prover, status, fault.as_ref().map(|fault| fault.code), took);
             entry.end(status, fault.as_ref(), at);
             self.ended.push_back(proof.clone());
         }

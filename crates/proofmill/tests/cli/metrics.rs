@@ -2,7 +2,7 @@
 
 use crate::{
     blocks::chain,
-    process::{Running, free_port, proofmill, succeed},
+    process::{Running, fail, free_port, proofmill, succeed},
 };
 use serde_json::Value;
 use std::{
@@ -120,6 +120,13 @@ async fn prometheus_reads_cluster_and_worker() {
         })
         .await;
     prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
+
+    // A proof that fails.
+    fs::write(data.join("bad.elf"), "not a program").unwrap();
+    fs::write(data.join("stdin"), "").unwrap();
+    let args = ["prove", "--prover", "exec", "--elf", "bad.elf", "--stdin", "stdin", "--cluster", &address];
+    fail(proofmill(data).args(args));
+    prometheus.expect("proofmill_cluster_proofs_failed_total{prover='exec'}", |count| count == 1.0).await;
 
     // A worker that is lost, and what it did.
     worker.kill();
