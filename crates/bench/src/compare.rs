@@ -3,14 +3,14 @@
 use crate::{Report, stats};
 use std::{collections::BTreeSet, fmt};
 
-/// With fewer proofs of one type than this an interval says nothing.
+/// With fewer proofs of one kind than this an interval says nothing.
 pub const FEWEST: usize = 5;
 
-/// How two runs compare by one prover type.
+/// How two runs compare by one kind of proof.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// Which type.
-    pub prover: String,
+    /// Which, as [`Row::kind`](crate::Row::kind) names it.
+    pub kind: String,
     /// Proofs of the first run, and of the second.
     pub proofs: [usize; 2],
     /// Whether times are by gas: where the gas of every batch is known, so that other loads do not count as other speeds.
@@ -28,7 +28,7 @@ pub enum Verdict {
     Faster,
     /// The second run is slower.
     Slower,
-    /// One of them has fewer than [`FEWEST`] proofs of the type.
+    /// One of them has fewer than [`FEWEST`] proofs of the kind.
     TooFew,
 }
 
@@ -50,9 +50,9 @@ impl Comparison {
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { prover, proofs: [a, b], by_gas, ratio } = self;
+        let Self { kind, proofs: [a, b], by_gas, ratio } = self;
         let unit = if *by_gas { "time by gas" } else { "time" };
-        write!(f, "{prover}: {a} and {b} proofs")?;
+        write!(f, "{kind}: {a} and {b} proofs")?;
         if let Some((ratio, [low, high])) = ratio {
             let percent = |ratio: f64| (ratio - 1.0) * 100.0;
             let (least, most) = (percent(*low), percent(*high));
@@ -72,19 +72,19 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// Compares two runs by every prover type that both have.
+/// Compares two runs by every kind of proof that both have.
 pub fn compare(a: &Report, b: &Report) -> Vec<Comparison> {
-    let types = |report: &Report| report.summaries.keys().cloned().collect::<BTreeSet<_>>();
-    let both: Vec<String> = types(a).intersection(&types(b)).cloned().collect();
+    let kinds = |report: &Report| report.summaries.keys().cloned().collect::<BTreeSet<_>>();
+    let both: Vec<String> = kinds(a).intersection(&kinds(b)).cloned().collect();
     both.into_iter()
-        .map(|prover| {
-            let by_gas = a.has_gas(&prover) && b.has_gas(&prover);
-            let (first, second) = (a.costs(&prover, by_gas), b.costs(&prover, by_gas));
+        .map(|kind| {
+            let by_gas = a.has_gas(&kind) && b.has_gas(&kind);
+            let (first, second) = (a.costs(&kind, by_gas), b.costs(&kind, by_gas));
             Comparison {
                 proofs: [first.len(), second.len()],
                 ratio: stats::ratio(&first, &second),
                 by_gas,
-                prover,
+                kind,
             }
         })
         .collect()

@@ -16,6 +16,8 @@ pub struct Timing {
     pub ms: u64,
     /// The prover type, where the line says it.
     pub prover: Option<String>,
+    /// Whether it is an epoch's proof: a batch has its last checkpoint's number then, which that checkpoint's own proof has too.
+    pub of_epoch: bool,
     /// Where the line says that the prover proves nothing (`exec`).
     pub proves_nothing: bool,
 }
@@ -77,7 +79,7 @@ pub struct Log {
     pub timings: Vec<Timing>,
     /// How often what was found.
     pub troubles: BTreeMap<Trouble, u64>,
-    /// Lines that it has.
+    /// Lines that are not blank.
     pub lines: u64,
 }
 
@@ -85,7 +87,7 @@ pub struct Log {
 pub fn read(text: &str) -> Log {
     let mut log = Log::default();
     for line in text.lines() {
-        log.lines += 1;
+        log.lines += u64::from(!line.trim().is_empty());
         let line = without_colours(line);
         log.timings.extend(timing(&line));
         let lower = line.to_lowercase();
@@ -125,6 +127,7 @@ fn timing(line: &str) -> Option<Timing> {
         batch: get("batch").or_else(|| get("batch_number"))?.parse().ok()?,
         ms: get("proving_time_ms")?.parse().ok()?,
         prover: get("prover").or_else(|| get("prover_type")).map(str::to_lowercase),
+        of_epoch: get("level") == Some("epoch"),
         proves_nothing: get("proves_nothing") == Some("true"),
     })
 }

@@ -1,7 +1,7 @@
 //! A plot without a library: bars, one for each batch, on a scale that begins at zero.
 
 use crate::report::Row;
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write};
 
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 420.0;
@@ -13,9 +13,7 @@ const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9
 const LINES: usize = 5;
 
 pub(crate) fn times(label: &str, rows: &[Row]) -> String {
-    let mut types: Vec<&str> = rows.iter().map(|row| row.prover.as_deref().unwrap_or("-")).collect();
-    types.sort_unstable();
-    types.dedup();
+    let kinds: Vec<String> = rows.iter().map(Row::kind).collect::<BTreeSet<_>>().into_iter().collect();
     let longest = rows.iter().map(|row| row.time_ms as f64 / 1e3).fold(0.0, f64::max);
     let top = round_up(longest);
     let (width, height) = (WIDTH - LEFT - 20.0, HEIGHT - TOP - BOTTOM);
@@ -43,8 +41,8 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
     let step = width / rows.len().max(1) as f64;
     let every = rows.len().div_ceil(30).max(1);
     for (at, row) in rows.iter().enumerate() {
-        let prover = row.prover.as_deref().unwrap_or("-");
-        let colour = COLOURS[types.iter().position(|known| *known == prover).unwrap_or(0) % COLOURS.len()];
+        let kind = row.kind();
+        let colour = COLOURS[kinds.iter().position(|known| *known == kind).unwrap_or(0) % COLOURS.len()];
         let (x, seconds) = (LEFT + step * at as f64, row.time_ms as f64 / 1e3);
         let _ = writeln!(
             out,
@@ -54,7 +52,7 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
             step * 0.8,
             TOP + height - y(seconds),
             row.batch,
-            escaped(prover)
+            escaped(&kind)
         );
         if at % every == 0 {
             let _ = writeln!(
@@ -66,7 +64,7 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
             );
         }
     }
-    for (at, prover) in types.iter().enumerate() {
+    for (at, kind) in kinds.iter().enumerate() {
         let x = LEFT + 140.0 * at as f64;
         let _ = writeln!(
             out,
@@ -75,7 +73,7 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
             COLOURS[at % COLOURS.len()],
             x + 18.0,
             HEIGHT - 8.0,
-            escaped(prover)
+            escaped(kind)
         );
     }
     out + "</svg>\n"

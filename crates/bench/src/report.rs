@@ -32,6 +32,8 @@ pub struct Row {
     pub batch: u64,
     /// What proved it, where that is said.
     pub prover: Option<String>,
+    /// Whether it is an epoch's proof, of the batches up to this one.
+    pub of_epoch: bool,
     /// What the proof took, in milliseconds.
     pub time_ms: u64,
     /// Gas of its blocks.
@@ -44,7 +46,15 @@ pub struct Row {
     pub instructions: Option<u64>,
 }
 
-/// All batches of one prover type together.
+impl Row {
+    /// What it is compared with: its prover type, or `-`, and whether it is of an epoch.
+    pub fn kind(&self) -> String {
+        let prover = self.prover.as_deref().unwrap_or(ABSENT);
+        if self.of_epoch { format!("{prover} epoch") } else { prover.to_owned() }
+    }
+}
+
+/// All batches of one kind together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Seconds that proofs took.
@@ -64,7 +74,7 @@ pub struct Report {
     pub session: Session,
     /// Its batches, by number and prover type.
     pub batches: Vec<Row>,
-    /// By prover type; `-` where the log does not say it.
+    /// By [kind](Row::kind).
     pub summaries: BTreeMap<String, Summary>,
     /// What is noticeable, in words.
     pub observations: Vec<String>,
@@ -79,70 +89,15 @@ impl Report {
     /// Brings together what a log and a page of metrics say. A batch that one prover type proved several times counts with its last
     /// proof.
     pub fn new(session: Session, log: Log, metrics: &Batches) -> Self {
-        let mut last: BTreeMap<(u64, Option<String>), &Timing> = BTreeMap::new();
-        let mut twice = BTreeMap::<u64, usize>::new();
-        for timing in &log.timings {
-            if last.insert((timing.batch, timing.prover.clone()), timing).is_some() {
-                *twice.entry(timing.batch).or_insert(1) += 1;
-            }
-        }
-        let batches: Vec<Row> = last
-            .into_values()
-            .map(|timing| {
-                let Batch { gas, transactions, blocks, instructions } =
-                    metrics.get(&timing.batch).copied().unwrap_or_default();
-                let prover = timing.prover.clone();
-                Row {
-                    batch: timing.batch,
-                    prover,
-                    time_ms: timing.ms,
-                    gas,
-                    transactions,
-                    blocks,
-                    instructions,
-                }
-            })
-            .collect();
-        let mut by_type: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
+        let key = |timing: &Timing| (timing.batch, timing.of_epoch, timing.prover.clone());
+        let last: BTreeMap<_, &Timing> = log.timings.iter().map(|timing| (key(timing), timing)).collect();
+        let batches: Vec<Row> = last.into_values().map(|timing| row(timing, metrics)).collect();
+        let mut kinds: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
         for row in &batches {
-            by_type.entry(row.prover.clone().unwrap_or_else(|| ABSENT.to_owned())).or_default().push(row);
+            kinds.entry(row.kind()).or_default().push(row);
         }
-        let summaries = by_type.iter().map(|(prover, rows)| (prover.clone(), summary(rows))).collect();
-        let mut observations = Vec::new();
-        if batches.is_empty() {
-            let cause = if log.lines == 0 {
-                "the log is empty: no prover has written to it yet"
-            } else {
-                "no line has `batch` and `proving_time_ms`: start the prover with --timed (PROVER_CLIENT_TIMED=true), or wait \
-                 for its first batch"
-            };
-            observations.push(format!("No batch was proven: {cause}."));
-        }
-        if log.timings.iter().any(|timing| timing.proves_nothing) {
-            observations.push("`exec` proves nothing: its times are those of an execution.".to_owned());
-        }
-        observe(
-            &mut observations,
-            "Empty batches (no transactions)",
-            batches.iter().filter(|row| row.transactions == Some(0)),
-        );
-        observe(
-            &mut observations,
-            "No metrics of L2 (gone, or never there)",
-            batches.iter().filter(|row| row.gas.is_none()),
-        );
-        for (batch, times) in twice {
-            observations.push(format!("Batch {batch} was proven {times} times; the last one counts."));
-        }
-        for rows in by_type.values().filter(|rows| rows.len() >= 4) {
-            let median = Spread::of(rows.iter().map(|row| row.time_ms as f64)).median;
-            let far = rows.iter().copied().filter(|row| row.time_ms as f64 > OUTLIER * median);
-            observe(&mut observations, "More than twice the median's time", far);
-        }
-        for (trouble, count) in &log.troubles {
-            observations.push(format!("{} ({}).", sentence(*trouble), lines(*count)));
-        }
-        observations.dedup();
+        let summaries = kinds.iter().map(|(kind, rows)| (kind.clone(), summary(rows))).collect();
+        let observations = observations(&log, &batches, &kinds);
         Self { session, batches, summaries, observations }
     }
 
@@ -166,7 +121,7 @@ impl Report {
         }
         out += "\n| batch | prover | time s | time ms | gas | transactions | blocks | instructions |\n|---|---|---|---|---|---|---|---|\n";
         for row in &self.batches {
-            let prover = row.prover.as_deref().unwrap_or(ABSENT);
+            let prover = row.kind();
             let figures = [row.gas, row.transactions, row.blocks, row.instructions].map(figure).join(" | ");
             let _ = writeln!(
                 out,
@@ -202,24 +157,82 @@ impl Report {
         plot::times(&self.session.label, &self.batches)
     }
 
-    /// The batches of one prover type, as [`summaries`](Self::summaries) names it.
-    fn rows(&self, prover: &str) -> impl Iterator<Item = &Row> {
-        self.batches.iter().filter(move |row| row.prover.as_deref().unwrap_or(ABSENT) == prover)
+    fn rows(&self, kind: &str) -> impl Iterator<Item = &Row> {
+        self.batches.iter().filter(move |row| row.kind() == kind)
     }
 
-    /// The times of one prover type, in milliseconds, or by gas.
-    pub(crate) fn costs(&self, prover: &str, by_gas: bool) -> Vec<f64> {
+    /// The times of one kind, in milliseconds, or by gas.
+    pub(crate) fn costs(&self, kind: &str, by_gas: bool) -> Vec<f64> {
         let cost = |row: &Row| {
             let time = row.time_ms as f64;
             if by_gas { row.gas.filter(|gas| *gas > 0).map(|gas| time / gas as f64) } else { Some(time) }
         };
-        self.rows(prover).filter_map(cost).collect()
+        self.rows(kind).filter_map(cost).collect()
     }
 
-    /// Whether the gas of every batch of a prover type is known.
-    pub(crate) fn has_gas(&self, prover: &str) -> bool {
-        self.rows(prover).all(|row| row.gas.is_some_and(|gas| gas > 0))
+    /// Whether the gas of every batch of a kind is known.
+    pub(crate) fn has_gas(&self, kind: &str) -> bool {
+        self.rows(kind).all(|row| row.gas.is_some_and(|gas| gas > 0))
     }
+}
+
+fn row(timing: &Timing, metrics: &Batches) -> Row {
+    // What L2 says is of the one batch, and an epoch's proof is of several.
+    let of_batch = metrics.get(&timing.batch).filter(|_| !timing.of_epoch);
+    let Batch { gas, transactions, blocks, instructions } = of_batch.copied().unwrap_or_default();
+    Row {
+        batch: timing.batch,
+        prover: timing.prover.clone(),
+        of_epoch: timing.of_epoch,
+        time_ms: timing.ms,
+        gas,
+        transactions,
+        blocks,
+        instructions,
+    }
+}
+
+/// What is noticeable, in words.
+fn observations(log: &Log, batches: &[Row], kinds: &BTreeMap<String, Vec<&Row>>) -> Vec<String> {
+    let mut out = Vec::new();
+    if batches.is_empty() {
+        let cause = if log.lines == 0 {
+            "the log is empty: no prover has written to it yet"
+        } else {
+            "no line has `batch` and `proving_time_ms`: start the prover with --timed (PROVER_CLIENT_TIMED=true), or wait for \
+             its first batch"
+        };
+        out.push(format!("No batch was proven: {cause}."));
+    }
+    if log.timings.iter().any(|timing| timing.proves_nothing) {
+        out.push("`exec` proves nothing: its times are those of an execution.".to_owned());
+    }
+    let empty = batches.iter().filter(|row| row.transactions == Some(0));
+    observe(&mut out, "Empty batches (no transactions)", empty);
+    let unknown = batches.iter().filter(|row| row.gas.is_none() && !row.of_epoch);
+    observe(&mut out, "No metrics of L2 (gone, or never there)", unknown);
+    for row in batches {
+        let same = |timing: &&Timing| {
+            (timing.batch, timing.of_epoch, &timing.prover) == (row.batch, row.of_epoch, &row.prover)
+        };
+        let times = log.timings.iter().filter(same).count();
+        if times > 1 {
+            out.push(format!(
+                "Batch {} was proven {times} times by {}; the last one counts.",
+                row.batch,
+                row.kind()
+            ));
+        }
+    }
+    for rows in kinds.values().filter(|rows| rows.len() >= 4) {
+        let median = Spread::of(rows.iter().map(|row| row.time_ms as f64)).median;
+        let far = rows.iter().copied().filter(|row| row.time_ms as f64 > OUTLIER * median);
+        observe(&mut out, "More than twice the median's time", far);
+    }
+    for (trouble, count) in &log.troubles {
+        out.push(format!("{} ({}).", sentence(*trouble), lines(*count)));
+    }
+    out
 }
 
 fn summary(rows: &[&Row]) -> Summary {

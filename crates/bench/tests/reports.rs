@@ -29,7 +29,7 @@ fn a_prover_that_was_restarted_and_a_batch_proven_twice() {
     assert_eq!(rows, [(1, 5_000, Some(1_000)), (2, 4_000, None)]);
     let text = report.observations.join("\n");
     for part in [
-        "Batch 1 was proven 2 times",
+        "Batch 1 was proven 2 times by -",
         "Empty batches (no transactions): batch 1",
         "No metrics of L2 (gone, or never there): batch 2",
         "Nonces refused",
@@ -91,4 +91,21 @@ fn another_load_is_no_other_speed() {
     let compared = compare(&a, &b);
     assert!(compared[0].by_gas);
     assert!(compared[0].ratio.unwrap().0 < 1.05, "{}", compared[0]);
+}
+
+#[test]
+fn an_epochs_proof_is_not_that_of_its_last_checkpoint() {
+    let log = "batch=7 level=\"range\" prover=openvm proving_time_ms=300\nbatch=7 level=\"epoch\" prover=openvm proving_time_ms=900\n";
+    let report = report(log, "batch_gas_used{batch_number=\"7\"} 100\n");
+    assert_eq!(report.summaries.keys().collect::<Vec<_>>(), ["openvm", "openvm epoch"]);
+    assert_eq!(
+        report.batches.iter().map(|row| (row.time_ms, row.gas)).collect::<Vec<_>>(),
+        [(300, Some(100)), (900, None)]
+    );
+    assert!(report.observations.is_empty(), "{:?}", report.observations);
+}
+
+#[test]
+fn an_empty_log_of_blank_lines_is_empty() {
+    assert!(report("\n\n", "").observations[0].contains("the log is empty"));
 }
