@@ -263,5 +263,6 @@ impl Devnet {
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
+        self.l2.stop().await;
     }
 }

@@ -39,7 +39,7 @@ pub struct DevNode {
     url: Url,
     shared: Arc<Shared>,
     server: JoinHandle<()>,
-    _stop: DropGuard,
+    stop: DropGuard,
 }
 
 /// What requests and the sequencer share.
@@ -124,7 +124,7 @@ impl DevNodeOptions {
         }
         let server = tokio::spawn(rpc::serve(listener, Arc::clone(&shared), stop.clone()));
         tracing::debug!(%url, "the L2 node listens");
-        Ok(DevNode { url, shared, server, _stop: stop.drop_guard() })
+        Ok(DevNode { url, shared, server, stop: stop.drop_guard() })
     }
 }
 
@@ -147,6 +147,14 @@ impl DevNode {
     /// Whether it still answers.
     pub fn is_running(&self) -> bool {
         !self.server.is_finished()
+    }
+
+    /// Ends it. Afterwards nothing listens, and no connection is open.
+    pub async fn stop(self) {
+        let Self { server, stop, .. } = self;
+        drop(stop);
+        // It ends in any case, and says itself how.
+        let _ = server.await;
     }
 }
 

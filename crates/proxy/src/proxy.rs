@@ -16,6 +16,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::sync::oneshot;
 use url::Url;
 
 /// What becomes of a request.
@@ -92,7 +93,8 @@ pub struct Proxy {
     /// Where it is.
     pub url: Url,
     counts: Arc<Mutex<HashMap<String, usize>>>,
-    server: tokio::task::JoinHandle<()>,
+    // Dropped with the proxy, which closes its connections.
+    _stop: oneshot::Sender<()>,
 }
 
 struct Shared {
@@ -115,8 +117,12 @@ impl Proxy {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
         let router = Router::new().fallback(any(answer)).with_state(shared);
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, counts, server }
+        let (stop, stopped) = oneshot::channel();
+        let served = axum::serve(listener, router).with_graceful_shutdown(async {
+            let _ = stopped.await;
+        });
+        tokio::spawn(async move { served.await.unwrap() });
+        Self { url, counts, _stop: stop }
     }
 
     /// How many requests came, of all methods.
@@ -127,12 +133,6 @@ impl Proxy {
     /// How many requests of one method came.
     pub fn requests_of(&self, method: &str) -> usize {
         self.counts.lock().unwrap().get(method).copied().unwrap_or_default()
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 

@@ -20,8 +20,8 @@ use axum::{
 };
 use params::Params;
 use serde_json::Value;
-use std::sync::Arc;
-use tokio::{net::TcpListener, sync::Semaphore};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore, time};
 use tokio_util::sync::CancellationToken;
 
 /// How long a request may be, in bytes: a blob transaction with nine blobs has 2.4 million.
@@ -32,6 +32,8 @@ const MOST_ANSWER: usize = 25 << 20;
 const MOST_BATCH: usize = 1_000;
 /// How many requests are worked on at once.
 const MOST_AT_ONCE: usize = 16;
+/// How long what was asked before the end may take to answer.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Debug)]
 struct Service {
@@ -43,14 +45,19 @@ struct Service {
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
     let service = Service { shared, permits: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let routes = Router::new().fallback(handle).with_state(service);
-    let served = async { axum::serve(listener, routes).await };
+    // Connections that clients keep open would be answered on for as long as they live, were they not closed.
+    let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let late = async {
+        stop.cancelled().await;
+        time::sleep(LAST_ANSWERS).await;
+    };
     tokio::select! {
         done = served => {
             if let Err(error) = done {
                 tracing::error!(%error, "the L2 node listens no more");
             }
         }
-        () = stop.cancelled() => {}
+        () = late => tracing::debug!("the L2 node ends before what it was asked is answered"),
     }
 }
 
