@@ -21,6 +21,7 @@
 // OpenVM's derives ask for features of the crate that they are used in.
 #![cfg_attr(feature = "openvm", allow(unexpected_cfgs))]
 
+mod elsewhere;
 mod error;
 mod exec;
 pub mod helper;
@@ -31,6 +32,7 @@ mod proof;
 mod registry;
 pub mod tasks;
 
+pub use elsewhere::{Elsewhere, NoSuchProver, prover_type};
 pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
 pub use helper::HelperBackend;

@@ -2,6 +2,7 @@
 //! cluster and OP Succinct use in the environment work as they are.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use proofmill_backends::prover_type;
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
@@ -122,6 +123,7 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Backend {
     /// The prover type
+    #[arg(value_parser = prover_type)]
     pub(crate) prover: ProverType,
 }
 
@@ -181,7 +183,7 @@ pub(crate) struct Worker {
     #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
     pub(crate) max_weight: Option<Weight>,
     /// Prover types it runs [default: all that this binary has]
-    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', value_name = "TYPE")]
+    #[arg(long, env = "PROOFMILL_PROVER", value_delimiter = ',', value_name = "TYPE", value_parser = prover_type)]
     pub(crate) prover: Vec<ProverType>,
     /// Memory that controllers on this worker cut segments for, in GB: what the workers of the cluster have for one task
     #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
@@ -304,7 +306,8 @@ pub(crate) struct Localnet {
         env = "PROOFMILL_PROVER",
         value_delimiter = ',',
         default_value = "exec",
-        value_name = "TYPE"
+        value_name = "TYPE",
+        value_parser = prover_type
     )]
     pub(crate) prover: Vec<ProverType>,
     #[command(flatten)]
@@ -341,7 +344,7 @@ pub(crate) struct Attestor {
 
 fn binary(text: &str) -> Result<(ProverType, PathBuf), String> {
     let (prover, file) = text.split_once('=').ok_or("write it as TYPE=FILE")?;
-    Ok((prover.parse().map_err(|error| format!("{error}"))?, file.into()))
+    Ok((prover_type(prover).map_err(|error| error.to_string())?, file.into()))
 }
 
 /// The memory of one worker process of `dev`: for one prover type, or for all.
@@ -355,7 +358,7 @@ fn worker_room(text: &str) -> Result<WorkerRoom, String> {
     match text.split_once('=') {
         None => Ok(WorkerRoom { prover: None, weight: gb(text)? }),
         Some((prover, weight)) => {
-            let prover = prover.parse().map_err(|error| format!("{error}"))?;
+            let prover = prover_type(prover).map_err(|error| error.to_string())?;
             Ok(WorkerRoom { prover: Some(prover), weight: gb(weight)? })
         }
     }

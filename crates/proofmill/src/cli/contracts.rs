@@ -2,6 +2,7 @@
 
 use super::{Chains, Rules, Sending, YEAR};
 use clap::{Args, Subcommand};
+use proofmill_backends::prover_type;
 use proofmill_primitives::ProverType;
 use std::path::PathBuf;
 use url::Url;
@@ -66,7 +67,8 @@ pub(crate) struct Deploy {
         env = "PROOFMILL_PROVER",
         value_delimiter = ',',
         default_value = "openvm",
-        value_name = "TYPE"
+        value_name = "TYPE",
+        value_parser = prover_type
     )]
     pub(crate) prover: Vec<ProverType>,
     /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
@@ -198,7 +200,7 @@ pub(crate) struct Schedule {
     )]
     pub(crate) l2_rpc: Vec<Url>,
     /// What is to prove the rollup, with the programs of this release: openvm, sp1 or exec
-    #[arg(long, value_delimiter = ',', value_name = "TYPE")]
+    #[arg(long, value_delimiter = ',', value_name = "TYPE", value_parser = prover_type)]
     pub(crate) prover: Vec<ProverType>,
     /// Another verifier: TYPE=ADDRESS
     #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
@@ -207,7 +209,7 @@ pub(crate) struct Schedule {
 
 fn verifier(text: &str) -> Result<(ProverType, alloy_primitives::Address), String> {
     let (prover, address) = text.split_once('=').ok_or("write it as TYPE=ADDRESS")?;
-    let prover = prover.parse().map_err(|error| format!("{error}"))?;
+    let prover = prover_type(prover).map_err(|error| error.to_string())?;
     let address = address.parse().map_err(|error| format!("`{address}` is not an address: {error}"))?;
     Ok((prover, address))
 }

@@ -2,6 +2,7 @@
 
 use super::Site;
 use clap::{Args, Subcommand};
+use proofmill_backends::prover_type;
 use proofmill_primitives::ProverType;
 use std::path::PathBuf;
 
@@ -55,7 +56,7 @@ pub(crate) struct Rerun {
     #[arg(long)]
     pub(crate) epoch: bool,
     /// Only for this prover type [default: that which failed; for an epoch, all]
-    #[arg(long, value_name = "TYPE")]
+    #[arg(long, value_name = "TYPE", value_parser = prover_type)]
     pub(crate) prover: Option<ProverType>,
     /// Only execute the blocks natively, and compare what they give with the checkpoint
     #[arg(long)]

@@ -2,6 +2,7 @@
 
 use super::{Cost, Store, YEAR, gb, node_url};
 use clap::Args;
+use proofmill_backends::prover_type;
 use proofmill_primitives::{ProofMode, ProverType, Weight};
 use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
@@ -72,7 +73,7 @@ pub(crate) struct Prove {
     )]
     pub(crate) prover_id: alloy_primitives::Address,
     /// What makes the proof: openvm, sp1, or exec (runs the program natively and proves nothing)
-    #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm)]
+    #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm, value_parser = prover_type)]
     pub(crate) prover: ProverType,
     /// How far to carry it: core, compressed, plonk or groth16
     #[arg(long, env = "PROOFMILL_MODE", default_value_t = ProofMode::Compressed)]

@@ -3,14 +3,12 @@
 use super::{Chains, L2, Observing, Site, Store, YEAR};
 use alloy_primitives::B256;
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
+use proofmill_backends::prover_type;
 use proofmill_primitives::ProverType;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
 };
-
-/// Prover types that other systems have, and no release of Proofmill.
-const ELSEWHERE: [&str; 3] = ["risc0", "zisk", "tdx"];
 
 /// Who makes the proofs of a prover node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -104,15 +102,6 @@ pub(crate) struct Prover {
     pub(crate) delay: u64,
 }
 
-fn prover_type(name: &str) -> Result<ProverType, String> {
-    if ELSEWHERE.contains(&name) {
-        return Err(format!(
-            "no release of Proofmill has the prover type `{name}`: use one that the coordinator needs, of exec, openvm and sp1"
-        ));
-    }
-    name.parse().map_err(|error: proofmill_primitives::UnknownName| error.to_string())
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -142,15 +131,5 @@ mod tests {
         assert!(parse(&["--timed"]).unwrap().prover.timed);
         assert_eq!(parse(&["--prover-timeout", "7"]).unwrap().serving.prover_timeout, 7);
         assert!(parse(&["--prover-timeout", "0"]).unwrap_err().contains("--prover-timeout"));
-    }
-
-    #[test]
-    fn types_of_other_systems_are_refused_with_what_there_is() {
-        for name in ELSEWHERE {
-            let error = prover_type(name).unwrap_err();
-            assert!(error.contains(name) && error.contains("openvm"), "{error}");
-        }
-        assert!(prover_type("nonsense").unwrap_err().contains("exec, openvm or sp1"));
-        assert_eq!(prover_type("sp1"), Ok(ProverType::Sp1));
     }
 }

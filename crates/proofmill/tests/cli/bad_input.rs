@@ -21,7 +21,9 @@ fn an_unknown_mode_prover_or_weight_names_what_there_is() {
     let rpc = ["prove", "--l2-rpc", "http://127.0.0.1:1"];
     for (args, hint) in [
         (vec!["--mode", "fast"], "compressed"),
-        (vec!["--prover", "tdx"], "openvm"),
+        (vec!["--prover", "sp2"], "openvm"),
+        (vec!["--prover", "tdx"], "attests by hardware"),
+        (vec!["--prover", "risc0"], "downloads its circuits"),
         (vec!["--max-weight", "0"], "fits no task"),
         (vec!["--max-weight=-3"], "whole number"),
         (vec!["--mode", "execute", "--prover", "exec"], "--execute-only"),
