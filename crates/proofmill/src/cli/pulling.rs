@@ -96,6 +96,8 @@ pub(crate) struct Prover {
     pub(crate) turns: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) site: Site,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Which version it says its programs are, for tests of fleets of two versions
     #[arg(long, hide = true, value_name = "VERSION")]
     pub(crate) program_version: Option<B256>,
@@ -104,7 +106,7 @@ pub(crate) struct Prover {
     pub(crate) delay: u64,
 }
 
-fn prover_type(name: &str) -> Result<ProverType, String> {
+pub(super) fn prover_type(name: &str) -> Result<ProverType, String> {
     if ELSEWHERE.contains(&name) {
         return Err(format!(
             "no release of Proofmill has the prover type `{name}`: use one that the coordinator needs, of exec, openvm and sp1"

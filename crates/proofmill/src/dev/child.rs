@@ -9,7 +9,7 @@ use eyre::{Result, WrapErr};
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -68,6 +68,11 @@ impl Launcher {
         Self { logs: global.data_dir.join("logs"), words, variables: variables() }
     }
 
+    /// The same for programs that are not Proofmill's: they get no words of ours.
+    pub(crate) fn of_others(&self) -> Self {
+        Self { logs: self.logs.clone(), words: Vec::new(), variables: self.variables.clone() }
+    }
+
     /// The file with what a process of this name says.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
@@ -118,6 +123,11 @@ impl Child {
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.process.try_wait().ok().flatten()
+    }
+
+    /// The file with what it says.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
     }
 
     /// The last lines that it said.
