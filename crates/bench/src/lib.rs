@@ -19,6 +19,7 @@
 //! # Ok::<(), proofmill_bench::page::NotMetrics>(())
 //! ```
 
+mod clock;
 pub mod compare;
 pub mod leftover;
 pub mod log;
@@ -31,6 +32,7 @@ mod stats;
 pub mod steps;
 pub mod watch;
 
+pub use clock::utc;
 pub use compare::{Comparison, compare};
 pub use report::{Report, Row, Session, Setup, Summary};
 pub use server::Server;

@@ -1,6 +1,7 @@
 //! The report of a run: for machines as JSON, for people as Markdown, for eyes as a plot.
 
 use crate::{
+    clock::utc,
     log::{Log, Timing, Trouble},
     page::{Batch, Batches},
     plot,
@@ -124,8 +125,7 @@ impl Report {
         let Session { label, version, made_at, sources, server, setup } = &self.session;
         let mut out = format!("# Proving times: {label}\n\n");
         // Writing into a text cannot fail.
-        let _ =
-            writeln!(out, "| | |\n|---|---|\n| made at | {made_at} (Unix seconds), Proofmill {version} |");
+        let _ = writeln!(out, "| | |\n|---|---|\n| made at | {} UTC, Proofmill {version} |", utc(*made_at));
         let _ = writeln!(out, "| from | {} |", sources.join(", "));
         if let Some(Setup { provers, load, revision, chains, seconds }) = setup {
             let _ = writeln!(

@@ -27,12 +27,20 @@ pub struct Watch {
     said: BTreeSet<Trouble>,
     next_nothing: Duration,
     untimed: bool,
+    /// How many batches were proven, and when that was new.
+    last: (usize, Duration),
 }
 
 impl Watch {
     /// Until so many batches are proven.
     pub const fn new(wanted: usize) -> Self {
-        Self { wanted, said: BTreeSet::new(), next_nothing: NOTHING, untimed: false }
+        Self {
+            wanted,
+            said: BTreeSet::new(),
+            next_nothing: NOTHING,
+            untimed: false,
+            last: (0, Duration::ZERO),
+        }
     }
 
     /// Whether so many batches are proven and their times known.
@@ -54,6 +62,9 @@ impl Watch {
             }
         }
         let (proven, timed) = (&seen.log.verified, timed(seen.log));
+        if proven.len() != self.last.0 {
+            self.last = (proven.len(), seen.elapsed);
+        }
         if proven.len() > timed.len() + 1 && !std::mem::replace(&mut self.untimed, true) {
             news.push(
                 "batches are proven, and no line of the provers' logs says how long it took (proving_time_ms): they were started \
@@ -75,7 +86,7 @@ impl Watch {
     /// One line: how far it is, and how long it may take.
     pub fn line(&self, seen: &Seen<'_>) -> String {
         let proven = seen.log.verified.len();
-        let left = match self.left(proven, seen.elapsed) {
+        let left = match self.left(seen.elapsed) {
             Some(left) => format!("about {} to go", clock(left)),
             None => "no batch proven yet".to_owned(),
         };
@@ -87,11 +98,12 @@ impl Watch {
         )
     }
 
-    /// As long as the batches took that are proven, on average.
-    fn left(&self, proven: usize, elapsed: Duration) -> Option<Duration> {
-        let each = elapsed.checked_div(u32::try_from(proven).ok()?)?;
+    /// As long as the batches took that are proven, on average, for each that is missing.
+    fn left(&self, elapsed: Duration) -> Option<Duration> {
+        let (proven, at) = self.last;
+        let each = at.checked_div(u32::try_from(proven).ok()?)?;
         let missing = u32::try_from(self.wanted.saturating_sub(proven)).unwrap_or(u32::MAX);
-        Some(each.saturating_mul(missing))
+        Some(each.saturating_mul(missing).saturating_sub(elapsed.saturating_sub(at)))
     }
 }
 
@@ -137,12 +149,19 @@ mod tests {
 
     #[test]
     fn the_line_says_how_far_it_is_and_how_long_it_may_take() {
-        let watch = Watch::new(5);
-        let line = |seconds, proven| watch.line(&seen(seconds, &logged(proven, proven), &committed(4)));
-        assert_eq!(line(70, 2), "2 of 5 batches proven, 4 committed, 1:10, about 1:45 to go");
+        let mut watch = Watch::new(5);
+        let mut line = |seconds, proven| {
+            let (log, batches) = (logged(proven, proven), committed(4));
+            watch.news(&seen(seconds, &log, &batches));
+            watch.line(&seen(seconds, &log, &batches))
+        };
         assert_eq!(line(9, 0), "0 of 5 batches proven, 4 committed, 0:09, no batch proven yet");
+        assert_eq!(line(70, 2), "2 of 5 batches proven, 4 committed, 1:10, about 1:45 to go");
+        // While the next one is proven, its time passes.
+        assert_eq!(line(85, 2), "2 of 5 batches proven, 4 committed, 1:25, about 1:30 to go");
+        assert_eq!(line(900, 2), "2 of 5 batches proven, 4 committed, 15:00, about 0:00 to go");
         assert_eq!(line(3_661, 5), "5 of 5 batches proven, 4 committed, 1:01:01, about 0:00 to go");
-        assert!(line(3, 9).ends_with("about 0:00 to go"));
+        assert!(line(3_662, 9).ends_with("about 0:00 to go"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) use written::write;
 use crate::{cli, stop};
 use eyre::Result;
 use proofmill_backends::Registry;
-use proofmill_bench::{Server, steps::Gpu};
+use proofmill_bench::{Server, steps::Gpu, utc};
 use proofmill_primitives::ProverType;
 use std::{
     io::{IsTerminal, stderr, stdin, stdout},
@@ -42,7 +42,9 @@ pub(crate) async fn run(global: &cli::Global, mut args: cli::Run, registry: Regi
         let known = default_prover(&registry, args.gpu());
         ask::missing(&mut args, known, &mut stdin().lock(), &mut stderr())?;
     }
-    args.name.get_or_insert_with(|| format!("bench-{}", unix_seconds()));
+    args.name.get_or_insert_with(|| {
+        format!("bench-{}", utc(unix_seconds()).replace(['-', ':'], "").replace(' ', "-"))
+    });
     // Only now: a question is ended by Ctrl-C as any program is.
     let stop = stop::on_signal()?;
     match args.server.clone() {

@@ -99,6 +99,9 @@ impl Session<'_> {
         if self.followed.log.timings.is_empty() {
             return Ok(());
         }
+        if self.proved_for.is_zero() {
+            self.proved_for = self.elapsed();
+        }
         let run = self.run;
         let (accounts, each) = (run.accounts, run.transactions());
         let load = match self.shape.load {
@@ -115,7 +118,7 @@ impl Session<'_> {
         let there = self.there()?;
         let chains = match self.shape.chains {
             Chains::Own => format!(
-                "started here, a batch each {} s at most; contract {}",
+                "started here, one batch in {} s at most; contract {}",
                 run.slot_seconds, there.rollup
             ),
             Chains::There => format!("ran already; contract {}", there.rollup),
@@ -126,7 +129,7 @@ impl Session<'_> {
             load,
             revision: self.revision.clone(),
             chains,
-            seconds: self.proved_for.max(self.elapsed()).as_secs(),
+            seconds: self.proved_for.as_secs(),
         };
         let made = Made {
             label: run.name().to_owned(),

@@ -132,7 +132,8 @@ mod tests {
             "LOAD_TEST_RPC_URL" => Some("--rpc-url"),
             _ => None,
         };
-        let named = role.environment.iter().filter_map(|(name, value)| Some(format!("{}={value}", flag(name)?)));
+        let named =
+            role.environment.iter().filter_map(|(name, value)| Some(format!("{}={value}", flag(name)?)));
         let words = std::iter::once("proofmill".to_owned()).chain(role.words.iter().cloned()).chain(named);
         Cli::try_parse_from(words).unwrap().command
     }
@@ -141,7 +142,8 @@ mod tests {
     fn every_process_understands_what_it_is_told() {
         let run = run(&["--gpu=no", "--endless", "--transactions=7", "--l2-port=5000"]);
         let (prover, work) = (ProverType::Exec, PathBuf::from("/work"));
-        let cast = Cast { run: &run, prover, work, binary: None, helper: Some("/there/proofmill-sp1".into()) };
+        let cast =
+            Cast { run: &run, prover, work, binary: None, helper: Some("/there/proofmill-sp1".into()) };
         let url: Url = "http://127.0.0.1:1/".parse().unwrap();
         let place = Place { l1_rpc: url.clone(), l2_rpc: url.clone(), rollup: Default::default() };
         let Command::Localnet(l2) = parsed(&cast.l2(&url)) else { panic!("no localnet") };

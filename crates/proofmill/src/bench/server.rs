@@ -213,7 +213,9 @@ impl Server<'_> {
             ("PROOFMILL_BENCH_L2_METRICS", run.l2_metrics.as_ref().map(ToString::to_string)),
             (keys::LOAD_KEY, env::var(keys::LOAD_KEY).ok()),
         ];
-        let lines = secrets.into_iter().filter_map(|(name, value)| Some(format!("export {name}={}\n", quoted(&value?))));
+        let lines = secrets
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("export {name}={}\n", quoted(&value?))));
         let lines: String = lines.collect();
         let write = format!("mkdir -p {0} && umask 077 && cat > {0}/environment", quoted(folder));
         let mut ssh = self.ssh(&write).stdin(Stdio::piped()).stderr(Stdio::null()).spawn()?;
@@ -248,8 +250,10 @@ impl Server<'_> {
 
     /// Copies logs and report here; whether there are any.
     async fn fetch(&self, folder: &str, results: &Path) -> Result<bool> {
-        let pack =
-            format!("test -d {0}/logs && tar -c -C {0} --exclude=./bin --exclude=./work --exclude=./source --exclude=./environment .", quoted(folder));
+        let pack = format!(
+            "test -d {0}/logs && tar -c -C {0} --exclude=./bin --exclude=./work --exclude=./source --exclude=./environment .",
+            quoted(folder)
+        );
         let mut ssh =
             self.ssh(&pack).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let archive: Stdio = ssh.stdout.take().ok_or_else(|| eyre!("ssh has no output"))?.try_into()?;

@@ -173,7 +173,9 @@ async fn prometheus_reads_batches_and_a_prover() {
         prometheus.expect(&of("batch_gas_used"), |gas| gas >= 4.0 * 21_000.0).await;
         prometheus.expect(&of("batch_size"), |blocks| blocks >= 1.0).await;
     }
-    prometheus.expect("proofmill_prover_proofs_total{prover='exec',outcome='accepted'}", |count| count >= 1.0).await;
+    prometheus
+        .expect("proofmill_prover_proofs_total{prover='exec',outcome='accepted'}", |count| count >= 1.0)
+        .await;
     prometheus.expect("proofmill_prover_proof_seconds_count{prover='exec'}", |count| count >= 1.0).await;
     prometheus.expect("proofmill_prover_doing", |doing| doing == 1.0).await;
 }

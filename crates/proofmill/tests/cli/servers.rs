@@ -20,7 +20,8 @@ struct Sshd {
 }
 
 fn run(program: &str, words: &[&str]) {
-    let status = Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
+    let status =
+        Command::new(program).args(words).stdin(Stdio::null()).stdout(Stdio::null()).status().unwrap();
     assert!(status.success(), "{program} {words:?}");
 }
 
@@ -30,7 +31,8 @@ fn keygen(file: &Path) {
 
 impl Sshd {
     fn start(data: &Path) -> Option<Self> {
-        let sshd = ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|path| Path::new(path).exists());
+        let sshd =
+            ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|path| Path::new(path).exists());
         let Some(sshd) = sshd else {
             eprintln!("skipped: sshd is not on this machine (Debian's package `openssh-server`)");
             return None;
@@ -71,7 +73,8 @@ impl Sshd {
             host("locked", port, "unknown", "known_hosts"),
             host("stranger", port, "known", "no_hosts"),
             host("closed", free_port(), "known", "known_hosts"),
-            "Host *\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n  GlobalKnownHostsFile /dev/null\n".to_owned(),
+            "Host *\n  IdentitiesOnly yes\n  StrictHostKeyChecking yes\n  GlobalKnownHostsFile /dev/null\n"
+                .to_owned(),
         ];
         let config = data.join("ssh_config");
         fs::write(&config, hosts.concat()).unwrap();
@@ -88,7 +91,8 @@ impl Sshd {
     /// Only what was in the home before.
     #[track_caller]
     fn nothing_is_left(&self) {
-        let names: Vec<_> = fs::read_dir(&self.home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            fs::read_dir(&self.home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(names, [".profile"]);
         let left = processes(&self.home);
         assert!(left.is_empty(), "{left:?}");
@@ -114,7 +118,8 @@ fn a_session_on_a_server_brings_its_report_home() {
     }
     assert!(!folder(data, "far").join("bin").exists() && !folder(data, "far").join("environment").exists());
     sshd.nothing_is_left();
-    let compared = proofmill(data).args(["bench", "compare", "data/bench/far", "data/bench/far"]).output().unwrap();
+    let compared =
+        proofmill(data).args(["bench", "compare", "data/bench/far", "data/bench/far"]).output().unwrap();
     assert!(String::from_utf8_lossy(&compared.stdout).contains("exec: "), "{compared:?}");
 }
 
@@ -137,7 +142,11 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
     assert!(!stopped.wait().unwrap().success());
     let said = fs::read_to_string(&log).unwrap();
     assert!(said.contains("telling the session on there to end"), "{said}");
-    assert!(said.contains("nothing is left: no process") && said.contains("nothing of the session is left on there"), "{said}");
+    assert!(
+        said.contains("nothing is left: no process")
+            && said.contains("nothing of the session is left on there"),
+        "{said}"
+    );
     assert!(folder(data, "stopped").join("logs/l2.log").exists());
     sshd.nothing_is_left();
 

@@ -33,7 +33,10 @@ pub(crate) fn processes(folder: &Path) -> Vec<String> {
     let folder = folder.to_str().unwrap();
     let entries = fs::read_dir("/proc").unwrap().flatten();
     let words = entries.filter_map(|entry| fs::read(entry.path().join("cmdline")).ok());
-    words.map(|words| String::from_utf8_lossy(&words).replace('\0', " ")).filter(|words| words.contains(folder)).collect()
+    words
+        .map(|words| String::from_utf8_lossy(&words).replace('\0', " "))
+        .filter(|words| words.contains(folder))
+        .collect()
 }
 
 /// Nothing works any more, and only logs and a report are there.
@@ -186,4 +189,135 @@ fn what_cannot_begin_says_why() {
     assert!(said.contains("a name has letters, digits"), "{said}");
     let said = fail(proofmill(data).args(["bench", "--defaults"]));
     assert!(said.contains("no prover type that proves") && said.contains("--prover exec"), "{said}");
+}
+
+/// A repository with a program that says that it was built, and does what this binary does.
+fn repository(folder: &Path, built: &Path) {
+    fs::create_dir_all(folder.join("src")).unwrap();
+    let manifest = "[package]\nname = \"proofmill\"\nversion = \"0.0.1\"\nedition = \"2024\"\n[workspace]\n";
+    fs::write(folder.join("Cargo.toml"), manifest).unwrap();
+    let program = format!(
+        "use std::{{env, fs, os::unix::process::CommandExt, process::Command}};\n\
+         fn main() {{\n    let words: Vec<_> = env::args_os().skip(1).collect();\n    \
+         fs::write({built:?}.to_owned() + \"/\" + &words[0].to_string_lossy(), \"\").unwrap();\n    \
+         panic!(\"{{}}\", Command::new({:?}).args(words).exec());\n}}\n",
+        env!("CARGO_BIN_EXE_proofmill")
+    );
+    fs::write(folder.join("src/main.rs"), program).unwrap();
+    for words in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "a"], &["tag", "v1"]] {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=a", "-c", "user.email=a@b.invalid", "-c", "commit.gpgsign=false", "-C"]);
+        assert!(git.arg(folder).args(words).status().unwrap().success(), "{words:?}");
+    }
+    // What is not committed is not measured.
+    fs::write(folder.join("src/main.rs"), "nonsense").unwrap();
+}
+
+#[test]
+fn a_revision_is_built_and_plays_all_parts() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path();
+    let (sources, built) = (data.join("sources"), data.join("built"));
+    fs::create_dir(&built).unwrap();
+    repository(&sources, &built);
+    let words = ["--git-ref", "v1", "--repository", sources.to_str().unwrap(), "--batches", "1"];
+    let said = succeed(&mut session(data, "built", &words));
+    assert!(said.contains("| revision | v1 ("), "{said}");
+    let mut played: Vec<_> = fs::read_dir(&built).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    played.sort();
+    assert_eq!(played, ["load", "localnet", "proof-coordinator", "prover"]);
+    nothing_is_left(data, "built");
+}
+
+#[test]
+fn chains_that_run_already_go_on() {
+    let temporary = tempfile::tempdir().unwrap();
+    let (data, chains) = (temporary.path(), temporary.path().join("chains"));
+    fs::create_dir(&chains).unwrap();
+    let mut localnet = proofmill(&chains);
+    localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2"]);
+    let _localnet = Running::start(&mut localnet, &data.join("chains.log"));
+    let file = chains.join("data/localnet.json");
+    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+    let there = Description::read(&file).unwrap().unwrap();
+    let of_chains = [
+        format!("--l1-rpc={}", there.l1_rpc),
+        format!("--l2-rpc={}", there.l2_rpc),
+        format!("--rollup={}", there.rollup),
+    ];
+    let mut command = session(data, "there", &["--batches", "2"]);
+    // By the names that people know; flags go before them.
+    command.args(&of_chains).env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+    command
+        .env("LOAD_TEST_TX_AMOUNT", "9")
+        .env("LOAD_TEST_KIND", "fibonacci")
+        .env("LOAD_TEST_ENDLESS", "true");
+    let said = succeed(&mut command);
+    assert!(
+        said.contains("| load | fibonacci: 3 by each of 2 accounts, 1 round(s), until the end |"),
+        "{said}"
+    );
+    assert!(said.contains("| chains | ran already; contract"), "{said}");
+    let made = report(data, "there");
+    assert!(made["batches"].as_array().unwrap().iter().all(|row| row["gas"].as_u64().is_some()), "{made}");
+    let left = processes(&data.join("data"));
+    assert!(left.is_empty(), "{left:?}");
+    assert!(
+        output(
+            proofmill(data)
+                .args(["load", "--rpc-url", there.l2_rpc.as_str(), "--transactions", "1"])
+                .env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string())
+        )
+        .status
+        .success()
+    );
+
+    // A page of something else is told apart at once: this one is a node's.
+    let html = crate::bench::serve_once("<!DOCTYPE html><html><body>hello</body></html>");
+    let said = fail(session(data, "html", &["--l2-metrics", &html]).args(&of_chains));
+    assert!(said.contains("no page of Prometheus metrics") && said.contains("<!DOCTYPE html>"), "{said}");
+}
+
+#[test]
+fn load_goes_by_the_names_that_people_know() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path();
+    let keys = data.join("keys.txt");
+    let good = DevKeys::funder_text().to_string();
+    fs::write(&keys, format!("{good}\n\nnot-a-key\n")).unwrap();
+    let said =
+        fail(proofmill(data).args(["load", "--account-keys", "keys.txt", "--rpc-url", "http://127.0.0.1:9"]));
+    assert!(
+        said.contains("line 3 of keys.txt is not a private key") && !said.contains("not-a-key"),
+        "{said}"
+    );
+    let mut command = proofmill(data);
+    command.env("LOAD_TEST_RPC_URL", "http://127.0.0.1:9").env("LOAD_TEST_PRIVATE_KEY", &good);
+    let said = fail(command.env("LOAD_TEST_TX_AMOUNT", "3").env("LOAD_TEST_ENDLESS", "1").arg("load"));
+    assert!(said.contains("the node at http://127.0.0.1:9 cannot be reached"), "{said}");
+    let said = fail(proofmill(data).env("LOAD_TEST_ENDLESS", "perhaps").arg("load"));
+    assert!(said.contains("LOAD_TEST_ENDLESS") || said.contains("--endless"), "{said}");
+    let said = fail(proofmill(data).args(["load", "--kind", "storage"]));
+    assert!(said.contains("eth-transfers, erc20, fibonacci, io-heavy or mixed"), "{said}");
+}
+
+#[test]
+fn two_runs_of_the_same_binary_are_noise() {
+    let temporary = tempfile::tempdir().unwrap();
+    let data = temporary.path();
+    let run = |name: &str| drop(succeed(&mut session(data, name, &["--batches", "6"])));
+    let compare = |a: &str, b: &str| {
+        let (a, b) = (format!("data/bench/{a}"), format!("data/bench/{b}"));
+        succeed(proofmill(data).args(["bench", "compare", &a, &b]))
+    };
+    run("a");
+    run("b");
+    let said = compare("a", "b");
+    assert!(said.contains("exec: ") && said.contains("time by gas"), "{said}");
+    if !said.contains("noise") {
+        // One in twenty differs by chance, and more where the machine was busier in one: of three, two are alike.
+        run("c");
+        let (first, second) = (compare("a", "c"), compare("b", "c"));
+        assert!(first.contains("noise") || second.contains("noise"), "{said}{first}{second}");
+    }
 }
