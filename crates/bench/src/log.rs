@@ -52,7 +52,16 @@ impl Trouble {
                 "gpu out of memory",
             ],
         ),
-        (Self::Nonce, &["nonce too low", "nonce mismatch", "invalid nonce", "nonce too high"]),
+        (
+            Self::Nonce,
+            &[
+                "nonce too low",
+                "nonce mismatch",
+                "invalid nonce",
+                "nonce too high",
+                "the chain was restarted under the load",
+            ],
+        ),
         (Self::Mempool, &["txpool is full", "mempool is full", "mempool full", "transaction pool is full"]),
         (Self::Throttled, &["429 too many requests", "rate limit", "too many requests"]),
         (Self::Retry, &["to be tried again", "a batch is given back", "retrying proof", "failed to prove"]),
@@ -81,14 +90,14 @@ pub struct Log {
     pub timings: Vec<Timing>,
     /// How often what was found.
     pub troubles: BTreeMap<Trouble, u64>,
-    /// Batches that a proof coordinator has taken a proof of every needed type of.
+    /// Batches of which a proof coordinator has verified and kept a proof.
     pub verified: BTreeSet<u64>,
     /// Lines that are not blank.
     pub lines: u64,
 }
 
-/// What our proof coordinator says of such a batch.
-const VERIFIED: &str = "a batch is proven by every type that is needed";
+/// What our proof coordinator says of such a proof, with its `batch` and its `prover`.
+const VERIFIED: &str = "a batch is proven";
 
 /// Reads a log. Whatever is not understood is passed over.
 pub fn read(text: &str) -> Log {
@@ -106,7 +115,9 @@ impl Log {
         let line = without_colours(line);
         self.timings.extend(timing(&line));
         if line.contains(VERIFIED) {
-            self.verified.extend(text_fields(&line).get("batch").and_then(|batch| batch.parse::<u64>().ok()));
+            let fields = text_fields(&line);
+            let batch = fields.get("batch").filter(|_| fields.contains_key("prover"));
+            self.verified.extend(batch.and_then(|batch| batch.parse::<u64>().ok()));
         }
         let lower = line.to_lowercase();
         for (trouble, signs) in Trouble::ALL {

@@ -125,7 +125,7 @@ mod tests {
 
     fn logged(proven: u64, timed: u64) -> Log {
         let verified = (1..=proven).map(|batch| {
-            format!("INFO a batch is proven by every type that is needed batch={batch} proves_nothing=true\n")
+            format!("INFO a batch is proven batch={batch} prover=exec proves_nothing=true bytes=9\n")
         });
         let times = (1..=timed).map(|batch| format!("INFO proved a batch batch={batch} proving_time_ms=9\n"));
         log::read(&verified.chain(times).collect::<String>())

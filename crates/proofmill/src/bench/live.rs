@@ -3,7 +3,7 @@
 use crate::progress::duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write, stderr},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg}") {
                 bar.set_style(style);
@@ -36,7 +36,8 @@ impl Live {
         let line = format!("[{}] {text}", duration(self.start.elapsed()));
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            // A session goes on to its end although nobody reads what it says any more.
+            None => drop(writeln!(stderr(), "{line}")),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::{
     fetch, ports,
     processes::{self, records},
-    session::Session,
+    session::{Place, Session},
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_bench::{
@@ -11,6 +11,7 @@ use proofmill_bench::{
     leftover::{Fate, ProcessId},
     steps::{self, Need},
 };
+use proofmill_chain::{L1, PoolOptions, Rollup};
 use serde::{Deserialize, Serialize};
 use std::{
     env, fs, io,
@@ -61,6 +62,24 @@ impl Session<'_> {
             self.batches = fetch(url).await?;
         }
         self.registry.checker(self.prover)?;
+        match self.place.clone() {
+            Some(there) => self.check_rollup(there).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Chains that run already must ask for such proofs.
+    async fn check_rollup(&self, there: Place) -> Result<()> {
+        let l1 = L1::connect(PoolOptions::new(there.l1_rpc), None).await?;
+        let rollup = Rollup::connect(l1, there.rollup).await?;
+        let types: Vec<&str> = rollup.config().proof_types.iter().map(|of| of.prover.name()).collect();
+        if !types.contains(&self.prover.name()) {
+            bail!(
+                "the rollup asks for proofs of {}, not of {}: name one of those with --prover",
+                types.join(", "),
+                self.prover
+            );
+        }
         Ok(())
     }
 

@@ -105,7 +105,7 @@ impl Processes {
     pub(super) async fn end(&mut self) -> Vec<String> {
         let mut left = Vec::new();
         while let Some(Running { record, child }) = self.running.pop() {
-            child.stop().await;
+            child.stop_group().await;
             match look(record.id.pid) {
                 Ok(seen) if record.id.fate(seen.as_ref()) == Fate::Runs => {
                     left.push(format!("{} (process {})", record.name, record.id.pid));

@@ -7,7 +7,7 @@ use proofmill_bench::{
     steps::{Chains, Load},
     watch::Seen,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How often everything is looked at.
 const BEAT: Duration = Duration::from_millis(500);
@@ -15,32 +15,20 @@ const BEAT: Duration = Duration::from_millis(500);
 impl Session<'_> {
     /// Until so many batches are proven.
     pub(super) async fn prove(&mut self) -> Result<()> {
-        let (needed, start) = (self.needed(), Instant::now());
-        let patience = Duration::from_secs(self.run.timeout);
+        let needed = self.needed();
         while !self.watch.is_done(&self.followed.log) {
             self.look(&needed).await?;
-            if start.elapsed() > patience {
-                let seen = self.seen();
-                bail!(
-                    "not proven within {} s (--timeout): {}; the logs are in {}",
-                    patience.as_secs(),
-                    self.watch.line(&seen),
-                    self.folder.join("logs").display()
-                );
-            }
+            let line = self.watch.line(&self.seen());
+            self.live.progress(line);
         }
-        self.proved_for = self.elapsed();
+        self.proved_for = self.waiting_since.elapsed();
         // How full the last ones are.
-        self.read_metrics().await?;
+        self.read_metrics().await;
         Ok(())
     }
 
-    fn elapsed(&self) -> Duration {
-        self.proving_since.map_or(Duration::ZERO, |since| since.elapsed())
-    }
-
     fn seen(&self) -> Seen<'_> {
-        Seen { elapsed: self.elapsed(), log: &self.followed.log, batches: &self.batches }
+        Seen { elapsed: self.waiting_since.elapsed(), log: &self.followed.log, batches: &self.batches }
     }
 
     /// A beat: what the processes have said since the last one, whether they run, and what is to be said of it.
@@ -48,16 +36,20 @@ impl Session<'_> {
         tokio::time::sleep(BEAT).await;
         self.processes.must_run(needed)?;
         self.go_on_sending()?;
-        self.read_metrics().await?;
+        self.read_metrics().await;
         self.followed.look();
-        let seen = Seen { elapsed: self.elapsed(), log: &self.followed.log, batches: &self.batches };
-        let news = self.watch.news(&seen);
-        let line = self.watch.line(&seen);
-        for news in news {
+        let seen =
+            Seen { elapsed: self.waiting_since.elapsed(), log: &self.followed.log, batches: &self.batches };
+        for news in self.watch.news(&seen) {
             self.live.line(&format!("trouble: {news}"));
         }
-        if self.proving_since.is_some() {
-            self.live.progress(line);
+        if seen.elapsed > Duration::from_secs(self.run.timeout) {
+            bail!(
+                "not done within {} s (--timeout): {}; the logs are in {}",
+                self.run.timeout,
+                self.watch.line(&seen),
+                self.folder.join("logs").display()
+            );
         }
         Ok(())
     }
@@ -83,14 +75,13 @@ impl Session<'_> {
     }
 
     /// What is gone from the page was read before.
-    async fn read_metrics(&mut self) -> Result<()> {
-        let Some(url) = self.metrics.clone() else { return Ok(()) };
+    async fn read_metrics(&mut self) {
+        let Some(url) = self.metrics.clone() else { return };
         match fetch(&url).await {
             Ok(page) => self.batches.extend(page),
             // An L2 of this session that is away has ended, which is said by itself.
             Err(error) => tracing::debug!(%error, "the metrics cannot be read now"),
         }
-        Ok(())
     }
 
     /// Writes the report, if anything was proven.
@@ -100,7 +91,7 @@ impl Session<'_> {
             return Ok(());
         }
         if self.proved_for.is_zero() {
-            self.proved_for = self.elapsed();
+            self.proved_for = self.waiting_since.elapsed();
         }
         let run = self.run;
         let (accounts, each) = (run.accounts, run.transactions());

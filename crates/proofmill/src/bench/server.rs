@@ -66,7 +66,8 @@ pub(super) async fn run(
         // The session itself is told to stop, and waited for.
     };
     let outcome = match outcome {
-        Ok(session) => finish(session, name, stop, &live).await,
+        // One that may still run is not cleaned up behind its back.
+        Ok(session) => finish(session, name, stop, &live).await?,
         Err(error) => Err(error),
     };
     let fetched = server.fetch(&folder, &results).await;
@@ -82,8 +83,11 @@ pub(super) async fn run(
     outcome.and(fetched.map(drop)).and(cleaned)
 }
 
-/// Waits for the session. One that is to stop sees that its input ends.
-async fn finish(mut session: Child, name: &str, stop: &CancellationToken, live: &Live) -> Result<()> {
+/// Waits for the session, and gives how it ended. One that is to stop sees that its input ends.
+///
+/// # Errors
+/// It is not known whether it has ended.
+async fn finish(mut session: Child, name: &str, stop: &CancellationToken, live: &Live) -> Result<Result<()>> {
     let status = tokio::select! {
         status = session.wait() => status,
         () = stop.cancelled() => {
@@ -96,11 +100,11 @@ async fn finish(mut session: Child, name: &str, stop: &CancellationToken, live: 
         }
     };
     match status?.code() {
-        Some(0) => Ok(()),
+        Some(0) => Ok(Ok(())),
         Some(NOT_THROUGH) => bail!(
             "the connection to {name} broke: the session there notices, and ends everything; run it again, or look after it there"
         ),
-        _ => bail!("the session on {name} failed: see above, and its logs"),
+        _ => Ok(Err(eyre!("the session on {name} failed: see above, and its logs"))),
     }
 }
 
@@ -194,7 +198,7 @@ impl Server<'_> {
         let mut line = format!("cd {} && . ./environment && ", quoted(&folder));
         if !known.has_anvil {
             let anvil = files.last().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
-            line += &format!("PROOFMILL_ANVIL={} ", quoted(&format!("{bin}/{anvil}")));
+            line += &format!("export PROOFMILL_ANVIL={} && ", quoted(&format!("{bin}/{anvil}")));
         }
         line +=
             &format!("exec {} --data-dir={} bench run", quoted(&format!("{bin}/{own_name}")), quoted(&root));

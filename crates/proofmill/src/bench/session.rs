@@ -60,9 +60,9 @@ pub(super) struct Session<'a> {
     pub(super) coordinator: u16,
     /// How often the load was started.
     pub(super) rounds: u32,
-    /// Since when provers are there.
-    pub(super) proving_since: Option<Instant>,
-    /// From then to the last batch.
+    /// Since when batches are waited for: first the load's, then the provers'.
+    pub(super) waiting_since: Instant,
+    /// From the start of the provers to the last batch.
     pub(super) proved_for: Duration,
 }
 
@@ -146,7 +146,7 @@ impl<'a> Session<'a> {
             watch: Watch::new(run.batches().get()),
             coordinator: 0,
             rounds: 0,
-            proving_since: None,
+            waiting_since: Instant::now(),
             proved_for: Duration::ZERO,
         })
     }

@@ -93,6 +93,7 @@ impl Session<'_> {
 
     pub(super) async fn start_load(&mut self) -> Result<()> {
         self.send()?;
+        self.waiting_since = Instant::now();
         // Where nobody tells of batches before the coordinator does, there is nothing to wait for.
         while self.metrics.is_some() && self.batches.is_empty() {
             self.look(&[L2.to_owned()]).await?;
@@ -133,7 +134,7 @@ impl Session<'_> {
             let role = self.cast().prover(number, self.coordinator, share);
             self.start(&role)?;
         }
-        self.proving_since = Some(Instant::now());
+        self.waiting_since = Instant::now();
         Ok(())
     }
 

@@ -3,7 +3,11 @@
 use eyre::{Result, WrapErr};
 use proofmill_bench::Report;
 use proofmill_client::files;
-use std::{fs, path::Path};
+use std::{
+    fs,
+    io::{Write, stdout},
+    path::Path,
+};
 
 /// Writes a report for people, machines and eyes into a folder, and shows it.
 pub(crate) fn write(report: &Report, folder: &Path) -> Result<()> {
@@ -16,7 +20,8 @@ pub(crate) fn write(report: &Report, folder: &Path) -> Result<()> {
     ] {
         files::save(&folder.join(name), &bytes)?;
     }
-    println!("{markdown}");
-    println!("written: report.md, report.json and report.svg in {}", folder.display());
+    // Nobody need read it.
+    let place = folder.display();
+    drop(writeln!(stdout(), "{markdown}\nwritten: report.md, report.json and report.svg in {place}"));
     Ok(())
 }
