@@ -30,6 +30,31 @@ struct Server<'a> {
     config: Option<&'a Path>,
 }
 
+/// The folders of a session on a server.
+struct Folders {
+    /// Of all sessions.
+    root: String,
+    /// What is copied there.
+    brought: String,
+    /// The data folder of all sessions.
+    data: String,
+    /// Logs and report.
+    results: String,
+}
+
+impl Folders {
+    fn of(home: &str, name: &str) -> Self {
+        let root = format!("{home}/{ROOT}");
+        let data = format!("{root}/data");
+        Self {
+            brought: format!("{root}/brought/{name}"),
+            results: format!("{data}/bench/{name}"),
+            data,
+            root,
+        }
+    }
+}
+
 /// What is known of a server.
 struct Known {
     home: String,
@@ -56,31 +81,29 @@ pub(super) async fn run(
     let server = Server { name, config: run.ssh_config.as_deref() };
     live.line(&format!("looking at {name}"));
     let known = server.look().await?;
-    let root = format!("{}/{ROOT}", known.home);
-    let folder = format!("{root}/bench/{}", run.name());
-    live.line(&format!("copying to {name}:{folder}"));
+    let there = Folders::of(&known.home, run.name());
+    live.line(&format!("copying to {name}:{}", there.brought));
     // What is copied halfway is removed, too.
     let outcome = tokio::select! {
-        outcome = server.measure(global, run, &known, revision.as_ref(), &mut live) => outcome,
+        outcome = server.measure(global, run, &known, &there, revision.as_ref(), &mut live) => outcome,
         () = stop.cancelled() => Err(eyre!("stopped before the session began")),
-        // The session itself is told to stop, and waited for.
     };
     let outcome = match outcome {
         // One that may still run is not cleaned up behind its back.
         Ok(session) => finish(session, name, stop, &live).await?,
         Err(error) => Err(error),
     };
-    let fetched = server.fetch(&folder, &results).await;
-    if let Ok(true) = fetched {
+    // What could not be fetched is not removed.
+    if server.fetch(&there.results, &results).await? {
         live.line(&format!("logs and report are in {}", results.display()));
     }
-    let cleaned = server.clean_up(&root, &folder).await;
+    let cleaned = server.clean_up(&there).await;
     if cleaned.is_ok() {
         let kept = if run.keep_l1 { ", but what keeps L1" } else { "" };
         live.line(&format!("nothing of the session is left on {name}{kept}"));
     }
     live.end();
-    outcome.and(fetched.map(drop)).and(cleaned)
+    outcome.and(cleaned)
 }
 
 /// Waits for the session, and gives how it ended. One that is to stop sees that its input ends.
@@ -88,11 +111,13 @@ pub(super) async fn run(
 /// # Errors
 /// It is not known whether it has ended.
 async fn finish(mut session: Child, name: &str, stop: &CancellationToken, live: &Live) -> Result<Result<()>> {
+    // Waiting would close it, which tells the session to end.
+    let held = session.stdin.take();
     let status = tokio::select! {
         status = session.wait() => status,
         () = stop.cancelled() => {
             live.line(&format!("telling the session on {name} to end"));
-            drop(session.stdin.take());
+            drop(held);
             match tokio::time::timeout(GOODBYE, session.wait()).await {
                 Ok(status) => status,
                 Err(_) => bail!("the session on {name} does not end within {} s: look after it there", GOODBYE.as_secs()),
@@ -169,11 +194,11 @@ impl Server<'_> {
         global: &cli::Global,
         run: &cli::Run,
         known: &Known,
+        there: &Folders,
         revision: Option<&Revision>,
         live: &mut Live,
     ) -> Result<Child> {
-        let (root, name) = (format!("{}/{ROOT}", known.home), run.name());
-        let (folder, bin) = (format!("{root}/bench/{name}"), format!("{root}/bench/{name}/bin"));
+        let (folder, bin) = (&there.brought, format!("{}/bin", there.brought));
         let own = env::current_exe().wrap_err("cannot find this program's own file")?;
         let mut files = vec![own.clone()];
         // The other binaries, where this one finds them: their prover types are there, too.
@@ -193,15 +218,18 @@ impl Server<'_> {
             words.push(format!("--source={source}"));
             words.push(format!("--revision={}", revision.name));
         }
-        self.keep_secrets(run, &folder).await?;
+        self.keep_secrets(run, folder).await?;
         let own_name = own.file_name().unwrap_or_default().to_string_lossy();
-        let mut line = format!("cd {} && . ./environment && ", quoted(&folder));
+        let mut line = format!("cd {} && . ./environment && ", quoted(folder));
         if !known.has_anvil {
             let anvil = files.last().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
             line += &format!("export PROOFMILL_ANVIL={} && ", quoted(&format!("{bin}/{anvil}")));
         }
-        line +=
-            &format!("exec {} --data-dir={} bench run", quoted(&format!("{bin}/{own_name}")), quoted(&root));
+        line += &format!(
+            "exec {} --data-dir={} bench run",
+            quoted(&format!("{bin}/{own_name}")),
+            quoted(&there.data)
+        );
         for word in &words {
             line.push(' ');
             line += &quoted(word);
@@ -254,10 +282,7 @@ impl Server<'_> {
 
     /// Copies logs and report here; whether there are any.
     async fn fetch(&self, folder: &str, results: &Path) -> Result<bool> {
-        let pack = format!(
-            "test -d {0}/logs && tar -c -C {0} --exclude=./bin --exclude=./work --exclude=./source --exclude=./environment .",
-            quoted(folder)
-        );
+        let pack = format!("test -d {0}/logs && tar -c -C {0} --exclude=./work .", quoted(folder));
         let mut ssh =
             self.ssh(&pack).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let archive: Stdio = ssh.stdout.take().ok_or_else(|| eyre!("ssh has no output"))?.try_into()?;
@@ -279,17 +304,19 @@ impl Server<'_> {
     }
 
     /// Removes what the session left there, and the folder of all sessions where nothing else is in it.
-    async fn clean_up(&self, root: &str, folder: &str) -> Result<()> {
-        let (root, folder) = (quoted(root), quoted(folder));
+    async fn clean_up(&self, there: &Folders) -> Result<()> {
+        let [root, brought, data, results] =
+            [&there.root, &there.brought, &there.data, &there.results].map(|folder| quoted(folder));
         // Other sessions' results and a kept L1 stay. Build results stay with a kept L1.
         let script = format!(
-            "rm -rf {folder} && if [ ! -e {root}/bench/l1.json ] && \
-             [ -z \"$(find {root}/bench -mindepth 1 -maxdepth 1 -type d ! -name target)\" ]; then rm -rf {root}; fi"
+            "rm -rf {brought} {results} && if [ ! -e {data}/bench/l1.json ] && \
+             [ -z \"$(find {root}/brought {data}/bench -mindepth 1 -maxdepth 1 -type d ! -name target 2>/dev/null)\" ]; \
+             then rm -rf {root}; fi"
         );
         let output = self.ask(&script).await?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            bail!("{}:{folder} could not be removed: {}", self.name, said.trim());
+            bail!("{}:{brought} could not be removed: {}", self.name, said.trim());
         }
         Ok(())
     }

@@ -155,8 +155,8 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     wait("the session there to end", || processes(&sshd.home).is_empty());
-    assert!(!sshd.home.join("proofmill-bench/bench/killed/work").exists());
-    assert!(sshd.home.join("proofmill-bench/bench/killed/logs").exists());
+    assert!(!sshd.home.join("proofmill-bench/data/bench/killed/work").exists());
+    assert!(sshd.home.join("proofmill-bench/data/bench/killed/logs").exists());
     nothing_is_left(data, "killed");
 }
 

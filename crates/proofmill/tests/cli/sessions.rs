@@ -62,6 +62,7 @@ fn process_id(pid: u32) -> serde_json::Value {
 
 /// What a session leaves that was killed: a process and its note, a note whose number is another process's, and a database.
 fn plant(data: &Path) -> (Child, Child) {
+    proofmill_ledger::DataDir::mark(&data.join("data")).unwrap();
     let old = folder(data, "old");
     fs::create_dir_all(old.join("processes")).unwrap();
     fs::create_dir_all(old.join("work/coordinator")).unwrap();
