@@ -41,7 +41,7 @@ pub(crate) fn processes(folder: &Path) -> Vec<String> {
 
 /// Nothing works any more, and only logs and a report are there.
 #[track_caller]
-pub(crate) fn nothing_is_left(data: &Path, name: &str) {
+fn nothing_is_left(data: &Path, name: &str) {
     let left = processes(data);
     assert!(left.is_empty(), "{left:?}");
     for rest in ["work", "processes"] {
