@@ -16,6 +16,7 @@ need curl curl
 need python3 python3
 need pgrep procps               # `kill`, which the tests run
 need redis-server redis-server  # the tests of artifacts in Redis
+need ssh openssh-client         # sessions on servers
 install() { # options and packages
   local run=()
   [[ $(id -u) == 0 ]] || run=(sudo)
@@ -30,6 +31,11 @@ fi
 if ! command -v prometheus >/dev/null; then
   echo "installing prometheus"
   install --no-install-recommends prometheus
+fi
+# For the tests of sessions on servers, which start one of their own. Where there is systemd, Debian starts its service too.
+if [[ ! -x /usr/sbin/sshd ]]; then
+  echo "installing openssh-server"
+  install --no-install-recommends openssh-server
 fi
 
 if ! command -v cargo >/dev/null; then

@@ -4,6 +4,10 @@
 //! [`log`] finds the lines that say what a proof took (ours and ethrex's, coloured or not, text or JSON) and what went wrong
 //! between them. [`page`] reads a page of Prometheus. [`Report`] brings both together, [`compare`](compare()) two of them.
 //!
+//! A *session* makes such a run: it starts chains, load and provers, waits, reports and ends all of it. Its rules are here: its
+//! [`steps`] and what they need, which processes an earlier one has [left](leftover), how far it is ([`watch`]), and how a server
+//! is talked to ([`remote`]). Who carries it out is the binary.
+//!
 //! ```
 //! use proofmill_bench::{Report, Session, log, page};
 //!
@@ -15,14 +19,20 @@
 //! # Ok::<(), proofmill_bench::page::NotMetrics>(())
 //! ```
 
+mod clock;
 pub mod compare;
+pub mod leftover;
 pub mod log;
 pub mod page;
 mod plot;
+pub mod remote;
 mod report;
 mod server;
 mod stats;
+pub mod steps;
+pub mod watch;
 
+pub use clock::utc;
 pub use compare::{Comparison, compare};
-pub use report::{Report, Row, Session, Summary};
+pub use report::{Report, Row, Session, Setup, Summary};
 pub use server::Server;

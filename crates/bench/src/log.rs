@@ -5,7 +5,7 @@
 //! one log.
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One proof, as its prover logged it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Timing {
     pub of_epoch: bool,
     /// Where the line says that the prover proves nothing (`exec`).
     pub proves_nothing: bool,
+    /// Instructions of the program, where somebody counted them.
+    pub instructions: Option<u64>,
 }
 
 /// What is found between the proofs.
@@ -50,7 +52,16 @@ impl Trouble {
                 "gpu out of memory",
             ],
         ),
-        (Self::Nonce, &["nonce too low", "nonce mismatch", "invalid nonce", "nonce too high"]),
+        (
+            Self::Nonce,
+            &[
+                "nonce too low",
+                "nonce mismatch",
+                "invalid nonce",
+                "nonce too high",
+                "the chain was restarted under the load",
+            ],
+        ),
         (Self::Mempool, &["txpool is full", "mempool is full", "mempool full", "transaction pool is full"]),
         (Self::Throttled, &["429 too many requests", "rate limit", "too many requests"]),
         (Self::Retry, &["to be tried again", "a batch is given back", "retrying proof", "failed to prove"]),
@@ -79,25 +90,42 @@ pub struct Log {
     pub timings: Vec<Timing>,
     /// How often what was found.
     pub troubles: BTreeMap<Trouble, u64>,
+    /// Batches of which a proof coordinator has verified and kept a proof.
+    pub verified: BTreeSet<u64>,
     /// Lines that are not blank.
     pub lines: u64,
 }
+
+/// What our proof coordinator says of such a proof, with its `batch` and its `prover`.
+const VERIFIED: &str = "a batch is proven";
 
 /// Reads a log. Whatever is not understood is passed over.
 pub fn read(text: &str) -> Log {
     let mut log = Log::default();
     for line in text.lines() {
-        log.lines += u64::from(!line.trim().is_empty());
+        log.take(line);
+    }
+    log
+}
+
+impl Log {
+    /// Reads one more line.
+    pub fn take(&mut self, line: &str) {
+        self.lines += u64::from(!line.trim().is_empty());
         let line = without_colours(line);
-        log.timings.extend(timing(&line));
+        self.timings.extend(timing(&line));
+        if line.contains(VERIFIED) {
+            let fields = text_fields(&line);
+            let batch = fields.get("batch").filter(|_| fields.contains_key("prover"));
+            self.verified.extend(batch.and_then(|batch| batch.parse::<u64>().ok()));
+        }
         let lower = line.to_lowercase();
         for (trouble, signs) in Trouble::ALL {
             if signs.iter().any(|sign| lower.contains(sign)) {
-                *log.troubles.entry(trouble).or_default() += 1;
+                *self.troubles.entry(trouble).or_default() += 1;
             }
         }
     }
-    log
 }
 
 /// Without the escape sequences of a terminal.
@@ -129,6 +157,7 @@ fn timing(line: &str) -> Option<Timing> {
         prover: get("prover").or_else(|| get("prover_type")).map(str::to_lowercase),
         of_epoch: get("level") == Some("epoch"),
         proves_nothing: get("proves_nothing") == Some("true"),
+        instructions: get("instructions").and_then(|text| text.parse().ok()),
     })
 }
 

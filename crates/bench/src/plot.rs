@@ -1,95 +1,143 @@
-//! A plot without a library: bars, one for each batch, on a scale that begins at zero.
+//! A plot without a library: for each batch a bar of each kind of proof, on a scale that begins at zero, and each kind's median.
 
-use crate::report::Row;
-use std::{collections::BTreeSet, fmt::Write};
+use crate::{report::Row, stats::Spread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+};
 
 const WIDTH: f64 = 960.0;
-const HEIGHT: f64 = 420.0;
+const HEIGHT: f64 = 440.0;
 const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
 const TOP: f64 = 50.0;
-const BOTTOM: f64 = 50.0;
+const BOTTOM: f64 = 80.0;
+/// The widest bar: a few batches are no walls.
+const WIDEST: f64 = 48.0;
+/// So many batches are numbered at most.
+const NUMBERED: usize = 24;
+/// So many letters of the label are shown.
+const LONGEST: usize = 80;
 /// Colours that people tell apart however they see them (Okabe and Ito 2008).
 const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"];
-const LINES: usize = 5;
 
 pub(crate) fn times(label: &str, rows: &[Row]) -> String {
     let kinds: Vec<String> = rows.iter().map(Row::kind).collect::<BTreeSet<_>>().into_iter().collect();
-    let longest = rows.iter().map(|row| row.time_ms as f64 / 1e3).fold(0.0, f64::max);
-    let top = round_up(longest);
-    let (width, height) = (WIDTH - LEFT - 20.0, HEIGHT - TOP - BOTTOM);
-    let y = |seconds: f64| TOP + height - seconds / top * height;
+    let colours: BTreeMap<&str, &str> =
+        kinds.iter().zip(COLOURS.iter().cycle()).map(|(kind, colour)| (kind.as_str(), *colour)).collect();
+    let batches: Vec<u64> = rows.iter().map(|row| row.batch).collect::<BTreeSet<_>>().into_iter().collect();
+    let scale = Scale::of(rows.iter().map(seconds).fold(0.0, f64::max));
+    let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
+    let y = |seconds: f64| TOP + height - seconds / scale.top() * height;
+    let label: String = label.chars().take(LONGEST).collect();
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
          <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n\
-         <text x=\"{LEFT}\" y=\"24\" font-size=\"16\">Proving time by batch: {}</text>\n",
-        escaped(label)
+         <text x=\"{LEFT}\" y=\"28\" font-size=\"16\">Proving time by batch: {}</text>\n",
+        escaped(&label)
     );
     // Writing into a text cannot fail.
-    for line in 0..=LINES {
-        let seconds = top * line as f64 / LINES as f64;
+    for line in 0..=scale.lines {
+        let (seconds, end) = (scale.step * line as f64, LEFT + width);
+        let (at, colour) = (y(seconds), if line == 0 { "#666666" } else { "#dddddd" });
         let _ = writeln!(
             out,
-            "<line x1=\"{LEFT}\" x2=\"{0}\" y1=\"{1:.1}\" y2=\"{1:.1}\" stroke=\"#dddddd\"/>\
-             <text x=\"{2}\" y=\"{3:.1}\" text-anchor=\"end\">{4} s</text>",
-            LEFT + width,
-            y(seconds),
+            "<line x1=\"{LEFT}\" x2=\"{end}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"{colour}\"/>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{} s</text>",
             LEFT - 8.0,
-            y(seconds) + 4.0,
+            at + 4.0,
             short(seconds)
         );
     }
-    let step = width / rows.len().max(1) as f64;
-    let every = rows.len().div_ceil(30).max(1);
-    for (at, row) in rows.iter().enumerate() {
-        let kind = row.kind();
-        let colour = COLOURS[kinds.iter().position(|known| *known == kind).unwrap_or(0) % COLOURS.len()];
-        let (x, seconds) = (LEFT + step * at as f64, row.time_ms as f64 / 1e3);
+    let step = width / batches.len().max(1) as f64;
+    let bar = (step * 0.8 / kinds.len().max(1) as f64).min(WIDEST);
+    let middle = |batch: u64| {
+        let place = batches.iter().position(|known| *known == batch).unwrap_or(0);
+        LEFT + step * (place as f64 + 0.5)
+    };
+    for row in rows {
+        let (kind, seconds) = (row.kind(), seconds(row));
+        let place = kinds.iter().position(|known| *known == kind).unwrap_or(0) as f64;
         let _ = writeln!(
             out,
-            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{colour}\"><title>batch {}, {}: {seconds:.1} s</title></rect>",
-            x + step * 0.1,
+            "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{}\"><title>batch {}, {}: {} s</title></rect>",
+            middle(row.batch) + bar * (place - kinds.len() as f64 / 2.0),
             y(seconds),
-            step * 0.8,
+            (bar - 1.0).max(bar / 2.0),
             TOP + height - y(seconds),
+            colours.get(kind.as_str()).unwrap_or(&COLOURS[0]),
             row.batch,
-            escaped(&kind)
+            escaped(&kind),
+            short(seconds)
         );
-        if at % every == 0 {
-            let _ = writeln!(
-                out,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-                x + step / 2.0,
-                TOP + height + 18.0,
-                row.batch
-            );
-        }
     }
-    for (at, kind) in kinds.iter().enumerate() {
-        let x = LEFT + 140.0 * at as f64;
+    let every = batches.len().div_ceil(NUMBERED).max(1);
+    for batch in batches.iter().step_by(every) {
+        let (x, y) = (middle(*batch), TOP + height + 18.0);
+        let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{batch}</text>");
+    }
+    let _ = writeln!(
+        out,
+        "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">batch</text>",
+        LEFT + width / 2.0,
+        TOP + height + 38.0
+    );
+    let mut x = LEFT;
+    for kind in &kinds {
+        let median = Spread::of(rows.iter().filter(|row| row.kind() == *kind).map(seconds)).median;
+        let (colour, at) = (colours.get(kind.as_str()).unwrap_or(&COLOURS[0]), y(median));
+        let text = format!("{kind}{}: median {} s", proves_nothing(kind), short(median));
         let _ = writeln!(
             out,
-            "<rect x=\"{x}\" y=\"{0}\" width=\"12\" height=\"12\" fill=\"{1}\"/><text x=\"{2}\" y=\"{3}\">{4}</text>",
-            HEIGHT - 18.0,
-            COLOURS[at % COLOURS.len()],
+            "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"{colour}\" stroke-dasharray=\"6 4\"/>\
+             <rect x=\"{x}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"{}\">{}</text>",
+            LEFT + width,
+            HEIGHT - 24.0,
             x + 18.0,
-            HEIGHT - 8.0,
-            escaped(kind)
+            HEIGHT - 14.0,
+            escaped(&text)
         );
+        // About the width of the text.
+        x += 42.0 + 6.5 * text.chars().count() as f64;
     }
     out + "</svg>\n"
 }
 
-/// The next of 1, 2, 5, 10, 20, …
-fn round_up(value: f64) -> f64 {
-    if value <= 0.0 {
-        return 1.0;
+fn seconds(row: &Row) -> f64 {
+    row.time_ms as f64 / 1e3
+}
+
+/// Wherever `exec` shows, it is said.
+fn proves_nothing(kind: &str) -> &'static str {
+    if kind.split(' ').next() == Some("exec") { " (proves nothing)" } else { "" }
+}
+
+/// The lines of an axis from zero.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Scale {
+    step: f64,
+    lines: usize,
+}
+
+impl Scale {
+    /// Up to `most`, in at most six steps of 1, 2, 2.5 or 5 times a power of ten.
+    fn of(most: f64) -> Self {
+        if most <= 0.0 {
+            return Self { step: 0.2, lines: 5 };
+        }
+        let power = 10f64.powf((most / 6.0).log10().floor());
+        let steps = [1.0, 2.0, 2.5, 5.0, 10.0].map(|factor| factor * power);
+        let step = steps.into_iter().find(|step| step * 6.0 >= most).unwrap_or(10.0 * power);
+        Self { step, lines: (most / step - 1e-9).ceil().max(1.0) as usize }
     }
-    let power = 10f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].into_iter().map(|step| step * power).find(|step| *step >= value).unwrap_or(value)
+
+    fn top(self) -> f64 {
+        self.step * self.lines as f64
+    }
 }
 
 fn short(seconds: f64) -> String {
-    let text = format!("{seconds:.3}");
+    let text = if seconds >= 100.0 { format!("{seconds:.1}") } else { format!("{seconds:.3}") };
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
@@ -100,15 +148,27 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn scales() {
-        assert_eq!([0.0, 0.03, 1.0, 1.1, 47.1, 301.0].map(round_up), [1.0, 0.05, 1.0, 2.0, 50.0, 500.0]);
-        assert_eq!([0.0, 0.4, 20.0].map(short), ["0", "0.4", "20"]);
+        let tops = [0.0, 0.03, 0.245, 1.0, 1.1, 47.1, 301.0, 360.0].map(|most| short(Scale::of(most).top()));
+        assert_eq!(tops, ["1", "0.03", "0.25", "1", "1.2", "50", "400", "400"]);
+        assert_eq!([0.0, 0.4, 20.0, 301.482].map(short), ["0", "0.4", "20", "301.5"]);
     }
 
     #[test]
-    fn labels_are_escaped() {
+    fn labels_are_escaped_and_end() {
         assert!(times("<a & b>", &[]).contains("&lt;a &amp; b&gt;"));
+        assert!(!times(&"x".repeat(200), &[]).contains(&"x".repeat(81)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_time_is_within_its_scale(most in 0.001f64..1e6) {
+            let scale = Scale::of(most);
+            prop_assert!(scale.top() >= most * 0.999_999 && scale.top() <= most * 2.0, "{scale:?}");
+            prop_assert!((1..=6).contains(&scale.lines), "{scale:?}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The report of a run: for machines as JSON, for people as Markdown, for eyes as a plot.
 
 use crate::{
+    clock::utc,
     log::{Log, Timing, Trouble},
     page::{Batch, Batches},
     plot,
@@ -23,6 +24,24 @@ pub struct Session {
     pub sources: Vec<String>,
     /// The machine that the report was made on, if that is the provers'.
     pub server: Option<Server>,
+    /// What was run, where a session ran it.
+    #[serde(default)]
+    pub setup: Option<Setup>,
+}
+
+/// What a session ran.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setup {
+    /// What proved, and how many side by side.
+    pub provers: String,
+    /// What was sent, by whom, how often.
+    pub load: String,
+    /// What was measured: a revision, or this binary.
+    pub revision: String,
+    /// The chains.
+    pub chains: String,
+    /// From the start of the provers to the last batch, in seconds.
+    pub seconds: u64,
 }
 
 /// One batch.
@@ -103,12 +122,17 @@ impl Report {
 
     /// For people.
     pub fn markdown(&self) -> String {
-        let Session { label, version, made_at, sources, server } = &self.session;
+        let Session { label, version, made_at, sources, server, setup } = &self.session;
         let mut out = format!("# Proving times: {label}\n\n");
         // Writing into a text cannot fail.
-        let _ =
-            writeln!(out, "| | |\n|---|---|\n| made at | {made_at} (Unix seconds), Proofmill {version} |");
+        let _ = writeln!(out, "| | |\n|---|---|\n| made at | {} UTC, Proofmill {version} |", utc(*made_at));
         let _ = writeln!(out, "| from | {} |", sources.join(", "));
+        if let Some(Setup { provers, load, revision, chains, seconds }) = setup {
+            let _ = writeln!(
+                out,
+                "| provers | {provers}, for {seconds} s |\n| load | {load} |\n| revision | {revision} |\n| chains | {chains} |"
+            );
+        }
         match server {
             Some(Server { cpu, cores, memory_mb, gpus, os }) => {
                 let gpus = if gpus.is_empty() { "none found".to_owned() } else { gpus.join(", ") };
@@ -180,6 +204,7 @@ fn row(timing: &Timing, metrics: &Batches) -> Row {
     // What L2 says is of the one batch, and an epoch's proof is of several.
     let of_batch = metrics.get(&timing.batch).filter(|_| !timing.of_epoch);
     let Batch { gas, transactions, blocks, instructions } = of_batch.copied().unwrap_or_default();
+    let instructions = timing.instructions.or(instructions);
     Row {
         batch: timing.batch,
         prover: timing.prover.clone(),

@@ -26,6 +26,7 @@
 
 mod attestation;
 mod attestors;
+mod batches;
 mod call_name;
 mod config;
 mod contracts;
@@ -49,6 +50,7 @@ mod verdict;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::{AttestorSet, majority};
+pub use batches::{BatchFill, BatchFills};
 pub use call_name::CallName;
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
@@ -59,7 +61,7 @@ pub use event::{ChainEvent, PruneCause};
 pub use fees::FeeLimits;
 pub use key::SigningKey;
 pub use networks::public_network;
-pub use node::{BlockAt, BlockHead, L1, L2};
+pub use node::{BlockAt, BlockFill, BlockHead, L1, L2};
 pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
 pub use refusal::Refusal;
 pub use role_call::RoleCall;

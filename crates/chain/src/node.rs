@@ -141,11 +141,39 @@ impl L2 {
     pub async fn head(&self) -> Result<BlockHead, ChainError> {
         head(&self.rpc).await
     }
+
+    /// How full a block is; none if the chain has not come that far.
+    pub async fn fill(&self, number: u64) -> Result<Option<BlockFill>, ChainError> {
+        self.rpc.ask_with(Need::Block(number), METHOD, (U64::from(number), false)).await
+    }
 }
 
+/// How full a block is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockFill {
+    /// Its hash.
+    pub hash: B256,
+    gas_used: U64,
+    transactions: Vec<B256>,
+}
+
+impl BlockFill {
+    /// Gas that its transactions used.
+    pub fn gas_used(&self) -> u64 {
+        self.gas_used.to()
+    }
+
+    /// How many transactions it has.
+    pub fn transactions(&self) -> u64 {
+        self.transactions.len() as u64
+    }
+}
+
+/// A block without its transactions has all fields of a header, and their hashes.
+const METHOD: &str = "eth_getBlockByNumber";
+
 async fn block(rpc: &Rpc, at: BlockAt) -> Result<Option<BlockHead>, ChainError> {
-    // A block without its transactions has all fields of a header.
-    const METHOD: &str = "eth_getBlockByNumber";
     let header: Option<Header> = match at {
         BlockAt::Latest => return Ok(Some(head(rpc).await?)),
         BlockAt::Finalized => rpc.ask(METHOD, ("finalized", false)).await?,

@@ -13,6 +13,7 @@ use proofmill_wire::{
         ProofPhase, ProofProgress, StatusResponse, WatchProofRequest,
         operator_service_client::OperatorServiceClient,
     },
+    worker::{GetStatsResponse, worker_service_client::WorkerServiceClient},
 };
 use std::{
     collections::BTreeMap,
@@ -80,6 +81,7 @@ pub struct ClusterClient {
     address: String,
     api: ClusterServiceClient<Channel>,
     operator: OperatorServiceClient<Channel>,
+    tasks: WorkerServiceClient<Channel>,
     /// The requests that were made here and not seen to end, and the deadlines that they were given here.
     ours: Arc<Mutex<BTreeMap<String, u64>>>,
 }
@@ -97,7 +99,8 @@ impl ClusterClient {
         Ok(Self {
             address: address.to_owned(),
             api: ClusterServiceClient::new(channel.clone()),
-            operator: OperatorServiceClient::new(channel),
+            operator: OperatorServiceClient::new(channel.clone()),
+            tasks: WorkerServiceClient::new(channel),
             ours: Arc::default(),
         })
     }
@@ -108,6 +111,14 @@ impl ClusterClient {
     /// The cluster does not answer.
     pub async fn status(&self) -> Result<StatusResponse, ClientError> {
         self.answer(self.operator.clone().get_status(())).await
+    }
+
+    /// The cluster's totals, as its `GetStats` tells any client.
+    ///
+    /// # Errors
+    /// The cluster does not answer.
+    pub async fn stats(&self) -> Result<GetStatsResponse, ClientError> {
+        self.answer(self.tasks.clone().get_stats(())).await
     }
 
     /// Asks for a proof. What was asked for before and is live or made is not made again: the id follows from what is

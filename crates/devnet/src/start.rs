@@ -12,9 +12,17 @@ use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
 use std::{num::NonZeroU64, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 const L1_CHAIN_ID: u64 = 31337;
 const L2_CHAIN_ID: u64 = 900_901;
+/// The time between two blocks of L1.
+const L1_BLOCK_TIME: Duration = Duration::from_secs(1);
+
+/// How the L1 of a devnet is started, for whoever keeps one over several devnets.
+pub fn l1_options() -> AnvilOptions {
+    AnvilOptions::new().chain_id(L1_CHAIN_ID).mining(Mining::Every(L1_BLOCK_TIME)).slots_in_an_epoch(2)
+}
 
 /// A prover type that the rollup asks for, and the keys of its programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,12 +42,14 @@ pub struct DevnetOptions {
     slot: Duration,
     epoch_slots: u64,
     window_epochs: u64,
-    l1_block_time: Duration,
     l2_block_time: Duration,
     attestors: usize,
     threshold: u64,
     limits: Option<Limits>,
     roles: Roles,
+    l1: Option<Url>,
+    l2_port: u16,
+    mempool_limit: Option<usize>,
 }
 
 /// A running devnet; its nodes end when it is dropped.
@@ -49,7 +59,8 @@ pub struct Devnet {
     keys: DevKeys,
     stop: CancellationToken,
     tasks: JoinSet<()>,
-    l1: Anvil,
+    /// None where L1 is another's.
+    l1: Option<Anvil>,
     l2: DevNode,
 }
 
@@ -62,12 +73,14 @@ impl DevnetOptions {
             slot: Duration::from_secs(6),
             epoch_slots: 8,
             window_epochs: 150,
-            l1_block_time: Duration::from_secs(1),
             l2_block_time: Duration::from_secs(1),
             attestors: 3,
             threshold: 2,
             limits: None,
             roles: Roles::default(),
+            l1: None,
+            l2_port: 0,
+            mempool_limit: None,
         }
     }
 
@@ -121,6 +134,28 @@ impl DevnetOptions {
         self
     }
 
+    /// An L1 that is there already, and stays: an anvil with its well-known accounts that makes a block each second. What was
+    /// deployed there before is not in the way.
+    #[must_use]
+    pub fn on_l1(mut self, rpc: Url) -> Self {
+        self.l1 = Some(rpc);
+        self
+    }
+
+    /// L2's port; a free one unless this is called.
+    #[must_use]
+    pub const fn l2_port(mut self, port: u16) -> Self {
+        self.l2_port = port;
+        self
+    }
+
+    /// How many transactions may wait on L2 for a block; 20,000 unless this is called.
+    #[must_use]
+    pub const fn mempool_limit(mut self, transactions: usize) -> Self {
+        self.mempool_limit = Some(transactions);
+        self
+    }
+
     /// Starts the nodes, deploys the contracts, and starts the proposer.
     ///
     /// # Errors
@@ -129,18 +164,23 @@ impl DevnetOptions {
         self.check()?;
         let keys = DevKeys::well_known(self.attestors)?;
         let signers: Vec<_> = keys.attestors.iter().map(SigningKey::address).collect();
-        let l1 = AnvilOptions::new()
-            .chain_id(L1_CHAIN_ID)
-            .mining(Mining::Every(self.l1_block_time))
-            .slots_in_an_epoch(2)
-            .spawn()
-            .await?;
-        let l2 = DevNodeOptions::new(L2_CHAIN_ID)
+        let (l1, l1_rpc) = match self.l1.clone() {
+            Some(there) => (None, there),
+            None => {
+                let started = l1_options().spawn().await?;
+                let rpc = started.rpc_url().clone();
+                (Some(started), rpc)
+            }
+        };
+        let mut l2 = DevNodeOptions::new(L2_CHAIN_ID)
             .rich(DevKeys::rich())
             .block_time(self.l2_block_time)
-            .start()
-            .await?;
-        let l1_client = L1::connect(PoolOptions::new(l1.rpc_url().clone()), Some(L1_CHAIN_ID)).await?;
+            .port(self.l2_port);
+        if let Some(transactions) = self.mempool_limit {
+            l2 = l2.mempool_limit(transactions);
+        }
+        let l2 = l2.start().await?;
+        let l1_client = L1::connect(PoolOptions::new(l1_rpc.clone()), Some(L1_CHAIN_ID)).await?;
         let l2_client = L2::connect(PoolOptions::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
         let first = l2_client.block(BlockAt::Number(0)).await?.ok_or(DevnetError::NoGenesis)?;
         let genesis = GenesisBlock {
@@ -180,7 +220,7 @@ impl DevnetOptions {
         let (rollup, deployed) = deploy_rollup(&deployer, &config, self.roles, salt).await?;
         let description = Description {
             pid: std::process::id(),
-            l1_rpc: l1.rpc_url().clone(),
+            l1_rpc,
             l2_rpc: l2.rpc_url().clone(),
             l1_chain_id: L1_CHAIN_ID,
             l2_chain_id: L2_CHAIN_ID,
@@ -191,8 +231,8 @@ impl DevnetOptions {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         // A block more than needed where slots have room for it, in case this machine is busy.
-        let blocks = if self.slot > self.l1_block_time * 3 { 2 } else { 1 };
-        let proposer = Proposer::new(rollup, l2_client, proposer).l1_block_time(self.l1_block_time * blocks);
+        let blocks = if self.slot > L1_BLOCK_TIME * 3 { 2 } else { 1 };
+        let proposer = Proposer::new(rollup, l2_client, proposer).l1_block_time(L1_BLOCK_TIME * blocks);
         tasks.spawn(proposer.run(stop.clone()));
         Ok(Devnet { description, keys, stop, tasks, l1, l2 })
     }
@@ -254,12 +294,12 @@ impl Devnet {
         self.l2.genesis()
     }
 
-    /// Whether both nodes still run.
+    /// Whether the nodes that were started here still run.
     pub fn is_running(&self) -> bool {
-        self.l1.is_running() && self.l2.is_running()
+        self.l1.as_ref().is_none_or(Anvil::is_running) && self.l2.is_running()
     }
 
-    /// Ends the proposer and the nodes.
+    /// Ends the proposer and the nodes that were started here.
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}

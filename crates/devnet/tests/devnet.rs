@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Roles, Rollup, Sender, deploy_rollup};
+use proofmill_chain::{BatchFills, BlockAt, L1, L2, PoolOptions, Roles, Rollup, Sender, deploy_rollup};
 use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan, Proposer};
 use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
@@ -162,4 +162,38 @@ fn a_description_survives_its_file() {
     assert_eq!(Description::read(&path).unwrap(), Some(description));
     std::fs::write(&path, "{").unwrap();
     assert!(matches!(Description::read(&path), Err(DevnetError::Description { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_full_the_newest_batches_are_is_known() {
+    let devnet =
+        DevnetOptions::new(plan(ProverType::Exec)).slot(Duration::from_secs(2)).start().await.unwrap();
+    let Description { l1_rpc, l2_rpc, rollup, .. } = devnet.description().clone();
+    let l1 = L1::connect(PoolOptions::new(l1_rpc), None).await.unwrap();
+    let l2 = L2::connect(PoolOptions::new(l2_rpc), None).await.unwrap();
+    let rollup = Rollup::connect(l1, rollup).await.unwrap();
+    let mut fills = BatchFills::new(rollup.clone(), l2.clone(), NonZeroU64::MIN);
+    fills.look().await.unwrap();
+    assert!(fills.known().is_empty());
+    send(&devnet, 1).await;
+    checkpoint(&rollup, 1).await;
+    fills.look().await.unwrap();
+    send(&devnet, 2).await;
+    let newest = rollup.tips().await.unwrap().pending.next();
+    let last = checkpoint(&rollup, newest.0).await;
+    fills.look().await.unwrap();
+    // One is kept, the newest.
+    let (number, fill) = fills.known().last_key_value().unwrap();
+    assert_eq!((fills.known().len(), *number >= last.number), (1, true));
+    let read = rollup.checkpoint(*number).await.unwrap().unwrap().blocks;
+    let (mut gas, mut transactions) = (0, 0);
+    for block in read.first()..=read.last() {
+        let block = l2.fill(block).await.unwrap().unwrap();
+        (gas, transactions) = (gas + block.gas_used(), transactions + block.transactions());
+    }
+    assert_eq!(
+        (fill.blocks, fill.gas, fill.transactions),
+        (read.last() - read.first() + 1, gas, transactions)
+    );
+    assert!(fill.transactions > 0 && fill.gas >= 21_000 * fill.transactions, "{fill:?}");
 }

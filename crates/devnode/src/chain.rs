@@ -67,12 +67,12 @@ pub(crate) enum NoState {
 }
 
 impl Chain {
-    pub(crate) fn new(rules: ChainSpec, genesis: Genesis) -> Self {
+    pub(crate) fn new(rules: ChainSpec, genesis: Genesis, most_waiting: usize) -> Self {
         let block = Arc::new(genesis::block(&rules, &genesis));
         Self {
             rules,
             genesis,
-            pool: Pool::default(),
+            pool: Pool::new(most_waiting),
             by_hash: HashMap::from([(block.header.hash(), 0)]),
             transactions: HashMap::new(),
             oldest: 0,
@@ -282,7 +282,7 @@ mod tests {
     fn what_is_old_is_given_up_and_counted_right() {
         let genesis = genesis::genesis(77, Fork::Osaka, 1_000, &[]);
         let rules = ChainSpec::from_genesis(&genesis.config).unwrap();
-        let mut chain = Chain::new(rules, genesis);
+        let mut chain = Chain::new(rules, genesis, crate::pool::MOST);
         chain.most_history = 20_000;
         let mine = |chain: &mut Chain| {
             let parent = chain.head_parent();

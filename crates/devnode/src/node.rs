@@ -3,7 +3,7 @@
 use crate::{
     DevNodeError,
     chain::{Chain, NoState},
-    genesis, rpc,
+    genesis, pool, rpc,
     seal::{SealError, seal},
 };
 use alloy_genesis::Genesis;
@@ -31,6 +31,7 @@ pub struct DevNodeOptions {
     block_time: Option<Duration>,
     timestamp: Option<u64>,
     port: u16,
+    most_waiting: usize,
 }
 
 /// A running node, which ends when this is dropped.
@@ -64,7 +65,15 @@ pub(crate) enum MakeError {
 impl DevNodeOptions {
     /// A node of a chain with this id by Osaka's rules, on a free port of this machine, which makes a block only when asked.
     pub const fn new(chain_id: u64) -> Self {
-        Self { chain_id, fork: Fork::Osaka, rich: Vec::new(), block_time: None, timestamp: None, port: 0 }
+        Self {
+            chain_id,
+            fork: Fork::Osaka,
+            rich: Vec::new(),
+            block_time: None,
+            timestamp: None,
+            port: 0,
+            most_waiting: pool::MOST,
+        }
     }
 
     /// The newest fork, active from the first block on.
@@ -102,6 +111,13 @@ impl DevNodeOptions {
         self
     }
 
+    /// How many transactions may wait for a block; 20,000 unless this is called.
+    #[must_use]
+    pub const fn mempool_limit(mut self, transactions: usize) -> Self {
+        self.most_waiting = transactions;
+        self
+    }
+
     /// Starts the node. It listens on this machine alone.
     ///
     /// # Errors
@@ -116,8 +132,8 @@ impl DevNodeOptions {
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let url = format!("http://{}", listener.local_addr().map_err(listen)?);
         let url = Url::parse(&url).map_err(|error| listen(std::io::Error::other(error)))?;
-        let shared =
-            Arc::new(Shared { chain: RwLock::new(Chain::new(rules, genesis)), making: Mutex::new(()) });
+        let chain = Chain::new(rules, genesis, self.most_waiting);
+        let shared = Arc::new(Shared { chain: RwLock::new(chain), making: Mutex::new(()) });
         let stop = CancellationToken::new();
         if let Some(block_time) = self.block_time {
             tokio::spawn(sequence(Arc::clone(&shared), block_time, stop.clone()));

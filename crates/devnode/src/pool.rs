@@ -9,8 +9,8 @@ use std::{
     sync::Arc,
 };
 
-/// How many transactions may wait.
-const MOST: usize = 20_000;
+/// How many transactions may wait, unless the node's options say otherwise.
+pub(crate) const MOST: usize = 20_000;
 /// How many bytes all that wait may have.
 const MOST_BYTES: usize = 64 << 20;
 /// How far a nonce may be ahead of the sender's next one.
@@ -40,8 +40,10 @@ pub(crate) struct Counts {
 }
 
 /// The pool.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pool {
+    /// How many transactions may wait.
+    most: usize,
     senders: HashMap<Address, BTreeMap<u64, (u64, Arc<Pooled>)>>,
     by_hash: HashMap<B256, Arc<Pooled>>,
     bytes: usize,
@@ -50,6 +52,11 @@ pub(crate) struct Pool {
 }
 
 impl Pool {
+    /// A pool for so many transactions.
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, senders: HashMap::new(), by_hash: HashMap::new(), bytes: 0, order: 0 }
+    }
+
     pub(crate) fn get(&self, hash: &B256) -> Option<&Arc<Pooled>> {
         self.by_hash.get(hash)
     }
@@ -79,7 +86,7 @@ impl Pool {
             if new_fee < want || new_tip < want_tip || blob_too_low {
                 return Err(Refusal::ReplacementUnderpriced { want, tip: want_tip });
             }
-        } else if self.by_hash.len() >= MOST || self.bytes + new.size > MOST_BYTES {
+        } else if self.by_hash.len() >= self.most || self.bytes + new.size > MOST_BYTES {
             return Err(Refusal::Full);
         }
         if let Some(old) = old {
@@ -117,7 +124,7 @@ impl Pool {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new(self.most);
     }
 
     /// The nonce after those of a sender that follow on each other from `next` on.

@@ -1,7 +1,7 @@
 //! What can go wrong with sending load.
 
 use crate::Phase;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, B256, U256};
 use std::{io, path::PathBuf, time::Duration};
 
 /// Why load could not be sent.
@@ -18,6 +18,30 @@ pub enum LoadError {
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// A line of a file of keys is none.
+    #[error("line {line} of {} is not a private key: one of 32 bytes in hexadecimal, with or without 0x, is wanted on each line", .path.display())]
+    KeyLine {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A file of keys has one twice.
+    #[error("line {line} of {} has the key of line {first} again: each account sends once, remove one of them", .path.display())]
+    KeyTwice {
+        /// The file.
+        path: PathBuf,
+        /// The second line, from 1.
+        line: usize,
+        /// The first line.
+        first: usize,
+    },
+    /// A file of keys is empty.
+    #[error("{} has no private key: one is wanted on each line, in hexadecimal", .path.display())]
+    NoKeys {
+        /// The file.
+        path: PathBuf,
     },
     /// The environment variable with the private key is not set.
     #[error("the environment variable {name} is not set: set it to the private key of a rich account")]
@@ -40,6 +64,38 @@ pub enum LoadError {
         method: &'static str,
         /// What it said.
         reason: String,
+    },
+    /// The node refused a transaction's nonce.
+    #[error(
+        "the node refused a nonce ({reason}): another load sends from the same accounts (choose another --seed), or the chain was \
+         restarted under this one (start the load anew)"
+    )]
+    Nonce {
+        /// What it said.
+        reason: String,
+    },
+    /// The node's chain is another one than at the start of the load.
+    #[error(
+        "the chain was restarted under the load: its genesis block is {got}, and was {was}; what was sent is gone, start the load \
+         anew"
+    )]
+    ChainReplaced {
+        /// The genesis block at the start.
+        was: B256,
+        /// The genesis block now.
+        got: B256,
+    },
+    /// The node's mempool stayed full.
+    #[error(
+        "the node's mempool was full for {} s ({reason}): send fewer transactions at once, or raise the node's limit; does the node \
+         make blocks?",
+        .idle.as_secs()
+    )]
+    MempoolFull {
+        /// What it said.
+        reason: String,
+        /// How long nothing was taken.
+        idle: Duration,
     },
     /// The node's chain is not the expected one.
     #[error("the node is on chain {got}, but the load is meant for chain {expected}: check the address")]

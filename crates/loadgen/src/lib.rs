@@ -2,7 +2,7 @@
 //!
 //! [`run`] takes a [`LoadPlan`] (what, from how many accounts, how much) and a [`Funder`] (a rich key), funds accounts
 //! of its own, sends, waits until everything is in blocks, and returns a [`LoadReport`]. Accounts are derived from
-//! a seed and start at their pending nonce, so one round can follow another.
+//! a seed, or are [one's own](AccountKeys), and start at their pending nonce, so one round can follow another.
 //!
 //! [`mixed`] makes reproducible random transactions of every sort that a fork knows: for [`LoadKind::Mixed`], and for tests
 //! that compare executions.
@@ -28,7 +28,7 @@ mod plan;
 mod run;
 mod run_mixed;
 
-pub use accounts::Funder;
+pub use accounts::{AccountKeys, Funder};
 pub use error::LoadError;
 pub use plan::{LoadKind, LoadPlan, LoadReport, Phase, Progress, Rounds, UnknownLoadKind};
 pub use run::run;

@@ -3,11 +3,12 @@
 use crate::LoadError;
 use alloy_hardforks::EthereumHardfork;
 use alloy_network::Ethereum;
-use alloy_primitives::{Address, TxHash, U256};
+use alloy_primitives::{Address, B256, TxHash, U64, U256};
 use alloy_provider::{Provider, RootProvider};
 use alloy_rpc_types_eth::{BlockNumberOrTag, TransactionReceipt};
 use alloy_transport::{RpcError, TransportErrorKind};
 use proofmill_http::{NodeUrl, in_one_line};
+use serde::Deserialize;
 use std::time::Duration;
 use url::Url;
 
@@ -87,6 +88,28 @@ impl Node {
     pub(crate) async fn receipt(&self, hash: TxHash) -> Result<Option<TransactionReceipt>, LoadError> {
         self.ask("eth_getTransactionReceipt", async || self.provider.get_transaction_receipt(hash).await)
             .await
+    }
+
+    /// The hash of block 0: another one is another chain.
+    pub(crate) async fn genesis(&self) -> Result<B256, LoadError> {
+        let block = self
+            .ask("eth_getBlockByNumber", async || {
+                self.provider.get_block_by_number(BlockNumberOrTag::Earliest).await
+            })
+            .await?;
+        Ok(block.map(|block| block.header.hash).unwrap_or_default())
+    }
+
+    /// How many transactions wait in the mempool, where the node tells.
+    pub(crate) async fn waiting(&self) -> Option<u64> {
+        #[derive(Debug, Deserialize)]
+        struct Counts {
+            pending: U64,
+            queued: U64,
+        }
+        let asked = async || self.provider.raw_request::<_, Counts>("txpool_status".into(), ()).await;
+        let counts = self.ask("txpool_status", asked).await.ok()?;
+        Some((counts.pending + counts.queued).to())
     }
 
     /// Hands a signed transaction over. One that the node knows already counts as handed over: a try that failed on

@@ -1,6 +1,10 @@
 //! What is to be sent, and what became of it.
 
-use std::{fmt, str::FromStr, time::Duration};
+use crate::AccountKeys;
+use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
+
+/// How many transactions wait at most in a node's mempool, where nothing else is known: ethrex's and reth's default.
+const MEMPOOL_LIMIT: NonZeroU64 = NonZeroU64::MIN.saturating_add(9_999);
 
 /// What the transactions do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -9,30 +13,30 @@ pub enum LoadKind {
     EthTransfers,
     /// Transfers of a token that is deployed first.
     Erc20,
-    /// Calls that each fill 50 storage slots that were empty.
-    Storage,
     /// Calls that compute 2,000 rounds of a Fibonacci sequence.
-    Compute,
+    Fibonacci,
+    /// Calls that each fill 50 storage slots that were empty.
+    IoHeavy,
     /// Transactions of every sort: creations, destructions, precompiles, delegations, reverts and others, at random.
     Mixed,
 }
 
 /// The name of a load kind that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown kind of load {0:?}: use eth-transfers, erc20, storage, compute or mixed")]
+#[error("unknown kind of load {0:?}: use eth-transfers, erc20, fibonacci, io-heavy or mixed")]
 pub struct UnknownLoadKind(String);
 
 impl LoadKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::EthTransfers, Self::Erc20, Self::Storage, Self::Compute, Self::Mixed];
+    pub const ALL: [Self; 5] = [Self::EthTransfers, Self::Erc20, Self::Fibonacci, Self::IoHeavy, Self::Mixed];
 
     /// The name on the command line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::EthTransfers => "eth-transfers",
             Self::Erc20 => "erc20",
-            Self::Storage => "storage",
-            Self::Compute => "compute",
+            Self::Fibonacci => "fibonacci",
+            Self::IoHeavy => "io-heavy",
             Self::Mixed => "mixed",
         }
     }
@@ -62,7 +66,7 @@ pub enum Rounds {
 }
 
 /// What [`run`](crate::run) is to send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct LoadPlan {
     pub(crate) kind: LoadKind,
     pub(crate) accounts: u32,
@@ -72,6 +76,9 @@ pub struct LoadPlan {
     pub(crate) chain_id: Option<u64>,
     pub(crate) concurrency: usize,
     pub(crate) stall_timeout: Duration,
+    pub(crate) mempool_limit: NonZeroU64,
+    /// None: they are derived from the seed.
+    pub(crate) keys: Option<AccountKeys>,
 }
 
 impl LoadPlan {
@@ -86,10 +93,12 @@ impl LoadPlan {
             chain_id: None,
             concurrency: 16,
             stall_timeout: Duration::from_secs(90),
+            mempool_limit: MEMPOOL_LIMIT,
+            keys: None,
         }
     }
 
-    /// How many accounts send.
+    /// How many accounts send, where they are derived.
     #[must_use]
     pub const fn accounts(mut self, accounts: u32) -> Self {
         self.accounts = accounts;
@@ -121,6 +130,20 @@ impl LoadPlan {
     #[must_use]
     pub const fn chain_id(mut self, chain_id: u64) -> Self {
         self.chain_id = Some(chain_id);
+        self
+    }
+
+    /// Accounts of one's own, in place of derived ones: all of them send.
+    #[must_use]
+    pub fn keys(mut self, keys: AccountKeys) -> Self {
+        self.keys = Some(keys);
+        self
+    }
+
+    /// How many transactions the node's mempool takes: a round that comes near it is warned of. 10,000 by default.
+    #[must_use]
+    pub const fn mempool_limit(mut self, transactions: NonZeroU64) -> Self {
+        self.mempool_limit = transactions;
         self
     }
 

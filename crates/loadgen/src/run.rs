@@ -14,13 +14,16 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use futures::{StreamExt, TryStreamExt, stream};
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-/// Slots that one `storage` transaction fills.
+/// Slots that one `io-heavy` transaction fills.
 const SLOTS_PER_CALL: u64 = 50;
-/// Rounds that one `compute` transaction runs.
+/// Rounds that one `fibonacci` transaction runs.
 const ROUNDS_PER_CALL: u64 = 2_000;
 /// Tokens that each account is given: more than it can ever send.
 const TOKENS: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
@@ -46,7 +49,7 @@ pub async fn run(
     stop: &CancellationToken,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<LoadReport, LoadError> {
-    if plan.accounts == 0 || plan.transactions_per_account == 0 {
+    if (plan.accounts == 0 && plan.keys.is_none()) || plan.transactions_per_account == 0 {
         return Err(LoadError::EmptyPlan);
     }
     let node = Node::new(node);
@@ -54,19 +57,22 @@ pub async fn run(
     if let Some(expected) = plan.chain_id.filter(|expected| *expected != chain_id) {
         return Err(LoadError::ChainId { expected, got: chain_id });
     }
+    let genesis = node.genesis().await?;
     // The mixed kind calls a contract at an address that follows from its first account: others must not use that.
     let seed = if plan.kind == LoadKind::Mixed { plan.seed ^ MIXED_SEED } else { plan.seed };
-    let signers = (0..u64::from(plan.accounts)).map(|index| derived(seed, index)).collect();
+    let signers = match &plan.keys {
+        Some(keys) => keys.0.clone(),
+        None => (0..u64::from(plan.accounts)).map(|index| derived(seed, index)).collect(),
+    };
     let mut load =
         Load { node, chain_id, funder, plan, signers, target: None, mixed: None, progress, round: 0 };
-    let mut report = LoadReport::default();
-    loop {
-        load.round += 1;
-        load.prepare().await?;
-        load.round(&mut report).await?;
-        if plan.rounds == Rounds::Once || stop.is_cancelled() {
-            return Ok(report);
-        }
+    match load.rounds(stop).await {
+        Ok(report) => Ok(report),
+        // Whatever a node refuses of a chain that it no longer has, that is the cause.
+        Err(error) => match load.node.genesis().await {
+            Ok(got) if got != genesis => Err(LoadError::ChainReplaced { was: genesis, got }),
+            _ => Err(error),
+        },
     }
 }
 
@@ -108,6 +114,36 @@ struct Preparation {
 }
 
 impl Load<'_> {
+    async fn rounds(&mut self, stop: &CancellationToken) -> Result<LoadReport, LoadError> {
+        let mut report = LoadReport::default();
+        loop {
+            self.round += 1;
+            self.warn_of_the_mempool().await;
+            self.prepare().await?;
+            self.round(&mut report).await?;
+            if self.plan.rounds == Rounds::Once || stop.is_cancelled() {
+                return Ok(report);
+            }
+        }
+    }
+
+    /// Says before a round is sent that the mempool may not take it.
+    async fn warn_of_the_mempool(&self) {
+        let limit = self.plan.mempool_limit.get();
+        let round = self.signers.len() as u64 * u64::from(self.plan.transactions_per_account);
+        let waiting = self.node.waiting().await.unwrap_or_default();
+        // Nine tenths: others send, too.
+        if round.saturating_add(waiting) > limit - limit / 10 {
+            tracing::warn!(
+                round,
+                waiting,
+                limit,
+                "the mempool's limit is near: send fewer transactions at once (--transactions, --accounts), or name the node's own \
+                 limit (--mempool-limit)"
+            );
+        }
+    }
+
     fn report(&mut self, phase: Phase, done: usize, total: usize) {
         (self.progress)(Progress { round: self.round, phase, done: done as u64, total: total as u64 });
     }
@@ -126,8 +162,8 @@ impl Load<'_> {
             LoadKind::EthTransfers => 21_000,
             LoadKind::Erc20 => 80_000,
             // 20,000 for an empty slot plus 2,100 for it being cold, and the loop.
-            LoadKind::Storage => 60_000 + SLOTS_PER_CALL * 23_000,
-            LoadKind::Compute => 60_000 + ROUNDS_PER_CALL * 100,
+            LoadKind::IoHeavy => 60_000 + SLOTS_PER_CALL * 23_000,
+            LoadKind::Fibonacci => 60_000 + ROUNDS_PER_CALL * 100,
             // As much as any of them may use.
             LoadKind::Mixed => 3_000_000,
         }
@@ -181,8 +217,8 @@ impl Load<'_> {
         let contract = match self.plan.kind {
             LoadKind::EthTransfers | LoadKind::Mixed => None,
             LoadKind::Erc20 => Some(Contract::Token),
-            LoadKind::Storage => Some(Contract::Storage),
-            LoadKind::Compute => Some(Contract::Compute),
+            LoadKind::IoHeavy => Some(Contract::Storage),
+            LoadKind::Fibonacci => Some(Contract::Compute),
         };
         let mut deployed = self.target;
         if let (None, Some(contract)) = (self.target, contract) {
@@ -261,13 +297,13 @@ impl Load<'_> {
             _ => self.plan_calls().await?,
         };
         let total = batches.iter().map(Vec::len).sum();
-        let node = self.node.clone();
+        let (node, full) = (self.node.clone(), AtomicBool::new(false));
         let mut sending = stream::iter(&batches)
             .map(|batch| {
-                let node = &node;
+                let (node, full, patience) = (&node, &full, self.plan.stall_timeout);
                 async move {
-                    for (_, raw) in batch {
-                        node.send(raw).await?;
+                    for (hash, raw) in batch {
+                        hand_over(node, *hash, raw, full, patience).await?;
                     }
                     Ok::<_, LoadError>(batch.len())
                 }
@@ -311,8 +347,8 @@ impl Load<'_> {
                 return Call { to: TxKind::Call(neighbour), value: U256::from(1), input: Bytes::new() };
             }
             LoadKind::Erc20 => transferCall { to: neighbour, value: U256::from(1) }.abi_encode(),
-            LoadKind::Storage => fillCall { count: U256::from(SLOTS_PER_CALL) }.abi_encode(),
-            LoadKind::Compute => fibonacciCall { rounds: U256::from(ROUNDS_PER_CALL) }.abi_encode(),
+            LoadKind::IoHeavy => fillCall { count: U256::from(SLOTS_PER_CALL) }.abi_encode(),
+            LoadKind::Fibonacci => fibonacciCall { rounds: U256::from(ROUNDS_PER_CALL) }.abi_encode(),
             // Its transactions are the generator's.
             LoadKind::Mixed => Vec::new(),
         };
@@ -376,4 +412,46 @@ impl Load<'_> {
             ),
         })
     }
+}
+
+/// Hands a transaction over, and waits while the node's mempool is full: blocks take some of it. `full` is set when that was
+/// said in this round.
+async fn hand_over(
+    node: &Node,
+    hash: TxHash,
+    raw: &[u8],
+    full: &AtomicBool,
+    patience: Duration,
+) -> Result<(), LoadError> {
+    let began = Instant::now();
+    loop {
+        let reason = match node.send(raw).await {
+            Err(LoadError::Refused { reason, .. }) if is_full(&reason) => reason,
+            Err(LoadError::Refused { reason, .. }) if reason.to_lowercase().contains("nonce") => {
+                // A try whose answer was lost may be in a block by now.
+                let is_there = node.receipt(hash).await?.is_some();
+                return if is_there { Ok(()) } else { Err(LoadError::Nonce { reason }) };
+            }
+            sent => return sent,
+        };
+        if !full.swap(true, Relaxed) {
+            tracing::warn!(
+                reason,
+                "the node's mempool is full: waiting until blocks have taken some of it; send fewer transactions at once, or raise \
+                 the node's limit"
+            );
+        }
+        if began.elapsed() > patience {
+            return Err(LoadError::MempoolFull { reason, idle: patience });
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Whether these are a node's words for a full mempool: geth's and ours, anvil's and reth's, ethrex's.
+fn is_full(reason: &str) -> bool {
+    let reason = reason.to_lowercase();
+    ["pool is full", "pool full", "pool takes at most", "pool overflow", "limit exceeded for pool"]
+        .iter()
+        .any(|words| reason.contains(words))
 }

@@ -1,6 +1,6 @@
 //! A running node.
 
-use crate::{AnvilOptions, LocalnetError, Mining, keeper::Keeper, locate_anvil};
+use crate::{AnvilOptions, LocalnetError, Mining, keeper::Keeper};
 use alloy_primitives::{Address, B256};
 use rustix::process::Signal;
 use std::time::Duration;
@@ -32,11 +32,8 @@ impl AnvilOptions {
     ///
     /// Fails when anvil is not installed, ends at once (its last lines are in the error), or does not listen in time.
     pub async fn spawn(self) -> Result<Anvil, LocalnetError> {
-        let program = match &self.program {
-            Some(program) => program.clone(),
-            None => locate_anvil()?,
-        };
-        let (keeper, mut lines) = Keeper::start(&program, self.args())?;
+        let (program, args) = self.command_line()?;
+        let (keeper, mut lines) = Keeper::start(&program, args)?;
         let ready = time::timeout(self.ready_timeout, wait_until_ready(&mut lines)).await;
         match ready {
             Ok(Some(Greeting { rpc_url, accounts })) => {

@@ -1,5 +1,6 @@
 //! How a node is to be started.
 
+use crate::{LocalnetError, locate_anvil};
 use std::{fmt, path::PathBuf, time::Duration};
 
 /// The rules that a node executes by.
@@ -190,6 +191,15 @@ impl AnvilOptions {
     pub const fn ready_timeout(mut self, timeout: Duration) -> Self {
         self.ready_timeout = timeout;
         self
+    }
+
+    /// The program and its arguments, for whoever starts it otherwise: it is not a child that ends with this process then.
+    ///
+    /// # Errors
+    /// anvil is not installed.
+    pub fn command_line(&self) -> Result<(PathBuf, Vec<String>), LocalnetError> {
+        let program = self.program.clone().map_or_else(locate_anvil, Ok)?;
+        Ok((program, self.args()))
     }
 
     pub(crate) fn args(&self) -> Vec<String> {

@@ -1,12 +1,15 @@
 //! The one definition of every command and setting: flag, environment name, meaning and default. The names that the SP1
 //! cluster and OP Succinct use in the environment work as they are.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::prover_type;
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{
+    num::{NonZeroU16, NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 use url::Url;
 
 mod bench;
@@ -17,7 +20,7 @@ mod prove;
 mod prover_node;
 mod pulling;
 mod store;
-pub(crate) use bench::{Bench, Collect, Compare};
+pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, Run};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
@@ -92,7 +95,7 @@ pub(crate) enum Command {
     /// say
     Dev(Box<Dev>),
     /// Run only the chains of a rollup on this machine: L1, L2 (any transaction that Ethereum takes), contracts and proposer
-    Localnet(Localnet),
+    Localnet(LocalnetAlone),
     /// Follow a rollup and settle its epochs on L1
     ProverNode(Box<ProverNode>),
     /// Give the batches of a rollup to provers that pull, and verify what they hand in
@@ -107,7 +110,7 @@ pub(crate) enum Command {
     /// Look at what a prover node could not prove, and prove it again without any node
     #[command(subcommand)]
     Failures(Failures),
-    /// Measured runs: reports from logs and metrics, and how two of them differ
+    /// Measure provers: whole sessions, reports from logs and metrics, and how two of them differ
     #[command(subcommand)]
     Bench(Bench),
     /// Verify proofs off chain and sign them, for an L1 that cannot verify them
@@ -253,19 +256,27 @@ pub(crate) struct Load {
         value_name = "URL"
     )]
     pub(crate) rpc_url: Url,
-    /// What to send: eth-transfers, erc20, storage, compute or mixed (every sort of transaction, at random)
+    /// What to send: eth-transfers, erc20, fibonacci, io-heavy or mixed (every sort of transaction, at random)
     #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
     pub(crate) kind: LoadKind,
-    /// How many accounts send
+    /// How many accounts send, where they are not those of --account-keys
     #[arg(long, env = "LOAD_TEST_ACCOUNTS", default_value_t = 10)]
     pub(crate) accounts: u32,
     /// How many transactions each account sends
     #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = 10)]
     pub(crate) transactions: u32,
     /// Go on until stopped
-    #[arg(long, env = "LOAD_TEST_ENDLESS")]
+    #[arg(long, env = "LOAD_TEST_ENDLESS", value_parser = BoolishValueParser::new(), default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) endless: bool,
-    /// File with the private key that pays; without one, the environment variable LOAD_TEST_PRIVATE_KEY holds the key
+    /// File with the private keys of the accounts that send: one on each line, in hexadecimal, as ethrex has them [default: keys
+    /// are derived from --seed]
+    #[arg(long, env = "LOAD_TEST_ACCOUNT_KEYS", value_name = "FILE")]
+    pub(crate) account_keys: Option<PathBuf>,
+    /// How many transactions the node's mempool takes: a round that comes near it is warned of
+    #[arg(long, env = "LOAD_TEST_MEMPOOL_LIMIT", default_value = "10000", value_name = "NUMBER")]
+    pub(crate) mempool_limit: NonZeroU64,
+    /// File with the private key that pays; without one, the environment variable LOAD_TEST_PRIVATE_KEY holds the key [default:
+    /// the first of --account-keys]
     #[arg(long, env = "LOAD_TEST_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// What the accounts are derived from: two loads at the same time need different seeds
@@ -321,6 +332,24 @@ pub(crate) struct Localnet {
     /// How many attestors must sign a proof
     #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 2, value_name = "NUMBER")]
     pub(crate) threshold: u64,
+    /// L1 that is there already and stays: an anvil of chain 31337 with its well-known accounts and a block each second
+    /// [default: one is started]
+    #[arg(long, value_parser = node_url, value_name = "URL")]
+    pub(crate) on_l1: Option<Url>,
+    /// L2's port [default: a free one]
+    #[arg(long, env = "PROOFMILL_L2_PORT", value_name = "PORT")]
+    pub(crate) l2_port: Option<NonZeroU16>,
+    /// How many transactions may wait on L2 for a block
+    #[arg(long, env = "PROOFMILL_L2_MEMPOOL_LIMIT", default_value = "20000", value_name = "NUMBER")]
+    pub(crate) l2_mempool_limit: NonZeroUsize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LocalnetAlone {
+    #[command(flatten)]
+    pub(crate) chains: Localnet,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
 }
 
 #[derive(Debug, Args)]
@@ -422,6 +451,8 @@ pub(crate) struct Dev {
     pub(crate) segment_memory: Weight,
     #[command(flatten)]
     pub(crate) cost: Cost,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// End once so many epochs are settled
     #[arg(long, value_name = "NUMBER")]
     pub(crate) until_settled: Option<u64>,

@@ -11,6 +11,7 @@
 //! }
 //! ```
 
+mod bench;
 mod cli;
 mod commands;
 mod dev;
@@ -94,6 +95,8 @@ fn start_logging(global: &cli::Global) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A role goes on although nobody reads its log any more.
+        .log_internal_errors(false)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal());
     match global.log_format {

@@ -100,6 +100,9 @@ pub(crate) async fn start(
         time: Duration::from_secs(args.timeout),
     };
     let poll = Duration::from_millis(args.proving.poll_interval);
+    if args.observing.metrics_listen.is_some() {
+        observed.batches(observe::watch_batches(rollup.clone(), l2.clone(), ending.clone()));
+    }
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(

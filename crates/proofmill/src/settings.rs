@@ -46,13 +46,34 @@ pub(crate) fn parse() -> Result<Cli, SettingsError> {
     parse_from(std::env::args_os().collect())
 }
 
-fn parse_from(args: Vec<OsString>) -> Result<Cli, SettingsError> {
+fn parse_from(mut args: Vec<OsString>) -> Result<Cli, SettingsError> {
+    if let Some(place) = bench_alone(&args) {
+        args.insert(place, "run".into());
+    }
     let command = match settings_file(&args) {
         Some(path) => with_file(Cli::command(), &path)?,
         None => Cli::command(),
     };
     let matches = command.try_get_matches_from(args).map_err(refused)?;
     Cli::from_arg_matches(&matches).map_err(refused)
+}
+
+/// `bench` alone is `bench run`: the place of the word that is left out.
+fn bench_alone(args: &[OsString]) -> Option<usize> {
+    let command = Cli::command();
+    let words: Vec<_> = args.iter().map(|word| word.to_string_lossy()).collect();
+    let is_command = |word: &str, of: &clap::Command| of.find_subcommand(word).is_some();
+    // The first word that is a command and no flag's value.
+    let at = (1..words.len()).find(|at| {
+        is_command(&words[*at], &command)
+            && (*at == 1 || !words[at - 1].starts_with("--") || words[at - 1].contains('='))
+    })?;
+    let after = &words[at + 1..];
+    let bench = command.find_subcommand("bench").filter(|_| words[at] == "bench")?;
+    let names_one = after.iter().any(|word| is_command(word, bench) || word == "help");
+    let wants_help = after.iter().any(|word| matches!(&**word, "-h" | "--help" | "-V" | "--version"));
+    let is_flag = after.first().is_none_or(|word| word.starts_with('-'));
+    (is_flag && !names_one && !wants_help).then_some(at + 1)
 }
 
 /// What clap says of a value that cannot be one quotes it; not where it may hold an access key.
@@ -238,6 +259,28 @@ mod tests {
     fn what_must_be_set_and_is_not_is_named() {
         let error = parse_with("", &["prover-node"]).unwrap_err().to_string();
         assert!(error.contains("--l1-rpc") && error.contains("--rollup"), "{error}");
+    }
+
+    #[test]
+    fn bench_alone_runs_a_session() {
+        let place = |words: &[&str]| {
+            let args: Vec<OsString> = ["proofmill"].iter().chain(words).map(OsString::from).collect();
+            bench_alone(&args)
+        };
+        assert_eq!(place(&["bench"]), Some(2));
+        assert_eq!(place(&["--data-dir", "bench", "bench", "--batches", "3"]), Some(4));
+        assert_eq!(place(&["--data-dir=x", "bench"]), Some(3));
+        for words in [
+            &["bench", "run"][..],
+            &["bench", "--data-dir", "x", "collect"],
+            &["bench", "--help"],
+            &["bench", "nonsense"],
+            &["status", "--cluster", "bench"],
+            &["--data-dir", "bench"],
+            &[],
+        ] {
+            assert_eq!(place(words), None, "{words:?}");
+        }
     }
 
     #[test]

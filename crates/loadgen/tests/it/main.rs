@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used)]
 
 mod anvil;
+mod devnode;
 mod secrets;

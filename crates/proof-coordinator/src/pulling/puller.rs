@@ -2,6 +2,7 @@
 
 use super::{
     calls::{Asker, Calls, Work, heard, work},
+    counted::{self, Doing, Outcome},
     said,
     turn::Turn,
 };
@@ -15,6 +16,7 @@ use proofmill_primitives::ProofMode;
 use proofmill_wire::prover::{AssignResponse, assign_response, submit_response};
 use std::{
     hash::{BuildHasher, RandomState},
+    num::NonZeroU64,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -78,19 +80,23 @@ impl Puller {
         let prover = self.prover.prover_type();
         let asker = Asker { name: self.name.clone(), prover, programs: self.programs };
         let (mut round, clock) = (Round::new(calls.len()), Clock::start());
+        counted::describe();
         while !stop.is_cancelled() {
             let place = match round.next(clock.now()) {
                 Next::Ask(place) => place,
                 Next::Wait(wait) => {
+                    counted::does(Doing::Waiting);
                     stop.run_until_cancelled(tokio::time::sleep(wait)).await;
                     continue;
                 }
             };
             let Some(coordinator) = calls.get(place) else { continue };
+            counted::does(Doing::Waiting);
             // The turn comes first: nobody holds a batch and waits for a machine.
             let turn = Turn::take(self.turns.as_deref());
             let Some(turn) = stop.run_until_cancelled(turn).await else { break };
             let _turn = turn.map_err(|source| self.no_turns(source))?;
+            counted::does(Doing::Asking);
             let Some(answer) = stop.run_until_cancelled(coordinator.assign(&asker)).await else { break };
             let is_news = round.heard(clock.now(), place, heard(&answer), jitter());
             if is_news {
@@ -122,15 +128,21 @@ impl Puller {
         };
         let given_back = match made {
             Ok(proof) => {
-                hand_in(coordinator, asker, work, proof, stop).await;
+                counted::does(Doing::HandingIn);
+                counted::ended(asker.prover, hand_in(coordinator, asker, work, proof, stop).await);
                 return;
             }
-            Err(Failed::Stopped) => coordinator.give_back(asker, &work.batch, None).await,
+            Err(Failed::Stopped) => {
+                counted::ended(asker.prover, Outcome::Stopped);
+                coordinator.give_back(asker, &work.batch, None).await
+            }
             Err(Failed::NoInput(status)) => {
+                counted::ended(asker.prover, Outcome::NoInput);
                 tracing::warn!(batch, level, code = ?status.code(), cause = status.message(), "the input of a batch did not come");
                 coordinator.give_back(asker, &work.batch, None).await
             }
             Err(Failed::NotMade(error)) => {
+                counted::ended(asker.prover, Outcome::Failed);
                 tracing::error!(batch, level, %error, "a batch could not be proven");
                 coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
             }
@@ -162,19 +174,24 @@ impl Puller {
             ProofLevel::Epoch => programs::aggregation(asker.prover),
         };
         let prover = ClusterProver { cycle_limit: work.cycle_limit, ..self.prover.clone() };
-        let began = self.timed.then(Instant::now);
+        counted::does(Doing::Proving);
+        let began = Instant::now();
         let made = prover.prove(program, input.to_vec(), ProofMode::Compressed, stop, |_| {}).await;
         let made = match made {
             Ok(made) => made,
             Err(_) if stop.is_cancelled() => return Err(Failed::Stopped),
             Err(error) => return Err(Failed::NotMade(error)),
         };
-        if let Some(took) = began.map(|began| began.elapsed()) {
+        let took = began.elapsed();
+        counted::proved(asker.prover, took);
+        if self.timed {
             tracing::info!(
                 batch = work.batch.number.0,
                 level = work.batch.level.name(),
                 prover = %asker.prover,
                 proves_nothing = !asker.prover.proves(),
+                // 0 where nothing counts them.
+                instructions = NonZeroU64::new(made.progress.instructions).map(NonZeroU64::get),
                 proving_time_s = took.as_secs(),
                 proving_time_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
                 "proved a batch"
@@ -195,8 +212,14 @@ enum Failed {
 }
 
 /// Hands a proof in until the coordinator says what it thinks of it.
-async fn hand_in(coordinator: &Calls, asker: &Asker, work: &Work, proof: Vec<u8>, stop: &CancellationToken) {
-    use submit_response::Outcome;
+async fn hand_in(
+    coordinator: &Calls,
+    asker: &Asker,
+    work: &Work,
+    proof: Vec<u8>,
+    stop: &CancellationToken,
+) -> Outcome {
+    use submit_response::Outcome as Said;
     let (batch, level) = (work.batch.number.0, work.batch.level.name());
     let proves_nothing = !asker.prover.proves();
     let until = Instant::now() + PATIENT_FOR.max(work.timeout);
@@ -205,27 +228,31 @@ async fn hand_in(coordinator: &Calls, asker: &Asker, work: &Work, proof: Vec<u8>
         times += 1;
         let answer = coordinator.submit(asker, &work.batch, proof.clone()).await;
         let after = match answer.map(|answer| answer.outcome) {
-            Ok(Some(Outcome::Accepted(accepted))) => {
+            Ok(Some(Said::Accepted(accepted))) => {
                 let dropped = accepted.dropped;
-                return tracing::info!(batch, level, proves_nothing, dropped, "a proof was handed in");
+                tracing::info!(batch, level, proves_nothing, dropped, "a proof was handed in");
+                return if dropped { Outcome::Dropped } else { Outcome::Accepted };
             }
-            Ok(Some(Outcome::Refused(refused))) => {
+            Ok(Some(Said::Refused(refused))) => {
                 let (reason, cause) = (refused.reason().as_str_name(), refused.cause);
-                return tracing::error!(
+                tracing::error!(
                     batch,
                     level,
                     reason,
                     cause,
                     "a proof was refused: are coordinator and prover of the same release?"
                 );
+                return Outcome::Refused;
             }
-            Ok(Some(Outcome::ProverTypeNotNeeded(answer))) => {
-                return said::not_needed(&coordinator.address, asker.prover, &answer);
+            Ok(Some(Said::ProverTypeNotNeeded(answer))) => {
+                said::not_needed(&coordinator.address, asker.prover, &answer);
+                return Outcome::Lost;
             }
-            Ok(Some(Outcome::RetryLater(later))) => Duration::from_millis(later.after_ms)
+            Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
                 .clamp(Duration::from_millis(100), Duration::from_secs(120)),
             Ok(None) => {
-                return said::away(&coordinator.address, &Status::unknown("it is of another release"));
+                said::away(&coordinator.address, &Status::unknown("it is of another release"));
+                return Outcome::Lost;
             }
             Err(status) => {
                 if times == 1 {
@@ -235,7 +262,8 @@ async fn hand_in(coordinator: &Calls, asker: &Asker, work: &Work, proof: Vec<u8>
             }
         };
         if Instant::now() + after > until || stop.is_cancelled() {
-            return tracing::error!(batch, level, times, "a proof could not be handed in: it is given up");
+            tracing::error!(batch, level, times, "a proof could not be handed in: it is given up");
+            return Outcome::Lost;
         }
         stop.run_until_cancelled(tokio::time::sleep(after)).await;
     }

@@ -94,6 +94,8 @@ pub(crate) struct Prover {
     pub(crate) turns: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) site: Site,
+    #[command(flatten)]
+    pub(crate) observing: Observing,
     /// Which version it says its programs are, for tests of fleets of two versions
     #[arg(long, hide = true, value_name = "VERSION")]
     pub(crate) program_version: Option<B256>,

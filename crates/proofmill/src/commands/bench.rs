@@ -1,23 +1,21 @@
 //! `proofmill bench`.
 
-use crate::cli::{self, Bench};
+use crate::{
+    bench::{self, fetch, write},
+    cli::{self, Bench},
+};
 use eyre::{Result, WrapErr, bail};
+use proofmill_backends::Registry;
 use proofmill_bench::{Report, Server, Session, compare, log, page};
-use proofmill_client::files;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
-use url::Url;
 
-/// How long the metrics are waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The most that a page of metrics has, in bytes.
-const LONGEST: usize = 64 << 20;
-
-pub(crate) async fn run(command: Bench) -> Result<()> {
+pub(crate) async fn run(global: &cli::Global, command: Bench, registry: Registry) -> Result<()> {
     match command {
+        Bench::Run(args) => bench::run(global, *args, registry).await,
         Bench::Collect(args) => collect(args).await,
         Bench::Compare(args) => show_difference(&args),
     }
@@ -43,55 +41,14 @@ async fn collect(args: cli::Collect) -> Result<()> {
         made_at: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()),
         sources,
         server: (!args.elsewhere).then(Server::this),
+        setup: None,
     };
     let report = Report::new(session, log::read(&text), &metrics);
-    fs::create_dir_all(&args.out)
-        .wrap_err_with(|| format!("cannot make the folder {}", args.out.display()))?;
-    let markdown = report.markdown();
-    for (name, bytes) in [
-        ("report.md", markdown.clone().into_bytes()),
-        ("report.json", serde_json::to_vec_pretty(&report)?),
-        ("report.svg", report.plot().into_bytes()),
-    ] {
-        files::save(&args.out.join(name), &bytes)?;
-    }
-    println!("{markdown}");
-    println!("written: report.md, report.json and report.svg in {}", args.out.display());
+    write(&report, &args.out)?;
     if report.batches.is_empty() {
         bail!("there is nothing to report: {}", report.observations.first().map_or("", String::as_str));
     }
     Ok(())
-}
-
-async fn fetch(url: &Url) -> Result<page::Batches> {
-    let place = format!(
-        "{}:{}{}",
-        url.host_str().unwrap_or_default(),
-        url.port_or_known_default().unwrap_or(0),
-        url.path()
-    );
-    let ask = async {
-        let mut answer = proofmill_http::client().get(url.clone()).send().await?.error_for_status()?;
-        let mut bytes = Vec::new();
-        while bytes.len() <= LONGEST
-            && let Some(chunk) = answer.chunk().await?
-        {
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok::<_, reqwest::Error>(bytes)
-    };
-    let bytes = tokio::time::timeout(PATIENCE, ask)
-        .await
-        .wrap_err_with(|| format!("{place} did not send its metrics within {} s", PATIENCE.as_secs()))?
-        .map_err(reqwest::Error::without_url)
-        .wrap_err_with(|| {
-            format!("no metrics from {place}: is L2 still up? Leave --metrics out for a report without them")
-        })?;
-    if bytes.len() > LONGEST {
-        bail!("{place} sends more than {} MB: that is no page of metrics", LONGEST >> 20);
-    }
-    page::parse(&String::from_utf8_lossy(&bytes))
-        .wrap_err_with(|| format!("what {place} sent cannot be used"))
 }
 
 fn show_difference(args: &cli::Compare) -> Result<()> {

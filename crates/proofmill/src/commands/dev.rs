@@ -6,7 +6,7 @@ use crate::{
     dev::{Chains, Found, Kept, Launcher, Memory, Role, Show},
     figures::Figures,
     node::{self, Running},
-    observe::Observed,
+    observe::{self, Observed},
     progress::duration,
     report::thousands,
     stop, wiring,
@@ -116,7 +116,9 @@ impl Tree {
         let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
         let node_args = node_args(args, &chains, coordinator.clone(), addresses);
         let key = DevKeys::well_known(0)?.prover;
-        let running = node::start(global, &node_args, registry, key, Observed::new("prover-node")).await?;
+        let observed = Observed::new("dev");
+        observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
+        let running = node::start(global, &node_args, registry, key, observed).await?;
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let asked = format!("http://{}", listener.local_addr()?);
@@ -341,7 +343,8 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         store: cli::Store::default(),
         attestor: attestors,
         sending: cli::Sending::default(),
-        observing: cli::Observing::default(),
+        // What is served is that of the whole tree.
+        observing: args.observing.clone(),
         prover_id: None,
         key_file: None,
         listen: String::new(),

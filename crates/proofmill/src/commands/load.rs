@@ -2,20 +2,27 @@
 
 use crate::{cli, keys, report::thousands, stop};
 use eyre::{Result, bail};
-use proofmill_loadgen::{Funder, LoadKind, LoadPlan, Rounds};
+use proofmill_loadgen::{AccountKeys, Funder, LoadKind, LoadPlan, Rounds};
+use std::env;
 
 pub(crate) async fn run(args: &cli::Load) -> Result<()> {
     let stop = stop::on_signal()?;
-    let funder = match &args.key_file {
-        Some(path) => Funder::from_file(path)?,
-        None => Funder::from_env(keys::LOAD_KEY)?,
+    let account_keys = args.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
+    let funder = match (&args.key_file, &account_keys) {
+        (Some(path), _) => Funder::from_file(path)?,
+        (None, Some(accounts)) if env::var_os(keys::LOAD_KEY).is_none() => accounts.first(),
+        (None, _) => Funder::from_env(keys::LOAD_KEY)?,
     };
     let rounds = if args.endless { Rounds::Endless } else { Rounds::Once };
     let mut plan = LoadPlan::new(args.kind)
         .accounts(args.accounts)
         .transactions_per_account(args.transactions)
         .rounds(rounds)
-        .seed(args.seed);
+        .seed(args.seed)
+        .mempool_limit(args.mempool_limit);
+    if let Some(keys) = account_keys {
+        plan = plan.keys(keys);
+    }
     if let Some(chain_id) = args.chain_id {
         plan = plan.chain_id(chain_id);
     }

@@ -1,15 +1,21 @@
 //! `proofmill localnet`.
 
-use crate::{cli, stop, wiring};
+use crate::{
+    cli,
+    observe::{self, Observed},
+    stop, wiring,
+};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_devnet::{Devnet, DevnetOptions};
+use proofmill_devnet::{Description, Devnet, DevnetOptions};
 use proofmill_ledger::{DataDir, LockError, ProcessLock};
 use std::{
     fs,
+    num::NonZeroU16,
     path::Path,
     time::{Duration, Instant},
 };
+use tokio_util::sync::CancellationToken;
 
 /// Where a localnet says where it is, in the data folder.
 pub(crate) const FILE: &str = "localnet.json";
@@ -20,19 +26,26 @@ const LOCK: &str = "localnet.lock";
 /// Longer than a look at the lock takes.
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Registry) -> Result<()> {
+pub(crate) async fn run(global: &cli::Global, args: cli::LocalnetAlone, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
+    let cli::LocalnetAlone { chains: args, observing } = args;
     let folder = &global.data_dir;
     DataDir::mark(folder)?;
     take(folder)?;
     let file = folder.join(FILE);
     // What a killed localnet wrote is not true any more.
     drop(fs::remove_file(&file));
+    let observed = Observed::new("localnet");
+    observe::serve(&observing, observed.clone(), stop.clone()).await?;
     let devnet = tokio::select! {
         devnet = start(&args, &registry) => devnet?,
         () = stop.cancelled() => bail!("stopped"),
     };
     let description = devnet.description();
+    if observing.metrics_listen.is_some() {
+        observe_chains(description, &observed, &stop).await?;
+    }
+    observed.started(Vec::new);
     let genesis = folder.join(GENESIS);
     fs::write(&genesis, serde_json::to_vec_pretty(&devnet.l2_genesis())?)
         .wrap_err_with(|| format!("cannot write {}", genesis.display()))?;
@@ -55,14 +68,33 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Localnet, registry: Reg
     bail!("a node of the localnet ended by itself")
 }
 
+/// Shows the nodes and how full the batches are.
+async fn observe_chains(there: &Description, observed: &Observed, stop: &CancellationToken) -> Result<()> {
+    let chains = cli::Chains {
+        l1_rpc: vec![there.l1_rpc.clone()],
+        rollup: there.rollup,
+        l1_chain_id: Some(there.l1_chain_id),
+    };
+    let rollup = wiring::rollup_of_role(&chains, observed).await?;
+    let l2 = cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] };
+    let l2 = wiring::l2_of_role(&l2, there.l2_chain_id, observed).await?;
+    observed.batches(observe::watch_batches(rollup, l2, stop.clone()));
+    Ok(())
+}
+
 async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
     let proof_types = wiring::proof_types(registry, &args.prover).await?;
-    let options = DevnetOptions::new(proof_types)
+    let mut options = DevnetOptions::new(proof_types)
         .slot(Duration::from_secs(args.rules.slot_seconds))
         .epoch_slots(args.rules.epoch_slots)
         .window_epochs(args.rules.window_epochs)
         .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
-        .attestors(args.attestors, args.threshold);
+        .attestors(args.attestors, args.threshold)
+        .l2_port(args.l2_port.map_or(0, NonZeroU16::get))
+        .mempool_limit(args.l2_mempool_limit.get());
+    if let Some(l1) = &args.on_l1 {
+        options = options.on_l1(l1.clone());
+    }
     Ok(options.start().await?)
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Proposer(args) => proposer::run(args).await,
         Command::Epoch(args) => epoch::run(args).await,
         Command::Failures(args) => failures::run(&global, args, registry).await,
-        Command::Bench(args) => bench::run(args).await,
+        Command::Bench(args) => bench::run(&global, args, registry).await,
         Command::Backend(args) => backend::run(&args, &registry),
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }

@@ -69,6 +69,9 @@ async fn start(
         rollup: rollup.address(),
         prover: args.prover_id,
     };
+    if args.observing.metrics_listen.is_some() {
+        observed.batches(observe::watch_batches(rollup.clone(), chain.clone(), stop.clone()));
+    }
     let proven = wiring::patiently("the rollup's tips on L1", || rollup.tips()).await?.proven;
     let options = StreamOptions::default().poll_every(Duration::from_millis(args.poll_interval));
     let stream = ChainStream::new(rollup, chain, options)?;

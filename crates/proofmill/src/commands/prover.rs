@@ -1,6 +1,11 @@
 //! `proofmill prover`.
 
-use crate::{cli, local::Site, stop};
+use crate::{
+    cli,
+    local::Site,
+    observe::{self, Observed},
+    stop,
+};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_client::programs;
@@ -22,6 +27,8 @@ const PLACES: usize = 64;
 pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let backend = registry.get(args.prover_type)?;
+    let observed = Observed::new("prover");
+    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     backend.check_mode(ProofMode::Compressed)?;
     if !args.prover_type.proves() {
         eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
@@ -52,6 +59,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
         turns,
         delay: Duration::from_millis(args.delay),
     };
+    observed.started(Vec::new);
     tracing::info!(
         name = %puller.name,
         prover = %args.prover_type,

@@ -11,7 +11,10 @@ use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_client::ClusterClient;
 use proofmill_http::NodeUrl;
-use proofmill_wire::operator::{ProofPhase, ProofProgress, StatusResponse};
+use proofmill_wire::{
+    operator::{ProofPhase, ProofProgress, StatusResponse},
+    worker::GetStatsResponse,
+};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
@@ -23,8 +26,9 @@ pub(crate) async fn run(args: &cli::Status) -> Result<()> {
     if let Some(address) = &args.node {
         print!("{}", node_status::of(address).await?);
     }
-    let status = ClusterClient::connect(&args.cluster).await?.status().await?;
-    print!("{}", text(&status, &args.cluster));
+    let cluster = ClusterClient::connect(&args.cluster).await?;
+    let (status, stats) = (cluster.status().await?, cluster.stats().await?);
+    print!("{}", text(&status, &stats, &args.cluster));
     Ok(())
 }
 
@@ -52,10 +56,11 @@ async fn of_role(url: &Url) -> Result<String> {
     Ok(format!("{} {}\n{}", status.role, status.version, observe::text(&status)))
 }
 
-fn text(status: &StatusResponse, address: &str) -> String {
+fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let since = |ms: u64| duration(now.saturating_sub(Duration::from_millis(ms)));
     let mut out = format!("proofmill {} at {address}, up {}\n", status.version, since(status.started_at_ms));
+    out += &totals(stats);
 
     if status.workers.is_empty() {
         out += "no workers: start one with `proofmill worker --coordinator ";
@@ -115,6 +120,32 @@ fn text(status: &StatusResponse, address: &str) -> String {
         }
     }
     out
+}
+
+/// The totals that `GetStats` has. A worker of kind `all` counts for CPU and for GPU.
+fn totals(stats: &GetStatsResponse) -> String {
+    let of = |name: &str, workers: u32, queue: u32, current: u32, max: u32| {
+        format!("{name}: {workers} worker(s), {current} of {max} GB in use, {queue} task(s) waiting")
+    };
+    let GetStatsResponse { total_tasks, active_tasks, active_proofs, active_subscribers, .. } = stats;
+    format!(
+        "{active_proofs} proof(s) in progress; {active_tasks} task(s) active, {total_tasks} since the ledger began; {active_subscribers} \
+         subscriber(s)\n{}\n{}\n",
+        of(
+            "CPU",
+            stats.cpu_workers,
+            stats.cpu_queue,
+            stats.cpu_utilization_current,
+            stats.cpu_utilization_max
+        ),
+        of(
+            "GPU",
+            stats.gpu_workers,
+            stats.gpu_queue,
+            stats.gpu_utilization_current,
+            stats.gpu_utilization_max
+        ),
+    )
 }
 
 fn state(proof: &ProofProgress) -> String {

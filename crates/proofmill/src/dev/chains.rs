@@ -206,7 +206,13 @@ fn arguments(folder: &Path, args: &cli::Localnet) -> Vec<String> {
         ("--attestors", args.attestors.to_string()),
         ("--threshold", args.threshold.to_string()),
     ];
+    let more = [
+        ("--on-l1", args.on_l1.as_ref().map(ToString::to_string)),
+        ("--l2-port", args.l2_port.map(|port| port.to_string())),
+        ("--l2-mempool-limit", Some(args.l2_mempool_limit.to_string())),
+    ];
+    let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
     let mut words = vec![NAME.to_owned()];
-    words.extend(settings.into_iter().flat_map(|(name, value)| [name.to_owned(), value]));
+    words.extend(settings.into_iter().chain(more).flat_map(|(name, value)| [name.to_owned(), value]));
     words
 }

@@ -6,10 +6,11 @@ use crate::{
 };
 use clap::{CommandFactory, ValueEnum};
 use eyre::{Result, WrapErr};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
     time::Duration,
 };
@@ -68,6 +69,11 @@ impl Launcher {
         Self { logs: global.data_dir.join("logs"), words, variables: variables() }
     }
 
+    /// The same for programs that are not Proofmill's: they get no words of ours.
+    pub(crate) fn of_others(&self) -> Self {
+        Self { logs: self.logs.clone(), words: Vec::new(), variables: self.variables.clone() }
+    }
+
     /// The file with what a process of this name says.
     pub(crate) fn log(&self, name: &str) -> PathBuf {
         self.logs.join(format!("{name}.log"))
@@ -120,6 +126,11 @@ impl Child {
         self.process.try_wait().ok().flatten()
     }
 
+    /// The file with what it says.
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// The last lines that it said.
     pub(crate) fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
@@ -127,15 +138,34 @@ impl Child {
         lines[lines.len().saturating_sub(5)..].join("\n")
     }
 
+    /// Asks it and the processes that it has started in its group to end, and ends them if it does not.
+    pub(crate) async fn stop_group(mut self) {
+        self.signal_group(Signal::TERM);
+        if tokio::time::timeout(GOODBYE, self.has_ended()).await.is_err() {
+            tracing::warn!(process = self.name, "does not end by itself: killing it");
+            self.signal_group(Signal::KILL);
+            drop(self.process.wait());
+        }
+    }
+
+    /// Nothing where it has ended: its number may be another's.
+    fn signal_group(&mut self, signal: Signal) {
+        if self.ended().is_none() {
+            // An error means that it is ending by itself.
+            let _ = kill_process_group(Pid::from_child(&self.process), signal);
+        }
+    }
+
+    async fn has_ended(&mut self) {
+        while self.ended().is_none() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Asks it to end, and ends it if it does not.
     pub(crate) async fn stop(mut self) {
         terminate(self.pid());
-        let ends = async {
-            while self.ended().is_none() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        if tokio::time::timeout(GOODBYE, ends).await.is_err() {
+        if tokio::time::timeout(GOODBYE, self.has_ended()).await.is_err() {
             tracing::warn!(process = self.name, "does not end by itself: killing it");
             drop(self.process.kill());
             drop(self.process.wait());
@@ -158,9 +188,9 @@ fn variables() -> Vec<OsString> {
 
 /// Asks a process to end.
 pub(crate) fn terminate(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         // It may have ended meanwhile.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = kill_process(pid, Signal::TERM);
     }
 }
 

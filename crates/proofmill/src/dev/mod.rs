@@ -11,7 +11,7 @@ mod memory;
 mod show;
 
 pub(crate) use chains::{Chains, Found};
-pub(crate) use child::{Launcher, Role};
+pub(crate) use child::{Child, Launcher, Orphan, Role};
 pub(crate) use kept::Kept;
 pub(crate) use memory::Memory;
 pub(crate) use show::Show;

@@ -1,8 +1,9 @@
 //! A role's status as Prometheus reads it (text format 0.0.4).
 
 use super::RoleStatus;
-use proofmill_chain::EndpointReport;
-use std::fmt::Write;
+use proofmill_chain::{BatchFill, EndpointReport};
+use proofmill_primitives::CheckpointNumber;
+use std::{collections::BTreeMap, fmt::Write};
 
 struct Page {
     text: String,
@@ -27,6 +28,22 @@ impl Page {
         let _ = writeln!(self.text, " {value}");
     }
 
+    /// Under the names that L2 nodes of the field have.
+    fn batches(&mut self, batches: &BTreeMap<CheckpointNumber, BatchFill>) {
+        type Figure = fn(&BatchFill) -> u64;
+        let families: [(&str, &str, Figure); 3] = [
+            ("batch_gas_used", "Gas that the blocks of the batch used.", |fill| fill.gas),
+            ("batch_tx_count", "Transactions of the batch.", |fill| fill.transactions),
+            ("batch_size", "Blocks of the batch: last - first + 1.", |fill| fill.blocks),
+        ];
+        for (name, help, figure) in families {
+            self.family(name, "gauge", help);
+            for (number, fill) in batches {
+                self.sample(name, &[("batch_number", &number.to_string())], figure(fill) as f64);
+            }
+        }
+    }
+
     /// One sample for each endpoint that has the value.
     fn endpoints(
         &mut self,
@@ -45,7 +62,7 @@ impl Page {
     }
 }
 
-pub(super) fn text(status: &RoleStatus) -> String {
+pub(super) fn text(status: &RoleStatus, batches: Option<&BTreeMap<CheckpointNumber, BatchFill>>) -> String {
     let mut page = Page { text: String::new() };
     page.family("proofmill_info", "gauge", "Version and role; always 1.");
     page.sample("proofmill_info", &[("role", &status.role), ("version", &status.version)], 1.0);
@@ -132,6 +149,9 @@ pub(super) fn text(status: &RoleStatus) -> String {
             &[("account", &address)],
             account.transactions as f64,
         );
+    }
+    if let Some(batches) = batches {
+        page.batches(batches);
     }
     page.text
 }

@@ -1,16 +1,19 @@
 //! What a role tells of its endpoints, its account and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
 
 mod account;
+mod batches;
 mod metrics;
 mod recorder;
 mod show;
 
 pub(crate) use account::watch as watch_account;
+pub(crate) use batches::watch as watch_batches;
 pub(crate) use show::text;
 
 use crate::cli;
 use account::Account;
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
+use batches::Fills;
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
 use serde::{Deserialize, Serialize};
@@ -57,6 +60,7 @@ pub(crate) struct Observed {
 struct Seen {
     chains: Vec<Pool>,
     account: Option<watch::Receiver<Option<Account>>>,
+    batches: Option<watch::Receiver<Fills>>,
     /// None until the role has all that it needs.
     problems: Option<Problems>,
 }
@@ -82,6 +86,16 @@ impl Observed {
 
     pub(crate) fn account(&self, account: watch::Receiver<Option<Account>>) {
         self.parts().account = Some(account);
+    }
+
+    pub(crate) fn batches(&self, batches: watch::Receiver<Fills>) {
+        self.parts().batches = Some(batches);
+    }
+
+    /// The page for Prometheus, without what the process's recorder has.
+    fn page(&self) -> String {
+        let fills = self.parts().batches.as_ref().map(|batches| batches.borrow().clone());
+        metrics::text(&self.status(), fills.as_deref())
     }
 
     /// The role has all that it needs, and tells its problems by itself.
@@ -114,9 +128,7 @@ pub(crate) async fn serve(args: &cli::Observing, observed: Observed, stop: Cance
     let router = Router::new()
         .route(
             "/metrics",
-            get(async move |State(observed): State<Observed>| {
-                metrics::text(&observed.status()) + &recorded.render()
-            }),
+            get(async move |State(observed): State<Observed>| observed.page() + &recorded.render()),
         )
         .route("/healthz", get(health))
         .route("/status", get(async |State(observed): State<Observed>| Json(observed.status())))

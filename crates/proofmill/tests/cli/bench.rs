@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Answers one request with a page; its address.
-fn serve_once(page: &'static str) -> String {
+pub(crate) fn serve_once(page: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}/metrics", listener.local_addr().unwrap());
     std::thread::spawn(move || {

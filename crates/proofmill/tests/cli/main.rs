@@ -16,5 +16,7 @@ mod nodes;
 mod process;
 mod pullers;
 mod pulling;
+mod servers;
+mod sessions;
 mod stores;
 mod upgrade;

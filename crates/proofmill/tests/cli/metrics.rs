@@ -2,8 +2,9 @@
 
 use crate::{
     blocks::chain,
-    process::{Running, fail, free_port, proofmill, succeed},
+    process::{Running, fail, free_port, load, proofmill, succeed, wait},
 };
+use proofmill_devnet::Description;
 use serde_json::Value;
 use std::{
     fs,
@@ -12,14 +13,14 @@ use std::{
 };
 use url::Url;
 
-/// Prometheus on a free port, which reads two pages each second.
+/// Prometheus on a free port, which reads some pages each second.
 struct Prometheus {
     url: String,
     _running: Running,
 }
 
 impl Prometheus {
-    fn start(folder: &Path, cluster: u16, worker: u16) -> Option<Self> {
+    fn start(folder: &Path, pages: &[(&str, u16)]) -> Option<Self> {
         let runs =
             Command::new("prometheus").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if runs.is_err() {
@@ -27,10 +28,10 @@ impl Prometheus {
             return None;
         }
         let config = folder.join("prometheus.yml");
-        let job = |name: &str, port: u16| {
+        let job = |(name, port): &(&str, u16)| {
             format!("  - job_name: {name}\n    static_configs: [{{ targets: ['127.0.0.1:{port}'] }}]\n")
         };
-        let jobs = job("cluster", cluster) + &job("worker", worker);
+        let jobs: String = pages.iter().map(job).collect();
         fs::write(&config, format!("global: {{ scrape_interval: 1s }}\nscrape_configs:\n{jobs}")).unwrap();
         let port = free_port();
         let mut command = Command::new("prometheus");
@@ -69,7 +70,8 @@ async fn prometheus_reads_cluster_and_worker() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let (listen, cluster_metrics, worker_metrics) = (free_port(), free_port(), free_port());
-    let Some(prometheus) = Prometheus::start(data, cluster_metrics, worker_metrics) else { return };
+    let pages = [("cluster", cluster_metrics), ("worker", worker_metrics)];
+    let Some(prometheus) = Prometheus::start(data, &pages) else { return };
     let node = chain(data).await;
     let address = format!("http://127.0.0.1:{listen}");
     let at = |port: u16| format!("127.0.0.1:{port}");
@@ -132,4 +134,48 @@ async fn prometheus_reads_cluster_and_worker() {
     worker.kill();
     prometheus.expect("proofmill_cluster_workers", |count| count == 0.0).await;
     prometheus.expect("coordinator_dead_workers_total{worker_type='all'}", |count| count == 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_batches_and_a_prover() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let [l2, coordinator, prover, listen] = [free_port(), free_port(), free_port(), free_port()];
+    let pages = [("l2", l2), ("coordinator", coordinator), ("prover", prover)];
+    let Some(prometheus) = Prometheus::start(data, &pages) else { return };
+    let at = |port: u16| format!("127.0.0.1:{port}");
+    let mut command = proofmill(data);
+    command.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--metrics-listen", &at(l2)]);
+    let _localnet = Running::start(&mut command, &data.join("localnet.log"));
+    let file = data.join("data/localnet.json");
+    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+    let there = Description::read(&file).unwrap().unwrap();
+    prometheus.expect("proofmill_info{role='localnet'}", |one| one == 1.0).await;
+
+    let mut command = proofmill(data);
+    command.args(["proof-coordinator", "--prover-id", "0x00000000000000000000000000000000000000aa"]);
+    command.args(["--l1-rpc", there.l1_rpc.as_str(), "--l2-rpc", there.l2_rpc.as_str()]);
+    command.args(["--rollup", &there.rollup.to_string(), "--pull-listen", &at(listen)]);
+    command.args(["--metrics-listen", &at(coordinator)]);
+    let _coordinator = Running::start(&mut command, &data.join("coordinator.log"));
+    let mut command = proofmill(data);
+    command.args(["prover", "--prover-type", "exec", "--coordinator", &format!("http://{}", at(listen))]);
+    command.args(["--turns", "turns", "--metrics-listen", &at(prover)]);
+    let _prover = Running::start(&mut command, &data.join("prover.log"));
+    prometheus.expect("proofmill_prover_doing", |doing| doing == 1.0).await;
+
+    let sent = load(&mut proofmill(data), &there.l2_rpc, 7);
+    assert!(sent.status.success(), "{}", String::from_utf8_lossy(&sent.stderr));
+    for job in ["l2", "coordinator"] {
+        let of = |name: &str| format!("sum({name}{{job='{job}',batch_number!=''}})");
+        // Four transfers, and what funded their senders.
+        prometheus.expect(&of("batch_tx_count"), |count| count >= 4.0).await;
+        prometheus.expect(&of("batch_gas_used"), |gas| gas >= 4.0 * 21_000.0).await;
+        prometheus.expect(&of("batch_size"), |blocks| blocks >= 1.0).await;
+    }
+    prometheus
+        .expect("proofmill_prover_proofs_total{prover='exec',outcome='accepted'}", |count| count >= 1.0)
+        .await;
+    prometheus.expect("proofmill_prover_proof_seconds_count{prover='exec'}", |count| count >= 1.0).await;
+    prometheus.expect("proofmill_prover_doing", |doing| doing == 1.0).await;
 }
