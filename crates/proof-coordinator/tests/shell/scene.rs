@@ -6,7 +6,7 @@ use proofmill_backends::{
     Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
 };
 use proofmill_fault::Code;
-use proofmill_ledger::Ledger;
+use proofmill_ledger::{DatabaseFault, Ledger, LedgerError};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_proof_coordinator::{
     Coordinator, CoordinatorConfig, CoordinatorError,
@@ -84,6 +84,7 @@ impl Backend for Renamed {
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
+    database: Option<String>,
     pub(crate) coordinator: Coordinator,
     client: ProofCoordinatorServiceClient<Channel>,
     pub(crate) cancel: CancellationToken,
@@ -131,13 +132,28 @@ fn message(batch: &BatchId) -> Option<prover::BatchId> {
     Some(prover::BatchId { number: batch.number.0, level, content: batch.content.to_vec() })
 }
 
+/// The ledger in a folder, or in a database. A server may take a moment to notice that the owner before is gone.
+async fn ledger(folder: &Path, database: Option<&str>) -> Result<Ledger, LedgerError> {
+    let Some(url) = database else { return Ledger::open(&folder.join("assignments.sqlite")).await };
+    for _ in 0..100 {
+        match Ledger::open_postgres(url, "coordinator").await {
+            Err(LedgerError::Database { fault: DatabaseFault::Taken { .. }, .. }) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            opened => return opened,
+        }
+    }
+    Ledger::open_postgres(url, "coordinator").await
+}
+
 async fn start(
     folder: &Path,
+    database: Option<&str>,
     needed: &[ProverType],
     registry: &Registry,
     ending: CancellationToken,
 ) -> Result<Coordinator, CoordinatorError> {
-    let ledger = Ledger::open(&folder.join("assignments.sqlite")).await.unwrap();
+    let ledger = ledger(folder, database).await.unwrap();
     let artifacts = Arc::new(FsArtifacts::open(&folder.join("artifacts")).unwrap());
     let timeout = Duration::from_secs(600);
     let config = CoordinatorConfig { needed: needed.iter().copied().collect(), timeout };
@@ -148,36 +164,46 @@ pub(crate) async fn start_without_verifier() -> CoordinatorError {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::default().with(Arc::new(ExecBackend::default()));
     let needed = [ProverType::Exec, ProverType::Sp1];
-    start(folder.path(), &needed, &registry, CancellationToken::new()).await.err().unwrap()
+    start(folder.path(), None, &needed, &registry, CancellationToken::new()).await.err().unwrap()
 }
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap()).await
+        Self::on(tempfile::tempdir().unwrap(), None).await
     }
 
-    async fn on(folder: tempfile::TempDir) -> Self {
+    /// With its ledger in a database.
+    pub(crate) async fn on_postgres(url: &str) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned())).await
+    }
+
+    async fn on(folder: tempfile::TempDir, database: Option<String>) -> Self {
         let registry = Registry::default()
             .with(Arc::new(ExecBackend::default()))
             .with(Arc::new(Renamed(ExecBackend::default())));
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
-        let coordinator = start(folder.path(), &needed, &registry, ending.clone()).await.unwrap();
+        let coordinator = start(folder.path(), database.as_deref(), &needed, &registry, ending.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(serve(coordinator.clone(), listener, ending.clone()));
         let channel = proofmill_wire::endpoint(&address).unwrap().connect().await.unwrap();
         let client = ProofCoordinatorServiceClient::new(channel);
-        Self { folder, coordinator, client, cancel: CancellationToken::new(), ending, server }
+        Self { folder, database, coordinator, client, cancel: CancellationToken::new(), ending, server }
     }
 
-    /// Another process on the same folder.
-    pub(crate) async fn restart(&mut self) {
-        self.ending.cancel();
-        self.cancel.cancel();
-        self.server.abort();
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        *self = Self::on(folder).await;
+    /// Another process on the same folder or database.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { folder, database, cancel, ending, server, .. } = self;
+        ending.cancel();
+        cancel.cancel();
+        server.abort();
+        Self::on(folder, database).await
+    }
+
+    /// How its server ended, once it has.
+    pub(crate) async fn ended(self) -> Result<(), CoordinatorError> {
+        self.server.await.unwrap()
     }
 
     /// Somebody wants a proof, and waits.
