@@ -7,6 +7,7 @@
 
 #[path = "../statements/read.rs"]
 mod read;
+mod runs;
 mod schema;
 #[path = "../statements/write.rs"]
 mod write;

@@ -1,11 +1,18 @@
 //! The one connection that writes, and that holds the ledger.
 
-use super::{Connection, PATIENCE, Place, schema, write};
+use super::{
+    Connection, PATIENCE, Place,
+    runs::{self, Run},
+    schema,
+    write::ApplyError,
+};
 use crate::{Batch, DatabaseFault, LedgerError};
 use sqlx::{ConnectOptions, Connection as _, Row};
 use std::time::Duration;
 
-/// How often the lock is asked for, where a connection of ours that was cut may still hold it.
+/// How long a batch may take, whose largest are of some hundred statements: a network that swallows everything gives no other sign.
+const ANSWER: Duration = Duration::from_secs(60);
+/// How often the lock is asked for.
 const TRIES: u32 = 20;
 /// How long to wait between.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -51,9 +58,7 @@ impl Writer {
     pub(super) async fn open(place: &Place) -> Result<Self, LedgerError> {
         let mut connection = connect(place).await?;
         schema::create(&mut connection, place).await?;
-        if !lock(&mut connection, place).await? {
-            return Err(place.fault(DatabaseFault::Taken { holder: holder(&mut connection, place).await? }));
-        }
+        take(&mut connection, place, None).await?;
         schema::migrate(&mut connection, place).await?;
         let failed = || place.failed("take the ledger");
         let row =
@@ -87,7 +92,11 @@ impl Writer {
                 connection
             }
         };
-        let done = self.apply(&mut connection, place, batch).await;
+        let applied = tokio::time::timeout(ANSWER, self.apply(&mut connection, place, batch)).await;
+        let done = applied.unwrap_or_else(|_| {
+            let detail = format!("no answer within {} s", ANSWER.as_secs());
+            Err(place.fault(DatabaseFault::Away { detail }))
+        });
         match &done {
             Ok(()) => self.commits += 1,
             // Rolled back: the connection is as it was.
@@ -107,13 +116,29 @@ impl Writer {
         place: &Place,
         batch: &Batch,
     ) -> Result<(), LedgerError> {
+        match self.attempt(connection, place, batch, true).await {
+            // Refused again one by one, which says which one it is.
+            Err(LedgerError::Refused { .. }) => self.attempt(connection, place, batch, false).await,
+            done => done,
+        }
+    }
+
+    /// One transaction, with or without runs of changes at once.
+    async fn attempt(
+        &self,
+        connection: &mut Connection,
+        place: &Place,
+        batch: &Batch,
+        at_once: bool,
+    ) -> Result<(), LedgerError> {
         let failed = || place.failed("commit a batch");
         let mut transaction = connection.begin().await.map_err(failed())?;
-        for (index, change) in batch.changes().iter().enumerate() {
-            match write::apply(&mut transaction, change).await {
-                Ok(()) => {}
-                Err(write::ApplyError::Engine(error)) => return Err(failed()(error)),
-                Err(write::ApplyError::Refused(reason)) => {
+        let mut index = 0;
+        while let Some(run) = Run::first(&batch.changes()[index..], at_once) {
+            match runs::apply(&mut transaction, &run).await {
+                Ok(()) => index += run.len(),
+                Err(ApplyError::Engine(error)) => return Err(failed()(error)),
+                Err(ApplyError::Refused(reason)) => {
                     transaction.rollback().await.map_err(failed())?;
                     return Err(LedgerError::Refused { index, reason });
                 }
@@ -136,26 +161,8 @@ impl Writer {
     async fn again(&mut self, place: &Place) -> Result<(Connection, Option<Batch>), LedgerError> {
         let failed = || place.failed("take the ledger again");
         let mut connection = connect(place).await?;
-        let mut tries = 0;
-        while !lock(&mut connection, place).await? {
-            self.check(&mut connection, place).await?;
-            // A connection of ours that only this end knows to be cut.
-            let end = concat!(
-                "SELECT pg_terminate_backend(l.pid) FROM ",
-                locks!(),
-                " l JOIN owner o ON o.backend = l.pid WHERE o.number = $2"
-            );
-            let end = sqlx::query(end).bind(place.schema.as_str()).bind(self.owner);
-            end.execute(&mut connection).await.map_err(failed())?;
-            tries += 1;
-            if tries == TRIES {
-                return Err(
-                    place.fault(DatabaseFault::Taken { holder: holder(&mut connection, place).await? })
-                );
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-        let commits = self.check(&mut connection, place).await?;
+        take(&mut connection, place, Some(self.owner)).await?;
+        let commits = commits(&mut connection, place, self.owner).await?;
         let ours = sqlx::query("UPDATE owner SET backend = pg_backend_pid()");
         ours.execute(&mut connection).await.map_err(failed())?;
         let uncertain = self.uncertain.take();
@@ -167,16 +174,6 @@ impl Writer {
         self.commits = commits;
         tracing::info!(ledger = %place.name(), "writes to the ledger again");
         Ok((connection, kept))
-    }
-
-    /// How many batches are kept, as long as the ledger is ours.
-    async fn check(&self, connection: &mut Connection, place: &Place) -> Result<i64, LedgerError> {
-        let failed = || place.failed("look whose the ledger is");
-        let row = sqlx::query("SELECT commits FROM owner WHERE number = $1").bind(self.owner);
-        match row.fetch_optional(connection).await.map_err(failed())? {
-            Some(row) => row.try_get(0).map_err(failed()),
-            None => Err(place.fault(DatabaseFault::Superseded)),
-        }
     }
 
     pub(super) async fn close(&mut self) {
@@ -201,12 +198,43 @@ async fn connect(place: &Place) -> Result<Connection, LedgerError> {
     Ok(connection)
 }
 
-/// Asks for the lock; whether it is ours now.
-async fn lock(connection: &mut Connection, place: &Place) -> Result<bool, LedgerError> {
+/// Takes the lock. Waits a little for it: the server may not have noticed yet that its holder is gone. One of ours, which was cut
+/// from here, is ended there.
+async fn take(connection: &mut Connection, place: &Place, owner: Option<i64>) -> Result<(), LedgerError> {
     let failed = || place.failed("lock the ledger");
-    let ask = concat!("SELECT pg_try_advisory_lock(", class!(), ", hashtext($1))");
-    let row = sqlx::query(ask).bind(place.schema.as_str()).fetch_one(connection).await.map_err(failed())?;
-    row.try_get(0).map_err(failed())
+    for _ in 0..TRIES {
+        let ask = concat!("SELECT pg_try_advisory_lock(", class!(), ", hashtext($1))");
+        let row = sqlx::query(ask)
+            .bind(place.schema.as_str())
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed())?;
+        if row.try_get(0).map_err(failed())? {
+            return Ok(());
+        }
+        if let Some(owner) = owner {
+            commits(connection, place, owner).await?;
+            let end = concat!(
+                "SELECT pg_terminate_backend(l.pid) FROM ",
+                locks!(),
+                " l JOIN owner o ON o.backend = l.pid WHERE o.number = $2"
+            );
+            let end = sqlx::query(end).bind(place.schema.as_str()).bind(owner);
+            end.execute(&mut *connection).await.map_err(failed())?;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(place.fault(DatabaseFault::Taken { holder: holder(connection, place).await? }))
+}
+
+/// How many batches are kept, as long as the ledger is this owner's.
+async fn commits(connection: &mut Connection, place: &Place, owner: i64) -> Result<i64, LedgerError> {
+    let failed = || place.failed("look whose the ledger is");
+    let row = sqlx::query("SELECT commits FROM owner WHERE number = $1").bind(owner);
+    match row.fetch_optional(connection).await.map_err(failed())? {
+        Some(row) => row.try_get(0).map_err(failed()),
+        None => Err(place.fault(DatabaseFault::Superseded)),
+    }
 }
 
 /// Who holds the lock, for people.

@@ -240,7 +240,7 @@ fn a_ledger_on_postgres_is_the_model() {
         block_on(async {
             let (schema, mut model) = (format!("case_{}", cases.get()), Model::default());
             for (batches, close) in lives {
-                let ledger = open(&server.url(), &schema).await;
+                let ledger = Ledger::open_postgres(&server.url(), &schema).await.unwrap();
                 assert_same(&ledger, &model, &filters).await;
                 for batch in batches {
                     commit_both(&ledger, &mut model, batch).await;
@@ -252,16 +252,4 @@ fn a_ledger_on_postgres_is_the_model() {
             }
         });
     });
-}
-
-/// The server may take a moment to notice that the owner before is gone.
-async fn open(url: &str, schema: &str) -> Ledger {
-    loop {
-        match Ledger::open_postgres(url, schema).await {
-            Err(LedgerError::Database { fault: proofmill_ledger::DatabaseFault::Taken { .. }, .. }) => {
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-            opened => return opened.unwrap(),
-        }
-    }
 }

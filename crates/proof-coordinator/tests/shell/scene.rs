@@ -6,7 +6,7 @@ use proofmill_backends::{
     Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
 };
 use proofmill_fault::Code;
-use proofmill_ledger::{DatabaseFault, Ledger, LedgerError};
+use proofmill_ledger::Ledger;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use proofmill_proof_coordinator::{
     Coordinator, CoordinatorConfig, CoordinatorError,
@@ -18,7 +18,7 @@ use proofmill_wire::prover::{
     self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
     proof_coordinator_service_client::ProofCoordinatorServiceClient, submit_response,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -132,20 +132,6 @@ fn message(batch: &BatchId) -> Option<prover::BatchId> {
     Some(prover::BatchId { number: batch.number.0, level, content: batch.content.to_vec() })
 }
 
-/// The ledger in a folder, or in a database. A server may take a moment to notice that the owner before is gone.
-async fn ledger(folder: &Path, database: Option<&str>) -> Result<Ledger, LedgerError> {
-    let Some(url) = database else { return Ledger::open(&folder.join("assignments.sqlite")).await };
-    for _ in 0..100 {
-        match Ledger::open_postgres(url, "coordinator").await {
-            Err(LedgerError::Database { fault: DatabaseFault::Taken { .. }, .. }) => {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-            opened => return opened,
-        }
-    }
-    Ledger::open_postgres(url, "coordinator").await
-}
-
 async fn start(
     folder: &Path,
     database: Option<&str>,
@@ -153,7 +139,11 @@ async fn start(
     registry: &Registry,
     ending: CancellationToken,
 ) -> Result<Coordinator, CoordinatorError> {
-    let ledger = ledger(folder, database).await.unwrap();
+    let ledger = match database {
+        None => Ledger::open(&folder.join("assignments.sqlite")).await,
+        Some(url) => Ledger::open_postgres(url, "coordinator").await,
+    };
+    let ledger = ledger.unwrap();
     let artifacts = Arc::new(FsArtifacts::open(&folder.join("artifacts")).unwrap());
     let timeout = Duration::from_secs(600);
     let config = CoordinatorConfig { needed: needed.iter().copied().collect(), timeout };
@@ -183,7 +173,8 @@ impl Scene {
             .with(Arc::new(Renamed(ExecBackend::default())));
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
-        let coordinator = start(folder.path(), database.as_deref(), &needed, &registry, ending.clone()).await.unwrap();
+        let coordinator =
+            start(folder.path(), database.as_deref(), &needed, &registry, ending.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(serve(coordinator.clone(), listener, ending.clone()));
@@ -194,7 +185,8 @@ impl Scene {
 
     /// Another process on the same folder or database.
     pub(crate) async fn restart(self) -> Self {
-        let Self { folder, database, cancel, ending, server, .. } = self;
+        let Self { folder, database, coordinator, client, cancel, ending, server } = self;
+        drop((coordinator, client));
         ending.cancel();
         cancel.cancel();
         server.abort();
@@ -262,6 +254,11 @@ impl Scene {
     pub(crate) async fn rows(&self) -> i64 {
         // What is on its way into it.
         tokio::time::sleep(Duration::from_millis(200)).await;
+        let count = "SELECT count(*) FROM coordinator.assignments";
+        if let Some(url) = &self.database {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            return sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+        }
         let mut connection = self.sqlite().await;
         sqlx::query_scalar("SELECT count(*) FROM assignments").fetch_one(&mut connection).await.unwrap()
     }
