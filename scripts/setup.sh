@@ -27,6 +27,11 @@ if ((${#need_packages[@]})); then
   echo "installing ${need_packages[*]}"
   install "${need_packages[@]}"
 fi
+# For the tests of the ledger, which start servers of their own.
+if ! command -v initdb >/dev/null && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+  echo "installing postgresql"
+  install --no-install-recommends postgresql
+fi
 # For the test of the metrics. Without what is recommended with it, which would be more servers.
 if ! command -v prometheus >/dev/null; then
   echo "installing prometheus"

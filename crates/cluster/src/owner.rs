@@ -136,7 +136,7 @@ async fn commit(
                 metrics::committed(begun.elapsed());
                 return Ok(ControlFlow::Continue(()));
             }
-            Err(error @ (LedgerError::Refused { .. } | LedgerError::Damaged { .. })) => {
+            Err(error) if error.is_final() => {
                 return Err(ClusterError::Diverged(error));
             }
             Err(error) => {

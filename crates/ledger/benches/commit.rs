@@ -6,7 +6,9 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use proofmill_ledger::{
     Batch, Change, Ledger, ProofRecord, ProofStatus, TaskRecord, TaskRecordState, Timestamp,
 };
+use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{ProverType, TaskKind, Weight};
+use tokio::runtime::Runtime;
 
 fn proof() -> ProofRecord {
     ProofRecord {
@@ -50,14 +52,24 @@ fn task(number: u64) -> TaskRecord {
     }
 }
 
-fn commits(c: &mut Criterion) {
+fn engines(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let ledger = runtime.block_on(Ledger::open(&folder.path().join("ledger.sqlite"))).unwrap();
+    commits(c, "sqlite", &runtime, &ledger);
+    if LocalPostgres::is_there() {
+        // On this machine and without flushes: what is measured is what the statements cost.
+        let server = LocalPostgres::start().unwrap();
+        let ledger = runtime.block_on(Ledger::open_postgres(&server.url(), "bench")).unwrap();
+        commits(c, "postgres", &runtime, &ledger);
+    }
+}
+
+fn commits(c: &mut Criterion, engine: &str, runtime: &Runtime, ledger: &Ledger) {
     runtime.block_on(ledger.commit(vec![Change::ProofInserted(Box::new(proof()))].into())).unwrap();
     runtime.block_on(ledger.commit(vec![Change::TaskInserted(Box::new(task(0)))].into())).unwrap();
     let mut number = 0u64;
-    let mut group = c.benchmark_group("commit");
+    let mut group = c.benchmark_group(format!("commit/{engine}"));
     group.sample_size(20);
     for size in [1u64, 16, 256] {
         group.throughput(Throughput::Elements(size));
@@ -85,11 +97,11 @@ fn commits(c: &mut Criterion) {
         });
     }
     group.finish();
-    c.bench_function("proof", |bencher| {
+    c.bench_function(&format!("proof/{engine}"), |bencher| {
         let id = "proof".into();
         bencher.iter(|| runtime.block_on(ledger.proof(&id)).unwrap());
     });
 }
 
-criterion_group!(benches, commits);
+criterion_group!(benches, engines);
 criterion_main!(benches);

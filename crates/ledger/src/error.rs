@@ -74,6 +74,14 @@ pub enum LedgerError {
         /// What the engine said.
         detail: String,
     },
+    /// Something is wrong with a Postgres database.
+    #[error("the ledger in {database}: {fault}")]
+    Database {
+        /// Which: its schema, name and address.
+        database: String,
+        /// What.
+        fault: DatabaseFault,
+    },
     /// A change does not fit what is there. The caller is at fault, and the same batch will be refused again.
     #[error("change {index} of the batch was refused, and with it the batch: {reason}")]
     Refused {
@@ -91,6 +99,92 @@ pub enum LedgerError {
         doing: &'static str,
         /// What the engine said.
         source: sqlx::Error,
+    },
+}
+
+impl LedgerError {
+    /// Whether trying again cannot help: what is in memory and what is in the ledger differ, or belong to different owners.
+    pub const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused { .. }
+                | Self::Damaged { .. }
+                | Self::Database { fault: DatabaseFault::Damaged { .. } | DatabaseFault::Superseded, .. }
+        )
+    }
+}
+
+/// What can be wrong with a Postgres database.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DatabaseFault {
+    /// The URL cannot be read. It is not shown, for it may have a password.
+    #[error("its URL cannot be read: write it as postgres://user:password@host:port/database")]
+    BadUrl,
+    /// The schema's name cannot be.
+    #[error("a schema's name has 1 to 63 lower-case letters, digits and underscores")]
+    BadSchema,
+    /// It does not answer, or has no connection to spare.
+    #[error(
+        "it cannot be reached ({detail}): check that Postgres runs there, and that it takes one more connection"
+    )]
+    Away {
+        /// What was heard.
+        detail: String,
+    },
+    /// The user, password, database or rights are not what they must be.
+    #[error(
+        "it lets nobody in ({detail}): check user, password and database of the URL, and that the user may create a schema there"
+    )]
+    NotAllowed {
+        /// What the server said.
+        detail: String,
+    },
+    /// Another process has it.
+    #[error("another process uses it, from {holder}: stop that one, or use another schema or database")]
+    Taken {
+        /// The address of its machine.
+        holder: String,
+    },
+    /// Another process took it while this one was cut off.
+    #[error(
+        "another process took it over while this one was cut off: this one must end, and only one may be started"
+    )]
+    Superseded,
+    /// A later version of Proofmill wrote it.
+    #[error(
+        "its schema has version {found}, but this version of proofmill knows only versions up to {known}: upgrade proofmill, or \
+         use another schema"
+    )]
+    Newer {
+        /// Its version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The schema has tables of something else.
+    #[error("the schema has tables of another application: use another schema")]
+    Foreign,
+    /// A row does not make sense.
+    #[error(
+        "it is damaged ({detail}): restore it from a backup, or drop the schema to start with an empty one; the artifacts stay valid"
+    )]
+    Damaged {
+        /// What is wrong.
+        detail: String,
+    },
+    /// No space left.
+    #[error("its server has no space left ({detail}): free some; what was acknowledged is safe")]
+    Full {
+        /// What the server said.
+        detail: String,
+    },
+    /// The server takes no writes.
+    #[error(
+        "its server only reads ({detail}): name the primary in the URL (`target_session_attrs` is not obeyed)"
+    )]
+    ReadOnly {
+        /// What the server said.
+        detail: String,
     },
 }
 

@@ -4,7 +4,8 @@
 //! the changes survive a crash of the process and of the machine. [`DataDir`] is the folder in which the ledger and
 //! everything else of one cluster lies, and sees to it that one process owns it.
 //!
-//! The first engine is SQLite; nothing of it shows in this interface.
+//! There are two engines, which differ only in how they are opened: SQLite, in a file of this machine, and Postgres, where a
+//! server of the operator's keeps it.
 //!
 //! ```
 //! use proofmill_ledger::{Batch, Change, DataDir, Ledger, ProofStatus, ProofUpdate, Timestamp};
@@ -38,7 +39,9 @@ mod change;
 pub mod data_dir;
 mod error;
 mod lock;
+mod postgres;
 mod record;
+mod row;
 mod shared;
 mod sqlite;
 mod time;
@@ -46,7 +49,7 @@ mod time;
 pub use assignment::{AssignmentKey, AssignmentRecord};
 pub use change::{Batch, Change};
 pub use data_dir::{DataDir, FreeSpace};
-pub use error::{DataDirError, LedgerError, Refusal};
+pub use error::{DataDirError, DatabaseFault, LedgerError, Refusal};
 pub use lock::{LockError, ProcessLock};
 pub use record::{
     Execution, ExecutionFailure, ExecutionStatus, Live, ProofFilter, ProofRecord, ProofStatus, ProofUpdate,
@@ -56,7 +59,7 @@ pub use shared::network_file_system;
 pub use time::Timestamp;
 
 use proofmill_primitives::ProofId;
-use std::path::Path;
+use std::{fmt, path::Path};
 
 /// The durable state. Cheap to clone; clones share the database.
 #[derive(Clone, Debug)]
@@ -64,10 +67,11 @@ pub struct Ledger {
     engine: Engine,
 }
 
-/// Where it is kept. Postgres is to be the second.
+/// Where it is kept.
 #[derive(Clone, Debug)]
 enum Engine {
     Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
 }
 
 impl Ledger {
@@ -79,6 +83,16 @@ impl Ledger {
     /// [`CannotOpen`](LedgerError::CannotOpen) say what is wrong with the file, which is then left as it was.
     pub async fn open(path: &Path) -> Result<Self, LedgerError> {
         Ok(Self { engine: Engine::Sqlite(sqlite::Sqlite::open(path).await?) })
+    }
+
+    /// Opens a schema of a Postgres database, creates it where there is none, and brings an older one to the newest version. One
+    /// process at a time has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Database`](LedgerError::Database) says what is wrong with the URL, the server or the schema, which is then left as it was.
+    pub async fn open_postgres(url: &str, schema: &str) -> Result<Self, LedgerError> {
+        Ok(Self { engine: Engine::Postgres(postgres::Postgres::open(url, schema).await?) })
     }
 
     /// A ledger that is gone with its last clone. For tests.
@@ -97,6 +111,7 @@ impl Ledger {
     pub async fn commit(&self, batch: Batch) -> Result<(), LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.commit(batch).await,
+            Engine::Postgres(postgres) => postgres.commit(batch).await,
         }
     }
 
@@ -104,6 +119,7 @@ impl Ledger {
     pub async fn load_live(&self) -> Result<Live, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.load_live().await,
+            Engine::Postgres(postgres) => postgres.load_live().await,
         }
     }
 
@@ -111,6 +127,7 @@ impl Ledger {
     pub async fn proof(&self, id: &ProofId) -> Result<Option<ProofRecord>, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.proof(id).await,
+            Engine::Postgres(postgres) => postgres.proof(id).await,
         }
     }
 
@@ -118,6 +135,7 @@ impl Ledger {
     pub async fn list(&self, filter: &ProofFilter) -> Result<Vec<ProofRecord>, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.list(filter).await,
+            Engine::Postgres(postgres) => postgres.list(filter).await,
         }
     }
 
@@ -125,6 +143,7 @@ impl Ledger {
     pub async fn proof_by_content(&self, key: [u8; 32]) -> Result<Option<ProofRecord>, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.proof_by_content(key).await,
+            Engine::Postgres(postgres) => postgres.proof_by_content(key).await,
         }
     }
 
@@ -132,6 +151,7 @@ impl Ledger {
     pub async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.assignments().await,
+            Engine::Postgres(postgres) => postgres.assignments().await,
         }
     }
 
@@ -140,6 +160,17 @@ impl Ledger {
     pub async fn close(&self) {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.close().await,
+            Engine::Postgres(postgres) => postgres.close().await,
+        }
+    }
+}
+
+/// Where it is: a file, or a schema of a database. No password is in it.
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => write!(f, "{}", sqlite.path().display()),
+            Engine::Postgres(postgres) => f.write_str(&postgres.name()),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Servers that keep artifacts, as tests and benches run them: a real `redis-server` from this machine, each in a folder of its
-//! own, and an S3 server in a runtime of its own that checks signatures and keeps its objects in a folder. Both can be stopped
-//! and started again with what they keep.
+//! Servers that keep things, as tests and benches run them: a real `redis-server` and a real Postgres from this machine, each in a
+//! folder of its own, and an S3 server in a runtime of its own that checks signatures and keeps its objects in a folder. All can
+//! be stopped and started again with what they keep.
 
+mod postgres;
 mod redis;
 mod s3;
 
+pub use postgres::LocalPostgres;
 pub use redis::LocalRedis;
 pub use s3::{LocalS3, S3_KEYS};
 

@@ -14,6 +14,7 @@ use url::Url;
 
 mod bench;
 mod contracts;
+mod database;
 mod failures;
 mod nodes;
 mod prove;
@@ -22,6 +23,7 @@ mod pulling;
 mod store;
 pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, Run};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
 pub(crate) use prove::{Prove, Site};
@@ -164,6 +166,8 @@ pub(crate) struct Cluster {
     pub(crate) artifact_retention: u64,
     #[command(flatten)]
     pub(crate) store: Store,
+    #[command(flatten)]
+    pub(crate) database: Database,
     /// What a worker of kind `all` keeps free of further controllers for the tasks they wait for, in GB
     #[arg(long, env = "PROOFMILL_CONTROLLER_HEADROOM", default_value = "4", value_name = "GB", value_parser = gb)]
     pub(crate) controller_headroom: Weight,

@@ -17,6 +17,7 @@ mod commands;
 mod dev;
 mod figures;
 mod keys;
+mod ledger;
 mod local;
 mod node;
 mod observe;

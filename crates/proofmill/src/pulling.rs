@@ -1,10 +1,10 @@
 //! A proof coordinator put together: its ledger, its artifacts, its port.
 
-use crate::cli;
-use eyre::{Result, WrapErr, bail, eyre};
+use crate::{cli, ledger};
+use eyre::{Result, WrapErr, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
-use proofmill_ledger::{Ledger, LockError, ProcessLock};
+use proofmill_ledger::{LockError, ProcessLock};
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::{Coordinator, CoordinatorConfig, CoordinatorError};
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -30,13 +30,6 @@ impl Serving {
         stop: CancellationToken,
     ) -> Result<Self> {
         fs::create_dir_all(folder).wrap_err_with(|| format!("cannot create {}", folder.display()))?;
-        if let Some(shared) = proofmill_ledger::network_file_system(folder)? {
-            bail!(
-                "the assignments would be in {}, which is on {shared}: SQLite can lose them there. Give --data-dir a folder on a \
-                 disk of this machine, and name the shared one with --artifacts",
-                folder.display()
-            );
-        }
         let lock = lock(&folder.join("assignments.lock"))?;
         let listener = TcpListener::bind(&args.pull_listen).await.wrap_err_with(|| {
             format!(
@@ -44,7 +37,8 @@ impl Serving {
                 args.pull_listen
             )
         })?;
-        let ledger = Ledger::open(&folder.join("assignments.sqlite")).await?;
+        let file = folder.join("assignments.sqlite");
+        let ledger = ledger::open(&args.database, &ledger::schema(folder), &file).await?;
         let timeout = Duration::from_secs(args.prover_timeout);
         let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
         let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();

@@ -1,15 +1,19 @@
 //! The engine for one machine.
 
+#[path = "../statements/read.rs"]
 mod read;
-mod row;
 mod schema;
+#[path = "../statements/write.rs"]
 mod write;
 
 use crate::{AssignmentRecord, Batch, LedgerError, Live, ProofFilter, ProofRecord};
 use proofmill_primitives::ProofId;
 use sqlx::{
-    Connection, SqliteConnection, SqlitePool,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Connection as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult as Done,
+        SqliteSynchronous,
+    },
 };
 use std::{
     fs::File,
@@ -26,6 +30,14 @@ const READERS: u32 = 4;
 
 /// The length of the smallest database: one page of the smallest size. <https://www.sqlite.org/fileformat.html>
 const SMALLEST: u64 = 512;
+
+/// How questions of one moment begin.
+const SNAPSHOT: &str = "BEGIN";
+
+/// A text as it is stored: SQLite takes all.
+const fn text(text: &str) -> &str {
+    text
+}
 
 /// A database file: one connection writes, some read beside it.
 #[derive(Clone, Debug)]
@@ -49,9 +61,8 @@ impl Sqlite {
                 return Err(LedgerError::Foreign { path: path.to_path_buf(), reason });
             }
             Ok(_) => {
-                let mut probe = SqliteConnection::connect_with(&options)
-                    .await
-                    .map_err(failed(path, "open the database"))?;
+                let mut probe =
+                    Connection::connect_with(&options).await.map_err(failed(path, "open the database"))?;
                 let version = schema::check(&mut probe, path).await?;
                 schema::check_integrity(&mut probe, path).await?;
                 probe.close().await.map_err(failed(path, "close the database"))?;
@@ -134,6 +145,10 @@ impl Sqlite {
 
     pub(crate) async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
         read::assignments(&self.readers).await.map_err(failed(&self.path, "read the assignments"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     pub(crate) async fn close(&self) {

@@ -227,3 +227,29 @@ proptest! {
         });
     }
 }
+
+/// The same on Postgres, where a ledger is a schema, that is opened anew after every few batches, in one way or the other.
+#[test]
+fn a_ledger_on_postgres_is_the_model() {
+    let Some(server) = crate::engines::server() else { return };
+    let cases = std::cell::Cell::new(0);
+    let lives = proptest::collection::vec((records::batches(6), any::<bool>()), 1..4);
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(12) };
+    proptest!(config, |(lives in lives, filters in proptest::collection::vec(records::filter(), 2))| {
+        cases.set(cases.get() + 1);
+        block_on(async {
+            let (schema, mut model) = (format!("case_{}", cases.get()), Model::default());
+            for (batches, close) in lives {
+                let ledger = Ledger::open_postgres(&server.url(), &schema).await.unwrap();
+                assert_same(&ledger, &model, &filters).await;
+                for batch in batches {
+                    commit_both(&ledger, &mut model, batch).await;
+                }
+                assert_same(&ledger, &model, &filters).await;
+                if close {
+                    ledger.close().await;
+                }
+            }
+        });
+    });
+}

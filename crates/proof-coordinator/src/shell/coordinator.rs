@@ -4,7 +4,7 @@ use super::{
     clock::Clock,
     error::CoordinatorError,
     jobs::{Jobs, Key},
-    journal::{self, Journal, Receipt},
+    journal::{self, Journal, Lost, Receipt},
     shelf::Shelf,
 };
 use crate::rules::{Desk, DeskConfig, ProverName, Quiet, Shown};
@@ -47,6 +47,7 @@ pub(super) struct Inner {
     pub(super) began: Timestamp,
     /// Cancelled when this process ends, before those who wait for batches are.
     ending: CancellationToken,
+    pub(super) lost: Lost,
     /// Held while an input is put or removed, so that none is removed that was just put for another.
     pub(super) inputs: tokio::sync::Mutex<()>,
 }
@@ -105,13 +106,14 @@ impl Coordinator {
         }
         let mut desk = Desk::new(DeskConfig { needed: config.needed.clone(), timeout: config.timeout });
         desk.restore(began, held);
+        let (journal, lost) = Journal::new(ledger);
         let mut state = State {
             desk,
             jobs: Jobs::default(),
             quiet: Quiet::default(),
             submitting: BTreeSet::new(),
             asked: BTreeMap::new(),
-            journal: Journal::new(ledger),
+            journal,
         };
         drop(state.keep());
         Ok(Self(Arc::new(Inner {
@@ -123,6 +125,7 @@ impl Coordinator {
             clock,
             began,
             ending,
+            lost,
             inputs: tokio::sync::Mutex::default(),
         })))
     }

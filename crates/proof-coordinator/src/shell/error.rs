@@ -3,6 +3,7 @@
 use proofmill_backends::BackendError;
 use proofmill_ledger::LedgerError;
 use proofmill_primitives::ProverType;
+use std::sync::Arc;
 
 /// Why a coordinator does not run.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum CoordinatorError {
     /// What was given out cannot be read.
     #[error("cannot read what was given out before: {0}")]
     Restore(#[from] LedgerError),
+    /// The ledger is no longer this process's.
+    #[error("the coordinator cannot go on: {0}")]
+    Lost(Arc<LedgerError>),
     /// The server ended by itself.
     #[error("the proof coordinator's server ended: {0}; start it again")]
     Server(#[from] tonic::transport::Error),

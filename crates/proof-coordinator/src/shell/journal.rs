@@ -4,12 +4,16 @@
 //! all that wait together. What only ends an assignment and cannot be written is written with the next.
 
 use crate::rules::{BatchId, Held, ProofLevel, ProverName, Record};
-use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, Timestamp};
+use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Timestamp};
 use proofmill_primitives::{CheckpointNumber, ProverType};
-use tokio::sync::{mpsc, oneshot};
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// The most batches of records in one transaction.
 const GROUP: usize = 256;
+
+/// Why the ledger is no longer this process's, once it is not.
+pub(super) type Lost = watch::Receiver<Option<Arc<LedgerError>>>;
 
 type Message = (Vec<Record>, oneshot::Sender<bool>);
 
@@ -31,10 +35,18 @@ impl Receipt {
 
 impl Journal {
     /// A journal in this ledger; its task ends with its last clone.
-    pub(super) fn new(ledger: Ledger) -> Self {
+    pub(super) fn new(ledger: Ledger) -> (Self, Lost) {
         let (records, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(write(ledger, inbox));
-        Self { records }
+        let (lose, lost) = watch::channel(None);
+        tokio::spawn(async move {
+            if let Err(error) = write(ledger, inbox).await {
+                tracing::error!(%error, "assignments can never be made durable again: the coordinator ends");
+                lose.send_replace(Some(Arc::new(error)));
+            }
+            // Until nobody listens any more: a sender that is gone would say no more than that.
+            lose.closed().await;
+        });
+        (Self { records }, lost)
     }
 
     /// Hands records over.
@@ -48,11 +60,11 @@ impl Journal {
     }
 }
 
-async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) {
+async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> Result<(), LedgerError> {
     let (mut messages, mut late) = (Vec::new(), Vec::new());
     loop {
         if inbox.recv_many(&mut messages, GROUP).await == 0 {
-            return;
+            return Ok(());
         }
         let (records, receipts): (Vec<_>, Vec<_>) = messages.drain(..).unzip();
         let records: Vec<Record> = late.drain(..).chain(records.into_iter().flatten()).collect();
@@ -65,6 +77,11 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) {
         for receipt in receipts {
             // Who asked may have gone.
             let _ = receipt.send(committed.is_ok());
+        }
+        if let Err(error) = committed
+            && error.is_final()
+        {
+            return Err(error);
         }
     }
 }

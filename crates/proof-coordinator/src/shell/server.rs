@@ -32,12 +32,15 @@ const MAX_CAUSE: usize = 500;
 /// Answers on the listener until told to stop.
 ///
 /// # Errors
-/// [`CoordinatorError::Server`] where the server ended by itself.
+/// [`CoordinatorError::Server`] where the server ended by itself, and [`CoordinatorError::Lost`] where the ledger is another
+/// process's, or does not take what it should.
 pub async fn serve(
     coordinator: Coordinator,
     listener: TcpListener,
     stop: CancellationToken,
 ) -> Result<(), CoordinatorError> {
+    let lost = coordinator.0.lost.clone();
+    let mut losing = lost.clone();
     let service =
         ProofCoordinatorServiceServer::new(Service(coordinator.0)).max_decoding_message_size(MAX_PROOF);
     Server::builder()
@@ -45,12 +48,15 @@ pub async fn serve(
         .http2_keepalive_timeout(Some(Duration::from_secs(20)))
         .concurrency_limit_per_connection(CALLS)
         .add_service(service)
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        )
+        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = losing.wait_for(Option::is_some) => {}
+            }
+        })
         .await?;
-    Ok(())
+    let lost = lost.borrow().clone();
+    lost.map_or(Ok(()), |error| Err(CoordinatorError::Lost(error)))
 }
 
 struct Service(Arc<Inner>);

@@ -4,10 +4,12 @@
 mod scene;
 
 use proofmill_fault::Code;
+use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::ProverType;
 use proofmill_service::JobError;
 use proofmill_wire::prover::{assign_response::Outcome, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
+use sqlx::{Connection, PgConnection};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,10 +49,37 @@ async fn a_batch_goes_to_one_prover_of_each_type() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_out_survives_a_restart() {
-    let mut scene = Scene::new().await;
+    what_was_given_out_survives(Scene::new().await).await;
+    if let Some(server) = postgres() {
+        what_was_given_out_survives(Scene::on_postgres(&server.url()).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_coordinator_that_was_replaced_gives_out_nothing_and_ends() {
+    let Some(server) = postgres() else { return };
+    let replaced = Scene::on_postgres(&server.url()).await;
+    let _waits = replaced.want(wanted(1, ProverType::Exec)).await;
+    let mut person = PgConnection::connect(&server.url()).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'";
+    sqlx::raw_sql(cut).execute(&mut person).await.unwrap();
+    let scene = Scene::on_postgres(&server.url()).await;
+    let waits = scene.want(wanted(1, ProverType::Exec)).await;
+    assert!(!matches!(replaced.assign("a", "exec").await, Outcome::Assigned(_)));
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!() };
+    assert!(!waits.is_finished());
+    let error = tokio::time::timeout(Duration::from_secs(20), replaced.ended()).await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("another process took it over"), "{error}");
+}
+
+fn postgres() -> Option<LocalPostgres> {
+    LocalPostgres::is_there().then(|| LocalPostgres::start().unwrap())
+}
+
+async fn what_was_given_out_survives(mut scene: Scene) {
     let waits = scene.want(wanted(1, ProverType::Exec)).await;
     let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
-    scene.restart().await;
+    scene = scene.restart().await;
     assert_eq!(waits.await.unwrap().unwrap_err(), JobError::Cancelled);
     let batch = batch_of(given.batch.clone().unwrap());
     // It is not known yet what is waited for.

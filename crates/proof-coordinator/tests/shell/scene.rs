@@ -18,7 +18,7 @@ use proofmill_wire::prover::{
     self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
     proof_coordinator_service_client::ProofCoordinatorServiceClient, submit_response,
 };
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -84,6 +84,7 @@ impl Backend for Renamed {
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
+    database: Option<String>,
     pub(crate) coordinator: Coordinator,
     client: ProofCoordinatorServiceClient<Channel>,
     pub(crate) cancel: CancellationToken,
@@ -133,11 +134,16 @@ fn message(batch: &BatchId) -> Option<prover::BatchId> {
 
 async fn start(
     folder: &Path,
+    database: Option<&str>,
     needed: &[ProverType],
     registry: &Registry,
     ending: CancellationToken,
 ) -> Result<Coordinator, CoordinatorError> {
-    let ledger = Ledger::open(&folder.join("assignments.sqlite")).await.unwrap();
+    let ledger = match database {
+        None => Ledger::open(&folder.join("assignments.sqlite")).await,
+        Some(url) => Ledger::open_postgres(url, "coordinator").await,
+    };
+    let ledger = ledger.unwrap();
     let artifacts = Arc::new(FsArtifacts::open(&folder.join("artifacts")).unwrap());
     let timeout = Duration::from_secs(600);
     let config = CoordinatorConfig { needed: needed.iter().copied().collect(), timeout };
@@ -148,36 +154,48 @@ pub(crate) async fn start_without_verifier() -> CoordinatorError {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::default().with(Arc::new(ExecBackend::default()));
     let needed = [ProverType::Exec, ProverType::Sp1];
-    start(folder.path(), &needed, &registry, CancellationToken::new()).await.err().unwrap()
+    start(folder.path(), None, &needed, &registry, CancellationToken::new()).await.err().unwrap()
 }
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap()).await
+        Self::on(tempfile::tempdir().unwrap(), None).await
     }
 
-    async fn on(folder: tempfile::TempDir) -> Self {
+    /// With its ledger in a database.
+    pub(crate) async fn on_postgres(url: &str) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned())).await
+    }
+
+    async fn on(folder: tempfile::TempDir, database: Option<String>) -> Self {
         let registry = Registry::default()
             .with(Arc::new(ExecBackend::default()))
             .with(Arc::new(Renamed(ExecBackend::default())));
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
-        let coordinator = start(folder.path(), &needed, &registry, ending.clone()).await.unwrap();
+        let coordinator =
+            start(folder.path(), database.as_deref(), &needed, &registry, ending.clone()).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(serve(coordinator.clone(), listener, ending.clone()));
         let channel = proofmill_wire::endpoint(&address).unwrap().connect().await.unwrap();
         let client = ProofCoordinatorServiceClient::new(channel);
-        Self { folder, coordinator, client, cancel: CancellationToken::new(), ending, server }
+        Self { folder, database, coordinator, client, cancel: CancellationToken::new(), ending, server }
     }
 
-    /// Another process on the same folder.
-    pub(crate) async fn restart(&mut self) {
-        self.ending.cancel();
-        self.cancel.cancel();
-        self.server.abort();
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        *self = Self::on(folder).await;
+    /// Another process on the same folder or database.
+    pub(crate) async fn restart(self) -> Self {
+        let Self { folder, database, coordinator, client, cancel, ending, server } = self;
+        drop((coordinator, client));
+        ending.cancel();
+        cancel.cancel();
+        server.abort();
+        Self::on(folder, database).await
+    }
+
+    /// How its server ended, once it has.
+    pub(crate) async fn ended(self) -> Result<(), CoordinatorError> {
+        self.server.await.unwrap()
     }
 
     /// Somebody wants a proof, and waits.
@@ -236,6 +254,11 @@ impl Scene {
     pub(crate) async fn rows(&self) -> i64 {
         // What is on its way into it.
         tokio::time::sleep(Duration::from_millis(200)).await;
+        let count = "SELECT count(*) FROM coordinator.assignments";
+        if let Some(url) = &self.database {
+            let mut connection = PgConnection::connect(url).await.unwrap();
+            return sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+        }
         let mut connection = self.sqlite().await;
         sqlx::query_scalar("SELECT count(*) FROM assignments").fetch_one(&mut connection).await.unwrap()
     }

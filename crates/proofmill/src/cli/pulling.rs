@@ -1,6 +1,6 @@
 //! The settings of provers that pull, and of who serves them.
 
-use super::{Chains, L2, Observing, Site, Store, YEAR};
+use super::{Chains, Database, L2, Observing, Site, Store, YEAR};
 use alloy_primitives::B256;
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::prover_type;
@@ -29,13 +29,16 @@ pub(crate) struct Serving {
     /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in
     #[arg(long, env = "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", default_value_t = TIMEOUT, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) prover_timeout: u64,
+    /// Where it is kept what was given out
+    #[command(flatten)]
+    pub(crate) database: Database,
 }
 
 const TIMEOUT: u64 = 600;
 
 impl Default for Serving {
     fn default() -> Self {
-        Self { pull_listen: String::new(), prover_timeout: TIMEOUT }
+        Self { pull_listen: String::new(), prover_timeout: TIMEOUT, database: Database::default() }
     }
 }
 

@@ -1,13 +1,13 @@
 //! `proofmill cluster`.
 
 use crate::{
-    cli,
+    cli, ledger,
     observe::{self, Observed},
     stop, wiring,
 };
-use eyre::{Result, WrapErr, bail};
+use eyre::{Result, WrapErr};
 use proofmill_cluster::{Cluster, ClusterConfig};
-use proofmill_ledger::{DataDir, Ledger};
+use proofmill_ledger::DataDir;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
@@ -19,14 +19,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
     let dir = DataDir::open(&global.data_dir)?;
-    if let Some(shared) = proofmill_ledger::network_file_system(dir.path())? {
-        bail!(
-            "the ledger would be in {}, which is on {shared}: SQLite can lose it there. Give --data-dir a folder on a disk of this \
-             machine, and name the shared one with --artifacts",
-            dir.path().display()
-        );
-    }
-    let ledger = Ledger::open(&dir.ledger()).await?;
+    let ledger = ledger::open(&args.database, "proofmill_cluster", &dir.ledger()).await?;
     let artifacts = wiring::artifacts(&args.store, &dir.artifacts()).await?;
     let mut config = ClusterConfig {
         controller_weight: args.controller_weight,

@@ -1,12 +1,13 @@
-//! Changes.
+//! Changes. The same text for each engine, which compiles this file with its own types.
 
-use super::row::{self, StateColumns, count, moment};
+use super::{Connection, Done, text};
 use crate::{
     AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal,
     TaskRecord, TaskRecordState, Timestamp,
+    row::{self, StateColumns, count, moment},
 };
-use proofmill_primitives::{ArtifactId, ProofId, TaskId};
-use sqlx::{Error, SqliteConnection, error::ErrorKind, sqlite::SqliteQueryResult};
+use proofmill_primitives::{ProofId, TaskId};
+use sqlx::{Error, error::ErrorKind};
 
 pub(super) enum ApplyError {
     Refused(Refusal),
@@ -19,14 +20,14 @@ impl From<Error> for ApplyError {
     }
 }
 
-pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) -> Result<(), ApplyError> {
+pub(super) async fn apply(connection: &mut Connection, change: &Change) -> Result<(), ApplyError> {
     match change {
         Change::ProofInserted(record) => insert_proof(connection, record).await,
         Change::ProofUpdated { proof, update, at } => update_proof(connection, proof, update, *at).await,
         Change::ProofDiagnosed { proof, diagnosis } => {
-            let result = sqlx::query("UPDATE proofs SET diagnosis = ? WHERE id = ?")
-                .bind(diagnosis.as_deref())
-                .bind(proof.as_str())
+            let result = sqlx::query("UPDATE proofs SET diagnosis = $1 WHERE id = $2")
+                .bind(diagnosis.as_deref().map(text))
+                .bind(text(proof.as_str()))
                 .execute(connection)
                 .await?;
             found(&result, || Refusal::NoSuchProof(proof.clone()))
@@ -34,21 +35,24 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
         Change::TaskInserted(record) => insert_task(connection, record).await,
         Change::TaskStateChanged { task, state } => change_state(connection, task, state).await,
         Change::TaskSaid { task, payload } => {
-            sqlx::query("INSERT INTO messages (task, payload) SELECT id, ? FROM tasks WHERE id = ?")
+            sqlx::query("INSERT INTO messages (task, payload) SELECT id, $1 FROM tasks WHERE id = $2")
                 .bind(payload.as_slice())
-                .bind(task.as_str())
+                .bind(text(task.as_str()))
                 .execute(connection)
                 .await?;
             Ok(())
         }
         Change::TasksForgotten { proof } => {
-            sqlx::query("DELETE FROM tasks WHERE proof = ?").bind(proof.as_str()).execute(connection).await?;
+            sqlx::query("DELETE FROM tasks WHERE proof = $1")
+                .bind(text(proof.as_str()))
+                .execute(connection)
+                .await?;
             Ok(())
         }
         Change::ContentProven { key, proof } => {
-            sqlx::query("INSERT OR REPLACE INTO contents (key, proof) VALUES (?, ?)")
+            sqlx::query("INSERT INTO contents (key, proof) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET proof = excluded.proof")
                 .bind(key.as_slice())
-                .bind(proof.as_str())
+                .bind(text(proof.as_str()))
                 .execute(connection)
                 .await
                 .map_err(|error| match kind(&error) {
@@ -60,7 +64,7 @@ pub(super) async fn apply(connection: &mut SqliteConnection, change: &Change) ->
             Ok(())
         }
         Change::ContentForgotten { key } => {
-            sqlx::query("DELETE FROM contents WHERE key = ?")
+            sqlx::query("DELETE FROM contents WHERE key = $1")
                 .bind(key.as_slice())
                 .execute(connection)
                 .await?;
@@ -76,26 +80,27 @@ fn number(key: &AssignmentKey) -> i64 {
     i64::try_from(key.number).unwrap_or(i64::MAX)
 }
 
-async fn assign(connection: &mut SqliteConnection, record: &AssignmentRecord) -> Result<(), ApplyError> {
+async fn assign(connection: &mut Connection, record: &AssignmentRecord) -> Result<(), ApplyError> {
     let AssignmentRecord { key, holder, since } = record;
     sqlx::query(
-        "INSERT OR REPLACE INTO assignments (number, level, content, prover, holder, since) VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO assignments (number, level, content, prover, holder, since) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (number, level, content, prover) DO UPDATE SET holder = excluded.holder, since = excluded.since",
     )
     .bind(number(key))
-    .bind(key.level.as_str())
+    .bind(text(key.level.as_str()))
     .bind(key.content.as_slice())
     .bind(key.prover.name())
-    .bind(holder.as_str())
+    .bind(text(holder.as_str()))
     .bind(moment(*since))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn end_assignment(connection: &mut SqliteConnection, key: &AssignmentKey) -> Result<(), ApplyError> {
-    sqlx::query("DELETE FROM assignments WHERE number = ? AND level = ? AND content = ? AND prover = ?")
+async fn end_assignment(connection: &mut Connection, key: &AssignmentKey) -> Result<(), ApplyError> {
+    sqlx::query("DELETE FROM assignments WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
         .bind(number(key))
-        .bind(key.level.as_str())
+        .bind(text(key.level.as_str()))
         .bind(key.content.as_slice())
         .bind(key.prover.name())
         .execute(connection)
@@ -103,37 +108,37 @@ async fn end_assignment(connection: &mut SqliteConnection, key: &AssignmentKey) 
     Ok(())
 }
 
-async fn insert_proof(connection: &mut SqliteConnection, record: &ProofRecord) -> Result<(), ApplyError> {
+async fn insert_proof(connection: &mut Connection, record: &ProofRecord) -> Result<(), ApplyError> {
     let execution = record.execution.as_ref();
     sqlx::query(
         "INSERT INTO proofs (id, prover, status, requester, execution_status, execution_failure, execution_cycles, \
          execution_gas, public_values_hash, program, stdin, stdin_private, proof, options, cycle_limit, gas_limit, \
          deadline, handled, metadata, extra_data, scheduled_by, failure_cause, diagnosis, created_at, updated_at, \
-         completed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         completed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
     )
-    .bind(record.id.as_str())
+    .bind(text(record.id.as_str()))
     .bind(record.prover.name())
-    .bind(record.status.wire())
+    .bind(i64::from(record.status.wire()))
     .bind(record.requester.as_slice())
     .bind(execution.map(|execution| execution.status.wire()))
     .bind(execution.and_then(|execution| execution.failure).map(|failure| failure.wire()))
     .bind(execution.map(|execution| count(execution.cycles)))
     .bind(execution.map(|execution| count(execution.gas)))
     .bind(execution.map(|execution| execution.public_values_hash.as_slice()))
-    .bind(record.program.as_str())
-    .bind(record.stdin.as_str())
+    .bind(text(record.program.as_str()))
+    .bind(text(record.stdin.as_str()))
     .bind(record.stdin_private)
-    .bind(record.proof.as_ref().map(ArtifactId::as_str))
-    .bind(record.options.as_ref().map(ArtifactId::as_str))
+    .bind(record.proof.as_ref().map(|id| text(id.as_str())))
+    .bind(record.options.as_ref().map(|id| text(id.as_str())))
     .bind(record.cycle_limit.map(count))
     .bind(record.gas_limit.map(count))
     .bind(record.deadline.map(moment))
     .bind(record.handled)
-    .bind(record.metadata.as_str())
-    .bind(record.extra_data.as_deref())
-    .bind(record.scheduled_by.as_deref())
-    .bind(record.failure_cause.as_deref())
-    .bind(record.diagnosis.as_deref())
+    .bind(text(record.metadata.as_str()))
+    .bind(record.extra_data.as_deref().map(text))
+    .bind(record.scheduled_by.as_deref().map(text))
+    .bind(record.failure_cause.as_deref().map(text))
+    .bind(record.diagnosis.as_deref().map(text))
     .bind(moment(record.created_at))
     .bind(moment(record.updated_at))
     .bind(record.completed_at.map(moment))
@@ -147,7 +152,7 @@ async fn insert_proof(connection: &mut SqliteConnection, record: &ProofRecord) -
 }
 
 async fn update_proof(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     proof: &ProofId,
     update: &ProofUpdate,
     at: Timestamp,
@@ -155,22 +160,22 @@ async fn update_proof(
     let ended = update.status.filter(|status| status.has_ended());
     // One statement whatever changes, so that it is compiled once. `coalesce` keeps what is not given.
     let result = sqlx::query(
-        "UPDATE proofs SET status = coalesce(?, status), deadline = coalesce(?, deadline), \
-         handled = coalesce(?, handled), metadata = coalesce(?, metadata), extra_data = coalesce(?, extra_data), \
-         proof = coalesce(?, proof), failure_cause = coalesce(?, failure_cause), updated_at = ?, \
-         completed_at = coalesce(?, completed_at), diagnosis = iif(?, NULL, diagnosis) WHERE id = ?",
+        "UPDATE proofs SET status = coalesce($1, status), deadline = coalesce($2, deadline), \
+         handled = coalesce($3, handled), metadata = coalesce($4, metadata), extra_data = coalesce($5, extra_data), \
+         proof = coalesce($6, proof), failure_cause = coalesce($7, failure_cause), updated_at = $8, \
+         completed_at = coalesce($9, completed_at), diagnosis = CASE WHEN $10 THEN NULL ELSE diagnosis END WHERE id = $11",
     )
     .bind(update.status.map(ProofStatus::wire))
     .bind(update.deadline.map(moment))
     .bind(update.handled)
-    .bind(update.metadata.as_deref())
-    .bind(update.extra_data.as_deref())
-    .bind(update.proof.as_ref().map(ArtifactId::as_str))
-    .bind(update.failure_cause.as_deref())
+    .bind(update.metadata.as_deref().map(text))
+    .bind(update.extra_data.as_deref().map(text))
+    .bind(update.proof.as_ref().map(|id| text(id.as_str())))
+    .bind(update.failure_cause.as_deref().map(text))
     .bind(moment(at))
     .bind(ended.map(|_| moment(at)))
     .bind(ended.is_some())
-    .bind(proof.as_str())
+    .bind(text(proof.as_str()))
     .execute(&mut *connection)
     .await?;
     found(&result, || Refusal::NoSuchProof(proof.clone()))?;
@@ -181,45 +186,45 @@ async fn update_proof(
 }
 
 async fn update_execution(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     proof: &ProofId,
     execution: &Execution,
 ) -> Result<(), ApplyError> {
     sqlx::query(
-        "UPDATE proofs SET execution_status = ?, execution_failure = ?, execution_cycles = ?, execution_gas = ?, \
-         public_values_hash = ? WHERE id = ?",
+        "UPDATE proofs SET execution_status = $1, execution_failure = $2, execution_cycles = $3, execution_gas = $4, \
+         public_values_hash = $5 WHERE id = $6",
     )
     .bind(execution.status.wire())
     .bind(execution.failure.map(|failure| failure.wire()))
     .bind(count(execution.cycles))
     .bind(count(execution.gas))
     .bind(execution.public_values_hash.as_slice())
-    .bind(proof.as_str())
+    .bind(text(proof.as_str()))
     .execute(connection)
     .await?;
     Ok(())
 }
 
-async fn insert_task(connection: &mut SqliteConnection, record: &TaskRecord) -> Result<(), ApplyError> {
+async fn insert_task(connection: &mut Connection, record: &TaskRecord) -> Result<(), ApplyError> {
     let state = StateColumns::from(&record.state);
     sqlx::query(
         "INSERT INTO tasks (id, proof, kind, weight, parent, inputs, outputs, metadata, requester, state, retries, \
-         worker, since, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         worker, since, cause) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
-    .bind(record.id.as_str())
-    .bind(record.proof.as_str())
-    .bind(record.kind.wire())
-    .bind(record.weight.as_gb())
-    .bind(record.parent.as_ref().map(TaskId::as_str))
-    .bind(row::ids(&record.inputs)?)
-    .bind(row::ids(&record.outputs)?)
-    .bind(record.metadata.as_str())
-    .bind(record.requester.as_str())
+    .bind(text(record.id.as_str()))
+    .bind(text(record.proof.as_str()))
+    .bind(i64::from(record.kind.wire()))
+    .bind(i64::from(record.weight.as_gb()))
+    .bind(record.parent.as_ref().map(|id| text(id.as_str())))
+    .bind(String::from(text(&row::ids(&record.inputs)?)))
+    .bind(String::from(text(&row::ids(&record.outputs)?)))
+    .bind(text(record.metadata.as_str()))
+    .bind(text(record.requester.as_str()))
     .bind(state.state)
     .bind(state.retries)
-    .bind(state.worker)
+    .bind(state.worker.map(text))
     .bind(state.since)
-    .bind(state.cause)
+    .bind(state.cause.map(text))
     .execute(connection)
     .await
     .map_err(|error| match kind(&error) {
@@ -231,25 +236,26 @@ async fn insert_task(connection: &mut SqliteConnection, record: &TaskRecord) -> 
 }
 
 async fn change_state(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     task: &TaskId,
     state: &TaskRecordState,
 ) -> Result<(), ApplyError> {
     let state = StateColumns::from(state);
-    let result =
-        sqlx::query("UPDATE tasks SET state = ?, retries = ?, worker = ?, since = ?, cause = ? WHERE id = ?")
-            .bind(state.state)
-            .bind(state.retries)
-            .bind(state.worker)
-            .bind(state.since)
-            .bind(state.cause)
-            .bind(task.as_str())
-            .execute(connection)
-            .await?;
+    let result = sqlx::query(
+        "UPDATE tasks SET state = $1, retries = $2, worker = $3, since = $4, cause = $5 WHERE id = $6",
+    )
+    .bind(state.state)
+    .bind(state.retries)
+    .bind(state.worker.map(text))
+    .bind(state.since)
+    .bind(state.cause.map(text))
+    .bind(text(task.as_str()))
+    .execute(connection)
+    .await?;
     found(&result, || Refusal::NoSuchTask(task.clone()))
 }
 
-fn found(result: &SqliteQueryResult, refusal: impl FnOnce() -> Refusal) -> Result<(), ApplyError> {
+fn found(result: &Done, refusal: impl FnOnce() -> Refusal) -> Result<(), ApplyError> {
     if result.rows_affected() == 0 { Err(ApplyError::Refused(refusal())) } else { Ok(()) }
 }
 

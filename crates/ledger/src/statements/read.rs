@@ -1,56 +1,62 @@
-//! Questions.
+//! Questions. The same text for each engine, which compiles this file with its own types.
 
-use super::row::{self, moment, proof_columns};
-use crate::{AssignmentRecord, Live, ProofFilter, ProofRecord, ProofStatus};
-use proofmill_primitives::{ProofId, TaskId};
-use sqlx::{Error, QueryBuilder, Row, Sqlite, SqlitePool};
+use super::{Engine, SNAPSHOT, text};
+use crate::{
+    AssignmentRecord, Live, ProofFilter, ProofRecord, ProofStatus,
+    row::{self, moment, proof_columns},
+};
+use proofmill_primitives::ProofId;
+use sqlx::{Error, Pool, QueryBuilder};
 
-pub(super) async fn load_live(pool: &SqlitePool) -> Result<Live, Error> {
+pub(super) async fn load_live(pool: &Pool<Engine>) -> Result<Live, Error> {
     // One transaction, so that proofs and tasks are of the same moment.
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_with(SNAPSHOT).await?;
     let pending = ProofStatus::Pending.wire();
-    let proofs =
-        sqlx::query(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE p.status = ? ORDER BY p.seq"))
-            .bind(pending)
-            .fetch_all(&mut *transaction)
-            .await?;
+    let proofs = sqlx::query(concat!(
+        "SELECT ",
+        proof_columns!(),
+        " FROM proofs p WHERE p.status = $1 ORDER BY p.seq"
+    ))
+    .bind(pending)
+    .fetch_all(&mut *transaction)
+    .await?;
     let tasks = sqlx::query(
-        "SELECT t.* FROM tasks t JOIN proofs p ON p.id = t.proof WHERE p.status = ? ORDER BY t.seq",
+        "SELECT t.* FROM tasks t JOIN proofs p ON p.id = t.proof WHERE p.status = $1 ORDER BY t.seq",
     )
     .bind(pending)
     .fetch_all(&mut *transaction)
     .await?;
     let messages = sqlx::query(
         "SELECT m.task, m.payload FROM messages m JOIN tasks t ON t.id = m.task JOIN proofs p ON p.id = t.proof \
-         WHERE p.status = ? ORDER BY m.seq",
+         WHERE p.status = $1 ORDER BY m.seq",
     )
     .bind(pending)
     .fetch_all(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    let message = |row: &sqlx::sqlite::SqliteRow| {
-        Ok::<_, Error>((TaskId::new(row.try_get::<String, _>(0)?), row.try_get(1)?))
-    };
     Ok(Live {
         proofs: proofs.iter().map(row::proof).collect::<Result<_, _>>()?,
         tasks: tasks.iter().map(row::task).collect::<Result<_, _>>()?,
-        messages: messages.iter().map(message).collect::<Result<_, _>>()?,
+        messages: messages.iter().map(row::message).collect::<Result<_, _>>()?,
     })
 }
 
-pub(super) async fn proof(pool: &SqlitePool, id: &ProofId) -> Result<Option<ProofRecord>, Error> {
-    let row = sqlx::query(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE p.id = ?"))
-        .bind(id.as_str())
+pub(super) async fn proof(pool: &Pool<Engine>, id: &ProofId) -> Result<Option<ProofRecord>, Error> {
+    let row = sqlx::query(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE p.id = $1"))
+        .bind(text(id.as_str()))
         .fetch_optional(pool)
         .await?;
     row.as_ref().map(row::proof).transpose()
 }
 
-pub(super) async fn proof_by_content(pool: &SqlitePool, key: [u8; 32]) -> Result<Option<ProofRecord>, Error> {
+pub(super) async fn proof_by_content(
+    pool: &Pool<Engine>,
+    key: [u8; 32],
+) -> Result<Option<ProofRecord>, Error> {
     let row = sqlx::query(concat!(
         "SELECT ",
         proof_columns!(),
-        " FROM contents c JOIN proofs p ON p.id = c.proof WHERE c.key = ? AND p.status = ?"
+        " FROM contents c JOIN proofs p ON p.id = c.proof WHERE c.key = $1 AND p.status = $2"
     ))
     .bind(key.as_slice())
     .bind(ProofStatus::Completed.wire())
@@ -59,9 +65,9 @@ pub(super) async fn proof_by_content(pool: &SqlitePool, key: [u8; 32]) -> Result
     row.as_ref().map(row::proof).transpose()
 }
 
-pub(super) async fn list(pool: &SqlitePool, filter: &ProofFilter) -> Result<Vec<ProofRecord>, Error> {
+pub(super) async fn list(pool: &Pool<Engine>, filter: &ProofFilter) -> Result<Vec<ProofRecord>, Error> {
     let mut query =
-        QueryBuilder::<Sqlite>::new(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE true"));
+        QueryBuilder::<Engine>::new(concat!("SELECT ", proof_columns!(), " FROM proofs p WHERE true"));
     if !filter.statuses.is_empty() {
         push_any(query.push(" AND p.status"), filter.statuses.iter().map(|status| status.wire()));
     }
@@ -78,21 +84,21 @@ pub(super) async fn list(pool: &SqlitePool, filter: &ProofFilter) -> Result<Vec<
         query.push(" AND p.handled = ").push_bind(handled);
     }
     if let Some(scheduled_by) = &filter.scheduled_by {
-        query.push(" AND p.scheduled_by = ").push_bind(scheduled_by.as_str());
+        query.push(" AND p.scheduled_by = ").push_bind(String::from(text(scheduled_by)));
     }
-    query.push(" ORDER BY p.created_at, p.id LIMIT ").push_bind(filter.limit.map_or(-1, i64::from));
+    query.push(" ORDER BY p.created_at, p.id LIMIT ").push_bind(filter.limit.map_or(i64::MAX, i64::from));
     query.push(" OFFSET ").push_bind(i64::from(filter.offset));
     let rows = query.build().fetch_all(pool).await?;
     rows.iter().map(row::proof).collect()
 }
 
-pub(super) async fn assignments(pool: &SqlitePool) -> Result<Vec<AssignmentRecord>, Error> {
+pub(super) async fn assignments(pool: &Pool<Engine>) -> Result<Vec<AssignmentRecord>, Error> {
     let rows = sqlx::query("SELECT * FROM assignments ORDER BY number, level, content, prover");
     rows.fetch_all(pool).await?.iter().map(row::assignment).collect()
 }
 
 /// ` IN (…)`. A client may send the same number a million times, and a statement can bind only so many.
-fn push_any(query: &mut QueryBuilder<Sqlite>, numbers: impl Iterator<Item = i32>) {
+fn push_any(query: &mut QueryBuilder<Engine>, numbers: impl Iterator<Item = i32>) {
     let numbers: std::collections::BTreeSet<_> = numbers.collect();
     let mut list = query.push(" IN (").separated(", ");
     for number in numbers {
