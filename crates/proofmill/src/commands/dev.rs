@@ -115,8 +115,8 @@ impl Tree {
         let workers = workers(folder, &launcher, args, crews, &coordinator)?;
         let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
         let node_args = node_args(args, &chains, coordinator.clone(), addresses);
-        let key = DevKeys::well_known(0)?.prover;
-        let running = node::start(global, &node_args, registry, key, Observed::new("prover-node")).await?;
+        let payers = (DevKeys::well_known(0)?.prover.into(), Vec::new());
+        let running = node::start(global, &node_args, registry, payers, Observed::new("prover-node")).await?;
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let asked = format!("http://{}", listener.local_addr()?);
@@ -343,7 +343,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         sending: cli::Sending::default(),
         observing: cli::Observing::default(),
         prover_id: None,
-        key_file: None,
+        paying: cli::Paying::default(),
         listen: String::new(),
         proving: cli::Proving::default(),
         cycle_limit: None,

@@ -1,11 +1,11 @@
-//! What a role tells of its endpoints, its account and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
+//! What a role tells of its endpoints, its accounts and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
 
 mod account;
 mod metrics;
 mod recorder;
 mod show;
 
-pub(crate) use account::watch as watch_account;
+pub(crate) use account::{watch as watch_account, watch_all as watch_accounts};
 pub(crate) use show::text;
 
 use crate::cli;
@@ -13,6 +13,7 @@ use account::Account;
 use axum::{Json, Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
+use proofmill_proof_coordinator::{BatchGas, Settler, SettlingStatus};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -28,8 +29,10 @@ pub(crate) struct RoleStatus {
     pub(crate) version: String,
     /// The endpoints of its chains.
     pub(crate) chains: Vec<PoolReport>,
-    /// The account that pays on L1.
-    pub(crate) account: Option<Account>,
+    /// The accounts that pay on L1, in the order in which they are used.
+    pub(crate) accounts: Vec<Account>,
+    /// How batches come to be settled, where the role settles some.
+    pub(crate) settling: Option<SettlingStatus>,
     /// What keeps its work from going on, besides.
     pub(crate) problems: Vec<String>,
 }
@@ -40,7 +43,7 @@ impl RoleStatus {
         let held_up = self.chains.iter().flat_map(|chain| &chain.troubles).any(|trouble| trouble.holds_up);
         !held_up
             && self.problems.is_empty()
-            && self.account.as_ref().is_none_or(|account| account.transactions > 0)
+            && (self.accounts.is_empty() || self.accounts.iter().any(|account| account.transactions > 0))
     }
 }
 
@@ -56,7 +59,8 @@ pub(crate) struct Observed {
 #[derive(Default)]
 struct Seen {
     chains: Vec<Pool>,
-    account: Option<watch::Receiver<Option<Account>>>,
+    accounts: Vec<watch::Receiver<Option<Account>>>,
+    settler: Option<Settler>,
     /// None until the role has all that it needs.
     problems: Option<Problems>,
 }
@@ -81,7 +85,16 @@ impl Observed {
     }
 
     pub(crate) fn account(&self, account: watch::Receiver<Option<Account>>) {
-        self.parts().account = Some(account);
+        self.parts().accounts.push(account);
+    }
+
+    pub(crate) fn settler(&self, settler: Settler) {
+        self.parts().settler = Some(settler);
+    }
+
+    /// What the verification of the last batches took.
+    fn batch_gas(&self) -> Vec<BatchGas> {
+        self.parts().settler.as_ref().map(Settler::batch_gas).unwrap_or_default()
     }
 
     /// The role has all that it needs, and tells its problems by itself.
@@ -97,7 +110,8 @@ impl Observed {
             role: self.role.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             chains: parts.chains.iter().map(Pool::report).collect(),
-            account: parts.account.as_ref().and_then(|account| account.borrow().clone()),
+            accounts: parts.accounts.iter().filter_map(|account| account.borrow().clone()).collect(),
+            settling: parts.settler.as_ref().map(Settler::status),
             problems: parts.problems.as_ref().map_or_else(starting, |problems| problems()),
         }
     }
@@ -115,7 +129,7 @@ pub(crate) async fn serve(args: &cli::Observing, observed: Observed, stop: Cance
         .route(
             "/metrics",
             get(async move |State(observed): State<Observed>| {
-                metrics::text(&observed.status()) + &recorded.render()
+                metrics::text(&observed.status(), &observed.batch_gas()) + &recorded.render()
             }),
         )
         .route("/healthz", get(health))

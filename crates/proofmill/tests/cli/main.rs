@@ -16,5 +16,6 @@ mod nodes;
 mod process;
 mod pullers;
 mod pulling;
+mod settling;
 mod stores;
 mod upgrade;
