@@ -29,6 +29,21 @@ impl Publishers {
         Self { senders: std::iter::once(first).chain(others).collect(), turn: Arc::default() }
     }
 
+    /// Begins with the account of which a transaction still waits, from before a restart, so that it is replaced and not joined by
+    /// another account's; with the first where none does.
+    ///
+    /// # Errors
+    /// L1 does not answer.
+    pub async fn go_on(&self) -> Result<(), ChainError> {
+        for (at, sender) in self.senders.iter().enumerate() {
+            if sender.has_waiting().await? {
+                self.turn().at = at;
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }

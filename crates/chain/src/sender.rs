@@ -139,6 +139,15 @@ impl Sender {
         &self.l1
     }
 
+    /// Whether a transaction of the account waits to be included, as far as L1's nodes know.
+    ///
+    /// # Errors
+    /// L1 does not answer.
+    pub async fn has_waiting(&self) -> Result<bool, ChainError> {
+        let all: U64 = self.l1.rpc.ask("eth_getTransactionCount", (self.account(), "pending")).await?;
+        Ok(all.to::<u64>() > self.nonce().await?)
+    }
+
     /// How many transactions of this gas the account can pay for.
     ///
     /// # Errors

@@ -127,7 +127,9 @@ pub(crate) async fn publishers(
 ) -> Result<Publishers> {
     let relays = relays(l1, args, Some(observed)).await?;
     let sender = |payer| sender_of(l1, payer, args, relays.clone());
-    Ok(Publishers::new(sender(first), others.into_iter().map(sender)))
+    let publishers = Publishers::new(sender(first), others.into_iter().map(sender));
+    patiently("the accounts that pay on L1", || publishers.go_on()).await?;
+    Ok(publishers)
 }
 
 fn sender_of(l1: &L1, payer: Signer, args: &cli::Sending, relays: Option<Pool>) -> Sender {

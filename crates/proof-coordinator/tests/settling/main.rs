@@ -7,6 +7,7 @@
 //! `SIMULATION_COUNT` sets how many seeds there are.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod stories;
 mod world;
 
 use world::World;

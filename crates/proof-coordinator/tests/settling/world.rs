@@ -135,6 +135,7 @@ impl World {
             self.checkpoints.truncate(to as usize);
             self.refused.retain(|(number, _), _| *number <= to);
             self.rules.prune(CheckpointNumber(to));
+            self.alone_until = self.alone_until.filter(|last| *last <= to);
             self.story.prunes += 1;
         }
         if self.rng.percent(2) {

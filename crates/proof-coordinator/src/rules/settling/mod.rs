@@ -27,6 +27,8 @@ const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_
 const LATER: Duration = Duration::from_secs(60);
 /// A receipt that the chain's own news does not confirm for so long is doubted: a reorg may have taken it away.
 const DOUBT: Duration = Duration::from_secs(60);
+/// A call that fails so often in a row is a problem for an operator to see.
+const PERSISTENT: u32 = 3;
 /// How often the proof of a type is refused before a batch is a failure.
 const REFUSALS: u32 = 2;
 
@@ -115,6 +117,9 @@ impl Settling {
     /// The batches above this one are not on L1 any more.
     pub fn prune(&mut self, to: CheckpointNumber) {
         self.batches.split_off(&to.next());
+        // What comes with their numbers are other batches: nothing was heard of those.
+        self.one_by_one = self.one_by_one.filter(|last| *last <= to);
+        self.start_afresh();
         self.forget_quote();
     }
 
@@ -125,7 +130,7 @@ impl Settling {
         }
         if through > self.verified {
             self.batches = self.batches.split_off(&through.next());
-            (self.tries, self.not_before, self.held_up) = (0, Timestamp::default(), None);
+            self.start_afresh();
         }
         self.verified = through;
         self.forget_quote();
@@ -209,13 +214,13 @@ impl Settling {
         let Some(UnderWay { call, content }) = self.under_way.take() else { return Vec::new() };
         let (why, cause) = match ended {
             CallEnded::Settled(receipt) => {
-                self.went_well();
+                self.start_afresh();
                 self.costs.measure(receipt.gas_used, call.batches());
                 self.ahead = Some((call.last, now)).filter(|(last, _)| *last > self.verified);
                 return vec![Consequence::Settled(call, receipt)];
             }
             CallEnded::Unsent(quote) => {
-                self.went_well();
+                self.start_afresh();
                 self.quoted = Some(call);
                 return vec![Consequence::Quoted(call, quote)];
             }
@@ -264,11 +269,15 @@ impl Settling {
             _ => AGAIN.wait(self.tries, jitter),
         };
         self.not_before = after(now, wait);
-        self.held_up = Some(format!("{call}: {cause}"));
+        // What passes by itself in seconds is only in the log.
+        if self.tries >= PERSISTENT || why == Why::WindowClosed {
+            self.held_up = Some(format!("{call}: {cause}"));
+        }
         Consequence::Again { call, why, cause, after: wait }
     }
 
-    fn went_well(&mut self) {
+    /// Nothing is known against a call now.
+    fn start_afresh(&mut self) {
         (self.tries, self.not_before, self.held_up) = (0, Timestamp::default(), None);
     }
 
