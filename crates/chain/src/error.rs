@@ -1,6 +1,6 @@
 //! What can go wrong with a chain.
 
-use crate::{CallName, Refusal, fees::gwei};
+use crate::{CallName, Refusal, fees::gwei, verdict::Verdict};
 use alloy_primitives::{Address, TxHash, U256};
 use proofmill_primitives::ProverType;
 use std::{io, path::PathBuf, time::Duration};
@@ -186,6 +186,36 @@ pub enum ChainError {
         /// The variable.
         name: String,
     },
+    /// The file with a password cannot be read.
+    #[error("the password file {} cannot be read: {source}", .path.display())]
+    PasswordFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// An encrypted key cannot be had.
+    #[error("the encrypted key in {} cannot be used: {cause}", .path.display())]
+    Keystore {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// A service that signs for an account did not, or not what it was asked to.
+    #[error("the signing service at {service}: {cause}")]
+    RemoteSigner {
+        /// Scheme, host and port.
+        service: String,
+        /// What it said or did, and the remedy.
+        cause: String,
+    },
+    /// Nobody signs for an account.
+    #[error("nobody signs for {account} here: name a key that does")]
+    NobodySigns {
+        /// The account.
+        account: Address,
+    },
     /// A key could not sign.
     #[error("signing failed: {0}")]
     Signing(#[from] alloy_signer::Error),
@@ -219,8 +249,27 @@ impl ChainError {
         }
     }
 
+    /// Whether a node does not take a transaction because it has too much gas, or too many bytes.
+    pub fn is_too_large(&self) -> bool {
+        matches!(self, Self::Refused { reason, .. } if Verdict::of(reason) == Verdict::GasLimit)
+    }
+
+    /// Whether nothing came of a call because it was not even made: nodes are away, gas is dearer than the limit, or nobody pays
+    /// or signs.
+    pub const fn is_of_no_call(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::FeeAboveLimit { .. }
+                | Self::InsufficientFunds { .. }
+                | Self::RemoteSigner { .. }
+                | Self::NobodySigns { .. }
+                | Self::Signing(_)
+        )
+    }
+
     /// Whether the same request may succeed later although nobody changes anything: nodes that are away or refuse for
-    /// now, transactions that wait, or failed by what L1 had only then.
+    /// now, services that do not sign now, transactions that wait, or failed by what L1 had only then.
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
@@ -229,6 +278,7 @@ impl ChainError {
                 | Self::FeeAboveLimit { .. }
                 | Self::NotIncluded { .. }
                 | Self::NonceTaken { .. }
+                | Self::RemoteSigner { .. }
                 | Self::FailedOnChain { refusal: None, .. }
         )
     }

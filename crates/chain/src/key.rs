@@ -33,6 +33,12 @@ impl SigningKey {
     }
 }
 
+impl From<PrivateKeySigner> for SigningKey {
+    fn from(key: PrivateKeySigner) -> Self {
+        Self(key)
+    }
+}
+
 impl TryFrom<B256> for SigningKey {
     type Error = ChainError;
 

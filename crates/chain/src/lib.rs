@@ -27,6 +27,7 @@
 mod attestation;
 mod attestors;
 mod batches;
+mod blame;
 mod call_name;
 mod config;
 mod contracts;
@@ -37,20 +38,25 @@ mod fees;
 #[cfg(test)]
 mod fuzz;
 mod key;
+mod keystore;
 mod networks;
 mod node;
+mod publishers;
 mod refusal;
+mod remote_signer;
 mod role_call;
 mod rollup;
 mod rpc;
 mod rules;
 mod sender;
+mod signer;
 mod stream;
 mod verdict;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::{AttestorSet, majority};
 pub use batches::{BatchFill, BatchFills};
+pub use blame::BlamedProof;
 pub use call_name::CallName;
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
@@ -60,13 +66,17 @@ pub use error::ChainError;
 pub use event::{ChainEvent, PruneCause};
 pub use fees::FeeLimits;
 pub use key::SigningKey;
+pub use keystore::Password;
 pub use networks::public_network;
 pub use node::{BlockAt, BlockFill, BlockHead, L1, L2};
 pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
+pub use publishers::Publishers;
 pub use refusal::Refusal;
+pub use remote_signer::RemoteSigner;
 pub use role_call::RoleCall;
 pub use rollup::{
     ContractTips, EpochSubmission, ProofSet, Proposal, ProvenCheckpoint, Rollup, RollupView, SubmittedProof,
 };
 pub use sender::{Estimate, Included, Runway, Sender};
+pub use signer::Signer;
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};

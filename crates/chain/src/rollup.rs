@@ -300,13 +300,34 @@ impl Rollup {
         prover: Address,
         batches: Vec<ProofSet>,
     ) -> Result<Included, ChainError> {
+        let call = self.batches_call(first, prover, batches).await?;
+        self.send(sender, CallName::VerifyBatches, &call).await
+    }
+
+    /// What it would take to [prove them](Self::verify_batches) now. Nothing is sent.
+    pub async fn estimate_batches(
+        &self,
+        sender: &Sender,
+        first: CheckpointNumber,
+        prover: Address,
+        batches: Vec<ProofSet>,
+    ) -> Result<Estimate, ChainError> {
+        let call = self.batches_call(first, prover, batches).await?;
+        sender.price(self.address, &call.abi_encode().into()).await
+    }
+
+    async fn batches_call(
+        &self,
+        first: CheckpointNumber,
+        prover: Address,
+        batches: Vec<ProofSet>,
+    ) -> Result<verifyBatchesCall, ChainError> {
         let mut in_their_order = Vec::new();
         for (number, proofs) in (first.0..).zip(batches) {
             let rules = self.rules_for(CheckpointNumber(number)).await?;
             in_their_order.push(BatchProof { proofs: in_order(&rules, proofs)? });
         }
-        let call = verifyBatchesCall { first: first.0, prover, batches: in_their_order };
-        self.send(sender, CallName::VerifyBatches, &call).await
+        Ok(verifyBatchesCall { first: first.0, prover, batches: in_their_order })
     }
 
     /// Does what only the owner or the guardian may.

@@ -72,7 +72,7 @@ fn of(failure: &Failure) -> ChainError {
         Some(fault) if fault.kind == FaultKind::Reverted => {
             let refusal = match &fault.revert {
                 Some(data) => Refusal::decode(data),
-                None => Refusal::Other { data: Default::default() },
+                None => Refusal::of_words(&fault.said),
             };
             ChainError::Reverted(refusal.into())
         }

@@ -1,12 +1,12 @@
 //! Sending transactions.
 
 use crate::{
-    CallName, ChainError, FeeLimits, L1, SigningKey,
+    CallName, ChainError, FeeLimits, L1, Signer, SigningKey,
     fees::{self, Fees},
     rpc::Rpc,
     verdict::Verdict,
 };
-use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
+use alloy_consensus::TxEip1559;
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Address, Bytes, TxHash, TxKind, U64, U256};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -65,7 +65,7 @@ pub struct Sender {
     l1: L1,
     /// Where transactions are sent, in place of L1's endpoints.
     relays: Option<Arc<Rpc>>,
-    key: SigningKey,
+    signer: Signer,
     limits: FeeLimits,
     include_within: Duration,
     /// What was offered last, and for which nonce.
@@ -92,10 +92,15 @@ impl Sender {
     /// Sends for the account of `key`. A transaction must be included within two minutes; see
     /// [`include_within`](Self::include_within).
     pub fn new(l1: L1, key: SigningKey) -> Self {
+        Self::signed_by(l1, key.into())
+    }
+
+    /// Sends for an account, whoever signs for it.
+    pub fn signed_by(l1: L1, signer: Signer) -> Self {
         Self {
             l1,
             relays: None,
-            key,
+            signer,
             limits: FeeLimits::default(),
             include_within: Duration::from_secs(120),
             turn: Default::default(),
@@ -126,12 +131,21 @@ impl Sender {
 
     /// The account that pays.
     pub const fn account(&self) -> Address {
-        self.key.address()
+        self.signer.address()
     }
 
     /// The chain that it sends to.
     pub const fn l1(&self) -> &L1 {
         &self.l1
+    }
+
+    /// Whether a transaction of the account waits to be included, as far as L1's nodes know.
+    ///
+    /// # Errors
+    /// L1 does not answer.
+    pub async fn has_waiting(&self) -> Result<bool, ChainError> {
+        let all: U64 = self.l1.rpc.ask("eth_getTransactionCount", (self.account(), "pending")).await?;
+        Ok(all.to::<u64>() > self.nonce().await?)
     }
 
     /// How many transactions of this gas the account can pay for.
@@ -243,8 +257,7 @@ impl Sender {
     async fn hand_over(&self, transaction: &mut TxEip1559) -> Result<Signed, ChainError> {
         let (mut bids, mut gaps) = (1, 0);
         loop {
-            let signature = self.key.sign(&transaction.signature_hash())?;
-            let envelope = TxEnvelope::from(transaction.clone().into_signed(signature));
+            let envelope = self.signer.sign(transaction).await?;
             let signed = Signed {
                 hash: *envelope.tx_hash(),
                 nonce: transaction.nonce,

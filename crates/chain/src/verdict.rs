@@ -17,7 +17,7 @@ pub(crate) enum Verdict {
     Funds,
     /// Its gas does not even pay for its bytes.
     IntrinsicGas,
-    /// It wants more gas than a block, or a transaction, may have.
+    /// It wants more gas than a block, or a transaction, may have, or has more bytes than the node takes.
     GasLimit,
     /// Anything else.
     Other,
@@ -91,6 +91,8 @@ const TABLE: &[(Verdict, &[&str])] = &[
             "exceedsthegaslimit",
             "gaslimitcap",
             "exceedsmaximumgas",
+            "oversizeddata",
+            "gasrequiredexceeds",
         ],
     ),
     (Verdict::PoolFull, &["poolisfull", "poolfull", "pooloverflow", "poollimit"]),
@@ -158,6 +160,8 @@ mod tests {
             ("insufficient gas for floor data gas cost: gas 1, minimum needed 21000", Verdict::IntrinsicGas),
             ("exceeds block gas limit", Verdict::GasLimit),
             ("transaction gas limit too high (cap: 16777216, tx: 30000000)", Verdict::GasLimit),
+            ("oversized data: transaction size 131201, limit 131072", Verdict::GasLimit),
+            ("gas required exceeds allowance (16777216)", Verdict::GasLimit),
             ("gapped-nonce tx from delegated accounts", Verdict::NonceTooHigh),
             // reth
             ("already known", Verdict::Known),

@@ -1,17 +1,17 @@
 //! A coordinator that stands alone: every checkpoint of a rollup is a batch, from when it lands on L1 until L1 has verified it.
 //!
 //! The rollup is followed as the prover node follows it; what is different is that nothing is aggregated, because each batch is
-//! to be verified on L1 by its own proofs. A checkpoint is proven whole: it is not split.
+//! verified on L1 by its own proofs ([`Settler`]). A checkpoint is proven whole: it is not split.
 
-use crate::Coordinator;
+use crate::{Coordinator, Settler, rules::Discard};
 use proofmill_chain::{ChainEvent, ChainStream};
 use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
-use proofmill_service::{JobError, ProofService, RangeRequest, RangeSpec, Statement, Work};
+use proofmill_service::{JobError, ProofService, RangeProof, RangeRequest, RangeSpec, Statement, Work};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     num::{NonZeroU64, NonZeroUsize},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::{sync::Semaphore, task::JoinSet};
@@ -37,121 +37,176 @@ pub struct Followed {
     pub cycle_limit: Option<NonZeroU64>,
 }
 
-/// Follows a rollup until told to stop, and has its batches proven.
-pub async fn follow(mut followed: Followed, coordinator: Coordinator, stop: CancellationToken) {
-    let places = followed.services.keys().map(|of| (*of, Arc::new(Semaphore::new(followed.at_once.get()))));
-    let places: BTreeMap<_, _> = places.collect();
-    let (mut open, mut proving) = (BTreeMap::<CheckpointNumber, CancellationToken>::new(), JoinSet::new());
+/// Follows a rollup until told to stop, and has its batches proven and settled.
+pub async fn follow(followed: Followed, coordinator: Coordinator, settler: Settler, stop: CancellationToken) {
+    let Followed { mut stream, proven, statement, services, at_once, cycle_limit } = followed;
+    let lines = services.into_iter().map(|(prover, service)| Line {
+        prover,
+        service,
+        places: Arc::new(Semaphore::new(at_once.get())),
+        settler: settler.clone(),
+    });
+    let mut batches = Batches {
+        lines: lines.collect(),
+        statement,
+        cycle_limit,
+        proven,
+        standing: BTreeMap::new(),
+        open: BTreeMap::new(),
+        proving: JoinSet::new(),
+        stop: stop.clone(),
+    };
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => break,
-            event = followed.stream.next() => event,
+            event = stream.next() => event,
             // Those that have ended are put away.
-            Some(_) = proving.join_next() => continue,
+            Some(_) = batches.proving.join_next() => continue,
         };
         tracing::debug!(%event, "the chain moved");
         match event {
-            ChainEvent::Checkpointed(checkpoint) if checkpoint.number > followed.proven => {
-                let cancel = stop.child_token();
-                // One that is told again begins anew, and finds what is finished.
-                if let Some(before) = open.insert(checkpoint.number, cancel.clone()) {
-                    before.cancel();
-                }
-                let batch = Arc::new(Batch::new(checkpoint, &followed));
-                for (prover, service) in &followed.services {
-                    let Some(place) = places.get(prover).cloned() else { continue };
-                    let (batch, prover, service) = (Arc::clone(&batch), *prover, Arc::clone(service));
-                    proving.spawn(prove(batch, prover, service, place, cancel.clone()));
+            ChainEvent::Checkpointed(checkpoint) => {
+                batches.standing.insert(checkpoint.number, checkpoint);
+                if checkpoint.number > batches.proven {
+                    settler.add(&checkpoint);
+                    batches.begin(checkpoint);
                 }
             }
             ChainEvent::Pruned { to, .. } => {
-                for (_, gone) in open.split_off(&to.next()) {
-                    gone.cancel();
-                }
+                batches.prune(to);
+                settler.prune(to);
             }
             ChainEvent::Proven { checkpoint, .. } => {
-                let rest = open.split_off(&checkpoint.next());
-                for (_, settled) in std::mem::replace(&mut open, rest) {
-                    settled.cancel();
-                }
-                followed.proven = checkpoint;
+                settler.verify(checkpoint);
                 coordinator.verified(checkpoint);
-                tracing::info!(batch = checkpoint.0, "L1 has verified the batches up to this one");
+                for again in batches.verified(checkpoint) {
+                    settler.add(&again);
+                    batches.begin(again);
+                }
             }
-            _ => {}
+            ChainEvent::Finalized { checkpoint } => {
+                batches.standing = batches.standing.split_off(&checkpoint.next());
+            }
+            ChainEvent::BlocksAdded { .. } => {}
         }
-        followed.stream.acknowledge();
+        stream.acknowledge();
     }
-    proving.shutdown().await;
+    batches.proving.shutdown().await;
 }
 
-/// A checkpoint that is proven by every needed type.
-struct Batch {
-    request: RangeRequest,
-    missing: Mutex<BTreeSet<ProverType>>,
+/// The batches of a rollup, and what proves them.
+struct Batches {
+    lines: Vec<Line>,
+    statement: Statement,
+    cycle_limit: Option<NonZeroU64>,
+    proven: CheckpointNumber,
+    /// Those on L1 whose verification is not final: a reorg of L1 may take it back.
+    standing: BTreeMap<CheckpointNumber, Checkpoint>,
+    open: BTreeMap<CheckpointNumber, CancellationToken>,
+    proving: JoinSet<()>,
+    stop: CancellationToken,
 }
 
-impl Batch {
-    fn new(checkpoint: Checkpoint, followed: &Followed) -> Self {
+impl Batches {
+    fn begin(&mut self, checkpoint: Checkpoint) {
+        let cancel = self.stop.child_token();
+        // One that is told again begins anew, and finds what is finished.
+        if let Some(before) = self.open.insert(checkpoint.number, cancel.clone()) {
+            before.cancel();
+        }
         let request = RangeRequest {
             checkpoint,
             range: RangeSpec::of(&checkpoint),
-            statement: followed.statement,
-            cycle_limit: followed.cycle_limit,
+            statement: self.statement,
+            cycle_limit: self.cycle_limit,
         };
-        Self { request, missing: Mutex::new(followed.services.keys().copied().collect()) }
+        for line in &self.lines {
+            self.proving.spawn(line.clone().run(request, cancel.clone()));
+        }
     }
 
-    /// A type has proven it; whether it was the last one.
-    fn proven(&self, prover: ProverType) -> bool {
-        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        missing.remove(&prover);
-        missing.is_empty()
+    fn prune(&mut self, to: CheckpointNumber) {
+        self.standing.split_off(&to.next());
+        for (_, gone) in self.open.split_off(&to.next()) {
+            gone.cancel();
+        }
+    }
+
+    /// L1 has verified up to here. What it had verified before and has not now, after a reorg, is to be settled again.
+    fn verified(&mut self, through: CheckpointNumber) -> Vec<Checkpoint> {
+        let rest = self.open.split_off(&through.next());
+        for (_, settled) in std::mem::replace(&mut self.open, rest) {
+            settled.cancel();
+        }
+        let before = std::mem::replace(&mut self.proven, through);
+        if through < before {
+            tracing::warn!(
+                from = through.next().0,
+                to = before.0,
+                "L1 has taken back that it verified batches: they are settled again"
+            );
+        } else {
+            tracing::info!(batch = through.0, "L1 has verified the batches up to this one");
+        }
+        let taken_back = self.standing.range(through.next()..).take_while(|(number, _)| **number <= before);
+        taken_back.map(|(_, checkpoint)| *checkpoint).collect()
     }
 }
 
-/// Has a batch proven, for as long as it takes.
-async fn prove(
-    batch: Arc<Batch>,
+/// What makes the proofs of one type.
+#[derive(Clone)]
+struct Line {
     prover: ProverType,
     service: Arc<dyn ProofService>,
-    place: Arc<Semaphore>,
-    cancel: CancellationToken,
-) {
-    let number = batch.request.checkpoint.number.0;
-    // Batches come in order, and the semaphore is fair: the oldest has its place first.
-    let Some(Ok(_place)) = cancel.run_until_cancelled(place.acquire_owned()).await else { return };
-    let work = Work::new(cancel.clone(), |_| {});
-    let mut times = 0;
-    loop {
-        let error = match service.prove_range(&batch.request, &work).await {
-            Ok(proof) => {
-                let proves_nothing = !prover.proves();
-                tracing::info!(batch = number, %prover, proves_nothing, bytes = proof.proof.len(), "a batch is proven");
-                if batch.proven(prover) {
-                    tracing::info!(
-                        batch = number,
-                        proves_nothing,
-                        "a batch is proven by every type that is needed"
-                    );
-                }
+    places: Arc<Semaphore>,
+    settler: Settler,
+}
+
+impl Line {
+    /// Has a batch proven and settled, for as long as it takes.
+    async fn run(self, request: RangeRequest, cancel: CancellationToken) {
+        let checkpoint = &request.checkpoint;
+        loop {
+            let Some(proof) = self.prove(&request, &cancel).await else { return };
+            let offer = self.settler.offer(checkpoint, self.prover, proof.proof.clone());
+            let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
+            let Discard { cause, is_final, .. } = discard;
+            self.service.refuse(&proof.proof, &cause).await;
+            if is_final {
                 return;
             }
-            Err(error) => error,
-        };
-        if cancel.is_cancelled() {
-            return;
         }
-        if let JobError::Refuted { cause } = error {
-            tracing::error!(batch = number, %prover, cause, "a batch is not proven: its blocks refute it");
-            return;
-        }
-        times += 1;
-        let again = AGAIN.wait(times, Jitter::of(number.wrapping_mul(31).wrapping_add(u64::from(times))));
-        let again_in_s = again.as_secs();
-        tracing::warn!(batch = number, %prover, %error, again_in_s, "a batch cannot be proven now");
-        if cancel.run_until_cancelled(tokio::time::sleep(again)).await.is_none() {
-            return;
+    }
+
+    /// Nothing where it is not needed any more, or never can be proven.
+    async fn prove(&self, request: &RangeRequest, cancel: &CancellationToken) -> Option<RangeProof> {
+        let (number, prover) = (request.checkpoint.number.0, self.prover);
+        // Batches come in order, and the semaphore is fair: the oldest has its place first.
+        let place = cancel.run_until_cancelled(Arc::clone(&self.places).acquire_owned()).await;
+        let _place = place?.ok()?;
+        let work = Work::new(cancel.clone(), |_| {});
+        let mut times = 0;
+        loop {
+            let error = match self.service.prove_range(request, &work).await {
+                Ok(proof) => {
+                    let (proves_nothing, bytes) = (!prover.proves(), proof.proof.len());
+                    tracing::info!(batch = number, %prover, proves_nothing, bytes, "a batch is proven");
+                    return Some(proof);
+                }
+                Err(error) => error,
+            };
+            if cancel.is_cancelled() {
+                return None;
+            }
+            if let JobError::Refuted { cause } = error {
+                tracing::error!(batch = number, %prover, cause, "a batch is not proven: its blocks refute it");
+                return None;
+            }
+            times += 1;
+            let again = AGAIN.wait(times, Jitter::of(number.wrapping_mul(31).wrapping_add(u64::from(times))));
+            let again_in_s = again.as_secs();
+            tracing::warn!(batch = number, %prover, %error, again_in_s, "a batch cannot be proven now");
+            cancel.run_until_cancelled(tokio::time::sleep(again)).await?;
         }
     }
 }

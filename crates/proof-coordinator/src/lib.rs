@@ -3,7 +3,8 @@
 //! The rules ([`rules`]) are plain functions over state, simulated with crashes, clocks that jump, slow and lying provers.
 //! [`Coordinator`] is the async around them: it serves gRPC ([`serve`]), keeps in the ledger who holds what, verifies every proof
 //! before it is stored, and is what the service `pull` of the prover node stands on
-//! ([`Pullers`](proofmill_service::Pullers)). [`follow`] has it stand alone. [`Puller`] is the other side: a prover that asks
+//! ([`Pullers`](proofmill_service::Pullers)). [`follow`] has it stand alone: a [`Settler`] then sends to L1 what is
+//! proven. [`Puller`] is the other side: a prover that asks
 //! several coordinators.
 //!
 //! ```
@@ -32,8 +33,13 @@
 mod follow;
 mod pulling;
 pub mod rules;
+mod settle;
 mod shell;
 
 pub use follow::{Followed, follow};
 pub use pulling::{PullError, Puller, Turn};
+pub use settle::{
+    BatchCall, BatchGas, BatchSettlement, Evidence, NotReady, QuotedCall, RefusedProof, SettledCall, Settler,
+    SettlingStatus,
+};
 pub use shell::{Coordinator, CoordinatorConfig, CoordinatorError, serve};

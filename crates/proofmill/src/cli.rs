@@ -17,6 +17,7 @@ mod contracts;
 mod database;
 mod failures;
 mod nodes;
+mod paying;
 mod prove;
 mod prover_node;
 mod pulling;
@@ -26,6 +27,7 @@ pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Sched
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
+pub(crate) use paying::Paying;
 pub(crate) use prove::{Prove, Site};
 pub(crate) use prover_node::{ProverNode, Proving};
 pub(crate) use pulling::{ProofCoordinator, Prover, Service, Serving};
@@ -419,9 +421,8 @@ pub(crate) struct Proposer {
     /// Stand in for the rollup's proposer: propose when it was silent for as long as the contract says
     #[arg(long, env = "PROOFMILL_AFTER_SILENCE")]
     pub(crate) after_silence: bool,
-    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,15 +1,21 @@
-//! Private keys: from a file or the environment, never from a flag, which every user of the machine sees.
+//! Private keys: from files, from the environment, or kept by a service; never from a flag, which every user of the machine sees.
 
-use eyre::Result;
-use proofmill_chain::SigningKey;
-use std::path::Path;
+use crate::cli;
+use eyre::{Result, WrapErr, bail, eyre};
+use proofmill_chain::{Password, RemoteSigner, Signer, SigningKey};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
-/// Pays on L1, where no file is named.
+/// Pays on L1, where no account is named.
 pub(crate) const L1_KEY: &str = "PRIVATE_KEY";
 /// Signs attestations, where no file is named.
 pub(crate) const ATTESTOR_KEY: &str = "PROOFMILL_ATTESTOR_KEY";
 /// Pays for what `load` sends, where no file is named.
 pub(crate) const LOAD_KEY: &str = "LOAD_TEST_PRIVATE_KEY";
+/// The password of encrypted keys, where no file is named.
+pub(crate) const KEYSTORE_PASSWORD: &str = "PROOFMILL_KEYSTORE_PASSWORD";
 
 /// The key in the file, or in the environment variable.
 pub(crate) fn key(file: Option<&Path>, variable: &str) -> Result<SigningKey> {
@@ -17,4 +23,102 @@ pub(crate) fn key(file: Option<&Path>, variable: &str) -> Result<SigningKey> {
         Some(path) => SigningKey::from_file(path)?,
         None => SigningKey::from_env(variable)?,
     })
+}
+
+/// The account that pays on L1, for what sends from one.
+pub(crate) async fn payer(args: &cli::Paying) -> Result<Signer> {
+    let (first, others) = payers(args).await?;
+    if !others.is_empty() {
+        bail!(
+            "{} accounts are named to pay on L1, and this command sends from one: name one",
+            others.len() + 1
+        );
+    }
+    Ok(first)
+}
+
+/// The accounts that pay on L1, in the order in which they are used: the first, and the others.
+pub(crate) async fn payers(args: &cli::Paying) -> Result<(Signer, Vec<Signer>)> {
+    if !args.names_an_account() {
+        return Ok((key(None, L1_KEY)?.into(), Vec::new()));
+    }
+    let mut signers = Vec::new();
+    for file in &args.key_file {
+        signers.push(SigningKey::from_file(file)?.into());
+    }
+    for (file, password) in args.keystore.iter().zip(passwords(args)?) {
+        let file = file.clone();
+        // The password is dear to try, by purpose.
+        let key = tokio::task::spawn_blocking(move || SigningKey::from_keystore(&file, &password));
+        signers.push(key.await??.into());
+    }
+    if let Some(service) = &args.web3signer {
+        let service: proofmill_http::NodeUrl = service.as_str().parse().wrap_err("--web3signer")?;
+        for account in &args.web3signer_account {
+            let signer = RemoteSigner::new(service.clone(), *account);
+            signer.check().await?;
+            signers.push(signer.into());
+        }
+    }
+    let mut accounts: Vec<_> = signers.iter().map(Signer::address).collect();
+    accounts.sort_unstable();
+    if let Some(twice) = accounts.windows(2).find(|pair| pair[0] == pair[1]) {
+        bail!("the account {} is named twice to pay on L1: name each once", twice[0]);
+    }
+    let mut signers = signers.into_iter();
+    let first = signers.next().ok_or_else(|| eyre!("no account is named that pays on L1"))?;
+    Ok((first, signers.collect()))
+}
+
+/// A password for each encrypted key.
+fn passwords(args: &cli::Paying) -> Result<Vec<Password>> {
+    let (keys, files) = (args.keystore.len(), &args.keystore_password_file);
+    let read = |file: &PathBuf| Ok(Password::from_file(file)?);
+    match files.as_slice() {
+        _ if keys == 0 => Ok(Vec::new()),
+        [] => match env::var(KEYSTORE_PASSWORD) {
+            Ok(text) => Ok(vec![Password::new(text); keys]),
+            Err(_) => bail!(
+                "--keystore needs a password: name its file with --keystore-password-file, or set {KEYSTORE_PASSWORD}"
+            ),
+        },
+        [one] => Ok(vec![read(one)?; keys]),
+        files if files.len() == keys => files.iter().map(read).collect(),
+        files => bail!(
+            "{} password files are named for {keys} encrypted keys: name one for all, or one for each",
+            files.len()
+        ),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn accounts_come_in_their_order_and_each_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, byte: u8| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, format!("{:064x}\n", u32::from(byte))).unwrap();
+            path
+        };
+        let (one, two) = (file("one", 1), file("two", 2));
+        let named = |key_file: Vec<PathBuf>| cli::Paying { key_file, ..Default::default() };
+        let (first, others) = payers(&named(vec![two.clone(), one.clone()])).await.unwrap();
+        assert_eq!(first.address(), key(Some(&two), "").unwrap().address());
+        assert_eq!(others.len(), 1);
+        let said = payer(&named(vec![two.clone(), one.clone()])).await.unwrap_err().to_string();
+        assert!(said.contains("2 accounts"), "{said}");
+        let said = payers(&named(vec![one.clone(), one])).await.unwrap_err().to_string();
+        assert!(said.contains("named twice"), "{said}");
+        let keystore = cli::Paying {
+            keystore: vec![two.clone(), two.clone(), two.clone()],
+            keystore_password_file: vec![two.clone(), two],
+            ..Default::default()
+        };
+        let said = payers(&keystore).await.unwrap_err().to_string();
+        assert!(said.contains("2 password files are named for 3"), "{said}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
 use alloy_primitives::Address;
 use eyre::{Result, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{L2, Rollup, Sender, SigningKey, StreamOptions};
+use proofmill_chain::{L2, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::{Epoch, ProverType};
 use proofmill_prover_node::{
@@ -67,12 +67,12 @@ impl Running {
     }
 }
 
-/// Connects to everything, and starts. `key` pays on L1.
+/// Connects to everything, and starts. `payers` pay on L1, in this order.
 pub(crate) async fn start(
     global: &cli::Global,
     args: &cli::ProverNode,
     registry: &Registry,
-    key: SigningKey,
+    payers: (Signer, Vec<Signer>),
     observed: Observed,
 ) -> Result<Running> {
     let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
@@ -82,11 +82,11 @@ pub(crate) async fn start(
         chain_id: config.chain_id,
         config_hash: config.config_hash,
         rollup: rollup.address(),
-        prover: args.prover_id.unwrap_or_else(|| key.address()),
+        prover: args.prover_id.unwrap_or_else(|| payers.0.address()),
     };
-    let sender = wiring::sender(rollup.l1(), key, &args.sending, Some(&observed)).await?;
+    let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     let ending = CancellationToken::new();
-    observed.account(observe::watch_account(sender.clone(), ending.clone()));
+    observe::watch_accounts(&publishers, &observed, &ending);
     let (provers, serving) = provers(global, args, registry, &rollup, &l2, &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
@@ -111,7 +111,7 @@ pub(crate) async fn start(
             StreamOptions::default().poll_every(poll),
         )?),
         provers,
-        settlement: Arc::new(settlement(&rollup, sender, args).await?),
+        settlement: Arc::new(settlement(&rollup, publishers, args).await?),
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
@@ -126,8 +126,8 @@ pub(crate) async fn start(
     Ok(Running { node, rollup, observed, serving, ending })
 }
 
-async fn settlement(rollup: &Rollup, sender: Sender, args: &cli::ProverNode) -> Result<L1Settlement> {
-    let settlement = L1Settlement::new(rollup.clone(), sender, &args.attestor).await?;
+async fn settlement(rollup: &Rollup, publishers: Publishers, args: &cli::ProverNode) -> Result<L1Settlement> {
+    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor).await?;
     if !args.proving.disable_publish {
         return Ok(settlement);
     }

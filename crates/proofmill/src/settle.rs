@@ -1,12 +1,16 @@
-//! Publishing on L1: has epoch proofs attested where the rollup wants that, and submits them.
+//! Publishing on L1: has proofs attested where the rollup wants that, and submits them, an epoch's or those of batches.
+
+mod batches;
+
+pub(crate) use batches::{Evidence, L1Batches};
 
 use crate::wiring;
 use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_chain::{
-    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, ProofSet, Refusal, Rollup,
-    RollupView, Sender, SubmittedProof,
+    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, ProofSet, Publishers, Refusal,
+    Rollup, RollupView, SubmittedProof,
 };
 use proofmill_client::EpochProof;
 use proofmill_primitives::ProverType;
@@ -34,7 +38,7 @@ const OF_THE_CHECKPOINTS: [&str; 9] = [
 #[derive(Clone, Debug)]
 pub(crate) struct L1Settlement {
     rollup: Rollup,
-    sender: Sender,
+    publishers: Publishers,
     /// For the prover types whose verifier counts attestors.
     quorums: BTreeMap<ProverType, Quorum>,
     /// Only asks what a submission would take.
@@ -44,7 +48,7 @@ pub(crate) struct L1Settlement {
 impl L1Settlement {
     /// With attestors for every prover type whose verifier counts them; to the others the proofs go as they are. Too few
     /// attestors are found out here, and not when the first epoch has been proven.
-    pub(crate) async fn new(rollup: Rollup, sender: Sender, attestors: &[String]) -> Result<Self> {
+    pub(crate) async fn new(rollup: Rollup, publishers: Publishers, attestors: &[String]) -> Result<Self> {
         let mut quorums = BTreeMap::new();
         for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves()) {
             let Some(counted) =
@@ -63,7 +67,7 @@ impl L1Settlement {
         if quorums.is_empty() && !attestors.is_empty() {
             tracing::warn!("L1 counts no attestors for this rollup: those that are named are not asked");
         }
-        Ok(Self { rollup, sender, quorums, estimates: false })
+        Ok(Self { rollup, publishers, quorums, estimates: false })
     }
 
     /// The same, but nothing is sent.
@@ -95,12 +99,18 @@ impl L1Settlement {
         let EpochSubmission { first, last, prover, .. } = submission;
         let submission = L1Submission { first, last, prover, proofs };
         if self.estimates {
-            return match self.rollup.estimate_epoch_proof(&self.sender, submission).await {
+            return match self.rollup.estimate_epoch_proof(self.publishers.current(), submission).await {
                 Ok(Estimate { gas, fee }) => PublishOutcome::Unsent(rules::Estimate { gas, fee }),
                 Err(error) => not_submitted(&error),
             };
         }
-        match self.rollup.submit_epoch_proof(&self.sender, submission).await {
+        let sent = loop {
+            let sent = self.rollup.submit_epoch_proof(self.publishers.current(), submission.clone()).await;
+            if !self.publishers.passes_on(&sent) {
+                break sent;
+            }
+        };
+        match sent {
             Ok(included) => PublishOutcome::Published(Receipt {
                 transaction: included.transaction,
                 block: included.block,
@@ -133,6 +143,11 @@ fn not_attested(prover: ProverType, error: &AttestError) -> PublishOutcome {
     }
 }
 
+/// Whether L1 has other checkpoints than a proof was made for.
+fn is_of_other_checkpoints(refusal: &Refusal) -> bool {
+    matches!(refusal, Refusal::StatementMismatch { field, .. } if OF_THE_CHECKPOINTS.contains(&field.as_str()))
+}
+
 fn not_submitted(error: &ChainError) -> PublishOutcome {
     let cause = error.to_string();
     match error.refusal() {
@@ -145,9 +160,7 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
             | Refusal::NotAnEpochStart { .. }
             | Refusal::NotOneEpoch { .. },
         ) => PublishOutcome::Stale { cause },
-        Some(Refusal::StatementMismatch { field, .. }) if OF_THE_CHECKPOINTS.contains(&field.as_str()) => {
-            PublishOutcome::Stale { cause }
-        }
+        Some(refusal) if is_of_other_checkpoints(refusal) => PublishOutcome::Stale { cause },
         // Some providers strip the data of a revert, and a node that lags reverts on what is only stale there: no verdict.
         Some(Refusal::Other { data }) if data.is_empty() => PublishOutcome::Stale { cause },
         Some(refusal) => match refusal.invalid_proof() {
@@ -166,7 +179,7 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
 mod tests {
     use super::*;
     use alloy_primitives::B256;
-    use proofmill_chain::{CallName, L1, PoolOptions};
+    use proofmill_chain::{CallName, L1, PoolOptions, Sender};
     use proofmill_devnet::{DevKeys, DevnetOptions, ProofTypePlan};
     use proofmill_primitives::ProgramVersion;
 
@@ -180,8 +193,9 @@ mod tests {
         let rollup = Rollup::connect(l1.clone(), devnet.description().rollup).await.unwrap();
         let start = async |attestors: &[&str]| {
             let sender = Sender::new(l1.clone(), DevKeys::well_known(1).unwrap().prover);
+            let publishers = Publishers::new(sender, []);
             let attestors: Vec<_> = attestors.iter().map(ToString::to_string).collect();
-            L1Settlement::new(rollup.clone(), sender, &attestors).await
+            L1Settlement::new(rollup.clone(), publishers, &attestors).await
         };
         for (named, few) in [(0, &[][..]), (1, &["http://127.0.0.1:1"])] {
             let said = format!("{:#}", start(few).await.unwrap_err());

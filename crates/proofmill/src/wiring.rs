@@ -4,7 +4,9 @@ use crate::{cli, observe::Observed};
 use eyre::{Result, bail, eyre};
 use proofmill_artifacts::{ArtifactStore, StoreChoice};
 use proofmill_backends::Registry;
-use proofmill_chain::{ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Rollup, Sender, SigningKey, Start};
+use proofmill_chain::{
+    ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer, Start,
+};
 use proofmill_client::programs;
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
@@ -103,22 +105,49 @@ where
     }
 }
 
-/// Sends for the account of `key`, as the settings say.
+/// Sends for an account, as the settings say.
 ///
 /// A role that has to wait for its relays shows them in `observed`.
 pub(crate) async fn sender(
     l1: &L1,
-    key: SigningKey,
+    payer: Signer,
     args: &cli::Sending,
     observed: Option<&Observed>,
 ) -> Result<Sender> {
+    let relays = relays(l1, args, observed).await?;
+    Ok(sender_of(l1, payer, args, relays))
+}
+
+/// Sends for a role's accounts, of which the next one pays where one cannot.
+pub(crate) async fn publishers(
+    l1: &L1,
+    (first, others): (Signer, Vec<Signer>),
+    args: &cli::Sending,
+    observed: &Observed,
+) -> Result<Publishers> {
+    let relays = relays(l1, args, Some(observed)).await?;
+    let sender = |payer| sender_of(l1, payer, args, relays.clone());
+    let publishers = Publishers::new(sender(first), others.into_iter().map(sender));
+    patiently("the accounts that pay on L1", || publishers.go_on()).await?;
+    Ok(publishers)
+}
+
+fn sender_of(l1: &L1, payer: Signer, args: &cli::Sending, relays: Option<Pool>) -> Sender {
+    let limits = FeeLimits { max_fee: args.max_fee, max_tip: args.max_tip };
+    let sender = Sender::signed_by(l1.clone(), payer).fee_limits(limits);
+    match relays {
+        Some(relays) => sender.through(relays),
+        None => sender,
+    }
+}
+
+/// Where transactions are sent in place of L1's nodes, if the settings say so.
+async fn relays(l1: &L1, args: &cli::Sending, observed: Option<&Observed>) -> Result<Option<Pool>> {
     if args.max_tip > args.max_fee {
         bail!("--max-tip is above --max-fee, of which it is a part");
     }
-    let limits = FeeLimits { max_fee: args.max_fee, max_tip: args.max_tip };
-    let sender = Sender::new(l1.clone(), key).fee_limits(limits);
     if args.l1_send_rpc.is_empty() {
-        return Ok(sender);
+        return Ok(None);
     }
     let start = if observed.is_some() { Start::Wait } else { Start::Fail };
     let relays = Pool::new("L1 relay", endpoints(&args.l1_send_rpc)?.relay_of(l1.chain_id()).start(start));
@@ -126,7 +155,7 @@ pub(crate) async fn sender(
         observed.chain(relays.clone());
     }
     relays.join(Some(l1.chain_id())).await?;
-    Ok(sender.through(relays))
+    Ok(Some(relays))
 }
 
 /// The keys of this release's programs. Takes seconds for zkVMs.

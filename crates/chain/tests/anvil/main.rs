@@ -14,5 +14,6 @@ mod raw;
 mod roles;
 mod scene;
 mod sending;
+mod signing;
 mod statements;
 mod stream;

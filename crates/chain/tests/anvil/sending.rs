@@ -3,7 +3,7 @@
 use crate::scene::{Scene, key, options, rpc};
 use alloy_primitives::{B256, U256};
 use proofmill_chain::{
-    CallName, ChainError, L1, PoolOptions, Sender, SigningKey, deploy_accepts_anything_verifier,
+    CallName, ChainError, L1, PoolOptions, Publishers, Sender, SigningKey, deploy_accepts_anything_verifier,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -85,6 +85,29 @@ async fn a_transaction_whose_place_was_taken_is_not_waited_for() {
     let error = lost.unwrap_err();
     assert!(matches!(error, ChainError::NonceTaken { nonce: 0, .. }), "{error}");
     assert!(error.is_transient());
+}
+
+#[tokio::test]
+async fn after_a_restart_the_account_goes_on_whose_transaction_waits() {
+    let anvil = options().spawn().await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let sender = |at: usize| Sender::new(l1.clone(), anvil.accounts()[at].private_key.try_into().unwrap());
+    let publishers = || Publishers::new(sender(0), [sender(1), sender(2)]);
+    let (fresh, second) = (publishers(), sender(1));
+    fresh.go_on().await.unwrap();
+    assert_eq!(fresh.current().account(), sender(0).account());
+    rpc(&anvil, "evm_setAutomine", json!([false])).await;
+    let (sent, ()) = tokio::join!(deploy_accepts_anything_verifier(&second, B256::ZERO), async {
+        while !second.has_waiting().await.unwrap() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let restarted = publishers();
+        restarted.go_on().await.unwrap();
+        assert_eq!(restarted.current().account(), second.account());
+        rpc(&anvil, "evm_mine", json!([])).await;
+    });
+    sent.unwrap();
+    assert!(!second.has_waiting().await.unwrap());
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //! [`Ask`] or [`Submission`], leaves as one of the outcomes in this module, and what must be durable first is a [`Record`].
 //! What storage says comes in between, as [`Found`]: a batch is marked before storage is asked and unmarked after, so that no
 //! two calls look at the same batch, and nothing waits for storage but who asked. [`Round`] is the other side: which
-//! coordinator a prover asks next, and when.
+//! coordinator a prover asks next, and when. [`Settling`] says which batches go to L1, and what follows from what L1 says.
 
 mod batch;
 mod desk;
@@ -12,6 +12,7 @@ mod outcome;
 mod pauses;
 mod quiet;
 mod round;
+mod settling;
 mod slot;
 mod submissions;
 
@@ -23,5 +24,9 @@ pub use outcome::{
 pub use pauses::Pauses;
 pub use quiet::{Line, Quiet};
 pub use round::{Heard, Next, Round};
+pub use settling::{
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, Discard, NextCall, Quote, Settling, SettlingConfig,
+    Why,
+};
 pub use slot::{Held, Shown, SlotShown};
 pub use submissions::{GivenBack, Received, Submission};

@@ -65,8 +65,15 @@ impl Shelf {
         Ok(Some(bytes))
     }
 
+    /// Puts a proof that was just verified. Where the same one was refused before, it was made anew since, and who makes it
+    /// makes the same bytes again: whoever refuses it has to say so again.
     pub(super) async fn put_proof(&self, key: &ProofKey, proof: Bytes) -> Result<(), ArtifactError> {
-        self.0.put(&key.id(), ArtifactKind::Proof, proof).await
+        let refusal = refusal_of(&proof);
+        self.0.put(&key.id(), ArtifactKind::Proof, proof).await?;
+        if self.0.exists(&refusal, ArtifactKind::Intermediate).await? {
+            self.0.delete(&refusal, ArtifactKind::Intermediate).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn remove(&self, key: &ProofKey) -> Result<(), ArtifactError> {

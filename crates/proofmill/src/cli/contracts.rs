@@ -1,6 +1,6 @@
 //! `proofmill contracts`.
 
-use super::{Chains, Rules, Sending, YEAR};
+use super::{Chains, Paying, Rules, Sending, YEAR};
 use clap::{Args, Subcommand};
 use proofmill_backends::prover_type;
 use proofmill_primitives::ProverType;
@@ -88,9 +88,8 @@ pub(crate) struct Deploy {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
-    /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
 }
 
 /// How long things may take, and must, on a rollup that is deployed.
@@ -135,9 +134,8 @@ pub(crate) struct DeployVerifier {
     pub(crate) trust_attestors: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
-    /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
 }
 
 /// What only a role may do.
@@ -150,9 +148,8 @@ pub(crate) struct Act {
     pub(crate) calldata: bool,
     #[command(flatten)]
     pub(crate) sending: Sending,
-    /// File with the private key that pays; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
 }
 
 #[derive(Debug, Args)]

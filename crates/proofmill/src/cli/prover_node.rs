@@ -1,6 +1,6 @@
 //! The settings of a prover node.
 
-use super::{Chains, Cost, L2, Observing, Sending, Service, Serving, Store, YEAR};
+use super::{Chains, Cost, L2, Observing, Paying, Sending, Service, Serving, Store, YEAR};
 use clap::Args;
 use proofmill_prover_node::rules::SettledEpochs;
 use std::{
@@ -37,9 +37,8 @@ pub(crate) struct ProverNode {
     /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
-    /// File with the private key that pays on L1; without one, the environment variable PRIVATE_KEY holds the key
-    #[arg(long, env = "PROOFMILL_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
     /// Where to answer `proofmill status --node`
     #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
     pub(crate) listen: String,

@@ -1,10 +1,11 @@
 //! The settings of provers that pull, and of who serves them.
 
-use super::{Chains, Database, L2, Observing, Site, Store, YEAR};
+use super::{Chains, Database, L2, Observing, Paying, Sending, Site, Store, YEAR};
 use alloy_primitives::B256;
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::prover_type;
 use proofmill_primitives::ProverType;
+use proofmill_proof_coordinator::rules::CallCaps;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
@@ -51,9 +52,30 @@ pub(crate) struct ProofCoordinator {
     /// Genesis file with the forks of L2, if it is not a well-known chain
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
-    /// Whom the proofs name as their prover, who may claim the reward
+    /// Whom the proofs name as their prover, who may claim the reward [default: the first account that pays on L1]
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
-    pub(crate) prover_id: alloy_primitives::Address,
+    pub(crate) prover_id: Option<alloy_primitives::Address>,
+    #[command(flatten)]
+    pub(crate) paying: Paying,
+    #[command(flatten)]
+    pub(crate) sending: Sending,
+    /// Attestors that verify the proofs for L1
+    #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
+    pub(crate) attestor: Vec<String>,
+    /// Prove, have the proofs attested and ask L1 what they would cost, but send nothing; needs no key if --prover-id is given
+    #[arg(long, env = "PROOFMILL_DISABLE_PUBLISH")]
+    pub(crate) disable_publish: bool,
+    /// The most gas that one transaction with several batches may take. L1 takes none of more than 16777216, and its limit is set
+    /// a fifth above the estimate
+    #[arg(long, env = "PROOFMILL_SETTLE_GAS", default_value_t = CallCaps::default().gas, value_name = "GAS", value_parser = clap::value_parser!(u64).range(100_000..))]
+    pub(crate) settle_gas: u64,
+    /// The most bytes of proofs in one transaction with several batches. L1's nodes take none of more than 131072
+    #[arg(long, env = "PROOFMILL_SETTLE_BYTES", default_value_t = CallCaps::default().bytes, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub(crate) settle_bytes: u64,
+    /// Where records of refused proofs are kept, for `proofmill failures`: a folder, or s3://BUCKET/PREFIX (keys, region and
+    /// endpoint as for the AWS tools) [default: `failures` in the data folder]
+    #[arg(long, env = "PROOFMILL_FAILURES", value_name = "DIR|S3")]
+    pub(crate) failures: Option<String>,
     #[command(flatten)]
     pub(crate) serving: Serving,
     #[command(flatten)]

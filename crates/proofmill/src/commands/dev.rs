@@ -115,10 +115,10 @@ impl Tree {
         let workers = workers(folder, &launcher, args, crews, &coordinator)?;
         let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
         let node_args = node_args(args, &chains, coordinator.clone(), addresses);
-        let key = DevKeys::well_known(0)?.prover;
+        let payers = (DevKeys::well_known(0)?.prover.into(), Vec::new());
         let observed = Observed::new("dev");
         observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
-        let running = node::start(global, &node_args, registry, key, observed).await?;
+        let running = node::start(global, &node_args, registry, payers, observed).await?;
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let asked = format!("http://{}", listener.local_addr()?);
@@ -346,7 +346,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         // What is served is that of the whole tree.
         observing: args.observing.clone(),
         prover_id: None,
-        key_file: None,
+        paying: cli::Paying::default(),
         listen: String::new(),
         proving: cli::Proving::default(),
         cycle_limit: None,

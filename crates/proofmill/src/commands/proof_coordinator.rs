@@ -1,41 +1,73 @@
 //! `proofmill proof-coordinator`.
 
 use crate::{
-    cli, node,
+    cli, keys, node,
     observe::{self, Observed},
     pulling::Serving,
+    settle::{Evidence, L1Batches, L1Settlement},
     sides::{Place, sides},
     stop, wiring,
 };
 use eyre::Result;
 use proofmill_backends::Registry;
-use proofmill_chain::{ChainStream, StreamOptions};
+use proofmill_chain::{ChainStream, ProofTypeConfig, Rollup, Signer, StreamOptions};
 use proofmill_ledger::DataDir;
-use proofmill_proof_coordinator::{Followed, follow};
+use proofmill_proof_coordinator::{
+    Followed, Settler, follow,
+    rules::{CallCaps, SettlingConfig},
+};
+use proofmill_prover_node::parts::ProgramPair;
 use proofmill_service::{ProofService, PullService, Statement};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     DataDir::mark(&global.data_dir)?;
     let observed = Observed::new("proof-coordinator");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
-    let (followed, mut serving) = tokio::select! {
-        started = start(global, &args, &registry, &observed, &stop) => started?,
+    let payers = payers(&args).await?;
+    let Parts { followed, mut serving, settler } = tokio::select! {
+        started = start(global, &args, &registry, &observed, payers, &stop) => started?,
         () = stop.cancelled() => return Ok(()),
     };
-    let coordinator = serving.coordinator.clone();
-    observed.started(move || coordinator.problems());
-    tracing::warn!(
-        "proofs are made, verified and kept, and nothing is submitted to L1: this role does not settle batches yet"
-    );
-    let following = follow(followed, serving.coordinator.clone(), stop.clone());
+    let (coordinator, settling) = (serving.coordinator.clone(), settler.clone());
+    observed.settler(settler.clone());
+    observed.started(move || coordinator.problems().into_iter().chain(settling.problems()).collect());
+    if args.disable_publish {
+        tracing::warn!("nothing is submitted to L1: --disable-publish");
+    }
+    let following = follow(followed, serving.coordinator.clone(), settler.clone(), stop.clone());
+    let working = async { tokio::join!(following, settler.run(stop.clone())) };
+    tokio::pin!(working);
     tokio::select! {
-        () = following => {}
-        ended = serving.ended() => ended?,
+        _ = &mut working => {}
+        ended = serving.ended() => {
+            ended?;
+            // It was told to stop: a call that is under way is waited for.
+            stop.cancel();
+            working.await;
+        }
     }
     tracing::info!("the proof coordinator stopped; what was given out is kept");
     Ok(())
+}
+
+/// The accounts that pay. A dry run needs none: what L1 would say is asked in the name of the prover.
+async fn payers(args: &cli::ProofCoordinator) -> Result<(Signer, Vec<Signer>)> {
+    if !args.disable_publish {
+        return keys::payers(&args.paying).await;
+    }
+    match args.prover_id {
+        Some(prover) if !args.paying.names_an_account() => Ok((Signer::Nobody(prover), Vec::new())),
+        _ => keys::payers(&args.paying).await,
+    }
+}
+
+struct Parts {
+    followed: Followed,
+    serving: Serving,
+    settler: Settler,
 }
 
 async fn start(
@@ -43,11 +75,19 @@ async fn start(
     args: &cli::ProofCoordinator,
     registry: &Registry,
     observed: &Observed,
-    stop: &tokio_util::sync::CancellationToken,
-) -> Result<(Followed, Serving)> {
+    payers: (Signer, Vec<Signer>),
+    stop: &CancellationToken,
+) -> Result<Parts> {
     let rollup = wiring::rollup_of_role(&args.chains, observed).await?;
     let config = rollup.config().clone();
     let chain = wiring::l2_of_role(&args.l2, config.chain_id, observed).await?;
+    let statement = Statement {
+        chain_id: config.chain_id,
+        config_hash: config.config_hash,
+        rollup: rollup.address(),
+        prover: args.prover_id.unwrap_or_else(|| payers.0.address()),
+    };
+    let settlement = settlement(args, &rollup, payers, observed, stop).await?;
     let gather_within = Duration::from_secs(args.gather_timeout);
     let genesis = args.genesis.as_ref();
     let data_dir = global.data_dir.as_path();
@@ -56,25 +96,45 @@ async fn start(
     let sides = sides(place).await?;
     let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
     let folder = node::folder(data_dir, rollup.l1().chain_id(), rollup.address());
-    let needed = sides.iter().map(|(of, _)| of.prover);
-    let serving = Serving::start(&args.serving, &folder, needed, artifacts, registry, stop.clone()).await?;
+    let needed: Vec<_> = sides.iter().map(|(of, _)| of.prover).collect();
+    let serving =
+        Serving::start(&args.serving, &folder, needed.clone(), artifacts, registry, stop.clone()).await?;
+    let pair = |of: &ProofTypeConfig| ProgramPair { range: of.range_key, aggregation: of.aggregation_key };
+    let programs = sides.iter().map(|(of, _)| (of.prover, pair(of))).collect();
     let mut services = BTreeMap::<_, Arc<dyn ProofService>>::new();
     for (of, side) in sides {
         let (pullers, backend) = (Arc::new(serving.coordinator.clone()), registry.checker(of.prover)?);
         services.insert(of.prover, Arc::new(PullService { pullers, backend, side }));
     }
-    let statement = Statement {
-        chain_id: config.chain_id,
-        config_hash: config.config_hash,
-        rollup: rollup.address(),
-        prover: args.prover_id,
-    };
     if args.observing.metrics_listen.is_some() {
         observed.batches(observe::watch_batches(rollup.clone(), chain.clone(), stop.clone()));
     }
     let proven = wiring::patiently("the rollup's tips on L1", || rollup.tips()).await?.proven;
+    let caps = CallCaps { gas: args.settle_gas, bytes: args.settle_bytes };
+    let settling = SettlingConfig { needed: needed.into_iter().collect(), caps };
+    let store = wiring::failures(args.failures.as_deref(), data_dir)?;
+    let evidence = Arc::new(Evidence { store, statement, programs });
+    let settler = Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence);
     let options = StreamOptions::default().poll_every(Duration::from_millis(args.poll_interval));
     let stream = ChainStream::new(rollup, chain, options)?;
     let (at_once, cycle_limit) = (args.max_batches, args.cycle_limit);
-    Ok((Followed { stream, proven, statement, services, at_once, cycle_limit }, serving))
+    let followed = Followed { stream, proven, statement, services, at_once, cycle_limit };
+    Ok(Parts { followed, serving, settler })
+}
+
+async fn settlement(
+    args: &cli::ProofCoordinator,
+    rollup: &Rollup,
+    payers: (Signer, Vec<Signer>),
+    observed: &Observed,
+    stop: &CancellationToken,
+) -> Result<L1Batches> {
+    let names_nobody = matches!(payers.0, Signer::Nobody(_));
+    let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, observed).await?;
+    if !names_nobody {
+        observe::watch_accounts(&publishers, observed, stop);
+    }
+    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor).await?;
+    let settlement = if args.disable_publish { settlement.estimating() } else { settlement };
+    Ok(L1Batches { settlement, max_gas: args.settle_gas })
 }

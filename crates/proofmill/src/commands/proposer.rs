@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     let stop = stop::on_signal()?;
-    let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
+    let payer = keys::payer(&args.paying).await?;
     let observed = Observed::new("proposer");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let rollup = tokio::select! {
@@ -20,7 +20,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
         () = stop.cancelled() => return Ok(()),
     };
     let current = wiring::patiently("the rules in force", || rollup.current_rules()).await?;
-    let (account, expected) = (key.address(), current.rules.proposer);
+    let (account, expected) = (payer.address(), current.rules.proposer);
     let next = wiring::patiently("the scheduled rules", || rollup.scheduled())
         .await?
         .map(|scheduled| scheduled.rules.proposer);
@@ -34,7 +34,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
         l2 = wiring::l2_of_role(&args.l2, rollup.config().chain_id, &observed) => l2?,
         () = stop.cancelled() => return Ok(()),
     };
-    let sender = wiring::sender(rollup.l1(), key, &args.sending, Some(&observed)).await?;
+    let sender = wiring::sender(rollup.l1(), payer, &args.sending, Some(&observed)).await?;
     observed.account(observe::watch_account(sender.clone(), stop.clone()));
     observed.started(Vec::new);
     tracing::info!(rollup = %rollup.address(), %account, "the proposer is ready");

@@ -17,9 +17,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
     let observed = Observed::new("prover-node");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     DataDir::mark(&global.data_dir)?;
-    let key = keys::key(args.key_file.as_deref(), keys::L1_KEY)?;
+    let payers = keys::payers(&args.paying).await?;
     let mut running = tokio::select! {
-        running = node::start(global, &args, &registry, key, observed) => running?,
+        running = node::start(global, &args, &registry, payers, observed) => running?,
         () = stop.cancelled() => return Ok(()),
     };
     let listener = listen(&args.listen).await?;

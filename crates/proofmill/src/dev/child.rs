@@ -181,7 +181,12 @@ fn variables() -> Vec<OsString> {
             collect(subcommand, names);
         }
     }
-    let mut names = vec![keys::L1_KEY.into(), keys::ATTESTOR_KEY.into(), keys::LOAD_KEY.into()];
+    let mut names = vec![
+        keys::L1_KEY.into(),
+        keys::ATTESTOR_KEY.into(),
+        keys::LOAD_KEY.into(),
+        keys::KEYSTORE_PASSWORD.into(),
+    ];
     collect(&Cli::command(), &mut names);
     names
 }
@@ -209,6 +214,7 @@ mod tests {
             "PROOFMILL_VERIFIER",
             "PROOFMILL_ATTESTOR_KEY",
             "PRIVATE_KEY",
+            "PROOFMILL_KEYSTORE_PASSWORD",
         ] {
             assert!(names.iter().any(|there| there == name), "{name}");
         }

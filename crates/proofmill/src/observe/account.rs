@@ -1,7 +1,8 @@
-//! The account that pays on L1: how long its money lasts.
+//! The accounts that pay on L1: how long their money lasts.
 
+use super::Observed;
 use alloy_primitives::{Address, U256};
-use proofmill_chain::Sender;
+use proofmill_chain::{Publishers, Sender};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::{
@@ -33,6 +34,13 @@ impl Account {
     /// Whether the operator should send more.
     pub(crate) const fn is_low(&self) -> bool {
         self.transactions < FEW
+    }
+}
+
+/// Looks after all accounts of a role until told to stop.
+pub(crate) fn watch_all(publishers: &Publishers, observed: &Observed, stop: &CancellationToken) {
+    for sender in publishers.all() {
+        observed.account(watch(sender.clone(), stop.clone()));
     }
 }
 

@@ -3,6 +3,7 @@
 use super::RoleStatus;
 use proofmill_chain::{BatchFill, EndpointReport};
 use proofmill_primitives::CheckpointNumber;
+use proofmill_proof_coordinator::BatchGas;
 use std::{collections::BTreeMap, fmt::Write};
 
 struct Page {
@@ -62,7 +63,11 @@ impl Page {
     }
 }
 
-pub(super) fn text(status: &RoleStatus, batches: Option<&BTreeMap<CheckpointNumber, BatchFill>>) -> String {
+pub(super) fn text(
+    status: &RoleStatus,
+    fills: Option<&BTreeMap<CheckpointNumber, BatchFill>>,
+    verified: &[BatchGas],
+) -> String {
     let mut page = Page { text: String::new() };
     page.family("proofmill_info", "gauge", "Version and role; always 1.");
     page.sample("proofmill_info", &[("role", &status.role), ("version", &status.version)], 1.0);
@@ -135,23 +140,29 @@ pub(super) fn text(status: &RoleStatus, batches: Option<&BTreeMap<CheckpointNumb
     page.family("proofmill_problems", "gauge", "Things that keep the role's work from going on.");
     let held_up = status.chains.iter().flat_map(|chain| &chain.troubles).filter(|trouble| trouble.holds_up);
     page.sample("proofmill_problems", &[], (status.problems.len() + held_up.count()) as f64);
-    if let Some(account) = &status.account {
-        let address = account.address.to_string();
-        page.family("proofmill_account_balance_eth", "gauge", "What the account that pays on L1 has.");
-        page.sample(
-            "proofmill_account_balance_eth",
-            &[("account", &address)],
-            f64::from(account.balance) / 1e18,
-        );
+    if !status.accounts.is_empty() {
+        page.family("proofmill_account_balance_eth", "gauge", "What an account that pays on L1 has.");
+        for account in &status.accounts {
+            let (address, eth) = (account.address.to_string(), f64::from(account.balance) / 1e18);
+            page.sample("proofmill_account_balance_eth", &[("account", &address)], eth);
+        }
         page.family("proofmill_account_submissions_left", "gauge", "How many submissions that pays for.");
-        page.sample(
-            "proofmill_account_submissions_left",
-            &[("account", &address)],
-            account.transactions as f64,
-        );
+        for account in &status.accounts {
+            let (address, left) = (account.address.to_string(), account.transactions as f64);
+            page.sample("proofmill_account_submissions_left", &[("account", &address)], left);
+        }
     }
-    if let Some(batches) = batches {
-        page.batches(batches);
+    if !verified.is_empty() {
+        // By the name that dashboards for ethrex know.
+        page.family("batch_verification_gas", "gauge", "Gas on L1 that the verification of a batch took.");
+        for batch in verified {
+            let (number, transaction) = (batch.number.to_string(), batch.transaction.to_string());
+            let labels = [("batch_number", number.as_str()), ("tx_hash", transaction.as_str())];
+            page.sample("batch_verification_gas", &labels, batch.gas as f64);
+        }
+    }
+    if let Some(fills) = fills {
+        page.batches(fills);
     }
     page.text
 }

@@ -1,4 +1,4 @@
-//! What a role tells of its endpoints, its account and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
+//! What a role tells of its endpoints, its accounts and its work: to `proofmill status`, to Prometheus, and to whoever probes its health.
 
 mod account;
 mod batches;
@@ -6,7 +6,7 @@ mod metrics;
 mod recorder;
 mod show;
 
-pub(crate) use account::watch as watch_account;
+pub(crate) use account::{watch as watch_account, watch_all as watch_accounts};
 pub(crate) use batches::watch as watch_batches;
 pub(crate) use show::text;
 
@@ -16,6 +16,7 @@ use axum::{Json, Router, extract::State, http::StatusCode, response::IntoRespons
 use batches::Fills;
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
+use proofmill_proof_coordinator::{BatchGas, Settler, SettlingStatus};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -31,8 +32,10 @@ pub(crate) struct RoleStatus {
     pub(crate) version: String,
     /// The endpoints of its chains.
     pub(crate) chains: Vec<PoolReport>,
-    /// The account that pays on L1.
-    pub(crate) account: Option<Account>,
+    /// The accounts that pay on L1, in the order in which they are used.
+    pub(crate) accounts: Vec<Account>,
+    /// How batches come to be settled, where the role settles some.
+    pub(crate) settling: Option<SettlingStatus>,
     /// What keeps its work from going on, besides.
     pub(crate) problems: Vec<String>,
 }
@@ -43,7 +46,7 @@ impl RoleStatus {
         let held_up = self.chains.iter().flat_map(|chain| &chain.troubles).any(|trouble| trouble.holds_up);
         !held_up
             && self.problems.is_empty()
-            && self.account.as_ref().is_none_or(|account| account.transactions > 0)
+            && (self.accounts.is_empty() || self.accounts.iter().any(|account| account.transactions > 0))
     }
 }
 
@@ -59,8 +62,9 @@ pub(crate) struct Observed {
 #[derive(Default)]
 struct Seen {
     chains: Vec<Pool>,
-    account: Option<watch::Receiver<Option<Account>>>,
+    accounts: Vec<watch::Receiver<Option<Account>>>,
     batches: Option<watch::Receiver<Fills>>,
+    settler: Option<Settler>,
     /// None until the role has all that it needs.
     problems: Option<Problems>,
 }
@@ -85,7 +89,16 @@ impl Observed {
     }
 
     pub(crate) fn account(&self, account: watch::Receiver<Option<Account>>) {
-        self.parts().account = Some(account);
+        self.parts().accounts.push(account);
+    }
+
+    pub(crate) fn settler(&self, settler: Settler) {
+        self.parts().settler = Some(settler);
+    }
+
+    /// What the verification of the last batches took.
+    fn batch_gas(&self) -> Vec<BatchGas> {
+        self.parts().settler.as_ref().map(Settler::batch_gas).unwrap_or_default()
     }
 
     pub(crate) fn batches(&self, batches: watch::Receiver<Fills>) {
@@ -95,7 +108,7 @@ impl Observed {
     /// The page for Prometheus, without what the process's recorder has.
     fn page(&self) -> String {
         let fills = self.parts().batches.as_ref().map(|batches| batches.borrow().clone());
-        metrics::text(&self.status(), fills.as_deref())
+        metrics::text(&self.status(), fills.as_deref(), &self.batch_gas())
     }
 
     /// The role has all that it needs, and tells its problems by itself.
@@ -111,7 +124,8 @@ impl Observed {
             role: self.role.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             chains: parts.chains.iter().map(Pool::report).collect(),
-            account: parts.account.as_ref().and_then(|account| account.borrow().clone()),
+            accounts: parts.accounts.iter().filter_map(|account| account.borrow().clone()).collect(),
+            settling: parts.settler.as_ref().map(Settler::status),
             problems: parts.problems.as_ref().map_or_else(starting, |problems| problems()),
         }
     }

@@ -1,8 +1,34 @@
 //! A role's status as people read it.
 
 use super::RoleStatus;
-use crate::progress::duration;
+use crate::{progress::duration, report::thousands};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
+use proofmill_proof_coordinator::{QuotedCall, SettledCall, SettlingStatus};
+
+/// How batches come to be settled.
+fn of_settling(status: &SettlingStatus) -> String {
+    let SettlingStatus { settled, open, ready, under_way, last, quote } = status;
+    let mut out =
+        format!("batches are settled up to {settled}; {open} more are on L1, of which {ready} can go now\n");
+    if let Some((first, last)) = under_way {
+        out += &format!("batches {first} to {last} are on their way to L1\n");
+    }
+    if let Some(SettledCall { first, last, transaction, gas, fee }) = last {
+        let eth = *fee as f64 / 1e18;
+        out += &format!(
+            "batches {first} to {last} took {} gas ({eth:.6} ETH) in {transaction}\n",
+            thousands(*gas)
+        );
+    }
+    if let Some(QuotedCall { first, last, gas, fee }) = quote {
+        let eth = *fee as f64 / 1e18;
+        out += &format!(
+            "nothing is sent: batches {first} to {last} would take {} gas (up to {eth:.6} ETH)\n",
+            thousands(*gas)
+        );
+    }
+    out
+}
 
 /// The endpoints' table, and a line for each thing that is wrong.
 pub(crate) fn text(status: &RoleStatus) -> String {
@@ -34,7 +60,7 @@ pub(crate) fn text(status: &RoleStatus) -> String {
             out += &format!("{word}: {} ({}): {}\n", trouble.subject, duration(trouble.for_), trouble.said);
         }
     }
-    if let Some(account) = &status.account {
+    for account in &status.accounts {
         let eth = f64::from(account.balance) / 1e18;
         let word = match account.transactions {
             0 => "problem: ",
@@ -47,6 +73,9 @@ pub(crate) fn text(status: &RoleStatus) -> String {
             account.transactions,
             if account.is_low() { ": send it more" } else { "" }
         );
+    }
+    if let Some(settling) = &status.settling {
+        out += &of_settling(settling);
     }
     for problem in &status.problems {
         out += &format!("problem: {problem}\n");

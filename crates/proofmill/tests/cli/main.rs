@@ -18,5 +18,6 @@ mod pullers;
 mod pulling;
 mod servers;
 mod sessions;
+mod settling;
 mod stores;
 mod upgrade;

@@ -20,7 +20,7 @@ use std::{
 enum Role {
     /// A prover node whose proofs are made by provers that pull.
     Node,
-    /// A proof coordinator that stands alone.
+    /// A proof coordinator that stands alone, and sends nothing to L1.
     Alone,
 }
 
@@ -84,11 +84,8 @@ impl Site {
                 command.env("PRIVATE_KEY", DevKeys::prover_text().to_string());
             }
             Role::Alone => {
-                command.args([
-                    "proof-coordinator",
-                    "--prover-id",
-                    "0x00000000000000000000000000000000000000aa",
-                ]);
+                command.args(["proof-coordinator", "--disable-publish"]);
+                command.args(["--prover-id", "0x00000000000000000000000000000000000000aa"]);
             }
         }
         let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
@@ -140,7 +137,8 @@ fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
     let mut node = site.coordinator(Role::Node, 600);
     // One that stands alone sees that L1 has verified its batches, by whomever.
     let mut alone = site.role("alone");
-    alone.args(["proof-coordinator", "--prover-id", "0x00000000000000000000000000000000000000aa"]);
+    alone.args(["proof-coordinator", "--disable-publish"]);
+    alone.args(["--prover-id", "0x00000000000000000000000000000000000000aa"]);
     alone.args(["--l1-rpc", site.chains.l1_rpc.as_str(), "--l2-rpc", site.chains.l2_rpc.as_str()]);
     alone.args(["--rollup", &site.chains.rollup.to_string()]);
     alone.args(["--pull-listen", &format!("127.0.0.1:{}", free_port())]);

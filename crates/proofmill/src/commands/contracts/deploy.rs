@@ -44,8 +44,7 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
         return Ok(());
     }
 
-    let sender =
-        wiring::sender(&l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending, None).await?;
+    let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
         proof_type.verifier = match verifier {
@@ -73,8 +72,7 @@ pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
     check_trust(&l1, args.trust_attestors)?;
     line("verifier", format_args!("to be deployed on L1 {}: {}", l1.chain_id(), quorum.words()));
-    let sender =
-        wiring::sender(&l1, keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending, None).await?;
+    let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
     let deployed = deploy_attested_verifier(&sender, &quorum.attestors, quorum.threshold, salt).await?;
     line("verifier", deployed.address);

@@ -85,9 +85,7 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         line("data", call.calldata());
         return Ok(());
     }
-    let sender =
-        wiring::sender(rollup.l1(), keys::key(args.key_file.as_deref(), keys::L1_KEY)?, &args.sending, None)
-            .await?;
+    let sender = wiring::sender(rollup.l1(), keys::payer(&args.paying).await?, &args.sending, None).await?;
     let included = rollup.act(&sender, call).await?;
     line(
         "transaction",

@@ -1,0 +1,350 @@
+//! Which batches go to L1, and when.
+//!
+//! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
+//! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
+//! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew, once; then the batch
+//! is a failure, and what comes after it waits. Everything else is tried again after pauses that grow.
+
+mod call;
+mod caps;
+
+pub use call::{Call, CallEnded, CallReceipt, Consequence, Discard, Quote, Why};
+pub use caps::CallCaps;
+
+use alloy_primitives::B256;
+use caps::{Costs, Load};
+use proofmill_fault::{Jitter, Patience};
+use proofmill_ledger::Timestamp;
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+/// The pauses before a call is tried again.
+const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
+/// Where only time, or somebody else, can change it.
+const LATER: Duration = Duration::from_secs(60);
+/// A receipt that the chain's own news does not confirm for so long is doubted: a reorg may have taken it away.
+const DOUBT: Duration = Duration::from_secs(60);
+/// A call that fails so often in a row is a problem for an operator to see.
+const PERSISTENT: u32 = 3;
+/// How often the proof of a type is refused before a batch is a failure.
+const REFUSALS: u32 = 2;
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct SettlingConfig {
+    /// The prover types whose proofs L1 wants of each batch.
+    pub needed: BTreeSet<ProverType>,
+    /// What a call may take.
+    pub caps: CallCaps,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextCall {
+    /// Make this call. Its end must be told by [`Settling::ended`].
+    Make(Call),
+    /// Nothing until something happens, or until so much time has passed.
+    Wait(Option<Duration>),
+}
+
+/// The batches that are not verified, and how they come to be.
+#[derive(Clone, Debug)]
+pub struct Settling {
+    config: SettlingConfig,
+    batches: BTreeMap<CheckpointNumber, Batch>,
+    /// By the chain's news.
+    verified: CheckpointNumber,
+    /// By a receipt, or by the contract's word: ahead of the news. And since when.
+    ahead: Option<(CheckpointNumber, Timestamp)>,
+    /// Until the batch with this number is settled, each goes alone.
+    one_by_one: Option<CheckpointNumber>,
+    under_way: Option<UnderWay>,
+    /// What was told last of what a call would take.
+    quoted: Option<Call>,
+    costs: Costs,
+    tries: u32,
+    not_before: Timestamp,
+    held_up: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct Batch {
+    content: B256,
+    /// What each proof takes in calldata.
+    proofs: BTreeMap<ProverType, u64>,
+    refusals: BTreeMap<ProverType, u32>,
+    failed: Option<(ProverType, String)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnderWay {
+    call: Call,
+    /// Of the first batch.
+    content: B256,
+}
+
+impl Settling {
+    /// L1 has verified the batches up to this one; nothing else is known yet.
+    pub fn new(config: SettlingConfig, verified: CheckpointNumber) -> Self {
+        Self {
+            config,
+            batches: BTreeMap::new(),
+            verified,
+            ahead: None,
+            one_by_one: None,
+            under_way: None,
+            quoted: None,
+            costs: Costs::default(),
+            tries: 0,
+            not_before: Timestamp::default(),
+            held_up: None,
+        }
+    }
+
+    /// A batch is on L1. `content` says which: another one may come with the same number. What is known of the same one stays.
+    pub fn add(&mut self, number: CheckpointNumber, content: B256) {
+        if number <= self.verified || self.batches.get(&number).is_some_and(|batch| batch.content == content)
+        {
+            return;
+        }
+        let batch = Batch { content, proofs: BTreeMap::new(), refusals: BTreeMap::new(), failed: None };
+        self.batches.insert(number, batch);
+    }
+
+    /// The batches above this one are not on L1 any more.
+    pub fn prune(&mut self, to: CheckpointNumber) {
+        self.batches.split_off(&to.next());
+        // What comes with their numbers are other batches: nothing was heard of those.
+        self.one_by_one = self.one_by_one.filter(|last| *last <= to);
+        self.start_afresh();
+        self.forget_quote();
+    }
+
+    /// The chain's news: L1 has verified the batches up to this one. Fewer than before after a reorg.
+    pub fn verify(&mut self, through: CheckpointNumber) {
+        if through < self.verified || self.ahead.is_some_and(|(ahead, _)| ahead <= through) {
+            self.ahead = None;
+        }
+        if through > self.verified {
+            self.batches = self.batches.split_off(&through.next());
+            self.start_afresh();
+        }
+        self.verified = through;
+        self.forget_quote();
+    }
+
+    /// A proof of a batch is there, and takes so many bytes in calldata; whether it is wanted.
+    pub fn proven(
+        &mut self,
+        number: CheckpointNumber,
+        content: B256,
+        prover: ProverType,
+        bytes: u64,
+    ) -> bool {
+        let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content);
+        let Some(batch) = batch.filter(|batch| batch.failed.is_none()) else { return false };
+        batch.proofs.insert(prover, bytes);
+        true
+    }
+
+    /// A proof is refused before it goes to L1, by those who were to sign for it there: as if L1 refused it.
+    pub fn refuse(
+        &mut self,
+        number: CheckpointNumber,
+        content: B256,
+        prover: ProverType,
+        cause: String,
+    ) -> Option<Discard> {
+        let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content)?;
+        Some(batch.refuse(number, prover, cause))
+    }
+
+    /// Whether the batch of a number is this one.
+    pub fn is(&self, number: CheckpointNumber, content: B256) -> bool {
+        self.batches.get(&number).is_some_and(|batch| batch.content == content)
+    }
+
+    /// What to do now.
+    pub fn next(&mut self, now: Timestamp) -> NextCall {
+        if self.under_way.is_some() {
+            return NextCall::Wait(None);
+        }
+        if let Some(wait) = until(now, self.not_before) {
+            return NextCall::Wait(Some(wait));
+        }
+        let doubted = self.ahead.map(|(_, since)| after(since, DOUBT));
+        if doubted.is_some_and(|at| now >= at) {
+            self.ahead = None;
+        }
+        let first = self.settled().next();
+        if self.one_by_one.is_some_and(|last| first > last) {
+            self.one_by_one = None;
+        }
+        let Some(call) = self.fill(first) else {
+            return NextCall::Wait(self.ahead.and_then(|(_, since)| until(now, after(since, DOUBT))));
+        };
+        let Some(batch) = self.batches.get(&first).filter(|_| self.quoted != Some(call)) else {
+            return NextCall::Wait(None);
+        };
+        self.under_way = Some(UnderWay { call, content: batch.content });
+        NextCall::Make(call)
+    }
+
+    /// The batches from this one on that go in one call.
+    fn fill(&self, first: CheckpointNumber) -> Option<Call> {
+        let (mut call, mut load, mut number) = (None, Load::empty(), first);
+        while let Some(batch) = self.batches.get(&number).filter(|batch| batch.is_ready(&self.config.needed))
+        {
+            load = load.with(&self.costs, batch.proofs.len(), batch.proofs.values().sum());
+            // One alone is tried whatever it takes: L1 has the last word.
+            if call.is_some() && (self.one_by_one.is_some() || !load.fits(&self.config.caps)) {
+                break;
+            }
+            call = Some(Call { first, last: number });
+            number = number.next();
+        }
+        call
+    }
+
+    /// The call that is under way has ended.
+    pub fn ended(&mut self, now: Timestamp, ended: CallEnded, jitter: Jitter) -> Vec<Consequence> {
+        let Some(UnderWay { call, content }) = self.under_way.take() else { return Vec::new() };
+        let (why, cause) = match ended {
+            CallEnded::Settled(receipt) => {
+                self.start_afresh();
+                self.costs.measure(receipt.gas_used, call.batches());
+                self.ahead = Some((call.last, now)).filter(|(last, _)| *last > self.verified);
+                return vec![Consequence::Settled(call, receipt)];
+            }
+            CallEnded::Unsent(quote) => {
+                self.start_afresh();
+                self.quoted = Some(call);
+                return vec![Consequence::Quoted(call, quote)];
+            }
+            CallEnded::Failed { why, cause } => (why, cause),
+        };
+        let mut consequences = Vec::new();
+        if let Why::NotNext { expected } = why {
+            let before = self.settled();
+            let settled = CheckpointNumber(expected.0.saturating_sub(1));
+            self.ahead = Some((settled, now)).filter(|_| settled > self.verified);
+            if settled > before {
+                consequences.push(Consequence::SettledBefore(settled));
+            }
+        }
+        if call.batches() > 1 && why != Why::NotMade {
+            self.one_by_one = Some(call.last);
+            consequences.push(Consequence::OneByOne { call, why, cause });
+            return consequences;
+        }
+        match why {
+            Why::InvalidProof(blamed) => {
+                let batch = self.batches.get_mut(&call.first).filter(|batch| batch.content == content);
+                let Some(batch) = batch else { return consequences };
+                let given: Vec<_> = batch.proofs.keys().copied().collect();
+                let refused = given.into_iter().filter(|of| blamed.is_none_or(|blamed| blamed == *of));
+                for prover in refused.collect::<Vec<_>>() {
+                    let discard = batch.refuse(call.first, prover, cause.clone());
+                    consequences.push(Consequence::Discard(discard));
+                }
+                if consequences.is_empty() {
+                    // It blames one that was not given.
+                    consequences.push(self.again(now, call, Why::Refused, cause, jitter));
+                }
+            }
+            // Nothing is wrong: what is next is known now.
+            Why::NotNext { expected } if expected > call.first => self.tries = 0,
+            _ => consequences.push(self.again(now, call, why, cause, jitter)),
+        }
+        consequences
+    }
+
+    fn again(&mut self, now: Timestamp, call: Call, why: Why, cause: String, jitter: Jitter) -> Consequence {
+        self.tries = self.tries.saturating_add(1);
+        let wait = match why {
+            Why::WindowClosed => LATER,
+            _ => AGAIN.wait(self.tries, jitter),
+        };
+        self.not_before = after(now, wait);
+        // What passes by itself in seconds is only in the log.
+        if self.tries >= PERSISTENT || why == Why::WindowClosed {
+            self.held_up = Some(format!("{call}: {cause}"));
+        }
+        Consequence::Again { call, why, cause, after: wait }
+    }
+
+    /// Nothing is known against a call now.
+    fn start_afresh(&mut self) {
+        (self.tries, self.not_before, self.held_up) = (0, Timestamp::default(), None);
+    }
+
+    fn forget_quote(&mut self) {
+        self.quoted = None;
+    }
+
+    /// The last batch that is settled, as far as known.
+    pub fn settled(&self) -> CheckpointNumber {
+        self.ahead.map_or(self.verified, |(ahead, _)| ahead.max(self.verified))
+    }
+
+    /// How many batches could go to L1 now: consecutive ones that have every proof.
+    pub fn ready(&self) -> usize {
+        let first = self.settled().next();
+        let ready = |(at, (number, batch)): &(usize, (&CheckpointNumber, &Batch))| {
+            number.0 == first.0 + *at as u64 && batch.is_ready(&self.config.needed)
+        };
+        self.batches.range(first..).enumerate().take_while(ready).count()
+    }
+
+    /// How many batches are on L1 and not settled.
+    pub fn open(&self) -> usize {
+        self.batches.range(self.settled().next()..).count()
+    }
+
+    /// What is under way.
+    pub fn under_way(&self) -> Option<Call> {
+        self.under_way.map(|under_way| under_way.call)
+    }
+
+    /// What keeps batches from being settled.
+    pub fn problems(&self) -> Vec<String> {
+        let failed = self.batches.iter().filter_map(|(number, batch)| {
+            let (prover, cause) = batch.failed.as_ref()?;
+            Some(format!(
+                "batch {number} is not settled, and no batch after it: its {prover} proof was made twice and refused twice \
+                 ({cause}); see `proofmill failures`, and start this role again to have it made once more"
+            ))
+        });
+        failed.chain(self.held_up.clone()).collect()
+    }
+}
+
+impl Batch {
+    fn is_ready(&self, needed: &BTreeSet<ProverType>) -> bool {
+        self.failed.is_none() && needed.iter().all(|prover| self.proofs.contains_key(prover))
+    }
+
+    fn refuse(&mut self, number: CheckpointNumber, prover: ProverType, cause: String) -> Discard {
+        self.proofs.remove(&prover);
+        let refusals = self.refusals.entry(prover).or_default();
+        *refusals = refusals.saturating_add(1);
+        let is_final = *refusals >= REFUSALS;
+        if is_final {
+            self.failed = Some((prover, cause.clone()));
+        }
+        Discard { number, prover, cause, is_final }
+    }
+}
+
+fn after(at: Timestamp, wait: Duration) -> Timestamp {
+    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(at.as_millis().saturating_add(wait))
+}
+
+fn until(now: Timestamp, at: Timestamp) -> Option<Duration> {
+    let left = at.as_millis().checked_sub(now.as_millis()).filter(|left| *left > 0)?;
+    Some(Duration::from_millis(left))
+}

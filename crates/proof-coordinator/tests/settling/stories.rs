@@ -1,0 +1,148 @@
+//! Single stories, as an operator would tell them.
+
+use alloy_primitives::B256;
+use proofmill_fault::Jitter;
+use proofmill_ledger::Timestamp;
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_proof_coordinator::rules::{
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, Settling, SettlingConfig, Why,
+};
+
+const TYPES: [ProverType; 2] = [ProverType::Exec, ProverType::Sp1];
+
+/// Batches that all have both proofs, of this many bytes each.
+fn ready(batches: u64, bytes: u64) -> Settling {
+    let config = SettlingConfig { needed: TYPES.into(), caps: CallCaps::default() };
+    let mut rules = Settling::new(config, CheckpointNumber(0));
+    for number in 1..=batches {
+        rules.add(CheckpointNumber(number), B256::with_last_byte(number as u8));
+        prove(&mut rules, number, bytes);
+    }
+    rules
+}
+
+fn prove(rules: &mut Settling, number: u64, bytes: u64) {
+    for prover in TYPES {
+        rules.proven(CheckpointNumber(number), B256::with_last_byte(number as u8), prover, bytes);
+    }
+}
+
+fn call(first: u64, last: u64) -> NextCall {
+    NextCall::Make(Call { first: CheckpointNumber(first), last: CheckpointNumber(last) })
+}
+
+fn failed(why: Why) -> CallEnded {
+    CallEnded::Failed { why, cause: why.name().to_owned() }
+}
+
+fn settled() -> CallEnded {
+    CallEnded::Settled(CallReceipt { transaction: B256::ZERO, block: 1, gas_used: 100_000, fee: 1 })
+}
+
+/// The story of a settler, and its clock.
+struct Story(Settling, u64);
+
+impl Story {
+    fn next(&mut self) -> NextCall {
+        self.1 += 120_000;
+        self.0.next(Timestamp::from_millis(self.1))
+    }
+
+    fn ends(&mut self, ended: CallEnded) -> Vec<Consequence> {
+        self.0.ended(Timestamp::from_millis(self.1), ended, Jitter::NONE)
+    }
+}
+
+#[test]
+fn sixteen_go_together_and_a_gap_ends_a_call() {
+    let mut story = Story(ready(16, 800), 0);
+    assert_eq!(story.next(), call(1, 16));
+    let mut story = Story(ready(3, 800), 0);
+    story.0.add(CheckpointNumber(4), B256::with_last_byte(4));
+    story.0.proven(CheckpointNumber(4), B256::with_last_byte(4), ProverType::Exec, 800);
+    story.0.add(CheckpointNumber(5), B256::with_last_byte(5));
+    prove(&mut story.0, 5, 800);
+    assert_eq!(story.next(), call(1, 3), "batch 4 lacks a proof");
+    assert_eq!(story.next(), NextCall::Wait(None));
+    story.ends(settled());
+    assert_eq!((story.0.settled(), story.0.ready(), story.0.open()), (CheckpointNumber(3), 0, 2));
+}
+
+#[test]
+fn one_that_is_too_large_goes_alone_and_not_never() {
+    let mut story = Story(ready(2, 100_000), 0);
+    assert_eq!(story.next(), call(1, 1));
+}
+
+#[test]
+fn where_no_type_is_named_the_proofs_of_all_types_are_made_anew() {
+    for (blamed, of) in [(None, &TYPES[..]), (Some(ProverType::Sp1), &TYPES[1..])] {
+        let mut story = Story(ready(1, 800), 0);
+        for is_final in [false, true] {
+            assert_eq!(story.next(), call(1, 1));
+            let consequences = story.ends(failed(Why::InvalidProof(blamed)));
+            let discarded = consequences.into_iter().map(|consequence| match consequence {
+                Consequence::Discard(discard) => (discard.prover, discard.is_final),
+                other => panic!("{other:?}"),
+            });
+            let discarded: Vec<_> = discarded.collect();
+            assert_eq!(discarded, of.iter().map(|of| (*of, is_final)).collect::<Vec<_>>());
+            assert!(matches!(story.next(), NextCall::Wait(_)), "it is sent without them");
+            prove(&mut story.0, 1, 800);
+        }
+        assert!(matches!(story.next(), NextCall::Wait(_)), "a third time");
+        assert!(story.0.problems()[0].contains("batch 1 is not settled"), "{:?}", story.0.problems());
+        // A rival has a better one.
+        story.0.verify(CheckpointNumber(1));
+        assert_eq!(story.0.problems(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_proof_that_was_not_given_cannot_be_blamed() {
+    let mut story = Story(ready(1, 800), 0);
+    story.next();
+    let consequences = story.ends(failed(Why::InvalidProof(Some(ProverType::OpenVm))));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Again { why: Why::Refused, .. }]),
+        "{consequences:?}"
+    );
+    assert_eq!(story.next(), call(1, 1));
+}
+
+#[test]
+fn what_fails_again_and_again_is_shown_until_it_goes_well() {
+    let mut story = Story(ready(5, 800), 0);
+    for shown in [0, 0, 1] {
+        // Nobody was asked: they stay together.
+        assert_eq!(story.next(), call(1, 5));
+        story.ends(failed(Why::NotMade));
+        assert_eq!(story.0.problems().len(), shown);
+    }
+    assert_eq!(story.next(), call(1, 5));
+    story.ends(settled());
+    assert_eq!(story.0.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn any_failure_of_several_has_them_go_one_by_one_until_the_last_of_them() {
+    for why in [Why::Refused, Why::TooLarge, Why::NotIncluded, Why::Paused, Why::InvalidProof(None)] {
+        let mut story = Story(ready(3, 800), 0);
+        assert_eq!(story.next(), call(1, 3));
+        story.ends(failed(why));
+        prove_more(&mut story.0);
+        for alone in 1..=3 {
+            assert_eq!(story.next(), call(alone, alone), "{why:?}");
+            story.ends(settled());
+            story.0.verify(CheckpointNumber(alone));
+        }
+        assert_eq!(story.next(), call(4, 6), "{why:?}");
+    }
+}
+
+fn prove_more(rules: &mut Settling) {
+    for number in 4..=6 {
+        rules.add(CheckpointNumber(number), B256::with_last_byte(number as u8));
+        prove(rules, number, 800);
+    }
+}

@@ -1,0 +1,390 @@
+//! A simulated L1 with rivals, reorgs, dear gas and verifiers that refuse, provers, and news that come late.
+
+use crate::{Rng, Story};
+use alloy_primitives::B256;
+use proofmill_fault::Jitter;
+use proofmill_ledger::Timestamp;
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_proof_coordinator::rules::{
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, Quote, Settling, SettlingConfig, Why,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+const TYPES: [ProverType; 2] = [ProverType::Exec, ProverType::OpenVm];
+const CAPS: CallCaps = CallCaps { gas: 3_000_000, bytes: 4_000 };
+/// Noise ends here; then everything must come to rest.
+const QUIET: u64 = 900_000;
+const END: u64 = 3_600_000;
+
+type Key = (u64, ProverType);
+
+/// A checkpoint on L1.
+#[derive(Clone, Copy)]
+struct OnL1 {
+    content: B256,
+}
+
+pub(crate) struct World {
+    rng: Rng,
+    pub(crate) story: Story,
+    now: u64,
+    dry: bool,
+    // L1.
+    checkpoints: Vec<OnL1>,
+    verified: u64,
+    /// How many versions of a proof its verifier refuses; for ever, or one or two of them.
+    refused: BTreeMap<Key, u32>,
+    names_types: bool,
+    paused_until: u64,
+    dear_until: u64,
+    // What is told late.
+    told: u64,
+    // Provers.
+    versions: BTreeMap<(B256, ProverType), u32>,
+    proving: BTreeMap<(u64, B256, ProverType), u64>,
+    // What is under test, and what a model knows of it.
+    rules: Settling,
+    under_way: Option<(u64, Call, Vec<B256>)>,
+    alone_until: Option<u64>,
+    discards: BTreeMap<(u64, B256, ProverType), u32>,
+    failed: BTreeSet<(u64, B256)>,
+}
+
+fn rules(verified: u64) -> Settling {
+    let config = SettlingConfig { needed: TYPES.into(), caps: CAPS };
+    Settling::new(config, CheckpointNumber(verified))
+}
+
+fn bytes_of(content: B256, prover: ProverType) -> u64 {
+    300 + u64::from(content[0]) * 4 + prover.name().len() as u64
+}
+
+impl World {
+    pub(crate) fn new(mut rng: Rng) -> Self {
+        let names_types = rng.percent(70);
+        let dry = rng.percent(10);
+        Self {
+            rng,
+            story: Story::default(),
+            now: 1_000,
+            dry,
+            checkpoints: Vec::new(),
+            verified: 0,
+            refused: BTreeMap::new(),
+            names_types,
+            paused_until: 0,
+            dear_until: 0,
+            told: 0,
+            versions: BTreeMap::new(),
+            proving: BTreeMap::new(),
+            rules: rules(0),
+            under_way: None,
+            alone_until: None,
+            discards: BTreeMap::new(),
+            failed: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn live(&mut self) {
+        while self.now < END && !(self.now > QUIET && self.is_at_rest()) {
+            self.now += self.rng.between(100, 4_000);
+            if self.now < QUIET {
+                self.noise();
+            }
+            self.news();
+            self.prove();
+            self.answer();
+            self.call();
+        }
+        self.check_end();
+    }
+
+    fn pending(&self) -> u64 {
+        self.checkpoints.len() as u64
+    }
+
+    fn at(&self, number: u64) -> Option<OnL1> {
+        self.checkpoints.get(number as usize - 1).copied()
+    }
+
+    fn noise(&mut self) {
+        if self.rng.percent(25) {
+            let mut content = B256::ZERO;
+            content.0[..8].copy_from_slice(&self.rng.next().to_le_bytes());
+            self.checkpoints.push(OnL1 { content });
+            let number = self.pending();
+            for prover in TYPES {
+                if self.rng.percent(6) {
+                    let versions = if self.rng.percent(10) { u32::MAX } else { 1 };
+                    self.refused.insert((number, prover), versions);
+                }
+            }
+        }
+        if self.rng.percent(3) && self.verified < self.pending() {
+            let through = self.rng.between(self.verified + 1, self.pending().min(self.verified + 3));
+            self.verified = through;
+            self.story.rivals += 1;
+        }
+        if self.rng.percent(2) && self.verified > 0 && !self.dry {
+            self.verified -= self.rng.between(1, self.verified.min(3));
+            self.story.reorgs += 1;
+        }
+        if self.rng.percent(1) && self.pending() > self.verified {
+            // A reorg of L1, or the window has closed: what is unproven is gone, and comes again otherwise.
+            let to = self.rng.between(self.verified, self.pending() - 1);
+            self.checkpoints.truncate(to as usize);
+            self.refused.retain(|(number, _), _| *number <= to);
+            self.rules.prune(CheckpointNumber(to));
+            self.alone_until = self.alone_until.filter(|last| *last <= to);
+            self.story.prunes += 1;
+        }
+        if self.rng.percent(2) {
+            self.dear_until = self.now + self.rng.between(5_000, 60_000);
+        }
+        if self.rng.percent(1) {
+            self.paused_until = self.now + self.rng.between(5_000, 60_000);
+        }
+        if self.rng.percent(2) {
+            self.restart();
+        }
+    }
+
+    /// Killed, and started again: the transaction that was sent may be included nevertheless.
+    fn restart(&mut self) {
+        self.story.restarts += 1;
+        if let Some((_, call, contents)) = self.under_way.take()
+            && self.rng.percent(50)
+        {
+            let _ = self.execute(call, &contents);
+        }
+        self.told = self.verified;
+        self.rules = rules(self.verified);
+        self.alone_until = None;
+        self.discards.clear();
+        self.failed.clear();
+        self.proving.clear();
+    }
+
+    /// What the chain tells, late.
+    fn news(&mut self) {
+        if self.now < QUIET && self.rng.percent(50) {
+            return;
+        }
+        self.told = self.verified;
+        self.rules.verify(CheckpointNumber(self.told));
+        for number in self.told + 1..=self.pending() {
+            let content = self.at(number).unwrap().content;
+            self.rules.add(CheckpointNumber(number), content);
+            assert!(self.rules.is(CheckpointNumber(number), content));
+            for prover in TYPES {
+                if !self.failed.contains(&(number, content)) {
+                    let done = self.now + self.rng.between(0, 20_000);
+                    self.proving.entry((number, content, prover)).or_insert(done);
+                }
+            }
+        }
+    }
+
+    fn prove(&mut self) {
+        let due: Vec<_> =
+            self.proving.iter().filter(|(_, at)| **at <= self.now && **at > 0).map(|(key, _)| *key).collect();
+        for (number, content, prover) in due {
+            if self.rules.proven(CheckpointNumber(number), content, prover, bytes_of(content, prover)) {
+                // It lies there until somebody refuses it.
+                self.proving.insert((number, content, prover), 0);
+                *self.versions.entry((content, prover)).or_default() += 1;
+            } else {
+                self.proving.remove(&(number, content, prover));
+            }
+        }
+        // What left L1, or was verified, is forgotten; if it comes back it is offered again, and its refusals count anew.
+        let is = |number: u64, content| self.rules.is(CheckpointNumber(number), content);
+        self.proving.retain(|(number, content, _), _| is(*number, *content));
+        self.discards.retain(|(number, content, _), _| is(*number, *content));
+        self.failed.retain(|(number, content)| is(*number, *content));
+    }
+
+    fn call(&mut self) {
+        // Once they are settled the others go together again, also when a reorg then takes them back.
+        if self.alone_until.is_some_and(|last| self.rules.settled().0 >= last) {
+            self.alone_until = None;
+        }
+        match self.rules.next(Timestamp::from_millis(self.now)) {
+            NextCall::Wait(_) => {}
+            NextCall::Make(call) => {
+                assert!(self.under_way.is_none(), "two at a time");
+                self.check_call(call);
+                let contents = (call.first.0..=call.last.0).map(|number| self.content_of(number)).collect();
+                self.under_way = Some((self.now + self.rng.between(0, 15_000), call, contents));
+            }
+        }
+        assert!(
+            matches!(self.rules.next(Timestamp::from_millis(self.now)), NextCall::Wait(_)),
+            "a second call while one is under way"
+        );
+    }
+
+    /// What the rules have under a number: L1 may have something else already.
+    fn content_of(&self, number: u64) -> B256 {
+        let mut known = self
+            .proving
+            .keys()
+            .filter(|(of, content, _)| *of == number && self.rules.is(CheckpointNumber(number), *content));
+        known.next().map(|(_, content, _)| *content).expect("a batch that nobody knows")
+    }
+
+    fn check_call(&mut self, call: Call) {
+        assert!(call.first <= call.last && call.first.0 > 0);
+        let (mut bytes, mut types) = (0, 0);
+        for number in call.first.0..=call.last.0 {
+            let content = self.content_of(number);
+            assert!(!self.failed.contains(&(number, content)), "a batch that failed is sent");
+            for prover in TYPES {
+                assert_eq!(
+                    self.proving.get(&(number, content, prover)),
+                    Some(&0),
+                    "no {prover} proof of {number}"
+                );
+                bytes += bytes_of(content, prover);
+                types += 1;
+            }
+        }
+        if call.batches() > 1 {
+            self.story.together += 1;
+            assert!(bytes <= CAPS.bytes && types * 10_000 <= CAPS.gas, "{call} is too large");
+            assert_eq!(self.alone_until, None, "{call} should go one by one");
+        } else {
+            self.story.alone += 1;
+        }
+    }
+
+    fn failed_for(&self, why: Why) -> CallEnded {
+        CallEnded::Failed { why, cause: why.name().to_owned() }
+    }
+
+    /// What L1 does with a call.
+    fn execute(&mut self, call: Call, contents: &[B256]) -> CallEnded {
+        if self.now < self.paused_until {
+            return self.failed_for(Why::Paused);
+        }
+        if call.first.0 != self.verified + 1 {
+            return self.failed_for(Why::NotNext { expected: CheckpointNumber(self.verified + 1) });
+        }
+        for (number, content) in (call.first.0..).zip(contents) {
+            if self.at(number).is_none_or(|there| there.content != *content) {
+                return self.failed_for(Why::OtherCheckpoints);
+            }
+            for prover in TYPES {
+                let refused = self.refused.get(&(number, prover)).copied().unwrap_or(0);
+                let version = self.versions.get(&(*content, prover)).copied().unwrap_or(0);
+                if version <= refused {
+                    return self.failed_for(Why::InvalidProof(self.names_types.then_some(prover)));
+                }
+            }
+        }
+        let quote = 21_000 + 50_000 * call.batches();
+        if self.dry {
+            return CallEnded::Unsent(Quote { gas: quote, fee: 1 });
+        }
+        self.verified = call.last.0;
+        CallEnded::Settled(CallReceipt { transaction: B256::ZERO, block: 1, gas_used: quote, fee: 1 })
+    }
+
+    fn answer(&mut self) {
+        let Some((at, call, contents)) = self.under_way.clone() else { return };
+        if at > self.now {
+            return;
+        }
+        self.under_way = None;
+        let ended = if self.now < self.dear_until {
+            self.failed_for(Why::NotMade)
+        } else if self.now < QUIET && self.rng.percent(3) {
+            // It is included after all, later; or it is not.
+            if self.rng.percent(50) {
+                let _ = self.execute(call, &contents);
+            }
+            self.failed_for(Why::NotIncluded)
+        } else {
+            self.execute(call, &contents)
+        };
+        let (was, jitter) = (ended.clone(), Jitter::of(self.rng.next()));
+        let consequences = self.rules.ended(Timestamp::from_millis(self.now), ended, jitter);
+        for consequence in consequences {
+            self.follows(call, &contents, &was, consequence);
+        }
+        if let CallEnded::Failed { why, .. } = was
+            && why != Why::NotMade
+            && call.batches() > 1
+        {
+            self.alone_until = Some(call.last.0);
+        }
+    }
+
+    fn follows(&mut self, call: Call, contents: &[B256], ended: &CallEnded, consequence: Consequence) {
+        match consequence {
+            Consequence::Settled(of, _) => {
+                assert_eq!(of, call);
+                self.story.settled += call.batches();
+            }
+            Consequence::Quoted(..) => self.story.quoted += 1,
+            Consequence::SettledBefore(through) => {
+                assert!(through.0 <= self.verified);
+                self.story.settled_before += 1;
+            }
+            Consequence::OneByOne { .. } => {
+                assert!(call.batches() > 1);
+                self.story.one_by_one += 1;
+            }
+            Consequence::Again { why, after, .. } => {
+                assert!(after.as_secs() >= 1 && after.as_secs() <= 75, "{after:?}");
+                assert!(call.batches() == 1 || why == Why::NotMade);
+                self.story.again += 1;
+            }
+            Consequence::Discard(discard) => {
+                let CallEnded::Failed { why: Why::InvalidProof(named), .. } = ended else {
+                    panic!("{ended:?} costs a proof")
+                };
+                assert_eq!((call.batches(), discard.number), (1, call.first));
+                assert!(named.is_none_or(|named| named == discard.prover), "another type's proof is deleted");
+                let times = self.discards.entry((call.first.0, contents[0], discard.prover)).or_default();
+                *times += 1;
+                assert_eq!(*times >= 2, discard.is_final, "made anew once");
+                self.story.discarded += 1;
+                if discard.is_final {
+                    self.story.failed += 1;
+                    self.failed.insert((call.first.0, contents[0]));
+                } else {
+                    let done = self.now + self.rng.between(1_000, 20_000);
+                    self.proving.insert((call.first.0, contents[0], discard.prover), done);
+                }
+            }
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let next = self.at(self.verified + 1);
+        let stands = next.is_none_or(|next| self.failed.contains(&(self.verified + 1, next.content)));
+        self.under_way.is_none() && (stands || self.dry) && self.told == self.verified
+    }
+
+    fn check_end(&mut self) {
+        self.story.ended += 1;
+        if self.dry {
+            assert_eq!(self.story.settled, 0, "a dry run settles nothing");
+            return;
+        }
+        if self.verified == self.pending() {
+            self.story.all_settled += 1;
+            assert_eq!((self.rules.ready(), self.rules.open()), (0, 0));
+            return;
+        }
+        // What stands still says so, and only a verifier that goes on refusing makes it stand still.
+        let next = self.verified + 1;
+        let content = self.at(next).unwrap().content;
+        assert!(self.failed.contains(&(next, content)), "batch {next} of {} hangs", self.pending());
+        assert!(self.refused.keys().any(|(number, _)| *number == next));
+        let said = self.rules.problems().join("\n");
+        assert!(said.contains(&format!("batch {next} is not settled")), "{said}");
+        self.story.stands_still += 1;
+    }
+}

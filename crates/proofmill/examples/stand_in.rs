@@ -1,0 +1,93 @@
+//! The binary with a second prover type, for tests of rollups that need two: `exec` under the name of `openvm`. It runs programs
+//! natively and proves nothing; no real verifier takes what it makes.
+
+use proofmill_backends::{
+    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
+};
+use proofmill_client::programs;
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use std::{process::ExitCode, sync::Arc};
+
+const NAME: ProverType = ProverType::OpenVm;
+
+fn main() -> ExitCode {
+    let stand_in = StandIn(ExecBackend::default());
+    proofmill::main_with(Registry::default().with(Arc::new(ExecBackend::default())).with(Arc::new(stand_in)))
+}
+
+struct StandIn(ExecBackend);
+
+/// `exec`'s name for a program.
+fn native(program: &[u8]) -> &'static [u8] {
+    let is_range = program == programs::range(NAME);
+    if is_range { programs::range(ProverType::Exec) } else { programs::aggregation(ProverType::Exec) }
+}
+
+fn as_exec<'a>(job: &Job<'a>) -> Job<'a> {
+    Job { program: native(job.program), ..*job }
+}
+
+impl Backend for StandIn {
+    fn prover_type(&self) -> ProverType {
+        NAME
+    }
+    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
+        self.0.weight(kind, budget)
+    }
+    fn budget_for(&self, memory: Weight) -> SegmentBudget {
+        self.0.budget_for(memory)
+    }
+    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
+        let is_ours = [programs::range(NAME), programs::aggregation(NAME)].contains(&program);
+        if is_ours { programs::version(self, program) } else { self.0.program_version(program) }
+    }
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        self.0.encode_input(frames, proofs)
+    }
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
+        self.0.execute(&as_exec(job))
+    }
+    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
+        self.0.plan(&as_exec(job), budget)
+    }
+    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+        self.0.prove_segment(&as_exec(job), plan, index)
+    }
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        budget: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError> {
+        self.0.tree(segments, mode, budget)
+    }
+    fn node_weight(&self, node: &Node) -> Weight {
+        self.0.node_weight(node)
+    }
+    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
+        self.0.reduce(native(program), node, children)
+    }
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        plan: &Plan,
+        mode: ProofMode,
+        parts: &[Vec<u8>],
+    ) -> Result<Proof, BackendError> {
+        let proof = self.0.finish(&as_exec(job), plan, mode, parts)?;
+        Ok(Proof { prover: NAME, program: self.program_version(job.program)?, ..proof })
+    }
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        if proof.program != expected {
+            return Err(BackendError::InvalidProof { cause: "it is of another program".to_owned() });
+        }
+        let is_range = programs::range_version(self)? == proof.program;
+        let program = if is_range {
+            programs::range(ProverType::Exec)
+        } else {
+            programs::aggregation(ProverType::Exec)
+        };
+        let program = self.0.program_version(program)?;
+        self.0.verify(&Proof { prover: ProverType::Exec, program, ..proof.clone() }, program)
+    }
+}

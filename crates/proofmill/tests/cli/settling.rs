@@ -1,0 +1,483 @@
+//! Batches on their way to L1, as processes: two prover types, a proof that L1 refuses, sixteen batches in one call, a coordinator
+//! that is killed in the middle, dry runs, and who signs.
+
+use crate::process::{self, Running, free_port, proofmill, succeed, wait};
+use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
+use alloy_rpc_client::RpcClient;
+use proofmill_chain::{L1, PoolOptions, Rollup, SigningKey};
+use proofmill_devnet::{Description, DevKeys};
+use proofmill_primitives::{CheckpointNumber, ProverType};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+use tokio::runtime::Runtime;
+
+/// An encrypted key: the test vector of the definition of Web3 Secret Storage, with the password `testpassword`.
+const KEYSTORE: &str = r#"{ "crypto": { "cipher": "aes-128-ctr",
+    "cipherparams": { "iv": "6087dab2f9fdbbfaddc31a909735c1e6" },
+    "ciphertext": "5318b4d5bcd28de64ee5559e671353e16f075ecae9f99c7a79a38af5f869aa46",
+    "kdf": "pbkdf2", "kdfparams": { "c": 262144, "dklen": 32, "prf": "hmac-sha256",
+    "salt": "ae3cd4e7013836a3df6bd7241b12db061dbe2c6785853cce422d148a624ce0bd" },
+    "mac": "517ead924a9d0dc3124507e3393d175ce3ff7c1e96529c6c555ce9e51205e9b2" },
+    "id": "3198bc9c-6672-5ab3-d995-4942343ae5b6", "version": 3 }"#;
+const IN_KEYSTORE: &str = "0x7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
+
+/// A rollup, and everything that is around it.
+struct Site {
+    folder: tempfile::TempDir,
+    chains: Description,
+    rollup: Rollup,
+    l1: RpcClient,
+    runtime: Runtime,
+    binary: PathBuf,
+    port: u16,
+    metrics: u16,
+    seed: u64,
+    _localnet: Running,
+}
+
+/// The binary with a second prover type, which is built beside this one for tests.
+fn stand_in() -> PathBuf {
+    let ours = Path::new(env!("CARGO_BIN_EXE_proofmill"));
+    let there = ours.parent().unwrap().join("examples/stand_in");
+    assert!(there.is_file(), "{}: build it with `cargo build -p proofmill --examples`", there.display());
+    there
+}
+
+impl Site {
+    fn new(binary: &Path, localnet: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut site = role(folder.path(), binary, "chains");
+        site.args(["localnet", "--slot-seconds", "2", "--epoch-slots", "2"]).args(localnet);
+        let localnet = Running::start(&mut site, &folder.path().join("chains.log"));
+        let file = folder.path().join("chains/data/localnet.json");
+        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+        let chains = Description::read(&file).unwrap().unwrap();
+        let runtime = crate::pullers::runtime();
+        let rollup = runtime.block_on(async {
+            let l1 = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
+            Rollup::connect(l1, chains.rollup).await.unwrap()
+        });
+        let l1 = proofmill_http::rpc_client(chains.l1_rpc.clone());
+        let (port, metrics, binary) = (free_port(), free_port(), binary.to_owned());
+        Self { folder, chains, rollup, l1, runtime, binary, port, metrics, seed: 0, _localnet: localnet }
+    }
+
+    fn role(&self, name: &str) -> Command {
+        role(self.folder.path(), &self.binary, name)
+    }
+
+    fn said(&self, role: &str) -> String {
+        fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default()
+    }
+
+    /// The lines of a role's log that say this.
+    fn lines(&self, role: &str, what: &str) -> Vec<String> {
+        self.said(role).lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
+
+    fn start(&self, command: &mut Command, name: &str) -> Running {
+        Running::start(command, &self.folder.path().join(format!("{name}.log")))
+    }
+
+    /// A coordinator of the rollup, which goes on where the one before it ended.
+    fn coordinator(&self, words: &[&str], environment: &[(&str, &str)]) -> Running {
+        let mut command = self.role("coordinator");
+        command.arg("proof-coordinator").args(words).envs(environment.iter().copied());
+        command.args(["--l1-rpc", self.chains.l1_rpc.as_str(), "--l2-rpc", self.chains.l2_rpc.as_str()]);
+        command.args(["--rollup", &self.chains.rollup.to_string(), "--poll-interval", "300"]);
+        command.args(["--pull-listen", &format!("127.0.0.1:{}", self.port)]);
+        command.args(["--metrics-listen", &format!("127.0.0.1:{}", self.metrics)]);
+        let before = self.lines("coordinator", "provers that pull are served").len();
+        let running = self.start(&mut command, "coordinator");
+        wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
+        running
+    }
+
+    fn prover(&self, of: &str) -> Running {
+        let mut command = self.role(&format!("prover-{of}"));
+        command.args(["prover", "--prover-type", of, "--max-weight", "2"]);
+        command.args(["--coordinator", &format!("http://127.0.0.1:{}", self.port)]);
+        self.start(&mut command, &format!("prover-{of}"))
+    }
+
+    fn attestor(&self) -> (Running, String) {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let mut command = self.role("attestor");
+        command.args(["attestor", "--l1-rpc", self.chains.l1_rpc.as_str(), "--listen", &listen]);
+        command.args(["--rollup", &self.chains.rollup.to_string()]);
+        command.env("PROOFMILL_ATTESTOR_KEY", DevKeys::attestor_texts(1)[0].to_string());
+        let running = self.start(&mut command, "attestor");
+        wait("the attestor", || self.said("attestor").contains("the attestor is ready"));
+        (running, format!("http://{listen}"))
+    }
+
+    fn tips(&self) -> (u64, u64) {
+        let tips = self.runtime.block_on(self.rollup.tips()).unwrap();
+        (tips.proven.0, tips.pending.0)
+    }
+
+    fn ask(&self, method: &'static str, params: Value) -> Value {
+        self.runtime.block_on(async { self.l1.request(method, params).await }).unwrap()
+    }
+
+    fn load(&mut self) {
+        self.seed += 1;
+        process::load(&mut self.role("load"), &self.chains.l2_rpc, self.seed);
+    }
+
+    /// Loads until this is so.
+    #[track_caller]
+    fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(150);
+        while !done(self) {
+            self.load();
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Waits until this is so, for longer than a start takes on a machine that does much else.
+    #[track_caller]
+    fn wait_for(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + Duration::from_secs(150);
+        while !done(self) {
+            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// The verifier of a type refuses every proof of the batch with this first block, or of all batches.
+    fn refuse(&self, prover: ProverType, first_block: Option<u64>) -> Refusing {
+        let of_it = self.rollup.config().proof_types.iter().find(|of| of.prover == prover).unwrap();
+        let before: Bytes =
+            serde_json::from_value(self.ask("eth_getCode", json!([of_it.verifier, "latest"]))).unwrap();
+        // The first block is the fifth word of what a range proof says; where it is this one, it reverts.
+        let code = match first_block {
+            Some(block) => {
+                let mut code = hex!("6101043567").to_vec();
+                code.extend_from_slice(&block.to_be_bytes());
+                code.extend_from_slice(&hex!("14601257005b5f5ffd"));
+                Bytes::from(code)
+            }
+            None => hex!("5f5ffd").into(),
+        };
+        self.ask("anvil_setCode", json!([of_it.verifier, code]));
+        Refusing { verifier: of_it.verifier, before }
+    }
+
+    fn accept(&self, refusing: &Refusing) {
+        self.ask("anvil_setCode", json!([refusing.verifier, refusing.before]));
+    }
+
+    fn first_block(&self, batch: u64) -> u64 {
+        let checkpoint = self.runtime.block_on(self.rollup.checkpoint(CheckpointNumber(batch))).unwrap();
+        checkpoint.unwrap().blocks.first()
+    }
+
+    /// The batches of each `BatchesVerified` on L1, in order.
+    fn verified(&self) -> Vec<(u64, u64)> {
+        let topic = keccak256("BatchesVerified(address,uint64,uint64)");
+        let filter = json!([{ "fromBlock": "0x0", "address": self.chains.rollup, "topics": [topic] }]);
+        let logs = self.ask("eth_getLogs", filter);
+        let of_log = |log: &Value| {
+            let data: Bytes = serde_json::from_value(log["data"].clone()).unwrap();
+            let word = |at: usize| u64::from_be_bytes(data[at * 32 + 24..at * 32 + 32].try_into().unwrap());
+            (word(0), word(1))
+        };
+        logs.as_array().unwrap().iter().map(of_log).collect()
+    }
+
+    /// Each batch up to `last` was verified once, in order, and every transaction of these accounts did that: none was spent on
+    /// one that failed.
+    fn check_each_once(&self, last: u64, accounts: &[Address]) {
+        let verified = self.verified();
+        let mut next = 1;
+        for (first, through) in &verified {
+            assert_eq!(*first, next, "{verified:?}");
+            next = through + 1;
+        }
+        assert!(next > last, "{verified:?}");
+        let sent: u64 = accounts
+            .iter()
+            .map(|account| {
+                let count = self.ask("eth_getTransactionCount", json!([account, "latest"]));
+                serde_json::from_value::<U64>(count).unwrap().to::<u64>()
+            })
+            .sum();
+        assert_eq!(sent, verified.len() as u64, "a transaction failed");
+    }
+
+    /// Gives the account of a key this much.
+    fn fund(&self, key: B256, eth: u64) -> Address {
+        let account = SigningKey::try_from(key).unwrap().address();
+        self.ask("anvil_setBalance", json!([account, U256::from(eth) * U256::from(10_u64.pow(18))]));
+        account
+    }
+
+    /// Whether a transaction of an account waits on L1.
+    fn waits(&self, account: Address) -> bool {
+        let count = |at: &str| self.ask("eth_getTransactionCount", json!([account, at]));
+        count("pending") != count("latest")
+    }
+
+    fn page(&self, path: &str) -> String {
+        let url: url::Url = format!("http://127.0.0.1:{}{path}", self.metrics).parse().unwrap();
+        let client = proofmill_http::client_for(&url);
+        self.runtime.block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() })
+    }
+}
+
+/// A verifier that refuses, and what it was before.
+struct Refusing {
+    verifier: Address,
+    before: Bytes,
+}
+
+fn role(folder: &Path, binary: &Path, name: &str) -> Command {
+    let own = folder.join(name);
+    fs::create_dir_all(&own).unwrap();
+    let ours = proofmill(&own);
+    let mut command = Command::new(binary);
+    command.current_dir(&own);
+    for (variable, value) in ours.get_envs() {
+        match value {
+            Some(value) => command.env(variable, value),
+            None => command.env_remove(variable),
+        };
+    }
+    command.env("NO_COLOR", "1").env("PROOFMILL_TURNS", folder.join("turns")).env_remove("PRIVATE_KEY");
+    command
+}
+
+fn number(line: &str, name: &str) -> u64 {
+    let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
+    rest.split_whitespace().next().unwrap().trim_matches('"').parse().unwrap()
+}
+
+/// An account of L1 that has sent nothing yet, and its key: anvil's well-known ones are those of other roles.
+fn publisher(site: &Site, byte: u8, eth: u64) -> (Address, String) {
+    let key = B256::repeat_byte(byte);
+    (site.fund(key, eth), key.to_string())
+}
+
+#[test]
+fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
+    let mut site =
+        Site::new(&stand_in(), &["--prover", "exec,openvm", "--attestors", "1", "--threshold", "1"]);
+    let (_attestor, address) = site.attestor();
+    let (account, key) = publisher(&site, 0x31, 10);
+    let mut coordinator = site.coordinator(&["--attestor", &address], &[("PRIVATE_KEY", &key)]);
+    let (mut exec, mut openvm) = (site.prover("exec"), site.prover("openvm"));
+    site.load_until("two batches to be settled", |site| site.tips().0 >= 2);
+    // A batch of which one proof is there; then L1 refuses that, and nobody makes another.
+    openvm.kill();
+    let handed_in = |site: &Site| site.lines("prover-exec", "a proof was handed in");
+    site.load_until("a proof of one type", |site| {
+        handed_in(site).iter().any(|line| number(line, "batch") > site.tips().0)
+    });
+    exec.kill();
+    let refusing = site.refuse(ProverType::Exec, None);
+    let _openvm = site.prover("openvm");
+    site.wait_for("a proof to be refused", |site| {
+        !site.lines("coordinator", "a proof is refused, deleted and made anew").is_empty()
+    });
+    site.accept(&refusing);
+    let line = site.lines("coordinator", "a proof is refused, deleted and made anew")[0].clone();
+    let batch = number(&line, "batch");
+    assert!(line.contains("prover=exec") && line.contains("is not valid"), "{line}");
+    let failures = succeed(site.role("coordinator").args(["failures", "list"]));
+    assert!(failures.contains("bad-range-exec"), "{failures}");
+    // The other type's proof is not deleted, and nobody makes it again.
+    let openvm = |site: &Site| site.lines("prover-openvm", "a proof was handed in");
+    let of_it = |lines: Vec<String>| lines.iter().filter(|line| number(line, "batch") == batch).count();
+    let _exec = site.prover("exec");
+    site.wait_for("the batch to be settled after all", |site| site.tips().0 >= batch);
+    assert_eq!(of_it(openvm(&site)), 1, "{}", site.said("prover-openvm"));
+    let last = site.tips().0;
+    site.check_each_once(last, &[account]);
+    // What verifying each took is labelled with its batch and its transaction.
+    let settled = site.lines("coordinator", "batches are settled").pop().unwrap();
+    let transaction = settled.split(" transaction=").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    let page = site.page("/metrics");
+    let label = format!(
+        "batch_verification_gas{{batch_number=\"{}\",tx_hash=\"{transaction}\"}}",
+        number(&settled, "last")
+    );
+    assert!(page.contains(&label), "{label} is not in\n{page}");
+    for name in ["proofmill_settle_proofs_refused_total{prover=\"exec\"} ", "proofmill_settle_batches_total "]
+    {
+        assert!(page.contains(name), "{name} is not in\n{page}");
+    }
+    let status = site.page("/status");
+    assert!(status.contains("\"settling\":{\"settled\":"), "{status}");
+    let shown = succeed(site.role("status").args([
+        "status",
+        "--role",
+        &format!("http://127.0.0.1:{}", site.metrics),
+    ]));
+    assert!(shown.contains("batches are settled up to"), "{shown}");
+    assert!(coordinator.terminate(), "{}", site.said("coordinator"));
+    assert!(!site.said("coordinator").contains(&key[2..]), "the key is in the log");
+}
+
+#[test]
+fn sixteen_batches_go_in_one_call_and_one_by_one_where_one_is_refused() {
+    let mut site = Site::new(Path::new(env!("CARGO_BIN_EXE_proofmill")), &["--prover", "exec"]);
+    let (account, key) = publisher(&site, 0x32, 10);
+    // A dry run proves them, and says what they would take, without a key.
+    let prover = account.to_string();
+    let mut dry = site.coordinator(&["--disable-publish", "--prover-id", &prover], &[]);
+    let mut exec = site.prover("exec");
+    let quoted = |site: &Site| site.lines("coordinator", "batches would be settled").pop();
+    site.load_until("twenty batches to be priced", |site| {
+        quoted(site).is_some_and(|line| number(&line, "first") == 1 && number(&line, "last") >= 20)
+    });
+    let line = quoted(&site).unwrap();
+    let (gas, batches) = (number(&line, "gas"), number(&line, "last"));
+    assert!(gas / batches < 60_000 && number(&line, "fee_wei") > 0, "{line}");
+    assert!(site.page("/status").contains("\"quote\":{\"first\":1,"), "{}", site.page("/status"));
+    assert_eq!((site.tips().0, site.verified()), (0, vec![]), "a dry run sent something");
+    assert!(exec.terminate() && dry.terminate(), "{}", site.said("coordinator"));
+
+    // For real, with the same proofs; L1 refuses that of one in the middle.
+    let bad = 18;
+    let refusing = site.refuse(ProverType::Exec, Some(site.first_block(bad)));
+    let words = ["--prover-id", prover.as_str()];
+    let mut coordinator = site.coordinator(&words, &[("PRIVATE_KEY", &key)]);
+    site.wait_for("the proof to be refused", |site| {
+        !site.lines("coordinator", "a proof is refused, deleted and made anew").is_empty()
+    });
+    let line = site.lines("coordinator", "a proof is refused, deleted and made anew").pop().unwrap();
+    assert_eq!(number(&line, "batch"), bad, "{line}");
+    assert_eq!(site.tips().0, bad - 1, "those before it are settled");
+    let together = site.lines("coordinator", "batches are not settled together: each goes alone now");
+    assert!(!together.is_empty(), "{}", site.said("coordinator"));
+    site.accept(&refusing);
+    let _exec = site.prover("exec");
+    site.wait_for("the others to be settled", |site| site.tips().0 >= batches);
+    site.check_each_once(batches, &[account]);
+    assert!(coordinator.terminate(), "{}", site.said("coordinator"));
+}
+
+#[test]
+fn sixteen_batches_that_wait_go_in_one_call() {
+    let mut site = Site::new(Path::new(env!("CARGO_BIN_EXE_proofmill")), &["--prover", "exec"]);
+    // Nobody can pay for now; the first account has nothing, and never gets any.
+    let (poor, poor_key) = publisher(&site, 0x33, 0);
+    let (account, key) = publisher(&site, 0x34, 0);
+    let file = |name: &str, key: &str| {
+        let path = site.folder.path().join(name);
+        fs::write(&path, key).unwrap();
+        path.display().to_string()
+    };
+    let files = format!("{},{}", file("poor", &poor_key), file("key", &key));
+    let _coordinator = site.coordinator(&["--key-file", &files], &[]);
+    let _exec = site.prover("exec");
+    let proven = |site: &Site| site.lines("coordinator", "a batch is proven").len();
+    site.load_until("eighteen batches to be proven", |site| proven(site) >= 18);
+    assert_eq!(site.verified(), []);
+    assert!(site.said("coordinator").contains("an account cannot pay on L1"), "{}", site.said("coordinator"));
+    publisher(&site, 0x34, 10);
+    site.wait_for("them to be settled", |site| !site.lines("coordinator", "batches are settled").is_empty());
+    let (first, last) = site.verified()[0];
+    assert!(last - first + 1 >= 16, "{:?}", site.verified());
+    let line = site.lines("coordinator", "batches are settled")[0].clone();
+    assert!(number(&line, "gas_per_batch") <= 60_000, "{line}");
+    site.check_each_once(last, &[account, poor]);
+}
+
+#[test]
+fn a_coordinator_that_is_killed_while_it_settles_settles_each_batch_once() {
+    let mut site = Site::new(Path::new(env!("CARGO_BIN_EXE_proofmill")), &["--prover", "exec"]);
+    // The key is in an encrypted file.
+    let (keystore, password) = (site.folder.path().join("keystore"), site.folder.path().join("password"));
+    fs::write(&keystore, KEYSTORE).unwrap();
+    fs::write(&password, "testpassword\n").unwrap();
+    let account = site.fund(IN_KEYSTORE.parse().unwrap(), 10);
+    let words = ["--keystore", keystore.to_str().unwrap()];
+    let environment = [("PROOFMILL_KEYSTORE_PASSWORD_FILE", password.to_str().unwrap())];
+    let mut coordinator = site.coordinator(&words, &environment);
+    let _exec = site.prover("exec");
+    for round in 1..=3 {
+        let before = site.tips().0;
+        site.load_until("a batch to be settled", |site| site.tips().0 > before);
+        // A checkpoint that is proven and not settled; and from then on L1 makes no blocks.
+        site.load_until("a transaction that waits", |site| {
+            site.ask("evm_setIntervalMining", json!([0]));
+            std::thread::sleep(Duration::from_millis(700));
+            let waits = site.waits(account);
+            if !waits {
+                site.ask("evm_setIntervalMining", json!([1]));
+            }
+            waits
+        });
+        coordinator.kill();
+        if round == 2 {
+            // It is included before the next one is there.
+            site.ask("evm_mine", json!([]));
+        }
+        coordinator = site.coordinator(&words, &environment);
+        site.ask("evm_setIntervalMining", json!([1]));
+    }
+    let pending = site.tips().1;
+    site.wait_for("everything to be settled", |site| site.tips().0 >= pending);
+    site.check_each_once(pending, &[account]);
+    assert!(coordinator.terminate(), "{}", site.said("coordinator"));
+    assert!(!site.said("coordinator").contains("testpassword"), "the password is in the log");
+}
+
+#[test]
+fn who_pays_is_asked_for_at_the_start_and_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = proofmill(folder.path());
+        command.arg("proof-coordinator").args(words).env_remove("PRIVATE_KEY");
+        command.args(["--l1-rpc", "http://127.0.0.1:1", "--l2-rpc", "http://127.0.0.1:1"]);
+        command.args(["--rollup", "0x00000000000000000000000000000000000000aa"]);
+        process::fail(&mut command)
+    };
+    let said = run(&[]);
+    assert!(said.contains("PRIVATE_KEY is not set"), "{said}");
+    let said = run(&["--disable-publish"]);
+    assert!(said.contains("PRIVATE_KEY is not set"), "a dry run needs a name: {said}");
+    let said = run(&["--keystore", "there"]);
+    assert!(
+        said.contains("--keystore-password-file") && said.contains("PROOFMILL_KEYSTORE_PASSWORD"),
+        "{said}"
+    );
+    let said = run(&["--web3signer", "http://127.0.0.1:1/a-secret"]);
+    assert!(said.contains("--web3signer-account") && !said.contains("a-secret"), "{said}");
+    let account = "0x00000000000000000000000000000000000000bb";
+    let said = run(&["--web3signer", "http://127.0.0.1:1/a-secret", "--web3signer-account", account]);
+    assert!(
+        said.contains("the signing service at http://127.0.0.1:1") && !said.contains("a-secret"),
+        "{said}"
+    );
+    let said = run(&["--settle-gas", "7"]);
+    assert!(said.contains("--settle-gas"), "{said}");
+    for command in ["proof-coordinator", "prover-node", "proposer"] {
+        let help = succeed(proofmill(folder.path()).args([command, "--help"]));
+        for setting in
+            ["--key-file", "--keystore", "--web3signer", "PROOFMILL_WEB3SIGNER_ACCOUNT", "--max-fee"]
+        {
+            assert!(help.contains(setting), "{command} does not show {setting}:\n{help}");
+        }
+    }
+    let help = succeed(proofmill(folder.path()).args(["proof-coordinator", "--help"]));
+    for setting in [
+        "--settle-gas",
+        "13900000",
+        "--settle-bytes",
+        "120000",
+        "--disable-publish",
+        "--attestor",
+        "--failures",
+    ] {
+        assert!(help.contains(setting), "{setting}:\n{help}");
+    }
+}
