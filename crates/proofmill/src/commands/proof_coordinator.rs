@@ -13,7 +13,7 @@ use proofmill_chain::{ChainStream, StreamOptions};
 use proofmill_ledger::DataDir;
 use proofmill_proof_coordinator::{Followed, follow};
 use proofmill_service::{ProofService, PullService, Statement};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
@@ -48,8 +48,7 @@ async fn start(
     let rollup = wiring::rollup_of_role(&args.chains, observed).await?;
     let config = rollup.config().clone();
     let chain = wiring::l2_of_role(&args.l2, config.chain_id, observed).await?;
-    let gather_within = Duration::from_secs(args.gather_timeout);
-    let genesis = args.genesis.as_ref();
+    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
     let data_dir = global.data_dir.as_path();
     let place =
         Place { data_dir, genesis, gather_within, registry, rollup: &rollup, chain: &chain, ending: stop };
@@ -70,7 +69,7 @@ async fn start(
         prover: args.prover_id,
     };
     let proven = wiring::patiently("the rollup's tips on L1", || rollup.tips()).await?.proven;
-    let options = StreamOptions::default().poll_every(Duration::from_millis(args.poll_interval));
+    let options = StreamOptions::default().poll_every(args.following.poll_every());
     let stream = ChainStream::new(rollup, chain, options)?;
     let (at_once, cycle_limit) = (args.max_batches, args.cycle_limit);
     Ok((Followed { stream, proven, statement, services, at_once, cycle_limit }, serving))
