@@ -8,6 +8,8 @@ echo "== all of the Ethereum Foundation's blockchain tests"
 cargo test -p proofmill-stateless --test it -- --ignored --nocapture
 echo "== what operators live through, with stores and networks away for a minute"
 SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
+echo "== a cluster that is upgraded from the commit before while proofs run"
+tests/upgrade.sh
 echo "== bugs planted in the scheduler, which its simulation must find"
 scripts/planted.sh
 echo "== a proof over processes that are killed in the middle"

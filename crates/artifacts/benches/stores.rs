@@ -1,8 +1,10 @@
 //! How fast the stores are, beside the servers that they stand on: `cargo bench -p proofmill-artifacts --bench stores`.
 //!
 //! Each figure is the median of several rounds, in which the store and the bare server take turns. The bare server is asked by
-//! its own client crate, with the same bytes (zstd, as all clients of the SP1 cluster send them) and the same number of
-//! requests; what is left is what this crate adds: length, checksum, cutting, joining.
+//! its own client crate, one request at a time, in pieces of the same size: once with the same bytes (zstd, as all clients of the SP1
+//! cluster send them), once with bytes that are not packed. In a folder, both leave a file that is whole or not there after a
+//! power cut. What is left is what this crate adds: length, checksum, cutting, joining. What the checksum alone takes of it is
+//! measured, too.
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
 use bytes::Bytes;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Bytes of a blob, and how many are written and read in a round.
 const SIZES: [(usize, usize); 3] = [(64 << 10, 200), (8 << 20, 8), (80 << 20, 2)];
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 const PIECE: usize = 32 << 20;
 
 /// Half of it packs, as proofs do not and programs do.
@@ -24,16 +26,36 @@ fn blob(length: usize) -> Bytes {
     bytes.into()
 }
 
-/// Put and get, in turn with a bare server; MB/s of each.
+/// What the bare server is sent.
+fn sent(bytes: &Bytes, packed: bool, level: i32) -> Bytes {
+    if packed { zstd::encode_all(&**bytes, level).unwrap().into() } else { bytes.clone() }
+}
+
+/// How long what it gave is, unpacked.
+fn unpacked(bytes: &[u8], packed: bool) -> usize {
+    if packed { zstd::decode_all(bytes).unwrap().len() } else { bytes.len() }
+}
+
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort();
+    times[times.len() / 2].as_secs_f64()
+}
+
+/// How many times slower than the bare server; and without the checksum.
+fn against(ours: f64, bare: f64, checksum: f64) -> String {
+    format!("{:.2} ({:.2})", bare / ours, bare / (ours - checksum).max(f64::MIN_POSITIVE))
+}
+
+/// Put and get, in turn with a bare server that is sent the packed bytes (`true`) or those of the blob.
 async fn compare<S: ArtifactStore>(
     name: &str,
     store: &S,
-    bare_put: impl AsyncFn(usize, &Bytes),
-    bare_get: impl AsyncFn(usize) -> usize,
+    bare_put: impl AsyncFn(usize, &Bytes, bool),
+    bare_get: impl AsyncFn(usize, bool) -> usize,
 ) {
     for (length, count) in SIZES {
         let bytes = blob(length);
-        let mut times = [const { Vec::<Duration>::new() }; 4];
+        let mut times = [const { Vec::<Duration>::new() }; 7];
         for _ in 0..ROUNDS {
             let mut timed = Instant::now();
             let mut lap = |times: &mut Vec<Duration>| {
@@ -45,30 +67,44 @@ async fn compare<S: ArtifactStore>(
                 store.put(&id, ArtifactKind::Intermediate, bytes.clone()).await.unwrap();
             }
             lap(&mut times[0]);
-            for number in 0..count {
-                bare_put(number, &bytes).await;
+            for (packed, at) in [(true, 1), (false, 2)] {
+                for number in 0..count {
+                    bare_put(number, &bytes, packed).await;
+                }
+                lap(&mut times[at]);
             }
-            lap(&mut times[1]);
             for number in 0..count {
                 let id = format!("ours-{number}").as_str().into();
                 assert_eq!(store.get(&id, ArtifactKind::Intermediate).await.unwrap().len(), length);
             }
-            lap(&mut times[2]);
-            for number in 0..count {
-                assert_eq!(bare_get(number).await, length);
-            }
             lap(&mut times[3]);
+            for (packed, at) in [(true, 4), (false, 5)] {
+                for number in 0..count {
+                    assert_eq!(bare_get(number, packed).await, length);
+                }
+                lap(&mut times[at]);
+            }
+            for _ in 0..count {
+                std::hint::black_box(blake3::hash(&bytes));
+            }
+            lap(&mut times[6]);
         }
-        let [put, bare_put, get, bare_get] = times.map(|mut times| {
-            times.sort();
-            (length * count) as f64 / times[ROUNDS / 2].as_secs_f64() / 1e6
-        });
+        let [put, packed_put, plain_put, get, packed_get, plain_get, checksum] = times.map(median);
+        let speed = |seconds: f64| (length * count) as f64 / seconds / 1e6;
         println!(
-            "{name:<6} {:>8} KB   put {put:>6.0} MB/s, bare {bare_put:>6.0}: {:.2}   get {get:>6.0} MB/s, bare \
-             {bare_get:>6.0}: {:.2}",
+            "| {name} | {} KB | {:.0} | {:.0} | {} | {:.0} | {} | {:.0} | {:.0} | {} | {:.0} | {} | {:.0} |",
             length >> 10,
-            put / bare_put,
-            get / bare_get
+            speed(put),
+            speed(packed_put),
+            against(put, packed_put, checksum),
+            speed(plain_put),
+            against(put, plain_put, checksum),
+            speed(get),
+            speed(packed_get),
+            against(get, packed_get, checksum),
+            speed(plain_get),
+            against(get, plain_get, checksum),
+            speed(checksum),
         );
     }
 }
@@ -79,31 +115,31 @@ async fn redis() {
     let client = redis::Client::open(server.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     let store = RedisArtifacts::new(&RedisOptions::new(vec![server.url()])).unwrap();
-    let put = async |number: usize, bytes: &Bytes| {
-        let packed = zstd::encode_all(&**bytes, 0).unwrap();
+    let put = async |number: usize, bytes: &Bytes, packed: bool| {
+        let sent = sent(bytes, packed, 0);
         let mut connection = connection.clone();
-        for (piece, packed) in packed.chunks(PIECE).enumerate() {
-            let key = format!("bare-{number}-{piece}");
-            let set = cmd("SET").arg(key).arg(packed).arg("EX").arg(3600).query_async(&mut connection).await;
+        for (piece, bytes) in sent.chunks(PIECE).enumerate() {
+            let key = format!("bare-{packed}-{number}-{piece}");
+            let set = cmd("SET").arg(key).arg(bytes).arg("EX").arg(3600).query_async(&mut connection).await;
             let _: () = set.unwrap();
         }
     };
-    let get = async |number: usize| {
+    let get = async |number: usize, packed: bool| {
         let mut connection = connection.clone();
-        let mut packed = Vec::new();
+        let mut all = Vec::new();
         for piece in 0.. {
-            let got = cmd("GET").arg(format!("bare-{number}-{piece}")).query_async(&mut connection).await;
-            let got: Option<Vec<u8>> = got.unwrap();
+            let key = format!("bare-{packed}-{number}-{piece}");
+            let got: Option<Vec<u8>> = cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
             let Some(got) = got else { break };
             let is_last = got.len() < PIECE;
-            packed.extend(got);
+            all.extend(got);
             if is_last {
                 break;
             }
         }
-        zstd::decode_all(&*packed).unwrap().len()
+        unpacked(&all, packed)
     };
-    compare("redis", &store, put, get).await;
+    compare("Redis", &store, put, get).await;
 }
 
 async fn s3() {
@@ -125,38 +161,45 @@ async fn s3() {
         ..S3Options::new(LocalS3::BUCKET, "us-east-1")
     })
     .unwrap();
-    let path = |number: usize| Path::from(format!("bare/{number}"));
-    let put = async |number: usize, bytes: &Bytes| {
-        let packed = zstd::encode_all(&**bytes, 3).unwrap();
-        bare.put(&path(number), packed.into()).await.unwrap();
+    let path = |number: usize, packed: bool| Path::from(format!("bare-{packed}/{number}"));
+    let put = async |number: usize, bytes: &Bytes, packed: bool| {
+        bare.put(&path(number, packed), sent(bytes, packed, 3).into()).await.unwrap();
     };
-    let get = async |number: usize| {
-        let packed = bare.get(&path(number)).await.unwrap().bytes().await.unwrap();
-        zstd::decode_all(&*packed).unwrap().len()
+    let get = async |number: usize, packed: bool| {
+        unpacked(&bare.get(&path(number, packed)).await.unwrap().bytes().await.unwrap(), packed)
     };
-    compare("s3", &store, put, get).await;
+    compare("S3", &store, put, get).await;
 }
 
+/// Nothing is packed in a folder: both columns are the same.
 async fn folder() {
     let (ours, bare) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = FsArtifacts::open(ours.path()).unwrap();
-    let put = async |number: usize, bytes: &Bytes| {
-        let (to, bytes) = (bare.path().join(number.to_string()), bytes.clone());
+    let put = async |number: usize, bytes: &Bytes, _: bool| {
+        let (folder, bytes) = (bare.path().to_owned(), bytes.clone());
         let written = tokio::task::spawn_blocking(move || {
-            let file = std::fs::File::create(to)?;
+            let partial = folder.join("partial");
+            let file = std::fs::File::create(&partial)?;
             std::io::Write::write_all(&mut &file, &bytes)?;
-            file.sync_all()
+            file.sync_all()?;
+            std::fs::rename(&partial, folder.join(number.to_string()))?;
+            std::fs::File::open(folder)?.sync_all()
         });
         written.await.unwrap().unwrap();
     };
-    let get =
-        async |number: usize| tokio::fs::read(bare.path().join(number.to_string())).await.unwrap().len();
+    let get = async |number: usize, _: bool| {
+        tokio::fs::read(bare.path().join(number.to_string())).await.unwrap().len()
+    };
     compare("folder", &store, put, get).await;
 }
 
 #[tokio::main]
 async fn main() {
-    println!("{ROUNDS} rounds, medians; ours / bare");
+    println!("MB/s, medians of {ROUNDS} rounds; in brackets the ratio without what the checksum takes");
+    println!(
+        "| store | blob | put | bare, packed | ratio | bare | ratio | get | bare, packed | ratio | bare | ratio | BLAKE3 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|---|");
     folder().await;
     s3().await;
     if LocalRedis::is_there() {

@@ -128,6 +128,20 @@ impl ArtifactStore for Cached {
         })
     }
 
+    fn add_ref<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
+        self.store.add_ref(id, holder)
+    }
+
+    fn remove_ref<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, holder: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let removed = self.store.remove_ref(id, kind, holder).await?;
+            if removed {
+                self.kept().remove(&(kind, id.clone()));
+            }
+            Ok(removed)
+        })
+    }
+
     fn remove_unused<'a>(
         &'a self,
         unused_for: Duration,

@@ -3,7 +3,7 @@
 use crate::ArtifactKind;
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::ArtifactId;
-use std::{io, path::PathBuf};
+use std::{borrow::Cow, io, path::PathBuf};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -63,9 +63,7 @@ pub enum ArtifactError {
         source: io::Error,
     },
     /// The store does not answer, or says that it cannot answer now. Nothing is said of the blob: ask again later.
-    #[error(
-        "cannot {doing}: the artifact store {place} is away ({cause}); it is asked again when it is back"
-    )]
+    #[error("cannot {doing}: the store {place} is away ({cause}); it is asked again when it is back")]
     Away {
         /// What was being done.
         doing: &'static str,
@@ -76,7 +74,7 @@ pub enum ArtifactError {
     },
     /// The store answers, and refuses whatever the blob: a wrong password, key, region or bucket, for example. Asking
     /// again does not help until somebody changes the settings of one side.
-    #[error("cannot {doing}: the artifact store {place} refuses ({cause}); {remedy}")]
+    #[error("cannot {doing}: the store {place} refuses ({cause}); {remedy}")]
     Refused {
         /// What was being done.
         doing: &'static str,
@@ -85,7 +83,7 @@ pub enum ArtifactError {
         /// What the store said.
         cause: String,
         /// What to do.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
     },
 }
 

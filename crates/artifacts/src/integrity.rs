@@ -141,6 +141,21 @@ impl<R: RawStore> ArtifactStore for R {
         })
     }
 
+    fn add_ref<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
+        Box::pin(async move {
+            check(id)?;
+            self.hold(id, holder).await
+        })
+    }
+
+    /// The kind is no part of a name where there are notes of who needs a blob.
+    fn remove_ref<'a>(&'a self, id: &'a ArtifactId, _: ArtifactKind, holder: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move {
+            check(id)?;
+            self.let_go(id, holder).await
+        })
+    }
+
     fn remove_unused<'a>(
         &'a self,
         unused_for: Duration,

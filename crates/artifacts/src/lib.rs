@@ -42,7 +42,7 @@ pub use key::{ContentKey, refusal_of};
 pub use kind::ArtifactKind;
 pub use raw::{Look, Peers, RawStore};
 pub use redis::{Notice, RedisArtifacts, RedisOptions};
-pub use s3::{Bucket, S3Artifacts, S3Options};
+pub use s3::{Bucket, S3Artifacts, S3Options, S3Settings};
 pub use settings::{StoreChoice, StoreSettings, StoreSettingsError};
 pub use store::{ArtifactStore, Removed, Reply};
 

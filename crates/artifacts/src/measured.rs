@@ -87,6 +87,14 @@ impl ArtifactStore for Measured {
         })
     }
 
+    fn add_ref<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
+        self.store.add_ref(id, holder)
+    }
+
+    fn remove_ref<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, holder: &'a str) -> Reply<'a, bool> {
+        self.store.remove_ref(id, kind, holder)
+    }
+
     fn remove_unused<'a>(
         &'a self,
         unused_for: Duration,

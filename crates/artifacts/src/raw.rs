@@ -54,6 +54,16 @@ pub trait RawStore: fmt::Debug + Send + Sync {
     /// Removes a blob, if there is one.
     fn remove<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()>;
 
+    /// See [`ArtifactStore::add_ref`](crate::ArtifactStore::add_ref).
+    fn hold<'a>(&'a self, _id: &'a ArtifactId, _holder: &'a str) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// See [`ArtifactStore::remove_ref`](crate::ArtifactStore::remove_ref).
+    fn let_go<'a>(&'a self, _id: &'a ArtifactId, _holder: &'a str) -> Reply<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// See [`ArtifactStore::remove_unused`](crate::ArtifactStore::remove_unused).
     fn sweep<'a>(&'a self, unused_for: Duration, in_use: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed>;
 

@@ -61,6 +61,23 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Notes that `holder` needs a blob, for as long as it lives and nobody takes the note back. Stores without such notes (the
+    /// folder, S3) do nothing, as the SP1 cluster's clients do there.
+    fn add_ref<'a>(&'a self, _id: &'a ArtifactId, _holder: &'a str) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Takes back what [`add_ref`](Self::add_ref) noted. Where nobody is left who needs the blob, it is removed, and this is true;
+    /// so too where nobody was noted before. A store without such notes removes nothing.
+    fn remove_ref<'a>(
+        &'a self,
+        _id: &'a ArtifactId,
+        _kind: ArtifactKind,
+        _holder: &'a str,
+    ) -> Reply<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     /// Stores a blob under a name that follows from its bytes, unless it is there already, and gives that name.
     fn put_content<'a>(&'a self, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ArtifactId> {
         Box::pin(async move {

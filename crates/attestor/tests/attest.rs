@@ -298,6 +298,23 @@ async fn a_proof_that_so_many_find_at_fault_that_the_others_are_not_enough_is_re
     }
 }
 
+/// One refuses, the other is away for as long as it likes: the first does not verify the proof with each try.
+#[tokio::test]
+async fn a24_who_refuses_is_not_asked_with_each_try() {
+    let one = proof(ProverType::Exec, Address::ZERO);
+    let (refuses, a) = Sceptical::start(Code::InvalidArgument, &[ProverType::Exec]).await;
+    let quorum = three(&[a.clone(), "http://127.0.0.1:1".into(), "http://127.0.0.1:2".into()]);
+    for _ in 0..20 {
+        let error = quorum.attest(&one).await.unwrap_err();
+        assert!(matches!(error, AttestError::TooFew { got: 0, .. }) && error.is_transient(), "{error}");
+        assert!(error.to_string().contains(&format!("{a}: an opening does not verify")), "{error}");
+    }
+    assert_eq!(refuses.asked(), 1);
+    // Those who use another proof, or another quorum, ask for themselves.
+    quorum.attest(&proof(ProverType::Exec, Address::repeat_byte(1))).await.unwrap_err();
+    assert_eq!(refuses.asked(), 2);
+}
+
 #[tokio::test]
 async fn each_prover_type_is_asked_of_those_who_attest_it() {
     let (sp1, a) = Sceptical::start(Code::InvalidArgument, &[ProverType::Sp1]).await;

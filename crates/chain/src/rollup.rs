@@ -45,6 +45,8 @@ pub struct RollupView {
     pub tips: ContractTips,
     /// Seconds by which pauses make the window of the oldest unproven epoch close later.
     pub paused: u64,
+    /// When that window closes, pauses included, in Unix seconds; none where everything is proven.
+    pub closes: Option<u64>,
 }
 
 /// The blocks that a proposer commits to.
@@ -163,22 +165,20 @@ impl Rollup {
         let head = self.l1.head().await?;
         let at = Some(head.hash);
         let tips = self.tips_at(at).await?;
-        let paused = match self.config.limits.max_pause {
-            Some(_) => self.paused_at(tips, at).await?,
-            None => 0,
+        let (time, oldest) = (head.timestamp, tips.proven.next());
+        let oldest = match oldest <= tips.pending {
+            true => self.checkpoints_at(oldest, oldest, at).await?.pop(),
+            false => None,
         };
-        Ok(RollupView { time: head.timestamp, tips, paused })
-    }
-
-    async fn paused_at(&self, tips: ContractTips, at: Option<B256>) -> Result<u64, ChainError> {
-        let oldest = tips.proven.next();
-        if oldest > tips.pending {
-            return Ok(0);
-        }
-        let Some(checkpoint) = self.checkpoints_at(oldest, oldest, at).await?.pop() else { return Ok(0) };
-        let clock = self.clock();
-        let epoch = clock.epoch_of(checkpoint.slot);
-        Ok(self.deadline_at(epoch, at).await?.saturating_sub(clock.deadline(epoch)))
+        let Some(oldest) = oldest else { return Ok(RollupView { time, tips, paused: 0, closes: None }) };
+        let epoch = self.clock().epoch_of(oldest.slot);
+        let without_pauses = self.clock().deadline(epoch);
+        let closes = match self.config.limits.max_pause {
+            Some(_) => self.deadline_at(epoch, at).await?,
+            None => without_pauses,
+        };
+        let paused = closes.saturating_sub(without_pauses);
+        Ok(RollupView { time, tips, paused, closes: Some(closes) })
     }
 
     /// A checkpoint in the newest block; none if there is none with this number, and none for the genesis.

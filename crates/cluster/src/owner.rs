@@ -1,7 +1,7 @@
 //! The one owner of the state, and the handle through which everybody reaches it.
 
 use crate::{ClusterError, metrics, state::State};
-use proofmill_ledger::{Batch, Ledger, LedgerError};
+use proofmill_ledger::{Batch, Ledger};
 use std::{
     ops::ControlFlow,
     time::{Duration, Instant},

@@ -1,9 +1,10 @@
 //! What went wrong before, as far as it decides what follows.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The faults of one piece of work so far. Its size is bounded by the workers that had it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct History {
     /// Tries that count.
     pub(crate) tries: u32,

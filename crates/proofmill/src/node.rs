@@ -94,15 +94,20 @@ pub(crate) async fn start(
     rules.max_range_jobs = args.proving.max_range_jobs;
     rules.settled = args.proving.settled_epochs;
     rules.proving_delay = Duration::from_secs(args.proving.proving_delay);
+    rules.prune_after = match (args.proving.disable_publish, args.proving.prune_after) {
+        (true, _) => None,
+        (false, Some(said)) => said.wait(),
+        (false, None) => rules.prune_after,
+    };
     rules.cost = CostRules {
         warn_above: args.cost.cost_warning,
         cycle_limit: args.cycle_limit,
         time: Duration::from_secs(args.timeout),
     };
-    let poll = Duration::from_millis(args.proving.poll_interval);
     if args.observing.metrics_listen.is_some() {
         observed.batches(observe::watch_batches(rollup.clone(), l2.clone(), ending.clone()));
     }
+    let poll = args.following.poll_every();
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
@@ -156,7 +161,7 @@ async fn provers(
         cli::Service::Pull => None,
     };
     let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
-    let (genesis, gather_within) = (args.genesis.as_ref(), Duration::from_secs(args.proving.gather_timeout));
+    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
     let sides = sides(Place { data_dir, genesis, gather_within, registry, rollup, chain, ending }).await?;
     let serving = match args.service {
         cli::Service::Cluster => None,

@@ -9,15 +9,15 @@ use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
 use proofmill_chain::{
-    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, ProofSet, Publishers, Refusal,
-    Rollup, RollupView, SubmittedProof,
+    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, Included, ProofSet, Publishers,
+    Refusal, Rollup, RollupView, SubmittedProof,
 };
 use proofmill_client::EpochProof;
 use proofmill_primitives::ProverType;
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
     parts::{Away, EpochSubmission, Settlement},
-    rules::{self, L1Time, L1View, PublishOutcome, Receipt},
+    rules::{self, L1Time, L1View, PruneOutcome, PublishOutcome, Receipt},
 };
 use std::collections::BTreeMap;
 
@@ -76,8 +76,9 @@ impl L1Settlement {
     }
 
     async fn look(&self) -> Result<L1View, ChainError> {
-        let RollupView { time, tips, paused } = self.rollup.view().await?;
-        Ok(L1View { time: L1Time(time), pending: tips.pending, proven: tips.proven, paused })
+        let RollupView { time, tips, paused, closes } = self.rollup.view().await?;
+        let (pending, proven, closes) = (tips.pending, tips.proven, closes.map(L1Time));
+        Ok(L1View { time: L1Time(time), pending, proven, paused, closes })
     }
 
     async fn publish(&self, submission: EpochSubmission) -> PublishOutcome {
@@ -111,14 +112,34 @@ impl L1Settlement {
             }
         };
         match sent {
-            Ok(included) => PublishOutcome::Published(Receipt {
-                transaction: included.transaction,
-                block: included.block,
-                gas_used: included.gas_used,
-                fee: included.gas_price.saturating_mul(included.gas_used.into()),
-            }),
+            Ok(included) => PublishOutcome::Published(receipt(&included)),
             Err(error) => not_submitted(&error),
         }
+    }
+
+    async fn give_up(&self) -> PruneOutcome {
+        let sent = loop {
+            let sent = self.rollup.prune(self.publishers.current()).await;
+            if !self.publishers.passes_on(&sent) {
+                break sent;
+            }
+        };
+        match sent {
+            Ok(included) => PruneOutcome::Pruned(receipt(&included)),
+            Err(error) if matches!(error.refusal(), Some(Refusal::NothingToPrune)) => {
+                PruneOutcome::NothingDue
+            }
+            Err(error) => PruneOutcome::Unavailable { cause: error.to_string() },
+        }
+    }
+}
+
+fn receipt(included: &Included) -> Receipt {
+    Receipt {
+        transaction: included.transaction,
+        block: included.block,
+        gas_used: included.gas_used,
+        fee: included.gas_price.saturating_mul(included.gas_used.into()),
     }
 }
 
@@ -129,6 +150,10 @@ impl Settlement for L1Settlement {
 
     fn submit(&self, submission: EpochSubmission) -> BoxFuture<'_, PublishOutcome> {
         Box::pin(self.publish(submission))
+    }
+
+    fn prune(&self) -> BoxFuture<'_, PruneOutcome> {
+        Box::pin(self.give_up())
     }
 }
 

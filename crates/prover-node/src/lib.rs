@@ -18,7 +18,9 @@
 //!     SlotClock { genesis: 0, slot_seconds: some(12), epoch_slots: some(4), window_epochs: some(2) };
 //! let mut node = NodeState::new(Config::new(clock, [ProverType::Exec]));
 //! let now = Time::from_millis(15_000);
-//! let l1 = L1View { time: L1Time(15), pending: CheckpointNumber(1), proven: CheckpointNumber(0), paused: 0 };
+//! let l1 = L1View {
+//!     time: L1Time(15), pending: CheckpointNumber(1), proven: CheckpointNumber(0), paused: 0, closes: None,
+//! };
 //! node.handle(now, Event::Began { l1 })?;
 //! let checkpoint = Checkpoint {
 //!     number: CheckpointNumber(1), slot: Slot(1), blocks: BlockRange::new(1, 8).unwrap(),

@@ -19,6 +19,7 @@
 mod blame;
 mod blocks;
 mod cluster;
+mod maker;
 mod outcome;
 mod pull;
 mod range;

@@ -1,5 +1,6 @@
 //! What comes of a proof that was asked for.
 
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::Instructions;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -133,4 +134,21 @@ pub enum JobError {
     /// The service dropped the work without being told to. Does not count as a try.
     #[error("the service dropped the work")]
     Cancelled,
+}
+
+impl From<&JobError> for Fault {
+    /// Who is at fault, for whoever decides whether the job is tried again.
+    fn from(error: &JobError) -> Self {
+        let code = match error {
+            JobError::CannotExecute { .. } => Code::CycleLimit,
+            JobError::Refuted { .. } => Code::Refuted,
+            JobError::Failed { .. } => Code::ProverFailed,
+            // It was made anew already: another try comes to the same.
+            JobError::BadProof { .. } => Code::Rejected,
+            // The service answers for cluster, store, chain and disk alike.
+            JobError::Unavailable { .. } => Code::ClusterAway,
+            JobError::Cancelled => Code::ClusterRefused,
+        };
+        Self::new(code, error.to_string())
+    }
 }

@@ -1,16 +1,14 @@
 //! The proof service `pull`: witness here, and the proof by whoever comes for it.
 
 use crate::{
-    AggregationRequest, EpochProof, EpochSpec, Flaw, JobError, NodeSide, ProofCost, ProofLevel, ProofService,
-    RangeProof, RangeRequest, RangeSpec, Work,
-    blame::blamed,
-    side::{Gathered, flaw, stated},
+    AggregationRequest, EpochProof, EpochSpec, JobError, NodeSide, ProofCost, ProofLevel, RangeProof,
+    RangeRequest, RangeSpec, Work, blame::blamed, maker::Maker, side::Gathered,
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_artifacts::ContentKey;
 use proofmill_backends::{Backend, Proof};
-use proofmill_client::{StatedProof, Statement as Said, verify_stated};
+use proofmill_client::{StatedProof, Statement as Said, VerifyError, verify_stated};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::aggregation;
 use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
@@ -86,7 +84,11 @@ impl fmt::Debug for PullService {
     }
 }
 
-impl PullService {
+impl Maker for PullService {
+    fn side(&self) -> &NodeSide {
+        &self.side
+    }
+
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let Gathered { statement, input, witness, executed } = self.side.gather(request, work).await?;
         let stdin = self.backend.encode_input(&[&input], &[]).map_err(failed)?;
@@ -162,8 +164,12 @@ impl PullService {
         Ok(EpochProof { values, proof: bytes, executed, cost: cost(took) })
     }
 
-    async fn check<S: Said>(&self, bytes: &Bytes, values: &S) -> Result<(), Flaw> {
-        verify_stated(&self.backend, &stated(bytes, values)?).await.map_err(flaw)
+    async fn verify<S: Said>(&self, proof: &StatedProof<S>) -> Result<(), VerifyError> {
+        verify_stated(&self.backend, proof).await
+    }
+
+    async fn refused(&self, proof: &Proof, cause: &str) {
+        self.pullers.refuse(proof, cause).await;
     }
 }
 
@@ -174,42 +180,4 @@ const fn cost(took: Duration) -> ProofCost {
 
 fn failed(error: impl fmt::Display) -> JobError {
     JobError::Failed { cause: error.to_string() }
-}
-
-impl ProofService for PullService {
-    fn prove_range<'a>(
-        &'a self,
-        request: &'a RangeRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<RangeProof, JobError>> {
-        Box::pin(self.side.until_ending(self.range(request, work)))
-    }
-
-    fn aggregate<'a>(
-        &'a self,
-        request: &'a AggregationRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<EpochProof, JobError>> {
-        Box::pin(self.side.until_ending(self.epoch(request, work)))
-    }
-
-    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {
-        Box::pin(self.check(&proof.proof, &proof.values))
-    }
-
-    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
-        Box::pin(self.check(&proof.proof, &proof.values))
-    }
-
-    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            if let Some(proof) = self.side.withdraw(proof).await {
-                self.pullers.refuse(&proof, cause).await;
-            }
-        })
-    }
-
-    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Result<Bytes, String>> {
-        Box::pin(self.side.input(request))
-    }
 }

@@ -19,6 +19,10 @@ pub trait Store: Send + Sync {
     fn exists<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, bool>;
     /// Removes a blob.
     fn delete<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, ()>;
+    /// Notes that a shard or an execution needs a blob.
+    fn add_ref<'a>(&'a self, id: &'a str, holder: &'a str) -> Later<'a, ()>;
+    /// It needs it no longer; whether the blob went with the last who did.
+    fn remove_ref<'a>(&'a self, id: &'a str, kind: ArtifactType, holder: &'a str) -> Later<'a, bool>;
 }
 
 /// The coordinator, for one task.
@@ -68,6 +72,19 @@ impl ArtifactClient for StoreClient {
             self.0.delete(artifact.id(), kind).await?;
         }
         Ok(())
+    }
+
+    async fn add_ref(&self, artifact: &impl ArtifactId, holder: &str) -> anyhow::Result<()> {
+        self.0.add_ref(artifact.id(), holder).await
+    }
+
+    async fn remove_ref(
+        &self,
+        artifact: &impl ArtifactId,
+        kind: ArtifactType,
+        holder: &str,
+    ) -> anyhow::Result<bool> {
+        self.0.remove_ref(artifact.id(), kind, holder).await
     }
 }
 

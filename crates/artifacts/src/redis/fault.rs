@@ -13,7 +13,8 @@ pub(super) fn no_address(place: &str, cause: impl ToString) -> ArtifactError {
         doing: "use Redis",
         place: place.to_owned(),
         cause: cause.to_string(),
-        remedy: "write each server as redis://[user]:password@host:port/database, with commas between them",
+        remedy: "write each server as redis://[user]:password@host:port/database, with commas between them"
+            .into(),
     }
 }
 
@@ -23,7 +24,7 @@ pub(super) fn of(node: &Node, doing: &'static str, error: &RedisError) -> Artifa
     if is_away(error) {
         ArtifactError::Away { doing, place, cause }
     } else {
-        ArtifactError::Refused { doing, place, cause, remedy: LOOK_AT_ACCESS }
+        ArtifactError::Refused { doing, place, cause, remedy: LOOK_AT_ACCESS.into() }
     }
 }
 

@@ -8,9 +8,10 @@
 //! | up to 32 MiB, packed | a string at `<id>` |
 //! | more | a hash at `<id>:chunks`: pieces of 32 MiB under `0`, `1`, …, and their number under `__n`, without which it is none |
 //! | expiry | 6 hours; programs have none |
-//! | references of tasks | a set at `refs:<id>` |
+//! | who needs it | a set at `refs:<id>`, with the expiry of what is no program |
 //!
-//! The kind is no part of the key. A blob in pieces is written under a key of its own, with an expiry of two minutes, and
+//! A blob is removed with the last member of its set; a set that is empty does not exist in Redis, so whoever leaves one that was
+//! never there removes the blob, too. Removing a blob leaves its set alone: it may be made again. The kind is no part of the key. A blob in pieces is written under a key of its own, with an expiry of two minutes, and
 //! gets its name when it is whole.
 
 mod fault;
@@ -231,7 +232,7 @@ impl RedisArtifacts {
                 let mut renew = cmd("EVAL");
                 renew.arg(script::RENEW).arg(some.len() * 3);
                 for id in some {
-                    renew.arg(id.as_str()).arg(pieces_of(id)).arg(format!("refs:{id}"));
+                    renew.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
                 }
                 renew.arg(self.lifetime.as_secs());
                 let node = &self.nodes[node];
@@ -253,6 +254,10 @@ fn node_of(id: &str, nodes: usize) -> usize {
 
 fn pieces_of(id: &ArtifactId) -> String {
     format!("{id}:chunks")
+}
+
+fn holders_of(id: &ArtifactId) -> String {
+    format!("refs:{id}")
 }
 
 impl RawStore for RedisArtifacts {
@@ -303,6 +308,39 @@ impl RawStore for RedisArtifacts {
                 .await
                 .map_err(|error| fault::of(node, "remove an artifact", &error))?;
             Ok(())
+        })
+    }
+
+    fn hold<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let node = self.node(id);
+            let mut join = cmd("EVAL");
+            join.arg(script::HOLD).arg(3).arg(holders_of(id)).arg(id.as_str()).arg(pieces_of(id));
+            join.arg(self.lifetime.as_secs()).arg(holder);
+            let noted: Result<Value, _> = node.command(&join).await;
+            match noted {
+                Ok(_) => Ok(()),
+                Err(error) => Err(node.not_stored(id, holder.len(), error).await),
+            }
+        })
+    }
+
+    fn let_go<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let node = self.node(id);
+            let mut leave = cmd("EVAL");
+            leave
+                .arg(script::LET_GO)
+                .arg(3)
+                .arg(holders_of(id))
+                .arg(id.as_str())
+                .arg(pieces_of(id))
+                .arg(holder);
+            let removed: i64 = node
+                .command(&leave)
+                .await
+                .map_err(|error| fault::of(node, "note that an artifact is not needed", &error))?;
+            Ok(removed == 1)
         })
     }
 

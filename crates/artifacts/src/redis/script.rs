@@ -34,3 +34,23 @@ for _, key in ipairs(KEYS) do
 end
 return there
 ";
+
+/// Puts ARGV[2] into the set KEYS[1], and keeps KEYS for ARGV[1] seconds as [`RENEW`] does.
+pub(super) const HOLD: &str = r"
+redis.call('SADD', KEYS[1], ARGV[2])
+redis.call('EXPIRE', KEYS[1], ARGV[1])
+for index = 2, 3 do
+  local left = redis.call('TTL', KEYS[index])
+  if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[index], ARGV[1]) end
+end
+return 0
+";
+
+/// Takes ARGV[1] out of the set KEYS[1]. With the last member go the string KEYS[2] and the hash KEYS[3]: 1, else 0. In one step, so that
+/// nobody joins between.
+pub(super) const LET_GO: &str = r"
+redis.call('SREM', KEYS[1], ARGV[1])
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('UNLINK', KEYS[2], KEYS[3])
+return 1
+";

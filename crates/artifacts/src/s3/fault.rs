@@ -1,8 +1,10 @@
 //! What an answer of S3 means. Servers differ in status codes, so the codes in their answers' text are read, which are part
 //! of S3's protocol.
 
+use super::{S3Options, S3Settings};
 use crate::ArtifactError;
 use object_store::Error;
+use std::borrow::Cow;
 use url::Url;
 
 /// How much of an answer is shown, in bytes.
@@ -29,18 +31,20 @@ const KEYS: [&str; 6] = [
 
 /// A bucket on a server.
 #[derive(Clone, Debug)]
-pub(super) struct Place(String);
+pub(super) struct Place {
+    name: String,
+    settings: S3Settings,
+}
 
 impl Place {
-    pub(super) fn new(bucket: &str, region: &str, address: &str) -> Self {
+    pub(super) fn new(options: &S3Options, address: &str) -> Self {
+        let S3Options { bucket, region, settings, .. } = options;
         let host = Url::parse(address).ok().and_then(|url| {
             let host = url.host_str()?.to_owned();
             Some(url.port().map_or(host.clone(), |port| format!("{host}:{port}")))
         });
-        Self(format!(
-            "S3 bucket {bucket} in {region} at {}",
-            host.as_deref().unwrap_or("an address that is none")
-        ))
+        let host = host.as_deref().unwrap_or("an address that is none");
+        Self { name: format!("S3 bucket {bucket} in {region} at {host}"), settings: *settings }
     }
 
     pub(super) fn wrong_settings(&self, error: &dyn std::error::Error) -> ArtifactError {
@@ -51,10 +55,15 @@ impl Place {
         let said = in_one_line(error);
         let has = |codes: &[&str]| codes.iter().any(|code| said.contains(code));
         if has(&["NoSuchBucket"]) {
-            return self.refused(doing, said, "make the bucket, or name the right one (--s3-bucket)");
+            let remedy = format!("make the bucket, or name the right one ({})", self.settings.bucket);
+            return self.refused(doing, said, remedy);
         }
         if has(&REGION) {
-            return self.refused(doing, said, "name the bucket's own region (--s3-region)");
+            return self.refused(
+                doing,
+                said,
+                format!("name the bucket's own region ({})", self.settings.region),
+            );
         }
         if has(&KEYS) || matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) {
             return self.refused(
@@ -71,11 +80,16 @@ impl Place {
         if refuses {
             return self.refused(doing, said, "check bucket, region, keys and AWS_ENDPOINT_URL");
         }
-        ArtifactError::Away { doing, place: self.0.clone(), cause: said }
+        ArtifactError::Away { doing, place: self.name.clone(), cause: said }
     }
 
-    fn refused(&self, doing: &'static str, cause: String, remedy: &'static str) -> ArtifactError {
-        ArtifactError::Refused { doing, place: self.0.clone(), cause, remedy }
+    fn refused(
+        &self,
+        doing: &'static str,
+        cause: String,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> ArtifactError {
+        ArtifactError::Refused { doing, place: self.name.clone(), cause, remedy: remedy.into() }
     }
 }
 
@@ -106,22 +120,38 @@ mod tests {
     use super::*;
 
     fn said(status: &str, code: &str) -> ArtifactError {
+        said_to(S3Options::new("proofs", "us-east-1"), status, code)
+    }
+
+    fn said_to(options: S3Options, status: &str, code: &str) -> ArtifactError {
         let body = format!("<Error><Code>{code}</Code><Region>eu-west-1</Region></Error>");
         let source = format!("Server returned non-2xx status code: {status}: {body}").into();
-        Place::new("proofs", "us-east-1", "https://s3.us-east-1.amazonaws.com")
+        Place::new(&options, "https://s3.us-east-1.amazonaws.com")
             .fault("read an artifact", &Error::Generic { store: "S3", source })
     }
 
     #[test]
     fn answers_are_told_apart() {
         let remedy = |error| match error {
-            ArtifactError::Refused { remedy, .. } => remedy.to_owned(),
+            ArtifactError::Refused { remedy, .. } => remedy.into_owned(),
             other => other.to_string(),
         };
         assert!(remedy(said("400 Bad Request", "AuthorizationHeaderMalformed")).contains("region"));
         assert!(remedy(said("301 Moved Permanently", "PermanentRedirect")).contains("region"));
         assert!(remedy(said("404 Not Found", "NoSuchBucket")).contains("make the bucket"));
         assert!(remedy(said("403 Forbidden", "InvalidAccessKeyId")).contains("AWS_ACCESS_KEY_ID"));
+        // Each names the setting by which its bucket was named.
+        let settings = S3Settings { bucket: "--failures", region: "AWS_REGION" };
+        let failures = || S3Options { settings, ..S3Options::new("failures", "us-east-1") };
+        for (options, bucket, region) in [
+            (failures(), "--failures", "AWS_REGION"),
+            (S3Options::new("b", "r"), "--s3-bucket", "--s3-region"),
+        ] {
+            let no_bucket = remedy(said_to(options.clone(), "404 Not Found", "NoSuchBucket"));
+            assert!(no_bucket.ends_with(&format!("({bucket})")), "{no_bucket}");
+            let elsewhere = remedy(said_to(options, "301 Moved Permanently", "PermanentRedirect"));
+            assert!(elsewhere.ends_with(&format!("({region})")), "{elsewhere}");
+        }
         assert!(matches!(said("503 Service Unavailable", "SlowDown"), ArtifactError::Away { .. }));
         assert!(matches!(said("500 Internal Server Error", "InternalError"), ArtifactError::Away { .. }));
         assert!(matches!(said("429 Too Many Requests", "TooManyRequests"), ArtifactError::Away { .. }));

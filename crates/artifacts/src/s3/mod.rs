@@ -53,14 +53,37 @@ pub struct S3Options {
     pub endpoint: Option<String>,
     /// Access key and secret key; those of the environment, where none are given.
     pub keys: Option<(String, String)>,
+    /// Which settings say so.
+    pub settings: S3Settings,
     /// Bytes of a part; 32 MiB as the SP1 cluster's clients have it, 5 MiB at the least.
     pub part: usize,
+}
+
+/// The settings by which people name a bucket and its region, for remedies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct S3Settings {
+    /// The one that names the bucket.
+    pub bucket: &'static str,
+    /// The one that names its region.
+    pub region: &'static str,
+}
+
+impl S3Settings {
+    /// Those of the artifact store.
+    pub const ARTIFACTS: Self = Self { bucket: "--s3-bucket", region: "--s3-region" };
 }
 
 impl S3Options {
     /// As the SP1 cluster's clients use it, with what the environment says of keys and endpoint.
     pub fn new(bucket: impl Into<String>, region: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), region: region.into(), endpoint: None, keys: None, part: PART }
+        Self {
+            bucket: bucket.into(),
+            region: region.into(),
+            endpoint: None,
+            keys: None,
+            settings: S3Settings::ARTIFACTS,
+            part: PART,
+        }
     }
 }
 
@@ -97,7 +120,7 @@ impl Bucket {
             .or_else(|| named(AmazonS3ConfigKey::Endpoint));
         let address =
             endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
-        let place = Place::new(&options.bucket, &options.region, &address);
+        let place = Place::new(options, &address);
         let url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
         if endpoint.is_some() {
             builder = builder.with_endpoint(address).with_allow_http(url.scheme() == "http");

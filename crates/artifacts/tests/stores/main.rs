@@ -5,6 +5,7 @@
 mod both;
 mod cached;
 mod folder;
+mod needed;
 mod redis;
 mod s3;
 

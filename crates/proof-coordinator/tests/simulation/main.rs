@@ -12,51 +12,8 @@ mod model;
 mod provers;
 mod world;
 
+use proofmill_simulation::{Rng, story};
 use world::World;
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
-#[derive(Clone)]
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From `low` to `high`.
-    pub(crate) const fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    pub(crate) const fn percent(&mut self, chance: u64) -> bool {
-        self.next() % 100 < chance
-    }
-}
-
-macro_rules! story {
-    ($($field:ident),* $(,)?) => {
-        /// What happened, to compare two runs and to see that the runs are not trivial.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct Story {
-            pub(crate) digest: u64,
-            $(pub(crate) $field: u64,)*
-        }
-
-        impl Story {
-            fn add(&mut self, other: &Self) {
-                $(self.$field += other.$field;)*
-            }
-
-            fn counts(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field),)*]
-            }
-        }
-    };
-}
 
 story! {
     events, assigned, assigned_again, taken_back, not_asked_for, not_built_in, mismatch_of_batch, mismatch_of_input,
@@ -66,7 +23,7 @@ story! {
 }
 
 fn run(seed: u64, told: bool) -> Story {
-    let mut world = World::new(Rng(seed), told);
+    let mut world = World::new(Rng::new(seed), told);
     world.live();
     world.story
 }

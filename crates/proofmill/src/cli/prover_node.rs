@@ -1,11 +1,12 @@
 //! The settings of a prover node.
 
-use super::{Chains, Cost, L2, Observing, Paying, Sending, Service, Serving, Store, YEAR};
+use super::{Chains, Cost, Following, L2, Observing, Paying, Sending, Service, Serving, Store, YEAR};
 use clap::Args;
 use proofmill_prover_node::rules::SettledEpochs;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
-    path::PathBuf,
+    str::FromStr,
+    time::Duration,
 };
 
 #[derive(Debug, Args)]
@@ -14,9 +15,8 @@ pub(crate) struct ProverNode {
     pub(crate) chains: Chains,
     #[command(flatten)]
     pub(crate) l2: L2,
-    /// Genesis file with the forks of L2, if it is not a well-known chain
-    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
-    pub(crate) genesis: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) following: Following,
     /// Who makes the proofs
     #[arg(long, env = "PROOFMILL_SERVICE", default_value = "cluster", value_name = "SERVICE")]
     pub(crate) service: Service,
@@ -64,16 +64,10 @@ pub(crate) struct Proving {
     /// The most range proofs of one prover type that are asked for at the same time, and witnesses that are built for them
     #[arg(long, env = "PROOFMILL_MAX_RANGE_JOBS", default_value_t = RANGES, value_name = "NUMBER")]
     pub(crate) max_range_jobs: NonZeroUsize,
-    /// Milliseconds between two looks at L1 and L2
-    #[arg(long, env = "PROOFMILL_POLL_INTERVAL", default_value_t = POLL, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=600_000))]
-    pub(crate) poll_interval: u64,
     /// Seconds for which an epoch that is complete waits before its proof is begun, so that late events of the chain come
     /// first; at most a quarter of the proof submission window
     #[arg(long, env = "PROOFMILL_PROVING_DELAY", default_value_t = 0, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=YEAR))]
     pub(crate) proving_delay: u64,
-    /// Seconds within which the witness of a range must be gathered from L2's nodes; then it is tried again later
-    #[arg(long, env = "PROOFMILL_GATHER_TIMEOUT", default_value_t = GATHER, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) gather_timeout: u64,
     /// What to do with an epoch that another prover has settled: skip, prove (and keep the proof) or submit. L1 records a
     /// submission for each prover
     #[arg(long, env = "PROOFMILL_SETTLED_EPOCHS", default_value_t = SettledEpochs::Skip, value_name = "WHAT")]
@@ -81,6 +75,10 @@ pub(crate) struct Proving {
     /// Prove, have the proofs attested and ask L1 what they would cost, but send nothing
     #[arg(long, env = "PROOFMILL_DISABLE_PUBLISH")]
     pub(crate) disable_publish: bool,
+    /// Seconds after which the node has L1 give up what was not proven in time, where no proposer has done so: until then L1 takes no
+    /// proof of what follows. `never` leaves it to others, and so does --disable-publish [default: one slot]
+    #[arg(long, env = "PROOFMILL_PRUNE_AFTER", value_name = "SECONDS|never")]
+    pub(crate) prune_after: Option<PruneAfter>,
     /// Where records of failures are kept, for `proofmill failures`: a folder, or s3://BUCKET/PREFIX (keys, region and
     /// endpoint as for the AWS tools) [default: `failures` in the data folder]
     #[arg(long, env = "PROOFMILL_FAILURES", value_name = "DIR|S3")]
@@ -89,20 +87,63 @@ pub(crate) struct Proving {
 
 const PENDING: NonZeroUsize = NonZeroUsize::new(10).unwrap();
 const RANGES: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-const POLL: u64 = 1_000;
-const GATHER: u64 = 600;
 
 impl Default for Proving {
     fn default() -> Self {
         Self {
             max_pending_jobs: PENDING,
             max_range_jobs: RANGES,
-            poll_interval: POLL,
             proving_delay: 0,
-            gather_timeout: GATHER,
             settled_epochs: SettledEpochs::Skip,
             disable_publish: false,
+            prune_after: None,
             failures: None,
+        }
+    }
+}
+
+/// How long a node waits for others to give up what was not proven in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PruneAfter {
+    Seconds(u64),
+    Never,
+}
+
+impl PruneAfter {
+    pub(crate) fn wait(self) -> Option<Duration> {
+        match self {
+            Self::Seconds(seconds) => Some(Duration::from_secs(seconds)),
+            Self::Never => None,
+        }
+    }
+}
+
+impl FromStr for PruneAfter {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "never" => Ok(Self::Never),
+            seconds => match seconds.parse() {
+                Ok(seconds @ 0..=YEAR) => Ok(Self::Seconds(seconds)),
+                _ => Err(format!("a number of seconds, at most {YEAR}, or `never`")),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_or_never() {
+        let wait = |text: &str| text.parse::<PruneAfter>().map(PruneAfter::wait);
+        assert_eq!(wait("0"), Ok(Some(Duration::ZERO)));
+        assert_eq!(wait("24"), Ok(Some(Duration::from_secs(24))));
+        assert_eq!(wait("never"), Ok(None));
+        for bad in ["", "Never", "-1", "1.5", "99999999999999999999", "31536001000"] {
+            assert!(wait(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The settings of provers that pull, and of who serves them.
 
-use super::{Chains, Database, L2, Observing, Paying, Sending, Site, Store, YEAR};
+use super::{Chains, Database, Following, L2, Observing, Paying, Sending, Site, Store, YEAR};
 use alloy_primitives::B256;
 use clap::{Args, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::prover_type;
@@ -49,9 +49,8 @@ pub(crate) struct ProofCoordinator {
     pub(crate) chains: Chains,
     #[command(flatten)]
     pub(crate) l2: L2,
-    /// Genesis file with the forks of L2, if it is not a well-known chain
-    #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
-    pub(crate) genesis: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) following: Following,
     /// Whom the proofs name as their prover, who may claim the reward [default: the first account that pays on L1]
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
@@ -85,12 +84,6 @@ pub(crate) struct ProofCoordinator {
     /// The most batches that are ready for provers of one type at the same time, and witnesses that are built for them
     #[arg(long, env = "PROOFMILL_MAX_BATCHES", default_value = "16", value_name = "NUMBER")]
     pub(crate) max_batches: NonZeroUsize,
-    /// Milliseconds between two looks at L1 and L2
-    #[arg(long, env = "PROOFMILL_POLL_INTERVAL", default_value_t = 1_000, value_name = "MS", value_parser = clap::value_parser!(u64).range(50..=600_000))]
-    pub(crate) poll_interval: u64,
-    /// Seconds within which the witness of a batch must be gathered from L2's nodes; then it is tried again later
-    #[arg(long, env = "PROOFMILL_GATHER_TIMEOUT", default_value_t = 600, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) gather_timeout: u64,
     /// Stop a batch that takes more instructions
     #[arg(long, env = "PROOFMILL_CYCLE_LIMIT", value_name = "INSTRUCTIONS")]
     pub(crate) cycle_limit: Option<NonZeroU64>,

@@ -336,7 +336,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
             l1_chain_id: Some(there.l1_chain_id),
         },
         l2: cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] },
-        genesis: None,
+        following: cli::Following::default(),
         service: cli::Service::Cluster,
         serving: cli::Serving::default(),
         cluster,

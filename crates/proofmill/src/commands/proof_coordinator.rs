@@ -18,7 +18,7 @@ use proofmill_proof_coordinator::{
 };
 use proofmill_prover_node::parts::ProgramPair;
 use proofmill_service::{ProofService, PullService, Statement};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, registry: Registry) -> Result<()> {
@@ -88,8 +88,7 @@ async fn start(
         prover: args.prover_id.unwrap_or_else(|| payers.0.address()),
     };
     let settlement = settlement(args, &rollup, payers, observed, stop).await?;
-    let gather_within = Duration::from_secs(args.gather_timeout);
-    let genesis = args.genesis.as_ref();
+    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
     let data_dir = global.data_dir.as_path();
     let place =
         Place { data_dir, genesis, gather_within, registry, rollup: &rollup, chain: &chain, ending: stop };
@@ -115,7 +114,7 @@ async fn start(
     let store = wiring::failures(args.failures.as_deref(), data_dir)?;
     let evidence = Arc::new(Evidence { store, statement, programs });
     let settler = Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence);
-    let options = StreamOptions::default().poll_every(Duration::from_millis(args.poll_interval));
+    let options = StreamOptions::default().poll_every(args.following.poll_every());
     let stream = ChainStream::new(rollup, chain, options)?;
     let (at_once, cycle_limit) = (args.max_batches, args.cycle_limit);
     let followed = Followed { stream, proven, statement, services, at_once, cycle_limit };

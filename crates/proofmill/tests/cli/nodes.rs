@@ -205,6 +205,69 @@ fn what_holds_settlement_up_is_said_within_15_s() {
     assert!(node.terminate(), "{}", site.log());
 }
 
+/// The proposer is gone, and what it proposed is not proven in time: the node gives it up on L1 by itself, and settles what a proposer
+/// that is back makes of the same blocks.
+#[test]
+fn what_no_proposer_prunes_the_node_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let localnet = ["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"];
+    let _localnet = Running::start(proofmill(data).args(localnet), &data.join("localnet.log"));
+    let file = data.join("data/localnet.json");
+    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+    let chains = Description::read(&file).unwrap().unwrap();
+    let (l1, l2) = (chains.l1_rpc.to_string(), chains.l2_rpc.to_string());
+    // A rollup of its own, whose proposer can be ended.
+    let mut deploy = proofmill(data);
+    deploy.args(["contracts", "deploy", "--l1-rpc", &l1, "--l2-rpc", &l2, "--genesis-block", "0"]);
+    deploy.args(["--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2", "--window-epochs", "4"]);
+    deploy.args(["--max-lag", "3600", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
+    let deployed = succeed(deploy.env("PRIVATE_KEY", DevKeys::funder_text().to_string()));
+    let rollup = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
+    let (proposed, settled_by) = (data.join("proposer.log"), data.join("node.log"));
+    let read = |log: &Path| fs::read_to_string(log).unwrap_or_default();
+    let propose = || {
+        let mut command = proofmill(data);
+        command.args(["proposer", "--l1-rpc", &l1, "--l2-rpc", &l2, "--rollup", rollup, "--latest"]);
+        command.args(["--l1-block-time", "1"]).env("PRIVATE_KEY", DevKeys::funder_text().to_string());
+        Running::start(&mut command, &proposed)
+    };
+    process::load(&mut proofmill(data), &chains.l2_rpc, 1);
+    let mut proposer = propose();
+    wait("a checkpoint", || read(&proposed).contains("proposed a checkpoint"));
+    proposer.kill();
+
+    // Nobody is there to prove it.
+    let (_cluster, cluster) = cluster(data, free_port());
+    let mut command = proofmill(data);
+    command.args([
+        "prover-node",
+        "--l1-rpc",
+        &l1,
+        "--l2-rpc",
+        &l2,
+        "--rollup",
+        rollup,
+        "--cluster",
+        &cluster,
+    ]);
+    command.args(["--listen", &format!("127.0.0.1:{}", free_port()), "--prune-after", "3"]);
+    command.env("PRIVATE_KEY", DevKeys::prover_text().to_string()).env("NO_COLOR", "1");
+    let mut node = Running::start(&mut command, &settled_by);
+    wait("the node to prune", || read(&settled_by).contains("pruned what was not proven in time"));
+    let log = read(&settled_by);
+    assert!(
+        log.contains("epoch missed") && log.contains("nobody gave up what was not proven in time"),
+        "{log}"
+    );
+    assert_eq!(process::settled(&log), 0, "{log}");
+
+    let _worker = worker(data, &cluster, "worker");
+    let _proposer = propose();
+    wait("an epoch to be settled", || process::settled(&read(&settled_by)) > 0);
+    assert!(node.terminate(), "{}", read(&settled_by));
+}
+
 /// The second one is told, and waits until the first has gone.
 #[test]
 fn indigo_1950_two_workers_of_one_name() {

@@ -1,7 +1,7 @@
 //! L1, as far as a prover node goes to it.
 
 use super::{Away, EpochProof};
-use crate::rules::{L1View, PublishOutcome};
+use crate::rules::{L1View, PruneOutcome, PublishOutcome};
 use alloy_primitives::Address;
 use futures::future::BoxFuture;
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
@@ -19,6 +19,9 @@ pub trait Settlement: fmt::Debug + Send + Sync {
     /// Submits an epoch proof and waits until L1 has included it, or it is clear that it does not. What the contract's
     /// verifiers need besides (the signatures of attestors, say) is got here.
     fn submit(&self, submission: EpochSubmission) -> BoxFuture<'_, PublishOutcome>;
+
+    /// Has L1 give up what was not proven in time, and waits until that is included, or it is clear that it is not.
+    fn prune(&self) -> BoxFuture<'_, PruneOutcome>;
 }
 
 /// An epoch proof on its way to L1.

@@ -1,8 +1,8 @@
 //! What follows from an event.
 
 use super::{
-    CandidateEnd, EpochSpec, JobId, Origin, Pass, ProofLevel, RangeSpec, SessionId, SessionState, SplitPoint,
-    Time, publishing::Candidate, session::SessionSpec,
+    CandidateEnd, EpochSpec, JobId, L1Time, Origin, Pass, ProofLevel, RangeSpec, Receipt, SessionId,
+    SessionState, SplitPoint, Time, publishing::Candidate, session::SessionSpec,
 };
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, ProverType};
@@ -75,6 +75,11 @@ pub enum Action {
         pass: Pass,
         /// What.
         candidate: Candidate,
+    },
+    /// Give up on L1 what was not proven in time.
+    Prune {
+        /// Answered with this.
+        pass: Pass,
     },
     /// The stored proofs of these and older blocks are no longer needed.
     Release {
@@ -337,6 +342,21 @@ pub enum Change {
         /// How.
         end: CandidateEnd,
     },
+    /// A window closed unproven, nobody has given up on L1 what was in it, and this node does.
+    Pruning {
+        /// When it closed.
+        closed: L1Time,
+    },
+    /// That came to nothing, and is tried again. Not told again as long as the cause is the same.
+    PruneDelayed {
+        /// Why.
+        cause: String,
+    },
+    /// It is given up on L1.
+    PruneEnded {
+        /// The transaction; absent where somebody else was faster.
+        receipt: Option<Receipt>,
+    },
     /// Everything up to this epoch has expired.
     Expired {
         /// The high-water mark.
@@ -365,7 +385,12 @@ impl Change {
             | Self::PublishDelayed { epoch, .. }
             | Self::Candidate { epoch, .. } => Some(*epoch),
             Self::Session { spec, .. } => Some(spec.epoch),
-            Self::Began | Self::Pruned { .. } | Self::Expired { .. } => None,
+            Self::Began
+            | Self::Pruned { .. }
+            | Self::Pruning { .. }
+            | Self::PruneDelayed { .. }
+            | Self::PruneEnded { .. }
+            | Self::Expired { .. } => None,
         }
     }
 }

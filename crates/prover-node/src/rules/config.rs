@@ -11,22 +11,24 @@ pub(crate) const TRIES_PER_RANGE: u32 = 2;
 pub(crate) const TRIES_PER_ROOT: u32 = 2;
 /// A proof that does not hold, or that L1 refuses, is made anew so often; then whatever needs it stops.
 pub(crate) const TIMES_MADE_ANEW: u32 = 1;
-/// The wait after a publish for which no publisher could be had.
-pub(crate) const PUBLISHER_RETRY: Duration = Duration::from_secs(1);
-// The node goes by L1's window and not by a number of tries.
-/// For a proof service that cannot be reached, and for a range or an aggregation that failed: 1 s doubled to 30 s, and 30 s.
+/// The wait after the proven tip could not be read.
+pub(crate) const TIP_RETRY: Duration = Duration::from_secs(1);
+/// For a service that cannot be used: 1 s doubled to 30 s. A try that failed is repeated after 30 s.
 const SERVICE: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(30));
-/// For a checkpoint or a session that stopped: a minute, doubled to half an hour.
+/// For a transaction that could not be sent: 1 s doubled to a minute. To be asked again costs attestors time.
+const SENDING: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
+/// For a checkpoint or a session that stopped: a minute, doubled to half an hour. There is no last time: L1's window ends it.
 const STOPPED: Patience = Patience::pauses(Duration::from_secs(60), Duration::from_secs(1_800));
 
-/// The wait after a proof service could not be reached so many times in a row.
-pub(crate) fn service_retry(times: u32, seed: u64) -> Duration {
-    SERVICE.wait(times, Jitter::of(seed))
+/// For a job of a proof service of which so many tries that failed are the last. Pauses after them are short against the window.
+pub(crate) fn job_patience(tries: u32, window: Duration) -> Patience {
+    Patience { tries, retry_pause: SERVICE.retry_pause.min(window / 16), ..SERVICE }
 }
 
-/// The wait after a prover failed: what was wrong with it may pass. Short against the window that there is.
-pub(crate) fn failed_retry(window: Duration, seed: u64) -> Duration {
-    Jitter::of(seed).spread(SERVICE.retry_pause.min(window / 16))
+/// The wait after a transaction could not be sent, or came to nothing, so many times in a row. Short against the window.
+pub(crate) fn sending_retry(times: u32, window: Duration, seed: u64) -> Duration {
+    let longest_pause = SENDING.longest_pause.min(window / 16).max(SENDING.wait_pause);
+    Patience { longest_pause, ..SENDING }.wait(times, Jitter::of(seed))
 }
 
 /// The wait before something that stopped for so many times in a row comes back; often enough within the window.
@@ -56,6 +58,9 @@ pub struct Config {
     pub proving_delay: Duration,
     /// A published epoch proof that L1 does not show so long after is published again: a reorg of L1 took it away.
     pub unconfirmed_after: Duration,
+    /// What was not proven in time is given up on L1 so long after its window closed, where nobody else has done so; never where
+    /// nothing is said.
+    pub prune_after: Option<Duration>,
     /// How many sessions that have ended are remembered after their epoch has expired.
     pub remembered_sessions: usize,
 }
@@ -73,7 +78,8 @@ impl Config {
         self.proving_delay.min(self.window() / 4)
     }
 
-    /// The defaults: 10 pending jobs, 16 range proofs at a time, settled epochs skipped, no delay, a minute until a publish counts as lost.
+    /// The defaults: 10 pending jobs, 16 range proofs at a time, settled epochs skipped, no delay, a minute until a publish counts as lost,
+    /// a slot until a window that closed is pruned.
     pub fn new(clock: SlotClock, provers: impl IntoIterator<Item = ProverType>) -> Self {
         const fn count(number: usize) -> NonZeroUsize {
             match NonZeroUsize::new(number) {
@@ -90,6 +96,7 @@ impl Config {
             settled: SettledEpochs::default(),
             proving_delay: Duration::ZERO,
             unconfirmed_after: Duration::from_secs(60),
+            prune_after: Some(Duration::from_secs(clock.slot_seconds.get())),
             remembered_sessions: 64,
         }
     }

@@ -1,7 +1,8 @@
 //! What the rules are told, and what they refuse.
 
 use super::{
-    JobError, JobNote, L1Time, PublishOutcome, RangeDone, RootDone, RootError, SessionId, SplitPoint, Time,
+    JobError, JobNote, L1Time, PruneOutcome, PublishOutcome, RangeDone, RootDone, RootError, SessionId,
+    SplitPoint, Time,
 };
 use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Epoch, Slot};
@@ -29,7 +30,7 @@ number! {
     JobId
 }
 number! {
-    /// One turn of the publishing service: reads the proven tip, then publishes at most one candidate.
+    /// One turn of the publishing service: reads the proven tip, then publishes at most one candidate; or prunes.
     Pass
 }
 
@@ -48,6 +49,8 @@ pub struct L1View {
     /// Seconds by which pauses of the rollup make the window of the oldest unproven epoch close later. Those of younger epochs
     /// may close before that, which L1 then says.
     pub paused: u64,
+    /// When that window closes, or closed, pauses included; nothing where everything is proven.
+    pub closes: Option<L1Time>,
 }
 
 impl L1View {
@@ -151,6 +154,13 @@ pub enum Event {
         pass: Pass,
         /// What L1 said.
         outcome: PublishOutcome,
+    },
+    /// What came of an [`Action::Prune`](super::Action::Prune).
+    PruneEnded {
+        /// Of which pass.
+        pass: Pass,
+        /// What L1 said.
+        outcome: PruneOutcome,
     },
     /// An operator asks to try the failed checkpoints and sessions of an epoch again.
     Retry {

@@ -20,7 +20,7 @@ pub enum Hindrance {
     /// L1 takes no proof of it before what was proposed since the expired epoch is given up.
     #[error(
         "{expired:?} expired unproven, and L1 takes no proof of what follows: its checkpoints become void with the next \
-         proposal, or when anybody calls `prune`"
+         proposal, or when anybody calls `prune`, as this node does where it publishes (--prune-after)"
     )]
     Behind {
         /// The epoch that has expired.

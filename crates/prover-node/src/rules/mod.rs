@@ -13,6 +13,7 @@ mod horizon;
 mod node;
 mod outcome;
 mod prover;
+mod pruning;
 mod publishing;
 mod session;
 mod sessions;
@@ -21,6 +22,7 @@ mod snapshot;
 mod time;
 mod top_tree;
 mod track;
+mod tries;
 mod turn;
 
 pub use action::{Action, Change, Entry, Failed, Failure, FailurePiece};
@@ -29,7 +31,9 @@ pub use cost::CostRules;
 pub use event::{Event, JobId, L1View, Link, Pass, Refused, Started};
 pub use hindrance::Hindrance;
 pub use node::NodeState;
-pub use outcome::{CandidateEnd, Estimate, Origin, PublishOutcome, RangeDone, Receipt, RootDone, RootError};
+pub use outcome::{
+    CandidateEnd, Estimate, Origin, PruneOutcome, PublishOutcome, RangeDone, Receipt, RootDone, RootError,
+};
 pub use proofmill_service::{
     EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, ProofLevel, RangeSpec, SplitPoint,
 };

@@ -7,7 +7,7 @@ use super::{
     expiry::expired_through,
     horizon::Horizon,
     prover::CheckpointProver,
-    publishing::{PublishStep, Publishing, Settled},
+    publishing::{Publishing, Settled},
     session::SessionSpec,
     sessions::{Missing, SessionManager},
     turn::{Desk, Turn},
@@ -135,9 +135,9 @@ impl NodeState {
         Ok((started, turn.actions))
     }
 
-    /// Whether a publish is in flight, for which a node that stops waits a while.
-    pub const fn is_publishing(&self) -> bool {
-        matches!(self.node.publishing.step, PublishStep::Publishing { .. })
+    /// Whether a transaction is under way, for which a node that stops waits a while.
+    pub const fn is_sending(&self) -> bool {
+        self.node.publishing.is_sending()
     }
 
     /// The last epoch that has expired.
@@ -210,6 +210,7 @@ impl Node {
                 }
             }
             Event::PublishEnded { pass, outcome } => self.publish_ended(turn, pass, outcome),
+            Event::PruneEnded { pass, outcome } => self.publishing.prune_ended(turn, pass, outcome),
             Event::Retry { epoch } => {
                 self.check_following()?;
                 if self.high_water.is_none_or(|expired| epoch > expired) {

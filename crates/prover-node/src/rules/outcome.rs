@@ -133,6 +133,20 @@ pub enum PublishOutcome {
     },
 }
 
+/// What came of giving up on L1 what was not proven in time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PruneOutcome {
+    /// L1 gave it up.
+    Pruned(Receipt),
+    /// L1 has nothing to give up: somebody else was faster, or the node that was asked is behind.
+    NothingDue,
+    /// It could not be sent, or came to nothing. Tried again.
+    Unavailable {
+        /// Why, and the remedy.
+        cause: String,
+    },
+}
+
 /// How a candidate ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

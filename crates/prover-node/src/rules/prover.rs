@@ -200,7 +200,7 @@ impl CheckpointProver {
 
     pub(crate) fn split(&mut self, turn: &mut Turn<'_>, prover: ProverType, job: JobId, point: SplitPoint) {
         let Some(track) = self.tracks.get_mut(&prover) else { return };
-        if let Some(range) = track.split(turn.now, job, point) {
+        if let Some(range) = track.split((turn.now, turn.desk.config.window()), job, point) {
             let (checkpoint, epoch) = (self.checkpoint.number, self.epoch);
             turn.report(Change::RangeSplit { checkpoint, epoch, prover, range, at: point.at });
         }

@@ -1,11 +1,13 @@
 //! The publishing service: the one owner of L1 submission.
 //!
 //! It works in passes, one at a time. A pass reads the proven tip, picks at most one candidate by what it read, and
-//! publishes it. A started publish runs to its end; withdrawing removes only what is queued.
+//! publishes it; or it gives up what was not proven in time ([`pruning`](super::pruning)). What was sent runs to its end;
+//! withdrawing removes only what is queued.
 
 use super::{
     Action, CandidateEnd, Change, L1Time, L1View, Pass, PublishOutcome, SessionId, Time,
-    config::PUBLISHER_RETRY,
+    config::{TIP_RETRY, sending_retry},
+    pruning::Pruning,
     session::{Session, SessionKind, Span},
     settled::Made,
     turn::Turn,
@@ -64,6 +66,13 @@ pub enum PublishStep {
         /// Whether its session still wants it.
         wanted: Wanted,
     },
+    /// What was not proven in time is being given up.
+    Pruning {
+        /// In which pass.
+        pass: Pass,
+        /// Since when.
+        since: Time,
+    },
 }
 
 /// Whether a publish in flight is still wanted.
@@ -93,6 +102,7 @@ pub(crate) struct Publishing {
     /// No pass before, after the proven tip could not be read.
     not_before: Time,
     pub(crate) trouble: Option<String>,
+    pub(crate) pruning: Pruning,
 }
 
 impl Publishing {
@@ -103,7 +113,18 @@ impl Publishing {
             last_pass: Pass(0),
             not_before: Time::from_millis(0),
             trouble: None,
+            pruning: Pruning::new(),
         }
+    }
+
+    pub(crate) const fn next_pass(&mut self) -> Pass {
+        self.last_pass.0 += 1;
+        self.last_pass
+    }
+
+    /// Whether a transaction is under way.
+    pub(crate) const fn is_sending(&self) -> bool {
+        matches!(self.step, PublishStep::Publishing { .. } | PublishStep::Pruning { .. })
     }
 
     pub(crate) fn queue(&mut self, turn: &Turn<'_>, session: &Session) {
@@ -180,7 +201,7 @@ impl Publishing {
             }
             Err(cause) => {
                 self.trouble = Some(cause.clone());
-                self.not_before = turn.now.after(PUBLISHER_RETRY);
+                self.not_before = turn.now.after(TIP_RETRY);
                 self.step = PublishStep::Idle;
             }
         }
@@ -194,7 +215,7 @@ impl Publishing {
             if let Some(mut candidate) = picked.and_then(|session| self.queue.remove(&session)) {
                 candidate.tries += 1;
                 let (session, epoch) = (candidate.session, candidate.epoch);
-                // Tried again each second, for hours where an attestor is away: only what is new is told.
+                // Tried again and again, for hours where an attestor is away: only what is new is told.
                 if candidate.trouble.is_none() {
                     turn.report(Change::Publishing { session, epoch });
                 }
@@ -203,20 +224,23 @@ impl Publishing {
                 self.step = PublishStep::Publishing { pass, candidate, since: turn.now, wanted: Wanted::Yes };
             }
         }
+        if let Some(l1) = l1 {
+            self.prune_if_due(turn, l1);
+        }
         let promising = match l1 {
             Some(l1) => self.pick(turn.now, l1.proven).is_some(),
             None => !self.queue.is_empty(),
         };
         if self.step == PublishStep::Idle && promising && self.not_before <= turn.now {
-            self.last_pass.0 += 1;
-            self.step = PublishStep::ReadingTip { pass: self.last_pass };
-            turn.actions.push(Action::ReadTip { pass: self.last_pass });
+            let pass = self.next_pass();
+            self.step = PublishStep::ReadingTip { pass };
+            turn.actions.push(Action::ReadTip { pass });
         }
     }
 
     /// Nothing new is begun.
     pub(crate) fn stop(&mut self) {
-        if self.in_flight().is_none() {
+        if !self.is_sending() {
             self.step = PublishStep::Idle;
         }
     }
@@ -282,7 +306,8 @@ impl Publishing {
                     turn.report(Change::PublishDelayed { session, epoch, cause: cause.clone() });
                     candidate.trouble = Some(cause);
                 }
-                candidate.not_before = turn.now.after(PUBLISHER_RETRY);
+                let pause = sending_retry(candidate.tries, turn.desk.config.window(), pass.0);
+                candidate.not_before = turn.now.after(pause);
                 self.queue.insert(session, candidate);
                 return None;
             }

@@ -206,6 +206,14 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
+    /// What was not proven in time is still on L1.
+    #[error(
+        "what was not proven in time cannot be given up on L1 now, so no proof of what follows is taken: {cause}"
+    )]
+    PruneHeldUp {
+        /// Why.
+        cause: String,
+    },
 }
 
 /// L1's newest block may be so many seconds old.
@@ -344,6 +352,7 @@ fn problems(node: &Node) -> Vec<Problem> {
     let held_up = node.publishing.queue.values().filter_map(|candidate| candidate.trouble.clone());
     let held_up = node.publishing.trouble.clone().into_iter().chain(held_up);
     problems.extend(held_up.map(|cause| Problem::PublishHeldUp { cause }));
+    problems.extend(node.publishing.pruning.trouble.clone().map(|cause| Problem::PruneHeldUp { cause }));
     problems
 }
 

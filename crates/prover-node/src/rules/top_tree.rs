@@ -2,12 +2,14 @@
 //! a type's aggregation begins as soon as its own range proofs are there, whatever the other types still do.
 
 use super::{
-    Action, JobError, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
+    Action, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
     checkpoints::CheckpointStore,
-    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT, failed_retry, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT},
     session::{Member, Span},
+    tries::Ended,
     turn::{Asker, Turn},
 };
+use proofmill_fault::History;
 use proofmill_primitives::ProverType;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -26,12 +28,10 @@ pub struct Root {
     pub ranges: Vec<RangeSpec>,
     /// How many of them each checkpoint has.
     pub checkpoints: Vec<u32>,
-    /// How often its aggregation failed.
-    pub failures: u32,
+    /// What went wrong before.
+    pub history: History,
     /// How often it was there and refused.
     pub discarded: u32,
-    /// How often in a row the service was away.
-    pub absences: u32,
     /// What went wrong last, for people.
     pub trouble: Option<String>,
 }
@@ -83,8 +83,8 @@ pub(crate) struct TopTree {
 impl Root {
     fn new(now: Time) -> Self {
         let state = RootState::AwaitingRanges { ready: 0, of: 0 };
-        let (ranges, checkpoints) = (Vec::new(), Vec::new());
-        Self { state, since: now, ranges, checkpoints, failures: 0, discarded: 0, absences: 0, trouble: None }
+        let (ranges, checkpoints, history) = (Vec::new(), Vec::new(), History::default());
+        Self { state, since: now, ranges, checkpoints, history, discarded: 0, trouble: None }
     }
 
     fn enter(&mut self, now: Time, state: RootState) {
@@ -123,7 +123,8 @@ impl Root {
     ) -> RootVerdict {
         let error = match result {
             Ok(done) => {
-                (self.absences, self.trouble) = (0, None);
+                self.history.advanced();
+                self.trouble = None;
                 self.enter(now, RootState::Made(done));
                 return RootVerdict::Made(done.origin);
             }
@@ -140,22 +141,18 @@ impl Root {
                 self.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
                 RootVerdict::BadPart { range, cause }
             }
-            RootError::Job(JobError::Unavailable { .. } | JobError::Cancelled) => {
-                self.absences += 1;
-                let until = now.after(service_retry(self.absences, job.0));
-                self.enter(now, RootState::Waiting { until });
-                RootVerdict::Again { cause }
-            }
-            RootError::Job(JobError::Failed { .. }) if self.failures + 1 < TRIES_PER_ROOT => {
-                self.absences = 0;
-                self.failures += 1;
-                self.enter(now, RootState::Waiting { until: now.after(failed_retry(window, job.0)) });
-                RootVerdict::Again { cause }
-            }
-            RootError::Job(_) => {
-                self.failures += 1;
-                self.enter(now, RootState::GivenUp);
-                RootVerdict::GivenUp { cause }
+            RootError::Job(error) => {
+                let ended = Ended { job, now, window, tries: TRIES_PER_ROOT };
+                match ended.again(&mut self.history, &error) {
+                    Some(until) => {
+                        self.enter(now, RootState::Waiting { until });
+                        RootVerdict::Again { cause }
+                    }
+                    None => {
+                        self.enter(now, RootState::GivenUp);
+                        RootVerdict::GivenUp { cause }
+                    }
+                }
             }
         }
     }

@@ -3,9 +3,11 @@
 
 use super::{
     JobError, JobId, JobNote, Progress, RangeDone, RangeSpec, SplitPoint, Time,
-    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE, failed_retry, service_retry},
+    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE},
+    tries::Ended,
     turn::Turn,
 };
+use proofmill_fault::History;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -18,12 +20,10 @@ pub struct Piece {
     pub state: PieceState,
     /// Since when.
     pub since: Time,
-    /// How often a prover failed on it.
-    pub failures: u32,
+    /// What went wrong before.
+    pub history: History,
     /// How often its proof was there and did not hold.
     pub discarded: u32,
-    /// How often in a row the service was away.
-    pub absences: u32,
     /// What went wrong last, for people.
     pub trouble: Option<String>,
     /// The splits that it came of, the first one first, as long as no proof has shown that they help.
@@ -88,8 +88,8 @@ pub(crate) enum Verdict {
 impl Piece {
     fn new(now: Time, range: RangeSpec) -> Self {
         let state = PieceState::Queued { step: Step::Prove };
-        let halves_of = Vec::new();
-        Self { range, state, since: now, failures: 0, discarded: 0, absences: 0, trouble: None, halves_of }
+        let (history, halves_of) = (History::default(), Vec::new());
+        Self { range, state, since: now, history, discarded: 0, trouble: None, halves_of }
     }
 
     pub(crate) const fn job(&self) -> Option<JobId> {
@@ -112,7 +112,8 @@ impl Piece {
     ) -> Verdict {
         let error = match result {
             Ok(done) => {
-                (self.absences, self.trouble) = (0, None);
+                self.history.advanced();
+                self.trouble = None;
                 self.enter(now, PieceState::Proven(done));
                 return Verdict::Proven(done);
             }
@@ -120,27 +121,25 @@ impl Piece {
         };
         let cause = error.to_string();
         self.trouble = Some(cause.clone());
+        let ended = Ended { job, now, window, tries: TRIES_PER_RANGE };
+        if matches!(self.state, PieceState::Splitting { .. }) {
+            return self.split_later(ended, cause);
+        }
+        if let Some(until) = ended.again(&mut self.history, &error) {
+            self.enter(now, PieceState::Waiting { until, step: Step::Prove });
+            return Verdict::Again { cause };
+        }
         match error {
-            // Looking up a block's hash says nothing about the range.
-            _ if matches!(self.state, PieceState::Splitting { .. }) => {
-                self.wait(now, job, Step::Split, cause)
-            }
-            JobError::Unavailable { .. } | JobError::Cancelled => self.wait(now, job, Step::Prove, cause),
             JobError::Refuted { .. } => {
                 self.enter(now, PieceState::GivenUp);
                 Verdict::GivenUp { cause, refuted: true }
             }
+            // A shorter one would come to the same.
             JobError::BadProof { .. } => self.give_up(now, cause),
-            JobError::CannotExecute { .. } => self.split_or_give_up(now, cause),
-            JobError::Failed { .. } => {
-                self.absences = 0;
-                self.failures += 1;
-                if self.failures < TRIES_PER_RANGE {
-                    let until = now.after(failed_retry(window, job.0));
-                    self.enter(now, PieceState::Waiting { until, step: Step::Prove });
-                    return Verdict::Again { cause };
-                }
-                self.split_or_give_up(now, cause)
+            _ if self.range.middle().is_none() => self.give_up(now, cause),
+            _ => {
+                self.enter(now, PieceState::Queued { step: Step::Split });
+                Verdict::Again { cause }
             }
         }
     }
@@ -157,18 +156,12 @@ impl Piece {
         Verdict::Again { cause }
     }
 
-    fn wait(&mut self, now: Time, job: JobId, step: Step, cause: String) -> Verdict {
-        self.absences += 1;
-        let until = now.after(service_retry(self.absences, job.0));
-        self.enter(now, PieceState::Waiting { until, step });
-        Verdict::Again { cause }
-    }
-
-    fn split_or_give_up(&mut self, now: Time, cause: String) -> Verdict {
-        if self.range.middle().is_none() {
-            return self.give_up(now, cause);
+    /// The place could not be looked up, whatever was said of that: it says nothing about the range.
+    fn split_later(&mut self, ended: Ended, cause: String) -> Verdict {
+        let away = JobError::Unavailable { cause: cause.clone() };
+        if let Some(until) = ended.again(&mut self.history, &away) {
+            self.enter(ended.now, PieceState::Waiting { until, step: Step::Split });
         }
-        self.enter(now, PieceState::Queued { step: Step::Split });
         Verdict::Again { cause }
     }
 
@@ -223,7 +216,12 @@ impl Track {
     }
 
     /// Two pieces for one; the range that was split. A point outside the range changes nothing but the piece's trouble.
-    pub(crate) fn split(&mut self, now: Time, job: JobId, point: SplitPoint) -> Option<RangeSpec> {
+    pub(crate) fn split(
+        &mut self,
+        (now, window): (Time, Duration),
+        job: JobId,
+        point: SplitPoint,
+    ) -> Option<RangeSpec> {
         let at = self.pieces.iter().position(|piece| piece.job() == Some(job))?;
         let piece = self.pieces.get_mut(at)?;
         let range = piece.range;
@@ -239,7 +237,7 @@ impl Track {
             None => {
                 let cause = format!("block {} is no place to split it", point.at);
                 piece.trouble = Some(cause.clone());
-                piece.wait(now, job, Step::Split, cause);
+                piece.split_later(Ended { job, now, window, tries: TRIES_PER_RANGE }, cause);
                 None
             }
         }
@@ -259,7 +257,7 @@ impl Track {
     pub(crate) fn come_back(&mut self, now: Time) {
         for piece in &mut self.pieces {
             if piece.state == PieceState::GivenUp {
-                (piece.failures, piece.discarded) = (0, 0);
+                (piece.history, piece.discarded) = (History::default(), 0);
                 piece.enter(now, PieceState::Queued { step: Step::Prove });
             }
         }

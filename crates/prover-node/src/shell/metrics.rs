@@ -20,6 +20,7 @@ const INSTRUCTIONS: &str = "proofmill_node_instructions_total";
 const RANGE_SECONDS: &str = "proofmill_node_range_proof_seconds";
 const ROOT_SECONDS: &str = "proofmill_node_epoch_proof_seconds";
 const PUBLISHES: &str = "proofmill_node_publishes_total";
+const PRUNES: &str = "proofmill_node_prunes_total";
 const L1_GAS: &str = "proofmill_node_publish_gas_total";
 const L1_FEE: &str = "proofmill_node_publish_fee_eth_total";
 const PENDING: &str = "proofmill_node_pending_checkpoint";
@@ -52,7 +53,11 @@ pub(super) fn describe() {
     describe_histogram!(RANGE_SECONDS, Unit::Seconds, "How long range proofs took that were made.");
     describe_histogram!(ROOT_SECONDS, Unit::Seconds, "How long epoch proofs took that were made.");
     describe_counter!(PUBLISHES, "Epoch proofs that left the queue for L1, by how.");
-    describe_counter!(L1_GAS, "Gas of L1 that submissions used.");
+    describe_counter!(
+        PRUNES,
+        "What was not proven in time and was given up on L1, by who sent that: this node, or others."
+    );
+    describe_counter!(L1_GAS, "Gas of L1 that submissions and prunes used.");
     describe_counter!(L1_FEE, "What they cost, in ether.");
     describe_gauge!(PENDING, "The newest checkpoint on L1.");
     describe_gauge!(PROVEN, "The proven tip on L1.");
@@ -109,19 +114,25 @@ pub(super) fn changed(change: &Change) {
         Change::Session { spec, state, .. } => {
             counter!(SESSIONS, "kind" => spec.kind.name(), "state" => state.name()).increment(1);
         }
+        Change::PruneEnded { receipt } => {
+            counter!(PRUNES, "sender" => if receipt.is_some() { "self" } else { "other" }).increment(1);
+            receipt.iter().for_each(paid);
+        }
         Change::Candidate { end, .. } => published(end),
         _ => {}
     }
 }
 
+fn paid(receipt: &Receipt) {
+    counter!(L1_GAS).increment(receipt.gas_used);
+    // A counter of whole numbers would be of gwei; a gauge that only grows is read the same.
+    gauge!(L1_FEE).increment(receipt.fee as f64 / 1e18);
+}
+
 fn published(end: &CandidateEnd) {
     let how = match end {
         CandidateEnd::Published { receipt } => {
-            if let Some(Receipt { gas_used, fee, .. }) = receipt {
-                counter!(L1_GAS).increment(*gas_used);
-                // A counter of whole numbers would be of gwei; a gauge that only grows is read the same.
-                gauge!(L1_FEE).increment(*fee as f64 / 1e18);
-            }
+            receipt.iter().for_each(paid);
             "published"
         }
         CandidateEnd::Unsent(_) => "unsent",

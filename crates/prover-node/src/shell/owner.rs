@@ -10,8 +10,8 @@ use super::{
 use crate::{
     parts::{RangeRequest, Work},
     rules::{
-        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PublishOutcome,
-        Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
+        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PruneOutcome,
+        PublishOutcome, Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
     },
 };
 use futures::FutureExt;
@@ -108,13 +108,13 @@ impl Owner {
     /// A publish in flight runs to its end, if that comes soon.
     async fn await_publish(&mut self, messages: &mut Vec<Message>) {
         let latest = Instant::now() + self.context.config.publish_grace;
-        while self.state.is_publishing() {
+        while self.state.is_sending() {
             tokio::select! {
                 _ = self.inbox.recv_many(messages, GROUP) => {
                     messages.drain(..).for_each(|message| self.take(message));
                 }
                 () = tokio::time::sleep_until(latest) => {
-                    tracing::warn!("stopped while a proof was being published; L1 will show whether it came through");
+                    tracing::warn!("stopped while a transaction was under way; L1 will show whether it came through");
                     return;
                 }
             }
@@ -210,6 +210,11 @@ impl Owner {
                         failed,
                         async move { Some(publish::publish(&context, pass, candidate).await) },
                     );
+                }
+                Action::Prune { pass } => {
+                    let failed =
+                        move |cause| Event::PruneEnded { pass, outcome: PruneOutcome::Unavailable { cause } };
+                    self.spawn(failed, async move { Some(publish::prune(&context, pass).await) });
                 }
                 Action::Release { through } => {
                     self.tasks.spawn(async move {
@@ -331,6 +336,19 @@ impl Owner {
             }
             Change::PublishDelayed { epoch, cause, .. } => {
                 tracing::warn!(%epoch, cause, "a proof could not be published; trying again");
+            }
+            Change::Pruning { closed } => {
+                tracing::warn!(
+                    closed = closed.0,
+                    "nobody gave up what was not proven in time; pruning it on L1"
+                );
+            }
+            Change::PruneDelayed { cause } => {
+                tracing::warn!(cause, "what was not proven in time could not be pruned; trying again");
+            }
+            Change::PruneEnded { receipt: Some(receipt) } => {
+                let (transaction, gas, fee_wei) = (receipt.transaction, receipt.gas_used, receipt.fee);
+                tracing::info!(%transaction, gas, fee_wei, "pruned what was not proven in time");
             }
             Change::Pruned { to, removed, cause } if *removed > 0 => {
                 tracing::info!(%to, removed, %cause, "checkpoints became void");

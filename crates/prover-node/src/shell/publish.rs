@@ -28,6 +28,11 @@ pub(super) async fn publish(context: &Context, pass: Pass, candidate: Candidate)
     Event::PublishEnded { pass, outcome: submit(context, candidate).await }
 }
 
+/// Carries out [`Action::Prune`](crate::rules::Action::Prune).
+pub(super) async fn prune(context: &Context, pass: Pass) -> Event {
+    Event::PruneEnded { pass, outcome: context.settlement.prune().await }
+}
+
 async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
     let mut proofs = BTreeMap::new();
     for (kind, prover) in &context.provers {

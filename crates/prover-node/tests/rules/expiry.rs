@@ -83,7 +83,7 @@ fn the_high_water_mark_only_moves_forward() {
 #[test]
 fn it_is_seeded_from_l1_and_nothing_below_it_is_proven() {
     let mut scene = Scene::new();
-    let l1 = L1View { time: L1Time(12 * 20), pending: number(2), proven: number(0), paused: 0 };
+    let l1 = L1View { time: L1Time(12 * 20), pending: number(2), proven: number(0), paused: 0, closes: None };
     scene.l1 = l1;
     scene.tell(Event::Began { l1 });
     assert_eq!(scene.node.high_water(), Some(Epoch(2)));

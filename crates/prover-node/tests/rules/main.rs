@@ -5,6 +5,7 @@ mod checkpoints;
 mod expiry;
 mod operators;
 mod partial;
+mod pruning;
 mod publishing;
 mod ranges;
 mod scene;

@@ -1,10 +1,10 @@
 //! The publishing service.
 
-use crate::scene::{Scene, cause, checkpoint, number, receipt};
+use crate::scene::{EXEC, Scene, cause, checkpoint, clock, number, receipt};
 use proofmill_chain::PruneCause;
-use proofmill_primitives::Epoch;
+use proofmill_primitives::{Epoch, SlotClock};
 use proofmill_prover_node::rules::{
-    Action, CandidateEnd, Change, Event, Pass, ProofLevel, PublishOutcome, PublishStep, SessionState,
+    Action, CandidateEnd, Change, Config, Event, Pass, ProofLevel, PublishOutcome, PublishStep, SessionState,
 };
 
 /// One epoch, proven, its candidate queued.
@@ -62,16 +62,16 @@ fn a_tip_that_cannot_be_read_is_read_again_after_a_second() {
 }
 
 #[test]
-fn without_a_publisher_it_is_tried_again_after_a_second() {
+fn without_a_publisher_it_is_tried_again_after_about_a_second() {
     for outcome in [PublishOutcome::Unavailable { cause: cause() }, PublishOutcome::Stale { cause: cause() }]
     {
         let mut scene = flying();
         scene.publish_ends(outcome);
         assert_eq!(scene.session(1), SessionState::Publishing);
         assert!(scene.problems().contains(&cause()));
-        scene.wait(900);
+        scene.wait(700);
         assert_eq!(scene.tip, None);
-        scene.wait(100);
+        scene.wait(550);
         scene.settle();
         assert_eq!(scene.sessions(), ["completed"]);
         assert!(!scene.problems().contains(&cause()));
@@ -79,7 +79,7 @@ fn without_a_publisher_it_is_tried_again_after_a_second() {
 }
 
 #[test]
-fn a_publish_that_is_tried_each_second_is_told_of_when_something_is_new() {
+fn a_publish_that_is_tried_again_and_again_is_told_of_when_something_is_new() {
     let publishing = |change: &Change| matches!(change, Change::Publishing { .. });
     let delayed = |change: &Change| matches!(change, Change::PublishDelayed { .. });
     let unavailable = |cause: &str| PublishOutcome::Unavailable { cause: cause.into() };
@@ -94,16 +94,40 @@ fn a_publish_that_is_tried_each_second_is_told_of_when_something_is_new() {
         ("1 attestor is away", true),
         ("1 attestor is away", false),
     ] {
-        scene.wait(1_000);
+        scene.wait(8_000);
         scene.read_tip();
         assert!(scene.in_flight().is_some() && !scene.reported(publishing));
         scene.publish_ends(unavailable(cause));
         assert_eq!(scene.reported(delayed), is_new, "{cause}");
         assert!(scene.problems().contains(cause));
     }
-    scene.wait(1_000);
+    scene.wait(8_000);
     scene.settle();
     assert_eq!(scene.sessions(), ["completed"]);
+}
+
+/// Each try has attestors verify a proof, or say that they cannot: they are asked ever less often, and at once when it is new.
+#[test]
+fn a24_who_cannot_be_had_for_an_hour_is_not_asked_each_second() {
+    let clock = SlotClock { window_epochs: 1_000.try_into().unwrap(), ..clock() };
+    let mut scene = Scene::with(Config::new(clock, [EXEC]));
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.prove_all();
+    let (began, mut tries, mut longest) = (scene.now, 0, 0);
+    let mut last = began;
+    while scene.now - began < 3_600_000 {
+        if scene.tip.is_some() {
+            scene.read_tip();
+            longest = longest.max(scene.now - last);
+            last = scene.now;
+            scene.publish_ends(PublishOutcome::Unavailable { cause: cause() });
+            tries += 1;
+        }
+        scene.wait(250);
+    }
+    assert!((50..=80).contains(&tries), "{tries} tries in an hour");
+    assert!((60_000..=76_000).contains(&longest), "{longest} ms between two");
 }
 
 #[test]
@@ -197,7 +221,7 @@ fn withdrawing_removes_only_what_is_queued_and_a_started_publish_runs_to_its_end
     let mut scene = flying();
     scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
     assert!(!scene.reported(withdrawn));
-    assert!(scene.node.is_publishing());
+    assert!(scene.node.is_sending());
     scene.publish_ends(PublishOutcome::Published(receipt()));
     let published =
         |change: &Change| matches!(change, Change::Candidate { end: CandidateEnd::Published { .. }, .. });
@@ -243,10 +267,10 @@ fn a_node_that_stops_publishes_nothing_new_and_lets_a_publish_in_flight_end() {
     scene.lands(checkpoint(2, 5));
     scene.tell(Event::StopSessions);
     assert_eq!(scene.session(1), SessionState::Publishing);
-    assert!(scene.node.is_publishing());
+    assert!(scene.node.is_sending());
     assert_eq!(scene.ranges().len(), 1, "provers end last");
     scene.publish_ends(PublishOutcome::Published(receipt()));
-    assert!(!scene.node.is_publishing());
+    assert!(!scene.node.is_sending());
     assert_eq!(scene.sessions(), ["completed"]);
     scene.tell(Event::StopProvers);
     assert_eq!(scene.jobs, []);
@@ -254,7 +278,7 @@ fn a_node_that_stops_publishes_nothing_new_and_lets_a_publish_in_flight_end() {
     let mut scene = ready();
     scene.tell(Event::StopSessions);
     assert_eq!(scene.sessions(), ["cancelled"]);
-    assert!(!scene.node.is_publishing());
+    assert!(!scene.node.is_sending());
     let pass = scene.tip.unwrap();
     scene.tell(Event::TipRead { pass, tip: Ok(scene.l1) });
     assert!(!scene.last.iter().any(|action| matches!(action, Action::Publish { .. })));

@@ -65,6 +65,8 @@ pub(crate) struct Scene {
     pub(crate) jobs: Vec<Asked>,
     pub(crate) tip: Option<Pass>,
     pub(crate) publish: Option<(Pass, Candidate)>,
+    /// Prunes that were asked for.
+    pub(crate) prunes: Vec<Pass>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,10 +99,10 @@ impl Scene {
     }
 
     pub(crate) fn with(config: Config) -> Self {
-        let l1 = L1View { time: L1Time(0), pending: number(0), proven: number(0), paused: 0 };
-        let (jobs, last) = (vec![], vec![]);
-        let mut scene =
-            Self { node: NodeState::new(config), now: 1_000_000, l1, last, jobs, tip: None, publish: None };
+        let l1 = L1View { time: L1Time(0), pending: number(0), proven: number(0), paused: 0, closes: None };
+        let (node, now) = (NodeState::new(config), 1_000_000);
+        let (last, jobs, prunes) = (vec![], vec![], vec![]);
+        let mut scene = Self { node, now, l1, last, jobs, tip: None, publish: None, prunes };
         scene.tell(Event::Began { l1 });
         scene
     }
@@ -127,6 +129,7 @@ impl Scene {
                 Action::Cancel { job } => self.jobs.retain(|asked| asked.job() != job),
                 Action::ReadTip { pass } => self.tip = Some(pass),
                 Action::Publish { pass, candidate } => self.publish = Some((pass, candidate)),
+                Action::Prune { pass } => self.prunes.push(pass),
                 Action::Release { .. }
                 | Action::Upload(_)
                 | Action::Report(_)

@@ -7,7 +7,7 @@ use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, SlotClock};
 use proofmill_program::{AggregationPublicValues, RangePublicValues};
 use proofmill_prover_node::{
     parts::{Away, BlockHashes, ChainSource, EpochProof, EpochSubmission, Settlement, Statement},
-    rules::{EpochSpec, L1Time, L1View, PublishOutcome, RangeSpec, Receipt},
+    rules::{EpochSpec, L1Time, L1View, PruneOutcome, PublishOutcome, RangeSpec, Receipt},
 };
 use std::{
     collections::VecDeque,
@@ -82,6 +82,18 @@ pub(crate) struct State {
     /// Why L2 cannot be read: no checkpoint is told.
     pub(crate) l2_away: Option<String>,
     pub(crate) submitting_takes: Duration,
+    /// How often what was not proven was given up.
+    pub(crate) prunes: u64,
+    /// Why that cannot be done.
+    pub(crate) cannot_prune: Option<String>,
+}
+
+impl State {
+    /// When the window of the oldest checkpoint closes that is not proven.
+    fn closes(&self) -> Option<u64> {
+        let oldest = self.checkpoints.get(self.proven.0 as usize)?;
+        Some(clock().deadline(clock().epoch_of(oldest.slot)))
+    }
 }
 
 /// L1's time, in seconds of tokio's clock.
@@ -215,7 +227,8 @@ impl Settlement for Chains {
                 return Err(Away::because(cause));
             }
             let pending = CheckpointNumber(state.checkpoints.len() as u64);
-            Ok(L1View { time, pending, proven: state.proven, paused: 0 })
+            let closes = state.closes().map(L1Time);
+            Ok(L1View { time, pending, proven: state.proven, paused: 0, closes })
         })
     }
 
@@ -236,6 +249,27 @@ impl Settlement for Chains {
             state.submissions.push(submission);
             PublishOutcome::Published(Receipt { transaction, block, gas_used: 100_000, fee: 1 })
         })
+    }
+
+    fn prune(&self) -> BoxFuture<'_, PruneOutcome> {
+        Box::pin(async { self.give_up() })
+    }
+}
+
+impl Chains {
+    fn give_up(&self) -> PruneOutcome {
+        let time = self.time();
+        let mut state = self.state();
+        if let Some(cause) = state.cannot_prune.clone() {
+            return PruneOutcome::Unavailable { cause };
+        }
+        if state.closes().is_none_or(|closes| time < closes) {
+            return PruneOutcome::NothingDue;
+        }
+        state.prunes += 1;
+        let proven = state.proven.0 as usize;
+        state.checkpoints.truncate(proven);
+        PruneOutcome::Pruned(Receipt { transaction: B256::ZERO, block: 0, gas_used: 30_000, fee: 1 })
     }
 }
 

@@ -5,6 +5,7 @@ mod bad;
 mod chain;
 mod faults;
 mod life;
+mod pruning;
 mod scene;
 mod service;
 mod stores;

@@ -83,6 +83,8 @@ pub(crate) struct L1 {
     pub(crate) proven: CheckpointNumber,
     /// The longest that our prover submitted of each epoch.
     pub(crate) recorded: BTreeMap<Epoch, CheckpointNumber>,
+    /// Whether the proposer leaves it to others to prune.
+    pub(crate) proposer_waits: bool,
     /// What was before our last submission, for a reorg to go back to.
     pub(crate) before: Option<(CheckpointNumber, BTreeMap<Epoch, CheckpointNumber>)>,
 }
@@ -106,19 +108,33 @@ impl L1 {
     }
 
     pub(crate) fn view(&self) -> L1View {
-        L1View { time: L1Time(self.time), pending: self.pending(), proven: self.proven, paused: 0 }
+        let (time, closes) = (L1Time(self.time), self.closes().map(L1Time));
+        L1View { time, pending: self.pending(), proven: self.proven, paused: 0, closes }
     }
 
-    /// Cuts what was not proven in time, as the contract does before a proposal.
-    pub(crate) fn prune_if_due(&mut self) {
-        let Some(first) = self.get(self.proven.next()) else { return };
-        if self.time >= clock().deadline(clock().epoch_of(first.slot)) {
+    /// When the window of the oldest checkpoint closes that is not proven.
+    pub(crate) fn closes(&self) -> Option<u64> {
+        Some(clock().deadline(self.epoch_of(self.proven.next())?))
+    }
+
+    pub(crate) fn is_prune_due(&self) -> bool {
+        self.closes().is_some_and(|closes| self.time >= closes)
+    }
+
+    /// Cuts what was not proven in time, as the contract does before a proposal and when it is asked to.
+    pub(crate) fn prune_if_due(&mut self) -> bool {
+        let due = self.is_prune_due();
+        if due {
             self.checkpoints.truncate(self.proven.0 as usize);
         }
+        due
     }
 
-    /// A checkpoint of the next blocks, if the proposer may.
+    /// A checkpoint of the next blocks, if the proposer may. One that goes by the pending tip waits until that is pruned.
     pub(crate) fn propose(&mut self, l2: &mut L2, blocks: u64) -> bool {
+        if self.is_prune_due() && self.proposer_waits {
+            return false;
+        }
         self.prune_if_due();
         let slot = clock().slot_at(self.time);
         let last = self.checkpoints.last();

@@ -6,7 +6,7 @@ use proofmill_prover_node::rules::{Config, Event, NodeState};
 
 impl World {
     pub(crate) fn fault(&mut self) {
-        match self.rng.below(14) {
+        match self.rng.below(15) {
             0 => self.restart(),
             1..3 => self.l1_reorg(),
             3 => self.l2_reorg(),
@@ -16,6 +16,7 @@ impl World {
             8..10 => self.retry(),
             10 => self.drop_resume(),
             11..13 => self.spoil_a_file(),
+            13 => drop(self.l1.prune_if_due()),
             _ => self.answer_something(),
         }
     }
@@ -30,6 +31,9 @@ impl World {
             && self.l1.recorded(candidate.span.last) < Some(candidate.span.last)
         {
             self.accept(&candidate);
+        }
+        if self.pruning.take().is_some() && self.rng.percent(50) {
+            self.l1.prune_if_due();
         }
         self.reading = None;
         self.jobs.clear();

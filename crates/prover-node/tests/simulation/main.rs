@@ -10,54 +10,8 @@ mod faults;
 mod provers;
 mod world;
 
+use proofmill_simulation::{Rng, story};
 use world::World;
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
-    }
-
-    pub(crate) fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-
-    pub(crate) fn pick<'a, T>(&mut self, from: &'a [T]) -> Option<&'a T> {
-        from.get(self.below(from.len() as u64) as usize)
-    }
-}
-
-macro_rules! story {
-    ($($field:ident),* $(,)?) => {
-        /// What happened, to compare two runs and to see that the runs are not trivial.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct Story {
-            pub(crate) digest: u64,
-            $(pub(crate) $field: u64,)*
-        }
-
-        impl Story {
-            fn add(&mut self, other: &Self) {
-                $(self.$field += other.$field;)*
-            }
-
-            fn counts(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field),)*]
-            }
-        }
-    };
-}
 
 story! {
     events, actions, refused, restarts, resyncs,
@@ -66,11 +20,12 @@ story! {
     roots_made, roots_reused, late, resumed, missed,
     completed, partial_completed, superseded, failed, stopped, timed_out, cancelled,
     ranges_discarded, roots_discarded, l1_refusals,
+    prunes, prunes_delayed, prunes_overtaken,
     joined, published, recorded, delayed, stale, withdrawn, unconfirmed, uploads,
 }
 
 fn run(seed: u64) -> Story {
-    let mut world = World::new(Rng(seed));
+    let mut world = World::new(Rng::new(seed));
     let steps = 200 + world.rng.below(500);
     for _ in 0..steps {
         world.step();

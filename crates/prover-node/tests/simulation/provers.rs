@@ -4,7 +4,7 @@ use crate::{chains::boundary_of, world::World};
 use proofmill_primitives::ProverType;
 use proofmill_prover_node::rules::{
     Candidate, EpochSpec, Event, Executed, JobError, JobId, JobNote, Origin, Progress, ProofCost,
-    PublishOutcome, RangeDone, RangeSpec, Receipt, RootDone, RootError, SplitPoint,
+    PruneOutcome, PublishOutcome, RangeDone, RangeSpec, Receipt, RootDone, RootError, SplitPoint,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,8 +88,7 @@ impl World {
                 self.inbox.push_back(Event::RangeSplit { job: id, split: *split });
             }
         }
-        let same = |other: &Job| matches!((other, &job), (Job::Range { prover, range }, Job::Range { prover: by, range: of }) if prover == by && range == of);
-        if self.jobs.values().any(same) {
+        if self.jobs.values().any(|other| is_same_range(other, &job)) {
             self.store.waited.insert(id);
         }
         assert!(self.jobs.insert(id, job).is_none(), "a job number is used twice");
@@ -187,6 +186,9 @@ impl World {
             }
             Job::Range { prover, range } => {
                 self.story.ranges_made += 1;
+                // Whichever of several is first makes it.
+                let others = self.jobs.iter().filter(|(_, other)| is_same_range(other, job));
+                self.store.waited.extend(others.map(|(other, _)| *other).filter(|other| *other != id));
                 assert!(self.store.ranges.insert((*prover, *range)), "{range} was made twice by {prover}");
                 Event::RangeEnded { job: id, result: Ok(range_done(*range, Origin::Made)) }
             }
@@ -308,6 +310,22 @@ impl World {
         }
     }
 
+    /// The prune in flight comes to its end.
+    pub(crate) fn prune(&mut self) {
+        let Some(pass) = self.pruning.take() else { return };
+        let outcome = if !self.calm && self.rng.percent(25) {
+            self.story.prunes_delayed += 1;
+            PruneOutcome::Unavailable { cause: "bad luck".into() }
+        } else if self.l1.prune_if_due() {
+            self.story.prunes += 1;
+            PruneOutcome::Pruned(Receipt { transaction: Default::default(), block: 1, gas_used: 1, fee: 1 })
+        } else {
+            self.story.prunes_overtaken += 1;
+            PruneOutcome::NothingDue
+        };
+        self.tell(Event::PruneEnded { pass, outcome }).unwrap();
+    }
+
     /// The type whose epoch proof does not hold; it is removed.
     fn bad_root(&mut self, candidate: &Candidate) -> Option<ProverType> {
         let mut types = [ProverType::Exec, ProverType::OpenVm].into_iter();
@@ -321,6 +339,10 @@ impl World {
         let epoch = self.l1.epoch_of(candidate.span.last).unwrap();
         self.l1.recorded.insert(epoch, candidate.span.last);
     }
+}
+
+fn is_same_range(one: &Job, other: &Job) -> bool {
+    matches!((one, other), (Job::Range { prover, range }, Job::Range { prover: by, range: of }) if prover == by && range == of)
 }
 
 pub(crate) fn answers(event: &Event, id: JobId) -> bool {

@@ -33,14 +33,19 @@ pub(crate) struct World {
     pub(crate) inbox: VecDeque<Event>,
     pub(crate) reading: Option<Pass>,
     pub(crate) publishing: Option<(Pass, Candidate)>,
+    pub(crate) pruning: Option<Pass>,
     pub(crate) calm: bool,
     /// What outlives the process of what operators asked for.
     pub(crate) kept: Vec<SessionSpec>,
 }
 
-fn config(settled: SettledEpochs) -> Config {
+/// What is not proven in time is pruned so long after.
+const SILENCE: u64 = 8;
+
+fn config(settled: SettledEpochs, prunes: bool) -> Config {
     Config {
         settled,
+        prune_after: prunes.then_some(Duration::from_secs(SILENCE)),
         proving_delay: Duration::from_secs(3),
         max_pending_jobs: NonZeroUsize::new(2).unwrap(),
         max_range_jobs: NonZeroUsize::new(4).unwrap(),
@@ -59,8 +64,11 @@ impl World {
             checkpoints: Vec::new(),
             proven: Default::default(),
             recorded: BTreeMap::new(),
+            proposer_waits: rng.percent(50),
             before: None,
         };
+        // Where the proposer waits for others, this node is all there is.
+        let prunes = l1.proposer_waits || rng.percent(50);
         let settled = *rng.pick(&SettledEpochs::ALL).unwrap();
         let mut world = Self {
             now: l1.time * 1_000,
@@ -69,13 +77,14 @@ impl World {
             l2,
             rng,
             story: Story::default(),
-            node: NodeState::new(config(settled)),
-            ledger: Ledger::new(config(settled)),
+            node: NodeState::new(config(settled, prunes)),
+            ledger: Ledger::new(config(settled, prunes)),
             store: ProofStore::default(),
             jobs: BTreeMap::new(),
             inbox: VecDeque::new(),
             reading: None,
             publishing: None,
+            pruning: None,
             calm: false,
             kept: Vec::new(),
         };
@@ -143,10 +152,16 @@ impl World {
                 Action::KeepSplit { prover, range, split } => self.store.keep_split(prover, range, split),
                 Action::Cancel { job } => self.cancel(job),
                 Action::ReadTip { pass } => {
-                    assert!(self.reading.replace(pass).is_none() && self.publishing.is_none(), "two passes");
+                    self.check_idle();
+                    self.reading = Some(pass);
+                }
+                Action::Prune { pass } => {
+                    self.check_idle();
+                    self.check_overdue();
+                    self.pruning = Some(pass);
                 }
                 Action::Publish { pass, candidate } => {
-                    assert!(self.publishing.is_none() && self.reading.is_none(), "two publishes");
+                    self.check_idle();
                     self.ledger.check_candidate(&candidate, &self.stream);
                     self.check_turn(&candidate);
                     self.publishing = Some((pass, candidate));
@@ -172,6 +187,19 @@ impl World {
             let more = again.handle(now, Event::Tick).unwrap();
             assert_eq!(more, [], "the same state twice gives more to do");
         }
+    }
+
+    /// No other pass is on.
+    fn check_idle(&self) {
+        let on = (self.reading, self.publishing.is_some(), self.pruning);
+        assert_eq!(on, (None, false, None), "two passes");
+    }
+
+    /// The settings let the node prune, and everybody else had time to.
+    fn check_overdue(&self) {
+        let seen = self.node.snapshot().l1.unwrap();
+        assert!(self.node.config().prune_after.is_some());
+        assert!(seen.time.0 >= seen.closes.expect("something unproven").0 + SILENCE, "too soon: {seen:?}");
     }
 
     /// It is this candidate's turn: no longer one of its epoch waits, and none of an earlier epoch that L1 would take.
@@ -249,6 +277,7 @@ impl World {
             80..86 => self.read_tip(),
             86..91 => self.publish(),
             91 => self.ask_for_something(),
+            92..94 => self.prune(),
             _ => self.fault(),
         }
     }
@@ -337,6 +366,7 @@ impl World {
                 self.answer_something();
                 self.read_tip();
                 self.publish();
+                self.prune();
             }
             let all = self.l1.checkpoints.last().is_some_and(|last| last.blocks.last() == self.l2.head());
             let settled = all && self.l1.proven == self.l1.pending();
@@ -346,7 +376,7 @@ impl World {
             assert!(self.now - began < 3_000_000, "no end in sight:\n{}", self.picture());
         }
         assert!(self.l1.checkpoints.iter().all(|checkpoint| self.l2.has(checkpoint)), "the wrong chain");
-        assert!(self.publishing.is_none() && self.reading.is_none());
+        self.check_idle();
         // Everything that ended is let go once its time has passed.
         self.now += 1_000 * chains::SLOT * 4 * 4;
         self.l1.time = self.now / 1_000;

@@ -6,14 +6,16 @@ mod verdict;
 mod watch;
 
 use crate::{
-    AggregationRequest, EpochProof, Flaw, JobError, NodeSide, ProofService, RangeProof, RangeRequest, Work,
+    AggregationRequest, EpochProof, JobError, NodeSide, RangeProof, RangeRequest, Work,
     blame::{blamed, dearest},
-    side::{Gathered, flaw, stated},
+    maker::Maker,
+    side::Gathered,
 };
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use proofmill_backends::Proof;
 use proofmill_client::{
-    CheckpointProof, ClientError, ClusterProver, EpochProof as EpochProofFile, Made, Statement,
+    CheckpointProof, ClientError, ClusterProver, EpochProof as EpochProofFile, Made, StatedProof, Statement,
+    VerifyError,
 };
 use verdict::no_proof;
 use watch::{Watch, cost};
@@ -29,7 +31,11 @@ pub struct ClusterService {
     pub warn_above: u64,
 }
 
-impl ClusterService {
+impl Maker for ClusterService {
+    fn side(&self) -> &NodeSide {
+        &self.side
+    }
+
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let Gathered { statement, input, witness, executed } = self.side.gather(request, work).await?;
         let mut watch = Watch::new(work);
@@ -75,46 +81,13 @@ impl ClusterService {
         })
     }
 
-    async fn check<S: Statement>(&self, bytes: &Bytes, values: &S) -> Result<(), Flaw> {
-        self.prover.verify_stated(&stated(bytes, values)?).await.map_err(flaw)
-    }
-}
-
-impl ProofService for ClusterService {
-    fn prove_range<'a>(
-        &'a self,
-        request: &'a RangeRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<RangeProof, JobError>> {
-        Box::pin(self.side.until_ending(self.range(request, work)))
+    async fn verify<S: Statement>(&self, proof: &StatedProof<S>) -> Result<(), VerifyError> {
+        self.prover.verify_stated(proof).await
     }
 
-    fn aggregate<'a>(
-        &'a self,
-        request: &'a AggregationRequest,
-        work: &'a Work,
-    ) -> BoxFuture<'a, Result<EpochProof, JobError>> {
-        Box::pin(self.side.until_ending(self.epoch(request, work)))
-    }
-
-    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {
-        Box::pin(self.check(&proof.proof, &proof.values))
-    }
-
-    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
-        Box::pin(self.check(&proof.proof, &proof.values))
-    }
-
-    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
-        Box::pin(async move {
-            let Some(inner) = self.side.withdraw(proof).await else { return };
-            if let Err(error) = self.prover.refuse(&inner, cause).await {
-                tracing::error!(%error, "the cluster cannot be told that its proof is refused");
-            }
-        })
-    }
-
-    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Result<Bytes, String>> {
-        Box::pin(self.side.input(request))
+    async fn refused(&self, proof: &Proof, cause: &str) {
+        if let Err(error) = self.prover.refuse(proof, cause).await {
+            tracing::error!(%error, "the cluster cannot be told that its proof is refused");
+        }
     }
 }

@@ -133,6 +133,15 @@ impl Store for Bench {
     fn delete<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, ()> {
         Box::pin(async move { self.store()?.delete(id, kind).await.map_err(|error| self.noted(error)) })
     }
+
+    fn add_ref<'a>(&'a self, id: &'a str, holder: &'a str) -> Later<'a, ()> {
+        Box::pin(async move { self.store()?.add_ref(id, holder).await.map_err(|error| self.noted(error)) })
+    }
+
+    /// A shard is proven when this is said: a store that is away then costs nothing but memory until the blob expires.
+    fn remove_ref<'a>(&'a self, id: &'a str, kind: ArtifactType, holder: &'a str) -> Later<'a, bool> {
+        Box::pin(async move { self.store()?.remove_ref(id, kind, holder).await })
+    }
 }
 
 impl Link for Bench {

@@ -291,6 +291,19 @@ impl Store for Named {
     fn delete<'a>(&'a self, _: &'a str, _: ArtifactType) -> Later<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    fn add_ref<'a>(&'a self, id: &'a str, holder: &'a str) -> Later<'a, ()> {
+        Box::pin(async move {
+            let noted = self.store.add_ref(self.name_of(id).as_str(), holder).await;
+            noted.map_err(|error| self.noted(error))
+        })
+    }
+
+    /// What an execution has put together it goes on needing, as above, until all of it expires: nodes of the SP1 cluster that prove
+    /// its shards then remove nothing.
+    fn remove_ref<'a>(&'a self, _: &'a str, _: ArtifactType, _: &'a str) -> Later<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
 }
 
 impl Named {

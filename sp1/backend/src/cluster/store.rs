@@ -95,4 +95,20 @@ impl Store for Plain {
             self.0.delete(&id.into(), kind_of(kind)?).await.map_err(|error| faulted(error.into()))
         })
     }
+
+    fn add_ref<'a>(&'a self, id: &'a str, holder: &'a str) -> Later<'a, ()> {
+        Box::pin(
+            async move { self.0.add_ref(&id.into(), holder).await.map_err(|error| faulted(error.into())) },
+        )
+    }
+
+    fn remove_ref<'a>(&'a self, id: &'a str, kind: ArtifactType, holder: &'a str) -> Later<'a, bool> {
+        Box::pin(async move {
+            if super::names::is_kept(id) {
+                return Ok(false);
+            }
+            let kind = kind_of(kind)?;
+            self.0.remove_ref(&id.into(), kind, holder).await.map_err(|error| faulted(error.into()))
+        })
+    }
 }

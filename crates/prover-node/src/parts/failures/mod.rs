@@ -14,7 +14,7 @@ use futures::TryStreamExt;
 use object_store::{
     Error as StoreError, ObjectStore, ObjectStoreExt, local::LocalFileSystem, path::Path as Key,
 };
-use proofmill_artifacts::{ArtifactError, Bucket, S3Options};
+use proofmill_artifacts::{ArtifactError, Bucket, S3Options, S3Settings};
 use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
@@ -23,6 +23,10 @@ use std::{
 
 /// The file that makes a folder a record.
 const RECORD: &str = "record.json";
+
+/// The settings by which a bucket of failures is named.
+const SETTINGS: S3Settings =
+    S3Settings { bucket: "--failures, PROOFMILL_FAILURES", region: "AWS_REGION in the environment" };
 
 /// Whether a record is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,10 +112,15 @@ impl FailureStore {
         Self { place: Place::Folder(folder.into()) }
     }
 
-    /// In a bucket, under a prefix.
-    pub fn in_bucket(bucket: Bucket, prefix: &str) -> Self {
-        let name = format!("{prefix} of the bucket");
-        Self { place: Place::Bucket { bucket, prefix: Key::from(prefix), name } }
+    /// In a bucket, under a prefix. Asks nobody.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Bucket`] where the environment's settings contradict each other.
+    pub fn in_bucket(options: S3Options, prefix: &str) -> Result<Self, FailureStoreError> {
+        let name = format!("s3://{}/{prefix}", options.bucket);
+        let bucket = Bucket::open(&S3Options { settings: SETTINGS, ..options })?;
+        Ok(Self { place: Place::Bucket { bucket, prefix: Key::from(prefix), name } })
     }
 
     /// Where settings say: a folder, or `s3://BUCKET/PREFIX` in `region`. Asks nobody.
@@ -135,8 +144,7 @@ impl FailureStore {
             return Err(wrong("no bucket is named"));
         }
         let region = region.filter(|region| !region.is_empty()).ok_or_else(|| wrong("no region is named"))?;
-        let bucket = Bucket::open(&S3Options::new(bucket, region))?;
-        Ok(Self { place: Place::Bucket { bucket, prefix: Key::from(prefix), name: text.to_owned() } })
+        Self::in_bucket(S3Options::new(bucket, region), prefix)
     }
 
     /// Keeps a record with its files, unless one of the same failure is there.

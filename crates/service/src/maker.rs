@@ -1,0 +1,79 @@
+//! What the services share: each builds the witness here, and has the proof made somewhere else.
+
+use crate::{
+    AggregationRequest, EpochProof, Flaw, JobError, NodeSide, ProofService, RangeProof, RangeRequest, Work,
+    side::{flaw, stated},
+};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use proofmill_backends::Proof;
+use proofmill_client::{StatedProof, Statement, VerifyError};
+use std::fmt;
+
+/// How a service has proofs made. The rest of a [`ProofService`] follows from it.
+pub(crate) trait Maker: fmt::Debug + Send + Sync {
+    /// The chain, and the copies.
+    fn side(&self) -> &NodeSide;
+
+    fn range(
+        &self,
+        request: &RangeRequest,
+        work: &Work,
+    ) -> impl Future<Output = Result<RangeProof, JobError>> + Send;
+
+    fn epoch(
+        &self,
+        request: &AggregationRequest,
+        work: &Work,
+    ) -> impl Future<Output = Result<EpochProof, JobError>> + Send;
+
+    fn verify<S: Statement>(
+        &self,
+        proof: &StatedProof<S>,
+    ) -> impl Future<Output = Result<(), VerifyError>> + Send;
+
+    /// Whoever made it must not hand it out again.
+    fn refused(&self, proof: &Proof, cause: &str) -> impl Future<Output = ()> + Send;
+}
+
+async fn check<S: Statement>(maker: &impl Maker, bytes: &Bytes, values: &S) -> Result<(), Flaw> {
+    maker.verify(&stated(bytes, values)?).await.map_err(flaw)
+}
+
+impl<M: Maker> ProofService for M {
+    fn prove_range<'a>(
+        &'a self,
+        request: &'a RangeRequest,
+        work: &'a Work,
+    ) -> BoxFuture<'a, Result<RangeProof, JobError>> {
+        Box::pin(self.side().until_ending(self.range(request, work)))
+    }
+
+    fn aggregate<'a>(
+        &'a self,
+        request: &'a AggregationRequest,
+        work: &'a Work,
+    ) -> BoxFuture<'a, Result<EpochProof, JobError>> {
+        Box::pin(self.side().until_ending(self.epoch(request, work)))
+    }
+
+    fn check_range<'a>(&'a self, proof: &'a RangeProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(check(self, &proof.proof, &proof.values))
+    }
+
+    fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
+        Box::pin(check(self, &proof.proof, &proof.values))
+    }
+
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if let Some(inner) = self.side().withdraw(proof).await {
+                self.refused(&inner, cause).await;
+            }
+        })
+    }
+
+    fn input<'a>(&'a self, request: &'a RangeRequest) -> BoxFuture<'a, Result<Bytes, String>> {
+        Box::pin(self.side().input(request))
+    }
+}
