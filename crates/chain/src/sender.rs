@@ -56,6 +56,13 @@ pub struct Included {
     pub gas_price: u128,
 }
 
+impl Included {
+    /// What it cost, in wei.
+    pub fn fee(&self) -> u128 {
+        self.gas_price.saturating_mul(self.gas_used.into())
+    }
+}
+
 /// Sends the transactions of one account, one at a time. A clone shares the turn.
 ///
 /// The account should send nothing elsewhere: a transaction is sent at the first nonce that is not used on the chain, and

@@ -34,6 +34,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?; Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![expect(clippy::duplicate_mod, reason = "each engine compiles the statements with its own types")]
+
 mod assignment;
 mod change;
 pub mod data_dir;

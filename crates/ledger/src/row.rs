@@ -67,41 +67,29 @@ pub(crate) trait Columns {
     }
 }
 
-impl Columns for SqliteRow {
-    fn number(&self, column: &str) -> Result<Option<i64>, Error> {
-        self.try_get(column)
-    }
+macro_rules! columns_of {
+    ($row:ty, $text:expr) => {
+        impl Columns for $row {
+            fn number(&self, column: &str) -> Result<Option<i64>, Error> {
+                self.try_get(column)
+            }
 
-    fn optional_text(&self, column: &str) -> Result<Option<String>, Error> {
-        self.try_get(column)
-    }
+            fn optional_text(&self, column: &str) -> Result<Option<String>, Error> {
+                Ok(self.try_get::<Option<String>, _>(column)?.map($text))
+            }
 
-    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.try_get(column)
-    }
+            fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Error> {
+                self.try_get(column)
+            }
 
-    fn flag(&self, column: &str) -> Result<bool, Error> {
-        self.try_get(column)
-    }
+            fn flag(&self, column: &str) -> Result<bool, Error> {
+                self.try_get(column)
+            }
+        }
+    };
 }
-
-impl Columns for PgRow {
-    fn number(&self, column: &str) -> Result<Option<i64>, Error> {
-        self.try_get(column)
-    }
-
-    fn optional_text(&self, column: &str) -> Result<Option<String>, Error> {
-        Ok(self.try_get::<Option<String>, _>(column)?.map(|text| unescaped(&text).into_owned()))
-    }
-
-    fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>, Error> {
-        self.try_get(column)
-    }
-
-    fn flag(&self, column: &str) -> Result<bool, Error> {
-        self.try_get(column)
-    }
-}
+columns_of!(SqliteRow, |text| text);
+columns_of!(PgRow, |text| unescaped(&text).into_owned());
 
 /// What stands before an escaped character: one that is no character of any script.
 const ESCAPE: char = '\u{10ffff}';

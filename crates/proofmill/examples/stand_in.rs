@@ -82,12 +82,8 @@ impl Backend for StandIn {
             return Err(BackendError::InvalidProof { cause: "it is of another program".to_owned() });
         }
         let is_range = programs::range_version(self)? == proof.program;
-        let program = if is_range {
-            programs::range(ProverType::Exec)
-        } else {
-            programs::aggregation(ProverType::Exec)
-        };
-        let program = self.0.program_version(program)?;
+        let ours = if is_range { programs::range(NAME) } else { programs::aggregation(NAME) };
+        let program = self.0.program_version(native(ours))?;
         self.0.verify(&Proof { prover: ProverType::Exec, program, ..proof.clone() }, program)
     }
 }

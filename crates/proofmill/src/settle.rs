@@ -139,7 +139,7 @@ fn receipt(included: &Included) -> Receipt {
         transaction: included.transaction,
         block: included.block,
         gas_used: included.gas_used,
-        fee: included.gas_price.saturating_mul(included.gas_used.into()),
+        fee: included.fee(),
     }
 }
 

@@ -59,7 +59,7 @@ impl L1Batches {
                     transaction: included.transaction,
                     block: included.block,
                     gas_used: included.gas_used,
-                    fee: included.gas_price.saturating_mul(included.gas_used.into()),
+                    fee: included.fee(),
                 }),
                 Err(error) => failed(&error),
             };
