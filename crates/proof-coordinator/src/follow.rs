@@ -1,7 +1,8 @@
 //! A coordinator that stands alone: every checkpoint of a rollup is a batch, from when it lands on L1 until L1 has verified it.
 //!
 //! The rollup is followed as the prover node follows it; what is different is that nothing is aggregated, because each batch is
-//! verified on L1 by its own proofs ([`Settler`]). A checkpoint is proven whole: it is not split.
+//! verified on L1 by its own proofs ([`Settler`]), or nowhere, where only proofs are wanted. A checkpoint is proven whole: it is
+//! not split.
 
 use crate::{Coordinator, Settler, rules::Discard};
 use proofmill_chain::{ChainEvent, ChainStream};
@@ -37,8 +38,13 @@ pub struct Followed {
     pub cycle_limit: Option<NonZeroU64>,
 }
 
-/// Follows a rollup until told to stop, and has its batches proven and settled.
-pub async fn follow(followed: Followed, coordinator: Coordinator, settler: Settler, stop: CancellationToken) {
+/// Follows a rollup until told to stop, and has its batches proven, and settled if there is a settler.
+pub async fn follow(
+    followed: Followed,
+    coordinator: Coordinator,
+    settler: Option<Settler>,
+    stop: CancellationToken,
+) {
     let Followed { mut stream, proven, statement, services, at_once, cycle_limit } = followed;
     let lines = services.into_iter().map(|(prover, service)| Line {
         prover,
@@ -48,6 +54,7 @@ pub async fn follow(followed: Followed, coordinator: Coordinator, settler: Settl
     });
     let mut batches = Batches {
         lines: lines.collect(),
+        settler,
         statement,
         cycle_limit,
         proven,
@@ -68,19 +75,15 @@ pub async fn follow(followed: Followed, coordinator: Coordinator, settler: Settl
             ChainEvent::Checkpointed(checkpoint) => {
                 batches.standing.insert(checkpoint.number, checkpoint);
                 if checkpoint.number > batches.proven {
-                    settler.add(&checkpoint);
                     batches.begin(checkpoint);
                 }
             }
             ChainEvent::Pruned { to, .. } => {
                 batches.prune(to);
-                settler.prune(to);
             }
             ChainEvent::Proven { checkpoint, .. } => {
-                settler.verify(checkpoint);
                 coordinator.verified(checkpoint);
                 for again in batches.verified(checkpoint) {
-                    settler.add(&again);
                     batches.begin(again);
                 }
             }
@@ -97,6 +100,7 @@ pub async fn follow(followed: Followed, coordinator: Coordinator, settler: Settl
 /// The batches of a rollup, and what proves them.
 struct Batches {
     lines: Vec<Line>,
+    settler: Option<Settler>,
     statement: Statement,
     cycle_limit: Option<NonZeroU64>,
     proven: CheckpointNumber,
@@ -109,6 +113,9 @@ struct Batches {
 
 impl Batches {
     fn begin(&mut self, checkpoint: Checkpoint) {
+        if let Some(settler) = &self.settler {
+            settler.add(&checkpoint);
+        }
         let cancel = self.stop.child_token();
         // One that is told again begins anew, and finds what is finished.
         if let Some(before) = self.open.insert(checkpoint.number, cancel.clone()) {
@@ -130,10 +137,16 @@ impl Batches {
         for (_, gone) in self.open.split_off(&to.next()) {
             gone.cancel();
         }
+        if let Some(settler) = &self.settler {
+            settler.prune(to);
+        }
     }
 
     /// L1 has verified up to here. What it had verified before and has not now, after a reorg, is to be settled again.
     fn verified(&mut self, through: CheckpointNumber) -> Vec<Checkpoint> {
+        if let Some(settler) = &self.settler {
+            settler.verify(through);
+        }
         let rest = self.open.split_off(&through.next());
         for (_, settled) in std::mem::replace(&mut self.open, rest) {
             settled.cancel();
@@ -159,16 +172,17 @@ struct Line {
     prover: ProverType,
     service: Arc<dyn ProofService>,
     places: Arc<Semaphore>,
-    settler: Settler,
+    settler: Option<Settler>,
 }
 
 impl Line {
-    /// Has a batch proven and settled, for as long as it takes.
+    /// Has a batch proven, and settled if that is wanted, for as long as it takes.
     async fn run(self, request: RangeRequest, cancel: CancellationToken) {
         let checkpoint = &request.checkpoint;
         loop {
             let Some(proof) = self.prove(&request, &cancel).await else { return };
-            let offer = self.settler.offer(checkpoint, self.prover, proof.proof.clone());
+            let Some(settler) = &self.settler else { return };
+            let offer = settler.offer(checkpoint, self.prover, proof.proof.clone());
             let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
             let Discard { cause, is_final, .. } = discard;
             self.service.refuse(&proof.proof, &cause).await;

@@ -71,6 +71,7 @@ impl Cast<'_> {
             "proof-coordinator".into(),
             format!("--rollup={}", place.rollup),
             format!("--prover-id={prover}"),
+            "--prove-only".into(),
             format!("--pull-listen=127.0.0.1:{listen}"),
             format!("--metrics-listen=127.0.0.1:{metrics}"),
             "--poll-interval=500".into(),

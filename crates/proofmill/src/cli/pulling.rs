@@ -30,7 +30,6 @@ pub(crate) struct Serving {
     /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in
     #[arg(long, env = "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", default_value_t = TIMEOUT, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) prover_timeout: u64,
-    /// Where it is kept what was given out
     #[command(flatten)]
     pub(crate) database: Database,
 }
@@ -64,6 +63,9 @@ pub(crate) struct ProofCoordinator {
     /// Prove, have the proofs attested and ask L1 what they would cost, but send nothing; needs no key if --prover-id is given
     #[arg(long, env = "PROOFMILL_DISABLE_PUBLISH")]
     pub(crate) disable_publish: bool,
+    /// Have batches proven and the proofs kept, and ask nobody on L1 what they are worth: no account and no attestors are needed
+    #[arg(long, env = "PROOFMILL_PROVE_ONLY", requires = "prover_id", conflicts_with = "disable_publish")]
+    pub(crate) prove_only: bool,
     /// The most gas that one transaction with several batches may take. L1 takes none of more than 16777216, and its limit is set
     /// a fifth above the estimate
     #[arg(long, env = "PROOFMILL_SETTLE_GAS", default_value_t = CallCaps::default().gas, value_name = "GAS", value_parser = clap::value_parser!(u64).range(100_000..))]

@@ -32,13 +32,24 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, regis
         () = stop.cancelled() => return Ok(()),
     };
     let (coordinator, settling) = (serving.coordinator.clone(), settler.clone());
-    observed.settler(settler.clone());
-    observed.started(move || coordinator.problems().into_iter().chain(settling.problems()).collect());
+    if let Some(settler) = &settler {
+        observed.settler(settler.clone());
+    }
+    observed.started(move || {
+        coordinator.problems().into_iter().chain(settling.iter().flat_map(Settler::problems)).collect()
+    });
     if args.disable_publish {
         tracing::warn!("nothing is submitted to L1: --disable-publish");
+    } else if args.prove_only {
+        tracing::warn!("batches are proven and not settled: --prove-only");
     }
     let following = follow(followed, serving.coordinator.clone(), settler.clone(), stop.clone());
-    let working = async { tokio::join!(following, settler.run(stop.clone())) };
+    let settling = async {
+        if let Some(settler) = &settler {
+            settler.run(stop.clone()).await;
+        }
+    };
+    let working = async { tokio::join!(following, settling) };
     tokio::pin!(working);
     tokio::select! {
         _ = &mut working => {}
@@ -53,13 +64,12 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, regis
     Ok(())
 }
 
-/// The accounts that pay. A dry run needs none: what L1 would say is asked in the name of the prover.
+/// The accounts that pay. Where nothing is sent none is needed: what L1 would say is asked in the name of the prover, if at all.
 async fn payers(args: &cli::ProofCoordinator) -> Result<(Signer, Vec<Signer>)> {
-    if !args.disable_publish {
-        return keys::payers(&args.paying).await;
-    }
     match args.prover_id {
-        Some(prover) if !args.paying.names_an_account() => Ok((Signer::Nobody(prover), Vec::new())),
+        Some(prover) if (args.disable_publish || args.prove_only) && !args.paying.names_an_account() => {
+            Ok((Signer::Nobody(prover), Vec::new()))
+        }
         _ => keys::payers(&args.paying).await,
     }
 }
@@ -67,7 +77,7 @@ async fn payers(args: &cli::ProofCoordinator) -> Result<(Signer, Vec<Signer>)> {
 struct Parts {
     followed: Followed,
     serving: Serving,
-    settler: Settler,
+    settler: Option<Settler>,
 }
 
 async fn start(
@@ -87,7 +97,10 @@ async fn start(
         rollup: rollup.address(),
         prover: args.prover_id.unwrap_or_else(|| payers.0.address()),
     };
-    let settlement = settlement(args, &rollup, payers, observed, stop).await?;
+    let settlement = match args.prove_only {
+        true => None,
+        false => Some(settlement(args, &rollup, payers, observed, stop).await?),
+    };
     let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
     let data_dir = global.data_dir.as_path();
     let place =
@@ -113,7 +126,8 @@ async fn start(
     let settling = SettlingConfig { needed: needed.into_iter().collect(), caps };
     let store = wiring::failures(args.failures.as_deref(), data_dir)?;
     let evidence = Arc::new(Evidence { store, statement, programs });
-    let settler = Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence);
+    let settler = settlement
+        .map(|settlement| Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence));
     let options = StreamOptions::default().poll_every(args.following.poll_every());
     let stream = ChainStream::new(rollup, chain, options)?;
     let (at_once, cycle_limit) = (args.max_batches, args.cycle_limit);

@@ -153,7 +153,8 @@ async fn prometheus_reads_batches_and_a_prover() {
     prometheus.expect("proofmill_info{role='localnet'}", |one| one == 1.0).await;
 
     let mut command = proofmill(data);
-    command.args(["proof-coordinator", "--prover-id", "0x00000000000000000000000000000000000000aa"]);
+    command.args(["proof-coordinator", "--prove-only"]);
+    command.args(["--prover-id", "0x00000000000000000000000000000000000000aa"]);
     command.args(["--l1-rpc", there.l1_rpc.as_str(), "--l2-rpc", there.l2_rpc.as_str()]);
     command.args(["--rollup", &there.rollup.to_string(), "--pull-listen", &at(listen)]);
     command.args(["--metrics-listen", &at(coordinator)]);

@@ -445,6 +445,15 @@ fn who_pays_is_asked_for_at_the_start_and_never_shown() {
     assert!(said.contains("PRIVATE_KEY is not set"), "{said}");
     let said = run(&["--disable-publish"]);
     assert!(said.contains("PRIVATE_KEY is not set"), "a dry run needs a name: {said}");
+    let said = run(&["--prove-only"]);
+    assert!(said.contains("--prover-id"), "{said}");
+    let said = run(&[
+        "--prove-only",
+        "--prover-id",
+        "0x00000000000000000000000000000000000000bb",
+        "--disable-publish",
+    ]);
+    assert!(said.contains("cannot be used with"), "{said}");
     let said = run(&["--keystore", "there"]);
     assert!(
         said.contains("--keystore-password-file") && said.contains("PROOFMILL_KEYSTORE_PASSWORD"),
@@ -475,6 +484,7 @@ fn who_pays_is_asked_for_at_the_start_and_never_shown() {
         "--settle-bytes",
         "120000",
         "--disable-publish",
+        "--prove-only",
         "--attestor",
         "--failures",
     ] {
