@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, transport::Channel};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Site {
     folder: TempDir,
@@ -190,7 +190,10 @@ impl Site {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
-        waited.await.unwrap_or_else(|_| panic!("{id} does not end"))
+        match waited.await {
+            Ok(proof) => proof,
+            Err(_) => panic!("{id} does not end: {:#?}", self.status().await),
+        }
     }
 
     /// Waits for the proof, and checks that it is of all its segments in order.

@@ -1,7 +1,10 @@
 //! Proofs of the SP1 cluster's layout: a controller, an execution that tells of shards while it runs, marks that shards set, and
 //! folds; spread over workers that come and go.
 
-use crate::{backend::Slow, harness::Site};
+use crate::{
+    backend::Slow,
+    harness::{PATIENCE, Site},
+};
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, ContentKey};
 use proofmill_backends::{
@@ -237,6 +240,21 @@ impl Fleet {
         self.site.until("some are proven", || shards() >= count).await;
     }
 
+    /// Waits until the coordinator has these workers, in the order of their names, and no others.
+    async fn has_workers(&self, names: &[&str]) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            loop {
+                let workers = self.site.status().await.workers;
+                let there: Vec<_> = workers.iter().map(|worker| worker.id.as_str()).collect();
+                if there == names {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("in vain: workers {names:?}"));
+    }
+
     async fn ends_with(&self, id: &str, count: u32) {
         let progress = self.site.ended(id).await;
         assert_eq!(progress.cause, "");
@@ -293,9 +311,10 @@ async fn a_coordinator_that_is_restarted_remembers_the_messages_of_tasks() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     fleet.site.start_cluster().await;
     fleet.proven(5).await;
+    // A coordinator waits half a minute for those that it knew before.
+    fleet.has_workers(&["controls", "proves"]).await;
     controls.kill().await;
-    // It is known to be lost before the coordinator is.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    fleet.has_workers(&["proves"]).await;
     fleet.site.stop_cluster().await;
     fleet.site.start_cluster().await;
     let _next = fleet.worker("next", WorkerKind::Cpu, 16);
