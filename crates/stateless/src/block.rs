@@ -92,7 +92,7 @@ fn stopped(block: u64, error: &impl ToString) -> StatelessError {
 }
 
 /// EIP-2935 and EIP-4788. A contract that has no code, or fails, changes nothing: both EIPs say so.
-fn before<DB: StateDatabase + DatabaseCommit>(
+pub(crate) fn before<DB: StateDatabase + DatabaseCommit>(
     fork: Fork,
     header: &Header,
     evm: &mut Machine<DB>,

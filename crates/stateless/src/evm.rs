@@ -45,7 +45,7 @@ type FrameError<DB> = ContextError<<DB as Database>::Error>;
 type Run<DB> = MainnetHandler<Machine<DB>, EVMError<<DB as Database>::Error>, Frame>;
 
 /// The EVM of one block.
-pub(crate) struct Machine<DB: Database>(Inner<DB>);
+pub struct Machine<DB: Database>(Inner<DB>);
 
 impl<DB: StateDatabase> Machine<DB> {
     pub(crate) fn new(db: DB, env: EvmEnv) -> Self {

@@ -118,7 +118,7 @@ fn check_base_fee(chain: &ChainSpec, parent: &Header, header: &Header) -> Result
 }
 
 /// EIP-1559. `None` where the parent has no base fee or numbers that do not fit; a parent is not trusted to be sane.
-fn next_base_fee(parent: &Header, max_change_denominator: u128, elasticity: u128) -> Option<u64> {
+pub(crate) fn next_base_fee(parent: &Header, max_change_denominator: u128, elasticity: u128) -> Option<u64> {
     let base_fee = parent.base_fee_per_gas?;
     let used = u128::from(parent.gas_used);
     let target = u128::from(parent.gas_limit).checked_div(elasticity)?;

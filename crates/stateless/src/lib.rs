@@ -62,3 +62,5 @@ pub use prestate::{PreState, PreStateAccount, full_witness, minimise, witness_fr
 pub use profile::{Spender, Spent, profile};
 #[cfg(feature = "std")]
 pub use record::{RecordError, Recorded, Touched, record};
+
+pub mod parts;

@@ -59,7 +59,7 @@ struct AccountEntry<'a> {
 
 /// A database over a witness that commits in place and computes state roots.
 #[derive(Debug)]
-pub(crate) struct WitnessState<'a> {
+pub struct WitnessState<'a> {
     nodes: Nodes<'a>,
     accounts_trie: Child<'a>,
     index: AddressMap<usize>,
@@ -444,4 +444,12 @@ fn fault(fault: TrieFault, trie: TrieId) -> WitnessError {
 fn storage_root_of(rlp: &[u8]) -> Option<&B256> {
     let root = rlp.get(rlp.len().checked_sub(65)?..rlp.len() - 33)?;
     root.try_into().ok()
+}
+
+impl WitnessState<'_> {
+    /// The root of an account's storage as of the last [`state_root`](Self::state_root); the empty root where there is no account.
+    pub fn storage_root(&mut self, address: Address) -> Result<B256, WitnessError> {
+        let at = self.load(address)?;
+        Ok(self.accounts[at].in_trie.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))
+    }
 }

@@ -1,0 +1,211 @@
+//! The rules of a chain from the files that its nodes start with.
+
+use crate::{
+    error::OpRulesError,
+    fork::OpFork,
+    rules::{OpActivation, OpRules},
+};
+use serde_json::{Map, Value};
+
+/// Times in `rollup.json` that change nothing in execution from Canyon on.
+const OTHER_TIMES: [&str; 4] = ["regolith_time", "delta_time", "pectra_blob_schedule_time", "block_time"];
+/// The same in `genesis.json`.
+const OTHER_TIMES_OF_GENESIS: [&str; 3] = ["regolithTime", "deltaTime", "pectraBlobScheduleTime"];
+/// Forks of Ethereum in `genesis.json`, and the forks of the OP Stack that they come with.
+const ETHEREUM: [(&str, OpFork); 4] = [
+    ("shanghaiTime", OpFork::Canyon),
+    ("cancunTime", OpFork::Ecotone),
+    ("pragueTime", OpFork::Isthmus),
+    ("osakaTime", OpFork::Karst),
+];
+
+impl OpRules {
+    /// Takes the rules of a `rollup.json`, or of a node's answer to `optimism_rollupConfig`.
+    ///
+    /// Errors with a fork that is not known here, with forks out of order, and with what is missing.
+    pub fn from_rollup_config(json: &str) -> Result<Self, OpRulesError> {
+        let file = File { name: "rollup configuration", object: object(json, "rollup configuration")? };
+        let forks = file.forks(
+            |fork| format!("{}_time", fork.name()),
+            |key| key.ends_with("_time") && !OTHER_TIMES.contains(&key),
+        )?;
+        let (max_change_denominator, elasticity) = file.base_fee("chain_op_config")?;
+        let rules = Self {
+            chain_id: file.number("l2_chain_id")?,
+            block_time: file.number("block_time")?,
+            forks,
+            max_change_denominator,
+            elasticity,
+        };
+        rules.check()?;
+        Ok(rules)
+    }
+
+    /// Takes the rules of a `genesis.json`, which does not say how long a block takes: `block_time` is in seconds.
+    ///
+    /// Errors as [`from_rollup_config`](Self::from_rollup_config) does, and where a fork of Ethereum has another time than the
+    /// OP Stack's fork that brings it.
+    pub fn from_genesis(json: &str, block_time: u64) -> Result<Self, OpRulesError> {
+        let name = "genesis file";
+        let mut genesis = object(json, name)?;
+        let Some(Value::Object(config)) = genesis.remove("config") else {
+            return Err(OpRulesError::Value { file: name, key: "config".into(), kind: "object" });
+        };
+        let file = File { name, object: config };
+        let forks = file.forks(
+            |fork| format!("{}Time", fork.name()),
+            |key| {
+                key.ends_with("Time")
+                    && !OTHER_TIMES_OF_GENESIS.contains(&key)
+                    && !ETHEREUM.iter().any(|(known, _)| *known == key)
+            },
+        )?;
+        for (key, fork) in ETHEREUM {
+            let with = format!("{}Time", fork.name());
+            let said = |key: &str| file.object.get(key).unwrap_or(&Value::Null);
+            if said(key) != said(&with) {
+                let (got, expected) = (said(key).to_string(), said(&with).to_string());
+                return Err(OpRulesError::ForkOfEthereum { key, got, with, expected });
+            }
+        }
+        let (max_change_denominator, elasticity) = file.base_fee("optimism")?;
+        let rules =
+            Self { chain_id: file.number("chainId")?, block_time, forks, max_change_denominator, elasticity };
+        rules.check()?;
+        Ok(rules)
+    }
+}
+
+struct File {
+    name: &'static str,
+    object: Map<String, Value>,
+}
+
+impl File {
+    fn number(&self, key: &str) -> Result<u64, OpRulesError> {
+        number(self.name, &self.object, key, key)
+    }
+
+    /// The forks that are scheduled. `other` tells the keys of forks that are not known here; one that is `null` is no fork.
+    fn forks(
+        &self,
+        key_of: impl Fn(OpFork) -> String,
+        other: impl Fn(&str) -> bool,
+    ) -> Result<Vec<OpActivation>, OpRulesError> {
+        let keys = OpFork::ALL.map(|fork| (fork, key_of(fork)));
+        for (key, value) in &self.object {
+            if other(key) && !value.is_null() && !keys.iter().any(|(_, known)| known == key) {
+                return Err(OpRulesError::UnknownFork { key: key.clone() });
+            }
+        }
+        let scheduled =
+            keys.into_iter().filter(|(_, key)| self.object.get(key).is_some_and(|value| !value.is_null()));
+        scheduled.map(|(fork, key)| Ok(OpActivation { fork, timestamp: self.number(&key)? })).collect()
+    }
+
+    /// Canyon's denominator, and the elasticity.
+    fn base_fee(&self, section: &str) -> Result<(u32, u32), OpRulesError> {
+        let value = |key: &str| {
+            let path = format!("{section}.{key}");
+            let missing = OpRulesError::Value { file: self.name, key: path.clone(), kind: "32-bit number" };
+            let Some(Value::Object(fees)) = self.object.get(section) else { return Err(missing) };
+            u32::try_from(number(self.name, fees, key, &path)?).map_err(|_| missing)
+        };
+        Ok((value("eip1559DenominatorCanyon")?, value("eip1559Elasticity")?))
+    }
+}
+
+fn number(
+    file: &'static str,
+    object: &Map<String, Value>,
+    key: &str,
+    path: &str,
+) -> Result<u64, OpRulesError> {
+    let wrong = || OpRulesError::Value { file, key: path.into(), kind: "number" };
+    object.get(key).and_then(Value::as_u64).ok_or_else(wrong)
+}
+
+fn object(json: &str, file: &'static str) -> Result<Map<String, Value>, OpRulesError> {
+    serde_json::from_str(json).map_err(|error| OpRulesError::Json { file, reason: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{OpFork, OpRules, OpRulesError};
+    use serde_json::{Value, json};
+
+    fn rollup() -> Value {
+        json!({
+            "l2_chain_id": 901, "block_time": 2, "regolith_time": 0, "delta_time": 3, "canyon_time": 0, "ecotone_time": 10,
+            "fjord_time": 10, "granite_time": 20, "holocene_time": 30, "isthmus_time": null, "interop_time": null,
+            "pectra_blob_schedule_time": 7, "genesis": { "l2_time": 5 },
+            "chain_op_config": { "eip1559Elasticity": 10, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 400 }
+        })
+    }
+
+    fn genesis() -> Value {
+        json!({ "config": {
+            "chainId": 901, "regolithTime": 0, "canyonTime": 0, "shanghaiTime": 0, "ecotoneTime": 10, "cancunTime": 10,
+            "fjordTime": 10, "graniteTime": 20, "holoceneTime": 30,
+            "optimism": { "eip1559Elasticity": 10, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 400 }
+        }, "alloc": {} })
+    }
+
+    #[test]
+    fn both_files_say_the_same() {
+        let rules = OpRules::from_rollup_config(&rollup().to_string()).unwrap();
+        assert_eq!(rules, OpRules::from_genesis(&genesis().to_string(), 2).unwrap());
+        assert_eq!((rules.chain_id, rules.max_change_denominator, rules.elasticity), (901, 400, 10));
+        let forks = [(0, OpFork::Canyon), (9, OpFork::Canyon), (10, OpFork::Fjord), (1000, OpFork::Holocene)];
+        for (time, fork) in forks {
+            assert_eq!(rules.fork_at(time), Some(fork), "at {time}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_or_missing_is_refused() {
+        let rollup = |change: &dyn Fn(&mut Value)| {
+            let mut json = rollup();
+            change(&mut json);
+            OpRules::from_rollup_config(&json.to_string()).unwrap_err()
+        };
+        for key in ["lagoon_time", "interop_time", "tropo_time"] {
+            let error = rollup(&|json| json[key] = 99.into());
+            assert_eq!(error, OpRulesError::UnknownFork { key: key.into() });
+        }
+        assert_eq!(rollup(&|json| json["canyon_time"] = Value::Null), OpRulesError::CanyonMissing);
+        let order = |fork| OpRulesError::ForkOrder { fork };
+        assert_eq!(rollup(&|json| json["granite_time"] = 5.into()), order(OpFork::Granite));
+        assert_eq!(rollup(&|json| json["granite_time"] = Value::Null), order(OpFork::Holocene));
+        assert_eq!(rollup(&|json| json["block_time"] = 0.into()), OpRulesError::BlockTime);
+        for key in ["l2_chain_id", "block_time", "chain_op_config"] {
+            let error = rollup(&|json| json[key] = "2".into());
+            assert!(
+                matches!(&error, OpRulesError::Value { key: named, .. } if named.starts_with(key)),
+                "{error}"
+            );
+        }
+        let error = rollup(&|json| json["chain_op_config"]["eip1559Elasticity"] = 0.into());
+        assert_eq!(error, OpRulesError::BaseFeeParams);
+
+        let genesis = |change: &dyn Fn(&mut Value)| {
+            let mut json = genesis();
+            change(&mut json["config"]);
+            OpRules::from_genesis(&json.to_string(), 2).unwrap_err()
+        };
+        for key in ["lagoonTime", "interopTime", "amsterdamTime", "verkleTime"] {
+            assert_eq!(genesis(&|json| json[key] = 0.into()), OpRulesError::UnknownFork { key: key.into() });
+        }
+        for (key, value) in
+            [("cancunTime", json!(11)), ("pragueTime", json!(40)), ("shanghaiTime", Value::Null)]
+        {
+            let error = genesis(&|json| json[key] = value.clone());
+            assert!(
+                matches!(error, OpRulesError::ForkOfEthereum { key: named, .. } if named == key),
+                "{error}"
+            );
+        }
+        let error = OpRules::from_genesis("{", 2).unwrap_err();
+        assert!(matches!(error, OpRulesError::Json { file: "genesis file", .. }), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! Blocks of the OP Stack, from outside: real ones, random ones beside another implementation, and lies.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod common;
+mod real;
