@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# What does not fit `make test`: all of the Ethereum Foundation's tests, OpenVM's proofs of blocks and their aggregation,
-# and SP1 (which builds for a quarter of an hour and needs 20 GB).
+# What does not fit `make test`: all of the Ethereum Foundation's tests, 10,000 blocks of the OP Stack, OpenVM's proofs of blocks
+# and their aggregation, and SP1 (which builds for a quarter of an hour and needs 20 GB).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "== all of the Ethereum Foundation's blockchain tests"
 [[ -d ../shared/ef-tests ]] || echo "skipped: they are not in ../shared/ef-tests"
 cargo test -p proofmill-stateless --test it -- --ignored --nocapture
+echo "== 10,000 random blocks of the OP Stack, beside another implementation"
+cargo test -p proofmill-optimism --test it -- --ignored --nocapture
 echo "== what operators live through, with stores and networks away for a minute"
 SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
 echo "== a cluster that is upgraded from the commit before while proofs run"

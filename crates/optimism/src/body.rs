@@ -14,6 +14,11 @@ pub(crate) const L1_ATTRIBUTES_DEPOSITOR: Address = address!("0xDeaDDEaDDeAdDeAd
 /// Its gas, since Regolith (`deposits.md`).
 pub(crate) const L1_ATTRIBUTES_GAS: u64 = 1_000_000;
 
+/// The types that there are: of Ethereum all but that with blobs, and deposits. 0x7d is of Lagoon.
+const KINDS: [u8; 4] = [0x01, 0x02, 0x04, 0x7e];
+/// A transaction without a type begins as a list does.
+const LEGACY: u8 = 0xc0;
+
 /// A transaction that can be executed.
 pub(crate) enum BodyTransaction<'a> {
     Deposit(TxDeposit),
@@ -32,9 +37,11 @@ pub(crate) fn recover<'a, T: AsRef<[u8]>>(
 ) -> Result<Vec<BodyTransaction<'a>>, OpError> {
     let mut recovered: Vec<BodyTransaction<'a>> = Vec::with_capacity(transactions.len());
     for (tx, raw) in transactions.iter().map(AsRef::as_ref).enumerate() {
-        let decoded = OpTxEnvelope::decode_2718_exact(raw).map_err(|error: Eip2718Error| match error {
-            Eip2718Error::UnexpectedType(kind) => OpError::UnknownTransaction { block, tx, kind },
-            error => OpError::MalformedTransaction { block, tx, reason: error.to_string() },
+        if let Some(kind) = raw.first().copied().filter(|kind| *kind < LEGACY && !KINDS.contains(kind)) {
+            return Err(OpError::UnknownTransaction { block, tx, kind });
+        }
+        let decoded = OpTxEnvelope::decode_2718_exact(raw).map_err(|error: Eip2718Error| {
+            OpError::MalformedTransaction { block, tx, reason: error.to_string() }
         })?;
         recovered.push(match decoded {
             OpTxEnvelope::Deposit(deposit) => {
@@ -76,7 +83,6 @@ fn user<'a>(
         OpTxEnvelope::Eip2930(tx) => TxEnv::from_recovered_tx(tx.tx(), sender()?),
         OpTxEnvelope::Eip1559(tx) => TxEnv::from_recovered_tx(tx.tx(), sender()?),
         OpTxEnvelope::Eip7702(tx) => TxEnv::from_recovered_tx(tx.tx(), sender()?),
-        // 0x7d is of Lagoon.
         other => return Err(OpError::UnknownTransaction { block, tx, kind: other.ty() }),
     };
     Ok(BodyTransaction::User { kind: decoded.tx_type(), raw, env })

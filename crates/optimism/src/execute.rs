@@ -35,10 +35,17 @@ pub struct OpRange<'a> {
 pub struct OpOutcome {
     /// As on Ethereum; `config_hash` is that of the [`OpRules`].
     pub range: RangeOutcome,
-    /// The output root of the block before the first.
-    pub pre_output_root: B256,
-    /// The output root of the last block.
-    pub post_output_root: B256,
+    /// What L1 knows the chain by, from Isthmus on; no header says it before.
+    pub output_roots: Option<OutputRoots>,
+}
+
+/// The output roots around a range of blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputRoots {
+    /// Of the block before the first.
+    pub before: B256,
+    /// Of the last block.
+    pub after: B256,
 }
 
 /// What L1 knows a block of L2 by (version 0): state, messages to L1, and hash.
@@ -88,7 +95,6 @@ fn run<'a>(
         return Err(OpError::NoBlocks);
     };
     let (first, last) = (&first.header, &last.header);
-    let pre_output_root = output(range.parent, first.header().number, &mut state)?;
     let mut parent = range.parent;
     let (mut gas_used, mut transactions) = (0_u64, 0);
     for block in range.blocks {
@@ -128,8 +134,9 @@ fn run<'a>(
         transactions,
         block_hashes: Vec::new(),
     };
-    let post_output_root = output(last, last.header().number, &mut state)?;
-    Ok((OpOutcome { range: outcome, pre_output_root, post_output_root }, state))
+    let isthmus = range.rules.fork_at(range.parent.header().timestamp) >= Some(OpFork::Isthmus);
+    let output_roots = isthmus.then(|| OutputRoots { before: output(range.parent), after: output(last) });
+    Ok((OpOutcome { range: outcome, output_roots }, state))
 }
 
 /// Executes the transactions of a block on a witness, without its state root.
@@ -165,10 +172,10 @@ fn check_results(executed: &Executed, fork: OpFork, header: &Header) -> Result<(
     header::hash(block, "receiptsRoot", header.receipts_root, executed.receipts_root())
 }
 
-/// The output root of a header whose state this is.
-fn output(header: &HashedHeader, block: u64, state: &mut WitnessState<'_>) -> Result<B256, OpError> {
-    let passer = message_passer_root(block, state)?;
-    Ok(output_root(header.header().state_root, passer, header.hash()))
+/// The output root of a header from Isthmus on: its withdrawals root is that of the messages.
+fn output(header: &HashedHeader) -> B256 {
+    let fields = header.header();
+    output_root(fields.state_root, fields.withdrawals_root.unwrap_or_default(), header.hash())
 }
 
 /// The storage root of the contract that keeps the messages to L1 (`L2ToL1MessagePasser`).

@@ -48,6 +48,6 @@ pub use build::{OpAttributes, build};
 pub use error::{OpError, OpRulesError};
 #[cfg(feature = "std")]
 pub use execute::minimise;
-pub use execute::{OpOutcome, OpRange, execute, output_root};
+pub use execute::{OpOutcome, OpRange, OutputRoots, execute, output_root};
 pub use fork::OpFork;
 pub use rules::{OpActivation, OpRules};

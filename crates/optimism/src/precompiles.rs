@@ -109,3 +109,71 @@ const fn bls_pairing<const MAX: usize>() -> Precompile {
     }
     Precompile::new(PrecompileId::Bls12Pairing, bls12_381_const::PAIRING_ADDRESS, call::<MAX>)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::precompiles;
+    use crate::fork::OpFork;
+    use alloy_primitives::Address;
+    use revm::precompile::PrecompileStatus;
+
+    /// Whether a precompile takes as many zeros; `None` where there is none.
+    fn takes(fork: OpFork, address: u8, len: usize) -> Option<bool> {
+        let set = precompiles(fork).precompiles;
+        let precompile = set.get(&Address::with_last_byte(address))?;
+        let output = precompile.execute(&vec![0; len], u64::MAX, 0).unwrap();
+        Some(output.status == PrecompileStatus::Success)
+    }
+
+    /// The specifications' numbers, written out again: the last length that is taken, and the first that is not.
+    #[test]
+    fn inputs_have_limits() {
+        use OpFork::{Ecotone, Fjord, Granite, Holocene, Isthmus, Jovian, Karst};
+        for (address, fork, most, pair) in [
+            (8, Granite, 112_687 / 192, 192),
+            (8, Holocene, 112_687 / 192, 192),
+            (8, Isthmus, 112_687 / 192, 192),
+            (8, Jovian, 427, 192),
+            (8, Karst, 300, 192),
+            (0x0c, Isthmus, 3211, 160),
+            (0x0c, Jovian, 1806, 160),
+            (0x0c, Karst, 1806, 160),
+            (0x0e, Isthmus, 1696, 288),
+            (0x0e, Jovian, 968, 288),
+            (0x0e, Karst, 968, 288),
+            (0x0f, Isthmus, 612, 384),
+            (0x0f, Jovian, 408, 384),
+            (0x0f, Karst, 408, 384),
+        ] {
+            assert_eq!(takes(fork, address, most * pair), Some(true), "{fork}, {address:#x}, {most} pairs");
+            assert_eq!(
+                takes(fork, address, (most + 1) * pair),
+                Some(false),
+                "{fork}, {address:#x}, a pair more"
+            );
+        }
+        for fork in [Ecotone, Fjord] {
+            assert_eq!(takes(fork, 8, 700 * 192), Some(true), "{fork} has no limit");
+        }
+        assert_eq!(takes(Holocene, 0x0c, 160), None);
+    }
+
+    /// P256VERIFY: from Fjord on, and from Karst on at twice the price (EIP-7951).
+    #[test]
+    fn p256_has_its_price() {
+        for fork in OpFork::ALL {
+            let mut address = Address::ZERO;
+            address.0[18] = 1;
+            let gas = precompiles(fork)
+                .precompiles
+                .get(&address)
+                .map(|it| it.execute(&[], 10_000, 0).unwrap().gas_used);
+            let due = match fork {
+                OpFork::Canyon | OpFork::Ecotone => None,
+                OpFork::Karst => Some(6900),
+                _ => Some(3450),
+            };
+            assert_eq!(gas, due, "{fork}");
+        }
+    }
+}

@@ -5,15 +5,15 @@ use proofmill_optimism::{OpError, OpOutcome, OpRange, OpRules, execute, minimise
 use proofmill_stateless::{Block, ChainSpec, Fork, StatelessInput, StatelessInputRef, Witness};
 
 /// A range of blocks in the binary form that a proof takes. Its chain specification is not used.
-pub struct Input(Vec<u8>);
+pub(crate) struct Input(Vec<u8>);
 
 impl Input {
-    pub fn new(parent: &Header, blocks: Vec<Block>, witness: Witness) -> Self {
+    pub(crate) fn new(parent: &Header, blocks: Vec<Block>, witness: Witness) -> Self {
         let chain = ChainSpec::for_fork(1, Fork::Shanghai);
         Self(StatelessInput { chain, parent: parent.clone(), blocks, witness }.encode())
     }
 
-    pub fn with<T>(&self, rules: &OpRules, f: impl FnOnce(&OpRange<'_>) -> T) -> T {
+    pub(crate) fn with<T>(&self, rules: &OpRules, f: impl FnOnce(&OpRange<'_>) -> T) -> T {
         let input = StatelessInputRef::decode(&self.0).unwrap();
         let (parent, blocks, witness) = (&input.parent, &input.blocks[..], &input.witness);
         f(&OpRange { rules, parent, blocks, witness })
@@ -21,7 +21,7 @@ impl Input {
 }
 
 /// Executes blocks on what they need of a witness.
-pub fn run(
+pub(crate) fn run(
     rules: &OpRules,
     parent: &Header,
     blocks: Vec<Block>,

@@ -3,4 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod common;
+mod contracts;
+mod differential;
+mod karst;
+mod lies;
+mod oracle;
 mod real;
+mod world;
