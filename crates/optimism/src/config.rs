@@ -131,6 +131,8 @@ fn object(json: &str, file: &'static str) -> Result<Map<String, Value>, OpRulesE
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use crate::{OpFork, OpRules, OpRulesError};
     use serde_json::{Value, json};
 

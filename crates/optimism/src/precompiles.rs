@@ -112,6 +112,8 @@ const fn bls_pairing<const MAX: usize>() -> Precompile {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::precompiles;
     use crate::fork::OpFork;
     use alloy_primitives::Address;
