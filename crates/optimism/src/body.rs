@@ -27,8 +27,8 @@ pub(crate) enum BodyTransaction<'a> {
 
 /// Decodes the transactions of a block and recovers their senders.
 ///
-/// The first must set L1's attributes, and deposits stand before users' transactions. That they are those of L1 is not
-/// checked: that takes the derivation.
+/// The first must set L1's attributes, and deposits stand before users' transactions. That they are those of L1 is
+/// not checked: that takes the derivation.
 pub(crate) fn recover<'a, T: AsRef<[u8]>>(
     rules: &OpRules,
     fork: OpFork,
@@ -88,7 +88,8 @@ fn user<'a>(
     Ok(BodyTransaction::User { kind: decoded.tx_type(), raw, env })
 }
 
-/// The form of the transaction of L1's attributes: `deposits.md`, and `l1-attributes.md` of Ecotone, Isthmus and Jovian.
+/// The form of the transaction of L1's attributes: `deposits.md`, and `l1-attributes.md` of Ecotone, Isthmus and
+/// Jovian.
 fn check_l1_attributes(fork: OpFork, deposit: &TxDeposit) -> Result<(), &'static str> {
     // setL1BlockValues, and with the suffixes Ecotone, Isthmus and Jovian.
     let (selector, len) = match fork {

@@ -43,8 +43,8 @@ impl OpRules {
 
     /// Takes the rules of a `genesis.json`, which does not say how long a block takes: `block_time` is in seconds.
     ///
-    /// Errors as [`from_rollup_config`](Self::from_rollup_config) does, and where a fork of Ethereum has another time than the
-    /// OP Stack's fork that brings it.
+    /// Errors as [`from_rollup_config`](Self::from_rollup_config) does, and where a fork of Ethereum has another
+    /// time than the OP Stack's fork that brings it.
     pub fn from_genesis(json: &str, block_time: u64) -> Result<Self, OpRulesError> {
         let name = "genesis file";
         let mut genesis = object(json, name)?;
@@ -86,7 +86,8 @@ impl File {
         number(self.name, &self.object, key, key)
     }
 
-    /// The forks that are scheduled. `other` tells the keys of forks that are not known here; one that is `null` is no fork.
+    /// The forks that are scheduled. `other` tells the keys of forks that are not known here; one that is `null` is
+    /// no fork.
     fn forks(
         &self,
         key_of: impl Fn(OpFork) -> String,
@@ -138,8 +139,9 @@ mod tests {
 
     fn rollup() -> Value {
         json!({
-            "l2_chain_id": 901, "block_time": 2, "regolith_time": 0, "delta_time": 3, "canyon_time": 0, "ecotone_time": 10,
-            "fjord_time": 10, "granite_time": 20, "holocene_time": 30, "isthmus_time": null, "interop_time": null,
+            "l2_chain_id": 901, "block_time": 2, "regolith_time": 0, "delta_time": 3, "canyon_time": 0,
+            "ecotone_time": 10, "fjord_time": 10, "granite_time": 20, "holocene_time": 30,
+            "isthmus_time": null, "interop_time": null,
             "pectra_blob_schedule_time": 7, "genesis": { "l2_time": 5 },
             "chain_op_config": { "eip1559Elasticity": 10, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 400 }
         })
@@ -147,8 +149,8 @@ mod tests {
 
     fn genesis() -> Value {
         json!({ "config": {
-            "chainId": 901, "regolithTime": 0, "canyonTime": 0, "shanghaiTime": 0, "ecotoneTime": 10, "cancunTime": 10,
-            "fjordTime": 10, "graniteTime": 20, "holoceneTime": 30,
+            "chainId": 901, "regolithTime": 0, "canyonTime": 0, "shanghaiTime": 0,
+            "ecotoneTime": 10, "cancunTime": 10, "fjordTime": 10, "graniteTime": 20, "holoceneTime": 30,
             "optimism": { "eip1559Elasticity": 10, "eip1559Denominator": 50, "eip1559DenominatorCanyon": 400 }
         }, "alloc": {} })
     }

@@ -74,12 +74,14 @@ pub enum OpRulesError {
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message names its fields")]
 pub enum OpError {
+    #[error("the rules cannot be executed by")]
+    Rules(#[from] OpRulesError),
     #[error("there are no blocks to execute")]
     NoBlocks,
     #[error("the time {timestamp} of block {block} is before Canyon; blocks before Canyon cannot be proven")]
     BeforeCanyon { block: u64, timestamp: u64 },
     #[error(
-        "block {block} is the first of {fork}: what such a block changes by itself is not executed here; begin after it"
+        "block {block} is the first of {fork}: what such a block changes by itself is not executed; begin after it"
     )]
     Activation { block: u64, fork: OpFork },
     #[error("block {block} has {field} {said}; the rules make it {due}")]

@@ -1,4 +1,5 @@
-//! How a transaction of the OP Stack runs on Ethereum's EVM: what it pays and to whom, and deposits, which never fail to be there.
+//! How a transaction of the OP Stack runs on Ethereum's EVM: what it pays and to whom, and deposits, which never
+//! fail to be there.
 
 use crate::fees::{BASE_FEE_VAULT, L1_FEE_VAULT, OPERATOR_FEE_VAULT, OperatorFee};
 use alloc::{boxed::Box, string::ToString, vec::Vec};
@@ -44,8 +45,8 @@ pub(crate) fn user<DB: StateDatabase + DatabaseCommit>(
 
 /// Executes a deposit and commits it.
 ///
-/// Specification: `deposits.md`. What it mints stays, whatever becomes of it. Where it fails by anything but a revert, it has used
-/// all of its gas, and its sender's nonce is one higher.
+/// Specification: `deposits.md`. What it mints stays, whatever becomes of it. Where it fails by anything but a
+/// revert, it has used all of its gas, and its sender's nonce is one higher.
 pub(crate) fn deposit<DB: StateDatabase + DatabaseCommit>(
     machine: &mut Machine<DB>,
     deposit: &TxDeposit,
@@ -121,8 +122,8 @@ impl<DB: StateDatabase> Handler for Run<DB> {
         }
     }
 
-    /// A deposit has all of its gas: EIP-7825 is not for it (specifications, pull request 904; `ethereum-optimism/optimism`, pull
-    /// request 20222 and issue 22971, on how `op-reth` lifts the cap).
+    /// A deposit has all of its gas: EIP-7825 is not for it (specifications, pull request 904;
+    /// `ethereum-optimism/optimism`, pull request 20222 and issue 22971, on how `op-reth` lifts the cap).
     fn tx_gas(&self, evm: &mut Self::Evm, initial: &InitialAndFloorGas) -> GasTracker {
         let ctx = evm.ctx_ref();
         let cap = match self.0 {

@@ -61,10 +61,10 @@ pub fn output_root(state_root: B256, message_passer_root: B256, block_hash: B256
 
 /// Executes the blocks of a range and checks every field of their headers.
 ///
-/// The result holds for everybody who trusts `parent_hash` and `config_hash`. It says that these blocks follow from their parent by
-/// the rules of execution. **It does not say that they are those of L1**: deposits, L1's attributes, gas limit, randomness, the
-/// parameters of the base fee and L1's beacon root are what the blocks say. Whoever makes blocks could mint by a made-up deposit,
-/// so nothing may be settled by this result alone.
+/// The result holds for everybody who trusts `parent_hash` and `config_hash`. It says that these blocks follow from
+/// their parent by the rules of execution. **It does not say that they are those of L1**: deposits, L1's
+/// attributes, gas limit, randomness, the parameters of the base fee and L1's beacon root are what the blocks say.
+/// Whoever makes blocks could mint by a made-up deposit, so nothing may be settled by this result alone.
 ///
 /// Errors with the first thing that is wrong, and where the witness holds more than the blocks need.
 pub fn execute(range: &OpRange<'_>) -> Result<OpOutcome, OpError> {
@@ -76,8 +76,8 @@ pub fn execute(range: &OpRange<'_>) -> Result<OpOutcome, OpError> {
     Ok(outcome)
 }
 
-/// Executes a range whose witness may hold more than is needed, and returns with the outcome the part that was used, nodes in
-/// the order of their use. Errors as [`execute`] does.
+/// Executes a range whose witness may hold more than is needed, and returns with the outcome the part that was
+/// used, nodes in the order of their use. Errors as [`execute`] does.
 #[cfg(feature = "std")]
 pub fn minimise(range: &OpRange<'_>) -> Result<(OpOutcome, proofmill_stateless::Witness), OpError> {
     let first = range.blocks.first().ok_or(OpError::NoBlocks)?.header.header().number;
@@ -94,6 +94,7 @@ fn run<'a>(
     let (Some(first), Some(last)) = (range.blocks.first(), range.blocks.last()) else {
         return Err(OpError::NoBlocks);
     };
+    range.rules.check()?;
     let (first, last) = (&first.header, &last.header);
     let mut parent = range.parent;
     let (mut gas_used, mut transactions) = (0_u64, 0);

@@ -1,7 +1,7 @@
 //! What a user's transaction pays beside Ethereum's fees: for its data on L1, and to the operator.
 //!
-//! Specifications: `exec-engine.md` (L1-cost fees) and that of Ecotone, Fjord, Isthmus and Jovian. The numbers stand in the
-//! storage of the contract of L1's attributes, where the block's first transaction has just put them.
+//! Specifications: `exec-engine.md` (L1-cost fees) and that of Ecotone, Fjord, Isthmus and Jovian. The numbers
+//! stand in the storage of the contract of L1's attributes, where the block's first transaction has just put them.
 
 use crate::{fastlz::estimated_size, fork::OpFork};
 use alloy_primitives::{Address, U256, address};
@@ -85,7 +85,8 @@ impl L1Fees {
         } else {
             let (scalars, blob_base_fee) = (slot(slot::SCALARS)?, slot(slot::BLOB_BASE_FEE)?);
             let (base_fee_scalar, blob_base_fee_scalar) = (part(scalars, 3), part(scalars, 2));
-            // So it is in Ecotone's first block, which is not executed here, and clients tell that block by different signs.
+            // So it is in Ecotone's first block, which is not executed here, and clients tell that block by
+            // different signs.
             if base_fee_scalar == 0
                 && blob_base_fee_scalar == 0
                 && (fork == OpFork::Ecotone || blob_base_fee.is_zero())
@@ -112,8 +113,8 @@ impl L1Fees {
         Ok(fees)
     }
 
-    /// What an encoded transaction pays for its data, in wei, and its footprint of data availability, in gas. `None` where
-    /// either is out of range.
+    /// What an encoded transaction pays for its data, in wei, and its footprint of data availability, in gas.
+    /// `None` where either is out of range.
     pub(crate) fn of(&self, transaction: &[u8]) -> Option<(U256, u64)> {
         let million = U256::from(1_000_000);
         let fee = match self.data {

@@ -6,7 +6,8 @@ use revm::primitives::hardfork::SpecId;
 
 /// A fork whose rules of execution this crate has in full.
 ///
-/// Delta, and the changes of derivation alone (Pectra's blob schedule), change nothing here. Lagoon is not final, so it is refused.
+/// Delta, and the changes of derivation alone (Pectra's blob schedule), change nothing here. Lagoon is not final,
+/// so it is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum OpFork {
@@ -57,8 +58,8 @@ impl OpFork {
 
     /// The fork of Ethereum whose EVM it has.
     ///
-    /// Karst: specifications, pull request 904 (Osaka's EIPs 7823, 7825, 7883, 7939, 7951), and the proposal of upgrade 19b to
-    /// Optimism's governance, which lists the same.
+    /// Karst: specifications, pull request 904 (Osaka's EIPs 7823, 7825, 7883, 7939, 7951), and the proposal of
+    /// upgrade 19b to Optimism's governance, which lists the same.
     ///
     /// ```
     /// use proofmill_optimism::OpFork;

@@ -113,8 +113,8 @@ fn fee_params(fork: OpFork, header: &Header) -> Result<Option<FeeParams>, &'stat
     Ok(Some(FeeParams { max_change_denominator, elasticity, min_base_fee }))
 }
 
-/// The base fee that follows from a parent of the same fork. `None` where the parent has none, or numbers that do not fit; a
-/// parent is not trusted to be sane.
+/// The base fee that follows from a parent of the same fork. `None` where the parent has none, or numbers that do
+/// not fit; a parent is not trusted to be sane.
 pub(crate) fn next_base_fee(rules: &OpRules, fork: OpFork, parent: &Header) -> Option<u64> {
     if fork < OpFork::Holocene {
         // A genesis block may have free text here.

@@ -1,17 +1,20 @@
 //! The OP Stack's rules of execution, from Canyon to Karst, on the same EVM, witness and tries as Ethereum's.
 //!
-//! [`OpRules`] are the rules of one chain: which fork holds when. [`execute`] takes an [`OpRange`] of blocks with a witness, checks
-//! every field of their headers, and returns an [`OpOutcome`] with the output roots before and after; or an [`OpError`] that names
-//! the first thing that is wrong. The same code runs in a zkVM guest (`no_std`, `default-features = false`) and on the host.
+//! [`OpRules`] are the rules of one chain: which fork holds when. [`execute`] takes an [`OpRange`] of blocks with a
+//! witness, checks every field of their headers, and returns an [`OpOutcome`] with the output roots before and
+//! after; or an [`OpError`] that names the first thing that is wrong. The same code runs in a zkVM guest (`no_std`,
+//! `default-features = false`) and on the host.
 //!
-//! Written from the specifications (`specs.optimism.io`); `op-revm` and `alloy-op-evm` are what the tests compare with. What is not
-//! sure there is refused: the first block of a fork, Lagoon, unknown forks and transactions.
+//! Written from the specifications (`specs.optimism.io`); `op-revm` and `alloy-op-evm` are what the tests compare
+//! with. What is not sure there is refused: the first block of a fork, Lagoon, unknown forks and transactions.
 //!
-//! **Execution is half of the way.** It says that blocks follow from their parent, not that they are those that L1 orders: deposits,
-//! L1's attributes, the gas limit and the sequencer's transactions come from the derivation, which is not here yet.
+//! **Execution is half of the way.** It says that blocks follow from their parent, not that they are those that L1
+//! orders: deposits, L1's attributes, the gas limit and the sequencer's transactions come from the derivation,
+//! which is not here yet.
 //!
-//! On the host (feature `std`), rules come from a chain's own files ([`OpRules::from_rollup_config`], [`OpRules::from_genesis`]);
-//! [`build`] makes the block that follows from a parent, and [`minimise`] reduces a witness to what blocks need.
+//! On the host (feature `std`), rules come from a chain's own files ([`OpRules::from_rollup_config`],
+//! [`OpRules::from_genesis`]); [`build`] makes the block that follows from a parent, and [`minimise`] reduces a
+//! witness to what blocks need.
 //!
 //! ```
 //! use proofmill_optimism::{OpFork, OpRules};

@@ -1,4 +1,5 @@
-//! The precompiles of each fork: Ethereum's, P256VERIFY from Fjord on, and limits for the length of what grows with its input.
+//! The precompiles of each fork: Ethereum's, P256VERIFY from Fjord on, and limits for the length of what grows with
+//! its input.
 
 use crate::fork::OpFork;
 use revm::{

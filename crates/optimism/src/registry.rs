@@ -1,7 +1,7 @@
 //! The rules of well-known chains: facts of the superchain registry (`superchain/configs`, as of August 2026).
 //!
-//! Only chains that follow the OP Stack's own forks up to Karst. For others there are [`OpRules::from_rollup_config`] and
-//! [`OpRules::from_genesis`].
+//! Only chains that follow the OP Stack's own forks up to Karst. For others there are
+//! [`OpRules::from_rollup_config`] and [`OpRules::from_genesis`].
 
 use crate::{
     fork::OpFork,
@@ -44,27 +44,36 @@ struct Known {
     superchain: [u64; 8],
 }
 
+const fn known(
+    name: &'static str,
+    chain_id: u64,
+    block_time: u64,
+    base_fee: (u32, u32),
+    first: &'static [u64],
+    superchain: [u64; 8],
+) -> Known {
+    Known { name, chain_id, block_time, base_fee, first, superchain }
+}
+
 const USUAL: (u32, u32) = (250, 6);
 
-#[rustfmt::skip]
 const KNOWN: [Known; 16] = [
-    Known { name: "OP Mainnet", chain_id: 10, block_time: 2, base_fee: USUAL, first: &[], superchain: MAINNET },
-    Known { name: "Ink", chain_id: 57_073, block_time: 1, base_fee: USUAL, first: &[0, 0, 0, 0, 1_742_396_400], superchain: MAINNET },
-    Known { name: "Lisk", chain_id: 1135, block_time: 2, base_fee: (1000, 20), first: &[], superchain: MAINNET },
-    Known { name: "Metal L2", chain_id: 1750, block_time: 2, base_fee: USUAL, first: &[0, 0], superchain: MAINNET },
-    Known { name: "Mode", chain_id: 34_443, block_time: 2, base_fee: USUAL, first: &[], superchain: MAINNET },
-    Known { name: "Soneium", chain_id: 1868, block_time: 2, base_fee: USUAL, first: &[0, 0, 0, 0, 1_738_573_200], superchain: MAINNET },
-    Known { name: "Unichain", chain_id: 130, block_time: 1, base_fee: USUAL, first: &[0, 0, 0, 0], superchain: MAINNET },
-    Known { name: "Zora", chain_id: 7_777_777, block_time: 2, base_fee: USUAL, first: &[], superchain: MAINNET },
-    Known { name: "OP Sepolia", chain_id: 11_155_420, block_time: 2, base_fee: USUAL, first: &[], superchain: SEPOLIA },
-    Known { name: "Ink Sepolia", chain_id: 763_373, block_time: 1, base_fee: USUAL, first: &[], superchain: SEPOLIA },
-    Known { name: "Lisk Sepolia", chain_id: 4202, block_time: 2, base_fee: (250, 10), first: &[1_705_312_994], superchain: SEPOLIA },
-    Known { name: "Metal L2 Testnet", chain_id: 1740, block_time: 2, base_fee: USUAL, first: &[1_708_129_622], superchain: SEPOLIA },
-    Known { name: "Mode Testnet", chain_id: 919, block_time: 2, base_fee: USUAL, first: &[1_703_203_200], superchain: SEPOLIA },
-    Known { name: "Soneium Minato", chain_id: 1946, block_time: 2, base_fee: USUAL,
-            first: &[0, 0, 1_730_106_000, 1_730_106_000, 1_734_685_200], superchain: SEPOLIA },
-    Known { name: "Unichain Sepolia", chain_id: 1301, block_time: 1, base_fee: USUAL, first: &[0, 0, 0, 0, 1_734_559_200], superchain: SEPOLIA },
-    Known { name: "Zora Sepolia", chain_id: 999_999_999, block_time: 2, base_fee: USUAL, first: &[], superchain: SEPOLIA },
+    known("OP Mainnet", 10, 2, USUAL, &[], MAINNET),
+    known("Ink", 57_073, 1, USUAL, &[0, 0, 0, 0, 1_742_396_400], MAINNET),
+    known("Lisk", 1135, 2, (1000, 20), &[], MAINNET),
+    known("Metal L2", 1750, 2, USUAL, &[0, 0], MAINNET),
+    known("Mode", 34_443, 2, USUAL, &[], MAINNET),
+    known("Soneium", 1868, 2, USUAL, &[0, 0, 0, 0, 1_738_573_200], MAINNET),
+    known("Unichain", 130, 1, USUAL, &[0, 0, 0, 0], MAINNET),
+    known("Zora", 7_777_777, 2, USUAL, &[], MAINNET),
+    known("OP Sepolia", 11_155_420, 2, USUAL, &[], SEPOLIA),
+    known("Ink Sepolia", 763_373, 1, USUAL, &[], SEPOLIA),
+    known("Lisk Sepolia", 4202, 2, (250, 10), &[1_705_312_994], SEPOLIA),
+    known("Metal L2 Testnet", 1740, 2, USUAL, &[1_708_129_622], SEPOLIA),
+    known("Mode Testnet", 919, 2, USUAL, &[1_703_203_200], SEPOLIA),
+    known("Soneium Minato", 1946, 2, USUAL, &[0, 0, 1_730_106_000, 1_730_106_000, 1_734_685_200], SEPOLIA),
+    known("Unichain Sepolia", 1301, 1, USUAL, &[0, 0, 0, 0, 1_734_559_200], SEPOLIA),
+    known("Zora Sepolia", 999_999_999, 2, USUAL, &[], SEPOLIA),
 ];
 
 impl OpRules {

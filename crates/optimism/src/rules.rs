@@ -22,15 +22,16 @@ pub struct OpRules {
     pub block_time: u64,
     /// Fork activations, oldest first; begins with Canyon.
     pub forks: Vec<OpActivation>,
-    /// A block before Holocene may move the base fee by at most one part in this many. From Holocene on headers say it.
+    /// A block before Holocene may move the base fee by at most one part in this many. From Holocene on headers say
+    /// it.
     pub max_change_denominator: u32,
     /// The gas limit is this many times the gas target, before Holocene.
     pub elasticity: u32,
 }
 
 impl OpRules {
-    /// Rules with every fork up to and including `fork` active from genesis, and the usual parameters: a block every 2 s,
-    /// 250 and 6 for the base fee.
+    /// Rules with every fork up to and including `fork` active from genesis, and the usual parameters: a block
+    /// every 2 s, 250 and 6 for the base fee.
     ///
     /// ```
     /// use proofmill_optimism::{OpFork, OpRules};

@@ -1,7 +1,7 @@
 //! What rules of execution other than Ethereum's are built from: the same EVM, witness and tries.
 //!
-//! `proofmill-optimism` runs blocks of the OP Stack on these. Each part keeps what it promises here: nothing of a witness is
-//! believed that does not hash up to the parent's state root.
+//! `proofmill-optimism` runs blocks of the OP Stack on these. Each part keeps what it promises here: nothing of a
+//! witness is believed that does not hash up to the parent's state root.
 
 use crate::{
     ancestors::Ancestors,
@@ -63,7 +63,8 @@ impl<'a> WitnessState<'a> {
         Ok(self.ancestors.into_executed())
     }
 
-    /// The part of its witness that was used, nodes in the order of their use; of a state of [`open_any`](Self::open_any).
+    /// The part of its witness that was used, nodes in the order of their use; of a state of
+    /// [`open_any`](Self::open_any).
     #[cfg(feature = "std")]
     pub fn used(&self, witness: &WitnessRef<'_>) -> crate::Witness {
         use alloy_primitives::{Bytes, keccak256, map::B256Set};
@@ -94,8 +95,8 @@ impl<DB: StateDatabase + DatabaseCommit> Machine<DB> {
         self.db_mut()
     }
 
-    /// The system calls before the first transaction (EIP-2935 from Prague on, EIP-4788 from Cancun on), committed. A contract
-    /// that has no code, or fails, changes nothing.
+    /// The system calls before the first transaction (EIP-2935 from Prague on, EIP-4788 from Cancun on), committed.
+    /// A contract that has no code, or fails, changes nothing.
     pub fn call_before(&mut self, fork: Fork, header: &Header) -> Result<(), StatelessError> {
         block::before(fork, header, self)
     }

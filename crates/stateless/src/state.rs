@@ -447,7 +447,8 @@ fn storage_root_of(rlp: &[u8]) -> Option<&B256> {
 }
 
 impl WitnessState<'_> {
-    /// The root of an account's storage as of the last [`state_root`](Self::state_root); the empty root where there is no account.
+    /// The root of an account's storage as of the last [`state_root`](Self::state_root); the empty root where there is no
+    /// account.
     pub fn storage_root(&mut self, address: Address) -> Result<B256, WitnessError> {
         let at = self.load(address)?;
         Ok(self.accounts[at].in_trie.map_or(EMPTY_ROOT_HASH, |account| account.storage_root))

@@ -40,7 +40,8 @@ pub(crate) enum Contract {
     Create2,
     /// Calls the first word with the rest.
     Forward,
-    /// Calls the first word with as many zeros as the second says, and stores result and gas from the slot of the third on.
+    /// Calls the first word with as many zeros as the second says, and stores result and gas from the slot of the
+    /// third on.
     Probe,
     /// Stores what a contract can see of transaction and block.
     Look,

@@ -22,7 +22,8 @@ use proofmill_stateless::PreStateAccount;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{collections::BTreeMap, ops::AddAssign};
 
-/// Initialisation codes: an empty contract, one of a byte, one that begins as none may, a revert, a halt, one that stores.
+/// Initialisation codes: an empty contract, one of a byte, one that begins as none may, a revert, a halt, one that
+/// stores.
 const INIT: [&[u8]; 6] = [
     &[],
     &hex!("60016000536001" "6000f3"),

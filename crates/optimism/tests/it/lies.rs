@@ -9,7 +9,7 @@ use alloy_consensus::{Header, TxEip4844};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
 use op_alloy_consensus::{OpTxEnvelope, SDMGasEntry, TxDeposit, build_post_exec_tx};
-use proofmill_optimism::{OpActivation, OpAttributes, OpError, OpFork, OpRules, execute};
+use proofmill_optimism::{OpActivation, OpAttributes, OpError, OpFork, OpRules, OpRulesError, execute};
 use proofmill_stateless::{Block, Fork, WitnessError};
 use revm::context::result::InvalidTransaction;
 use std::ops::Range;
@@ -38,8 +38,8 @@ const fn lie(change: fn(&mut Header), refusal: &'static str) -> Lie {
     (change, refusal)
 }
 
-/// What a header may say falsely, and what the refusal then says. (A field that others follow cannot be left out: then it is no
-/// header.)
+/// What a header may say falsely, and what the refusal then says. (A field that others follow cannot be left out:
+/// then it is no header.)
 fn lies(fork: OpFork) -> Vec<Lie> {
     let mut lies: Vec<Lie> = vec![
         lie(|h| h.parent_hash = B256::ZERO, "has parentHash"),
@@ -310,4 +310,12 @@ fn a_witness_holds_what_is_needed_and_no_more() {
     let OpError::Witness { block: 1001, error } = error else { panic!("{error}") };
     assert!(matches!(*error, WitnessError::MissingCode { .. }), "{error}");
     assert_eq!(run(&world.rules, &world.parent, Vec::new(), world.witness()), Err(OpError::NoBlocks));
+}
+
+#[test]
+fn rules_must_make_sense() {
+    let mut world = World::new(OpFork::Jovian);
+    let block = honest(&world);
+    world.rules.forks.remove(3);
+    assert_eq!(refusal(&world, block), OpRulesError::ForkOrder { fork: OpFork::Holocene }.into());
 }

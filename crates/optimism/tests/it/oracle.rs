@@ -80,8 +80,8 @@ pub(crate) struct Outcome {
     pub(crate) statuses: Vec<bool>,
 }
 
-/// Executes a block whose transactions are made one after the other, from what accounts are by then: `next` is given a way to
-/// ask for nonce and balance, and told by `refused` what was not taken.
+/// Executes a block whose transactions are made one after the other, from what accounts are by then: `next` is
+/// given a way to ask for nonce and balance, and told by `refused` what was not taken.
 pub(crate) fn execute(
     fork: OpFork,
     chain_id: u64,

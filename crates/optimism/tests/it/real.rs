@@ -1,8 +1,8 @@
 //! Real blocks of OP Sepolia, of Holocene.
 //!
-//! They are in `../shared/op-stack/execution.tar.xz`, from the repository's root (`OP_STACK_DIR` names another folder): for each the
-//! parent's header, the attributes, the expected hash, and every node and code that it reads. Without them the tests are skipped
-//! with a message.
+//! They are in `../shared/op-stack/execution.tar.xz`, from the repository's root (`OP_STACK_DIR` names another
+//! folder): for each the parent's header, the attributes, the expected hash, and every node and code that it reads.
+//! Without them the tests are skipped with a message.
 
 use crate::common::{Input, run};
 use alloy_consensus::Header;
