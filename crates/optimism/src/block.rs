@@ -5,9 +5,7 @@ use crate::{
     error::OpError,
     evm::{self, Done},
     fees::{L1Fees, L1FeesError},
-    fork::OpFork,
-    precompiles::precompiles,
-    rules::OpRules,
+    precompiles::{precompiles, spec},
 };
 use alloc::{boxed::Box, string::ToString, vec::Vec};
 use alloy_consensus::{Eip658Value, Header, Receipt, TxReceipt};
@@ -16,7 +14,7 @@ use alloy_evm::EvmEnv;
 use alloy_primitives::{B256, Bloom, U256};
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use op_alloy_consensus::{OpDepositReceipt, OpReceiptEnvelope, OpTxType};
-use proofmill_stateless::{Fork, StateDatabase, parts::Machine};
+use proofmill_stateless::{Fork, OpFork, OpRules, StateDatabase, parts::Machine};
 use revm::{
     Database, DatabaseCommit,
     context::{BlockEnv, CfgEnv, result::EVMError},
@@ -96,7 +94,7 @@ pub(crate) fn execute_transactions<DB: StateDatabase + DatabaseCommit>(
 }
 
 fn env(rules: &OpRules, fork: OpFork, header: &Header) -> EvmEnv {
-    let cfg = CfgEnv::new_with_spec(fork.spec()).with_chain_id(rules.chain_id);
+    let cfg = CfgEnv::new_with_spec(spec(fork)).with_chain_id(rules.chain_id);
     let block = BlockEnv {
         number: U256::from(header.number),
         beneficiary: header.beneficiary,

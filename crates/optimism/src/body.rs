@@ -1,12 +1,13 @@
 //! The transactions of a block: what may stand where, and who sent it.
 
-use crate::{error::OpError, fees::L1_BLOCK, fork::OpFork, rules::OpRules};
+use crate::{error::OpError, fees::L1_BLOCK};
 use alloc::{string::ToString, vec::Vec};
 use alloy_consensus::{Transaction, Typed2718, transaction::SignerRecoverable};
 use alloy_eips::{Decodable2718, eip2718::Eip2718Error};
 use alloy_evm::FromRecoveredTx;
 use alloy_primitives::{Address, TxKind, U256, address};
 use op_alloy_consensus::{OpTxEnvelope, OpTxType, TxDeposit};
+use proofmill_stateless::{OpFork, OpRules};
 use revm::context::TxEnv;
 
 /// The sender of the transaction of L1's attributes.

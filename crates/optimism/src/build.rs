@@ -4,15 +4,13 @@ use crate::{
     error::OpError,
     execute::{execute_body, message_passer_root, witness},
     fees::SEQUENCER_FEE_VAULT,
-    fork::OpFork,
     header,
-    rules::OpRules,
 };
 use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
-use proofmill_stateless::{Block, HashedHeader, WitnessRef, parts::WitnessState};
+use proofmill_stateless::{Block, HashedHeader, OpFork, OpRules, WitnessRef, parts::WitnessState};
 
 /// What a block does not take from its parent: it comes from L1, by the derivation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,6 @@
 //! The rules of a chain from the files that its nodes start with.
 
-use crate::{
-    error::OpRulesError,
-    fork::OpFork,
-    rules::{OpActivation, OpRules},
-};
+use proofmill_stateless::{OpActivation, OpFork, OpRules, OpRulesError};
 use serde_json::{Map, Value};
 
 /// Times in `rollup.json` that change nothing in execution from Canyon on.
@@ -19,61 +15,59 @@ const ETHEREUM: [(&str, OpFork); 4] = [
     ("osakaTime", OpFork::Karst),
 ];
 
-impl OpRules {
-    /// Takes the rules of a `rollup.json`, or of a node's answer to `optimism_rollupConfig`.
-    ///
-    /// Errors with a fork that is not known here, with forks out of order, and with what is missing.
-    pub fn from_rollup_config(json: &str) -> Result<Self, OpRulesError> {
-        let file = File { name: "rollup configuration", object: object(json, "rollup configuration")? };
-        let forks = file.forks(
-            |fork| format!("{}_time", fork.name()),
-            |key| key.ends_with("_time") && !OTHER_TIMES.contains(&key),
-        )?;
-        let (max_change_denominator, elasticity) = file.base_fee("chain_op_config")?;
-        let rules = Self {
-            chain_id: file.number("l2_chain_id")?,
-            block_time: file.number("block_time")?,
-            forks,
-            max_change_denominator,
-            elasticity,
-        };
-        rules.check()?;
-        Ok(rules)
-    }
+/// Takes the rules of a `rollup.json`, or of a node's answer to `optimism_rollupConfig`.
+///
+/// Errors with a fork that is not known here, with forks out of order, and with what is missing.
+pub fn rules_from_rollup_config(json: &str) -> Result<OpRules, OpRulesError> {
+    let file = File { name: "rollup configuration", object: object(json, "rollup configuration")? };
+    let forks = file.forks(
+        |fork| format!("{}_time", fork.name()),
+        |key| key.ends_with("_time") && !OTHER_TIMES.contains(&key),
+    )?;
+    let (max_change_denominator, elasticity) = file.base_fee("chain_op_config")?;
+    let rules = OpRules {
+        chain_id: file.number("l2_chain_id")?,
+        block_time: file.number("block_time")?,
+        forks,
+        max_change_denominator,
+        elasticity,
+    };
+    rules.check()?;
+    Ok(rules)
+}
 
-    /// Takes the rules of a `genesis.json`, which does not say how long a block takes: `block_time` is in seconds.
-    ///
-    /// Errors as [`from_rollup_config`](Self::from_rollup_config) does, and where a fork of Ethereum has another
-    /// time than the OP Stack's fork that brings it.
-    pub fn from_genesis(json: &str, block_time: u64) -> Result<Self, OpRulesError> {
-        let name = "genesis file";
-        let mut genesis = object(json, name)?;
-        let Some(Value::Object(config)) = genesis.remove("config") else {
-            return Err(OpRulesError::Value { file: name, key: "config".into(), kind: "object" });
-        };
-        let file = File { name, object: config };
-        let forks = file.forks(
-            |fork| format!("{}Time", fork.name()),
-            |key| {
-                key.ends_with("Time")
-                    && !OTHER_TIMES_OF_GENESIS.contains(&key)
-                    && !ETHEREUM.iter().any(|(known, _)| *known == key)
-            },
-        )?;
-        for (key, fork) in ETHEREUM {
-            let with = format!("{}Time", fork.name());
-            let said = |key: &str| file.object.get(key).unwrap_or(&Value::Null);
-            if said(key) != said(&with) {
-                let (got, expected) = (said(key).to_string(), said(&with).to_string());
-                return Err(OpRulesError::ForkOfEthereum { key, got, with, expected });
-            }
+/// Takes the rules of a `genesis.json`, which does not say how long a block takes: `block_time` is in seconds.
+///
+/// Errors as [`rules_from_rollup_config`] does, and where a fork of Ethereum has another
+/// time than the OP Stack's fork that brings it.
+pub fn rules_from_genesis(json: &str, block_time: u64) -> Result<OpRules, OpRulesError> {
+    let name = "genesis file";
+    let mut genesis = object(json, name)?;
+    let Some(Value::Object(config)) = genesis.remove("config") else {
+        return Err(OpRulesError::Value { file: name, key: "config".into(), kind: "object" });
+    };
+    let file = File { name, object: config };
+    let forks = file.forks(
+        |fork| format!("{}Time", fork.name()),
+        |key| {
+            key.ends_with("Time")
+                && !OTHER_TIMES_OF_GENESIS.contains(&key)
+                && !ETHEREUM.iter().any(|(known, _)| *known == key)
+        },
+    )?;
+    for (key, fork) in ETHEREUM {
+        let with = format!("{}Time", fork.name());
+        let said = |key: &str| file.object.get(key).unwrap_or(&Value::Null);
+        if said(key) != said(&with) {
+            let (got, expected) = (said(key).to_string(), said(&with).to_string());
+            return Err(OpRulesError::ForkOfEthereum { key, got, with, expected });
         }
-        let (max_change_denominator, elasticity) = file.base_fee("optimism")?;
-        let rules =
-            Self { chain_id: file.number("chainId")?, block_time, forks, max_change_denominator, elasticity };
-        rules.check()?;
-        Ok(rules)
     }
+    let (max_change_denominator, elasticity) = file.base_fee("optimism")?;
+    let rules =
+        OpRules { chain_id: file.number("chainId")?, block_time, forks, max_change_denominator, elasticity };
+    rules.check()?;
+    Ok(rules)
 }
 
 struct File {
@@ -134,7 +128,8 @@ fn object(json: &str, file: &'static str) -> Result<Map<String, Value>, OpRulesE
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::{OpFork, OpRules, OpRulesError};
+    use super::{rules_from_genesis, rules_from_rollup_config};
+    use proofmill_stateless::{OpFork, OpRulesError};
     use serde_json::{Value, json};
 
     fn rollup() -> Value {
@@ -157,8 +152,8 @@ mod tests {
 
     #[test]
     fn both_files_say_the_same() {
-        let rules = OpRules::from_rollup_config(&rollup().to_string()).unwrap();
-        assert_eq!(rules, OpRules::from_genesis(&genesis().to_string(), 2).unwrap());
+        let rules = rules_from_rollup_config(&rollup().to_string()).unwrap();
+        assert_eq!(rules, rules_from_genesis(&genesis().to_string(), 2).unwrap());
         assert_eq!((rules.chain_id, rules.max_change_denominator, rules.elasticity), (901, 400, 10));
         let forks = [(0, OpFork::Canyon), (9, OpFork::Canyon), (10, OpFork::Fjord), (1000, OpFork::Holocene)];
         for (time, fork) in forks {
@@ -171,7 +166,7 @@ mod tests {
         let rollup = |change: &dyn Fn(&mut Value)| {
             let mut json = rollup();
             change(&mut json);
-            OpRules::from_rollup_config(&json.to_string()).unwrap_err()
+            rules_from_rollup_config(&json.to_string()).unwrap_err()
         };
         for key in ["lagoon_time", "interop_time", "tropo_time"] {
             let error = rollup(&|json| json[key] = 99.into());
@@ -195,7 +190,7 @@ mod tests {
         let genesis = |change: &dyn Fn(&mut Value)| {
             let mut json = genesis();
             change(&mut json["config"]);
-            OpRules::from_genesis(&json.to_string(), 2).unwrap_err()
+            rules_from_genesis(&json.to_string(), 2).unwrap_err()
         };
         for key in ["lagoonTime", "interopTime", "amsterdamTime", "verkleTime"] {
             assert_eq!(genesis(&|json| json[key] = 0.into()), OpRulesError::UnknownFork { key: key.into() });
@@ -209,7 +204,7 @@ mod tests {
                 "{error}"
             );
         }
-        let error = OpRules::from_genesis("{", 2).unwrap_err();
+        let error = rules_from_genesis("{", 2).unwrap_err();
         assert!(matches!(error, OpRulesError::Json { file: "genesis file", .. }), "{error}");
     }
 }

@@ -1,71 +1,9 @@
-//! Every way in which rules or blocks of an OP Stack chain can be wrong.
+//! Every way in which blocks of an OP Stack chain can be wrong.
 
-use crate::fork::OpFork;
 use alloc::{boxed::Box, string::String};
 use alloy_primitives::{Address, B256, Bloom, Bytes};
-use proofmill_stateless::WitnessError;
+use proofmill_stateless::{OpFork, WitnessError};
 use revm::context::result::InvalidTransaction;
-
-/// Rules that cannot be executed by.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpRulesError {
-    /// The chain schedules a fork that this version does not know.
-    #[error(
-        "the chain schedules a fork by `{key}`, whose rules this version does not have; use a version that does"
-    )]
-    UnknownFork {
-        /// The key of the configuration.
-        key: String,
-    },
-    /// The chain has no Canyon time.
-    #[error("the chain has no activation time of Canyon; blocks before Canyon cannot be proven")]
-    CanyonMissing,
-    /// A fork is left out, twice there, or earlier than the one before it.
-    #[error(
-        "the activation of {fork} is not in order: forks follow on each other without a gap, by their times"
-    )]
-    ForkOrder {
-        /// The fork that is out of order.
-        fork: OpFork,
-    },
-    /// Blocks of no time.
-    #[error("the time between blocks must be 1 second at least")]
-    BlockTime,
-    /// Parameters of zero.
-    #[error("the base fee's change denominator and elasticity must not be 0")]
-    BaseFeeParams,
-    /// A fork of Ethereum is not scheduled with that of the OP Stack that brings it.
-    #[error("`{key}` is {got}, but it comes with `{with}`, which is {expected}: both must be the same")]
-    ForkOfEthereum {
-        /// The key of Ethereum's fork.
-        key: &'static str,
-        /// What it says.
-        got: String,
-        /// The key of the OP Stack's fork.
-        with: String,
-        /// What that says.
-        expected: String,
-    },
-    /// A value is missing, or of another kind.
-    #[error("`{key}` of the {file} is missing or no {kind}; take the file as the chain's node writes it")]
-    Value {
-        /// Which file.
-        file: &'static str,
-        /// The key.
-        key: String,
-        /// What the value has to be.
-        kind: &'static str,
-    },
-    /// The file is no JSON.
-    #[error("the {file} is not valid JSON: {reason}")]
-    Json {
-        /// Which file.
-        file: &'static str,
-        /// What the parser says.
-        reason: String,
-    },
-}
 
 /// A block that does not follow from its parent by the rules.
 ///
@@ -74,8 +12,8 @@ pub enum OpRulesError {
 #[non_exhaustive]
 #[allow(missing_docs, reason = "each message names its fields")]
 pub enum OpError {
-    #[error("the rules cannot be executed by")]
-    Rules(#[from] OpRulesError),
+    #[error("chain {chain_id} is not of the OP Stack; execute it by Ethereum's rules")]
+    RulesOfEthereum { chain_id: u64 },
     #[error("there are no blocks to execute")]
     NoBlocks,
     #[error("the time {timestamp} of block {block} is before Canyon; blocks before Canyon cannot be proven")]

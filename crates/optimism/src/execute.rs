@@ -4,9 +4,7 @@ use crate::{
     block::{Executed, execute_transactions},
     body,
     error::OpError,
-    fork::OpFork,
     header,
-    rules::OpRules,
 };
 use alloc::{boxed::Box, vec::Vec};
 use alloy_consensus::Header;
@@ -14,26 +12,13 @@ use alloy_primitives::{B256, keccak256};
 use alloy_trie::root::ordered_trie_root_encoded;
 use op_alloy_consensus::L2_TO_L1_MESSAGE_PASSER_ADDRESS;
 use proofmill_stateless::{
-    BlockRef, HashedHeader, RangeOutcome, WitnessError, WitnessRef, parts::WitnessState,
+    HashedHeader, OpFork, OpRules, RangeOutcome, Rules, StatelessInputRef, WitnessError, parts::WitnessState,
 };
-
-/// A range of blocks of an OP Stack chain, and all that is needed to execute them.
-#[derive(Clone, Copy, Debug)]
-pub struct OpRange<'a> {
-    /// The rules.
-    pub rules: &'a OpRules,
-    /// The header before the first block; its state root is the pre-state.
-    pub parent: &'a HashedHeader,
-    /// The blocks, oldest first.
-    pub blocks: &'a [BlockRef<'a>],
-    /// What they read.
-    pub witness: &'a WitnessRef<'a>,
-}
 
 /// What a range of blocks did, once every check has passed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpOutcome {
-    /// As on Ethereum; `config_hash` is that of the [`OpRules`].
+    /// As on Ethereum.
     pub range: RangeOutcome,
     /// What L1 knows the chain by, from Isthmus on; no header says it before.
     pub output_roots: Option<OutputRoots>,
@@ -59,7 +44,7 @@ pub fn output_root(state_root: B256, message_passer_root: B256, block_hash: B256
     keccak256([B256::ZERO, state_root, message_passer_root, block_hash].concat())
 }
 
-/// Executes the blocks of a range and checks every field of their headers.
+/// Executes the blocks of an input and checks every field of their headers.
 ///
 /// The result holds for everybody who trusts `parent_hash` and `config_hash`. It says that these blocks follow from
 /// their parent by the rules of execution. **It does not say that they are those of L1**: deposits, L1's
@@ -67,48 +52,52 @@ pub fn output_root(state_root: B256, message_passer_root: B256, block_hash: B256
 /// Whoever makes blocks could mint by a made-up deposit, so nothing may be settled by this result alone.
 ///
 /// Errors with the first thing that is wrong, and where the witness holds more than the blocks need.
-pub fn execute(range: &OpRange<'_>) -> Result<OpOutcome, OpError> {
-    let first = range.blocks.first().ok_or(OpError::NoBlocks)?.header.header().number;
-    let state = WitnessState::open(range.parent, range.witness).map_err(|error| witness(first, error))?;
-    let (mut outcome, state) = run(range, state)?;
+pub fn execute(input: &StatelessInputRef<'_>) -> Result<OpOutcome, OpError> {
+    let first = input.blocks.first().ok_or(OpError::NoBlocks)?.header.header().number;
+    let state = WitnessState::open(&input.parent, &input.witness).map_err(|error| witness(first, error))?;
+    let (mut outcome, state) = run(input, state)?;
     let last = outcome.range.last;
     outcome.range.block_hashes = state.close().map_err(|error| witness(last, error))?;
     Ok(outcome)
 }
 
-/// Executes a range whose witness may hold more than is needed, and returns with the outcome the part that was
+/// Executes an input whose witness may hold more than is needed, and returns with the outcome the part that was
 /// used, nodes in the order of their use. Errors as [`execute`] does.
 #[cfg(feature = "std")]
-pub fn minimise(range: &OpRange<'_>) -> Result<(OpOutcome, proofmill_stateless::Witness), OpError> {
-    let first = range.blocks.first().ok_or(OpError::NoBlocks)?.header.header().number;
-    let state = WitnessState::open_any(range.parent, range.witness).map_err(|error| witness(first, error))?;
-    let (mut outcome, state) = run(range, state)?;
-    outcome.range.block_hashes = range.blocks.iter().map(|block| block.header.hash()).collect();
-    Ok((outcome, state.used(range.witness)))
+pub fn minimise(input: &StatelessInputRef<'_>) -> Result<(OpOutcome, proofmill_stateless::Witness), OpError> {
+    let first = input.blocks.first().ok_or(OpError::NoBlocks)?.header.header().number;
+    let state =
+        WitnessState::open_any(&input.parent, &input.witness).map_err(|error| witness(first, error))?;
+    let (mut outcome, state) = run(input, state)?;
+    outcome.range.block_hashes = input.blocks.iter().map(|block| block.header.hash()).collect();
+    Ok((outcome, state.used(&input.witness)))
 }
 
 fn run<'a>(
-    range: &OpRange<'a>,
+    input: &'a StatelessInputRef<'_>,
     mut state: WitnessState<'a>,
 ) -> Result<(OpOutcome, WitnessState<'a>), OpError> {
-    let (Some(first), Some(last)) = (range.blocks.first(), range.blocks.last()) else {
+    let (Some(first), Some(last)) = (input.blocks.first(), input.blocks.last()) else {
         return Err(OpError::NoBlocks);
     };
-    range.rules.check()?;
+    // Read from its binary form, so they were checked.
+    let Rules::Optimism(rules) = &input.chain.rules else {
+        return Err(OpError::RulesOfEthereum { chain_id: input.chain.chain_id });
+    };
     let (first, last) = (&first.header, &last.header);
-    let mut parent = range.parent;
+    let mut parent = &input.parent;
     let (mut gas_used, mut transactions) = (0_u64, 0);
-    for block in range.blocks {
+    for block in &input.blocks {
         let header = block.header.header();
         let number = header.number;
         header::hash(number, "parentHash", header.parent_hash, parent.hash())?;
-        let fork = header::check(range.rules, parent.header(), header)?;
+        let fork = header::check(rules, parent.header(), header)?;
         if block.withdrawals.as_ref().is_none_or(|withdrawals| !withdrawals.is_empty()) {
             return Err(OpError::Withdrawals { block: number });
         }
         let root = ordered_trie_root_encoded(&block.transactions);
         header::hash(number, "transactionsRoot", header.transactions_root, root)?;
-        let executed = execute_body(range.rules, fork, header, &block.transactions, &mut state)?;
+        let executed = execute_body(rules, fork, header, &block.transactions, &mut state)?;
         check_results(&executed, fork, header)?;
         let root = state.state_root().map_err(|error| witness(number, error))?;
         header::hash(number, "stateRoot", header.state_root, root)?;
@@ -122,21 +111,21 @@ fn run<'a>(
         parent = &block.header;
     }
     let outcome = RangeOutcome {
-        chain_id: range.rules.chain_id,
-        config_hash: range.rules.hash(),
+        chain_id: input.chain.chain_id,
+        config_hash: input.chain.hash(),
         first: first.header().number,
         last: last.header().number,
-        parent_hash: range.parent.hash(),
+        parent_hash: input.parent.hash(),
         last_hash: last.hash(),
         last_timestamp: last.header().timestamp,
-        pre_state_root: range.parent.header().state_root,
+        pre_state_root: input.parent.header().state_root,
         post_state_root: last.header().state_root,
         gas_used,
         transactions,
         block_hashes: Vec::new(),
     };
-    let isthmus = range.rules.fork_at(range.parent.header().timestamp) >= Some(OpFork::Isthmus);
-    let output_roots = isthmus.then(|| OutputRoots { before: output(range.parent), after: output(last) });
+    let isthmus = rules.fork_at(input.parent.header().timestamp) >= Some(OpFork::Isthmus);
+    let output_roots = isthmus.then(|| OutputRoots { before: output(&input.parent), after: output(last) });
     Ok((OpOutcome { range: outcome, output_roots }, state))
 }
 

@@ -3,8 +3,9 @@
 //! Specifications: `exec-engine.md` (L1-cost fees) and that of Ecotone, Fjord, Isthmus and Jovian. The numbers
 //! stand in the storage of the contract of L1's attributes, where the block's first transaction has just put them.
 
-use crate::{fastlz::estimated_size, fork::OpFork};
+use crate::fastlz::estimated_size;
 use alloy_primitives::{Address, U256, address};
+use proofmill_stateless::OpFork;
 use revm::Database;
 
 /// The contract of L1's attributes (`L1Block`).

@@ -1,12 +1,12 @@
 //! What a header must be, given its parent and the chain's rules; what execution must reproduce is checked elsewhere.
 
-use crate::{error::OpError, fees::SEQUENCER_FEE_VAULT, fork::OpFork, rules::OpRules};
+use crate::{error::OpError, fees::SEQUENCER_FEE_VAULT};
 use alloy_consensus::{Header, constants::EMPTY_OMMER_ROOT_HASH};
 use alloy_eips::eip7685::EMPTY_REQUESTS_HASH;
 use alloy_primitives::{B64, B256, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 use op_alloy_consensus::{decode_holocene_extra_data, decode_jovian_extra_data};
-use proofmill_stateless::{MAX_GAS_LIMIT, parts};
+use proofmill_stateless::{MAX_GAS_LIMIT, OpFork, OpRules, parts};
 
 /// The parameters of the base fee that a header's extra data hold from Holocene on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

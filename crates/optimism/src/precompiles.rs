@@ -1,14 +1,14 @@
 //! The precompiles of each fork: Ethereum's, P256VERIFY from Fjord on, and limits for the length of what grows with
 //! its input.
 
-use crate::fork::OpFork;
+use proofmill_stateless::{Fork, OpFork};
 use revm::{
     handler::EthPrecompiles,
     precompile::{
         EthPrecompileResult, Precompile, PrecompileEthFn, PrecompileHalt, PrecompileId, PrecompileResult,
         PrecompileSpecId, Precompiles, bls12_381, bls12_381_const, bn254, call_eth_precompile, secp256r1,
     },
-    primitives::OnceLock,
+    primitives::{OnceLock, hardfork::SpecId},
 };
 
 /// The longest inputs, in bytes, by the specifications' `exec-engine.md` of each fork.
@@ -33,17 +33,27 @@ pub(crate) mod limit {
     pub(crate) const BLS_PAIRING_JOVIAN: usize = 156_672;
 }
 
+/// The EVM of a fork.
+pub(crate) const fn spec(fork: OpFork) -> SpecId {
+    match fork.ethereum() {
+        Fork::Shanghai => SpecId::SHANGHAI,
+        Fork::Cancun => SpecId::CANCUN,
+        Fork::Prague => SpecId::PRAGUE,
+        Fork::Osaka => SpecId::OSAKA,
+    }
+}
+
 /// The precompiles of a fork.
 pub(crate) fn precompiles(fork: OpFork) -> EthPrecompiles {
     static SETS: [OnceLock<Precompiles>; OpFork::ALL.len()] = [const { OnceLock::new() }; OpFork::ALL.len()];
     let precompiles = SETS[fork as usize - 1].get_or_init(|| set(fork));
     // The EVM keeps the set as long as the fork of Ethereum is that of the block.
-    EthPrecompiles { precompiles, spec: fork.spec() }
+    EthPrecompiles { precompiles, spec: spec(fork) }
 }
 
 fn set(fork: OpFork) -> Precompiles {
     // From Karst on Ethereum's own set has P256VERIFY, at Osaka's price (EIP-7951).
-    let mut set = Precompiles::new(PrecompileSpecId::from_spec_id(fork.spec())).clone();
+    let mut set = Precompiles::new(PrecompileSpecId::from_spec_id(spec(fork))).clone();
     if (OpFork::Fjord..OpFork::Karst).contains(&fork) {
         set.extend([secp256r1::P256VERIFY]);
     }
@@ -116,8 +126,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::precompiles;
-    use crate::fork::OpFork;
     use alloy_primitives::Address;
+    use proofmill_stateless::OpFork;
     use revm::precompile::PrecompileStatus;
 
     /// Whether a precompile takes as many zeros; `None` where there is none.

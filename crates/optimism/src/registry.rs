@@ -1,12 +1,9 @@
 //! The rules of well-known chains: facts of the superchain registry (`superchain/configs`, as of August 2026).
 //!
 //! Only chains that follow the OP Stack's own forks up to Karst. For others there are
-//! [`OpRules::from_rollup_config`] and [`OpRules::from_genesis`].
+//! `rules_from_rollup_config` and `rules_from_genesis`.
 
-use crate::{
-    fork::OpFork,
-    rules::{OpActivation, OpRules},
-};
+use proofmill_stateless::{OpActivation, OpFork, OpRules};
 
 /// Forks from Canyon to Karst as most chains on Ethereum have them.
 const MAINNET: [u64; 8] = [
@@ -76,49 +73,48 @@ const KNOWN: [Known; 16] = [
     known("Zora Sepolia", 999_999_999, 2, USUAL, &[], SEPOLIA),
 ];
 
-impl OpRules {
-    /// The name and the rules of a well-known chain.
-    ///
-    /// ```
-    /// use proofmill_optimism::{OpFork, OpRules};
-    /// let (name, rules) = OpRules::known(10).unwrap();
-    /// assert_eq!((name, rules.fork_at(1_764_691_201)), ("OP Mainnet", Some(OpFork::Jovian)));
-    /// ```
-    pub fn known(chain_id: u64) -> Option<(&'static str, Self)> {
-        let chain = KNOWN.iter().find(|chain| chain.chain_id == chain_id)?;
-        let times = chain.first.iter().chain(&chain.superchain[chain.first.len()..]);
-        let forks = OpFork::ALL.into_iter().zip(times);
-        let rules = Self {
-            chain_id,
-            block_time: chain.block_time,
-            forks: forks.map(|(fork, timestamp)| OpActivation { fork, timestamp: *timestamp }).collect(),
-            max_change_denominator: chain.base_fee.0,
-            elasticity: chain.base_fee.1,
-        };
-        Some((chain.name, rules))
-    }
+/// The name and the rules of a well-known chain.
+///
+/// ```
+/// use proofmill_optimism::{OpFork, known_rules};
+/// let (name, rules) = known_rules(10).unwrap();
+/// assert_eq!((name, rules.fork_at(1_764_691_201)), ("OP Mainnet", Some(OpFork::Jovian)));
+/// ```
+pub fn known_rules(chain_id: u64) -> Option<(&'static str, OpRules)> {
+    let chain = KNOWN.iter().find(|chain| chain.chain_id == chain_id)?;
+    let times = chain.first.iter().chain(&chain.superchain[chain.first.len()..]);
+    let forks = OpFork::ALL.into_iter().zip(times);
+    let rules = OpRules {
+        chain_id,
+        block_time: chain.block_time,
+        forks: forks.map(|(fork, timestamp)| OpActivation { fork, timestamp: *timestamp }).collect(),
+        max_change_denominator: chain.base_fee.0,
+        elasticity: chain.base_fee.1,
+    };
+    Some((chain.name, rules))
+}
 
-    /// The chain ids of all well-known chains.
-    pub fn known_chains() -> impl Iterator<Item = u64> {
-        KNOWN.iter().map(|chain| chain.chain_id)
-    }
+/// The chain ids of all well-known chains.
+pub fn known_chains() -> impl Iterator<Item = u64> {
+    KNOWN.iter().map(|chain| chain.chain_id)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use crate::{OpFork, OpRules};
+    use super::{known_chains, known_rules};
     use alloy_op_hardforks::{ForkCondition, OpChainHardforks, OpHardfork, OpHardforks};
+    use proofmill_stateless::OpFork;
 
     #[test]
     fn all_can_be_executed_by() {
-        for chain_id in OpRules::known_chains() {
-            let (name, rules) = OpRules::known(chain_id).unwrap();
+        for chain_id in known_chains() {
+            let (name, rules) = known_rules(chain_id).unwrap();
             assert_eq!(rules.check(), Ok(()), "{name}");
             assert_eq!(rules.forks.len(), OpFork::ALL.len(), "{name}");
         }
-        assert_eq!(OpRules::known(8453), None);
+        assert_eq!(known_rules(8453), None);
     }
 
     #[test]
@@ -126,7 +122,7 @@ mod tests {
         for (chain_id, theirs) in
             [(10, OpChainHardforks::op_mainnet()), (11_155_420, OpChainHardforks::op_sepolia())]
         {
-            let (name, rules) = OpRules::known(chain_id).unwrap();
+            let (name, rules) = known_rules(chain_id).unwrap();
             let forks = [
                 (OpFork::Canyon, OpHardfork::Canyon),
                 (OpFork::Ecotone, OpHardfork::Ecotone),

@@ -2,7 +2,8 @@
 
 use crate::codec::{Reader, Writer};
 use crate::consensus::{Consensus, RequestContracts};
-use crate::error::{ChainSpecError, DecodeError};
+use crate::error::{ChainSpecError, DecodeError, StatelessError};
+use crate::op::{OpFork, OpRules};
 use alloc::{vec, vec::Vec};
 use alloy_eips::{eip6110::MAINNET_DEPOSIT_CONTRACT_ADDRESS, eip7840::BlobParams};
 use alloy_hardforks::{EthereumHardfork, EthereumHardforks, ForkCondition};
@@ -90,6 +91,16 @@ pub enum GasLimitRule {
     SequencerSets,
 }
 
+/// By whose rules blocks are executed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rules {
+    /// Ethereum's, which this crate has.
+    #[default]
+    Ethereum,
+    /// The OP Stack's, which `proofmill-optimism` has.
+    Optimism(OpRules),
+}
+
 /// The highest gas limit of a block of Ethereum: 2^63 - 1, which every node can hold in a signed number.
 pub const MAX_GAS_LIMIT: u64 = i64::MAX as u64;
 /// The lowest gas limit (yellow paper, equation 48).
@@ -119,6 +130,8 @@ pub struct ChainSpec {
     pub consensus: Consensus,
     /// Whether the contracts that collect requests must have code.
     pub request_contracts: RequestContracts,
+    /// By whose rules blocks are executed. Where they are not Ethereum's, the other fields are those of [`Self::optimism`].
+    pub rules: Rules,
 }
 
 impl ChainSpec {
@@ -148,6 +161,27 @@ impl ChainSpec {
                 Consensus::Ethereum => RequestContracts::Required,
                 Consensus::Rollup => RequestContracts::Optional,
             },
+            rules: Rules::Ethereum,
+        }
+    }
+
+    /// A chain of the OP Stack. The forks of Ethereum that those of the OP Stack bring are in `forks`; nothing else of Ethereum's
+    /// rules is used.
+    pub fn optimism(rules: OpRules) -> Self {
+        let brings = [OpFork::Canyon, OpFork::Ecotone, OpFork::Isthmus, OpFork::Karst];
+        let forks = rules.forks.iter().filter(|entry| brings.contains(&entry.fork));
+        Self {
+            forks: forks
+                .map(|entry| ForkActivation { fork: entry.fork.ethereum(), timestamp: entry.timestamp })
+                .collect(),
+            blobs: Vec::new(),
+            deposit_contract: Address::ZERO,
+            base_fee: BaseFeeRule::SequencerSets,
+            gas_limit: GasLimitRule::SequencerSets,
+            consensus: Consensus::Rollup,
+            request_contracts: RequestContracts::Optional,
+            rules: Rules::Optimism(rules.clone()),
+            ..Self::for_fork(rules.chain_id, Fork::Shanghai)
         }
     }
 
@@ -172,14 +206,34 @@ impl ChainSpec {
     /// Errors unless these are the rules of a rollup, whose blocks nobody but the proof checks: to be asked before such a
     /// chain is settled.
     pub const fn require_rollup(&self) -> Result<(), ChainSpecError> {
-        match self.consensus {
-            Consensus::Rollup => Ok(()),
-            Consensus::Ethereum => Err(ChainSpecError::NotARollup { chain_id: self.chain_id }),
+        match (&self.rules, self.consensus) {
+            (Rules::Ethereum, Consensus::Rollup) => Ok(()),
+            (Rules::Ethereum, Consensus::Ethereum) => {
+                Err(ChainSpecError::NotARollup { chain_id: self.chain_id })
+            }
+            (Rules::Optimism(_), _) => Err(ChainSpecError::NotDerived { chain_id: self.chain_id }),
+        }
+    }
+
+    /// Errors unless blocks are executed by Ethereum's rules.
+    pub(crate) const fn require_ethereum(&self) -> Result<(), StatelessError> {
+        match self.rules {
+            Rules::Ethereum => Ok(()),
+            Rules::Optimism(_) => Err(StatelessError::RulesOfOptimism { chain_id: self.chain_id }),
         }
     }
 
     /// Checks that the forks are in order and that the blob parameters and the gas limit can be computed with.
     pub fn check(&self) -> Result<(), ChainSpecError> {
+        if let Rules::Optimism(rules) = &self.rules {
+            rules.check()?;
+            // No field says what nobody checks.
+            return if *self == Self::optimism(rules.clone()) {
+                Ok(())
+            } else {
+                Err(ChainSpecError::RulesMixed)
+            };
+        }
         if self.forks.first().map(|entry| entry.fork) != Some(Fork::Shanghai) {
             return Err(ChainSpecError::ShanghaiMissing);
         }
@@ -254,6 +308,13 @@ impl ChainSpec {
         out.u64(self.max_gas_limit);
         out.u32(self.consensus as u32);
         out.u32(self.request_contracts as u32);
+        match &self.rules {
+            Rules::Ethereum => out.u32(0),
+            Rules::Optimism(rules) => {
+                out.u32(1);
+                rules.encode(&mut out);
+            }
+        }
         out.finish()
     }
 
@@ -301,6 +362,11 @@ impl ChainSpec {
         let tag = input.u32()?;
         let request_contracts = RequestContracts::from_code(tag)
             .ok_or(DecodeError::UnknownTag { what: "rule for request contracts", tag })?;
+        let rules = match input.u32()? {
+            0 => Rules::Ethereum,
+            1 => Rules::Optimism(OpRules::decode(chain_id, &mut input)?),
+            tag => return Err(DecodeError::UnknownTag { what: "rules of a chain", tag }),
+        };
         input.end()?;
         let chain = Self {
             chain_id,
@@ -312,6 +378,7 @@ impl ChainSpec {
             max_gas_limit,
             consensus,
             request_contracts,
+            rules,
         };
         chain.check()?;
         Ok(chain)

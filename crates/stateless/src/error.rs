@@ -1,13 +1,14 @@
 //! Every way in which an input, a witness or a block can be wrong.
 
 use crate::chain::Fork;
+use crate::op::OpRulesError;
 use alloc::{boxed::Box, string::String};
 use alloy_primitives::{Address, B256, Bloom};
 use alloy_trie::Nibbles;
 use revm::context::{DBErrorMarker, result::InvalidTransaction};
 
 /// A chain configuration that cannot be executed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainSpecError {
     /// The chain schedules a fork whose header fields this version does not check.
@@ -53,6 +54,21 @@ pub enum ChainSpecError {
         /// EIP-155 chain id.
         chain_id: u64,
     },
+    /// The chain's blocks follow from L1's by a derivation that no proof has yet.
+    #[error(
+        "chain {chain_id} is of the OP Stack, whose deposits and transactions come from L1: a proof does not say yet that they do, \
+         so whoever makes its blocks could mint; it cannot be settled"
+    )]
+    NotDerived {
+        /// EIP-155 chain id.
+        chain_id: u64,
+    },
+    /// Rules of the OP Stack are wrong.
+    #[error("the rules of the OP Stack are not complete")]
+    Optimism(#[from] OpRulesError),
+    /// A chain of the OP Stack that says something of Ethereum's rules too.
+    #[error("a chain of the OP Stack may say nothing of Ethereum's rules but the forks that its own bring")]
+    RulesMixed,
     /// The section `proofmill` of a genesis file's `config` holds something else.
     #[error(
         "the section `proofmill` of the genesis file's config may hold \"requestContracts\" (\"required\" or \
@@ -356,6 +372,10 @@ pub enum StatelessError {
     SystemContractMissing { block: u64, contract: Address },
     #[error("the call of the system contract {contract} in block {block} failed: {reason}")]
     SystemCall { block: u64, contract: Address, reason: String },
+    #[error(
+        "chain {chain_id} is of the OP Stack, and these are Ethereum's rules; execute it by `proofmill-optimism`"
+    )]
+    RulesOfOptimism { chain_id: u64 },
     #[error("block {block} cannot be executed: {reason}")]
     Execution { block: u64, reason: String },
     #[error("block {block} claims {expected} gas used, execution used {got}")]

@@ -88,6 +88,7 @@ pub(crate) fn run<'i>(
     let (Some(first), Some(last)) = (input.blocks.first(), input.blocks.last()) else {
         return Err(StatelessError::NoBlocks);
     };
+    input.chain.require_ethereum()?;
     let first_number = first.header.header().number;
     let mut parent = &input.parent;
     let ancestors =

@@ -1,7 +1,7 @@
 //! The rules of a chain from its genesis file, and what such a file may not hold.
 
 use crate::chain::{
-    BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT,
+    BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT, Rules,
 };
 use crate::consensus::{Consensus, RequestContracts};
 use crate::error::ChainSpecError;
@@ -46,6 +46,7 @@ impl ChainSpec {
             max_gas_limit: MAX_GAS_LIMIT,
             consensus: Consensus::of(config.chain_id),
             request_contracts: RequestContracts::Required,
+            rules: Rules::Ethereum,
         };
         if let Some(section) = config.extra_fields.get(SECTION) {
             let section = section.as_object().ok_or(ChainSpecError::GenesisSection)?;

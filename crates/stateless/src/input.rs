@@ -12,7 +12,7 @@ use alloy_rlp::{Decodable, Encodable, length_of_length};
 /// `PMSI` in ASCII: Proofmill stateless input.
 const MARK: u32 = u32::from_le_bytes(*b"PMSI");
 /// Raised with every change of the format.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// In place of a count of withdrawals: the block has no such list.
 const NO_WITHDRAWALS: u32 = u32::MAX;
 

@@ -40,6 +40,7 @@ mod exp;
 mod genesis;
 mod header;
 mod input;
+mod op;
 #[cfg(feature = "std")]
 mod prestate;
 #[cfg(feature = "std")]
@@ -50,12 +51,15 @@ mod state;
 mod trie;
 
 pub use alloy_eips::eip7840::BlobParams;
-pub use chain::{BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT};
+pub use chain::{
+    BaseFeeRule, BlobActivation, ChainSpec, Fork, ForkActivation, GasLimitRule, MAX_GAS_LIMIT, Rules,
+};
 pub use consensus::{Consensus, RequestContracts};
 pub use error::{ChainSpecError, DecodeError, HeaderRole, StatelessError, TrieId, WitnessError};
 pub use evm::StateDatabase;
 pub use execute::{RangeOutcome, execute};
 pub use input::{Block, BlockRef, HashedHeader, StatelessInput, StatelessInputRef, Witness, WitnessRef};
+pub use op::{OpActivation, OpFork, OpRules, OpRulesError};
 #[cfg(feature = "std")]
 pub use prestate::{PreState, PreStateAccount, full_witness, minimise, witness_from_state};
 #[cfg(feature = "std")]

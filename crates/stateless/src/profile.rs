@@ -75,6 +75,7 @@ impl fmt::Display for Spent {
 /// # Errors
 /// The witness does not hold what they read, or one cannot be decoded.
 pub fn profile(input: &StatelessInputRef<'_>) -> Result<Vec<Spent>, StatelessError> {
+    input.chain.require_ethereum()?;
     let first = input.blocks.first().ok_or(StatelessError::NoBlocks)?.header.header().number;
     let ancestors =
         Ancestors::new(&input.parent, &input.witness.headers).map_err(|error| witness(first, error))?;

@@ -64,6 +64,7 @@ where
     DB: StateDatabase,
     DB::Error: Send + Sync + 'static,
 {
+    chain.require_ethereum().map_err(RecordError::Execution)?;
     let header = &block.header;
     let transactions = recover(chain, header.number, &block.transactions).map_err(RecordError::Execution)?;
     let mut recorder = Recorder { db, touched: Touched::default(), fault: None };

@@ -1,7 +1,7 @@
 //! Blocks that do not follow from their parent: a lie of each kind is refused for what it is.
 
 use crate::{
-    common::{Input, run},
+    common::{decoded, input, run},
     contracts::{Contract, L1Attributes, MESSAGE_PASSER},
     world::{CHAIN_ID, GAS_LIMIT, World, deposit, deposit_to, key, l1_attributes, signed, usual},
 };
@@ -10,7 +10,10 @@ use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
 use op_alloy_consensus::{OpTxEnvelope, SDMGasEntry, TxDeposit, build_post_exec_tx};
 use proofmill_optimism::{OpActivation, OpAttributes, OpError, OpFork, OpRules, OpRulesError, execute};
-use proofmill_stateless::{Block, Fork, WitnessError};
+use proofmill_stateless::{
+    Block, ChainSpec, ChainSpecError, DecodeError, Fork, StatelessError, StatelessInput, StatelessInputRef,
+    WitnessError,
+};
 use revm::context::result::InvalidTransaction;
 use std::ops::Range;
 
@@ -300,8 +303,8 @@ fn a_parent_must_have_a_base_fee_to_go_on_from() {
 fn a_witness_holds_what_is_needed_and_no_more() {
     let world = World::new(OpFork::Jovian);
     let block = honest(&world);
-    let whole = Input::new(&world.parent, vec![block.clone()], world.witness());
-    let error = whole.with(&world.rules, execute).unwrap_err();
+    let whole = input(&world.rules, &world.parent, vec![block.clone()], world.witness());
+    let error = decoded(&whole, execute).unwrap_err();
     let OpError::Witness { error, .. } = error else { panic!("{error}") };
     assert!(matches!(*error, WitnessError::UnusedNode { .. } | WitnessError::UnusedCode { .. }), "{error}");
     let mut less = world.witness();
@@ -316,6 +319,28 @@ fn a_witness_holds_what_is_needed_and_no_more() {
 fn rules_must_make_sense() {
     let mut world = World::new(OpFork::Jovian);
     let block = honest(&world);
+    let mut whole = input(&world.rules, &world.parent, vec![block.clone()], world.witness());
+    let hash = whole.chain.hash();
     world.rules.forks.remove(3);
-    assert_eq!(refusal(&world, block), OpRulesError::ForkOrder { fork: OpFork::Holocene }.into());
+    let refused = |input: &StatelessInput| StatelessInputRef::decode(&input.encode()).unwrap_err();
+    let order = OpRulesError::ForkOrder { fork: OpFork::Holocene };
+    let gap = input(&world.rules, &world.parent, vec![block], world.witness());
+    assert_eq!(refused(&gap), DecodeError::Chain(order.into()));
+    // What Ethereum's rules would take says nothing here, so it must not be there.
+    whole.chain.max_gas_limit = 30_000_000;
+    assert_eq!(refused(&whole), DecodeError::Chain(ChainSpecError::RulesMixed));
+    assert_ne!(whole.chain.hash(), hash);
+}
+
+/// Each kind of rules takes its own chains only.
+#[test]
+fn rules_are_not_mixed_up() {
+    let world = World::new(OpFork::Isthmus);
+    let mut whole = input(&world.rules, &world.parent, vec![honest(&world)], world.witness());
+    let error = decoded(&whole, proofmill_stateless::execute).unwrap_err();
+    assert_eq!(error, StatelessError::RulesOfOptimism { chain_id: CHAIN_ID });
+    let chain = whole.chain.clone();
+    assert_eq!(chain.require_rollup(), Err(ChainSpecError::NotDerived { chain_id: CHAIN_ID }));
+    whole.chain = ChainSpec::for_fork(CHAIN_ID, Fork::Prague);
+    assert_eq!(decoded(&whole, execute), Err(OpError::RulesOfEthereum { chain_id: CHAIN_ID }));
 }

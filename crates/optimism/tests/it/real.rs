@@ -4,11 +4,11 @@
 //! folder): for each the parent's header, the attributes, the expected hash, and every node and code that it reads.
 //! Without them the tests are skipped with a message.
 
-use crate::common::{Input, run};
+use crate::common::{decoded, input, run};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U64, map::B256Map};
-use proofmill_optimism::{OpAttributes, OpError, OpRules, build};
-use proofmill_stateless::{Block, Witness};
+use proofmill_optimism::{OpAttributes, OpError, OpRules, build, known_rules, rules_from_rollup_config};
+use proofmill_stateless::{Block, ChainSpec, Witness};
 use serde::Deserialize;
 use std::{
     path::{Path, PathBuf},
@@ -55,7 +55,7 @@ impl Fixture {
     }
 
     fn rules(&self) -> OpRules {
-        OpRules::from_rollup_config(&self.rollup_config.to_string()).unwrap()
+        rules_from_rollup_config(&self.rollup_config.to_string()).unwrap()
     }
 
     fn attributes(&self) -> OpAttributes {
@@ -77,8 +77,8 @@ impl Fixture {
 
     fn block(&self) -> Result<Block, OpError> {
         let rules = self.rules();
-        Input::new(&self.parent_header, Vec::new(), self.witness())
-            .with(&rules, |range| build(&rules, range.parent, self.attributes(), range.witness))
+        let input = input(&rules, &self.parent_header, Vec::new(), self.witness());
+        decoded(&input, |input| build(&rules, &input.parent, self.attributes(), &input.witness))
     }
 }
 
@@ -115,13 +115,14 @@ fn four_that_follow_on_each_other_are_one_range() {
     assert_eq!((outcome.range.first, outcome.range.last), (BLOCKS[0], BLOCKS[3]));
     assert_eq!(outcome.range.parent_hash, first.parent_header.hash_slow());
     assert_eq!((outcome.range.last_hash, outcome.range.block_hashes[3]), (last, last));
+    assert_eq!(outcome.range.config_hash, ChainSpec::optimism(first.rules()).hash());
     assert_eq!(outcome.output_roots, None, "they are of Holocene");
 }
 
 #[test]
 fn the_chain_is_the_one_of_the_table() {
     let Some(fixture) = Fixture::read(BLOCKS[0]) else { return };
-    let (from_file, (_, known)) = (fixture.rules(), OpRules::known(11_155_420).unwrap());
+    let (from_file, (_, known)) = (fixture.rules(), known_rules(11_155_420).unwrap());
     assert_eq!(from_file.forks, known.forks[..from_file.forks.len()]);
     assert_eq!(OpRules { forks: known.forks.clone(), ..from_file }, known);
 }

@@ -1,6 +1,6 @@
 //! A small chain to make blocks on.
 
-use crate::common::Input;
+use crate::common::{decoded, input};
 use crate::contracts::{self, DEPOSITOR, L1_BLOCK, L1Attributes};
 use alloy_consensus::{Header, SignableTransaction, TxEip1559, constants::EMPTY_OMMER_ROOT_HASH};
 use alloy_eips::Encodable2718;
@@ -73,8 +73,8 @@ impl World {
     }
 
     pub(crate) fn build(&self, attributes: OpAttributes) -> Result<Block, OpError> {
-        Input::new(&self.parent, Vec::new(), self.witness())
-            .with(&self.rules, |range| build(range.rules, range.parent, attributes, range.witness))
+        let input = input(&self.rules, &self.parent, Vec::new(), self.witness());
+        decoded(&input, |input| build(&self.rules, &input.parent, attributes, &input.witness))
     }
 }
 
