@@ -37,6 +37,10 @@ pub enum ProgramError {
     /// The blocks do not execute, or not to what their headers say.
     #[error("the blocks are not valid")]
     Blocks(#[from] StatelessError),
+    /// The same of blocks of the OP Stack.
+    #[cfg(feature = "optimism")]
+    #[error("the blocks are not valid by the OP Stack's rules")]
+    OptimismBlocks(#[from] proofmill_optimism::OpError),
     /// Public values that are not the ABI encoding of their type.
     #[error("{len} bytes are not the ABI encoding of {what}")]
     PublicValues {

@@ -4,7 +4,7 @@ use crate::error::ProgramError;
 use crate::public_values::RangePublicValues;
 use alloc::vec::Vec;
 use alloy_primitives::{Address, B256};
-use proofmill_stateless::{RangeOutcome, StatelessInput, StatelessInputRef, execute};
+use proofmill_stateless::{RangeOutcome, StatelessInput, StatelessInputRef};
 
 /// For whom a range is proven.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +42,15 @@ pub fn run_seeded(input: &[u8], seed: impl FnOnce(B256)) -> Result<RangePublicVa
     seed(decoded.blocks.last().map_or(B256::ZERO, |block| block.header.hash()));
     let of = ProvenFor { rollup: rollup.into(), prover: prover.into() };
     Ok(public_values(of, &execute(&decoded)?))
+}
+
+/// Executes the blocks of an input by the rules of its chain. Those of the OP Stack are there with the feature `optimism`.
+fn execute(input: &StatelessInputRef<'_>) -> Result<RangeOutcome, ProgramError> {
+    #[cfg(feature = "optimism")]
+    if let proofmill_stateless::Rules::Optimism(_) = input.chain.rules {
+        return Ok(proofmill_optimism::execute(input)?.range);
+    }
+    Ok(proofmill_stateless::execute(input)?)
 }
 
 /// What the range program says of an outcome.

@@ -2,6 +2,7 @@
 
 use alloy_consensus::Header;
 use proofmill_optimism::{OpError, OpOutcome, OpRules, execute, minimise};
+use proofmill_program::{ProvenFor, range};
 use proofmill_stateless::{Block, ChainSpec, StatelessInput, StatelessInputRef, Witness};
 
 /// An input of the chain with these rules.
@@ -31,5 +32,8 @@ pub(crate) fn run(
     input.witness = witness;
     let exact = decoded(&input, execute)?;
     assert_eq!(outcome, exact);
+    // The range program says the same.
+    let values = range::run(&range::encode_input(ProvenFor::default(), &input)).unwrap();
+    assert_eq!(values, range::public_values(ProvenFor::default(), &exact.range));
     Ok(exact)
 }

@@ -10,6 +10,7 @@ use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
 use op_alloy_consensus::{OpTxEnvelope, SDMGasEntry, TxDeposit, build_post_exec_tx};
 use proofmill_optimism::{OpActivation, OpAttributes, OpError, OpFork, OpRules, OpRulesError, execute};
+use proofmill_program::{ProgramError, ProvenFor, range};
 use proofmill_stateless::{
     Block, ChainSpec, ChainSpecError, DecodeError, Fork, StatelessError, StatelessInput, StatelessInputRef,
     WitnessError,
@@ -341,6 +342,9 @@ fn rules_are_not_mixed_up() {
     assert_eq!(error, StatelessError::RulesOfOptimism { chain_id: CHAIN_ID });
     let chain = whole.chain.clone();
     assert_eq!(chain.require_rollup(), Err(ChainSpecError::NotDerived { chain_id: CHAIN_ID }));
+    let none = StatelessInput { blocks: Vec::new(), ..whole.clone() };
+    let refused = range::run(&range::encode_input(ProvenFor::default(), &none));
+    assert_eq!(refused, Err(ProgramError::OptimismBlocks(OpError::NoBlocks)));
     whole.chain = ChainSpec::for_fork(CHAIN_ID, Fork::Prague);
     assert_eq!(decoded(&whole, execute), Err(OpError::RulesOfEthereum { chain_id: CHAIN_ID }));
 }
