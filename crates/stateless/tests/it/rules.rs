@@ -5,8 +5,10 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256};
 use proofmill_stateless::{
     BaseFeeRule, ChainSpec, ChainSpecError, Consensus, DecodeError, Fork, GasLimitRule, MAX_GAS_LIMIT,
-    RangeOutcome, RequestContracts, StatelessError, StatelessInput, StatelessInputRef, execute, minimise,
+    OpFork, OpRules, RangeOutcome, RequestContracts, StatelessError, StatelessInput, StatelessInputRef,
+    execute, minimise,
 };
+use std::collections::BTreeSet;
 
 fn run(input: &StatelessInput) -> Result<RangeOutcome, StatelessError> {
     let (_, input) = minimise(input)?;
@@ -159,8 +161,10 @@ fn every_rule_is_in_the_hash() {
 fn rules_without_a_meaning_are_not_read() {
     let bytes = rollup(Fork::Osaka).encode();
     let end = bytes.len();
-    // The last three words: consensus, request contracts; the maximum of the gas limit before them.
-    for (at, what) in [(end - 8, "consensus rule"), (end - 4, "rule for request contracts")] {
+    // The last words: the maximum of the gas limit (two), consensus, request contracts, whose rules.
+    for (at, what) in
+        [(end - 12, "consensus rule"), (end - 8, "rule for request contracts"), (end - 4, "rules of a chain")]
+    {
         for tag in [2_u32, 256, u32::MAX] {
             let mut bytes = bytes.clone();
             bytes[at..at + 4].copy_from_slice(&tag.to_le_bytes());
@@ -169,8 +173,27 @@ fn rules_without_a_meaning_are_not_read() {
     }
     for gas in [0, 4999, MAX_GAS_LIMIT + 1, u64::MAX] {
         let mut bytes = bytes.clone();
-        bytes[end - 16..end - 8].copy_from_slice(&gas.to_le_bytes());
+        bytes[end - 20..end - 12].copy_from_slice(&gas.to_le_bytes());
         let refused = DecodeError::Chain(ChainSpecError::MaxGasLimit { gas });
         assert_eq!(ChainSpec::decode(&bytes), Err(refused));
     }
+}
+
+#[test]
+fn rules_of_the_op_stack_come_back_from_their_encoding() {
+    let mut hashes = BTreeSet::new();
+    for fork in OpFork::ALL {
+        let chain = ChainSpec::optimism(OpRules::for_fork(10, fork));
+        let bytes = chain.encode();
+        assert_eq!(ChainSpec::decode(&bytes), Ok(chain.clone()));
+        assert!(hashes.insert(chain.hash()), "{fork} has a hash of its own");
+        // The last fork's number stands before its time.
+        let (at, mut unknown) = (bytes.len() - 12, bytes);
+        unknown[at..at + 4].copy_from_slice(&9_u32.to_le_bytes());
+        let refused = DecodeError::UnknownTag { what: "fork of the OP Stack", tag: 9 };
+        assert_eq!(ChainSpec::decode(&unknown), Err(refused));
+    }
+    let rules = OpRules { block_time: 1, ..OpRules::for_fork(10, OpFork::Karst) };
+    assert!(hashes.insert(ChainSpec::optimism(rules).hash()));
+    assert_eq!(ChainSpec::for_fork(10, Fork::Osaka).require_rollup(), Ok(()));
 }
