@@ -7,9 +7,11 @@ use crate::{
 };
 use alloy_consensus::{Header, TxEip4844};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256};
+use alloy_primitives::{Address, B64, B256, Bloom, Bytes, TxKind, U256, keccak256};
 use op_alloy_consensus::{OpTxEnvelope, SDMGasEntry, TxDeposit, build_post_exec_tx};
-use proofmill_optimism::{OpActivation, OpAttributes, OpError, OpFork, OpRules, OpRulesError, execute};
+use proofmill_optimism::{
+    OpActivation, OpAttributes, OpError, OpFork, OpRules, OpRulesError, OutputRoots, execute,
+};
 use proofmill_program::{ProgramError, ProvenFor, range};
 use proofmill_stateless::{
     Block, ChainSpec, ChainSpecError, DecodeError, Fork, StatelessError, StatelessInput, StatelessInputRef,
@@ -114,7 +116,13 @@ fn a_header_cannot_lie() {
     for fork in OpFork::ALL {
         let world = World::new(fork);
         let block = honest(&world);
-        run(&world.rules, &world.parent, vec![block.clone()], world.witness()).unwrap();
+        let outcome = run(&world.rules, &world.parent, vec![block.clone()], world.witness()).unwrap();
+        let output = |header: &Header| {
+            let passer = header.withdrawals_root.unwrap();
+            keccak256([B256::ZERO, header.state_root, passer, header.hash_slow()].concat())
+        };
+        let roots = OutputRoots { before: output(&world.parent), after: output(&block.header) };
+        assert_eq!(outcome.output_roots, (fork >= OpFork::Isthmus).then_some(roots), "{fork}");
         for (change, refusal) in lies(fork) {
             let mut block = block.clone();
             change(&mut block.header);
