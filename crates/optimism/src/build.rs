@@ -52,7 +52,8 @@ pub fn build(
         ..Default::default()
     };
     let fork = header::fork_of(rules, above, &header)?;
-    header.base_fee_per_gas = header::next_base_fee(rules, fork, above);
+    let base_fee = header::next_base_fee(rules, fork, above);
+    header.base_fee_per_gas = Some(base_fee.ok_or(OpError::ParentOutOfRange { block })?);
     let mut state = WitnessState::open_any(parent, nodes).map_err(|error| witness(block, error))?;
     let executed = execute_body(rules, fork, &header, &attributes.transactions, &mut state)?;
     header.gas_used = executed.gas_used;

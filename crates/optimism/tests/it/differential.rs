@@ -119,6 +119,8 @@ impl Generator {
             0 => self.rng.random_range(0..60_000),
             1 => 21_000,
             2 if self.fork < OpFork::Karst => self.rng.random_range(0..40_000_000),
+            // Enough for the longest input before Karst, whose cap is lower.
+            _ if probe && self.fork < OpFork::Karst => self.rng.random_range(2_000_000..26_000_000),
             _ if probe => self.rng.random_range(2_000_000..16_000_000),
             _ => self.rng.random_range(50_000..600_000),
         }
