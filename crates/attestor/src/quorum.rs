@@ -124,7 +124,7 @@ impl Quorum {
     pub async fn attest<S: Statement>(&self, proof: &StatedProof<S>) -> Result<Bytes, AttestError> {
         let program = proof.proof.program;
         let attestation =
-            Attestation::new(self.l1_chain_id, self.counted.verifier, program, &proof.statement.to_abi());
+            Attestation::new(self.l1_chain_id, self.counted.verifier, program, &proof.statement.to_bytes());
         let digest = attestation.digest();
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).of(digest);
         let mut by_signer: BTreeMap<_, _> = signed.values().copied().collect();

@@ -92,7 +92,7 @@ impl Attestor {
     ) -> Result<AttestorSignature, AttestError> {
         let backend = self.registry.checker(proof.proof.prover)?;
         let attestation =
-            Attestation::new(self.rollup.l1().chain_id(), verifier, wanted, &proof.statement.to_abi());
+            Attestation::new(self.rollup.l1().chain_id(), verifier, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
             let ours = ours(&*backend)?;
             if ours != wanted {

@@ -45,7 +45,7 @@ fn attestor(rollup: &Rollup) -> Attestor {
 fn proof(prover: ProverType, rollup: Address) -> CheckpointProof {
     let statement = RangePublicValues { chainId: 900_901, rollup, ..Default::default() };
     let program = ExecBackend::default().program_version(programs::range(ProverType::Exec)).unwrap();
-    let public_values = statement.to_abi();
+    let public_values = statement.to_bytes();
     let body = vec![1; 100];
     CheckpointProof {
         statement,
@@ -86,7 +86,7 @@ impl AttestorService for Credulous {
     async fn attest(&self, request: Request<AttestRequest>) -> Result<Response<AttestResponse>, Status> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let proof = CheckpointProof::decode(&request.into_inner().proof).unwrap();
-        let values = proof.statement.to_abi();
+        let values = proof.statement.to_bytes();
         let signed = Attestation::new(1, self.verifier, proof.proof.program, &values).sign(&self.key);
         Ok(Response::new(AttestResponse { signature: signed.unwrap().to_bytes().to_vec() }))
     }

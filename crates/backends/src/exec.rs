@@ -48,7 +48,7 @@ fn range(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
     if !proofs.is_empty() {
         return Err(format!("the range program verifies no proofs and was given {}", proofs.len()));
     }
-    proofmill_program::range::run(input).map(|values| values.to_abi()).map_err(with_causes)
+    proofmill_program::range::run(input).map(|values| values.to_bytes()).map_err(with_causes)
 }
 
 fn aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
@@ -63,11 +63,11 @@ fn aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
                 proof.program, proof.prover, by.range_key
             ));
         }
-        if proof.public_values != range.to_abi() {
+        if proof.public_values != range.to_bytes() {
             return Err(format!("proof {at} says something else than range {at}"));
         }
     }
-    aggregation::fold(&by, &ranges).map(|values| values.to_abi()).map_err(with_causes)
+    aggregation::fold(&by, &ranges).map(|values| values.to_bytes()).map_err(with_causes)
 }
 
 /// An error with everything that led to it.
@@ -364,7 +364,7 @@ mod tests {
             prover: ProverType::Exec,
             mode: ProofMode::Compressed,
             program: backend.program_version(RANGE.as_bytes()).unwrap(),
-            public_values: range.to_abi(),
+            public_values: range.to_bytes(),
             body: Vec::new(),
         };
         let aggregate = |ranges: &[RangePublicValues], proofs: &[Proof]| {
@@ -378,7 +378,7 @@ mod tests {
         let (first, second) = (range(1, 4, 1, 2), range(5, 5, 2, 3));
         let both = [first.clone(), second.clone()];
         let public_values = aggregate(&both, &[proof(&first), proof(&second)]).unwrap().public_values;
-        let values = AggregationPublicValues::from_abi(&public_values).unwrap();
+        let values = AggregationPublicValues::from_bytes(&public_values).unwrap();
         assert_eq!((values.firstBlock, values.lastBlock), (1, 5));
         assert_eq!(values.toCommitment, second.boundary().commit(first.boundary().commit(B256::ZERO)));
 

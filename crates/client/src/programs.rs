@@ -77,7 +77,7 @@ fn known_version(prover: ProverType, program: &str) -> Option<ProgramVersion> {
 /// Whether public values of a proof say what `statement` says: in full, or as its hash where the zkVM reveals 32 bytes.
 /// Both bind the program's output, so either convinces.
 pub fn says(public_values: &[u8], statement: &impl PublicValues) -> bool {
-    public_values == statement.to_abi() || public_values == statement.commitment().as_slice()
+    public_values == statement.to_bytes() || public_values == statement.commitment().as_slice()
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send +
 
     /// The public values of a proof that says this: in full, or as its hash where the zkVM reveals 32 bytes.
     fn said(&self) -> [Vec<u8>; 2] {
-        [self.to_abi(), self.commitment().to_vec()]
+        [self.to_bytes(), self.commitment().to_vec()]
     }
 }
 
@@ -102,7 +102,7 @@ pub enum ProofFileError {
 impl<S: Statement> StatedProof<S> {
     /// The file: magic, length of the statement, the statement in Solidity's ABI, the proof's own file.
     pub fn encode(&self) -> Vec<u8> {
-        let statement = self.statement.to_abi();
+        let statement = self.statement.to_bytes();
         // Some hundred bytes.
         let length = (statement.len() as u32).to_le_bytes();
         [S::MAGIC.as_slice(), &length, &statement, &self.proof.encode()].concat()
@@ -130,7 +130,7 @@ impl<S: Statement> StatedProof<S> {
         let (length, rest) = rest.split_first_chunk::<LENGTH>().ok_or_else(damaged)?;
         let (statement, proof) =
             rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-        let statement = S::from_abi(statement).map_err(|_| damaged())?;
+        let statement = S::from_bytes(statement).map_err(|_| damaged())?;
         let proof = Proof::decode(proof)?;
         if !programs::says(&proof.public_values, &statement) {
             return Err(ProofFileError::OtherStatement {

@@ -25,7 +25,7 @@ pub fn encode_input(by: &Aggregation, ranges: &[RangePublicValues]) -> Vec<u8> {
     let mut bytes = [by.range_key.as_slice(), by.from_commitment.as_slice()].concat();
     bytes.extend((by.checkpoints.len() as u32).to_le_bytes());
     by.checkpoints.iter().for_each(|ranges| bytes.extend(ranges.to_le_bytes()));
-    ranges.iter().for_each(|range| bytes.extend(range.to_abi()));
+    ranges.iter().for_each(|range| bytes.extend(range.to_bytes()));
     bytes
 }
 
@@ -38,8 +38,10 @@ pub fn decode_input(input: &[u8]) -> Result<(Aggregation, Vec<RangePublicValues>
     let counts = (u32::from_le_bytes(*count) as usize).checked_mul(4).ok_or_else(short)?;
     let (checkpoints, rest) = rest.split_at_checked(counts).ok_or_else(short)?;
     let checkpoints = checkpoints.as_chunks::<4>().0.iter().map(|count| u32::from_le_bytes(*count)).collect();
-    let ranges =
-        rest.chunks(RangePublicValues::ABI_LEN).map(RangePublicValues::from_abi).collect::<Result<_, _>>()?;
+    let ranges = rest
+        .chunks(RangePublicValues::ABI_LEN)
+        .map(RangePublicValues::from_bytes)
+        .collect::<Result<_, _>>()?;
     let by =
         Aggregation { range_key: range_key.into(), from_commitment: from_commitment.into(), checkpoints };
     Ok((by, ranges))

@@ -1,7 +1,7 @@
 //! What the range and aggregation programs compute, shared by the zkVM guests and the host.
 //!
 //! A guest only moves bytes: it reads its input, calls [`range::run`] or [`aggregation::fold`], and makes the resulting
-//! [`RangePublicValues`] or [`AggregationPublicValues`] public, as ABI bytes ([`PublicValues::to_abi`]) or, where a zkVM
+//! [`RangePublicValues`] or [`AggregationPublicValues`] public, as ABI bytes ([`PublicValues::to_bytes`]) or, where a zkVM
 //! reveals 32 bytes only, as their hash ([`PublicValues::commitment`]). The host calls the same functions to know what a
 //! proof must say before it pays for the proof.
 //!
@@ -15,7 +15,7 @@
 //! let epoch = aggregation::fold(&by, &[first.clone(), second.clone()])?;
 //! assert_eq!((epoch.firstBlock, epoch.lastBlock), (1, 9));
 //! assert_eq!(epoch.toCommitment, second.boundary().commit(first.boundary().commit(epoch.fromCommitment)));
-//! assert_eq!(epoch.to_abi().len(), 32 * 14);
+//! assert_eq!(epoch.to_bytes().len(), 32 * 14);
 //! # Ok::<(), proofmill_program::ProgramError>(())
 //! ```
 
@@ -26,6 +26,7 @@ extern crate alloc;
 pub mod aggregation;
 mod boundary;
 mod error;
+pub mod op;
 mod public_values;
 pub mod range;
 

@@ -75,15 +75,16 @@ pub trait PublicValues: Sized {
     /// What the values are called in messages.
     const NAME: &'static str;
 
-    /// Solidity's `abi.encode` of the struct: 32 bytes a field.
-    fn to_abi(&self) -> Vec<u8>;
+    /// The bytes that a program commits to: Solidity's `abi.encode` of the struct, 32 bytes a field, unless the type says
+    /// otherwise.
+    fn to_bytes(&self) -> Vec<u8>;
 
-    /// Reads what [`to_abi`](Self::to_abi) wrote, and nothing else: no padding, no dirty bits, no bytes behind.
-    fn from_abi(bytes: &[u8]) -> Result<Self, ProgramError>;
+    /// Reads what [`to_bytes`](Self::to_bytes) wrote, and nothing else: no padding, no dirty bits, no bytes behind.
+    fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError>;
 
-    /// keccak256 of [`to_abi`](Self::to_abi), for zkVMs that reveal 32 bytes.
+    /// keccak256 of [`to_bytes`](Self::to_bytes), for zkVMs that reveal 32 bytes.
     fn commitment(&self) -> B256 {
-        keccak256(self.to_abi())
+        keccak256(self.to_bytes())
     }
 }
 
@@ -92,14 +93,14 @@ macro_rules! public_values {
         impl PublicValues for $name {
             const NAME: &'static str = stringify!($name);
 
-            fn to_abi(&self) -> Vec<u8> {
+            fn to_bytes(&self) -> Vec<u8> {
                 self.abi_encode()
             }
 
-            fn from_abi(bytes: &[u8]) -> Result<Self, ProgramError> {
+            fn from_bytes(bytes: &[u8]) -> Result<Self, ProgramError> {
                 let wrong = || ProgramError::PublicValues { what: Self::NAME, len: bytes.len() };
                 let values = Self::abi_decode_validate(bytes).map_err(|_| wrong())?;
-                if values.to_abi() == bytes { Ok(values) } else { Err(wrong()) }
+                if values.to_bytes() == bytes { Ok(values) } else { Err(wrong()) }
             }
         }
     )*};
@@ -108,7 +109,7 @@ macro_rules! public_values {
 public_values!(RangePublicValues, AggregationPublicValues);
 
 impl RangePublicValues {
-    /// Bytes of [`PublicValues::to_abi`]: 11 fields.
+    /// Bytes of [`PublicValues::to_bytes`]: 11 fields.
     pub const ABI_LEN: usize = 11 * 32;
 
     /// Where the range ends.

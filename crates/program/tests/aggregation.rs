@@ -200,19 +200,19 @@ fn arbitrary_values() -> impl Strategy<Value = RangePublicValues> {
 proptest! {
     #[test]
     fn values_come_back_from_their_encoding(values in arbitrary_values()) {
-        let abi = values.to_abi();
+        let abi = values.to_bytes();
         prop_assert_eq!(abi.len(), RangePublicValues::ABI_LEN);
         prop_assert_eq!(values.commitment(), keccak256(&abi));
-        prop_assert_eq!(RangePublicValues::from_abi(&abi), Ok(values));
+        prop_assert_eq!(RangePublicValues::from_bytes(&abi), Ok(values));
     }
 
     #[test]
     fn a_changed_byte_is_refused_or_gives_other_values(
         values in arbitrary_values(), at in 0_usize..RangePublicValues::ABI_LEN, mask in 1_u8..,
     ) {
-        let mut abi = values.to_abi();
+        let mut abi = values.to_bytes();
         abi[at] ^= mask;
-        if let Ok(other) = RangePublicValues::from_abi(&abi) {
+        if let Ok(other) = RangePublicValues::from_bytes(&abi) {
             prop_assert_ne!(&other, &values);
             prop_assert_ne!(other.commitment(), values.commitment());
         }
@@ -220,11 +220,11 @@ proptest! {
 
     #[test]
     fn only_the_exact_length_is_read(values in arbitrary_values(), cut in 1_usize..64) {
-        let abi = values.to_abi();
-        prop_assert!(RangePublicValues::from_abi(&abi[..abi.len() - cut]).is_err());
+        let abi = values.to_bytes();
+        prop_assert!(RangePublicValues::from_bytes(&abi[..abi.len() - cut]).is_err());
         let longer = [abi.as_slice(), &vec![0; cut]].concat();
-        prop_assert!(RangePublicValues::from_abi(&longer).is_err());
-        prop_assert!(AggregationPublicValues::from_abi(&abi).is_err());
+        prop_assert!(RangePublicValues::from_bytes(&longer).is_err());
+        prop_assert!(AggregationPublicValues::from_bytes(&abi).is_err());
     }
 
     #[test]
@@ -235,7 +235,7 @@ proptest! {
         prop_assert_eq!((epoch.firstBlock, epoch.lastBlock), (first, first + total - 1));
         // One checkpoint: into how many ranges it was cut does not show.
         prop_assert_eq!(&epoch, &aggregation::fold(&by(&[1]), &contiguous(first, &[total])).unwrap());
-        prop_assert_eq!(AggregationPublicValues::from_abi(&epoch.to_abi()), Ok(epoch));
+        prop_assert_eq!(AggregationPublicValues::from_bytes(&epoch.to_bytes()), Ok(epoch));
     }
 
     #[test]

@@ -94,7 +94,7 @@ impl L1Settlement {
                 },
                 None => proof.proof.body.clone().into(),
             };
-            let public_values = proof.statement.to_abi().into();
+            let public_values = proof.statement.to_bytes().into();
             proofs.insert(kind, SubmittedProof { public_values, proof: bytes });
         }
         let EpochSubmission { first, last, prover, .. } = submission;

@@ -12,12 +12,12 @@ use serde_json::json;
 async fn scene() -> (Scene, Attestation) {
     let mut scene = Scene::new().await;
     scene.propose_in(1).await;
-    let attestation = scene.attestation(AGGREGATION_KEY, &scene.epoch(1, 1).to_abi());
+    let attestation = scene.attestation(AGGREGATION_KEY, &scene.epoch(1, 1).to_bytes());
     (scene, attestation)
 }
 
 fn set(scene: &Scene, proof: Bytes) -> ProofSet {
-    let public_values = scene.epoch(1, 1).to_abi().into();
+    let public_values = scene.epoch(1, 1).to_bytes().into();
     [(ProverType::OpenVm, SubmittedProof { public_values, proof })].into()
 }
 
@@ -122,7 +122,7 @@ async fn altered_public_values_are_refused() {
     // The contract would take them from the other prover: only what was signed binds them.
     values.prover = other;
     let proof = attestation.proof_bytes(&scene.signatures(&attestation)[..2]);
-    let public_values = values.to_abi().into();
+    let public_values = values.to_bytes().into();
     let proofs = [(ProverType::OpenVm, SubmittedProof { public_values, proof })].into();
     let submission = EpochSubmission { prover: other, ..scene.submission_of(1, 1, proofs) };
     match refused(scene.submit(submission).await) {
@@ -177,7 +177,7 @@ async fn a_signature_for_another_l1_is_refused() {
     let anvil = options().chain_id(900).spawn().await.unwrap();
     let mut scene = Scene::on(anvil, &[ProverType::OpenVm]).await;
     scene.propose_in(1).await;
-    let here = scene.attestation(AGGREGATION_KEY, &scene.epoch(1, 1).to_abi());
+    let here = scene.attestation(AGGREGATION_KEY, &scene.epoch(1, 1).to_bytes());
     assert_eq!(here.l1_chain_id, 900);
     let elsewhere = Attestation { l1_chain_id: 31_337, ..here };
     let refusal = rejects(&scene, elsewhere.proof_bytes(&scene.signatures(&elsewhere)[..2])).await;

@@ -60,7 +60,7 @@ async fn no_batches_and_batches_that_are_not_there_are_refused() {
 async fn one_wrong_batch_is_named_and_nothing_is_verified() {
     let scene = scene().await;
     // An epoch proof's key is not the range program's: this is an old program's proof.
-    let old = scene.proofs(AGGREGATION_KEY, &scene.range(3).to_abi());
+    let old = scene.proofs(AGGREGATION_KEY, &scene.range(3).to_bytes());
     let refusal = refused(scene.verify(1, vec![scene.batch(1), scene.batch(2), old]).await);
     match refusal {
         Refusal::ProofRejected { checkpoint, reason, .. } => {
@@ -89,6 +89,6 @@ async fn an_epoch_proof_and_batches_go_together() {
     // The prover's epoch proof still counts for it.
     scene.submit(scene.submission(1, 2)).await.unwrap();
     assert_eq!(scene.proven().await, 2);
-    scene.verify(3, vec![scene.proofs(RANGE_KEY, &scene.range(3).to_abi())]).await.unwrap();
+    scene.verify(3, vec![scene.proofs(RANGE_KEY, &scene.range(3).to_bytes())]).await.unwrap();
     assert_eq!(scene.proven().await, 3);
 }

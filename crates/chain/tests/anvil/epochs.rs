@@ -38,7 +38,7 @@ async fn an_epoch_is_proven_in_parts_and_by_several_provers() {
     let other = Address::repeat_byte(0x88);
     let mut values = scene.epoch(1, 2);
     values.prover = other;
-    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_abi());
+    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_bytes());
     scene.submit(EpochSubmission { prover: other, ..scene.submission_of(1, 2, proofs) }).await.unwrap();
     assert_eq!(scene.proven().await, 3);
     assert_eq!(scene.longest(1, other).await, Some(2));
@@ -166,7 +166,7 @@ async fn what_exec_says_is_checked_although_it_proves_nothing() {
     scene.propose_in(1).await;
     let mut values = scene.epoch(1, 1);
     values.postStateRoot.0[0] ^= 1;
-    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_abi());
+    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_bytes());
     assert_eq!(
         refused(scene.submit(scene.submission_of(1, 1, proofs)).await),
         Refusal::StatementMismatch {

@@ -88,7 +88,7 @@ fn mutated_epoch_proofs_are_never_accepted() {
             scene.propose_in(slot).await;
         }
     });
-    let honest = scene.attested(AGGREGATION_KEY, &scene.epoch(1, 3).to_abi());
+    let honest = scene.attested(AGGREGATION_KEY, &scene.epoch(1, 3).to_bytes());
     never_accepted(&runtime, &honest, async |proofs| scene.submit(scene.submission_of(1, 3, proofs)).await);
     runtime.block_on(async {
         assert_eq!(scene.proven().await, 0);
@@ -107,7 +107,7 @@ fn mutated_batches_are_never_accepted() {
             scene.propose_in(slot).await;
         }
     });
-    let honest = scene.attested(RANGE_KEY, &scene.range(2).to_abi());
+    let honest = scene.attested(RANGE_KEY, &scene.range(2).to_bytes());
     let first = scene.batch(1);
     never_accepted(&runtime, &honest, async |proofs| scene.verify(1, vec![first.clone(), proofs]).await);
     runtime.block_on(async {

@@ -50,7 +50,7 @@ async fn a_checkpoint_without_blocks_is_refused() {
 async fn too_few_and_too_many_proofs_are_refused() {
     let mut scene = Scene::new().await;
     scene.propose_in(1).await;
-    let honest = scene.attested(AGGREGATION_KEY, &scene.epoch(1, 1).to_abi());
+    let honest = scene.attested(AGGREGATION_KEY, &scene.epoch(1, 1).to_bytes());
     let proof = Contract::Proof { publicValues: honest.public_values, proof: honest.proof };
     for proofs in [Vec::new(), vec![proof.clone(), proof.clone()]] {
         let got = proofs.len().try_into().unwrap();

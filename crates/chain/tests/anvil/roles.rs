@@ -91,13 +91,13 @@ async fn a_lost_proposer_is_replaced_and_everything_is_visible_before() {
     assert!(matches!(late, Refusal::WrongProposer { proposer, .. } if proposer == newcomer.account()));
     // A proof by the old programs is none of the new checkpoint.
     let old = scene.epoch(2, 2);
-    let proofs = scene.proofs(crate::scene::AGGREGATION_KEY, &old.to_abi());
+    let proofs = scene.proofs(crate::scene::AGGREGATION_KEY, &old.to_bytes());
     let refusal = refused(scene.submit(scene.submission_of(2, 2, proofs)).await);
     assert!(matches!(refusal, Refusal::StatementMismatch { field, .. } if field == "configHash"));
     let mut new = old;
     new.configHash = rules.config_hash;
     new.rangeKey = rules.proof_types[0].range_key.0;
-    let proofs = scene.proofs(rules.proof_types[0].aggregation_key.0, &new.to_abi());
+    let proofs = scene.proofs(rules.proof_types[0].aggregation_key.0, &new.to_bytes());
     scene.submit(scene.submission_of(2, 2, proofs)).await.unwrap();
     assert_eq!(scene.proven().await, 2);
 }
@@ -124,7 +124,7 @@ async fn rules_change_at_the_beginning_of_an_epoch_and_from_their_checkpoint_on(
     // Batches over the change are each proven under their own rules.
     let mut fourth = scene.range(4);
     fourth.configHash = rules.config_hash;
-    let fourth = scene.proofs(rules.proof_types[0].range_key.0, &fourth.to_abi());
+    let fourth = scene.proofs(rules.proof_types[0].range_key.0, &fourth.to_bytes());
     scene.verify(1, vec![scene.batch(1), scene.batch(2), scene.batch(3), fourth]).await.unwrap();
     assert_eq!(scene.proven().await, 4);
 }
@@ -469,7 +469,7 @@ async fn one_of_several_attestors_is_not_enough_where_two_must_sign() {
     let anvil = options().spawn().await.unwrap();
     let mut scene = Scene::on(anvil, &[ProverType::OpenVm]).await;
     scene.propose_in(1).await;
-    let values = scene.epoch(1, 1).to_abi();
+    let values = scene.epoch(1, 1).to_bytes();
     let attestation = scene.attestation(crate::scene::AGGREGATION_KEY, &values);
     let proof = attestation.proof_bytes(&scene.signatures(&attestation)[..1]);
     let proofs =

@@ -227,11 +227,11 @@ impl Scene {
     }
 
     pub(crate) fn batch(&self, number: u64) -> ProofSet {
-        self.proofs(RANGE_KEY, &self.range(number).to_abi())
+        self.proofs(RANGE_KEY, &self.range(number).to_bytes())
     }
 
     pub(crate) fn submission(&self, first: u64, last: u64) -> EpochSubmission {
-        let values = self.epoch(first, last).to_abi();
+        let values = self.epoch(first, last).to_bytes();
         self.submission_of(first, last, self.proofs(AGGREGATION_KEY, &values))
     }
 

@@ -14,7 +14,7 @@ async fn says(change: impl FnOnce(&mut AggregationPublicValues)) -> Refusal {
     }
     let mut values = scene.epoch(1, 2);
     change(&mut values);
-    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_abi());
+    let proofs = scene.proofs(AGGREGATION_KEY, &values.to_bytes());
     let refusal = refused(scene.submit(scene.submission_of(1, 2, proofs)).await);
     assert_eq!(scene.proven().await, 0);
     assert!(refusal.is_invalid_proof());
@@ -29,7 +29,7 @@ async fn batch_says(change: impl FnOnce(&mut RangePublicValues)) -> Refusal {
     }
     let mut values = scene.range(2);
     change(&mut values);
-    let wrong = scene.proofs(RANGE_KEY, &values.to_abi());
+    let wrong = scene.proofs(RANGE_KEY, &values.to_bytes());
     let refusal = refused(scene.verify(1, vec![scene.batch(1), wrong]).await);
     assert_eq!(scene.proven().await, 0);
     refusal
@@ -124,7 +124,7 @@ async fn a_proof_of_the_epoch_without_its_last_checkpoint_does_not_prove_it() {
 async fn public_values_of_another_length_are_refused() {
     let mut scene = Scene::new().await;
     scene.propose_in(1).await;
-    let honest = scene.epoch(1, 1).to_abi();
+    let honest = scene.epoch(1, 1).to_bytes();
     let longer = [&honest[..], &[0; 32]].concat();
     for values in [&longer[..], &honest[..honest.len() - 32], &[]] {
         let proofs = scene.proofs(AGGREGATION_KEY, values);
@@ -149,7 +149,7 @@ async fn public_values_with_dirty_bits_are_refused() {
     let mut scene = Scene::new().await;
     scene.propose_in(1).await;
     // The upper bits of the word that holds the chain id, which must not be cut off.
-    let mut values = scene.epoch(1, 1).to_abi();
+    let mut values = scene.epoch(1, 1).to_bytes();
     values[0] = 1;
     let proofs = scene.proofs(AGGREGATION_KEY, &values);
     let refusal = refused(scene.submit(scene.submission_of(1, 1, proofs)).await);

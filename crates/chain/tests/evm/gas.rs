@@ -239,7 +239,7 @@ impl Scene {
     }
 
     fn range_proof(&self, number: u64) -> Rollup::Proof {
-        self.proof(RANGE_KEY, &self.range(number).to_abi())
+        self.proof(RANGE_KEY, &self.range(number).to_bytes())
     }
 
     fn epoch_proof(&self, last: u64) -> Rollup::Proof {
@@ -249,7 +249,7 @@ impl Scene {
             from_commitment: self.checkpoints[0].commitment,
             checkpoints: vec![1; ranges.len()],
         };
-        self.proof(AGGREGATION_KEY, &fold(&by, &ranges).unwrap().to_abi())
+        self.proof(AGGREGATION_KEY, &fold(&by, &ranges).unwrap().to_bytes())
     }
 
     fn proof(&self, program: B256, values: &[u8]) -> Rollup::Proof {

@@ -42,7 +42,7 @@ fn submit(
     values: &impl PublicValues,
 ) -> Result<(), Refusal> {
     let proofs = vec![Rollup::Proof {
-        publicValues: values.to_abi().into(),
+        publicValues: values.to_bytes().into(),
         proof: Bytes::from(model.rules[0].key(0, true)),
     }];
     let last = model.pending() as u64;

@@ -343,7 +343,7 @@ fn epoch_proofs(
     let rules = &model.rules[model.checkpoints[which.1].rules];
     let said = if matches!(lie, Lie::OtherProver) { Address::repeat_byte(9) } else { prover };
     let proofs = (0..rules.types)
-        .map(|at| (model.epoch(rollup, of, said, at).to_abi(), rules.key(at, true)))
+        .map(|at| (model.epoch(rollup, of, said, at).to_bytes(), rules.key(at, true)))
         .collect();
     let (proofs, honest) = twisted(proofs, lie);
     (proofs, honest && same)
@@ -358,7 +358,7 @@ fn range_proofs(
 ) -> (Vec<Rollup::Proof>, bool) {
     let rules = &model.rules[model.checkpoints[number].rules];
     let said = if matches!(lie, Lie::OtherProver) { Address::repeat_byte(9) } else { prover };
-    let values = model.range(rollup, number, said).to_abi();
+    let values = model.range(rollup, number, said).to_bytes();
     let proofs = (0..rules.types).map(|at| (values.clone(), rules.key(at, false))).collect();
     twisted(proofs, lie)
 }

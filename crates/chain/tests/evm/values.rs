@@ -57,7 +57,7 @@ impl Epoch {
             let proofs = vec![proof(values)];
             Rollup::submitEpochProofCall { first: 1, last: 3, prover: STRANGER, proofs }.abi_encode()
         } else {
-            let first = self.model.range(self.rollup, 1, STRANGER).to_abi();
+            let first = self.model.range(self.rollup, 1, STRANGER).to_bytes();
             let batches = [first.as_slice(), values]
                 .map(|values| Rollup::BatchProof { proofs: vec![proof(values)] })
                 .to_vec();
@@ -69,9 +69,9 @@ impl Epoch {
 
     fn honest(&self, aggregated: bool) -> Vec<u8> {
         if aggregated {
-            self.model.epoch(self.rollup, (1, 3), STRANGER, 0).to_abi()
+            self.model.epoch(self.rollup, (1, 3), STRANGER, 0).to_bytes()
         } else {
-            self.model.range(self.rollup, 2, STRANGER).to_abi()
+            self.model.range(self.rollup, 2, STRANGER).to_bytes()
         }
     }
 
@@ -109,7 +109,7 @@ fn every_word_replaced_by_any_other_value_is_refused() {
             let mut others = words.clone();
             // What the other kind of proof says, of each checkpoint.
             for checkpoint in 1..=3 {
-                let range = epoch.model.range(epoch.rollup, checkpoint, STRANGER).to_abi();
+                let range = epoch.model.range(epoch.rollup, checkpoint, STRANGER).to_bytes();
                 others.extend(range.as_chunks().0);
             }
             others.extend(epoch.model.checkpoints.iter().map(|checkpoint| checkpoint.commitment.0));

@@ -69,7 +69,7 @@ impl L1Batches {
     async fn make_ready(&self, prover: ProverType, proof: &Bytes) -> Result<SubmittedProof, NotReady> {
         let proof =
             CheckpointProof::decode(proof).map_err(|error| NotReady::Refused { cause: error.to_string() })?;
-        let public_values = proof.statement.to_abi().into();
+        let public_values = proof.statement.to_bytes().into();
         let proof = match self.settlement.quorums.get(&prover) {
             Some(quorum) => quorum.attest(&proof).await.map_err(|error| not_attested(&error))?,
             None => proof.proof.body.into(),

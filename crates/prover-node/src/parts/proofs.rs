@@ -191,7 +191,7 @@ enum WrittenRange {
 
 impl Written {
     fn new(values: &impl PublicValues, proof: &Bytes, executed: Executed, cost: ProofCost) -> Self {
-        Self { values: values.to_abi(), proof: proof.to_vec(), executed, cost }
+        Self { values: values.to_bytes(), proof: proof.to_vec(), executed, cost }
     }
 }
 
@@ -231,7 +231,7 @@ fn unreadable(id: &ArtifactId, error: &dyn fmt::Display) {
 }
 
 fn values<V: PublicValues>(id: &ArtifactId, bytes: &[u8]) -> Option<V> {
-    V::from_abi(bytes).inspect_err(|error| unreadable(id, error)).ok()
+    V::from_bytes(bytes).inspect_err(|error| unreadable(id, error)).ok()
 }
 
 impl ProofStore for FsProofs {

@@ -190,5 +190,5 @@ impl Context {
 
 /// By all that a check looks at.
 fn content(prover: ProverType, values: &impl PublicValues, proof: &Bytes) -> ContentKey {
-    ContentKey::of(&[b"checked", prover.name().as_bytes(), &values.to_abi(), proof])
+    ContentKey::of(&[b"checked", prover.name().as_bytes(), &values.to_bytes(), proof])
 }

@@ -21,11 +21,11 @@ fn main() {
     let key = key_digest(&by.range_key.0);
     for range in &ranges {
         // SP1 commits to public values by their SHA-256.
-        let digest = proofmill_sp1_crypto::sha256(&range.to_abi());
+        let digest = proofmill_sp1_crypto::sha256(&range.to_bytes());
         sp1_zkvm::lib::verify::verify_sp1_proof(&key, &digest);
     }
     match aggregation::fold(&by, &ranges) {
-        Ok(values) => sp1_zkvm::io::commit_slice(&values.to_abi()),
+        Ok(values) => sp1_zkvm::io::commit_slice(&values.to_bytes()),
         Err(error) => panic!("{error}"),
     }
 }

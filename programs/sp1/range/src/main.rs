@@ -12,7 +12,7 @@ fn main() {
     proofmill_sp1_crypto::install();
     let input = sp1_zkvm::io::read_vec();
     match range::run_seeded(&input, |hash| proofmill_sp1_crypto::seed(&hash.0)) {
-        Ok(values) => sp1_zkvm::io::commit_slice(&values.to_abi()),
+        Ok(values) => sp1_zkvm::io::commit_slice(&values.to_bytes()),
         Err(error) => panic!("{error}"),
     }
 }

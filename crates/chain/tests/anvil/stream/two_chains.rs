@@ -141,7 +141,7 @@ impl TwoChains {
         let ranges = &ranges[first as usize - 1..];
         let by = Aggregation { range_key: RANGE_KEY, from_commitment, checkpoints: vec![1; ranges.len()] };
         let values = fold(&by, ranges).unwrap();
-        let proof = SubmittedProof { public_values: values.to_abi().into(), proof: Bytes::new() };
+        let proof = SubmittedProof { public_values: values.to_bytes().into(), proof: Bytes::new() };
         let submission = EpochSubmission {
             first: CheckpointNumber(first),
             last: CheckpointNumber(last),
