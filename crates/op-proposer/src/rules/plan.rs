@@ -1,0 +1,289 @@
+//! The plan: ranges, the submission, and what follows from what happens.
+
+use super::{
+    ranges::{RangeState, RangeView, Ranges},
+    submission::{Attempt, L1Block, Step, Submission},
+};
+use proofmill_fault::{Jitter, Patience};
+use proofmill_primitives::BlockRange;
+use proofmill_service::JobError;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The longest pause between two tries of a step.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How the chain is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Blocks of a range; 1 at least.
+    pub range_blocks: u64,
+    /// An output is proposed for so many blocks at the least, and for no fewer than the contract wants.
+    pub submission_blocks: u64,
+    /// So many ranges are proven at a time.
+    pub at_once: usize,
+}
+
+/// What the chains show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The block of the newest output on L1.
+    pub l2_output: u64,
+    /// The first block of which the contract takes the next output.
+    pub next_output: u64,
+    /// The newest block that L2 has finalized.
+    pub l2_finalized: u64,
+}
+
+/// Why a step of a submission came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepFailed {
+    /// L1 refuses it.
+    Refused {
+        /// What it says.
+        cause: String,
+    },
+    /// It could not be done now.
+    NotNow {
+        /// What is missing.
+        cause: String,
+    },
+    /// A range's proof is not there any more, or does not fit: it is to be made again.
+    RangeLost {
+        /// The range.
+        blocks: BlockRange,
+        /// What is wrong with its proof.
+        cause: String,
+    },
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The chains were looked at.
+    Seen(Seen),
+    /// Time has passed.
+    Tick,
+    /// A range was proven: the L1 block up to which it was derived; or it was not.
+    Range(BlockRange, Result<u64, JobError>),
+    /// The contract keeps the hash of a block of L1; or does not.
+    Checkpointed(Attempt, Result<L1Block, StepFailed>),
+    /// The ranges are aggregated; or are not.
+    Aggregated(Attempt, Result<(), StepFailed>),
+    /// The output is on L1; or is not.
+    Proposed(Attempt, Result<(), StepFailed>),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Prove a range, and keep the proof.
+    ProveRange(BlockRange),
+    /// A range that is being proven is of no use any more.
+    Withdraw(BlockRange),
+    /// Have the contract keep the hash of an L1 block that is not before this one.
+    Checkpoint {
+        /// Which try it is.
+        attempt: Attempt,
+        /// The newest block up to which a range was derived.
+        not_before: u64,
+    },
+    /// Aggregate these ranges up to that L1 block.
+    Aggregate {
+        /// Which try it is.
+        attempt: Attempt,
+        /// The ranges, oldest first.
+        ranges: Vec<BlockRange>,
+        /// Where the proof ends on L1.
+        l1: L1Block,
+    },
+    /// Propose the output of a block, with the proof that ends at that L1 block.
+    Propose {
+        /// Which try it is.
+        attempt: Attempt,
+        /// The ranges that were aggregated.
+        ranges: Vec<BlockRange>,
+        /// Where the proof ends on L1.
+        l1: L1Block,
+    },
+    /// What comes of a step is of no use any more.
+    Abandon(Attempt),
+}
+
+/// What keeps a part of it, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The blocks.
+    pub blocks: BlockRange,
+    /// Why.
+    pub cause: String,
+}
+
+/// All there is to know.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    config: Config,
+    #[serde(skip)]
+    seen: Option<Seen>,
+    ranges: Ranges,
+    submission: Option<Submission>,
+    /// So many tries were made in this process.
+    #[serde(skip)]
+    attempts: u64,
+}
+
+impl Plan {
+    /// Nothing is proven yet.
+    pub fn new(config: Config) -> Self {
+        let config = Config { range_blocks: config.range_blocks.max(1), ..config };
+        Self { config, seen: None, ranges: Ranges::default(), submission: None, attempts: 0 }
+    }
+
+    /// Goes on from what was written down, with the settings of now.
+    #[must_use]
+    pub fn resume(mut self, config: Config) -> Self {
+        self.config = Config { range_blocks: config.range_blocks.max(1), ..config };
+        self.ranges.resume();
+        self
+    }
+
+    /// Takes in what happened; what is to be done follows.
+    pub fn handle(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Seen(seen) => self.see(seen, &mut actions),
+            Event::Tick => {}
+            Event::Range(blocks, Ok(l1_head)) => self.ranges.proven(blocks, l1_head),
+            Event::Range(blocks, Err(error)) => self.ranges.failed(now_ms, blocks, &error),
+            Event::Checkpointed(attempt, came) => {
+                self.stepped(now_ms, attempt, came.map(|l1| Some(Step::Aggregate(l1))));
+            }
+            Event::Aggregated(attempt, came) => {
+                let l1 = self.submission.as_ref().and_then(|submission| submission.step.l1());
+                self.stepped(now_ms, attempt, came.map(|()| l1.map(Step::Propose)));
+            }
+            Event::Proposed(attempt, came) => self.stepped(now_ms, attempt, came.map(|()| None)),
+        }
+        self.go_on(now_ms, &mut actions);
+        actions
+    }
+
+    fn see(&mut self, seen: Seen, actions: &mut Vec<Action>) {
+        self.seen = Some(seen);
+        actions.extend(self.ranges.forget_to(seen.l2_output).into_iter().map(Action::Withdraw));
+        // Somebody proposed, or L1 went back: what was aggregated begins with another output than the contract has.
+        if let Some(submission) = self.submission.take_if(|submission| submission.after() != seen.l2_output) {
+            actions.extend(submission.under_way.map(Action::Abandon));
+        }
+        self.ranges.cover(seen.l2_output, seen.l2_finalized, self.config.range_blocks);
+    }
+
+    /// What came of a step: the next one, or none where it was the last.
+    fn stepped(&mut self, now_ms: u64, attempt: Attempt, came: Result<Option<Step>, StepFailed>) {
+        let Some(submission) = self.submission.as_mut().filter(|one| one.under_way == Some(attempt)) else {
+            return;
+        };
+        submission.under_way = None;
+        let failed = match came {
+            Ok(Some(next)) => return submission.go_on(next),
+            Ok(None) => return self.proposed(),
+            Err(failed) => failed,
+        };
+        let cause = match failed {
+            StepFailed::RangeLost { blocks, cause } => {
+                tracing::warn!(%blocks, cause, "the proof of a range is made again");
+                self.ranges.lost(blocks);
+                self.submission = None;
+                return;
+            }
+            StepFailed::Refused { cause } => {
+                // The hash that was kept goes with a reorg of L1, and after a change of the contract's configuration the proof is
+                // another one: so it begins again.
+                submission.step = Step::Checkpoint;
+                cause
+            }
+            StepFailed::NotNow { cause } => cause,
+        };
+        let pause = Patience::pauses(Duration::from_secs(2), LONGEST_PAUSE)
+            .wait(submission.failures, Jitter::of(now_ms ^ attempt.0));
+        submission.failures = submission.failures.saturating_add(1);
+        submission.until = now_ms.saturating_add(pause.as_millis() as u64);
+        submission.cause = Some(cause);
+    }
+
+    /// L1 shows it with the next look; until then nothing is proven or proposed again.
+    fn proposed(&mut self) {
+        let Some(submission) = self.submission.take() else { return };
+        if let Some(seen) = &mut self.seen {
+            let least = seen.next_output.saturating_sub(seen.l2_output);
+            seen.l2_output = submission.last();
+            seen.next_output = submission.last().saturating_add(least);
+        }
+        drop(self.ranges.forget_to(submission.last()));
+    }
+
+    fn go_on(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
+        let Some(seen) = self.seen else { return };
+        actions.extend(self.ranges.start(now_ms, self.config.at_once).into_iter().map(Action::ProveRange));
+        if self.submission.is_none() {
+            self.submission = self.submit(seen);
+        }
+        let Some(submission) = &mut self.submission else { return };
+        if submission.under_way.is_some() || submission.until > now_ms {
+            return;
+        }
+        self.attempts += 1;
+        let attempt = Attempt(self.attempts);
+        submission.under_way = Some(attempt);
+        let ranges = || submission.ranges.clone();
+        actions.push(match submission.step {
+            Step::Checkpoint => Action::Checkpoint { attempt, not_before: submission.derived_to },
+            Step::Aggregate(l1) => Action::Aggregate { attempt, ranges: ranges(), l1 },
+            Step::Propose(l1) => Action::Propose { attempt, ranges: ranges(), l1 },
+        });
+    }
+
+    /// All proven ranges that follow on the newest output, if they reach far enough.
+    fn submit(&self, seen: Seen) -> Option<Submission> {
+        let proven = self.ranges.proven_from(seen.l2_output);
+        let last = proven.last()?.0.last();
+        let least = seen.next_output.max(seen.l2_output.saturating_add(self.config.submission_blocks));
+        (last >= least).then(|| Submission {
+            derived_to: proven.iter().map(|(_, l1_head)| *l1_head).max().unwrap_or(0),
+            ranges: proven.into_iter().map(|(blocks, _)| blocks).collect(),
+            step: Step::Checkpoint,
+            under_way: None,
+            until: 0,
+            cause: None,
+            failures: 0,
+        })
+    }
+
+    /// The ranges after the newest output, oldest first.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeView> + '_ {
+        self.ranges.view()
+    }
+
+    /// What is on its way to L1.
+    pub const fn submission(&self) -> Option<&Submission> {
+        self.submission.as_ref()
+    }
+
+    /// What the chains showed last.
+    pub const fn seen(&self) -> Option<Seen> {
+        self.seen
+    }
+
+    /// What keeps a part of it.
+    pub fn problems(&self) -> Vec<Problem> {
+        let ranges = self.ranges.view().filter_map(|range| match range.state {
+            RangeState::Waiting { cause: Some(cause), .. } => Some(Problem { blocks: range.blocks, cause }),
+            _ => None,
+        });
+        let submission = self.submission.as_ref().and_then(|submission| {
+            let blocks = BlockRange::new(submission.after() + 1, submission.last()).ok()?;
+            Some(Problem { blocks, cause: submission.cause.clone()? })
+        });
+        ranges.chain(submission).collect()
+    }
+}

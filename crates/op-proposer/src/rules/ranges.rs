@@ -1,0 +1,194 @@
+//! The ranges between the newest output on L1 and what L2 has finalized.
+
+use proofmill_fault::{Decision, Event as FaultEvent, Fault, History, Jitter, Patience};
+use proofmill_primitives::BlockRange;
+use proofmill_service::JobError;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// A range that fails so often by its own fault is halved: OP Succinct's rule.
+const TRIES: u32 = 2;
+/// What cannot be halved, and what can never work, is looked at again after so long: a node may have been mended.
+const HELD: Duration = Duration::from_secs(30 * 60);
+
+/// How pauses grow.
+fn patience() -> Patience {
+    Patience {
+        tries: TRIES,
+        retry_pause: Duration::from_secs(5),
+        longest_pause: Duration::from_secs(120),
+        ..Patience::default()
+    }
+}
+
+/// Whether fewer blocks may do what these did not.
+const fn is_of_its_length(error: &JobError) -> bool {
+    matches!(error, JobError::CannotExecute { .. } | JobError::Failed { .. })
+}
+
+/// How far a range is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RangeState {
+    /// Not asked for, or not again yet.
+    Waiting {
+        /// Not before this time, in ms since 1970.
+        until: u64,
+        /// What kept it, if it was tried.
+        cause: Option<String>,
+    },
+    /// Being proven.
+    Proving,
+    /// Proven; its proof is kept.
+    Proven {
+        /// Number of the L1 block up to which it was derived.
+        l1_head: u64,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Entry {
+    last: u64,
+    state: RangeState,
+    #[serde(skip)]
+    history: History,
+}
+
+/// A range, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RangeView {
+    /// Its blocks.
+    pub blocks: BlockRange,
+    /// How far it is.
+    pub state: RangeState,
+}
+
+/// Ranges by their first block. They do not overlap.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Ranges(BTreeMap<u64, Entry>);
+
+impl Ranges {
+    /// What was under way is to be asked for again.
+    pub(super) fn resume(&mut self) {
+        for entry in self.0.values_mut() {
+            if entry.state == RangeState::Proving {
+                entry.state = RangeState::Waiting { until: 0, cause: None };
+            }
+        }
+    }
+
+    /// Forgets what begins at or before `output`, and returns those that were being proven.
+    pub(super) fn forget_to(&mut self, output: u64) -> Vec<BlockRange> {
+        let kept = self.0.split_off(&output.saturating_add(1));
+        let gone = std::mem::replace(&mut self.0, kept);
+        gone.into_iter()
+            .filter(|(_, entry)| entry.state == RangeState::Proving)
+            .filter_map(|(first, entry)| BlockRange::new(first, entry.last).ok())
+            .collect()
+    }
+
+    /// Covers the blocks after `output` up to `finalized` with ranges of `blocks`. What is left before the next range is a
+    /// shorter one; what is left at the end waits until it is full.
+    pub(super) fn cover(&mut self, output: u64, finalized: u64, blocks: u64) {
+        let mut next = output.saturating_add(1);
+        let mut ends: Vec<(u64, u64)> = self.0.iter().map(|(first, entry)| (*first, entry.last)).collect();
+        // So that the loop sees the gap behind the last range, which is open.
+        ends.push((u64::MAX, u64::MAX));
+        for (first, last) in ends {
+            while next < first {
+                let full = next.saturating_add(blocks - 1);
+                let end = full.min(first - 1);
+                let open = first == u64::MAX;
+                if end > finalized || (open && full > finalized) {
+                    break;
+                }
+                let state = RangeState::Waiting { until: 0, cause: None };
+                self.0.insert(next, Entry { last: end, state, history: History::default() });
+                next = end + 1;
+            }
+            next = next.max(last.saturating_add(1));
+        }
+    }
+
+    /// Takes as many of the ranges that are due as fit into `at_once`.
+    pub(super) fn start(&mut self, now_ms: u64, at_once: usize) -> Vec<BlockRange> {
+        let proving = self.0.values().filter(|entry| entry.state == RangeState::Proving).count();
+        let due = self
+            .0
+            .iter_mut()
+            .filter(|(_, entry)| matches!(entry.state, RangeState::Waiting { until, .. } if until <= now_ms));
+        due.take(at_once.saturating_sub(proving))
+            .filter_map(|(first, entry)| {
+                entry.state = RangeState::Proving;
+                BlockRange::new(*first, entry.last).ok()
+            })
+            .collect()
+    }
+
+    /// A range that was being proven is.
+    pub(super) fn proven(&mut self, blocks: BlockRange, l1_head: u64) {
+        if let Some(entry) = self.being_proven(blocks) {
+            entry.state = RangeState::Proven { l1_head };
+        }
+    }
+
+    /// A range failed: it is tried again later, or halved.
+    pub(super) fn failed(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
+        let Some(entry) = self.being_proven(blocks) else { return };
+        let fault = Fault::from(error);
+        let jitter = Jitter::of(blocks.first() ^ now_ms);
+        let event = FaultEvent { fault: &fault, worker: None, now_ms, others: false, jitter };
+        let pause = match patience().decide(&mut entry.history, event) {
+            Decision::Again { after, .. } => after,
+            Decision::GiveUp if blocks.len() > 1 && is_of_its_length(error) => {
+                return self.halve(blocks, error);
+            }
+            Decision::GiveUp => {
+                entry.history = History::default();
+                HELD
+            }
+        };
+        let until = now_ms.saturating_add(pause.as_millis() as u64);
+        entry.state = RangeState::Waiting { until, cause: Some(error.to_string()) };
+    }
+
+    /// A proof that was kept is not there any more, or is of no use: it is made again.
+    pub(super) fn lost(&mut self, blocks: BlockRange) {
+        if let Some(entry) = self.0.get_mut(&blocks.first()).filter(|entry| entry.last == blocks.last()) {
+            entry.state = RangeState::Waiting { until: 0, cause: None };
+        }
+    }
+
+    fn halve(&mut self, blocks: BlockRange, error: &JobError) {
+        let middle = blocks.first() + (blocks.len() - 1) / 2;
+        for (first, last) in [(blocks.first(), middle), (middle + 1, blocks.last())] {
+            let state = RangeState::Waiting { until: 0, cause: Some(error.to_string()) };
+            self.0.insert(first, Entry { last, state, history: History::default() });
+        }
+    }
+
+    fn being_proven(&mut self, blocks: BlockRange) -> Option<&mut Entry> {
+        let entry = self.0.get_mut(&blocks.first())?;
+        (entry.last == blocks.last() && entry.state == RangeState::Proving).then_some(entry)
+    }
+
+    /// The proven ranges that follow on each other from the block after `output` on, with the L1 block of each.
+    pub(super) fn proven_from(&self, output: u64) -> Vec<(BlockRange, u64)> {
+        let mut next = output.saturating_add(1);
+        let mut found = Vec::new();
+        for (first, entry) in self.0.range(next..) {
+            let RangeState::Proven { l1_head } = entry.state else { break };
+            let (true, Ok(blocks)) = (*first == next, BlockRange::new(*first, entry.last)) else { break };
+            found.push((blocks, l1_head));
+            next = entry.last.saturating_add(1);
+        }
+        found
+    }
+
+    /// All of them, oldest first.
+    pub(super) fn view(&self) -> impl Iterator<Item = RangeView> + '_ {
+        self.0.iter().filter_map(|(first, entry)| {
+            let blocks = BlockRange::new(*first, entry.last).ok()?;
+            Some(RangeView { blocks, state: entry.state.clone() })
+        })
+    }
+}
