@@ -1,0 +1,287 @@
+//! Many histories of chains, proofs and transactions that go wrong: what holds whatever happens.
+
+#![allow(clippy::unwrap_used)]
+
+use proofmill_op_proposer::rules::{
+    Action, Attempt, Config, Event, L1Block, Plan, RangeState, Seen, StepFailed,
+};
+use proofmill_primitives::BlockRange;
+use proofmill_service::JobError;
+use proofmill_simulation::Rng;
+use std::collections::{BTreeMap, BTreeSet};
+
+proofmill_simulation::story! {
+    proposed, rivals, reorgs, restarts, halved, lost_proofs, refused, withdrawn, abandoned
+}
+
+/// What L1 and L2 are, and what is under way.
+struct World {
+    rng: Rng,
+    story: Story,
+    now_ms: u64,
+    config: Config,
+    plan: Plan,
+    /// Last blocks of the outputs on L1, oldest first.
+    outputs: Vec<u64>,
+    submission_interval: u64,
+    finalized: u64,
+    l1: u64,
+    proving: BTreeSet<BlockRange>,
+    /// Proofs that are kept, with their L1 heads.
+    proofs: BTreeMap<BlockRange, u64>,
+    steps: Vec<(Attempt, Action)>,
+    /// What cannot be executed in one go.
+    most_blocks: u64,
+    /// Whether faults happen.
+    faults: bool,
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let config = Config {
+            range_blocks: rng.between(1, 30),
+            submission_blocks: rng.between(1, 60),
+            at_once: rng.between(1, 4) as usize,
+        };
+        let most_blocks = rng.between(1, 40);
+        let submission_interval = rng.between(1, 20);
+        Self {
+            story: Story::default(),
+            now_ms: 1_000_000,
+            config,
+            plan: Plan::new(config),
+            outputs: vec![100],
+            submission_interval,
+            finalized: 100,
+            l1: 1_000,
+            proving: BTreeSet::new(),
+            proofs: BTreeMap::new(),
+            steps: Vec::new(),
+            most_blocks,
+            faults: true,
+            rng,
+        }
+    }
+
+    fn output(&self) -> u64 {
+        *self.outputs.last().unwrap()
+    }
+
+    fn tell(&mut self, event: Event) {
+        for action in self.plan.handle(self.now_ms, event) {
+            self.carry_out(action);
+        }
+        self.check();
+    }
+
+    fn look(&mut self) {
+        let (l2_output, l2_finalized) = (self.output(), self.finalized);
+        let next_output = l2_output + self.submission_interval;
+        self.tell(Event::Seen(Seen { l2_output, next_output, l2_finalized }));
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::ProveRange(blocks) => {
+                assert!(blocks.last() <= self.finalized, "{blocks} is not final");
+                assert!(self.proving.insert(blocks), "{blocks} is proven twice at a time");
+            }
+            Action::Withdraw(blocks) => {
+                self.story.withdrawn += 1;
+                assert!(self.proving.remove(&blocks), "{blocks} is not being proven");
+            }
+            Action::Checkpoint { attempt, .. }
+            | Action::Aggregate { attempt, .. }
+            | Action::Propose { attempt, .. } => self.steps.push((attempt, action)),
+            Action::Abandon(attempt) => {
+                self.story.abandoned += 1;
+                // What was sent to L1 cannot be taken back.
+                self.steps.retain(|(of, action)| *of != attempt || matches!(action, Action::Propose { .. }));
+            }
+        }
+    }
+
+    /// What holds at any time.
+    fn check(&self) {
+        assert!(self.proving.len() <= self.config.at_once);
+        let mut end = 0;
+        for range in self.plan.ranges() {
+            assert!(range.blocks.first() > end, "ranges overlap");
+            end = range.blocks.last();
+            let proving = range.state == RangeState::Proving;
+            assert_eq!(proving, self.proving.contains(&range.blocks), "{}", range.blocks);
+        }
+        let waits = self.steps.iter().filter(|(_, action)| !matches!(action, Action::Propose { .. })).count();
+        assert!(waits <= 1, "one step at a time");
+    }
+
+    fn end_range(&mut self) {
+        let running: Vec<_> = self.proving.iter().copied().collect();
+        let Some(&blocks) = self.rng.pick(&running) else { return };
+        self.proving.remove(&blocks);
+        let error = |cause: &str| match cause {
+            "limit" => JobError::CannotExecute { cause: cause.into() },
+            "away" => JobError::Unavailable { cause: cause.into() },
+            "bad" => JobError::BadProof { cause: cause.into() },
+            _ => JobError::Failed { cause: cause.into() },
+        };
+        let result = if blocks.len() > self.most_blocks {
+            self.story.halved += 1;
+            Err(error("limit"))
+        } else if self.faults && self.rng.percent(30) {
+            Err(error(["away", "bad", "failed"][self.rng.below(3) as usize]))
+        } else {
+            self.proofs.insert(blocks, self.l1);
+            Ok(self.l1)
+        };
+        self.tell(Event::Range(blocks, result));
+    }
+
+    fn end_step(&mut self) {
+        if self.steps.is_empty() {
+            return;
+        }
+        let at = self.rng.below(self.steps.len() as u64) as usize;
+        let (attempt, action) = self.steps.remove(at);
+        let goes_wrong = self.faults && self.rng.percent(30);
+        let not_now = || StepFailed::NotNow { cause: "away".into() };
+        let event = match action {
+            Action::Checkpoint { not_before, .. } => {
+                assert!(not_before <= self.l1);
+                let hash = [self.l1 as u8; 32].into();
+                let came = if goes_wrong { Err(not_now()) } else { Ok(L1Block { number: self.l1, hash }) };
+                Event::Checkpointed(attempt, came)
+            }
+            Action::Aggregate { ranges, l1, .. } => {
+                assert!(ranges.windows(2).all(|pair| pair[0].last() + 1 == pair[1].first()));
+                self.check_derived(&ranges, l1);
+                let missing = ranges.iter().find(|range| !self.proofs.contains_key(range));
+                Event::Aggregated(
+                    attempt,
+                    match missing {
+                        Some(&blocks) => Err(StepFailed::RangeLost { blocks, cause: "gone".into() }),
+                        None if goes_wrong => Err(not_now()),
+                        None => Ok(()),
+                    },
+                )
+            }
+            Action::Propose { ranges, .. } => {
+                let (first, last) = (ranges[0].first(), ranges.last().unwrap().last());
+                let takes = first == self.output() + 1 && last >= self.output() + self.submission_interval;
+                Event::Proposed(
+                    attempt,
+                    if goes_wrong && self.rng.percent(50) {
+                        Err(not_now())
+                    } else if takes && !goes_wrong {
+                        self.story.proposed += 1;
+                        self.outputs.push(last);
+                        Ok(())
+                    } else {
+                        self.story.refused += 1;
+                        Err(StepFailed::Refused { cause: "no".into() })
+                    },
+                )
+            }
+            Action::ProveRange(_) | Action::Withdraw(_) | Action::Abandon(_) => return,
+        };
+        self.tell(event);
+    }
+
+    fn check_derived(&self, ranges: &[BlockRange], l1: L1Block) {
+        for range in ranges {
+            assert!(
+                self.proofs.get(range).is_none_or(|head| *head <= l1.number),
+                "derived after the L1 block"
+            );
+        }
+    }
+
+    fn restart(&mut self) {
+        self.story.restarts += 1;
+        let written = serde_json::to_string(&self.plan).unwrap();
+        let read: Plan = serde_json::from_str(&written).unwrap();
+        let proven =
+            |plan: &Plan| plan.ranges().filter(|r| matches!(r.state, RangeState::Proven { .. })).count();
+        assert_eq!(proven(&read), proven(&self.plan));
+        self.plan = read.resume(self.config);
+        self.proving.clear();
+        // A transaction that was sent may still be included, and nobody hears of it.
+        self.steps.retain(|(_, action)| matches!(action, Action::Propose { .. }));
+        for (attempt, _) in &mut self.steps {
+            *attempt = Attempt(u64::MAX);
+        }
+    }
+
+    fn turn(&mut self) {
+        self.now_ms += self.rng.between(100, 20_000);
+        self.l1 += 1;
+        match self.rng.below(12) {
+            0..=2 => {
+                self.finalized += self.rng.below(8);
+                self.look();
+            }
+            3..=6 => self.end_range(),
+            7..=9 => self.end_step(),
+            10 => self.tell(Event::Tick),
+            _ if !self.faults => self.look(),
+            _ => match self.rng.below(8) {
+                0 => self.restart(),
+                1 if self.finalized > self.output() => {
+                    self.story.rivals += 1;
+                    let last = self.rng.between(self.output() + 1, self.finalized);
+                    self.outputs.push(last);
+                    self.look();
+                }
+                2 if self.outputs.len() > 1 => {
+                    self.story.reorgs += 1;
+                    self.outputs.pop();
+                    self.look();
+                }
+                3 => {
+                    let kept: Vec<_> = self.proofs.keys().copied().collect();
+                    if let Some(blocks) = self.rng.pick(&kept) {
+                        self.story.lost_proofs += 1;
+                        self.proofs.remove(blocks);
+                    }
+                }
+                _ => self.look(),
+            },
+        }
+    }
+}
+
+/// A whole history: faults at first, then none, and then everything that can be proposed is.
+fn run(seed: u64) -> Story {
+    let mut world = World::new(seed);
+    for _ in 0..400 {
+        world.turn();
+    }
+    world.faults = false;
+    let target = world.finalized;
+    // What was refuted is looked at again after half an hour, and blocks are halved a few times.
+    for _ in 0..3_000 {
+        world.turn();
+        if world.output() >= target {
+            return world.story;
+        }
+    }
+    panic!("seed {seed}: output {} of {target}: {:?}", world.output(), world.plan);
+}
+
+#[test]
+fn outputs_follow_whatever_happens() {
+    let mut total = Story::default();
+    for seed in 0..3_000 {
+        total.add(&run(seed));
+    }
+    // Each kind of fault was met often enough to mean something.
+    for (what, count) in total.counts() {
+        assert!(count > 500, "{what}: {count}");
+    }
+}
+
+#[test]
+fn a_seed_tells_one_story() {
+    assert_eq!(run(5), run(5));
+}
