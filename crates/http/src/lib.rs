@@ -24,7 +24,7 @@ pub fn rpc_client(url: Url) -> RpcClient {
 ///
 /// Proxies are those of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`).
 pub fn client() -> Client {
-    built(Client::builder)
+    built(builder)
 }
 
 /// A client for one server. A server on this machine is reached directly, whatever the environment says of proxies.
@@ -32,8 +32,7 @@ pub fn client() -> Client {
 pub fn client_for(url: &Url) -> Client {
     let direct = is_loopback(url);
     built(|| {
-        let builder =
-            Client::builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_WITHIN);
+        let builder = builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_WITHIN);
         if direct { builder.no_proxy() } else { builder }
     })
 }
@@ -51,6 +50,15 @@ fn is_loopback(url: &Url) -> bool {
 pub fn use_ring() {
     // An error says that there is a provider already: this one, or what the embedding program prefers.
     drop(rustls::crypto::ring::default_provider().install_default());
+}
+
+/// Where every client of this workspace begins.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`built` installs the provider that the other callers of it would lack"
+)]
+fn builder() -> reqwest::ClientBuilder {
+    Client::builder()
 }
 
 fn built(builder: impl Fn() -> reqwest::ClientBuilder) -> Client {

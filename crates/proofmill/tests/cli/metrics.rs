@@ -45,7 +45,7 @@ impl Prometheus {
     /// The sum of what it has for a query; nothing where it has nothing.
     async fn ask(&self, query: &str) -> Option<f64> {
         let url = Url::parse_with_params(&self.url, [("query", query)]).unwrap();
-        let request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
+        let request = proofmill_http::client_for(&url).get(url);
         let answer: Value = request.send().await.ok()?.json().await.ok()?;
         let values = answer["data"]["result"].as_array()?.iter();
         let values: Vec<f64> = values.filter_map(|one| one["value"][1].as_str()?.parse().ok()).collect();
