@@ -12,7 +12,7 @@
 //! deposits, L1's attributes, the gas limit and the sequencer's transactions come from the derivation, which is not here
 //! yet.
 //!
-//! On the host (feature `std`), rules come from a chain's own files ([`rules_from_rollup_config`], [`rules_from_genesis`]);
+//! On the host (feature `std`), [`record`] tells what a block reads, rules come from a chain's own files ([`rules_from_rollup_config`], [`rules_from_genesis`]);
 //! [`build`] makes the block that follows from a parent, and [`minimise`] reduces a witness to what blocks need.
 //!
 //! ```
@@ -43,6 +43,8 @@ mod fastlz;
 mod fees;
 mod header;
 mod precompiles;
+#[cfg(feature = "std")]
+mod record;
 mod registry;
 
 #[cfg(feature = "std")]
@@ -54,4 +56,6 @@ pub use error::OpError;
 pub use execute::minimise;
 pub use execute::{OpOutcome, OutputRoots, execute, output_root};
 pub use proofmill_stateless::{OpActivation, OpFork, OpRules, OpRulesError};
+#[cfg(feature = "std")]
+pub use record::record;
 pub use registry::{known_chains, known_rules};

@@ -15,6 +15,8 @@ use alloy_evm::EvmEnv;
 use alloy_primitives::B256;
 use revm::{DatabaseCommit, handler::EthPrecompiles, handler::EvmTr};
 
+#[cfg(feature = "std")]
+pub use crate::record::{Recorder, Stopped, recorded};
 use crate::{Fork, StateDatabase, StatelessError, WitnessError};
 pub use crate::{evm::Machine, state::WitnessState};
 

@@ -46,14 +46,13 @@ pub struct Recorded {
 
 /// Why a block could not be recorded.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError<E: std::error::Error + 'static> {
+pub enum RecordError<E: std::error::Error + 'static, X: std::error::Error + 'static = StatelessError> {
     /// The database failed.
     #[error("the state could not be read")]
     Database(#[source] E),
     /// The block cannot be executed on the state that the database shows.
     #[error("the block cannot be executed on this state")]
-    Execution(#[source] StatelessError),
+    Execution(#[source] X),
 }
 
 /// Executes a block on a database that shows the state after its parent, and tells what it read.
@@ -67,27 +66,34 @@ where
     chain.require_ethereum().map_err(RecordError::Execution)?;
     let header = &block.header;
     let transactions = recover(chain, header.number, &block.transactions).map_err(RecordError::Execution)?;
+    recorded(db, |state| {
+        let withdrawals = block.withdrawals.as_deref().unwrap_or_default();
+        Ok(execute_transactions(chain, header, &transactions, withdrawals, state)?.gas_used)
+    })
+}
+
+/// Runs a block's transactions on a database, and tells what they read. `run` returns the gas that they used.
+pub fn recorded<DB, X>(
+    db: DB,
+    run: impl FnOnce(&mut State<&mut Recorder<DB>>) -> Result<u64, X>,
+) -> Result<Recorded, RecordError<DB::Error, X>>
+where
+    DB: StateDatabase,
+    DB::Error: Send + Sync + 'static,
+    X: std::error::Error + 'static,
+{
     let mut recorder = Recorder { db, touched: Touched::default(), fault: None };
-    let executed = {
-        let mut state = State::builder().with_database(&mut recorder).build();
-        execute_transactions(
-            chain,
-            header,
-            &transactions,
-            block.withdrawals.as_deref().unwrap_or_default(),
-            &mut state,
-        )
-    };
+    let ran = run(&mut State::builder().with_database(&mut recorder).build());
     if let Some(error) = recorder.fault {
         return Err(RecordError::Database(error));
     }
-    let gas_used = executed.map_err(RecordError::Execution)?.gas_used;
+    let gas_used = ran.map_err(RecordError::Execution)?;
     Ok(Recorded { touched: recorder.touched, gas_used })
 }
 
 /// A database that notes what is read of it, and keeps its first error: the executor would turn it into text.
 #[derive(Debug)]
-struct Recorder<DB: Database> {
+pub struct Recorder<DB: Database> {
     db: DB,
     touched: Touched,
     fault: Option<DB::Error>,
@@ -96,7 +102,7 @@ struct Recorder<DB: Database> {
 /// Stands for the error that the recorder keeps.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the state could not be read")]
-struct Stopped;
+pub struct Stopped;
 
 impl DBErrorMarker for Stopped {}
 

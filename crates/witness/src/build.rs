@@ -7,14 +7,15 @@ use crate::{
     execution_witness::{BlockAnswer, EXECUTION_WITNESS, ancestors},
     node::Inner,
     rpc::About,
+    rules::{ExecutionError, Ran, record, reduce},
     sibling::{address_below, shortened, slot_below},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use futures::{StreamExt, TryStreamExt, stream};
+use proofmill_optimism::OutputRoots;
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::{
-    Block, RangeOutcome, RecordError, StatelessError, StatelessInput, StatelessInputRef, Touched, TrieId,
-    Witness, WitnessError, execute, minimise, record,
+    Block, RangeOutcome, RecordError, StatelessError, StatelessInput, Touched, TrieId, Witness, WitnessError,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -51,8 +52,17 @@ pub struct Witnessed {
     pub input: StatelessInput,
     /// What executing it gave: gas, transactions, hashes.
     pub outcome: RangeOutcome,
+    /// What L1 knows the chain by before and after the range; of chains of the OP Stack, from Isthmus on.
+    pub output_roots: Option<OutputRoots>,
     /// What the witness was made from.
     pub source: WitnessSource,
+}
+
+impl Witnessed {
+    fn of(ran: Ran, input: StatelessInput, source: WitnessSource) -> Self {
+        let Ran { outcome, output_roots } = ran;
+        Self { input, outcome, output_roots, source }
+    }
 }
 
 type Report<'a> = &'a (dyn Fn(Progress) + Send + Sync);
@@ -185,26 +195,26 @@ impl Build<'_> {
             headers.extend(answer.witness.headers.iter().cloned());
         }
         witness.headers = ancestors(headers, parent);
-        let (outcome, input) = self.executed(witness).await?.map_err(BuildError::Execution)?;
+        let (ran, input) = self.executed(witness).await?.map_err(BuildError::Execution)?;
         // The node was asked by number, so what it sent may be of a block that a reorg has put in this one's place: it
         // is kept under the block's hash only now that the block has been executed from it.
         for (block, answer) in self.blocks.blocks.iter().zip(&answers).filter(|(_, answer)| answer.is_new) {
             self.node.cache.put(block.hash(), EXECUTION_WITNESS, &answer.witness.to_text());
         }
-        Ok(Some(Witnessed { input, outcome, source: WitnessSource::ExecutionWitness }))
+        Ok(Some(Witnessed::of(ran, input, WitnessSource::ExecutionWitness)))
     }
 
     /// Executes the blocks from the node's own witnesses. Ancestors that are not in them are asked for.
     async fn executed(
         &self,
         mut witness: Witness,
-    ) -> Result<Result<(RangeOutcome, StatelessInput), StatelessError>, BuildError> {
+    ) -> Result<Result<(Ran, StatelessInput), ExecutionError>, BuildError> {
         let parent = self.blocks.parent.inner();
         loop {
             let had = witness.headers.len();
             let outcome = self.checked(self.input(witness.clone())).await?;
-            let Err(StatelessError::Witness { error, .. }) = &outcome else { return Ok(outcome) };
-            let WitnessError::MissingAncestor { number } = error.as_ref() else { return Ok(outcome) };
+            let missing = outcome.as_ref().err().and_then(ExecutionError::of_witness);
+            let Some((_, WitnessError::MissingAncestor { number })) = missing else { return Ok(outcome) };
             witness.headers = self.node.ancestors(number.saturating_add(1), parent).await?;
             if witness.headers.len() <= had {
                 return Ok(outcome);
@@ -233,7 +243,7 @@ impl Build<'_> {
         // The witness is of the state before the range: what later blocks touch is proven there, too.
         // The first block was executed on that state, so much of it is here already.
         let Some((before, _)) = executed.first() else {
-            return Err(BuildError::Execution(StatelessError::NoBlocks));
+            return Err(BuildError::Execution(StatelessError::NoBlocks.into()));
         };
         before.fetch(&touched.accounts, &|done, total| self.report(Phase::Proofs, done, total)).await?;
         let mut pool = Pool::default();
@@ -254,19 +264,14 @@ impl Build<'_> {
                 codes: pool.codes.values().cloned().collect(),
                 headers: headers.clone(),
             };
-            let (block, missing) = match self.checked(self.input(witness)).await? {
-                Ok((outcome, input)) => {
-                    return Ok(Witnessed { input, outcome, source: WitnessSource::Proofs });
-                }
-                Err(StatelessError::Witness { block, error }) => (block, *error),
-                Err(error) => return Err(BuildError::Execution(error)),
+            let error = match self.checked(self.input(witness)).await? {
+                Ok((ran, input)) => return Ok(Witnessed::of(ran, input, WitnessSource::Proofs)),
+                Err(error) => error,
             };
-            let WitnessError::MissingNode { hash, trie, path } = missing else {
-                return Err(BuildError::Execution(StatelessError::Witness {
-                    block,
-                    error: Box::new(missing),
-                }));
+            let Some((block, WitnessError::MissingNode { hash, trie, path })) = error.of_witness() else {
+                return Err(BuildError::Execution(error));
             };
+            let (hash, trie, path) = (*hash, *trie, path.clone());
             self.report(Phase::Siblings, looked_after.len() as u64, looked_after.len() as u64 + 1);
             let at = (block - self.blocks.blocks[0].header.number) as usize;
             if looked_after.insert(at) {
@@ -301,7 +306,6 @@ impl Build<'_> {
             Ok(recorded) => Ok((view, recorded.touched)),
             Err(RecordError::Database(error)) => Err(error),
             Err(RecordError::Execution(error)) => Err(BuildError::Execution(error)),
-            Err(error) => Err(BuildError::Stopped(error.to_string())),
         }
     }
 
@@ -355,16 +359,11 @@ impl Build<'_> {
     async fn checked(
         &self,
         input: StatelessInput,
-    ) -> Result<Result<(RangeOutcome, StatelessInput), StatelessError>, BuildError> {
+    ) -> Result<Result<(Ran, StatelessInput), ExecutionError>, BuildError> {
         self.report(Phase::Checking, 0, 1);
-        let run = move || {
-            let (_, input) = minimise(&input)?;
-            // As the range program will do it, from bytes and with nothing to spare.
-            let bytes = input.encode();
-            let outcome = execute(&StatelessInputRef::decode(&bytes)?)?;
-            Ok((outcome, input))
-        };
-        let checked = spawn_blocking(run).await.map_err(|error| BuildError::Stopped(error.to_string()))?;
+        let checked = spawn_blocking(move || reduce(input))
+            .await
+            .map_err(|error| BuildError::Stopped(error.to_string()))?;
         if checked.is_ok() {
             self.report(Phase::Checking, 1, 1);
         }
@@ -383,6 +382,7 @@ struct Pool {
 fn announced(block: &Block) -> Keys {
     use alloy_consensus::{EthereumTxEnvelope, Transaction, TxEip4844, transaction::SignerRecoverable};
     use alloy_eips::Decodable2718;
+    use op_alloy_consensus::{DEPOSIT_TX_TYPE_ID, OpTxEnvelope};
 
     let mut keys = Keys::new();
     keys.entry(block.header.beneficiary).or_default();
@@ -390,6 +390,15 @@ fn announced(block: &Block) -> Keys {
         keys.entry(withdrawal.address).or_default();
     }
     for raw in &block.transactions {
+        if raw.first() == Some(&DEPOSIT_TX_TYPE_ID) {
+            if let Ok(OpTxEnvelope::Deposit(deposit)) = OpTxEnvelope::decode_2718_exact(raw) {
+                keys.entry(deposit.from).or_default();
+                if let Some(to) = deposit.to.to() {
+                    keys.entry(*to).or_default();
+                }
+            }
+            continue;
+        }
         // What cannot be read here is refused when the block is executed.
         let Ok(transaction) = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(raw) else { continue };
         if let Ok(sender) = transaction.recover_signer() {

@@ -5,6 +5,7 @@ use crate::{
     eth_config::{EthConfig, genesis_hash},
     genesis::{self, GenesisFile},
     json::Object,
+    optimism::{self, OpFile},
     rpc::{Rpc, other_chain},
 };
 use alloy_hardforks::EthereumHardfork;
@@ -17,12 +18,13 @@ use std::{fs, path::PathBuf};
 /// Where a chain's rules come from.
 #[derive(Clone, Debug, Default)]
 pub enum ChainSource {
-    /// From the chain id, for Ethereum's mainnet and test networks; from the node itself, for anvil.
+    /// From the chain id, for Ethereum's mainnet and test networks and the well-known chains of the OP Stack; from the node
+    /// itself, for anvil and other chains of the OP Stack.
     #[default]
     Detect,
     /// Ethereum's rules with this fork active from the start.
     Fork(Fork),
-    /// A genesis file, in the form of geth (or reth, Besu, Erigon) or of Nethermind.
+    /// A genesis file, in the form of geth (or reth, Besu, Erigon) or of Nethermind; or op-node's `rollup.json`.
     Genesis(PathBuf),
     /// These.
     Spec(ChainSpec),
@@ -33,7 +35,6 @@ const SEPOLIA_DEPOSITS: Address = address!("7f02C3E3c98b133055B8B348B2Ac625669Ed
 const HOLESKY_DEPOSITS: Address = address!("4242424242424242424242424242424242424242");
 
 const ETH_CONFIG: &str = "eth_config";
-const ROLLUP_CONFIG: &str = "optimism_rollupConfig";
 
 /// How nodes tell the `config` of their genesis files, and where it stands in the answer: geth, and those that follow it.
 const CONFIGS: [(&str, &[&str]); 2] =
@@ -47,16 +48,27 @@ impl ChainSource {
             Self::Genesis(path) => {
                 let text = fs::read(path)
                     .map_err(|source| BuildError::GenesisFile { path: path.clone(), source })?;
-                let file = genesis::read(&text).map_err(|error| match error {
-                    GenesisError::Chain(error) => BuildError::ChainRules(error),
-                    reason => BuildError::GenesisFormat { path: path.clone(), reason },
-                })?;
-                if file.chain.chain_id == chain_id {
-                    agrees(rpc, &file).await?;
+                let wrong = |reason| BuildError::GenesisFormat { path: path.clone(), reason };
+                let of_optimism =
+                    std::str::from_utf8(&text).ok().and_then(|text| Some((OpFile::of(text)?, text)));
+                if let Some((file, text)) = of_optimism {
+                    let block_time = match file {
+                        OpFile::Genesis => optimism::block_time(rpc).await?,
+                        OpFile::Rollup => 0,
+                    };
+                    file.rules(text, block_time).map_err(|reason| wrong(reason.into()))?
+                } else {
+                    let file = genesis::read(&text).map_err(|error| match error {
+                        GenesisError::Chain(error) => BuildError::ChainRules(error),
+                        reason => wrong(reason),
+                    })?;
+                    if file.chain.chain_id == chain_id {
+                        agrees(rpc, &file).await?;
+                    }
+                    file.chain
                 }
-                file.chain
             }
-            Self::Detect => match known(chain_id) {
+            Self::Detect => match known(chain_id).or_else(|| optimism::known(chain_id)) {
                 Some(spec) => spec,
                 None => anvil(rpc, chain_id).await?,
             },
@@ -102,23 +114,26 @@ async fn agrees(rpc: &Rpc, file: &GenesisFile) -> Result<(), BuildError> {
     config.compare(file, genesis)
 }
 
-/// Why the rules of a chain are unknown: where the node says that they are of a kind that is not followed, that.
-async fn unknown(rpc: &Rpc, chain_id: u64) -> BuildError {
+/// The rules of a chain that is not known, where the node says that it is one of the OP Stack. Else where it says that its rules
+/// are of a kind that is not followed, that.
+async fn unknown(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
+    let mut said_foreign = None;
+    let mut config = None;
     for (method, path) in CONFIGS {
         let Ok(said) = rpc.ask::<Box<RawValue>>(Need::Nothing, method, json!([])).await else { continue };
-        let config =
+        let section =
             path.iter().try_fold(said.get(), |text, name| Some(Object::read(text).ok()?.get(name)?.get()));
-        if let Some(rules) = config.and_then(genesis::foreign_rules) {
-            return BuildError::ForeignRules { chain_id, method, rules };
+        let Some(section) = section else { continue };
+        if let Some(rules) = genesis::foreign_rules(section) {
+            said_foreign.get_or_insert(BuildError::ForeignRules { chain_id, method, rules });
         }
+        config.get_or_insert_with(|| (method, section.to_owned()));
     }
-    // An endpoint that passes requests on to op-node too.
-    let said = rpc.ask::<Box<RawValue>>(Need::Nothing, ROLLUP_CONFIG, json!([])).await;
-    if said.is_ok_and(|said| Object::read(said.get()).is_ok_and(|said| said.get("l2_chain_id").is_some())) {
-        let rules = "the rules of the OP Stack".to_owned();
-        return BuildError::ForeignRules { chain_id, method: ROLLUP_CONFIG, rules };
+    let config = config.as_ref().map(|(method, section)| (*method, section.as_str()));
+    match optimism::said_by(rpc, chain_id, config).await? {
+        Some(spec) => Ok(spec),
+        None => Err(said_foreign.unwrap_or(BuildError::UnknownChain { chain_id })),
     }
-    BuildError::UnknownChain { chain_id }
 }
 
 /// The networks whose schedule is part of the alloy libraries.
@@ -175,7 +190,7 @@ async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
     let info: NodeInfo = match rpc.ask(Need::Nothing, "anvil_nodeInfo", json!([])).await {
         Ok(info) => info,
         Err(error @ BuildError::Unreachable { .. }) => return Err(error),
-        Err(_) => return Err(unknown(rpc, chain_id).await),
+        Err(_) => return unknown(rpc, chain_id).await,
     };
     let (fork, blobs) = match info.hard_fork.to_lowercase().as_str() {
         "shanghai" => (Fork::Shanghai, None),
@@ -184,6 +199,12 @@ async fn anvil(rpc: &Rpc, chain_id: u64) -> Result<ChainSpec, BuildError> {
         "osaka" => (Fork::Osaka, None),
         "bpo1" => (Fork::Osaka, Some(BlobParams::bpo1())),
         "bpo2" => (Fork::Osaka, Some(BlobParams::bpo2())),
+        fork if optimism::is_fork_of_anvil(fork) => {
+            let rules = "anvil's own rules for the OP Stack: its blocks have no attributes of L1 and no extra data, so no \
+                         client of the OP Stack would take them"
+                .to_owned();
+            return Err(BuildError::ForeignRules { chain_id, method: "anvil_nodeInfo", rules });
+        }
         _ => return Err(BuildError::UnknownChain { chain_id }),
     };
     let mut spec = ChainSpec::for_fork(chain_id, fork);

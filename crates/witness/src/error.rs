@@ -1,9 +1,9 @@
 //! Why a witness could not be built.
 
-use crate::GenesisError;
+use crate::{ExecutionError, GenesisError};
 use alloy_primitives::{Address, B256, U256};
 use proofmill_primitives::{BlockRange, EmptyRange};
-use proofmill_stateless::{ChainSpecError, StatelessError, TrieId};
+use proofmill_stateless::{ChainSpecError, OpRulesError, TrieId};
 use revm::context::DBErrorMarker;
 use std::{io, path::PathBuf};
 
@@ -85,8 +85,8 @@ pub enum BuildError {
     },
     /// The node says that its chain has rules that are not followed.
     #[error(
-        "chain {chain_id} has {rules}, as the node says ({method}): this version checks Ethereum's own rules only, so its \
-         blocks cannot be proven, and a genesis file does not change that; prove a chain with Ethereum's rules"
+        "chain {chain_id} has {rules}, as the node says ({method}): this version checks Ethereum's rules and the OP Stack's, \
+         so its blocks cannot be proven, and a genesis file does not change that"
     )]
     ForeignRules {
         /// The node's chain.
@@ -96,6 +96,22 @@ pub enum BuildError {
         /// Whose rules they are.
         rules: String,
     },
+    /// What the node says of its chain of the OP Stack cannot be followed.
+    #[error("chain {chain_id} is of the OP Stack, as the node says ({method}): {reason}")]
+    OpRules {
+        /// The node's chain.
+        chain_id: u64,
+        /// The method by which it says so.
+        method: &'static str,
+        /// What is wrong.
+        reason: OpRulesError,
+    },
+    /// How long a block takes is not said anywhere.
+    #[error(
+        "the genesis file of a chain of the OP Stack does not say how long a block takes, and the node has no two blocks that \
+         show it: give op-node's rollup.json"
+    )]
+    NoBlockTime,
     /// The genesis file and the node do not agree.
     #[error(
         "the genesis file does not agree with the node (eth_config) on {what}: the file says {ours}, the node {nodes}; give \
@@ -295,7 +311,7 @@ pub enum BuildError {
     },
     /// The blocks do not execute from the witness.
     #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
-    Execution(#[source] StatelessError),
+    Execution(#[source] ExecutionError),
     /// A thread ended with a panic.
     #[error("execution stopped unexpectedly: {0}")]
     Stopped(String),
@@ -304,7 +320,7 @@ pub enum BuildError {
 impl DBErrorMarker for BuildError {}
 
 /// An error with all its sources in one line.
-fn chain_of(error: &StatelessError) -> String {
+fn chain_of(error: &ExecutionError) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {

@@ -14,6 +14,7 @@ use alloy_eips::{
     eip7702::{Authorization, SignedAuthorization},
 };
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use op_alloy_consensus::{DEPOSIT_TX_TYPE_ID, TxDeposit};
 use serde_json::value::RawValue;
 
 #[cfg(test)]
@@ -40,6 +41,9 @@ pub(crate) fn encoded(raw: &RawValue) -> Result<Bytes, Unread> {
         return Err(Unread::Member("the block shows hashes in place of transactions".to_owned()));
     }
     let shown = Object::read(raw.get())?;
+    if kind(&shown)? == u64::from(DEPOSIT_TX_TYPE_ID) {
+        return Ok(deposit(&shown)?.encoded_2718().into());
+    }
     let envelope: EthereumTxEnvelope<TxEip4844> = match kind(&shown)? {
         0 => {
             let (signature, chain_id) = legacy_signature(&shown)?;
@@ -121,6 +125,27 @@ pub(crate) fn encoded(raw: &RawValue) -> Result<Bytes, Unread> {
         }
     };
     Ok(envelope.encoded_2718().into())
+}
+
+/// A deposit of the OP Stack, which nobody signs.
+fn deposit(shown: &Object<'_>) -> Result<TxDeposit, Unread> {
+    let mint = shown.optional(&["mint"], whole)?.unwrap_or_default();
+    let mint = u128::try_from(mint)
+        .map_err(|_| Unread::Unsupported(format!("a deposit mints {mint} wei, which no L1 has")))?;
+    Ok(TxDeposit {
+        source_hash: shown.required(&["sourcehash"], fixed::<32>)?,
+        from: shown.required(&["from"], address)?,
+        to: to(shown)?,
+        mint,
+        value: value(shown)?,
+        gas_limit: gas_limit(shown)?,
+        is_system_transaction: shown.optional(&["issystemtx"], truth)?.unwrap_or_default(),
+        input: input(shown)?,
+    })
+}
+
+fn truth(raw: &RawValue) -> Result<bool, String> {
+    serde_json::from_str(raw.get()).map_err(|error| error.to_string())
 }
 
 fn signed<T>(transaction: T, signature: Signature) -> Signed<T> {

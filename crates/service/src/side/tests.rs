@@ -106,7 +106,7 @@ async fn a_witness_that_falls_short_refutes_nothing() {
     else {
         panic!("it executes from nothing")
     };
-    let error = no_witness(BuildError::Execution(fault));
+    let error = no_witness(BuildError::Execution(fault.into()));
     assert!(matches!(error, JobError::Failed { .. }), "{error}");
     let error = no_witness(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
     assert!(matches!(error, JobError::Unavailable { .. }), "{error}");

@@ -11,7 +11,7 @@ mod rules;
 pub(crate) mod tests;
 
 use crate::json::{Object, shown};
-use proofmill_stateless::{ChainSpec, ChainSpecError};
+use proofmill_stateless::{ChainSpec, ChainSpecError, OpRulesError};
 
 /// What a genesis file says.
 #[derive(Clone, Debug)]
@@ -39,12 +39,9 @@ pub enum GenesisError {
         /// What is wrong.
         reason: String,
     },
-    /// It is the configuration of op-node.
-    #[error(
-        "it is op-node's rollup configuration (rollup.json), not a genesis file: give the genesis.json of the execution \
-         client. Chains of the OP Stack have rules of their own, which this version does not check"
-    )]
-    RollupConfig,
+    /// It is of a chain of the OP Stack whose rules cannot be followed.
+    #[error(transparent)]
+    Optimism(#[from] OpRulesError),
     /// Something in it cannot be read.
     #[error("`{key}` cannot be read: {reason}")]
     Value {
@@ -55,8 +52,8 @@ pub enum GenesisError {
     },
     /// It says that the chain has rules that are not Ethereum's.
     #[error(
-        "`{key}` says that the chain has {rules}: this version checks Ethereum's own rules only, so its blocks cannot be \
-         proven. Prove a chain with Ethereum's rules, or remove `{key}` if no block of the chain was ever made by it"
+        "`{key}` says that the chain has {rules}: this version checks Ethereum's rules and the OP Stack's, so its blocks \
+         cannot be proven. Prove a chain with such rules, or remove `{key}` if no block of the chain was ever made by it"
     )]
     Rules {
         /// Where it stands.
@@ -116,11 +113,6 @@ pub(crate) fn read(file: &[u8]) -> Result<GenesisFile, GenesisError> {
     let text =
         std::str::from_utf8(file).map_err(|error| GenesisError::form(format!("it is not UTF-8: {error}")))?;
     let object = Object::read(text).map_err(GenesisError::form)?;
-    if object.get("l2_chain_id").is_some()
-        || object.any(&["max_sequencer_drift", "seq_window_size"]).is_some()
-    {
-        return Err(GenesisError::RollupConfig);
-    }
     if object.get("config").is_some() {
         return geth::read(&object);
     }

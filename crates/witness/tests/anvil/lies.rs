@@ -107,13 +107,13 @@ async fn bodies_are_checked() {
     .await;
     assert!(matches!(error, BuildError::FalseBody { block: 5, what: "withdrawals" }), "{error}");
 
-    // A deposit of an OP Stack chain.
+    // A transaction of a fork of the OP Stack that is not followed.
     let error = told(&scene, |request| {
         if !is_block(&request, 5) || request.params[1] == json!(false) {
             return Action::Forward;
         }
         Action::change(|mut block| {
-            block["transactions"][0]["type"] = json!("0x7e");
+            block["transactions"][0]["type"] = json!("0x7d");
             block
         })
     })
