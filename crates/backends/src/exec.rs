@@ -20,9 +20,11 @@ pub struct NativeProgram {
 }
 
 /// The programs of this binary. Unlike the zkVM guests, which reveal a hash, they commit to the ABI encoding itself.
-const PROGRAMS: [NativeProgram; 2] = [
+const PROGRAMS: [NativeProgram; 3] = [
     // Input: as `proofmill_program::range::encode_input` makes it.
     NativeProgram { name: RANGE, run: |input, proofs| range(input, proofs) },
+    // The same, under the name by which chains of the OP Stack are told from others.
+    NativeProgram { name: OP_RANGE, run: |input, proofs| range(input, proofs) },
     // Input: as `proofmill_program::aggregation::encode_input` makes it, and a proof of each range.
     NativeProgram { name: AGGREGATION, run: |input, proofs| aggregate(input, proofs) },
 ];
@@ -42,6 +44,7 @@ fn decode_input(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Vec<Proof>), BackendErro
 }
 
 const RANGE: &str = "proofmill-exec:range";
+const OP_RANGE: &str = "proofmill-exec:op-range";
 const AGGREGATION: &str = "proofmill-exec:aggregation";
 
 fn range(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {

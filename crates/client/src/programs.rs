@@ -4,6 +4,7 @@ use alloy_primitives::B256;
 use proofmill_backends::{Backend, BackendError};
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
+use proofmill_stateless::Rules;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The name under which `exec` runs the range program natively.
@@ -19,12 +20,36 @@ const SP1_RANGE: &[u8] = include_bytes!("../../../programs/elf/sp1-range.elf");
 /// The aggregation program for SP1.
 const SP1_AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/sp1-aggregation.elf");
 
+/// The range program with the rules of the OP Stack, as `exec` runs it.
+const EXEC_OP_RANGE: &[u8] = b"proofmill-exec:op-range";
+/// The range program with the rules of the OP Stack, for OpenVM.
+const OPENVM_OP_RANGE: &[u8] = include_bytes!("../../../programs/elf/openvm-op-range.elf");
+/// The range program with the rules of the OP Stack, for SP1.
+const SP1_OP_RANGE: &[u8] = include_bytes!("../../../programs/elf/sp1-op-range.elf");
+
 /// The range program of a prover type.
 pub const fn range(prover: ProverType) -> &'static [u8] {
     match prover {
         ProverType::Exec => EXEC_RANGE,
         ProverType::OpenVm => OPENVM_RANGE,
         ProverType::Sp1 => SP1_RANGE,
+    }
+}
+
+/// The range program of a prover type that also executes blocks of OP Stack chains.
+pub const fn op_range(prover: ProverType) -> &'static [u8] {
+    match prover {
+        ProverType::Exec => EXEC_OP_RANGE,
+        ProverType::OpenVm => OPENVM_OP_RANGE,
+        ProverType::Sp1 => SP1_OP_RANGE,
+    }
+}
+
+/// The range program for a chain with these rules.
+pub const fn range_of(prover: ProverType, rules: &Rules) -> &'static [u8] {
+    match rules {
+        Rules::Ethereum => range(prover),
+        Rules::Optimism(_) => op_range(prover),
     }
 }
 
@@ -43,6 +68,8 @@ pub fn version(backend: &dyn Backend, program: &[u8]) -> Result<ProgramVersion, 
     let prover = backend.prover_type();
     let known = if program == range(prover) {
         known_version(prover, "range")
+    } else if program == op_range(prover) {
+        known_version(prover, "op-range")
     } else if program == aggregation(prover) {
         known_version(prover, "aggregation")
     } else {
@@ -54,6 +81,11 @@ pub fn version(backend: &dyn Backend, program: &[u8]) -> Result<ProgramVersion, 
 /// The identity of the range program.
 pub fn range_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendError> {
     version(backend, range(backend.prover_type()))
+}
+
+/// The identity of the range program that also executes blocks of OP Stack chains.
+pub fn op_range_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendError> {
+    version(backend, op_range(backend.prover_type()))
 }
 
 /// The identity of the aggregation program.
@@ -87,7 +119,7 @@ mod tests {
     #[test]
     fn the_manifest_knows_every_program_that_was_built() {
         for prover in [ProverType::OpenVm, ProverType::Sp1] {
-            for program in ["range", "aggregation"] {
+            for program in ["range", "op-range", "aggregation"] {
                 assert!(known_version(prover, program).is_some(), "{prover} {program}");
             }
         }

@@ -53,7 +53,7 @@ pub(crate) struct Prove {
     /// Chain id that the node must have
     #[arg(long, env = "PROOFMILL_CHAIN_ID", value_name = "ID")]
     pub(crate) chain_id: Option<u64>,
-    /// Genesis file with the chain's forks, for chains that are not well known
+    /// Genesis file with the chain's forks, for chains that are not well known; of the OP Stack, genesis.json or rollup.json
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
     /// Rollup contract that the proof is bound to

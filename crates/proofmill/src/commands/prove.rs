@@ -14,6 +14,7 @@ use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{ProvenFor, RangePublicValues, range};
 use proofmill_service::Executed;
+use proofmill_stateless::Rules;
 use proofmill_stateless::Spent;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, Node, NodeOptions};
@@ -95,10 +96,15 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     let node = options.connect().await?;
     let range = block_range(&node, args).await?;
     eprintln!("building the witness of blocks {range} of chain {}", node.chain().chain_id);
-    if node.chain().require_rollup().is_err() {
-        eprintln!(
+    match (&node.chain().rules, node.chain().require_rollup()) {
+        (Rules::Optimism(_), _) => eprintln!(
+            "  by the rules of the OP Stack; deposits, L1's attributes and the gas limit are taken as they stand: that they are \
+             what L1 says is not proven"
+        ),
+        (Rules::Ethereum, Err(_)) => eprintln!(
             "  withdrawals, beacon roots and times are taken as they stand: the chain's beacon chain checks them"
-        );
+        ),
+        (Rules::Ethereum, Ok(())) => {}
     }
     let last_phase = Mutex::new(None);
     let witnessed = node
@@ -128,7 +134,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         global.data_dir.join(statement.chainId.to_string()).join("proofs").join(format!("{range}.bin"))
     });
     Ok(Work {
-        program: programs::range(args.prover).to_vec(),
+        program: programs::range_of(args.prover, &node.chain().rules).to_vec(),
         stdin: backend.encode_input(&[&input], &[])?,
         blocks: Some((statement, executed)),
         dearest,

@@ -47,7 +47,10 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
             let elf = fs::read(elf).wrap_err_with(|| format!("cannot read {}", elf.display()))?;
             programs::version(&*backend, &elf)?
         }
-        (None, Some(Said::Checkpoint(_))) => programs::range_version(&*backend)?,
+        (None, Some(Said::Checkpoint(_))) => {
+            let of_optimism = programs::op_range_version(&*backend)?;
+            if proof.program == of_optimism { of_optimism } else { programs::range_version(&*backend)? }
+        }
         (None, Some(Said::Epoch(_))) => programs::aggregation_version(&*backend)?,
         (None, None) => bail!("which program must {} be of? Name its ELF with --elf", args.file.display()),
     };
@@ -79,6 +82,11 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         println!("valid: a {} proof by {}, checked in {} ms", proof.mode, proof.prover, took.as_millis());
     }
     println!("program        {}", proof.program);
+    if proof.program == programs::op_range_version(&*backend)? {
+        println!(
+            "NOT DERIVED: the blocks follow on each other by the rules of the OP Stack; that L1 orders them is not proven"
+        );
+    }
     match statement {
         Some(Said::Checkpoint(said)) => describe(&said),
         Some(Said::Epoch(said)) => describe_epoch(&said),

@@ -2,6 +2,7 @@
 
 use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
+use proofmill_op_fixtures::{BLOCKS, CHAIN_ID, Fixture, serve};
 use std::{path::Path, process::Stdio};
 
 /// A chain with a few blocks of ether transfers.
@@ -105,4 +106,37 @@ async fn execute_only_reports_and_makes_no_file() {
     let said = succeed(proofmill(folder.path()).args(args).arg("--execute-only"));
     assert!(said.contains("accepts blocks 2 to 3"), "{said}");
     assert!(!folder.path().join("data/4242").exists());
+}
+
+/// Real blocks of OP Sepolia, from a node that serves them to a file that says what it does not say.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_of_the_op_stack_become_a_file_that_says_that_nothing_was_derived() {
+    let Some(fixtures) = BLOCKS.iter().map(|number| Fixture::read(*number)).collect::<Option<Vec<_>>>()
+    else {
+        return;
+    };
+    let (folder, node) = (tempfile::tempdir().unwrap(), serve(&fixtures, |_| None).await);
+    let (first, last) = (BLOCKS[0].to_string(), BLOCKS[3].to_string());
+    let range = ["--l2-rpc", node.url.as_str(), "--start", &first, "--end", &last];
+    let said = succeed(proofmill(folder.path()).args(["prove", "--prover", "exec"]).args(range));
+    assert!(said.contains("PROVES NOTHING"), "{said}");
+    let file = folder.path().join(format!("data/{CHAIN_ID}/proofs/{first}-{last}.bin"));
+    let said = succeed(proofmill(folder.path()).args(["verify", "--allow-exec"]).arg(file));
+    assert!(
+        said.contains("NOT DERIVED") && said.contains(&format!("blocks         {first} to {last}")),
+        "{said}"
+    );
+    // No contract of ours takes it: who makes blocks could mint by a made-up deposit.
+    let said = fail(proofmill(folder.path()).args([
+        "prove",
+        "--prover",
+        "exec",
+        "--l2-rpc",
+        node.url.as_str(),
+        "--chain-id",
+        "10",
+        "--start",
+        &first,
+    ]));
+    assert!(said.contains("11155420"), "{said}");
 }

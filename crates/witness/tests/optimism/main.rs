@@ -7,7 +7,7 @@ use proofmill_optimism::known_rules;
 use proofmill_primitives::BlockRange;
 use proofmill_proxy::{Action, Proxy, Request};
 use proofmill_stateless::ChainSpec;
-use proofmill_witness::{BuildError, ChainSource, ExecutionError, NodeOptions};
+use proofmill_witness::{BuildError, ChainSource, ExecutionError, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 
 fn fixtures(numbers: &[u64]) -> Option<Vec<Fixture>> {
@@ -137,7 +137,8 @@ async fn rules_that_are_not_the_chains_refute_its_blocks() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rollup.json");
     std::fs::write(&file, config.to_string()).unwrap();
-    let node = options(&node).chain(ChainSource::Genesis(file)).connect().await.unwrap();
+    let options = options(&node).source(WitnessSource::ExecutionWitness);
+    let node = options.chain(ChainSource::Genesis(file)).connect().await.unwrap();
     let error = node.witness(range(BLOCKS[0], BLOCKS[0]), &|_| {}).await.unwrap_err();
     let refuted = matches!(error, BuildError::Execution(ExecutionError::Optimism(_)));
     assert!(refuted && error.to_string().contains("extra data"), "{error}");
