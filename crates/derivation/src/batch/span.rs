@@ -1,0 +1,99 @@
+//! Span batches (specification: `protocol/delta/span-batches.md`).
+
+use super::transactions;
+use crate::codec::Reader;
+use alloc::vec::Vec;
+use alloy_primitives::Bytes;
+
+/// The most blocks, and the most transactions, that a span may have (`MAX_SPAN_BATCH_ELEMENT_COUNT`).
+const MAX_ELEMENTS: u64 = 10_000_000;
+
+/// The transactions of blocks that follow on each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SpanBatch {
+    /// Time of the first block, in seconds since 1970.
+    pub(crate) timestamp: u64,
+    /// The first bytes of the hash of the block before the first.
+    pub(crate) parent_check: [u8; 20],
+    /// The first bytes of the hash of the last block's L1 block.
+    pub(crate) l1_check: [u8; 20],
+    /// Oldest first; at least one.
+    pub(crate) blocks: Vec<SpanBlock>,
+}
+
+/// A block of a span.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SpanBlock {
+    /// Number of its L1 block.
+    pub(crate) epoch: u64,
+    pub(crate) transactions: Vec<Bytes>,
+}
+
+impl SpanBatch {
+    pub(super) fn decode(bytes: &[u8], chain_id: u64, genesis_time: u64) -> Option<Self> {
+        let mut input = Reader(bytes);
+        let timestamp = genesis_time.checked_add(uvarint(&mut input)?)?;
+        let last_epoch = uvarint(&mut input)?;
+        let parent_check = input.fixed().ok()?;
+        let l1_check = input.fixed().ok()?;
+        let count = uvarint(&mut input).filter(|count| (1..=MAX_ELEMENTS).contains(count))?;
+        let origin_bits = bits(&mut input, count)?;
+        let mut counts = Vec::new();
+        let mut total = 0_u64;
+        for _ in 0..count {
+            let transactions = uvarint(&mut input).filter(|count| *count <= MAX_ELEMENTS)?;
+            total = total.checked_add(transactions).filter(|total| *total <= MAX_ELEMENTS)?;
+            counts.push(transactions);
+        }
+        let mut transactions = transactions::decode(&mut input, total, chain_id)?.into_iter();
+        // What is behind the batch is not looked at by nodes, either.
+        let changes = origin_bits.iter().filter(|changes| **changes).count() as u64;
+        let mut epoch = last_epoch.checked_sub(changes)?;
+        let mut blocks = Vec::new();
+        for (changes, transactions_of) in origin_bits.into_iter().zip(counts) {
+            epoch += u64::from(changes);
+            blocks.push(SpanBlock {
+                epoch,
+                transactions: transactions.by_ref().take(transactions_of as usize).collect(),
+            });
+        }
+        Some(Self { timestamp, parent_check, l1_check, blocks })
+    }
+
+    /// Number of the first block's L1 block.
+    pub(crate) fn first_epoch(&self) -> u64 {
+        self.blocks.first().map_or(0, |block| block.epoch)
+    }
+
+    /// Number of the last block's L1 block.
+    pub(crate) fn last_epoch(&self) -> u64 {
+        self.blocks.last().map_or(0, |block| block.epoch)
+    }
+}
+
+/// An unsigned number in groups of seven bits, the lowest first.
+pub(super) fn uvarint(input: &mut Reader<'_>) -> Option<u64> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let [byte] = input.fixed::<1>().ok()?;
+        let bits = u64::from(byte & 0x7f);
+        if bits.checked_shl(shift)? >> shift != bits {
+            return None;
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// So many bits, the lowest of the big-endian number first. Bits above them are an error.
+pub(super) fn bits(input: &mut Reader<'_>, count: u64) -> Option<Vec<bool>> {
+    let bytes = input.take(count.div_ceil(8) as usize).ok()?;
+    let above = 8 * bytes.len() as u64 - count;
+    if bytes.first().is_some_and(|first| above > 0 && first >> (8 - above) != 0) {
+        return None;
+    }
+    Some((0..count as usize).map(|at| bytes[bytes.len() - 1 - at / 8] >> (at % 8) & 1 == 1).collect())
+}
