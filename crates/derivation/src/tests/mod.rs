@@ -1,6 +1,10 @@
 //! What derivation makes of an L1 that these tests write, and of real data.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod blobs;
+mod codecs;
 mod encode;
+mod lies;
+mod real;
 mod stage;
 mod world;

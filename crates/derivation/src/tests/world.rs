@@ -119,8 +119,8 @@ pub(crate) struct World {
     pub(crate) blocks: Vec<Block>,
     pub(crate) said: Said,
     /// Place of the newest block's L1 block, and how many are of it.
-    at: (usize, u64),
-    nonces: u64,
+    pub(crate) at: (usize, u64),
+    pub(crate) nonces: u64,
 }
 
 impl World {
@@ -307,6 +307,18 @@ impl World {
             ..Default::default()
         };
         deposit.encoded_2718().into()
+    }
+
+    /// The parent anew, on the L1 of now.
+    pub(crate) fn remade_parent(&self) -> Block {
+        let before = Header { number: 9, timestamp: self.parent.header.timestamp - 2, ..Default::default() };
+        let before = Block { header: before, ..self.parent.clone() };
+        let mut world = Self { parent: before, at: (3, 1), blocks: Vec::new(), ..self.clone() };
+        world.next(3, Vec::new(), Vec::new())
+    }
+
+    pub(crate) fn l1_batcher(&self) -> Address {
+        key(self.said.batcher).address()
     }
 
     pub(crate) fn input(&self) -> DerivationInput {
