@@ -18,7 +18,7 @@ source "$here/manifest.sh"
 stage=/tmp/proofmill-guests
 machines=(openvm sp1)
 out=$here/elf
-only=(range op-range aggregation)
+only=(range op-range aggregation op-aggregation)
 locked=(--locked)
 last=()
 options=()

@@ -16,7 +16,7 @@ complain() { echo "check.sh: $*" >&2; bad=1; }
 [[ -f $manifest ]] || { complain "$manifest is missing: programs/build.sh"; exit 1; }
 for machine in openvm sp1; do
     sources=$(source_hash "$machine")
-    for program in "$machine"-{range,op-range,aggregation}; do
+    for program in "$machine"-{range,op-range,aggregation,op-aggregation}; do
         elf=$here/elf/$program.elf
         if [[ ! -d $here/$machine/${program#"$machine"-} ]]; then continue; fi
         if [[ ! -f $elf ]]; then complain "$elf is missing: programs/build.sh $machine"; continue; fi

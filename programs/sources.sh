@@ -4,7 +4,7 @@
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 # Crates of the repository's own workspace that are compiled into the guests.
-shared_crates=(stateless optimism program)
+shared_crates=(stateless optimism derivation program)
 
 # Crates beside the guests' workspaces that are compiled into them.
 beside=(curves hasher heap precompiles secp256k1)

@@ -2,9 +2,9 @@
 
 use crate::proof::{seal, unseal};
 use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SegmentKind};
-use alloy_primitives::keccak256;
+use alloy_primitives::{B256, keccak256};
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
-use proofmill_program::{ProgramError, PublicValues, aggregation};
+use proofmill_program::{PublicValues, aggregation, op};
 use std::{borrow::Cow, error::Error};
 
 /// A native program: from its input and the proofs that it is to verify to its public values, or why it refuses them.
@@ -19,14 +19,15 @@ pub struct NativeProgram {
     pub run: NativeRun,
 }
 
-/// The programs of this binary. Unlike the zkVM guests, which reveal a hash, they commit to the ABI encoding itself.
-const PROGRAMS: [NativeProgram; 3] = [
+/// The programs of this binary. Unlike the zkVM guests, which reveal a hash, they commit to the public values themselves.
+const PROGRAMS: [NativeProgram; 4] = [
     // Input: as `proofmill_program::range::encode_input` makes it.
     NativeProgram { name: RANGE, run: |input, proofs| range(input, proofs) },
-    // The same, under the name by which chains of the OP Stack are told from others.
-    NativeProgram { name: OP_RANGE, run: |input, proofs| range(input, proofs) },
     // Input: as `proofmill_program::aggregation::encode_input` makes it, and a proof of each range.
     NativeProgram { name: AGGREGATION, run: |input, proofs| aggregate(input, proofs) },
+    // The same for chains of the OP Stack: `proofmill_program::op`.
+    NativeProgram { name: OP_RANGE, run: |input, proofs| op_range(input, proofs) },
+    NativeProgram { name: OP_AGGREGATION, run: |input, proofs| op_aggregate(input, proofs) },
 ];
 /// First bytes of an input that brings proofs along.
 const WITH_PROOFS: &[u8; 8] = b"PMEXECP1";
@@ -44,37 +45,57 @@ fn decode_input(bytes: &[u8]) -> Result<(Cow<'_, [u8]>, Vec<Proof>), BackendErro
 }
 
 const RANGE: &str = "proofmill-exec:range";
-const OP_RANGE: &str = "proofmill-exec:op-range";
 const AGGREGATION: &str = "proofmill-exec:aggregation";
+const OP_RANGE: &str = "proofmill-exec:op-range";
+const OP_AGGREGATION: &str = "proofmill-exec:op-aggregation";
 
 fn range(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
-    if !proofs.is_empty() {
-        return Err(format!("the range program verifies no proofs and was given {}", proofs.len()));
-    }
+    no_proofs(proofs)?;
     proofmill_program::range::run(input).map(|values| values.to_bytes()).map_err(with_causes)
+}
+
+fn op_range(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
+    no_proofs(proofs)?;
+    op::range::run(input).map(|values| values.to_bytes()).map_err(with_causes)
+}
+
+fn no_proofs(proofs: &[Proof]) -> Result<(), String> {
+    if proofs.is_empty() {
+        return Ok(());
+    }
+    Err(format!("the range program verifies no proofs and was given {}", proofs.len()))
 }
 
 fn aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
     let (by, ranges) = aggregation::decode_input(input).map_err(with_causes)?;
+    check(by.range_key, &ranges, proofs)?;
+    aggregation::fold(&by, &ranges).map(|values| values.to_bytes()).map_err(with_causes)
+}
+
+fn op_aggregate(input: &[u8], proofs: &[Proof]) -> Result<Vec<u8>, String> {
+    let (by, ranges) = op::aggregation::decode_input(input).map_err(with_causes)?;
+    check(by.range_key, &ranges, proofs)?;
+    op::aggregation::fold(&by, &ranges).map(|values| values.to_bytes()).map_err(with_causes)
+}
+
+/// There is a proof of each range, which says what the range says.
+fn check(key: B256, ranges: &[impl PublicValues], proofs: &[Proof]) -> Result<(), String> {
     if ranges.len() != proofs.len() {
         return Err(format!("it claims {} ranges and was given {} proofs", ranges.len(), proofs.len()));
     }
-    for (at, (proof, range)) in proofs.iter().zip(&ranges).enumerate() {
-        if proof.prover != ProverType::Exec || proof.program.0 != by.range_key {
-            return Err(format!(
-                "proof {at} is of {} by {}, not of {}",
-                proof.program, proof.prover, by.range_key
-            ));
+    for (at, (proof, range)) in proofs.iter().zip(ranges).enumerate() {
+        if proof.prover != ProverType::Exec || proof.program.0 != key {
+            return Err(format!("proof {at} is of {} by {}, not of {key}", proof.program, proof.prover));
         }
         if proof.public_values != range.to_bytes() {
             return Err(format!("proof {at} says something else than range {at}"));
         }
     }
-    aggregation::fold(&by, &ranges).map(|values| values.to_bytes()).map_err(with_causes)
+    Ok(())
 }
 
 /// An error with everything that led to it.
-fn with_causes(error: ProgramError) -> String {
+fn with_causes(error: impl Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

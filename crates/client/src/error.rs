@@ -143,6 +143,9 @@ pub enum ClientError {
     /// The ranges do not fit together.
     #[error(transparent)]
     Program(#[from] proofmill_program::ProgramError),
+    /// Range proofs of an OP Stack chain that do not fit together.
+    #[error(transparent)]
+    OpAggregation(#[from] proofmill_program::op::OpAggregationError),
     /// Checking the proof broke off.
     #[error("the check of the proof {id} broke off; please report it")]
     CheckBrokeOff {
@@ -168,7 +171,9 @@ impl ClientError {
             Self::OtherMode { .. } | Self::DoesNotHold { .. } | Self::SaysSomethingElse { .. } => {
                 Code::BadProof
             }
-            Self::Refused(_) | Self::BadAddress(_) | Self::Program(_) => Code::Malformed,
+            Self::Refused(_) | Self::BadAddress(_) | Self::Program(_) | Self::OpAggregation(_) => {
+                Code::Malformed
+            }
             Self::Backend(_) | Self::CheckBrokeOff { .. } => Code::ProverFailed,
         }
     }

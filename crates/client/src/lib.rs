@@ -23,6 +23,8 @@ mod verify;
 
 pub use cluster::{Accepted, ClusterClient, ProofAsked};
 pub use error::ClientError;
-pub use proof_file::{CheckpointProof, EpochProof, ProofFileError, StatedProof, Statement};
+pub use proof_file::{
+    CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, ProofFileError, StatedProof, Statement,
+};
 pub use prover::{ClusterProver, Made};
 pub use verify::{VerifyError, verify_stated};

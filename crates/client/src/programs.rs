@@ -4,7 +4,6 @@ use alloy_primitives::B256;
 use proofmill_backends::{Backend, BackendError};
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
-use proofmill_stateless::Rules;
 use std::{collections::BTreeMap, sync::LazyLock};
 
 /// The name under which `exec` runs the range program natively.
@@ -20,12 +19,18 @@ const SP1_RANGE: &[u8] = include_bytes!("../../../programs/elf/sp1-range.elf");
 /// The aggregation program for SP1.
 const SP1_AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/sp1-aggregation.elf");
 
-/// The range program with the rules of the OP Stack, as `exec` runs it.
+/// The range program for OP Stack chains, as `exec` runs it.
 const EXEC_OP_RANGE: &[u8] = b"proofmill-exec:op-range";
-/// The range program with the rules of the OP Stack, for OpenVM.
+/// The aggregation program for OP Stack chains, as `exec` runs it.
+const EXEC_OP_AGGREGATION: &[u8] = b"proofmill-exec:op-aggregation";
+/// The range program for OP Stack chains, for OpenVM.
 const OPENVM_OP_RANGE: &[u8] = include_bytes!("../../../programs/elf/openvm-op-range.elf");
-/// The range program with the rules of the OP Stack, for SP1.
+/// The aggregation program for OP Stack chains, for OpenVM.
+const OPENVM_OP_AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/openvm-op-aggregation.elf");
+/// The range program for OP Stack chains, for SP1.
 const SP1_OP_RANGE: &[u8] = include_bytes!("../../../programs/elf/sp1-op-range.elf");
+/// The aggregation program for OP Stack chains, for SP1.
+const SP1_OP_AGGREGATION: &[u8] = include_bytes!("../../../programs/elf/sp1-op-aggregation.elf");
 
 /// The range program of a prover type.
 pub const fn range(prover: ProverType) -> &'static [u8] {
@@ -36,7 +41,7 @@ pub const fn range(prover: ProverType) -> &'static [u8] {
     }
 }
 
-/// The range program of a prover type that also executes blocks of OP Stack chains.
+/// The range program of a prover type for OP Stack chains.
 pub const fn op_range(prover: ProverType) -> &'static [u8] {
     match prover {
         ProverType::Exec => EXEC_OP_RANGE,
@@ -45,11 +50,12 @@ pub const fn op_range(prover: ProverType) -> &'static [u8] {
     }
 }
 
-/// The range program for a chain with these rules.
-pub const fn range_of(prover: ProverType, rules: &Rules) -> &'static [u8] {
-    match rules {
-        Rules::Ethereum => range(prover),
-        Rules::Optimism(_) => op_range(prover),
+/// The aggregation program of a prover type for OP Stack chains.
+pub const fn op_aggregation(prover: ProverType) -> &'static [u8] {
+    match prover {
+        ProverType::Exec => EXEC_OP_AGGREGATION,
+        ProverType::OpenVm => OPENVM_OP_AGGREGATION,
+        ProverType::Sp1 => SP1_OP_AGGREGATION,
     }
 }
 
@@ -70,6 +76,8 @@ pub fn version(backend: &dyn Backend, program: &[u8]) -> Result<ProgramVersion, 
         known_version(prover, "range")
     } else if program == op_range(prover) {
         known_version(prover, "op-range")
+    } else if program == op_aggregation(prover) {
+        known_version(prover, "op-aggregation")
     } else if program == aggregation(prover) {
         known_version(prover, "aggregation")
     } else {
@@ -83,7 +91,7 @@ pub fn range_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendErr
     version(backend, range(backend.prover_type()))
 }
 
-/// The identity of the range program that also executes blocks of OP Stack chains.
+/// The identity of the range program for OP Stack chains.
 pub fn op_range_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendError> {
     version(backend, op_range(backend.prover_type()))
 }
@@ -91,6 +99,11 @@ pub fn op_range_version(backend: &dyn Backend) -> Result<ProgramVersion, Backend
 /// The identity of the aggregation program.
 pub fn aggregation_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendError> {
     version(backend, aggregation(backend.prover_type()))
+}
+
+/// The identity of the aggregation program for OP Stack chains.
+pub fn op_aggregation_version(backend: &dyn Backend) -> Result<ProgramVersion, BackendError> {
+    version(backend, op_aggregation(backend.prover_type()))
 }
 
 /// What the manifest says of a program. None for `exec`, whose programs are not built, and for an ELF whose version has
@@ -119,7 +132,7 @@ mod tests {
     #[test]
     fn the_manifest_knows_every_program_that_was_built() {
         for prover in [ProverType::OpenVm, ProverType::Sp1] {
-            for program in ["range", "op-range", "aggregation"] {
+            for program in ["range", "aggregation", "op-range", "op-aggregation"] {
                 assert!(known_version(prover, program).is_some(), "{prover} {program}");
             }
         }

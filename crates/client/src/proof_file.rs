@@ -4,7 +4,10 @@ use crate::programs;
 use alloy_primitives::B256;
 use proofmill_backends::{Proof, ProofDecodeError};
 use proofmill_primitives::ProverType;
-use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
+use proofmill_program::{
+    AggregationPublicValues, PublicValues, RangePublicValues,
+    op::{OpAggregationPublicValues, OpRangePublicValues},
+};
 
 /// Bytes of the statement's length, which follows the magic.
 const LENGTH: usize = 4;
@@ -39,6 +42,26 @@ impl Statement for AggregationPublicValues {
     }
 }
 
+impl Statement for OpRangePublicValues {
+    const MAGIC: &'static [u8; 8] = b"PMOPRNG1";
+
+    fn program(prover: ProverType) -> &'static [u8] {
+        programs::op_range(prover)
+    }
+}
+
+impl Statement for OpAggregationPublicValues {
+    const MAGIC: &'static [u8; 8] = b"PMOPAGG1";
+
+    fn program(prover: ProverType) -> &'static [u8] {
+        programs::op_aggregation(prover)
+    }
+}
+
+/// The proof of a range of an OP Stack chain, derived from L1.
+pub type OpRangeProof = StatedProof<OpRangePublicValues>;
+/// The proof of ranges of an OP Stack chain that follow on each other, for OP Succinct's contracts.
+pub type OpAggregationProof = StatedProof<OpAggregationPublicValues>;
 /// The proof of a checkpoint.
 pub type CheckpointProof = StatedProof<RangePublicValues>;
 /// The proof of an epoch.

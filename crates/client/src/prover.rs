@@ -1,15 +1,18 @@
 //! From a program and its input to a proof that was verified here.
 
 use crate::{
-    Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, ProofAsked, StatedProof, Statement,
-    VerifyError, cluster::allowed, evidence, programs, verify,
+    Accepted, CheckpointProof, ClientError, ClusterClient, EpochProof, OpAggregationProof, OpRangeProof,
+    ProofAsked, StatedProof, Statement, VerifyError, cluster::allowed, evidence, programs, verify,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
 use proofmill_backends::{Backend, Proof};
 use proofmill_fault::{At, Code};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
-use proofmill_program::{Aggregation, RangePublicValues, aggregation};
+use proofmill_program::{
+    Aggregation, RangePublicValues, aggregation,
+    op::{self, OpAggregation, OpRangePublicValues},
+};
 use proofmill_wire::operator::{ProofPhase, ProofProgress};
 use std::{num::NonZeroU64, path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -93,6 +96,42 @@ impl ClusterProver {
         let stdin = self.backend.encode_input(&[&input], &proofs)?;
         let program = programs::aggregation(self.prover_type());
         self.prove_statement(program, stdin, statement, stop, show).await
+    }
+
+    /// Proves a range of an OP Stack chain. `input` is what [`proofmill_program::op::range::encode_derived`] made, `statement` what
+    /// running the program natively says. `stop` as in [`ClusterProver::prove`].
+    ///
+    /// # Errors
+    /// The proof says something else than `statement`, or there is none: see [`ClientError`].
+    pub async fn prove_op_range(
+        &self,
+        input: &[u8],
+        statement: OpRangePublicValues,
+        stop: &CancellationToken,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<OpRangeProof>, ClientError> {
+        let stdin = self.backend.encode_input(&[input], &[])?;
+        self.prove_statement(programs::op_range(self.prover_type()), stdin, statement, stop, show).await
+    }
+
+    /// Joins range proofs of an OP Stack chain that follow on each other, oldest first, for OP Succinct's contracts. `stop` as in
+    /// [`ClusterProver::prove`].
+    ///
+    /// # Errors
+    /// The ranges do not fit together or onto L1, or a proof is of another program: see [`ClientError`].
+    pub async fn prove_op_aggregation(
+        &self,
+        by: &OpAggregation,
+        ranges: &[OpRangeProof],
+        stop: &CancellationToken,
+        show: impl FnMut(&ProofProgress) + Send,
+    ) -> Result<Made<OpAggregationProof>, ClientError> {
+        let statements: Vec<_> = ranges.iter().map(|range| range.statement.clone()).collect();
+        let proofs: Vec<_> = ranges.iter().map(|range| range.proof.clone()).collect();
+        let statement = op::aggregation::fold(by, &statements)?;
+        let input = op::aggregation::encode_input(by, &statements);
+        let stdin = self.backend.encode_input(&[&input], &proofs)?;
+        self.prove_statement(programs::op_aggregation(self.prover_type()), stdin, statement, stop, show).await
     }
 
     async fn prove_statement<S: Statement>(

@@ -1,10 +1,12 @@
-//! For tests: real blocks of OP Sepolia (Holocene), as data and as a node that serves them.
+//! For tests: real blocks of OP Sepolia (Holocene), as data and as a node that serves them; and a small chain of Isthmus on a small L1
+//! ([`Local`]), from which its blocks are derived.
 //!
 //! They are in `../shared/op-stack/execution.tar.xz`, from the repository's root (`OP_STACK_DIR` names another folder): for each
 //! the parent's header, the attributes, the expected hash, and every node and code that it reads. Without them a test is
 //! skipped, with a message.
 #![expect(clippy::unwrap_used, reason = "a test's panic says which test")]
 
+mod local;
 mod node;
 
 use alloy_consensus::Header;
@@ -17,6 +19,7 @@ use std::{
     process::Command,
 };
 
+pub use local::{LOCAL_CHAIN_ID, Local};
 pub use node::serve;
 
 /// The chain id of OP Sepolia.

@@ -26,34 +26,53 @@ pub async fn serve(
         witnesses.insert(block.header.number, witness(fixture));
         blocks.insert(block.header.number, full(&block));
     }
+    node(CHAIN_ID, blocks, move |request| {
+        change(request).or_else(|| {
+            if request.method != "debug_executionWitness" {
+                return None;
+            }
+            let witness = number(request.params.get(0)?).and_then(|at| witnesses.get(&at));
+            Some(Action::Answer(witness.cloned().unwrap_or(Value::Null)))
+        })
+    })
+    .await
+}
+
+fn number(param: &Value) -> Option<u64> {
+    u64::from_str_radix(param.as_str()?.trim_start_matches("0x"), 16).ok()
+}
+
+/// A node with these blocks. `answer` comes first.
+pub(crate) async fn node(
+    chain_id: u64,
+    blocks: impl IntoIterator<Item = (u64, Value)>,
+    mut answer: impl FnMut(&Request<'_>) -> Option<Action> + Send + 'static,
+) -> Proxy {
+    let blocks: BTreeMap<u64, Value> = blocks.into_iter().collect();
     let newest = *blocks.keys().last().unwrap();
-    let number = move |param: &Value| match param.as_str().unwrap_or_default() {
-        "latest" | "safe" | "finalized" => Some(newest),
-        quantity => u64::from_str_radix(quantity.trim_start_matches("0x"), 16).ok(),
-    };
     // Nothing is forwarded.
     let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
     Proxy::new(&nowhere, move |request| {
-        if let Some(action) = change(&request) {
+        if let Some(action) = answer(&request) {
             return action;
         }
-        let at = || number(request.params.get(0).unwrap_or(&Value::Null));
-        let null = || Value::Null;
         match request.method {
-            "eth_chainId" => Action::Answer(json!(format!("{CHAIN_ID:#x}"))),
+            "eth_chainId" => Action::Answer(json!(format!("{chain_id:#x}"))),
             "eth_blockNumber" => Action::Answer(json!(format!("{newest:#x}"))),
             "eth_getBlockByNumber" => {
-                let block = at().and_then(|at| blocks.get(&at)).cloned();
-                Action::Answer(block.map_or_else(null, |mut block| {
+                let param = request.params.get(0).unwrap_or(&Value::Null);
+                let at = match param.as_str() {
+                    Some("latest" | "safe" | "finalized") => Some(newest),
+                    _ => number(param),
+                };
+                let block = at.and_then(|at| blocks.get(&at)).cloned();
+                Action::Answer(block.map_or(Value::Null, |mut block| {
                     if request.params[1] == json!(false) {
                         let hashes = block["transactions"].as_array().into_iter().flatten();
                         block["transactions"] = hashes.map(|one| one["hash"].clone()).collect();
                     }
                     block
                 }))
-            }
-            "debug_executionWitness" => {
-                Action::Answer(at().and_then(|at| witnesses.get(&at)).cloned().unwrap_or_else(null))
             }
             _ => Action::refuse(-32601, "the method does not exist"),
         }
@@ -70,7 +89,7 @@ fn shown(header: &Header, transactions: Value) -> Value {
     block
 }
 
-fn full(block: &Block) -> Value {
+pub(crate) fn full(block: &Block) -> Value {
     let transactions = block.transactions.iter().map(|raw| {
         let mut shown = serde_json::to_value(OpTxEnvelope::decode_2718_exact(raw).unwrap()).unwrap();
         shown["hash"] = json!(keccak256(raw));

@@ -3,8 +3,7 @@
 use crate::progress::duration;
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use proofmill_backends::Proof;
-use proofmill_primitives::Instructions;
-use proofmill_program::RangePublicValues;
+use proofmill_primitives::{BlockRange, Instructions};
 use proofmill_service::Executed;
 use proofmill_wire::operator::ProofProgress;
 use serde::Serialize;
@@ -60,7 +59,7 @@ impl Report {
         proof: &Proof,
         proof_bytes: usize,
         progress: &ProofProgress,
-        blocks: Option<(&RangePublicValues, Executed)>,
+        blocks: Option<(u64, BlockRange, Executed)>,
         witness: Duration,
         verify: Duration,
     ) -> Self {
@@ -69,10 +68,10 @@ impl Report {
             prover: proof.prover.name().into(),
             mode: proof.mode.name().into(),
             proves: proof.prover.proves(),
-            blocks: blocks.map(|(statement, executed)| Blocks {
-                chain_id: statement.chainId,
-                first: statement.firstBlock,
-                last: statement.lastBlock,
+            blocks: blocks.map(|(chain_id, range, executed)| Blocks {
+                chain_id,
+                first: range.first(),
+                last: range.last(),
                 transactions: executed.transactions,
                 gas: executed.gas_used,
                 per_gas: executed.per_gas(Instructions(progress.instructions)),

@@ -180,7 +180,7 @@ impl Inner {
         Ok(LinkedBlocks { parent, blocks })
     }
 
-    async fn block(&self, number: u64) -> Result<Sealed<Block>, BuildError> {
+    pub(crate) async fn block(&self, number: u64) -> Result<Sealed<Block>, BuildError> {
         self.numbered(number, true, |answer| {
             let block = block(answer, number)?;
             self.cache.put(block.hash(), FULL, answer);

@@ -271,7 +271,7 @@ impl Build<'_> {
             let Some((block, WitnessError::MissingNode { hash, trie, path })) = error.of_witness() else {
                 return Err(BuildError::Execution(error));
             };
-            let (hash, trie, path) = (*hash, *trie, path.clone());
+            let (hash, trie, path) = (*hash, *trie, *path);
             self.report(Phase::Siblings, looked_after.len() as u64, looked_after.len() as u64 + 1);
             let at = (block - self.blocks.blocks[0].header.number) as usize;
             if looked_after.insert(at) {

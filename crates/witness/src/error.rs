@@ -2,6 +2,7 @@
 
 use crate::{ExecutionError, GenesisError};
 use alloy_primitives::{Address, B256, U256};
+use proofmill_derivation::DerivationError;
 use proofmill_primitives::{BlockRange, EmptyRange};
 use proofmill_stateless::{ChainSpecError, OpRulesError, TrieId};
 use revm::context::DBErrorMarker;
@@ -312,6 +313,47 @@ pub enum BuildError {
     /// The blocks do not execute from the witness.
     #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
     Execution(#[source] ExecutionError),
+    /// A block of an OP Stack chain that does not begin with L1's attributes.
+    #[error("block {block} does not begin with L1's attributes: it is no block of an OP Stack chain")]
+    NoAttributes {
+        /// The block.
+        block: u64,
+    },
+    /// L1 does not give the range.
+    #[error("the range is not what L1 gives")]
+    NotDerived(#[source] DerivationError),
+    /// Batches are in blobs, and no beacon node is named.
+    #[error(
+        "the batcher sent blobs in L1 block {block}, and they are not in L1's blocks: name a beacon node (--l1-beacon-rpc, \
+         L1_BEACON_RPC)"
+    )]
+    NoBeacon {
+        /// The L1 block.
+        block: u64,
+    },
+    /// The beacon node fails.
+    #[error("the beacon node {endpoint} does not answer {path}: {reason}")]
+    Beacon {
+        /// Scheme, host and port.
+        endpoint: String,
+        /// What was asked.
+        path: String,
+        /// What it says.
+        reason: String,
+    },
+    /// The beacon node does not have a blob.
+    #[error(
+        "the beacon node does not have blob {hash} of L1 block {block} (slot {slot}): nodes give blobs up after 18 days; name one \
+         that keeps them"
+    )]
+    BlobMissing {
+        /// The L1 block.
+        block: u64,
+        /// Its slot.
+        slot: u64,
+        /// The blob's versioned hash.
+        hash: B256,
+    },
     /// A thread ended with a panic.
     #[error("execution stopped unexpectedly: {0}")]
     Stopped(String),

@@ -20,8 +20,12 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Of chains of the OP Stack, [`L1Source`] gathers what the derivation of a range takes: L1's blocks and receipts from a node of L1, blobs
+//! from a [`Beacon`] node.
+//!
 //! [`StatelessInput`]: proofmill_stateless::StatelessInput
 
+mod beacon;
 mod blocks;
 mod build;
 mod cache;
@@ -35,6 +39,7 @@ mod fuzz;
 mod genesis;
 mod header;
 mod json;
+mod l1;
 mod node;
 mod optimism;
 mod progress;
@@ -46,10 +51,12 @@ mod sibling;
 mod transaction;
 mod trie;
 
+pub use beacon::Beacon;
 pub use build::{WitnessSource, Witnessed};
 pub use chain::ChainSource;
 pub use error::BuildError;
 pub use genesis::GenesisError;
+pub use l1::L1Source;
 pub use node::{Node, NodeOptions};
 pub use progress::{Phase, Progress};
 pub use range::{Anchor, AnchoredRange};

@@ -7,7 +7,7 @@ use crate::{
     rpc::{Rpc, not_connected, other_chain},
 };
 use proofmill_endpoints::{Pool, PoolOptions};
-use proofmill_stateless::ChainSpec;
+use proofmill_stateless::{Block, ChainSpec};
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
@@ -162,6 +162,14 @@ impl Node {
     /// The number of the node's latest block.
     pub async fn head(&self) -> Result<u64, BuildError> {
         self.inner.head().await
+    }
+
+    /// The block with this number, checked against its hash.
+    ///
+    /// # Errors
+    /// The node does not have it.
+    pub async fn block(&self, number: u64) -> Result<Block, BuildError> {
+        Ok(self.inner.block(number).await?.into_inner())
     }
 
     /// How many requests were sent to the node so far, retries included.

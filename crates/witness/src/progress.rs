@@ -17,6 +17,8 @@ pub enum Phase {
     Siblings,
     /// Executing natively from the witness.
     Checking,
+    /// Fetching L1's blocks, receipts and blobs.
+    L1,
 }
 
 /// How far a build is. The total of a phase may grow while it runs.
@@ -39,6 +41,7 @@ impl fmt::Display for Phase {
             Self::Proofs => "fetching proofs",
             Self::Siblings => "fetching siblings",
             Self::Checking => "checking the witness",
+            Self::L1 => "fetching L1",
         })
     }
 }

@@ -25,6 +25,9 @@ fn honest() -> World {
     world
 }
 
+/// What somebody changes of a block.
+type Lie = Box<dyn Fn(&mut Block)>;
+
 /// Changes a block's transactions, and its header with them; those after it are still linked.
 fn rewritten(world: &World, at: usize, change: impl FnOnce(&mut Block)) -> World {
     let mut world = world.clone();
@@ -43,7 +46,7 @@ fn a_range_that_l1_does_not_give_is_refused() {
     let made_up =
         deposit(B256::repeat_byte(1), 9, Some(Address::repeat_byte(0xcc)), u64::MAX, &[]).encoded_2718();
     let made_up = Bytes::from(made_up);
-    let lies: [(&str, usize, Box<dyn Fn(&mut Block)>); 11] = [
+    let lies: [(&str, usize, Lie); 11] = [
         (
             "number of transactions",
             2,

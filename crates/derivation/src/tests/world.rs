@@ -56,7 +56,7 @@ pub(crate) fn user(nonce: u64) -> Bytes {
     let value = U256::from(nonce) * U256::from(1_000_000_007);
     match nonce % 4 {
         0 => {
-            let chain_id = (nonce % 8 == 0).then_some(901);
+            let chain_id = nonce.is_multiple_of(8).then_some(901);
             let one =
                 TxLegacy { chain_id, nonce, gas_price: 9, gas_limit: 30_000, to: to.into(), value, input };
             signed(5, one)

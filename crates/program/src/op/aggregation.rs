@@ -72,7 +72,7 @@ pub fn decode_input(input: &[u8]) -> Result<(OpAggregation, Vec<OpRangePublicVal
 
 /// Joins the public values of range proofs, oldest first.
 ///
-/// Errors unless each was derived from L1, begins with the output root with which the one before it ends, is of the same
+/// Errors unless each begins with the output root with which the one before it ends, is of the same
 /// configuration, and its L1 head is the aggregation's or one before it. The caller must have verified a proof for each
 /// range.
 pub fn fold(
@@ -84,9 +84,6 @@ pub fn fold(
     };
     let chain = l1_chain(by)?;
     for (at, range) in ranges.iter().enumerate() {
-        if range.l1Head.is_zero() {
-            return Err(OpAggregationError::NotDerived { at });
-        }
         if range.rollupConfigHash != first.rollupConfigHash {
             let (expected, got) = (first.rollupConfigHash, range.rollupConfigHash);
             return Err(OpAggregationError::OtherConfig { at, expected, got });

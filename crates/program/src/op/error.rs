@@ -1,4 +1,4 @@
-//! Why range proofs of an OP Stack chain are not joined.
+//! Why the programs for OP Stack chains refuse their input.
 
 use crate::error::ProgramError;
 use alloy_primitives::B256;
@@ -13,12 +13,6 @@ pub enum OpAggregationError {
     /// Nothing to join.
     #[error("there is no range to aggregate")]
     NoRanges,
-    /// A range was executed, and not derived from L1.
-    #[error("range {at} was not derived from L1: its L1 head is zero. Prove it with what L1 posted of it")]
-    NotDerived {
-        /// Position in the list, from 0.
-        at: usize,
-    },
     /// A range of another chain, or of other rules.
     #[error("range {at} is of rollup configuration {got}, the first of {expected}")]
     OtherConfig {
@@ -79,4 +73,34 @@ pub enum OpAggregationError {
         /// How many headers there are.
         headers: usize,
     },
+}
+
+/// Why the range program refuses its input.
+#[cfg(feature = "optimism")]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpRangeError {
+    /// Bytes that are no input.
+    #[error("{len} bytes are not an input of the range program for OP Stack chains")]
+    Encoding {
+        /// How many there are.
+        len: usize,
+    },
+    /// The blocks were only to be executed, and are not valid.
+    #[error(transparent)]
+    Executed(#[from] ProgramError),
+    /// The input of the execution cannot be read.
+    #[error("the range input is not readable")]
+    Decode(#[from] proofmill_stateless::DecodeError),
+    /// The blocks do not execute, or not to what their headers say.
+    #[error("the blocks are not valid")]
+    Blocks(#[from] proofmill_optimism::OpError),
+    /// The blocks are not those that L1 gives, or that cannot be said.
+    #[error("the blocks do not follow from L1")]
+    Derivation(#[from] proofmill_derivation::DerivationError),
+    /// Headers before Isthmus do not say the message passer's root.
+    #[error(
+        "the block before the range is of before Isthmus: no header says its output root. Begin the range later"
+    )]
+    NoOutputRoot,
 }

@@ -6,8 +6,8 @@
 //! OP Succinct 4.3.0 has (`utils/client/src/boot.rs`, `contracts/src/lib/Types.sol`), so that its contracts, and its
 //! aggregation program over our range proofs, need not be told apart from their own.
 //!
-//! Where nothing was derived, the L1 head is zero: such a proof says only that the blocks follow on each other. No
-//! aggregation takes it, and no contract.
+//! The same program can prove that blocks of such a chain were executed, and no more (`range::OpStatement::Executed`): what it then says
+//! is what Ethereum's range program says, and no contract of the OP Stack takes it.
 //!
 //! ```
 //! use proofmill_program::PublicValues;
@@ -26,8 +26,12 @@
 
 pub mod aggregation;
 mod error;
+#[cfg(feature = "optimism")]
+pub mod range;
 mod values;
 
 pub use aggregation::OpAggregation;
 pub use error::OpAggregationError;
+#[cfg(feature = "optimism")]
+pub use error::OpRangeError;
 pub use values::{OpAggregationPublicValues, OpRangePublicValues};

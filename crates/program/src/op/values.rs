@@ -11,7 +11,7 @@ sol! {
     /// the output root `l2PostRoot` of block `l2BlockNumber` follows from `l2PreRoot`.
     #[derive(Debug, Default, PartialEq, Eq, Hash)]
     struct OpRangePublicValues {
-        /// Hash of the last L1 block from which the range was derived; zero where nothing was derived.
+        /// Hash of the last L1 block from which the range was derived.
         bytes32 l1Head;
         /// Output root of the block before the first.
         bytes32 l2PreRoot;

@@ -44,6 +44,23 @@ pub(crate) struct Prove {
         value_name = "URL"
     )]
     pub(crate) l2_rpc: Vec<Url>,
+    /// JSON-RPC node of L1, for chains of the OP Stack: what L1 has of the blocks is proven with them. Without it a proof says only that they
+    /// follow on each other
+    #[arg(
+        long,
+        env = "L1_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        value_parser = node_url,
+        value_name = "URL"
+    )]
+    pub(crate) l1_rpc: Vec<Url>,
+    /// Beacon node of L1, for batches in blobs
+    #[arg(long, env = "L1_BEACON_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL", requires = "l1_rpc")]
+    pub(crate) l1_beacon_rpc: Option<Url>,
+    /// Rollup node (op-node) of the chain, for its configuration; where --genesis names its rollup.json, it is not asked
+    #[arg(long, env = "L2_NODE_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
+    pub(crate) l2_node_rpc: Option<Url>,
     /// First block [default: so that the latest 5 finalized blocks are proven]
     #[arg(long, value_name = "BLOCK")]
     pub(crate) start: Option<u64>,

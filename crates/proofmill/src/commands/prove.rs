@@ -7,17 +7,22 @@ use crate::{
     report::{Report, thousands},
     stop, wiring,
 };
-use eyre::{Result, WrapErr, bail};
+use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::{Backend, Proof, Registry};
-use proofmill_client::{CheckpointProof, ClusterProver, Made, files, programs};
+use proofmill_client::{CheckpointProof, ClusterProver, Made, OpRangeProof, files, programs};
+use proofmill_derivation::{DerivationInput, RollupConfig, config_from_rollup_json};
+use proofmill_http::in_one_line;
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
-use proofmill_program::{ProvenFor, RangePublicValues, range};
+use proofmill_program::{
+    ProvenFor, RangePublicValues,
+    op::{self, OpRangePublicValues, range::OpStatement},
+    range,
+};
 use proofmill_service::Executed;
-use proofmill_stateless::Rules;
-use proofmill_stateless::Spent;
+use proofmill_stateless::{ChainSpec, Rules, Spent, StatelessInput};
 use proofmill_wire::operator::ProofProgress;
-use proofmill_witness::{ChainSource, Node, NodeOptions};
+use proofmill_witness::{Beacon, ChainSource, L1Source, Node, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -33,12 +38,42 @@ const DEFAULT_BLOCKS: u64 = 5;
 struct Work {
     program: Vec<u8>,
     stdin: Vec<u8>,
-    /// What a proof of blocks must say, and what they did.
-    blocks: Option<(RangePublicValues, Executed)>,
+    blocks: Option<Blocks>,
     /// The transaction that spends the most gas, where that is asked for.
     dearest: Option<Spent>,
     output: PathBuf,
     witness: Duration,
+}
+
+/// Blocks, what they did, and what a proof of them must say.
+struct Blocks {
+    chain_id: u64,
+    range: BlockRange,
+    executed: Executed,
+    says: Says,
+}
+
+enum Says {
+    Range(RangePublicValues),
+    OpRange(OpRangePublicValues),
+}
+
+impl Says {
+    /// Whether a proof's public values say that.
+    fn is_said_by(&self, public_values: &[u8]) -> bool {
+        match self {
+            Self::Range(says) => programs::says(public_values, says),
+            Self::OpRange(says) => programs::says(public_values, says),
+        }
+    }
+
+    /// The file of the proof.
+    fn file(&self, proof: Proof) -> Vec<u8> {
+        match self {
+            Self::Range(statement) => CheckpointProof { statement: statement.clone(), proof }.encode(),
+            Self::OpRange(statement) => OpRangeProof { statement: statement.clone(), proof }.encode(),
+        }
+    }
 }
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Registry) -> Result<()> {
@@ -96,10 +131,12 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     let node = options.connect().await?;
     let range = block_range(&node, args).await?;
     eprintln!("building the witness of blocks {range} of chain {}", node.chain().chain_id);
+    let derives = matches!(node.chain().rules, Rules::Optimism(_)) && !args.l1_rpc.is_empty();
     match (&node.chain().rules, node.chain().require_rollup()) {
+        (Rules::Optimism(_), _) if derives => {}
         (Rules::Optimism(_), _) => eprintln!(
             "  by the rules of the OP Stack; deposits, L1's attributes and the gas limit are taken as they stand: that they are \
-             what L1 says is not proven"
+             what L1 says is proven with --l1-rpc"
         ),
         (Rules::Ethereum, Err(_)) => eprintln!(
             "  withdrawals, beacon roots and times are taken as they stand: the chain's beacon chain checks them"
@@ -107,20 +144,32 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         (Rules::Ethereum, Ok(())) => {}
     }
     let last_phase = Mutex::new(None);
-    let witnessed = node
-        .witness(range, &|progress| {
-            let mut last = last_phase.lock().unwrap_or_else(PoisonError::into_inner);
-            if *last != Some(progress.phase) {
-                eprintln!("  {}", progress.phase);
-                *last = Some(progress.phase);
-            }
-        })
-        .await?;
+    let show = |progress: proofmill_witness::Progress| {
+        let mut last = last_phase.lock().unwrap_or_else(PoisonError::into_inner);
+        if *last != Some(progress.phase) {
+            eprintln!("  {}", progress.phase);
+            *last = Some(progress.phase);
+        }
+    };
+    let witnessed = node.witness(range, &show).await?;
     let of = ProvenFor { rollup: args.rollup, prover: args.prover_id };
-    let statement = range::public_values(of, &witnessed.outcome);
     let executed =
         Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
-    let input = range::encode_input(of, &witnessed.input);
+    let (says, input) = if derives {
+        let derived = derivation(args, &node, &witnessed.input, &show).await?;
+        let input = op::range::encode_derived(&derived, &witnessed.input);
+        match op::range::run(&input)? {
+            OpStatement::Derived(says) => (Says::OpRange(says), input),
+            OpStatement::Executed(_) => bail!("the program derived nothing; please report it"),
+        }
+    } else {
+        let input = match node.chain().rules {
+            Rules::Ethereum => range::encode_input(of, &witnessed.input),
+            Rules::Optimism(_) => op::range::encode_executed(of, &witnessed.input),
+        };
+        (Says::Range(range::public_values(of, &witnessed.outcome)), input)
+    };
+    let chain_id = node.chain().chain_id;
     let witness = start.elapsed();
     let dearest = if args.execute_only { proofmill_service::dearest(witnessed.input).await } else { None };
     eprintln!(
@@ -131,16 +180,71 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         duration(witness)
     );
     let output = args.output.clone().unwrap_or_else(|| {
-        global.data_dir.join(statement.chainId.to_string()).join("proofs").join(format!("{range}.bin"))
+        global.data_dir.join(chain_id.to_string()).join("proofs").join(format!("{range}.bin"))
     });
     Ok(Work {
-        program: programs::range_of(args.prover, &node.chain().rules).to_vec(),
+        program: match node.chain().rules {
+            Rules::Ethereum => programs::range(args.prover),
+            Rules::Optimism(_) => programs::op_range(args.prover),
+        }
+        .to_vec(),
         stdin: backend.encode_input(&[&input], &[])?,
-        blocks: Some((statement, executed)),
+        blocks: Some(Blocks { chain_id, range, executed, says }),
         dearest,
         output,
         witness,
     })
+}
+
+/// What L1 has of the blocks.
+async fn derivation(
+    args: &cli::Prove,
+    node: &Node,
+    range: &StatelessInput,
+    show: &(dyn Fn(proofmill_witness::Progress) + Sync),
+) -> Result<DerivationInput> {
+    let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
+    let config = rollup_config(args, l1.chain()).await?;
+    if l1.chain().chain_id != config.l1_chain_id {
+        bail!(
+            "the nodes of --l1-rpc are of chain {}, and the rollup's L1 is chain {}",
+            l1.chain().chain_id,
+            config.l1_chain_id
+        );
+    }
+    if node.chain().rules != Rules::Optimism(config.rules.clone()) {
+        bail!(
+            "the rollup configuration has other rules than those by which the blocks were executed: give its rollup.json by \
+             --genesis, so that both are the same"
+        );
+    }
+    let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
+    let first = range.blocks.first().map_or(0, |block| block.header.number);
+    let parent = node.block(first.saturating_sub(1)).await?;
+    Ok(L1Source { node: l1, beacon }.derivation(&config, &parent, range, show).await?)
+}
+
+/// By the file that was given, or as the rollup's node says it.
+async fn rollup_config(args: &cli::Prove, l1: &ChainSpec) -> Result<RollupConfig> {
+    let text = match (&args.genesis, &args.l2_node_rpc) {
+        (Some(file), _) => {
+            fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?
+        }
+        (None, Some(url)) => {
+            let said: Box<serde_json::value::RawValue> = proofmill_http::rpc_client(url.clone())
+                .request_noparams("optimism_rollupConfig")
+                .await
+                .map_err(|error| {
+                    eyre!("the rollup node does not say its configuration: {}", in_one_line(&error))
+                })?;
+            said.get().to_owned()
+        }
+        (None, None) => bail!(
+            "what the chain is derived by is in its rollup configuration: name its node with --l2-node-rpc (L2_NODE_RPC), or its \
+             rollup.json with --genesis"
+        ),
+    };
+    Ok(config_from_rollup_json(&text, l1.blobs.clone())?)
 }
 
 /// The blocks that were asked for, or the latest finalized ones.
@@ -179,16 +283,16 @@ async fn prove(
 
 /// What the validation step found.
 fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result<()> {
-    if let Some((statement, _)) = &work.blocks {
-        if !ended.public_values.is_empty() && !programs::says(&ended.public_values, statement) {
+    if let Some(Blocks { range, says, .. }) = &work.blocks {
+        if !ended.public_values.is_empty() && !says.is_said_by(&ended.public_values) {
             bail!(
                 "the program commits to other values in the zkVM than natively: do not prove this; please report it"
             );
         }
-        println!("the program accepts blocks {} to {}", statement.firstBlock, statement.lastBlock);
+        println!("the program accepts blocks {} to {}", range.first(), range.last());
     }
     println!("instructions   {}", thousands(ended.instructions));
-    if let Some((_, executed)) = &work.blocks
+    if let Some(Blocks { executed, .. }) = &work.blocks
         && let Some(per_gas) = executed.per_gas(Instructions(ended.instructions))
     {
         println!("gas            {}", thousands(executed.gas_used));
@@ -212,14 +316,14 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
 fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
     let Made { proof, progress, verified_in } = made;
     let file = match &work.blocks {
-        Some((statement, _)) => {
-            if !programs::says(&proof.public_values, statement) {
+        Some(Blocks { says, .. }) => {
+            if !says.is_said_by(&proof.public_values) {
                 bail!(
                     "the proof holds, but says something else about the blocks than their native execution: {}",
                     alloy_primitives::hex::encode_prefixed(&proof.public_values)
                 );
             }
-            CheckpointProof { statement: statement.clone(), proof: proof.clone() }.encode()
+            says.file(proof.clone())
         }
         None => proof.encode(),
     };
@@ -230,7 +334,7 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
         );
     }
     save(&work.output, &file)?;
-    let blocks = work.blocks.as_ref().map(|(statement, executed)| (statement, *executed));
+    let blocks = work.blocks.as_ref().map(|blocks| (blocks.chain_id, blocks.range, blocks.executed));
     let report = Report::new(proof, file.len(), progress, blocks, work.witness, *verified_in);
     println!("{}", report.table());
     println!("saved {}", work.output.display());

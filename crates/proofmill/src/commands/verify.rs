@@ -4,42 +4,73 @@ use crate::cli;
 use alloy_primitives::{Address, B256};
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Proof, Registry};
-use proofmill_client::{CheckpointProof, EpochProof, programs};
+use proofmill_client::{
+    CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, StatedProof, Statement, programs,
+};
 use proofmill_primitives::ProofMode;
-use proofmill_program::{AggregationPublicValues, RangePublicValues};
+use proofmill_program::{
+    AggregationPublicValues, RangePublicValues,
+    op::{OpAggregationPublicValues, OpRangePublicValues},
+};
 use std::{fs, time::Instant};
 
 /// What a file says.
 enum Said {
     Checkpoint(RangePublicValues),
     Epoch(AggregationPublicValues),
+    OpRange(OpRangePublicValues),
+    OpAggregation(OpAggregationPublicValues),
+}
+
+impl Said {
+    /// The chain, the rollup and the rules that it names. Of a chain of the OP Stack it names only the rules.
+    const fn about(&self) -> (Option<u64>, Option<Address>, B256) {
+        match self {
+            Self::Checkpoint(said) => (Some(said.chainId), Some(said.rollup), said.configHash),
+            Self::Epoch(said) => (Some(said.chainId), Some(said.rollup), said.configHash),
+            Self::OpRange(said) => (None, None, said.rollupConfigHash),
+            Self::OpAggregation(said) => (None, None, said.rollupConfigHash),
+        }
+    }
+}
+
+/// What is in a file, with its statement where it has one.
+fn read(bytes: &[u8]) -> Result<(Proof, Option<Said>)> {
+    fn stated<S: Statement>(bytes: &[u8], said: fn(S) -> Said) -> Result<(Proof, Option<Said>)> {
+        let StatedProof { statement, proof } = StatedProof::<S>::decode(bytes)?;
+        Ok((proof, Some(said(statement))))
+    }
+    if CheckpointProof::is(bytes) {
+        stated(bytes, Said::Checkpoint)
+    } else if EpochProof::is(bytes) {
+        stated(bytes, Said::Epoch)
+    } else if OpRangeProof::is(bytes) {
+        stated(bytes, Said::OpRange)
+    } else if OpAggregationProof::is(bytes) {
+        stated(bytes, Said::OpAggregation)
+    } else {
+        Ok((Proof::decode(bytes)?, None))
+    }
 }
 
 pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     let bytes = fs::read(&args.file).wrap_err_with(|| format!("cannot read {}", args.file.display()))?;
-    let (proof, statement) = if CheckpointProof::is(&bytes) {
-        let CheckpointProof { statement, proof } =
-            CheckpointProof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?;
-        (proof, Some(Said::Checkpoint(statement)))
-    } else if EpochProof::is(&bytes) {
-        let EpochProof { statement, proof } =
-            EpochProof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?;
-        (proof, Some(Said::Epoch(statement)))
-    } else {
-        (Proof::decode(&bytes).wrap_err_with(|| args.file.display().to_string())?, None)
-    };
+    let (proof, statement) = read(&bytes).wrap_err_with(|| args.file.display().to_string())?;
     let backend = registry.checker(proof.prover)?;
-    // The aggregation program proves that ranges were proven, by whatever program it names.
-    if let Some(Said::Epoch(said)) = &statement {
-        if proof.mode != ProofMode::Compressed {
-            bail!("it is a {} proof: an epoch is proven by a compressed one alone", proof.mode);
+    // The aggregation programs prove that ranges were proven, by whatever program they name.
+    let joins = match &statement {
+        Some(Said::Epoch(said)) => Some((said.rangeKey, programs::range_version(&*backend)?)),
+        Some(Said::OpAggregation(said)) => {
+            Some((said.rangeVkeyCommitment, programs::op_range_version(&*backend)?))
         }
-        let range = programs::range_version(&*backend)?;
-        if said.rangeKey != range.0 {
-            bail!(
-                "the epoch proof joins proofs of the program {}, not of the range program {range}",
-                said.rangeKey
-            );
+        _ => None,
+    };
+    if let Some((named, range)) = joins {
+        if proof.mode != ProofMode::Compressed {
+            bail!("it is a {} proof: ranges are joined by a compressed one alone", proof.mode);
+        }
+        if named != range.0 {
+            bail!("the proof joins proofs of the program {named}, not of the range program {range}");
         }
     }
     let expected = match (&args.elf, &statement) {
@@ -52,17 +83,15 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
             if proof.program == of_optimism { of_optimism } else { programs::range_version(&*backend)? }
         }
         (None, Some(Said::Epoch(_))) => programs::aggregation_version(&*backend)?,
+        (None, Some(Said::OpRange(_))) => programs::op_range_version(&*backend)?,
+        (None, Some(Said::OpAggregation(_))) => programs::op_aggregation_version(&*backend)?,
         (None, None) => bail!("which program must {} be of? Name its ELF with --elf", args.file.display()),
     };
     let start = Instant::now();
     backend.verify(&proof, expected)?;
     let took = start.elapsed();
     if let Some(statement) = &statement {
-        let (chain_id, rollup, config_hash) = match statement {
-            Said::Checkpoint(said) => (said.chainId, said.rollup, said.configHash),
-            Said::Epoch(said) => (said.chainId, said.rollup, said.configHash),
-        };
-        check(args, chain_id, rollup, config_hash)?;
+        check(args, statement.about())?;
     } else if args.chain_id.is_some() || args.rollup.is_some() || args.config_hash.is_some() {
         bail!(
             "{} is not the proof of a checkpoint or an epoch: it says nothing about a chain or a rollup",
@@ -90,22 +119,45 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     match statement {
         Some(Said::Checkpoint(said)) => describe(&said),
         Some(Said::Epoch(said)) => describe_epoch(&said),
+        Some(Said::OpRange(said)) => {
+            println!("chain          rules {}", said.rollupConfigHash);
+            println!("L1 head        {}", said.l1Head);
+            println!("last block     {}", said.l2BlockNumber);
+            println!("output root    {} -> {}", said.l2PreRoot, said.l2PostRoot);
+        }
+        Some(Said::OpAggregation(said)) => {
+            println!("chain          rules {}", said.rollupConfigHash);
+            println!("prover         {}", said.proverAddress);
+            println!("L1 head        {}", said.l1Head);
+            println!("last block     {}", said.claimBlockNum);
+            println!("output root    {} -> {}", said.l2PreRoot, said.claimRoot);
+            println!("range proofs   of the program {}", said.rangeVkeyCommitment);
+        }
         None => println!("public values  {}", alloy_primitives::hex::encode_prefixed(&proof.public_values)),
     }
     Ok(())
 }
 
 /// What the caller insists on.
-fn check(args: &cli::Verify, chain_id: u64, rollup: Address, config_hash: B256) -> Result<()> {
-    if let Some(wanted) = args.chain_id
-        && wanted != chain_id
-    {
-        bail!("the proof is about chain {chain_id}, not {wanted}");
+fn check(
+    args: &cli::Verify,
+    (chain_id, rollup, config_hash): (Option<u64>, Option<Address>, B256),
+) -> Result<()> {
+    match (args.chain_id, chain_id) {
+        (Some(wanted), Some(chain_id)) if wanted != chain_id => {
+            bail!("the proof is about chain {chain_id}, not {wanted}");
+        }
+        (Some(_), None) => {
+            bail!("the proof names its chain by its rules alone: compare them with --config-hash")
+        }
+        _ => {}
     }
-    if let Some(wanted) = args.rollup
-        && wanted != rollup
-    {
-        bail!("the proof is bound to the rollup {rollup}, not {wanted}");
+    match (args.rollup, rollup) {
+        (Some(wanted), Some(rollup)) if wanted != rollup => {
+            bail!("the proof is bound to the rollup {rollup}, not {wanted}");
+        }
+        (Some(_), None) => bail!("the proof is bound to no rollup contract: it names its chain by its rules"),
+        _ => {}
     }
     if let Some(wanted) = args.config_hash
         && wanted != config_hash

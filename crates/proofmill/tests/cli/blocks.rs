@@ -2,7 +2,7 @@
 
 use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
-use proofmill_op_fixtures::{BLOCKS, CHAIN_ID, Fixture, serve};
+use proofmill_op_fixtures::{BLOCKS, CHAIN_ID, Fixture, LOCAL_CHAIN_ID, Local, serve};
 use std::{path::Path, process::Stdio};
 
 /// A chain with a few blocks of ether transfers.
@@ -139,4 +139,65 @@ async fn blocks_of_the_op_stack_become_a_file_that_says_that_nothing_was_derived
         &first,
     ]));
     assert!(said.contains("11155420"), "{said}");
+}
+
+/// A block of a small chain, with a deposit, from L1 to a proof of its output root.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_of_the_op_stack_is_derived_from_l1() {
+    let (folder, local) = (tempfile::tempdir().unwrap(), Local::new());
+    let (l1, l2) = (local.serve_l1().await, local.serve_l2().await);
+    let prove = |more: &[&str]| {
+        let mut prove = proofmill(folder.path());
+        prove.args([
+            "prove",
+            "--prover",
+            "exec",
+            "--l2-rpc",
+            l2.url.as_str(),
+            "--start",
+            "1001",
+            "--end",
+            "1001",
+        ]);
+        prove.args(more);
+        prove
+    };
+    let derived = ["--l1-rpc", l1.url.as_str(), "--l2-node-rpc", l2.url.as_str()];
+    let said = succeed(&mut prove(&derived));
+    assert!(said.contains("PROVES NOTHING"), "{said}");
+    let file = folder.path().join(format!("data/{LOCAL_CHAIN_ID}/proofs/1001-1001.bin"));
+    let verify = |more: &[&str]| {
+        let mut verify = proofmill(folder.path());
+        verify.args(["verify", "--allow-exec"]).arg(&file).args(more);
+        verify
+    };
+    let said = succeed(&mut verify(&[]));
+    assert!(said.contains("output root") && said.contains("last block     1001"), "{said}");
+    assert!(!said.contains("NOT DERIVED"), "{said}");
+    let said = fail(&mut verify(&["--chain-id", "901"]));
+    assert!(said.contains("--config-hash"), "{said}");
+    // A changed byte of the statement is no statement of this proof.
+    let mut changed = std::fs::read(&file).unwrap();
+    changed[60] ^= 1;
+    std::fs::write(&file, changed).unwrap();
+    fail(&mut verify(&[]));
+
+    // By its file in place of its node; and without L1 the proof says what it does not say.
+    let config = folder.path().join("rollup.json");
+    std::fs::write(&config, local.rollup_json().to_string()).unwrap();
+    succeed(&mut prove(&["--l1-rpc", l1.url.as_str(), "--genesis", config.to_str().unwrap()]));
+    assert!(succeed(&mut verify(&[])).contains("output root"));
+    succeed(&mut prove(&[]));
+    assert!(succeed(&mut verify(&[])).contains("NOT DERIVED"));
+
+    // Bad input is named.
+    let said = fail(&mut prove(&["--l1-rpc", l1.url.as_str()]));
+    assert!(said.contains("--l2-node-rpc"), "{said}");
+    let said = fail(&mut prove(&["--l1-rpc", l2.url.as_str(), "--l2-node-rpc", l2.url.as_str()]));
+    assert!(said.contains("chain 901") && said.contains("chain 11155111"), "{said}");
+    let mut early = local.clone();
+    early.l1.pop();
+    let short = early.serve_l1().await;
+    let said = fail(&mut prove(&["--l1-rpc", short.url.as_str(), "--l2-node-rpc", l2.url.as_str()]));
+    assert!(said.contains("0 of the 1 blocks"), "{said}");
 }

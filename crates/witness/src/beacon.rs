@@ -1,0 +1,153 @@
+//! Blobs from a beacon node.
+
+use crate::{BuildError, l1::by_hash};
+use alloy_primitives::{B256, Bytes};
+use c_kzg::{Blob, ethereum_kzg_settings};
+use proofmill_derivation::BlobData;
+use proofmill_http::{NodeUrl, client_for, in_one_line};
+use reqwest::{Client, StatusCode};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{sync::Arc, time::Duration};
+use tokio::{sync::OnceCell, task::spawn_blocking};
+
+/// How long an answer may take: a block's blobs are megabytes.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// Tries of a request, with pauses between them.
+const TRIES: u32 = 3;
+/// Where clients tell when slots began, and how long they are.
+const GENESIS: &str = "/eth/v1/beacon/genesis";
+const SPEC: &str = "/eth/v1/config/spec";
+
+/// A beacon node, as the beacon API has it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Beacon {
+    url: NodeUrl,
+    client: Client,
+    slots: Arc<OnceCell<Slots>>,
+}
+
+/// When slots are, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Slots {
+    genesis: u64,
+    long: u64,
+}
+
+#[derive(Deserialize)]
+struct Answer<T> {
+    data: T,
+}
+
+#[derive(Deserialize)]
+struct Genesis {
+    genesis_time: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+struct Spec {
+    seconds_per_slot: String,
+}
+
+#[derive(Deserialize)]
+struct Sidecar {
+    blob: Bytes,
+}
+
+impl Beacon {
+    /// The node at `url`. It is asked when something is needed of it.
+    pub fn new(url: NodeUrl) -> Self {
+        let client = client_for(url.secret());
+        Self { url, client, slots: Arc::default() }
+    }
+
+    /// The blobs of an L1 block with these hashes.
+    ///
+    /// # Errors
+    /// With what the node says; where it has given them up, that.
+    pub(crate) async fn blobs(
+        &self,
+        block: u64,
+        timestamp: u64,
+        wanted: &[B256],
+    ) -> Result<Vec<BlobData>, BuildError> {
+        let slots = *self.slots.get_or_try_init(|| self.slots()).await?;
+        let slot = timestamp.checked_sub(slots.genesis).map(|since| since / slots.long.max(1));
+        let slot = slot.ok_or_else(|| self.failed(GENESIS, "its chain begins after the block".into()))?;
+        // The newer endpoint has the blobs alone; the older one goes with the sidecars of before Fusaka.
+        let newer: Option<Answer<Vec<Bytes>>> = self.ask(&format!("/eth/v1/beacon/blobs/{slot}")).await?;
+        let shown = match newer {
+            Some(Answer { data }) => data,
+            None => {
+                let older: Option<Answer<Vec<Sidecar>>> =
+                    self.ask(&format!("/eth/v1/beacon/blob_sidecars/{slot}")).await?;
+                older.map_or_else(Vec::new, |older| older.data.into_iter().map(|one| one.blob).collect())
+            }
+        };
+        let proven = spawn_blocking(move || by_hash(shown.into_iter().filter_map(proven).collect()));
+        let mut found = proven.await.map_err(|error| BuildError::Stopped(error.to_string()))?;
+        wanted
+            .iter()
+            .map(|hash| found.remove(hash).ok_or(BuildError::BlobMissing { block, slot, hash: *hash }))
+            .collect()
+    }
+
+    async fn slots(&self) -> Result<Slots, BuildError> {
+        let unknown = |path: &'static str| self.failed(path, "it does not say when its slots are".into());
+        let genesis: Answer<Genesis> = self.ask(GENESIS).await?.ok_or_else(|| unknown(GENESIS))?;
+        let spec: Answer<Spec> = self.ask(SPEC).await?.ok_or_else(|| unknown(SPEC))?;
+        let genesis = genesis.data.genesis_time.parse().map_err(|_| unknown(GENESIS))?;
+        let long = spec.data.seconds_per_slot.parse().map_err(|_| unknown(SPEC))?;
+        Ok(Slots { genesis, long })
+    }
+
+    /// The answer; none where there is no such thing.
+    async fn ask<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, BuildError> {
+        let mut url = self.url.secret().clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        let mut last = String::new();
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(Duration::from_millis(500 << attempt)).await;
+            }
+            let answer = match self.client.get(url.clone()).timeout(ANSWER_WITHIN).send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    last = in_one_line(&error.without_url());
+                    continue;
+                }
+            };
+            let status = answer.status();
+            if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE) {
+                return Ok(None);
+            }
+            if !status.is_success() {
+                last = format!("it answers with status {}", status.as_u16());
+                if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+                    continue;
+                }
+                break;
+            }
+            match answer.json().await {
+                Ok(read) => return Ok(Some(read)),
+                Err(error) => last = in_one_line(&error.without_url()),
+            }
+        }
+        Err(self.failed(path, last))
+    }
+
+    fn failed(&self, path: &str, reason: String) -> BuildError {
+        BuildError::Beacon { endpoint: self.url.to_string(), path: path.to_owned(), reason }
+    }
+}
+
+/// A blob with its commitment and its proof, which are computed here: nodes of today keep other proofs. None for what is no blob.
+fn proven(blob: Bytes) -> Option<BlobData> {
+    let settings = ethereum_kzg_settings(0);
+    let read = Blob::from_bytes(&blob).ok()?;
+    let commitment = settings.blob_to_kzg_commitment(&read).ok()?.to_bytes();
+    let proof = settings.compute_blob_kzg_proof(&read, &commitment).ok()?.to_bytes();
+    let bytes = |bytes: c_kzg::Bytes48| Bytes::copy_from_slice(bytes.as_ref());
+    Some(BlobData { blob, commitment: bytes(commitment), proof: bytes(proof) })
+}
