@@ -111,7 +111,9 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         println!("valid: a {} proof by {}, checked in {} ms", proof.mode, proof.prover, took.as_millis());
     }
     println!("program        {}", proof.program);
-    if proof.program == programs::op_range_version(&*backend)? {
+    if matches!(statement, Some(Said::Checkpoint(_)))
+        && proof.program == programs::op_range_version(&*backend)?
+    {
         println!(
             "NOT DERIVED: the blocks follow on each other by the rules of the OP Stack; that L1 orders them is not proven"
         );
