@@ -1,5 +1,6 @@
 //! The range program for OP Stack chains, from blocks and L1 to what a proof says, and on to an aggregation.
 
+#![cfg(feature = "optimism")]
 #![allow(clippy::unwrap_used)]
 
 use alloy_primitives::{Address, B256};
