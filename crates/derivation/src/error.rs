@@ -47,6 +47,14 @@ pub enum DerivationError {
         /// The fork.
         fork: OpFork,
     },
+    /// The block before the range is the first of a fork, which does not say all of the configuration.
+    #[error(
+        "the block before the range is the first of {fork}, which does not say all that L1 has configured; begin a block later"
+    )]
+    ParentActivates {
+        /// The fork.
+        fork: OpFork,
+    },
     /// An L1 header that cannot be read.
     #[error("L1 header {at} of the input is not readable")]
     L1Header {

@@ -52,7 +52,11 @@ pub fn check(input: &DerivationInput, range: &StatelessInputRef<'_>) -> Result<B
     };
     let parent = &range.parent;
     let (header, hash) = (parent.header(), parent.hash());
-    config.fork_at(header.timestamp)?;
+    let fork = config.fork_at(header.timestamp)?;
+    // A fork's first block does not say all of L1's configuration: some of it has the values that the fork begins with.
+    if config.rules.fork_at(header.timestamp.saturating_sub(config.rules.block_time)) != Some(fork) {
+        return Err(DerivationError::ParentActivates { fork });
+    }
     if ordered_trie_root_encoded(&input.parent_transactions) != header.transactions_root {
         return Err(DerivationError::ParentTransactions);
     }

@@ -1,6 +1,6 @@
 //! Whatever bytes come: nothing panics, and what is built stays in proportion.
 
-use super::encode::{rlp, span, zlib};
+use super::encode::{rlp, single, span, zlib};
 use super::world::{World, user};
 use crate::batch::Batch;
 use crate::channel::{batches, decompressed};
@@ -23,6 +23,16 @@ fn a_channel_that_bursts_is_cut_off() {
     // 150 MB of zeros in some hundred KB. Each zero is an empty... byte string of one byte: none of them is a batch.
     let bomb = zlib(&vec![0x80; 150_000_000]);
     assert_eq!(decompressed(&bomb).unwrap().len(), 100_000_000);
+}
+
+#[test]
+fn what_is_behind_a_batch_is_not_looked_at() {
+    let transactions = [user(1)];
+    let batch = single(B256::repeat_byte(1), (5, B256::repeat_byte(2)), 9, &transactions);
+    let longer = [&batch[..], &[1, 2, 3]].concat();
+    let Some(Batch::Single(read)) = Batch::decode(&longer, 901, 0) else { panic!("no batch") };
+    assert_eq!(Batch::decode(&batch, 901, 0), Some(Batch::Single(read)));
+    assert_eq!(Batch::decode(&batch[..batch.len() - 1], 901, 0), None);
 }
 
 #[test]

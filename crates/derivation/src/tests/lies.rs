@@ -151,6 +151,11 @@ fn what_is_not_sure_is_refused() {
     let mut forks = world.clone();
     forks.config.rules.forks.push(OpActivation { fork: OpFork::Jovian, timestamp });
     assert_eq!(forks.derive(), Err(DerivationError::Activation { timestamp, fork: OpFork::Jovian }));
+    // Nor can the range begin right after it: that block does not say what L1 has configured for the fork.
+    let mut first = world.clone();
+    let timestamp = world.parent.header.timestamp;
+    first.config.rules.forks.push(OpActivation { fork: OpFork::Jovian, timestamp });
+    assert_eq!(first.derive(), Err(DerivationError::ParentActivates { fork: OpFork::Jovian }));
     let mut old = world.clone();
     old.config.rules.forks.truncate(4);
     assert!(matches!(old.derive(), Err(DerivationError::BeforeHolocene { .. })));
