@@ -128,7 +128,9 @@ fn what_does_not_fit_is_refused_by_its_name() {
     assert!(matches!(other_chain, OpAggregationError::OtherConfig { at: 2, .. }));
     let broken = refused(|_, ranges| ranges[2].l2PreRoot = root(19));
     assert_eq!(broken, OpAggregationError::Broken { at: 2, expected: root(20), got: root(19) });
-    let left_out = refused(|_, ranges| drop(ranges.remove(1)));
+    let left_out = refused(|_, ranges| {
+        ranges.remove(1);
+    });
     assert!(matches!(left_out, OpAggregationError::Broken { at: 1, .. }));
     let back = refused(|_, ranges| ranges[2].l2BlockNumber = 20);
     assert_eq!(back, OpAggregationError::NotLater { at: 2, before: 20, got: 20 });
