@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures what the range program costs, as benches/cycles.md shows it.
 #
-#   benches/cycles.sh [openvm|sp1|profile|precompiles]
+#   benches/cycles.sh [openvm|sp1|op|profile|precompiles]
 #   KINDS=attacks|slots benches/cycles.sh [openvm|sp1]
 #
 # KINDS=attacks: each precompile and class of opcodes in a loop. KINDS=slots: colliding storage keys, and others.
@@ -75,6 +75,18 @@ case ${1:-openvm} in
             row "$input" "$count" "$gas" "$cycles" "$cost" $((cycles / count)) "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")"
         done
         ;;
+    # Blocks of the OP Stack on OpenVM: real ones, executed; and one that is derived from L1, too.
+    op)
+        cargo build --quiet -p proofmill-op-fixtures --example op_inputs
+        cargo build --quiet --release -p proofmill -p proofmill-backends --features proofmill/openvm --example execute
+        row input gas instructions "per gas" "L1 blocks"
+        row --- --- --- --- ---
+        "$target/debug/examples/op_inputs" "$work" | while read -r file gas l1; do
+            cost=$("$target/release/examples/execute" "${ELF:-programs/elf/openvm-op-range.elf}" "$file" 2>/dev/null |
+                sed -nE 's/^instructions +([0-9]+)$/\1/p')
+            row "$(basename "$file" .raw)" "$gas" "$cost" "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")" "$l1"
+        done
+        ;;
     profile)
         make_inputs
         programs/build.sh openvm --only range --symbols --out "$work"
@@ -93,5 +105,5 @@ case ${1:-openvm} in
         "$target/programs/release/profile" "${ELF:-programs/elf/openvm-range.elf}" "$work/precompiles-1-1.raw" >"$work/out"
         echo "$(cat "$work/precompiles-1-1.txt"): the guest agrees, $(head -1 "$work/out" | cut -d' ' -f1) instructions"
         ;;
-    *) echo "usage: benches/cycles.sh [openvm|sp1|profile|precompiles]" >&2 && exit 2 ;;
+    *) echo "usage: benches/cycles.sh [openvm|sp1|op|profile|precompiles]" >&2 && exit 2 ;;
 esac
