@@ -74,6 +74,12 @@ pub(crate) async fn node(
                     block
                 }))
             }
+            "eth_getBlockByHash" => {
+                let hash = request.params.get(0).cloned().unwrap_or(Value::Null);
+                Action::Answer(
+                    blocks.values().find(|block| block["hash"] == hash).cloned().unwrap_or(Value::Null),
+                )
+            }
             _ => Action::refuse(-32601, "the method does not exist"),
         }
     })

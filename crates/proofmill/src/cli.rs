@@ -12,6 +12,7 @@ use std::{
 };
 use url::Url;
 
+mod aggregate;
 mod bench;
 mod contracts;
 mod database;
@@ -23,6 +24,7 @@ mod prove;
 mod prover_node;
 mod pulling;
 mod store;
+pub(crate) use aggregate::Aggregate;
 pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, Run};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use database::Database;
@@ -91,6 +93,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Prove a program, or a range of a chain's blocks
     Prove(Box<Prove>),
+    /// Join range proofs of an OP Stack chain, for OP Succinct's contracts
+    Aggregate(Box<Aggregate>),
     /// Check a proof file
     Verify(Verify),
     /// Show workers, proofs and what keeps them waiting

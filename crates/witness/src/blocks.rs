@@ -65,6 +65,7 @@ impl StateAt {
 }
 
 const BY_NUMBER: &str = "eth_getBlockByNumber";
+const BY_HASH: &str = "eth_getBlockByHash";
 const FULL: &str = "block";
 
 impl Inner {
@@ -72,6 +73,14 @@ impl Inner {
     pub(crate) async fn header_by_tag(&self, tag: &str) -> Result<Option<Sealed<Header>>, BuildError> {
         let answer: Option<Box<RawValue>> = self.rpc.ask(Need::Head, BY_NUMBER, json!([tag, false])).await?;
         answer.map(|answer| sealed_header(answer.get(), None)).transpose()
+    }
+
+    /// The number of the block with this hash, which must be there.
+    pub(crate) async fn number_of(&self, hash: B256) -> Result<u64, BuildError> {
+        let answer: Option<Box<RawValue>> =
+            self.rpc.ask(Need::Nothing, BY_HASH, json!([hash, false])).await?;
+        let header = sealed_header(answer.ok_or(BuildError::UnknownHash { hash })?.get(), None)?;
+        if header.hash() == hash { Ok(header.number) } else { Err(BuildError::UnknownHash { hash }) }
     }
 
     /// The header with this number, which must be there.

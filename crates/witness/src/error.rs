@@ -313,6 +313,12 @@ pub enum BuildError {
     /// The blocks do not execute from the witness.
     #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
     Execution(#[source] ExecutionError),
+    /// A block that the node does not have.
+    #[error("the node has no block {hash}: a reorg replaced it, or the node is of another chain")]
+    UnknownHash {
+        /// Its hash.
+        hash: B256,
+    },
     /// A block of an OP Stack chain that does not begin with L1's attributes.
     #[error("block {block} does not begin with L1's attributes: it is no block of an OP Stack chain")]
     NoAttributes {

@@ -6,6 +6,7 @@ use crate::{
     proof::Forms,
     rpc::{Rpc, not_connected, other_chain},
 };
+use alloy_primitives::B256;
 use proofmill_endpoints::{Pool, PoolOptions};
 use proofmill_stateless::{Block, ChainSpec};
 use std::{
@@ -170,6 +171,14 @@ impl Node {
     /// The node does not have it.
     pub async fn block(&self, number: u64) -> Result<Block, BuildError> {
         Ok(self.inner.block(number).await?.into_inner())
+    }
+
+    /// The number of the block with this hash.
+    ///
+    /// # Errors
+    /// The node does not have it, or shows another one.
+    pub async fn number_of(&self, hash: B256) -> Result<u64, BuildError> {
+        self.inner.number_of(hash).await
     }
 
     /// How many requests were sent to the node so far, retries included.

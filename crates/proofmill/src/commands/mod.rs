@@ -1,5 +1,6 @@
 //! One module for each command.
 
+mod aggregate;
 mod attestor;
 mod backend;
 mod bench;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Worker(args) => worker::run(&global, args, registry).await,
         Command::Prove(args) => prove::run(&global, *args, registry).await,
+        Command::Aggregate(args) => aggregate::run(&global, *args, registry).await,
         Command::Verify(args) => verify::run(&args, &registry),
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,

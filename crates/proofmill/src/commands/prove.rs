@@ -205,13 +205,6 @@ async fn derivation(
 ) -> Result<DerivationInput> {
     let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
     let config = rollup_config(args, l1.chain()).await?;
-    if l1.chain().chain_id != config.l1_chain_id {
-        bail!(
-            "the nodes of --l1-rpc are of chain {}, and the rollup's L1 is chain {}",
-            l1.chain().chain_id,
-            config.l1_chain_id
-        );
-    }
     if node.chain().rules != Rules::Optimism(config.rules.clone()) {
         bail!(
             "the rollup configuration has other rules than those by which the blocks were executed: give its rollup.json by \
@@ -244,7 +237,13 @@ async fn rollup_config(args: &cli::Prove, l1: &ChainSpec) -> Result<RollupConfig
              rollup.json with --genesis"
         ),
     };
-    Ok(config_from_rollup_json(&text, l1.blobs.clone())?)
+    let said: serde_json::Value = serde_json::from_str(&text).wrap_err("the rollup configuration")?;
+    match said["l1_chain_id"].as_u64() {
+        Some(chain) if chain != l1.chain_id => {
+            bail!("the nodes of --l1-rpc are of chain {}, and the rollup's L1 is chain {chain}", l1.chain_id)
+        }
+        _ => Ok(config_from_rollup_json(&text, l1.blobs.clone())?),
+    }
 }
 
 /// The blocks that were asked for, or the latest finalized ones.

@@ -176,6 +176,26 @@ async fn a_block_of_the_op_stack_is_derived_from_l1() {
     assert!(!said.contains("NOT DERIVED"), "{said}");
     let said = fail(&mut verify(&["--chain-id", "901"]));
     assert!(said.contains("--config-hash"), "{said}");
+    // On to what OP Succinct's contracts take.
+    let aggregate = |more: &[&str]| {
+        let mut aggregate = proofmill(folder.path());
+        aggregate.args(["aggregate", "--l1-rpc", l1.url.as_str(), "--prover-id", &format!("0x{:040x}", 7)]);
+        aggregate.arg(&file).args(more);
+        aggregate
+    };
+    let said = succeed(&mut aggregate(&[]));
+    assert!(said.contains("of block 1001"), "{said}");
+    let joined = folder.path().join("data/op-proofs/1001.bin");
+    let said = succeed(proofmill(folder.path()).args(["verify", "--allow-exec"]).arg(joined));
+    assert!(said.contains("range proofs   of the program") && said.contains("000007"), "{said}");
+    let said = fail(&mut aggregate(&["--l1-head", "101"]));
+    assert!(said.contains("L1 block 103, after --l1-head 101"), "{said}");
+    let said = fail(
+        proofmill(folder.path())
+            .args(["aggregate", "--l1-rpc", l2.url.as_str(), "--prover-id"])
+            .args([&format!("0x{:040x}", 7), file.to_str().unwrap()]),
+    );
+    assert!(said.contains("has no block"), "{said}");
     // A changed byte of the statement is no statement of this proof.
     let mut changed = std::fs::read(&file).unwrap();
     changed[60] ^= 1;

@@ -1,0 +1,94 @@
+//! `proofmill aggregate`: range proofs of an OP Stack chain, joined for OP Succinct's contracts.
+
+use crate::{cli, local::Site, progress::Progress, stop, wiring};
+use eyre::{Result, WrapErr, bail, eyre};
+use proofmill_backends::Registry;
+use proofmill_client::{Made, OpAggregationProof, OpRangeProof, files, programs};
+use proofmill_ledger::{DataDir, DataDirError};
+use proofmill_program::op::OpAggregation;
+use proofmill_wire::operator::ProofProgress;
+use proofmill_witness::{L1Source, NodeOptions};
+use std::{fs, path::Path};
+
+pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Registry) -> Result<()> {
+    let stop = stop::on_signal()?;
+    match DataDir::open(&global.data_dir) {
+        Ok(_) | Err(DataDirError::InUse { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let ranges = args.proofs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
+    let prover = ranges.first().map(|range| range.proof.prover).ok_or_else(|| eyre!("name range proofs"))?;
+    if let Some(other) = ranges.iter().position(|range| range.proof.prover != prover) {
+        bail!(
+            "{} is by {}, the first by {prover}: one program cannot join both",
+            args.proofs[other].display(),
+            ranges[other].proof.prover
+        );
+    }
+    let backend = registry.get(prover)?;
+    if !prover.proves() {
+        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
+    }
+    let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
+    let mut heads = Vec::new();
+    for range in &ranges {
+        heads.push(node.number_of(range.statement.l1Head).await?);
+    }
+    let (oldest, newest) = match (heads.iter().min(), heads.iter().max()) {
+        (Some(oldest), Some(newest)) => (*oldest, *newest),
+        _ => bail!("name range proofs"),
+    };
+    let l1_head = args.l1_head.unwrap_or(newest);
+    if l1_head < newest {
+        bail!(
+            "a range was derived up to L1 block {newest}, after --l1-head {l1_head}: name that block, or a later one"
+        );
+    }
+    let l1_headers = L1Source { node, beacon: None }.headers(oldest, l1_head).await?;
+    let last = l1_headers.last().ok_or_else(|| eyre!("L1 has no block {l1_head}"))?;
+    let by = OpAggregation {
+        range_key: programs::op_range_version(&*backend)?.0,
+        prover: args.prover_id,
+        l1_head: alloy_primitives::keccak256(last),
+        l1_headers,
+    };
+    let site = Site::open(global, &args.site, &registry, vec![prover]).await?;
+    let cluster = site.prover(backend, None);
+    let output = args.output.clone();
+    let default = global.data_dir.join("op-proofs");
+    site.run(&stop, async |stop| {
+        let mut progress = Progress::new();
+        let show = |now: &ProofProgress| progress.show(now);
+        let made = cluster.prove_op_aggregation(&by, &ranges, stop, show).await;
+        progress.finish();
+        let Made { proof, .. } = made?;
+        let output = output.unwrap_or_else(|| default.join(format!("{}.bin", proof.statement.claimBlockNum)));
+        save(&output, &proof)
+    })
+    .await
+}
+
+fn read(path: &Path) -> Result<OpRangeProof> {
+    let bytes = fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    if !OpRangeProof::is(&bytes) {
+        bail!(
+            "{} is not the proof of a range that was derived from L1: make one with `proofmill prove --l1-rpc`",
+            path.display()
+        );
+    }
+    OpRangeProof::decode(&bytes).wrap_err_with(|| path.display().to_string())
+}
+
+fn save(path: &Path, proof: &OpAggregationProof) -> Result<()> {
+    if !proof.proof.prover.proves() && files::holds_a_proof(path) {
+        bail!(
+            "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
+            path.display()
+        );
+    }
+    files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    println!("output root    {} of block {}", proof.statement.claimRoot, proof.statement.claimBlockNum);
+    println!("L1 head        {}", proof.statement.l1Head);
+    println!("saved {}", path.display());
+    Ok(())
+}
