@@ -84,7 +84,7 @@ case ${1:-openvm} in
         "$target/debug/examples/op_inputs" "$work" | while read -r file gas l1; do
             cost=$("$target/release/examples/execute" "${ELF:-programs/elf/openvm-op-range.elf}" "$file" 2>/dev/null |
                 sed -nE 's/^instructions +([0-9]+)$/\1/p')
-            row "$(basename "$file" .raw)" "$gas" "$cost" "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")" "$l1"
+            row "$(basename "$file")" "$gas" "$cost" "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")" "$l1"
         done
         ;;
     profile)

@@ -4,6 +4,7 @@
 //! `op_inputs FOLDER` prints for each its file, its gas, and of how many L1 blocks it is derived.
 #![expect(clippy::unwrap_used, reason = "a program of the benches")]
 
+use alloy_primitives::hex;
 use proofmill_derivation::{DerivationInput, L1Block, config_from_rollup_json};
 use proofmill_op_fixtures::{BLOCKS, Fixture, Local};
 use proofmill_optimism::minimise;
@@ -21,8 +22,9 @@ fn reduced(mut input: StatelessInput) -> (StatelessInput, u64) {
 fn main() {
     let folder = std::env::args().nth(1).unwrap();
     let write = |name: &str, bytes: Vec<u8>, gas: u64, l1: usize| {
-        let path = Path::new(&folder).join(format!("{name}.raw"));
-        fs::write(&path, bytes).unwrap();
+        // In OpenVM's JSON: one byte string.
+        let path = Path::new(&folder).join(name);
+        fs::write(&path, format!("{{\"input\":[\"0x01{}\"]}}", hex::encode(bytes))).unwrap();
         println!("{} {gas} {l1}", path.display());
     };
     for number in BLOCKS {
