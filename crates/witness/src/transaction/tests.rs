@@ -239,7 +239,10 @@ fn what_is_signed_must_be_there() {
     assert!(matches!(read(&json!(B256::ZERO)), Err(Unread::Member(reason)) if reason.contains("hashes")));
     let mut deposit = shown(&examples()[0]);
     deposit["type"] = json!("0x7e");
-    assert!(matches!(read(&deposit), Err(Unread::Unsupported(reason)) if reason.contains("0x7e")));
+    assert!(matches!(read(&deposit), Err(Unread::Member(reason)) if reason.contains("sourcehash")));
+    let mut unknown = shown(&examples()[0]);
+    unknown["type"] = json!("0x7d");
+    assert!(matches!(read(&unknown), Err(Unread::Unsupported(reason)) if reason.contains("0x7d")));
     let mut dear = shown(&examples()[0]);
     dear["gasPrice"] = json!("0x100000000000000000000000000000000");
     assert!(matches!(read(&dear), Err(Unread::Unsupported(_))));
