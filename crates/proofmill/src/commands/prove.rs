@@ -132,6 +132,9 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     let range = block_range(&node, args).await?;
     eprintln!("building the witness of blocks {range} of chain {}", node.chain().chain_id);
     let derives = matches!(node.chain().rules, Rules::Optimism(_)) && !args.l1_rpc.is_empty();
+    if !args.l1_rpc.is_empty() && !derives {
+        eprintln!("  --l1-rpc (L1_RPC) is for chains of the OP Stack, and not used for this one");
+    }
     match (&node.chain().rules, node.chain().require_rollup()) {
         (Rules::Optimism(_), _) if derives => {}
         (Rules::Optimism(_), _) => eprintln!(

@@ -108,6 +108,19 @@ async fn execute_only_reports_and_makes_no_file() {
     assert!(!folder.path().join("data/4242").exists());
 }
 
+/// A setting that does nothing says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn l1_is_not_asked_about_a_chain_of_ethereums_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = chain(folder.path()).await;
+    let mut prove = proofmill(folder.path());
+    let url = node.rpc_url().as_str();
+    prove.args(["prove", "--prover", "exec", "--l2-rpc", url, "--l1-rpc", url, "--start", "2", "--end", "2"]);
+    let output = prove.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("not used for this one"), "{said}");
+}
+
 /// Real blocks of OP Sepolia, from a node that serves them to a file that says what it does not say.
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_of_the_op_stack_become_a_file_that_says_that_nothing_was_derived() {
