@@ -90,6 +90,16 @@ record() {
     manifest_set "$2" "$sha256" "$hash" "$("$rustc" --version | cut -d' ' -f2)" "$version"
 }
 
+# Of OpenVM: how many words of code there are, and an error where they are too many for the table's height.
+check_length() {
+    local bytes words limit=$((1 << 19))
+    bytes=$(readelf -lW "$1" | awk '$1 == "LOAD" && $7 ~ /E/ || $1 == "LOAD" && $8 ~ /E/ { print $5; exit }')
+    words=$((bytes / 4))
+    echo "$(basename "$1"): $words of $limit words of code"
+    ((words < limit)) || fail "$(basename "$1") has $words words of code, and a table of 2^19 rows takes fewer than $limit: each" \
+        "segment of a proof would have a table twice as high (benches/cycles.md). Make the code smaller, or raise the limit knowingly"
+}
+
 build() {
     local machine=$1 target=$2 std=$3 flags program hash
     shift 3
@@ -113,6 +123,7 @@ build() {
         local built
         built=$stage/target/$target_name/$(basename "${target%.json}")/release/$machine-$program
         cp "$built" "$out/$machine-$program.elf"
+        [[ $machine != openvm ]] || check_length "$out/$machine-$program.elf"
         [[ $out != "$here/elf" ]] || record "$machine" "$machine-$program"
         echo "$machine-$program.elf: $(stat -c %s "$out/$machine-$program.elf") bytes, sha256 $(sha256sum "$out/$machine-$program.elf" | cut -c1-16)…"
     done

@@ -123,10 +123,12 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<u8>> {
         for (nth, top) in tops.iter_mut().enumerate() {
             let element = elements.next()?;
             *top = element[0];
-            if *top & 0b1100_0000 != 0 {
+            let is_very_first = is_first && nth == 0;
+            // Nodes do not look at these bits of the first element, whose other bytes say how long it is.
+            if *top & 0b1100_0000 != 0 && !is_very_first {
                 return None;
             }
-            let whole = if is_first && nth == 0 { &element[5..] } else { &element[1..] };
+            let whole = if is_very_first { &element[5..] } else { &element[1..] };
             data.get_mut(at..at + whole.len())?.copy_from_slice(whole);
             at += whole.len();
             if let Some(gap) = gaps.get_mut(nth) {

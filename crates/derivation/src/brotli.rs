@@ -37,7 +37,8 @@ impl<T: Clone + Default> Allocator<T> for Heap {
 
 /// What the bytes decompress to, cut off after `limit` bytes; nothing where they are damaged or end too early.
 pub(crate) fn decompressed(data: &[u8], limit: usize) -> Option<Vec<u8>> {
-    let mut state = BrotliState::new(Heap, Heap, Heap);
+    // No windows beyond those of RFC 7932.
+    let mut state = BrotliState::new_strict(Heap, Heap, Heap);
     let (mut left, mut at) = (data.len(), 0);
     let mut bytes = Vec::new();
     let mut piece = vec![0; PIECE];

@@ -19,7 +19,8 @@ const BROTLI: u8 = 1;
 struct Staging {
     id: [u8; CHANNEL_ID],
     opened: u64,
-    next: u16,
+    /// The number of the next frame; of no frame after the highest one.
+    next: u32,
     size: usize,
     data: Vec<u8>,
 }
@@ -35,9 +36,9 @@ impl ChannelBank {
         if frame.number == 0 {
             self.0 = Some(Staging { id: frame.channel, opened: number, next: 0, size: 0, data: Vec::new() });
         }
-        let staging = self.0.as_mut().filter(|one| one.id == frame.channel && one.next == frame.number)?;
-        // The highest number is the last one that there can be.
-        staging.next = staging.next.saturating_add(1);
+        let staging =
+            self.0.as_mut().filter(|one| one.id == frame.channel && one.next == u32::from(frame.number))?;
+        staging.next += 1;
         staging.size += frame.data.len() + FRAME_OVERHEAD;
         staging.data.extend_from_slice(frame.data);
         if staging.size > MAX_RLP_BYTES {

@@ -147,9 +147,9 @@ pub enum DerivationError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A channel whose compressed data are damaged. What a node makes of the bytes before the damage is its own business.
+    /// A channel whose frames or compressed data are damaged. What a node makes of what is before the damage is its own business.
     #[error(
-        "a channel that ends in L1 block {number} cannot be decompressed: {reason}. What follows from it is not sure"
+        "a channel with a frame in L1 block {number} is damaged: {reason}. What follows from it is not sure"
     )]
     Channel {
         /// The L1 block.
@@ -167,18 +167,50 @@ pub enum DerivationError {
         /// The L1 block that it names.
         epoch: u64,
     },
-    /// A span batch that begins before the range.
+    /// A block before the range's parent that is not what it should be.
+    #[error("ancestor {at} of the block before the range {reason}")]
+    Ancestor {
+        /// Position in the input, from 0.
+        at: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A span batch that begins before the range, whose beginning is not known.
     #[error(
-        "a span batch in L1 block {number} begins at time {start}, at or before the block before the range ({parent}): begin \
-         the range with it"
+        "a span batch in L1 block {number} begins at time {start}, before the range: the headers of {back} blocks before the \
+         range's parent, and the transactions of the oldest of them, are missing"
     )]
-    SpanOverlaps {
+    AncestorMissing {
         /// The L1 block that has the batch.
         number: u64,
         /// Time of the span's first block.
         start: u64,
-        /// Time of the block before the next.
-        parent: u64,
+        /// So many blocks before the range's parent is the block on which the span follows.
+        back: u64,
+    },
+    /// An amount that no transaction can have.
+    #[error(
+        "a span batch in L1 block {number} has a transaction with an amount of more bits than any has: what follows from it is not \
+         sure"
+    )]
+    TooLarge {
+        /// The L1 block that has the batch.
+        number: u64,
+    },
+    /// The range's first block is posted before the block that it follows.
+    #[error(
+        "L1 block {number} has a batch of the range's first block, and no batch of its parent is before it: whether nodes take it \
+         depends on where they come from. Begin the range earlier"
+    )]
+    ParentNotPosted {
+        /// The L1 block that has the batch.
+        number: u64,
+    },
+    /// A batch with which an L1 block would have no block of L2.
+    #[error("a batch passes over L1 block {block}, with the deposits in it: nodes do not go on from it")]
+    Skips {
+        /// The L1 block.
+        block: u64,
     },
     /// A log of L1's contracts that no contract of the OP Stack writes.
     #[error("a log of L1 block {number} is not one of {contract}: {reason}")]

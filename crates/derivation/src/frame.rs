@@ -1,4 +1,5 @@
-//! Frames: how channels travel in batcher transactions (specification: `protocol/derivation.md`, "Frame Format").
+//! Frames: how channels travel in batcher transactions (specification: `protocol/derivation.md`, "Frame Format"; and
+//! `protocol/holocene/derivation.md`, "Frame Queue").
 
 use alloc::vec::Vec;
 
@@ -28,6 +29,30 @@ pub(crate) fn frames(data: &[u8]) -> Vec<Frame<'_>> {
         rest = behind;
     }
     frames
+}
+
+/// What is left of a transaction's frames, which are looked at together before any is read: each is the first of its channel and comes
+/// when no channel is open, or goes on with the channel of the one before it. The first one may be any.
+///
+/// # Errors
+/// Where the specification and nodes differ, or nodes among each other: a channel that begins twice in a transaction.
+pub(crate) fn pruned<'a>(frames: Vec<Frame<'a>>) -> Result<Vec<Frame<'a>>, &'static str> {
+    let mut kept: Vec<Frame<'a>> = Vec::with_capacity(frames.len());
+    for next in frames {
+        if next.number == 0 {
+            if kept.iter().any(|one| one.channel == next.channel) {
+                return Err("a channel begins twice in a transaction");
+            }
+            // A first frame ends the channel that is open, whose frames are of no use then.
+            while kept.pop_if(|last| !last.is_last).is_some() {}
+        } else if kept.last().is_some_and(|last| {
+            last.channel != next.channel || last.is_last || last.number.checked_add(1) != Some(next.number)
+        }) {
+            continue;
+        }
+        kept.push(next);
+    }
+    Ok(kept)
 }
 
 fn frame(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {

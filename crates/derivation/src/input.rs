@@ -1,5 +1,6 @@
 //! What derivation is given.
 
+use crate::ancestors::Ancestor;
 use crate::blob::BlobData;
 use crate::codec::{Reader, Writer};
 use crate::config::RollupConfig;
@@ -26,6 +27,8 @@ pub struct DerivationInput {
     pub config: RollupConfig,
     /// The transactions of the block before the range.
     pub parent_transactions: Vec<Bytes>,
+    /// Blocks before that one, the newest first, as far as span batches reach back; mostly none.
+    pub ancestors: Vec<Ancestor>,
     /// L1 from where the derivation of the range begins ([`l1_start`](crate::l1_start)) up to the L1 head.
     pub l1: Vec<L1Block>,
     /// The blobs that the batcher's transactions name, in any order.
@@ -33,7 +36,7 @@ pub struct DerivationInput {
 }
 
 /// Counts the versions of the encoding.
-const MAGIC: &[u8; 8] = b"PMDERIV1";
+const MAGIC: &[u8; 8] = b"PMDERIV2";
 
 impl DerivationInput {
     /// The binary form: little-endian numbers, lengths before byte strings.
@@ -42,6 +45,11 @@ impl DerivationInput {
         out.raw(MAGIC);
         self.config.encode(&mut out);
         out.list(&self.parent_transactions);
+        out.u32(self.ancestors.len() as u32);
+        for Ancestor { header, transactions } in &self.ancestors {
+            out.bytes(header);
+            out.list(transactions);
+        }
         out.u32(self.l1.len() as u32);
         for block in &self.l1 {
             out.bytes(&block.header);
@@ -73,6 +81,11 @@ impl DerivationInput {
         let owned = |list: Vec<&[u8]>| list.into_iter().map(Bytes::copy_from_slice).collect();
         let config = RollupConfig::decode(&mut input)?;
         let parent_transactions = owned(input.list()?);
+        let mut ancestors = Vec::new();
+        for _ in 0..input.count(8)? {
+            let header = Bytes::copy_from_slice(input.bytes()?);
+            ancestors.push(Ancestor { header, transactions: owned(input.list()?) });
+        }
         let mut l1 = Vec::new();
         for _ in 0..input.count(12)? {
             let header = Bytes::copy_from_slice(input.bytes()?);
@@ -90,6 +103,6 @@ impl DerivationInput {
             blobs.push(BlobData { blob: bytes()?, commitment: bytes()?, proof: bytes()? });
         }
         input.end()?;
-        Ok(Self { config, parent_transactions, l1, blobs })
+        Ok(Self { config, parent_transactions, ancestors, l1, blobs })
     }
 }

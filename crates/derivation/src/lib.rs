@@ -10,14 +10,15 @@
 //! is of L1 knows that the range is the chain's.
 //!
 //! Written from the specifications (`specs.optimism.io`); each rule names its file. What they leave to a client's implementation,
-//! or what would take more of L2 than the range, is refused ([`DerivationError`]) and not guessed: blocks before Holocene, a fork's first
-//! block, a payload that nodes replace by its deposits, a span that begins before the range, a batch that names an L1 block after
-//! its own, damaged channels.
+//! or what nodes disagree on, is refused ([`DerivationError`]) and not guessed: blocks before Holocene, a fork's first block, a payload
+//! that nodes replace by its deposits, a batch that names an L1 block after its own, or that comes before its parent's, damaged
+//! channels.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
 extern crate alloc;
 
+mod ancestors;
 mod attributes;
 mod batch;
 mod blob;
@@ -37,6 +38,7 @@ mod system_config;
 #[cfg(test)]
 mod tests;
 
+pub use ancestors::Ancestor;
 pub use blob::{BLOB, BlobData};
 pub use config::RollupConfig;
 pub use error::DerivationError;

@@ -48,6 +48,7 @@ fn main() {
     let derivation = DerivationInput {
         config: config_from_rollup_json(&local.rollup_json().to_string(), blobs).unwrap(),
         parent_transactions: local.parent.transactions.clone(),
+        ancestors: Vec::new(),
         l1: l1.collect(),
         blobs: Vec::new(),
     };

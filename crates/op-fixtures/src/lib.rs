@@ -10,11 +10,12 @@ mod local;
 mod node;
 
 use alloy_consensus::Header;
-use alloy_primitives::{B256, Bytes, U64, map::B256Map};
+use alloy_primitives::{B256, Bytes, U64};
 use proofmill_optimism::{OpAttributes, OpError, OpRules, build, rules_from_rollup_config};
 use proofmill_stateless::{Block, ChainSpec, StatelessInput, StatelessInputRef, Witness};
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -36,7 +37,7 @@ pub struct Fixture {
     executing_payload: Payload,
     /// The hash that the chain has.
     pub expected_block_hash: B256,
-    kv: B256Map<Bytes>,
+    kv: BTreeMap<B256, Bytes>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

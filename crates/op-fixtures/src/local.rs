@@ -73,7 +73,7 @@ fn word(value: u64) -> [u8; 32] {
 }
 
 impl Local {
-    /// L1 has a deposit in its third block, and the batch in its fourth.
+    /// L1 has a deposit in its third block, and the batches in its fourth.
     pub fn new() -> Self {
         let rules = OpRules::for_fork(LOCAL_CHAIN_ID, OpFork::Isthmus);
         let state = state();
@@ -119,10 +119,13 @@ impl Local {
             transactions: vec![attributes(&l1, 0), deposit.encoded_2718().into(), user.clone()],
         };
         local.block = local.built(attributes);
-        let batch = batch(&local.block.header, &l1, &[user]);
-        let posted =
-            TxEip1559 { chain_id: L1_CHAIN_ID, to: INBOX.into(), input: batch.into(), ..Default::default() };
-        local.mine(vec![signed(1, posted)], Vec::new());
+        let batches =
+            [batch(&local.parent.header, &local.l1[1].header, &[]), batch(&local.block.header, &l1, &[user])];
+        let posted = batches.into_iter().zip(0..).map(|(batch, nonce)| {
+            let (to, input) = (INBOX.into(), batch.into());
+            signed(1, TxEip1559 { chain_id: L1_CHAIN_ID, nonce, to, input, ..Default::default() })
+        });
+        local.mine(posted.collect(), Vec::new());
         local
     }
 

@@ -69,16 +69,11 @@ impl<'a> WitnessState<'a> {
     /// [`open_any`](Self::open_any).
     #[cfg(feature = "std")]
     pub fn used(&self, witness: &WitnessRef<'_>) -> crate::Witness {
-        use alloy_primitives::{Bytes, keccak256, map::B256Set};
-        let mut seen = B256Set::default();
-        let codes = witness.codes.iter().filter(|code| {
-            let hash = keccak256(code);
-            self.used_code(&hash) && seen.insert(hash)
-        });
+        use alloy_primitives::Bytes;
         let headers = &witness.headers[..self.ancestors.headers_used()];
         crate::Witness {
             state: self.used_nodes().iter().map(|node| Bytes::copy_from_slice(node)).collect(),
-            codes: codes.map(|code| Bytes::copy_from_slice(code)).collect(),
+            codes: self.used_codes(witness.codes.iter().map(AsRef::as_ref)),
             headers: headers.iter().map(|header| header.header().clone()).collect(),
         }
     }

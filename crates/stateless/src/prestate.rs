@@ -6,7 +6,7 @@ use crate::execute::{RangeOutcome, Surplus, finish, run};
 use crate::input::{Block, StatelessInput, StatelessInputRef, Witness};
 use crate::trie::{Child, Nodes, Source};
 use alloy_consensus::Header;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256, map::B256Set};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_rlp::Encodable;
 use alloy_trie::TrieAccount;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +28,8 @@ pub struct PreStateAccount {
 }
 
 /// Executes an input whose witness may hold more than is needed (as nodes' answers to `debug_executionWitness` do), and
-/// returns the outcome and the same input with exactly the nodes, codes and headers that were used, nodes in the order in
-/// which they were.
+/// returns the outcome and the same input with exactly the nodes, codes and headers that were used: nodes in the order in
+/// which they were, codes in that of their hashes. So it is the same input whatever order a node answers in.
 ///
 /// Errors as [`execute`](crate::execute) does; where the witness lacks a node the error names the place in the trie, so
 /// that a builder can fetch it and try again.
@@ -37,14 +37,9 @@ pub fn minimise(input: &StatelessInput) -> Result<(RangeOutcome, StatelessInput)
     let bytes = input.encode();
     let decoded = StatelessInputRef::decode(&bytes)?;
     let (outcome, state) = run(&decoded, Surplus::Ignored)?;
-    let mut seen = B256Set::default();
-    let codes = input.witness.codes.iter().filter(|code| {
-        let hash = keccak256(code);
-        state.used_code(&hash) && seen.insert(hash)
-    });
     let witness = Witness {
         state: state.used_nodes().iter().map(|node| Bytes::copy_from_slice(node)).collect(),
-        codes: codes.cloned().collect(),
+        codes: state.used_codes(input.witness.codes.iter().map(AsRef::as_ref)),
         headers: input.witness.headers[..state.ancestors.headers_used()].to_vec(),
     };
     let outcome = finish(outcome, state);

@@ -132,10 +132,19 @@ impl<'a> WitnessState<'a> {
         self.nodes.used()
     }
 
-    /// Whether blocks needed the code with this hash of the witness.
+    /// Those of a witness's codes that blocks needed, each once, in the order of their hashes.
     #[cfg(feature = "std")]
-    pub(crate) fn used_code(&self, hash: &B256) -> bool {
-        matches!(self.codes.get(hash), Some(Code::Ready(_)))
+    pub(crate) fn used_codes<'c>(
+        &self,
+        codes: impl Iterator<Item = &'c [u8]>,
+    ) -> Vec<alloy_primitives::Bytes> {
+        let by_hash: std::collections::BTreeMap<B256, &[u8]> =
+            codes.map(|code| (alloy_primitives::keccak256(code), code)).collect();
+        by_hash
+            .into_iter()
+            .filter(|(hash, _)| matches!(self.codes.get(hash), Some(Code::Ready(_))))
+            .map(|(_, code)| alloy_primitives::Bytes::copy_from_slice(code))
+            .collect()
     }
 
     /// The place of an account among those known, read from the trie the first time.

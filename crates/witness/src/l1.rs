@@ -6,7 +6,7 @@ use crate::{
     blocks::quantity,
     progress::{Phase, Progress},
 };
-use alloy_consensus::{EthereumTxEnvelope, ReceiptEnvelope, Transaction, TxEip4844};
+use alloy_consensus::{EthereumTxEnvelope, Header, ReceiptEnvelope, Transaction, TxEip4844};
 use alloy_eips::{Decodable2718, Encodable2718};
 use alloy_primitives::{B256, BloomInput, Bytes, Log};
 use alloy_rpc_types_eth::TransactionReceipt;
@@ -14,7 +14,7 @@ use alloy_trie::root::ordered_trie_root_encoded;
 use futures::{StreamExt, TryStreamExt, stream};
 use op_alloy_consensus::OpTxEnvelope;
 use proofmill_derivation::{
-    BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check, l1_start,
+    Ancestor, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check, l1_start,
 };
 use proofmill_endpoints::Need;
 use proofmill_stateless::{Block, StatelessInput, StatelessInputRef};
@@ -42,24 +42,33 @@ struct Gathered {
 }
 
 impl L1Source {
-    /// Gathers what the derivation of a range takes, up to the first L1 blocks from which it follows, and derives it. `range` was executed;
-    /// `parent` is the block before it.
+    /// Gathers what the derivation of a range takes, up to the first L1 blocks from which it follows, and derives it. `range` was
+    /// executed; `l2` is a node that has the blocks before it. No block of L1 after `up_to` is read, where that is given.
     ///
     /// # Errors
     /// What L1 gives is another range, or is not there: see [`BuildError`].
     pub async fn derivation(
         &self,
         config: &RollupConfig,
-        parent: &Block,
+        l2: &Node,
         range: &StatelessInput,
+        up_to: Option<u64>,
         report: &(dyn Fn(Progress) + Sync),
     ) -> Result<DerivationInput, BuildError> {
-        let origin = l1_origin(parent)?;
+        let parent = l2.inner.block(range.parent.number).await?;
+        if parent.hash() != range.parent.hash_slow() {
+            let (before, after) = (range.parent.hash_slow(), parent.hash());
+            return Err(BuildError::Reorg { block: range.parent.number, before, after });
+        }
+        let parent = parent.into_inner();
+        let origin = l1_origin(&parent)?;
         let head = self.node.head().await?;
+        let head = up_to.map_or(head, |up_to| up_to.min(head));
         let first = l1_start(config, origin);
         let mut input = DerivationInput {
             config: config.clone(),
-            parent_transactions: parent.transactions.clone(),
+            parent_transactions: parent.transactions,
+            ancestors: Vec::new(),
             l1: Vec::new(),
             blobs: Vec::new(),
         };
@@ -83,13 +92,19 @@ impl L1Source {
                 input.l1.push(block);
                 input.blobs.extend(blobs.into_iter().filter(|blob| known.insert(blob.versioned_hash())));
             }
-            match derive(&input, range).await? {
-                Ok(()) => return Ok(input),
-                Err(DerivationError::NotYet { .. }) if until < head => {
-                    (next, until) = (until + 1, (until + STEP).min(head));
+            loop {
+                match derive(&input, range).await? {
+                    Ok(()) => return Ok(input),
+                    Err(DerivationError::NotYet { .. }) if until < head => break,
+                    Err(DerivationError::AncestorMissing { back, .. })
+                        if !has_ancestor(&input.ancestors, back) =>
+                    {
+                        add_ancestors(l2, &range.parent, back, &mut input.ancestors).await?;
+                    }
+                    Err(error) => return Err(BuildError::NotDerived(error)),
                 }
-                Err(error) => return Err(BuildError::NotDerived(error)),
             }
+            (next, until) = (until + 1, (until + STEP).min(head));
         }
     }
 
@@ -134,6 +149,29 @@ impl L1Source {
 fn encoded(shown: ReceiptEnvelope<alloy_rpc_types_eth::Log>) -> Bytes {
     let receipt: ReceiptEnvelope<Log> = shown.map_logs(|log| log.inner);
     receipt.encoded_2718().into()
+}
+
+fn has_ancestor(ancestors: &[Ancestor], back: u64) -> bool {
+    ancestors.get(back as usize - 1).is_some_and(|one| !one.transactions.is_empty())
+}
+
+/// Adds the headers of so many blocks before `parent`, and the transactions of the oldest of them.
+async fn add_ancestors(
+    l2: &Node,
+    parent: &Header,
+    back: u64,
+    ancestors: &mut Vec<Ancestor>,
+) -> Result<(), BuildError> {
+    let oldest = parent.number.saturating_sub(back);
+    let headers = l2.inner.ancestors(oldest, parent).await?;
+    for header in headers.iter().skip(ancestors.len()) {
+        ancestors.push(Ancestor { header: alloy_rlp::encode(header).into(), transactions: Vec::new() });
+    }
+    let block = l2.inner.block(oldest).await?.into_inner();
+    if let Some(ancestor) = ancestors.get_mut(back as usize - 1) {
+        ancestor.transactions = block.transactions;
+    }
+    Ok(())
 }
 
 /// The number of the L1 block that a block of L2 follows: from the call with which it begins, in the form that all forks since Ecotone

@@ -26,13 +26,30 @@ pub(crate) enum Batch {
     Span(SpanBatch),
 }
 
+/// Why bytes are not taken for a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// They are none: the channel is of no use from there on.
+    NoBatch,
+    /// An amount in it has more bits than any transaction can have. Nodes read it nevertheless, and fail later.
+    TooLarge,
+}
+
+impl From<alloy_rlp::Error> for Unread {
+    fn from(error: alloy_rlp::Error) -> Self {
+        match error {
+            alloy_rlp::Error::Overflow => Self::TooLarge,
+            _ => Self::NoBatch,
+        }
+    }
+}
+
 impl Batch {
-    /// Reads a batch. `None` where it is none: the channel is of no use from there on.
-    pub(crate) fn decode(bytes: &[u8], chain_id: u64, genesis_time: u64) -> Option<Self> {
-        match bytes.split_first()? {
-            (0, rest) => single(rest).map(Self::Single),
-            (1, rest) => SpanBatch::decode(rest, chain_id, genesis_time).map(Self::Span),
-            _ => None,
+    pub(crate) fn decode(bytes: &[u8], chain_id: u64, genesis_time: u64) -> Result<Self, Unread> {
+        match bytes.split_first() {
+            Some((0, rest)) => single(rest).map(Self::Single).ok_or(Unread::NoBatch),
+            Some((1, rest)) => SpanBatch::decode(rest, chain_id, genesis_time).map(Self::Span),
+            _ => Err(Unread::NoBatch),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Span batches (specification: `protocol/delta/span-batches.md`).
 
-use super::transactions;
+use super::{Unread, transactions};
 use crate::codec::Reader;
 use alloc::vec::Vec;
 use alloy_primitives::Bytes;
@@ -29,40 +29,60 @@ pub(crate) struct SpanBlock {
     pub(crate) transactions: Vec<Bytes>,
 }
 
+/// A span without its transactions, and how many of them each block has.
+struct Head {
+    span: SpanBatch,
+    counts: Vec<u64>,
+}
+
 impl SpanBatch {
-    pub(super) fn decode(bytes: &[u8], chain_id: u64, genesis_time: u64) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8], chain_id: u64, genesis_time: u64) -> Result<Self, Unread> {
         let mut input = Reader(bytes);
-        let timestamp = genesis_time.checked_add(uvarint(&mut input)?)?;
-        let last_epoch = uvarint(&mut input)?;
+        let mut head = Self::head(&mut input, genesis_time).ok_or(Unread::NoBatch)?;
+        let all: u64 = head.counts.iter().sum();
+        let mut transactions = transactions::decode(&mut input, all, chain_id)?.into_iter();
+        // What is behind the batch is not looked at by nodes, either.
+        for (block, count) in head.span.blocks.iter_mut().zip(head.counts) {
+            block.transactions = transactions.by_ref().take(count as usize).collect();
+        }
+        Ok(head.span)
+    }
+
+    /// All but the transactions.
+    fn head(input: &mut Reader<'_>, genesis_time: u64) -> Option<Head> {
+        let timestamp = genesis_time.checked_add(uvarint(input)?)?;
+        let last_epoch = uvarint(input)?;
         let parent_check = input.fixed().ok()?;
         let l1_check = input.fixed().ok()?;
-        let count = uvarint(&mut input).filter(|count| (1..=MAX_ELEMENTS).contains(count))?;
-        let origin_bits = bits(&mut input, count)?;
+        let count = uvarint(input).filter(|count| (1..=MAX_ELEMENTS).contains(count))?;
+        let origin_bits = bits(input, count)?;
         let mut counts = Vec::new();
         let mut total = 0_u64;
         for _ in 0..count {
-            let transactions = uvarint(&mut input).filter(|count| *count <= MAX_ELEMENTS)?;
+            let transactions = uvarint(input).filter(|count| *count <= MAX_ELEMENTS)?;
             total = total.checked_add(transactions).filter(|total| *total <= MAX_ELEMENTS)?;
             counts.push(transactions);
         }
-        let mut transactions = transactions::decode(&mut input, total, chain_id)?.into_iter();
-        // What is behind the batch is not looked at by nodes, either.
         let changes = origin_bits.iter().filter(|changes| **changes).count() as u64;
         let mut epoch = last_epoch.checked_sub(changes)?;
-        let mut blocks = Vec::new();
-        for (changes, transactions_of) in origin_bits.into_iter().zip(counts) {
-            epoch += u64::from(changes);
-            blocks.push(SpanBlock {
-                epoch,
-                transactions: transactions.by_ref().take(transactions_of as usize).collect(),
-            });
-        }
-        Some(Self { timestamp, parent_check, l1_check, blocks })
+        let blocks = origin_bits
+            .into_iter()
+            .map(|changes| {
+                epoch += u64::from(changes);
+                SpanBlock { epoch, transactions: Vec::new() }
+            })
+            .collect();
+        Some(Head { span: Self { timestamp, parent_check, l1_check, blocks }, counts })
     }
 
     /// Number of the first block's L1 block.
     pub(crate) fn first_epoch(&self) -> u64 {
         self.blocks.first().map_or(0, |block| block.epoch)
+    }
+
+    /// Time of the last block.
+    pub(crate) fn last_time(&self, block_time: u64) -> u64 {
+        block_time.saturating_mul(self.blocks.len() as u64 - 1).saturating_add(self.timestamp)
     }
 
     /// Number of the last block's L1 block.

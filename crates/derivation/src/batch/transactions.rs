@@ -1,5 +1,6 @@
 //! The transactions of a span batch, whose parts are kept apart from each other.
 
+use super::Unread;
 use super::span::{bits, uvarint};
 use crate::codec::Reader;
 use alloc::{vec, vec::Vec};
@@ -39,33 +40,47 @@ enum Data {
 }
 
 /// So many transactions, each in its EIP-2718 encoding.
-pub(super) fn decode(input: &mut Reader<'_>, count: u64, chain_id: u64) -> Option<Vec<Bytes>> {
+pub(super) fn decode(input: &mut Reader<'_>, count: u64, chain_id: u64) -> Result<Vec<Bytes>, Unread> {
+    let (signatures, recipients) = signatures(input, count).ok_or(Unread::NoBatch)?;
+    let datas: Vec<Data> = (0..count).map(|_| data(input)).collect::<Result<_, _>>()?;
+    envelopes(input, chain_id, &signatures, &recipients, datas).ok_or(Unread::NoBatch)
+}
+
+fn signatures(input: &mut Reader<'_>, count: u64) -> Option<(Vec<Signature>, Vec<TxKind>)> {
     let creates = bits(input, count)?;
     let parities = bits(input, count)?;
-    let signatures: Vec<(U256, U256)> = (0..count)
-        .map(|_| {
+    let signatures = parities
+        .into_iter()
+        .map(|parity| {
             let (r, s) = (input.fixed::<32>().ok()?, input.fixed::<32>().ok()?);
-            Some((U256::from_be_bytes(r), U256::from_be_bytes(s)))
+            Some(Signature::new(U256::from_be_bytes(r), U256::from_be_bytes(s), parity))
         })
         .collect::<Option<_>>()?;
-    let recipients: Vec<TxKind> = creates
+    let recipients = creates
         .iter()
         .map(|creates| match creates {
             true => Some(TxKind::Create),
             false => input.fixed::<20>().ok().map(|to| TxKind::Call(Address(to.into()))),
         })
         .collect::<Option<_>>()?;
-    let datas: Vec<Data> = (0..count).map(|_| data(input)).collect::<Option<_>>()?;
-    let nonces: Vec<u64> = (0..count).map(|_| uvarint(input)).collect::<Option<_>>()?;
-    let gases: Vec<u64> = (0..count).map(|_| uvarint(input)).collect::<Option<_>>()?;
+    Some((signatures, recipients))
+}
+
+fn envelopes(
+    input: &mut Reader<'_>,
+    chain_id: u64,
+    signatures: &[Signature],
+    recipients: &[TxKind],
+    datas: Vec<Data>,
+) -> Option<Vec<Bytes>> {
+    let mut numbers = || datas.iter().map(|_| uvarint(input)).collect::<Option<Vec<u64>>>();
+    let (nonces, gases) = (numbers()?, numbers()?);
     let legacy = datas.iter().filter(|data| matches!(data, Data::Legacy { .. })).count();
     let mut protected = bits(input, legacy as u64)?.into_iter();
 
     let mut transactions = vec![];
     for (at, data) in datas.into_iter().enumerate() {
-        let (r, s) = signatures[at];
-        let signature = Signature::new(r, s, parities[at]);
-        let (nonce, gas_limit, to) = (nonces[at], gases[at], recipients[at]);
+        let (signature, nonce, gas_limit, to) = (signatures[at], nonces[at], gases[at], recipients[at]);
         let mut encoded = Vec::new();
         match data {
             Data::Legacy { value, gas_price, input } => {
@@ -113,40 +128,40 @@ pub(super) fn decode(input: &mut Reader<'_>, count: u64, chain_id: u64) -> Optio
     Some(transactions)
 }
 
-fn data(input: &mut Reader<'_>) -> Option<Data> {
-    let kind = match *input.0.first()? {
+fn data(input: &mut Reader<'_>) -> Result<Data, Unread> {
+    let kind = match *input.0.first().ok_or(Unread::NoBatch)? {
         kind @ (1 | 2 | 4) => {
-            input.take(1).ok()?;
+            input.0 = &input.0[1..];
             kind
         }
         // A list is a transaction without a type.
         0xc0.. => 0,
-        _ => return None,
+        _ => return Err(Unread::NoBatch),
     };
-    let mut fields = Header::decode_bytes(&mut input.0, true).ok()?;
+    let mut fields = Header::decode_bytes(&mut input.0, true)?;
     let fields = &mut fields;
-    let value = U256::decode(fields).ok()?;
+    let value = U256::decode(fields)?;
     let data = match kind {
         0 | 1 => {
-            let gas_price = u128::decode(fields).ok()?;
-            let input = Bytes::decode(fields).ok()?;
+            let gas_price = u128::decode(fields)?;
+            let input = Bytes::decode(fields)?;
             match kind {
                 0 => Data::Legacy { value, gas_price, input },
-                _ => Data::Eip2930 { value, gas_price, input, access_list: AccessList::decode(fields).ok()? },
+                _ => Data::Eip2930 { value, gas_price, input, access_list: AccessList::decode(fields)? },
             }
         }
         _ => {
-            let (tip, max_fee) = (u128::decode(fields).ok()?, u128::decode(fields).ok()?);
-            let input = Bytes::decode(fields).ok()?;
-            let access_list = AccessList::decode(fields).ok()?;
+            let (tip, max_fee) = (u128::decode(fields)?, u128::decode(fields)?);
+            let input = Bytes::decode(fields)?;
+            let access_list = AccessList::decode(fields)?;
             match kind {
                 2 => Data::Eip1559 { value, tip, max_fee, input, access_list },
                 _ => {
-                    let authorizations = Vec::decode(fields).ok()?;
+                    let authorizations = Vec::decode(fields)?;
                     Data::Eip7702 { value, tip, max_fee, input, access_list, authorizations }
                 }
             }
         }
     };
-    fields.is_empty().then_some(data)
+    if fields.is_empty() { Ok(data) } else { Err(Unread::NoBatch) }
 }

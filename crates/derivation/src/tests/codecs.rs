@@ -2,10 +2,10 @@
 
 use super::encode::{rlp, single, span, zlib};
 use super::world::{World, user};
-use crate::batch::Batch;
+use crate::batch::{Batch, Unread};
 use crate::channel::{batches, decompressed};
 use crate::deposits::TRANSACTION_DEPOSITED;
-use crate::frame::frames;
+use crate::frame::{frames, pruned};
 use crate::system_config::CONFIG_UPDATE;
 use crate::{DerivationInput, blob};
 use alloy_primitives::{B256, keccak256};
@@ -30,9 +30,9 @@ fn what_is_behind_a_batch_is_not_looked_at() {
     let transactions = [user(1)];
     let batch = single(B256::repeat_byte(1), (5, B256::repeat_byte(2)), 9, &transactions);
     let longer = [&batch[..], &[1, 2, 3]].concat();
-    let Some(Batch::Single(read)) = Batch::decode(&longer, 901, 0) else { panic!("no batch") };
-    assert_eq!(Batch::decode(&batch, 901, 0), Some(Batch::Single(read)));
-    assert_eq!(Batch::decode(&batch[..batch.len() - 1], 901, 0), None);
+    let Ok(Batch::Single(read)) = Batch::decode(&longer, 901, 0) else { panic!("no batch") };
+    assert_eq!(Batch::decode(&batch, 901, 0), Ok(Batch::Single(read)));
+    assert_eq!(Batch::decode(&batch[..batch.len() - 1], 901, 0), Err(Unread::NoBatch));
 }
 
 #[test]
@@ -41,15 +41,15 @@ fn a_span_says_no_more_than_it_has() {
     let mut claims = vec![1, 0, 0];
     claims.extend([0; 40]);
     claims.extend([0x80, 0xad, 0xe2, 0x04]);
-    assert_eq!(Batch::decode(&claims, 901, 0), None);
+    assert_eq!(Batch::decode(&claims, 901, 0), Err(Unread::NoBatch));
     claims.extend([0; 100]);
-    assert_eq!(Batch::decode(&claims, 901, 0), None);
+    assert_eq!(Batch::decode(&claims, 901, 0), Err(Unread::NoBatch));
 }
 
 proptest! {
     #[test]
     fn arbitrary_bytes_panic_nowhere(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
-        drop(frames(&bytes));
+        drop(pruned(frames(&bytes)));
         drop(decompressed(&bytes));
         drop(batches(&bytes));
         for kind in [0, 1] {
@@ -71,7 +71,7 @@ proptest! {
         }).collect();
         let last = 5_000;
         let encoded = span((relative, last), (B256::repeat_byte(3), B256::repeat_byte(4)), &blocks);
-        let Some(Batch::Span(read)) = Batch::decode(&encoded, 901, 50) else { panic!("no span") };
+        let Ok(Batch::Span(read)) = Batch::decode(&encoded, 901, 50) else { panic!("no span") };
         prop_assert_eq!((read.timestamp, read.last_epoch()), (50 + relative, last));
         prop_assert_eq!((read.parent_check, read.l1_check), ([3; 20], [4; 20]));
         let transactions: Vec<_> = read.blocks.iter().map(|block| block.transactions.clone()).collect();
@@ -81,7 +81,7 @@ proptest! {
         prop_assert_eq!(read.first_epoch(), last - changes);
         // Cut off anywhere it is none.
         for cut in [1, encoded.len() / 2, encoded.len() - 1] {
-            prop_assert_eq!(Batch::decode(&encoded[..cut], 901, 50), None);
+            prop_assert_eq!(Batch::decode(&encoded[..cut], 901, 50), Err(Unread::NoBatch));
         }
     }
 

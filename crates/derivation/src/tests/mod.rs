@@ -5,6 +5,8 @@ mod blobs;
 mod codecs;
 mod encode;
 mod lies;
+mod overlap;
 mod real;
 mod stage;
+mod unsure;
 mod world;

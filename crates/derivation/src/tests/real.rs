@@ -66,7 +66,7 @@ fn real_batches_hold_the_transactions_of_real_blocks() {
             for frame in frames(&data) {
                 let Some(channel) = bank.take(number, &frame) else { continue };
                 for batch in batches(&decompressed(&channel).unwrap()) {
-                    let Some(Batch::Single(batch)) = Batch::decode(batch, 10, 0) else { panic!("no batch") };
+                    let Ok(Batch::Single(batch)) = Batch::decode(batch, 10, 0) else { panic!("no batch") };
                     found.insert(batch.timestamp, batch);
                 }
             }

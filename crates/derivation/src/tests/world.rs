@@ -2,7 +2,7 @@
 //! the specifications' tables and not by the code that is tested.
 
 use super::encode::{abi, frames, raw, rlp, single, transaction, word, zlib};
-use crate::{BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check};
+use crate::{Ancestor, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check};
 use alloy_consensus::{
     Eip658Value, Header, Receipt, ReceiptEnvelope, SignableTransaction, TxEip1559, TxEip2930, TxEnvelope,
     TxLegacy,
@@ -121,6 +121,10 @@ pub(crate) struct World {
     /// Place of the newest block's L1 block, and how many are of it.
     pub(crate) at: (usize, u64),
     pub(crate) nonces: u64,
+    /// Blocks before the parent, the newest first.
+    pub(crate) ancestors: Vec<Ancestor>,
+    /// The first L1 block after the parent's has the parent's batch.
+    pub(crate) parent_is_posted: bool,
 }
 
 impl World {
@@ -157,6 +161,8 @@ impl World {
             said,
             at: (3, 1),
             nonces: 0,
+            ancestors: Vec::new(),
+            parent_is_posted: true,
         };
         (0..4).for_each(|_| world.mine(Vec::new(), Vec::new()));
         let before = Header { number: 9, timestamp: L1_TIME + 3 * L1_BLOCK_TIME + 6, ..Default::default() };
@@ -166,7 +172,16 @@ impl World {
     }
 
     /// An L1 block with these transactions and logs.
-    pub(crate) fn mine(&mut self, transactions: Vec<Bytes>, logs: Vec<Log>) {
+    pub(crate) fn mine(&mut self, mut transactions: Vec<Bytes>, logs: Vec<Log>) {
+        if self.l1.len() == 4 && self.parent_is_posted {
+            let Header { parent_hash, timestamp, .. } = self.parent.header;
+            let batch = single(parent_hash, self.epoch(3), timestamp, &[]);
+            let input = transaction(&frames(0xee, &zlib(&rlp(&[batch])), usize::MAX)).into();
+            transactions.insert(
+                0,
+                signed(1, TxEip1559 { chain_id: 900, to: INBOX.into(), input, ..Default::default() }),
+            );
+        }
         let number = L1_FIRST + self.l1.len() as u64;
         let bloom: Bloom = logs_bloom(&logs);
         let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 1, logs };
@@ -317,6 +332,21 @@ impl World {
         world.next(3, Vec::new(), Vec::new())
     }
 
+    /// The range without its first blocks, of which all is known; its parent's batch is not posted by itself.
+    pub(crate) fn later(&self, blocks: usize) -> Self {
+        let all = [std::slice::from_ref(&self.parent), &self.blocks].concat();
+        let ancestor = |block: &Block| Ancestor {
+            header: alloy_rlp::encode(&block.header).into(),
+            transactions: block.transactions.clone(),
+        };
+        Self {
+            ancestors: all[..blocks].iter().rev().map(ancestor).collect(),
+            parent: all[blocks].clone(),
+            blocks: all[blocks + 1..].to_vec(),
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn l1_batcher(&self) -> Address {
         key(self.said.batcher).address()
     }
@@ -325,6 +355,7 @@ impl World {
         DerivationInput {
             config: self.config.clone(),
             parent_transactions: self.parent.transactions.clone(),
+            ancestors: self.ancestors.clone(),
             l1: self.l1.iter().map(|(_, block)| block.clone()).collect(),
             blobs: self.blobs.clone(),
         }

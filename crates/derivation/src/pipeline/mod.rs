@@ -1,12 +1,15 @@
 //! From L1's blocks to those of L2: the batch stage, and the comparison with the range (specification: `protocol/derivation.md`,
 //! "Batch Queue", as `protocol/holocene/derivation.md` changes it).
 
+mod judge;
+
+use crate::ancestors::Ancestors;
 use crate::attributes::{self, extra_data, of_block};
-use crate::batch::{Batch, SingleBatch, SpanBatch};
+use crate::batch::{Batch, SingleBatch, SpanBatch, Unread};
 use crate::channel::{CHANNEL_TIMEOUT, ChannelBank, batches, decompressed};
 use crate::config::RollupConfig;
 use crate::error::DerivationError;
-use crate::frame::frames;
+use crate::frame::{frames, pruned};
 use crate::input::DerivationInput;
 use crate::l1::L1;
 use crate::system_config::SystemConfig;
@@ -14,14 +17,8 @@ use alloc::vec::Vec;
 use alloy_eips::Encodable2718;
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::root::ordered_trie_root_encoded;
-use proofmill_stateless::{OpFork, Rules, StatelessInputRef};
-
-/// A block may be that many seconds ahead of its L1 block (`protocol/fjord/derivation.md`).
-const MAX_SEQUENCER_DRIFT: u64 = 1800;
-/// First byte of a deposit.
-const DEPOSIT: u8 = 0x7e;
-/// First byte of a transaction that sets code.
-const SET_CODE: u8 = 0x04;
+use judge::Verdict;
+use proofmill_stateless::{Rules, StatelessInputRef};
 
 /// The first L1 block that the derivation reads, for a range after a block of L1 block `origin`: no channel that is of use began
 /// before it.
@@ -80,14 +77,42 @@ pub fn check(input: &DerivationInput, range: &StatelessInputRef<'_>) -> Result<B
             });
         }
     }
-    let safe = Safe { hash, time: header.timestamp, sequence: attributes.sequence, origin };
-    let mut stage = Stage { config, l1: &l1, range, done: 0, safe, epoch: origin, system: attributes.config };
+    let parent = Parent {
+        hash,
+        before: header.parent_hash,
+        time: header.timestamp,
+        origin: attributes.number,
+        is_posted: false,
+    };
+    let mut stage = Stage {
+        config,
+        l1: &l1,
+        ancestors: Ancestors::open(&input.ancestors, header.parent_hash)?,
+        range,
+        parent,
+        done: 0,
+        safe: Safe { hash, time: header.timestamp, sequence: attributes.sequence, origin },
+        epoch: origin,
+        system: attributes.config,
+    };
     stage.run(attributes.config)?;
     if stage.is_done() {
         return Ok(head.hash);
     }
     let (derived, wanted) = (stage.done as u64, range.blocks.len() as u64);
     Err(DerivationError::NotYet { head: head.header.number, derived, wanted })
+}
+
+/// The block before the range.
+struct Parent {
+    hash: B256,
+    /// Hash of the block before it.
+    before: B256,
+    time: u64,
+    /// Number of its L1 block.
+    origin: u64,
+    /// A batch that may be its own was read.
+    is_posted: bool,
 }
 
 /// The newest block that was derived.
@@ -100,22 +125,13 @@ struct Safe {
     origin: usize,
 }
 
-/// What becomes of a batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    /// It is the next block, of the L1 block with this place.
-    Accept(usize),
-    /// It is of a block that is there already.
-    Past,
-    /// It is invalid, and with it the rest of its channel.
-    Drop,
-}
-
 /// Takes batches in the order of L1.
 struct Stage<'a> {
     config: &'a RollupConfig,
     l1: &'a L1<'a>,
+    ancestors: Ancestors<'a>,
     range: &'a StatelessInputRef<'a>,
+    parent: Parent,
     /// So many blocks of the range were derived.
     done: usize,
     safe: Safe,
@@ -142,11 +158,11 @@ impl Stage<'_> {
             // The rules of Holocene hold by the time of the L1 block.
             self.config.fork_at(block.header.timestamp)?;
             for data in l1.data(self.config, at, traversed.batcher)? {
-                for frame in frames(&data) {
+                let reason = |reason| DerivationError::Channel { number, reason };
+                for frame in pruned(frames(&data)).map_err(reason)? {
                     let Some(channel) = bank.take(number, &frame) else { continue };
-                    // What was posted before the parent's L1 block has nothing that comes after the parent.
-                    if at >= start {
-                        let reason = |reason| DerivationError::Channel { number, reason };
+                    // What was posted up to the parent's L1 block has nothing that comes after the parent.
+                    if at > start {
                         self.channel(at, &decompressed(&channel).map_err(reason)?)?;
                     }
                     if self.is_done() {
@@ -170,9 +186,20 @@ impl Stage<'_> {
             }
             let goes_on = match Batch::decode(batch, self.config.rules.chain_id, self.config.l2_genesis_time)
             {
-                Some(Batch::Single(batch)) => self.single(at, &batch, Some(batch.epoch_hash))?,
-                Some(Batch::Span(batch)) => self.span(at, &batch)?,
-                None => false,
+                Ok(Batch::Single(batch)) => {
+                    self.parent.is_posted |=
+                        batch.timestamp == self.parent.time && batch.parent_hash == self.parent.before;
+                    self.single(at, &batch, Some(batch.epoch_hash))?
+                }
+                Ok(Batch::Span(batch)) => {
+                    let last = batch.last_time(self.config.rules.block_time);
+                    self.parent.is_posted |= (batch.timestamp..=last).contains(&self.parent.time);
+                    self.span(at, &batch)?
+                }
+                Err(Unread::NoBatch) => false,
+                Err(Unread::TooLarge) => {
+                    return Err(DerivationError::TooLarge { number: self.number(at) });
+                }
             };
             if !goes_on {
                 break;
@@ -198,6 +225,7 @@ impl Stage<'_> {
     ) -> Result<bool, DerivationError> {
         Ok(match self.judge(at, batch, epoch_hash)? {
             Verdict::Accept(origin) => {
+                self.follows_parent(at)?;
                 self.accept(origin, &batch.transactions)?;
                 true
             }
@@ -206,55 +234,15 @@ impl Stage<'_> {
         })
     }
 
-    /// The rules of a batch of one block, in the specification's order. `epoch_hash` is none for a block of a span, whose L1 block is
-    /// named by number alone.
-    fn judge(
-        &self,
-        at: usize,
-        batch: &SingleBatch,
-        epoch_hash: Option<B256>,
-    ) -> Result<Verdict, DerivationError> {
-        let next = self.next_time();
-        if batch.timestamp != next {
-            return Ok(if batch.timestamp > next { Verdict::Drop } else { Verdict::Past });
+    /// Errors where the range's first block is posted before its parent is. Nodes that come from further back drop such a batch.
+    fn follows_parent(&self, at: usize) -> Result<(), DerivationError> {
+        let Parent { origin, is_posted, .. } = self.parent;
+        // Where nothing is posted for it, the parent is an empty block, which is there when its window is over.
+        let is_empty = || self.number(at) > origin.saturating_add(self.config.seq_window_size);
+        if self.done > 0 || is_posted || is_empty() {
+            return Ok(());
         }
-        let included = self.number(at);
-        if batch.parent_hash != self.safe.hash
-            || batch.epoch_number.saturating_add(self.config.seq_window_size) < included
-        {
-            return Ok(Verdict::Drop);
-        }
-        let epoch = self.number(self.epoch);
-        let undecided = Err(DerivationError::Undecided { number: included, epoch: epoch + 1 });
-        let origin = match batch.epoch_number.checked_sub(epoch) {
-            Some(0) => self.epoch,
-            Some(1) if self.epoch == at => return undecided,
-            Some(1) => self.epoch + 1,
-            _ => return Ok(Verdict::Drop),
-        };
-        let l1 = &self.l1.blocks[origin];
-        if epoch_hash.is_some_and(|hash| hash != l1.hash) || batch.timestamp < l1.header.timestamp {
-            return Ok(Verdict::Drop);
-        }
-        if batch.timestamp > l1.header.timestamp.saturating_add(MAX_SEQUENCER_DRIFT) {
-            if !batch.transactions.is_empty() {
-                return Ok(Verdict::Drop);
-            }
-            if origin == self.epoch {
-                // It had to go on to the next L1 block, where that was there.
-                let Some(next_l1) = self.l1.blocks[..=at].get(self.epoch + 1) else { return undecided };
-                if batch.timestamp >= next_l1.header.timestamp {
-                    return Ok(Verdict::Drop);
-                }
-            }
-        }
-        let isthmus = self.config.rules.fork_at(batch.timestamp) >= Some(OpFork::Isthmus);
-        let is_valid = |transaction: &Bytes| match transaction.first() {
-            None | Some(&DEPOSIT) => false,
-            Some(&SET_CODE) => isthmus,
-            Some(_) => true,
-        };
-        Ok(if batch.transactions.iter().all(is_valid) { Verdict::Accept(origin) } else { Verdict::Drop })
+        Err(DerivationError::ParentNotPosted { number: self.number(at) })
     }
 
     /// The blocks of a span, up to the first invalid one. Whether the rest of the channel is of use.
@@ -276,58 +264,13 @@ impl Stage<'_> {
                 timestamp,
                 transactions: block.transactions.clone(),
             };
-            if !self.single(at, &batch, None)? {
+            // Those that are there already are passed over.
+            if timestamp > self.safe.time && !self.single(at, &batch, None)? {
                 return Ok(false);
             }
             timestamp = timestamp.saturating_add(self.config.rules.block_time);
         }
         Ok(true)
-    }
-
-    /// What is checked of a span before its blocks are (`protocol/holocene/derivation.md`, "Span Batches").
-    fn judge_span(&self, at: usize, span: &SpanBatch) -> Result<Verdict, DerivationError> {
-        let (block_time, next, included) = (self.config.rules.block_time, self.next_time(), self.number(at));
-        let (start, end) = (span.first_epoch(), span.last_epoch());
-        let epoch = self.number(self.epoch);
-        let undecided = |epoch| Err(DerivationError::Undecided { number: included, epoch });
-        if start == epoch + 1 && self.epoch == at {
-            return undecided(start);
-        }
-        if span.timestamp > next {
-            return Ok(Verdict::Drop);
-        }
-        let last = block_time.saturating_mul(span.blocks.len() as u64 - 1).saturating_add(span.timestamp);
-        if last < next {
-            return Ok(Verdict::Past);
-        }
-        if span.timestamp < next {
-            let misaligned = span.timestamp > self.safe.time
-                || !(self.safe.time - span.timestamp).is_multiple_of(block_time);
-            if misaligned {
-                return Ok(Verdict::Drop);
-            }
-            // Its parent is a block before the range, of which nothing is known here.
-            let (start, parent) = (span.timestamp, self.safe.time);
-            return Err(DerivationError::SpanOverlaps { number: included, start, parent });
-        }
-        if self.safe.hash[..20] != span.parent_check
-            || start.saturating_add(self.config.seq_window_size) < included
-            || start > self.number(self.safe.origin) + 1
-        {
-            return Ok(Verdict::Drop);
-        }
-        let place = |number: u64| number.checked_sub(self.number(0)).map(|place| place as usize);
-        match place(end) {
-            // Before the L1 blocks that are known: before the parent's, too.
-            None => return Ok(Verdict::Drop),
-            Some(place) if place > at => return undecided(end),
-            Some(place) if self.l1.blocks[place].hash[..20] != span.l1_check => return Ok(Verdict::Drop),
-            Some(_) => {}
-        }
-        if start < self.number(self.safe.origin) {
-            return Ok(Verdict::Drop);
-        }
-        Ok(Verdict::Accept(self.epoch))
     }
 
     /// Where the sequencing window of the next block is over, the block is empty (`protocol/derivation.md`, "Batch Queue": "Deriving
@@ -349,6 +292,9 @@ impl Stage<'_> {
     /// The next block is this one: that of the range must be the same.
     fn accept(&mut self, origin: usize, transactions: &[Bytes]) -> Result<(), DerivationError> {
         let Some(block) = self.range.blocks.get(self.done) else { return Ok(()) };
+        if origin > self.safe.origin + 1 {
+            return Err(DerivationError::Skips { block: self.number(self.safe.origin + 1) });
+        }
         let (header, timestamp) = (block.header.header(), self.next_time());
         let fork = self.config.fork_at(timestamp)?;
         if self.config.fork_at(self.safe.time)? != fork {
