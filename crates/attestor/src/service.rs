@@ -6,8 +6,12 @@ use crate::{
 };
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
-use proofmill_chain::{Attestation, AttestorSignature, ProofTypeConfig, Rollup, SigningKey};
-use proofmill_client::{CheckpointProof, EpochProof, StatedProof, Statement, programs};
+use proofmill_chain::{
+    Attestation, AttestorSignature, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
+};
+use proofmill_client::{
+    CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs,
+};
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
@@ -23,30 +27,91 @@ use tonic::{
 /// The largest proof that is taken, in bytes: SP1's compressed proofs have 1.3 MB.
 const MAX_PROOF: usize = 32 << 20;
 
-/// Verifies proofs of one rollup and signs that it did.
+/// Verifies proofs for one contract and signs that it did.
 #[derive(Clone, Debug)]
 pub struct Attestor {
     registry: Registry,
     key: SigningKey,
-    rollup: Rollup,
+    of: Of,
+}
+
+/// Whose proofs are attested.
+#[derive(Clone, Debug)]
+enum Of {
+    Rollup(Rollup),
+    Oracle(OutputOracle),
+}
+
+impl Of {
+    const fn l1(&self) -> &L1 {
+        match self {
+            Self::Rollup(rollup) => rollup.l1(),
+            Self::Oracle(oracle) => oracle.l1(),
+        }
+    }
+
+    const fn address(&self) -> Address {
+        match self {
+            Self::Rollup(rollup) => rollup.address(),
+            Self::Oracle(oracle) => oracle.address(),
+        }
+    }
 }
 
 impl Attestor {
     /// An attestor of proofs for this rollup: for each prover type, its signatures count for the verifier that the rollup
     /// names.
     pub const fn new(registry: Registry, key: SigningKey, rollup: Rollup) -> Self {
-        Self { registry, key, rollup }
+        Self { registry, key, of: Of::Rollup(rollup) }
+    }
+
+    /// An attestor of aggregations for OP Succinct's contract: its signatures count for the verifier that the contract names.
+    pub const fn of_oracle(registry: Registry, key: SigningKey, oracle: OutputOracle) -> Self {
+        Self { registry, key, of: Of::Oracle(oracle) }
     }
 
     /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
-    /// a minute where keys must be made first.
+    /// a minute where keys must be made first. What an aggregation for OP Succinct's contract says is not compared: the
+    /// contract puts it together itself.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
     pub async fn attest(&self, file: &[u8]) -> Result<AttestorSignature, AttestError> {
+        match &self.of {
+            Of::Rollup(rollup) => self.attest_checkpoints(rollup, file).await,
+            Of::Oracle(oracle) => self.attest_outputs(oracle, file).await,
+        }
+    }
+
+    async fn attest_outputs(
+        &self,
+        oracle: &OutputOracle,
+        file: &[u8],
+    ) -> Result<AttestorSignature, AttestError> {
+        let proof = OpAggregationProof::decode(file)?;
+        is_attested(&proof.proof)?;
+        let backend = self.registry.checker(proof.proof.prover)?;
+        let versions = tokio::task::spawn_blocking(move || {
+            let range = programs::op_range_version(&*backend)?;
+            Ok::<_, BackendError>((range, programs::op_aggregation_version(&*backend)?))
+        });
+        let (expected, aggregation) = versions.await.map_err(|_| AttestError::BrokeOff)??;
+        let got = ProgramVersion(proof.statement.rangeVkeyCommitment);
+        if got != expected {
+            return Err(AttestError::OtherRangeProgram { expected, got });
+        }
+        let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
+        self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
+    }
+
+    async fn attest_checkpoints(
+        &self,
+        rollup: &Rollup,
+        file: &[u8],
+    ) -> Result<AttestorSignature, AttestError> {
         if EpochProof::is(file) {
             let proof = EpochProof::decode(file)?;
-            let wanted = self.wanted(&proof.proof, &Claim::from(&proof.statement)).await?;
+            let wanted = wanted(rollup, &proof.proof, &Claim::from(&proof.statement)).await?;
             let got = ProgramVersion(proof.statement.rangeKey);
             if got != wanted.range_key {
                 return Err(AttestError::OtherRangeProgram { expected: wanted.range_key, got });
@@ -60,26 +125,9 @@ impl Attestor {
             .await
         } else {
             let proof = CheckpointProof::decode(file)?;
-            let wanted = self.wanted(&proof.proof, &Claim::from(&proof.statement)).await?;
+            let wanted = wanted(rollup, &proof.proof, &Claim::from(&proof.statement)).await?;
             self.verify_and_sign(proof, wanted.verifier, wanted.range_key, programs::range_version).await
         }
-    }
-
-    /// What the rollup wants of such a proof, if it is of the checkpoints that L1 has.
-    async fn wanted(&self, proof: &Proof, claim: &Claim) -> Result<ProofTypeConfig, AttestError> {
-        let Proof { prover, mode, .. } = *proof;
-        if !prover.proves() {
-            return Err(AttestError::ProvesNothing { prover });
-        }
-        if mode != ProofMode::Compressed {
-            return Err(AttestError::OtherMode { mode });
-        }
-        if claim.rollup != self.rollup.address() {
-            return Err(AttestError::OtherRollup { expected: self.rollup.address(), got: claim.rollup });
-        }
-        let on_l1 = OnL1::find(&self.rollup, claim).await?;
-        on_l1.check(claim)?;
-        on_l1.rules.proof_type(prover).copied().ok_or(AttestError::NotAsked { prover })
     }
 
     /// `wanted` is the rollup's program, `ours` finds that of this release.
@@ -92,7 +140,7 @@ impl Attestor {
     ) -> Result<AttestorSignature, AttestError> {
         let backend = self.registry.checker(proof.proof.prover)?;
         let attestation =
-            Attestation::new(self.rollup.l1().chain_id(), verifier, wanted, &proof.statement.to_bytes());
+            Attestation::new(self.of.l1().chain_id(), verifier, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
             let ours = ours(&*backend)?;
             if ours != wanted {
@@ -103,6 +151,30 @@ impl Attestor {
         verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
     }
+}
+
+/// Errors where nobody signs proofs of this sort.
+fn is_attested(proof: &Proof) -> Result<(), AttestError> {
+    let Proof { prover, mode, .. } = *proof;
+    if !prover.proves() {
+        return Err(AttestError::ProvesNothing { prover });
+    }
+    if mode != ProofMode::Compressed {
+        return Err(AttestError::OtherMode { mode });
+    }
+    Ok(())
+}
+
+/// What the rollup wants of such a proof, if it is of the checkpoints that L1 has.
+async fn wanted(rollup: &Rollup, proof: &Proof, claim: &Claim) -> Result<ProofTypeConfig, AttestError> {
+    is_attested(proof)?;
+    if claim.rollup != rollup.address() {
+        return Err(AttestError::OtherRollup { expected: rollup.address(), got: claim.rollup });
+    }
+    let on_l1 = OnL1::find(rollup, claim).await?;
+    on_l1.check(claim)?;
+    let prover = proof.prover;
+    on_l1.rules.proof_type(prover).copied().ok_or(AttestError::NotAsked { prover })
 }
 
 /// Answers on the listener until told to stop.
@@ -128,8 +200,8 @@ impl AttestorService for Attestor {
     async fn describe(&self, _: Request<()>) -> Result<Response<DescribeResponse>, Status> {
         Ok(Response::new(DescribeResponse {
             address: self.key.address().to_vec(),
-            l1_chain_id: self.rollup.l1().chain_id(),
-            rollup: self.rollup.address().to_vec(),
+            l1_chain_id: self.of.l1().chain_id(),
+            rollup: self.of.address().to_vec(),
             provers: self
                 .registry
                 .checked_types()

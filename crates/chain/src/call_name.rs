@@ -27,6 +27,12 @@ pub enum CallName {
     Pause,
     /// Ends a pause.
     Resume,
+    /// Has OP Succinct's contract keep the hash of a block of L1.
+    CheckpointBlockHash,
+    /// Adds an output to OP Succinct's contract.
+    ProposeL2Output,
+    /// The same, through a dispute game.
+    DgfProposeL2Output,
     /// Deploys the contract with this name.
     Deploy(&'static str),
 }
@@ -45,6 +51,9 @@ impl fmt::Display for CallName {
             Self::AcceptOwnership => f.write_str("acceptOwnership"),
             Self::Pause => f.write_str("pause"),
             Self::Resume => f.write_str("resume"),
+            Self::CheckpointBlockHash => f.write_str("checkpointBlockHash"),
+            Self::ProposeL2Output => f.write_str("proposeL2Output"),
+            Self::DgfProposeL2Output => f.write_str("dgfProposeL2Output"),
             Self::Deploy(contract) => write!(f, "deploying {contract}"),
         }
     }

@@ -20,6 +20,12 @@ sol! {
 
 sol! {
     #![sol(extra_derives(Debug, PartialEq, Eq))]
+    OpOutputOracle,
+    "../../contracts/artifacts/OpOutputOracle.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
     AcceptsAnythingVerifier,
     "../../contracts/artifacts/AcceptsAnythingVerifier.json"
 }

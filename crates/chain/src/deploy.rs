@@ -62,7 +62,7 @@ pub async fn deploy_rollup(
 
 /// Deploys by the deterministic deployer, where the chain has it: then the address follows from the salt, the code and the
 /// constructor's arguments, and a contract that is there already is found. Elsewhere by a plain creation.
-async fn deploy(
+pub(crate) async fn deploy(
     sender: &Sender,
     contract: &'static str,
     code: &Bytes,

@@ -1,7 +1,7 @@
 //! What can go wrong with a chain.
 
 use crate::{CallName, Refusal, fees::gwei, verdict::Verdict};
-use alloy_primitives::{Address, TxHash, U256};
+use alloy_primitives::{Address, B256, TxHash, U256};
 use proofmill_primitives::ProverType;
 use std::{io, path::PathBuf, time::Duration};
 
@@ -62,6 +62,25 @@ pub enum ChainError {
         address: Address,
         /// What it answered.
         reason: String,
+    },
+    /// The contract does not answer as OP Succinct's output oracle does.
+    #[error("the contract at {address} is not an OPSuccinctL2OutputOracle: {reason}; check the address (L2OO_ADDRESS)")]
+    NotAnOracle {
+        /// Where it is.
+        address: Address,
+        /// What it answered.
+        reason: String,
+    },
+    /// The contract has no configuration of this name.
+    #[error(
+        "the oracle at {address} has no configuration with the name {name}: check the name (OP_SUCCINCT_CONFIG_NAME), or have its owner \
+         call addOpSuccinctConfig"
+    )]
+    NoOracleConfig {
+        /// The contract.
+        address: Address,
+        /// Hash of the name.
+        name: B256,
     },
     /// The contract is of another version.
     #[error(

@@ -4,7 +4,8 @@
 //! its constants and rules ([`RollupConfig`], [`Rules`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
 //! a contract refuses comes back as a [`Refusal`] with its values. [`ChainStream`] tells what happens as
 //! [`ChainEvent`]s, each until it is acknowledged; reorgs of both chains, restarts and nodes that are away are its
-//! business. The contracts themselves are in `contracts/`.
+//! business. [`OutputOracle`] is OP Succinct's contract of the outputs of an OP Stack chain. The contracts themselves are in
+//! `contracts/`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,6 +42,7 @@ mod key;
 mod keystore;
 mod networks;
 mod node;
+mod oracle;
 mod publishers;
 mod refusal;
 mod remote_signer;
@@ -69,6 +71,7 @@ pub use key::SigningKey;
 pub use keystore::Password;
 pub use networks::public_network;
 pub use node::{BlockAt, BlockFill, BlockHead, L1, L2};
+pub use oracle::{OracleConfig, OracleStart, OracleView, Output, OutputOracle, ProvenOutput};
 pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
 pub use publishers::Publishers;
 pub use refusal::Refusal;

@@ -30,6 +30,8 @@ pub enum BlockAt {
     Latest,
     /// The newest that no reorg takes back.
     Finalized,
+    /// The newest that only a fault of many validators takes back.
+    Safe,
     /// The one with this number, on the chain that the node follows.
     Number(u64),
 }
@@ -177,6 +179,7 @@ async fn block(rpc: &Rpc, at: BlockAt) -> Result<Option<BlockHead>, ChainError> 
     let header: Option<Header> = match at {
         BlockAt::Latest => return Ok(Some(head(rpc).await?)),
         BlockAt::Finalized => rpc.ask(METHOD, ("finalized", false)).await?,
+        BlockAt::Safe => rpc.ask(METHOD, ("safe", false)).await?,
         BlockAt::Number(number) => {
             rpc.ask_with(Need::Block(number), METHOD, (U64::from(number), false)).await?
         }

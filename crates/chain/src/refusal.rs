@@ -2,7 +2,8 @@
 
 use crate::contracts::{
     AcceptsAnythingVerifier::AcceptsAnythingVerifierErrors as DevelopmentErrors,
-    AttestedVerifier::AttestedVerifierErrors as AttestedErrors, Rollup::RollupErrors,
+    AttestedVerifier::AttestedVerifierErrors as AttestedErrors,
+    OpOutputOracle::OpOutputOracleErrors as OracleErrors, Rollup::RollupErrors,
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{ContractError, SolInterface};
@@ -321,6 +322,12 @@ pub enum Refusal {
         /// EIP-155 chain id of L1.
         chain_id: U256,
     },
+    /// The hash of an L1 block that is no longer among the last 256.
+    #[error("the hash of that L1 block is not available any more: only of the last 256 it is")]
+    L1BlockHashNotAvailable,
+    /// The hash of an L1 block that is not kept.
+    #[error("the contract keeps no hash of the L1 block at which the proof ends: checkpointBlockHash comes first")]
+    L1BlockHashNotCheckpointed,
     /// Another error, as a contract that this code does not know (a verifier gateway) or the EVM gives it.
     #[error("it reverted {}", shown(data))]
     Other {
@@ -379,6 +386,11 @@ impl Refusal {
             DevelopmentErrors::abi_decode_validate(data)
         {
             Self::NotADevelopmentChain { chain_id: error.chainId }
+        } else if let Ok(error) = OracleErrors::abi_decode_validate(data) {
+            match error {
+                OracleErrors::L1BlockHashNotAvailable(_) => Self::L1BlockHashNotAvailable,
+                OracleErrors::L1BlockHashNotCheckpointed(_) => Self::L1BlockHashNotCheckpointed,
+            }
         } else {
             Self::Other { data: data.clone() }
         }

@@ -1,6 +1,6 @@
 //! Files on disk, written whole or not at all; and which of them are proofs.
 
-use crate::{CheckpointProof, EpochProof};
+use crate::{CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof};
 use proofmill_backends::Proof;
 use std::{
     fs::{self, File},
@@ -39,6 +39,10 @@ pub fn holds_a_proof(path: &Path) -> bool {
         CheckpointProof::decode(&bytes).map(|there| there.proof).ok()
     } else if EpochProof::is(&bytes) {
         EpochProof::decode(&bytes).map(|there| there.proof).ok()
+    } else if OpRangeProof::is(&bytes) {
+        OpRangeProof::decode(&bytes).map(|there| there.proof).ok()
+    } else if OpAggregationProof::is(&bytes) {
+        OpAggregationProof::decode(&bytes).map(|there| there.proof).ok()
     } else {
         Proof::decode(&bytes).ok()
     };

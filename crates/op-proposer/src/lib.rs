@@ -1,5 +1,13 @@
-//! Settles the output roots of an OP Stack chain in OP Succinct's contracts on L1.
+//! Settles the output roots of an OP Stack chain in OP Succinct's contracts on L1, in the way of its validity mode.
 //!
 //! [`rules`] decide: which blocks are proven together, what a failure means, when an output is proposed. They are pure.
+//! [`OpProposer`] carries out what they decide: it looks at both chains, has ranges proven and aggregated by a cluster, has the
+//! contract keep the hash of an L1 block, and proposes. What it knows and what was proven is in a folder: after a restart it goes on
+//! from there.
 
+mod error;
 pub mod rules;
+mod shell;
+
+pub use error::OpProposerError;
+pub use shell::{Anchor, AnchorTag, OpProposer, Options, Parts, Status};

@@ -19,6 +19,7 @@ mod database;
 mod failures;
 mod following;
 mod nodes;
+mod op_proposer;
 mod paying;
 mod prove;
 mod prover_node;
@@ -30,6 +31,7 @@ pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Sched
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use following::Following;
+pub(crate) use op_proposer::OpProposer;
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
 pub(crate) use paying::Paying;
 pub(crate) use prove::{Prove, Site};
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Prove(Box<Prove>),
     /// Join range proofs of an OP Stack chain, for OP Succinct's contracts
     Aggregate(Box<Aggregate>),
+    /// Prove an OP Stack chain, and propose its outputs to OP Succinct's contract
+    OpProposer(Box<OpProposer>),
     /// Check a proof file
     Verify(Verify),
     /// Show workers, proofs and what keeps them waiting
@@ -366,8 +370,32 @@ pub(crate) struct LocalnetAlone {
 
 #[derive(Debug, Args)]
 pub(crate) struct Attestor {
-    #[command(flatten)]
-    pub(crate) chains: Chains,
+    /// JSON-RPC node of L1. With several, the newest head among them is followed, and each is asked what the others lack
+    #[arg(
+        long,
+        env = "L1_RPC",
+        hide_env_values = true,
+        value_delimiter = ',',
+        required = true,
+        value_parser = node_url,
+        value_name = "URL"
+    )]
+    pub(crate) l1_rpc: Vec<Url>,
+    /// Chain id that L1 must have
+    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
+    pub(crate) l1_chain_id: Option<u64>,
+    /// The rollup's contract on L1, whose proofs are attested
+    #[arg(
+        long,
+        env = "PROOFMILL_ROLLUP",
+        required_unless_present = "oracle",
+        conflicts_with = "oracle",
+        value_name = "ADDRESS"
+    )]
+    pub(crate) rollup: Option<alloy_primitives::Address>,
+    /// OP Succinct's OPSuccinctL2OutputOracle on L1, for whose verifier aggregations of an OP Stack chain are attested
+    #[arg(long, env = "L2OO_ADDRESS", value_name = "ADDRESS")]
+    pub(crate) oracle: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) observing: Observing,
     /// Where to listen

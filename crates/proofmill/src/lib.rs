@@ -24,6 +24,7 @@ mod observe;
 mod progress;
 mod pulling;
 mod report;
+mod rollup_config;
 mod settings;
 mod settle;
 mod sides;

@@ -70,11 +70,16 @@ pub(crate) async fn rollup(chains: &cli::Chains) -> Result<Rollup> {
 
 /// The rollup's contract, for a role: it waits for its nodes.
 pub(crate) async fn rollup_of_role(chains: &cli::Chains, observed: &Observed) -> Result<Rollup> {
-    let pool = Pool::new("L1", endpoints(&chains.l1_rpc)?.start(Start::Wait).stall(L1_STALL));
-    observed.chain(pool.clone());
-    pool.join(chains.l1_chain_id).await?;
-    let l1 = L1::over(pool);
+    let l1 = l1_of_role(&chains.l1_rpc, chains.l1_chain_id, observed).await?;
     Ok(patiently("the rollup's contract on L1", || Rollup::connect(l1.clone(), chains.rollup)).await?)
+}
+
+/// L1, for a role: it waits for its nodes.
+pub(crate) async fn l1_of_role(urls: &[Url], chain_id: Option<u64>, observed: &Observed) -> Result<L1> {
+    let pool = Pool::new("L1", endpoints(urls)?.start(Start::Wait).stall(L1_STALL));
+    observed.chain(pool.clone());
+    pool.join(chain_id).await?;
+    Ok(L1::over(pool))
 }
 
 /// The rollup's own chain, for a role: it waits for its nodes.

@@ -1,9 +1,12 @@
 //! What comes of a proof that was asked for.
 
-use proofmill_fault::{Code, Fault};
+use proofmill_client::ClientError;
+use proofmill_derivation::DerivationError;
+use proofmill_fault::{At, Code, Fault};
 use proofmill_primitives::Instructions;
+use proofmill_witness::BuildError;
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, time::Duration};
 
 /// What was executed: no part of what a proof says, for reports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,6 +137,76 @@ pub enum JobError {
     /// The service dropped the work without being told to. Does not count as a try.
     #[error("the service dropped the work")]
     Cancelled,
+}
+
+impl From<BuildError> for JobError {
+    /// What a witness that is not built says of the range.
+    fn from(error: BuildError) -> Self {
+        let cause = with_sources(&error);
+        match error {
+            // What has a cause of its own is a fault of the witness that the blocks were executed from, not of the blocks.
+            BuildError::Execution(fault) if fault.source().is_some() => Self::Failed { cause },
+            BuildError::Execution(_) => Self::Refuted {
+                cause: format!(
+                    "{cause}; L1 names these very blocks, so the node that made them does not follow the chain's rules \
+                     (anvil's state roots are not Ethereum's: use another node for L2)"
+                ),
+            },
+            BuildError::Unreachable { .. }
+            | BuildError::Refused { .. }
+            | BuildError::MethodMissing { .. }
+            | BuildError::Malformed { .. }
+            | BuildError::ChainId { .. }
+            | BuildError::BeyondHead { .. }
+            | BuildError::Lags { .. }
+            | BuildError::BlockGone { .. }
+            | BuildError::Reorg { .. }
+            | BuildError::NoHistory { .. }
+            | BuildError::Expired { .. }
+            // A node that answers falsely: another one, or the same when it is mended, may do better.
+            | BuildError::FalseHeader { .. }
+            | BuildError::OtherBlock { .. }
+            | BuildError::FalseBody { .. }
+            | BuildError::FalseProof { .. }
+            | BuildError::FalseCode { .. }
+            // What L1's nodes lack, and what L1 does not have yet.
+            | BuildError::UnknownHash { .. }
+            | BuildError::NoBeacon { .. }
+            | BuildError::Beacon { .. }
+            | BuildError::BlobMissing { .. }
+            | BuildError::NotDerived(DerivationError::NotYet { .. }) => Self::Unavailable { cause },
+            _ => Self::Failed { cause },
+        }
+    }
+}
+
+/// An error with what is behind it, in one line.
+fn with_sources(error: &dyn Error) -> String {
+    let (mut said, mut next) = (error.to_string(), error.source());
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !said.contains(&cause) {
+            said = format!("{said}: {cause}");
+        }
+        next = error.source();
+    }
+    said
+}
+
+impl From<ClientError> for JobError {
+    /// What a cluster's failure says of the prover: nothing, where the fault is not the task's.
+    fn from(error: ClientError) -> Self {
+        let cause = error.to_string();
+        match error.code() {
+            Code::Withdrawn => Self::Cancelled,
+            Code::BadProof => Self::BadProof { cause },
+            // No worker has the memory for it: a shorter range may do.
+            Code::KilledForMemory | Code::TooSmall => Self::CannotExecute { cause },
+            code if code.is_of_execution() => Self::CannotExecute { cause },
+            code if code.at() == At::Task => Self::Failed { cause },
+            _ => Self::Unavailable { cause },
+        }
+    }
 }
 
 impl From<&JobError> for Fault {

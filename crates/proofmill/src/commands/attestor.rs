@@ -5,8 +5,10 @@ use crate::{
     observe::{self, Observed},
     stop, wiring,
 };
-use eyre::{Result, WrapErr};
+use eyre::{Result, WrapErr, bail};
+use proofmill_attestor::Attestor;
 use proofmill_backends::Registry;
+use proofmill_chain::{OutputOracle, Rollup};
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
@@ -14,12 +16,15 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
     let observed = Observed::new("attestor");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
-    let rollup = tokio::select! {
-        rollup = wiring::rollup_of_role(&args.chains, &observed) => rollup?,
+    let of = tokio::select! {
+        of = of(&args, &observed) => of?,
         () = stop.cancelled() => return Ok(()),
     };
-    let wanted = rollup.config().proof_types.iter().map(|of| of.prover).filter(|prover| prover.proves());
-    let wanted: Vec<_> = wanted.collect();
+    let wanted: Vec<_> = match &of {
+        Of::Rollup(rollup) => rollup.config().proof_types.iter().map(|of| of.prover).collect(),
+        Of::Oracle(_) => registry.checked_types().collect(),
+    };
+    let wanted: Vec<_> = wanted.into_iter().filter(|prover| prover.proves()).collect();
     wiring::check_helpers(&registry, &wanted).await?;
     for prover in wanted.iter().filter(|prover| registry.checker(**prover).is_err()) {
         tracing::warn!(%prover, "proofs of this type are not attested here: no binary that has it is known (--binary)");
@@ -27,10 +32,39 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     let listener = TcpListener::bind(&args.listen).await.wrap_err_with(|| {
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
-    let address = key.address();
+    let (address, listen) = (key.address(), listener.local_addr()?);
     observed.started(Vec::new);
-    tracing::info!(%address, rollup = %rollup.address(), listen = %listener.local_addr()?, "the attestor is ready");
-    let attestor = proofmill_attestor::Attestor::new(registry, key, rollup);
+    let attestor = match of {
+        Of::Rollup(rollup) => {
+            tracing::info!(%address, rollup = %rollup.address(), %listen, "the attestor is ready");
+            Attestor::new(registry, key, rollup)
+        }
+        Of::Oracle(oracle) => {
+            tracing::info!(%address, oracle = %oracle.address(), %listen, "the attestor is ready");
+            Attestor::of_oracle(registry, key, oracle)
+        }
+    };
     proofmill_attestor::serve(attestor, listener, stop).await?;
     Ok(())
+}
+
+/// Whose proofs are attested.
+enum Of {
+    Rollup(Rollup),
+    Oracle(OutputOracle),
+}
+
+async fn of(args: &cli::Attestor, observed: &Observed) -> Result<Of> {
+    let l1 = wiring::l1_of_role(&args.l1_rpc, args.l1_chain_id, observed).await?;
+    match (args.rollup, args.oracle) {
+        (Some(rollup), None) => {
+            let read = || Rollup::connect(l1.clone(), rollup);
+            Ok(Of::Rollup(wiring::patiently("the rollup's contract on L1", read).await?))
+        }
+        (None, Some(oracle)) => {
+            let read = || OutputOracle::connect(l1.clone(), oracle);
+            Ok(Of::Oracle(wiring::patiently("the output oracle on L1", read).await?))
+        }
+        _ => bail!("name a contract: --rollup, or --oracle for OP Succinct's"),
+    }
 }

@@ -12,6 +12,7 @@ mod failures;
 mod load;
 pub(crate) mod localnet;
 mod node_status;
+mod op_proposer;
 mod proof_coordinator;
 mod proposer;
 mod prove;
@@ -36,6 +37,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Worker(args) => worker::run(&global, args, registry).await,
         Command::Prove(args) => prove::run(&global, *args, registry).await,
         Command::Aggregate(args) => aggregate::run(&global, *args, registry).await,
+        Command::OpProposer(args) => op_proposer::run(&global, *args, registry).await,
         Command::Verify(args) => verify::run(&args, &registry),
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,

@@ -5,13 +5,13 @@ use crate::{
     local::Site,
     progress::{Progress, duration},
     report::{Report, thousands},
+    rollup_config::rollup_config,
     stop, wiring,
 };
-use eyre::{Result, WrapErr, bail, eyre};
+use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterProver, Made, OpRangeProof, files, programs};
-use proofmill_derivation::{DerivationInput, RollupConfig, config_from_rollup_json};
-use proofmill_http::in_one_line;
+use proofmill_derivation::DerivationInput;
 use proofmill_ledger::{DataDir, DataDirError};
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{
@@ -20,7 +20,7 @@ use proofmill_program::{
     range,
 };
 use proofmill_service::Executed;
-use proofmill_stateless::{ChainSpec, Rules, Spent, StatelessInput};
+use proofmill_stateless::{Rules, Spent, StatelessInput};
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{Beacon, ChainSource, L1Source, Node, NodeOptions};
 use std::{
@@ -207,7 +207,7 @@ async fn derivation(
     show: &(dyn Fn(proofmill_witness::Progress) + Sync),
 ) -> Result<DerivationInput> {
     let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
-    let config = rollup_config(args, l1.chain()).await?;
+    let config = rollup_config(args.genesis.as_deref(), args.l2_node_rpc.as_ref(), l1.chain()).await?;
     if node.chain().rules != Rules::Optimism(config.rules.clone()) {
         bail!(
             "the rollup configuration has other rules than those by which the blocks were executed: give its rollup.json by \
@@ -215,38 +215,7 @@ async fn derivation(
         );
     }
     let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
-    let first = range.blocks.first().map_or(0, |block| block.header.number);
-    let parent = node.block(first.saturating_sub(1)).await?;
-    Ok(L1Source { node: l1, beacon }.derivation(&config, &parent, range, show).await?)
-}
-
-/// By the file that was given, or as the rollup's node says it.
-async fn rollup_config(args: &cli::Prove, l1: &ChainSpec) -> Result<RollupConfig> {
-    let text = match (&args.genesis, &args.l2_node_rpc) {
-        (Some(file), _) => {
-            fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?
-        }
-        (None, Some(url)) => {
-            let said: Box<serde_json::value::RawValue> = proofmill_http::rpc_client(url.clone())
-                .request_noparams("optimism_rollupConfig")
-                .await
-                .map_err(|error| {
-                    eyre!("the rollup node does not say its configuration: {}", in_one_line(&error))
-                })?;
-            said.get().to_owned()
-        }
-        (None, None) => bail!(
-            "what the chain is derived by is in its rollup configuration: name its node with --l2-node-rpc (L2_NODE_RPC), or its \
-             rollup.json with --genesis"
-        ),
-    };
-    let said: serde_json::Value = serde_json::from_str(&text).wrap_err("the rollup configuration")?;
-    match said["l1_chain_id"].as_u64() {
-        Some(chain) if chain != l1.chain_id => {
-            bail!("the nodes of --l1-rpc are of chain {}, and the rollup's L1 is chain {chain}", l1.chain_id)
-        }
-        _ => Ok(config_from_rollup_json(&text, l1.blobs.clone())?),
-    }
+    Ok(L1Source { node: l1, beacon }.derivation(&config, node, range, None, show).await?)
 }
 
 /// The blocks that were asked for, or the latest finalized ones.

@@ -1,4 +1,3 @@
-use super::verdict::not_made;
 use crate::JobError;
 use proofmill_client::ClientError;
 use proofmill_fault::Code;
@@ -8,12 +7,12 @@ use tonic::Status;
 #[test]
 fn a_proof_that_is_bad_twice_is_told_apart_from_a_prover_that_fails() {
     let bad = ClientError::DoesNotHold { id: "p".into(), artifact: "a".into(), cause: "no".into() };
-    assert!(matches!(not_made(bad), JobError::BadProof { .. }));
+    assert!(matches!(JobError::from(bad), JobError::BadProof { .. }));
     let other = ClientError::SaysSomethingElse { id: "p".into(), public_values: "0x".into() };
-    assert!(matches!(not_made(other), JobError::BadProof { .. }));
+    assert!(matches!(JobError::from(other), JobError::BadProof { .. }));
     let failed =
         ClientError::Failed { id: "p".into(), code: Code::ProverFailed, cause: "its worker died".into() };
-    assert!(matches!(not_made(failed), JobError::Failed { .. }));
+    assert!(matches!(JobError::from(failed), JobError::Failed { .. }));
 }
 
 #[test]
@@ -31,14 +30,14 @@ fn a_cluster_that_is_away_or_busy_is_not_a_prover_that_failed() {
         ClientError::TimedOut { id: id(), after: moment },
     ] {
         let said = error.to_string();
-        let JobError::Unavailable { cause } = not_made(error) else { panic!("{said}") };
+        let JobError::Unavailable { cause } = JobError::from(error) else { panic!("{said}") };
         assert_eq!(cause, said, "it is seen in the status");
     }
     for error in [
         ClientError::Refused(status(Status::invalid_argument("no such mode"))),
         ClientError::Failed { id: id(), code: Code::ProverFailed, cause: cause() },
     ] {
-        assert!(matches!(not_made(error), JobError::Failed { .. }));
+        assert!(matches!(JobError::from(error), JobError::Failed { .. }));
     }
-    assert_eq!(not_made(ClientError::Cancelled { id: id() }), JobError::Cancelled);
+    assert_eq!(JobError::from(ClientError::Cancelled { id: id() }), JobError::Cancelled);
 }

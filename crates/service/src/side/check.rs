@@ -1,6 +1,6 @@
 //! What is looked at before a proof is asked for.
 
-use super::{proven_for, verdict::no_witness};
+use super::proven_for;
 use crate::{BlockHashes, JobError, RangeRequest};
 use alloy_primitives::B256;
 use proofmill_chain::{ProofTypeConfig, Rules};
@@ -51,7 +51,7 @@ pub(super) async fn witness(
     let witnessed = match l2.witness(request.range.blocks, &|_| {}).await {
         Ok(witnessed) => witnessed,
         Err(error) => {
-            let error = no_witness(error);
+            let error = JobError::from(error);
             if matches!(error, JobError::Refuted { .. }) {
                 check_branch(blocks, request).await?;
             }

@@ -1,6 +1,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use super::{check::check_rules, verdict::no_witness, *};
+use super::{check::check_rules, *};
 use crate::{Away, RangeSpec, Statement as Rollup};
 use alloy_primitives::{Address, B256, Bytes as RpcBytes};
 use futures::future::BoxFuture;
@@ -106,9 +106,9 @@ async fn a_witness_that_falls_short_refutes_nothing() {
     else {
         panic!("it executes from nothing")
     };
-    let error = no_witness(BuildError::Execution(fault.into()));
+    let error = JobError::from(BuildError::Execution(fault.into()));
     assert!(matches!(error, JobError::Failed { .. }), "{error}");
-    let error = no_witness(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
+    let error = JobError::from(BuildError::ChainId { endpoint: "there".into(), expected: 1, got: 2 });
     assert!(matches!(error, JobError::Unavailable { .. }), "{error}");
 }
 

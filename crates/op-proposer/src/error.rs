@@ -1,0 +1,63 @@
+//! Why there is nothing to propose with.
+
+use alloy_primitives::{Address, B256};
+use proofmill_attestor::AttestError;
+use proofmill_backends::BackendError;
+use proofmill_chain::ChainError;
+use std::{io, path::PathBuf};
+
+/// Why a proposer does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpProposerError {
+    /// L1 cannot be read, or the contract is another one.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The keys of the programs cannot be made.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    /// The contract wants proofs of something else.
+    #[error(
+        "the contract's configuration `{name}` has the {what} {contract}, here it is {here}: have the contract's owner add a \
+         configuration with addOpSuccinctConfig, and name it here (OP_SUCCINCT_CONFIG_NAME)"
+    )]
+    OtherConfig {
+        /// The configuration's name.
+        name: String,
+        /// What differs.
+        what: &'static str,
+        /// What the contract has.
+        contract: B256,
+        /// What this release, or this chain, has.
+        here: B256,
+    },
+    /// Too few attestors for the contract's verifier.
+    #[error("the contract's verifier {verifier} counts signatures of attestors: {source}")]
+    Attestors {
+        /// The verifier.
+        verifier: Address,
+        /// What is missing.
+        source: AttestError,
+    },
+    /// The folder cannot be used.
+    #[error("cannot use {}: {source}", .path.display())]
+    Folder {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A plan that this release did not write.
+    #[error(
+        "{} is no plan of this release: {reason}. Move it away; proofs that are in the folder are found again",
+        .path.display()
+    )]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A thread broke off.
+    #[error("making the programs' keys broke off; please report it")]
+    BrokeOff,
+}

@@ -1,0 +1,407 @@
+//! Carries out what the rules decide.
+//!
+//! One loop owns the plan. It is told what the chains show, every so often, and what comes of the work that it has begun; after each
+//! event the plan is written down. Work is tasks: each ends with exactly one event, also where it panics. A task that is of no use any
+//! more is told so, and withdraws what it asked the cluster for; when the process ends, tasks are dropped, and the cluster goes on.
+
+mod anchor;
+mod kept;
+mod range;
+mod submission;
+mod watch;
+
+use crate::{
+    error::OpProposerError,
+    rules::{Action, Attempt, Config, Event, Plan, Problem, RangeView, Seen, Step, StepFailed},
+};
+use alloy_primitives::{B256, keccak256};
+use futures::FutureExt;
+use kept::{Kept, Proofs};
+use proofmill_attestor::Quorum;
+use proofmill_chain::{AttestorSet, BlockAt, L2, OutputOracle, Sender};
+use proofmill_client::{ClusterProver, programs};
+use proofmill_derivation::RollupConfig;
+use proofmill_primitives::{BlockRange, ProgramVersion};
+use proofmill_service::JobError;
+use proofmill_witness::{L1Source, Node, RollupNode};
+use std::{
+    collections::BTreeMap,
+    panic::AssertUnwindSafe,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+use tokio::{
+    sync::watch as published,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+pub use anchor::{Anchor, AnchorTag};
+
+/// So often the plan is asked whether a pause is over.
+const TICK: Duration = Duration::from_secs(1);
+/// So often it is said what is being waited for, where nothing happens.
+const SAY_EVERY: Duration = Duration::from_secs(300);
+
+/// What an operator decides.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How the chain is cut.
+    pub rules: Config,
+    /// How often both chains are looked at.
+    pub look_every: Duration,
+    /// Up to which block of L1 things are proven.
+    pub anchor: Anchor,
+    /// The name of the contract's configuration.
+    pub config_name: String,
+    /// Where the plan and the proofs of this L2 chain are kept.
+    pub folder: PathBuf,
+}
+
+/// What a proposer stands on.
+#[derive(Debug)]
+pub struct Parts {
+    /// The contract.
+    pub oracle: OutputOracle,
+    /// Who pays.
+    pub sender: Sender,
+    /// Attestors, where the contract's verifier counts them.
+    pub attestors: Vec<String>,
+    /// The chain that is proven.
+    pub l2: L2,
+    /// The same, for witnesses.
+    pub node: Node,
+    /// Its rollup node; asked where [`Anchor`] is not the default.
+    pub rollup_node: RollupNode,
+    /// What the chain is derived by.
+    pub rollup: RollupConfig,
+    /// What L1 has.
+    pub source: L1Source,
+    /// What makes proofs.
+    pub prover: ClusterProver,
+}
+
+/// How far a proposer is.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// What the chains showed last.
+    pub seen: Option<Seen>,
+    /// The ranges after the newest output, oldest first.
+    pub ranges: Vec<RangeView>,
+    /// What is on its way to L1: its blocks, and the next step.
+    pub submission: Option<(BlockRange, Step)>,
+    /// What keeps a part of it.
+    pub problems: Vec<Problem>,
+    /// Why the chains are not seen.
+    pub blind: Option<String>,
+}
+
+/// What every task has at hand.
+#[derive(Debug)]
+struct Shell {
+    options: Options,
+    parts: Parts,
+    quorum: Option<Quorum>,
+    proofs: Proofs,
+    config_name: B256,
+    rollup_hash: B256,
+    range_program: ProgramVersion,
+    aggregation_program: ProgramVersion,
+}
+
+/// What a task ended with.
+enum Done {
+    Looked(Result<Seen, String>),
+    Happened(Event),
+}
+
+/// Proposes outputs of one chain to one contract.
+#[derive(Debug)]
+pub struct OpProposer {
+    shell: Arc<Shell>,
+    kept: Kept,
+    plan: Plan,
+    status: published::Sender<Status>,
+    ranges: BTreeMap<BlockRange, CancellationToken>,
+    steps: BTreeMap<Attempt, CancellationToken>,
+}
+
+impl OpProposer {
+    /// Compares the contract with what is here, and reads the plan. Takes as long as making the programs' keys.
+    ///
+    /// # Errors
+    /// The contract wants something else, or the folder cannot be used: see [`OpProposerError`].
+    pub async fn start(options: Options, parts: Parts) -> Result<Self, OpProposerError> {
+        let backend = parts.prover.backend.clone();
+        let versions = tokio::task::spawn_blocking(move || {
+            Ok((programs::op_range_version(&*backend)?, programs::op_aggregation_version(&*backend)?))
+        });
+        let (range_program, aggregation_program) =
+            versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
+        let mut kept = Kept::in_folder(&options.folder, parts.oracle.address());
+        let plan = kept.plan(options.rules)?;
+        let shell = Shell {
+            quorum: None,
+            proofs: kept.proofs(),
+            config_name: keccak256(&options.config_name),
+            rollup_hash: parts.rollup.hash(),
+            range_program,
+            aggregation_program,
+            options,
+            parts,
+        };
+        shell.check_config().await?;
+        let quorum = shell.quorum().await?;
+        let account = shell.parts.sender.account();
+        if !shell.parts.oracle.may_propose(account).await? {
+            tracing::warn!(
+                %account,
+                "the account is no approved proposer: the contract takes its outputs only once nobody has proposed for its \
+                 fallback timeout; have the owner call addProposer"
+            );
+        }
+        Ok(Self {
+            shell: Arc::new(Shell { quorum, ..shell }),
+            kept,
+            plan,
+            status: published::Sender::new(Status::default()),
+            ranges: BTreeMap::new(),
+            steps: BTreeMap::new(),
+        })
+    }
+
+    /// How far it is, from now on.
+    pub fn status(&self) -> published::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Proposes until it is told to stop. What is under way then is begun again at the next start.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        let mut tick = interval(TICK);
+        let mut look = interval(self.shell.options.look_every);
+        let mut say = interval(SAY_EVERY);
+        for each in [&mut tick, &mut look, &mut say] {
+            each.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        }
+        let mut looking = false;
+        let mut blind: Option<String> = None;
+        loop {
+            let event = tokio::select! {
+                () = stop.cancelled() => break,
+                _ = look.tick(), if !looking => {
+                    looking = true;
+                    let shell = Arc::clone(&self.shell);
+                    tasks.spawn(async move { Done::Looked(shell.look().await) });
+                    continue;
+                }
+                _ = tick.tick() => Event::Tick,
+                _ = say.tick() => {
+                    self.say();
+                    continue;
+                }
+                Some(done) = tasks.join_next() => match done {
+                    Ok(Done::Happened(event)) => event,
+                    Ok(Done::Looked(looked)) => {
+                        looking = false;
+                        let cause = looked.as_ref().err().cloned();
+                        if let Some(cause) = cause.as_ref().filter(|cause| blind.as_ref() != Some(cause)) {
+                            tracing::warn!(cause, "the chains cannot be seen");
+                        }
+                        blind = cause;
+                        match looked {
+                            Ok(seen) => Event::Seen(seen),
+                            Err(_) => Event::Tick,
+                        }
+                    }
+                    Err(error) => {
+                        // Tasks catch their panics, and nobody aborts them.
+                        tracing::error!(%error, "a task ended by itself; please report it");
+                        looking = false;
+                        continue;
+                    }
+                },
+            };
+            self.handle(event, &mut tasks, blind.clone());
+        }
+        tasks.shutdown().await;
+    }
+
+    fn handle(&mut self, event: Event, tasks: &mut JoinSet<Done>, blind: Option<String>) {
+        match &event {
+            Event::Range(blocks, came) => {
+                self.ranges.remove(blocks);
+                if let Err(error) = came {
+                    tracing::warn!(%blocks, %error, "range not proven");
+                }
+            }
+            Event::Checkpointed(attempt, came) => self.ended(*attempt, came.as_ref().err()),
+            Event::Aggregated(attempt, came) | Event::Proposed(attempt, came) => {
+                self.ended(*attempt, came.as_ref().err());
+            }
+            Event::Seen(_) | Event::Tick => {}
+        }
+        for action in self.plan.handle(now_ms(), event) {
+            self.carry_out(action, tasks);
+        }
+        if let Err(error) = self.kept.write(&self.plan) {
+            tracing::error!(%error, "the plan cannot be written down: after a restart some of it is done again");
+        }
+        let submission = self.plan.submission().and_then(|submission| {
+            let blocks = BlockRange::new(submission.after() + 1, submission.last()).ok()?;
+            Some((blocks, submission.step()))
+        });
+        self.status.send_replace(Status {
+            seen: self.plan.seen(),
+            ranges: self.plan.ranges().collect(),
+            submission,
+            problems: self.plan.problems(),
+            blind,
+        });
+    }
+
+    fn ended(&mut self, attempt: Attempt, failed: Option<&StepFailed>) {
+        self.steps.remove(&attempt);
+        match failed {
+            None => {}
+            Some(StepFailed::Refused { cause }) => tracing::warn!(cause, "a step of the submission is refused"),
+            Some(StepFailed::NotNow { cause }) => {
+                tracing::warn!(cause, "a step of the submission is not possible now");
+            }
+            // The plan says it.
+            Some(StepFailed::RangeLost { .. }) => {}
+        }
+    }
+
+    fn carry_out(&mut self, action: Action, tasks: &mut JoinSet<Done>) {
+        let shell = Arc::clone(&self.shell);
+        let cancel = CancellationToken::new();
+        match action {
+            Action::ProveRange(blocks) => {
+                self.ranges.insert(blocks, cancel.clone());
+                tasks.spawn(async move {
+                    let caught = AssertUnwindSafe(shell.prove_range(blocks, &cancel)).catch_unwind().await;
+                    let broke = || JobError::Failed { cause: "its task panicked; please report it".into() };
+                    Done::Happened(Event::Range(blocks, caught.unwrap_or_else(|_| Err(broke()))))
+                });
+            }
+            Action::Withdraw(blocks) => {
+                if let Some(cancel) = self.ranges.remove(&blocks) {
+                    cancel.cancel();
+                }
+            }
+            Action::Checkpoint { attempt, not_before } => {
+                self.steps.insert(attempt, cancel.clone());
+                tasks.spawn(async move {
+                    let caught = caught(&cancel, shell.checkpoint(not_before)).await;
+                    Done::Happened(Event::Checkpointed(attempt, caught))
+                });
+            }
+            Action::Aggregate { attempt, ranges, l1 } => {
+                self.steps.insert(attempt, cancel.clone());
+                tasks.spawn(async move {
+                    // It withdraws what it asked for by itself.
+                    let caught =
+                        caught(&CancellationToken::new(), shell.aggregate(&ranges, l1, &cancel)).await;
+                    Done::Happened(Event::Aggregated(attempt, caught))
+                });
+            }
+            Action::Propose { attempt, ranges, l1 } => {
+                self.steps.insert(attempt, cancel.clone());
+                tasks.spawn(async move {
+                    let caught = caught(&cancel, shell.propose(&ranges, l1)).await;
+                    Done::Happened(Event::Proposed(attempt, caught))
+                });
+            }
+            Action::Abandon(attempt) => {
+                if let Some(cancel) = self.steps.remove(&attempt) {
+                    cancel.cancel();
+                }
+            }
+        }
+    }
+
+    /// Says where things are.
+    fn say(&self) {
+        let Some(Seen { l2_output, next_output, l2_finalized }) = self.plan.seen() else { return };
+        let (proving, ranges) = (self.ranges.len(), self.plan.ranges().count());
+        tracing::info!(l2_output, next_output, l2_finalized, ranges, proving, "outputs");
+    }
+}
+
+impl Shell {
+    async fn look(&self) -> Result<Seen, String> {
+        let view = self.parts.oracle.view().await.map_err(|error| error.to_string())?;
+        Ok(Seen {
+            l2_output: view.newest.block,
+            next_output: view.next_block,
+            l2_finalized: self.provable().await?,
+        })
+    }
+
+    /// The newest block of L2 that follows from the anchor.
+    async fn provable(&self) -> Result<u64, String> {
+        let Parts { oracle, l2, rollup_node, .. } = &self.parts;
+        let anchor = self.options.anchor;
+        if anchor.is_default() {
+            let finalized = l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
+            return Ok(finalized.map_or(0, |block| block.number));
+        }
+        let Some(number) = anchor.number(oracle.l1()).await.map_err(|error| error.to_string())? else {
+            return Err(format!("L1 has no {} block yet", anchor.tag));
+        };
+        rollup_node.safe_head(number).await.map_err(|error| error.to_string())
+    }
+
+    /// Errors where the contract wants proofs of something else.
+    async fn check_config(&self) -> Result<(), OpProposerError> {
+        let wanted = self.parts.oracle.config(self.config_name).await?;
+        for (what, contract, here) in [
+            ("aggregation program", wanted.aggregation_key, self.aggregation_program.0),
+            ("range program", wanted.range_key, self.range_program.0),
+            ("rollup configuration", wanted.rollup_config_hash, self.rollup_hash),
+        ] {
+            if contract != here {
+                let name = self.options.config_name.clone();
+                return Err(OpProposerError::OtherConfig { name, what, contract, here });
+            }
+        }
+        Ok(())
+    }
+
+    /// Attestors, where the contract's verifier counts them.
+    async fn quorum(&self) -> Result<Option<Quorum>, OpProposerError> {
+        let (l1, attestors) = (self.parts.oracle.l1(), &self.parts.attestors);
+        let verifier = self.parts.oracle.verifier().await?;
+        let Some(counted) = AttestorSet::find(l1, verifier).await? else {
+            if !attestors.is_empty() {
+                tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
+            }
+            return Ok(None);
+        };
+        Quorum::new(attestors, l1.chain_id(), counted)
+            .map(Some)
+            .map_err(|source| OpProposerError::Attestors { verifier, source })
+    }
+}
+
+/// What comes of a step; also where it panics, or is of no use any more.
+async fn caught<T>(
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T, StepFailed>>,
+) -> Result<T, StepFailed> {
+    let not_now = |cause: &str| Err(StepFailed::NotNow { cause: cause.to_owned() });
+    tokio::select! {
+        came = AssertUnwindSafe(step).catch_unwind() => {
+            came.unwrap_or_else(|_| not_now("its task panicked; please report it"))
+        }
+        () = cancel.cancelled() => not_now("it is of no use any more"),
+    }
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
