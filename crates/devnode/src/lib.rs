@@ -48,8 +48,13 @@ mod refusal;
 mod rpc;
 mod seal;
 mod state;
-mod trie;
+pub mod trie;
 mod view;
+
+/// JSON-RPC over HTTP as geth's words and limits are, for other nodes of development.
+pub mod jsonrpc {
+    pub use crate::rpc::{Failure, Params, serve};
+}
 
 pub use alloy_genesis::Genesis;
 pub use error::DevNodeError;

@@ -138,7 +138,7 @@ impl DevNodeOptions {
         if let Some(block_time) = self.block_time {
             tokio::spawn(sequence(Arc::clone(&shared), block_time, stop.clone()));
         }
-        let server = tokio::spawn(rpc::serve(listener, Arc::clone(&shared), stop.clone()));
+        let server = tokio::spawn(rpc::serve(listener, rpc::methods(Arc::clone(&shared)), stop.clone()));
         tracing::debug!(%url, "the L2 node listens");
         Ok(DevNode { url, shared, server, stop: stop.drop_guard() })
     }

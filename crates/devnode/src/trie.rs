@@ -10,14 +10,14 @@ use alloy_trie::{
 use std::sync::{Arc, OnceLock};
 
 /// What stands in a leaf.
-pub(crate) trait Value: Clone {
+pub trait Value: Clone {
     /// Its RLP.
     fn rlp(&self) -> Vec<u8>;
 }
 
 /// A trie with keys of 32 bytes, which are hashes. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Trie<V> {
+pub struct Trie<V> {
     root: Link<V>,
 }
 
@@ -51,11 +51,13 @@ impl<V> Default for Trie<V> {
 }
 
 impl<V: Value> Trie<V> {
-    pub(crate) fn root(&self) -> B256 {
+    /// Its hash.
+    pub fn root(&self) -> B256 {
         self.root.as_ref().map_or(EMPTY_ROOT_HASH, |root| keccak256(root.encoded()))
     }
 
-    pub(crate) fn get(&self, key: &B256) -> Option<&V> {
+    /// What a key has.
+    pub fn get(&self, key: &B256) -> Option<&V> {
         let mut rest = Nibbles::unpack(key);
         let mut at = self.root.as_deref()?;
         loop {
@@ -76,13 +78,14 @@ impl<V: Value> Trie<V> {
         }
     }
 
-    pub(crate) fn insert(&mut self, key: &B256, value: V) {
+    /// Gives a key a value.
+    pub fn insert(&mut self, key: &B256, value: V) {
         self.root = Some(insert(self.root.as_ref(), Nibbles::unpack(key), value));
     }
 
     /// Removes a key, and adds to `siblings` the nodes that had to be looked at although no key leads to them: those that a
     /// branch with one child left merges with.
-    pub(crate) fn remove(&mut self, key: &B256, siblings: &mut Vec<Bytes>) {
+    pub fn remove(&mut self, key: &B256, siblings: &mut Vec<Bytes>) {
         if let Some(root) = &self.root
             && let Removal::Now(now) = remove(root, Nibbles::unpack(key), siblings)
         {
@@ -92,7 +95,7 @@ impl<V: Value> Trie<V> {
 
     /// The nodes on the way to a key, the root first: they show what the key has, or that it has nothing. A node that
     /// stands inside its parent is not named again.
-    pub(crate) fn proof(&self, key: &B256) -> Vec<Bytes> {
+    pub fn proof(&self, key: &B256) -> Vec<Bytes> {
         let mut proof = Vec::new();
         let mut rest = Nibbles::unpack(key);
         let mut at = self.root.as_deref();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// An error of JSON-RPC.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Failure {
+pub struct Failure {
     code: i64,
     message: String,
     data: Option<Value>,
@@ -52,12 +52,14 @@ impl Failure {
         Self::new(-32600, format!("invalid request: {reason}"))
     }
 
-    pub(crate) fn no_method(method: &str) -> Self {
+    /// There is no such method.
+    pub fn no_method(method: &str) -> Self {
         let method: String = method.chars().take(100).collect();
         Self::new(-32601, format!("the method {method} does not exist/is not available"))
     }
 
-    pub(crate) fn params(message: impl Into<String>) -> Self {
+    /// An argument is missing, or of another kind.
+    pub fn params(message: impl Into<String>) -> Self {
         Self::new(-32602, message)
     }
 
@@ -66,7 +68,7 @@ impl Failure {
     }
 
     /// Most of what geth refuses.
-    pub(crate) fn server(message: impl Into<String>) -> Self {
+    pub fn server(message: impl Into<String>) -> Self {
         Self::new(-32000, message)
     }
 
@@ -80,7 +82,7 @@ impl Failure {
     }
 
     /// A call that reverted, with what it said.
-    pub(crate) fn reverted(output: &Bytes) -> Self {
+    pub fn reverted(output: &Bytes) -> Self {
         let message = match alloy_sol_types::decode_revert_reason(output) {
             Some(reason) if !output.is_empty() => {
                 format!("execution reverted: {}", reason.trim_start_matches("revert: "))

@@ -10,7 +10,7 @@ mod pool;
 mod state;
 
 use crate::node::Shared;
-use answer::{Failure, Id};
+use answer::Id;
 use axum::{
     Router,
     body::{Bytes, to_bytes},
@@ -18,9 +18,8 @@ use axum::{
     http::{HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use params::Params;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::Semaphore, time};
 use tokio_util::sync::CancellationToken;
 
@@ -35,15 +34,32 @@ const MOST_AT_ONCE: usize = 16;
 /// How long what was asked before the end may take to answer.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
-#[derive(Clone, Debug)]
+pub use answer::Failure;
+pub use params::Params;
+
+/// What answers a method with its arguments. It may block.
+type Methods = dyn Fn(&str, &Params) -> Result<Value, Failure> + Send + Sync;
+
+#[derive(Clone)]
 struct Service {
-    shared: Arc<Shared>,
+    methods: Arc<Methods>,
     permits: Arc<Semaphore>,
 }
 
-/// Answers until told to stop.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
-    let service = Service { shared, permits: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("permits", &self.permits).finish_non_exhaustive()
+    }
+}
+
+/// The methods of the node.
+pub(crate) fn methods(shared: Arc<Shared>) -> Arc<Methods> {
+    Arc::new(move |method, params| dispatch(&shared, method, params))
+}
+
+/// Answers requests over HTTP, alone or in batches, by `methods`, until told to stop. A method may block.
+pub async fn serve(listener: TcpListener, methods: Arc<Methods>, stop: CancellationToken) {
+    let service = Service { methods, permits: Arc::new(Semaphore::new(MOST_AT_ONCE)) };
     let routes = Router::new().fallback(handle).with_state(service);
     // Connections that clients keep open would be answered on for as long as they live, were they not closed.
     let served = axum::serve(listener, routes).with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -54,10 +70,10 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
     tokio::select! {
         done = served => {
             if let Err(error) = done {
-                tracing::error!(%error, "the L2 node listens no more");
+                tracing::error!(%error, "the node listens no more");
             }
         }
-        () = late => tracing::debug!("the L2 node ends before what it was asked is answered"),
+        () = late => tracing::debug!("the node ends before what it was asked is answered"),
     }
 }
 
@@ -83,9 +99,9 @@ async fn answer(service: Service, body: Bytes) -> Response {
     let Ok(permit) = service.permits.acquire_owned().await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
-    let shared = service.shared;
+    let methods = service.methods;
     let worked = tokio::task::spawn_blocking(move || {
-        let answer = answer_text(&shared, &body);
+        let answer = answer_text(&*methods, &body);
         drop(permit);
         answer
     });
@@ -101,10 +117,10 @@ async fn answer(service: Service, body: Bytes) -> Response {
 }
 
 /// What is sent back for a body; nothing for notifications.
-fn answer_text(shared: &Shared, body: &[u8]) -> Option<String> {
+fn answer_text(methods: &Methods, body: &[u8]) -> Option<String> {
     let requests = match serde_json::from_slice(body) {
         Ok(Value::Array(requests)) => requests,
-        Ok(request) => return one(shared, request),
+        Ok(request) => return one(methods, request),
         Err(error) => return Some(Id::default().failed(&Failure::parse(&error))),
     };
     if requests.is_empty() || requests.len() > MOST_BATCH {
@@ -117,7 +133,7 @@ fn answer_text(shared: &Shared, body: &[u8]) -> Option<String> {
         let answer = if length > MOST_ANSWER {
             id.map(|id| id.failed(&Failure::too_large()))
         } else {
-            one(shared, request)
+            one(methods, request)
         };
         if let Some(answer) = answer {
             length += answer.len();
@@ -127,13 +143,13 @@ fn answer_text(shared: &Shared, body: &[u8]) -> Option<String> {
     (!answers.is_empty()).then(|| format!("[{}]", answers.join(",")))
 }
 
-fn one(shared: &Shared, mut request: Value) -> Option<String> {
+fn one(methods: &Methods, mut request: Value) -> Option<String> {
     let id = Id::of(&request);
     let Some(method) = request.get("method").and_then(Value::as_str).map(str::to_owned) else {
         return Some(id.unwrap_or_default().failed(&Failure::invalid_request("the method is missing")));
     };
     let params = request.get_mut("params").map(Value::take).unwrap_or_default();
-    let result = Params::new(params).and_then(|params| dispatch(shared, &method, params));
+    let result = Params::new(params).and_then(|params| methods(&method, &params));
     let id = id?;
     Some(match result {
         Ok(result) => {
@@ -144,9 +160,9 @@ fn one(shared: &Shared, mut request: Value) -> Option<String> {
     })
 }
 
-fn dispatch(shared: &Shared, method: &str, params: Params) -> Result<Value, Failure> {
+fn dispatch(shared: &Shared, method: &str, params: &Params) -> Result<Value, Failure> {
     for methods in [blocks::call, state::call, call::call, pool::call, fees::call, own::call] {
-        if let Some(result) = methods(shared, method, &params) {
+        if let Some(result) = methods(shared, method, params) {
             return result;
         }
     }

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 /// Arguments by their place.
 #[derive(Debug)]
-pub(crate) struct Params(Vec<Value>);
+pub struct Params(Vec<Value>);
 
 impl Params {
-    pub(crate) fn new(params: Value) -> Result<Self, Failure> {
+    /// From what stands in a request.
+    pub fn new(params: Value) -> Result<Self, Failure> {
         match params {
             Value::Null => Ok(Self(Vec::new())),
             Value::Array(all) => Ok(Self(all)),
@@ -19,7 +20,7 @@ impl Params {
     }
 
     /// An argument that may be left out.
-    pub(crate) fn optional<T: DeserializeOwned>(&self, at: usize) -> Result<Option<T>, Failure> {
+    pub fn optional<T: DeserializeOwned>(&self, at: usize) -> Result<Option<T>, Failure> {
         match self.0.get(at) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => T::deserialize(value)
@@ -28,12 +29,13 @@ impl Params {
         }
     }
 
-    pub(crate) fn required<T: DeserializeOwned>(&self, at: usize) -> Result<T, Failure> {
+    /// An argument that must be there.
+    pub fn required<T: DeserializeOwned>(&self, at: usize) -> Result<T, Failure> {
         self.optional(at)?.ok_or_else(|| Failure::params(format!("missing value for required argument {at}")))
     }
 
     /// A block: a number, a tag, or an object of EIP-1898; the newest unless it is there.
-    pub(crate) fn block(&self, at: usize) -> Result<BlockId, Failure> {
+    pub fn block(&self, at: usize) -> Result<BlockId, Failure> {
         Ok(self.optional(at)?.unwrap_or_default())
     }
 }
