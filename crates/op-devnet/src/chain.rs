@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Of how many blocks the states are kept.
-const STATES: u64 = 8_192;
+pub(crate) const STATES: u64 = 4_096;
 /// How many blocks BLOCKHASH reaches back.
 const ANCESTORS: usize = 256;
 

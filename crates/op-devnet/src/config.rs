@@ -37,7 +37,7 @@ pub(crate) fn inbox(chain_id: u64) -> Address {
     // The digits of the id, as they are read.
     let mut rest = chain_id;
     for byte in inbox.iter_mut().skip(1).rev() {
-        *byte = (rest / 10 % 10 << 4 | rest % 10) as u8;
+        *byte = (((rest / 10 % 10) << 4) | (rest % 10)) as u8;
         rest /= 100;
     }
     inbox.into()

@@ -2,7 +2,10 @@
 
 use crate::{chain::Chain, l1::L1Chain};
 use alloy_primitives::{Address, B256, Bytes};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+
+/// Of how many transactions the blobs are kept.
+const MOST_WITH_BLOBS: usize = 4_096;
 
 /// A channel that was posted.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Inbox {
     channels: Vec<Channel>,
     /// The blobs of each transaction.
     blobs: HashMap<B256, Vec<Bytes>>,
+    /// The order in which they came.
+    with_blobs: VecDeque<B256>,
 }
 
 impl Channel {
@@ -36,6 +41,12 @@ impl Channel {
 impl Inbox {
     pub(crate) fn add_blobs(&mut self, transaction: B256, blobs: Vec<Bytes>) {
         self.blobs.insert(transaction, blobs);
+        self.with_blobs.push_back(transaction);
+        if self.with_blobs.len() > MOST_WITH_BLOBS
+            && let Some(oldest) = self.with_blobs.pop_front()
+        {
+            self.blobs.remove(&oldest);
+        }
     }
 
     pub(crate) fn blobs(&self, transaction: &B256) -> &[Bytes] {

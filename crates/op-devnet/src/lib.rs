@@ -11,7 +11,7 @@
 //!   [`Compression`], [`DataKind`]).
 //!
 //! What each part does follows the specifications (`specs.optimism.io`), and names their files. State, blocks and pool are in memory and
-//! gone at the end. There are no proxies before the predeploys, no withdrawals on L1, no fault proofs, and no protection against a
+//! gone at the end; states and witnesses are kept of the last 4,096 blocks, blobs of as many transactions. There are no proxies before the predeploys, no withdrawals on L1, no fault proofs, and no protection against a
 //! sequencing window that runs out.
 //!
 //! ```no_run

@@ -17,10 +17,11 @@ use alloy_eips::{
 };
 use alloy_evm_oracle::{
     EvmFactory,
-    block::{BlockExecutionError, BlockExecutor, BlockExecutorFactory},
+    block::{BlockExecutionError, BlockExecutor, BlockExecutorFactory, BlockValidationError},
 };
 use alloy_op_evm::{
-    OpBlockExecutionCtx, OpBlockExecutorFactory, OpEvmFactory, OpTx, block::OpAlloyReceiptBuilder,
+    OpBlockExecutionCtx, OpBlockExecutorFactory, OpEvmFactory, OpTx,
+    block::{OpAlloyReceiptBuilder, OpBlockExecutionError},
     evm_env_for_op_block,
 };
 use alloy_primitives::{B256, Bloom, Bytes, U256};
@@ -145,10 +146,8 @@ pub(crate) fn seal(
             Ok(_) => transactions.push(Arc::clone(candidate)),
             Err(BlockExecutionError::Validation(error)) => {
                 left_out.insert(candidate.sender);
-                let reason = error.to_string();
-                // What is too much for what is left of the block waits for the next.
-                if !reason.contains("available block") && !reason.contains("available_block") {
-                    refused.push((candidate.hash, reason));
+                if !waits(&error) {
+                    refused.push((candidate.hash, error.to_string()));
                 }
             }
             Err(error) => return Err(failed(error)),
@@ -180,6 +179,18 @@ pub(crate) fn seal(
         sequence: place.sequence,
     };
     Ok(Sealing { block, past, refused })
+}
+
+/// Whether a transaction that is too much for what is left of a block may be in the next.
+fn waits(error: &BlockValidationError) -> bool {
+    match error {
+        BlockValidationError::TransactionGasLimitMoreThanAvailableBlockGas { .. } => true,
+        BlockValidationError::Other(error) => matches!(
+            error.downcast_ref(),
+            Some(OpBlockExecutionError::TransactionDaFootprintAboveGasLimit { .. })
+        ),
+        _ => false,
+    }
 }
 
 /// Executes the block as it would be proven, and returns the smallest witness that it takes.

@@ -38,7 +38,7 @@ pub use answer::Failure;
 pub use params::Params;
 
 /// What answers a method with its arguments. It may block.
-type Methods = dyn Fn(&str, &Params) -> Result<Value, Failure> + Send + Sync;
+pub type Methods = dyn Fn(&str, &Params) -> Result<Value, Failure> + Send + Sync;
 
 #[derive(Clone)]
 struct Service {

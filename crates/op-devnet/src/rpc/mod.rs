@@ -8,7 +8,7 @@ mod state;
 
 use crate::driver::Shared;
 use alloy_primitives::U64;
-use proofmill_devnode::jsonrpc::{Failure, Params};
+use proofmill_devnode::jsonrpc::{Failure, Methods, Params};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -17,9 +17,7 @@ const VERSION: &str = concat!("proofmill-op-devnet/v", env!("CARGO_PKG_VERSION")
 type Answer = Result<Value, Failure>;
 
 /// All methods.
-pub(crate) fn methods(
-    shared: Arc<Shared>,
-) -> Arc<dyn Fn(&str, &Params) -> Result<Value, Failure> + Send + Sync> {
+pub(crate) fn methods(shared: Arc<Shared>) -> Arc<Methods> {
     Arc::new(move |method, params| {
         for methods in [own, blocks::call, state::call, call::call, rollup::call] {
             if let Some(answer) = methods(&shared, method, params) {

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::{
-    chain::{Block, Past},
+    chain::{Block, Past, STATES},
     driver::Shared,
     state::Account,
 };
@@ -33,7 +33,10 @@ pub(super) fn call(shared: &Shared, method: &str, params: &Params) -> Option<Ans
 pub(super) fn past(shared: &Shared, id: BlockId) -> Result<(Arc<Block>, Arc<Past>), Failure> {
     let chain = shared.chain();
     let block = chain.by_id(id).ok_or_else(|| Failure::server("header not found"))?;
-    let pruned = || Failure::server("historical state is not available: this node keeps that of 8192 blocks");
+    let pruned = || {
+        let kept = format!("historical state is not available: this node keeps that of {STATES} blocks");
+        Failure::server(kept)
+    };
     let past = chain.past(block.header.number).ok_or_else(pruned)?;
     Ok((Arc::clone(block), Arc::clone(past)))
 }
