@@ -1,6 +1,8 @@
 # The two commands: `make demo` and `make test`. Both set up what is missing.
 SHELL := bash
 PROVER ?= openvm
+# Which chain the demo proves: one by Ethereum's rules, or one of the OP Stack (op).
+STACK ?= ethereum
 
 .PHONY: help demo test test-long build setup elf check-elf contracts lint fmt bench cycles
 
@@ -13,8 +15,8 @@ setup: ## Install what the build, the demo and the tests need (Debian packages, 
 build: setup ## Build the binary with the backend PROVER (openvm, sp1 or exec; several with commas between them)
 	@scripts/build.sh $(PROVER)
 
-demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1, exec, "openvm,sp1" or "openvm,exec"
-	@scripts/demo.sh "$$(scripts/binary.sh $(PROVER))" $(PROVER)
+demo: build ## Prove real blocks of a local chain: PROVER=openvm (default), sp1, exec, "openvm,sp1" or "openvm,exec"; STACK=op for the OP Stack
+	@scripts/demo$(if $(filter op,$(STACK)),-op).sh "$$(scripts/binary.sh $(PROVER))" $(PROVER)
 
 test: setup ## Every test that fits a 2-core machine
 	@scripts/test.sh

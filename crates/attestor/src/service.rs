@@ -9,9 +9,7 @@ use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
     Attestation, AttestorSignature, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
 };
-use proofmill_client::{
-    CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs,
-};
+use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,

@@ -64,7 +64,9 @@ pub enum ChainError {
         reason: String,
     },
     /// The contract does not answer as OP Succinct's output oracle does.
-    #[error("the contract at {address} is not an OPSuccinctL2OutputOracle: {reason}; check the address (L2OO_ADDRESS)")]
+    #[error(
+        "the contract at {address} is not an OPSuccinctL2OutputOracle: {reason}; check the address (L2OO_ADDRESS)"
+    )]
     NotAnOracle {
         /// Where it is.
         address: Address,

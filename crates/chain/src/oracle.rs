@@ -151,7 +151,8 @@ impl OutputOracle {
         let index = self.l1.read(self.address, &latestOutputIndexCall {}, at).await?;
         let newest = self.l1.read(self.address, &getL2OutputCall { index }, at).await?;
         let next = self.l1.read(self.address, &nextBlockNumberCall {}, at).await?;
-        let newest = Output { root: newest.outputRoot, block: newest.l2BlockNumber.try_into().unwrap_or(u64::MAX) };
+        let newest =
+            Output { root: newest.outputRoot, block: newest.l2BlockNumber.try_into().unwrap_or(u64::MAX) };
         Ok(OracleView { newest, next_block: next.saturating_to() })
     }
 

@@ -326,7 +326,9 @@ pub enum Refusal {
     #[error("the hash of that L1 block is not available any more: only of the last 256 it is")]
     L1BlockHashNotAvailable,
     /// The hash of an L1 block that is not kept.
-    #[error("the contract keeps no hash of the L1 block at which the proof ends: checkpointBlockHash comes first")]
+    #[error(
+        "the contract keeps no hash of the L1 block at which the proof ends: checkpointBlockHash comes first"
+    )]
     L1BlockHashNotCheckpointed,
     /// Another error, as a contract that this code does not know (a verifier gateway) or the EVM gives it.
     #[error("it reverted {}", shown(data))]

@@ -19,6 +19,7 @@ mod database;
 mod failures;
 mod following;
 mod nodes;
+mod op_chain;
 mod op_proposer;
 mod paying;
 mod prove;
@@ -31,8 +32,9 @@ pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Sched
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use following::Following;
-pub(crate) use op_proposer::OpProposer;
 pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
+pub(crate) use op_chain::{OpBatches, OpChain, OpData, Stack};
+pub(crate) use op_proposer::OpProposer;
 pub(crate) use paying::Paying;
 pub(crate) use prove::{Prove, Site};
 pub(crate) use prover_node::{ProverNode, Proving};
@@ -362,6 +364,12 @@ pub(crate) struct Localnet {
 
 #[derive(Debug, Args)]
 pub(crate) struct LocalnetAlone {
+    /// Which chain L2 is: one by Ethereum's rules with Proofmill's own contracts, or one of the OP Stack with OP Succinct's
+    /// interface on L1
+    #[arg(long, env = "PROOFMILL_STACK", value_enum, default_value_t = Stack::Ethereum)]
+    pub(crate) stack: Stack,
+    #[command(flatten)]
+    pub(crate) op: OpChain,
     #[command(flatten)]
     pub(crate) chains: Localnet,
     #[command(flatten)]

@@ -61,5 +61,5 @@ pub use l1::L1Source;
 pub use node::{Node, NodeOptions};
 pub use progress::{Phase, Progress};
 pub use range::{Anchor, AnchoredRange};
-pub use rollup_node::RollupNode;
+pub use rollup_node::{OutputAt, RollupNode};
 pub use rules::ExecutionError;

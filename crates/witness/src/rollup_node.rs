@@ -1,11 +1,20 @@
 //! The node of a rollup of the OP Stack (op-node, kona-node): what it says of its chain's configuration and of L1.
 
 use crate::BuildError;
-use alloy_primitives::U64;
+use alloy_primitives::{B256, U64};
 use proofmill_http::in_one_line;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{json, value::RawValue};
 use url::Url;
+
+/// What a chain is known by on L1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputAt {
+    /// The output root.
+    pub root: B256,
+    /// The block's time, in Unix seconds.
+    pub timestamp: u64,
+}
 
 /// A rollup node.
 #[derive(Clone, Debug)]
@@ -44,6 +53,25 @@ impl RollupNode {
         }
         let said: Said = self.ask("optimism_safeHeadAtL1Block", json!([U64::from(l1_block)])).await?;
         Ok(said.safe_head.number)
+    }
+
+    /// The output root of a block, as the node says it.
+    ///
+    /// # Errors
+    /// The node does not have the block.
+    pub async fn output(&self, block: u64) -> Result<OutputAt, BuildError> {
+        #[derive(Debug, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Said {
+            output_root: B256,
+            block_ref: Block,
+        }
+        #[derive(Debug, Deserialize)]
+        struct Block {
+            timestamp: u64,
+        }
+        let said: Said = self.ask("optimism_outputAtBlock", json!([U64::from(block)])).await?;
+        Ok(OutputAt { root: said.output_root, timestamp: said.block_ref.timestamp })
     }
 
     async fn ask<T: DeserializeOwned + std::fmt::Debug + Send + Sync + Unpin + 'static>(

@@ -103,9 +103,9 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
     let l1 = node(chain.l1_url()).await;
     let config = config(chain, &l1).await;
     let beacon = Some(Beacon::new(chain.beacon_url().clone().into()));
-    let parent = l2.block(first - 1).await.unwrap();
+
     let source = L1Source { node: l1, beacon };
-    let input = source.derivation(&config, &parent, &witnessed.input, &|_| {}).await.unwrap();
+    let input = source.derivation(&config, &l2, &witnessed.input, None, &|_| {}).await.unwrap();
     // And once more by itself, from the binary form that a proof takes.
     let bytes = witnessed.input.encode();
     let decoded = StatelessInputRef::decode(&bytes).unwrap();

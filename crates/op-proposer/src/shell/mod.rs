@@ -96,6 +96,8 @@ pub struct Status {
     pub problems: Vec<Problem>,
     /// Why the chains are not seen.
     pub blind: Option<String>,
+    /// So many outputs came to L1 since the start.
+    pub proposed: u64,
 }
 
 /// What every task has at hand.
@@ -126,6 +128,7 @@ pub struct OpProposer {
     status: published::Sender<Status>,
     ranges: BTreeMap<BlockRange, CancellationToken>,
     steps: BTreeMap<Attempt, CancellationToken>,
+    proposed: u64,
 }
 
 impl OpProposer {
@@ -169,6 +172,7 @@ impl OpProposer {
             status: published::Sender::new(Status::default()),
             ranges: BTreeMap::new(),
             steps: BTreeMap::new(),
+            proposed: 0,
         })
     }
 
@@ -243,8 +247,16 @@ impl OpProposer {
             }
             Event::Seen(_) | Event::Tick => {}
         }
+        let before = self.plan.seen();
         for action in self.plan.handle(now_ms(), event) {
             self.carry_out(action, tasks);
+        }
+        // L1 may show an output before the receipt of its transaction is there.
+        if let (Some(before), Some(now)) = (before, self.plan.seen())
+            && now.l2_output > before.l2_output
+        {
+            self.proposed += 1;
+            tracing::info!(block = now.l2_output, "an output is on L1");
         }
         if let Err(error) = self.kept.write(&self.plan) {
             tracing::error!(%error, "the plan cannot be written down: after a restart some of it is done again");
@@ -259,14 +271,20 @@ impl OpProposer {
             submission,
             problems: self.plan.problems(),
             blind,
+            proposed: self.proposed,
         });
     }
 
     fn ended(&mut self, attempt: Attempt, failed: Option<&StepFailed>) {
-        self.steps.remove(&attempt);
+        if self.steps.remove(&attempt).is_none() {
+            // It was of no use any more.
+            return;
+        }
         match failed {
             None => {}
-            Some(StepFailed::Refused { cause }) => tracing::warn!(cause, "a step of the submission is refused"),
+            Some(StepFailed::Refused { cause }) => {
+                tracing::warn!(cause, "a step of the submission is refused")
+            }
             Some(StepFailed::NotNow { cause }) => {
                 tracing::warn!(cause, "a step of the submission is not possible now");
             }

@@ -69,7 +69,8 @@ impl Shell {
     /// The kept proof of a range, if there is one. Errors with why it is of no use.
     pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, String> {
         let Some(proof) = self.proofs.range(blocks)? else { return Ok(None) };
-        if proof.proof.program != self.range_program || proof.proof.prover != self.parts.prover.prover_type() {
+        if proof.proof.program != self.range_program || proof.proof.prover != self.parts.prover.prover_type()
+        {
             return Err("it is of another program".to_owned());
         }
         let said = &proof.statement;

@@ -58,10 +58,14 @@ impl Shell {
             match parts.source.node.number_of(head).await {
                 Ok(number) if number <= l1.number => oldest = oldest.min(number),
                 Ok(number) => {
-                    return Err(refused(format!("range {blocks} was derived up to L1 block {number}, later")));
+                    return Err(refused(format!(
+                        "range {blocks} was derived up to L1 block {number}, later"
+                    )));
                 }
                 Err(BuildError::UnknownHash { .. }) => {
-                    return Err(lost(format!("it was derived up to L1 block {head}, which L1 does not have")));
+                    return Err(lost(format!(
+                        "it was derived up to L1 block {head}, which L1 does not have"
+                    )));
                 }
                 Err(error) => return Err(not_now(error)),
             }
@@ -139,9 +143,10 @@ impl Shell {
     async fn for_l1(&self, proof: &OpAggregationProof) -> Result<alloy_primitives::Bytes, StepFailed> {
         match &self.quorum {
             None => Ok(proof.proof.body.clone().into()),
-            Some(quorum) => quorum.attest(proof).await.map_err(|error| {
-                if error.is_of_the_proof() { refused(error) } else { not_now(error) }
-            }),
+            Some(quorum) => quorum
+                .attest(proof)
+                .await
+                .map_err(|error| if error.is_of_the_proof() { refused(error) } else { not_now(error) }),
         }
     }
 }

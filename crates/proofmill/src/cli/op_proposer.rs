@@ -76,6 +76,9 @@ pub(crate) struct OpProposer {
     /// What makes the proofs: openvm, sp1, or exec (runs the program natively and proves nothing)
     #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm, value_parser = prover_type)]
     pub(crate) prover: ProverType,
+    /// End after so many outputs came to L1, by whomever
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) until_proposed: Option<u64>,
     #[command(flatten)]
     pub(crate) site: Site,
     #[command(flatten)]

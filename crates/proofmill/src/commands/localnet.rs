@@ -28,13 +28,18 @@ const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(global: &cli::Global, args: cli::LocalnetAlone, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    let cli::LocalnetAlone { chains: args, observing } = args;
     let folder = &global.data_dir;
     DataDir::mark(folder)?;
     take(folder)?;
     let file = folder.join(FILE);
     // What a killed localnet wrote is not true any more.
     drop(fs::remove_file(&file));
+    if args.stack == cli::Stack::Op {
+        let ran = super::localnet_op::run(&args, &registry, folder, &file, stop).await;
+        drop(fs::remove_file(&file));
+        return ran;
+    }
+    let cli::LocalnetAlone { chains: args, observing, .. } = args;
     let observed = Observed::new("localnet");
     observe::serve(&observing, observed.clone(), stop.clone()).await?;
     let devnet = tokio::select! {

@@ -11,6 +11,7 @@ mod epoch;
 mod failures;
 mod load;
 pub(crate) mod localnet;
+mod localnet_op;
 mod node_status;
 mod op_proposer;
 mod proof_coordinator;

@@ -25,7 +25,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
         Err(error) => return Err(error.into()),
     }
     if !args.prover.proves() {
-        tracing::warn!("`exec` runs the programs natively and PROVES NOTHING: no contract with a real verifier takes its outputs");
+        tracing::warn!(
+            "`exec` runs the programs natively and PROVES NOTHING: no contract with a real verifier takes its outputs"
+        );
     }
     let observed = Observed::new("op-proposer");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
@@ -39,6 +41,15 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
         };
         let status = proposer.status();
         observed.started(move || problems(&status));
+        if let Some(wanted) = args.until_proposed {
+            let (mut status, stop) = (proposer.status(), stop.clone());
+            tokio::spawn(async move {
+                // It ends with the proposer.
+                if status.wait_for(|status| status.proposed >= wanted).await.is_ok() {
+                    stop.cancel();
+                }
+            });
+        }
         proposer.run(stop.clone()).await;
         tracing::info!("the proposer stopped; what is proven is kept");
         Ok(())
@@ -71,7 +82,8 @@ async fn start(
         );
     }
     let oracle =
-        wiring::patiently("the output oracle on L1", || OutputOracle::connect(l1.clone(), args.oracle)).await?;
+        wiring::patiently("the output oracle on L1", || OutputOracle::connect(l1.clone(), args.oracle))
+            .await?;
     let payer = keys::payer(&paying(args)).await?;
     let sender = wiring::sender(&l1, payer, &args.sending, Some(observed)).await?;
     let chain_id = node.chain().chain_id;
@@ -95,7 +107,10 @@ async fn start(
         node,
         rollup_node: RollupNode::new(args.l2_node_rpc.clone()),
         rollup,
-        source: L1Source { node: l1_node, beacon: args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into())) },
+        source: L1Source {
+            node: l1_node,
+            beacon: args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into())),
+        },
         prover,
     };
     let proposer = OpProposer::start(options, parts).await?;

@@ -13,6 +13,7 @@ mod kinds;
 mod logs;
 mod metrics;
 mod nodes;
+mod op;
 mod process;
 mod pullers;
 mod pulling;

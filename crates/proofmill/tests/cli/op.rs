@@ -1,0 +1,170 @@
+//! A chain of the OP Stack: its outputs are proven by `exec` and come to L1, whatever is killed; and what is wrong with the
+//! settings is said.
+
+use crate::process::{Running, fail, output, proofmill, wait};
+use alloy_primitives::Address;
+use proofmill_chain::{L1, Output, OutputOracle, PoolOptions};
+use proofmill_witness::RollupNode;
+use serde_json::Value;
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+use url::Url;
+
+/// Anvil's well-known key of the account that may propose.
+const PROPOSER: &str = "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
+/// That of another account.
+const STRANGER: &str = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6";
+
+/// A local chain, and where everything of it is.
+struct Chain {
+    _running: Running,
+    there: Value,
+}
+
+impl Chain {
+    fn start(data: &Path, flags: &[&str]) -> Self {
+        let mut command = proofmill(data);
+        command.args(["localnet", "--stack", "op", "--prover", "exec", "--l2-block-time", "1"]).args(flags);
+        command.env("PROOFMILL_DATA_DIR", data.join("chain"));
+        let running = Running::start(&mut command, &data.join("chain.log"));
+        let file = data.join("chain/localnet.json");
+        wait("the local chain", || file.exists());
+        Self { _running: running, there: serde_json::from_slice(&fs::read(file).unwrap()).unwrap() }
+    }
+
+    fn said(&self, field: &str) -> &str {
+        self.there[field].as_str().unwrap()
+    }
+
+    /// A proposer with the names of OP Succinct's environment.
+    fn proposer(&self, data: &Path) -> Command {
+        let mut command = proofmill(data);
+        command.args(["op-proposer", "--prover", "exec"]);
+        for (variable, field) in [
+            ("L1_RPC", "l1_rpc"),
+            ("L1_BEACON_RPC", "l1_beacon_rpc"),
+            ("L2_RPC", "l2_rpc"),
+            ("L2_NODE_RPC", "l2_node_rpc"),
+            ("L2OO_ADDRESS", "oracle"),
+        ] {
+            command.env(variable, self.said(field));
+        }
+        command.env("PRIVATE_KEY", PROPOSER).env("LOOP_INTERVAL", "1");
+        command.env("RANGE_PROOF_INTERVAL", "3").env("SUBMISSION_INTERVAL", "6");
+        command
+    }
+
+    /// The newest output on L1.
+    async fn newest(&self) -> Output {
+        let l1: Url = self.said("l1_rpc").parse().unwrap();
+        let l1 = L1::connect(PoolOptions::new(l1), None).await.unwrap();
+        let oracle: Address = self.said("oracle").parse().unwrap();
+        OutputOracle::connect(l1, oracle).await.unwrap().view().await.unwrap().newest
+    }
+
+    /// The output of a block, as the rollup's node says it.
+    async fn output(&self, block: u64) -> alloy_primitives::B256 {
+        RollupNode::new(self.said("l2_node_rpc").parse().unwrap()).output(block).await.unwrap().root
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outputs_come_to_l1_whatever_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "6", "--op-batches", "span"]);
+    let first = chain.newest().await;
+    assert_eq!(first.root, chain.output(first.block).await);
+    let log = data.join("proposer.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    // Killed at another point each time: after what is said here for the next time.
+    for what in
+        ["a range is gathered", "range proven", "ranges aggregated", "keeps the hash", "output proposed"]
+    {
+        let before = said().matches(what).count();
+        let mut running = Running::start(&mut chain.proposer(data), &log);
+        wait(what, || said().matches(what).count() > before);
+        running.kill();
+    }
+    let mut last = chain.proposer(data);
+    last.args(["--until-proposed", "2"]);
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut running = Running::start(&mut last, &log);
+    wait("two more outputs", || said().contains("the proposer stopped"));
+    assert!(Instant::now() < end && running.terminate(), "{}", said());
+    let newest = chain.newest().await;
+    assert!(newest.block >= first.block + 3 * 6, "{newest:?}\n{}", said());
+    assert_eq!(newest.root, chain.output(newest.block).await);
+    // Nothing finished is proven twice.
+    let text = said();
+    assert!(!text.contains("panicked"), "{text}");
+    let mut proven: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains(" range proven "))
+        .filter_map(|line| line.split_once("blocks=")?.1.split(' ').next())
+        .collect();
+    let all = proven.len();
+    proven.sort_unstable();
+    proven.dedup();
+    assert_eq!(proven.len(), all, "{text}");
+    // The files are proofs that a stranger verifies; `exec` says that it proves nothing.
+    let proofs: Vec<_> =
+        fs::read_dir(data.join("data/901/proofs")).unwrap().map(|file| file.unwrap().path()).collect();
+    let aggregation = proofs.iter().find(|path| path.to_string_lossy().contains("aggregation")).unwrap();
+    let verified = output(proofmill(data).args(["verify", "--allow-exec"]).arg(aggregation));
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_in_blobs_are_proven_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "3", "--op-data", "blobs"]);
+    let log = data.join("proposer.log");
+    let mut running = Running::start(chain.proposer(data).args(["--until-proposed", "1"]), &log);
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    wait("an output", || said().contains("the proposer stopped"));
+    assert!(running.terminate(), "{}", said());
+    let newest = chain.newest().await;
+    assert!(newest.block > 1, "{}", said());
+    assert_eq!(newest.root, chain.output(newest.block).await);
+}
+
+#[test]
+fn wrong_settings_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let portal = chain.said("portal").to_owned();
+    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+        // A contract of another kind, an address without one, and a configuration that the contract does not have.
+        (&[("L2OO_ADDRESS", &portal)], &["is not an OPSuccinctL2OutputOracle", "L2OO_ADDRESS"]),
+        (&[("L2OO_ADDRESS", "0x00000000000000000000000000000000000000ff")], &["there is no contract at"]),
+        (
+            &[("OP_SUCCINCT_CONFIG_NAME", "of another")],
+            &["no configuration with the name", "addOpSuccinctConfig"],
+        ),
+        // Nodes of chains that do not belong together.
+        (&[("L2_RPC", chain.said("l1_rpc"))], &["L2"]),
+        (&[("L1_RPC", chain.said("l2_rpc"))], &["901", "31337"]),
+        (&[("L1_BLOCK_TAG", "newest")], &["finalized, safe or latest"]),
+    ];
+    for (changes, words) in cases {
+        let mut command = chain.proposer(data);
+        command.envs(changes.iter().copied()).args(["--until-proposed", "1"]);
+        let said = fail(&mut command);
+        for word in words {
+            assert!(said.contains(word), "{changes:?}: {said}");
+        }
+    }
+    // Somebody who may not propose is told before anything is proven.
+    let log = data.join("stranger.log");
+    let mut command = chain.proposer(data);
+    let running = Running::start(command.env("PRIVATE_KEY", STRANGER), &log);
+    wait("the warning", || fs::read_to_string(&log).unwrap_or_default().contains("no approved proposer"));
+    drop(running);
+}
