@@ -12,6 +12,7 @@ use alloy_eips::eip4895::Withdrawal;
 use alloy_primitives::{Address, B256};
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
 use futures::{StreamExt, TryStreamExt, stream};
+use op_alloy_consensus::DEPOSIT_TX_TYPE_ID;
 use proofmill_endpoints::Need;
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::Block;
@@ -290,15 +291,23 @@ pub(crate) fn block(text: &str, number: u64) -> Result<Sealed<Block>, BuildError
     if ordered_trie_root_encoded(&transactions) != header.transactions_root {
         return Err(BuildError::FalseBody { block: number, what: "transactions" });
     }
+    // Blocks of the OP Stack begin with a deposit, and have no withdrawals. From Isthmus on the field has the root of the message
+    // passer's storage (`protocol/isthmus/exec-engine.md`), which execution checks.
+    let of_optimism = transactions.first().is_some_and(|raw| raw.first() == Some(&DEPOSIT_TX_TYPE_ID));
     let withdrawals = shown
         .optional(&["withdrawals"], |items| {
             json::list(items)?.into_iter().map(withdrawal).collect::<Result<Vec<_>, _>>()
         })
         .map_err(malformed)?
         // Some leave an empty list out.
-        .or_else(|| (header.withdrawals_root == Some(EMPTY_ROOT_HASH)).then(Vec::new));
+        .or_else(|| (of_optimism || header.withdrawals_root == Some(EMPTY_ROOT_HASH)).then(Vec::new));
     let root = withdrawals.as_ref().map(|list| alloy_consensus::proofs::calculate_withdrawals_root(list));
-    if root != header.withdrawals_root {
+    let is_right = if of_optimism {
+        root == Some(EMPTY_ROOT_HASH) && header.withdrawals_root.is_some()
+    } else {
+        root == header.withdrawals_root
+    };
+    if !is_right {
         return Err(BuildError::FalseBody { block: number, what: "withdrawals" });
     }
     Ok(Sealed::new_unchecked(Block { header, transactions, withdrawals }, hash))
