@@ -244,3 +244,82 @@ pub(crate) fn users(block: &Block) -> impl Iterator<Item = &Arc<Pooled>> {
 pub(crate) fn hashes(ancestors: &[Arc<Block>]) -> BTreeMap<u64, B256> {
     ancestors.iter().map(|one| (one.header.number, one.header.hash())).collect()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{genesis::genesis, system::SystemConfig};
+    use alloy_primitives::Address;
+    use proofmill_stateless::OpRules;
+
+    fn l1() -> L1Block {
+        L1Block {
+            number: 7,
+            hash: B256::repeat_byte(7),
+            parent_hash: B256::repeat_byte(6),
+            timestamp: 1_000,
+            base_fee: 1_000_000_000,
+            blob_base_fee: 1,
+            mix_hash: B256::repeat_byte(1),
+            beacon_root: B256::repeat_byte(2),
+            transactions: Vec::new(),
+            deposits: Vec::new(),
+            system: SystemConfig::default(),
+        }
+    }
+
+    /// A header with any result changed is not taken, and the error has both values.
+    #[test]
+    fn a_block_that_could_not_be_proven_is_not_taken() {
+        for fork in [OpFork::Isthmus, OpFork::Jovian] {
+            let rules = OpRules::for_fork(901, fork);
+            let (state, header) =
+                genesis(&rules, fork, &SystemConfig::default(), 1_000, [Address::repeat_byte(9)].into_iter())
+                    .unwrap();
+            let config = Config {
+                rules,
+                fork,
+                l1_chain_id: 1,
+                l1_genesis: (7, B256::repeat_byte(7)),
+                genesis: header.seal_slow(),
+                system: SystemConfig::default(),
+                inbox: Address::ZERO,
+                portal: Address::ZERO,
+                system_config: Address::ZERO,
+            };
+            let origin = Origin { number: 7, hash: B256::repeat_byte(7), timestamp: 1_000 };
+            let (transactions, receipts) = (Vec::new(), Vec::new());
+            let header = config.genesis.clone();
+            let parent = Arc::new(Block { header, transactions, receipts, origin, sequence: 0 });
+            let (l1, ancestors) = (l1(), vec![Arc::clone(&parent)]);
+            let place = Place { parent: &parent, state: &state, ancestors, l1: &l1, sequence: 1 };
+            let Sealing { block, past, refused } = seal(&config, &place, &[]).unwrap();
+            assert!(refused.is_empty());
+            let raws: Vec<Bytes> = block.transactions.iter().map(|one| one.raw.clone()).collect();
+            let read = Read { slots: past.read, oldest: None };
+            let checked = |change: &dyn Fn(&mut Header)| {
+                let mut header = block.header.inner().clone();
+                change(&mut header);
+                check(&config, &place, &header, raws.clone(), &read, Vec::new())
+            };
+            assert_eq!(checked(&|_| {}).unwrap(), past.witness);
+            let changes: [&dyn Fn(&mut Header); 8] = [
+                &|header| header.state_root = B256::ZERO,
+                &|header| header.receipts_root = B256::ZERO,
+                &|header| header.withdrawals_root = Some(B256::ZERO),
+                &|header| header.transactions_root = B256::ZERO,
+                &|header| header.gas_used += 1,
+                &|header| header.base_fee_per_gas = Some(1),
+                &|header| header.blob_gas_used = Some(1),
+                &|header| header.parent_beacon_block_root = Some(B256::ZERO),
+            ];
+            for (at, change) in changes.into_iter().enumerate() {
+                assert!(matches!(checked(change), Err(SealError::Unsound { .. })), "change {at}");
+            }
+            let told = checked(&|header| header.gas_used += 1).unwrap_err().to_string();
+            let (right, wrong) = (block.header.gas_used, block.header.gas_used + 1);
+            assert!(told.contains(&right.to_string()) && told.contains(&wrong.to_string()), "{told}");
+        }
+    }
+}

@@ -103,7 +103,6 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
     let l1 = node(chain.l1_url()).await;
     let config = config(chain, &l1).await;
     let beacon = Some(Beacon::new(chain.beacon_url().clone().into()));
-
     let source = L1Source { node: l1, beacon };
     let input = source.derivation(&config, &l2, &witnessed.input, None, &|_| {}).await.unwrap();
     // And once more by itself, from the binary form that a proof takes.

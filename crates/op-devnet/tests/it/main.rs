@@ -4,4 +4,5 @@
 mod chain;
 mod common;
 mod derived;
+mod kinds;
 mod reorg;
