@@ -154,7 +154,6 @@ impl Driver {
                 }
             }
         }
-        self.shared.judge();
         if !self.shared.batching.load(Ordering::Relaxed) {
             *batcher = None;
             return;
@@ -168,7 +167,7 @@ impl Driver {
         }
     }
 
-    /// Whether L1 was replaced in part.
+    /// What L1 has new. Whether it was replaced in part.
     async fn follow(&self) -> Result<bool, OpDevnetError> {
         let Some((now, replaced)) = self.shared.l1().follow(&self.client).await? else { return Ok(false) };
         let now = Arc::new(now);
@@ -179,6 +178,7 @@ impl Driver {
                 "L1 was replaced in part: L2 goes on from its last block that stands"
             );
         }
+        self.shared.judge();
         Ok(replaced)
     }
 }
