@@ -291,9 +291,13 @@ impl OpDevnet {
     /// Takes the newest blocks of L1 away. L2 goes back to its last block whose L1 block is left.
     ///
     /// # Errors
-    /// L1's node has not so many blocks.
+    /// L1 has not so many blocks since the chain began, or its node does not answer.
     pub async fn rollback_l1(&self, blocks: u64) -> Result<(), OpDevnetError> {
         let client = &self.sender.client;
+        if client.latest().await?.number < self.shared.l1().first().number + blocks {
+            let reason = "the L1 block with which the chain begins must stay: take fewer away";
+            return Err(OpDevnetError::Options { reason });
+        }
         match &self.l1 {
             L1Node::Anvil(_) => client.ask::<Value>("anvil_rollback", json!([blocks])).await?,
             L1Node::DevNode(_) => {

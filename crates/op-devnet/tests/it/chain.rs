@@ -1,6 +1,8 @@
 //! Blocks, users and deposits.
 
-use crate::common::{ETHER, LONG, ask, block_of, derive, fast, number, send, signed, transfer};
+use crate::common::{
+    ETHER, LONG, ask, block_of, derive, fast, is_shown_as_it_is, number, send, signed, transfer,
+};
 use alloy_primitives::{Address, Bytes, TxKind, U256, address, bytes};
 use proofmill_op_devnet::{OpDevnet, OpFork};
 use serde_json::json;
@@ -11,6 +13,7 @@ const L1_BLOCK: Address = address!("0x4200000000000000000000000000000000000015")
 async fn lives(chain: OpDevnet) {
     let to = Address::repeat_byte(0xb0);
     let with_transfer = transfer(&chain, 0, to).await;
+    is_shown_as_it_is(&chain, with_transfer).await;
     assert_eq!(number(&chain, "eth_getBalance", json!([to, "latest"])).await, U256::from(ETHER));
 
     // A deposit that mints two ether and sends one on.
@@ -58,6 +61,7 @@ async fn lives(chain: OpDevnet) {
     let gas =
         number(&chain, "eth_estimateGas", json!([{ "from": key.address, "to": to, "value": "0x1" }])).await;
     assert_eq!(gas, U256::from(21_000));
+    is_shown_as_it_is(&chain, last).await;
     derive(&chain, with_transfer.max(2), last).await;
     chain.stop().await.unwrap();
 }

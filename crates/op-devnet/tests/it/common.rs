@@ -2,14 +2,16 @@
 
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::Encodable2718;
-use alloy_primitives::{Address, B256, Bytes, TxKind, U64, U256};
+use alloy_primitives::{Address, B256, Bytes, Log, TxKind, U64, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
+use alloy_trie::root::ordered_trie_root_with_encoder;
+use op_alloy_consensus::OpReceiptEnvelope;
 use proofmill_derivation::{RollupConfig, check, config_from_rollup_json};
 use proofmill_op_devnet::{DevKey, OpDevnet, OpDevnetOptions};
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::StatelessInputRef;
-use proofmill_witness::{Beacon, L1Source, Node, NodeOptions};
+use proofmill_witness::{Beacon, L1Source, Node, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -93,6 +95,21 @@ async fn config(chain: &OpDevnet, l1: &Node) -> RollupConfig {
     config_from_rollup_json(&said.to_string(), l1.chain().blobs.clone()).unwrap()
 }
 
+/// The receipts of a block as they are shown are those that its header commits to; and its witness comes out of `eth_getProof`,
+/// too.
+pub(crate) async fn is_shown_as_it_is(chain: &OpDevnet, number: u64) {
+    let at = format!("{number:#x}");
+    let shown = ask(chain, "eth_getBlockReceipts", json!([at])).await;
+    let receipts: Vec<OpReceiptEnvelope<Log>> = serde_json::from_value(shown).unwrap();
+    let root = ordered_trie_root_with_encoder(&receipts, |receipt, out| receipt.encode_2718(out));
+    let block = ask(chain, "eth_getBlockByNumber", json!([at, false])).await;
+    assert_eq!(block["receiptsRoot"], json!(root));
+    let proven = NodeOptions::new(chain.rpc_url().clone()).source(WitnessSource::Proofs);
+    let node = proven.connect().await.unwrap();
+    let witnessed = node.witness(BlockRange::new(number, number).unwrap(), &|_| {}).await.unwrap();
+    assert_eq!(block["hash"], json!(witnessed.outcome.last_hash));
+}
+
 /// Waits until blocks are safe, builds the input of their proof from the nodes, and derives them from what L1 and its beacon
 /// node have.
 pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
@@ -100,6 +117,12 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
     let l2 = node(chain.rpc_url()).await;
     let range = BlockRange::new(first, last).unwrap();
     let witnessed = l2.witness(range, &|_| {}).await.unwrap();
+    // The rollup's node says the same of it as execution.
+    let roots = witnessed.output_roots.unwrap();
+    for (block, root) in [(first - 1, roots.before), (last, roots.after)] {
+        let said = ask(chain, "optimism_outputAtBlock", json!([format!("{block:#x}")])).await;
+        assert_eq!(said["outputRoot"], json!(root));
+    }
     let l1 = node(chain.l1_url()).await;
     let config = config(chain, &l1).await;
     let beacon = Some(Beacon::new(chain.beacon_url().clone().into()));

@@ -1,7 +1,7 @@
 //! What goes wrong on the way to L1.
 
 use crate::common::{LONG, derive, fast, transfer};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U64};
 use proofmill_op_devnet::{L1Kind, OpDevnet};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -32,14 +32,16 @@ async fn origin_hash(chain: &OpDevnet, block: u64) -> (u64, Value) {
 /// L1 loses its newest blocks: those of L2 that followed them are made anew, and derived.
 async fn survives(kind: L1Kind) {
     let chain = fast().l1(kind).start().await.unwrap();
-    chain.wait_for_safe(4, LONG).await.unwrap();
+    chain.wait_for_safe(8, LONG).await.unwrap();
     transfer(&chain, 0, Address::repeat_byte(0xb0)).await;
+    let l1 = proofmill_http::rpc_client(chain.l1_url().clone());
     let head = chain.head();
     let (number, before) = origin_hash(&chain, head).await;
-    chain.rollback_l1(3).await.unwrap();
+    // The L1 block of the newest block goes, however far L1 is by now, and two before it.
+    let tip: U64 = l1.request_noparams("eth_blockNumber").await.unwrap();
+    chain.rollback_l1(tip.to::<u64>() - number + 3).await.unwrap();
     // All blocks of L2 follow L1 blocks that are there, once the chain is past where it was.
     chain.wait_for_block(head + 8, LONG).await.unwrap();
-    let l1 = proofmill_http::rpc_client(chain.l1_url().clone());
     for block in 1..=head + 8 {
         let (number, hash) = origin_hash(&chain, block).await;
         let there: Value =
