@@ -3,10 +3,13 @@
 use crate::common::{
     ETHER, LONG, ask, block_of, derive, fast, is_shown_as_it_is, number, send, signed, transfer,
 };
-use alloy_primitives::{Address, Bytes, TxKind, U256, address, bytes};
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, address, bytes};
+use alloy_rpc_types_eth::FeeHistory;
 use proofmill_op_devnet::{OpDevnet, OpFork};
+use proofmill_optimism::{rules_from_genesis, rules_from_rollup_config};
 use serde_json::json;
 
+const PASSER: Address = address!("0x4200000000000000000000000000000000000016");
 const L1_BLOCK: Address = address!("0x4200000000000000000000000000000000000015");
 
 /// Blocks follow, users' transactions and deposits arrive, and what came of them is derived from L1.
@@ -74,6 +77,55 @@ async fn a_chain_of_isthmus_is_derived_from_what_its_batcher_posts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_of_jovian_is_derived_from_what_its_batcher_posts() {
     lives(fast().fork(OpFork::Jovian).start().await.unwrap()).await;
+}
+
+/// What wallets and tools ask, and what refuses a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn tools_are_answered() {
+    let chain = fast().chain_id(7_357).start().await.unwrap();
+    let rpc = proofmill_http::rpc_client(chain.rpc_url().clone());
+    assert_eq!(ask(&chain, "eth_chainId", json!([])).await, json!("0x1cbd"));
+    // Both nodes say the same rules.
+    let config = ask(&chain, "debug_chainConfig", json!([])).await;
+    let by_genesis = rules_from_genesis(&json!({ "config": config }).to_string(), 1).unwrap();
+    let by_rollup = rules_from_rollup_config(&chain.rollup_config().to_string()).unwrap();
+    assert_eq!(by_genesis, by_rollup);
+
+    let price = number(&chain, "eth_gasPrice", json!([])).await;
+    assert!(price > number(&chain, "eth_maxPriorityFeePerGas", json!([])).await);
+    chain.wait_for_block(3, LONG).await.unwrap();
+    let history: FeeHistory =
+        serde_json::from_value(ask(&chain, "eth_feeHistory", json!(["0x2", "latest", [50.0]])).await)
+            .unwrap();
+    assert_eq!((history.base_fee_per_gas.len(), history.reward.map(|reward| reward.len())), (3, Some(2)));
+
+    let [one, other] = [0, 1].map(|user| chain.users()[user]);
+    let refused = async |raw: Bytes| {
+        rpc.request::<_, B256>("eth_sendRawTransaction", [raw]).await.unwrap_err().to_string()
+    };
+    let to = TxKind::Call(other.address);
+    assert!(refused(signed(&one, 901, 0, to, 1, Bytes::new())).await.contains("chain id"));
+    assert!(
+        refused(signed(&one, 7_357, 0, to, 20_000 * ETHER, Bytes::new()))
+            .await
+            .contains("insufficient funds")
+    );
+    assert!(refused(bytes!("7eff")).await.contains("not supported"));
+    assert!(refused(bytes!("02ff")).await.contains("error"));
+    let receipt = send(&chain, &signed(&one, 7_357, 0, PASSER.into(), 1, Bytes::new())).await;
+    assert_eq!(receipt["status"], json!("0x1"));
+    assert!(refused(signed(&one, 7_357, 0, to, 1, Bytes::new())).await.contains("nonce too low"));
+    // Its log is found.
+    let logs = ask(&chain, "eth_getLogs", json!([{ "fromBlock": "0x0", "address": PASSER }])).await;
+    assert_eq!(logs, receipt["logs"]);
+    assert_eq!(logs.as_array().map(Vec::len), Some(1));
+    // A transaction is shown with its place, a call that reverts with its reason.
+    let shown = ask(&chain, "eth_getTransactionByHash", json!([receipt["transactionHash"]])).await;
+    assert_eq!((&shown["blockHash"], &shown["from"]), (&receipt["blockHash"], &json!(one.address)));
+    let reverted =
+        rpc.request::<_, Bytes>("eth_call", json!([{ "to": L1_BLOCK, "data": "0x098999be" }])).await;
+    assert!(reverted.unwrap_err().to_string().contains("execution reverted"));
+    chain.stop().await.unwrap();
 }
 
 /// The methods of the rollup's node agree with the blocks.
