@@ -65,6 +65,10 @@ impl L1Source {
         let head = self.node.head().await?;
         let head = up_to.map_or(head, |up_to| up_to.min(head));
         let first = l1_start(config, origin);
+        if head < origin {
+            let wanted = range.blocks.len() as u64;
+            return Err(BuildError::NotDerived(DerivationError::NotYet { head, derived: 0, wanted }));
+        }
         let mut input = DerivationInput {
             config: config.clone(),
             parent_transactions: parent.transactions,

@@ -125,7 +125,10 @@ async fn batches_in_blobs_are_proven_too() {
     let data = folder.path();
     let chain = Chain::start(data, &["--op-interval", "3", "--op-data", "blobs"]);
     let log = data.join("proposer.log");
-    let mut running = Running::start(chain.proposer(data).args(["--until-proposed", "1"]), &log);
+    let mut command = chain.proposer(data);
+    // This L1 finalizes nothing.
+    command.args(["--until-proposed", "1", "--l1-block-tag", "latest", "--l1-confirmations", "1"]);
+    let mut running = Running::start(&mut command, &log);
     let said = || fs::read_to_string(&log).unwrap_or_default();
     wait("an output", || said().contains("the proposer stopped"));
     assert!(running.terminate(), "{}", said());
