@@ -36,7 +36,7 @@ pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
 pub(crate) use op_chain::{OpBatches, OpChain, OpData, Stack};
 pub(crate) use op_proposer::OpProposer;
 pub(crate) use paying::Paying;
-pub(crate) use prove::{Prove, Site};
+pub(crate) use prove::{Prove, Range, Site};
 pub(crate) use prover_node::{ProverNode, Proving};
 pub(crate) use pulling::{ProofCoordinator, Prover, Service, Serving};
 pub(crate) use store::Store;
@@ -97,6 +97,8 @@ pub(crate) enum Command {
     Worker(Worker),
     /// Prove a program, or a range of a chain's blocks
     Prove(Box<Prove>),
+    /// Validate a range of a chain's blocks: run it in the zkVM and show what it takes; and prove it, with --prove
+    Range(Box<Range>),
     /// Join range proofs of an OP Stack chain, for OP Succinct's contracts
     Aggregate(Box<Aggregate>),
     /// Prove an OP Stack chain, and propose its outputs to OP Succinct's contract

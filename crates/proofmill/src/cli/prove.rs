@@ -27,6 +27,15 @@ pub(crate) struct Site {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Range {
+    /// Prove the range, once it is validated
+    #[arg(long)]
+    pub(crate) prove: bool,
+    #[command(flatten)]
+    pub(crate) of: Prove,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Prove {
     /// Program to prove: an ELF of the prover type's zkVM
     #[arg(long, value_name = "FILE", requires = "stdin", conflicts_with_all = ["start", "end"])]
@@ -61,12 +70,15 @@ pub(crate) struct Prove {
     /// Rollup node (op-node) of the chain, for its configuration; where --genesis names its rollup.json, it is not asked
     #[arg(long, env = "L2_NODE_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l2_node_rpc: Option<Url>,
-    /// First block [default: so that the latest 5 finalized blocks are proven]
+    /// First block [default: so that the latest --default-range finalized blocks are proven]
     #[arg(long, value_name = "BLOCK")]
     pub(crate) start: Option<u64>,
-    /// Last block [default: the latest finalized one, or 4 after --start]
+    /// Last block [default: the latest finalized one, or --default-range blocks from --start on]
     #[arg(long, value_name = "BLOCK")]
     pub(crate) end: Option<u64>,
+    /// How many blocks are proven where only one end of the range is given, or none
+    #[arg(long, env = "DEFAULT_RANGE", default_value = "5", value_name = "BLOCKS")]
+    pub(crate) default_range: NonZeroU64,
     /// Chain id that the node must have
     #[arg(long, env = "PROOFMILL_CHAIN_ID", value_name = "ID")]
     pub(crate) chain_id: Option<u64>,

@@ -37,6 +37,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Worker(args) => worker::run(&global, args, registry).await,
         Command::Prove(args) => prove::run(&global, *args, registry).await,
+        Command::Range(args) => prove::validate(&global, *args, registry).await,
         Command::Aggregate(args) => aggregate::run(&global, *args, registry).await,
         Command::OpProposer(args) => op_proposer::run(&global, *args, registry).await,
         Command::Verify(args) => verify::run(&args, &registry),

@@ -31,9 +31,6 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How many blocks are proven where only one end of the range is given, or none.
-const DEFAULT_BLOCKS: u64 = 5;
-
 /// A program with its input, ready to be proven.
 struct Work {
     program: Vec<u8>,
@@ -76,13 +73,35 @@ impl Says {
     }
 }
 
+/// What is done with a program and its input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Execute,
+    Prove,
+    ExecuteAndProve,
+}
+
 pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Registry) -> Result<()> {
+    let how = if args.execute_only { How::Execute } else { How::Prove };
+    run_as(global, args, how, registry).await
+}
+
+/// `proofmill range`.
+pub(crate) async fn validate(global: &cli::Global, args: cli::Range, registry: Registry) -> Result<()> {
+    let how = match args.prove && !args.of.execute_only {
+        true => How::ExecuteAndProve,
+        false => How::Execute,
+    };
+    run_as(global, args.of, how, registry).await
+}
+
+async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     let backend = registry.get(args.prover)?;
     if matches!(args.mode, ProofMode::Execute) {
         bail!("`execute` is not a proof: use --execute-only");
     }
-    if !args.execute_only && args.export.is_none() {
+    if how != How::Execute && args.export.is_none() {
         backend.check_mode(args.mode)?;
     }
     if !args.prover.proves() {
@@ -106,7 +125,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prove, registry: Regist
     }
     let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
     let prover = site.prover(backend, args.cycle_limit);
-    site.run(&stop, async |stop| prove(&args, &prover, &work, stop).await).await
+    site.run(&stop, async |stop| prove(&args, how, &prover, &work, stop).await).await
 }
 
 /// Reads the program and its input, or builds the input from a chain.
@@ -220,12 +239,13 @@ async fn derivation(
 
 /// The blocks that were asked for, or the latest finalized ones.
 async fn block_range(node: &Node, args: &cli::Prove) -> Result<BlockRange> {
+    let blocks = args.default_range.get();
     match (args.start, args.end) {
         (Some(start), Some(end)) => Ok(BlockRange::new(start, end)?),
-        (Some(start), None) => Ok(BlockRange::new(start, start.saturating_add(DEFAULT_BLOCKS - 1))?),
-        (None, Some(end)) => Ok(BlockRange::new(end.saturating_sub(DEFAULT_BLOCKS - 1).max(1), end)?),
+        (Some(start), None) => Ok(BlockRange::new(start, start.saturating_add(blocks - 1))?),
+        (None, Some(end)) => Ok(BlockRange::new(end.saturating_sub(blocks - 1).max(1), end)?),
         (None, None) => {
-            let found = node.finalized_range(DEFAULT_BLOCKS).await?;
+            let found = node.finalized_range(blocks).await?;
             eprintln!("proving blocks {}: the last is {}", found.range, found.anchor);
             Ok(found.range)
         }
@@ -234,20 +254,26 @@ async fn block_range(node: &Node, args: &cli::Prove) -> Result<BlockRange> {
 
 async fn prove(
     args: &cli::Prove,
+    how: How,
     prover: &ClusterProver,
     work: &Work,
     stop: &CancellationToken,
 ) -> Result<()> {
-    let mode = if args.execute_only { ProofMode::Execute } else { args.mode };
-    eprintln!("asking for a proof: {mode} by {}", args.prover);
-    let mut progress = Progress::new();
-    let show = |now: &ProofProgress| progress.show(now);
-    if args.execute_only {
+    if how != How::Prove {
+        eprintln!("running the program: {} by {}", ProofMode::Execute, args.prover);
+        let mut progress = Progress::new();
+        let show = |now: &ProofProgress| progress.show(now);
         let executed = prover.execute(&work.program, work.stdin.clone(), stop, show).await;
         progress.finish();
-        return say_executed(&executed?, work, args.cost);
+        say_executed(&executed?, work, args.cost)?;
+        if how == How::Execute {
+            return Ok(());
+        }
     }
-    let made = prover.prove(&work.program, work.stdin.clone(), mode, stop, show).await;
+    eprintln!("asking for a proof: {} by {}", args.mode, args.prover);
+    let mut progress = Progress::new();
+    let show = |now: &ProofProgress| progress.show(now);
+    let made = prover.prove(&work.program, work.stdin.clone(), args.mode, stop, show).await;
     progress.finish();
     finish(args, work, &made?)
 }
@@ -263,10 +289,20 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
         println!("the program accepts blocks {} to {}", range.first(), range.last());
     }
     println!("instructions   {}", thousands(ended.instructions));
+    if let Some(Blocks { executed, range, .. }) = &work.blocks {
+        let blocks = range.len();
+        println!("blocks         {}", thousands(blocks));
+        for (what, all) in [
+            ("transactions", executed.transactions),
+            ("gas", executed.gas_used),
+            ("input bytes", work.stdin.len() as u64),
+        ] {
+            println!("{what:<14} {} ({} a block)", thousands(all), thousands(all / blocks));
+        }
+    }
     if let Some(Blocks { executed, .. }) = &work.blocks
         && let Some(per_gas) = executed.per_gas(Instructions(ended.instructions))
     {
-        println!("gas            {}", thousands(executed.gas_used));
         println!("cost per gas   {per_gas} instructions");
         if let Some(dearest) = &work.dearest {
             println!("most gas       {dearest}");
