@@ -9,8 +9,8 @@ dir=$PWD/.demo
 data=$dir/data
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn,proofmill_op_proposer=info,proofmill::commands=info}
 case $prover in
-  openvm | sp1) interval=4 range=4 every=2 ;;
-  exec) interval=6 range=3 every=1 ;;
+  openvm | sp1) interval=6 range=6 every=2 ;;
+  exec) interval=12 range=6 every=1 ;;
   *) echo "error: the OP Stack's demo is proven by one of openvm, sp1 and exec" >&2 && exit 2 ;;
 esac
 
@@ -75,9 +75,11 @@ LOAD_TEST_PRIVATE_KEY=$sender "$bin" load --rpc-url "$L2_RPC" --accounts 1 --tra
 
 say "Ranges follow from L1 and are proven; their aggregation becomes an output on L1"
 start=$SECONDS
-PRIVATE_KEY=$proposer PROOFMILL_ATTESTORS=$(IFS=, && echo "${urls[*]}") \
-  setsid "$bin" op-proposer --data-dir "$data" --prover "$prover" --range-interval "$range" --submission-interval "$interval" \
-  --loop-interval 2 --until-proposed 1 &
+attest=()
+[[ $prover == exec ]] || attest=(--attestor "$(IFS=, && echo "${urls[*]}")")
+PRIVATE_KEY=$proposer setsid "$bin" op-proposer --data-dir "$data" --prover "$prover" --range-interval "$range" \
+  --submission-interval "$interval" \
+  --loop-interval 2 --until-proposed 1 "${attest[@]}" &
 started
 wait "${pids[-1]}"
 unset 'pids[-1]'

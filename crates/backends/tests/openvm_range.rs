@@ -27,7 +27,7 @@ fn expected(program: &str) -> ProgramVersion {
 #[test]
 fn the_manifest_has_the_versions_of_the_programs() {
     let backend = OpenVmBackend::default();
-    for program in ["openvm-range", "openvm-aggregation"] {
+    for program in ["openvm-range", "openvm-aggregation", "openvm-op-range", "openvm-op-aggregation"] {
         assert_eq!(backend.program_version(&elf(program)).unwrap(), expected(program), "{program}");
     }
 }

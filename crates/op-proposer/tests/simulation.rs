@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use proofmill_op_proposer::rules::{
-    Action, Attempt, Config, Event, L1Block, Plan, RangeState, Seen, StepFailed,
+    Action, Attempt, Config, Event, L1Block, Plan, Problem, RangeState, Seen, StepFailed,
 };
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
@@ -11,7 +11,7 @@ use proofmill_simulation::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 proofmill_simulation::story! {
-    proposed, rivals, reorgs, restarts, halved, lost_proofs, refused, withdrawn, abandoned
+    proposed, rivals, reorgs, restarts, halved, lost_proofs, refused, stale, withdrawn, abandoned
 }
 
 /// What L1 and L2 are, and what is under way.
@@ -156,13 +156,15 @@ impl World {
             Action::Aggregate { ranges, l1, .. } => {
                 assert!(ranges.windows(2).all(|pair| pair[0].last() + 1 == pair[1].first()));
                 self.check_derived(&ranges, l1);
-                let missing = ranges.iter().find(|range| !self.proofs.contains_key(range));
+                let lost = |blocks: &BlockRange| Problem { blocks: *blocks, cause: "gone".into() };
+                let missing: Vec<_> =
+                    ranges.iter().filter(|range| !self.proofs.contains_key(range)).map(lost).collect();
                 Event::Aggregated(
                     attempt,
-                    match missing {
-                        Some(&blocks) => Err(StepFailed::RangeLost { blocks, cause: "gone".into() }),
-                        None if goes_wrong => Err(not_now()),
-                        None => Ok(()),
+                    match missing.is_empty() {
+                        false => Err(StepFailed::RangesLost(missing)),
+                        true if goes_wrong => Err(not_now()),
+                        true => Ok(()),
                     },
                 )
             }
@@ -177,6 +179,9 @@ impl World {
                         self.story.proposed += 1;
                         self.outputs.push(last);
                         Ok(())
+                    } else if self.rng.percent(50) {
+                        self.story.stale += 1;
+                        Err(StepFailed::Stale { cause: "another one".into() })
                     } else {
                         self.story.refused += 1;
                         Err(StepFailed::Refused { cause: "no".into() })

@@ -13,6 +13,9 @@ use std::time::Duration;
 /// The longest pause between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// After so many refusals a submission begins again.
+const REFUSALS: u32 = 6;
+
 /// How the chain is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
@@ -38,9 +41,14 @@ pub struct Seen {
 /// Why a step of a submission came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StepFailed {
-    /// L1 refuses it.
+    /// L1 refuses it. What was made for it may be good nevertheless.
     Refused {
         /// What it says.
+        cause: String,
+    },
+    /// What was made for it does not fit any more: L1, its contract's configuration or its newest output is another one.
+    Stale {
+        /// What is another one.
         cause: String,
     },
     /// It could not be done now.
@@ -48,13 +56,8 @@ pub enum StepFailed {
         /// What is missing.
         cause: String,
     },
-    /// A range's proof is not there any more, or does not fit: it is to be made again.
-    RangeLost {
-        /// The range.
-        blocks: BlockRange,
-        /// What is wrong with its proof.
-        cause: String,
-    },
+    /// Proofs of ranges are not there any more, or do not fit: they are to be made again.
+    RangesLost(Vec<Problem>),
 }
 
 /// What happened.
@@ -190,16 +193,23 @@ impl Plan {
             Err(failed) => failed,
         };
         let cause = match failed {
-            StepFailed::RangeLost { blocks, cause } => {
-                tracing::warn!(%blocks, cause, "the proof of a range is made again");
-                self.ranges.lost(blocks);
+            StepFailed::RangesLost(lost) => {
+                for Problem { blocks, cause } in lost {
+                    tracing::warn!(%blocks, cause, "the proof of a range is made again");
+                    self.ranges.lost(blocks);
+                }
                 self.submission = None;
                 return;
             }
-            StepFailed::Refused { cause } => {
-                // The hash that was kept goes with a reorg of L1, and after a change of the contract's configuration the proof is
-                // another one: so it begins again.
+            StepFailed::Stale { cause } => {
                 submission.step = Step::Checkpoint;
+                cause
+            }
+            // It may be the time or the account. Where nothing changes, the proof may be at fault: it is made again.
+            StepFailed::Refused { cause } => {
+                if (submission.failures + 1).is_multiple_of(REFUSALS) {
+                    submission.step = Step::Checkpoint;
+                }
                 cause
             }
             StepFailed::NotNow { cause } => cause,

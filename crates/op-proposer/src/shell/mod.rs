@@ -283,13 +283,16 @@ impl OpProposer {
         match failed {
             None => {}
             Some(StepFailed::Refused { cause }) => {
-                tracing::warn!(cause, "a step of the submission is refused")
+                tracing::warn!(cause, "a step of the submission is refused");
+            }
+            Some(StepFailed::Stale { cause }) => {
+                tracing::warn!(cause, "the submission begins again");
             }
             Some(StepFailed::NotNow { cause }) => {
                 tracing::warn!(cause, "a step of the submission is not possible now");
             }
             // The plan says it.
-            Some(StepFailed::RangeLost { .. }) => {}
+            Some(StepFailed::RangesLost(_)) => {}
         }
     }
 

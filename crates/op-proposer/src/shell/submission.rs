@@ -1,9 +1,12 @@
 //! Proven ranges on their way to L1: the hash of an L1 block, the aggregation, the output.
 
 use super::{Shell, watch::Watch};
-use crate::rules::{L1Block, StepFailed};
+use crate::{
+    error::OpProposerError,
+    rules::{L1Block, Problem, StepFailed},
+};
 use proofmill_chain::{BlockAt, ChainError, Output, ProvenOutput};
-use proofmill_client::{ClientError, OpAggregationProof};
+use proofmill_client::{ClientError, OpAggregationProof, OpRangeProof};
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
@@ -15,9 +18,12 @@ impl Shell {
     pub(super) async fn checkpoint(&self, not_before: u64) -> Result<L1Block, StepFailed> {
         let (oracle, anchor) = (&self.parts.oracle, self.options.anchor);
         let number = anchor.number(oracle.l1()).await.map_err(from_l1)?;
+        // A contract sees the hashes of the blocks before the one that it runs in, and a node runs it in its newest to tell its gas.
+        let newest = oracle.l1().head().await.map_err(from_l1)?.number;
+        let number = number.map(|number| number.min(newest.saturating_sub(1)));
         let number = number.filter(|number| *number >= not_before).ok_or_else(|| {
             not_now(format!(
-                "L1's {} block ({}) is before block {not_before}, up to which a range was derived",
+                "L1's {} block, or the one before its newest ({}), is before block {not_before}, up to which a range was derived",
                 anchor.tag,
                 number.map_or("there is none yet".to_owned(), |number| number.to_string())
             ))
@@ -47,33 +53,22 @@ impl Shell {
         cancel: &CancellationToken,
     ) -> Result<(), StepFailed> {
         let parts = &self.parts;
-        let (mut proofs, mut oldest) = (Vec::new(), l1.number);
+        let (mut proofs, mut lost, mut oldest) = (Vec::new(), Vec::new(), l1.number);
         for &blocks in ranges {
-            let lost = |cause: String| StepFailed::RangeLost { blocks, cause };
-            let proof = match self.range_proof(blocks).await {
-                Ok(proof) => proof.ok_or_else(|| lost("its file is not there".to_owned()))?,
-                Err(cause) => return Err(lost(cause)),
-            };
-            let head = proof.statement.l1Head;
-            match parts.source.node.number_of(head).await {
-                Ok(number) if number <= l1.number => oldest = oldest.min(number),
-                Ok(number) => {
-                    return Err(refused(format!(
-                        "range {blocks} was derived up to L1 block {number}, later"
-                    )));
+            match self.proof_on_l1(blocks, l1).await? {
+                Ok((proof, number)) => {
+                    oldest = oldest.min(number);
+                    proofs.push(proof);
                 }
-                Err(BuildError::UnknownHash { .. }) => {
-                    return Err(lost(format!(
-                        "it was derived up to L1 block {head}, which L1 does not have"
-                    )));
-                }
-                Err(error) => return Err(not_now(error)),
+                Err(cause) => lost.push(Problem { blocks, cause }),
             }
-            proofs.push(proof);
+        }
+        if !lost.is_empty() {
+            return Err(StepFailed::RangesLost(lost));
         }
         let l1_headers = parts.source.headers(oldest, l1.number).await.map_err(not_now)?;
         if l1_headers.last().map(alloy_primitives::keccak256) != Some(l1.hash) {
-            return Err(refused(format!("L1 block {} is another one by now: L1 was reorganised", l1.number)));
+            return Err(stale(format!("L1 block {} is another one by now: L1 was reorganised", l1.number)));
         }
         let newest = parts.oracle.view().await.map_err(from_l1)?.newest;
         let begins = proofs.first().map(|first| first.statement.l2PreRoot).unwrap_or_default();
@@ -96,8 +91,8 @@ impl Shell {
                 | OpAggregationError::NotLater { at, .. }
                 | OpAggregationError::OtherConfig { at, .. }),
             )) => {
-                let blocks = ranges[at];
-                return Err(StepFailed::RangeLost { blocks, cause: error.to_string() });
+                let (blocks, cause) = (ranges[at], error.to_string());
+                return Err(StepFailed::RangesLost(vec![Problem { blocks, cause }]));
             }
             Err(error) => {
                 return Err(match JobError::from(error) {
@@ -111,6 +106,28 @@ impl Shell {
         Ok(())
     }
 
+    /// The kept proof of a range, and the number of the L1 block up to which it was derived; or why it is to be made again.
+    async fn proof_on_l1(
+        &self,
+        blocks: BlockRange,
+        l1: L1Block,
+    ) -> Result<Result<(OpRangeProof, u64), String>, StepFailed> {
+        let proof = match self.range_proof(blocks).await {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Ok(Err("its file is not there".to_owned())),
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let head = proof.statement.l1Head;
+        match self.parts.source.node.number_of(head).await {
+            Ok(number) if number <= l1.number => Ok(Ok((proof, number))),
+            Ok(number) => Err(stale(format!("range {blocks} was derived up to L1 block {number}, later"))),
+            Err(BuildError::UnknownHash { .. }) => {
+                Ok(Err(format!("it was derived up to L1 block {head}, which L1 does not have")))
+            }
+            Err(error) => Err(not_now(error)),
+        }
+    }
+
     /// Adds the output of the last range.
     pub(super) async fn propose(&self, ranges: &[BlockRange], l1: L1Block) -> Result<(), StepFailed> {
         let parts = &self.parts;
@@ -120,13 +137,22 @@ impl Shell {
             tracing::info!(block = newest.block, "the output is on L1 already");
             return Ok(());
         }
-        let proof = self.proofs.aggregation(first, last, l1.number).map_err(refused)?;
-        let proof = proof.ok_or_else(|| refused("the aggregation's file is not there"))?;
+        let proof = self.proofs.aggregation(first, last, l1.number).map_err(stale)?;
+        let proof = proof.ok_or_else(|| stale("the aggregation's file is not there"))?;
         let said = &proof.statement;
         if said.l1Head != l1.hash || said.rollupConfigHash != self.rollup_hash {
-            return Err(refused("the aggregation's file is of something else"));
+            return Err(stale("the aggregation's file is of something else"));
         }
-        self.check_config().await.map_err(refused)?;
+        self.check_config().await.map_err(|error| match error {
+            OpProposerError::Chain(error) => from_l1(error),
+            error => refused(error),
+        })?;
+        if parts.oracle.kept_hash(l1.number).await.map_err(from_l1)? != Some(l1.hash) {
+            return Err(stale(format!(
+                "the contract does not keep the hash of L1 block {} any more",
+                l1.number
+            )));
+        }
         let output = Output { root: said.claimRoot, block: said.claimBlockNum };
         let (prover, l1_block) = (said.proverAddress, l1.number);
         let proof = self.for_l1(&proof).await?;
@@ -162,6 +188,10 @@ fn not_now(cause: impl ToString) -> StepFailed {
 
 fn refused(cause: impl ToString) -> StepFailed {
     StepFailed::Refused { cause: cause.to_string() }
+}
+
+fn stale(cause: impl ToString) -> StepFailed {
+    StepFailed::Stale { cause: cause.to_string() }
 }
 
 fn from_l1(error: ChainError) -> StepFailed {

@@ -24,7 +24,7 @@ use url::Url;
 const ROLLUP: &str = "rollup.json";
 /// L2's finalized block is so many L1 blocks behind: as anvil's own is.
 const FINALITY: u64 = 2;
-/// The block of the first output: the first that says where L1 is.
+/// No output can be of an earlier block: it is the first that says where L1 is.
 const FIRST: u64 = 1;
 /// In wei.
 const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
@@ -115,7 +115,7 @@ async fn start(args: &cli::LocalnetAlone) -> Result<OpDevnet> {
     Ok(options.start().await?)
 }
 
-/// Deploys the verifier and the contract of outputs, which begins with the chain's first block.
+/// Deploys the verifier and the contract of outputs, which begins with the chain's newest block.
 async fn contracts(
     args: &cli::LocalnetAlone,
     registry: &Registry,
@@ -146,9 +146,11 @@ async fn contracts(
     chain.wait_for_block(FIRST, PATIENCE).await?;
     let l1_node = NodeOptions::new(chain.l1_url().clone()).connect().await?;
     let rollup = config_from_rollup_json(&chain.rollup_config().to_string(), l1_node.chain().blobs.clone())?;
-    let first = RollupNode::new(chain.rpc_url().clone()).output(FIRST).await?;
+    // What is sent from now on is in the next outputs.
+    let block = chain.head().max(FIRST);
+    let first = RollupNode::new(chain.rpc_url().clone()).output(block).await?;
     let start = OracleStart {
-        output: Output { root: first.root, block: FIRST },
+        output: Output { root: first.root, block },
         timestamp: first.timestamp,
         block_time: rollup.rules.block_time,
         submission_interval: args.op.op_interval.get(),

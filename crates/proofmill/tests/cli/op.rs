@@ -119,6 +119,28 @@ async fn outputs_come_to_l1_whatever_is_killed() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
 
+/// L1 loses the blocks up to which ranges were derived, and with them blocks of L2.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "12"]);
+    let log = data.join("proposer.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = chain.proposer(data);
+    command.envs([("RANGE_PROOF_INTERVAL", "2"), ("SUBMISSION_INTERVAL", "12"), ("L1_BLOCK_TAG", "latest")]);
+    command.args(["--until-proposed", "2"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("proven ranges", || said().matches(" range proven ").count() >= 4);
+    let l1: Url = chain.said("l1_rpc").parse().unwrap();
+    let _: Value = proofmill_http::rpc_client(l1).request("anvil_rollback", [3]).await.unwrap();
+    wait("two outputs", || said().contains("the proposer stopped"));
+    assert!(running.terminate(), "{}", said());
+    let newest = chain.newest().await;
+    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
+    assert!(said().contains("is made again") && !said().contains("panicked"), "{}", said());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_blobs_are_proven_too() {
     let folder = tempfile::tempdir().unwrap();

@@ -53,7 +53,8 @@ fn the_order_of_a_witness_changes_nothing_but_its_bytes() {
         input.witness.state.reverse();
         input.witness.codes.reverse();
         assert_eq!(run(&input).unwrap(), outcome, "{fork:?}");
-        assert_eq!(minimise(&input).unwrap().1.witness.state, range(fork).1.witness.state, "{fork:?}");
+        // And so an input is the same, whatever order a node answers in.
+        assert_eq!(minimise(&input).unwrap().1, range(fork).1, "{fork:?}");
     }
 }
 
