@@ -116,6 +116,8 @@ struct Shell {
 /// What a task ended with.
 enum Done {
     Looked(Result<Seen, String>),
+    /// Of the range's task with this number.
+    Range(u64, BlockRange, Result<u64, JobError>),
     Happened(Event),
 }
 
@@ -126,7 +128,10 @@ pub struct OpProposer {
     kept: Kept,
     plan: Plan,
     status: published::Sender<Status>,
-    ranges: BTreeMap<BlockRange, CancellationToken>,
+    /// The tasks that prove ranges, by their numbers. What comes of one that is withdrawn is nobody's news: its range may be proven
+    /// anew by another.
+    ranges: BTreeMap<BlockRange, (u64, CancellationToken)>,
+    begun: u64,
     steps: BTreeMap<Attempt, CancellationToken>,
     proposed: u64,
 }
@@ -171,6 +176,7 @@ impl OpProposer {
             plan,
             status: published::Sender::new(Status::default()),
             ranges: BTreeMap::new(),
+            begun: 0,
             steps: BTreeMap::new(),
             proposed: 0,
         })
@@ -208,6 +214,13 @@ impl OpProposer {
                 }
                 Some(done) = tasks.join_next() => match done {
                     Ok(Done::Happened(event)) => event,
+                    Ok(Done::Range(number, blocks, came)) => {
+                        match self.ranges.get(&blocks) {
+                            Some((of, _)) if *of == number => self.ranges.remove(&blocks),
+                            _ => continue,
+                        };
+                        Event::Range(blocks, came)
+                    }
                     Ok(Done::Looked(looked)) => {
                         looking = false;
                         let cause = looked.as_ref().err().cloned();
@@ -235,12 +248,8 @@ impl OpProposer {
 
     fn handle(&mut self, event: Event, tasks: &mut JoinSet<Done>, blind: Option<String>) {
         match &event {
-            Event::Range(blocks, came) => {
-                self.ranges.remove(blocks);
-                if let Err(error) = came {
-                    tracing::warn!(%blocks, %error, "range not proven");
-                }
-            }
+            Event::Range(blocks, Err(error)) => tracing::warn!(%blocks, %error, "range not proven"),
+            Event::Range(_, Ok(_)) => {}
             Event::Checkpointed(attempt, came) => self.ended(*attempt, came.as_ref().err()),
             Event::Aggregated(attempt, came) | Event::Proposed(attempt, came) => {
                 self.ended(*attempt, came.as_ref().err());
@@ -301,15 +310,17 @@ impl OpProposer {
         let cancel = CancellationToken::new();
         match action {
             Action::ProveRange(blocks) => {
-                self.ranges.insert(blocks, cancel.clone());
+                self.begun += 1;
+                let number = self.begun;
+                self.ranges.insert(blocks, (number, cancel.clone()));
                 tasks.spawn(async move {
                     let caught = AssertUnwindSafe(shell.prove_range(blocks, &cancel)).catch_unwind().await;
                     let broke = || JobError::Failed { cause: "its task panicked; please report it".into() };
-                    Done::Happened(Event::Range(blocks, caught.unwrap_or_else(|_| Err(broke()))))
+                    Done::Range(number, blocks, caught.unwrap_or_else(|_| Err(broke())))
                 });
             }
             Action::Withdraw(blocks) => {
-                if let Some(cancel) = self.ranges.remove(&blocks) {
+                if let Some((_, cancel)) = self.ranges.remove(&blocks) {
                     cancel.cancel();
                 }
             }
