@@ -33,6 +33,20 @@ pub enum CallName {
     ProposeL2Output,
     /// The same, through a dispute game.
     DgfProposeL2Output,
+    /// Creates a dispute game.
+    CreateGame,
+    /// Challenges a dispute game.
+    ChallengeGame,
+    /// Proves the claim of a dispute game.
+    ProveGame,
+    /// Resolves a dispute game.
+    ResolveGame,
+    /// Claims what an account has in a dispute game.
+    ClaimCredit,
+    /// Names the code of a type of dispute games.
+    SetImplementation,
+    /// Sets the bond of a type of dispute games.
+    SetInitBond,
     /// Deploys the contract with this name.
     Deploy(&'static str),
 }
@@ -54,6 +68,13 @@ impl fmt::Display for CallName {
             Self::CheckpointBlockHash => f.write_str("checkpointBlockHash"),
             Self::ProposeL2Output => f.write_str("proposeL2Output"),
             Self::DgfProposeL2Output => f.write_str("dgfProposeL2Output"),
+            Self::CreateGame => f.write_str("create"),
+            Self::ChallengeGame => f.write_str("challenge"),
+            Self::ProveGame => f.write_str("prove"),
+            Self::ResolveGame => f.write_str("resolve"),
+            Self::ClaimCredit => f.write_str("claimCredit"),
+            Self::SetImplementation => f.write_str("setImplementation"),
+            Self::SetInitBond => f.write_str("setInitBond"),
             Self::Deploy(contract) => write!(f, "deploying {contract}"),
         }
     }

@@ -26,6 +26,37 @@ sol! {
 
 sol! {
     #![sol(extra_derives(Debug, PartialEq, Eq))]
+    OpDevGameFactory,
+    "../../contracts/artifacts/OpDevGameFactory.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    OpDevGame,
+    "../../contracts/artifacts/OpDevGame.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    OpDevAnchorRegistry,
+    "../../contracts/artifacts/OpDevAnchorRegistry.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    /// Errors of the stock contracts that ours do not have.
+    interface StockGame {
+        error BadAuth();
+        error GameNotResolved();
+        error GamePaused();
+        error InvalidProposalStatus();
+        error InvalidBondDistributionMode();
+        error UnexpectedGameType();
+    }
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
     AcceptsAnythingVerifier,
     "../../contracts/artifacts/AcceptsAnythingVerifier.json"
 }

@@ -73,6 +73,19 @@ pub enum ChainError {
         /// What it answered.
         reason: String,
     },
+    /// The contract does not answer as a factory of dispute games does, or has none of this type.
+    #[error(
+        "the contract at {address} makes no dispute games of type {game_type}: {reason}; check the address (FACTORY_ADDRESS) and \
+         the type (GAME_TYPE)"
+    )]
+    NoGames {
+        /// Where it is.
+        address: Address,
+        /// The type of the games.
+        game_type: u32,
+        /// What it answered.
+        reason: String,
+    },
     /// The contract has no configuration of this name.
     #[error(
         "the oracle at {address} has no configuration with the name {name}: check the name (OP_SUCCINCT_CONFIG_NAME), or have its owner \

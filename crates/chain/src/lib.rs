@@ -4,8 +4,8 @@
 //! its constants and rules ([`RollupConfig`], [`Rules`]), its checkpoints, and what proposers and provers send to it through a [`Sender`]. What
 //! a contract refuses comes back as a [`Refusal`] with its values. [`ChainStream`] tells what happens as
 //! [`ChainEvent`]s, each until it is acknowledged; reorgs of both chains, restarts and nodes that are away are its
-//! business. [`OutputOracle`] is OP Succinct's contract of the outputs of an OP Stack chain. The contracts themselves are in
-//! `contracts/`.
+//! business. [`OutputOracle`] is OP Succinct's contract of the outputs of an OP Stack chain, [`Games`] are its dispute games. The
+//! contracts themselves are in `contracts/`.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -38,6 +38,8 @@ mod event;
 mod fees;
 #[cfg(test)]
 mod fuzz;
+mod game_refusal;
+mod games;
 mod key;
 mod keystore;
 mod networks;
@@ -67,6 +69,10 @@ pub use deploy::{Deployed, deploy_accepts_anything_verifier, deploy_attested_ver
 pub use error::ChainError;
 pub use event::{ChainEvent, PruneCause};
 pub use fees::FeeLimits;
+pub use game_refusal::GameRefusal;
+pub use games::{
+    Game, GameStatus, Games, GamesDeployed, GamesSettings, GamesStart, GamesView, ProposalStatus,
+};
 pub use key::SigningKey;
 pub use keystore::Password;
 pub use networks::public_network;

@@ -1,9 +1,12 @@
 //! Why a contract refused a call: its custom errors, with their values.
 
-use crate::contracts::{
-    AcceptsAnythingVerifier::AcceptsAnythingVerifierErrors as DevelopmentErrors,
-    AttestedVerifier::AttestedVerifierErrors as AttestedErrors,
-    OpOutputOracle::OpOutputOracleErrors as OracleErrors, Rollup::RollupErrors,
+use crate::{
+    GameRefusal,
+    contracts::{
+        AcceptsAnythingVerifier::AcceptsAnythingVerifierErrors as DevelopmentErrors,
+        AttestedVerifier::AttestedVerifierErrors as AttestedErrors,
+        OpOutputOracle::OpOutputOracleErrors as OracleErrors, Rollup::RollupErrors,
+    },
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{ContractError, SolInterface};
@@ -330,6 +333,9 @@ pub enum Refusal {
         "the contract keeps no hash of the L1 block at which the proof ends: checkpointBlockHash comes first"
     )]
     L1BlockHashNotCheckpointed,
+    /// A dispute game, or the factory of games.
+    #[error(transparent)]
+    Game(#[from] GameRefusal),
     /// Another error, as a contract that this code does not know (a verifier gateway) or the EVM gives it.
     #[error("it reverted {}", shown(data))]
     Other {
@@ -393,6 +399,8 @@ impl Refusal {
                 OracleErrors::L1BlockHashNotAvailable(_) => Self::L1BlockHashNotAvailable,
                 OracleErrors::L1BlockHashNotCheckpointed(_) => Self::L1BlockHashNotCheckpointed,
             }
+        } else if let Some(refusal) = GameRefusal::decode(data) {
+            Self::Game(refusal)
         } else {
             Self::Other { data: data.clone() }
         }
@@ -528,7 +536,8 @@ impl Refusal {
     pub(crate) const fn passes_with_time(&self) -> bool {
         matches!(
             self,
-            Self::SlotTaken { .. }
+            Self::Game(GameRefusal::NotOver | GameRefusal::NotFinal)
+                | Self::SlotTaken { .. }
                 | Self::BeforeGenesis { .. }
                 | Self::TimestampAhead { .. }
                 | Self::NothingToPrune

@@ -6,7 +6,7 @@
 use crate::{ChainError, fees::gwei};
 use alloy_consensus::{TxEip1559, TxEnvelope, transaction::SignerRecoverable};
 use alloy_eips::eip2718::Decodable2718;
-use alloy_primitives::{Address, Bytes, U64, U128, U256};
+use alloy_primitives::{Address, Bytes, U64, U128};
 use alloy_rpc_client::RpcClient;
 use alloy_transport::{RpcError, TransportErrorKind};
 use proofmill_http::NodeUrl;
@@ -63,7 +63,7 @@ impl RemoteSigner {
             "maxFeePerGas": U128::from(wanted.max_fee_per_gas),
             "maxPriorityFeePerGas": U128::from(wanted.max_priority_fee_per_gas),
             "nonce": U64::from(wanted.nonce),
-            "value": U256::ZERO,
+            "value": wanted.value,
             "data": wanted.input,
             "chainId": U64::from(wanted.chain_id),
         });

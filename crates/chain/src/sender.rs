@@ -168,25 +168,39 @@ impl Sender {
 
     /// What a call would take now. Nothing is sent.
     pub(crate) async fn price(&self, to: Address, input: &Bytes) -> Result<Estimate, ChainError> {
-        let gas = self.estimate(Some(to), input).await?;
+        let gas = self.estimate(Some(to), input, U256::ZERO).await?;
         let fees = fees::fees(&self.l1, &self.limits).await?;
         Ok(Estimate { gas, fee: fees.max.saturating_mul(gas.into()) })
     }
 
-    /// Runs a transaction without sending it, and returns its gas.
-    pub(crate) async fn estimate(&self, to: Option<Address>, input: &Bytes) -> Result<u64, ChainError> {
-        match self.estimate_at("latest", to, input).await {
+    /// Runs a transaction that brings `value` wei without sending it, and returns its gas.
+    pub(crate) async fn estimate(
+        &self,
+        to: Option<Address>,
+        input: &Bytes,
+        value: U256,
+    ) -> Result<u64, ChainError> {
+        match self.estimate_at("latest", to, input, value).await {
             // Nodes run it at the time of their newest block, but it will be in the next one. Not always in the pending block:
             // a transaction of ours that waits is in there already.
             Err(ChainError::Reverted(refusal)) if refusal.passes_with_time() => {
-                self.estimate_at("pending", to, input).await
+                self.estimate_at("pending", to, input, value).await
             }
             estimate => estimate,
         }
     }
 
-    async fn estimate_at(&self, at: &str, to: Option<Address>, input: &Bytes) -> Result<u64, ChainError> {
-        let call = json!({ "from": self.account(), "to": to, "data": input });
+    async fn estimate_at(
+        &self,
+        at: &str,
+        to: Option<Address>,
+        input: &Bytes,
+        value: U256,
+    ) -> Result<u64, ChainError> {
+        let mut call = json!({ "from": self.account(), "to": to, "data": input });
+        if !value.is_zero() {
+            call["value"] = json!(value);
+        }
         let gas: U64 = self.l1.rpc.ask("eth_estimateGas", (call, at)).await?;
         Ok(gas.to())
     }
@@ -199,9 +213,32 @@ impl Sender {
         to: Option<Address>,
         input: Bytes,
     ) -> Result<Included, ChainError> {
+        self.send_with(name, to, input, U256::ZERO).await
+    }
+
+    /// The same, with `value` wei for the contract.
+    pub(crate) async fn send_with(
+        &self,
+        name: CallName,
+        to: Option<Address>,
+        input: Bytes,
+        value: U256,
+    ) -> Result<Included, ChainError> {
         let mut last_bid = self.turn.lock().await;
+        if !value.is_zero() {
+            // A node says of a call that the account cannot pay for only that it fails.
+            let has = self.l1.balance(self.account()).await?;
+            if has <= value {
+                return Err(ChainError::InsufficientFunds {
+                    call: name,
+                    account: self.account(),
+                    has,
+                    needs: value,
+                });
+            }
+        }
         // What the call reads may change until it is included, and with it its gas.
-        let gas_limit = self.estimate(to, &input).await?.saturating_mul(6) / 5;
+        let gas_limit = self.estimate(to, &input, value).await?.saturating_mul(6) / 5;
         let mut fees = fees::fees(&self.l1, &self.limits).await?;
         let nonce = self.nonce().await?;
         // What waits at this nonce must be outbid, however much fees have fallen since.
@@ -210,7 +247,7 @@ impl Sender {
         {
             fees = Fees { max: fees.max.max(higher.max), tip: fees.tip.max(higher.tip) };
         }
-        let needs = U256::from(gas_limit) * U256::from(fees.max);
+        let needs = (U256::from(gas_limit) * U256::from(fees.max)).saturating_add(value);
         let has = self.l1.balance(self.account()).await?;
         if has < needs {
             return Err(ChainError::InsufficientFunds { call: name, account: self.account(), has, needs });
@@ -222,7 +259,7 @@ impl Sender {
             max_fee_per_gas: fees.max,
             max_priority_fee_per_gas: fees.tip,
             to: to.map_or(TxKind::Create, TxKind::Call),
-            value: U256::ZERO,
+            value,
             access_list: Default::default(),
             input,
         };
@@ -243,7 +280,7 @@ impl Sender {
             return Ok(included);
         }
         // The block's state is not quite that which the transaction met, but mostly tells why.
-        let refusal = match self.estimate(to, &transaction.input).await {
+        let refusal = match self.estimate(to, &transaction.input, value).await {
             Err(ChainError::Reverted(refusal)) => Some(refusal),
             _ => None,
         };

@@ -8,6 +8,7 @@ mod connection;
 mod deployment;
 mod epochs;
 mod fuzz;
+mod games;
 mod nodes;
 mod pruning;
 mod raw;

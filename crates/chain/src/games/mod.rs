@@ -1,0 +1,245 @@
+//! OP Succinct's dispute games: claims of output roots that count unless they are challenged and nobody proves them.
+
+mod read;
+mod types;
+
+use crate::{
+    CallName, ChainError, Deployed, GameRefusal, Included, L1, Output, Sender,
+    contracts::{
+        OpDevAnchorRegistry::{self, getAnchorRootCall},
+        OpDevGame::{
+            self, GameParams, accessManagerCall, anchorStateRegistryCall, challengeCall, challengerBondCall,
+            claimCreditCall, isAllowedProposerCall, maxChallengeDurationCall, maxProveDurationCall,
+            proveCall, resolveCall, sp1VerifierCall,
+        },
+        OpDevGameFactory::{
+            self, createCall, gameImplsCall, initBondsCall, setImplementationCall, setInitBondCall,
+        },
+    },
+    deploy::deploy,
+};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::{SolCall, SolConstructor};
+use read::Read;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+pub use types::{Game, GameStatus, GamesSettings, GamesStart, GamesView, ProposalStatus};
+
+/// The parent of a game that begins with the anchor.
+const NO_PARENT: u32 = u32::MAX;
+
+/// The games of one type, and the contracts around them. A clone shares what was read.
+#[derive(Clone, Debug)]
+pub struct Games {
+    l1: L1,
+    factory: Address,
+    registry: Address,
+    game_type: u32,
+    /// The code that new games have.
+    implementation: Address,
+    read: Arc<Mutex<Read>>,
+}
+
+/// The contracts, newly deployed.
+#[derive(Clone, Debug)]
+pub struct GamesDeployed {
+    /// The factory and its games.
+    pub games: Games,
+    /// The factory.
+    pub factory: Deployed,
+    /// The anchor registry.
+    pub registry: Deployed,
+}
+
+impl Games {
+    /// The type of OP Succinct's games.
+    pub const TYPE: u32 = 42;
+
+    /// Finds the contracts: the factory, and the anchor registry that its games name, or another one.
+    ///
+    /// # Errors
+    /// There are none, or they are others.
+    pub async fn connect(
+        l1: L1,
+        factory: Address,
+        registry: Option<Address>,
+        game_type: u32,
+    ) -> Result<Self, ChainError> {
+        if !l1.has_code(factory).await? {
+            return Err(ChainError::NoContract { address: factory, chain: l1.chain_id() });
+        }
+        let wrong = |error| match error {
+            ChainError::Reverted(refusal) => {
+                ChainError::NoGames { address: factory, game_type, reason: refusal.to_string() }
+            }
+            ChainError::Malformed { reason, .. } => {
+                ChainError::NoGames { address: factory, game_type, reason }
+            }
+            error => error,
+        };
+        let implementation =
+            l1.read(factory, &gameImplsCall { gameType: game_type }, None).await.map_err(wrong)?;
+        if implementation.is_zero() {
+            let reason = GameRefusal::NoImplementation { game_type }.to_string();
+            return Err(ChainError::NoGames { address: factory, game_type, reason });
+        }
+        let named = l1.read(implementation, &anchorStateRegistryCall {}, None).await.map_err(wrong)?;
+        let registry = registry.unwrap_or(named);
+        let games = Self { l1, factory, registry, game_type, implementation, read: Arc::default() };
+        games.l1.read(registry, &getAnchorRootCall {}, None).await.map_err(wrong)?;
+        games.settings().await.map_err(wrong)?;
+        Ok(games)
+    }
+
+    /// Deploys contracts with Proofmill's own code of the same interface, for development. The account owns them.
+    ///
+    /// # Errors
+    /// They are not deployed.
+    pub async fn deploy(
+        sender: &Sender,
+        start: &GamesStart,
+        salt: B256,
+    ) -> Result<GamesDeployed, ChainError> {
+        let (owner, settings) = (sender.account(), start.settings);
+        let arguments = OpDevGameFactory::constructorCall { owner_: owner }.abi_encode();
+        let factory =
+            deploy(sender, "OpDevGameFactory", &OpDevGameFactory::BYTECODE, &arguments, salt).await?;
+        let arguments = OpDevAnchorRegistry::constructorCall {
+            owner_: owner,
+            factory: factory.address,
+            gameType: Self::TYPE,
+            finalityDelay: U256::from(start.finality_seconds),
+            root: start.anchor.root,
+            number: U256::from(start.anchor.block),
+        };
+        let code = &OpDevAnchorRegistry::BYTECODE;
+        let registry = deploy(sender, "OpDevAnchorRegistry", code, &arguments.abi_encode(), salt).await?;
+        let params = GameParams {
+            maxChallengeDuration: settings.challenge_seconds,
+            maxProveDuration: settings.prove_seconds,
+            disputeGameFactory: factory.address,
+            verifier: settings.verifier,
+            rollupConfigHash: settings.config.rollup_config_hash,
+            aggregationVkey: settings.config.aggregation_key,
+            rangeVkeyCommitment: settings.config.range_key,
+            challengerBond: settings.challenger_bond,
+            anchorStateRegistry: registry.address,
+        };
+        let arguments = OpDevGame::constructorCall { params }.abi_encode();
+        let game = deploy(sender, "OpDevGame", &OpDevGame::BYTECODE, &arguments, salt).await?;
+        let to = Some(factory.address);
+        let call = setImplementationCall { gameType: Self::TYPE, r#impl: game.address };
+        sender.send(CallName::SetImplementation, to, call.abi_encode().into()).await?;
+        let call = setInitBondCall { gameType: Self::TYPE, bond: settings.bond };
+        sender.send(CallName::SetInitBond, to, call.abi_encode().into()).await?;
+        let games = Self::connect(sender.l1().clone(), factory.address, None, Self::TYPE).await?;
+        Ok(GamesDeployed { games, factory, registry })
+    }
+
+    /// Where the factory is.
+    pub const fn factory(&self) -> Address {
+        self.factory
+    }
+
+    /// Where the anchor registry is.
+    pub const fn registry(&self) -> Address {
+        self.registry
+    }
+
+    /// The type of the games.
+    pub const fn game_type(&self) -> u32 {
+        self.game_type
+    }
+
+    /// The chain that they are on.
+    pub const fn l1(&self) -> &L1 {
+        &self.l1
+    }
+
+    /// What new games have in common, as it is now.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn settings(&self) -> Result<GamesSettings, ChainError> {
+        let (l1, at) = (&self.l1, Some(self.l1.head().await?.hash));
+        let call = gameImplsCall { gameType: self.game_type };
+        let code = l1.read(self.factory, &call, at).await?;
+        Ok(GamesSettings {
+            config: self.config(code, at).await?,
+            verifier: l1.read(code, &sp1VerifierCall {}, at).await?,
+            bond: l1.read(self.factory, &initBondsCall { gameType: self.game_type }, at).await?,
+            challenger_bond: l1.read(code, &challengerBondCall {}, at).await?,
+            challenge_seconds: l1.read(code, &maxChallengeDurationCall {}, at).await?,
+            prove_seconds: l1.read(code, &maxProveDurationCall {}, at).await?,
+        })
+    }
+
+    /// Whether an account may create games.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn may_propose(&self, account: Address) -> Result<bool, ChainError> {
+        let manager = self.l1.read(self.implementation, &accessManagerCall {}, None).await?;
+        self.l1.read(manager, &isAllowedProposerCall(account), None).await
+    }
+
+    /// Creates a game of a claim, with the bond that the factory wants now.
+    ///
+    /// # Errors
+    /// The factory refuses, the account cannot pay, or the transaction is not included.
+    pub async fn create(
+        &self,
+        sender: &Sender,
+        claim: Output,
+        parent: Option<u32>,
+    ) -> Result<Included, ChainError> {
+        let game_type = self.game_type;
+        let bond = self.l1.read(self.factory, &initBondsCall { gameType: game_type }, None).await?;
+        let mut extra = U256::from(claim.block).to_be_bytes::<32>().to_vec();
+        extra.extend(parent.unwrap_or(NO_PARENT).to_be_bytes());
+        let call = createCall { gameType: game_type, rootClaim: claim.root, extraData: extra.into() };
+        sender.send_with(CallName::CreateGame, Some(self.factory), call.abi_encode().into(), bond).await
+    }
+
+    /// Challenges a game, with the bond that it wants.
+    ///
+    /// # Errors
+    /// The game refuses, the account cannot pay, or the transaction is not included.
+    pub async fn challenge(&self, sender: &Sender, game: Address) -> Result<Included, ChainError> {
+        let bond = self.l1.read(game, &challengerBondCall {}, None).await?;
+        let call = challengeCall {}.abi_encode();
+        sender.send_with(CallName::ChallengeGame, Some(game), call.into(), bond).await
+    }
+
+    /// Proves a game's claim. The proof, in the encoding of the verifier, names the account that sends it.
+    ///
+    /// # Errors
+    /// The game or the verifier refuses, or the transaction is not included.
+    pub async fn prove(&self, sender: &Sender, game: Address, proof: Bytes) -> Result<Included, ChainError> {
+        let call = proveCall { proofBytes: proof };
+        sender.send(CallName::ProveGame, Some(game), call.abi_encode().into()).await
+    }
+
+    /// Resolves a game that is over.
+    ///
+    /// # Errors
+    /// The game refuses, or the transaction is not included.
+    pub async fn resolve(&self, sender: &Sender, game: Address) -> Result<Included, ChainError> {
+        sender.send(CallName::ResolveGame, Some(game), resolveCall {}.abi_encode().into()).await
+    }
+
+    /// Has a final game pay what the account has in it; the first such call makes it the anchor, where it can be.
+    ///
+    /// # Errors
+    /// The game refuses, or the transaction is not included.
+    pub async fn claim_credit(
+        &self,
+        sender: &Sender,
+        game: Address,
+        account: Address,
+    ) -> Result<Included, ChainError> {
+        let call = claimCreditCall { recipient: account };
+        sender.send(CallName::ClaimCredit, Some(game), call.abi_encode().into()).await
+    }
+}

@@ -1,0 +1,108 @@
+//! Games, as L1 shows them.
+
+use crate::{BlockHead, OracleConfig, Output};
+use alloy_primitives::{Address, B256, U256};
+
+/// Whether a game is decided, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GameStatus {
+    /// It is not.
+    InProgress,
+    /// The claim does not count.
+    ChallengerWins,
+    /// The claim counts.
+    DefenderWins,
+}
+
+/// What happened to a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProposalStatus {
+    /// Nothing.
+    Unchallenged,
+    /// Somebody says that it is wrong.
+    Challenged,
+    /// It was proven without need.
+    UnchallengedProven,
+    /// It was challenged and proven.
+    ChallengedProven,
+    /// The game is resolved.
+    Resolved,
+}
+
+/// A game.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Game {
+    /// Its number in the factory.
+    pub index: u32,
+    /// Where it is.
+    pub address: Address,
+    /// Who created it.
+    pub creator: Address,
+    /// What it claims.
+    pub claim: Output,
+    /// Where the claim begins: its parent's claim, or the anchor of then.
+    pub start: Output,
+    /// The game that it builds on; none where that is the anchor.
+    pub parent: Option<u32>,
+    /// The L1 block up to which the claim is to be proven.
+    pub l1_head: B256,
+    /// What a proof must be of.
+    pub config: OracleConfig,
+    /// Whether its type was the one that counts when it was created.
+    pub respected: bool,
+    /// Whether it is decided.
+    pub status: GameStatus,
+    /// What happened to its claim.
+    pub proposal: ProposalStatus,
+    /// Until when it may be challenged, or proven, in Unix seconds.
+    pub deadline: u64,
+    /// Who proved it.
+    pub prover: Option<Address>,
+    /// Whether its bonds can be claimed.
+    pub is_final: bool,
+    /// What the account can claim, in wei, once it is final.
+    pub credit: U256,
+}
+
+/// What L1 has in one block.
+#[derive(Clone, Debug)]
+pub struct GamesView {
+    /// The block.
+    pub at: BlockHead,
+    /// The newest claim that is final.
+    pub anchor: Output,
+    /// The game that made it so; none at the beginning.
+    pub anchor_game: Option<Address>,
+    /// Whether games of this type count now.
+    pub respected: bool,
+    /// Games by their number, oldest first: of this type and registry, and not older than two months when they were first seen.
+    pub games: Vec<Game>,
+}
+
+/// What all new games have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GamesSettings {
+    /// What a proof must be of.
+    pub config: OracleConfig,
+    /// What verifies proofs.
+    pub verifier: Address,
+    /// Who creates a game puts in so much, in wei.
+    pub bond: U256,
+    /// Who challenges one puts in so much, in wei.
+    pub challenger_bond: U256,
+    /// Seconds in which a game can be challenged.
+    pub challenge_seconds: u64,
+    /// Seconds in which a challenged one can be proven.
+    pub prove_seconds: u64,
+}
+
+/// Where new contracts begin, for development.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GamesStart {
+    /// The first anchor, which nobody proves.
+    pub anchor: Output,
+    /// Seconds from the resolution of a game until it is final.
+    pub finality_seconds: u64,
+    /// What games have in common.
+    pub settings: GamesSettings,
+}
