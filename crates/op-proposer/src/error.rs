@@ -30,6 +30,21 @@ pub enum OpProposerError {
         /// What this release, or this chain, has.
         here: B256,
     },
+    /// New games want proofs of something else.
+    #[error(
+        "games of the factory {factory} have the {what} {contract}, here it is {here}: have the factory's owner set an implementation \
+         of what is here, or use the release and the chain that it is of"
+    )]
+    OtherGames {
+        /// The factory.
+        factory: Address,
+        /// What differs.
+        what: &'static str,
+        /// What games have.
+        contract: B256,
+        /// What this release, or this chain, has.
+        here: B256,
+    },
     /// Too few attestors for the contract's verifier.
     #[error("the contract's verifier {verifier} counts signatures of attestors: {source}")]
     Attestors {

@@ -6,8 +6,12 @@
 //! from there.
 
 mod error;
+pub mod games;
 pub mod rules;
 mod shell;
 
 pub use error::OpProposerError;
-pub use shell::{Anchor, AnchorTag, OpProposer, Options, Parts, Status};
+pub use shell::{
+    Anchor, AnchorTag, GamesOptions, GamesParts, GamesProposer, GamesStatus, OpProposer, Options, Parts,
+    Status,
+};

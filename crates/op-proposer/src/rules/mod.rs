@@ -20,7 +20,7 @@
 //! ```
 
 mod plan;
-mod ranges;
+pub(crate) mod ranges;
 mod submission;
 
 pub use plan::{Action, Config, Event, Plan, Problem, Seen, StepFailed};

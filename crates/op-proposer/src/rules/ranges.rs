@@ -64,11 +64,11 @@ pub struct RangeView {
 
 /// Ranges by their first block. They do not overlap.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Ranges(BTreeMap<u64, Entry>);
+pub(crate) struct Ranges(BTreeMap<u64, Entry>);
 
 impl Ranges {
     /// What was under way is to be asked for again.
-    pub(super) fn resume(&mut self) {
+    pub(crate) fn resume(&mut self) {
         for entry in self.0.values_mut() {
             if entry.state == RangeState::Proving {
                 entry.state = RangeState::Waiting { until: 0, cause: None };
@@ -77,7 +77,7 @@ impl Ranges {
     }
 
     /// Forgets what begins at or before `output`, and returns those that were being proven.
-    pub(super) fn forget_to(&mut self, output: u64) -> Vec<BlockRange> {
+    pub(crate) fn forget_to(&mut self, output: u64) -> Vec<BlockRange> {
         let kept = self.0.split_off(&output.saturating_add(1));
         let gone = std::mem::replace(&mut self.0, kept);
         gone.into_iter()
@@ -88,7 +88,7 @@ impl Ranges {
 
     /// Covers the blocks after `output` up to `finalized` with ranges of `blocks`. What is left before the next range is a
     /// shorter one; what is left at the end waits until it is full.
-    pub(super) fn cover(&mut self, output: u64, finalized: u64, blocks: u64) {
+    pub(crate) fn cover(&mut self, output: u64, finalized: u64, blocks: u64) {
         let mut next = output.saturating_add(1);
         let mut ends: Vec<(u64, u64)> = self.0.iter().map(|(first, entry)| (*first, entry.last)).collect();
         // So that the loop sees the gap behind the last range, which is open.
@@ -109,8 +109,36 @@ impl Ranges {
         }
     }
 
+    /// The blocks as so many ranges, or as many as there are blocks, which differ in length by one at the most.
+    pub(crate) fn split(blocks: BlockRange, count: u64) -> Self {
+        let count = count.clamp(1, blocks.len());
+        let (each, longer) = (blocks.len() / count, blocks.len() % count);
+        let (mut ranges, mut first) = (BTreeMap::new(), blocks.first());
+        for at in 0..count {
+            let last = first + each - u64::from(at >= longer);
+            let state = RangeState::Waiting { until: 0, cause: None };
+            ranges.insert(first, Entry { last, state, history: History::default() });
+            first = last + 1;
+        }
+        Self(ranges)
+    }
+
+    /// Whether one of them is being proven.
+    pub(crate) fn is_proving(&self) -> bool {
+        self.0.values().any(|entry| entry.state == RangeState::Proving)
+    }
+
+    /// All of them, oldest first, once all are proven.
+    pub(crate) fn all_proven(&self) -> Option<Vec<BlockRange>> {
+        let proven = |entry: &Entry| matches!(entry.state, RangeState::Proven { .. });
+        self.0
+            .iter()
+            .map(|(first, entry)| proven(entry).then(|| BlockRange::new(*first, entry.last).ok())?)
+            .collect()
+    }
+
     /// Takes as many of the ranges that are due as fit into `at_once`.
-    pub(super) fn start(&mut self, now_ms: u64, at_once: usize) -> Vec<BlockRange> {
+    pub(crate) fn start(&mut self, now_ms: u64, at_once: usize) -> Vec<BlockRange> {
         let proving = self.0.values().filter(|entry| entry.state == RangeState::Proving).count();
         let due = self
             .0
@@ -125,14 +153,14 @@ impl Ranges {
     }
 
     /// A range that was being proven is.
-    pub(super) fn proven(&mut self, blocks: BlockRange, l1_head: u64) {
+    pub(crate) fn proven(&mut self, blocks: BlockRange, l1_head: u64) {
         if let Some(entry) = self.being_proven(blocks) {
             entry.state = RangeState::Proven { l1_head };
         }
     }
 
     /// A range failed: it is tried again later, or halved.
-    pub(super) fn failed(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
+    pub(crate) fn failed(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
         let Some(entry) = self.being_proven(blocks) else { return };
         let fault = Fault::from(error);
         let jitter = Jitter::of(blocks.first() ^ now_ms);
@@ -152,7 +180,7 @@ impl Ranges {
     }
 
     /// A proof that was kept is not there any more, or is of no use: it is made again.
-    pub(super) fn lost(&mut self, blocks: BlockRange) {
+    pub(crate) fn lost(&mut self, blocks: BlockRange) {
         if let Some(entry) = self.0.get_mut(&blocks.first()).filter(|entry| entry.last == blocks.last()) {
             entry.state = RangeState::Waiting { until: 0, cause: None };
         }
@@ -172,7 +200,7 @@ impl Ranges {
     }
 
     /// The proven ranges that follow on each other from the block after `output` on, with the L1 block of each.
-    pub(super) fn proven_from(&self, output: u64) -> Vec<(BlockRange, u64)> {
+    pub(crate) fn proven_from(&self, output: u64) -> Vec<(BlockRange, u64)> {
         let mut next = output.saturating_add(1);
         let mut found = Vec::new();
         for (first, entry) in self.0.range(next..) {
@@ -185,7 +213,7 @@ impl Ranges {
     }
 
     /// All of them, oldest first.
-    pub(super) fn view(&self) -> impl Iterator<Item = RangeView> + '_ {
+    pub(crate) fn view(&self) -> impl Iterator<Item = RangeView> + '_ {
         self.0.iter().filter_map(|(first, entry)| {
             let blocks = BlockRange::new(*first, entry.last).ok()?;
             Some(RangeView { blocks, state: entry.state.clone() })

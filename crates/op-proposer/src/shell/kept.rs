@@ -14,7 +14,7 @@ use std::{
 
 #[derive(Debug)]
 pub(super) struct Kept {
-    proofs: PathBuf,
+    proofs: Proofs,
     plan: PathBuf,
     /// What the plan's file has.
     written: Vec<u8>,
@@ -24,7 +24,7 @@ impl Kept {
     /// The folder of an L2 chain; a contract has a plan of its own in it.
     pub(super) fn in_folder(folder: &Path, oracle: Address) -> Self {
         let plan = folder.join(format!("op-proposer-{oracle:#x}.json"));
-        Self { proofs: folder.join("proofs"), plan, written: Vec::new() }
+        Self { proofs: Proofs::in_folder(folder), plan, written: Vec::new() }
     }
 
     /// The plan as it was written down last, or a new one.
@@ -53,7 +53,7 @@ impl Kept {
     }
 
     pub(super) fn proofs(&self) -> Proofs {
-        Proofs(self.proofs.clone())
+        self.proofs.clone()
     }
 }
 
@@ -62,6 +62,11 @@ impl Kept {
 pub(super) struct Proofs(PathBuf);
 
 impl Proofs {
+    /// Those in the folder of an L2 chain.
+    pub(super) fn in_folder(folder: &Path) -> Self {
+        Self(folder.join("proofs"))
+    }
+
     /// Where the proof of a range is, whether or not it is there: OP Succinct's name for it.
     pub(super) fn range_path(&self, blocks: BlockRange) -> PathBuf {
         self.0.join(format!("{}-{}.bin", blocks.first(), blocks.last()))

@@ -5,10 +5,12 @@
 //! more is told so, and withdraws what it asked the cluster for; when the process ends, tasks are dropped, and the cluster goes on.
 
 mod anchor;
+mod games;
 mod kept;
 mod range;
 mod submission;
 mod watch;
+mod works;
 
 use crate::{
     error::OpProposerError,
@@ -16,14 +18,14 @@ use crate::{
 };
 use alloy_primitives::{B256, keccak256};
 use futures::FutureExt;
-use kept::{Kept, Proofs};
-use proofmill_attestor::Quorum;
-use proofmill_chain::{AttestorSet, BlockAt, L2, OutputOracle, Sender};
-use proofmill_client::{ClusterProver, programs};
+use kept::Kept;
+use proofmill_chain::{BlockAt, L2, OutputOracle, Sender};
+use proofmill_client::ClusterProver;
 use proofmill_derivation::RollupConfig;
-use proofmill_primitives::{BlockRange, ProgramVersion};
+use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
 use proofmill_witness::{L1Source, Node, RollupNode};
+use range::away;
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
@@ -37,8 +39,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
+use works::Works;
 
 pub use anchor::{Anchor, AnchorTag};
+pub use games::{GamesOptions, GamesParts, GamesProposer, GamesStatus};
 
 /// So often the plan is asked whether a pause is over.
 const TICK: Duration = Duration::from_secs(1);
@@ -104,13 +108,18 @@ pub struct Status {
 #[derive(Debug)]
 struct Shell {
     options: Options,
-    parts: Parts,
-    quorum: Option<Quorum>,
-    proofs: Proofs,
+    parts: Chains,
+    works: Works,
     config_name: B256,
-    rollup_hash: B256,
-    range_program: ProgramVersion,
-    aggregation_program: ProgramVersion,
+}
+
+/// The contract and the chains.
+#[derive(Debug)]
+struct Chains {
+    oracle: OutputOracle,
+    sender: Sender,
+    l2: L2,
+    rollup_node: RollupNode,
 }
 
 /// What a task ended with.
@@ -142,26 +151,15 @@ impl OpProposer {
     /// # Errors
     /// The contract wants something else, or the folder cannot be used: see [`OpProposerError`].
     pub async fn start(options: Options, parts: Parts) -> Result<Self, OpProposerError> {
-        let backend = parts.prover.backend.clone();
-        let versions = tokio::task::spawn_blocking(move || {
-            Ok((programs::op_range_version(&*backend)?, programs::op_aggregation_version(&*backend)?))
-        });
-        let (range_program, aggregation_program) =
-            versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let mut kept = Kept::in_folder(&options.folder, parts.oracle.address());
+        let Parts { oracle, sender, attestors, l2, node, rollup_node, rollup, source, prover } = parts;
+        let mut kept = Kept::in_folder(&options.folder, oracle.address());
         let plan = kept.plan(options.rules)?;
-        let shell = Shell {
-            quorum: None,
-            proofs: kept.proofs(),
-            config_name: keccak256(&options.config_name),
-            rollup_hash: parts.rollup.hash(),
-            range_program,
-            aggregation_program,
-            options,
-            parts,
-        };
+        let mut works = Works::start((node, rollup, source, prover), kept.proofs()).await?;
+        let verifier = oracle.verifier().await?;
+        works.quorum = works::quorum(oracle.l1(), verifier, &attestors).await?;
+        let config_name = keccak256(&options.config_name);
+        let shell = Shell { options, parts: Chains { oracle, sender, l2, rollup_node }, works, config_name };
         shell.check_config().await?;
-        let quorum = shell.quorum().await?;
         let account = shell.parts.sender.account();
         if !shell.parts.oracle.may_propose(account).await? {
             tracing::warn!(
@@ -171,7 +169,7 @@ impl OpProposer {
             );
         }
         Ok(Self {
-            shell: Arc::new(Shell { quorum, ..shell }),
+            shell: Arc::new(shell),
             kept,
             plan,
             status: published::Sender::new(Status::default()),
@@ -375,7 +373,7 @@ impl Shell {
 
     /// The newest block of L2 that follows from the anchor.
     async fn provable(&self) -> Result<u64, String> {
-        let Parts { oracle, l2, rollup_node, .. } = &self.parts;
+        let Chains { oracle, l2, rollup_node, .. } = &self.parts;
         let anchor = self.options.anchor;
         if anchor.is_default() {
             let finalized = l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
@@ -390,32 +388,23 @@ impl Shell {
     /// Errors where the contract wants proofs of something else.
     async fn check_config(&self) -> Result<(), OpProposerError> {
         let wanted = self.parts.oracle.config(self.config_name).await?;
-        for (what, contract, here) in [
-            ("aggregation program", wanted.aggregation_key, self.aggregation_program.0),
-            ("range program", wanted.range_key, self.range_program.0),
-            ("rollup configuration", wanted.rollup_config_hash, self.rollup_hash),
-        ] {
-            if contract != here {
+        match self.works.difference(wanted) {
+            None => Ok(()),
+            Some((what, contract, here)) => {
                 let name = self.options.config_name.clone();
-                return Err(OpProposerError::OtherConfig { name, what, contract, here });
+                Err(OpProposerError::OtherConfig { name, what, contract, here })
             }
         }
-        Ok(())
     }
 
-    /// Attestors, where the contract's verifier counts them.
-    async fn quorum(&self) -> Result<Option<Quorum>, OpProposerError> {
-        let (l1, attestors) = (self.parts.oracle.l1(), &self.parts.attestors);
-        let verifier = self.parts.oracle.verifier().await?;
-        let Some(counted) = AttestorSet::find(l1, verifier).await? else {
-            if !attestors.is_empty() {
-                tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
-            }
-            return Ok(None);
-        };
-        Quorum::new(attestors, l1.chain_id(), counted)
-            .map(Some)
-            .map_err(|source| OpProposerError::Attestors { verifier, source })
+    /// Proves a range up to the anchor at the latest.
+    async fn prove_range(&self, blocks: BlockRange, cancel: &CancellationToken) -> Result<u64, JobError> {
+        let anchor = self.options.anchor;
+        match anchor.number(self.parts.oracle.l1()).await {
+            Ok(Some(number)) => self.works.prove_range(blocks, number, cancel).await,
+            Ok(None) => Err(away(format!("L1 has no {} block yet", anchor.tag))),
+            Err(error) => Err(away(error)),
+        }
     }
 }
 

@@ -1,35 +1,28 @@
 //! A range: its witness, what L1 has of it, and its proof.
 
-use super::{Shell, watch::Watch};
+use super::{watch::Watch, works::Works};
 use proofmill_client::OpRangeProof;
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::range::{self, OpStatement};
 use proofmill_service::JobError;
 use tokio_util::sync::CancellationToken;
 
-impl Shell {
-    /// The number of the L1 block up to which the range was derived; its proof is kept.
+impl Works {
+    /// The number of the L1 block up to which the range was derived, `up_to` at the latest; its proof is kept.
     pub(super) async fn prove_range(
         &self,
         blocks: BlockRange,
+        up_to: u64,
         cancel: &CancellationToken,
     ) -> Result<u64, JobError> {
-        if let Some(l1_head) = self.range_that_is_there(blocks).await {
+        if let Some(l1_head) = self.range_that_is_there(blocks, up_to).await {
             tracing::info!(%blocks, l1_head, "the proof of a range is there already");
             return Ok(l1_head);
         }
-        let parts = &self.parts;
         tracing::info!(%blocks, "a range is gathered from both chains");
-        let witnessed = parts.node.witness(blocks, &|_| {}).await?;
-        let up_to = match self.options.anchor.number(parts.oracle.l1()).await {
-            Ok(Some(number)) => number,
-            Ok(None) => return Err(away(format!("L1 has no {} block yet", self.options.anchor.tag))),
-            Err(error) => return Err(away(error)),
-        };
-        let derived = parts
-            .source
-            .derivation(&parts.rollup, &parts.node, &witnessed.input, Some(up_to), &|_| {})
-            .await?;
+        let witnessed = self.node.witness(blocks, &|_| {}).await?;
+        let derived =
+            self.source.derivation(&self.rollup, &self.node, &witnessed.input, Some(up_to), &|_| {}).await?;
         let input = range::encode_derived(&derived, &witnessed.input);
         drop((derived, witnessed.input));
         let run = tokio::task::spawn_blocking(move || (range::run(&input), input)).await;
@@ -41,19 +34,19 @@ impl Shell {
             Ok((Err(error), _)) => return Err(failed(error)),
             Err(error) => return Err(failed(error)),
         };
-        let l1_head = parts.source.node.number_of(statement.l1Head).await?;
+        let l1_head = self.source.node.number_of(statement.l1Head).await?;
         let gas = witnessed.outcome.gas_used;
         tracing::info!(%blocks, gas, l1_head, bytes = input.len(), "a range follows from L1; it is proven");
         let mut watch = Watch::new(blocks);
         let show = |progress: &_| watch.see(progress);
-        let made = parts.prover.prove_op_range(&input, statement, cancel, show).await?;
+        let made = self.prover.prove_op_range(&input, statement, cancel, show).await?;
         self.proofs.keep_range(blocks, &made.proof).map_err(away)?;
         tracing::info!(%blocks, l1_head, "range proven");
         Ok(l1_head)
     }
 
     /// The L1 block up to which a range was derived whose proof is kept already and fits.
-    async fn range_that_is_there(&self, blocks: BlockRange) -> Option<u64> {
+    async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Option<u64> {
         let proof = match self.range_proof(blocks).await {
             Ok(proof) => proof?,
             Err(cause) => {
@@ -61,28 +54,26 @@ impl Shell {
                 return None;
             }
         };
-        let number = self.parts.source.node.number_of(proof.statement.l1Head).await.ok()?;
-        let anchor = self.options.anchor.number(self.parts.oracle.l1()).await.ok()??;
-        (number <= anchor).then_some(number)
+        let number = self.source.node.number_of(proof.statement.l1Head).await.ok()?;
+        (number <= up_to).then_some(number)
     }
 
     /// The kept proof of a range, if there is one. Errors with why it is of no use.
     pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, String> {
         let Some(proof) = self.proofs.range(blocks)? else { return Ok(None) };
-        if proof.proof.program != self.range_program || proof.proof.prover != self.parts.prover.prover_type()
-        {
+        if proof.proof.program != self.range_program || proof.proof.prover != self.prover.prover_type() {
             return Err("it is of another program".to_owned());
         }
         let said = &proof.statement;
         if said.l2BlockNumber != blocks.last() || said.rollupConfigHash != self.rollup_hash {
             return Err("it is of other blocks, or of another configuration".to_owned());
         }
-        self.parts.prover.verify_stated(&proof).await.map_err(|error| error.to_string())?;
+        self.prover.verify_stated(&proof).await.map_err(|error| error.to_string())?;
         Ok(Some(proof))
     }
 }
 
-fn away(cause: impl ToString) -> JobError {
+pub(super) fn away(cause: impl ToString) -> JobError {
     JobError::Unavailable { cause: cause.to_string() }
 }
 

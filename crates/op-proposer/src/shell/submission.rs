@@ -1,16 +1,15 @@
 //! Proven ranges on their way to L1: the hash of an L1 block, the aggregation, the output.
 
-use super::{Shell, watch::Watch};
+use super::{
+    Shell,
+    works::{Wanted, ends, from_l1, not_now, refused, stale},
+};
 use crate::{
     error::OpProposerError,
-    rules::{L1Block, Problem, StepFailed},
+    rules::{L1Block, StepFailed},
 };
-use proofmill_chain::{BlockAt, ChainError, Output, ProvenOutput};
-use proofmill_client::{ClientError, OpAggregationProof, OpRangeProof};
+use proofmill_chain::{BlockAt, Output, ProvenOutput};
 use proofmill_primitives::BlockRange;
-use proofmill_program::op::{OpAggregation, OpAggregationError};
-use proofmill_service::JobError;
-use proofmill_witness::BuildError;
 use tokio_util::sync::CancellationToken;
 
 impl Shell {
@@ -53,79 +52,12 @@ impl Shell {
         cancel: &CancellationToken,
     ) -> Result<(), StepFailed> {
         let parts = &self.parts;
-        let (mut proofs, mut lost, mut oldest) = (Vec::new(), Vec::new(), l1.number);
-        for &blocks in ranges {
-            match self.proof_on_l1(blocks, l1).await? {
-                Ok((proof, number)) => {
-                    oldest = oldest.min(number);
-                    proofs.push(proof);
-                }
-                Err(cause) => lost.push(Problem { blocks, cause }),
-            }
-        }
-        if !lost.is_empty() {
-            return Err(StepFailed::RangesLost(lost));
-        }
-        let l1_headers = parts.source.headers(oldest, l1.number).await.map_err(not_now)?;
-        if l1_headers.last().map(alloy_primitives::keccak256) != Some(l1.hash) {
-            return Err(stale(format!("L1 block {} is another one by now: L1 was reorganised", l1.number)));
-        }
-        let newest = parts.oracle.view().await.map_err(from_l1)?.newest;
-        let begins = proofs.first().map(|first| first.statement.l2PreRoot).unwrap_or_default();
-        if newest.root != begins {
-            return Err(refused(format!(
-                "the newest output on L1, of block {}, is {}, and the chain of the L2 node has {begins} there",
-                newest.block, newest.root
-            )));
-        }
+        let begins = parts.oracle.view().await.map_err(from_l1)?.newest;
         let prover = parts.sender.account();
-        let by = OpAggregation { range_key: self.range_program.0, prover, l1_head: l1.hash, l1_headers };
+        let proof =
+            self.works.aggregate(ranges, Wanted { l1, begins, prover, there_only: false }, cancel).await?;
         let (first, last) = ends(ranges);
-        let mut watch = Watch::new(format!("aggregation of {first}-{last}"));
-        let show = |progress: &_| watch.see(progress);
-        let made = match parts.prover.prove_op_aggregation(&by, &proofs, cancel, show).await {
-            Ok(made) => made,
-            Err(ClientError::OpAggregation(
-                ref error @ (OpAggregationError::HeadNotFound { at, .. }
-                | OpAggregationError::Broken { at, .. }
-                | OpAggregationError::NotLater { at, .. }
-                | OpAggregationError::OtherConfig { at, .. }),
-            )) => {
-                let (blocks, cause) = (ranges[at], error.to_string());
-                return Err(StepFailed::RangesLost(vec![Problem { blocks, cause }]));
-            }
-            Err(error) => {
-                return Err(match JobError::from(error) {
-                    error @ (JobError::Unavailable { .. } | JobError::Cancelled) => not_now(error),
-                    error => refused(error),
-                });
-            }
-        };
-        self.proofs.keep_aggregation(first, last, l1.number, &made.proof).map_err(not_now)?;
-        tracing::info!(first, last, l1_block = l1.number, "ranges aggregated");
-        Ok(())
-    }
-
-    /// The kept proof of a range, and the number of the L1 block up to which it was derived; or why it is to be made again.
-    async fn proof_on_l1(
-        &self,
-        blocks: BlockRange,
-        l1: L1Block,
-    ) -> Result<Result<(OpRangeProof, u64), String>, StepFailed> {
-        let proof = match self.range_proof(blocks).await {
-            Ok(Some(proof)) => proof,
-            Ok(None) => return Ok(Err("its file is not there".to_owned())),
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let head = proof.statement.l1Head;
-        match self.parts.source.node.number_of(head).await {
-            Ok(number) if number <= l1.number => Ok(Ok((proof, number))),
-            Ok(number) => Err(stale(format!("range {blocks} was derived up to L1 block {number}, later"))),
-            Err(BuildError::UnknownHash { .. }) => {
-                Ok(Err(format!("it was derived up to L1 block {head}, which L1 does not have")))
-            }
-            Err(error) => Err(not_now(error)),
-        }
+        self.works.proofs.keep_aggregation(first, last, l1.number, &proof).map_err(not_now)
     }
 
     /// Adds the output of the last range.
@@ -137,10 +69,10 @@ impl Shell {
             tracing::info!(block = newest.block, "the output is on L1 already");
             return Ok(());
         }
-        let proof = self.proofs.aggregation(first, last, l1.number).map_err(stale)?;
+        let proof = self.works.proofs.aggregation(first, last, l1.number).map_err(stale)?;
         let proof = proof.ok_or_else(|| stale("the aggregation's file is not there"))?;
         let said = &proof.statement;
-        if said.l1Head != l1.hash || said.rollupConfigHash != self.rollup_hash {
+        if said.l1Head != l1.hash || said.rollupConfigHash != self.works.rollup_hash {
             return Err(stale("the aggregation's file is of something else"));
         }
         self.check_config().await.map_err(|error| match error {
@@ -155,7 +87,7 @@ impl Shell {
         }
         let output = Output { root: said.claimRoot, block: said.claimBlockNum };
         let (prover, l1_block) = (said.proverAddress, l1.number);
-        let proof = self.for_l1(&proof).await?;
+        let proof = self.works.for_l1(&proof).await?;
         let proven = ProvenOutput { output, l1_block, proof, prover };
         let sent = parts.oracle.propose(&parts.sender, self.config_name, &proven).await;
         let included = sent.map_err(from_l1)?;
@@ -164,36 +96,4 @@ impl Shell {
         tracing::info!(block, %root, %transaction, gas, "output proposed");
         Ok(())
     }
-
-    /// The proof as the contract's verifier takes it.
-    async fn for_l1(&self, proof: &OpAggregationProof) -> Result<alloy_primitives::Bytes, StepFailed> {
-        match &self.quorum {
-            None => Ok(proof.proof.body.clone().into()),
-            Some(quorum) => quorum
-                .attest(proof)
-                .await
-                .map_err(|error| if error.is_of_the_proof() { refused(error) } else { not_now(error) }),
-        }
-    }
-}
-
-/// The first block and the last.
-fn ends(ranges: &[BlockRange]) -> (u64, u64) {
-    (ranges.first().map_or(0, |range| range.first()), ranges.last().map_or(0, |range| range.last()))
-}
-
-fn not_now(cause: impl ToString) -> StepFailed {
-    StepFailed::NotNow { cause: cause.to_string() }
-}
-
-fn refused(cause: impl ToString) -> StepFailed {
-    StepFailed::Refused { cause: cause.to_string() }
-}
-
-fn stale(cause: impl ToString) -> StepFailed {
-    StepFailed::Stale { cause: cause.to_string() }
-}
-
-fn from_l1(error: ChainError) -> StepFailed {
-    if error.refusal().is_some() { refused(error) } else { not_now(error) }
 }

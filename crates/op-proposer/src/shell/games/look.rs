@@ -1,0 +1,87 @@
+//! What the chains show of games, and what L2 has in place of their claims.
+
+use super::Shell;
+use crate::games::{GamesSeen, Judged};
+use alloy_primitives::B256;
+use proofmill_chain::{BlockAt, Game, GameStatus, Output};
+
+impl Shell {
+    /// What the chains show. Errors with what is away.
+    pub(super) async fn look(&self) -> Result<GamesSeen, String> {
+        let shown = |error: proofmill_chain::ChainError| error.to_string();
+        let account = self.sender.account();
+        let l2_finalized = self.claimable().await?;
+        let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
+        let here = self.works.config();
+        let mut games = Vec::with_capacity(view.games.len());
+        for game in view.games {
+            let right = self.judge(&game, view.anchor.block, l2_finalized).await;
+            games.push(Judged { right, provable: game.config == here, game });
+        }
+        let settings = self.games.settings().await.map_err(shown)?;
+        let may_create = view.respected
+            && settings.config == here
+            && self.has(view.anchor, l2_finalized).await == Some(true)
+            && self.games.may_propose(account).await.map_err(shown)?;
+        Ok(GamesSeen {
+            l1_block: view.at.number,
+            l1_time: view.at.timestamp,
+            anchor: view.anchor.block,
+            may_create,
+            l2_finalized,
+            games,
+        })
+    }
+
+    /// The newest block of L2 that is claimed.
+    async fn claimable(&self) -> Result<u64, String> {
+        let anchor = self.options.anchor;
+        if anchor.is_default() {
+            let finalized = self.l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
+            return Ok(finalized.map_or(0, |block| block.number));
+        }
+        let Some(number) = anchor.number(self.games.l1()).await.map_err(|error| error.to_string())? else {
+            return Err(format!("L1 has no {} block yet", anchor.tag));
+        };
+        self.rollup_node.safe_head(number).await.map_err(|error| error.to_string())
+    }
+
+    /// Whether a game's claim and its beginning are what L2 has. Of games that are settled, and behind the anchor, it is not asked.
+    async fn judge(&self, game: &Game, anchor: u64, finalized: u64) -> Option<bool> {
+        if game.status != GameStatus::InProgress && game.claim.block < anchor {
+            return None;
+        }
+        match self.has(game.claim, finalized).await? {
+            true => self.has(game.start, finalized).await,
+            false => Some(false),
+        }
+    }
+
+    /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
+    async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
+        if output.block > finalized {
+            return None;
+        }
+        match self.output(output.block).await {
+            Ok(root) => Some(root == output.root),
+            Err(cause) => {
+                tracing::debug!(block = output.block, cause, "L2 does not tell an output");
+                None
+            }
+        }
+    }
+
+    /// The output root of a finalized block; it is asked once.
+    pub(super) async fn output(&self, block: u64) -> Result<B256, String> {
+        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(root) = known().get(&block) {
+            return Ok(*root);
+        }
+        let root = self.rollup_node.output(block).await.map_err(|error| error.to_string())?.root;
+        // With an anchor that L1 may take back, so may what L2 says; and it is not much to ask again.
+        if self.options.anchor.is_default() {
+            known().insert(block, root);
+        }
+        Ok(root)
+    }
+}

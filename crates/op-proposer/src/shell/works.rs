@@ -1,0 +1,228 @@
+//! What proves: ranges, their aggregation, and what a contract's verifier takes for it. The same in every mode.
+
+use super::{kept::Proofs, watch::Watch};
+use crate::{
+    error::OpProposerError,
+    rules::{L1Block, Problem, StepFailed},
+};
+use alloy_primitives::{Address, B256, Bytes};
+use proofmill_attestor::Quorum;
+use proofmill_chain::{AttestorSet, ChainError, L1, OracleConfig, Output};
+use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, programs};
+use proofmill_derivation::RollupConfig;
+use proofmill_primitives::{BlockRange, ProgramVersion};
+use proofmill_program::op::{OpAggregation, OpAggregationError};
+use proofmill_service::JobError;
+use proofmill_witness::{BuildError, L1Source, Node};
+use tokio_util::sync::CancellationToken;
+
+/// What proves.
+#[derive(Debug)]
+pub(super) struct Works {
+    /// The chain that is proven.
+    pub(super) node: Node,
+    pub(super) rollup: RollupConfig,
+    pub(super) source: L1Source,
+    pub(super) prover: ClusterProver,
+    pub(super) proofs: Proofs,
+    pub(super) rollup_hash: B256,
+    pub(super) range_program: ProgramVersion,
+    pub(super) aggregation_program: ProgramVersion,
+    /// Attestors, where the contract's verifier counts them.
+    pub(super) quorum: Option<Quorum>,
+}
+
+/// What ranges are aggregated to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Where the proof ends on L1.
+    pub(super) l1: L1Block,
+    /// What L1 has before the first range.
+    pub(super) begins: Output,
+    /// Whom the proof names as its prover.
+    pub(super) prover: Address,
+    /// Whether it can end there only: then a range that was derived later on is of no use.
+    pub(super) there_only: bool,
+}
+
+impl Works {
+    /// Takes as long as making the programs' keys.
+    pub(super) async fn start(
+        (node, rollup, source, prover): (Node, RollupConfig, L1Source, ClusterProver),
+        proofs: Proofs,
+    ) -> Result<Self, OpProposerError> {
+        let backend = prover.backend.clone();
+        let versions = tokio::task::spawn_blocking(move || {
+            Ok((programs::op_range_version(&*backend)?, programs::op_aggregation_version(&*backend)?))
+        });
+        let (range_program, aggregation_program) =
+            versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
+        let rollup_hash = rollup.hash();
+        let quorum = None;
+        Ok(Self {
+            node,
+            rollup,
+            source,
+            prover,
+            proofs,
+            rollup_hash,
+            range_program,
+            aggregation_program,
+            quorum,
+        })
+    }
+
+    /// What a contract must want of proofs that are made here.
+    pub(super) const fn config(&self) -> OracleConfig {
+        OracleConfig {
+            aggregation_key: self.aggregation_program.0,
+            range_key: self.range_program.0,
+            rollup_config_hash: self.rollup_hash,
+        }
+    }
+
+    /// What a contract wants that is not here: its name, what the contract has, what is here.
+    pub(super) fn difference(&self, contract: OracleConfig) -> Option<(&'static str, B256, B256)> {
+        let here = self.config();
+        [
+            ("aggregation program", contract.aggregation_key, here.aggregation_key),
+            ("range program", contract.range_key, here.range_key),
+            ("rollup configuration", contract.rollup_config_hash, here.rollup_config_hash),
+        ]
+        .into_iter()
+        .find(|(_, contract, here)| contract != here)
+    }
+
+    /// Joins the ranges up to the L1 block.
+    pub(super) async fn aggregate(
+        &self,
+        ranges: &[BlockRange],
+        wanted: Wanted,
+        cancel: &CancellationToken,
+    ) -> Result<OpAggregationProof, StepFailed> {
+        let Wanted { l1, begins, prover, there_only } = wanted;
+        let (mut proofs, mut lost, mut oldest) = (Vec::new(), Vec::new(), l1.number);
+        for &blocks in ranges {
+            match self.proof_on_l1(blocks, l1, there_only).await? {
+                Ok((proof, number)) => {
+                    oldest = oldest.min(number);
+                    proofs.push(proof);
+                }
+                Err(cause) => lost.push(Problem { blocks, cause }),
+            }
+        }
+        if !lost.is_empty() {
+            return Err(StepFailed::RangesLost(lost));
+        }
+        let l1_headers = self.source.headers(oldest, l1.number).await.map_err(not_now)?;
+        if l1_headers.last().map(alloy_primitives::keccak256) != Some(l1.hash) {
+            return Err(stale(format!("L1 block {} is another one by now: L1 was reorganised", l1.number)));
+        }
+        let here = proofs.first().map(|first| first.statement.l2PreRoot).unwrap_or_default();
+        if begins.root != here {
+            return Err(refused(format!(
+                "what L1 has of block {} is {}, and the chain of the L2 node has {here} there",
+                begins.block, begins.root
+            )));
+        }
+        let by = OpAggregation { range_key: self.range_program.0, prover, l1_head: l1.hash, l1_headers };
+        let (first, last) = ends(ranges);
+        let mut watch = Watch::new(format!("aggregation of {first}-{last}"));
+        let show = |progress: &_| watch.see(progress);
+        let made = match self.prover.prove_op_aggregation(&by, &proofs, cancel, show).await {
+            Ok(made) => made,
+            Err(ClientError::OpAggregation(
+                ref error @ (OpAggregationError::HeadNotFound { at, .. }
+                | OpAggregationError::Broken { at, .. }
+                | OpAggregationError::NotLater { at, .. }
+                | OpAggregationError::OtherConfig { at, .. }),
+            )) => {
+                let (blocks, cause) = (ranges[at], error.to_string());
+                return Err(StepFailed::RangesLost(vec![Problem { blocks, cause }]));
+            }
+            Err(error) => {
+                return Err(match JobError::from(error) {
+                    error @ (JobError::Unavailable { .. } | JobError::Cancelled) => not_now(error),
+                    error => refused(error),
+                });
+            }
+        };
+        tracing::info!(first, last, l1_block = l1.number, "ranges aggregated");
+        Ok(made.proof)
+    }
+
+    /// The kept proof of a range, and the number of the L1 block up to which it was derived; or why it is to be made again.
+    async fn proof_on_l1(
+        &self,
+        blocks: BlockRange,
+        l1: L1Block,
+        there_only: bool,
+    ) -> Result<Result<(OpRangeProof, u64), String>, StepFailed> {
+        let proof = match self.range_proof(blocks).await {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Ok(Err("its file is not there".to_owned())),
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let head = proof.statement.l1Head;
+        match self.source.node.number_of(head).await {
+            Ok(number) if number <= l1.number => Ok(Ok((proof, number))),
+            Ok(number) => {
+                let cause = format!("range {blocks} was derived up to L1 block {number}, later");
+                if there_only { Ok(Err(cause)) } else { Err(stale(cause)) }
+            }
+            Err(BuildError::UnknownHash { .. }) => {
+                Ok(Err(format!("it was derived up to L1 block {head}, which L1 does not have")))
+            }
+            Err(error) => Err(not_now(error)),
+        }
+    }
+
+    /// The proof as the contract's verifier takes it.
+    pub(super) async fn for_l1(&self, proof: &OpAggregationProof) -> Result<Bytes, StepFailed> {
+        match &self.quorum {
+            None => Ok(proof.proof.body.clone().into()),
+            Some(quorum) => quorum
+                .attest(proof)
+                .await
+                .map_err(|error| if error.is_of_the_proof() { refused(error) } else { not_now(error) }),
+        }
+    }
+}
+
+/// Attestors, where a verifier counts them.
+pub(super) async fn quorum(
+    l1: &L1,
+    verifier: Address,
+    attestors: &[String],
+) -> Result<Option<Quorum>, OpProposerError> {
+    let Some(counted) = AttestorSet::find(l1, verifier).await? else {
+        if !attestors.is_empty() {
+            tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
+        }
+        return Ok(None);
+    };
+    Quorum::new(attestors, l1.chain_id(), counted)
+        .map(Some)
+        .map_err(|source| OpProposerError::Attestors { verifier, source })
+}
+
+/// The first block and the last.
+pub(super) fn ends(ranges: &[BlockRange]) -> (u64, u64) {
+    (ranges.first().map_or(0, |range| range.first()), ranges.last().map_or(0, |range| range.last()))
+}
+
+pub(super) fn not_now(cause: impl ToString) -> StepFailed {
+    StepFailed::NotNow { cause: cause.to_string() }
+}
+
+pub(super) fn refused(cause: impl ToString) -> StepFailed {
+    StepFailed::Refused { cause: cause.to_string() }
+}
+
+pub(super) fn stale(cause: impl ToString) -> StepFailed {
+    StepFailed::Stale { cause: cause.to_string() }
+}
+
+pub(super) fn from_l1(error: ChainError) -> StepFailed {
+    if error.refusal().is_some() { refused(error) } else { not_now(error) }
+}
