@@ -394,14 +394,8 @@ pub(crate) struct Attestor {
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
-    /// The rollup's contract on L1, whose proofs are attested
-    #[arg(
-        long,
-        env = "PROOFMILL_ROLLUP",
-        required_unless_present = "oracle",
-        conflicts_with = "oracle",
-        value_name = "ADDRESS"
-    )]
+    /// The rollup's contract on L1, whose proofs are attested; this or --oracle
+    #[arg(long, env = "PROOFMILL_ROLLUP", conflicts_with = "oracle", value_name = "ADDRESS")]
     pub(crate) rollup: Option<alloy_primitives::Address>,
     /// OP Succinct's OPSuccinctL2OutputOracle on L1, for whose verifier aggregations of an OP Stack chain are attested
     #[arg(long, env = "L2OO_ADDRESS", value_name = "ADDRESS")]

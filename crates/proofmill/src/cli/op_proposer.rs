@@ -1,13 +1,42 @@
 //! The settings of `proofmill op-proposer`.
 
 use super::{L2, Observing, Paying, Sending, Site, node_url};
-use clap::Args;
+use clap::{Args, builder::BoolishValueParser};
 use proofmill_backends::prover_type;
 use proofmill_chain::OutputOracle;
 use proofmill_op_proposer::AnchorTag;
 use proofmill_primitives::ProverType;
-use std::{num::NonZeroUsize, path::PathBuf};
+use std::{
+    num::{NonZeroU64, NonZeroUsize},
+    path::PathBuf,
+};
 use url::Url;
+
+/// Fault proofs: dispute games, in place of an output oracle.
+#[derive(Debug, Args)]
+pub(crate) struct OpGames {
+    /// Fault proofs: the DisputeGameFactory on L1
+    #[arg(long, env = "FACTORY_ADDRESS", value_name = "ADDRESS")]
+    pub(crate) factory: Option<alloy_primitives::Address>,
+    /// Fault proofs: the type of OP Succinct's games there
+    #[arg(long, env = "GAME_TYPE", default_value_t = 42, value_name = "TYPE")]
+    pub(crate) game_type: u32,
+    /// Fault proofs: blocks of L2 between two games
+    #[arg(long, env = "PROPOSAL_INTERVAL_IN_BLOCKS", default_value_t = 1800, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) game_interval: u64,
+    /// Fault proofs: challenged games that are proven at the same time
+    #[arg(long, env = "MAX_CONCURRENT_DEFENSE_TASKS", default_value = "8", value_name = "NUMBER")]
+    pub(crate) max_defenses: NonZeroUsize,
+    /// Fault proofs: prove the account's own games before anybody challenges them
+    #[arg(long, env = "FAST_FINALITY_MODE", value_parser = BoolishValueParser::new())]
+    pub(crate) fast_finality: bool,
+    /// Fault proofs: so many of them at the same time
+    #[arg(long, env = "FAST_FINALITY_PROVING_LIMIT", default_value = "1", value_name = "NUMBER")]
+    pub(crate) fast_finality_limit: NonZeroUsize,
+    /// Fault proofs: ranges in which a game is proven
+    #[arg(long, env = "RANGE_SPLIT_COUNT", default_value = "1", value_name = "NUMBER")]
+    pub(crate) range_splits: NonZeroU64,
+}
 
 #[derive(Debug, Args)]
 pub(crate) struct OpProposer {
@@ -36,9 +65,11 @@ pub(crate) struct OpProposer {
     /// The chain's rollup.json, where it is not to be asked of the rollup node
     #[arg(long, env = "PROOFMILL_GENESIS", value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
-    /// The OPSuccinctL2OutputOracle on L1
-    #[arg(long, env = "L2OO_ADDRESS", value_name = "ADDRESS")]
-    pub(crate) oracle: alloy_primitives::Address,
+    /// Validity: the OPSuccinctL2OutputOracle on L1
+    #[arg(long, env = "L2OO_ADDRESS", conflicts_with = "factory", value_name = "ADDRESS")]
+    pub(crate) oracle: Option<alloy_primitives::Address>,
+    #[command(flatten)]
+    pub(crate) games: OpGames,
     /// Name of the contract's configuration that is proven by
     #[arg(long, env = "OP_SUCCINCT_CONFIG_NAME", default_value = OutputOracle::FIRST_CONFIG, value_name = "NAME")]
     pub(crate) config_name: String,
@@ -48,7 +79,7 @@ pub(crate) struct OpProposer {
     /// Blocks of L2 that must be proven before an output is proposed; the contract may want more
     #[arg(long, env = "SUBMISSION_INTERVAL", default_value_t = 1800, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) submission_interval: u64,
-    /// Ranges that are proven at the same time
+    /// Ranges that are proven at the same time; of each game, with --factory
     #[arg(long, env = "MAX_CONCURRENT_PROOF_REQUESTS", default_value = "1", value_name = "NUMBER")]
     pub(crate) max_ranges: NonZeroUsize,
     /// Seconds between two looks at both chains
@@ -77,7 +108,7 @@ pub(crate) struct OpProposer {
     #[arg(long, env = "PROOFMILL_PROVER_TYPE", default_value_t = ProverType::OpenVm, value_parser = prover_type)]
     pub(crate) prover: ProverType,
     /// End after so many outputs came to L1, by whomever
-    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "factory", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) until_proposed: Option<u64>,
     #[command(flatten)]
     pub(crate) site: Site,

@@ -12,6 +12,9 @@ use proofmill_chain::{OutputOracle, Rollup};
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
+    if args.rollup.is_none() && args.oracle.is_none() {
+        bail!("name a contract: --rollup (PROOFMILL_ROLLUP), or --oracle (L2OO_ADDRESS) for OP Succinct's");
+    }
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
     let observed = Observed::new("attestor");

@@ -9,16 +9,22 @@ use crate::{
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{L2, OutputOracle, Pool, Start};
+use proofmill_chain::{Games, L2, OutputOracle, Pool, Start};
 use proofmill_client::ClusterProver;
 use proofmill_ledger::{DataDir, DataDirError};
-use proofmill_op_proposer::{Anchor, OpProposer, Options, Parts, Status, rules::Config};
+use proofmill_op_proposer::{
+    Anchor, GamesOptions, GamesParts, GamesProposer, GamesStatus, OpProposer, Options, Parts, Status,
+    games::GamesConfig, rules::Config,
+};
 use proofmill_stateless::Rules;
 use proofmill_witness::{Beacon, ChainSource, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: Registry) -> Result<()> {
+    if args.oracle.is_none() && args.games.factory.is_none() {
+        bail!("name a contract: --oracle (L2OO_ADDRESS), or --factory (FACTORY_ADDRESS) for dispute games");
+    }
     let stop = stop::on_signal()?;
     match DataDir::open(&global.data_dir) {
         Ok(_) | Err(DataDirError::InUse { .. }) => {}
@@ -39,22 +45,37 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
             started = starting => started?,
             () = stop.cancelled() => return Ok(()),
         };
-        let status = proposer.status();
-        observed.started(move || problems(&status));
-        if let Some(wanted) = args.until_proposed {
-            let (mut status, stop) = (proposer.status(), stop.clone());
-            tokio::spawn(async move {
-                // It ends with the proposer.
-                if status.wait_for(|status| status.proposed >= wanted).await.is_ok() {
-                    stop.cancel();
+        match proposer {
+            Proposer::Outputs(proposer) => {
+                let status = proposer.status();
+                observed.started(move || problems(&status));
+                if let Some(wanted) = args.until_proposed {
+                    let (mut status, stop) = (proposer.status(), stop.clone());
+                    tokio::spawn(async move {
+                        // It ends with the proposer.
+                        if status.wait_for(|status| status.proposed >= wanted).await.is_ok() {
+                            stop.cancel();
+                        }
+                    });
                 }
-            });
+                proposer.run(stop.clone()).await;
+            }
+            Proposer::Games(proposer) => {
+                let status = proposer.status();
+                observed.started(move || games_problems(&status));
+                proposer.run(stop.clone()).await;
+            }
         }
-        proposer.run(stop.clone()).await;
         tracing::info!("the proposer stopped; what is proven is kept");
         Ok(())
     };
     site.serve(serving).await
+}
+
+/// In the way of one of OP Succinct's modes.
+enum Proposer {
+    Outputs(Box<OpProposer>),
+    Games(Box<GamesProposer>),
 }
 
 async fn start(
@@ -62,7 +83,7 @@ async fn start(
     args: &cli::OpProposer,
     prover: ClusterProver,
     observed: &Observed,
-) -> Result<OpProposer> {
+) -> Result<Proposer> {
     let l1 = wiring::l1_of_role(&args.l1_rpc, args.l1_chain_id, observed).await?;
     let l2_pool = Pool::new("L2", wiring::endpoints(&args.l2.l2_rpc)?.start(Start::Wait));
     observed.chain(l2_pool.clone());
@@ -81,41 +102,57 @@ async fn start(
              --l2-node-rpc, or give its rollup.json by --genesis"
         );
     }
-    let oracle =
-        wiring::patiently("the output oracle on L1", || OutputOracle::connect(l1.clone(), args.oracle))
-            .await?;
     let payer = keys::payer(&paying(args)).await?;
     let sender = wiring::sender(&l1, payer, &args.sending, Some(observed)).await?;
     let chain_id = node.chain().chain_id;
-    let options = Options {
-        rules: Config {
-            range_blocks: args.range_interval,
-            submission_blocks: args.submission_interval,
-            at_once: args.max_ranges.get(),
-        },
-        look_every: Duration::from_secs(args.loop_interval),
-        anchor: Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations },
-        config_name: args.config_name.clone(),
-        folder: global.data_dir.join(chain_id.to_string()),
-    };
-    let account = sender.account();
-    let parts = Parts {
-        oracle,
-        sender,
-        attestors: args.attestor.clone(),
-        l2: L2::over(l2_pool),
-        node,
-        rollup_node: RollupNode::new(args.l2_node_rpc.clone()),
-        rollup,
-        source: L1Source {
-            node: l1_node,
-            beacon: args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into())),
-        },
-        prover,
-    };
-    let proposer = OpProposer::start(options, parts).await?;
-    tracing::info!(chain_id, oracle = %args.oracle, %account, prover = %args.prover, "the proposer is ready");
-    Ok(proposer)
+    let (look_every, folder) =
+        (Duration::from_secs(args.loop_interval), global.data_dir.join(chain_id.to_string()));
+    let anchor = Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations };
+    let (l2, rollup_node) = (L2::over(l2_pool), RollupNode::new(args.l2_node_rpc.clone()));
+    let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
+    let source = L1Source { node: l1_node, beacon };
+    let (account, attestors) = (sender.account(), args.attestor.clone());
+    match (args.oracle, args.games.factory) {
+        (Some(oracle), None) => {
+            let connect = || OutputOracle::connect(l1.clone(), oracle);
+            let contract = wiring::patiently("the output oracle on L1", connect).await?;
+            let rules = Config {
+                range_blocks: args.range_interval,
+                submission_blocks: args.submission_interval,
+                at_once: args.max_ranges.get(),
+            };
+            let config_name = args.config_name.clone();
+            let options = Options { rules, look_every, anchor, config_name, folder };
+            let oracle = contract;
+            let parts = Parts { oracle, sender, attestors, l2, node, rollup_node, rollup, source, prover };
+            let at = parts.oracle.address();
+            let proposer = OpProposer::start(options, parts).await?;
+            tracing::info!(chain_id, oracle = %at, %account, prover = %args.prover, "the proposer is ready");
+            Ok(Proposer::Outputs(Box::new(proposer)))
+        }
+        (None, Some(factory)) => {
+            let of = &args.games;
+            let connect = || Games::connect(l1.clone(), factory, None, of.game_type);
+            let games = wiring::patiently("the factory of dispute games on L1", connect).await?;
+            let rules = GamesConfig {
+                account,
+                interval: of.game_interval,
+                defenses: of.max_defenses.get(),
+                fast_finality: of.fast_finality.then_some(of.fast_finality_limit.get()),
+                splits: of.range_splits.get(),
+                at_once: args.max_ranges.get(),
+            };
+            let options = GamesOptions { rules, look_every, confirmations: 0, anchor, folder };
+            let parts =
+                GamesParts { games, sender, attestors, l2, node, rollup_node, rollup, source, prover };
+            let proposer = GamesProposer::start(options, parts).await?;
+            tracing::info!(chain_id, %factory, %account, prover = %args.prover, "the proposer of dispute games is ready");
+            Ok(Proposer::Games(Box::new(proposer)))
+        }
+        _ => bail!(
+            "name a contract: --oracle (L2OO_ADDRESS), or --factory (FACTORY_ADDRESS) for dispute games"
+        ),
+    }
 }
 
 /// Who pays: the account of `SIGNER_URL`, where that is given.
@@ -134,5 +171,12 @@ fn problems(status: &watch::Receiver<Status>) -> Vec<String> {
     let status = status.borrow();
     let blind = status.blind.iter().map(|cause| format!("the chains cannot be seen: {cause}"));
     let kept = status.problems.iter().map(|problem| format!("blocks {}: {}", problem.blocks, problem.cause));
+    blind.chain(kept).collect()
+}
+
+fn games_problems(status: &watch::Receiver<GamesStatus>) -> Vec<String> {
+    let status = status.borrow();
+    let blind = status.blind.iter().map(|cause| format!("the chains cannot be seen: {cause}"));
+    let kept = status.problems.iter().map(|problem| format!("{}: {}", problem.what, problem.cause));
     blind.chain(kept).collect()
 }

@@ -2,8 +2,11 @@
 //! settings is said.
 
 use crate::process::{Running, fail, output, proofmill, wait};
-use alloy_primitives::Address;
-use proofmill_chain::{L1, Output, OutputOracle, PoolOptions};
+use alloy_primitives::{Address, B256, U256, keccak256};
+use proofmill_chain::{
+    Game, GameStatus, Games, GamesSettings, GamesStart, L1, Output, OutputOracle, PoolOptions,
+    ProposalStatus, Sender, SigningKey,
+};
 use proofmill_witness::RollupNode;
 use serde_json::Value;
 use std::{
@@ -141,6 +144,79 @@ async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
     assert!(said().contains("is made again") && !said().contains("panicked"), "{}", said());
 }
 
+/// The development key of somebody who challenges.
+fn stranger(l1: &L1) -> Sender {
+    let key: B256 = STRANGER.parse().unwrap();
+    Sender::new(l1.clone(), SigningKey::try_from(key).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenged_game_is_proven_in_time_and_pays() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let oracle: Address = chain.said("oracle").parse().unwrap();
+    let l1 = L1::connect(PoolOptions::new(chain.said("l1_rpc").parse().unwrap()), None).await.unwrap();
+    let rival = stranger(&l1);
+    // What proofs must be of, and what verifies them, is as for the oracle.
+    let contract = OutputOracle::connect(l1.clone(), oracle).await.unwrap();
+    let settings = GamesSettings {
+        config: contract.config(keccak256(OutputOracle::FIRST_CONFIG)).await.unwrap(),
+        verifier: contract.verifier().await.unwrap(),
+        bond: U256::from(1_000_000),
+        challenger_bond: U256::from(300_000),
+        challenge_seconds: 12,
+        prove_seconds: 120,
+    };
+    let start = GamesStart { anchor: chain.newest().await, finality_seconds: 2, settings };
+    let games = Games::deploy(&rival, &start, B256::ZERO).await.unwrap().games;
+    let log = data.join("games.log");
+    let mut command = chain.proposer(data);
+    command.env_remove("L2OO_ADDRESS").env("FACTORY_ADDRESS", games.factory().to_string());
+    command.env("PROPOSAL_INTERVAL_IN_BLOCKS", "4").env("RANGE_SPLIT_COUNT", "2");
+    let mut running = Running::start(&mut command, &log);
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let proposer: Address = chain.said("proposer").parse().unwrap();
+    let look = async |what: &str, done: &dyn Fn(&Game) -> bool, index: usize| {
+        let end = Instant::now() + Duration::from_secs(90);
+        loop {
+            let view = games.view(proposer, 0).await.unwrap();
+            if let Some(game) = view.games.get(index).filter(|game| done(game)) {
+                return game.clone();
+            }
+            assert!(Instant::now() < end, "waited in vain for {what}: {view:?}\n{}", said());
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let first = look("a game", &|_| true, 0).await;
+    assert_eq!((first.creator, first.claim.block), (proposer, start.anchor.block + 4));
+    assert_eq!(first.claim.root, chain.output(first.claim.block).await);
+    games.challenge(&rival, first.address).await.unwrap();
+    // Killed while it proves: what matters is on L1.
+    wait("a range of the game", || said().contains(" range proven "));
+    running.kill();
+    let mut running = Running::start(&mut command, &log);
+    let proven = look("its proof", &|game| game.prover.is_some(), 0).await;
+    assert_eq!((proven.proposal, proven.prover), (ProposalStatus::ChallengedProven, Some(proposer)));
+    let paid =
+        |game: &Game| game.status == GameStatus::DefenderWins && game.is_final && game.credit.is_zero();
+    look("its credit to be claimed", &paid, 0).await;
+    // A claim that is not what L2 has is never proven, nor built on: the next game of the proposer builds on another.
+    let view = games.view(proposer, 0).await.unwrap();
+    let newest =
+        view.games.iter().filter(|game| game.creator == proposer).map(|game| game.index).max().unwrap();
+    let last = view.games[newest as usize].claim.block;
+    let lie = Output { root: B256::repeat_byte(0xee), block: last + 1 };
+    games.create(&rival, lie, Some(newest)).await.unwrap();
+    let count = view.games.len();
+    let next = look("a game after a lie", &|game| game.creator == proposer, count + 1).await;
+    let view = games.view(proposer, 0).await.unwrap();
+    let liar = view.games.iter().find(|game| game.claim == lie).unwrap();
+    assert_ne!(next.parent, Some(liar.index), "{view:?}");
+    assert_eq!(liar.prover, None);
+    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_blobs_are_proven_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -186,6 +262,9 @@ fn wrong_settings_are_said() {
             assert!(said.contains(word), "{changes:?}: {said}");
         }
     }
+    let mut command = chain.proposer(data);
+    let said = fail(command.env_remove("L2OO_ADDRESS"));
+    assert!(said.contains("--oracle") && said.contains("--factory"), "{said}");
     // Somebody who may not propose is told before anything is proven.
     let log = data.join("stranger.log");
     let mut command = chain.proposer(data);
