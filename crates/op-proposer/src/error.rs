@@ -51,7 +51,7 @@ pub enum OpProposerError {
         /// The verifier.
         verifier: Address,
         /// What is missing.
-        source: AttestError,
+        source: Box<AttestError>,
     },
     /// The folder cannot be used.
     #[error("cannot use {}: {source}", .path.display())]

@@ -184,7 +184,7 @@ impl Works {
             Some(quorum) => quorum
                 .attest(proof)
                 .await
-                .map_err(|error| if error.is_of_the_proof() { refused(error) } else { not_now(error) }),
+                .map_err(|error| if error.is_of_the_proof() { stale(error) } else { not_now(error) }),
         }
     }
 }
@@ -203,7 +203,7 @@ pub(super) async fn quorum(
     };
     Quorum::new(attestors, l1.chain_id(), counted)
         .map(Some)
-        .map_err(|source| OpProposerError::Attestors { verifier, source })
+        .map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })
 }
 
 /// The first block and the last.
