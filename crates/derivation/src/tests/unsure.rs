@@ -133,8 +133,8 @@ fn what_is_posted_before_its_parent_is_refused() {
         assert_eq!(world.derive(), Err(early.clone()));
     }
     let mut in_order = world.clone();
-    in_order.post_channel(1, &[parent.clone()]);
-    in_order.post_channel(2, &[first.clone()]);
+    in_order.post_channel(1, std::slice::from_ref(&parent));
+    in_order.post_channel(2, std::slice::from_ref(&first));
     in_order.follows();
     // One of another parent is no batch of it.
     let other = single(B256_ONE, world.epoch(3), before.timestamp, &[]);
