@@ -235,13 +235,16 @@ async fn batches_in_blobs_are_proven_too() {
     assert_eq!(newest.root, chain.output(newest.block).await);
 }
 
+/// What is set otherwise, and what must be said of it.
+type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+
 #[test]
 fn wrong_settings_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let chain = Chain::start(data, &[]);
     let portal = chain.said("portal").to_owned();
-    let cases: [(&[(&str, &str)], &[&str]); 6] = [
+    let cases: [Case<'_>; 6] = [
         // A contract of another kind, an address without one, and a configuration that the contract does not have.
         (&[("L2OO_ADDRESS", &portal)], &["is not an OPSuccinctL2OutputOracle", "L2OO_ADDRESS"]),
         (&[("L2OO_ADDRESS", "0x00000000000000000000000000000000000000ff")], &["there is no contract at"]),
