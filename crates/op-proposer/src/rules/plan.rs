@@ -23,7 +23,7 @@ pub struct Config {
     pub range_blocks: u64,
     /// An output is proposed for so many blocks at the least, and for no fewer than the contract wants.
     pub submission_blocks: u64,
-    /// So many ranges are proven at a time.
+    /// So many proofs are made at a time: ranges, and an aggregation, which begins in any case.
     pub at_once: usize,
 }
 
@@ -234,10 +234,16 @@ impl Plan {
 
     fn go_on(&mut self, now_ms: u64, actions: &mut Vec<Action>) {
         let Some(seen) = self.seen else { return };
-        actions.extend(self.ranges.start(now_ms, self.config.at_once).into_iter().map(Action::ProveRange));
         if self.submission.is_none() {
             self.submission = self.submit(seen);
         }
+        // An aggregation is a proof too, and what waits for it is nearer to L1 than another range.
+        let aggregates = self
+            .submission
+            .as_ref()
+            .is_some_and(|one| one.failures == 0 && !matches!(one.step, Step::Propose(_)));
+        let room = self.config.at_once.saturating_sub(usize::from(aggregates));
+        actions.extend(self.ranges.start(now_ms, room).into_iter().map(Action::ProveRange));
         let Some(submission) = &mut self.submission else { return };
         if submission.under_way.is_some() || submission.until > now_ms {
             return;

@@ -79,7 +79,7 @@ pub(crate) struct OpProposer {
     /// Blocks of L2 that must be proven before an output is proposed; the contract may want more
     #[arg(long, env = "SUBMISSION_INTERVAL", default_value_t = 1800, value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) submission_interval: u64,
-    /// Ranges that are proven at the same time; of each game, with --factory
+    /// Proofs that are made at the same time: ranges, and the aggregation of those before; of each game, with --factory, ranges
     #[arg(long, env = "MAX_CONCURRENT_PROOF_REQUESTS", default_value = "1", value_name = "NUMBER")]
     pub(crate) max_ranges: NonZeroUsize,
     /// Seconds between two looks at both chains
