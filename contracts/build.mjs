@@ -1,4 +1,4 @@
-// Compiles src/*.sol with the pinned solc from npm: `node contracts/build.mjs [folder]`.
+// Compiles src/*.sol and generated/*.sol with the pinned solc from npm: `node contracts/build.mjs [folder]`.
 // Writes for each deployable contract <folder>/<Name>.json (ABI and creation code), and manifest.json: the compiler and
 // the SHA-256 of every source, of every library source that they import, and of every artifact. The folder is
 // contracts/artifacts unless another is named.
@@ -22,6 +22,12 @@ const settings = {
   metadata: { bytecodeHash: 'none', appendCBOR: false },
 }
 
+// What snark-verifier generates (docs/snark.md) is one long block of assembly, for which the optimizer of Yul has too little stack.
+const generatedSettings = {
+  ...settings,
+  optimizer: { enabled: true, runs: 100000, details: { yul: false, constantOptimizer: false } },
+}
+
 // Contracts of the libraries that are deployed as they are. A rollup's owner may be one.
 const asTheyAre = ['@openzeppelin/contracts/governance/TimelockController.sol']
 
@@ -31,17 +37,6 @@ const library = (path) => {
   libraries[path] ??= readFileSync(require.resolve(path), 'utf8')
   return libraries[path]
 }
-const texts = {}
-for (const name of readdirSync(join(here, 'src')).filter((name) => name.endsWith('.sol')).sort()) {
-  texts[name] = readFileSync(join(here, 'src', name), 'utf8')
-}
-const sources = { ...texts }
-for (const path of asTheyAre) sources[path] = library(path)
-const input = {
-  language: 'Solidity',
-  sources: Object.fromEntries(Object.entries(sources).map(([name, content]) => [name, { content }])),
-  settings: { ...settings, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
-}
 const imported = (path) => {
   try {
     return { contents: library(path) }
@@ -49,26 +44,44 @@ const imported = (path) => {
     return { error: `${error.message} (make setup installs the libraries)` }
   }
 }
-const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }))
-// Warnings count: nothing is committed that the compiler frowns at.
-if (output.errors?.length > 0) {
-  console.error(output.errors.map((error) => error.formattedMessage).join('\n'))
-  process.exit(1)
-}
+const texts = (folder) =>
+  Object.fromEntries(
+    readdirSync(join(here, folder))
+      .filter((name) => name.endsWith('.sol'))
+      .sort()
+      .map((name) => [name, readFileSync(join(here, folder, name), 'utf8')]),
+  )
 
 mkdirSync(out, { recursive: true })
 const artifacts = {}
-for (const [file, contracts] of Object.entries(output.contracts)) {
-  if (!(file in sources)) continue
-  for (const [name, contract] of Object.entries(contracts)) {
-    if (!file.endsWith(`${name}.sol`)) continue
-    const code = contract.evm.bytecode.object
-    if (code === '') continue // an interface, or abstract
-    const text = JSON.stringify({ abi: contract.abi, bytecode: `0x${code}` }, null, 1) + '\n'
-    writeFileSync(join(out, `${name}.json`), text)
-    artifacts[`${name}.json`] = sha256(text)
+const compile = (sources, settings) => {
+  const input = {
+    language: 'Solidity',
+    sources: Object.fromEntries(Object.entries(sources).map(([name, content]) => [name, { content }])),
+    settings: { ...settings, outputSelection: { '*': { '*': ['abi', 'evm.bytecode.object'] } } },
+  }
+  const output = JSON.parse(solc.compile(JSON.stringify(input), { import: imported }))
+  // Warnings count: nothing is committed that the compiler frowns at.
+  if (output.errors?.length > 0) {
+    console.error(output.errors.map((error) => error.formattedMessage).join('\n'))
+    process.exit(1)
+  }
+  for (const [file, contracts] of Object.entries(output.contracts)) {
+    if (!(file in sources)) continue
+    for (const [name, contract] of Object.entries(contracts)) {
+      if (!file.endsWith(`${name}.sol`)) continue
+      const code = contract.evm.bytecode.object
+      if (code === '') continue // an interface, or abstract
+      const text = JSON.stringify({ abi: contract.abi, bytecode: `0x${code}` }, null, 1) + '\n'
+      writeFileSync(join(out, `${name}.json`), text)
+      artifacts[`${name}.json`] = sha256(text)
+    }
   }
 }
+const written = texts('src')
+const generated = texts('generated')
+compile({ ...written, ...Object.fromEntries(asTheyAre.map((path) => [path, library(path)])) }, settings)
+if (Object.keys(generated).length > 0) compile(generated, generatedSettings)
 const hashes = (files) =>
   Object.fromEntries(Object.entries(files).sort().map(([name, text]) => [name, sha256(text)]))
 const package_ = '@openzeppelin/contracts'
@@ -77,7 +90,9 @@ const { integrity } = require('../package-lock.json').packages[`node_modules/${p
 const manifest = {
   compiler: solc.version(),
   settings,
-  sources: hashes(texts),
+  sources: hashes(written),
+  generatedSettings,
+  generated: hashes(generated),
   packages: { [package_]: { version, integrity } },
   libraries: hashes(libraries),
   artifacts,

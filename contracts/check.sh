@@ -7,6 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
+shopt -s nullglob
 manifest=artifacts/manifest.json
 bad=0
 complain() { echo "check.sh: $*" >&2; bad=1; }
@@ -26,6 +27,7 @@ compare() { # folder, extension, field of the manifest, remedy
     done < <(jq -r ".$3 | keys[]" "$manifest")
 }
 compare src sol sources
+compare generated sol generated
 compare artifacts json artifacts
 
 # The libraries: pinned in package.json, and by the hash of the package in package-lock.json.

@@ -8,6 +8,10 @@ echo "== all of the Ethereum Foundation's blockchain tests"
 cargo test -p proofmill-stateless --test it -- --ignored --nocapture
 echo "== 10,000 random blocks of the OP Stack, beside another implementation"
 cargo test -p proofmill-optimism --test it -- --ignored --nocapture
+echo "== 1,500 histories of dispute games, for who creates and who challenges them"
+SIMULATION_COUNT=1500 cargo test -p proofmill-op-proposer --test games_simulation
+echo "== 10,000 changes of a SNARK, which its contract must refuse"
+SNARK_CASES=10000 cargo test -p proofmill-chain --test evm whatever_is_changed
 echo "== what operators live through, with stores and networks away for a minute"
 SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
 echo "== a cluster that is upgraded from the commit before while proofs run"
@@ -24,7 +28,7 @@ tests/stores.sh "$(scripts/binary.sh openvm)"
 echo "== range proofs aggregated by OpenVM, step by step"
 cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
 echo "== a reorg of L2, with OpenVM (an hour)"
-cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test cli -- --ignored a_reorg_of_l2
+PROOFMILL_TEST_BINARY=$(scripts/binary.sh openvm) cargo test --workspace --test cli -- --ignored a_reorg_of_l2
 echo "== a rollup that two systems prove: OpenVM, and exec in place of the other"
 scripts/demo.sh "$(scripts/binary.sh openvm)" openvm,exec
 echo "== the demo with OpenVM"

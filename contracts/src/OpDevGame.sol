@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {Clones} from "@openzeppelin/contracts/proxy/Clones.sol";
 import {IProofVerifier} from "./IProofVerifier.sol";
+import {AggregationOutputs} from "./OpAggregation.sol";
 
 /// @title A dispute game that a proof decides: game type 42
 /// @notice For development and tests alone: it answers the calls by which OP Succinct's proposer and challenger work with
@@ -39,17 +40,6 @@ contract OpDevGame {
     struct Proposal {
         bytes32 root;
         uint256 l2SequenceNumber;
-    }
-
-    /// @notice What an aggregation proof says: 7 words, as `abi.encode` gives them.
-    struct AggregationOutputs {
-        bytes32 l1Head;
-        bytes32 l2PreRoot;
-        bytes32 claimRoot;
-        uint256 claimBlockNum;
-        bytes32 rollupConfigHash;
-        bytes32 rangeVkeyCommitment;
-        address proverAddress;
     }
 
     /// @notice What all games of a factory have in common.

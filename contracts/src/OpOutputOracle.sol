@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IProofVerifier} from "./IProofVerifier.sol";
+import {AggregationOutputs} from "./OpAggregation.sol";
 
 /// @title Output roots of an OP Stack chain, each proven before it is taken
 /// @notice For development and tests: it answers the calls by which OP Succinct's proposer works with
@@ -21,17 +22,6 @@ contract OpOutputOracle {
         bytes32 outputRoot;
         uint128 timestamp;
         uint128 l2BlockNumber;
-    }
-
-    /// @notice What an aggregation proof says: 7 words, as `abi.encode` gives them.
-    struct AggregationOutputs {
-        bytes32 l1Head;
-        bytes32 l2PreRoot;
-        bytes32 claimRoot;
-        uint256 claimBlockNum;
-        bytes32 rollupConfigHash;
-        bytes32 rangeVkeyCommitment;
-        address proverAddress;
     }
 
     /// @notice Where the chain of outputs begins, who may propose, and how a proof is verified.

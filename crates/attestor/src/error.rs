@@ -19,10 +19,20 @@ pub enum AttestError {
         prover: ProverType,
     },
     /// The proof was not carried far enough.
-    #[error("it is a {mode} proof, and only compressed proofs are signed: ask the prover for one")]
+    #[error(
+        "it is a {mode} proof, and only compressed proofs and SNARKs of such are signed: ask the prover for one"
+    )]
     OtherMode {
         /// How far it was carried.
         mode: ProofMode,
+    },
+    /// It holds, but proves nothing to anybody.
+    #[error("{cause}; on L1 {chain_id} nobody signs that")]
+    Insecure {
+        /// Why.
+        cause: String,
+        /// EIP-155 chain id of L1.
+        chain_id: u64,
     },
     /// The proof is for another rollup.
     #[error("the proof is for the rollup {got}, this attestor attests for {expected}")]

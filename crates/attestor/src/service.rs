@@ -7,7 +7,7 @@ use crate::{
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    Attestation, AttestorSignature, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
+    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
@@ -137,14 +137,20 @@ impl Attestor {
         ours: fn(&dyn Backend) -> Result<ProgramVersion, BackendError>,
     ) -> Result<AttestorSignature, AttestError> {
         let backend = self.registry.checker(proof.proof.prover)?;
-        let attestation =
-            Attestation::new(self.of.l1().chain_id(), verifier, wanted, &proof.statement.to_bytes());
+        let chain_id = self.of.l1().chain_id();
+        let attestation = Attestation::new(chain_id, verifier, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
             let ours = ours(&*backend)?;
             if ours != wanted {
                 return Err(AttestError::OtherRelease { wanted, ours });
             }
-            Ok(backend.verify(&proof.proof, wanted)?)
+            backend.verify(&proof.proof, wanted)?;
+            match backend.insecure(&proof.proof)? {
+                Some(cause) if chain_id != DEVELOPMENT_CHAIN => {
+                    Err(AttestError::Insecure { cause, chain_id })
+                }
+                _ => Ok(()),
+            }
         });
         verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
@@ -157,10 +163,11 @@ fn is_attested(proof: &Proof) -> Result<(), AttestError> {
     if !prover.proves() {
         return Err(AttestError::ProvesNothing { prover });
     }
-    if mode != ProofMode::Compressed {
-        return Err(AttestError::OtherMode { mode });
+    // A SNARK says what the compressed proof said that it was made of: a contract may want both it and signatures.
+    match mode {
+        ProofMode::Compressed | ProofMode::Plonk => Ok(()),
+        mode => Err(AttestError::OtherMode { mode }),
     }
-    Ok(())
 }
 
 /// What the rollup wants of such a proof, if it is of the checkpoints that L1 has.

@@ -137,6 +137,10 @@ async fn what_proves_nothing_is_not_attested() {
     core.proof.mode = ProofMode::Core;
     let refused = attestor.attest(&core.encode()).await;
     assert!(matches!(refused, Err(AttestError::OtherMode { mode: ProofMode::Core })), "{refused:?}");
+    // A SNARK is looked at like a compressed proof, and refused for what it says.
+    core.proof.mode = ProofMode::Plonk;
+    let refused = attestor.attest(&core.encode()).await;
+    assert!(!matches!(refused, Ok(_) | Err(AttestError::OtherMode { .. })), "{refused:?}");
     for bytes in [&b""[..], b"PMCHKPT2", b"PMEPOCH2\xff\xff\xff\xff", &exec[..exec.len() - 1]] {
         assert!(matches!(attestor.attest(bytes).await, Err(AttestError::NotAProof(_))), "{bytes:?}");
     }

@@ -1,11 +1,11 @@
 //! A prover type that another binary has: what can be asked of it here, and the process that answers.
 //!
 //! SP1 and OpenVM cannot be linked into one binary, but a prover node, an attestor and `verify` may need both. They need
-//! little of it: to encode an input, to derive a program's key and to verify. A [`HelperBackend`] has the other binary do
-//! that, as a child that reads questions from its standard input and writes answers to its standard output ([`answer`]).
+//! little of it: to encode an input, to derive a program's key, to verify, and to put a proof as a contract takes it. A
+//! [`HelperBackend`] has the other binary do that, as a child that reads questions from its standard input and writes answers to its standard output ([`answer`]).
 //! What makes proofs is not among them: that is a worker's work, and workers of the type run the other binary.
 
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
+use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -32,6 +32,8 @@ enum Question<'a> {
     Pack { proof: Cow<'a, Proof> },
     Unpack { stored: Cow<'a, [u8]>, program: Cow<'a, [u8]> },
     Verify { proof: Cow<'a, Proof>, expected: ProgramVersion },
+    EvmProof { proof: Cow<'a, Proof> },
+    Insecure { proof: Cow<'a, Proof> },
 }
 
 /// Its answer.
@@ -42,6 +44,8 @@ enum Answer {
     Proof(Proof),
     Version(ProgramVersion),
     Failed(Failure),
+    EvmProof(Option<Vec<u8>>),
+    Insecure(Option<String>),
 }
 
 /// An error of a backend, as far as who asks tells errors apart.
@@ -94,6 +98,8 @@ fn answer_one(backend: &dyn Backend, question: Question<'_>) -> Result<Answer, B
         Question::Pack { proof } => Answer::Bytes(backend.pack(&proof)?),
         Question::Unpack { stored, program } => Answer::Proof(backend.unpack(&stored, &program)?),
         Question::Verify { proof, expected } => backend.verify(&proof, expected).map(|()| Answer::Done)?,
+        Question::EvmProof { proof } => Answer::EvmProof(backend.evm_proof(&proof)?),
+        Question::Insecure { proof } => Answer::Insecure(backend.insecure(&proof)?),
     })
 }
 
@@ -129,6 +135,7 @@ fn receive<T: DeserializeOwned>(input: &mut dyn Read) -> io::Result<Option<T>> {
 pub struct HelperBackend {
     prover: ProverType,
     binary: PathBuf,
+    snark: Option<SnarkConfig>,
     process: Mutex<Option<Process>>,
     /// What the binary said of its circuits: a proof must not change its name because the binary does not answer now.
     circuits: OnceLock<Vec<u8>>,
@@ -159,7 +166,14 @@ impl Drop for Process {
 impl HelperBackend {
     /// Asks this binary, which is started with [`COMMAND`] and the name of the type.
     pub fn new(prover: ProverType, binary: impl Into<PathBuf>) -> Self {
-        Self { prover, binary: binary.into(), process: Mutex::default(), circuits: OnceLock::new() }
+        let binary = binary.into();
+        Self { prover, binary, snark: None, process: Mutex::default(), circuits: OnceLock::new() }
+    }
+
+    /// Tells the binary which SNARK there is: in its folder may be circuits that the binary does not know otherwise.
+    #[must_use]
+    pub fn with_snark(self, snark: SnarkConfig) -> Self {
+        Self { snark: Some(snark), ..self }
     }
 
     /// The binary that is asked.
@@ -186,8 +200,12 @@ impl HelperBackend {
 
     fn start(&self) -> Result<Process, BackendError> {
         // Settings and environment are for this process: whoever asks says all that counts.
-        let mut child = Command::new(&self.binary)
-            .args([COMMAND, self.prover.name(), "--settings=/dev/null"])
+        let mut command = Command::new(&self.binary);
+        command.args([COMMAND, self.prover.name(), "--settings=/dev/null"]);
+        if let Some(SnarkConfig { variant, folder }) = &self.snark {
+            command.args(["--snark", variant.name(), "--snark-dir"]).arg(folder);
+        }
+        let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -339,6 +357,20 @@ impl Backend for HelperBackend {
         }
     }
 
+    fn evm_proof(&self, proof: &Proof) -> Result<Option<Vec<u8>>, BackendError> {
+        match self.ask(&Question::EvmProof { proof: Cow::Borrowed(proof) })? {
+            Answer::EvmProof(for_contract) => Ok(for_contract),
+            other => self.confused(&other),
+        }
+    }
+
+    fn insecure(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        match self.ask(&Question::Insecure { proof: Cow::Borrowed(proof) })? {
+            Answer::Insecure(cause) => Ok(cause),
+            other => self.confused(&other),
+        }
+    }
+
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
         match self.ask(&Question::Verify { proof: Cow::Borrowed(proof), expected })? {
             Answer::Done => Ok(()),
@@ -389,6 +421,9 @@ mod tests {
             Question::Pack { proof: Cow::Borrowed(&proof) },
             Question::Unpack { stored: proof.encode().into(), program: range.into() },
             Question::Unpack { stored: b"none".as_slice().into(), program: range.into() },
+            Question::EvmProof { proof: Cow::Borrowed(&proof) },
+            Question::Insecure { proof: Cow::Borrowed(&proof) },
+            Question::Circuits,
         ]);
         let encoded = exec.encode_input(&[b"a", b"b"], std::slice::from_ref(&proof)).unwrap();
         assert!(matches!(&answers[0], Answer::Version(got) if *got == version), "{answers:?}");
@@ -401,7 +436,10 @@ mod tests {
         assert!(matches!(&answers[6], Answer::Bytes(got) if *got == proof.encode()), "{answers:?}");
         assert!(matches!(&answers[7], Answer::Proof(got) if *got == proof), "{answers:?}");
         assert!(matches!(&answers[8], Answer::Failed(Failure::InvalidProof(_))), "{answers:?}");
-        assert_eq!(answers.len(), 9);
+        assert!(matches!(&answers[9], Answer::EvmProof(None)), "{answers:?}");
+        assert!(matches!(&answers[10], Answer::Insecure(None)), "{answers:?}");
+        assert!(matches!(&answers[11], Answer::Bytes(got) if *got == exec.circuits()), "{answers:?}");
+        assert_eq!(answers.len(), 12);
     }
 
     #[test]

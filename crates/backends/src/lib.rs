@@ -30,6 +30,7 @@ mod openvm;
 mod plan;
 mod proof;
 mod registry;
+mod snark;
 pub mod tasks;
 
 pub use elsewhere::{Elsewhere, NoSuchProver, prover_type};
@@ -37,10 +38,11 @@ pub use error::BackendError;
 pub use exec::{ExecBackend, NativeProgram, NativeRun};
 pub use helper::HelperBackend;
 #[cfg(feature = "openvm")]
-pub use openvm::{OpenVmBackend, Table};
+pub use openvm::{OpenVmBackend, SnarkStep, Table};
 pub use plan::{Child, Execution, Node, Plan, Segment, SegmentBudget, SegmentKind};
 pub use proof::{Proof, ProofDecodeError};
 pub use registry::Registry;
+pub use snark::{SnarkConfig, SnarkSize, SnarkVariant};
 
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 
@@ -117,6 +119,12 @@ pub trait Backend: Send + Sync {
         budget: SegmentBudget,
     ) -> Result<Vec<Node>, BackendError>;
 
+    /// The kind of the task that folds this node.
+    fn node_task(&self, node: &Node) -> TaskKind {
+        let _ = node;
+        TaskKind::RecursionReduce
+    }
+
     /// The memory that folding this node needs, in GB.
     fn node_weight(&self, node: &Node) -> Weight;
 
@@ -149,6 +157,24 @@ pub trait Backend: Send + Sync {
     fn unpack(&self, stored: &[u8], program: &[u8]) -> Result<Proof, BackendError> {
         let _ = program;
         Proof::decode(stored).map_err(|error| BackendError::InvalidProof { cause: error.to_string() })
+    }
+
+    /// What a contract on L1 takes to verify this proof, beside the public values. `None` where no contract can. The proof is not
+    /// verified.
+    ///
+    /// Errors where the proof is malformed.
+    fn evm_proof(&self, proof: &Proof) -> Result<Option<Vec<u8>>, BackendError> {
+        let _ = proof;
+        Ok(None)
+    }
+
+    /// Why nobody should rely on this proof even if it holds: what it rests on is for development alone. `None` where there is no such
+    /// reason.
+    ///
+    /// Errors where that cannot be said: then nobody should rely on it either.
+    fn insecure(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        let _ = proof;
+        Ok(None)
     }
 
     /// Checks that `proof` proves an execution of the program `expected` that committed to `proof.public_values`.

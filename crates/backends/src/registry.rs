@@ -1,6 +1,6 @@
 //! Which backends this binary has, and of which other binaries have it knows.
 
-use crate::{Backend, BackendError, ExecBackend, HelperBackend};
+use crate::{Backend, BackendError, ExecBackend, HelperBackend, SnarkConfig};
 use proofmill_primitives::ProverType;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -18,6 +18,26 @@ impl Registry {
         #[cfg(feature = "openvm")]
         let registry = registry.with(Arc::new(crate::OpenVmBackend::default()));
         registry
+    }
+
+    /// Has the prover types that can make SNARKs make this one. Another binary that has such a type is told of it, to verify them.
+    ///
+    /// # Errors
+    /// [`BackendError::NotCompiledIn`] where neither is there.
+    pub fn with_snark(mut self, config: SnarkConfig) -> Result<Self, BackendError> {
+        if let Some(helper) = self.helper(ProverType::OpenVm) {
+            let helper = HelperBackend::new(ProverType::OpenVm, helper.binary()).with_snark(config);
+            self.helpers.insert(ProverType::OpenVm, Arc::new(helper));
+            return Ok(self);
+        }
+        self.get(ProverType::OpenVm)?;
+        #[cfg(feature = "openvm")]
+        return Ok(self.with(Arc::new(crate::OpenVmBackend::with_snark(config))));
+        #[cfg(not(feature = "openvm"))]
+        {
+            drop(config);
+            Ok(self)
+        }
     }
 
     /// Adds a backend, in place of one of the same type.

@@ -33,6 +33,8 @@ pub enum CallName {
     ProposeL2Output,
     /// The same, through a dispute game.
     DgfProposeL2Output,
+    /// Has OP Succinct's contract take outputs from another account, too.
+    AddProposer,
     /// Creates a dispute game.
     CreateGame,
     /// Challenges a dispute game.
@@ -68,6 +70,7 @@ impl fmt::Display for CallName {
             Self::CheckpointBlockHash => f.write_str("checkpointBlockHash"),
             Self::ProposeL2Output => f.write_str("proposeL2Output"),
             Self::DgfProposeL2Output => f.write_str("dgfProposeL2Output"),
+            Self::AddProposer => f.write_str("addProposer"),
             Self::CreateGame => f.write_str("create"),
             Self::ChallengeGame => f.write_str("challenge"),
             Self::ProveGame => f.write_str("prove"),

@@ -57,6 +57,45 @@ sol! {
 
 sol! {
     #![sol(extra_derives(Debug, PartialEq, Eq))]
+    /// Errors of Succinct's gateway and of the verifiers behind it (sp1-contracts, 6.1).
+    interface Sp1Verifiers {
+        error RouteNotFound(bytes4 selector);
+        error RouteIsFrozen(bytes4 selector);
+        error WrongVerifierSelector(bytes4 received, bytes4 expected);
+        error InvalidExitCode();
+        error InvalidVkRoot();
+        error PublicInputNotInField();
+        error ProofInvalid();
+        error InvalidProof();
+    }
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
     AcceptsAnythingVerifier,
     "../../contracts/artifacts/AcceptsAnythingVerifier.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    SnarkVerifier,
+    "../../contracts/artifacts/SnarkVerifier.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    InsecureDevelopmentSnarkVerifier,
+    "../../contracts/artifacts/InsecureDevelopmentSnarkVerifier.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    InsecureDevelopmentHalo2Verifier,
+    "../../contracts/artifacts/InsecureDevelopmentHalo2Verifier.json"
+}
+
+sol! {
+    #![sol(extra_derives(Debug, PartialEq, Eq))]
+    AllOfVerifier,
+    "../../contracts/artifacts/AllOfVerifier.json"
 }

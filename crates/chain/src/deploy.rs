@@ -2,7 +2,10 @@
 
 use crate::{
     CallName, ChainError, Included, Roles, Rollup, RollupConfig, Sender,
-    contracts::{AcceptsAnythingVerifier, AttestedVerifier, Rollup as RollupContract},
+    contracts::{
+        AcceptsAnythingVerifier, AllOfVerifier, AttestedVerifier, InsecureDevelopmentHalo2Verifier,
+        InsecureDevelopmentSnarkVerifier, Rollup as RollupContract, SnarkVerifier,
+    },
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
 use alloy_sol_types::SolConstructor;
@@ -40,6 +43,57 @@ pub async fn deploy_attested_verifier(
 /// Deploys the verifier that accepts anything, for proofs of type `exec`. The contract refuses to be on any chain but 31337.
 pub async fn deploy_accepts_anything_verifier(sender: &Sender, salt: B256) -> Result<Deployed, ChainError> {
     deploy(sender, "AcceptsAnythingVerifier", &AcceptsAnythingVerifier::BYTECODE, &[], salt).await
+}
+
+/// Which contract verifies the Halo2 proofs of a verifier of SNARKs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halo2Verifier {
+    /// One that is there, of a circuit on a setup whose secret nobody knows.
+    There(Address),
+    /// Proofmill's own, on the setup for development, whose secret everybody knows. Both contracts are only for chain 31337.
+    InsecureDevelopment,
+}
+
+/// Deploys the verifier of SNARKs, and before it the Halo2 verifier where that is Proofmill's own.
+pub async fn deploy_snark_verifier(
+    sender: &Sender,
+    halo2: Halo2Verifier,
+    salt: B256,
+) -> Result<Deployed, ChainError> {
+    let address = match halo2 {
+        Halo2Verifier::There(address) => address,
+        Halo2Verifier::InsecureDevelopment => {
+            let code = &InsecureDevelopmentHalo2Verifier::BYTECODE;
+            deploy(sender, "InsecureDevelopmentHalo2Verifier", code, &[], salt).await?.address
+        }
+    };
+    let (name, code, arguments) = match halo2 {
+        Halo2Verifier::There(_) => {
+            let constructor = SnarkVerifier::constructorCall { halo2Verifier_: address };
+            ("SnarkVerifier", &SnarkVerifier::BYTECODE, constructor.abi_encode())
+        }
+        Halo2Verifier::InsecureDevelopment => {
+            let constructor = InsecureDevelopmentSnarkVerifier::constructorCall { halo2Verifier_: address };
+            let code = &InsecureDevelopmentSnarkVerifier::BYTECODE;
+            ("InsecureDevelopmentSnarkVerifier", code, constructor.abi_encode())
+        }
+    };
+    deploy(sender, name, code, &arguments, salt).await
+}
+
+/// Deploys the verifier that wants a SNARK and the signatures of attestors, in this order, and before it one for each: as
+/// [`deploy_snark_verifier`] and [`deploy_attested_verifier`] do.
+pub async fn deploy_snark_and_attested_verifier(
+    sender: &Sender,
+    halo2: Halo2Verifier,
+    attestors: &[Address],
+    threshold: u64,
+    salt: B256,
+) -> Result<Deployed, ChainError> {
+    let snark = deploy_snark_verifier(sender, halo2, salt).await?.address;
+    let attested = deploy_attested_verifier(sender, attestors, threshold, salt).await?.address;
+    let constructor = AllOfVerifier::constructorCall { verifiers_: vec![snark, attested] };
+    deploy(sender, "AllOfVerifier", &AllOfVerifier::BYTECODE, &constructor.abi_encode(), salt).await
 }
 
 /// Deploys a rollup's contract with these constants and first rules, and reads it back.

@@ -86,6 +86,21 @@ pub enum ChainError {
         /// What it answered.
         reason: String,
     },
+    /// Games have another anchor registry than the one that is named.
+    #[error(
+        "games of type {game_type} of the factory at {factory} have the anchor registry {named}, not {given}: check \
+         ANCHOR_STATE_REGISTRY_ADDRESS and FACTORY_ADDRESS, or leave the former out"
+    )]
+    OtherRegistry {
+        /// The factory.
+        factory: Address,
+        /// The type of the games.
+        game_type: u32,
+        /// The registry that was named.
+        given: Address,
+        /// The one that games have.
+        named: Address,
+    },
     /// The contract has no configuration of this name.
     #[error(
         "the oracle at {address} has no configuration with the name {name}: check the name (OP_SUCCINCT_CONFIG_NAME), or have its owner \

@@ -42,6 +42,7 @@ mod game_refusal;
 mod games;
 mod key;
 mod keystore;
+mod l2_output;
 mod networks;
 mod node;
 mod oracle;
@@ -54,8 +55,11 @@ mod rpc;
 mod rules;
 mod sender;
 mod signer;
+mod snark_evm;
+mod snark_refusal;
 mod stream;
 mod verdict;
+mod verifier_kind;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::{AttestorSet, majority};
@@ -65,7 +69,10 @@ pub use call_name::CallName;
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
 };
-pub use deploy::{Deployed, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup};
+pub use deploy::{
+    Deployed, Halo2Verifier, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    deploy_snark_and_attested_verifier, deploy_snark_verifier,
+};
 pub use error::ChainError;
 pub use event::{ChainEvent, PruneCause};
 pub use fees::FeeLimits;
@@ -75,7 +82,7 @@ pub use games::{
 };
 pub use key::SigningKey;
 pub use keystore::Password;
-pub use networks::public_network;
+pub use networks::{DEVELOPMENT_CHAIN, public_network};
 pub use node::{BlockAt, BlockFill, BlockHead, L1, L2};
 pub use oracle::{OracleConfig, OracleStart, OracleView, Output, OutputOracle, ProvenOutput};
 pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
@@ -88,4 +95,7 @@ pub use rollup::{
 };
 pub use sender::{Estimate, Included, Runway, Sender};
 pub use signer::Signer;
+pub use snark_evm::{EvmVerdict, Halo2Code, verify_snark_in_evm};
+pub use snark_refusal::SnarkRefusal;
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};
+pub use verifier_kind::VerifierKind;

@@ -1,5 +1,8 @@
 //! Networks whose funds are worth something to somebody, and their test networks.
 
+/// The chain id of development nodes, where funds are worth nothing. What proves nothing is taken there alone.
+pub const DEVELOPMENT_CHAIN: u64 = 31_337;
+
 /// Chain ids and names: Ethereum, the largest networks that settle on it or beside it, and their public test networks.
 /// <https://chainlist.org> has all.
 const PUBLIC: [(u64, &str); 52] = [

@@ -45,7 +45,7 @@ pub struct L1 {
 /// The rollup's own chain.
 #[derive(Clone, Debug)]
 pub struct L2 {
-    rpc: Arc<Rpc>,
+    pub(crate) rpc: Arc<Rpc>,
 }
 
 impl L1 {
@@ -81,6 +81,12 @@ impl L1 {
         head(&self.rpc).await
     }
 
+    /// The number of the block with a hash; none where the chain does not have it.
+    pub async fn number_of(&self, hash: B256) -> Result<Option<u64>, ChainError> {
+        let header: Option<Header> = self.rpc.ask("eth_getBlockByHash", (hash, false)).await?;
+        Ok(header.map(|header| header.number))
+    }
+
     /// What an account has, in wei.
     pub async fn balance(&self, account: Address) -> Result<U256, ChainError> {
         self.rpc.ask("eth_getBalance", (account, "latest")).await
@@ -88,8 +94,12 @@ impl L1 {
 
     /// Whether there is a contract at an address.
     pub async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
-        let code: Bytes = self.rpc.ask("eth_getCode", (address, "latest")).await?;
-        Ok(!code.is_empty())
+        Ok(!self.code(address).await?.is_empty())
+    }
+
+    /// The code of the contract at an address, in the newest block; empty where there is none.
+    pub async fn code(&self, address: Address) -> Result<Bytes, ChainError> {
+        self.rpc.ask("eth_getCode", (address, "latest")).await
     }
 
     /// Reads from a contract, at the block with this hash or at the newest.

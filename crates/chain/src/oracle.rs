@@ -3,9 +3,9 @@
 use crate::{
     CallName, ChainError, Deployed, Included, L1, Sender,
     contracts::OpOutputOracle::{
-        self, InitParams, approvedProposersCall, checkpointBlockHashCall, dgfProposeL2OutputCall,
-        disputeGameFactoryCall, getL2OutputCall, historicBlockHashesCall, latestOutputIndexCall,
-        nextBlockNumberCall, opSuccinctConfigsCall, proposeL2OutputCall, verifierCall,
+        self, InitParams, addProposerCall, approvedProposersCall, checkpointBlockHashCall,
+        dgfProposeL2OutputCall, disputeGameFactoryCall, getL2OutputCall, historicBlockHashesCall,
+        latestOutputIndexCall, nextBlockNumberCall, opSuccinctConfigsCall, proposeL2OutputCall, verifierCall,
     },
     deploy::deploy,
 };
@@ -201,6 +201,15 @@ impl OutputOracle {
             }
         }
         Ok(false)
+    }
+
+    /// The owner has it take outputs from another account, too.
+    ///
+    /// # Errors
+    /// It refuses, or the transaction is not included.
+    pub async fn add_proposer(&self, sender: &Sender, proposer: Address) -> Result<Included, ChainError> {
+        let call = addProposerCall { proposer };
+        sender.send(CallName::AddProposer, Some(self.address), call.abi_encode().into()).await
     }
 
     /// The hash that it keeps of a block of L1, if it keeps one.

@@ -1,16 +1,16 @@
 //! Why a contract refused a call: its custom errors, with their values.
 
+mod decode;
+
 use crate::{
-    GameRefusal,
-    contracts::{
-        AcceptsAnythingVerifier::AcceptsAnythingVerifierErrors as DevelopmentErrors,
-        AttestedVerifier::AttestedVerifierErrors as AttestedErrors,
-        OpOutputOracle::OpOutputOracleErrors as OracleErrors, Rollup::RollupErrors,
-    },
+    GameRefusal, SnarkRefusal,
+    contracts::{Rollup::RollupErrors, Sp1Verifiers::Sp1VerifiersErrors},
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{ContractError, SolInterface};
 use proofmill_primitives::{CheckpointNumber, Epoch, Slot};
+
+pub(crate) use decode::text;
 
 /// The custom error of a contract. Numbers are as the contract gives them; times are in Unix seconds of L1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -303,7 +303,7 @@ pub enum Refusal {
         given: U256,
     },
     /// The proof bytes are not in the one encoding that is accepted.
-    #[error("the attestors' signatures are not in their canonical encoding")]
+    #[error("the signatures or proofs are not in their canonical encoding")]
     NotCanonical,
     /// A signature has not the canonical form.
     #[error("the attestor signature at position {index} is malformed")]
@@ -336,6 +336,9 @@ pub enum Refusal {
     /// A dispute game, or the factory of games.
     #[error(transparent)]
     Game(#[from] GameRefusal),
+    /// A verifier of SNARKs, or one that asks several verifiers.
+    #[error(transparent)]
+    Snark(#[from] SnarkRefusal),
     /// Another error, as a contract that this code does not know (a verifier gateway) or the EVM gives it.
     #[error("it reverted {}", shown(data))]
     Other {
@@ -368,7 +371,38 @@ fn nobody(address: &Address) -> String {
     if address.is_zero() { "nobody".to_owned() } else { address.to_string() }
 }
 
+/// What Succinct's gateway, or a verifier behind it, says.
+fn of_sp1(data: &Bytes) -> Option<String> {
+    use Sp1VerifiersErrors as E;
+    let cause = match E::abi_decode_validate(data).ok()? {
+        E::RouteNotFound(e) => {
+            format!("RouteNotFound: the gateway has no verifier for the circuit {}", e.selector)
+        }
+        E::RouteIsFrozen(e) => {
+            format!("RouteIsFrozen: the gateway takes no proofs of the circuit {} any more", e.selector)
+        }
+        E::WrongVerifierSelector(e) => {
+            format!("WrongVerifierSelector: the proof is of circuit {}, not of {}", e.received, e.expected)
+        }
+        E::InvalidExitCode(_) => "InvalidExitCode: the program did not end well".to_owned(),
+        E::InvalidVkRoot(_) => "InvalidVkRoot: another release of SP1 made the proof".to_owned(),
+        E::PublicInputNotInField(_) => {
+            "PublicInputNotInField: a public input is no number of the field".to_owned()
+        }
+        E::ProofInvalid(_) => {
+            "ProofInvalid: the proof does not hold for this program and these values".to_owned()
+        }
+        E::InvalidProof(_) => {
+            "InvalidProof: the proof does not hold for this program and these values".to_owned()
+        }
+    };
+    Some(cause)
+}
+
 fn shown(data: &Bytes) -> String {
+    if let Some(cause) = of_sp1(data) {
+        return format!("with {cause}");
+    }
     match ContractError::<RollupErrors>::abi_decode(data) {
         Ok(ContractError::Revert(revert)) => format!("with the message `{}`", revert.reason),
         Ok(ContractError::Panic(panic)) => format!("with {panic}"),
@@ -377,127 +411,7 @@ fn shown(data: &Bytes) -> String {
     }
 }
 
-/// Text that a contract keeps as a word with zeros behind.
-pub(crate) fn text(word: B256) -> String {
-    let end = word.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    String::from_utf8_lossy(&word[..end]).into_owned()
-}
-
 impl Refusal {
-    /// Reads what a reverted call returned.
-    pub fn decode(data: &Bytes) -> Self {
-        if let Ok(error) = RollupErrors::abi_decode_validate(data) {
-            Self::of_rollup(error)
-        } else if let Ok(error) = AttestedErrors::abi_decode_validate(data) {
-            Self::of_attested(error, data)
-        } else if let Ok(DevelopmentErrors::NotADevelopmentChain(error)) =
-            DevelopmentErrors::abi_decode_validate(data)
-        {
-            Self::NotADevelopmentChain { chain_id: error.chainId }
-        } else if let Ok(error) = OracleErrors::abi_decode_validate(data) {
-            match error {
-                OracleErrors::L1BlockHashNotAvailable(_) => Self::L1BlockHashNotAvailable,
-                OracleErrors::L1BlockHashNotCheckpointed(_) => Self::L1BlockHashNotCheckpointed,
-            }
-        } else if let Some(refusal) = GameRefusal::decode(data) {
-            Self::Game(refusal)
-        } else {
-            Self::Other { data: data.clone() }
-        }
-    }
-
-    fn of_rollup(error: RollupErrors) -> Self {
-        use RollupErrors as E;
-        match error {
-            E::InvalidConfig(e) => Self::InvalidConfig { field: text(e.field) },
-            E::WrongProposer(e) => {
-                Self::WrongProposer { proposer: e.proposer, sender: e.sender, open_from: e.openFrom }
-            }
-            E::BeforeGenesis(e) => {
-                Self::BeforeGenesis { genesis_time: e.genesisTime, timestamp: e.timestamp }
-            }
-            E::SlotTaken(e) => Self::SlotTaken { last: Slot(e.lastSlot), slot: Slot(e.slot) },
-            E::NotNextBlock(e) => Self::NotNextBlock { expected: e.expected, got: e.got },
-            E::EmptyCheckpoint(e) => Self::EmptyCheckpoint { first: e.firstBlock, last: e.lastBlock },
-            E::ParentMismatch(e) => Self::ParentMismatch { expected: e.expected, got: e.got },
-            E::TimestampNotAfter(e) => Self::TimestampNotAfter { before: e.before, got: e.got },
-            E::TimestampAhead(e) => Self::TimestampAhead { timestamp: e.timestamp, got: e.got },
-            E::TimestampStalled(e) => Self::TimestampStalled { oldest: e.oldest, got: e.got },
-            E::UnknownBlock(e) => Self::UnknownBlock { number: e.number, genesis: e.genesis, last: e.last },
-            E::NotProven(e) => Self::NotProven {
-                checkpoint: CheckpointNumber(e.checkpoint),
-                proven: CheckpointNumber(e.proven),
-            },
-            E::UnknownRules(e) => Self::UnknownRules { index: e.index, last: e.last },
-            E::AlreadyScheduled(e) => Self::AlreadyScheduled { index: e.index },
-            E::NothingScheduled(_) => Self::NothingScheduled,
-            E::WouldOrphanCheckpoints(e) => Self::WouldOrphanCheckpoints {
-                from_checkpoint: CheckpointNumber(e.fromCheckpoint),
-                pending: CheckpointNumber(e.pending),
-            },
-            E::ContractPaused(e) => Self::ContractPaused { until: e.until },
-            E::NotPaused(_) => Self::NotPaused,
-            E::NotTheGuardian(e) => Self::NotTheGuardian { guardian: e.guardian, sender: e.sender },
-            E::PausedTooRecently(e) => Self::PausedTooRecently { from: e.from },
-            E::OwnableUnauthorizedAccount(e) => Self::NotTheOwner { sender: e.account },
-            // The contract's constructor gives the library no zero owner.
-            E::OwnableInvalidOwner(e) => Self::NotTheOwner { sender: e.owner },
-            E::NothingToPrune(_) => Self::NothingToPrune,
-            E::UnknownCheckpoints(e) => Self::UnknownCheckpoints {
-                first: CheckpointNumber(e.first),
-                last: CheckpointNumber(e.last),
-                pending: CheckpointNumber(e.pending),
-            },
-            E::NotAnEpochStart(e) => Self::NotAnEpochStart { checkpoint: CheckpointNumber(e.checkpoint) },
-            E::NotOneEpoch(e) => Self::NotOneEpoch { first: Epoch(e.firstEpoch), last: Epoch(e.lastEpoch) },
-            E::UnprovenBefore(e) => {
-                Self::UnprovenBefore { expected: CheckpointNumber(e.expected), got: CheckpointNumber(e.got) }
-            }
-            E::NotNextBatch(e) => {
-                Self::NotNextBatch { expected: CheckpointNumber(e.expected), got: CheckpointNumber(e.got) }
-            }
-            E::NoBatches(_) => Self::NoBatches,
-            E::WindowClosed(e) => Self::WindowClosed { deadline: e.deadline, timestamp: e.timestamp },
-            E::AlreadySubmitted(e) => Self::AlreadySubmitted {
-                epoch: Epoch(e.epoch),
-                prover: e.prover,
-                last: CheckpointNumber(e.last),
-            },
-            E::WrongProofCount(e) => Self::WrongProofCount { expected: e.expected, got: e.got },
-            E::WrongPublicValuesLength(e) => Self::WrongPublicValuesLength {
-                proof_type: text(e.proofType),
-                expected: e.expected,
-                got: e.got,
-            },
-            E::StatementMismatch(e) => Self::StatementMismatch {
-                proof_type: text(e.proofType),
-                checkpoint: CheckpointNumber(e.checkpoint),
-                field: text(e.field),
-            },
-            E::ProofRejected(e) => Self::ProofRejected {
-                proof_type: text(e.proofType),
-                checkpoint: CheckpointNumber(e.checkpoint),
-                reason: Box::new(Self::decode(&e.reason)),
-            },
-        }
-    }
-
-    fn of_attested(error: AttestedErrors, data: &Bytes) -> Self {
-        use AttestedErrors as E;
-        match error {
-            E::InvalidThreshold(e) => {
-                Self::InvalidThreshold { threshold: e.threshold, attestors: e.attestors }
-            }
-            E::NotAscending(e) => Self::NotAscending { previous: e.previous, next: e.next },
-            E::TooFewSignatures(e) => Self::TooFewSignatures { required: e.required, given: e.given },
-            E::NotCanonical(_) => Self::NotCanonical,
-            E::MalformedSignature(e) => Self::MalformedSignature { index: e.index },
-            E::NotAnAttestor(e) => Self::NotAnAttestor { signer: e.signer },
-            // Of the library, for names that our contracts do not have.
-            E::InvalidShortString(_) | E::StringTooLong(_) => Self::Other { data: data.clone() },
-        }
-    }
-
     /// Whether the proof itself is at fault: it is of something else, or not valid. It should be made again.
     pub const fn is_invalid_proof(&self) -> bool {
         matches!(
@@ -542,5 +456,26 @@ impl Refusal {
                 | Self::TimestampAhead { .. }
                 | Self::NothingToPrune
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::hex;
+
+    #[test]
+    fn what_a_gateway_of_succincts_says_is_said() {
+        let word = [&hex!("4388a21c")[..], &[0; 28]].concat();
+        for (data, says) in [
+            ([&hex!("f208777e")[..], &word].concat(), "no verifier for the circuit 0x4388a21c"),
+            ([&hex!("ebf10823")[..], &word].concat(), "takes no proofs of the circuit 0x4388a21c"),
+            (hex!("09bde339").to_vec(), "InvalidProof: the proof does not hold"),
+            (hex!("7fcdd1f4").to_vec(), "ProofInvalid: the proof does not hold"),
+            (hex!("d58aec58").to_vec(), "another release of SP1"),
+        ] {
+            let said = Refusal::decode(&data.into()).to_string();
+            assert!(said.contains(says), "{said}");
+        }
     }
 }

@@ -19,6 +19,7 @@ pub mod files;
 pub mod programs;
 mod proof_file;
 mod prover;
+mod sp1_snark;
 mod verify;
 
 pub use cluster::{Accepted, ClusterClient, ProofAsked};
@@ -27,4 +28,5 @@ pub use proof_file::{
     CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, ProofFileError, StatedProof, Statement,
 };
 pub use prover::{ClusterProver, Made};
+pub use sp1_snark::{Sp1Circuit, Sp1Snark, Sp1SnarkError};
 pub use verify::{VerifyError, verify_stated};

@@ -106,6 +106,12 @@ pub fn op_aggregation_version(backend: &dyn Backend) -> Result<ProgramVersion, B
     version(backend, op_aggregation(backend.prover_type()))
 }
 
+/// The identities of the range program and the aggregation program of a prover type, as the manifest has them: no backend of the type
+/// is needed. None for `exec`, whose programs are not built.
+pub fn published(prover: ProverType) -> Option<[ProgramVersion; 2]> {
+    Some([known_version(prover, "range")?, known_version(prover, "aggregation")?])
+}
+
 /// What the manifest says of a program. None for `exec`, whose programs are not built, and for an ELF whose version has
 /// not been derived yet.
 fn known_version(prover: ProverType, program: &str) -> Option<ProgramVersion> {
@@ -137,5 +143,6 @@ mod tests {
             }
         }
         assert_eq!(known_version(ProverType::Exec, "range"), None);
+        assert!(published(ProverType::Sp1).is_some() && published(ProverType::Exec).is_none());
     }
 }

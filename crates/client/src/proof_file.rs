@@ -16,6 +16,8 @@ const LENGTH: usize = 4;
 pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send + Sync + 'static {
     /// First bytes of the file of such a proof.
     const MAGIC: &'static [u8; 8];
+    /// Whether it joins what other proofs say, so that it is what L1 is shown.
+    const JOINS: bool;
 
     /// The program whose proofs say this.
     fn program(prover: ProverType) -> &'static [u8];
@@ -28,6 +30,7 @@ pub trait Statement: PublicValues + Clone + std::fmt::Debug + PartialEq + Send +
 
 impl Statement for RangePublicValues {
     const MAGIC: &'static [u8; 8] = b"PMCHKPT2";
+    const JOINS: bool = false;
 
     fn program(prover: ProverType) -> &'static [u8] {
         programs::range(prover)
@@ -36,6 +39,7 @@ impl Statement for RangePublicValues {
 
 impl Statement for AggregationPublicValues {
     const MAGIC: &'static [u8; 8] = b"PMEPOCH2";
+    const JOINS: bool = true;
 
     fn program(prover: ProverType) -> &'static [u8] {
         programs::aggregation(prover)
@@ -44,6 +48,7 @@ impl Statement for AggregationPublicValues {
 
 impl Statement for OpRangePublicValues {
     const MAGIC: &'static [u8; 8] = b"PMOPRNG1";
+    const JOINS: bool = false;
 
     fn program(prover: ProverType) -> &'static [u8] {
         programs::op_range(prover)
@@ -52,6 +57,7 @@ impl Statement for OpRangePublicValues {
 
 impl Statement for OpAggregationPublicValues {
     const MAGIC: &'static [u8; 8] = b"PMOPAGG1";
+    const JOINS: bool = true;
 
     fn program(prover: ProverType) -> &'static [u8] {
         programs::op_aggregation(prover)

@@ -30,6 +30,9 @@ pub struct ClusterProver {
     pub timeout: Duration,
     /// The most instructions that a program may take.
     pub cycle_limit: Option<NonZeroU64>,
+    /// How far proofs are carried that join others, and so are what L1 is shown: [`ProofMode::Compressed`], or
+    /// [`ProofMode::Plonk`] where its contract verifies SNARKs.
+    pub joined: ProofMode,
     /// The folder where bad proofs are kept as evidence; nowhere, where none is named.
     pub evidence: Option<PathBuf>,
 }
@@ -142,7 +145,8 @@ impl ClusterProver {
         stop: &CancellationToken,
         show: impl FnMut(&ProofProgress) + Send,
     ) -> Result<Made<StatedProof<S>>, ClientError> {
-        let wanted = Wanted { program, mode: ProofMode::Compressed, says: &statement.said() };
+        let mode = if S::JOINS { self.joined } else { ProofMode::Compressed };
+        let wanted = Wanted { program, mode, says: &statement.said() };
         let Made { proof, progress, verified_in } = self.obtain(wanted, stdin, stop, show).await?;
         Ok(Made { proof: StatedProof { statement, proof }, progress, verified_in })
     }

@@ -1,32 +1,26 @@
-//! Blobs: that they are those of their hashes (EIP-4844), and the bytes that batchers put into them (specification:
+//! Blobs: the hashes by which transactions name them (EIP-4844), and the bytes that batchers put into them (specification:
 //! `protocol/ecotone/derivation.md`, "Blob Encoding").
 
 use alloc::{vec, vec::Vec};
 use alloy_primitives::{B256, Bytes};
-use ark_bls12_381::Fr;
-use ark_ff::{AdditiveGroup, BigInteger, FftField, Field, PrimeField, batch_inversion};
 use revm::precompile::crypto;
 
 /// Field elements of a blob.
-const ELEMENTS: usize = 4096;
+pub(crate) const ELEMENTS: usize = 4096;
 /// Bytes of a blob.
 pub const BLOB: usize = 32 * ELEMENTS;
 /// The most bytes that a blob can hold in the OP Stack's encoding.
 const MAX_DATA: usize = (4 * 31 + 3) * 1024 - 4;
-/// What the challenge begins with (EIP-4844, `compute_challenge`).
-const PROTOCOL: &[u8; 16] = b"FSBLOBVERIFY_V1_";
 /// The first byte of the hash of a commitment by KZG.
 const VERSIONED_HASH: u8 = 1;
 
-/// A blob, with what shows that it is the one of its hash.
+/// A blob, and the commitment to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlobData {
     /// Its 4,096 field elements, 131,072 bytes.
     pub blob: Bytes,
     /// The commitment to it by KZG, 48 bytes.
     pub commitment: Bytes,
-    /// The proof of the blob (EIP-4844, `compute_blob_kzg_proof`), 48 bytes.
-    pub proof: Bytes,
 }
 
 impl BlobData {
@@ -36,68 +30,6 @@ impl BlobData {
         hash[0] = VERSIONED_HASH;
         hash.into()
     }
-
-    /// Errors unless the blob is the one that its commitment commits to.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        let not = "has a commitment or a proof that is not one of KZG's";
-        let commitment: &[u8; 48] = self.commitment.as_ref().try_into().map_err(|_| not)?;
-        let proof: &[u8; 48] = self.proof.as_ref().try_into().map_err(|_| not)?;
-        let elements = self.elements().ok_or("is not 4,096 numbers below the field's order")?;
-        let z = self.challenge();
-        let y = evaluate(&elements, z);
-        let bytes = |element: Fr| {
-            let mut bytes = [0; 32];
-            bytes.copy_from_slice(&element.into_bigint().to_bytes_be());
-            bytes
-        };
-        crypto()
-            .verify_kzg_proof(&bytes(z), &bytes(y), commitment, proof)
-            .map_err(|_| "is not the one that its commitment commits to")
-    }
-
-    fn elements(&self) -> Option<Vec<Fr>> {
-        let (elements, rest) = self.blob.as_chunks::<32>();
-        if elements.len() != ELEMENTS || !rest.is_empty() {
-            return None;
-        }
-        elements.iter().map(element).collect()
-    }
-
-    /// The point at which the polynomial is looked at.
-    fn challenge(&self) -> Fr {
-        let degree = (ELEMENTS as u128).to_be_bytes();
-        let hash = crypto().sha256(&[&PROTOCOL[..], &degree, &self.blob, &self.commitment].concat());
-        Fr::from_be_bytes_mod_order(&hash)
-    }
-}
-
-/// A field element in its only form.
-fn element(bytes: &[u8; 32]) -> Option<Fr> {
-    let element = Fr::from_be_bytes_mod_order(bytes);
-    (element.into_bigint().to_bytes_be() == bytes).then_some(element)
-}
-
-/// The polynomial with these values at the roots of unity, in bit-reversed order, at another point (EIP-4844,
-/// `evaluate_polynomial_in_evaluation_form`).
-fn evaluate(values: &[Fr], z: Fr) -> Fr {
-    let Some(root) = Fr::get_root_of_unity(ELEMENTS as u64) else { return Fr::ZERO };
-    let mut power = Fr::ONE;
-    let mut roots = vec![Fr::ZERO; ELEMENTS];
-    for at in 0..ELEMENTS {
-        roots[at.reverse_bits() >> (usize::BITS - ELEMENTS.trailing_zeros())] = power;
-        power *= root;
-    }
-    if let Some(at) = roots.iter().position(|root| *root == z) {
-        return values[at];
-    }
-    let mut weights: Vec<Fr> = roots.iter().map(|root| z - root).collect();
-    batch_inversion(&mut weights);
-    let sum: Fr =
-        values.iter().zip(&roots).zip(&weights).map(|((value, root), weight)| *value * root * weight).sum();
-    let order = Fr::from(ELEMENTS as u64);
-    let factor = z.pow([ELEMENTS as u64]) - Fr::ONE;
-    // The order is not 0 in the field.
-    sum * factor * order.inverse().unwrap_or(Fr::ZERO)
 }
 
 /// What a batcher put into a blob; nothing where it is not in the encoding.
@@ -147,8 +79,9 @@ pub(crate) fn decode(blob: &[u8]) -> Option<Vec<u8>> {
         }
         is_first = false;
     }
-    let only_zeros = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-    if !only_zeros(&data[len..]) || !elements.all(|element| only_zeros(element)) {
+    // What is behind these elements' bytes was not written.
+    let only_zeros = |bytes: &[u8]| bytes.iter().fold(0, |all, byte| all | byte) == 0;
+    if !only_zeros(data.get(len..at)?) || !elements.all(|element| only_zeros(element)) {
         return None;
     }
     data.truncate(len);

@@ -137,15 +137,19 @@ pub enum DerivationError {
         /// What differs.
         field: &'static str,
     },
-    /// A blob that a batcher's transaction names is not there, or is another one.
-    #[error("blob {hash} of L1 block {number} {reason}")]
-    Blob {
+    /// A blob that a batcher's transaction names is not there.
+    #[error("blob {hash} of L1 block {number} is missing")]
+    BlobMissing {
         /// The L1 block.
         number: u64,
         /// Its versioned hash.
         hash: B256,
-        /// What is wrong with it.
-        reason: &'static str,
+    },
+    /// Blobs of the input that are not those of their commitments, or not shown to be.
+    #[error("the {what}")]
+    Blobs {
+        /// What is wrong.
+        what: &'static str,
     },
     /// A channel whose frames or compressed data are damaged. What a node makes of what is before the damage is its own business.
     #[error(

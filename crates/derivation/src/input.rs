@@ -33,10 +33,13 @@ pub struct DerivationInput {
     pub l1: Vec<L1Block>,
     /// The blobs that the batcher's transactions name, in any order.
     pub blobs: Vec<BlobData>,
+    /// What shows that all blobs are those of their commitments: the KZG proof of their [`combination`](crate::combination) at its
+    /// point, 48 bytes. Where there are no blobs it is not looked at.
+    pub blobs_proof: Bytes,
 }
 
 /// Counts the versions of the encoding.
-const MAGIC: &[u8; 8] = b"PMDERIV2";
+const MAGIC: &[u8; 8] = b"PMDERIV3";
 
 impl DerivationInput {
     /// The binary form: little-endian numbers, lengths before byte strings.
@@ -63,9 +66,10 @@ impl DerivationInput {
             }
         }
         out.u32(self.blobs.len() as u32);
-        for BlobData { blob, commitment, proof } in &self.blobs {
-            [blob, commitment, proof].into_iter().for_each(|bytes| out.bytes(bytes));
+        for BlobData { blob, commitment } in &self.blobs {
+            [blob, commitment].into_iter().for_each(|bytes| out.bytes(bytes));
         }
+        out.bytes(&self.blobs_proof);
         out.finish()
     }
 
@@ -76,7 +80,9 @@ impl DerivationInput {
     pub fn decode(bytes: &[u8]) -> Result<Self, DerivationError> {
         let mut input = Reader(bytes);
         if input.fixed::<8>()? != *MAGIC {
-            return Err(DerivationError::Encoding { what: "a derivation input of this version" });
+            return Err(DerivationError::Encoding {
+                what: "a derivation input of version 3, which this build makes",
+            });
         }
         let owned = |list: Vec<&[u8]>| list.into_iter().map(Bytes::copy_from_slice).collect();
         let config = RollupConfig::decode(&mut input)?;
@@ -98,11 +104,12 @@ impl DerivationInput {
             l1.push(L1Block { header, transactions, receipts });
         }
         let mut blobs = Vec::new();
-        for _ in 0..input.count(12)? {
+        for _ in 0..input.count(8)? {
             let mut bytes = || input.bytes().map(Bytes::copy_from_slice);
-            blobs.push(BlobData { blob: bytes()?, commitment: bytes()?, proof: bytes()? });
+            blobs.push(BlobData { blob: bytes()?, commitment: bytes()? });
         }
+        let blobs_proof = Bytes::copy_from_slice(input.bytes()?);
         input.end()?;
-        Ok(Self { config, parent_transactions, ancestors, l1, blobs })
+        Ok(Self { config, parent_transactions, ancestors, l1, blobs, blobs_proof })
     }
 }

@@ -1,12 +1,13 @@
 //! L1's blocks, checked against their headers, and what is read of them.
 
-use crate::blob;
+use crate::blob::{self, BlobData};
 use crate::config::RollupConfig;
 use crate::deposits::{TRANSACTION_DEPOSITED, deposit};
 use crate::error::DerivationError;
 use crate::input::{DerivationInput, L1Block};
+use crate::kzg::{self, Kzg};
 use crate::system_config::{CONFIG_UPDATE, SystemConfig};
-use alloc::{collections::BTreeMap, vec, vec::Vec};
+use alloc::{vec, vec::Vec};
 use alloy_consensus::{
     EthereumTxEnvelope, Header, ReceiptEnvelope, Transaction, TxEip4844, transaction::SignerRecoverable,
 };
@@ -26,11 +27,12 @@ pub(crate) struct Checked<'a> {
 /// Blocks that follow on each other up to the L1 head.
 pub(crate) struct L1<'a> {
     pub(crate) blocks: Vec<Checked<'a>>,
-    blobs: BTreeMap<B256, Option<Vec<u8>>>,
+    /// By their versioned hashes. There are some dozens; a map would be 8,000 words of code in the guest.
+    blobs: Vec<(B256, Option<Vec<u8>>)>,
 }
 
 impl<'a> L1<'a> {
-    pub(crate) fn open(input: &'a DerivationInput) -> Result<Self, DerivationError> {
+    pub(crate) fn open<K: Kzg>(input: &'a DerivationInput) -> Result<Self, DerivationError> {
         let mut blocks: Vec<Checked<'a>> = Vec::with_capacity(input.l1.len());
         for (at, block) in input.l1.iter().enumerate() {
             let mut rest = block.header.as_ref();
@@ -56,12 +58,9 @@ impl<'a> L1<'a> {
             }
             blocks.push(Checked { header, hash, block });
         }
-        let mut blobs = BTreeMap::new();
-        for data in &input.blobs {
-            let hash = data.versioned_hash();
-            data.check().map_err(|reason| DerivationError::Blob { number: 0, hash, reason })?;
-            blobs.insert(hash, blob::decode(&data.blob));
-        }
+        kzg::check::<K>(&input.blobs, &input.blobs_proof)?;
+        let decoded = |data: &BlobData| (data.versioned_hash(), blob::decode(&data.blob));
+        let blobs = input.blobs.iter().map(decoded).collect();
         Ok(Self { blocks, blobs })
     }
 
@@ -92,9 +91,10 @@ impl<'a> L1<'a> {
                 continue;
             };
             for hash in hashes {
-                let missing = || DerivationError::Blob { number, hash: *hash, reason: "is missing" };
+                let missing = || DerivationError::BlobMissing { number, hash: *hash };
                 // What is not in the encoding is passed over.
-                data.extend(self.blobs.get(hash).ok_or_else(missing)?.clone());
+                let blob = self.blobs.iter().find(|(known, _)| known == hash).ok_or_else(missing)?;
+                data.extend(blob.1.clone());
             }
         }
         Ok(data)

@@ -32,6 +32,7 @@ mod error;
 mod file;
 mod frame;
 mod input;
+mod kzg;
 mod l1;
 mod pipeline;
 mod system_config;
@@ -45,4 +46,5 @@ pub use error::DerivationError;
 #[cfg(feature = "std")]
 pub use file::config_from_rollup_json;
 pub use input::{DerivationInput, L1Block};
+pub use kzg::{Arkworks, Combination, Kzg, ScaledBlob, combination};
 pub use pipeline::{check, l1_start};

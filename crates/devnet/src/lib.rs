@@ -23,4 +23,4 @@ pub use describe::Description;
 pub use error::DevnetError;
 pub use keys::DevKeys;
 pub use proposer::Proposer;
-pub use start::{Devnet, DevnetOptions, ProofTypePlan, l1_options};
+pub use start::{Devnet, DevnetOptions, L1Verifier, ProofTypePlan, UnknownL1Verifier, l1_options};

@@ -1,27 +1,27 @@
 //! Starting and ending a devnet.
 
 use crate::{Description, DevKeys, DevnetError, proposer::Proposer};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 use proofmill_chain::{
-    BlockAt, GenesisBlock, L1, L2, Limits, PoolOptions, ProofTypeConfig, Roles, RollupConfig, Sender,
-    SigningKey, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    BlockAt, ChainError, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Verifier, L1, L2, Limits, PoolOptions,
+    ProofTypeConfig, Roles, RollupConfig, Sender, SigningKey, deploy_accepts_anything_verifier,
+    deploy_attested_verifier, deploy_rollup, deploy_snark_and_attested_verifier, deploy_snark_verifier,
 };
 use proofmill_devnode::{DevNode, DevNodeOptions, Genesis};
 use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
-use std::{num::NonZeroU64, time::Duration};
+use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-const L1_CHAIN_ID: u64 = 31337;
 const L2_CHAIN_ID: u64 = 900_901;
 /// The time between two blocks of L1.
 const L1_BLOCK_TIME: Duration = Duration::from_secs(1);
 
 /// How the L1 of a devnet is started, for whoever keeps one over several devnets.
 pub fn l1_options() -> AnvilOptions {
-    AnvilOptions::new().chain_id(L1_CHAIN_ID).mining(Mining::Every(L1_BLOCK_TIME)).slots_in_an_epoch(2)
+    AnvilOptions::new().chain_id(DEVELOPMENT_CHAIN).mining(Mining::Every(L1_BLOCK_TIME)).slots_in_an_epoch(2)
 }
 
 /// A prover type that the rollup asks for, and the keys of its programs.
@@ -35,6 +35,57 @@ pub struct ProofTypePlan {
     pub aggregation_key: ProgramVersion,
 }
 
+/// What L1 wants to be shown of the proofs of a type that proves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum L1Verifier {
+    /// Signatures of attestors.
+    #[default]
+    Attestors,
+    /// A SNARK on the setup for development, which L1 verifies.
+    Snark,
+    /// Both.
+    Both,
+}
+
+/// The name of an L1 verifier that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown verifier {0:?}: use attestors, snark or both")]
+pub struct UnknownL1Verifier(String);
+
+impl L1Verifier {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Attestors, Self::Snark, Self::Both];
+
+    /// The name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Attestors => "attestors",
+            Self::Snark => "snark",
+            Self::Both => "both",
+        }
+    }
+
+    /// Whether attestors are asked.
+    pub const fn has_attestors(self) -> bool {
+        matches!(self, Self::Attestors | Self::Both)
+    }
+}
+
+impl fmt::Display for L1Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for L1Verifier {
+    type Err = UnknownL1Verifier;
+
+    fn from_str(name: &str) -> Result<Self, UnknownL1Verifier> {
+        let found = Self::ALL.into_iter().find(|verifier| verifier.name() == name);
+        found.ok_or_else(|| UnknownL1Verifier(name.to_owned()))
+    }
+}
+
 /// How a devnet is to be.
 #[derive(Clone, Debug)]
 pub struct DevnetOptions {
@@ -43,6 +94,7 @@ pub struct DevnetOptions {
     epoch_slots: u64,
     window_epochs: u64,
     l2_block_time: Duration,
+    verifier: L1Verifier,
     attestors: usize,
     threshold: u64,
     limits: Option<Limits>,
@@ -74,6 +126,7 @@ impl DevnetOptions {
             epoch_slots: 8,
             window_epochs: 150,
             l2_block_time: Duration::from_secs(1),
+            verifier: L1Verifier::default(),
             attestors: 3,
             threshold: 2,
             limits: None,
@@ -109,6 +162,13 @@ impl DevnetOptions {
     #[must_use]
     pub const fn l2_block_time(mut self, time: Duration) -> Self {
         self.l2_block_time = time;
+        self
+    }
+
+    /// What L1 wants to be shown of proofs.
+    #[must_use]
+    pub const fn verifier(mut self, verifier: L1Verifier) -> Self {
+        self.verifier = verifier;
         self
     }
 
@@ -180,7 +240,7 @@ impl DevnetOptions {
             l2 = l2.mempool_limit(transactions);
         }
         let l2 = l2.start().await?;
-        let l1_client = L1::connect(PoolOptions::new(l1_rpc.clone()), Some(L1_CHAIN_ID)).await?;
+        let l1_client = L1::connect(PoolOptions::new(l1_rpc.clone()), Some(DEVELOPMENT_CHAIN)).await?;
         let l2_client = L2::connect(PoolOptions::new(l2.rpc_url().clone()), Some(L2_CHAIN_ID)).await?;
         let first = l2_client.block(BlockAt::Number(0)).await?.ok_or(DevnetError::NoGenesis)?;
         let genesis = GenesisBlock {
@@ -196,13 +256,13 @@ impl DevnetOptions {
         let mut proof_types = Vec::new();
         for plan in &self.proof_types {
             let verifier = if plan.prover.proves() {
-                deploy_attested_verifier(&deployer, &signers, self.threshold, salt).await?
+                self.deploy_verifier(&deployer, &signers, salt).await?
             } else {
-                deploy_accepts_anything_verifier(&deployer, salt).await?
+                deploy_accepts_anything_verifier(&deployer, salt).await?.address
             };
             proof_types.push(ProofTypeConfig {
                 prover: plan.prover,
-                verifier: verifier.address,
+                verifier,
                 range_key: plan.range_key,
                 aggregation_key: plan.aggregation_key,
             });
@@ -222,11 +282,11 @@ impl DevnetOptions {
             pid: std::process::id(),
             l1_rpc,
             l2_rpc: l2.rpc_url().clone(),
-            l1_chain_id: L1_CHAIN_ID,
+            l1_chain_id: DEVELOPMENT_CHAIN,
             l2_chain_id: L2_CHAIN_ID,
             rollup: rollup.address(),
             deployed_at: deployed.transaction.map_or(0, |included| included.block),
-            attestors: signers,
+            attestors: if self.verifier.has_attestors() { signers } else { Vec::new() },
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
@@ -237,16 +297,36 @@ impl DevnetOptions {
         Ok(Devnet { description, keys, stop, tasks, l1, l2 })
     }
 
+    /// The verifier of proofs that prove something.
+    async fn deploy_verifier(
+        &self,
+        deployer: &Sender,
+        signers: &[Address],
+        salt: B256,
+    ) -> Result<Address, ChainError> {
+        let (halo2, threshold) = (Halo2Verifier::InsecureDevelopment, self.threshold);
+        let deployed = match self.verifier {
+            L1Verifier::Attestors => deploy_attested_verifier(deployer, signers, threshold, salt).await?,
+            L1Verifier::Snark => deploy_snark_verifier(deployer, halo2, salt).await?,
+            L1Verifier::Both => {
+                deploy_snark_and_attested_verifier(deployer, halo2, signers, threshold, salt).await?
+            }
+        };
+        Ok(deployed.address)
+    }
+
     fn check(&self) -> Result<(), DevnetError> {
         if self.proof_types.is_empty() {
             return Err(DevnetError::NoProofTypes);
         }
         match self.proof_types.iter().find(|plan| plan.prover.proves()) {
-            Some(plan) if (self.attestors as u64) < self.threshold => Err(DevnetError::TooFewAttestors {
-                prover: plan.prover,
-                threshold: self.threshold,
-                attestors: self.attestors,
-            }),
+            Some(plan) if self.verifier.has_attestors() && (self.attestors as u64) < self.threshold => {
+                Err(DevnetError::TooFewAttestors {
+                    prover: plan.prover,
+                    threshold: self.threshold,
+                    attestors: self.attestors,
+                })
+            }
             _ => Ok(()),
         }
     }
@@ -304,5 +384,20 @@ impl Devnet {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
         self.l2.stop().await;
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_verifier_is_found_by_its_name() {
+        for verifier in L1Verifier::ALL {
+            assert_eq!(verifier.to_string().parse(), Ok(verifier));
+        }
+        let said = "snarks".parse::<L1Verifier>().unwrap_err().to_string();
+        assert!(L1Verifier::ALL.iter().all(|verifier| said.contains(verifier.name())), "{said}");
     }
 }

@@ -53,7 +53,7 @@ mod view;
 
 /// JSON-RPC over HTTP as geth's words and limits are, for other nodes of development.
 pub mod jsonrpc {
-    pub use crate::rpc::{Failure, Methods, Params, serve};
+    pub use crate::rpc::{Failure, Methods, Params, execution_witness, serve};
 }
 
 pub use alloy_genesis::Genesis;

@@ -15,12 +15,14 @@
 
 mod error;
 mod keeper;
+mod keys;
 mod locate;
 mod node;
 mod options;
 
 pub use error::{LocalnetError, OutputTail};
 pub use keeper::ends_with_parent;
+pub use keys::WELL_KNOWN_KEYS;
 pub use locate::{ANVIL_ENV, locate_anvil};
 pub use node::{Anvil, DevAccount};
 pub use options::{AnvilOptions, Hardfork, Mining};

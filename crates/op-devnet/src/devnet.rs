@@ -1,7 +1,7 @@
 //! The chain as a whole: how it begins, and what can be done with it.
 
 use crate::{
-    ConfigChange, DevKey, L1Kind, OpDevnetError, OpDevnetOptions,
+    ConfigChange, DevAccount, L1Kind, OpDevnetError, OpDevnetOptions,
     batcher::Format,
     beacon,
     chain::{Chain, Origin},
@@ -211,7 +211,7 @@ impl OpDevnet {
     }
 
     /// Development keys that nothing of the chain uses, rich on L1 and L2.
-    pub fn users(&self) -> &[DevKey] {
+    pub fn users(&self) -> &[DevAccount] {
         &self.keys.all[FIRST_USER..]
     }
 

@@ -47,7 +47,7 @@ mod system;
 
 pub use devnet::OpDevnet;
 pub use error::OpDevnetError;
-pub use keys::DevKey;
 pub use options::{BatchKind, Compression, DataKind, L1Kind, OpDevnetOptions};
+pub use proofmill_localnet::DevAccount;
 pub use proofmill_stateless::OpFork;
 pub use system::{ConfigChange, SystemConfig};

@@ -4,7 +4,7 @@
 //! `op_inputs FOLDER` prints for each its file, its gas, and of how many L1 blocks it is derived.
 #![expect(clippy::unwrap_used, reason = "a program of the benches")]
 
-use alloy_primitives::hex;
+use alloy_primitives::{Bytes, hex};
 use proofmill_derivation::{DerivationInput, L1Block, config_from_rollup_json};
 use proofmill_op_fixtures::{BLOCKS, Fixture, Local};
 use proofmill_optimism::minimise;
@@ -51,6 +51,7 @@ fn main() {
         ancestors: Vec::new(),
         l1: l1.collect(),
         blobs: Vec::new(),
+        blobs_proof: Bytes::new(),
     };
     write("op-local-executed", range::encode_executed(ProvenFor::default(), &input), gas, 0);
     write("op-local-derived", range::encode_derived(&derivation, &input), gas, derivation.l1.len());

@@ -4,6 +4,7 @@ use alloy_primitives::{Address, B256};
 use proofmill_attestor::AttestError;
 use proofmill_backends::BackendError;
 use proofmill_chain::ChainError;
+use proofmill_primitives::{ProofMode, ProverType};
 use std::{io, path::PathBuf};
 
 /// Why a proposer does not start.
@@ -52,6 +53,19 @@ pub enum OpProposerError {
         verifier: Address,
         /// What is missing.
         source: Box<AttestError>,
+    },
+    /// Aggregations are wanted in a form that is not made.
+    #[error(
+        "the aggregation cannot be carried to `{mode}` (AGG_PROOF_MODE) with {prover}: {cause}. Set it to compressed, and have the contract \
+         name a verifier that takes what attestors sign of such proofs (`proofmill contracts deploy-verifier`, `proofmill attestor`)"
+    )]
+    AggregationMode {
+        /// The mode.
+        mode: ProofMode,
+        /// What makes the proofs.
+        prover: ProverType,
+        /// Why it is not made.
+        cause: String,
     },
     /// The folder cannot be used.
     #[error("cannot use {}: {source}", .path.display())]

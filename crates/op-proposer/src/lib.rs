@@ -7,15 +7,18 @@
 //! from there.
 //!
 //! In the way of its fault proofs, [`games`] decide, and [`GamesProposer`] carries out: dispute games are created, proven where they
-//! are challenged, resolved and paid out.
+//! are challenged, resolved and paid out. Wrong claims of others are challenged by another account: [`challenges`] decide, and a
+//! [`Challenger`] carries out.
 
+pub mod challenges;
 mod error;
 pub mod games;
 pub mod rules;
 mod shell;
+mod steps;
 
 pub use error::OpProposerError;
 pub use shell::{
-    Anchor, AnchorTag, GamesOptions, GamesParts, GamesProposer, GamesStatus, OpProposer, Options, Parts,
-    Status,
+    Anchor, AnchorTag, Challenger, ChallengerOptions, ChallengerStatus, GamesOptions, GamesProposer,
+    GamesStatus, OpProposer, Options, Parts, Status, aggregation_mode,
 };

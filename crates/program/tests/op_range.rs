@@ -3,7 +3,7 @@
 #![cfg(feature = "optimism")]
 #![allow(clippy::unwrap_used)]
 
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use proofmill_derivation::{DerivationInput, L1Block, config_from_rollup_json};
 use proofmill_op_fixtures::Local;
 use proofmill_optimism::{minimise, output_root};
@@ -36,6 +36,7 @@ fn derivation(local: &Local) -> DerivationInput {
         ancestors: Vec::new(),
         l1: l1.collect(),
         blobs: Vec::new(),
+        blobs_proof: Bytes::new(),
     }
 }
 

@@ -1,5 +1,5 @@
 //! The binary with a second prover type, for tests of rollups that need two: `exec` under the name of `openvm`. It runs programs
-//! natively and proves nothing; no real verifier takes what it makes.
+//! natively and proves nothing; no real verifier takes what it makes. It says so of each of its proofs.
 
 use proofmill_backends::{
     Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
@@ -76,6 +76,21 @@ impl Backend for StandIn {
     ) -> Result<Proof, BackendError> {
         let proof = self.0.finish(&as_exec(job), plan, mode, parts)?;
         Ok(Proof { prover: NAME, program: self.program_version(job.program)?, ..proof })
+    }
+    fn evm_proof(&self, proof: &Proof) -> Result<Option<Vec<u8>>, BackendError> {
+        match proof.mode {
+            ProofMode::Compressed => Ok(Some([b"for a contract: ", proof.public_values.as_slice()].concat())),
+            _ => Ok(None),
+        }
+    }
+    fn insecure(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        match proof.mode {
+            ProofMode::Compressed => Ok(Some("a stand-in made it, which proves nothing".to_owned())),
+            mode => {
+                let cause = format!("a stand-in makes no {mode} proofs");
+                Err(BackendError::InvalidProof { cause })
+            }
+        }
     }
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
         if proof.program != expected {

@@ -2,22 +2,21 @@
 //! cluster and OP Succinct use in the environment work as they are.
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
-use proofmill_backends::prover_type;
+use proofmill_backends::{SnarkVariant, prover_type};
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
-use std::{
-    num::{NonZeroU16, NonZeroU64, NonZeroUsize},
-    path::PathBuf,
-};
+use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
 
 mod aggregate;
+mod attestor;
 mod bench;
 mod contracts;
 mod database;
 mod failures;
 mod following;
+mod localnet;
 mod nodes;
 mod op_chain;
 mod op_proposer;
@@ -25,21 +24,27 @@ mod paying;
 mod prove;
 mod prover_node;
 mod pulling;
+mod srs;
 mod store;
+mod submit;
 pub(crate) use aggregate::Aggregate;
+pub(crate) use attestor::Attestor;
 pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, Run};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use following::Following;
-pub(crate) use nodes::{Chains, L2, Observing, Sending, node_url};
+pub(crate) use localnet::{Localnet, LocalnetAlone};
+pub(crate) use nodes::{Chains, L1, L2, Observing, Sending, node_url};
 pub(crate) use op_chain::{OpBatches, OpChain, OpData, Stack};
-pub(crate) use op_proposer::OpProposer;
+pub(crate) use op_proposer::{OpChallenger, OpPaying, OpProposer};
 pub(crate) use paying::Paying;
 pub(crate) use prove::{Prove, Range, Site};
 pub(crate) use prover_node::{ProverNode, Proving};
 pub(crate) use pulling::{ProofCoordinator, Prover, Service, Serving};
+pub(crate) use srs::{Srs, SrsCommand};
 pub(crate) use store::Store;
+pub(crate) use submit::Submit;
 
 /// The longest that anything may be waited for, in seconds.
 const YEAR: u64 = 365 * 24 * 60 * 60;
@@ -67,6 +72,13 @@ pub(crate) struct Global {
     /// [default: `proofmill` and `proofmill-sp1` beside this one]
     #[arg(long, global = true, env = "PROOFMILL_BINARY", value_delimiter = ',', value_name = "TYPE=FILE", value_parser = binary)]
     pub(crate) binary: Vec<(ProverType, PathBuf)>,
+    /// SNARK of epoch proofs that this process, and those it starts, can make for an L1 that verifies it: small, published, or
+    /// one on the setup for development (docs/snark.md)
+    #[arg(long, global = true, env = "PROOFMILL_SNARK", value_name = "VARIANT")]
+    pub(crate) snark: Option<SnarkVariant>,
+    /// Folder with the SNARK's setup and proving keys, gigabytes of them [default: `snark` in the data folder]
+    #[arg(long, global = true, env = "PROOFMILL_SNARK_DIR", value_name = "DIR")]
+    pub(crate) snark_dir: Option<PathBuf>,
     /// What to log, as tracing filters: `debug`, `warn,proofmill_worker=debug`
     #[arg(
         long,
@@ -79,6 +91,13 @@ pub(crate) struct Global {
     /// How to log
     #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+}
+
+impl Global {
+    /// Where the SNARK's setup and keys are.
+    pub(crate) fn snark_folder(&self) -> PathBuf {
+        self.snark_dir.clone().unwrap_or_else(|| self.data_dir.join("snark"))
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -103,8 +122,12 @@ pub(crate) enum Command {
     Aggregate(Box<Aggregate>),
     /// Prove an OP Stack chain, and propose its outputs to OP Succinct's contract
     OpProposer(Box<OpProposer>),
+    /// Challenge wrong claims in OP Succinct's dispute games
+    OpChallenger(Box<OpChallenger>),
     /// Check a proof file
     Verify(Verify),
+    /// Make, import or check the setup that a SNARK rests on
+    Srs(Srs),
     /// Show workers, proofs and what keeps them waiting
     Status(Status),
     /// Send transactions to a node
@@ -122,6 +145,8 @@ pub(crate) enum Command {
     Prover(Box<Prover>),
     /// Commit on L1 to the rollup's new blocks, once in each slot
     Proposer(Proposer),
+    /// Settle on L1 an epoch whose proofs were made elsewhere
+    Submit(Box<Submit>),
     /// Ask a prover node to prove an epoch before it ends, or to try it again
     #[command(subcommand)]
     Epoch(Epoch),
@@ -249,6 +274,13 @@ pub(crate) struct Verify {
     /// Accept a file of the prover type `exec`, which proves nothing
     #[arg(long)]
     pub(crate) allow_exec: bool,
+    /// Accept a SNARK on the setup for development, which proves nothing to anybody: its secret is public
+    #[arg(long)]
+    pub(crate) allow_development: bool,
+    /// Have the contracts check a SNARK too, in an EVM of this process, and say its gas. FILE has the creation code of the Halo2
+    /// verifier in hex, as solc prints it [default: Proofmill's own, for the setup for development]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) evm: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -327,92 +359,6 @@ pub(crate) struct Rules {
     /// For how many epochs after its end an epoch may be proven
     #[arg(long, env = "PROOFMILL_WINDOW_EPOCHS", default_value_t = 150, value_name = "EPOCHS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) window_epochs: u64,
-}
-
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Localnet {
-    /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
-    #[arg(
-        long,
-        env = "PROOFMILL_PROVER",
-        value_delimiter = ',',
-        default_value = "exec",
-        value_name = "TYPE",
-        value_parser = prover_type
-    )]
-    pub(crate) prover: Vec<ProverType>,
-    #[command(flatten)]
-    pub(crate) rules: Rules,
-    /// Seconds between L2 blocks while there are transactions
-    #[arg(long, env = "PROOFMILL_L2_BLOCK_TIME", default_value_t = 1, value_name = "SECONDS")]
-    pub(crate) l2_block_time: u64,
-    /// How many attestors there are
-    #[arg(long, env = "PROOFMILL_ATTESTOR_COUNT", default_value_t = 3, value_name = "NUMBER")]
-    pub(crate) attestors: usize,
-    /// How many attestors must sign a proof
-    #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 2, value_name = "NUMBER")]
-    pub(crate) threshold: u64,
-    /// L1 that is there already and stays: an anvil of chain 31337 with its well-known accounts and a block each second
-    /// [default: one is started]
-    #[arg(long, value_parser = node_url, value_name = "URL")]
-    pub(crate) on_l1: Option<Url>,
-    /// L2's port [default: a free one]
-    #[arg(long, env = "PROOFMILL_L2_PORT", value_name = "PORT")]
-    pub(crate) l2_port: Option<NonZeroU16>,
-    /// How many transactions may wait on L2 for a block
-    #[arg(long, env = "PROOFMILL_L2_MEMPOOL_LIMIT", default_value = "20000", value_name = "NUMBER")]
-    pub(crate) l2_mempool_limit: NonZeroUsize,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LocalnetAlone {
-    /// Which chain L2 is: one by Ethereum's rules with Proofmill's own contracts, or one of the OP Stack with OP Succinct's
-    /// interface on L1
-    #[arg(long, env = "PROOFMILL_STACK", value_enum, default_value_t = Stack::Ethereum)]
-    pub(crate) stack: Stack,
-    #[command(flatten)]
-    pub(crate) op: OpChain,
-    #[command(flatten)]
-    pub(crate) chains: Localnet,
-    #[command(flatten)]
-    pub(crate) observing: Observing,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Attestor {
-    /// JSON-RPC node of L1. With several, the newest head among them is followed, and each is asked what the others lack
-    #[arg(
-        long,
-        env = "L1_RPC",
-        hide_env_values = true,
-        value_delimiter = ',',
-        required = true,
-        value_parser = node_url,
-        value_name = "URL"
-    )]
-    pub(crate) l1_rpc: Vec<Url>,
-    /// Chain id that L1 must have
-    #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
-    pub(crate) l1_chain_id: Option<u64>,
-    /// The rollup's contract on L1, whose proofs are attested; this or --oracle
-    #[arg(long, env = "PROOFMILL_ROLLUP", conflicts_with = "oracle", value_name = "ADDRESS")]
-    pub(crate) rollup: Option<alloy_primitives::Address>,
-    /// OP Succinct's OPSuccinctL2OutputOracle on L1, for whose verifier aggregations of an OP Stack chain are attested
-    #[arg(long, env = "L2OO_ADDRESS", value_name = "ADDRESS")]
-    pub(crate) oracle: Option<alloy_primitives::Address>,
-    #[command(flatten)]
-    pub(crate) observing: Observing,
-    /// Where to listen
-    #[arg(
-        long,
-        env = "PROOFMILL_ATTESTOR_LISTEN",
-        default_value = "127.0.0.1:50061",
-        value_name = "HOST:PORT"
-    )]
-    pub(crate) listen: String,
-    /// File with the private key that signs; without one, the environment variable PROOFMILL_ATTESTOR_KEY holds the key
-    #[arg(long, env = "PROOFMILL_ATTESTOR_KEY_FILE", value_name = "FILE")]
-    pub(crate) key_file: Option<PathBuf>,
 }
 
 fn binary(text: &str) -> Result<(ProverType, PathBuf), String> {

@@ -7,7 +7,7 @@ use proofmill_backends::{Backend, Registry};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::{DataDir, Ledger};
-use proofmill_primitives::{ProverType, Weight, WorkerKind};
+use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_worker::WorkerConfig;
 use std::{
     num::NonZeroU64,
@@ -59,6 +59,7 @@ impl Site {
             backend,
             timeout: self.timeout,
             cycle_limit,
+            joined: ProofMode::Compressed,
             evidence: Some(self.evidence.clone()),
         }
     }

@@ -13,7 +13,7 @@ use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{L2, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
-use proofmill_primitives::{Epoch, ProverType};
+use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
     parts::{ChainFeed, FsProofs, FsRequests, Statement},
@@ -77,7 +77,7 @@ pub(crate) async fn start(
 ) -> Result<Running> {
     let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
     let config = rollup.config().clone();
-    let l2 = wiring::l2_of_role(&args.l2, config.chain_id, &observed).await?;
+    let l2 = wiring::l2_of_role(&args.l2, Some(config.chain_id), &observed).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
@@ -87,7 +87,8 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     let ending = CancellationToken::new();
     observe::watch_accounts(&publishers, &observed, &ending);
-    let (provers, serving) = provers(global, args, registry, &rollup, &l2, &ending).await?;
+    let settlement = settlement(&rollup, publishers, args, registry).await?;
+    let (provers, serving) = provers(global, args, registry, &settlement, (&rollup, &l2), &ending).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = args.proving.max_pending_jobs;
@@ -116,7 +117,7 @@ pub(crate) async fn start(
             StreamOptions::default().poll_every(poll),
         )?),
         provers,
-        settlement: Arc::new(settlement(&rollup, publishers, args).await?),
+        settlement: Arc::new(settlement),
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
@@ -131,8 +132,13 @@ pub(crate) async fn start(
     Ok(Running { node, rollup, observed, serving, ending })
 }
 
-async fn settlement(rollup: &Rollup, publishers: Publishers, args: &cli::ProverNode) -> Result<L1Settlement> {
-    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor).await?;
+async fn settlement(
+    rollup: &Rollup,
+    publishers: Publishers,
+    args: &cli::ProverNode,
+    registry: &Registry,
+) -> Result<L1Settlement> {
+    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor, registry).await?;
     if !args.proving.disable_publish {
         return Ok(settlement);
     }
@@ -151,8 +157,8 @@ async fn provers(
     global: &cli::Global,
     args: &cli::ProverNode,
     registry: &Registry,
-    rollup: &Rollup,
-    chain: &L2,
+    settlement: &L1Settlement,
+    (rollup, chain): (&Rollup, &L2),
     ending: &CancellationToken,
 ) -> Result<(BTreeMap<ProverType, Prover>, Option<Serving>)> {
     let data_dir = global.data_dir.as_path();
@@ -183,10 +189,15 @@ async fn provers(
                     backend,
                     timeout: Duration::from_secs(args.timeout),
                     cycle_limit: None,
+                    joined: settlement.epoch_mode(of.prover),
                     evidence: Some(data_dir.join("bad")),
                 };
                 Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
             }
+            (None, Some(_)) if settlement.epoch_mode(of.prover) == ProofMode::Plonk => bail!(
+                "L1 verifies a SNARK of each epoch's {} proof, and provers that pull make none: use --service cluster",
+                of.prover
+            ),
             (None, Some(serving)) => {
                 let pullers = Arc::new(serving.coordinator.clone());
                 Arc::new(PullService { pullers, backend, side })

@@ -108,3 +108,18 @@ pub(crate) fn duration(duration: Duration) -> String {
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
     }
 }
+
+/// Does long work beside, and says every ten seconds that it goes on.
+pub(crate) async fn long<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, tokio::task::JoinError> {
+    let start = Instant::now();
+    let mut work = tokio::task::spawn_blocking(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(LINE_EVERY) => eprintln!("{what}: {} s so far", start.elapsed().as_secs()),
+        }
+    }
+}

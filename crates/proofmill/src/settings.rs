@@ -238,7 +238,7 @@ mod tests {
         let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else {
             panic!()
         };
-        assert_eq!(node.chains.l1_rpc.len(), 2);
+        assert_eq!(node.chains.l1.l1_rpc.len(), 2);
         assert_eq!(node.chains.rollup.to_string(), "0x00000000000000000000000000000000000000AA");
         let Command::Attestor(_) = parse_with(&file, &["attestor"]).unwrap().command else { panic!() };
         let Command::Prove(prove) = parse_with(&file, &["prove"]).unwrap().command else { panic!() };

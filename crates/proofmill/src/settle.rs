@@ -5,21 +5,23 @@ mod batches;
 pub(crate) use batches::{Evidence, L1Batches};
 
 use crate::wiring;
+use alloy_primitives::{Address, Bytes};
 use eyre::{Result, WrapErr};
 use futures::future::BoxFuture;
 use proofmill_attestor::{AttestError, Quorum};
+use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    AttestorSet, ChainError, EpochSubmission as L1Submission, Estimate, Included, ProofSet, Publishers,
-    Refusal, Rollup, RollupView, SubmittedProof,
+    ChainError, EpochSubmission as L1Submission, Estimate, Included, ProofSet, Publishers, Refusal, Rollup,
+    RollupView, SubmittedProof, VerifierKind,
 };
-use proofmill_client::EpochProof;
-use proofmill_primitives::ProverType;
+use proofmill_client::{EpochProof, Sp1Snark, StatedProof, Statement};
+use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
     parts::{Away, EpochSubmission, Settlement},
     rules::{self, L1Time, L1View, PruneOutcome, PublishOutcome, Receipt},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What an epoch proof says of checkpoints. Where L1 says something else, it has other checkpoints: a reorg or a prune.
 const OF_THE_CHECKPOINTS: [&str; 9] = [
@@ -39,35 +41,135 @@ const OF_THE_CHECKPOINTS: [&str; 9] = [
 pub(crate) struct L1Settlement {
     rollup: Rollup,
     publishers: Publishers,
-    /// For the prover types whose verifier counts attestors.
-    quorums: BTreeMap<ProverType, Quorum>,
+    /// By prover type, for those that prove.
+    wanted: BTreeMap<ProverType, Wanted>,
+    registry: Registry,
     /// Only asks what a submission would take.
     estimates: bool,
+}
+
+/// What the contract wants to be shown of a proof.
+#[derive(Clone, Debug)]
+struct Wanted {
+    kind: VerifierKind,
+    /// For each single verifier of that kind; none where it counts no attestors.
+    quorums: Vec<Option<Quorum>>,
+}
+
+/// Why a proof cannot be shown to the contract.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotShown {
+    #[error(transparent)]
+    NotAttested(#[from] AttestError),
+    #[error("L1 verifies a SNARK of it, and it is a {mode} proof")]
+    NoSnark { mode: ProofMode },
+    #[error("L1 verifies a SNARK of it, and {prover} gives nothing of a {mode} proof that a contract takes")]
+    NotForL1 { prover: ProverType, mode: ProofMode },
+    #[error(transparent)]
+    Backend(#[from] BackendError),
+    #[error("putting the proof as a contract takes it broke off; please report it")]
+    BrokeOff,
+}
+
+/// The contract takes no SNARK of SP1's.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "L1 verifies sp1 proofs by the verifier {verifier}, which takes no SNARK of SP1's: name a gateway of Succinct's in the \
+     rollup's rules (`proofmill contracts schedule --verifier sp1=ADDRESS`)"
+)]
+pub(crate) struct NoGateway {
+    verifier: Address,
+}
+
+impl NotShown {
+    /// Whether the prover type's code did not answer: that says nothing of the proof.
+    const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Backend(BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }) | Self::BrokeOff
+        )
+    }
 }
 
 impl L1Settlement {
     /// With attestors for every prover type whose verifier counts them; to the others the proofs go as they are. Too few
     /// attestors are found out here, and not when the first epoch has been proven.
-    pub(crate) async fn new(rollup: Rollup, publishers: Publishers, attestors: &[String]) -> Result<Self> {
-        let mut quorums = BTreeMap::new();
+    pub(crate) async fn new(
+        rollup: Rollup,
+        publishers: Publishers,
+        attestors: &[String],
+        registry: &Registry,
+    ) -> Result<Self> {
+        let mut wanted = BTreeMap::new();
         for of in rollup.config().proof_types.iter().filter(|of| of.prover.proves()) {
-            let Some(counted) =
-                wiring::patiently("the attestors", || AttestorSet::find(rollup.l1(), of.verifier)).await?
-            else {
-                continue;
-            };
-            let quorum = Quorum::new(attestors, rollup.l1().chain_id(), counted).wrap_err_with(|| {
-                format!(
-                    "L1 takes {} proofs by the signatures of attestors (verifier {})",
-                    of.prover, of.verifier
-                )
-            })?;
-            quorums.insert(of.prover, quorum);
+            let kind =
+                wiring::patiently("the verifier on L1", || VerifierKind::find(rollup.l1(), of.verifier))
+                    .await?;
+            let mut quorums = Vec::new();
+            for single in kind.single() {
+                let VerifierKind::Attestors(counted) = single else {
+                    quorums.push(None);
+                    continue;
+                };
+                let quorum = Quorum::new(attestors, rollup.l1().chain_id(), counted.clone());
+                let quorum = quorum.wrap_err_with(|| {
+                    format!(
+                        "L1 takes {} proofs by the signatures of attestors (verifier {})",
+                        of.prover, counted.verifier
+                    )
+                })?;
+                quorums.push(Some(quorum));
+            }
+            wanted.insert(of.prover, Wanted { kind, quorums });
         }
-        if quorums.is_empty() && !attestors.is_empty() {
+        let counts = |wanted: &Wanted| wanted.quorums.iter().any(Option::is_some);
+        if !wanted.values().any(counts) && !attestors.is_empty() {
             tracing::warn!("L1 counts no attestors for this rollup: those that are named are not asked");
         }
-        Ok(Self { rollup, publishers, quorums, estimates: false })
+        Ok(Self { rollup, publishers, wanted, registry: registry.clone(), estimates: false })
+    }
+
+    /// How far epoch proofs of a type have to be carried.
+    pub(crate) fn epoch_mode(&self, prover: ProverType) -> ProofMode {
+        match self.wanted.get(&prover) {
+            Some(wanted) if wanted.kind.wants_snark() => ProofMode::Plonk,
+            _ => ProofMode::Compressed,
+        }
+    }
+
+    /// What the contract is to be shown of a proof.
+    pub(crate) async fn show<S: Statement>(
+        &self,
+        prover: ProverType,
+        proof: &StatedProof<S>,
+    ) -> Result<Bytes, NotShown> {
+        let as_it_is = || Bytes::from(proof.proof.body.clone());
+        let Some(Wanted { kind, quorums }) = self.wanted.get(&prover) else { return Ok(as_it_is()) };
+        let mut parts = Vec::new();
+        for (single, quorum) in kind.single().zip(quorums) {
+            parts.push(match (single, quorum) {
+                (_, Some(quorum)) => quorum.attest(proof).await?,
+                (VerifierKind::Snark { .. }, None) if proof.proof.mode != ProofMode::Plonk => {
+                    return Err(NotShown::NoSnark { mode: proof.proof.mode });
+                }
+                (VerifierKind::Snark { .. }, None) => {
+                    for_contract(self.registry.checker(prover)?, proof.proof.clone()).await?
+                }
+                (_, None) => as_it_is(),
+            });
+        }
+        Ok(kind.proof_bytes(parts))
+    }
+
+    /// What the contract is to be shown of a SNARK that SP1 made elsewhere: it, as it is.
+    pub(crate) fn show_sp1(&self, snark: &Sp1Snark) -> Result<Bytes, NoGateway> {
+        match self.wanted.get(&ProverType::Sp1).map(|wanted| &wanted.kind) {
+            None | Some(VerifierKind::Other { .. }) => Ok(snark.proof.clone()),
+            Some(_) => {
+                let of = self.rollup.config().proof_types.iter().find(|of| of.prover == ProverType::Sp1);
+                Err(NoGateway { verifier: of.map(|of| of.verifier).unwrap_or_default() })
+            }
+        }
     }
 
     /// The same, but nothing is sent.
@@ -87,12 +189,9 @@ impl L1Settlement {
             let Ok(proof) = EpochProof::decode(&proof.proof) else {
                 return PublishOutcome::RootLost { prover: kind };
             };
-            let bytes = match self.quorums.get(&kind) {
-                Some(quorum) => match quorum.attest(&proof).await {
-                    Ok(signatures) => signatures,
-                    Err(error) => return not_attested(kind, &error),
-                },
-                None => proof.proof.body.clone().into(),
+            let bytes = match self.show(kind, &proof).await {
+                Ok(bytes) => bytes,
+                Err(error) => return not_shown(kind, &error),
             };
             let public_values = proof.statement.to_bytes().into();
             proofs.insert(kind, SubmittedProof { public_values, proof: bytes });
@@ -154,6 +253,26 @@ impl Settlement for L1Settlement {
 
     fn prune(&self) -> BoxFuture<'_, PruneOutcome> {
         Box::pin(self.give_up())
+    }
+}
+
+/// A proof as a contract takes it. Another binary may have to be asked.
+pub(crate) async fn for_contract(backend: Arc<dyn Backend>, proof: Proof) -> Result<Bytes, NotShown> {
+    let (prover, mode) = (proof.prover, proof.mode);
+    let asked = tokio::task::spawn_blocking(move || backend.evm_proof(&proof));
+    let found = asked.await.map_err(|_| NotShown::BrokeOff)??;
+    found.map(Bytes::from).ok_or(NotShown::NotForL1 { prover, mode })
+}
+
+fn not_shown(prover: ProverType, error: &NotShown) -> PublishOutcome {
+    let cause = error.to_string();
+    match error {
+        NotShown::NotAttested(error) => not_attested(prover, error),
+        // It was made before L1 verified SNARKs.
+        NotShown::NoSnark { .. } => PublishOutcome::RootLost { prover },
+        NotShown::Backend(BackendError::InvalidProof { .. }) => PublishOutcome::BadProof { prover, cause },
+        error if error.is_away() => PublishOutcome::Unavailable { cause },
+        _ => PublishOutcome::Refused { cause },
     }
 }
 
@@ -220,7 +339,7 @@ mod tests {
             let sender = Sender::new(l1.clone(), DevKeys::well_known(1).unwrap().prover);
             let publishers = Publishers::new(sender, []);
             let attestors: Vec<_> = attestors.iter().map(ToString::to_string).collect();
-            L1Settlement::new(rollup.clone(), publishers, &attestors).await
+            L1Settlement::new(rollup.clone(), publishers, &attestors, &Registry::compiled_in()).await
         };
         for (named, few) in [(0, &[][..]), (1, &["http://127.0.0.1:1"])] {
             let said = format!("{:#}", start(few).await.unwrap_err());
@@ -229,7 +348,8 @@ mod tests {
             }
         }
         let settlement = start(&["http://127.0.0.1:1", "http://127.0.0.1:2"]).await.unwrap();
-        assert_eq!(settlement.quorums.keys().collect::<Vec<_>>(), [&prover]);
+        assert_eq!(settlement.wanted.keys().collect::<Vec<_>>(), [&prover]);
+        assert_eq!(settlement.epoch_mode(prover), ProofMode::Compressed);
     }
 
     fn failed(refusal: Option<Refusal>) -> ChainError {

@@ -1,9 +1,9 @@
 //! What several commands put together from their settings.
 
 use crate::{cli, observe::Observed};
-use eyre::{Result, bail, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::{ArtifactStore, StoreChoice};
-use proofmill_backends::Registry;
+use proofmill_backends::{Registry, SnarkConfig};
 use proofmill_chain::{
     ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer, Start,
 };
@@ -11,6 +11,7 @@ use proofmill_client::programs;
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
 use proofmill_prover_node::parts::FailureStore;
+use proofmill_srs::Srs;
 use std::{env, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
@@ -36,6 +37,18 @@ pub(crate) fn with_helpers(mut registry: Registry, global: &cli::Global) -> Resu
         registry = registry.with_helper(*prover, file);
     }
     Ok(registry)
+}
+
+/// Has epoch proofs carried on to a SNARK, where the settings name one. Whatever it needs is looked for now, not when hours of
+/// proving are done.
+pub(crate) fn with_snark(registry: Registry, global: &cli::Global) -> Result<Registry> {
+    let Some(variant) = global.snark else { return Ok(registry) };
+    let config = SnarkConfig { variant, folder: global.snark_folder() };
+    for degree in config.degrees() {
+        Srs::check_there(&config.folder, variant.setup, degree)
+            .wrap_err_with(|| format!("--snark {variant}"))?;
+    }
+    registry.with_snark(config).wrap_err_with(|| format!("--snark {variant}"))
 }
 
 /// Has every binary that is asked for another prover type answer once: what is missing is said now, not when a proof is there.
@@ -64,29 +77,29 @@ pub(crate) fn endpoints(urls: &[Url]) -> Result<PoolOptions> {
 
 /// The rollup's contract, for a command that somebody waits for.
 pub(crate) async fn rollup(chains: &cli::Chains) -> Result<Rollup> {
-    let l1 = L1::connect(endpoints(&chains.l1_rpc)?, chains.l1_chain_id).await?;
+    let l1 = L1::connect(endpoints(&chains.l1.l1_rpc)?, chains.l1.l1_chain_id).await?;
     Ok(Rollup::connect(l1, chains.rollup).await?)
 }
 
 /// The rollup's contract, for a role: it waits for its nodes.
 pub(crate) async fn rollup_of_role(chains: &cli::Chains, observed: &Observed) -> Result<Rollup> {
-    let l1 = l1_of_role(&chains.l1_rpc, chains.l1_chain_id, observed).await?;
+    let l1 = l1_of_role(&chains.l1, observed).await?;
     Ok(patiently("the rollup's contract on L1", || Rollup::connect(l1.clone(), chains.rollup)).await?)
 }
 
 /// L1, for a role: it waits for its nodes.
-pub(crate) async fn l1_of_role(urls: &[Url], chain_id: Option<u64>, observed: &Observed) -> Result<L1> {
-    let pool = Pool::new("L1", endpoints(urls)?.start(Start::Wait).stall(L1_STALL));
+pub(crate) async fn l1_of_role(args: &cli::L1, observed: &Observed) -> Result<L1> {
+    let pool = Pool::new("L1", endpoints(&args.l1_rpc)?.start(Start::Wait).stall(L1_STALL));
     observed.chain(pool.clone());
-    pool.join(chain_id).await?;
+    pool.join(args.l1_chain_id).await?;
     Ok(L1::over(pool))
 }
 
-/// The rollup's own chain, for a role: it waits for its nodes.
-pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: u64, observed: &Observed) -> Result<L2> {
+/// The chain that is proven, for a role: it waits for its nodes, which must have this chain id, where one is known.
+pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: Option<u64>, observed: &Observed) -> Result<L2> {
     let pool = Pool::new("L2", endpoints(&args.l2_rpc)?.start(Start::Wait));
     observed.chain(pool.clone());
-    pool.join(Some(chain_id)).await?;
+    pool.join(chain_id).await?;
     Ok(L2::over(pool))
 }
 
@@ -163,7 +176,24 @@ async fn relays(l1: &L1, args: &cli::Sending, observed: Option<&Observed>) -> Re
     Ok(Some(relays))
 }
 
-/// The keys of this release's programs. Takes seconds for zkVMs.
+/// The keys of this release's programs, for contracts: also of a type that this binary cannot prove or verify.
+pub(crate) async fn published_proof_types(
+    registry: &Registry,
+    provers: &[ProverType],
+) -> Result<Vec<ProofTypePlan>> {
+    let mut plans = Vec::new();
+    for prover in provers {
+        match programs::published(*prover) {
+            Some([range_key, aggregation_key]) => {
+                plans.push(ProofTypePlan { prover: *prover, range_key, aggregation_key });
+            }
+            None => plans.extend(proof_types(registry, &[*prover]).await?),
+        }
+    }
+    Ok(plans)
+}
+
+/// The keys of this release's programs, as backends that are there know them.
 pub(crate) async fn proof_types(registry: &Registry, provers: &[ProverType]) -> Result<Vec<ProofTypePlan>> {
     let mut plans = Vec::new();
     for prover in provers {

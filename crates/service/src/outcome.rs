@@ -3,6 +3,7 @@
 use proofmill_client::ClientError;
 use proofmill_derivation::DerivationError;
 use proofmill_fault::{At, Code, Fault};
+use proofmill_http::in_one_line;
 use proofmill_primitives::Instructions;
 use proofmill_witness::BuildError;
 use serde::{Deserialize, Serialize};
@@ -142,7 +143,7 @@ pub enum JobError {
 impl From<BuildError> for JobError {
     /// What a witness that is not built says of the range.
     fn from(error: BuildError) -> Self {
-        let cause = with_sources(&error);
+        let cause = in_one_line(&error);
         match error {
             // What has a cause of its own is a fault of the witness that the blocks were executed from, not of the blocks.
             BuildError::Execution(fault) if fault.source().is_some() => Self::Failed { cause },
@@ -178,19 +179,6 @@ impl From<BuildError> for JobError {
             _ => Self::Failed { cause },
         }
     }
-}
-
-/// An error with what is behind it, in one line.
-fn with_sources(error: &dyn Error) -> String {
-    let (mut said, mut next) = (error.to_string(), error.source());
-    while let Some(error) = next {
-        let cause = error.to_string();
-        if !said.contains(&cause) {
-            said = format!("{said}: {cause}");
-        }
-        next = error.source();
-    }
-    said
 }
 
 impl From<ClientError> for JobError {

@@ -2,8 +2,8 @@
 
 use crate::{BuildError, l1::by_hash};
 use alloy_primitives::{B256, Bytes};
-use c_kzg::{Blob, ethereum_kzg_settings};
-use proofmill_derivation::BlobData;
+use c_kzg::{Blob, Bytes32, ethereum_kzg_settings};
+use proofmill_derivation::{BlobData, combination};
 use proofmill_http::{NodeUrl, client_for, in_one_line};
 use reqwest::{Client, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -84,8 +84,8 @@ impl Beacon {
                 older.map_or_else(Vec::new, |older| older.data.into_iter().map(|one| one.blob).collect())
             }
         };
-        let proven = spawn_blocking(move || by_hash(shown.into_iter().filter_map(proven).collect()));
-        let mut found = proven.await.map_err(|error| BuildError::Stopped(error.to_string()))?;
+        let committed = spawn_blocking(move || by_hash(shown.into_iter().filter_map(committed).collect()));
+        let mut found = committed.await.map_err(|error| BuildError::Stopped(error.to_string()))?;
         wanted
             .iter()
             .map(|hash| found.remove(hash).ok_or(BuildError::BlobMissing { block, slot, hash: *hash }))
@@ -142,12 +142,20 @@ impl Beacon {
     }
 }
 
-/// A blob with its commitment and its proof, which are computed here: nodes of today keep other proofs. None for what is no blob.
-fn proven(blob: Bytes) -> Option<BlobData> {
-    let settings = ethereum_kzg_settings(0);
+/// A blob with its commitment, which is computed here: nodes of today do not show it. None for what is no blob.
+fn committed(blob: Bytes) -> Option<BlobData> {
     let read = Blob::from_bytes(&blob).ok()?;
-    let commitment = settings.blob_to_kzg_commitment(&read).ok()?.to_bytes();
-    let proof = settings.compute_blob_kzg_proof(&read, &commitment).ok()?.to_bytes();
-    let bytes = |bytes: c_kzg::Bytes48| Bytes::copy_from_slice(bytes.as_ref());
-    Some(BlobData { blob, commitment: bytes(commitment), proof: bytes(proof) })
+    let commitment = ethereum_kzg_settings(0).blob_to_kzg_commitment(&read).ok()?.to_bytes();
+    Some(BlobData { blob, commitment: Bytes::copy_from_slice(commitment.as_ref()) })
+}
+
+/// The proof of all blobs of an input. None where there are no blobs, or one is none.
+pub(crate) fn proof(blobs: &[BlobData]) -> Option<Bytes> {
+    if blobs.is_empty() {
+        return None;
+    }
+    let combined = combination(blobs)?;
+    let blob = Blob::from_bytes(&combined.blob).ok()?;
+    let (proof, _) = ethereum_kzg_settings(0).compute_kzg_proof(&blob, &Bytes32::new(combined.z.0)).ok()?;
+    Some(Bytes::copy_from_slice(proof.to_bytes().as_ref()))
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     BuildError, Node,
-    beacon::Beacon,
+    beacon::{self, Beacon},
     blocks::quantity,
     progress::{Phase, Progress},
 };
@@ -14,7 +14,7 @@ use alloy_trie::root::ordered_trie_root_encoded;
 use futures::{StreamExt, TryStreamExt, stream};
 use op_alloy_consensus::OpTxEnvelope;
 use proofmill_derivation::{
-    Ancestor, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check, l1_start,
+    Ancestor, Arkworks, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check, l1_start,
 };
 use proofmill_endpoints::Need;
 use proofmill_stateless::{Block, StatelessInput, StatelessInputRef};
@@ -75,8 +75,9 @@ impl L1Source {
             ancestors: Vec::new(),
             l1: Vec::new(),
             blobs: Vec::new(),
+            blobs_proof: Bytes::new(),
         };
-        let mut known = BTreeSet::new();
+        let (mut known, mut proven) = (BTreeSet::new(), 0);
         let (mut next, mut until) = (first, (origin + STEP).min(head));
         loop {
             let done = |number: u64| {
@@ -95,6 +96,10 @@ impl L1Source {
             for Gathered { block, blobs } in gathered {
                 input.l1.push(block);
                 input.blobs.extend(blobs.into_iter().filter(|blob| known.insert(blob.versioned_hash())));
+            }
+            if input.blobs.len() > proven {
+                proven = input.blobs.len();
+                input = with_proof(input).await?;
             }
             loop {
                 match derive(&input, range).await? {
@@ -189,6 +194,15 @@ fn l1_origin(block: &Block) -> Result<u64, BuildError> {
     number.map(u64::from_be_bytes).ok_or(BuildError::NoAttributes { block: block.header.number })
 }
 
+/// The input with the proof of its blobs.
+async fn with_proof(mut input: DerivationInput) -> Result<DerivationInput, BuildError> {
+    let prove = move || {
+        input.blobs_proof = beacon::proof(&input.blobs).unwrap_or_default();
+        input
+    };
+    spawn_blocking(prove).await.map_err(|error| BuildError::Stopped(error.to_string()))
+}
+
 async fn derive(
     input: &DerivationInput,
     range: &StatelessInput,
@@ -196,7 +210,7 @@ async fn derive(
     let (input, range) = (input.clone(), range.encode());
     let derive = move || {
         let range = StatelessInputRef::decode(&range).map_err(|_| DerivationError::NoBlocks)?;
-        check(&input, &range).map(drop)
+        check::<Arkworks>(&input, &range).map(drop)
     };
     spawn_blocking(derive).await.map_err(|error| BuildError::Stopped(error.to_string()))
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use alloy_primitives::B256;
 use proofmill_endpoints::{Pool, PoolOptions};
-use proofmill_stateless::{Block, ChainSpec};
+use proofmill_stateless::ChainSpec;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize},
@@ -163,14 +163,6 @@ impl Node {
     /// The number of the node's latest block.
     pub async fn head(&self) -> Result<u64, BuildError> {
         self.inner.head().await
-    }
-
-    /// The block with this number, checked against its hash.
-    ///
-    /// # Errors
-    /// The node does not have it.
-    pub async fn block(&self, number: u64) -> Result<Block, BuildError> {
-        Ok(self.inner.block(number).await?.into_inner())
     }
 
     /// The number of the block with this hash.

@@ -97,6 +97,10 @@ impl Board {
         (0..self.nodes.len()).map(|index| part(index, Part::Node))
     }
 
+    pub(crate) fn tree(&self) -> &[Node] {
+        &self.tree
+    }
+
     pub(crate) fn node(&self, index: u32) -> Option<&Node> {
         self.tree.get(index as usize)
     }

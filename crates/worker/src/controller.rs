@@ -48,6 +48,9 @@ struct About {
     stdin_private: bool,
 }
 
+/// The kind of the task that makes what the client gets.
+const FINISH: TaskKind = TaskKind::ShrinkWrap;
+
 /// One proof under way.
 struct Controller<'a> {
     bench: &'a Bench,
@@ -242,14 +245,17 @@ impl Controller<'_> {
         let segments = |kind: SegmentKind| {
             (kind.task(), self.plan.segments.iter().filter(|segment| segment.kind == kind).count())
         };
+        let mut nodes = BTreeMap::from([(FINISH, 1)]);
+        for node in board.tree() {
+            *nodes.entry(self.backend.node_task(node)).or_default() += 1;
+        }
         let kinds = [
             (TaskKind::Controller, 1),
             segments(SegmentKind::Execution),
             segments(SegmentKind::Verification),
-            (TaskKind::RecursionReduce, board.nodes().count()),
-            (TaskKind::ShrinkWrap, 1),
         ]
         .into_iter()
+        .chain(nodes)
         .filter(|(_, count)| *count > 0)
         .map(|(kind, count)| PlannedKind {
             kind: kind.name().into(),
@@ -378,17 +384,13 @@ impl Controller<'_> {
                 let node =
                     node.ok_or_else(|| TaskFailure::defect(format!("there is no {part}: a defect")))?;
                 let inputs = [program_id.clone()].into_iter().chain(parts).collect();
-                (TaskKind::RecursionReduce, self.backend.node_weight(&node), inputs, Step::Reduce { node })
+                let kind = self.backend.node_task(&node);
+                (kind, self.backend.node_weight(&node), inputs, Step::Reduce { node })
             }
             Part::Finish => {
                 let inputs = whole.into_iter().chain(parts).collect();
-                let kind = TaskKind::ShrinkWrap;
-                (
-                    kind,
-                    self.backend.weight(kind, self.budget),
-                    inputs,
-                    Step::Finish { mode: self.request.mode },
-                )
+                let weight = self.backend.weight(FINISH, self.budget);
+                (FINISH, weight, inputs, Step::Finish { mode: self.request.mode })
             }
         };
         let metadata = Metadata {

@@ -2,6 +2,7 @@ use crate::{
     bytes::bits,
     point::{chord, follow, tangent},
 };
+use alloc::{vec, vec::Vec};
 
 /// A field. Values may be held as anything that a machine can tell to be equal.
 pub trait Field: Clone + 'static {
@@ -152,8 +153,27 @@ pub trait Wide: Prime {
     fn whole(&self) -> [u32; 9];
     /// The lowest words of a number below 2³⁸⁰.
     fn low(&self) -> [u32; 3];
+    /// The 96 lowest bits of a number below 2³⁸⁰, the 96 next ones, and so on.
+    fn limbs(&self) -> [[u32; 3]; 4];
     /// Replaces the lowest words of a number that was zero before anything was put there.
     fn set_low(&mut self, words: [u32; 3]);
+
+    /// So many zeros.
+    fn zeros(count: usize) -> Vec<Self> {
+        vec![Self::zero(); count]
+    }
+
+    /// Replaces a number below 2²⁵⁶ by another one.
+    #[inline(always)]
+    fn set_words(&mut self, words: &[u32; 8]) {
+        *self = Self::from_words(words);
+    }
+
+    /// `self = a − b`, without a copy where the machine writes it to its place.
+    #[inline(always)]
+    fn set_difference(&mut self, a: &Self, b: &Self) {
+        *self = a.sub(b);
+    }
 
     /// `registers[to] = registers[a] + registers[b]`, and the like for the others: in place on a machine that can.
     #[inline(always)]

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The order of the groups.
-const ORDER: [u8; 32] = {
+pub(crate) const ORDER: [u8; 32] = {
     let mut bytes: [u8; 32] = constant("73eda753299d7d483339d80809a1d80553bda402fffe5bfeffffffff00000001");
     bytes.reverse();
     bytes
@@ -70,7 +70,7 @@ fn tau<F: Prime>() -> Affine<Fp2<F>> {
 }
 
 /// A point of the first group from its x coordinate and three bits. `None` when it is not encoded so.
-fn decompress<F: Prime>(bytes: &[u8; BYTES]) -> Option<Point<F>> {
+pub(crate) fn decompress<F: Prime>(bytes: &[u8; BYTES]) -> Option<Point<F>> {
     let (compressed, infinity, greater) = (bytes[0] & 0x80 != 0, bytes[0] & 0x40 != 0, bytes[0] & 0x20 != 0);
     if !compressed {
         return None;
@@ -104,9 +104,14 @@ pub fn verify_kzg_proof<F: Prime>(
     let (Some(commitment), Some(proof)) = (decompress::<F>(commitment), decompress::<F>(proof)) else {
         return false;
     };
+    opens(z, y, &commitment, &proof)
+}
+
+/// Whether a commitment opens to `y` at `z`. Both points are of the first group.
+pub(crate) fn opens<F: Prime>(z: &[u8; 32], y: &[u8; 32], commitment: &Point<F>, proof: &Point<F>) -> bool {
     // e(C − y·G₁, G₂) = e(π, (τ − z)·G₂), with z on the other side: e(C − y·G₁ + z·π, G₂) = e(π, τ·G₂). So the second
     // arguments are constants, and nothing is multiplied in the larger group.
-    let left = add(&commitment, &negate(&multiply(&Some(first_generator()), y)));
-    let left = add(&left, &multiply(&proof, z));
-    pairing::is_one::<Bls12<F>>(&[(left, Some(second_generator())), (negate(&proof), Some(tau()))])
+    let left = add(commitment, &negate(&multiply(&Some(first_generator()), y)));
+    let left = add(&left, &multiply(proof, z));
+    pairing::is_one::<Bls12<F>>(&[(left, Some(second_generator())), (negate(proof), Some(tau()))])
 }

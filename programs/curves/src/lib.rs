@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+mod blobs;
 pub mod bls12_381;
 pub mod bn254;
 mod bytes;
@@ -23,12 +24,17 @@ mod montgomery;
 pub mod p256;
 mod pairing;
 mod point;
+mod products;
+mod scalars;
 mod tower;
 
+pub use blobs::verify_blobs;
 pub use bytes::constant;
 pub use field::{Field, Prime, Wide};
 pub use kzg::verify_kzg_proof;
 pub use modexp::modexp;
+pub use products::OnWide;
+pub use scalars::{BLOB, OnScalar, Scalar, Scalars, ScaledBlob};
 
 /// Why an input is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,10 +28,11 @@ pub(crate) type Words = [u32; 8];
 
 /// The words of a number in 64 hexadecimal digits or less, for constants.
 pub(crate) const fn words(hex: &str) -> Words {
-    from_little(&constant(hex))
+    from_little_endian(&constant(hex))
 }
 
-const fn from_little(bytes: &[u8; 32]) -> Words {
+/// The words of a little-endian number.
+pub(crate) const fn from_little_endian(bytes: &[u8; 32]) -> Words {
     let mut out = [0; 8];
     let mut i = 0;
     while i < 32 {
@@ -64,6 +65,18 @@ pub(crate) fn sum(a: &Words, b: &Words) -> Option<Words> {
     (carry == 0).then_some(out)
 }
 
+/// `−1 / modulus` modulo `2⁹⁶`, of an odd modulus.
+pub(crate) fn factor(modulus: &Words) -> [u32; 3] {
+    // Right in three bits, then in twice as many each time.
+    let modulus = u128::from(modulus[2]) << 64 | u128::from(modulus[1]) << 32 | u128::from(modulus[0]);
+    let mut inverse = modulus;
+    for _ in 0..5 {
+        inverse = inverse.wrapping_mul(2u128.wrapping_sub(modulus.wrapping_mul(inverse)));
+    }
+    let factor = inverse.wrapping_neg();
+    [factor as u32, (factor >> 32) as u32, (factor >> 64) as u32]
+}
+
 /// Registers, and the modulus that products of them are taken by. `FACTORLESS`: the modulus is −1 modulo 2⁹⁶, so that its
 /// [`FACTOR`] is 1.
 pub(crate) struct Modular<W, const FACTORLESS: bool, const N: usize> {
@@ -78,14 +91,7 @@ impl<W: Wide, const FACTORLESS: bool, const N: usize> Modular<W, FACTORLESS, N> 
         registers[MODULUS] = W::from_words(modulus);
         registers[SHRINK] = W::one().div(&W::from_words(&[0, 0, 0, 1, 0, 0, 0, 0]));
         if !FACTORLESS {
-            // Right in three bits, then in twice as many each time.
-            let modulus = u128::from(modulus[2]) << 64 | u128::from(modulus[1]) << 32 | u128::from(modulus[0]);
-            let mut inverse = modulus;
-            for _ in 0..5 {
-                inverse = inverse.wrapping_mul(2u128.wrapping_sub(modulus.wrapping_mul(inverse)));
-            }
-            let factor = inverse.wrapping_neg();
-            registers[FACTOR].set_low([factor as u32, (factor >> 32) as u32, (factor >> 64) as u32]);
+            registers[FACTOR].set_low(factor(modulus));
         }
         Self { registers, modulus: *modulus }
     }

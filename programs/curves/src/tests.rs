@@ -7,6 +7,9 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use revm_precompile::{Crypto, DefaultCrypto};
 use std::{vec, vec::Vec};
 
+#[path = "tests_blobs.rs"]
+mod blobs;
+
 #[path = "tests_modexp.rs"]
 mod modexp;
 
@@ -92,6 +95,11 @@ impl crate::Wide for Fp381 {
         let limbs = self.0.into_bigint().0;
         assert!(limbs[1] >> 32 == 0 && limbs[2..] == [0; 4], "it was zero");
         self.0 = low.into();
+    }
+    fn limbs(&self) -> [[u32; 3]; 4] {
+        let limbs = self.0.into_bigint().0;
+        assert!(limbs[5] >> 60 == 0, "a whole number");
+        core::array::from_fn(|limb| core::array::from_fn(|i| (limbs[(3 * limb + i) / 2] >> ((3 * limb + i) % 2 * 32)) as u32))
     }
     fn from_limb(words: [u32; 4]) -> Self {
         Self(ark_bls12_381::Fq::from(words.iter().rev().fold(0u128, |number, word| number << 32 | u128::from(*word))))

@@ -51,6 +51,9 @@ pub(super) fn reduce(
         Layer::Hook => hook(provers, parts),
         Layer::Hooked { level } => fold_hooked(provers, level, parts),
         Layer::Join => join(provers, program, parts),
+        Layer::Root | Layer::StaticVerifier(_) | Layer::Wrapper(_) => {
+            Err(malformed("a step of the SNARK folds nothing".to_owned()))
+        }
     }
 }
 
@@ -241,15 +244,18 @@ fn made_by(
         Level::Layer(Layer::Hook) => Circuit::Hook,
         Level::Layer(Layer::Hooked { level }) => Circuit::Fold(Chain::Hook, stage(level)),
         Level::Layer(Layer::Join) => Circuit::Fold(Chain::Segments(machine), Stage::Recursive),
+        Level::Layer(layer @ (Layer::Root | Layer::StaticVerifier(_) | Layer::Wrapper(_))) => {
+            return Err(malformed(format!("a {layer:?} is not a part that is folded")));
+        }
     };
     Ok(provers.keys.get(circuit)?.vk.clone())
 }
 
-/// Makes the proof of constant size from the root of the tree.
+/// Makes the proof of constant size from the root of the tree. `segments` is how many the plan has, where the plan is known.
 pub(super) fn wrap(
     provers: &Provers,
     program: &Program,
-    segments: usize,
+    segments: Option<usize>,
     parts: &[Vec<u8>],
 ) -> Result<Vec<u8>, BackendError> {
     let [root] = parts else {
@@ -272,9 +278,9 @@ pub(super) fn wrap(
     part::check_sequence(&root, &program.hash, |_| true)?;
     check_starks(provers, program.machine, &root)?;
     let [root] = root;
-    if root.first != 0 || root.count as usize != segments {
+    if root.first != 0 || segments.is_some_and(|segments| segments != root.count as usize) {
         return Err(malformed(format!(
-            "the root proves {} segments from {}, the plan has {segments}",
+            "the root proves {} segments from {}, which are not those of the plan",
             root.count, root.first
         )));
     }

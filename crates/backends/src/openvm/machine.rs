@@ -37,7 +37,7 @@ use super::{
     fields::{Fields, MachineConfig},
 };
 use crate::BackendError;
-use alloy_primitives::{B256, keccak256};
+use alloy_primitives::keccak256;
 use num_bigint::BigUint;
 use openvm_continuations::CommitBytes;
 use openvm_sdk::{SC, config::AppConfig, keygen::AppProvingKey};
@@ -159,8 +159,12 @@ pub(super) fn tables(key: &AppKey) -> Vec<Table> {
 /// Solidity verifier takes, so that a contract can derive it too. The aggregation program derives it of the proofs it
 /// verifies.
 pub(super) fn version(exe_commit: &Digest, vm_commit: &Digest) -> ProgramVersion {
-    let bytes = [exe_commit, vm_commit].map(|commit| B256::from(*CommitBytes::from(*commit).as_slice()));
-    ProgramVersion(keccak256(bytes.concat()))
+    version_of([exe_commit, vm_commit].map(|commit| *CommitBytes::from(*commit).as_slice()))
+}
+
+/// As [`version`], of the commitments in the form that Solidity takes.
+pub(super) fn version_of(commits: [[u8; 32]; 2]) -> ProgramVersion {
+    ProgramVersion(keccak256(commits.concat()))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! the steps are measured points and not a formula.
 
 use super::tree::Layer;
-use crate::{Node, SegmentBudget};
+use crate::{Node, SegmentBudget, SnarkSize};
 use openvm_sdk::config::MAX_NUM_CHILDREN_LEAF;
 use proofmill_primitives::{TaskKind, Weight};
 
@@ -38,8 +38,10 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
             .map_or(Weight::gb(16), |(_, weight)| *weight),
         // The most that a node takes: see `node_weight`.
         TaskKind::RecursionReduce => Weight::gb(if leaf_children(budget) > 2 { 6 } else { 5 }),
-        // 1.5 GB to verify a proof, 1.6 GB to wrap one.
+        // 1.5 GB to verify a proof, 1.6 GB to finish one. A SNARK's root, which is of the second kind too, has the weight of its node.
         TaskKind::RecursionDeferred | TaskKind::ShrinkWrap => Weight::gb(2),
+        // The most that a step of a SNARK takes, of whichever variant.
+        TaskKind::PlonkWrap => Weight::gb(28),
         // Planning and deriving a version take 0.3 GB; a controller also keeps all segment proofs (0.5 MB each).
         TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly | TaskKind::SetupVkey => {
             Weight::gb(1)
@@ -63,9 +65,16 @@ pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
 /// | leaf over one segment | 2.3 GB (Fibonacci) to 3.8 GB (the range program, whose segments use more tables), 4.1 GB in a worker |
 /// | leaf over two segments | 4.0 GB (Fibonacci) |
 /// | leaf over four segments | 4.9 GB (Fibonacci), 5.7 GB (the range program, in a worker) |
-/// | any other | 2.6 GB and less |
+/// | any other of a compressed proof, a SNARK's root | 2.6 GB and less |
+/// | static verifier at 2^22 rows | 18.3 GB while its key is made, 15.3 GB afterwards |
+/// | wrapper at 2^23 rows | 16.8 GB while its key is made |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
+        (Some(Layer::StaticVerifier(variant)), _) => match variant.size {
+            SnarkSize::Small => Weight::gb(19),
+            SnarkSize::Published => Weight::gb(28),
+        },
+        (Some(Layer::Wrapper(_)), _) => Weight::gb(18),
         (Some(Layer::Segments { level: 0 }), 3..) => Weight::gb(6),
         (Some(Layer::Segments { level: 0 }), _) => Weight::gb(5),
         _ => Weight::gb(3),
@@ -86,7 +95,7 @@ pub(super) fn at_least_smallest(budget: SegmentBudget) -> SegmentBudget {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Child, openvm::tree};
+    use crate::{Backend, Child, OpenVmBackend, SnarkVariant, openvm::tree};
 
     #[test]
     fn no_node_weighs_more_than_its_kind() {
@@ -103,6 +112,24 @@ mod tests {
         assert!(nodes.iter().all(|node| node_weight(node) <= Weight::gb(5)));
         let leaf = Node { layer: 0, children: vec![Child::Segment(0), Child::Segment(1)] };
         assert!(node_weight(&leaf) > Weight::gb(4));
+    }
+
+    #[test]
+    fn no_halo2_proof_weighs_more_than_its_kind() {
+        let backend = OpenVmBackend::default();
+        let join = tree::nodes(&[0], &[1], MAX_NUM_CHILDREN_LEAF);
+        let mut heaviest = Weight::ZERO;
+        for variant in SnarkVariant::ALL {
+            let nodes = tree::with_snark(join.clone(), variant);
+            let [root, halo2 @ ..] = &nodes[join.len()..] else { panic!("{variant}: no steps") };
+            assert_eq!(backend.node_task(root), TaskKind::ShrinkWrap);
+            assert_eq!(halo2.len(), 2, "static verifier, wrapper");
+            for node in halo2 {
+                assert_eq!(backend.node_task(node), TaskKind::PlonkWrap);
+                heaviest = heaviest.max(node_weight(node));
+            }
+        }
+        assert_eq!(heaviest, weight(TaskKind::PlonkWrap, SMALLEST));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 //! Segment proofs are folded by the [tree](tree), and the root is wrapped once more into a proof of constant size.
 //! Processes that never spoke to each other make the same keys.
 //!
-//! A program may verify such proofs itself, as an aggregation program does with range proofs: see [verification].
+//! A program may verify such proofs itself, as an aggregation program does with range proofs: see [verification]. What such a
+//! program proves can be carried on to a [SNARK](snark) that the EVM verifies.
 
 mod circuit;
 mod counts;
@@ -19,6 +20,7 @@ mod part;
 mod program;
 mod provers;
 mod segment;
+mod snark;
 mod tree;
 mod verification;
 mod verify;
@@ -26,7 +28,7 @@ mod verify;
 #[doc(hidden)]
 pub use machine::Table;
 
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
+use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig};
 use openvm_circuit::arch::{StaticProgramError, VirtualMachineError, VmInstance};
 use openvm_recursion_circuit::utils::poseidon2_hash_slice;
 use openvm_sdk::{DefaultStarkEngine, SC, keygen::AppProvingKey, openvm_circuit};
@@ -34,7 +36,8 @@ use openvm_stark_sdk::config::baby_bear_poseidon2::Digest;
 use program::{Program, Programs};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use provers::Provers;
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, path::Path, sync::Arc};
+use tree::Layer;
 
 use openvm_sdk::F;
 type AppKey = AppProvingKey<fields::MachineConfig>;
@@ -46,6 +49,7 @@ type Stark = openvm_stark_backend::proof::Proof<SC>;
 pub struct OpenVmBackend {
     provers: Provers,
     programs: Programs,
+    snark: Option<SnarkConfig>,
 }
 
 impl OpenVmBackend {
@@ -67,9 +71,93 @@ impl OpenVmBackend {
         Ok(machine::tables(&*self.provers.app(machine::Machine::Base)?))
     }
 
+    /// A backend that also makes SNARKs of this kind.
+    #[must_use]
+    pub fn with_snark(snark: SnarkConfig) -> Self {
+        Self { snark: Some(snark), ..Self::default() }
+    }
+
     fn program(&self, elf: &[u8]) -> Result<Arc<Program>, BackendError> {
         self.programs.get(elf, &self.provers)
     }
+
+    /// Where there may be circuits that this build does not know.
+    fn snark_folder(&self) -> Option<&Path> {
+        self.snark.as_ref().map(|config| config.folder.as_path())
+    }
+
+    fn snark(&self) -> Result<&SnarkConfig, BackendError> {
+        self.snark.as_ref().ok_or_else(|| unsupported(ProofMode::Plonk))
+    }
+
+    /// A step of a SNARK.
+    fn snark_step(
+        &self,
+        program: &[u8],
+        layer: Layer,
+        children: &[Vec<u8>],
+    ) -> Result<Vec<u8>, BackendError> {
+        let [below] = children else {
+            let cause = format!("a {layer:?} is made of one part, not of {}", children.len());
+            return Err(BackendError::MalformedPart { cause });
+        };
+        let config = |variant| match self.snark()? {
+            config if config.variant == variant => Ok(config),
+            config => Err(BackendError::UnsupportedMode {
+                prover: ProverType::OpenVm,
+                mode: ProofMode::Plonk,
+                cause: format!("this process makes the SNARK '{}', not '{variant}'", config.variant),
+            }),
+        };
+        match layer {
+            Layer::StaticVerifier(variant) => snark::static_verifier(&self.provers, config(variant)?, below),
+            Layer::Wrapper(variant) => snark::wrapper(&self.provers, config(variant)?, below),
+            _ => {
+                let compressed = fold::wrap(&self.provers, &*self.program(program)?, None, children)?;
+                snark::root(&self.provers, &compressed)
+            }
+        }
+    }
+
+    /// The steps of a SNARK, from the body of a compressed proof: for `examples/openvm_snark.rs`.
+    #[doc(hidden)]
+    pub fn snark_of(&self, step: SnarkStep, from: &[u8]) -> Result<Vec<u8>, BackendError> {
+        match step {
+            SnarkStep::Heights => {
+                let heights = snark::heights(&self.provers, from)?;
+                Ok(format!("{heights:?}").into_bytes())
+            }
+            SnarkStep::Root => snark::root(&self.provers, from),
+            SnarkStep::StaticVerifier => snark::static_verifier(&self.provers, self.snark()?, from),
+            SnarkStep::Wrapper => snark::wrapper(&self.provers, self.snark()?, from),
+            SnarkStep::Contract => Ok(snark::describe(&self.provers, self.snark()?, from)?.1.into_bytes()),
+            SnarkStep::ForContract => {
+                let body = snark::Body::decode(from)?;
+                Ok([machine::version_of(body.commits()).0.as_slice(), &body.for_contract()].concat())
+            }
+            SnarkStep::Verifiers => snark::with_known(snark::describe(&self.provers, self.snark()?, from)?.0),
+        }
+    }
+}
+
+/// A step of a SNARK, and what is derived of it.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum SnarkStep {
+    /// The heights of the root's tables, of a compressed proof's body.
+    Heights,
+    /// The root, of a compressed proof's body.
+    Root,
+    /// The static verifier's proof, of the root.
+    StaticVerifier,
+    /// The wrapper's proof, of the static verifier's.
+    Wrapper,
+    /// The source of the contract, of the static verifier's proof.
+    Contract,
+    /// `snark.bin`, of the static verifier's proof.
+    Verifiers,
+    /// The program's version and what the contract takes, of the wrapper's proof.
+    ForContract,
 }
 
 impl std::fmt::Debug for OpenVmBackend {
@@ -134,6 +222,16 @@ impl Backend for OpenVmBackend {
                 &(executed..all).collect::<Vec<_>>(),
                 memory::leaf_children(budget),
             )),
+            ProofMode::Plonk if executed == all => Err(BackendError::UnsupportedMode {
+                prover: ProverType::OpenVm,
+                mode,
+                cause: "only what an aggregation program proves (an epoch) has a SNARK; ask for `compressed`"
+                    .to_owned(),
+            }),
+            ProofMode::Plonk => {
+                let variant = self.snark()?.variant;
+                Ok(tree::with_snark(self.tree(segments, ProofMode::Compressed, budget)?, variant))
+            }
             ProofMode::Core if executed == all => Ok(Vec::new()),
             ProofMode::Core => Err(BackendError::UnsupportedMode {
                 prover: ProverType::OpenVm,
@@ -144,12 +242,52 @@ impl Backend for OpenVmBackend {
         }
     }
 
+    fn check_mode(&self, mode: ProofMode) -> Result<(), BackendError> {
+        match mode {
+            ProofMode::Execute | ProofMode::Core | ProofMode::Compressed => Ok(()),
+            ProofMode::Plonk if self.snark.is_some() => Ok(()),
+            ProofMode::Plonk | ProofMode::Groth16 => Err(unsupported(mode)),
+        }
+    }
+
+    fn node_task(&self, node: &Node) -> TaskKind {
+        match Layer::from_number(node.layer) {
+            Some(Layer::Root) => TaskKind::ShrinkWrap,
+            Some(Layer::StaticVerifier(_) | Layer::Wrapper(_)) => TaskKind::PlonkWrap,
+            _ => TaskKind::RecursionReduce,
+        }
+    }
+
+    fn evm_proof(&self, proof: &Proof) -> Result<Option<Vec<u8>>, BackendError> {
+        match proof.mode {
+            ProofMode::Plonk => Ok(Some(snark::Body::decode(&proof.body)?.for_contract())),
+            _ => Ok(None),
+        }
+    }
+
+    fn insecure(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        if proof.mode != ProofMode::Plonk {
+            return Ok(None);
+        }
+        let for_development =
+            snark::is_for_development(&snark::Body::decode(&proof.body)?, self.snark_folder())?;
+        Ok(for_development.then(|| {
+            "it rests on a setup for development, whose secret everybody knows: anybody can make such a proof of anything"
+                .to_owned()
+        }))
+    }
+
     fn node_weight(&self, node: &Node) -> Weight {
         memory::node_weight(node)
     }
 
     fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
-        fold::reduce(&self.provers, &*self.program(program)?, node, children)?.encode()
+        match Layer::from_number(node.layer) {
+            Some(layer @ (Layer::Root | Layer::StaticVerifier(_) | Layer::Wrapper(_))) => {
+                self.snark_step(program, layer, children)
+            }
+            _ => fold::reduce(&self.provers, &*self.program(program)?, node, children)?.encode(),
+        }
     }
 
     fn finish(
@@ -163,7 +301,11 @@ impl Backend for OpenVmBackend {
         let segments = segment::count_executed(&plan.segments)?;
         let body = match mode {
             ProofMode::Core => fold::bundle(&program, segments, parts)?,
-            ProofMode::Compressed => fold::wrap(&self.provers, &program, segments, parts)?,
+            ProofMode::Compressed => fold::wrap(&self.provers, &program, Some(segments), parts)?,
+            ProofMode::Plonk => match parts {
+                [snark] => snark.clone(),
+                _ => return Err(BackendError::MalformedPart { cause: "a SNARK is one part".to_owned() }),
+            },
             _ => return Err(unsupported(mode)),
         };
         let proof = Proof {
@@ -190,6 +332,7 @@ impl Backend for OpenVmBackend {
         let (found, public_values) = match proof.mode {
             ProofMode::Core => verify::core(&self.provers, &proof.body)?,
             ProofMode::Compressed => verify::compressed(&self.provers, &proof.body)?,
+            ProofMode::Plonk => verify::snark(&proof.body, self.snark_folder())?,
             mode => return Err(unsupported(mode)),
         };
         if found != expected {
@@ -209,7 +352,7 @@ fn unsupported(mode: ProofMode) -> BackendError {
         ProofMode::Execute => "there is nothing to prove in a mere execution; ask for `core` or `compressed`",
         ProofMode::Groth16 => "OpenVM has no Groth16 wrap; ask for `compressed`",
         _ => {
-            "its wrap for the EVM needs a trusted-setup file and circuits that are not part of this build; ask for `compressed`"
+            "the SNARK needs a setup: make or import one with `proofmill srs` and name the SNARK with --snark, or ask for `compressed`"
         }
     };
     BackendError::UnsupportedMode { prover: ProverType::OpenVm, mode, cause: cause.to_owned() }

@@ -14,9 +14,12 @@
 //!                                                                   join
 //! verifications ──leaf──internal──recursive──hook──leaf──internal──recursive
 //! ```
+//!
+//! For a SNARK three more steps follow the join, one after the other: the root, the static verifier, the wrapper
+//! ([`snark`](super::snark)).
 
 use super::circuit::Stage;
-use crate::{Child, Node};
+use crate::{Child, Node, SnarkVariant};
 use openvm_sdk::config::{MAX_NUM_CHILDREN_INTERNAL, MAX_NUM_CHILDREN_LEAF};
 
 /// How many verifications, or folds of them, a node can have.
@@ -41,6 +44,12 @@ pub(super) enum Layer {
     Hooked { level: u8 },
     /// Joins segments and verifications.
     Join,
+    /// Folds the join once more and proves that with hashes of BN254's field.
+    Root,
+    /// Verifies the root in a Halo2 circuit.
+    StaticVerifier(SnarkVariant),
+    /// Verifies that in a small one.
+    Wrapper(SnarkVariant),
 }
 
 /// How many parts a whole layer has below it.
@@ -55,6 +64,9 @@ const VERIFICATIONS_OF_MORE: u32 = 2 << 8;
 const HOOK: u32 = 3 << 8;
 const HOOKED: u32 = 4 << 8;
 const JOIN: u32 = 5 << 8;
+const ROOT: u32 = 6 << 8;
+const STATIC_VERIFIER: u32 = 7 << 8;
+const WRAPPER: u32 = 8 << 8;
 
 impl From<Layer> for u32 {
     fn from(layer: Layer) -> Self {
@@ -65,6 +77,9 @@ impl From<Layer> for u32 {
             Layer::Hook => HOOK,
             Layer::Hooked { level } => HOOKED | Self::from(level),
             Layer::Join => JOIN,
+            Layer::Root => ROOT,
+            Layer::StaticVerifier(variant) => STATIC_VERIFIER | Self::from(variant.number()),
+            Layer::Wrapper(variant) => WRAPPER | Self::from(variant.number()),
         }
     }
 }
@@ -80,6 +95,9 @@ impl Layer {
             HOOK if level == 0 => Some(Self::Hook),
             HOOKED => Some(Self::Hooked { level }),
             JOIN if level == 0 => Some(Self::Join),
+            ROOT if level == 0 => Some(Self::Root),
+            STATIC_VERIFIER => SnarkVariant::from_number(level).map(Self::StaticVerifier),
+            WRAPPER => SnarkVariant::from_number(level).map(Self::Wrapper),
             _ => None,
         }
     }
@@ -91,6 +109,7 @@ impl Layer {
             Self::Segments { .. } => MAX_NUM_CHILDREN_INTERNAL,
             Self::Verifications { below: Below::More, .. } => VERIFICATIONS,
             Self::Verifications { below: Below::One, .. } | Self::Hook | Self::Hooked { .. } => 1,
+            Self::Root | Self::StaticVerifier(_) | Self::Wrapper(_) => 1,
             Self::Join => 2,
         }
     }
@@ -124,6 +143,17 @@ pub(super) fn nodes(segments: &[u32], verifications: &[u32], per_leaf: usize) ->
     let (executed, level) = tree.fold_segments(segments);
     let hooked = tree.fold_hooked(hooked, level);
     tree.push(Layer::Join, &[executed, hooked]);
+    tree.nodes
+}
+
+/// Continues the nodes of a compressed proof to a SNARK of it.
+pub(super) fn with_snark(nodes: Vec<Node>, variant: SnarkVariant) -> Vec<Node> {
+    let mut tree = Tree { nodes, per_leaf: 1 };
+    for layer in [Layer::Root, Layer::StaticVerifier(variant), Layer::Wrapper(variant)] {
+        // The root of a tree is its last node.
+        let below = tree.nodes.len().saturating_sub(1) as u32;
+        tree.push(layer, &[Child::Node(below)]);
+    }
     tree.nodes
 }
 
@@ -243,8 +273,18 @@ mod tests {
     }
 
     #[test]
+    fn a_snark_follows_the_join_step_by_step() {
+        let variant = SnarkVariant::ALL[1];
+        let nodes = with_snark(with_proofs(1, 2, 4), variant);
+        let steps = [Layer::Join, Layer::Root, Layer::StaticVerifier(variant), Layer::Wrapper(variant)];
+        assert_eq!(layers(&nodes)[10..], steps);
+        let below: Vec<&[Child]> = nodes[11..].iter().map(|node| node.children.as_slice()).collect();
+        assert_eq!(below, [[Child::Node(10)], [Child::Node(11)], [Child::Node(12)]]);
+    }
+
+    #[test]
     fn layers_have_numbers_of_their_own() {
-        for number in 0..0x700 {
+        for number in 0..0xa00 {
             if let Some(layer) = Layer::from_number(number) {
                 assert_eq!(u32::from(layer), number);
             }

@@ -8,6 +8,7 @@ use super::{
     machine::{self, Machine, PUBLIC_VALUES},
     part::{self, PublicValues},
     provers::{Provers, own},
+    snark::{self, Body},
 };
 use crate::BackendError;
 use openvm_circuit::{
@@ -23,7 +24,7 @@ use openvm_verify_stark_host::{
     vk::{VerificationBaseline, VmStarkVerifyingKey},
 };
 use proofmill_primitives::ProgramVersion;
-use std::borrow::Borrow;
+use std::{borrow::Borrow, path::Path};
 
 /// Verifies a compressed proof: the program it proves an execution of, and the bytes that the program committed to.
 pub(super) fn compressed(provers: &Provers, body: &[u8]) -> Result<(ProgramVersion, Vec<u8>), BackendError> {
@@ -105,6 +106,15 @@ pub(super) fn core(provers: &Provers, body: &[u8]) -> Result<(ProgramVersion, Ve
         let exe_commit = verify_app_proof::<Engine>(&app.get_app_vk(), &proof)
             .map_err(|error| invalid(error.to_string()))?;
         Ok((machine::version(&exe_commit, &vm_commit), bytes(&proof.user_public_values)?))
+    })
+}
+
+/// Verifies a SNARK, as [`compressed`].
+pub(super) fn snark(body: &[u8], folder: Option<&Path>) -> Result<(ProgramVersion, Vec<u8>), BackendError> {
+    guard(invalid, || {
+        let body = Body::decode(body)?;
+        snark::verify(&body, folder)?;
+        Ok((machine::version_of(body.commits()), body.public_values()))
     })
 }
 

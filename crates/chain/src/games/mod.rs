@@ -9,8 +9,9 @@ use crate::{
         OpDevAnchorRegistry::{self, getAnchorRootCall},
         OpDevGame::{
             self, GameParams, accessManagerCall, anchorStateRegistryCall, challengeCall, challengerBondCall,
-            claimCreditCall, isAllowedProposerCall, maxChallengeDurationCall, maxProveDurationCall,
-            proveCall, resolveCall, sp1VerifierCall,
+            claimCreditCall, claimDataCall, isAllowedChallengerCall, isAllowedProposerCall, l1HeadCall,
+            l2BlockNumberCall, maxChallengeDurationCall, maxProveDurationCall, proveCall, resolveCall,
+            sp1VerifierCall,
         },
         OpDevGameFactory::{
             self, createCall, gameImplsCall, initBondsCall, setImplementationCall, setInitBondCall,
@@ -56,7 +57,7 @@ impl Games {
     /// The type of OP Succinct's games.
     pub const TYPE: u32 = 42;
 
-    /// Finds the contracts: the factory, and the anchor registry that its games name, or another one.
+    /// Finds the contracts: the factory, and the anchor registry that its games name. Where `registry` is given, it must be that.
     ///
     /// # Errors
     /// There are none, or they are others.
@@ -85,9 +86,11 @@ impl Games {
             return Err(ChainError::NoGames { address: factory, game_type, reason });
         }
         let named = l1.read(implementation, &anchorStateRegistryCall {}, None).await.map_err(wrong)?;
-        let registry = registry.unwrap_or(named);
-        let games = Self { l1, factory, registry, game_type, implementation, read: Arc::default() };
-        games.l1.read(registry, &getAnchorRootCall {}, None).await.map_err(wrong)?;
+        if let Some(given) = registry.filter(|given| *given != named) {
+            return Err(ChainError::OtherRegistry { factory, game_type, given, named });
+        }
+        let games = Self { l1, factory, registry: named, game_type, implementation, read: Arc::default() };
+        games.l1.read(named, &getAnchorRootCall {}, None).await.map_err(wrong)?;
         games.settings().await.map_err(wrong)?;
         Ok(games)
     }
@@ -184,6 +187,15 @@ impl Games {
         self.l1.read(manager, &isAllowedProposerCall(account), None).await
     }
 
+    /// Whether an account may challenge games.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn may_challenge(&self, account: Address) -> Result<bool, ChainError> {
+        let manager = self.l1.read(self.implementation, &accessManagerCall {}, None).await?;
+        self.l1.read(manager, &isAllowedChallengerCall(account), None).await
+    }
+
     /// Creates a game of a claim, with the bond that the factory wants now.
     ///
     /// # Errors
@@ -200,6 +212,28 @@ impl Games {
         extra.extend(parent.unwrap_or(NO_PARENT).to_be_bytes());
         let call = createCall { gameType: game_type, rootClaim: claim.root, extraData: extra.into() };
         sender.send_with(CallName::CreateGame, Some(self.factory), call.abi_encode().into(), bond).await
+    }
+
+    /// What a challenge of a new game costs for a while, in wei.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn challenger_bond(&self) -> Result<U256, ChainError> {
+        self.l1.read(self.implementation, &challengerBondCall {}, None).await
+    }
+
+    /// Whether a game is still there as it was read: a reorg may have put another one at its address.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn is_there(&self, game: &Game) -> Result<bool, ChainError> {
+        if !self.l1.has_code(game.address).await? {
+            return Ok(false);
+        }
+        let (l1, address) = (&self.l1, game.address);
+        Ok(l1.read(address, &claimDataCall {}, None).await?.claim == game.claim.root
+            && l1.read(address, &l2BlockNumberCall {}, None).await? == U256::from(game.claim.block)
+            && l1.read(address, &l1HeadCall {}, None).await? == game.l1_head)
     }
 
     /// Challenges a game, with the bond that it wants.

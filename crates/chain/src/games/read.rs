@@ -126,6 +126,7 @@ impl Games {
             status: GameStatus::InProgress,
             proposal: ProposalStatus::Unchallenged,
             deadline: data.deadline,
+            challenger: None,
             prover: None,
             is_final: false,
             credit: U256::ZERO,
@@ -163,6 +164,7 @@ impl Games {
             _ => return Err(unknown("claimData()")),
         };
         (game.status, game.deadline) = (status, data.deadline);
+        game.challenger = (!data.counteredBy.is_zero()).then_some(data.counteredBy);
         game.prover = (!data.prover.is_zero()).then_some(data.prover);
         (game.is_final, game.credit) = (is_final, credit);
         Ok(())

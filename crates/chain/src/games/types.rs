@@ -56,6 +56,8 @@ pub struct Game {
     pub proposal: ProposalStatus,
     /// Until when it may be challenged, or proven, in Unix seconds.
     pub deadline: u64,
+    /// Who challenged it.
+    pub challenger: Option<Address>,
     /// Who proved it.
     pub prover: Option<Address>,
     /// Whether its bonds can be claimed.

@@ -53,6 +53,7 @@ impl Arena {
         let games = Games::deploy(&proposer, &start, B256::ZERO).await.unwrap().games;
         assert_eq!(games.settings().await.unwrap(), settings);
         assert!(games.may_propose(rival.account()).await.unwrap());
+        assert!(games.may_challenge(rival.account()).await.unwrap());
         Self { anvil, l1, games, proposer, rival }
     }
 
@@ -154,6 +155,7 @@ async fn a_challenge_is_won_by_who_proves_and_lost_by_who_does_not() {
     assert_eq!(*refused(&again), GameRefusal::Challenged);
     let game = arena.game(0).await;
     assert_eq!((game.proposal, game.prover), (ProposalStatus::Challenged, None));
+    assert_eq!(game.challenger, Some(rival.account()));
     games.prove(proposer, proven, vec![7].into()).await.unwrap();
     let twice = games.prove(rival, proven, vec![7].into()).await.unwrap_err();
     assert_eq!(*refused(&twice), GameRefusal::Over);
@@ -215,5 +217,7 @@ async fn what_makes_no_games_is_named() {
     assert!(other.to_string().contains("GAME_TYPE"), "{other}");
     let other = Games::connect(l1.clone(), arena.games.registry(), None, Games::TYPE).await.unwrap_err();
     assert!(matches!(other, ChainError::NoGames { .. }), "{other}");
+    let other = Games::connect(l1.clone(), factory, Some(factory), Games::TYPE).await.unwrap_err();
+    assert!(other.to_string().contains("ANCHOR_STATE_REGISTRY_ADDRESS"), "{other}");
     Games::connect(l1, factory, Some(arena.games.registry()), Games::TYPE).await.unwrap();
 }

@@ -80,10 +80,15 @@ impl Machine {
         self.evm.ctx.block.timestamp = U256::from(time);
     }
 
+    /// As if the same state were on another chain.
+    pub(crate) fn set_chain(&mut self, id: u64) {
+        self.evm.ctx.cfg.chain_id = id;
+    }
+
     /// Deploys a contract.
     pub(crate) fn create(&mut self, from: Address, code: &Bytes, arguments: &[u8]) -> Result<Address, Bytes> {
         let data = Bytes::from([code, arguments].concat());
-        match self.evm.transact_commit(transaction(from, TxKind::Create, data)).unwrap() {
+        match self.evm.transact_commit(self.transaction(from, TxKind::Create, data)).unwrap() {
             ExecutionResult::Success { output, .. } => Ok(*output.address().unwrap()),
             ExecutionResult::Revert { output, .. } => Err(output),
             halt => panic!("{halt:?}"),
@@ -96,7 +101,7 @@ impl Machine {
 
     /// Sends a transaction, and returns its gas too.
     pub(crate) fn send(&mut self, from: Address, to: Address, data: Vec<u8>) -> (Outcome, u64) {
-        let transaction = transaction(from, TxKind::Call(to), data.into());
+        let transaction = self.transaction(from, TxKind::Call(to), data.into());
         let result = self.evm.transact_commit(transaction).unwrap();
         let gas = result.tx_gas_used();
         (outcome(result), gas)
@@ -104,19 +109,20 @@ impl Machine {
 
     /// Reads from a contract.
     pub(crate) fn read<C: SolCall>(&mut self, to: Address, call: &C) -> Result<C::Return, Bytes> {
-        let transaction = transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into());
+        let transaction = self.transaction(Address::ZERO, TxKind::Call(to), call.abi_encode().into());
         let read = outcome(self.evm.transact(transaction).unwrap().result)?;
         Ok(C::abi_decode_returns(&read).unwrap())
+    }
+
+    fn transaction(&self, caller: Address, kind: TxKind, data: Bytes) -> TxEnv {
+        let chain_id = Some(self.evm.ctx.cfg.chain_id);
+        TxEnv { caller, kind, data, gas_limit: GAS_LIMIT, chain_id, ..Default::default() }
     }
 
     /// Size of a contract's code in bytes.
     pub(crate) fn code_size(&mut self, at: Address) -> usize {
         self.evm.ctx.journaled_state.database.load_account(at).unwrap().info.code.as_ref().unwrap().len()
     }
-}
-
-fn transaction(from: Address, kind: TxKind, data: Bytes) -> TxEnv {
-    TxEnv { caller: from, kind, data, gas_limit: GAS_LIMIT, chain_id: Some(31_337), ..Default::default() }
 }
 
 fn outcome(result: ExecutionResult) -> Outcome {

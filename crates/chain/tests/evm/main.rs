@@ -12,5 +12,6 @@ mod model;
 mod sequences;
 mod settled;
 mod size;
+mod snarks;
 mod step;
 mod values;

@@ -48,6 +48,7 @@ impl Site {
             backend: Arc::new(ExecBackend::default()),
             timeout: Duration::from_secs(3600),
             cycle_limit: None,
+            joined: ProofMode::Compressed,
             evidence: Some(folder.path().join("bad")),
         };
         Self { prover, address, stop, folder, made: Mutex::new(|proof| proof) }

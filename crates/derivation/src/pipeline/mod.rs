@@ -11,6 +11,7 @@ use crate::config::RollupConfig;
 use crate::error::DerivationError;
 use crate::frame::{frames, pruned};
 use crate::input::DerivationInput;
+use crate::kzg::Kzg;
 use crate::l1::L1;
 use crate::system_config::SystemConfig;
 use alloc::vec::Vec;
@@ -29,11 +30,14 @@ pub fn l1_start(config: &RollupConfig, origin: u64) -> u64 {
 /// Derives the blocks after the range's parent from L1, and compares them with those of the range. The result is the hash of the last
 /// L1 block of the input: for everybody to whom that is a block of L1, the range is the chain's, if its parent is.
 ///
-/// The range itself must have been executed.
+/// The range itself must have been executed. Blobs are checked by `K`.
 ///
 /// # Errors
 /// With the first thing that differs, that is not what it should be, or that is not sure: see [`DerivationError`].
-pub fn check(input: &DerivationInput, range: &StatelessInputRef<'_>) -> Result<B256, DerivationError> {
+pub fn check<K: Kzg>(
+    input: &DerivationInput,
+    range: &StatelessInputRef<'_>,
+) -> Result<B256, DerivationError> {
     let config = &input.config;
     config.check()?;
     if range.chain.rules != Rules::Optimism(config.rules.clone()) {
@@ -42,7 +46,7 @@ pub fn check(input: &DerivationInput, range: &StatelessInputRef<'_>) -> Result<B
     if range.blocks.is_empty() {
         return Err(DerivationError::NoBlocks);
     }
-    let l1 = L1::open(input)?;
+    let l1 = L1::open::<K>(input)?;
     let (first, head) = match (l1.blocks.first(), l1.blocks.last()) {
         (Some(first), Some(head)) => (first.header.number, head),
         _ => return Err(DerivationError::L1Header { at: 0 }),

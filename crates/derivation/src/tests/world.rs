@@ -1,8 +1,9 @@
 //! An L1 with a batcher, a portal and a configuration, and the blocks of L2 that follow from it: written down by the tests, from
 //! the specifications' tables and not by the code that is tested.
 
+use super::blobs::proof;
 use super::encode::{abi, frames, raw, rlp, single, transaction, word, zlib};
-use crate::{Ancestor, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check};
+use crate::{Ancestor, Arkworks, BlobData, DerivationError, DerivationInput, L1Block, RollupConfig, check};
 use alloy_consensus::{
     Eip658Value, Header, Receipt, ReceiptEnvelope, SignableTransaction, TxEip1559, TxEip2930, TxEnvelope,
     TxLegacy,
@@ -358,6 +359,7 @@ impl World {
             ancestors: self.ancestors.clone(),
             l1: self.l1.iter().map(|(_, block)| block.clone()).collect(),
             blobs: self.blobs.clone(),
+            blobs_proof: proof(&self.blobs),
         }
     }
 
@@ -370,7 +372,7 @@ impl World {
             blocks: self.blocks.clone(),
             witness: Witness::default(),
         };
-        check(&read, &StatelessInputRef::decode(&range.encode()).unwrap())
+        check::<Arkworks>(&read, &StatelessInputRef::decode(&range.encode()).unwrap())
     }
 
     pub(crate) fn derive(&self) -> Result<B256, DerivationError> {

@@ -36,6 +36,7 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 pub use answer::Failure;
 pub use params::Params;
+pub use state::execution_witness;
 
 /// What answers a method with its arguments. It may block.
 pub type Methods = dyn Fn(&str, &Params) -> Result<Value, Failure> + Send + Sync;

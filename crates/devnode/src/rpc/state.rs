@@ -2,14 +2,18 @@
 
 use super::{answer::Failure, params::Params};
 use crate::{node::Shared, seal::Past, state::Account};
-use alloy_consensus::Sealed;
+use alloy_consensus::{Header, Sealed};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_debug::ExecutionWitness;
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
+use proofmill_stateless::Witness;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How many slots a request may ask proofs of, as geth.
 const MOST_SLOTS: usize = 1_024;
@@ -106,19 +110,24 @@ fn witness(shared: &Shared, params: &Params) -> Result<Value, Failure> {
         (block, past, parent)
     };
     let Some(parent) = parent else { return Err(Failure::server("the genesis block was not executed")) };
-    let headers = std::iter::once(parent.header.inner()).chain(&past.witness.headers);
+    debug_assert_eq!(Sealed::hash(&parent.header), block.header.parent_hash);
+    Ok(execution_witness(parent.header.inner(), &past.witness, &past.read))
+}
+
+/// What `debug_executionWitness` shows of a block: its witness, the header of its parent, and what it read.
+pub fn execution_witness(
+    parent: &Header,
+    witness: &Witness,
+    read: &BTreeMap<Address, BTreeSet<U256>>,
+) -> Value {
+    let headers = std::iter::once(parent).chain(&witness.headers);
     let mut headers: Vec<Bytes> = headers.map(|header| alloy_rlp::encode(header).into()).collect();
     // The oldest first, as other nodes.
     headers.reverse();
-    let keys = past.read.iter().flat_map(|(address, slots)| {
+    let keys = read.iter().flat_map(|(address, slots)| {
         let slots = slots.iter().map(|slot| Bytes::copy_from_slice(&slot.to_be_bytes::<32>()));
         std::iter::once(Bytes::copy_from_slice(address.as_slice())).chain(slots)
     });
-    debug_assert_eq!(Sealed::hash(&parent.header), block.header.parent_hash);
-    Ok(json!(ExecutionWitness {
-        state: past.witness.state.clone(),
-        codes: past.witness.codes.clone(),
-        keys: keys.collect(),
-        headers,
-    }))
+    let (state, codes) = (witness.state.clone(), witness.codes.clone());
+    json!(ExecutionWitness { state, codes, keys: keys.collect(), headers })
 }

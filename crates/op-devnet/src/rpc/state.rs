@@ -7,10 +7,9 @@ use crate::{
     state::Account,
 };
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::{Address, B256, Bytes, U64, U256};
-use alloy_rpc_types_debug::ExecutionWitness;
+use alloy_primitives::{Address, B256, U64, U256};
 use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
-use proofmill_devnode::jsonrpc::{Failure, Params};
+use proofmill_devnode::jsonrpc::{Failure, Params, execution_witness};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -103,18 +102,5 @@ fn witness(shared: &Shared, params: &Params) -> Answer {
     let parent = block.header.number.checked_sub(1);
     let parent = parent.and_then(|number| shared.chain().by_number(number).cloned());
     let Some(parent) = parent else { return Err(Failure::server("the genesis block was not executed")) };
-    let headers = std::iter::once(parent.header.inner()).chain(&past.witness.headers);
-    let mut headers: Vec<Bytes> = headers.map(|header| alloy_rlp::encode(header).into()).collect();
-    // The oldest first, as other nodes.
-    headers.reverse();
-    let keys = past.read.iter().flat_map(|(address, slots)| {
-        let slots = slots.iter().map(|slot| Bytes::copy_from_slice(&slot.to_be_bytes::<32>()));
-        std::iter::once(Bytes::copy_from_slice(address.as_slice())).chain(slots)
-    });
-    Ok(json!(ExecutionWitness {
-        state: past.witness.state.clone(),
-        codes: past.witness.codes.clone(),
-        keys: keys.collect(),
-        headers,
-    }))
+    Ok(execution_witness(parent.header.inner(), &past.witness, &past.read))
 }

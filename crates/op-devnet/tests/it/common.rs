@@ -7,8 +7,8 @@ use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_trie::root::ordered_trie_root_with_encoder;
 use op_alloy_consensus::OpReceiptEnvelope;
-use proofmill_derivation::{RollupConfig, check, config_from_rollup_json};
-use proofmill_op_devnet::{DevKey, OpDevnet, OpDevnetOptions};
+use proofmill_derivation::{Arkworks, RollupConfig, check, config_from_rollup_json};
+use proofmill_op_devnet::{DevAccount, OpDevnet, OpDevnetOptions};
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::StatelessInputRef;
 use proofmill_witness::{Beacon, L1Source, Node, NodeOptions, WitnessSource};
@@ -33,7 +33,7 @@ pub(crate) async fn number(chain: &OpDevnet, method: &'static str, params: Value
 }
 
 pub(crate) fn signed(
-    key: &DevKey,
+    key: &DevAccount,
     chain_id: u64,
     nonce: u64,
     to: TxKind,
@@ -132,5 +132,5 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
     let bytes = witnessed.input.encode();
     let decoded = StatelessInputRef::decode(&bytes).unwrap();
     let again = proofmill_derivation::DerivationInput::decode(&input.encode()).unwrap();
-    check(&again, &decoded).unwrap();
+    check::<Arkworks>(&again, &decoded).unwrap();
 }

@@ -85,7 +85,8 @@ async fn comes_back(options: OpDevnetOptions) {
     tokio::time::sleep(Duration::from_secs(3)).await;
     let (first, before) = (chain.safe() + 1, passer_root(&chain).await);
     let [one, other, third, fourth] = [0, 1, 2, 3].map(|user| chain.users()[user]);
-    let signer = |key: proofmill_op_devnet::DevKey| PrivateKeySigner::from_bytes(&key.private_key).unwrap();
+    let signer =
+        |key: proofmill_op_devnet::DevAccount| PrivateKeySigner::from_bytes(&key.private_key).unwrap();
     for raw in each_type(&signer(one), &signer(other)) {
         let receipt = send(&chain, &raw).await;
         assert_eq!(receipt["status"], json!("0x1"), "{receipt}");

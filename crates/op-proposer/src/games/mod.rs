@@ -24,7 +24,6 @@
 mod plan;
 mod proof;
 mod seen;
-mod steps;
 
 pub use plan::{GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesProblem};
 pub use seen::{GameId, GamesSeen, Judged};

@@ -3,9 +3,11 @@
 use super::{
     proof::GameProof,
     seen::{GameId, GamesSeen, Judged, Standing},
-    steps::{Step, Steps},
 };
-use crate::rules::{Attempt, RangeView, StepFailed};
+use crate::{
+    rules::{Attempt, RangeView, StepFailed},
+    steps::{self, Steps},
+};
 use alloy_primitives::Address;
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
@@ -25,6 +27,8 @@ pub struct GamesConfig {
     pub fast_finality: Option<usize>,
     /// A game is proven in so many ranges: `RANGE_SPLIT_COUNT`.
     pub splits: u64,
+    /// A range of more than one block has so much gas at the most: `RANGE_PROOF_EVM_GAS_LIMIT`.
+    pub range_gas: Option<u64>,
     /// So many ranges of a game are proven at a time: `MAX_CONCURRENT_RANGE_PROOFS`.
     pub at_once: usize,
 }
@@ -32,7 +36,15 @@ pub struct GamesConfig {
 impl GamesConfig {
     /// OP Succinct's defaults.
     pub const fn of(account: Address) -> Self {
-        Self { account, interval: 1_800, defenses: 8, fast_finality: None, splits: 1, at_once: 1 }
+        Self {
+            account,
+            interval: 1_800,
+            defenses: 8,
+            fast_finality: None,
+            splits: 1,
+            range_gas: None,
+            at_once: 1,
+        }
     }
 }
 
@@ -111,7 +123,7 @@ pub enum GamesAction {
         /// The game.
         game: GameId,
     },
-    /// What comes of a step is of no use any more.
+    /// What comes of an aggregation is of no use any more.
     Abandon(Attempt),
 }
 
@@ -124,13 +136,28 @@ pub struct GamesProblem {
     pub cause: String,
 }
 
+/// What is sent, but for proofs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Create { block: u64, parent: Option<u32> },
+    Resolve(GameId),
+    Claim(GameId),
+}
+
+impl steps::Step for Step {
+    /// The head is another one once the game that was created last shows.
+    fn must_show(&self) -> bool {
+        matches!(self, Self::Create { .. })
+    }
+}
+
 /// All there is to know.
 #[derive(Clone, Debug)]
 pub struct GamesPlan {
     config: GamesConfig,
     seen: Option<GamesSeen>,
     proofs: BTreeMap<GameId, GameProof>,
-    steps: Steps,
+    steps: Steps<Step>,
     /// So many tries were made.
     attempts: u64,
 }
@@ -204,7 +231,13 @@ impl GamesPlan {
             let mut active = games.iter().filter(is_active).count();
             for judged in games {
                 let (game, Some(blocks)) = (judged.id(), judged.blocks()) else { continue };
-                let proof = self.proofs.entry(game).or_insert_with(|| GameProof::new(blocks, config.splits));
+                let gas = config.range_gas.map(|limit| (limit, &judged.gas));
+                // It cannot be cut before its gas is known.
+                if gas.is_some_and(|(_, gas)| !gas.covers(blocks)) && !self.proofs.contains_key(&game) {
+                    continue;
+                }
+                let proof =
+                    self.proofs.entry(game).or_insert_with(|| GameProof::new(blocks, config.splits, gas));
                 let was_active = proof.is_active();
                 if !was_active && active >= limit.max(1) {
                     continue;

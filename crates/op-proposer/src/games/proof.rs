@@ -1,11 +1,10 @@
 //! A game on its way to being proven: its ranges, their aggregation, the transaction.
 
-use super::{
-    plan::GamesAction,
-    seen::GameId,
+use super::{plan::GamesAction, seen::GameId};
+use crate::{
+    rules::{Attempt, BlockGas, RangeState, RangeView, StepFailed, ranges::Ranges},
     steps::{cause_of, pause},
 };
-use crate::rules::{Attempt, RangeState, RangeView, StepFailed, ranges::Ranges};
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
 
@@ -29,9 +28,9 @@ pub(super) struct GameProof {
 }
 
 impl GameProof {
-    pub(super) fn new(blocks: BlockRange, splits: u64) -> Self {
+    pub(super) fn new(blocks: BlockRange, splits: u64, gas: Option<(u64, &BlockGas)>) -> Self {
         Self {
-            ranges: Ranges::split(blocks, splits),
+            ranges: Ranges::split(blocks, splits, gas),
             aggregated: false,
             anew: false,
             under_way: None,
@@ -56,11 +55,13 @@ impl GameProof {
         self.included.take_if(|included| *included <= l1_block);
     }
 
-    /// It is of no use any more: what is under way is given up.
+    /// It is of no use any more: what is under way is given up. What is sent cannot be taken back: it ends by itself, and what it took
+    /// is told, since L1 may show a proven game before the receipt.
     pub(super) fn give_up(self, game: GameId) -> Vec<GamesAction> {
         let proving = self.ranges.view().filter(|range| range.state == RangeState::Proving);
         let ranges = proving.map(|range| GamesAction::Withdraw { game, blocks: range.blocks });
-        ranges.chain(self.under_way.map(GamesAction::Abandon)).collect()
+        let aggregation = self.under_way.filter(|_| !self.aggregated);
+        ranges.chain(aggregation.map(GamesAction::Abandon)).collect()
     }
 
     pub(super) fn range(&mut self, now_ms: u64, blocks: BlockRange, came: Result<(), JobError>) {
@@ -87,7 +88,7 @@ impl GameProof {
             Err(failed) => {
                 match &failed {
                     StepFailed::RangesLost(lost) => {
-                        lost.iter().for_each(|one| self.ranges.lost(one.blocks));
+                        lost.iter().for_each(|one| self.ranges.lost(one.blocks, None));
                         self.aggregated = false;
                     }
                     StepFailed::Stale { .. } => self.aggregated = false,

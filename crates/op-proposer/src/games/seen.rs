@@ -1,5 +1,6 @@
 //! What the chains show of games, and which of them stand.
 
+use crate::rules::BlockGas;
 use alloy_primitives::{Address, B256};
 use proofmill_chain::{Game, GameStatus, ProposalStatus};
 use proofmill_primitives::BlockRange;
@@ -24,6 +25,14 @@ impl fmt::Display for GameId {
     }
 }
 
+impl GameId {
+    /// That of a game.
+    pub const fn of(game: &Game) -> Self {
+        let Game { index, address, l1_head, claim, .. } = game;
+        Self { index: *index, address: *address, l1_head: *l1_head, root: claim.root }
+    }
+}
+
 /// A game, and what is known of it here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Judged {
@@ -33,6 +42,8 @@ pub struct Judged {
     pub right: Option<bool>,
     /// Whether it takes proofs of the programs and the configuration that are here.
     pub provable: bool,
+    /// The gas of its blocks, where it is to be proven in ranges that are cut by it.
+    pub gas: BlockGas,
 }
 
 /// What the chains show.
@@ -55,8 +66,7 @@ pub struct GamesSeen {
 impl Judged {
     /// Which game it is.
     pub const fn id(&self) -> GameId {
-        let Game { index, address, l1_head, claim, .. } = &self.game;
-        GameId { index: *index, address: *address, l1_head: *l1_head, root: claim.root }
+        GameId::of(&self.game)
     }
 
     /// The blocks that a proof is about; none where the contract was odd.

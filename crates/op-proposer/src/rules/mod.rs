@@ -10,11 +10,11 @@
 //! stays proven.
 //!
 //! ```
-//! use proofmill_op_proposer::rules::{Action, Config, Event, Plan, Seen};
+//! use proofmill_op_proposer::rules::{Action, BlockGas, Config, Event, Plan, Seen};
 //!
-//! let mut plan = Plan::new(Config { range_blocks: 10, submission_blocks: 20, at_once: 2 });
+//! let mut plan = Plan::new(Config { range_blocks: 10, range_gas: None, submission_blocks: 20, at_once: 2 });
 //! let seen = Seen { l2_output: 100, next_output: 101, l2_finalized: 125 };
-//! let actions = plan.handle(0, Event::Seen(seen));
+//! let actions = plan.handle(0, Event::Seen(seen, BlockGas::default()));
 //! // Two whole ranges; the third is not full yet.
 //! assert_eq!(actions.iter().filter(|action| matches!(action, Action::ProveRange(_))).count(), 2);
 //! ```
@@ -24,5 +24,5 @@ pub(crate) mod ranges;
 mod submission;
 
 pub use plan::{Action, Config, Event, Plan, Problem, Seen, StepFailed};
-pub use ranges::{RangeState, RangeView};
+pub use ranges::{BlockGas, RangeState, RangeView};
 pub use submission::{Attempt, L1Block, Step, Submission};

@@ -1,7 +1,7 @@
 //! The plan: ranges, the submission, and what follows from what happens.
 
 use super::{
-    ranges::{RangeState, RangeView, Ranges},
+    ranges::{BlockGas, Cut, RangeState, RangeView, Ranges},
     submission::{Attempt, L1Block, Step, Submission},
 };
 use proofmill_fault::{Jitter, Patience};
@@ -21,6 +21,8 @@ const REFUSALS: u32 = 6;
 pub struct Config {
     /// Blocks of a range; 1 at least.
     pub range_blocks: u64,
+    /// Gas of a range at the most, where it has more than one block: `RANGE_PROOF_EVM_GAS_LIMIT`.
+    pub range_gas: Option<u64>,
     /// An output is proposed for so many blocks at the least, and for no fewer than the contract wants.
     pub submission_blocks: u64,
     /// So many proofs are made at a time: ranges, and an aggregation, which begins in any case.
@@ -63,8 +65,9 @@ pub enum StepFailed {
 /// What happened.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The chains were looked at.
-    Seen(Seen),
+    /// The chains were looked at. The gas of the blocks after the newest output counts only where ranges are cut by it; they are cut
+    /// as far as it is known.
+    Seen(Seen, BlockGas),
     /// Time has passed.
     Tick,
     /// A range was proven: the L1 block up to which it was derived; or it was not.
@@ -109,7 +112,7 @@ pub enum Action {
         /// Where the proof ends on L1.
         l1: L1Block,
     },
-    /// What comes of a step is of no use any more.
+    /// What comes of a step is of no use any more. It is none that proposes: what is sent cannot be taken back.
     Abandon(Attempt),
 }
 
@@ -130,6 +133,10 @@ pub struct Plan {
     seen: Option<Seen>,
     ranges: Ranges,
     submission: Option<Submission>,
+    /// The newest block of L1 whose hash the contract keeps for this plan: who comes to aggregate again needs no other, unless ranges
+    /// were derived later.
+    #[serde(default)]
+    kept: Option<L1Block>,
     /// So many tries were made in this process.
     #[serde(skip)]
     attempts: u64,
@@ -139,7 +146,7 @@ impl Plan {
     /// Nothing is proven yet.
     pub fn new(config: Config) -> Self {
         let config = Config { range_blocks: config.range_blocks.max(1), ..config };
-        Self { config, seen: None, ranges: Ranges::default(), submission: None, attempts: 0 }
+        Self { config, seen: None, ranges: Ranges::default(), submission: None, kept: None, attempts: 0 }
     }
 
     /// Goes on from what was written down, with the settings of now.
@@ -154,7 +161,7 @@ impl Plan {
     pub fn handle(&mut self, now_ms: u64, event: Event) -> Vec<Action> {
         let mut actions = Vec::new();
         match event {
-            Event::Seen(seen) => self.see(seen, &mut actions),
+            Event::Seen(seen, gas) => self.see(seen, &gas, &mut actions),
             Event::Tick => {}
             Event::Range(blocks, Ok(l1_head)) => self.ranges.proven(blocks, l1_head),
             Event::Range(blocks, Err(error)) => self.ranges.failed(now_ms, blocks, &error),
@@ -171,14 +178,18 @@ impl Plan {
         actions
     }
 
-    fn see(&mut self, seen: Seen, actions: &mut Vec<Action>) {
+    fn see(&mut self, seen: Seen, gas: &BlockGas, actions: &mut Vec<Action>) {
         self.seen = Some(seen);
         actions.extend(self.ranges.forget_to(seen.l2_output).into_iter().map(Action::Withdraw));
         // Somebody proposed, or L1 went back: what was aggregated begins with another output than the contract has.
         if let Some(submission) = self.submission.take_if(|submission| submission.after() != seen.l2_output) {
-            actions.extend(submission.under_way.map(Action::Abandon));
+            // What is sent cannot be taken back. It ends by itself, and what it took is told: L1 may show an output before its receipt.
+            let is_sent = matches!(submission.step, Step::Propose(_));
+            actions.extend(submission.under_way.filter(|_| !is_sent).map(Action::Abandon));
         }
-        self.ranges.cover(seen.l2_output, seen.l2_finalized, self.config.range_blocks);
+        let Config { range_blocks: blocks, range_gas, .. } = self.config;
+        let cut = Cut { blocks, gas: range_gas.map(|limit| (limit, gas)) };
+        self.ranges.cover(seen.l2_output, seen.l2_finalized, cut);
     }
 
     /// What came of a step: the next one, or none where it was the last.
@@ -188,27 +199,30 @@ impl Plan {
         };
         submission.under_way = None;
         let failed = match came {
-            Ok(Some(next)) => return submission.go_on(next),
+            Ok(Some(next)) => {
+                if let Step::Aggregate(l1) = next {
+                    self.kept = Some(l1);
+                }
+                return submission.go_on(next);
+            }
             Ok(None) => return self.proposed(),
             Err(failed) => failed,
         };
         let cause = match failed {
             StepFailed::RangesLost(lost) => {
-                for Problem { blocks, cause } in lost {
-                    tracing::warn!(%blocks, cause, "the proof of a range is made again");
-                    self.ranges.lost(blocks);
-                }
+                let up_to = self.kept.map(|kept| kept.number);
+                lost.iter().for_each(|lost| self.ranges.lost(lost.blocks, up_to));
                 self.submission = None;
                 return;
             }
             StepFailed::Stale { cause } => {
-                submission.step = Step::Checkpoint;
+                (submission.step, self.kept) = (Step::Checkpoint, None);
                 cause
             }
             // It may be the time or the account. Where nothing changes, the proof may be at fault: it is made again.
             StepFailed::Refused { cause } => {
                 if (submission.failures + 1).is_multiple_of(REFUSALS) {
-                    submission.step = Step::Checkpoint;
+                    (submission.step, self.kept) = (Step::Checkpoint, None);
                 }
                 cause
             }
@@ -224,6 +238,7 @@ impl Plan {
     /// L1 shows it with the next look; until then nothing is proven or proposed again.
     fn proposed(&mut self) {
         let Some(submission) = self.submission.take() else { return };
+        self.kept = None;
         if let Some(seen) = &mut self.seen {
             let least = seen.next_output.saturating_sub(seen.l2_output);
             seen.l2_output = submission.last();
@@ -264,15 +279,24 @@ impl Plan {
         let proven = self.ranges.proven_from(seen.l2_output);
         let last = proven.last()?.0.last();
         let least = seen.next_output.max(seen.l2_output.saturating_add(self.config.submission_blocks));
+        let derived_to = proven.iter().map(|(_, l1_head)| *l1_head).max().unwrap_or(0);
+        let kept = self.kept.filter(|kept| kept.number >= derived_to);
         (last >= least).then(|| Submission {
-            derived_to: proven.iter().map(|(_, l1_head)| *l1_head).max().unwrap_or(0),
+            derived_to,
             ranges: proven.into_iter().map(|(blocks, _)| blocks).collect(),
-            step: Step::Checkpoint,
+            step: kept.map_or(Step::Checkpoint, Step::Aggregate),
             under_way: None,
             until: 0,
             cause: None,
             failures: 0,
         })
+    }
+
+    /// The block of L1 up to which a range is to be derived at the latest: one that is made again, so that the hash that is kept serves
+    /// again. None where all of L1 that counts may be used.
+    pub fn up_to(&self, blocks: BlockRange) -> Option<u64> {
+        let kept = self.kept?.number;
+        self.ranges.up_to(blocks).filter(|up_to| *up_to == kept)
     }
 
     /// The ranges after the newest output, oldest first.

@@ -49,8 +49,18 @@ pub enum RangeState {
 struct Entry {
     last: u64,
     state: RangeState,
+    /// Its proof was lost: as it was made before, it can be made again up to this block of L1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    up_to: Option<u64>,
     #[serde(skip)]
     history: History,
+}
+
+impl Entry {
+    fn waiting(last: u64, cause: Option<String>) -> Self {
+        let state = RangeState::Waiting { until: 0, cause };
+        Self { last, state, up_to: None, history: History::default() }
+    }
 }
 
 /// A range, for people.
@@ -60,6 +70,57 @@ pub struct RangeView {
     pub blocks: BlockRange,
     /// How far it is.
     pub state: RangeState,
+}
+
+/// The gas of blocks that follow on each other, as far as it is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BlockGas {
+    /// The first of the blocks.
+    pub first: u64,
+    /// What each of them used, oldest first.
+    pub used: Vec<u64>,
+}
+
+impl BlockGas {
+    /// What a block used; none where that is not known.
+    pub fn of(&self, block: u64) -> Option<u64> {
+        self.used.get(usize::try_from(block.checked_sub(self.first)?).ok()?).copied()
+    }
+
+    /// Whether it is known of all of these.
+    pub fn covers(&self, blocks: BlockRange) -> bool {
+        self.of(blocks.first()).is_some() && self.of(blocks.last()).is_some()
+    }
+}
+
+/// How long a range may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cut<'a> {
+    /// It has no more blocks.
+    pub(crate) blocks: u64,
+    /// Its blocks used no more gas, where it has more than one.
+    pub(crate) gas: Option<(u64, &'a BlockGas)>,
+}
+
+impl Cut<'_> {
+    /// Where a range ends that begins with `first` and goes no further than `bound`, and whether the block after it does not fit. None
+    /// where too little is known of the gas.
+    fn end(&self, first: u64, bound: u64) -> Option<(u64, bool)> {
+        let full = first.saturating_add(self.blocks.saturating_sub(1));
+        let Some((limit, gas)) = self.gas else { return Some((full.min(bound), full <= bound)) };
+        let (mut end, mut used) = (first, gas.of(first)?);
+        while end < full {
+            if end >= bound {
+                return Some((end, false));
+            }
+            let next = gas.of(end + 1)?;
+            if used.saturating_add(next) > limit {
+                return Some((end, true));
+            }
+            (end, used) = (end + 1, used + next);
+        }
+        Some((end, true))
+    }
 }
 
 /// Ranges by their first block. They do not overlap.
@@ -86,39 +147,45 @@ impl Ranges {
             .collect()
     }
 
-    /// Covers the blocks after `output` up to `finalized` with ranges of `blocks`. What is left before the next range is a
-    /// shorter one; what is left at the end waits until it is full.
-    pub(crate) fn cover(&mut self, output: u64, finalized: u64, blocks: u64) {
+    /// Covers the blocks after `output` up to `finalized` with ranges. What is left before the next range is a shorter one; what is
+    /// left at the end waits until it is full.
+    pub(crate) fn cover(&mut self, output: u64, finalized: u64, cut: Cut<'_>) {
         let mut next = output.saturating_add(1);
         let mut ends: Vec<(u64, u64)> = self.0.iter().map(|(first, entry)| (*first, entry.last)).collect();
         // So that the loop sees the gap behind the last range, which is open.
         ends.push((u64::MAX, u64::MAX));
         for (first, last) in ends {
             while next < first {
-                let full = next.saturating_add(blocks - 1);
-                let end = full.min(first - 1);
                 let open = first == u64::MAX;
-                if end > finalized || (open && full > finalized) {
+                let bound = if open { finalized } else { first - 1 };
+                if next > finalized {
                     break;
                 }
-                let state = RangeState::Waiting { until: 0, cause: None };
-                self.0.insert(next, Entry { last: end, state, history: History::default() });
+                let Some((end, full)) = cut.end(next, bound) else { break };
+                if end > finalized || (open && !full) {
+                    break;
+                }
+                self.0.insert(next, Entry::waiting(end, None));
                 next = end + 1;
             }
             next = next.max(last.saturating_add(1));
         }
     }
 
-    /// The blocks as so many ranges, or as many as there are blocks, which differ in length by one at the most.
-    pub(crate) fn split(blocks: BlockRange, count: u64) -> Self {
+    /// The blocks as so many ranges, or as many as there are blocks, which differ in length by one at the most; and each of them cut
+    /// where its gas passes a limit.
+    pub(crate) fn split(blocks: BlockRange, count: u64, gas: Option<(u64, &BlockGas)>) -> Self {
         let count = count.clamp(1, blocks.len());
         let (each, longer) = (blocks.len() / count, blocks.len() % count);
         let (mut ranges, mut first) = (BTreeMap::new(), blocks.first());
         for at in 0..count {
-            let last = first + each - u64::from(at >= longer);
-            let state = RangeState::Waiting { until: 0, cause: None };
-            ranges.insert(first, Entry { last, state, history: History::default() });
-            first = last + 1;
+            let all = each + u64::from(at < longer);
+            let end = first + (all - 1);
+            while first <= end {
+                let last = Cut { blocks: all, gas }.end(first, end).map_or(end, |(last, _)| last);
+                ranges.insert(first, Entry::waiting(last, None));
+                first = last + 1;
+            }
         }
         Self(ranges)
     }
@@ -155,13 +222,14 @@ impl Ranges {
     /// A range that was being proven is.
     pub(crate) fn proven(&mut self, blocks: BlockRange, l1_head: u64) {
         if let Some(entry) = self.being_proven(blocks) {
-            entry.state = RangeState::Proven { l1_head };
+            (entry.state, entry.up_to) = (RangeState::Proven { l1_head }, None);
         }
     }
 
     /// A range failed: it is tried again later, or halved.
     pub(crate) fn failed(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
         let Some(entry) = self.being_proven(blocks) else { return };
+        entry.up_to = None;
         let fault = Fault::from(error);
         let jitter = Jitter::of(blocks.first() ^ now_ms);
         let event = FaultEvent { fault: &fault, worker: None, now_ms, others: false, jitter };
@@ -179,18 +247,22 @@ impl Ranges {
         entry.state = RangeState::Waiting { until, cause: Some(error.to_string()) };
     }
 
-    /// A proof that was kept is not there any more, or is of no use: it is made again.
-    pub(crate) fn lost(&mut self, blocks: BlockRange) {
+    /// A proof that was kept is not there any more, or is of no use: it is made again, up to this block of L1 at the latest at first.
+    pub(crate) fn lost(&mut self, blocks: BlockRange, up_to: Option<u64>) {
         if let Some(entry) = self.0.get_mut(&blocks.first()).filter(|entry| entry.last == blocks.last()) {
-            entry.state = RangeState::Waiting { until: 0, cause: None };
+            (entry.state, entry.up_to) = (RangeState::Waiting { until: 0, cause: None }, up_to);
         }
+    }
+
+    /// The L1 block up to which a range is to be derived at the latest, if there is one.
+    pub(crate) fn up_to(&self, blocks: BlockRange) -> Option<u64> {
+        self.0.get(&blocks.first()).filter(|entry| entry.last == blocks.last())?.up_to
     }
 
     fn halve(&mut self, blocks: BlockRange, error: &JobError) {
         let middle = blocks.first() + (blocks.len() - 1) / 2;
         for (first, last) in [(blocks.first(), middle), (middle + 1, blocks.last())] {
-            let state = RangeState::Waiting { until: 0, cause: Some(error.to_string()) };
-            self.0.insert(first, Entry { last, state, history: History::default() });
+            self.0.insert(first, Entry::waiting(last, Some(error.to_string())));
         }
     }
 

@@ -18,6 +18,20 @@ pub enum AnchorTag {
 impl AnchorTag {
     const ALL: [Self; 3] = [Self::Finalized, Self::Safe, Self::Latest];
 
+    /// The block that it names.
+    pub(super) const fn at(self) -> BlockAt {
+        match self {
+            Self::Finalized => BlockAt::Finalized,
+            Self::Safe => BlockAt::Safe,
+            Self::Latest => BlockAt::Latest,
+        }
+    }
+
+    /// Whether no reorg takes the block back.
+    pub(super) const fn is_final(self) -> bool {
+        matches!(self, Self::Finalized)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Finalized => "finalized",
@@ -59,11 +73,12 @@ impl Anchor {
 
     /// Its number now; none where L1 has no such block yet.
     pub(super) async fn number(self, l1: &L1) -> Result<Option<u64>, ChainError> {
-        let at = match self.tag {
-            AnchorTag::Finalized => BlockAt::Finalized,
-            AnchorTag::Safe => BlockAt::Safe,
-            AnchorTag::Latest => BlockAt::Latest,
-        };
-        Ok(l1.block(at).await?.map(|block| block.number.saturating_sub(self.confirmations)))
+        Ok(l1.block(self.tag.at()).await?.map(|block| block.number.saturating_sub(self.confirmations)))
+    }
+
+    /// Its number now. Errors where L1 has no such block yet, or does not tell.
+    pub(super) async fn there(self, l1: &L1) -> Result<u64, String> {
+        let number = self.number(l1).await.map_err(|error| error.to_string())?;
+        number.ok_or_else(|| format!("L1 has no {} block yet", self.tag))
     }
 }

@@ -34,4 +34,6 @@ pub use aggregation::OpAggregation;
 pub use error::OpAggregationError;
 #[cfg(feature = "optimism")]
 pub use error::OpRangeError;
+#[cfg(feature = "optimism")]
+pub use proofmill_derivation::{Arkworks, Kzg, ScaledBlob};
 pub use values::{OpAggregationPublicValues, OpRangePublicValues};

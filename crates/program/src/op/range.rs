@@ -5,7 +5,7 @@ use crate::public_values::{PublicValues, RangePublicValues};
 use crate::range::{self as executed, ProvenFor};
 use alloc::vec::Vec;
 use alloy_primitives::B256;
-use proofmill_derivation::DerivationInput;
+use proofmill_derivation::{Arkworks, DerivationInput, Kzg};
 use proofmill_stateless::{StatelessInput, StatelessInputRef};
 
 /// What the program says.
@@ -63,14 +63,14 @@ pub fn encode_derived(derivation: &DerivationInput, input: &StatelessInput) -> V
 /// # Errors
 /// With what is wrong with the input, the witness, the blocks or L1's data.
 pub fn run(input: &[u8]) -> Result<OpStatement, OpRangeError> {
-    run_seeded(input, |_| ())
+    run_seeded::<Arkworks>(input, |_| ())
 }
 
-/// As [`run`], and calls `seed` as [`crate::range::run_seeded`] does.
+/// As [`run`], with blobs checked by `K`, and calls `seed` as [`crate::range::run_seeded`] does.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_seeded(input: &[u8], seed: impl FnOnce(B256)) -> Result<OpStatement, OpRangeError> {
+pub fn run_seeded<K: Kzg>(input: &[u8], seed: impl FnOnce(B256)) -> Result<OpStatement, OpRangeError> {
     let short = || OpRangeError::Encoding { len: input.len() };
     let (kind, rest) = input.split_first_chunk::<4>().ok_or_else(short)?;
     match u32::from_le_bytes(*kind) {
@@ -91,7 +91,7 @@ pub fn run_seeded(input: &[u8], seed: impl FnOnce(B256)) -> Result<OpStatement, 
     let derivation = DerivationInput::decode(derivation)?;
     let outcome = proofmill_optimism::execute(&range)?;
     let roots = outcome.output_roots.ok_or(OpRangeError::NoOutputRoot)?;
-    let l1_head = proofmill_derivation::check(&derivation, &range)?;
+    let l1_head = proofmill_derivation::check::<K>(&derivation, &range)?;
     Ok(OpStatement::Derived(OpRangePublicValues {
         l1Head: l1_head,
         l2PreRoot: roots.before,

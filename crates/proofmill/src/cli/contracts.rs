@@ -3,6 +3,7 @@
 use super::{Chains, Paying, Rules, Sending, YEAR};
 use clap::{Args, Subcommand};
 use proofmill_backends::prover_type;
+use proofmill_chain::Halo2Verifier;
 use proofmill_primitives::ProverType;
 use std::path::PathBuf;
 use url::Url;
@@ -74,6 +75,14 @@ pub(crate) struct Deploy {
     /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
     #[arg(long, env = "PROOFMILL_VERIFIER", value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
+    /// Have L1 verify a SNARK of each epoch's OpenVM proof, by this contract for Halo2 proofs (docs/snark.md), or by Proofmill's own on
+    /// the setup for `development`. With --attestor, both are wanted
+    #[arg(long, env = "PROOFMILL_HALO2_VERIFIER", value_name = "ADDRESS|development", value_parser = halo2_verifier)]
+    pub(crate) halo2_verifier: Option<Halo2Verifier>,
+    /// File with the SNARK of an epoch's proof that --halo2-verifier must take, to be tried in an EVM of this process before anything is
+    /// deployed: a verifier of another circuit would take none, for ever
+    #[arg(long, requires = "halo2_verifier", value_name = "FILE")]
+    pub(crate) try_proof: Option<PathBuf>,
     /// For types without a --verifier: the attestors
     #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
@@ -202,6 +211,16 @@ pub(crate) struct Schedule {
     /// Another verifier: TYPE=ADDRESS
     #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
+}
+
+fn halo2_verifier(text: &str) -> Result<Halo2Verifier, String> {
+    match text {
+        "development" => Ok(Halo2Verifier::InsecureDevelopment),
+        address => address
+            .parse()
+            .map(Halo2Verifier::There)
+            .map_err(|error| format!("it is neither `development` nor an address: {error}")),
+    }
 }
 
 fn verifier(text: &str) -> Result<(ProverType, alloy_primitives::Address), String> {

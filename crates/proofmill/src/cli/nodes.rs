@@ -4,9 +4,9 @@ use clap::Args;
 use proofmill_chain::FeeLimits;
 use url::Url;
 
-/// The rollup and its chains.
+/// The chain that things settle on.
 #[derive(Clone, Debug, Args)]
-pub(crate) struct Chains {
+pub(crate) struct L1 {
     /// JSON-RPC node of L1. With several, the newest head among them is followed, and each is asked what the others lack
     #[arg(
         long,
@@ -18,12 +18,19 @@ pub(crate) struct Chains {
         value_name = "URL"
     )]
     pub(crate) l1_rpc: Vec<Url>,
-    /// The rollup's contract on L1
-    #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
-    pub(crate) rollup: alloy_primitives::Address,
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
+}
+
+/// The rollup and its chains.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Chains {
+    #[command(flatten)]
+    pub(crate) l1: L1,
+    /// The rollup's contract on L1
+    #[arg(long, env = "PROOFMILL_ROLLUP", value_name = "ADDRESS")]
+    pub(crate) rollup: alloy_primitives::Address,
 }
 
 /// How transactions are sent to L1.

@@ -4,7 +4,7 @@ use crate::{cli, local::Site, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_client::{Made, OpAggregationProof, OpRangeProof, files, programs};
-use proofmill_ledger::{DataDir, DataDirError};
+use proofmill_ledger::DataDir;
 use proofmill_program::op::OpAggregation;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{L1Source, NodeOptions};
@@ -12,10 +12,7 @@ use std::{fs, path::Path};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    match DataDir::open(&global.data_dir) {
-        Ok(_) | Err(DataDirError::InUse { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    DataDir::mark(&global.data_dir)?;
     let ranges = args.proofs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let prover = ranges.first().map(|range| range.proof.prover).ok_or_else(|| eyre!("name range proofs"))?;
     if let Some(other) = ranges.iter().position(|range| range.proof.prover != prover) {

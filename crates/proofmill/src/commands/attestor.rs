@@ -5,6 +5,7 @@ use crate::{
     observe::{self, Observed},
     stop, wiring,
 };
+use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_attestor::Attestor;
 use proofmill_backends::Registry;
@@ -12,15 +13,21 @@ use proofmill_chain::{OutputOracle, Rollup};
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
-    if args.rollup.is_none() && args.oracle.is_none() {
-        bail!("name a contract: --rollup (PROOFMILL_ROLLUP), or --oracle (L2OO_ADDRESS) for OP Succinct's");
-    }
+    let contract = match (args.rollup, args.oracle) {
+        (Some(rollup), _) => Contract::Rollup(rollup),
+        (None, Some(oracle)) => Contract::Oracle(oracle),
+        (None, None) => {
+            bail!(
+                "name a contract: --rollup (PROOFMILL_ROLLUP), or --oracle (L2OO_ADDRESS) for OP Succinct's"
+            )
+        }
+    };
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
     let observed = Observed::new("attestor");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let of = tokio::select! {
-        of = of(&args, &observed) => of?,
+        of = of(contract, &args, &observed) => of?,
         () = stop.cancelled() => return Ok(()),
     };
     let wanted: Vec<_> = match &of {
@@ -51,23 +58,29 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     Ok(())
 }
 
+/// Whose proofs are to be attested.
+#[derive(Clone, Copy)]
+enum Contract {
+    Rollup(Address),
+    Oracle(Address),
+}
+
 /// Whose proofs are attested.
 enum Of {
     Rollup(Rollup),
     Oracle(OutputOracle),
 }
 
-async fn of(args: &cli::Attestor, observed: &Observed) -> Result<Of> {
-    let l1 = wiring::l1_of_role(&args.l1_rpc, args.l1_chain_id, observed).await?;
-    match (args.rollup, args.oracle) {
-        (Some(rollup), None) => {
+async fn of(contract: Contract, args: &cli::Attestor, observed: &Observed) -> Result<Of> {
+    let l1 = wiring::l1_of_role(&args.l1, observed).await?;
+    Ok(match contract {
+        Contract::Rollup(rollup) => {
             let read = || Rollup::connect(l1.clone(), rollup);
-            Ok(Of::Rollup(wiring::patiently("the rollup's contract on L1", read).await?))
+            Of::Rollup(wiring::patiently("the rollup's contract on L1", read).await?)
         }
-        (None, Some(oracle)) => {
+        Contract::Oracle(oracle) => {
             let read = || OutputOracle::connect(l1.clone(), oracle);
-            Ok(Of::Oracle(wiring::patiently("the output oracle on L1", read).await?))
+            Of::Oracle(wiring::patiently("the output oracle on L1", read).await?)
         }
-        _ => bail!("name a contract: --rollup, or --oracle for OP Succinct's"),
-    }
+    })
 }

@@ -16,7 +16,7 @@ use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
 use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_cluster::{Cluster, ClusterConfig};
-use proofmill_devnet::DevKeys;
+use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::{ProverType, Weight};
 use std::{
@@ -82,6 +82,11 @@ impl Tree {
     async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
         let folder = &global.data_dir;
         let launcher = Launcher::new(global);
+        if args.localnet.l1_verifier != L1Verifier::Attestors && global.snark.is_none() {
+            bail!(
+                "--l1-verifier wants a SNARK of each epoch, which nobody here makes: name one with --snark"
+            );
+        }
         let crews = crews(registry, args)?;
         wiring::check_helpers(registry, &args.localnet.prover).await?;
         // One `dev` at a time: this fails where another one runs.
@@ -331,9 +336,8 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
     let there = &chains.description;
     cli::ProverNode {
         chains: cli::Chains {
-            l1_rpc: vec![there.l1_rpc.clone()],
+            l1: cli::L1 { l1_rpc: vec![there.l1_rpc.clone()], l1_chain_id: Some(there.l1_chain_id) },
             rollup: there.rollup,
-            l1_chain_id: Some(there.l1_chain_id),
         },
         l2: cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] },
         following: cli::Following::default(),

@@ -76,13 +76,12 @@ pub(crate) async fn run(global: &cli::Global, args: cli::LocalnetAlone, registry
 /// Shows the nodes and how full the batches are.
 async fn observe_chains(there: &Description, observed: &Observed, stop: &CancellationToken) -> Result<()> {
     let chains = cli::Chains {
-        l1_rpc: vec![there.l1_rpc.clone()],
+        l1: cli::L1 { l1_rpc: vec![there.l1_rpc.clone()], l1_chain_id: Some(there.l1_chain_id) },
         rollup: there.rollup,
-        l1_chain_id: Some(there.l1_chain_id),
     };
     let rollup = wiring::rollup_of_role(&chains, observed).await?;
     let l2 = cli::L2 { l2_rpc: vec![there.l2_rpc.clone()] };
-    let l2 = wiring::l2_of_role(&l2, there.l2_chain_id, observed).await?;
+    let l2 = wiring::l2_of_role(&l2, Some(there.l2_chain_id), observed).await?;
     observed.batches(observe::watch_batches(rollup, l2, stop.clone()));
     Ok(())
 }
@@ -94,6 +93,7 @@ async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
         .epoch_slots(args.rules.epoch_slots)
         .window_epochs(args.rules.window_epochs)
         .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
+        .verifier(args.l1_verifier)
         .attestors(args.attestors, args.threshold)
         .l2_port(args.l2_port.map_or(0, NonZeroU16::get))
         .mempool_limit(args.l2_mempool_limit.get());

@@ -11,12 +11,12 @@ use proofmill_chain::{
     L1, OracleConfig, OracleStart, Output, OutputOracle, PoolOptions, Sender, SigningKey,
     deploy_accepts_anything_verifier, deploy_attested_verifier,
 };
-use proofmill_client::programs;
+use proofmill_client::{files, programs};
 use proofmill_derivation::config_from_rollup_json;
 use proofmill_op_devnet::{BatchKind, DataKind, OpDevnet, OpDevnetOptions};
 use proofmill_witness::{NodeOptions, RollupNode};
-use serde::{Deserialize, Serialize};
-use std::{fs, path::Path, time::Duration};
+use serde::Serialize;
+use std::{path::Path, time::Duration};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -32,7 +32,7 @@ const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Where everything of such a localnet is.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(super) struct OpDescription {
     /// Which stack it is of: `op`.
     pub(super) stack: String,
@@ -83,9 +83,7 @@ pub(super) async fn run(
     };
     observed.started(Vec::new);
     let write = |path: &Path, text: Vec<u8>| {
-        let beside = path.with_extension("tmp");
-        let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-        written.wrap_err_with(|| format!("cannot write {}", path.display()))
+        files::save(path, &text).wrap_err_with(|| format!("cannot write {}", path.display()))
     };
     let rollup = folder.join(ROLLUP);
     write(&rollup, serde_json::to_vec_pretty(&chain.rollup_config())?)?;

@@ -13,13 +13,16 @@ mod load;
 pub(crate) mod localnet;
 mod localnet_op;
 mod node_status;
+mod op_challenger;
 mod op_proposer;
 mod proof_coordinator;
 mod proposer;
 mod prove;
 mod prover;
 mod prover_node;
+mod srs;
 mod status;
+mod submit;
 mod verify;
 mod worker;
 
@@ -33,13 +36,20 @@ use proofmill_backends::Registry;
 pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
     let Cli { global, command } = cli;
     let registry = wiring::with_helpers(registry, &global)?;
+    let registry = match command {
+        // It makes the setup that all others look for.
+        Command::Srs(_) => registry,
+        _ => wiring::with_snark(registry, &global)?,
+    };
     match command {
+        Command::Srs(args) => srs::run(&global, args).await,
         Command::Cluster(args) => cluster::run(&global, args).await,
         Command::Worker(args) => worker::run(&global, args, registry).await,
         Command::Prove(args) => prove::run(&global, *args, registry).await,
         Command::Range(args) => prove::validate(&global, *args, registry).await,
         Command::Aggregate(args) => aggregate::run(&global, *args, registry).await,
         Command::OpProposer(args) => op_proposer::run(&global, *args, registry).await,
+        Command::OpChallenger(args) => op_challenger::run(*args).await,
         Command::Verify(args) => verify::run(&args, &registry),
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,
@@ -50,6 +60,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::ProofCoordinator(args) => proof_coordinator::run(&global, *args, registry).await,
         Command::Prover(args) => prover::run(&global, *args, registry).await,
         Command::Proposer(args) => proposer::run(args).await,
+        Command::Submit(args) => submit::run(*args, registry).await,
         Command::Epoch(args) => epoch::run(args).await,
         Command::Failures(args) => failures::run(&global, args, registry).await,
         Command::Bench(args) => bench::run(&global, args, registry).await,

@@ -7,40 +7,40 @@ use crate::{
     rollup_config::rollup_config,
     stop, wiring,
 };
+use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{Games, L2, OutputOracle, Pool, Start};
+use proofmill_chain::{Games, L1, OutputOracle, Sender};
 use proofmill_client::ClusterProver;
-use proofmill_ledger::{DataDir, DataDirError};
+use proofmill_ledger::DataDir;
 use proofmill_op_proposer::{
-    Anchor, GamesOptions, GamesParts, GamesProposer, GamesStatus, OpProposer, Options, Parts, Status,
-    games::GamesConfig, rules::Config,
+    Anchor, GamesOptions, GamesProposer, OpProposer, Options, Parts, Status, aggregation_mode,
+    games::{GamesConfig, GamesProblem},
+    rules::Config,
 };
 use proofmill_stateless::Rules;
 use proofmill_witness::{Beacon, ChainSource, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: Registry) -> Result<()> {
-    if args.oracle.is_none() && args.games.factory.is_none() {
-        bail!("name a contract: --oracle (L2OO_ADDRESS), or --factory (FACTORY_ADDRESS) for dispute games");
-    }
+    let contract = contract(&args)?;
+    aggregation_mode(args.aggregation_mode, &*registry.get(args.prover)?)?;
     let stop = stop::on_signal()?;
-    match DataDir::open(&global.data_dir) {
-        Ok(_) | Err(DataDirError::InUse { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    DataDir::mark(&global.data_dir)?;
     if !args.prover.proves() {
         tracing::warn!(
             "`exec` runs the programs natively and PROVES NOTHING: no contract with a real verifier takes its outputs"
         );
     }
     let observed = Observed::new("op-proposer");
-    observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
+    observe::serve(&args.observing(), observed.clone(), stop.clone()).await?;
     let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
-    let cluster = site.prover(registry.get(args.prover)?, None);
+    let mut cluster = site.prover(registry.get(args.prover)?, None);
+    cluster.joined = args.aggregation_mode;
     let serving = async {
-        let starting = start(global, &args, cluster, &observed);
+        let starting = start(global, &args, contract, cluster, &observed, &stop);
         let proposer = tokio::select! {
             started = starting => started?,
             () = stop.cancelled() => return Ok(()),
@@ -62,7 +62,10 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
             }
             Proposer::Games(proposer) => {
                 let status = proposer.status();
-                observed.started(move || games_problems(&status));
+                observed.started(move || {
+                    let status = status.borrow();
+                    games_problems(status.blind.as_ref(), &status.problems)
+                });
                 proposer.run(stop.clone()).await;
             }
         }
@@ -70,6 +73,23 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
         Ok(())
     };
     site.serve(serving).await
+}
+
+/// Which of OP Succinct's contracts.
+#[derive(Clone, Copy)]
+enum Contract {
+    Oracle(Address),
+    Factory(Address),
+}
+
+fn contract(args: &cli::OpProposer) -> Result<Contract> {
+    match (args.oracle, args.games.factory) {
+        (Some(oracle), _) => Ok(Contract::Oracle(oracle)),
+        (None, Some(factory)) => Ok(Contract::Factory(factory)),
+        (None, None) => bail!(
+            "name a contract: --oracle (L2OO_ADDRESS), or --factory (FACTORY_ADDRESS) for dispute games"
+        ),
+    }
 }
 
 /// In the way of one of OP Succinct's modes.
@@ -81,16 +101,16 @@ enum Proposer {
 async fn start(
     global: &cli::Global,
     args: &cli::OpProposer,
+    contract: Contract,
     prover: ClusterProver,
     observed: &Observed,
+    stop: &CancellationToken,
 ) -> Result<Proposer> {
-    let l1 = wiring::l1_of_role(&args.l1_rpc, args.l1_chain_id, observed).await?;
-    let l2_pool = Pool::new("L2", wiring::endpoints(&args.l2.l2_rpc)?.start(Start::Wait));
-    observed.chain(l2_pool.clone());
-    l2_pool.join(None).await?;
+    let l1 = wiring::l1_of_role(&args.l1, observed).await?;
+    let l2 = wiring::l2_of_role(&args.l2, None, observed).await?;
     let cache = global.data_dir.join("cache");
     let l1_node = NodeOptions::over(l1.endpoints().clone()).connect().await.wrap_err("L1")?;
-    let mut options = NodeOptions::over(l2_pool.clone()).cache(cache);
+    let mut options = NodeOptions::over(l2.endpoints().clone()).cache(cache);
     if let Some(genesis) = &args.genesis {
         options = options.chain(ChainSource::Genesis(genesis.clone()));
     }
@@ -102,37 +122,36 @@ async fn start(
              --l2-node-rpc, or give its rollup.json by --genesis"
         );
     }
-    let payer = keys::payer(&paying(args)).await?;
-    let sender = wiring::sender(&l1, payer, &args.sending, Some(observed)).await?;
+    let sender = paying(&l1, &args.paying, observed, stop).await?;
     let chain_id = node.chain().chain_id;
-    let (look_every, folder) =
-        (Duration::from_secs(args.loop_interval), global.data_dir.join(chain_id.to_string()));
+    let folder = global.data_dir.join(chain_id.to_string());
+    let range_gas = (args.range_gas_limit > 0).then_some(args.range_gas_limit);
     let anchor = Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations };
-    let (l2, rollup_node) = (L2::over(l2_pool), RollupNode::new(args.l2_node_rpc.clone()));
+    let rollup_node = RollupNode::new(args.l2_node_rpc.clone());
     let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
     let source = L1Source { node: l1_node, beacon };
     let (account, attestors) = (sender.account(), args.attestor.clone());
-    match (args.oracle, args.games.factory) {
-        (Some(oracle), None) => {
+    let parts = Parts { sender, attestors, l2, node, rollup_node, rollup, source, prover };
+    match contract {
+        Contract::Oracle(oracle) => {
             let connect = || OutputOracle::connect(l1.clone(), oracle);
-            let contract = wiring::patiently("the output oracle on L1", connect).await?;
+            let connected = wiring::patiently("the output oracle on L1", connect).await?;
             let rules = Config {
                 range_blocks: args.range_interval,
+                range_gas,
                 submission_blocks: args.submission_interval,
                 at_once: args.max_ranges.get(),
             };
-            let config_name = args.config_name.clone();
+            let (config_name, look_every) =
+                (args.config_name.clone(), Duration::from_secs(args.loop_interval));
             let options = Options { rules, look_every, anchor, config_name, folder };
-            let oracle = contract;
-            let parts = Parts { oracle, sender, attestors, l2, node, rollup_node, rollup, source, prover };
-            let at = parts.oracle.address();
-            let proposer = OpProposer::start(options, parts).await?;
-            tracing::info!(chain_id, oracle = %at, %account, prover = %args.prover, "the proposer is ready");
+            let proposer = OpProposer::start(options, connected, parts).await?;
+            tracing::info!(chain_id, %oracle, %account, prover = %args.prover, "the proposer is ready");
             Ok(Proposer::Outputs(Box::new(proposer)))
         }
-        (None, Some(factory)) => {
+        Contract::Factory(factory) => {
             let of = &args.games;
-            let connect = || Games::connect(l1.clone(), factory, None, of.game_type);
+            let connect = || Games::connect(l1.clone(), factory, of.registry, of.game_type);
             let games = wiring::patiently("the factory of dispute games on L1", connect).await?;
             let rules = GamesConfig {
                 account,
@@ -140,31 +159,31 @@ async fn start(
                 defenses: of.max_defenses.get(),
                 fast_finality: of.fast_finality.then_some(of.fast_finality_limit.get()),
                 splits: of.range_splits.get(),
-                at_once: args.max_ranges.get(),
+                range_gas,
+                at_once: of.max_game_ranges.get(),
             };
-            let options = GamesOptions { rules, look_every, confirmations: 0, anchor, folder };
-            let parts =
-                GamesParts { games, sender, attestors, l2, node, rollup_node, rollup, source, prover };
-            let proposer = GamesProposer::start(options, parts).await?;
+            let (look_every, confirmations) =
+                (Duration::from_secs(of.fetch_interval), of.sync_l1_confirmations);
+            let options = GamesOptions { rules, look_every, confirmations, anchor, folder };
+            let proposer = GamesProposer::start(options, games, parts).await?;
             tracing::info!(chain_id, %factory, %account, prover = %args.prover, "the proposer of dispute games is ready");
             Ok(Proposer::Games(Box::new(proposer)))
         }
-        _ => bail!(
-            "name a contract: --oracle (L2OO_ADDRESS), or --factory (FACTORY_ADDRESS) for dispute games"
-        ),
     }
 }
 
-/// Who pays: the account of `SIGNER_URL`, where that is given.
-fn paying(args: &cli::OpProposer) -> cli::Paying {
-    match (&args.signer_url, args.signer_address) {
-        (Some(url), Some(address)) => cli::Paying {
-            web3signer: Some(url.clone()),
-            web3signer_account: vec![address],
-            ..cli::Paying::default()
-        },
-        _ => args.paying.clone(),
-    }
+/// Who pays for a role on OP Succinct's contracts; what the account has is watched from now on.
+pub(super) async fn paying(
+    l1: &L1,
+    args: &cli::OpPaying,
+    observed: &Observed,
+    stop: &CancellationToken,
+) -> Result<Sender> {
+    let payer = keys::payer(&args.account()).await?;
+    let sender = wiring::sender(l1, payer, &args.sending, Some(observed)).await?;
+    let sender = sender.include_within(args.include_within());
+    observed.account(observe::watch_account(sender.clone(), stop.clone()));
+    Ok(sender)
 }
 
 fn problems(status: &watch::Receiver<Status>) -> Vec<String> {
@@ -174,9 +193,9 @@ fn problems(status: &watch::Receiver<Status>) -> Vec<String> {
     blind.chain(kept).collect()
 }
 
-fn games_problems(status: &watch::Receiver<GamesStatus>) -> Vec<String> {
-    let status = status.borrow();
-    let blind = status.blind.iter().map(|cause| format!("the chains cannot be seen: {cause}"));
-    let kept = status.problems.iter().map(|problem| format!("{}: {}", problem.what, problem.cause));
-    blind.chain(kept).collect()
+/// What keeps a role that plays dispute games.
+pub(super) fn games_problems(blind: Option<&String>, problems: &[GamesProblem]) -> Vec<String> {
+    let blind = blind.map(|cause| format!("the chains cannot be seen: {cause}"));
+    let kept = problems.iter().map(|problem| format!("{}: {}", problem.what, problem.cause));
+    blind.into_iter().chain(kept).collect()
 }

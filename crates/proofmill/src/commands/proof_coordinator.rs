@@ -8,10 +8,11 @@ use crate::{
     sides::{Place, sides},
     stop, wiring,
 };
-use eyre::Result;
+use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{ChainStream, ProofTypeConfig, Rollup, Signer, StreamOptions};
 use proofmill_ledger::DataDir;
+use proofmill_primitives::ProofMode;
 use proofmill_proof_coordinator::{
     Followed, Settler, follow,
     rules::{CallCaps, SettlingConfig},
@@ -90,7 +91,7 @@ async fn start(
 ) -> Result<Parts> {
     let rollup = wiring::rollup_of_role(&args.chains, observed).await?;
     let config = rollup.config().clone();
-    let chain = wiring::l2_of_role(&args.l2, config.chain_id, observed).await?;
+    let chain = wiring::l2_of_role(&args.l2, Some(config.chain_id), observed).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
@@ -99,7 +100,7 @@ async fn start(
     };
     let settlement = match args.prove_only {
         true => None,
-        false => Some(settlement(args, &rollup, payers, observed, stop).await?),
+        false => Some(settlement(args, registry, &rollup, payers, observed, stop).await?),
     };
     let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
     let data_dir = global.data_dir.as_path();
@@ -137,6 +138,7 @@ async fn start(
 
 async fn settlement(
     args: &cli::ProofCoordinator,
+    registry: &Registry,
     rollup: &Rollup,
     payers: (Signer, Vec<Signer>),
     observed: &Observed,
@@ -147,7 +149,14 @@ async fn settlement(
     if !names_nobody {
         observe::watch_accounts(&publishers, observed, stop);
     }
-    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor).await?;
+    let settlement = L1Settlement::new(rollup.clone(), publishers, &args.attestor, registry).await?;
+    let mut types = rollup.config().proof_types.iter().map(|of| of.prover);
+    if let Some(prover) = types.find(|prover| settlement.epoch_mode(*prover) == ProofMode::Plonk) {
+        bail!(
+            "L1 verifies a SNARK of each {prover} proof, and only epochs have one: settle them with `proofmill prover-node`, or \
+             only make proofs, with --prove-only"
+        );
+    }
     let settlement = if args.disable_publish { settlement.estimating() } else { settlement };
     Ok(L1Batches { settlement, max_gas: args.settle_gas })
 }

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
         );
     }
     let l2 = tokio::select! {
-        l2 = wiring::l2_of_role(&args.l2, rollup.config().chain_id, &observed) => l2?,
+        l2 = wiring::l2_of_role(&args.l2, Some(rollup.config().chain_id), &observed) => l2?,
         () = stop.cancelled() => return Ok(()),
     };
     let sender = wiring::sender(rollup.l1(), payer, &args.sending, Some(&observed)).await?;

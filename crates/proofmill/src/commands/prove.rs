@@ -12,7 +12,7 @@ use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterProver, Made, OpRangeProof, files, programs};
 use proofmill_derivation::DerivationInput;
-use proofmill_ledger::{DataDir, DataDirError};
+use proofmill_ledger::DataDir;
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{
     ProvenFor, RangePublicValues,
@@ -107,12 +107,8 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
     if !args.prover.proves() {
         eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
     }
-    // Caches and proofs go there too, so it must be a data directory before anything is written to it. One that a
-    // cluster owns already is one.
-    match DataDir::open(&global.data_dir) {
-        Ok(_) | Err(DataDirError::InUse { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
+    // Caches and proofs go there too.
+    DataDir::mark(&global.data_dir)?;
     let work = tokio::select! {
         work = prepare(global, &args, &*backend) => work?,
         () = stop.cancelled() => bail!("stopped"),

@@ -1,18 +1,19 @@
 //! `proofmill verify`.
 
 use crate::cli;
-use alloy_primitives::{Address, B256};
-use eyre::{Result, WrapErr, bail};
-use proofmill_backends::{Proof, Registry};
+use alloy_primitives::{Address, B256, Bytes};
+use eyre::{Result, WrapErr, bail, eyre};
+use proofmill_backends::{Backend, Proof, Registry};
+use proofmill_chain::{Halo2Code, verify_snark_in_evm};
 use proofmill_client::{
     CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, StatedProof, Statement, programs,
 };
 use proofmill_primitives::ProofMode;
 use proofmill_program::{
-    AggregationPublicValues, RangePublicValues,
+    AggregationPublicValues, PublicValues, RangePublicValues,
     op::{OpAggregationPublicValues, OpRangePublicValues},
 };
-use std::{fs, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
 /// What a file says.
 enum Said {
@@ -23,6 +24,15 @@ enum Said {
 }
 
 impl Said {
+    /// What a contract is shown of it, where it is shown to one.
+    fn public_values(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Epoch(said) => Some(said.to_bytes()),
+            Self::OpAggregation(said) => Some(said.to_bytes()),
+            Self::Checkpoint(_) | Self::OpRange(_) => None,
+        }
+    }
+
     /// The chain, the rollup and the rules that it names. Of a chain of the OP Stack it names only the rules.
     const fn about(&self) -> (Option<u64>, Option<Address>, B256) {
         match self {
@@ -66,8 +76,11 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         _ => None,
     };
     if let Some((named, range)) = joins {
-        if proof.mode != ProofMode::Compressed {
-            bail!("it is a {} proof: ranges are joined by a compressed one alone", proof.mode);
+        if !matches!(proof.mode, ProofMode::Compressed | ProofMode::Plonk) {
+            bail!(
+                "it is a {} proof: ranges are joined by a compressed one or a SNARK of it alone",
+                proof.mode
+            );
         }
         if named != range.0 {
             bail!("the proof joins proofs of the program {named}, not of the range program {range}");
@@ -107,10 +120,19 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
             );
         }
         println!("NOT PROVEN: made by `exec`, which only runs the program natively");
+    } else if let Some(cause) = backend.insecure(&proof)? {
+        if !args.allow_development {
+            bail!("{}: {cause}. For development, accept it with --allow-development", args.file.display());
+        }
+        println!("INSECURE: it holds, but {cause}");
     } else {
         println!("valid: a {} proof by {}, checked in {} ms", proof.mode, proof.prover, took.as_millis());
     }
     println!("program        {}", proof.program);
+    if let Some(file) = &args.evm {
+        let gas = in_evm(file, &*backend, &proof, statement.as_ref())?;
+        println!("on L1          the contracts take it, in a transaction of {gas} gas");
+    }
     if matches!(statement, Some(Said::Checkpoint(_)))
         && proof.program == programs::op_range_version(&*backend)?
     {
@@ -138,6 +160,24 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         None => println!("public values  {}", alloy_primitives::hex::encode_prefixed(&proof.public_values)),
     }
     Ok(())
+}
+
+/// Has the contracts check it, in an EVM of this process; gives the gas.
+fn in_evm(file: &Path, backend: &dyn Backend, proof: &Proof, statement: Option<&Said>) -> Result<u64> {
+    let public_values = statement.and_then(Said::public_values).ok_or_else(|| {
+        eyre!("a contract is shown proofs of epochs and aggregations of Proofmill's, and this is none: leave --evm out")
+    })?;
+    let for_contract = backend.evm_proof(proof)?.ok_or_else(|| {
+        eyre!("a {} proof by {} is none that the EVM verifies: leave --evm out", proof.mode, proof.prover)
+    })?;
+    let halo2 = if file.as_os_str().is_empty() {
+        Halo2Code::InsecureDevelopment
+    } else {
+        let text = fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+        let code = text.trim().parse::<Bytes>();
+        Halo2Code::Creation(code.wrap_err_with(|| format!("{} has no code in hex", file.display()))?)
+    };
+    Ok(verify_snark_in_evm(&halo2, proof.program.0, public_values.into(), for_contract.into())?)
 }
 
 /// What the caller insists on.

@@ -203,6 +203,7 @@ fn arguments(folder: &Path, args: &cli::Localnet) -> Vec<String> {
         ("--epoch-slots", args.rules.epoch_slots.to_string()),
         ("--window-epochs", args.rules.window_epochs.to_string()),
         ("--l2-block-time", args.l2_block_time.to_string()),
+        ("--l1-verifier", args.l1_verifier.to_string()),
         ("--attestors", args.attestors.to_string()),
         ("--threshold", args.threshold.to_string()),
     ];

@@ -66,6 +66,8 @@ impl Launcher {
         words.extend(format.map(|format| format!("--log-format={}", format.get_name())));
         let binaries = global.binary.iter();
         words.extend(binaries.map(|(prover, file)| format!("--binary={prover}={}", file.display())));
+        words.extend(global.snark.map(|snark| format!("--snark={snark}")));
+        words.extend(global.snark.map(|_| format!("--snark-dir={}", global.snark_folder().display())));
         Self { logs: global.data_dir.join("logs"), words, variables: variables() }
     }
 

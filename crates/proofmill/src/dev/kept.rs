@@ -116,6 +116,8 @@ mod tests {
             settings: None,
             data_dir: folder.path().to_owned(),
             binary: Vec::new(),
+            snark: None,
+            snark_dir: None,
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
         };

@@ -1,6 +1,6 @@
 //! Batches on L1: `verifyBatches`, and what its answers mean.
 
-use super::{L1Settlement, is_of_other_checkpoints};
+use super::{L1Settlement, NotShown, is_of_other_checkpoints};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_attestor::AttestError;
@@ -70,10 +70,11 @@ impl L1Batches {
         let proof =
             CheckpointProof::decode(proof).map_err(|error| NotReady::Refused { cause: error.to_string() })?;
         let public_values = proof.statement.to_bytes().into();
-        let proof = match self.settlement.quorums.get(&prover) {
-            Some(quorum) => quorum.attest(&proof).await.map_err(|error| not_attested(&error))?,
-            None => proof.proof.body.into(),
-        };
+        let proof = self.settlement.show(prover, &proof).await.map_err(|error| match error {
+            NotShown::NotAttested(error) => not_attested(&error),
+            error if error.is_away() => NotReady::Away { cause: error.to_string() },
+            error => NotReady::Refused { cause: error.to_string() },
+        })?;
         Ok(SubmittedProof { public_values, proof })
     }
 }

@@ -140,6 +140,9 @@ fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
         (vec![format!("--verifier=openvm={a}"), format!("--verifier=openvm={b}")], "twice"),
         (vec![format!("--verifier=openvm={a}"), format!("--attestor={b}")], "--attestor"),
         (vec!["--prover=exec".to_owned(), format!("--attestor={b}")], "--attestor"),
+        (vec!["--prover=exec".to_owned(), format!("--halo2-verifier={b}")], "--prover"),
+        (vec![format!("--verifier=openvm={a}"), format!("--halo2-verifier={b}")], "leave one out"),
+        (vec!["--halo2-verifier=nonsense".to_owned()], "neither `development` nor an address"),
     ] {
         let mut command = proofmill(folder.path());
         command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);

@@ -1,11 +1,13 @@
 //! From a chain to a file, and what is refused of files.
 
 use crate::process::{cluster, fail, free_port, proofmill, succeed, worker};
+use alloy_primitives::U64;
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork};
 use proofmill_op_fixtures::{BLOCKS, CHAIN_ID, Fixture, LOCAL_CHAIN_ID, Local, serve};
+use serde_json::Value;
 use std::{path::Path, process::Stdio};
 
-/// A chain with a few blocks of ether transfers.
+/// A chain with six blocks at least, of ether transfers.
 pub(crate) async fn chain(data: &Path) -> Anvil {
     let node = AnvilOptions::new().chain_id(4242).hardfork(Hardfork::Prague).spawn().await.unwrap();
     let key = node.accounts()[0].private_key.to_string();
@@ -13,6 +15,11 @@ pub(crate) async fn chain(data: &Path) -> Anvil {
     load.env("LOAD_TEST_PRIVATE_KEY", key).args(["load", "--rpc-url", node.rpc_url().as_str()]);
     let said = succeed(load.args(["--accounts", "2", "--transactions", "3", "--chain-id", "4242"]));
     assert!(said.contains("6 sent, 6 included, 0 reverted"), "{said}");
+    // Two that come at the same time are in one block.
+    let rpc = proofmill_http::rpc_client(node.rpc_url().clone());
+    while rpc.request_noparams::<U64>("eth_blockNumber").await.unwrap() < U64::from(6) {
+        let _: Value = rpc.request_noparams("evm_mine").await.unwrap();
+    }
     node
 }
 

@@ -20,5 +20,8 @@ mod pulling;
 mod servers;
 mod sessions;
 mod settling;
+mod srs;
 mod stores;
+mod submit;
 mod upgrade;
+mod with_openvm;

@@ -10,9 +10,13 @@ use std::{
 };
 use url::Url;
 
+/// Names another binary than the one that cargo builds for the tests, which proves with `exec` alone.
+const BINARY_ENV: &str = "PROOFMILL_TEST_BINARY";
+
 /// The binary with a data folder, and without whatever settings the environment holds.
 pub(crate) fn proofmill(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_proofmill"));
+    let built = env!("CARGO_BIN_EXE_proofmill");
+    let mut command = Command::new(std::env::var_os(BINARY_ENV).unwrap_or_else(|| built.into()));
     command.current_dir(data).env("PROOFMILL_DATA_DIR", data.join("data")).env("PROOFMILL_LOG", "info");
     // The tests run elsewhere than in the checkout, where npm installed it.
     command.env(ANVIL_ENV, locate_anvil().unwrap());
@@ -105,7 +109,7 @@ pub(crate) fn settled(log: &str) -> usize {
 /// Waits until `done`, or fails with what was waited for.
 #[track_caller]
 pub(crate) fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + Duration::from_secs(120);
     while !done() {
         assert!(Instant::now() < end, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(100));

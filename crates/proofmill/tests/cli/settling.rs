@@ -41,7 +41,7 @@ struct Site {
 }
 
 /// The binary with a second prover type, which is built beside this one for tests.
-fn stand_in() -> PathBuf {
+pub(crate) fn stand_in() -> PathBuf {
     let ours = Path::new(env!("CARGO_BIN_EXE_proofmill"));
     let there = ours.parent().unwrap().join("examples/stand_in");
     assert!(there.is_file(), "{}: build it with `cargo build -p proofmill --examples`", there.display());

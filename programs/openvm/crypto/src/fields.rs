@@ -4,6 +4,8 @@
 //! [`element`](crate::element).
 
 use crate::element::element;
+use alloc::{alloc::alloc_zeroed, vec::Vec};
+use core::alloc::Layout;
 use openvm_algebra_guest::ModArithBaseFunct7 as Kind;
 use proofmill_curves::{constant, Field, Prime, Wide};
 
@@ -150,6 +152,35 @@ impl Wide for Bls12Coord {
         // The modulus is above 2³⁸⁰.
         assert!(self.0[11] >> 28 == 0, "not the least representative");
         [self.0[0], self.0[1], self.0[2]]
+    }
+
+    #[inline(always)]
+    fn limbs(&self) -> [[u32; 3]; 4] {
+        assert!(self.0[11] >> 28 == 0, "not the least representative");
+        core::array::from_fn(|limb| core::array::from_fn(|i| self.0[3 * limb + i]))
+    }
+
+    fn zeros(count: usize) -> Vec<Self> {
+        assert!(count > 0, "no numbers");
+        let layout = Layout::array::<Self>(count).expect("fewer bytes than there are");
+        // At once, as 48 bytes one by one would each be a call of `memset`.
+        // SAFETY: so many elements, all zero, of this layout.
+        unsafe {
+            let start = alloc_zeroed(layout);
+            assert!(!start.is_null(), "no memory");
+            Vec::from_raw_parts(start.cast(), count, count)
+        }
+    }
+
+    #[inline(always)]
+    fn set_words(&mut self, words: &[u32; 8]) {
+        self.0[..8].copy_from_slice(words);
+    }
+
+    #[inline(always)]
+    fn set_difference(&mut self, a: &Self, b: &Self) {
+        // SAFETY: all are elements.
+        unsafe { Self::operate_at::<{ Kind::SubMod as usize }>(self, a, b) }
     }
 
     #[inline(always)]

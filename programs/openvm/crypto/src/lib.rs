@@ -32,6 +32,17 @@ pub fn seed(seed: &[u8; 32]) {
     foldhash::seed(seed);
 }
 
+/// [`proofmill_curves::verify_blobs`] on the instructions of BLS12-381's base field.
+#[cfg(feature = "curves")]
+pub fn verify_blobs(
+    z: &[u8; 32],
+    blobs: &[proofmill_curves::ScaledBlob<'_>],
+    proof: &[u8; 48],
+) -> bool {
+    use fields::Bls12Coord;
+    proofmill_curves::verify_blobs::<Bls12Coord, proofmill_curves::OnWide<Bls12Coord>>(z, blobs, proof)
+}
+
 struct OpenVm;
 
 impl Accelerator for OpenVm {

@@ -12,8 +12,22 @@ openvm::entry!(main);
 fn main() {
     proofmill_openvm_crypto::install();
     let input = openvm::io::read_vec();
-    match range::run_seeded(&input, |hash| proofmill_openvm_crypto::seed(&hash.0)) {
+    match range::run_seeded::<Blobs>(&input, |hash| proofmill_openvm_crypto::seed(&hash.0)) {
         Ok(values) => openvm::io::reveal_bytes32(values.commitment().0),
         Err(error) => panic!("{error}"),
+    }
+}
+
+#[cfg(not(feature = "curves"))]
+use proofmill_program::op::Arkworks as Blobs;
+
+/// Checks blobs on what the zkVM has for curves and fields.
+#[cfg(feature = "curves")]
+struct Blobs;
+
+#[cfg(feature = "curves")]
+impl proofmill_program::op::Kzg for Blobs {
+    fn verify(z: &[u8; 32], blobs: &[proofmill_program::op::ScaledBlob<'_>], proof: &[u8; 48]) -> bool {
+        proofmill_openvm_crypto::verify_blobs(z, blobs, proof)
     }
 }

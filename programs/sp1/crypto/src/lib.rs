@@ -19,6 +19,8 @@ mod numbers;
 mod p256;
 #[cfg(feature = "secp256k1")]
 mod recovery;
+#[cfg(feature = "curves")]
+mod scalars;
 
 #[cfg(feature = "sha256")]
 pub use hashes::sha256;
@@ -33,6 +35,12 @@ pub fn install() {
 /// Seeds the hasher of all maps. A second call, or one after the first map was made, stops the guest.
 pub fn seed(seed: &[u8; 32]) {
     foldhash::seed(seed);
+}
+
+/// [`proofmill_curves::verify_blobs`] on the precompiles of BLS12-381, and on that for products modulo its groups' order.
+#[cfg(feature = "curves")]
+pub fn verify_blobs(z: &[u8; 32], blobs: &[proofmill_curves::ScaledBlob<'_>], proof: &[u8; 48]) -> bool {
+    proofmill_curves::verify_blobs::<fields::Bls12Coord, proofmill_curves::OnScalar<scalars::Scalar>>(z, blobs, proof)
 }
 
 struct Sp1;

@@ -4,5 +4,6 @@
 mod artifacts;
 mod descriptors;
 mod messages;
+mod snarks;
 mod sources;
 mod stock;

@@ -1,23 +1,33 @@
 //! What the chains show of games, and what L2 has in place of their claims.
 
 use super::Shell;
-use crate::games::{GamesSeen, Judged};
+use crate::{
+    games::{GamesSeen, Judged},
+    rules::BlockGas,
+};
 use alloy_primitives::B256;
-use proofmill_chain::{BlockAt, Game, GameStatus, Output};
+use proofmill_chain::{Game, GameStatus, Output, ProposalStatus};
+use proofmill_primitives::BlockRange;
 
 impl Shell {
     /// What the chains show. Errors with what is away.
     pub(super) async fn look(&self) -> Result<GamesSeen, String> {
         let shown = |error: proofmill_chain::ChainError| error.to_string();
-        let account = self.sender.account();
-        let l2_finalized = self.claimable().await?;
+        let account = self.works.sender.account();
+        let l2_finalized = self.works.provable(self.options.anchor).await?;
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
         let here = self.works.config();
         let mut games = Vec::with_capacity(view.games.len());
         for game in view.games {
             let right = self.judge(&game, view.anchor.block, l2_finalized).await;
-            games.push(Judged { right, provable: game.config == here, game });
+            let provable = game.config == here;
+            let gas = match right == Some(true) && provable {
+                true => self.gas(&game).await?,
+                false => BlockGas::default(),
+            };
+            games.push(Judged { right, provable, gas, game });
         }
+        self.works.forget_gas(view.anchor.block);
         let settings = self.games.settings().await.map_err(shown)?;
         let may_create = view.respected
             && settings.config == here
@@ -33,17 +43,20 @@ impl Shell {
         })
     }
 
-    /// The newest block of L2 that is claimed.
-    async fn claimable(&self) -> Result<u64, String> {
-        let anchor = self.options.anchor;
-        if anchor.is_default() {
-            let finalized = self.l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
-            return Ok(finalized.map_or(0, |block| block.number));
-        }
-        let Some(number) = anchor.number(self.games.l1()).await.map_err(|error| error.to_string())? else {
-            return Err(format!("L1 has no {} block yet", anchor.tag));
+    /// The gas of a game's blocks, where it is to be proven in ranges that are cut by it.
+    async fn gas(&self, game: &Game) -> Result<BlockGas, String> {
+        let rules = self.options.rules;
+        let wanted = match game.proposal {
+            ProposalStatus::Challenged => true,
+            ProposalStatus::Unchallenged => {
+                rules.fast_finality.is_some() && game.creator == self.works.sender.account()
+            }
+            _ => false,
         };
-        self.rollup_node.safe_head(number).await.map_err(|error| error.to_string())
+        match BlockRange::new(game.start.block.saturating_add(1), game.claim.block) {
+            Ok(blocks) if wanted && rules.range_gas.is_some() => self.works.gas(blocks).await,
+            _ => Ok(BlockGas::default()),
+        }
     }
 
     /// Whether a game's claim and its beginning are what L2 has. Of games that are settled, and behind the anchor, it is not asked.
@@ -77,7 +90,7 @@ impl Shell {
         if let Some(root) = known().get(&block) {
             return Ok(*root);
         }
-        let root = self.rollup_node.output(block).await.map_err(|error| error.to_string())?.root;
+        let root = self.works.rollup_node.output(block).await.map_err(|error| error.to_string())?.root;
         // With an anchor that L1 may take back, so may what L2 says; and it is not much to ask again.
         if self.options.anchor.is_default() {
             known().insert(block, root);

@@ -1,25 +1,28 @@
 //! `proofmill contracts deploy` and `deploy-verifier`.
 
 use super::{line, show_proof_type};
-use crate::{cli, keys, wiring};
+use crate::{cli, keys, settle::for_contract, wiring};
 use alloy_primitives::{Address, B256};
-use eyre::{Result, bail, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    AttestorSet, BlockAt, BlockHead, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig,
-    deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup, majority, public_network,
+    AttestorSet, BlockAt, BlockHead, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2,
+    Limits, ProofTypeConfig, Roles, RollupConfig, deploy_accepts_anything_verifier, deploy_attested_verifier,
+    deploy_rollup, deploy_snark_and_attested_verifier, deploy_snark_verifier, majority, public_network,
+    verify_snark_in_evm,
 };
+use proofmill_client::{EpochProof, StatedProof, programs};
 use proofmill_primitives::{ProverType, SlotClock};
+use proofmill_program::PublicValues;
 use proofmill_witness::{ChainSource, NodeOptions};
-use std::num::NonZeroU64;
-
-/// The chain id of development nodes, where alone the contract that accepts anything can be.
-const DEVELOPMENT: u64 = 31_337;
+use std::{fs, num::NonZeroU64};
 
 /// What verifies proofs of one type.
 enum Verifier {
     /// A contract that is there.
     There(Address),
+    /// One that verifies SNARKs, yet to be deployed; where attestors are named, too, one that wants both.
+    Snark(Halo2Verifier, Option<Quorum>),
     /// One that counts attestors, yet to be deployed.
     Attested(Quorum),
     /// One that accepts anything, yet to be deployed.
@@ -36,7 +39,8 @@ struct Quorum {
 pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> {
     check_verifiers(&args)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
-    let (mut config, verifiers) = plan(&args, &l1, registry).await?;
+    let (mut config, verifiers) = plan(&args, &l1, &registry).await?;
+    try_proof(&args, &l1, &registry).await?;
     let roles = Roles { owner: args.owner, guardian: args.guardian };
     show(&l1, &config, &verifiers, roles).await?;
     if args.dry_run {
@@ -49,6 +53,12 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
         proof_type.verifier = match verifier {
             Verifier::There(address) => *address,
+            Verifier::Snark(halo2, None) => deploy_snark_verifier(&sender, *halo2, salt).await?.address,
+            Verifier::Snark(halo2, Some(Quorum { attestors, threshold })) => {
+                deploy_snark_and_attested_verifier(&sender, *halo2, attestors, *threshold, salt)
+                    .await?
+                    .address
+            }
             Verifier::Attested(Quorum { attestors, threshold }) => {
                 deploy_attested_verifier(&sender, attestors, *threshold, salt).await?.address
             }
@@ -80,7 +90,7 @@ pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
 }
 
 /// Everything that is to be deployed. The verifiers' addresses are not known yet.
-async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(RollupConfig, Vec<Verifier>)> {
+async fn plan(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(RollupConfig, Vec<Verifier>)> {
     let l2 = L2::connect(wiring::endpoints(&args.l2_rpc)?, None).await?;
     let mut rules = NodeOptions::over(l2.endpoints().clone());
     if let Some(genesis) = &args.genesis {
@@ -101,7 +111,7 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: Registry) -> Result<(Rollup
             head.timestamp
         );
     }
-    let proof_types = wiring::proof_types(&registry, &args.prover)
+    let proof_types = wiring::published_proof_types(registry, &args.prover)
         .await?
         .into_iter()
         .map(|plan| ProofTypeConfig {
@@ -183,6 +193,15 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
     for (proof_type, verifier) in config.proof_types.iter().zip(verifiers) {
         let words = match verifier {
             Verifier::There(address) => address.to_string(),
+            Verifier::Snark(halo2, quorum) => {
+                let halo2 = match halo2 {
+                    Halo2Verifier::There(address) => format!("that verifies SNARKs by {address}"),
+                    Halo2Verifier::InsecureDevelopment => {
+                        "that verifies SNARKs on the INSECURE setup for development".to_owned()
+                    }
+                };
+                quorum.iter().fold(halo2, |halo2, quorum| format!("{halo2}, and one {}", quorum.words()))
+            }
             Verifier::Attested(quorum) => quorum.words(),
             Verifier::AcceptsAnything => "that ACCEPTS ANYTHING".to_owned(),
         };
@@ -227,6 +246,16 @@ impl Quorum {
 
 /// What is deployed stays as it is: nothing that was named may be left out without a word.
 fn check_verifiers(args: &cli::Deploy) -> Result<()> {
+    if args.halo2_verifier.is_some() {
+        if !args.prover.contains(&ProverType::OpenVm) {
+            bail!("--halo2-verifier is for proofs of type openvm, which --prover does not name");
+        }
+        if args.verifier.iter().any(|(of, _)| *of == ProverType::OpenVm) {
+            bail!(
+                "--halo2-verifier and --verifier both name what verifies proofs of type openvm: leave one out"
+            );
+        }
+    }
     let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
     for (prover, address) in &args.verifier {
         if !args.prover.contains(prover) {
@@ -253,14 +282,32 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
         return Ok(Verifier::There(*address));
     }
     if !prover.proves() {
-        if l1.chain_id() != DEVELOPMENT {
+        if l1.chain_id() != DEVELOPMENT_CHAIN {
             bail!(
-                "L1 has chain id {}: the verifier that accepts anything is for the development chain {DEVELOPMENT} alone. Leave \
+                "L1 has chain id {}: the verifier that accepts anything is for the development chain {DEVELOPMENT_CHAIN} alone. Leave \
                  {prover} out of --prover",
                 l1.chain_id()
             );
         }
         return Ok(Verifier::AcceptsAnything);
+    }
+    if prover == ProverType::OpenVm
+        && let Some(halo2) = args.halo2_verifier
+    {
+        match halo2 {
+            Halo2Verifier::InsecureDevelopment if l1.chain_id() != DEVELOPMENT_CHAIN => bail!(
+                "L1 has chain id {}: everybody knows the secret of the setup for development, whose contract is for the chain \
+                 {DEVELOPMENT_CHAIN} alone. Name a contract on a setup of a ceremony with --halo2-verifier ADDRESS",
+                l1.chain_id()
+            ),
+            Halo2Verifier::There(address) if !l1.has_code(address).await? => {
+                bail!("--halo2-verifier {address}: there is no contract on L1 {}", l1.chain_id())
+            }
+            _ => {}
+        }
+        let quorum =
+            if args.attestor.is_empty() { None } else { Some(Quorum::of(&args.attestor, args.threshold)?) };
+        return Ok(Verifier::Snark(halo2, quorum));
     }
     if args.attestor.is_empty() {
         bail!(
@@ -270,6 +317,37 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
     }
     check_trust(l1, args.trust_attestors)?;
     Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
+}
+
+/// Has the Halo2 verifier that was named check a real SNARK: what is deployed on it stays as it is.
+async fn try_proof(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<()> {
+    let Some(halo2) = args.halo2_verifier else { return Ok(()) };
+    let Some(file) = &args.try_proof else {
+        if let Halo2Verifier::There(address) = halo2 {
+            println!(
+                "note: {address} was not tried: name the SNARK of an epoch's proof that it must take with --try-proof"
+            );
+        }
+        return Ok(());
+    };
+    let halo2 = match halo2 {
+        Halo2Verifier::InsecureDevelopment => Halo2Code::InsecureDevelopment,
+        Halo2Verifier::There(address) => Halo2Code::There(l1.code(address).await?),
+    };
+    let tried = async {
+        let bytes = fs::read(file).wrap_err("cannot be read")?;
+        let StatedProof { statement, proof } = EpochProof::decode(&bytes)?;
+        let program = programs::published(proof.prover).map(|[_, aggregation]| aggregation);
+        if program != Some(proof.program) {
+            bail!("it is of the program {}, not of this release's aggregation program", proof.program);
+        }
+        let (program, values) = (proof.program.0, statement.to_bytes().into());
+        let for_contract = for_contract(registry.checker(proof.prover)?, proof).await?;
+        Ok(verify_snark_in_evm(&halo2, program, values, for_contract)?)
+    };
+    let gas = tried.await.wrap_err_with(|| format!("--try-proof {}", file.display()))?;
+    println!("tried: the Halo2 verifier takes {}, in a transaction of {gas} gas\n", file.display());
+    Ok(())
 }
 
 /// Whoever has enough of the attestors' keys can have anything proven.

@@ -49,7 +49,7 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
     }
     if !args.prover.is_empty() {
         let mut proof_types = Vec::new();
-        for plan in wiring::proof_types(&registry, &args.prover).await? {
+        for plan in wiring::published_proof_types(&registry, &args.prover).await? {
             let named = args.verifier.iter().find(|(of, _)| *of == plan.prover).map(|(_, address)| *address);
             let before = rules.proof_type(plan.prover).map(|of| of.verifier);
             let verifier = named.or(before).ok_or_else(|| {

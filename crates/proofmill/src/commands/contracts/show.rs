@@ -3,7 +3,7 @@
 use super::{line, show_rules};
 use crate::{cli, wiring};
 use eyre::Result;
-use proofmill_chain::{AttestorSet, Rules};
+use proofmill_chain::{Rules, VerifierKind};
 use std::num::NonZeroU64;
 
 pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
@@ -58,32 +58,41 @@ pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
     let current = rollup.current_rules().await?;
     println!("\nrules {}, in force:", current.index);
     show_rules(&current.rules);
-    show_attestors(&rollup, &current.rules).await?;
+    show_verifiers(&rollup, &current.rules).await?;
     if let Some(scheduled) = rollup.scheduled().await? {
         println!(
             "\nrules {}, scheduled from checkpoint {} on, at the beginning of an epoch, not before {}:",
             scheduled.index, scheduled.from_checkpoint, scheduled.not_before
         );
         show_rules(&scheduled.rules);
-        show_attestors(&rollup, &scheduled.rules).await?;
+        show_verifiers(&rollup, &scheduled.rules).await?;
     } else {
         println!("\nno other rules are scheduled");
     }
     Ok(())
 }
 
-async fn show_attestors(rollup: &proofmill_chain::Rollup, rules: &Rules) -> Result<()> {
+async fn show_verifiers(rollup: &proofmill_chain::Rollup, rules: &Rules) -> Result<()> {
     for of in &rules.proof_types {
-        if let Some(set) = AttestorSet::find(rollup.l1(), of.verifier).await? {
-            line(
-                "",
-                format_args!(
-                    "the verifier for {} takes what {} of {} attestors signed",
-                    of.prover,
-                    set.threshold,
-                    set.members.len()
+        for kind in VerifierKind::find(rollup.l1(), of.verifier).await?.single() {
+            match kind {
+                VerifierKind::Attestors(set) => line(
+                    "",
+                    format_args!(
+                        "the verifier for {} takes what {} of {} attestors signed",
+                        of.prover,
+                        set.threshold,
+                        set.members.len()
+                    ),
                 ),
-            );
+                VerifierKind::Snark { .. } => {
+                    line(
+                        "",
+                        format_args!("the verifier for {} verifies a SNARK of each epoch's proof", of.prover),
+                    );
+                }
+                _ => {}
+            }
         }
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Proven ranges on their way to L1: the hash of an L1 block, the aggregation, the output.
 
 use super::{
+    super::works::{Wanted, ends, from_l1, not_now, refused, stale},
     Shell,
-    works::{Wanted, ends, from_l1, not_now, refused, stale},
 };
 use crate::{
     error::OpProposerError,
@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 impl Shell {
     /// Has the contract keep the hash of an L1 block that is not before `not_before`.
     pub(super) async fn checkpoint(&self, not_before: u64) -> Result<L1Block, StepFailed> {
-        let (oracle, anchor) = (&self.parts.oracle, self.options.anchor);
+        let (oracle, anchor) = (&self.oracle, self.options.anchor);
         let number = anchor.number(oracle.l1()).await.map_err(from_l1)?;
         // A contract sees the hashes of the blocks before the one that it runs in, and a node runs it in its newest to tell its gas.
         let newest = oracle.l1().head().await.map_err(from_l1)?.number;
@@ -28,7 +28,7 @@ impl Shell {
             ))
         })?;
         if oracle.kept_hash(number).await.map_err(from_l1)?.is_none() {
-            let included = oracle.keep_hash(&self.parts.sender, number).await.map_err(from_l1)?;
+            let included = oracle.keep_hash(&self.works.sender, number).await.map_err(from_l1)?;
             let transaction = included.transaction;
             tracing::info!(l1_block = number, %transaction, gas = included.gas_used, "the contract keeps the hash of an L1 block");
         }
@@ -51,45 +51,39 @@ impl Shell {
         l1: L1Block,
         cancel: &CancellationToken,
     ) -> Result<(), StepFailed> {
-        let parts = &self.parts;
-        let begins = parts.oracle.view().await.map_err(from_l1)?.newest;
-        let prover = parts.sender.account();
-        let proof =
-            self.works.aggregate(ranges, Wanted { l1, begins, prover, there_only: false }, cancel).await?;
+        let begins = self.oracle.view().await.map_err(from_l1)?.newest;
+        let proof = self.works.aggregate(ranges, Wanted { l1, begins, there_only: false }, cancel).await?;
         let (first, last) = ends(ranges);
         self.works.proofs.keep_aggregation(first, last, l1.number, &proof).map_err(not_now)
     }
 
     /// Adds the output of the last range.
     pub(super) async fn propose(&self, ranges: &[BlockRange], l1: L1Block) -> Result<(), StepFailed> {
-        let parts = &self.parts;
-        let (first, last) = ends(ranges);
-        let newest = parts.oracle.view().await.map_err(from_l1)?.newest;
+        let (_, last) = ends(ranges);
+        let newest = self.oracle.view().await.map_err(from_l1)?.newest;
         if newest.block >= last {
             tracing::info!(block = newest.block, "the output is on L1 already");
             return Ok(());
         }
-        let proof = self.works.proofs.aggregation(first, last, l1.number).map_err(stale)?;
+        let wanted = Wanted { l1, begins: newest, there_only: false };
+        let proof = self.works.kept(ranges, wanted).map_err(stale)?;
         let proof = proof.ok_or_else(|| stale("the aggregation's file is not there"))?;
-        let said = &proof.statement;
-        if said.l1Head != l1.hash || said.rollupConfigHash != self.works.rollup_hash {
-            return Err(stale("the aggregation's file is of something else"));
-        }
         self.check_config().await.map_err(|error| match error {
             OpProposerError::Chain(error) => from_l1(error),
             error => refused(error),
         })?;
-        if parts.oracle.kept_hash(l1.number).await.map_err(from_l1)? != Some(l1.hash) {
+        if self.oracle.kept_hash(l1.number).await.map_err(from_l1)? != Some(l1.hash) {
             return Err(stale(format!(
                 "the contract does not keep the hash of L1 block {} any more",
                 l1.number
             )));
         }
+        let said = &proof.statement;
         let output = Output { root: said.claimRoot, block: said.claimBlockNum };
         let (prover, l1_block) = (said.proverAddress, l1.number);
         let proof = self.works.for_l1(&proof).await?;
         let proven = ProvenOutput { output, l1_block, proof, prover };
-        let sent = parts.oracle.propose(&parts.sender, self.config_name, &proven).await;
+        let sent = self.oracle.propose(&self.works.sender, self.config_name, &proven).await;
         let included = sent.map_err(from_l1)?;
         let Output { root, block } = output;
         let (transaction, gas) = (included.transaction, included.gas_used);

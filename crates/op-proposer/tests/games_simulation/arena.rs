@@ -2,7 +2,10 @@
 
 use alloy_primitives::{Address, B256, U256};
 use proofmill_chain::{Game, GameStatus, OracleConfig, Output, ProposalStatus};
-use proofmill_op_proposer::games::{GameId, Judged};
+use proofmill_op_proposer::{
+    games::{GameId, Judged},
+    rules::BlockGas,
+};
 
 pub(crate) const US: Address = Address::repeat_byte(1);
 pub(crate) const RIVAL: Address = Address::repeat_byte(2);
@@ -15,6 +18,11 @@ const FINALITY_SECONDS: u64 = 300;
 /// What L2 has at a block.
 pub(crate) fn root_of(block: u64) -> B256 {
     U256::from(block).into()
+}
+
+/// What a block of L2 used.
+pub(crate) const fn gas_of(block: u64) -> u64 {
+    block.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60
 }
 
 /// What L1 has.
@@ -45,7 +53,7 @@ pub(crate) struct Made {
     start_root: B256,
     parent: Option<u32>,
     deadline: u64,
-    pub(crate) challenged: bool,
+    pub(crate) challenger: Option<Address>,
     pub(crate) prover: Option<Address>,
     pub(crate) status: GameStatus,
     resolved_at: u64,
@@ -62,7 +70,7 @@ impl Made {
     }
 
     pub(crate) fn proposal(&self) -> ProposalStatus {
-        match (self.status, self.challenged, self.prover) {
+        match (self.status, self.challenger.is_some(), self.prover) {
             (GameStatus::InProgress, false, None) => ProposalStatus::Unchallenged,
             (GameStatus::InProgress, true, None) => ProposalStatus::Challenged,
             (GameStatus::InProgress, false, Some(_)) => ProposalStatus::UnchallengedProven,
@@ -129,7 +137,7 @@ impl Arena {
             start_root,
             parent,
             deadline: self.time + CHALLENGE_SECONDS,
-            challenged: false,
+            challenger: None,
             prover: None,
             status: GameStatus::InProgress,
             resolved_at: 0,
@@ -138,12 +146,12 @@ impl Arena {
         true
     }
 
-    pub(crate) fn challenge(&mut self, at: usize) -> bool {
+    pub(crate) fn challenge(&mut self, challenger: Address, at: usize) -> bool {
         let deadline = self.time + PROVE_SECONDS;
         let takes =
             self.games[at].proposal() == ProposalStatus::Unchallenged && !self.is_over(&self.games[at]);
         if takes {
-            (self.games[at].challenged, self.games[at].deadline) = (true, deadline);
+            (self.games[at].challenger, self.games[at].deadline) = (Some(challenger), deadline);
         }
         takes
     }
@@ -168,13 +176,13 @@ impl Arena {
             if !self.is_over(made) {
                 return false;
             }
-            lost = made.challenged && made.prover.is_none();
+            lost = made.challenger.is_some() && made.prover.is_none();
         }
-        let all = BOND + if made.challenged { CHALLENGER_BOND } else { 0 };
+        let all = BOND + if made.challenger.is_some() { CHALLENGER_BOND } else { 0 };
         let time = self.time;
         let made = &mut self.games[at];
         (made.status, made.credits) = if lost {
-            (GameStatus::ChallengerWins, vec![(RIVAL, all)])
+            (GameStatus::ChallengerWins, vec![(made.challenger.unwrap_or_default(), all)])
         } else {
             let earned = all - BOND;
             let prover = made.prover.unwrap_or(made.creator);
@@ -197,33 +205,46 @@ impl Arena {
     }
 
     /// What a look at it shows.
-    pub(crate) fn judged(&self, finalized: u64) -> Vec<Judged> {
+    pub(crate) fn judged(&self, finalized: u64, with_gas: bool) -> Vec<Judged> {
+        let judge = |(made, game): (&Made, Game)| Judged {
+            right: (made.block <= finalized).then(|| self.is_right(made)),
+            provable: true,
+            gas: match with_gas {
+                true => {
+                    let blocks = made.start + 1..=made.block;
+                    BlockGas { first: *blocks.start(), used: blocks.map(gas_of).collect() }
+                }
+                false => BlockGas::default(),
+            },
+            game,
+        };
+        self.games.iter().zip(self.shown()).map(judge).collect()
+    }
+
+    /// The games, as they are read.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = Game> + '_ {
         let config = OracleConfig {
             aggregation_key: B256::ZERO,
             range_key: B256::ZERO,
             rollup_config_hash: B256::ZERO,
         };
-        let judge = |made: &Made| Judged {
-            right: (made.block <= finalized).then(|| self.is_right(made)),
-            provable: true,
-            game: Game {
-                index: made.index,
-                address: made.id().address,
-                creator: made.creator,
-                claim: Output { root: made.root, block: made.block },
-                start: Output { root: made.start_root, block: made.start },
-                parent: made.parent,
-                l1_head: made.l1_head,
-                config,
-                respected: true,
-                status: made.status,
-                proposal: made.proposal(),
-                deadline: made.deadline,
-                prover: made.prover,
-                is_final: self.is_final(made),
-                credit: U256::from(made.owes(US)),
-            },
-        };
-        self.games.iter().map(judge).collect()
+        self.games.iter().map(move |made| Game {
+            index: made.index,
+            address: made.id().address,
+            creator: made.creator,
+            claim: Output { root: made.root, block: made.block },
+            start: Output { root: made.start_root, block: made.start },
+            parent: made.parent,
+            l1_head: made.l1_head,
+            config,
+            respected: true,
+            status: made.status,
+            proposal: made.proposal(),
+            deadline: made.deadline,
+            challenger: made.challenger,
+            prover: made.prover,
+            is_final: self.is_final(made),
+            credit: U256::from(made.owes(US)),
+        })
     }
 }

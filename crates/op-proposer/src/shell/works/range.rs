@@ -1,6 +1,6 @@
 //! A range: its witness, what L1 has of it, and its proof.
 
-use super::{watch::Watch, works::Works};
+use super::{super::watch::Watch, Works};
 use proofmill_client::OpRangeProof;
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::range::{self, OpStatement};
@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 impl Works {
     /// The number of the L1 block up to which the range was derived, `up_to` at the latest; its proof is kept.
-    pub(super) async fn prove_range(
+    pub(in crate::shell) async fn prove_range(
         &self,
         blocks: BlockRange,
         up_to: u64,
@@ -73,7 +73,7 @@ impl Works {
     }
 }
 
-pub(super) fn away(cause: impl ToString) -> JobError {
+pub(in crate::shell) fn away(cause: impl ToString) -> JobError {
     JobError::Unavailable { cause: cause.to_string() }
 }
 

@@ -1,14 +1,17 @@
 //! A chain of the OP Stack: its outputs are proven by `exec` and come to L1, whatever is killed; and what is wrong with the
 //! settings is said.
 
+mod beside;
+mod challenger;
+mod games;
+
 use crate::process::{Running, fail, output, proofmill, wait};
-use alloy_primitives::{Address, B256, U256, keccak256};
+use alloy_primitives::{B256, U256, keccak256};
 use proofmill_chain::{
-    Game, GameStatus, Games, GamesSettings, GamesStart, L1, Output, OutputOracle, PoolOptions,
-    ProposalStatus, Sender, SigningKey,
+    Games, GamesSettings, GamesStart, L1, Output, OutputOracle, PoolOptions, Sender, SigningKey,
 };
 use proofmill_witness::RollupNode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::{
     fs,
     path::Path,
@@ -21,6 +24,10 @@ use url::Url;
 const PROPOSER: &str = "0x7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6";
 /// That of another account.
 const STRANGER: &str = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6";
+
+/// What games cost, in wei.
+const BOND: u64 = 1_000_000;
+const CHALLENGER_BOND: u64 = 300_000;
 
 /// A local chain, and where everything of it is.
 struct Chain {
@@ -61,12 +68,67 @@ impl Chain {
         command
     }
 
+    /// One of dispute games.
+    fn games_proposer(&self, data: &Path, games: &Games) -> Command {
+        let mut command = self.proposer(data);
+        for other in ["L2OO_ADDRESS", "LOOP_INTERVAL", "RANGE_PROOF_INTERVAL", "SUBMISSION_INTERVAL"] {
+            command.env_remove(other);
+        }
+        command.env("FACTORY_ADDRESS", games.factory().to_string()).env("FETCH_INTERVAL", "1");
+        command.env("PROPOSAL_INTERVAL_IN_BLOCKS", "4");
+        command
+    }
+
+    /// Who challenges its games, with the key of [`PROPOSER`].
+    fn challenger(&self, data: &Path, games: &Games) -> Command {
+        let mut command = proofmill(data);
+        command.arg("op-challenger");
+        command.env("L1_RPC", self.said("l1_rpc")).env("L2_RPC", self.said("l2_rpc"));
+        command.env("FACTORY_ADDRESS", games.factory().to_string()).env("GAME_TYPE", "42");
+        command.env("PRIVATE_KEY", PROPOSER).env("FETCH_INTERVAL", "1").env("SYNC_L1_CONFIRMATIONS", "0");
+        command.env("MALICIOUS_CHALLENGE_PERCENTAGE", "0.0");
+        command
+    }
+
+    async fn l1(&self) -> L1 {
+        let l1: Url = self.said("l1_rpc").parse().unwrap();
+        L1::connect(PoolOptions::new(l1), None).await.unwrap()
+    }
+
+    async fn oracle(&self) -> OutputOracle {
+        OutputOracle::connect(self.l1().await, self.said("oracle").parse().unwrap()).await.unwrap()
+    }
+
     /// The newest output on L1.
     async fn newest(&self) -> Output {
+        self.oracle().await.view().await.unwrap().newest
+    }
+
+    /// Somebody else, who has money.
+    async fn stranger(&self) -> Sender {
+        let key: B256 = STRANGER.parse().unwrap();
+        Sender::new(self.l1().await, SigningKey::try_from(key).unwrap())
+    }
+
+    /// Dispute games that begin with the newest output. What proofs must be of, and what verifies them, is as for the oracle.
+    async fn games(&self, challenge_seconds: u64, prove_seconds: u64) -> (Games, Output) {
+        let (oracle, anchor) = (self.oracle().await, self.newest().await);
+        let settings = GamesSettings {
+            config: oracle.config(keccak256(OutputOracle::FIRST_CONFIG)).await.unwrap(),
+            verifier: oracle.verifier().await.unwrap(),
+            bond: U256::from(BOND),
+            challenger_bond: U256::from(CHALLENGER_BOND),
+            challenge_seconds,
+            prove_seconds,
+        };
+        let start = GamesStart { anchor, finality_seconds: 2, settings };
+        (Games::deploy(&self.stranger().await, &start, B256::ZERO).await.unwrap().games, anchor)
+    }
+
+    /// Something that only a development L1 is told.
+    async fn tell_l1(&self, method: &'static str, params: Value) {
         let l1: Url = self.said("l1_rpc").parse().unwrap();
-        let l1 = L1::connect(PoolOptions::new(l1), None).await.unwrap();
-        let oracle: Address = self.said("oracle").parse().unwrap();
-        OutputOracle::connect(l1, oracle).await.unwrap().view().await.unwrap().newest
+        let _: Value = proofmill_http::rpc_client(l1).request(method, params).await.unwrap();
     }
 
     /// The output of a block, as the rollup's node says it.
@@ -86,7 +148,14 @@ async fn outputs_come_to_l1_whatever_is_killed() {
     let said = || fs::read_to_string(&log).unwrap_or_default();
     // Killed at another point each time: after what is said here for the next time.
     for what in
-        ["a range is gathered", "range proven", "ranges aggregated", "keeps the hash", "output proposed"]
+        // The last as L1 shows it: that may be seen before the transaction's receipt is.
+        [
+            "a range is gathered",
+            "range proven",
+            "ranges aggregated",
+            "keeps the hash",
+            "an output is on L1",
+        ]
     {
         let before = said().matches(what).count();
         let mut running = Running::start(&mut chain.proposer(data), &log);
@@ -122,6 +191,49 @@ async fn outputs_come_to_l1_whatever_is_killed() {
     assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
 }
 
+/// A range's proof is lost after the hash of an L1 block is kept for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_that_is_lost_costs_no_second_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "6"]);
+    let log = data.join("proposer.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = chain.proposer(data);
+    command.args(["--until-proposed", "1"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("a proven range", || said().contains(" range proven "));
+    for file in fs::read_dir(data.join("data/901/proofs")).unwrap() {
+        fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    wait("an output", || said().contains("the proposer stopped"));
+    assert!(running.terminate() && said().contains("is made again"), "{}", said());
+    assert_eq!(said().matches("the contract keeps the hash").count(), 1, "{}", said());
+    let newest = chain.newest().await;
+    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
+}
+
+/// L1 makes no block for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_that_stands_still_is_said_and_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "6"]);
+    let log = data.join("proposer.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = chain.proposer(data);
+    command.env("TX_CONFIRMATION_TIMEOUT", "5").args(["--until-proposed", "2"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("an output", || said().contains("an output is on L1"));
+    chain.tell_l1("evm_setIntervalMining", json!([0])).await;
+    wait("a word on it", || said().contains("the chain has stopped"));
+    chain.tell_l1("evm_setIntervalMining", json!([2])).await;
+    wait("another output", || said().contains("the proposer stopped"));
+    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
+    let newest = chain.newest().await;
+    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
+}
+
 /// L1 loses the blocks up to which ranges were derived, and with them blocks of L2.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
@@ -135,86 +247,12 @@ async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
     command.args(["--until-proposed", "2"]);
     let mut running = Running::start(&mut command, &log);
     wait("proven ranges", || said().matches(" range proven ").count() >= 4);
-    let l1: Url = chain.said("l1_rpc").parse().unwrap();
-    let _: Value = proofmill_http::rpc_client(l1).request("anvil_rollback", [3]).await.unwrap();
+    chain.tell_l1("anvil_rollback", json!([3])).await;
     wait("two outputs", || said().contains("the proposer stopped"));
     assert!(running.terminate(), "{}", said());
     let newest = chain.newest().await;
     assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
     assert!(said().contains("is made again") && !said().contains("panicked"), "{}", said());
-}
-
-/// The development key of somebody who challenges.
-fn stranger(l1: &L1) -> Sender {
-    let key: B256 = STRANGER.parse().unwrap();
-    Sender::new(l1.clone(), SigningKey::try_from(key).unwrap())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_challenged_game_is_proven_in_time_and_pays() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &[]);
-    let oracle: Address = chain.said("oracle").parse().unwrap();
-    let l1 = L1::connect(PoolOptions::new(chain.said("l1_rpc").parse().unwrap()), None).await.unwrap();
-    let rival = stranger(&l1);
-    // What proofs must be of, and what verifies them, is as for the oracle.
-    let contract = OutputOracle::connect(l1.clone(), oracle).await.unwrap();
-    let settings = GamesSettings {
-        config: contract.config(keccak256(OutputOracle::FIRST_CONFIG)).await.unwrap(),
-        verifier: contract.verifier().await.unwrap(),
-        bond: U256::from(1_000_000),
-        challenger_bond: U256::from(300_000),
-        challenge_seconds: 12,
-        prove_seconds: 120,
-    };
-    let start = GamesStart { anchor: chain.newest().await, finality_seconds: 2, settings };
-    let games = Games::deploy(&rival, &start, B256::ZERO).await.unwrap().games;
-    let log = data.join("games.log");
-    let mut command = chain.proposer(data);
-    command.env_remove("L2OO_ADDRESS").env("FACTORY_ADDRESS", games.factory().to_string());
-    command.env("PROPOSAL_INTERVAL_IN_BLOCKS", "4").env("RANGE_SPLIT_COUNT", "2");
-    let mut running = Running::start(&mut command, &log);
-    let said = || fs::read_to_string(&log).unwrap_or_default();
-    let proposer: Address = chain.said("proposer").parse().unwrap();
-    let look = async |what: &str, done: &dyn Fn(&Game) -> bool, index: usize| {
-        let end = Instant::now() + Duration::from_secs(90);
-        loop {
-            let view = games.view(proposer, 0).await.unwrap();
-            if let Some(game) = view.games.get(index).filter(|game| done(game)) {
-                return game.clone();
-            }
-            assert!(Instant::now() < end, "waited in vain for {what}: {view:?}\n{}", said());
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let first = look("a game", &|_| true, 0).await;
-    assert_eq!((first.creator, first.claim.block), (proposer, start.anchor.block + 4));
-    assert_eq!(first.claim.root, chain.output(first.claim.block).await);
-    games.challenge(&rival, first.address).await.unwrap();
-    // Killed while it proves: what matters is on L1.
-    wait("a range of the game", || said().contains(" range proven "));
-    running.kill();
-    let mut running = Running::start(&mut command, &log);
-    let proven = look("its proof", &|game| game.prover.is_some(), 0).await;
-    assert_eq!((proven.proposal, proven.prover), (ProposalStatus::ChallengedProven, Some(proposer)));
-    let paid =
-        |game: &Game| game.status == GameStatus::DefenderWins && game.is_final && game.credit.is_zero();
-    look("its credit to be claimed", &paid, 0).await;
-    // A claim that is not what L2 has is never proven, nor built on: the next game of the proposer builds on another.
-    let view = games.view(proposer, 0).await.unwrap();
-    let newest =
-        view.games.iter().filter(|game| game.creator == proposer).map(|game| game.index).max().unwrap();
-    let last = view.games[newest as usize].claim.block;
-    let lie = Output { root: B256::repeat_byte(0xee), block: last + 1 };
-    games.create(&rival, lie, Some(newest)).await.unwrap();
-    let count = view.games.len();
-    let next = look("a game after a lie", &|game| game.creator == proposer, count + 1).await;
-    let view = games.view(proposer, 0).await.unwrap();
-    let liar = view.games.iter().find(|game| game.claim == lie).unwrap();
-    assert_ne!(next.parent, Some(liar.index), "{view:?}");
-    assert_eq!(liar.prover, None);
-    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,7 +282,7 @@ fn wrong_settings_are_said() {
     let data = folder.path();
     let chain = Chain::start(data, &[]);
     let portal = chain.said("portal").to_owned();
-    let cases: [Case<'_>; 6] = [
+    let cases: [Case<'_>; 8] = [
         // A contract of another kind, an address without one, and a configuration that the contract does not have.
         (&[("L2OO_ADDRESS", &portal)], &["is not an OPSuccinctL2OutputOracle", "L2OO_ADDRESS"]),
         (&[("L2OO_ADDRESS", "0x00000000000000000000000000000000000000ff")], &["there is no contract at"]),
@@ -256,6 +294,9 @@ fn wrong_settings_are_said() {
         (&[("L2_RPC", chain.said("l1_rpc"))], &["L2"]),
         (&[("L1_RPC", chain.said("l2_rpc"))], &["901", "31337"]),
         (&[("L1_BLOCK_TAG", "newest")], &["finalized, safe or latest"]),
+        // What OP Succinct's verifiers take, and a setting of the other mode.
+        (&[("AGG_PROOF_MODE", "plonk")], &["AGG_PROOF_MODE", "compressed", "deploy-verifier"]),
+        (&[("FETCH_INTERVAL", "30")], &["--fetch-interval", "--oracle"]),
     ];
     for (changes, words) in cases {
         let mut command = chain.proposer(data);

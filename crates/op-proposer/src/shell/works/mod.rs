@@ -1,35 +1,46 @@
 //! What proves: ranges, their aggregation, and what a contract's verifier takes for it. The same in every mode.
 
-use super::{kept::Proofs, watch::Watch};
+mod gas;
+mod range;
+
+use super::{Anchor, Parts, kept::Proofs, watch::Watch};
 use crate::{
     error::OpProposerError,
     rules::{L1Block, Problem, StepFailed},
 };
 use alloy_primitives::{Address, B256, Bytes};
 use proofmill_attestor::Quorum;
-use proofmill_chain::{AttestorSet, ChainError, L1, OracleConfig, Output};
+use proofmill_backends::Proof;
+use proofmill_chain::{AttestorSet, BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, programs};
 use proofmill_derivation::RollupConfig;
-use proofmill_primitives::{BlockRange, ProgramVersion};
+use proofmill_primitives::{BlockRange, ProgramVersion, ProofMode};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
-use proofmill_witness::{BuildError, L1Source, Node};
+use proofmill_witness::{BuildError, L1Source, Node, RollupNode};
+use std::{collections::BTreeMap, sync::Mutex};
 use tokio_util::sync::CancellationToken;
 
-/// What proves.
+pub(super) use range::away;
+
+/// What proves, and for whom.
 #[derive(Debug)]
 pub(super) struct Works {
-    /// The chain that is proven.
-    pub(super) node: Node,
-    pub(super) rollup: RollupConfig,
+    pub(super) sender: Sender,
+    l2: L2,
+    node: Node,
+    pub(super) rollup_node: RollupNode,
+    rollup: RollupConfig,
     pub(super) source: L1Source,
-    pub(super) prover: ClusterProver,
+    prover: ClusterProver,
     pub(super) proofs: Proofs,
-    pub(super) rollup_hash: B256,
-    pub(super) range_program: ProgramVersion,
-    pub(super) aggregation_program: ProgramVersion,
+    rollup_hash: B256,
+    range_program: ProgramVersion,
+    aggregation_program: ProgramVersion,
     /// Attestors, where the contract's verifier counts them.
-    pub(super) quorum: Option<Quorum>,
+    quorum: Option<Quorum>,
+    /// The gas of blocks of L2, where ranges are cut by it.
+    gas: Mutex<BTreeMap<u64, u64>>,
 }
 
 /// What ranges are aggregated to.
@@ -39,37 +50,50 @@ pub(super) struct Wanted {
     pub(super) l1: L1Block,
     /// What L1 has before the first range.
     pub(super) begins: Output,
-    /// Whom the proof names as its prover.
-    pub(super) prover: Address,
     /// Whether it can end there only: then a range that was derived later on is of no use.
     pub(super) there_only: bool,
 }
 
 impl Works {
-    /// Takes as long as making the programs' keys.
+    /// Takes as long as making the programs' keys. `verifier` is that of the contract.
     pub(super) async fn start(
-        (node, rollup, source, prover): (Node, RollupConfig, L1Source, ClusterProver),
+        parts: Parts,
         proofs: Proofs,
+        verifier: Address,
     ) -> Result<Self, OpProposerError> {
+        let Parts { sender, attestors, l2, node, rollup_node, rollup, source, prover } = parts;
         let backend = prover.backend.clone();
         let versions = tokio::task::spawn_blocking(move || {
             Ok((programs::op_range_version(&*backend)?, programs::op_aggregation_version(&*backend)?))
         });
         let (range_program, aggregation_program) =
             versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let rollup_hash = rollup.hash();
-        let quorum = None;
+        let quorum = quorum(sender.l1(), verifier, &attestors).await?;
         Ok(Self {
+            rollup_hash: rollup.hash(),
+            sender,
+            l2,
             node,
+            rollup_node,
             rollup,
             source,
             prover,
             proofs,
-            rollup_hash,
             range_program,
             aggregation_program,
             quorum,
+            gas: Mutex::default(),
         })
+    }
+
+    /// The newest block of L2 that follows from the anchor.
+    pub(super) async fn provable(&self, anchor: Anchor) -> Result<u64, String> {
+        if anchor.is_default() {
+            let finalized = self.l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
+            return Ok(finalized.map_or(0, |block| block.number));
+        }
+        let number = anchor.there(self.sender.l1()).await?;
+        self.rollup_node.safe_head(number).await.map_err(|error| error.to_string())
     }
 
     /// What a contract must want of proofs that are made here.
@@ -100,7 +124,8 @@ impl Works {
         wanted: Wanted,
         cancel: &CancellationToken,
     ) -> Result<OpAggregationProof, StepFailed> {
-        let Wanted { l1, begins, prover, there_only } = wanted;
+        let Wanted { l1, begins, there_only } = wanted;
+        let prover = self.sender.account();
         let (mut proofs, mut lost, mut oldest) = (Vec::new(), Vec::new(), l1.number);
         for &blocks in ranges {
             match self.proof_on_l1(blocks, l1, there_only).await? {
@@ -177,24 +202,57 @@ impl Works {
         }
     }
 
+    /// The kept proof of ranges that were aggregated. Errors with why it is of no use.
+    pub(super) fn kept(
+        &self,
+        ranges: &[BlockRange],
+        wanted: Wanted,
+    ) -> Result<Option<OpAggregationProof>, String> {
+        let (first, last) = ends(ranges);
+        let Some(proof) = self.proofs.aggregation(first, last, wanted.l1.number)? else { return Ok(None) };
+        let (said, config) = (&proof.statement, self.config());
+        let fits = proof.proof.program == self.aggregation_program
+            && proof.proof.prover == self.prover.prover_type()
+            && proof.proof.mode == self.prover.joined
+            && said.l1Head == wanted.l1.hash
+            && said.l2PreRoot == wanted.begins.root
+            && said.claimBlockNum == last
+            && said.rollupConfigHash == config.rollup_config_hash
+            && said.rangeVkeyCommitment == config.range_key
+            && said.proverAddress == self.sender.account();
+        if fits { Ok(Some(proof)) } else { Err("the aggregation's file is of something else".to_owned()) }
+    }
+
     /// The proof as the contract's verifier takes it.
     pub(super) async fn for_l1(&self, proof: &OpAggregationProof) -> Result<Bytes, StepFailed> {
         match &self.quorum {
-            None => Ok(proof.proof.body.clone().into()),
+            None => self.for_contract(&proof.proof).await,
             Some(quorum) => quorum
                 .attest(proof)
                 .await
                 .map_err(|error| if error.is_of_the_proof() { stale(error) } else { not_now(error) }),
         }
     }
+
+    /// The proof as a contract takes it that counts no attestors: a SNARK as it is for the EVM, anything else as it is.
+    async fn for_contract(&self, proof: &Proof) -> Result<Bytes, StepFailed> {
+        let (backend, asked) = (self.prover.backend.clone(), proof.clone());
+        let found = tokio::task::spawn_blocking(move || backend.evm_proof(&asked)).await;
+        let broke_off = "putting the proof as a contract takes it broke off; please report it";
+        let found = found.map_err(|_| not_now(broke_off))?.map_err(refused)?;
+        match (found, proof.mode) {
+            (Some(for_l1), _) => Ok(for_l1.into()),
+            (None, mode @ (ProofMode::Plonk | ProofMode::Groth16)) => Err(refused(format!(
+                "{} gives nothing of a {mode} proof that a contract takes",
+                proof.prover
+            ))),
+            (None, _) => Ok(proof.body.clone().into()),
+        }
+    }
 }
 
 /// Attestors, where a verifier counts them.
-pub(super) async fn quorum(
-    l1: &L1,
-    verifier: Address,
-    attestors: &[String],
-) -> Result<Option<Quorum>, OpProposerError> {
+async fn quorum(l1: &L1, verifier: Address, attestors: &[String]) -> Result<Option<Quorum>, OpProposerError> {
     let Some(counted) = AttestorSet::find(l1, verifier).await? else {
         if !attestors.is_empty() {
             tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.30;
+
+import {IProofVerifier} from "./IProofVerifier.sol";
+
+/// @title A verifier of SNARKs of OpenVM programs
+/// @notice Takes Halo2 proofs that OpenVM's static verifier and its wrapper made (`docs/snark.md`). Nobody has to be trusted but
+/// the setup behind the Halo2 verifier.
+/// @dev The Halo2 verifier is generated from the circuit and takes scalars and a proof as its whole calldata. Of the scalars
+/// this contract makes all that say what was proven: the program's commitments, whose hash is the program's key, and the 32
+/// bytes that the program commits to, which are the hash of its public values. The rest is a pairing's accumulator.
+contract SnarkVerifier is IProofVerifier {
+    /// @notice The proof bytes are not as long as every proof is.
+    error WrongProofLength(uint256 expected, uint256 given);
+    /// @notice The proof is of another program, or for another machine.
+    error WrongProgram(bytes32 expected, bytes32 given);
+    /// @notice A number of the proof is not below the order of the field, so that it has another form.
+    error NotCanonical(uint256 index);
+    /// @notice The proof does not hold, or is of other public values, another circuit or another setup.
+    error ProofDoesNotHold();
+    /// @notice There is no contract at this address.
+    error NoHalo2Verifier(address given);
+
+    /// @dev Commitments to the program and to the machine.
+    uint256 private constant COMMITMENTS = 2;
+    /// @dev Scalars of the accumulator.
+    uint256 private constant ACCUMULATOR = 12;
+    /// @dev Bytes of the wrapper's proof: 43 words.
+    uint256 private constant PROOF = 1376;
+    /// @dev The order of BN254's groups, which is that of the scalars' field.
+    uint256 private constant ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+
+    /// @notice The contract that verifies Halo2 proofs.
+    address public immutable halo2Verifier;
+
+    /// @param halo2Verifier_ The contract that verifies Halo2 proofs.
+    constructor(address halo2Verifier_) {
+        if (halo2Verifier_.code.length == 0) revert NoHalo2Verifier(halo2Verifier_);
+        halo2Verifier = halo2Verifier_;
+    }
+
+    /// @inheritdoc IProofVerifier
+    /// @param proofBytes The commitments to program and machine (2 words), the accumulator (12 words), the proof (43 words).
+    function verifyProof(bytes32 programVKey, bytes calldata publicValues, bytes calldata proofBytes)
+        external
+        view
+        virtual
+    {
+        _verify(programVKey, publicValues, proofBytes);
+    }
+
+    function _verify(bytes32 programVKey, bytes calldata publicValues, bytes calldata proofBytes) internal view {
+        uint256 head = (COMMITMENTS + ACCUMULATOR) * 32;
+        if (proofBytes.length != head + PROOF) revert WrongProofLength(head + PROOF, proofBytes.length);
+        // Of the canonical form alone: another form of the same scalar has another hash.
+        bytes32 program = keccak256(proofBytes[:COMMITMENTS * 32]);
+        if (program != programVKey) revert WrongProgram(programVKey, program);
+        for (uint256 i = COMMITMENTS; i < COMMITMENTS + ACCUMULATOR; ++i) {
+            if (uint256(bytes32(proofBytes[i * 32:])) >= ORDER) revert NotCanonical(i);
+        }
+        if (!_holds(keccak256(publicValues), proofBytes)) revert ProofDoesNotHold();
+    }
+
+    /// @dev Asks with the accumulator, the commitments, the 32 bytes as a scalar each, and the proof.
+    function _holds(bytes32 digest, bytes calldata proofBytes) private view returns (bool holds) {
+        address verifier = halo2Verifier;
+        // The memory behind the free pointer, which is left where it is: nothing uses it afterwards.
+        assembly ("memory-safe") {
+            let to := mload(0x40)
+            calldatacopy(to, add(proofBytes.offset, 64), 384)
+            calldatacopy(add(to, 384), proofBytes.offset, 64)
+            let scalars := add(to, 448)
+            for { let i := 0 } lt(i, 32) { i := add(i, 1) } { mstore(add(scalars, shl(5, i)), byte(i, digest)) }
+            calldatacopy(add(to, 1472), add(proofBytes.offset, 448), PROOF)
+            holds := staticcall(gas(), verifier, to, add(1472, PROOF), 0, 0)
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The steps of a SNARK one by one, with what a build must know of its circuits:
+//! `openvm_snark FOLDER VARIANT STEP IN OUT`, with STEP one of
+//!
+//! - `heights`: of a compressed proof (a file of Proofmill), the heights for `snark/root.rs`
+//! - `root`: of a compressed proof
+//! - `static-verifier`: of what `root` made
+//! - `wrapper`: of what `static-verifier` made
+//! - `contract`: the source of the verifier, of what `static-verifier` made
+//! - `for-contract`: the program's version and what the contract takes, of what `wrapper` made
+//! - `verifiers`: `src/openvm/snark.bin`, of what `static-verifier` made
+//!
+//! Prints seconds and the most memory that the process had.
+#![allow(missing_docs)]
+
+use proofmill_backends::{OpenVmBackend, Proof, SnarkConfig, SnarkStep};
+use std::{env, fs, time::Instant};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [folder, variant, step, from, out] = arguments.as_slice() else {
+        return Err("openvm_snark FOLDER VARIANT STEP IN OUT".into());
+    };
+    let config = SnarkConfig { variant: variant.parse()?, folder: folder.into() };
+    let from = fs::read(from)?;
+    // An epoch's file has the statement before the proof.
+    let begins = from.windows(8).position(|bytes| bytes == b"PMPROOF1").unwrap_or_default();
+    let compressed = || Proof::decode(&from[begins..]).map(|proof| proof.body);
+    let (step, from) = match step.as_str() {
+        "heights" => (SnarkStep::Heights, compressed()?),
+        "root" => (SnarkStep::Root, compressed()?),
+        "static-verifier" => (SnarkStep::StaticVerifier, from),
+        "wrapper" => (SnarkStep::Wrapper, from),
+        "contract" => (SnarkStep::Contract, from),
+        "verifiers" => (SnarkStep::Verifiers, from),
+        "for-contract" => (SnarkStep::ForContract, from),
+        other => return Err(format!("there is no step '{other}'").into()),
+    };
+    let begun = Instant::now();
+    let made = OpenVmBackend::with_snark(config).snark_of(step, &from)?;
+    fs::write(out, &made)?;
+    let status = fs::read_to_string("/proc/self/status")?;
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
+    println!("{} bytes after {} s, {peak}", made.len(), begun.elapsed().as_secs());
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The two Halo2 proofs.
+
+use super::{
+    Body,
+    keys::{self, circuit_hash},
+    known::{self, Known},
+    malformed, root, setup,
+};
+use crate::{
+    BackendError, SnarkConfig,
+    openvm::{failed, provers::Provers},
+    proof::{seal, unseal},
+};
+use openvm_static_verifier::{
+    Halo2Params, Halo2WrapperProvingKey, tracegen::graph_executor::GraphExecutorState,
+};
+use snark_verifier_sdk::{
+    CircuitExt, NativeLoader, PlonkVerifier, SHPLONK, Snark,
+    evm::gen_evm_verifier_sol_code,
+    halo2::{POSEIDON_SPEC, PoseidonTranscript, aggregation::AggregationCircuit, gen_snark_from_base},
+    snark_verifier::{
+        system::halo2::{Config, compile},
+        verifier::SnarkVerifier,
+    },
+};
+use std::thread::available_parallelism;
+
+/// First bytes of a proof by the static verifier.
+const MAGIC: &[u8; 8] = b"PMOVSV01";
+const DOING: &str = "proving the static verifier";
+
+/// Proves that a root holds.
+pub(super) fn verify_root(
+    provers: &Provers,
+    config: &SnarkConfig,
+    root: &[u8],
+) -> Result<Vec<u8>, BackendError> {
+    let root = root::decode(root)?;
+    let params = setup::read(config, config.variant.size.verifier_k())?;
+    let key = keys::verifier(provers, config, &params, &root)?;
+    let threads = available_parallelism().map_or(1, usize::from);
+    let (advice, instances) = {
+        let mut state = GraphExecutorState::new(&key.graph_program);
+        key.generate_witness(&root, threads, &mut state)
+    };
+    let snark = gen_snark_from_base(&params, &key.pinning.pk, advice, instances);
+    // A root that does not hold makes a proof that does not.
+    check(&snark, &known::deciding_key(&params))?;
+    encode(&snark)
+}
+
+/// Verifies the static verifier's proof, here.
+fn check(snark: &Snark, key: &known::DecidingKey) -> Result<(), BackendError> {
+    let wrong =
+        |what: &str| malformed(format!("the root does not hold: the static verifier's proof of it {what}"));
+    let mut transcript =
+        PoseidonTranscript::<NativeLoader, &[u8]>::from_spec(snark.proof(), POSEIDON_SPEC.clone());
+    let protocol = &snark.protocol;
+    let proof = PlonkVerifier::<SHPLONK>::read_proof(key, protocol, &snark.instances, &mut transcript)
+        .map_err(|_| wrong("cannot be read"))?;
+    PlonkVerifier::<SHPLONK>::verify(key, protocol, &snark.instances, &proof).map_err(|_| wrong("is wrong"))
+}
+
+fn encode(snark: &Snark) -> Result<Vec<u8>, BackendError> {
+    let text = serde_json::to_vec(snark).map_err(|error| failed(DOING, error))?;
+    let packed = zstd::encode_all(text.as_slice(), 3).map_err(|error| failed(DOING, error))?;
+    Ok(seal(MAGIC, &packed))
+}
+
+fn decode(bytes: &[u8]) -> Result<Snark, BackendError> {
+    let packed = unseal(MAGIC, bytes)
+        .ok_or_else(|| malformed("the static verifier's proof is damaged, or is none"))?;
+    let text = zstd::decode_all(packed).map_err(|error| malformed(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))
+}
+
+/// Proves that the static verifier's proof holds. Where this build does not know the wrapper, what verifiers are to know of it is kept
+/// beside its key.
+pub(super) fn wrap(provers: &Provers, config: &SnarkConfig, snark: &[u8]) -> Result<Body, BackendError> {
+    let snark = decode(snark)?;
+    let params = setup::read(config, config.variant.size.wrapper_k())?;
+    let key = keys::wrapper(provers, config, &params, &snark)?;
+    let id = known::id(&circuit_hash(provers, config.variant.size)?, &params);
+    if !known::is_known(&id, Some(&config.folder)) {
+        let (known, contract) = description(provers, config, &params, &key)?;
+        known.keep(&config.folder, &contract)?;
+    }
+    Ok(Body::new(id, &key.prove_for_evm(&params, snark)))
+}
+
+/// What verifiers are to know of the wrapper, and the source of its contract.
+pub(super) fn describe(
+    provers: &Provers,
+    config: &SnarkConfig,
+    snark: &[u8],
+) -> Result<(Known, String), BackendError> {
+    let snark = decode(snark)?;
+    let params = setup::read(config, config.variant.size.wrapper_k())?;
+    let key = keys::wrapper(provers, config, &params, &snark)?;
+    description(provers, config, &params, &key)
+}
+
+fn description(
+    provers: &Provers,
+    config: &SnarkConfig,
+    params: &Halo2Params,
+    key: &Halo2WrapperProvingKey,
+) -> Result<(Known, String), BackendError> {
+    let vk = key.pinning.pk.get_vk();
+    let instances = key.pinning.metadata.num_pvs.clone();
+    let protocol = compile(
+        params,
+        vk,
+        Config::kzg()
+            .with_num_instance(instances.clone())
+            .with_accumulator_indices(AggregationCircuit::accumulator_indices()),
+    );
+    let circuit = circuit_hash(provers, config.variant.size)?;
+    let known = Known::new(config.variant, &circuit, params, protocol);
+    Ok((known, gen_evm_verifier_sol_code::<AggregationCircuit, SHPLONK>(params, vk, instances)))
+}

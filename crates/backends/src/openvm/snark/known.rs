@@ -1,0 +1,172 @@
+//! What verifiers know of the circuits of this build: enough to verify a SNARK in milliseconds, without keys and without a
+//! reference string (`snark.bin`, made by `examples/openvm_snark.rs`).
+
+use super::Body;
+use crate::{
+    BackendError, SnarkVariant,
+    openvm::failed,
+    proof::{seal, unseal},
+};
+use halo2_base::halo2_proofs::{
+    halo2curves::bn256::{Bn256, Fr, G1Affine, G2Affine},
+    poly::commitment::ParamsProver,
+};
+use openvm_static_verifier::Halo2Params;
+use proofmill_srs::{Setup, whole};
+use serde::{Deserialize, Serialize};
+use snark_verifier_sdk::{
+    NativeLoader, PlonkVerifier, SHPLONK,
+    snark_verifier::{
+        pcs::kzg::KzgDecidingKey,
+        system::halo2::transcript::evm::EvmTranscript,
+        verifier::{SnarkVerifier, plonk::PlonkProtocol},
+    },
+};
+use std::{fs, io::Write, path::Path, sync::OnceLock};
+
+/// First bytes of `snark.bin`.
+const MAGIC: &[u8; 8] = b"PMOVSN01";
+const FILE: &[u8] = include_bytes!("../snark.bin");
+const READING: &str = "reading the SNARK circuits of this build";
+const KEEPING: &str = "keeping what verifiers are to know of the SNARK's circuit";
+
+/// The points of a reference string that a verifier needs.
+pub(super) type DecidingKey = KzgDecidingKey<Bn256>;
+
+/// What is known of a wrapper.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Known {
+    /// Of which variant, by name.
+    variant: String,
+    /// The hash of the circuits and the setup.
+    id: [u8; 32],
+    /// The circuit as its verifier sees it.
+    protocol: PlonkProtocol<G1Affine>,
+    /// The first points of the reference string.
+    points: (G1Affine, G2Affine, G2Affine),
+}
+
+impl Known {
+    pub(super) fn new(
+        variant: SnarkVariant,
+        circuit: &[u8; 32],
+        params: &Halo2Params,
+        protocol: PlonkProtocol<G1Affine>,
+    ) -> Self {
+        let points = (params.get_g()[0], params.g2(), params.s_g2());
+        Self { variant: variant.name().to_owned(), id: id(circuit, params), protocol, points }
+    }
+}
+
+pub(super) fn deciding_key(params: &Halo2Params) -> DecidingKey {
+    (params.get_g()[0], params.g2(), params.s_g2()).into()
+}
+
+/// What tells circuits with a setup from all others.
+pub(super) fn id(circuit: &[u8; 32], params: &Halo2Params) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    hash.update(circuit);
+    for scalar in [params.s_g2().x, params.s_g2().y] {
+        hash.update(&scalar.to_bytes());
+    }
+    *hash.finalize().as_bytes()
+}
+
+fn all() -> Result<&'static [Known], BackendError> {
+    static ALL: OnceLock<Result<Vec<Known>, String>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let packed = unseal(MAGIC, FILE).ok_or("their checksum does not match")?;
+        let text = zstd::decode_all(packed).map_err(|error| error.to_string())?;
+        serde_json::from_slice(&text).map_err(|error| error.to_string())
+    })
+    .as_deref()
+    .map_err(|cause| failed(READING, cause))
+}
+
+/// The files of what this build does not know, in the folder of the keys.
+const KEPT: &str = "verifier";
+
+impl Known {
+    /// Keeps the description in the folder of the keys, with the contract's source for whoever deploys it.
+    pub(super) fn keep(&self, folder: &Path, contract: &str) -> Result<(), BackendError> {
+        let text = serde_json::to_vec(self).map_err(|error| failed(KEEPING, error))?;
+        let path = folder.join(format!("{}-{}", self.variant, hex::encode(&self.id[..8])));
+        let write = |extension: &str, bytes: &[u8]| {
+            let path = path.with_extension(extension);
+            whole::replace(&path, |mut file| file.write_all(bytes))
+                .map_err(|error| failed(KEEPING, format!("{}: {error}", path.display())))
+        };
+        write("sol", contract.as_bytes())?;
+        write(KEPT, &text)
+    }
+}
+
+/// What was kept in a folder. A file that cannot be read is none: it is written again with the next SNARK.
+fn kept(folder: &Path) -> impl Iterator<Item = Known> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == KEPT))
+        .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+}
+
+/// Whether SNARKs of this circuit and setup can be verified.
+pub(super) fn is_known(id: &[u8; 32], folder: Option<&Path>) -> bool {
+    find(id, folder).is_ok()
+}
+
+fn find(id: &[u8; 32], folder: Option<&Path>) -> Result<Known, BackendError> {
+    let all = all()?;
+    let built_in = all.iter().find(|known| known.id == *id).cloned();
+    built_in.or_else(|| folder.into_iter().flat_map(kept).find(|known| known.id == *id)).ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|known| known.variant.as_str()).collect();
+        invalid(&format!(
+            "the SNARK is of a circuit or a setup that this build does not know (it knows: {}). Name the folder that has its \
+             `.{KEPT}` file, with --snark and --snark-dir",
+            names.join(", ")
+        ))
+    })
+}
+
+fn invalid(cause: &str) -> BackendError {
+    BackendError::InvalidProof { cause: cause.to_owned() }
+}
+
+/// Whether a SNARK rests on a setup for development: on any but that of the ceremony. The setup itself says so, not the name of its
+/// variant.
+///
+/// Errors where its circuit is not known.
+pub(crate) fn is_for_development(body: &Body, folder: Option<&Path>) -> Result<bool, BackendError> {
+    let (_, _, s_g2) = find(&body.circuit, folder)?.points;
+    Ok(Setup::of(&s_g2) != Some(Setup::Ceremony))
+}
+
+/// `snark.bin` with one more circuit, in place of that of its variant.
+pub(super) fn with(known: Known) -> Result<Vec<u8>, BackendError> {
+    let mut all = all()?.to_vec();
+    all.retain(|other| other.variant != known.variant);
+    all.push(known);
+    all.sort_by(|one, other| one.variant.cmp(&other.variant));
+    let text = serde_json::to_vec(&all).map_err(|error| failed(READING, error))?;
+    let packed = zstd::encode_all(text.as_slice(), 19).map_err(|error| failed(READING, error))?;
+    Ok(seal(MAGIC, &packed))
+}
+
+/// Verifies a SNARK, with the pairing of its accumulator. `folder` may have what this build does not know.
+pub(crate) fn verify(body: &Body, folder: Option<&Path>) -> Result<(), BackendError> {
+    let known = find(&body.circuit, folder)?;
+    let scalars: Vec<Vec<Fr>> = vec![
+        body.scalars()
+            .ok_or_else(|| invalid("a public value of the SNARK is not below the field's order"))?,
+    ];
+    let key: DecidingKey = known.points.into();
+    let mut rest = body.proof.as_slice();
+    let mut transcript = EvmTranscript::<G1Affine, NativeLoader, _, _>::new(&mut rest);
+    let proof = PlonkVerifier::<SHPLONK>::read_proof(&key, &known.protocol, &scalars, &mut transcript)
+        .map_err(|_| invalid("the SNARK cannot be read: it is cut off, or a point in it is on no curve"))?;
+    drop(transcript);
+    if !rest.is_empty() {
+        return Err(invalid("the SNARK has bytes behind its end"));
+    }
+    PlonkVerifier::<SHPLONK>::verify(&key, &known.protocol, &scalars, &proof)
+        .map_err(|_| invalid("the SNARK does not hold"))
+}

@@ -1,0 +1,175 @@
+//! The verifier of SNARKs in an EVM of this process: what the contracts on L1 would say of one, and for how much gas.
+
+use crate::{
+    DEVELOPMENT_CHAIN, Refusal,
+    contracts::{
+        InsecureDevelopmentHalo2Verifier, InsecureDevelopmentSnarkVerifier, SnarkVerifier,
+        SnarkVerifier::verifyProofCall,
+    },
+};
+use alloy_primitives::{Address, B256, Bytes, TxKind};
+use alloy_sol_types::{SolCall, SolConstructor};
+use revm::{
+    Context, ExecuteCommitEvm, MainBuilder, MainContext,
+    bytecode::Bytecode,
+    context::{TxEnv, result::ExecutionResult},
+    database::InMemoryDB,
+    handler::{MainnetContext, MainnetEvm},
+    primitives::hardfork::SpecId,
+    state::AccountInfo,
+};
+
+/// What a transaction may take since EIP-7825.
+const GAS_LIMIT: u64 = 1 << 24;
+
+/// The contract that verifies Halo2 proofs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halo2Code {
+    /// Proofmill's own, on the setup for development, whose secret everybody knows.
+    InsecureDevelopment,
+    /// Another one: its creation code, without arguments.
+    Creation(Bytes),
+    /// Another one: its code, as a chain has it.
+    There(Bytes),
+}
+
+/// Why the contracts say nothing good of a SNARK.
+#[derive(Debug, thiserror::Error)]
+pub enum EvmVerdict {
+    /// They refuse it.
+    #[error("the contract refuses it: {0}")]
+    Refused(Refusal),
+    /// The Halo2 verifier cannot be deployed.
+    #[error(
+        "the Halo2 verifier cannot be deployed: {0}; take the creation code that solc prints, without a constructor's arguments"
+    )]
+    NotDeployed(String),
+    /// The contracts broke off.
+    #[error("the contract broke off: {0}")]
+    Halted(String),
+}
+
+/// Asks the contracts, as `contracts deploy` puts them on L1, whether `proof` proves that a run of `program` made these values
+/// public. Gives the gas of a transaction that asks nothing else.
+///
+/// # Errors
+/// They refuse it, or cannot be deployed.
+pub fn verify_snark_in_evm(
+    halo2: &Halo2Code,
+    program: B256,
+    public_values: Bytes,
+    proof: Bytes,
+) -> Result<u64, EvmVerdict> {
+    let mut evm = Evm::new();
+    let address = match halo2 {
+        Halo2Code::InsecureDevelopment => evm.create(InsecureDevelopmentHalo2Verifier::BYTECODE.clone())?,
+        Halo2Code::Creation(code) => evm.create(code.clone())?,
+        Halo2Code::There(code) => evm.insert(code.clone()),
+    };
+    let (code, arguments) = match halo2 {
+        Halo2Code::InsecureDevelopment => {
+            let constructor = InsecureDevelopmentSnarkVerifier::constructorCall { halo2Verifier_: address };
+            (&InsecureDevelopmentSnarkVerifier::BYTECODE, constructor.abi_encode())
+        }
+        Halo2Code::Creation(_) | Halo2Code::There(_) => {
+            let constructor = SnarkVerifier::constructorCall { halo2Verifier_: address };
+            (&SnarkVerifier::BYTECODE, constructor.abi_encode())
+        }
+    };
+    let verifier = evm.create([&code[..], &arguments].concat().into())?;
+    let asked = verifyProofCall { programVKey: program, publicValues: public_values, proofBytes: proof };
+    let result = evm.run(TxKind::Call(verifier), asked.abi_encode().into())?;
+    match result {
+        ExecutionResult::Success { .. } => Ok(result.tx_gas_used()),
+        ExecutionResult::Revert { output, .. } => Err(EvmVerdict::Refused(Refusal::decode(&output))),
+        ExecutionResult::Halt { reason, .. } => Err(EvmVerdict::Halted(format!("{reason:?}"))),
+    }
+}
+
+/// A chain with nothing on it.
+struct Evm(MainnetEvm<MainnetContext<InMemoryDB>>);
+
+impl Evm {
+    fn new() -> Self {
+        let context = Context::mainnet()
+            .with_db(InMemoryDB::default())
+            .modify_cfg_chained(|cfg| {
+                cfg.set_spec_and_mainnet_gas_params(SpecId::OSAKA);
+                cfg.chain_id = DEVELOPMENT_CHAIN;
+                cfg.disable_nonce_check = true;
+            })
+            .modify_block_chained(|block| block.prevrandao = Some(B256::ZERO));
+        Self(context.build_mainnet())
+    }
+
+    fn run(&mut self, kind: TxKind, data: Bytes) -> Result<ExecutionResult, EvmVerdict> {
+        let chain_id = Some(DEVELOPMENT_CHAIN);
+        let transaction = TxEnv { kind, data, gas_limit: GAS_LIMIT, chain_id, ..Default::default() };
+        self.0.transact_commit(transaction).map_err(|error| EvmVerdict::Halted(error.to_string()))
+    }
+
+    /// Puts code where nobody deployed it.
+    fn insert(&mut self, code: Bytes) -> Address {
+        let at = Address::repeat_byte(0xfe);
+        let account = AccountInfo::from_bytecode(Bytecode::new_raw(code));
+        self.0.ctx.journaled_state.database.insert_account_info(at, account);
+        at
+    }
+
+    fn create(&mut self, code: Bytes) -> Result<Address, EvmVerdict> {
+        match self.run(TxKind::Create, code)? {
+            ExecutionResult::Success { output, .. } => output
+                .address()
+                .copied()
+                .ok_or_else(|| EvmVerdict::NotDeployed("no contract came of it".to_owned())),
+            ExecutionResult::Revert { output, .. } => {
+                Err(EvmVerdict::NotDeployed(Refusal::decode(&output).to_string()))
+            }
+            ExecutionResult::Halt { reason, .. } => Err(EvmVerdict::NotDeployed(format!("{reason:?}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// The program's key, the public values and the proof of a real epoch, on the setup for development.
+    fn fixture() -> (B256, Bytes, Bytes) {
+        let bytes = include_bytes!("../fixtures/epoch-snark.bin");
+        let (program, rest) = bytes.split_first_chunk::<32>().unwrap();
+        let (length, rest) = rest.split_first_chunk::<4>().unwrap();
+        let (values, proof) = rest.split_at(u32::from_le_bytes(*length) as usize);
+        (program.into(), values.to_vec().into(), proof.to_vec().into())
+    }
+
+    #[test]
+    fn a_real_snark_is_taken_and_an_altered_one_is_refused() {
+        let (program, values, proof) = fixture();
+        let ask = |program, values: &[u8], halo2: &Halo2Code| {
+            verify_snark_in_evm(halo2, program, values.to_vec().into(), proof.clone())
+        };
+        let gas = ask(program, &values, &Halo2Code::InsecureDevelopment).unwrap();
+        assert!((300_000..400_000).contains(&gas), "{gas}");
+        let mut altered = values.to_vec();
+        altered[31] ^= 1;
+        let error = ask(program, &altered, &Halo2Code::InsecureDevelopment).unwrap_err();
+        assert!(matches!(error, EvmVerdict::Refused(Refusal::Snark(_))), "{error}");
+        let error = ask(B256::ZERO, &values, &Halo2Code::InsecureDevelopment).unwrap_err();
+        assert!(matches!(error, EvmVerdict::Refused(Refusal::Snark(_))), "{error}");
+        // The same circuit's verifier behind the contract for setups of ceremonies.
+        let own = Halo2Code::Creation(InsecureDevelopmentHalo2Verifier::BYTECODE.clone());
+        assert!(ask(program, &values, &own).is_ok());
+        // Its code as a chain has it.
+        let mut evm = Evm::new();
+        let at = evm.create(InsecureDevelopmentHalo2Verifier::BYTECODE.clone()).unwrap();
+        let account = evm.0.ctx.journaled_state.database.load_account(at).unwrap();
+        let there = Halo2Code::There(account.info.code.as_ref().unwrap().original_bytes());
+        assert!(ask(program, &values, &there).is_ok());
+        for code in [&[0xfe][..], &[0x5f, 0x5f, 0xfd], &[]] {
+            let error = ask(program, &values, &Halo2Code::Creation(code.to_vec().into())).unwrap_err();
+            assert!(!matches!(error, EvmVerdict::Halted(_)), "{error}");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a verifier contract wants to be shown.
+
+use crate::{
+    AttestorSet, ChainError, L1,
+    contracts::{AllOfVerifier::verifiersCall, SnarkVerifier::halo2VerifierCall},
+};
+use alloy_primitives::{Address, Bytes};
+use alloy_sol_types::SolValue;
+
+/// A verifier contract, by what it takes as a proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VerifierKind {
+    /// Signatures of attestors.
+    Attestors(AttestorSet),
+    /// A SNARK that the EVM verifies.
+    Snark {
+        /// The contract.
+        verifier: Address,
+    },
+    /// What each of several verifiers takes, none of which is of this kind itself.
+    AllOf(Vec<VerifierKind>),
+    /// A contract that this code does not know. It gets the proof as it is.
+    Other {
+        /// The contract.
+        verifier: Address,
+    },
+}
+
+impl VerifierKind {
+    /// Asks the contract.
+    ///
+    /// # Errors
+    /// There is no contract, or L1 cannot be read.
+    pub async fn find(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
+        let asked = match l1.read(verifier, &verifiersCall {}, None).await {
+            Ok(asked) => asked,
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => {
+                return Self::find_single(l1, verifier).await;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut kinds = Vec::new();
+        for verifier in asked {
+            kinds.push(Self::find_single(l1, verifier).await?);
+        }
+        Ok(Self::AllOf(kinds))
+    }
+
+    async fn find_single(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
+        if let Some(set) = AttestorSet::find(l1, verifier).await? {
+            return Ok(Self::Attestors(set));
+        }
+        match l1.read(verifier, &halo2VerifierCall {}, None).await {
+            Ok(_) => Ok(Self::Snark { verifier }),
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(Self::Other { verifier }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The verifiers that are asked.
+    pub fn single(&self) -> impl Iterator<Item = &Self> {
+        match self {
+            Self::AllOf(kinds) => kinds.as_slice(),
+            single => std::slice::from_ref(single),
+        }
+        .iter()
+    }
+
+    /// Whether a SNARK is wanted.
+    pub fn wants_snark(&self) -> bool {
+        self.single().any(|kind| matches!(kind, Self::Snark { .. }))
+    }
+
+    /// Puts together what [`single`](Self::single) verifiers take, in their order, as this contract takes it.
+    pub fn proof_bytes(&self, parts: Vec<Bytes>) -> Bytes {
+        match self {
+            Self::AllOf(_) => parts.abi_encode().into(),
+            _ => parts.into_iter().next().unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What the chains show of games, and what L2 has in place of their claims.
+
+use super::Shell;
+use crate::challenges::{Accused, ChallengesSeen};
+use proofmill_chain::{ChainError, Game, GameStatus, Output};
+
+impl Shell {
+    /// What the chains show. Errors with what is away.
+    pub(super) async fn look(&self) -> Result<ChallengesSeen, String> {
+        let shown = |error: ChainError| error.to_string();
+        let (account, l1) = (self.sender.account(), self.sender.l1());
+        let head = self.l2.block(self.options.l2_tag.at()).await.map_err(shown)?;
+        let l2_finalized = head.map_or(0, |head| head.number);
+        let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
+        let anchor_agrees = self.has(view.anchor, l2_finalized).await;
+        let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
+        for game in view.games {
+            if game.status != GameStatus::InProgress {
+                games.push(Accused { game, claim: None, start: None });
+                continue;
+            }
+            let mut claim = self.has(game.claim, l2_finalized).await;
+            // A node of another chain stands elsewhere on L1.
+            if claim.is_none() && game.claim.block > l2_finalized && anchor_agrees == Some(true) {
+                if origin.is_none() {
+                    origin = Some(self.l2.l1_origin(l2_finalized).await.map_err(shown)?);
+                }
+                claim = self.can_never_be(&game, origin.flatten()).await.map_err(shown)?.then_some(false);
+            }
+            let start = self.has(game.start, l2_finalized).await;
+            games.push(Accused { game, claim, start });
+        }
+        let (bond, has) = (self.games.challenger_bond().await.map_err(shown)?, l1.balance(account).await);
+        let has = has.map_err(shown)?;
+        Ok(ChallengesSeen {
+            l1_block: view.at.number,
+            l1_time: view.at.timestamp,
+            anchor: view.anchor.block,
+            anchor_agrees,
+            may_challenge: self.games.may_challenge(account).await.map_err(shown)?,
+            short_of: (has <= bond).then_some((has, bond)),
+            l2_finalized,
+            games,
+        })
+    }
+
+    /// Whether a claim is of a block that cannot follow from L1 up to the game's block: L2's blocks follow later and later blocks of
+    /// L1, and its newest one, which the claim is after, follows one after the game's.
+    async fn can_never_be(&self, game: &Game, origin: Option<u64>) -> Result<bool, ChainError> {
+        let Some(origin) = origin else { return Ok(false) };
+        let of_game = self.sender.l1().number_of(game.l1_head).await?;
+        Ok(of_game.is_some_and(|of_game| of_game < origin))
+    }
+
+    /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
+    async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
+        if output.block > finalized {
+            return None;
+        }
+        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(root) = known().get(&output.block) {
+            return Some(*root == output.root);
+        }
+        match self.l2.output(output.block).await {
+            Ok(there) => {
+                let root = there?.root;
+                // What only a fault of many takes back may be taken back, and is asked again.
+                if self.options.l2_tag.is_final() {
+                    known().insert(output.block, root);
+                }
+                Some(root == output.root)
+            }
+            Err(error) => {
+                tracing::debug!(block = output.block, %error, "L2 does not tell an output");
+                None
+            }
+        }
+    }
+}

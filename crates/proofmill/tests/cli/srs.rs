@@ -1,0 +1,62 @@
+//! Setups of SNARKs, and what is refused before hours are spent.
+
+use crate::process::{fail, proofmill, succeed};
+use std::{fs, path::Path};
+
+#[test]
+fn a_setup_for_development_is_made_once_and_says_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let dev = || succeed(proofmill(data).args(["srs", "dev", "--degree", "8"]));
+    let said = dev();
+    let file = data.join("data/snark/insecure-development-8.srs");
+    assert!(said.contains("INSECURE") && said.contains(&file.display().to_string()), "{said}");
+    let modified = || fs::metadata(&file).unwrap().modified().unwrap();
+    let first = modified();
+    assert!(dev().contains("there already"));
+    assert_eq!(modified(), first);
+    let check = |file: &Path| {
+        let mut command = proofmill(data);
+        command.args(["srs", "check"]).arg(file);
+        command
+    };
+    let said = succeed(&mut check(&file));
+    assert!(said.contains("degree 8") && said.contains("INSECURE"), "{said}");
+    // A damaged one is said to be, and made again.
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[1_000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let said = fail(&mut check(&file));
+    assert!(said.contains("damaged"), "{said}");
+    assert!(dev().contains("kept in"));
+    succeed(&mut check(&file));
+}
+
+#[test]
+fn a_setup_whose_secret_somebody_may_know_is_not_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../srs/fixtures/prepared-5.ptau");
+    let said = fail(proofmill(folder.path()).args(["srs", "import"]).arg(&fixture));
+    assert!(said.contains("neither the perpetual powers of tau"), "{said}");
+    let said = fail(proofmill(folder.path()).args(["srs", "import", "--degree", "9"]).arg(&fixture));
+    assert!(said.contains("degree 5") && said.contains("larger file"), "{said}");
+    let said = fail(proofmill(folder.path()).args(["srs", "import"]).arg(folder.path().join("absent")));
+    assert!(said.contains("absent"), "{said}");
+    assert!(!folder.path().join("data/snark").exists(), "nothing is kept");
+}
+
+#[test]
+fn a_snark_without_its_setup_is_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = fail(proofmill(folder.path()).args(["worker", "--snark", "insecure-development-small"]));
+    assert!(said.contains("proofmill srs dev --degree 22"), "{said}");
+    let said = fail(proofmill(folder.path()).args(["worker", "--snark", "published"]));
+    assert!(said.contains("proofmill srs import"), "{said}");
+    let said = fail(proofmill(folder.path()).args(["worker", "--snark", "large"]));
+    assert!(said.contains("insecure-development-small"), "{said}");
+    // Somebody must make the SNARK that L1 wants.
+    let said = fail(proofmill(folder.path()).args(["dev", "--prover", "openvm", "--l1-verifier", "snark"]));
+    assert!(said.contains("--snark"), "{said}");
+    let said = fail(proofmill(folder.path()).args(["localnet", "--l1-verifier", "snarks"]));
+    assert!(said.contains("use attestors, snark or both"), "{said}");
+}

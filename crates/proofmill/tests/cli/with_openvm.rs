@@ -1,0 +1,63 @@
+//! What needs the binary with OpenVM. `scripts/test.sh` builds it and names it by `PROOFMILL_TEST_BINARY`.
+
+use crate::{
+    dev::{load, processes, reorg, signal},
+    process::{Running, proofmill, succeed, wait},
+};
+use std::{fs, time::Duration};
+
+/// `exec` needs no attestors.
+#[test]
+#[ignore = "needs the binary with OpenVM; `make test` runs it"]
+fn an_attestor_that_ends_is_started_again_where_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut command = proofmill(data);
+    command.args(["dev", "--prover=openvm", "--workers=4"]);
+    // Nothing could be signed with this key.
+    command.env("PROOFMILL_ATTESTOR_KEY_FILE", "nowhere");
+    let mut running = Running::start(&mut command, &data.join("dev.log"));
+    let addresses = || -> Vec<String> {
+        let text = fs::read_to_string(data.join("data/logs/attestor-1.log")).unwrap_or_default();
+        let ready = text.lines().filter(|line| line.contains("the attestor is ready"));
+        ready.map(|line| line.split_once("listen=").unwrap().1.to_owned()).collect()
+    };
+    wait("the rollup to be there", || load(data, 0));
+    wait("the attestor to be ready", || addresses().len() == 1);
+    signal(&processes(data, "attestor"), "-KILL");
+    wait("the attestor to be ready again", || addresses().len() == 2);
+    let addresses = addresses();
+    assert_eq!(addresses[0], addresses[1]);
+    assert!(running.terminate());
+}
+
+/// OpenVM, and `exec` in the place of a second system. OpenVM's own proof takes longer than this test.
+#[test]
+#[ignore = "needs the binary with OpenVM; `make test` runs it"]
+fn what_one_of_two_systems_has_proven_waits_for_the_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let log = data.join("dev.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = proofmill(data);
+    command.args(["dev", "--prover=openvm,exec", "--workers=4", "--slot-seconds=3", "--epoch-slots=4"]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || load(data, 0));
+    wait("exec to have proven it", || said().contains("proven by exec"));
+    wait("the epoch to have ended", || said().contains("has ended: waiting for its range proofs"));
+    let text = said();
+    let words = text.split_once("`proofmill status ").unwrap().1.split_once('`').unwrap().0;
+    let status = || succeed(proofmill(data).arg("status").args(words.split(' ')));
+    wait("both to be shown", || status().contains("exec: proven") && status().contains("openvm: "));
+    assert!(!status().contains("openvm: proven") && !said().contains("SETTLED"), "{}", said());
+    assert!(running.terminate());
+}
+
+/// The epoch is long enough for two range proofs.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes half an hour, and needs the binary with OpenVM; `make test-long` runs it"]
+async fn a_reorg_of_l2_settles_the_right_chain_with_openvm() {
+    let args =
+        ["--prover=openvm", "--workers=8,4", "--segment-memory=4", "--slot-seconds=10", "--epoch-slots=60"];
+    reorg(&args, Duration::from_secs(3_000)).await;
+}

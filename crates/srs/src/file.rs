@@ -1,0 +1,191 @@
+//! The files that strings are kept in: a magic that says which setup it is, Halo2's raw form, and BLAKE3 of both ([`whole`]).
+//!
+//! Halo2's raw form (`ParamsKZG` with `SerdeFormat::RawBytes` of `halo2-axiom`): the degree in 4 bytes, the powers, the Lagrange points,
+//! `G₂`, `τ·G₂`. A coordinate is 32 bytes, the least first, in Montgomery's form with radix 2^256.
+
+use crate::{LARGEST_DEGREE, LEAST_DEGREE, Setup, Srs, SrsError, whole};
+use halo2curves_axiom::{
+    bn256::{G1Affine, G2Affine},
+    serde::SerdeObject,
+};
+use std::{
+    fs::{self, File},
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+};
+
+const MAGIC: usize = 8;
+const G1: usize = 64;
+const G2: usize = 128;
+/// Points that are read at once.
+const CHUNK: usize = 1 << 14;
+
+/// Halo2's readers would take the first four bytes for a degree that no machine has room for.
+const fn magic(setup: Setup) -> &'static [u8; MAGIC] {
+    match setup {
+        Setup::Development => b"\x7fPMSRSD1",
+        Setup::Ceremony => b"\x7fPMSRSC1",
+    }
+}
+
+/// Bytes of Halo2's raw form of a degree.
+pub(crate) const fn raw_bytes(k: u32) -> u64 {
+    4 + (1 << k) * 2 * G1 as u64 + 2 * G2 as u64
+}
+
+const fn file_bytes(k: u32) -> u64 {
+    MAGIC as u64 + raw_bytes(k) + whole::CHECKSUM
+}
+
+/// Reads so many points. They are not looked at: see [`Srs::check`].
+pub(crate) fn read_points(reader: &mut impl Read, count: usize) -> io::Result<Vec<G1Affine>> {
+    let mut points = Vec::with_capacity(count);
+    let mut bytes = vec![0; G1 * CHUNK];
+    while points.len() < count {
+        let bytes = &mut bytes[..G1 * CHUNK.min(count - points.len())];
+        reader.read_exact(bytes)?;
+        points.extend(bytes.chunks_exact(G1).map(G1Affine::from_raw_bytes_unchecked));
+    }
+    Ok(points)
+}
+
+pub(crate) fn read_second(reader: &mut impl Read) -> io::Result<G2Affine> {
+    let mut bytes = [0; G2];
+    reader.read_exact(&mut bytes)?;
+    Ok(G2Affine::from_raw_bytes_unchecked(&bytes))
+}
+
+/// Reads Halo2's raw form of a degree. Nothing else of it is checked. Whoever calls knows that there are as many bytes.
+pub(crate) fn read_raw(reader: &mut impl Read, k: u32) -> io::Result<Srs> {
+    let mut found = [0; 4];
+    reader.read_exact(&mut found)?;
+    let found = u32::from_le_bytes(found);
+    if found != k {
+        let cause = format!("its degree is {found}, not {k}");
+        return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
+    }
+    let g = read_points(reader, 1 << k)?;
+    let g_lagrange = read_points(reader, 1 << k)?;
+    Ok(Srs { k, g, g_lagrange, g2: read_second(reader)?, s_g2: read_second(reader)? })
+}
+
+/// The setup and the degree that a file says it has. It is as long as it must be.
+fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
+    let io = |source| SrsError::Io { path: path.to_owned(), source };
+    let mut file = File::open(path).map_err(io)?;
+    let mut begins = [0; MAGIC + 4];
+    match file.read_exact(&mut begins) {
+        // Whatever it begins with, it is too short.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        read => read.map_err(io)?,
+    }
+    let [found @ .., a, b, c, d] = begins;
+    let setup = [Setup::Development, Setup::Ceremony].into_iter().find(|setup| *magic(*setup) == found);
+    let (Some(setup), degree @ LEAST_DEGREE..=LARGEST_DEGREE) = (setup, u32::from_le_bytes([a, b, c, d]))
+    else {
+        let cause = "it does not begin as Proofmill's files of setups do".to_owned();
+        return Err(SrsError::NotASetup { path: path.to_owned(), cause });
+    };
+    let (expected, given) = (file_bytes(degree), file.metadata().map_err(io)?.len());
+    if given != expected {
+        return Err(SrsError::WrongLength { path: path.to_owned(), expected, given });
+    }
+    Ok((setup, degree))
+}
+
+/// Reads a file whose head says that it is of this setup and degree.
+fn read_whole(path: &Path, setup: Setup, degree: u32) -> Result<Srs, SrsError> {
+    let read = whole::read(path, |reader| {
+        reader.read_exact(&mut [0; MAGIC])?;
+        read_raw(reader, degree)
+    });
+    let path = || path.to_owned();
+    let srs = read.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => SrsError::Damaged { path: path(), cause: error.to_string() },
+        _ => SrsError::Io { path: path(), source: error },
+    })?;
+    match Setup::of(&srs.s_g2) {
+        Some(found) if found == setup => Ok(srs),
+        Some(found) => Err(SrsError::OtherSetup { path: path(), expected: setup, found }),
+        None => Err(SrsError::UnknownSetup),
+    }
+}
+
+impl Srs {
+    /// The file of a string in a folder.
+    pub fn path(folder: &Path, setup: Setup, degree: u32) -> PathBuf {
+        folder.join(format!("{setup}-{degree}.srs"))
+    }
+
+    /// Checks that the file is there, says that it is what its name says, and is as long as it must be.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn check_there(folder: &Path, setup: Setup, degree: u32) -> Result<(), SrsError> {
+        let path = Self::path(folder, setup, degree);
+        match head(&path) {
+            Ok((found, _)) if found != setup => Err(SrsError::OtherSetup { path, expected: setup, found }),
+            Ok((_, found)) if found != degree => Err(SrsError::OtherDegree { path, expected: degree, found }),
+            Ok(_) => Ok(()),
+            Err(SrsError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(SrsError::Missing { setup, degree, path })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a string that [`write`](Self::write) has written. Its checksum is checked, the points are not: that was done before
+    /// it was written.
+    ///
+    /// # Errors
+    /// The file is missing, damaged, or of another setup or degree.
+    pub fn read(folder: &Path, setup: Setup, degree: u32) -> Result<Self, SrsError> {
+        Self::check_there(folder, setup, degree)?;
+        read_whole(&Self::path(folder, setup, degree), setup, degree)
+    }
+
+    /// Reads a file that [`write`](Self::write) has written, wherever it is.
+    ///
+    /// # Errors
+    /// [`SrsError::NotASetup`] where it is another's; it is missing or damaged.
+    pub fn read_file(path: &Path) -> Result<Self, SrsError> {
+        let (setup, degree) = head(path)?;
+        read_whole(path, setup, degree)
+    }
+
+    /// Writes a string into a folder, where it is whole or not at all. Gives the file. It is for whoever has [checked](Self::check)
+    /// the string.
+    ///
+    /// # Errors
+    /// It is of neither setup, the disk is too small, or cannot be written.
+    pub fn write(&self, folder: &Path) -> Result<PathBuf, SrsError> {
+        let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
+        let path = Self::path(folder, setup, self.k);
+        let io = |source: io::Error| SrsError::Io { path: path.clone(), source };
+        fs::create_dir_all(folder).map_err(io)?;
+        let disk = rustix::fs::statvfs(folder).map_err(|error| io(error.into()))?;
+        let (needed, free) = (file_bytes(self.k) >> 20, (disk.f_bavail * disk.f_frsize) >> 20);
+        if free <= needed {
+            return Err(SrsError::DiskTooSmall { path, needed, free });
+        }
+        whole::write(&path, |writer| {
+            writer.write_all(magic(setup))?;
+            self.write_raw(writer)
+        })
+        .map_err(io)?;
+        Ok(path)
+    }
+
+    /// Writes Halo2's raw form.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write_raw(&self, writer: &mut impl Write) -> io::Result<()> {
+        writer.write_all(&self.k.to_le_bytes())?;
+        for point in self.g.iter().chain(&self.g_lagrange) {
+            writer.write_all(&point.to_raw_bytes())?;
+        }
+        writer.write_all(&self.g2.to_raw_bytes())?;
+        writer.write_all(&self.s_g2.to_raw_bytes())
+    }
+}

@@ -1,0 +1,240 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use crate::{Setup, Srs, SrsError, import};
+use halo2curves_axiom::{
+    CurveAffine,
+    bn256::{Fr, G1, G1Affine, G2Affine},
+    ff::Field,
+    group::{Curve, prime::PrimeCurveAffine},
+};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+use tempfile::TempDir;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/prepared-5.ptau")
+}
+
+fn cause(srs: &Srs) -> String {
+    srs.check().unwrap_err().to_string()
+}
+
+#[test]
+fn every_small_degree_holds_together() {
+    for k in 1..=9 {
+        let srs = Srs::develop(k);
+        assert_eq!(srs.check().unwrap(), Setup::Development, "{k}");
+        assert_eq!(srs.g.len(), 1 << k);
+    }
+}
+
+#[test]
+fn a_smaller_degree_is_the_same_string() {
+    for k in 1..6 {
+        assert_eq!(Srs::develop(6).shrink(k), Srs::develop(k));
+    }
+}
+
+#[test]
+fn every_point_counts() {
+    let srs = Srs::develop(4);
+    let other = (G1::from(srs.g[3]) + G1::from(srs.g[5])).to_affine();
+    for index in 0..16 {
+        let mut wrong = srs.clone();
+        wrong.g[index] = other;
+        assert!(wrong.check().is_err(), "{index}");
+        let mut wrong = srs.clone();
+        wrong.g_lagrange[index] = other;
+        assert!(cause(&wrong).contains("Lagrange"), "{index}");
+        let mut zero = srs.clone();
+        zero.g[index] = G1Affine::identity();
+        assert!(matches!(zero.check(), Err(SrsError::BadPoint { part: "powers", .. })));
+    }
+    let mut swapped = srs.clone();
+    swapped.g.swap(4, 5);
+    assert!(cause(&swapped).contains("powers of one secret"));
+    let mut swapped = srs.clone();
+    swapped.g_lagrange.swap(4, 5);
+    assert!(cause(&swapped).contains("Lagrange"));
+    let mut off = srs.clone();
+    off.g_lagrange[7].y += halo2curves_axiom::bn256::Fq::ONE;
+    assert!(matches!(off.check(), Err(SrsError::BadPoint { index: 7, .. })));
+    let mut short = srs.clone();
+    short.g.pop();
+    assert!(short.check().is_err());
+    let mut second = srs;
+    second.s_g2 = (second.s_g2 * Fr::from(2)).to_affine();
+    assert!(cause(&second).contains("powers of one secret"));
+}
+
+#[test]
+fn a_point_of_the_curve_outside_of_the_group_is_refused() {
+    let mut srs = Srs::develop(2);
+    let b = G2Affine::b();
+    let mut x = srs.s_g2.x;
+    // Of the second curve's points, one in 2^254 is in the group.
+    srs.s_g2 = loop {
+        x += halo2curves_axiom::bn256::Fq2::ONE;
+        if let Some(y) = Option::from((x.square() * x + b).sqrt()) {
+            break G2Affine { x, y };
+        }
+    };
+    assert!(bool::from(srs.s_g2.is_on_curve()));
+    assert!(matches!(srs.check(), Err(SrsError::BadPoint { part: "second group", index: 1 })));
+}
+
+#[test]
+fn a_string_whose_secret_anybody_may_know_is_not_taken() {
+    // That of the fixture: made for it, by nobody in particular.
+    let srs = import::read(&fixture(), None).unwrap();
+    assert!(matches!(srs.check(), Err(SrsError::UnknownSetup)), "{:?}", srs.check());
+    let folder = TempDir::new().unwrap();
+    assert!(matches!(srs.write(folder.path()), Err(SrsError::UnknownSetup)));
+    // The ceremony's are known by their last point, which is one of the group.
+    for s_g2 in crate::ceremonies() {
+        let ceremony = Srs { s_g2, ..srs.clone() };
+        assert_eq!(Setup::of(&s_g2), Some(Setup::Ceremony));
+        assert!(cause(&ceremony).contains("powers of one secret"));
+    }
+}
+
+#[test]
+fn snarkjs_files_are_read_in_every_degree() {
+    for k in 1..=5 {
+        let srs = import::read(&fixture(), Some(k)).unwrap();
+        assert!(matches!(srs.check(), Err(SrsError::UnknownSetup)), "{k}: {:?}", srs.check());
+        assert_eq!(srs, import::read(&fixture(), None).unwrap().shrink(k), "{k}");
+    }
+    let error = import::read(&fixture(), Some(6)).unwrap_err();
+    assert!(matches!(error, SrsError::TooSmall { has: 5, needed: 6 }), "{error}");
+    assert!(matches!(import::read(&fixture(), Some(0)), Err(SrsError::NoSuchDegree { .. })));
+}
+
+#[test]
+fn a_snarkjs_file_that_is_changed_or_cut_off_is_refused() {
+    let (folder, bytes) = (TempDir::new().unwrap(), fs::read(fixture()).unwrap());
+    let path = folder.path().join("changed.ptau");
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        import::read(&path, None)
+    };
+    let good = read(&bytes).unwrap();
+    for at in (0..bytes.len()).step_by(7) {
+        // Its history of contributions, and the powers that are not needed, may be anything.
+        if let Ok(srs) = read(&bytes[..at]) {
+            assert_eq!(srs, good, "cut at {at}");
+        }
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        match read(&changed) {
+            Ok(srs) if srs == good => {}
+            Ok(srs) => {
+                assert!(!matches!(srs.check(), Ok(_) | Err(SrsError::UnknownSetup)), "changed at {at}")
+            }
+            Err(_) => {}
+        }
+    }
+    let unprepared = read(&without_section(&bytes, 12)).unwrap_err().to_string();
+    assert!(unprepared.contains("prepare phase2"), "{unprepared}");
+    assert!(read(b"ptau").is_err());
+    assert!(read(b"pt").is_err());
+    assert!(read(b"").is_err());
+}
+
+/// The file without a section.
+fn without_section(bytes: &[u8], section: u32) -> Vec<u8> {
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (mut out, mut at, count) = (bytes[..8].to_vec(), 12, u32_at(8));
+    out.extend((count - 1).to_le_bytes());
+    for _ in 0..count {
+        let ends = at + 12 + u64::from_le_bytes(bytes[at + 4..at + 12].try_into().unwrap()) as usize;
+        if u32_at(at) != section {
+            out.extend(&bytes[at..ends]);
+        }
+        at = ends;
+    }
+    out
+}
+
+#[test]
+fn halo2s_files_are_read_and_any_change_is_noticed() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kzg_bn254_3.srs");
+    let srs = Srs::develop(3);
+    let mut bytes = Vec::new();
+    srs.write_raw(&mut bytes).unwrap();
+    // The published files have 2^k·128 + 260 bytes.
+    assert_eq!(bytes.len(), 8 * 128 + 260);
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(import::read(&path, None).unwrap(), srs);
+    assert_eq!(import::read(&path, Some(2)).unwrap(), Srs::develop(2));
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        fs::write(&path, &changed).unwrap();
+        let checked = import::read(&path, None).map(|srs| srs.check());
+        assert!(!matches!(checked, Ok(Ok(_))), "changed at {at}");
+        fs::write(&path, &bytes[..at]).unwrap();
+        assert!(import::read(&path, None).is_err(), "cut at {at}");
+    }
+}
+
+#[test]
+fn a_degree_is_looked_at_before_there_is_room_for_its_points() {
+    let mut bytes = Vec::new();
+    Srs::develop(3).write_raw(&mut bytes).unwrap();
+    assert_eq!(crate::file::read_raw(&mut bytes.as_slice(), 3).unwrap(), Srs::develop(3));
+    // 2^40 points are more than any machine has room for.
+    bytes[0] = 40;
+    let error = crate::file::read_raw(&mut bytes.as_slice(), 3).unwrap_err().to_string();
+    assert!(error.contains("its degree is 40, not 3"), "{error}");
+}
+
+#[test]
+fn a_kept_file_is_whole_or_refused() {
+    let folder = TempDir::new().unwrap();
+    let srs = Srs::develop(3);
+    let path = srs.write(folder.path()).unwrap();
+    assert_eq!(path.file_name().unwrap(), "insecure-development-3.srs");
+    let read = || Srs::read(folder.path(), Setup::Development, 3);
+    assert_eq!(read().unwrap(), srs);
+    let bytes = fs::read(&path).unwrap();
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1 << (at % 8);
+        fs::write(&path, &changed).unwrap();
+        assert!(read().is_err(), "changed at {at}");
+        assert!(Srs::read_file(&path).is_err(), "changed at {at}");
+    }
+    let mut changed = bytes.clone();
+    changed[500] ^= 1;
+    fs::write(&path, &changed).unwrap();
+    let error = read().unwrap_err();
+    assert!(matches!(error, SrsError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("checksum does not match"), "{error}");
+    for length in [0, 7, 8, 100, bytes.len() - 1] {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert!(Srs::check_there(folder.path(), Setup::Development, 3).is_err(), "{length}");
+        let error = Srs::read_file(&path).unwrap_err();
+        assert!(
+            matches!(error, SrsError::NotASetup { .. } | SrsError::WrongLength { .. }),
+            "{length}: {error}"
+        );
+    }
+    // A file under the name of another degree.
+    fs::write(&path, &bytes).unwrap();
+    fs::copy(&path, Srs::path(folder.path(), Setup::Development, 4)).unwrap();
+    let error = Srs::check_there(folder.path(), Setup::Development, 4).unwrap_err();
+    assert!(matches!(error, SrsError::OtherDegree { expected: 4, found: 3, .. }), "{error}");
+    assert!(Srs::read(folder.path(), Setup::Development, 4).is_err());
+    // Halo2's readers do not take it for theirs, nor is it taken for the ceremony's, whatever it is called.
+    assert!(import::read(&path, None).is_err());
+    assert_eq!(Srs::read_file(&path).unwrap(), srs);
+    fs::rename(&path, Srs::path(folder.path(), Setup::Ceremony, 3)).unwrap();
+    let error = Srs::read(folder.path(), Setup::Ceremony, 3).unwrap_err();
+    assert!(matches!(error, SrsError::OtherSetup { found: Setup::Development, .. }), "{error}");
+    let error = read().unwrap_err().to_string();
+    assert!(error.contains("proofmill srs dev --degree 3"), "{error}");
+}

@@ -1,0 +1,257 @@
+//! Files that are there whole or not at all, and that end with BLAKE3 of all before.
+//!
+//! A file is written under another name (its own with `.new` behind it), goes to the disk, and only then gets its own name. A
+//! reader takes nothing for granted: what does not match the checksum is an error, whatever was read of it.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufReader, BufWriter, Read, Take, Write},
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+/// Bytes of the checksum.
+pub const CHECKSUM: u64 = 32;
+/// Bytes that are hashed at once.
+const BUFFER: usize = 1 << 20;
+
+/// Hashes what passes through.
+#[derive(Debug)]
+pub struct Hashed<T> {
+    inner: T,
+    hash: blake3::Hasher,
+}
+
+impl<T> Hashed<T> {
+    fn new(inner: T) -> Self {
+        Self { inner, hash: blake3::Hasher::new() }
+    }
+}
+
+impl<T: Read> Read for Hashed<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+impl<T: Write> Write for Hashed<T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Writes what `fill` writes, and its checksum behind it. A file that was there stays until the new one is whole.
+///
+/// # Errors
+/// `fill` fails, or the disk cannot be written. What was written is removed.
+pub fn write(
+    path: &Path,
+    fill: impl FnOnce(&mut BufWriter<Hashed<&File>>) -> io::Result<()>,
+) -> io::Result<()> {
+    replace(path, |file| {
+        let mut writer = BufWriter::with_capacity(BUFFER, Hashed::new(file));
+        fill(&mut writer)?;
+        writer.flush()?;
+        let Hashed { inner, hash } = writer.get_mut();
+        inner.write_all(hash.finalize().as_bytes())
+    })
+}
+
+/// Writes a file as [`write`](self::write) does, but for the checksum.
+///
+/// # Errors
+/// `fill` fails, or the disk cannot be written. What was written is removed.
+pub fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = PathBuf::from(temporary);
+    let file = draft(&temporary)?;
+    let written = fill(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The error of the write is what counts.
+        drop(fs::remove_file(&temporary));
+    }
+    written
+}
+
+/// An empty file that nobody else writes to while it is open. What somebody left in it who was killed is gone.
+fn draft(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::options().write(true).create(true).truncate(false).open(path)?;
+        file.lock()?;
+        // Whoever held the lock until now has moved the file to its place, or removed it.
+        let (ours, there) = (file.metadata()?, fs::metadata(path));
+        match there {
+            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
+                file.set_len(0)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+}
+
+/// Reads what [`write`](self::write) has written. `take` is to read all of it but the checksum.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, whatever `take` says, or `take`
+/// leaves something over. Otherwise what `take` or the disk says.
+pub fn read<T>(
+    path: &Path,
+    take: impl FnOnce(&mut BufReader<Hashed<Take<File>>>) -> io::Result<T>,
+) -> io::Result<T> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let content = length
+        .checked_sub(CHECKSUM)
+        .ok_or_else(|| damaged(format!("it has {length} bytes, less than a checksum")))?;
+    let mut reader = BufReader::with_capacity(BUFFER, Hashed::new(file.take(content)));
+    let taken = take(&mut reader);
+    // What was not taken is in the checksum too.
+    let left = io::copy(&mut reader, &mut io::sink())?;
+    let Hashed { inner, hash } = reader.into_inner();
+    let mut checksum = [0; CHECKSUM as usize];
+    inner.into_inner().read_exact(&mut checksum)?;
+    if *hash.finalize().as_bytes() != checksum {
+        return Err(damaged("its checksum does not match".to_owned()));
+    }
+    let taken = taken?;
+    if left > 0 {
+        return Err(damaged(format!("it has {left} bytes more than it should")));
+    }
+    Ok(taken)
+}
+
+fn damaged(cause: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, cause)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use std::thread;
+    use tempfile::TempDir;
+
+    fn write_bytes(path: &Path, bytes: &[u8]) -> io::Result<()> {
+        write(path, |writer| writer.write_all(bytes))
+    }
+
+    fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+        read(path, |reader| {
+            let mut bytes = Vec::new();
+            reader.read_to_end(&mut bytes).map(|_| bytes)
+        })
+    }
+
+    fn names(folder: &TempDir) -> Vec<String> {
+        let files = fs::read_dir(folder.path()).unwrap();
+        files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written_with_its_hash_behind_it() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file.key");
+        for length in [0, 1, 100, BUFFER, 2 * BUFFER + 7] {
+            let bytes: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            write_bytes(&path, &bytes).unwrap();
+            assert_eq!(read_bytes(&path).unwrap(), bytes);
+            let hash = blake3::hash(&bytes);
+            assert_eq!(fs::read(&path).unwrap(), [&bytes, hash.as_bytes().as_slice()].concat());
+            assert_eq!(names(&folder), ["file.key"]);
+        }
+        assert_eq!(read_bytes(&folder.path().join("absent")).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn whatever_is_changed_cut_or_added_does_not_match() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        write_bytes(&path, b"a few bytes").unwrap();
+        let bytes = fs::read(&path).unwrap();
+        let refused = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let error = read_bytes(&path).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+            error.to_string()
+        };
+        for at in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << (at % 8);
+            assert!(refused(&changed).contains("does not match"));
+            refused(&bytes[..at]);
+        }
+        refused(&[bytes.as_slice(), &[0]].concat());
+        // What a reader makes of damaged bytes is not what counts.
+        fs::write(&path, &bytes[1..]).unwrap();
+        let error = read(&path, |_| Err::<(), _>(io::Error::other("a strange number"))).unwrap_err();
+        assert!(error.to_string().contains("does not match"), "{error}");
+        fs::write(&path, &bytes).unwrap();
+        let error = read(&path, |_| Err::<(), _>(io::Error::other("a strange number"))).unwrap_err();
+        assert!(error.to_string().contains("a strange number"), "{error}");
+    }
+
+    #[test]
+    fn what_a_reader_leaves_over_or_lacks_is_an_error() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        write_bytes(&path, b"a few bytes").unwrap();
+        let take = |length: usize| read(&path, |reader| reader.read_exact(&mut vec![0; length]));
+        take(11).unwrap();
+        assert!(take(9).unwrap_err().to_string().contains("2 bytes more"));
+        assert_eq!(take(12).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "the checksum is no content");
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_what_was_there() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        let fail = |path: &Path| {
+            write(path, |writer| {
+                writer.write_all(b"half of it")?;
+                Err(io::Error::other("the cat"))
+            })
+        };
+        assert_eq!(fail(&path).unwrap_err().to_string(), "the cat");
+        assert!(names(&folder).is_empty());
+        write_bytes(&path, b"the first").unwrap();
+        fail(&path).unwrap_err();
+        assert_eq!(read_bytes(&path).unwrap(), b"the first");
+        assert_eq!(names(&folder), ["file"]);
+        // What somebody left who was killed is neither taken nor in the way.
+        fs::write(folder.path().join("file.new"), [7; 1_000]).unwrap();
+        write_bytes(&path, b"the second").unwrap();
+        assert_eq!(read_bytes(&path).unwrap(), b"the second");
+        assert_eq!(names(&folder), ["file"]);
+    }
+
+    #[test]
+    fn of_many_that_write_at_once_each_is_whole() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        thread::scope(|scope| {
+            for number in 0..8_u8 {
+                let path = &path;
+                scope.spawn(move || {
+                    for _ in 0..20 {
+                        write_bytes(path, &vec![number; 10_000 + usize::from(number)]).unwrap();
+                        let read = read_bytes(path).unwrap();
+                        assert_eq!(read.len(), 10_000 + usize::from(read[0]));
+                        assert!(read.iter().all(|byte| *byte == read[0]));
+                    }
+                });
+            }
+        });
+        assert_eq!(names(&folder), ["file"]);
+    }
+}
