@@ -21,6 +21,8 @@ scripts/planted.sh
 echo "== a proof over processes that are killed in the middle"
 scripts/build.sh openvm
 tests/e2e.sh "$(scripts/binary.sh openvm)"
+echo "== two epochs settled by SNARKs, with a worker that is killed at each step of the second (two hours, 20 GB)"
+tests/snark.sh "$(scripts/binary.sh openvm)"
 echo "== a worker that the system kills for its memory"
 tests/oom.sh "$(scripts/binary.sh openvm)"
 echo "== one proof through a folder, Redis and S3"

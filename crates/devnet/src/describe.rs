@@ -3,7 +3,7 @@
 use crate::DevnetError;
 use alloy_primitives::Address;
 use serde::{Deserialize, Serialize};
-use std::{fs, io, path::Path};
+use std::{collections::BTreeMap, fs, io, path::Path};
 use url::Url;
 
 /// Where the nodes and the contract of a devnet are.
@@ -25,6 +25,9 @@ pub struct Description {
     pub deployed_at: u64,
     /// The accounts whose keys are the attestors'.
     pub attestors: Vec<Address>,
+    /// What it was asked for, by setting, in the words of whoever started it. For whoever finds it and wants something else.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
 }
 
 impl Description {

@@ -10,7 +10,7 @@ use proofmill_chain::{
 use proofmill_devnode::{DevNode, DevNodeOptions, Genesis};
 use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_primitives::{ProgramVersion, ProverType, SlotClock};
-use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, num::NonZeroU64, str::FromStr, time::Duration};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -287,6 +287,7 @@ impl DevnetOptions {
             rollup: rollup.address(),
             deployed_at: deployed.transaction.map_or(0, |included| included.block),
             attestors: if self.verifier.has_attestors() { signers } else { Vec::new() },
+            settings: BTreeMap::new(),
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();

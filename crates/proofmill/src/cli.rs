@@ -4,7 +4,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::{SnarkVariant, prover_type};
 use proofmill_loadgen::LoadKind;
-use proofmill_primitives::{ProverType, Weight, WorkerKind};
+use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
 use std::{num::NonZeroU64, path::PathBuf};
 use url::Url;
@@ -164,6 +164,17 @@ pub(crate) enum Command {
     /// Answer another Proofmill binary that lacks a prover type, over standard input and output
     #[command(hide = true)]
     Backend(Backend),
+}
+
+impl Command {
+    /// Whether this process itself makes SNARKs where one is named. Others ask for them, and verify them.
+    pub(crate) fn makes_snarks(&self) -> bool {
+        match self {
+            Self::Worker(_) | Self::Dev(_) => true,
+            Self::Prove(args) => args.mode == ProofMode::Plonk && args.site.cluster.is_none(),
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -39,16 +39,26 @@ pub(crate) fn with_helpers(mut registry: Registry, global: &cli::Global) -> Resu
     Ok(registry)
 }
 
-/// Has epoch proofs carried on to a SNARK, where the settings name one. Whatever it needs is looked for now, not when hours of
-/// proving are done.
+/// The SNARK that the settings name.
+fn snark(global: &cli::Global) -> Option<SnarkConfig> {
+    global.snark.map(|variant| SnarkConfig { variant, folder: global.snark_folder() })
+}
+
+/// Has epoch proofs carried on to a SNARK, and those SNARKs verified, where the settings name one.
 pub(crate) fn with_snark(registry: Registry, global: &cli::Global) -> Result<Registry> {
-    let Some(variant) = global.snark else { return Ok(registry) };
-    let config = SnarkConfig { variant, folder: global.snark_folder() };
+    let Some(config) = snark(global) else { return Ok(registry) };
+    let said = format!("--snark {}", config.variant);
+    registry.with_snark(config).wrap_err(said)
+}
+
+/// Looks now for what making a SNARK needs, not when hours of proving are done.
+pub(crate) fn check_setups(global: &cli::Global) -> Result<()> {
+    let Some(config) = snark(global) else { return Ok(()) };
     for degree in config.degrees() {
-        Srs::check_there(&config.folder, variant.setup, degree)
-            .wrap_err_with(|| format!("--snark {variant}"))?;
+        Srs::check_there(&config.folder, config.variant.setup, degree)
+            .wrap_err_with(|| format!("--snark {}", config.variant))?;
     }
-    registry.with_snark(config).wrap_err_with(|| format!("--snark {variant}"))
+    Ok(())
 }
 
 /// Has every binary that is asked for another prover type answer once: what is missing is said now, not when a proof is there.

@@ -1,11 +1,14 @@
 //! The settings of a local rollup's chains.
 
-use super::{Observing, OpChain, Rules, Stack, node_url};
-use clap::Args;
+use super::{Cli, Observing, OpChain, Rules, Stack, node_url};
+use clap::{Args, CommandFactory};
 use proofmill_backends::prover_type;
 use proofmill_devnet::L1Verifier;
 use proofmill_primitives::ProverType;
-use std::num::{NonZeroU16, NonZeroUsize};
+use std::{
+    collections::BTreeMap,
+    num::{NonZeroU16, NonZeroUsize},
+};
 use url::Url;
 
 #[derive(Clone, Debug, Args)]
@@ -47,6 +50,28 @@ pub(crate) struct Localnet {
     pub(crate) l2_mempool_limit: NonZeroUsize,
 }
 
+impl Localnet {
+    /// The settings by their flags. What is left out has no value.
+    pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
+        let mut provers: Vec<&str> = self.prover.iter().map(|prover| prover.name()).collect();
+        provers.sort_unstable();
+        let set = [
+            ("prover", Some(provers.join(","))),
+            ("slot-seconds", Some(self.rules.slot_seconds.to_string())),
+            ("epoch-slots", Some(self.rules.epoch_slots.to_string())),
+            ("window-epochs", Some(self.rules.window_epochs.to_string())),
+            ("l2-block-time", Some(self.l2_block_time.to_string())),
+            ("l1-verifier", Some(self.l1_verifier.to_string())),
+            ("attestors", Some(self.attestors.to_string())),
+            ("threshold", Some(self.threshold.to_string())),
+            ("on-l1", self.on_l1.as_ref().map(ToString::to_string)),
+            ("l2-port", self.l2_port.map(|port| port.to_string())),
+            ("l2-mempool-limit", Some(self.l2_mempool_limit.to_string())),
+        ];
+        set.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct LocalnetAlone {
     /// Which chain L2 is: one by Ethereum's rules with Proofmill's own contracts, or one of the OP Stack with OP Succinct's
@@ -59,4 +84,73 @@ pub(crate) struct LocalnetAlone {
     pub(crate) chains: Localnet,
     #[command(flatten)]
     pub(crate) observing: Observing,
+}
+
+/// What only chains by Ethereum's rules have, which prove in epochs on an L1 that may be another's.
+const OF_ETHEREUM: [&str; 6] =
+    ["slot-seconds", "epoch-slots", "window-epochs", "l1-verifier", "on-l1", "l2-mempool-limit"];
+
+impl LocalnetAlone {
+    /// Settings that mean nothing for the stack and are not left as they are by default, as flags.
+    pub(crate) fn of_the_other_stack(&self) -> Vec<String> {
+        let mut given = match self.stack {
+            Stack::Ethereum => self.op.flags(),
+            Stack::Op => self.chains.flags(),
+        };
+        if self.stack == Stack::Op {
+            given.retain(|flag, _| OF_ETHEREUM.contains(flag));
+        }
+        let command = Cli::command();
+        let by_default = |flag: &str| {
+            let arg = command
+                .find_subcommand("localnet")?
+                .get_arguments()
+                .find(|arg| arg.get_long() == Some(flag))?;
+            Some(arg.get_default_values().first()?.to_string_lossy().into_owned())
+        };
+        let named = given.into_iter().filter(|(flag, value)| by_default(flag).as_ref() != Some(value));
+        named.map(|(flag, _)| format!("--{flag}")).collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cli::Command;
+    use clap::Parser;
+
+    fn localnet(words: &[&str]) -> LocalnetAlone {
+        match Cli::try_parse_from(["proofmill", "localnet"].iter().chain(words)).unwrap().command {
+            Command::Localnet(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// One that is forgotten would reach neither the chains that `dev` starts nor the comparison with those it finds.
+    #[test]
+    fn every_setting_of_a_localnet_is_among_its_flags() {
+        let words = ["--on-l1=http://127.0.0.1:1", "--l2-port=2"];
+        let flags = localnet(&words).chains.flags();
+        let known = Localnet::augment_args(clap::Command::new("localnet"));
+        let known: Vec<&str> = known.get_arguments().filter_map(clap::Arg::get_long).collect();
+        let missing: Vec<_> = known.iter().filter(|flag| !flags.contains_key(*flag)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+        let op = OpChain::augment_args(clap::Command::new("localnet"));
+        let flags = localnet(&[]).op.flags();
+        assert!(op.get_arguments().filter_map(clap::Arg::get_long).all(|flag| flags.contains_key(flag)));
+    }
+
+    #[test]
+    fn what_means_nothing_for_a_stack_is_known() {
+        let none: [String; 0] = [];
+        assert_eq!(localnet(&[]).of_the_other_stack(), none);
+        assert_eq!(localnet(&["--stack=op"]).of_the_other_stack(), none);
+        let all =
+            localnet(&["--stack=op", "--on-l1=http://127.0.0.1:1", "--l1-verifier=snark", "--epoch-slots=9"]);
+        assert_eq!(all.of_the_other_stack(), ["--epoch-slots", "--l1-verifier", "--on-l1"]);
+        assert_eq!(localnet(&["--stack=op", "--attestors=1", "--op-interval=9"]).of_the_other_stack(), none);
+        let op = localnet(&["--op-batches=span", "--op-data=blobs", "--op-interval=9"]);
+        assert_eq!(op.of_the_other_stack(), ["--op-batches", "--op-data", "--op-interval"]);
+    }
 }

@@ -1,7 +1,7 @@
 //! The settings of a local chain of the OP Stack.
 
-use clap::{Args, ValueEnum};
-use std::num::NonZeroU64;
+use clap::{Args, ValueEnum, builder::PossibleValue};
+use std::{collections::BTreeMap, num::NonZeroU64};
 
 /// Which chain L2 is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,4 +42,18 @@ pub(crate) struct OpChain {
     /// OP Stack: where batches are on L1
     #[arg(long, env = "PROOFMILL_OP_DATA", value_enum, default_value_t = OpData::Calldata)]
     pub(crate) op_data: OpData,
+}
+
+impl OpChain {
+    /// The settings by their flags.
+    pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
+        let name = |value: &dyn Fn() -> Option<PossibleValue>| {
+            value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+        };
+        BTreeMap::from([
+            ("op-interval", self.op_interval.to_string()),
+            ("op-batches", name(&|| self.op_batches.to_possible_value())),
+            ("op-data", name(&|| self.op_data.to_possible_value())),
+        ])
+    }
 }

@@ -14,7 +14,6 @@ use crate::{
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::Registry;
-use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
@@ -104,8 +103,7 @@ impl Tree {
             there.rollup
         ));
         if found == Found::There {
-            let l1 = L1::connect(PoolOptions::new(there.l1_rpc.clone()), Some(there.l1_chain_id)).await?;
-            chains.check(Rollup::connect(l1, there.rollup).await?.config(), &args.localnet)?;
+            chains.check(&args.localnet)?;
         }
         let ledger = Ledger::open(&dir.ledger()).await?;
         let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);

@@ -27,6 +27,14 @@ const LOCK: &str = "localnet.lock";
 const LOOK: Duration = Duration::from_millis(200);
 
 pub(crate) async fn run(global: &cli::Global, args: cli::LocalnetAlone, registry: Registry) -> Result<()> {
+    let (stack, none) = match args.stack {
+        cli::Stack::Ethereum => ("ethereum", "of the OP Stack"),
+        cli::Stack::Op => ("op", "by Ethereum's rules"),
+    };
+    let other = args.of_the_other_stack();
+    if !other.is_empty() {
+        bail!("{}: of use for chains {none} alone, and these are to be of --stack {stack}", other.join(", "));
+    }
     let stop = stop::on_signal()?;
     let folder = &global.data_dir;
     DataDir::mark(folder)?;
@@ -46,7 +54,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::LocalnetAlone, registry
         devnet = start(&args, &registry) => devnet?,
         () = stop.cancelled() => bail!("stopped"),
     };
-    let description = devnet.description();
+    let settings = args.flags().into_iter().map(|(flag, value)| (flag.to_owned(), value)).collect();
+    let description = &Description { settings, ..devnet.description().clone() };
     if observing.metrics_listen.is_some() {
         observe_chains(description, &observed, &stop).await?;
     }

@@ -37,9 +37,14 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
     let Cli { global, command } = cli;
     let registry = wiring::with_helpers(registry, &global)?;
     let registry = match command {
-        // It makes the setup that all others look for.
+        // It makes the setup that others look for.
         Command::Srs(_) => registry,
-        _ => wiring::with_snark(registry, &global)?,
+        _ => {
+            if command.makes_snarks() {
+                wiring::check_setups(&global)?;
+            }
+            wiring::with_snark(registry, &global)?
+        }
     };
     match command {
         Command::Srs(args) => srs::run(&global, args).await,

@@ -9,9 +9,9 @@ use crate::{
     commands::localnet::{self, FILE},
 };
 use eyre::{Result, bail};
-use proofmill_chain::RollupConfig;
 use proofmill_devnet::Description;
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -24,6 +24,8 @@ const EVERY: Duration = Duration::from_millis(100);
 const GOODBYE: Duration = Duration::from_secs(10);
 /// The name of their process.
 const NAME: &str = "localnet";
+/// The flag of L2's port.
+const PORT: &str = "l2-port";
 
 /// The chains of a devnet, kept by a process of their own. They go on when this process is killed, and end with it when
 /// it ends by itself.
@@ -116,32 +118,28 @@ impl Chains {
         Ok(localnet::keeper(&self.folder)? == Some(self.description.pid))
     }
 
-    /// Whether chains that were found are what is asked for. Theirs are the rules of the rollup, whatever is asked for.
-    pub(crate) fn check(&self, found: &RollupConfig, args: &cli::Localnet) -> Result<()> {
-        let settings = |slot: u64, slots: u64, window: u64, mut provers: Vec<&str>| {
-            provers.sort_unstable();
-            format!(
-                "--slot-seconds {slot} --epoch-slots {slots} --window-epochs {window} --prover {}",
-                provers.join(",")
-            )
-        };
-        let clock = &found.clock;
-        let there = settings(
-            clock.slot_seconds.get(),
-            clock.epoch_slots.get(),
-            clock.window_epochs.get(),
-            found.proof_types.iter().map(|of| of.prover.name()).collect(),
-        );
-        let asked = settings(
-            args.rules.slot_seconds,
-            args.rules.epoch_slots,
-            args.rules.window_epochs,
-            args.prover.iter().map(|prover| prover.name()).collect(),
-        );
-        if there != asked {
+    /// Whether chains that were found are what is asked for.
+    pub(crate) fn check(&self, args: &cli::Localnet) -> Result<()> {
+        let (there, asked) = (&self.description.settings, args.flags());
+        let mut different = Vec::new();
+        for flag in there.keys().map(String::as_str).chain(asked.keys().copied()).collect::<BTreeSet<_>>() {
+            let (there, asked) = (there.get(flag), asked.get(flag));
+            // Any port is good enough where none is named.
+            if there != asked && !(flag == PORT && asked.is_none()) {
+                let said = |value: Option<&String>| match value {
+                    None => "left out".to_owned(),
+                    // It may hold an access key.
+                    Some(value) if value.contains("://") => "another address".to_owned(),
+                    Some(value) => value.clone(),
+                };
+                different.push(format!("--{flag} (there: {}, asked for: {})", said(there), said(asked)));
+            }
+        }
+        if !different.is_empty() {
             bail!(
-                "the chains of an earlier run are still there, started with `{there}`, and not with `{asked}`: use the \
-                 same settings, or end process {} first",
+                "the chains of an earlier run are still there, started with other settings: {}. Use the same, or end process {} \
+                 first",
+                different.join(", "),
                 self.description.pid
             );
         }
@@ -195,25 +193,59 @@ async fn find(folder: &Path, launcher: &Launcher, show: &Show) -> Result<Option<
 }
 
 fn arguments(folder: &Path, args: &cli::Localnet) -> Vec<String> {
-    let provers: Vec<&str> = args.prover.iter().map(|prover| prover.name()).collect();
-    let settings = [
-        ("--data-dir", folder.display().to_string()),
-        ("--prover", provers.join(",")),
-        ("--slot-seconds", args.rules.slot_seconds.to_string()),
-        ("--epoch-slots", args.rules.epoch_slots.to_string()),
-        ("--window-epochs", args.rules.window_epochs.to_string()),
-        ("--l2-block-time", args.l2_block_time.to_string()),
-        ("--l1-verifier", args.l1_verifier.to_string()),
-        ("--attestors", args.attestors.to_string()),
-        ("--threshold", args.threshold.to_string()),
-    ];
-    let more = [
-        ("--on-l1", args.on_l1.as_ref().map(ToString::to_string)),
-        ("--l2-port", args.l2_port.map(|port| port.to_string())),
-        ("--l2-mempool-limit", Some(args.l2_mempool_limit.to_string())),
-    ];
-    let more = more.into_iter().filter_map(|(name, value)| Some((name, value?)));
-    let mut words = vec![NAME.to_owned()];
-    words.extend(settings.into_iter().chain(more).flat_map(|(name, value)| [name.to_owned(), value]));
+    let mut words = vec![NAME.to_owned(), format!("--data-dir={}", folder.display())];
+    words.extend(args.flags().into_iter().map(|(flag, value)| format!("--{flag}={value}")));
     words
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command, Dev};
+    use clap::Parser;
+
+    fn dev(words: &[&str]) -> Dev {
+        match Cli::try_parse_from(["proofmill", "dev"].iter().chain(words)).unwrap().command {
+            Command::Dev(args) => *args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn chains(words: &[&str]) -> Chains {
+        let nobody: url::Url = "http://127.0.0.1:1".parse().unwrap();
+        let settings = dev(words).localnet.flags();
+        let description = Description {
+            pid: 7,
+            l1_rpc: nobody.clone(),
+            l2_rpc: nobody,
+            l1_chain_id: 31337,
+            l2_chain_id: 900_901,
+            rollup: alloy_primitives::Address::ZERO,
+            deployed_at: 0,
+            attestors: Vec::new(),
+            settings: settings.into_iter().map(|(flag, value)| (flag.to_owned(), value)).collect(),
+        };
+        Chains { description, folder: PathBuf::new(), process: Process(None) }
+    }
+
+    #[test]
+    fn chains_that_are_found_must_be_what_is_asked_for() {
+        let check = |there: &[&str], asked: &[&str]| chains(there).check(&dev(asked).localnet);
+        check(&[], &[]).unwrap();
+        check(&["--prover=exec,sp1"], &["--prover=sp1,exec"]).unwrap();
+        check(&["--l2-port=7"], &[]).unwrap();
+        let refused = |there: &[&str], asked: &[&str]| check(there, asked).unwrap_err().to_string();
+        let text = refused(&["--l1-verifier=snark", "--threshold=1"], &["--l2-port=8"]);
+        for part in [
+            "--l1-verifier (there: snark, asked for: attestors)",
+            "--threshold (there: 1, asked for: 2)",
+            "--l2-port (there: left out, asked for: 8)",
+            "end process 7",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+        let secret = refused(&["--on-l1=http://127.0.0.1:1/key"], &[]);
+        assert!(secret.contains("--on-l1 (there: another address, asked for: left out)"), "{secret}");
+    }
 }

@@ -8,6 +8,7 @@ use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::CheckpointNumber;
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::Command,
@@ -152,6 +153,7 @@ fn a_localnet_is_known_by_its_lock() {
         rollup: alloy_primitives::Address::ZERO,
         deployed_at: 0,
         attestors: Vec::new(),
+        settings: BTreeMap::new(),
     };
     left.write(&file).unwrap();
     let mut running = Running::start(&mut dev(data, 99), &log);

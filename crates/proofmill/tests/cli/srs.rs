@@ -54,6 +54,14 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     assert!(said.contains("proofmill srs import"), "{said}");
     let said = fail(proofmill(folder.path()).args(["worker", "--snark", "large"]));
     assert!(said.contains("insecure-development-small"), "{said}");
+    let prove = ["prove", "--elf", "there.elf", "--mode", "plonk", "--snark", "published"];
+    let said = fail(proofmill(folder.path()).args(prove));
+    assert!(said.contains("proofmill srs import"), "{said}");
+    // Who has others make it, or only verifies it, needs no gigabytes of setup.
+    for words in [&[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(), &vec!["verify", "--snark", "published", "there.bin"]] {
+        let said = fail(proofmill(folder.path()).args(words));
+        assert!(!said.contains("proofmill srs"), "{said}");
+    }
     // Somebody must make the SNARK that L1 wants.
     let said = fail(proofmill(folder.path()).args(["dev", "--prover", "openvm", "--l1-verifier", "snark"]));
     assert!(said.contains("--snark"), "{said}");
