@@ -2,6 +2,7 @@
 # The main job, from nothing: L1 and L2, real transactions, range proofs of their checkpoints by two worker processes, the
 # epoch's proof, attested and settled on L1. demo.sh BINARY PROVER
 # With SNARK=1 in the environment L1 verifies the epoch's proof itself: no attestors, a SNARK on a setup for development.
+# EPOCHS=N settles N epochs with OpenVM or SP1, where it is one by default.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=$(realpath "$1")
@@ -36,6 +37,17 @@ if [[ -n ${SNARK:-} ]]; then
   snark=(--snark insecure-development-small --snark-dir "$keys" --l1-verifier snark)
   workers=20
 fi
+# Each epoch more has one checkpoint, of one burst.
+more=0
+if [[ -n ${EPOCHS:-} ]]; then
+  if [[ ! $EPOCHS =~ ^[1-9][0-9]?$ || $prover == exec ]]; then
+    echo "error: EPOCHS=$EPOCHS: it is a number from 1 to 99, and not for PROVER=exec" >&2
+    exit 2
+  fi
+  more=$((EPOCHS - epochs))
+  epochs=$EPOCHS
+fi
+last=$((bursts - 1 + more))
 
 dev_pid=
 cleanup() {
@@ -95,7 +107,7 @@ rpc=$(jq -r .l2_rpc "$dir/data/localnet.json")
 
 # The first of anvil's well-known development keys: it holds play money on this chain alone.
 export LOAD_TEST_PRIVATE_KEY=0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80
-for burst in $(seq 0 $((bursts - 1))); do
+for burst in $(seq 0 "$last"); do
   kill -0 "$dev_pid" 2>/dev/null || break
   say "$((accounts * each)) transactions of every sort: creations, destructions, precompiles, delegations, reverts"
   if ! "$bin" load --rpc-url "$rpc" --kind mixed --accounts "$accounts" --transactions "$each" --seed "$seed" 2>"$dir/load.log"; then
@@ -108,7 +120,7 @@ for burst in $(seq 0 $((bursts - 1))); do
     exit 1
   fi
   # Into another slot, so that the next burst is in another checkpoint. The first checkpoint lands in slot 1.
-  [[ $burst == $((bursts - 1)) ]] || sleep $((burst == 0 ? 2 * slot : slot))
+  [[ $burst == "$last" ]] || sleep $((burst == 0 ? 2 * slot : burst >= bursts - 1 ? epoch_slots * slot : slot))
 done
 ! kill -0 "$dev_pid" 2>/dev/null || say "Range proofs began when the first checkpoint landed; the epoch is settled when it has ended and is proven"
 wait "$dev_pid"
@@ -117,8 +129,10 @@ say "Verify the epoch's proof, as a stranger would"
 allow=()
 [[ $prover != exec ]] || allow=(--allow-exec)
 [[ -z ${SNARK:-} ]] || allow=(--allow-development --evm)
-epoch_proof=$(ls "$dir"/data/*/proofs/epoch-*.bin | head -1)
-"$bin" verify "${binaries[@]}" "${allow[@]}" "$epoch_proof"
+for epoch_proof in "$dir"/data/*/proofs/epoch-*.bin; do
+  "$bin" verify "${binaries[@]}" "${allow[@]}" "$epoch_proof"
+  [[ $more -gt 0 ]] || break
+done
 say "Done"
 echo "the figures  $dir/report.json"
 echo "the proofs   ${epoch_proof%/*}"
