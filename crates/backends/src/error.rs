@@ -40,6 +40,14 @@ pub enum BackendError {
         /// Why it cannot.
         cause: String,
     },
+    /// This process lacks a setting or a file that another one with the same prover type may have.
+    #[error("{prover} is not set up for this here: {cause}")]
+    NotSetUp {
+        /// The backend asked.
+        prover: ProverType,
+        /// What is missing, and how to get it.
+        cause: String,
+    },
     /// The program itself refused its input: it panicked or exited with another code than 0.
     #[error("the program stopped without finishing: {cause}")]
     GuestFailed {
@@ -101,6 +109,7 @@ impl From<BackendError> for Fault {
             BackendError::NotCompiledIn { .. } => Code::Unfit,
             BackendError::MalformedProgram { .. } | BackendError::MalformedInput { .. } => Code::Malformed,
             BackendError::UnsupportedMode { .. } => Code::Unsupported,
+            BackendError::NotSetUp { .. } => Code::NotSetUp,
             BackendError::GuestFailed { .. } => Code::ProgramFailed,
             BackendError::CycleLimit { .. } => Code::CycleLimit,
             BackendError::WrongProgram { .. } | BackendError::InvalidProof { .. } => Code::BadProof,

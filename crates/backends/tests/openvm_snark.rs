@@ -47,7 +47,7 @@ fn what_is_no_snark_of_a_known_circuit_is_not_said_to_be_secure() {
     let (backend, good) = (OpenVmBackend::default(), proof());
     let mut unknown = good.clone();
     unknown.body[0] ^= 1;
-    assert!(backend.insecure(&unknown).unwrap_err().to_string().contains("does not know"));
+    assert!(backend.insecure(&unknown).unwrap_err().to_string().contains("not known here"));
     let cut = Proof { body: good.body[..PROOF - 1].to_vec(), ..good.clone() };
     assert!(backend.insecure(&cut).unwrap_err().to_string().contains("cut off"));
     assert!(backend.evm_proof(&cut).unwrap_err().to_string().contains("cut off"));
@@ -69,7 +69,7 @@ fn whatever_is_altered_does_not_hold() {
         change(&mut proof.body);
         verify(&proof).unwrap_err().to_string()
     };
-    assert!(with(&|body| body[0] ^= 1).contains("does not know"));
+    assert!(with(&|body| body[0] ^= 1).contains("not known here"));
     for at in (WORDS..COMMITS).step_by(31) {
         with(&|body| body[at] ^= 1);
     }

@@ -19,6 +19,8 @@ use revm::{
     state::AccountInfo,
 };
 
+/// Bytes that a Halo2 verifier is called with: 46 scalars and a proof of 43 words.
+const HALO2_CALLDATA: usize = (46 + 43) * 32;
 /// What a transaction may take since EIP-7825.
 const GAS_LIMIT: u64 = 1 << 24;
 
@@ -84,6 +86,18 @@ pub fn verify_snark_in_evm(
         ExecutionResult::Revert { output, .. } => Err(EvmVerdict::Refused(Refusal::decode(&output))),
         ExecutionResult::Halt { reason, .. } => Err(EvmVerdict::Halted(format!("{reason:?}"))),
     }
+}
+
+/// Whether code takes what is no proof at all: calldata of a SNARK's length, all zeros. What only passes calls on does too, because
+/// nothing is behind it here.
+///
+/// # Errors
+/// The EVM breaks off.
+pub fn takes_anything(halo2: Bytes) -> Result<bool, EvmVerdict> {
+    let mut evm = Evm::new();
+    let at = evm.insert(halo2);
+    let result = evm.run(TxKind::Call(at), vec![0; HALO2_CALLDATA].into())?;
+    Ok(result.is_success())
 }
 
 /// A chain with nothing on it.
@@ -165,8 +179,14 @@ mod tests {
         let mut evm = Evm::new();
         let at = evm.create(InsecureDevelopmentHalo2Verifier::BYTECODE.clone()).unwrap();
         let account = evm.0.ctx.journaled_state.database.load_account(at).unwrap();
-        let there = Halo2Code::There(account.info.code.as_ref().unwrap().original_bytes());
-        assert!(ask(program, &values, &there).is_ok());
+        let code = account.info.code.as_ref().unwrap().original_bytes();
+        assert!(ask(program, &values, &Halo2Code::There(code.clone())).is_ok());
+        assert!(!takes_anything(code).unwrap());
+        // Nothing; STOP; one that delegates every call to whom its storage names, and reverts where that reverts.
+        let delegates = alloy_primitives::hex!("5f5f5f5f5f545af4600e575f5ffd5b00");
+        for code in [&[][..], &[0x00], &delegates] {
+            assert!(takes_anything(code.to_vec().into()).unwrap(), "{code:?}");
+        }
         for code in [&[0xfe][..], &[0x5f, 0x5f, 0xfd], &[]] {
             let error = ask(program, &values, &Halo2Code::Creation(code.to_vec().into())).unwrap_err();
             assert!(!matches!(error, EvmVerdict::Halted(_)), "{error}");

@@ -63,9 +63,11 @@ pub(crate) async fn look_at<T: Send + 'static>(
     match tokio::task::spawn_blocking(move || look(&*backend)).await {
         Ok(Ok(seen)) => Ok(seen),
         // The prover type is not there, or its own machinery failed: that says nothing of the proof.
-        Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
-            Err(VerifyError::Failed(error))
-        }
+        Ok(Err(
+            error @ (BackendError::NotCompiledIn { .. }
+            | BackendError::NotSetUp { .. }
+            | BackendError::Prover { .. }),
+        )) => Err(VerifyError::Failed(error)),
         Ok(Err(error)) => Err(VerifyError::Refused(error.to_string())),
         Err(_) => Err(VerifyError::BrokeOff),
     }

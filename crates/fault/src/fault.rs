@@ -107,6 +107,8 @@ codes! {
     TooSmall = Worker / "too-small",
     /// The worker does not know what it is asked: another version, or a prover type that it does not have.
     Unfit = Worker / "unfit",
+    /// The worker lacks settings or files that the task needs, which another one of the same build may have.
+    NotSetUp = Worker / "not-set-up",
     /// The worker stops and hands back what it holds.
     Stopping = Worker / "stopping",
     /// The store cannot be reached, or refuses.

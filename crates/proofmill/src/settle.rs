@@ -86,7 +86,11 @@ impl NotShown {
     const fn is_away(&self) -> bool {
         matches!(
             self,
-            Self::Backend(BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }) | Self::BrokeOff
+            Self::Backend(
+                BackendError::NotCompiledIn { .. }
+                    | BackendError::NotSetUp { .. }
+                    | BackendError::Prover { .. }
+            ) | Self::BrokeOff
         )
     }
 }

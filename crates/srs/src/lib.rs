@@ -71,6 +71,17 @@ impl Setup {
     }
 }
 
+/// The words of the development setup's `τ·G₂` that every verifier on it has in its code on L1: its x coordinate, which `−τ·G₂` has
+/// too, as the EVM has numbers.
+pub fn development_words() -> [[u8; 32]; 2] {
+    let x = develop::s_g2().x;
+    [x.c0, x.c1].map(|number| {
+        let mut word = number.to_bytes();
+        word.reverse();
+        word
+    })
+}
+
 impl std::fmt::Display for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

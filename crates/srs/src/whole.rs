@@ -5,7 +5,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Take, Write},
+    io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -70,16 +70,37 @@ pub fn write(
 /// # Errors
 /// `fill` fails, or the disk cannot be written. What was written is removed.
 pub fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    let temporary = PathBuf::from(temporary);
+    let temporary = beside(path);
     let file = draft(&temporary)?;
-    let written = fill(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // The error of the write is what counts.
-        drop(fs::remove_file(&temporary));
+    // Also where `fill` panics: gigabytes would stay.
+    let mut draft = Draft(Some(&temporary));
+    fill(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path))?;
+    draft.0 = None;
+    Ok(())
+}
+
+/// Removes a draft that did not become a file.
+struct Draft<'a>(Option<&'a Path>);
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if let Some(path) = self.0 {
+            // The error of the write is what counts.
+            drop(fs::remove_file(path));
+        }
     }
-    written
+}
+
+/// Bytes of the draft of a file that somebody left who was killed. Writing the file anew takes them back.
+pub fn left_over(path: &Path) -> u64 {
+    fs::metadata(beside(path)).map_or(0, |draft| draft.len())
+}
+
+/// Where a file is written until it is whole.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    PathBuf::from(name)
 }
 
 /// An empty file that nobody else writes to while it is open. What somebody left in it who was killed is gone.
@@ -100,31 +121,30 @@ fn draft(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Reads what [`write`](self::write) has written. `take` is to read all of it but the checksum.
+/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged. `take` is to
+/// read all of it but the checksum.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, whatever `take` says, or `take`
-/// leaves something over. Otherwise what `take` or the disk says.
-pub fn read<T>(
-    path: &Path,
-    take: impl FnOnce(&mut BufReader<Hashed<Take<File>>>) -> io::Result<T>,
-) -> io::Result<T> {
-    let file = File::open(path)?;
+/// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, or `take` leaves something over.
+/// Otherwise what `take` or the disk says.
+pub fn read<T>(path: &Path, take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>) -> io::Result<T> {
+    let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let content = length
         .checked_sub(CHECKSUM)
         .ok_or_else(|| damaged(format!("it has {length} bytes, less than a checksum")))?;
-    let mut reader = BufReader::with_capacity(BUFFER, Hashed::new(file.take(content)));
-    let taken = take(&mut reader);
-    // What was not taken is in the checksum too.
-    let left = io::copy(&mut reader, &mut io::sink())?;
-    let Hashed { inner, hash } = reader.into_inner();
+    let mut hashed = BufReader::with_capacity(BUFFER, Hashed::new((&file).take(content)));
+    io::copy(&mut hashed, &mut io::sink())?;
+    let hash = hashed.into_inner().hash.finalize();
     let mut checksum = [0; CHECKSUM as usize];
-    inner.into_inner().read_exact(&mut checksum)?;
-    if *hash.finalize().as_bytes() != checksum {
+    file.read_exact(&mut checksum)?;
+    if *hash.as_bytes() != checksum {
         return Err(damaged("its checksum does not match".to_owned()));
     }
-    let taken = taken?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut reader = BufReader::with_capacity(BUFFER, file.take(content));
+    let taken = take(&mut reader)?;
+    let left = io::copy(&mut reader, &mut io::sink())?;
     if left > 0 {
         return Err(damaged(format!("it has {left} bytes more than it should")));
     }
@@ -192,9 +212,9 @@ mod tests {
             refused(&bytes[..at]);
         }
         refused(&[bytes.as_slice(), &[0]].concat());
-        // What a reader makes of damaged bytes is not what counts.
+        // No reader sees damaged bytes.
         fs::write(&path, &bytes[1..]).unwrap();
-        let error = read(&path, |_| Err::<(), _>(io::Error::other("a strange number"))).unwrap_err();
+        let error = read(&path, |_| -> io::Result<()> { panic!("a strange number") }).unwrap_err();
         assert!(error.to_string().contains("does not match"), "{error}");
         fs::write(&path, &bytes).unwrap();
         let error = read(&path, |_| Err::<(), _>(io::Error::other("a strange number"))).unwrap_err();
@@ -228,8 +248,19 @@ mod tests {
         fail(&path).unwrap_err();
         assert_eq!(read_bytes(&path).unwrap(), b"the first");
         assert_eq!(names(&folder), ["file"]);
+        // Also where it panics.
+        let panics = std::panic::catch_unwind(|| {
+            write(&path, |writer| {
+                writer.write_all(b"half of it").unwrap();
+                panic!("the dog")
+            })
+        });
+        assert!(panics.is_err());
+        assert_eq!(read_bytes(&path).unwrap(), b"the first");
+        assert_eq!(names(&folder), ["file"]);
         // What somebody left who was killed is neither taken nor in the way.
         fs::write(folder.path().join("file.new"), [7; 1_000]).unwrap();
+        assert_eq!(left_over(&path), 1_000);
         write_bytes(&path, b"the second").unwrap();
         assert_eq!(read_bytes(&path).unwrap(), b"the second");
         assert_eq!(names(&folder), ["file"]);

@@ -6,7 +6,8 @@
 //! that the length of the encoding limits it.
 
 use super::Stark;
-use openvm_stark_backend::codec::Decode;
+use openvm_continuations::RootSC;
+use openvm_stark_backend::{codec::Decode, proof::Proof};
 use openvm_verify_stark_host::VmStarkProof;
 use std::io::{Cursor, Error};
 
@@ -25,6 +26,12 @@ const MOST_ROUNDS: usize = 64;
 pub(super) fn decode_compressed(body: &[u8]) -> Result<VmStarkProof, Error> {
     check(body)?;
     VmStarkProof::decode_from_bytes(body)
+}
+
+/// Decodes the root of a SNARK. Its digests are single scalars of BN254, which take as many bytes as eight elements of the field.
+pub(super) fn decode_root(body: &[u8]) -> Result<Proof<RootSC>, Error> {
+    check(body)?;
+    Proof::decode_from_bytes(body)
 }
 
 /// Decodes one proof, and leaves what follows it.

@@ -87,7 +87,12 @@ impl OpenVmBackend {
     }
 
     fn snark(&self) -> Result<&SnarkConfig, BackendError> {
-        self.snark.as_ref().ok_or_else(|| unsupported(ProofMode::Plonk))
+        self.snark.as_ref().ok_or_else(|| {
+            not_set_up(
+                "the SNARK needs a setup: make or import one with `proofmill srs` and name the SNARK with --snark, or ask for \
+                 `compressed`",
+            )
+        })
     }
 
     /// A step of a SNARK.
@@ -103,11 +108,10 @@ impl OpenVmBackend {
         };
         let config = |variant| match self.snark()? {
             config if config.variant == variant => Ok(config),
-            config => Err(BackendError::UnsupportedMode {
-                prover: ProverType::OpenVm,
-                mode: ProofMode::Plonk,
-                cause: format!("this process makes the SNARK '{}', not '{variant}'", config.variant),
-            }),
+            config => Err(not_set_up(format!(
+                "this process makes the SNARK '{}', and '{variant}' is asked for: name the same with --snark everywhere",
+                config.variant
+            ))),
         };
         match layer {
             Layer::StaticVerifier(variant) => snark::static_verifier(&self.provers, config(variant)?, below),
@@ -245,8 +249,8 @@ impl Backend for OpenVmBackend {
     fn check_mode(&self, mode: ProofMode) -> Result<(), BackendError> {
         match mode {
             ProofMode::Execute | ProofMode::Core | ProofMode::Compressed => Ok(()),
-            ProofMode::Plonk if self.snark.is_some() => Ok(()),
-            ProofMode::Plonk | ProofMode::Groth16 => Err(unsupported(mode)),
+            ProofMode::Plonk => self.snark().map(drop),
+            ProofMode::Groth16 => Err(unsupported(mode)),
         }
     }
 
@@ -351,11 +355,14 @@ fn unsupported(mode: ProofMode) -> BackendError {
     let cause = match mode {
         ProofMode::Execute => "there is nothing to prove in a mere execution; ask for `core` or `compressed`",
         ProofMode::Groth16 => "OpenVM has no Groth16 wrap; ask for `compressed`",
-        _ => {
-            "the SNARK needs a setup: make or import one with `proofmill srs` and name the SNARK with --snark, or ask for `compressed`"
-        }
+        _ => "OpenVM has no such mode; ask for `compressed`",
     };
     BackendError::UnsupportedMode { prover: ProverType::OpenVm, mode, cause: cause.to_owned() }
+}
+
+/// What this process lacks, and another one may have.
+fn not_set_up(cause: impl Into<String>) -> BackendError {
+    BackendError::NotSetUp { prover: ProverType::OpenVm, cause: cause.into() }
 }
 
 /// OpenVM's hash of field elements.

@@ -192,11 +192,18 @@ fn check(
 ) -> Result<String> {
     match &one.held {
         Held::Epoch(epoch) => {
-            registry.checker(of.prover)?.verify(&epoch.proof, of.aggregation_key)?;
-            Ok(match of.prover.proves() {
-                true => format!("valid: a {} proof of the rollup's program", epoch.proof.mode),
-                false => "NOT PROVEN: it only says that the program was run".to_owned(),
-            })
+            let backend = registry.checker(of.prover)?;
+            backend.verify(&epoch.proof, of.aggregation_key)?;
+            if !of.prover.proves() {
+                return Ok("NOT PROVEN: it only says that the program was run".to_owned());
+            }
+            match backend.insecure(&epoch.proof)? {
+                None => Ok(format!("valid: a {} proof of the rollup's program", epoch.proof.mode)),
+                Some(cause) if allow_development => Ok(format!("INSECURE: it holds, but {cause}")),
+                Some(cause) => {
+                    bail!("{cause}. For a contract that takes such, submit it with --allow-development")
+                }
+            }
         }
         Held::Sp1(snark) => {
             if let Some(got) = snark.program.filter(|got| *got != of.aggregation_key) {

@@ -4,6 +4,7 @@ use crate::scene::{Scene, assigned, failure};
 use proofmill_fault::Code;
 use proofmill_primitives::{ProverType, TaskId, TaskKind, Weight, WorkerKind};
 use proofmill_scheduler::{Action, Event, TaskState, WorkerSpec};
+use std::collections::BTreeSet;
 
 fn workers(count: usize) -> Scene {
     let mut scene = Scene::new();
@@ -172,6 +173,31 @@ fn e6c_a_network_that_is_away_for_some_seconds_costs_nothing() {
     scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
     scene.pass(40, &[other]);
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
+
+/// Of workers of one build, one has the settings that a task needs: it is found, and no try is lost.
+#[test]
+fn a_worker_that_is_not_set_up_kills_no_proof() {
+    let mut scene = Scene::new();
+    let names = ["w0", "w1", "w2", "w3", "w4", "w5"];
+    for name in names {
+        built(&mut scene, name, "1");
+    }
+    scene.proof("p", TaskKind::ProveShard);
+    let mut asked = BTreeSet::new();
+    for _ in 0..600 {
+        let Some(worker) = scene.at("p/root").map(str::to_owned) else {
+            scene.pass(1, &names);
+            continue;
+        };
+        if asked.len() == names.len() - 1 {
+            assert!(!asked.contains(&worker), "{worker} again");
+            break;
+        }
+        assert_eq!(failure(scene.faults(&worker, "p/root", Code::NotSetUp), "p"), None);
+        assert!(asked.insert(worker), "another was not asked yet");
+    }
+    assert_eq!((scene.at("p/root").is_some(), scene.retries("p/root")), (true, 0));
 }
 
 /// Half of the workers are of another version and do not understand the task: it is tried on one of them at most.

@@ -69,7 +69,10 @@ impl Ledger {
             "{task} was given up for {fault:?} after {own} faults of its own"
         );
         let blameless = matches!(fault.code, Code::StoreAway | Code::StoreFull | Code::ClusterAway)
-            || matches!(fault.code, Code::Unfit | Code::NotDelivered | Code::Stopping | Code::PutBack);
+            || matches!(
+                fault.code,
+                Code::Unfit | Code::NotSetUp | Code::NotDelivered | Code::Stopping | Code::PutBack
+            );
         assert!(!blameless, "{task} was given up for {fault:?}");
     }
 

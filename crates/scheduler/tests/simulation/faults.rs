@@ -51,8 +51,14 @@ impl World {
         let process = self.processes.get_mut(&worker).unwrap();
         if process.linked {
             process.holds.remove(&task);
-            let codes =
-                [Code::ProverFailed, Code::StoreFull, Code::KilledForMemory, Code::TooSmall, Code::Missing];
+            let codes = [
+                Code::ProverFailed,
+                Code::StoreFull,
+                Code::KilledForMemory,
+                Code::TooSmall,
+                Code::NotSetUp,
+                Code::Missing,
+            ];
             let mut code = *self.rng.pick(&codes).unwrap();
             if self.rng.percent(15) {
                 code = Code::ProgramFailed;

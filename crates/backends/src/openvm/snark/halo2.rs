@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     BackendError, SnarkConfig,
-    openvm::{failed, provers::Provers},
+    openvm::{failed, guard::guard, provers::Provers},
     proof::{seal, unseal},
 };
 use openvm_static_verifier::{
@@ -23,8 +23,10 @@ use snark_verifier_sdk::{
         verifier::SnarkVerifier,
     },
 };
-use std::thread::available_parallelism;
+use std::{fmt::Display, io::Read, thread::available_parallelism};
 
+/// Bytes of a proof by the static verifier, unpacked: more than it ever has, which is a third of a megabyte.
+const LONGEST: u64 = 16 << 20;
 /// First bytes of a proof by the static verifier.
 const MAGIC: &[u8; 8] = b"PMOVSV01";
 const DOING: &str = "proving the static verifier";
@@ -36,6 +38,7 @@ pub(super) fn verify_root(
     root: &[u8],
 ) -> Result<Vec<u8>, BackendError> {
     let root = root::decode(root)?;
+    root::check(provers, &root)?;
     let params = setup::read(config, config.variant.size.verifier_k())?;
     let key = keys::verifier(provers, config, &params, &root)?;
     let threads = available_parallelism().map_or(1, usize::from);
@@ -46,11 +49,19 @@ pub(super) fn verify_root(
     let snark = gen_snark_from_base(&params, &key.pinning.pk, advice, instances);
     // A root that does not hold makes a proof that does not.
     check(&snark, &known::deciding_key(&params))?;
+    keys::keep_protocol(provers, config, &snark.protocol)?;
     encode(&snark)
 }
 
 /// Verifies the static verifier's proof, here.
 fn check(snark: &Snark, key: &known::DecidingKey) -> Result<(), BackendError> {
+    guard(
+        |cause| malformed(format!("the static verifier's proof is of a strange shape: {cause}")),
+        || check_shaped(snark, key),
+    )
+}
+
+fn check_shaped(snark: &Snark, key: &known::DecidingKey) -> Result<(), BackendError> {
     let wrong =
         |what: &str| malformed(format!("the root does not hold: the static verifier's proof of it {what}"));
     let mut transcript =
@@ -70,16 +81,21 @@ fn encode(snark: &Snark) -> Result<Vec<u8>, BackendError> {
 fn decode(bytes: &[u8]) -> Result<Snark, BackendError> {
     let packed = unseal(MAGIC, bytes)
         .ok_or_else(|| malformed("the static verifier's proof is damaged, or is none"))?;
-    let text = zstd::decode_all(packed).map_err(|error| malformed(error.to_string()))?;
-    serde_json::from_slice(&text).map_err(|error| malformed(error.to_string()))
+    let unread =
+        |error: &dyn Display| malformed(format!("the static verifier's proof cannot be read: {error}"));
+    let mut text = Vec::new();
+    let packed = zstd::stream::read::Decoder::new(packed).map_err(|error| unread(&error))?;
+    packed.take(LONGEST + 1).read_to_end(&mut text).map_err(|error| unread(&error))?;
+    if text.len() as u64 > LONGEST {
+        return Err(unread(&format!("it has more than {LONGEST} bytes")));
+    }
+    serde_json::from_slice(&text).map_err(|error| unread(&error))
 }
 
 /// Proves that the static verifier's proof holds. Where this build does not know the wrapper, what verifiers are to know of it is kept
 /// beside its key.
 pub(super) fn wrap(provers: &Provers, config: &SnarkConfig, snark: &[u8]) -> Result<Body, BackendError> {
-    let snark = decode(snark)?;
-    let params = setup::read(config, config.variant.size.wrapper_k())?;
-    let key = keys::wrapper(provers, config, &params, &snark)?;
+    let (snark, params, key) = wrapper(provers, config, snark)?;
     let id = known::id(&circuit_hash(provers, config.variant.size)?, &params);
     if !known::is_known(&id, Some(&config.folder)) {
         let (known, contract) = description(provers, config, &params, &key)?;
@@ -88,15 +104,26 @@ pub(super) fn wrap(provers: &Provers, config: &SnarkConfig, snark: &[u8]) -> Res
     Ok(Body::new(id, &key.prove_for_evm(&params, snark)))
 }
 
+/// Reads the static verifier's proof, which must hold, and what wraps it.
+fn wrapper(
+    provers: &Provers,
+    config: &SnarkConfig,
+    snark: &[u8],
+) -> Result<(Snark, Halo2Params, Halo2WrapperProvingKey), BackendError> {
+    let snark = decode(snark)?;
+    let params = setup::read(config, config.variant.size.wrapper_k())?;
+    check(&snark, &known::deciding_key(&params))?;
+    let key = keys::wrapper(provers, config, &params, &snark)?;
+    Ok((snark, params, key))
+}
+
 /// What verifiers are to know of the wrapper, and the source of its contract.
 pub(super) fn describe(
     provers: &Provers,
     config: &SnarkConfig,
     snark: &[u8],
 ) -> Result<(Known, String), BackendError> {
-    let snark = decode(snark)?;
-    let params = setup::read(config, config.variant.size.wrapper_k())?;
-    let key = keys::wrapper(provers, config, &params, &snark)?;
+    let (_, params, key) = wrapper(provers, config, snark)?;
     description(provers, config, &params, &key)
 }
 

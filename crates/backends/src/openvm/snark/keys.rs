@@ -2,11 +2,12 @@
 //!
 //! A file ends with BLAKE3 of all before ([`whole`]). One that is damaged is made again, and that is said.
 
-use super::root;
+use super::{malformed, root};
 use crate::{
     BackendError, SnarkConfig, SnarkSize,
-    openvm::{failed, provers::Provers},
+    openvm::{failed, guard::guard, not_set_up, provers::Provers},
 };
+use halo2_base::halo2_proofs::halo2curves::bn256::G1Affine;
 use openvm_continuations::RootSC;
 use openvm_stark_backend::{
     codec::{Decode, Encode},
@@ -18,10 +19,10 @@ use openvm_static_verifier::{
 };
 use proofmill_srs::whole;
 use serde::Serialize;
-use snark_verifier_sdk::Snark;
+use snark_verifier_sdk::{Snark, snark_verifier::verifier::plonk::PlonkProtocol};
 use std::{
-    fs::{self, File},
-    io,
+    fs::{self, File, TryLockError},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -66,6 +67,50 @@ pub(super) fn verifier(
     })
 }
 
+/// Keeps what the static verifier's proofs say of their circuit, which its key has made, beside that key.
+pub(super) fn keep_protocol(
+    provers: &Provers,
+    config: &SnarkConfig,
+    protocol: &PlonkProtocol<G1Affine>,
+) -> Result<(), BackendError> {
+    let file = protocol_file(provers, config)?;
+    if file.path.exists() {
+        return Ok(());
+    }
+    let hash = hash(protocol)?;
+    whole::write(&file.path, |writer| writer.write_all(&hash)).map_err(|error| file.error(error))
+}
+
+fn protocol_file(provers: &Provers, config: &SnarkConfig) -> Result<Kept, BackendError> {
+    let circuit = hash(&(circuit(provers)?, config.variant.size.verifier_k()))?;
+    let mut file = Kept::new(config, "verifier", &circuit);
+    file.path.set_extension("protocol");
+    Ok(file)
+}
+
+/// The wrapper verifies proofs of the circuit that the first one says it is of, and L1 what the wrapper verifies: it must be the static
+/// verifier's, as its own key says, and not what somebody has put into the store.
+fn check_protocol(
+    provers: &Provers,
+    config: &SnarkConfig,
+    snark: &Snark,
+    has_key: bool,
+) -> Result<(), BackendError> {
+    let file = protocol_file(provers, config)?;
+    let mut known = [0; 32];
+    match whole::read(&file.path, |reader| reader.read_exact(&mut known)) {
+        Ok(()) if known == hash(&snark.protocol)? => Ok(()),
+        Ok(()) => Err(malformed("it is no proof by the static verifier, but one of another circuit")),
+        // A proof of another circuit than its key was made for has a wrapper that does not hold, which is seen when it is finished.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_key => Ok(()),
+        Err(error) => Err(not_set_up(format!(
+            "the wrapper's key is made for the circuit in {} ({error}), which the process leaves that makes a proof by the static \
+             verifier: have the same folder for both, or copy the file",
+            file.path.display()
+        ))),
+    }
+}
+
 /// The wrapper's key. `snark` is any proof by the static verifier.
 pub(super) fn wrapper(
     provers: &Provers,
@@ -75,6 +120,7 @@ pub(super) fn wrapper(
 ) -> Result<Halo2WrapperProvingKey, BackendError> {
     let hash = circuit_hash(provers, config.variant.size)?;
     let file = Kept::new(config, "wrapper", &hash);
+    check_protocol(provers, config, snark, file.path.exists())?;
     file.read_or_make(WRAPPER_BYTES, || Halo2WrapperProvingKey::keygen(params, snark.clone()))
 }
 
@@ -107,21 +153,32 @@ impl Kept {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder).map_err(|error| self.error(error))?;
         let lock = File::create(self.path.with_extension("lock")).map_err(|error| self.error(error))?;
-        lock.lock().map_err(|error| self.error(error))?;
         let file = self.path.display();
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!(%file, "another process makes or reads this key of the SNARK: waiting for it");
+                lock.lock().map_err(|error| self.error(error))?;
+            }
+            Err(TryLockError::Error(error)) => return Err(self.error(error)),
+        }
         let begun = Instant::now();
-        match whole::read(&self.path, T::decode) {
-            Ok(key) => {
+        // Halo2 panics at what is no key.
+        match guard(|cause| self.error(cause), || Ok(whole::read(&self.path, T::decode))) {
+            Ok(Ok(key)) => {
                 tracing::info!(%file, seconds = begun.elapsed().as_secs(), "a key of the SNARK was read");
                 return Ok(key);
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(Err(error)) => {
                 tracing::warn!(%file, %error, "a key of the SNARK cannot be read, and is made again")
+            }
+            Err(error) => {
+                tracing::warn!(%file, %error, "a key of the SNARK is none, and is made again")
             }
         }
         let free = rustix::fs::statvfs(folder).map_err(|error| self.error(error))?;
-        let free = free.f_bavail * free.f_frsize;
+        let free = (free.f_bavail * free.f_frsize).saturating_add(whole::left_over(&self.path));
         if free < bytes {
             return Err(self.error(format!(
                 "the key takes {} GB and the disk has {} GB left: free some, or name another folder",
@@ -132,7 +189,11 @@ impl Kept {
         tracing::info!(%file, "making a key of the SNARK, once: this takes minutes");
         let key = make();
         let made = begun.elapsed();
-        whole::write(&self.path, |writer| key.encode(writer)).map_err(|error| self.error(error))?;
+        // It panics at a disk that is full, too.
+        guard(
+            |cause| self.error(format!("it cannot be written: {cause}")),
+            || whole::write(&self.path, |writer| key.encode(writer)).map_err(|error| self.error(error)),
+        )?;
         let written = (begun.elapsed() - made).as_secs();
         tracing::info!(%file, making_s = made.as_secs(), writing_s = written, "a key of the SNARK was made");
         Ok(key)
@@ -143,10 +204,7 @@ impl Kept {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use std::{
-        cell::Cell,
-        io::{Read, Write},
-    };
+    use std::cell::Cell;
 
     /// Something that is kept like a key.
     #[derive(Debug, PartialEq)]
@@ -164,6 +222,37 @@ mod tests {
             reader.read_exact(&mut bytes)?;
             Ok(Self(u64::from_le_bytes(bytes)))
         }
+    }
+
+    /// As Halo2's keys: what is strange panics.
+    #[derive(Debug)]
+    struct Strange;
+
+    impl Encode for Strange {
+        fn encode<W: Write>(&self, writer: &mut W) -> io::Result<()> {
+            writer.write_all(&[0; 100])?;
+            panic!("No space left on device")
+        }
+    }
+
+    impl Decode for Strange {
+        fn decode<R: Read>(_: &mut R) -> io::Result<Self> {
+            panic!("no point of the curve")
+        }
+    }
+
+    #[test]
+    fn what_panics_is_an_error_that_names_the_file_and_leaves_nothing() {
+        let folder = std::env::temp_dir().join(format!("proofmill-keys-strange-{}", std::process::id()));
+        let kept = Kept { path: folder.join("test.key") };
+        let refused = || kept.read_or_make(8, || Strange).unwrap_err().to_string();
+        let text = refused();
+        assert!(text.contains("test.key") && text.contains("No space left"), "{text}");
+        assert_eq!(whole::left_over(&kept.path), 0);
+        // One that is whole, and none of this version: it is made again.
+        whole::write(&kept.path, |writer| writer.write_all(&[7; 8])).unwrap();
+        assert!(refused().contains("No space left"));
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::Body;
 use crate::{
     BackendError, SnarkVariant,
-    openvm::failed,
+    openvm::{failed, not_set_up},
     proof::{seal, unseal},
 };
 use halo2_base::halo2_proofs::{
@@ -22,7 +22,12 @@ use snark_verifier_sdk::{
         verifier::{SnarkVerifier, plonk::PlonkProtocol},
     },
 };
-use std::{fs, io::Write, path::Path, sync::OnceLock};
+use std::{
+    fs,
+    io::{Read, Write},
+    path::Path,
+    sync::OnceLock,
+};
 
 /// First bytes of `snark.bin`.
 const MAGIC: &[u8; 8] = b"PMOVSN01";
@@ -91,22 +96,24 @@ impl Known {
     pub(super) fn keep(&self, folder: &Path, contract: &str) -> Result<(), BackendError> {
         let text = serde_json::to_vec(self).map_err(|error| failed(KEEPING, error))?;
         let path = folder.join(format!("{}-{}", self.variant, hex::encode(&self.id[..8])));
-        let write = |extension: &str, bytes: &[u8]| {
-            let path = path.with_extension(extension);
-            whole::replace(&path, |mut file| file.write_all(bytes))
-                .map_err(|error| failed(KEEPING, format!("{}: {error}", path.display())))
-        };
-        write("sol", contract.as_bytes())?;
-        write(KEPT, &text)
+        let (source, known) = (path.with_extension("sol"), path.with_extension(KEPT));
+        whole::replace(&source, |mut file| file.write_all(contract.as_bytes()))
+            .map_err(|error| failed(KEEPING, format!("{}: {error}", source.display())))?;
+        whole::write(&known, |writer| writer.write_all(&text))
+            .map_err(|error| failed(KEEPING, format!("{}: {error}", known.display())))
     }
 }
 
-/// What was kept in a folder. A file that cannot be read is none: it is written again with the next SNARK.
-fn kept(folder: &Path) -> impl Iterator<Item = Known> {
+/// What was kept in a folder, and why not where a file cannot be read. It is written again with the next SNARK.
+fn kept(folder: &Path) -> impl Iterator<Item = Result<Known, String>> {
     let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
-    files
-        .filter(|path| path.extension().is_some_and(|extension| extension == KEPT))
-        .filter_map(|path| serde_json::from_slice(&fs::read(path).ok()?).ok())
+    let kept = files.filter(|path| path.extension().is_some_and(|extension| extension == KEPT));
+    kept.map(|path| {
+        let mut text = Vec::new();
+        let read = whole::read(&path, |reader| reader.read_to_end(&mut text));
+        let known = read.and_then(|_| serde_json::from_slice(&text).map_err(Into::into));
+        known.map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    })
 }
 
 /// Whether SNARKs of this circuit and setup can be verified.
@@ -117,14 +124,28 @@ pub(super) fn is_known(id: &[u8; 32], folder: Option<&Path>) -> bool {
 fn find(id: &[u8; 32], folder: Option<&Path>) -> Result<Known, BackendError> {
     let all = all()?;
     let built_in = all.iter().find(|known| known.id == *id).cloned();
-    built_in.or_else(|| folder.into_iter().flat_map(kept).find(|known| known.id == *id)).ok_or_else(|| {
-        let names: Vec<&str> = all.iter().map(|known| known.variant.as_str()).collect();
-        invalid(&format!(
-            "the SNARK is of a circuit or a setup that this build does not know (it knows: {}). Name the folder that has its \
-             `.{KEPT}` file, with --snark and --snark-dir",
-            names.join(", ")
-        ))
-    })
+    if let Some(known) = built_in {
+        return Ok(known);
+    }
+    let mut unread = Vec::new();
+    for kept in folder.into_iter().flat_map(kept) {
+        match kept {
+            Ok(known) if known.id == *id => return Ok(known),
+            Ok(_) => {}
+            Err(cause) => unread.push(cause),
+        }
+    }
+    let names: Vec<&str> = all.iter().map(|known| known.variant.as_str()).collect();
+    let mut cause = format!(
+        "the SNARK is of a circuit or a setup that is not known here (this build knows: {}). Name the folder that has its \
+         `.{KEPT}` file, with --snark and --snark-dir",
+        names.join(", ")
+    );
+    for file in unread {
+        cause.push_str("; ");
+        cause.push_str(&file);
+    }
+    Err(not_set_up(cause))
 }
 
 fn invalid(cause: &str) -> BackendError {

@@ -6,6 +6,7 @@ use crate::{
     openvm::{
         circuit::{Chain, Circuit, Stage},
         counts, failed,
+        guard::guard,
         machine::{Machine, PUBLIC_VALUES},
         provers::{Provers, own},
     },
@@ -13,12 +14,11 @@ use crate::{
 };
 use openvm_continuations::RootSC;
 use openvm_sdk::{SC, prover::RootProver};
-use openvm_stark_backend::{
-    codec::{Decode, Encode},
-    keygen::types::MultiStarkVerifyingKey,
-    proof::Proof,
+use openvm_stark_backend::{StarkEngine, codec::Encode, keygen::types::MultiStarkVerifyingKey, proof::Proof};
+use openvm_stark_sdk::config::{
+    baby_bear_bn254_poseidon2::BabyBearBn254Poseidon2CpuEngine as RootEngine,
+    root_params_with_100_bits_security,
 };
-use openvm_stark_sdk::config::root_params_with_100_bits_security;
 use std::sync::Arc;
 
 /// First bytes of an encoded root.
@@ -78,7 +78,24 @@ pub(super) fn prove(provers: &Provers, compressed: &[u8]) -> Result<Vec<u8>, Bac
 /// Reads what [`prove`] made.
 pub(super) fn decode(bytes: &[u8]) -> Result<Proof<RootSC>, BackendError> {
     let body = unseal(MAGIC, bytes).ok_or_else(|| malformed("the root is damaged, or is none"))?;
-    Proof::decode_from_bytes(body).map_err(|error| malformed(format!("the root cannot be read: {error}")))
+    counts::decode_root(body).map_err(|error| malformed(format!("the root cannot be read: {error}")))
+}
+
+/// Verifies a root, here. Keys are made from what one looks like, and a circuit's witness of one that does not hold takes minutes.
+pub(super) fn check(provers: &Provers, root: &Proof<RootSC>) -> Result<(), BackendError> {
+    let tables = root.trace_vdata.iter();
+    let heights =
+        tables.map(|table| table.as_ref().and_then(|table| 1_usize.checked_shl(table.log_height as u32)));
+    if !heights.eq(HEIGHTS.map(Some)) {
+        return Err(malformed(
+            "the root's tables do not have the heights that the SNARK's circuit is made for",
+        ));
+    }
+    let vk = keys(provers)?.own;
+    let wrong = |cause: String| malformed(format!("the root does not hold: {cause}"));
+    guard(wrong, || {
+        RootEngine::new(vk.inner.params.clone()).verify(&vk, root).map_err(|error| wrong(error.to_string()))
+    })
 }
 
 /// The heights that the tables of a compressed proof's root have.

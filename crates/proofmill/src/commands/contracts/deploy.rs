@@ -2,14 +2,14 @@
 
 use super::{line, show_proof_type};
 use crate::{cli, keys, settle::for_contract, wiring};
-use alloy_primitives::{Address, B256};
+use alloy_primitives::{Address, B256, Bytes};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    AttestorSet, BlockAt, BlockHead, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2,
-    Limits, ProofTypeConfig, Roles, RollupConfig, deploy_accepts_anything_verifier, deploy_attested_verifier,
-    deploy_rollup, deploy_snark_and_attested_verifier, deploy_snark_verifier, majority, public_network,
-    verify_snark_in_evm,
+    BlockAt, BlockHead, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2, Limits,
+    ProofTypeConfig, Roles, RollupConfig, VerifierKind, deploy_accepts_anything_verifier,
+    deploy_attested_verifier, deploy_rollup, deploy_snark_and_attested_verifier, deploy_snark_verifier,
+    majority, public_network, takes_anything, verify_snark_in_evm,
 };
 use proofmill_client::{EpochProof, StatedProof, programs};
 use proofmill_primitives::{ProverType, SlotClock};
@@ -276,7 +276,9 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
 /// The verifier that was named, or one that is to be deployed.
 async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Result<Verifier> {
     if let Some((_, address)) = args.verifier.iter().find(|(of, _)| *of == prover) {
-        if AttestorSet::find(l1, *address).await?.is_some() {
+        let kind = VerifierKind::find(l1, *address).await?;
+        // Attestors stand in for a proof where there is no other.
+        if kind.single().all(|kind| matches!(kind, VerifierKind::Attestors(_))) {
             check_trust(l1, args.trust_attestors)?;
         }
         return Ok(Verifier::There(*address));
@@ -300,10 +302,11 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
                  {DEVELOPMENT_CHAIN} alone. Name a contract on a setup of a ceremony with --halo2-verifier ADDRESS",
                 l1.chain_id()
             ),
-            Halo2Verifier::There(address) if !l1.has_code(address).await? => {
-                bail!("--halo2-verifier {address}: there is no contract on L1 {}", l1.chain_id())
+            Halo2Verifier::There(address) => {
+                let code = l1.code(address).await?;
+                check_halo2(&code, l1.chain_id()).wrap_err_with(|| format!("--halo2-verifier {address}"))?;
             }
-            _ => {}
+            Halo2Verifier::InsecureDevelopment => {}
         }
         let quorum =
             if args.attestor.is_empty() { None } else { Some(Quorum::of(&args.attestor, args.threshold)?) };
@@ -317,6 +320,39 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
     }
     check_trust(l1, args.trust_attestors)?;
     Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
+}
+
+/// First bytes of the code of an account that delegates (EIP-7702).
+const DELEGATES: [u8; 3] = [0xef, 0x01, 0x00];
+
+/// Refuses what can be no verifier on a setup of a ceremony, as far as its code shows.
+fn check_halo2(code: &Bytes, chain_id: u64) -> Result<()> {
+    if code.is_empty() {
+        bail!("there is no contract on L1 {chain_id}");
+    }
+    if code.starts_with(&DELEGATES) {
+        bail!(
+            "it is an account that delegates (EIP-7702): whoever has its key can put anything in its place"
+        );
+    }
+    if takes_anything(code.clone())? {
+        bail!(
+            "it takes what is no proof, or passes calls on to another contract, which can be replaced: name the contract that solc \
+             makes of the Halo2 verifier's source itself"
+        );
+    }
+    if is_for_development(code) && chain_id != DEVELOPMENT_CHAIN {
+        bail!(
+            "it is on the setup for development, whose secret everybody knows, and L1 has chain id {chain_id}: name one on a setup of a \
+             ceremony"
+        );
+    }
+    Ok(())
+}
+
+/// Whether a Halo2 verifier rests on the setup for development.
+fn is_for_development(code: &[u8]) -> bool {
+    proofmill_srs::development_words().iter().any(|word| code.windows(word.len()).any(|part| part == word))
 }
 
 /// Has the Halo2 verifier that was named check a real SNARK: what is deployed on it stays as it is.
@@ -341,8 +377,21 @@ async fn try_proof(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(
         if program != Some(proof.program) {
             bail!("it is of the program {}, not of this release's aggregation program", proof.program);
         }
-        let (program, values) = (proof.program.0, statement.to_bytes().into());
-        let for_contract = for_contract(registry.checker(proof.prover)?, proof).await?;
+        let backend = registry.checker(proof.prover)?;
+        if let Some(cause) = backend.insecure(&proof)?
+            && l1.chain_id() != DEVELOPMENT_CHAIN
+        {
+            bail!("{cause}: the contract must take none such on L1 {}", l1.chain_id());
+        }
+        let (program, values) = (proof.program.0, Bytes::from(statement.to_bytes()));
+        let for_contract = for_contract(backend, proof).await?;
+        let mut altered = for_contract.to_vec();
+        if let Some(last) = altered.last_mut() {
+            *last ^= 1;
+        }
+        if verify_snark_in_evm(&halo2, program, values.clone(), altered.into()).is_ok() {
+            bail!("the Halo2 verifier takes it also with a bit changed: it verifies nothing");
+        }
         Ok(verify_snark_in_evm(&halo2, program, values, for_contract)?)
     };
     let gas = tried.await.wrap_err_with(|| format!("--try-proof {}", file.display()))?;
@@ -366,6 +415,24 @@ fn check_trust(l1: &L1, trusted: bool) -> Result<()> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_halo2_verifier_is_looked_at_before_anything_rests_on_it() {
+        let artifact =
+            include_str!("../../../../../contracts/artifacts/InsecureDevelopmentHalo2Verifier.json");
+        let artifact: serde_json::Value = serde_json::from_str(artifact).unwrap();
+        let code: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
+        assert!(is_for_development(&code));
+        let refused = |code: &[u8]| check_halo2(&code.to_vec().into(), 1).unwrap_err().to_string();
+        assert!(refused(&[]).contains("no contract"));
+        assert!(refused(&[&DELEGATES[..], &[7; 20]].concat()).contains("EIP-7702"));
+        assert!(refused(&[0x00]).contains("what is no proof"));
+        let reverts = [0x5f, 0x5f, 0xfd];
+        check_halo2(&reverts.to_vec().into(), 1).unwrap();
+        let on_it = [&reverts[..], &proofmill_srs::development_words()[1]].concat();
+        assert!(refused(&on_it).contains("setup for development"));
+        check_halo2(&on_it.into(), DEVELOPMENT_CHAIN).unwrap();
+    }
 
     #[test]
     fn a_majority_of_different_attestors_must_sign_unless_told_otherwise() {
