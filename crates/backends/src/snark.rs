@@ -8,8 +8,7 @@ use std::{path::PathBuf, str::FromStr};
 pub enum SnarkSize {
     /// The static verifier at 2^22 rows, and a wrapper of 2^23: for machines of 24 GB.
     Small,
-    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22, whose proofs the verifier contracts take that OpenVM has published.
-    /// 32 GB.
+    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22. 32 GB.
     Published,
 }
 

@@ -278,11 +278,16 @@ impl ClusterProver {
         Ok(verified_in)
     }
 
-    /// Verifies the file of a proof that was kept, as one that comes back from the cluster is.
+    /// Verifies the file of a proof that was kept, as one that comes back from the cluster is. Where a SNARK is wanted of what joins
+    /// ranges, nothing before it is enough.
     ///
     /// # Errors
     /// [`VerifyError::Refused`] where it does not hold.
     pub async fn verify_stated<S: Statement>(&self, stated: &StatedProof<S>) -> Result<(), VerifyError> {
+        let mode = stated.proof.mode;
+        if S::JOINS && self.joined == ProofMode::Plonk && mode != ProofMode::Plonk {
+            return Err(VerifyError::Refused(format!("it is a {mode} proof, and a SNARK is wanted")));
+        }
         verify::verify_stated(&self.backend, stated).await
     }
 

@@ -22,6 +22,7 @@ use proofmill_prover_node::{
     rules::{self, L1Time, L1View, PruneOutcome, PublishOutcome, Receipt},
 };
 use std::{collections::BTreeMap, sync::Arc};
+use tokio::sync::Mutex;
 
 /// What an epoch proof says of checkpoints. Where L1 says something else, it has other checkpoints: a reorg or a prune.
 const OF_THE_CHECKPOINTS: [&str; 9] = [
@@ -41,8 +42,12 @@ const OF_THE_CHECKPOINTS: [&str; 9] = [
 pub(crate) struct L1Settlement {
     rollup: Rollup,
     publishers: Publishers,
-    /// By prover type, for those that prove.
+    /// Addresses of attestors.
+    attestors: Vec<String>,
+    /// By prover type, for those that prove: what the rules want that were in force at the start.
     wanted: BTreeMap<ProverType, Wanted>,
+    /// By verifier: what other rules want, which came later or are those of checkpoints from before.
+    others: Arc<Mutex<BTreeMap<Address, Wanted>>>,
     registry: Registry,
     /// Only asks what a submission would take.
     estimates: bool,
@@ -51,6 +56,8 @@ pub(crate) struct L1Settlement {
 /// What the contract wants to be shown of a proof.
 #[derive(Clone, Debug)]
 struct Wanted {
+    /// The contract.
+    verifier: Address,
     kind: VerifierKind,
     /// For each single verifier of that kind; none where it counts no attestors.
     quorums: Vec<Option<Quorum>>,
@@ -65,6 +72,13 @@ pub(crate) enum NotShown {
     NoSnark { mode: ProofMode },
     #[error("L1 verifies a SNARK of it, and {prover} gives nothing of a {mode} proof that a contract takes")]
     NotForL1 { prover: ProverType, mode: ProofMode },
+    #[error(
+        "L1 verifies a SNARK of it: the rollup's rules have changed since this process was started; start it again, with workers that make \
+         SNARKs (--snark)"
+    )]
+    NewRules,
+    #[error(transparent)]
+    Chain(#[from] ChainError),
     #[error(transparent)]
     Backend(#[from] BackendError),
     #[error("putting the proof as a contract takes it broke off; please report it")]
@@ -91,6 +105,8 @@ impl NotShown {
                     | BackendError::NotSetUp { .. }
                     | BackendError::Prover { .. }
             ) | Self::BrokeOff
+                | Self::NewRules
+                | Self::Chain(_)
         )
     }
 }
@@ -109,28 +125,45 @@ impl L1Settlement {
             let kind =
                 wiring::patiently("the verifier on L1", || VerifierKind::find(rollup.l1(), of.verifier))
                     .await?;
-            let mut quorums = Vec::new();
-            for single in kind.single() {
-                let VerifierKind::Attestors(counted) = single else {
-                    quorums.push(None);
-                    continue;
-                };
-                let quorum = Quorum::new(attestors, rollup.l1().chain_id(), counted.clone());
-                let quorum = quorum.wrap_err_with(|| {
-                    format!(
-                        "L1 takes {} proofs by the signatures of attestors (verifier {})",
-                        of.prover, counted.verifier
-                    )
-                })?;
-                quorums.push(Some(quorum));
-            }
-            wanted.insert(of.prover, Wanted { kind, quorums });
+            let found = Wanted::of(of.verifier, kind, attestors, rollup.l1().chain_id());
+            let found = found.wrap_err_with(|| {
+                format!(
+                    "L1 takes {} proofs by the signatures of attestors (verifier {})",
+                    of.prover, of.verifier
+                )
+            })?;
+            wanted.insert(of.prover, found);
         }
         let counts = |wanted: &Wanted| wanted.quorums.iter().any(Option::is_some);
         if !wanted.values().any(counts) && !attestors.is_empty() {
             tracing::warn!("L1 counts no attestors for this rollup: those that are named are not asked");
         }
-        Ok(Self { rollup, publishers, wanted, registry: registry.clone(), estimates: false })
+        let (attestors, registry) = (attestors.to_vec(), registry.clone());
+        Ok(Self { rollup, publishers, attestors, wanted, others: Arc::default(), registry, estimates: false })
+    }
+
+    /// What a verifier wants of proofs of a type; nothing where they go to it as they are.
+    async fn wanted(&self, prover: ProverType, verifier: Address) -> Result<Option<Wanted>, NotShown> {
+        if !prover.proves() {
+            return Ok(None);
+        }
+        if let Some(wanted) = self.wanted.get(&prover).filter(|wanted| wanted.verifier == verifier) {
+            return Ok(Some(wanted.clone()));
+        }
+        let mut others = self.others.lock().await;
+        if let Some(wanted) = others.get(&verifier) {
+            return Ok(Some(wanted.clone()));
+        }
+        let l1 = self.rollup.l1();
+        let kind = VerifierKind::find(l1, verifier).await?;
+        let wanted = Wanted::of(verifier, kind, &self.attestors, l1.chain_id())?;
+        others.insert(verifier, wanted.clone());
+        Ok(Some(wanted))
+    }
+
+    /// The verifier of a type by the rules that were in force at the start; none where they ask for no such proofs.
+    fn verifier_at_start(&self, prover: ProverType) -> Option<Address> {
+        self.rollup.config().proof_types.iter().find(|of| of.prover == prover).map(|of| of.verifier)
     }
 
     /// How far epoch proofs of a type have to be carried.
@@ -141,18 +174,27 @@ impl L1Settlement {
         }
     }
 
-    /// What the contract is to be shown of a proof.
+    /// What the verifier of a type is to be shown of a proof.
     pub(crate) async fn show<S: Statement>(
         &self,
         prover: ProverType,
+        verifier: Address,
         proof: &StatedProof<S>,
     ) -> Result<Bytes, NotShown> {
         let as_it_is = || Bytes::from(proof.proof.body.clone());
-        let Some(Wanted { kind, quorums }) = self.wanted.get(&prover) else { return Ok(as_it_is()) };
+        let Some(Wanted { kind, quorums, .. }) = self.wanted(prover, verifier).await? else {
+            return Ok(as_it_is());
+        };
         let mut parts = Vec::new();
-        for (single, quorum) in kind.single().zip(quorums) {
+        for (single, quorum) in kind.single().zip(&quorums) {
             parts.push(match (single, quorum) {
                 (_, Some(quorum)) => quorum.attest(proof).await?,
+                (VerifierKind::Snark { .. }, None)
+                    if proof.proof.mode != ProofMode::Plonk
+                        && self.epoch_mode(prover) != ProofMode::Plonk =>
+                {
+                    return Err(NotShown::NewRules);
+                }
                 (VerifierKind::Snark { .. }, None) if proof.proof.mode != ProofMode::Plonk => {
                     return Err(NotShown::NoSnark { mode: proof.proof.mode });
                 }
@@ -166,13 +208,10 @@ impl L1Settlement {
     }
 
     /// What the contract is to be shown of a SNARK that SP1 made elsewhere: it, as it is.
-    pub(crate) fn show_sp1(&self, snark: &Sp1Snark) -> Result<Bytes, NoGateway> {
-        match self.wanted.get(&ProverType::Sp1).map(|wanted| &wanted.kind) {
+    pub(crate) async fn show_sp1(&self, verifier: Address, snark: &Sp1Snark) -> Result<Bytes> {
+        match self.wanted(ProverType::Sp1, verifier).await?.map(|wanted| wanted.kind) {
             None | Some(VerifierKind::Other { .. }) => Ok(snark.proof.clone()),
-            Some(_) => {
-                let of = self.rollup.config().proof_types.iter().find(|of| of.prover == ProverType::Sp1);
-                Err(NoGateway { verifier: of.map(|of| of.verifier).unwrap_or_default() })
-            }
+            Some(_) => Err(NoGateway { verifier }.into()),
         }
     }
 
@@ -189,11 +228,20 @@ impl L1Settlement {
 
     async fn publish(&self, submission: EpochSubmission) -> PublishOutcome {
         let mut proofs = ProofSet::new();
+        // Those that its checkpoints were proposed under: others may be in force now.
+        let rules = match self.rollup.rules_of(submission.last).await {
+            Ok(rules) => rules,
+            Err(error) => return not_submitted(&error),
+        };
         for (kind, proof) in submission.proofs {
+            let Some(verifier) = rules.proof_type(kind).map(|of| of.verifier) else {
+                let cause = format!("L1 asks for no {kind} proof of checkpoint {}", submission.last);
+                return PublishOutcome::Refused { cause };
+            };
             let Ok(proof) = EpochProof::decode(&proof.proof) else {
                 return PublishOutcome::RootLost { prover: kind };
             };
-            let bytes = match self.show(kind, &proof).await {
+            let bytes = match self.show(kind, verifier, &proof).await {
                 Ok(bytes) => bytes,
                 Err(error) => return not_shown(kind, &error),
             };
@@ -257,6 +305,26 @@ impl Settlement for L1Settlement {
 
     fn prune(&self) -> BoxFuture<'_, PruneOutcome> {
         Box::pin(self.give_up())
+    }
+}
+
+impl Wanted {
+    fn of(
+        verifier: Address,
+        kind: VerifierKind,
+        attestors: &[String],
+        l1_chain_id: u64,
+    ) -> Result<Self, AttestError> {
+        let mut quorums = Vec::new();
+        for single in kind.single() {
+            quorums.push(match single {
+                VerifierKind::Attestors(counted) => {
+                    Some(Quorum::new(attestors, l1_chain_id, counted.clone())?)
+                }
+                _ => None,
+            });
+        }
+        Ok(Self { verifier, kind, quorums })
     }
 }
 

@@ -362,7 +362,11 @@ impl Controller<'_> {
     fn result_of(&self, part: Part) -> ArtifactId {
         match self.names.of_part(part) {
             Some(name) => name.clone(),
-            None => names::of_whole(&self.plan_id, "proof", self.request.mode.wire()),
+            None => {
+                // There are several SNARKs of one plan, on other circuits or setups.
+                let made_of = self.names.top().filter(|_| self.request.mode == ProofMode::Plonk);
+                names::of_whole(made_of.unwrap_or(&self.plan_id), "proof", self.request.mode.wire())
+            }
         }
     }
 

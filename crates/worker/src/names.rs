@@ -54,6 +54,11 @@ impl Names {
             Part::Finish => None,
         }
     }
+
+    /// The name of the tree's top, if there is a tree.
+    pub(crate) fn top(&self) -> Option<&ArtifactId> {
+        self.nodes.last()
+    }
 }
 
 /// The name of the plan for an execution.

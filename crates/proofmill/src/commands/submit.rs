@@ -53,10 +53,11 @@ pub(crate) async fn run(args: cli::Submit, registry: Registry) -> Result<()> {
     let publishers = Publishers::new(sender, []);
     let settlement = L1Settlement::new(rollup.clone(), publishers.clone(), &args.attestor, &registry).await?;
     let mut proofs = BTreeMap::new();
-    for (prover, one) in &brought {
-        let proof = show(&settlement, *prover, one).await;
+    for of in &rules.proof_types {
+        let Some(one) = brought.get(&of.prover) else { continue };
+        let proof = show(&settlement, of, one).await;
         let proof = proof.wrap_err_with(|| one.file.display().to_string())?;
-        proofs.insert(*prover, SubmittedProof { public_values: one.says.to_bytes().into(), proof });
+        proofs.insert(of.prover, SubmittedProof { public_values: one.says.to_bytes().into(), proof });
     }
     let submission = EpochSubmission { first, last, prover: said.prover, proofs };
     println!("checkpoints  {first} to {last}, blocks {} to {}", said.firstBlock, said.lastBlock);
@@ -225,9 +226,9 @@ fn check(
     }
 }
 
-async fn show(settlement: &L1Settlement, prover: ProverType, one: &Brought) -> Result<Bytes> {
+async fn show(settlement: &L1Settlement, of: &ProofTypeConfig, one: &Brought) -> Result<Bytes> {
     Ok(match &one.held {
-        Held::Epoch(epoch) => settlement.show(prover, epoch).await?,
-        Held::Sp1(snark) => settlement.show_sp1(snark)?,
+        Held::Epoch(epoch) => settlement.show(of.prover, of.verifier, epoch).await?,
+        Held::Sp1(snark) => settlement.show_sp1(of.verifier, snark).await?,
     })
 }

@@ -70,7 +70,10 @@ impl L1Batches {
         let proof =
             CheckpointProof::decode(proof).map_err(|error| NotReady::Refused { cause: error.to_string() })?;
         let public_values = proof.statement.to_bytes().into();
-        let proof = self.settlement.show(prover, &proof).await.map_err(|error| match error {
+        let Some(verifier) = self.settlement.verifier_at_start(prover) else {
+            return Err(NotReady::Refused { cause: format!("L1 asks for no {prover} proofs") });
+        };
+        let proof = self.settlement.show(prover, verifier, &proof).await.map_err(|error| match error {
             NotShown::NotAttested(error) => not_attested(&error),
             error if error.is_away() => NotReady::Away { cause: error.to_string() },
             error => NotReady::Refused { cause: error.to_string() },
