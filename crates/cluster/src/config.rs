@@ -47,13 +47,31 @@ impl ClusterConfig {
         })
     }
 
-    /// What the wrap weighs that a proof ends with.
-    pub(crate) fn wrap_weight(&self, wrap: TaskKind) -> Weight {
+    /// What the wrap weighs that a proof ends with, at the least.
+    pub(crate) fn wrap_weight(&self, prover: ProverType, wrap: TaskKind) -> Weight {
         let set = match wrap {
             TaskKind::PlonkWrap => self.plonk_wrap_weight,
             TaskKind::Groth16Wrap => self.groth16_wrap_weight,
             _ => None,
         };
-        set.unwrap_or(wrap.default_weight())
+        set.unwrap_or(match (prover, wrap) {
+            // The static verifier of the smallest SNARK (`openvm/memory.rs` of the backends).
+            (ProverType::OpenVm, TaskKind::PlonkWrap) => Weight::gb(19),
+            _ => wrap.default_weight(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrap_weighs_what_is_set_or_what_its_prover_type_takes() {
+        let mut config = ClusterConfig::default();
+        let plonk = |config: &ClusterConfig, prover| config.wrap_weight(prover, TaskKind::PlonkWrap).as_gb();
+        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (60, 19));
+        config.plonk_wrap_weight = Some(Weight::gb(7));
+        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (7, 7));
     }
 }

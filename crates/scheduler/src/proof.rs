@@ -134,6 +134,11 @@ impl Task {
         Some(LineKey { want: self.want()?, avoided })
     }
 
+    /// Whether it is to be given out now.
+    pub(crate) const fn is_in_line(&self) -> bool {
+        matches!(self.state, TaskState::Pending { .. }) && self.not_before.is_none()
+    }
+
     pub(crate) const fn turn(&self) -> TaskTurn {
         TaskTurn::new(self.spec.kind, self.number)
     }

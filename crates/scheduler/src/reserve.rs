@@ -31,12 +31,13 @@ enum Need {
 impl Scheduler {
     /// Decides anew which workers are kept for whom.
     pub(crate) fn reserve(&mut self, now: Time, actions: &mut Vec<Action>) {
-        for worker in std::mem::take(&mut self.reserved).into_values() {
-            self.workers.reserve(&worker, None);
+        let kept = std::mem::take(&mut self.reserved);
+        for worker in kept.values() {
+            self.workers.reserve(worker, None);
             self.pending_work.rematch = true;
         }
         let mut served = BTreeSet::new();
-        for (_, id, need) in self.needy(now) {
+        for (_, id, need) in self.needy(now, kept.keys()) {
             let Some(task) = self.tasks.get(&id) else { continue };
             let Some(want) = task.want() else { continue };
             let half = (want.prover, want.dialect, want.capability);
@@ -54,8 +55,13 @@ impl Scheduler {
         }
     }
 
-    /// Who needs a worker of its own, the oldest proof first.
-    fn needy(&self, now: Time) -> Vec<((u64, u64), TaskId, Need)> {
+    /// Who needs a worker of its own, the oldest proof first. For whom one was kept until now it is kept on: what was put back for it
+    /// would come back at once, while other work there goes on.
+    fn needy<'a>(
+        &self,
+        now: Time,
+        kept: impl Iterator<Item = &'a TaskId>,
+    ) -> Vec<((u64, u64), TaskId, Need)> {
         let due = |since: Time| now.since(since) >= self.config.reserve_after;
         let mut needy = Vec::new();
         for (key, line) in self.queues.lines() {
@@ -70,6 +76,11 @@ impl Scheduler {
                 && let Some(task) = self.tasks.get(id)
                 && task.overtaken.is_some_and(due)
             {
+                needy.push(((task.proof_number, task.number), id.clone(), Need::Overtaken));
+            }
+        }
+        for id in kept {
+            if let Some(task) = self.tasks.get(id).filter(|task| task.is_in_line()) {
                 needy.push(((task.proof_number, task.number), id.clone(), Need::Overtaken));
             }
         }

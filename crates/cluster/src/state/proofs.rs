@@ -78,7 +78,7 @@ impl State {
         };
         let prover = entry.record.prover;
         let held = self.config.root_weight(prover, TaskKind::Controller);
-        let diagnosis = self.scheduler.foresee(prover, kind, self.config.wrap_weight(kind), held);
+        let diagnosis = self.scheduler.foresee(prover, kind, self.config.wrap_weight(prover, kind), held);
         let text = diagnosis.map(|diagnosis| diagnosis.to_string());
         if let Some(text) = text.as_ref().filter(|text| entry.foreseen.as_ref() != Some(*text)) {
             tracing::warn!(%proof, diagnosis = text, "cannot be finished by the workers present");

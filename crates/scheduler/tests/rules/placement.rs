@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, assigned};
 use proofmill_primitives::{ProverType, TaskKind, Weight, WorkerKind};
-use proofmill_scheduler::{Action, Diagnosis, Event, ProofSpec, Refused, TaskState, WorkerSpec};
+use proofmill_scheduler::{Action, Diagnosis, Event, ProofSpec, Refused, TaskSpec, TaskState, WorkerSpec};
 
 #[test]
 fn a_worker_takes_no_more_than_its_maximum() {
@@ -180,4 +180,40 @@ fn a_worker_that_could_take_nothing_is_refused() {
         assert!(matches!(refused, Refused::UselessWorker { .. }));
     }
     assert_eq!(scene.scheduler.workers().count(), 0);
+}
+
+/// A task that needs nearly all of a worker, beside a controller of another proof whose work goes on there: that controller is put back
+/// once, and not again and again for as long as the work takes.
+#[test]
+fn a_controller_that_is_put_back_stays_back_until_what_it_was_put_back_for_runs() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::All, 20);
+    let of =
+        |proof: &str, id: &str, kind, gb| TaskSpec { weight: Weight::gb(gb), ..Scene::spec(proof, id, kind) };
+    for proof in ["a", "b"] {
+        let spec = ProofSpec {
+            id: proof.into(),
+            prover: ProverType::Exec,
+            requester: String::new(),
+            deadline: None,
+        };
+        let root = of(proof, &format!("{proof}/root"), TaskKind::Controller, 1);
+        scene.tell(Event::ProofCreated { proof: spec, root });
+    }
+    scene.tell(Event::TaskCreated(of("b", "b/work", TaskKind::ProveShard, 4)));
+    scene.tell(Event::TaskCreated(of("a", "a/wrap", TaskKind::PlonkWrap, 19)));
+    assert_eq!(
+        (scene.at("a/root"), scene.at("b/root"), scene.at("b/work")),
+        (Some("w"), Some("w"), Some("w"))
+    );
+    let actions = scene.pass(300, &["w"]);
+    let given = assigned(&actions);
+    assert!(given.is_empty(), "nothing can be given out: {given:?}");
+    assert_eq!((scene.at("b/root"), scene.at("b/work"), scene.at("a/wrap")), (None, Some("w"), None));
+    scene.done("w", "b/work");
+    assert_eq!(scene.at("a/wrap"), Some("w"));
+    scene.pass(60, &["w"]);
+    assert_eq!(scene.at("b/root"), None);
+    scene.done("w", "a/wrap");
+    assert_eq!((scene.at("b/root"), scene.retries("b/root")), (Some("w"), 0));
 }
