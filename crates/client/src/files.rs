@@ -5,7 +5,8 @@ use proofmill_backends::Proof;
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// Writes a file, and the folders above it. It is there after a power cut, or what was there before is.
@@ -16,7 +17,7 @@ use std::{
 pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let beside = beside(path);
     let written = write_through(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     if written.is_err() {
         // What there is of it is of no use; the error of the write is what counts.
@@ -24,6 +25,14 @@ pub fn save(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// Where a file is written before it takes its place: another name for each write, since two writers may be at work on one file, or
+/// on two that differ by their extension alone.
+fn beside(path: &Path) -> PathBuf {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
+    let number = WRITES.fetch_add(1, Ordering::Relaxed);
+    path.with_extension(format!("{}-{number}.tmp", std::process::id()))
 }
 
 fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -47,4 +56,32 @@ pub fn holds_a_proof(path: &Path) -> bool {
         Proof::decode(&bytes).ok()
     };
     proof.is_some_and(|proof| proof.prover.proves())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writers_do_not_get_into_each_others_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let [one, other] = ["range.proof", "range.cause"].map(|name| folder.path().join(name));
+        assert_ne!(beside(&one), beside(&other));
+        assert_ne!(beside(&one), beside(&one));
+        let bytes = |nth: u8| vec![nth; 20_000];
+        std::thread::scope(|scope| {
+            for nth in 0..8_u8 {
+                for path in [&one, &other] {
+                    scope.spawn(move || save(path, &bytes(nth)).unwrap());
+                }
+            }
+        });
+        for path in [&one, &other] {
+            let saved = fs::read(path).unwrap();
+            assert!((0..8).any(|nth| saved == bytes(nth)), "a file is whole");
+        }
+        let left = fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 2, "nothing is left beside them");
+    }
 }

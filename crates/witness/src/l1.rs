@@ -6,9 +6,11 @@ use crate::{
     blocks::quantity,
     progress::{Phase, Progress},
 };
-use alloy_consensus::{EthereumTxEnvelope, Header, ReceiptEnvelope, Transaction, TxEip4844};
+use alloy_consensus::{
+    EthereumTxEnvelope, Header, ReceiptEnvelope, Transaction, TxEip4844, transaction::SignerRecoverable,
+};
 use alloy_eips::{Decodable2718, Encodable2718};
-use alloy_primitives::{B256, BloomInput, Bytes, Log};
+use alloy_primitives::{Address, B256, BloomInput, Bytes, Log, b256};
 use alloy_rpc_types_eth::TransactionReceipt;
 use alloy_trie::root::ordered_trie_root_encoded;
 use futures::{StreamExt, TryStreamExt, stream};
@@ -25,6 +27,8 @@ use tokio::task::spawn_blocking;
 /// So many L1 blocks are added at a time, until the range is there.
 const STEP: u64 = 6;
 const RECEIPTS: &str = "eth_getBlockReceipts";
+/// keccak256 of `ConfigUpdate(uint256,uint8,bytes)`, by which the system configuration says what it changes.
+const CONFIG_UPDATE: B256 = b256!("0x1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be");
 
 /// Where L1's data come from.
 #[derive(Clone, Debug)]
@@ -35,10 +39,18 @@ pub struct L1Source {
     pub beacon: Option<Beacon>,
 }
 
-/// An L1 block, and what it has beside.
+/// An L1 block as it was read.
 struct Gathered {
+    number: u64,
+    timestamp: u64,
     block: L1Block,
-    blobs: Vec<BlobData>,
+}
+
+/// Blobs of an L1 block.
+struct Wanted {
+    block: u64,
+    timestamp: u64,
+    hashes: Vec<B256>,
 }
 
 impl L1Source {
@@ -61,7 +73,7 @@ impl L1Source {
             return Err(BuildError::Reorg { block: range.parent.number, before, after });
         }
         let parent = parent.into_inner();
-        let origin = l1_origin(&parent)?;
+        let Attributes { origin, batcher } = Attributes::of(&parent)?;
         let head = self.node.head().await?;
         let head = up_to.map_or(head, |up_to| up_to.min(head));
         let first = l1_start(config, origin);
@@ -78,6 +90,7 @@ impl L1Source {
             blobs_proof: Bytes::new(),
         };
         let (mut known, mut proven) = (BTreeSet::new(), 0);
+        let mut batchers = BTreeSet::from([batcher]);
         let (mut next, mut until) = (first, (origin + STEP).min(head));
         loop {
             let done = |number: u64| {
@@ -93,10 +106,21 @@ impl L1Source {
                 })
                 .try_collect()
                 .await?;
-            for Gathered { block, blobs } in gathered {
+            let mut wanted = Vec::new();
+            for Gathered { number, timestamp, block } in gathered {
+                // A batcher is one from the block on that names it.
+                batchers.extend(named_batchers(config, &block));
+                let hashes = blobs_of(config, &batchers, &block);
+                wanted.push(Wanted { block: number, timestamp, hashes });
                 input.l1.push(block);
-                input.blobs.extend(blobs.into_iter().filter(|blob| known.insert(blob.versioned_hash())));
             }
+            let blobs: Vec<Vec<BlobData>> = stream::iter(wanted)
+                .map(|wanted| self.blobs(wanted))
+                .buffered(self.node.inner.concurrency)
+                .try_collect()
+                .await?;
+            let blobs = blobs.into_iter().flatten();
+            input.blobs.extend(blobs.filter(|blob| known.insert(blob.versioned_hash())));
             if input.blobs.len() > proven {
                 proven = input.blobs.len();
                 input = with_proof(input).await?;
@@ -127,19 +151,19 @@ impl L1Source {
         } else {
             None
         };
-        let of_blobs = |raw: &Bytes| {
-            let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(raw).ok()?;
-            let hashes = transaction.blob_versioned_hashes()?;
-            (transaction.to() == Some(config.batch_inbox)).then(|| hashes.to_vec())
-        };
-        let wanted: Vec<B256> = block.transactions.iter().filter_map(of_blobs).flatten().collect();
-        let blobs = match (&self.beacon, wanted.is_empty()) {
-            (_, true) => Vec::new(),
-            (Some(beacon), false) => beacon.blobs(number, block.header.timestamp, &wanted).await?,
-            (None, false) => return Err(BuildError::NoBeacon { block: number }),
-        };
+        let timestamp = block.header.timestamp;
         let header = alloy_rlp::encode(&block.header).into();
-        Ok(Gathered { block: L1Block { header, transactions: block.transactions, receipts }, blobs })
+        let block = L1Block { header, transactions: block.transactions, receipts };
+        Ok(Gathered { number, timestamp, block })
+    }
+
+    async fn blobs(&self, wanted: Wanted) -> Result<Vec<BlobData>, BuildError> {
+        let Wanted { block, timestamp, hashes } = wanted;
+        match (&self.beacon, hashes.is_empty()) {
+            (_, true) => Ok(Vec::new()),
+            (Some(beacon), false) => beacon.blobs(block, timestamp, &hashes).await,
+            (None, false) => Err(BuildError::NoBeacon { block }),
+        }
     }
 
     /// The receipts of a block in their encoding, which its header commits to.
@@ -153,6 +177,42 @@ impl L1Source {
         }
         Ok(encoded)
     }
+}
+
+/// The blobs that transactions of these batchers name in a block. Anybody may send blobs to the inbox, and each costs the guest as
+/// much as one of the batcher's: derivation looks at the sender first, and asks for no other blobs than these.
+fn blobs_of(config: &RollupConfig, batchers: &BTreeSet<Address>, block: &L1Block) -> Vec<B256> {
+    let of_batcher = |raw: &Bytes| {
+        let transaction = EthereumTxEnvelope::<TxEip4844>::decode_2718_exact(raw).ok()?;
+        let hashes = transaction.blob_versioned_hashes()?;
+        if transaction.to() != Some(config.batch_inbox) {
+            return None;
+        }
+        let signer = transaction.recover_signer().ok()?;
+        batchers.contains(&signer).then(|| hashes.to_vec())
+    };
+    block.transactions.iter().filter_map(of_batcher).flatten().collect()
+}
+
+/// The batchers that a block names. Derivation takes the last of them from this block on; a log that it refuses may count here.
+fn named_batchers(config: &RollupConfig, block: &L1Block) -> Vec<Address> {
+    let mut named = Vec::new();
+    for raw in block.receipts.iter().flatten() {
+        let Ok(receipt) = ReceiptEnvelope::<Log>::decode_2718_exact(raw) else { continue };
+        for log in receipt.logs() {
+            let topics = log.topics();
+            // The third topic says what is changed: 0 is the batcher.
+            let of_batcher = log.address == config.system_config
+                && topics.first() == Some(&CONFIG_UPDATE)
+                && topics.get(2).is_some_and(B256::is_zero);
+            // Behind the offset and the length of a byte string, a word.
+            let word = log.data.data.get(64..96).and_then(|word| word.first_chunk::<32>());
+            if let Some(word) = word.filter(|_| of_batcher) {
+                named.push(Address::from_word(word.into()));
+            }
+        }
+    }
+    named
 }
 
 fn encoded(shown: ReceiptEnvelope<alloy_rpc_types_eth::Log>) -> Bytes {
@@ -183,15 +243,29 @@ async fn add_ancestors(
     Ok(())
 }
 
-/// The number of the L1 block that a block of L2 follows: from the call with which it begins, in the form that all forks since Ecotone
-/// have (`l1-attributes.md`).
-fn l1_origin(block: &Block) -> Result<u64, BuildError> {
-    let attributes = block.transactions.first().and_then(|raw| OpTxEnvelope::decode_2718_exact(raw).ok());
-    let number = attributes.as_ref().and_then(|one| match one {
-        OpTxEnvelope::Deposit(deposit) => deposit.input.get(28..36)?.first_chunk::<8>().copied(),
-        _ => None,
-    });
-    number.map(u64::from_be_bytes).ok_or(BuildError::NoAttributes { block: block.header.number })
+/// What a block of L2 says of L1.
+struct Attributes {
+    /// The number of the L1 block that it follows.
+    origin: u64,
+    /// The batcher as of that block.
+    batcher: Address,
+}
+
+impl Attributes {
+    /// From the call with which a block begins, in the form that all forks since Ecotone have (`l1-attributes.md`).
+    fn of(block: &Block) -> Result<Self, BuildError> {
+        let first = block.transactions.first().and_then(|raw| OpTxEnvelope::decode_2718_exact(raw).ok());
+        let read = first.as_ref().and_then(|one| match one {
+            OpTxEnvelope::Deposit(deposit) => {
+                let number = deposit.input.get(28..36)?.first_chunk::<8>()?;
+                let batcher = deposit.input.get(132..164)?.first_chunk::<32>()?;
+                let (origin, batcher) = (u64::from_be_bytes(*number), Address::from_word(batcher.into()));
+                Some(Self { origin, batcher })
+            }
+            _ => None,
+        });
+        read.ok_or(BuildError::NoAttributes { block: block.header.number })
+    }
 }
 
 /// The input with the proof of its blobs.
@@ -243,4 +317,79 @@ impl L1Source {
 /// What blobs are kept by, while they are looked for.
 pub(crate) fn by_hash(blobs: Vec<BlobData>) -> BTreeMap<B256, BlobData> {
     blobs.into_iter().map(|blob| (blob.versioned_hash(), blob)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use alloy_consensus::{Eip658Value, Receipt, SignableTransaction};
+    use alloy_primitives::{Signature, U256};
+    use proofmill_stateless::{OpFork, OpRules};
+
+    fn config() -> RollupConfig {
+        RollupConfig {
+            rules: OpRules::for_fork(901, OpFork::Isthmus),
+            l1_chain_id: 900,
+            l1_blobs: Vec::new(),
+            l1_genesis: 0,
+            l2_genesis_time: 0,
+            seq_window_size: 20,
+            batch_inbox: Address::repeat_byte(1),
+            deposit_contract: Address::repeat_byte(2),
+            system_config: Address::repeat_byte(3),
+        }
+    }
+
+    /// A transaction with one blob, and who sends it: with the same signature, each nonce is somebody else's.
+    fn sent(to: Address, nonce: u64, blob: B256) -> (Bytes, Address) {
+        let transaction =
+            TxEip4844 { chain_id: 900, nonce, to, blob_versioned_hashes: vec![blob], ..Default::default() };
+        let signed = transaction.into_signed(Signature::test_signature());
+        let envelope = EthereumTxEnvelope::<TxEip4844>::Eip4844(signed);
+        (envelope.encoded_2718().into(), envelope.recover_signer().unwrap())
+    }
+
+    fn block(transactions: Vec<Bytes>, logs: Vec<Log>) -> L1Block {
+        let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 1, logs };
+        let receipts = vec![Bytes::from(ReceiptEnvelope::Eip1559(receipt.with_bloom()).encoded_2718())];
+        L1Block { header: Bytes::new(), transactions, receipts: Some(receipts) }
+    }
+
+    fn update(contract: Address, kind: u64, word: B256) -> Log {
+        let topics = vec![CONFIG_UPDATE, B256::ZERO, U256::from(kind).into()];
+        let word_of = |number: u64| U256::from(number).to_be_bytes::<32>();
+        let data = [word_of(32), word_of(32), word.0].concat();
+        Log::new_unchecked(contract, topics, data.into())
+    }
+
+    #[test]
+    fn blobs_of_strangers_are_not_taken() {
+        let config = config();
+        let [ours, theirs, elsewhere] = [1, 2, 3].map(B256::repeat_byte);
+        let (mine, batcher) = sent(config.batch_inbox, 1, ours);
+        let (foreign, stranger) = sent(config.batch_inbox, 2, theirs);
+        let (other, _) = sent(Address::repeat_byte(9), 1, elsewhere);
+        assert_ne!(batcher, stranger);
+        let block = block(vec![foreign, mine, other, Bytes::from_static(&[3, 1, 2])], Vec::new());
+        assert_eq!(blobs_of(&config, &BTreeSet::from([batcher]), &block), [ours]);
+        assert_eq!(blobs_of(&config, &BTreeSet::from([batcher, stranger]), &block), [theirs, ours]);
+        assert!(blobs_of(&config, &BTreeSet::new(), &block).is_empty());
+    }
+
+    #[test]
+    fn a_batcher_is_one_from_the_block_on_that_names_it() {
+        let config = config();
+        let [first, last] = [7, 8].map(Address::repeat_byte);
+        let logs = vec![
+            update(config.system_config, 0, first.into_word()),
+            // Another contract, another kind of change.
+            update(config.deposit_contract, 0, Address::repeat_byte(5).into_word()),
+            update(config.system_config, 2, Address::repeat_byte(6).into_word()),
+            update(config.system_config, 0, last.into_word()),
+        ];
+        assert_eq!(named_batchers(&config, &block(Vec::new(), logs)), [first, last]);
+        let unknown = L1Block { receipts: None, ..block(Vec::new(), Vec::new()) };
+        assert!(named_batchers(&config, &unknown).is_empty());
+    }
 }

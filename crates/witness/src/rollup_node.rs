@@ -2,10 +2,18 @@
 
 use crate::BuildError;
 use alloy_primitives::{B256, U64};
-use proofmill_http::in_one_line;
+use proofmill_http::{NodeUrl, in_one_line};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{json, value::RawValue};
+use std::time::Duration;
 use url::Url;
+
+/// How long an answer may take. A node that accepts connections and answers nothing would hold up whoever asks.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// The pause before the second try; before the third it is twice as long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Tries of a request.
+const TRIES: u32 = 3;
 
 /// What a chain is known by on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +27,17 @@ pub struct OutputAt {
 /// A rollup node.
 #[derive(Clone, Debug)]
 pub struct RollupNode {
+    node: NodeUrl,
     client: alloy_rpc_client::RpcClient,
+    answer_within: Duration,
+    pause: Duration,
 }
 
 impl RollupNode {
     /// The node at this address. It is connected to when it is first asked.
     pub fn new(url: Url) -> Self {
-        Self { client: proofmill_http::rpc_client(url) }
+        let node = NodeUrl::from(url);
+        Self { client: node.client(), node, answer_within: ANSWER_WITHIN, pause: PAUSE }
     }
 
     /// Its chain's `rollup.json`.
@@ -79,12 +91,74 @@ impl RollupNode {
         method: &'static str,
         params: serde_json::Value,
     ) -> Result<T, BuildError> {
-        self.client.request(method, params).await.map_err(|error| {
-            let mut reason = in_one_line(&error);
-            if method == "optimism_safeHeadAtL1Block" {
-                reason.push_str("; op-node keeps this record with --safedb.path");
+        let (mut reason, mut pause) = (String::new(), self.pause);
+        for attempt in 0..TRIES {
+            if attempt > 0 {
+                tokio::time::sleep(pause).await;
+                pause *= 2;
             }
-            BuildError::Refused { method, reason }
+            let asked = self.client.request::<_, T>(method, params.clone());
+            match tokio::time::timeout(self.answer_within, asked).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                // An answer, and one that would be the same again.
+                Ok(Err(error)) if !error.is_transport_error() => {
+                    let mut reason = in_one_line(&error);
+                    if method == "optimism_safeHeadAtL1Block" {
+                        reason.push_str("; op-node keeps this record with --safedb.path");
+                    }
+                    return Err(BuildError::Refused { method, reason });
+                }
+                Ok(Err(error)) => reason = in_one_line(&error),
+                Err(_) => reason = format!("no answer within {} s", self.answer_within.as_secs()),
+            }
+        }
+        Err(BuildError::Unreachable {
+            method,
+            endpoints: self.node.to_string(),
+            attempts: TRIES as usize,
+            reason,
+            remedy: "check the rollup node's address (--l2-node-rpc, L2_NODE_RPC), and restart the node if it hangs",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use tokio::net::TcpListener;
+
+    fn hasty(url: Url) -> RollupNode {
+        let pause = Duration::from_millis(1);
+        RollupNode { answer_within: Duration::from_millis(50), pause, ..RollupNode::new(url) }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_hangs_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://{}", listener.local_addr().unwrap());
+        // It accepts connections, and says nothing.
+        let hangs = tokio::spawn(async move {
+            let mut kept = Vec::new();
+            while let Ok((connection, _)) = listener.accept().await {
+                kept.push(connection);
+            }
+        });
+        let node = hasty(format!("{place}/secret").parse().unwrap());
+        let error = node.safe_head(7).await.unwrap_err();
+        assert!(matches!(error, BuildError::Unreachable { attempts: 3, .. }), "{error}");
+        let said = error.to_string();
+        assert!(said.contains(&place) && said.contains("optimism_safeHeadAtL1Block"), "{said}");
+        assert!(said.contains("no answer within") && !said.contains("secret"), "{said}");
+        hangs.abort();
+    }
+
+    #[tokio::test]
+    async fn a_node_that_is_away_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = hasty(place.parse().unwrap()).output(7).await.unwrap_err();
+        assert!(matches!(error, BuildError::Unreachable { attempts: 3, .. }), "{error}");
     }
 }

@@ -113,6 +113,11 @@ pub(crate) async fn is_shown_as_it_is(chain: &OpDevnet, number: u64) {
 /// Waits until blocks are safe, builds the input of their proof from the nodes, and derives them from what L1 and its beacon
 /// node have.
 pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
+    derive_with(chain, first, last, Some(Beacon::new(chain.beacon_url().clone().into()))).await;
+}
+
+/// The same, with this beacon node or none.
+pub(crate) async fn derive_with(chain: &OpDevnet, first: u64, last: u64, beacon: Option<Beacon>) {
     chain.wait_for_safe(last, LONG).await.unwrap();
     let l2 = node(chain.rpc_url()).await;
     let range = BlockRange::new(first, last).unwrap();
@@ -125,7 +130,6 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
     }
     let l1 = node(chain.l1_url()).await;
     let config = config(chain, &l1).await;
-    let beacon = Some(Beacon::new(chain.beacon_url().clone().into()));
     let source = L1Source { node: l1, beacon };
     let input = source.derivation(&config, &l2, &witnessed.input, None, &|_| {}).await.unwrap();
     // And once more by itself, from the binary form that a proof takes.

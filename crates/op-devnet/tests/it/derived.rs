@@ -1,8 +1,21 @@
 //! Batches of every kind are what derivation reads.
 
-use crate::common::{LONG, derive, fast, transfer};
-use alloy_primitives::Address;
-use proofmill_op_devnet::{BatchKind, Compression, ConfigChange, DataKind, L1Kind, OpDevnetOptions};
+use crate::common::{LONG, derive, derive_with, fast, transfer};
+use alloy_consensus::{SignableTransaction, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar, TxEnvelope};
+use alloy_eips::{
+    Encodable2718,
+    eip4844::{Blob, BlobTransactionSidecar, Bytes48, kzg_to_versioned_hash},
+    eip7594::BlobTransactionSidecarVariant,
+};
+use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use c_kzg::ethereum_kzg_settings;
+use proofmill_op_devnet::{
+    BatchKind, Compression, ConfigChange, DataKind, DevAccount, L1Kind, OpDevnet, OpDevnetOptions,
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 /// A few blocks, with transfers in some.
 async fn derives(options: OpDevnetOptions) {
@@ -31,6 +44,57 @@ async fn on_another_node_of_l1() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_blobs() {
     derives(fast().data(DataKind::Blobs)).await;
+}
+
+/// Sends an empty blob to the inbox on L1, and waits until L1 has it.
+async fn post_blob(chain: &OpDevnet, account: &DevAccount) {
+    let l1 = proofmill_http::rpc_client(chain.l1_url().clone());
+    let chain_id: U64 = l1.request("eth_chainId", json!([])).await.unwrap();
+    let bytes = vec![0_u8; c_kzg::BYTES_PER_BLOB];
+    let (settings, blob) = (ethereum_kzg_settings(0), c_kzg::Blob::from_bytes(&bytes).unwrap());
+    let commitment = settings.blob_to_kzg_commitment(&blob).unwrap().to_bytes();
+    let proof = settings.compute_blob_kzg_proof(&blob, &commitment).unwrap().to_bytes();
+    let mut sidecar = BlobTransactionSidecar::default();
+    sidecar.blobs.push(Blob::from_slice(&bytes));
+    sidecar.commitments.push(Bytes48::from_slice(commitment.as_ref()));
+    sidecar.proofs.push(Bytes48::from_slice(proof.as_ref()));
+    let tx = TxEip4844 {
+        chain_id: chain_id.to(),
+        gas_limit: 21_000,
+        max_fee_per_gas: 100_000_000_000,
+        max_priority_fee_per_gas: 1_000_000_000,
+        to: chain.inbox(),
+        max_fee_per_blob_gas: 1_000_000_000,
+        blob_versioned_hashes: vec![kzg_to_versioned_hash(commitment.as_ref())],
+        ..Default::default()
+    };
+    let signer = PrivateKeySigner::from_bytes(&account.private_key).unwrap();
+    let signature = signer.sign_hash_sync(&tx.signature_hash()).unwrap();
+    let sidecar = BlobTransactionSidecarVariant::Eip4844(sidecar);
+    let with = TxEip4844Variant::TxEip4844WithSidecar(TxEip4844WithSidecar { tx, sidecar });
+    let raw: Bytes = TxEnvelope::from(with.into_signed(signature)).encoded_2718().into();
+    let hash: B256 = l1.request("eth_sendRawTransaction", json!([raw])).await.unwrap();
+    let began = Instant::now();
+    loop {
+        let receipt: Value = l1.request("eth_getTransactionReceipt", json!([hash])).await.unwrap();
+        if !receipt.is_null() {
+            assert_eq!(receipt["status"], json!("0x1"), "{receipt}");
+            return;
+        }
+        assert!(began.elapsed() < LONG, "the blob is in no block");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The batcher sends calldata, and there is no beacon node: the blob of somebody else is not missed.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_blob_of_a_stranger_in_the_inbox() {
+    let chain = fast().l1(L1Kind::DevNode).start().await.unwrap();
+    post_blob(&chain, &chain.users()[2]).await;
+    let first = transfer(&chain, 0, Address::repeat_byte(0xb0)).await;
+    let last = transfer(&chain, 1, Address::repeat_byte(0xb1)).await + 3;
+    derive_with(&chain, first.max(2), last, None).await;
+    chain.stop().await.unwrap();
 }
 
 /// Ranges that begin where a span does, and in one.

@@ -10,7 +10,7 @@ use proofmill_service::JobError;
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use tokio::{
     task::JoinSet,
@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const TICK: Duration = Duration::from_secs(1);
 /// So often it is said where things are.
 const SAY_EVERY: Duration = Duration::from_secs(300);
+/// A look at the chains that takes longer is told as a problem: what is known of them is old.
+const LOOK_WITHIN: Duration = Duration::from_secs(300);
 const PANICKED: &str = "its task panicked; please report it";
 
 /// What the loop drives.
@@ -63,11 +65,49 @@ pub(super) struct Tasks<M: Mode> {
     ranges: BTreeMap<M::Range, (u64, CancellationToken)>,
     begun: u64,
     steps: BTreeMap<Attempt, CancellationToken>,
+    /// Since when the chains are being looked at, if they are.
+    looking: Option<Instant>,
+    /// A look has ended since the start.
+    has_looked: bool,
     /// Why the chains are not seen.
     pub(super) blind: Option<String>,
 }
 
 impl<M: Mode> Tasks<M> {
+    fn new() -> Self {
+        Self {
+            all: JoinSet::new(),
+            ranges: BTreeMap::new(),
+            begun: 0,
+            steps: BTreeMap::new(),
+            looking: None,
+            has_looked: false,
+            blind: None,
+        }
+    }
+
+    /// Begins to look at the chains; the look ends also where it panics.
+    fn look(&mut self, look: BoxFuture<'static, Result<M::Seen, String>>) {
+        self.looking = Some(Instant::now());
+        let caught = AssertUnwindSafe(look).catch_unwind();
+        self.all.spawn(async move { Done::Looked(caught.await.unwrap_or_else(|_| Err(PANICKED.into()))) });
+    }
+
+    /// What is shown is old while a look hangs, and nothing is shown before the first one ends: that is said until one ends.
+    fn watch(&mut self, now: Instant) {
+        let Some(since) = self.looking else { return };
+        let taken = now.saturating_duration_since(since);
+        let seconds = taken.as_secs();
+        let cause = if taken >= LOOK_WITHIN {
+            format!("a look at them that began {seconds} s ago has not ended; see whether their nodes answer")
+        } else if !self.has_looked {
+            format!("the first look at them, which began {seconds} s ago, has not ended")
+        } else {
+            return;
+        };
+        self.blind = Some(cause);
+    }
+
     /// Begins to prove a range.
     pub(super) fn prove<F: Future<Output = M::Event> + Send + 'static>(
         &mut self,
@@ -128,7 +168,7 @@ impl<M: Mode> Tasks<M> {
     }
 
     /// What a task's end tells the rules, if anything.
-    fn news(&mut self, done: Done<M>, looking: &mut bool) -> Option<M::Event> {
+    fn news(&mut self, done: Done<M>) -> Option<M::Event> {
         match done {
             Done::Happened(event) => Some(event),
             Done::Range(number, range, event) => match self.ranges.get(&range) {
@@ -139,7 +179,7 @@ impl<M: Mode> Tasks<M> {
                 _ => None,
             },
             Done::Looked(looked) => {
-                *looking = false;
+                (self.looking, self.has_looked) = (None, true);
                 let cause = looked.as_ref().err().cloned();
                 if let Some(cause) = cause.as_ref().filter(|cause| self.blind.as_ref() != Some(cause)) {
                     tracing::warn!(cause, "the chains cannot be seen");
@@ -153,36 +193,35 @@ impl<M: Mode> Tasks<M> {
 
 /// Goes on until it is told to stop. What is under way then is begun again at the next start.
 pub(super) async fn run<M: Mode>(mut mode: M, look_every: Duration, stop: CancellationToken) {
-    let mut tasks =
-        Tasks { all: JoinSet::new(), ranges: BTreeMap::new(), begun: 0, steps: BTreeMap::new(), blind: None };
+    let mut tasks = Tasks::<M>::new();
     let (mut tick, mut look, mut say) = (interval(TICK), interval(look_every), interval(SAY_EVERY));
     for each in [&mut tick, &mut look, &mut say] {
         each.set_missed_tick_behavior(MissedTickBehavior::Delay);
     }
-    let mut looking = false;
     loop {
         let event = tokio::select! {
             () = stop.cancelled() => break,
-            _ = look.tick(), if !looking => {
-                looking = true;
-                let look = mode.look();
-                tasks.all.spawn(async move { Done::Looked(look.await) });
+            _ = look.tick(), if tasks.looking.is_none() => {
+                tasks.look(mode.look());
                 continue;
             }
-            _ = tick.tick() => M::tick(),
+            _ = tick.tick() => {
+                tasks.watch(Instant::now());
+                M::tick()
+            }
             _ = say.tick() => {
                 mode.say(tasks.ranges.len());
                 continue;
             }
             Some(done) = tasks.all.join_next() => match done {
-                Ok(done) => match tasks.news(done, &mut looking) {
+                Ok(done) => match tasks.news(done) {
                     Some(event) => event,
                     None => continue,
                 },
                 Err(error) => {
                     // Tasks catch their panics, and nobody aborts them.
                     tracing::error!(%error, "a task ended by itself; please report it");
-                    looking = false;
+                    tasks.looking = None;
                     continue;
                 }
             },
@@ -214,4 +253,69 @@ pub(super) async fn caught<T>(
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Fake;
+
+    impl Mode for Fake {
+        type Seen = u64;
+        type Event = Option<u64>;
+        type Range = u64;
+        const STEPS_OF: &str = "test";
+
+        fn look(&self) -> BoxFuture<'static, Result<u64, String>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn seen(seen: u64) -> Option<u64> {
+            Some(seen)
+        }
+
+        fn tick() -> Option<u64> {
+            None
+        }
+
+        fn handle(&mut self, _: Option<u64>, _: &mut Tasks<Self>) {}
+
+        fn say(&self, _: usize) {}
+    }
+
+    #[tokio::test]
+    async fn a_look_that_does_not_end_is_a_problem() {
+        let mut tasks = Tasks::<Fake>::new();
+        tasks.look(Fake.look());
+        let later = |seconds| Instant::now() + Duration::from_secs(seconds);
+        // Before the first look ends, at once.
+        tasks.watch(later(2));
+        let said = tasks.blind.clone().unwrap_or_default();
+        assert!(said.contains("the first look") && said.contains(" s ago"), "{said}");
+        assert_eq!(tasks.news(Done::Looked(Ok(7))), Some(Some(7)));
+        assert_eq!(tasks.blind, None);
+        // Between two looks, and in the next one, after some minutes only.
+        tasks.watch(later(1_000));
+        assert_eq!(tasks.blind, None);
+        tasks.look(Fake.look());
+        tasks.watch(later(200));
+        assert_eq!(tasks.blind, None);
+        tasks.watch(later(302));
+        let said = tasks.blind.clone().unwrap_or_default();
+        assert!(said.contains("has not ended"), "{said}");
+        assert_eq!(tasks.news(Done::Looked(Err("away".into()))), Some(None));
+        assert_eq!(tasks.blind.as_deref(), Some("away"));
+    }
+
+    #[tokio::test]
+    async fn a_look_that_panics_ends() {
+        fn panics() -> Result<u64, String> {
+            panic!("a look that panics")
+        }
+        let mut tasks = Tasks::<Fake>::new();
+        tasks.look(Box::pin(async { panics() }));
+        let done = tasks.all.join_next().await;
+        assert!(matches!(done, Some(Ok(Done::Looked(Err(cause)))) if cause == PANICKED));
+    }
 }
