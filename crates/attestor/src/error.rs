@@ -85,6 +85,26 @@ pub enum AttestError {
         /// What the proof says.
         proof: String,
     },
+    /// The verifier on L1 counts nobody's signatures.
+    #[error(
+        "the verifier {verifier} on L1 counts no attestors, and neither does one that it asks: no signature is needed; leave \
+         --attestor (PROOFMILL_ATTESTORS) out where proofs are published, or have L1 name a verifier that counts attestors"
+    )]
+    NotCounted {
+        /// The verifier that the contract names.
+        verifier: Address,
+    },
+    /// Several of the verifiers that are asked count signatures.
+    #[error(
+        "the verifier {verifier} on L1 asks {several} verifiers that count attestors, and an attestor signs for one: have L1 \
+         name a verifier that asks one of them"
+    )]
+    SeveralCount {
+        /// The verifier that the contract names.
+        verifier: Address,
+        /// How many of those that it asks count attestors.
+        several: usize,
+    },
     /// L1 cannot be read.
     #[error("the checkpoints on L1 cannot be read: {0}")]
     L1(#[source] ChainError),

@@ -8,6 +8,7 @@ use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
     Attestation, AttestorSignature, DEVELOPMENT_CHAIN, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
+    VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
@@ -58,7 +59,7 @@ impl Of {
 
 impl Attestor {
     /// An attestor of proofs for this rollup: for each prover type, its signatures count for the verifier that the rollup
-    /// names.
+    /// names, or for the one that counts attestors among those that it asks.
     pub const fn new(registry: Registry, key: SigningKey, rollup: Rollup) -> Self {
         Self { registry, key, of: Of::Rollup(rollup) }
     }
@@ -128,7 +129,7 @@ impl Attestor {
         }
     }
 
-    /// `wanted` is the rollup's program, `ours` finds that of this release.
+    /// `verifier` is the one that the contract names, `wanted` the contract's program; `ours` finds that of this release.
     async fn verify_and_sign<S: Statement>(
         &self,
         proof: StatedProof<S>,
@@ -138,7 +139,10 @@ impl Attestor {
     ) -> Result<AttestorSignature, AttestError> {
         let backend = self.registry.checker(proof.proof.prover)?;
         let chain_id = self.of.l1().chain_id();
-        let attestation = Attestation::new(chain_id, verifier, wanted, &proof.statement.to_bytes());
+        // Asked each time: that is nothing beside the check of a proof, and what a proxy leads to may change.
+        let kind = VerifierKind::find(self.of.l1(), verifier).await.map_err(AttestError::L1)?;
+        let counting = counting(verifier, &kind)?;
+        let attestation = Attestation::new(chain_id, counting, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
             let ours = ours(&*backend)?;
             if ours != wanted {
@@ -154,6 +158,23 @@ impl Attestor {
         });
         verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
+    }
+}
+
+/// The verifier that counts signatures: the one that the contract names, or one of those that it asks. A signature is for one
+/// contract alone.
+fn counting(verifier: Address, kind: &VerifierKind) -> Result<Address, AttestError> {
+    let those: Vec<Address> = kind
+        .single()
+        .filter_map(|single| match single {
+            VerifierKind::Attestors(set) => Some(set.verifier),
+            _ => None,
+        })
+        .collect();
+    match those[..] {
+        [one] => Ok(one),
+        [] => Err(AttestError::NotCounted { verifier }),
+        _ => Err(AttestError::SeveralCount { verifier, several: those.len() }),
     }
 }
 
@@ -237,5 +258,33 @@ impl AttestorService for Attestor {
                 Err(status(error.to_string()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_chain::AttestorSet;
+
+    #[test]
+    fn signatures_are_for_the_one_verifier_that_counts_them() {
+        let at = Address::repeat_byte;
+        let attested = |byte: u8| {
+            VerifierKind::Attestors(AttestorSet { verifier: at(byte), members: vec![at(9)], threshold: 1 })
+        };
+        let (snark, other) =
+            (VerifierKind::Snark { verifier: at(2) }, VerifierKind::Other { verifier: at(3) });
+        assert_eq!(counting(at(4), &attested(4)).unwrap(), at(4));
+        let both = VerifierKind::AllOf(vec![snark.clone(), attested(4)]);
+        assert_eq!(counting(at(1), &both).unwrap(), at(4));
+        let neither = VerifierKind::AllOf(vec![snark.clone(), other.clone()]);
+        for kind in [snark, other, neither] {
+            let error = counting(at(1), &kind).unwrap_err();
+            assert!(matches!(error, AttestError::NotCounted { verifier } if verifier == at(1)), "{error}");
+        }
+        let two = VerifierKind::AllOf(vec![attested(4), attested(5)]);
+        let error = counting(at(1), &two).unwrap_err();
+        assert!(matches!(error, AttestError::SeveralCount { several: 2, .. }), "{error}");
     }
 }
