@@ -7,8 +7,8 @@ use crate::{
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
-    VerifierKind,
+    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, Games, GamesSettings, L1, OutputOracle,
+    ProofTypeConfig, Rollup, SigningKey, VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
@@ -39,6 +39,7 @@ pub struct Attestor {
 enum Of {
     Rollup(Rollup),
     Oracle(OutputOracle),
+    Games(Games),
 }
 
 impl Of {
@@ -46,6 +47,7 @@ impl Of {
         match self {
             Self::Rollup(rollup) => rollup.l1(),
             Self::Oracle(oracle) => oracle.l1(),
+            Self::Games(games) => games.l1(),
         }
     }
 
@@ -53,6 +55,7 @@ impl Of {
         match self {
             Self::Rollup(rollup) => rollup.address(),
             Self::Oracle(oracle) => oracle.address(),
+            Self::Games(games) => games.factory(),
         }
     }
 }
@@ -69,9 +72,14 @@ impl Attestor {
         Self { registry, key, of: Of::Oracle(oracle) }
     }
 
+    /// An attestor of aggregations for OP Succinct's dispute games: its signatures count for the verifier that new games have.
+    pub const fn of_games(registry: Registry, key: SigningKey, games: Games) -> Self {
+        Self { registry, key, of: Of::Games(games) }
+    }
+
     /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
-    /// a minute where keys must be made first. What an aggregation for OP Succinct's contract says is not compared: the
-    /// contract puts it together itself.
+    /// a minute where keys must be made first. What an aggregation for OP Succinct's contracts says is not compared: an oracle
+    /// or a game puts it together itself. Programs and configuration are, with those that new games have.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
@@ -79,6 +87,7 @@ impl Attestor {
         match &self.of {
             Of::Rollup(rollup) => self.attest_checkpoints(rollup, file).await,
             Of::Oracle(oracle) => self.attest_outputs(oracle, file).await,
+            Of::Games(games) => self.attest_claims(games, file).await,
         }
     }
 
@@ -87,6 +96,30 @@ impl Attestor {
         oracle: &OutputOracle,
         file: &[u8],
     ) -> Result<AttestorSignature, AttestError> {
+        let (proof, aggregation) = self.aggregation(file).await?;
+        let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
+        self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
+    }
+
+    async fn attest_claims(&self, games: &Games, file: &[u8]) -> Result<AttestorSignature, AttestError> {
+        let (proof, _) = self.aggregation(file).await?;
+        let GamesSettings { config, verifier, .. } = games.settings().await.map_err(AttestError::L1)?;
+        let said = &proof.statement;
+        let (wanted, ours) = (ProgramVersion(config.range_key), ProgramVersion(said.rangeVkeyCommitment));
+        if wanted != ours {
+            return Err(AttestError::OtherRelease { wanted, ours });
+        }
+        let (l1, got) = (config.rollup_config_hash, said.rollupConfigHash);
+        if l1 != got {
+            return Err(AttestError::OtherConfig { l1, got });
+        }
+        let wanted = ProgramVersion(config.aggregation_key);
+        self.verify_and_sign(proof, verifier, wanted, programs::op_aggregation_version).await
+    }
+
+    /// An aggregation of proofs of this release's range program, which is not verified yet, and this release's program of
+    /// aggregations.
+    async fn aggregation(&self, file: &[u8]) -> Result<(OpAggregationProof, ProgramVersion), AttestError> {
         let proof = OpAggregationProof::decode(file)?;
         is_attested(&proof.proof)?;
         let backend = self.registry.checker(proof.proof.prover)?;
@@ -99,8 +132,7 @@ impl Attestor {
         if got != expected {
             return Err(AttestError::OtherRangeProgram { expected, got });
         }
-        let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
-        self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
+        Ok((proof, aggregation))
     }
 
     async fn attest_checkpoints(

@@ -2,17 +2,21 @@
 //! the question here.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use alloy_primitives::{Address, Bytes};
+use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
-use proofmill_attestor::{Attestor, Quorum, serve};
+use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
 use proofmill_backends::{
     Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
 };
-use proofmill_chain::{L1, PoolOptions, Rollup, VerifierKind};
-use proofmill_client::{CheckpointProof, programs};
+use proofmill_chain::{
+    AttestorSet, Games, GamesSettings, GamesStart, L1, OracleConfig, Output, PoolOptions, ProposalStatus,
+    Rollup, Sender, SigningKey, VerifierKind, deploy_accepts_anything_verifier, deploy_attested_verifier,
+};
+use proofmill_client::{CheckpointProof, OpAggregationProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, L1Verifier, ProofTypePlan};
+use proofmill_localnet::{AnvilOptions, Hardfork};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
-use proofmill_program::{PublicValues, RangePublicValues};
+use proofmill_program::{PublicValues, RangePublicValues, op::OpAggregationPublicValues};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -175,4 +179,90 @@ async fn signatures_count_where_l1_wants_a_snark_besides() {
     let values = proof.statement.to_bytes();
     assert!(takes(&devnet, verifier, range_key, &values, &signatures).await);
     assert!(!takes(&devnet, verifier, aggregation_key, &values, &signatures).await);
+}
+
+/// On an L1 that has neither a rollup nor an output oracle.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_game_takes_what_attestors_of_its_factory_sign() {
+    let anvil = AnvilOptions::new().hardfork(Hardfork::Prague).spawn().await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(anvil.rpc_url().clone()), None).await.unwrap();
+    let DevKeys { funder, prover, attestors, .. } = DevKeys::well_known(3).unwrap();
+    let [sender, rival] = [funder, prover].map(|key| Sender::new(l1.clone(), key));
+    let members: Vec<_> = attestors.iter().map(SigningKey::address).collect();
+    let counted = deploy_attested_verifier(&sender, &members, 2, B256::ZERO).await.unwrap().address;
+    let backend = StandIn(ExecBackend::default());
+    let range_key = programs::op_range_version(&backend).unwrap();
+    let aggregation_key = programs::op_aggregation_version(&backend).unwrap();
+    let config = OracleConfig {
+        aggregation_key: aggregation_key.0,
+        range_key: range_key.0,
+        rollup_config_hash: B256::repeat_byte(3),
+    };
+    let settings = GamesSettings {
+        config,
+        verifier: counted,
+        bond: U256::from(1_000),
+        challenger_bond: U256::from(100),
+        challenge_seconds: 10_000,
+        prove_seconds: 10_000,
+    };
+    let anchor = Output { root: B256::repeat_byte(0xaa), block: 100 };
+    let deploy = async |settings: GamesSettings, salt: u8| {
+        let start = GamesStart { anchor, finality_seconds: 10, settings };
+        Games::deploy(&sender, &start, B256::repeat_byte(salt)).await.unwrap().games
+    };
+    let games = deploy(settings, 0).await;
+    let claim = Output { root: B256::repeat_byte(0xbb), block: 110 };
+    games.create(&sender, claim, None).await.unwrap();
+    let game = games.view(sender.account(), 0).await.unwrap().games.remove(0);
+    games.challenge(&rival, game.address).await.unwrap();
+    let statement = OpAggregationPublicValues {
+        l1Head: game.l1_head,
+        l2PreRoot: anchor.root,
+        claimRoot: claim.root,
+        claimBlockNum: claim.block,
+        rollupConfigHash: config.rollup_config_hash,
+        rangeVkeyCommitment: range_key.0,
+        proverAddress: sender.account(),
+    };
+    let stated = |statement: OpAggregationPublicValues| OpAggregationProof {
+        proof: proof(aggregation_key, &statement),
+        statement,
+    };
+    let honest = stated(statement.clone());
+    let of = |games: &Games, at: usize| Attestor::of_games(registry(), attestors[at].clone(), games.clone());
+    let addresses = start([of(&games, 0), of(&games, 2)]).await;
+    let counted = AttestorSet::read(&l1, games.settings().await.unwrap().verifier).await.unwrap();
+    let quorum = Quorum::new(&addresses, l1.chain_id(), counted).unwrap();
+    let signatures = quorum.attest(&honest).await.unwrap();
+    games.prove(&sender, game.address, signatures).await.unwrap();
+    let game = games.view(sender.account(), 0).await.unwrap().games.remove(0);
+    assert_eq!((game.proposal, game.prover), (ProposalStatus::ChallengedProven, Some(sender.account())));
+
+    let refuses = async |games: &Games, proof: &OpAggregationProof| {
+        of(games, 0).attest(&proof.encode()).await.unwrap_err()
+    };
+    let elsewhere = OpAggregationPublicValues { rollupConfigHash: B256::repeat_byte(4), ..statement.clone() };
+    let error = refuses(&games, &stated(elsewhere)).await;
+    assert!(matches!(error, AttestError::OtherConfig { .. }), "{error}");
+    let other = OpAggregationPublicValues { rangeVkeyCommitment: B256::repeat_byte(4), ..statement };
+    let error = refuses(&games, &stated(other)).await;
+    assert!(matches!(error, AttestError::OtherRangeProgram { .. }), "{error}");
+    let bad =
+        OpAggregationProof { proof: Proof { program: range_key, ..honest.proof.clone() }, ..honest.clone() };
+    let error = refuses(&games, &bad).await;
+    assert!(matches!(error, AttestError::Backend(_)) && error.is_of_the_proof(), "{error}");
+    // Games of another release, for each of their programs, and games that ask no attestors.
+    for (salt, aggregation_key, range_key) in
+        [(1, B256::repeat_byte(5), config.range_key), (2, config.aggregation_key, B256::repeat_byte(5))]
+    {
+        let config = OracleConfig { aggregation_key, range_key, ..config };
+        let old = deploy(GamesSettings { config, ..settings }, salt).await;
+        let error = refuses(&old, &honest).await;
+        assert!(matches!(error, AttestError::OtherRelease { .. }), "{error}");
+    }
+    let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;
+    let unattested = deploy(GamesSettings { verifier, ..settings }, 3).await;
+    let error = refuses(&unattested, &honest).await;
+    assert!(matches!(error, AttestError::NotCounted { verifier: asked } if asked == verifier), "{error}");
 }
