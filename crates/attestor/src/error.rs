@@ -1,6 +1,6 @@
 //! What can go wrong between a proof and its signatures.
 
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use proofmill_backends::BackendError;
 use proofmill_chain::ChainError;
 use proofmill_client::ProofFileError;
@@ -66,6 +66,17 @@ pub enum AttestError {
         /// What the proof says.
         got: ProgramVersion,
     },
+    /// Dispute games are of another chain, or of other rules of it.
+    #[error(
+        "new dispute games want proofs of the rollup configuration {l1}, the proof is of {got}: prove with the rollup.json that \
+         they are of, or have the attestor attest for the games of this chain (--factory, --game-type)"
+    )]
+    OtherConfig {
+        /// The hash that games have.
+        l1: B256,
+        /// The hash that the proof has.
+        got: B256,
+    },
     /// No checkpoint on L1 has these blocks.
     #[error(
         "no checkpoint on L1 has block {block}: it was given up, or this attestor's L1 node is behind; it is signed once it \
@@ -85,8 +96,28 @@ pub enum AttestError {
         /// What the proof says.
         proof: String,
     },
+    /// The verifier on L1 counts nobody's signatures.
+    #[error(
+        "the verifier {verifier} on L1 counts no attestors, and neither does one that it asks: no signature is needed; leave \
+         --attestor (PROOFMILL_ATTESTORS) out where proofs are published, or have L1 name a verifier that counts attestors"
+    )]
+    NotCounted {
+        /// The verifier that the contract names.
+        verifier: Address,
+    },
+    /// Several of the verifiers that are asked count signatures.
+    #[error(
+        "the verifier {verifier} on L1 asks {several} verifiers that count attestors, and an attestor signs for one: have L1 \
+         name a verifier that asks one of them"
+    )]
+    SeveralCount {
+        /// The verifier that the contract names.
+        verifier: Address,
+        /// How many of those that it asks count attestors.
+        several: usize,
+    },
     /// L1 cannot be read.
-    #[error("the checkpoints on L1 cannot be read: {0}")]
+    #[error("what is on L1 cannot be read: {0}")]
     L1(#[source] ChainError),
     /// The proof does not hold, or its prover type is not compiled in.
     #[error(transparent)]

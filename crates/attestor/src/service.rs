@@ -7,7 +7,8 @@ use crate::{
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, L1, OutputOracle, ProofTypeConfig, Rollup, SigningKey,
+    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, Games, GamesSettings, L1, OutputOracle,
+    ProofTypeConfig, Rollup, SigningKey, VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
@@ -38,6 +39,7 @@ pub struct Attestor {
 enum Of {
     Rollup(Rollup),
     Oracle(OutputOracle),
+    Games(Games),
 }
 
 impl Of {
@@ -45,6 +47,7 @@ impl Of {
         match self {
             Self::Rollup(rollup) => rollup.l1(),
             Self::Oracle(oracle) => oracle.l1(),
+            Self::Games(games) => games.l1(),
         }
     }
 
@@ -52,13 +55,14 @@ impl Of {
         match self {
             Self::Rollup(rollup) => rollup.address(),
             Self::Oracle(oracle) => oracle.address(),
+            Self::Games(games) => games.factory(),
         }
     }
 }
 
 impl Attestor {
     /// An attestor of proofs for this rollup: for each prover type, its signatures count for the verifier that the rollup
-    /// names.
+    /// names, or for the one that counts attestors among those that it asks.
     pub const fn new(registry: Registry, key: SigningKey, rollup: Rollup) -> Self {
         Self { registry, key, of: Of::Rollup(rollup) }
     }
@@ -68,9 +72,14 @@ impl Attestor {
         Self { registry, key, of: Of::Oracle(oracle) }
     }
 
+    /// An attestor of aggregations for OP Succinct's dispute games: its signatures count for the verifier that new games have.
+    pub const fn of_games(registry: Registry, key: SigningKey, games: Games) -> Self {
+        Self { registry, key, of: Of::Games(games) }
+    }
+
     /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
-    /// a minute where keys must be made first. What an aggregation for OP Succinct's contract says is not compared: the
-    /// contract puts it together itself.
+    /// a minute where keys must be made first. What an aggregation for OP Succinct's contracts says is not compared: an oracle
+    /// or a game puts it together itself. Programs and configuration are, with those that new games have.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
@@ -78,6 +87,7 @@ impl Attestor {
         match &self.of {
             Of::Rollup(rollup) => self.attest_checkpoints(rollup, file).await,
             Of::Oracle(oracle) => self.attest_outputs(oracle, file).await,
+            Of::Games(games) => self.attest_claims(games, file).await,
         }
     }
 
@@ -86,6 +96,30 @@ impl Attestor {
         oracle: &OutputOracle,
         file: &[u8],
     ) -> Result<AttestorSignature, AttestError> {
+        let (proof, aggregation) = self.aggregation(file).await?;
+        let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
+        self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
+    }
+
+    async fn attest_claims(&self, games: &Games, file: &[u8]) -> Result<AttestorSignature, AttestError> {
+        let (proof, _) = self.aggregation(file).await?;
+        let GamesSettings { config, verifier, .. } = games.settings().await.map_err(AttestError::L1)?;
+        let said = &proof.statement;
+        let (wanted, ours) = (ProgramVersion(config.range_key), ProgramVersion(said.rangeVkeyCommitment));
+        if wanted != ours {
+            return Err(AttestError::OtherRelease { wanted, ours });
+        }
+        let (l1, got) = (config.rollup_config_hash, said.rollupConfigHash);
+        if l1 != got {
+            return Err(AttestError::OtherConfig { l1, got });
+        }
+        let wanted = ProgramVersion(config.aggregation_key);
+        self.verify_and_sign(proof, verifier, wanted, programs::op_aggregation_version).await
+    }
+
+    /// An aggregation of proofs of this release's range program, which is not verified yet, and this release's program of
+    /// aggregations.
+    async fn aggregation(&self, file: &[u8]) -> Result<(OpAggregationProof, ProgramVersion), AttestError> {
         let proof = OpAggregationProof::decode(file)?;
         is_attested(&proof.proof)?;
         let backend = self.registry.checker(proof.proof.prover)?;
@@ -98,8 +132,7 @@ impl Attestor {
         if got != expected {
             return Err(AttestError::OtherRangeProgram { expected, got });
         }
-        let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
-        self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
+        Ok((proof, aggregation))
     }
 
     async fn attest_checkpoints(
@@ -128,7 +161,7 @@ impl Attestor {
         }
     }
 
-    /// `wanted` is the rollup's program, `ours` finds that of this release.
+    /// `verifier` is the one that the contract names, `wanted` the contract's program; `ours` finds that of this release.
     async fn verify_and_sign<S: Statement>(
         &self,
         proof: StatedProof<S>,
@@ -138,7 +171,10 @@ impl Attestor {
     ) -> Result<AttestorSignature, AttestError> {
         let backend = self.registry.checker(proof.proof.prover)?;
         let chain_id = self.of.l1().chain_id();
-        let attestation = Attestation::new(chain_id, verifier, wanted, &proof.statement.to_bytes());
+        // Asked each time: that is nothing beside the check of a proof, and what a proxy leads to may change.
+        let kind = VerifierKind::find(self.of.l1(), verifier).await.map_err(AttestError::L1)?;
+        let counting = counting(verifier, &kind)?;
+        let attestation = Attestation::new(chain_id, counting, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
             let ours = ours(&*backend)?;
             if ours != wanted {
@@ -154,6 +190,23 @@ impl Attestor {
         });
         verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
+    }
+}
+
+/// The verifier that counts signatures: the one that the contract names, or one of those that it asks. A signature is for one
+/// contract alone.
+fn counting(verifier: Address, kind: &VerifierKind) -> Result<Address, AttestError> {
+    let those: Vec<Address> = kind
+        .single()
+        .filter_map(|single| match single {
+            VerifierKind::Attestors(set) => Some(set.verifier),
+            _ => None,
+        })
+        .collect();
+    match those[..] {
+        [one] => Ok(one),
+        [] => Err(AttestError::NotCounted { verifier }),
+        _ => Err(AttestError::SeveralCount { verifier, several: those.len() }),
     }
 }
 
@@ -237,5 +290,33 @@ impl AttestorService for Attestor {
                 Err(status(error.to_string()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_chain::AttestorSet;
+
+    #[test]
+    fn signatures_are_for_the_one_verifier_that_counts_them() {
+        let at = Address::repeat_byte;
+        let attested = |byte: u8| {
+            VerifierKind::Attestors(AttestorSet { verifier: at(byte), members: vec![at(9)], threshold: 1 })
+        };
+        let (snark, other) =
+            (VerifierKind::Snark { verifier: at(2) }, VerifierKind::Other { verifier: at(3) });
+        assert_eq!(counting(at(4), &attested(4)).unwrap(), at(4));
+        let both = VerifierKind::AllOf(vec![snark.clone(), attested(4)]);
+        assert_eq!(counting(at(1), &both).unwrap(), at(4));
+        let neither = VerifierKind::AllOf(vec![snark.clone(), other.clone()]);
+        for kind in [snark, other, neither] {
+            let error = counting(at(1), &kind).unwrap_err();
+            assert!(matches!(error, AttestError::NotCounted { verifier } if verifier == at(1)), "{error}");
+        }
+        let two = VerifierKind::AllOf(vec![attested(4), attested(5)]);
+        let error = counting(at(1), &two).unwrap_err();
+        assert!(matches!(error, AttestError::SeveralCount { several: 2, .. }), "{error}");
     }
 }

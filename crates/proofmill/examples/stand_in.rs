@@ -17,10 +17,16 @@ fn main() -> ExitCode {
 
 struct StandIn(ExecBackend);
 
-/// `exec`'s name for a program.
+/// Proofmill's own programs, by prover type.
+const PROGRAMS: [fn(ProverType) -> &'static [u8]; 4] =
+    [programs::range, programs::aggregation, programs::op_range, programs::op_aggregation];
+
+/// `exec`'s name for a program; none for others.
 fn native(program: &[u8]) -> &'static [u8] {
-    let is_range = program == programs::range(NAME);
-    if is_range { programs::range(ProverType::Exec) } else { programs::aggregation(ProverType::Exec) }
+    match PROGRAMS.iter().find(|of| of(NAME) == program) {
+        Some(of) => of(ProverType::Exec),
+        None => &[],
+    }
 }
 
 fn as_exec<'a>(job: &Job<'a>) -> Job<'a> {
@@ -38,11 +44,13 @@ impl Backend for StandIn {
         self.0.budget_for(memory)
     }
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
-        let is_ours = [programs::range(NAME), programs::aggregation(NAME)].contains(&program);
+        let is_ours = PROGRAMS.iter().any(|of| of(NAME) == program);
         if is_ours { programs::version(self, program) } else { self.0.program_version(program) }
     }
     fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
-        self.0.encode_input(frames, proofs)
+        let as_exec = |proof: &Proof| Proof { prover: ProverType::Exec, ..proof.clone() };
+        let proofs: Vec<Proof> = proofs.iter().map(as_exec).collect();
+        self.0.encode_input(frames, &proofs)
     }
     fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
         self.0.execute(&as_exec(job))
@@ -93,12 +101,16 @@ impl Backend for StandIn {
         }
     }
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        let other = || BackendError::InvalidProof { cause: "it is of another program".to_owned() };
         if proof.program != expected {
-            return Err(BackendError::InvalidProof { cause: "it is of another program".to_owned() });
+            return Err(other());
         }
-        let is_range = programs::range_version(self)? == proof.program;
-        let ours = if is_range { programs::range(NAME) } else { programs::aggregation(NAME) };
-        let program = self.0.program_version(native(ours))?;
-        self.0.verify(&Proof { prover: ProverType::Exec, program, ..proof.clone() }, program)
+        for of in PROGRAMS {
+            if programs::version(self, of(NAME))? == expected {
+                let program = self.0.program_version(of(ProverType::Exec))?;
+                return self.0.verify(&Proof { prover: ProverType::Exec, program, ..proof.clone() }, program);
+            }
+        }
+        Err(other())
     }
 }

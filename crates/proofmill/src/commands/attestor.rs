@@ -9,18 +9,20 @@ use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_attestor::Attestor;
 use proofmill_backends::Registry;
-use proofmill_chain::{OutputOracle, Rollup};
+use proofmill_chain::{Games, OutputOracle, Rollup};
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
-    let contract = match (args.rollup, args.oracle) {
-        (Some(rollup), _) => Contract::Rollup(rollup),
-        (None, Some(oracle)) => Contract::Oracle(oracle),
-        (None, None) => {
-            bail!(
-                "name a contract: --rollup (PROOFMILL_ROLLUP), or --oracle (L2OO_ADDRESS) for OP Succinct's"
-            )
-        }
+    let contract = match (args.rollup, args.oracle, args.factory) {
+        (Some(rollup), None, None) => Contract::Rollup(rollup),
+        (None, Some(oracle), None) => Contract::Oracle(oracle),
+        (None, None, Some(factory)) => Contract::Factory(factory),
+        (None, None, None) => bail!(
+            "name a contract: --rollup (PROOFMILL_ROLLUP), or of OP Succinct's --oracle (L2OO_ADDRESS) or --factory \
+             (FACTORY_ADDRESS) for dispute games"
+        ),
+        // One of the settings file and one of elsewhere: flags alone are compared before.
+        _ => bail!("several contracts are named: leave one of --rollup, --oracle and --factory"),
     };
     let stop = stop::on_signal()?;
     let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
@@ -32,7 +34,7 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
     };
     let wanted: Vec<_> = match &of {
         Of::Rollup(rollup) => rollup.config().proof_types.iter().map(|of| of.prover).collect(),
-        Of::Oracle(_) => registry.checked_types().collect(),
+        Of::Oracle(_) | Of::Games(_) => registry.checked_types().collect(),
     };
     let wanted: Vec<_> = wanted.into_iter().filter(|prover| prover.proves()).collect();
     wiring::check_helpers(&registry, &wanted).await?;
@@ -53,6 +55,11 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
             tracing::info!(%address, oracle = %oracle.address(), %listen, "the attestor is ready");
             Attestor::of_oracle(registry, key, oracle)
         }
+        Of::Games(games) => {
+            let (factory, game_type) = (games.factory(), games.game_type());
+            tracing::info!(%address, %factory, game_type, %listen, "the attestor is ready");
+            Attestor::of_games(registry, key, games)
+        }
     };
     proofmill_attestor::serve(attestor, listener, stop).await?;
     Ok(())
@@ -63,12 +70,14 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
 enum Contract {
     Rollup(Address),
     Oracle(Address),
+    Factory(Address),
 }
 
 /// Whose proofs are attested.
 enum Of {
     Rollup(Rollup),
     Oracle(OutputOracle),
+    Games(Games),
 }
 
 async fn of(contract: Contract, args: &cli::Attestor, observed: &Observed) -> Result<Of> {
@@ -81,6 +90,10 @@ async fn of(contract: Contract, args: &cli::Attestor, observed: &Observed) -> Re
         Contract::Oracle(oracle) => {
             let read = || OutputOracle::connect(l1.clone(), oracle);
             Of::Oracle(wiring::patiently("the output oracle on L1", read).await?)
+        }
+        Contract::Factory(factory) => {
+            let read = || Games::connect(l1.clone(), factory, None, args.game_type);
+            Of::Games(wiring::patiently("the factory of dispute games on L1", read).await?)
         }
     })
 }

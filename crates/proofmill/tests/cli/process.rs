@@ -26,6 +26,21 @@ pub(crate) fn proofmill(data: &Path) -> Command {
     command
 }
 
+/// Another binary in the folder and the environment of a command, whose words are not taken.
+pub(crate) fn like(command: &Command, binary: &Path) -> Command {
+    let mut other = Command::new(binary);
+    if let Some(folder) = command.get_current_dir() {
+        other.current_dir(folder);
+    }
+    for (variable, value) in command.get_envs() {
+        match value {
+            Some(value) => other.env(variable, value),
+            None => other.env_remove(variable),
+        };
+    }
+    other
+}
+
 /// Runs to the end and gives what it said.
 pub(crate) fn output(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().unwrap()

@@ -1,7 +1,7 @@
 //! Batches on their way to L1, as processes: two prover types, a proof that L1 refuses, sixteen batches in one call, a coordinator
 //! that is killed in the middle, dry runs, and who signs.
 
-use crate::process::{self, Running, free_port, proofmill, succeed, wait};
+use crate::process::{self, Running, free_port, like, proofmill, succeed, wait};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
 use alloy_rpc_client::RpcClient;
 use proofmill_chain::{L1, PoolOptions, Rollup, SigningKey};
@@ -241,15 +241,7 @@ struct Refusing {
 fn role(folder: &Path, binary: &Path, name: &str) -> Command {
     let own = folder.join(name);
     fs::create_dir_all(&own).unwrap();
-    let ours = proofmill(&own);
-    let mut command = Command::new(binary);
-    command.current_dir(&own);
-    for (variable, value) in ours.get_envs() {
-        match value {
-            Some(value) => command.env(variable, value),
-            None => command.env_remove(variable),
-        };
-    }
+    let mut command = like(&proofmill(&own), binary);
     command.env("NO_COLOR", "1").env("PROOFMILL_TURNS", folder.join("turns")).env_remove("PRIVATE_KEY");
     command
 }

@@ -29,7 +29,12 @@ async fn finalized(chain: &Chain, block: u64) {
 }
 
 /// Waits until all games are as they should be.
-async fn until(games: &Games, account: Address, log: &dyn Fn() -> String, done: &dyn Fn(&[Game]) -> bool) {
+pub(super) async fn until(
+    games: &Games,
+    account: Address,
+    log: &dyn Fn() -> String,
+    done: &dyn Fn(&[Game]) -> bool,
+) {
     let end = Instant::now() + Duration::from_secs(90);
     loop {
         let view = games.view(account, 0).await.unwrap();

@@ -1,14 +1,15 @@
 //! A chain of the OP Stack: its outputs are proven by `exec` and come to L1, whatever is killed; and what is wrong with the
 //! settings is said.
 
+mod attested;
 mod beside;
 mod challenger;
 mod games;
 
 use crate::process::{Running, fail, output, proofmill, wait};
-use alloy_primitives::{B256, U256, keccak256};
+use alloy_primitives::{Address, B256, U256, keccak256};
 use proofmill_chain::{
-    Games, GamesSettings, GamesStart, L1, Output, OutputOracle, PoolOptions, Sender, SigningKey,
+    Games, GamesSettings, GamesStart, L1, OracleConfig, Output, OutputOracle, PoolOptions, Sender, SigningKey,
 };
 use proofmill_witness::RollupNode;
 use serde_json::{Value, json};
@@ -110,12 +111,29 @@ impl Chain {
         Sender::new(self.l1().await, SigningKey::try_from(key).unwrap())
     }
 
+    /// What proofs for the oracle must be of.
+    async fn config(&self) -> OracleConfig {
+        self.oracle().await.config(keccak256(OutputOracle::FIRST_CONFIG)).await.unwrap()
+    }
+
     /// Dispute games that begin with the newest output. What proofs must be of, and what verifies them, is as for the oracle.
     async fn games(&self, challenge_seconds: u64, prove_seconds: u64) -> (Games, Output) {
-        let (oracle, anchor) = (self.oracle().await, self.newest().await);
+        let verifier = self.oracle().await.verifier().await.unwrap();
+        self.games_of(self.config().await, verifier, challenge_seconds, prove_seconds).await
+    }
+
+    /// Dispute games of their own programs and verifier.
+    async fn games_of(
+        &self,
+        config: OracleConfig,
+        verifier: Address,
+        challenge_seconds: u64,
+        prove_seconds: u64,
+    ) -> (Games, Output) {
+        let anchor = self.newest().await;
         let settings = GamesSettings {
-            config: oracle.config(keccak256(OutputOracle::FIRST_CONFIG)).await.unwrap(),
-            verifier: oracle.verifier().await.unwrap(),
+            config,
+            verifier,
             bond: U256::from(BOND),
             challenger_bond: U256::from(CHALLENGER_BOND),
             challenge_seconds,
