@@ -14,6 +14,9 @@ use url::{Host, Url};
 
 /// How long a server may take to accept a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// How long a server may send nothing while an answer is due. Whoever asks has a bound of its own, which is shorter; where one is
+/// forgotten, a server that hangs does not hold it up for good.
+const SILENT_FOR: Duration = Duration::from_secs(600);
 
 /// A client for the JSON-RPC node at `url`. It connects when it is first asked.
 pub fn rpc_client(url: Url) -> RpcClient {
@@ -30,9 +33,14 @@ pub fn client() -> Client {
 /// A client for one server. A server on this machine is reached directly, whatever the environment says of proxies.
 /// Redirects are not followed: the address of a node often holds an access key, and it is not for whoever is pointed to.
 pub fn client_for(url: &Url) -> Client {
+    bounded(url, SILENT_FOR)
+}
+
+fn bounded(url: &Url, silent_for: Duration) -> Client {
     let direct = is_loopback(url);
     built(|| {
-        let builder = builder().redirect(reqwest::redirect::Policy::none()).connect_timeout(CONNECT_WITHIN);
+        let builder = builder().redirect(reqwest::redirect::Policy::none());
+        let builder = builder.connect_timeout(CONNECT_WITHIN).read_timeout(silent_for);
         if direct { builder.no_proxy() } else { builder }
     })
 }
@@ -235,6 +243,16 @@ mod tests {
             assert!(matches!(error, BadNodeUrl::NotAUrl { .. }), "{broken}: {error}");
             assert!(error.to_string().contains("[::1]"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_nothing_is_given_up() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url: Url = format!("http://{}/", server.local_addr().unwrap()).parse().unwrap();
+        // The connection is made, and nobody takes it up.
+        let error = bounded(&url, Duration::from_millis(50)).get(url).send().await.unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+        drop(server);
     }
 
     #[test]

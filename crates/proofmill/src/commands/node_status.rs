@@ -13,10 +13,14 @@ use tonic::transport::Channel;
 /// The largest answer taken, in bytes: a kilobyte for each checkpoint whose epoch is not over.
 const MAX_MESSAGE: usize = 256 << 20;
 
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Connects to the prover node at this address.
 pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Channel>> {
     let channel = proofmill_wire::endpoint(address)?
         .connect_timeout(Duration::from_secs(5))
+        .timeout(PATIENCE)
         .connect()
         .await
         .wrap_err_with(|| {

@@ -18,6 +18,9 @@ use proofmill_wire::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use url::Url;
 
+/// How long a role may take to tell its status.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 pub(crate) async fn run(args: &cli::Status) -> Result<()> {
     if let Some(url) = &args.role {
         print!("{}", of_role(url).await?);
@@ -37,6 +40,7 @@ async fn of_role(url: &Url) -> Result<String> {
     let place = url.join("/status")?;
     let answer = proofmill_http::client_for(&place)
         .get(place)
+        .timeout(PATIENCE)
         .send()
         .await
         .and_then(reqwest::Response::error_for_status);
