@@ -45,7 +45,7 @@ tail -n +1 -f "$dir/demo.log" &
 pids+=($!)
 
 # The steps, as the worker's log tells of them. The last step of every proof is a ShrinkWrap too, a lighter one than the root.
-declare -A began cpu_then name finished
+declare -A began cpu_then name number count finished
 while kill -0 "$demo" 2>/dev/null && [[ ! -f $log ]]; do sleep 1; done
 while IFS=$'\t' read -r what task kind weight; do
   pid=$(worker) || true
@@ -57,9 +57,14 @@ while IFS=$'\t' read -r what task kind weight; do
         PlonkWrap/*) step=wrapper ;;
         *) continue ;;
       esac
+      # One that is begun again is the same. The steps of two SNARKs may overlap.
+      if [[ -z ${number[$task]:-} ]]; then
+        count[$step]=$((${count[$step]:-0} + 1))
+        number[$task]=${count[$step]}
+      fi
       name[$task]=$step began[$task]=$SECONDS cpu_then[$task]=$(cpu "$pid")
       echo 5 >"/proc/$pid/clear_refs" || true
-      if [[ $((${finished[$step]:-0} + 1)) == "$epochs" && ! -e $dir/chosen-$step ]]; then
+      if [[ ${number[$task]} == "$epochs" && ! -e $dir/chosen-$step ]]; then
         touch "$dir/chosen-$step"
         (
           sleep "$kill_after"
@@ -73,7 +78,7 @@ while IFS=$'\t' read -r what task kind weight; do
       [[ -n $step ]] || continue
       touch "$dir/ended-$task"
       finished[$step]=$((${finished[$step]:-0} + 1))
-      printf 'step: %s of SNARK %d: %d s, %d s of CPU, at most %d MB in the worker\n' "$step" "${finished[$step]}" \
+      printf 'step: %s of SNARK %d: %d s, %d s of CPU, at most %d MB in the worker\n' "$step" "${number[$task]}" \
         $((SECONDS - began[$task])) $(($(cpu "$pid") - cpu_then[$task])) "$(peak "$pid")" | tee -a "$dir/steps"
       unset "name[$task]"
       ;;
