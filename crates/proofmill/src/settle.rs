@@ -156,7 +156,8 @@ impl L1Settlement {
         }
         let l1 = self.rollup.l1();
         let kind = VerifierKind::find(l1, verifier).await?;
-        let wanted = Wanted::of(verifier, kind, &self.attestors, l1.chain_id())?;
+        let wanted = Wanted::of(verifier, kind, &self.attestors, l1.chain_id())
+            .map_err(|error| NotShown::NotAttested(*error))?;
         others.insert(verifier, wanted.clone());
         Ok(Some(wanted))
     }
@@ -314,7 +315,7 @@ impl Wanted {
         kind: VerifierKind,
         attestors: &[String],
         l1_chain_id: u64,
-    ) -> Result<Self, AttestError> {
+    ) -> Result<Self, Box<AttestError>> {
         let mut quorums = Vec::new();
         for single in kind.single() {
             quorums.push(match single {
