@@ -157,6 +157,7 @@ fn a_description_survives_its_file() {
         rollup: Default::default(),
         deployed_at: 3,
         attestors: vec![Default::default()],
+        settings: [("slot-seconds".to_owned(), "6".to_owned())].into(),
     };
     description.write(&path).unwrap();
     assert_eq!(Description::read(&path).unwrap(), Some(description));
