@@ -218,8 +218,9 @@ impl GamesPlan {
     /// Proofs of the games that want one, as many at a time as there is room for.
     fn prove(&mut self, now_ms: u64, standing: &Standing<'_>, actions: &mut Vec<GamesAction>) {
         let config = self.config;
-        let early = config.fast_finality.map(|limit| (standing.to_prove_early(config.account), limit));
-        let kinds: Vec<_> = [(standing.to_defend(), config.defenses)].into_iter().chain(early).collect();
+        let begun = |game: GameId| self.proofs.get(&game).is_some_and(GameProof::has_begun);
+        let early = config.fast_finality.map(|limit| (standing.to_prove_early(config.account, begun), limit));
+        let kinds: Vec<_> = [(standing.to_defend(begun), config.defenses)].into_iter().chain(early).collect();
         let wanted: BTreeSet<GameId> =
             kinds.iter().flat_map(|(games, _)| games.iter().map(|judged| judged.id())).collect();
         for (game, proof) in self.proofs.extract_if(.., |game, _| !wanted.contains(game)) {

@@ -19,7 +19,7 @@ const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, rivals, wrong, challenged, defended, proven_by_rivals, early, resolved, claimed, lost, reorgs, restarts, halved,
-    lost_proofs, refused, withdrawn, abandoned, late, outages
+    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept
 }
 
 struct World {
@@ -37,6 +37,8 @@ struct World {
     /// The L1 block with the game that was created last, until a look shows it.
     unseen: Option<u64>,
     proving: BTreeSet<(GameId, BlockRange)>,
+    /// Games of which something was proven.
+    begun: BTreeSet<GameId>,
     proofs: BTreeSet<(GameId, BlockRange)>,
     steps: Vec<(Attempt, GamesAction)>,
     /// A transaction that may still be included, as long as no other is sent.
@@ -72,6 +74,7 @@ impl World {
             looking: None,
             unseen: None,
             proving: BTreeSet::new(),
+            begun: BTreeSet::new(),
             proofs: BTreeSet::new(),
             steps: Vec::new(),
             limbo: None,
@@ -88,16 +91,32 @@ impl World {
             self.carry_out(action);
         }
         self.check();
+        let proofs: BTreeSet<GameId> = self.plan.proofs().map(|(game, _)| game).collect();
+        self.begun.retain(|game| proofs.contains(game));
     }
 
     fn look(&mut self) {
+        let mut l2_finalized = self.finalized;
+        let mut silent = false;
+        if self.faults && self.rng.percent(15) {
+            self.story.unknown += 1;
+            silent = self.rng.percent(50);
+            if !silent {
+                // Another node is asked, which is not so far, or at its beginning.
+                l2_finalized = self.rng.below(self.finalized + 1);
+            }
+        }
+        let mut games = self.l1.judged(l2_finalized, self.config.range_gas.is_some());
+        for judged in games.iter_mut().filter(|_| silent) {
+            judged.right.take_if(|_| self.rng.percent(50));
+        }
         let seen = GamesSeen {
             l1_block: self.l1.block,
             l1_time: self.l1.time,
             anchor: self.l1.anchor,
             may_create: true,
-            l2_finalized: self.finalized,
-            games: self.l1.judged(self.finalized, self.config.range_gas.is_some()),
+            l2_finalized,
+            games,
         };
         let seen = match self.looking.take() {
             Some(begun) => begun,
@@ -108,7 +127,44 @@ impl World {
             None => seen,
         };
         self.unseen.take_if(|unseen| *unseen <= seen.l1_block);
+        let before = self.work();
         self.tell(GamesEvent::Seen(seen));
+        let after = self.work();
+        for (game, blocks) in before {
+            if self.may_stand(game) {
+                assert!(after.contains(&(game, blocks)), "the proof of game {game} is given up: {blocks:?}");
+                self.story.kept += u64::from(self.seen(game).right.is_none());
+            }
+        }
+    }
+
+    /// Ranges that are being proven, and games whose ranges are being aggregated.
+    fn work(&self) -> BTreeSet<(GameId, Option<BlockRange>)> {
+        let ranges = self.proving.iter().map(|(game, blocks)| (*game, Some(*blocks)));
+        let aggregations = self.steps.iter().filter_map(|(_, action)| match action {
+            GamesAction::Aggregate { game, .. } => Some((*game, None)),
+            _ => None,
+        });
+        ranges.chain(aggregations).collect()
+    }
+
+    /// Whether what was seen last leaves open that a game stands, and is to be proven.
+    fn may_stand(&self, id: GameId) -> bool {
+        let seen = self.plan.seen().unwrap();
+        let Some(judged) = seen.games.iter().find(|judged| judged.id() == id) else { return false };
+        let game = &judged.game;
+        let wanted = game.proposal == ProposalStatus::Challenged
+            || (self.config.fast_finality.is_some()
+                && game.proposal == ProposalStatus::Unchallenged
+                && game.creator == US);
+        let (mut next, mut falls) = (Some(judged), seen.l1_time > game.deadline);
+        while let Some(judged) = next.filter(|judged| judged.game.status != GameStatus::DefenderWins) {
+            let late =
+                judged.game.proposal == ProposalStatus::Challenged && seen.l1_time > judged.game.deadline;
+            falls |= late || judged.game.status == GameStatus::ChallengerWins || judged.right == Some(false);
+            next = judged.game.parent.map(|parent| &seen.games[parent as usize]);
+        }
+        wanted && !falls
     }
 
     /// The game as the plan saw it last.
@@ -121,7 +177,8 @@ impl World {
         match &action {
             GamesAction::ProveRange { game, blocks } => {
                 let judged = self.seen(*game);
-                assert_eq!(judged.right, Some(true), "a wrong claim is proven");
+                let begins = self.begun.insert(*game);
+                assert!(judged.right == Some(true) || (!begins && judged.right.is_none()), "{judged:?}");
                 assert!(blocks.first() > judged.game.start.block && blocks.last() <= judged.game.claim.block);
                 if let Some(limit) = self.config.range_gas.filter(|_| blocks.len() > 1) {
                     let used: u64 = (blocks.first()..=blocks.last()).map(gas_of).sum();
@@ -158,7 +215,7 @@ impl World {
                 self.steps.push((*attempt, action));
             }
             GamesAction::Aggregate { attempt, game, .. } | GamesAction::Prove { attempt, game, .. } => {
-                assert_eq!(self.seen(*game).right, Some(true), "a wrong claim is proven");
+                assert_ne!(self.seen(*game).right, Some(false), "a wrong claim is proven");
                 self.steps.push((*attempt, action));
             }
             GamesAction::Resolve { attempt, .. } | GamesAction::Claim { attempt, .. } => {
@@ -305,6 +362,7 @@ impl World {
         self.story.restarts += 1;
         self.plan = GamesPlan::new(self.config);
         self.proving.clear();
+        self.begun.clear();
         (self.looking, self.unseen) = (None, None);
         self.forget_steps();
         self.look();
