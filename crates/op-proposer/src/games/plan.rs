@@ -72,8 +72,9 @@ pub enum GamesAction {
         attempt: Attempt,
         /// The block.
         block: u64,
-        /// The game that it builds on; none for the anchor.
-        parent: Option<u32>,
+        /// The game that it builds on; none for the anchor. The contract is told its number alone: that it is still there is looked at
+        /// just before.
+        parent: Option<GameId>,
     },
     /// Prove a range, derived up to the game's L1 block at the latest, and keep the proof.
     ProveRange {
@@ -139,7 +140,7 @@ pub struct GamesProblem {
 /// What is sent, but for proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    Create { block: u64, parent: Option<u32> },
+    Create { block: u64, parent: Option<GameId> },
     Resolve(GameId),
     Claim(GameId),
 }

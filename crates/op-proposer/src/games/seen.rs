@@ -137,7 +137,7 @@ impl<'a> Standing<'a> {
     }
 
     /// Block and parent of the next game.
-    pub(super) fn next(&self, interval: u64) -> Option<(u64, Option<u32>)> {
+    pub(super) fn next(&self, interval: u64) -> Option<(u64, Option<GameId>)> {
         if !self.seen.may_create {
             return None;
         }
@@ -148,13 +148,14 @@ impl<'a> Standing<'a> {
             return None;
         }
         let head = self.head();
-        let parent = head.map(|head| head.game.index);
+        let parent = head.map(Judged::id);
+        let index = parent.map(|parent| parent.index);
         let from = head.map_or(self.seen.anchor, |head| head.game.claim.block);
         let first = from.checked_add(interval.max(1))?;
         // The factory takes a claim once, also where it was lost by a proof that was late.
         (first..=self.seen.l2_finalized)
             .find(|block| {
-                let mut there = self.seen.games.iter().filter(|judged| judged.game.parent == parent);
+                let mut there = self.seen.games.iter().filter(|judged| judged.game.parent == index);
                 !there.any(|judged| judged.game.claim.block == *block && judged.right != Some(false))
             })
             .map(|block| (block, parent))

@@ -202,13 +202,14 @@ impl World {
                 let seen = self.plan.seen().unwrap();
                 // The factory takes a claim once, also where it was lost.
                 let claim = Output { root: root_of(*block), block: *block };
+                let index = parent.map(|parent| parent.index);
                 let there = seen
                     .games
                     .iter()
-                    .find(|judged| judged.game.parent == *parent && judged.game.claim == claim);
+                    .find(|judged| judged.game.parent == index && judged.game.claim == claim);
                 assert!(there.is_none(), "a claim that is there is created again: {there:?}");
                 if let Some(parent) = parent {
-                    let parent = seen.games.iter().find(|judged| judged.game.index == *parent).unwrap();
+                    let parent = seen.games.iter().find(|judged| judged.id() == *parent).unwrap();
                     assert_eq!(parent.right, Some(true), "a game is built on a wrong one");
                     assert!(*block >= parent.game.claim.block + self.config.interval);
                 }
@@ -275,7 +276,8 @@ impl World {
         let place = |l1: &Arena, game: &GameId| l1.games.iter().position(|made| made.id() == *game);
         match action {
             GamesAction::Create { block, parent, .. } => {
-                let created = self.l1.create(US, *block, root_of(*block), *parent);
+                let parent = parent.map(|parent| parent.index);
+                let created = self.l1.create(US, *block, root_of(*block), parent);
                 self.story.created += u64::from(created);
                 self.check_bonds();
                 created
@@ -321,6 +323,12 @@ impl World {
                 true => Ok(()),
             };
             return self.tell(GamesEvent::Aggregated(attempt, came));
+        }
+        // It is looked at just before.
+        if let GamesAction::Create { parent: Some(parent), .. } = &action
+            && !self.l1.games.iter().any(|made| made.id() == *parent)
+        {
+            return self.tell(GamesEvent::Sent(attempt, Err(not_now())));
         }
         let came = if wrong {
             // It was not sent, or it was and is not included in time.
