@@ -14,7 +14,8 @@ use crate::{
             sp1VerifierCall,
         },
         OpDevGameFactory::{
-            self, createCall, gameImplsCall, initBondsCall, setImplementationCall, setInitBondCall,
+            self, createCall, gameAtIndexCall, gameImplsCall, initBondsCall, setImplementationCall,
+            setInitBondCall,
         },
     },
     deploy::deploy,
@@ -222,7 +223,7 @@ impl Games {
         self.l1.read(self.implementation, &challengerBondCall {}, None).await
     }
 
-    /// Whether a game is still there as it was read: a reorg may have put another one at its address.
+    /// Whether a game is still there as it was read: a reorg may have put another one at its address, or its number.
     ///
     /// # Errors
     /// L1 cannot be read.
@@ -231,8 +232,17 @@ impl Games {
             return Ok(false);
         }
         let (l1, address) = (&self.l1, game.address);
+        let call = gameAtIndexCall { index: U256::from(game.index) };
+        match l1.read(self.factory, &call, None).await {
+            Ok(made) if made.proxy == address => {}
+            // There are not so many.
+            Ok(_) | Err(ChainError::Reverted(_)) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let block = l1.read(address, &l2BlockNumberCall {}, None).await?;
+        // A claim may be of any number. One beyond all blocks is read as the greatest, here and in a view.
         Ok(l1.read(address, &claimDataCall {}, None).await?.claim == game.claim.root
-            && l1.read(address, &l2BlockNumberCall {}, None).await? == U256::from(game.claim.block)
+            && block.saturating_to::<u64>() == game.claim.block
             && l1.read(address, &l1HeadCall {}, None).await? == game.l1_head)
     }
 

@@ -1,13 +1,22 @@
 //! Dispute games, on contracts of the stock interface.
 
 use crate::scene::{key, options, rpc};
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_sol_types::SolCall;
 use proofmill_chain::{
     ChainError, Game, GameRefusal, GameStatus, Games, GamesSettings, GamesStart, GamesView, L1, OracleConfig,
     Output, PoolOptions, ProposalStatus, Refusal, Sender, deploy_accepts_anything_verifier,
 };
 use proofmill_localnet::Anvil;
 use serde_json::json;
+
+mod bindings {
+    alloy_sol_types::sol! {
+        OpDevGameFactory,
+        "../../contracts/artifacts/OpDevGameFactory.json"
+    }
+}
+use bindings::OpDevGameFactory::createCall;
 
 const BOND: u64 = 1_000_000;
 const CHALLENGER_BOND: u64 = 300_000;
@@ -175,6 +184,31 @@ async fn a_challenge_is_won_by_who_proves_and_lost_by_who_does_not() {
     assert_eq!(seen.games[1].credit, U256::from(BOND + CHALLENGER_BOND));
     let child = games.create(proposer, claim(120), Some(1)).await.unwrap_err();
     assert_eq!(*refused(&child), GameRefusal::InvalidParent);
+}
+
+#[tokio::test]
+async fn a_claim_of_a_block_beyond_all_blocks_is_challenged_as_any() {
+    let arena = Arena::new().await;
+    let (games, rival) = (&arena.games, &arena.rival);
+    let claims = [U256::from(u64::MAX), U256::from(u64::MAX) + U256::from(1), U256::MAX];
+    for (at, block) in claims.into_iter().enumerate() {
+        let mut extra = block.to_be_bytes::<32>().to_vec();
+        extra.extend(u32::MAX.to_be_bytes());
+        let call =
+            createCall { gameType: Games::TYPE, rootClaim: B256::repeat_byte(9), extraData: extra.into() };
+        let transaction = json!([{
+            "from": arena.proposer.account(),
+            "to": games.factory(),
+            "value": U256::from(BOND),
+            "data": Bytes::from(call.abi_encode()),
+        }]);
+        rpc(&arena.anvil, "eth_sendTransaction", transaction).await;
+        let game = arena.game(at).await;
+        assert_eq!(game.claim, Output { root: B256::repeat_byte(9), block: u64::MAX });
+        assert!(games.is_there(&game).await.unwrap());
+        games.challenge(rival, game.address).await.unwrap();
+        assert_eq!(arena.game(at).await.challenger, Some(rival.account()));
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,8 @@
 //! - The head is the newest game that stands: its claim is right, it is not lost, and so is everything that it builds on, back
 //!   to the anchor. A new game builds on the head, as soon as L2 has finalized a whole interval of blocks behind it.
 //! - A challenged game that stands is proven, whoever created it, the most urgent first; in fast finality the account's own are
-//!   proven before anybody challenges them. A claim that is not right is never proven, nor built on.
+//!   proven before anybody challenges them. A claim that is not right is never proven, nor built on. A proof that has begun goes on
+//!   while L2 does not tell.
 //! - What the account created or proved is resolved once it is over, after what it builds on; once it is final, its credit is
 //!   claimed.
 //!

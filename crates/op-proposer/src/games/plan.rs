@@ -72,8 +72,9 @@ pub enum GamesAction {
         attempt: Attempt,
         /// The block.
         block: u64,
-        /// The game that it builds on; none for the anchor.
-        parent: Option<u32>,
+        /// The game that it builds on; none for the anchor. The contract is told its number alone: that it is still there is looked at
+        /// just before.
+        parent: Option<GameId>,
     },
     /// Prove a range, derived up to the game's L1 block at the latest, and keep the proof.
     ProveRange {
@@ -139,7 +140,7 @@ pub struct GamesProblem {
 /// What is sent, but for proofs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Step {
-    Create { block: u64, parent: Option<u32> },
+    Create { block: u64, parent: Option<GameId> },
     Resolve(GameId),
     Claim(GameId),
 }
@@ -218,8 +219,9 @@ impl GamesPlan {
     /// Proofs of the games that want one, as many at a time as there is room for.
     fn prove(&mut self, now_ms: u64, standing: &Standing<'_>, actions: &mut Vec<GamesAction>) {
         let config = self.config;
-        let early = config.fast_finality.map(|limit| (standing.to_prove_early(config.account), limit));
-        let kinds: Vec<_> = [(standing.to_defend(), config.defenses)].into_iter().chain(early).collect();
+        let begun = |game: GameId| self.proofs.get(&game).is_some_and(GameProof::has_begun);
+        let early = config.fast_finality.map(|limit| (standing.to_prove_early(config.account, begun), limit));
+        let kinds: Vec<_> = [(standing.to_defend(begun), config.defenses)].into_iter().chain(early).collect();
         let wanted: BTreeSet<GameId> =
             kinds.iter().flat_map(|(games, _)| games.iter().map(|judged| judged.id())).collect();
         for (game, proof) in self.proofs.extract_if(.., |game, _| !wanted.contains(game)) {

@@ -15,6 +15,8 @@ const REFUSALS: u32 = 6;
 #[derive(Clone, Debug)]
 pub(super) struct GameProof {
     ranges: Ranges,
+    /// Whether anything of it was asked for.
+    begun: bool,
     /// Whether the ranges are aggregated.
     aggregated: bool,
     /// Whether the aggregation that is there is of no use.
@@ -31,6 +33,7 @@ impl GameProof {
     pub(super) fn new(blocks: BlockRange, splits: u64, gas: Option<(u64, &BlockGas)>) -> Self {
         Self {
             ranges: Ranges::split(blocks, splits, gas),
+            begun: false,
             aggregated: false,
             anew: false,
             under_way: None,
@@ -44,6 +47,11 @@ impl GameProof {
     /// Whether something of it is under way.
     pub(super) fn is_active(&self) -> bool {
         self.under_way.is_some() || self.ranges.is_proving()
+    }
+
+    /// Whether anything of it was asked for, and may be there by now.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.begun
     }
 
     /// Its ranges, oldest first.
@@ -116,6 +124,7 @@ impl GameProof {
     ) -> Vec<GamesAction> {
         let ranges = self.ranges.start(now_ms, at_once.max(1)).into_iter();
         let mut actions: Vec<_> = ranges.map(|blocks| GamesAction::ProveRange { game, blocks }).collect();
+        self.begun |= !actions.is_empty();
         if self.under_way.is_some() || self.included.is_some() || self.until > now_ms {
             return actions;
         }

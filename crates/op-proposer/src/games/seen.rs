@@ -96,7 +96,8 @@ impl Judged {
 #[derive(Debug)]
 pub(super) struct Standing<'a> {
     seen: &'a GamesSeen,
-    by_index: BTreeMap<u32, (&'a Judged, bool)>,
+    /// Each game, and whether it stands; unknown where L2 does not tell of its claim, or of what it builds on.
+    by_index: BTreeMap<u32, (&'a Judged, Option<bool>)>,
 }
 
 impl<'a> Standing<'a> {
@@ -104,26 +105,29 @@ impl<'a> Standing<'a> {
         let mut standing = Self { seen, by_index: BTreeMap::new() };
         // A parent was created before its children.
         for judged in &seen.games {
-            let stands = judged.right == Some(true)
-                && judged.game.respected
-                && !judged.is_lost(seen.l1_time)
-                && standing.builds_on_what_stands(judged);
+            let counts = judged.game.respected && !judged.is_lost(seen.l1_time);
+            let needs = [Some(counts), judged.right, standing.builds_on_what_stands(judged)];
+            let stands = match needs.contains(&Some(false)) {
+                true => Some(false),
+                false => needs.iter().all(Option::is_some).then_some(true),
+            };
             standing.by_index.insert(judged.game.index, (judged, stands));
         }
         standing
     }
 
-    fn builds_on_what_stands(&self, judged: &Judged) -> bool {
-        let Some(parent) = judged.game.parent else { return true };
+    fn builds_on_what_stands(&self, judged: &Judged) -> Option<bool> {
+        let Some(parent) = judged.game.parent else { return Some(true) };
         match self.by_index.get(&parent) {
-            Some((parent, stands)) => *stands || parent.game.status == GameStatus::DefenderWins,
+            Some((parent, _)) if parent.game.status == GameStatus::DefenderWins => Some(true),
+            Some((_, stands)) => *stands,
             // Too old to be read: it counts only if it was settled long ago.
-            None => judged.game.start.block <= self.seen.anchor,
+            None => Some(judged.game.start.block <= self.seen.anchor),
         }
     }
 
     fn standing(&self) -> impl Iterator<Item = &'a Judged> + '_ {
-        self.by_index.values().filter(|(_, stands)| *stands).map(|(judged, _)| *judged)
+        self.by_index.values().filter(|(_, stands)| *stands == Some(true)).map(|(judged, _)| *judged)
     }
 
     /// The newest game that stands; none where it is not ahead of the anchor.
@@ -133,44 +137,50 @@ impl<'a> Standing<'a> {
     }
 
     /// Block and parent of the next game.
-    pub(super) fn next(&self, interval: u64) -> Option<(u64, Option<u32>)> {
+    pub(super) fn next(&self, interval: u64) -> Option<(u64, Option<GameId>)> {
         if !self.seen.may_create {
             return None;
         }
         // As long as L2 does not tell of a game whose block it has, that may be the head.
         let ahead = self.seen.anchor.saturating_add(1)..=self.seen.l2_finalized;
-        let mut games = self.seen.games.iter();
-        if games.any(|judged| judged.right.is_none() && ahead.contains(&judged.game.claim.block)) {
+        let mut games = self.by_index.values();
+        if games.any(|(judged, stands)| stands.is_none() && ahead.contains(&judged.game.claim.block)) {
             return None;
         }
         let head = self.head();
-        let parent = head.map(|head| head.game.index);
+        let parent = head.map(Judged::id);
+        let index = parent.map(|parent| parent.index);
         let from = head.map_or(self.seen.anchor, |head| head.game.claim.block);
         let first = from.checked_add(interval.max(1))?;
         // The factory takes a claim once, also where it was lost by a proof that was late.
         (first..=self.seen.l2_finalized)
             .find(|block| {
-                let mut there = self.seen.games.iter().filter(|judged| judged.game.parent == parent);
+                let mut there = self.seen.games.iter().filter(|judged| judged.game.parent == index);
                 !there.any(|judged| judged.game.claim.block == *block && judged.right != Some(false))
             })
             .map(|block| (block, parent))
     }
 
-    /// Challenged games that are to be proven, the most urgent first.
-    pub(super) fn to_defend(&self) -> Vec<&'a Judged> {
-        self.to_prove(|judged| judged.game.proposal == ProposalStatus::Challenged)
+    /// Challenged games that are to be proven, the most urgent first: see [`to_prove`](Self::to_prove).
+    pub(super) fn to_defend(&self, begun: impl Fn(GameId) -> bool) -> Vec<&'a Judged> {
+        self.to_prove(begun, |judged| judged.game.proposal == ProposalStatus::Challenged)
     }
 
-    /// Games of an account that nobody challenged or proved, the most urgent first.
-    pub(super) fn to_prove_early(&self, account: Address) -> Vec<&'a Judged> {
-        self.to_prove(|judged| {
+    /// Games of an account that nobody challenged or proved, the most urgent first: see [`to_prove`](Self::to_prove).
+    pub(super) fn to_prove_early(&self, account: Address, begun: impl Fn(GameId) -> bool) -> Vec<&'a Judged> {
+        self.to_prove(begun, |judged| {
             judged.game.proposal == ProposalStatus::Unchallenged && judged.game.creator == account
         })
     }
 
-    fn to_prove(&self, which: impl Fn(&Judged) -> bool) -> Vec<&'a Judged> {
+    /// Games that stand. One whose proof has begun is among them until it is known not to stand: a node that does not tell for a while
+    /// costs no proof.
+    fn to_prove(&self, begun: impl Fn(GameId) -> bool, which: impl Fn(&Judged) -> bool) -> Vec<&'a Judged> {
         let mut games: Vec<_> = self
-            .standing()
+            .by_index
+            .values()
+            .filter(|(judged, stands)| stands.unwrap_or_else(|| begun(judged.id())))
+            .map(|(judged, _)| *judged)
             .filter(|judged| judged.provable && judged.is_open(self.seen.l1_time) && which(judged))
             .collect();
         games.sort_by_key(|judged| (judged.game.deadline, judged.game.index));
@@ -184,7 +194,7 @@ impl<'a> Standing<'a> {
             let ours = judged.game.creator == account || judged.game.prover == Some(account);
             let open = judged.in_progress() && !judged.is_lost(self.seen.l1_time);
             // What was won counts also where L2 cannot be asked.
-            let counts = *stands || judged.right != Some(false);
+            let counts = *stands == Some(true) || judged.right != Some(false);
             if !open || !counts || !(ours || wanted.contains_key(&judged.game.index)) {
                 continue;
             }

@@ -19,7 +19,7 @@ const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, rivals, wrong, challenged, defended, proven_by_rivals, early, resolved, claimed, lost, reorgs, restarts, halved,
-    lost_proofs, refused, withdrawn, abandoned, late, outages
+    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept
 }
 
 struct World {
@@ -37,6 +37,8 @@ struct World {
     /// The L1 block with the game that was created last, until a look shows it.
     unseen: Option<u64>,
     proving: BTreeSet<(GameId, BlockRange)>,
+    /// Games of which something was proven.
+    begun: BTreeSet<GameId>,
     proofs: BTreeSet<(GameId, BlockRange)>,
     steps: Vec<(Attempt, GamesAction)>,
     /// A transaction that may still be included, as long as no other is sent.
@@ -72,6 +74,7 @@ impl World {
             looking: None,
             unseen: None,
             proving: BTreeSet::new(),
+            begun: BTreeSet::new(),
             proofs: BTreeSet::new(),
             steps: Vec::new(),
             limbo: None,
@@ -88,16 +91,32 @@ impl World {
             self.carry_out(action);
         }
         self.check();
+        let proofs: BTreeSet<GameId> = self.plan.proofs().map(|(game, _)| game).collect();
+        self.begun.retain(|game| proofs.contains(game));
     }
 
     fn look(&mut self) {
+        let mut l2_finalized = self.finalized;
+        let mut silent = false;
+        if self.faults && self.rng.percent(15) {
+            self.story.unknown += 1;
+            silent = self.rng.percent(50);
+            if !silent {
+                // Another node is asked, which is not so far, or at its beginning.
+                l2_finalized = self.rng.below(self.finalized + 1);
+            }
+        }
+        let mut games = self.l1.judged(l2_finalized, self.config.range_gas.is_some());
+        for judged in games.iter_mut().filter(|_| silent) {
+            judged.right.take_if(|_| self.rng.percent(50));
+        }
         let seen = GamesSeen {
             l1_block: self.l1.block,
             l1_time: self.l1.time,
             anchor: self.l1.anchor,
             may_create: true,
-            l2_finalized: self.finalized,
-            games: self.l1.judged(self.finalized, self.config.range_gas.is_some()),
+            l2_finalized,
+            games,
         };
         let seen = match self.looking.take() {
             Some(begun) => begun,
@@ -108,7 +127,44 @@ impl World {
             None => seen,
         };
         self.unseen.take_if(|unseen| *unseen <= seen.l1_block);
+        let before = self.work();
         self.tell(GamesEvent::Seen(seen));
+        let after = self.work();
+        for (game, blocks) in before {
+            if self.may_stand(game) {
+                assert!(after.contains(&(game, blocks)), "the proof of game {game} is given up: {blocks:?}");
+                self.story.kept += u64::from(self.seen(game).right.is_none());
+            }
+        }
+    }
+
+    /// Ranges that are being proven, and games whose ranges are being aggregated.
+    fn work(&self) -> BTreeSet<(GameId, Option<BlockRange>)> {
+        let ranges = self.proving.iter().map(|(game, blocks)| (*game, Some(*blocks)));
+        let aggregations = self.steps.iter().filter_map(|(_, action)| match action {
+            GamesAction::Aggregate { game, .. } => Some((*game, None)),
+            _ => None,
+        });
+        ranges.chain(aggregations).collect()
+    }
+
+    /// Whether what was seen last leaves open that a game stands, and is to be proven.
+    fn may_stand(&self, id: GameId) -> bool {
+        let seen = self.plan.seen().unwrap();
+        let Some(judged) = seen.games.iter().find(|judged| judged.id() == id) else { return false };
+        let game = &judged.game;
+        let wanted = game.proposal == ProposalStatus::Challenged
+            || (self.config.fast_finality.is_some()
+                && game.proposal == ProposalStatus::Unchallenged
+                && game.creator == US);
+        let (mut next, mut falls) = (Some(judged), seen.l1_time > game.deadline);
+        while let Some(judged) = next.filter(|judged| judged.game.status != GameStatus::DefenderWins) {
+            let late =
+                judged.game.proposal == ProposalStatus::Challenged && seen.l1_time > judged.game.deadline;
+            falls |= late || judged.game.status == GameStatus::ChallengerWins || judged.right == Some(false);
+            next = judged.game.parent.map(|parent| &seen.games[parent as usize]);
+        }
+        wanted && !falls
     }
 
     /// The game as the plan saw it last.
@@ -121,7 +177,8 @@ impl World {
         match &action {
             GamesAction::ProveRange { game, blocks } => {
                 let judged = self.seen(*game);
-                assert_eq!(judged.right, Some(true), "a wrong claim is proven");
+                let begins = self.begun.insert(*game);
+                assert!(judged.right == Some(true) || (!begins && judged.right.is_none()), "{judged:?}");
                 assert!(blocks.first() > judged.game.start.block && blocks.last() <= judged.game.claim.block);
                 if let Some(limit) = self.config.range_gas.filter(|_| blocks.len() > 1) {
                     let used: u64 = (blocks.first()..=blocks.last()).map(gas_of).sum();
@@ -145,20 +202,21 @@ impl World {
                 let seen = self.plan.seen().unwrap();
                 // The factory takes a claim once, also where it was lost.
                 let claim = Output { root: root_of(*block), block: *block };
+                let index = parent.map(|parent| parent.index);
                 let there = seen
                     .games
                     .iter()
-                    .find(|judged| judged.game.parent == *parent && judged.game.claim == claim);
+                    .find(|judged| judged.game.parent == index && judged.game.claim == claim);
                 assert!(there.is_none(), "a claim that is there is created again: {there:?}");
                 if let Some(parent) = parent {
-                    let parent = seen.games.iter().find(|judged| judged.game.index == *parent).unwrap();
+                    let parent = seen.games.iter().find(|judged| judged.id() == *parent).unwrap();
                     assert_eq!(parent.right, Some(true), "a game is built on a wrong one");
                     assert!(*block >= parent.game.claim.block + self.config.interval);
                 }
                 self.steps.push((*attempt, action));
             }
             GamesAction::Aggregate { attempt, game, .. } | GamesAction::Prove { attempt, game, .. } => {
-                assert_eq!(self.seen(*game).right, Some(true), "a wrong claim is proven");
+                assert_ne!(self.seen(*game).right, Some(false), "a wrong claim is proven");
                 self.steps.push((*attempt, action));
             }
             GamesAction::Resolve { attempt, .. } | GamesAction::Claim { attempt, .. } => {
@@ -218,7 +276,8 @@ impl World {
         let place = |l1: &Arena, game: &GameId| l1.games.iter().position(|made| made.id() == *game);
         match action {
             GamesAction::Create { block, parent, .. } => {
-                let created = self.l1.create(US, *block, root_of(*block), *parent);
+                let parent = parent.map(|parent| parent.index);
+                let created = self.l1.create(US, *block, root_of(*block), parent);
                 self.story.created += u64::from(created);
                 self.check_bonds();
                 created
@@ -265,6 +324,12 @@ impl World {
             };
             return self.tell(GamesEvent::Aggregated(attempt, came));
         }
+        // It is looked at just before.
+        if let GamesAction::Create { parent: Some(parent), .. } = &action
+            && !self.l1.games.iter().any(|made| made.id() == *parent)
+        {
+            return self.tell(GamesEvent::Sent(attempt, Err(not_now())));
+        }
         let came = if wrong {
             // It was not sent, or it was and is not included in time.
             if self.rng.percent(50) {
@@ -305,6 +370,7 @@ impl World {
         self.story.restarts += 1;
         self.plan = GamesPlan::new(self.config);
         self.proving.clear();
+        self.begun.clear();
         (self.looking, self.unseen) = (None, None);
         self.forget_steps();
         self.look();

@@ -35,15 +35,23 @@ impl Shell {
         .await
     }
 
-    /// The number of the L1 block that has the game.
+    /// The number of the L1 block that has the game. `parent`: none for the anchor.
     pub(super) async fn create(
         &self,
         block: u64,
-        parent: Option<u32>,
+        parent: Option<Option<Game>>,
         cancel: &CancellationToken,
     ) -> Result<u64, StepFailed> {
         caught(cancel, async {
+            let parent = parent.map(there).transpose()?;
             let root = self.output(block).await.map_err(not_now)?;
+            // The call has its number alone.
+            if let Some(parent) = &parent
+                && !self.games.is_there(parent).await.map_err(from_l1)?
+            {
+                return Err(not_now("the game that it builds on is another one now: L1 was reorganised"));
+            }
+            let parent = parent.map(|parent| parent.index);
             let sent = self.games.create(&self.works.sender, Output { root, block }, parent).await;
             let Included { transaction, gas_used: gas, block: l1_block, .. } = sent.map_err(from_l1)?;
             tracing::info!(block, %root, ?parent, %transaction, gas, "game created");

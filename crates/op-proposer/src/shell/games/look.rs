@@ -8,6 +8,10 @@ use crate::{
 use alloy_primitives::B256;
 use proofmill_chain::{Game, GameStatus, Output, ProposalStatus};
 use proofmill_primitives::BlockRange;
+use std::{
+    collections::BTreeMap,
+    sync::{MutexGuard, PoisonError},
+};
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -72,6 +76,10 @@ impl Shell {
 
     /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
     async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
+        // Nodes are not equally far: what one had finalized, another may not have yet.
+        if let Some(root) = self.known().get(&output.block) {
+            return Some(*root == output.root);
+        }
         if output.block > finalized {
             return None;
         }
@@ -86,15 +94,18 @@ impl Shell {
 
     /// The output root of a finalized block; it is asked once.
     pub(super) async fn output(&self, block: u64) -> Result<B256, String> {
-        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(root) = known().get(&block) {
+        if let Some(root) = self.known().get(&block) {
             return Ok(*root);
         }
         let root = self.works.rollup_node.output(block).await.map_err(|error| error.to_string())?.root;
         // With an anchor that L1 may take back, so may what L2 says; and it is not much to ask again.
         if self.options.anchor.is_default() {
-            known().insert(block, root);
+            self.known().insert(block, root);
         }
         Ok(root)
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, B256>> {
+        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

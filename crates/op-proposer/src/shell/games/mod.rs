@@ -132,9 +132,12 @@ impl GamesProposer {
                     GamesEvent::Aggregated(attempt, shell.aggregate(game, &ranges, anew, &cancel).await)
                 });
             }
-            GamesAction::Create { attempt, block, parent } => tasks.step(attempt, |cancel| async move {
-                GamesEvent::Sent(attempt, shell.create(block, parent, &cancel).await)
-            }),
+            GamesAction::Create { attempt, block, parent } => {
+                let parent = parent.map(|parent| self.game(parent));
+                tasks.step(attempt, |cancel| async move {
+                    GamesEvent::Sent(attempt, shell.create(block, parent, &cancel).await)
+                });
+            }
             GamesAction::Prove { attempt, game, ranges } => {
                 let game = self.game(game);
                 tasks.step(attempt, |cancel| async move {
