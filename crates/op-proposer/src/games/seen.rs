@@ -251,3 +251,62 @@ impl<'a> Standing<'a> {
         self.standing().filter(open).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloy_primitives::{B256, U256};
+    use proofmill_chain::{OracleConfig, Output};
+
+    const US: Address = Address::repeat_byte(1);
+
+    fn challenged(index: u32) -> Judged {
+        let zero = B256::ZERO;
+        let game = Game {
+            index,
+            address: Address::repeat_byte(7),
+            creator: US,
+            claim: Output { root: zero, block: 20 + u64::from(index) },
+            start: Output { root: zero, block: 10 },
+            parent: None,
+            l1_head: zero,
+            config: OracleConfig { aggregation_key: zero, range_key: zero, rollup_config_hash: zero },
+            respected: true,
+            status: GameStatus::InProgress,
+            proposal: ProposalStatus::Challenged,
+            deadline: 1_000,
+            challenger: Some(Address::repeat_byte(2)),
+            prover: None,
+            is_final: false,
+            credit: U256::ZERO,
+        };
+        Judged { game, right: Some(true), provable: true, gas: BlockGas::default() }
+    }
+
+    #[test]
+    fn a_challenged_game_that_is_not_defended_is_told_with_why() {
+        let why = |games: Vec<Judged>, l1_time| {
+            let seen =
+                GamesSeen { l1_block: 1, l1_time, anchor: 10, may_create: true, l2_finalized: 99, games };
+            Standing::of(&seen).undefended(US).into_iter().map(|(_, why)| why).collect::<Vec<_>>()
+        };
+        let none: [String; 0] = [];
+        let good = challenged(1);
+        assert_eq!(why(vec![good.clone()], 500), none);
+        assert_eq!(why(vec![Judged { right: None, ..good.clone() }], 500), none, "it may be defended yet");
+        let of_another_release = Judged { provable: false, ..good.clone() };
+        assert!(why(vec![of_another_release.clone()], 500)[0].contains("by 1000 in Unix seconds"));
+        let wrong = Judged { right: Some(false), ..good.clone() };
+        assert!(why(vec![wrong.clone()], 500)[0].contains("L2 has another output"));
+        let mut child = challenged(2);
+        child.game.parent = Some(1);
+        assert!(why(vec![wrong, child], 500)[1].contains("what it builds on does not stand"));
+        // Over, proven, not challenged, another's.
+        assert_eq!(why(vec![of_another_release.clone()], 1_001), none);
+        let mut others = vec![of_another_release; 3];
+        others[0].game.prover = Some(US);
+        others[1].game.proposal = ProposalStatus::Unchallenged;
+        others[2].game.creator = Address::repeat_byte(9);
+        assert_eq!(why(others, 500), none);
+    }
+}
