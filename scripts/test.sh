@@ -38,7 +38,7 @@ say "OpenVM: real proofs, split over backends, and what must be refused (about 6
 cargo test "${openvm[@]}" --lib "${proofs[@]}" -- --test-threads 1 --skip range_proofs_are_aggregated # make test-long
 
 say "OpenVM: rollups"
-PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored an_attestor_that_ends what_one_of_two_systems
+PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored an_attestor_that_ends what_one_of_two_systems a_real_snark
 
 say "the demo without proofs"
 scripts/demo.sh "$binary" exec

@@ -293,8 +293,8 @@ pub(crate) struct Verify {
     pub(crate) allow_development: bool,
     /// Have the contracts check a SNARK too, in an EVM of this process, and say its gas. FILE has the creation code of the Halo2
     /// verifier in hex, as solc prints it [default: Proofmill's own, for the setup for development]
-    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub(crate) evm: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
+    pub(crate) evm: Option<Option<PathBuf>>,
 }
 
 #[derive(Debug, Args)]

@@ -130,7 +130,7 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     }
     println!("program        {}", proof.program);
     if let Some(file) = &args.evm {
-        let gas = in_evm(file, &*backend, &proof, statement.as_ref())?;
+        let gas = in_evm(file.as_deref(), &*backend, &proof, statement.as_ref())?;
         println!("on L1          the contracts take it, in a transaction of {gas} gas");
     }
     if matches!(statement, Some(Said::Checkpoint(_)))
@@ -163,19 +163,26 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
 }
 
 /// Has the contracts check it, in an EVM of this process; gives the gas.
-fn in_evm(file: &Path, backend: &dyn Backend, proof: &Proof, statement: Option<&Said>) -> Result<u64> {
+fn in_evm(
+    file: Option<&Path>,
+    backend: &dyn Backend,
+    proof: &Proof,
+    statement: Option<&Said>,
+) -> Result<u64> {
     let public_values = statement.and_then(Said::public_values).ok_or_else(|| {
         eyre!("a contract is shown proofs of epochs and aggregations of Proofmill's, and this is none: leave --evm out")
     })?;
     let for_contract = backend.evm_proof(proof)?.ok_or_else(|| {
         eyre!("a {} proof by {} is none that the EVM verifies: leave --evm out", proof.mode, proof.prover)
     })?;
-    let halo2 = if file.as_os_str().is_empty() {
-        Halo2Code::InsecureDevelopment
-    } else {
-        let text = fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
-        let code = text.trim().parse::<Bytes>();
-        Halo2Code::Creation(code.wrap_err_with(|| format!("{} has no code in hex", file.display()))?)
+    let halo2 = match file {
+        None => Halo2Code::InsecureDevelopment,
+        Some(file) => {
+            let text =
+                fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+            let code = text.trim().parse::<Bytes>();
+            Halo2Code::Creation(code.wrap_err_with(|| format!("{} has no code in hex", file.display()))?)
+        }
     };
     Ok(verify_snark_in_evm(&halo2, proof.program.0, public_values.into(), for_contract.into())?)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     dev::{load, processes, reorg, signal},
-    process::{Running, proofmill, succeed, wait},
+    process::{Running, fail, proofmill, succeed, wait},
 };
 use std::{fs, time::Duration};
 
@@ -29,6 +29,30 @@ fn an_attestor_that_ends_is_started_again_where_it_was() {
     let addresses = addresses();
     assert_eq!(addresses[0], addresses[1]);
     assert!(running.terminate());
+}
+
+/// The proof of an epoch of `make demo SNARK=1`. Another aggregation program has another: `benches/snark.md` says how it is made.
+#[test]
+#[ignore = "needs the binary with OpenVM; `make test` runs it"]
+fn a_real_snark_is_verified_here_and_by_the_contracts() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("epoch.bin");
+    fs::write(&file, include_bytes!("../fixtures/epoch-snark.bin")).unwrap();
+    let verify = |flags: &[&str]| {
+        let mut command = proofmill(folder.path());
+        command.arg("verify").args(flags).arg(&file);
+        command
+    };
+    let refused = fail(&mut verify(&[]));
+    assert!(refused.contains("--allow-development"), "{refused}");
+    let said = succeed(&mut verify(&["--allow-development", "--evm"]));
+    assert!(said.contains("INSECURE: it holds, but"), "{said}");
+    let gas = said.split_once("in a transaction of ").unwrap().1.split_once(" gas").unwrap().0;
+    assert!((300_000..400_000).contains(&gas.parse::<u64>().unwrap()), "{said}");
+    let code = folder.path().join("code");
+    fs::write(&code, "0x600a").unwrap();
+    let refused = fail(&mut verify(&["--allow-development", &format!("--evm={}", code.display())]));
+    assert!(refused.contains("Halo2 verifier"), "{refused}");
 }
 
 /// OpenVM, and `exec` in the place of a second system. OpenVM's own proof takes longer than this test.
