@@ -54,7 +54,7 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     assert!(said.contains("proofmill srs import"), "{said}");
     let said = fail(proofmill(folder.path()).args(["worker", "--snark", "large"]));
     assert!(said.contains("insecure-development-small"), "{said}");
-    let prove = ["prove", "--elf", "there.elf", "--mode", "plonk", "--snark", "published"];
+    let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "published"];
     let said = fail(proofmill(folder.path()).args(prove));
     assert!(said.contains("proofmill srs import"), "{said}");
     // Who has others make it, or only verifies it, needs no gigabytes of setup.
