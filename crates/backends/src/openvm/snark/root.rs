@@ -94,7 +94,8 @@ pub(super) fn check(provers: &Provers, root: &Proof<RootSC>) -> Result<(), Backe
     let vk = keys(provers)?.own;
     let wrong = |cause: String| malformed(format!("the root does not hold: {cause}"));
     guard(wrong, || {
-        RootEngine::new(vk.inner.params.clone()).verify(&vk, root).map_err(|error| wrong(error.to_string()))
+        let engine: RootEngine = StarkEngine::new(vk.inner.params.clone());
+        engine.verify(&vk, root).map_err(|error| wrong(error.to_string()))
     })
 }
 
