@@ -28,7 +28,7 @@ pub(super) struct Read {
     at: Option<BlockHead>,
     account: Address,
     /// Indices before are read.
-    next: u64,
+    next: u32,
     games: BTreeMap<u32, Game>,
 }
 
@@ -78,11 +78,15 @@ impl Games {
     /// Reads the games that were created since.
     async fn read_new(&self, read: &mut Read, at: BlockHead) -> Result<(), ChainError> {
         let block = Some(at.hash);
-        let count: u64 = self.l1.read(self.factory, &gameCountCall {}, block).await?.saturating_to();
+        let count = self.l1.read(self.factory, &gameCountCall {}, block).await?;
+        // A game names its parent by 32 bits.
+        let count = u32::try_from(count).map_err(|_| ChainError::Malformed {
+            method: "gameCount()",
+            reason: format!("{count} games are more than a factory can have"),
+        })?;
         let mut new = BTreeMap::new();
-        for number in (read.next..count).rev() {
-            let Ok(index) = u32::try_from(number) else { continue };
-            let call = gameAtIndexCall { index: U256::from(number) };
+        for index in (read.next..count).rev() {
+            let call = gameAtIndexCall { index: U256::from(index) };
             let made = self.l1.read(self.factory, &call, block).await?;
             if made.timestamp.saturating_add(HORIZON) < at.timestamp {
                 break;
