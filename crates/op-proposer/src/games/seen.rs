@@ -234,7 +234,7 @@ impl<'a> Standing<'a> {
             let deadline = judged.game.deadline;
             undefended.push((*judged, match (judged.right, *stands) {
                 (Some(false), _) => "it was challenged, and L2 has another output: its bond is lost, unless the L2 node is wrong".to_owned(),
-                (_, Some(false)) => "it was challenged, and it or what it builds on does not count: its bond is lost".to_owned(),
+                (_, Some(false)) => "it was challenged, and what it builds on does not stand: its bond is lost with it".to_owned(),
                 _ if !judged.provable => format!(
                     "it was challenged, and takes proofs of other programs than are here: run the release that created it until it is \
                      proven, by {deadline} in Unix seconds"
@@ -255,7 +255,7 @@ impl<'a> Standing<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::U256;
+    use alloy_primitives::{B256, U256};
     use proofmill_chain::{OracleConfig, Output};
 
     const US: Address = Address::repeat_byte(1);
@@ -300,7 +300,7 @@ mod tests {
         assert!(why(vec![wrong.clone()], 500)[0].contains("L2 has another output"));
         let mut child = challenged(2);
         child.game.parent = Some(1);
-        assert!(why(vec![wrong, child], 500)[1].contains("what it builds on does not count"));
+        assert!(why(vec![wrong, child], 500)[1].contains("what it builds on does not stand"));
         // Over, proven, not challenged, another's.
         assert_eq!(why(vec![of_another_release.clone()], 1_001), none);
         let mut others = vec![of_another_release; 3];
