@@ -282,15 +282,7 @@ impl GamesPlan {
             };
             GamesProblem { what, cause: cause.to_owned() }
         });
-        let mut problems: Vec<_> = of_proofs.chain(of_steps).collect();
-        if let Some(seen) = &self.seen {
-            let undefended = Standing::of(seen).undefended(self.config.account);
-            problems.extend(undefended.into_iter().map(|(judged, cause)| GamesProblem {
-                what: format!("the defence of game {}", judged.id()),
-                cause,
-            }));
-        }
-        problems
+        of_proofs.chain(of_steps).collect()
     }
 }
 

@@ -223,28 +223,6 @@ impl<'a> Standing<'a> {
             .collect()
     }
 
-    /// Challenged games of an account that are open and will not be proven here, each with why.
-    pub(super) fn undefended(&self, account: Address) -> Vec<(&'a Judged, String)> {
-        let mut undefended = Vec::new();
-        for (judged, stands) in self.by_index.values() {
-            let challenged = judged.game.proposal == ProposalStatus::Challenged;
-            if !challenged || judged.game.creator != account || !judged.is_open(self.seen.l1_time) {
-                continue;
-            }
-            let deadline = judged.game.deadline;
-            undefended.push((*judged, match (judged.right, *stands) {
-                (Some(false), _) => "it was challenged, and L2 has another output: its bond is lost, unless the L2 node is wrong".to_owned(),
-                (_, Some(false)) => "it was challenged, and what it builds on does not stand: its bond is lost with it".to_owned(),
-                _ if !judged.provable => format!(
-                    "it was challenged, and takes proofs of other programs than are here: run the release that created it until it is \
-                     proven, by {deadline} in Unix seconds"
-                ),
-                _ => continue,
-            }));
-        }
-        undefended
-    }
-
     /// How many games of an account are still to be proven, where all of its games are.
     pub(super) fn unproven(&self, account: Address) -> usize {
         let open = |judged: &&Judged| judged.is_open(self.seen.l1_time) && judged.game.creator == account;

@@ -2,12 +2,7 @@
 
 use super::Shell;
 use crate::challenges::{Accused, ChallengesSeen};
-use alloy_primitives::B256;
 use proofmill_chain::{ChainError, Game, GameStatus, Output};
-use std::{
-    collections::BTreeMap,
-    sync::{MutexGuard, PoisonError},
-};
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -17,7 +12,7 @@ impl Shell {
         let head = self.l2.block(self.options.l2_tag.at()).await.map_err(shown)?;
         let l2_finalized = head.map_or(0, |head| head.number);
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
-        let anchor_agrees = self.anchor_agrees(view.anchor, l2_finalized).await;
+        let anchor_agrees = self.has(view.anchor, l2_finalized).await;
         let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
         for game in view.games {
             if game.status != GameStatus::InProgress {
@@ -57,27 +52,13 @@ impl Shell {
         Ok(of_game.is_some_and(|of_game| of_game < origin))
     }
 
-    /// Whether L2 has what is final on L1, asked anew each time. Where it has not, it is on another branch, or was until it was mended:
-    /// what it said before is forgotten.
-    async fn anchor_agrees(&self, anchor: Output, finalized: u64) -> Option<bool> {
-        self.known().remove(&anchor.block);
-        let agrees = self.has(anchor, finalized).await;
-        if agrees != Some(true) {
-            self.known().clear();
-        }
-        agrees
-    }
-
-    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, B256>> {
-        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
     async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
         if output.block > finalized {
             return None;
         }
-        if let Some(root) = self.known().get(&output.block) {
+        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(root) = known().get(&output.block) {
             return Some(*root == output.root);
         }
         match self.l2.output(output.block).await {
@@ -85,12 +66,12 @@ impl Shell {
                 let root = there?.root;
                 // What only a fault of many takes back may be taken back, and is asked again.
                 if self.options.l2_tag.is_final() {
-                    self.known().insert(output.block, root);
+                    known().insert(output.block, root);
                 }
                 Some(root == output.root)
             }
             Err(error) => {
-                tracing::warn!(block = output.block, %error, "L2 does not tell an output");
+                tracing::debug!(block = output.block, %error, "L2 does not tell an output");
                 None
             }
         }

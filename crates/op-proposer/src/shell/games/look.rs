@@ -21,7 +21,6 @@ impl Shell {
         let l2_finalized = self.works.provable(self.options.anchor).await?;
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
         let here = self.works.config();
-        let anchor_agrees = self.anchor_agrees(view.anchor, l2_finalized).await;
         let mut games = Vec::with_capacity(view.games.len());
         for game in view.games {
             let right = self.judge(&game, view.anchor.block, l2_finalized).await;
@@ -36,7 +35,7 @@ impl Shell {
         let settings = self.games.settings().await.map_err(shown)?;
         let may_create = view.respected
             && settings.config == here
-            && anchor_agrees == Some(true)
+            && self.has(view.anchor, l2_finalized).await == Some(true)
             && self.games.may_propose(account).await.map_err(shown)?;
         Ok(GamesSeen {
             l1_block: view.at.number,
@@ -87,21 +86,10 @@ impl Shell {
         match self.output(output.block).await {
             Ok(root) => Some(root == output.root),
             Err(cause) => {
-                tracing::warn!(block = output.block, cause, "L2 does not tell an output");
+                tracing::debug!(block = output.block, cause, "L2 does not tell an output");
                 None
             }
         }
-    }
-
-    /// Whether L2 has what is final on L1, asked anew each time. Where it has not, it is on another branch, or was until it was mended:
-    /// what it said before is forgotten.
-    async fn anchor_agrees(&self, anchor: Output, finalized: u64) -> Option<bool> {
-        self.known().remove(&anchor.block);
-        let agrees = self.has(anchor, finalized).await;
-        if agrees != Some(true) {
-            self.known().clear();
-        }
-        agrees
     }
 
     /// The output root of a finalized block; it is asked once.
