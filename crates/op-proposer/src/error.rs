@@ -54,26 +54,6 @@ pub enum OpProposerError {
         /// What is missing.
         source: Box<AttestError>,
     },
-    /// The verifier takes SNARKs, and none are made.
-    #[error(
-        "the contract's verifier {verifier} verifies SNARKs, and aggregations are carried to `{mode}` alone: say AGG_PROOF_MODE=plonk, with \
-         workers that make SNARKs (--snark)"
-    )]
-    NeedsSnark {
-        /// The verifier.
-        verifier: Address,
-        /// How far they are carried.
-        mode: ProofMode,
-    },
-    /// The verifier asks several others.
-    #[error(
-        "the contract's verifier {verifier} asks several others at once, which is not done for outputs and games: name one of these in the \
-         contract"
-    )]
-    SeveralVerifiers {
-        /// The verifier.
-        verifier: Address,
-    },
     /// Aggregations are wanted in a form that is not made.
     #[error(
         "the aggregation cannot be carried to `{mode}` (AGG_PROOF_MODE) with {prover}: {cause}. Set it to compressed, and have the contract \

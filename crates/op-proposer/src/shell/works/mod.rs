@@ -11,7 +11,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes};
 use proofmill_attestor::Quorum;
 use proofmill_backends::Proof;
-use proofmill_chain::{BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender, VerifierKind};
+use proofmill_chain::{AttestorSet, BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_primitives::{BlockRange, ProgramVersion, ProofMode};
@@ -68,7 +68,7 @@ impl Works {
         });
         let (range_program, aggregation_program) =
             versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let quorum = quorum(sender.l1(), verifier, &attestors, prover.joined).await?;
+        let quorum = quorum(sender.l1(), verifier, &attestors).await?;
         Ok(Self {
             rollup_hash: rollup.hash(),
             sender,
@@ -267,26 +267,13 @@ impl Works {
     }
 }
 
-/// Attestors, where a verifier counts them. A verifier that would take nothing of what is made in this mode is found out here, and
-/// not when bonds are posted and proofs are made.
-async fn quorum(
-    l1: &L1,
-    verifier: Address,
-    attestors: &[String],
-    mode: ProofMode,
-) -> Result<Option<Quorum>, OpProposerError> {
-    let counted = match VerifierKind::find(l1, verifier).await? {
-        VerifierKind::Attestors(counted) => counted,
-        VerifierKind::Snark { .. } if mode != ProofMode::Plonk => {
-            return Err(OpProposerError::NeedsSnark { verifier, mode });
+/// Attestors, where a verifier counts them.
+async fn quorum(l1: &L1, verifier: Address, attestors: &[String]) -> Result<Option<Quorum>, OpProposerError> {
+    let Some(counted) = AttestorSet::find(l1, verifier).await? else {
+        if !attestors.is_empty() {
+            tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
         }
-        VerifierKind::AllOf(_) => return Err(OpProposerError::SeveralVerifiers { verifier }),
-        VerifierKind::Snark { .. } | VerifierKind::Other { .. } => {
-            if !attestors.is_empty() {
-                tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
-            }
-            return Ok(None);
-        }
+        return Ok(None);
     };
     Quorum::new(attestors, l1.chain_id(), counted)
         .map(Some)
