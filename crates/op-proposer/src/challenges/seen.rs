@@ -26,7 +26,7 @@ pub struct ChallengesSeen {
     pub l1_time: u64,
     /// The newest block of L2 whose claim is final.
     pub anchor: u64,
-    /// Whether L2 has that claim; unknown where it has not finalized the block.
+    /// Whether L2 has that claim; unknown where it has not finalized the block, or does not tell.
     pub anchor_agrees: Option<bool>,
     /// Whether the contracts take challenges from the account.
     pub may_challenge: bool,
@@ -34,6 +34,8 @@ pub struct ChallengesSeen {
     pub short_of: Option<(U256, U256)>,
     /// The newest block that L2 has finalized.
     pub l2_finalized: u64,
+    /// Why L2's node did not tell an output of a block that it has finalized, where there was one.
+    pub silent: Option<String>,
     /// The games, oldest first.
     pub games: Vec<Accused>,
 }

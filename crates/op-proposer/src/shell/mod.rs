@@ -5,6 +5,7 @@ mod challenger;
 mod games;
 mod kept;
 mod outputs;
+mod roots;
 mod tasks;
 mod watch;
 mod works;

@@ -109,6 +109,7 @@ impl World {
             may_challenge: true,
             short_of: None,
             l2_finalized: self.node_finalized,
+            silent: None,
             games,
         }));
     }

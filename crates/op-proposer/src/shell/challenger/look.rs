@@ -12,7 +12,12 @@ impl Shell {
         let head = self.l2.block(self.options.l2_tag.at()).await.map_err(shown)?;
         let l2_finalized = head.map_or(0, |head| head.number);
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
-        let anchor_agrees = self.has(view.anchor, l2_finalized).await;
+        self.roots.begin();
+        // It is asked each time: a node that was of another branch leaves nothing behind.
+        let anchor_agrees = self.says(view.anchor, l2_finalized).await;
+        if anchor_agrees != Some(true) {
+            self.roots.forget();
+        }
         let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
         for game in view.games {
             if game.status != GameStatus::InProgress {
@@ -40,6 +45,7 @@ impl Shell {
             may_challenge: self.games.may_challenge(account).await.map_err(shown)?,
             short_of: (has <= bond).then_some((has, bond)),
             l2_finalized,
+            silent: self.roots.end(),
             games,
         })
     }
@@ -54,26 +60,31 @@ impl Shell {
 
     /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
     async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
-        if output.block > finalized {
+        // Nodes are not equally far: what one had finalized, another may not have yet.
+        match self.roots.get(output.block) {
+            Some(root) => Some(root == output.root),
+            None => self.says(output, finalized).await,
+        }
+    }
+
+    /// The same, by what it says now.
+    async fn says(&self, output: Output, finalized: u64) -> Option<bool> {
+        let block = output.block;
+        if block > finalized {
             return None;
         }
-        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(root) = known().get(&output.block) {
-            return Some(*root == output.root);
-        }
-        match self.l2.output(output.block).await {
-            Ok(there) => {
-                let root = there?.root;
+        let cause = match self.l2.output(block).await {
+            Ok(Some(Output { root, .. })) => {
                 // What only a fault of many takes back may be taken back, and is asked again.
                 if self.options.l2_tag.is_final() {
-                    known().insert(output.block, root);
+                    self.roots.keep(block, root);
                 }
-                Some(root == output.root)
+                return Some(root == output.root);
             }
-            Err(error) => {
-                tracing::debug!(block = output.block, %error, "L2 does not tell an output");
-                None
-            }
-        }
+            Ok(None) => format!("it does not have block {block}, and has finalized a later one"),
+            Err(error) => error.to_string(),
+        };
+        self.roots.silent(cause);
+        None
     }
 }

@@ -7,6 +7,7 @@ mod look;
 use super::{
     Anchor, Parts,
     kept::Proofs,
+    roots::Roots,
     tasks::{self, Mode, Tasks, now_ms},
     works::Works,
 };
@@ -15,16 +16,10 @@ use crate::{
     games::{GameId, GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesProblem, GamesSeen},
     rules::RangeView,
 };
-use alloy_primitives::B256;
 use futures::future::BoxFuture;
 use proofmill_chain::{Game, Games};
 use proofmill_primitives::BlockRange;
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +59,7 @@ struct Shell {
     options: GamesOptions,
     games: Games,
     works: Works,
-    /// Output roots of blocks that L2 has finalized.
-    outputs: Mutex<BTreeMap<u64, B256>>,
+    roots: Roots,
 }
 
 /// Creates, proves and settles the dispute games of one chain.
@@ -95,7 +89,7 @@ impl GamesProposer {
             );
         }
         let plan = GamesPlan::new(GamesConfig { account, ..options.rules });
-        let shell = Arc::new(Shell { options, games, works, outputs: Mutex::default() });
+        let shell = Arc::new(Shell { options, games, works, roots: Roots::default() });
         Ok(Self { shell, plan, status: watch::Sender::new(GamesStatus::default()) })
     }
 
