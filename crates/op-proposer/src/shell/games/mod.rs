@@ -183,13 +183,17 @@ impl Mode for GamesProposer {
             GamesEvent::Sent(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             GamesEvent::Range(..) | GamesEvent::Seen(_) | GamesEvent::Tick => {}
         }
-        let before = self.plan.head();
+        let (before, undefended) = (self.plan.head(), self.plan.undefended());
         for action in self.plan.handle(now_ms(), event) {
             self.begin(action, tasks);
         }
         let head = self.plan.head();
         if let Some((game, block)) = head.filter(|_| head != before) {
             tracing::info!(%game, block, "the newest game that stands is another one");
+        }
+        let is_new = |one: &&GamesProblem| undefended.iter().all(|before| before.what != one.what);
+        for GamesProblem { what, cause } in self.plan.undefended().iter().filter(is_new) {
+            tracing::warn!(what, cause, "a challenged game is not proven");
         }
         self.status.send_replace(GamesStatus {
             seen: self.plan.seen().cloned(),
