@@ -99,7 +99,8 @@ impl GameProof {
                         lost.iter().for_each(|one| self.ranges.lost(one.blocks, None));
                         self.aggregated = false;
                     }
-                    StepFailed::Stale { .. } => self.aggregated = false,
+                    // Where it is asked for as before, the same comes back.
+                    StepFailed::Stale { .. } => (self.aggregated, self.anew) = (false, true),
                     // It may be the time or the account. Where nothing changes, the proof may be at fault: it is made again.
                     StepFailed::Refused { .. } if (self.failures + 1).is_multiple_of(REFUSALS) => {
                         (self.aggregated, self.anew) = (false, true);

@@ -19,7 +19,7 @@ const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, rivals, wrong, challenged, defended, proven_by_rivals, early, resolved, claimed, lost, reorgs, restarts, halved,
-    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept
+    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept, bad
 }
 
 struct World {
@@ -40,6 +40,8 @@ struct World {
     /// Games of which something was proven.
     begun: BTreeSet<GameId>,
     proofs: BTreeSet<(GameId, BlockRange)>,
+    /// Games whose aggregation is there, and refused by attestors.
+    bad: BTreeSet<GameId>,
     steps: Vec<(Attempt, GamesAction)>,
     /// A transaction that may still be included, as long as no other is sent.
     limbo: Option<GamesAction>,
@@ -76,6 +78,7 @@ impl World {
             proving: BTreeSet::new(),
             begun: BTreeSet::new(),
             proofs: BTreeSet::new(),
+            bad: BTreeSet::new(),
             steps: Vec::new(),
             limbo: None,
             most_blocks,
@@ -313,16 +316,30 @@ impl World {
         let (attempt, action) = self.steps.remove(at);
         let wrong = self.faults && self.rng.percent(25);
         let not_now = || StepFailed::NotNow { cause: "away".into() };
-        if let GamesAction::Aggregate { game, ranges, .. } = &action {
+        if let GamesAction::Aggregate { game, ranges, anew, .. } = &action {
             let missing = ranges.iter().filter(|range| !self.proofs.contains(&(*game, **range)));
             let lost = |&blocks: &BlockRange| Problem { blocks, cause: "gone".into() };
             let lost: Vec<_> = missing.map(lost).collect();
             let came = match lost.is_empty() {
                 false => Err(StepFailed::RangesLost(lost)),
                 true if wrong => Err(not_now()),
-                true => Ok(()),
+                true => {
+                    if *anew {
+                        self.bad.remove(game);
+                    } else if self.faults && self.rng.percent(15) {
+                        self.bad.insert(*game);
+                    }
+                    Ok(())
+                }
             };
             return self.tell(GamesEvent::Aggregated(attempt, came));
+        }
+        if let GamesAction::Prove { game, .. } = &action
+            && self.bad.contains(game)
+        {
+            self.story.bad += 1;
+            let stale = StepFailed::Stale { cause: "bad".into() };
+            return self.tell(GamesEvent::Sent(attempt, Err(stale)));
         }
         // It is looked at just before.
         if let GamesAction::Create { parent: Some(parent), .. } = &action
@@ -358,7 +375,11 @@ impl World {
         let sent: Vec<_> = self
             .steps
             .drain(..)
-            .filter(|(_, action)| !matches!(action, GamesAction::Aggregate { .. }))
+            .filter(|(_, action)| match action {
+                GamesAction::Aggregate { .. } => false,
+                GamesAction::Prove { game, .. } => !self.bad.contains(game),
+                _ => true,
+            })
             .map(|(_, action)| action)
             .collect();
         if let Some(action) = self.rng.pick(&sent) {

@@ -100,8 +100,8 @@ impl Shell {
         caught(cancel, async {
             let game = there(game)?;
             let l1 = self.end_of(&game).await?;
-            let proof =
-                self.kept(&game, ranges, l1).ok_or_else(|| stale("the aggregation's file is not there"))?;
+            let proof = self.kept(&game, ranges, l1).await?;
+            let proof = proof.ok_or_else(|| stale("the aggregation's file is not there, or of no use"))?;
             let proof = self.works.for_l1(&proof).await?;
             let sent = self.games.prove(&self.works.sender, game.address, proof).await;
             let Included { transaction, gas_used: gas, block, .. } = sent.map_err(from_l1)?;
@@ -124,7 +124,9 @@ impl Shell {
             let game = there(game)?;
             let l1 = self.end_of(&game).await?;
             let (first, last) = ends(ranges);
-            if !anew && self.kept(&game, ranges, l1).is_some() {
+            if anew {
+                self.works.refuse_kept(ranges, l1).await?;
+            } else if self.kept(&game, ranges, l1).await?.is_some() {
                 tracing::info!(game = game.index, "the aggregation of a game is there already");
                 return Ok(());
             }
@@ -150,14 +152,20 @@ impl Shell {
         Ok(L1Block { number, hash: game.l1_head })
     }
 
-    /// The kept proof of a game, where it fits.
-    fn kept(&self, game: &Game, ranges: &[BlockRange], l1: L1Block) -> Option<OpAggregationProof> {
-        match self.works.kept(ranges, Self::wanted(game, l1)) {
-            Ok(proof) => proof.filter(|proof| proof.statement.claimRoot == game.claim.root),
-            Err(cause) => {
+    /// The kept proof of a game, where it fits and holds.
+    async fn kept(
+        &self,
+        game: &Game,
+        ranges: &[BlockRange],
+        l1: L1Block,
+    ) -> Result<Option<OpAggregationProof>, StepFailed> {
+        match self.works.kept(ranges, Self::wanted(game, l1)).await {
+            Ok(proof) => Ok(proof.filter(|proof| proof.statement.claimRoot == game.claim.root)),
+            Err(StepFailed::Stale { cause }) => {
                 tracing::warn!(game = game.index, cause, "a proof that is there is of no use");
-                None
+                Ok(None)
             }
+            Err(failed) => Err(failed),
         }
     }
 }

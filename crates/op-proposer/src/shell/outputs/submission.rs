@@ -66,7 +66,7 @@ impl Shell {
             return Ok(());
         }
         let wanted = Wanted { l1, begins: newest, there_only: false };
-        let proof = self.works.kept(ranges, wanted).map_err(stale)?;
+        let proof = self.works.kept(ranges, wanted).await?;
         let proof = proof.ok_or_else(|| stale("the aggregation's file is not there"))?;
         self.check_config().await.map_err(|error| match error {
             OpProposerError::Chain(error) => from_l1(error),

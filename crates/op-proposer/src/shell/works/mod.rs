@@ -12,7 +12,7 @@ use alloy_primitives::{Address, B256, Bytes};
 use proofmill_attestor::Quorum;
 use proofmill_backends::Proof;
 use proofmill_chain::{AttestorSet, BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender};
-use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, programs};
+use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_primitives::{BlockRange, ProgramVersion, ProofMode};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
@@ -202,14 +202,15 @@ impl Works {
         }
     }
 
-    /// The kept proof of ranges that were aggregated. Errors with why it is of no use.
-    pub(super) fn kept(
+    /// The kept proof of ranges that were aggregated, verified. [`StepFailed::Stale`] where it is of no use.
+    pub(super) async fn kept(
         &self,
         ranges: &[BlockRange],
         wanted: Wanted,
-    ) -> Result<Option<OpAggregationProof>, String> {
+    ) -> Result<Option<OpAggregationProof>, StepFailed> {
         let (first, last) = ends(ranges);
-        let Some(proof) = self.proofs.aggregation(first, last, wanted.l1.number)? else { return Ok(None) };
+        let there = self.proofs.aggregation(first, last, wanted.l1.number).map_err(stale)?;
+        let Some(proof) = there else { return Ok(None) };
         let (said, config) = (&proof.statement, self.config());
         let fits = proof.proof.program == self.aggregation_program
             && proof.proof.prover == self.prover.prover_type()
@@ -220,7 +221,22 @@ impl Works {
             && said.rollupConfigHash == config.rollup_config_hash
             && said.rangeVkeyCommitment == config.range_key
             && said.proverAddress == self.sender.account();
-        if fits { Ok(Some(proof)) } else { Err("the aggregation's file is of something else".to_owned()) }
+        if !fits {
+            return Err(stale("the aggregation's file is of something else"));
+        }
+        match self.prover.verify_stated(&proof).await {
+            Ok(()) => Ok(Some(proof)),
+            Err(VerifyError::Refused(cause)) => Err(stale(format!("the aggregation's file: {cause}"))),
+            Err(error) => Err(not_now(error)),
+        }
+    }
+
+    /// The kept proof of ranges that were aggregated is refused elsewhere. The cluster would hand out the same: it is told to make another.
+    pub(super) async fn refuse_kept(&self, ranges: &[BlockRange], l1: L1Block) -> Result<(), StepFailed> {
+        let (first, last) = ends(ranges);
+        // What cannot be read is of another release, or damaged here.
+        let Ok(Some(bad)) = self.proofs.aggregation(first, last, l1.number) else { return Ok(()) };
+        self.prover.refuse(&bad.proof, "L1, or attestors, refuse it").await.map_err(not_now)
     }
 
     /// The proof as the contract's verifier takes it.
