@@ -2,24 +2,27 @@
 
 mod gas;
 mod range;
+mod verifier;
 
 use super::{Anchor, Parts, kept::Proofs, watch::Watch};
 use crate::{
     error::OpProposerError,
     rules::{L1Block, Problem, StepFailed},
 };
-use alloy_primitives::{Address, B256, Bytes};
-use proofmill_attestor::Quorum;
-use proofmill_backends::Proof;
-use proofmill_chain::{AttestorSet, BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender};
+use alloy_primitives::{Address, B256};
+use proofmill_chain::{BlockAt, ChainError, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
-use proofmill_primitives::{BlockRange, ProgramVersion, ProofMode};
+use proofmill_primitives::{BlockRange, ProgramVersion};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
 use proofmill_witness::{BuildError, L1Source, Node, RollupNode};
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 use tokio_util::sync::CancellationToken;
+use verifier::Verifier;
 
 pub(super) use range::away;
 
@@ -37,8 +40,10 @@ pub(super) struct Works {
     rollup_hash: B256,
     range_program: ProgramVersion,
     aggregation_program: ProgramVersion,
-    /// Attestors, where the contract's verifier counts them.
-    quorum: Option<Quorum>,
+    /// Attestors, for verifiers that count them.
+    attestors: Vec<String>,
+    /// The verifiers of contracts, by where they are.
+    verifiers: Mutex<BTreeMap<Address, Arc<Verifier>>>,
     /// The gas of blocks of L2, where ranges are cut by it.
     gas: Mutex<BTreeMap<u64, u64>>,
 }
@@ -68,8 +73,7 @@ impl Works {
         });
         let (range_program, aggregation_program) =
             versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let quorum = quorum(sender.l1(), verifier, &attestors).await?;
-        Ok(Self {
+        let works = Self {
             rollup_hash: rollup.hash(),
             sender,
             l2,
@@ -81,9 +85,12 @@ impl Works {
             proofs,
             range_program,
             aggregation_program,
-            quorum,
+            attestors,
+            verifiers: Mutex::default(),
             gas: Mutex::default(),
-        })
+        };
+        works.verifier(verifier).await?;
+        Ok(works)
     }
 
     /// The newest block of L2 that follows from the anchor.
@@ -238,46 +245,6 @@ impl Works {
         let Ok(Some(bad)) = self.proofs.aggregation(first, last, l1.number) else { return Ok(()) };
         self.prover.refuse(&bad.proof, "L1, or attestors, refuse it").await.map_err(not_now)
     }
-
-    /// The proof as the contract's verifier takes it.
-    pub(super) async fn for_l1(&self, proof: &OpAggregationProof) -> Result<Bytes, StepFailed> {
-        match &self.quorum {
-            None => self.for_contract(&proof.proof).await,
-            Some(quorum) => quorum
-                .attest(proof)
-                .await
-                .map_err(|error| if error.is_of_the_proof() { stale(error) } else { not_now(error) }),
-        }
-    }
-
-    /// The proof as a contract takes it that counts no attestors: a SNARK as it is for the EVM, anything else as it is.
-    async fn for_contract(&self, proof: &Proof) -> Result<Bytes, StepFailed> {
-        let (backend, asked) = (self.prover.backend.clone(), proof.clone());
-        let found = tokio::task::spawn_blocking(move || backend.evm_proof(&asked)).await;
-        let broke_off = "putting the proof as a contract takes it broke off; please report it";
-        let found = found.map_err(|_| not_now(broke_off))?.map_err(refused)?;
-        match (found, proof.mode) {
-            (Some(for_l1), _) => Ok(for_l1.into()),
-            (None, mode @ (ProofMode::Plonk | ProofMode::Groth16)) => Err(refused(format!(
-                "{} gives nothing of a {mode} proof that a contract takes",
-                proof.prover
-            ))),
-            (None, _) => Ok(proof.body.clone().into()),
-        }
-    }
-}
-
-/// Attestors, where a verifier counts them.
-async fn quorum(l1: &L1, verifier: Address, attestors: &[String]) -> Result<Option<Quorum>, OpProposerError> {
-    let Some(counted) = AttestorSet::find(l1, verifier).await? else {
-        if !attestors.is_empty() {
-            tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
-        }
-        return Ok(None);
-    };
-    Quorum::new(attestors, l1.chain_id(), counted)
-        .map(Some)
-        .map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })
 }
 
 /// The first block and the last.
