@@ -58,7 +58,10 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     let said = fail(proofmill(folder.path()).args(prove));
     assert!(said.contains("proofmill srs import"), "{said}");
     // Who has others make it, or only verifies it, needs no gigabytes of setup.
-    for words in [&[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(), &vec!["verify", "--snark", "published", "there.bin"]] {
+    for words in [
+        &[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(),
+        &vec!["verify", "--snark", "published", "there.bin"],
+    ] {
         let said = fail(proofmill(folder.path()).args(words));
         assert!(!said.contains("proofmill srs"), "{said}");
     }
