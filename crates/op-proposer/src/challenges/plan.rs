@@ -144,6 +144,13 @@ impl ChallengesPlan {
                 accused.game.deadline.saturating_sub(seen.l1_time)
             ),
         }));
+        problems.extend(docket.not_allowed().map(|accused| GamesProblem {
+            what: of(accused),
+            cause: format!(
+                "it is wrong, and the account is no challenger that its access manager ({}) allows: have that one's owner call setChallenger",
+                accused.game.access_manager
+            ),
+        }));
         problems.extend(docket.impossible().map(|accused| GamesProblem {
             what: of(accused),
             cause: "it is proven, and L2's node has another output: compare the node with others at once; if it is right, the proof \

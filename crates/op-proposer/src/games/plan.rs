@@ -309,7 +309,9 @@ impl GamesPlan {
             };
             GamesProblem { what, cause: cause.to_owned() }
         });
-        of_proofs.chain(of_steps).chain(self.undefended()).collect()
+        let held = self.seen.iter().filter_map(|seen| seen.held.clone());
+        let held = held.map(|cause| GamesProblem { what: "new games".to_owned(), cause });
+        of_proofs.chain(of_steps).chain(held).chain(self.undefended()).collect()
     }
 }
 

@@ -57,6 +57,8 @@ pub struct GamesSeen {
     pub anchor: u64,
     /// Whether new games would count, could be proven here, and would be taken from the account.
     pub may_create: bool,
+    /// What new games want that is not here, where there is something: other proofs, or another verifier. Then none are created.
+    pub held: Option<String>,
     /// The newest block that L2 has finalized.
     pub l2_finalized: u64,
     /// The games, oldest first.

@@ -118,6 +118,7 @@ impl World {
             l1_time: self.l1.time,
             anchor: self.l1.anchor,
             may_create: true,
+            held: None,
             l2_finalized,
             games,
         };
@@ -591,11 +592,13 @@ fn a_challenged_game_that_is_not_proven_is_said() {
     let ids: Vec<_> = games.iter().map(|judged| judged.id().to_string()).collect();
     let mut plan = GamesPlan::new(GamesConfig::of(US));
     let (l1_block, l1_time, anchor) = (l1.block, l1.time, l1.anchor);
-    let seen = GamesSeen { l1_block, l1_time, anchor, may_create: false, l2_finalized: 200, games };
+    let (may_create, held) = (false, Some("they are of another release".to_owned()));
+    let seen = GamesSeen { l1_block, l1_time, anchor, may_create, held, l2_finalized: 200, games };
     assert!(plan.handle(0, GamesEvent::Seen(seen)).is_empty());
     let problems = plan.problems();
-    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert_eq!(problems.len(), 4, "{problems:?}");
     for (problem, (id, words)) in problems.iter().zip([
+        (&"new games".to_owned(), "another release"),
         (&ids[1], "what it builds on"),
         (&ids[2], "another output"),
         (&ids[3], "run the release that made it"),

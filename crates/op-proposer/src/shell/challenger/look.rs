@@ -2,7 +2,8 @@
 
 use super::Shell;
 use crate::challenges::{Accused, ChallengesSeen};
-use proofmill_chain::{ChainError, Game, GameStatus, Output};
+use proofmill_chain::{ChainError, Game, GameStatus, Output, ProposalStatus};
+use std::collections::BTreeMap;
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -19,10 +20,25 @@ impl Shell {
             self.roots.forget();
         }
         let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
+        let manager = self.games.access_manager().await.map_err(shown)?;
+        let mut bond = self.games.challenger_bond().await.map_err(shown)?;
+        let may_challenge = self.games.may_challenge(account, manager).await.map_err(shown)?;
+        // Games keep those with which they were created.
+        let mut managers = BTreeMap::from([(manager, may_challenge)]);
         for game in view.games {
             if game.status != GameStatus::InProgress {
-                games.push(Accused { game, claim: None, start: None });
+                games.push(Accused { game, claim: None, start: None, may_challenge: false });
                 continue;
+            }
+            let may_challenge = match managers.get(&game.access_manager) {
+                Some(known) => *known,
+                None => {
+                    let asked = self.games.may_challenge(account, game.access_manager).await;
+                    *managers.entry(game.access_manager).or_insert(asked.map_err(shown)?)
+                }
+            };
+            if game.proposal == ProposalStatus::Unchallenged {
+                bond = bond.max(game.challenger_bond);
             }
             let mut claim = self.has(game.claim, l2_finalized).await;
             // A node of another chain stands elsewhere on L1.
@@ -33,16 +49,15 @@ impl Shell {
                 claim = self.can_never_be(&game, origin.flatten()).await.map_err(shown)?.then_some(false);
             }
             let start = self.has(game.start, l2_finalized).await;
-            games.push(Accused { game, claim, start });
+            games.push(Accused { game, claim, start, may_challenge });
         }
-        let (bond, has) = (self.games.challenger_bond().await.map_err(shown)?, l1.balance(account).await);
-        let has = has.map_err(shown)?;
+        let has = l1.balance(account).await.map_err(shown)?;
         Ok(ChallengesSeen {
             l1_block: view.at.number,
             l1_time: view.at.timestamp,
             anchor: view.anchor.block,
             anchor_agrees,
-            may_challenge: self.games.may_challenge(account).await.map_err(shown)?,
+            may_challenge,
             short_of: (has <= bond).then_some((has, bond)),
             l2_finalized,
             silent: self.roots.end(),

@@ -76,7 +76,7 @@ impl Challenger {
     ) -> Result<Self, OpProposerError> {
         let settings = games.settings().await?;
         let account = sender.account();
-        if !games.may_challenge(account).await? {
+        if !games.may_challenge(account, games.access_manager().await?).await? {
             tracing::warn!(
                 %account,
                 "the account is no allowed challenger: it challenges no games; have the access manager's owner call setChallenger"

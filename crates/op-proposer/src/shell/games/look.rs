@@ -36,8 +36,9 @@ impl Shell {
         self.roots.end();
         self.works.forget_gas(view.anchor.block);
         let settings = self.games.settings().await.map_err(shown)?;
+        let held = self.works.fits(self.games.factory(), settings).await.err().map(|error| error.to_string());
         let may_create = view.respected
-            && settings.config == here
+            && held.is_none()
             && anchor_agrees
             && self.games.may_propose(account).await.map_err(shown)?;
         Ok(GamesSeen {
@@ -45,6 +46,7 @@ impl Shell {
             l1_time: view.at.timestamp,
             anchor: view.anchor.block,
             may_create,
+            held,
             l2_finalized,
             games,
         })

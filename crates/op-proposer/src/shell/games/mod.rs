@@ -77,10 +77,8 @@ impl GamesProposer {
     /// New games want proofs of something else, or attestors are missing: see [`OpProposerError`].
     pub async fn start(options: GamesOptions, games: Games, parts: Parts) -> Result<Self, OpProposerError> {
         let settings = games.settings().await?;
-        let works = Works::start(parts, Proofs::in_folder(&options.folder), settings.verifier).await?;
-        if let Some((what, contract, here)) = works.difference(settings.config) {
-            return Err(OpProposerError::OtherGames { factory: games.factory(), what, contract, here });
-        }
+        let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
+        works.fits(games.factory(), settings).await?;
         let account = works.sender.account();
         if !games.may_propose(account).await? {
             tracing::warn!(

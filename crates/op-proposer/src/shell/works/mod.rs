@@ -10,7 +10,7 @@ use crate::{
     rules::{L1Block, Problem, StepFailed},
 };
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{BlockAt, ChainError, L2, OracleConfig, Output, Sender};
+use proofmill_chain::{BlockAt, ChainError, GamesSettings, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_primitives::{BlockRange, ProgramVersion};
@@ -60,12 +60,8 @@ pub(super) struct Wanted {
 }
 
 impl Works {
-    /// Takes as long as making the programs' keys. `verifier` is that of the contract.
-    pub(super) async fn start(
-        parts: Parts,
-        proofs: Proofs,
-        verifier: Address,
-    ) -> Result<Self, OpProposerError> {
+    /// Takes as long as making the programs' keys.
+    pub(super) async fn start(parts: Parts, proofs: Proofs) -> Result<Self, OpProposerError> {
         let Parts { sender, attestors, l2, node, rollup_node, rollup, source, prover } = parts;
         let backend = prover.backend.clone();
         let versions = tokio::task::spawn_blocking(move || {
@@ -73,7 +69,7 @@ impl Works {
         });
         let (range_program, aggregation_program) =
             versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let works = Self {
+        Ok(Self {
             rollup_hash: rollup.hash(),
             sender,
             l2,
@@ -88,9 +84,7 @@ impl Works {
             attestors,
             verifiers: Mutex::default(),
             gas: Mutex::default(),
-        };
-        works.verifier(verifier).await?;
-        Ok(works)
+        })
     }
 
     /// The newest block of L2 that follows from the anchor.
@@ -122,6 +116,14 @@ impl Works {
         ]
         .into_iter()
         .find(|(_, contract, here)| contract != here)
+    }
+
+    /// Whether new games of a factory could be proven. Errors with what they want that is not here.
+    pub(super) async fn fits(&self, factory: Address, games: GamesSettings) -> Result<(), OpProposerError> {
+        if let Some((what, contract, here)) = self.difference(games.config) {
+            return Err(OpProposerError::OtherGames { factory, what, contract, here });
+        }
+        self.verifier(games.verifier).await.map(drop)
     }
 
     /// Joins the ranges up to the L1 block.
