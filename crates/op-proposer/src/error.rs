@@ -54,6 +54,18 @@ pub enum OpProposerError {
         /// What is missing.
         source: Box<AttestError>,
     },
+    /// The contract's verifier takes SNARKs, and none are made.
+    #[error(
+        "the contract's verifier {verifier} takes SNARKs, and aggregations are carried to `{mode}` (AGG_PROOF_MODE): set it to plonk, with \
+         OpenVM and --snark; or have the contract name a verifier that takes what attestors sign (`proofmill contracts deploy-verifier`, \
+         `proofmill attestor`)"
+    )]
+    WantsSnark {
+        /// The verifier.
+        verifier: Address,
+        /// How far aggregations are carried.
+        mode: ProofMode,
+    },
     /// Aggregations are wanted in a form that is not made.
     #[error(
         "the aggregation cannot be carried to `{mode}` (AGG_PROOF_MODE) with {prover}: {cause}. Set it to compressed, and have the contract \

@@ -38,8 +38,6 @@ pub struct Games {
     factory: Address,
     registry: Address,
     game_type: u32,
-    /// The code that new games have.
-    implementation: Address,
     read: Arc<Mutex<Read>>,
 }
 
@@ -90,7 +88,7 @@ impl Games {
         if let Some(given) = registry.filter(|given| *given != named) {
             return Err(ChainError::OtherRegistry { factory, game_type, given, named });
         }
-        let games = Self { l1, factory, registry: named, game_type, implementation, read: Arc::default() };
+        let games = Self { l1, factory, registry: named, game_type, read: Arc::default() };
         games.l1.read(named, &getAnchorRootCall {}, None).await.map_err(wrong)?;
         games.settings().await.map_err(wrong)?;
         Ok(games)
@@ -167,8 +165,7 @@ impl Games {
     /// L1 cannot be read.
     pub async fn settings(&self) -> Result<GamesSettings, ChainError> {
         let (l1, at) = (&self.l1, Some(self.l1.head().await?.hash));
-        let call = gameImplsCall { gameType: self.game_type };
-        let code = l1.read(self.factory, &call, at).await?;
+        let code = self.implementation(at).await?;
         Ok(GamesSettings {
             config: self.config(code, at).await?,
             verifier: l1.read(code, &sp1VerifierCall {}, at).await?,
@@ -179,21 +176,32 @@ impl Games {
         })
     }
 
+    /// The code that new games have now: the factory's owner may set another.
+    async fn implementation(&self, at: Option<B256>) -> Result<Address, ChainError> {
+        self.l1.read(self.factory, &gameImplsCall { gameType: self.game_type }, at).await
+    }
+
+    /// What says who may create and challenge new games.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn access_manager(&self) -> Result<Address, ChainError> {
+        self.l1.read(self.implementation(None).await?, &accessManagerCall {}, None).await
+    }
+
     /// Whether an account may create games.
     ///
     /// # Errors
     /// L1 cannot be read.
     pub async fn may_propose(&self, account: Address) -> Result<bool, ChainError> {
-        let manager = self.l1.read(self.implementation, &accessManagerCall {}, None).await?;
-        self.l1.read(manager, &isAllowedProposerCall(account), None).await
+        self.l1.read(self.access_manager().await?, &isAllowedProposerCall(account), None).await
     }
 
-    /// Whether an account may challenge games.
+    /// Whether an account may challenge the games of an access manager.
     ///
     /// # Errors
     /// L1 cannot be read.
-    pub async fn may_challenge(&self, account: Address) -> Result<bool, ChainError> {
-        let manager = self.l1.read(self.implementation, &accessManagerCall {}, None).await?;
+    pub async fn may_challenge(&self, account: Address, manager: Address) -> Result<bool, ChainError> {
         self.l1.read(manager, &isAllowedChallengerCall(account), None).await
     }
 
@@ -220,7 +228,7 @@ impl Games {
     /// # Errors
     /// L1 cannot be read.
     pub async fn challenger_bond(&self) -> Result<U256, ChainError> {
-        self.l1.read(self.implementation, &challengerBondCall {}, None).await
+        self.l1.read(self.implementation(None).await?, &challengerBondCall {}, None).await
     }
 
     /// Whether a game is still there as it was read: a reorg may have put another one at its address, or its number.

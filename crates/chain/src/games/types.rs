@@ -48,6 +48,12 @@ pub struct Game {
     pub l1_head: B256,
     /// What a proof must be of.
     pub config: OracleConfig,
+    /// What verifies a proof.
+    pub verifier: Address,
+    /// What says who may challenge it.
+    pub access_manager: Address,
+    /// Who challenges it puts in so much, in wei.
+    pub challenger_bond: U256,
     /// Whether its type was the one that counts when it was created.
     pub respected: bool,
     /// Whether it is decided.

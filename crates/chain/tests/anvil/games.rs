@@ -62,7 +62,8 @@ impl Arena {
         let games = Games::deploy(&proposer, &start, B256::ZERO).await.unwrap().games;
         assert_eq!(games.settings().await.unwrap(), settings);
         assert!(games.may_propose(rival.account()).await.unwrap());
-        assert!(games.may_challenge(rival.account()).await.unwrap());
+        let manager = games.access_manager().await.unwrap();
+        assert!(games.may_challenge(rival.account(), manager).await.unwrap());
         Self { anvil, l1, games, proposer, rival }
     }
 
@@ -112,6 +113,12 @@ async fn an_unchallenged_claim_becomes_the_anchor_and_its_bond_comes_back() {
     assert_eq!((first.claim, first.start, first.parent), (claim(110), ANCHOR, None));
     assert_eq!((second.claim, second.start, second.parent), (claim(120), claim(110), Some(0)));
     assert_eq!((first.creator, first.status), (proposer.account(), GameStatus::InProgress));
+    let settings = games.settings().await.unwrap();
+    assert_eq!((first.verifier, first.challenger_bond), (settings.verifier, settings.challenger_bond));
+    assert_eq!(
+        (first.config, first.access_manager),
+        (settings.config, games.access_manager().await.unwrap())
+    );
     assert!(first.respected && first.deadline > view.at.timestamp);
     let block: serde_json::Value =
         rpc(&arena.anvil, "eth_getBlockByNumber", json!([format!("0x{:x}", view.at.number - 2), false]))

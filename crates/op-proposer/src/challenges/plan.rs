@@ -133,10 +133,22 @@ impl ChallengesPlan {
         problems.extend(docket.urgent(self.config.urgent_seconds).map(|accused| GamesProblem {
             what: of(accused),
             cause: format!(
-                "it is of block {}, and L2's node has finalized {}: it is not known to be right, and can be challenged for {} s more",
+                "it is of block {}, and L2's node {}: it is not known to be right, and can be challenged for {} s more",
                 accused.game.claim.block,
-                seen.l2_finalized,
+                match &seen.silent {
+                    Some(cause) if accused.game.claim.block <= seen.l2_finalized => {
+                        format!("does not tell its output ({cause})")
+                    }
+                    _ => format!("has finalized {}", seen.l2_finalized),
+                },
                 accused.game.deadline.saturating_sub(seen.l1_time)
+            ),
+        }));
+        problems.extend(docket.not_allowed().map(|accused| GamesProblem {
+            what: of(accused),
+            cause: format!(
+                "it is wrong, and the account is no challenger that its access manager ({}) allows: have that one's owner call setChallenger",
+                accused.game.access_manager
             ),
         }));
         problems.extend(docket.impossible().map(|accused| GamesProblem {
@@ -160,20 +172,23 @@ impl ChallengesPlan {
 /// Why nothing can be challenged.
 fn conditions(seen: &ChallengesSeen) -> Option<String> {
     let ChallengesSeen { anchor, l2_finalized, .. } = seen;
-    match seen.anchor_agrees {
-        Some(false) => Some(format!(
+    match (seen.anchor_agrees, &seen.silent) {
+        (None, Some(cause)) if anchor <= l2_finalized => Some(format!(
+            "L2's node does not tell the output of block {anchor}, that of the anchor on L1: {cause}. Nothing is challenged until it does"
+        )),
+        (Some(false), _) => Some(format!(
             "L2's node has another output of block {anchor} than the anchor on L1: nothing is challenged until they agree. Compare the \
              node with others, and L2_RPC with the chain of the games"
         )),
-        None => Some(format!(
+        (None, _) => Some(format!(
             "L2's node does not tell block {anchor}, that of the anchor on L1, and has finalized {l2_finalized}: nothing is challenged \
              until it is there"
         )),
-        Some(true) if !seen.may_challenge => Some(
+        (Some(true), _) if !seen.may_challenge => Some(
             "the account is no allowed challenger: have the access manager's owner call setChallenger"
                 .to_owned(),
         ),
-        Some(true) => None,
+        (Some(true), _) => None,
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Accused {
     pub claim: Option<bool>,
     /// Whether L2 has what it begins with.
     pub start: Option<bool>,
+    /// Whether the game takes a challenge from the account.
+    pub may_challenge: bool,
 }
 
 /// What the chains show.
@@ -26,14 +28,16 @@ pub struct ChallengesSeen {
     pub l1_time: u64,
     /// The newest block of L2 whose claim is final.
     pub anchor: u64,
-    /// Whether L2 has that claim; unknown where it has not finalized the block.
+    /// Whether L2 has that claim; unknown where it has not finalized the block, or does not tell.
     pub anchor_agrees: Option<bool>,
-    /// Whether the contracts take challenges from the account.
+    /// Whether new games would take challenges from the account.
     pub may_challenge: bool,
     /// Whether the account has less than the bond of a challenge: that, and the bond, in wei.
     pub short_of: Option<(U256, U256)>,
     /// The newest block that L2 has finalized.
     pub l2_finalized: u64,
+    /// Why L2's node did not tell an output of a block that it has finalized, where there was one.
+    pub silent: Option<String>,
     /// The games, oldest first.
     pub games: Vec<Accused>,
 }
@@ -81,21 +85,24 @@ impl<'a> Docket<'a> {
 
     /// Claims that are to be challenged, the most urgent first.
     pub(super) fn to_challenge(&self) -> Vec<&'a Accused> {
-        if self.seen.anchor_agrees != Some(true) || !self.seen.may_challenge {
-            return Vec::new();
-        }
-        let is_wrong = |accused: &Accused| {
+        let mut games: Vec<_> = self.wrong().filter(|accused| accused.may_challenge).collect();
+        games.sort_by_key(|accused| (accused.game.deadline, accused.game.index));
+        games
+    }
+
+    /// Claims that are to be challenged, and are not: the account is not allowed to.
+    pub(super) fn not_allowed(&self) -> impl Iterator<Item = &'a Accused> + '_ {
+        self.wrong().filter(|accused| !accused.may_challenge)
+    }
+
+    /// Wrong claims that can be challenged.
+    fn wrong(&self) -> impl Iterator<Item = &'a Accused> + '_ {
+        let is_wrong = move |accused: &Accused| {
             let falls = accused.start == Some(false) && self.parent_is(accused, GameStatus::ChallengerWins);
             accused.claim == Some(false) || falls
         };
-        let mut games: Vec<_> = self
-            .seen
-            .games
-            .iter()
-            .filter(|accused| accused.is_open(self.seen.l1_time) && is_wrong(accused))
-            .collect();
-        games.sort_by_key(|accused| (accused.game.deadline, accused.game.index));
-        games
+        let (judges, l1_time) = (self.seen.anchor_agrees == Some(true), self.seen.l1_time);
+        self.seen.games.iter().filter(move |accused| judges && accused.is_open(l1_time) && is_wrong(accused))
     }
 
     /// Games that can be resolved for what an account has in them, or in what builds on them; oldest first.

@@ -2,13 +2,14 @@
 
 use super::{
     proof::GameProof,
-    seen::{GameId, GamesSeen, Judged, Standing},
+    seen::{GameId, GamesSeen, Judged, Standing, Undefended},
 };
 use crate::{
     rules::{Attempt, RangeView, StepFailed},
     steps::{self, Steps},
 };
 use alloy_primitives::Address;
+use proofmill_chain::Game;
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
 use std::collections::{BTreeMap, BTreeSet};
@@ -268,6 +269,32 @@ impl GamesPlan {
         self.proofs.iter().map(|(game, proof)| (*game, proof.view().collect()))
     }
 
+    /// Challenged games that could be proven, and are not.
+    pub fn undefended(&self) -> Vec<GamesProblem> {
+        let Some(seen) = &self.seen else { return Vec::new() };
+        let standing = Standing::of(seen);
+        let said = standing.undefended(self.config.account).map(|(judged, why)| {
+            let Game { deadline, claim, .. } = &judged.game;
+            let left = deadline.saturating_sub(seen.l1_time);
+            let cause = match why {
+                Undefended::OtherPrograms => format!(
+                    "it is right, and takes proofs of other programs, or of another configuration: run the release that made it, until \
+                     {deadline} in Unix seconds ({left} s more)"
+                ),
+                Undefended::Wrong => format!(
+                    "L2's node has another output of block {}, or of the one that the game begins with: its bond is lost. Compare the node \
+                     with others within {left} s",
+                    claim.block
+                ),
+                Undefended::Falls => {
+                    "what it builds on does not stand: its bond is lost with that, and a proof would not help".to_owned()
+                }
+            };
+            GamesProblem { what: format!("the challenged game {}", judged.id()), cause }
+        });
+        said.collect()
+    }
+
     /// What keeps a part of it.
     pub fn problems(&self) -> Vec<GamesProblem> {
         let of_proofs = self.proofs.iter().flat_map(|(game, proof)| {
@@ -282,7 +309,9 @@ impl GamesPlan {
             };
             GamesProblem { what, cause: cause.to_owned() }
         });
-        of_proofs.chain(of_steps).collect()
+        let held = self.seen.iter().filter_map(|seen| seen.held.clone());
+        let held = held.map(|cause| GamesProblem { what: "new games".to_owned(), cause });
+        of_proofs.chain(of_steps).chain(held).chain(self.undefended()).collect()
     }
 }
 

@@ -57,6 +57,8 @@ pub struct GamesSeen {
     pub anchor: u64,
     /// Whether new games would count, could be proven here, and would be taken from the account.
     pub may_create: bool,
+    /// What new games want that is not here, where there is something: other proofs, or another verifier. Then none are created.
+    pub held: Option<String>,
     /// The newest block that L2 has finalized.
     pub l2_finalized: u64,
     /// The games, oldest first.
@@ -90,6 +92,17 @@ impl Judged {
                 && self.game.proposal == ProposalStatus::Challenged
                 && l1_time > self.game.deadline)
     }
+}
+
+/// Why a challenged game is not proven, while it could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undefended {
+    /// It is right, and takes other proofs than are made here.
+    OtherPrograms,
+    /// It is the account's, and L2 has something else.
+    Wrong,
+    /// It is the account's, and what it builds on does not stand.
+    Falls,
 }
 
 /// Which games stand.
@@ -185,6 +198,28 @@ impl<'a> Standing<'a> {
             .collect();
         games.sort_by_key(|judged| (judged.game.deadline, judged.game.index));
         games
+    }
+
+    /// Challenged games that could be proven, and are not; oldest first.
+    pub(super) fn undefended(&self, account: Address) -> impl Iterator<Item = (&'a Judged, Undefended)> + '_ {
+        let why = move |judged: &Judged, stands: Option<bool>| {
+            let ours = judged.game.creator == account;
+            match judged.right {
+                Some(true) if stands != Some(false) => {
+                    (!judged.provable).then_some(Undefended::OtherPrograms)
+                }
+                Some(false) => ours.then_some(Undefended::Wrong),
+                _ => (ours && self.builds_on_what_stands(judged) == Some(false)).then_some(Undefended::Falls),
+            }
+        };
+        let l1_time = self.seen.l1_time;
+        self.by_index
+            .values()
+            .copied()
+            .filter(move |(judged, _)| {
+                judged.game.proposal == ProposalStatus::Challenged && judged.is_open(l1_time)
+            })
+            .filter_map(move |(judged, stands)| Some((judged, why(judged, stands)?)))
     }
 
     /// Games that can be resolved for what an account has in them, or in what builds on them; oldest first.

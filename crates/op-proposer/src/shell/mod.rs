@@ -5,6 +5,7 @@ mod challenger;
 mod games;
 mod kept;
 mod outputs;
+mod roots;
 mod tasks;
 mod watch;
 mod works;
@@ -27,7 +28,7 @@ pub use outputs::{OpProposer, Options, Status};
 pub struct Parts {
     /// Who pays, on the chain of the contract.
     pub sender: Sender,
-    /// Attestors, where the contract's verifier counts them.
+    /// Attestors, for verifiers of contracts that count them.
     pub attestors: Vec<String>,
     /// The chain that is proven.
     pub l2: L2,

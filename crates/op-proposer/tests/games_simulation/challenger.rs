@@ -96,7 +96,7 @@ impl World {
             let never =
                 anchor_agrees == Some(true) && game.claim.block > self.node_finalized && l1_block < origin;
             let claim = if never { Some(false) } else { self.has(game.claim) };
-            Accused { claim, start: self.has(game.start), game }
+            Accused { claim, start: self.has(game.start), may_challenge: true, game }
         };
         let games: Vec<_> = self.l1.shown().map(accused).collect();
         let open = games.iter().filter(|one| one.game.proposal == ProposalStatus::Unchallenged);
@@ -109,6 +109,7 @@ impl World {
             may_challenge: true,
             short_of: None,
             l2_finalized: self.node_finalized,
+            silent: None,
             games,
         }));
     }

@@ -118,6 +118,7 @@ impl World {
             l1_time: self.l1.time,
             anchor: self.l1.anchor,
             may_create: true,
+            held: None,
             l2_finalized,
             games,
         };
@@ -573,4 +574,35 @@ fn games_are_settled_whatever_happens() {
 #[test]
 fn a_seed_tells_one_story() {
     assert_eq!(run(5), run(5));
+}
+
+#[test]
+fn a_challenged_game_that_is_not_proven_is_said() {
+    let mut l1 = Arena::default();
+    assert!(l1.create(US, 105, root_of(105), None) && l1.challenge(arena::RIVAL, 0));
+    assert!(l1.create(US, 110, root_of(110), Some(0)));
+    assert!(l1.create(US, 106, root_of(7), None));
+    l1.next_block(2_000);
+    assert!(l1.challenge(arena::RIVAL, 1) && l1.challenge(arena::RIVAL, 2));
+    assert!(l1.create(arena::RIVAL, 107, root_of(107), None) && l1.challenge(arena::RIVAL, 3));
+    // The first is lost by now.
+    l1.next_block(4_001);
+    let mut games = l1.judged(200, false);
+    games[3].provable = false;
+    let ids: Vec<_> = games.iter().map(|judged| judged.id().to_string()).collect();
+    let mut plan = GamesPlan::new(GamesConfig::of(US));
+    let (l1_block, l1_time, anchor) = (l1.block, l1.time, l1.anchor);
+    let (may_create, held) = (false, Some("they are of another release".to_owned()));
+    let seen = GamesSeen { l1_block, l1_time, anchor, may_create, held, l2_finalized: 200, games };
+    assert!(plan.handle(0, GamesEvent::Seen(seen)).is_empty());
+    let problems = plan.problems();
+    assert_eq!(problems.len(), 4, "{problems:?}");
+    for (problem, (id, words)) in problems.iter().zip([
+        (&"new games".to_owned(), "another release"),
+        (&ids[1], "what it builds on"),
+        (&ids[2], "another output"),
+        (&ids[3], "run the release that made it"),
+    ]) {
+        assert!(problem.what.contains(id) && problem.cause.contains(words), "{problem:?}");
+    }
 }

@@ -170,8 +170,8 @@ pub(crate) struct OpProposer {
     /// So many blocks before that one
     #[arg(long, env = "L1_CONFIRMATIONS", default_value_t = 0, value_name = "BLOCKS")]
     pub(crate) l1_confirmations: u64,
-    /// How far aggregations are carried: compressed, which attestors sign for L1. What OP Succinct's verifiers take, plonk or groth16, is
-    /// not made yet, and refused
+    /// How far aggregations are carried: compressed, which attestors sign for L1; or plonk, which a SnarkVerifier there takes, with OpenVM
+    /// and --snark. groth16, for OP Succinct's own verifiers, is not made here, and refused
     #[arg(long, env = "AGG_PROOF_MODE", default_value_t = ProofMode::Compressed, value_parser = aggregation_mode, value_name = "MODE")]
     pub(crate) aggregation_mode: ProofMode,
     #[command(flatten)]

@@ -2,7 +2,8 @@
 
 use super::Shell;
 use crate::challenges::{Accused, ChallengesSeen};
-use proofmill_chain::{ChainError, Game, GameStatus, Output};
+use proofmill_chain::{ChainError, Game, GameStatus, Output, ProposalStatus};
+use std::collections::BTreeMap;
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -12,12 +13,32 @@ impl Shell {
         let head = self.l2.block(self.options.l2_tag.at()).await.map_err(shown)?;
         let l2_finalized = head.map_or(0, |head| head.number);
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
-        let anchor_agrees = self.has(view.anchor, l2_finalized).await;
+        self.roots.begin();
+        // It is asked each time: a node that was of another branch leaves nothing behind.
+        let anchor_agrees = self.says(view.anchor, l2_finalized).await;
+        if anchor_agrees != Some(true) {
+            self.roots.forget();
+        }
         let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
+        let manager = self.games.access_manager().await.map_err(shown)?;
+        let mut bond = self.games.challenger_bond().await.map_err(shown)?;
+        let may_challenge = self.games.may_challenge(account, manager).await.map_err(shown)?;
+        // Games keep those with which they were created.
+        let mut managers = BTreeMap::from([(manager, may_challenge)]);
         for game in view.games {
             if game.status != GameStatus::InProgress {
-                games.push(Accused { game, claim: None, start: None });
+                games.push(Accused { game, claim: None, start: None, may_challenge: false });
                 continue;
+            }
+            let may_challenge = match managers.get(&game.access_manager) {
+                Some(known) => *known,
+                None => {
+                    let asked = self.games.may_challenge(account, game.access_manager).await;
+                    *managers.entry(game.access_manager).or_insert(asked.map_err(shown)?)
+                }
+            };
+            if game.proposal == ProposalStatus::Unchallenged {
+                bond = bond.max(game.challenger_bond);
             }
             let mut claim = self.has(game.claim, l2_finalized).await;
             // A node of another chain stands elsewhere on L1.
@@ -28,18 +49,18 @@ impl Shell {
                 claim = self.can_never_be(&game, origin.flatten()).await.map_err(shown)?.then_some(false);
             }
             let start = self.has(game.start, l2_finalized).await;
-            games.push(Accused { game, claim, start });
+            games.push(Accused { game, claim, start, may_challenge });
         }
-        let (bond, has) = (self.games.challenger_bond().await.map_err(shown)?, l1.balance(account).await);
-        let has = has.map_err(shown)?;
+        let has = l1.balance(account).await.map_err(shown)?;
         Ok(ChallengesSeen {
             l1_block: view.at.number,
             l1_time: view.at.timestamp,
             anchor: view.anchor.block,
             anchor_agrees,
-            may_challenge: self.games.may_challenge(account).await.map_err(shown)?,
+            may_challenge,
             short_of: (has <= bond).then_some((has, bond)),
             l2_finalized,
+            silent: self.roots.end(),
             games,
         })
     }
@@ -54,26 +75,31 @@ impl Shell {
 
     /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
     async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
-        if output.block > finalized {
+        // Nodes are not equally far: what one had finalized, another may not have yet.
+        match self.roots.get(output.block) {
+            Some(root) => Some(root == output.root),
+            None => self.says(output, finalized).await,
+        }
+    }
+
+    /// The same, by what it says now.
+    async fn says(&self, output: Output, finalized: u64) -> Option<bool> {
+        let block = output.block;
+        if block > finalized {
             return None;
         }
-        let known = || self.outputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some(root) = known().get(&output.block) {
-            return Some(*root == output.root);
-        }
-        match self.l2.output(output.block).await {
-            Ok(there) => {
-                let root = there?.root;
+        let cause = match self.l2.output(block).await {
+            Ok(Some(Output { root, .. })) => {
                 // What only a fault of many takes back may be taken back, and is asked again.
                 if self.options.l2_tag.is_final() {
-                    known().insert(output.block, root);
+                    self.roots.keep(block, root);
                 }
-                Some(root == output.root)
+                return Some(root == output.root);
             }
-            Err(error) => {
-                tracing::debug!(block = output.block, %error, "L2 does not tell an output");
-                None
-            }
-        }
+            Ok(None) => format!("it does not have block {block}, and has finalized a later one"),
+            Err(error) => error.to_string(),
+        };
+        self.roots.silent(cause);
+        None
     }
 }

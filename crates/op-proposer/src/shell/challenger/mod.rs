@@ -4,6 +4,7 @@ mod look;
 
 use super::{
     AnchorTag,
+    roots::Roots,
     tasks::{self, Mode, Tasks, caught, now_ms},
     works::{from_l1, not_now},
 };
@@ -13,14 +14,9 @@ use crate::{
     games::{GameId, GamesProblem},
     rules::StepFailed,
 };
-use alloy_primitives::B256;
 use futures::future::BoxFuture;
 use proofmill_chain::{Game, Games, Included, L2, Sender};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -56,8 +52,7 @@ struct Shell {
     games: Games,
     sender: Sender,
     l2: L2,
-    /// Output roots of blocks that L2 has finalized.
-    outputs: Mutex<BTreeMap<u64, B256>>,
+    roots: Roots,
 }
 
 /// Challenges the wrong claims of one chain's dispute games.
@@ -81,7 +76,7 @@ impl Challenger {
     ) -> Result<Self, OpProposerError> {
         let settings = games.settings().await?;
         let account = sender.account();
-        if !games.may_challenge(account).await? {
+        if !games.may_challenge(account, games.access_manager().await?).await? {
             tracing::warn!(
                 %account,
                 "the account is no allowed challenger: it challenges no games; have the access manager's owner call setChallenger"
@@ -91,7 +86,7 @@ impl Challenger {
             account,
             urgent_seconds: settings.challenge_seconds / URGENT,
         });
-        let shell = Arc::new(Shell { options, games, sender, l2, outputs: Mutex::default() });
+        let shell = Arc::new(Shell { options, games, sender, l2, roots: Roots::default() });
         Ok(Self { shell, plan, status: watch::Sender::new(ChallengerStatus::default()) })
     }
 

@@ -102,7 +102,7 @@ impl Shell {
             let l1 = self.end_of(&game).await?;
             let proof = self.kept(&game, ranges, l1).await?;
             let proof = proof.ok_or_else(|| stale("the aggregation's file is not there, or of no use"))?;
-            let proof = self.works.for_l1(&proof).await?;
+            let proof = self.works.for_l1(&proof, game.verifier).await?;
             let sent = self.games.prove(&self.works.sender, game.address, proof).await;
             let Included { transaction, gas_used: gas, block, .. } = sent.map_err(from_l1)?;
             let (game, claim) = (game.index, game.claim.block);

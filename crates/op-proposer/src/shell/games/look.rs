@@ -8,10 +8,6 @@ use crate::{
 use alloy_primitives::B256;
 use proofmill_chain::{Game, GameStatus, Output, ProposalStatus};
 use proofmill_primitives::BlockRange;
-use std::{
-    collections::BTreeMap,
-    sync::{MutexGuard, PoisonError},
-};
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -20,6 +16,12 @@ impl Shell {
         let account = self.works.sender.account();
         let l2_finalized = self.works.provable(self.options.anchor).await?;
         let view = self.games.view(account, self.options.confirmations).await.map_err(shown)?;
+        self.roots.begin();
+        // It is asked each time: a node that was of another branch leaves nothing behind.
+        let anchor_agrees = self.says(view.anchor, l2_finalized).await == Some(true);
+        if !anchor_agrees {
+            self.roots.forget();
+        }
         let here = self.works.config();
         let mut games = Vec::with_capacity(view.games.len());
         for game in view.games {
@@ -31,17 +33,20 @@ impl Shell {
             };
             games.push(Judged { right, provable, gas, game });
         }
+        self.roots.end();
         self.works.forget_gas(view.anchor.block);
         let settings = self.games.settings().await.map_err(shown)?;
+        let held = self.works.fits(self.games.factory(), settings).await.err().map(|error| error.to_string());
         let may_create = view.respected
-            && settings.config == here
-            && self.has(view.anchor, l2_finalized).await == Some(true)
+            && held.is_none()
+            && anchor_agrees
             && self.games.may_propose(account).await.map_err(shown)?;
         Ok(GamesSeen {
             l1_block: view.at.number,
             l1_time: view.at.timestamp,
             anchor: view.anchor.block,
             may_create,
+            held,
             l2_finalized,
             games,
         })
@@ -77,16 +82,21 @@ impl Shell {
     /// Whether L2 has this output; unknown where it has not finalized the block, or does not tell.
     async fn has(&self, output: Output, finalized: u64) -> Option<bool> {
         // Nodes are not equally far: what one had finalized, another may not have yet.
-        if let Some(root) = self.known().get(&output.block) {
-            return Some(*root == output.root);
+        match self.roots.get(output.block) {
+            Some(root) => Some(root == output.root),
+            None => self.says(output, finalized).await,
         }
+    }
+
+    /// The same, by what it says now.
+    async fn says(&self, output: Output, finalized: u64) -> Option<bool> {
         if output.block > finalized {
             return None;
         }
-        match self.output(output.block).await {
+        match self.told(output.block).await {
             Ok(root) => Some(root == output.root),
             Err(cause) => {
-                tracing::debug!(block = output.block, cause, "L2 does not tell an output");
+                self.roots.silent(cause);
                 None
             }
         }
@@ -94,18 +104,18 @@ impl Shell {
 
     /// The output root of a finalized block; it is asked once.
     pub(super) async fn output(&self, block: u64) -> Result<B256, String> {
-        if let Some(root) = self.known().get(&block) {
-            return Ok(*root);
+        match self.roots.get(block) {
+            Some(root) => Ok(root),
+            None => self.told(block).await,
         }
+    }
+
+    async fn told(&self, block: u64) -> Result<B256, String> {
         let root = self.works.rollup_node.output(block).await.map_err(|error| error.to_string())?.root;
         // With an anchor that L1 may take back, so may what L2 says; and it is not much to ask again.
         if self.options.anchor.is_default() {
-            self.known().insert(block, root);
+            self.roots.keep(block, root);
         }
         Ok(root)
-    }
-
-    fn known(&self) -> MutexGuard<'_, BTreeMap<u64, B256>> {
-        self.outputs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

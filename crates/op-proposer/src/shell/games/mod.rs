@@ -7,6 +7,7 @@ mod look;
 use super::{
     Anchor, Parts,
     kept::Proofs,
+    roots::Roots,
     tasks::{self, Mode, Tasks, now_ms},
     works::Works,
 };
@@ -15,16 +16,10 @@ use crate::{
     games::{GameId, GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesProblem, GamesSeen},
     rules::RangeView,
 };
-use alloy_primitives::B256;
 use futures::future::BoxFuture;
 use proofmill_chain::{Game, Games};
 use proofmill_primitives::BlockRange;
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -64,8 +59,7 @@ struct Shell {
     options: GamesOptions,
     games: Games,
     works: Works,
-    /// Output roots of blocks that L2 has finalized.
-    outputs: Mutex<BTreeMap<u64, B256>>,
+    roots: Roots,
 }
 
 /// Creates, proves and settles the dispute games of one chain.
@@ -83,10 +77,8 @@ impl GamesProposer {
     /// New games want proofs of something else, or attestors are missing: see [`OpProposerError`].
     pub async fn start(options: GamesOptions, games: Games, parts: Parts) -> Result<Self, OpProposerError> {
         let settings = games.settings().await?;
-        let works = Works::start(parts, Proofs::in_folder(&options.folder), settings.verifier).await?;
-        if let Some((what, contract, here)) = works.difference(settings.config) {
-            return Err(OpProposerError::OtherGames { factory: games.factory(), what, contract, here });
-        }
+        let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
+        works.fits(games.factory(), settings).await?;
         let account = works.sender.account();
         if !games.may_propose(account).await? {
             tracing::warn!(
@@ -95,7 +87,7 @@ impl GamesProposer {
             );
         }
         let plan = GamesPlan::new(GamesConfig { account, ..options.rules });
-        let shell = Arc::new(Shell { options, games, works, outputs: Mutex::default() });
+        let shell = Arc::new(Shell { options, games, works, roots: Roots::default() });
         Ok(Self { shell, plan, status: watch::Sender::new(GamesStatus::default()) })
     }
 
@@ -189,13 +181,17 @@ impl Mode for GamesProposer {
             GamesEvent::Sent(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             GamesEvent::Range(..) | GamesEvent::Seen(_) | GamesEvent::Tick => {}
         }
-        let before = self.plan.head();
+        let (before, undefended) = (self.plan.head(), self.plan.undefended());
         for action in self.plan.handle(now_ms(), event) {
             self.begin(action, tasks);
         }
         let head = self.plan.head();
         if let Some((game, block)) = head.filter(|_| head != before) {
             tracing::info!(%game, block, "the newest game that stands is another one");
+        }
+        let is_new = |one: &&GamesProblem| undefended.iter().all(|before| before.what != one.what);
+        for GamesProblem { what, cause } in self.plan.undefended().iter().filter(is_new) {
+            tracing::warn!(what, cause, "a challenged game is not proven");
         }
         self.status.send_replace(GamesStatus {
             seen: self.plan.seen().cloned(),

@@ -84,8 +84,8 @@ impl OpProposer {
     ) -> Result<Self, OpProposerError> {
         let mut kept = Kept::in_folder(&options.folder, oracle.address());
         let plan = kept.plan(options.rules)?;
-        let verifier = oracle.verifier().await?;
-        let works = Works::start(parts, kept.proofs(), verifier).await?;
+        let works = Works::start(parts, kept.proofs()).await?;
+        works.verifier(oracle.verifier().await?).await?;
         let config_name = keccak256(&options.config_name);
         let shell = Shell { options, oracle, works, config_name };
         shell.check_config().await?;

@@ -81,7 +81,9 @@ impl Shell {
         let said = &proof.statement;
         let output = Output { root: said.claimRoot, block: said.claimBlockNum };
         let (prover, l1_block) = (said.proverAddress, l1.number);
-        let proof = self.works.for_l1(&proof).await?;
+        // The contract's owner may have named another since the start.
+        let verifier = self.oracle.verifier().await.map_err(from_l1)?;
+        let proof = self.works.for_l1(&proof, verifier).await?;
         let proven = ProvenOutput { output, l1_block, proof, prover };
         let sent = self.oracle.propose(&self.works.sender, self.config_name, &proven).await;
         let included = sent.map_err(from_l1)?;

@@ -2,24 +2,27 @@
 
 mod gas;
 mod range;
+mod verifier;
 
 use super::{Anchor, Parts, kept::Proofs, watch::Watch};
 use crate::{
     error::OpProposerError,
     rules::{L1Block, Problem, StepFailed},
 };
-use alloy_primitives::{Address, B256, Bytes};
-use proofmill_attestor::Quorum;
-use proofmill_backends::Proof;
-use proofmill_chain::{AttestorSet, BlockAt, ChainError, L1, L2, OracleConfig, Output, Sender};
+use alloy_primitives::{Address, B256};
+use proofmill_chain::{BlockAt, ChainError, GamesSettings, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
-use proofmill_primitives::{BlockRange, ProgramVersion, ProofMode};
+use proofmill_primitives::{BlockRange, ProgramVersion};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
 use proofmill_witness::{BuildError, L1Source, Node, RollupNode};
-use std::{collections::BTreeMap, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
 use tokio_util::sync::CancellationToken;
+use verifier::Verifier;
 
 pub(super) use range::away;
 
@@ -37,8 +40,10 @@ pub(super) struct Works {
     rollup_hash: B256,
     range_program: ProgramVersion,
     aggregation_program: ProgramVersion,
-    /// Attestors, where the contract's verifier counts them.
-    quorum: Option<Quorum>,
+    /// Attestors, for verifiers that count them.
+    attestors: Vec<String>,
+    /// The verifiers of contracts, by where they are.
+    verifiers: Mutex<BTreeMap<Address, Arc<Verifier>>>,
     /// The gas of blocks of L2, where ranges are cut by it.
     gas: Mutex<BTreeMap<u64, u64>>,
 }
@@ -55,12 +60,8 @@ pub(super) struct Wanted {
 }
 
 impl Works {
-    /// Takes as long as making the programs' keys. `verifier` is that of the contract.
-    pub(super) async fn start(
-        parts: Parts,
-        proofs: Proofs,
-        verifier: Address,
-    ) -> Result<Self, OpProposerError> {
+    /// Takes as long as making the programs' keys.
+    pub(super) async fn start(parts: Parts, proofs: Proofs) -> Result<Self, OpProposerError> {
         let Parts { sender, attestors, l2, node, rollup_node, rollup, source, prover } = parts;
         let backend = prover.backend.clone();
         let versions = tokio::task::spawn_blocking(move || {
@@ -68,7 +69,6 @@ impl Works {
         });
         let (range_program, aggregation_program) =
             versions.await.unwrap_or(Err(OpProposerError::BrokeOff))?;
-        let quorum = quorum(sender.l1(), verifier, &attestors).await?;
         Ok(Self {
             rollup_hash: rollup.hash(),
             sender,
@@ -81,7 +81,8 @@ impl Works {
             proofs,
             range_program,
             aggregation_program,
-            quorum,
+            attestors,
+            verifiers: Mutex::default(),
             gas: Mutex::default(),
         })
     }
@@ -115,6 +116,14 @@ impl Works {
         ]
         .into_iter()
         .find(|(_, contract, here)| contract != here)
+    }
+
+    /// Whether new games of a factory could be proven. Errors with what they want that is not here.
+    pub(super) async fn fits(&self, factory: Address, games: GamesSettings) -> Result<(), OpProposerError> {
+        if let Some((what, contract, here)) = self.difference(games.config) {
+            return Err(OpProposerError::OtherGames { factory, what, contract, here });
+        }
+        self.verifier(games.verifier).await.map(drop)
     }
 
     /// Joins the ranges up to the L1 block.
@@ -238,46 +247,6 @@ impl Works {
         let Ok(Some(bad)) = self.proofs.aggregation(first, last, l1.number) else { return Ok(()) };
         self.prover.refuse(&bad.proof, "L1, or attestors, refuse it").await.map_err(not_now)
     }
-
-    /// The proof as the contract's verifier takes it.
-    pub(super) async fn for_l1(&self, proof: &OpAggregationProof) -> Result<Bytes, StepFailed> {
-        match &self.quorum {
-            None => self.for_contract(&proof.proof).await,
-            Some(quorum) => quorum
-                .attest(proof)
-                .await
-                .map_err(|error| if error.is_of_the_proof() { stale(error) } else { not_now(error) }),
-        }
-    }
-
-    /// The proof as a contract takes it that counts no attestors: a SNARK as it is for the EVM, anything else as it is.
-    async fn for_contract(&self, proof: &Proof) -> Result<Bytes, StepFailed> {
-        let (backend, asked) = (self.prover.backend.clone(), proof.clone());
-        let found = tokio::task::spawn_blocking(move || backend.evm_proof(&asked)).await;
-        let broke_off = "putting the proof as a contract takes it broke off; please report it";
-        let found = found.map_err(|_| not_now(broke_off))?.map_err(refused)?;
-        match (found, proof.mode) {
-            (Some(for_l1), _) => Ok(for_l1.into()),
-            (None, mode @ (ProofMode::Plonk | ProofMode::Groth16)) => Err(refused(format!(
-                "{} gives nothing of a {mode} proof that a contract takes",
-                proof.prover
-            ))),
-            (None, _) => Ok(proof.body.clone().into()),
-        }
-    }
-}
-
-/// Attestors, where a verifier counts them.
-async fn quorum(l1: &L1, verifier: Address, attestors: &[String]) -> Result<Option<Quorum>, OpProposerError> {
-    let Some(counted) = AttestorSet::find(l1, verifier).await? else {
-        if !attestors.is_empty() {
-            tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
-        }
-        return Ok(None);
-    };
-    Quorum::new(attestors, l1.chain_id(), counted)
-        .map(Some)
-        .map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })
 }
 
 /// The first block and the last.
