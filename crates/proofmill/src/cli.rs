@@ -172,6 +172,9 @@ impl Command {
         match self {
             Self::Worker(_) | Self::Dev(_) => true,
             Self::Prove(args) => args.mode == ProofMode::Plonk && args.site.cluster.is_none(),
+            Self::OpProposer(args) => {
+                args.aggregation_mode == ProofMode::Plonk && args.site.cluster.is_none()
+            }
             _ => false,
         }
     }
