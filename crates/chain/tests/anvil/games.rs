@@ -215,6 +215,13 @@ async fn a_claim_of_a_block_beyond_all_blocks_is_challenged_as_any() {
             "data": Bytes::from(call.abi_encode()),
         }]);
         rpc(&arena.anvil, "eth_sendTransaction", transaction).await;
+        // Its block comes a moment later.
+        for _ in 0..500 {
+            if arena.view().await.games.len() > at {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
         let game = arena.game(at).await;
         assert_eq!(game.claim, Output { root: B256::repeat_byte(9), block: u64::MAX });
         assert!(games.is_there(&game).await.unwrap());
