@@ -78,7 +78,7 @@ pub use event::{ChainEvent, PruneCause};
 pub use fees::FeeLimits;
 pub use game_refusal::GameRefusal;
 pub use games::{
-    Game, GameStatus, Games, GamesDeployed, GamesSettings, GamesStart, GamesView, ProposalStatus,
+    Game, GameStatus, Games, GamesDeployed, GamesSettings, GamesStart, GamesView, ProposalStatus, UnreadGames,
 };
 pub use key::SigningKey;
 pub use keystore::Password;

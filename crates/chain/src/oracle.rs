@@ -1,7 +1,7 @@
 //! OP Succinct's `OPSuccinctL2OutputOracle`: the proven output roots of an OP Stack chain, and who may add to them.
 
 use crate::{
-    CallName, ChainError, Deployed, Included, L1, Sender,
+    BlockHead, CallName, ChainError, Deployed, Included, L1, Sender,
     contracts::OpOutputOracle::{
         self, InitParams, addProposerCall, approvedProposersCall, checkpointBlockHashCall,
         dgfProposeL2OutputCall, disputeGameFactoryCall, getL2OutputCall, historicBlockHashesCall,
@@ -42,6 +42,8 @@ pub struct Output {
 /// How far the contract is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OracleView {
+    /// The block of L1 in which it was read.
+    pub at: BlockHead,
     /// The newest output.
     pub newest: Output,
     /// The first block whose output is taken next.
@@ -147,13 +149,14 @@ impl OutputOracle {
     /// # Errors
     /// L1 cannot be read.
     pub async fn view(&self) -> Result<OracleView, ChainError> {
-        let at = Some(self.l1.head().await?.hash);
+        let head = self.l1.head().await?;
+        let at = Some(head.hash);
         let index = self.l1.read(self.address, &latestOutputIndexCall {}, at).await?;
         let newest = self.l1.read(self.address, &getL2OutputCall { index }, at).await?;
         let next = self.l1.read(self.address, &nextBlockNumberCall {}, at).await?;
         let newest =
             Output { root: newest.outputRoot, block: newest.l2BlockNumber.try_into().unwrap_or(u64::MAX) };
-        Ok(OracleView { newest, next_block: next.saturating_to() })
+        Ok(OracleView { at: head, newest, next_block: next.saturating_to() })
     }
 
     /// The configuration with this name, as it is now.

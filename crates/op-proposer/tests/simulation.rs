@@ -97,7 +97,7 @@ impl World {
             }
             None => BlockGas::default(),
         };
-        self.tell(Event::Seen(Seen { l2_output, next_output, l2_finalized }, gas));
+        self.tell(Event::Seen(Seen { l1_block: self.l1, l2_output, next_output, l2_finalized }, gas));
     }
 
     fn carry_out(&mut self, action: Action) {
@@ -129,7 +129,7 @@ impl World {
                 self.story.abandoned += 1;
                 let at = self.steps.iter().position(|(of, _)| *of == attempt).unwrap();
                 let (_, step) = self.steps.remove(at);
-                assert!(!matches!(step, Action::Propose { .. }), "what is sent cannot be taken back");
+                assert!(matches!(step, Action::Aggregate { .. }), "what is sent cannot be taken back");
             }
         }
     }
@@ -144,8 +144,10 @@ impl World {
             let proving = range.state == RangeState::Proving;
             assert_eq!(proving, self.proving.contains_key(&range.blocks), "{}", range.blocks);
         }
-        let waits = self.steps.iter().filter(|(_, action)| !matches!(action, Action::Propose { .. })).count();
-        assert!(waits <= 1, "one step at a time");
+        let of = |kind: fn(&Action) -> bool| self.steps.iter().filter(|(_, action)| kind(action)).count();
+        // One that was sent for a submission which is not there any more ends by itself, and no other is sent meanwhile.
+        assert!(of(|action| matches!(action, Action::Checkpoint { .. })) <= 1, "one step at a time");
+        assert!(of(|action| matches!(action, Action::Aggregate { .. })) <= 1, "one step at a time");
     }
 
     fn end_range(&mut self) {
@@ -220,7 +222,7 @@ impl World {
                         self.story.proposed += 1;
                         self.outputs.push(last);
                         self.kept = None;
-                        Ok(())
+                        Ok(self.l1)
                     } else if self.rng.percent(50) {
                         self.story.stale += 1;
                         self.kept = None;
@@ -333,4 +335,33 @@ fn outputs_follow_whatever_happens() {
 #[test]
 fn a_seed_tells_one_story() {
     assert_eq!(run(5), run(5));
+}
+
+#[test]
+fn a_look_that_began_before_an_output_was_included_changes_nothing() {
+    let mut plan = Plan::new(Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 });
+    let seen = |l1_block: u64, l2_output: u64| {
+        let seen = Seen { l1_block, l2_output, next_output: l2_output + 1, l2_finalized: 110 };
+        Event::Seen(seen, BlockGas::default())
+    };
+    let blocks = BlockRange::new(101, 110).unwrap();
+    assert_eq!(plan.handle(0, seen(5, 100)), [Action::ProveRange(blocks)]);
+    let begun = plan.handle(0, Event::Range(blocks, Ok(3)));
+    let [Action::Checkpoint { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    // Somebody proposes, and L1 goes back: the transaction is on its way meanwhile, and its hash serves.
+    assert!(plan.handle(0, seen(6, 105)).is_empty());
+    let begun = plan.handle(0, seen(7, 100));
+    assert_eq!(begun, [Action::ProveRange(blocks)]);
+    assert!(plan.handle(0, Event::Range(blocks, Ok(3))).is_empty());
+    let l1 = L1Block { number: 4, hash: [4; 32].into() };
+    let begun = plan.handle(0, Event::Checkpointed(attempt, Ok(l1)));
+    let [Action::Aggregate { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    let begun = plan.handle(0, Event::Aggregated(attempt, Ok(())));
+    let [Action::Propose { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    assert!(plan.handle(0, Event::Proposed(attempt, Ok(9))).is_empty());
+    assert!(plan.handle(0, seen(8, 100)).is_empty());
+    assert_eq!(plan.seen().unwrap().l2_output, 110);
+    assert!(plan.handle(0, seen(9, 110)).is_empty());
+    // Now L1 went back.
+    assert_eq!(plan.handle(0, seen(10, 100)), [Action::ProveRange(blocks)]);
 }

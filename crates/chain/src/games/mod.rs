@@ -9,9 +9,9 @@ use crate::{
         OpDevAnchorRegistry::{self, getAnchorRootCall},
         OpDevGame::{
             self, GameParams, accessManagerCall, anchorStateRegistryCall, challengeCall, challengerBondCall,
-            claimCreditCall, claimDataCall, isAllowedChallengerCall, isAllowedProposerCall, l1HeadCall,
-            l2BlockNumberCall, maxChallengeDurationCall, maxProveDurationCall, proveCall, resolveCall,
-            sp1VerifierCall,
+            claimCreditCall, claimDataCall, gameCreatorCall, isAllowedChallengerCall, isAllowedProposerCall,
+            l1HeadCall, l2BlockNumberCall, maxChallengeDurationCall, maxProveDurationCall, proveCall,
+            resolveCall, sp1VerifierCall, startingRootHashCall,
         },
         OpDevGameFactory::{
             self, createCall, gameAtIndexCall, gameImplsCall, initBondsCall, setImplementationCall,
@@ -26,7 +26,7 @@ use read::Read;
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
-pub use types::{Game, GameStatus, GamesSettings, GamesStart, GamesView, ProposalStatus};
+pub use types::{Game, GameStatus, GamesSettings, GamesStart, GamesView, ProposalStatus, UnreadGames};
 
 /// The parent of a game that begins with the anchor.
 const NO_PARENT: u32 = u32::MAX;
@@ -236,22 +236,26 @@ impl Games {
     /// # Errors
     /// L1 cannot be read.
     pub async fn is_there(&self, game: &Game) -> Result<bool, ChainError> {
-        if !self.l1.has_code(game.address).await? {
-            return Ok(false);
-        }
+        self.was_there(game, None).await
+    }
+
+    /// The same, in the block with this hash.
+    async fn was_there(&self, game: &Game, at: Option<B256>) -> Result<bool, ChainError> {
         let (l1, address) = (&self.l1, game.address);
         let call = gameAtIndexCall { index: U256::from(game.index) };
-        match l1.read(self.factory, &call, None).await {
+        match l1.read(self.factory, &call, at).await {
             Ok(made) if made.proxy == address => {}
             // There are not so many.
             Ok(_) | Err(ChainError::Reverted(_)) => return Ok(false),
             Err(error) => return Err(error),
         }
-        let block = l1.read(address, &l2BlockNumberCall {}, None).await?;
+        let block = l1.read(address, &l2BlockNumberCall {}, at).await?;
         // A claim may be of any number. One beyond all blocks is read as the greatest, here and in a view.
-        Ok(l1.read(address, &claimDataCall {}, None).await?.claim == game.claim.root
+        Ok(l1.read(address, &claimDataCall {}, at).await?.claim == game.claim.root
             && block.saturating_to::<u64>() == game.claim.block
-            && l1.read(address, &l1HeadCall {}, None).await? == game.l1_head)
+            && l1.read(address, &l1HeadCall {}, at).await? == game.l1_head
+            && l1.read(address, &gameCreatorCall {}, at).await? == game.creator
+            && l1.read(address, &startingRootHashCall {}, at).await? == game.start.root)
     }
 
     /// Challenges a game, with the bond that it wants.

@@ -1,6 +1,6 @@
 //! Reading games: all in one block, and what cannot change only once.
 
-use super::{Game, GameStatus, Games, GamesView, NO_PARENT, ProposalStatus};
+use super::{Game, GameStatus, Games, GamesView, NO_PARENT, ProposalStatus, UnreadGames};
 use crate::{
     BlockAt, BlockHead, ChainError, OracleConfig, Output,
     contracts::{
@@ -17,24 +17,81 @@ use crate::{
     },
 };
 use alloy_primitives::{Address, B256, U256};
-use std::collections::BTreeMap;
+use futures::{StreamExt, stream};
+use std::{collections::BTreeMap, ops::Range, pin::pin};
 
 /// Seconds back in time to which games are read at first: those before are final, and their bonds are claimed.
 const HORIZON: u64 = 60 * 24 * 60 * 60;
+/// So many games are read at the same time.
+const AT_ONCE: usize = 8;
+/// A reorg may take back what happened in so many blocks: those of two epochs of Ethereum, and some more.
+const REORG: u64 = 128;
 
-/// What was read of games, and in which block.
+/// What was read of games, and in which block. What is read stays so, whatever fails after it.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     at: Option<BlockHead>,
     account: Address,
-    /// Indices before are read.
-    next: u32,
+    /// So many games the factory had: each was looked at, or waits.
+    count: u32,
+    /// Numbers of games that were not looked at yet, ascending.
+    waiting: Vec<Range<u32>>,
     games: BTreeMap<u32, Game>,
+    /// Games that do not answer as games do, and how.
+    odd: BTreeMap<u32, String>,
+    /// The L1 block at which a game was seen that cannot change any more.
+    settled: BTreeMap<u32, u64>,
+}
+
+/// What a number of the factory stands for.
+enum Looked {
+    Ours(Box<Game>),
+    /// Of another type or registry.
+    Other,
+    /// From before the horizon.
+    Old,
+    /// Of our type, but it does not answer as a game does.
+    Odd(String),
+}
+
+impl Read {
+    /// The number was looked at, and so were all after it.
+    fn looked_at(&mut self, index: u32) {
+        if let Some(range) = self.waiting.pop().filter(|range| range.start < index) {
+            self.waiting.push(range.start..index);
+        }
+    }
+
+    /// Numbers from this one on are forgotten.
+    fn forget_from(&mut self, index: u32) {
+        self.count = self.count.min(index);
+        self.waiting.retain_mut(|range| {
+            range.end = range.end.min(index);
+            range.start < range.end
+        });
+        drop(self.games.split_off(&index));
+        drop(self.odd.split_off(&index));
+        drop(self.settled.split_off(&index));
+    }
+
+    fn keep(&mut self, game: Game, at: BlockHead) {
+        if game.is_final && game.credit.is_zero() {
+            self.settled.insert(game.index, at.number);
+        }
+        self.games.insert(game.index, game);
+    }
+
+    /// What is missing. `stopped`: why not all were looked at.
+    fn unread(&self, stopped: Option<String>) -> Option<UnreadGames> {
+        let waiting: usize = self.waiting.iter().map(ExactSizeIterator::len).sum();
+        let cause = stopped.or_else(|| self.odd.values().next().cloned())?;
+        Some(UnreadGames { waiting, odd: self.odd.keys().copied().collect(), cause })
+    }
 }
 
 impl Games {
     /// All games, read in one block of L1 that is `confirmations` before its newest; credits are those of `account`. What cannot
-    /// change any more is read once.
+    /// change any more is read once. A game that is new and cannot be read is named as unread.
     ///
     /// # Errors
     /// L1 cannot be read.
@@ -45,24 +102,16 @@ impl Games {
             at = self.l1.block(number).await?.unwrap_or(at);
         }
         let mut read = self.read.lock().await;
-        // Another branch of L1 may have other games at the same addresses.
-        let same_branch = match read.at {
-            Some(before) if before.number <= at.number => {
-                let there = self.l1.block(BlockAt::Number(before.number)).await?;
-                there.is_some_and(|block| block.hash == before.hash)
-            }
-            _ => false,
-        };
-        if !same_branch || read.account != account {
+        if read.account != account {
             *read = Read { account, ..Read::default() };
         }
-        let block = Some(at.hash);
-        // Only what is read whole counts as read: what fails is read again.
-        for game in read.games.values_mut().filter(|game| !(game.is_final && game.credit.is_zero())) {
-            self.refresh(game, account, block).await?;
+        if !self.is_of_branch(read.at, at).await? {
+            self.forget_what_is_gone(&mut read, at).await?;
         }
-        self.read_new(&mut read, at).await?;
         read.at = Some(at);
+        self.read_again(&mut read, at).await?;
+        let stopped = self.read_new(&mut read, at).await?;
+        let block = Some(at.hash);
         let anchor = self.l1.read(self.registry, &getAnchorRootCall {}, block).await?;
         let anchor_game = self.l1.read(self.registry, &anchorGameCall {}, block).await?;
         let respected = self.l1.read(self.registry, &respectedGameTypeCall {}, block).await?;
@@ -72,45 +121,139 @@ impl Games {
             anchor_game: (!anchor_game.is_zero()).then_some(anchor_game),
             respected: respected == self.game_type,
             games: read.games.values().cloned().collect(),
+            unread: read.unread(stopped),
         })
     }
 
-    /// Reads the games that were created since.
-    async fn read_new(&self, read: &mut Read, at: BlockHead) -> Result<(), ChainError> {
-        let block = Some(at.hash);
-        let count = self.l1.read(self.factory, &gameCountCall {}, block).await?;
-        // A game names its parent by 32 bits.
-        let count = u32::try_from(count).map_err(|_| ChainError::Malformed {
-            method: "gameCount()",
-            reason: format!("{count} games are more than a factory can have"),
-        })?;
-        let mut new = BTreeMap::new();
-        for index in (read.next..count).rev() {
-            let call = gameAtIndexCall { index: U256::from(index) };
-            let made = self.l1.read(self.factory, &call, block).await?;
-            if made.timestamp.saturating_add(HORIZON) < at.timestamp {
+    /// Whether what was read in a block counts in another, too. One that is before it may be of any branch.
+    async fn is_of_branch(&self, before: Option<BlockHead>, at: BlockHead) -> Result<bool, ChainError> {
+        match before {
+            None => Ok(true),
+            Some(before) if before.hash == at.hash => Ok(true),
+            Some(before) if before.number < at.number => {
+                let there = self.l1.block(BlockAt::Number(before.number)).await?;
+                Ok(there.is_some_and(|block| block.hash == before.hash))
+            }
+            Some(_) => Ok(false),
+        }
+    }
+
+    /// Another branch of L1 may have other games under the same numbers and addresses. They are compared from the newest on, until one is
+    /// there: its L1 head is of this branch then, and so is everything that was created in blocks before its own.
+    async fn forget_what_is_gone(&self, read: &mut Read, at: BlockHead) -> Result<(), ChainError> {
+        let mut head = None;
+        for game in read.games.values().rev() {
+            if self.was_there(game, Some(at.hash)).await? {
+                head = Some(game.l1_head);
                 break;
             }
-            if made.gameType != self.game_type
-                || self.l1.read(made.proxy, &anchorStateRegistryCall {}, block).await? != self.registry
-            {
-                continue;
-            }
-            new.insert(index, self.game(index, made.proxy, read.account, block).await?);
         }
-        read.games.extend(new);
-        read.next = count;
+        let mut games = read.games.values();
+        let first = head.and_then(|head| games.find(|game| game.l1_head == head));
+        let from = first.map_or(0, |game| game.index);
+        read.forget_from(from);
+        read.settled.retain(|_, since| since.saturating_add(REORG) < at.number);
         Ok(())
     }
 
+    /// Reads what may have changed of the games that are known.
+    async fn read_again(&self, read: &mut Read, at: BlockHead) -> Result<(), ChainError> {
+        let (account, block) = (read.account, Some(at.hash));
+        let changing = read.games.values().filter(|game| !read.settled.contains_key(&game.index));
+        let changing: Vec<Game> = changing.cloned().collect();
+        let refresh = |mut game: Game| async move {
+            self.refresh(&mut game, account, block).await?;
+            Ok::<_, ChainError>(game)
+        };
+        let mut refreshed = pin!(stream::iter(changing).map(refresh).buffered(AT_ONCE));
+        while let Some(game) = refreshed.next().await {
+            read.keep(game?, at);
+        }
+        Ok(())
+    }
+
+    /// Reads the games that were not looked at yet, the newest first. Why it stopped before all of them were, if it did.
+    async fn read_new(&self, read: &mut Read, at: BlockHead) -> Result<Option<String>, ChainError> {
+        let account = read.account;
+        let count = self.l1.read(self.factory, &gameCountCall {}, Some(at.hash)).await?;
+        let least = read.games.keys().next_back().map_or(0, |last| last.saturating_add(1));
+        let count = u32::try_from(count.saturating_to::<u64>())
+            .ok()
+            .filter(|count| *count >= least)
+            .ok_or_else(|| ChainError::Malformed {
+                method: "gameCount()",
+                reason: format!(
+                    "{count} games, where {least} were there, and there are numbers for {}",
+                    u32::MAX
+                ),
+            })?;
+        // It may have been nonsense before.
+        read.forget_from(count);
+        if read.count < count {
+            read.waiting.push(read.count..count);
+            read.count = count;
+        }
+        let odd: Vec<u32> = read.odd.keys().rev().take(AT_ONCE).copied().collect();
+        for index in odd {
+            match self.look_at(index, account, at).await? {
+                Looked::Odd(_) => continue,
+                Looked::Ours(game) => read.keep(*game, at),
+                Looked::Other | Looked::Old => {}
+            }
+            read.odd.remove(&index);
+        }
+        let newest_first = read.waiting.clone().into_iter().rev().flat_map(Iterator::rev);
+        let look = |index: u32| async move { (index, self.look_at(index, account, at).await) };
+        let mut looking = pin!(stream::iter(newest_first).map(look).buffered(AT_ONCE));
+        while let Some((index, looked)) = looking.next().await {
+            match looked {
+                Ok(Looked::Ours(game)) => read.keep(*game, at),
+                Ok(Looked::Other) => {}
+                Ok(Looked::Odd(cause)) => drop(read.odd.insert(index, cause)),
+                Ok(Looked::Old) => {
+                    read.waiting.clear();
+                    break;
+                }
+                Err(error) => return Ok(Some(error.to_string())),
+            }
+            read.looked_at(index);
+        }
+        Ok(None)
+    }
+
+    /// What a number of the factory stands for.
+    async fn look_at(&self, index: u32, account: Address, at: BlockHead) -> Result<Looked, ChainError> {
+        let block = Some(at.hash);
+        let call = gameAtIndexCall { index: U256::from(index) };
+        let made = self.l1.read(self.factory, &call, block).await?;
+        if made.timestamp.saturating_add(HORIZON) < at.timestamp {
+            return Ok(Looked::Old);
+        }
+        if made.gameType != self.game_type {
+            return Ok(Looked::Other);
+        }
+        match self.game(index, made.proxy, account, block).await {
+            Ok(Some(game)) => Ok(Looked::Ours(Box::new(game))),
+            Ok(None) => Ok(Looked::Other),
+            Err(error @ (ChainError::Reverted(_) | ChainError::Malformed { .. })) => {
+                Ok(Looked::Odd(error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A game; none where it is of another registry.
     async fn game(
         &self,
         index: u32,
         address: Address,
         account: Address,
         at: Option<B256>,
-    ) -> Result<Game, ChainError> {
+    ) -> Result<Option<Game>, ChainError> {
         let l1 = &self.l1;
+        if l1.read(address, &anchorStateRegistryCall {}, at).await? != self.registry {
+            return Ok(None);
+        }
         let data = l1.read(address, &claimDataCall {}, at).await?;
         let block = l1.read(address, &l2BlockNumberCall {}, at).await?;
         let start = l1.read(address, &startingBlockNumberCall {}, at).await?;
@@ -139,7 +282,7 @@ impl Games {
             credit: U256::ZERO,
         };
         self.refresh(&mut game, account, at).await?;
-        Ok(game)
+        Ok(Some(game))
     }
 
     /// Reads what may have changed.
@@ -188,4 +331,30 @@ impl Games {
 
 fn unknown(method: &'static str) -> ChainError {
     ChainError::Malformed { method, reason: "a status that this release does not know".to_owned() }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_waits_until_it_is_looked_at() {
+        let mut read = Read { count: 5, waiting: vec![0..3, 3..5], ..Read::default() };
+        read.looked_at(4);
+        assert_eq!(read.waiting, [0..3, 3..4]);
+        read.looked_at(3);
+        read.looked_at(2);
+        assert_eq!(
+            read.unread(Some("away".to_owned())).unwrap().to_string(),
+            "2 games are not read yet: away"
+        );
+        read.odd.insert(4, "a status".to_owned());
+        read.forget_from(5);
+        assert_eq!((read.count, read.unread(None).unwrap().odd), (5, vec![4]));
+        read.forget_from(1);
+        assert_eq!((read.count, read.waiting.len(), read.odd.len()), (1, 1, 0));
+        read.looked_at(0);
+        assert_eq!(read.unread(None), None);
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::{BlockHead, OracleConfig, Output};
 use alloy_primitives::{Address, B256, U256};
+use std::fmt;
 
 /// Whether a game is decided, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +86,30 @@ pub struct GamesView {
     pub respected: bool,
     /// Games by their number, oldest first: of this type and registry, and not older than two months when they were first seen.
     pub games: Vec<Game>,
+    /// What is missing among them, if anything.
+    pub unread: Option<UnreadGames>,
+}
+
+/// Games that are not in a view, though they may belong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadGames {
+    /// So many of the factory were not looked at yet.
+    pub waiting: usize,
+    /// Numbers of those that do not answer as games do.
+    pub odd: Vec<u32>,
+    /// Why the first of them is not read.
+    pub cause: String,
+}
+
+impl fmt::Display for UnreadGames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.waiting, self.odd.as_slice()) {
+            (0, [first, ..]) => {
+                write!(f, "game {first} of {} that cannot be read: {}", self.odd.len(), self.cause)
+            }
+            (waiting, _) => write!(f, "{waiting} games are not read yet: {}", self.cause),
+        }
+    }
 }
 
 /// What all new games have in common.

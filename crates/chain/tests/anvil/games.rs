@@ -8,7 +8,12 @@ use proofmill_chain::{
     Output, PoolOptions, ProposalStatus, Refusal, Sender, deploy_accepts_anything_verifier,
 };
 use proofmill_localnet::Anvil;
-use serde_json::json;
+use proofmill_proxy::{Action, Proxy};
+use serde_json::{Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
+};
 
 mod bindings {
     alloy_sol_types::sol! {
@@ -16,7 +21,7 @@ mod bindings {
         "../../contracts/artifacts/OpDevGameFactory.json"
     }
 }
-use bindings::OpDevGameFactory::createCall;
+use bindings::OpDevGameFactory::{createCall, gameAtIndexCall, gameCountCall};
 
 const BOND: u64 = 1_000_000;
 const CHALLENGER_BOND: u64 = 300_000;
@@ -241,6 +246,42 @@ async fn games_that_a_reorg_takes_away_are_forgotten() {
     assert_ne!(now.l1_head, before.l1_head);
     // What was read some blocks before is read there.
     assert!(arena.games.view(arena.proposer.account(), 1).await.unwrap().games.is_empty());
+}
+
+#[tokio::test]
+async fn what_is_read_of_games_stays_read_whatever_fails() {
+    let arena = Arena::new().await;
+    for block in [110, 111, 112] {
+        arena.games.create(&arena.proposer, claim(block), None).await.unwrap();
+    }
+    let of = |call: Vec<u8>| json!(Bytes::from(call));
+    let second = of(gameAtIndexCall { index: U256::from(1) }.abi_encode());
+    let count = of(gameCountCall {}.abi_encode());
+    // Which of them a node answers with nonsense.
+    let (nonsense, any) = (Arc::new(AtomicU8::new(1)), json!(B256::repeat_byte(0xff)));
+    let rule = Arc::clone(&nonsense);
+    let proxy = Proxy::new(arena.anvil.rpc_url(), move |request| {
+        let data: &Value = &request.params[0]["data"];
+        match rule.load(Ordering::SeqCst) {
+            1 if *data == second => Action::Answer(json!("0x07")),
+            2 if *data == count => Action::Answer(any.clone()),
+            _ => Action::Forward,
+        }
+    })
+    .await;
+    let l1 = L1::connect(PoolOptions::new(proxy.url.clone()), None).await.unwrap();
+    let games = Games::connect(l1, arena.games.factory(), None, Games::TYPE).await.unwrap();
+    let account = arena.proposer.account();
+    let numbers = |view: &GamesView| view.games.iter().map(|game| game.index).collect::<Vec<_>>();
+    let view = games.view(account, 0).await.unwrap();
+    assert_eq!(numbers(&view), [2]);
+    assert_eq!(view.unread.unwrap().waiting, 2);
+    nonsense.store(2, Ordering::SeqCst);
+    let error = games.view(account, 0).await.unwrap_err();
+    assert!(error.to_string().contains("gameCount()"), "{error}");
+    nonsense.store(0, Ordering::SeqCst);
+    let view = games.view(account, 0).await.unwrap();
+    assert_eq!((numbers(&view), view.unread), (vec![0, 1, 2], None));
 }
 
 #[tokio::test]

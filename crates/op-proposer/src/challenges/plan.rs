@@ -128,6 +128,9 @@ impl ChallengesPlan {
                 "the account has {has} wei, and a challenge needs a bond of {bond} wei: send it more"
             ),
         }));
+        problems.extend(
+            seen.unread.clone().map(|cause| GamesProblem { what: "reading games".to_owned(), cause }),
+        );
         let docket = Docket::of(seen);
         let of = |accused: &super::Accused| format!("the claim of game {}", accused.id());
         problems.extend(docket.urgent(self.config.urgent_seconds).map(|accused| GamesProblem {

@@ -38,6 +38,8 @@ pub struct ChallengesSeen {
     pub l2_finalized: u64,
     /// Why L2's node did not tell an output of a block that it has finalized, where there was one.
     pub silent: Option<String>,
+    /// Why there may be games beside these, where that is so.
+    pub unread: Option<String>,
     /// The games, oldest first.
     pub games: Vec<Accused>,
 }

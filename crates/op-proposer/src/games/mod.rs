@@ -17,8 +17,16 @@
 //! use proofmill_op_proposer::games::{GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesSeen};
 //!
 //! let mut plan = GamesPlan::new(GamesConfig { interval: 50, ..GamesConfig::of(Default::default()) });
-//! let (may_create, held) = (true, None);
-//! let seen = GamesSeen { l1_block: 7, l1_time: 0, anchor: 100, may_create, held, l2_finalized: 160, games: Vec::new() };
+//! let seen = GamesSeen {
+//!     l1_block: 7,
+//!     l1_time: 0,
+//!     anchor: 100,
+//!     may_create: true,
+//!     held: None,
+//!     l2_finalized: 160,
+//!     unread: None,
+//!     games: Vec::new(),
+//! };
 //! let actions = plan.handle(0, GamesEvent::Seen(seen));
 //! assert!(matches!(actions[..], [GamesAction::Create { block: 150, parent: None, .. }]));
 //! ```

@@ -225,13 +225,17 @@ impl GamesPlan {
         let kinds: Vec<_> = [(standing.to_defend(begun), config.defenses)].into_iter().chain(early).collect();
         let wanted: BTreeSet<GameId> =
             kinds.iter().flat_map(|(games, _)| games.iter().map(|judged| judged.id())).collect();
-        for (game, proof) in self.proofs.extract_if(.., |game, _| !wanted.contains(game)) {
+        let is_given_up = |game: &GameId| !wanted.contains(game) && !standing.may_be_unread(*game);
+        for (game, proof) in self.proofs.extract_if(.., |game, _| is_given_up(game)) {
             actions.extend(proof.give_up(game));
         }
+        // They go on by themselves, and take room.
+        let unread = self.proofs.iter().filter(|(game, proof)| !wanted.contains(*game) && proof.is_active());
+        let unread = unread.count();
         for (games, limit) in kinds {
             let is_active =
                 |judged: &&&Judged| self.proofs.get(&judged.id()).is_some_and(GameProof::is_active);
-            let mut active = games.iter().filter(is_active).count();
+            let mut active = unread + games.iter().filter(is_active).count();
             for judged in games {
                 let (game, Some(blocks)) = (judged.id(), judged.blocks()) else { continue };
                 let gas = config.range_gas.map(|limit| (limit, &judged.gas));
@@ -311,7 +315,9 @@ impl GamesPlan {
         });
         let held = self.seen.iter().filter_map(|seen| seen.held.clone());
         let held = held.map(|cause| GamesProblem { what: "new games".to_owned(), cause });
-        of_proofs.chain(of_steps).chain(held).chain(self.undefended()).collect()
+        let unread = self.seen.iter().filter_map(|seen| seen.unread.clone());
+        let unread = unread.map(|cause| GamesProblem { what: "reading games".to_owned(), cause });
+        of_proofs.chain(of_steps).chain(held).chain(unread).chain(self.undefended()).collect()
     }
 }
 

@@ -61,6 +61,8 @@ pub struct GamesSeen {
     pub held: Option<String>,
     /// The newest block that L2 has finalized.
     pub l2_finalized: u64,
+    /// Why there may be games beside these, where that is so.
+    pub unread: Option<String>,
     /// The games, oldest first.
     pub games: Vec<Judged>,
 }
@@ -135,8 +137,14 @@ impl<'a> Standing<'a> {
             Some((parent, _)) if parent.game.status == GameStatus::DefenderWins => Some(true),
             Some((_, stands)) => *stands,
             // Too old to be read: it counts only if it was settled long ago.
-            None => Some(judged.game.start.block <= self.seen.anchor),
+            None if judged.game.start.block <= self.seen.anchor => Some(true),
+            None => self.seen.unread.is_none().then_some(false),
         }
+    }
+
+    /// Whether a game may be there, although it does not show.
+    pub(super) fn may_be_unread(&self, game: GameId) -> bool {
+        self.seen.unread.is_some() && !self.by_index.contains_key(&game.index)
     }
 
     fn standing(&self) -> impl Iterator<Item = &'a Judged> + '_ {

@@ -13,7 +13,7 @@
 //! use proofmill_op_proposer::rules::{Action, BlockGas, Config, Event, Plan, Seen};
 //!
 //! let mut plan = Plan::new(Config { range_blocks: 10, range_gas: None, submission_blocks: 20, at_once: 2 });
-//! let seen = Seen { l2_output: 100, next_output: 101, l2_finalized: 125 };
+//! let seen = Seen { l1_block: 7, l2_output: 100, next_output: 101, l2_finalized: 125 };
 //! let actions = plan.handle(0, Event::Seen(seen, BlockGas::default()));
 //! // Two whole ranges; the third is not full yet.
 //! assert_eq!(actions.iter().filter(|action| matches!(action, Action::ProveRange(_))).count(), 2);

@@ -32,6 +32,8 @@ pub struct Config {
 /// What the chains show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seen {
+    /// The block of L1 at which it was looked at.
+    pub l1_block: u64,
     /// The block of the newest output on L1.
     pub l2_output: u64,
     /// The first block of which the contract takes the next output.
@@ -76,8 +78,8 @@ pub enum Event {
     Checkpointed(Attempt, Result<L1Block, StepFailed>),
     /// The ranges are aggregated; or are not.
     Aggregated(Attempt, Result<(), StepFailed>),
-    /// The output is on L1; or is not.
-    Proposed(Attempt, Result<(), StepFailed>),
+    /// The output is on L1, in this block at the latest; or is not.
+    Proposed(Attempt, Result<u64, StepFailed>),
 }
 
 /// What is to be done.
@@ -112,7 +114,7 @@ pub enum Action {
         /// Where the proof ends on L1.
         l1: L1Block,
     },
-    /// What comes of a step is of no use any more. It is none that proposes: what is sent cannot be taken back.
+    /// What comes of an aggregation is of no use any more. What is sent cannot be taken back, and ends by itself.
     Abandon(Attempt),
 }
 
@@ -137,6 +139,12 @@ pub struct Plan {
     /// were derived later.
     #[serde(default)]
     kept: Option<L1Block>,
+    /// A hash is about to be kept for a submission that is not there any more.
+    #[serde(skip)]
+    checkpointing: Option<Attempt>,
+    /// The block of L1 with the output that was proposed last, until a look shows it.
+    #[serde(skip)]
+    included: Option<u64>,
     /// So many tries were made in this process.
     #[serde(skip)]
     attempts: u64,
@@ -146,7 +154,16 @@ impl Plan {
     /// Nothing is proven yet.
     pub fn new(config: Config) -> Self {
         let config = Config { range_blocks: config.range_blocks.max(1), ..config };
-        Self { config, seen: None, ranges: Ranges::default(), submission: None, kept: None, attempts: 0 }
+        Self {
+            config,
+            seen: None,
+            ranges: Ranges::default(),
+            submission: None,
+            kept: None,
+            checkpointing: None,
+            included: None,
+            attempts: 0,
+        }
     }
 
     /// Goes on from what was written down, with the settings of now.
@@ -166,26 +183,39 @@ impl Plan {
             Event::Range(blocks, Ok(l1_head)) => self.ranges.proven(blocks, l1_head),
             Event::Range(blocks, Err(error)) => self.ranges.failed(now_ms, blocks, &error),
             Event::Checkpointed(attempt, came) => {
+                self.checkpointing.take_if(|sent| *sent == attempt);
+                // It was paid for, whether or not it was for the submission of now.
+                self.kept = came.as_ref().ok().copied().or(self.kept);
                 self.stepped(now_ms, attempt, came.map(|l1| Some(Step::Aggregate(l1))));
             }
             Event::Aggregated(attempt, came) => {
                 let l1 = self.submission.as_ref().and_then(|submission| submission.step.l1());
                 self.stepped(now_ms, attempt, came.map(|()| l1.map(Step::Propose)));
             }
-            Event::Proposed(attempt, came) => self.stepped(now_ms, attempt, came.map(|()| None)),
+            Event::Proposed(attempt, came) => {
+                self.included = came.as_ref().ok().copied().or(self.included);
+                self.stepped(now_ms, attempt, came.map(|_| None));
+            }
         }
         self.go_on(now_ms, &mut actions);
         actions
     }
 
     fn see(&mut self, seen: Seen, gas: &BlockGas, actions: &mut Vec<Action>) {
-        self.seen = Some(seen);
+        // It began before an output was included: what it shows is over.
+        if self.included.is_some_and(|block| seen.l1_block < block) {
+            return;
+        }
+        (self.seen, self.included) = (Some(seen), None);
         actions.extend(self.ranges.forget_to(seen.l2_output).into_iter().map(Action::Withdraw));
         // Somebody proposed, or L1 went back: what was aggregated begins with another output than the contract has.
         if let Some(submission) = self.submission.take_if(|submission| submission.after() != seen.l2_output) {
             // What is sent cannot be taken back. It ends by itself, and what it took is told: L1 may show an output before its receipt.
-            let is_sent = matches!(submission.step, Step::Propose(_));
-            actions.extend(submission.under_way.filter(|_| !is_sent).map(Action::Abandon));
+            match submission.step {
+                Step::Aggregate(_) => actions.extend(submission.under_way.map(Action::Abandon)),
+                Step::Checkpoint => self.checkpointing = submission.under_way.or(self.checkpointing),
+                Step::Propose(_) => {}
+            }
         }
         let Config { range_blocks: blocks, range_gas, .. } = self.config;
         let cut = Cut { blocks, gas: range_gas.map(|limit| (limit, gas)) };
@@ -199,12 +229,7 @@ impl Plan {
         };
         submission.under_way = None;
         let failed = match came {
-            Ok(Some(next)) => {
-                if let Step::Aggregate(l1) = next {
-                    self.kept = Some(l1);
-                }
-                return submission.go_on(next);
-            }
+            Ok(Some(next)) => return submission.go_on(next),
             Ok(None) => return self.proposed(),
             Err(failed) => failed,
         };
@@ -262,6 +287,13 @@ impl Plan {
         let Some(submission) = &mut self.submission else { return };
         if submission.under_way.is_some() || submission.until > now_ms {
             return;
+        }
+        if submission.step == Step::Checkpoint {
+            if self.checkpointing.is_some() {
+                return;
+            }
+            let kept = self.kept.filter(|kept| kept.number >= submission.derived_to);
+            submission.step = kept.map_or(Step::Checkpoint, Step::Aggregate);
         }
         self.attempts += 1;
         let attempt = Attempt(self.attempts);

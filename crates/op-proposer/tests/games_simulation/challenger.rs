@@ -110,6 +110,7 @@ impl World {
             short_of: None,
             l2_finalized: self.node_finalized,
             silent: None,
+            unread: None,
             games,
         }));
     }

@@ -6,7 +6,7 @@ use crate::{
 };
 use proofmill_chain::{GameStatus, Output, ProposalStatus};
 use proofmill_op_proposer::{
-    games::{GameId, GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesSeen},
+    games::{GameId, GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesSeen, Judged},
     rules::{Attempt, Problem, RangeState, StepFailed},
 };
 use proofmill_primitives::BlockRange;
@@ -19,7 +19,7 @@ const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, rivals, wrong, challenged, defended, proven_by_rivals, early, resolved, claimed, lost, reorgs, restarts, halved,
-    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept, bad
+    lost_proofs, refused, withdrawn, abandoned, late, outages, unknown, kept, bad, unread
 }
 
 struct World {
@@ -113,13 +113,19 @@ impl World {
         for judged in games.iter_mut().filter(|_| silent) {
             judged.right.take_if(|_| self.rng.percent(50));
         }
+        let unread = (self.faults && self.rng.percent(5)).then(|| "away".to_owned());
+        if unread.is_some() {
+            self.story.unread += 1;
+            games.retain(|_| self.rng.percent(60));
+        }
         let seen = GamesSeen {
             l1_block: self.l1.block,
             l1_time: self.l1.time,
             anchor: self.l1.anchor,
-            may_create: true,
+            may_create: unread.is_none(),
             held: None,
             l2_finalized,
+            unread,
             games,
         };
         let seen = match self.looking.take() {
@@ -137,7 +143,8 @@ impl World {
         for (game, blocks) in before {
             if self.may_stand(game) {
                 assert!(after.contains(&(game, blocks)), "the proof of game {game} is given up: {blocks:?}");
-                self.story.kept += u64::from(self.seen(game).right.is_none());
+                let told = self.shown(game).is_some_and(|judged| judged.right.is_some());
+                self.story.kept += u64::from(!told);
             }
         }
     }
@@ -155,26 +162,31 @@ impl World {
     /// Whether what was seen last leaves open that a game stands, and is to be proven.
     fn may_stand(&self, id: GameId) -> bool {
         let seen = self.plan.seen().unwrap();
-        let Some(judged) = seen.games.iter().find(|judged| judged.id() == id) else { return false };
+        let there = |index: u32| seen.games.iter().find(|judged| judged.game.index == index);
+        let Some(judged) = there(id.index) else { return seen.unread.is_some() };
         let game = &judged.game;
         let wanted = game.proposal == ProposalStatus::Challenged
             || (self.config.fast_finality.is_some()
                 && game.proposal == ProposalStatus::Unchallenged
                 && game.creator == US);
-        let (mut next, mut falls) = (Some(judged), seen.l1_time > game.deadline);
+        let (mut next, mut falls) = (Some(judged), seen.l1_time > game.deadline || judged.id() != id);
         while let Some(judged) = next.filter(|judged| judged.game.status != GameStatus::DefenderWins) {
             let late =
                 judged.game.proposal == ProposalStatus::Challenged && seen.l1_time > judged.game.deadline;
             falls |= late || judged.game.status == GameStatus::ChallengerWins || judged.right == Some(false);
-            next = judged.game.parent.map(|parent| &seen.games[parent as usize]);
+            next = judged.game.parent.and_then(there);
         }
         wanted && !falls
     }
 
     /// The game as the plan saw it last.
-    fn seen(&self, id: GameId) -> proofmill_op_proposer::games::Judged {
-        let seen = self.plan.seen().unwrap();
-        seen.games.iter().find(|judged| judged.id() == id).unwrap().clone()
+    fn seen(&self, id: GameId) -> Judged {
+        self.shown(id).unwrap().clone()
+    }
+
+    /// The same, if it was among those.
+    fn shown(&self, id: GameId) -> Option<&Judged> {
+        self.plan.seen().unwrap().games.iter().find(|judged| judged.id() == id)
     }
 
     fn carry_out(&mut self, action: GamesAction) {
@@ -232,7 +244,7 @@ impl World {
     fn check(&self) {
         let active: BTreeSet<GameId> = self.proving.iter().map(|(game, _)| *game).collect();
         assert!(self.config.fast_finality.is_some() || active.len() <= self.config.defenses);
-        for (game, ranges) in self.plan.proofs() {
+        for (game, ranges) in self.plan.proofs().filter(|(game, _)| self.shown(*game).is_some()) {
             let mut next = self.seen(game).game.start.block + 1;
             for range in ranges {
                 assert_eq!(range.blocks.first(), next, "ranges follow on each other");
@@ -593,7 +605,8 @@ fn a_challenged_game_that_is_not_proven_is_said() {
     let mut plan = GamesPlan::new(GamesConfig::of(US));
     let (l1_block, l1_time, anchor) = (l1.block, l1.time, l1.anchor);
     let (may_create, held) = (false, Some("they are of another release".to_owned()));
-    let seen = GamesSeen { l1_block, l1_time, anchor, may_create, held, l2_finalized: 200, games };
+    let (l2_finalized, unread) = (200, None);
+    let seen = GamesSeen { l1_block, l1_time, anchor, may_create, held, l2_finalized, unread, games };
     assert!(plan.handle(0, GamesEvent::Seen(seen)).is_empty());
     let problems = plan.problems();
     assert_eq!(problems.len(), 4, "{problems:?}");

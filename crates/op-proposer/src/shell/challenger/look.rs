@@ -61,6 +61,7 @@ impl Shell {
             short_of: (has <= bond).then_some((has, bond)),
             l2_finalized,
             silent: self.roots.end(),
+            unread: view.unread.map(|unread| unread.to_string()),
             games,
         })
     }

@@ -37,7 +37,10 @@ impl Shell {
         self.works.forget_gas(view.anchor.block);
         let settings = self.games.settings().await.map_err(shown)?;
         let held = self.works.fits(self.games.factory(), settings).await.err().map(|error| error.to_string());
+        // One of those that wait may be the head.
+        let all_there = view.unread.as_ref().is_none_or(|unread| unread.waiting == 0);
         let may_create = view.respected
+            && all_there
             && held.is_none()
             && anchor_agrees
             && self.games.may_propose(account).await.map_err(shown)?;
@@ -48,6 +51,7 @@ impl Shell {
             may_create,
             held,
             l2_finalized,
+            unread: view.unread.map(|unread| unread.to_string()),
             games,
         })
     }

@@ -161,9 +161,8 @@ impl Mode for OpProposer {
         match &event {
             Event::Range(blocks, Err(error)) => tracing::warn!(%blocks, %error, "range not proven"),
             Event::Checkpointed(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
-            Event::Aggregated(attempt, came) | Event::Proposed(attempt, came) => {
-                tasks.ended(*attempt, came.as_ref().err());
-            }
+            Event::Aggregated(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
+            Event::Proposed(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             Event::Range(_, Ok(_)) | Event::Seen(..) | Event::Tick => {}
         }
         let before = self.plan.seen();
@@ -195,7 +194,7 @@ impl Mode for OpProposer {
     }
 
     fn say(&self, proving: usize) {
-        let Some(Seen { l2_output, next_output, l2_finalized }) = self.plan.seen() else { return };
+        let Some(Seen { l2_output, next_output, l2_finalized, .. }) = self.plan.seen() else { return };
         let ranges = self.plan.ranges().count();
         tracing::info!(l2_output, next_output, l2_finalized, ranges, proving, "outputs");
     }
@@ -213,7 +212,8 @@ impl Shell {
             }
             _ => BlockGas::default(),
         };
-        Ok((Seen { l2_output: view.newest.block, next_output: view.next_block, l2_finalized }, gas))
+        let (l1_block, l2_output, next_output) = (view.at.number, view.newest.block, view.next_block);
+        Ok((Seen { l1_block, l2_output, next_output, l2_finalized }, gas))
     }
 
     /// Errors where the contract wants proofs of something else.

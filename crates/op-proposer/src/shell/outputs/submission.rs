@@ -8,7 +8,7 @@ use crate::{
     error::OpProposerError,
     rules::{L1Block, StepFailed},
 };
-use proofmill_chain::{BlockAt, Output, ProvenOutput};
+use proofmill_chain::{BlockAt, OracleView, Output, ProvenOutput};
 use proofmill_primitives::BlockRange;
 use tokio_util::sync::CancellationToken;
 
@@ -57,13 +57,13 @@ impl Shell {
         self.works.proofs.keep_aggregation(first, last, l1.number, &proof).map_err(not_now)
     }
 
-    /// Adds the output of the last range.
-    pub(super) async fn propose(&self, ranges: &[BlockRange], l1: L1Block) -> Result<(), StepFailed> {
+    /// Adds the output of the last range. The number of the L1 block that has it, or of a later one.
+    pub(super) async fn propose(&self, ranges: &[BlockRange], l1: L1Block) -> Result<u64, StepFailed> {
         let (_, last) = ends(ranges);
-        let newest = self.oracle.view().await.map_err(from_l1)?.newest;
+        let OracleView { at, newest, .. } = self.oracle.view().await.map_err(from_l1)?;
         if newest.block >= last {
             tracing::info!(block = newest.block, "the output is on L1 already");
-            return Ok(());
+            return Ok(at.number);
         }
         let wanted = Wanted { l1, begins: newest, there_only: false };
         let proof = self.works.kept(ranges, wanted).await?;
@@ -90,6 +90,6 @@ impl Shell {
         let Output { root, block } = output;
         let (transaction, gas) = (included.transaction, included.gas_used);
         tracing::info!(block, %root, %transaction, gas, "output proposed");
-        Ok(())
+        Ok(included.block)
     }
 }
