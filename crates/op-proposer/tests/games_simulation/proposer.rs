@@ -543,7 +543,8 @@ fn run(seed: u64) -> Story {
         world.turn();
     }
     world.challenges = false;
-    for _ in 0..4_000 {
+    // What is lost is resolved by others, whenever they come to it: for each game only after the one that it builds on.
+    for _ in 0..20_000 {
         world.turn();
         let l1 = &world.l1;
         let ours = |made: &&Made| made.creator == US || made.prover == Some(US);
