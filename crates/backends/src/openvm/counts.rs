@@ -146,6 +146,7 @@ impl<'a> Walk<'a> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use openvm_stark_backend::codec::Encode;
 
     /// An encoding that is as empty as can be, with these counts.
     struct Empty {
@@ -213,6 +214,9 @@ mod tests {
             let mut reader = Cursor::new(&encoded[..]);
             decode(&mut reader).unwrap();
             assert_eq!(reader.position(), encoded.len() as u64, "the test's encoding is the decoder's");
+            // A root's has the same layout.
+            let root = decode_root(&encoded).unwrap();
+            assert_eq!(root.encode_to_vec().unwrap(), encoded);
             for end in 0..encoded.len() {
                 assert!(decode(&mut Cursor::new(&encoded[..end])).is_err(), "{end}");
             }
