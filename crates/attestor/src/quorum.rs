@@ -3,7 +3,7 @@
 use crate::AttestError;
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use futures::{StreamExt, stream::FuturesUnordered};
-use proofmill_chain::{Attestation, AttestorSet, AttestorSignature};
+use proofmill_chain::{Attestation, AttestorSet, AttestorSignature, VerifierKind};
 use proofmill_client::{StatedProof, Statement};
 use proofmill_primitives::ProverType;
 use proofmill_wire::attestor::{AttestRequest, attestor_service_client::AttestorServiceClient};
@@ -92,6 +92,22 @@ impl Signed {
 }
 
 impl Quorum {
+    /// For each single verifier of a kind, in their order: the attestors at these addresses, or none where it counts no signatures.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    pub fn of_kind(
+        addresses: &[String],
+        l1_chain_id: u64,
+        kind: &VerifierKind,
+    ) -> Result<Vec<Option<Self>>, AttestError> {
+        let of_single = |single: &VerifierKind| match single {
+            VerifierKind::Attestors(counted) => Self::new(addresses, l1_chain_id, counted.clone()).map(Some),
+            _ => Ok(None),
+        };
+        kind.single().map(of_single).collect()
+    }
+
     /// Attestors at these addresses, for a contract that counts the signatures of `counted` on the L1 with this chain id.
     /// They are connected to when they are asked: one that is away now may be there later.
     ///

@@ -125,14 +125,14 @@ impl L1Settlement {
             let kind =
                 wiring::patiently("the verifier on L1", || VerifierKind::find(rollup.l1(), of.verifier))
                     .await?;
-            let found = Wanted::of(of.verifier, kind, attestors, rollup.l1().chain_id());
-            let found = found.wrap_err_with(|| {
+            let quorums = Quorum::of_kind(attestors, rollup.l1().chain_id(), &kind);
+            let quorums = quorums.wrap_err_with(|| {
                 format!(
                     "L1 takes {} proofs by the signatures of attestors (verifier {})",
                     of.prover, of.verifier
                 )
             })?;
-            wanted.insert(of.prover, found);
+            wanted.insert(of.prover, Wanted { verifier: of.verifier, kind, quorums });
         }
         let counts = |wanted: &Wanted| wanted.quorums.iter().any(Option::is_some);
         if !wanted.values().any(counts) && !attestors.is_empty() {
@@ -156,8 +156,8 @@ impl L1Settlement {
         }
         let l1 = self.rollup.l1();
         let kind = VerifierKind::find(l1, verifier).await?;
-        let wanted = Wanted::of(verifier, kind, &self.attestors, l1.chain_id())
-            .map_err(|error| NotShown::NotAttested(*error))?;
+        let quorums = Quorum::of_kind(&self.attestors, l1.chain_id(), &kind)?;
+        let wanted = Wanted { verifier, kind, quorums };
         others.insert(verifier, wanted.clone());
         Ok(Some(wanted))
     }
@@ -306,26 +306,6 @@ impl Settlement for L1Settlement {
 
     fn prune(&self) -> BoxFuture<'_, PruneOutcome> {
         Box::pin(self.give_up())
-    }
-}
-
-impl Wanted {
-    fn of(
-        verifier: Address,
-        kind: VerifierKind,
-        attestors: &[String],
-        l1_chain_id: u64,
-    ) -> Result<Self, Box<AttestError>> {
-        let mut quorums = Vec::new();
-        for single in kind.single() {
-            quorums.push(match single {
-                VerifierKind::Attestors(counted) => {
-                    Some(Quorum::new(attestors, l1_chain_id, counted.clone())?)
-                }
-                _ => None,
-            });
-        }
-        Ok(Self { verifier, kind, quorums })
     }
 }
 

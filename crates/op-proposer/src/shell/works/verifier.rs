@@ -30,17 +30,8 @@ impl Verifier {
         if kind.wants_snark() && mode != ProofMode::Plonk {
             return Err(OpProposerError::WantsSnark { verifier, mode });
         }
-        let mut quorums = Vec::new();
-        for single in kind.single() {
-            let VerifierKind::Attestors(counted) = single else {
-                quorums.push(None);
-                continue;
-            };
-            let quorum = Quorum::new(attestors, l1.chain_id(), counted.clone());
-            let quorum =
-                quorum.map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })?;
-            quorums.push(Some(quorum));
-        }
+        let quorums = Quorum::of_kind(attestors, l1.chain_id(), &kind)
+            .map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })?;
         if quorums.iter().all(Option::is_none) && !attestors.is_empty() {
             tracing::warn!(%verifier, "the contract's verifier counts no attestors: those that are named are not asked");
         }
