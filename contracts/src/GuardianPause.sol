@@ -9,7 +9,7 @@ import {InvalidConfig, Roles} from "./RollupTypes.sol";
 /// it lasts, time does not count: neither for the window of an epoch that had begun, nor for the delay of new rules,
 /// nor for the silence after which anybody may propose. What could be proven before a pause can be proven after it.
 abstract contract GuardianPause is Ownable2Step {
-    /// @dev A pause: all pauses that there were are kept, because deadlines are told from them.
+    /// @dev A pause.
     struct Pause {
         /// When it began, in Unix seconds.
         uint64 start;
@@ -38,7 +38,8 @@ abstract contract GuardianPause is Ownable2Step {
     uint64 internal immutable MAX_PAUSE;
 
     address private _guardian;
-    Pause[] private _pauses;
+    /// @dev All that there were, numbered from 0, because deadlines are told from them.
+    mapping(uint256 number => Pause) private _pauses;
 
     modifier unlessPaused() {
         uint64 until = pausedUntil();
@@ -58,22 +59,24 @@ abstract contract GuardianPause is Ownable2Step {
         if (msg.sender != _guardian) revert NotTheGuardian(_guardian, msg.sender);
         uint64 start = uint64(block.timestamp);
         uint64 earlier;
-        if (_pauses.length != 0) {
-            Pause storage last = _pauses[_pauses.length - 1];
+        uint64 count = _pauseCount();
+        if (count != 0) {
+            Pause storage last = _pauses[count - 1];
             if (start < last.end) revert ContractPaused(last.end);
             uint64 lasted = last.end - last.start;
             if (start < last.end + lasted) revert PausedTooRecently(last.end + lasted);
             earlier = last.earlier + lasted;
         }
         uint64 end = start + MAX_PAUSE;
-        _pauses.push(Pause({start: start, end: end, earlier: earlier}));
+        _pauses[count] = Pause({start: start, end: end, earlier: earlier});
+        _setPauseCount(count + 1);
         emit Paused(msg.sender, end);
     }
 
     /// @notice Ends the pause. By the owner alone.
     function resume() external onlyOwner {
         if (pausedUntil() == 0) revert NotPaused();
-        _pauses[_pauses.length - 1].end = uint64(block.timestamp);
+        _pauses[_pauseCount() - 1].end = uint64(block.timestamp);
         emit Resumed();
     }
 
@@ -89,7 +92,7 @@ abstract contract GuardianPause is Ownable2Step {
 
     /// @notice When the pause ends, in Unix seconds; 0 if there is none.
     function pausedUntil() public view returns (uint64) {
-        uint256 count = _pauses.length;
+        uint256 count = _pauseCount();
         if (count == 0) return 0;
         uint64 end = _pauses[count - 1].end;
         return block.timestamp < end ? end : 0;
@@ -101,11 +104,16 @@ abstract contract GuardianPause is Ownable2Step {
         _guardian = guardian_;
     }
 
+    /// @dev How many pauses there were. It is kept beside what every call reads.
+    function _pauseCount() internal view virtual returns (uint64);
+
+    function _setPauseCount(uint64 count) internal virtual;
+
     // ---------------------------------------------------------------- time that counts
 
     /// @dev Seconds of all pauses, and of the one that lasts until its end.
     function _pausedInAll() internal view returns (uint256) {
-        uint256 count = _pauses.length;
+        uint256 count = _pauseCount();
         if (count == 0) return 0;
         Pause storage last = _pauses[count - 1];
         return uint256(last.earlier) + last.end - last.start;
@@ -119,7 +127,7 @@ abstract contract GuardianPause is Ownable2Step {
     /// @dev When a period closes that opens and closes at these times if there is no pause. It closes later by each pause
     /// that began before that, as far as it came after the opening.
     function _closes(uint256 opens, uint256 closes) internal view returns (uint256) {
-        if (_pauses.length == 0) return closes;
+        if (_pauseCount() == 0) return closes;
         uint256 before = _pausedBefore(opens);
         // How much of the time that counts is over when a pause begins, grows from pause to pause.
         uint256 began = _countPauses(closes - before, true);
@@ -139,7 +147,7 @@ abstract contract GuardianPause is Ownable2Step {
 
     /// @dev How many pauses began before a time, of L1 or of the time that counts.
     function _countPauses(uint256 time, bool active) private view returns (uint256) {
-        (uint256 low, uint256 high) = (0, _pauses.length);
+        (uint256 low, uint256 high) = (0, _pauseCount());
         // Mostly the last one is meant.
         uint256 middle = high == 0 ? 0 : high - 1;
         while (low < high) {

@@ -41,6 +41,12 @@ uint256 constant RANGE_WORDS = 11;
 /// @dev Number of words of an epoch proof's public values.
 uint256 constant AGGREGATION_WORDS = 14;
 
+/// @dev Which word is the hash of the block before the first; two words later comes the state root before the first.
+uint256 constant PARENT_WORD = 6;
+
+/// @dev Which word is the hash of the last block; two words later comes the state root after it.
+uint256 constant LAST_WORD = 7;
+
 /// @dev The name of the first word of `said` that is not as in `expected`; 0 if there is none. Whole words are compared, so
 /// nothing hides in the unused bits of one. `said` has `RANGE_WORDS` or `AGGREGATION_WORDS` words.
 function firstDifference(AggregationPublicValues memory expected, bytes calldata said) pure returns (bytes32) {

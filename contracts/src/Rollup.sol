@@ -4,6 +4,8 @@ pragma solidity 0.8.30;
 import {
     AGGREGATION_WORDS,
     AggregationPublicValues,
+    LAST_WORD,
+    PARENT_WORD,
     RANGE_WORDS,
     commitTo,
     firstDifference
@@ -48,17 +50,28 @@ contract Rollup is RollupRules {
         uint64 pending;
         /// When the last checkpoint was proposed or given up, in the time that counts.
         uint64 quietSince;
+        /// How many pauses there were.
+        uint64 pauses;
     }
 
-    /// @dev What proofs must say: the blocks after checkpoint `from` lead to checkpoint `to`.
+    /// @dev A checkpoint, but for what its commitment says of it.
+    struct End {
+        uint64 number;
+        uint64 lastBlock;
+        uint64 lastTimestamp;
+        bytes32 commitment;
+        /// Commitment to the checkpoints before it.
+        bytes32 before;
+    }
+
+    /// @dev What proofs must say: the blocks after `from` lead to `to`.
     struct Claim {
-        Checkpoint from;
-        Checkpoint to;
-        /// The number of `to`.
-        uint64 checkpoint;
+        End from;
+        End to;
         /// Whether by epoch proofs, or by range proofs.
         bool aggregated;
         address prover;
+        bytes32 configHash;
     }
 
     /// @notice A checkpoint landed.
@@ -406,6 +419,14 @@ contract Rollup is RollupRules {
         return _tips.pending;
     }
 
+    function _pauseCount() internal view override returns (uint64) {
+        return _tips.pauses;
+    }
+
+    function _setPauseCount(uint64 count) internal override {
+        _tips.pauses = count;
+    }
+
     function _requireMayPropose(address proposer) private view {
         if (msg.sender == proposer) return;
         uint256 from = openFrom();
@@ -452,63 +473,81 @@ contract Rollup is RollupRules {
         private
         view
     {
-        Claim memory claim = Claim({
-            from: _checkpoints[first - 1],
-            to: _checkpoints[last],
-            checkpoint: last,
-            aggregated: aggregated,
-            prover: prover
-        });
-        Rules storage under = _rulesAt(claim.to.rules);
+        Rules memory under = _rulesAt(_checkpoints[last].rules);
         uint256 count = under.proofTypes.length;
         if (proofs.length != count) revert WrongProofCount(count, proofs.length);
-        AggregationPublicValues memory expected = _statement(claim, under.configHash);
+        End memory from = _end(first - 1, first == 1 ? bytes32(0) : _checkpoints[first - 2].commitment);
+        End memory to = _end(last, first == last ? from.commitment : _checkpoints[last - 1].commitment);
+        Claim memory claim =
+            Claim({from: from, to: to, aggregated: aggregated, prover: prover, configHash: under.configHash});
         for (uint256 i; i < count; ++i) {
-            _verify(claim, expected, under.proofTypes[i], proofs[i]);
+            _verify(claim, under.proofTypes[i], proofs[i]);
         }
     }
 
-    /// @dev What a proof must say, but for the key of the range program.
-    function _statement(Claim memory claim, bytes32 configHash)
+    function _end(uint64 number, bytes32 before) private view returns (End memory) {
+        Checkpoint storage at = _checkpoints[number];
+        return End({
+            number: number,
+            lastBlock: at.lastBlock,
+            lastTimestamp: at.lastTimestamp,
+            commitment: at.commitment,
+            before: before
+        });
+    }
+
+    function _verify(Claim memory claim, ProofType memory proofType, Proof calldata proof) private view {
+        uint256 length = (claim.aggregated ? AGGREGATION_WORDS : RANGE_WORDS) * 32;
+        if (proof.publicValues.length != length) {
+            revert WrongPublicValuesLength(proofType.name, length, proof.publicValues.length);
+        }
+        bytes32 field = firstDifference(_statement(claim, proofType.rangeKey, proof.publicValues), proof.publicValues);
+        if (field != 0) revert StatementMismatch(proofType.name, claim.to.number, field);
+        bytes32 key = claim.aggregated ? proofType.aggregationKey : proofType.rangeKey;
+        try proofType.verifier.verifyProof(key, proof.publicValues, proof.proof) {}
+        catch (bytes memory reason) {
+            revert ProofRejected(proofType.name, claim.to.number, reason);
+        }
+    }
+
+    /// @dev What a proof must say that says `said`.
+    function _statement(Claim memory claim, bytes32 rangeKey, bytes calldata said)
         private
         view
         returns (AggregationPublicValues memory)
     {
+        (bytes32 parentHash, bytes32 preStateRoot) = _hashes(claim.from, said, PARENT_WORD);
+        (bytes32 lastHash, bytes32 postStateRoot) = _hashes(claim.to, said, LAST_WORD);
         return AggregationPublicValues({
             chainId: CHAIN_ID,
-            configHash: configHash,
+            configHash: claim.configHash,
             rollup: address(this),
             prover: claim.prover,
             firstBlock: claim.from.lastBlock + 1,
             lastBlock: claim.to.lastBlock,
-            parentHash: claim.from.lastHash,
-            lastHash: claim.to.lastHash,
-            preStateRoot: claim.from.stateRoot,
-            postStateRoot: claim.to.stateRoot,
+            parentHash: parentHash,
+            lastHash: lastHash,
+            preStateRoot: preStateRoot,
+            postStateRoot: postStateRoot,
             lastTimestamp: claim.to.lastTimestamp,
-            rangeKey: 0,
+            rangeKey: rangeKey,
             fromCommitment: claim.from.commitment,
             toCommitment: claim.to.commitment
         });
     }
 
-    function _verify(
-        Claim memory claim,
-        AggregationPublicValues memory expected,
-        ProofType memory proofType,
-        Proof calldata proof
-    ) private view {
-        uint256 length = (claim.aggregated ? AGGREGATION_WORDS : RANGE_WORDS) * 32;
-        if (proof.publicValues.length != length) {
-            revert WrongPublicValuesLength(proofType.name, length, proof.publicValues.length);
-        }
-        expected.rangeKey = proofType.rangeKey;
-        bytes32 field = firstDifference(expected, proof.publicValues);
-        if (field != 0) revert StatementMismatch(proofType.name, claim.checkpoint, field);
-        bytes32 key = claim.aggregated ? proofType.aggregationKey : proofType.rangeKey;
-        try proofType.verifier.verifyProof(key, proof.publicValues, proof.proof) {}
-        catch (bytes memory reason) {
-            revert ProofRejected(proofType.name, claim.checkpoint, reason);
+    /// @dev Hash and state root of a checkpoint's last block. A proof says them in the words `word` and `word + 2`: where the
+    /// checkpoint's commitment is to those, they are the stored ones, which need not be read then.
+    function _hashes(End memory end, bytes calldata said, uint256 word)
+        private
+        view
+        returns (bytes32 lastHash, bytes32 stateRoot)
+    {
+        lastHash = bytes32(said[word * 32:]);
+        stateRoot = bytes32(said[(word + 2) * 32:]);
+        if (commitTo(end.before, end.lastBlock, lastHash, stateRoot, end.lastTimestamp) != end.commitment) {
+            Checkpoint storage stored = _checkpoints[end.number];
+            (lastHash, stateRoot) = (stored.lastHash, stored.stateRoot);
         }
     }
 }

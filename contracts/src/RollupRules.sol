@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {load, store} from "./CodeStorage.sol";
 import {GuardianPause} from "./GuardianPause.sol";
 import {InvalidConfig, ProofType, Roles, Rules, Schedule} from "./RollupTypes.sol";
 
@@ -28,7 +29,9 @@ abstract contract RollupRules is GuardianPause {
 
     uint64 internal immutable CHANGE_DELAY;
 
-    Rules[] private _rules;
+    /// @dev Where all rules are kept, encoded, each as the code of an account: a proof needs the whole of one, and code is
+    /// read at once.
+    mapping(uint64 index => address code) private _rules;
     uint64 private _inForce;
     /// @dev Zero if nothing is scheduled. What is scheduled is the last of the list.
     uint64 private _fromCheckpoint;
@@ -39,7 +42,7 @@ abstract contract RollupRules is GuardianPause {
         GuardianPause(roles, maxPause)
     {
         CHANGE_DELAY = changeDelay;
-        _append(first);
+        _keep(0, first);
         emit RulesInForce(0, 1);
     }
 
@@ -51,7 +54,7 @@ abstract contract RollupRules is GuardianPause {
         uint64 pending = _lastCheckpoint();
         if (fromCheckpoint == 0) fromCheckpoint = pending + 1;
         else if (fromCheckpoint <= pending) revert WouldOrphanCheckpoints(fromCheckpoint, pending);
-        _append(next);
+        _keep(_inForce + 1, next);
         _fromCheckpoint = fromCheckpoint;
         _notBefore = uint64(_activeTime()) + CHANGE_DELAY;
         emit RulesScheduled(_inForce + 1, fromCheckpoint, _notBefore + _pausedInAll(), next);
@@ -61,19 +64,19 @@ abstract contract RollupRules is GuardianPause {
     function cancelScheduledRules() external onlyOwner {
         if (_fromCheckpoint == 0) revert NothingScheduled();
         (_fromCheckpoint, _notBefore) = (0, 0);
-        _rules.pop();
+        delete _rules[_inForce + 1];
         emit ScheduledRulesCancelled(_inForce + 1);
     }
 
     /// @notice Rules that are in force, or were.
     function rules(uint64 index) public view returns (Rules memory) {
         if (index > _inForce) revert UnknownRules(index, _inForce);
-        return _rules[index];
+        return _rulesAt(index);
     }
 
     /// @notice The number of the rules that are in force, and what they say.
     function currentRules() external view returns (uint64 index, Rules memory current) {
-        return (_inForce, _rules[_inForce]);
+        return (_inForce, _rulesAt(_inForce));
     }
 
     /// @notice The rules that are to be in force next; those with the number 0 if none are scheduled.
@@ -82,7 +85,7 @@ abstract contract RollupRules is GuardianPause {
             scheduled.index = _inForce + 1;
             scheduled.fromCheckpoint = _fromCheckpoint;
             scheduled.notBefore = _notBefore + _pausedInAll();
-            scheduled.rules = _rules[_inForce + 1];
+            scheduled.rules = _rulesAt(_inForce + 1);
         }
     }
 
@@ -100,17 +103,14 @@ abstract contract RollupRules is GuardianPause {
     }
 
     /// @dev Rules by their number, which must be one that there is.
-    function _rulesAt(uint64 index) internal view returns (Rules storage) {
-        return _rules[index];
+    function _rulesAt(uint64 index) internal view returns (Rules memory) {
+        return abi.decode(load(_rules[index]), (Rules));
     }
 
-    function _append(Rules memory next) private {
+    function _keep(uint64 index, Rules memory next) private {
         if (next.configHash == 0) revert InvalidConfig("configHash");
         if (next.proposer == address(0)) revert InvalidConfig("proposer");
         if (next.proofTypes.length == 0) revert InvalidConfig("proofTypes");
-        Rules storage added = _rules.push();
-        added.configHash = next.configHash;
-        added.proposer = next.proposer;
         for (uint256 i; i < next.proofTypes.length; ++i) {
             ProofType memory proofType = next.proofTypes[i];
             if (proofType.name == 0) revert InvalidConfig("name");
@@ -120,7 +120,7 @@ abstract contract RollupRules is GuardianPause {
             if (address(proofType.verifier).code.length == 0) revert InvalidConfig("verifier");
             if (proofType.rangeKey == 0) revert InvalidConfig("rangeKey");
             if (proofType.aggregationKey == 0) revert InvalidConfig("aggregationKey");
-            added.proofTypes.push(proofType);
         }
+        _rules[index] = store(abi.encode(next));
     }
 }

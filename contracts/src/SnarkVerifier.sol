@@ -56,7 +56,12 @@ contract SnarkVerifier is IProofVerifier {
         bytes32 program = keccak256(proofBytes[:COMMITMENTS * 32]);
         if (program != programVKey) revert WrongProgram(programVKey, program);
         for (uint256 i = COMMITMENTS; i < COMMITMENTS + ACCUMULATOR; ++i) {
-            if (uint256(bytes32(proofBytes[i * 32:])) >= ORDER) revert NotCanonical(i);
+            uint256 scalar;
+            // There are as many: the length is right.
+            assembly ("memory-safe") {
+                scalar := calldataload(add(proofBytes.offset, shl(5, i)))
+            }
+            if (scalar >= ORDER) revert NotCanonical(i);
         }
         if (!_holds(keccak256(publicValues), proofBytes)) revert ProofDoesNotHold();
     }
@@ -70,7 +75,13 @@ contract SnarkVerifier is IProofVerifier {
             calldatacopy(to, add(proofBytes.offset, 64), 384)
             calldatacopy(add(to, 384), proofBytes.offset, 64)
             let scalars := add(to, 448)
-            for { let i := 0 } lt(i, 32) { i := add(i, 1) } { mstore(add(scalars, shl(5, i)), byte(i, digest)) }
+            for { let i := 0 } lt(i, 32) { i := add(i, 4) } {
+                mstore(scalars, byte(i, digest))
+                mstore(add(scalars, 32), byte(add(i, 1), digest))
+                mstore(add(scalars, 64), byte(add(i, 2), digest))
+                mstore(add(scalars, 96), byte(add(i, 3), digest))
+                scalars := add(scalars, 128)
+            }
             calldatacopy(add(to, 1472), add(proofBytes.offset, 448), PROOF)
             holds := staticcall(gas(), verifier, to, add(1472, PROOF), 0, 0)
         }

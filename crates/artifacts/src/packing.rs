@@ -5,8 +5,14 @@
 //! beside a few pieces: it is packed while pieces are sent, and unpacked while they arrive.
 
 use bytes::{Buf, Bytes};
-use std::io::{self, BufRead, Read, Write};
+use futures::{Stream, stream};
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    io::{self, BufRead, Read, Write},
+};
 use tokio::sync::mpsc;
+use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
 /// What zstd calls its default; the SP1 cluster asks for 0 (Redis) and 3 (S3), which both mean that.
 const LEVEL: i32 = 3;
@@ -20,9 +26,6 @@ pub(crate) const IN_FLIGHT: usize = 4;
 /// Blobs of so many bytes are packed and unpacked on the spot: to hand them to another thread takes longer.
 const SMALL: usize = 256 << 10;
 
-/// What zstd's checksum adds, in bytes.
-const CHECKSUM: usize = 4;
-
 /// The most memory that is asked for because of what a blob says of its own length, in bytes.
 const BELIEVED: u64 = 1 << 30;
 
@@ -30,30 +33,84 @@ const BELIEVED: u64 = 1 << 30;
 pub(crate) enum Packed {
     /// Not more than a piece.
     Whole(Bytes),
-    /// Two pieces or more, each of the full size but the last. The others follow while they are sent.
-    Pieces([Bytes; 2], mpsc::Receiver<Bytes>),
+    /// Two pieces or more, each of the full size but the last, which are sent while the rest is packed.
+    Pieces(Pieces),
 }
 
-/// Packs a blob into pieces of `size` bytes; nothing where the runtime is shutting down.
-pub(crate) async fn pack(parts: Vec<Bytes>, size: usize, checksum: bool) -> Option<Packed> {
-    let length = parts.iter().map(Bytes::len).sum::<usize>();
-    if length < SMALL && zstd::zstd_safe::compress_bound(length) + CHECKSUM <= size {
-        let packed = pack_into(&parts, length, checksum, Vec::with_capacity(length / 2 + 64)).ok()?;
-        return Some(Packed::Whole(packed.into()));
+/// The packing of a blob ended before the blob did: the runtime is shutting down, or its thread panicked.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("packing it broke off")]
+pub(crate) struct BrokeOff;
+
+/// The pieces of a blob, in order.
+pub(crate) struct Pieces {
+    first: Option<Bytes>,
+    rest: mpsc::Receiver<Piece>,
+}
+
+struct Piece {
+    bytes: Bytes,
+    is_last: bool,
+}
+
+impl Pieces {
+    /// They end with the last one, or with an error: a blob that lacks its end is none.
+    pub(crate) fn into_stream(self) -> impl Stream<Item = Result<Bytes, BrokeOff>> {
+        stream::unfold(Some(self), async |pieces| {
+            let mut pieces = pieces?;
+            if let Some(first) = pieces.first.take() {
+                return Some((Ok(first), Some(pieces)));
+            }
+            Some(match pieces.rest.recv().await {
+                Some(Piece { bytes, is_last: true }) => (Ok(bytes), None),
+                Some(Piece { bytes, is_last: false }) => (Ok(bytes), Some(pieces)),
+                None => (Err(BrokeOff), None),
+            })
+        })
     }
-    let (sender, mut pieces) = mpsc::channel(IN_FLIGHT);
+}
+
+/// Packs a blob into pieces of `size` bytes.
+pub(crate) async fn pack(parts: Vec<Bytes>, size: usize, checksum: bool) -> Result<Packed, BrokeOff> {
+    let length = parts.iter().map(Bytes::len).sum::<usize>();
+    if length < SMALL && zstd::zstd_safe::compress_bound(length) <= size {
+        return pack_small(&parts, length, checksum).map(|packed| Packed::Whole(packed.into()));
+    }
+    let (sender, mut rest) = mpsc::channel(IN_FLIGHT);
     tokio::task::spawn_blocking(move || {
-        let pieces = Pieces { size, expected: length, piece: Vec::new(), sender };
+        let pieces = Cutter { size, expected: length, piece: Vec::new(), sender };
         // Otherwise the receiver is gone: nobody wants it any more.
         if let Ok(mut last) = pack_into(&parts, length, checksum, pieces) {
-            let _ = last.send();
+            let _ = last.send(true);
         }
     });
-    let first = pieces.recv().await?;
-    Some(match pieces.recv().await {
-        None => Packed::Whole(first),
-        Some(second) => Packed::Pieces([first, second], pieces),
+    Ok(match rest.recv().await.ok_or(BrokeOff)? {
+        Piece { bytes, is_last: true } => Packed::Whole(bytes),
+        Piece { bytes, is_last: false } => Packed::Pieces(Pieces { first: Some(bytes), rest }),
     })
+}
+
+thread_local! {
+    /// To make these takes longer than to pack or unpack something small.
+    static PACKER: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
+    static UNPACKER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
+}
+
+/// In one step, with what it takes at hand.
+fn pack_small(parts: &[Bytes], length: usize, checksum: bool) -> Result<Vec<u8>, BrokeOff> {
+    let joined: Cow<'_, [u8]> = match parts {
+        [one] => Cow::Borrowed(one),
+        several => Cow::Owned(several.concat()),
+    };
+    let mut packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(length));
+    PACKER.with_borrow_mut(|packer| {
+        packer
+            .set_parameter(CParameter::CompressionLevel(LEVEL))
+            .and_then(|_| packer.set_parameter(CParameter::ChecksumFlag(checksum)))
+            .and_then(|_| packer.compress2(&mut packed, &joined))
+            .map_err(|_| BrokeOff)
+    })?;
+    Ok(packed)
 }
 
 fn pack_into<W: Write>(parts: &[Bytes], length: usize, checksum: bool, writer: W) -> io::Result<W> {
@@ -67,27 +124,29 @@ fn pack_into<W: Write>(parts: &[Bytes], length: usize, checksum: bool, writer: W
     encoder.finish()
 }
 
-struct Pieces {
+/// Cuts what is written into pieces of one size.
+struct Cutter {
     size: usize,
     /// The most that there will be.
     expected: usize,
     piece: Vec<u8>,
-    sender: mpsc::Sender<Bytes>,
+    sender: mpsc::Sender<Piece>,
 }
 
-impl Pieces {
-    fn send(&mut self) -> io::Result<()> {
-        let piece = std::mem::take(&mut self.piece);
-        self.expected = self.expected.saturating_sub(piece.len());
-        self.sender.blocking_send(piece.into()).map_err(|_| io::ErrorKind::BrokenPipe.into())
+impl Cutter {
+    fn send(&mut self, is_last: bool) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.piece);
+        self.expected = self.expected.saturating_sub(bytes.len());
+        let piece = Piece { bytes: bytes.into(), is_last };
+        self.sender.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl Write for Pieces {
+impl Write for Cutter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         // One that is full is sent when more follows, so that the last one is never empty.
         if self.piece.len() == self.size {
-            self.send()?;
+            self.send(false)?;
         }
         if self.piece.capacity() == 0 {
             self.piece.reserve(self.size.min(self.expected));
@@ -106,19 +165,20 @@ impl Write for Pieces {
 pub(crate) async fn unpack(packed: Bytes) -> Result<Bytes, String> {
     let said = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten();
     if said.is_some_and(|length| length < SMALL as u64) && packed.len() < SMALL {
-        return read_whole(&packed, said).map_err(|error| not_packed(&error));
+        let unpacked = UNPACKER.with_borrow_mut(|unpacker| read_whole(unpacker, &packed, said));
+        return unpacked.map_err(|error| not_packed(&error));
     }
-    match tokio::task::spawn_blocking(move || read_whole(&packed, said)).await {
+    match tokio::task::spawn_blocking(move || read_whole(&mut DCtx::create(), &packed, said)).await {
         Ok(unpacked) => unpacked.map_err(|error| not_packed(&error)),
         Err(error) => Err(broke_off(&error)),
     }
 }
 
 /// In one step where it says how long it is, which copies each byte once; a stream has a window of its own.
-fn read_whole(packed: &[u8], said: Option<u64>) -> io::Result<Bytes> {
+fn read_whole(unpacker: &mut DCtx<'_>, packed: &[u8], said: Option<u64>) -> io::Result<Bytes> {
     if let Some(length) = said.filter(|length| *length <= BELIEVED) {
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-        if zstd::zstd_safe::decompress(&mut bytes, packed).is_ok() {
+        if unpacker.decompress(&mut bytes, packed).is_ok() {
             return Ok(bytes.into());
         }
     }
@@ -211,17 +271,12 @@ impl Read for Arriving {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use futures::TryStreamExt;
 
     async fn packed(parts: Vec<Bytes>, size: usize) -> Vec<Bytes> {
         match pack(parts, size, true).await.unwrap() {
             Packed::Whole(packed) => vec![packed],
-            Packed::Pieces([first, second], mut rest) => {
-                let mut all = vec![first, second];
-                while let Some(piece) = rest.recv().await {
-                    all.push(piece);
-                }
-                all
-            }
+            Packed::Pieces(pieces) => pieces.into_stream().try_collect().await.unwrap(),
         }
     }
 

@@ -20,7 +20,7 @@ mod script;
 
 use crate::{
     ArtifactError, ArtifactKind, Removed, Reply,
-    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
     raw::{Look, Peers, RawStore, is_framed},
 };
 use ::redis::{Value, cmd, pipe};
@@ -34,7 +34,6 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::mpsc;
 
 /// For how long a piece is kept that its writer never gives a name.
 const STAGED_FOR: Duration = Duration::from_secs(120);
@@ -135,11 +134,10 @@ impl RedisArtifacts {
         &self,
         id: &ArtifactId,
         kind: ArtifactKind,
-        first: [Bytes; 2],
-        rest: mpsc::Receiver<Bytes>,
+        pieces: Pieces,
     ) -> Result<(), ArtifactError> {
         let staged = format!("{}:stage_{}", pieces_of(id), uuid::Uuid::now_v7().simple());
-        let result = self.stage_and_name(id, kind, &staged, first, rest).await;
+        let result = self.stage_and_name(id, kind, &staged, pieces).await;
         if result.is_err() {
             // Otherwise it expires.
             let _: Result<Value, _> = self.node(id).command(cmd("UNLINK").arg(&staged)).await;
@@ -152,12 +150,11 @@ impl RedisArtifacts {
         id: &ArtifactId,
         kind: ArtifactKind,
         staged: &str,
-        first: [Bytes; 2],
-        rest: mpsc::Receiver<Bytes>,
+        pieces: Pieces,
     ) -> Result<(), ArtifactError> {
         let node = self.node(id);
-        let rest = stream::unfold(rest, async |mut rest| rest.recv().await.map(|piece| (piece, rest)));
-        let stage = async |(index, piece): (usize, Bytes)| {
+        let stage = async |(index, piece): (usize, Result<Bytes, BrokeOff>)| {
+            let piece = piece.map_err(|broke_off| node.fault("store an artifact", &broke_off.to_string()))?;
             let mut both = pipe();
             both.atomic().cmd("HSET").arg(staged).arg(index).arg(&*piece).ignore();
             both.cmd("EXPIRE").arg(staged).arg(STAGED_FOR.as_secs()).ignore();
@@ -167,7 +164,7 @@ impl RedisArtifacts {
                 Err(error) => Err(node.not_stored(id, piece.len(), error).await),
             }
         };
-        let pieces = stream::iter(first).chain(rest).enumerate().map(stage).buffer_unordered(IN_FLIGHT);
+        let pieces = pieces.into_stream().enumerate().map(stage).buffer_unordered(IN_FLIGHT);
         let count = pieces.try_fold(0_usize, async |all, one| Ok(all + one)).await?;
         let mut name = cmd("EVAL");
         name.arg(script::NAME).arg(3).arg(staged).arg(pieces_of(id)).arg(id.as_str());
@@ -183,28 +180,26 @@ impl RedisArtifacts {
     async fn read_once(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Option<Bytes>, ArtifactError> {
         let node = self.node(id);
         let failed = |error| fault::of_read(node, id, kind, &error);
-        let count = || {
-            let mut count = cmd("HGET");
-            count.arg(pieces_of(id)).arg(COUNT);
-            count
+        let number = || {
+            let mut number = cmd("HGET");
+            number.arg(pieces_of(id)).arg(COUNT);
+            number
         };
-        // No transaction: a full server takes none. Pieces that get their name between the first and the third answer are
-        // seen in the last.
+        // No transaction: a full server takes none.
         let mut look = pipe();
-        look.add_command(count())
-            .cmd("HLEN")
-            .arg(pieces_of(id))
-            .cmd("GET")
-            .arg(id.as_str())
-            .add_command(count());
-        let (first, fields, string, last): (Option<usize>, usize, Option<Vec<u8>>, Option<usize>) =
-            node.pipe(&look).await.map_err(failed)?;
+        look.add_command(number()).cmd("GET").arg(id.as_str());
+        let (count, string): (Option<usize>, Option<Vec<u8>>) = node.pipe(&look).await.map_err(failed)?;
         let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
-        let count = match (first, string) {
+        let count = match (count, string) {
             (Some(count), _) => count,
             (None, Some(string)) => return packing::unpack(string.into()).await.map(Some).map_err(damaged),
-            // Older clients of the SP1 cluster wrote no number.
-            (None, None) => last.unwrap_or(fields),
+            (None, None) => {
+                // Pieces may have got their name between the two answers; and older clients of the SP1 cluster wrote no number.
+                let mut again = pipe();
+                again.cmd("HLEN").arg(pieces_of(id)).add_command(number());
+                let (fields, number): (usize, Option<usize>) = node.pipe(&again).await.map_err(failed)?;
+                number.unwrap_or(fields)
+            }
         };
         if count == 0 {
             return Err(ArtifactError::Missing { id: id.clone(), kind });
@@ -268,9 +263,9 @@ impl RawStore for RedisArtifacts {
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
             match packing::pack(parts, self.piece, !is_framed(kind)).await {
-                Some(Packed::Whole(packed)) => self.write_string(id, kind, packed).await,
-                Some(Packed::Pieces(first, rest)) => self.write_pieces(id, kind, first, rest).await,
-                None => Err(self.node(id).fault("store an artifact", "packing it broke off")),
+                Ok(Packed::Whole(packed)) => self.write_string(id, kind, packed).await,
+                Ok(Packed::Pieces(pieces)) => self.write_pieces(id, kind, pieces).await,
+                Err(broke_off) => Err(self.node(id).fault("store an artifact", &broke_off.to_string())),
             }
         })
     }

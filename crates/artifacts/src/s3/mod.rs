@@ -11,7 +11,7 @@ mod fault;
 
 use crate::{
     ArtifactError, ArtifactKind, MAX_ID_LENGTH, Removed, Reply,
-    packing::{self, IN_FLIGHT, Packed, Unpacking},
+    packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
     raw::{Look, Peers, RawStore, is_framed},
 };
 use bytes::Bytes;
@@ -27,10 +27,11 @@ use proofmill_primitives::ArtifactId;
 use std::{
     collections::BTreeSet,
     future::Future,
+    iter,
+    pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use tokio::sync::mpsc;
 use url::Url;
 
 /// Larger ones, packed, are uploaded in parts and read in ranges of this size, in bytes.
@@ -180,14 +181,9 @@ impl S3Artifacts {
         within(self.store.get_opts(key, options)).await
     }
 
-    async fn write_parts(
-        &self,
-        key: &Path,
-        first: [Bytes; 2],
-        rest: mpsc::Receiver<Bytes>,
-    ) -> object_store::Result<()> {
+    async fn write_parts(&self, key: &Path, pieces: Pieces) -> object_store::Result<()> {
         let mut upload = within(self.store.put_multipart(key)).await?;
-        let sent = match send_parts(&mut *upload, first, rest).await {
+        let sent = match send_parts(&mut *upload, pieces).await {
             Ok(()) => within(upload.complete()).await.map(drop),
             Err(error) => Err(error),
         };
@@ -203,15 +199,19 @@ impl S3Artifacts {
         let part = self.part as u64;
         let first = self.get(key, GetOptions::new().with_range(Some(0..part))).await?;
         let (size, e_tag) = (first.meta.size, first.meta.e_tag.clone());
-        let unpacking = Unpacking::start();
-        unpacking.add(within(first.bytes()).await?).await;
-        let starts = (1..size.div_ceil(part)).map(|index| index * part);
-        let range = async |start: u64| {
+        let others = (1..size.div_ceil(part)).map(|index| (index * part, None));
+        let range = async |(start, begun): (u64, Option<GetResult>)| {
             let range = start..size.min(start + part);
             let options = GetOptions::new().with_range(Some(range)).with_if_match(e_tag.clone());
-            within(self.get(key, options).await?.bytes()).await
+            let got = match begun {
+                Some(begun) => begun,
+                None => self.get(key, options).await?,
+            };
+            within(got.bytes()).await
         };
-        let mut parts = stream::iter(starts).map(range).buffered(IN_FLIGHT);
+        let unpacking = Unpacking::start();
+        let all = stream::iter(iter::once((0, Some(first))).chain(others));
+        let mut parts = all.map(range).buffered(IN_FLIGHT);
         while let Some(part) = parts.try_next().await? {
             unpacking.add(part).await;
         }
@@ -241,22 +241,20 @@ impl S3Artifacts {
     }
 }
 
-async fn send_parts(
-    upload: &mut dyn MultipartUpload,
-    first: [Bytes; 2],
-    mut rest: mpsc::Receiver<Bytes>,
-) -> object_store::Result<()> {
+async fn send_parts(upload: &mut dyn MultipartUpload, pieces: Pieces) -> object_store::Result<()> {
     let mut sending = stream::FuturesUnordered::new();
-    for piece in first {
-        sending.push(within(upload.put_part(piece.into())));
-    }
-    while let Some(piece) = rest.recv().await {
+    let mut pieces = pin!(pieces.into_stream());
+    while let Some(piece) = pieces.next().await {
         if sending.len() >= IN_FLIGHT {
             sending.try_next().await?;
         }
-        sending.push(within(upload.put_part(piece.into())));
+        sending.push(within(upload.put_part(piece.map_err(broke_off)?.into())));
     }
     sending.try_collect().await
+}
+
+fn broke_off(broke_off: BrokeOff) -> object_store::Error {
+    object_store::Error::Generic { store: "S3", source: Box::new(broke_off) }
 }
 
 /// A request that is not answered is an error.
@@ -306,9 +304,9 @@ impl RawStore for S3Artifacts {
         Box::pin(async move {
             let key = key_of(id, kind)?;
             let stored = match packing::pack(parts, self.part, !is_framed(kind)).await {
-                Some(Packed::Pieces(first, rest)) => self.write_parts(&key, first, rest).await,
-                Some(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
-                None => Err(object_store::Error::Generic { store: "S3", source: "packing broke off".into() }),
+                Ok(Packed::Pieces(pieces)) => self.write_parts(&key, pieces).await,
+                Ok(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
+                Err(error) => Err(broke_off(error)),
             };
             stored.map_err(|error| self.place.fault("store an artifact", &error))
         })
