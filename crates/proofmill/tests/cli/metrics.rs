@@ -4,7 +4,9 @@ use crate::{
     blocks::chain,
     process::{Running, fail, free_port, load, proofmill, succeed, wait},
 };
+use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::Description;
+use proofmill_primitives::CheckpointNumber;
 use serde_json::Value;
 use std::{
     fs,
@@ -136,6 +138,24 @@ async fn prometheus_reads_cluster_and_worker() {
     prometheus.expect("coordinator_dead_workers_total{worker_type='all'}", |count| count == 1.0).await;
 }
 
+/// A batch of several blocks and how many they are (last - first + 1), as the contract has it.
+async fn batch_of_several_blocks(data: &Path, there: &Description) -> (u64, u64) {
+    let l1 = L1::connect(PoolOptions::new(there.l1_rpc.clone()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, there.rollup).await.unwrap();
+    for seed in 100..130 {
+        let newest = rollup.tips().await.unwrap().pending.0;
+        for number in 1..=newest {
+            let batch = rollup.checkpoint(CheckpointNumber(number)).await.unwrap();
+            let ends = batch.map(|batch| (batch.blocks.first(), batch.blocks.last()));
+            if let Some((first, last)) = ends.filter(|(first, last)| last > first) {
+                return (number, last - first + 1);
+            }
+        }
+        load(&mut proofmill(data), &there.l2_rpc, seed);
+    }
+    panic!("no batch has several blocks");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn prometheus_reads_batches_and_a_prover() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,6 +193,11 @@ async fn prometheus_reads_batches_and_a_prover() {
         prometheus.expect(&of("batch_tx_count"), |count| count >= 4.0).await;
         prometheus.expect(&of("batch_gas_used"), |gas| gas >= 4.0 * 21_000.0).await;
         prometheus.expect(&of("batch_size"), |blocks| blocks >= 1.0).await;
+    }
+    let (number, blocks) = batch_of_several_blocks(data, &there).await;
+    for job in ["l2", "coordinator"] {
+        let size = format!("batch_size{{job='{job}',batch_number='{number}'}}");
+        prometheus.expect(&size, |size| size == blocks as f64).await;
     }
     prometheus
         .expect("proofmill_prover_proofs_total{prover='exec',outcome='accepted'}", |count| count >= 1.0)
