@@ -2,6 +2,7 @@
 
 use crate::{
     blocks::chain,
+    dev,
     process::{Running, fail, free_port, load, proofmill, succeed, wait},
 };
 use proofmill_chain::{L1, PoolOptions, Rollup};
@@ -136,6 +137,33 @@ async fn prometheus_reads_cluster_and_worker() {
     worker.kill();
     prometheus.expect("proofmill_cluster_workers", |count| count == 0.0).await;
     prometheus.expect("coordinator_dead_workers_total{worker_type='all'}", |count| count == 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_a_prover_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, port) = (folder.path(), free_port());
+    let Some(prometheus) = Prometheus::start(data, &[("node", port)]) else { return };
+    let log = data.join("dev.log");
+    let mut command = dev::dev(data, 99);
+    command.args(["--metrics-listen", &format!("127.0.0.1:{port}")]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || dev::load(data, 0));
+    wait("an epoch to be settled", || fs::read_to_string(&log).unwrap().contains("SETTLED"));
+    prometheus.expect("proofmill_node_publishes_total{outcome='published'}", |count| count >= 1.0).await;
+    prometheus.expect("proofmill_node_publish_gas_total", |gas| gas > 21_000.0).await;
+    // Of each epoch, with its transaction.
+    prometheus.expect("epoch_verification_gas{epoch!='',tx_hash=~'0x.+'}", |gas| gas > 21_000.0).await;
+    prometheus.expect("epoch_verification_fee_eth{epoch!='',tx_hash=~'0x.+'}", |eth| eth > 0.0).await;
+    for state in ["awaiting root", "publishing"] {
+        let times = format!("proofmill_node_session_state_seconds_count{{state='{state}'}}");
+        prometheus.expect(&times, |count| count >= 1.0).await;
+    }
+    let times = "proofmill_node_checkpoint_state_seconds_count{state='proving'}";
+    prometheus.expect(times, |count| count >= 1.0).await;
+    prometheus.expect("proofmill_node_blocks_proven_total{prover='exec'}", |blocks| blocks >= 1.0).await;
+    prometheus.expect("sum(batch_size{batch_number!=''})", |blocks| blocks >= 1.0).await;
+    assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
 }
 
 /// A batch of several blocks and how many they are (last - first + 1), as the contract has it.

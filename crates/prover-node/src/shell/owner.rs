@@ -5,6 +5,7 @@ use super::{
     metrics, publish, range,
     root::{self, EpochParts},
     shown::Shown,
+    spells::Spells,
     upload,
 };
 use crate::{
@@ -48,6 +49,7 @@ pub(super) struct Owner {
     tasks: JoinSet<()>,
     looking: bool,
     shown: Shown,
+    spells: Spells,
     outlets: Outlets,
 }
 
@@ -68,7 +70,8 @@ impl Owner {
     ) -> Self {
         metrics::describe();
         let (jobs, tasks, shown) = (HashMap::new(), JoinSet::new(), Shown::new(snapshots));
-        Self { context, state, inbox, jobs, tasks, looking: false, shown, outlets }
+        let spells = Spells::default();
+        Self { context, state, inbox, jobs, tasks, looking: false, shown, spells, outlets }
     }
 
     /// Lives until it is told to stop, then ends everything in order. The chain stream has to have been stopped before.
@@ -312,8 +315,11 @@ impl Owner {
         }
     }
 
-    fn report(&self, change: Change) {
+    fn report(&mut self, change: Change) {
         metrics::changed(&change);
+        if let Some(spell) = self.spells.changed(self.context.clock.now(), &change) {
+            metrics::spent(&spell);
+        }
         match &change {
             Change::CheckpointFailed { id, epoch, cause } => {
                 tracing::error!(
