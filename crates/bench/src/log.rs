@@ -228,7 +228,8 @@ fn text_fields(line: &str) -> BTreeMap<String, String> {
     fields
 }
 
-/// The fields of an object and of the objects in it.
+/// The fields of an object and of the objects in it. Those inside go first: what a program says is in an object of its own, and
+/// `level` outside is how much the line matters.
 fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
     let mut fields = BTreeMap::new();
     let mut objects = vec![serde_json::from_str::<Value>(line.trim()).ok()?];
@@ -237,11 +238,11 @@ fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
             match value {
                 Value::Object(_) => objects.push(value.clone()),
                 Value::String(text) => {
-                    fields.entry(name.clone()).or_insert_with(|| text.clone());
+                    fields.insert(name.clone(), text.clone());
                 }
                 Value::Array(_) | Value::Null => {}
                 other => {
-                    fields.entry(name.clone()).or_insert_with(|| other.to_string());
+                    fields.insert(name.clone(), other.to_string());
                 }
             }
         }
@@ -285,6 +286,8 @@ mod tests {
         );
         let json = r#"{"timestamp":"…","level":"INFO","fields":{"message":"proved a batch","batch":7,"prover":"openvm","proving_time_ms":301482}}"#;
         assert_eq!(one(json), Some((7, 301_482, Some("openvm".into()))));
+        let epoch = r#"{"level":"INFO","fields":{"message":"proved a batch","batch":7,"level":"epoch","proving_time_ms":9}}"#;
+        assert!(read(epoch).timings[0].of_epoch);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(super) struct Session<'a> {
     pub(super) place: Option<Place>,
     /// Where it is told how full the batches are.
     pub(super) metrics: Option<Url>,
+    /// Since when nothing answers there.
+    pub(super) metrics_lost: Option<Instant>,
     /// What was told.
     pub(super) batches: Batches,
     pub(super) followed: Followed,
@@ -141,6 +143,7 @@ impl<'a> Session<'a> {
             l1_rpc: None,
             place,
             metrics: run.l2_metrics.clone(),
+            metrics_lost: None,
             followed: Followed::default(),
             batches: Batches::new(),
             watch: Watch::new(run.batches().get()),
