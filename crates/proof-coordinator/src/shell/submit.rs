@@ -172,6 +172,7 @@ fn log_refused(inner: &Inner, submission: &Submission, reason: RefusedFor, cause
     let line = inner.lock().quiet.refused(inner.clock.now(), &submission.by);
     let Some(line) = line else { return };
     tracing::warn!(
+        event = "proof_refused",
         batch = submission.batch.number.0,
         prover = %submission.prover,
         by = %submission.by,

@@ -266,6 +266,12 @@ fn what_no_proposer_prunes_the_node_does() {
     let _proposer = propose();
     wait("an epoch to be settled", || process::settled(&read(&settled_by)) > 0);
     assert!(node.terminate(), "{}", read(&settled_by));
+    let log = read(&settled_by);
+    let line = log.lines().find(|line| line.contains("event=\"epoch_settled\"")).unwrap();
+    assert!(["transaction=0x", "gas=", "fee_wei="].iter().all(|field| line.contains(field)), "{line}");
+    for event in ["epoch_missed", "epoch_pruned"] {
+        assert!(log.contains(&format!("event=\"{event}\"")), "{event}: {log}");
+    }
 }
 
 /// The second one is told, and waits until the first has gone.

@@ -379,6 +379,7 @@ fn sixteen_batches_that_wait_go_in_one_call() {
     let (first, last) = site.verified()[0];
     assert!(last - first + 1 >= 16, "{:?}", site.verified());
     let line = site.lines("coordinator", "batches are settled")[0].clone();
+    assert!(line.contains("event=\"batches_settled\"") && number(&line, "fee_wei") > 0, "{line}");
     assert!(number(&line, "gas_per_batch") <= 60_000, "{line}");
     site.check_each_once(last, &[account, poor]);
 }
