@@ -5,6 +5,7 @@ use crate::{
     process::{Running, fail, free_port, load, proofmill, succeed, wait},
 };
 use proofmill_devnet::Description;
+use proofmill_localstore::skipped;
 use serde_json::Value;
 use std::{
     fs,
@@ -24,7 +25,7 @@ impl Prometheus {
         let runs =
             Command::new("prometheus").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if runs.is_err() {
-            eprintln!("skipped: prometheus is not on this machine (Debian's package `prometheus`)");
+            skipped("prometheus is not on this machine (Debian's package `prometheus`)");
             return None;
         }
         let config = folder.join("prometheus.yml");
