@@ -12,7 +12,7 @@ fn redis_is_away_at_each_phase_of_an_epoch() {
 /// Shorter: what waits for Redis waits for S3.
 #[test]
 fn s3_is_away_at_each_phase_of_an_epoch() {
-    away_at_each_phase(House::over_s3(), Duration::from_secs(3));
+    away_at_each_phase(House::over_s3(), Duration::from_secs(2));
 }
 
 fn away_at_each_phase(mut house: House, away: Duration) {
