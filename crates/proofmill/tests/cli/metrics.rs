@@ -7,6 +7,7 @@ use crate::{
 };
 use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::Description;
+use proofmill_localstore::skipped;
 use proofmill_primitives::CheckpointNumber;
 use serde_json::Value;
 use std::{
@@ -27,7 +28,7 @@ impl Prometheus {
         let runs =
             Command::new("prometheus").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if runs.is_err() {
-            eprintln!("skipped: prometheus is not on this machine (Debian's package `prometheus`)");
+            skipped("prometheus is not on this machine (Debian's package `prometheus`)");
             return None;
         }
         let config = folder.join("prometheus.yml");

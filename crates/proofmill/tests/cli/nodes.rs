@@ -274,9 +274,9 @@ fn what_no_proposer_prunes_the_node_does() {
     }
 }
 
-/// The second one is told, and waits until the first has gone.
+/// Two workers of one name (E6b) put each other out no more: the second one is told, and waits until the first has gone.
 #[test]
-fn indigo_1950_two_workers_of_one_name() {
+fn e6b_indigo_1950_two_workers_of_one_name() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let (_cluster, address) = cluster(data, free_port());

@@ -23,7 +23,7 @@ fn built(scene: &mut Scene, id: &str, build: &str) {
 
 /// A store that is away for minutes, on every worker: the proof waits, and is made.
 #[test]
-fn e6a_a_store_that_is_away_costs_no_try() {
+fn a1_e6a_a_store_that_is_away_costs_no_try() {
     let mut scene = workers(1);
     scene.proof("p", TaskKind::Controller);
     let mut tries = 0;
