@@ -5,7 +5,7 @@ use proofmill_backends::{Backend, Job, OpenVmBackend, SegmentBudget};
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use std::{fs, path::PathBuf};
 
-/// A block with one transfer: `make_input transfers 1 1` (an example of `proofmill-program`).
+/// A block with one transfer: `make_input transfers 1 1` (an example of `proofmill-made-blocks`).
 const BLOCK: &[u8] = include_bytes!("fixtures/range-input.bin");
 
 fn programs() -> PathBuf {
