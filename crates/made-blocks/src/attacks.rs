@@ -9,9 +9,12 @@ pub const ATTACKS: &[(&str, u32)] = &[
     ("ecrecover", 10),
     ("sha256", 10),
     ("sha256-short", 10),
+    ("sha256-memory", 10),
     ("ripemd160", 100),
+    ("ripemd160-memory", 20),
     ("identity", 10),
     ("identity-short", 10),
+    ("identity-memory", 10),
     ("identity-256k", 100),
     ("modexp-32", 10),
     ("modexp-32-even", 10),
@@ -424,6 +427,10 @@ pub(crate) fn attack(name: &str, scale: u32) -> Option<Attack> {
         "slots-high" => sloads(u64::MAX),
         // 262,144 bytes a time, for 47 million gas: without memory given back, more than there is.
         "identity-256k" => plain(looped(&hex!("5f5f620400005f60045afa50"), turns(1_900)), Vec::new()),
+        // 65,536 bytes of memory, for which no data are paid.
+        "sha256-memory" => plain(looped(&hex!("5f5f620100005f60025afa50"), turns(120)), Vec::new()),
+        "ripemd160-memory" => plain(looped(&hex!("5f5f620100005f60035afa50"), turns(12)), Vec::new()),
+        "identity-memory" => plain(looped(&hex!("5f5f620100005f60045afa50"), turns(480)), Vec::new()),
         "balances" => plain(looped(&hex!("803150"), turns(1_100)), Vec::new()),
         "create" => plain(looped(&hex!("5f5f5ff050"), turns(90)), Vec::new()),
         _ => return None,

@@ -29,8 +29,10 @@ use proofmill_stateless::{
 use std::path::Path;
 
 mod attacks;
+mod limits;
 
 pub use attacks::{ATTACKS, Attack};
+pub use limits::Machine;
 
 const CHAIN: u64 = 31337;
 const SENDERS: u64 = 50;
@@ -96,7 +98,7 @@ pub struct Made {
 /// Makes so many blocks of a kind, with so many transactions each; an attack is one transaction.
 ///
 /// # Panics
-/// A block cannot be executed.
+/// A block cannot be executed, or an attack fails.
 pub fn make(kind: &Kind, blocks: u64, transactions: u64) -> Made {
     let made = blocks_of(kind, blocks, kind.transactions(transactions));
     Made {
@@ -240,11 +242,7 @@ fn blocks_of(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
                     let words = [U256::from_be_bytes(to.into_word().0), U256::from(5)];
                     (TOKEN, U256::ZERO, call("transfer(address,uint256)", &words), 100_000)
                 }
-                // A transaction of Osaka may have no more than 2²⁴ gas.
-                Kind::Attack(attack) => {
-                    let limit = if attack.fork == Fork::Osaka { 1 << 24 } else { 59_000_000 };
-                    (ATTACKED, U256::ZERO, attack.calldata.clone(), limit)
-                }
+                Kind::Attack(attack) => (ATTACKED, U256::ZERO, attack.calldata.clone(), gas_limit(attack)),
                 Kind::Vectors(vectors) => (ATTACKED, U256::ZERO, vectors[n as usize].clone().into(), 400_000),
                 Kind::Storage => {
                     (STORAGE, U256::ZERO, call("fill(uint256)", &[U256::from(SLOTS_PER_CALL)]), 2_000_000)
@@ -280,8 +278,17 @@ fn blocks_of(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
         };
         done.push(Block { header, transactions: raw, withdrawals: Some(Vec::new()) });
         seal(&chain, &parent, &mut done, &state);
+        // Who fails in the EVM loses all gas, and would measure nothing.
+        if let (Kind::Attack(attack), Some(block)) = (kind, done.last()) {
+            assert!(block.header.gas_used < gas_limit(attack), "the attack fails");
+        }
     }
     witness_from_state(chain, parent, Vec::new(), done, &state).expect("sealed").1
+}
+
+/// A transaction of Osaka may have no more than 2²⁴ gas.
+fn gas_limit(attack: &Attack) -> u64 {
+    if attack.fork == Fork::Osaka { 1 << 24 } else { 59_000_000 }
 }
 
 /// Puts into the last block's header what execution says should be there.
@@ -362,4 +369,28 @@ where
 {
     let signature = sign_message(key, tx.signature_hash()).expect("signed");
     EthereumTxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ATTACKS, Kind, attacked};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_attack_can_be_made() {
+        let names: BTreeSet<_> = ATTACKS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), ATTACKS.len(), "no name is there twice");
+        for (name, percent) in ATTACKS {
+            assert!(matches!(Kind::named(name, *percent), Some(Kind::Attack(_))), "{name}");
+        }
+        assert!(Kind::named("op-nothing", 10).is_none());
+    }
+
+    #[test]
+    fn an_attack_spends_its_gas_in_its_loop() {
+        for name in ["op-jumpi", "op-extcodecopy-24k", "create2-48k"] {
+            let gas = attacked(name, 10).gas;
+            assert!((200_000..500_000).contains(&gas), "{name}: {gas}");
+        }
+    }
 }
