@@ -188,8 +188,8 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
-        // A peer that says no more than that tells whether another try can help.
-        let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Rejected };
+        // A peer that says no more tells whether another try can help, there. A broken node says so of whatever it is given.
+        let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Dismissed };
         let text = "its worker did not say why; see the worker's log";
         let fault = header::fault(&request, Fault::new(code, text));
         let request = request.into_inner();
