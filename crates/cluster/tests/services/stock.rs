@@ -212,8 +212,9 @@ async fn a_proof_that_a_node_gives_up_says_why() {
     worker.fail(&root, false, "").await.unwrap();
 }
 
-/// A node whose task panics says that another try cannot help, whatever the reason was. One broken node ends no proof: another
-/// one is asked, and only where that says the same the controller is told `FailedFatal`.
+/// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
+/// whole proof before. One broken node ends no proof: another one is asked, and only where that says the same the controller is
+/// told `FailedFatal`.
 #[tokio::test]
 async fn a_broken_node_ends_no_proof_and_two_that_agree_do() {
     let cluster = start().await;
@@ -224,6 +225,13 @@ async fn a_broken_node_ends_no_proof_and_two_that_agree_do() {
     let first = controls.create(&root, TaskKind::ProveShard, "first").await.unwrap();
     let shard = broken.task().await;
     let mut works = cluster.worker("works", WorkerType::Gpu, 8).await;
+    let give_up = FailProofRequest {
+        worker_id: "broken".into(),
+        proof_id: "p".into(),
+        task_id: Some(shard.task_id.clone()),
+        extra_data: Some(r#"{"proving_failure":{"task_type":"ProveShard","reason":"no GPU"}}"#.into()),
+    };
+    broken.client.fail_proof(give_up).await.unwrap();
     broken.fail(&shard, false, "").await.unwrap();
     let shard = works.task().await;
     assert_eq!(shard.task_id, first);
