@@ -11,4 +11,5 @@ mod layout;
 mod losses;
 mod stock;
 mod upgrade;
+mod way;
 mod whole;
