@@ -60,7 +60,7 @@ async fn a_worker_that_is_told_to_stop_finishes_what_it_holds() {
     let site = Site::new(slow).await;
     let leaves = site.worker("leaves", WorkerKind::All, 3);
     site.request("p", 6, 2).await;
-    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
     let _stays = site.worker("stays", WorkerKind::All, 3);
     tokio::time::sleep(Duration::from_millis(200)).await;
     leaves.stop.cancel();
@@ -81,7 +81,7 @@ async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
     let _controls = site.worker("controls", WorkerKind::Cpu, 1);
     let leaves = site.worker("leaves", WorkerKind::Gpu, 1);
     site.request("p", 3, 2).await;
-    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
     leaves.stop.cancel();
     tokio::time::sleep(Duration::from_millis(300)).await;
     site.stop_cluster().await;
@@ -105,7 +105,7 @@ async fn a_worker_that_leaves_says_so_until_it_is_heard() {
     let by = way::losing(site.address, "/Close", 3).await;
     let leaves = site.worker_by(by, "leaves", WorkerKind::All, 2);
     site.request("p", 3, 2).await;
-    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
     leaves.stop.cancel();
     tokio::time::sleep(Duration::from_millis(1200)).await;
     let workers = site.status().await.workers;

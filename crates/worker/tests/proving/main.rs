@@ -5,6 +5,7 @@ mod backend;
 mod damage;
 mod disk;
 mod failures;
+mod far;
 mod faults;
 mod harness;
 mod layout;
