@@ -214,8 +214,8 @@ pub(super) fn give_back(
 fn job_error(fault: &Fault) -> JobError {
     let cause = fault.text.clone();
     match fault.code {
-        Code::KilledForMemory | Code::TooSmall => JobError::CannotExecute { cause },
-        code if code.is_of_execution() => JobError::CannotExecute { cause },
+        Code::TooSmall => JobError::CannotExecute { cause },
+        code if code.is_of_memory() || code.is_of_execution() => JobError::CannotExecute { cause },
         _ => JobError::Failed { cause },
     }
 }
