@@ -261,7 +261,7 @@ impl Rollup {
         self.send(sender, CallName::Propose, &proposeCall { proposal }).await
     }
 
-    /// Gives up what was not proven in time.
+    /// Gives up what was not proven in time, and after a silence everything unproven.
     pub async fn prune(&self, sender: &Sender) -> Result<Included, ChainError> {
         self.send(sender, CallName::Prune, &pruneCall {}).await
     }

@@ -107,13 +107,14 @@ pub(crate) struct Limits {
     /// How far the last block of a checkpoint may be behind L1's time [default: twice the proof submission window]
     #[arg(long, env = "PROOFMILL_MAX_LAG", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_lag: Option<u64>,
-    /// After so long without a checkpoint anybody may propose; 0: never [default: three times --max-lag, and a week at least]
+    /// After so long without a checkpoint of the proposer's anybody may propose: the proof submission window and an epoch at least; 0: never
+    /// [default: three times --max-lag, and a week at least]
     #[arg(long, env = "PROOFMILL_SILENCE", value_name = "SECONDS")]
     pub(crate) silence: Option<u64>,
     /// How long new rules are visible before they are in force [default: the proof submission window and an epoch]
     #[arg(long, env = "PROOFMILL_CHANGE_DELAY", value_name = "SECONDS")]
     pub(crate) change_delay: Option<u64>,
-    /// How long a pause by the guardian lasts, if the owner does not end it
+    /// How long a pause by the guardian lasts, if the owner does not end it. Without an owner --change-delay at the most
     #[arg(long, env = "PROOFMILL_MAX_PAUSE", default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) max_pause: u64,
 }
