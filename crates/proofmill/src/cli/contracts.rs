@@ -86,7 +86,8 @@ pub(crate) struct Deploy {
     /// For types without a --verifier: the attestors
     #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
-    /// How many of the attestors must sign a proof [default: more than half of them]
+    /// How many of the attestors must sign a proof [default: more than half of them]. A --verifier may count no more than half of its
+    /// own only where this says so
     #[arg(long, env = "PROOFMILL_THRESHOLD", value_name = "NUMBER")]
     pub(crate) threshold: Option<u64>,
     /// Rely on attestors although L1 is a public network
@@ -190,13 +191,13 @@ pub(crate) struct Schedule {
     /// Who is to propose checkpoints
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) proposer: Option<alloy_primitives::Address>,
-    /// Hash of the chain specification, as `verify` prints it
-    #[arg(long, value_name = "HASH", conflicts_with = "genesis")]
+    /// Hash that the new chain specification must have, as `verify` prints it; the node of --l2-rpc must follow it
+    #[arg(long, value_name = "HASH", requires = "l2_rpc")]
     pub(crate) config_hash: Option<alloy_primitives::B256>,
-    /// Genesis file with the new chain specification, in place of its hash; the node of --l2-rpc must follow it
+    /// Genesis file with the new chain specification; the node of --l2-rpc must follow it
     #[arg(long, value_name = "FILE", requires = "l2_rpc")]
     pub(crate) genesis: Option<PathBuf>,
-    /// JSON-RPC node of the rollup (L2), for --genesis
+    /// JSON-RPC node of the rollup (L2), for --config-hash and --genesis
     #[arg(
         long,
         env = "L2_RPC",
@@ -212,6 +213,12 @@ pub(crate) struct Schedule {
     /// Another verifier: TYPE=ADDRESS
     #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
+    /// How many attestors the --verifier counts, where that is no more than half of them
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) threshold: Option<u64>,
+    /// Rely on attestors although L1 is a public network
+    #[arg(long)]
+    pub(crate) trust_attestors: bool,
 }
 
 fn halo2_verifier(text: &str) -> Result<Halo2Verifier, String> {
