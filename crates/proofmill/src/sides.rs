@@ -90,9 +90,9 @@ pub(crate) async fn ours(place: Place<'_>) -> Result<Ours> {
 /// close, so what can still be proven is under those of the first or the last unproven checkpoint.
 async fn asked(rollup: &Rollup) -> Result<Vec<Asked>> {
     let tips = wiring::patiently("the rollup's tips on L1", || rollup.tips()).await?;
-    let mut asked = Vec::new();
+    let mut asked: Vec<Asked> = Vec::new();
     let mut ask = |what: String, rules: Rules| {
-        if asked.iter().all(|before: &Asked| before.rules != rules) {
+        if asked.iter().all(|before| before.rules != rules) {
             asked.push(Asked { what, rules });
         }
     };
