@@ -7,7 +7,7 @@ use proofmill_backends::Registry;
 use proofmill_ledger::{LockError, ProcessLock};
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::{Coordinator, CoordinatorConfig, CoordinatorError};
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -39,13 +39,13 @@ impl Serving {
         })?;
         let file = folder.join("assignments.sqlite");
         let ledger = ledger::open(&args.database, &ledger::schema(folder), &file).await?;
-        let timeout = Duration::from_secs(args.prover_timeout);
+        let timeout = args.prover_timeout();
         let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
         let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();
         tracing::info!(
             listen = %listener.local_addr()?,
             types = types.join(","),
-            prover_timeout_s = args.prover_timeout,
+            prover_timeout_s = timeout.as_secs(),
             "provers that pull are served"
         );
         let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;

@@ -91,8 +91,11 @@ impl Site {
         let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
         command.args(["--l1-rpc", l1, "--l2-rpc", l2, "--rollup", &self.chains.rollup.to_string()]);
         command.args(["--pull-listen", &listen]);
-        // By the name that operators of ethrex know.
-        command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", timeout.to_string());
+        match timeout {
+            // By the name that operators of ethrex know, in its unit.
+            10.. => command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", (timeout * 1_000).to_string()),
+            _ => command.env("PROOFMILL_PROVER_TIMEOUT", timeout.to_string()),
+        };
         let before = self.lines("coordinator", "provers that pull are served").len();
         let running = Running::start(&mut command, &self.file("coordinator"));
         wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
@@ -388,7 +391,13 @@ fn settings_are_shown_and_checked() {
         ),
         (
             "proof-coordinator",
-            &["--pull-listen", "--prover-timeout", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", "600"],
+            &[
+                "--pull-listen",
+                "--prover-timeout",
+                "PROOFMILL_PROVER_TIMEOUT",
+                "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT",
+                "600",
+            ],
         ),
         ("prover-node", &["--service", "pull", "--pull-listen", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT"]),
     ] {
