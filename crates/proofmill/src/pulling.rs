@@ -74,3 +74,31 @@ fn lock(path: &Path) -> Result<ProcessLock> {
     lock.sign().wrap_err_with(|| format!("cannot write {}", path.display()))?;
     Ok(lock)
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_artifacts::FsArtifacts;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_with_its_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = taken.local_addr().unwrap().to_string();
+        let args = cli::Serving { pull_listen: place.clone(), ..cli::Serving::default() };
+        let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
+        let registry = Registry::compiled_in();
+        let start = Serving::start(
+            &args,
+            folder.path(),
+            [ProverType::Exec],
+            artifacts,
+            &registry,
+            CancellationToken::new(),
+        );
+        let said = format!("{:#}", start.await.err().unwrap());
+        assert!(said.contains(&format!("cannot listen on {place}")), "{said}");
+        assert!(said.contains("choose another --pull-listen"), "{said}");
+    }
+}

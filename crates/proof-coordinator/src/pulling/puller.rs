@@ -251,7 +251,7 @@ async fn hand_in(
             Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
                 .clamp(Duration::from_millis(100), Duration::from_secs(120)),
             Ok(None) => {
-                said::away(&coordinator.address, &Status::unknown("it is of another release"));
+                said::other_version(&coordinator.address);
                 return Outcome::Lost;
             }
             Err(status) => {
@@ -277,7 +277,7 @@ fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Statu
         Ok(Some(Outcome::ProverTypeNotNeeded(answer))) => said::not_needed(address, asker.prover, answer),
         Ok(Some(Outcome::VersionMismatch(answer))) => said::mismatch(address, &asker.programs, answer),
         Ok(Some(Outcome::RetryLater(answer))) => said::nothing(address, answer),
-        Ok(None) => said::away(address, &Status::unknown("it answers as another release does")),
+        Ok(None) => said::other_version(address),
         Err(status) => said::away(address, status),
     }
 }

@@ -29,9 +29,9 @@ pub enum Heard {
     },
     /// It does not need the type.
     NotNeeded,
-    /// It wants another version.
+    /// It wants another version of the programs, or speaks another one of this protocol.
     Mismatch,
-    /// Nobody answers, or not in a way that this release understands.
+    /// Nobody answers.
     Away,
 }
 

@@ -30,7 +30,7 @@ pub(crate) struct Serving {
     pub(crate) pull_listen: String,
     /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in [default: 600]
     #[arg(long, env = "PROOFMILL_PROVER_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    prover_timeout: Option<u64>,
+    pub(crate) prover_timeout: Option<u64>,
     /// The same in milliseconds, by the name that it has in ethrex; --prover-timeout goes before it
     #[arg(
         long = "proof-coordinator.prover-timeout",
@@ -38,7 +38,7 @@ pub(crate) struct Serving {
         value_name = "MILLISECONDS",
         value_parser = millis
     )]
-    ethrex_prover_timeout: Option<u64>,
+    pub(crate) ethrex_prover_timeout: Option<u64>,
     #[command(flatten)]
     pub(crate) database: Database,
 }

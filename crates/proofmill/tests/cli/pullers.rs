@@ -94,3 +94,15 @@ pub(crate) fn unneeding() -> (tokio::runtime::Runtime, String) {
     runtime.spawn(server);
     (runtime, address)
 }
+
+/// A server of gRPC that knows nothing of provers that pull.
+pub(crate) fn of_another_release() -> (tokio::runtime::Runtime, String) {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder()
+        .add_routes(tonic::service::Routes::default())
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    runtime.spawn(server);
+    (runtime, address)
+}

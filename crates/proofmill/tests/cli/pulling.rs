@@ -3,7 +3,7 @@
 
 use crate::{
     process::{self, Running, free_port, output, proofmill, succeed, wait},
-    pullers::{ask, assign, client, runtime, submit, unneeding},
+    pullers::{ask, assign, client, of_another_release, runtime, submit, unneeding},
 };
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
@@ -377,6 +377,42 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
     assert!(prover.terminate(), "{}", site.said("honest"));
     drop(runtime);
+}
+
+#[test]
+fn a_coordinator_of_another_release_is_told_from_one_that_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_runtime, other) = of_another_release();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let log = folder.path().join("prover.log");
+    let mut command = proofmill(folder.path());
+    command.args(["prover", "--prover-type", "exec", "--max-weight", "2"]);
+    command.args(["--coordinator", &format!("{other},{nobody}")]).env("NO_COLOR", "1");
+    let mut prover = Running::start(&mut command, &log);
+    let lines = |what: &str| {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        said.lines().filter(|line| line.contains(what)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let other_version = "a coordinator speaks another version: run the same release on both sides";
+    wait("both to be told", || {
+        !lines(other_version).is_empty() && !lines("a coordinator does not answer").is_empty()
+    });
+    assert!(prover.terminate(), "an answer ended it, or it does not stop");
+    let (said, away) = (lines(other_version), lines("a coordinator does not answer"));
+    assert!(said.len() == 1 && said[0].contains(&other), "{said:?}");
+    assert!(away.iter().all(|line| line.contains(&nobody)), "{away:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    let mut command = proofmill(folder.path());
+    command.args(["prover", "--prover-type", "exec", "--coordinator", "http://127.0.0.1:1"]);
+    let said = process::fail(command.args(["--metrics-listen", &place]));
+    assert!(said.contains(&format!("cannot listen on {place}")), "{said}");
+    assert!(said.contains("choose another --metrics-listen"), "{said}");
 }
 
 #[test]
