@@ -3,7 +3,7 @@
 
 use crate::{
     process::{self, Running, free_port, output, proofmill, succeed, wait},
-    pullers::{ask, assign, client, of_another_release, runtime, submit, unneeding},
+    pullers::{ask, assign, client, of_another_release, runtime, submit, takes_no_proofs, unneeding},
 };
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
@@ -377,6 +377,43 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
     assert!(prover.terminate(), "{}", site.said("honest"));
     drop(runtime);
+}
+
+#[test]
+fn two_provers_of_a_machine_that_always_have_work_take_turns() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    site.load_until("ten batches that wait", |site| {
+        site.lines("coordinator", "a batch is ready for provers").len() >= 10
+    });
+    let (_one, _two) = (site.prover("one", &[]), site.prover("two", &[]));
+    let handed_in = |site: &Site, name: &str| site.lines(name, "a proof was handed in").len();
+    wait("them to be proven", || handed_in(&site, "one") + handed_in(&site, "two") >= 10);
+    for name in ["one", "two"] {
+        assert!(handed_in(&site, name) >= 2, "{name} had no turn:\n{}", site.said(name));
+    }
+}
+
+#[test]
+fn a_coordinator_that_takes_no_proof_does_not_keep_a_prover_from_the_others() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    let (_runtime, deaf) = takes_no_proofs(&site.address());
+    let all = format!("{deaf},{}", site.address());
+    let mut prover = site.prover("prover", &["--coordinator", &all]);
+    site.load_until("proofs for the other one", |site| {
+        site.lines("prover", "a proof was handed in").len() >= 2
+            && !site.lines("prover", "a coordinator does not answer").is_empty()
+    });
+    assert!(prover.terminate(), "{}", site.said("prover"));
+    // What nobody took is handed in by the next process.
+    let kept = site.lines("prover", "it is kept, and handed in at the next start");
+    assert_eq!(kept.len(), 1, "{}", site.said("prover"));
+    let _prover = site.prover("prover", &["--coordinator", &all]);
+    wait("the proof to be handed in again", || {
+        let again = site.lines("prover", "a proof from before is handed in");
+        again.iter().any(|line| field(line, "batch") == field(&kept[0], "batch"))
+    });
 }
 
 #[test]
