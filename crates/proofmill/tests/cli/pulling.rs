@@ -30,6 +30,7 @@ struct Site {
     chains: Description,
     port: u16,
     node_port: u16,
+    metrics: u16,
     seed: u64,
     _localnet: Running,
 }
@@ -45,8 +46,8 @@ impl Site {
         let file = data.join("data/localnet.json");
         wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
         let chains = Description::read(&file).unwrap().unwrap();
-        let (port, node_port) = (free_port(), free_port());
-        Self { folder, chains, port, node_port, seed: 0, _localnet: localnet }
+        let (port, node_port, metrics) = (free_port(), free_port(), free_port());
+        Self { folder, chains, port, node_port, metrics, seed: 0, _localnet: localnet }
     }
 
     fn file(&self, role: &str) -> PathBuf {
@@ -91,6 +92,7 @@ impl Site {
         let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
         command.args(["--l1-rpc", l1, "--l2-rpc", l2, "--rollup", &self.chains.rollup.to_string()]);
         command.args(["--pull-listen", &listen]);
+        command.args(["--metrics-listen", &format!("127.0.0.1:{}", self.metrics)]);
         match timeout {
             // By the name that operators of ethrex know, in its unit.
             10.. => command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", (timeout * 1_000).to_string()),
@@ -109,6 +111,15 @@ impl Site {
             command.args(["--coordinator", &self.address()]);
         }
         Running::start(command.args(words), &self.file(name))
+    }
+
+    /// What the coordinator counts under a name.
+    fn counted(&self, name: &str) -> u64 {
+        let url: url::Url = format!("http://127.0.0.1:{}/metrics", self.metrics).parse().unwrap();
+        let client = proofmill_http::client_for(&url);
+        let page = runtime().block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() });
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse().unwrap()
     }
 
     fn load(&mut self) {
@@ -207,6 +218,9 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let is_it = |line: &String| field(line, "batch") == batch;
     wait("the other one to prove it", || site.lines("quick", "a proof was handed in").iter().any(is_it));
+    assert!(site.counted("proofmill_pull_batches_taken_back_total{prover=\"exec\"}") >= 1);
+    assert!(site.counted("proofmill_pull_proofs_total{prover=\"exec\",outcome=\"stored\"}") >= 1);
+    assert!(site.counted("proofmill_pull_answers_total{prover=\"exec\",outcome=\"assigned\"}") >= 2);
     // One that is stopped in good order gives its batch back at once.
     assert!(quick.terminate(), "{}", site.said("quick"));
     let mut leaving = site.prover("leaving", &["--delay", "600000", "--max-weight", "2"]);
@@ -216,6 +230,7 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     wait("the batch to be given back", || {
         site.lines("coordinator", "a batch was given back").iter().any(|line| field(line, "batch") == batch)
     });
+    assert!(site.counted("proofmill_pull_batches_given_back_total{prover=\"exec\",fault=\"none\"}") >= 1);
 }
 
 #[test]
@@ -364,6 +379,13 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
         };
         assert_eq!(still.batch, Some(batch));
     });
+    let refused = |cause: &str| {
+        let name = "proofmill_pull_proofs_refused_total";
+        site.counted(&format!("{name}{{prover=\"exec\",cause=\"{cause}\"}}"))
+    };
+    assert!(refused("unreadable") >= 1);
+    assert_eq!((refused("other program"), refused("other statement")), (1, 1));
+    assert!(site.counted("proofmill_pull_batches{prover=\"exec\",state=\"held\"}") >= 1);
     let lines = site.lines("coordinator", "a proof was refused");
     assert!(lines.len() <= 4, "{} lines:\n{}", lines.len(), lines.join("\n"));
     // An honest one goes on all the while; also one that has coordinators of no use to it in its list.
