@@ -20,6 +20,9 @@ const AGAIN: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_
 /// For how long a proof is handed in again at least. The batch of one that comes later is likely proven by another.
 const PATIENT_FOR: Duration = Duration::from_secs(900);
 
+/// How long a call may take yet when the prover is told to stop: whoever stops it does not wait for long.
+const LAST: Duration = Duration::from_secs(3);
+
 /// Hands a proof in until the coordinator says what it thinks of it. What it has not taken when the prover is told to stop is kept,
 /// where there is a folder for it.
 pub(super) async fn hand_in(
@@ -36,7 +39,10 @@ pub(super) async fn hand_in(
     let mut times = 0;
     loop {
         times += 1;
-        let answer = coordinator.submit(asker, &unsent.batch, unsent.proof.clone()).await;
+        let answer = tokio::select! {
+            answer = coordinator.submit(asker, &unsent.batch, unsent.proof.clone()) => answer,
+            () = stopped(stop) => return keep(unsent, kept_in),
+        };
         let after = match answer.map(|answer| answer.outcome) {
             Ok(Some(Said::Accepted(accepted))) => {
                 let dropped = accepted.dropped;
@@ -80,6 +86,11 @@ pub(super) async fn hand_in(
         }
         stop.run_until_cancelled(tokio::time::sleep(after)).await;
     }
+}
+
+async fn stopped(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LAST).await;
 }
 
 /// The prover ends, and nobody has taken the proof.
