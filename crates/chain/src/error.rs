@@ -143,7 +143,10 @@ pub enum ChainError {
     #[error("the contract refused: {0}")]
     Reverted(Box<Refusal>),
     /// A transaction was included, but it failed there.
-    #[error("{call}: the transaction {transaction} was included in L1 block {block} but failed: {}", why(.refusal))]
+    #[error(
+        "{call}: the transaction {transaction} was included in L1 block {block} but failed, and used {gas_used} gas ({fee} wei): {}",
+        why(.refusal)
+    )]
     FailedOnChain {
         /// What was called.
         call: CallName,
@@ -151,6 +154,10 @@ pub enum ChainError {
         transaction: TxHash,
         /// The block's number.
         block: u64,
+        /// The gas that it used.
+        gas_used: u64,
+        /// What it cost, in wei.
+        fee: u128,
         /// Why the contract would refuse the same call afterwards; none where it would not, or where that cannot be found
         /// out. What L1 had when it failed is over then: the same call may be accepted.
         refusal: Option<Box<Refusal>>,

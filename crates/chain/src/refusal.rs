@@ -448,6 +448,11 @@ impl Refusal {
         }
     }
 
+    /// Whether what stands for a proof was not taken, the signatures of attestors: the proof was not even looked at.
+    pub const fn is_not_attested(&self) -> bool {
+        matches!(self, Self::ProofRejected { reason, .. } if reason.is_of_attestors())
+    }
+
     /// Whether it is about the signatures of attestors.
     const fn is_of_attestors(&self) -> bool {
         matches!(

@@ -284,7 +284,15 @@ impl Sender {
             Err(ChainError::Reverted(refusal)) => Some(refusal),
             _ => None,
         };
-        Err(ChainError::FailedOnChain { call: name, transaction: hash, block: included.block, refusal })
+        let Included { block, gas_used, .. } = included;
+        Err(ChainError::FailedOnChain {
+            call: name,
+            transaction: hash,
+            block,
+            gas_used,
+            fee: included.fee(),
+            refusal,
+        })
     }
 
     async fn nonce(&self) -> Result<u64, ChainError> {

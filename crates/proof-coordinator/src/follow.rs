@@ -184,9 +184,9 @@ impl Line {
             let Some(settler) = &self.settler else { return };
             let offer = settler.offer(checkpoint, self.prover, proof.proof.clone());
             let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
-            let Discard { cause, is_final, .. } = discard;
+            let Discard { cause, after, .. } = discard;
             self.service.refuse(&proof.proof, &cause).await;
-            if is_final {
+            if cancel.run_until_cancelled(tokio::time::sleep(after)).await.is_none() {
                 return;
             }
         }

@@ -7,7 +7,7 @@ use proofmill_backends::Registry;
 use proofmill_ledger::{LockError, ProcessLock};
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::{Coordinator, CoordinatorConfig, CoordinatorError};
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -39,13 +39,13 @@ impl Serving {
         })?;
         let file = folder.join("assignments.sqlite");
         let ledger = ledger::open(&args.database, &ledger::schema(folder), &file).await?;
-        let timeout = Duration::from_secs(args.prover_timeout);
+        let timeout = args.prover_timeout();
         let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
         let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();
         tracing::info!(
             listen = %listener.local_addr()?,
             types = types.join(","),
-            prover_timeout_s = args.prover_timeout,
+            prover_timeout_s = timeout.as_secs(),
             "provers that pull are served"
         );
         let coordinator = Coordinator::start(config, ledger, artifacts, registry, stop.clone()).await?;
@@ -73,4 +73,32 @@ fn lock(path: &Path) -> Result<ProcessLock> {
     })?;
     lock.sign().wrap_err_with(|| format!("cannot write {}", path.display()))?;
     Ok(lock)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_artifacts::FsArtifacts;
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_is_told_with_its_setting() {
+        let folder = tempfile::tempdir().unwrap();
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = taken.local_addr().unwrap().to_string();
+        let args = cli::Serving { pull_listen: place.clone(), ..cli::Serving::default() };
+        let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
+        let registry = Registry::compiled_in();
+        let start = Serving::start(
+            &args,
+            folder.path(),
+            [ProverType::Exec],
+            artifacts,
+            &registry,
+            CancellationToken::new(),
+        );
+        let said = format!("{:#}", start.await.err().unwrap());
+        assert!(said.contains(&format!("cannot listen on {place}")), "{said}");
+        assert!(said.contains("choose another --pull-listen"), "{said}");
+    }
 }

@@ -162,11 +162,6 @@ impl L1Settlement {
         Ok(Some(wanted))
     }
 
-    /// The verifier of a type by the rules that were in force at the start; none where they ask for no such proofs.
-    fn verifier_at_start(&self, prover: ProverType) -> Option<Address> {
-        self.rollup.config().proof_types.iter().find(|of| of.prover == prover).map(|of| of.verifier)
-    }
-
     /// How far epoch proofs of a type have to be carried.
     pub(crate) fn epoch_mode(&self, prover: ProverType) -> ProofMode {
         match self.wanted.get(&prover) {
@@ -410,6 +405,8 @@ mod tests {
             call: CallName::SubmitEpochProof,
             transaction: B256::ZERO,
             block: 7,
+            gas_used: 30_000,
+            fee: 60,
             refusal: refusal.map(Box::new),
         }
     }

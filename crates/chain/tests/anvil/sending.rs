@@ -142,6 +142,13 @@ async fn what_is_refused_only_on_the_chain_is_told_with_its_reason() {
     let lost = lost.unwrap_err();
     assert!(matches!(lost, ChainError::FailedOnChain { call: CallName::SubmitEpochProof, .. }), "{lost}");
     assert!(matches!(lost.refusal(), Some(proofmill_chain::Refusal::AlreadySubmitted { .. })), "{lost}");
+    // It is paid for all the same.
+    let ChainError::FailedOnChain { transaction, gas_used, fee, .. } = &lost else { panic!("{lost}") };
+    let receipt = scene.rpc("eth_getTransactionReceipt", json!([transaction])).await;
+    let number = |name: &str| receipt[name].as_str().unwrap().trim_start_matches("0x").to_owned();
+    assert_eq!(number("gasUsed"), format!("{gas_used:x}"), "{receipt}");
+    let price = u128::from_str_radix(&number("effectiveGasPrice"), 16).unwrap();
+    assert!(*gas_used > 21_000 && *fee == price * u128::from(*gas_used), "{receipt}");
     assert_eq!(scene.proven().await, 1);
 }
 

@@ -134,7 +134,7 @@ async fn within<T>(time: Duration, call: impl Future<Output = Result<T, Status>>
     tokio::time::timeout(time, call).await.unwrap_or_else(|_| Err(late()))
 }
 
-/// What an answer means for when to ask again. An answer of another release, which cannot be read, is as none.
+/// What an answer means for when to ask again. Who does not know the call, or answers what cannot be read, is of another release.
 pub(super) fn heard(answer: &Result<AssignResponse, Status>) -> Heard {
     match answer.as_ref().map(|answer| answer.outcome.as_ref()) {
         Ok(Some(Outcome::Assigned(_))) => Heard::Assigned,
@@ -143,7 +143,9 @@ pub(super) fn heard(answer: &Result<AssignResponse, Status>) -> Heard {
         Ok(Some(Outcome::RetryLater(later))) => {
             Heard::Nothing { after: Duration::from_millis(later.after_ms) }
         }
-        Ok(None) | Err(_) => Heard::Away,
+        Ok(None) => Heard::Mismatch,
+        Err(status) if status.code() == Code::Unimplemented => Heard::Mismatch,
+        Err(_) => Heard::Away,
     }
 }
 

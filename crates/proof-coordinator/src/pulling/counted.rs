@@ -16,6 +16,7 @@ pub(super) enum Doing {
     /// Asks a coordinator, and reads a batch's input.
     Asking,
     Proving,
+    /// It has nothing else to do.
     HandingIn,
 }
 
@@ -30,6 +31,8 @@ pub(super) enum Outcome {
     Refused,
     /// No coordinator took the proof in time, or needs it any more.
     Lost,
+    /// No coordinator took the proof before the prover was stopped: it is handed in at the next start.
+    Kept,
     /// The input did not come.
     NoInput,
     /// It could not be proven.
@@ -58,6 +61,7 @@ impl Outcome {
             Self::Dropped => "dropped",
             Self::Refused => "refused",
             Self::Lost => "lost",
+            Self::Kept => "kept",
             Self::NoInput => "no-input",
             Self::Failed => "failed",
             Self::Stopped => "stopped",

@@ -2,9 +2,11 @@
 
 mod calls;
 mod counted;
+mod hand_in;
 mod puller;
 mod said;
 mod turn;
+mod unsent;
 
 pub use puller::{PullError, Puller};
 pub use turn::Turn;

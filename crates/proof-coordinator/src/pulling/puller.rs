@@ -3,17 +3,20 @@
 use super::{
     calls::{Asker, Calls, Work, heard, work},
     counted::{self, Doing, Outcome},
+    hand_in::hand_in,
     said,
-    turn::Turn,
+    turn::Turns,
+    unsent::Unsent,
 };
 use crate::{
     rules::{Next, Programs, ProofLevel, ProverName, Round},
     shell::Clock,
 };
+use futures::{FutureExt, StreamExt, stream::FuturesUnordered};
 use proofmill_client::{ClientError, ClusterProver, programs};
-use proofmill_fault::{Jitter, Patience};
-use proofmill_primitives::ProofMode;
-use proofmill_wire::prover::{AssignResponse, assign_response, submit_response};
+use proofmill_fault::{Code, Jitter};
+use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_wire::prover::{AssignResponse, assign_response};
 use std::{
     hash::{BuildHasher, RandomState},
     num::NonZeroU64,
@@ -22,11 +25,6 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-
-/// The pauses before a proof is handed in again that nobody took.
-const AGAIN: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(30));
-/// For how long a proof is handed in again at least. The batch of one that comes later is likely proven by another.
-const PATIENT_FOR: Duration = Duration::from_secs(900);
 
 /// Why a prover does not begin. Nothing that a coordinator answers is among these.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +60,8 @@ pub struct Puller {
     pub timed: bool,
     /// The file on which provers of this machine take turns; none where this one has its own share.
     pub turns: Option<PathBuf>,
+    /// Where proofs are kept that no coordinator took before the prover was stopped; nowhere where there is none.
+    pub unsent: Option<PathBuf>,
     /// Waits so long before each proof. For tests.
     pub delay: Duration,
 }
@@ -80,36 +80,79 @@ impl Puller {
         let prover = self.prover.prover_type();
         let asker = Asker { name: self.name.clone(), prover, programs: self.programs };
         let (mut round, clock) = (Round::new(calls.len()), Clock::start());
+        let mut turns = Turns::new(self.turns.clone());
+        // Each coordinator with a proof that it is to take; at most one of each.
+        let mut handing_in = FuturesUnordered::new();
         counted::describe();
+        for unsent in self.take_unsent(prover) {
+            let at = calls.iter().position(|coordinator| coordinator.address == unsent.coordinator);
+            let Some((place, coordinator)) = at.and_then(|place| Some((place, calls.get(place)?))) else {
+                continue;
+            };
+            let (batch, level) = (unsent.batch.number.0, unsent.batch.level.name());
+            tracing::info!(batch, level, coordinator = %coordinator.address, "a proof from before is handed in");
+            round.hands_in(place);
+            handing_in.push(self.hand_in(place, coordinator, &asker, unsent, Duration::ZERO, stop));
+        }
         while !stop.is_cancelled() {
+            while let Some(Some(place)) = handing_in.next().now_or_never() {
+                round.handed_in(place);
+            }
             let place = match round.next(clock.now()) {
                 Next::Ask(place) => place,
                 Next::Wait(wait) => {
-                    counted::does(Doing::Waiting);
-                    stop.run_until_cancelled(tokio::time::sleep(wait)).await;
+                    counted::does(if handing_in.is_empty() { Doing::Waiting } else { Doing::HandingIn });
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(wait) => {}
+                        Some(place) = handing_in.next() => round.handed_in(place),
+                    }
                     continue;
                 }
             };
             let Some(coordinator) = calls.get(place) else { continue };
             counted::does(Doing::Waiting);
             // The turn comes first: nobody holds a batch and waits for a machine.
-            let turn = Turn::take(self.turns.as_deref());
-            let Some(turn) = stop.run_until_cancelled(turn).await else { break };
-            let _turn = turn.map_err(|source| self.no_turns(source))?;
+            let Some(turn) = stop.run_until_cancelled(turns.take()).await else { break };
+            let turn = turn.map_err(|source| self.no_turns(source))?;
             counted::does(Doing::Asking);
             let Some(answer) = stop.run_until_cancelled(coordinator.assign(&asker)).await else { break };
             let is_news = round.heard(clock.now(), place, heard(&answer), jitter());
             if is_news {
                 say(coordinator, &asker, &answer);
             }
-            if let Ok(AssignResponse { outcome: Some(assign_response::Outcome::Assigned(assigned)) }) = answer
-            {
-                match work(assigned) {
-                    Ok(work) => self.serve(coordinator, &asker, &work, stop).await,
-                    Err(status) => said::away(&coordinator.address, &status),
+            let Ok(AssignResponse { outcome: Some(assign_response::Outcome::Assigned(assigned)) }) = answer
+            else {
+                continue;
+            };
+            let work = match work(assigned) {
+                Ok(work) => work,
+                Err(status) => {
+                    round.came_to_nothing(clock.now(), place, jitter());
+                    said::away(&coordinator.address, &status);
+                    continue;
+                }
+            };
+            let made = self.make(coordinator, &asker, &work, stop).await;
+            // Whatever a coordinator takes its time for, the machine is not kept from the others meanwhile.
+            turns.end(turn);
+            match made {
+                Ok(proof) => {
+                    let Work { batch, timeout, .. } = work;
+                    let unsent = Unsent { coordinator: coordinator.address.clone(), prover, batch, proof };
+                    round.hands_in(place);
+                    handing_in.push(self.hand_in(place, coordinator, &asker, unsent, timeout, stop));
+                }
+                Err(failed) => {
+                    if let Failed::NoInput(_) = failed {
+                        round.came_to_nothing(clock.now(), place, jitter());
+                    }
+                    give_back(coordinator, &asker, &work, failed).await;
                 }
             }
         }
+        // Each ends soon: it is told to stop as well.
+        while handing_in.next().await.is_some() {}
         Ok(())
     }
 
@@ -117,46 +160,49 @@ impl Puller {
         PullError::Turns { file: self.turns.clone().unwrap_or_default(), source }
     }
 
-    /// One batch, from its input to the coordinator's word on the proof.
-    async fn serve(&self, coordinator: &Calls, asker: &Asker, work: &Work, stop: &CancellationToken) {
+    fn take_unsent(&self, prover: ProverType) -> Vec<Unsent> {
+        let folder = self.unsent.as_deref();
+        folder.map(|folder| Unsent::take(folder, prover, &self.coordinators)).unwrap_or_default()
+    }
+
+    /// Hands a proof in beside everything else; gives the coordinator's place when that has ended.
+    fn hand_in(
+        &self,
+        place: usize,
+        coordinator: &Calls,
+        asker: &Asker,
+        unsent: Unsent,
+        timeout: Duration,
+        stop: &CancellationToken,
+    ) -> impl Future<Output = usize> + use<> {
+        let (coordinator, asker, stop) = (coordinator.clone(), asker.clone(), stop.clone());
+        let kept_in = self.unsent.clone();
+        let prover = asker.prover;
+        let task = tokio::spawn(async move {
+            let outcome = hand_in(&coordinator, &asker, &unsent, timeout, &stop, kept_in.as_deref()).await;
+            counted::ended(prover, outcome);
+        });
+        async move {
+            // Also where it panicked: the coordinator is asked again.
+            drop(task.await);
+            place
+        }
+    }
+
+    /// One batch, from its input to its proof.
+    async fn make(
+        &self,
+        coordinator: &Calls,
+        asker: &Asker,
+        work: &Work,
+        stop: &CancellationToken,
+    ) -> Result<Vec<u8>, Failed> {
         let (batch, level) = (work.batch.number.0, work.batch.level.name());
         tracing::info!(batch, level, coordinator = %coordinator.address, "proving a batch");
-        let made = tokio::select! {
+        tokio::select! {
             made = self.prove(coordinator, asker, work, stop) => made,
             // What is withdrawn from the cluster in this process ends soon; it is not waited for.
             () = stop.cancelled() => Err(Failed::Stopped),
-        };
-        let given_back = match made {
-            Ok(proof) => {
-                counted::does(Doing::HandingIn);
-                counted::ended(asker.prover, hand_in(coordinator, asker, work, proof, stop).await);
-                return;
-            }
-            Err(Failed::Stopped) => {
-                counted::ended(asker.prover, Outcome::Stopped);
-                coordinator.give_back(asker, &work.batch, None).await
-            }
-            Err(Failed::NoInput(status)) => {
-                counted::ended(asker.prover, Outcome::NoInput);
-                tracing::warn!(batch, level, code = ?status.code(), cause = status.message(), "the input of a batch did not come");
-                coordinator.give_back(asker, &work.batch, None).await
-            }
-            Err(Failed::NotMade(error)) => {
-                counted::ended(asker.prover, Outcome::Failed);
-                let is_late = error.code() == proofmill_fault::Code::Late;
-                let event = if is_late { "proof_timed_out" } else { "proof_failed" };
-                tracing::error!(event, batch, level, cause = %error, "a batch could not be proven");
-                coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
-            }
-        };
-        if let Err(status) = given_back {
-            let cause = status.message();
-            tracing::warn!(
-                batch,
-                level,
-                cause,
-                "a batch could not be given back: it is taken back after its time-out"
-            );
         }
     }
 
@@ -213,68 +259,36 @@ enum Failed {
     NotMade(ClientError),
 }
 
-/// Hands a proof in until the coordinator says what it thinks of it.
-async fn hand_in(
-    coordinator: &Calls,
-    asker: &Asker,
-    work: &Work,
-    proof: Vec<u8>,
-    stop: &CancellationToken,
-) -> Outcome {
-    use submit_response::Outcome as Said;
+/// Gives back a batch of which there is no proof.
+async fn give_back(coordinator: &Calls, asker: &Asker, work: &Work, failed: Failed) {
     let (batch, level) = (work.batch.number.0, work.batch.level.name());
-    let proves_nothing = !asker.prover.proves();
-    let until = Instant::now() + PATIENT_FOR.max(work.timeout);
-    let mut times = 0;
-    loop {
-        times += 1;
-        let answer = coordinator.submit(asker, &work.batch, proof.clone()).await;
-        let after = match answer.map(|answer| answer.outcome) {
-            Ok(Some(Said::Accepted(accepted))) => {
-                let dropped = accepted.dropped;
-                tracing::info!(batch, level, proves_nothing, dropped, "a proof was handed in");
-                return if dropped { Outcome::Dropped } else { Outcome::Accepted };
-            }
-            Ok(Some(Said::Refused(refused))) => {
-                let (reason, cause) = (refused.reason().as_str_name(), refused.cause);
-                tracing::error!(
-                    event = "proof_refused",
-                    batch,
-                    level,
-                    reason,
-                    cause,
-                    "a proof was refused: are coordinator and prover of the same release?"
-                );
-                return Outcome::Refused;
-            }
-            Ok(Some(Said::ProverTypeNotNeeded(answer))) => {
-                said::not_needed(&coordinator.address, asker.prover, &answer);
-                return Outcome::Lost;
-            }
-            Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
-                .clamp(Duration::from_millis(100), Duration::from_secs(120)),
-            Ok(None) => {
-                said::away(&coordinator.address, &Status::unknown("it is of another release"));
-                return Outcome::Lost;
-            }
-            Err(status) => {
-                if times == 1 {
-                    said::away(&coordinator.address, &status);
-                }
-                AGAIN.wait(times, jitter())
-            }
-        };
-        if Instant::now() + after > until || stop.is_cancelled() {
-            tracing::error!(
-                event = "proof_lost",
-                batch,
-                level,
-                times,
-                "a proof could not be handed in: it is given up"
-            );
-            return Outcome::Lost;
+    let given_back = match failed {
+        Failed::Stopped => {
+            counted::ended(asker.prover, Outcome::Stopped);
+            coordinator.give_back(asker, &work.batch, None).await
         }
-        stop.run_until_cancelled(tokio::time::sleep(after)).await;
+        Failed::NoInput(status) => {
+            counted::ended(asker.prover, Outcome::NoInput);
+            let cause = status.message();
+            tracing::warn!(batch, level, code = ?status.code(), cause, "the input of a batch did not come");
+            coordinator.give_back(asker, &work.batch, Some((Code::NotDelivered, cause.to_owned()))).await
+        }
+        Failed::NotMade(error) => {
+            counted::ended(asker.prover, Outcome::Failed);
+            let is_late = error.code() == Code::Late;
+            let event = if is_late { "proof_timed_out" } else { "proof_failed" };
+            tracing::error!(event, batch, level, cause = %error, "a batch could not be proven");
+            coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
+        }
+    };
+    if let Err(status) = given_back {
+        let cause = status.message();
+        tracing::warn!(
+            batch,
+            level,
+            cause,
+            "a batch could not be given back: it is taken back after its time-out"
+        );
     }
 }
 
@@ -286,12 +300,12 @@ fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Statu
         Ok(Some(Outcome::ProverTypeNotNeeded(answer))) => said::not_needed(address, asker.prover, answer),
         Ok(Some(Outcome::VersionMismatch(answer))) => said::mismatch(address, &asker.programs, answer),
         Ok(Some(Outcome::RetryLater(answer))) => said::nothing(address, answer),
-        Ok(None) => said::away(address, &Status::unknown("it answers as another release does")),
+        Ok(None) => said::other_version(address),
         Err(status) => said::away(address, status),
     }
 }
 
 /// Drawn anew each time.
-fn jitter() -> Jitter {
+pub(super) fn jitter() -> Jitter {
     Jitter::of(RandomState::new().hash_one(0_u8))
 }

@@ -6,7 +6,7 @@ use proofmill_primitives::ProverType;
 use proofmill_wire::prover::{
     ProverTypeNotNeeded, RetryLater, VersionMismatch, prover_type_not_needed::Reason,
 };
-use tonic::Status;
+use tonic::{Code, Status};
 
 pub(super) fn not_needed(coordinator: &str, prover: ProverType, answer: &ProverTypeNotNeeded) {
     let needed = answer.needed.join(", ");
@@ -30,13 +30,26 @@ pub(super) fn mismatch(coordinator: &str, programs: &Programs, answer: &VersionM
     );
 }
 
+/// A call came to nothing. What speaks another version answers all the same.
 pub(super) fn away(coordinator: &str, status: &Status) {
+    if status.code() == Code::Unimplemented {
+        return other_version(coordinator);
+    }
     let cause = status.message();
     tracing::warn!(
         coordinator,
         code = ?status.code(),
         cause,
         "a coordinator does not answer: check that it runs and that --coordinator is its address; going on with the others"
+    );
+}
+
+/// It does not know the call, or its answer cannot be read.
+pub(super) fn other_version(coordinator: &str) {
+    tracing::warn!(
+        coordinator,
+        "a coordinator speaks another version: run the same release on both sides, and check that --coordinator is the \
+         --pull-listen of one and not another service's address; going on with the others"
     );
 }
 

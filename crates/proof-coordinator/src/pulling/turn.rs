@@ -1,8 +1,8 @@
 //! Several provers on one machine take turns.
 //!
 //! A prover uses all of a machine's memory, unless it is told its share. Those that were not told take turns, by a lock on a file
-//! that all of them name: whoever has it asks for a batch, proves it and hands it in. Nobody holds a batch while it waits for its
-//! turn.
+//! that all of them name: whoever has it asks for a batch and proves it. Nobody holds a batch while it waits for its turn. Whoever
+//! had it leaves it to the others for longer than they take to look: so none that always has work keeps it.
 
 use proofmill_ledger::{LockError, ProcessLock};
 use std::{
@@ -10,15 +10,51 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use tokio::time::Instant;
 
 /// How often it is looked whether the other one is done.
 const LOOK: Duration = Duration::from_millis(200);
+/// For how long whoever had the turn leaves it to others: all that wait have looked by then.
+const LEFT: Duration = Duration::from_millis(400);
+
+/// The turns of one prover.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// Nothing where the prover has its own share of the machine.
+    file: Option<PathBuf>,
+    /// When its last one ended.
+    ended: Option<Instant>,
+}
 
 /// A machine's turn, until it is dropped or the process ends.
 #[derive(Debug)]
 pub struct Turn {
     /// Nothing where the prover has its own share of the machine.
     _lock: Option<ProcessLock>,
+}
+
+impl Turns {
+    pub(super) const fn new(file: Option<PathBuf>) -> Self {
+        Self { file, ended: None }
+    }
+
+    /// Waits for the turn. Who had it before lets others go first.
+    ///
+    /// # Errors
+    /// The file cannot be opened or locked.
+    pub(super) async fn take(&self) -> io::Result<Turn> {
+        let Some(file) = &self.file else { return Ok(Turn { _lock: None }) };
+        if let Some(ended) = self.ended {
+            tokio::time::sleep_until(ended + LEFT).await;
+        }
+        Turn::wait(file).await
+    }
+
+    /// The prover has done something with its turn, and is done.
+    pub(super) fn end(&mut self, turn: Turn) {
+        drop(turn);
+        self.ended = Some(Instant::now());
+    }
 }
 
 impl Turn {
@@ -28,12 +64,7 @@ impl Turn {
         std::env::temp_dir().join(format!("proofmill-prover-{user}.lock"))
     }
 
-    /// Waits for the turn.
-    ///
-    /// # Errors
-    /// The file cannot be opened or locked.
-    pub(super) async fn take(file: Option<&Path>) -> io::Result<Self> {
-        let Some(file) = file else { return Ok(Self { _lock: None }) };
+    async fn wait(file: &Path) -> io::Result<Self> {
         let mut said = false;
         loop {
             match ProcessLock::take(file) {
@@ -68,12 +99,36 @@ mod tests {
     async fn one_has_the_turn_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("turn");
-        let first = Turn::take(Some(&file)).await.unwrap();
-        let waits = tokio::time::timeout(Duration::from_millis(500), Turn::take(Some(&file))).await;
+        let turns = || Turns::new(Some(file.clone()));
+        let first = turns().take().await.unwrap();
+        let waits = tokio::time::timeout(Duration::from_millis(500), async { turns().take().await }).await;
         assert!(waits.is_err(), "two have it");
         // Who has a share of its own waits for nobody.
-        Turn::take(None).await.unwrap();
+        Turns::new(None).take().await.unwrap();
         drop(first);
-        Turn::take(Some(&file)).await.unwrap();
+        turns().take().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn two_that_always_have_work_have_the_turn_in_turn() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("turn");
+        let had = std::sync::Mutex::new(Vec::new());
+        let busy = async |name: char| {
+            let mut turns = Turns::new(Some(file.clone()));
+            for _ in 0..1_000 {
+                let turn = turns.take().await.unwrap();
+                had.lock().unwrap().push(name);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                turns.end(turn);
+            }
+        };
+        let both = async { tokio::join!(busy('a'), busy('b')) };
+        assert!(tokio::time::timeout(Duration::from_secs(5), both).await.is_err());
+        let had = had.into_inner().unwrap();
+        let of = |name: char| had.iter().filter(|of| **of == name).count();
+        assert!(of('a') >= 5 && of('b') >= 5, "{had:?}");
+        let longest = had.chunk_by(|before, after| before == after).map(<[char]>::len).max();
+        assert!(longest <= Some(2), "{had:?}");
     }
 }

@@ -3,7 +3,8 @@
 //! The decision has five steps, in this order: the type is needed; there is a batch that is unproven and that nobody holds (or
 //! whose holder is late); no proof of it is stored; it is for the program version that the prover has; its input is for that
 //! version too. The first two are decided from memory, and mark the batch ([`Desk::ask`]); the other three from what storage
-//! says ([`Desk::decide`]). In between nobody else is given the batch, and nobody waits.
+//! says ([`Desk::decide`]). In between nobody else is given the batch, and nobody waits. A batch whose input does not come is set aside
+//! for a while that grows, and those after it pass.
 
 use super::{
     batch::{AskedType, BatchId, Programs, ProverName},
@@ -203,12 +204,10 @@ impl Desk {
     pub fn pass(&mut self, now: Timestamp) {
         if now < self.latest {
             self.pauses.clock_went_back(now);
-            let slots = self.batches.values_mut().flat_map(BTreeMap::values_mut);
-            let held = slots.filter_map(|slot| match &mut slot.state {
-                State::Held(held) => Some(held),
-                _ => None,
-            });
-            for held in held.chain(self.remembered.values_mut()) {
+            for slot in self.batches.values_mut().flat_map(BTreeMap::values_mut) {
+                slot.clock_went_back(now);
+            }
+            for held in self.remembered.values_mut() {
                 held.since = held.since.min(now);
             }
         }
@@ -246,6 +245,7 @@ impl Desk {
                 }
                 State::Held(held) if held.remaining(now, timeout).is_some() => {}
                 State::Looking(_) | State::Proven => {}
+                _ if slot.is_aside(now) => {}
                 State::Open | State::Held(_) => open = open.or(Some(*batch)),
             }
         }
@@ -296,8 +296,12 @@ impl Desk {
                 (if found.proof { State::Proven } else { State::Open }, outcome)
             }
         };
+        let has_no_input = matches!(outcome, AssignOutcome::RetryLater { reason: RetryReason::NoInput, .. });
         if let Some(slot) = self.slot_mut(batch, prover) {
             slot.state = state;
+            if has_no_input {
+                slot.set_aside(now);
+            }
         }
         self.clean(batch);
         outcome
@@ -337,6 +341,20 @@ impl Desk {
         }
     }
 
+    /// For each needed type, how many batches wait for a prover, and how many are held by one.
+    pub fn standing(&self) -> BTreeMap<ProverType, (usize, usize)> {
+        let mut standing: BTreeMap<_, _> = self.config.needed.iter().map(|of| (*of, (0, 0))).collect();
+        for (prover, slot) in self.batches.values().flatten() {
+            let Some((waiting, held)) = standing.get_mut(prover) else { continue };
+            match &slot.state {
+                State::Open | State::Looking(_) => *waiting += 1,
+                State::Held(_) => *held += 1,
+                State::Proven => {}
+            }
+        }
+        standing
+    }
+
     /// What lies on the desk, in order.
     pub fn shown(&self) -> Vec<Shown> {
         let slots =
@@ -374,5 +392,91 @@ fn judge(
         _ if found.inputs.contains(&has) => Ok(AssignOutcome::Assigned { batch, timeout }),
         Some(needed) => mismatch(*needed, MismatchOf::Input),
         None => Err(RetryReason::NoInput.assign()),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::rules::ProofLevel;
+    use proofmill_fault::{Code, Fault};
+
+    const EXEC: ProverType = ProverType::Exec;
+
+    fn version() -> ProgramVersion {
+        ProgramVersion([7; 32].into())
+    }
+
+    fn ask(by: &str) -> Ask {
+        let programs = Programs { range: version(), aggregation: version() };
+        Ask { by: ProverName::new(by).unwrap(), prover: AskedType::Known(EXEC), programs }
+    }
+
+    fn batch(number: u64) -> BatchId {
+        BatchId { number: CheckpointNumber(number), level: ProofLevel::Range, content: [number as u8; 32] }
+    }
+
+    /// A desk with two batches.
+    fn desk(now: Timestamp) -> Desk {
+        let config = DeskConfig { needed: [EXEC].into(), timeout: Duration::from_secs(600) };
+        let mut desk = Desk::new(config);
+        desk.add(now, batch(1), EXEC);
+        desk.add(now, batch(2), EXEC);
+        desk
+    }
+
+    /// Which batch a prover is given, where the inputs of some are there.
+    fn given(desk: &mut Desk, now: Timestamp, by: &str, inputs: &[u64]) -> Option<u64> {
+        let Asked::Look(hold) = desk.ask(now, &ask(by)) else { return None };
+        let has_input = inputs.contains(&hold.batch.number.0);
+        let inputs = has_input.then(version).into_iter().collect();
+        let found = Found { proof: false, version: Some(version()), inputs };
+        match desk.decide(now, &ask(by), &hold, &found) {
+            AssignOutcome::Assigned { batch, .. } => Some(batch.number.0),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_batch_without_its_input_lets_the_others_pass() {
+        let mut now = Timestamp::from_secs(1_000);
+        let mut desk = desk(now);
+        assert_eq!(given(&mut desk, now, "a", &[2]), None);
+        assert_eq!(given(&mut desk, now, "a", &[2]), Some(2), "the first one blocks it");
+        assert_eq!(desk.standing(), BTreeMap::from([(EXEC, (1, 1))]));
+        // The pauses grow, and end once it is there.
+        let mut looks = 0;
+        for _ in 0..500 {
+            now = Timestamp::from_secs(now.as_secs() + 1);
+            looks += u32::from(!desk.slot(batch(1), EXEC).unwrap().is_aside(now));
+            assert_eq!(given(&mut desk, now, "b", &[2]), None);
+        }
+        assert!((5..20).contains(&looks), "it was looked at {looks} times");
+        now = Timestamp::from_secs(now.as_secs() + 76);
+        assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(1));
+    }
+
+    #[test]
+    fn a_batch_whose_input_does_not_arrive_lets_the_others_pass() {
+        let now = Timestamp::from_secs(1_000);
+        let mut desk = desk(now);
+        assert_eq!(given(&mut desk, now, "a", &[1, 2]), Some(1));
+        let fault = Fault::new(Code::NotDelivered, "the stream broke");
+        let back = desk.give_back(now, &ask("a").by, batch(1), EXEC, Some(&fault));
+        assert_eq!(back, crate::rules::GivenBack::Open);
+        assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(2));
+        // However often, it is nobody's word that it cannot be proven.
+        let mut now = now;
+        for _ in 0..20 {
+            now = Timestamp::from_secs(now.as_secs() + 76);
+            assert_eq!(given(&mut desk, now, "a", &[1, 2]), Some(1));
+            let back = desk.give_back(now, &ask("a").by, batch(1), EXEC, Some(&fault));
+            assert_eq!(back, crate::rules::GivenBack::Open);
+        }
+        // A clock that goes back sets it aside for no longer.
+        let now = Timestamp::from_secs(10);
+        desk.pass(now);
+        assert_eq!(given(&mut desk, Timestamp::from_secs(86), "c", &[1, 2]), Some(1));
     }
 }

@@ -27,6 +27,18 @@ pub enum AssignOutcome {
     },
 }
 
+impl AssignOutcome {
+    /// The name in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Assigned { .. } => "assigned",
+            Self::ProverTypeNotNeeded(_) => "not needed",
+            Self::VersionMismatch(_) => "version mismatch",
+            Self::RetryLater { reason, .. } => reason.name(),
+        }
+    }
+}
+
 /// Why a prover type is not needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotNeeded {
@@ -76,6 +88,19 @@ pub enum RetryReason {
 }
 
 impl RetryReason {
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoWork => "no work",
+            Self::AlreadyProven => "already proven",
+            Self::NoInput => "no input",
+            Self::Paused => "paused",
+            Self::StoreAway => "store away",
+            Self::Starting => "starting",
+            Self::Busy => "busy",
+        }
+    }
+
     /// When to ask again, where nothing else says so.
     pub const fn after(self) -> Duration {
         Duration::from_millis(match self {
@@ -124,6 +149,19 @@ pub enum SubmitOutcome {
     ProverTypeNotNeeded(NotNeeded),
 }
 
+impl SubmitOutcome {
+    /// The name in metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Dropped => "dropped",
+            Self::Refused { .. } => "refused",
+            Self::RetryLater { reason, .. } => reason.name(),
+            Self::ProverTypeNotNeeded(_) => "not needed",
+        }
+    }
+}
+
 /// Why a proof is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum RefusedFor {
@@ -140,7 +178,7 @@ pub enum RefusedFor {
 }
 
 impl RefusedFor {
-    /// The name in logs.
+    /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",

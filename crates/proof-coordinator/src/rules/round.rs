@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Where there is nothing to do: batches come every few seconds at most.
 const IDLE: Patience = Patience::pauses(Duration::from_millis(500), Duration::from_secs(5));
+/// Where what it gave came to nothing before it could be proven: its input cannot be read, say.
+const NOTHING: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// Where it is away.
 const AWAY: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// Where it wants another version: until one of the two is another release.
@@ -29,9 +31,9 @@ pub enum Heard {
     },
     /// It does not need the type.
     NotNeeded,
-    /// It wants another version.
+    /// It wants another version of the programs, or speaks another one of this protocol.
     Mismatch,
-    /// Nobody answers, or not in a way that this release understands.
+    /// Nobody answers.
     Away,
 }
 
@@ -65,6 +67,10 @@ struct Coordinator {
     last: Option<Heard>,
     /// How often in a row it answered like that.
     times: u32,
+    /// How often in a row what it gave came to nothing.
+    in_vain: u32,
+    /// It is to take a proof. Until it has, it would give the same batch again.
+    is_to_take: bool,
 }
 
 impl Round {
@@ -81,8 +87,9 @@ impl Round {
             let not_before = self.coordinators.get(*place).map_or(Timestamp::MAX, |it| it.not_before);
             not_before.as_millis().saturating_sub(now.as_millis())
         };
+        let is_free = |place: &usize| self.coordinators.get(*place).is_some_and(|it| !it.is_to_take);
         // The first of those for which there is the least to wait.
-        match in_turn.min_by_key(wait).map(|place| (place, wait(&place))) {
+        match in_turn.filter(is_free).min_by_key(wait).map(|place| (place, wait(&place))) {
             Some((place, 0)) => Next::Ask(place),
             Some((_, wait)) => Next::Wait(Duration::from_millis(wait)),
             None => Next::Wait(NOT_NEEDED),
@@ -106,9 +113,36 @@ impl Round {
             Heard::Mismatch => MISMATCH.wait(coordinator.times, jitter),
             Heard::Away => AWAY.wait(coordinator.times, jitter),
         };
-        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-        coordinator.not_before = Timestamp::from_millis(now.as_millis().saturating_add(pause));
+        coordinator.wait(now, pause);
         is_news
+    }
+
+    /// What a coordinator gave came to nothing, before it could be proven: it is not asked at once, as one that gives work is.
+    pub fn came_to_nothing(&mut self, now: Timestamp, place: usize, jitter: Jitter) {
+        let Some(coordinator) = self.coordinators.get_mut(place) else { return };
+        coordinator.in_vain = coordinator.in_vain.saturating_add(1);
+        coordinator.wait(now, NOTHING.wait(coordinator.in_vain, jitter));
+    }
+
+    /// A proof is being handed in to a coordinator: the others are asked meanwhile.
+    pub fn hands_in(&mut self, place: usize) {
+        if let Some(coordinator) = self.coordinators.get_mut(place) {
+            (coordinator.is_to_take, coordinator.in_vain) = (true, 0);
+        }
+    }
+
+    /// It has taken the proof, or does not get it.
+    pub fn handed_in(&mut self, place: usize) {
+        if let Some(coordinator) = self.coordinators.get_mut(place) {
+            coordinator.is_to_take = false;
+        }
+    }
+}
+
+impl Coordinator {
+    fn wait(&mut self, now: Timestamp, pause: Duration) {
+        let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+        self.not_before = Timestamp::from_millis(now.as_millis().saturating_add(pause));
     }
 }
 
@@ -162,6 +196,40 @@ mod tests {
             assert!(round.heard(at(now), 0, Heard::Nothing { after: Duration::ZERO }, NONE));
             assert!(!round.heard(at(now), 0, Heard::Nothing { after: Duration::ZERO }, NONE));
         }
+    }
+
+    #[test]
+    fn one_that_is_to_take_a_proof_does_not_keep_the_prover_from_the_others() {
+        let mut round = Round::new(2);
+        round.heard(at(0), 0, Heard::Assigned, NONE);
+        round.hands_in(0);
+        for hour in 0..10 {
+            assert_eq!(round.next(at(hour * 3_600)), Next::Ask(1));
+            round.heard(at(hour * 3_600), 1, Heard::Assigned, NONE);
+        }
+        round.hands_in(1);
+        assert!(matches!(round.next(at(40_000)), Next::Wait(_)), "it would be given what it has proven");
+        round.handed_in(0);
+        assert_eq!(round.next(at(40_000)), Next::Ask(0));
+    }
+
+    #[test]
+    fn work_that_comes_to_nothing_is_not_asked_for_at_once_again() {
+        let (mut round, mut now, mut pauses) = (Round::new(1), 0, Vec::new());
+        for _ in 0..20 {
+            assert_eq!(round.next(at(now)), Next::Ask(0));
+            round.heard(at(now), 0, Heard::Assigned, NONE);
+            round.came_to_nothing(at(now), 0, NONE);
+            let Next::Wait(wait) = round.next(at(now)) else { panic!("it is asked at once") };
+            pauses.push(wait.as_millis().div_ceil(1_000));
+            now += wait.as_secs() + 1;
+        }
+        assert_eq!((pauses.first(), pauses.last()), (Some(&1), Some(&60)));
+        assert!(pauses.is_sorted());
+        round.hands_in(0);
+        round.handed_in(0);
+        round.came_to_nothing(at(now), 0, NONE);
+        assert!(matches!(round.next(at(now)), Next::Wait(wait) if wait <= Duration::from_secs(1)));
     }
 
     #[test]

@@ -4,9 +4,15 @@ use super::{
     batch::{BatchId, ProverName},
     failures::Failures,
 };
+use proofmill_fault::{Jitter, Patience};
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::ProverType;
 use std::time::Duration;
+
+/// For how long a batch is given to nobody whose input did not come to its prover: others pass it meanwhile.
+const ASIDE: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
+/// The longest, with what spreads it.
+const LONGEST: Duration = Duration::from_secs(75);
 
 /// Who holds a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,12 +50,41 @@ pub(super) struct Slot {
     /// A proof was verified, and is being stored.
     pub(super) storing: bool,
     pub(super) failures: Failures,
+    /// How often its input did not come.
+    in_vain: u32,
+    /// It is given to nobody before.
+    not_before: Timestamp,
 }
 
 impl Slot {
     pub(super) fn new(state: State) -> Self {
-        Self { state, storing: false, failures: Failures::default() }
+        let (in_vain, not_before) = (0, Timestamp::default());
+        Self { state, storing: false, failures: Failures::default(), in_vain, not_before }
     }
+
+    /// Its input did not come: the batches after it pass.
+    pub(super) fn set_aside(&mut self, now: Timestamp) {
+        self.in_vain = self.in_vain.saturating_add(1);
+        let wait = ASIDE.wait(self.in_vain, Jitter::of(now.as_millis()));
+        self.not_before = after(now, wait);
+    }
+
+    pub(super) fn is_aside(&self, now: Timestamp) -> bool {
+        now < self.not_before
+    }
+
+    /// The clock went back: nothing is held or set aside for longer.
+    pub(super) fn clock_went_back(&mut self, now: Timestamp) {
+        if let State::Held(held) = &mut self.state {
+            held.since = held.since.min(now);
+        }
+        self.not_before = self.not_before.min(after(now, LONGEST));
+    }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    Timestamp::from_millis(now.as_millis().saturating_add(wait))
 }
 
 /// What an observer sees of a slot.

@@ -9,7 +9,7 @@ use super::{
     outcome::{RefusedFor, RetryReason, SubmitOutcome},
     slot::State,
 };
-use proofmill_fault::Fault;
+use proofmill_fault::{Code, Fault};
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::ProverType;
 
@@ -146,7 +146,12 @@ impl Desk {
         self.take_back(batch, prover, by);
         let Some(fault) = fault else { return GivenBack::Open };
         self.pauses.fault(now, by);
-        let given_up = self.slot_mut(batch, prover).is_some_and(|slot| slot.failures.add(now, by, fault));
+        let Some(slot) = self.slot_mut(batch, prover) else { return GivenBack::Open };
+        // That its input did not come says nothing of the batch, and may be so again.
+        if fault.code == Code::NotDelivered {
+            slot.set_aside(now);
+        }
+        let given_up = slot.failures.add(now, by, fault);
         if given_up { GivenBack::GivenUp } else { GivenBack::Open }
     }
 }

@@ -8,7 +8,7 @@ pub use parts::{BatchCall, BatchSettlement, Evidence, NotReady, RefusedProof};
 pub use status::{BatchGas, QuotedCall, SettledCall, SettlingStatus};
 
 use crate::{
-    rules::{Call, CallEnded, Consequence, Discard, NextCall, Settling, SettlingConfig},
+    rules::{Call, CallEnded, CallReceipt, Consequence, Discard, NextCall, Settling, SettlingConfig, Why},
     shell::Clock,
 };
 use alloy_primitives::{Address, B256};
@@ -58,8 +58,16 @@ struct Offer {
     submitted: SubmittedProof,
     range: RangeSpec,
     proof: Bytes,
-    /// Told when it is refused; dropped when it is not needed any more.
-    refused: oneshot::Sender<Discard>,
+    /// Told when it does not do; dropped when it is not needed any more.
+    told: oneshot::Sender<Told>,
+}
+
+/// Why an offer is no more.
+enum Told {
+    /// The proof is refused.
+    Refused(Discard),
+    /// What stands for it on L1 is not taken: it is to be made ready anew.
+    NotAttested,
 }
 
 impl Settler {
@@ -132,8 +140,8 @@ impl Settler {
         self.0.wake.notify_one();
     }
 
-    /// Has a proof settled. Comes back where it is refused: then it is to be deleted, and made anew unless that is
-    /// [final](Discard::is_final); and with nothing where it is not needed any more.
+    /// Has a proof settled. Comes back where it is refused: then it is to be deleted, and made anew [after](Discard::after) a while;
+    /// and with nothing where it is not needed any more.
     pub(crate) async fn offer(
         &self,
         checkpoint: &Checkpoint,
@@ -142,15 +150,50 @@ impl Settler {
     ) -> Option<Discard> {
         let (number, content) = (checkpoint.number, checkpoint.commitment);
         let range = RangeSpec::of(checkpoint);
-        let mut times = 0;
-        let submitted = loop {
-            let cause = match self.0.settlement.ready(prover, &proof).await {
-                Ok(submitted) => break submitted,
-                Err(NotReady::Refused { cause }) => {
-                    let discard = self.0.lock().rules.refuse(number, content, prover, cause)?;
+        loop {
+            let submitted = match self.make_ready(number, prover, &proof).await {
+                Ok(submitted) => submitted,
+                Err(cause) => {
+                    let discard = {
+                        let mut state = self.0.lock();
+                        let jitter = self.jitter(number);
+                        state.rules.refuse(number, content, prover, cause, jitter)?
+                    };
                     self.put_aside(&RefusedProof { discard: discard.clone(), range, proof }).await;
                     return Some(discard);
                 }
+            };
+            let (told, tells) = oneshot::channel();
+            {
+                let mut state = self.0.lock();
+                let bytes = calldata(&submitted);
+                if !state.rules.proven(number, content, prover, bytes) {
+                    return None;
+                }
+                let offer = Offer { content, submitted, range, proof: proof.clone(), told };
+                state.offers.insert((number, prover), offer);
+                state.show();
+            }
+            self.0.wake.notify_one();
+            match tells.await.ok()? {
+                Told::Refused(discard) => return Some(discard),
+                Told::NotAttested => {}
+            }
+        }
+    }
+
+    /// A proof as L1 takes it, however long that takes; or why it is refused.
+    async fn make_ready(
+        &self,
+        number: CheckpointNumber,
+        prover: ProverType,
+        proof: &Bytes,
+    ) -> Result<SubmittedProof, String> {
+        let mut times = 0;
+        loop {
+            let cause = match self.0.settlement.ready(number, prover, proof).await {
+                Ok(submitted) => return Ok(submitted),
+                Err(NotReady::Refused { cause }) => return Err(cause),
                 Err(NotReady::Away { cause }) => cause,
             };
             times += 1;
@@ -158,30 +201,21 @@ impl Settler {
             let again_in_s = again.as_secs();
             tracing::warn!(batch = number.0, %prover, cause, again_in_s, "a proof cannot be made ready for L1 now");
             tokio::time::sleep(again).await;
-        };
-        let (refused, told) = oneshot::channel();
-        {
-            let mut state = self.0.lock();
-            let bytes = calldata(&submitted);
-            if !state.rules.proven(number, content, prover, bytes) {
-                return None;
-            }
-            state.offers.insert((number, prover), Offer { content, submitted, range, proof, refused });
-            state.show();
         }
-        self.0.wake.notify_one();
-        told.await.ok()
+    }
+
+    fn jitter(&self, number: CheckpointNumber) -> Jitter {
+        Jitter::of(number.0.wrapping_mul(31).wrapping_add(self.0.clock.now().as_millis()))
     }
 
     async fn ended(&self, call: Call, ended: CallEnded) {
         let (consequences, mut refused) = {
             let mut state = self.0.lock();
-            if let CallEnded::Failed { why, .. } = &ended {
-                metrics::failed(*why);
+            if let CallEnded::Failed { why, spent, .. } = &ended {
+                metrics::failed(*why, spent.as_ref());
+                spent.iter().for_each(|spent| tell_spent(&call, spent));
             }
-            let jitter =
-                Jitter::of(call.first.0.wrapping_mul(31).wrapping_add(self.0.clock.now().as_millis()));
-            let consequences = state.rules.ended(self.0.clock.now(), ended, jitter);
+            let consequences = state.rules.ended(self.0.clock.now(), ended, self.jitter(call.first));
             let mut refused = Vec::new();
             for consequence in &consequences {
                 match consequence {
@@ -191,6 +225,7 @@ impl Settler {
                         let offer = state.offers.remove(&(discard.number, discard.prover));
                         refused.extend(offer.map(|offer| (discard.clone(), offer)));
                     }
+                    Consequence::Again { call, why: Why::NotAttested, .. } => state.ready_anew(call.first),
                     _ => {}
                 }
             }
@@ -199,21 +234,21 @@ impl Settler {
         };
         consequences.iter().for_each(tell);
         for (discard, offer) in refused.drain(..) {
-            let Offer { range, proof, refused, .. } = offer;
+            let Offer { range, proof, told, .. } = offer;
             self.put_aside(&RefusedProof { discard: discard.clone(), range, proof }).await;
             // Whoever had it made may have gone.
-            let _ = refused.send(discard);
+            let _ = told.send(Told::Refused(discard));
         }
     }
 
     /// Keeps the evidence of a proof that is refused, before it is deleted.
     async fn put_aside(&self, refused: &RefusedProof) {
-        let Discard { number, prover, cause, is_final } = &refused.discard;
+        let Discard { number, prover, cause, times, after } = &refused.discard;
         metrics::refused(&refused.discard);
-        if *is_final {
+        if *times > 1 {
             tracing::error!(
-                event = "proof_refused", batch = number.0, %prover, cause,
-                "a batch is not settled: its proof was made anew once, and is refused again"
+                event = "proof_refused", batch = number.0, %prover, cause, times, again_in_s = after.as_secs(),
+                "a batch is not settled: its proof was made anew, and is refused again"
             );
         } else {
             tracing::warn!(
@@ -273,6 +308,16 @@ impl State {
         Ok((call, BatchCall { first: call.first, prover: inner.prover, batches }))
     }
 
+    /// The proofs of a batch are to be made ready for L1 anew: whoever offers them does so.
+    fn ready_anew(&mut self, number: CheckpointNumber) {
+        for prover in ProverType::ALL {
+            if let Some(offer) = self.offers.remove(&(number, prover)) {
+                // Whoever had it made may have gone.
+                let _ = offer.told.send(Told::NotAttested);
+            }
+        }
+    }
+
     /// Offers of batches that are verified, or gone, are dropped: whoever waits is told.
     fn forget_offers(&mut self) {
         let rules = &self.rules;
@@ -295,6 +340,19 @@ async fn sleep(wait: Option<Duration>) {
         Some(wait) => tokio::time::sleep(wait).await,
         None => std::future::pending().await,
     }
+}
+
+/// The log of a transaction that failed.
+fn tell_spent(call: &Call, spent: &CallReceipt) {
+    tracing::warn!(
+        first = call.first.0,
+        last = call.last.0,
+        transaction = %spent.transaction,
+        l1_block = spent.block,
+        gas = spent.gas_used,
+        fee_wei = spent.fee,
+        "a transaction failed on L1, and is paid for"
+    );
 }
 
 /// The log of what was decided.
@@ -365,5 +423,128 @@ fn tell(consequence: &Consequence) {
 impl fmt::Debug for Settler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settler").field("settlement", &self.0.settlement).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::rules::CallCaps;
+    use alloy_primitives::TxHash;
+    use futures::future::BoxFuture;
+    use proofmill_primitives::{BlockRange, Slot};
+    use std::collections::VecDeque;
+
+    const EXEC: ProverType = ProverType::Exec;
+    const FIRST: CheckpointNumber = CheckpointNumber(1);
+
+    /// A contract that answers as it is told, and what it was shown.
+    #[derive(Debug, Default)]
+    struct Contract {
+        answers: Mutex<VecDeque<CallEnded>>,
+        /// For which batches signatures were asked for.
+        signed: Mutex<Vec<CheckpointNumber>>,
+        shown: Mutex<Vec<Vec<u8>>>,
+        kept: Mutex<u32>,
+    }
+
+    impl BatchSettlement for Contract {
+        fn ready<'a>(
+            &'a self,
+            number: CheckpointNumber,
+            _: ProverType,
+            _: &'a Bytes,
+        ) -> BoxFuture<'a, Result<SubmittedProof, NotReady>> {
+            let mut signed = self.signed.lock().unwrap();
+            signed.push(number);
+            let proof = vec![signed.len() as u8].into();
+            Box::pin(async move { Ok(SubmittedProof { public_values: Default::default(), proof }) })
+        }
+
+        fn verify(&self, call: BatchCall) -> BoxFuture<'_, CallEnded> {
+            let shown = call.batches[0][&EXEC].proof.to_vec();
+            self.shown.lock().unwrap().push(shown);
+            let ended = self.answers.lock().unwrap().pop_front().unwrap();
+            Box::pin(async move { ended })
+        }
+    }
+
+    impl Evidence for Contract {
+        fn keep<'a>(&'a self, _: &'a RefusedProof) -> BoxFuture<'a, ()> {
+            *self.kept.lock().unwrap() += 1;
+            Box::pin(async {})
+        }
+    }
+
+    fn failed(why: Why) -> CallEnded {
+        CallEnded::Failed { why, cause: why.name().to_owned(), spent: None }
+    }
+
+    fn checkpoint() -> Checkpoint {
+        let hash = B256::repeat_byte;
+        Checkpoint {
+            number: FIRST,
+            slot: Slot(1),
+            blocks: BlockRange::new(1, 2).unwrap(),
+            parent_hash: hash(1),
+            last_hash: hash(2),
+            state_root: hash(3),
+            last_timestamp: 4,
+            parent_commitment: hash(5),
+            commitment: hash(6),
+        }
+    }
+
+    /// A settler of one batch that runs; L1 answers with this, and then that it is settled.
+    fn settler(answers: impl IntoIterator<Item = CallEnded>) -> (Settler, Arc<Contract>) {
+        let receipt = CallReceipt { transaction: TxHash::ZERO, block: 1, gas_used: 50_000, fee: 1 };
+        let answers = answers.into_iter().chain([CallEnded::Settled(receipt)]).collect();
+        let contract = Arc::new(Contract { answers: Mutex::new(answers), ..Contract::default() });
+        let config = SettlingConfig { needed: [EXEC].into(), caps: CallCaps::default() };
+        let (l1, evidence) = (Arc::clone(&contract), Arc::clone(&contract));
+        let settler = Settler::new(config, CheckpointNumber(0), Address::ZERO, l1, evidence);
+        settler.add(&checkpoint());
+        let running = settler.clone();
+        tokio::spawn(async move { running.run(CancellationToken::new()).await });
+        (settler, contract)
+    }
+
+    async fn is_settled(settler: &Settler) {
+        while settler.status().settled < FIRST {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        settler.verify(FIRST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn signatures_that_l1_does_not_take_are_asked_for_anew() {
+        let (settler, contract) = settler([failed(Why::NotAttested)]);
+        let checkpoint = checkpoint();
+        let offer = settler.offer(&checkpoint, EXEC, Bytes::from_static(b"a proof"));
+        let both = async { tokio::join!(offer, is_settled(&settler)) };
+        let (discard, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.unwrap();
+        assert_eq!(discard, None, "the proof is at fault");
+        assert_eq!(*contract.shown.lock().unwrap(), [[1], [2]], "the same signatures are shown again");
+        assert_eq!(*contract.signed.lock().unwrap(), [FIRST, FIRST]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proof_that_is_refused_again_and_again_is_evidence_each_time_and_does_not_end_settlement() {
+        let refused = || failed(Why::InvalidProof(Some(EXEC)));
+        let (settler, contract) = settler([refused(), refused(), refused()]);
+        let checkpoint = checkpoint();
+        for times in 1..=3 {
+            let offer = settler.offer(&checkpoint, EXEC, Bytes::from_static(b"a proof"));
+            let offer = tokio::time::timeout(Duration::from_secs(600), offer).await;
+            let discard = offer.unwrap().unwrap();
+            assert_eq!((discard.times, discard.after.is_zero()), (times, times == 1), "{discard:?}");
+            assert_eq!((*contract.kept.lock().unwrap(), settler.problems().is_empty()), (times, times == 1));
+        }
+        let offer = settler.offer(&checkpoint, EXEC, Bytes::from_static(b"a better one"));
+        let both = async { tokio::join!(offer, is_settled(&settler)) };
+        let (discard, ()) = tokio::time::timeout(Duration::from_secs(600), both).await.unwrap();
+        assert_eq!(discard, None);
+        assert_eq!(settler.problems(), Vec::<String>::new());
     }
 }

@@ -39,12 +39,14 @@ pub enum NotReady {
 
 /// The rollup's contract, as batches go to it.
 pub trait BatchSettlement: fmt::Debug + Send + Sync {
-    /// A range proof as L1 takes it: where its verifier counts attestors, their signatures in place of the proof.
+    /// A range proof as L1 takes it, by the rules of its batch: where its verifier counts attestors, their signatures in place of
+    /// the proof.
     ///
     /// # Errors
     /// [`NotReady`].
     fn ready<'a>(
         &'a self,
+        number: CheckpointNumber,
         prover: ProverType,
         proof: &'a Bytes,
     ) -> BoxFuture<'a, Result<SubmittedProof, NotReady>>;

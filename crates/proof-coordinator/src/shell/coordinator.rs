@@ -2,6 +2,7 @@
 
 use super::{
     clock::Clock,
+    counted,
     error::CoordinatorError,
     jobs::{Jobs, Key},
     journal::{self, Journal, Lost, Receipt},
@@ -48,8 +49,6 @@ pub(super) struct Inner {
     /// Cancelled when this process ends, before those who wait for batches are.
     ending: CancellationToken,
     pub(super) lost: Lost,
-    /// Held while an input is put or removed, so that none is removed that was just put for another.
-    pub(super) inputs: tokio::sync::Mutex<()>,
 }
 
 /// What the lock guards.
@@ -67,6 +66,7 @@ pub(super) struct State {
 impl State {
     /// Hands over what must be made durable, while the desk is locked: so it stays in order.
     pub(super) fn keep(&mut self) -> Receipt {
+        counted::standing(&self.desk);
         let records = self.desk.take_records();
         self.journal.keep(records)
     }
@@ -98,6 +98,7 @@ impl Coordinator {
                 backend.map_err(|source| CoordinatorError::NoVerifier { prover: *prover, source })?;
             backends.insert(*prover, backend);
         }
+        counted::describe();
         let clock = Clock::start();
         let began = clock.now();
         let held: Vec<_> = ledger.assignments().await?.into_iter().filter_map(journal::read).collect();
@@ -126,7 +127,6 @@ impl Coordinator {
             began,
             ending,
             lost,
-            inputs: tokio::sync::Mutex::default(),
         })))
     }
 
@@ -149,30 +149,16 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Nobody waits for a batch any more: its input goes. Who only ends waits for it again after a restart, and its prover goes on
-    /// meanwhile.
-    pub(super) fn forget(self: &Arc<Self>, key: Key) {
+    /// Nobody waits for a batch any more. Who only ends waits for it again after a restart, and its prover goes on meanwhile.
+    pub(super) fn forget(&self, key: Key) {
         if self.ending.is_cancelled() {
             return;
         }
         let mut state = self.lock();
-        let Some(job) = state.jobs.leave(&key) else { return };
-        state.desk.remove(key.0, key.1);
-        drop(state.keep());
-        drop(state);
-        let inner = Arc::clone(self);
-        // There is none when what waits is dropped with the runtime.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(async move {
-            let _alone = inner.inputs.lock().await;
-            // Two batches may have one input, and the same one may be wanted again.
-            if inner.lock().jobs.uses(&job.input) {
-                return;
-            }
-            if let Err(error) = inner.shelf.remove_input(&job.input).await {
-                tracing::warn!(%error, batch = %key.0, "the input of a batch that nobody waits for stays in the store");
-            }
-        });
+        if state.jobs.leave(&key) {
+            state.desk.remove(key.0, key.1);
+            drop(state.keep());
+        }
     }
 }
 

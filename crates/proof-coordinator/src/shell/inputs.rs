@@ -5,15 +5,14 @@ use crate::rules::ProverName;
 use bytes::Bytes;
 use futures::{StreamExt, stream::BoxStream};
 use proofmill_wire::prover::InputPiece;
-use std::sync::Arc;
 use tonic::Status;
 
 /// The bytes of a piece.
 const PIECE: usize = 1 << 20;
 
 /// The input of a batch that the prover holds.
-pub(super) async fn read(
-    inner: &Arc<Inner>,
+pub(super) fn read(
+    inner: &Inner,
     by: &ProverName,
     key: Key,
 ) -> Result<BoxStream<'static, Result<InputPiece, Status>>, Status> {
@@ -23,11 +22,7 @@ pub(super) async fn read(
         state.jobs.get(&key).filter(|_| holds).map(|job| job.input.clone())
     };
     let input = input.ok_or_else(|| Status::not_found("the batch is not this prover's; ask for another"))?;
-    let bytes = inner.shelf.input(&input).await.map_err(|error| {
-        tracing::error!(%error, batch = %key.0, "the input of a batch cannot be read");
-        Status::unavailable("the input cannot be read now; ask for work again")
-    })?;
-    Ok(pieces(bytes).boxed())
+    Ok(pieces(input).boxed())
 }
 
 fn pieces(bytes: Bytes) -> impl futures::Stream<Item = Result<InputPiece, Status>> + Send + 'static {

@@ -1,8 +1,9 @@
 //! What is waited for: what a prover is given for a batch, and who waits for its proof.
 
 use crate::rules::BatchId;
+use bytes::Bytes;
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ArtifactId, ProgramVersion, ProverType};
+use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_service::{JobError, Pulled};
 use std::{collections::BTreeMap, num::NonZeroU64};
 use tokio::sync::watch;
@@ -18,8 +19,8 @@ pub(super) struct Job {
     pub(super) program: ProgramVersion,
     /// What the proof's public values may be.
     pub(super) says: [Vec<u8>; 2],
-    pub(super) input: ArtifactId,
-    pub(super) input_bytes: u64,
+    /// Who waits has it in memory anyway: no store can lose or damage it, and after a restart it is made again.
+    pub(super) input: Bytes,
     pub(super) input_hash: [u8; 32],
     pub(super) cycle_limit: Option<NonZeroU64>,
     /// When it was last given out.
@@ -49,19 +50,11 @@ impl Jobs {
         job.ended.subscribe()
     }
 
-    /// Somebody does not wait any more; what was waited for, if that was the last one.
-    pub(super) fn leave(&mut self, key: &Key) -> Option<Job> {
-        let job = self.0.get_mut(key)?;
+    /// Somebody does not wait any more; whether that was the last one.
+    pub(super) fn leave(&mut self, key: &Key) -> bool {
+        let Some(job) = self.0.get_mut(key) else { return false };
         job.waiting = job.waiting.saturating_sub(1);
-        if job.waiting > 0 {
-            return None;
-        }
-        self.0.remove(key)
-    }
-
-    /// Whether an input is one that is waited for.
-    pub(super) fn uses(&self, input: &ArtifactId) -> bool {
-        self.0.values().any(|job| job.input == *input)
+        job.waiting == 0 && self.0.remove(key).is_some()
     }
 
     /// It ended, one way or another.

@@ -1,6 +1,6 @@
 //! A prover asks for work.
 
-use super::{coordinator::Inner, guards::Looking, shelf::ProofKey};
+use super::{coordinator::Inner, counted, guards::Looking, shelf::ProofKey};
 use crate::rules::{Ask, Asked, AskedType, AssignOutcome, BatchId, Found, Hold, RetryReason, Taken};
 use proofmill_artifacts::ArtifactError;
 use std::{num::NonZeroU64, sync::Arc};
@@ -30,6 +30,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
         Asked::Look(hold) => hold,
     };
     if let Some(Taken { from, after }) = &hold.taken {
+        counted::taken_back(hold.prover);
         tracing::warn!(
             event = "proof_timed_out",
             batch = hold.batch.number.0,
@@ -59,7 +60,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             if !hold.again {
                 job.given_at = Some(now);
             }
-            let (input_bytes, input_hash) = (job.input_bytes, job.input_hash);
+            let (input_bytes, input_hash) = (job.input.len() as u64, job.input_hash);
             given = Some(Given { input_bytes, input_hash, cycle_limit: job.cycle_limit });
         }
         (outcome, given, state.keep())
@@ -87,13 +88,12 @@ fn told(batch: &BatchId, hold: &Hold, ask: &Ask) {
     );
 }
 
-/// What storage says.
+/// What storage says, and what is waited for.
 async fn look(inner: &Inner, hold: &Hold) -> Result<Found, ArtifactError> {
     let Hold { batch, prover, .. } = *hold;
-    let wanted = inner.lock().jobs.get(&(batch, prover)).map(|job| (job.program, job.input.clone()));
-    let Some((program, input)) = wanted else { return Ok(Found::default()) };
+    let program = inner.lock().jobs.get(&(batch, prover)).map(|job| job.program);
+    let Some(program) = program else { return Ok(Found::default()) };
     let proof = inner.shelf.has_proof(&ProofKey { batch, prover, program }).await?;
-    let has_input = inner.shelf.has_input(&input).await?;
-    let inputs = has_input.then_some(program).into_iter().collect();
-    Ok(Found { proof, version: Some(program), inputs })
+    // The input came with the batch.
+    Ok(Found { proof, version: Some(program), inputs: [program].into() })
 }

@@ -3,6 +3,7 @@
 
 mod clock;
 mod coordinator;
+mod counted;
 mod error;
 mod guards;
 mod inputs;

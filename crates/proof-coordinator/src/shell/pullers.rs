@@ -54,15 +54,12 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
     if let Some(proof) = stored(inner, &batch, &wanted).await.map_err(unavailable)? {
         return Ok(Pulled { proof, took: Duration::ZERO });
     }
-    let putting = inner.inputs.lock().await;
-    let input = inner.shelf.put_input(wanted.stdin.clone()).await.map_err(unavailable)?;
     let (ended, _) = watch::channel(None);
     let job = Job {
         program: wanted.program,
         says: wanted.says,
-        input,
-        input_bytes: wanted.stdin.len() as u64,
         input_hash: *blake3::hash(&wanted.stdin).as_bytes(),
+        input: wanted.stdin,
         cycle_limit: wanted.cycle_limit,
         given_at: None,
         ended,
@@ -72,7 +69,7 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         batch = batch.number.0,
         level = batch.level.name(),
         prover = %wanted.prover,
-        input_bytes = job.input_bytes,
+        input_bytes = job.input.len(),
         "a batch is ready for provers"
     );
     let (mut ended, _waiting) = {
@@ -82,7 +79,6 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         drop(state.keep());
         (ended, Waiting { inner: Arc::clone(inner), key })
     };
-    drop(putting);
     loop {
         // It may have ended before this one came.
         if let Some(how) = ended.borrow_and_update().clone() {

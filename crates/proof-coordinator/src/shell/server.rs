@@ -2,6 +2,7 @@
 
 use super::{
     coordinator::{Coordinator, Inner},
+    counted,
     error::CoordinatorError,
     inputs, looks, submit,
     wire::{BadCall, assigned, heard_batch, name, submitted, version},
@@ -76,6 +77,7 @@ impl ProofCoordinatorService for Service {
             },
         };
         let (outcome, given) = looks::assign(&self.0, &ask).await;
+        counted::answered(&ask.prover, &outcome);
         Ok(Response::new(assigned(outcome, given, &self.0.config.needed)))
     }
 
@@ -88,13 +90,14 @@ impl ProofCoordinatorService for Service {
             return Err(BadCall::ProverType.into());
         };
         let key = (heard_batch(batch)?, of);
-        Ok(Response::new(inputs::read(&self.0, &name(&prover)?, key).await?))
+        Ok(Response::new(inputs::read(&self.0, &name(&prover)?, key)?))
     }
 
     async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
         let SubmitRequest { prover, prover_type, batch, proof } = request.into_inner();
         let (by, batch, of) = (name(&prover)?, heard_batch(batch)?, AskedType::from(prover_type.as_str()));
         let outcome = submit::submit(&self.0, &by, batch, &of, proof.into()).await;
+        counted::handed_in(&of, &outcome);
         Ok(Response::new(submitted(outcome, &self.0.config.needed)))
     }
 

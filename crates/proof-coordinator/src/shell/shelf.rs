@@ -1,4 +1,4 @@
-//! Inputs and finished proofs, in the artifact store: by what they are of, so that they are found again.
+//! Finished proofs, in the artifact store: by what they are of, so that they are found again.
 
 use crate::rules::BatchId;
 use bytes::Bytes;
@@ -27,22 +27,6 @@ impl ProofKey {
 pub(super) struct Shelf(pub(super) Arc<dyn ArtifactStore>);
 
 impl Shelf {
-    pub(super) async fn put_input(&self, input: Bytes) -> Result<ArtifactId, ArtifactError> {
-        self.0.put_content(ArtifactKind::Stdin, input).await
-    }
-
-    pub(super) async fn remove_input(&self, id: &ArtifactId) -> Result<(), ArtifactError> {
-        self.0.delete(id, ArtifactKind::Stdin).await
-    }
-
-    pub(super) async fn has_input(&self, id: &ArtifactId) -> Result<bool, ArtifactError> {
-        self.0.exists(id, ArtifactKind::Stdin).await
-    }
-
-    pub(super) async fn input(&self, id: &ArtifactId) -> Result<Bytes, ArtifactError> {
-        self.0.get(id, ArtifactKind::Stdin).await
-    }
-
     pub(super) async fn has_proof(&self, key: &ProofKey) -> Result<bool, ArtifactError> {
         self.0.exists(&key.id(), ArtifactKind::Proof).await
     }

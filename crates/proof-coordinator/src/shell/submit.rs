@@ -2,6 +2,7 @@
 
 use super::{
     coordinator::Inner,
+    counted,
     guards::{Storing, Submitting},
     jobs::{Job, Key},
     shelf::ProofKey,
@@ -71,9 +72,8 @@ async fn unknown(inner: &Arc<Inner>, submission: &Submission, bytes: &[u8]) -> S
         return RetryReason::Starting.submit();
     }
     let cause = "nobody waits for a proof of such a batch: it was settled, or its blocks are gone".to_owned();
-    log_refused(inner, submission, RefusedFor::UnknownBatch, &cause);
-    // An honest prover may be late: it does not wait for that.
-    SubmitOutcome::Refused { reason: RefusedFor::UnknownBatch, cause, paused: Duration::ZERO }
+    // An honest prover that is late waits a second for it; whoever goes on with such proofs waits longer and longer.
+    refuse(inner, submission, RefusedFor::UnknownBatch, cause)
 }
 
 async fn check(inner: &Arc<Inner>, submission: &Submission, bytes: Bytes) -> SubmitOutcome {
@@ -204,6 +204,7 @@ pub(super) fn give_back(
     let (code, cause) =
         fault.map_or_else(Default::default, |fault| (fault.code.to_string(), fault.text.clone()));
     if given_back != GivenBack::NotHeld {
+        counted::given_back(prover, fault);
         let given_up = given_back == GivenBack::GivenUp;
         let level = batch.level.name();
         tracing::info!(batch = batch.number.0, level, %prover, by = %by, code, cause, given_up, "a batch was given back");

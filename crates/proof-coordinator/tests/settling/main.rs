@@ -1,7 +1,7 @@
 //! The rules of settlement around a simulated L1: rivals that verify first, reorgs, checkpoints that are given up, gas above the
-//! limit, transactions that are not included or included later, pauses, verifiers that refuse a proof once or for ever, and
-//! restarts in the middle of a call. Every call is compared with what L1 wants of one; in the end every batch is verified, or the
-//! first that is not has a proof that is refused for ever.
+//! limit, transactions that are not included or included later, pauses, signatures that are not taken, verifiers that refuse a
+//! proof once, a few times or for ever, and restarts in the middle of a call. Every call is compared with what L1 wants of one; in
+//! the end every batch is verified, or the first that is not has a proof that is refused for ever.
 //!
 //! A failure prints the seed; `SIMULATION_SEED=<seed> cargo test -p proofmill-proof-coordinator --test settling` replays it.
 //! `SIMULATION_COUNT` sets how many seeds there are.
@@ -56,8 +56,8 @@ macro_rules! story {
 }
 
 story! {
-    together, alone, settled, quoted, settled_before, one_by_one, again, discarded, failed, rivals, reorgs, prunes, restarts,
-    ended, all_settled, stands_still,
+    together, alone, settled, quoted, settled_before, one_by_one, again, discarded, rivals, reorgs, prunes, restarts,
+    refused_again, recovered, not_attested, ended, all_settled, stands_still,
 }
 
 fn run(seed: u64) -> Story {

@@ -32,7 +32,7 @@ fn call(first: u64, last: u64) -> NextCall {
 }
 
 fn failed(why: Why) -> CallEnded {
-    CallEnded::Failed { why, cause: why.name().to_owned() }
+    CallEnded::Failed { why, cause: why.name().to_owned(), spent: None }
 }
 
 fn settled() -> CallEnded {
@@ -78,24 +78,64 @@ fn one_that_is_too_large_goes_alone_and_not_never() {
 fn where_no_type_is_named_the_proofs_of_all_types_are_made_anew() {
     for (blamed, of) in [(None, &TYPES[..]), (Some(ProverType::Sp1), &TYPES[1..])] {
         let mut story = Story(ready(1, 800), 0);
-        for is_final in [false, true] {
+        for (times, after) in [(1, 0), (2, 60), (3, 120), (4, 240)] {
             assert_eq!(story.next(), call(1, 1));
             let consequences = story.ends(failed(Why::InvalidProof(blamed)));
             let discarded = consequences.into_iter().map(|consequence| match consequence {
-                Consequence::Discard(discard) => (discard.prover, discard.is_final),
+                Consequence::Discard(discard) => {
+                    (discard.prover, discard.times, discard.after.as_millis().div_ceil(1_000))
+                }
                 other => panic!("{other:?}"),
             });
             let discarded: Vec<_> = discarded.collect();
-            assert_eq!(discarded, of.iter().map(|of| (*of, is_final)).collect::<Vec<_>>());
+            assert_eq!(discarded, of.iter().map(|of| (*of, times, after)).collect::<Vec<_>>());
             assert!(matches!(story.next(), NextCall::Wait(_)), "it is sent without them");
+            // The first time is nobody's business yet.
+            let problems = story.0.problems();
+            assert_eq!(problems.is_empty(), times == 1, "{problems:?}");
+            let said = format!("made {times} times and refused each time");
+            assert!(
+                problems.iter().all(|it| it.contains("batch 1 is not settled") && it.contains(&said)),
+                "{problems:?}"
+            );
             prove(&mut story.0, 1, 800);
         }
-        assert!(matches!(story.next(), NextCall::Wait(_)), "a third time");
-        assert!(story.0.problems()[0].contains("batch 1 is not settled"), "{:?}", story.0.problems());
-        // A rival has a better one.
+        // One that L1 takes at last ends it, without a restart.
+        assert_eq!(story.next(), call(1, 1));
+        story.ends(settled());
         story.0.verify(CheckpointNumber(1));
         assert_eq!(story.0.problems(), Vec::<String>::new());
     }
+}
+
+#[test]
+fn pauses_before_a_proof_is_made_anew_are_never_endless() {
+    let mut story = Story(ready(1, 800), 0);
+    let mut pauses = Vec::new();
+    for _ in 0..20 {
+        story.next();
+        let consequences = story.ends(failed(Why::InvalidProof(Some(ProverType::Exec))));
+        let [Consequence::Discard(discard)] = consequences.as_slice() else { panic!("{consequences:?}") };
+        pauses.push(discard.after.as_millis().div_ceil(1_000));
+        prove(&mut story.0, 1, 800);
+    }
+    assert!(pauses.is_sorted() && pauses.last() == Some(&1_800), "{pauses:?}");
+}
+
+#[test]
+fn signatures_that_l1_does_not_take_are_asked_for_anew_and_the_proofs_stay() {
+    let mut story = Story(ready(2, 800), 0);
+    assert_eq!(story.next(), call(1, 2));
+    story.ends(failed(Why::NotAttested));
+    assert_eq!(story.next(), call(1, 1), "one by one first");
+    let consequences = story.ends(failed(Why::NotAttested));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Again { why: Why::NotAttested, .. }]),
+        "{consequences:?}"
+    );
+    assert!(matches!(story.next(), NextCall::Wait(_)), "the same signatures are shown again");
+    prove(&mut story.0, 1, 800);
+    assert_eq!(story.next(), call(1, 1));
 }
 
 #[test]

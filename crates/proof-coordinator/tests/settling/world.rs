@@ -14,7 +14,7 @@ const TYPES: [ProverType; 2] = [ProverType::Exec, ProverType::OpenVm];
 const CAPS: CallCaps = CallCaps { gas: 3_000_000, bytes: 4_000 };
 /// Noise ends here; then everything must come to rest.
 const QUIET: u64 = 900_000;
-const END: u64 = 3_600_000;
+const END: u64 = 14_400_000;
 
 type Key = (u64, ProverType);
 
@@ -32,7 +32,7 @@ pub(crate) struct World {
     // L1.
     checkpoints: Vec<OnL1>,
     verified: u64,
-    /// How many versions of a proof its verifier refuses; for ever, or one or two of them.
+    /// How many versions of a proof its verifier refuses: a few of them, or for ever.
     refused: BTreeMap<Key, u32>,
     names_types: bool,
     paused_until: u64,
@@ -47,7 +47,10 @@ pub(crate) struct World {
     under_way: Option<(u64, Call, Vec<B256>)>,
     alone_until: Option<u64>,
     discards: BTreeMap<(u64, B256, ProverType), u32>,
-    failed: BTreeSet<(u64, B256)>,
+    /// Those of which a proof was made anew and refused again.
+    failing: BTreeSet<(u64, B256)>,
+    /// Proofs that are made ready for L1 anew: they stay what they are.
+    ready_anew: BTreeSet<(u64, B256, ProverType)>,
 }
 
 fn rules(verified: u64) -> Settling {
@@ -81,7 +84,8 @@ impl World {
             under_way: None,
             alone_until: None,
             discards: BTreeMap::new(),
-            failed: BTreeSet::new(),
+            failing: BTreeSet::new(),
+            ready_anew: BTreeSet::new(),
         }
     }
 
@@ -115,7 +119,8 @@ impl World {
             let number = self.pending();
             for prover in TYPES {
                 if self.rng.percent(6) {
-                    let versions = if self.rng.percent(10) { u32::MAX } else { 1 };
+                    let versions =
+                        if self.rng.percent(10) { u32::MAX } else { self.rng.between(1, 3) as u32 };
                     self.refused.insert((number, prover), versions);
                 }
             }
@@ -161,7 +166,8 @@ impl World {
         self.rules = rules(self.verified);
         self.alone_until = None;
         self.discards.clear();
-        self.failed.clear();
+        self.failing.clear();
+        self.ready_anew.clear();
         self.proving.clear();
     }
 
@@ -177,10 +183,8 @@ impl World {
             self.rules.add(CheckpointNumber(number), content);
             assert!(self.rules.is(CheckpointNumber(number), content));
             for prover in TYPES {
-                if !self.failed.contains(&(number, content)) {
-                    let done = self.now + self.rng.between(0, 20_000);
-                    self.proving.entry((number, content, prover)).or_insert(done);
-                }
+                let done = self.now + self.rng.between(0, 20_000);
+                self.proving.entry((number, content, prover)).or_insert(done);
             }
         }
     }
@@ -192,7 +196,9 @@ impl World {
             if self.rules.proven(CheckpointNumber(number), content, prover, bytes_of(content, prover)) {
                 // It lies there until somebody refuses it.
                 self.proving.insert((number, content, prover), 0);
-                *self.versions.entry((content, prover)).or_default() += 1;
+                if !self.ready_anew.remove(&(number, content, prover)) {
+                    *self.versions.entry((content, prover)).or_default() += 1;
+                }
             } else {
                 self.proving.remove(&(number, content, prover));
             }
@@ -201,7 +207,8 @@ impl World {
         let is = |number: u64, content| self.rules.is(CheckpointNumber(number), content);
         self.proving.retain(|(number, content, _), _| is(*number, *content));
         self.discards.retain(|(number, content, _), _| is(*number, *content));
-        self.failed.retain(|(number, content)| is(*number, *content));
+        self.failing.retain(|(number, content)| is(*number, *content));
+        self.ready_anew.retain(|(number, content, _)| is(*number, *content));
     }
 
     fn call(&mut self) {
@@ -238,7 +245,6 @@ impl World {
         let (mut bytes, mut types) = (0, 0);
         for number in call.first.0..=call.last.0 {
             let content = self.content_of(number);
-            assert!(!self.failed.contains(&(number, content)), "a batch that failed is sent");
             for prover in TYPES {
                 assert_eq!(
                     self.proving.get(&(number, content, prover)),
@@ -259,7 +265,7 @@ impl World {
     }
 
     fn failed_for(&self, why: Why) -> CallEnded {
-        CallEnded::Failed { why, cause: why.name().to_owned() }
+        CallEnded::Failed { why, cause: why.name().to_owned(), spent: None }
     }
 
     /// What L1 does with a call.
@@ -273,6 +279,9 @@ impl World {
         for (number, content) in (call.first.0..).zip(contents) {
             if self.at(number).is_none_or(|there| there.content != *content) {
                 return self.failed_for(Why::OtherCheckpoints);
+            }
+            if self.now < QUIET && self.rng.percent(2) {
+                return self.failed_for(Why::NotAttested);
             }
             for prover in TYPES {
                 let refused = self.refused.get(&(number, prover)).copied().unwrap_or(0);
@@ -325,6 +334,10 @@ impl World {
             Consequence::Settled(of, _) => {
                 assert_eq!(of, call);
                 self.story.settled += call.batches();
+                let failed_before =
+                    |(number, content): (u64, &B256)| self.failing.contains(&(number, *content));
+                self.story.recovered +=
+                    (call.first.0..).zip(contents).filter(|of| failed_before(*of)).count() as u64;
             }
             Consequence::Quoted(..) => self.story.quoted += 1,
             Consequence::SettledBefore(through) => {
@@ -339,6 +352,15 @@ impl World {
                 assert!(after.as_secs() >= 1 && after.as_secs() <= 75, "{after:?}");
                 assert!(call.batches() == 1 || why == Why::NotMade);
                 self.story.again += 1;
+                if why == Why::NotAttested {
+                    self.story.not_attested += 1;
+                    for prover in TYPES {
+                        let key = (call.first.0, contents[0], prover);
+                        let done = self.now + self.rng.between(100, 5_000);
+                        self.proving.insert(key, done);
+                        self.ready_anew.insert(key);
+                    }
+                }
             }
             Consequence::Discard(discard) => {
                 let CallEnded::Failed { why: Why::InvalidProof(named), .. } = ended else {
@@ -348,23 +370,36 @@ impl World {
                 assert!(named.is_none_or(|named| named == discard.prover), "another type's proof is deleted");
                 let times = self.discards.entry((call.first.0, contents[0], discard.prover)).or_default();
                 *times += 1;
-                assert_eq!(*times >= 2, discard.is_final, "made anew once");
+                assert_eq!(*times, discard.times);
+                let least = match discard.times {
+                    1 => 0,
+                    // A minute, twice as long each time, half an hour; spread by a quarter.
+                    times => (60_u64 << (times - 2).min(5)).min(1_800) * 7 / 10,
+                };
+                let after = discard.after.as_secs();
+                assert!((least..=least * 2).contains(&after), "{discard:?}");
                 self.story.discarded += 1;
-                if discard.is_final {
-                    self.story.failed += 1;
-                    self.failed.insert((call.first.0, contents[0]));
-                } else {
-                    let done = self.now + self.rng.between(1_000, 20_000);
-                    self.proving.insert((call.first.0, contents[0], discard.prover), done);
+                if discard.times > 1 {
+                    self.story.refused_again += 1;
+                    self.failing.insert((call.first.0, contents[0]));
                 }
+                let done = self.now + after * 1_000 + self.rng.between(1_000, 20_000);
+                self.proving.insert((call.first.0, contents[0], discard.prover), done);
             }
         }
     }
 
     fn is_at_rest(&self) -> bool {
         let next = self.at(self.verified + 1);
-        let stands = next.is_none_or(|next| self.failed.contains(&(self.verified + 1, next.content)));
+        let stands = next.is_none_or(|next| {
+            self.failing.contains(&(self.verified + 1, next.content))
+                && self.is_refused_for_ever(self.verified + 1)
+        });
         self.under_way.is_none() && (stands || self.dry) && self.told == self.verified
+    }
+
+    fn is_refused_for_ever(&self, number: u64) -> bool {
+        TYPES.iter().any(|prover| self.refused.get(&(number, *prover)) == Some(&u32::MAX))
     }
 
     fn check_end(&mut self) {
@@ -381,8 +416,8 @@ impl World {
         // What stands still says so, and only a verifier that goes on refusing makes it stand still.
         let next = self.verified + 1;
         let content = self.at(next).unwrap().content;
-        assert!(self.failed.contains(&(next, content)), "batch {next} of {} hangs", self.pending());
-        assert!(self.refused.keys().any(|(number, _)| *number == next));
+        assert!(self.failing.contains(&(next, content)), "batch {next} of {} hangs", self.pending());
+        assert!(self.is_refused_for_ever(next));
         let said = self.rules.problems().join("\n");
         assert!(said.contains(&format!("batch {next} is not settled")), "{said}");
         self.story.stands_still += 1;

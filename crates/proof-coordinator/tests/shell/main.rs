@@ -6,8 +6,9 @@ mod scene;
 use proofmill_fault::Code;
 use proofmill_localstore::{LocalPostgres, skipped};
 use proofmill_primitives::ProverType;
+use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::JobError;
-use proofmill_wire::prover::{assign_response::Outcome, retry_later::Reason, submit_response};
+use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
 use std::time::Duration;
@@ -157,6 +158,62 @@ async fn an_input_goes_to_who_holds_the_batch_whole() {
     scene.give_back("a", &batch, None).await;
     assert_eq!(scene.input("a", &batch).await.unwrap_err().code(), tonic::Code::NotFound);
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!() };
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_input_is_there_whatever_becomes_of_the_store() {
+    for all in [true, false] {
+        let scene = Scene::new().await;
+        let wants = wanted(1, ProverType::Exec);
+        let waits = scene.want(wants.clone()).await;
+        scene.lose_artifacts(all);
+        let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!("{all}: no input") };
+        let batch = batch_of(given.batch.unwrap());
+        let input = scene.input("a", &batch).await.unwrap().concat();
+        assert_eq!(input, wants.stdin, "{all}");
+        let submit_response::Outcome::Accepted(_) = scene.submit("a", "exec", &batch, &proof(&wants)).await
+        else {
+            panic!()
+        };
+        assert_eq!(waits.await.unwrap().unwrap().proof, proof(&wants));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_input_does_not_arrive_lets_the_others_pass() {
+    let scene = Scene::new().await;
+    let _first = scene.want(wanted(1, ProverType::Exec)).await;
+    let _second = scene.want(wanted(2, ProverType::Exec)).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    assert_eq!(batch.number.0, 1);
+    scene.give_back("a", &batch, Some((Code::NotDelivered, "the stream broke"))).await;
+    let Outcome::RetryLater(later) = scene.assign("a", "exec").await else { panic!("it asks at once") };
+    assert_eq!(later.reason(), Reason::Paused);
+    let Outcome::Assigned(given) = scene.assign("b", "exec").await else { panic!("it blocks the others") };
+    assert_eq!(batch_of(given.batch.unwrap()).number.0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() {
+    let scene = Scene::with_timeout(Duration::from_secs(1)).await;
+    // From then on what is not known is not waited for.
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+    let unknown = wanted(9, ProverType::Exec);
+    let batch = BatchId { number: unknown.number, level: unknown.level, content: unknown.content };
+    let submit_response::Outcome::Refused(refused) =
+        scene.submit("a", "exec", &batch, &proof(&unknown)).await
+    else {
+        panic!()
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::UnknownBatch);
+    assert!(refused.paused_ms > 0, "{refused:?}");
+    let submit_response::Outcome::RetryLater(later) =
+        scene.submit("a", "exec", &batch, &proof(&unknown)).await
+    else {
+        panic!("it is looked at each time")
+    };
+    assert_eq!(later.reason(), Reason::Paused);
 }
 
 #[tokio::test(flavor = "multi_thread")]

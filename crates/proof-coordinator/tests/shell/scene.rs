@@ -24,6 +24,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
 
+/// How long a prover may hold a batch.
+const TIMEOUT: Duration = Duration::from_secs(600);
 const RANGE: &[u8] = b"proofmill-exec:range";
 
 /// `exec`, under the name of another type.
@@ -136,6 +138,7 @@ async fn start(
     folder: &Path,
     database: Option<&str>,
     needed: &[ProverType],
+    timeout: Duration,
     registry: &Registry,
     ending: CancellationToken,
 ) -> Result<Coordinator, CoordinatorError> {
@@ -145,7 +148,6 @@ async fn start(
     };
     let ledger = ledger.unwrap();
     let artifacts = Arc::new(FsArtifacts::open(&folder.join("artifacts")).unwrap());
-    let timeout = Duration::from_secs(600);
     let config = CoordinatorConfig { needed: needed.iter().copied().collect(), timeout };
     Coordinator::start(config, ledger, artifacts, registry, ending).await
 }
@@ -154,27 +156,35 @@ pub(crate) async fn start_without_verifier() -> CoordinatorError {
     let folder = tempfile::tempdir().unwrap();
     let registry = Registry::default().with(Arc::new(ExecBackend::default()));
     let needed = [ProverType::Exec, ProverType::Sp1];
-    start(folder.path(), None, &needed, &registry, CancellationToken::new()).await.err().unwrap()
+    let stop = CancellationToken::new();
+    start(folder.path(), None, &needed, TIMEOUT, &registry, stop).await.err().unwrap()
 }
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap(), None).await
+        Self::on(tempfile::tempdir().unwrap(), None, TIMEOUT).await
+    }
+
+    /// With another time-out.
+    pub(crate) async fn with_timeout(timeout: Duration) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), None, timeout).await
     }
 
     /// With its ledger in a database.
     pub(crate) async fn on_postgres(url: &str) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned())).await
+        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned()), TIMEOUT).await
     }
 
-    async fn on(folder: tempfile::TempDir, database: Option<String>) -> Self {
+    async fn on(folder: tempfile::TempDir, database: Option<String>, timeout: Duration) -> Self {
         let registry = Registry::default()
             .with(Arc::new(ExecBackend::default()))
             .with(Arc::new(Renamed(ExecBackend::default())));
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
         let coordinator =
-            start(folder.path(), database.as_deref(), &needed, &registry, ending.clone()).await.unwrap();
+            start(folder.path(), database.as_deref(), &needed, timeout, &registry, ending.clone())
+                .await
+                .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(serve(coordinator.clone(), listener, ending.clone()));
@@ -190,7 +200,25 @@ impl Scene {
         ending.cancel();
         cancel.cancel();
         server.abort();
-        Self::on(folder, database).await
+        Self::on(folder, database, TIMEOUT).await
+    }
+
+    /// Every file of the artifact store becomes another one of its length, or goes.
+    pub(crate) fn lose_artifacts(&self, all: bool) {
+        let mut folders = vec![self.folder.path().join("artifacts")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if all {
+                    std::fs::remove_file(path).unwrap();
+                } else {
+                    let length = std::fs::read(&path).unwrap().len();
+                    std::fs::write(path, vec![7; length]).unwrap();
+                }
+            }
+        }
     }
 
     /// How its server ended, once it has.

@@ -69,7 +69,8 @@ impl World {
                     AssignOutcome::RetryLater { reason: RetryReason::Paused, .. } => {
                         let character = self.provers[who.0].character;
                         assert!(
-                            matches!(character, Character::Liar | Character::Failing),
+                            matches!(character, Character::Liar | Character::Failing)
+                                || self.model.late.contains(&ask.by),
                             "{character:?} is paused"
                         );
                         self.story.paused += 1;
@@ -143,7 +144,10 @@ impl World {
                 self.story.already_proven += 1;
                 self.model.wanted.remove(&key);
             }
-            AssignOutcome::RetryLater { reason: RetryReason::NoInput, .. } => self.story.no_input += 1,
+            AssignOutcome::RetryLater { reason: RetryReason::NoInput, .. } => {
+                self.story.no_input += 1;
+                self.model.set_aside(key, clock);
+            }
             _ => {}
         }
         if again && found.proof {
@@ -278,9 +282,14 @@ impl World {
                     RetryReason::Starting.submit()
                 } else {
                     self.story.unknown_batch += 1;
+                    let submission = Submission { by: ask.by, batch, prover };
                     let (reason, cause) = (RefusedFor::UnknownBatch, String::new());
-                    SubmitOutcome::Refused { reason, cause, paused: Duration::ZERO }
+                    let outcome = desk.refuse(now, &submission, reason, cause);
+                    assert!(matches!(&outcome, SubmitOutcome::Refused { paused, .. } if !paused.is_zero()));
+                    self.model.late.insert(submission.by);
+                    outcome
                 };
+                self.commit(None);
                 self.answer_submit(who, batch, outcome);
             }
             Received::Check => {
@@ -349,7 +358,11 @@ impl World {
         let now = self.clock.moment(self.now);
         let (Some(desk), AskedType::Known(prover)) = (&mut self.desk, &ask.prover) else { return };
         let prover = *prover;
-        let code = if self.rng.percent(50) { Code::CycleLimit } else { Code::ProverFailed };
+        let code = match self.rng.between(0, 4) {
+            0..2 => Code::CycleLimit,
+            2..4 => Code::ProverFailed,
+            _ => Code::NotDelivered,
+        };
         let fault = Fault::new(code, "it says so");
         let key = (batch, prover);
         match desk.give_back(now, &ask.by, batch, prover, Some(&fault)) {
@@ -357,6 +370,10 @@ impl World {
             GivenBack::Open => {
                 self.story.given_back += 1;
                 self.model.end_of(&key, &ask.by);
+                if code == Code::NotDelivered {
+                    self.story.set_aside += 1;
+                    self.model.set_aside(key, self.clock.at(self.now));
+                }
             }
             // Whoever waits for it is told, and wants it again later.
             GivenBack::GivenUp => {

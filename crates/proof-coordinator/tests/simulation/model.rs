@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// After so many ms a batch is taken back.
 pub(crate) const TIMEOUT: u64 = 600_000;
 
+/// For so many ms at the most a batch is set aside whose input did not come.
+const ASIDE: u64 = 75_000;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     pub(crate) by: ProverName,
@@ -21,6 +24,10 @@ pub(crate) struct Model {
     pub(crate) wanted: BTreeSet<Key>,
     /// What a call looks at.
     pub(crate) looked_at: BTreeSet<Key>,
+    /// Until when at the latest a batch is set aside whose input did not come.
+    aside: BTreeMap<Key, u64>,
+    /// Who handed in a proof of a batch that is not known any more, and is not heard for that.
+    pub(crate) late: BTreeSet<ProverName>,
 }
 
 impl Model {
@@ -28,10 +35,29 @@ impl Model {
         self.holds.get(key).is_some_and(|fact| clock.saturating_sub(fact.since) < TIMEOUT)
     }
 
+    pub(crate) fn set_aside(&mut self, key: Key, clock: u64) {
+        self.aside.insert(key, clock + ASIDE);
+    }
+
+    /// Whether it need not be given out now.
+    fn may_be_aside(&self, key: &Key, clock: u64) -> bool {
+        self.aside.get(key).is_some_and(|until| clock < *until)
+    }
+
+    fn is_free(&self, key: &Key, clock: u64) -> bool {
+        self.wanted.contains(key)
+            && !self.looked_at.contains(key)
+            && !self.is_held(key, clock)
+            && !self.may_be_aside(key, clock)
+    }
+
     /// The clock says something earlier than before: nothing was begun later than now.
     pub(crate) fn clock_went_back(&mut self, clock: u64) {
         for fact in self.holds.values_mut() {
             fact.since = fact.since.min(clock);
+        }
+        for until in self.aside.values_mut() {
+            *until = (*until).min(clock + ASIDE);
         }
     }
 
@@ -43,6 +69,7 @@ impl Model {
         self.holds.retain(|_, fact| clock - fact.since < TIMEOUT);
         self.wanted.clear();
         self.looked_at.clear();
+        self.aside.clear();
     }
 
     /// The batch is given to somebody: nobody else may hold it.
@@ -69,17 +96,13 @@ impl Model {
     /// Nothing is free that could be given out.
     pub(crate) fn assert_no_work(&self, keys: impl Iterator<Item = Key>, clock: u64) {
         for key in keys {
-            let free =
-                self.wanted.contains(&key) && !self.looked_at.contains(&key) && !self.is_held(&key, clock);
-            assert!(!free, "{key:?} is free, and not given out");
+            assert!(!self.is_free(&key, clock), "{key:?} is free, and not given out");
         }
     }
 
     /// The first that is free is the one that is looked at.
     pub(crate) fn assert_first(&self, mut before: impl Iterator<Item = Key>, clock: u64) {
-        let skipped = before.find(|key| {
-            self.wanted.contains(key) && !self.looked_at.contains(key) && !self.is_held(key, clock)
-        });
+        let skipped = before.find(|key| self.is_free(key, clock));
         assert_eq!(skipped, None, "it comes earlier, and is free");
     }
 }

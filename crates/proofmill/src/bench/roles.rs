@@ -75,6 +75,8 @@ impl Cast<'_> {
             format!("--pull-listen=127.0.0.1:{listen}"),
             format!("--metrics-listen=127.0.0.1:{metrics}"),
             "--poll-interval=500".into(),
+            // A batch that takes as long as the session may is proven once all the same.
+            format!("--prover-timeout={}", self.run.timeout),
         ];
         let mut role = self.role(COORDINATOR, words);
         // Every user of the machine sees the words, and an address may hold an access key.
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn every_process_understands_what_it_is_told() {
-        let run = run(&["--gpu=no", "--endless", "--transactions=7", "--l2-port=5000"]);
+        let run = run(&["--gpu=no", "--endless", "--transactions=7", "--l2-port=5000", "--timeout=7200"]);
         let (prover, work) = (ProverType::Exec, PathBuf::from("/work"));
         let cast =
             Cast { run: &run, prover, work, binary: None, helper: Some("/there/proofmill-sp1".into()) };
@@ -152,9 +154,10 @@ mod tests {
         assert_eq!(l2.observing.metrics_listen.as_deref(), Some("127.0.0.1:3702"));
         let Command::Load(load) = parsed(&cast.load(&place, "key".into())) else { panic!("no load") };
         assert!(load.endless && load.transactions == 7);
-        let Command::ProofCoordinator(_) = parsed(&cast.coordinator(&place, 1, 2)) else {
+        let Command::ProofCoordinator(coordinator) = parsed(&cast.coordinator(&place, 1, 2)) else {
             panic!("no coordinator")
         };
+        assert_eq!(coordinator.serving.prover_timeout().as_secs(), 7_200, "as long as the session");
         let alone = cast.prover(1, 1, None);
         let Command::Prover(prover) = parsed(&alone) else { panic!("no prover") };
         assert!(prover.timed && prover.turns.is_some());

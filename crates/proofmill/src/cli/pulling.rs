@@ -9,6 +9,7 @@ use proofmill_proof_coordinator::rules::CallCaps;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     path::PathBuf,
+    time::Duration,
 };
 
 /// Who makes the proofs of a prover node.
@@ -22,23 +23,49 @@ pub(crate) enum Service {
 }
 
 /// How provers that pull are served.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Serving {
     /// Where provers that pull ask for batches: the address of their --coordinator
     #[arg(long, env = "PROOFMILL_PULL_LISTEN", default_value = "127.0.0.1:50081", value_name = "HOST:PORT")]
     pub(crate) pull_listen: String,
-    /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in
-    #[arg(long, env = "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", default_value_t = TIMEOUT, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
-    pub(crate) prover_timeout: u64,
+    /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in [default: 600]
+    #[arg(long, env = "PROOFMILL_PROVER_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
+    pub(crate) prover_timeout: Option<u64>,
+    /// The same in milliseconds, by the name that it has in ethrex; --prover-timeout goes before it
+    #[arg(
+        long = "proof-coordinator.prover-timeout",
+        env = "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT",
+        value_name = "MILLISECONDS",
+        value_parser = millis
+    )]
+    pub(crate) ethrex_prover_timeout: Option<u64>,
     #[command(flatten)]
     pub(crate) database: Database,
 }
 
-const TIMEOUT: u64 = 600;
+/// How long a prover may hold a batch, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(600);
+/// What is less is meant in another unit: no prover makes a proof in that time.
+const LEAST_MILLIS: u64 = 10_000;
 
-impl Default for Serving {
-    fn default() -> Self {
-        Self { pull_listen: String::new(), prover_timeout: TIMEOUT, database: Database::default() }
+impl Serving {
+    /// How long a prover may hold a batch.
+    pub(crate) fn prover_timeout(&self) -> Duration {
+        let ours = self.prover_timeout.map(Duration::from_secs);
+        ours.or(self.ethrex_prover_timeout.map(Duration::from_millis)).unwrap_or(TIMEOUT)
+    }
+}
+
+/// A time as ethrex has it. Whoever gives seconds is told so.
+fn millis(text: &str) -> Result<u64, String> {
+    let longest = YEAR * 1_000;
+    let remedy = "600000 is ten minutes, and --prover-timeout is in seconds";
+    match text.parse::<u64>() {
+        Ok(given) if (LEAST_MILLIS..=longest).contains(&given) => Ok(given),
+        Ok(given) => {
+            Err(format!("{given} milliseconds are not within {LEAST_MILLIS} and {longest}; {remedy}"))
+        }
+        Err(error) => Err(format!("{error}; it is a number of milliseconds: {remedy}")),
     }
 }
 
@@ -146,12 +173,44 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_specification() {
         let flags = parse(&[]).unwrap();
-        assert_eq!(flags.serving.prover_timeout, 600);
+        assert_eq!(flags.serving.prover_timeout(), Duration::from_secs(600));
+        assert_eq!(Serving::default().prover_timeout(), Duration::from_secs(600));
         assert!(!flags.prover.timed);
         assert_eq!(flags.prover.coordinator, ["http://a:1", "http://b:2"]);
         assert_eq!(flags.prover.prover_type, ProverType::Exec);
         assert!(parse(&["--timed"]).unwrap().prover.timed);
-        assert_eq!(parse(&["--prover-timeout", "7"]).unwrap().serving.prover_timeout, 7);
+        let timeout = |words: &[&str]| parse(words).unwrap().serving.prover_timeout();
+        assert_eq!(timeout(&["--prover-timeout", "7"]), Duration::from_secs(7));
         assert!(parse(&["--prover-timeout", "0"]).unwrap_err().contains("--prover-timeout"));
+    }
+
+    #[test]
+    fn the_time_out_of_ethrex_is_in_milliseconds() {
+        let ethrex = |value: &str| parse(&["--proof-coordinator.prover-timeout", value]);
+        let timeout = |value: &str| ethrex(value).unwrap().serving.prover_timeout();
+        // Its default.
+        assert_eq!(timeout("600000"), Duration::from_secs(600));
+        assert_eq!(timeout("10500"), Duration::from_millis(10_500));
+        let both = ["--proof-coordinator.prover-timeout", "600000", "--prover-timeout", "7"];
+        assert_eq!(parse(&both).unwrap().serving.prover_timeout(), Duration::from_secs(7));
+        // Seconds, as it looks.
+        for seconds in ["600", "1800", "9999", "99999999999999"] {
+            let said = ethrex(seconds).unwrap_err();
+            assert!(
+                said.contains("milliseconds") && said.contains("--prover-timeout is in seconds"),
+                "{said}"
+            );
+        }
+        assert!(ethrex("10m").unwrap_err().contains("milliseconds"));
+        let mut command = <Flags as clap::CommandFactory>::command();
+        let help = command.render_long_help().to_string();
+        for text in [
+            "--prover-timeout <SECONDS>",
+            "PROOFMILL_PROVER_TIMEOUT",
+            "--proof-coordinator.prover-timeout <MILLISECONDS>",
+            "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT",
+        ] {
+            assert!(help.contains(text), "{text}:\n{help}");
+        }
     }
 }

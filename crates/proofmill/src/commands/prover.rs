@@ -57,6 +57,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
         prover: site.prover(backend, None),
         timed: args.timed,
         turns,
+        unsent: Some(own.data_dir.join("unsent")),
         delay: Duration::from_millis(args.delay),
     };
     observed.started(Vec::new);

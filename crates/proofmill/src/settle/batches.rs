@@ -1,12 +1,13 @@
 //! Batches on L1: `verifyBatches`, and what its answers mean.
 
 use super::{L1Settlement, NotShown, is_of_other_checkpoints};
+use alloy_primitives::Address;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_attestor::AttestError;
-use proofmill_chain::{BlamedProof, ChainError, Refusal, SubmittedProof};
+use proofmill_chain::{BlamedProof, ChainError, Refusal, Rules, SubmittedProof};
 use proofmill_client::CheckpointProof;
-use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_proof_coordinator::{
     BatchCall, BatchSettlement, NotReady, RefusedProof,
@@ -42,7 +43,7 @@ impl L1Batches {
                 Ok(quote) if quote.gas > self.max_gas && batches.len() > 1 => {
                     let cause =
                         format!("it would take {} gas, more than {} (--settle-gas)", quote.gas, self.max_gas);
-                    return CallEnded::Failed { why: Why::TooLarge, cause };
+                    return CallEnded::Failed { why: Why::TooLarge, cause, spent: None };
                 }
                 Ok(quote) => quote,
                 Err(error) => return failed(&error),
@@ -66,13 +67,19 @@ impl L1Batches {
         }
     }
 
-    async fn make_ready(&self, prover: ProverType, proof: &Bytes) -> Result<SubmittedProof, NotReady> {
+    async fn make_ready(
+        &self,
+        number: CheckpointNumber,
+        prover: ProverType,
+        proof: &Bytes,
+    ) -> Result<SubmittedProof, NotReady> {
         let proof =
             CheckpointProof::decode(proof).map_err(|error| NotReady::Refused { cause: error.to_string() })?;
         let public_values = proof.statement.to_bytes().into();
-        let Some(verifier) = self.settlement.verifier_at_start(prover) else {
-            return Err(NotReady::Refused { cause: format!("L1 asks for no {prover} proofs") });
-        };
+        // Those that it was proposed under: others may be in force now.
+        let rules = self.settlement.rollup.rules_of(number).await;
+        let rules = rules.map_err(|error| NotReady::Away { cause: error.to_string() })?;
+        let verifier = verifier_of(&rules, number, prover, proof.proof.program)?;
         let proof = self.settlement.show(prover, verifier, &proof).await.map_err(|error| match error {
             NotShown::NotAttested(error) => not_attested(&error),
             error if error.is_away() => NotReady::Away { cause: error.to_string() },
@@ -85,10 +92,11 @@ impl L1Batches {
 impl BatchSettlement for L1Batches {
     fn ready<'a>(
         &'a self,
+        number: CheckpointNumber,
         prover: ProverType,
         proof: &'a Bytes,
     ) -> BoxFuture<'a, Result<SubmittedProof, NotReady>> {
-        Box::pin(self.make_ready(prover, proof))
+        Box::pin(self.make_ready(number, prover, proof))
     }
 
     fn verify(&self, call: BatchCall) -> BoxFuture<'_, CallEnded> {
@@ -102,7 +110,40 @@ fn not_attested(error: &AttestError) -> NotReady {
 }
 
 fn failed(error: &ChainError) -> CallEnded {
-    CallEnded::Failed { why: why(error), cause: error.to_string() }
+    CallEnded::Failed { why: why(error), cause: error.to_string(), spent: spent(error) }
+}
+
+/// What was paid for nothing.
+const fn spent(error: &ChainError) -> Option<CallReceipt> {
+    match *error {
+        ChainError::FailedOnChain { transaction, block, gas_used, fee, .. } => {
+            Some(CallReceipt { transaction, block, gas_used, fee })
+        }
+        _ => None,
+    }
+}
+
+/// The verifier of a batch's proof of a type, by its rules. A proof for others is not at fault.
+fn verifier_of(
+    rules: &Rules,
+    number: CheckpointNumber,
+    prover: ProverType,
+    program: ProgramVersion,
+) -> Result<Address, NotReady> {
+    let Some(of) = rules.proof_type(prover) else {
+        return Err(NotReady::Away {
+            cause: format!("the rules of batch {number} ask for no {prover} proof of it"),
+        });
+    };
+    if of.range_key != program {
+        let cause = format!(
+            "the rules of batch {number} ask for a {prover} proof of the range program {}, and this one is of {program}: start \
+             this role again, with the release that has that program",
+            of.range_key
+        );
+        return Err(NotReady::Away { cause });
+    }
+    Ok(of.verifier)
 }
 
 fn why(error: &ChainError) -> Why {
@@ -120,6 +161,7 @@ fn why(error: &ChainError) -> Why {
         Refusal::UnknownCheckpoints { .. } => Why::OtherCheckpoints,
         Refusal::ContractPaused { .. } => Why::Paused,
         refusal if is_of_other_checkpoints(refusal) => Why::OtherCheckpoints,
+        refusal if refusal.is_not_attested() => Why::NotAttested,
         refusal => match refusal.blames() {
             // A type of another release has no proof of ours.
             Some(BlamedProof::Named(name)) => {
@@ -162,7 +204,9 @@ impl Evidence {
         };
         match self.store.keep(&record, &[file]).await {
             Ok(Kept::New) => tracing::warn!(%id, store = %self.store, "failure recorded"),
-            Ok(Kept::Already) => {}
+            Ok(Kept::Already) => {
+                tracing::warn!(%id, store = %self.store, "failure recorded before: the same proof")
+            }
             Err(error) => tracing::error!(%id, %error, "failure not recorded"),
         }
     }
@@ -177,8 +221,8 @@ impl proofmill_proof_coordinator::Evidence for Evidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{Address, TxHash, U256};
-    use proofmill_chain::CallName;
+    use alloy_primitives::{B256, TxHash, U256};
+    use proofmill_chain::{CallName, ProofTypeConfig};
     use std::time::Duration;
 
     fn reverted(refusal: Refusal) -> Why {
@@ -195,7 +239,11 @@ mod tests {
         let other = || Refusal::Other { data: Default::default() };
         assert_eq!(rejected("sp1", other()), Why::InvalidProof(Some(ProverType::Sp1)));
         assert_eq!(rejected("a type of another release", other()), Why::Refused);
-        assert_eq!(rejected("openvm", Refusal::NotCanonical), Why::Refused, "signatures are not the proof");
+        assert_eq!(
+            rejected("openvm", Refusal::NotCanonical),
+            Why::NotAttested,
+            "signatures are not the proof"
+        );
         let says = |field: &str| {
             let (proof_type, checkpoint) = ("exec".to_owned(), CheckpointNumber(4));
             reverted(Refusal::StatementMismatch { proof_type, checkpoint, field: field.to_owned() })
@@ -208,6 +256,54 @@ mod tests {
         assert_eq!(reverted(Refusal::WindowClosed { deadline, timestamp }), Why::WindowClosed);
         assert_eq!(reverted(Refusal::ContractPaused { until: 7 }), Why::Paused);
         assert_eq!(reverted(other()), Why::Refused, "a revert without a reason costs no proof");
+    }
+
+    #[test]
+    fn the_rules_of_a_batch_say_who_verifies_it() {
+        let program = |byte: u8| ProgramVersion(B256::repeat_byte(byte));
+        let rules = |verifier: u8, range: u8| Rules {
+            config_hash: B256::ZERO,
+            proposer: Address::ZERO,
+            proof_types: vec![ProofTypeConfig {
+                prover: ProverType::OpenVm,
+                verifier: Address::repeat_byte(verifier),
+                range_key: program(range),
+                aggregation_key: program(9),
+            }],
+        };
+        let of = |rules: &Rules, prover| verifier_of(rules, CheckpointNumber(4), prover, program(1));
+        for verifier in [1, 2] {
+            assert_eq!(of(&rules(verifier, 1), ProverType::OpenVm), Ok(Address::repeat_byte(verifier)));
+        }
+        // Neither is the proof's fault: it is not deleted.
+        for not_ready in [of(&rules(1, 2), ProverType::OpenVm), of(&rules(1, 1), ProverType::Sp1)] {
+            assert!(
+                matches!(&not_ready, Err(NotReady::Away { cause }) if cause.contains("batch 4")),
+                "{not_ready:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_failed_on_l1_is_paid_for() {
+        let (call, transaction) = (CallName::VerifyBatches, TxHash::repeat_byte(3));
+        let lost = ChainError::FailedOnChain {
+            call,
+            transaction,
+            block: 7,
+            gas_used: 30_000,
+            fee: 60,
+            refusal: None,
+        };
+        let receipt = CallReceipt { transaction, block: 7, gas_used: 30_000, fee: 60 };
+        let ended = failed(&lost);
+        assert!(
+            matches!(&ended, CallEnded::Failed { spent: Some(spent), .. } if *spent == receipt),
+            "{ended:?}"
+        );
+        assert!(lost.to_string().contains("30000 gas"), "{lost}");
+        let after = Duration::from_secs(120);
+        assert_eq!(spent(&ChainError::NotIncluded { call, transaction, after }), None);
     }
 
     #[test]

@@ -94,3 +94,54 @@ pub(crate) fn unneeding() -> (tokio::runtime::Runtime, String) {
     runtime.spawn(server);
     (runtime, address)
 }
+
+/// A server of gRPC that knows nothing of provers that pull.
+pub(crate) fn of_another_release() -> (tokio::runtime::Runtime, String) {
+    let runtime = runtime();
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder()
+        .add_routes(tonic::service::Routes::default())
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    runtime.spawn(server);
+    (runtime, address)
+}
+
+/// Goes between provers and a coordinator, and takes no proofs.
+struct TakesNoProofs(ProofCoordinatorServiceClient<Channel>);
+
+#[tonic::async_trait]
+impl ProofCoordinatorService for TakesNoProofs {
+    type ReadInputStream = tonic::Streaming<InputPiece>;
+
+    async fn assign(&self, asked: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        self.0.clone().assign(asked.into_inner()).await
+    }
+
+    async fn read_input(
+        &self,
+        asked: Request<ReadInputRequest>,
+    ) -> Result<Response<Self::ReadInputStream>, Status> {
+        self.0.clone().read_input(asked.into_inner()).await
+    }
+
+    async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+        Err(Status::unavailable("no proof is taken here"))
+    }
+
+    async fn give_back(&self, given: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
+        self.0.clone().give_back(given.into_inner()).await
+    }
+}
+
+pub(crate) fn takes_no_proofs(coordinator: &str) -> (tokio::runtime::Runtime, String) {
+    let runtime = runtime();
+    let client = runtime.block_on(client(coordinator));
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = tonic::transport::Server::builder()
+        .add_service(ProofCoordinatorServiceServer::new(TakesNoProofs(client)))
+        .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+    runtime.spawn(server);
+    (runtime, address)
+}

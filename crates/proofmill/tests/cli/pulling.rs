@@ -3,7 +3,7 @@
 
 use crate::{
     process::{self, Running, free_port, output, proofmill, succeed, wait},
-    pullers::{ask, assign, client, runtime, submit, unneeding},
+    pullers::{ask, assign, client, of_another_release, runtime, submit, takes_no_proofs, unneeding},
 };
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
@@ -30,6 +30,7 @@ struct Site {
     chains: Description,
     port: u16,
     node_port: u16,
+    metrics: u16,
     seed: u64,
     _localnet: Running,
 }
@@ -45,8 +46,8 @@ impl Site {
         let file = data.join("data/localnet.json");
         wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
         let chains = Description::read(&file).unwrap().unwrap();
-        let (port, node_port) = (free_port(), free_port());
-        Self { folder, chains, port, node_port, seed: 0, _localnet: localnet }
+        let (port, node_port, metrics) = (free_port(), free_port(), free_port());
+        Self { folder, chains, port, node_port, metrics, seed: 0, _localnet: localnet }
     }
 
     fn file(&self, role: &str) -> PathBuf {
@@ -91,8 +92,12 @@ impl Site {
         let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
         command.args(["--l1-rpc", l1, "--l2-rpc", l2, "--rollup", &self.chains.rollup.to_string()]);
         command.args(["--pull-listen", &listen]);
-        // By the name that operators of ethrex know.
-        command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", timeout.to_string());
+        command.args(["--metrics-listen", &format!("127.0.0.1:{}", self.metrics)]);
+        match timeout {
+            // By the name that operators of ethrex know, in its unit.
+            10.. => command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", (timeout * 1_000).to_string()),
+            _ => command.env("PROOFMILL_PROVER_TIMEOUT", timeout.to_string()),
+        };
         let before = self.lines("coordinator", "provers that pull are served").len();
         let running = Running::start(&mut command, &self.file("coordinator"));
         wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
@@ -106,6 +111,15 @@ impl Site {
             command.args(["--coordinator", &self.address()]);
         }
         Running::start(command.args(words), &self.file(name))
+    }
+
+    /// What the coordinator counts under a name.
+    fn counted(&self, name: &str) -> u64 {
+        let url: url::Url = format!("http://127.0.0.1:{}/metrics", self.metrics).parse().unwrap();
+        let client = proofmill_http::client_for(&url);
+        let page = runtime().block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() });
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse().unwrap()
     }
 
     fn load(&mut self) {
@@ -204,6 +218,9 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     let is_it = |line: &String| field(line, "batch") == batch;
     wait("the other one to prove it", || site.lines("quick", "a proof was handed in").iter().any(is_it));
+    assert!(site.counted("proofmill_pull_batches_taken_back_total{prover=\"exec\"}") >= 1);
+    assert!(site.counted("proofmill_pull_proofs_total{prover=\"exec\",outcome=\"stored\"}") >= 1);
+    assert!(site.counted("proofmill_pull_answers_total{prover=\"exec\",outcome=\"assigned\"}") >= 2);
     // One that is stopped in good order gives its batch back at once.
     assert!(quick.terminate(), "{}", site.said("quick"));
     let mut leaving = site.prover("leaving", &["--delay", "600000", "--max-weight", "2"]);
@@ -219,6 +236,7 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     let troubles = proofmill_bench::log::read(&site.said("coordinator")).troubles;
     let retries = troubles.get(&proofmill_bench::log::Trouble::Retry);
     assert!(retries.is_some_and(|lines| *lines >= 2), "{troubles:?}");
+    assert!(site.counted("proofmill_pull_batches_given_back_total{prover=\"exec\",fault=\"none\"}") >= 1);
 }
 
 #[test]
@@ -367,6 +385,13 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
         };
         assert_eq!(still.batch, Some(batch));
     });
+    let refused = |cause: &str| {
+        let name = "proofmill_pull_proofs_refused_total";
+        site.counted(&format!("{name}{{prover=\"exec\",cause=\"{cause}\"}}"))
+    };
+    assert!(refused("unreadable") >= 1);
+    assert_eq!((refused("other program"), refused("other statement")), (1, 1));
+    assert!(site.counted("proofmill_pull_batches{prover=\"exec\",state=\"held\"}") >= 1);
     let lines = site.lines("coordinator", "a proof was refused");
     assert!(lines.len() <= 4, "{} lines:\n{}", lines.len(), lines.join("\n"));
     // An honest one goes on all the while; also one that has coordinators of no use to it in its list.
@@ -383,6 +408,79 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
 }
 
 #[test]
+fn two_provers_of_a_machine_that_always_have_work_take_turns() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    site.load_until("ten batches that wait", |site| {
+        site.lines("coordinator", "a batch is ready for provers").len() >= 10
+    });
+    let (_one, _two) = (site.prover("one", &[]), site.prover("two", &[]));
+    let handed_in = |site: &Site, name: &str| site.lines(name, "a proof was handed in").len();
+    wait("them to be proven", || handed_in(&site, "one") + handed_in(&site, "two") >= 10);
+    for name in ["one", "two"] {
+        assert!(handed_in(&site, name) >= 2, "{name} had no turn:\n{}", site.said(name));
+    }
+}
+
+#[test]
+fn a_coordinator_that_takes_no_proof_does_not_keep_a_prover_from_the_others() {
+    let mut site = Site::new();
+    let _coordinator = site.coordinator(Role::Alone, 600);
+    let (_runtime, deaf) = takes_no_proofs(&site.address());
+    let all = format!("{deaf},{}", site.address());
+    let mut prover = site.prover("prover", &["--coordinator", &all]);
+    site.load_until("proofs for the other one", |site| {
+        site.lines("prover", "a proof was handed in").len() >= 2
+            && !site.lines("prover", "a coordinator does not answer").is_empty()
+    });
+    assert!(prover.terminate(), "{}", site.said("prover"));
+    // What nobody took is handed in by the next process.
+    let kept = site.lines("prover", "it is kept, and handed in at the next start");
+    assert_eq!(kept.len(), 1, "{}", site.said("prover"));
+    let _prover = site.prover("prover", &["--coordinator", &all]);
+    wait("the proof to be handed in again", || {
+        let again = site.lines("prover", "a proof from before is handed in");
+        again.iter().any(|line| field(line, "batch") == field(&kept[0], "batch"))
+    });
+}
+
+#[test]
+fn a_coordinator_of_another_release_is_told_from_one_that_is_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_runtime, other) = of_another_release();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let log = folder.path().join("prover.log");
+    let mut command = proofmill(folder.path());
+    command.args(["prover", "--prover-type", "exec", "--max-weight", "2"]);
+    command.args(["--coordinator", &format!("{other},{nobody}")]).env("NO_COLOR", "1");
+    let mut prover = Running::start(&mut command, &log);
+    let lines = |what: &str| {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        said.lines().filter(|line| line.contains(what)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let other_version = "a coordinator speaks another version: run the same release on both sides";
+    wait("both to be told", || {
+        !lines(other_version).is_empty() && !lines("a coordinator does not answer").is_empty()
+    });
+    assert!(prover.terminate(), "an answer ended it, or it does not stop");
+    let (said, away) = (lines(other_version), lines("a coordinator does not answer"));
+    assert!(said.len() == 1 && said[0].contains(&other), "{said:?}");
+    assert!(away.iter().all(|line| line.contains(&nobody)), "{away:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_with_its_setting() {
+    let folder = tempfile::tempdir().unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = taken.local_addr().unwrap().to_string();
+    let mut command = proofmill(folder.path());
+    command.args(["prover", "--prover-type", "exec", "--coordinator", "http://127.0.0.1:1"]);
+    let said = process::fail(command.args(["--metrics-listen", &place]));
+    assert!(said.contains(&format!("cannot listen on {place}")), "{said}");
+    assert!(said.contains("choose another --metrics-listen"), "{said}");
+}
+
+#[test]
 fn settings_are_shown_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let help = |command: &str| succeed(proofmill(folder.path()).args([command, "--help"]));
@@ -394,7 +492,13 @@ fn settings_are_shown_and_checked() {
         ),
         (
             "proof-coordinator",
-            &["--pull-listen", "--prover-timeout", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", "600"],
+            &[
+                "--pull-listen",
+                "--prover-timeout",
+                "PROOFMILL_PROVER_TIMEOUT",
+                "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT",
+                "600",
+            ],
         ),
         ("prover-node", &["--service", "pull", "--pull-listen", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT"]),
     ] {

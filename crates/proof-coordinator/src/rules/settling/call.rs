@@ -29,7 +29,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// A call that L1 took.
+/// A transaction that L1 included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallReceipt {
     /// The transaction.
@@ -64,6 +64,8 @@ pub enum CallEnded {
         why: Why,
         /// The same for people.
         cause: String,
+        /// The transaction that failed on L1, if one did: it is paid for all the same.
+        spent: Option<CallReceipt>,
     },
 }
 
@@ -72,6 +74,8 @@ pub enum CallEnded {
 pub enum Why {
     /// L1 finds a proof not valid: that of a type, if it says which.
     InvalidProof(Option<ProverType>),
+    /// L1 does not take the signatures that stand for a proof: the proof itself was not looked at.
+    NotAttested,
     /// Another batch is to be verified next: a rival was first, a reorg took batches away, or a node of L1 lags.
     NotNext {
         /// That one.
@@ -98,6 +102,7 @@ impl Why {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidProof(_) => "invalid proof",
+            Self::NotAttested => "not attested",
             Self::NotNext { .. } => "not next",
             Self::WindowClosed => "window closed",
             Self::OtherCheckpoints => "other checkpoints",
@@ -128,7 +133,7 @@ pub enum Consequence {
         /// The same for people.
         cause: String,
     },
-    /// It is tried again.
+    /// It is tried again. Where its proofs are [not attested](Why::NotAttested), they are made ready for L1 anew before.
     Again {
         /// The call.
         call: Call,
@@ -152,6 +157,8 @@ pub struct Discard {
     pub prover: ProverType,
     /// Why.
     pub cause: String,
-    /// It was made anew once already, and is not again.
-    pub is_final: bool,
+    /// How often one of this batch and type was refused by now.
+    pub times: u32,
+    /// It is made anew after so long.
+    pub after: std::time::Duration,
 }

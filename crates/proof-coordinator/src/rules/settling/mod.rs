@@ -2,8 +2,9 @@
 //!
 //! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
 //! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
-//! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew, once; then the batch
-//! is a failure, and what comes after it waits. Everything else is tried again after pauses that grow.
+//! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the
+//! next one is refused too, after pauses that grow; what comes after the batch waits. Everything else is tried again after pauses that
+//! grow.
 
 mod call;
 mod caps;
@@ -29,8 +30,8 @@ const LATER: Duration = Duration::from_secs(60);
 const DOUBT: Duration = Duration::from_secs(60);
 /// A call that fails so often in a row is a problem for an operator to see.
 const PERSISTENT: u32 = 3;
-/// How often the proof of a type is refused before a batch is a failure.
-const REFUSALS: u32 = 2;
+/// The pauses before a proof is made anew that was made anew before.
+const ANEW: Patience = Patience::pauses(Duration::from_secs(60), Duration::from_secs(1_800));
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -76,7 +77,8 @@ struct Batch {
     /// What each proof takes in calldata.
     proofs: BTreeMap<ProverType, u64>,
     refusals: BTreeMap<ProverType, u32>,
-    failed: Option<(ProverType, String)>,
+    /// What was refused again after it had been made anew.
+    failing: Option<Discard>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +112,7 @@ impl Settling {
         {
             return;
         }
-        let batch = Batch { content, proofs: BTreeMap::new(), refusals: BTreeMap::new(), failed: None };
+        let batch = Batch { content, proofs: BTreeMap::new(), refusals: BTreeMap::new(), failing: None };
         self.batches.insert(number, batch);
     }
 
@@ -145,7 +147,7 @@ impl Settling {
         bytes: u64,
     ) -> bool {
         let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content);
-        let Some(batch) = batch.filter(|batch| batch.failed.is_none()) else { return false };
+        let Some(batch) = batch else { return false };
         batch.proofs.insert(prover, bytes);
         true
     }
@@ -157,9 +159,10 @@ impl Settling {
         content: B256,
         prover: ProverType,
         cause: String,
+        jitter: Jitter,
     ) -> Option<Discard> {
         let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content)?;
-        Some(batch.refuse(number, prover, cause))
+        Some(batch.refuse(number, prover, cause, jitter))
     }
 
     /// Whether the batch of a number is this one.
@@ -224,7 +227,7 @@ impl Settling {
                 self.quoted = Some(call);
                 return vec![Consequence::Quoted(call, quote)];
             }
-            CallEnded::Failed { why, cause } => (why, cause),
+            CallEnded::Failed { why, cause, .. } => (why, cause),
         };
         let mut consequences = Vec::new();
         if let Why::NotNext { expected } = why {
@@ -247,13 +250,21 @@ impl Settling {
                 let given: Vec<_> = batch.proofs.keys().copied().collect();
                 let refused = given.into_iter().filter(|of| blamed.is_none_or(|blamed| blamed == *of));
                 for prover in refused.collect::<Vec<_>>() {
-                    let discard = batch.refuse(call.first, prover, cause.clone());
+                    let discard = batch.refuse(call.first, prover, cause.clone(), jitter);
                     consequences.push(Consequence::Discard(discard));
                 }
                 if consequences.is_empty() {
                     // It blames one that was not given.
                     consequences.push(self.again(now, call, Why::Refused, cause, jitter));
                 }
+            }
+            Why::NotAttested => {
+                // They stay, and are waited for until they are ready anew.
+                let batch = self.batches.get_mut(&call.first).filter(|batch| batch.content == content);
+                if let Some(batch) = batch {
+                    batch.proofs.clear();
+                }
+                consequences.push(self.again(now, call, why, cause, jitter));
             }
             // Nothing is wrong: what is next is known now.
             Why::NotNext { expected } if expected > call.first => self.tries = 0,
@@ -311,31 +322,41 @@ impl Settling {
 
     /// What keeps batches from being settled.
     pub fn problems(&self) -> Vec<String> {
-        let failed = self.batches.iter().filter_map(|(number, batch)| {
-            let (prover, cause) = batch.failed.as_ref()?;
+        let failing = self.batches.iter().filter_map(|(number, batch)| {
+            let Discard { prover, cause, times, after, .. } = batch.failing.as_ref()?;
+            let pause = after.as_secs();
             Some(format!(
-                "batch {number} is not settled, and no batch after it: its {prover} proof was made twice and refused twice \
-                 ({cause}); see `proofmill failures`, and start this role again to have it made once more"
+                "batch {number} is not settled, and no batch after it: its {prover} proof was made {times} times and refused each \
+                 time ({cause}); see `proofmill failures`; it is made again after pauses that grow, this one of {pause} s"
             ))
         });
-        failed.chain(self.held_up.clone()).collect()
+        failing.chain(self.held_up.clone()).collect()
     }
 }
 
 impl Batch {
     fn is_ready(&self, needed: &BTreeSet<ProverType>) -> bool {
-        self.failed.is_none() && needed.iter().all(|prover| self.proofs.contains_key(prover))
+        needed.iter().all(|prover| self.proofs.contains_key(prover))
     }
 
-    fn refuse(&mut self, number: CheckpointNumber, prover: ProverType, cause: String) -> Discard {
+    fn refuse(
+        &mut self,
+        number: CheckpointNumber,
+        prover: ProverType,
+        cause: String,
+        jitter: Jitter,
+    ) -> Discard {
         self.proofs.remove(&prover);
         let refusals = self.refusals.entry(prover).or_default();
         *refusals = refusals.saturating_add(1);
-        let is_final = *refusals >= REFUSALS;
-        if is_final {
-            self.failed = Some((prover, cause.clone()));
+        let times = *refusals;
+        // One may have been damaged, or made by a prover that was broken.
+        let after = if times == 1 { Duration::ZERO } else { ANEW.wait(times - 1, jitter) };
+        let discard = Discard { number, prover, cause, times, after };
+        if times > 1 {
+            self.failing = Some(discard.clone());
         }
-        Discard { number, prover, cause, is_final }
+        discard
     }
 }
 
