@@ -23,7 +23,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tonic::{Code, Request, Response, Status, transport::Channel};
+use tonic::{
+    Code, Request, Response, Status,
+    transport::{Channel, Endpoint},
+};
 
 /// The first pause before another look at a cluster that is away; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -89,21 +92,33 @@ pub struct ClusterClient {
 
 impl ClusterClient {
     /// Connects, or says at once that nobody is there.
+    ///
+    /// # Errors
+    /// The address is none, or nobody is there.
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let channel = proofmill_wire::endpoint(address)?
-            .connect_timeout(Duration::from_secs(5))
-            .http2_keep_alive_interval(Duration::from_secs(5))
-            .keep_alive_timeout(Duration::from_secs(10))
+        let channel = endpoint(address)?
             .connect()
             .await
             .map_err(|source| ClientError::NobodyThere { address: address.to_owned(), source })?;
-        Ok(Self {
+        Ok(Self::over(address, channel))
+    }
+
+    /// Connects when something is first asked for: the cluster may come later. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn lazy(address: &str) -> Result<Self, ClientError> {
+        Ok(Self::over(address, endpoint(address)?.connect_lazy()))
+    }
+
+    fn over(address: &str, channel: Channel) -> Self {
+        Self {
             address: address.to_owned(),
             api: ClusterServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
             operator: OperatorServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
             tasks: WorkerServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
             ours: Arc::default(),
-        })
+        }
     }
 
     /// Workers, proofs and what keeps them waiting.
@@ -364,6 +379,13 @@ impl ClusterClient {
             _ => self.said(status),
         }
     }
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
+    Ok(proofmill_wire::endpoint(address)?
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(10)))
 }
 
 /// Whether one side does not take a message for its size, which is so as often as it is sent.

@@ -3,7 +3,7 @@
 use crate::site::{PATIENCE, Site, prove};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_client::{ClientError, ClusterClient, ClusterProver};
-use proofmill_fault::At;
+use proofmill_fault::{At, Code as FaultCode};
 use proofmill_wire::{
     cluster::{
         ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest,
@@ -38,11 +38,15 @@ impl Wayward {
     async fn start(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
+        self.serve(listener);
+        address
+    }
+
+    fn serve(&self, listener: TcpListener) {
         let server = Server::builder()
             .add_service(ClusterServiceServer::new(self.clone()))
             .add_service(OperatorServiceServer::new(self.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        address
     }
 
     async fn says(&self) -> Status {
@@ -168,6 +172,28 @@ async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
         assert!(matches!(error, ClientError::Refused(_)), "{code:?}: {error:?}");
     }
     site.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_cluster_that_comes_later_is_found() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let client = ClusterClient::lazy(&format!("http://{address}")).unwrap();
+    let error = client.status().await.unwrap_err();
+    assert_eq!(error.code(), FaultCode::ClusterAway, "{error:?}");
+    let wayward = Wayward::default();
+    *wayward.0.lock().unwrap() = Some(Code::InvalidArgument);
+    wayward.serve(TcpListener::bind(address).await.unwrap());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match client.status().await.unwrap_err() {
+            ClientError::Cluster { status, .. } if status.code() == Code::InvalidArgument => break,
+            error => assert!(Instant::now() < until, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(matches!(ClusterClient::lazy("nowhere"), Err(ClientError::BadAddress(_))));
 }
 
 #[tokio::test]
