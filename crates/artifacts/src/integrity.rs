@@ -174,4 +174,8 @@ impl<R: RawStore> ArtifactStore for R {
     fn keep_alive<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
         self.renew(ids)
     }
+
+    fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
+        self.shorten(ids, after)
+    }
 }

@@ -98,4 +98,9 @@ pub trait RawStore: fmt::Debug + Send + Sync {
     fn renew<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    /// See [`ArtifactStore::let_expire`](crate::ArtifactStore::let_expire).
+    fn shorten<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>, _to: Duration) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
 }

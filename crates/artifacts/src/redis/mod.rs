@@ -237,24 +237,28 @@ impl RedisArtifacts {
         unpacking.finish().await.map(Some).map_err(not_unpacked)
     }
 
-    async fn renew_all(&self, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
+    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds.
+    async fn expire_all(
+        &self,
+        ids: &BTreeSet<ArtifactId>,
+        script: &'static str,
+        after: Duration,
+        doing: &'static str,
+    ) -> Result<(), ArtifactError> {
         let mut of_node: BTreeMap<usize, Vec<&ArtifactId>> = BTreeMap::new();
         for id in ids {
             of_node.entry(node_of(id.as_str(), self.nodes.len())).or_default().push(id);
         }
         for (node, ids) in of_node {
             for some in ids.chunks(RENEWED_AT_ONCE) {
-                let mut renew = cmd("EVAL");
-                renew.arg(script::RENEW).arg(some.len() * 3);
+                let mut expire = cmd("EVAL");
+                expire.arg(script).arg(some.len() * 3);
                 for id in some {
-                    renew.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
+                    expire.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
                 }
-                renew.arg(self.lifetime.as_secs());
+                expire.arg(after.as_secs().max(1));
                 let node = &self.nodes[node];
-                let _: Value = node
-                    .command(&renew)
-                    .await
-                    .map_err(|error| fault::of(node, "keep artifacts from expiring", &error))?;
+                let _: Value = node.command(&expire).await.map_err(|error| fault::of(node, doing, &error))?;
             }
         }
         Ok(())
@@ -373,7 +377,13 @@ impl RawStore for RedisArtifacts {
     }
 
     fn renew<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
-        Box::pin(async move { self.renew_all(&ids).await })
+        Box::pin(async move {
+            self.expire_all(&ids, script::RENEW, self.lifetime, "keep artifacts from expiring").await
+        })
+    }
+
+    fn shorten<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, to: Duration) -> Reply<'a, ()> {
+        Box::pin(async move { self.expire_all(&ids, script::SHORTEN, to, "let artifacts expire").await })
     }
 }
 
