@@ -5,7 +5,7 @@
 #   KINDS=attacks|slots benches/cycles.sh [openvm|sp1]
 #
 # KINDS=attacks: each precompile and class of opcodes in a loop. KINDS=slots: colliding storage keys, and others.
-# `openvm` and `sp1` run the committed guests on made blocks (crates/program/examples/make_input), `profile` tells
+# `openvm` and `sp1` run the committed guests on made blocks (crates/made-blocks), `profile` tells
 # where the instructions go: it builds the OpenVM guest with its symbols, which needs the guests' toolchain.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,25 +15,21 @@ trap 'rm -rf "$work"' EXIT
 target=$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)
 sp1_target=$(cargo metadata --format-version 1 --no-deps --manifest-path sp1/Cargo.toml 2>/dev/null | jq -r .target_directory)
 inputs=("transfers 1 10" "transfers 1 50" "transfers 5 10" "erc20 1 50" "storage 1 10")
-# Name and length in percent: enough for the cost of the thing itself, not of the block around it.
-attacks=("ecrecover 10" "sha256 10" "sha256-short 10" "ripemd160 100" "identity 10" "identity-short 10" "identity-256k 100"
-    "modexp-32 10" "modexp-32-even 10" "modexp-256 20" "modexp-256-even 20" "modexp-1024 50" "modexp-256-square 10"
-    "bn254-add 10" "bn254-mul 10" "bn254-pairing-1 10" "bn254-pairing-20 25" "blake2f 34" "blake2f-short 2" "kzg 10"
-    "bls-g1-add 10" "bls-g1-msm-1 10" "bls-g1-msm-128 25" "bls-g2-add 10" "bls-g2-msm-128 50" "bls-pairing-1 10"
-    "bls-pairing-20 25" "bls-map-g1 10" "bls-map-g2 10" "p256 5" "balances 10" "create 10"
-    "op-add 10" "op-mul 10" "op-div 10" "op-sdiv 10" "op-mod 10" "op-addmod 10" "op-mulmod 10" "op-exp 10" "op-sar 10"
-    "op-byte 10" "op-jumpdest 10" "op-push-pop 10" "op-dup-swap 10" "op-mload 10" "op-mstore 10" "op-mcopy 10"
-    "op-keccak-32 10" "op-keccak-4096 10" "op-tstore 10")
+# Name and length in percent. The attacks are those of crates/made-blocks.
 slots=("slots 100" "slots 200" "slots 400" "slots-colliding 100" "slots-colliding 200" "slots-colliding 400" "slots-high 100"
     "slots-high 400")
 case ${KINDS:-} in
-    attacks) inputs=("${attacks[@]/ / 1 }") ;;
+    attacks)
+        cargo build --quiet -p proofmill-made-blocks --example make_input
+        mapfile -t attacks < <("$target/debug/examples/make_input" attacks)
+        inputs=("${attacks[@]/ / 1 }")
+        ;;
     slots) inputs=("${slots[@]/ / 1 }") ;;
 esac
 row() { printf '|'; printf ' %s |' "$@"; echo; }
 
 make_inputs() {
-    cargo build --quiet -p proofmill-program --example make_input
+    cargo build --quiet -p proofmill-made-blocks --example make_input
     for input in "${inputs[@]}"; do
         read -r kind blocks transactions <<<"$input"
         "$target/debug/examples/make_input" "$kind" "$blocks" "$transactions" "$work/$kind-$blocks-$transactions" \

@@ -1,39 +1,56 @@
 #!/usr/bin/env bash
 # What does not fit `make test`: all of the Ethereum Foundation's tests, 10,000 blocks of the OP Stack, OpenVM's proofs of blocks
-# and their aggregation, and SP1 (which builds for a quarter of an hour and needs 20 GB).
-set -euo pipefail
-cd "$(dirname "$0")/.."
-echo "== all of the Ethereum Foundation's blockchain tests"
-[[ -d ../shared/ef-tests ]] || echo "skipped: they are not in ../shared/ef-tests"
-cargo test -p proofmill-stateless --test it -- --ignored --nocapture
-echo "== 10,000 random blocks of the OP Stack, beside another implementation"
-cargo test -p proofmill-optimism --test it -- --ignored --nocapture
-echo "== 1,500 histories of dispute games, for who creates and who challenges them"
-SIMULATION_COUNT=1500 cargo test -p proofmill-op-proposer --test games_simulation
-echo "== 10,000 changes of a SNARK, which its contract must refuse"
-SNARK_CASES=10000 cargo test -p proofmill-chain --test evm whatever_is_changed
-echo "== what operators live through, with stores and networks away for a minute"
-SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
-echo "== a cluster that is upgraded from the commit before while proofs run"
-tests/upgrade.sh
-echo "== bugs planted in the scheduler, which its simulation must find"
-scripts/planted.sh
-echo "== a proof over processes that are killed in the middle"
-scripts/build.sh openvm
-tests/e2e.sh "$(scripts/binary.sh openvm)"
-echo "== two epochs settled by SNARKs, with a worker that is killed at each step of the second (two hours, 20 GB)"
-tests/snark.sh "$(scripts/binary.sh openvm)"
-echo "== a worker that the system kills for its memory"
-tests/oom.sh "$(scripts/binary.sh openvm)"
-echo "== one proof through a folder, Redis and S3"
-tests/stores.sh "$(scripts/binary.sh openvm)"
-echo "== range proofs aggregated by OpenVM, step by step"
-cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
-echo "== a reorg of L2, with OpenVM (an hour)"
-PROOFMILL_TEST_BINARY=$(scripts/binary.sh openvm) cargo test --workspace --test cli -- --ignored a_reorg_of_l2
-echo "== a rollup that two systems prove: OpenVM, and exec in place of the other"
-scripts/demo.sh "$(scripts/binary.sh openvm)" openvm,exec
-echo "== the demo with OpenVM"
-scripts/demo.sh "$(scripts/binary.sh openvm)" openvm
-echo "== SP1: wire format, execution, proofs, and one over two processes of which one is killed"
-(cd sp1 && cargo test --release --workspace && cargo test --release --workspace -- --ignored --test-threads 1)
+# and their aggregation, and SP1 (which builds for a quarter of an hour and needs 20 GB). A part that fails does not keep the
+# others from running: what failed is said at the end.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+failed=()
+part() { # what it is, then the command
+  local what=$1
+  shift
+  printf '\n== %s\n' "$what"
+  "$@" && return
+  echo "FAILED: $what" >&2
+  failed+=("$what")
+}
+
+ef_tests() {
+  [[ -d ../shared/ef-tests ]] || echo "skipped: they are not in ../shared/ef-tests"
+  cargo test -p proofmill-stateless --test it -- --ignored --nocapture
+}
+scenarios() {
+  # With the binary whose proofs can be held, which `--test` alone does not build.
+  cargo build -p proofmill --examples && SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
+}
+sp1() { (cd sp1 && cargo test --release --workspace && cargo test --release --workspace -- --ignored --test-threads 1); }
+
+part "all of the Ethereum Foundation's blockchain tests" ef_tests
+part "10,000 random blocks of the OP Stack, beside another implementation" \
+  cargo test -p proofmill-optimism --test it -- --ignored --nocapture
+part "1,500 histories of dispute games, for who creates and who challenges them" \
+  env SIMULATION_COUNT=1500 cargo test -p proofmill-op-proposer --test games_simulation
+part "10,000 changes of a SNARK, which its contract must refuse" \
+  env SNARK_CASES=10000 cargo test -p proofmill-chain --test evm whatever_is_changed
+part "what operators live through, with stores and networks away for a minute" scenarios
+part "a cluster that is upgraded from the commit before while proofs run" tests/upgrade.sh
+part "bugs planted in the scheduler, which its simulation must find" scripts/planted.sh
+part "the binary with OpenVM" scripts/build.sh openvm
+binary=$(scripts/binary.sh openvm)
+part "a proof over processes that are killed in the middle" tests/e2e.sh "$binary"
+part "two epochs settled by SNARKs, with a worker that is killed at each step of the second (two hours, 20 GB)" tests/snark.sh "$binary"
+part "a worker that the system kills for its memory" tests/oom.sh "$binary"
+part "one proof through a folder, Redis and S3" tests/stores.sh "$binary"
+part "range proofs aggregated by OpenVM, step by step" \
+  cargo test --release -p proofmill -p proofmill-backends --features proofmill/openvm --test openvm_aggregation -- --test-threads 1
+part "a reorg of L2, with OpenVM (an hour)" \
+  env PROOFMILL_TEST_BINARY="$binary" cargo test --workspace --test cli -- --ignored a_reorg_of_l2
+part "a rollup that two systems prove: OpenVM, and exec in place of the other" scripts/demo.sh "$binary" openvm,exec
+part "the demo with OpenVM" scripts/demo.sh "$binary" openvm
+part "SP1: wire format, execution, proofs, and one over two processes of which one is killed" sp1
+
+echo
+if ((${#failed[@]})); then
+  printf 'FAILED: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
+echo "every part has passed"

@@ -34,7 +34,7 @@ proofs=(--test openvm --test openvm_aggregation --test openvm_range --test openv
 cargo build "${openvm[@]}" --bin proofmill "${proofs[@]}"
 binary=$(scripts/binary.sh openvm)
 
-say "OpenVM: real proofs, split over backends, and what must be refused (about 6 minutes)"
+say "OpenVM: real proofs, split over backends, what must be refused, and what blocks may cost"
 cargo test "${openvm[@]}" --lib "${proofs[@]}" -- --test-threads 1 --skip range_proofs_are_aggregated # make test-long
 
 say "OpenVM: rollups"

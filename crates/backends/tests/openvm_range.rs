@@ -1,11 +1,13 @@
-//! The committed programs: what proofs say that they are of is what everybody expects of them. Slow without `--release`.
+//! The committed programs: what proofs say that they are of is what everybody expects of them, and blocks that are made to be dear
+//! cost no more than the limits say. Slow without `--release`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use proofmill_backends::{Backend, Job, OpenVmBackend, SegmentBudget};
+use proofmill_made_blocks::{ATTACKS, Machine, Made, attacked};
 use proofmill_primitives::{ProgramVersion, ProofMode};
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
-/// A block with one transfer: `make_input transfers 1 1` (an example of `proofmill-program`).
+/// A block with one transfer: `make_input transfers 1 1` (an example of `proofmill-made-blocks`).
 const BLOCK: &[u8] = include_bytes!("fixtures/range-input.bin");
 
 fn programs() -> PathBuf {
@@ -48,4 +50,44 @@ fn a_range_is_proven_of_the_program_that_the_manifest_names() {
     assert_eq!(proof.program, expected("openvm-range"));
     // Whoever verifies knows the manifest alone.
     OpenVmBackend::default().verify(&proof, expected("openvm-range")).unwrap();
+}
+
+/// One backend for all executions of the range program.
+static BACKEND: LazyLock<OpenVmBackend> = LazyLock::new(OpenVmBackend::default);
+static RANGE: LazyLock<Vec<u8>> = LazyLock::new(|| elf("openvm-range"));
+
+/// What the committed program takes for blocks. They are valid: it would fail otherwise.
+fn instructions(made: &Made) -> u64 {
+    let input = BACKEND.encode_input(&[&made.input], &[]).unwrap();
+    BACKEND.execute(&Job { program: &RANGE, input: &input, cycle_limit: None }).unwrap().instructions.0
+}
+
+fn check(name: &str, percent: u32) -> Result<(), String> {
+    let made = attacked(name, percent);
+    Machine::OpenVm.check(name, instructions(&made), made.gas)
+}
+
+#[test]
+fn colliding_storage_keys_cost_what_others_do() {
+    let cost = |name, percent| instructions(&attacked(name, percent));
+    let (few, many) = (cost("slots-colliding", 100), cost("slots-colliding", 400));
+    let others = cost("slots", 400);
+    println!("1,000 that collide: {few}; 4,000: {many}; 4,000 others: {others}");
+    assert!(many * 10 <= others * 11, "{many} and {others}");
+    assert!(many * 2 < few * 9, "{few} for 1,000 and {many} for 4,000: not in proportion");
+}
+
+#[test]
+fn a_pairing_bomb_costs_less_than_fifteen_times_a_transfer() {
+    for (name, percent) in
+        [("bn254-pairing-1", 10), ("bn254-pairing-20", 25), ("bls-pairing-1", 10), ("bls-pairing-20", 25)]
+    {
+        check(name, percent).unwrap();
+    }
+}
+
+#[test]
+fn every_attack_costs_what_the_limits_say() {
+    let failures: Vec<_> = ATTACKS.iter().filter_map(|(name, percent)| check(name, *percent).err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

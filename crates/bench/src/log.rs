@@ -14,8 +14,10 @@ pub struct Timing {
     pub batch: u64,
     /// What it took, in milliseconds.
     pub ms: u64,
-    /// The prover type, where the line says it.
+    /// The prover type, where the line says it, or whoever named the log.
     pub prover: Option<String>,
+    /// The log that it is in, where nothing says the prover type and several logs are read.
+    pub log: Option<String>,
     /// Whether it is an epoch's proof: a batch has its last checkpoint's number then, which that checkpoint's own proof has too.
     pub of_epoch: bool,
     /// Where the line says that the prover proves nothing (`exec`).
@@ -33,6 +35,8 @@ pub enum Trouble {
     Nonce,
     /// A node's mempool was full.
     Mempool,
+    /// A node's mempool may not take what is sent at once.
+    MempoolNear,
     /// A node asked for fewer requests.
     Throttled,
     /// A proof was tried again, or given back.
@@ -41,8 +45,26 @@ pub enum Trouble {
     NoConnection,
 }
 
+/// Lines of our own processes: what is said, and the source that says it. A message is changed there and here.
+const OURS: [(Trouble, &str, &str); 13] = [
+    (Trouble::Nonce, "the chain was restarted under the load", "loadgen/src/error.rs"),
+    (Trouble::Mempool, "the node's mempool is full", "loadgen/src/run.rs"),
+    (Trouble::Mempool, "the node's mempool was full", "loadgen/src/error.rs"),
+    (Trouble::MempoolNear, "the mempool's limit is near", "loadgen/src/run.rs"),
+    (Trouble::Retry, "task to be tried again", "cluster/src/state/mod.rs"),
+    (Trouble::Retry, "a batch was given back", "proof-coordinator/src/shell/submit.rs"),
+    (Trouble::Retry, "a batch is taken back", "proof-coordinator/src/shell/looks.rs"),
+    (Trouble::Retry, "a batch cannot be proven now", "proof-coordinator/src/follow.rs"),
+    (Trouble::Retry, "a batch could not be proven", "proof-coordinator/src/pulling/puller.rs"),
+    (Trouble::Retry, "a proof was refused", "proof-coordinator/src/shell/submit.rs"),
+    (Trouble::Retry, "a proof is refused", "proof-coordinator/src/settle/mod.rs"),
+    (Trouble::Retry, "a range is not proven", "prover-node/src/shell/owner.rs"),
+    (Trouble::NoConnection, "cannot be reached", "loadgen/src/error.rs"),
+];
+
 impl Trouble {
-    const ALL: [(Self, &'static [&'static str]); 6] = [
+    /// Lines of nodes, libraries and other provers.
+    const OF_OTHERS: [(Self, &'static [&'static str]); 6] = [
         (
             Self::GpuMemory,
             &[
@@ -52,21 +74,22 @@ impl Trouble {
                 "gpu out of memory",
             ],
         ),
-        (
-            Self::Nonce,
-            &[
-                "nonce too low",
-                "nonce mismatch",
-                "invalid nonce",
-                "nonce too high",
-                "the chain was restarted under the load",
-            ],
-        ),
+        (Self::Nonce, &["nonce too low", "nonce mismatch", "invalid nonce", "nonce too high"]),
         (Self::Mempool, &["txpool is full", "mempool is full", "mempool full", "transaction pool is full"]),
         (Self::Throttled, &["429 too many requests", "rate limit", "too many requests"]),
-        (Self::Retry, &["to be tried again", "a batch is given back", "retrying proof", "failed to prove"]),
+        (Self::Retry, &["retrying proof", "failed to prove"]),
         (Self::NoConnection, &["connection refused", "error connecting", "failed to connect"]),
     ];
+
+    /// What a line in lower case says; each once.
+    fn of(line: &str) -> BTreeSet<Self> {
+        let of_others = Self::OF_OTHERS
+            .iter()
+            .filter(|(_, signs)| signs.iter().any(|sign| line.contains(sign)))
+            .map(|(trouble, _)| *trouble);
+        let ours = OURS.iter().filter(|(_, sign, _)| line.contains(sign)).map(|(trouble, ..)| *trouble);
+        of_others.chain(ours).collect()
+    }
 
     /// What it is and what to do, for a report.
     pub const fn words(self) -> &'static str {
@@ -76,11 +99,23 @@ impl Trouble {
             }
             Self::Nonce => "nonces refused: the chain was restarted under the load; start the load anew",
             Self::Mempool => "mempool full: send fewer transactions at once, or raise the node's limit",
+            Self::MempoolNear => {
+                "the mempool's limit is near: send fewer transactions at once, or raise the node's limit"
+            }
             Self::Throttled => "throttled by a node: its answers, not the prover, may be what is measured",
             Self::Retry => "proofs tried again or given back: their times are not those of one try",
             Self::NoConnection => "connections refused: what was to be reached was not there yet, or no more",
         }
     }
+}
+
+/// Whose a log is, for lines that do not say it: ethrex's have no prover type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Writer {
+    /// The prover type.
+    pub prover: Option<String>,
+    /// What tells the log from others that are read with it.
+    pub log: Option<String>,
 }
 
 /// A log that was read.
@@ -96,34 +131,38 @@ pub struct Log {
     pub lines: u64,
 }
 
-/// What our proof coordinator says of such a proof, with its `batch` and its `prover`.
-const VERIFIED: &str = "a batch is proven";
+/// What our proof coordinator says of such a proof, with its `batch` and its `prover`, and the source that says it.
+const VERIFIED: (&str, &str) = ("a batch is proven", "proof-coordinator/src/follow.rs");
 
 /// Reads a log. Whatever is not understood is passed over.
 pub fn read(text: &str) -> Log {
     let mut log = Log::default();
-    for line in text.lines() {
-        log.take(line);
-    }
+    log.read(text, &Writer::default());
     log
 }
 
 impl Log {
+    /// Reads a log besides.
+    pub fn read(&mut self, text: &str, by: &Writer) {
+        text.lines().for_each(|line| self.take_of(line, by));
+    }
+
     /// Reads one more line.
     pub fn take(&mut self, line: &str) {
+        self.take_of(line, &Writer::default());
+    }
+
+    fn take_of(&mut self, line: &str, by: &Writer) {
         self.lines += u64::from(!line.trim().is_empty());
         let line = without_colours(line);
-        self.timings.extend(timing(&line));
-        if line.contains(VERIFIED) {
+        self.timings.extend(timing(&line, by));
+        if line.contains(VERIFIED.0) {
             let fields = text_fields(&line);
             let batch = fields.get("batch").filter(|_| fields.contains_key("prover"));
             self.verified.extend(batch.and_then(|batch| batch.parse::<u64>().ok()));
         }
-        let lower = line.to_lowercase();
-        for (trouble, signs) in Trouble::ALL {
-            if signs.iter().any(|sign| lower.contains(sign)) {
-                *self.troubles.entry(trouble).or_default() += 1;
-            }
+        for trouble in Trouble::of(&line.to_lowercase()) {
+            *self.troubles.entry(trouble).or_default() += 1;
         }
     }
 }
@@ -145,16 +184,19 @@ fn without_colours(line: &str) -> String {
     out
 }
 
-fn timing(line: &str) -> Option<Timing> {
+fn timing(line: &str, by: &Writer) -> Option<Timing> {
     if !line.contains("proving_time_ms") {
         return None;
     }
     let fields = if line.trim_start().starts_with('{') { json_fields(line)? } else { text_fields(line) };
     let get = |name: &str| fields.get(name).map(String::as_str);
+    let said = get("prover").or_else(|| get("prover_type")).map(str::to_lowercase);
+    let prover = said.or_else(|| by.prover.clone());
     Some(Timing {
         batch: get("batch").or_else(|| get("batch_number"))?.parse().ok()?,
         ms: get("proving_time_ms")?.parse().ok()?,
-        prover: get("prover").or_else(|| get("prover_type")).map(str::to_lowercase),
+        log: by.log.clone().filter(|_| prover.is_none()),
+        prover,
         of_epoch: get("level") == Some("epoch"),
         proves_nothing: get("proves_nothing") == Some("true"),
         instructions: get("instructions").and_then(|text| text.parse().ok()),
@@ -186,7 +228,8 @@ fn text_fields(line: &str) -> BTreeMap<String, String> {
     fields
 }
 
-/// The fields of an object and of the objects in it.
+/// The fields of an object and of the objects in it. Those inside go first: what a program says is in an object of its own, and
+/// `level` outside is how much the line matters.
 fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
     let mut fields = BTreeMap::new();
     let mut objects = vec![serde_json::from_str::<Value>(line.trim()).ok()?];
@@ -195,11 +238,11 @@ fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
             match value {
                 Value::Object(_) => objects.push(value.clone()),
                 Value::String(text) => {
-                    fields.entry(name.clone()).or_insert_with(|| text.clone());
+                    fields.insert(name.clone(), text.clone());
                 }
                 Value::Array(_) | Value::Null => {}
                 other => {
-                    fields.entry(name.clone()).or_insert_with(|| other.to_string());
+                    fields.insert(name.clone(), other.to_string());
                 }
             }
         }
@@ -208,9 +251,11 @@ fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::{fs, path::Path};
 
     fn one(line: &str) -> Option<(u64, u64, Option<String>)> {
         let log = read(line);
@@ -241,6 +286,8 @@ mod tests {
         );
         let json = r#"{"timestamp":"…","level":"INFO","fields":{"message":"proved a batch","batch":7,"prover":"openvm","proving_time_ms":301482}}"#;
         assert_eq!(one(json), Some((7, 301_482, Some("openvm".into()))));
+        let epoch = r#"{"level":"INFO","fields":{"message":"proved a batch","batch":7,"level":"epoch","proving_time_ms":9}}"#;
+        assert!(read(epoch).timings[0].of_epoch);
     }
 
     #[test]
@@ -263,6 +310,37 @@ mod tests {
     fn troubles_are_counted() {
         let log = read("ERROR Nonce too low\nWARN txpool is full\nWARN txpool is full\n");
         assert_eq!(log.troubles, [(Trouble::Nonce, 1), (Trouble::Mempool, 2)].into());
+    }
+
+    #[test]
+    fn our_signs_are_what_our_sources_say() {
+        let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        for (sign, source) in OURS.iter().map(|(_, sign, source)| (*sign, *source)).chain([VERIFIED]) {
+            let text = fs::read_to_string(crates.join(source)).unwrap();
+            let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            assert!(code.any(|line| line.contains(sign)), "{source} does not say: {sign}");
+            assert_eq!(sign, sign.to_lowercase());
+        }
+    }
+
+    #[test]
+    fn what_our_processes_log_of_a_batch_that_is_tried_again_is_found() {
+        for line in [
+            "INFO proofmill_proof_coordinator::shell::submit: a batch was given back batch=3 level=\"range\" code=\"lost\"",
+            "WARN proofmill_proof_coordinator::shell::looks: a batch is taken back: its prover is late batch=3",
+            "ERROR proofmill_proof_coordinator::pulling::puller: a batch could not be proven batch=3 error=no",
+            "WARN proofmill_proof_coordinator::shell::submit: a proof was refused batch=3 reason=\"unreadable\"",
+            "{\"level\":\"WARN\",\"fields\":{\"message\":\"a batch cannot be proven now\",\"batch\":3}}",
+        ] {
+            assert_eq!(read(line).troubles, [(Trouble::Retry, 1)].into(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_mempool_that_is_nearly_full_is_not_a_full_one() {
+        let log =
+            read("WARN the mempool's limit is near: send fewer transactions at once round=900 waiting=0\n");
+        assert_eq!(log.troubles, [(Trouble::MempoolNear, 1)].into());
     }
 
     proptest! {

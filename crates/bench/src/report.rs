@@ -51,6 +51,9 @@ pub struct Row {
     pub batch: u64,
     /// What proved it, where that is said.
     pub prover: Option<String>,
+    /// The log that says so, where nothing says what proved it and several logs were read.
+    #[serde(default)]
+    pub log: Option<String>,
     /// Whether it is an epoch's proof, of the batches up to this one.
     pub of_epoch: bool,
     /// What the proof took, in milliseconds.
@@ -66,9 +69,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// What it is compared with: its prover type, or `-`, and whether it is of an epoch.
+    /// What it is compared with: its prover type, or its log, or `-`; and whether it is of an epoch.
     pub fn kind(&self) -> String {
-        let prover = self.prover.as_deref().unwrap_or(ABSENT);
+        let prover = self.prover.as_deref().or(self.log.as_deref()).unwrap_or(ABSENT);
         if self.of_epoch { format!("{prover} epoch") } else { prover.to_owned() }
     }
 }
@@ -78,12 +81,12 @@ impl Row {
 pub struct Summary {
     /// Seconds that proofs took.
     pub time_s: Spread,
-    /// Gas of the batches of which it is known.
-    pub gas: u64,
+    /// Gas of the batches of which it is known; nothing where it is of none.
+    pub gas: Option<u64>,
     /// Gas of those by the seconds of their proofs.
     pub gas_per_s: Option<f64>,
-    /// Transactions of the batches of which they are known.
-    pub transactions: u64,
+    /// Transactions of the batches of which they are known; nothing where they are of none.
+    pub transactions: Option<u64>,
 }
 
 /// A run.
@@ -108,7 +111,8 @@ impl Report {
     /// Brings together what a log and a page of metrics say. A batch that one prover type proved several times counts with its last
     /// proof.
     pub fn new(session: Session, log: Log, metrics: &Batches) -> Self {
-        let key = |timing: &Timing| (timing.batch, timing.of_epoch, timing.prover.clone());
+        let key =
+            |timing: &Timing| (timing.batch, timing.of_epoch, timing.prover.clone(), timing.log.clone());
         let last: BTreeMap<_, &Timing> = log.timings.iter().map(|timing| (key(timing), timing)).collect();
         let batches: Vec<Row> = last.into_values().map(|timing| row(timing, metrics)).collect();
         let mut kinds: BTreeMap<String, Vec<&Row>> = BTreeMap::new();
@@ -118,6 +122,15 @@ impl Report {
         let summaries = kinds.iter().map(|(kind, rows)| (kind.clone(), summary(rows))).collect();
         let observations = observations(&log, &batches, &kinds);
         Self { session, batches, summaries, observations }
+    }
+
+    /// The metrics of L2 were asked for, and are gone: what is missing says why.
+    pub fn without_metrics(&mut self, cause: &str) {
+        let said = format!(
+            "The metrics of L2 could not be read ({cause}): gas, transactions and blocks are `{ABSENT}`. Collect again from the same \
+             logs when L2 is up, by the address of its page that ends in /metrics."
+        );
+        self.observations.insert(0, said);
     }
 
     /// For people.
@@ -158,8 +171,7 @@ impl Report {
         out += "\n| prover | proofs | mean s | min | median | p95 | max | total gas | gas/s | transactions |\n|---|---|---|---|---|---|---|---|---|---|\n";
         for (prover, Summary { time_s: time, gas, gas_per_s, transactions }) in &self.summaries {
             let rate = gas_per_s.map_or_else(|| ABSENT.to_owned(), |rate| format!("{rate:.0}"));
-            // A sum over nothing that is known is not known either.
-            let [gas, transactions] = [*gas, *transactions].map(|sum| figure((sum > 0).then_some(sum)));
+            let [gas, transactions] = [*gas, *transactions].map(figure);
             let _ = writeln!(
                 out,
                 "| {prover} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {gas} | {rate} | {transactions} |",
@@ -208,6 +220,7 @@ fn row(timing: &Timing, metrics: &Batches) -> Row {
     Row {
         batch: timing.batch,
         prover: timing.prover.clone(),
+        log: timing.log.clone(),
         of_epoch: timing.of_epoch,
         time_ms: timing.ms,
         gas,
@@ -238,7 +251,8 @@ fn observations(log: &Log, batches: &[Row], kinds: &BTreeMap<String, Vec<&Row>>)
     observe(&mut out, "No metrics of L2 (gone, or never there)", unknown);
     for row in batches {
         let same = |timing: &&Timing| {
-            (timing.batch, timing.of_epoch, &timing.prover) == (row.batch, row.of_epoch, &row.prover)
+            (timing.batch, timing.of_epoch) == (row.batch, row.of_epoch)
+                && (&timing.prover, &timing.log) == (&row.prover, &row.log)
         };
         let times = log.timings.iter().filter(same).count();
         if times > 1 {
@@ -262,14 +276,19 @@ fn observations(log: &Log, batches: &[Row], kinds: &BTreeMap<String, Vec<&Row>>)
 
 fn summary(rows: &[&Row]) -> Summary {
     let known = || rows.iter().filter_map(|row| Some((row.gas?, row.time_ms)));
-    let gas: u64 = known().map(|(gas, _)| gas).sum();
     let time: u64 = known().map(|(_, time)| time).sum();
+    let gas = sum(known().map(|(gas, _)| gas));
     Summary {
         time_s: Spread::of(rows.iter().map(|row| row.time_ms as f64 / 1e3)),
         gas,
-        gas_per_s: (time > 0).then(|| gas as f64 * 1e3 / time as f64),
-        transactions: rows.iter().filter_map(|row| row.transactions).sum(),
+        gas_per_s: gas.filter(|_| time > 0).map(|gas| gas as f64 * 1e3 / time as f64),
+        transactions: sum(rows.iter().filter_map(|row| row.transactions)),
     }
+}
+
+/// Of nothing that is known, the sum is not known either; 0 is known.
+fn sum(known: impl Iterator<Item = u64>) -> Option<u64> {
+    known.reduce(u64::saturating_add)
 }
 
 fn observe<'a>(observations: &mut Vec<String>, what: &str, rows: impl Iterator<Item = &'a Row>) {

@@ -147,6 +147,27 @@ pub fn needs(shape: Shape, l2_port: u16, metrics_port: u16, gpu: Gpu) -> Vec<Nee
     needs
 }
 
+/// The ports that a session's processes listen on, as far as they were started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ports {
+    /// L1's.
+    pub l1: Option<u16>,
+    /// L2's, and that of its metrics.
+    pub l2: [u16; 2],
+    /// The coordinator's for provers, and that of its metrics.
+    pub coordinator: Option<[u16; 2]>,
+}
+
+impl Ports {
+    /// Those that must be free once everything has ended.
+    pub fn to_be_free(self, shape: Shape) -> Vec<u16> {
+        let is_own = shape.chains == Chains::Own;
+        let l1 = self.l1.filter(|_| is_own && shape.l1 == L1::Ends);
+        let l2 = self.l2.into_iter().filter(|_| is_own);
+        l1.into_iter().chain(l2).chain(self.coordinator.into_iter().flatten()).collect()
+    }
+}
+
 /// Whether provers use a GPU.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Gpu {
@@ -180,6 +201,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_port_of_what_ends_must_be_free() {
+        let ports = Ports { l1: Some(1), l2: [2, 3], coordinator: Some([4, 5]) };
+        assert_eq!(ports.to_be_free(OWN), [1, 2, 3, 4, 5]);
+        assert_eq!(ports.to_be_free(Shape { l1: L1::Stays, ..OWN }), [2, 3, 4, 5]);
+        assert_eq!(ports.to_be_free(Shape { chains: Chains::There, ..OWN }), [4, 5]);
+        // What was not started has none.
+        assert_eq!(Ports { l2: [2, 3], ..Ports::default() }.to_be_free(OWN), [2, 3]);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use std::{collections::BTreeSet, time::Duration};
 /// After so long without a batch it is said why there may be none, and again each time so long after.
 const NOTHING: Duration = Duration::from_secs(60);
 
+/// A page of metrics that cannot be read for so long is said to be gone.
+const GONE: Duration = Duration::from_secs(10);
+
 /// What is known of a session at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Seen<'a> {
@@ -18,6 +21,8 @@ pub struct Seen<'a> {
     pub log: &'a Log,
     /// What the metrics have told of batches so far.
     pub batches: &'a Batches,
+    /// For how long the metrics cannot be read.
+    pub without_metrics: Duration,
 }
 
 /// Watches over a session.
@@ -27,6 +32,8 @@ pub struct Watch {
     said: BTreeSet<Trouble>,
     next_nothing: Duration,
     untimed: bool,
+    /// Whether it was said that the metrics are gone.
+    gone: bool,
     /// How many batches were proven, and when that was new.
     last: (usize, Duration),
 }
@@ -39,6 +46,7 @@ impl Watch {
             said: BTreeSet::new(),
             next_nothing: NOTHING,
             untimed: false,
+            gone: false,
             last: (0, Duration::ZERO),
         }
     }
@@ -61,6 +69,14 @@ impl Watch {
                 news.push(trouble.words().to_owned());
             }
         }
+        let is_gone = seen.without_metrics >= GONE;
+        if is_gone && !self.gone {
+            news.push(
+                "the metrics cannot be read: what they do not tell of a batch is `-` in the report; see whether their process is up"
+                    .to_owned(),
+            );
+        }
+        self.gone = is_gone;
         let (proven, timed) = (&seen.log.verified, timed(seen.log));
         if proven.len() != self.last.0 {
             self.last = (proven.len(), seen.elapsed);
@@ -136,7 +152,7 @@ mod tests {
     }
 
     fn seen<'a>(seconds: u64, log: &'a Log, batches: &'a Batches) -> Seen<'a> {
-        Seen { elapsed: Duration::from_secs(seconds), log, batches }
+        Seen { elapsed: Duration::from_secs(seconds), log, batches, without_metrics: Duration::ZERO }
     }
 
     #[test]
@@ -174,6 +190,21 @@ mod tests {
             "{news:?}"
         );
         assert_eq!(watch.news(&seen(2, &log, &none)), Vec::<String>::new());
+    }
+
+    #[test]
+    fn metrics_that_are_gone_are_said_once_each_time() {
+        let (mut watch, log, batches) = (Watch::new(2), Log::default(), committed(1));
+        let mut said = |seconds| {
+            let without_metrics = Duration::from_secs(seconds);
+            watch.news(&Seen { without_metrics, ..seen(1, &log, &batches) })
+        };
+        // One answer that does not come is no news.
+        assert_eq!([0, 1, 9].map(&mut said), [Vec::<String>::new(), vec![], vec![]]);
+        let news = said(10);
+        assert!(news.len() == 1 && news[0].contains("the metrics cannot be read"), "{news:?}");
+        assert!(said(11).is_empty() && said(0).is_empty());
+        assert_eq!(said(10), news);
     }
 
     #[test]

@@ -1,7 +1,12 @@
 //! From logs and pages to reports and comparisons.
 #![allow(clippy::unwrap_used)]
 
-use proofmill_bench::{Report, Session, compare, compare::Verdict, log, page};
+use proofmill_bench::{
+    Report, Session, compare,
+    compare::Verdict,
+    log::{self, Log, Writer},
+    page,
+};
 
 fn report(log: &str, metrics: &str) -> Report {
     Report::new(
@@ -52,6 +57,59 @@ fn several_provers_are_told_apart() {
     let plot = report.plot();
     assert_eq!(plot.matches("<title>").count(), 2);
     assert!(plot.contains("batch 1, sp1: 0.9 s"));
+}
+
+/// Two provers of ethrex: their lines have no prover type.
+fn two_logs(writers: [Writer; 2]) -> Report {
+    let mut log = Log::default();
+    for (ms, by) in [900, 300].into_iter().zip(&writers) {
+        log.read(&format!("INFO batch=1 proving_time_s=0 proving_time_ms={ms} Proved batch 1\n"), by);
+    }
+    Report::new(Session::default(), log, &page::Batches::new())
+}
+
+#[test]
+fn logs_whose_lines_have_no_prover_type_are_told_apart() {
+    let named = |prover: &str| Writer { prover: Some(prover.into()), ..Writer::default() };
+    let report = two_logs([named("sp1"), named("risc0")]);
+    assert_eq!(report.summaries.keys().collect::<Vec<_>>(), ["risc0", "sp1"]);
+    assert_eq!(report.batches.len(), 2);
+
+    let of_file = |file: &str| Writer { log: Some(file.into()), ..Writer::default() };
+    let report = two_logs([of_file("b.log"), of_file("a.log")]);
+    let rows: Vec<_> = report.batches.iter().map(|row| (row.kind(), row.time_ms)).collect();
+    assert_eq!(rows, [("a.log".to_owned(), 300), ("b.log".to_owned(), 900)]);
+    assert!(!report.observations.iter().any(|said| said.contains("proven 2 times")), "{report:?}");
+
+    // What a line says goes first.
+    let mut log = Log::default();
+    log.read("batch=1 prover=openvm proving_time_ms=5", &named("sp1"));
+    log.read("batch=1 prover=openvm proving_time_ms=5", &of_file("a.log"));
+    let openvm = log.timings.iter().all(|timing| timing.prover.as_deref() == Some("openvm"));
+    assert!(openvm && log.timings.iter().all(|timing| timing.log.is_none()), "{log:?}");
+}
+
+#[test]
+fn a_total_of_zero_is_known_and_one_of_nothing_is_not() {
+    let line = "batch=1 prover=sp1 proving_time_ms=1000\n";
+    let empty = report(line, "batch_gas_used{batch_number=\"1\"} 0\nbatch_tx_count{batch_number=\"1\"} 0\n");
+    assert!(empty.markdown().contains("| 1.00 | 0 | 0 | 0 |"), "{}", empty.markdown());
+    let summary = &serde_json::to_value(&empty).unwrap()["summaries"]["sp1"];
+    assert_eq!((summary["gas"].as_u64(), summary["transactions"].as_u64()), (Some(0), Some(0)));
+
+    let unknown = report(line, "");
+    assert!(unknown.markdown().contains("| 1.00 | - | - | - |"), "{}", unknown.markdown());
+    let summary = &serde_json::to_value(&unknown).unwrap()["summaries"]["sp1"];
+    assert!(summary["gas"].is_null() && summary["transactions"].is_null(), "{summary}");
+}
+
+#[test]
+fn metrics_that_are_gone_are_said_with_cause_and_remedy() {
+    let mut report = report("batch=1 prover=sp1 proving_time_ms=1000\n", "");
+    report.without_metrics("connection refused");
+    let said = &report.observations[0];
+    assert!(said.contains("connection refused") && said.contains("Collect again"), "{said}");
+    assert!(report.markdown().contains("| 1 | sp1 | 1.0 | 1000 | - | - | - | - |"));
 }
 
 #[test]

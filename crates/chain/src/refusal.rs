@@ -232,6 +232,15 @@ pub enum Refusal {
         /// Their number.
         index: u64,
     },
+    /// The rules could not be kept.
+    #[error(
+        "rules of {length} bytes could not be kept: the code of an account has 24,575 at the most, and takes 200 gas for each; \
+         name fewer proof types, or give the transaction more gas"
+    )]
+    RulesNotStored {
+        /// How long they are, encoded.
+        length: U256,
+    },
     /// No rules are scheduled.
     #[error("no rules are scheduled")]
     NothingScheduled,

@@ -72,6 +72,12 @@ fn reason(extra_data: &str) -> Option<String> {
     serde_json::from_str::<Failed>(extra_data).ok().map(|failed| failed.proving_failure.reason)
 }
 
+/// Whether a task runs the program, and so may find that it cannot be run. What a stock worker says of another one, it says of
+/// itself as much as of the proof.
+const fn runs_the_program(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly)
+}
+
 /// A request that came without the API, with its first task's inputs laid out as the SP1 cluster does.
 fn record_of(prover: ProverType, request: &CreateProofRequest) -> ProofRecord {
     let input = |index: usize| request.inputs.get(index).cloned().unwrap_or_default();
@@ -188,8 +194,8 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
-        // A peer that says no more than that tells whether another try can help.
-        let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Rejected };
+        // A peer that says no more tells whether another try can help, there. A broken node says so of whatever it is given.
+        let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Dismissed };
         let text = "its worker did not say why; see the worker's log";
         let fault = header::fault(&request, Fault::new(code, text));
         let request = request.into_inner();
@@ -251,17 +257,28 @@ impl WorkerService for Coordinator {
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
         let text = "its controller did not say why; see the log of the worker";
         let said = request.get_ref().extra_data.as_deref().and_then(reason);
-        let fault = header::fault(&request, Fault::new(Code::Rejected, said.as_deref().unwrap_or(text)));
-        let FailProofRequest { proof_id, task_id, extra_data, .. } = request.into_inner();
-        let (proof, task) = (ProofId::from(proof_id), task_id.map(TaskId::from));
+        let fault = header::fault(&request, Fault::new(Code::Dismissed, said.as_deref().unwrap_or(text)));
+        let FailProofRequest { worker_id, proof_id, task_id, extra_data } = request.into_inner();
+        let (worker, proof) = (WorkerId::from(worker_id), ProofId::from(proof_id));
         self.handle
             .call(move |state| {
-                // A task that was done in the meantime, by somebody else, is no reason to give up.
-                let task = task.and_then(|task| state.scheduler.task(&task));
-                if task.is_some_and(|(_, state)| *state == TaskState::Succeeded) {
-                    return Ok(());
+                let over = task_id.map(TaskId::from).and_then(|task| {
+                    let (spec, stands) = state.scheduler.task(&task)?;
+                    let (kind, done) = (spec.kind, *stands == TaskState::Succeeded);
+                    Some((task, kind, done))
+                });
+                match over {
+                    // A task that was done in the meantime, by somebody else, is no reason to give up.
+                    Some((_, _, true)) => Ok(()),
+                    Some((task, kind, false)) if fault.code == Code::Dismissed && !runs_the_program(kind) => {
+                        state.dismiss_task(&proof, worker, task, fault, extra_data)
+                    }
+                    _ => {
+                        let code = if fault.code == Code::Dismissed { Code::Rejected } else { fault.code };
+                        let fault = Fault { code, ..fault };
+                        state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
+                    }
                 }
-                state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
             })
             .await??;
         Ok(Response::new(()))

@@ -91,16 +91,14 @@ pub enum DerivationError {
         /// Where it has to begin.
         expected: u64,
     },
-    /// The configuration changed before the range, within the time in which its channels began.
+    /// L1 names a batcher before the range, within the time in which its channels began, and who it was before that is not known.
     #[error(
-        "the batcher changed in L1 block {number}, shortly before the range: which one sent what is not known from here. Begin \
-         {wait} L1 blocks later"
+        "L1 block {number}, shortly before the range, names the batcher: who it was until then is not known without a block of L2 that \
+         follows an older L1 block"
     )]
-    BatcherChanged {
+    BatcherUnknown {
         /// The block.
         number: u64,
-        /// After so many L1 blocks it is behind.
-        wait: u64,
     },
     /// The parent's transactions are not those that its header commits to.
     #[error("the transactions of the block before the range are not those that its header commits to")]
@@ -179,10 +177,10 @@ pub enum DerivationError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A span batch that begins before the range, whose beginning is not known.
+    /// A span batch that begins before the range, and blocks that it has are not known.
     #[error(
-        "a span batch in L1 block {number} begins at time {start}, before the range: the headers of {back} blocks before the \
-         range's parent, and the transactions of the oldest of them, are missing"
+        "a span batch in L1 block {number} begins at time {start}, before the range: of the {back} blocks before the range's parent \
+         some are missing, by their header or their transactions"
     )]
     AncestorMissing {
         /// The L1 block that has the batch.
@@ -192,12 +190,12 @@ pub enum DerivationError {
         /// So many blocks before the range's parent is the block on which the span follows.
         back: u64,
     },
-    /// An amount that no transaction can have.
+    /// What stands for a transaction in a span batch, and is none: its type, an amount, a list, or who it is for.
     #[error(
-        "a span batch in L1 block {number} has a transaction with an amount of more bits than any has: what follows from it is not \
-         sure"
+        "a span batch in L1 block {number} has a transaction that is none by its type or its fields: nodes differ in what they drop \
+         with it"
     )]
-    TooLarge {
+    Unusable {
         /// The L1 block that has the batch.
         number: u64,
     },

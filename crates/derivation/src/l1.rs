@@ -137,8 +137,8 @@ impl<'a> L1<'a> {
         logs.iter().map(|(index, log)| deposit(header.number, *hash, *index, log)).collect()
     }
 
-    /// Whether a block names another batcher, or the same anew.
-    pub(crate) fn changes_batcher(&self, config: &RollupConfig, at: usize) -> Result<bool, DerivationError> {
+    /// Whether a block names a batcher, another one or the same anew.
+    pub(crate) fn names_batcher(&self, config: &RollupConfig, at: usize) -> Result<bool, DerivationError> {
         let logs = self.logs(at, config.system_config, CONFIG_UPDATE)?;
         Ok(logs.iter().any(|(_, log)| log.topics().get(2).is_some_and(B256::is_zero)))
     }

@@ -97,12 +97,16 @@ codes! {
     Refuted = Task / "refuted",
     /// A peer that says no more than that another try cannot help.
     Rejected = Task / "rejected",
+    /// The same of a worker, which may be broken itself: another one is asked.
+    Dismissed = Task / "dismissed",
     /// The worker's process ended, its stream broke, or it fell silent.
     WorkerLost = Worker / "lost",
     /// What was sent to the worker never arrived there.
     NotDelivered = Worker / "not-delivered",
     /// The system killed the prover for want of memory.
     KilledForMemory = Worker / "killed-for-memory",
+    /// The same while the worker did several tasks: which of them was too much is not known.
+    KilledAmongOthers = Worker / "killed-among-others",
     /// The worker is smaller than the task.
     TooSmall = Worker / "too-small",
     /// The worker does not know what it is asked: another version, or a prover type that it does not have.
@@ -148,6 +152,21 @@ impl Code {
     /// The program itself cannot be run for its input. No prover can help; a smaller input may.
     pub const fn is_of_execution(self) -> bool {
         matches!(self, Self::ProgramFailed | Self::CycleLimit)
+    }
+
+    /// The worker cannot use its store. What it holds goes elsewhere, and new work only makes it worse.
+    pub const fn is_of_the_workers_store(self) -> bool {
+        matches!(self, Self::StoreAway | Self::StoreFull | Self::Other(At::Store))
+    }
+
+    /// The worker had not enough memory. A larger one may do it.
+    pub const fn is_of_memory(self) -> bool {
+        matches!(self, Self::KilledForMemory | Self::KilledAmongOthers)
+    }
+
+    /// What a client stored is not there as it was stored. A share that is not mounted looks the same.
+    pub const fn is_of_the_input(self) -> bool {
+        matches!(self, Self::Missing | Self::Damaged)
     }
 
     /// Whether it would come to the same on any worker, as often as it is tried.

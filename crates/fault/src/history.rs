@@ -10,12 +10,16 @@ pub struct History {
     pub(crate) tries: u32,
     /// Where it failed by its own fault.
     pub(crate) failed_on: BTreeSet<String>,
+    /// Who said no more than that another try cannot help.
+    #[serde(default)]
+    pub(crate) dismissed_by: BTreeSet<String>,
     /// How many workers were lost while they had it.
     pub(crate) losses: u32,
     /// Faults in a row that are not its own, for which it waits.
     pub(crate) waits: u32,
-    /// When it began to wait for a store, a cluster or a chain, in ms.
-    pub(crate) waiting_since: Option<u64>,
+    /// Since when what a client stored is missing or damaged, in ms.
+    #[serde(default)]
+    pub(crate) missing_since: Option<u64>,
 }
 
 impl History {
@@ -44,8 +48,13 @@ impl History {
         self.losses = self.losses.saturating_sub(1);
     }
 
-    /// It came further: what was waited for is there again.
+    /// It came further: what was waited for is there again. That a worker has it says nothing of the kind.
     pub fn advanced(&mut self) {
-        (self.waits, self.waiting_since) = (0, None);
+        (self.waits, self.missing_since) = (0, None);
+    }
+
+    /// What it does through others came further: the workers that were lost before say nothing of it.
+    pub const fn outlived(&mut self) {
+        self.losses = 0;
     }
 }

@@ -5,9 +5,10 @@
 //! waiting: from a fault and the [`History`] before it follows a [`Decision`]. Nothing else decides whether something is
 //! tried again, and nothing reads the text.
 //!
-//! Rules: a store, a network, a cluster or a chain that is away is waited for, with pauses that grow, and costs no try. A
-//! lost worker costs none either, but a task that takes one worker after the other down does. Only what a task itself does
-//! wrong, on more than one worker where there is more than one, is given up. What can never work is given up at once.
+//! Rules: a store, a network, a cluster or a chain that is away is waited for, with pauses that grow, and costs no try; what
+//! one worker cannot read from the store, another one may. A lost worker costs none either, but a task that takes one worker
+//! after the other down does. Only what a task itself does wrong, on more than one worker where there is more than one, is
+//! given up. What can never work is given up at once.
 //!
 //! ```
 //! use proofmill_fault::{Code, Decision, Event, Fault, History, Jitter, Patience};

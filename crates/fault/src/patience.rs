@@ -18,8 +18,8 @@ pub struct Patience {
     /// What a client stored may be missing or damaged for so long before that counts as lost: a share that is not mounted
     /// looks the same. 10 min.
     pub missing_for: Duration,
-    /// So many workers may be lost while they have the same work before each further one counts as a try. 6: spot machines
-    /// are taken away by the rack.
+    /// So many workers may be lost while they have the same work before each further one counts as a try; those that were
+    /// killed for memory while they did several tasks are among them. 6: spot machines are taken away by the rack.
     pub free_losses: u32,
 }
 
@@ -117,30 +117,50 @@ impl Patience {
     /// What follows from a fault, which becomes part of the history.
     pub fn decide(&self, history: &mut History, event: Event<'_>) -> Decision {
         let Event { fault, worker, now_ms, others, jitter } = event;
-        let at = fault.at();
-        match at {
-            At::Task | At::Nobody => history.advanced(),
-            // Also a worker that is lost meanwhile does not end a time of waiting.
-            At::Worker => {}
-            At::Store | At::Cluster | At::Chain => {
-                history.waiting_since.get_or_insert(now_ms);
-            }
-        }
-        match at {
+        match fault.at() {
             At::Task if fault.code.is_final() => Decision::GiveUp,
-            At::Task => self.own(history, worker, others, jitter),
-            At::Worker => self.of_the_worker(history, fault.code, worker, others, jitter),
-            At::Store | At::Cluster | At::Chain => {
-                let elsewhere = matches!(fault.code, Code::Missing | Code::Damaged);
-                let since = history.waiting_since.unwrap_or(now_ms);
-                let waited = Duration::from_millis(now_ms.saturating_sub(since));
-                if elsewhere && waited > self.missing_for {
-                    return Decision::GiveUp;
+            At::Task => {
+                // It had all that it needed. Nothing else ends a time of waiting, such as a worker that is lost meanwhile.
+                history.advanced();
+                if fault.code == Code::Dismissed {
+                    return self.dismissed(history, worker, others, jitter);
                 }
-                self.pause(history, elsewhere, jitter)
+                self.own(history, worker, others, jitter)
             }
-            At::Nobody => Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false },
+            At::Worker => self.of_the_worker(history, fault.code, worker, others, jitter),
+            At::Store => {
+                if fault.code.is_of_the_input() {
+                    let since = *history.missing_since.get_or_insert(now_ms);
+                    if Duration::from_millis(now_ms.saturating_sub(since)) > self.missing_for {
+                        return Decision::GiveUp;
+                    }
+                }
+                // It may be the worker's way to the store.
+                self.pause(history, true, jitter)
+            }
+            At::Cluster | At::Chain => self.pause(history, false, jitter),
+            At::Nobody if fault.code == Code::PutBack => {
+                Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false }
+            }
+            // Somebody hands it back for no reason that is known here. That may go on for ever, but not at once.
+            At::Nobody => self.pause(history, true, jitter),
         }
+    }
+
+    /// A worker says no more than that another try cannot help: the second one that says so is believed.
+    fn dismissed(
+        &self,
+        history: &mut History,
+        worker: Option<&str>,
+        others: bool,
+        jitter: Jitter,
+    ) -> Decision {
+        history.dismissed_by.extend(worker.map(str::to_owned));
+        if !others || worker.is_none() || history.dismissed_by.len() > 1 {
+            history.tries += 1;
+            return Decision::GiveUp;
+        }
+        self.own(history, worker, others, jitter)
     }
 
     /// The work itself failed.
@@ -174,6 +194,14 @@ impl Patience {
                 Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false }
             }
             Code::KilledForMemory => self.own(history, worker, others, jitter),
+            // Nor does being killed among others; but they are not to meet again.
+            Code::KilledAmongOthers => {
+                history.losses += 1;
+                if history.losses > self.free_losses {
+                    return self.own(history, worker, others, jitter);
+                }
+                self.pause(history, true, jitter)
+            }
             Code::Stopping => Decision::Again { after: Duration::ZERO, elsewhere: true, counts: false },
             // Somebody else may do it at once; where nobody can, nothing is gained by haste.
             _ => self.pause(history, true, jitter),

@@ -87,13 +87,103 @@ fn what_a_client_stored_is_missed_for_ten_minutes() {
     while life.meets(Code::Missing, "a") != Decision::GiveUp {}
     let waited = Duration::from_millis(life.now_ms - began);
     assert!((600..=700).contains(&waited.as_secs()), "{waited:?}");
-    // One that comes and goes is there.
-    let mut life = Life::new();
+    // What a task failed at by its own fault was there.
+    let mut life =
+        Life { others: false, patience: Patience { tries: u32::MAX, ..Patience::default() }, ..Life::new() };
     for _ in 0..200 {
         assert_ne!(life.meets(Code::Missing, "a"), Decision::GiveUp);
-        life.history.advanced();
+        assert_ne!(life.meets(Code::ProverFailed, "a"), Decision::GiveUp);
         life.now_ms += 60_000;
     }
+}
+
+/// Whatever else happens while it is missing, the ten minutes go on; and they begin with what is missing, not with a store
+/// that is away.
+#[test]
+fn what_is_missing_stays_missing_while_other_things_happen() {
+    let mut life = Life::new();
+    for _ in 0..100 {
+        life.meets(Code::StoreAway, "a");
+    }
+    let began = life.now_ms;
+    let others =
+        [Code::WorkerLost, Code::StoreAway, Code::Unfit, Code::Stopping, Code::PutBack, Code::Withdrawn];
+    let mut others = others.into_iter().cycle();
+    while life.meets(Code::Missing, "a") != Decision::GiveUp {
+        // Evictions of a whole rack would end it by themselves.
+        life.history.outlived();
+        assert_ne!(life.meets(others.next().unwrap(), "b"), Decision::GiveUp);
+    }
+    let waited = Duration::from_millis(life.now_ms - began);
+    assert!((600..=700).contains(&waited.as_secs()), "{waited:?}");
+}
+
+#[test]
+fn what_one_worker_cannot_read_another_one_may() {
+    for code in [Code::StoreAway, Code::StoreFull, Code::Missing, Code::Damaged, Code::Other(At::Store)] {
+        let decision = Life::new().meets(code, "a");
+        assert!(
+            matches!(decision, Decision::Again { elsewhere: true, counts: false, .. }),
+            "{code}: {decision:?}"
+        );
+    }
+    for code in [Code::ClusterAway, Code::ChainAway, Code::ChainBehind] {
+        let decision = Life::new().meets(code, "a");
+        assert!(matches!(decision, Decision::Again { elsewhere: false, .. }), "{code}: {decision:?}");
+    }
+}
+
+/// One worker's verdict without a reason is a word; that of another one settles it.
+#[test]
+fn a_verdict_without_a_reason_needs_two_workers() {
+    let mut life = Life::new();
+    life.meets(Code::ProverFailed, "a");
+    let decision = life.meets(Code::Dismissed, "b");
+    assert!(matches!(decision, Decision::Again { elsewhere: true, counts: true, .. }), "{decision:?}");
+    assert_ne!(life.meets(Code::Dismissed, "b"), Decision::GiveUp);
+    assert_eq!(life.meets(Code::Dismissed, "a"), Decision::GiveUp);
+    let mut alone = Life { others: false, ..Life::new() };
+    assert_eq!(alone.meets(Code::Dismissed, "a"), Decision::GiveUp);
+}
+
+/// What nobody is at fault for is handed back with a pause, however often: only what was put back goes on at once.
+#[test]
+fn what_nobody_is_at_fault_for_is_no_hot_loop() {
+    for code in [Code::Withdrawn, Code::Late, Code::Other(At::Nobody)] {
+        let mut life = Life::new();
+        let pauses: Vec<_> = (0..7).map(|_| seconds(life.meets(code, "a"))).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30], "{code}");
+        assert_eq!(life.history.tries(), 0);
+    }
+    let free = Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false };
+    assert_eq!(Life::new().meets(Code::PutBack, "a"), free);
+}
+
+/// A controller outlives its workers as long as its proof goes on.
+#[test]
+fn evictions_are_forgotten_when_the_work_goes_on() {
+    let mut life = Life::new();
+    for at in 0..100 {
+        let decision = life.meets(Code::WorkerLost, &format!("w{at}"));
+        assert!(matches!(decision, Decision::Again { counts: false, .. }), "{decision:?}");
+        if at % 5 == 0 {
+            life.history.outlived();
+        }
+    }
+}
+
+/// Of several tasks one was too much for the worker. It is found when it is alone; that they meet again and again has an end.
+#[test]
+fn being_killed_among_others_is_no_try_until_it_happens_again_and_again() {
+    let mut life = Life::new();
+    for at in 0..6 {
+        let decision = life.meets(Code::KilledAmongOthers, &format!("w{at}"));
+        assert!(matches!(decision, Decision::Again { elsewhere: true, counts: false, .. }), "{decision:?}");
+        assert!(seconds(decision) > 0);
+    }
+    let more =
+        (6..).take_while(|at| life.meets(Code::KilledAmongOthers, &format!("w{at}")) != Decision::GiveUp);
+    assert_eq!(more.count(), 3);
 }
 
 #[test]
@@ -157,7 +247,7 @@ proptest! {
             let event = Event { fault: &fault, worker: Some(&worker), now_ms, others, jitter };
             let before = life.history.clone();
             let decision = life.patience.decide(&mut life.history, event);
-            own += u32::from(code.at() == At::Task || code == Code::KilledForMemory || code == Code::WorkerLost);
+            own += u32::from(code.at() == At::Task || code.is_of_memory() || code == Code::WorkerLost);
             match decision {
                 Decision::Again { after, counts, .. } => {
                     prop_assert!(after <= life.patience.longest_pause.mul_f64(1.25), "{after:?}");
@@ -166,8 +256,9 @@ proptest! {
                 }
                 Decision::GiveUp => {
                     let enough = life.history.tries() >= life.patience.tries && own >= life.patience.tries;
-                    let gone = matches!(code, Code::Missing | Code::Damaged);
-                    prop_assert!(code.is_final() || enough || gone, "{:?} after {:?}", code, before);
+                    let gone = code.is_of_the_input();
+                    let twice = code == Code::Dismissed;
+                    prop_assert!(code.is_final() || enough || gone || twice, "{:?} after {:?}", code, before);
                     return Ok(());
                 }
             }

@@ -1,7 +1,12 @@
 //! What is to be sent, and what became of it.
 
 use crate::AccountKeys;
-use std::{fmt, num::NonZeroU64, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    num::{NonZeroU32, NonZeroU64},
+    str::FromStr,
+    time::Duration,
+};
 
 /// How many transactions wait at most in a node's mempool, where nothing else is known: ethrex's and reth's default.
 const MEMPOOL_LIMIT: NonZeroU64 = NonZeroU64::MIN.saturating_add(9_999);
@@ -82,12 +87,15 @@ pub struct LoadPlan {
 }
 
 impl LoadPlan {
-    /// Ten accounts that send ten transactions each, once.
+    /// How many transactions each account sends where nobody says it.
+    pub const TRANSACTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+
+    /// Ten accounts that send fifty transactions each, once.
     pub const fn new(kind: LoadKind) -> Self {
         Self {
             kind,
             accounts: 10,
-            transactions_per_account: 10,
+            transactions_per_account: Self::TRANSACTIONS.get(),
             rounds: Rounds::Once,
             seed: 0,
             chain_id: None,

@@ -15,6 +15,7 @@ use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{
+    num::NonZeroU64,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     time::{Duration, Instant},
 };
@@ -129,15 +130,14 @@ impl Load<'_> {
 
     /// Says before a round is sent that the mempool may not take it.
     async fn warn_of_the_mempool(&self) {
-        let limit = self.plan.mempool_limit.get();
+        let limit = self.plan.mempool_limit;
         let round = self.signers.len() as u64 * u64::from(self.plan.transactions_per_account);
         let waiting = self.node.waiting().await.unwrap_or_default();
-        // Nine tenths: others send, too.
-        if round.saturating_add(waiting) > limit - limit / 10 {
+        if is_near(limit, round.saturating_add(waiting)) {
             tracing::warn!(
                 round,
                 waiting,
-                limit,
+                limit = limit.get(),
                 "the mempool's limit is near: send fewer transactions at once (--transactions, --accounts), or name the node's own \
                  limit (--mempool-limit)"
             );
@@ -454,4 +454,31 @@ fn is_full(reason: &str) -> bool {
     ["pool is full", "pool full", "pool takes at most", "pool overflow", "limit exceeded for pool"]
         .iter()
         .any(|words| reason.contains(words))
+}
+
+/// Whether so many are near a mempool's limit: above nine tenths of it, as others send, too.
+const fn is_near(limit: NonZeroU64, transactions: u64) -> bool {
+    let limit = limit.get();
+    transactions > limit - limit / 10
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nine_tenths_of_a_mempool_are_near_its_limit() {
+        for (limit, transactions, near) in [
+            (10_000, 9_000, false),
+            (10_000, 9_001, true),
+            (10, 9, false),
+            (10, 10, true),
+            (5, 5, false),
+            (5, 6, true),
+        ] {
+            let limit = NonZeroU64::MIN.saturating_add(limit - 1);
+            assert_eq!(is_near(limit, transactions), near, "{transactions} of {limit}");
+        }
+        assert!(is_near(NonZeroU64::MAX, u64::MAX));
+    }
 }

@@ -5,6 +5,36 @@ use serde_json::{Map, Value};
 
 /// Times in `rollup.json` that change nothing in execution from Canyon on.
 const OTHER_TIMES: [&str; 4] = ["regolith_time", "delta_time", "pectra_blob_schedule_time", "block_time"];
+/// The other keys of `rollup.json`, as op-node and kona write it. What they say is read here or by the derivation, or is of no account
+/// there: limits of before Granite, contracts that it does not read, and interop's window, which takes interop's time.
+const OTHER_KEYS: [&str; 24] = [
+    "alt_da",
+    "base_fee_params",
+    "batch_inbox_address",
+    "blobs_data",
+    "blobs_enabled_l1_timestamp",
+    "canyon_base_fee_params",
+    "chain_op_config",
+    "channel_timeout",
+    "da_challenge_address",
+    "da_challenge_contract_address",
+    "da_challenge_window",
+    "da_resolve_window",
+    "deposit_contract_address",
+    "genesis",
+    "granite_channel_timeout",
+    "interop_message_expiry_window",
+    "l1_chain_id",
+    "l1_system_config_address",
+    "l2_chain_id",
+    "max_sequencer_drift",
+    "plasma_config",
+    "protocol_versions_address",
+    "seq_window_size",
+    "superchain_config_address",
+];
+/// Of a chain whose data are elsewhere, and `false` of all others.
+const USE_PLASMA: &str = "use_plasma";
 /// The same in `genesis.json`.
 const OTHER_TIMES_OF_GENESIS: [&str; 3] = ["regolithTime", "deltaTime", "pectraBlobScheduleTime"];
 /// Forks of Ethereum in `genesis.json`, and the forks of the OP Stack that they come with.
@@ -17,13 +47,18 @@ const ETHEREUM: [(&str, OpFork); 4] = [
 
 /// Takes the rules of a `rollup.json`, or of a node's answer to `optimism_rollupConfig`.
 ///
-/// Errors with a fork that is not known here, with forks out of order, and with what is missing.
+/// Errors with a fork or another key that is not known here, with forks out of order, and with what is missing. A key that is `null`
+/// says nothing.
 pub fn rules_from_rollup_config(json: &str) -> Result<OpRules, OpRulesError> {
     let file = File { name: "rollup configuration", object: object(json, "rollup configuration")? };
     let forks = file.forks(
         |fork| format!("{}_time", fork.name()),
         |key| key.ends_with("_time") && !OTHER_TIMES.contains(&key),
     )?;
+    let is_known = |key: &str| key.ends_with("_time") || key == USE_PLASMA || OTHER_KEYS.contains(&key);
+    if let Some((key, _)) = file.object.iter().find(|(key, value)| !value.is_null() && !is_known(key)) {
+        return Err(OpRulesError::UnknownKey { key: key.clone() });
+    }
     let (max_change_denominator, elasticity) = file.base_fee("chain_op_config")?;
     let rules = OpRules {
         chain_id: file.number("l2_chain_id")?,
@@ -162,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn what_nodes_write_is_known_and_null_says_nothing() {
+        let mut json = rollup();
+        for key in
+            super::OTHER_KEYS.into_iter().filter(|key| !["chain_op_config", "l2_chain_id"].contains(key))
+        {
+            json[key] = 5.into();
+        }
+        (json[super::USE_PLASMA], json["evm_limits"], json["tropo_time"]) =
+            (false.into(), Value::Null, Value::Null);
+        assert_eq!(
+            rules_from_rollup_config(&json.to_string()),
+            rules_from_rollup_config(&rollup().to_string())
+        );
+    }
+
+    #[test]
     fn what_is_not_known_or_missing_is_refused() {
         let rollup = |change: &dyn Fn(&mut Value)| {
             let mut json = rollup();
@@ -171,6 +222,11 @@ mod tests {
         for key in ["lagoon_time", "interop_time", "tropo_time"] {
             let error = rollup(&|json| json[key] = 99.into());
             assert_eq!(error, OpRulesError::UnknownFork { key: key.into() });
+        }
+        for key in ["evm_limits", "custom_gas_token", "Genesis"] {
+            let error = rollup(&|json| json[key] = false.into());
+            assert_eq!(error, OpRulesError::UnknownKey { key: key.into() });
+            assert!(error.to_string().contains(key));
         }
         assert_eq!(rollup(&|json| json["canyon_time"] = Value::Null), OpRulesError::CanyonMissing);
         let order = |fork| OpRulesError::ForkOrder { fork };

@@ -9,8 +9,7 @@
 //! is not sure there is refused: the first block of a fork, Lagoon, unknown forks and transactions.
 //!
 //! **Execution is half of the way.** It says that blocks follow from their parent, not that they are those that L1 orders:
-//! deposits, L1's attributes, the gas limit and the sequencer's transactions come from the derivation, which is not here
-//! yet.
+//! deposits, L1's attributes, the gas limit and the sequencer's transactions are what `proofmill-derivation` compares with L1.
 //!
 //! On the host (feature `std`), [`record`] tells what a block reads, rules come from a chain's own files ([`rules_from_rollup_config`], [`rules_from_genesis`]);
 //! [`build`] makes the block that follows from a parent, and [`minimise`] reduces a witness to what blocks need.

@@ -213,13 +213,19 @@ impl Line {
                 return None;
             }
             if let JobError::Refuted { cause } = error {
-                tracing::error!(batch = number, %prover, cause, "a batch is not proven: its blocks refute it");
+                tracing::error!(
+                    event = "checkpoint_refuted", batch = number, %prover, cause,
+                    "a batch is not proven: its blocks refute it"
+                );
                 return None;
             }
             times += 1;
             let again = AGAIN.wait(times, Jitter::of(number.wrapping_mul(31).wrapping_add(u64::from(times))));
             let again_in_s = again.as_secs();
-            tracing::warn!(batch = number, %prover, %error, again_in_s, "a batch cannot be proven now");
+            tracing::warn!(
+                event = "proof_failed", batch = number, %prover, cause = %error, again_in_s,
+                "a batch cannot be proven now"
+            );
             cancel.run_until_cancelled(tokio::time::sleep(again)).await?;
         }
     }

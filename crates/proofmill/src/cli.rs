@@ -3,7 +3,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
 use proofmill_backends::{SnarkVariant, prover_type};
-use proofmill_loadgen::LoadKind;
+use proofmill_loadgen::{LoadKind, LoadPlan};
 use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
 use std::{num::NonZeroU64, path::PathBuf};
@@ -29,7 +29,7 @@ mod store;
 mod submit;
 pub(crate) use aggregate::Aggregate;
 pub(crate) use attestor::Attestor;
-pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, Run};
+pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, NamedLog, Run};
 pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
@@ -329,7 +329,7 @@ pub(crate) struct Load {
     #[arg(long, env = "LOAD_TEST_ACCOUNTS", default_value_t = 10)]
     pub(crate) accounts: u32,
     /// How many transactions each account sends
-    #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = 10)]
+    #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = LoadPlan::TRANSACTIONS.get())]
     pub(crate) transactions: u32,
     /// Go on until stopped
     #[arg(long, env = "LOAD_TEST_ENDLESS", value_parser = BoolishValueParser::new(), default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]

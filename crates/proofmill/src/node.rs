@@ -127,6 +127,8 @@ pub(crate) async fn start(
     config.look_every = poll;
     let node = ProverNode::start(config, parts)?;
     let snapshots = node.handle().snapshots();
+    let published = snapshots.clone();
+    observed.published(move || published.borrow().published().collect());
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
     Ok(Running { node, rollup, observed, serving, ending })

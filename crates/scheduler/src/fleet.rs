@@ -111,7 +111,6 @@ impl Scheduler {
         let Some(task) = self.tasks.get_mut(id) else { return self.withdraw(worker, id, actions) };
         if task.worker() == Some(worker) {
             (task.confirmed, task.delivery) = (now, task.delivery.sent());
-            task.history.advanced();
             return;
         }
         // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail.
@@ -199,6 +198,7 @@ impl Scheduler {
     pub(crate) fn tick(&mut self, now: Time, actions: &mut Vec<Action>) {
         self.watch_clock(now);
         self.wake(now);
+        self.pending_work.rematch |= self.workers.wake(now);
         self.lose_silent_workers(now, actions);
         self.stop_long_tasks(now, actions);
         self.fail_late_proofs(now, actions);

@@ -5,8 +5,8 @@
 //! Rules: a task goes only to a worker that runs its prover type and speaks its dialect, is of the right kind and has
 //! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
 //! changes no weight; what follows from a fault (again when, elsewhere or not, given up)
-//! is the decision of [`Config::patience`], and a task that is to wait is not given out before; what no present worker
-//! could ever take is diagnosed at once with the numbers.
+//! is the decision of [`Config::patience`], and a task that is to wait is not given out before; a worker that cannot use its
+//! store is given nothing new for a while; what no present worker could ever take is diagnosed at once with the numbers.
 //!
 //! ```
 //! use proofmill_primitives::{ProofMode, ProverType, TaskKind, Weight, WorkerKind};

@@ -44,6 +44,11 @@ impl Proof {
             diagnosis: None,
         }
     }
+
+    /// How many of its tasks are done.
+    pub(crate) fn done(&self) -> usize {
+        self.counts.values().map(|counts| counts.succeeded).sum()
+    }
 }
 
 /// How far a task is on its way to its worker.
@@ -81,6 +86,8 @@ pub(crate) struct Task {
     pub(crate) avoid: Avoid,
     /// What went wrong with it.
     pub(crate) history: History,
+    /// How many tasks of its proof were done when something went wrong last.
+    pub(crate) done_before: usize,
     /// While it waits: not given out before.
     pub(crate) not_before: Option<Time>,
     /// Since when it waits.
@@ -106,6 +113,7 @@ impl Task {
             proof_number,
             avoid: Avoid::default(),
             history: History::default(),
+            done_before: 0,
             not_before: None,
             queued: now,
             overtaken: None,
@@ -141,6 +149,14 @@ impl Task {
 
     pub(crate) const fn turn(&self) -> TaskTurn {
         TaskTurn::new(self.spec.kind, self.number)
+    }
+
+    /// Since when it runs, where it does.
+    pub(crate) const fn running_since(&self) -> Option<Time> {
+        match &self.state {
+            TaskState::Running { since, .. } => Some(*since),
+            _ => None,
+        }
     }
 
     /// Its worker, where it runs.

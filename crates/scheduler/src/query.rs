@@ -23,6 +23,8 @@ pub struct WorkerStatus<'a> {
     pub draining: bool,
     /// Whether it has a stream. Without one it is given nothing.
     pub connected: bool,
+    /// Whether it is given nothing new for a while, because it could not use its store.
+    pub paused: bool,
     /// The task that this worker is kept free for.
     pub reserved_for: Option<&'a TaskId>,
 }
@@ -123,6 +125,7 @@ impl Scheduler {
                 last_heartbeat: worker.last_heartbeat,
                 draining: worker.draining,
                 connected: worker.broken.is_none(),
+                paused: worker.paused.is_some(),
                 reserved_for: worker.reserved_for.as_ref(),
             })
         })

@@ -14,20 +14,22 @@ pub(crate) struct Avoid {
     pub(crate) workers: BTreeSet<WorkerId>,
     /// The builds that do not understand it.
     pub(crate) builds: BTreeSet<String>,
+    /// Workers with so many GB or fewer were too small for it. Zero where none was.
+    pub(crate) memory: u64,
 }
 
 impl Avoid {
     pub(crate) const fn nobody() -> &'static Self {
-        const NOBODY: &Avoid = &Avoid { workers: BTreeSet::new(), builds: BTreeSet::new() };
+        const NOBODY: &Avoid = &Avoid { workers: BTreeSet::new(), builds: BTreeSet::new(), memory: 0 };
         NOBODY
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.workers.is_empty() && self.builds.is_empty()
+        self.workers.is_empty() && self.builds.is_empty() && self.memory == 0
     }
 
     pub(crate) fn worker(id: &WorkerId) -> Self {
-        Self { workers: BTreeSet::from([id.clone()]), builds: BTreeSet::new() }
+        Self { workers: BTreeSet::from([id.clone()]), ..Self::default() }
     }
 }
 

@@ -105,7 +105,8 @@ impl Scheduler {
                 && !self.workers.avoids(avoided, id)
                 && worker.has_room_later(want, put_back(worker))
         });
-        workers.min_by_key(|(_, worker)| Reverse(worker.memory.free())).map(|(id, _)| id.clone())
+        let least = |worker: &Worker| (worker.paused.is_some(), Reverse(worker.memory.free()));
+        workers.min_by_key(|(_, worker)| least(worker)).map(|(id, _)| id.clone())
     }
 
     /// The controllers on a worker that may be put back for a task, those whose loss matters least first: the controllers

@@ -229,8 +229,14 @@ impl Scheduler {
         if task.state == TaskState::Succeeded {
             return Ok(());
         }
-        let elsewhere = task.worker().filter(|holder| *holder != worker).cloned();
+        let (here, elsewhere) = match task.worker() {
+            Some(holder) if holder == worker => (true, None),
+            holder => (false, holder.cloned()),
+        };
         self.set_state(now, id, TaskState::Succeeded, actions);
+        if here {
+            self.workers.works(worker);
+        }
         if let Some(holder) = elsewhere {
             self.withdraw(&holder, id, actions);
         }
@@ -251,9 +257,13 @@ impl Scheduler {
         }
         // What a worker that leaves in good order gives back does not count against the task.
         let leaves = self.workers.present(worker).is_none_or(|worker| worker.draining);
-        let fault =
-            if leaves && !fault.code.is_final() { Fault { code: Code::Stopping, ..fault } } else { fault };
-        self.give_back(now, id, fault, actions);
+        let code = match fault.code {
+            code if leaves && !code.is_final() => Code::Stopping,
+            // Only what is decided here puts back.
+            Code::PutBack => Code::Withdrawn,
+            code => code,
+        };
+        self.give_back(now, id, Fault { code, ..fault }, actions);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Action, Policy, ProofState, Scheduler, TaskState, Time,
-    proof::{Delivery, Task},
+    proof::{Delivery, Proof, Task},
     queue::{Avoid, GroupTurn, ProofTurn},
     want::Lane,
 };
@@ -34,23 +34,46 @@ impl Scheduler {
     /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
     pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };
-        let others = self.others_suit(id, &worker);
+        let others = self.has_place(id, &Avoid::worker(&worker));
+        let outgrown = if fault.code.is_of_memory() { self.outgrown(id, &worker) } else { None };
+        let of_the_store = fault.code.is_of_the_workers_store();
+        // Where it is the store itself, every worker is as good, and a line for each that was tried would be many.
+        let everywhere = of_the_store && self.workers.most_stumble();
         let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
         let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
         let Some(task) = self.tasks.get_mut(id) else { return };
+        let done = self.proofs.get(&task.spec.proof).map_or(0, Proof::done);
+        // What is lost with the worker of a controller is not held against it as long as its proof goes on.
+        if task.load().lane == Lane::Controller && task.done_before < done {
+            task.history.outlived();
+            task.history.advanced();
+        }
+        task.done_before = done;
+        // It ran for so long because it had what it needed.
+        if task.running_since().is_some_and(|since| now.since(since) > self.config.patience.missing_for) {
+            task.history.advanced();
+        }
         let spread = u64::from(task.history.tries() + task.history.waits());
+        let jitter = Jitter::of(task.number.rotate_left(32) ^ spread);
         let event = proofmill_fault::Event {
             fault: &fault,
             worker: Some(worker.as_str()),
             now_ms: now.as_millis(),
             others,
-            jitter: Jitter::of(task.number.rotate_left(32) ^ spread),
+            jitter,
         };
+        if of_the_store {
+            let patience = self.config.patience;
+            self.workers.stumble(&worker, |times| now.after(patience.wait(times, jitter)));
+        }
         match self.config.patience.decide(&mut task.history, event) {
             Decision::Again { after, elsewhere, counts: _ } => {
-                if elsewhere {
+                if elsewhere && !everywhere {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
                     task.avoid.workers.insert(worker);
+                    if fault.code.is_of_memory() {
+                        task.avoid.memory = outgrown.unwrap_or(0);
+                    }
                 }
                 task.not_before = (!after.is_zero()).then(|| now.after(after));
                 let retries = task.history.tries();
@@ -68,12 +91,19 @@ impl Scheduler {
         }
     }
 
-    /// Whether a task could run on any other worker than this one.
-    fn others_suit(&self, id: &TaskId, worker: &WorkerId) -> bool {
+    /// Whether a task could run on any worker that it does not avoid.
+    fn has_place(&self, id: &TaskId, avoid: &Avoid) -> bool {
         let task = self.tasks.get(id);
         let held = task.and_then(|task| self.proofs.get(&task.spec.proof)).map(|proof| &proof.controllers);
         let want = task.and_then(Task::want);
-        want.zip(held).is_some_and(|(want, held)| self.workers.possible(&want, held, &Avoid::worker(worker)))
+        want.zip(held).is_some_and(|(want, held)| self.workers.possible(&want, held, avoid))
+    }
+
+    /// How many GB the worker has, where one with more could run the task.
+    fn outgrown(&self, id: &TaskId, worker: &WorkerId) -> Option<u64> {
+        let memory = self.workers.present(worker)?.memory.max;
+        let avoid = Avoid { memory, ..self.tasks.get(id)?.avoid.clone() };
+        self.has_place(id, &avoid).then_some(memory)
     }
 
     /// Lines up the waiting tasks whose pause is over.

@@ -26,6 +26,10 @@ pub(crate) struct Worker {
     pub(crate) draining: bool,
     /// Since when it has no stream.
     pub(crate) broken: Option<Time>,
+    /// Until when it is given nothing new, because it could not use its store.
+    pub(crate) paused: Option<Time>,
+    /// So many times in a row it could not.
+    pub(crate) stumbles: u32,
     pub(crate) reserved_for: Option<TaskId>,
 }
 
@@ -39,6 +43,8 @@ impl Worker {
             last_heartbeat: now,
             draining: false,
             broken: None,
+            paused: None,
+            stumbles: 0,
             reserved_for: None,
         }
     }
@@ -69,6 +75,7 @@ impl Worker {
     pub(crate) fn has_room_now(&self, want: &Want) -> bool {
         self.suits(want)
             && self.broken.is_none()
+            && self.paused.is_none()
             && self.memory.room_now(want.lane).is_some_and(|room| room >= want.weight)
     }
 

@@ -26,7 +26,7 @@ impl Place {
     /// `None` for a worker that is given nothing any more.
     fn of(worker: &Worker) -> Option<Self> {
         worker.spec.as_ref().filter(|_| !worker.draining)?;
-        let open = worker.reserved_for.is_none() && worker.broken.is_none();
+        let open = worker.reserved_for.is_none() && worker.broken.is_none() && worker.paused.is_none();
         let now = |lane| worker.memory.room_now(lane).filter(|_| open);
         Some(Self {
             work_now: now(Lane::Work),
@@ -78,12 +78,20 @@ pub(crate) struct WorkerSet {
     by_id: BTreeMap<WorkerId, Worker>,
     racks: BTreeMap<RackKey, Rack>,
     serving: usize,
+    /// Of those, the ones that could not use their store when they last tried.
+    stumbling: usize,
     headroom: u64,
 }
 
 impl WorkerSet {
     pub(crate) fn new(headroom: Weight) -> Self {
-        Self { by_id: BTreeMap::new(), racks: BTreeMap::new(), serving: 0, headroom: gb(headroom) }
+        Self {
+            by_id: BTreeMap::new(),
+            racks: BTreeMap::new(),
+            serving: 0,
+            stumbling: 0,
+            headroom: gb(headroom),
+        }
     }
 
     pub(crate) fn iter(&self) -> btree_map::Iter<'_, WorkerId, Worker> {
@@ -103,10 +111,13 @@ impl WorkerSet {
     fn change(&mut self, id: &WorkerId, change: impl FnOnce(&mut Worker)) {
         let Some(worker) = self.by_id.get_mut(id) else { return };
         let from = Place::of(worker);
+        let stumbled = from.is_some() && worker.stumbles > 0;
         change(worker);
         let to = Place::of(worker);
         self.serving += usize::from(to.is_some());
         self.serving -= usize::from(from.is_some());
+        self.stumbling += usize::from(to.is_some() && worker.stumbles > 0);
+        self.stumbling -= usize::from(stumbled);
         let Some(spec) = worker.spec.as_ref().filter(|_| from != to) else { return };
         let id = &worker.name;
         for key in keys(spec) {
@@ -130,6 +141,8 @@ impl WorkerSet {
         worker.spec = Some(spec);
         worker.last_heartbeat = now;
         worker.broken = None;
+        // It may have come back mended.
+        worker.paused = None;
         worker.draining = true;
         self.change(&id, |worker| worker.draining = false);
     }
@@ -145,6 +158,7 @@ impl WorkerSet {
         for worker in self.by_id.values_mut() {
             worker.last_heartbeat = worker.last_heartbeat.min(now);
             worker.broken = worker.broken.map(|since| since.min(now));
+            worker.paused = worker.paused.map(|until| until.min(now));
         }
     }
 
@@ -157,10 +171,48 @@ impl WorkerSet {
         self.change(id, |worker| worker.broken = worker.broken.or(Some(now)));
     }
 
+    /// It could not use its store: it is given nothing new until the moment that `pause` names for so many times in a row.
+    /// What it holds may say the same meanwhile.
+    pub(crate) fn stumble(&mut self, id: &WorkerId, pause: impl FnOnce(u32) -> Time) {
+        self.change(id, |worker| {
+            if worker.paused.is_none() {
+                worker.stumbles = worker.stumbles.saturating_add(1);
+                worker.paused = Some(pause(worker.stumbles));
+            }
+        });
+    }
+
+    /// It finished a task, and so could use its store.
+    pub(crate) fn works(&mut self, id: &WorkerId) {
+        if self.get(id).is_some_and(|worker| worker.stumbles > 0) {
+            self.change(id, |worker| (worker.stumbles, worker.paused) = (0, None));
+        }
+    }
+
+    /// Ends the pauses that are over; whether there was one.
+    pub(crate) fn wake(&mut self, now: Time) -> bool {
+        let over = |worker: &Worker| worker.paused.is_some_and(|until| until <= now);
+        let rested = self.by_id.iter().filter(|(_, worker)| over(worker)).map(|(id, _)| id.clone());
+        let rested: Vec<_> = rested.collect();
+        for id in &rested {
+            self.change(id, |worker| worker.paused = None);
+        }
+        !rested.is_empty()
+    }
+
+    /// Whether so many workers cannot use their store that it is the store and not they. A handful is never that many: each of
+    /// them may have lost its own way there.
+    pub(crate) const fn most_stumble(&self) -> bool {
+        const HANDFUL: usize = 16;
+        self.stumbling > HANDFUL && self.stumbling * 2 > self.serving
+    }
+
     pub(crate) fn avoids(&self, avoid: &Avoid, id: &WorkerId) -> bool {
         let build = || self.get(id).and_then(|worker| worker.spec.as_ref()).map(|spec| &spec.build);
+        let memory = || self.get(id).map_or(0, |worker| worker.memory.max);
         avoid.workers.contains(id)
             || (!avoid.builds.is_empty() && build().is_some_and(|build| avoid.builds.contains(build)))
+            || (avoid.memory > 0 && memory() <= avoid.memory)
     }
 
     pub(crate) fn reserve(&mut self, id: &WorkerId, task: Option<TaskId>) {
@@ -194,16 +246,24 @@ impl WorkerSet {
         self.change(id, |worker| worker.release(task));
     }
 
-    /// The worker with the most room for what is wanted, among those that are not kept for another task.
+    /// The worker with the most room for what is wanted, among those that are not kept for another task. One that could not
+    /// use its store when it last tried comes last, where that is not so of most.
     pub(crate) fn pick(&self, want: &Want, avoid: &Avoid) -> Option<&WorkerId> {
-        want.hosts().into_iter().find_map(|kind| {
-            let rack = self.racks.get(&want.rack(kind))?;
-            let ladder = match want.lane {
-                Lane::Work => &rack.work_now,
-                Lane::Controller => &rack.controller_now,
-            };
-            descend(ladder, want.weight).find(|id| !self.avoids(avoid, id))
-        })
+        let stumbles = |id: &WorkerId| self.get(id).is_some_and(|worker| worker.stumbles > 0);
+        let among = |steady: bool| {
+            want.hosts().into_iter().find_map(|kind| {
+                let rack = self.racks.get(&want.rack(kind))?;
+                let ladder = match want.lane {
+                    Lane::Work => &rack.work_now,
+                    Lane::Controller => &rack.controller_now,
+                };
+                descend(ladder, want.weight).find(|id| !self.avoids(avoid, id) && !(steady && stumbles(id)))
+            })
+        };
+        match self.stumbling > 0 && !self.most_stumble() {
+            true => among(true).or_else(|| among(false)),
+            false => among(false),
+        }
     }
 
     /// Whether some worker could ever take what is wanted beside what the proof's controllers hold on it.
@@ -215,7 +275,8 @@ impl WorkerSet {
             None => true,
         };
         let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
-        racks.any(|rack| descend(&rack.max, want.weight).any(|id| !self.avoids(avoid, id) && fits(id)))
+        let least = want.weight.max(avoid.memory.saturating_add(1));
+        racks.any(|rack| descend(&rack.max, least).any(|id| !self.avoids(avoid, id) && fits(id)))
     }
 
     /// Whether some worker will have room for what is wanted once all work has ended.

@@ -198,8 +198,8 @@ impl From<ClientError> for JobError {
             Code::Withdrawn => Self::Cancelled,
             Code::BadProof => Self::BadProof { cause },
             // No worker has the memory for it: a shorter range may do.
-            Code::KilledForMemory | Code::TooSmall => Self::CannotExecute { cause },
-            code if code.is_of_execution() => Self::CannotExecute { cause },
+            Code::TooSmall => Self::CannotExecute { cause },
+            code if code.is_of_memory() || code.is_of_execution() => Self::CannotExecute { cause },
             code if code.at() == At::Task => Self::Failed { cause },
             _ => Self::Unavailable { cause },
         }

@@ -1,10 +1,10 @@
 //! revm with two rules that it leaves out: a contract cannot be created where there is storage (EIP-7610), and a system
-//! call has the gas that its EIP gives; and with an `EXP` of our own.
+//! call has the gas that its EIP gives; and with an `EXP` and readers of code of our own.
 
-use crate::exp;
+use crate::{code, exp};
 use alloy_eips::eip4788::SYSTEM_ADDRESS;
 use alloy_evm::EvmEnv;
-use alloy_primitives::{Address, Bytes, TxKind};
+use alloy_primitives::{Address, B256, Bytes, TxKind};
 use revm::{
     Context, Database, MainBuilder, MainContext,
     context::{
@@ -26,16 +26,25 @@ use revm::{
 /// Gas of a system call, the same in EIP-2935, EIP-4788, EIP-7002 and EIP-7251.
 const SYSTEM_CALL_GAS: u64 = 30_000_000;
 
-/// A state that tells, beside what the EVM reads, whether an account has storage.
+/// A state that tells, beside what the EVM reads, whether an account has storage, and shows code that is not to run.
 pub trait StateDatabase: Database {
     /// Whether any slot of the account is not zero. EIP-7610 asks for it where a contract is created on an account without
     /// code and nonce; no transaction can bring about such an account, but a genesis file can.
     fn has_storage(&mut self, address: Address) -> Result<bool, Self::Error>;
+
+    /// Reads the bytes of a code. Most states have no better way than to load it as if it were to run.
+    fn read_code<T>(&mut self, hash: B256, read: impl FnOnce(&[u8]) -> T) -> Result<T, Self::Error> {
+        Ok(read(self.code_by_hash(hash)?.original_byte_slice()))
+    }
 }
 
 impl<DB: StateDatabase> StateDatabase for &mut DB {
     fn has_storage(&mut self, address: Address) -> Result<bool, DB::Error> {
         (**self).has_storage(address)
+    }
+
+    fn read_code<T>(&mut self, hash: B256, read: impl FnOnce(&[u8]) -> T) -> Result<T, DB::Error> {
+        (**self).read_code(hash, read)
     }
 }
 
@@ -52,6 +61,7 @@ impl<DB: StateDatabase> Machine<DB> {
         let context = Context::mainnet().with_block(env.block_env).with_cfg(env.cfg_env).with_db(db);
         let mut evm = context.build_mainnet();
         exp::install(evm.instruction.instruction_table_mut());
+        code::install(evm.instruction.instruction_table_mut());
         Self(evm)
     }
 

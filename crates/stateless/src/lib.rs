@@ -30,6 +30,7 @@ extern crate alloc;
 mod ancestors;
 mod block;
 mod chain;
+mod code;
 mod codec;
 mod consensus;
 mod error;

@@ -185,6 +185,14 @@ pub enum OpRulesError {
         /// The key of the configuration.
         key: String,
     },
+    /// The rollup configuration says something that this version does not know.
+    #[error(
+        "the rollup configuration has `{key}`, which is not known here and may be a rule of the chain's own; use a version that knows it"
+    )]
+    UnknownKey {
+        /// The key of the configuration.
+        key: String,
+    },
     /// The chain has no Canyon time.
     #[error("the chain has no activation time of Canyon; blocks before Canyon cannot be proven")]
     CanyonMissing,

@@ -56,11 +56,13 @@ pub struct Spent {
     pub gas: u64,
     /// What most of it was spent on, and how much.
     pub most: (Spender, u64),
+    /// All that it was spent on, and how much.
+    pub parts: Vec<(Spender, u64)>,
 }
 
 impl fmt::Display for Spent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { block, tx, hash, gas, most: (spender, spent) } = self;
+        let Self { block, tx, hash, gas, most: (spender, spent), .. } = self;
         write!(
             f,
             "transaction {tx} of block {block} ({hash}), which uses {gas} gas, {spent} of it on {spender}"
@@ -99,9 +101,11 @@ pub fn profile(input: &StatelessInputRef<'_>) -> Result<Vec<Spent>, StatelessErr
             let mut spent = std::mem::take(&mut evm.inspector.spent);
             let gas = done.result.tx_gas_used();
             spent.insert(Spender::Transaction, gas.saturating_sub(spent.values().sum()));
-            let most = spent.into_iter().max_by_key(|(_, gas)| *gas).unwrap_or((Spender::Transaction, gas));
+            let parts: Vec<_> = spent.into_iter().collect();
+            let most = parts.iter().max_by_key(|(_, gas)| *gas).copied();
+            let most = most.unwrap_or((Spender::Transaction, gas));
             let hash = keccak256(block.transactions[tx]);
-            all.push(Spent { block: header.number, tx, hash, gas, most });
+            all.push(Spent { block: header.number, tx, hash, gas, most, parts });
             state.commit(done.state);
         }
         state.ancestors.push(block.header.hash());

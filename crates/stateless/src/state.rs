@@ -7,7 +7,7 @@ use crate::input::WitnessRef;
 use crate::trie::{Child, Nodes, Source, TrieFault};
 use alloc::vec::Vec;
 use alloy_primitives::{
-    Address, B256, KECCAK256_EMPTY, U256, keccak256,
+    Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256,
     map::{AddressMap, B256Map, Entry, U256Map},
 };
 use alloy_rlp::{Decodable, Encodable};
@@ -21,7 +21,12 @@ use revm::{
 #[derive(Debug)]
 enum Code<'a> {
     Witness(&'a [u8]),
-    Ready(Bytecode),
+    /// Used, but not ready to run.
+    Read(&'a [u8]),
+    Ready {
+        raw: &'a [u8],
+        code: Bytecode,
+    },
     /// A block created it before any needed it of the witness.
     Created {
         code: Bytecode,
@@ -68,6 +73,8 @@ pub struct WitnessState<'a> {
     written: Vec<usize>,
     codes: B256Map<Code<'a>>,
     unused_codes: usize,
+    /// How many bytes of code are ready to run.
+    ready: usize,
     /// BLOCKHASH.
     pub(crate) ancestors: Ancestors,
     /// The first error. The executor turns errors into text; the caller takes the typed one from here.
@@ -76,6 +83,10 @@ pub struct WitnessState<'a> {
 
 /// How many nodes of a witness room is made for at once: an input of a few bytes for each must not take hundreds.
 const MOST_EXPECTED: usize = 1 << 16;
+
+/// How many bytes of code stay ready to run from one transaction to the next. Each takes a byte beside the input's and an
+/// eighth, and a block can name more codes than a guest has memory for. In each transaction they are paid for anew.
+const MOST_READY: usize = 32 << 20;
 
 /// What a witness holds beyond need, found when it is taken in.
 pub(crate) type Surplus = Option<WitnessError>;
@@ -106,6 +117,7 @@ impl<'a> WitnessState<'a> {
             written: Vec::new(),
             unused_codes: codes.len(),
             codes,
+            ready: 0,
             ancestors,
             fault: None,
         };
@@ -134,16 +146,13 @@ impl<'a> WitnessState<'a> {
 
     /// Those of a witness's codes that blocks needed, each once, in the order of their hashes.
     #[cfg(feature = "std")]
-    pub(crate) fn used_codes<'c>(
-        &self,
-        codes: impl Iterator<Item = &'c [u8]>,
-    ) -> Vec<alloy_primitives::Bytes> {
+    pub(crate) fn used_codes<'c>(&self, codes: impl Iterator<Item = &'c [u8]>) -> Vec<Bytes> {
         let by_hash: std::collections::BTreeMap<B256, &[u8]> =
-            codes.map(|code| (alloy_primitives::keccak256(code), code)).collect();
+            codes.map(|code| (keccak256(code), code)).collect();
         by_hash
             .into_iter()
-            .filter(|(hash, _)| matches!(self.codes.get(hash), Some(Code::Ready(_))))
-            .map(|(_, code)| alloy_primitives::Bytes::copy_from_slice(code))
+            .filter(|(hash, _)| matches!(self.codes.get(hash), Some(Code::Read(_) | Code::Ready { .. })))
+            .map(|(_, code)| Bytes::copy_from_slice(code))
             .collect()
     }
 
@@ -223,22 +232,53 @@ impl<'a> WitnessState<'a> {
         if hash == KECCAK256_EMPTY {
             return Ok(Bytecode::default());
         }
-        let code = self.codes.get_mut(&hash).ok_or(WitnessError::MissingCode { hash })?;
-        match code {
-            Code::Ready(ready) | Code::Created { code: ready, .. } => Ok(ready.clone()),
+        let known = self.codes.get_mut(&hash).ok_or(WitnessError::MissingCode { hash })?;
+        let raw = match known {
+            Code::Ready { code, .. } | Code::Created { code, .. } => return Ok(code.clone()),
+            Code::Read(raw) => *raw,
             Code::Witness(raw) => {
-                let raw = alloy_primitives::Bytes::copy_from_slice(raw);
-                // Code that begins like a delegation but is none: deployed before EIP-3541, executes as legacy code.
-                let ready =
-                    Bytecode::new_raw_checked(raw.clone()).unwrap_or_else(|_| Bytecode::new_legacy(raw));
-                *code = Code::Ready(ready.clone());
                 self.unused_codes -= 1;
-                Ok(ready)
+                *raw
+            }
+        };
+        let bytes = Bytes::copy_from_slice(raw);
+        // Code that begins like a delegation but is none: deployed before EIP-3541, executes as legacy code.
+        let code = Bytecode::new_raw_checked(bytes.clone()).unwrap_or_else(|_| Bytecode::new_legacy(bytes));
+        self.ready += raw.len();
+        *known = Code::Ready { raw, code: code.clone() };
+        Ok(code)
+    }
+
+    /// A code's bytes, which need not be ready to run.
+    fn code_bytes(&mut self, hash: B256) -> Result<&[u8], WitnessError> {
+        if hash == KECCAK256_EMPTY {
+            return Ok(&[]);
+        }
+        let known = self.codes.get_mut(&hash).ok_or(WitnessError::MissingCode { hash })?;
+        if let Code::Witness(raw) = *known {
+            self.unused_codes -= 1;
+            *known = Code::Read(raw);
+        }
+        match &*known {
+            Code::Witness(raw) | Code::Read(raw) | Code::Ready { raw, .. } => Ok(raw),
+            Code::Created { code, .. } => Ok(code.original_byte_slice()),
+        }
+    }
+
+    /// Gives the memory of codes that are ready to run back, where it is much.
+    fn give_codes_back(&mut self) {
+        if self.ready <= MOST_READY {
+            return;
+        }
+        self.ready = 0;
+        for code in self.codes.values_mut() {
+            if let Code::Ready { raw, .. } = *code {
+                *code = Code::Read(raw);
             }
         }
     }
 
-    fn commit_account(&mut self, address: Address, account: Account) -> Result<(), WitnessError> {
+    fn commit_account(&mut self, address: Address, mut account: Account) -> Result<(), WitnessError> {
         if !account.is_touched() {
             return Ok(());
         }
@@ -258,17 +298,18 @@ impl<'a> WitnessState<'a> {
         if account.is_created() {
             self.accounts[at].clear_storage();
         }
-        if let Some(code) = &account.info.code
+        // Kept with the codes alone, so that it can be given back.
+        if let Some(code) = account.info.code.take()
             && !code.is_empty()
         {
-            // What was read is `Ready`, so what is not was created, and is not needed of the witness any more.
+            // What was used is known as such, so what is not was created, and is not needed of the witness any more.
             match self.codes.entry(account.info.code_hash) {
                 Entry::Vacant(entry) => {
-                    entry.insert(Code::Created { code: code.clone(), in_witness: false });
+                    entry.insert(Code::Created { code, in_witness: false });
                 }
                 Entry::Occupied(mut entry) => {
                     if let Code::Witness(_) = entry.get() {
-                        entry.insert(Code::Created { code: code.clone(), in_witness: true });
+                        entry.insert(Code::Created { code, in_witness: true });
                     }
                 }
             }
@@ -421,6 +462,11 @@ impl StateDatabase for WitnessState<'_> {
         // Within a block only accounts with code or a nonce get storage, and those are not asked about.
         Ok(!entry.cleared && entry.in_trie.is_some_and(|account| account.storage_root != EMPTY_ROOT_HASH))
     }
+
+    fn read_code<T>(&mut self, hash: B256, read: impl FnOnce(&[u8]) -> T) -> Result<T, WitnessError> {
+        let done = self.code_bytes(hash).map(read);
+        self.note(done)
+    }
 }
 
 impl DatabaseCommit for WitnessState<'_> {
@@ -434,6 +480,7 @@ impl DatabaseCommit for WitnessState<'_> {
             // The caller looks at `fault` after the block; there is no way to return it from here.
             let _ = self.note(done);
         }
+        self.give_codes_back();
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     task::Task,
 };
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use proofmill_artifacts::{ArtifactKind, refusal_of};
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
 use proofmill_fault::Code;
@@ -28,6 +29,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How often a part is made again whose result is not there although its task succeeded.
 const MAX_REPEATS: u32 = 3;
+/// So many calls of one proof are under way together: each of them waits for the network, and for a disk at its other end.
+const AT_ONCE: usize = 64;
+/// So many parts are read together to see whether they are whole. Each is in memory meanwhile.
+const READ_AT_ONCE: usize = 8;
 
 /// What the client asked for, as the SP1 cluster lays it out: program, input, mode, cycle limit, nonce, metadata.
 struct Request {
@@ -275,53 +280,77 @@ impl Controller<'_> {
     /// Creates each task as soon as what it reads is there, until the last one is done.
     async fn drive(&self, board: &mut Board) -> Result<(), TaskFailure> {
         // From the root down: what a finished node is made of is not looked for.
-        for part in board.nodes().rev().chain(board.segments()) {
-            if !board.is_done(part) && self.is_whole(part).await? {
-                tracing::info!(proof = %self.task.proof, %part, "proven before: reused");
-                board.done(part);
+        let mut parts = board.children(Part::Finish);
+        while !parts.is_empty() {
+            for (part, whole) in self.look(std::mem::take(&mut parts)).await? {
+                if whole {
+                    tracing::info!(proof = %self.task.proof, %part, "proven before: reused");
+                    board.done(part);
+                } else {
+                    parts.extend(board.children(part));
+                }
             }
         }
         let mut results = Results::new(&self.bench.client, &self.task.proof, self.cancel);
-        let mut running: BTreeMap<TaskId, Part> = BTreeMap::new();
+        // Equal parts are made by one task.
+        let mut running: BTreeMap<TaskId, Vec<Part>> = BTreeMap::new();
         let mut repeats: BTreeMap<Part, u32> = BTreeMap::new();
         loop {
-            for part in board.take_ready() {
-                let repeated = repeats.get(&part).copied().unwrap_or_default();
-                let id = self.create(part, board, repeated).await?;
-                results.watch(id.clone()).await?;
-                running.insert(id, part);
+            let mut created = Vec::new();
+            for (id, part) in self.create_ready(board, &repeats).await? {
+                created.push(id.clone());
+                running.entry(id).or_default().push(part);
             }
+            results.watch(created).await?;
             if running.is_empty() {
                 return Err(TaskFailure::defect(
                     "nothing is left to be done, but the proof is not finished: a defect",
                 ));
             }
             let (id, outcome) = results.next().await?;
-            let Some(part) = running.remove(&id) else { continue };
-            if outcome == Outcome::Failed {
-                return Err(TaskFailure::defect(format!("{part} failed; the coordinator's log says why")));
-            }
-            if self.bench.artifacts.exists(&self.result_of(part), ArtifactKind::Intermediate).await? {
-                if part == Part::Finish {
-                    return Ok(());
+            for part in running.remove(&id).into_iter().flatten() {
+                if outcome == Outcome::Failed {
+                    return Err(TaskFailure::defect(format!(
+                        "{part} failed; the coordinator's log says why"
+                    )));
                 }
-                board.done(part);
-                continue;
+                if self.is_there(part).await? {
+                    if part == Part::Finish {
+                        return Ok(());
+                    }
+                    board.done(part);
+                    continue;
+                }
+                let repeated = repeats.entry(part).or_default();
+                *repeated += 1;
+                if *repeated > MAX_REPEATS {
+                    // A share that shows files late looks like this too.
+                    return Err(TaskFailure::new(
+                        Code::Missing,
+                        format!(
+                            "{part} was done {repeated} times, and its result is not in the artifact store: check that \
+                             the workers and this one use the same store, and its disk"
+                        ),
+                    ));
+                }
+                self.mend(part, board).await?;
             }
-            let repeated = repeats.entry(part).or_default();
-            *repeated += 1;
-            if *repeated > MAX_REPEATS {
-                // A share that shows files late looks like this too.
-                return Err(TaskFailure::new(
-                    Code::Missing,
-                    format!(
-                        "{part} was done {repeated} times, and its result is not in the artifact store: check that the \
-                     workers and this one use the same store, and its disk"
-                    ),
-                ));
-            }
-            self.mend(part, board).await?;
         }
+    }
+
+    /// Creates a task for each part that can be made now.
+    async fn create_ready(
+        &self,
+        board: &mut Board,
+        repeats: &BTreeMap<Part, u32>,
+    ) -> Result<Vec<(TaskId, Part)>, TaskFailure> {
+        let ready = board.take_ready();
+        let board = &*board;
+        let created = stream::iter(ready).map(|part| async move {
+            let repeated = repeats.get(&part).copied().unwrap_or_default();
+            Ok::<_, TaskFailure>((self.create(part, board, repeated).await?, part))
+        });
+        created.buffer_unordered(AT_ONCE).try_collect().await
     }
 
     /// A part was left undone because something that it is made of is not there any more, or was refused and removed:
@@ -340,22 +369,34 @@ impl Controller<'_> {
         }
         board.undone(part);
         let mut parts = board.children(part);
-        while let Some(part) = parts.pop() {
-            if !self.is_whole(part).await? {
-                tracing::warn!(proof = %self.task.proof, %part, "its result is lost: made again");
-                board.undone(part);
-                parts.extend(board.children(part));
+        while !parts.is_empty() {
+            for (part, whole) in self.look(std::mem::take(&mut parts)).await? {
+                if !whole {
+                    tracing::warn!(proof = %self.task.proof, %part, "its result is lost: made again");
+                    board.undone(part);
+                    parts.extend(board.children(part));
+                }
             }
         }
         Ok(())
     }
 
-    /// Whether the part's result is there, every byte of it.
-    async fn is_whole(&self, part: Part) -> Result<bool, TaskFailure> {
-        let id = self.result_of(part);
+    /// Of each of these parts, whether its result is there, every byte of it.
+    async fn look(&self, parts: Vec<Part>) -> Result<Vec<(Part, bool)>, TaskFailure> {
         // Most are not there, which is found out at less cost.
-        Ok(self.bench.artifacts.exists(&id, ArtifactKind::Intermediate).await?
-            && self.bench.made(&id).await?.is_some())
+        let there = stream::iter(parts)
+            .map(|part| async move { Ok::<_, TaskFailure>((part, self.is_there(part).await?)) });
+        let there: Vec<(Part, bool)> = there.buffer_unordered(AT_ONCE).try_collect().await?;
+        let whole = stream::iter(there).map(|(part, there)| async move {
+            let whole = there && self.bench.made(&self.result_of(part)).await?.is_some();
+            Ok::<_, TaskFailure>((part, whole))
+        });
+        whole.buffer_unordered(READ_AT_ONCE).try_collect().await
+    }
+
+    /// Whether there is a result of the part.
+    async fn is_there(&self, part: Part) -> Result<bool, TaskFailure> {
+        Ok(self.bench.artifacts.exists(&self.result_of(part), ArtifactKind::Intermediate).await?)
     }
 
     /// The name of a part's result: it follows from the plan, so whoever makes it finds it under the same name.

@@ -16,14 +16,17 @@ const SENT_AGAIN_WITHIN: Duration = Duration::from_secs(60);
 /// What the process before this one did, and the note that this one keeps.
 pub(crate) struct Killed {
     tasks: BTreeSet<TaskId>,
+    /// Whether it did more than one task: which of them was too much is not known then.
+    several: bool,
     until: Instant,
     note: Option<PathBuf>,
 }
 
 impl Killed {
     pub(crate) fn new(config: &WorkerConfig) -> Self {
-        let tasks = config.killed.iter().cloned().collect();
-        Self { tasks, until: Instant::now() + SENT_AGAIN_WITHIN, note: config.note.clone() }
+        let tasks: BTreeSet<_> = config.killed.iter().cloned().collect();
+        let several = tasks.len() > 1;
+        Self { tasks, several, until: Instant::now() + SENT_AGAIN_WITHIN, note: config.note.clone() }
     }
 
     /// The fault to hand a task back with, if it is one of those. Each is handed back once.
@@ -31,11 +34,15 @@ impl Killed {
         if !self.tasks.remove(task) || Instant::now() > self.until {
             return None;
         }
+        let (code, what) = match self.several {
+            true => (Code::KilledAmongOthers, "this task and others"),
+            false => (Code::KilledForMemory, "this task"),
+        };
         let text = format!(
-            "the system killed its worker for want of memory (exit 137) while it did this task, which weighs {weight}; the \
+            "the system killed its worker for want of memory (exit 137) while it did {what}; the task weighs {weight}, and the \
              worker takes tasks of {has} together: give it more memory, or let it take less (--max-weight)"
         );
-        Some(Fault::new(Code::KilledForMemory, text))
+        Some(Fault::new(code, text))
     }
 
     /// Notes what the worker does now. Without the note nobody is blamed, so it is not worth more than a word.
@@ -56,6 +63,10 @@ mod tests {
     use proofmill_primitives::WorkerKind;
 
     fn killed(note: Option<PathBuf>) -> Killed {
+        killed_over(&["too-much"], note)
+    }
+
+    fn killed_over(tasks: &[&str], note: Option<PathBuf>) -> Killed {
         Killed::new(&WorkerConfig {
             id: "w".into(),
             coordinator: String::new(),
@@ -66,7 +77,7 @@ mod tests {
             heartbeat: Duration::from_secs(3),
             build: String::new(),
             note,
-            killed: vec!["too-much".into()],
+            killed: tasks.iter().map(|task| (*task).into()).collect(),
         })
     }
 
@@ -79,6 +90,16 @@ mod tests {
         assert_eq!(fault.code, Code::KilledForMemory);
         assert!(fault.text.contains("exit 137") && fault.text.contains("--max-weight"), "{fault}");
         assert_eq!(killed.blames(&"too-much".into(), weight, has), None, "it is given here anew");
+    }
+
+    /// One of several was too much: none of them is blamed alone.
+    #[test]
+    fn what_a_worker_was_killed_over_among_others_is_handed_back_as_such() {
+        let mut killed = killed_over(&["one", "other"], None);
+        for task in ["one", "other"] {
+            let fault = killed.blames(&task.into(), Weight::gb(3), Weight::gb(6)).unwrap();
+            assert_eq!(fault.code, Code::KilledAmongOthers, "{task}");
+        }
     }
 
     #[test]

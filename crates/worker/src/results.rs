@@ -39,10 +39,13 @@ impl<'a> Results<'a> {
         Self { client, proof, cancel, sub, waiting: BTreeSet::new(), stream: None }
     }
 
-    /// Adds a task to those whose end [`Results::next`] tells.
-    pub(crate) async fn watch(&mut self, task: TaskId) -> Result<(), TaskFailure> {
-        let added = vec![task.to_string()];
-        self.waiting.insert(task);
+    /// Adds tasks to those whose end [`Results::next`] tells.
+    pub(crate) async fn watch(&mut self, tasks: Vec<TaskId>) -> Result<(), TaskFailure> {
+        let added: Vec<_> = tasks.iter().map(ToString::to_string).collect();
+        self.waiting.extend(tasks);
+        if added.is_empty() {
+            return Ok(());
+        }
         if self.stream.is_some() && self.client.update_sub(&self.sub, added).await.is_err() {
             // Opened again with every task at the next call.
             self.stream = None;

@@ -339,7 +339,8 @@ impl Session {
     /// for this very worker: they are handed back. The stream stays open: a worker that closes it counts as gone.
     async fn drain(mut self, mut stream: Option<Streaming<ServerMessage>>) {
         self.stopping = true;
-        if self.bench.client.close().await.is_err() && !self.held.is_empty() {
+        let mut closed = self.bench.client.close().await.is_ok();
+        if !closed && !self.held.is_empty() {
             tracing::warn!("the coordinator is away: what this worker holds is handed in when it is back");
         }
         let controllers = self.held.iter().filter(|(_, held)| held.kind == Some(TaskKind::Controller));
@@ -367,7 +368,14 @@ impl Session {
                 _ = heartbeat.tick() => {
                     if stream.is_none() {
                         stream = self.come_back().await;
-                    } else if self.beat().await.is_err_and(|status| status.code() == StatusCode::NotFound) {
+                        closed = stream.is_some();
+                        continue;
+                    }
+                    // Until it has heard so, it gives what is handed back to this worker again.
+                    if !closed {
+                        closed = self.bench.client.close().await.is_ok();
+                    }
+                    if self.beat().await.is_err_and(|status| status.code() == StatusCode::NotFound) {
                         stream = None;
                     }
                 }

@@ -3,8 +3,15 @@
 
 use proofmill_backend_sp1::Sp1Backend;
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget};
+use proofmill_made_blocks::{ATTACKS, Machine, Made, attacked};
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, Weight};
-use std::{sync::LazyLock, time::Instant};
+use proofmill_sp1_prover::MEMORY_LIMIT;
+use sp1_core_executor::{GasEstimatingVMEnum, Program, SP1CoreOpts};
+use sp1_core_executor_runner::MinimalExecutorRunner;
+use std::{
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 
@@ -187,4 +194,55 @@ fn a_program_that_never_ends_is_stopped_even_if_it_reads_no_memory() {
     let input = input(u32::MAX);
     let outcome = SP1.execute(&Job { cycle_limit: Some(Instructions(1_000)), ..job(&input) });
     assert!(matches!(outcome, Err(BackendError::CycleLimit { .. })), "{outcome:?}");
+}
+
+/// The committed range program.
+static RANGE: LazyLock<Arc<Program>> = LazyLock::new(|| {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../programs/elf/sp1-range.elf");
+    Arc::new(Program::from(&std::fs::read(path).unwrap()).unwrap())
+});
+
+/// SP1's prover gas of blocks, which counts what the precompiles' tables take too. They are valid: the program would fail
+/// otherwise.
+fn prover_gas(made: &Made) -> u64 {
+    let mut executor = MinimalExecutorRunner::new(RANGE.clone(), false, Some(1 << 20), MEMORY_LIMIT, 3);
+    executor.with_input(&made.input);
+    let mut gas = 0;
+    while let Some(chunk) = executor.try_execute_chunk().unwrap() {
+        let mut machine = GasEstimatingVMEnum::new(&chunk, RANGE.clone(), [0; 4], SP1CoreOpts::default());
+        gas += machine.execute().unwrap().gas().unwrap_or(0);
+    }
+    assert_eq!(executor.exit_code(), 0);
+    gas
+}
+
+fn check(name: &str, percent: u32) -> Result<(), String> {
+    let made = attacked(name, percent);
+    Machine::Sp1.check(name, prover_gas(&made), made.gas)
+}
+
+#[test]
+fn colliding_storage_keys_cost_what_others_do() {
+    let cost = |name, percent| prover_gas(&attacked(name, percent));
+    let (few, many) = (cost("slots-colliding", 100), cost("slots-colliding", 400));
+    let others = cost("slots", 400);
+    println!("1,000 that collide: {few}; 4,000: {many}; 4,000 others: {others}");
+    assert!(many * 10 <= others * 11, "{many} and {others}");
+    assert!(many * 2 < few * 9, "{few} for 1,000 and {many} for 4,000: not in proportion");
+}
+
+#[test]
+fn a_pairing_bomb_costs_less_than_fifteen_times_a_transfer() {
+    for (name, percent) in
+        [("bn254-pairing-1", 10), ("bn254-pairing-20", 25), ("bls-pairing-1", 10), ("bls-pairing-20", 25)]
+    {
+        check(name, percent).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "a thousand million cycles; `make test-long` runs it"]
+fn every_attack_costs_what_the_limits_say() {
+    let failures: Vec<_> = ATTACKS.iter().filter_map(|(name, percent)| check(name, *percent).err()).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, FsArtifacts};
+use proofmill_localstore::skipped;
 use std::{fs, path::PathBuf, process::Command};
 
 const FOLDER: &str = "PROOFMILL_TEST_SMALL_DISK";
@@ -45,11 +46,12 @@ fn a_full_disk_is_named_and_nothing_is_lost() {
         .output();
     let output = match output {
         Ok(output) => output,
-        Err(error) => return eprintln!("skipped: cannot run unshare ({error})"),
+        Err(error) => return skipped(format!("cannot run unshare ({error})")),
     };
     let text = String::from_utf8_lossy(&output.stdout);
     if !text.contains("on_a_small_disk") {
-        return eprintln!("skipped: cannot mount a tmpfs here: {}", String::from_utf8_lossy(&output.stderr));
+        let cause = String::from_utf8_lossy(&output.stderr);
+        return skipped(format!("cannot mount a tmpfs here: {}", cause.trim()));
     }
     assert!(
         output.status.success() && text.contains("\nfull"),

@@ -11,12 +11,12 @@ mod s3;
 
 use bytes::Bytes;
 use proofmill_artifacts::{RedisArtifacts, RedisOptions, S3Artifacts, S3Options};
-use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS};
+use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
 
 /// A server, unless this machine has none.
 fn redis_server(options: &[&str]) -> Option<LocalRedis> {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return None;
     }
     Some(LocalRedis::start(options).unwrap())

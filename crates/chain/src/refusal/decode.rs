@@ -68,6 +68,7 @@ impl Refusal {
             },
             E::UnknownRules(e) => Self::UnknownRules { index: e.index, last: e.last },
             E::AlreadyScheduled(e) => Self::AlreadyScheduled { index: e.index },
+            E::NotStored(e) => Self::RulesNotStored { length: e.length },
             E::NothingScheduled(_) => Self::NothingScheduled,
             E::WouldOrphanCheckpoints(e) => Self::WouldOrphanCheckpoints {
                 from_checkpoint: CheckpointNumber(e.fromCheckpoint),

@@ -66,9 +66,9 @@ fn measure(attested: bool, gas: &mut BTreeMap<String, u64>) {
         costs.push(used);
         gas.insert(format!("submitEpochProof({count:02}), {verifier}:"), used);
     }
-    // A lone checkpoint is read once less. The others differ by bytes of numbers and signatures that are zero.
+    // Two words less are read of a lone checkpoint. The others differ by bytes of numbers and signatures that are zero.
     let spread = |costs: &[u64]| costs.iter().max().unwrap() - costs.iter().min().unwrap();
-    assert!(spread(&costs) < 2_200, "it must not grow with the number of checkpoints: {costs:?}");
+    assert!(spread(&costs) < 4_400, "it must not grow with the number of checkpoints: {costs:?}");
     assert!(spread(&costs[1..]) < 200, "it must not grow with the number of checkpoints: {costs:?}");
     for count in [1, 4, 16, 64] {
         let batches = (1..=count)

@@ -246,7 +246,7 @@ impl State {
                 tracing::warn!(%proof, %task, tries = retries, fault = %code, cause = text, "task to be tried again");
             }
             TaskState::Failed { fault: Fault { code, text } } => {
-                tracing::error!(%proof, %task, fault = %code, cause = text, "task given up");
+                tracing::error!(event = "task_failed", %proof, %task, fault = %code, cause = text, "task given up");
             }
             _ => {}
         }
@@ -290,7 +290,8 @@ impl State {
         };
         match &fault {
             Some(Fault { code, text }) => {
-                tracing::error!(%proof, fault = %code, cause = text, "the proof failed");
+                let event = if *code == Code::Late { "proof_timed_out" } else { "proof_failed" };
+                tracing::error!(event, %proof, fault = %code, cause = text, "the proof failed");
             }
             None => tracing::info!(%proof, ?status, "the proof ended"),
         }

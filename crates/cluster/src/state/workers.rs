@@ -1,9 +1,12 @@
 //! Workers and tasks.
 
 use super::State;
-use crate::streams::{Sink, WorkerLink};
+use crate::{
+    entry::Entry,
+    streams::{Sink, WorkerLink},
+};
 use proofmill_fault::Fault;
-use proofmill_ledger::Timestamp;
+use proofmill_ledger::{ProofUpdate, Timestamp};
 use proofmill_primitives::{ProofId, TaskId, Weight, WorkerId};
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
@@ -121,6 +124,23 @@ impl State {
 
     pub(crate) fn fail_task(&mut self, worker: WorkerId, task: TaskId, fault: Fault) -> Result<(), Status> {
         self.end_proof(Event::TaskFailed { worker, task, fault })
+    }
+
+    /// A worker gives up a proof over one of its tasks and says no more: it is heard as one that gives up the task. What it said is
+    /// kept where the proof has ended by that.
+    pub(crate) fn dismiss_task(
+        &mut self,
+        proof: &ProofId,
+        worker: WorkerId,
+        task: TaskId,
+        fault: Fault,
+        extra_data: Option<String>,
+    ) -> Result<(), Status> {
+        self.fail_task(worker, task, fault)?;
+        if !self.proofs.get(proof).is_some_and(Entry::is_live) {
+            self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
+        }
+        Ok(())
     }
 
     /// Checks a weight against what a worker could ever have.

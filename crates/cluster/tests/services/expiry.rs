@@ -4,7 +4,7 @@ use crate::harness::impatient;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, RedisArtifacts, RedisOptions};
 use proofmill_cluster::Cluster;
 use proofmill_ledger::Ledger;
-use proofmill_localstore::LocalRedis;
+use proofmill_localstore::{LocalRedis, skipped};
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
     cluster::{
@@ -23,7 +23,7 @@ const LIFETIME: Duration = Duration::from_secs(2);
 #[tokio::test]
 async fn intermediate_results_in_redis_go_soon_after_their_proof() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let redis = LocalRedis::start(&[]).unwrap();
@@ -101,7 +101,7 @@ async fn intermediate_results_in_redis_go_soon_after_their_proof() {
 #[tokio::test]
 async fn artifacts_in_redis_live_as_long_as_their_proof() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let redis = LocalRedis::start(&[]).unwrap();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// A store that is away: more tries than a task has, and the proof goes on.
 #[tokio::test]
-async fn e6a_a_store_that_is_away_fails_no_proof() {
+async fn a1_e6a_a_store_that_is_away_fails_no_proof() {
     let cluster = start().await;
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     cluster.request("p", "2").await.unwrap();

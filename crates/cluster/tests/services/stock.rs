@@ -10,7 +10,8 @@ use proofmill_wire::{
     },
     worker::{
         CreateProofRequest, EndOfStream, FailProofRequest, MessageStreamResponse, SendTaskMessageRequest,
-        SubscribeTaskMessagesRequest, WorkerType, message_stream_response, server_sub_message::Message,
+        SubscribeTaskMessagesRequest, TaskStatus, WorkerType, message_stream_response,
+        server_sub_message::Message,
     },
 };
 use std::time::{Duration, Instant};
@@ -209,6 +210,46 @@ async fn a_proof_that_a_node_gives_up_says_why() {
     assert!(cause.contains("out of luck"), "{cause}");
     // Then it reports its own task as failed, which is over by then.
     worker.fail(&root, false, "").await.unwrap();
+}
+
+/// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
+/// whole proof before. One broken node ends no proof: another one is asked, and only where that says the same the controller is
+/// told `FailedFatal`.
+#[tokio::test]
+async fn a_broken_node_ends_no_proof_and_two_that_agree_do() {
+    let cluster = start().await;
+    let mut controls = cluster.worker("controls", WorkerType::Cpu, 12).await;
+    let mut broken = cluster.worker("broken", WorkerType::Gpu, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = controls.task().await;
+    let first = controls.create(&root, TaskKind::ProveShard, "first").await.unwrap();
+    let shard = broken.task().await;
+    let mut works = cluster.worker("works", WorkerType::Gpu, 8).await;
+    let give_up = FailProofRequest {
+        worker_id: "broken".into(),
+        proof_id: "p".into(),
+        task_id: Some(shard.task_id.clone()),
+        extra_data: Some(r#"{"proving_failure":{"task_type":"ProveShard","reason":"no GPU"}}"#.into()),
+    };
+    broken.client.fail_proof(give_up).await.unwrap();
+    broken.fail(&shard, false, "").await.unwrap();
+    let shard = works.task().await;
+    assert_eq!(shard.task_id, first);
+    works.complete(&shard).await.unwrap();
+    let second = controls.create(&root, TaskKind::ProveShard, "second").await.unwrap();
+    let mut results = controls.subscribe("sub", "p", &[&second]).await;
+    let shard = broken.task().await;
+    broken.fail(&shard, false, "").await.unwrap();
+    let shard = works.task().await;
+    assert_eq!(shard.task_id, second);
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+    works.fail(&shard, false, "out of luck").await.unwrap();
+    let (_, told) = results.next().await;
+    let Message::TaskResult(told) = told else { panic!("{told:?}") };
+    assert_eq!((told.task_id.as_str(), told.task_status()), (second.as_str(), TaskStatus::FailedFatal));
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Failed.wire());
+    let cause = cluster.progress("p").await.cause;
+    assert!(cause.contains("2 times") && cause.contains("out of luck"), "{cause}");
 }
 
 /// A controller of the SP1 cluster's layout that starts over names what it asked for before: it is the same task, whose messages

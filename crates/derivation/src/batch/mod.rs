@@ -31,17 +31,8 @@ pub(crate) enum Batch {
 pub(crate) enum Unread {
     /// They are none: the channel is of no use from there on.
     NoBatch,
-    /// An amount in it has more bits than any transaction can have. Nodes read it nevertheless, and fail later.
-    TooLarge,
-}
-
-impl From<alloy_rlp::Error> for Unread {
-    fn from(error: alloy_rlp::Error) -> Self {
-        match error {
-            alloy_rlp::Error::Overflow => Self::TooLarge,
-            _ => Self::NoBatch,
-        }
-    }
+    /// A transaction in it is none, by its type or its fields: nodes read the batch nevertheless, and differ in what they drop later.
+    Unusable,
 }
 
 impl Batch {

@@ -43,7 +43,7 @@ enum Data {
 pub(super) fn decode(input: &mut Reader<'_>, count: u64, chain_id: u64) -> Result<Vec<Bytes>, Unread> {
     let (signatures, recipients) = signatures(input, count).ok_or(Unread::NoBatch)?;
     let datas: Vec<Data> = (0..count).map(|_| data(input)).collect::<Result<_, _>>()?;
-    envelopes(input, chain_id, &signatures, &recipients, datas).ok_or(Unread::NoBatch)
+    envelopes(input, chain_id, &signatures, &recipients, datas)
 }
 
 fn signatures(input: &mut Reader<'_>, count: u64) -> Option<(Vec<Signature>, Vec<TxKind>)> {
@@ -72,11 +72,12 @@ fn envelopes(
     signatures: &[Signature],
     recipients: &[TxKind],
     datas: Vec<Data>,
-) -> Option<Vec<Bytes>> {
-    let mut numbers = || datas.iter().map(|_| uvarint(input)).collect::<Option<Vec<u64>>>();
+) -> Result<Vec<Bytes>, Unread> {
+    let mut numbers =
+        || datas.iter().map(|_| uvarint(input)).collect::<Option<Vec<u64>>>().ok_or(Unread::NoBatch);
     let (nonces, gases) = (numbers()?, numbers()?);
     let legacy = datas.iter().filter(|data| matches!(data, Data::Legacy { .. })).count();
-    let mut protected = bits(input, legacy as u64)?.into_iter();
+    let mut protected = bits(input, legacy as u64).ok_or(Unread::NoBatch)?.into_iter();
 
     let mut transactions = vec![];
     for (at, data) in datas.into_iter().enumerate() {
@@ -84,7 +85,7 @@ fn envelopes(
         let mut encoded = Vec::new();
         match data {
             Data::Legacy { value, gas_price, input } => {
-                let chain_id = protected.next()?.then_some(chain_id);
+                let chain_id = (protected.next() == Some(true)).then_some(chain_id);
                 let one = TxLegacy { chain_id, nonce, gas_price, gas_limit, to, value, input };
                 one.eip2718_encode(&signature, &mut encoded);
             }
@@ -114,7 +115,7 @@ fn envelopes(
                     max_fee_per_gas: max_fee,
                     max_priority_fee_per_gas: tip,
                     // It cannot create.
-                    to: *to.to()?,
+                    to: *to.to().ok_or(Unread::Unusable)?,
                     value,
                     access_list,
                     authorization_list: authorizations,
@@ -125,43 +126,44 @@ fn envelopes(
         }
         transactions.push(encoded.into());
     }
-    Some(transactions)
+    Ok(transactions)
 }
 
+/// What is written of a transaction: a byte for its type, where it has one, and a list.
 fn data(input: &mut Reader<'_>) -> Result<Data, Unread> {
-    let kind = match *input.0.first().ok_or(Unread::NoBatch)? {
-        kind @ (1 | 2 | 4) => {
-            input.0 = &input.0[1..];
-            kind
-        }
-        // A list is a transaction without a type.
-        0xc0.. => 0,
-        _ => return Err(Unread::NoBatch),
-    };
-    let mut fields = Header::decode_bytes(&mut input.0, true)?;
-    let fields = &mut fields;
+    // A list, or what should be one, is of a transaction without a type.
+    let kind = input.0.first().copied().filter(|first| *first < 0x80);
+    input.0 = &input.0[usize::from(kind.is_some())..];
+    let list = Header::decode_bytes(&mut input.0, true).map_err(|_| Unread::NoBatch)?;
+    fields(kind, list).map_err(|_| Unread::Unusable)
+}
+
+/// The fields of a transaction of this type.
+fn fields(kind: Option<u8>, mut list: &[u8]) -> alloy_rlp::Result<Data> {
+    let fields = &mut list;
     let value = U256::decode(fields)?;
     let data = match kind {
-        0 | 1 => {
+        None | Some(1) => {
             let gas_price = u128::decode(fields)?;
             let input = Bytes::decode(fields)?;
             match kind {
-                0 => Data::Legacy { value, gas_price, input },
+                None => Data::Legacy { value, gas_price, input },
                 _ => Data::Eip2930 { value, gas_price, input, access_list: AccessList::decode(fields)? },
             }
         }
-        _ => {
+        Some(2 | 4) => {
             let (tip, max_fee) = (u128::decode(fields)?, u128::decode(fields)?);
             let input = Bytes::decode(fields)?;
             let access_list = AccessList::decode(fields)?;
             match kind {
-                2 => Data::Eip1559 { value, tip, max_fee, input, access_list },
+                Some(2) => Data::Eip1559 { value, tip, max_fee, input, access_list },
                 _ => {
                     let authorizations = Vec::decode(fields)?;
                     Data::Eip7702 { value, tip, max_fee, input, access_list, authorizations }
                 }
             }
         }
+        Some(_) => return Err(alloy_rlp::Error::Custom("another type")),
     };
-    if fields.is_empty() { Ok(data) } else { Err(Unread::NoBatch) }
+    if fields.is_empty() { Ok(data) } else { Err(alloy_rlp::Error::UnexpectedLength) }
 }

@@ -78,7 +78,7 @@ impl Stage<'_> {
     }
 
     /// What is checked of a span before its blocks are (`protocol/holocene/derivation.md`, "Span Batches"). One that begins with blocks
-    /// that are there already is not compared with them: it must follow on the block before its first, and the rest of it is taken.
+    /// that are there already must have what they have.
     pub(super) fn judge_span(&self, at: usize, span: &SpanBatch) -> Result<Verdict, DerivationError> {
         let (block_time, next, included) = (self.config.rules.block_time, self.next_time(), self.number(at));
         let (start, end) = (span.first_epoch(), span.last_epoch());
@@ -100,7 +100,11 @@ impl Stage<'_> {
             return Ok(Verdict::Drop);
         }
         let overlap = ((next - span.timestamp) / block_time) as usize;
-        let (parent, parent_origin) = self.span_parent(included, span, overlap)?;
+        let missing = || {
+            let back = overlap.saturating_sub(self.done) as u64;
+            DerivationError::AncestorMissing { number: included, start: span.timestamp, back }
+        };
+        let (parent, parent_origin, _) = self.there(overlap, &[])?.ok_or_else(missing)?;
         if parent[..20] != span.parent_check
             || start.saturating_add(self.config.seq_window_size) < included
             || start > parent_origin.saturating_add(1)
@@ -115,38 +119,35 @@ impl Stage<'_> {
         if self.l1.blocks[place].hash[..20] != span.l1_check || start < parent_origin {
             return Ok(Verdict::Drop);
         }
-        // And so they do for each block that is not there yet.
-        match span.blocks.get(overlap) {
-            Some(first) if first.epoch < epoch => undecided(first.epoch),
-            _ => Ok(Verdict::Accept(self.epoch)),
+        for (block, back) in span.blocks.iter().zip((0..overlap).rev()) {
+            let (_, origin, same) = self.there(back, &block.transactions)?.ok_or_else(missing)?;
+            if !same || origin != block.epoch {
+                return Ok(Verdict::Drop);
+            }
         }
+        Ok(Verdict::Accept(self.epoch))
     }
 
-    /// The hash of the block before a span that begins `overlap` blocks before the next one, and the number of its L1 block.
-    fn span_parent(
-        &self,
-        included: u64,
-        span: &SpanBatch,
-        overlap: usize,
-    ) -> Result<(B256, u64), DerivationError> {
-        if overlap == 0 {
-            return Ok((self.safe.hash, self.number(self.safe.origin)));
-        }
+    /// Of the block that is so many blocks before the newest one: its hash, the number of its L1 block, and whether users' transactions
+    /// in it are these. None where it is not known.
+    fn there(&self, back: usize, users: &[Bytes]) -> Result<Option<(B256, u64, bool)>, DerivationError> {
         // Counted from the range's parent.
-        match self.done.checked_sub(overlap) {
-            Some(0) => Ok((self.parent.hash, self.parent.origin)),
+        let known = match self.done.checked_sub(back) {
+            Some(0) => Some(self.parent.block),
             Some(nth) => {
                 let block = &self.range.blocks[nth - 1];
-                let header = block.header.header();
-                let first = block.transactions.first().map_or(&[][..], |first| first.as_ref());
-                Ok((block.header.hash(), of_block(header, first)?.number))
+                let first = block.transactions.first().copied().unwrap_or_default();
+                let origin = of_block(block.header.header(), first)?.number;
+                return Ok(Some((block.header.hash(), origin, are_users(&block.transactions, users))));
             }
-            None => {
-                let back = overlap - self.done;
-                let start = span.timestamp;
-                let missing = DerivationError::AncestorMissing { number: included, start, back: back as u64 };
-                self.ancestors.get(back)?.ok_or(missing)
-            }
-        }
+            None => self.ancestors.get(back - self.done),
+        };
+        Ok(known.map(|block| (block.hash, block.attributes.number, are_users(block.transactions, users))))
     }
+}
+
+/// Whether the transactions of a block that are no deposits are these.
+fn are_users<T: AsRef<[u8]>>(all: &[T], users: &[Bytes]) -> bool {
+    let of_users = all.iter().map(AsRef::<[u8]>::as_ref).filter(|one| one.first() != Some(&DEPOSIT));
+    of_users.eq(users.iter().map(AsRef::<[u8]>::as_ref))
 }

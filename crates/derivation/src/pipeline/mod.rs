@@ -3,7 +3,7 @@
 
 mod judge;
 
-use crate::ancestors::Ancestors;
+use crate::ancestors::{Ancestors, Known};
 use crate::attributes::{self, extra_data, of_block};
 use crate::batch::{Batch, SingleBatch, SpanBatch, Unread};
 use crate::channel::{CHANNEL_TIMEOUT, ChannelBank, batches, decompressed};
@@ -71,27 +71,29 @@ pub fn check<K: Kzg>(
     if !on_l1 {
         return Err(DerivationError::OtherL1 { number: attributes.number, hash: attributes.hash });
     }
-    // The batcher is known as of the parent's L1 block. It must have been the same where its channels began.
+    let ancestors = Ancestors::open(&input.ancestors, header.parent_hash)?;
+    // The batcher is known as of the parent's L1 block. Where that or one before it names one, a block of L2 from before says who sent
+    // what until then.
+    let (mut traversed, mut known) = (attributes.config, origin);
     for at in 1..=origin {
-        if l1.changes_batcher(config, at)? {
+        if l1.names_batcher(config, at)? {
             let number = l1.blocks[at].header.number;
-            return Err(DerivationError::BatcherChanged {
-                number,
-                wait: (number + CHANNEL_TIMEOUT).saturating_sub(attributes.number),
-            });
+            let before = ancestors.before(number).filter(|before| before.number >= first);
+            let before = before.ok_or(DerivationError::BatcherUnknown { number })?;
+            (traversed, known) = (before.config, at - 1);
+            break;
         }
     }
     let parent = Parent {
-        hash,
+        block: Known { hash, attributes, transactions: &input.parent_transactions },
         before: header.parent_hash,
         time: header.timestamp,
-        origin: attributes.number,
         is_posted: false,
     };
     let mut stage = Stage {
         config,
         l1: &l1,
-        ancestors: Ancestors::open(&input.ancestors, header.parent_hash)?,
+        ancestors,
         range,
         parent,
         done: 0,
@@ -99,7 +101,7 @@ pub fn check<K: Kzg>(
         epoch: origin,
         system: attributes.config,
     };
-    stage.run(attributes.config)?;
+    stage.run(traversed, known)?;
     if stage.is_done() {
         return Ok(head.hash);
     }
@@ -108,13 +110,11 @@ pub fn check<K: Kzg>(
 }
 
 /// The block before the range.
-struct Parent {
-    hash: B256,
+struct Parent<'a> {
+    block: Known<'a>,
     /// Hash of the block before it.
     before: B256,
     time: u64,
-    /// Number of its L1 block.
-    origin: u64,
     /// A batch that may be its own was read.
     is_posted: bool,
 }
@@ -135,7 +135,7 @@ struct Stage<'a> {
     l1: &'a L1<'a>,
     ancestors: Ancestors<'a>,
     range: &'a StatelessInputRef<'a>,
-    parent: Parent,
+    parent: Parent<'a>,
     /// So many blocks of the range were derived.
     done: usize,
     safe: Safe,
@@ -150,13 +150,14 @@ impl Stage<'_> {
         self.done == self.range.blocks.len()
     }
 
-    /// Reads L1 until the range is there. `traversed` is the configuration as of the L1 block that is read.
-    fn run(&mut self, mut traversed: SystemConfig) -> Result<(), DerivationError> {
+    /// Reads L1 until the range is there. `traversed` is the configuration as of the L1 block that is read: from the one with place
+    /// `known` on, and its batcher also before.
+    fn run(&mut self, mut traversed: SystemConfig, known: usize) -> Result<(), DerivationError> {
         let (l1, start) = (self.l1, self.safe.origin);
         let mut bank = ChannelBank::default();
         for (at, block) in l1.blocks.iter().enumerate() {
             let number = block.header.number;
-            if at > start {
+            if at > known {
                 l1.configure(self.config, at, &mut traversed)?;
             }
             // The rules of Holocene hold by the time of the L1 block.
@@ -201,8 +202,8 @@ impl Stage<'_> {
                     self.span(at, &batch)?
                 }
                 Err(Unread::NoBatch) => false,
-                Err(Unread::TooLarge) => {
-                    return Err(DerivationError::TooLarge { number: self.number(at) });
+                Err(Unread::Unusable) => {
+                    return Err(DerivationError::Unusable { number: self.number(at) });
                 }
             };
             if !goes_on {
@@ -240,10 +241,10 @@ impl Stage<'_> {
 
     /// Errors where the range's first block is posted before its parent is. Nodes that come from further back drop such a batch.
     fn follows_parent(&self, at: usize) -> Result<(), DerivationError> {
-        let Parent { origin, is_posted, .. } = self.parent;
+        let origin = self.parent.block.attributes.number;
         // Where nothing is posted for it, the parent is an empty block, which is there when its window is over.
         let is_empty = || self.number(at) > origin.saturating_add(self.config.seq_window_size);
-        if self.done > 0 || is_posted || is_empty() {
+        if self.done > 0 || self.parent.is_posted || is_empty() {
             return Ok(());
         }
         Err(DerivationError::ParentNotPosted { number: self.number(at) })

@@ -1,14 +1,14 @@
 //! The same test on each engine.
 
 use proofmill_ledger::Ledger;
-use proofmill_localstore::LocalPostgres;
+use proofmill_localstore::{LocalPostgres, skipped};
 
 /// A server; nothing, with a word, on a machine without one.
 pub(crate) fn server() -> Option<LocalPostgres> {
     if LocalPostgres::is_there() {
         return Some(LocalPostgres::start().unwrap());
     }
-    println!("skipped: this machine has no Postgres (scripts/setup.sh installs it)");
+    skipped("this machine has no Postgres (scripts/setup.sh installs it)");
     None
 }
 

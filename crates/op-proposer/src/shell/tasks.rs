@@ -154,11 +154,15 @@ impl<M: Mode> Tasks<M> {
         let is_wanted = self.steps.remove(&attempt).is_some();
         match failed.filter(|_| is_wanted) {
             None => {}
-            Some(StepFailed::Refused { cause }) => tracing::warn!(of, cause, "a step is refused"),
-            Some(StepFailed::Stale { cause }) => {
-                tracing::warn!(of, cause, "what was made does not fit any more");
+            Some(StepFailed::Refused { cause }) => {
+                tracing::warn!(event = "step_failed", of, cause, "a step is refused");
             }
-            Some(StepFailed::NotNow { cause }) => tracing::warn!(of, cause, "a step is not possible now"),
+            Some(StepFailed::Stale { cause }) => {
+                tracing::warn!(event = "step_failed", of, cause, "what was made does not fit any more");
+            }
+            Some(StepFailed::NotNow { cause }) => {
+                tracing::warn!(event = "step_failed", of, cause, "a step is not possible now");
+            }
             Some(StepFailed::RangesLost(lost)) => {
                 for Problem { blocks, cause } in lost {
                     tracing::warn!(%blocks, cause, "the proof of a range is made again");

@@ -143,7 +143,9 @@ impl Puller {
             }
             Err(Failed::NotMade(error)) => {
                 counted::ended(asker.prover, Outcome::Failed);
-                tracing::error!(batch, level, %error, "a batch could not be proven");
+                let is_late = error.code() == proofmill_fault::Code::Late;
+                let event = if is_late { "proof_timed_out" } else { "proof_failed" };
+                tracing::error!(event, batch, level, cause = %error, "a batch could not be proven");
                 coordinator.give_back(asker, &work.batch, Some((error.code(), error.to_string()))).await
             }
         };
@@ -236,6 +238,7 @@ async fn hand_in(
             Ok(Some(Said::Refused(refused))) => {
                 let (reason, cause) = (refused.reason().as_str_name(), refused.cause);
                 tracing::error!(
+                    event = "proof_refused",
                     batch,
                     level,
                     reason,
@@ -262,7 +265,13 @@ async fn hand_in(
             }
         };
         if Instant::now() + after > until || stop.is_cancelled() {
-            tracing::error!(batch, level, times, "a proof could not be handed in: it is given up");
+            tracing::error!(
+                event = "proof_lost",
+                batch,
+                level,
+                times,
+                "a proof could not be handed in: it is given up"
+            );
             return Outcome::Lost;
         }
         stop.run_until_cancelled(tokio::time::sleep(after)).await;

@@ -4,7 +4,7 @@
 //! proven counts when two provers say so, or one says so again and again.
 
 use super::batch::ProverName;
-use proofmill_fault::{Decision, Event, Fault, History, Jitter, Patience};
+use proofmill_fault::{Code, Decision, Event, Fault, History, Jitter, Patience};
 use proofmill_ledger::Timestamp;
 use std::collections::BTreeSet;
 
@@ -22,7 +22,8 @@ pub(super) struct Failures {
 impl Failures {
     /// A prover failed; whether the batch is given up.
     pub(super) fn add(&mut self, now: Timestamp, by: &ProverName, fault: &Fault) -> bool {
-        if fault.code.is_final() {
+        // A verdict without a reason is no more than a word either.
+        if fault.code.is_final() || fault.code == Code::Dismissed {
             self.words = self.words.saturating_add(1);
             // A few are enough to count to two.
             if self.never.len() < 2 {
@@ -45,7 +46,6 @@ impl Failures {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use proofmill_fault::Code;
 
     #[test]
     fn one_liar_gives_up_nothing_at_once() {
@@ -60,6 +60,8 @@ mod tests {
         let mut failures = Failures::default();
         assert!(!failures.add(now, &name("liar"), &limit));
         assert!(failures.add(now, &name("honest"), &limit));
+        let dismissed = Fault::new(Code::Dismissed, "no");
+        assert!(!Failures::default().add(now, &name("liar"), &dismissed));
         // What is nobody's fault counts for nothing, however often.
         let mut failures = Failures::default();
         let away = Fault::new(Code::StoreAway, "its disk is full");

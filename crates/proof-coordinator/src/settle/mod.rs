@@ -212,11 +212,14 @@ impl Settler {
         metrics::refused(&refused.discard);
         if *is_final {
             tracing::error!(
-                batch = number.0, %prover, cause,
+                event = "proof_refused", batch = number.0, %prover, cause,
                 "a batch is not settled: its proof was made anew once, and is refused again"
             );
         } else {
-            tracing::warn!(batch = number.0, %prover, cause, "a proof is refused, deleted and made anew");
+            tracing::warn!(
+                event = "proof_refused", batch = number.0, %prover, cause,
+                "a proof is refused, deleted and made anew"
+            );
         }
         if tokio::time::timeout(EVIDENCE, self.0.evidence.keep(refused)).await.is_err() {
             tracing::error!(batch = number.0, %prover, "a refused proof could not be kept as evidence in time");
@@ -300,6 +303,7 @@ fn tell(consequence: &Consequence) {
         Consequence::Settled(call, receipt) => {
             metrics::settled(call, receipt);
             tracing::info!(
+                event = "batches_settled",
                 first = call.first.0,
                 last = call.last.0,
                 transaction = %receipt.transaction,
@@ -325,17 +329,33 @@ fn tell(consequence: &Consequence) {
         }
         Consequence::SettledBefore(through) => {
             tracing::info!(
+                event = "batches_settled_before",
                 through = through.0,
                 "batches were settled already, by another prover or before a restart"
             );
         }
         Consequence::OneByOne { call, why, cause } => {
             let (first, last, why) = (call.first.0, call.last.0, why.name());
-            tracing::warn!(first, last, why, cause, "batches are not settled together: each goes alone now");
+            tracing::warn!(
+                event = "submission_failed",
+                first,
+                last,
+                why,
+                cause,
+                "batches are not settled together: each goes alone now"
+            );
         }
         Consequence::Again { call, why, cause, after } => {
             let (first, last, why, again_in_s) = (call.first.0, call.last.0, why.name(), after.as_secs());
-            tracing::warn!(first, last, why, cause, again_in_s, "batches are not settled now");
+            tracing::warn!(
+                event = "submission_failed",
+                first,
+                last,
+                why,
+                cause,
+                again_in_s,
+                "batches are not settled now"
+            );
         }
         // Told with its evidence.
         Consequence::Discard(_) => {}

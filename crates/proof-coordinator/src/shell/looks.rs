@@ -31,6 +31,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
     };
     if let Some(Taken { from, after }) = &hold.taken {
         tracing::warn!(
+            event = "proof_timed_out",
             batch = hold.batch.number.0,
             level = hold.batch.level.name(),
             prover = %hold.prover,

@@ -172,6 +172,7 @@ fn log_refused(inner: &Inner, submission: &Submission, reason: RefusedFor, cause
     let line = inner.lock().quiet.refused(inner.clock.now(), &submission.by);
     let Some(line) = line else { return };
     tracing::warn!(
+        event = "proof_refused",
         batch = submission.batch.number.0,
         prover = %submission.prover,
         by = %submission.by,
@@ -213,8 +214,8 @@ pub(super) fn give_back(
 fn job_error(fault: &Fault) -> JobError {
     let cause = fault.text.clone();
     match fault.code {
-        Code::KilledForMemory | Code::TooSmall => JobError::CannotExecute { cause },
-        code if code.is_of_execution() => JobError::CannotExecute { cause },
+        Code::TooSmall => JobError::CannotExecute { cause },
+        code if code.is_of_memory() || code.is_of_execution() => JobError::CannotExecute { cause },
         _ => JobError::Failed { cause },
     }
 }

@@ -27,9 +27,7 @@ pub(crate) async fn fetch(url: &Url) -> Result<page::Batches> {
         .await
         .wrap_err_with(|| format!("{place} did not send its metrics within {} s", PATIENCE.as_secs()))?
         .map_err(reqwest::Error::without_url)
-        .wrap_err_with(|| {
-            format!("no metrics from {place}: is L2 still up? Leave the metrics' address out for a report without them")
-        })?;
+        .wrap_err_with(|| format!("no metrics from {place}: is L2 still up?"))?;
     if bytes.len() > LONGEST {
         bail!("{place} sends more than {} MB: that is no page of metrics", LONGEST >> 20);
     }

@@ -32,7 +32,7 @@ use std::{
 };
 
 /// How many transactions each account sends where nobody says it.
-const TRANSACTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
+const TRANSACTIONS: NonZeroU32 = proofmill_loadgen::LoadPlan::TRANSACTIONS;
 /// How many batches are proven where nobody says it: so many are needed for a comparison.
 const BATCHES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(proofmill_bench::compare::FEWEST - 1);
 

@@ -7,7 +7,7 @@ use proofmill_bench::{
     steps::{Chains, Load},
     watch::Seen,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often everything is looked at.
 const BEAT: Duration = Duration::from_millis(500);
@@ -28,7 +28,12 @@ impl Session<'_> {
     }
 
     fn seen(&self) -> Seen<'_> {
-        Seen { elapsed: self.waiting_since.elapsed(), log: &self.followed.log, batches: &self.batches }
+        Seen {
+            elapsed: self.waiting_since.elapsed(),
+            log: &self.followed.log,
+            batches: &self.batches,
+            without_metrics: self.metrics_lost.map_or(Duration::ZERO, |since| since.elapsed()),
+        }
     }
 
     /// A beat: what the processes have said since the last one, whether they run, and what is to be said of it.
@@ -38,8 +43,12 @@ impl Session<'_> {
         self.go_on_sending()?;
         self.read_metrics().await;
         self.followed.look();
-        let seen =
-            Seen { elapsed: self.waiting_since.elapsed(), log: &self.followed.log, batches: &self.batches };
+        let seen = Seen {
+            elapsed: self.waiting_since.elapsed(),
+            log: &self.followed.log,
+            batches: &self.batches,
+            without_metrics: self.metrics_lost.map_or(Duration::ZERO, |since| since.elapsed()),
+        };
         for news in self.watch.news(&seen) {
             self.live.line(&format!("trouble: {news}"));
         }
@@ -78,9 +87,15 @@ impl Session<'_> {
     async fn read_metrics(&mut self) {
         let Some(url) = self.metrics.clone() else { return };
         match fetch(&url).await {
-            Ok(page) => self.batches.extend(page),
-            // An L2 of this session that is away has ended, which is said by itself.
-            Err(error) => tracing::debug!(%error, "the metrics cannot be read now"),
+            Ok(page) => {
+                self.batches.extend(page);
+                self.metrics_lost = None;
+            }
+            // An L2 of this session that is away has ended, which is said by itself; one that is another's may go.
+            Err(error) => {
+                tracing::debug!(%error, "the metrics cannot be read now");
+                self.metrics_lost.get_or_insert_with(Instant::now);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use proofmill_backends::Registry;
 use proofmill_bench::{
     leftover::ProcessId,
     page::Batches,
-    steps::{Binary, Chains, L1, Load, Shape, Step},
+    steps::{Binary, Chains, L1, Load, Ports, Shape, Step},
     watch::Watch,
 };
 use proofmill_ledger::{DataDir, LockError, ProcessLock};
@@ -52,12 +52,14 @@ pub(super) struct Session<'a> {
     pub(super) place: Option<Place>,
     /// Where it is told how full the batches are.
     pub(super) metrics: Option<Url>,
+    /// Since when nothing answers there.
+    pub(super) metrics_lost: Option<Instant>,
     /// What was told.
     pub(super) batches: Batches,
     pub(super) followed: Followed,
     pub(super) watch: Watch,
-    /// The proof coordinator's port, once it listens.
-    pub(super) coordinator: u16,
+    /// Where its processes listen.
+    pub(super) ports: Ports,
     /// How often the load was started.
     pub(super) rounds: u32,
     /// Since when batches are waited for: first the load's, then the provers'.
@@ -141,10 +143,11 @@ impl<'a> Session<'a> {
             l1_rpc: None,
             place,
             metrics: run.l2_metrics.clone(),
+            metrics_lost: None,
             followed: Followed::default(),
             batches: Batches::new(),
             watch: Watch::new(run.batches().get()),
-            coordinator: 0,
+            ports: Ports { l2: [run.l2_port.get(), run.metrics_port.get()], ..Ports::default() },
             rounds: 0,
             waiting_since: Instant::now(),
             proved_for: Duration::ZERO,

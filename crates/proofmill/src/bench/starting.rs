@@ -36,6 +36,7 @@ impl Session<'_> {
                 self.live
                     .line(&format!("L1 of an earlier session is at {rpc}: the contracts get another salt"));
                 (self.found_l1, self.l1_rpc) = (Some(kept.id), Some(rpc));
+                self.ports.l1 = Some(kept.port);
                 return Ok(());
             }
             processes::end(&kept.id).await?;
@@ -43,6 +44,7 @@ impl Session<'_> {
             self.live.line("L1 of an earlier session does not answer: it is ended, and another is started");
         }
         let port = ports::free().wrap_err("cannot find a free port for L1")?;
+        self.ports.l1 = Some(port);
         let (program, words) = l1_options().port(port).command_line()?;
         let role = Role { name: L1.to_owned(), binary: Some(program), words, environment: Vec::new() };
         let orphan = match self.shape.l1 {
@@ -105,10 +107,10 @@ impl Session<'_> {
         let free = || ports::free().wrap_err("cannot find a free port for the proof coordinator");
         let (listen, metrics) = (free()?, free()?);
         let role = self.cast().coordinator(&self.there()?, listen, metrics);
+        self.ports.coordinator = Some([listen, metrics]);
         self.start(&role)?;
         let listens = async || Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, listen)).is_ok());
         self.until_ready(COORDINATOR, listens).await?;
-        self.coordinator = listen;
         if self.metrics.is_none() {
             self.metrics = Some(local(metrics)?.join("metrics")?);
         }
@@ -116,6 +118,8 @@ impl Session<'_> {
     }
 
     pub(super) fn start_provers(&mut self) -> Result<()> {
+        let [coordinator, _] =
+            self.ports.coordinator.ok_or_else(|| eyre!("there is no coordinator; please report it"))?;
         let provers = self.run.provers.get();
         let share = match provers {
             1 => None,
@@ -131,7 +135,7 @@ impl Session<'_> {
             }
         };
         for number in 1..=provers {
-            let role = self.cast().prover(number, self.coordinator, share);
+            let role = self.cast().prover(number, coordinator, share);
             self.start(&role)?;
         }
         self.waiting_since = Instant::now();

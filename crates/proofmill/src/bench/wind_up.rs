@@ -28,12 +28,11 @@ impl Session<'_> {
                 Err(error) => left.push(format!("L1 ({error:#})")),
             }
         }
-        if self.shape.chains == steps::Chains::Own {
-            for port in [self.run.l2_port.get(), self.run.metrics_port.get()] {
-                if !becomes_free(port).await {
-                    let by = ports::listener(port).unwrap_or_else(|| "another user's process".to_owned());
-                    left.push(format!("port {port}, in use by {by}"));
-                }
+        let l1 = if stays { steps::L1::Stays } else { steps::L1::Ends };
+        for port in self.ports.to_be_free(steps::Shape { l1, ..self.shape }) {
+            if !becomes_free(port).await {
+                let by = ports::listener(port).unwrap_or_else(|| "another user's process".to_owned());
+                left.push(format!("port {port}, in use by {by}"));
             }
         }
         for path in [self.work(), self.folder.join("processes")] {

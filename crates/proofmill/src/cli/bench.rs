@@ -2,11 +2,12 @@
 
 use super::{YEAR, node_url};
 use clap::{Args, Subcommand, ValueEnum, builder::BoolishValueParser};
-use proofmill_backends::prover_type;
+use proofmill_backends::{NoSuchProver, prover_type};
 use proofmill_bench::steps::Gpu;
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::ProverType;
 use std::{
+    convert::Infallible,
     num::{NonZeroU16, NonZeroU32, NonZeroU64, NonZeroUsize},
     path::PathBuf,
 };
@@ -151,9 +152,10 @@ fn name(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Args)]
 pub(crate) struct Collect {
-    /// A prover's log, ours (`prover --timed`) or ethrex's; several are read as one
-    #[arg(long, required = true, value_name = "FILE")]
-    pub(crate) log: Vec<PathBuf>,
+    /// A prover's log, ours (`prover --timed`) or ethrex's; several may be given. Lines of ethrex have no prover type: TYPE= names
+    /// it, and without it several logs are told apart by their files
+    #[arg(long, required = true, value_name = "[TYPE=]FILE", value_parser = named_log)]
+    pub(crate) log: Vec<NamedLog>,
     /// The metrics of L2, asked once: where batches' gas, transactions and blocks are
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub(crate) metrics: Option<Url>,
@@ -168,10 +170,47 @@ pub(crate) struct Collect {
     pub(crate) elsewhere: bool,
 }
 
+/// A log, and what wrote it where that is said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NamedLog {
+    /// A prover type, also of other systems: what is measured need not be ours.
+    pub(crate) prover: Option<String>,
+    pub(crate) path: PathBuf,
+}
+
+fn named_log(text: &str) -> Result<NamedLog, Infallible> {
+    // A file's name may have a `=`, too.
+    let named =
+        text.split_once('=').filter(|(name, _)| !matches!(prover_type(name), Err(NoSuchProver::Unknown(_))));
+    Ok(match named {
+        Some((prover, path)) => NamedLog { prover: Some(prover.to_owned()), path: path.into() },
+        None => NamedLog { prover: None, path: text.into() },
+    })
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
     /// The first run: a folder of `bench run` or `bench collect`, or its report.json
     pub(crate) a: PathBuf,
     /// The second run
     pub(crate) b: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_may_be_named_by_its_prover_type() {
+        for (text, prover, path) in [
+            ("sp1=a.log", Some("sp1"), "a.log"),
+            ("risc0=b=c.log", Some("risc0"), "b=c.log"),
+            ("a.log", None, "a.log"),
+            ("x=a.log", None, "x=a.log"),
+            ("./sp1=a.log", None, "./sp1=a.log"),
+        ] {
+            let expected = NamedLog { prover: prover.map(str::to_owned), path: path.into() };
+            assert_eq!(named_log(text), Ok(expected), "{text}");
+        }
+    }
 }

@@ -6,7 +6,11 @@ use crate::{
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_bench::{Report, Server, Session, compare, log, page};
+use proofmill_bench::{
+    Report, Server, Session, compare,
+    log::{Log, Writer},
+    page,
+};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -22,18 +26,23 @@ pub(crate) async fn run(global: &cli::Global, command: Bench, registry: Registry
 }
 
 async fn collect(args: cli::Collect) -> Result<()> {
-    let mut text = String::new();
-    for path in &args.log {
+    let mut log = Log::default();
+    for cli::NamedLog { prover, path } in &args.log {
         let bytes = fs::read(path).wrap_err_with(|| format!("cannot read the log {}", path.display()))?;
+        let tells = prover.is_none() && args.log.len() > 1;
+        let by = Writer { prover: prover.clone(), log: tells.then(|| path.display().to_string()) };
         // Other programs may have written to it too.
-        text += &String::from_utf8_lossy(&bytes);
-        text.push('\n');
+        log.read(&String::from_utf8_lossy(&bytes), &by);
     }
-    let metrics = match &args.metrics {
-        Some(url) => fetch(url).await?,
-        None => page::Batches::new(),
+    let (metrics, gone) = match &args.metrics {
+        Some(url) => match fetch(url).await {
+            Ok(metrics) => (metrics, None),
+            // The times are there: the rest goes on.
+            Err(error) => (page::Batches::new(), Some(format!("{error:#}"))),
+        },
+        None => (page::Batches::new(), None),
     };
-    let mut sources: Vec<String> = args.log.iter().map(|path| path.display().to_string()).collect();
+    let mut sources: Vec<String> = args.log.iter().map(|log| log.path.display().to_string()).collect();
     sources.extend(args.metrics.iter().map(|url| url.host_str().unwrap_or_default().to_owned() + url.path()));
     let session = Session {
         label: args.label,
@@ -43,10 +52,14 @@ async fn collect(args: cli::Collect) -> Result<()> {
         server: (!args.elsewhere).then(Server::this),
         setup: None,
     };
-    let report = Report::new(session, log::read(&text), &metrics);
+    let mut report = Report::new(session, log, &metrics);
+    let nothing = report.batches.is_empty().then(|| report.observations.first().cloned().unwrap_or_default());
+    if let Some(cause) = gone {
+        report.without_metrics(&cause);
+    }
     write(&report, &args.out)?;
-    if report.batches.is_empty() {
-        bail!("there is nothing to report: {}", report.observations.first().map_or("", String::as_str));
+    if let Some(cause) = nothing {
+        bail!("there is nothing to report: {cause}");
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ struct Work {
     program: Vec<u8>,
     stdin: Vec<u8>,
     blocks: Option<Blocks>,
-    /// The transaction that spends the most gas, where that is asked for.
+    /// The transaction that is most likely the dearest, where that is asked for.
     dearest: Option<Spent>,
     output: PathBuf,
     witness: Duration,
@@ -301,12 +301,12 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
     {
         println!("cost per gas   {per_gas} instructions");
         if let Some(dearest) = &work.dearest {
-            println!("most gas       {dearest}");
+            println!("dearest        {dearest}");
         }
         if per_gas > limits.cost_warning {
             eprintln!(
                 "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning): most likely by \
-                 the transaction with the most gas",
+                 the transaction that is named above",
                 limits.cost_warning
             );
         }

@@ -2,8 +2,9 @@
 
 use super::RoleStatus;
 use proofmill_chain::{BatchFill, EndpointReport};
-use proofmill_primitives::CheckpointNumber;
+use proofmill_primitives::{CheckpointNumber, Epoch};
 use proofmill_proof_coordinator::BatchGas;
+use proofmill_prover_node::rules::Receipt;
 use std::{collections::BTreeMap, fmt::Write};
 
 struct Page {
@@ -45,6 +46,27 @@ impl Page {
         }
     }
 
+    /// What the submission of each epoch's proof took, as of batches.
+    fn epochs(&mut self, published: &[(Epoch, Receipt)]) {
+        type Figure = fn(&Receipt) -> f64;
+        let families: [(&str, &str, Figure); 2] = [
+            (
+                "epoch_verification_gas",
+                "Gas on L1 that the submission of an epoch's proof took.",
+                |receipt| receipt.gas_used as f64,
+            ),
+            ("epoch_verification_fee_eth", "What that cost, in ether.", |receipt| receipt.fee as f64 / 1e18),
+        ];
+        for (name, help, figure) in families {
+            self.family(name, "gauge", help);
+            for (epoch, receipt) in published {
+                let (number, transaction) = (epoch.0.to_string(), receipt.transaction.to_string());
+                let labels = [("epoch", number.as_str()), ("tx_hash", transaction.as_str())];
+                self.sample(name, &labels, figure(receipt));
+            }
+        }
+    }
+
     /// One sample for each endpoint that has the value.
     fn endpoints(
         &mut self,
@@ -67,6 +89,7 @@ pub(super) fn text(
     status: &RoleStatus,
     fills: Option<&BTreeMap<CheckpointNumber, BatchFill>>,
     verified: &[BatchGas],
+    published: &[(Epoch, Receipt)],
 ) -> String {
     let mut page = Page { text: String::new() };
     page.family("proofmill_info", "gauge", "Version and role; always 1.");
@@ -161,6 +184,9 @@ pub(super) fn text(
             page.sample("batch_verification_gas", &labels, batch.gas as f64);
         }
     }
+    if !published.is_empty() {
+        page.epochs(published);
+    }
     if let Some(fills) = fills {
         page.batches(fills);
     }
@@ -177,5 +203,16 @@ mod tests {
         page.sample("a", &[("b", "say \"no\"\\\n")], 1.5);
         page.sample("c", &[], 2.0);
         assert_eq!(page.text, "a{b=\"say \\\"no\\\"\\\\\\n\"} 1.5\nc 2\n");
+    }
+
+    #[test]
+    fn each_epoch_has_its_gas_and_its_fee() {
+        let mut page = Page { text: String::new() };
+        let receipt =
+            Receipt { transaction: [7; 32].into(), block: 9, gas_used: 126_000, fee: 25 * 10_u128.pow(14) };
+        page.epochs(&[(Epoch(3), receipt)]);
+        let labels = format!("{{epoch=\"3\",tx_hash=\"0x{}\"}}", "07".repeat(32));
+        assert!(page.text.contains(&format!("epoch_verification_gas{labels} 126000\n")), "{}", page.text);
+        assert!(page.text.contains(&format!("epoch_verification_fee_eth{labels} 0.0025\n")), "{}", page.text);
     }
 }

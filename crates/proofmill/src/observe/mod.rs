@@ -16,7 +16,9 @@ use axum::{Json, Router, extract::State, http::StatusCode, response::IntoRespons
 use batches::Fills;
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
+use proofmill_primitives::Epoch;
 use proofmill_proof_coordinator::{BatchGas, Settler, SettlingStatus};
+use proofmill_prover_node::rules::Receipt;
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -51,6 +53,8 @@ impl RoleStatus {
 }
 
 type Problems = Box<dyn Fn() -> Vec<String> + Send + Sync>;
+/// The epochs that the role has settled, and what each took on L1.
+type Published = Box<dyn Fn() -> Vec<(Epoch, Receipt)> + Send + Sync>;
 
 /// What a role lets be seen of it. It is served from the beginning, while the parts are still being put together. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +69,7 @@ struct Seen {
     accounts: Vec<watch::Receiver<Option<Account>>>,
     batches: Option<watch::Receiver<Fills>>,
     settler: Option<Settler>,
+    published: Option<Published>,
     /// None until the role has all that it needs.
     problems: Option<Problems>,
 }
@@ -96,6 +101,10 @@ impl Observed {
         self.parts().settler = Some(settler);
     }
 
+    pub(crate) fn published(&self, published: impl Fn() -> Vec<(Epoch, Receipt)> + Send + Sync + 'static) {
+        self.parts().published = Some(Box::new(published));
+    }
+
     /// What the verification of the last batches took.
     fn batch_gas(&self) -> Vec<BatchGas> {
         self.parts().settler.as_ref().map(Settler::batch_gas).unwrap_or_default()
@@ -108,7 +117,8 @@ impl Observed {
     /// The page for Prometheus, without what the process's recorder has.
     fn page(&self) -> String {
         let fills = self.parts().batches.as_ref().map(|batches| batches.borrow().clone());
-        metrics::text(&self.status(), fills.as_deref(), &self.batch_gas())
+        let epochs = self.parts().published.as_ref().map(|published| published()).unwrap_or_default();
+        metrics::text(&self.status(), fills.as_deref(), &self.batch_gas(), &epochs)
     }
 
     /// The role has all that it needs, and tells its problems by itself.

@@ -1,6 +1,6 @@
 //! `proofmill bench`, as people type it.
 
-use crate::process::{fail, proofmill, succeed};
+use crate::process::{fail, free_port, proofmill, succeed};
 use std::{
     fs,
     io::{Read, Write},
@@ -67,11 +67,50 @@ fn what_cannot_be_reported_says_why() {
     let collect = |args: &[&str]| fail(proofmill(data).args(["bench", "collect"]).args(args));
     assert!(collect(&["--log", "none.log"]).contains("cannot read the log none.log"));
     assert!(collect(&["--log", "untimed.log"]).contains("--timed"));
-    let html = serve_once("<!DOCTYPE html><html><body>hello</body></html>");
-    let said = collect(&["--log", "a.log", "--metrics", &html]);
-    assert!(said.contains("no page of Prometheus metrics") && said.contains("<!DOCTYPE html>"), "{said}");
-    let said = collect(&["--log", "a.log", "--metrics", "http://127.0.0.1:9/metrics"]);
-    assert!(said.contains("is L2 still up?"), "{said}");
     let said = fail(proofmill(data).args(["bench", "compare", "a.log", "a.log"]));
     assert!(said.contains("is no report of `proofmill bench collect`"), "{said}");
+}
+
+#[test]
+fn metrics_that_are_gone_are_left_out_of_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    log(&data.join("a.log"), 1_000);
+    let html = serve_once("<!DOCTYPE html><html><body>hello</body></html>");
+    let nobody = format!("http://127.0.0.1:{}/metrics", free_port());
+    for (metrics, cause) in [(html, "no page of Prometheus metrics"), (nobody, "is L2 still up?")] {
+        let args = ["bench", "collect", "--log", "a.log", "--out", "a", "--metrics", &metrics];
+        let said = succeed(proofmill(data).args(args));
+        assert!(said.contains("| 1 | openvm | 1.0 | 1008 | - | - | - | - |"), "{said}");
+        assert!(said.contains("| openvm | 12 |") && said.contains("| - | - | - |"), "{said}");
+        let line = said.lines().find(|line| line.contains("The metrics of L2 could not be read")).unwrap();
+        assert!(line.contains(cause) && line.contains("Collect again"), "{line}");
+        let report = fs::read(data.join("a/report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+        assert!(report["batches"][0]["gas"].is_null(), "{report}");
+        assert!(report["summaries"]["openvm"]["gas"].is_null(), "{report}");
+        assert!(report["observations"][0].as_str().unwrap().contains(cause), "{report}");
+        fs::remove_dir_all(data.join("a")).unwrap();
+    }
+}
+
+#[test]
+fn logs_of_ethrex_are_told_apart_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    for (name, ms) in [("a.log", 900), ("b.log", 300)] {
+        let line = format!("INFO batch=1 proving_time_s=0 proving_time_ms={ms} Proved batch 1\n");
+        fs::write(data.join(name), line).unwrap();
+    }
+    let collect = |a: &str, b: &str| {
+        succeed(proofmill(data).args(["bench", "collect", "--out", "out", "--log", a, "--log", b]))
+    };
+    let said = collect("sp1=a.log", "risc0=b.log");
+    assert!(said.contains("| 1 | sp1 | 0.9 | 900 |") && said.contains("| 1 | risc0 | 0.3 | 300 |"), "{said}");
+    let said = collect("a.log", "b.log");
+    assert!(
+        said.contains("| 1 | a.log | 0.9 | 900 |") && said.contains("| 1 | b.log | 0.3 | 300 |"),
+        "{said}"
+    );
+    assert!(!said.contains("was proven 2 times"), "{said}");
 }

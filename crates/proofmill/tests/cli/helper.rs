@@ -1,9 +1,6 @@
 //! Prover types that another binary has.
 
-use crate::{
-    process::{fail, proofmill, succeed},
-    settling::stand_in,
-};
+use crate::process::{fail, proofmill, stand_in, succeed};
 use proofmill_backends::{Backend, BackendError, ExecBackend, HelperBackend, Proof};
 #[cfg(not(feature = "openvm"))]
 use proofmill_backends::{Registry, SnarkConfig, SnarkVariant};

@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+fn field(line: &str, name: &str) -> Option<String> {
+    let at = line.find(&format!(" {name}="))? + name.len() + 2;
+    Some(line[at..].split_whitespace().next()?.to_owned())
+}
+
 /// How often each result of each proof was made, from the logs of the workers. One whose result was there already is not
 /// counted: a rollup that is killed after a result is stored, and before that is recorded, hands its task out again.
 pub(crate) fn done(logs: &Path) -> BTreeMap<String, u32> {
@@ -13,10 +18,7 @@ pub(crate) fn done(logs: &Path) -> BTreeMap<String, u32> {
             continue;
         }
         for line in fs::read_to_string(path).unwrap().lines() {
-            let field = |name: &str| {
-                let at = line.find(&format!(" {name}="))? + name.len() + 2;
-                Some(line[at..].split_whitespace().next()?.to_owned())
-            };
+            let field = |name: &str| field(line, name);
             let Some(task) = field("task") else { continue };
             if line.contains("reused") {
                 tasks.remove(&task);
@@ -34,6 +36,29 @@ pub(crate) fn done(logs: &Path) -> BTreeMap<String, u32> {
         }
     }
     counts
+}
+
+/// A segment that a worker has begun.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "the scenarios ask")]
+pub(crate) struct Begun {
+    pub(crate) task: String,
+    pub(crate) proof: String,
+}
+
+/// The segments that a worker has begun and not done, from its log.
+#[allow(dead_code, reason = "the scenarios ask")]
+pub(crate) fn under_way(log: &str) -> Vec<Begun> {
+    let mut begun = Vec::new();
+    for line in log.lines() {
+        let Some(task) = field(line, "task") else { continue };
+        if line.contains(" started ") && line.contains(" kind=ProveShard ") {
+            begun.push(Begun { task, proof: field(line, "proof").unwrap() });
+        } else if line.contains(" done ") {
+            begun.retain(|one| one.task != task);
+        }
+    }
+    begun
 }
 
 /// What was made more than once.

@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod crash;
 mod dev;
+mod docs;
 mod failures;
 mod faults;
 mod helper;

@@ -2,9 +2,13 @@
 
 use crate::{
     blocks::chain,
+    dev,
     process::{Running, fail, free_port, load, proofmill, succeed, wait},
 };
+use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::Description;
+use proofmill_localstore::skipped;
+use proofmill_primitives::CheckpointNumber;
 use serde_json::Value;
 use std::{
     fs,
@@ -24,7 +28,7 @@ impl Prometheus {
         let runs =
             Command::new("prometheus").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
         if runs.is_err() {
-            eprintln!("skipped: prometheus is not on this machine (Debian's package `prometheus`)");
+            skipped("prometheus is not on this machine (Debian's package `prometheus`)");
             return None;
         }
         let config = folder.join("prometheus.yml");
@@ -137,6 +141,51 @@ async fn prometheus_reads_cluster_and_worker() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn prometheus_reads_a_prover_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, port) = (folder.path(), free_port());
+    let Some(prometheus) = Prometheus::start(data, &[("node", port)]) else { return };
+    let log = data.join("dev.log");
+    let mut command = dev::dev(data, 99);
+    command.args(["--metrics-listen", &format!("127.0.0.1:{port}")]);
+    let mut running = Running::start(&mut command, &log);
+    wait("the rollup to be there", || dev::load(data, 0));
+    wait("an epoch to be settled", || fs::read_to_string(&log).unwrap().contains("SETTLED"));
+    prometheus.expect("proofmill_node_publishes_total{outcome='published'}", |count| count >= 1.0).await;
+    prometheus.expect("proofmill_node_publish_gas_total", |gas| gas > 21_000.0).await;
+    // Of each epoch, with its transaction.
+    prometheus.expect("epoch_verification_gas{epoch!='',tx_hash=~'0x.+'}", |gas| gas > 21_000.0).await;
+    prometheus.expect("epoch_verification_fee_eth{epoch!='',tx_hash=~'0x.+'}", |eth| eth > 0.0).await;
+    for state in ["awaiting root", "publishing"] {
+        let times = format!("proofmill_node_session_state_seconds_count{{state='{state}'}}");
+        prometheus.expect(&times, |count| count >= 1.0).await;
+    }
+    let times = "proofmill_node_checkpoint_state_seconds_count{state='proving'}";
+    prometheus.expect(times, |count| count >= 1.0).await;
+    prometheus.expect("proofmill_node_blocks_proven_total{prover='exec'}", |blocks| blocks >= 1.0).await;
+    prometheus.expect("sum(batch_size{batch_number!=''})", |blocks| blocks >= 1.0).await;
+    assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
+}
+
+/// A batch of several blocks and how many they are (last - first + 1), as the contract has it.
+async fn batch_of_several_blocks(data: &Path, there: &Description) -> (u64, u64) {
+    let l1 = L1::connect(PoolOptions::new(there.l1_rpc.clone()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, there.rollup).await.unwrap();
+    for seed in 100..130 {
+        let newest = rollup.tips().await.unwrap().pending.0;
+        for number in 1..=newest {
+            let batch = rollup.checkpoint(CheckpointNumber(number)).await.unwrap();
+            let ends = batch.map(|batch| (batch.blocks.first(), batch.blocks.last()));
+            if let Some((first, last)) = ends.filter(|(first, last)| last > first) {
+                return (number, last - first + 1);
+            }
+        }
+        load(&mut proofmill(data), &there.l2_rpc, seed);
+    }
+    panic!("no batch has several blocks");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prometheus_reads_batches_and_a_prover() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
@@ -173,6 +222,11 @@ async fn prometheus_reads_batches_and_a_prover() {
         prometheus.expect(&of("batch_tx_count"), |count| count >= 4.0).await;
         prometheus.expect(&of("batch_gas_used"), |gas| gas >= 4.0 * 21_000.0).await;
         prometheus.expect(&of("batch_size"), |blocks| blocks >= 1.0).await;
+    }
+    let (number, blocks) = batch_of_several_blocks(data, &there).await;
+    for job in ["l2", "coordinator"] {
+        let size = format!("batch_size{{job='{job}',batch_number='{number}'}}");
+        prometheus.expect(&size, |size| size == blocks as f64).await;
     }
     prometheus
         .expect("proofmill_prover_proofs_total{prover='exec',outcome='accepted'}", |count| count >= 1.0)

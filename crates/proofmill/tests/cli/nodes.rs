@@ -266,6 +266,12 @@ fn what_no_proposer_prunes_the_node_does() {
     let _proposer = propose();
     wait("an epoch to be settled", || process::settled(&read(&settled_by)) > 0);
     assert!(node.terminate(), "{}", read(&settled_by));
+    let log = read(&settled_by);
+    let line = log.lines().find(|line| line.contains("event=\"epoch_settled\"")).unwrap();
+    assert!(["transaction=0x", "gas=", "fee_wei="].iter().all(|field| line.contains(field)), "{line}");
+    for event in ["epoch_missed", "epoch_pruned"] {
+        assert!(log.contains(&format!("event=\"{event}\"")), "{event}: {log}");
+    }
 }
 
 /// Where machines start in any order, what makes the proofs may come last.
@@ -282,9 +288,9 @@ fn a_prover_node_that_starts_before_its_cluster_settles_once_it_is_there() {
     assert!(node.terminate(), "{}", site.log());
 }
 
-/// The second one is told, and waits until the first has gone.
+/// Two workers of one name (E6b) put each other out no more: the second one is told, and waits until the first has gone.
 #[test]
-fn indigo_1950_two_workers_of_one_name() {
+fn e6b_indigo_1950_two_workers_of_one_name() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let (_cluster, address) = cluster(data, free_port());

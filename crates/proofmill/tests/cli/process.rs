@@ -4,7 +4,7 @@ use proofmill_devnet::DevKeys;
 use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use std::{
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
@@ -24,6 +24,14 @@ pub(crate) fn proofmill(data: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The binary with a second prover type and an `exec` that can be held, which is built beside this one for tests.
+pub(crate) fn stand_in() -> PathBuf {
+    let ours = Path::new(env!("CARGO_BIN_EXE_proofmill"));
+    let there = ours.parent().unwrap().join("examples/stand_in");
+    assert!(there.is_file(), "{}: build it with `cargo build -p proofmill --examples`", there.display());
+    there
 }
 
 /// Another binary in the folder and the environment of a command, whose words are not taken.

@@ -213,6 +213,12 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     wait("the batch to be given back", || {
         site.lines("coordinator", "a batch was given back").iter().any(|line| field(line, "batch") == batch)
     });
+    let late = &site.lines("coordinator", "a batch is taken back")[0];
+    assert_eq!(field(late, "event"), "proof_timed_out", "{late}");
+    // A report of these logs says that not every time is that of one try.
+    let troubles = proofmill_bench::log::read(&site.said("coordinator")).troubles;
+    let retries = troubles.get(&proofmill_bench::log::Trouble::Retry);
+    assert!(retries.is_some_and(|lines| *lines >= 2), "{troubles:?}");
 }
 
 #[test]

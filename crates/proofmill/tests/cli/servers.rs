@@ -4,6 +4,7 @@ use crate::{
     process::{Running, free_port, proofmill, wait},
     sessions::{folder, processes, session},
 };
+use proofmill_localstore::skipped;
 use std::{
     fs,
     net::TcpStream,
@@ -34,7 +35,7 @@ impl Sshd {
         let sshd =
             ["/usr/sbin/sshd", "/usr/local/sbin/sshd"].into_iter().find(|path| Path::new(path).exists());
         let Some(sshd) = sshd else {
-            eprintln!("skipped: sshd is not on this machine (Debian's package `openssh-server`)");
+            skipped("sshd is not on this machine (Debian's package `openssh-server`)");
             return None;
         };
         // Where it runs as root it insists on this folder, which the system makes for its service.

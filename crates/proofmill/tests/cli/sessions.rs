@@ -10,14 +10,21 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// A session with a quick rollup on ports of its own.
+/// A session with a quick rollup on ports of its own, and three transactions of each account.
 pub(crate) fn session(data: &Path, name: &str, words: &[&str]) -> Command {
+    let mut command = session_by_the_environment(data, name, words);
+    command.args(["--transactions", "3"]);
+    command
+}
+
+/// The same, with as many transactions as the environment says.
+fn session_by_the_environment(data: &Path, name: &str, words: &[&str]) -> Command {
     let mut command = proofmill(data);
     for variable in ["LOAD_TEST_PRIVATE_KEY", "LOAD_TEST_TX_AMOUNT", "LOAD_TEST_ENDLESS", "LOAD_TEST_KIND"] {
         command.env_remove(variable);
     }
     command.args(["bench", "run", "--prover", "exec", "--slot-seconds", "2", "--accounts", "2"]);
-    command.args(["--transactions", "3", "--name", name]);
+    command.args(["--name", name]);
     command.args([format!("--l2-port={}", free_port()), format!("--metrics-port={}", free_port())]);
     command.args(words);
     command
@@ -98,6 +105,7 @@ fn a_session_ends_by_itself_and_cleans_up_what_another_left() {
     ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
+    assert!(!said.contains("mempool"), "{said}");
     assert!(ours.try_wait().unwrap().is_some(), "what was left still runs");
     assert!(stranger.try_wait().unwrap().is_none(), "another process was ended");
     stranger.kill().unwrap();
@@ -117,10 +125,16 @@ fn a_session_ends_by_itself_and_cleans_up_what_another_left() {
     nothing_is_left(data, "first");
 
     // L1 stayed, and takes a second deployment; without --keep-l1 it ends.
-    let second = session(data, "second", &["--batches", "1"]).output().unwrap();
-    let said = String::from_utf8_lossy(&second.stderr);
+    // Ten transactions at once are near the limit of its mempool.
+    let words = ["--batches", "1", "--l2-mempool-limit", "10"];
+    let mut second = session_by_the_environment(data, "second", &words);
+    let second = second.env("LOAD_TEST_TX_AMOUNT", "5").output().unwrap();
+    let (said, shown) = (String::from_utf8_lossy(&second.stderr), String::from_utf8_lossy(&second.stdout));
     assert!(second.status.success() && said.contains("L1 of an earlier session is at"), "{said}");
     assert!(!said.contains("L1 is kept"), "{said}");
+    assert!(shown.contains("eth-transfers: 5 by each of 2 accounts"), "{shown}");
+    assert_eq!(said.matches("trouble: the mempool's limit is near").count(), 1, "{said}");
+    assert!(shown.contains("The mempool's limit is near"), "{shown}");
     nothing_is_left(data, "second");
     assert!(!data.join("data/bench/l1.json").exists());
     let contract = |name: &str| report(data, name)["session"]["setup"]["chains"].as_str().unwrap().to_owned();
@@ -263,15 +277,20 @@ fn chains_that_run_already_go_on() {
     assert!(made["batches"].as_array().unwrap().iter().all(|row| row["gas"].as_u64().is_some()), "{made}");
     let left = processes(&data.join("data"));
     assert!(left.is_empty(), "{left:?}");
-    assert!(
-        output(
-            proofmill(data)
-                .args(["load", "--rpc-url", there.l2_rpc.as_str(), "--transactions", "1"])
-                .env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string())
-        )
-        .status
-        .success()
-    );
+    // Two accounts, and as many transactions as the environment says, or the flag.
+    let load = |words: &[&str], amount: &str| {
+        let mut command = proofmill(data);
+        command.args(["load", "--rpc-url", there.l2_rpc.as_str(), "--accounts", "2"]).args(words);
+        command.env("LOAD_TEST_PRIVATE_KEY", DevKeys::funder_text().to_string());
+        let ended = output(command.env("LOAD_TEST_TX_AMOUNT", amount));
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+        (String::from_utf8(ended.stdout).unwrap(), String::from_utf8(ended.stderr).unwrap())
+    };
+    let (said, log) = load(&[], "4");
+    assert!(said.contains("eth-transfers: 8 sent, 8 included") && !log.contains("mempool"), "{said}{log}");
+    let (said, log) = load(&["--transactions", "1", "--mempool-limit", "1"], "4");
+    assert!(said.contains("eth-transfers: 2 sent, 2 included"), "{said}");
+    assert!(log.contains("the mempool's limit is near"), "{log}");
 
     // A page of something else is told apart at once: this one is a node's.
     let html = crate::bench::serve_once("<!DOCTYPE html><html><body>hello</body></html>");
@@ -298,6 +317,11 @@ fn load_goes_by_the_names_that_people_know() {
     assert!(said.contains("the node at http://127.0.0.1:9 cannot be reached"), "{said}");
     let said = fail(proofmill(data).env("LOAD_TEST_ENDLESS", "perhaps").arg("load"));
     assert!(said.contains("LOAD_TEST_ENDLESS") || said.contains("--endless"), "{said}");
+    let said = fail(proofmill(data).env("LOAD_TEST_TX_AMOUNT", "many").arg("load"));
+    assert!(said.contains("invalid value 'many'"), "{said}");
+    let help = succeed(proofmill(data).args(["load", "--help"]));
+    let of_amount = help.split("LOAD_TEST_TX_AMOUNT").nth(1).unwrap();
+    assert!(of_amount.contains("[default: 50]"), "{help}");
     let said = fail(proofmill(data).args(["load", "--kind", "storage"]));
     assert!(said.contains("eth-transfers, erc20, fibonacci, io-heavy or mixed"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! Batches on their way to L1, as processes: two prover types, a proof that L1 refuses, sixteen batches in one call, a coordinator
 //! that is killed in the middle, dry runs, and who signs.
 
-use crate::process::{self, Running, free_port, like, proofmill, succeed, wait};
+use crate::process::{self, Running, free_port, like, proofmill, stand_in, succeed, wait};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
 use alloy_rpc_client::RpcClient;
 use proofmill_chain::{L1, PoolOptions, Rollup, SigningKey};
@@ -38,14 +38,6 @@ struct Site {
     metrics: u16,
     seed: u64,
     _localnet: Running,
-}
-
-/// The binary with a second prover type, which is built beside this one for tests.
-pub(crate) fn stand_in() -> PathBuf {
-    let ours = Path::new(env!("CARGO_BIN_EXE_proofmill"));
-    let there = ours.parent().unwrap().join("examples/stand_in");
-    assert!(there.is_file(), "{}: build it with `cargo build -p proofmill --examples`", there.display());
-    there
 }
 
 impl Site {
@@ -379,6 +371,7 @@ fn sixteen_batches_that_wait_go_in_one_call() {
     let (first, last) = site.verified()[0];
     assert!(last - first + 1 >= 16, "{:?}", site.verified());
     let line = site.lines("coordinator", "batches are settled")[0].clone();
+    assert!(line.contains("event=\"batches_settled\"") && number(&line, "fee_wei") > 0, "{line}");
     assert!(number(&line, "gas_per_batch") <= 60_000, "{line}");
     site.check_each_once(last, &[account, poor]);
 }

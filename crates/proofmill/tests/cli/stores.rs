@@ -5,7 +5,7 @@ use crate::{
     blocks::chain,
     process::{Running, fail, free_port, output, proofmill, succeed, wait},
 };
-use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS};
+use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
 use std::{fs, path::Path, process::Command};
 
 type Variables<'a> = [(&'a str, &'a str)];
@@ -71,7 +71,7 @@ async fn prove_over(clients: &Variables<'_>, nodes: &Variables<'_>) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_over_redis() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let redis = LocalRedis::start(&["--maxmemory", "200mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
@@ -85,7 +85,7 @@ async fn a_proof_over_redis() {
 #[test]
 fn what_is_wrong_with_a_server_is_said_also_where_it_comes_later() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let mut redis =

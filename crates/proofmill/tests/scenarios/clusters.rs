@@ -1,91 +1,132 @@
 //! Workers and coordinators that end, well or not.
 
 use crate::{
-    house::House,
+    house::{Held, House},
     logs::made_twice,
-    process::{output, wait},
+    process::{Running, wait},
 };
 use proofmill_client::ClusterClient;
+use proofmill_wire::operator::{ProofPhase, ProofProgress};
 use std::{net::TcpListener, time::Duration};
+use tokio::runtime::Runtime;
 
+/// The worker that is in the middle of a segment.
+fn holder<'a>(workers: &'a mut [(&'static str, Running)], held: &Held) -> &'a mut Running {
+    &mut workers.iter_mut().find(|(id, _)| *id == held.worker).unwrap().1
+}
+
+/// In the middle of a segment: first it stays away until the other one has proven that, then it is back at once.
 #[test]
 fn a_worker_is_killed() {
     let Some(mut house) = House::new() else { return };
     let _cluster = house.cluster();
-    let (mut one, _two) = (house.worker("worker-1"), house.worker("worker-2"));
+    let mut workers = house.workers();
     let _node = house.node();
     house.settle(1);
-    for _ in 0..3 {
-        house.load();
-        one.kill();
+    for stays_away in [true, false, false] {
+        let lost = house.said("cluster").matches("lost a worker").count();
+        let held = house.hold();
+        let worker = holder(&mut workers, &held);
+        worker.kill();
+        house.let_go(&held);
+        if stays_away {
+            house.wait_for(&held);
+            assert!(
+                house.said("cluster").matches("lost a worker").count() > lost,
+                "{}",
+                house.said("cluster")
+            );
+        }
+        *worker = house.worker(held.worker);
+        house.wait_for(&held);
         house.settle(1);
-        one = house.worker("worker-1");
     }
     assert_eq!(made_twice(house.logs()), [""; 0]);
 }
 
+/// In the middle of a segment, which it finishes.
 #[test]
 fn a_worker_is_drained() {
     let Some(mut house) = House::new() else { return };
     let _cluster = house.cluster();
-    let (mut one, _two) = (house.worker("worker-1"), house.worker("worker-2"));
+    let mut workers = house.workers();
     let _node = house.node();
     house.settle(1);
-    house.load();
-    assert!(one.terminate(), "{}", house.said("worker-1"));
+    let held = house.hold();
+    let going = house.let_go_after(&held, Duration::from_secs(3));
+    assert!(holder(&mut workers, &held).terminate(), "{}", house.said(held.worker));
+    going.join().unwrap();
+    assert!(house.said(held.worker).contains("finishing the tasks at hand"), "{}", house.said(held.worker));
+    house.wait_for(&held);
     house.settle(1);
-    assert!(!house.said("cluster").contains("lost"), "{}", house.said("cluster"));
+    assert!(!house.said("cluster").contains("lost a worker"), "{}", house.said("cluster"));
     assert_eq!(made_twice(house.logs()), [""; 0]);
 }
 
+/// In the middle of a segment, which goes on meanwhile, and which nobody else is given.
 #[test]
 fn the_coordinator_is_killed_in_the_middle_of_proofs() {
     let Some(mut house) = House::new() else { return };
     let mut cluster = house.cluster();
-    let (_one, _two) = (house.worker("worker-1"), house.worker("worker-2"));
+    let _workers = house.workers();
     let _node = house.node();
     house.settle(1);
     for _ in 0..3 {
-        house.load();
+        let registered = |house: &House| house.said("cluster").matches("a worker registered").count();
+        let held = house.hold();
+        let before = registered(&house);
         cluster.kill();
         std::thread::sleep(Duration::from_secs(2));
         cluster = house.cluster();
+        wait("both workers to come back", || registered(&house) >= before + 2);
+        // They have said what they hold.
+        std::thread::sleep(Duration::from_secs(4));
+        assert!(house.is_held(&held), "nothing was under way");
+        house.let_go(&held);
+        house.wait_for(&held);
         house.settle(1);
     }
     assert_eq!(made_twice(house.logs()), [""; 0]);
 }
 
-/// Without a worker a request waits; with a worker that is held up, it is active.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
-    let Some(mut house) = tokio::task::block_in_place(House::new) else { return };
+/// Without a worker a request waits; of one that is active the worker is in the middle of a segment.
+#[test]
+fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
+    let Some(mut house) = House::new() else { return };
     let _cluster = house.cluster();
     let _node = house.node();
-    let client = ClusterClient::connect(&house.address()).await.unwrap();
-    let proofs = async |state: &str| {
-        let status = client.status().await.unwrap();
-        let of_it = status.proofs.into_iter().filter(|proof| format!("{proof:?}").contains(state));
-        of_it.map(|proof| proof.proof_id).collect::<Vec<_>>()
+    let runtime = Runtime::new().unwrap();
+    let client = runtime.block_on(ClusterClient::connect(&house.address())).unwrap();
+    let proofs = || runtime.block_on(client.status()).unwrap().proofs;
+    let find = |is_it: &dyn Fn(&ProofProgress) -> bool| proofs().into_iter().find(is_it);
+    let phase = |id: &str| find(&|proof: &ProofProgress| proof.proof_id == id).map(|proof| proof.phase());
+    // A second time changes nothing.
+    let cancel = |id: &str| {
+        (0..2).for_each(|_| runtime.block_on(client.cancel(id)).unwrap());
+        assert_eq!(phase(id), Some(ProofPhase::Cancelled));
     };
-    tokio::task::block_in_place(|| house.load());
-    let mut waiting = Vec::new();
-    for _ in 0..300 {
-        waiting = proofs("none of the 0 workers").await;
-        if !waiting.is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    let id = waiting.first().expect("a proof that waits").clone();
-    client.cancel(&id).await.unwrap();
-    client.cancel(&id).await.expect("a second time changes nothing");
-    let shown = String::from_utf8(
-        output(house.role("client").args(["status", "--cluster", &house.address()])).stdout,
-    );
-    assert!(!shown.unwrap().contains(&format!("{id} failed")));
-    // The node asks again, for its checkpoint is not proven.
+
+    house.load();
+    let waits = |proof: &ProofProgress| proof.diagnosis.contains("none of the 0 workers");
+    let mut waiting = None;
+    wait("a proof that waits", || {
+        waiting = find(&waits);
+        waiting.is_some()
+    });
+    cancel(&waiting.unwrap().proof_id);
+
     let _worker = house.worker("worker-1");
-    tokio::task::block_in_place(|| house.settle(1));
+    let held = house.hold();
+    assert_eq!(phase(&held.proof), Some(ProofPhase::Active));
+    cancel(&held.proof);
+    let dropped = format!("withdrawn by the coordinator task={}", held.task);
+    wait("the worker to drop it", || house.said("worker-1").contains(&dropped));
+    // The node asks again for both, for their checkpoints are not proven. The prover cannot be told to leave its segment: the worker
+    // goes on beside it.
+    house.settle(1);
+    assert!(house.is_held(&held), "the prover left its segment");
+    house.let_go(&held);
+    house.settle(1);
 }
 
 #[test]

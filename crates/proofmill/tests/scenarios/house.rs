@@ -1,20 +1,70 @@
-//! A rollup of separate processes that share nothing but Redis.
+//! A rollup of separate processes that share nothing but Redis, or S3.
 
-use crate::process::{self, Running, free_port, output, proofmill, wait};
+use crate::{
+    logs::{Begun, under_way},
+    process::{self, Running, free_port, like, output, proofmill, stand_in, wait},
+};
 use proofmill_devnet::{Description, DevKeys};
-use proofmill_localstore::LocalRedis;
+use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::Command,
+    thread::JoinHandle,
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
+const WORKERS: [&str; 2] = ["worker-1", "worker-2"];
+
+/// Where the artifacts are.
+pub(crate) enum Store {
+    Redis(LocalRedis),
+    S3(LocalS3),
+}
+
+impl Store {
+    fn is_told(&self, command: &mut Command, host: &str) {
+        let here = |url: String| url.replace("127.0.0.1", host);
+        match self {
+            Self::Redis(redis) => {
+                command.env("CLI_REDIS_NODES", here(redis.url()));
+            }
+            Self::S3(s3) => {
+                command.env("AWS_ACCESS_KEY_ID", S3_KEYS.0).env("AWS_SECRET_ACCESS_KEY", S3_KEYS.1);
+                command.env("AWS_ENDPOINT_URL", here(s3.url()));
+                command.env("CLI_S3_BUCKET", LocalS3::BUCKET).env("CLI_S3_REGION", "us-east-1");
+            }
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        match self {
+            Self::Redis(redis) => redis.stop(),
+            Self::S3(s3) => s3.stop(),
+        }
+    }
+
+    pub(crate) fn start_again(&mut self) -> io::Result<()> {
+        match self {
+            Self::Redis(redis) => redis.start_again(),
+            Self::S3(s3) => s3.start_again(),
+        }
+    }
+}
+
+/// A segment that a worker is in the middle of until [`House::let_go`].
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) worker: &'static str,
+    pub(crate) task: String,
+    pub(crate) proof: String,
+}
+
 pub(crate) struct House {
     folder: TempDir,
     chains: Description,
-    pub(crate) redis: LocalRedis,
+    pub(crate) store: Store,
     /// Where this machine is for the workers.
     host: String,
     port: u16,
@@ -31,11 +81,20 @@ impl House {
 
     pub(crate) fn at(host: &str, redis: &[&str]) -> Option<Self> {
         if !LocalRedis::is_there() {
-            eprintln!("skipped: this machine has no redis-server");
+            skipped("this machine has no redis-server");
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
         let redis = LocalRedis::start(&[&["--maxmemory", "200mb"], redis].concat()).unwrap();
+        Some(Self::with(Store::Redis(redis), host))
+    }
+
+    /// The chains and an S3 server.
+    pub(crate) fn over_s3() -> Self {
+        Self::with(Store::S3(LocalS3::start().unwrap()), "127.0.0.1")
+    }
+
+    fn with(store: Store, host: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("chains");
         fs::create_dir_all(&data).unwrap();
         let mut command = proofmill(&data);
@@ -45,7 +104,7 @@ impl House {
         wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
         let chains = Description::read(&file).unwrap().unwrap();
         let (port, node_port, seed) = (free_port(), free_port(), 0);
-        Some(Self { folder, chains, redis, host: host.to_owned(), port, node_port, localnet, seed })
+        Self { folder, chains, store, host: host.to_owned(), port, node_port, localnet, seed }
     }
 
     pub(crate) fn logs(&self) -> &Path {
@@ -65,8 +124,8 @@ impl House {
         let own = self.folder.path().join(name);
         fs::create_dir_all(&own).unwrap();
         let mut command = proofmill(&own);
-        let url = self.redis.url().replace("127.0.0.1", &self.host);
-        command.env("CLI_REDIS_NODES", url).env("NO_COLOR", "1");
+        self.store.is_told(&mut command, &self.host);
+        command.env("NO_COLOR", "1");
         command
     }
 
@@ -90,15 +149,81 @@ impl House {
         output(self.role("client").args(["status", "--cluster", &self.address()]))
     }
 
-    pub(crate) fn worker_args(&self, id: &str) -> Vec<String> {
+    /// A worker whose segments can be held.
+    pub(crate) fn worker_command(&self, id: &str) -> Command {
+        let mut command = like(&self.role(id), &stand_in());
+        command.env("PROOFMILL_TEST_HOLD", self.folder.path().join("hold"));
         let address = self.address();
-        ["worker", "--coordinator", &address, "--prover", "exec", "--id", id, "--max-weight", "6"]
-            .map(str::to_owned)
-            .to_vec()
+        command.args(["worker", "--coordinator", &address, "--prover", "exec", "--id", id]);
+        command.args(["--max-weight", "6"]);
+        command
     }
 
     pub(crate) fn worker(&self, id: &str) -> Running {
-        Running::start(self.role(id).args(self.worker_args(id)), &self.log_of(id))
+        Running::start(&mut self.worker_command(id), &self.log_of(id))
+    }
+
+    pub(crate) fn workers(&self) -> [(&'static str, Running); 2] {
+        WORKERS.map(|id| (id, self.worker(id)))
+    }
+
+    /// Loads until a worker is in the middle of a segment, where it stays. The cluster counts it as running.
+    #[track_caller]
+    pub(crate) fn hold(&mut self) -> Held {
+        assert!(WORKERS.iter().all(|id| !self.held_of(id).exists()), "one is held already");
+        fs::write(self.folder.path().join("hold"), "").unwrap();
+        let end = Instant::now() + Duration::from_secs(60);
+        let worker = loop {
+            if let Some(worker) = WORKERS.into_iter().find(|id| self.held_of(id).exists()) {
+                break worker;
+            }
+            self.load();
+            assert!(
+                Instant::now() < end,
+                "nothing is begun:\n{}\n{}",
+                self.said("node"),
+                self.said("cluster")
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        };
+        // Others take milliseconds, and those that ended with a worker were begun before.
+        let begun = under_way(&self.said(worker));
+        std::thread::sleep(Duration::from_secs(1));
+        let still = under_way(&self.said(worker)).into_iter().rfind(|one| begun.contains(one));
+        let Begun { task, proof } = still.unwrap();
+        let shown = String::from_utf8(self.status().stdout).unwrap();
+        let runs = |line: &str| line.contains(worker) && line.contains("ProveShard");
+        assert!(shown.lines().any(runs) && !shown.contains(" 0 task(s) active"), "{shown}");
+        Held { worker, task, proof }
+    }
+
+    fn held_of(&self, worker: &str) -> PathBuf {
+        self.folder.path().join(worker).join("held")
+    }
+
+    pub(crate) fn is_held(&self, held: &Held) -> bool {
+        self.held_of(held.worker).exists()
+    }
+
+    /// Lets the worker go on with its segment, where it still is there.
+    pub(crate) fn let_go(&self, held: &Held) {
+        fs::remove_file(self.held_of(held.worker)).unwrap();
+    }
+
+    /// The same after a while.
+    pub(crate) fn let_go_after(&self, held: &Held, pause: Duration) -> JoinHandle<()> {
+        let file = self.held_of(held.worker);
+        std::thread::spawn(move || {
+            std::thread::sleep(pause);
+            fs::remove_file(file).unwrap();
+        })
+    }
+
+    /// Waits until the proof is made whose segment was held.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, held: &Held) {
+        let made = format!("the proof ended proof={} status=Completed", held.proof);
+        wait("the proof that was held", || self.said("cluster").contains(&made));
     }
 
     pub(crate) fn node(&self) -> Running {
@@ -130,7 +255,7 @@ impl House {
             assert!(Instant::now() < end, "not settled:\n{}\n{}", self.said("node"), self.said("cluster"));
             std::thread::sleep(Duration::from_millis(200));
         }
-        for role in ["node", "cluster", "worker-1", "worker-2"] {
+        for role in ["node", "cluster"].into_iter().chain(WORKERS) {
             assert!(!self.said(role).contains("panicked"), "{role} panicked:\n{}", self.said(role));
         }
     }

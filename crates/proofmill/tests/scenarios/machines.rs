@@ -2,12 +2,14 @@
 
 use crate::{
     house::House,
+    logs::made_twice,
     process::{Running, wait},
 };
+use proofmill_localstore::skipped;
 use std::{
     fs,
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 fn runs(command: &str) -> bool {
@@ -42,14 +44,12 @@ impl Cable {
         if laid.iter().all(|command| runs(command)) {
             return Some(cable);
         }
-        eprintln!("skipped: this user may not make network namespaces (`ip netns`)");
+        skipped("this user may not make network namespaces (`ip netns`)");
         None
     }
 
-    fn cut(&self, time: Duration) {
-        assert!(runs(&format!("ip link set {}a down", self.name)));
-        std::thread::sleep(time);
-        assert!(runs(&format!("ip link set {}a up", self.name)));
+    fn set(&self, state: &str) {
+        assert!(runs(&format!("ip link set {}a {state}", self.name)));
     }
 }
 
@@ -60,27 +60,49 @@ impl Drop for Cable {
     }
 }
 
+/// In the middle of a segment. A worker that is silent for 30 s is lost, and what it had is taken back: with 3 and 10 s it keeps all
+/// that, and nothing is made twice. After 40 s it is back, and the proof is made.
 #[test]
 fn the_network_of_a_worker_is_cut_for_3_10_and_40_s() {
     let Some(cable) = Cable::lay() else { return };
     let Some(mut house) = House::at(&cable.host, &["--bind", "0.0.0.0"]) else { return };
     let _cluster = house.cluster();
     let mut command = Command::new("ip");
-    command.args(["netns", "exec", &cable.name, env!("CARGO_BIN_EXE_proofmill")]);
-    let plain = house.role("worker-1");
+    command.args(["netns", "exec", &cable.name]);
+    let plain = house.worker_command("worker-1");
+    command.arg(plain.get_program()).args(plain.get_args());
     command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    command.current_dir(plain.get_current_dir().unwrap()).args(house.worker_args("worker-1"));
+    command.current_dir(plain.get_current_dir().unwrap());
     let _worker = Running::start(&mut command, &house.logs().join("worker-1.log"));
     let _node = house.node();
     house.settle(1);
-    for (seconds, is_lost) in [(3, false), (10, false), (40, true)] {
-        let before = house.said("cluster").matches("lost").count();
-        house.load();
-        cable.cut(Duration::from_secs(seconds));
+    let lost = |house: &House| house.said("cluster").matches("lost a worker: its tasks go to others").count();
+    let taken_back = |house: &House| house.said("cluster").matches("fault=worker/lost").count();
+    for seconds in [3, 10] {
+        let held = house.hold();
+        cable.set("down");
+        std::thread::sleep(Duration::from_secs(seconds));
+        cable.set("up");
+        house.let_go(&held);
+        house.wait_for(&held);
         house.settle(1);
-        let lost = house.said("cluster").matches("lost").count() > before;
-        assert!(is_lost || !lost, "lost after {seconds} s:\n{}", house.said("cluster"));
+        assert_eq!(lost(&house), 0, "lost after {seconds} s:\n{}", house.said("cluster"));
+        assert_eq!(made_twice(house.logs()), [""; 0]);
     }
+    let held = house.hold();
+    let cut = Instant::now();
+    cable.set("down");
+    wait("the worker to be lost", || lost(&house) == 1);
+    // It beats every 3 s: the last time was before.
+    let after = cut.elapsed();
+    assert!((26..40).contains(&after.as_secs()), "lost after {after:?}:\n{}", house.said("cluster"));
+    assert!(taken_back(&house) > 0, "{}", house.said("cluster"));
+    std::thread::sleep(Duration::from_secs(40).saturating_sub(cut.elapsed()));
+    cable.set("up");
+    house.let_go(&held);
+    house.wait_for(&held);
+    house.settle(1);
+    assert_eq!(lost(&house), 1, "{}", house.said("cluster"));
     assert!(!house.said("node").contains("epoch missed"), "{}", house.said("node"));
 }
 
@@ -93,7 +115,7 @@ impl Disk {
         if runs(&format!("mount -t tmpfs -o size=2m tmpfs {}", at.display())) {
             return Some(Self(at));
         }
-        eprintln!("skipped: this user may not mount a small disk");
+        skipped("this user may not mount a small disk");
         None
     }
 }

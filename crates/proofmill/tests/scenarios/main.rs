@@ -1,4 +1,4 @@
-//! What operators live through, with real processes and a real Redis: each scenario alone by name, in a minute or two.
+//! What operators live through, with real processes, a real Redis and an S3 server: each scenario alone by name, in a minute or two.
 //!
 //! Stores and networks are away for a few seconds here; `SCENARIO_AWAY=60` (as `make test-long` has it) makes that longer.
 //! What a scenario needs and this machine lacks (`redis-server`, root, `ip netns`) is said, and the scenario is skipped.

@@ -1,8 +1,8 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Root, RootState,
-    SessionId, SessionSpec, SessionState, Span, Time, Track,
+    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Receipt, Root,
+    RootState, SessionId, SessionSpec, SessionState, Span, Time, Track,
     horizon::Horizon,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
@@ -214,6 +214,16 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
+}
+
+impl Snapshot {
+    /// The epochs that this node has settled, as far as it remembers, and what each submission took.
+    pub fn published(&self) -> impl Iterator<Item = (Epoch, Receipt)> {
+        self.sessions.iter().filter_map(|session| match session.state {
+            SessionState::Completed { receipt } => Some((session.spec.epoch, receipt?)),
+            _ => None,
+        })
+    }
 }
 
 /// L1's newest block may be so many seconds old.

@@ -1,7 +1,8 @@
 //! What a prover node counts, where the process has a recorder of metrics.
 
+use super::spells::{Of, Spell};
 use crate::rules::{
-    CandidateEnd, Change, EpochStage, Origin, RangeDone, Receipt, RootDone, SessionState, Snapshot,
+    CandidateEnd, Change, EpochStage, Origin, ProofCost, RangeDone, Receipt, RootDone, SessionState, Snapshot,
 };
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use proofmill_primitives::ProverType;
@@ -19,6 +20,8 @@ const GAS: &str = "proofmill_node_gas_proven_total";
 const INSTRUCTIONS: &str = "proofmill_node_instructions_total";
 const RANGE_SECONDS: &str = "proofmill_node_range_proof_seconds";
 const ROOT_SECONDS: &str = "proofmill_node_epoch_proof_seconds";
+const SESSION_STATE_SECONDS: &str = "proofmill_node_session_state_seconds";
+const CHECKPOINT_STATE_SECONDS: &str = "proofmill_node_checkpoint_state_seconds";
 const PUBLISHES: &str = "proofmill_node_publishes_total";
 const PRUNES: &str = "proofmill_node_prunes_total";
 const L1_GAS: &str = "proofmill_node_publish_gas_total";
@@ -52,6 +55,16 @@ pub(super) fn describe() {
     describe_counter!(INSTRUCTIONS, "Instructions that proofs took, where they are counted.");
     describe_histogram!(RANGE_SECONDS, Unit::Seconds, "How long range proofs took that were made.");
     describe_histogram!(ROOT_SECONDS, Unit::Seconds, "How long epoch proofs took that were made.");
+    describe_histogram!(
+        SESSION_STATE_SECONDS,
+        Unit::Seconds,
+        "How long sessions were in each state that they left."
+    );
+    describe_histogram!(
+        CHECKPOINT_STATE_SECONDS,
+        Unit::Seconds,
+        "How long checkpoints were being proven, and stopped."
+    );
     describe_counter!(PUBLISHES, "Epoch proofs that left the queue for L1, by how.");
     describe_counter!(
         PRUNES,
@@ -144,12 +157,28 @@ fn published(end: &CandidateEnd) {
     counter!(PUBLISHES, "outcome" => how).increment(1);
 }
 
+/// A state that was left.
+pub(super) fn spent(spell: &Spell) {
+    let name = match spell.of {
+        Of::Session => SESSION_STATE_SECONDS,
+        Of::Checkpoint => CHECKPOINT_STATE_SECONDS,
+    };
+    histogram!(name, "state" => spell.state).record(spell.lasted);
+}
+
+/// What is not counted is no 0.
+fn instructions(cost: &ProofCost) {
+    if let Some(instructions) = cost.instructions {
+        counter!(INSTRUCTIONS).increment(instructions.0);
+    }
+}
+
 /// A range proof that is there.
 pub(super) fn range_done(done: &RangeDone) {
     if done.origin == Origin::Made {
         counter!(TRANSACTIONS).increment(done.executed.transactions);
         counter!(GAS).increment(done.executed.gas_used);
-        counter!(INSTRUCTIONS).increment(done.cost.instructions.map_or(0, |instructions| instructions.0));
+        instructions(&done.cost);
         histogram!(RANGE_SECONDS).record(done.cost.took);
     }
 }
@@ -157,7 +186,7 @@ pub(super) fn range_done(done: &RangeDone) {
 /// An epoch proof that is there.
 pub(super) fn root_done(done: &RootDone) {
     if done.origin == Origin::Made {
-        counter!(INSTRUCTIONS).increment(done.cost.instructions.map_or(0, |instructions| instructions.0));
+        instructions(&done.cost);
         histogram!(ROOT_SECONDS).record(done.cost.took);
     }
 }

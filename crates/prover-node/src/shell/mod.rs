@@ -12,6 +12,7 @@ mod range;
 mod requests;
 mod root;
 mod shown;
+mod spells;
 mod stored;
 mod upload;
 

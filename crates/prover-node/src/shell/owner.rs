@@ -5,13 +5,14 @@ use super::{
     metrics, publish, range,
     root::{self, EpochParts},
     shown::Shown,
+    spells::Spells,
     upload,
 };
 use crate::{
     parts::{RangeRequest, Work},
     rules::{
         Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PruneOutcome,
-        PublishOutcome, Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
+        PublishOutcome, Receipt, Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
     },
 };
 use futures::FutureExt;
@@ -48,6 +49,7 @@ pub(super) struct Owner {
     tasks: JoinSet<()>,
     looking: bool,
     shown: Shown,
+    spells: Spells,
     outlets: Outlets,
 }
 
@@ -68,7 +70,8 @@ impl Owner {
     ) -> Self {
         metrics::describe();
         let (jobs, tasks, shown) = (HashMap::new(), JoinSet::new(), Shown::new(snapshots));
-        Self { context, state, inbox, jobs, tasks, looking: false, shown, outlets }
+        let spells = Spells::default();
+        Self { context, state, inbox, jobs, tasks, looking: false, shown, spells, outlets }
     }
 
     /// Lives until it is told to stop, then ends everything in order. The chain stream has to have been stopped before.
@@ -275,18 +278,35 @@ impl Owner {
         let (epoch, kind, name) = (spec.epoch, spec.kind, state.name());
         match state {
             SessionState::Failed { cause } => {
-                tracing::error!(%session, %epoch, %kind, state = name, cause, "session");
+                tracing::error!(event = "session_failed", %session, %epoch, %kind, state = name, cause, "session");
             }
             SessionState::Stopped { by: StoppedBy::Checkpoint { number }, cause } => {
-                tracing::error!(%session, %epoch, %kind, state = name, checkpoint = %number, cause, "session");
+                tracing::error!(
+                    event = "session_stopped", %session, %epoch, %kind, state = name, checkpoint = %number, cause, "session"
+                );
             }
             SessionState::Stopped { by: StoppedBy::Itself { until }, cause } => {
                 let again_in_s = until.since(self.context.clock.now()).as_secs();
-                tracing::error!(%session, %epoch, %kind, state = name, again_in_s, cause, "session");
+                tracing::error!(
+                    event = "session_stopped", %session, %epoch, %kind, state = name, again_in_s, cause, "session"
+                );
             }
             SessionState::TimedOut => {
                 let cause = "the window of its epoch closed";
-                tracing::error!(%session, %epoch, %kind, state = name, cause, "session");
+                tracing::error!(
+                    event = "session_timed_out", %session, %epoch, %kind, state = name, cause, "session"
+                );
+            }
+            SessionState::Completed { receipt: Some(receipt) } => {
+                let Receipt { transaction, block: l1_block, gas_used: gas, fee: fee_wei } = *receipt;
+                tracing::info!(
+                    event = "epoch_settled", %session, %epoch, %kind, state = name, %transaction, l1_block, gas, fee_wei,
+                    "session"
+                );
+            }
+            // A publish before a crash had come through: its transaction is not known.
+            SessionState::Completed { receipt: None } => {
+                tracing::info!(event = "epoch_settled", %session, %epoch, %kind, state = name, "session");
             }
             SessionState::Unsent(Estimate { gas, fee }) => {
                 tracing::info!(%session, %epoch, %kind, state = name, gas, fee_wei = fee, "session");
@@ -295,28 +315,45 @@ impl Owner {
         }
     }
 
-    fn report(&self, change: Change) {
+    fn report(&mut self, change: Change) {
         metrics::changed(&change);
+        if let Some(spell) = self.spells.changed(self.context.clock.now(), &change) {
+            metrics::spent(&spell);
+        }
         match &change {
             Change::CheckpointFailed { id, epoch, cause } => {
-                tracing::error!(checkpoint = %id.number, %epoch, cause, "checkpoint refuted");
+                tracing::error!(
+                    event = "checkpoint_refuted", checkpoint = %id.number, %epoch, cause, "checkpoint refuted"
+                );
             }
             Change::CheckpointStopped { id, epoch, cause, until } => {
                 let again_in_s = until.since(self.context.clock.now()).as_secs();
-                tracing::error!(checkpoint = %id.number, %epoch, cause, again_in_s, "checkpoint stopped");
+                tracing::error!(
+                    event = "checkpoint_stopped", checkpoint = %id.number, %epoch, cause, again_in_s,
+                    "checkpoint stopped"
+                );
             }
             Change::RootDelayed { session, epoch, prover, cause } => {
-                tracing::warn!(%session, %epoch, %prover, cause, "an epoch is not aggregated; trying again");
+                tracing::warn!(
+                    event = "proof_failed", level = "epoch", %session, %epoch, %prover, cause,
+                    "an epoch is not aggregated; trying again"
+                );
             }
-            Change::EpochMissed { epoch, cause } => tracing::error!(%epoch, cause, "epoch missed"),
+            Change::EpochMissed { epoch, cause } => {
+                tracing::error!(event = "epoch_missed", %epoch, cause, "epoch missed");
+            }
             Change::Session { session, spec, state } => self.report_session(*session, spec, state),
             Change::Candidate { session, epoch, end } => match end {
                 CandidateEnd::Failed { cause } => {
-                    tracing::error!(%session, %epoch, cause, "epoch proof refused by L1");
+                    tracing::error!(
+                        event = "submission_failed", %session, %epoch, cause, "epoch proof refused by L1"
+                    );
                 }
                 CandidateEnd::Expired => {
                     let cause = "its window closed before it was submitted";
-                    tracing::error!(%session, %epoch, cause, "epoch proof expired");
+                    tracing::error!(
+                        event = "submission_timed_out", %session, %epoch, cause, "epoch proof expired"
+                    );
                 }
                 end => tracing::debug!(%session, %epoch, ?end, "candidate ended"),
             },
@@ -332,10 +369,15 @@ impl Owner {
             }
             Change::RangeFailed { checkpoint, epoch, prover, range, cause } => {
                 let blocks = range.blocks;
-                tracing::warn!(%checkpoint, %epoch, %prover, %blocks, cause, "a range is not proven");
+                tracing::warn!(
+                    event = "proof_failed", level = "range", %checkpoint, %epoch, %prover, %blocks, cause,
+                    "a range is not proven"
+                );
             }
             Change::PublishDelayed { epoch, cause, .. } => {
-                tracing::warn!(%epoch, cause, "a proof could not be published; trying again");
+                tracing::warn!(
+                    event = "submission_failed", %epoch, cause, "a proof could not be published; trying again"
+                );
             }
             Change::Pruning { closed } => {
                 tracing::warn!(
@@ -348,7 +390,9 @@ impl Owner {
             }
             Change::PruneEnded { receipt: Some(receipt) } => {
                 let (transaction, gas, fee_wei) = (receipt.transaction, receipt.gas_used, receipt.fee);
-                tracing::info!(%transaction, gas, fee_wei, "pruned what was not proven in time");
+                tracing::info!(
+                    event = "epoch_pruned", %transaction, gas, fee_wei, "pruned what was not proven in time"
+                );
             }
             Change::Pruned { to, removed, cause } if *removed > 0 => {
                 tracing::info!(%to, removed, %cause, "checkpoints became void");

@@ -178,7 +178,10 @@ impl Context {
     /// Keeps the evidence, and has the service hand out nothing like it. Neither keeps the proof from being removed.
     async fn put_aside(&self, prover: &Prover, bad: BadProof) {
         let (level, range, cause) = (bad.level.name(), bad.range, bad.cause.clone());
-        tracing::error!(level, prover = %bad.prover, %range, cause, "a proof does not hold, and is removed");
+        tracing::error!(
+            event = "proof_refused", level, prover = %bad.prover, %range, cause,
+            "a proof does not hold, and is removed"
+        );
         prover.service.refuse(&bad.proof, &cause).await;
         // Its removal does not wait for the evidence to be kept.
         let keeping = upload::keep_bad(self, bad);

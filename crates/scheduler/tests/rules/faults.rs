@@ -1,7 +1,7 @@
 //! Faults that are not the task's own cost it nothing; the measured failures of a review, each by its name.
 
 use crate::scene::{Scene, assigned, failure};
-use proofmill_fault::Code;
+use proofmill_fault::{At, Code};
 use proofmill_primitives::{ProverType, TaskId, TaskKind, Weight, WorkerKind};
 use proofmill_scheduler::{Action, Event, TaskState, WorkerSpec};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ fn built(scene: &mut Scene, id: &str, build: &str) {
 
 /// A store that is away for minutes, on every worker: the proof waits, and is made.
 #[test]
-fn e6a_a_store_that_is_away_costs_no_try() {
+fn a1_e6a_a_store_that_is_away_costs_no_try() {
     let mut scene = workers(1);
     scene.proof("p", TaskKind::Controller);
     let mut tries = 0;
@@ -40,6 +40,158 @@ fn e6a_a_store_that_is_away_costs_no_try() {
     scene.pass(40, &["w0"]);
     scene.done("w0", "p/root");
     assert_eq!(scene.state("p/root"), &TaskState::Succeeded);
+}
+
+/// One worker has lost its way to the store. It is the emptiest, since it fails all that it is given; each task goes there once.
+#[test]
+fn one_worker_without_a_store_stops_nobody() {
+    for code in [Code::StoreAway, Code::StoreFull] {
+        let mut scene = Scene::new();
+        scene.worker("broken", WorkerKind::All, 64);
+        scene.worker("good", WorkerKind::All, 8);
+        scene.proof("p", TaskKind::Controller);
+        let shards: Vec<_> = (0..12).map(|at| format!("t{at}")).collect();
+        for shard in &shards {
+            scene.task("p", shard, TaskKind::ProveShard);
+        }
+        let (mut failed, mut seconds) = (0, 0);
+        while shards.iter().any(|shard| *scene.state(shard) != TaskState::Succeeded) {
+            for task in scene.held("broken") {
+                failed += 1;
+                assert_eq!(failure(scene.faults("broken", task.as_str(), code), "p"), None);
+            }
+            if let Some(task) = scene.held("good").into_iter().find(|task| task.as_str() != "p/root") {
+                scene.done("good", task.as_str());
+            }
+            scene.pass(1, &["broken", "good"]);
+            seconds += 1;
+            assert!(seconds < 60, "{failed} failures in a minute");
+        }
+        assert_eq!(failed, 13, "each task fails there once");
+        assert_eq!(scene.at("p/root"), Some("good"));
+    }
+}
+
+/// After such a fault the worker is given nothing new for a while, longer each time, until it finishes something.
+#[test]
+fn a_worker_without_a_store_has_a_rest() {
+    let mut scene = Scene::new();
+    scene.worker("broken", WorkerKind::Gpu, 4);
+    scene.worker("good", WorkerKind::Gpu, 4);
+    let both = ["broken", "good"];
+    scene.proof("p", TaskKind::ProveShard);
+    assert_eq!(scene.at("p/root"), Some("broken"));
+    scene.faults("broken", "p/root", Code::StoreAway);
+    scene.proof("q", TaskKind::ProveShard);
+    scene.proof("r", TaskKind::ProveShard);
+    assert_eq!(
+        (scene.at("q/root"), scene.at("r/root")),
+        (Some("good"), None),
+        "it is not given to the broken one"
+    );
+    scene.pass(2, &both);
+    // The first has been there, and waits for the other.
+    assert_eq!((scene.at("r/root"), scene.at("p/root")), (Some("broken"), None));
+    scene.faults("broken", "r/root", Code::StoreAway);
+    scene.proof("s", TaskKind::ProveShard);
+    scene.pass(1, &both);
+    assert_eq!(scene.at("s/root"), None, "the second rest is longer");
+    scene.pass(2, &both);
+    assert_eq!(scene.at("s/root"), Some("broken"));
+    // It finished something: the next rest is short again.
+    scene.done("broken", "s/root");
+    scene.proof("t", TaskKind::ProveShard);
+    assert_eq!(scene.at("t/root"), Some("broken"));
+    scene.faults("broken", "t/root", Code::StoreAway);
+    scene.pass(2, &both);
+    scene.proof("u", TaskKind::ProveShard);
+    assert_eq!(scene.at("u/root"), Some("broken"));
+    // One that comes back may be mended.
+    scene.faults("broken", "u/root", Code::StoreAway);
+    scene.worker("broken", WorkerKind::Gpu, 4);
+    scene.proof("v", TaskKind::ProveShard);
+    assert_eq!(scene.at("v/root"), Some("broken"));
+}
+
+/// Where a task was everywhere, it goes rather to a worker that can use its store: else nobody would find out what it lacks.
+#[test]
+fn what_is_missing_is_found_out_beside_a_worker_without_a_store() {
+    let mut scene = Scene::new();
+    scene.worker("broken", WorkerKind::Gpu, 64);
+    scene.worker("good", WorkerKind::Gpu, 8);
+    scene.proof("p", TaskKind::ProveShard);
+    let lost = (0..900).any(|_| {
+        let code = match scene.at("p/root") {
+            Some("broken") => Some(Code::StoreAway),
+            at => at.map(|_| Code::Missing),
+        };
+        let worker = scene.at("p/root").map(str::to_owned);
+        if let (Some(worker), Some(code)) = (worker, code)
+            && failure(scene.faults(&worker, "p/root", code), "p").is_some()
+        {
+            return true;
+        }
+        scene.pass(1, &["broken", "good"]);
+        false
+    });
+    assert!(lost);
+}
+
+/// A store that is away for all: nobody is avoided for it, and every task goes on when it is back.
+#[test]
+fn a_store_that_is_away_for_a_whole_fleet_is_no_workers_fault() {
+    let mut scene = workers(40);
+    let alive: Vec<_> = (0..40).map(|at| format!("w{at}")).collect();
+    let alive: Vec<_> = alive.iter().map(String::as_str).collect();
+    scene.proof("p", TaskKind::Controller);
+    let tasks: Vec<_> = (0..60).map(|at| format!("t{at}")).collect();
+    for task in &tasks {
+        scene.task("p", task, TaskKind::ProveShard);
+    }
+    for _ in 0..120 {
+        for task in &tasks {
+            if let Some(worker) = scene.at(task).map(str::to_owned) {
+                assert_eq!(failure(scene.faults(&worker, task, Code::StoreAway), "p"), None);
+            }
+        }
+        scene.pass(1, &alive);
+    }
+    scene.pass(80, &alive);
+    assert!(tasks.iter().all(|task| scene.at(task).is_some() && scene.retries(task) == 0));
+}
+
+/// What a client stored is not there, on a worker that lives and beats: ten minutes, and not for ever.
+#[test]
+fn what_is_missing_for_ten_minutes_fails_the_proof_whatever_heartbeats_say() {
+    let mut scene = workers(1);
+    scene.proof("p", TaskKind::Controller);
+    let (mut tries, mut seconds) = (0, 0);
+    loop {
+        if scene.at("p/root").is_some() {
+            tries += 1;
+            scene.heartbeat("w0", &["p/root"]);
+            if failure(scene.faults("w0", "p/root", Code::Missing), "p").is_some() {
+                break;
+            }
+        }
+        scene.pass(1, &["w0"]);
+        seconds += 1;
+        assert!(seconds < 2_000, "{tries} tries");
+    }
+    assert!((600..=700).contains(&seconds), "{seconds} s");
+    assert!((20..40).contains(&tries), "{tries} tries: not each second");
+}
+
+/// A store that was away when a task began says nothing of what it misses two hours later.
+#[test]
+fn a_task_that_ran_for_long_had_what_it_needed() {
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    scene.faults(&worker, "p/root", Code::Missing);
+    scene.pass(7_200, &["w0", "w1"]);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    assert_eq!(failure(scene.faults(&worker, "p/root", Code::Missing), "p"), None);
 }
 
 /// The owner stood still between the decision and the sending; what workers said meanwhile is about before.
@@ -117,6 +269,106 @@ fn a7_four_evictions_under_one_controller_are_no_try() {
         assert_eq!(scene.retries("p/root"), 0);
     }
     assert!(scene.at("p/root").is_some());
+}
+
+/// As many as there are, under a controller whose proof goes on; a shard that takes its workers down is another thing.
+#[test]
+fn evictions_under_a_controller_are_forgotten_while_its_proof_goes_on() {
+    let mut scene = workers(0);
+    let mut at = 0;
+    let mut fresh = |scene: &mut Scene| {
+        at += 1;
+        scene.worker(&format!("fresh{at}"), WorkerKind::All, 8);
+    };
+    fresh(&mut scene);
+    scene.proof("p", TaskKind::Controller);
+    for round in 0..20 {
+        let shard = format!("t{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.done("anybody", &shard);
+        let worker = scene.at("p/root").unwrap().to_owned();
+        let gone = scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+        assert_eq!(failure(gone, "p"), None, "{round}");
+        fresh(&mut scene);
+        assert_eq!(scene.retries("p/root"), 0, "{round}");
+    }
+    // The controller stays; one shard takes its worker down again and again, while others are done.
+    scene.worker("stays", WorkerKind::Cpu, 8);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+    assert_eq!(scene.at("p/root"), Some("stays"));
+    scene.task("p", "poison", TaskKind::ProveShard);
+    let given_up = (0..20).any(|round| {
+        fresh(&mut scene);
+        let shard = format!("more{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.pass(20, &["stays"]);
+        scene.done("anybody", &shard);
+        let Some(worker) = scene.at("poison").map(str::to_owned) else { return false };
+        failure(scene.tell(Event::WorkerGone { worker: worker.as_str().into() }), "p").is_some()
+    });
+    assert!(given_up);
+}
+
+/// A worker hands back what nobody withdrew, at once and for ever.
+#[test]
+fn what_is_handed_back_for_nobodys_fault_is_no_hot_loop() {
+    for code in [Code::Withdrawn, Code::Late, Code::PutBack, Code::Other(At::Nobody)] {
+        let mut scene = workers(1);
+        scene.proof("p", TaskKind::Controller);
+        let mut tries = 0;
+        for _ in 0..300 {
+            while scene.at("p/root").is_some() {
+                tries += 1;
+                assert_eq!(failure(scene.faults("w0", "p/root", code), "p"), None);
+                assert!(tries < 20, "{code}");
+            }
+            scene.pass(1, &["w0"]);
+        }
+        assert!(tries > 10 && scene.retries("p/root") == 0, "{code}: {tries}");
+    }
+}
+
+/// A broken node gives up whatever it is given, without a word. Another one is asked, and what that one says counts.
+#[test]
+fn a_verdict_without_a_reason_needs_two_workers() {
+    let both = ["w0", "w1"];
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::ProveShard);
+    let first = scene.at("p/root").unwrap().to_owned();
+    assert_eq!(failure(scene.faults(&first, "p/root", Code::Dismissed), "p"), None);
+    scene.pass(2, &both);
+    let second = scene.at("p/root").unwrap().to_owned();
+    assert_ne!(first, second);
+    let cause = failure(scene.faults(&second, "p/root", Code::Dismissed), "p").unwrap();
+    assert!(cause.contains("2 times") && cause.contains("out of luck"), "{cause}");
+    // Where there is nobody else, it is believed.
+    let mut scene = workers(1);
+    scene.proof("p", TaskKind::ProveShard);
+    assert!(failure(scene.faults("w0", "p/root", Code::Dismissed), "p").is_some());
+}
+
+/// Killed for memory: the next one has more of it, even where another one has more room.
+#[test]
+fn what_was_too_much_for_a_worker_goes_to_a_larger_one() {
+    for code in [Code::KilledForMemory, Code::KilledAmongOthers] {
+        let mut scene = Scene::new();
+        scene.worker("a", WorkerKind::Gpu, 8);
+        scene.proof("p", TaskKind::ProveShard);
+        scene.worker("large", WorkerKind::Gpu, 16);
+        for task in ["x", "y", "z"] {
+            scene.task("p", task, TaskKind::ProveShard);
+            assert_eq!(scene.at(task), Some("large"));
+        }
+        scene.worker("b", WorkerKind::Gpu, 8);
+        scene.faults("a", "p/root", code);
+        scene.pass(2, &["a", "b", "large"]);
+        assert_eq!(scene.at("p/root"), Some("large"), "{code}");
+        // Where none is larger, at least another one.
+        scene.faults("large", "p/root", code);
+        scene.pass(6, &["a", "b", "large"]);
+        assert_eq!(scene.at("p/root"), Some("b"), "{code}");
+    }
 }
 
 #[test]

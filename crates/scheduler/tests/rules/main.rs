@@ -7,5 +7,6 @@ mod faults;
 mod lifecycle;
 mod order;
 mod placement;
+mod planted;
 mod restart;
 mod scene;

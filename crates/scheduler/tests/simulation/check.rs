@@ -6,7 +6,7 @@ use proofmill_scheduler::{
     Action, Config, Counts, Diagnosis, ProofSpec, ProofState, Scheduler, TaskSpec, TaskState, Time,
     WorkerStatus,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// What a coordinator would have made durable: nothing but the actions, applied.
 #[derive(Clone, Default)]
@@ -21,6 +21,8 @@ pub(crate) struct Ledger {
     pub(crate) own: BTreeMap<TaskId, u32>,
     /// Before when a task that failed must not be given out.
     pub(crate) not_before: BTreeMap<TaskId, Time>,
+    /// Since when each task waits for what its client stored.
+    pub(crate) missing_since: BTreeMap<TaskId, Time>,
     /// Where each task is in `tasks`.
     at: BTreeMap<TaskId, usize>,
 }
@@ -49,29 +51,56 @@ impl Ledger {
 
     /// A task is to be tried again.
     fn came_back(&mut self, now: Time, task: &TaskId, fault: &Fault) {
-        let own = matches!(fault.at(), At::Task) || matches!(fault.code, Code::KilledForMemory);
+        let own = matches!(fault.at(), At::Task) || fault.code.is_of_memory();
         if own || fault.code == Code::WorkerLost {
             *self.own.entry(task.clone()).or_default() += 1;
         }
-        if own || matches!(fault.at(), At::Store | At::Cluster | At::Chain) {
-            self.not_before.insert(task.clone(), now.after(std::time::Duration::from_millis(750)));
+        let paused =
+            matches!(fault.at(), At::Store | At::Cluster | At::Chain) || fault.code == Code::Withdrawn;
+        if own || paused {
+            self.not_before.insert(task.clone(), now.after(Duration::from_millis(750)));
         } else {
             self.not_before.remove(task);
+        }
+    }
+
+    /// What a client stored may be missing for so long, and no longer. That of a task which ran for long, or failed by itself,
+    /// was there; of what heartbeats say nothing follows.
+    fn check_missing(
+        &mut self,
+        now: Time,
+        task: &TaskId,
+        (fault, ran): (&Fault, Duration),
+        given_up: bool,
+        config: &Config,
+    ) {
+        if ran > config.patience.missing_for || fault.at() == At::Task {
+            self.missing_since.remove(task);
+        }
+        if fault.code.is_of_the_input() {
+            let since = *self.missing_since.entry(task.clone()).or_insert(now);
+            let too_long = now.since(since) > config.patience.missing_for;
+            assert_eq!(given_up, too_long, "{task} misses {fault:?} since {since:?}, now {now:?}");
         }
     }
 
     /// Only what a task did itself, often enough, or what can never work, fails it.
     fn check_given_up(&self, task: &TaskId, fault: &Fault, config: &Config) {
         let own = self.own.get(task).copied().unwrap_or_default() + 1;
-        let lost = matches!(fault.code, Code::Missing | Code::Damaged);
+        let word = fault.code.is_of_the_input() || fault.code == Code::Dismissed;
         assert!(
-            fault.code.is_final() || lost || own >= config.patience.tries,
+            fault.code.is_final() || word || own >= config.patience.tries,
             "{task} was given up for {fault:?} after {own} faults of its own"
         );
         let blameless = matches!(fault.code, Code::StoreAway | Code::StoreFull | Code::ClusterAway)
             || matches!(
                 fault.code,
-                Code::Unfit | Code::NotSetUp | Code::NotDelivered | Code::Stopping | Code::PutBack
+                Code::Unfit
+                    | Code::NotSetUp
+                    | Code::NotDelivered
+                    | Code::Stopping
+                    | Code::PutBack
+                    | Code::Withdrawn
             );
         assert!(!blameless, "{task} was given up for {fault:?}");
     }
@@ -103,10 +132,20 @@ impl Ledger {
                     _ => false,
                 };
                 assert!(sensible, "{task} went from {before:?} to {state:?}");
+                let ran = match &*before {
+                    TaskState::Running { since, .. } => now.since(*since),
+                    _ => Duration::ZERO,
+                };
                 *before = state.clone();
                 match state {
-                    TaskState::Pending { last_failure: Some(fault), .. } => self.came_back(now, task, fault),
-                    TaskState::Failed { fault } => self.check_given_up(task, fault, config),
+                    TaskState::Pending { last_failure: Some(fault), .. } => {
+                        self.check_missing(now, task, (fault, ran), false, config);
+                        self.came_back(now, task, fault);
+                    }
+                    TaskState::Failed { fault } => {
+                        self.check_missing(now, task, (fault, ran), true, config);
+                        self.check_given_up(task, fault, config);
+                    }
                     _ => {}
                 }
             }
@@ -250,7 +289,9 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
     for (spec, state) in ledger.live_tasks() {
         let TaskState::Pending { last_failure: None, .. } = state else { continue };
         let (proof, _) = scheduler.proof(&spec.proof).unwrap();
-        for worker in scheduler.workers().filter(|worker| could(worker, proof, spec) && worker.connected) {
+        let may =
+            |worker: &WorkerStatus<'_>| could(worker, proof, spec) && worker.connected && !worker.paused;
+        for worker in scheduler.workers().filter(may) {
             let coordinates = matches!(spec.kind, TaskKind::Controller | TaskKind::UtilVkeyMapController);
             let shares = coordinates && worker.spec.kind == WorkerKind::All;
             let needs = spec.weight + if shares { headroom } else { Weight::ZERO };

@@ -36,6 +36,16 @@ impl World {
         }
     }
 
+    /// Mostly one worker loses its way to the artifact store, or finds it again; sometimes all of them do.
+    pub(crate) fn toggle_store(&mut self) {
+        if self.rng.percent(30) {
+            let away = self.rng.percent(50);
+            self.processes.values_mut().for_each(|process| process.store_away = away);
+        } else if let Some(process) = self.some_process().and_then(|id| self.processes.get_mut(&id)) {
+            process.store_away = !process.store_away;
+        }
+    }
+
     pub(crate) fn drain(&mut self) {
         let Some(id) = self.some_process() else { return };
         let process = self.processes.get_mut(&id).unwrap();
@@ -55,6 +65,10 @@ impl World {
                 Code::ProverFailed,
                 Code::StoreFull,
                 Code::KilledForMemory,
+                Code::KilledAmongOthers,
+                Code::Dismissed,
+                Code::Withdrawn,
+                Code::PutBack,
                 Code::TooSmall,
                 Code::NotSetUp,
                 Code::Missing,
@@ -128,6 +142,7 @@ impl World {
             process.open = false;
         }
         self.ledger.not_before.clear();
+        self.ledger.missing_since.clear();
         self.tell(Event::Tick).unwrap();
     }
 

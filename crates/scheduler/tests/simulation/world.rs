@@ -23,6 +23,8 @@ pub(crate) struct Process {
     /// Whether the present coordinator knows it.
     pub(crate) open: bool,
     pub(crate) draining: bool,
+    /// It cannot reach the artifact store.
+    pub(crate) store_away: bool,
     pub(crate) holds: BTreeSet<TaskId>,
     /// Finished, but the coordinator was not reached.
     pub(crate) unsent: Vec<TaskId>,
@@ -41,8 +43,6 @@ pub(crate) struct World {
     /// The owner stands still: what was decided leaves later.
     pub(crate) stalled: bool,
     pub(crate) outbox: Vec<Action>,
-    /// The artifact store cannot be reached.
-    pub(crate) store_away: bool,
 }
 
 /// The ways in which tasks are written in this world.
@@ -69,7 +69,6 @@ impl World {
             calm: false,
             stalled: false,
             outbox: Vec::new(),
-            store_away: false,
         }
     }
 
@@ -151,6 +150,7 @@ impl World {
                     let Some(worker) = present.get(worker) else { continue };
                     let given = |action: &Action| matches!(action, Action::TaskChanged { task: id, .. } if *id == task.id);
                     assert!(worker.connected, "{task:?} goes to a broken stream: {worker:?}");
+                    assert!(!worker.paused || !actions.iter().any(given), "{task:?} goes to {worker:?}");
                     // What is sent again may be too much for a worker that came back smaller.
                     if !actions.iter().any(given) {
                         continue;
@@ -202,7 +202,10 @@ impl World {
             }
             Action::ProofChanged { state, .. } => match state {
                 ProofState::Completed => self.story.completed += 1,
-                ProofState::Failed { .. } => self.story.failed += 1,
+                ProofState::Failed { fault } => {
+                    self.story.failed += 1;
+                    self.story.missing += u64::from(fault.code == Code::Missing);
+                }
                 ProofState::Active | ProofState::Cancelled => {}
             },
             Action::TaskChanged { state: TaskState::Pending { last_failure: Some(fault), .. }, .. } => {
@@ -235,18 +238,25 @@ impl World {
             95 => self.cancel(),
             96 => self.move_deadline(),
             97 => self.stall(),
-            98 => self.store_away = !self.store_away,
+            98 => self.toggle_store(),
             _ => self.babble(),
         }
     }
 
-    /// From now on nothing breaks and time goes on evenly: everything must come to its end.
+    /// From now on nothing breaks and time goes on evenly: everything must come to its end, also beside one worker that never
+    /// reaches the store again.
     pub(crate) fn calm(&mut self) {
         self.calm = true;
-        self.store_away = false;
+        if self.rng.percent(30)
+            && let Some(id) = self.some_process()
+        {
+            self.processes.get_mut(&id).unwrap().store_away = true;
+        }
+        let mut one_may = true;
         for id in self.processes.keys().cloned().collect::<Vec<_>>() {
             let process = self.processes.get_mut(&id).unwrap();
             process.linked = true;
+            process.store_away = process.store_away && std::mem::take(&mut one_may);
             if process.draining {
                 self.processes.remove(&id);
                 self.tell(Event::WorkerGone { worker: id }).unwrap();
@@ -326,6 +336,7 @@ impl World {
             linked: true,
             open: true,
             draining: false,
+            store_away: false,
             holds: BTreeSet::new(),
             unsent: Vec::new(),
         });
@@ -406,6 +417,13 @@ impl World {
         (!planned.is_empty() && !build.is_empty() && planned != build).then_some(Code::Unfit)
     }
 
+    /// What the client of every ninth proof stored is not there, or no more: no shard can be made.
+    fn missing(task: &TaskId) -> Option<Code> {
+        let (proof, name) = task.as_str().split_once('-')?;
+        let number: u64 = proof.trim_start_matches('p').parse().ok()?;
+        (number % 9 == 4 && name.starts_with("shard")).then_some(Code::Missing)
+    }
+
     fn complete(&mut self, worker: &WorkerId, task: &TaskId) {
         let completed = || Event::TaskCompleted { worker: worker.clone(), task: task.clone() };
         self.report(completed(), task);
@@ -435,7 +453,8 @@ impl World {
 
     pub(crate) fn finish_something(&mut self) {
         let Some((worker, task)) = self.some_work() else { return };
-        let code = self.store_away.then_some(Code::StoreAway).or_else(|| self.misunderstood(&worker, &task));
+        let away = self.processes[&worker].store_away.then_some(Code::StoreAway);
+        let code = away.or_else(|| self.misunderstood(&worker, &task)).or_else(|| Self::missing(&task));
         let process = self.processes.get_mut(&worker).unwrap();
         if let Some(code) = code {
             if process.linked {
@@ -459,6 +478,14 @@ impl World {
             .flat_map(|(id, process)| process.holds.iter().map(move |task| (id.clone(), task.clone())));
         let roots: Vec<_> = roots.filter(|(_, task)| task.as_str().ends_with("root")).collect();
         for (worker, root) in roots {
+            let process = self.processes.get_mut(&worker).unwrap();
+            // One that has just begun reads what its client stored.
+            if process.store_away && (self.calm || self.rng.percent(30)) {
+                process.holds.remove(&root);
+                let fault = Fault::new(Code::StoreAway, "not from here");
+                self.report(Event::TaskFailed { worker, task: root.clone(), fault }, &root);
+                continue;
+            }
             let proof = ProofId::new(root.as_str().trim_end_matches("-root"));
             if self.control(&proof) == Some(()) {
                 self.processes.get_mut(&worker).unwrap().holds.remove(&root);

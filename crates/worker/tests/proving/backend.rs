@@ -30,6 +30,8 @@ pub(crate) struct Slow {
     pub(crate) faults: Mutex<BTreeMap<u32, VecDeque<Fault>>>,
     pub(crate) plans: Mutex<u32>,
     refuses_children: bool,
+    /// Whether all segments are verifications of one and the same proof.
+    alike: bool,
     /// How often something was refused.
     pub(crate) refused: Mutex<u32>,
     /// How often each segment was begun.
@@ -46,6 +48,7 @@ impl Slow {
             faults: Mutex::default(),
             plans: Mutex::default(),
             refuses_children: false,
+            alike: false,
             refused: Mutex::default(),
             begun: Mutex::default(),
             proven: Mutex::default(),
@@ -63,6 +66,17 @@ impl Slow {
         self
     }
 
+    /// All segments are equal.
+    pub(crate) fn alike(mut self) -> Self {
+        self.alike = true;
+        self
+    }
+
+    /// The first segment that is equal to this one.
+    const fn first_like(&self, segment: u32) -> u32 {
+        if self.alike { 0 } else { segment }
+    }
+
     pub(crate) fn proven(&self) -> BTreeMap<u32, u32> {
         self.proven.lock().unwrap().clone()
     }
@@ -74,6 +88,12 @@ impl Slow {
 
     pub(crate) fn begun(&self) -> usize {
         self.begun.lock().unwrap().len()
+    }
+
+    /// Whether this segment is being proven.
+    pub(crate) fn is_at(&self, segment: u32) -> bool {
+        self.begun.lock().unwrap().contains_key(&segment)
+            && !self.proven.lock().unwrap().contains_key(&segment)
     }
 
     /// Each of so many segments, once.
@@ -135,8 +155,8 @@ impl Backend for Slow {
         *self.plans.lock().unwrap() += 1;
         let execution = self.execute(job)?;
         let segments = execution.instructions.0 / 100;
-        let segment =
-            Segment { kind: SegmentKind::Execution, instructions: Instructions(100), detail: Vec::new() };
+        let kind = if self.alike { SegmentKind::Verification } else { SegmentKind::Execution };
+        let segment = Segment { kind, instructions: Instructions(100), detail: Vec::new() };
         Ok(Plan { execution, segments: vec![segment; segments as usize] })
     }
 
@@ -160,7 +180,7 @@ impl Backend for Slow {
             None => {}
         }
         count(&self.proven, index);
-        Ok(segment_text(index).into_bytes())
+        Ok(segment_text(self.first_like(index)).into_bytes())
     }
 
     fn tree(
@@ -216,7 +236,8 @@ impl Backend for Slow {
             return self.refuse(BackendError::WrongPart { index, cause: format!("part {index} is wrong") });
         }
         let proven = parts.iter().filter_map(|part| segments_of(part)).flatten();
-        if !proven.eq(0..(self.execute(job)?.instructions.0 / 100) as u32) {
+        let all = 0..(self.execute(job)?.instructions.0 / 100) as u32;
+        if !proven.eq(all.map(|segment| self.first_like(segment))) {
             return self.refuse(BackendError::InvalidProof { cause: "it is not of all segments".into() });
         }
         Ok(Proof {

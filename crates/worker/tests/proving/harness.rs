@@ -87,7 +87,7 @@ impl Site {
 
     /// The same of another build.
     pub(crate) fn worker_of(&self, build: &str, id: &str, kind: WorkerKind, room: u32) -> Hand {
-        self.start_worker(self.artifacts.clone(), build, id, kind, room)
+        self.start_worker(self.address, self.artifacts.clone(), build, id, kind, room)
     }
 
     /// The same, with another view of the artifacts.
@@ -98,11 +98,17 @@ impl Site {
         kind: WorkerKind,
         room: u32,
     ) -> Hand {
-        self.start_worker(artifacts, proofmill_worker::BUILD, id, kind, room)
+        self.start_worker(self.address, artifacts, proofmill_worker::BUILD, id, kind, room)
+    }
+
+    /// The same, with another way to the coordinator.
+    pub(crate) fn worker_by(&self, coordinator: SocketAddr, id: &str, kind: WorkerKind, room: u32) -> Hand {
+        self.start_worker(coordinator, self.artifacts.clone(), proofmill_worker::BUILD, id, kind, room)
     }
 
     fn start_worker(
         &self,
+        coordinator: SocketAddr,
         artifacts: Arc<dyn ArtifactStore>,
         build: &str,
         id: &str,
@@ -111,7 +117,7 @@ impl Site {
     ) -> Hand {
         let config = WorkerConfig {
             id: id.into(),
-            coordinator: format!("http://{}", self.address),
+            coordinator: format!("http://{coordinator}"),
             kind,
             max_weight: Some(Weight::gb(room)),
             provers: vec![ProverType::Exec],

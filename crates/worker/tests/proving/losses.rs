@@ -1,6 +1,6 @@
 //! Workers and coordinators that go away in the middle.
 
-use crate::{backend::Slow, harness::Site};
+use crate::{backend::Slow, harness::Site, way};
 use proofmill_primitives::WorkerKind;
 use std::time::{Duration, Instant};
 
@@ -60,7 +60,7 @@ async fn a_worker_that_is_told_to_stop_finishes_what_it_holds() {
     let site = Site::new(slow).await;
     let leaves = site.worker("leaves", WorkerKind::All, 3);
     site.request("p", 6, 2).await;
-    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
     let _stays = site.worker("stays", WorkerKind::All, 3);
     tokio::time::sleep(Duration::from_millis(200)).await;
     leaves.stop.cancel();
@@ -81,7 +81,7 @@ async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
     let _controls = site.worker("controls", WorkerKind::Cpu, 1);
     let leaves = site.worker("leaves", WorkerKind::Gpu, 1);
     site.request("p", 3, 2).await;
-    site.until("it is at the long one", || site.backend.begun() > 0).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
     leaves.stop.cancel();
     tokio::time::sleep(Duration::from_millis(300)).await;
     site.stop_cluster().await;
@@ -92,6 +92,27 @@ async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
     assert_eq!(draining[0].tasks, ["ProveShard"]);
     leaves.running.await.unwrap().unwrap();
     let _next = site.worker("next", WorkerKind::Gpu, 1);
+    site.proof("p", 3).await;
+    assert_eq!(site.backend.proven(), Slow::once(3));
+}
+
+/// That it takes no more tasks is lost on the way: it says so again, and is not given back what it hands back for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_leaves_says_so_until_it_is_heard() {
+    let mut slow = Slow::new(100);
+    slow.slower.insert(0, Duration::from_millis(2500));
+    let site = Site::new(slow).await;
+    let by = way::losing(site.address, "/Close", 3).await;
+    let leaves = site.worker_by(by, "leaves", WorkerKind::All, 2);
+    site.request("p", 3, 2).await;
+    site.until("it is at the long one", || site.backend.is_at(0)).await;
+    leaves.stop.cancel();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let workers = site.status().await.workers;
+    assert!(workers.len() == 1 && workers[0].draining, "{workers:?}");
+    assert_eq!(workers[0].tasks, ["ProveShard"], "the controller is handed back");
+    leaves.running.await.unwrap().unwrap();
+    let _next = site.worker("next", WorkerKind::All, 3);
     site.proof("p", 3).await;
     assert_eq!(site.backend.proven(), Slow::once(3));
 }

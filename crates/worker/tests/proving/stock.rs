@@ -5,7 +5,7 @@ use crate::{harness::impatient, layout::Shards};
 use proofmill_artifacts::{ArtifactStore, RedisArtifacts, RedisOptions, S3Artifacts, S3Options};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::Ledger;
-use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS};
+use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
 use proofmill_primitives::{ProverType, Weight, WorkerKind};
 use proofmill_wire::cluster::{
     ProofRequestCreateRequest, ProofRequestGetRequest, ProofRequestStatus,
@@ -95,7 +95,7 @@ async fn ask_and_wait(artifacts: Arc<dyn ArtifactStore>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stock_request_over_redis() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let server = LocalRedis::start(&[]).unwrap();

@@ -66,3 +66,14 @@ async fn a_private_input_is_found() {
     site.request_with("p", 3, 2, ArtifactKind::PrivateStdin).await.unwrap();
     site.proof("p", 3).await;
 }
+
+/// A program that verifies the same proof several times: what is equal is made once, for all that need it.
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_parts_are_made_once() {
+    let site = Site::new(Slow::new(200).alike()).await;
+    let _worker = site.worker("w", WorkerKind::All, 3);
+    site.request("p", 4, 2).await;
+    let progress = site.ended("p").await;
+    assert_eq!(progress.phase(), ProofPhase::Completed, "{}", progress.cause);
+    assert_eq!(site.backend.proven().values().sum::<u32>(), 1);
+}

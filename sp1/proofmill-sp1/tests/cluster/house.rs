@@ -1,7 +1,7 @@
 //! A cluster and workers as processes, on a Redis of their own, and a client of the SP1 cluster.
 
 use crate::stock::StockRedis;
-use proofmill_localstore::LocalRedis;
+use proofmill_localstore::{LocalRedis, skipped};
 use sp1_prover_types::{
     Artifact, ArtifactClient, ArtifactType,
     cluster::{
@@ -58,7 +58,7 @@ impl House {
     /// A Redis; nothing where this machine has no `redis-server`.
     pub(crate) fn new() -> Option<Self> {
         if !LocalRedis::is_there() {
-            eprintln!("skipped: this machine has no redis-server");
+            skipped("this machine has no redis-server");
             return None;
         }
         let redis = LocalRedis::start(&["--maxmemory", "2gb", "--maxmemory-policy", "noeviction"]).unwrap();

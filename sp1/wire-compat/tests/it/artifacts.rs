@@ -6,7 +6,7 @@ use bytes::Bytes;
 use proofmill_artifacts::{
     ArtifactKind, ArtifactStore, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
 };
-use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS};
+use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
 use proofmill_primitives::ArtifactId;
 use serde::{Deserialize, Serialize};
 use sp1_prover_types::{Artifact, ArtifactClient, ArtifactType};
@@ -71,7 +71,7 @@ async fn they_understand_each_other(stock: impl ArtifactClient, ours: &dyn Artif
 #[tokio::test(flavor = "multi_thread")]
 async fn artifacts_in_redis_whole_and_in_chunks() {
     if !LocalRedis::is_there() {
-        eprintln!("skipped: this machine has no redis-server");
+        skipped("this machine has no redis-server");
         return;
     }
     let server = LocalRedis::start(&["--maxmemory", "200mb", "--maxmemory-policy", "noeviction"]).unwrap();

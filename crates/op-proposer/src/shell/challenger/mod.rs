@@ -187,22 +187,30 @@ impl Shell {
         }
         let sent = self.games.challenge(&self.sender, game.address).await.map_err(from_l1)?;
         let Included { transaction, gas_used: gas, block, .. } = sent;
-        let (block_of_l2, claim) = (game.claim.block, game.claim.root);
-        tracing::info!(game = game.index, address = %game.address, block_of_l2, %claim, %transaction, gas, "game challenged");
+        let (block_of_l2, claim, fee_wei) = (game.claim.block, game.claim.root, sent.fee());
+        tracing::info!(
+            event = "game_challenged", game = game.index, address = %game.address, block_of_l2, %claim, %transaction, gas, fee_wei,
+            "game challenged"
+        );
         Ok(block)
     }
 
     async fn resolve(&self, game: &Game) -> Result<u64, StepFailed> {
         let sent = self.games.resolve(&self.sender, game.address).await.map_err(from_l1)?;
         let Included { transaction, gas_used: gas, block, .. } = sent;
-        tracing::info!(game = game.index, %transaction, gas, "game resolved");
+        let fee_wei = sent.fee();
+        tracing::info!(event = "game_resolved", game = game.index, %transaction, gas, fee_wei, "game resolved");
         Ok(block)
     }
 
     async fn claim(&self, game: &Game) -> Result<u64, StepFailed> {
         let sent = self.games.claim_credit(&self.sender, game.address, self.sender.account()).await;
-        let Included { transaction, gas_used: gas, block, .. } = sent.map_err(from_l1)?;
-        tracing::info!(game = game.index, credit = %game.credit, %transaction, gas, "credit claimed");
+        let sent = sent.map_err(from_l1)?;
+        let Included { transaction, gas_used: gas, block, .. } = sent;
+        let (credit, fee_wei) = (game.credit, sent.fee());
+        tracing::info!(
+            event = "credit_claimed", game = game.index, %credit, %transaction, gas, fee_wei, "credit claimed"
+        );
         Ok(block)
     }
 }

@@ -53,8 +53,10 @@ impl Shell {
             }
             let parent = parent.map(|parent| parent.index);
             let sent = self.games.create(&self.works.sender, Output { root, block }, parent).await;
-            let Included { transaction, gas_used: gas, block: l1_block, .. } = sent.map_err(from_l1)?;
-            tracing::info!(block, %root, ?parent, %transaction, gas, "game created");
+            let sent = sent.map_err(from_l1)?;
+            let Included { transaction, gas_used: gas, block: l1_block, .. } = sent;
+            let fee_wei = sent.fee();
+            tracing::info!(event = "game_created", block, %root, ?parent, %transaction, gas, fee_wei, "game created");
             Ok(l1_block)
         })
         .await
@@ -69,7 +71,8 @@ impl Shell {
             let game = there(game)?;
             let sent = self.games.resolve(&self.works.sender, game.address).await.map_err(from_l1)?;
             let Included { transaction, gas_used: gas, block, .. } = sent;
-            tracing::info!(game = game.index, %transaction, gas, "game resolved");
+            let fee_wei = sent.fee();
+            tracing::info!(event = "game_resolved", game = game.index, %transaction, gas, fee_wei, "game resolved");
             Ok(block)
         })
         .await
@@ -83,9 +86,10 @@ impl Shell {
         caught(cancel, async {
             let (game, sender) = (there(game)?, &self.works.sender);
             let sent = self.games.claim_credit(sender, game.address, sender.account()).await;
-            let Included { transaction, gas_used: gas, block, .. } = sent.map_err(from_l1)?;
-            let (game, credit) = (game.index, game.credit);
-            tracing::info!(game, %credit, %transaction, gas, "credit claimed");
+            let sent = sent.map_err(from_l1)?;
+            let Included { transaction, gas_used: gas, block, .. } = sent;
+            let (game, credit, fee_wei) = (game.index, game.credit, sent.fee());
+            tracing::info!(event = "credit_claimed", game, %credit, %transaction, gas, fee_wei, "credit claimed");
             Ok(block)
         })
         .await
@@ -104,9 +108,10 @@ impl Shell {
             let proof = proof.ok_or_else(|| stale("the aggregation's file is not there, or of no use"))?;
             let proof = self.works.for_l1(&proof, game.verifier).await?;
             let sent = self.games.prove(&self.works.sender, game.address, proof).await;
-            let Included { transaction, gas_used: gas, block, .. } = sent.map_err(from_l1)?;
-            let (game, claim) = (game.index, game.claim.block);
-            tracing::info!(game, claim, %transaction, gas, "game proven");
+            let sent = sent.map_err(from_l1)?;
+            let Included { transaction, gas_used: gas, block, .. } = sent;
+            let (game, claim, fee_wei) = (game.index, game.claim.block, sent.fee());
+            tracing::info!(event = "game_proven", game, claim, %transaction, gas, fee_wei, "game proven");
             Ok(block)
         })
         .await

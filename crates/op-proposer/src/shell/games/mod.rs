@@ -175,7 +175,7 @@ impl Mode for GamesProposer {
     fn handle(&mut self, event: GamesEvent, tasks: &mut Tasks<Self>) {
         match &event {
             GamesEvent::Range(game, blocks, Err(error)) => {
-                tracing::warn!(%game, %blocks, %error, "range not proven");
+                tracing::warn!(event = "proof_failed", %game, %blocks, cause = %error, "range not proven");
             }
             GamesEvent::Aggregated(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             GamesEvent::Sent(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),

@@ -159,7 +159,9 @@ impl Mode for OpProposer {
 
     fn handle(&mut self, event: Event, tasks: &mut Tasks<Self>) {
         match &event {
-            Event::Range(blocks, Err(error)) => tracing::warn!(%blocks, %error, "range not proven"),
+            Event::Range(blocks, Err(error)) => {
+                tracing::warn!(event = "proof_failed", %blocks, cause = %error, "range not proven");
+            }
             Event::Checkpointed(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             Event::Aggregated(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
             Event::Proposed(attempt, came) => tasks.ended(*attempt, came.as_ref().err()),
@@ -174,7 +176,7 @@ impl Mode for OpProposer {
             && now.l2_output > before.l2_output
         {
             self.proposed += 1;
-            tracing::info!(block = now.l2_output, "an output is on L1");
+            tracing::info!(event = "output_settled", block = now.l2_output, "an output is on L1");
         }
         if let Err(error) = self.kept.write(&self.plan) {
             tracing::error!(%error, "the plan cannot be written down: after a restart some of it is done again");

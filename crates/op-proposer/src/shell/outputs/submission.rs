@@ -88,8 +88,8 @@ impl Shell {
         let sent = self.oracle.propose(&self.works.sender, self.config_name, &proven).await;
         let included = sent.map_err(from_l1)?;
         let Output { root, block } = output;
-        let (transaction, gas) = (included.transaction, included.gas_used);
-        tracing::info!(block, %root, %transaction, gas, "output proposed");
+        let (transaction, gas, fee_wei) = (included.transaction, included.gas_used, included.fee());
+        tracing::info!(event = "output_proposed", block, %root, %transaction, gas, fee_wei, "output proposed");
         Ok(included.block)
     }
 }

@@ -1,10 +1,7 @@
 //! Dispute games whose verifier counts attestors. The chain's output oracle has another verifier, and wants other programs.
 
 use super::{Chain, Running, challenger::until};
-use crate::{
-    process::{free_port, like, wait},
-    settling::stand_in,
-};
+use crate::process::{free_port, like, stand_in, wait};
 use alloy_primitives::{Address, B256};
 use proofmill_backends::HelperBackend;
 use proofmill_chain::{OracleConfig, SigningKey, deploy_attested_verifier};

@@ -1,23 +1,27 @@
-//! Makes range program inputs for measuring: `make_input KIND BLOCKS TRANSACTIONS OUT`.
+//! For measuring and tests: blocks made to order.
 //!
-//! KIND is `transfers` (to accounts old and new), `erc20` (transfers between holders of one token) or `storage` (each
-//! call writes 20 new slots), or an attack of `attacks.rs`, of which `TRANSACTIONS` is the length in percent, or
-//! `precompiles` (calls with good and bad arguments, whose answers are stored); otherwise it is their number in each block. The blocks follow one another on a state of
-//! 20,000 other accounts and 5,000 token holders, so that paths through the tries are as long as on a small real chain.
-//! OUT gets the input as the OpenVM backend reads it from a file; OUT with `.raw` appended gets the bare bytes.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+//! Ordinary ones ([`Kind::Transfers`], [`Kind::Erc20`], [`Kind::Storage`]) follow one another on a state of 20,000 other accounts and
+//! 5,000 token holders, so that paths through the tries are as long as on a small real chain. An attack ([`ATTACKS`]) is one
+//! transaction that spends its gas where proving costs most.
+#![expect(clippy::expect_used, reason = "for tests: a panic says what is wrong")]
 
 use alloy_consensus::{
-    EMPTY_OMMER_ROOT_HASH, EthereumTxEnvelope, Header, SignableTransaction, TxEip1559, TxEip4844,
+    EMPTY_OMMER_ROOT_HASH, EthereumTxEnvelope, Header, SignableTransaction, Signed, TxEip1559, TxEip4844,
+    TxEip7702,
     crypto::secp256k1::{recover_signer_unchecked, sign_message},
     proofs::calculate_withdrawals_root,
 };
-use alloy_eips::{Encodable2718, eip7685::EMPTY_REQUESTS_HASH};
+use alloy_eips::{
+    Encodable2718,
+    eip2930::{AccessList, AccessListItem},
+    eip7685::EMPTY_REQUESTS_HASH,
+    eip7702::{Authorization, SignedAuthorization},
+};
 use alloy_primitives::{
-    Address, B64, B256, Bloom, BloomInput, Bytes, TxKind, U256, address, b256, keccak256,
+    Address, B64, B256, Bloom, BloomInput, Bytes, Signature, TxKind, U256, address, b256, keccak256,
 };
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
-use attacks::{Attack, RECORDER, attack, vectors};
+use attacks::RECORDER;
 use proofmill_program::ProvenFor;
 use proofmill_stateless::{
     Block, ChainSpec, Fork, PreState, PreStateAccount, StatelessError, StatelessInput, witness_from_state,
@@ -25,6 +29,10 @@ use proofmill_stateless::{
 use std::path::Path;
 
 mod attacks;
+mod limits;
+
+pub use attacks::{ATTACKS, Attack};
+pub use limits::Machine;
 
 const CHAIN: u64 = 31337;
 const SENDERS: u64 = 50;
@@ -36,53 +44,78 @@ const ROLLUP: Address = address!("0x0000000000000000000000000000000000000a11");
 const TRANSFER: B256 = b256!("0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
 const SLOTS_PER_CALL: u64 = 20;
 
-fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [kind, blocks, transactions, out] = arguments.as_slice() else {
-        panic!("usage: make_input transfers|erc20|storage|precompiles|ATTACK BLOCKS TRANSACTIONS OUT");
-    };
-    let (blocks, transactions): (u64, u64) =
-        (blocks.parse().expect("a number"), transactions.parse().expect("a number"));
-    let kind = match kind.as_str() {
-        "transfers" => Kind::Transfers,
-        "erc20" => Kind::Erc20,
-        "storage" => Kind::Storage,
-        "precompiles" => Kind::Vectors(vectors()),
-        other => match attack(other, transactions as u32) {
-            Some(attack) => Kind::Attack(attack),
-            None => panic!(
-                "no kind `{other}`: transfers, erc20, storage, precompiles, or an attack of attacks.rs"
-            ),
-        },
-    };
-    let transactions = match &kind {
-        Kind::Attack(_) => 1,
-        Kind::Vectors(vectors) => vectors.len() as u64,
-        _ => transactions,
-    };
-    let input = make(&kind, blocks, transactions);
-    let raw = proofmill_program::range::encode_input(ProvenFor { rollup: ROLLUP, prover: ROLLUP }, &input);
-    let mut framed = b"PMSTDIN1".to_vec();
-    framed.extend((raw.len() as u32).to_le_bytes());
-    framed.extend(&raw);
-    std::fs::write(out, framed).expect("written");
-    std::fs::write(format!("{out}.raw"), &raw).expect("written");
-    let gas: u64 = input.blocks.iter().map(|block| block.header.gas_used).sum();
-    let count: usize = input.blocks.iter().map(|block| block.transactions.len()).sum();
-    let nodes = input.witness.state.len();
-    println!(
-        "blocks {} transactions {count} gas {gas} nodes {nodes} bytes {}",
-        input.blocks.len(),
-        raw.len()
-    );
+/// What a block's transactions do.
+pub enum Kind {
+    /// Transfers of ether, to accounts old and new.
+    Transfers,
+    /// Transfers between holders of one token.
+    Erc20,
+    /// Calls that write 20 new slots each.
+    Storage,
+    /// One transaction that runs one thing in a loop.
+    Attack(Attack),
+    /// Calls of precompiles with good and bad arguments, whose answers are stored.
+    Vectors(Vec<Vec<u8>>),
 }
 
-enum Kind {
-    Transfers,
-    Erc20,
-    Storage,
-    Attack(Attack),
-    Vectors(Vec<Vec<u8>>),
+impl Kind {
+    /// The kind of this name: `transfers`, `erc20`, `storage`, `precompiles`, or an attack. `percent` is an attack's length: a
+    /// hundred for about 3 million gas.
+    pub fn named(name: &str, percent: u32) -> Option<Self> {
+        Some(match name {
+            "transfers" => Self::Transfers,
+            "erc20" => Self::Erc20,
+            "storage" => Self::Storage,
+            "precompiles" => Self::Vectors(attacks::vectors()),
+            other => Self::Attack(attacks::attack(other, percent)?),
+        })
+    }
+
+    /// How many transactions a block has, of which the caller wants so many: an attack is one.
+    fn transactions(&self, wanted: u64) -> u64 {
+        match self {
+            Self::Attack(_) => 1,
+            Self::Vectors(vectors) => vectors.len() as u64,
+            Self::Transfers | Self::Erc20 | Self::Storage => wanted,
+        }
+    }
+}
+
+/// Blocks, as the range program takes them.
+pub struct Made {
+    /// The program's input.
+    pub input: Vec<u8>,
+    /// How many blocks there are.
+    pub blocks: usize,
+    /// How many transactions they have.
+    pub transactions: usize,
+    /// What they use.
+    pub gas: u64,
+    /// How many nodes of tries their witness has.
+    pub nodes: usize,
+}
+
+/// Makes so many blocks of a kind, with so many transactions each; an attack is one transaction.
+///
+/// # Panics
+/// A block cannot be executed, or an attack fails.
+pub fn make(kind: &Kind, blocks: u64, transactions: u64) -> Made {
+    let made = blocks_of(kind, blocks, kind.transactions(transactions));
+    Made {
+        input: proofmill_program::range::encode_input(ProvenFor { rollup: ROLLUP, prover: ROLLUP }, &made),
+        blocks: made.blocks.len(),
+        transactions: made.blocks.iter().map(|block| block.transactions.len()).sum(),
+        gas: made.blocks.iter().map(|block| block.header.gas_used).sum(),
+        nodes: made.witness.state.len(),
+    }
+}
+
+/// An attack in a block of its own, of so many percent of its length.
+///
+/// # Panics
+/// There is none of this name.
+pub fn attacked(name: &str, percent: u32) -> Made {
+    make(&Kind::named(name, percent).expect("an attack's name"), 1, 1)
 }
 
 struct Sender {
@@ -151,7 +184,7 @@ fn call(selector: &str, words: &[U256]) -> Bytes {
     data.into()
 }
 
-fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
+fn blocks_of(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
     let mut senders: Vec<Sender> = (0..SENDERS).map(sender).collect();
     let mut state = state(&senders);
     let mut fork = Fork::Prague;
@@ -160,6 +193,10 @@ fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
         let storage = attack.slots.iter().map(|slot| (*slot, U256::from(1))).collect();
         let account = PreStateAccount { nonce: 1, code: attack.code.clone(), storage, ..Default::default() };
         state.insert(ATTACKED, account);
+        for (n, code) in (1..).zip(&attack.targets) {
+            let account = PreStateAccount { nonce: 1, code: code.clone(), ..Default::default() };
+            state.insert(attacks::target(n), account);
+        }
     }
     if matches!(kind, Kind::Vectors(_)) {
         // With all precompiles.
@@ -205,17 +242,28 @@ fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
                     let words = [U256::from_be_bytes(to.into_word().0), U256::from(5)];
                     (TOKEN, U256::ZERO, call("transfer(address,uint256)", &words), 100_000)
                 }
-                // A transaction of Osaka may have no more than 2²⁴ gas.
-                Kind::Attack(attack) => {
-                    let limit = if attack.fork == Fork::Osaka { 1 << 24 } else { 59_000_000 };
-                    (ATTACKED, U256::ZERO, attack.calldata.clone(), limit)
-                }
+                Kind::Attack(attack) => (ATTACKED, U256::ZERO, attack.calldata.clone(), gas_limit(attack)),
                 Kind::Vectors(vectors) => (ATTACKED, U256::ZERO, vectors[n as usize].clone().into(), 400_000),
                 Kind::Storage => {
                     (STORAGE, U256::ZERO, call("fill(uint256)", &[U256::from(SLOTS_PER_CALL)]), 2_000_000)
                 }
             };
-            raw.push(sign(&mut senders[at], to, value, input, gas_limit));
+            let tx = TxEip1559 {
+                chain_id: CHAIN,
+                nonce: senders[at].nonce,
+                gas_limit,
+                max_fee_per_gas: 3_000_000_000,
+                max_priority_fee_per_gas: 1_000_000_000,
+                to: TxKind::Call(to),
+                value,
+                input,
+                access_list: Default::default(),
+            };
+            raw.push(match kind {
+                Kind::Attack(attack) => attack_of(attack, tx, senders[at].key),
+                _ => sign(tx, senders[at].key),
+            });
+            senders[at].nonce += 1;
             n += 1;
         }
         let header = Header {
@@ -230,8 +278,17 @@ fn make(kind: &Kind, blocks: u64, transactions: u64) -> StatelessInput {
         };
         done.push(Block { header, transactions: raw, withdrawals: Some(Vec::new()) });
         seal(&chain, &parent, &mut done, &state);
+        // Who fails in the EVM loses all gas, and would measure nothing.
+        if let (Kind::Attack(attack), Some(block)) = (kind, done.last()) {
+            assert!(block.header.gas_used < gas_limit(attack), "the attack fails");
+        }
     }
     witness_from_state(chain, parent, Vec::new(), done, &state).expect("sealed").1
+}
+
+/// A transaction of Osaka may have no more than 2²⁴ gas.
+fn gas_limit(attack: &Attack) -> u64 {
+    if attack.fork == Fork::Osaka { 1 << 24 } else { 59_000_000 }
 }
 
 /// Puts into the last block's header what execution says should be there.
@@ -243,6 +300,7 @@ fn seal(chain: &ChainSpec, parent: &Header, blocks: &mut [Block], state: &PreSta
             Ok(_) => return,
             Err(StatelessError::GasUsedMismatch { got, .. }) => header.gas_used = got,
             Err(StatelessError::ReceiptsRootMismatch { got, .. }) => header.receipts_root = got,
+            Err(StatelessError::LogsBloomMismatch { got, .. }) => header.logs_bloom = *got,
             Err(StatelessError::RequestsHashMismatch { got, .. }) => header.requests_hash = Some(got),
             Err(StatelessError::StateRootMismatch { got, .. }) => header.state_root = got,
             Err(error) => panic!("the block cannot be made: {error}"),
@@ -267,20 +325,72 @@ fn template() -> Header {
     }
 }
 
-fn sign(from: &mut Sender, to: Address, value: U256, input: Bytes, gas_limit: u64) -> Bytes {
-    let tx = TxEip1559 {
-        chain_id: CHAIN,
-        nonce: from.nonce,
-        gas_limit,
-        max_fee_per_gas: 3_000_000_000,
-        max_priority_fee_per_gas: 1_000_000_000,
-        to: TxKind::Call(to),
-        value,
-        input,
-        access_list: Default::default(),
+/// An attack's transaction, with the access list and authorizations that it has.
+fn attack_of(attack: &Attack, tx: TxEip1559, key: B256) -> Bytes {
+    let access_list = if attack.listed {
+        let storage_keys = attack.slots.iter().map(|slot| B256::from(*slot)).collect();
+        AccessList(vec![AccessListItem { address: ATTACKED, storage_keys }])
+    } else {
+        AccessList::default()
     };
-    from.nonce += 1;
-    let signature = sign_message(from.key, tx.signature_hash()).expect("signed");
-    let signed: EthereumTxEnvelope<TxEip4844> = tx.into_signed(signature).into();
-    signed.encoded_2718().into()
+    if attack.authorizations == 0 {
+        return sign(TxEip1559 { access_list, ..tx }, key);
+    }
+    let authorization_list = (0..attack.authorizations).map(authorization).collect();
+    sign(
+        TxEip7702 {
+            chain_id: tx.chain_id,
+            nonce: tx.nonce,
+            gas_limit: tx.gas_limit,
+            max_fee_per_gas: tx.max_fee_per_gas,
+            max_priority_fee_per_gas: tx.max_priority_fee_per_gas,
+            to: ATTACKED,
+            value: tx.value,
+            input: tx.input,
+            access_list,
+            authorization_list,
+        },
+        key,
+    )
+}
+
+/// Of an account that is not there yet.
+fn authorization(n: u32) -> SignedAuthorization {
+    let key = keccak256([b"authority".as_slice(), &n.to_be_bytes()].concat());
+    let authorization = Authorization { chain_id: U256::from(CHAIN), address: ATTACKED, nonce: 0 };
+    let signature = sign_message(key, authorization.signature_hash()).expect("signed");
+    authorization.into_signed(signature)
+}
+
+fn sign<T>(tx: T, key: B256) -> Bytes
+where
+    T: SignableTransaction<Signature>,
+    EthereumTxEnvelope<TxEip4844>: From<Signed<T>>,
+{
+    let signature = sign_message(key, tx.signature_hash()).expect("signed");
+    EthereumTxEnvelope::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ATTACKS, Kind, attacked};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_attack_can_be_made() {
+        let names: BTreeSet<_> = ATTACKS.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), ATTACKS.len(), "no name is there twice");
+        for (name, percent) in ATTACKS {
+            assert!(matches!(Kind::named(name, *percent), Some(Kind::Attack(_))), "{name}");
+        }
+        assert!(Kind::named("op-nothing", 10).is_none());
+    }
+
+    #[test]
+    fn an_attack_spends_its_gas_in_its_loop() {
+        for name in ["op-jumpi", "create2-48k"] {
+            let gas = attacked(name, 10).gas;
+            assert!((200_000..500_000).contains(&gas), "{name}: {gas}");
+        }
+    }
 }
