@@ -86,7 +86,7 @@ abstract contract GuardianPause is Ownable2Step {
     }
 
     /// @notice Who may pause; zero: nobody.
-    function guardian() external view returns (address) {
+    function guardian() public view returns (address) {
         return _guardian;
     }
 

@@ -26,6 +26,8 @@ import {
 /// @title The settlement of a rollup
 /// @notice A proposer commits to ranges of the rollup's blocks, one checkpoint a slot at the most. Anybody proves them:
 /// an epoch at a time, or checkpoint by checkpoint. What is not proven within the proof submission window is given up.
+/// Where the proposer is silent for long, anybody may stand in for it. A checkpoint of such a stranger stands only once it is
+/// proven: until then the next proposal takes its place. Whoever proposes and proves in one transaction is stopped by nobody.
 ///
 /// A bridge or a light client may rely on every checkpoint at or below the proven tip, each with its last block, the hash of
 /// that block, its state root and its time: `provenCheckpoint(number)` returns one, and reverts for one that is not
@@ -48,7 +50,7 @@ contract Rollup is RollupRules {
         uint64 proven;
         /// The last checkpoint.
         uint64 pending;
-        /// When the last checkpoint was proposed or given up, in the time that counts.
+        /// When the proposer proposed last, in the time that counts.
         uint64 quietSince;
         /// How many pauses there were.
         uint64 pauses;
@@ -88,7 +90,7 @@ contract Rollup is RollupRules {
         uint64 lastTimestamp,
         bytes32 commitment
     );
-    /// @notice Checkpoints were given up, because they were not proven in time. Their numbers are given again.
+    /// @notice Checkpoints were given up, because they were not proven in time, or are a stranger's. Their numbers are given again.
     event CheckpointsPruned(uint64 from, uint64 to);
     /// @notice A prover proved an epoch up to a checkpoint of it.
     event EpochProofVerified(uint64 indexed epoch, address indexed prover, uint64 first, uint64 last);
@@ -113,7 +115,7 @@ contract Rollup is RollupRules {
     error TimestampAhead(uint256 timestamp, uint64 got);
     /// @notice The last block is too far behind L1's time.
     error TimestampStalled(uint256 oldest, uint64 got);
-    /// @notice Nothing is unproven that has passed its deadline.
+    /// @notice Nothing is unproven that has passed its deadline, or that the next proposal would take the place of.
     error NothingToPrune();
     /// @notice No such checkpoints: those that there are end at `pending`.
     error UnknownCheckpoints(uint64 first, uint64 last, uint64 pending);
@@ -169,12 +171,15 @@ contract Rollup is RollupRules {
         if (constants_.maxLag < constants_.slotSeconds || constants_.maxLag > LONGEST) {
             revert InvalidConfig("maxLag");
         }
-        if (constants_.silence > LONGEST) revert InvalidConfig("silence");
         if (constants_.maxPause > LONGEST) revert InvalidConfig("maxPause");
         // Who sees rules that he does not want can have all that he did before settled, and leave.
         uint256 window = (uint256(constants_.windowEpochs) + 1) * constants_.epochSlots * constants_.slotSeconds;
         if (constants_.changeDelay < window || constants_.changeDelay > LONGEST) {
             revert InvalidConfig("changeDelay");
+        }
+        // When it is over, nothing of the proposer's can still be proven: `_pruneIfDue` relies on that.
+        if (constants_.silence != 0 && (constants_.silence < window || constants_.silence > LONGEST)) {
+            revert InvalidConfig("silence");
         }
         if (constants_.genesisHash == 0) revert InvalidConfig("genesisHash");
         if (constants_.genesisStateRoot == 0) revert InvalidConfig("genesisStateRoot");
@@ -208,7 +213,7 @@ contract Rollup is RollupRules {
     // ---------------------------------------------------------------- what proposers and provers send
 
     /// @notice Commits to the blocks after the last checkpoint. Gives up first what was not proven in time. By the proposer of
-    /// the rules in force, or by anybody after a silence.
+    /// the rules in force. After a silence by anybody, and then on the last proven checkpoint: all others are given up.
     function propose(Proposal calldata proposal) external unlessPaused {
         _pruneIfDue();
 
@@ -219,7 +224,8 @@ contract Rollup is RollupRules {
         // The genesis is no part of an epoch's work, although it is in slot 0.
         bool beginsEpoch = number == 1 || epochOf(slot) != epochOf(last.slot);
         uint64 index = _rulesForNext(number, beginsEpoch);
-        _requireMayPropose(_rulesAt(index).proposer);
+        address proposer = _rulesAt(index).proposer;
+        _requireMayPropose(proposer);
         _requireFollows(proposal, last);
 
         Checkpoint memory next = Checkpoint({
@@ -239,7 +245,7 @@ contract Rollup is RollupRules {
         });
         _checkpoints[number] = next;
         _tips.pending = number;
-        _tips.quietSince = uint64(_activeTime());
+        if (msg.sender == proposer) _tips.quietSince = uint64(_activeTime());
         emit CheckpointProposed(
             number,
             slot,
@@ -255,7 +261,7 @@ contract Rollup is RollupRules {
         );
     }
 
-    /// @notice Gives up every checkpoint above the proven tip, if the first of them was not proven in time.
+    /// @notice Gives up every checkpoint above the proven tip, if the first of them was not proven in time, or anybody may propose.
     function prune() external unlessPaused {
         if (!_pruneIfDue()) revert NothingToPrune();
     }
@@ -387,7 +393,8 @@ contract Rollup is RollupRules {
         return _longest[epoch][prover];
     }
 
-    /// @notice From when on anybody may propose, in Unix seconds, if nothing is proposed until then; the highest number if never.
+    /// @notice From when on anybody may propose, in Unix seconds, if the proposer does not until then; the highest number if never.
+    /// What others propose does not move it.
     function openFrom() public view returns (uint256) {
         if (SILENCE == 0) return type(uint256).max;
         return uint256(_tips.quietSince) + SILENCE + _pausedInAll();
@@ -450,14 +457,14 @@ contract Rollup is RollupRules {
         }
     }
 
-    /// @dev Gives up everything unproven, if the first unproven checkpoint has passed its deadline.
+    /// @dev Gives up everything unproven, if the first unproven checkpoint has passed its deadline. After a silence everything
+    /// unproven is a stranger's, and in nobody's way: one that cannot be proven would hold up the others else, time after time.
     function _pruneIfDue() private returns (bool) {
         (uint64 provenTip, uint64 pendingTip) = tips();
         if (provenTip == pendingTip) return false;
-        if (block.timestamp < deadline(epochOf(_checkpoints[provenTip + 1].slot))) return false;
+        bool inTime = block.timestamp < deadline(epochOf(_checkpoints[provenTip + 1].slot));
+        if (inTime && block.timestamp < openFrom()) return false;
         _tips.pending = provenTip;
-        // The proposer has the first word again: nobody can keep the rollup busy with checkpoints that cannot be proven.
-        _tips.quietSince = uint64(_activeTime());
         emit CheckpointsPruned(provenTip + 1, pendingTip);
         return true;
     }

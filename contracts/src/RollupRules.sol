@@ -42,6 +42,7 @@ abstract contract RollupRules is GuardianPause {
         GuardianPause(roles, maxPause)
     {
         CHANGE_DELAY = changeDelay;
+        if (roles.owner == address(0)) _requireShortPauses();
         _keep(0, first);
         emit RulesInForce(0, 1);
     }
@@ -66,6 +67,12 @@ abstract contract RollupRules is GuardianPause {
         (_fromCheckpoint, _notBefore) = (0, 0);
         delete _rules[_inForce + 1];
         emit ScheduledRulesCancelled(_inForce + 1);
+    }
+
+    /// @notice Gives the role up, for ever. By the owner alone. Refused where a guardian stays whose pauses are too long.
+    function renounceOwnership() public override {
+        super.renounceOwnership();
+        _requireShortPauses();
     }
 
     /// @notice Rules that are in force, or were.
@@ -105,6 +112,11 @@ abstract contract RollupRules is GuardianPause {
     /// @dev Rules by their number, which must be one that there is.
     function _rulesAt(uint64 index) internal view returns (Rules memory) {
         return abi.decode(load(_rules[index]), (Rules));
+    }
+
+    /// @dev Without an owner nobody ends a pause: it must be no longer than what everybody has to reckon with anyway.
+    function _requireShortPauses() private view {
+        if (guardian() != address(0) && MAX_PAUSE > CHANGE_DELAY) revert InvalidConfig("maxPause");
     }
 
     function _keep(uint64 index, Rules memory next) private {

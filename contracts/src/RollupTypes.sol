@@ -51,11 +51,13 @@ struct Constants {
     uint64 windowEpochs;
     /// How far the last block of a checkpoint may be behind L1's time when it is proposed.
     uint64 maxLag;
-    /// After so long without a checkpoint anybody may propose; 0: the proposer alone, for ever.
+    /// After so long without a checkpoint of the proposer's anybody may propose: at least the window and an epoch. 0: the
+    /// proposer alone, for ever.
     uint64 silence;
     /// How long new rules are visible before they are in force: at least the window and an epoch.
     uint64 changeDelay;
-    /// How long a pause lasts, if the owner does not end it; 0: there are no pauses.
+    /// How long a pause lasts, if the owner does not end it; 0: there are no pauses. With a guardian and no owner `changeDelay`
+    /// at the most.
     uint64 maxPause;
     /// Number of the block that the first checkpoint follows on.
     uint64 genesisBlock;

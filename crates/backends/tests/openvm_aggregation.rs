@@ -1,8 +1,15 @@
 //! Range proofs verified inside the zkVM by the aggregation program, with real keys and real proofs. Minutes with
 //! `--release`, hours without. Prints what each step took.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::too_many_arguments, missing_docs)]
 
-use alloy_primitives::B256;
+/// The contract in an EVM of this process, as `proofmill-chain` tests it.
+#[path = "../../chain/tests/evm/machine.rs"]
+#[allow(dead_code)]
+mod machine;
+
+use alloy_primitives::{Address, B256};
+use alloy_sol_types::{SolCall, SolInterface};
+use machine::{Machine, Rollup, proof_type};
 use proofmill_backends::{
     Backend, BackendError, Child, Job, Node, OpenVmBackend, Plan, Proof, SegmentBudget, SegmentKind,
 };
@@ -22,8 +29,27 @@ fn job<'a>(program: &'a [u8], input: &'a [u8]) -> Job<'a> {
     Job { program, input, cycle_limit: None }
 }
 
+/// Whoever deploys the rollup's contract, and proposes and proves everything.
+const SOMEBODY: Address = Address::repeat_byte(0x50);
+const CONFIG_HASH: B256 = B256::repeat_byte(0xcf);
+
+/// Where the ranges begin.
+fn genesis() -> Boundary {
+    Boundary {
+        last_block: 0,
+        last_hash: B256::repeat_byte(1),
+        state_root: B256::repeat_byte(1),
+        last_timestamp: 0,
+    }
+}
+
 fn range(first: u64, last: u64, parent: u8, hash: u8) -> RangePublicValues {
     RangePublicValues {
+        chainId: 901,
+        configHash: CONFIG_HASH,
+        // The first contract that it deploys.
+        rollup: SOMEBODY.create(0),
+        prover: SOMEBODY,
         firstBlock: first,
         lastBlock: last,
         parentHash: B256::repeat_byte(parent),
@@ -161,7 +187,7 @@ fn range_proofs_are_aggregated() {
     // One is folded alone, three with padding: `RANGES=3` to try them too.
     let count = std::env::var("RANGES").map_or(2, |count| count.parse().unwrap());
     let ranges: Vec<RangePublicValues> =
-        (0..count).map(|at| range(1 + 4 * u64::from(at), 4 + 4 * u64::from(at), at, at + 1)).collect();
+        (0..count).map(|at| range(1 + 4 * u64::from(at), 4 + 4 * u64::from(at), at + 1, at + 2)).collect();
     let key = backend.program_version(REVEAL).unwrap();
     let proofs: Vec<Proof> = ranges
         .iter()
@@ -172,7 +198,8 @@ fn range_proofs_are_aggregated() {
         .collect();
     // Of one checkpoint, or of several.
     let checkpoints = if count == 1 { vec![1] } else { vec![1, u32::from(count) - 1] };
-    let by = &Aggregation { range_key: key.0, from_commitment: B256::repeat_byte(5), checkpoints };
+    let from_commitment = genesis().commit(B256::ZERO);
+    let by = &Aggregation { range_key: key.0, from_commitment, checkpoints };
     let input = |by: &Aggregation, ranges: &[RangePublicValues], proofs: &[Proof]| {
         backend.encode_input(&[&aggregation::encode_input(by, ranges)], proofs).unwrap()
     };
@@ -193,31 +220,101 @@ fn range_proofs_are_aggregated() {
     println!("the epoch in {:.1} s, {} bytes", start.elapsed().as_secs_f64(), proof.body.len());
     assert_eq!(plan.execution, execution);
     assert_eq!(proof.public_values, expected.commitment().as_slice());
-    a_lying_middle_checkpoint_is_not_what_it_says(&ranges, &expected, &proof);
-
     // Whoever verifies makes no keys.
     let other = OpenVmBackend::default();
     let version = measured("program version", || other.program_version(AGGREGATION)).unwrap();
     let proof = Proof::decode(&proof.encode()).unwrap();
     measured("verify", || other.verify(&proof, version)).unwrap();
+    settles_what_is_true_and_nothing_else(by, &ranges, &expected, version);
     refuses_what_is_not_the_proof(&other, &proof, version, &proofs[0], key);
 }
 
-/// A contract whose proposer lied about where a checkpoint in the middle ends expects another commitment, and with it other
-/// public values than those that the true blocks can be proven with.
-fn a_lying_middle_checkpoint_is_not_what_it_says(
+/// Shows the contract what the proof says, which was verified just now: attestors do that for it. A proposer who told the truth has
+/// everything proven; one who lied about where a checkpoint in the middle ends has nothing proven, though the last one is true.
+fn settles_what_is_true_and_nothing_else(
+    by: &Aggregation,
     ranges: &[RangePublicValues],
-    honest: &AggregationPublicValues,
-    proof: &Proof,
+    says: &AggregationPublicValues,
+    version: ProgramVersion,
 ) {
-    let (middle, rest) = ranges.split_first().unwrap();
-    let lie = Boundary { state_root: B256::repeat_byte(0xf0), ..middle.boundary() };
-    let mut commitment = lie.commit(honest.fromCommitment);
-    if let Some(last) = rest.last() {
-        commitment = last.boundary().commit(commitment);
+    type Lie = fn(&mut Boundary);
+    let lies: [(&str, Lie); 4] = [
+        ("nothing", |_| {}),
+        ("its state root", |end| end.state_root = B256::repeat_byte(0xf0)),
+        ("its hash", |end| end.last_hash = B256::repeat_byte(0xf1)),
+        ("its time", |end| end.last_timestamp -= 1),
+    ];
+    for (what, lie) in lies {
+        let mut machine = Machine::new(100);
+        let rollup = machine.deploy(SOMEBODY, &creation(by.range_key, version)).unwrap();
+        assert_eq!(rollup, says.rollup);
+        // Each checkpoint as the epoch proof has it, but for the lie about the first of several.
+        let mut ranges = ranges.iter();
+        let mut before = genesis();
+        let several = by.checkpoints.len() > 1;
+        for (at, count) in by.checkpoints.iter().enumerate() {
+            let mut end = ranges.nth(*count as usize - 1).unwrap().boundary();
+            if several && at == 0 {
+                lie(&mut end);
+            }
+            machine.set_time(100 + 10 * at as u64);
+            let proposal = Rollup::Proposal {
+                firstBlock: before.last_block + 1,
+                lastBlock: end.last_block,
+                parentHash: before.last_hash,
+                lastHash: end.last_hash,
+                stateRoot: end.state_root,
+                lastTimestamp: end.last_timestamp,
+            };
+            machine.send(SOMEBODY, rollup, Rollup::proposeCall { proposal }.abi_encode()).0.unwrap();
+            before = end;
+        }
+        let proof = Rollup::Proof { publicValues: says.to_bytes().into(), proof: version.0.into() };
+        let last = by.checkpoints.len() as u64;
+        let submit = Rollup::submitEpochProofCall { first: 1, last, prover: SOMEBODY, proofs: vec![proof] };
+        let settled = machine.send(SOMEBODY, rollup, submit.abi_encode()).0;
+        let proven = machine.read(rollup, &Rollup::tipsCall {}).unwrap().proven;
+        if !several || what == "nothing" {
+            settled.unwrap();
+            assert_eq!(proven, last);
+            continue;
+        }
+        match Rollup::RollupErrors::abi_decode(&settled.unwrap_err()) {
+            Ok(Rollup::RollupErrors::StatementMismatch(refused)) => {
+                assert_eq!(refused.field, B256::right_padding_from(b"toCommitment"), "a lie about {what}");
+            }
+            other => panic!("a lie about {what}: {other:?}"),
+        }
+        assert_eq!(proven, 0, "a lie about {what}");
     }
-    let demanded = AggregationPublicValues { toCommitment: commitment, ..honest.clone() };
-    assert_ne!(proof.public_values, demanded.commitment().as_slice());
+}
+
+/// A rollup whose first checkpoint follows on [`genesis`], with an epoch that is long enough.
+fn creation(range_key: B256, aggregation: ProgramVersion) -> Rollup::constructorCall {
+    let Boundary { last_block, last_hash, state_root, last_timestamp } = genesis();
+    Rollup::constructorCall {
+        constants_: Rollup::Constants {
+            chainId: 901,
+            genesisTime: 0,
+            slotSeconds: 10,
+            epochSlots: 1_000,
+            windowEpochs: 1,
+            maxLag: 10_000,
+            silence: 0,
+            changeDelay: 20_000,
+            maxPause: 0,
+            genesisBlock: last_block,
+            genesisHash: last_hash,
+            genesisStateRoot: state_root,
+            genesisTimestamp: last_timestamp,
+        },
+        first: Rollup::Rules {
+            configHash: CONFIG_HASH,
+            proposer: SOMEBODY,
+            proofTypes: vec![proof_type("openvm", range_key, aggregation.0)],
+        },
+        roles: Rollup::Roles { owner: Address::ZERO, guardian: Address::ZERO },
+    }
 }
 
 /// What the program refuses, or who runs it.

@@ -37,11 +37,13 @@ pub struct RollupConfig {
 pub struct Limits {
     /// How far the last block of a checkpoint may be behind L1's time when it is proposed.
     pub max_lag: u64,
-    /// After so long without a checkpoint anybody may propose; none: the proposer alone, for ever.
+    /// After so long without a checkpoint of the proposer's anybody may propose: at least the proof submission window and an
+    /// epoch. None: the proposer alone, for ever.
     pub silence: Option<NonZeroU64>,
     /// How long new rules are visible before they are in force: at least the proof submission window and an epoch.
     pub change_delay: u64,
-    /// How long a pause lasts, if the owner does not end it; none: there are no pauses.
+    /// How long a pause lasts, if the owner does not end it; none: there are no pauses. With a guardian and no owner
+    /// [`change_delay`](Self::change_delay) at the most.
     pub max_pause: Option<NonZeroU64>,
 }
 

@@ -46,7 +46,8 @@ pub enum ChainEvent {
 /// Why checkpoints became void.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum PruneCause {
-    /// They were not proven within the proof submission window, and the contract gave them up.
+    /// They were not proven within the proof submission window, or were a stranger's after a silence, and the contract gave
+    /// them up.
     WindowClosed,
     /// A reorg of L1 removed or replaced them.
     L1Reorg,

@@ -99,7 +99,7 @@ pub enum Refusal {
         got: u64,
     },
     /// There is nothing to prune.
-    #[error("nothing unproven has passed its deadline")]
+    #[error("nothing unproven has passed its deadline, and the proposer was not silent for long")]
     NothingToPrune,
     /// No such checkpoints.
     #[error("there are no checkpoints {first}-{last}: the last is {pending}")]
@@ -360,11 +360,16 @@ pub enum Refusal {
 fn wanted(field: &str) -> &'static str {
     match field {
         "maxLag" => "it must be a slot at least, and 100 years at the most",
-        "silence" => "it must be 100 years at the most, or zero for never",
+        "silence" => {
+            "it must be the proof submission window and an epoch at least, and 100 years at the most, or zero for never"
+        }
         "changeDelay" => {
             "it must be the proof submission window and an epoch at least, and 100 years at the most"
         }
-        "maxPause" => "it must be 100 years at the most, and not zero if there is a guardian",
+        "maxPause" => {
+            "it must be 100 years at the most, and not zero if there is a guardian; where no owner can end a pause, `changeDelay` at the \
+             most"
+        }
         "genesisTimestamp" => "the genesis block is ahead of L1's time",
         "verifier" => "there is no contract at its address",
         "name" => "each prover type is named once",

@@ -134,10 +134,18 @@ impl Rollup {
         &self.l1
     }
 
-    /// Its constants, and the rules that were in force when it was connected to:
+    /// Its constants, and the rules that were in force when it was connected to, or those that it was put [`under`](Self::under):
     /// [`current_rules`](Self::current_rules) reads those that are now, and [`rules_of`](Self::rules_of) those of a checkpoint.
     pub fn config(&self) -> &RollupConfig {
         &self.config
+    }
+
+    /// The same contract, with others of its rules in [`config`](Self::config): for whoever goes by those.
+    #[must_use]
+    pub fn under(&self, rules: Rules) -> Self {
+        let Rules { config_hash, proposer, proof_types } = rules;
+        let config = RollupConfig { config_hash, proposer, proof_types, ..RollupConfig::clone(&self.config) };
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// How its slots and epochs follow from L1's time.
@@ -261,7 +269,7 @@ impl Rollup {
         self.send(sender, CallName::Propose, &proposeCall { proposal }).await
     }
 
-    /// Gives up what was not proven in time.
+    /// Gives up what was not proven in time, and after a silence everything unproven.
     pub async fn prune(&self, sender: &Sender) -> Result<Included, ChainError> {
         self.send(sender, CallName::Prune, &pruneCall {}).await
     }

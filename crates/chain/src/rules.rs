@@ -59,7 +59,8 @@ impl Rollup {
         Ok((until != 0).then_some(until))
     }
 
-    /// From when on anybody may propose, in Unix seconds of L1, if nothing is proposed until then; none if never.
+    /// From when on anybody may propose, in Unix seconds of L1, if the proposer does not until then; none if never. What is
+    /// unproven then is given up by the next proposal.
     pub async fn open_from(&self) -> Result<Option<u64>, ChainError> {
         let from = self.ask(&openFromCall {}).await?;
         Ok((from != alloy_primitives::U256::MAX).then(|| seconds(from)))

@@ -100,6 +100,21 @@ pub fn takes_anything(halo2: Bytes) -> Result<bool, EvmVerdict> {
     Ok(result.is_success())
 }
 
+/// The same of a verifier of proofs: whether it takes no proof at all for one.
+///
+/// # Errors
+/// The EVM breaks off.
+pub fn takes_any_proof(verifier: Bytes) -> Result<bool, EvmVerdict> {
+    let mut evm = Evm::new();
+    let at = evm.insert(verifier);
+    let asked = verifyProofCall {
+        programVKey: B256::repeat_byte(1),
+        publicValues: Bytes::new(),
+        proofBytes: Bytes::new(),
+    };
+    Ok(evm.run(TxKind::Call(at), asked.abi_encode().into())?.is_success())
+}
+
 /// A chain with nothing on it.
 struct Evm(MainnetEvm<MainnetContext<InMemoryDB>>);
 
@@ -148,6 +163,7 @@ impl Evm {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::contracts::{AcceptsAnythingVerifier, AttestedVerifier};
 
     /// The program's key, the public values and the proof of a real epoch, on the setup for development.
     fn fixture() -> (B256, Bytes, Bytes) {
@@ -187,6 +203,22 @@ mod tests {
         for code in [&[][..], &[0x00], &delegates] {
             assert!(takes_anything(code.to_vec().into()).unwrap(), "{code:?}");
         }
+        for code in [&[][..], &[0x00], &delegates] {
+            assert!(takes_any_proof(code.to_vec().into()).unwrap(), "{code:?}");
+        }
+        let at = evm.create(AcceptsAnythingVerifier::BYTECODE.clone()).unwrap();
+        let account = evm.0.ctx.journaled_state.database.load_account(at).unwrap();
+        let anything = account.info.code.as_ref().unwrap().original_bytes();
+        assert!(takes_any_proof(anything).unwrap());
+        let arguments = AttestedVerifier::constructorCall {
+            attestors_: vec![Address::repeat_byte(1)],
+            threshold_: alloy_primitives::U256::ONE,
+        };
+        let creation = [&AttestedVerifier::BYTECODE[..], &arguments.abi_encode()].concat();
+        let at = evm.create(creation.into()).unwrap();
+        let account = evm.0.ctx.journaled_state.database.load_account(at).unwrap();
+        let attested = account.info.code.as_ref().unwrap().original_bytes();
+        assert!(!takes_any_proof(attested).unwrap());
         for code in [&[0xfe][..], &[0x5f, 0x5f, 0xfd], &[]] {
             let error = ask(program, &values, &Halo2Code::Creation(code.to_vec().into())).unwrap_err();
             assert!(!matches!(error, EvmVerdict::Halted(_)), "{error}");

@@ -57,6 +57,14 @@ impl VerifierKind {
         }
     }
 
+    /// The contract by which a [`Snark`](Self::Snark) verifier verifies Halo2 proofs.
+    ///
+    /// # Errors
+    /// It is no such verifier, or L1 cannot be read.
+    pub async fn halo2_behind(l1: &L1, verifier: Address) -> Result<Address, ChainError> {
+        l1.read(verifier, &halo2VerifierCall {}, None).await
+    }
+
     /// The verifiers that are asked.
     pub fn single(&self) -> impl Iterator<Item = &Self> {
         match self {

@@ -50,6 +50,11 @@ enum Held {
     Stalled { block: u64, time: u64, oldest: u64 },
     #[error("the contract is paused until {0} at the latest")]
     Paused(u64),
+    #[error(
+        "the rollup's proposer was silent for long, and the checkpoint up to block {0} is not proven yet: until it is, the next one would \
+         take its place"
+    )]
+    Unproven(u64),
 }
 
 /// What came of looking.
@@ -132,7 +137,16 @@ impl Proposer {
             self.rollup.prune(&self.sender).await?;
             return Ok(Turn::Nothing);
         }
-        let last = self.rollup.checkpoint(tips.pending).await?;
+        // What is unproven then makes way for the next proposal, which follows on what is proven.
+        let makes_way = tips.proven < tips.pending && self.is_open(l1.timestamp).await?;
+        if makes_way && let Some(block) = self.true_end(tips).await? {
+            if !self.is_the_proposer().await? {
+                return Ok(Turn::Held(Held::Unproven(block)));
+            }
+            self.remember(tips).await?;
+        }
+        let follows = if makes_way { tips.proven } else { tips.pending };
+        let last = self.rollup.checkpoint(follows).await?;
         let last_slot = last.map_or(Slot(0), |last| last.slot);
         if !is_due(self.rollup.clock(), self.l1_block_time.as_secs(), l1.timestamp, last_slot) {
             return Ok(Turn::Nothing);
@@ -140,7 +154,7 @@ impl Proposer {
         let (last_block, parent_hash) = self.end_of(last);
         match self.l2.block(BlockAt::Number(last_block)).await? {
             Some(block) if block.hash == parent_hash => {}
-            Some(_) if tips.pending == tips.proven => {
+            Some(_) if follows == tips.proven => {
                 return Ok(Turn::Held(Held::ReplacedProven(last_block)));
             }
             Some(_) => return Ok(Turn::Held(Held::Replaced(last_block))),
@@ -175,6 +189,25 @@ impl Proposer {
         };
         self.rollup.propose(&self.sender, proposal).await?;
         Ok(Turn::Proposed(blocks))
+    }
+
+    /// Whether the proposer was silent for so long that anybody may propose.
+    async fn is_open(&self, now: u64) -> Result<bool, ChainError> {
+        Ok(self.rollup.open_from().await?.is_some_and(|from| now >= from))
+    }
+
+    /// Whether this account is the rollup's proposer, and not one that stands in for it.
+    async fn is_the_proposer(&self) -> Result<bool, ChainError> {
+        Ok(self.rollup.current_rules().await?.rules.proposer == self.sender.account())
+    }
+
+    /// The last block of the last checkpoint, if that ends as L2 does there: it can be proven.
+    async fn true_end(&self, tips: ContractTips) -> Result<Option<u64>, ChainError> {
+        let Some(last) = self.rollup.checkpoint(tips.pending).await? else { return Ok(None) };
+        let Some(block) = self.l2.block(BlockAt::Number(last.blocks.last())).await? else { return Ok(None) };
+        let same = (block.hash, block.state_root, block.timestamp)
+            == (last.last_hash, last.state_root, last.last_timestamp);
+        Ok(same.then_some(block.number))
     }
 
     /// Whether something can no longer be proven, because its window closed.

@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{BatchFills, BlockAt, L1, L2, PoolOptions, Roles, Rollup, Sender, deploy_rollup};
+use proofmill_chain::{
+    BatchFills, BlockAt, L1, L2, PoolOptions, Proposal, Roles, Rollup, Sender, deploy_rollup,
+};
 use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan, Proposer};
 use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
-use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
+use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
 use std::{
     num::NonZeroU64,
     time::{Duration, Instant},
@@ -117,16 +119,45 @@ async fn a_proposer_that_is_lost_is_stood_in_for_after_a_silence() {
     // Another rollup over the same blocks, whose proposer nobody has the key of.
     let mut config = Rollup::connect(l1.clone(), rollup).await.unwrap().config().clone();
     config.proposer = Address::repeat_byte(7);
+    // The shortest silence: two epochs of two slots.
+    config.clock.epoch_slots = NonZeroU64::MIN.saturating_add(1);
+    config.clock.window_epochs = NonZeroU64::MIN;
     config.limits.silence = NonZeroU64::new(8);
     let sender = Sender::new(l1, devnet.keys().prover.clone());
     let (lost, deployed) = deploy_rollup(&sender, &config, Roles::default(), B256::ZERO).await.unwrap();
     let deployed =
         lost.l1().block(BlockAt::Number(deployed.transaction.unwrap().block)).await.unwrap().unwrap();
+    // Somebody is first, with what cannot be proven. It is in nobody's way.
+    let open = lost.open_from().await.unwrap().unwrap();
+    let now = loop {
+        let now = lost.l1().head().await.unwrap().timestamp;
+        if now >= open {
+            break now;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    let next = config.genesis.number + 1;
+    let unprovable = Proposal {
+        blocks: BlockRange::new(next, next).unwrap(),
+        parent_hash: config.genesis.hash,
+        last_hash: B256::repeat_byte(6),
+        state_root: B256::repeat_byte(6),
+        last_timestamp: now,
+    };
+    lost.propose(&sender, unprovable).await.unwrap();
     let stop = CancellationToken::new();
     let stand_in = Proposer::new(lost.clone(), l2, sender).l1_block_time(Duration::from_secs(1));
     let running = tokio::spawn(stand_in.run(stop.clone()));
-    let first = checkpoint(&lost, 1).await;
-    assert_eq!(first.blocks.first(), config.genesis.number + 1);
+    let start = Instant::now();
+    let first = loop {
+        let first = checkpoint(&lost, 1).await;
+        if first.last_hash != unprovable.last_hash {
+            break first;
+        }
+        assert!(start.elapsed() < Duration::from_secs(60), "nobody takes its place");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(first.blocks.first(), next);
     let landed = config.clock.genesis + (first.slot.0 + 1) * 2;
     assert!(landed > deployed.timestamp + 8, "{landed}, deployed at {}", deployed.timestamp);
     stop.cancel();

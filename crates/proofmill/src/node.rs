@@ -5,13 +5,13 @@ use crate::{
     observe::{self, Observed},
     pulling::Serving,
     settle::L1Settlement,
-    sides::{Place, sides},
+    sides::{Ours, Place, ours, sides},
     wiring,
 };
 use alloy_primitives::Address;
 use eyre::{Result, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{L2, Publishers, Rollup, Signer, StreamOptions};
+use proofmill_chain::{Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::ClusterProver;
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
@@ -76,8 +76,20 @@ pub(crate) async fn start(
     observed: Observed,
 ) -> Result<Running> {
     let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
+    let l2 = wiring::l2_of_role(&args.l2, Some(rollup.config().chain_id), &observed).await?;
+    let ending = CancellationToken::new();
+    let place = Place {
+        data_dir: &global.data_dir,
+        genesis: args.following.genesis.as_ref(),
+        gather_within: args.following.gather_within(),
+        registry,
+        rollup: &rollup,
+        chain: &l2,
+        ending: &ending,
+    };
+    let ours = ours(place).await?;
+    let rollup = ours.rollup.clone();
     let config = rollup.config().clone();
-    let l2 = wiring::l2_of_role(&args.l2, Some(config.chain_id), &observed).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
@@ -85,10 +97,9 @@ pub(crate) async fn start(
         prover: args.prover_id.unwrap_or_else(|| payers.0.address()),
     };
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
-    let ending = CancellationToken::new();
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
-    let (provers, serving) = provers(global, args, registry, &settlement, (&rollup, &l2), &ending).await?;
+    let (provers, serving) = provers(args, &settlement, place, &ours).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = args.proving.max_pending_jobs;
@@ -156,21 +167,18 @@ pub(crate) fn folder(data_dir: &Path, l1_chain_id: u64, rollup: Address) -> Path
 
 /// A proof service for each type that the rollup asks for, and the coordinator of provers that pull, if they make the proofs.
 async fn provers(
-    global: &cli::Global,
     args: &cli::ProverNode,
-    registry: &Registry,
     settlement: &L1Settlement,
-    (rollup, chain): (&Rollup, &L2),
-    ending: &CancellationToken,
+    place: Place<'_>,
+    ours: &Ours,
 ) -> Result<(BTreeMap<ProverType, Prover>, Option<Serving>)> {
-    let data_dir = global.data_dir.as_path();
+    let Place { data_dir, registry, rollup, ending, .. } = place;
     let client = match args.service {
         cli::Service::Cluster => Some(wiring::cluster_of_role(&args.cluster).await?),
         cli::Service::Pull => None,
     };
     let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
-    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
-    let sides = sides(Place { data_dir, genesis, gather_within, registry, rollup, chain, ending }).await?;
+    let sides = sides(place, ours);
     let serving = match args.service {
         cli::Service::Cluster => None,
         cli::Service::Pull => {

@@ -119,19 +119,26 @@ fn code(creation: &Contract::constructorCall) -> Vec<u8> {
 async fn settings_that_make_no_sense_are_refused() {
     let scene = Scene::new().await;
     type Change = fn(&mut Contract::constructorCall);
-    let wrong: [(&str, Change); 13] = [
+    let wrong: [(&str, Change); 15] = [
         ("slotSeconds", |creation| creation.constants_.slotSeconds = 0),
         ("epochSlots", |creation| creation.constants_.epochSlots = 0),
         ("windowEpochs", |creation| creation.constants_.windowEpochs = 0),
         ("maxLag", |creation| creation.constants_.maxLag = 11),
         ("maxLag", |creation| creation.constants_.maxLag = u64::MAX),
         ("silence", |creation| creation.constants_.silence = u64::MAX),
+        // A silence that is over inside the window would open the rollup while the proposer's checkpoints can still be proven.
+        ("silence", |creation| creation.constants_.silence = 143),
         // Rules that change inside the window would be proven by nobody who left because of them.
         ("changeDelay", |creation| creation.constants_.changeDelay = 143),
         ("changeDelay", |creation| creation.constants_.changeDelay = u64::MAX),
         ("changeDelay", |creation| creation.constants_.windowEpochs = u64::MAX),
         ("maxPause", |creation| creation.constants_.maxPause = u64::MAX),
         ("maxPause", |creation| creation.roles.guardian = PROVER),
+        // Nobody could end it.
+        ("maxPause", |creation| {
+            creation.roles.guardian = PROVER;
+            creation.constants_.maxPause = 145;
+        }),
         ("genesisTimestamp", |creation| creation.constants_.genesisTimestamp = u64::MAX),
         ("name", |creation| creation.first.proofTypes[0].name = B256::ZERO),
     ];

@@ -319,8 +319,20 @@ async fn anybody_proposes_after_a_silence() {
     assert!(matches!(early, Refusal::WrongProposer { open_from, .. } if open_from == U256::from(open)));
     assert!(early.to_string().contains(&open.to_string()), "{early}");
     scene.to_time(open).await;
+    // What cannot be proven is in nobody's way: the next one takes its place, and waits for nothing.
+    let mut unprovable = scene.next(3);
+    unprovable.state_root.0[0] ^= 1;
+    scene.rollup.propose(&scene.guardian, unprovable).await.unwrap();
+    assert_eq!(scene.rollup.open_from().await.unwrap(), Some(open));
     scene.rollup.propose(&stranger, scene.next(3)).await.unwrap();
-    // From then on the proposer has the first word again.
+    let tips = scene.rollup.tips().await.unwrap();
+    assert_eq!((tips.proven.0, tips.pending.0), (1, 2));
+    scene.checkpoints.push(scene.rollup.checkpoint(tips.pending).await.unwrap().unwrap());
+    scene.submit(scene.submission(2, 2)).await.unwrap();
+    // With its next checkpoint the proposer has the first word again.
+    assert_eq!(scene.rollup.open_from().await.unwrap(), Some(open));
+    let slot = (scene.l1.head().await.unwrap().timestamp - GENESIS_TIME) / 12 + 1;
+    scene.propose_in(slot).await;
     assert!(scene.rollup.open_from().await.unwrap().unwrap() >= open + SILENCE);
 }
 

@@ -46,10 +46,9 @@ pub(crate) type Outcome = Result<Bytes, Bytes>;
 
 impl Machine {
     pub(crate) fn new(time: u64) -> Self {
-        let mut database = InMemoryDB::default();
-        let code = Bytecode::new_raw(Bytes::from(VERIFIER_CODE));
-        database.insert_account_info(VERIFIER, AccountInfo::from_bytecode(code));
-        Self::of(database, time)
+        let mut machine = Self::of(InMemoryDB::default(), time);
+        machine.put(VERIFIER, &VERIFIER_CODE);
+        machine
     }
 
     fn of(database: InMemoryDB, time: u64) -> Self {
@@ -74,6 +73,12 @@ impl Machine {
     pub(crate) fn fork(&self) -> Self {
         let time = self.evm.ctx.block.timestamp.to();
         Self::of(self.evm.ctx.journaled_state.database.clone(), time)
+    }
+
+    /// Puts code at an address.
+    pub(crate) fn put(&mut self, at: Address, code: &[u8]) {
+        let code = Bytecode::new_raw(Bytes::copy_from_slice(code));
+        self.evm.ctx.journaled_state.database.insert_account_info(at, AccountInfo::from_bytecode(code));
     }
 
     pub(crate) fn set_time(&mut self, time: u64) {

@@ -11,6 +11,7 @@ mod machine;
 mod model;
 mod sequences;
 mod settled;
+mod silence;
 mod size;
 mod snarks;
 mod step;

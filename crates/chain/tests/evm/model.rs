@@ -14,7 +14,7 @@ pub(crate) const EPOCH: u64 = SLOT * SLOTS;
 pub(crate) const MAX_LAG: u64 = 100;
 pub(crate) const SILENCE: u64 = 150;
 pub(crate) const DELAY: u64 = EPOCH * (WINDOW + 1);
-pub(crate) const MAX_PAUSE: u64 = 70;
+pub(crate) const MAX_PAUSE: u64 = DELAY;
 
 pub(crate) const OWNER: Address = Address::repeat_byte(0xa1);
 pub(crate) const GUARDIAN: Address = Address::repeat_byte(0xa2);
@@ -48,6 +48,7 @@ pub(crate) struct Model {
     pub(crate) rules: Vec<Rules>,
     /// What is scheduled, from which checkpoint on, and when it was.
     pub(crate) scheduled: Option<(Rules, u64, u64)>,
+    /// When the proposer proposed last.
     pub(crate) quiet_since: u64,
     pub(crate) owner: Address,
     pub(crate) next_owner: Address,
@@ -154,6 +155,16 @@ impl Model {
         })
     }
 
+    /// When the silence is over, if the proposer stays silent.
+    pub(crate) fn open_from(&self) -> u64 {
+        self.quiet_since + SILENCE + self.paused(self.quiet_since, u64::MAX)
+    }
+
+    /// Whether anybody may propose. What is unproven then is a stranger's, and makes way.
+    fn is_open(&self) -> bool {
+        self.now - self.quiet_since - self.paused(self.quiet_since, self.now) >= SILENCE
+    }
+
     // ---------------------------------------------------------------- calls
 
     pub(crate) fn pending(&self) -> usize {
@@ -173,13 +184,11 @@ impl Model {
     }
 
     fn prune_if_due(&mut self) -> bool {
-        let due = self
-            .checkpoints
-            .get(self.proven + 1)
-            .is_some_and(|unproven| self.now >= self.deadline(Self::epoch_of(unproven.slot)));
+        let due = self.checkpoints.get(self.proven + 1).is_some_and(|unproven| {
+            self.is_open() || self.now >= self.deadline(Self::epoch_of(unproven.slot))
+        });
         if due {
             self.checkpoints.truncate(self.proven + 1);
-            self.quiet_since = self.now;
         }
         due
     }
@@ -206,8 +215,8 @@ impl Model {
             self.scheduled = None;
         }
         let index = self.rules.len() - 1;
-        let silent = self.now - self.quiet_since - self.paused(self.quiet_since, self.now);
-        demand(from == self.rules[index].proposer || silent >= SILENCE, "WrongProposer")?;
+        let proposer = self.rules[index].proposer;
+        demand(from == proposer || self.is_open(), "WrongProposer")?;
         demand(proposal.firstBlock == last.end.last_block + 1, "NotNextBlock")?;
         demand(proposal.lastBlock >= proposal.firstBlock, "EmptyCheckpoint")?;
         demand(proposal.parentHash == last.end.last_hash, "ParentMismatch")?;
@@ -222,7 +231,9 @@ impl Model {
         };
         let commitment = end.commit(last.commitment);
         self.checkpoints.push(Checkpoint { slot, rules: index, end, commitment });
-        self.quiet_since = self.now;
+        if from == proposer {
+            self.quiet_since = self.now;
+        }
         Ok(())
     }
 
@@ -317,6 +328,7 @@ impl Model {
 
     pub(crate) fn renounce(&mut self, from: Address) -> Result<(), Refused> {
         self.by_owner(from)?;
+        // A guardian may stay: `MAX_PAUSE` is short enough.
         (self.owner, self.next_owner) = (NOBODY, NOBODY);
         Ok(())
     }

@@ -144,6 +144,8 @@ fn check(
 fn check_all(machine: &mut Machine, rollup: Address, model: &Model) -> Result<(), TestCaseError> {
     let paused = machine.read(rollup, &Rollup::pausedUntilCall {}).unwrap();
     prop_assert_eq!(paused, model.paused_until().unwrap_or(0));
+    let open_from: u64 = machine.read(rollup, &Rollup::openFromCall {}).unwrap().to();
+    prop_assert_eq!(open_from, model.open_from());
     prop_assert_eq!(machine.read(rollup, &Rollup::ownerCall {}).unwrap(), model.owner);
     prop_assert_eq!(machine.read(rollup, &Rollup::guardianCall {}).unwrap(), model.guardian);
     for epoch in 0..Model::epoch_of((model.now - START) / 10) + 2 {

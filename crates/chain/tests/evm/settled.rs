@@ -1,13 +1,21 @@
 //! What proofs of the real statement settle, and what they do not.
 
 use crate::{
-    machine::{Machine, Rollup},
+    machine::{AcceptsAnythingVerifier, Machine, Rollup},
     model::{Model, PROPOSERS, SLOT, START, STRANGER},
 };
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolCall;
+use proofmill_backends::{Backend, ExecBackend, Job, Proof, SegmentBudget};
 use proofmill_chain::Refusal;
-use proofmill_program::{Aggregation, PublicValues, aggregation::fold};
+use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_program::{
+    Aggregation, AggregationPublicValues, PublicValues, RangePublicValues, aggregation::encode_input,
+};
+
+/// The programs of `exec`, by their names.
+const RANGE: &[u8] = b"proofmill-exec:range";
+const AGGREGATION: &[u8] = b"proofmill-exec:aggregation";
 
 /// Proposes two honest blocks, on both.
 pub(crate) fn propose(machine: &mut Machine, rollup: Address, model: &mut Model) -> Result<(), Refusal> {
@@ -35,16 +43,44 @@ fn propose_this(
     machine.send(PROPOSERS[0], rollup, data).0.map(drop).map_err(|data| Refusal::decode(&data))
 }
 
-fn submit(
-    machine: &mut Machine,
-    rollup: Address,
-    model: &Model,
-    values: &impl PublicValues,
-) -> Result<(), Refusal> {
-    let proofs = vec![Rollup::Proof {
-        publicValues: values.to_bytes().into(),
-        proof: Bytes::from(model.rules[0].key(0, true)),
+/// A rollup of the model's that takes proofs by `exec`.
+fn deploy(machine: &mut Machine, model: &Model) -> Address {
+    let mut creation = model.creation();
+    let exec = ExecBackend::default();
+    creation.first.proofTypes = vec![Rollup::ProofType {
+        name: B256::right_padding_from(b"exec"),
+        verifier: machine.create(STRANGER, &AcceptsAnythingVerifier::BYTECODE, &[]).unwrap(),
+        rangeKey: exec.program_version(RANGE).unwrap().0,
+        aggregationKey: exec.program_version(AGGREGATION).unwrap().0,
     }];
+    machine.deploy(STRANGER, &creation).unwrap()
+}
+
+/// What `exec`'s aggregation program makes of range proofs that say this, with so many of them in each checkpoint.
+fn epoch_proof(from_commitment: B256, checkpoints: &[u32], ranges: &[RangePublicValues]) -> Proof {
+    let exec = ExecBackend::default();
+    let program = exec.program_version(RANGE).unwrap();
+    let range = |values: &RangePublicValues| Proof {
+        prover: ProverType::Exec,
+        mode: ProofMode::Compressed,
+        program,
+        public_values: values.to_bytes(),
+        body: Vec::new(),
+    };
+    let proofs: Vec<_> = ranges.iter().map(range).collect();
+    let by = Aggregation { range_key: program.0, from_commitment, checkpoints: checkpoints.to_vec() };
+    let input = exec.encode_input(&[&encode_input(&by, ranges)], &proofs).unwrap();
+    let job = Job { program: AGGREGATION, input: &input, cycle_limit: None };
+    let plan = exec.plan(&job, SegmentBudget(0)).unwrap();
+    let part = exec.prove_segment(&job, &plan, 0).unwrap();
+    let proof = exec.finish(&job, &plan, ProofMode::Compressed, &[part]).unwrap();
+    exec.verify(&proof, exec.program_version(AGGREGATION).unwrap()).unwrap();
+    proof
+}
+
+fn submit(machine: &mut Machine, rollup: Address, model: &Model, proof: Proof) -> Result<(), Refusal> {
+    let proofs =
+        vec![Rollup::Proof { publicValues: proof.public_values.into(), proof: Bytes::from(proof.body) }];
     let last = model.pending() as u64;
     let data = Rollup::submitEpochProofCall { first: 1, last, prover: STRANGER, proofs }.abi_encode();
     machine.send(STRANGER, rollup, data).0.map(drop).map_err(|data| Refusal::decode(&data))
@@ -64,7 +100,7 @@ fn a_lying_middle_checkpoint_is_not_proven_by_a_valid_epoch_proof() {
     for (at, lie) in lies.into_iter().enumerate() {
         let mut machine = Machine::new(START);
         let mut model = Model::new();
-        let rollup = machine.deploy(STRANGER, &model.creation()).unwrap();
+        let rollup = deploy(&mut machine, &model);
         let mut honest = model.clone();
         for (slot, lies) in [(3, false), (4, true), (5, false)] {
             model.now = START + slot * SLOT;
@@ -91,22 +127,19 @@ fn a_lying_middle_checkpoint_is_not_proven_by_a_valid_epoch_proof() {
         }
         // The aggregation program over honest ranges: a valid proof from the genesis to the true last block.
         let ranges: Vec<_> = (1..=3).map(|number| honest.range(rollup, number, STRANGER)).collect();
-        let by = Aggregation {
-            range_key: model.rules[0].key(0, false),
-            from_commitment: model.checkpoints[0].commitment,
-            checkpoints: vec![1, 1, 1],
-        };
-        let values = fold(&by, &ranges).unwrap();
+        let from = model.checkpoints[0].commitment;
+        let proof = epoch_proof(from, &[1, 1, 1], &ranges);
+        let values = AggregationPublicValues::from_bytes(&proof.public_values).unwrap();
         assert_eq!(values.lastHash, model.last().end.last_hash, "the ends are the same");
-        let refusal = submit(&mut machine, rollup, &model, &values).unwrap_err();
+        let refusal = submit(&mut machine, rollup, &model, proof).unwrap_err();
         assert!(
             matches!(&refusal, Refusal::StatementMismatch { field, .. } if field == "toCommitment"),
             "lie {at}: {refusal}"
         );
         // Nor with other cuts of the same ranges.
-        for checkpoints in [vec![3], vec![1, 2], vec![2, 1]] {
-            let values = fold(&Aggregation { checkpoints, ..by.clone() }, &ranges).unwrap();
-            let refusal = submit(&mut machine, rollup, &model, &values).unwrap_err();
+        for checkpoints in [&[3][..], &[1, 2], &[2, 1]] {
+            let proof = epoch_proof(from, checkpoints, &ranges);
+            let refusal = submit(&mut machine, rollup, &model, proof).unwrap_err();
             assert!(matches!(refusal, Refusal::StatementMismatch { .. }), "lie {at}: {refusal}");
         }
         assert_eq!(machine.read(rollup, &Rollup::tipsCall {}).unwrap().proven, 0);
@@ -119,14 +152,15 @@ fn a_lying_middle_checkpoint_is_not_proven_by_a_valid_epoch_proof() {
 fn an_honest_epoch_is_proven_with_every_checkpoint_in_it() {
     let mut machine = Machine::new(START);
     let mut model = Model::new();
-    let rollup = machine.deploy(STRANGER, &model.creation()).unwrap();
+    let rollup = deploy(&mut machine, &model);
     for slot in [3, 4, 5] {
         model.now = START + slot * SLOT;
         machine.set_time(model.now);
         propose(&mut machine, rollup, &mut model).unwrap();
     }
-    let values = model.epoch(rollup, (1, 3), STRANGER, 0);
-    submit(&mut machine, rollup, &model, &values).unwrap();
+    let ranges: Vec<_> = (1..=3).map(|number| model.range(rollup, number, STRANGER)).collect();
+    let proof = epoch_proof(model.checkpoints[0].commitment, &[1, 1, 1], &ranges);
+    submit(&mut machine, rollup, &model, proof).unwrap();
     for number in 1..=3_usize {
         let call = Rollup::provenCheckpointCall { number: number as u64 };
         let proven = machine.read(rollup, &call).unwrap();

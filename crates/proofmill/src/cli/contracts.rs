@@ -86,7 +86,8 @@ pub(crate) struct Deploy {
     /// For types without a --verifier: the attestors
     #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
-    /// How many of the attestors must sign a proof [default: more than half of them]
+    /// How many of the attestors must sign a proof [default: more than half of them]. A --verifier may count no more than half of its
+    /// own only where this says so
     #[arg(long, env = "PROOFMILL_THRESHOLD", value_name = "NUMBER")]
     pub(crate) threshold: Option<u64>,
     /// Rely on attestors although L1 is a public network
@@ -107,13 +108,14 @@ pub(crate) struct Limits {
     /// How far the last block of a checkpoint may be behind L1's time [default: twice the proof submission window]
     #[arg(long, env = "PROOFMILL_MAX_LAG", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_lag: Option<u64>,
-    /// After so long without a checkpoint anybody may propose; 0: never [default: three times --max-lag, and a week at least]
+    /// After so long without a checkpoint of the proposer's anybody may propose: the proof submission window and an epoch at least; 0: never
+    /// [default: three times --max-lag, and a week at least]
     #[arg(long, env = "PROOFMILL_SILENCE", value_name = "SECONDS")]
     pub(crate) silence: Option<u64>,
     /// How long new rules are visible before they are in force [default: the proof submission window and an epoch]
     #[arg(long, env = "PROOFMILL_CHANGE_DELAY", value_name = "SECONDS")]
     pub(crate) change_delay: Option<u64>,
-    /// How long a pause by the guardian lasts, if the owner does not end it
+    /// How long a pause by the guardian lasts, if the owner does not end it. Without an owner --change-delay at the most
     #[arg(long, env = "PROOFMILL_MAX_PAUSE", default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) max_pause: u64,
 }
@@ -189,13 +191,13 @@ pub(crate) struct Schedule {
     /// Who is to propose checkpoints
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) proposer: Option<alloy_primitives::Address>,
-    /// Hash of the chain specification, as `verify` prints it
-    #[arg(long, value_name = "HASH", conflicts_with = "genesis")]
+    /// Hash that the new chain specification must have, as `verify` prints it; the node of --l2-rpc must follow it
+    #[arg(long, value_name = "HASH", requires = "l2_rpc")]
     pub(crate) config_hash: Option<alloy_primitives::B256>,
-    /// Genesis file with the new chain specification, in place of its hash; the node of --l2-rpc must follow it
+    /// Genesis file with the new chain specification; the node of --l2-rpc must follow it
     #[arg(long, value_name = "FILE", requires = "l2_rpc")]
     pub(crate) genesis: Option<PathBuf>,
-    /// JSON-RPC node of the rollup (L2), for --genesis
+    /// JSON-RPC node of the rollup (L2), for --config-hash and --genesis
     #[arg(
         long,
         env = "L2_RPC",
@@ -211,6 +213,12 @@ pub(crate) struct Schedule {
     /// Another verifier: TYPE=ADDRESS
     #[arg(long, value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
+    /// How many attestors the --verifier counts, where that is no more than half of them
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) threshold: Option<u64>,
+    /// Rely on attestors although L1 is a public network
+    #[arg(long)]
+    pub(crate) trust_attestors: bool,
 }
 
 fn halo2_verifier(text: &str) -> Result<Halo2Verifier, String> {

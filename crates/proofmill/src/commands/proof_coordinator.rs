@@ -5,7 +5,7 @@ use crate::{
     observe::{self, Observed},
     pulling::Serving,
     settle::{Evidence, L1Batches, L1Settlement},
-    sides::{Place, sides},
+    sides::{Place, ours, sides},
     stop, wiring,
 };
 use eyre::{Result, bail};
@@ -90,8 +90,15 @@ async fn start(
     stop: &CancellationToken,
 ) -> Result<Parts> {
     let rollup = wiring::rollup_of_role(&args.chains, observed).await?;
+    let chain = wiring::l2_of_role(&args.l2, Some(rollup.config().chain_id), observed).await?;
+    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
+    let data_dir = global.data_dir.as_path();
+    let place =
+        Place { data_dir, genesis, gather_within, registry, rollup: &rollup, chain: &chain, ending: stop };
+    let ours = ours(place).await?;
+    let sides = sides(place, &ours);
+    let rollup = ours.rollup;
     let config = rollup.config().clone();
-    let chain = wiring::l2_of_role(&args.l2, Some(config.chain_id), observed).await?;
     let statement = Statement {
         chain_id: config.chain_id,
         config_hash: config.config_hash,
@@ -102,11 +109,6 @@ async fn start(
         true => None,
         false => Some(settlement(args, registry, &rollup, payers, observed, stop).await?),
     };
-    let (genesis, gather_within) = (args.following.genesis.as_ref(), args.following.gather_within());
-    let data_dir = global.data_dir.as_path();
-    let place =
-        Place { data_dir, genesis, gather_within, registry, rollup: &rollup, chain: &chain, ending: stop };
-    let sides = sides(place).await?;
     let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
     let folder = node::folder(data_dir, rollup.l1().chain_id(), rollup.address());
     let needed: Vec<_> = sides.iter().map(|(of, _)| of.prover).collect();

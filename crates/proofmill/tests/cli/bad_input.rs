@@ -151,6 +151,34 @@ fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
     }
 }
 
+#[test]
+fn lengths_of_time_that_the_contract_refuses_are_refused_before_anything_is_deployed() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let a = "0x00000000000000000000000000000000000000aa";
+    // The window and an epoch: 90 s.
+    let clock = ["--slot-seconds=10", "--epoch-slots=3", "--window-epochs=2"];
+    let guardian = format!("--guardian={a}");
+    for (words, hint) in [
+        (vec!["--silence=89"], "90 s at least"),
+        (vec!["--change-delay=89"], "90 s at least"),
+        // Nobody could end such a pause.
+        (vec![guardian.as_str(), "--max-pause=91"], "Name an --owner"),
+        (vec![guardian.as_str(), "--change-delay=100", "--max-pause=101"], "for 100 s at the most"),
+    ] {
+        let mut command = proofmill(folder.path());
+        command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);
+        let said = fail(command.args(["--prover", "exec"]).args(clock).args(&words));
+        assert!(said.contains(hint) && !said.contains(&url), "{words:?}: {said}");
+    }
+    for words in [vec![guardian.as_str(), "--max-pause=90"], vec!["--silence=90"], vec!["--silence=0"]] {
+        let mut command = proofmill(folder.path());
+        command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);
+        let said = fail(command.args(["--prover", "exec"]).args(clock).args(&words));
+        assert!(said.contains(&url), "the node is asked, which is away: {words:?}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chain_whose_consensus_others_check_is_not_settled_as_a_rollup() {
     let folder = tempfile::tempdir().unwrap();

@@ -25,4 +25,5 @@ mod srs;
 mod stores;
 mod submit;
 mod upgrade;
+mod verifiers;
 mod with_openvm;

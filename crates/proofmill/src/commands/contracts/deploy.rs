@@ -1,15 +1,17 @@
 //! `proofmill contracts deploy` and `deploy-verifier`.
 
-use super::{line, show_proof_type};
+use super::{
+    judge::{Said, check_halo2, check_trust, check_type, judge_verifier},
+    line, show_proof_type,
+};
 use crate::{cli, keys, settle::for_contract, wiring};
 use alloy_primitives::{Address, B256, Bytes};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    BlockAt, BlockHead, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2, Limits,
-    ProofTypeConfig, Roles, RollupConfig, VerifierKind, deploy_accepts_anything_verifier,
-    deploy_attested_verifier, deploy_rollup, deploy_snark_and_attested_verifier, deploy_snark_verifier,
-    majority, public_network, takes_anything, verify_snark_in_evm,
+    BlockAt, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2, Limits, ProofTypeConfig,
+    Roles, RollupConfig, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
+    deploy_snark_and_attested_verifier, deploy_snark_verifier, majority, verify_snark_in_evm,
 };
 use proofmill_client::{EpochProof, StatedProof, programs};
 use proofmill_primitives::{ProverType, SlotClock};
@@ -19,8 +21,8 @@ use std::{fs, num::NonZeroU64};
 
 /// What verifies proofs of one type.
 enum Verifier {
-    /// A contract that is there.
-    There(Address),
+    /// A contract that is there, and what it is.
+    There(Address, String),
     /// One that verifies SNARKs, yet to be deployed; where attestors are named, too, one that wants both.
     Snark(Halo2Verifier, Option<Quorum>),
     /// One that counts attestors, yet to be deployed.
@@ -38,6 +40,7 @@ struct Quorum {
 
 pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> {
     check_verifiers(&args)?;
+    check_clocks(&args)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
     let (mut config, verifiers) = plan(&args, &l1, &registry).await?;
     try_proof(&args, &l1, &registry).await?;
@@ -52,7 +55,7 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
     let salt: B256 = rand::random::<[u8; 32]>().into();
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
         proof_type.verifier = match verifier {
-            Verifier::There(address) => *address,
+            Verifier::There(address, _) => *address,
             Verifier::Snark(halo2, None) => deploy_snark_verifier(&sender, *halo2, salt).await?.address,
             Verifier::Snark(halo2, Some(Quorum { attestors, threshold })) => {
                 deploy_snark_and_attested_verifier(&sender, *halo2, attestors, *threshold, salt)
@@ -80,7 +83,7 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
 pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
     let quorum = Quorum::of(&args.attestor, args.threshold)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
-    check_trust(&l1, args.trust_attestors)?;
+    check_trust(l1.chain_id(), args.trust_attestors)?;
     line("verifier", format_args!("to be deployed on L1 {}: {}", l1.chain_id(), quorum.words()));
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
@@ -125,7 +128,7 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(Rollu
     for prover in &args.prover {
         verifiers.push(planned_verifier(args, l1, *prover).await?);
     }
-    let clock = clock(&args.rules, &head)?;
+    let clock = clock(&args.rules, head.timestamp)?;
     let config = RollupConfig {
         chain_id: l2.chain_id(),
         clock,
@@ -143,10 +146,10 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(Rollu
     Ok((config, verifiers))
 }
 
-fn clock(rules: &cli::Rules, head: &BlockHead) -> Result<SlotClock> {
+fn clock(rules: &cli::Rules, genesis: u64) -> Result<SlotClock> {
     let not_zero = |number| NonZeroU64::new(number).ok_or_else(|| eyre!("lengths of time must not be zero"));
     Ok(SlotClock {
-        genesis: head.timestamp,
+        genesis,
         slot_seconds: not_zero(rules.slot_seconds)?,
         epoch_slots: not_zero(rules.epoch_slots)?,
         window_epochs: not_zero(rules.window_epochs)?,
@@ -162,6 +165,35 @@ fn limits(args: &cli::Limits, clock: &SlotClock) -> Limits {
         change_delay: args.change_delay.unwrap_or(usual.change_delay),
         max_pause: NonZeroU64::new(args.max_pause),
     }
+}
+
+/// What the contract would refuse of lengths of time, said before its verifiers are deployed.
+fn check_clocks(args: &cli::Deploy) -> Result<()> {
+    let clock = clock(&args.rules, 0)?;
+    let window = Limits::of(&clock).change_delay;
+    let Limits { silence, change_delay, max_pause, .. } = limits(&args.limits, &clock);
+    if change_delay < window {
+        bail!(
+            "--change-delay {change_delay}: new rules must be visible for {window} s at least, which is the proof submission window and an \
+             epoch"
+        );
+    }
+    if let Some(silence) = silence.filter(|silence| silence.get() < window) {
+        bail!(
+            "--silence {silence}: it must be {window} s at least, which is the proof submission window and an epoch, or 0 for never: \
+             strangers could take away what can still be proven else"
+        );
+    }
+    if let Some(pause) = max_pause.filter(|pause| pause.get() > change_delay)
+        && args.guardian.is_some()
+        && args.owner.is_none()
+    {
+        bail!(
+            "--max-pause {pause}: a guardian without an owner may pause for {change_delay} s at the most, as long as --change-delay is, because \
+             nobody could end it. Name an --owner, or a shorter --max-pause"
+        );
+    }
+    Ok(())
 }
 
 async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Roles) -> Result<()> {
@@ -192,7 +224,7 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
     line("guardian", somebody(roles.guardian, "nobody"));
     for (proof_type, verifier) in config.proof_types.iter().zip(verifiers) {
         let words = match verifier {
-            Verifier::There(address) => address.to_string(),
+            Verifier::There(address, words) => format!("{address}, one {words}"),
             Verifier::Snark(halo2, quorum) => {
                 let halo2 = match halo2 {
                     Halo2Verifier::There(address) => format!("that verifies SNARKs by {address}"),
@@ -276,21 +308,11 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
 /// The verifier that was named, or one that is to be deployed.
 async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Result<Verifier> {
     if let Some((_, address)) = args.verifier.iter().find(|(of, _)| *of == prover) {
-        let kind = VerifierKind::find(l1, *address).await?;
-        // Attestors stand in for a proof where there is no other.
-        if kind.single().all(|kind| matches!(kind, VerifierKind::Attestors(_))) {
-            check_trust(l1, args.trust_attestors)?;
-        }
-        return Ok(Verifier::There(*address));
+        let said = Said { threshold: args.threshold, trust_attestors: args.trust_attestors };
+        return Ok(Verifier::There(*address, judge_verifier(l1, prover, *address, said).await?));
     }
     if !prover.proves() {
-        if l1.chain_id() != DEVELOPMENT_CHAIN {
-            bail!(
-                "L1 has chain id {}: the verifier that accepts anything is for the development chain {DEVELOPMENT_CHAIN} alone. Leave \
-                 {prover} out of --prover",
-                l1.chain_id()
-            );
-        }
+        check_type(l1.chain_id(), prover)?;
         return Ok(Verifier::AcceptsAnything);
     }
     if prover == ProverType::OpenVm
@@ -318,41 +340,8 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
              with --attestor ADDRESS"
         );
     }
-    check_trust(l1, args.trust_attestors)?;
+    check_trust(l1.chain_id(), args.trust_attestors)?;
     Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
-}
-
-/// First bytes of the code of an account that delegates (EIP-7702).
-const DELEGATES: [u8; 3] = [0xef, 0x01, 0x00];
-
-/// Refuses what can be no verifier on a setup of a ceremony, as far as its code shows.
-fn check_halo2(code: &Bytes, chain_id: u64) -> Result<()> {
-    if code.is_empty() {
-        bail!("there is no contract on L1 {chain_id}");
-    }
-    if code.starts_with(&DELEGATES) {
-        bail!(
-            "it is an account that delegates (EIP-7702): whoever has its key can put anything in its place"
-        );
-    }
-    if takes_anything(code.clone())? {
-        bail!(
-            "it takes what is no proof, or passes calls on to another contract, which can be replaced: name the contract that solc \
-             makes of the Halo2 verifier's source itself"
-        );
-    }
-    if is_for_development(code) && chain_id != DEVELOPMENT_CHAIN {
-        bail!(
-            "it is on the setup for development, whose secret everybody knows, and L1 has chain id {chain_id}: name one on a setup of a \
-             ceremony"
-        );
-    }
-    Ok(())
-}
-
-/// Whether a Halo2 verifier rests on the setup for development.
-fn is_for_development(code: &[u8]) -> bool {
-    proofmill_srs::development_words().iter().any(|word| code.windows(word.len()).any(|part| part == word))
 }
 
 /// Has the Halo2 verifier that was named check a real SNARK: what is deployed on it stays as it is.
@@ -399,40 +388,10 @@ async fn try_proof(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(
     Ok(())
 }
 
-/// Whoever has enough of the attestors' keys can have anything proven.
-fn check_trust(l1: &L1, trusted: bool) -> Result<()> {
-    match public_network(l1.chain_id()) {
-        Some(network) if !trusted => bail!(
-            "L1 is {network} (chain id {}): there attestors stand between a rollup's funds and whoever has their keys. Use a \
-             verifier of proofs (--verifier TYPE=ADDRESS), or say --trust-attestors",
-            l1.chain_id()
-        ),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_halo2_verifier_is_looked_at_before_anything_rests_on_it() {
-        let artifact =
-            include_str!("../../../../../contracts/artifacts/InsecureDevelopmentHalo2Verifier.json");
-        let artifact: serde_json::Value = serde_json::from_str(artifact).unwrap();
-        let code: Bytes = artifact["bytecode"].as_str().unwrap().parse().unwrap();
-        assert!(is_for_development(&code));
-        let refused = |code: &[u8]| check_halo2(&code.to_vec().into(), 1).unwrap_err().to_string();
-        assert!(refused(&[]).contains("no contract"));
-        assert!(refused(&[&DELEGATES[..], &[7; 20]].concat()).contains("EIP-7702"));
-        assert!(refused(&[0x00]).contains("what is no proof"));
-        let reverts = [0x5f, 0x5f, 0xfd];
-        check_halo2(&reverts.to_vec().into(), 1).unwrap();
-        let on_it = [&reverts[..], &proofmill_srs::development_words()[1]].concat();
-        assert!(refused(&on_it).contains("setup for development"));
-        check_halo2(&on_it.into(), DEVELOPMENT_CHAIN).unwrap();
-    }
 
     #[test]
     fn a_majority_of_different_attestors_must_sign_unless_told_otherwise() {

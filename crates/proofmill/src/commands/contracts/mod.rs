@@ -1,6 +1,7 @@
 //! `proofmill contracts`.
 
 mod deploy;
+mod judge;
 mod roles;
 mod show;
 

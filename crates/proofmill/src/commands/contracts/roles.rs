@@ -1,10 +1,13 @@
 //! What the owner and the guardian of a rollup's contract do.
 
-use super::{line, show_rules};
+use super::{
+    judge::{Said, judge_verifier, words},
+    line, show_rules,
+};
 use crate::{cli, keys, wiring};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules};
+use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules, VerifierKind};
 use proofmill_primitives::CheckpointNumber;
 use proofmill_witness::{ChainSource, NodeOptions};
 
@@ -22,6 +25,7 @@ pub(super) async fn schedule(args: cli::Schedule, registry: Registry) -> Result<
             "the rules in force say just that: name what is to change with --proposer, --config-hash, --genesis, --prover or --verifier"
         );
     }
+    let verifiers = judged(&args, &rollup, &rules).await?;
     let from = args.from_checkpoint.map(CheckpointNumber);
     println!(
         "rules {}, from {} on, at the beginning of an epoch, and {} s after they are scheduled at the earliest:",
@@ -30,7 +34,23 @@ pub(super) async fn schedule(args: cli::Schedule, registry: Registry) -> Result<
         rollup.config().limits.change_delay
     );
     show_rules(&rules);
+    verifiers.iter().for_each(|of| line("", of));
     send(&rollup, &args.act, &RoleCall::ScheduleRules { rules, from }).await
+}
+
+/// What the verifiers of new rules are. Those that were named are judged; the others stay as they are.
+async fn judged(args: &cli::Schedule, rollup: &Rollup, rules: &Rules) -> Result<Vec<String>> {
+    let said = Said { threshold: args.threshold, trust_attestors: args.trust_attestors };
+    let mut verifiers = Vec::new();
+    for of in &rules.proof_types {
+        let is = if args.verifier.contains(&(of.prover, of.verifier)) {
+            judge_verifier(rollup.l1(), of.prover, of.verifier, said).await?
+        } else {
+            words(of.prover, &VerifierKind::find(rollup.l1(), of.verifier).await?)
+        };
+        verifiers.push(format!("the verifier for {} is one {is}", of.prover));
+    }
+    Ok(verifiers)
 }
 
 /// The rules in force, but for what was named.
@@ -38,14 +58,23 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
     if let Some(proposer) = args.proposer {
         rules.proposer = proposer;
     }
-    if let Some(config_hash) = args.config_hash {
-        rules.config_hash = config_hash;
-    }
-    if let Some(genesis) = &args.genesis {
-        let node = NodeOptions::at(wiring::endpoints(&args.l2_rpc)?).chain_id(chain_id);
-        let node = node.chain(ChainSource::Genesis(genesis.clone())).connect().await?;
+    if args.config_hash.is_some() || args.genesis.is_some() {
+        let mut node = NodeOptions::at(wiring::endpoints(&args.l2_rpc)?).chain_id(chain_id);
+        if let Some(genesis) = &args.genesis {
+            node = node.chain(ChainSource::Genesis(genesis.clone()));
+        }
+        let node = node.connect().await?;
         node.chain().require_rollup()?;
         rules.config_hash = node.chain().hash();
+    }
+    if let Some(wanted) = args.config_hash
+        && wanted != rules.config_hash
+    {
+        bail!(
+            "the rules of L2 hash to {}, and --config-hash says {wanted}: name the genesis file that has it with --genesis, and a node that \
+             follows it",
+            rules.config_hash
+        );
     }
     if !args.prover.is_empty() {
         let mut proof_types = Vec::new();
@@ -67,7 +96,12 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
         }
         rules.proof_types = proof_types;
     }
-    for (prover, address) in &args.verifier {
+    for (at, (prover, address)) in args.verifier.iter().enumerate() {
+        if args.verifier.iter().take(at).any(|(before, _)| before == prover) {
+            bail!(
+                "a verifier for proofs of type {prover} is named twice: --verifier takes one for each type"
+            );
+        }
         match rules.proof_types.iter_mut().find(|of| of.prover == *prover) {
             Some(of) => of.verifier = *address,
             None => {

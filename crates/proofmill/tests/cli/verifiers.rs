@@ -1,0 +1,113 @@
+//! What a rollup's verifiers are is looked at in every way in: `contracts deploy` and `contracts schedule`.
+
+use crate::process::{fail, proofmill, succeed};
+use proofmill_localnet::{Anvil, AnvilOptions};
+use serde_json::{Value, json};
+use std::{path::Path, process::Command};
+
+const ATTESTORS: &str = "0x0000000000000000000000000000000000000011,0x0000000000000000000000000000000000000022,\
+                         0x0000000000000000000000000000000000000033";
+const PLACE: &str = "0x00000000000000000000000000000000000000cc";
+
+struct Chains {
+    l1: Anvil,
+    l2: Anvil,
+}
+
+impl Chains {
+    /// An L1 with the chain id of Ethereum.
+    async fn new() -> Self {
+        let l2 = AnvilOptions::new().spawn().await.unwrap();
+        let l1 = AnvilOptions::new().chain_id(1).spawn().await.unwrap();
+        Self { l1, l2 }
+    }
+
+    fn contracts(&self, folder: &Path, what: &str) -> Command {
+        let mut command = proofmill(folder);
+        command.args(["contracts", what, "--l1-rpc", self.l1.rpc_url().as_str()]);
+        command.env("PRIVATE_KEY", self.l1.accounts()[0].private_key.to_string());
+        command
+    }
+
+    fn deploy(&self, folder: &Path) -> Command {
+        let mut command = self.contracts(folder, "deploy");
+        command.args(["--l2-rpc", self.l2.rpc_url().as_str(), "--genesis-block", "0", "--prover", "openvm"]);
+        command.args(["--proposer", "0x00000000000000000000000000000000000000aa"]);
+        command.args(["--owner", "0x00000000000000000000000000000000000000bb"]);
+        command
+    }
+
+    async fn put(&self, code: &str) {
+        let client = proofmill_http::rpc_client(self.l1.rpc_url().clone());
+        client.request::<_, Value>("anvil_setCode", json!([PLACE, code])).await.unwrap();
+    }
+}
+
+/// The last word of the last line that begins so.
+fn told(said: &str, name: &str) -> String {
+    let line = said.lines().rev().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
+    let chains = Chains::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let one_of_three = || {
+        let mut command = chains.contracts(data, "deploy-verifier");
+        command.args(["--attestor", ATTESTORS, "--threshold", "1"]);
+        command
+    };
+    let said = fail(&mut one_of_three());
+    assert!(said.contains("L1 is Ethereum") && said.contains("--trust-attestors"), "{said}");
+    let verifier = told(&succeed(one_of_three().arg("--trust-attestors")), "verifier");
+    let deployed = succeed(chains.deploy(data).args(["--attestor", ATTESTORS, "--trust-attestors"]));
+    let rollup = told(deployed.split_once("L1 block").unwrap().0, "rollup");
+
+    let schedule = || {
+        let mut command = chains.contracts(data, "schedule");
+        command.args(["--rollup", &rollup, "--calldata"]);
+        command
+    };
+    let deploy = || {
+        let mut command = chains.deploy(data);
+        command.arg("--dry-run");
+        command
+    };
+    let named = |address: &str| format!("--verifier=openvm={address}");
+    for way in [&deploy as &dyn Fn() -> Command, &schedule] {
+        // One of three by accident, on a public network or not.
+        let said = fail(way().arg(named(&verifier)).arg("--trust-attestors"));
+        assert!(said.contains("1 of 3") && said.contains("--threshold 1"), "{said}");
+        let said = fail(way().arg(named(&verifier)).args(["--trust-attestors", "--threshold", "2"]));
+        assert!(said.contains("1 of 3"), "{said}");
+        let said = fail(way().arg(named(&verifier)).args(["--threshold", "1"]));
+        assert!(said.contains("L1 is Ethereum"), "{said}");
+        let said = succeed(way().arg(named(&verifier)).args(["--threshold", "1", "--trust-attestors"]));
+        assert!(said.contains("1 of 3 attestors") && said.contains("0000000000000022"), "{said}");
+
+        // An account that delegates to a verifier, a contract that takes anything, and nothing.
+        for (code, hint) in [
+            (format!("0xef0100{}", verifier.trim_start_matches("0x")), "EIP-7702"),
+            ("0x00".to_owned(), "takes what is no proof"),
+            ("0x".to_owned(), "no contract"),
+        ] {
+            chains.put(&code).await;
+            let said = fail(way().arg(named(PLACE)).args(["--threshold", "1", "--trust-attestors"]));
+            assert!(said.contains(hint), "{said}");
+        }
+    }
+
+    // What proves nothing, and rules that are no rollup's.
+    let exec = format!("--verifier=exec={verifier}");
+    let said = fail(deploy().args(["--prover", "exec", &exec, "--attestor", ATTESTORS, "--trust-attestors"]));
+    assert!(said.contains("proves nothing"), "{said}");
+    let said = fail(schedule().args(["--prover", "exec", &exec]));
+    assert!(said.contains("proves nothing"), "{said}");
+    let hash = format!("0x{}", "17".repeat(32));
+    let said = fail(schedule().args(["--config-hash", &hash]));
+    assert!(said.contains("--l2-rpc"), "{said}");
+    let said = fail(schedule().args(["--config-hash", &hash, "--l2-rpc", chains.l2.rpc_url().as_str()]));
+    assert!(said.contains(&hash) && said.contains("the rules of L2 hash to"), "{said}");
+}
