@@ -157,4 +157,8 @@ impl ArtifactStore for Cached {
     fn keep_alive<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
         self.store.keep_alive(ids)
     }
+
+    fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
+        self.store.let_expire(ids, after)
+    }
 }

@@ -29,6 +29,21 @@ pub enum ArtifactError {
         /// What is wrong with it.
         detail: String,
     },
+    /// The blob has more bytes than an artifact may have here, unpacked. It was not read, or not stored.
+    #[error(
+        "the {kind} artifact {id:?} has {size} bytes or more, and an artifact may have {limit} here: make the input smaller, or \
+         raise --artifact-limit (ARTIFACT_LIMIT_BYTES) for cluster, workers and clients alike"
+    )]
+    TooLarge {
+        /// Its name.
+        id: ArtifactId,
+        /// What it is.
+        kind: ArtifactKind,
+        /// Bytes that it has, or is known to have at least.
+        size: u64,
+        /// Bytes that it may have.
+        limit: u64,
+    },
     /// No blob can have this name.
     #[error("an artifact cannot be named with {length} bytes: use 1 to {max}")]
     BadId {
@@ -92,7 +107,7 @@ impl ArtifactError {
     pub const fn is_of_store(&self) -> bool {
         match self {
             Self::NoSpace { .. } | Self::Io { .. } | Self::Away { .. } | Self::Refused { .. } => true,
-            Self::Missing { .. } | Self::Damaged { .. } | Self::BadId { .. } => false,
+            Self::Missing { .. } | Self::Damaged { .. } | Self::TooLarge { .. } | Self::BadId { .. } => false,
         }
     }
 }
@@ -103,6 +118,7 @@ impl ArtifactError {
         match self {
             Self::Missing { .. } => "missing",
             Self::Damaged { .. } => "damaged",
+            Self::TooLarge { .. } => "too-large",
             Self::BadId { .. } => "bad-id",
             Self::NoSpace { .. } => "no-space",
             Self::Io { .. } => "io",
@@ -116,6 +132,11 @@ impl From<ArtifactError> for Fault {
     fn from(error: ArtifactError) -> Self {
         let code = match &error {
             ArtifactError::BadId { .. } => Code::Malformed,
+            ArtifactError::TooLarge { kind, .. } => match kind {
+                ArtifactKind::Program | ArtifactKind::Stdin | ArtifactKind::PrivateStdin => Code::Malformed,
+                // What a worker made: another one may allow it.
+                ArtifactKind::Intermediate | ArtifactKind::Exchanged | ArtifactKind::Proof => Code::NotSetUp,
+            },
             ArtifactError::NoSpace { .. } => Code::StoreFull,
             ArtifactError::Missing { .. } => Code::Missing,
             ArtifactError::Damaged { .. } => Code::Damaged,

@@ -12,7 +12,7 @@
 
 use crate::{
     ArtifactError, ArtifactKind, ArtifactStore, MAX_ID_LENGTH, Removed, Reply, frame, key,
-    raw::{Look, Peers, RawStore},
+    raw::{Look, Peers, RawStore, within},
 };
 use bytes::Bytes;
 use proofmill_primitives::ArtifactId;
@@ -104,6 +104,7 @@ impl<R: RawStore> ArtifactStore for R {
     fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
         Box::pin(async move {
             check(id)?;
+            within(self.limit(), id, kind, bytes.len() as u64)?;
             let (form, name) = (Form::of(self.peers(), kind), id.clone());
             let parts = aside(bytes.len(), move || form.encode(&name, kind, bytes)).await;
             self.write(id, kind, parts).await
@@ -115,9 +116,11 @@ impl<R: RawStore> ArtifactStore for R {
             check(id)?;
             let read = self.read(id, kind).await?;
             let (form, name) = (Form::of(self.peers(), kind), id.clone());
-            aside(read.len(), move || form.decode(&name, kind, &read))
+            let bytes = aside(read.len(), move || form.decode(&name, kind, &read))
                 .await
-                .map_err(|detail| ArtifactError::Damaged { id: id.clone(), kind, detail })
+                .map_err(|detail| ArtifactError::Damaged { id: id.clone(), kind, detail })?;
+            within(self.limit(), id, kind, bytes.len() as u64)?;
+            Ok(bytes)
         })
     }
 
@@ -170,5 +173,9 @@ impl<R: RawStore> ArtifactStore for R {
 
     fn keep_alive<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
         self.renew(ids)
+    }
+
+    fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
+        self.shorten(ids, after)
     }
 }

@@ -43,8 +43,11 @@ pub use kind::ArtifactKind;
 pub use raw::{Look, Peers, RawStore};
 pub use redis::{Notice, RedisArtifacts, RedisOptions};
 pub use s3::{Bucket, S3Artifacts, S3Options, S3Settings};
-pub use settings::{StoreChoice, StoreSettings, StoreSettingsError};
+pub use settings::{FolderOptions, StoreChoice, StoreSettings, StoreSettingsError};
 pub use store::{ArtifactStore, Removed, Reply};
 
 /// The most bytes that an id may have.
 pub const MAX_ID_LENGTH: usize = 1024;
+
+/// The most bytes that a blob may have, unpacked, where nothing else is said: a megabyte may unpack to more than a machine has.
+pub const DEFAULT_LIMIT: u64 = 4 << 30;

@@ -4,8 +4,10 @@
 //! Where a blob has no checksum of its own, our stream ends with zstd's, which its readers check wherever it is there. A blob is in memory once,
 //! beside a few pieces: it is packed while pieces are sent, and unpacked while they arrive.
 
+use crate::{ArtifactError, ArtifactKind};
 use bytes::{Buf, Bytes};
 use futures::{Stream, stream};
+use proofmill_primitives::ArtifactId;
 use std::{
     borrow::Cow,
     cell::RefCell,
@@ -16,9 +18,6 @@ use zstd::zstd_safe::{CCtx, CParameter, DCtx};
 
 /// What zstd calls its default; the SP1 cluster asks for 0 (Redis) and 3 (S3), which both mean that.
 const LEVEL: i32 = 3;
-
-/// The most that a blob may have, unpacked, in bytes: what claims to be more is no artifact.
-const MAX_UNPACKED: u64 = 32 << 30;
 
 /// How many pieces are on their way at the same time.
 pub(crate) const IN_FLIGHT: usize = 4;
@@ -161,78 +160,102 @@ impl Write for Cutter {
     }
 }
 
-/// Unpacks a blob that is here; or says why it is none.
-pub(crate) async fn unpack(packed: Bytes) -> Result<Bytes, String> {
-    let said = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten();
-    if said.is_some_and(|length| length < SMALL as u64) && packed.len() < SMALL {
-        let unpacked = UNPACKER.with_borrow_mut(|unpacker| read_whole(unpacker, &packed, said));
-        return unpacked.map_err(|error| not_packed(&error));
-    }
-    match tokio::task::spawn_blocking(move || read_whole(&mut DCtx::create(), &packed, said)).await {
-        Ok(unpacked) => unpacked.map_err(|error| not_packed(&error)),
-        Err(error) => Err(broke_off(&error)),
+/// Why bytes are no blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotUnpacked {
+    /// It has so many bytes, or more: more than are allowed.
+    TooLarge(u64),
+    /// It is not what was packed.
+    Damaged(String),
+}
+
+impl NotUnpacked {
+    pub(crate) fn of(self, id: &ArtifactId, kind: ArtifactKind, limit: u64) -> ArtifactError {
+        let id = id.clone();
+        match self {
+            Self::TooLarge(size) => ArtifactError::TooLarge { id, kind, size, limit },
+            Self::Damaged(detail) => ArtifactError::Damaged { id, kind, detail },
+        }
     }
 }
 
+impl From<io::Error> for NotUnpacked {
+    fn from(error: io::Error) -> Self {
+        Self::Damaged(format!("it cannot be unpacked: {error}"))
+    }
+}
+
+impl From<tokio::task::JoinError> for NotUnpacked {
+    fn from(error: tokio::task::JoinError) -> Self {
+        Self::Damaged(format!("unpacking it broke off: {error}"))
+    }
+}
+
+/// Unpacks a blob that is here and has at `most` so many bytes; or says why it is none.
+pub(crate) async fn unpack(packed: Bytes, most: u64) -> Result<Bytes, NotUnpacked> {
+    let said = zstd::zstd_safe::get_frame_content_size(&packed).ok().flatten();
+    if said.is_some_and(|length| length < SMALL as u64) && packed.len() < SMALL {
+        return UNPACKER.with_borrow_mut(|unpacker| read_whole(unpacker, &packed, said, most));
+    }
+    tokio::task::spawn_blocking(move || read_whole(&mut DCtx::create(), &packed, said, most)).await?
+}
+
 /// In one step where it says how long it is, which copies each byte once; a stream has a window of its own.
-fn read_whole(unpacker: &mut DCtx<'_>, packed: &[u8], said: Option<u64>) -> io::Result<Bytes> {
-    if let Some(length) = said.filter(|length| *length <= BELIEVED) {
+fn read_whole(
+    unpacker: &mut DCtx<'_>,
+    packed: &[u8],
+    said: Option<u64>,
+    most: u64,
+) -> Result<Bytes, NotUnpacked> {
+    if let Some(length) = said.filter(|length| *length <= BELIEVED.min(most)) {
         let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
         if unpacker.decompress(&mut bytes, packed).is_ok() {
             return Ok(bytes.into());
         }
     }
     // Several frames, or none: what follows says which.
-    read_all(packed, said)
+    read_all(packed, said, most)
 }
 
-fn read_all(packed: impl BufRead, said: Option<u64>) -> io::Result<Bytes> {
+/// What the first frame says of its length is enough to refuse it; what it does not say is counted.
+fn read_all(packed: impl BufRead, said: Option<u64>, most: u64) -> Result<Bytes, NotUnpacked> {
+    if let Some(length) = said.filter(|length| *length > most) {
+        return Err(NotUnpacked::TooLarge(length));
+    }
     let mut decoder = zstd::stream::read::Decoder::with_buffer(packed)?;
     let mut bytes = Vec::with_capacity(usize::try_from(said.unwrap_or(0).min(BELIEVED)).unwrap_or_default());
-    (&mut decoder).take(MAX_UNPACKED + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_UNPACKED {
-        return Err(io::Error::other(format!("it has more than {MAX_UNPACKED} bytes")));
-    }
-    Ok(bytes.into())
-}
-
-fn not_packed(error: &io::Error) -> String {
-    format!("it cannot be unpacked: {error}")
-}
-
-fn broke_off(error: &tokio::task::JoinError) -> String {
-    format!("unpacking it broke off: {error}")
+    (&mut decoder).take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    let length = bytes.len() as u64;
+    if length > most { Err(NotUnpacked::TooLarge(length)) } else { Ok(bytes.into()) }
 }
 
 /// A blob that is unpacked while its pieces arrive.
 pub(crate) struct Unpacking {
     pieces: mpsc::Sender<Bytes>,
-    unpacked: tokio::task::JoinHandle<io::Result<Bytes>>,
+    unpacked: tokio::task::JoinHandle<Result<Bytes, NotUnpacked>>,
 }
 
 impl Unpacking {
-    pub(crate) fn start() -> Self {
+    /// Of a blob that has at `most` so many bytes.
+    pub(crate) fn start(most: u64) -> Self {
         let (pieces, receiver) = mpsc::channel(IN_FLIGHT);
         let unpacked = tokio::task::spawn_blocking(move || {
             let mut arriving = Arriving { receiver, piece: Bytes::new() };
             let said = zstd::zstd_safe::get_frame_content_size(arriving.fill_buf()?).ok().flatten();
-            read_all(arriving, said)
+            read_all(arriving, said, most)
         });
         Self { pieces, unpacked }
     }
 
-    /// Takes the next piece. What is wrong with it is said at the end.
-    pub(crate) async fn add(&self, piece: Bytes) {
-        let _ = self.pieces.send(piece).await;
+    /// Takes the next piece; whether more are wanted. What is wrong is said at the end.
+    pub(crate) async fn add(&self, piece: Bytes) -> bool {
+        self.pieces.send(piece).await.is_ok()
     }
 
     /// The blob; or why these pieces are none.
-    pub(crate) async fn finish(self) -> Result<Bytes, String> {
+    pub(crate) async fn finish(self) -> Result<Bytes, NotUnpacked> {
         drop(self.pieces);
-        match self.unpacked.await {
-            Ok(unpacked) => unpacked.map_err(|error| not_packed(&error)),
-            Err(error) => Err(broke_off(&error)),
-        }
+        self.unpacked.await?
     }
 }
 
@@ -281,14 +304,21 @@ mod tests {
     }
 
     /// Both ways must come to the same.
-    async fn unpacked(pieces: impl IntoIterator<Item = Bytes>) -> Result<Bytes, String> {
-        let (unpacking, mut whole) = (Unpacking::start(), Vec::new());
+    async fn unpacked(pieces: impl IntoIterator<Item = Bytes>) -> Result<Bytes, NotUnpacked> {
+        unpacked_within(1 << 30, pieces).await
+    }
+
+    async fn unpacked_within(
+        most: u64,
+        pieces: impl IntoIterator<Item = Bytes>,
+    ) -> Result<Bytes, NotUnpacked> {
+        let (unpacking, mut whole) = (Unpacking::start(most), Vec::new());
         for piece in pieces {
             whole.extend_from_slice(&piece);
             unpacking.add(piece).await;
         }
         let streamed = unpacking.finish().await;
-        assert_eq!(unpack(whole.into()).await.ok(), streamed.as_ref().ok().cloned());
+        assert_eq!(unpack(whole.into(), most).await.ok(), streamed.as_ref().ok().cloned());
         streamed
     }
 
@@ -335,6 +365,34 @@ mod tests {
         let at = claims.windows(4).position(|bytes| *bytes == 300_000_u32.to_le_bytes()).unwrap();
         claims[at..at + 4].copy_from_slice(&0x3fff_ffff_u32.to_le_bytes());
         assert!(unpacked([Bytes::from(claims)]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_has_more_than_is_allowed_is_not_unpacked() {
+        for length in [1000_usize, 3_000_000] {
+            let zeros = vec![0; length];
+            let says = packed(vec![Bytes::from(zeros.clone())], 1 << 20).await;
+            let mut encoder = zstd::stream::Encoder::new(Vec::new(), 0).unwrap();
+            encoder.include_contentsize(false).unwrap();
+            encoder.write_all(&zeros).unwrap();
+            let silent = vec![Bytes::from(encoder.finish().unwrap())];
+            let half = zstd::bulk::compress(&zeros[..length / 2], 0).unwrap();
+            let two = vec![Bytes::from([&*half, &*half].concat())];
+            for pieces in [says, silent, two] {
+                let exact = unpacked_within(length as u64, pieces.clone()).await;
+                assert_eq!(exact.unwrap().len(), length);
+                let over = unpacked_within(length as u64 - 1, pieces.clone()).await;
+                assert_eq!(over, Err(NotUnpacked::TooLarge(length as u64)));
+                assert_eq!(unpack(pieces.concat().into(), length as u64 - 1).await, over);
+            }
+        }
+        // What it says is enough.
+        let length = 70_000_u32;
+        let mut bomb = zstd::bulk::compress(&vec![0; length as usize], 0).unwrap();
+        let at = bomb.windows(4).position(|bytes| *bytes == length.to_le_bytes()).unwrap();
+        bomb[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+        let refused = unpack(bomb.into(), 100_000).await;
+        assert_eq!(refused, Err(NotUnpacked::TooLarge(u32::MAX.into())));
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What an engine does: it keeps bytes under names, and does not look at them.
 
-use crate::{ArtifactKind, Removed, Reply};
+use crate::{ArtifactError, ArtifactKind, Removed, Reply, frame};
 use bytes::Bytes;
 use proofmill_primitives::ArtifactId;
 use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
@@ -18,6 +18,24 @@ pub enum Peers {
 /// Whether what the SP1 cluster's peers share with us has length and checksum in front of it.
 pub(crate) const fn is_framed(kind: ArtifactKind) -> bool {
     matches!(kind, ArtifactKind::Intermediate)
+}
+
+/// The most bytes that an engine reads of a blob: what stands in front of it is not among those that are limited.
+pub(crate) const fn most(limit: u64) -> u64 {
+    limit.saturating_add(frame::MAX_HEADER as u64)
+}
+
+/// Refuses a blob of more bytes than are allowed.
+pub(crate) fn within(
+    limit: u64,
+    id: &ArtifactId,
+    kind: ArtifactKind,
+    size: u64,
+) -> Result<(), ArtifactError> {
+    if size > limit {
+        return Err(ArtifactError::TooLarge { id: id.clone(), kind, size, limit });
+    }
+    Ok(())
 }
 
 /// What an engine knows of a blob without reading it.
@@ -40,6 +58,10 @@ pub enum Look {
 pub trait RawStore: fmt::Debug + Send + Sync {
     /// Who else reads and writes here.
     fn peers(&self) -> Peers;
+
+    /// The most bytes that a blob may have, unpacked. More than that is neither taken nor given; an engine reads no more than
+    /// that and a header.
+    fn limit(&self) -> u64;
 
     /// Stores the parts, one after the other, as one blob. When this returns it is durable as far as the engine is, and
     /// every process sees it whole. One that was there under the name is replaced.
@@ -74,6 +96,11 @@ pub trait RawStore: fmt::Debug + Send + Sync {
 
     /// See [`ArtifactStore::keep_alive`](crate::ArtifactStore::keep_alive).
     fn renew<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// See [`ArtifactStore::let_expire`](crate::ArtifactStore::let_expire).
+    fn shorten<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>, _to: Duration) -> Reply<'a, ()> {
         Box::pin(async { Ok(()) })
     }
 }

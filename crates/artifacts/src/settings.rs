@@ -1,20 +1,40 @@
 //! Which store there is: the one place where settings become a store.
 
 use crate::{
-    ArtifactError, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
-    measured::Measured,
+    ArtifactError, ArtifactStore, DEFAULT_LIMIT, FsArtifacts, Notice, RedisArtifacts, RedisOptions,
+    S3Artifacts, S3Options, measured::Measured,
 };
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 /// A store that settings name.
 #[derive(Clone, Debug)]
 pub enum StoreChoice {
     /// A folder.
-    Folder(PathBuf),
+    Folder(FolderOptions),
     /// Redis.
     Redis(RedisOptions),
     /// S3.
     S3(S3Options),
+}
+
+/// How a folder is used.
+#[derive(Clone, Debug)]
+pub struct FolderOptions {
+    /// The folder.
+    pub folder: PathBuf,
+    /// The most bytes that a blob may have.
+    pub limit: u64,
+}
+
+impl FolderOptions {
+    /// With the limit that there is where nothing is said.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), limit: DEFAULT_LIMIT }
+    }
 }
 
 /// What settings say of stores.
@@ -34,6 +54,8 @@ pub struct StoreSettings {
     pub lifetime: Option<Duration>,
     /// Bytes of a piece in Redis, packed, where it is not as the SP1 cluster has it.
     pub piece: Option<usize>,
+    /// The most bytes that an artifact may have, unpacked, where it is not [`DEFAULT_LIMIT`].
+    pub limit: Option<u64>,
 }
 
 /// Why settings name no store, or more than one.
@@ -100,12 +122,13 @@ impl StoreSettings {
             )),
             Some(other) => return Err(StoreSettingsError::Unknown(other.to_owned())),
         };
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
         // An empty value in the environment says nothing.
         let said = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let (bucket, region) = (said(self.s3_bucket), said(self.s3_region));
         let nodes: Vec<_> = self.redis_nodes.into_iter().filter(|node| !node.trim().is_empty()).collect();
         let s3 = match (bucket, region) {
-            (Some(bucket), Some(region)) => Some(S3Options::new(bucket, region)),
+            (Some(bucket), Some(region)) => Some(S3Options { limit, ..S3Options::new(bucket, region) }),
             (Some(bucket), None) => return Err(StoreSettingsError::NoRegion(bucket)),
             // AWS's tools want one anyway.
             (None, Some(_)) if engine.is_none() && nodes.is_empty() && self.folder.is_none() => {
@@ -118,11 +141,12 @@ impl StoreSettings {
             RedisOptions {
                 lifetime: self.lifetime.unwrap_or(stock.lifetime),
                 piece: self.piece.unwrap_or(stock.piece),
+                limit,
                 ..stock
             }
         });
         let mut named: Vec<_> = [
-            self.folder.map(|folder| (FOLDER, StoreChoice::Folder(folder))),
+            self.folder.map(|folder| (FOLDER, StoreChoice::Folder(FolderOptions { folder, limit }))),
             redis.map(|options| (REDIS, StoreChoice::Redis(options))),
             s3.map(|options| (S3, StoreChoice::S3(options))),
         ]
@@ -144,29 +168,41 @@ impl StoreSettings {
     }
 }
 
+impl StoreSettings {
+    /// The one store that is named, and this folder where none is.
+    ///
+    /// # Errors
+    ///
+    /// See [`StoreSettingsError`].
+    pub fn choose_or(self, folder: &Path) -> Result<StoreChoice, StoreSettingsError> {
+        let limit = self.limit.unwrap_or(DEFAULT_LIMIT);
+        let folder = || StoreChoice::Folder(FolderOptions { folder: folder.to_owned(), limit });
+        Ok(self.choose()?.unwrap_or_else(folder))
+    }
+}
+
 impl StoreChoice {
     /// Opens the store, and asks it whether it is as it should be. One that is away is opened all the same: whoever uses it
-    /// waits for it. What an operator should change is a warning in the log.
+    /// waits for it. What an operator should change is a warning in the log, as soon as the store is there.
     ///
     /// # Errors
     ///
     /// [`ArtifactError::Io`] where the folder cannot be used, [`ArtifactError::Refused`] where a server refuses.
     pub async fn open(self) -> Result<Arc<dyn ArtifactStore>, ArtifactError> {
         match self {
-            Self::Folder(folder) => {
+            Self::Folder(FolderOptions { folder, limit }) => {
                 tracing::info!(store = "fs", folder = %folder.display(), "artifact store");
-                Ok(Arc::new(Measured::new(FsArtifacts::open(&folder)?)))
+                Ok(Arc::new(Measured::new(FsArtifacts::open(&folder)?.with_limit(limit))))
             }
             Self::Redis(options) => {
                 tracing::info!(store = "redis", nodes = options.nodes.len(), "artifact store");
                 let store = RedisArtifacts::new(&options)?;
                 match store.notices().await {
-                    Ok(notices) => {
-                        for notice in notices {
-                            tracing::warn!(%notice, "the artifact store may lose artifacts");
-                        }
+                    Ok(notices) => notices.iter().for_each(Notice::warn),
+                    Err(error @ ArtifactError::Away { .. }) => {
+                        is_away(&error);
+                        store.warn_once_there();
                     }
-                    Err(error @ ArtifactError::Away { .. }) => is_away(&error),
                     Err(error) => return Err(error),
                 }
                 Ok(Arc::new(Measured::new(store)))
@@ -222,6 +258,22 @@ mod tests {
         assert!(empty.choose().unwrap().is_none());
         for (engine, of) in [("redis", redis), ("s3", s3), ("fs", settings())] {
             assert!(StoreSettings { engine: text(engine), ..of }.choose().is_ok(), "{engine}");
+        }
+    }
+
+    #[test]
+    fn the_limit_is_one_for_whatever_store() {
+        let limits = |settings: StoreSettings| match settings.choose_or(Path::new("default")).unwrap() {
+            StoreChoice::Folder(FolderOptions { limit, .. }) => limit,
+            StoreChoice::Redis(RedisOptions { limit, .. }) => limit,
+            StoreChoice::S3(S3Options { limit, .. }) => limit,
+        };
+        let redis = StoreSettings { redis_nodes: vec!["redis://a".into()], ..settings() };
+        let s3 = StoreSettings { s3_bucket: text("b"), s3_region: text("r"), ..settings() };
+        let folder = StoreSettings { folder: Some("f".into()), ..settings() };
+        for store in [settings(), redis, s3, folder] {
+            assert_eq!(limits(StoreSettings { limit: Some(7), ..store.clone() }), 7);
+            assert_eq!(limits(store), DEFAULT_LIMIT);
         }
     }
 

@@ -61,6 +61,12 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Lets blobs that would be kept for longer expire after this time, unless [`keep_alive`](Self::keep_alive) names them again.
+    /// What never expires stays so; nothing happens where blobs do not expire by themselves.
+    fn let_expire<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>, _after: Duration) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Notes that `holder` needs a blob, for as long as it lives and nobody takes the note back. Stores without such notes (the
     /// folder, S3) do nothing, as the SP1 cluster's clients do there.
     fn add_ref<'a>(&'a self, _id: &'a ArtifactId, _holder: &'a str) -> Reply<'a, ()> {

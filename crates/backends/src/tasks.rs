@@ -27,6 +27,8 @@ pub struct ClusterTask {
     pub outputs: Vec<ArtifactId>,
     /// On whose behalf.
     pub requester: String,
+    /// How often it was done in vain before.
+    pub repeated: u32,
 }
 
 /// A task that is to be created.
@@ -40,6 +42,8 @@ pub struct NewTask {
     pub inputs: Vec<ArtifactId>,
     /// What it writes. While a task of the same proof and kind with the same outputs is known, it is that one.
     pub outputs: Vec<ArtifactId>,
+    /// How often it was done in vain before: each time is another task.
+    pub repeated: u32,
 }
 
 /// What a proof will take, once that is known.

@@ -4,6 +4,7 @@ use crate::ClientError;
 use proofmill_fault::Jitter;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
+    MAX_MESSAGE,
     cluster::{
         ProofRequest, ProofRequestCancelRequest, ProofRequestCreateRequest, ProofRequestGetRequest,
         ProofRequestStatus, ProofRequestUpdateRequest, cluster_service_client::ClusterServiceClient,
@@ -22,7 +23,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
-use tonic::{Code, Request, Response, Status, transport::Channel};
+use tonic::{
+    Code, Request, Response, Status,
+    transport::{Channel, Endpoint},
+};
 
 /// The first pause before another look at a cluster that is away; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -88,21 +92,33 @@ pub struct ClusterClient {
 
 impl ClusterClient {
     /// Connects, or says at once that nobody is there.
+    ///
+    /// # Errors
+    /// The address is none, or nobody is there.
     pub async fn connect(address: &str) -> Result<Self, ClientError> {
-        let channel = proofmill_wire::endpoint(address)?
-            .connect_timeout(Duration::from_secs(5))
-            .http2_keep_alive_interval(Duration::from_secs(5))
-            .keep_alive_timeout(Duration::from_secs(10))
+        let channel = endpoint(address)?
             .connect()
             .await
             .map_err(|source| ClientError::NobodyThere { address: address.to_owned(), source })?;
-        Ok(Self {
+        Ok(Self::over(address, channel))
+    }
+
+    /// Connects when something is first asked for: the cluster may come later. Must be called inside a tokio runtime.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn lazy(address: &str) -> Result<Self, ClientError> {
+        Ok(Self::over(address, endpoint(address)?.connect_lazy()))
+    }
+
+    fn over(address: &str, channel: Channel) -> Self {
+        Self {
             address: address.to_owned(),
-            api: ClusterServiceClient::new(channel.clone()),
-            operator: OperatorServiceClient::new(channel.clone()),
-            tasks: WorkerServiceClient::new(channel),
+            api: ClusterServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
+            operator: OperatorServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
+            tasks: WorkerServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
             ours: Arc::default(),
-        })
+        }
     }
 
     /// Workers, proofs and what keeps them waiting.
@@ -229,7 +245,7 @@ impl ClusterClient {
     /// long as the caller does: its work is kept.
     ///
     /// # Errors
-    /// The cluster is back, and does not know the proof.
+    /// The cluster is back, and does not know the proof; or what there is to be told is more than is taken.
     pub async fn follow(
         &self,
         id: &str,
@@ -242,15 +258,26 @@ impl ClusterClient {
             let cause = match watched {
                 Some(Ok(reply)) => {
                     let mut stream = reply.into_inner();
-                    while let Some(Ok(Some(progress))) = within(SILENCE, stream.message()).await {
-                        (pause, told) = (FIRST_PAUSE, false);
-                        show(&progress);
-                        if progress.phase() != ProofPhase::Active {
-                            self.ours().remove(id);
-                            return Ok(progress);
+                    loop {
+                        match within(SILENCE, stream.message()).await {
+                            Some(Ok(Some(progress))) => {
+                                (pause, told) = (FIRST_PAUSE, false);
+                                show(&progress);
+                                if progress.phase() != ProofPhase::Active {
+                                    self.ours().remove(id);
+                                    return Ok(progress);
+                                }
+                            }
+                            Some(Err(status)) if is_too_large(&status) => {
+                                return Err(ClientError::Refused(Box::new(status)));
+                            }
+                            _ => break,
                         }
                     }
                     "it says nothing of the proof".to_owned()
+                }
+                Some(Err(status)) if is_too_large(&status) => {
+                    return Err(ClientError::Refused(Box::new(status)));
                 }
                 // It was restarted after the proof had ended: the ledger remembers how.
                 Some(Err(status)) if status.code() == Code::NotFound => return self.ended(id).await,
@@ -346,16 +373,24 @@ impl ClusterClient {
             Code::FailedPrecondition => {
                 ClientError::OtherStore { address: self.address.clone(), status: Box::new(status) }
             }
-            Code::Unavailable
-            | Code::Unknown
-            | Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::Internal
-            | Code::Aborted
-            | Code::ResourceExhausted => self.said(status),
-            _ => ClientError::Refused(Box::new(status)),
+            Code::InvalidArgument => ClientError::Refused(Box::new(status)),
+            _ if is_too_large(&status) => ClientError::Refused(Box::new(status)),
+            // Nothing of the request: a proxy on the way, or a cluster that is starting, stopping or replaced.
+            _ => self.said(status),
         }
     }
+}
+
+fn endpoint(address: &str) -> Result<Endpoint, ClientError> {
+    Ok(proofmill_wire::endpoint(address)?
+        .connect_timeout(Duration::from_secs(5))
+        .http2_keep_alive_interval(Duration::from_secs(5))
+        .keep_alive_timeout(Duration::from_secs(10)))
+}
+
+/// Whether one side does not take a message for its size, which is so as often as it is sent.
+fn is_too_large(status: &Status) -> bool {
+    status.code() == Code::OutOfRange
 }
 
 /// Differs from process to process, and from time to time.

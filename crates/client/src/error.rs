@@ -167,6 +167,8 @@ impl ClientError {
             | Self::NoAnswer { .. }
             | Self::Unknown { .. } => Code::ClusterAway,
             Self::OtherStore { .. } => Code::Missing,
+            // What was to be stored, most likely: whoever asked made it.
+            Self::Artifact(ArtifactError::TooLarge { .. }) => Code::Malformed,
             Self::Artifact(_) => Code::StoreAway,
             Self::OtherMode { .. } | Self::DoesNotHold { .. } | Self::SaysSomethingElse { .. } => {
                 Code::BadProof

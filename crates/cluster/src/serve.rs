@@ -8,7 +8,7 @@ use axum::{http::StatusCode, routing::get};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_ledger::Ledger;
 use proofmill_wire::{
-    cluster::cluster_service_server::ClusterServiceServer,
+    MAX_MESSAGE, cluster::cluster_service_server::ClusterServiceServer,
     operator::operator_service_server::OperatorServiceServer,
     worker::worker_service_server::WorkerServiceServer,
 };
@@ -25,8 +25,6 @@ use tonic::{
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_web::GrpcWebLayer;
 
-/// The largest message taken, in bytes: a task may name thousands of artifacts.
-const MAX_MESSAGE: usize = 64 << 20;
 /// How long connections are waited for once their streams have ended.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -129,14 +127,15 @@ async fn routes(api: Api, coordinator: Coordinator, operator: Operator) -> (Heal
     let coordinator = WorkerServiceServer::new(coordinator)
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let operator = OperatorServiceServer::new(operator)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<ClusterServiceServer<Api>>().await;
     health.set_serving::<WorkerServiceServer<Coordinator>>().await;
     health.set_serving::<OperatorServiceServer<Operator>>().await;
-    let services = Routes::new(health_service)
-        .add_service(api)
-        .add_service(coordinator)
-        .add_service(OperatorServiceServer::new(operator));
+    let services =
+        Routes::new(health_service).add_service(api).add_service(coordinator).add_service(operator);
     let healthz = move || async move {
         match tokio::time::timeout(HEALTHY, handle.call(|_: &mut State| ())).await {
             Ok(Ok(())) => (StatusCode::OK, "OK"),

@@ -36,6 +36,20 @@ impl Site {
         registry: &Registry,
         provers: Vec<ProverType>,
     ) -> Result<Self> {
+        if let Some(address) = &args.cluster {
+            // Whoever waits for a command is told at once.
+            ClusterClient::connect(address).await?;
+        }
+        Self::of_role(global, args, registry, provers).await
+    }
+
+    /// The same for a role: a cluster that is named may come later.
+    pub(crate) async fn of_role(
+        global: &cli::Global,
+        args: &cli::Site,
+        registry: &Registry,
+        provers: Vec<ProverType>,
+    ) -> Result<Self> {
         let artifacts = wiring::artifacts(&args.store, &global.data_dir.join("artifacts")).await?;
         let mut local = None;
         let address = match &args.cluster {
@@ -47,7 +61,8 @@ impl Site {
                 local.insert(started).address.clone()
             }
         };
-        let (client, timeout) = (ClusterClient::connect(&address).await?, Duration::from_secs(args.timeout));
+        let client = wiring::cluster_of_role(&address).await?;
+        let timeout = Duration::from_secs(args.timeout);
         Ok(Self { client, artifacts, timeout, evidence: global.data_dir.join("bad"), local })
     }
 

@@ -12,7 +12,7 @@ use alloy_primitives::Address;
 use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{Publishers, Rollup, Signer, StreamOptions};
-use proofmill_client::{ClusterClient, ClusterProver};
+use proofmill_client::ClusterProver;
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
@@ -174,7 +174,7 @@ async fn provers(
 ) -> Result<(BTreeMap<ProverType, Prover>, Option<Serving>)> {
     let Place { data_dir, registry, rollup, ending, .. } = place;
     let client = match args.service {
-        cli::Service::Cluster => Some(ClusterClient::connect(&args.cluster).await?),
+        cli::Service::Cluster => Some(wiring::cluster_of_role(&args.cluster).await?),
         cli::Service::Pull => None,
     };
     let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;

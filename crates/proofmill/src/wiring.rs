@@ -2,12 +2,12 @@
 
 use crate::{cli, observe::Observed};
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_artifacts::{ArtifactStore, StoreChoice};
+use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::{Registry, SnarkConfig};
 use proofmill_chain::{
     ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer, Start,
 };
-use proofmill_client::programs;
+use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
 use proofmill_prover_node::parts::FailureStore;
@@ -72,8 +72,16 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
 
 /// The artifact store that the settings name, and `folder` where they name none.
 pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dyn ArtifactStore>> {
-    let choice = args.settings()?.choose()?;
-    Ok(choice.unwrap_or_else(|| StoreChoice::Folder(folder.to_owned())).open().await?)
+    Ok(args.settings()?.choose_or(folder)?.open().await?)
+}
+
+/// The cluster, for a role: it may come later, which is said. What needs it waits for it.
+pub(crate) async fn cluster_of_role(address: &str) -> Result<ClusterClient> {
+    let client = ClusterClient::lazy(address)?;
+    if let Err(error) = client.status().await {
+        tracing::warn!(%error, cluster = address, "the cluster does not answer yet: proofs wait for it");
+    }
+    Ok(client)
 }
 
 /// A role's L1 is said to stand still after so long without a block: Ethereum makes one every 12 s, and misses few.

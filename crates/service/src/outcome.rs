@@ -1,5 +1,6 @@
 //! What comes of a proof that was asked for.
 
+use proofmill_artifacts::{ArtifactError, ArtifactKind};
 use proofmill_client::ClientError;
 use proofmill_derivation::DerivationError;
 use proofmill_fault::{At, Code, Fault};
@@ -186,6 +187,14 @@ impl From<ClientError> for JobError {
     fn from(error: ClientError) -> Self {
         let cause = error.to_string();
         match error.code() {
+            // The input of a shorter range is smaller.
+            _ if matches!(
+                error,
+                ClientError::Artifact(ArtifactError::TooLarge { kind: ArtifactKind::Stdin, .. })
+            ) =>
+            {
+                Self::CannotExecute { cause }
+            }
             Code::Withdrawn => Self::Cancelled,
             Code::BadProof => Self::BadProof { cause },
             // No worker has the memory for it: a shorter range may do.

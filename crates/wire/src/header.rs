@@ -17,6 +17,10 @@ const INCARNATION: &str = "proofmill-incarnation";
 const DIALECTS: &str = "proofmill-dialects";
 /// Under which name a task's metadata say in which dialect it is written. Here because both sides must agree on it.
 pub const DIALECT: &str = "proofmill";
+
+/// The entry in a task's metadata for how often it was done in vain: what it left is not there. In the SP1 cluster's layout, where a
+/// task that is done is found by its outputs, each time is a task of its own.
+pub const REPEATED: &str = "repeated";
 /// Whose fault a failure is, and which: a code of `proofmill-fault`.
 const FAULT: &str = "proofmill-fault";
 /// Why a task or a proof failed, as UTF-8.

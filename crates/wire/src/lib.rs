@@ -19,6 +19,10 @@ pub mod header;
 
 pub use address::{BadAddress, endpoint};
 
+/// The largest message that cluster, workers and clients take from each other, in bytes: a task may name thousands of artifacts,
+/// and a program may commit to megabytes. What is larger is [`OutOfRange`](tonic::Code::OutOfRange), as often as it is sent.
+pub const MAX_MESSAGE: usize = 64 << 20;
+
 /// The API: proof requests.
 #[allow(missing_docs, clippy::all, reason = "generated; the .proto files are the documentation")]
 pub mod cluster {

@@ -4,7 +4,7 @@ use crate::WorkerError;
 use proofmill_fault::{Fault, Jitter};
 use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, Weight, WorkerId};
 use proofmill_wire::{
-    header,
+    MAX_MESSAGE, header,
     operator::{ReportPlanRequest, operator_service_client::OperatorServiceClient},
     worker::{
         AckSubRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest,
@@ -17,8 +17,6 @@ use std::{future::Future, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status, Streaming, transport::Channel};
 
-/// The largest message taken, in bytes: a task may name thousands of artifacts.
-const MAX_MESSAGE: usize = 64 << 20;
 /// Waits between tries, doubled from the first to the last.
 pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
@@ -55,7 +53,7 @@ impl CoordinatorClient {
             worker,
             address: address.to_owned(),
             tasks: WorkerServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
-            operator: OperatorServiceClient::new(channel),
+            operator: OperatorServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
         })
     }
 
@@ -295,11 +293,15 @@ impl CoordinatorClient {
 }
 
 /// Whether this is the answer of a coordinator, as against one that could not be asked. Whatever else comes back (from a
-/// proxy on the way, from a coordinator that is just starting) passes.
+/// proxy on the way, from a coordinator that is just starting) passes. A message that is too large is so each time.
 pub(crate) fn is_answer(status: &Status) -> bool {
     matches!(
         status.code(),
-        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::FailedPrecondition
+        Code::InvalidArgument
+            | Code::NotFound
+            | Code::AlreadyExists
+            | Code::FailedPrecondition
+            | Code::OutOfRange
     )
 }
 

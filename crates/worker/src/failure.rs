@@ -60,7 +60,26 @@ impl From<tonic::Status> for TaskFailure {
         match status.code() {
             // It knows the proof no more.
             tonic::Code::NotFound | tonic::Code::Cancelled => Self::new(Code::Withdrawn, status.message()),
+            // A message larger than the coordinator takes: the program commits to too much.
+            tonic::Code::OutOfRange => {
+                Self::malformed(format!("the coordinator takes no such message: {}", status.message()))
+            }
             _ => Self::new(Code::ClusterRefused, format!("the coordinator refused: {}", status.message())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::is_answer;
+    use tonic::Status;
+
+    #[test]
+    fn a_message_that_is_too_large_ends_its_task() {
+        let status = Status::out_of_range("decoded message length too large: found 70000000 bytes");
+        assert!(is_answer(&status), "it is so each time");
+        let TaskFailure(fault) = status.into();
+        assert!(fault.code.is_final() && fault.text.contains("70000000"), "{fault:?}");
     }
 }

@@ -15,6 +15,7 @@ use proofmill_backends::{
 use proofmill_fault::Fault;
 use proofmill_primitives::{Dialect, ProofId, TaskId, TaskKind};
 use proofmill_wire::{
+    header,
     operator::{PlannedKind, ReportPlanRequest},
     worker::{
         ServerSubMessage, TaskStatus, message_stream_response::Message as Said, server_sub_message::Message,
@@ -55,6 +56,7 @@ pub(crate) async fn run(
         inputs: task.inputs.clone(),
         outputs: task.outputs.clone(),
         requester: task.requester.clone(),
+        repeated: task.metadata.repeated,
     };
     let link = Arc::new(Link::new(bench, task, cancel));
     tokio::select! {
@@ -96,8 +98,12 @@ impl ClusterLink for Link {
 
     fn create(&self, task: tasks::NewTask) -> Later<TaskId> {
         let link = self.clone();
-        let tasks::NewTask { kind, weight, inputs, outputs } = task;
-        let new = NewTask { kind, weight, inputs, outputs, metadata: METADATA.into() };
+        let tasks::NewTask { kind, weight, inputs, outputs, repeated } = task;
+        let metadata = match repeated {
+            0 => METADATA.to_owned(),
+            _ => format!(r#"{{"{}":"{repeated}"}}"#, header::REPEATED),
+        };
+        let new = NewTask { kind, weight, inputs, outputs, metadata };
         async move { link.client.create_task(&link.proof, &link.task, &new, &link.cancel).await.map_err(fault) }
             .boxed()
     }

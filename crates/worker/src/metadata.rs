@@ -18,7 +18,6 @@ const LAYOUT: u32 = 2;
 const PROVER: &str = "prover";
 const STDIN_PRIVATE: &str = "stdin_private";
 const STEP: &str = "step";
-const REPEATED: &str = "repeated";
 
 /// What a task's metadata say.
 #[derive(Clone, Debug)]
@@ -75,7 +74,7 @@ impl Metadata {
             map.get(header::DIALECT).map_or(Ok(Dialect::Sp1Cluster), |name| name.parse()).map_err(unknown)?;
         let step = map.get(STEP).map(|step| serde_json::from_str(step)).transpose();
         let step = step.map_err(|error| unfit(format!("{kind}: {error}")))?;
-        let repeated = map.get(REPEATED).map_or(Ok(0), |number| number.parse::<u32>());
+        let repeated = map.get(header::REPEATED).map_or(Ok(0), |number| number.parse::<u32>());
         Ok(Self {
             dialect,
             prover,
@@ -101,7 +100,7 @@ impl Metadata {
             map.insert(STDIN_PRIVATE, "true".to_owned());
         }
         if self.repeated > 0 {
-            map.insert(REPEATED, self.repeated.to_string());
+            map.insert(header::REPEATED, self.repeated.to_string());
         }
         serde_json::to_string(&map).map_err(defect)
     }

@@ -8,7 +8,7 @@ use proofmill_backends::{
     tasks::{ClusterLink, ClusterTask, Foreseen, Later, NewTask, Outcome},
 };
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ArtifactId, TaskId, TaskKind};
+use proofmill_primitives::{ArtifactId, TaskId, TaskKind, Weight};
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -25,6 +25,9 @@ struct Book(Arc<Inner>);
 struct Inner {
     sp1: Sp1Backend,
     artifacts: Arc<dyn ArtifactStore>,
+    left: &'static [TaskKind],
+    /// Whether a shard's events are lost the first time.
+    loses_events: bool,
     written: Mutex<Written>,
 }
 
@@ -37,27 +40,40 @@ struct Written {
 
 impl Book {
     fn new(sp1: Sp1Backend, artifacts: Arc<dyn ArtifactStore>) -> Self {
-        Self(Arc::new(Inner { sp1, artifacts, written: Mutex::default() }))
+        Self::leaving(sp1, artifacts, &[])
     }
 
     fn link(&self, task: &str) -> Arc<dyn ClusterLink> {
         Arc::new(Line { book: self.clone(), task: task.into() })
     }
 
-    fn task(id: TaskId, kind: TaskKind, inputs: Vec<ArtifactId>, outputs: Vec<ArtifactId>) -> ClusterTask {
-        ClusterTask { id, proof: "p".into(), kind, inputs, outputs, requester: String::new() }
+    /// A coordinator whose workers leave something for these tasks.
+    fn leaving(sp1: Sp1Backend, artifacts: Arc<dyn ArtifactStore>, left: &'static [TaskKind]) -> Self {
+        Self(Arc::new(Inner { sp1, artifacts, left, loses_events: false, written: Mutex::default() }))
+    }
+
+    fn task(id: TaskId, task: NewTask) -> ClusterTask {
+        let NewTask { kind, inputs, outputs, repeated, .. } = task;
+        ClusterTask { id, proof: "p".into(), kind, inputs, outputs, requester: String::new(), repeated }
     }
 
     async fn run(&self, kind: TaskKind, inputs: &[&str]) -> Result<(), Fault> {
         let inputs = inputs.iter().map(|input| ArtifactId::new(*input)).collect();
-        let task = Self::task("first".into(), kind, inputs, vec!["output".into()]);
+        let (weight, outputs) = (Weight::gb(1), vec!["output".into()]);
+        let task = Self::task("first".into(), NewTask { kind, weight, inputs, outputs, repeated: 0 });
         self.0.sp1.cluster_tasks().unwrap().run(task, self.link("first")).await
     }
 
     /// What was asked for, in order.
     fn asked(&self) -> Vec<(TaskKind, Vec<ArtifactId>)> {
+        self.asked_again(0)
+    }
+
+    /// What was asked for because it was lost so many times.
+    fn asked_again(&self, repeated: u32) -> Vec<(TaskKind, Vec<ArtifactId>)> {
         let tasks = &self.0.written.lock().unwrap().tasks;
-        tasks.iter().map(|task| (task.kind, task.outputs.clone())).collect()
+        let asked = tasks.iter().filter(|task| task.repeated == repeated);
+        asked.map(|task| (task.kind, task.outputs.clone())).collect()
     }
 }
 
@@ -86,9 +102,20 @@ impl ClusterLink for Line {
                 written.tasks.push(task.clone());
                 format!("{}", written.tasks.len()).as_str().into()
             };
+            let proof = task.outputs.first().filter(|_| book.0.left.contains(&task.kind));
+            // The execution reads which events a shard left: none.
+            let events = task.outputs.get(1).filter(|_| task.repeated > 0 || !book.0.loses_events);
+            for (output, bytes) in proof
+                .map(|id| (id, &b"proof"[..]))
+                .into_iter()
+                .chain(events.map(|id| (id, &b"\0\0\0\0\0\0\0\0"[..])))
+            {
+                let left = book.0.artifacts.put(output, ArtifactKind::Exchanged, bytes.to_vec().into()).await;
+                left.map_err(Fault::from)?;
+            }
             if matches!(task.kind, TaskKind::SetupVkey | TaskKind::CoreExecute) {
                 let line = book.link(id.as_str());
-                let task = Book::task(id.clone(), task.kind, task.inputs, task.outputs);
+                let task = Book::task(id.clone(), task);
                 book.0.sp1.cluster_tasks().unwrap().run(task, line).await?;
             }
             Ok(id)
@@ -199,6 +226,56 @@ async fn whoever_starts_over_asks_for_the_same() {
         asked.into_iter().filter(|(kind, _)| *kind == TaskKind::ProveShard).collect::<Vec<_>>()
     };
     assert_ne!(shards(book.asked()), shards(before.unwrap()));
+}
+
+/// A task that is done and left nothing is asked for anew, and so is what it is made of, where that is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lost_is_made_again_and_nothing_else() {
+    const NOTHING: &[TaskKind] = &[];
+    const SHARDS: &[TaskKind] = &[TaskKind::ProveShard];
+    const ALL: &[TaskKind] = &[TaskKind::ProveShard, TaskKind::RecursionReduce];
+    // What is left in the last case is no proof: damaged, it is removed, and made again.
+    for (name, left, shards, code) in [
+        ("all-lost", NOTHING, 2, Code::Missing),
+        ("fold-lost", SHARDS, 0, Code::Missing),
+        ("fold-damaged", ALL, 0, Code::Damaged),
+    ] {
+        let folder = Folder::new(name);
+        let book = Book::leaving(Sp1Backend::new(), folder.store(100).await, left);
+        let fault = book.run(TaskKind::Controller, &REQUEST).await.unwrap_err();
+        assert_eq!(fault.code, code, "{name}: {fault:?}");
+        for repeated in 1..=3 {
+            let asked = book.asked_again(repeated);
+            let count = |kind| asked.iter().filter(|(asked, _)| *asked == kind).count();
+            assert_eq!(count(TaskKind::RecursionReduce), 1, "{name}, {repeated}: {asked:?}");
+            assert_eq!(count(TaskKind::ProveShard), shards, "{name}, {repeated}: {asked:?}");
+            assert_eq!(count(TaskKind::MarkerDeferredRecord), shards / 2, "{name}, {repeated}: {asked:?}");
+            // The one that is run again asks for the shards.
+            assert_eq!(count(TaskKind::CoreExecute), shards / 2, "{name}, {repeated}: {asked:?}");
+            assert_eq!(count(TaskKind::SetupVkey), 0, "{name}, {repeated}: {asked:?}");
+            // Under the same names: whoever asks next finds it.
+            assert!(asked.iter().all(|of| book.asked().contains(of)), "{name}, {repeated}: {asked:?}");
+        }
+        assert!(book.asked_again(4).is_empty(), "{name}: it is given up");
+    }
+}
+
+/// SP1 goes on without the events of a shard that it cannot read, to a proof that does not hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_whose_events_are_lost_is_proven_again() {
+    let folder = Folder::new("events");
+    let (sp1, artifacts) = (Sp1Backend::new(), folder.store(100).await);
+    let left = &[TaskKind::ProveShard];
+    let written = Mutex::default();
+    let book = Book(Arc::new(Inner { sp1, artifacts, left, loses_events: true, written }));
+    let fault = book.run(TaskKind::Controller, &REQUEST).await.unwrap_err();
+    assert_eq!(fault.code, Code::Missing, "{fault:?}");
+    let again = book.asked_again(1);
+    let count = |kind| again.iter().filter(|(asked, _)| *asked == kind).count();
+    assert_eq!(count(TaskKind::CoreExecute), 1, "{again:?}");
+    // The other one left no events.
+    assert_eq!((count(TaskKind::ProveShard), count(TaskKind::MarkerDeferredRecord)), (1, 1), "{again:?}");
+    assert!(again.iter().filter(|(kind, _)| *kind == TaskKind::ProveShard).all(|(_, left)| left.len() == 2));
 }
 
 #[tokio::test(flavor = "multi_thread")]

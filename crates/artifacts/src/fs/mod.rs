@@ -5,9 +5,9 @@ mod temp;
 mod unused;
 
 use crate::{
-    ArtifactError, ArtifactKind, Removed, Reply,
+    ArtifactError, ArtifactKind, DEFAULT_LIMIT, Removed, Reply,
     frame::{self, Header},
-    raw::{Look, Peers, RawStore},
+    raw::{Look, Peers, RawStore, most, within},
 };
 use bytes::Bytes;
 use proofmill_primitives::ArtifactId;
@@ -33,6 +33,7 @@ use temp::TempFile;
 #[derive(Clone, Debug)]
 pub struct FsArtifacts {
     root: Arc<PathBuf>,
+    limit: u64,
 }
 
 /// What [`FsArtifacts::list`] says of a blob.
@@ -61,7 +62,13 @@ impl FsArtifacts {
         if swept > 0 {
             tracing::info!(swept, folder = %root.display(), "removed artifacts that were not written to their end");
         }
-        Ok(Self { root: Arc::new(root) })
+        Ok(Self { root: Arc::new(root), limit: DEFAULT_LIMIT })
+    }
+
+    /// The same where a blob may have at most so many bytes.
+    #[must_use]
+    pub fn with_limit(self, limit: u64) -> Self {
+        Self { limit, ..self }
     }
 
     /// The folder, absolute.
@@ -81,14 +88,18 @@ impl RawStore for FsArtifacts {
         Peers::None
     }
 
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         let (root, id) = (Arc::clone(&self.root), id.clone());
         Box::pin(blocking(move || write(&root, &id, kind, &parts)))
     }
 
     fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
-        let (root, id) = (Arc::clone(&self.root), id.clone());
-        Box::pin(blocking(move || read(&root, &id, kind)))
+        let (root, id, limit) = (Arc::clone(&self.root), id.clone(), self.limit);
+        Box::pin(blocking(move || read(&root, &id, kind, limit)))
     }
 
     fn look<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Option<Look>> {
@@ -149,7 +160,7 @@ fn write(root: &Path, id: &ArtifactId, kind: ArtifactKind, parts: &[Bytes]) -> R
     sync_folder(&folder).map_err(|error| failed("flush the folder", &folder, error))
 }
 
-fn read(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
+fn read(root: &Path, id: &ArtifactId, kind: ArtifactKind, limit: u64) -> Result<Bytes, ArtifactError> {
     let path = name::path(root, id, kind)?;
     let mut file = match File::open(&path) {
         Ok(file) => file,
@@ -158,6 +169,10 @@ fn read(root: &Path, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, Artif
         }
         Err(error) => return Err(io_error("open", &path)(error)),
     };
+    let length = file.metadata().map_err(io_error("read", &path))?.len();
+    if length > most(limit) {
+        within(limit, id, kind, length)?;
+    }
     let mut bytes = Vec::new();
     match file.read_to_end(&mut bytes) {
         Ok(_) => {}

@@ -39,8 +39,9 @@ static PROCESS: LazyLock<String> = LazyLock::new(|| {
 /// systems have no locks, and some have them for each machine alone.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// A file that is being written. It is locked: the lock ends with the process, so that a [`sweep`] by any other process
-/// can tell a file that is being written from one that nobody will finish.
+/// A file that is being written. It is locked where the file system has locks: the lock ends with the process, so that a
+/// [`sweep`] by any other process can tell a file that is being written from one that nobody will finish. Elsewhere its age
+/// tells ([`ABANDONED`]).
 pub(super) struct TempFile {
     file: File,
     path: PathBuf,
@@ -49,6 +50,10 @@ pub(super) struct TempFile {
 
 impl TempFile {
     pub(super) fn create(root: &Path) -> io::Result<Self> {
+        Self::create_locked_by(root, |file| flock(file, FlockOperation::NonBlockingLockExclusive))
+    }
+
+    fn create_locked_by(root: &Path, lock: impl Fn(&File) -> Result<(), Errno>) -> io::Result<Self> {
         loop {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = root.join(FOLDER).join(format!("{}-{number}", *PROCESS));
@@ -57,8 +62,10 @@ impl TempFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 Err(error) => return Err(error),
             };
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match lock(&file) {
                 Ok(()) => {}
+                // There are no locks.
+                Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => {}
                 // A sweep was faster, and removes the file.
                 Err(Errno::WOULDBLOCK) => continue,
                 Err(errno) => {
@@ -131,4 +138,28 @@ fn abandoned(path: &Path) -> io::Result<Option<File>> {
     let is_ours = !name.starts_with('h') || name.split('-').next() == Some(HOST.as_str());
     let is_free = is_ours && flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok();
     Ok((is_free || age > ABANDONED).then_some(file))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn where_there_are_no_locks_files_are_written_all_the_same() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join(FOLDER);
+        fs::create_dir(&folder).unwrap();
+        for none in [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOSYS] {
+            let mut temp = TempFile::create_locked_by(root.path(), |_| Err(none)).unwrap();
+            temp.write(&[Bytes::from_static(b"a "), Bytes::from_static(b"blob")]).unwrap();
+            let target = root.path().join("target");
+            temp.persist(&target).unwrap();
+            assert_eq!(fs::read(&target).unwrap(), b"a blob", "{none}");
+        }
+        // Any other answer says that something is wrong, and leaves nothing behind.
+        let broken = TempFile::create_locked_by(root.path(), |_| Err(Errno::IO));
+        assert_eq!(broken.err().and_then(|error| error.raw_os_error()), Some(Errno::IO.raw_os_error()));
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    }
 }

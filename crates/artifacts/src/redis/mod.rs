@@ -19,9 +19,9 @@ mod node;
 mod script;
 
 use crate::{
-    ArtifactError, ArtifactKind, Removed, Reply,
-    packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
-    raw::{Look, Peers, RawStore, is_framed},
+    ArtifactError, ArtifactKind, DEFAULT_LIMIT, Removed, Reply,
+    packing::{self, BrokeOff, IN_FLIGHT, NotUnpacked, Packed, Pieces, Unpacking},
+    raw::{Look, Peers, RawStore, is_framed, most},
 };
 use ::redis::{Value, cmd, pipe};
 use bytes::Bytes;
@@ -54,12 +54,14 @@ pub struct RedisOptions {
     pub lifetime: Duration,
     /// Bytes of a piece, packed; the SP1 cluster's clients: 32 MiB.
     pub piece: usize,
+    /// The most bytes that a blob may have, unpacked.
+    pub limit: u64,
 }
 
 impl RedisOptions {
     /// As the SP1 cluster's clients use it.
     pub fn new(nodes: Vec<String>) -> Self {
-        Self { nodes, lifetime: Duration::from_secs(6 * 3600), piece: 32 << 20 }
+        Self { nodes, lifetime: Duration::from_secs(6 * 3600), piece: 32 << 20, limit: DEFAULT_LIMIT }
     }
 }
 
@@ -69,6 +71,7 @@ pub struct RedisArtifacts {
     nodes: Arc<[Node]>,
     lifetime: Duration,
     piece: usize,
+    limit: u64,
 }
 
 impl RedisArtifacts {
@@ -83,7 +86,7 @@ impl RedisArtifacts {
             return Err(fault::no_address("", "no server is named"));
         }
         let (lifetime, piece) = (options.lifetime.max(Duration::from_secs(1)), options.piece.max(1));
-        Ok(Self { nodes: nodes.into(), lifetime, piece })
+        Ok(Self { nodes: nodes.into(), lifetime, piece, limit: options.limit })
     }
 
     /// What an operator should change about the servers: without it, blobs that are in use may be lost.
@@ -97,6 +100,18 @@ impl RedisArtifacts {
             notices.extend(node.notices().await?);
         }
         Ok(notices)
+    }
+
+    /// Warns of what [`notices`](Self::notices) says of each server as soon as that is there.
+    pub(crate) fn warn_once_there(&self) {
+        for node in self.nodes.iter().cloned() {
+            tokio::spawn(async move {
+                match node.notices_once_there().await {
+                    Ok(notices) => notices.iter().for_each(Notice::warn),
+                    Err(error) => tracing::error!(%error, "the artifact store cannot be used"),
+                }
+            });
+        }
     }
 
     fn node(&self, id: &ArtifactId) -> &Node {
@@ -189,10 +204,13 @@ impl RedisArtifacts {
         let mut look = pipe();
         look.add_command(number()).cmd("GET").arg(id.as_str());
         let (count, string): (Option<usize>, Option<Vec<u8>>) = node.pipe(&look).await.map_err(failed)?;
-        let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
+        let most = most(self.limit);
+        let not_unpacked = |cause: NotUnpacked| cause.of(id, kind, self.limit);
         let count = match (count, string) {
             (Some(count), _) => count,
-            (None, Some(string)) => return packing::unpack(string.into()).await.map(Some).map_err(damaged),
+            (None, Some(string)) => {
+                return packing::unpack(string.into(), most).await.map(Some).map_err(not_unpacked);
+            }
             (None, None) => {
                 // Pieces may have got their name between the two answers; and older clients of the SP1 cluster wrote no number.
                 let mut again = pipe();
@@ -207,34 +225,40 @@ impl RedisArtifacts {
         let piece = async |index: usize| -> Result<Option<Vec<u8>>, ArtifactError> {
             node.command(cmd("HGET").arg(pieces_of(id)).arg(index)).await.map_err(failed)
         };
-        let unpacking = Unpacking::start();
+        let unpacking = Unpacking::start(most);
         let mut pieces = stream::iter(0..count).map(piece).buffered(IN_FLIGHT);
         while let Some(piece) = pieces.try_next().await? {
             let Some(piece) = piece else { return Ok(None) };
-            unpacking.add(piece.into()).await;
+            if !unpacking.add(piece.into()).await {
+                break;
+            }
         }
         drop(pieces);
-        unpacking.finish().await.map(Some).map_err(damaged)
+        unpacking.finish().await.map(Some).map_err(not_unpacked)
     }
 
-    async fn renew_all(&self, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
+    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds.
+    async fn expire_all(
+        &self,
+        ids: &BTreeSet<ArtifactId>,
+        script: &'static str,
+        after: Duration,
+        doing: &'static str,
+    ) -> Result<(), ArtifactError> {
         let mut of_node: BTreeMap<usize, Vec<&ArtifactId>> = BTreeMap::new();
         for id in ids {
             of_node.entry(node_of(id.as_str(), self.nodes.len())).or_default().push(id);
         }
         for (node, ids) in of_node {
             for some in ids.chunks(RENEWED_AT_ONCE) {
-                let mut renew = cmd("EVAL");
-                renew.arg(script::RENEW).arg(some.len() * 3);
+                let mut expire = cmd("EVAL");
+                expire.arg(script).arg(some.len() * 3);
                 for id in some {
-                    renew.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
+                    expire.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
                 }
-                renew.arg(self.lifetime.as_secs());
+                expire.arg(after.as_secs().max(1));
                 let node = &self.nodes[node];
-                let _: Value = node
-                    .command(&renew)
-                    .await
-                    .map_err(|error| fault::of(node, "keep artifacts from expiring", &error))?;
+                let _: Value = node.command(&expire).await.map_err(|error| fault::of(node, doing, &error))?;
             }
         }
         Ok(())
@@ -258,6 +282,10 @@ fn holders_of(id: &ArtifactId) -> String {
 impl RawStore for RedisArtifacts {
     fn peers(&self) -> Peers {
         Peers::Sp1Cluster
+    }
+
+    fn limit(&self) -> u64 {
+        self.limit
     }
 
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
@@ -349,7 +377,13 @@ impl RawStore for RedisArtifacts {
     }
 
     fn renew<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
-        Box::pin(async move { self.renew_all(&ids).await })
+        Box::pin(async move {
+            self.expire_all(&ids, script::RENEW, self.lifetime, "keep artifacts from expiring").await
+        })
+    }
+
+    fn shorten<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, to: Duration) -> Reply<'a, ()> {
+        Box::pin(async move { self.expire_all(&ids, script::SHORTEN, to, "let artifacts expire").await })
     }
 }
 

@@ -23,6 +23,12 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long an answer may take, pieces of a blob on the way included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
+/// The first pause before a server that is away is asked again what should be changed about it; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Connections to each server: a piece of a blob holds up what follows on the same one.
 const CONNECTIONS: usize = 4;
 
@@ -41,6 +47,12 @@ pub enum Notice {
         /// The server's address.
         place: String,
     },
+}
+
+impl Notice {
+    pub(crate) fn warn(&self) {
+        tracing::warn!(notice = %self, "the artifact store may lose artifacts");
+    }
 }
 
 impl fmt::Display for Notice {
@@ -144,6 +156,19 @@ impl Node {
             notices.push(Notice::Evicts { place: place(), policy: memory.policy });
         }
         Ok(notices)
+    }
+
+    /// The same of a server that is away, as soon as it is there.
+    pub(super) async fn notices_once_there(&self) -> Result<Vec<Notice>, ArtifactError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.notices().await {
+                Err(ArtifactError::Away { .. }) => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// `INFO`, because hosted servers have no `CONFIG`.

@@ -24,6 +24,14 @@ end
 return 0
 ";
 
+/// Lets KEYS that would stay for longer expire after ARGV[1] seconds. What never expires stays so.
+pub(super) const SHORTEN: &str = r"
+for _, key in ipairs(KEYS) do
+  if redis.call('TTL', key) > tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+end
+return 0
+";
+
 /// Whether the string KEYS[1] is there, or the hash KEYS[2] with the field ARGV[2]: 1 or 0. Keeps it for ARGV[1] seconds.
 pub(super) const LOOK: &str = r"
 local there = 0

@@ -1,5 +1,5 @@
-//! What an answer of S3 means. Servers differ in status codes, so the codes in their answers' text are read, which are part
-//! of S3's protocol.
+//! What an answer of S3 means. Servers differ in status codes, so the codes in their answers are read, which are part of S3's
+//! protocol. Nothing else in an error decides: it names the blob as well, which is as clients call it.
 
 use super::{S3Options, S3Settings};
 use crate::ArtifactError;
@@ -10,13 +10,12 @@ use url::Url;
 /// How much of an answer is shown, in bytes.
 const SHOWN: usize = 400;
 
-/// Codes of a wrong region. `object_store` has its own words for a redirect that says no more.
-const REGION: [&str; 5] = [
+/// Codes of a wrong region.
+const REGION: [&str; 4] = [
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
     "IllegalLocationConstraintException",
     "TemporaryRedirect",
-    "redirect without LOCATION",
 ];
 
 /// Codes of keys that the server does not know or that may not do what is asked.
@@ -28,6 +27,62 @@ const KEYS: [&str; 6] = [
     "ExpiredToken",
     "InvalidToken",
 ];
+
+/// A blob that cannot be read from its first byte on, because it has none.
+const NO_RANGE: &str = "InvalidRange";
+
+const NO_BUCKET: &str = "NoSuchBucket";
+
+/// A server's answer, as far as something follows from it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Answer {
+    status: Option<u16>,
+    code: Option<String>,
+    /// A redirect that does not say where to: the region is another one.
+    redirects: bool,
+}
+
+impl Answer {
+    /// The words of `object_store` for what a server said, wherever they are among an error's causes; those around them name
+    /// the request.
+    fn of(error: &Error) -> Self {
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+        while let Some(error) = cause {
+            if let Some(answer) = Self::read(&error.to_string()) {
+                return answer;
+            }
+            cause = error.source();
+        }
+        Self::default()
+    }
+
+    fn read(said: &str) -> Option<Self> {
+        if let Some(answer) = said.strip_prefix("Server returned non-2xx status code: ") {
+            let status = answer.get(..3).and_then(|status| status.parse().ok());
+            return Some(Self { status, code: code_in(answer), redirects: false });
+        }
+        if let Some(answer) = said.strip_prefix("Server returned error response: ") {
+            return Some(Self { code: code_in(answer), ..Self::default() });
+        }
+        if said.starts_with("Received redirect without LOCATION") {
+            return Some(Self { redirects: true, ..Self::default() });
+        }
+        // What is said of one of several: its key, a sentence, and the code at the end.
+        let failed = said.strip_prefix("DeleteObjects request failed for key ")?;
+        let (_, code) = failed.strip_suffix(')')?.rsplit_once("(code: ")?;
+        Some(Self { code: Some(code.to_owned()), ..Self::default() })
+    }
+
+    fn is(&self, codes: &[&str]) -> bool {
+        self.code.as_deref().is_some_and(|code| codes.contains(&code))
+    }
+}
+
+/// The code in an answer's body. A name in it is escaped, and cannot look like one.
+fn code_in(body: &str) -> Option<String> {
+    let (_, rest) = body.split_once("<Code>")?;
+    Some(rest.split_once("</Code>")?.0.trim().to_owned())
+}
 
 /// A bucket on a server.
 #[derive(Clone, Debug)]
@@ -52,20 +107,21 @@ impl Place {
     }
 
     pub(super) fn fault(&self, doing: &'static str, error: &Error) -> ArtifactError {
-        let said = in_one_line(error);
-        let has = |codes: &[&str]| codes.iter().any(|code| said.contains(code));
-        if has(&["NoSuchBucket"]) {
+        let answer = Answer::of(error);
+        let said = in_one_line(error, &answer);
+        if answer.is(&[NO_BUCKET]) {
             let remedy = format!("make the bucket, or name the right one ({})", self.settings.bucket);
             return self.refused(doing, said, remedy);
         }
-        if has(&REGION) {
+        if answer.redirects || answer.is(&REGION) {
             return self.refused(
                 doing,
                 said,
                 format!("name the bucket's own region ({})", self.settings.region),
             );
         }
-        if has(&KEYS) || matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. }) {
+        if answer.is(&KEYS) || matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
+        {
             return self.refused(
                 doing,
                 said,
@@ -74,10 +130,7 @@ impl Place {
             );
         }
         // 408 and 429 ask for patience.
-        let refuses = said.contains("non-2xx status code: 4")
-            && !said.contains("status code: 408")
-            && !said.contains("status code: 429");
-        if refuses {
+        if answer.status.is_some_and(|status| matches!(status, 400..=499) && !matches!(status, 408 | 429)) {
             return self.refused(doing, said, "check bucket, region, keys and AWS_ENDPOINT_URL");
         }
         ArtifactError::Away { doing, place: self.name.clone(), cause: said }
@@ -95,22 +148,27 @@ impl Place {
 
 /// Whether the bucket answers that it has no such blob.
 pub(super) fn is_missing(error: &Error) -> bool {
-    matches!(error, Error::NotFound { .. }) && !error.to_string().contains("NoSuchBucket")
+    matches!(error, Error::NotFound { .. }) && !Answer::of(error).is(&[NO_BUCKET])
 }
 
 /// What is wrong with the blob, where that is the cause.
 pub(super) fn damage(error: &Error) -> Option<String> {
+    let answer = Answer::of(error);
     // A first range that a blob of any length has.
-    if error.to_string().contains("InvalidRange") || error.to_string().contains("status code: 416") {
+    if answer.is(&[NO_RANGE]) || answer.status == Some(416) {
         return Some("it is empty".to_owned());
     }
     matches!(error, Error::Precondition { .. }).then(|| "another one was stored while it was read".to_owned())
 }
 
-fn in_one_line(error: &Error) -> String {
+/// The beginning of an error, and the code in its answer where that would be cut off.
+fn in_one_line(error: &Error, answer: &Answer) -> String {
     let mut text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((cut, _)) = text.char_indices().find(|(at, _)| *at >= SHOWN) {
         text.truncate(cut);
+        if let Some(code) = answer.code.as_deref() {
+            text = format!("{code}: {text}");
+        }
     }
     text
 }
@@ -155,5 +213,68 @@ mod tests {
         assert!(matches!(said("503 Service Unavailable", "SlowDown"), ArtifactError::Away { .. }));
         assert!(matches!(said("500 Internal Server Error", "InternalError"), ArtifactError::Away { .. }));
         assert!(matches!(said("429 Too Many Requests", "TooManyRequests"), ArtifactError::Away { .. }));
+    }
+
+    /// An error as `object_store` makes it: the request, with the blob's name, around what the server said.
+    #[derive(Debug, thiserror::Error)]
+    #[error("Error performing GET https://s3.example/proofs/artifacts/{id} in 3ms - {source}")]
+    struct Request {
+        id: String,
+        source: Answered,
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("Server returned non-2xx status code: {0}")]
+    struct Answered(String);
+
+    fn asked_for(id: &str, status: &str, code: &str) -> Error {
+        let key = id.replace('<', "&lt;");
+        let body = format!("<Error><Key>{key}</Key><Code>{code}</Code><Resource>/{key}</Resource></Error>");
+        let source = Request { id: id.to_owned(), source: Answered(format!("{status}: {body}")) }.into();
+        match status.get(..3) {
+            Some("404") => Error::NotFound { path: format!("artifacts/{id}"), source },
+            _ => Error::Generic { store: "S3", source },
+        }
+    }
+
+    #[test]
+    fn what_a_client_calls_a_blob_decides_nothing() {
+        let place = Place::new(&S3Options::new("proofs", "us-east-1"), "https://s3.example");
+        let long = "x".repeat(1000);
+        let names = [
+            "plain",
+            &long,
+            "InvalidRange",
+            "NoSuchBucket",
+            "AccessDenied",
+            "PermanentRedirect",
+            "status code: 416",
+            "non-2xx status code: 403",
+            "redirect without LOCATION",
+            "<Code>NoSuchBucket</Code>",
+            "Server returned non-2xx status code: 416: InvalidRange",
+        ];
+        for id in names {
+            let fault = |status, code| place.fault("read an artifact", &asked_for(id, status, code));
+            let denied = fault("400 Bad Request", "AccessDenied");
+            let ArtifactError::Refused { cause, remedy, .. } = denied else { panic!("{id}: {denied}") };
+            assert!(remedy.contains("AWS_ACCESS_KEY_ID"), "{id}: {remedy}");
+            assert!(cause.contains("AccessDenied"), "{id}: {cause}");
+            let slow = fault("503 Service Unavailable", "SlowDown");
+            assert!(matches!(slow, ArtifactError::Away { .. }), "{id}: {slow}");
+            assert!(is_missing(&asked_for(id, "404 Not Found", "NoSuchKey")), "{id}");
+            assert!(!is_missing(&asked_for(id, "404 Not Found", "NoSuchBucket")), "{id}");
+            assert_eq!(damage(&asked_for(id, "503 Service Unavailable", "SlowDown")), None, "{id}");
+            assert!(damage(&asked_for(id, "400 Bad Request", "InvalidRange")).is_some(), "{id}");
+            assert!(damage(&asked_for(id, "416 Range Not Satisfiable", "Other")).is_some(), "{id}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_one_of_several_is_read_from_its_end() {
+        let failed = "DeleteObjects request failed for key (code: NoSuchBucket): no (code: x): Access Denied (code: AccessDenied)";
+        let answer = Answer::read(failed);
+        assert_eq!(answer, Some(Answer { code: Some("AccessDenied".to_owned()), ..Answer::default() }));
+        assert_eq!(Answer::read("Error performing GET https://s3.example/AccessDenied in 3ms"), None);
     }
 }

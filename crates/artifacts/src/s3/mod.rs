@@ -10,9 +10,9 @@
 mod fault;
 
 use crate::{
-    ArtifactError, ArtifactKind, MAX_ID_LENGTH, Removed, Reply,
+    ArtifactError, ArtifactKind, DEFAULT_LIMIT, MAX_ID_LENGTH, Removed, Reply,
     packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
-    raw::{Look, Peers, RawStore, is_framed},
+    raw::{Look, Peers, RawStore, is_framed, most},
 };
 use bytes::Bytes;
 use fault::Place;
@@ -58,6 +58,8 @@ pub struct S3Options {
     pub settings: S3Settings,
     /// Bytes of a part; 32 MiB as the SP1 cluster's clients have it, 5 MiB at the least.
     pub part: usize,
+    /// The most bytes that a blob may have, unpacked.
+    pub limit: u64,
 }
 
 /// The settings by which people name a bucket and its region, for remedies.
@@ -84,6 +86,7 @@ impl S3Options {
             keys: None,
             settings: S3Settings::ARTIFACTS,
             part: PART,
+            limit: DEFAULT_LIMIT,
         }
     }
 }
@@ -150,6 +153,7 @@ pub struct S3Artifacts {
     store: Arc<AmazonS3>,
     place: Place,
     part: usize,
+    limit: u64,
 }
 
 impl S3Artifacts {
@@ -160,7 +164,7 @@ impl S3Artifacts {
     /// [`ArtifactError::Refused`] where the settings contradict each other.
     pub fn new(options: &S3Options) -> Result<Self, ArtifactError> {
         let Bucket { store, place } = Bucket::open(options)?;
-        Ok(Self { store, place, part: options.part.max(5 << 20) })
+        Ok(Self { store, place, part: options.part.max(5 << 20), limit: options.limit })
     }
 
     /// Lists what is not there: whether keys, region and bucket are right. (Who may not list is refused each blob that is not
@@ -209,11 +213,13 @@ impl S3Artifacts {
             };
             within(got.bytes()).await
         };
-        let unpacking = Unpacking::start();
+        let unpacking = Unpacking::start(most(self.limit));
         let all = stream::iter(iter::once((0, Some(first))).chain(others));
         let mut parts = all.map(range).buffered(IN_FLIGHT);
         while let Some(part) = parts.try_next().await? {
-            unpacking.add(part).await;
+            if !unpacking.add(part).await {
+                break;
+            }
         }
         drop(parts);
         Ok(unpacking)
@@ -300,6 +306,10 @@ impl RawStore for S3Artifacts {
         Peers::Sp1Cluster
     }
 
+    fn limit(&self) -> u64 {
+        self.limit
+    }
+
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
             let key = key_of(id, kind)?;
@@ -324,8 +334,7 @@ impl RawStore for S3Artifacts {
                     None => return Err(self.place.fault("read an artifact", &error)),
                 },
             };
-            let damaged = |detail| ArtifactError::Damaged { id: id.clone(), kind, detail };
-            unpacking.finish().await.map_err(damaged)
+            unpacking.finish().await.map_err(|cause| cause.of(id, kind, self.limit))
         })
     }
 

@@ -1,8 +1,12 @@
 //! What every store promises.
 
-use crate::{noise, redis_server, redis_store, s3_store};
+use crate::{noise, redis_server, redis_store, s3_options, s3_store};
 use bytes::Bytes;
-use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
+use proofmill_artifacts::{
+    ArtifactError, ArtifactKind, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts,
+    S3Options,
+};
+use proofmill_fault::{Code, Fault};
 use proofmill_localstore::LocalS3;
 use proofmill_primitives::ArtifactId;
 use std::{collections::BTreeSet, sync::Arc};
@@ -100,4 +104,64 @@ async fn redis_keeps_its_promises() {
 async fn s3_keeps_its_promises() {
     let server = LocalS3::start().unwrap();
     keeps_its_promises(Arc::new(s3_store(&server)), (11 << 20) + 1).await;
+}
+
+const LIMIT: u64 = 100_000;
+
+/// What is neither taken nor given. `whole` is the same store without that limit: a client with other settings.
+async fn keeps_to_its_limit(whole: Arc<dyn ArtifactStore>, limited: Arc<dyn ArtifactStore>) {
+    for (kind, code) in [
+        (ArtifactKind::Program, Code::Malformed),
+        (ArtifactKind::Stdin, Code::Malformed),
+        (ArtifactKind::PrivateStdin, Code::Malformed),
+        (ArtifactKind::Intermediate, Code::NotSetUp),
+        (ArtifactKind::Exchanged, Code::NotSetUp),
+        (ArtifactKind::Proof, Code::NotSetUp),
+    ] {
+        let refused = |answer: Result<(), ArtifactError>, least: u64| {
+            let error = answer.unwrap_err();
+            let ArtifactError::TooLarge { size, limit: LIMIT, .. } = error else { panic!("{kind}: {error}") };
+            assert!(size >= least, "{kind}: {size}");
+            let said = error.to_string();
+            assert!(said.contains("100000") && said.contains("--artifact-limit"), "{said}");
+            assert_eq!(Fault::from(error).code, code, "{kind}");
+        };
+        let exact: Bytes = vec![0; 100_000].into();
+        let id = ArtifactId::new(format!("limited-{kind}"));
+        limited.put(&id, kind, exact.clone()).await.unwrap();
+        assert_eq!(limited.get(&id, kind).await.unwrap(), exact);
+        for length in [100_001, 300_000, 50_000_000] {
+            let over: Bytes = vec![0; length].into();
+            refused(limited.put(&id, kind, over.clone()).await, length as u64);
+            assert_eq!(limited.get(&id, kind).await.unwrap(), exact, "nothing was stored");
+            // A few kilobytes where it lies.
+            whole.put(&id, kind, over).await.unwrap();
+            refused(limited.get(&id, kind).await.map(drop), LIMIT + 1);
+            limited.put(&id, kind, exact.clone()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_keeps_to_its_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = FsArtifacts::open(folder.path()).unwrap();
+    keeps_to_its_limit(Arc::new(whole.clone()), Arc::new(whole.with_limit(LIMIT))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_keeps_to_its_limit() {
+    let Some(server) = redis_server(&[]) else { return };
+    for piece in [1000, 1 << 20] {
+        let options = RedisOptions { piece, limit: LIMIT, ..RedisOptions::new(vec![server.url()]) };
+        let limited = RedisArtifacts::new(&options).unwrap();
+        keeps_to_its_limit(Arc::new(redis_store(&server, piece)), Arc::new(limited)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn s3_keeps_to_its_limit() {
+    let server = LocalS3::start().unwrap();
+    let limited = S3Artifacts::new(&S3Options { limit: LIMIT, ..s3_options(&server) }).unwrap();
+    keeps_to_its_limit(Arc::new(s3_store(&server)), Arc::new(limited)).await;
 }

@@ -199,6 +199,32 @@ async fn what_was_cut_changed_or_replaced_is_damaged() {
     assert!(matches!(read, Err(ArtifactError::Damaged { .. })), "{read:?}");
 }
 
+/// What is let go expires soon, and what is named again does not.
+#[tokio::test]
+async fn artifacts_that_are_let_go_expire_sooner_unless_they_are_named_again() {
+    let Some(server) = redis_server(&[]) else { return };
+    let (store, mut raw) = (redis_store(&server, 10_000), raw(&server).await);
+    store.put(&"small".into(), ArtifactKind::Intermediate, noise(1, 100)).await.unwrap();
+    store.put(&"large".into(), ArtifactKind::Intermediate, noise(2, 50_000)).await.unwrap();
+    store.put(&"program".into(), ArtifactKind::Program, noise(3, 100)).await.unwrap();
+    let all: Arc<BTreeSet<ArtifactId>> =
+        Arc::new(["small", "large", "program", "none"].map(ArtifactId::from).into());
+    for (after, left) in [(600, 600), (60, 60), (3000, 60)] {
+        store.let_expire(all.clone(), Duration::from_secs(after)).await.unwrap();
+        for key in ["small", "large:chunks"] {
+            let found = ttl(&mut raw, key).await;
+            assert!((left - 5..=left).contains(&found), "{key} has {found} s left after {after}");
+        }
+        assert_eq!(ttl(&mut raw, "program").await, -1, "programs stay");
+        assert_eq!(ttl(&mut raw, "none").await, -2);
+    }
+    store.keep_alive(Arc::new(BTreeSet::from(["small".into()]))).await.unwrap();
+    assert!(store.exists(&"large".into(), ArtifactKind::Intermediate).await.unwrap());
+    for key in ["small", "large:chunks"] {
+        assert!((SIX_HOURS - 5..=SIX_HOURS).contains(&ttl(&mut raw, key).await), "{key}");
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_loses_artifacts_is_named() {
     let Some(evicts) = redis_server(&["--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"]) else {

@@ -1,8 +1,9 @@
 //! What a cluster says instead of taking a request.
 
-use crate::site::{Site, prove};
+use crate::site::{PATIENCE, Site, prove};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_client::{ClientError, ClusterClient, ClusterProver};
+use proofmill_fault::{At, Code as FaultCode};
 use proofmill_wire::{
     cluster::{
         ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest,
@@ -12,6 +13,7 @@ use proofmill_wire::{
     },
     operator::{
         ProofProgress, ReportPlanRequest, StatusResponse, WatchProofRequest,
+        operator_service_client::OperatorServiceClient,
         operator_service_server::{OperatorService, OperatorServiceServer},
     },
 };
@@ -24,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Response, Status,
     codegen::BoxStream,
-    transport::{Server, server::TcpIncoming},
+    transport::{Endpoint, Server, server::TcpIncoming},
 };
 
 /// A cluster that takes no request, for this reason; without one it says nothing at all.
@@ -36,11 +38,15 @@ impl Wayward {
     async fn start(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
+        self.serve(listener);
+        address
+    }
+
+    fn serve(&self, listener: TcpListener) {
         let server = Server::builder()
             .add_service(ClusterServiceServer::new(self.clone()))
             .add_service(OperatorServiceServer::new(self.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        address
     }
 
     async fn says(&self) -> Status {
@@ -147,17 +153,85 @@ async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
         Code::Internal,
         Code::Aborted,
         Code::ResourceExhausted,
+        // A proxy on the way, or a server that is being replaced.
+        Code::PermissionDenied,
+        Code::Unauthenticated,
+        Code::Unimplemented,
+        Code::NotFound,
+        Code::DataLoss,
     ] {
         *wayward.0.lock().unwrap() = Some(code);
         let error = asked(&prover).await;
         assert!(matches!(error, ClientError::Cluster { .. }), "{code:?}: {error:?}");
         assert!(error.to_string().contains("for a reason"), "{error}");
+        assert_eq!(error.code().at(), At::Cluster, "{code:?}: it says nothing of the task");
     }
-    for code in [Code::InvalidArgument, Code::PermissionDenied, Code::Unimplemented] {
+    for code in [Code::InvalidArgument, Code::OutOfRange] {
         *wayward.0.lock().unwrap() = Some(code);
         let error = asked(&prover).await;
         assert!(matches!(error, ClientError::Refused(_)), "{code:?}: {error:?}");
     }
+    site.stop.cancel();
+}
+
+#[tokio::test]
+async fn a_cluster_that_comes_later_is_found() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let client = ClusterClient::lazy(&format!("http://{address}")).unwrap();
+    let error = client.status().await.unwrap_err();
+    assert_eq!(error.code(), FaultCode::ClusterAway, "{error:?}");
+    let wayward = Wayward::default();
+    *wayward.0.lock().unwrap() = Some(Code::InvalidArgument);
+    wayward.serve(TcpListener::bind(address).await.unwrap());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match client.status().await.unwrap_err() {
+            ClientError::Cluster { status, .. } if status.code() == Code::InvalidArgument => break,
+            error => assert!(Instant::now() < until, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(matches!(ClusterClient::lazy("nowhere"), Err(ClientError::BadAddress(_))));
+}
+
+#[tokio::test]
+async fn what_is_too_large_to_be_told_is_not_waited_for() {
+    let wayward = Wayward::default();
+    let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
+    *wayward.0.lock().unwrap() = Some(Code::OutOfRange);
+    let followed = tokio::time::timeout(PATIENCE, client.follow("p", |_| {})).await;
+    let error = followed.unwrap().unwrap_err();
+    assert!(matches!(error, ClientError::Refused(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn public_values_of_megabytes_are_told() {
+    const LENGTH: usize = 5 << 20;
+    let site = Site::new().await;
+    let (seen, mut ids) = mpsc::unbounded_channel();
+    let (prover, stop) = (site.prover.clone(), CancellationToken::new());
+    let asked = {
+        let stop = stop.clone();
+        tokio::spawn(async move { prove(&prover, &stop, seen).await })
+    };
+    let (id, _) = ids.recv().await.unwrap();
+    let channel = Endpoint::from_shared(site.address.clone()).unwrap().connect().await.unwrap();
+    let plan = ReportPlanRequest {
+        proof_id: id.clone(),
+        instructions: 7,
+        public_values: vec![7; LENGTH],
+        kinds: Vec::new(),
+    };
+    OperatorServiceClient::new(channel).report_plan(plan).await.unwrap();
+    let mut told = 0;
+    let followed = site.prover.client.follow(&id, |progress| told = progress.public_values.len());
+    // The first word is enough.
+    let _ = tokio::time::timeout(Duration::from_secs(2), followed).await;
+    assert_eq!(told, LENGTH);
+    stop.cancel();
+    assert!(matches!(asked.await.unwrap(), Err(ClientError::Cancelled { .. })));
     site.stop.cancel();
 }
 

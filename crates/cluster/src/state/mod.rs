@@ -17,7 +17,10 @@ use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, Dialect, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
-use proofmill_wire::worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message};
+use proofmill_wire::{
+    header,
+    worker::{CancelTask, ServerHeartbeat, ServerMessage, WorkerTask, server_message},
+};
 use std::{
     collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
@@ -28,7 +31,7 @@ use tonic::Status;
 const METERED: u32 = 4;
 
 /// What tells a controller's task apart from the others of its proof.
-type OutputKey = (TaskKind, Vec<ArtifactId>);
+type OutputKey = (TaskKind, Vec<ArtifactId>, Option<String>);
 
 /// Everything that the cluster knows.
 pub(crate) struct State {
@@ -346,7 +349,15 @@ impl State {
 
 /// `None` for a task without outputs: nothing tells it apart.
 fn output_key(spec: &TaskSpec) -> Option<OutputKey> {
-    (!spec.outputs.is_empty()).then(|| (spec.kind, spec.outputs.clone()))
+    (!spec.outputs.is_empty()).then(|| (spec.kind, spec.outputs.clone(), repeated(spec)))
+}
+
+/// How often a task was done in vain, where it is found once it is done.
+fn repeated(spec: &TaskSpec) -> Option<String> {
+    if spec.dialect != Some(Dialect::Sp1Cluster) {
+        return None;
+    }
+    serde_json::from_str::<BTreeMap<String, String>>(&spec.metadata).ok()?.remove(header::REPEATED)
 }
 
 /// Whether a task is found by its outputs by who asks for them anew. One of the SP1 cluster's layout also once it is done: its

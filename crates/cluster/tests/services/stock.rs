@@ -271,6 +271,41 @@ async fn a_finished_task_of_their_layout_is_found_by_its_outputs() {
     assert_ne!(worker.create(&root, TaskKind::CoreExecute, "another").await.unwrap(), first);
 }
 
+/// A task of their layout that is done, and whose result was lost, is asked for as another one. That one is found like any other.
+#[tokio::test]
+async fn a_finished_task_whose_result_is_lost_is_done_again() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    let first = worker.create(&root, TaskKind::RecursionReduce, "fold").await.unwrap();
+    let fold = worker.task().await;
+    worker.complete(&fold).await.unwrap();
+    assert_eq!(worker.create(&root, TaskKind::RecursionReduce, "fold").await.unwrap(), first);
+    let again = async |repeated: &str| {
+        let data = proofmill_wire::worker::TaskData {
+            task_type: TaskKind::RecursionReduce.wire(),
+            inputs: vec!["program".into()],
+            outputs: vec!["fold".into()],
+            metadata: format!(r#"{{"repeated":"{repeated}"}}"#),
+            proof_id: "p".into(),
+            parent_id: Some(root.task_id.clone()),
+            weight: TaskKind::RecursionReduce.default_weight().as_gb(),
+            requester: String::new(),
+        };
+        let request = proofmill_wire::worker::CreateTaskRequest { worker_id: "w".into(), data: Some(data) };
+        cluster.tasks.clone().create_task(request).await.unwrap().into_inner().task_id
+    };
+    let second = again("1").await;
+    assert_ne!(second, first);
+    assert_eq!(again("1").await, second, "it waits");
+    let fold = worker.task().await;
+    assert_eq!(fold.task_id, second);
+    worker.complete(&fold).await.unwrap();
+    assert_eq!(again("1").await, second, "it is done");
+    assert_ne!(again("2").await, second);
+}
+
 /// `GetTaskStatuses` is not used by its nodes, subscriptions are: of tasks that are not known each is told apart.
 #[tokio::test]
 async fn unknown_tasks_of_a_live_proof_are_named() {

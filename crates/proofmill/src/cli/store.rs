@@ -35,6 +35,9 @@ pub(crate) struct Store {
     /// Bytes, compressed, above which an artifact is cut into pieces in Redis [default: 33554432]
     #[arg(long, env = "ARTIFACT_CHUNK_SIZE_BYTES", hide = true, value_name = "BYTES")]
     pub(crate) artifact_piece: Option<NonZeroUsize>,
+    /// Bytes, uncompressed, that one artifact may have, the same everywhere; a larger input is refused [default: 4294967296]
+    #[arg(long, env = "ARTIFACT_LIMIT_BYTES", value_name = "BYTES")]
+    pub(crate) artifact_limit: Option<NonZeroU64>,
     #[arg(long, env = "NODE_REDIS_NODES", hide = true, hide_env_values = true, value_delimiter = ',')]
     node_redis_nodes: Vec<String>,
     #[arg(long, env = "NODE_S3_BUCKET", hide = true)]
@@ -57,6 +60,7 @@ impl Store {
             s3_region: either("S3_REGION", &self.s3_region, &self.node_s3_region)?,
             lifetime: self.artifact_lifetime.map(|seconds| Duration::from_secs(seconds.get())),
             piece: self.artifact_piece.map(NonZeroUsize::get),
+            limit: self.artifact_limit.map(NonZeroU64::get),
         })
     }
 }

@@ -36,7 +36,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
     }
     let observed = Observed::new("op-proposer");
     observe::serve(&args.observing(), observed.clone(), stop.clone()).await?;
-    let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
+    let site = Site::of_role(global, &args.site, &registry, vec![args.prover]).await?;
     let mut cluster = site.prover(registry.get(args.prover)?, None);
     cluster.joined = args.aggregation_mode;
     let serving = async {

@@ -49,7 +49,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
     };
     let has_its_share = args.site.max_weight.is_some() || args.site.cluster.is_some();
     let turns = (!has_its_share).then(|| args.turns.clone().unwrap_or_else(Turn::default_file));
-    let site = Site::open(&own, &args.site, &registry, vec![args.prover_type]).await?;
+    let site = Site::of_role(&own, &args.site, &registry, vec![args.prover_type]).await?;
     let puller = Puller {
         coordinators: args.coordinator,
         name: name()?,

@@ -42,7 +42,7 @@ struct Site {
     chains: Description,
     cluster: String,
     metrics: u16,
-    _running: [Running; 3],
+    running: [Running; 3],
 }
 
 impl Site {
@@ -57,7 +57,7 @@ impl Site {
         let chains = Description::read(&file).unwrap().unwrap();
         let (coordinator, cluster) = cluster(data, free_port());
         let worker = worker(data, &cluster, "worker");
-        Self { folder, chains, cluster, metrics: free_port(), _running: [localnet, coordinator, worker] }
+        Self { folder, chains, cluster, metrics: free_port(), running: [localnet, coordinator, worker] }
     }
 
     fn data(&self) -> &Path {
@@ -272,6 +272,20 @@ fn what_no_proposer_prunes_the_node_does() {
     for event in ["epoch_missed", "epoch_pruned"] {
         assert!(log.contains(&format!("event=\"{event}\"")), "{event}: {log}");
     }
+}
+
+/// Where machines start in any order, what makes the proofs may come last.
+#[test]
+fn a_prover_node_that_starts_before_its_cluster_settles_once_it_is_there() {
+    let mut site = Site::new();
+    let [_, coordinator, _] = &mut site.running;
+    coordinator.kill();
+    let mut node = site.prover_node(site.chains.l1_rpc.as_str(), site.chains.l2_rpc.as_str());
+    wait("the node to miss its cluster", || site.log().contains("the cluster does not answer yet"));
+    let port = site.cluster.rsplit_once(':').unwrap().1.parse().unwrap();
+    let (_cluster, _) = cluster(site.data(), port);
+    site.settle(1, Duration::from_secs(120));
+    assert!(node.terminate(), "{}", site.log());
 }
 
 /// Two workers of one name (E6b) put each other out no more: the second one is told, and waits until the first has gone.

@@ -82,6 +82,26 @@ async fn a_proof_over_redis() {
     assert!(!log.contains("of-this-test"), "the password is in the log");
 }
 
+#[test]
+fn what_is_wrong_with_a_server_is_said_also_where_it_comes_later() {
+    if !LocalRedis::is_there() {
+        skipped("this machine has no redis-server");
+        return;
+    }
+    let mut redis =
+        LocalRedis::start(&["--maxmemory", "200mb", "--maxmemory-policy", "allkeys-lru"]).unwrap();
+    redis.stop();
+    let (folder, url) = (tempfile::tempdir().unwrap(), redis.url());
+    let (listen, log) = (format!("127.0.0.1:{}", free_port()), folder.path().join("cluster.log"));
+    let mut cluster = in_own_folder(folder.path(), "cluster", &[("NODE_REDIS_NODES", &*url)]);
+    let _cluster = Running::start(cluster.args(["cluster", "--listen", &listen]), &log);
+    let said = |words: &str| fs::read_to_string(&log).unwrap_or_default().contains(words);
+    wait("the store to be away", || said("does not answer yet"));
+    assert!(!said("allkeys-lru"));
+    redis.start_again().unwrap();
+    wait("what is wrong with it", || said("allkeys-lru") && said("maxmemory-policy noeviction"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_over_s3() {
     let s3 = LocalS3::start().unwrap();

@@ -1,4 +1,5 @@
 use crate::JobError;
+use proofmill_artifacts::{ArtifactError, ArtifactKind};
 use proofmill_client::ClientError;
 use proofmill_fault::Code;
 use std::time::Duration;
@@ -40,4 +41,19 @@ fn a_cluster_that_is_away_or_busy_is_not_a_prover_that_failed() {
         assert!(matches!(JobError::from(error), JobError::Failed { .. }));
     }
     assert_eq!(JobError::from(ClientError::Cancelled { id: id() }), JobError::Cancelled);
+}
+
+#[test]
+fn a_range_whose_input_is_too_large_to_store_is_split() {
+    let too_large = |kind| {
+        ClientError::Artifact(ArtifactError::TooLarge { id: "b3-1".into(), kind, size: 5_000, limit: 4_000 })
+    };
+    let JobError::CannotExecute { cause } = JobError::from(too_large(ArtifactKind::Stdin)) else {
+        panic!("a shorter range may do")
+    };
+    assert!(
+        cause.contains("5000") && cause.contains("4000") && cause.contains("--artifact-limit"),
+        "{cause}"
+    );
+    assert!(matches!(JobError::from(too_large(ArtifactKind::Program)), JobError::Failed { .. }));
 }

@@ -47,6 +47,7 @@ fn new(kind: TaskKind, inputs: &[&ArtifactId], output: &ArtifactId) -> NewTask {
         weight: Weight::gb(u32::from(kind != TaskKind::MarkerDeferredRecord)),
         inputs,
         outputs: vec![output.clone()],
+        repeated: 0,
     }
 }
 

@@ -13,12 +13,14 @@ pub(super) struct Tasks {
     watch: UnboundedSender<TaskId>,
     ends: UnboundedReceiver<(TaskId, Outcome)>,
     ended: HashMap<TaskId, Outcome>,
+    /// How often what was lost is made again.
+    pub(super) repeated: u32,
 }
 
 impl Tasks {
     pub(super) fn new(link: Arc<dyn ClusterLink>) -> Self {
         let (watch, ends) = link.results();
-        Self { link, watch, ends, ended: HashMap::new() }
+        Self { link, watch, ends, ended: HashMap::new(), repeated: 0 }
     }
 
     pub(super) async fn ask(
@@ -27,8 +29,8 @@ impl Tasks {
         inputs: Vec<ArtifactId>,
         output: ArtifactId,
     ) -> Result<TaskId, Fault> {
-        let task =
-            self.link.create(NewTask { kind, weight: weight(kind), inputs, outputs: vec![output] }).await?;
+        let (weight, outputs, repeated) = (weight(kind), vec![output], self.repeated);
+        let task = self.link.create(NewTask { kind, weight, inputs, outputs, repeated }).await?;
         self.watch(task.clone())?;
         Ok(task)
     }

@@ -6,11 +6,11 @@
 
 use super::{
     faults::{fault_in, faulted},
-    names::name,
+    names::{is_kept, name},
     store::Plain,
 };
 use proofmill_backends::tasks::{ClusterLink, ClusterTask};
-use proofmill_fault::Fault;
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ArtifactId, TaskKind};
 use proofmill_sp1_prover::clients::{Later, Link, Store};
 use sp1_prover::worker::{DeferredEvents, RawTaskRequest, TaskId};
@@ -33,6 +33,8 @@ struct AtHand {
     /// What SP1's random names stand for.
     events: HashMap<String, ArtifactId>,
     fault: Option<Fault>,
+    /// The first result of ours that was to be read and is not there as it was stored.
+    lost: Option<ArtifactId>,
 }
 
 /// What becomes of what the prover stores.
@@ -51,12 +53,17 @@ impl Bench {
         let record = task.inputs.get(2).filter(|_| task.kind == TaskKind::ProveShard).cloned();
         let outputs = task.outputs.clone();
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(AtHand { link, record, outputs, events: HashMap::new(), fault: None });
+            Some(AtHand { link, record, outputs, events: HashMap::new(), fault: None, lost: None });
     }
 
     /// The first fault of the store or the coordinator in this task.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.at_hand(|at_hand| at_hand.fault.clone()).ok().flatten()
+    }
+
+    /// What this task lacks of what others have made, and would make again.
+    pub(crate) fn lost(&self) -> Option<ArtifactId> {
+        self.at_hand(|at_hand| at_hand.lost.clone()).ok().flatten()
     }
 
     fn at_hand<T>(&self, ask: impl FnOnce(&mut AtHand) -> T) -> anyhow::Result<T> {
@@ -75,6 +82,19 @@ impl Bench {
                 // Without a task there is nobody to tell.
                 let _ = self.at_hand(|at_hand| at_hand.fault.get_or_insert_with(|| fault.clone()).clone());
                 faulted(fault)
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// The same of what was to be read.
+    fn missed(&self, id: &str, error: anyhow::Error) -> anyhow::Error {
+        match fault_in(error) {
+            Ok(fault) => {
+                if matches!(fault.code, Code::Missing | Code::Damaged) && is_kept(id) {
+                    let _ = self.at_hand(|at_hand| at_hand.lost.get_or_insert_with(|| id.into()).clone());
+                }
+                self.noted(faulted(fault))
             }
             Err(error) => error,
         }
@@ -123,7 +143,7 @@ impl Store for Bench {
     }
 
     fn get<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, Vec<u8>> {
-        Box::pin(async move { self.store()?.get(id, kind).await.map_err(|error| self.noted(error)) })
+        Box::pin(async move { self.store()?.get(id, kind).await.map_err(|error| self.missed(id, error)) })
     }
 
     fn exists<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, bool> {

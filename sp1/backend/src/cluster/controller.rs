@@ -25,6 +25,19 @@ use std::{
     sync::Arc,
 };
 
+/// How often what is lost on the way is made again.
+const MAX_REPEATS: u32 = 3;
+
+/// Where an execution's output is, and the proofs of its shards in the order in which they join.
+type Shards = (ArtifactId, Vec<(ShardRange, ArtifactId)>);
+
+/// What a proof is put together from.
+struct Made {
+    vk: SP1VerifyingKey,
+    output: ExecutionOutput,
+    inner: SP1Proof,
+}
+
 /// Makes the proof that a `Controller` task asks for.
 pub(crate) async fn run(
     shared: &Arc<Shared>,
@@ -34,22 +47,22 @@ pub(crate) async fn run(
     let store = Plain(link.artifacts());
     let request = Request::read(&task, &store).await?;
     let mut tasks = Tasks::new(link.clone());
-    let (vk_name, vk) = key(&request, &store, &mut tasks).await?;
-    let (mode, nonce) = (request.mode.wire().to_le_bytes(), format!("{:?}", request.nonce));
-    let parts = [vk_name.as_str().as_bytes(), request.input.as_str().as_bytes(), &mode, nonce.as_bytes()];
-    let common = name("common", &parts);
-    store.save(&common, &request.common(vk.clone())).await?;
-    let (execution, leaves) = shards(&request, &task, &common, &store, &mut tasks).await?;
-    let output: ExecutionOutput = store.load(&execution).await?;
-    let deferred = request.stdin.proofs.len();
-    link.foresee(Foreseen {
-        instructions: output.cycles,
-        public_values: output.public_value_stream.clone(),
-        kinds: kinds(request.mode, leaves.len().saturating_sub(deferred), deferred),
-    })
-    .await?;
-    let mut folds = Vec::new();
-    let inner = joined(request.mode, leaves, &task, &store, &mut tasks, &mut folds).await?;
+    let (mut known, mut folds) = (None, Vec::new());
+    let Made { vk, output, inner } = loop {
+        match make(&request, &task, &store, &mut tasks, &mut known, &mut folds).await {
+            // Not what the client stored, which was read before.
+            Err(fault)
+                if matches!(fault.code, Code::Missing | Code::Damaged) && tasks.repeated < MAX_REPEATS =>
+            {
+                tasks.repeated += 1;
+                tracing::warn!(
+                    proof = %task.proof, cause = fault.text, repeated = tasks.repeated,
+                    "what was made on the way is lost: made again"
+                );
+            }
+            made => break made?,
+        }
+    };
     let body = Body { vk, proof: inner };
     let Finished { program, bytes } = match finish(shared.clone(), body, output.public_value_stream, link)
         .await
@@ -77,6 +90,75 @@ pub(crate) async fn run(
     link.complete_proof(report.to_string()).await
 }
 
+/// Has everything made that is not there. `known` are the shards of an earlier try.
+async fn make(
+    request: &Request,
+    task: &ClusterTask,
+    store: &Plain,
+    tasks: &mut Tasks,
+    known: &mut Option<Shards>,
+    folds: &mut Vec<ArtifactId>,
+) -> Result<Made, Fault> {
+    let (vk_name, vk) = key(request, store, tasks).await?;
+    let (mode, nonce) = (request.mode.wire().to_le_bytes(), format!("{:?}", request.nonce));
+    let parts = [vk_name.as_str().as_bytes(), request.input.as_str().as_bytes(), &mode, nonce.as_bytes()];
+    let common = name("common", &parts);
+    store.save(&common, &request.common(vk.clone())).await?;
+    let (execution, leaves) = match known.take() {
+        Some(known) if are_whole(&known, store).await? => known,
+        _ => shards(request, task, &common, store, tasks).await?,
+    };
+    *known = Some((execution.clone(), leaves.clone()));
+    let output: ExecutionOutput = store.load(&execution).await?;
+    let deferred = request.stdin.proofs.len();
+    let foreseen = Foreseen {
+        instructions: output.cycles,
+        public_values: output.public_value_stream.clone(),
+        kinds: kinds(request.mode, leaves.len().saturating_sub(deferred), deferred),
+    };
+    tasks.link.foresee(foreseen).await?;
+    let inner = joined(request.mode, leaves, task, store, tasks, folds).await?;
+    Ok(Made { vk, output, inner })
+}
+
+async fn are_whole((execution, leaves): &Shards, store: &Plain) -> Result<bool, Fault> {
+    if !store.is_whole(execution).await? {
+        return Ok(false);
+    }
+    for (_, leaf) in leaves {
+        if !store.is_whole(leaf).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Has a task done unless what it leaves is there, and looks whether that is there then: one that lacks what it reads is left undone.
+async fn obtain(
+    kind: TaskKind,
+    inputs: Vec<ArtifactId>,
+    output: &ArtifactId,
+    store: &Plain,
+    tasks: &mut Tasks,
+) -> Result<(), Fault> {
+    if store.is_whole(output).await? {
+        return Ok(());
+    }
+    let task = tasks.ask(kind, inputs, output.clone()).await?;
+    tasks.wait(&[task]).await?;
+    is_left(kind, output, store).await
+}
+
+async fn is_left(kind: TaskKind, output: &ArtifactId, store: &Plain) -> Result<(), Fault> {
+    if store.is_whole(output).await? {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Code::Missing,
+        format!("a {kind} task is done, and the artifact {output} that it leaves is not there"),
+    ))
+}
+
 /// One proof of those of the shards. `folds` gets the names of what is made on the way.
 async fn joined(
     mode: ProofMode,
@@ -93,13 +175,13 @@ async fn joined(
         }
         return Ok(SP1Proof::Core(shards));
     }
-    let root = fold(leaves, task, tasks, folds).await?;
+    let root = fold(leaves, task, store, tasks, folds).await?;
     Ok(match mode {
         ProofMode::Plonk => {
-            SP1Proof::Plonk(store.load(&wrap(TaskKind::PlonkWrap, root, tasks).await?).await?)
+            SP1Proof::Plonk(store.load(&wrap(TaskKind::PlonkWrap, root, store, tasks).await?).await?)
         }
         ProofMode::Groth16 => {
-            SP1Proof::Groth16(store.load(&wrap(TaskKind::Groth16Wrap, root, tasks).await?).await?)
+            SP1Proof::Groth16(store.load(&wrap(TaskKind::Groth16Wrap, root, store, tasks).await?).await?)
         }
         _ => SP1Proof::Compressed(Box::new(store.load(&root).await?)),
     })
@@ -157,10 +239,7 @@ async fn key(
     tasks: &mut Tasks,
 ) -> Result<(ArtifactId, SP1VerifyingKey), Fault> {
     let output = name("key", &[request.program_hash.as_bytes()]);
-    if !store.has(Some(&output)).await? {
-        let task = tasks.ask(TaskKind::SetupVkey, vec![request.program.clone()], output.clone()).await?;
-        tasks.wait(&[task]).await?;
-    }
+    obtain(TaskKind::SetupVkey, vec![request.program.clone()], &output, store, tasks).await?;
     let key = store.load(&output).await?;
     Ok((output, key))
 }
@@ -172,7 +251,7 @@ async fn shards(
     common: &ArtifactId,
     store: &Plain,
     tasks: &mut Tasks,
-) -> Result<(ArtifactId, Vec<(ShardRange, ArtifactId)>), Fault> {
+) -> Result<Shards, Fault> {
     let output = name("execution", &[common.as_str().as_bytes(), task.proof.as_str().as_bytes()]);
     let asked = CoreExecuteTaskRequest {
         elf: Artifact(request.program.to_string()),
@@ -186,6 +265,10 @@ async fn shards(
         stdin_private: request.private,
     };
     let RawTaskRequest { inputs, .. } = asked.into_raw().map_err(of_task)?;
+    if tasks.repeated > 0 {
+        // Otherwise it would be taken for done. It asks for the shards that are lost, and finds the others.
+        tasks.link.artifacts().delete(&output, ArtifactKind::Exchanged).await.map_err(Fault::from)?;
+    }
     let execution = tasks.ask(TaskKind::CoreExecute, ids(inputs), output.clone()).await?;
     let mut messages = tasks.link.messages(execution.clone());
     let mut told = true;
@@ -209,12 +292,7 @@ async fn shards(
             next = tasks.next() => next?,
         }
     }
-    if !store.has(Some(&output)).await? {
-        return Err(Fault::new(
-            Code::NoResult,
-            "the execution is said to be done, and its output is not there",
-        ));
-    }
+    is_left(TaskKind::CoreExecute, &output, store).await?;
     let mut leaves: Vec<_> = proofs.into_iter().map(|(proof, range)| (range, proof)).collect();
     // Precompiles, deferred proofs, execution, memory: the order of their ranges. Shards of precompiles have all the same.
     leaves.sort();
@@ -229,6 +307,7 @@ async fn shards(
 async fn fold(
     mut level: Vec<(ShardRange, ArtifactId)>,
     task: &ClusterTask,
+    store: &Plain,
     tasks: &mut Tasks,
     made: &mut Vec<ArtifactId>,
 ) -> Result<ArtifactId, Fault> {
@@ -256,11 +335,18 @@ async fn fold(
                 context: super::raw(task).context,
             };
             let RawTaskRequest { inputs, .. } = request.into_raw().map_err(of_task)?;
-            asked.push(tasks.ask(TaskKind::RecursionReduce, ids(inputs), output.clone()).await?);
+            if !store.is_whole(&output).await? {
+                let task = tasks.ask(TaskKind::RecursionReduce, ids(inputs), output.clone()).await?;
+                asked.push((task, output.clone()));
+            }
             made.push(output.clone());
             folded.push((range, output));
         }
+        let (asked, outputs): (Vec<_>, Vec<_>) = asked.into_iter().unzip();
         tasks.wait(&asked).await?;
+        for output in &outputs {
+            is_left(TaskKind::RecursionReduce, output, store).await?;
+        }
         level = folded;
         if last {
             break;
@@ -274,13 +360,16 @@ async fn fold(
 }
 
 /// Wraps the proof for a chain that cannot verify it otherwise.
-async fn wrap(kind: TaskKind, root: ArtifactId, tasks: &mut Tasks) -> Result<ArtifactId, Fault> {
+async fn wrap(
+    kind: TaskKind,
+    root: ArtifactId,
+    store: &Plain,
+    tasks: &mut Tasks,
+) -> Result<ArtifactId, Fault> {
     let shrunk = name("shrink-wrap", &[root.as_str().as_bytes()]);
-    let task = tasks.ask(TaskKind::ShrinkWrap, vec![root], shrunk.clone()).await?;
-    tasks.wait(&[task]).await?;
+    obtain(TaskKind::ShrinkWrap, vec![root], &shrunk, store, tasks).await?;
     let wrapped = name(kind.name(), &[shrunk.as_str().as_bytes()]);
-    let task = tasks.ask(kind, vec![shrunk], wrapped.clone()).await?;
-    tasks.wait(&[task]).await?;
+    obtain(kind, vec![shrunk], &wrapped, store, tasks).await?;
     Ok(wrapped)
 }
 

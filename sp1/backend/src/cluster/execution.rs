@@ -9,7 +9,7 @@
 
 use super::{
     faults::faulted,
-    names::{name, record},
+    names::{is_kept, name, record},
     store::Plain,
 };
 use proofmill_backends::tasks::{ClusterLink, ClusterTask, NewTask, Outcome};
@@ -62,6 +62,8 @@ pub(crate) struct Named {
     of: Vec<ArtifactId>,
     /// What it is to leave itself, under names that are given.
     outputs: Vec<ArtifactId>,
+    /// How often it was run before because something that its shards left was lost.
+    repeated: u32,
     known: Arc<Mutex<Known>>,
 }
 
@@ -74,12 +76,14 @@ struct Known {
     marks: HashMap<String, proofmill_primitives::TaskId>,
     next_mark: u64,
     fault: Option<Fault>,
+    /// Whether something that a shard left is not there as it was stored.
+    lacks: bool,
 }
 
 impl Named {
     pub(crate) fn new(task: &ClusterTask, link: Arc<dyn ClusterLink>, store: Arc<Plain>) -> Self {
         let (of, outputs) = (task.inputs.clone(), task.outputs.clone());
-        Self { link, store, of, outputs, known: Arc::default() }
+        Self { link, store, of, outputs, repeated: task.repeated, known: Arc::default() }
     }
 
     fn known<T>(&self, ask: impl FnOnce(&mut Known) -> T) -> T {
@@ -89,6 +93,11 @@ impl Named {
     /// The first fault of store or coordinator.
     pub(crate) fn fault(&self) -> Option<Fault> {
         self.known(|known| known.fault.clone())
+    }
+
+    /// Whether a shard must be proven again for what it left.
+    pub(crate) fn lacks(&self) -> bool {
+        self.known(|known| known.lacks)
     }
 
     fn note(&self, fault: Fault) -> anyhow::Error {
@@ -132,7 +141,20 @@ impl Named {
 
     /// Whether a shard of this record is proven, with all that it leaves: then nobody reads the record any more.
     async fn is_proven(&self, record: &ArtifactId) -> Result<bool, Fault> {
-        Ok(self.store.has(Some(&made(record, 0))).await? && self.store.has(Some(&made(record, 1))).await?)
+        Ok(self.store.is_whole(&made(record, 0)).await? && self.store.is_whole(&made(record, 1)).await?)
+    }
+
+    /// Which time it is that these are asked for: what is lost was left by a task that is done, and is made by another one.
+    async fn time(&self, made: &[ArtifactId]) -> anyhow::Result<u32> {
+        if self.repeated == 0 {
+            return Ok(0);
+        }
+        for id in made {
+            if !self.store.is_whole(id).await.map_err(|fault| self.note(fault))? {
+                return Ok(self.repeated);
+            }
+        }
+        Ok(0)
     }
 
     async fn create(
@@ -140,8 +162,9 @@ impl Named {
         kind: TaskKind,
         inputs: Vec<ArtifactId>,
         outputs: Vec<ArtifactId>,
+        repeated: u32,
     ) -> anyhow::Result<proofmill_primitives::TaskId> {
-        let task = NewTask { kind, weight: weight(kind), inputs, outputs };
+        let task = NewTask { kind, weight: weight(kind), inputs, outputs, repeated };
         self.link.create(task).await.map_err(|fault| self.note(fault))
     }
 
@@ -160,17 +183,20 @@ impl Named {
             TaskType::ProveShard => {
                 let record = of(2)?;
                 let made = self.name_outputs(&record, &outputs);
+                let time = self.time(&made).await?;
                 if let Some(mark) = named.get_mut(3).filter(|mark| mark.as_str().starts_with(MARK)) {
                     let output = name("mark", &[record.as_str().as_bytes()]);
-                    let task = self.create(TaskKind::MarkerDeferredRecord, Vec::new(), vec![output]).await?;
+                    let task =
+                        self.create(TaskKind::MarkerDeferredRecord, Vec::new(), vec![output], time).await?;
                     self.known(|known| known.marks.insert(mark.to_string(), task.clone()));
                     *mark = task.as_str().into();
                 }
-                Ok(sp1(&self.create(TaskKind::ProveShard, named, made).await?))
+                Ok(sp1(&self.create(TaskKind::ProveShard, named, made, time).await?))
             }
             TaskType::RecursionDeferred => {
                 let made = self.name_outputs(&of(1)?, &outputs);
-                Ok(sp1(&self.create(TaskKind::RecursionDeferred, named, made).await?))
+                let time = self.time(&made).await?;
+                Ok(sp1(&self.create(TaskKind::RecursionDeferred, named, made, time).await?))
             }
             other => anyhow::bail!("an execution asks for no {} task", other.as_str_name()),
         }
@@ -275,8 +301,9 @@ impl Store for Named {
 
     fn get<'a>(&'a self, id: &'a str, kind: ArtifactType) -> Later<'a, Vec<u8>> {
         Box::pin(async move {
-            let got = self.store.get(self.name_of(id).as_str(), kind).await;
-            got.map_err(|error| self.noted(error))
+            let name = self.name_of(id);
+            let got = self.store.get(name.as_str(), kind).await;
+            got.map_err(|error| self.missed(&name, error))
         })
     }
 
@@ -307,6 +334,18 @@ impl Store for Named {
 }
 
 impl Named {
+    /// Notes whose fault it was that something cannot be read.
+    fn missed(&self, name: &ArtifactId, error: anyhow::Error) -> anyhow::Error {
+        match super::faults::fault_in(error) {
+            Ok(fault) => {
+                let lost = matches!(fault.code, Code::Missing | Code::Damaged) && is_kept(name.as_str());
+                self.known(|known| known.lacks |= lost);
+                self.note(fault)
+            }
+            Err(error) => error,
+        }
+    }
+
     fn noted(&self, error: anyhow::Error) -> anyhow::Error {
         match super::faults::fault_in(error) {
             Ok(fault) => self.note(fault),

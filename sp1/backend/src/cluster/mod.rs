@@ -9,7 +9,8 @@
 //! | `Groth16Wrap`, `PlonkWrap` | the same, where SP1's circuit files are; refused with the file that is missing where they are not |
 //!
 //! What is made has a name that follows from what it is made of. A worker that is given a task whose results are there does
-//! nothing; so a controller or an execution that starts over repeats nothing that was proven.
+//! nothing; so a controller or an execution that starts over repeats nothing that was proven. What is damaged is removed, and the
+//! controller has made again what is not there: folds by themselves, shards by the execution, which asks for no others.
 
 mod asked;
 mod bench;
@@ -23,6 +24,7 @@ mod store;
 
 use crate::{execute, shared::Shared, stdin};
 use faults::of_task;
+use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::{
     Job,
     tasks::{ClusterLink, ClusterTask, ClusterTasks, Later},
@@ -92,7 +94,9 @@ impl Parts {
     async fn execute(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
         let store = Arc::new(Plain(link.artifacts()));
         // Made before, and all its messages are there.
-        if store.has(task.outputs.first()).await? {
+        if let Some(output) = task.outputs.first()
+            && store.is_whole(output).await?
+        {
             return Ok(());
         }
         let asked = execution::Asked::read(&task)?;
@@ -107,11 +111,24 @@ impl Parts {
             execute::run(crate::elf::load(&elf)?, stdin.buffer, limit)
         });
         ran.await.map_err(|panic| Fault::new(Code::ProverFailed, panic.to_string()))?.map_err(Fault::from)?;
-        let named = Arc::new(execution::Named::new(&task, link, store));
+        let named = Arc::new(execution::Named::new(&task, link, store.clone()));
         let (id, request) = (TaskId::new(task.id.as_str()), raw(&task));
         let ended = run_execution(named.clone(), named.clone(), id, request).await;
-        // SP1 tells of the store's faults in words only.
-        ended.map_err(|error| named.fault().unwrap_or_else(|| of_task(error)))
+        // SP1 tells of the store's faults in words only, and goes on without the events of a shard that it cannot read.
+        let fault = match (ended, named.fault()) {
+            (Ok(()), None) => return Ok(()),
+            (_, Some(fault)) => fault,
+            (Err(error), None) => return Err(of_task(error)),
+        };
+        for output in &task.outputs {
+            store.0.delete(output, ArtifactKind::Exchanged).await.map_err(Fault::from)?;
+        }
+        if !named.lacks() {
+            return Err(fault);
+        }
+        // The controller finds no output, and has it run again, which asks for what is lost.
+        tracing::warn!(task = %task.id, cause = fault.text, "left undone: what a shard left is not there any more");
+        Ok(())
     }
 
     async fn derive_key(&self, task: ClusterTask, link: Arc<dyn ClusterLink>) -> Result<(), Fault> {
@@ -119,7 +136,7 @@ impl Parts {
         let ([program, ..], [output, ..]) = (task.inputs.as_slice(), task.outputs.as_slice()) else {
             return Err(Fault::new(Code::Malformed, "a SetupVkey task names a program and an output"));
         };
-        if store.has(Some(output)).await? {
+        if store.is_whole(output).await? {
             return Ok(());
         }
         let (shared, elf) = (self.shared.clone(), store.program(program).await?);

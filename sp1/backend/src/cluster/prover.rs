@@ -1,6 +1,7 @@
 //! What proves: one engine of SP1's, warm from the first task on, for one task at a time.
 
 use super::{bench::Bench, faults::of_task, raw, store::Plain, wire};
+use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::tasks::{ClusterLink, ClusterTask};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::TaskKind;
@@ -35,17 +36,33 @@ impl Prover {
                 engine.insert(started).clone()
             }
         };
-        self.bench.turn_to(&task, link);
-        let ended = warm.run(wire(task.kind), raw(&task)).await;
+        self.bench.turn_to(&task, link.clone());
+        let Err(error) = warm.run(wire(task.kind), raw(&task)).await else { return Ok(()) };
+        // Another try here cannot help: the controller finds that nothing was made, and has made again what is missing.
+        if let Some(lost) = self.bench.lost().filter(|_| folds(task.kind)) {
+            tracing::warn!(
+                task = %task.id, kind = %task.kind, %lost,
+                "left undone: what it is made of is not there any more"
+            );
+            return link.artifacts().delete(&lost, ArtifactKind::Exchanged).await.map_err(Fault::from);
+        }
         // SP1 tells of the store's faults in words only.
-        ended.map_err(|error| self.bench.fault().unwrap_or_else(|| of_task(error)))
+        Err(self.bench.fault().unwrap_or_else(|| of_task(error)))
     }
+}
+
+/// Whether a task is made of what earlier ones left alone, and its controller looks for what it leaves.
+const fn folds(kind: TaskKind) -> bool {
+    matches!(
+        kind,
+        TaskKind::RecursionReduce | TaskKind::ShrinkWrap | TaskKind::Groth16Wrap | TaskKind::PlonkWrap
+    )
 }
 
 /// A shard's second result is taken by the execution that asked for it; that one keeps it here.
 async fn is_made(task: &ClusterTask, store: &Plain) -> Result<bool, Fault> {
     for output in &task.outputs {
-        if !store.has(Some(output)).await? {
+        if !store.is_whole(output).await? {
             return Ok(false);
         }
     }
