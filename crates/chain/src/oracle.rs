@@ -2,6 +2,7 @@
 
 use crate::{
     BlockHead, CallName, ChainError, Deployed, Included, L1, Sender,
+    contracts::OpDevGameFactory::initBondsCall,
     contracts::OpOutputOracle::{
         self, InitParams, addProposerCall, approvedProposersCall, checkpointBlockHashCall,
         dgfProposeL2OutputCall, disputeGameFactoryCall, getL2OutputCall, historicBlockHashesCall,
@@ -11,6 +12,9 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{SolCall, SolConstructor};
+
+/// The type of the games that a factory makes of proven outputs: `GameTypes.OP_SUCCINCT`.
+const GAME_TYPE: u32 = 6;
 
 /// The contract.
 #[derive(Clone, Debug)]
@@ -234,10 +238,11 @@ impl OutputOracle {
         sender.send(CallName::CheckpointBlockHash, Some(self.address), call.abi_encode().into()).await
     }
 
-    /// Adds an output, proven by the configuration with this name; through the factory of dispute games, where it has one.
+    /// Adds an output, proven by the configuration with this name; through the factory of dispute games, where it has one, with the
+    /// bond that the factory wants now.
     ///
     /// # Errors
-    /// It refuses, or the transaction is not included.
+    /// It refuses, the account cannot pay the bond, or the transaction is not included.
     pub async fn propose(
         &self,
         sender: &Sender,
@@ -246,9 +251,9 @@ impl OutputOracle {
     ) -> Result<Included, ChainError> {
         let ProvenOutput { output, l1_block, ref proof, prover } = *proven;
         let (l2, l1) = (U256::from(output.block), U256::from(l1_block));
-        let through_game = self.game_factory().await?.is_some();
-        let (name, call) = match through_game {
-            true => {
+        let (name, call, bond) = match self.game_factory().await? {
+            Some(factory) => {
+                let bond = self.l1.read(factory, &initBondsCall { gameType: GAME_TYPE }, None).await?;
                 let call = dgfProposeL2OutputCall {
                     configName: config,
                     outputRoot: output.root,
@@ -257,9 +262,9 @@ impl OutputOracle {
                     proof: proof.clone(),
                     proverAddress: prover,
                 };
-                (CallName::DgfProposeL2Output, call.abi_encode())
+                (CallName::DgfProposeL2Output, call.abi_encode(), bond)
             }
-            false => {
+            None => {
                 let call = proposeL2OutputCall {
                     configName: config,
                     outputRoot: output.root,
@@ -268,9 +273,9 @@ impl OutputOracle {
                     proof: proof.clone(),
                     proverAddress: prover,
                 };
-                (CallName::ProposeL2Output, call.abi_encode())
+                (CallName::ProposeL2Output, call.abi_encode(), U256::ZERO)
             }
         };
-        sender.send(name, Some(self.address), call.into()).await
+        sender.send_with(name, Some(self.address), call.into(), bond).await
     }
 }

@@ -123,6 +123,14 @@ pub enum JobError {
         /// What it said.
         cause: String,
     },
+    /// L1 does not give the blocks, or it is not sure that it does. Fewer of them are no help.
+    #[error("L1 does not give the blocks: {cause}")]
+    Underived {
+        /// What was met.
+        cause: String,
+        /// A range that begins earlier may be given.
+        earlier: bool,
+    },
     /// What was made does not hold, or says something else than was asked for, and was made anew once already. Another try
     /// or a shorter range does not help: what makes it is at fault.
     #[error("the proof that was made does not hold: {cause}")]
@@ -177,6 +185,10 @@ impl From<BuildError> for JobError {
             | BuildError::Beacon { .. }
             | BuildError::BlobMissing { .. }
             | BuildError::NotDerived(DerivationError::NotYet { .. }) => Self::Unavailable { cause },
+            BuildError::NotDerived(error) => {
+                let earlier = matches!(error, DerivationError::ParentNotPosted { .. });
+                Self::Underived { cause, earlier }
+            }
             _ => Self::Failed { cause },
         }
     }
@@ -212,7 +224,7 @@ impl From<&JobError> for Fault {
         let code = match error {
             JobError::CannotExecute { .. } => Code::CycleLimit,
             JobError::Refuted { .. } => Code::Refuted,
-            JobError::Failed { .. } => Code::ProverFailed,
+            JobError::Failed { .. } | JobError::Underived { .. } => Code::ProverFailed,
             // It was made anew already: another try comes to the same.
             JobError::BadProof { .. } => Code::Rejected,
             // The service answers for cluster, store, chain and disk alike.

@@ -73,7 +73,7 @@ impl L1Source {
             return Err(BuildError::Reorg { block: range.parent.number, before, after });
         }
         let parent = parent.into_inner();
-        let Attributes { origin, batcher } = Attributes::of(&parent)?;
+        let Attributes { origin, batcher, .. } = Attributes::of(&parent)?;
         let head = self.node.head().await?;
         let head = up_to.map_or(head, |up_to| up_to.min(head));
         let first = l1_start(config, origin);
@@ -130,9 +130,18 @@ impl L1Source {
                     Ok(()) => return Ok(input),
                     Err(DerivationError::NotYet { .. }) if until < head => break,
                     Err(DerivationError::AncestorMissing { back, .. })
-                        if !has_ancestor(&input.ancestors, back) =>
+                        if !has_ancestors(&input.ancestors, back) =>
                     {
                         add_ancestors(l2, &range.parent, back, &mut input.ancestors).await?;
+                    }
+                    Err(error @ DerivationError::BatcherUnknown { number }) => {
+                        let before = last_before(l2, range.parent.number, number).await?;
+                        let back = before.map_or(0, |block| range.parent.number - block);
+                        if back == 0 || has_ancestor(&input.ancestors, back) {
+                            return Err(BuildError::NotDerived(error));
+                        }
+                        add_headers(l2, &range.parent, back, &mut input.ancestors).await?;
+                        add_transactions(l2, &range.parent, vec![back], &mut input.ancestors).await?;
                     }
                     Err(error) => return Err(BuildError::NotDerived(error)),
                 }
@@ -224,29 +233,76 @@ fn has_ancestor(ancestors: &[Ancestor], back: u64) -> bool {
     ancestors.get(back as usize - 1).is_some_and(|one| !one.transactions.is_empty())
 }
 
-/// Adds the headers of so many blocks before `parent`, and the transactions of the oldest of them.
+fn has_ancestors(ancestors: &[Ancestor], back: u64) -> bool {
+    (1..=back).all(|back| has_ancestor(ancestors, back))
+}
+
+/// Adds so many blocks before `parent`: a span must have what they have.
 async fn add_ancestors(
     l2: &Node,
     parent: &Header,
     back: u64,
     ancestors: &mut Vec<Ancestor>,
 ) -> Result<(), BuildError> {
-    let oldest = parent.number.saturating_sub(back);
-    let headers = l2.inner.ancestors(oldest, parent).await?;
+    add_headers(l2, parent, back, ancestors).await?;
+    let missing = (1..=back).filter(|back| !has_ancestor(ancestors, *back)).collect();
+    add_transactions(l2, parent, missing, ancestors).await
+}
+
+/// Adds the headers of so many blocks before `parent`.
+async fn add_headers(
+    l2: &Node,
+    parent: &Header,
+    back: u64,
+    ancestors: &mut Vec<Ancestor>,
+) -> Result<(), BuildError> {
+    let headers = l2.inner.ancestors(parent.number.saturating_sub(back), parent).await?;
     for header in headers.iter().skip(ancestors.len()) {
         ancestors.push(Ancestor { header: alloy_rlp::encode(header).into(), transactions: Vec::new() });
     }
-    let block = l2.inner.block(oldest).await?.into_inner();
-    if let Some(ancestor) = ancestors.get_mut(back as usize - 1) {
-        ancestor.transactions = block.transactions;
+    Ok(())
+}
+
+/// Adds the transactions of blocks that are so many before `parent`.
+async fn add_transactions(
+    l2: &Node,
+    parent: &Header,
+    backs: Vec<u64>,
+    ancestors: &mut [Ancestor],
+) -> Result<(), BuildError> {
+    let read = |back: u64| async move {
+        let block = l2.inner.block(parent.number.saturating_sub(back)).await?;
+        Ok::<_, BuildError>((back, block.into_inner().transactions))
+    };
+    let found: Vec<(u64, Vec<Bytes>)> =
+        stream::iter(backs).map(read).buffered(l2.inner.concurrency).try_collect().await?;
+    for (back, transactions) in found {
+        if let Some(ancestor) = ancestors.get_mut(back as usize - 1) {
+            ancestor.transactions = transactions;
+        }
     }
     Ok(())
+}
+
+/// The newest block of L2 up to this one that follows an L1 block before that one; none where the chain begins later. Each block
+/// says how many of the same L1 block were before it.
+async fn last_before(l2: &Node, mut block: u64, l1_block: u64) -> Result<Option<u64>, BuildError> {
+    while block > 0 {
+        let Attributes { origin, sequence, .. } = Attributes::of(l2.inner.block(block).await?.inner())?;
+        if origin < l1_block {
+            return Ok(Some(block));
+        }
+        block = block.saturating_sub(sequence.saturating_add(1));
+    }
+    Ok(None)
 }
 
 /// What a block of L2 says of L1.
 struct Attributes {
     /// The number of the L1 block that it follows.
     origin: u64,
+    /// How many blocks of the same L1 block were before it.
+    sequence: u64,
     /// The batcher as of that block.
     batcher: Address,
 }
@@ -258,9 +314,10 @@ impl Attributes {
         let read = first.as_ref().and_then(|one| match one {
             OpTxEnvelope::Deposit(deposit) => {
                 let number = deposit.input.get(28..36)?.first_chunk::<8>()?;
+                let sequence = u64::from_be_bytes(*deposit.input.get(12..20)?.first_chunk::<8>()?);
                 let batcher = deposit.input.get(132..164)?.first_chunk::<32>()?;
                 let (origin, batcher) = (u64::from_be_bytes(*number), Address::from_word(batcher.into()));
-                Some(Self { origin, batcher })
+                Some(Self { origin, sequence, batcher })
             }
             _ => None,
         });

@@ -10,6 +10,7 @@ mod epochs;
 mod fuzz;
 mod games;
 mod nodes;
+mod outputs;
 mod pruning;
 mod raw;
 mod roles;

@@ -1,7 +1,7 @@
 //! A range that is not what L1 gives, and an L1 that is not what it says: each lie has its error.
 
 use super::encode::word;
-use super::world::{L1_FIRST, World, config_log, deposit, deposit_log, key, user};
+use super::world::{L1_FIRST, World, config_log, deposit, deposit_log, user};
 use crate::{DerivationError, DerivationInput, l1_start};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes};
@@ -131,17 +131,7 @@ fn an_l1_that_is_not_what_it_says_is_refused() {
 
 #[test]
 fn what_is_not_sure_is_refused() {
-    // A batcher that changed while channels may have begun.
     let mut world = World::new(OpFork::Isthmus);
-    let mut before = world.clone();
-    before.l1.truncate(2);
-    before.mine(Vec::new(), vec![config_log(0, &[key(1).address().into_word().0])]);
-    before.mine(Vec::new(), Vec::new());
-    let parent = World { l1: before.l1.clone(), ..world.clone() };
-    let mut moved = World { parent: parent.remade_parent(), ..parent };
-    moved.block(3, Vec::new(), Vec::new());
-    assert_eq!(moved.derive(), Err(DerivationError::BatcherChanged { number: L1_FIRST + 2, wait: 49 }));
-
     // The first block of a fork.
     world.block(3, Vec::new(), Vec::new());
     let batch = world.batch();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod blobs;
+mod brotli;
 mod codecs;
 mod encode;
 mod lies;

@@ -28,6 +28,17 @@ fn batch(world: &World, from: usize, parent: B256) -> Vec<u8> {
     span((start, L1_FIRST + 4), (parent, world.epoch(4).1), &blocks)
 }
 
+/// A batch for each of the first blocks of six.
+fn singles(world: &World, count: usize) -> Vec<Vec<u8>> {
+    let mut first = World { blocks: Vec::new(), ..world.clone() };
+    let single = |at: usize| {
+        first.blocks.push(world.blocks[at].clone());
+        first.at.0 = if at < 2 { 3 } else { 4 };
+        first.batch()
+    };
+    (0..count).map(single).collect()
+}
+
 #[test]
 fn a_range_may_begin_within_a_span() {
     for fork in [OpFork::Holocene, OpFork::Karst] {
@@ -46,11 +57,13 @@ fn a_range_may_begin_within_a_span() {
             blind.ancestors[blocks - 1].transactions.clear();
             assert_eq!(world.derive_from(&blind), Err(missing.clone()));
             blind.ancestors.pop();
-            assert_eq!(world.derive_from(&blind), Err(missing));
-            // Those of the others are not needed.
-            let mut lean = world.input();
-            lean.ancestors[..blocks - 1].iter_mut().for_each(|one| one.transactions.clear());
-            assert!(world.derive_from(&lean).is_ok());
+            assert_eq!(world.derive_from(&blind), Err(missing.clone()));
+            // Each of those after it is compared with the span.
+            for at in 0..blocks - 1 {
+                let mut blind = world.input();
+                blind.ancestors[at].transactions.clear();
+                assert_eq!(world.derive_from(&blind), Err(missing.clone()));
+            }
         }
     }
 }
@@ -105,14 +118,7 @@ fn the_beginning_of_a_span_is_judged_where_it_is() {
 fn a_span_may_begin_with_blocks_that_are_there_already() {
     for (single, from) in [(3, 0), (3, 1), (3, 2), (3, 3), (5, 4), (6, 2)] {
         let mut world = six(OpFork::Jovian);
-        let mut first = World { blocks: Vec::new(), ..world.clone() };
-        let singles: Vec<_> = (0..single)
-            .map(|at| {
-                first.blocks.push(world.blocks[at].clone());
-                first.at.0 = if at < 2 { 3 } else { 4 };
-                first.batch()
-            })
-            .collect();
+        let singles = singles(&world, single);
         let parent = match from {
             0 => world.parent.header.hash_slow(),
             from => world.blocks[from - 1].header.hash_slow(),
@@ -125,5 +131,46 @@ fn a_span_may_begin_with_blocks_that_are_there_already() {
             "{single} single batches, and a span from {from}: {:?}",
             world.derive()
         );
+    }
+}
+
+#[test]
+fn a_span_must_have_what_is_there_already() {
+    type Change = fn(&mut Vec<SpanBlock>);
+    let changes: [(&str, Change); 6] = [
+        ("another transaction", |blocks| blocks[0].1[0] = user(70)),
+        ("another order", |blocks| blocks[0].1.swap(0, 1)),
+        ("a transaction more", |blocks| blocks[1].1.push(user(71))),
+        ("a transaction fewer", |blocks| drop(blocks[0].1.pop())),
+        ("an older L1 block", |blocks| (blocks[2].0, blocks[3].0) = (false, true)),
+        ("one after it goes back in L1", |blocks| (blocks[2].0, blocks[4].0) = (false, true)),
+    ];
+    let honest = six(OpFork::Isthmus);
+    let parent = honest.parent.header.hash_slow();
+    let start = honest.blocks[0].header.timestamp - GENESIS;
+    let right = batch(&honest, 0, parent);
+    let all = singles(&honest, 6);
+    for (what, change) in changes {
+        let users = honest.blocks.iter().map(|block| block.transactions[1..].to_vec());
+        let mut blocks: Vec<SpanBlock> =
+            [false, false, true, false, false, false].into_iter().zip(users).collect();
+        change(&mut blocks);
+        let wrong = span((start, L1_FIRST + 4), (parent, honest.epoch(4).1), &blocks);
+        let mut world = honest.clone();
+        world.post_channel(1, &all[..3]);
+        // What is behind it in its channel is lost with it.
+        world.post_channel(2, &[wrong, all[3].clone()]);
+        // Whether the blocks are of the range, its parent, or before it.
+        for before in 0..=3 {
+            let world = if before == 0 { world.clone() } else { world.later(before) };
+            let (derived, at) = (world.derive(), 3 - before as u64);
+            assert!(
+                matches!(&derived, Err(DerivationError::NotYet { derived, .. }) if *derived == at),
+                "{what}, {before} before: {derived:?}"
+            );
+            let mut world = world;
+            world.post_channel(3, std::slice::from_ref(&right));
+            world.follows();
+        }
     }
 }

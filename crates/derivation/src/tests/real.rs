@@ -6,8 +6,10 @@
 
 use crate::batch::Batch;
 use crate::channel::{ChannelBank, batches, decompressed};
+use crate::deposits::{TRANSACTION_DEPOSITED, deposit};
 use crate::frame::frames;
-use alloy_primitives::{Address, Bytes, address};
+use alloy_eips::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, Log, LogData, address, keccak256};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -16,9 +18,10 @@ use std::{
 };
 
 const BATCHER: Address = address!("0x6887246668a3b87F54DeB3b94Ba47a6f63F32985");
+const PORTAL: Address = address!("0xbEb5Fc579115071764c7423A4f12eDde41f106Ed");
 const INBOX: Address = address!("0xFF00000000000000000000000000000000000010");
 
-fn read(kind: &str, number: u64) -> Option<Value> {
+fn recorded(kind: &str, number: u64) -> Option<Value> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/op-stack");
     let archive = std::env::var_os("OP_STACK_DIR").map_or(default, PathBuf::from).join("derivation.tar.xz");
     if !archive.exists() {
@@ -28,8 +31,11 @@ fn read(kind: &str, number: u64) -> Option<Value> {
     let file = format!("derivation/{kind}-{number}.json");
     let done = Command::new("tar").arg("-xJOf").arg(&archive).arg(&file).output().unwrap();
     assert!(done.status.success(), "tar cannot read {file}: {}", String::from_utf8_lossy(&done.stderr));
-    let recorded: Value = serde_json::from_slice(&done.stdout).unwrap();
-    Some(recorded["full_blocks"][0][1].clone())
+    Some(serde_json::from_slice(&done.stdout).unwrap())
+}
+
+fn read(kind: &str, number: u64) -> Option<Value> {
+    Some(recorded(kind, number)?["full_blocks"][0][1].clone())
 }
 
 fn said<T: std::str::FromStr>(value: &Value) -> Option<T> {
@@ -39,7 +45,6 @@ fn said<T: std::str::FromStr>(value: &Value) -> Option<T> {
 /// A transaction as its block shows it, in its encoding.
 fn encoded(shown: &Value) -> Bytes {
     use alloy_consensus::{EthereumTxEnvelope, TxEip4844};
-    use alloy_eips::Encodable2718;
     let mut shown = shown.clone();
     // The recorder wrote both.
     let parity = shown["v"].clone();
@@ -85,4 +90,32 @@ fn real_batches_hold_the_transactions_of_real_blocks() {
         assert!(!users.is_empty());
         assert_eq!(batch.transactions, users, "{number}");
     }
+}
+
+#[test]
+fn real_deposits_are_those_of_a_real_block() {
+    // The first block of L2 that follows an L1 block whose users deposited.
+    let (number, block) = (18_090_206, 109_279_675);
+    let (Some(l1), Some(l2)) = (recorded("l1", number), read("l2", block)) else { return };
+    let hash = said(&l1["full_blocks"][0][1]["hash"]).unwrap();
+    let mut ours = Vec::new();
+    for receipt in l1["receipts"][0][1].as_array().unwrap() {
+        for shown in receipt["logs"].as_array().unwrap() {
+            let topics: Vec<B256> =
+                shown["topics"].as_array().unwrap().iter().map(|topic| said(topic).unwrap()).collect();
+            if said(&shown["address"]) != Some(PORTAL) || topics.first() != Some(&TRANSACTION_DEPOSITED) {
+                continue;
+            }
+            let index = shown["logIndex"].as_str().unwrap().trim_start_matches("0x");
+            let index = u64::from_str_radix(index, 16).unwrap();
+            let data = LogData::new_unchecked(topics, said(&shown["data"]).unwrap());
+            let made = deposit(number, hash, index, &Log { address: PORTAL, data }).unwrap();
+            ours.push(keccak256(made.encoded_2718()));
+        }
+    }
+    // A transaction's hash is that of its bytes. The first deposit is L1's attributes.
+    let deposits = l2["transactions"].as_array().unwrap().iter().filter(|shown| shown["type"] == "0x7e");
+    let theirs: Vec<B256> = deposits.skip(1).map(|shown| said(&shown["hash"]).unwrap()).collect();
+    assert!(!theirs.is_empty());
+    assert_eq!(ours, theirs);
 }

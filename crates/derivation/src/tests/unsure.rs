@@ -3,13 +3,13 @@
 
 use super::encode::{brotli, frame, frames, rlp, single, span, transaction, zlib};
 use super::stage::three;
-use super::world::{GENESIS, L1_FIRST, World, user};
+use super::world::{GENESIS, L1_FIRST, World, config_log, key, user};
 use crate::channel::ChannelBank;
 use crate::frame::Frame;
 use crate::{DerivationError, brotli as reader};
-use alloy_consensus::TxLegacy;
-use alloy_primitives::U256;
-use proofmill_stateless::OpFork;
+use alloy_consensus::{Header, TxEip7702, TxLegacy};
+use alloy_primitives::{Address, Bytes, U256};
+use proofmill_stateless::{Block, OpFork};
 
 /// What comes of these frames, each list in a transaction of its own. `A` is the channel, cut into three.
 fn posted(transactions: &[&[&str]]) -> Result<(), DerivationError> {
@@ -145,23 +145,142 @@ fn what_is_posted_before_its_parent_is_refused() {
 
 const B256_ONE: alloy_primitives::B256 = alloy_primitives::B256::repeat_byte(1);
 
-#[test]
-fn amounts_that_no_transaction_has_are_refused() {
+/// What comes of a span of one block with this transaction, in which something is changed.
+fn spanned(transaction: Bytes, change: impl FnOnce(&mut Vec<u8>)) -> Result<(), DerivationError> {
     let (mut world, _) = three(OpFork::Isthmus);
-    let highest =
-        TxLegacy { chain_id: Some(901), gas_price: u128::MAX, value: U256::ZERO, ..Default::default() };
-    let transactions = vec![super::world::signed(5, highest)];
     let start = world.blocks[0].header.timestamp - GENESIS;
     let (parent, l1) = (world.parent.header.hash_slow(), world.epoch(3).1);
-    let mut batch = span((start, L1_FIRST + 3), (parent, l1), &[(false, transactions)]);
-    // A byte more for the price; the list around it begins two bytes before.
-    let price = [&[0x90][..], &[0xff; 16]].concat();
-    let at = batch.windows(17).position(|bytes| bytes == price).unwrap();
-    batch[at - 2] += 1;
-    batch[at] += 1;
-    batch.insert(at + 1, 1);
+    let mut batch = span((start, L1_FIRST + 3), (parent, l1), &[(false, vec![transaction])]);
+    change(&mut batch);
     world.post_channel(1, &[batch]);
-    assert_eq!(world.derive(), Err(DerivationError::TooLarge { number: L1_FIRST + 5 }));
+    world.derive().map(drop)
+}
+
+#[test]
+fn what_no_transaction_has_is_refused() {
+    let highest =
+        TxLegacy { chain_id: Some(901), gas_price: u128::MAX, value: U256::ZERO, ..Default::default() };
+    let highest = super::world::signed(5, highest);
+    let price = [&[0x90][..], &[0xff; 16]].concat();
+    // The list around the price begins two bytes before, with the value between them.
+    let price_of = |batch: &[u8]| batch.windows(17).position(|bytes| bytes == price).unwrap();
+    type Change<'a> = Box<dyn Fn(&mut Vec<u8>) + 'a>;
+    let unusable: [(&str, Change<'_>); 5] = [
+        (
+            "a price of more than 128 bits",
+            Box::new(|batch| {
+                let at = price_of(batch);
+                (batch[at - 2], batch[at]) = (batch[at - 2] + 1, batch[at] + 1);
+                batch.insert(at + 1, 1);
+            }),
+        ),
+        ("a type that there is not", Box::new(|batch| batch.insert(price_of(batch) - 2, 5))),
+        ("the type of none", Box::new(|batch| batch.insert(price_of(batch) - 2, 0))),
+        (
+            "a value with a zero before it",
+            Box::new(|batch| {
+                let at = price_of(batch) - 1;
+                batch[at] = 0;
+            }),
+        ),
+        (
+            "a field too many",
+            Box::new(|batch| {
+                let at = price_of(batch);
+                batch[at - 2] += 1;
+                batch.insert(at + 18, 0x80);
+            }),
+        ),
+    ];
+    let refused = Err(DerivationError::Unusable { number: L1_FIRST + 5 });
+    for (what, change) in unusable {
+        assert_eq!(spanned(highest.clone(), change), refused, "{what}");
+    }
+    // One that sets code creates nothing: who it is for is taken out.
+    let to = Address::repeat_byte(0x77);
+    let sets_code = TxEip7702 { chain_id: 901, to, gas_limit: 50_000, ..Default::default() };
+    let created = spanned(super::world::signed(5, sets_code), |batch| {
+        let at = batch.windows(20).position(|bytes| bytes == to.as_slice()).unwrap();
+        batch.drain(at..at + 20);
+        // Before its signature: whether it creates, and the parity.
+        batch[at - 66] = 1;
+    });
+    assert_eq!(created, refused);
+    // What is no list, or ends too early, is no batch: nodes agree.
+    let no_list = spanned(highest.clone(), |batch| {
+        let at = price_of(batch) - 2;
+        batch[at] -= 0x40;
+    });
+    let short = spanned(highest.clone(), |batch| batch.truncate(price_of(batch) + 5));
+    for none in [no_list, short] {
+        assert!(matches!(none, Err(DerivationError::NotYet { derived: 0, .. })), "{none:?}");
+    }
+}
+
+/// The third L1 block names a batcher, and `before` it there was another one or the same. `early` makes the second L1 block. Each of
+/// the first three L1 blocks has a block of L2; the fourth has two, of which the second is the range.
+fn renamed(before: u8, named: u8, early: impl FnOnce(&mut World)) -> World {
+    let mut world = World { parent_is_posted: false, ..World::new(OpFork::Isthmus) };
+    world.l1.truncate(1);
+    early(&mut world);
+    world.mine(Vec::new(), vec![config_log(0, &[key(named).address().into_word().0])]);
+    world.mine(Vec::new(), Vec::new());
+    let header = Header { number: 9, timestamp: world.l1[3].0.timestamp, ..Default::default() };
+    world.parent = Block { header, transactions: Vec::new(), withdrawals: None };
+    world.at = (0, 0);
+    let mut batches = Vec::new();
+    for (place, batcher) in [(0, before), (1, before), (2, named), (3, named), (3, named)] {
+        world.said.batcher = batcher;
+        world.block(place, Vec::new(), Vec::new());
+        batches.push(world.batch());
+    }
+    let channel = zlib(&rlp(&batches[3..]));
+    let data = [frame(1, 0, &channel[..2], false), frame(1, 1, &channel[2..], true)];
+    // The first frame was posted early, where it was.
+    let posted = if before == named { &data[..] } else { &data[1..] };
+    world.post(vec![transaction(posted)]);
+    world.later(4)
+}
+
+#[test]
+fn a_batcher_that_is_named_shortly_before_the_range_is_known_by_an_older_block() {
+    let unknown = Err(DerivationError::BatcherUnknown { number: L1_FIRST + 2 });
+    let quiet = |world: &mut World| world.mine(Vec::new(), Vec::new());
+    // The same one anew.
+    let world = renamed(1, 1, quiet);
+    world.follows();
+    let mut input = world.input();
+    input.ancestors.truncate(1);
+    assert_eq!(world.derive_from(&input), unknown, "that one is of the L1 block that names it");
+    input.ancestors.clear();
+    assert_eq!(world.derive_from(&input), unknown);
+    // Another one: what was sent before is the older one's, as a channel that goes on later.
+    let head = zlib(&[])[..2].to_vec();
+    let first = transaction(&[frame(1, 0, &head, false)]);
+    let by = |account: u8| {
+        let first = first.clone();
+        move |world: &mut World| world.post_by(account, vec![first])
+    };
+    renamed(1, 2, by(1)).follows();
+    let of_later = renamed(1, 2, by(2)).derive();
+    assert!(matches!(of_later, Err(DerivationError::NotYet { derived: 0, .. })), "{of_later:?}");
+    let mut blind = renamed(1, 2, by(1));
+    blind.ancestors.clear();
+    assert_eq!(blind.derive(), unknown);
+}
+
+#[test]
+fn a_block_from_before_the_l1_data_does_not_say_who_the_batcher_was() {
+    let mut world = renamed(1, 1, |world| world.mine(Vec::new(), Vec::new()));
+    world.ancestors[1].transactions.clear();
+    world.follows();
+    world.config.l1_genesis = L1_FIRST + 1;
+    world.l1.remove(0);
+    assert_eq!(world.derive(), Err(DerivationError::BatcherUnknown { number: L1_FIRST + 2 }));
+    // The first block of the data counts for itself.
+    world.config.l1_genesis = L1_FIRST + 2;
+    world.l1.remove(0);
+    world.follows();
 }
 
 #[test]

@@ -325,14 +325,6 @@ impl World {
         deposit.encoded_2718().into()
     }
 
-    /// The parent anew, on the L1 of now.
-    pub(crate) fn remade_parent(&self) -> Block {
-        let before = Header { number: 9, timestamp: self.parent.header.timestamp - 2, ..Default::default() };
-        let before = Block { header: before, ..self.parent.clone() };
-        let mut world = Self { parent: before, at: (3, 1), blocks: Vec::new(), ..self.clone() };
-        world.next(3, Vec::new(), Vec::new())
-    }
-
     /// The range without its first blocks, of which all is known; its parent's batch is not posted by itself.
     pub(crate) fn later(&self, blocks: usize) -> Self {
         let all = [std::slice::from_ref(&self.parent), &self.blocks].concat();

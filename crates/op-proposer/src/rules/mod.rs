@@ -2,7 +2,8 @@
 //!
 //! [`Plan`] is all there is to know. It takes [`Event`]s and answers with [`Action`]s; what carries those out answers with
 //! events again. Blocks that L2 has finalized and L1 has no output of are cut into ranges, which are proven a few at a time. A
-//! range that fails twice, or cannot be executed, is halved. As soon as proven ranges reach far enough from the newest output on,
+//! range that fails twice, or cannot be executed, is halved; one that L1 gives only with what is before it is joined with the range
+//! before. As soon as proven ranges reach far enough from the newest output on,
 //! they become a [`Submission`]: the hash of an L1 block is kept by the contract, the ranges are aggregated up to that block, and
 //! the output is proposed.
 //!

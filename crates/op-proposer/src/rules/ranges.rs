@@ -52,6 +52,9 @@ struct Entry {
     /// Its proof was lost: as it was made before, it can be made again up to this block of L1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     up_to: Option<u64>,
+    /// Its blocks were of two ranges, and L1 does not give those of the later one by themselves.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    joined: bool,
     #[serde(skip)]
     history: History,
 }
@@ -59,7 +62,7 @@ struct Entry {
 impl Entry {
     fn waiting(last: u64, cause: Option<String>) -> Self {
         let state = RangeState::Waiting { until: 0, cause };
-        Self { last, state, up_to: None, history: History::default() }
+        Self { last, state, up_to: None, joined: false, history: History::default() }
     }
 }
 
@@ -226,7 +229,7 @@ impl Ranges {
         }
     }
 
-    /// A range failed: it is tried again later, or halved.
+    /// A range failed: it is tried again later, halved, or joined with the one before.
     pub(crate) fn failed(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
         let Some(entry) = self.being_proven(blocks) else { return };
         entry.up_to = None;
@@ -235,7 +238,11 @@ impl Ranges {
         let event = FaultEvent { fault: &fault, worker: None, now_ms, others: false, jitter };
         let pause = match patience().decide(&mut entry.history, event) {
             Decision::Again { after, .. } => after,
-            Decision::GiveUp if blocks.len() > 1 && is_of_its_length(error) => {
+            Decision::GiveUp if matches!(error, JobError::Underived { earlier: true, .. }) => {
+                return self.join(now_ms, blocks, error);
+            }
+            // The halves of what was joined would come to where it was before.
+            Decision::GiveUp if blocks.len() > 1 && is_of_its_length(error) && !entry.joined => {
                 return self.halve(blocks, error);
             }
             Decision::GiveUp => {
@@ -257,6 +264,27 @@ impl Ranges {
     /// The L1 block up to which a range is to be derived at the latest, if there is one.
     pub(crate) fn up_to(&self, blocks: BlockRange) -> Option<u64> {
         self.0.get(&blocks.first()).filter(|entry| entry.last == blocks.last())?.up_to
+    }
+
+    /// Makes one range of these blocks and those of the range before, proven or not. While that is being proven, and where there is none,
+    /// the range waits.
+    fn join(&mut self, now_ms: u64, blocks: BlockRange, error: &JobError) {
+        let cause = Some(error.to_string());
+        let before = self.0.range(..blocks.first()).next_back();
+        let before = before.filter(|(_, entry)| entry.last.saturating_add(1) == blocks.first());
+        let pause = match before.map(|(first, entry)| (*first, entry.state == RangeState::Proving)) {
+            Some((first, false)) => {
+                self.0.remove(&blocks.first());
+                self.0.insert(first, Entry { joined: true, ..Entry::waiting(blocks.last(), cause) });
+                return;
+            }
+            Some((_, true)) => patience().longest_pause,
+            None => HELD,
+        };
+        if let Some(entry) = self.0.get_mut(&blocks.first()) {
+            let until = now_ms.saturating_add(pause.as_millis() as u64);
+            entry.state = RangeState::Waiting { until, cause };
+        }
     }
 
     fn halve(&mut self, blocks: BlockRange, error: &JobError) {
