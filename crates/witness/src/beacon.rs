@@ -159,3 +159,58 @@ pub(crate) fn proof(blobs: &[BlobData]) -> Option<Bytes> {
     let (proof, _) = ethereum_kzg_settings(0).compute_kzg_proof(&blob, &Bytes32::new(combined.z.0)).ok()?;
     Some(Bytes::copy_from_slice(proof.to_bytes().as_ref()))
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::Beacon;
+    use crate::BuildError;
+    use alloy_primitives::B256;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+    use url::Url;
+
+    /// A node that tells its slots, and has given its blobs up: in one way or the other.
+    async fn pruning(blobs: &'static str) -> Beacon {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut asked = vec![0; 4_096];
+                let len = stream.read(&mut asked).await.unwrap_or_default();
+                let asked = String::from_utf8_lossy(&asked[..len]).into_owned();
+                let (status, body) = if asked.contains("/beacon/genesis") {
+                    ("200 OK", r#"{"data":{"genesis_time":"1000"}}"#)
+                } else if asked.contains("/config/spec") {
+                    ("200 OK", r#"{"data":{"SECONDS_PER_SLOT":"12"}}"#)
+                } else if blobs.is_empty() {
+                    ("404 Not Found", r#"{"code":404,"message":"gone"}"#)
+                } else {
+                    ("200 OK", blobs)
+                };
+                let answer = format!(
+                    "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                    body.len()
+                );
+                drop(stream.write_all(answer.as_bytes()).await);
+            }
+        });
+        Beacon::new(url.into())
+    }
+
+    #[tokio::test]
+    async fn a_node_that_has_given_blobs_up_is_named_with_their_slot() {
+        let wanted = B256::repeat_byte(1);
+        for blobs in ["", r#"{"data":[]}"#] {
+            let beacon = pruning(blobs).await;
+            let error = beacon.blobs(77, 1_000 + 12 * 5, &[wanted]).await.unwrap_err();
+            assert!(
+                matches!(error, BuildError::BlobMissing { block: 77, slot: 5, hash } if hash == wanted),
+                "{error}"
+            );
+            assert!(error.to_string().contains("18 days"), "{error}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use proofmill_derivation::{Arkworks, RollupConfig, check, config_from_rollup_jso
 use proofmill_op_devnet::{DevAccount, OpDevnet, OpDevnetOptions};
 use proofmill_primitives::BlockRange;
 use proofmill_stateless::StatelessInputRef;
-use proofmill_witness::{Beacon, L1Source, Node, NodeOptions, WitnessSource};
+use proofmill_witness::{Beacon, BuildError, L1Source, Node, NodeOptions, WitnessSource};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -118,6 +118,16 @@ pub(crate) async fn derive(chain: &OpDevnet, first: u64, last: u64) {
 
 /// The same, with this beacon node or none.
 pub(crate) async fn derive_with(chain: &OpDevnet, first: u64, last: u64, beacon: Option<Beacon>) {
+    gathered(chain, first, last, beacon).await.unwrap();
+}
+
+/// The same. Errors with why L1 does not give the input.
+pub(crate) async fn gathered(
+    chain: &OpDevnet,
+    first: u64,
+    last: u64,
+    beacon: Option<Beacon>,
+) -> Result<(), BuildError> {
     chain.wait_for_safe(last, LONG).await.unwrap();
     let l2 = node(chain.rpc_url()).await;
     let range = BlockRange::new(first, last).unwrap();
@@ -131,10 +141,11 @@ pub(crate) async fn derive_with(chain: &OpDevnet, first: u64, last: u64, beacon:
     let l1 = node(chain.l1_url()).await;
     let config = config(chain, &l1).await;
     let source = L1Source { node: l1, beacon };
-    let input = source.derivation(&config, &l2, &witnessed.input, None, &|_| {}).await.unwrap();
+    let input = source.derivation(&config, &l2, &witnessed.input, None, &|_| {}).await?;
     // And once more by itself, from the binary form that a proof takes.
     let bytes = witnessed.input.encode();
     let decoded = StatelessInputRef::decode(&bytes).unwrap();
     let again = proofmill_derivation::DerivationInput::decode(&input.encode()).unwrap();
     check::<Arkworks>(&again, &decoded).unwrap();
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! Batches of every kind are what derivation reads.
 
-use crate::common::{LONG, derive, derive_with, fast, transfer};
+use crate::common::{LONG, derive, derive_with, fast, gathered, transfer};
 use alloy_consensus::{SignableTransaction, TxEip4844, TxEip4844Variant, TxEip4844WithSidecar, TxEnvelope};
 use alloy_eips::{
     Encodable2718,
@@ -14,6 +14,7 @@ use c_kzg::ethereum_kzg_settings;
 use proofmill_op_devnet::{
     BatchKind, Compression, ConfigChange, DataKind, DevAccount, L1Kind, OpDevnet, OpDevnetOptions,
 };
+use proofmill_witness::BuildError;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,17 @@ async fn on_another_node_of_l1() {
 #[tokio::test(flavor = "multi_thread")]
 async fn in_blobs() {
     derives(fast().data(DataKind::Blobs)).await;
+}
+
+/// The batcher sends blobs, and no beacon node is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn in_blobs_that_nobody_is_asked_for() {
+    let chain = fast().data(DataKind::Blobs).start().await.unwrap();
+    let block = transfer(&chain, 0, Address::repeat_byte(0xb0)).await.max(2);
+    let error = gathered(&chain, block, block, None).await.unwrap_err();
+    assert!(matches!(error, BuildError::NoBeacon { .. }), "{error}");
+    assert!(error.to_string().contains("--l1-beacon-rpc"), "{error}");
+    chain.stop().await.unwrap();
 }
 
 /// Sends an empty blob to the inbox on L1, and waits until L1 has it.
