@@ -141,6 +141,14 @@ fn what_is_not_sure_is_refused() {
     let mut forks = world.clone();
     forks.config.rules.forks.push(OpActivation { fork: OpFork::Jovian, timestamp });
     assert_eq!(forks.derive(), Err(DerivationError::Activation { timestamp, fork: OpFork::Jovian }));
+    // Nor with a user's transaction, which nodes leave out.
+    let mut with_user = World::new(OpFork::Isthmus);
+    with_user.block(3, Vec::new(), vec![user(1)]);
+    let batch = with_user.batch();
+    with_user.post_channel(1, &[batch]);
+    with_user.follows();
+    with_user.config.rules.forks.push(OpActivation { fork: OpFork::Jovian, timestamp });
+    assert_eq!(with_user.derive(), Err(DerivationError::Activation { timestamp, fork: OpFork::Jovian }));
     // Nor can the range begin right after it: that block does not say what L1 has configured for the fork.
     let mut first = world.clone();
     let timestamp = world.parent.header.timestamp;

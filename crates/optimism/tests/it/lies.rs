@@ -156,6 +156,35 @@ fn fees_cannot_lie() {
     }
 }
 
+/// A block that charges the operator's fee, or counts its data, by other numbers than its attributes say.
+#[test]
+fn what_the_operator_gets_and_the_footprint_cannot_lie() {
+    let attributes = L1Attributes::USUAL;
+    for fork in OpFork::ALL.into_iter().filter(|fork| *fork >= OpFork::Isthmus) {
+        let world = World::new(fork);
+        let block = |l1: L1Attributes| {
+            let data =
+                (0..2_000_u64).flat_map(|at| (at * at * 2_654_435_769).to_le_bytes()).collect::<Vec<_>>();
+            let user = signed(usual(0, TxKind::Call(Address::ZERO), 900_000, data.into()), &key(0));
+            world.build(world.attributes(l1, vec![user])).unwrap()
+        };
+        let right = block(attributes);
+        let refusals = [
+            (L1Attributes { operator_scalar: attributes.operator_scalar + 1, ..attributes }, "stateRoot"),
+            (L1Attributes { operator_constant: attributes.operator_constant + 1, ..attributes }, "stateRoot"),
+            (L1Attributes { footprint_scalar: attributes.footprint_scalar + 1, ..attributes }, "blobGasUsed"),
+        ];
+        let known = if fork >= OpFork::Jovian { 3 } else { 2 };
+        for (others, field) in refusals.into_iter().take(known) {
+            let mut lie = block(others);
+            lie.transactions[0] = right.transactions[0].clone();
+            lie.header.transactions_root = right.header.transactions_root;
+            let error = refusal(&world, lie).to_string();
+            assert!(error.contains(field), "{fork}: {error}");
+        }
+    }
+}
+
 #[test]
 fn a_body_cannot_lie() {
     for fork in OpFork::ALL {
@@ -281,8 +310,11 @@ fn the_first_block_of_a_fork_is_refused() {
         let mut world = World::new(pair[0]);
         let timestamp = world.parent.timestamp + 2;
         world.rules.forks.push(OpActivation { fork: pair[1], timestamp });
-        let error = world.build(world.attributes(L1Attributes::USUAL, Vec::new())).unwrap_err();
-        assert_eq!(error, OpError::Activation { block: 1001, fork: pair[1] });
+        let user = signed(usual(0, TxKind::Call(Address::ZERO), 30_000, Bytes::new()), &key(0));
+        for transactions in [Vec::new(), vec![user]] {
+            let error = world.build(world.attributes(L1Attributes::USUAL, transactions)).unwrap_err();
+            assert_eq!(error, OpError::Activation { block: 1001, fork: pair[1] });
+        }
     }
     let mut world = World::new(OpFork::Canyon);
     world.rules.forks[0].timestamp = u64::MAX;

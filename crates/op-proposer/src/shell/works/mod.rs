@@ -108,14 +108,7 @@ impl Works {
 
     /// What a contract wants that is not here: its name, what the contract has, what is here.
     pub(super) fn difference(&self, contract: OracleConfig) -> Option<(&'static str, B256, B256)> {
-        let here = self.config();
-        [
-            ("aggregation program", contract.aggregation_key, here.aggregation_key),
-            ("range program", contract.range_key, here.range_key),
-            ("rollup configuration", contract.rollup_config_hash, here.rollup_config_hash),
-        ]
-        .into_iter()
-        .find(|(_, contract, here)| contract != here)
+        difference(contract, self.config())
     }
 
     /// Whether new games of a factory could be proven. Errors with what they want that is not here.
@@ -249,6 +242,16 @@ impl Works {
     }
 }
 
+fn difference(contract: OracleConfig, here: OracleConfig) -> Option<(&'static str, B256, B256)> {
+    [
+        ("aggregation program", contract.aggregation_key, here.aggregation_key),
+        ("range program", contract.range_key, here.range_key),
+        ("rollup configuration", contract.rollup_config_hash, here.rollup_config_hash),
+    ]
+    .into_iter()
+    .find(|(_, contract, here)| contract != here)
+}
+
 /// The first block and the last.
 pub(super) fn ends(ranges: &[BlockRange]) -> (u64, u64) {
     (ranges.first().map_or(0, |range| range.first()), ranges.last().map_or(0, |range| range.last()))
@@ -268,4 +271,39 @@ pub(super) fn stale(cause: impl ToString) -> StepFailed {
 
 pub(super) fn from_l1(error: ChainError) -> StepFailed {
     if error.refusal().is_some() { refused(error) } else { not_now(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::difference;
+    use crate::error::OpProposerError;
+    use alloy_primitives::B256;
+    use proofmill_chain::OracleConfig;
+
+    #[test]
+    fn what_a_contract_wants_that_is_not_here_is_named_with_both() {
+        let here = OracleConfig {
+            aggregation_key: B256::repeat_byte(1),
+            range_key: B256::repeat_byte(2),
+            rollup_config_hash: B256::repeat_byte(3),
+        };
+        assert_eq!(difference(here, here), None);
+        let other = B256::repeat_byte(9);
+        for (contract, what, ours) in [
+            (OracleConfig { aggregation_key: other, ..here }, "aggregation program", here.aggregation_key),
+            (OracleConfig { range_key: other, ..here }, "range program", here.range_key),
+            (
+                OracleConfig { rollup_config_hash: other, ..here },
+                "rollup configuration",
+                here.rollup_config_hash,
+            ),
+        ] {
+            assert_eq!(difference(contract, here), Some((what, other, ours)));
+            let name = "opsuccinct_genesis".to_owned();
+            let said = OpProposerError::OtherConfig { name, what, contract: other, here: ours }.to_string();
+            for part in [what, &other.to_string(), &ours.to_string()] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// A block that L2 finalizes is waited for.
-async fn finalized(chain: &Chain, block: u64) {
+pub(super) async fn finalized(chain: &Chain, block: u64) {
     let l2 = L2::connect(PoolOptions::new(chain.said("l2_rpc").parse().unwrap()), None).await.unwrap();
     let end = Instant::now() + Duration::from_secs(60);
     while l2.block(BlockAt::Finalized).await.unwrap().is_none_or(|head| head.number < block) {

@@ -5,6 +5,7 @@ mod attested;
 mod beside;
 mod challenger;
 mod games;
+mod range;
 
 use crate::process::{Running, fail, output, proofmill, wait};
 use alloy_primitives::{Address, B256, U256, keccak256};
