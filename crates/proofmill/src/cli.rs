@@ -276,6 +276,10 @@ pub(crate) struct Verify {
     /// as the file says]
     #[arg(long, value_name = "FILE")]
     pub(crate) elf: Option<PathBuf>,
+    /// The key of the range program whose proofs an epoch's proof must join: name it, and --elf, for a proof of another
+    /// release [default: that of this release]
+    #[arg(long, value_name = "KEY")]
+    pub(crate) range_key: Option<alloy_primitives::B256>,
     /// Chain id that it must be about
     #[arg(long, value_name = "ID")]
     pub(crate) chain_id: Option<u64>,

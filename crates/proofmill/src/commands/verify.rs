@@ -68,12 +68,15 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     let (proof, statement) = read(&bytes).wrap_err_with(|| args.file.display().to_string())?;
     let backend = registry.checker(proof.prover)?;
     // The aggregation programs prove that ranges were proven, by whatever program they name.
-    let joins = match &statement {
-        Some(Said::Epoch(said)) => Some((said.rangeKey, programs::range_version(&*backend)?)),
-        Some(Said::OpAggregation(said)) => {
-            Some((said.rangeVkeyCommitment, programs::op_range_version(&*backend)?))
+    let joins = match (&statement, args.range_key) {
+        (Some(Said::Epoch(said)), Some(wanted)) => Some((said.rangeKey, wanted)),
+        (Some(Said::OpAggregation(said)), Some(wanted)) => Some((said.rangeVkeyCommitment, wanted)),
+        (Some(Said::Epoch(said)), None) => Some((said.rangeKey, programs::range_version(&*backend)?.0)),
+        (Some(Said::OpAggregation(said)), None) => {
+            Some((said.rangeVkeyCommitment, programs::op_range_version(&*backend)?.0))
         }
-        _ => None,
+        (_, Some(_)) => bail!("{} joins no range proofs: --range-key says nothing of it", args.file.display()),
+        (_, None) => None,
     };
     if let Some((named, range)) = joins {
         if !matches!(proof.mode, ProofMode::Compressed | ProofMode::Plonk) {
@@ -82,8 +85,11 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
                 proof.mode
             );
         }
-        if named != range.0 {
-            bail!("the proof joins proofs of the program {named}, not of the range program {range}");
+        if named != range {
+            bail!(
+                "the proof joins proofs of the program {named}, not of the range program {range}: name another release's \
+                 with --range-key and --elf"
+            );
         }
     }
     let expected = match (&args.elf, &statement) {

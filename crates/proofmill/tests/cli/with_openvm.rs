@@ -31,7 +31,10 @@ fn an_attestor_that_ends_is_started_again_where_it_was() {
     assert!(running.terminate());
 }
 
-/// The proof of an epoch of `make demo SNARK=1`. Another aggregation program has another: `benches/snark.md` says how it is made.
+/// The key of the range program whose proofs that epoch's joins, which is of an earlier release.
+const RANGE_KEY: &str = "0x29a60f4c9385f22b5dccbb2dee7d19a7050e04d569f97c60cc35c16f8e2429a1";
+
+/// The proof of an epoch of `make demo SNARK=1`, of the programs of an earlier release.
 #[test]
 #[ignore = "needs the binary with OpenVM; `make test` runs it"]
 fn a_real_snark_is_verified_here_and_by_the_contracts() {
@@ -41,6 +44,16 @@ fn a_real_snark_is_verified_here_and_by_the_contracts() {
     let verify = |flags: &[&str]| {
         let mut command = proofmill(folder.path());
         command.arg("verify").args(flags).arg(&file);
+        command
+    };
+    let refused = fail(&mut verify(&["--allow-development"]));
+    assert!(refused.contains("--range-key"), "{refused}");
+    let elf = folder.path().join("aggregation.elf");
+    fs::write(&elf, include_bytes!("../fixtures/epoch-snark-aggregation.elf")).unwrap();
+    let of_then = [format!("--range-key={RANGE_KEY}"), format!("--elf={}", elf.display())];
+    let verify = |flags: &[&str]| {
+        let mut command = verify(flags);
+        command.args(&of_then);
         command
     };
     let refused = fail(&mut verify(&[]));
