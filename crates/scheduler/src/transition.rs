@@ -8,7 +8,10 @@ use crate::{
 };
 use proofmill_fault::{Code, Decision, Fault, Jitter};
 use proofmill_primitives::{Capability, ProofId, TaskId, WorkerId};
-use std::{collections::btree_map::Entry, sync::Arc};
+use std::{
+    collections::{BTreeSet, btree_map::Entry},
+    sync::Arc,
+};
 
 impl Scheduler {
     /// Changes a task's state and says so.
@@ -70,13 +73,16 @@ impl Scheduler {
             Decision::Again { after, elsewhere, counts: _ } => {
                 if elsewhere && !everywhere {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
-                    task.avoid.workers.insert(worker);
+                    task.avoid.workers.insert(worker.clone());
                     if fault.code.is_of_memory() {
                         task.avoid.memory = outgrown.unwrap_or(0);
                     }
                 }
                 task.not_before = (!after.is_zero()).then(|| now.after(after));
                 let retries = task.history.tries();
+                if elsewhere && !everywhere {
+                    self.begin_round(id, &worker);
+                }
                 self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(fault) }, actions);
             }
             Decision::GiveUp => {
@@ -88,6 +94,22 @@ impl Scheduler {
                 };
                 self.fail_task(now, id, fault.saying(text), actions);
             }
+        }
+    }
+
+    /// Where a task has been everywhere, it may go anywhere again but to the worker where it was last, and to builds that do not
+    /// understand it: otherwise the worker that is picked first would be the only one that tries it.
+    fn begin_round(&mut self, id: &TaskId, last: &WorkerId) {
+        let Some(avoid) = self.tasks.get(id).map(|task| task.avoid.clone()) else { return };
+        let rounds = [BTreeSet::from([last.clone()]), BTreeSet::new()];
+        let mut rounds = rounds.into_iter().map(|workers| Avoid { workers, ..avoid.clone() });
+        if self.has_place(id, &avoid) {
+            return;
+        }
+        if let Some(next) = rounds.find(|next| self.has_place(id, next))
+            && let Some(task) = self.tasks.get_mut(id)
+        {
+            task.avoid = next;
         }
     }
 

@@ -257,7 +257,7 @@ impl WorkerSet {
                     Lane::Work => &rack.work_now,
                     Lane::Controller => &rack.controller_now,
                 };
-                descend(ladder, want.weight).find(|id| !self.avoids(avoid, id) && !(steady && stumbles(id)))
+                descend(ladder, want.weight).find(|id| !(self.avoids(avoid, id) || steady && stumbles(id)))
             })
         };
         match self.stumbling > 0 && !self.most_stumble() {

@@ -104,7 +104,8 @@ impl RedisArtifacts {
 
     /// Warns of what [`notices`](Self::notices) says of each server as soon as that is there.
     pub(crate) fn warn_once_there(&self) {
-        for node in self.nodes.iter().cloned() {
+        for node in self.nodes.iter() {
+            let node = node.clone();
             tokio::spawn(async move {
                 match node.notices_once_there().await {
                     Ok(notices) => notices.iter().for_each(Notice::warn),

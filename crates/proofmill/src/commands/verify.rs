@@ -75,7 +75,9 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
         (Some(Said::OpAggregation(said)), None) => {
             Some((said.rangeVkeyCommitment, programs::op_range_version(&*backend)?.0))
         }
-        (_, Some(_)) => bail!("{} joins no range proofs: --range-key says nothing of it", args.file.display()),
+        (_, Some(_)) => {
+            bail!("{} joins no range proofs: --range-key says nothing of it", args.file.display())
+        }
         (_, None) => None,
     };
     if let Some((named, range)) = joins {
