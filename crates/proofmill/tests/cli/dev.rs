@@ -211,10 +211,12 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     }
     // A cluster may be away for a while, also at the start.
     let log = data.join("node.log");
-    let waits = Running::start(&mut node(l1, l2, &rollup), &log);
+    let mut waits = node(l1, l2, &rollup);
+    waits.env("PROOFMILL_DATA_DIR", data.join("node"));
+    let waits = Running::start(&mut waits, &log);
     wait("it to be said", || {
         let said = fs::read_to_string(&log).unwrap_or_default();
-        said.contains("no cluster answers at http://127.0.0.1:1") && said.contains("proofs wait for it")
+        said.contains("the cluster does not answer yet") && said.contains("http://127.0.0.1:1")
     });
     drop(waits);
     let said = crate::process::fail(node(l1, l2, &rollup).env_remove("PRIVATE_KEY"));
