@@ -98,15 +98,20 @@ impl Scheduler {
     }
 
     /// Where a task has been everywhere, it may go anywhere again but to the worker where it was last, and to builds that do not
-    /// understand it: otherwise the worker that is picked first would be the only one that tries it.
+    /// understand it: otherwise the worker that is picked first would be the only one that tries it. A smaller worker is better
+    /// than that one, too.
     fn begin_round(&mut self, id: &TaskId, last: &WorkerId) {
         let Some(avoid) = self.tasks.get(id).map(|task| task.avoid.clone()) else { return };
-        let rounds = [BTreeSet::from([last.clone()]), BTreeSet::new()];
-        let mut rounds = rounds.into_iter().map(|workers| Avoid { workers, ..avoid.clone() });
         if self.has_place(id, &avoid) {
             return;
         }
-        if let Some(next) = rounds.find(|next| self.has_place(id, next))
+        let last = BTreeSet::from([last.clone()]);
+        let rounds = [
+            Avoid { workers: last.clone(), ..avoid.clone() },
+            Avoid { workers: last, memory: 0, ..avoid.clone() },
+            Avoid { workers: BTreeSet::new(), ..avoid },
+        ];
+        if let Some(next) = rounds.into_iter().find(|next| self.has_place(id, next))
             && let Some(task) = self.tasks.get_mut(id)
         {
             task.avoid = next;

@@ -148,7 +148,7 @@ mod tests {
         let client = proofmill_http::rpc_client(anvil.rpc_url().clone());
         let accounts: Vec<Address> = client.request_noparams("eth_accounts").await.unwrap();
         let send = async |from: Address, to: Address, gas: &str, data: Bytes| -> B256 {
-            let transaction = json!({ "from": from, "to": to, "gas": gas, "data": data });
+            let transaction = json!({ "from": from, "to": to, "gas": gas, "data": data, "value": "0x1" });
             client.request("eth_sendTransaction", json!([transaction])).await.unwrap()
         };
         // Anvil's genesis is no block's parent: its header has another state than its accounts.
