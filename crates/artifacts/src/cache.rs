@@ -1,6 +1,6 @@
 //! What a worker reads again and again: every segment's task wants the same program, input and plan.
 
-use crate::{ArtifactError, ArtifactKind, ArtifactStore, Removed, Reply};
+use crate::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, Removed, Reply};
 use bytes::Bytes;
 use lru::LruCache;
 use proofmill_primitives::ArtifactId;
@@ -100,7 +100,7 @@ impl Cached {
 fn is_kept(key: &Key) -> bool {
     match key.0 {
         ArtifactKind::Program | ArtifactKind::Stdin | ArtifactKind::PrivateStdin => true,
-        ArtifactKind::Intermediate => key.1.as_str().starts_with("key-"),
+        ArtifactKind::Intermediate => ContentKey::names(key.1.as_str()),
         ArtifactKind::Exchanged | ArtifactKind::Proof => false,
     }
 }

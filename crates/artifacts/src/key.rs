@@ -3,6 +3,9 @@
 use proofmill_primitives::ArtifactId;
 use std::fmt;
 
+/// How the names of [`ContentKey::artifact`] begin.
+const PREFIX: &str = "key-";
+
 /// A hash of what a result follows from (prover, program, input, budget and index for a segment's proof, say). Whoever
 /// makes the same thing again arrives at the same key, and so finds the first result.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,7 +32,13 @@ impl ContentKey {
 
     /// The name for the blob that the parts lead to: `key-` and 64 hexadecimal digits.
     pub fn artifact(&self) -> ArtifactId {
-        ArtifactId::new(format!("key-{self}"))
+        ArtifactId::new(format!("{PREFIX}{self}"))
+    }
+
+    /// Whether a blob is called after a key, with something behind it or not: an intermediate result of ours. Peers give theirs
+    /// other names.
+    pub fn names(id: &str) -> bool {
+        id.starts_with(PREFIX)
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
     io::{self, BufRead, Read, Write},
 };
 use tokio::sync::mpsc;
-use zstd::zstd_safe::{CCtx, CParameter, DCtx};
+use zstd::zstd_safe::{CCtx, CParameter, DCtx, ResetDirective};
 
 /// What zstd calls its default; the SP1 cluster asks for 0 (Redis) and 3 (S3), which both mean that.
 const LEVEL: i32 = 3;
@@ -104,7 +104,9 @@ fn pack_small(parts: &[Bytes], length: usize, checksum: bool) -> Result<Vec<u8>,
     let mut packed = Vec::with_capacity(zstd::zstd_safe::compress_bound(length));
     PACKER.with_borrow_mut(|packer| {
         packer
-            .set_parameter(CParameter::CompressionLevel(LEVEL))
+            // Whatever became of the blob before.
+            .reset(ResetDirective::SessionOnly)
+            .and_then(|_| packer.set_parameter(CParameter::CompressionLevel(LEVEL)))
             .and_then(|_| packer.set_parameter(CParameter::ChecksumFlag(checksum)))
             .and_then(|_| packer.compress2(&mut packed, &joined))
             .map_err(|_| BrokeOff)

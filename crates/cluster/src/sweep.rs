@@ -1,7 +1,7 @@
 //! Keeps artifacts that proofs in progress need, and removes those that no proof needs any more.
 
 use crate::{owner::Handle, state::State};
-use proofmill_artifacts::ArtifactStore;
+use proofmill_artifacts::{ArtifactStore, ContentKey};
 use proofmill_ledger::ProofRecord;
 use proofmill_primitives::ArtifactId;
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -18,9 +18,6 @@ const SOONEST: Duration = Duration::from_millis(100);
 
 /// The last pause before a look is given up.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-
-/// How the names of our own intermediate results begin. Others go as their peers have it.
-const OURS: &str = "key-";
 
 /// Looks now and then, until the state is gone. Where artifacts expire by themselves, those in use are renewed well before that;
 /// after the end of their proof, intermediate results of ours are left to expire soon, and all others when their time is over.
@@ -126,10 +123,10 @@ impl InUse {
         Self { all: of_tasks.chain(&of_clients).cloned().collect(), of_clients }
     }
 
-    /// Intermediate results of ours.
+    /// Intermediate results of ours. Others go as their peers have it.
     fn made(self) -> BTreeSet<ArtifactId> {
         let Self { mut all, of_clients } = self;
-        all.retain(|id| id.as_str().starts_with(OURS) && !of_clients.contains(id));
+        all.retain(|id| ContentKey::names(id.as_str()) && !of_clients.contains(id));
         all
     }
 }

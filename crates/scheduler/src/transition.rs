@@ -71,16 +71,14 @@ impl Scheduler {
         }
         match self.config.patience.decide(&mut task.history, event) {
             Decision::Again { after, elsewhere, counts: _ } => {
+                task.not_before = (!after.is_zero()).then(|| now.after(after));
+                let retries = task.history.tries();
                 if elsewhere && !everywhere {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
                     task.avoid.workers.insert(worker.clone());
                     if fault.code.is_of_memory() {
                         task.avoid.memory = outgrown.unwrap_or(0);
                     }
-                }
-                task.not_before = (!after.is_zero()).then(|| now.after(after));
-                let retries = task.history.tries();
-                if elsewhere && !everywhere {
                     self.begin_round(id, &worker);
                 }
                 self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(fault) }, actions);

@@ -10,7 +10,7 @@
 mod fault;
 
 use crate::{
-    ArtifactError, ArtifactKind, DEFAULT_LIMIT, MAX_ID_LENGTH, Removed, Reply,
+    ArtifactError, ArtifactKind, ContentKey, DEFAULT_LIMIT, MAX_ID_LENGTH, Removed, Reply,
     packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
     raw::{Look, Peers, RawStore, is_framed, most},
 };
@@ -39,9 +39,6 @@ const PART: usize = 32 << 20;
 
 /// How long one request may take, with a part of a blob.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-
-/// What our names of intermediate results begin with. Others in a bucket are not ours to remove.
-const OURS: &str = "key-";
 
 /// How S3 is used.
 #[derive(Clone, Debug)]
@@ -237,7 +234,8 @@ impl S3Artifacts {
         while let Some(object) = within(listed.try_next()).await? {
             let name = object.location.filename().unwrap_or_default();
             let stored = u64::try_from(object.last_modified.timestamp()).unwrap_or(0);
-            if name.starts_with(OURS) && stored < oldest && !in_use.contains(&ArtifactId::new(name)) {
+            // Others in a bucket are not ours to remove.
+            if ContentKey::names(name) && stored < oldest && !in_use.contains(&ArtifactId::new(name)) {
                 within(self.store.delete(&object.location)).await?;
                 removed.blobs += 1;
                 removed.bytes += object.size;

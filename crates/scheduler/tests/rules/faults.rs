@@ -452,6 +452,40 @@ fn a_worker_that_is_not_set_up_kills_no_proof() {
     assert_eq!((scene.at("p/root").is_some(), scene.retries("p/root")), (true, 0));
 }
 
+/// Nobody can make it for now: it goes from one to the next, and not again and again to the one that is picked first.
+#[test]
+fn a_task_that_has_been_everywhere_goes_round() {
+    let all = ["w0", "w1", "w2"];
+    let mut scene = workers(all.len());
+    scene.proof("p", TaskKind::Controller);
+    let mut tried = Vec::new();
+    for _ in 0..600 {
+        if let Some(at) = scene.at("p/root").map(str::to_owned) {
+            scene.faults(&at, "p/root", Code::NotSetUp);
+            tried.push(at);
+        }
+        scene.pass(1, &all);
+    }
+    for worker in all {
+        assert!(tried.iter().filter(|at| *at == worker).count() > 2, "{tried:?}");
+    }
+    assert!(tried.windows(2).all(|two| two[0] != two[1]), "{tried:?}");
+}
+
+/// It was too much for the small one, beside what ran there; but the large one has lost its store.
+#[test]
+fn a_smaller_worker_is_better_than_a_larger_one_without_a_store() {
+    let (mut scene, all) = (workers(1), ["w0", "large"]);
+    scene.proof("p", TaskKind::Controller);
+    scene.worker("large", WorkerKind::All, 16);
+    scene.faults("w0", "p/root", Code::KilledForMemory);
+    scene.pass(60, &all);
+    assert_eq!(scene.at("p/root"), Some("large"));
+    scene.faults("large", "p/root", Code::StoreAway);
+    scene.pass(60, &all);
+    assert_eq!(scene.at("p/root"), Some("w0"));
+}
+
 /// Half of the workers are of another version and do not understand the task: it is tried on one of them at most.
 #[test]
 fn a3_a_mixed_fleet_kills_no_proof() {

@@ -4,15 +4,12 @@ use proofmill_artifacts::ContentKey;
 use proofmill_primitives::ArtifactId;
 use sp1_prover::SP1_CIRCUIT_VERSION;
 
-/// How our names begin.
-const OURS: &str = "key-";
-
 /// How the names of shards' records end: they are removed once their shards are proven, for their size.
 const RECORD: &str = "-record";
 
 /// Whether somebody who starts over looks for it.
 pub(crate) fn is_kept(id: &str) -> bool {
-    id.starts_with(OURS) && !id.ends_with(RECORD)
+    ContentKey::names(id) && !id.ends_with(RECORD)
 }
 
 /// The name of what is made of these parts.

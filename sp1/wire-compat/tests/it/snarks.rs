@@ -13,7 +13,8 @@ const FIXTURE: &[u8] = include_bytes!("../../../../crates/client/tests/fixtures/
 fn what_we_show_to_a_contract_is_what_sp1s_verifier_takes() {
     let snark = Sp1Snark::read(FIXTURE).unwrap();
     let vkey = snark.program.unwrap().0.to_string();
-    let verify = |proof: &[u8]| Groth16Verifier::verify(proof, &snark.public_values, &vkey, &GROTH16_VK_BYTES);
+    let verify =
+        |proof: &[u8]| Groth16Verifier::verify(proof, &snark.public_values, &vkey, &GROTH16_VK_BYTES);
     assert_eq!(snark.circuit(), Ok(Sp1Circuit::Groth16));
     verify(&snark.proof).unwrap();
     for at in [0, 4, 40, 80, 100, snark.proof.len() - 1] {
@@ -38,7 +39,12 @@ fn files_that_sp1_writes_are_read() {
             raw_proof: raw_proof.clone(),
             groth16_vkey_hash: key_hash,
         }),
-        SP1Proof::Plonk(PlonkBn254Proof { public_inputs, encoded_proof, raw_proof, plonk_vkey_hash: key_hash }),
+        SP1Proof::Plonk(PlonkBn254Proof {
+            public_inputs,
+            encoded_proof,
+            raw_proof,
+            plonk_vkey_hash: key_hash,
+        }),
     ];
     for proof in proofs {
         let file = bincode::serialize(&ProofFromNetwork {
