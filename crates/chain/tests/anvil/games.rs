@@ -1,6 +1,6 @@
 //! Dispute games, on contracts of the stock interface.
 
-use crate::scene::{key, options, rpc};
+use crate::scene::{key, options, rpc, send};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use proofmill_chain::{
@@ -208,20 +208,13 @@ async fn a_claim_of_a_block_beyond_all_blocks_is_challenged_as_any() {
         extra.extend(u32::MAX.to_be_bytes());
         let call =
             createCall { gameType: Games::TYPE, rootClaim: B256::repeat_byte(9), extraData: extra.into() };
-        let transaction = json!([{
+        let transaction = json!({
             "from": arena.proposer.account(),
             "to": games.factory(),
             "value": U256::from(BOND),
             "data": Bytes::from(call.abi_encode()),
-        }]);
-        rpc(&arena.anvil, "eth_sendTransaction", transaction).await;
-        // Its block comes a moment later.
-        for _ in 0..500 {
-            if arena.view().await.games.len() > at {
-                break;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-        }
+        });
+        send(&arena.anvil, transaction).await.unwrap();
         let game = arena.game(at).await;
         assert_eq!(game.claim, Output { root: B256::repeat_byte(9), block: u64::MAX });
         assert!(games.is_there(&game).await.unwrap());

@@ -1,6 +1,6 @@
 //! Outputs that are proposed through a factory of dispute games.
 
-use crate::scene::{options, rpc};
+use crate::scene::{options, rpc, send};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use proofmill_chain::{
@@ -69,18 +69,10 @@ async fn the_bond_that_a_factory_wants_is_sent_with_an_output() {
         (factory, setInitBondCall { gameType: TYPE, bond }.abi_encode()),
         (oracle.address(), setDisputeGameFactoryCall { factory }.abi_encode()),
     ] {
-        let call = json!([{ "from": owner.account(), "to": to, "data": Bytes::from(data) }]);
-        rpc(&anvil, "eth_sendTransaction", call).await;
+        let call = json!({ "from": owner.account(), "to": to, "data": Bytes::from(data) });
+        send(&anvil, call).await.unwrap();
     }
-    let is_set = || async { oracle.game_factory().await.unwrap() == Some(factory) };
-    // The block comes a moment later.
-    for _ in 0..500 {
-        if is_set().await {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    assert!(is_set().await);
+    assert_eq!(oracle.game_factory().await.unwrap(), Some(factory));
 
     let proven = ProvenOutput {
         output: Output { root: B256::repeat_byte(0xbb), block: 110 },

@@ -1,13 +1,12 @@
 //! What the contract refuses, and the client would not even send.
 
-use crate::scene::{AGGREGATION_KEY, PROVER, Scene, refused};
+use crate::scene::{AGGREGATION_KEY, PROVER, Scene, refused, send};
 use alloy_primitives::{Address, B256, Bytes};
 use alloy_sol_types::{SolCall, SolConstructor};
 use proofmill_chain::{ChainError, Refusal, Rollup};
 use proofmill_primitives::CheckpointNumber;
 use proofmill_program::PublicValues;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 mod bindings {
     #![expect(clippy::too_many_arguments, reason = "an event has as many fields as the ABI says")]
@@ -156,15 +155,9 @@ async fn a_contract_that_wants_unknown_proofs_is_refused() {
     let mut creation = creation(&scene);
     creation.first.proofTypes[0].name = B256::right_padding_from(b"abacus");
     let from = scene.publisher.account();
-    let create = json!([{ "from": from, "data": Bytes::from(code(&creation)) }]);
-    let hash = scene.rpc("eth_sendTransaction", create).await;
-    let address = loop {
-        let receipt = scene.rpc("eth_getTransactionReceipt", json!([hash])).await;
-        if let Some(address) = receipt["contractAddress"].as_str() {
-            break address.parse().unwrap();
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+    let create = json!({ "from": from, "data": Bytes::from(code(&creation)) });
+    let receipt = send(&scene.anvil, create).await.unwrap();
+    let address = receipt["contractAddress"].as_str().unwrap().parse().unwrap();
     match Rollup::connect(scene.l1.clone(), address).await {
         Err(ChainError::UnknownProofType { name, .. }) => assert_eq!(name, "abacus"),
         other => panic!("{other:?}"),

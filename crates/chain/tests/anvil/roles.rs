@@ -2,6 +2,7 @@
 
 use crate::scene::{
     CONFIG_HASH, GENESIS_TIME, MAX_LAG, PROVER, SILENCE, Scene, block_time, clock, key, options, refused,
+    send,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor};
@@ -432,9 +433,8 @@ async fn a_timelock_can_be_the_owner() {
         admin: Address::ZERO,
     };
     let code = [&TimelockController::BYTECODE[..], &arguments.abi_encode()].concat();
-    let creation = json!([{ "from": proposer, "data": Bytes::from(code) }]);
-    let hash = scene.rpc("eth_sendTransaction", creation).await;
-    let receipt = scene.rpc("eth_getTransactionReceipt", json!([hash])).await;
+    let creation = json!({ "from": proposer, "data": Bytes::from(code) });
+    let receipt = send(&scene.anvil, creation).await.unwrap();
     let timelock: Address = receipt["contractAddress"].as_str().unwrap().parse().unwrap();
     let config = scene.rollup.config().clone();
     let roles = Roles { owner: Some(timelock), guardian: None };
@@ -459,18 +459,15 @@ async fn a_timelock_can_be_the_owner() {
         predecessor: zero,
         salt: zero,
     };
-    let send = async |from: Address, data: Vec<u8>| {
+    let tell = async |from: Address, data: Vec<u8>| {
         let call = json!({ "from": from, "to": timelock, "data": Bytes::from(data) });
-        let client = proofmill_http::rpc_client(scene.anvil.rpc_url().clone());
-        // What would fail is not sent.
-        client.request::<_, serde_json::Value>("eth_call", (&call, "latest")).await?;
-        client.request::<_, serde_json::Value>("eth_sendTransaction", [&call]).await
+        send(&scene.anvil, call).await
     };
-    send(proposer, ask.abi_encode()).await.unwrap();
-    assert!(send(executor, execute.abi_encode()).await.is_err(), "not before the timelock's delay");
+    tell(proposer, ask.abi_encode()).await.unwrap();
+    assert!(tell(executor, execute.abi_encode()).await.is_err(), "not before the timelock's delay");
     let now = scene.l1.head().await.unwrap().timestamp;
     scene.to_time(now + 3_700).await;
-    send(executor, execute.abi_encode()).await.unwrap();
+    tell(executor, execute.abi_encode()).await.unwrap();
     assert_eq!(rollup.scheduled().await.unwrap().unwrap().rules, rules);
 }
 

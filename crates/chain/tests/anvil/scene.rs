@@ -2,6 +2,7 @@
 
 use alloy_primitives::{Address, B256, Bytes, keccak256};
 use alloy_sol_types::SolValue;
+use alloy_transport::TransportResult;
 use proofmill_chain::{
     Attestation, AttestorSignature, ChainError, EpochSubmission, GenesisBlock, Included, L1, Limits,
     PoolOptions, ProofSet, ProofTypeConfig, Proposal, Refusal, Roles, Rollup, RollupConfig, Sender,
@@ -15,7 +16,7 @@ use proofmill_program::{
     Aggregation, AggregationPublicValues, Boundary, PublicValues, RangePublicValues, aggregation::fold,
 };
 use serde_json::{Value, json};
-use std::num::NonZeroU64;
+use std::{num::NonZeroU64, time::Duration};
 
 pub(crate) const L2_CHAIN: u64 = 901;
 pub(crate) const GENESIS_TIME: u64 = 4_000_000_000;
@@ -306,6 +307,24 @@ pub(crate) const fn boundary(checkpoint: &Checkpoint) -> Boundary {
 
 pub(crate) async fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> Value {
     proofmill_http::rpc_client(anvil.rpc_url().clone()).request(method, params).await.unwrap()
+}
+
+/// Sends a transaction of an account whose key anvil has, and waits for its receipt: the answer to sending comes before
+/// the block.
+pub(crate) async fn send(anvil: &Anvil, transaction: Value) -> TransportResult<Value> {
+    let client = proofmill_http::rpc_client(anvil.rpc_url().clone());
+    // What would fail is not sent.
+    let _: Value = client.request("eth_call", (&transaction, "latest")).await?;
+    let hash: B256 = client.request("eth_sendTransaction", [&transaction]).await?;
+    for _ in 0..500 {
+        let receipt: Value = client.request("eth_getTransactionReceipt", [hash]).await?;
+        if !receipt.is_null() {
+            assert_eq!(receipt["status"], "0x1", "{receipt:#}");
+            return Ok(receipt);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no block has transaction {hash}");
 }
 
 /// Why a contract refused.
