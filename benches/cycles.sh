@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Measures what the range program costs, as benches/cycles.md shows it.
 #
-#   benches/cycles.sh [openvm|sp1|op|profile|precompiles]
+#   benches/cycles.sh [openvm|sp1|profile|precompiles]
+#   benches/cycles.sh op [openvm|sp1]
 #   KINDS=attacks|slots benches/cycles.sh [openvm|sp1]
 #
 # KINDS=attacks: each precompile and class of opcodes in a loop. KINDS=slots: colliding storage keys, and others.
 # `openvm` and `sp1` run the committed guests on made blocks (crates/made-blocks), `profile` tells
-# where the instructions go: it builds the OpenVM guest with its symbols, which needs the guests' toolchain.
+# where the instructions go: it builds the OpenVM guest with its symbols, which needs the guests' toolchain. `op` runs blocks of the OP
+# Stack, and derives one from more and more on L1: real data are in ../shared/op-stack, and without it their rows are missing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -71,17 +73,44 @@ case ${1:-openvm} in
             row "$input" "$count" "$gas" "$cycles" "$cost" $((cycles / count)) "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")"
         done
         ;;
-    # Blocks of the OP Stack on OpenVM: real ones, executed; and one that is derived from L1, too.
+    # The last two columns: how much dearer an input is than another one, for each of what it has more.
     op)
         cargo build --quiet -p proofmill-op-fixtures --example op_inputs
-        cargo build --quiet --release -p proofmill -p proofmill-backends --features proofmill/openvm --example execute
-        row input gas instructions "per gas" "L1 blocks"
-        row --- --- --- --- ---
-        "$target/debug/examples/op_inputs" "$work" | while read -r file gas l1; do
-            cost=$("$target/release/examples/execute" "${ELF:-programs/elf/openvm-op-range.elf}" "$file" 2>/dev/null |
-                sed -nE 's/^instructions +([0-9]+)$/\1/p')
-            row "$(basename "$file")" "$gas" "$cost" "$(awk "BEGIN { printf \"%.2f\", $cost / $gas }")" "$l1"
-        done
+        case ${2:-openvm} in
+            openvm)
+                cargo build --quiet --release -p proofmill -p proofmill-backends --features proofmill/openvm --example execute
+                row input gas instructions "per gas" more each
+                row --- --- --- --- --- ---
+                run() {
+                    "$target/release/examples/execute" "${ELF:-programs/elf/openvm-op-range.elf}" "$1" 2>"$work/log" |
+                        sed -nE 's/^instructions +([0-9]+)$/\1/p'
+                }
+                ;;
+            sp1)
+                cargo build --quiet --release --manifest-path sp1/Cargo.toml --workspace --example gas
+                row input gas cycles "prover gas" "prover gas per gas" more each
+                row --- --- --- --- --- --- ---
+                run() {
+                    "$sp1_target/release/examples/gas" "${ELF:-programs/elf/sp1-op-range.elf}" "$1.raw" 2>"$work/log" |
+                        sed -nE 's/.* cycles ([0-9]+) gas ([0-9]+) exit 0$/\1 \2/p'
+                }
+                ;;
+            *) echo "usage: benches/cycles.sh op [openvm|sp1]" >&2 && exit 2 ;;
+        esac
+        "$target/debug/examples/op_inputs" "$work" >"$work/inputs"
+        declare -A costs
+        while read -r name gas than count of; do
+            read -r -a cost <<<"$(run "$work/$name")"
+            ((${#cost[@]})) || { echo "error: $name does not run" >&2 && cat "$work/log" >&2 && exit 1; }
+            costs[$name]=${cost[-1]}
+            per_gas=$(awk "BEGIN { printf \"%.2f\", ${costs[$name]} / $gas }")
+            more='' each=''
+            if [[ $than ]]; then
+                more="$count × $of than $than"
+                each=$(awk "BEGIN { printf \"%.1f\", (${costs[$name]} - ${costs[$than]}) / $count }")
+            fi
+            row "$name" "$gas" "${cost[@]}" "$per_gas" "$more" "$each"
+        done <"$work/inputs"
         ;;
     profile)
         make_inputs
@@ -101,5 +130,5 @@ case ${1:-openvm} in
         "$target/programs/release/profile" "${ELF:-programs/elf/openvm-range.elf}" "$work/precompiles-1-1.raw" >"$work/out"
         echo "$(cat "$work/precompiles-1-1.txt"): the guest agrees, $(head -1 "$work/out" | cut -d' ' -f1) instructions"
         ;;
-    *) echo "usage: benches/cycles.sh [openvm|sp1|op|profile|precompiles]" >&2 && exit 2 ;;
+    *) echo "usage: benches/cycles.sh [openvm|sp1|op|profile|precompiles], or op openvm|sp1" >&2 && exit 2 ;;
 esac

@@ -46,6 +46,7 @@ part "a reorg of L2, with OpenVM (an hour)" \
   env PROOFMILL_TEST_BINARY="$binary" cargo test --workspace --test cli -- --ignored a_reorg_of_l2
 part "a rollup that two systems prove: OpenVM, and exec in place of the other" scripts/demo.sh "$binary" openvm,exec
 part "the demo with OpenVM" scripts/demo.sh "$binary" openvm
+part "the demo of an OP Stack chain with OpenVM" scripts/demo-op.sh "$binary" openvm
 part "SP1: wire format, execution, proofs, and one over two processes of which one is killed" sp1
 
 echo

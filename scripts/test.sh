@@ -42,3 +42,6 @@ PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored an_
 
 say "the demo without proofs"
 scripts/demo.sh "$binary" exec
+
+say "the demo of an OP Stack chain without proofs, in less than two minutes"
+timeout 120 scripts/demo-op.sh "$binary" exec

@@ -1,9 +1,10 @@
-//! The committed programs: what proofs say that they are of is what everybody expects of them, and blocks that are made to be dear
-//! cost no more than the limits say. Slow without `--release`.
+//! The committed programs: what proofs say that they are of is what everybody expects of them, real blocks of the OP Stack come out as
+//! their chain has them, and blocks that are made to be dear cost no more than the limits say. Slow without `--release`.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 use proofmill_backends::{Backend, Job, OpenVmBackend, SegmentBudget};
 use proofmill_made_blocks::{ATTACKS, Machine, Made, attacked};
+use proofmill_op_fixtures::{BLOCKS, L1_BLOCKS, L1Body, Local, RangeInput, channel_of_real_blocks, zlib};
 use proofmill_primitives::{ProgramVersion, ProofMode};
 use std::{fs, path::PathBuf, sync::LazyLock};
 
@@ -55,6 +56,40 @@ fn a_range_is_proven_of_the_program_that_the_manifest_names() {
 /// One backend for all executions of the range program.
 static BACKEND: LazyLock<OpenVmBackend> = LazyLock::new(OpenVmBackend::default);
 static RANGE: LazyLock<Vec<u8>> = LazyLock::new(|| elf("openvm-range"));
+static OP_RANGE: LazyLock<Vec<u8>> = LazyLock::new(|| elf("openvm-op-range"));
+
+/// The committed program says of this what the chain has.
+#[track_caller]
+fn says_so(input: &RangeInput) {
+    let encoded = BACKEND.encode_input(&[&input.bytes], &[]).unwrap();
+    let done = BACKEND.execute(&Job { program: &OP_RANGE, input: &encoded, cycle_limit: None }).unwrap();
+    assert_eq!(done.public_values, input.says.commitment().as_slice(), "{:?}", input.says);
+}
+
+#[test]
+fn real_blocks_of_the_op_stack_have_the_hash_that_the_chain_has() {
+    for number in BLOCKS {
+        let Some(input) = RangeInput::real(&[number]) else { return };
+        says_so(&input);
+    }
+}
+
+#[test]
+fn four_that_follow_on_each_other_are_one_range() {
+    let Some(input) = RangeInput::real(&BLOCKS[..4]) else { return };
+    says_so(&input);
+}
+
+#[test]
+fn a_block_is_derived_from_its_l1() {
+    let local = Local::new();
+    says_so(&RangeInput::executed(&local));
+    says_so(&RangeInput::derived(&local));
+    // From one as busy as mainnet, too.
+    let Some(bodies) = L1_BLOCKS.map(L1Body::read).collect::<Option<Vec<_>>>() else { return };
+    let Some(old) = channel_of_real_blocks() else { return };
+    says_so(&RangeInput::derived(&Local::beside(&bodies, Some(&zlib(&old)))));
+}
 
 /// What the committed program takes for blocks. They are valid: it would fail otherwise.
 fn instructions(made: &Made) -> u64 {

@@ -1,11 +1,13 @@
-//! For tests: real blocks of OP Sepolia (Holocene), as data and as a node that serves them; and a small chain of Isthmus on a small L1
-//! ([`Local`]), from which its blocks are derived.
+//! For tests: real blocks of OP Sepolia (Holocene), as data, as a node that serves them and as what the range program takes
+//! ([`RangeInput`]); and a small chain of Isthmus on a small L1 ([`Local`]), from which its blocks are derived.
 //!
 //! They are in `../shared/op-stack/execution.tar.xz`, from the repository's root (`OP_STACK_DIR` names another folder): for each
-//! the parent's header, the attributes, the expected hash, and every node and code that it reads. Without them a test is
-//! skipped, with a message.
+//! the parent's header, the attributes, the expected hash, and every node and code that it reads. `derivation.tar.xz` beside it has
+//! real blocks of L1 ([`L1Body`]). Without them a test is skipped, with a message.
 #![expect(clippy::unwrap_used, reason = "a test's panic says which test")]
 
+mod inputs;
+mod l1;
 mod local;
 mod node;
 
@@ -13,14 +15,16 @@ use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U64};
 use proofmill_optimism::{OpAttributes, OpError, OpRules, build, rules_from_rollup_config};
 use proofmill_stateless::{Block, ChainSpec, StatelessInput, StatelessInputRef, Witness};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
 };
 
-pub use local::{LOCAL_CHAIN_ID, Local};
+pub use inputs::{RangeInput, channel_of_real_blocks};
+pub use l1::{L1_BLOCKS, L1Body};
+pub use local::{LOCAL_CHAIN_ID, Local, zlib};
 pub use node::serve;
 
 /// The chain id of OP Sepolia.
@@ -51,20 +55,25 @@ struct Payload {
     eip1559_params: Bytes,
 }
 
+/// A file of an archive. `None`, with a message, where there is no such archive.
+fn recorded<T: DeserializeOwned>(archive: &str, name: &str) -> Option<T> {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/op-stack");
+    let folder = std::env::var_os("OP_STACK_DIR").map_or(default, PathBuf::from);
+    let path = folder.join(format!("{archive}.tar.xz"));
+    if !path.exists() {
+        eprintln!("skipped: there is no {}", path.display());
+        return None;
+    }
+    let file = format!("{archive}/{name}.json");
+    let done = Command::new("tar").arg("-xJOf").arg(&path).arg(&file).output().unwrap();
+    assert!(done.status.success(), "tar cannot read {file}: {}", String::from_utf8_lossy(&done.stderr));
+    Some(serde_json::from_slice(&done.stdout).unwrap())
+}
+
 impl Fixture {
     /// `None`, with a message, where there are none.
     pub fn read(number: u64) -> Option<Self> {
-        let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/op-stack");
-        let archive =
-            std::env::var_os("OP_STACK_DIR").map_or(default, PathBuf::from).join("execution.tar.xz");
-        if !archive.exists() {
-            println!("skipped: there is no {}", archive.display());
-            return None;
-        }
-        let file = format!("execution/{number}.json");
-        let done = Command::new("tar").arg("-xJOf").arg(&archive).arg(&file).output().unwrap();
-        assert!(done.status.success(), "tar cannot read {file}: {}", String::from_utf8_lossy(&done.stderr));
-        Some(serde_json::from_slice(&done.stdout).unwrap())
+        recorded("execution", &number.to_string())
     }
 
     /// The `rollup.json` of its chain.

@@ -2,6 +2,7 @@
 //! L1 blocks from which it follows. The block is made by the rules of `proofmill-optimism`; what stands in its attributes is written down
 //! from the specifications.
 
+use crate::L1Body;
 use crate::node::{full, node};
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Receipt, ReceiptEnvelope, SignableTransaction, TxEip1559,
@@ -9,17 +10,19 @@ use alloy_consensus::{
 };
 use alloy_eips::Encodable2718;
 use alloy_primitives::{
-    Address, B256, Bytes, Log, LogData, TxKind, U256, address, hex, keccak256, logs_bloom,
+    Address, B256, Bloom, Bytes, Log, LogData, TxKind, U256, address, hex, keccak256, logs_bloom,
 };
 use alloy_rlp::Encodable;
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_trie::{EMPTY_ROOT_HASH, root::ordered_trie_root_encoded};
 use op_alloy_consensus::TxDeposit;
+use proofmill_derivation::{DerivationInput, L1Block, config_from_rollup_json};
 use proofmill_optimism::{OpAttributes, OpFork, OpRules, build};
 use proofmill_proxy::{Action, Proxy};
 use proofmill_stateless::{
-    Block, ChainSpec, PreState, PreStateAccount, StatelessInput, StatelessInputRef, Witness, full_witness,
+    BlobActivation, BlobParams, Block, ChainSpec, PreState, PreStateAccount, StatelessInput,
+    StatelessInputRef, Witness, full_witness,
 };
 use serde_json::{Value, json};
 
@@ -45,7 +48,7 @@ pub struct Local {
     pub rules: OpRules,
     /// L1's blocks.
     pub l1: Vec<Block>,
-    receipts: Vec<Vec<Bytes>>,
+    receipts: Vec<Option<Vec<Bytes>>>,
     /// The block before the range.
     pub parent: Block,
     /// The range: one block.
@@ -75,6 +78,12 @@ fn word(value: u64) -> [u8; 32] {
 impl Local {
     /// L1 has a deposit in its third block, and the batches in its fourth.
     pub fn new() -> Self {
+        Self::beside(&[], None)
+    }
+
+    /// The same, with more on L1 than the chain takes from it. These blocks come first, 49 at most. The batcher posts this channel before
+    /// the batches that count: those in it must be older.
+    pub fn beside(before: &[L1Body], channel: Option<&[u8]>) -> Self {
         let rules = OpRules::for_fork(LOCAL_CHAIN_ID, OpFork::Isthmus);
         let state = state();
         let mut local = Self {
@@ -93,12 +102,19 @@ impl Local {
             },
             witness: full_witness(&state, Vec::new()),
         };
+        for body in before {
+            // Where there are receipts, their logs are read.
+            let bloom = if body.receipts.is_some() { Bloom::repeat_byte(0xff) } else { Bloom::ZERO };
+            local.push(body.clone(), bloom);
+        }
         let deposit_to = Address::repeat_byte(0xbb);
         for logs in [Vec::new(), Vec::new(), vec![deposit_log(deposit_to)]] {
             local.mine(Vec::new(), logs);
         }
         local.parent = local.before(&state);
-        let deposit = deposit(local.l1[2].header.hash_slow(), deposit_to);
+        let (old, l1) =
+            (local.l1[before.len() + 1].header.clone(), local.l1[before.len() + 2].header.clone());
+        let deposit = deposit(l1.hash_slow(), deposit_to);
         let user = signed(
             5,
             TxEip1559 {
@@ -110,7 +126,6 @@ impl Local {
                 ..Default::default()
             },
         );
-        let l1 = local.l1[2].header.clone();
         let attributes = OpAttributes {
             prev_randao: l1.mix_hash,
             parent_beacon_block_root: l1.parent_beacon_block_root,
@@ -119,10 +134,14 @@ impl Local {
             transactions: vec![attributes(&l1, 0), deposit.encoded_2718().into(), user.clone()],
         };
         local.block = local.built(attributes);
-        let batches =
-            [batch(&local.parent.header, &local.l1[1].header, &[]), batch(&local.block.header, &l1, &[user])];
-        let posted = batches.into_iter().zip(0..).map(|(batch, nonce)| {
-            let (to, input) = (INBOX.into(), batch.into());
+        let batches = [
+            batch(&local.parent.header, (old.number, old.hash_slow()), &[]),
+            batch(&local.block.header, (l1.number, l1.hash_slow()), &[user]),
+        ];
+        let channels = batches.map(|batch| zlib(&joined(&[batch])));
+        let channels = channel.into_iter().chain(channels.iter().map(Vec::as_slice));
+        let posted = channels.zip(0..).map(|(channel, nonce)| {
+            let (to, input) = (INBOX.into(), framed(channel).into());
             signed(1, TxEip1559 { chain_id: L1_CHAIN_ID, nonce, to, input, ..Default::default() })
         });
         local.mine(posted.collect(), Vec::new());
@@ -136,6 +155,24 @@ impl Local {
         build(&self.rules, &input.parent, attributes, &input.witness).unwrap()
     }
 
+    /// Of L1, what the range's derivation is given.
+    pub fn derivation(&self) -> DerivationInput {
+        let blobs = vec![BlobActivation { timestamp: 0, params: BlobParams::prague() }];
+        let l1 = self.l1.iter().zip(&self.receipts).map(|(block, receipts)| L1Block {
+            header: alloy_rlp::encode(&block.header).into(),
+            transactions: block.transactions.clone(),
+            receipts: receipts.clone(),
+        });
+        DerivationInput {
+            config: config_from_rollup_json(&self.rollup_json().to_string(), blobs).unwrap(),
+            parent_transactions: self.parent.transactions.clone(),
+            ancestors: Vec::new(),
+            l1: l1.collect(),
+            blobs: Vec::new(),
+            blobs_proof: Bytes::new(),
+        }
+    }
+
     /// The range, with a witness that has more than it needs.
     pub fn input(&self) -> StatelessInput {
         StatelessInput {
@@ -147,7 +184,6 @@ impl Local {
     }
 
     fn mine(&mut self, transactions: Vec<Bytes>, logs: Vec<Log>) {
-        let number = L1_FIRST + self.l1.len() as u64;
         let bloom = logs_bloom(&logs);
         let receipt = Receipt { status: Eip658Value::Eip658(true), cumulative_gas_used: 21_000, logs };
         // A block with logs has the transaction that wrote them.
@@ -161,6 +197,14 @@ impl Local {
             .iter()
             .map(|_| ReceiptEnvelope::Eip1559(receipt.clone().with_bloom()).encoded_2718().into())
             .collect();
+        let receipts_root = ordered_trie_root_encoded(&receipts);
+        self.push(L1Body { transactions, receipts: Some(receipts), receipts_root }, bloom);
+    }
+
+    /// The next block of L1.
+    fn push(&mut self, body: L1Body, logs_bloom: Bloom) {
+        let L1Body { transactions, receipts, receipts_root } = body;
+        let number = L1_FIRST + self.l1.len() as u64;
         let header = Header {
             number,
             parent_hash: self.l1.last().map_or(B256::ZERO, |block| block.header.hash_slow()),
@@ -174,21 +218,22 @@ impl Local {
             parent_beacon_block_root: Some(B256::repeat_byte(number as u8)),
             requests_hash: Some(B256::ZERO),
             transactions_root: ordered_trie_root_encoded(&transactions),
-            receipts_root: ordered_trie_root_encoded(&receipts),
-            logs_bloom: bloom,
+            receipts_root,
+            logs_bloom,
             ..Default::default()
         };
         self.l1.push(Block { header, transactions, withdrawals: Some(Vec::new()) });
         self.receipts.push(receipts);
     }
 
-    /// The block before the range, as if it had been made: of the second L1 block.
+    /// The block before the range, as if it had been made: of the L1 block before the newest one.
     fn before(&self, state: &PreState) -> Block {
-        let transactions = vec![attributes(&self.l1[1].header, 0)];
+        let [.., origin, newest] = &self.l1[..] else { unreachable!("L1 has three blocks") };
+        let transactions = vec![attributes(&origin.header, 0)];
         let header = Header {
             number: 1_000,
-            // The block after it is as old as the third L1 block.
-            timestamp: L1_TIME + 2 * 12 - 2,
+            // The block after it is as old as the newest L1 block.
+            timestamp: newest.header.timestamp - 2,
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
             gas_limit: GAS_LIMIT,
             gas_used: GAS_LIMIT / 6,
@@ -204,11 +249,6 @@ impl Local {
             ..Default::default()
         };
         Block { header, transactions, withdrawals: Some(Vec::new()) }
-    }
-
-    /// The receipts of an L1 block, in their encoding.
-    pub fn receipts_of(&self, number: u64) -> Vec<Bytes> {
-        self.receipts[(number - L1_FIRST) as usize].clone()
     }
 
     /// Its `rollup.json`.
@@ -245,7 +285,7 @@ impl Local {
     pub async fn serve_l1(&self) -> Proxy {
         let blocks: Vec<_> = self.l1.iter().map(|block| (block.header.number, full(block))).collect();
         let receipts: Vec<Value> =
-            self.l1.iter().zip(&self.receipts).map(|(block, raw)| receipts(block, raw)).collect();
+            self.l1.iter().zip(&self.receipts).map(|(block, raw)| receipts(block, raw.as_deref())).collect();
         node(L1_CHAIN_ID, blocks, move |request| {
             if request.method != "eth_getBlockReceipts" {
                 return None;
@@ -259,11 +299,12 @@ impl Local {
 }
 
 /// Receipts as a node shows them.
-fn receipts(block: &Block, raw: &[Bytes]) -> Value {
+fn receipts(block: &Block, raw: Option<&[Bytes]>) -> Value {
     use alloy_eips::Decodable2718;
-    let shown = raw.iter().zip(&block.transactions).enumerate().map(|(at, (raw, transaction))| {
-        let receipt = ReceiptEnvelope::<Log>::decode_2718_exact(raw).unwrap();
-        let logs = receipt.logs().iter().enumerate().map(|(index, log)| {
+    let shown = raw.unwrap_or_default().iter().zip(&block.transactions).enumerate().map(
+        |(at, (raw, transaction))| {
+            let receipt = ReceiptEnvelope::<Log>::decode_2718_exact(raw).unwrap();
+            let logs = receipt.logs().iter().enumerate().map(|(index, log)| {
             json!({
                 "address": log.address, "topics": log.topics(), "data": log.data.data,
                 "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
@@ -271,14 +312,15 @@ fn receipts(block: &Block, raw: &[Bytes]) -> Value {
                 "logIndex": format!("{index:#x}"), "removed": false
             })
         });
-        json!({
-            "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "gasUsed": "0x5208",
-            "logsBloom": receipt.logs_bloom(), "logs": logs.collect::<Vec<_>>(),
-            "transactionHash": keccak256(transaction), "transactionIndex": format!("{at:#x}"),
-            "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
-            "from": Address::ZERO, "to": PORTAL, "effectiveGasPrice": "0x1", "contractAddress": null
-        })
-    });
+            json!({
+                "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "gasUsed": "0x5208",
+                "logsBloom": receipt.logs_bloom(), "logs": logs.collect::<Vec<_>>(),
+                "transactionHash": keccak256(transaction), "transactionIndex": format!("{at:#x}"),
+                "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
+                "from": Address::ZERO, "to": PORTAL, "effectiveGasPrice": "0x1", "contractAddress": null
+            })
+        },
+    );
     shown.collect()
 }
 
@@ -357,18 +399,32 @@ fn deposit_log(to: Address) -> Log {
     Log { address: PORTAL, data: LogData::new_unchecked(topics, data.into()) }
 }
 
-/// A batcher's data: one frame of a channel with one batch of one block (`protocol/derivation.md`).
-fn batch(block: &Header, l1: &Header, transactions: &[Bytes]) -> Vec<u8> {
+/// A batch of one block (`protocol/derivation.md`).
+pub(crate) fn batch(block: &Header, (epoch, epoch_hash): (u64, B256), transactions: &[Bytes]) -> Vec<u8> {
     let mut fields = Vec::new();
     block.parent_hash.encode(&mut fields);
-    l1.number.encode(&mut fields);
-    l1.hash_slow().encode(&mut fields);
+    epoch.encode(&mut fields);
+    epoch_hash.encode(&mut fields);
     block.timestamp.encode(&mut fields);
     transactions.to_vec().encode(&mut fields);
     let mut batch = vec![0];
     alloy_rlp::Header { list: true, payload_length: fields.len() }.encode(&mut batch);
     batch.extend(fields);
-    let channel = miniz_oxide::deflate::compress_to_vec_zlib(&alloy_rlp::encode(batch.as_slice()), 6);
+    batch
+}
+
+/// What a channel with these batches is once it is decompressed.
+pub(crate) fn joined(batches: &[Vec<u8>]) -> Vec<u8> {
+    batches.iter().flat_map(|batch| alloy_rlp::encode(batch.as_slice())).collect()
+}
+
+/// A channel in zlib's format, as small as it gets: so does the batcher of the OP Stack.
+pub fn zlib(channel: &[u8]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec_zlib(channel, 9)
+}
+
+/// A batcher's data: a channel in one frame.
+fn framed(channel: &[u8]) -> Vec<u8> {
     let mut data = vec![0];
     data.extend([1; 16]);
     data.extend(0_u16.to_be_bytes());

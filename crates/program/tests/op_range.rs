@@ -3,9 +3,8 @@
 #![cfg(feature = "optimism")]
 #![allow(clippy::unwrap_used)]
 
-use alloy_primitives::{Address, B256, Bytes};
-use proofmill_derivation::{DerivationInput, L1Block, config_from_rollup_json};
-use proofmill_op_fixtures::Local;
+use alloy_primitives::{Address, B256};
+use proofmill_op_fixtures::{L1_BLOCKS, L1Body, Local, RangeInput, channel_of_real_blocks, zlib};
 use proofmill_optimism::{minimise, output_root};
 use proofmill_program::{
     ProvenFor, PublicValues,
@@ -14,7 +13,7 @@ use proofmill_program::{
         range::{OpStatement, encode_derived, encode_executed, run},
     },
 };
-use proofmill_stateless::{BlobActivation, BlobParams, StatelessInput, StatelessInputRef};
+use proofmill_stateless::{StatelessInput, StatelessInputRef};
 
 fn range(local: &Local) -> StatelessInput {
     let mut input = local.input();
@@ -23,30 +22,13 @@ fn range(local: &Local) -> StatelessInput {
     input
 }
 
-fn derivation(local: &Local) -> DerivationInput {
-    let blobs = vec![BlobActivation { timestamp: 0, params: BlobParams::prague() }];
-    let l1 = local.l1.iter().map(|block| L1Block {
-        header: alloy_rlp::encode(&block.header).into(),
-        transactions: block.transactions.clone(),
-        receipts: Some(local.receipts_of(block.header.number)),
-    });
-    DerivationInput {
-        config: config_from_rollup_json(&local.rollup_json().to_string(), blobs).unwrap(),
-        parent_transactions: local.parent.transactions.clone(),
-        ancestors: Vec::new(),
-        l1: l1.collect(),
-        blobs: Vec::new(),
-        blobs_proof: Bytes::new(),
-    }
-}
-
 /// What L1 knows a block by.
 fn root(header: &alloy_consensus::Header) -> B256 {
     output_root(header.state_root, header.withdrawals_root.unwrap(), header.hash_slow())
 }
 
 fn derived(local: &Local) -> OpRangePublicValues {
-    match run(&encode_derived(&derivation(local), &range(local))).unwrap() {
+    match run(&encode_derived(&local.derivation(), &range(local))).unwrap() {
         OpStatement::Derived(says) => says,
         other => panic!("{other:?}"),
     }
@@ -61,7 +43,7 @@ fn a_range_that_l1_gives_is_proven_by_its_output_roots() {
         l2PreRoot: root(&local.parent.header),
         l2PostRoot: root(&local.block.header),
         l2BlockNumber: 1_001,
-        rollupConfigHash: derivation(&local).config.hash(),
+        rollupConfigHash: local.derivation().config.hash(),
     };
     assert_eq!(says, expected);
     // One range, up to the same L1 block.
@@ -89,7 +71,7 @@ fn blocks_that_are_only_executed_say_so() {
 #[test]
 fn what_is_no_input_is_refused() {
     let local = Local::new();
-    let bytes = encode_derived(&derivation(&local), &range(&local));
+    let bytes = encode_derived(&local.derivation(), &range(&local));
     for at in [0, 3, 7, 8, 100, bytes.len() - 1] {
         assert!(run(&bytes[..at]).is_err(), "{at}");
     }
@@ -102,13 +84,27 @@ fn what_is_no_input_is_refused() {
     long[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(matches!(run(&long), Err(OpRangeError::Encoding { .. })));
     // An execution that is right, and an L1 that gives another block.
-    let mut early = derivation(&local);
+    let mut early = local.derivation();
     early.l1.pop();
     let error = run(&encode_derived(&early, &range(&local))).unwrap_err();
     assert!(matches!(error, OpRangeError::Derivation(_)), "{error}");
     // A block that L1 gives, and that was executed wrongly.
     let mut wrong = range(&local);
     wrong.blocks[0].header.state_root = B256::ZERO;
-    let error = run(&encode_derived(&derivation(&local), &wrong)).unwrap_err();
+    let error = run(&encode_derived(&local.derivation(), &wrong)).unwrap_err();
     assert!(matches!(error, OpRangeError::Blocks(_)), "{error}");
+}
+
+#[test]
+fn a_range_is_derived_from_an_l1_as_busy_as_mainnet() {
+    let Some(bodies) = L1_BLOCKS.map(L1Body::read).collect::<Option<Vec<_>>>() else { return };
+    let Some(old) = channel_of_real_blocks() else { return };
+    let local = Local::beside(&bodies, Some(&zlib(&old)));
+    let input = RangeInput::derived(&local);
+    assert_eq!(run(&input.bytes).unwrap(), input.says);
+    // Nothing of it may be missing.
+    let mut derivation = local.derivation();
+    derivation.l1[5].transactions.pop();
+    let error = run(&encode_derived(&derivation, &range(&local))).unwrap_err();
+    assert!(matches!(error, OpRangeError::Derivation(_)), "{error}");
 }

@@ -4,6 +4,7 @@
 use proofmill_backend_sp1::Sp1Backend;
 use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget};
 use proofmill_made_blocks::{ATTACKS, Machine, Made, attacked};
+use proofmill_op_fixtures::{BLOCKS, L1_BLOCKS, L1Body, Local, RangeInput, channel_of_real_blocks, zlib};
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, Weight};
 use proofmill_sp1_prover::MEMORY_LIMIT;
 use sp1_core_executor::{GasEstimatingVMEnum, Program, SP1CoreOpts};
@@ -194,6 +195,41 @@ fn a_program_that_never_ends_is_stopped_even_if_it_reads_no_memory() {
     let input = input(u32::MAX);
     let outcome = SP1.execute(&Job { cycle_limit: Some(Instructions(1_000)), ..job(&input) });
     assert!(matches!(outcome, Err(BackendError::CycleLimit { .. })), "{outcome:?}");
+}
+
+/// The committed range program for chains of the OP Stack says of this what the chain has.
+#[track_caller]
+fn says_so(input: &RangeInput) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../programs/elf/sp1-op-range.elf");
+    let program = std::fs::read(path).unwrap();
+    let encoded = SP1.encode_input(&[&input.bytes], &[]).unwrap();
+    let done = SP1.execute(&Job { program: &program, input: &encoded, cycle_limit: None }).unwrap();
+    assert_eq!(done.public_values, input.says.to_bytes(), "{:?}", input.says);
+}
+
+#[test]
+fn real_blocks_of_the_op_stack_have_the_hash_that_the_chain_has() {
+    for number in BLOCKS {
+        let Some(input) = RangeInput::real(&[number]) else { return };
+        says_so(&input);
+    }
+}
+
+#[test]
+fn four_that_follow_on_each_other_are_one_range() {
+    let Some(input) = RangeInput::real(&BLOCKS[..4]) else { return };
+    says_so(&input);
+}
+
+#[test]
+fn a_block_is_derived_from_its_l1() {
+    let local = Local::new();
+    says_so(&RangeInput::executed(&local));
+    says_so(&RangeInput::derived(&local));
+    // From one as busy as mainnet, too.
+    let Some(bodies) = L1_BLOCKS.map(L1Body::read).collect::<Option<Vec<_>>>() else { return };
+    let Some(old) = channel_of_real_blocks() else { return };
+    says_so(&RangeInput::derived(&Local::beside(&bodies, Some(&zlib(&old)))));
 }
 
 /// The committed range program.

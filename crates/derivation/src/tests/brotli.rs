@@ -35,6 +35,13 @@ const BYTES: &str = "\
     20c80f4083b09001";
 /// A meta-block that makes more bytes than it says, and another after it.
 const OVERSHOOTS: &str = "40010080c0061c69acf5b98827c8249178d9f8df27034000087461696c207461696c03";
+/// 150 MB of one byte.
+const BOMB: &str = "\
+    cbffff3f002400e3b14072effff8ffff078004401c1680eefd1fffffff00900088c302d0bdffe3ffff1f001200715800\
+    baf77ffcffff034002200e0b40f7fe8fffff7f004800c46101e8defff1ffff0f000980382c00ddfb3ffeffff01200110\
+    8705a07bffc7ffff3f002400e2b00074effff8ffff078004401c1680eefd1fffffff00900088c302d0bdffe3ffff1f00\
+    1200715800baf77ffcffff034002200e0b40f7fe8fffff7f004800c46101e8defff1ffff0f000980382c00ddfb3ffeff\
+    ff012001108705a07bffc7ffff3f002400e2b00074effff22f1a0e8004401c16804e321c";
 
 #[test]
 fn streams_of_the_encoder_are_read() {
@@ -59,6 +66,14 @@ fn a_part_that_makes_more_than_it_says_is_damage() {
     assert_eq!(decompressed(&stream, 100_000), None);
     let channel = [&[1][..], &stream].concat();
     assert_eq!(channel::decompressed(&channel), Err("its brotli data are damaged"));
+}
+
+#[test]
+fn a_channel_that_bursts_is_cut_off() {
+    let channel = [&[1][..], &hex::decode(BOMB).unwrap()].concat();
+    assert!(channel.len() < 300);
+    let bytes = channel::decompressed(&channel).unwrap();
+    assert!(bytes.len() == 100_000_000 && bytes.iter().all(|byte| *byte == 0x80));
 }
 
 #[test]

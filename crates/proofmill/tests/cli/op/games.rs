@@ -1,10 +1,11 @@
 //! Dispute games by the proposer.
 
-use super::{Chain, Running};
+use super::{Chain, Running, challenger::until};
 use crate::process::{fail, wait};
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{Game, GameStatus, Output, ProposalStatus};
+use proofmill_chain::{Game, GameStatus, OracleConfig, Output, ProposalStatus};
 use std::{
+    collections::BTreeSet,
     fs,
     time::{Duration, Instant},
 };
@@ -67,4 +68,71 @@ async fn a_challenged_game_is_proven_in_time_and_pays() {
     let mut other = chain.games_proposer(data, &games);
     let said = fail(other.env("ANCHOR_STATE_REGISTRY_ADDRESS", games.factory().to_string()));
     assert!(said.contains("ANCHOR_STATE_REGISTRY_ADDRESS"), "{said}");
+}
+
+/// Of a rollup whose configuration is another one than that of the contract.
+#[tokio::test(flavor = "multi_thread")]
+async fn games_of_another_configuration_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let here = chain.config().await;
+    let there = OracleConfig { rollup_config_hash: B256::repeat_byte(9), ..here };
+    let verifier = chain.oracle().await.verifier().await.unwrap();
+    let (games, _) = chain.games_of(there, verifier, 600, 600).await;
+    let said = fail(&mut chain.games_proposer(data, &games));
+    let hashes = [here, there].map(|config| config.rollup_config_hash.to_string());
+    assert!(said.contains("rollup configuration"), "{said}");
+    assert!(hashes.iter().all(|hash| said.contains(hash)), "{said}");
+}
+
+/// Killed after each step of its games.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenged_game_is_paid_whatever_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let (games, _) = chain.games(12, 120).await;
+    let account: Address = chain.said("proposer").parse().unwrap();
+    let log = data.join("games.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = chain.games_proposer(data, &games);
+    // Every game is proven, so that each step comes again and again.
+    command.env("FAST_FINALITY_MODE", "true");
+    let steps = [
+        "game created",
+        "a range is gathered",
+        "range proven",
+        "ranges aggregated",
+        "game proven",
+        "game resolved",
+        "credit claimed",
+    ];
+    for what in steps {
+        let before = said().matches(what).count();
+        let mut running = Running::start(&mut command, &log);
+        wait(what, || said().matches(what).count() > before);
+        running.kill();
+        if what == "game created" {
+            let view = games.view(account, 0).await.unwrap();
+            games.challenge(&chain.stranger().await, view.games[0].address).await.unwrap();
+        }
+    }
+    let mut running = Running::start(&mut command, &log);
+    let paid =
+        |game: &Game| game.status == GameStatus::DefenderWins && game.is_final && game.credit.is_zero();
+    until(&games, account, &said, &|games| games.len() > 3 && games[..3].iter().all(paid)).await;
+    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
+    let view = games.view(account, 0).await.unwrap();
+    let first = &view.games[0];
+    assert_eq!((first.proposal, first.prover), (ProposalStatus::ChallengedProven, Some(account)), "{view:?}");
+    // No claim has two bonds, and no range was proven twice.
+    let blocks: BTreeSet<_> = view.games.iter().map(|game| game.claim.block).collect();
+    assert_eq!(blocks.len(), view.games.len(), "{view:?}");
+    let text = said();
+    let mut ranges = BTreeSet::new();
+    for line in text.lines().filter(|line| line.contains(" range proven ")) {
+        let range = line.split_once("blocks=").unwrap().1.split(' ').next().unwrap();
+        assert!(ranges.insert(range), "{range} was proven twice: {text}");
+    }
 }

@@ -277,12 +277,23 @@ async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_blobs_are_proven_too() {
     let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
+    let (data, elsewhere) = (folder.path(), folder.path().join("elsewhere"));
+    fs::create_dir(&elsewhere).unwrap();
+    // Its beacon node knows the time of the other chain's slots, and has none of its blobs: as one that has given them up.
+    let without = Chain::start(&elsewhere, &[]);
     let chain = Chain::start(data, &["--op-interval", "3", "--op-data", "blobs"]);
+    // These L1 finalize nothing.
+    let newest = ["--until-proposed", "1", "--l1-block-tag", "latest", "--l1-confirmations", "1"];
+    let log = elsewhere.join("proposer.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut command = chain.proposer(&elsewhere);
+    command.args(newest).env("L1_BEACON_RPC", without.said("l1_beacon_rpc"));
+    let mut running = Running::start(&mut command, &log);
+    wait("a word on the blobs", || said().contains("nodes give blobs up after 18 days"));
+    assert!(running.terminate() && !said().contains(" range proven "), "{}", said());
     let log = data.join("proposer.log");
     let mut command = chain.proposer(data);
-    // This L1 finalizes nothing.
-    command.args(["--until-proposed", "1", "--l1-block-tag", "latest", "--l1-confirmations", "1"]);
+    command.args(newest);
     let mut running = Running::start(&mut command, &log);
     let said = || fs::read_to_string(&log).unwrap_or_default();
     wait("an output", || said().contains("the proposer stopped"));
