@@ -7,22 +7,11 @@ mod redis;
 mod s3;
 
 pub use postgres::LocalPostgres;
+pub use proofmill_skipped::skipped;
 pub use redis::LocalRedis;
 pub use s3::{LocalS3, S3_KEYS};
 
-use std::{
-    fmt,
-    io::{self, Write},
-    net::TcpListener,
-};
-
-/// Says that a test does nothing on this machine, and why: on a line of its own, and past what the test runner keeps to itself of
-/// tests that pass.
-pub fn skipped(why: impl fmt::Display) {
-    // There may be the name of the test on the line.
-    let line = format!("\nskipped: {why}\n");
-    let _ = io::stderr().write_all(line.as_bytes());
-}
+use std::{io, net::TcpListener};
 
 /// A port that nobody listens on.
 fn free_port() -> io::Result<u16> {

@@ -12,6 +12,7 @@ mod node;
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U64};
 use proofmill_optimism::{OpAttributes, OpError, OpRules, build, rules_from_rollup_config};
+use proofmill_skipped::skipped;
 use proofmill_stateless::{Block, ChainSpec, StatelessInput, StatelessInputRef, Witness};
 use serde::Deserialize;
 use std::{
@@ -58,7 +59,7 @@ impl Fixture {
         let archive =
             std::env::var_os("OP_STACK_DIR").map_or(default, PathBuf::from).join("execution.tar.xz");
         if !archive.exists() {
-            println!("skipped: there is no {}", archive.display());
+            skipped(format!("there is no {}", archive.display()));
             return None;
         }
         let file = format!("execution/{number}.json");
