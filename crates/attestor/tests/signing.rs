@@ -2,6 +2,8 @@
 //! the question here.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod first;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
@@ -13,10 +15,10 @@ use proofmill_chain::{
 use proofmill_client::{CheckpointProof, OpAggregationProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, L1Verifier, ProofTypePlan};
 use proofmill_localnet::{AnvilOptions, Hardfork};
-use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
-use proofmill_program::{PublicValues, RangePublicValues, op::OpAggregationPublicValues};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+use proofmill_program::{PublicValues, op::OpAggregationPublicValues};
 use proofmill_stand_in::StandIn;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -75,32 +77,11 @@ async fn signatures_count_where_l1_wants_a_snark_besides() {
     let devnet = options.start().await.unwrap();
     let l1 = L1::connect(PoolOptions::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
     let rollup = Rollup::connect(l1.clone(), devnet.description().rollup).await.unwrap();
-    let l2 = proofmill_http::rpc_client(devnet.description().l2_rpc.clone());
-    let checkpoint = loop {
-        let _: Value = l2.request_noparams("evm_mine").await.unwrap();
-        if let Some(checkpoint) = rollup.checkpoint(CheckpointNumber(1)).await.unwrap() {
-            break checkpoint;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    };
-    let config = rollup.config();
-    let statement = RangePublicValues {
-        chainId: config.chain_id,
-        configHash: config.config_hash,
-        rollup: rollup.address(),
-        prover: Address::ZERO,
-        firstBlock: checkpoint.blocks.first(),
-        lastBlock: checkpoint.blocks.last(),
-        parentHash: config.genesis.hash,
-        lastHash: checkpoint.last_hash,
-        preStateRoot: config.genesis.state_root,
-        postStateRoot: checkpoint.state_root,
-        lastTimestamp: checkpoint.last_timestamp,
-    };
+    let statement = first::statement(&devnet, &rollup).await;
     let proof = CheckpointProof { proof: proof(range_key, &statement), statement };
 
     // Signatures are for the contract that counts them, which is not the one that the rollup names.
-    let named = config.proof_type(ProverType::OpenVm).unwrap().verifier;
+    let named = rollup.config().proof_type(ProverType::OpenVm).unwrap().verifier;
     let kind = VerifierKind::find(&l1, named).await.unwrap();
     assert!(kind.wants_snark());
     let counted = kind.single().find_map(|single| match single {
