@@ -4,6 +4,8 @@
 # others from running: what failed is said at the end.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
+# shellcheck source=scripts/skipped.sh
+source scripts/skipped.sh
 failed=()
 part() { # what it is, then the command
   local what=$1
@@ -14,17 +16,14 @@ part() { # what it is, then the command
   failed+=("$what")
 }
 
-ef_tests() {
-  [[ -d ../shared/ef-tests ]] || echo "skipped: they are not in ../shared/ef-tests"
-  cargo test -p proofmill-stateless --test it -- --ignored --nocapture
-}
 scenarios() {
   # With the binary whose proofs can be held, which `--test` alone does not build.
   cargo build -p proofmill --examples && SCENARIO_AWAY=60 cargo test -p proofmill --test scenarios -- --test-threads 1
 }
 sp1() { (cd sp1 && cargo test --release --workspace && cargo test --release --workspace -- --ignored --test-threads 1); }
 
-part "all of the Ethereum Foundation's blockchain tests" ef_tests
+part "all of the Ethereum Foundation's blockchain tests" \
+  cargo test -p proofmill-stateless --test it -- --ignored --nocapture
 part "10,000 random blocks of the OP Stack, beside another implementation" \
   cargo test -p proofmill-optimism --test it -- --ignored --nocapture
 part "1,500 histories of dispute games, for who creates and who challenges them" \

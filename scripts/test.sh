@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Every test that fits a 2-core machine. Servers that tests need, they start themselves on free ports.
+# Every test that fits a 2-core machine. Servers that tests need, they start themselves on free ports. Which tests did nothing, for
+# want of data or a program, is said at the end.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=scripts/skipped.sh
+source scripts/skipped.sh
 say() { printf '\n== %s (after %d min)\n' "$1" $((SECONDS / 60)); }
 
 say "the committed guests are those of the committed sources"
@@ -11,7 +14,6 @@ say "the committed contract artifacts are those of the committed sources"
 contracts/check.sh
 
 say "build and test everything but the zkVM backends"
-[[ -d ../shared/ef-tests ]] || echo "skipped: the Ethereum Foundation's tests, which are not in ../shared/ef-tests"
 # One more than cores: many tests wait for slots and blocks.
 jobs=$(($(nproc) + 1))
 if command -v cargo-nextest >/dev/null; then

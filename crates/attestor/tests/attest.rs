@@ -2,13 +2,15 @@
 //! the demo.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod first;
+
 use alloy_primitives::{Address, B256};
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
 use proofmill_backends::{Backend, ExecBackend, Proof, Registry};
 use proofmill_chain::{Attestation, AttestorSet, L1, PoolOptions, Rollup, SigningKey};
 use proofmill_client::{CheckpointProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, ProofTypePlan};
-use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_program::{PublicValues, RangePublicValues};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
@@ -150,28 +152,7 @@ async fn what_proves_nothing_is_not_attested() {
 async fn what_is_not_of_the_checkpoints_on_l1_is_not_attested() {
     let (devnet, rollup) = devnet(ProverType::OpenVm).await;
     let attestor = attestor(&rollup);
-    let l2 = proofmill_http::rpc_client(devnet.description().l2_rpc.clone());
-    let checkpoint = loop {
-        let _: serde_json::Value = l2.request_noparams("evm_mine").await.unwrap();
-        if let Some(checkpoint) = rollup.checkpoint(CheckpointNumber(1)).await.unwrap() {
-            break checkpoint;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    };
-    let config = rollup.config();
-    let honest = RangePublicValues {
-        chainId: config.chain_id,
-        configHash: config.config_hash,
-        rollup: rollup.address(),
-        prover: Address::ZERO,
-        firstBlock: checkpoint.blocks.first(),
-        lastBlock: checkpoint.blocks.last(),
-        parentHash: config.genesis.hash,
-        lastHash: checkpoint.last_hash,
-        preStateRoot: config.genesis.state_root,
-        postStateRoot: checkpoint.state_root,
-        lastTimestamp: checkpoint.last_timestamp,
-    };
+    let honest = first::statement(&devnet, &rollup).await;
     let attest = async |prover, statement: RangePublicValues| {
         let public_values = statement.commitment().to_vec();
         let proof = proof(prover, rollup.address()).proof;

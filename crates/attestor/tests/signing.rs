@@ -2,12 +2,12 @@
 //! the question here.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod first;
+
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall;
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
-use proofmill_backends::{
-    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
-};
+use proofmill_backends::{Proof, Registry};
 use proofmill_chain::{
     AttestorSet, Games, GamesSettings, GamesStart, L1, OracleConfig, Output, PoolOptions, ProposalStatus,
     Rollup, Sender, SigningKey, VerifierKind, deploy_accepts_anything_verifier, deploy_attested_verifier,
@@ -15,9 +15,10 @@ use proofmill_chain::{
 use proofmill_client::{CheckpointProof, OpAggregationProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, L1Verifier, ProofTypePlan};
 use proofmill_localnet::{AnvilOptions, Hardfork};
-use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
-use proofmill_program::{PublicValues, RangePublicValues, op::OpAggregationPublicValues};
-use serde_json::{Value, json};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+use proofmill_program::{PublicValues, op::OpAggregationPublicValues};
+use proofmill_stand_in::StandIn;
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,67 +27,8 @@ alloy_sol_types::sol! {
     function verifyProof(bytes32 programVKey, bytes publicValues, bytes proofBytes) external view;
 }
 
-/// `exec` under the name of OpenVM. A proof of the right program holds.
-struct StandIn(ExecBackend);
-
-impl Backend for StandIn {
-    fn prover_type(&self) -> ProverType {
-        ProverType::OpenVm
-    }
-    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
-        self.0.weight(kind, budget)
-    }
-    fn budget_for(&self, memory: Weight) -> SegmentBudget {
-        self.0.budget_for(memory)
-    }
-    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
-        self.0.program_version(program)
-    }
-    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
-        self.0.encode_input(frames, proofs)
-    }
-    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
-        self.0.execute(job)
-    }
-    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
-        self.0.plan(job, budget)
-    }
-    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
-        self.0.prove_segment(job, plan, index)
-    }
-    fn tree(
-        &self,
-        segments: &[Segment],
-        mode: ProofMode,
-        budget: SegmentBudget,
-    ) -> Result<Vec<Node>, BackendError> {
-        self.0.tree(segments, mode, budget)
-    }
-    fn node_weight(&self, node: &Node) -> Weight {
-        self.0.node_weight(node)
-    }
-    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
-        self.0.reduce(program, node, children)
-    }
-    fn finish(
-        &self,
-        job: &Job<'_>,
-        plan: &Plan,
-        mode: ProofMode,
-        parts: &[Vec<u8>],
-    ) -> Result<Proof, BackendError> {
-        self.0.finish(job, plan, mode, parts)
-    }
-    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
-        if proof.program == expected {
-            return Ok(());
-        }
-        Err(BackendError::WrongProgram { expected, found: proof.program })
-    }
-}
-
 fn registry() -> Registry {
-    Registry::default().with(Arc::new(StandIn(ExecBackend::default())))
+    Registry::default().with(Arc::new(StandIn::default()))
 }
 
 /// Has attestors answer; gives where.
@@ -108,7 +50,7 @@ fn proof(program: ProgramVersion, statement: &impl PublicValues) -> Proof {
         mode: ProofMode::Compressed,
         program,
         public_values,
-        body: vec![1; 100],
+        body: Vec::new(),
     }
 }
 
@@ -135,32 +77,11 @@ async fn signatures_count_where_l1_wants_a_snark_besides() {
     let devnet = options.start().await.unwrap();
     let l1 = L1::connect(PoolOptions::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
     let rollup = Rollup::connect(l1.clone(), devnet.description().rollup).await.unwrap();
-    let l2 = proofmill_http::rpc_client(devnet.description().l2_rpc.clone());
-    let checkpoint = loop {
-        let _: Value = l2.request_noparams("evm_mine").await.unwrap();
-        if let Some(checkpoint) = rollup.checkpoint(CheckpointNumber(1)).await.unwrap() {
-            break checkpoint;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    };
-    let config = rollup.config();
-    let statement = RangePublicValues {
-        chainId: config.chain_id,
-        configHash: config.config_hash,
-        rollup: rollup.address(),
-        prover: Address::ZERO,
-        firstBlock: checkpoint.blocks.first(),
-        lastBlock: checkpoint.blocks.last(),
-        parentHash: config.genesis.hash,
-        lastHash: checkpoint.last_hash,
-        preStateRoot: config.genesis.state_root,
-        postStateRoot: checkpoint.state_root,
-        lastTimestamp: checkpoint.last_timestamp,
-    };
+    let statement = first::statement(&devnet, &rollup).await;
     let proof = CheckpointProof { proof: proof(range_key, &statement), statement };
 
     // Signatures are for the contract that counts them, which is not the one that the rollup names.
-    let named = config.proof_type(ProverType::OpenVm).unwrap().verifier;
+    let named = rollup.config().proof_type(ProverType::OpenVm).unwrap().verifier;
     let kind = VerifierKind::find(&l1, named).await.unwrap();
     assert!(kind.wants_snark());
     let counted = kind.single().find_map(|single| match single {
@@ -190,7 +111,7 @@ async fn a_game_takes_what_attestors_of_its_factory_sign() {
     let [sender, rival] = [funder, prover].map(|key| Sender::new(l1.clone(), key));
     let members: Vec<_> = attestors.iter().map(SigningKey::address).collect();
     let counted = deploy_attested_verifier(&sender, &members, 2, B256::ZERO).await.unwrap().address;
-    let backend = StandIn(ExecBackend::default());
+    let backend = StandIn::default();
     let range_key = programs::op_range_version(&backend).unwrap();
     let aggregation_key = programs::op_aggregation_version(&backend).unwrap();
     let config = OracleConfig {

@@ -6,6 +6,7 @@ use proofmill_endpoints::{
 };
 use proofmill_localnet::{Anvil, AnvilOptions, Mining};
 use proofmill_proxy::{Action, Mood, Moody, Proxy};
+use proofmill_skipped::skipped;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use url::Url;
@@ -337,8 +338,7 @@ async fn an_endpoint_on_another_branch() {
 async fn an_ipv6_address() {
     let anvil = anvil().await;
     let Ok(listener) = tokio::net::TcpListener::bind("[::1]:0").await else {
-        eprintln!("skipped: this machine has no IPv6");
-        return;
+        return skipped("this machine has no IPv6");
     };
     let port = listener.local_addr().unwrap().port();
     let target = format!("127.0.0.1:{}", anvil.rpc_url().port().unwrap());

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, LocalnetError, Mining};
+use proofmill_skipped::skipped;
 use std::{path::Path, process::Command, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -93,8 +94,7 @@ async fn failures_say_what_the_node_said() {
 #[test]
 fn the_node_ends_with_a_killed_parent() {
     if !Path::new("/usr/bin/setpriv").is_file() {
-        eprintln!("skipped: setpriv is not installed");
-        return;
+        return skipped("setpriv is not installed");
     }
     if std::env::var_os("LOCALNET_TEST_PARENT").is_some() {
         let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,28 +1,20 @@
 //! Servers that keep things, as tests and benches run them: a real `redis-server` and a real Postgres from this machine, each in a
 //! folder of its own, and an S3 server in a runtime of its own that checks signatures and keeps its objects in a folder. All can
-//! be stopped and started again with what they keep. Where one cannot be had, a test says so with [`skipped`].
+//! be stopped and started again with what they keep. And a file system that is soon full. Where one cannot be had, a test says so with
+//! [`skipped`].
 
 mod postgres;
 mod redis;
 mod s3;
+mod small_disk;
 
 pub use postgres::LocalPostgres;
+pub use proofmill_skipped::skipped;
 pub use redis::LocalRedis;
 pub use s3::{LocalS3, S3_KEYS};
+pub use small_disk::{on_small_disk, small_disk};
 
-use std::{
-    fmt,
-    io::{self, Write},
-    net::TcpListener,
-};
-
-/// Says that a test does nothing on this machine, and why: on a line of its own, and past what the test runner keeps to itself of
-/// tests that pass.
-pub fn skipped(why: impl fmt::Display) {
-    // There may be the name of the test on the line.
-    let line = format!("\nskipped: {why}\n");
-    let _ = io::stderr().write_all(line.as_bytes());
-}
+use std::{io, net::TcpListener};
 
 /// A port that nobody listens on.
 fn free_port() -> io::Result<u16> {

@@ -14,6 +14,7 @@ mod node;
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U64};
 use proofmill_optimism::{OpAttributes, OpError, OpRules, build, rules_from_rollup_config};
+use proofmill_skipped::skipped;
 use proofmill_stateless::{Block, ChainSpec, StatelessInput, StatelessInputRef, Witness};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -61,7 +62,7 @@ fn recorded<T: DeserializeOwned>(archive: &str, name: &str) -> Option<T> {
     let folder = std::env::var_os("OP_STACK_DIR").map_or(default, PathBuf::from);
     let path = folder.join(format!("{archive}.tar.xz"));
     if !path.exists() {
-        eprintln!("skipped: there is no {}", path.display());
+        skipped(format!("there is no {}", path.display()));
         return None;
     }
     let file = format!("{archive}/{name}.json");

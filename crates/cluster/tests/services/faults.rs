@@ -1,6 +1,6 @@
 //! Faults as they come over the wire, and what becomes of the proof. The measured failures of a review have their names.
 
-use crate::harness::{impatient, start, start_with, until};
+use crate::harness::{begun, impatient, start, start_with, until};
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::ProofStatus;
 use proofmill_wire::{operator::ProofPhase, worker::WorkerType};
@@ -27,10 +27,7 @@ async fn a1_e6a_a_store_that_is_away_fails_no_proof() {
 /// What a proof failed of reaches whoever watches it as a code, also when only the ledger remembers it.
 #[tokio::test]
 async fn the_fault_of_a_proof_is_told_and_kept() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, worker, root) = begun().await;
     worker.faults(&root, &Fault::new(Code::CycleLimit, "past its limit of 7")).await.unwrap();
     let told = cluster.progress("p").await;
     assert_eq!((told.phase(), told.fault.as_str()), (ProofPhase::Failed, "task/cycle-limit"));

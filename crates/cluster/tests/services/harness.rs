@@ -64,6 +64,15 @@ pub(crate) async fn start() -> Running {
     start_with(impatient()).await
 }
 
+/// With a worker `w`, of 12 GB, that was given the first task of the proof `p`.
+pub(crate) async fn begun() -> (Running, Worker, WorkerTask) {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    (cluster, worker, root)
+}
+
 pub(crate) async fn start_with(config: ClusterConfig) -> Running {
     let folder = tempfile::tempdir().unwrap();
     let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());

@@ -1,6 +1,6 @@
 //! From the request to its end.
 
-use crate::harness::{data, start, within};
+use crate::harness::{begun, data, start, within};
 use proofmill_artifacts::{ArtifactKind, ArtifactStore};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
@@ -14,10 +14,7 @@ use tonic::Code;
 
 #[tokio::test]
 async fn a_proof_goes_all_the_way() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     let spec = data(&root);
     assert_eq!(spec.task_type, TaskKind::Controller.wire());
     assert_eq!(spec.inputs, ["program", "stdin", "2", "1000", "", r#"{"stdin_private":false}"#]);
@@ -83,10 +80,7 @@ async fn a_proof_goes_all_the_way() {
 
 #[tokio::test]
 async fn late_words_about_an_ended_proof_change_nothing() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     let shard = worker.task().await;
     let cancel = || ProofRequestCancelRequest { proof_id: "p".into() };
@@ -113,10 +107,7 @@ async fn late_words_about_an_ended_proof_change_nothing() {
 
 #[tokio::test]
 async fn a_fatal_failure_fails_the_proof_with_its_cause() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, worker, root) = begun().await;
     let mut watch = cluster
         .operator
         .clone()

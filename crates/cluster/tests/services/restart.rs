@@ -1,6 +1,6 @@
 //! A cluster that is stopped and started again.
 
-use crate::harness::{data, start};
+use crate::harness::{begun, data, start};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -57,10 +57,7 @@ async fn what_was_acknowledged_survives() {
 
 #[tokio::test]
 async fn a_controller_and_its_tasks_go_on() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     let done = worker.create(&root, TaskKind::ProveShard, "done").await.unwrap();
     let first = worker.task().await;
     worker.complete(&first).await.unwrap();
@@ -82,10 +79,7 @@ async fn a_controller_and_its_tasks_go_on() {
 
 #[tokio::test]
 async fn a_task_of_a_forgotten_proof_is_withdrawn() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, worker, root) = begun().await;
     worker.complete_proof("p", "").await.unwrap();
     let cluster = cluster.restart().await;
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
@@ -96,10 +90,7 @@ async fn a_task_of_a_forgotten_proof_is_withdrawn() {
 
 #[tokio::test]
 async fn an_ended_proof_can_be_watched_and_marked_as_handled() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, worker, root) = begun().await;
     worker.fail(&root, false, "no such luck").await.unwrap();
     let cluster = cluster.restart().await;
     let watch = WatchProofRequest { proof_id: "p".into() };

@@ -1,7 +1,7 @@
 //! What clients and nodes of the SP1 cluster send, and what they expect to come back: from the sources of their client, node,
 //! API and coordinator (`succinctlabs/sp1-cluster` 2.7.2, `bin/{api,coordinator,node,cli}`, `crates/{common,utils,worker}`).
 
-use crate::harness::{Running, data, start, within};
+use crate::harness::{Running, begun, data, start, within};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -110,10 +110,7 @@ async fn say(cluster: &Running, task: &str, payload: &[u8]) {
 /// message that comes too late is dropped. Anything else fails the task of the sender, or leaves the reader waiting.
 #[tokio::test]
 async fn messages_of_tasks_that_have_ended_are_replayed_and_late_ones_dropped() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap();
     let execution = worker.task().await;
     say(&cluster, &execution.task_id, b"one").await;
@@ -136,10 +133,7 @@ async fn messages_of_tasks_that_have_ended_are_replayed_and_late_ones_dropped() 
 /// A node acknowledges what it got. What it did not get comes again after 4 s, on the same stream.
 #[tokio::test]
 async fn what_is_not_acknowledged_comes_again_on_the_open_stream() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (_cluster, mut worker, root) = begun().await;
     let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     let mut results = worker.subscribe("sub", "p", &[&shard]).await;
     let task = worker.task().await;
@@ -186,10 +180,7 @@ async fn the_inputs_of_a_proof_reach_its_worker_as_they_came() {
 /// A node that cannot go on with a task gives up its proof (`try_unclaim_proof`), and says why in a JSON of its own.
 #[tokio::test]
 async fn a_proof_that_a_node_gives_up_says_why() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     let shard = worker.task().await;
     let give_up = |task: &str| FailProofRequest {
@@ -256,10 +247,7 @@ async fn a_broken_node_ends_no_proof_and_two_that_agree_do() {
 /// are there, also after a restart. (Its own controllers never name an output twice.)
 #[tokio::test]
 async fn a_finished_task_of_their_layout_is_found_by_its_outputs() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     let first = worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap();
     let execution = worker.task().await;
     worker.complete(&execution).await.unwrap();
@@ -274,10 +262,7 @@ async fn a_finished_task_of_their_layout_is_found_by_its_outputs() {
 /// A task of their layout that is done, and whose result was lost, is asked for as another one. That one is found like any other.
 #[tokio::test]
 async fn a_finished_task_whose_result_is_lost_is_done_again() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun().await;
     let first = worker.create(&root, TaskKind::RecursionReduce, "fold").await.unwrap();
     let fold = worker.task().await;
     worker.complete(&fold).await.unwrap();

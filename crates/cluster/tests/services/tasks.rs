@@ -1,6 +1,6 @@
 //! Tasks, their results and their messages.
 
-use crate::harness::{start, within};
+use crate::harness::{begun, start, within};
 use proofmill_primitives::{Dialect, TaskKind};
 use proofmill_wire::worker::{
     EndOfStream, GetTaskStatusesRequest, SendTaskMessageRequest, SubscribeTaskMessagesRequest, TaskStatus,
@@ -10,10 +10,7 @@ use tonic::Code;
 
 #[tokio::test]
 async fn what_is_not_acknowledged_is_repeated() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (_cluster, mut worker, root) = begun().await;
     let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     let mut results = worker.subscribe("sub", "p", &[&shard]).await;
     let task = worker.task().await;
@@ -96,10 +93,7 @@ async fn impossible_tasks_are_refused() {
 
 #[tokio::test]
 async fn messages_of_a_task_reach_readers_that_come_late() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
+    let (_cluster, mut worker, root) = begun().await;
     worker.create(&root, TaskKind::CoreExecute, "execution").await.unwrap();
     let task = worker.task().await;
     let mut client = worker.client.clone();

@@ -1,11 +1,9 @@
-//! A file system without space. The test runs once more inside a mount namespace of its own, on a small tmpfs.
+//! A file system without space.
 
 use crate::records::proof;
 use proofmill_ledger::{Batch, Change, Ledger, LedgerError, ProofFilter};
-use proofmill_localstore::skipped;
-use std::{fs, path::PathBuf, process::Command};
-
-const FOLDER: &str = "PROOFMILL_TEST_SMALL_DISK";
+use proofmill_localstore::{on_small_disk, small_disk};
+use std::fs;
 
 fn insert(number: u32) -> Batch {
     let mut record = proof(&format!("{number:05}"));
@@ -17,8 +15,7 @@ fn insert(number: u32) -> Batch {
 #[tokio::test]
 #[ignore = "started by another test"]
 async fn on_a_small_disk() {
-    let Some(folder) = std::env::var_os(FOLDER) else { return };
-    let folder = PathBuf::from(folder);
+    let Some(folder) = small_disk() else { return };
     let filler = folder.join("filler");
     let ledger = Ledger::open(&folder.join("ledger.sqlite")).await.unwrap();
     fs::write(&filler, vec![0; 2 << 20]).unwrap();
@@ -43,27 +40,6 @@ async fn on_a_small_disk() {
 
 #[test]
 fn a_full_disk_is_named_and_nothing_is_lost() {
-    let folder = tempfile::tempdir().unwrap();
-    let mount = "mount -t tmpfs -o size=6m tmpfs \"$0\" || exit 77; exec \"$@\"";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount])
-        .arg(folder.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["disk_full::on_a_small_disk", "--exact", "--ignored", "--nocapture"])
-        .env(FOLDER, folder.path())
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => return skipped(format!("cannot run unshare ({error})")),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !text.contains("on_a_small_disk") {
-        let cause = String::from_utf8_lossy(&output.stderr);
-        return skipped(format!("cannot mount a tmpfs here: {}", cause.trim()));
-    }
-    assert!(
-        output.status.success() && text.contains("full after"),
-        "{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let said = on_small_disk("disk_full::on_a_small_disk", 6).unwrap();
+    assert!(said.as_ref().is_none_or(|said| said.contains("full after")), "{said:?}");
 }

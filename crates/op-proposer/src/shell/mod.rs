@@ -6,6 +6,7 @@ mod games;
 mod kept;
 mod outputs;
 mod roots;
+mod settle;
 mod tasks;
 mod watch;
 mod works;

@@ -1,19 +1,19 @@
-//! A coordinator on a free port, and a client. Beside `exec` there is a second type, which is `exec` under another name: what is
-//! looked at here is who is given what, and not how it is proven.
+//! A coordinator on a free port, and a client. Beside `exec` there is a second type, which stands in for OpenVM: what is looked at here
+//! is who is given what, and not how it is proven.
 
 use proofmill_artifacts::FsArtifacts;
-use proofmill_backends::{
-    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Registry, Segment, SegmentBudget,
-};
+use proofmill_backends::{ExecBackend, Proof, Registry};
+use proofmill_client::programs;
 use proofmill_fault::Code;
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
 use proofmill_proof_coordinator::{
     Coordinator, CoordinatorConfig, CoordinatorError,
     rules::{BatchId, ProofLevel},
     serve,
 };
 use proofmill_service::{JobError, Pulled, Pullers, Wanted, Work};
+use proofmill_stand_in::StandIn;
 use proofmill_wire::prover::{
     self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
     proof_coordinator_service_client::ProofCoordinatorServiceClient, submit_response,
@@ -26,63 +26,6 @@ use tonic::{Status, transport::Channel};
 
 /// How long a prover may hold a batch.
 const TIMEOUT: Duration = Duration::from_secs(600);
-const RANGE: &[u8] = b"proofmill-exec:range";
-
-/// `exec`, under the name of another type.
-struct Renamed(ExecBackend);
-
-impl Backend for Renamed {
-    fn prover_type(&self) -> ProverType {
-        ProverType::OpenVm
-    }
-    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
-        self.0.weight(kind, budget)
-    }
-    fn budget_for(&self, memory: Weight) -> SegmentBudget {
-        self.0.budget_for(memory)
-    }
-    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
-        self.0.program_version(program)
-    }
-    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
-        self.0.encode_input(frames, proofs)
-    }
-    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
-        self.0.execute(job)
-    }
-    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
-        self.0.plan(job, budget)
-    }
-    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
-        self.0.prove_segment(job, plan, index)
-    }
-    fn tree(
-        &self,
-        segments: &[Segment],
-        mode: ProofMode,
-        budget: SegmentBudget,
-    ) -> Result<Vec<Node>, BackendError> {
-        self.0.tree(segments, mode, budget)
-    }
-    fn node_weight(&self, node: &Node) -> Weight {
-        self.0.node_weight(node)
-    }
-    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
-        self.0.reduce(program, node, children)
-    }
-    fn finish(
-        &self,
-        job: &Job<'_>,
-        plan: &Plan,
-        mode: ProofMode,
-        parts: &[Vec<u8>],
-    ) -> Result<Proof, BackendError> {
-        self.0.finish(job, plan, mode, parts)
-    }
-    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
-        self.0.verify(&Proof { prover: ProverType::Exec, ..proof.clone() }, expected)
-    }
-}
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
@@ -94,8 +37,13 @@ pub(crate) struct Scene {
     server: JoinHandle<Result<(), CoordinatorError>>,
 }
 
-fn version() -> ProgramVersion {
-    ExecBackend::default().program_version(RANGE).unwrap()
+fn registry() -> Registry {
+    Registry::default().with(Arc::new(ExecBackend::default())).with(Arc::new(StandIn::default()))
+}
+
+/// The range program of a type.
+fn version(prover: ProverType) -> ProgramVersion {
+    programs::range_version(&*registry().get(prover).unwrap()).unwrap()
 }
 
 /// A batch of this number.
@@ -105,7 +53,7 @@ pub(crate) fn wanted(number: u64, prover: ProverType) -> Wanted {
         level: ProofLevel::Range,
         content: [number as u8; 32],
         prover,
-        program: version(),
+        program: version(prover),
         stdin: format!("input {number}").into_bytes().into(),
         says: [vec![number as u8; 64], vec![number as u8; 32]],
         cycle_limit: None,
@@ -176,13 +124,10 @@ impl Scene {
     }
 
     async fn on(folder: tempfile::TempDir, database: Option<String>, timeout: Duration) -> Self {
-        let registry = Registry::default()
-            .with(Arc::new(ExecBackend::default()))
-            .with(Arc::new(Renamed(ExecBackend::default())));
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
         let coordinator =
-            start(folder.path(), database.as_deref(), &needed, timeout, &registry, ending.clone())
+            start(folder.path(), database.as_deref(), &needed, timeout, &registry(), ending.clone())
                 .await
                 .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -236,7 +181,8 @@ impl Scene {
     }
 
     pub(crate) async fn assign(&self, name: &str, prover_type: &str) -> assign_response::Outcome {
-        let (range_version, aggregation_version) = (version().0.to_vec(), version().0.to_vec());
+        let version = version(prover_type.parse().unwrap()).0.to_vec();
+        let (range_version, aggregation_version) = (version.clone(), version);
         let (prover, prover_type) = (name.to_owned(), prover_type.to_owned());
         let request = AssignRequest { prover, prover_type, range_version, aggregation_version };
         self.client.clone().assign(request).await.unwrap().into_inner().outcome.unwrap()

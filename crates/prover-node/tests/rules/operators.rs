@@ -173,8 +173,7 @@ fn c9_a_chain_that_is_read_anew_withdraws_nothing_that_is_still_wanted() {
     assert_eq!(scene.start_proof(0), Err(Refused::NotBegun), "nothing is known yet");
     scene.tell(Event::Checkpointed(checkpoint(1, 0)));
     // Answers to what was asked before count.
-    let first = scene.jobs[0].clone();
-    scene.answer(&first, Ok(()));
+    scene.answer_at(0, Ok(()));
     scene.tell(Event::Checkpointed(checkpoint(2, 1)));
     assert_eq!(scene.jobs, jobs[1..], "nothing was asked for again");
     scene.slot(4);

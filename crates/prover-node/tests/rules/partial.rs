@@ -104,8 +104,7 @@ fn what_cannot_be_started_is_refused_with_the_reason() {
     scene.settle();
     assert_eq!(scene.start_proof(0), Err(Refused::AlreadyProven { epoch, through: number(2) }));
     scene.lands(checkpoint(3, 2));
-    let asked = scene.jobs[0].clone();
-    scene.answer(&asked, Err(JobError::Refuted { cause: cause() }));
+    scene.answer_at(0, Err(JobError::Refuted { cause: cause() }));
     let refused = scene.start_proof(0).unwrap_err();
     assert!(
         matches!(&refused, Refused::CheckpointFailed { checkpoint: CheckpointNumber(3), .. }),

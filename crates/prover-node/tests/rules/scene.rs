@@ -190,6 +190,12 @@ impl Scene {
         }
     }
 
+    /// Answers the job at this place of those that are asked for.
+    pub(crate) fn answer_at(&mut self, at: usize, result: Result<(), JobError>) {
+        let asked = self.jobs[at].clone();
+        self.answer(&asked, result);
+    }
+
     /// Everything that is asked for is proven, until nothing more is.
     pub(crate) fn prove_all(&mut self) {
         while let Some(asked) = self.jobs.first().cloned() {

@@ -35,16 +35,13 @@ fn a_session_goes_from_its_checkpoints_to_its_root_to_l1() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.lands(checkpoint(2, 1));
-    let first = scene.jobs[0].clone();
-    scene.answer(&first, Ok(()));
+    scene.answer_at(0, Ok(()));
     scene.slot(4);
     assert_eq!(scene.session(1), SessionState::AwaitingCheckpoints);
-    let second = scene.jobs[0].clone();
-    scene.answer(&second, Ok(()));
+    scene.answer_at(0, Ok(()));
     assert_eq!(scene.session(1), SessionState::AwaitingRoot);
     assert_eq!(scene.roots(), [(EXEC, 1, 20)]);
-    let root = scene.jobs[0].clone();
-    scene.answer(&root, Ok(()));
+    scene.answer_at(0, Ok(()));
     assert_eq!(scene.session(1), SessionState::Publishing);
     scene.read_tip();
     assert_eq!(scene.in_flight(), Some(2));
@@ -63,13 +60,11 @@ fn each_type_aggregates_as_soon_as_its_own_ranges_are_there() {
     let mut scene = Scene::two_types();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let openvm = scene.jobs[1].clone();
-    scene.answer(&openvm, Ok(()));
+    scene.answer_at(1, Ok(()));
     assert_eq!(scene.ranges(), [(EXEC, 1, 10)]);
     assert_eq!(scene.roots(), [(OPENVM, 1, 10)]);
     assert_eq!(scene.session(1), SessionState::AwaitingCheckpoints);
-    let root = scene.jobs[1].clone();
-    scene.answer(&root, Ok(()));
+    scene.answer_at(1, Ok(()));
     assert_eq!(scene.tip, None, "an epoch needs a proof of each type");
     scene.settle();
     assert_eq!(scene.sessions(), ["completed"]);
@@ -82,10 +77,8 @@ fn epochs_are_proven_side_by_side_and_published_one_after_another() {
     scene.lands(checkpoint(2, 4));
     scene.slot(8);
     // The second epoch is ready first: it waits for the first.
-    let second = scene.jobs[1].clone();
-    scene.answer(&second, Ok(()));
-    let root = scene.jobs[1].clone();
-    scene.answer(&root, Ok(()));
+    scene.answer_at(1, Ok(()));
+    scene.answer_at(1, Ok(()));
     assert_eq!(scene.sessions(), ["awaiting checkpoints", "publishing"]);
     assert_eq!(scene.tip, None);
     scene.prove_all();
@@ -122,8 +115,7 @@ fn a_failed_checkpoint_stops_its_sessions_without_a_verdict() {
     scene.lands(checkpoint(1, 0));
     scene.lands(checkpoint(2, 1));
     scene.slot(4);
-    let first = scene.jobs[0].clone();
-    scene.answer(&first, Err(JobError::Refuted { cause: cause() }));
+    scene.answer_at(0, Err(JobError::Refuted { cause: cause() }));
     assert!(
         matches!(scene.session(1), SessionState::Stopped { by: StoppedBy::Checkpoint { number: by }, .. } if by == number(1))
     );
@@ -140,8 +132,7 @@ fn a_failed_checkpoint_stops_its_sessions_without_a_verdict() {
 
 fn fails_twice(scene: &mut Scene) {
     for _ in 0..2 {
-        let root = scene.jobs[0].clone();
-        scene.answer(&root, Err(failed()));
+        scene.answer_at(0, Err(failed()));
         assert_eq!(scene.uploads(), 0);
         scene.wait(8_000);
     }
@@ -153,8 +144,7 @@ fn c1_a_session_that_stopped_comes_back_by_itself() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
+    scene.answer_at(0, Ok(()));
     fails_twice(&mut scene);
     assert_eq!((scene.sessions(), scene.jobs.len()), (vec!["stopped"], 0));
     assert!(scene.problems().contains("retry") && scene.problems().contains(&cause()));
@@ -175,12 +165,10 @@ fn an_operator_has_a_stopped_session_tried_again_at_once() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
+    scene.answer_at(0, Ok(()));
     for _ in 0..2 {
         scene.wait(8_000);
-        let root = scene.jobs[0].clone();
-        scene.answer(&root, Err(failed()));
+        scene.answer_at(0, Err(failed()));
     }
     assert_eq!(scene.sessions(), ["stopped"]);
     scene.tell(Event::Retry { epoch: Epoch(0) });
@@ -196,8 +184,7 @@ fn c3_a_window_that_closes_without_a_proof_is_recorded_once_with_what_kept_it() 
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
+    scene.answer_at(0, Ok(()));
     fails_twice(&mut scene);
     scene.slot(12);
     assert!(scene.reported(missed) && scene.uploads() == 1);
@@ -216,8 +203,7 @@ fn c3_a_window_that_closes_without_a_proof_is_recorded_once_with_what_kept_it() 
     // A checkpoint stopped under it.
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Err(JobError::BadProof { cause: cause() }));
+    scene.answer_at(0, Err(JobError::BadProof { cause: cause() }));
     scene.slot(4);
     scene.slot(12);
     let said = scene.last.iter().find_map(|action| match action {
@@ -239,10 +225,8 @@ fn an_aggregation_that_cannot_be_executed_stops_at_once() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
-    let root = scene.jobs[0].clone();
-    scene.answer(&root, Err(crate::scene::cannot_execute()));
+    scene.answer_at(0, Ok(()));
+    scene.answer_at(0, Err(crate::scene::cannot_execute()));
     assert_eq!(scene.sessions(), ["stopped"]);
 }
 
@@ -251,11 +235,9 @@ fn an_aggregation_waits_for_a_service_that_is_away() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
     scene.slot(4);
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
+    scene.answer_at(0, Ok(()));
     for _ in 0..5 {
-        let root = scene.jobs[0].clone();
-        scene.answer(&root, Err(crate::scene::unavailable()));
+        scene.answer_at(0, Err(crate::scene::unavailable()));
         assert!(scene.problems().contains(&cause()));
         assert_eq!(scene.jobs, []);
         scene.wait(40_000);
@@ -290,8 +272,7 @@ fn only_so_many_sessions_are_proven_at_a_time() {
     // Two epochs are complete.
     assert_eq!(scene.sessions(), ["awaiting checkpoints"]);
     assert_eq!(scene.node.snapshot().sessions[0].spec.epoch, Epoch(0));
-    let range = scene.jobs[0].clone();
-    scene.answer(&range, Ok(()));
+    scene.answer_at(0, Ok(()));
     assert_eq!(scene.sessions(), ["awaiting root"]);
     // A finished proof that waits for its turn holds nobody up.
     let root = scene.jobs.iter().find(|asked| matches!(asked, Asked::Root(..))).unwrap().clone();

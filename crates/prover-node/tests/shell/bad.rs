@@ -195,8 +195,7 @@ async fn a_service_that_makes_bad_proofs_fails_the_checkpoint_and_splits_nothing
     let bad = JobError::BadProof { cause: "the proof p-1 does not hold here".into() };
     scene.service().log().mishaps = [Mishap::Error(bad)].into();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(6);
+    scene.chains.propose_in(0, 6).await;
     let failed = |snapshot: &Snapshot| {
         snapshot.checkpoints.iter().any(|status| matches!(status.state, CheckpointState::Stopped { .. }))
     };

@@ -150,6 +150,12 @@ impl Chains {
         sleep(Duration::from_secs(slot * SLOT).saturating_sub(self.elapsed())).await;
     }
 
+    /// Waits until a slot begins, and proposes so many blocks in it.
+    pub(crate) async fn propose_in(&self, slot: u64, blocks: u64) -> Checkpoint {
+        self.slot(slot).await;
+        self.propose(blocks)
+    }
+
     /// Proposes so many blocks in the present slot.
     pub(crate) fn propose(&self, blocks: u64) -> Checkpoint {
         let slot = clock().slot_at(self.time());

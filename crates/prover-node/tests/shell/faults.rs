@@ -38,8 +38,7 @@ async fn a_prover_that_panics_fails_returns_another_rollups_proof_or_is_away_doe
 #[tokio::test(start_paused = true)]
 async fn a_checkpoint_that_lies_about_its_state_never_settles_and_is_recorded_once() {
     let scene = Scene::new();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     scene.chains.state().checkpoints[0].state_root = B256::repeat_byte(66);
     let node = scene.start();
     let failed = |snapshot: &proofmill_prover_node::rules::Snapshot| {
@@ -72,8 +71,7 @@ async fn a_range_that_fails_twice_is_proven_in_halves() {
     let failed = || Mishap::Error(JobError::Failed { cause: cause() });
     scene.service().log().mishaps = [failed(), failed()].into();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(5);
+    scene.chains.propose_in(0, 5).await;
     scene.chains.until_proven(1).await;
     assert_eq!(scene.service().made(), ["1-2", "3-5"]);
     node.stop().await.unwrap();
@@ -88,8 +86,7 @@ async fn an_l1_that_is_away_for_minutes_is_seen_and_waited_for() {
     assert!(problems(&snapshot).contains("connection refused"));
     sleep(Duration::from_secs(8)).await;
     scene.chains.state().away = None;
-    scene.chains.slot(1).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(1, 3).await;
     until(&node, "it has begun", |snapshot| snapshot.checkpoints.len() == 1).await;
     // Again, when the epoch is to be published.
     scene.chains.slot(3).await;
@@ -106,8 +103,7 @@ async fn an_l1_that_is_away_for_minutes_is_seen_and_waited_for() {
 async fn an_l2_that_is_away_is_seen_and_waited_for() {
     let scene = Scene::new();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     scene.chains.state().l2_away = Some("L2: connection refused".into());
     let snapshot = until(&node, "it is said", |snapshot| problems(snapshot).contains("L2: connection")).await;
     assert_eq!(snapshot.checkpoints, []);
@@ -139,8 +135,7 @@ async fn a_session_that_l1_refuses_comes_back_by_itself_with_the_same_proof() {
     let refused = || PublishOutcome::Refused { cause: "an old program's proof".into() };
     scene.chains.state().mishaps = [refused(), refused()].into();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     let snapshot = until(&node, "it stopped", |snapshot| {
         snapshot.sessions.iter().any(|session| matches!(session.state, SessionState::Stopped { .. }))
     })
@@ -156,10 +151,8 @@ async fn a_session_that_l1_refuses_comes_back_by_itself_with_the_same_proof() {
 async fn a_stored_proof_that_is_damaged_is_made_again() {
     let scene = Scene::new();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
-    scene.chains.slot(1).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
+    scene.chains.propose_in(1, 3).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(scene.service().made(), ["1-3", "4-6"]);
     let mut damaged = 0;
@@ -176,8 +169,7 @@ async fn stored_proofs_that_another_version_made_are_made_again_and_not_for_ever
     let late = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
     scene.chains.state().mishaps = (0..1_000).map(|_| late()).collect();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     until(&node, "its proof waits", |snapshot| problems(snapshot).contains("attestors")).await;
     assert_eq!((scene.service().made().len(), scene.service().log().roots.len()), (1, 1));
     // Of a process, the version does not change.

@@ -21,13 +21,11 @@ use tokio::{runtime::Builder, time::sleep};
 async fn epochs_settle_one_after_another_and_proving_starts_when_a_checkpoint_lands() {
     let scene = Scene::new();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     sleep(Duration::from_secs(4)).await;
     assert_eq!(scene.service().made(), ["1-3"], "the epoch has just begun");
     for slot in 1..12 {
-        scene.chains.slot(slot).await;
-        scene.chains.propose(3);
+        scene.chains.propose_in(slot, 3).await;
     }
     scene.chains.until_proven(12).await;
     let submitted: Vec<_> =
@@ -71,8 +69,7 @@ fn the_epoch_settles_and_nothing_is_proven_twice_however_often_the_node_is_kille
     }
     for slot in 0..4 {
         live(&scene.chains, async {
-            scene.chains.slot(slot).await;
-            scene.chains.propose(3);
+            scene.chains.propose_in(slot, 3).await;
             let _node = scene.start();
             sleep(Duration::from_millis(2_000 + 700 * slot)).await;
         });
@@ -98,18 +95,15 @@ fn the_epoch_settles_and_nothing_is_proven_twice_however_often_the_node_is_kille
 async fn after_a_restart_a_partly_proven_epoch_is_taken_in_whole() {
     let scene = Scene::new();
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
-    scene.chains.slot(1).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
+    scene.chains.propose_in(1, 3).await;
     sleep(Duration::from_secs(1)).await;
     let started = node.handle().start_proof(Epoch(0)).await.unwrap();
     assert!(matches!(started, Started::Opened(_)));
     scene.chains.until_proven(2).await;
     node.stop().await.unwrap();
     let node = scene.start();
-    scene.chains.slot(3).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(3, 3).await;
     scene.chains.until_proven(3).await;
     let submissions: Vec<_> =
         scene.chains.state().submissions.iter().map(|one| (one.first.0, one.last.0)).collect();
@@ -130,16 +124,13 @@ async fn a_reorg_of_l1_reuses_the_proofs_that_still_hold() {
     let node = scene.start();
     let mut changes = node.handle().changes();
     for slot in 0..3 {
-        scene.chains.slot(slot).await;
-        scene.chains.propose(3);
+        scene.chains.propose_in(slot, 3).await;
     }
     sleep(Duration::from_secs(5)).await;
     // The same blocks, one slot later.
     scene.chains.drop_above(1);
-    scene.chains.slot(3).await;
-    scene.chains.propose(3);
-    scene.chains.slot(4).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(3, 3).await;
+    scene.chains.propose_in(4, 3).await;
     scene.chains.until_proven(2).await;
     assert_eq!(scene.service().made(), ["1-3", "4-6", "7-9"]);
     let mut reused = 0;
@@ -155,10 +146,8 @@ async fn a_reorg_of_l2_settles_the_right_chain_and_stops_the_work_for_the_wrong_
     let scene = Scene::new();
     scene.service().log().range_takes = Duration::from_secs(8);
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
-    scene.chains.slot(1).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
+    scene.chains.propose_in(1, 3).await;
     // Before the second one is proven.
     sleep(Duration::from_secs(4)).await;
     scene.chains.drop_above(1);
@@ -212,8 +201,7 @@ async fn a_split_is_remembered_over_a_restart() {
     let scene = Scene::new();
     scene.service().log().most_blocks = Some(2);
     let node = scene.start();
-    scene.chains.slot(0).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(0, 3).await;
     let half = |piece: &Piece| matches!(piece.state, PieceState::Proven(_)) && piece.range.blocks.len() < 3;
     until(&node, "a part is proven", |snapshot| {
         let tracks = snapshot.checkpoints.iter().flat_map(|status| status.tracks.values());
@@ -258,8 +246,7 @@ async fn stopping_does_not_wait_for_ever() {
     })
     .await;
     scene.service().log().range_takes = Duration::from_secs(3_600);
-    scene.chains.slot(5).await;
-    scene.chains.propose(3);
+    scene.chains.propose_in(5, 3).await;
     sleep(Duration::from_secs(2)).await;
     let handle = node.handle();
     let began = tokio::time::Instant::now();

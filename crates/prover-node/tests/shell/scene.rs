@@ -75,8 +75,7 @@ impl Scene {
     /// Four checkpoints of three blocks, in the slots of the present epoch.
     pub(crate) async fn fill_epoch(&self, epoch: u64) {
         for slot in 4 * epoch..4 * epoch + 4 {
-            self.chains.slot(slot).await;
-            self.chains.propose(3);
+            self.chains.propose_in(slot, 3).await;
         }
     }
 }

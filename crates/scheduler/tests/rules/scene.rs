@@ -173,6 +173,15 @@ impl Scene {
     }
 }
 
+/// So many workers, `w0` and on, with 8 GB each.
+pub(crate) fn workers(count: usize) -> Scene {
+    let mut scene = Scene::new();
+    for at in 0..count {
+        scene.worker(&format!("w{at}"), WorkerKind::All, 8);
+    }
+    scene
+}
+
 pub(crate) fn withdraw(worker: &str, proof: &str, task: &str) -> Action {
     Action::Withdraw { worker: worker.into(), proof: proof.into(), task: task.into() }
 }

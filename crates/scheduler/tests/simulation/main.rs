@@ -6,6 +6,7 @@
 
 mod check;
 mod faults;
+mod work;
 mod world;
 
 use proofmill_scheduler::Policy;

@@ -4,7 +4,7 @@ use crate::{
     Rng, Story,
     check::{self, Ledger},
 };
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::Code;
 use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
@@ -313,7 +313,14 @@ impl World {
         self.tell(Event::ProofCreated { proof, root }).unwrap();
     }
 
-    fn task(&self, proof: &ProofId, name: &str, kind: TaskKind, weight: u32, requester: &str) -> TaskSpec {
+    pub(crate) fn task(
+        &self,
+        proof: &ProofId,
+        name: &str,
+        kind: TaskKind,
+        weight: u32,
+        requester: &str,
+    ) -> TaskSpec {
         TaskSpec {
             id: TaskId::new(format!("{proof}-{name}")),
             proof: proof.clone(),
@@ -407,131 +414,6 @@ impl World {
                 self.tell(Event::WorkerGone { worker: id.clone() }).unwrap();
                 self.tell(Event::WorkerGone { worker: id }).unwrap();
             }
-        }
-    }
-
-    /// Two thirds of the proofs were planned by one of two builds, which workers of the other one do not understand.
-    fn misunderstood(&self, worker: &WorkerId, task: &TaskId) -> Option<Code> {
-        let planned = ["", "1", "2"][task.as_str().as_bytes().get(3).copied().map_or(0, usize::from) % 3];
-        let build = self.processes[worker].spec.build.as_str();
-        (!planned.is_empty() && !build.is_empty() && planned != build).then_some(Code::Unfit)
-    }
-
-    /// What the client of every ninth proof stored is not there, or no more: no shard can be made.
-    fn missing(task: &TaskId) -> Option<Code> {
-        let (proof, name) = task.as_str().split_once('-')?;
-        let number: u64 = proof.trim_start_matches('p').parse().ok()?;
-        (number % 9 == 4 && name.starts_with("shard")).then_some(Code::Missing)
-    }
-
-    fn complete(&mut self, worker: &WorkerId, task: &TaskId) {
-        let completed = || Event::TaskCompleted { worker: worker.clone(), task: task.clone() };
-        self.report(completed(), task);
-        if !self.calm && self.rng.percent(10) {
-            self.report(completed(), task);
-        }
-    }
-
-    /// What a worker says of a task is refused only where a restart has left nothing of the task.
-    pub(crate) fn report(&mut self, event: Event, task: &TaskId) {
-        if let Err(refused) = self.tell(event) {
-            assert_eq!(refused, Refused::NoSuchTask(task.clone()));
-            assert!(self.ledger.task(task).is_none() && self.story.restarts > 0, "{task} is known");
-        }
-    }
-
-    /// Some task on some worker that does not wait for others.
-    pub(crate) fn some_work(&mut self) -> Option<(WorkerId, TaskId)> {
-        let work: Vec<_> = self
-            .processes
-            .iter()
-            .flat_map(|(id, process)| process.holds.iter().map(move |task| (id, task)))
-            .collect();
-        let work: Vec<_> = work.into_iter().filter(|(_, task)| !task.as_str().ends_with("root")).collect();
-        self.rng.pick(&work).map(|(worker, task)| ((*worker).clone(), (*task).clone()))
-    }
-
-    pub(crate) fn finish_something(&mut self) {
-        let Some((worker, task)) = self.some_work() else { return };
-        let away = self.processes[&worker].store_away.then_some(Code::StoreAway);
-        let code = away.or_else(|| self.misunderstood(&worker, &task)).or_else(|| Self::missing(&task));
-        let process = self.processes.get_mut(&worker).unwrap();
-        if let Some(code) = code {
-            if process.linked {
-                process.holds.remove(&task);
-                let fault = Fault::new(code, "not now, or not here");
-                self.report(Event::TaskFailed { worker, task: task.clone(), fault }, &task);
-            }
-            return;
-        }
-        process.holds.remove(&task);
-        match process.linked {
-            true => self.complete(&worker, &task),
-            false => process.unsent.push(task),
-        }
-    }
-
-    /// Every controller that runs somewhere does its next step; a new run of one repeats what it did before.
-    pub(crate) fn controllers(&mut self) {
-        let processes = self.processes.iter().filter(|(_, process)| process.linked);
-        let roots = processes
-            .flat_map(|(id, process)| process.holds.iter().map(move |task| (id.clone(), task.clone())));
-        let roots: Vec<_> = roots.filter(|(_, task)| task.as_str().ends_with("root")).collect();
-        for (worker, root) in roots {
-            let process = self.processes.get_mut(&worker).unwrap();
-            // One that has just begun reads what its client stored.
-            if process.store_away && (self.calm || self.rng.percent(30)) {
-                process.holds.remove(&root);
-                let fault = Fault::new(Code::StoreAway, "not from here");
-                self.report(Event::TaskFailed { worker, task: root.clone(), fault }, &root);
-                continue;
-            }
-            let proof = ProofId::new(root.as_str().trim_end_matches("-root"));
-            if self.control(&proof) == Some(()) {
-                self.processes.get_mut(&worker).unwrap().holds.remove(&root);
-                if self.rng.percent(50) {
-                    self.tell(Event::ProofCompleted { proof }).unwrap();
-                    self.complete(&worker, &root);
-                } else {
-                    self.complete(&worker, &root);
-                    self.tell(Event::ProofCompleted { proof }).unwrap();
-                }
-            }
-        }
-    }
-
-    /// Creates what can be created; something where the proof is done.
-    fn control(&mut self, proof: &ProofId) -> Option<()> {
-        let shape = proof.as_str().bytes().map(u64::from).sum::<u64>();
-        let shards: Vec<_> = (0..1 + shape % 4).map(|at| format!("shard{at}")).collect();
-        for shard in &shards {
-            self.need(proof, shard, TaskKind::ProveShard, 4)?;
-        }
-        if shape % 3 == 0 {
-            // A mark is completed by whoever finds it.
-            let mark = TaskId::new(format!("{proof}-mark"));
-            self.need(proof, "mark", TaskKind::MarkerDeferredRecord, 0)?;
-            self.complete(&"anybody".into(), &mark);
-        }
-        let done = |world: &Self, name: &str| {
-            let task = world.scheduler.task(&TaskId::new(format!("{proof}-{name}")));
-            matches!(task, Some((_, TaskState::Succeeded))).then_some(())
-        };
-        shards.iter().try_for_each(|shard| done(self, shard))?;
-        self.need(proof, "reduce", TaskKind::RecursionReduce, 3)?;
-        done(self, "reduce")?;
-        let (kind, weight) = [(TaskKind::Groth16Wrap, 14), (TaskKind::PlonkWrap, 32)][(shape % 2) as usize];
-        self.need(proof, "wrap", kind, weight)?;
-        done(self, "wrap")
-    }
-
-    /// `None` where the proof has ended meanwhile.
-    fn need(&mut self, proof: &ProofId, name: &str, kind: TaskKind, weight: u32) -> Option<()> {
-        let requester = self.scheduler.proof(proof)?.0.requester.clone();
-        let spec = self.task(proof, name, kind, weight, &requester);
-        match self.tell(Event::TaskCreated(spec)) {
-            Ok(()) | Err(Refused::TaskExists(_)) => Some(()),
-            Err(other) => panic!("{other}"),
         }
     }
 }

@@ -5,6 +5,7 @@ mod look;
 use super::{
     AnchorTag,
     roots::Roots,
+    settle::{self, there},
     tasks::{self, Mode, Tasks, caught, now_ms},
     works::{from_l1, not_now},
 };
@@ -115,11 +116,11 @@ impl Challenger {
         let game = self.game(game);
         tasks.step(attempt, |cancel| async move {
             let carrying = async {
-                let game = game.ok_or_else(|| not_now("the game is not there any more"))?;
+                let (game, games, sender) = (there(game)?, &shell.games, &shell.sender);
                 match action {
                     ChallengesAction::Challenge { .. } => shell.challenge(&game).await,
-                    ChallengesAction::Resolve { .. } => shell.resolve(&game).await,
-                    ChallengesAction::Claim { .. } => shell.claim(&game).await,
+                    ChallengesAction::Resolve { .. } => settle::resolve(games, sender, &game).await,
+                    ChallengesAction::Claim { .. } => settle::claim(games, sender, &game).await,
                 }
             };
             ChallengesEvent::Sent(attempt, caught(&cancel, carrying).await)
@@ -191,25 +192,6 @@ impl Shell {
         tracing::info!(
             event = "game_challenged", game = game.index, address = %game.address, block_of_l2, %claim, %transaction, gas, fee_wei,
             "game challenged"
-        );
-        Ok(block)
-    }
-
-    async fn resolve(&self, game: &Game) -> Result<u64, StepFailed> {
-        let sent = self.games.resolve(&self.sender, game.address).await.map_err(from_l1)?;
-        let Included { transaction, gas_used: gas, block, .. } = sent;
-        let fee_wei = sent.fee();
-        tracing::info!(event = "game_resolved", game = game.index, %transaction, gas, fee_wei, "game resolved");
-        Ok(block)
-    }
-
-    async fn claim(&self, game: &Game) -> Result<u64, StepFailed> {
-        let sent = self.games.claim_credit(&self.sender, game.address, self.sender.account()).await;
-        let sent = sent.map_err(from_l1)?;
-        let Included { transaction, gas_used: gas, block, .. } = sent;
-        let (credit, fee_wei) = (game.credit, sent.fee());
-        tracing::info!(
-            event = "credit_claimed", game = game.index, %credit, %transaction, gas, fee_wei, "credit claimed"
         );
         Ok(block)
     }

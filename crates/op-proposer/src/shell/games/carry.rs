@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        settle::{self, GONE, there},
         tasks::{caught, proven},
         works::{Wanted, away, ends, from_l1, not_now, refused, stale},
     },
@@ -13,12 +14,6 @@ use proofmill_client::OpAggregationProof;
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
 use tokio_util::sync::CancellationToken;
-
-const GONE: &str = "the game is not there any more";
-
-fn there(game: Option<Game>) -> Result<Game, StepFailed> {
-    game.ok_or_else(|| not_now(GONE))
-}
 
 impl Shell {
     pub(super) async fn prove_range(
@@ -67,15 +62,8 @@ impl Shell {
         game: Option<Game>,
         cancel: &CancellationToken,
     ) -> Result<u64, StepFailed> {
-        caught(cancel, async {
-            let game = there(game)?;
-            let sent = self.games.resolve(&self.works.sender, game.address).await.map_err(from_l1)?;
-            let Included { transaction, gas_used: gas, block, .. } = sent;
-            let fee_wei = sent.fee();
-            tracing::info!(event = "game_resolved", game = game.index, %transaction, gas, fee_wei, "game resolved");
-            Ok(block)
-        })
-        .await
+        let resolving = async { settle::resolve(&self.games, &self.works.sender, &there(game)?).await };
+        caught(cancel, resolving).await
     }
 
     pub(super) async fn claim(
@@ -83,16 +71,8 @@ impl Shell {
         game: Option<Game>,
         cancel: &CancellationToken,
     ) -> Result<u64, StepFailed> {
-        caught(cancel, async {
-            let (game, sender) = (there(game)?, &self.works.sender);
-            let sent = self.games.claim_credit(sender, game.address, sender.account()).await;
-            let sent = sent.map_err(from_l1)?;
-            let Included { transaction, gas_used: gas, block, .. } = sent;
-            let (game, credit, fee_wei) = (game.index, game.credit, sent.fee());
-            tracing::info!(event = "credit_claimed", game, %credit, %transaction, gas, fee_wei, "credit claimed");
-            Ok(block)
-        })
-        .await
+        let claiming = async { settle::claim(&self.games, &self.works.sender, &there(game)?).await };
+        caught(cancel, claiming).await
     }
 
     pub(super) async fn prove(

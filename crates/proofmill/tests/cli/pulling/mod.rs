@@ -1,149 +1,21 @@
 //! Provers that pull, as processes: batches are given out, proven, handed in, taken back; coordinators are killed, of another
 //! version, or not in need of the type. The prover type is `exec`, which proves nothing, and says so.
 
+mod site;
+
 use crate::{
     process::{self, Running, free_port, output, proofmill, succeed, wait},
     pullers::{ask, assign, client, of_another_release, runtime, submit, takes_no_proofs, unneeding},
 };
-use proofmill_devnet::{Description, DevKeys};
 use proofmill_wire::prover::{
     AssignRequest, assign_response, proof_refused, prover_type_not_needed, submit_response,
 };
+use site::{Role, Site, field};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
-
-/// What kind of coordinator serves the rollup.
-#[derive(Clone, Copy)]
-enum Role {
-    /// A prover node whose proofs are made by provers that pull.
-    Node,
-    /// A proof coordinator that stands alone, and sends nothing to L1.
-    Alone,
-}
-
-/// The chains of a rollup, and where its coordinator listens.
-struct Site {
-    folder: tempfile::TempDir,
-    chains: Description,
-    port: u16,
-    node_port: u16,
-    metrics: u16,
-    seed: u64,
-    _localnet: Running,
-}
-
-impl Site {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("chains");
-        fs::create_dir_all(&data).unwrap();
-        let mut localnet = proofmill(&data);
-        localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
-        let localnet = Running::start(&mut localnet, &folder.path().join("chains.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
-        let (port, node_port, metrics) = (free_port(), free_port(), free_port());
-        Self { folder, chains, port, node_port, metrics, seed: 0, _localnet: localnet }
-    }
-
-    fn file(&self, role: &str) -> PathBuf {
-        self.folder.path().join(format!("{role}.log"))
-    }
-
-    fn said(&self, role: &str) -> String {
-        fs::read_to_string(self.file(role)).unwrap_or_default()
-    }
-
-    /// The lines of a role's log that say this.
-    fn lines(&self, role: &str, what: &str) -> Vec<String> {
-        self.said(role).lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
-    }
-
-    fn address(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    fn role(&self, name: &str) -> std::process::Command {
-        let own = self.folder.path().join(name);
-        fs::create_dir_all(&own).unwrap();
-        let mut command = proofmill(&own);
-        command.env("NO_COLOR", "1").env("PROOFMILL_TURNS", self.folder.path().join("turns"));
-        command
-    }
-
-    fn coordinator(&self, role: Role, timeout: u64) -> Running {
-        let mut command = self.role("coordinator");
-        let listen = format!("127.0.0.1:{}", self.port);
-        match role {
-            Role::Node => {
-                command.args(["prover-node", "--service", "pull"]);
-                command.args(["--listen", &format!("127.0.0.1:{}", self.node_port)]);
-                command.env("PRIVATE_KEY", DevKeys::prover_text().to_string());
-            }
-            Role::Alone => {
-                command.args(["proof-coordinator", "--disable-publish"]);
-                command.args(["--prover-id", "0x00000000000000000000000000000000000000aa"]);
-            }
-        }
-        let (l1, l2) = (self.chains.l1_rpc.as_str(), self.chains.l2_rpc.as_str());
-        command.args(["--l1-rpc", l1, "--l2-rpc", l2, "--rollup", &self.chains.rollup.to_string()]);
-        command.args(["--pull-listen", &listen]);
-        command.args(["--metrics-listen", &format!("127.0.0.1:{}", self.metrics)]);
-        match timeout {
-            // By the name that operators of ethrex know, in its unit.
-            10.. => command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", (timeout * 1_000).to_string()),
-            _ => command.env("PROOFMILL_PROVER_TIMEOUT", timeout.to_string()),
-        };
-        let before = self.lines("coordinator", "provers that pull are served").len();
-        let running = Running::start(&mut command, &self.file("coordinator"));
-        wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
-        running
-    }
-
-    fn prover(&self, name: &str, words: &[&str]) -> Running {
-        let mut command = self.role(name);
-        command.args(["prover", "--prover-type", "exec"]);
-        if !words.contains(&"--coordinator") {
-            command.args(["--coordinator", &self.address()]);
-        }
-        Running::start(command.args(words), &self.file(name))
-    }
-
-    /// What the coordinator counts under a name.
-    fn counted(&self, name: &str) -> u64 {
-        let url: url::Url = format!("http://127.0.0.1:{}/metrics", self.metrics).parse().unwrap();
-        let client = proofmill_http::client_for(&url);
-        let page = runtime().block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() });
-        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("{name} is not in\n{page}")).parse().unwrap()
-    }
-
-    fn load(&mut self) {
-        self.seed += 1;
-        process::load(&mut self.role("load"), &self.chains.l2_rpc, self.seed);
-    }
-
-    /// Loads until this is so.
-    #[track_caller]
-    fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(90);
-        while !done(self) {
-            self.load();
-            assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
-            std::thread::sleep(Duration::from_millis(300));
-        }
-    }
-}
-
-/// The value of a field in a line of a log.
-fn field(line: &str, name: &str) -> String {
-    let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
-    rest.split_whitespace().next().unwrap().trim_matches('"').to_owned()
-}
 
 #[test]
 fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {

@@ -1,0 +1,177 @@
+//! Workers that are lost, streams that break, an owner that stands still: no try, unless it is always under the same task.
+
+use crate::scene::{Scene, assigned, failure, workers};
+use proofmill_primitives::{ProverType, TaskId, TaskKind, WorkerKind};
+use proofmill_scheduler::{Action, Event};
+
+/// The owner stood still between the decision and the sending; what workers said meanwhile is about before.
+#[test]
+fn a2_a_stall_of_the_owner_takes_no_task_away() {
+    let mut scene = workers(2);
+    let proof = Scene::spec("p", "p/root", TaskKind::ProveShard);
+    let spec = proofmill_scheduler::ProofSpec {
+        id: "p".into(),
+        prover: ProverType::Exec,
+        requester: String::new(),
+        deadline: None,
+    };
+    // Given out, and not sent for 20 s.
+    let now = scene.time();
+    let given = scene.scheduler.handle(now, Event::ProofCreated { proof: spec, root: proof }).unwrap();
+    let (worker, task) = assigned(&given)[0];
+    let (worker, task) = (worker.clone(), task.clone());
+    let beats: Vec<_> = (1..=6)
+        .map(|beat| {
+            scene.now = now.as_millis() + beat * 3_000;
+            scene.time()
+        })
+        .collect();
+    scene.now = now.as_millis() + 20_000;
+    let sent = Event::Sent { tasks: vec![(worker.clone(), task.clone())] };
+    for received in &beats[..3] {
+        // Some were handled before it was sent,
+        let active = vec![];
+        assert_eq!(scene.tell(Event::Heartbeat { worker: worker.clone(), active, received: *received }), []);
+    }
+    scene.tell(sent);
+    for received in beats {
+        // and some after.
+        let active = vec![];
+        assert_eq!(scene.tell(Event::Heartbeat { worker: worker.clone(), active, received }), []);
+        scene.now += 1_000;
+    }
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(worker.as_str()), 0));
+}
+
+/// A thousand workers leave at once, and a thousand others are there: nobody is given work to a broken stream.
+#[test]
+fn a27_no_task_goes_to_a_broken_stream_and_no_loss_is_a_try() {
+    let mut scene = workers(1_000);
+    for at in 0..1_000 {
+        let worker = format!("w{at}").as_str().into();
+        scene.tell(Event::StreamBroken { worker });
+    }
+    for at in 0..1_000 {
+        scene.worker(&format!("fresh{at}"), WorkerKind::All, 8);
+    }
+    scene.proof("p", TaskKind::Controller);
+    for at in 0..16 {
+        scene.task("p", &format!("t{at}"), TaskKind::ProveShard);
+    }
+    let on_fresh = |scene: &Scene, id: &str| scene.at(id).is_some_and(|at| at.starts_with("fresh"));
+    assert!((0..16).all(|at| on_fresh(&scene, &format!("t{at}"))) && on_fresh(&scene, "p/root"));
+    let fresh: Vec<_> = (0..1_000).map(|at| format!("fresh{at}")).collect();
+    let fresh: Vec<_> = fresh.iter().map(String::as_str).collect();
+    let actions = scene.pass(40, &fresh);
+    let lost = actions.iter().filter(|action| matches!(action, Action::WorkerLost { .. }));
+    assert_eq!(lost.count(), 1_000);
+    assert!((0..16).all(|at| scene.retries(&format!("t{at}")) == 0));
+}
+
+/// Spot machines are taken away one after the other under a long controller.
+#[test]
+fn a7_four_evictions_under_one_controller_are_no_try() {
+    let mut scene = workers(5);
+    scene.proof("p", TaskKind::Controller);
+    for _ in 0..4 {
+        let worker = scene.at("p/root").unwrap().to_owned();
+        scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+        assert_eq!(scene.retries("p/root"), 0);
+    }
+    assert!(scene.at("p/root").is_some());
+}
+
+/// As many as there are, under a controller whose proof goes on; a shard that takes its workers down is another thing.
+#[test]
+fn evictions_under_a_controller_are_forgotten_while_its_proof_goes_on() {
+    let mut scene = workers(0);
+    let mut at = 0;
+    let mut fresh = |scene: &mut Scene| {
+        at += 1;
+        scene.worker(&format!("fresh{at}"), WorkerKind::All, 8);
+    };
+    fresh(&mut scene);
+    scene.proof("p", TaskKind::Controller);
+    for round in 0..20 {
+        let shard = format!("t{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.done("anybody", &shard);
+        let worker = scene.at("p/root").unwrap().to_owned();
+        let gone = scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+        assert_eq!(failure(gone, "p"), None, "{round}");
+        fresh(&mut scene);
+        assert_eq!(scene.retries("p/root"), 0, "{round}");
+    }
+    // The controller stays; one shard takes its worker down again and again, while others are done.
+    scene.worker("stays", WorkerKind::Cpu, 8);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+    assert_eq!(scene.at("p/root"), Some("stays"));
+    scene.task("p", "poison", TaskKind::ProveShard);
+    let given_up = (0..20).any(|round| {
+        fresh(&mut scene);
+        let shard = format!("more{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.pass(20, &["stays"]);
+        scene.done("anybody", &shard);
+        let Some(worker) = scene.at("poison").map(str::to_owned) else { return false };
+        failure(scene.tell(Event::WorkerGone { worker: worker.as_str().into() }), "p").is_some()
+    });
+    assert!(given_up);
+}
+
+#[test]
+fn a_task_that_takes_every_worker_down_fails_its_proof() {
+    let mut scene = workers(12);
+    scene.proof("p", TaskKind::ProveShard);
+    let mut down = 0;
+    let cause = loop {
+        if let Some(worker) = scene.at("p/root").map(str::to_owned) {
+            down += 1;
+            if let Some(cause) =
+                failure(scene.tell(Event::WorkerGone { worker: worker.as_str().into() }), "p")
+            {
+                break cause;
+            }
+        }
+        let alive: Vec<_> = scene.scheduler.workers().map(|worker| worker.spec.id.clone()).collect();
+        let alive: Vec<_> = alive.iter().map(|id| id.as_str()).collect();
+        scene.pass(1, &alive);
+    };
+    assert!(cause.contains("was lost"), "{cause}");
+    assert!((7..12).contains(&down), "{down}");
+}
+
+/// A stream that breaks right after a task was given into it: the task is on the new stream at once.
+#[test]
+fn e3_a_worker_that_opens_its_stream_again_is_sent_what_it_should_hold() {
+    let mut scene = workers(1);
+    scene.proof("p", TaskKind::Controller);
+    scene.tell(Event::StreamBroken { worker: "w0".into() });
+    let again = scene.worker("w0", WorkerKind::All, 8);
+    assert_eq!(assigned(again), [(&"w0".into(), &TaskId::from("p/root"))]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w0"), 0));
+}
+
+/// The network is away for less than a worker needs to be declared dead: it keeps what it has.
+#[test]
+fn e6c_a_network_that_is_away_for_some_seconds_costs_nothing() {
+    for away in [3, 5, 10, 25] {
+        let mut scene = workers(2);
+        scene.proof("p", TaskKind::Controller);
+        let worker = scene.at("p/root").unwrap().to_owned();
+        scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
+        let other = if worker == "w0" { "w1" } else { "w0" };
+        scene.pass(away, &[other]);
+        scene.worker(&worker, WorkerKind::All, 8);
+        scene.heartbeat(&worker, &["p/root"]);
+        assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(worker.as_str()), 0), "{away} s");
+    }
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    let other = if worker == "w0" { "w1" } else { "w0" };
+    scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
+    scene.pass(40, &[other]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
