@@ -10,18 +10,8 @@ use proofmill_client::CheckpointProof;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_proof_coordinator::{
-    BatchCall, BatchSettlement, NotReady, RefusedProof,
+    BatchCall, BatchSettlement, NotReady,
     rules::{CallEnded, CallReceipt, Quote, Why},
-};
-use proofmill_prover_node::{
-    parts::{
-        BadProof, FailureId, FailureRecord, FailureStore, Kept, NewFile, ProgramPair, Statement, Subject,
-    },
-    rules::{ProofLevel, Time},
-};
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// The rollup's contract, as batches go to it.
@@ -170,51 +160,6 @@ fn why(error: &ChainError) -> Why {
             Some(BlamedProof::Unnamed) => Why::InvalidProof(None),
             None => Why::Refused,
         },
-    }
-}
-
-/// Keeps refused proofs where a prover node keeps its failures, for `proofmill failures`.
-#[derive(Clone, Debug)]
-pub(crate) struct Evidence {
-    pub(crate) store: FailureStore,
-    pub(crate) statement: Statement,
-    pub(crate) programs: BTreeMap<ProverType, ProgramPair>,
-}
-
-impl Evidence {
-    async fn record(&self, refused: &RefusedProof) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let file = NewFile::bad_proof(refused.proof.clone());
-        let subject = Subject::BadProof(BadProof {
-            level: ProofLevel::Range,
-            prover: refused.discard.prover,
-            range: refused.range,
-            cause: refused.discard.cause.clone(),
-            at: Time::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
-            proof: refused.proof.clone(),
-        });
-        let id = FailureId::of(&subject);
-        let record = FailureRecord {
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            statement: self.statement,
-            programs: self.programs.clone(),
-            subject,
-            files: vec![file.described()],
-            missing: Vec::new(),
-        };
-        match self.store.keep(&record, &[file]).await {
-            Ok(Kept::New) => tracing::warn!(%id, store = %self.store, "failure recorded"),
-            Ok(Kept::Already) => {
-                tracing::warn!(%id, store = %self.store, "failure recorded before: the same proof")
-            }
-            Err(error) => tracing::error!(%id, %error, "failure not recorded"),
-        }
-    }
-}
-
-impl proofmill_proof_coordinator::Evidence for Evidence {
-    fn keep<'a>(&'a self, refused: &'a RefusedProof) -> BoxFuture<'a, ()> {
-        Box::pin(self.record(refused))
     }
 }
 
