@@ -15,6 +15,7 @@ mod logs;
 mod metrics;
 mod nodes;
 mod op;
+mod own_process;
 mod process;
 mod pullers;
 mod pulling;
