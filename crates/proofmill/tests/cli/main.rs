@@ -4,6 +4,7 @@
 mod bad_input;
 mod bench;
 mod blocks;
+mod changing;
 mod crash;
 mod dev;
 mod docs;
@@ -17,6 +18,7 @@ mod nodes;
 mod op;
 mod own_process;
 mod process;
+mod proven_before;
 mod pullers;
 mod pulling;
 mod servers;
