@@ -243,6 +243,34 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_another_batch_is_refused_and_its_own_batch_takes_it() {
+    let scene = Scene::new().await;
+    let first = scene.want(wanted(1, ProverType::Exec)).await;
+    let second = scene.want(wanted(2, ProverType::Exec)).await;
+    let (Outcome::Assigned(one), Outcome::Assigned(two)) =
+        (scene.assign("a", "exec").await, scene.assign("b", "exec").await)
+    else {
+        panic!()
+    };
+    let (one, two) = (batch_of(one.batch.unwrap()), batch_of(two.batch.unwrap()));
+    // It holds, and says what the other batch says.
+    let of_two = proof(&wanted(2, ProverType::Exec));
+    let submit_response::Outcome::Refused(refused) = scene.submit("a", "exec", &one, &of_two).await else {
+        panic!("it is taken")
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::OtherStatement);
+    assert!(refused.cause.contains("something else than the batch"), "{refused:?}");
+    let submit_response::Outcome::Accepted(_) = scene.submit("b", "exec", &two, &of_two).await else {
+        panic!()
+    };
+    assert_eq!(second.await.unwrap().unwrap().proof, of_two);
+    // The batch is there for the next prover.
+    assert!(!first.is_finished());
+    let Outcome::Assigned(again) = scene.assign("c", "exec").await else { panic!("it is lost") };
+    assert_eq!(batch_of(again.batch.unwrap()), one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn work_that_is_cancelled_is_given_to_nobody() {
     let scene = Scene::new().await;
     let waits = scene.want(wanted(1, ProverType::Exec)).await;

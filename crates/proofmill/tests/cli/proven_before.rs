@@ -20,9 +20,10 @@ fn what_was_proven_before_a_restart_is_found_without_a_witness() {
     assert!(exec.terminate(), "{}", site.said("prover-exec"));
     coordinator.kill();
     let proven = batches(&site, "a batch is proven");
-    let proxy = site.runtime.block_on(Proxy::new(&site.chains.l2_rpc, |request| match request.method {
-        "eth_getProof" | "debug_executionWitness" => Action::refuse(-32_000, "this state is pruned"),
-        _ => Action::Forward,
+    let proxy = site.runtime.block_on(Proxy::new(&site.chains.l2_rpc, |request| {
+        let of_a_witness =
+            request.method == "eth_getProof" || request.method.starts_with("debug_executionWitness");
+        if of_a_witness { Action::refuse(-32_000, "this state is pruned") } else { Action::Forward }
     }));
     site.chains.l2_rpc = proxy.url.clone();
     let mut coordinator = site.coordinator(&words, &[]);
