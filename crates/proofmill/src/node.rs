@@ -213,6 +213,7 @@ async fn makers(
             for prover in &types {
                 registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
             }
+            wiring::check_setups(global)?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
             Makers::Here(Site::of_role(&own, &args.site(), registry, types).await?)
