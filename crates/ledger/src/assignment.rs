@@ -1,4 +1,4 @@
-//! Which prover that pulls holds which batch.
+//! Which prover that pulls holds which batch, and how often the proofs of a batch were refused.
 
 use crate::Timestamp;
 use proofmill_primitives::ProverType;
@@ -25,4 +25,17 @@ pub struct AssignmentRecord {
     pub holder: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+/// How often the proofs of a batch were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusalRecord {
+    /// Of which batch, and of which type.
+    pub key: AssignmentKey,
+    /// By now.
+    pub times: u32,
+    /// Why the last one was.
+    pub cause: String,
+    /// The next one is made from then on.
+    pub again_at: Timestamp,
 }

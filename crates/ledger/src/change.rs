@@ -1,7 +1,8 @@
 //! What can be made durable.
 
 use crate::{
-    AssignmentKey, AssignmentRecord, ProofRecord, ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
+    AssignmentKey, AssignmentRecord, ProofRecord, ProofUpdate, RefusalRecord, TaskRecord, TaskRecordState,
+    Timestamp,
 };
 use proofmill_primitives::{ProofId, TaskId};
 
@@ -64,6 +65,10 @@ pub enum Change {
     BatchAssigned(Box<AssignmentRecord>),
     /// Nobody holds the batch any more. Nothing happens where nobody did.
     AssignmentEnded(Box<AssignmentKey>),
+    /// A proof of a batch is refused. It takes the place of what was known of those before.
+    ProofRefused(Box<RefusalRecord>),
+    /// That proofs of a batch were refused is of no interest any more. Nothing happens where none was.
+    RefusalForgotten(Box<AssignmentKey>),
 }
 
 /// Changes that become durable together, in order: all of them, or none.

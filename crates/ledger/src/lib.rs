@@ -1,5 +1,5 @@
 //! The durable state of a cluster: its proof requests, their tasks, and which content has been proven already; and of a proof
-//! coordinator: which prover holds which batch.
+//! coordinator: which prover holds which batch, and how often its proofs were refused.
 //! [`Ledger`] is the database, [`Batch`] is what it is told, in one transaction per [`Ledger::commit`]; once that returns,
 //! the changes survive a crash of the process and of the machine. [`DataDir`] is the folder in which the ledger and
 //! everything else of one cluster lies, and sees to it that one process owns it.
@@ -48,7 +48,7 @@ mod shared;
 mod sqlite;
 mod time;
 
-pub use assignment::{AssignmentKey, AssignmentRecord};
+pub use assignment::{AssignmentKey, AssignmentRecord, RefusalRecord};
 pub use change::{Batch, Change};
 pub use data_dir::{DataDir, FreeSpace};
 pub use error::{DataDirError, DatabaseFault, LedgerError, Refusal};
@@ -154,6 +154,14 @@ impl Ledger {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.assignments().await,
             Engine::Postgres(postgres) => postgres.assignments().await,
+        }
+    }
+
+    /// How often the proofs of each batch were refused, oldest batch first.
+    pub async fn refusals(&self) -> Result<Vec<RefusalRecord>, LedgerError> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.refusals().await,
+            Engine::Postgres(postgres) => postgres.refusals().await,
         }
     }
 

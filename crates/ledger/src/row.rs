@@ -2,7 +2,7 @@
 
 use crate::{
     AssignmentKey, AssignmentRecord, Execution, ExecutionFailure, ExecutionStatus, ProofRecord, ProofStatus,
-    TaskRecord, TaskRecordState, Timestamp,
+    RefusalRecord, TaskRecord, TaskRecordState, Timestamp,
 };
 use proofmill_primitives::{ArtifactId, TaskId, TaskKind, Weight};
 use sqlx::{Error, Row, postgres::PgRow, sqlite::SqliteRow};
@@ -227,15 +227,24 @@ pub(crate) fn message(row: &impl Columns) -> Result<(TaskId, Vec<u8>), Error> {
 }
 
 pub(crate) fn assignment(row: &impl Columns) -> Result<AssignmentRecord, Error> {
+    Ok(AssignmentRecord { key: key(row)?, holder: row.text("holder")?, since: row.moment("since")? })
+}
+
+pub(crate) fn refusal(row: &impl Columns) -> Result<RefusalRecord, Error> {
+    let (times, cause, again_at) = (row.small("times")?, row.text("cause")?, row.moment("again_at")?);
+    Ok(RefusalRecord { key: key(row)?, times, cause, again_at })
+}
+
+/// Which batch, for provers of which type.
+fn key(row: &impl Columns) -> Result<AssignmentKey, Error> {
     let content = row.bytes("content")?;
     let bytes = content.len();
-    let key = AssignmentKey {
+    Ok(AssignmentKey {
         number: row.small("number")?,
         level: row.text("level")?,
         content: content.try_into().map_err(|_| nonsense("content", format!("{bytes} bytes")))?,
         prover: row.text("prover")?.parse().map_err(|error| nonsense("prover", error))?,
-    };
-    Ok(AssignmentRecord { key, holder: row.text("holder")?, since: row.moment("since")? })
+    })
 }
 
 /// The columns of a task's state.

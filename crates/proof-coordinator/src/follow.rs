@@ -4,7 +4,7 @@
 //! verified on L1 by its own proofs ([`Settler`]), or nowhere, where only proofs are wanted. A checkpoint is proven whole: it is
 //! not split.
 
-use crate::{Coordinator, Settler, rules::Discard};
+use crate::{Coordinator, Settler};
 use proofmill_chain::{ChainEvent, ChainStream};
 use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
@@ -180,15 +180,18 @@ impl Line {
     async fn run(self, request: RangeRequest, cancel: CancellationToken) {
         let checkpoint = &request.checkpoint;
         loop {
+            // An earlier process may have begun it.
+            let pause = self.settler.as_ref().map(|settler| settler.pause(checkpoint, self.prover));
+            if let Some(pause) = pause.filter(|pause| !pause.is_zero())
+                && cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none()
+            {
+                return;
+            }
             let Some(proof) = self.prove(&request, &cancel).await else { return };
             let Some(settler) = &self.settler else { return };
             let offer = settler.offer(checkpoint, self.prover, proof.proof.clone());
             let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
-            let Discard { cause, after, .. } = discard;
-            self.service.refuse(&proof.proof, &cause).await;
-            if cancel.run_until_cancelled(tokio::time::sleep(after)).await.is_none() {
-                return;
-            }
+            self.service.refuse(&proof.proof, &discard.cause).await;
         }
     }
 

@@ -39,7 +39,7 @@ mod shell;
 pub use follow::{Followed, follow};
 pub use pulling::{PullError, Puller, Turn};
 pub use settle::{
-    BatchCall, BatchGas, BatchSettlement, Evidence, NotReady, QuotedCall, RefusedProof, SettledCall, Settler,
-    SettlingStatus,
+    BatchCall, BatchGas, BatchSettlement, Evidence, NotReady, QuotedCall, RefusedProof, Remembered,
+    SettledCall, Settler, SettlingStatus,
 };
 pub use shell::{Coordinator, CoordinatorConfig, CoordinatorError, serve};

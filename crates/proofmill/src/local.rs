@@ -79,6 +79,21 @@ impl Site {
         }
     }
 
+    /// Does not come back while all is well; otherwise says what went wrong in this process.
+    pub(crate) async fn failed(&mut self) -> eyre::Report {
+        match &mut self.local {
+            Some(local) => local.failed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Ends what was started in this process. What is asked for goes on at the next start.
+    pub(crate) async fn stop(self) {
+        if let Some(local) = self.local {
+            local.stop().await;
+        }
+    }
+
     /// Makes proofs until they are made or `stop` fires. `making` gets what withdraws its requests: those of the cluster in this
     /// process, or the next command on this folder would have to work them off first.
     pub(crate) async fn run(
@@ -104,24 +119,17 @@ impl Site {
                 }
             },
         };
-        if let Some(local) = self.local {
-            local.stop().await;
-        }
+        self.stop().await;
         outcome
     }
 
     /// Has a role use the site until the role ends by itself, as it does when it is told to stop.
     pub(crate) async fn serve(mut self, role: impl Future<Output = Result<()>>) -> Result<()> {
-        let outcome = match &mut self.local {
-            Some(local) => tokio::select! {
-                outcome = role => outcome,
-                error = local.failed() => Err(error),
-            },
-            None => role.await,
+        let outcome = tokio::select! {
+            outcome = role => outcome,
+            error = self.failed() => Err(error),
         };
-        if let Some(local) = self.local {
-            local.stop().await;
-        }
+        self.stop().await;
         outcome
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     cli,
+    local::Site,
     observe::{self, Observed},
     pulling::Serving,
     settle::L1Settlement,
@@ -9,17 +10,18 @@ use crate::{
     wiring,
 };
 use alloy_primitives::Address;
-use eyre::{Result, bail};
+use eyre::{Result, WrapErr, bail};
+use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_chain::{Publishers, Rollup, Signer, StreamOptions};
-use proofmill_client::ClusterProver;
+use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
     parts::{ChainFeed, FsProofs, FsRequests, Statement},
     rules::{Config, CostRules, Started},
 };
-use proofmill_service::{ClusterService, ProofService, PullService};
+use proofmill_service::{ClusterService, NodeSide, ProofService, PullService};
 use proofmill_wire::node::{
     EpochRequest, SnapshotResponse, StartProofResponse,
     prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
@@ -43,27 +45,51 @@ pub(crate) struct Running {
     pub(crate) rollup: Rollup,
     /// What an operator may look at.
     pub(crate) observed: Observed,
-    /// What provers that pull ask, if they make the proofs.
-    serving: Option<Serving>,
+    makers: Makers,
     ending: CancellationToken,
 }
 
 impl Running {
     /// Waits until a part of it has ended by itself, which it does only by a bug.
     pub(crate) async fn ended(&mut self) -> Result<()> {
-        match &mut self.serving {
-            Some(serving) => tokio::select! {
-                ended = serving.ended() => ended,
-                ended = self.node.ended() => Ok(ended?),
-            },
-            None => Ok(self.node.ended().await?),
+        tokio::select! {
+            ended = self.makers.ended() => ended,
+            ended = self.node.ended() => Ok(ended?),
         }
     }
 
-    /// Ends in good order. A publish in flight is waited for; proofs that are being made go on in the cluster.
+    /// Ends in good order. A publish in flight is waited for; proofs that are being made go on in the cluster, or at the next start.
     pub(crate) async fn stop(self) -> Result<()> {
         self.ending.cancel();
-        Ok(self.node.stop().await?)
+        let stopped = self.node.stop().await;
+        self.makers.stop().await;
+        Ok(stopped?)
+    }
+}
+
+/// Who makes the proofs.
+enum Makers {
+    Cluster(ClusterClient, Arc<dyn ArtifactStore>),
+    /// What provers that pull ask.
+    Pullers(Serving),
+    /// A cluster and a worker in this process.
+    Here(Site),
+}
+
+impl Makers {
+    /// Does not come back while all is well.
+    async fn ended(&mut self) -> Result<()> {
+        match self {
+            Self::Cluster(..) => std::future::pending().await,
+            Self::Pullers(serving) => serving.ended().await,
+            Self::Here(site) => Err(site.failed().await),
+        }
+    }
+
+    async fn stop(self) {
+        if let Self::Here(site) = self {
+            site.stop().await;
+        }
     }
 }
 
@@ -99,7 +125,7 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
-    let (provers, serving) = provers(args, &settlement, place, &ours).await?;
+    let (provers, makers) = provers(global, args, &settlement, place, &ours).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = args.proving.max_pending_jobs;
@@ -142,7 +168,7 @@ pub(crate) async fn start(
     observed.published(move || published.borrow().published().collect());
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
-    Ok(Running { node, rollup, observed, serving, ending })
+    Ok(Running { node, rollup, observed, makers, ending })
 }
 
 async fn settlement(
@@ -165,59 +191,82 @@ pub(crate) fn folder(data_dir: &Path, l1_chain_id: u64, rollup: Address) -> Path
     data_dir.join("node").join(format!("{l1_chain_id}-{rollup:#x}"))
 }
 
-/// A proof service for each type that the rollup asks for, and the coordinator of provers that pull, if they make the proofs.
+/// Who makes the proofs of these types, as the settings say.
+async fn makers(
+    global: &cli::Global,
+    args: &cli::ProverNode,
+    place: Place<'_>,
+    types: Vec<ProverType>,
+) -> Result<Makers> {
+    let Place { data_dir, registry, rollup, ending, .. } = place;
+    let artifacts = async || wiring::artifacts(&args.store, &data_dir.join("artifacts")).await;
+    Ok(match args.service {
+        cli::Service::Cluster => {
+            Makers::Cluster(wiring::cluster_of_role(&args.cluster).await?, artifacts().await?)
+        }
+        cli::Service::Pull => {
+            let folder = folder(data_dir, rollup.l1().chain_id(), rollup.address());
+            let (artifacts, stop) = (artifacts().await?, ending.clone());
+            Makers::Pullers(Serving::start(&args.serving, &folder, types, artifacts, registry, stop).await?)
+        }
+        cli::Service::Local => {
+            for prover in &types {
+                registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
+            }
+            wiring::check_setups(global)?;
+            // The data folder may be a cluster's, too.
+            let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
+            Makers::Here(Site::of_role(&own, &args.site(), registry, types).await?)
+        }
+    })
+}
+
+/// A proof service for each type that the rollup asks for, and who makes its proofs.
 async fn provers(
+    global: &cli::Global,
     args: &cli::ProverNode,
     settlement: &L1Settlement,
     place: Place<'_>,
     ours: &Ours,
-) -> Result<(BTreeMap<ProverType, Prover>, Option<Serving>)> {
-    let Place { data_dir, registry, rollup, ending, .. } = place;
-    let client = match args.service {
-        cli::Service::Cluster => Some(wiring::cluster_of_role(&args.cluster).await?),
-        cli::Service::Pull => None,
-    };
-    let artifacts = wiring::artifacts(&args.store, &data_dir.join("artifacts")).await?;
+) -> Result<(BTreeMap<ProverType, Prover>, Makers)> {
+    let Place { data_dir, registry, .. } = place;
     let sides = sides(place, ours);
-    let serving = match args.service {
-        cli::Service::Cluster => None,
-        cli::Service::Pull => {
-            let folder = folder(data_dir, rollup.l1().chain_id(), rollup.address());
-            let needed = sides.iter().map(|(of, _)| of.prover);
-            let stop = ending.clone();
-            Some(Serving::start(&args.serving, &folder, needed, artifacts.clone(), registry, stop).await?)
-        }
-    };
+    let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
+    let evidence = Some(data_dir.join("bad"));
     let mut provers = BTreeMap::new();
     for (of, side) in sides {
-        let backend = registry.checker(of.prover)?;
-        let service: Arc<dyn ProofService> = match (&client, &serving) {
-            (Some(client), _) => {
+        let (backend, joined) = (registry.checker(of.prover)?, settlement.epoch_mode(of.prover));
+        let by_tasks = |prover: ClusterProver, side: NodeSide| -> Arc<dyn ProofService> {
+            let prover = ClusterProver { joined, evidence: evidence.clone(), ..prover };
+            Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
+        };
+        let service: Arc<dyn ProofService> = match &makers {
+            Makers::Cluster(client, artifacts) => {
                 let prover = ClusterProver {
                     client: client.clone(),
                     artifacts: artifacts.clone(),
                     backend,
                     timeout: Duration::from_secs(args.timeout),
                     cycle_limit: None,
-                    joined: settlement.epoch_mode(of.prover),
-                    evidence: Some(data_dir.join("bad")),
+                    joined,
+                    evidence: None,
                 };
-                Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
+                by_tasks(prover, side)
             }
-            (None, Some(_)) if settlement.epoch_mode(of.prover) == ProofMode::Plonk => bail!(
+            Makers::Here(site) => by_tasks(site.prover(backend, None), side),
+            Makers::Pullers(_) if joined == ProofMode::Plonk => bail!(
                 "L1 verifies a SNARK of each epoch's {} proof, and provers that pull make none: use --service cluster",
                 of.prover
             ),
-            (None, Some(serving)) => {
+            Makers::Pullers(serving) => {
                 let pullers = Arc::new(serving.coordinator.clone());
                 Arc::new(PullService { pullers, backend, side })
             }
-            (None, None) => bail!("nothing makes the proofs; please report it"),
         };
         let (range_program, aggregation_program) = (of.range_key, of.aggregation_key);
         provers.insert(of.prover, Prover { service, range_program, aggregation_program });
     }
-    Ok((provers, serving))
+    Ok((provers, makers))
 }
 
 /// Answers what an operator asks, until told to stop.

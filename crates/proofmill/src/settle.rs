@@ -1,8 +1,10 @@
 //! Publishing on L1: has proofs attested where the rollup wants that, and submits them, an epoch's or those of batches.
 
 mod batches;
+mod evidence;
 
-pub(crate) use batches::{Evidence, L1Batches};
+pub(crate) use batches::L1Batches;
+pub(crate) use evidence::Evidence;
 
 use crate::wiring;
 use alloy_primitives::{Address, Bytes};

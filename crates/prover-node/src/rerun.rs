@@ -1,7 +1,7 @@
 //! Proving a failure again without any node: what a record has, and what follows from it.
 
 use crate::{
-    parts::{FailureRecord, Holds, RangeRequest, Subject},
+    parts::{BadProof, FailureRecord, Holds, RangeRequest, Subject},
     rules::{EpochSpec, Failed, Failure, RangeSpec},
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
@@ -61,9 +61,10 @@ pub struct PlannedEpoch {
 /// Why a failure cannot be proven again from its record.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RerunError {
-    /// It is the evidence of a bad proof.
+    /// It is the evidence of a bad proof of something else than a checkpoint.
     #[error(
-        "it is the evidence of a proof that did not hold: nothing can be proven again from it; `proofmill verify` looks at the proof"
+        "it is the evidence of a proof that did not hold, and not of a whole checkpoint: nothing can be proven again from it; \
+         `proofmill verify` looks at the proof"
     )]
     BadProof,
     /// Not of this record.
@@ -86,6 +87,9 @@ pub enum RerunError {
 ///
 /// [`RerunError::BadProof`].
 pub fn provers(record: &FailureRecord, scope: Scope) -> Result<Vec<ProverType>, RerunError> {
+    if let Subject::BadProof(BadProof { prover, checkpoint: Some(_), .. }) = &record.subject {
+        return Ok(vec![*prover]);
+    }
     match (&failure(record)?.what, scope) {
         (Failed::Checkpoint { prover, .. }, Scope::Failed | Scope::Checkpoint(_)) => Ok(vec![*prover]),
         _ => Ok(record.programs.keys().copied().collect()),
@@ -98,6 +102,9 @@ pub fn provers(record: &FailureRecord, scope: Scope) -> Result<Vec<ProverType>, 
 ///
 /// [`RerunError`] where the record is of something else.
 pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<Plan, RerunError> {
+    if let Subject::BadProof(BadProof { range, checkpoint: Some(checkpoint), .. }) = &record.subject {
+        return refused(record, scope, prover, *range, *checkpoint);
+    }
     let failure = failure(record)?;
     let programs = record.programs.get(&prover).ok_or(RerunError::NoProver(prover))?;
     let (wanted, whole): (Box<dyn Fn(CheckpointNumber, RangeSpec) -> bool>, bool) =
@@ -120,6 +127,28 @@ pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<
     }
     let epoch = if whole { Some(epoch(failure, programs.range.0, &ranges)?) } else { None };
     Ok(Plan { prover, ranges, epoch })
+}
+
+/// A proof of a whole checkpoint was refused: it is made again from its input.
+fn refused(
+    record: &FailureRecord,
+    scope: Scope,
+    prover: ProverType,
+    range: RangeSpec,
+    checkpoint: Checkpoint,
+) -> Result<Plan, RerunError> {
+    if !record.programs.contains_key(&prover) {
+        return Err(RerunError::NoProver(prover));
+    }
+    match scope {
+        Scope::Checkpoint(number) if number != checkpoint.number => Err(RerunError::NoCheckpoint(number)),
+        Scope::Epoch => Err(RerunError::NotAnEpoch(checkpoint.number)),
+        Scope::Failed | Scope::Checkpoint(_) => {
+            let request = RangeRequest { checkpoint, range, statement: record.statement, cycle_limit: None };
+            let source = source(record, prover, range);
+            Ok(Plan { prover, ranges: vec![PlannedRange { request, source }], epoch: None })
+        }
+    }
 }
 
 fn failure(record: &FailureRecord) -> Result<&Failure, RerunError> {

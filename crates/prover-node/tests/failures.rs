@@ -1,16 +1,16 @@
 //! The failure store: the same in a folder and in a bucket.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use alloy_primitives::{Address, B256};
 use proofmill_artifacts::S3Options;
 use proofmill_localstore::{LocalS3, S3_KEYS};
-use proofmill_primitives::{BlockRange, ProgramVersion, ProverType};
+use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType, Slot};
 use proofmill_prover_node::{
     parts::{
-        BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, NewFile, ProgramPair,
-        Statement, Subject,
+        BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, MissingFile, NewFile,
+        ProgramPair, Statement, Subject,
     },
-    rerun::{self, RerunError, Scope},
+    rerun::{self, RerunError, Scope, Source},
     rules::{ProofLevel, RangeSpec, Time},
 };
 use std::collections::BTreeMap;
@@ -33,6 +33,7 @@ fn record(proof: &'static [u8]) -> (FailureRecord, Vec<NewFile>) {
         level: ProofLevel::Range,
         prover: ProverType::OpenVm,
         range: range(),
+        checkpoint: None,
         cause: "an opening does not hold".into(),
         at: Time::from_millis(9),
         proof: proof.into(),
@@ -69,6 +70,50 @@ async fn keeps_and_gives(store: FailureStore) {
     let missing = store.file(&id, "no-such").await.unwrap_err().to_string();
     assert!(missing.contains("no-such") && missing.contains("failures list"), "{missing}");
     assert_eq!(rerun::plan(&record, Scope::Failed, ProverType::OpenVm), Err(RerunError::BadProof));
+}
+
+#[test]
+fn a_refused_proof_of_a_checkpoint_is_made_again_from_its_input() {
+    let (mut record, _) = record(b"proof");
+    let RangeSpec { blocks, parent_hash, last_hash } = range();
+    let checkpoint = Checkpoint {
+        number: CheckpointNumber(3),
+        slot: Slot(1),
+        blocks,
+        parent_hash,
+        last_hash,
+        state_root: B256::repeat_byte(8),
+        last_timestamp: 9,
+        parent_commitment: B256::ZERO,
+        commitment: B256::repeat_byte(9),
+    };
+    let Subject::BadProof(bad) = &mut record.subject else { panic!("it is of a proof") };
+    bad.checkpoint = Some(checkpoint);
+    let json = serde_json::to_string(&record).unwrap();
+    let mut record: FailureRecord = serde_json::from_str(&json).unwrap();
+    assert_eq!(rerun::provers(&record, Scope::Failed), Ok(vec![ProverType::OpenVm]));
+    for scope in [Scope::Failed, Scope::Checkpoint(CheckpointNumber(3))] {
+        let plan = rerun::plan(&record, scope, ProverType::OpenVm).unwrap();
+        assert!(plan.epoch.is_none() && plan.ranges.len() == 1, "{plan:?}");
+        assert_eq!(plan.ranges[0].source, Source::Input("1-8.input".to_owned()));
+        assert_eq!(plan.ranges[0].request.checkpoint, checkpoint);
+    }
+    let refused = |scope, prover| rerun::plan(&record, scope, prover).unwrap_err();
+    assert_eq!(refused(Scope::Failed, ProverType::Sp1), RerunError::NoProver(ProverType::Sp1));
+    assert_eq!(refused(Scope::Epoch, ProverType::OpenVm), RerunError::NotAnEpoch(CheckpointNumber(3)));
+    let other = CheckpointNumber(4);
+    let error = refused(Scope::Checkpoint(other), ProverType::OpenVm);
+    assert_eq!(error, RerunError::NoCheckpoint(other));
+    // Where its blocks were gone, it says so.
+    record.files.pop();
+    record.missing = vec![MissingFile { range: range(), cause: "L2 pruned them".to_owned() }];
+    let plan = rerun::plan(&record, Scope::Failed, ProverType::OpenVm).unwrap();
+    assert_eq!(plan.ranges[0].source, Source::Missing("L2 pruned them".to_owned()));
+    // Records of releases before this one have no checkpoint.
+    let mut old: serde_json::Value = serde_json::to_value(&record).unwrap();
+    old["subject"]["bad-proof"].as_object_mut().unwrap().remove("checkpoint").unwrap();
+    let old: FailureRecord = serde_json::from_value(old).unwrap();
+    assert_eq!(rerun::plan(&old, Scope::Failed, ProverType::OpenVm), Err(RerunError::BadProof));
 }
 
 #[tokio::test]

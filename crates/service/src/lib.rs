@@ -32,7 +32,7 @@ pub use blame::dearest;
 pub use blocks::{Away, BlockHashes};
 pub use cluster::ClusterService;
 pub use outcome::{Executed, JobError, JobNote, Progress, ProofCost, ProofLevel};
-pub use pull::{PullService, Pulled, Pullers, Wanted};
+pub use pull::{FoundProof, PullService, Pulled, Pullers, Sought, Wanted};
 pub use range::{EpochSpec, RangeSpec, SplitPoint};
 pub use request::{AggregationRequest, EpochProof, RangeProof, RangeRequest, Statement};
 pub use service::{Flaw, ProofService};

@@ -14,7 +14,8 @@ mod write;
 mod writer;
 
 use crate::{
-    AssignmentRecord, Batch, DatabaseFault, LedgerError, Live, ProofFilter, ProofRecord, row::escaped as text,
+    AssignmentRecord, Batch, DatabaseFault, LedgerError, Live, ProofFilter, ProofRecord, RefusalRecord,
+    row::escaped as text,
 };
 use proofmill_primitives::ProofId;
 use sqlx::{
@@ -163,6 +164,10 @@ impl Postgres {
 
     pub(crate) async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
         read::assignments(&self.readers).await.map_err(self.place.failed("read the assignments"))
+    }
+
+    pub(crate) async fn refusals(&self) -> Result<Vec<RefusalRecord>, LedgerError> {
+        read::refusals(&self.readers).await.map_err(self.place.failed("read the refusals"))
     }
 
     pub(crate) fn name(&self) -> String {

@@ -6,7 +6,7 @@ mod schema;
 #[path = "../statements/write.rs"]
 mod write;
 
-use crate::{AssignmentRecord, Batch, LedgerError, Live, ProofFilter, ProofRecord};
+use crate::{AssignmentRecord, Batch, LedgerError, Live, ProofFilter, ProofRecord, RefusalRecord};
 use proofmill_primitives::ProofId;
 use sqlx::{
     Connection as _, Sqlite as Engine, SqliteConnection as Connection, SqlitePool,
@@ -145,6 +145,10 @@ impl Sqlite {
 
     pub(crate) async fn assignments(&self) -> Result<Vec<AssignmentRecord>, LedgerError> {
         read::assignments(&self.readers).await.map_err(failed(&self.path, "read the assignments"))
+    }
+
+    pub(crate) async fn refusals(&self) -> Result<Vec<RefusalRecord>, LedgerError> {
+        read::refusals(&self.readers).await.map_err(failed(&self.path, "read the refusals"))
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -2,7 +2,7 @@
 
 use super::{Engine, SNAPSHOT, text};
 use crate::{
-    AssignmentRecord, Live, ProofFilter, ProofRecord, ProofStatus,
+    AssignmentRecord, Live, ProofFilter, ProofRecord, ProofStatus, RefusalRecord,
     row::{self, moment, proof_columns},
 };
 use proofmill_primitives::ProofId;
@@ -95,6 +95,11 @@ pub(super) async fn list(pool: &Pool<Engine>, filter: &ProofFilter) -> Result<Ve
 pub(super) async fn assignments(pool: &Pool<Engine>) -> Result<Vec<AssignmentRecord>, Error> {
     let rows = sqlx::query("SELECT * FROM assignments ORDER BY number, level, content, prover");
     rows.fetch_all(pool).await?.iter().map(row::assignment).collect()
+}
+
+pub(super) async fn refusals(pool: &Pool<Engine>) -> Result<Vec<RefusalRecord>, Error> {
+    let rows = sqlx::query("SELECT * FROM refusals ORDER BY number, level, content, prover");
+    rows.fetch_all(pool).await?.iter().map(row::refusal).collect()
 }
 
 /// ` IN (…)`. A client may send the same number a million times, and a statement can bind only so many.

@@ -3,7 +3,7 @@
 use super::{Connection, Done, text};
 use crate::{
     AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal,
-    TaskRecord, TaskRecordState, Timestamp,
+    RefusalRecord, TaskRecord, TaskRecordState, Timestamp,
     row::{self, StateColumns, count, moment},
 };
 use proofmill_primitives::{ProofId, TaskId};
@@ -72,6 +72,8 @@ pub(super) async fn apply(connection: &mut Connection, change: &Change) -> Resul
         }
         Change::BatchAssigned(record) => assign(connection, record).await,
         Change::AssignmentEnded(key) => end_assignment(connection, key).await,
+        Change::ProofRefused(record) => refuse(connection, record).await,
+        Change::RefusalForgotten(key) => forget_refusal(connection, key).await,
     }
 }
 
@@ -99,6 +101,36 @@ async fn assign(connection: &mut Connection, record: &AssignmentRecord) -> Resul
 
 async fn end_assignment(connection: &mut Connection, key: &AssignmentKey) -> Result<(), ApplyError> {
     sqlx::query("DELETE FROM assignments WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
+        .bind(number(key))
+        .bind(text(key.level.as_str()))
+        .bind(key.content.as_slice())
+        .bind(key.prover.name())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn refuse(connection: &mut Connection, record: &RefusalRecord) -> Result<(), ApplyError> {
+    let RefusalRecord { key, times, cause, again_at } = record;
+    sqlx::query(
+        "INSERT INTO refusals (number, level, content, prover, times, cause, again_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+         ON CONFLICT (number, level, content, prover) DO UPDATE SET times = excluded.times, cause = excluded.cause, \
+         again_at = excluded.again_at",
+    )
+    .bind(number(key))
+    .bind(text(key.level.as_str()))
+    .bind(key.content.as_slice())
+    .bind(key.prover.name())
+    .bind(i64::from(*times))
+    .bind(text(cause.as_str()))
+    .bind(moment(*again_at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn forget_refusal(connection: &mut Connection, key: &AssignmentKey) -> Result<(), ApplyError> {
+    sqlx::query("DELETE FROM refusals WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
         .bind(number(key))
         .bind(text(key.level.as_str()))
         .bind(key.content.as_slice())

@@ -3,7 +3,7 @@
 use crate::records;
 use proofmill_ledger::{
     AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Live, ProofFilter, ProofRecord,
-    ProofStatus, Refusal, TaskRecord,
+    ProofStatus, Refusal, RefusalRecord, TaskRecord,
 };
 use proofmill_primitives::{ProofId, TaskId};
 use proptest::prelude::*;
@@ -16,6 +16,7 @@ struct Model {
     messages: Vec<(TaskId, Vec<u8>)>,
     contents: BTreeMap<[u8; 32], ProofId>,
     assignments: BTreeMap<AssignmentKey, AssignmentRecord>,
+    refusals: BTreeMap<AssignmentKey, RefusalRecord>,
 }
 
 impl Model {
@@ -99,6 +100,12 @@ impl Model {
             Change::AssignmentEnded(key) => {
                 self.assignments.remove(key);
             }
+            Change::ProofRefused(record) => {
+                self.refusals.insert(record.key.clone(), (**record).clone());
+            }
+            Change::RefusalForgotten(key) => {
+                self.refusals.remove(key);
+            }
         }
         Ok(())
     }
@@ -163,6 +170,9 @@ async fn assert_same(ledger: &Ledger, model: &Model, filters: &[ProofFilter]) {
     let mut held = ledger.assignments().await.unwrap();
     held.sort_by(|a, b| a.key.cmp(&b.key));
     assert_eq!(held, model.assignments.values().cloned().collect::<Vec<_>>());
+    let mut refused = ledger.refusals().await.unwrap();
+    refused.sort_by(|a, b| a.key.cmp(&b.key));
+    assert_eq!(refused, model.refusals.values().cloned().collect::<Vec<_>>());
     for id in records::proof_ids().map(ProofId::new) {
         assert_eq!(ledger.proof(&id).await.unwrap(), model.proof(&id));
     }

@@ -2,7 +2,8 @@
 
 use proofmill_ledger::{
     AssignmentKey, AssignmentRecord, Batch, Change, Execution, ExecutionFailure, ExecutionStatus,
-    ProofFilter, ProofRecord, ProofStatus, ProofUpdate, TaskRecord, TaskRecordState, Timestamp,
+    ProofFilter, ProofRecord, ProofStatus, ProofUpdate, RefusalRecord, TaskRecord, TaskRecordState,
+    Timestamp,
 };
 use proofmill_primitives::{ArtifactId, ProverType, TaskKind, Weight};
 use proptest::{collection::vec, option, prelude::*, sample::select};
@@ -218,19 +219,33 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (key(), proof()).prop_map(|(key, proof)| Change::ContentProven { key, proof: proof.into() }),
         1 => key().prop_map(|key| Change::ContentForgotten { key }),
         3 => assignment_change(),
+        3 => refusal_change(),
     ]
 }
 
-fn assignment_change() -> impl Strategy<Value = Change> {
-    let key = (0u64..3, select(&["range", "epoch"][..]), 0u8..2, select(&ProverType::ALL[..])).prop_map(
+fn assignment_key() -> impl Strategy<Value = AssignmentKey> {
+    (0u64..3, select(&["range", "epoch"][..]), 0u8..2, select(&ProverType::ALL[..])).prop_map(
         |(number, level, content, prover)| AssignmentKey {
             number,
             level: level.to_owned(),
             content: [content; 32],
             prover,
         },
-    );
-    (key, option::of((any::<String>(), moment()))).prop_map(|(key, held)| match held {
+    )
+}
+
+fn refusal_change() -> impl Strategy<Value = Change> {
+    let refused = option::of((any::<u32>(), any::<String>(), moment()));
+    (assignment_key(), refused).prop_map(|(key, refused)| match refused {
+        Some((times, cause, again_at)) => {
+            Change::ProofRefused(Box::new(RefusalRecord { key, times, cause, again_at }))
+        }
+        None => Change::RefusalForgotten(Box::new(key)),
+    })
+}
+
+fn assignment_change() -> impl Strategy<Value = Change> {
+    (assignment_key(), option::of((any::<String>(), moment()))).prop_map(|(key, held)| match held {
         Some((holder, since)) => Change::BatchAssigned(Box::new(AssignmentRecord { key, holder, since })),
         None => Change::AssignmentEnded(Box::new(key)),
     })

@@ -25,8 +25,8 @@ pub use pauses::Pauses;
 pub use quiet::{Line, Quiet};
 pub use round::{Heard, Next, Round};
 pub use settling::{
-    Call, CallCaps, CallEnded, CallReceipt, Consequence, Discard, NextCall, Quote, Settling, SettlingConfig,
-    Why,
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, Discard, NextCall, ProofOf, Quote, RefusalNote,
+    Refused, Settling, SettlingConfig, Why,
 };
 pub use slot::{Held, Shown, SlotShown};
 pub use submissions::{GivenBack, Received, Submission};

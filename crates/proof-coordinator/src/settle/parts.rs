@@ -5,8 +5,7 @@ use alloy_primitives::Address;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_chain::{ProofSet, SubmittedProof};
-use proofmill_primitives::{CheckpointNumber, ProverType};
-use proofmill_service::RangeSpec;
+use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
 use std::fmt;
 
 /// The batches of a call, with their proofs.
@@ -60,8 +59,8 @@ pub trait BatchSettlement: fmt::Debug + Send + Sync {
 pub struct RefusedProof {
     /// What was decided.
     pub discard: Discard,
-    /// The blocks.
-    pub range: RangeSpec,
+    /// The batch.
+    pub checkpoint: Checkpoint,
     /// The proof, in the encoding of its service.
     pub proof: Bytes,
 }

@@ -8,7 +8,10 @@ use super::{
     journal::{self, Journal, Lost, Receipt},
     shelf::Shelf,
 };
-use crate::rules::{Desk, DeskConfig, ProverName, Quiet, Shown};
+use crate::{
+    rules::{Desk, DeskConfig, ProverName, Quiet, Shown},
+    settle::Remembered,
+};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::{Backend, Registry};
 use proofmill_ledger::{Ledger, Timestamp};
@@ -46,6 +49,7 @@ pub(super) struct Inner {
     pub(super) checks: Semaphore,
     pub(super) clock: Clock,
     pub(super) began: Timestamp,
+    ledger: Ledger,
     /// Cancelled when this process ends, before those who wait for batches are.
     ending: CancellationToken,
     pub(super) lost: Lost,
@@ -68,7 +72,7 @@ impl State {
     pub(super) fn keep(&mut self) -> Receipt {
         counted::standing(&self.desk);
         let records = self.desk.take_records();
-        self.journal.keep(records)
+        self.journal.keep(records.iter().map(journal::change).collect())
     }
 }
 
@@ -107,7 +111,7 @@ impl Coordinator {
         }
         let mut desk = Desk::new(DeskConfig { needed: config.needed.clone(), timeout: config.timeout });
         desk.restore(began, held);
-        let (journal, lost) = Journal::new(ledger);
+        let (journal, lost) = Journal::new(ledger.clone());
         let mut state = State {
             desk,
             jobs: Jobs::default(),
@@ -125,9 +129,19 @@ impl Coordinator {
             checks: Semaphore::new(CHECKS),
             clock,
             began,
+            ledger,
             ending,
             lost,
         })))
+    }
+
+    /// What is known in the ledger of refused proofs, for a [`Settler`](crate::Settler), and where it keeps more.
+    ///
+    /// # Errors
+    /// [`CoordinatorError::Restore`].
+    pub async fn remembered(&self) -> Result<Remembered, CoordinatorError> {
+        let journal = self.0.lock().journal.clone();
+        Ok(Remembered::of(&self.0.ledger, journal).await?)
     }
 
     /// L1 has verified the batches up to this one: nobody is given them any more.

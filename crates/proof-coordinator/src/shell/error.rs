@@ -19,8 +19,8 @@ pub enum CoordinatorError {
         /// Why.
         source: BackendError,
     },
-    /// What was given out cannot be read.
-    #[error("cannot read what was given out before: {0}")]
+    /// What an earlier process kept cannot be read.
+    #[error("cannot read what an earlier process kept: {0}")]
     Restore(#[from] LedgerError),
     /// The ledger is no longer this process's.
     #[error("the coordinator cannot go on: {0}")]

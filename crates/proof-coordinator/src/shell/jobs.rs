@@ -22,6 +22,8 @@ pub(super) struct Job {
     /// Who waits has it in memory anyway: no store can lose or damage it, and after a restart it is made again.
     pub(super) input: Bytes,
     pub(super) input_hash: [u8; 32],
+    /// What is kept with the proof.
+    pub(super) note: Bytes,
     pub(super) cycle_limit: Option<NonZeroU64>,
     /// When it was last given out.
     pub(super) given_at: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! What must be durable, in the order in which it was decided.
 //!
-//! Records are handed over while the desk is locked, so that their order is that of the decisions; they are committed outside,
-//! all that wait together. What only ends an assignment and cannot be written is written with the next.
+//! Changes are handed over while their owner is locked, so that their order is that of the decisions; they are committed outside,
+//! all that wait together. What gives nothing out and cannot be written is written with the next.
 
 use crate::rules::{BatchId, Held, ProofLevel, ProverName, Record};
 use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Timestamp};
@@ -9,22 +9,22 @@ use proofmill_primitives::{CheckpointNumber, ProverType};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The most batches of records in one transaction.
+/// The most messages in one transaction.
 const GROUP: usize = 256;
 
 /// Why the ledger is no longer this process's, once it is not.
-pub(super) type Lost = watch::Receiver<Option<Arc<LedgerError>>>;
+pub(crate) type Lost = watch::Receiver<Option<Arc<LedgerError>>>;
 
-type Message = (Vec<Record>, oneshot::Sender<bool>);
+type Message = (Vec<Change>, oneshot::Sender<bool>);
 
-/// Makes records durable. Cheap to clone.
+/// Makes changes durable. Cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Journal {
-    records: mpsc::UnboundedSender<Message>,
+pub(crate) struct Journal {
+    changes: mpsc::UnboundedSender<Message>,
 }
 
-/// Becomes true when the records are durable.
-pub(super) struct Receipt(oneshot::Receiver<bool>);
+/// Becomes true when the changes are durable.
+pub(crate) struct Receipt(oneshot::Receiver<bool>);
 
 impl Receipt {
     /// Waits until they are durable; whether they are.
@@ -35,8 +35,8 @@ impl Receipt {
 
 impl Journal {
     /// A journal in this ledger; its task ends with its last clone.
-    pub(super) fn new(ledger: Ledger) -> (Self, Lost) {
-        let (records, inbox) = mpsc::unbounded_channel();
+    pub(crate) fn new(ledger: Ledger) -> (Self, Lost) {
+        let (changes, inbox) = mpsc::unbounded_channel();
         let (lose, lost) = watch::channel(None);
         tokio::spawn(async move {
             if let Err(error) = write(ledger, inbox).await {
@@ -46,15 +46,22 @@ impl Journal {
             // Until nobody listens any more: a sender that is gone would say no more than that.
             lose.closed().await;
         });
-        (Self { records }, lost)
+        (Self { changes }, lost)
     }
 
-    /// Hands records over.
-    pub(super) fn keep(&self, records: Vec<Record>) -> Receipt {
+    /// One that writes nothing, for tests whose clock does not wait for a database.
+    #[cfg(test)]
+    pub(crate) fn unwritten() -> Self {
+        let (changes, _) = mpsc::unbounded_channel();
+        Self { changes }
+    }
+
+    /// Hands changes over.
+    pub(crate) fn keep(&self, changes: Vec<Change>) -> Receipt {
         let (durable, receipt) = oneshot::channel();
-        if !records.is_empty() {
+        if !changes.is_empty() {
             // Fails only while the process ends; the receipt then says no.
-            drop(self.records.send((records, durable)));
+            drop(self.changes.send((changes, durable)));
         }
         Receipt(receipt)
     }
@@ -66,13 +73,13 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
         if inbox.recv_many(&mut messages, GROUP).await == 0 {
             return Ok(());
         }
-        let (records, receipts): (Vec<_>, Vec<_>) = messages.drain(..).unzip();
-        let records: Vec<Record> = late.drain(..).chain(records.into_iter().flatten()).collect();
-        let committed = ledger.commit(records.iter().map(change).collect::<Batch>()).await;
+        let (changes, receipts): (Vec<_>, Vec<_>) = messages.drain(..).unzip();
+        let changes: Vec<Change> = late.drain(..).chain(changes.into_iter().flatten()).collect();
+        let committed = ledger.commit(Batch::from(changes.clone())).await;
         if let Err(error) = &committed {
             tracing::error!(%error, "assignments cannot be made durable: nothing is given out until this is mended");
             // What was to be given out is taken back, by whoever waits for the receipt.
-            late = records.into_iter().filter(|record| matches!(record, Record::Ended(..))).collect();
+            late = changes.into_iter().filter(|change| !matches!(change, Change::BatchAssigned(_))).collect();
         }
         for receipt in receipts {
             // Who asked may have gone.
@@ -86,7 +93,8 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
     }
 }
 
-fn change(record: &Record) -> Change {
+/// What the ledger is told of a record.
+pub(super) fn change(record: &Record) -> Change {
     match record {
         Record::Held(batch, prover, held) => Change::BatchAssigned(Box::new(AssignmentRecord {
             key: key(batch, *prover),

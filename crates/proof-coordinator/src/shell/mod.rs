@@ -19,5 +19,6 @@ mod wire;
 pub(crate) use clock::Clock;
 pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use error::CoordinatorError;
+pub(crate) use journal::Journal;
 pub use server::serve;
 pub(crate) use wire::{asked_batch, heard_batch};

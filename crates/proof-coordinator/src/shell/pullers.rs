@@ -8,10 +8,11 @@ use super::{
 };
 use crate::rules::{BatchId, SlotShown};
 use futures::future::BoxFuture;
+use proofmill_artifacts::ArtifactError;
 use proofmill_backends::Proof;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofMode, ProverType};
-use proofmill_service::{JobError, Progress, Pulled, Pullers, Wanted, Work};
+use proofmill_service::{FoundProof, JobError, Progress, Pulled, Pullers, Sought, Wanted, Work};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::watch;
 
@@ -21,6 +22,10 @@ const LOOK: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(60);
 
 impl Pullers for Coordinator {
+    fn found<'a>(&'a self, sought: &'a Sought) -> BoxFuture<'a, Result<Option<FoundProof>, JobError>> {
+        Box::pin(async move { found(&self.0, sought).await.map_err(|error| unavailable(&error)) })
+    }
+
     fn prove<'a>(&'a self, wanted: Wanted, work: &'a Work) -> BoxFuture<'a, Result<Pulled, JobError>> {
         Box::pin(prove(&self.0, wanted, work))
     }
@@ -47,19 +52,18 @@ impl Coordinator {
 }
 
 async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled, JobError> {
-    let unavailable =
-        |error: proofmill_artifacts::ArtifactError| JobError::Unavailable { cause: error.to_string() };
-    let batch = BatchId { number: wanted.number, level: wanted.level, content: wanted.content };
-    let key: Key = (batch, wanted.prover);
-    if let Some(proof) = stored(inner, &batch, &wanted).await.map_err(unavailable)? {
+    let batch = batch_of(&wanted.sought);
+    let key: Key = (batch, wanted.sought.prover);
+    if let Some(proof) = stored(inner, &wanted).await.map_err(|error| unavailable(&error))? {
         return Ok(Pulled { proof, took: Duration::ZERO });
     }
     let (ended, _) = watch::channel(None);
     let job = Job {
-        program: wanted.program,
+        program: wanted.sought.program,
         says: wanted.says,
         input_hash: *blake3::hash(&wanted.stdin).as_bytes(),
         input: wanted.stdin,
+        note: wanted.note,
         cycle_limit: wanted.cycle_limit,
         given_at: None,
         ended,
@@ -68,14 +72,14 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
     tracing::info!(
         batch = batch.number.0,
         level = batch.level.name(),
-        prover = %wanted.prover,
+        prover = %key.1,
         input_bytes = job.input.len(),
         "a batch is ready for provers"
     );
     let (mut ended, _waiting) = {
         let mut state = inner.lock();
         let ended = state.jobs.join(key, job);
-        state.desk.add(inner.clock.now(), batch, wanted.prover);
+        state.desk.add(inner.clock.now(), batch, key.1);
         drop(state.keep());
         (ended, Waiting { inner: Arc::clone(inner), key })
     };
@@ -95,21 +99,39 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
     }
 }
 
-/// A proof that was handed in before a restart. What is on the shelf was verified before it came there.
-async fn stored(
-    inner: &Inner,
-    batch: &BatchId,
-    wanted: &Wanted,
-) -> Result<Option<Proof>, proofmill_artifacts::ArtifactError> {
-    let key = ProofKey { batch: *batch, prover: wanted.prover, program: wanted.program };
+const fn batch_of(sought: &Sought) -> BatchId {
+    BatchId { number: sought.number, level: sought.level, content: sought.content }
+}
+
+const fn place_of(sought: &Sought) -> ProofKey {
+    ProofKey { batch: batch_of(sought), prover: sought.prover, program: sought.program }
+}
+
+fn unavailable(error: &ArtifactError) -> JobError {
+    JobError::Unavailable { cause: error.to_string() }
+}
+
+/// A proof in its form on the shelf, if it is one of this program.
+fn read(bytes: &[u8], sought: &Sought) -> Option<Proof> {
+    let proof = Proof::decode(bytes).ok()?;
+    (proof.mode == ProofMode::Compressed && proof.program == sought.program).then_some(proof)
+}
+
+/// What is known of a proof before its input is: what was kept with it tells whoever wants it the rest.
+async fn found(inner: &Inner, sought: &Sought) -> Result<Option<FoundProof>, ArtifactError> {
+    let key = place_of(sought);
+    let Some(note) = inner.shelf.note(&key).await? else { return Ok(None) };
     let Some(bytes) = inner.shelf.proof(&key).await? else { return Ok(None) };
-    let proof = Proof::decode(&bytes).ok().filter(|proof| {
-        proof.mode == ProofMode::Compressed
-            && proof.program == wanted.program
-            && wanted.says.contains(&proof.public_values)
-    });
+    Ok(read(&bytes, sought).map(|proof| FoundProof { proof, note }))
+}
+
+/// A proof that was handed in before a restart. What is on the shelf was verified before it came there.
+async fn stored(inner: &Inner, wanted: &Wanted) -> Result<Option<Proof>, ArtifactError> {
+    let key = place_of(&wanted.sought);
+    let Some(bytes) = inner.shelf.proof(&key).await? else { return Ok(None) };
+    let proof = read(&bytes, &wanted.sought).filter(|proof| wanted.says.contains(&proof.public_values));
     if proof.is_none() {
-        tracing::warn!(batch = %batch, "a stored proof is of something else, and is made again");
+        tracing::warn!(batch = %key.batch, "a stored proof is of something else, and is made again");
         inner.shelf.remove(&key).await?;
     }
     Ok(proof)

@@ -20,6 +20,11 @@ impl ProofKey {
         let (level, prover) = (level.name().as_bytes(), self.prover.name().as_bytes());
         ContentKey::of(&[b"pulled proof", level, content, prover, self.program.0.as_slice()]).artifact()
     }
+
+    /// What is kept with it.
+    fn note(&self) -> ArtifactId {
+        ContentKey::of(&[b"note on a pulled proof", self.id().as_str().as_bytes()]).artifact()
+    }
 }
 
 /// The artifact store, as the coordinator uses it.
@@ -49,10 +54,27 @@ impl Shelf {
         Ok(Some(bytes))
     }
 
-    /// Puts a proof that was just verified. Where the same one was refused before, it was made anew since, and who makes it
+    /// What was kept with a proof, if it can be read.
+    pub(super) async fn note(&self, key: &ProofKey) -> Result<Option<Bytes>, ArtifactError> {
+        match self.0.get(&key.note(), ArtifactKind::Proof).await {
+            Ok(note) => Ok(Some(note)),
+            Err(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Puts a proof that was just verified, and before it what is kept with it. Where the same one was refused before, it was made anew since, and who makes it
     /// makes the same bytes again: whoever refuses it has to say so again.
-    pub(super) async fn put_proof(&self, key: &ProofKey, proof: Bytes) -> Result<(), ArtifactError> {
+    pub(super) async fn put_proof(
+        &self,
+        key: &ProofKey,
+        proof: Bytes,
+        note: Bytes,
+    ) -> Result<(), ArtifactError> {
         let refusal = refusal_of(&proof);
+        if !note.is_empty() {
+            self.0.put(&key.note(), ArtifactKind::Proof, note).await?;
+        }
         self.0.put(&key.id(), ArtifactKind::Proof, proof).await?;
         if self.0.exists(&refusal, ArtifactKind::Intermediate).await? {
             self.0.delete(&refusal, ArtifactKind::Intermediate).await?;

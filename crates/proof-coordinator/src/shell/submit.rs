@@ -93,7 +93,7 @@ async fn check(inner: &Arc<Inner>, submission: &Submission, bytes: Bytes) -> Sub
     }
     let storing = Storing::new(inner, submission);
     let place = ProofKey { batch: submission.batch, prover: submission.prover, program: job.program };
-    if let Err(error) = inner.shelf.put_proof(&place, bytes).await {
+    if let Err(error) = inner.shelf.put_proof(&place, bytes, job.note).await {
         tracing::error!(%error, batch = %submission.batch, "a finished proof cannot be stored");
         return RetryReason::StoreAway.submit();
     }

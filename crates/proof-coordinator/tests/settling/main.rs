@@ -57,7 +57,7 @@ macro_rules! story {
 
 story! {
     together, alone, settled, quoted, settled_before, one_by_one, again, discarded, rivals, reorgs, prunes, restarts,
-    refused_again, recovered, not_attested, ended, all_settled, stands_still,
+    refused_again, refusals_remembered, recovered, not_attested, ended, all_settled, stands_still,
 }
 
 fn run(seed: u64) -> Story {

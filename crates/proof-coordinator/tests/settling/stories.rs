@@ -5,8 +5,10 @@ use proofmill_fault::Jitter;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::{
-    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, Settling, SettlingConfig, Why,
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, RefusalNote, Refused, Settling,
+    SettlingConfig, Why,
 };
+use std::{collections::BTreeMap, time::Duration};
 
 const TYPES: [ProverType; 2] = [ProverType::Exec, ProverType::Sp1];
 
@@ -184,5 +186,62 @@ fn prove_more(rules: &mut Settling) {
     for number in 4..=6 {
         rules.add(CheckpointNumber(number), B256::with_last_byte(number as u8));
         prove(rules, number, 800);
+    }
+}
+
+/// What is in the ledger, after these notes.
+fn noted(rules: &mut Settling, rows: &mut BTreeMap<ProofOf, Refused>) {
+    for note in rules.take_notes() {
+        match note {
+            RefusalNote::Refused(of, refused) => rows.insert(of, refused),
+            RefusalNote::Forgotten(of) => rows.remove(&of),
+        };
+    }
+}
+
+#[test]
+fn a_restart_does_not_begin_the_pauses_anew() {
+    let (mut story, mut rows) = (Story(ready(1, 800), 0), BTreeMap::new());
+    for _ in 0..3 {
+        assert_eq!(story.next(), call(1, 1));
+        story.ends(failed(Why::InvalidProof(Some(ProverType::Exec))));
+        prove(&mut story.0, 1, 800);
+        noted(&mut story.0, &mut rows);
+    }
+    let of = |number: u64, content: u8| {
+        let (number, content) = (CheckpointNumber(number), B256::with_last_byte(content));
+        ProofOf { number, content, prover: ProverType::Exec }
+    };
+    let now = Timestamp::from_millis(story.1);
+    assert_eq!(story.0.pause(now, &of(1, 1)).as_millis().div_ceil(1_000), 120);
+    // Of one that was settled meanwhile nothing is kept, and of another batch with the same number neither.
+    rows.insert(of(0, 7), rows[&of(1, 1)].clone());
+    rows.insert(of(1, 9), rows[&of(1, 1)].clone());
+    let mut next = ready(0, 0);
+    next.restore(rows.clone());
+    assert_eq!(next.problems(), Vec::<String>::new(), "it is not known yet whether L1 still has it");
+    next.add(CheckpointNumber(1), B256::with_last_byte(1));
+    noted(&mut next, &mut rows);
+    assert_eq!(rows.keys().collect::<Vec<_>>(), [&of(1, 1)]);
+    assert_eq!(next.problems().len(), 1);
+    assert_eq!(next.pause(now, &of(1, 1)).as_millis().div_ceil(1_000), 120);
+    // A clock that went back holds nothing up for longer than the longest pause.
+    assert!(next.pause(Timestamp::default(), &of(1, 1)) <= Duration::from_secs(2_250));
+    prove(&mut next, 1, 800);
+    let mut story = Story(next, story.1);
+    assert_eq!(story.next(), call(1, 1));
+    let consequences = story.ends(failed(Why::InvalidProof(Some(ProverType::Exec))));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Discard(discard)] if discard.times == 4),
+        "{consequences:?}"
+    );
+    // It is forgotten with its batch, however that goes.
+    let ways: [fn(&mut Settling); 2] =
+        [|rules| rules.verify(CheckpointNumber(1)), |rules| rules.prune(CheckpointNumber(0))];
+    for ends in ways {
+        let (mut rules, mut rows) = (story.0.clone(), rows.clone());
+        ends(&mut rules);
+        noted(&mut rules, &mut rows);
+        assert_eq!(rows, BTreeMap::new());
     }
 }

@@ -6,7 +6,8 @@ use proofmill_fault::Jitter;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::{
-    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, Quote, Settling, SettlingConfig, Why,
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, Quote, RefusalNote, Refused,
+    Settling, SettlingConfig, Why,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,8 +43,9 @@ pub(crate) struct World {
     // Provers.
     versions: BTreeMap<(B256, ProverType), u32>,
     proving: BTreeMap<(u64, B256, ProverType), u64>,
-    // What is under test, and what a model knows of it.
+    // What is under test, what outlives its process, and what a model knows of it.
     rules: Settling,
+    rows: BTreeMap<ProofOf, Refused>,
     under_way: Option<(u64, Call, Vec<B256>)>,
     alone_until: Option<u64>,
     discards: BTreeMap<(u64, B256, ProverType), u32>,
@@ -81,6 +83,7 @@ impl World {
             versions: BTreeMap::new(),
             proving: BTreeMap::new(),
             rules: rules(0),
+            rows: BTreeMap::new(),
             under_way: None,
             alone_until: None,
             discards: BTreeMap::new(),
@@ -99,6 +102,7 @@ impl World {
             self.prove();
             self.answer();
             self.call();
+            self.keep();
         }
         self.check_end();
     }
@@ -141,6 +145,8 @@ impl World {
             self.refused.retain(|(number, _), _| *number <= to);
             self.rules.prune(CheckpointNumber(to));
             self.alone_until = self.alone_until.filter(|last| *last <= to);
+            self.discards.retain(|(number, _, _), _| *number <= to);
+            self.failing.retain(|(number, _)| *number <= to);
             self.story.prunes += 1;
         }
         if self.rng.percent(2) {
@@ -157,6 +163,7 @@ impl World {
     /// Killed, and started again: the transaction that was sent may be included nevertheless.
     fn restart(&mut self) {
         self.story.restarts += 1;
+        self.keep();
         if let Some((_, call, contents)) = self.under_way.take()
             && self.rng.percent(50)
         {
@@ -164,11 +171,32 @@ impl World {
         }
         self.told = self.verified;
         self.rules = rules(self.verified);
+        self.rules.restore(self.rows.clone());
         self.alone_until = None;
-        self.discards.clear();
-        self.failing.clear();
+        // How often a proof was refused is known to the next process, too.
+        self.forget_settled();
+        self.story.refusals_remembered += self.discards.len() as u64;
         self.ready_anew.clear();
         self.proving.clear();
+    }
+
+    fn forget_settled(&mut self) {
+        let told = self.told;
+        self.discards.retain(|(number, _, _), _| *number > told);
+        self.failing.retain(|(number, _)| *number > told);
+    }
+
+    /// What the process makes durable; it is what the model knows.
+    fn keep(&mut self) {
+        for note in self.rules.take_notes() {
+            match note {
+                RefusalNote::Refused(of, refused) => self.rows.insert(of, refused),
+                RefusalNote::Forgotten(of) => self.rows.remove(&of),
+            };
+        }
+        let rows: BTreeMap<_, _> =
+            self.rows.iter().map(|(of, kept)| ((of.number.0, of.content, of.prover), kept.times)).collect();
+        assert_eq!(rows, self.discards);
     }
 
     /// What the chain tells, late.
@@ -178,6 +206,7 @@ impl World {
         }
         self.told = self.verified;
         self.rules.verify(CheckpointNumber(self.told));
+        self.forget_settled();
         for number in self.told + 1..=self.pending() {
             let content = self.at(number).unwrap().content;
             self.rules.add(CheckpointNumber(number), content);
@@ -206,8 +235,6 @@ impl World {
         // What left L1, or was verified, is forgotten; if it comes back it is offered again, and its refusals count anew.
         let is = |number: u64, content| self.rules.is(CheckpointNumber(number), content);
         self.proving.retain(|(number, content, _), _| is(*number, *content));
-        self.discards.retain(|(number, content, _), _| is(*number, *content));
-        self.failing.retain(|(number, content)| is(*number, *content));
         self.ready_anew.retain(|(number, content, _)| is(*number, *content));
     }
 

@@ -7,7 +7,7 @@ use proofmill_fault::Code;
 use proofmill_localstore::{LocalPostgres, skipped};
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::rules::BatchId;
-use proofmill_service::JobError;
+use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
@@ -54,6 +54,31 @@ async fn what_was_given_out_survives_a_restart() {
     if let Some(server) = postgres() {
         what_was_given_out_survives(Scene::on_postgres(&server.url()).await).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_from_before_a_restart_is_found_before_its_input_is_there() {
+    let mut scene = Scene::new().await;
+    let (wants, made) = (wanted(1, ProverType::Exec), proof(&wanted(1, ProverType::Exec)));
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    let waits = scene.want(wants.clone()).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    let submit_response::Outcome::Accepted(_) = scene.submit("a", "exec", &batch, &made).await else {
+        panic!()
+    };
+    waits.await.unwrap().unwrap();
+    scene = scene.restart().await;
+    let found = FoundProof { proof: made.clone(), note: wants.note.clone() };
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(Some(found)));
+    assert_eq!(scene.coordinator.shown(), [], "it is given out again");
+    // Not where it is of something else, was refused, or is damaged.
+    let other = Sought { prover: ProverType::OpenVm, ..wants.sought };
+    assert_eq!(scene.coordinator.found(&other).await, Ok(None));
+    scene.coordinator.refuse(&made, "L1 does not take it").await;
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    scene.lose_artifacts(false);
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -200,7 +225,8 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
     // From then on what is not known is not waited for.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     let unknown = wanted(9, ProverType::Exec);
-    let batch = BatchId { number: unknown.number, level: unknown.level, content: unknown.content };
+    let Sought { number, level, content, .. } = unknown.sought;
+    let batch = BatchId { number, level, content };
     let submit_response::Outcome::Refused(refused) =
         scene.submit("a", "exec", &batch, &proof(&unknown)).await
     else {
@@ -214,6 +240,34 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
         panic!("it is looked at each time")
     };
     assert_eq!(later.reason(), Reason::Paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_of_another_batch_is_refused_and_its_own_batch_takes_it() {
+    let scene = Scene::new().await;
+    let first = scene.want(wanted(1, ProverType::Exec)).await;
+    let second = scene.want(wanted(2, ProverType::Exec)).await;
+    let (Outcome::Assigned(one), Outcome::Assigned(two)) =
+        (scene.assign("a", "exec").await, scene.assign("b", "exec").await)
+    else {
+        panic!()
+    };
+    let (one, two) = (batch_of(one.batch.unwrap()), batch_of(two.batch.unwrap()));
+    // It holds, and says what the other batch says.
+    let of_two = proof(&wanted(2, ProverType::Exec));
+    let submit_response::Outcome::Refused(refused) = scene.submit("a", "exec", &one, &of_two).await else {
+        panic!("it is taken")
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::OtherStatement);
+    assert!(refused.cause.contains("something else than the batch"), "{refused:?}");
+    let submit_response::Outcome::Accepted(_) = scene.submit("b", "exec", &two, &of_two).await else {
+        panic!()
+    };
+    assert_eq!(second.await.unwrap().unwrap().proof, of_two);
+    // The batch is there for the next prover.
+    assert!(!first.is_finished());
+    let Outcome::Assigned(again) = scene.assign("c", "exec").await else { panic!("it is lost") };
+    assert_eq!(batch_of(again.batch.unwrap()), one);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use proofmill_proof_coordinator::{
     rules::{BatchId, ProofLevel},
     serve,
 };
-use proofmill_service::{JobError, Pulled, Pullers, Wanted, Work};
+use proofmill_service::{JobError, Pulled, Pullers, Sought, Wanted, Work};
 use proofmill_stand_in::StandIn;
 use proofmill_wire::prover::{
     self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
@@ -48,14 +48,18 @@ fn version(prover: ProverType) -> ProgramVersion {
 
 /// A batch of this number.
 pub(crate) fn wanted(number: u64, prover: ProverType) -> Wanted {
-    Wanted {
+    let sought = Sought {
         number: CheckpointNumber(number),
         level: ProofLevel::Range,
         content: [number as u8; 32],
         prover,
         program: version(prover),
+    };
+    Wanted {
+        sought,
         stdin: format!("input {number}").into_bytes().into(),
         says: [vec![number as u8; 64], vec![number as u8; 32]],
+        note: format!("note {number}").into_bytes().into(),
         cycle_limit: None,
     }
 }
@@ -64,9 +68,9 @@ pub(crate) fn wanted(number: u64, prover: ProverType) -> Wanted {
 pub(crate) fn proof(of: &Wanted) -> Proof {
     let public_values = of.says[0].clone();
     Proof {
-        prover: of.prover,
+        prover: of.sought.prover,
         mode: ProofMode::Compressed,
-        program: of.program,
+        program: of.sought.program,
         public_values,
         body: Vec::new(),
     }

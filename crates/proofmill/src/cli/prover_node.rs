@@ -1,7 +1,10 @@
 //! The settings of a prover node.
 
-use super::{Chains, Cost, Following, L2, Observing, Paying, Sending, Service, Serving, Store, YEAR};
+use super::{
+    Chains, Cost, Following, L2, Observing, Paying, Sending, Service, Serving, Site, Store, YEAR, gb,
+};
 use clap::Args;
+use proofmill_primitives::Weight;
 use proofmill_prover_node::rules::SettledEpochs;
 use std::{
     num::{NonZeroU64, NonZeroUsize},
@@ -25,6 +28,8 @@ pub(crate) struct ProverNode {
     /// Cluster that makes the proofs
     #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) cluster: String,
+    #[command(flatten)]
+    pub(crate) room: Room,
     #[command(flatten)]
     pub(crate) store: Store,
     /// Attestors that verify the proofs for L1
@@ -53,6 +58,31 @@ pub(crate) struct ProverNode {
     /// Give up on one proof after so many seconds
     #[arg(long, env = "PROVING_TIMEOUT", default_value_t = 14_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]
     pub(crate) timeout: u64,
+}
+
+impl ProverNode {
+    /// Where proofs are made with --service local.
+    pub(crate) fn site(&self) -> Site {
+        let Room { max_weight, segment_memory } = self.room;
+        Site { timeout: self.timeout, cluster: None, store: self.store.clone(), max_weight, segment_memory }
+    }
+}
+
+/// What a prover node has for proofs that it makes itself.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Room {
+    /// With --service local: the most that its tasks may weigh together, in GB [default: from the machine's memory]
+    #[arg(long, env = "WORKER_MAX_WEIGHT_OVERRIDE", value_name = "GB", value_parser = gb)]
+    pub(crate) max_weight: Option<Weight>,
+    /// With --service local: memory that it cuts segments for, in GB
+    #[arg(long, env = "PROOFMILL_SEGMENT_MEMORY", default_value = "4", value_name = "GB", value_parser = gb)]
+    pub(crate) segment_memory: Weight,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { max_weight: None, segment_memory: Weight::gb(4) }
+    }
 }
 
 /// When a prover node works, and on what.

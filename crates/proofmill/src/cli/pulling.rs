@@ -20,6 +20,8 @@ pub(crate) enum Service {
     Cluster,
     /// Provers that come for whole batches (`proofmill prover`), where --pull-listen says
     Pull,
+    /// This process, which has the machine's memory for it (--max-weight)
+    Local,
 }
 
 /// How provers that pull are served.

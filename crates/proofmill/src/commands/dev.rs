@@ -342,6 +342,7 @@ fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<S
         service: cli::Service::Cluster,
         serving: cli::Serving::default(),
         cluster,
+        room: cli::Room::default(),
         store: cli::Store::default(),
         attestor: attestors,
         sending: cli::Sending::default(),

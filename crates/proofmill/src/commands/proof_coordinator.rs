@@ -128,9 +128,11 @@ async fn start(
     let caps = CallCaps { gas: args.settle_gas, bytes: args.settle_bytes };
     let settling = SettlingConfig { needed: needed.into_iter().collect(), caps };
     let store = wiring::failures(args.failures.as_deref(), data_dir)?;
-    let evidence = Arc::new(Evidence { store, statement, programs });
-    let settler = settlement
-        .map(|settlement| Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence));
+    let evidence = Arc::new(Evidence { store, statement, programs, services: services.clone() });
+    let remembered = serving.coordinator.remembered().await?;
+    let settler = settlement.map(|settlement| {
+        Settler::new(settling, proven, statement.prover, Arc::new(settlement), evidence, remembered)
+    });
     let options = StreamOptions::default().poll_every(args.following.poll_every());
     let stream = ChainStream::new(rollup, chain, options)?;
     let (at_once, cycle_limit) = (args.max_batches, args.cycle_limit);

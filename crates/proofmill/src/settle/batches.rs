@@ -5,24 +5,15 @@ use alloy_primitives::Address;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_attestor::AttestError;
-use proofmill_chain::{BlamedProof, ChainError, Refusal, Rules, SubmittedProof};
+use proofmill_chain::{BlamedProof, ChainError, ProofTypeConfig, Refusal, Rules, SubmittedProof};
 use proofmill_client::CheckpointProof;
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_proof_coordinator::{
-    BatchCall, BatchSettlement, NotReady, RefusedProof,
+    BatchCall, BatchSettlement, NotReady,
     rules::{CallEnded, CallReceipt, Quote, Why},
 };
-use proofmill_prover_node::{
-    parts::{
-        BadProof, FailureId, FailureRecord, FailureStore, Kept, NewFile, ProgramPair, Statement, Subject,
-    },
-    rules::{ProofLevel, Time},
-};
-use std::{
-    collections::BTreeMap,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::BTreeSet;
 
 /// The rollup's contract, as batches go to it.
 #[derive(Clone, Debug)]
@@ -79,6 +70,8 @@ impl L1Batches {
         // Those that it was proposed under: others may be in force now.
         let rules = self.settlement.rollup.rules_of(number).await;
         let rules = rules.map_err(|error| NotReady::Away { cause: error.to_string() })?;
+        let made = &self.settlement.rollup.config().proof_types;
+        asks_for(&rules, number, made)?;
         let verifier = verifier_of(&rules, number, prover, proof.proof.program)?;
         let proof = self.settlement.show(prover, verifier, &proof).await.map_err(|error| match error {
             NotShown::NotAttested(error) => not_attested(&error),
@@ -121,6 +114,26 @@ const fn spent(error: &ChainError) -> Option<CallReceipt> {
         }
         _ => None,
     }
+}
+
+/// L1 takes a batch with a proof of each type of its rules, and no others. Where other types are made here the batch waits, and those before
+/// it go without it.
+fn asks_for(rules: &Rules, number: CheckpointNumber, made: &[ProofTypeConfig]) -> Result<(), NotReady> {
+    let types = |of: &[ProofTypeConfig]| of.iter().map(|of| of.prover).collect::<BTreeSet<_>>();
+    let (wanted, made) = (types(&rules.proof_types), types(made));
+    if wanted == made {
+        return Ok(());
+    }
+    let names = |types: &BTreeSet<ProverType>| {
+        types.iter().map(|prover| prover.name()).collect::<Vec<_>>().join(" and ")
+    };
+    let (wanted, made) = (names(&wanted), names(&made));
+    Err(NotReady::Away {
+        cause: format!(
+            "the rules of batch {number} ask for proofs of {wanted}, and this role has those of {made} made: start it again once the \
+             batches before are settled"
+        ),
+    })
 }
 
 /// The verifier of a batch's proof of a type, by its rules. A proof for others is not at fault.
@@ -173,56 +186,11 @@ fn why(error: &ChainError) -> Why {
     }
 }
 
-/// Keeps refused proofs where a prover node keeps its failures, for `proofmill failures`.
-#[derive(Clone, Debug)]
-pub(crate) struct Evidence {
-    pub(crate) store: FailureStore,
-    pub(crate) statement: Statement,
-    pub(crate) programs: BTreeMap<ProverType, ProgramPair>,
-}
-
-impl Evidence {
-    async fn record(&self, refused: &RefusedProof) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let file = NewFile::bad_proof(refused.proof.clone());
-        let subject = Subject::BadProof(BadProof {
-            level: ProofLevel::Range,
-            prover: refused.discard.prover,
-            range: refused.range,
-            cause: refused.discard.cause.clone(),
-            at: Time::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
-            proof: refused.proof.clone(),
-        });
-        let id = FailureId::of(&subject);
-        let record = FailureRecord {
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            statement: self.statement,
-            programs: self.programs.clone(),
-            subject,
-            files: vec![file.described()],
-            missing: Vec::new(),
-        };
-        match self.store.keep(&record, &[file]).await {
-            Ok(Kept::New) => tracing::warn!(%id, store = %self.store, "failure recorded"),
-            Ok(Kept::Already) => {
-                tracing::warn!(%id, store = %self.store, "failure recorded before: the same proof")
-            }
-            Err(error) => tracing::error!(%id, %error, "failure not recorded"),
-        }
-    }
-}
-
-impl proofmill_proof_coordinator::Evidence for Evidence {
-    fn keep<'a>(&'a self, refused: &'a RefusedProof) -> BoxFuture<'a, ()> {
-        Box::pin(self.record(refused))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use alloy_primitives::{B256, TxHash, U256};
-    use proofmill_chain::{CallName, ProofTypeConfig};
+    use proofmill_chain::CallName;
     use std::time::Duration;
 
     fn reverted(refusal: Refusal) -> Why {
@@ -281,6 +249,30 @@ mod tests {
                 matches!(&not_ready, Err(NotReady::Away { cause }) if cause.contains("batch 4")),
                 "{not_ready:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_batch_whose_rules_ask_for_other_types_waits_for_a_restart() {
+        let of = |prover| ProofTypeConfig {
+            prover,
+            verifier: Address::ZERO,
+            range_key: ProgramVersion(B256::ZERO),
+            aggregation_key: ProgramVersion(B256::ZERO),
+        };
+        let (exec, openvm) = (of(ProverType::Exec), of(ProverType::OpenVm));
+        let rules = |proof_types: &[ProofTypeConfig]| Rules {
+            config_hash: B256::ZERO,
+            proposer: Address::ZERO,
+            proof_types: proof_types.to_vec(),
+        };
+        let number = CheckpointNumber(4);
+        assert_eq!(asks_for(&rules(&[openvm, exec]), number, &[exec, openvm]), Ok(()), "in any order");
+        for (wanted, made) in [(vec![exec, openvm], vec![exec]), (vec![exec], vec![exec, openvm])] {
+            let Err(NotReady::Away { cause }) = asks_for(&rules(&wanted), number, &made) else {
+                panic!("it goes to L1")
+            };
+            assert!(cause.contains("batch 4") && cause.contains("start it again"), "{cause}");
         }
     }
 

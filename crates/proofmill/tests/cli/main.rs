@@ -4,6 +4,7 @@
 mod bad_input;
 mod bench;
 mod blocks;
+mod changing;
 mod crash;
 mod dev;
 mod docs;
@@ -15,7 +16,9 @@ mod logs;
 mod metrics;
 mod nodes;
 mod op;
+mod own_process;
 mod process;
+mod proven_before;
 mod pullers;
 mod pulling;
 mod servers;

@@ -9,6 +9,7 @@ use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use serde_json::{Value, json};
 use std::{
+    any::Any,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -27,21 +28,22 @@ const KEYSTORE: &str = r#"{ "crypto": { "cipher": "aes-128-ctr",
 const IN_KEYSTORE: &str = "0x7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c7514fe9d";
 
 /// A rollup, and everything that is around it.
-struct Site {
-    folder: tempfile::TempDir,
-    chains: Description,
-    rollup: Rollup,
+pub(crate) struct Site {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) chains: Description,
+    pub(crate) rollup: Rollup,
     l1: RpcClient,
-    runtime: Runtime,
+    pub(crate) runtime: Runtime,
     binary: PathBuf,
     port: u16,
     metrics: u16,
     seed: u64,
-    _localnet: Running,
+    /// Ends with it.
+    _chains: Box<dyn Any>,
 }
 
 impl Site {
-    fn new(binary: &Path, localnet: &[&str]) -> Self {
+    pub(crate) fn new(binary: &Path, localnet: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut site = role(folder.path(), binary, "chains");
         site.args(["localnet", "--slot-seconds", "2", "--epoch-slots", "2"]).args(localnet);
@@ -49,6 +51,16 @@ impl Site {
         let file = folder.path().join("chains/data/localnet.json");
         wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
         let chains = Description::read(&file).unwrap().unwrap();
+        Self::of(binary, folder, chains, Box::new(localnet))
+    }
+
+    /// On chains that are there.
+    pub(crate) fn of(
+        binary: &Path,
+        folder: tempfile::TempDir,
+        chains: Description,
+        kept: Box<dyn Any>,
+    ) -> Self {
         let runtime = crate::pullers::runtime();
         let rollup = runtime.block_on(async {
             let l1 = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
@@ -56,28 +68,28 @@ impl Site {
         });
         let l1 = proofmill_http::rpc_client(chains.l1_rpc.clone());
         let (port, metrics, binary) = (free_port(), free_port(), binary.to_owned());
-        Self { folder, chains, rollup, l1, runtime, binary, port, metrics, seed: 0, _localnet: localnet }
+        Self { folder, chains, rollup, l1, runtime, binary, port, metrics, seed: 0, _chains: kept }
     }
 
-    fn role(&self, name: &str) -> Command {
+    pub(crate) fn role(&self, name: &str) -> Command {
         role(self.folder.path(), &self.binary, name)
     }
 
-    fn said(&self, role: &str) -> String {
+    pub(crate) fn said(&self, role: &str) -> String {
         fs::read_to_string(self.folder.path().join(format!("{role}.log"))).unwrap_or_default()
     }
 
     /// The lines of a role's log that say this.
-    fn lines(&self, role: &str, what: &str) -> Vec<String> {
+    pub(crate) fn lines(&self, role: &str, what: &str) -> Vec<String> {
         self.said(role).lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
     }
 
-    fn start(&self, command: &mut Command, name: &str) -> Running {
+    pub(crate) fn start(&self, command: &mut Command, name: &str) -> Running {
         Running::start(command, &self.folder.path().join(format!("{name}.log")))
     }
 
     /// A coordinator of the rollup, which goes on where the one before it ended.
-    fn coordinator(&self, words: &[&str], environment: &[(&str, &str)]) -> Running {
+    pub(crate) fn coordinator(&self, words: &[&str], environment: &[(&str, &str)]) -> Running {
         let mut command = self.role("coordinator");
         command.arg("proof-coordinator").args(words).envs(environment.iter().copied());
         command.args(["--l1-rpc", self.chains.l1_rpc.as_str(), "--l2-rpc", self.chains.l2_rpc.as_str()]);
@@ -90,7 +102,7 @@ impl Site {
         running
     }
 
-    fn prover(&self, of: &str) -> Running {
+    pub(crate) fn prover(&self, of: &str) -> Running {
         let mut command = self.role(&format!("prover-{of}"));
         command.args(["prover", "--prover-type", of, "--max-weight", "2"]);
         command.args(["--coordinator", &format!("http://127.0.0.1:{}", self.port)]);
@@ -108,23 +120,23 @@ impl Site {
         (running, format!("http://{listen}"))
     }
 
-    fn tips(&self) -> (u64, u64) {
+    pub(crate) fn tips(&self) -> (u64, u64) {
         let tips = self.runtime.block_on(self.rollup.tips()).unwrap();
         (tips.proven.0, tips.pending.0)
     }
 
-    fn ask(&self, method: &'static str, params: Value) -> Value {
+    pub(crate) fn ask(&self, method: &'static str, params: Value) -> Value {
         self.runtime.block_on(async { self.l1.request(method, params).await }).unwrap()
     }
 
-    fn load(&mut self) {
+    pub(crate) fn load(&mut self) {
         self.seed += 1;
         process::load(&mut self.role("load"), &self.chains.l2_rpc, self.seed);
     }
 
     /// Loads until this is so.
     #[track_caller]
-    fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(150);
         while !done(self) {
             self.load();
@@ -135,7 +147,7 @@ impl Site {
 
     /// Waits until this is so, for longer than a start takes on a machine that does much else.
     #[track_caller]
-    fn wait_for(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(crate) fn wait_for(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(150);
         while !done(self) {
             assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
@@ -172,7 +184,7 @@ impl Site {
     }
 
     /// The batches of each `BatchesVerified` on L1, in order.
-    fn verified(&self) -> Vec<(u64, u64)> {
+    pub(crate) fn verified(&self) -> Vec<(u64, u64)> {
         let topic = keccak256("BatchesVerified(address,uint64,uint64)");
         let filter = json!([{ "fromBlock": "0x0", "address": self.chains.rollup, "topics": [topic] }]);
         let logs = self.ask("eth_getLogs", filter);
@@ -238,13 +250,13 @@ fn role(folder: &Path, binary: &Path, name: &str) -> Command {
     command
 }
 
-fn number(line: &str, name: &str) -> u64 {
+pub(crate) fn number(line: &str, name: &str) -> u64 {
     let rest = line.split(&format!(" {name}=")).nth(1).unwrap_or_else(|| panic!("no {name} in {line}"));
     rest.split_whitespace().next().unwrap().trim_matches('"').parse().unwrap()
 }
 
 /// An account of L1 that has sent nothing yet, and its key: anvil's well-known ones are those of other roles.
-fn publisher(site: &Site, byte: u8, eth: u64) -> (Address, String) {
+pub(crate) fn publisher(site: &Site, byte: u8, eth: u64) -> (Address, String) {
     let key = B256::repeat_byte(byte);
     (site.fund(key, eth), key.to_string())
 }
@@ -274,8 +286,13 @@ fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
     let line = site.lines("coordinator", "a proof is refused, deleted and made anew")[0].clone();
     let batch = number(&line, "batch");
     assert!(line.contains("prover=exec") && line.contains("is not valid"), "{line}");
+    site.wait_for("its record", |site| !site.lines("coordinator", "failure recorded").is_empty());
     let failures = succeed(site.role("coordinator").args(["failures", "list"]));
     assert!(failures.contains("bad-range-exec"), "{failures}");
+    // What it was made from is kept with it: it is proven again without any node.
+    let record = failures.split_whitespace().find(|word| word.starts_with("bad-range-exec")).unwrap();
+    let said = succeed(site.role("coordinator").args(["failures", "rerun", record, "--execute-only"]));
+    assert!(said.contains("they give what the checkpoint says"), "{said}");
     // The other type's proof is not deleted, and nobody makes it again.
     let openvm = |site: &Site| site.lines("prover-openvm", "a proof was handed in");
     let of_it = |lines: Vec<String>| lines.iter().filter(|line| number(line, "batch") == batch).count();

@@ -172,7 +172,7 @@ impl Context {
         cause: &str,
     ) -> BadProof {
         let (at, cause) = (self.clock.now(), cause.to_owned());
-        BadProof { level, prover, range, cause, at, proof: proof.clone() }
+        BadProof { level, prover, range, checkpoint: None, cause, at, proof: proof.clone() }
     }
 
     /// Keeps the evidence, and has the service hand out nothing like it. Neither keeps the proof from being removed.

@@ -54,15 +54,24 @@ pub(crate) struct Gathered {
 }
 
 impl NodeSide {
+    /// Whether a range is to be proven under the rules that this node has.
+    ///
+    /// # Errors
+    /// [`JobError::Unavailable`], where it is not, or L1 does not say.
+    pub(crate) async fn check_rules(&self, request: &RangeRequest) -> Result<(), JobError> {
+        let number = request.checkpoint.number;
+        let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
+        let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
+        check_rules(number, &rules, request.statement.config_hash, &self.programs)
+    }
+
     /// Builds the witness of a range, and executes its blocks from it. What is not true of them is found here.
     ///
     /// # Errors
     /// [`JobError`], as of [`ProofService::prove_range`](crate::ProofService::prove_range).
     pub(crate) async fn gather(&self, request: &RangeRequest, work: &Work) -> Result<Gathered, JobError> {
-        let (of, number) = (proven_for(request), request.checkpoint.number);
-        let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
-        let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
-        check_rules(number, &rules, request.statement.config_hash, &self.programs)?;
+        self.check_rules(request).await?;
+        let of = proven_for(request);
         let gathered = tokio::time::timeout(self.gather_within, witness(&self.l2, &*self.blocks, request));
         let gathered = work.cancel().run_until_cancelled(gathered).await.ok_or(JobError::Cancelled)?;
         let witnessed = gathered.map_err(|_| not_gathered(self.gather_within))??;

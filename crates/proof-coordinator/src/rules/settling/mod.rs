@@ -3,20 +3,23 @@
 //! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
 //! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
 //! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the
-//! next one is refused too, after pauses that grow; what comes after the batch waits. Everything else is tried again after pauses that
-//! grow.
+//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Everything else is tried again
+//! after pauses that grow.
 
 mod call;
 mod caps;
+mod refusals;
 
 pub use call::{Call, CallEnded, CallReceipt, Consequence, Discard, Quote, Why};
 pub use caps::CallCaps;
+pub use refusals::{ProofOf, RefusalNote, Refused};
 
 use alloy_primitives::B256;
 use caps::{Costs, Load};
 use proofmill_fault::{Jitter, Patience};
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
+use refusals::Refusals;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -30,8 +33,6 @@ const LATER: Duration = Duration::from_secs(60);
 const DOUBT: Duration = Duration::from_secs(60);
 /// A call that fails so often in a row is a problem for an operator to see.
 const PERSISTENT: u32 = 3;
-/// The pauses before a proof is made anew that was made anew before.
-const ANEW: Patience = Patience::pauses(Duration::from_secs(60), Duration::from_secs(1_800));
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
@@ -56,6 +57,7 @@ pub enum NextCall {
 pub struct Settling {
     config: SettlingConfig,
     batches: BTreeMap<CheckpointNumber, Batch>,
+    refusals: Refusals,
     /// By the chain's news.
     verified: CheckpointNumber,
     /// By a receipt, or by the contract's word: ahead of the news. And since when.
@@ -76,9 +78,6 @@ struct Batch {
     content: B256,
     /// What each proof takes in calldata.
     proofs: BTreeMap<ProverType, u64>,
-    refusals: BTreeMap<ProverType, u32>,
-    /// What was refused again after it had been made anew.
-    failing: Option<Discard>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +93,7 @@ impl Settling {
         Self {
             config,
             batches: BTreeMap::new(),
+            refusals: Refusals::default(),
             verified,
             ahead: None,
             one_by_one: None,
@@ -106,19 +106,33 @@ impl Settling {
         }
     }
 
+    /// What an earlier process knew of refused proofs. What is verified meanwhile is forgotten.
+    pub fn restore(&mut self, before: impl IntoIterator<Item = (ProofOf, Refused)>) {
+        let verified = self.verified;
+        self.refusals.restore(before);
+        self.refusals.forget(|of| of.number <= verified);
+    }
+
+    /// What the next process is to know of refused proofs, in order, since this was asked last.
+    #[must_use]
+    pub fn take_notes(&mut self) -> Vec<RefusalNote> {
+        self.refusals.take_notes()
+    }
+
     /// A batch is on L1. `content` says which: another one may come with the same number. What is known of the same one stays.
     pub fn add(&mut self, number: CheckpointNumber, content: B256) {
         if number <= self.verified || self.batches.get(&number).is_some_and(|batch| batch.content == content)
         {
             return;
         }
-        let batch = Batch { content, proofs: BTreeMap::new(), refusals: BTreeMap::new(), failing: None };
-        self.batches.insert(number, batch);
+        self.batches.insert(number, Batch { content, proofs: BTreeMap::new() });
+        self.refusals.forget(|of| of.number == number && of.content != content);
     }
 
     /// The batches above this one are not on L1 any more.
     pub fn prune(&mut self, to: CheckpointNumber) {
         self.batches.split_off(&to.next());
+        self.refusals.forget(|of| of.number > to);
         // What comes with their numbers are other batches: nothing was heard of those.
         self.one_by_one = self.one_by_one.filter(|last| *last <= to);
         self.start_afresh();
@@ -132,6 +146,7 @@ impl Settling {
         }
         if through > self.verified {
             self.batches = self.batches.split_off(&through.next());
+            self.refusals.forget(|of| of.number <= through);
             self.start_afresh();
         }
         self.verified = through;
@@ -153,16 +168,15 @@ impl Settling {
     }
 
     /// A proof is refused before it goes to L1, by those who were to sign for it there: as if L1 refused it.
-    pub fn refuse(
-        &mut self,
-        number: CheckpointNumber,
-        content: B256,
-        prover: ProverType,
-        cause: String,
-        jitter: Jitter,
-    ) -> Option<Discard> {
-        let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content)?;
-        Some(batch.refuse(number, prover, cause, jitter))
+    pub fn refuse(&mut self, now: Timestamp, of: ProofOf, cause: String, jitter: Jitter) -> Option<Discard> {
+        let batch = self.batches.get_mut(&of.number).filter(|batch| batch.content == of.content)?;
+        batch.proofs.remove(&of.prover);
+        Some(self.refusals.refuse(now, of, cause, jitter))
+    }
+
+    /// How long it is yet until a proof is made anew, where those before were refused.
+    pub fn pause(&self, now: Timestamp, of: &ProofOf) -> Duration {
+        self.refusals.pause(now, of)
     }
 
     /// Whether the batch of a number is this one.
@@ -250,7 +264,9 @@ impl Settling {
                 let given: Vec<_> = batch.proofs.keys().copied().collect();
                 let refused = given.into_iter().filter(|of| blamed.is_none_or(|blamed| blamed == *of));
                 for prover in refused.collect::<Vec<_>>() {
-                    let discard = batch.refuse(call.first, prover, cause.clone(), jitter);
+                    batch.proofs.remove(&prover);
+                    let of = ProofOf { number: call.first, content, prover };
+                    let discard = self.refusals.refuse(now, of, cause.clone(), jitter);
                     consequences.push(Consequence::Discard(discard));
                 }
                 if consequences.is_empty() {
@@ -322,13 +338,12 @@ impl Settling {
 
     /// What keeps batches from being settled.
     pub fn problems(&self) -> Vec<String> {
-        let failing = self.batches.iter().filter_map(|(number, batch)| {
-            let Discard { prover, cause, times, after, .. } = batch.failing.as_ref()?;
-            let pause = after.as_secs();
-            Some(format!(
+        let open = self.refusals.failing().filter(|(of, _)| self.is(of.number, of.content));
+        let failing = open.map(|(ProofOf { number, prover, .. }, Refused { times, cause, .. })| {
+            format!(
                 "batch {number} is not settled, and no batch after it: its {prover} proof was made {times} times and refused each \
-                 time ({cause}); see `proofmill failures`; it is made again after pauses that grow, this one of {pause} s"
-            ))
+                 time ({cause}); see `proofmill failures`; it is made again after pauses that grow, up to half an hour"
+            )
         });
         failing.chain(self.held_up.clone()).collect()
     }
@@ -337,26 +352,6 @@ impl Settling {
 impl Batch {
     fn is_ready(&self, needed: &BTreeSet<ProverType>) -> bool {
         needed.iter().all(|prover| self.proofs.contains_key(prover))
-    }
-
-    fn refuse(
-        &mut self,
-        number: CheckpointNumber,
-        prover: ProverType,
-        cause: String,
-        jitter: Jitter,
-    ) -> Discard {
-        self.proofs.remove(&prover);
-        let refusals = self.refusals.entry(prover).or_default();
-        *refusals = refusals.saturating_add(1);
-        let times = *refusals;
-        // One may have been damaged, or made by a prover that was broken.
-        let after = if times == 1 { Duration::ZERO } else { ANEW.wait(times - 1, jitter) };
-        let discard = Discard { number, prover, cause, times, after };
-        if times > 1 {
-            self.failing = Some(discard.clone());
-        }
-        discard
     }
 }
 

@@ -372,7 +372,10 @@ fn settings_are_shown_and_checked() {
                 "600",
             ],
         ),
-        ("prover-node", &["--service", "pull", "--pull-listen", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT"]),
+        (
+            "prover-node",
+            &["--service", "pull", "local", "--pull-listen", "ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT"],
+        ),
     ] {
         let help = help(command);
         for setting in settings {

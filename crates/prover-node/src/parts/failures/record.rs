@@ -5,7 +5,7 @@ use crate::{
     rules::{Failure, ProofLevel, RangeSpec, Time},
 };
 use bytes::Bytes;
-use proofmill_primitives::{ProgramVersion, ProverType};
+use proofmill_primitives::{Checkpoint, ProgramVersion, ProverType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -72,6 +72,9 @@ pub struct BadProof {
     pub prover: ProverType,
     /// Of which blocks.
     pub range: RangeSpec,
+    /// The checkpoint that they are, where the proof is of a whole one.
+    #[serde(default)]
+    pub checkpoint: Option<Checkpoint>,
     /// What refused it, and why.
     pub cause: String,
     /// When.

@@ -1,0 +1,37 @@
+//! A proof coordinator that is started again, when L2's nodes cannot give the witnesses of old blocks any more.
+
+use crate::settling::{Site, number};
+use proofmill_proxy::{Action, Proxy};
+use std::{collections::BTreeSet, path::Path};
+
+/// The batches that the lines of the coordinator's log with this name.
+fn batches(site: &Site, what: &str) -> BTreeSet<u64> {
+    site.lines("coordinator", what).iter().map(|line| number(line, "batch")).collect()
+}
+
+#[test]
+fn what_was_proven_before_a_restart_is_found_without_a_witness() {
+    let mut site = Site::new(Path::new(env!("CARGO_BIN_EXE_proofmill")), &["--prover", "exec"]);
+    // Nothing is settled, so that everything is followed again.
+    let words = ["--disable-publish", "--prover-id", "0x00000000000000000000000000000000000000aa"];
+    let mut coordinator = site.coordinator(&words, &[]);
+    let mut exec = site.prover("exec");
+    site.load_until("five batches to be proven", |site| batches(site, "a batch is proven").len() >= 5);
+    assert!(exec.terminate(), "{}", site.said("prover-exec"));
+    coordinator.kill();
+    let proven = batches(&site, "a batch is proven");
+    let proxy = site.runtime.block_on(Proxy::new(&site.chains.l2_rpc, |request| {
+        let of_a_witness =
+            request.method == "eth_getProof" || request.method.starts_with("debug_executionWitness");
+        if of_a_witness { Action::refuse(-32_000, "this state is pruned") } else { Action::Forward }
+    }));
+    site.chains.l2_rpc = proxy.url.clone();
+    let mut coordinator = site.coordinator(&words, &[]);
+    site.wait_for("the proofs from before", |site| {
+        batches(site, "a proof from before is found").is_superset(&proven)
+    });
+    site.wait_for("them to be priced", |site| {
+        site.lines("coordinator", "batches would be settled").iter().any(|line| number(line, "last") >= 5)
+    });
+    assert!(coordinator.terminate(), "{}", site.said("coordinator"));
+}
