@@ -1,6 +1,7 @@
 //! A client of the cluster: asks for a proof, follows it, fetches it.
 
 use crate::ClientError;
+use proofmill_backends::SnarkVariant;
 use proofmill_fault::Jitter;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
@@ -52,6 +53,8 @@ pub struct ProofAsked {
     pub stdin: ArtifactId,
     /// How far the proof is carried.
     pub mode: ProofMode,
+    /// Which SNARK, where there are several; any where none is named.
+    pub snark: Option<SnarkVariant>,
     /// The most instructions that the program may take.
     pub cycle_limit: Option<NonZeroU64>,
     /// When the cluster gives up; ten years at the most.
@@ -61,9 +64,13 @@ pub struct ProofAsked {
 impl ProofAsked {
     /// What is the same for the same proof, whoever asks for it. How much it may take changes no proof.
     fn key(&self) -> String {
-        let Self { prover, circuits, program, stdin, mode, cycle_limit: _, timeout: _ } = self;
+        let Self { prover, circuits, program, stdin, mode, snark, cycle_limit: _, timeout: _ } = self;
         let circuits = blake3::hash(circuits);
-        let asked = format!("{prover} {circuits} {program} {stdin} {mode}");
+        let mut asked = format!("{prover} {circuits} {program} {stdin} {mode}");
+        if let Some(snark) = snark {
+            asked.push(' ');
+            asked.push_str(snark.name());
+        }
         blake3::hash(asked.as_bytes()).to_string()
     }
 }
@@ -417,6 +424,7 @@ fn deadline(now: SystemTime, timeout: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn what_was_asked_for_is_told_apart_by_all_that_changes_the_proof() {
@@ -426,6 +434,7 @@ mod tests {
             program: "program".into(),
             stdin: "stdin".into(),
             mode: ProofMode::Compressed,
+            snark: None,
             cycle_limit: None,
             timeout: ANSWER,
         };
@@ -439,6 +448,10 @@ mod tests {
         for other in others {
             assert_ne!(other.key(), asked.key(), "{other:?}");
         }
+        // A proof of one SNARK is none of another, nor is the one that answers whoever takes any.
+        let snarks = SnarkVariant::ALL.map(Some).into_iter().chain([None]);
+        let keys = snarks.map(|snark| ProofAsked { mode: ProofMode::Plonk, snark, ..asked.clone() }.key());
+        assert_eq!(keys.collect::<BTreeSet<_>>().len(), SnarkVariant::ALL.len() + 1);
         assert_eq!(ProofAsked { timeout: SILENCE, ..asked.clone() }.key(), asked.key());
         assert_eq!(ProofAsked { cycle_limit: NonZeroU64::new(1), ..asked.clone() }.key(), asked.key());
     }
