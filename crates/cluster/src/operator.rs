@@ -48,6 +48,7 @@ fn status(state: &State) -> StatusResponse {
                 .collect(),
             silent_ms: now.as_millis().saturating_sub(convert::timestamp(worker.last_heartbeat).as_millis()),
             draining: worker.draining,
+            apart: worker.apart,
         })
         .collect();
     let mut proofs: Vec<ProofProgress> = state.proofs.values().map(Entry::progress).collect();

@@ -76,8 +76,10 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
             .set_header(["worker", "kind", "provers", "weight", "heard of", "tasks"]);
         for worker in &status.workers {
             let draining = if worker.draining { " (draining)" } else { "" };
+            // It may have room, and yet is given nothing.
+            let apart = if worker.apart { " (one task apart, after a kill for memory)" } else { "" };
             table.add_row([
-                format!("{}{draining}", worker.id),
+                format!("{}{draining}{apart}", worker.id),
                 worker.kind.clone(),
                 worker.provers.join(", "),
                 format!("{} of {} GB", worker.current_weight, worker.max_weight),
