@@ -12,7 +12,7 @@ use proofmill_wire::{
     },
     header,
     operator::{
-        ProofPhase, ProofProgress, StatusResponse, WatchProofRequest,
+        ProofPhase, ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_client::OperatorServiceClient,
     },
     worker::{GetStatsResponse, worker_service_client::WorkerServiceClient},
@@ -128,12 +128,12 @@ impl ClusterClient {
         }
     }
 
-    /// Workers, proofs and what keeps them waiting.
+    /// Workers, proofs and what keeps them waiting: a page of each.
     ///
     /// # Errors
     /// The cluster does not answer.
-    pub async fn status(&self) -> Result<StatusResponse, ClientError> {
-        self.answer(self.operator.clone().get_status(())).await
+    pub async fn status(&self, page: StatusRequest) -> Result<StatusResponse, ClientError> {
+        self.answer(self.operator.clone().get_status(page)).await
     }
 
     /// The cluster's totals, as its `GetStats` tells any client.

@@ -339,7 +339,7 @@ fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
 mod tests {
     use super::*;
     use proofmill_wire::operator::{
-        ProofProgress, StatusResponse, WatchProofRequest,
+        ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_server::{OperatorService, OperatorServiceServer},
     };
     use std::sync::{
@@ -361,7 +361,7 @@ mod tests {
     impl OperatorService for Stuck {
         type WatchProofStream = BoxStream<ProofProgress>;
 
-        async fn get_status(&self, _: Request<()>) -> Result<Response<StatusResponse>, Status> {
+        async fn get_status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
             Err(Status::unimplemented("not asked for"))
         }
 
