@@ -21,9 +21,8 @@ use tonic::{Code, Request, Status, Streaming, transport::Channel};
 pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the coordinator may take for an answer, or to open a stream. It answers from memory once what it answers is durable, so this is three times what
-/// a client gives it: its ledger may be locked for a while. One that is stuck, but whose connection
-/// lives, is one that is away.
+/// How long the coordinator may take for an answer, or to open a stream. It answers from memory once what it answers is durable: its
+/// ledger may be locked for a while. One that is stuck, but whose connection lives, is one that is away. A client gives it 10 s.
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
 
 /// A task that a controller asks for.
