@@ -5,7 +5,10 @@
 //! [`HelperBackend`] has the other binary do that, as a child that reads questions from its standard input and writes answers to its standard output ([`answer`]).
 //! What makes proofs is not among them: that is a worker's work, and workers of the type run the other binary.
 
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig};
+use crate::{
+    Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig,
+    SnarkVariant,
+};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -34,6 +37,7 @@ enum Question<'a> {
     Verify { proof: Cow<'a, Proof>, expected: ProgramVersion },
     EvmProof { proof: Cow<'a, Proof> },
     Insecure { proof: Cow<'a, Proof> },
+    VariantOf { proof: Cow<'a, Proof> },
 }
 
 /// Its answer.
@@ -46,6 +50,7 @@ enum Answer {
     Failed(Failure),
     EvmProof(Option<Vec<u8>>),
     Insecure(Option<String>),
+    VariantOf(Option<String>),
 }
 
 /// An error of a backend, as far as who asks tells errors apart.
@@ -102,6 +107,7 @@ fn answer_one(backend: &dyn Backend, question: Question<'_>) -> Result<Answer, B
         Question::Verify { proof, expected } => backend.verify(&proof, expected).map(|()| Answer::Done)?,
         Question::EvmProof { proof } => Answer::EvmProof(backend.evm_proof(&proof)?),
         Question::Insecure { proof } => Answer::Insecure(backend.insecure(&proof)?),
+        Question::VariantOf { proof } => Answer::VariantOf(backend.variant_of(&proof)?),
     })
 }
 
@@ -374,6 +380,17 @@ impl Backend for HelperBackend {
         }
     }
 
+    fn snark_variant(&self) -> Option<SnarkVariant> {
+        self.snark.as_ref().map(|config| config.variant)
+    }
+
+    fn variant_of(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        match self.ask(&Question::VariantOf { proof: Cow::Borrowed(proof) })? {
+            Answer::VariantOf(variant) => Ok(variant),
+            other => self.confused(&other),
+        }
+    }
+
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
         match self.ask(&Question::Verify { proof: Cow::Borrowed(proof), expected })? {
             Answer::Done => Ok(()),
@@ -427,6 +444,7 @@ mod tests {
             Question::EvmProof { proof: Cow::Borrowed(&proof) },
             Question::Insecure { proof: Cow::Borrowed(&proof) },
             Question::Circuits,
+            Question::VariantOf { proof: Cow::Borrowed(&proof) },
         ]);
         let encoded = exec.encode_input(&[b"a", b"b"], std::slice::from_ref(&proof)).unwrap();
         assert!(matches!(&answers[0], Answer::Version(got) if *got == version), "{answers:?}");
@@ -442,7 +460,8 @@ mod tests {
         assert!(matches!(&answers[9], Answer::EvmProof(None)), "{answers:?}");
         assert!(matches!(&answers[10], Answer::Insecure(None)), "{answers:?}");
         assert!(matches!(&answers[11], Answer::Bytes(got) if *got == exec.circuits()), "{answers:?}");
-        assert_eq!(answers.len(), 12);
+        assert!(matches!(&answers[12], Answer::VariantOf(None)), "{answers:?}");
+        assert_eq!(answers.len(), 13);
     }
 
     #[test]

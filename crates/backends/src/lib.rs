@@ -177,6 +177,20 @@ pub trait Backend: Send + Sync {
         Ok(None)
     }
 
+    /// The SNARK that this process was told of ([`SnarkConfig`]): where it asks for one, it asks for this. `None` where it was told of
+    /// none, and takes any.
+    fn snark_variant(&self) -> Option<SnarkVariant> {
+        None
+    }
+
+    /// Which SNARK this proof is, by the name of its [`SnarkVariant`]. `None` where it is none of those. The proof is not verified.
+    ///
+    /// Errors where the proof is malformed, or of circuits that are not known here.
+    fn variant_of(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        let _ = proof;
+        Ok(None)
+    }
+
     /// Checks that `proof` proves an execution of the program `expected` that committed to `proof.public_values`.
     fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError>;
 }

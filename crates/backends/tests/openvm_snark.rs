@@ -36,6 +36,7 @@ fn a_real_epochs_snark_holds_and_is_told_to_be_insecure() {
     let (backend, proof) = (OpenVmBackend::default(), proof());
     verify(&proof).unwrap();
     assert!(backend.insecure(&proof).unwrap().unwrap().contains("everybody knows"));
+    assert_eq!(backend.variant_of(&proof).unwrap().unwrap(), "insecure-development-small");
     // Both commitments, 12 words, 43 words.
     let for_contract = backend.evm_proof(&proof).unwrap().unwrap();
     assert_eq!(for_contract.len(), (2 + 12 + 43) * 32);
@@ -48,6 +49,7 @@ fn what_is_no_snark_of_a_known_circuit_is_not_said_to_be_secure() {
     let mut unknown = good.clone();
     unknown.body[0] ^= 1;
     assert!(backend.insecure(&unknown).unwrap_err().to_string().contains("not known here"));
+    assert!(backend.variant_of(&unknown).unwrap_err().to_string().contains("not known here"));
     let cut = Proof { body: good.body[..PROOF - 1].to_vec(), ..good.clone() };
     assert!(backend.insecure(&cut).unwrap_err().to_string().contains("cut off"));
     assert!(backend.evm_proof(&cut).unwrap_err().to_string().contains("cut off"));

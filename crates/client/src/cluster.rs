@@ -1,6 +1,7 @@
 //! A client of the cluster: asks for a proof, follows it, fetches it.
 
 use crate::ClientError;
+use proofmill_backends::SnarkVariant;
 use proofmill_fault::Jitter;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_wire::{
@@ -11,7 +12,7 @@ use proofmill_wire::{
     },
     header,
     operator::{
-        ProofPhase, ProofProgress, StatusResponse, WatchProofRequest,
+        ProofPhase, ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_client::OperatorServiceClient,
     },
     worker::{GetStatsResponse, worker_service_client::WorkerServiceClient},
@@ -52,6 +53,8 @@ pub struct ProofAsked {
     pub stdin: ArtifactId,
     /// How far the proof is carried.
     pub mode: ProofMode,
+    /// Which SNARK, where there are several; any where none is named.
+    pub snark: Option<SnarkVariant>,
     /// The most instructions that the program may take.
     pub cycle_limit: Option<NonZeroU64>,
     /// When the cluster gives up; ten years at the most.
@@ -61,9 +64,13 @@ pub struct ProofAsked {
 impl ProofAsked {
     /// What is the same for the same proof, whoever asks for it. How much it may take changes no proof.
     fn key(&self) -> String {
-        let Self { prover, circuits, program, stdin, mode, cycle_limit: _, timeout: _ } = self;
+        let Self { prover, circuits, program, stdin, mode, snark, cycle_limit: _, timeout: _ } = self;
         let circuits = blake3::hash(circuits);
-        let asked = format!("{prover} {circuits} {program} {stdin} {mode}");
+        let mut asked = format!("{prover} {circuits} {program} {stdin} {mode}");
+        if let Some(snark) = snark {
+            asked.push(' ');
+            asked.push_str(snark.name());
+        }
         blake3::hash(asked.as_bytes()).to_string()
     }
 }
@@ -121,12 +128,12 @@ impl ClusterClient {
         }
     }
 
-    /// Workers, proofs and what keeps them waiting.
+    /// Workers, proofs and what keeps them waiting: a page of each.
     ///
     /// # Errors
     /// The cluster does not answer.
-    pub async fn status(&self) -> Result<StatusResponse, ClientError> {
-        self.answer(self.operator.clone().get_status(())).await
+    pub async fn status(&self, page: StatusRequest) -> Result<StatusResponse, ClientError> {
+        self.answer(self.operator.clone().get_status(page)).await
     }
 
     /// The cluster's totals, as its `GetStats` tells any client.
@@ -417,6 +424,7 @@ fn deadline(now: SystemTime, timeout: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn what_was_asked_for_is_told_apart_by_all_that_changes_the_proof() {
@@ -426,6 +434,7 @@ mod tests {
             program: "program".into(),
             stdin: "stdin".into(),
             mode: ProofMode::Compressed,
+            snark: None,
             cycle_limit: None,
             timeout: ANSWER,
         };
@@ -439,6 +448,10 @@ mod tests {
         for other in others {
             assert_ne!(other.key(), asked.key(), "{other:?}");
         }
+        // A proof of one SNARK is none of another, nor is the one that answers whoever takes any.
+        let snarks = SnarkVariant::ALL.map(Some).into_iter().chain([None]);
+        let keys = snarks.map(|snark| ProofAsked { mode: ProofMode::Plonk, snark, ..asked.clone() }.key());
+        assert_eq!(keys.collect::<BTreeSet<_>>().len(), SnarkVariant::ALL.len() + 1);
         assert_eq!(ProofAsked { timeout: SILENCE, ..asked.clone() }.key(), asked.key());
         assert_eq!(ProofAsked { cycle_limit: NonZeroU64::new(1), ..asked.clone() }.key(), asked.key());
     }

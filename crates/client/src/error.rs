@@ -1,7 +1,7 @@
 //! What can go wrong between asking for a proof and having it.
 
 use proofmill_artifacts::ArtifactError;
-use proofmill_backends::BackendError;
+use proofmill_backends::{BackendError, SnarkVariant};
 use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, ProofMode};
 use std::time::Duration;
@@ -113,6 +113,19 @@ pub enum ClientError {
         /// How far it was.
         got: ProofMode,
     },
+    /// A SNARK of other circuits, or on another setup, than was asked for.
+    #[error(
+        "the proof {id} is the SNARK `{got}`, and `{asked}` was asked for: the workers make the one that their --snark names; name \
+         the same everywhere"
+    )]
+    OtherSnark {
+        /// Which proof.
+        id: String,
+        /// Which it should have been.
+        asked: SnarkVariant,
+        /// Which it is.
+        got: String,
+    },
     /// A proof that does not hold here.
     #[error(
         "the proof {id} does not hold here, also after it was made anew: {cause}; were the workers and this binary built from \
@@ -167,6 +180,8 @@ impl ClientError {
             | Self::NoAnswer { .. }
             | Self::Unknown { .. } => Code::ClusterAway,
             Self::OtherStore { .. } => Code::Missing,
+            // Good for somebody else.
+            Self::OtherSnark { .. } => Code::NotSetUp,
             // What was to be stored, most likely: whoever asked made it.
             Self::Artifact(ArtifactError::TooLarge { .. }) => Code::Malformed,
             Self::Artifact(_) => Code::StoreAway,

@@ -8,7 +8,7 @@
 //! ```no_run
 //! # async fn example() -> Result<(), proofmill_client::ClientError> {
 //! let cluster = proofmill_client::ClusterClient::connect("http://127.0.0.1:50051").await?;
-//! println!("{} workers", cluster.status().await?.workers.len());
+//! println!("{} workers", cluster.status(Default::default()).await?.workers.len());
 //! # Ok(()) }
 //! ```
 

@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, refusal_of};
-use proofmill_backends::{Backend, Proof};
+use proofmill_backends::{Backend, Proof, SnarkVariant};
 use proofmill_fault::{At, Code};
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType};
 use proofmill_program::{
@@ -248,6 +248,8 @@ impl ClusterProver {
         match self.check(wanted, &proof, &progress).await {
             Ok(verified_in) => Ok(Ok(Made { proof, progress, verified_in })),
             Err(error) if error.is_bad_proof() => fault(error, progress),
+            // Not in its place, but good for whoever asks for it: nobody is to refuse it.
+            Err(error @ ClientError::OtherSnark { .. }) => Ok(Err(Fault { error, bytes: None, progress })),
             Err(error) => Err(error),
         }
     }
@@ -271,6 +273,19 @@ impl ClusterProver {
             Err(VerifyError::Failed(error)) => return Err(error.into()),
             Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id }),
         };
+        if let Some(asked) = self.snark(wanted.mode) {
+            let got = match self.variant_of(proof).await {
+                Ok(got) => got.unwrap_or_else(|| "none".to_owned()),
+                Err(VerifyError::Failed(error)) => return Err(error.into()),
+                Err(VerifyError::Refused(cause)) => {
+                    return Err(ClientError::DoesNotHold { id, artifact: name(progress), cause });
+                }
+                Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id }),
+            };
+            if got != asked.name() {
+                return Err(ClientError::OtherSnark { id, asked, got });
+            }
+        }
         if !wanted.says.is_empty() && !wanted.says.contains(&proof.public_values) {
             let public_values = alloy_primitives::hex::encode_prefixed(&proof.public_values);
             return Err(ClientError::SaysSomethingElse { id, public_values });
@@ -278,8 +293,18 @@ impl ClusterProver {
         Ok(verified_in)
     }
 
+    /// The SNARK that is asked for with this mode; any where none is named.
+    fn snark(&self, mode: ProofMode) -> Option<SnarkVariant> {
+        self.backend.snark_variant().filter(|_| mode == ProofMode::Plonk)
+    }
+
+    async fn variant_of(&self, proof: &Proof) -> Result<Option<String>, VerifyError> {
+        let proof = proof.clone();
+        verify::look_at(&self.backend, move |backend| backend.variant_of(&proof)).await
+    }
+
     /// Verifies the file of a proof that was kept, as one that comes back from the cluster is. Where a SNARK is wanted of what joins
-    /// ranges, nothing before it is enough.
+    /// ranges, nothing before it is enough, and no other SNARK.
     ///
     /// # Errors
     /// [`VerifyError::Refused`] where it does not hold.
@@ -288,7 +313,15 @@ impl ClusterProver {
         if S::JOINS && self.joined == ProofMode::Plonk && mode != ProofMode::Plonk {
             return Err(VerifyError::Refused(format!("it is a {mode} proof, and a SNARK is wanted")));
         }
-        verify::verify_stated(&self.backend, stated).await
+        verify::verify_stated(&self.backend, stated).await?;
+        let Some(asked) = self.snark(mode) else { return Ok(()) };
+        match self.variant_of(&stated.proof).await? {
+            Some(got) if got == asked.name() => Ok(()),
+            got => {
+                let got = got.unwrap_or_else(|| "none".to_owned());
+                Err(VerifyError::Refused(format!("it is the SNARK `{got}`, and `{asked}` is wanted")))
+            }
+        }
     }
 
     /// Reads a proof as it is stored for its client.
@@ -371,6 +404,7 @@ impl ClusterProver {
             program: self.artifacts.put_content(ArtifactKind::Program, program.to_vec().into()).await?,
             stdin: self.artifacts.put_content(ArtifactKind::Stdin, stdin.into()).await?,
             mode,
+            snark: self.snark(mode),
             cycle_limit: self.cycle_limit,
             timeout: self.timeout,
         })

@@ -122,7 +122,23 @@ impl Entry {
         mode(&self.record)
     }
 
+    /// All that is known of it.
     pub(crate) fn progress(&self) -> ProofProgress {
+        let workers = self
+            .workers
+            .iter()
+            .map(|(worker, share)| WorkerShare {
+                worker_id: worker.to_string(),
+                tasks: share.tasks,
+                busy_ms: share.busy_ms,
+                peak_memory_mb: share.peak_memory_mb,
+            })
+            .collect();
+        ProofProgress { public_values: self.public_values.clone(), workers, ..self.summary() }
+    }
+
+    /// The same for a list of many, without what grows with the program and the fleet.
+    pub(crate) fn summary(&self) -> ProofProgress {
         let record = &self.record;
         let kinds = TaskKind::ALL
             .into_iter()
@@ -140,16 +156,6 @@ impl Entry {
                 }
             })
             .collect();
-        let workers = self
-            .workers
-            .iter()
-            .map(|(worker, share)| WorkerShare {
-                worker_id: worker.to_string(),
-                tasks: share.tasks,
-                busy_ms: share.busy_ms,
-                peak_memory_mb: share.peak_memory_mb,
-            })
-            .collect();
         let fault = record.failure_cause.as_deref().map(Fault::decode);
         ProofProgress {
             fault: fault.as_ref().map(|fault| fault.code.to_string()).unwrap_or_default(),
@@ -164,8 +170,8 @@ impl Entry {
             ended_at_ms: record.completed_at.map_or(0, |at| at.as_millis()),
             proof_artifact_id: record.proof.as_ref().map(ToString::to_string).unwrap_or_default(),
             instructions: self.instructions,
-            public_values: self.public_values.clone(),
-            workers,
+            public_values: Vec::new(),
+            workers: Vec::new(),
             begun_at_ms: self.begun.map_or(0, Timestamp::as_millis),
         }
     }

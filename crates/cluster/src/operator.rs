@@ -10,10 +10,10 @@ use crate::{
 use proofmill_ledger::{Ledger, Timestamp};
 use proofmill_primitives::ProofId;
 use proofmill_wire::operator::{
-    ProofPhase, ProofProgress, ReportPlanRequest, StatusResponse, WatchProofRequest, WorkerStatus,
-    operator_service_server::OperatorService,
+    ProofPhase, ProofProgress, ReportPlanRequest, StatusRequest, StatusResponse, WatchProofRequest,
+    WorkerStatus, operator_service_server::OperatorService,
 };
-use std::time::Duration;
+use std::{cmp::Reverse, time::Duration};
 use tonic::{Request, Response, Status};
 
 /// The least time between two messages about one proof: people read them.
@@ -30,11 +30,21 @@ pub(crate) struct Operator {
     pub(crate) ledger: Ledger,
 }
 
-fn status(state: &State) -> StatusResponse {
+/// How many a page has where the client does not say, and at the most.
+const PAGE: u32 = 100;
+const MAX_PAGE: u32 = 1000;
+
+fn status(state: &State, asked: StatusRequest) -> StatusResponse {
     let now = Timestamp::now();
+    let skip = usize::try_from(asked.skip).unwrap_or(usize::MAX);
+    let limit = if asked.limit == 0 { PAGE } else { asked.limit.min(MAX_PAGE) };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let workers = state
         .scheduler
         .workers()
+        .skip(skip)
+        .take(limit)
         .map(|worker| WorkerStatus {
             id: worker.spec.id.to_string(),
             kind: worker.spec.kind.name().into(),
@@ -48,19 +58,21 @@ fn status(state: &State) -> StatusResponse {
                 .collect(),
             silent_ms: now.as_millis().saturating_sub(convert::timestamp(worker.last_heartbeat).as_millis()),
             draining: worker.draining,
+            apart: worker.apart,
         })
         .collect();
-    let mut proofs: Vec<ProofProgress> = state.proofs.values().map(Entry::progress).collect();
-    proofs.sort_by_key(|proof| {
-        (proof.ended_at_ms != 0, std::cmp::Reverse(proof.ended_at_ms.max(proof.created_at_ms)))
-    });
-    let live = proofs.iter().take_while(|proof| proof.ended_at_ms == 0).count();
+    let mut proofs: Vec<(Option<Timestamp>, &Entry)> =
+        state.proofs.values().map(|entry| (entry.record.completed_at, entry)).collect();
+    proofs.sort_by_key(|(ended, entry)| (ended.is_some(), Reverse(ended.unwrap_or(entry.record.created_at))));
+    let live = proofs.iter().take_while(|(ended, _)| ended.is_none()).count();
     proofs.truncate(live + ENDED_SHOWN);
     StatusResponse {
         version: env!("CARGO_PKG_VERSION").into(),
         started_at_ms: state.started.as_millis(),
         workers,
-        proofs,
+        all_workers: narrow(state.scheduler.workers().count()),
+        all_proofs: narrow(proofs.len()),
+        proofs: proofs.iter().skip(skip).take(limit).map(|(_, entry)| entry.summary()).collect(),
     }
 }
 
@@ -68,8 +80,9 @@ fn status(state: &State) -> StatusResponse {
 impl OperatorService for Operator {
     type WatchProofStream = Source<ProofProgress>;
 
-    async fn get_status(&self, _: Request<()>) -> Result<Response<StatusResponse>, Status> {
-        Ok(Response::new(self.handle.call(|state| status(state)).await?))
+    async fn get_status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        let asked = request.into_inner();
+        Ok(Response::new(self.handle.call(move |state| status(state, asked)).await?))
     }
 
     async fn watch_proof(
@@ -90,15 +103,21 @@ impl OperatorService for Operator {
         };
         let handle = self.handle.clone();
         tokio::spawn(async move {
+            let mut told = false;
             loop {
                 changes.mark_unchanged();
                 let wanted = proof.clone();
-                let Ok(Some(progress)) =
+                let Ok(Some(mut progress)) =
                     handle.call(move |state| state.proofs.get(&wanted).map(Entry::progress)).await
                 else {
                     return;
                 };
                 let over = progress.phase() != ProofPhase::Active;
+                // They may be megabytes, and do not change.
+                if told && !over {
+                    progress.public_values.clear();
+                }
+                told |= !progress.public_values.is_empty();
                 if sink.send(Ok(progress)).is_err() || over {
                     return;
                 }

@@ -6,7 +6,10 @@ use proofmill_backends::{SnarkVariant, prover_type};
 use proofmill_loadgen::{LoadKind, LoadPlan};
 use proofmill_primitives::{ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_scheduler::Policy;
-use std::{num::NonZeroU64, path::PathBuf};
+use std::{
+    num::{NonZeroU32, NonZeroU64},
+    path::PathBuf,
+};
 use url::Url;
 
 mod aggregate;
@@ -306,6 +309,9 @@ pub(crate) struct Status {
     /// Cluster to ask
     #[arg(long, env = "CLI_CLUSTER_RPC", default_value = "http://127.0.0.1:50051", value_name = "URL")]
     pub(crate) cluster: String,
+    /// Page of the cluster's workers and proofs, of 100 each
+    #[arg(long, default_value = "1", value_name = "NUMBER")]
+    pub(crate) page: NonZeroU32,
     /// Prover node to ask too: epochs, checkpoints, sessions and proofs
     #[arg(long, env = "PROOFMILL_NODE", value_name = "URL")]
     pub(crate) node: Option<String>,

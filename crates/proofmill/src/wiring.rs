@@ -78,7 +78,7 @@ pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dy
 /// The cluster, for a role: it may come later, which is said. What needs it waits for it.
 pub(crate) async fn cluster_of_role(address: &str) -> Result<ClusterClient> {
     let client = ClusterClient::lazy(address)?;
-    if let Err(error) = client.status().await {
+    if let Err(error) = client.stats().await {
         tracing::warn!(%error, cluster = address, "the cluster does not answer yet: proofs wait for it");
     }
     Ok(client)

@@ -117,11 +117,9 @@ impl Scheduler {
         if let (TaskState::Pending { .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
-            && self
-                .workers
-                .present(worker)
-                .and_then(|worker| worker.memory.free())
-                .is_some_and(|free| free >= want.weight)
+            && self.workers.present(worker).is_some_and(|host| {
+                host.goes_with(&want) && host.memory.free().is_some_and(|free| free >= want.weight)
+            })
         {
             task.history.found();
             let retries = task.history.tries();

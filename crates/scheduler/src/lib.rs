@@ -6,7 +6,8 @@
 //! `current + task ≤ max` weight free; delivery is at least once, and a late result from a worker that lost the task
 //! changes no weight; what follows from a fault (again when, elsewhere or not, given up)
 //! is the decision of [`Config::patience`], and a task that is to wait is not given out before; a worker that cannot use its
-//! store is given nothing new for a while; what no present worker could ever take is diagnosed at once with the numbers.
+//! store is given nothing new for a while; tasks that were killed together for memory run apart
+//! from other work afterwards; what no present worker could ever take is diagnosed at once with the numbers.
 //!
 //! ```
 //! use proofmill_primitives::{ProofMode, ProverType, TaskKind, Weight, WorkerKind};

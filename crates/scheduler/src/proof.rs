@@ -6,7 +6,7 @@ use crate::{
     want::{Lane, Sort, Want, gb},
     worker::Load,
 };
-use proofmill_fault::History;
+use proofmill_fault::{Code, History};
 use proofmill_primitives::{ProofId, ProverType, TaskId, TaskKind, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
 
@@ -84,6 +84,8 @@ pub(crate) struct Task {
     pub(crate) proof_number: u64,
     /// Where it was tried and failed. Changes only while it does not wait.
     pub(crate) avoid: Avoid,
+    /// It runs beside no other work: `worker.rs` says why. Changes only while it does not wait.
+    pub(crate) apart: bool,
     /// What went wrong with it.
     pub(crate) history: History,
     /// How many tasks of its proof were done when something went wrong last.
@@ -112,6 +114,7 @@ impl Task {
             number,
             proof_number,
             avoid: Avoid::default(),
+            apart: false,
             history: History::default(),
             done_before: 0,
             not_before: None,
@@ -125,7 +128,7 @@ impl Task {
 
     /// `None` for a mark, which nobody is given.
     pub(crate) fn want(&self) -> Option<Want> {
-        Want::new(self.prover, self.sort())
+        Want::new(self.prover, self.sort()).map(|want| Want { apart: self.apart, ..want })
     }
 
     pub(crate) const fn sort(&self) -> Sort {
@@ -134,12 +137,20 @@ impl Task {
     }
 
     pub(crate) fn load(&self) -> Load {
-        Load { weight: gb(self.spec.weight), lane: Lane::of(self.spec.kind) }
+        Load { weight: gb(self.spec.weight), lane: Lane::of(self.spec.kind), apart: self.apart }
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {
         let avoided = Some((self.proof_number, self.avoid.clone())).filter(|(_, avoid)| !avoid.is_empty());
         Some(LineKey { want: self.want()?, avoided })
+    }
+
+    /// Notes a fault of its worker that other tasks there may be to blame for. A worker that was killed for memory is known to have
+    /// done too much; one that was lost may have been taken away, which says something only when it happens again and again.
+    pub(crate) fn suspect(&mut self, code: Code, free_losses: u32) {
+        let lost = code == Code::WorkerLost && self.history.losses() > free_losses / 2;
+        let suspect = lost || code == Code::KilledAmongOthers;
+        self.apart |= suspect && Lane::of(self.spec.kind) == Lane::Work;
     }
 
     /// Whether it is to be given out now.

@@ -25,6 +25,8 @@ pub struct WorkerStatus<'a> {
     pub connected: bool,
     /// Whether it is given nothing new for a while, because it could not use its store.
     pub paused: bool,
+    /// Whether it runs a task that is kept apart from other work, and is given nothing else meanwhile.
+    pub apart: bool,
     /// The task that this worker is kept free for.
     pub reserved_for: Option<&'a TaskId>,
 }
@@ -126,6 +128,7 @@ impl Scheduler {
                 draining: worker.draining,
                 connected: worker.broken.is_none(),
                 paused: worker.paused.is_some(),
+                apart: worker.runs_apart(),
                 reserved_for: worker.reserved_for.as_ref(),
             })
         })

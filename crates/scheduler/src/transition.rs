@@ -73,6 +73,7 @@ impl Scheduler {
             Decision::Again { after, elsewhere, counts: _ } => {
                 task.not_before = (!after.is_zero()).then(|| now.after(after));
                 let retries = task.history.tries();
+                task.suspect(fault.code, self.config.patience.free_losses);
                 if elsewhere && !everywhere {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
                     task.avoid.workers.insert(worker.clone());

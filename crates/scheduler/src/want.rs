@@ -39,6 +39,8 @@ pub(crate) struct Want {
     pub(crate) dialect: Option<Dialect>,
     pub(crate) capability: Capability,
     pub(crate) lane: Lane,
+    /// It runs beside no other work: `worker.rs` says why.
+    pub(crate) apart: bool,
     /// GB; wider than [`Weight`], so that sums are exact.
     pub(crate) weight: u64,
 }
@@ -50,7 +52,8 @@ impl Want {
         match kind.needs() {
             Capability::None => None,
             capability => {
-                Some(Self { prover, dialect, capability, lane: Lane::of(kind), weight: gb(weight) })
+                let lane = Lane::of(kind);
+                Some(Self { prover, dialect, capability, lane, apart: false, weight: gb(weight) })
             }
         }
     }

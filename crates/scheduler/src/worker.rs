@@ -13,6 +13,8 @@ use std::{collections::BTreeMap, sync::Arc};
 pub(crate) struct Load {
     pub(crate) weight: u64,
     pub(crate) lane: Lane,
+    /// It was given out to run beside no other work.
+    pub(crate) apart: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -21,6 +23,10 @@ pub(crate) struct Worker {
     /// `None` while it is only known from before a restart and has not come back.
     pub(crate) spec: Option<WorkerSpec>,
     pub(crate) tasks: BTreeMap<TaskId, Load>,
+    /// So many of them are work.
+    work: usize,
+    /// So many of them run apart: one at the most.
+    apart: usize,
     pub(crate) memory: Memory,
     pub(crate) last_heartbeat: Time,
     pub(crate) draining: bool,
@@ -39,6 +45,8 @@ impl Worker {
             name: Arc::new(id),
             spec: None,
             tasks: BTreeMap::new(),
+            work: 0,
+            apart: 0,
             memory: Memory::default(),
             last_heartbeat: now,
             draining: false,
@@ -51,13 +59,29 @@ impl Worker {
 
     pub(crate) fn hold(&mut self, task: TaskId, load: Load) {
         self.memory.hold(load.lane, load.weight);
+        self.work += usize::from(load.lane == Lane::Work);
+        self.apart += usize::from(load.apart);
         self.tasks.insert(task, load);
     }
 
     pub(crate) fn release(&mut self, task: &TaskId) {
         if let Some(load) = self.tasks.remove(task) {
             self.memory.release(load.lane, load.weight);
+            self.work -= usize::from(load.lane == Lane::Work);
+            self.apart -= usize::from(load.apart);
         }
+    }
+
+    /// Whether it runs a task apart, and so is given nothing else.
+    pub(crate) const fn runs_apart(&self) -> bool {
+        self.apart > 0
+    }
+
+    /// Whether what is wanted and what it holds may run beside each other. Several tasks were killed together, and any of them may
+    /// have been too much: each runs apart from other work from then on, so that the next time it is known which one it is.
+    /// Controllers only wait, and may be there; none is given to it meanwhile.
+    pub(crate) const fn goes_with(&self, want: &Want) -> bool {
+        self.apart == 0 && (!want.apart || self.work == 0)
     }
 
     /// Whether it could take what is wanted if it held nothing.
@@ -76,6 +100,7 @@ impl Worker {
         self.suits(want)
             && self.broken.is_none()
             && self.paused.is_none()
+            && self.goes_with(want)
             && self.memory.room_now(want.lane).is_some_and(|room| room >= want.weight)
     }
 

@@ -26,7 +26,8 @@ impl Place {
     /// `None` for a worker that is given nothing any more.
     fn of(worker: &Worker) -> Option<Self> {
         worker.spec.as_ref().filter(|_| !worker.draining)?;
-        let open = worker.reserved_for.is_none() && worker.broken.is_none() && worker.paused.is_none();
+        let kept = worker.reserved_for.is_some() || worker.runs_apart();
+        let open = !kept && worker.broken.is_none() && worker.paused.is_none();
         let now = |lane| worker.memory.room_now(lane).filter(|_| open);
         Some(Self {
             work_now: now(Lane::Work),
@@ -247,9 +248,11 @@ impl WorkerSet {
     }
 
     /// The worker with the most room for what is wanted, among those that are not kept for another task. One that could not
-    /// use its store when it last tried comes last, where that is not so of most.
+    /// use its store when it last tried comes last, where that is not so of most. For what is to run apart it looks at each that has
+    /// room.
     pub(crate) fn pick(&self, want: &Want, avoid: &Avoid) -> Option<&WorkerId> {
         let stumbles = |id: &WorkerId| self.get(id).is_some_and(|worker| worker.stumbles > 0);
+        let beside = |id: &WorkerId| self.get(id).is_some_and(|worker| worker.goes_with(want));
         let among = |steady: bool| {
             want.hosts().into_iter().find_map(|kind| {
                 let rack = self.racks.get(&want.rack(kind))?;
@@ -257,7 +260,10 @@ impl WorkerSet {
                     Lane::Work => &rack.work_now,
                     Lane::Controller => &rack.controller_now,
                 };
-                descend(ladder, want.weight).find(|id| !(self.avoids(avoid, id) || steady && stumbles(id)))
+                let mut roomy = descend(ladder, want.weight);
+                roomy.find(|id| {
+                    !(self.avoids(avoid, id) || steady && stumbles(id)) && (!want.apart || beside(id))
+                })
             })
         };
         match self.stumbling > 0 && !self.most_stumble() {

@@ -21,6 +21,10 @@ use tonic::{Code, Request, Status, Streaming, transport::Channel};
 pub(crate) const FIRST_WAIT: Duration = Duration::from_millis(200);
 pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 
+/// How long the coordinator may take for an answer, or to open a stream. It answers from memory once what it answers is durable: its
+/// ledger may be locked for a while. One that is stuck, but whose connection lives, is one that is away. A client gives it 10 s.
+pub(crate) const ANSWER: Duration = Duration::from_secs(30);
+
 /// A task that a controller asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct NewTask {
@@ -38,6 +42,8 @@ pub(crate) struct CoordinatorClient {
     address: String,
     tasks: WorkerServiceClient<Channel>,
     operator: OperatorServiceClient<Channel>,
+    /// How long an answer may take: [`ANSWER`].
+    patience: Duration,
 }
 
 impl CoordinatorClient {
@@ -54,6 +60,7 @@ impl CoordinatorClient {
             address: address.to_owned(),
             tasks: WorkerServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE),
             operator: OperatorServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE),
+            patience: ANSWER,
         })
     }
 
@@ -256,7 +263,7 @@ impl CoordinatorClient {
         .await
     }
 
-    /// Repeats a call for as long as the coordinator is away; any other refusal is final.
+    /// Repeats a call for as long as the coordinator is away, or does not answer; any other refusal is final.
     async fn insist<T, F: Future<Output = Result<T, Status>>>(
         &self,
         doing: &'static str,
@@ -267,7 +274,7 @@ impl CoordinatorClient {
         let mut told = false;
         loop {
             let outcome = tokio::select! {
-                outcome = call() => outcome,
+                outcome = within(self.patience, call()) => outcome,
                 () = cancel.cancelled() => return Err(Status::cancelled("the work was withdrawn")),
             };
             match outcome {
@@ -311,8 +318,89 @@ pub(crate) fn jittered(pause: Duration) -> Duration {
     Jitter::of(dice).spread(pause)
 }
 
+/// What comes of a call, or that nobody answered in time. Of a stream, that it opens.
+pub(crate) async fn within<T>(
+    time: Duration,
+    call: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    let late = || Status::deadline_exceeded(format!("no answer within {} s", time.as_secs_f32()));
+    tokio::time::timeout(time, call).await.unwrap_or_else(|_| Err(late()))
+}
+
 fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {
     let mut request = Request::new(message);
     request.set_timeout(timeout);
     request
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_wire::operator::{
+        ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
+        operator_service_server::{OperatorService, OperatorServiceServer},
+    };
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+    use tokio::net::TcpListener;
+    use tonic::{
+        Response,
+        codegen::BoxStream,
+        transport::{Server, server::TcpIncoming},
+    };
+
+    /// A coordinator that is stuck for its first two calls: it takes them, keeps its connection alive, and never answers.
+    #[derive(Clone, Default)]
+    struct Stuck(Arc<AtomicU32>);
+
+    #[tonic::async_trait]
+    impl OperatorService for Stuck {
+        type WatchProofStream = BoxStream<ProofProgress>;
+
+        async fn get_status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+            Err(Status::unimplemented("not asked for"))
+        }
+
+        async fn watch_proof(
+            &self,
+            _: Request<WatchProofRequest>,
+        ) -> Result<Response<Self::WatchProofStream>, Status> {
+            Err(Status::unimplemented("not asked for"))
+        }
+
+        async fn report_plan(&self, _: Request<ReportPlanRequest>) -> Result<Response<()>, Status> {
+            match self.0.fetch_add(1, Ordering::SeqCst) {
+                0 | 1 => std::future::pending().await,
+                _ => Ok(Response::new(())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_coordinator_that_is_stuck_but_keeps_its_connection_is_asked_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let stuck = Stuck::default();
+        let server = Server::builder().add_service(OperatorServiceServer::new(stuck.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let client = CoordinatorClient {
+            patience: Duration::from_millis(300),
+            ..CoordinatorClient::new("w".into(), &address).unwrap()
+        };
+        let plan = ReportPlanRequest { proof_id: "p".into(), ..ReportPlanRequest::default() };
+        let cancel = CancellationToken::new();
+        let reported = tokio::time::timeout(ANSWER, client.report_plan(plan.clone(), &cancel)).await;
+        reported.unwrap().unwrap();
+        assert_eq!(stuck.0.load(Ordering::SeqCst), 3);
+        // Its silence passes, as its absence does: it is no answer.
+        let late = within(Duration::from_millis(10), std::future::pending::<Result<(), Status>>()).await;
+        assert!(!is_answer(&late.unwrap_err()));
+        // Whoever does not want it any more does not wait for it.
+        stuck.0.store(0, Ordering::SeqCst);
+        cancel.cancel();
+        assert_eq!(client.report_plan(plan, &cancel).await.unwrap_err().code(), Code::Cancelled);
+    }
 }

@@ -30,6 +30,9 @@ use tonic::{Status, Streaming};
 const METADATA: &str = "{}";
 /// The coordinator says something at least every few seconds; silent longer than this, a stream is opened again.
 const SILENCE: Duration = Duration::from_secs(30);
+/// A task may say nothing for as long as it likes, and the coordinator says nothing of it meanwhile: after so long, the stream is opened
+/// again from where it was, which a coordinator that is stuck does not answer.
+const QUIET: Duration = Duration::from_secs(60);
 /// The pause before a stream that broke is opened again.
 const PAUSE: Duration = Duration::from_millis(300);
 
@@ -166,12 +169,12 @@ async fn follow(link: Link, task: TaskId, tell: UnboundedSender<Vec<u8>>) {
         let Ok(mut stream) = link.client.messages(&task, passed_on, &link.cancel).await else { return };
         loop {
             let message = tokio::select! {
-                message = stream.message() => message,
+                message = tokio::time::timeout(QUIET, stream.message()) => message,
                 () = tell.closed() => return,
                 () = link.cancel.cancelled() => return,
             };
             match message {
-                Ok(Some(message)) => match message.message {
+                Ok(Ok(Some(message))) => match message.message {
                     Some(Said::Payload(payload)) => {
                         passed_on += 1;
                         if tell.send(payload).is_err() {
@@ -181,7 +184,7 @@ async fn follow(link: Link, task: TaskId, tell: UnboundedSender<Vec<u8>>) {
                     Some(Said::EndOfStream(_)) => return,
                     None => {}
                 },
-                Ok(None) | Err(_) => break,
+                Ok(Ok(None) | Err(_)) | Err(_) => break,
             }
         }
         tokio::time::sleep(PAUSE).await;

@@ -3,7 +3,7 @@
 use crate::{
     WorkerConfig, WorkerError,
     bench::Bench,
-    client::{CoordinatorClient, is_answer, jittered},
+    client::{ANSWER, CoordinatorClient, is_answer, jittered, within},
     failure::TaskFailure,
     killed::Killed,
     memory,
@@ -192,7 +192,9 @@ impl Session {
         header::set_provers(&mut request, &self.config.provers);
         header::set_incarnation(&mut request, &self.incarnation);
         header::set_dialects(&mut request, &self.dialects);
-        self.bench.client.tasks().open(request).await.map(tonic::Response::into_inner)
+        let mut client = self.bench.client.tasks();
+        // One that is stuck, but whose connection lives, would never say so.
+        within(ANSWER, client.open(request)).await.map(tonic::Response::into_inner)
     }
 
     /// Takes tasks until the stream breaks or the worker is told to stop.

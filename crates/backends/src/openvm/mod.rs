@@ -28,7 +28,10 @@ mod verify;
 #[doc(hidden)]
 pub use machine::Table;
 
-use crate::{Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig};
+use crate::{
+    Backend, BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SnarkConfig,
+    SnarkVariant,
+};
 use openvm_circuit::arch::{StaticProgramError, VirtualMachineError, VmInstance};
 use openvm_recursion_circuit::utils::poseidon2_hash_slice;
 use openvm_sdk::{DefaultStarkEngine, SC, keygen::AppProvingKey, openvm_circuit};
@@ -279,6 +282,19 @@ impl Backend for OpenVmBackend {
             "it rests on a setup for development, whose secret everybody knows: anybody can make such a proof of anything"
                 .to_owned()
         }))
+    }
+
+    fn snark_variant(&self) -> Option<SnarkVariant> {
+        self.snark.as_ref().map(|config| config.variant)
+    }
+
+    fn variant_of(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
+        match proof.mode {
+            ProofMode::Plonk => {
+                snark::variant(&snark::Body::decode(&proof.body)?, self.snark_folder()).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     fn node_weight(&self, node: &Node) -> Weight {

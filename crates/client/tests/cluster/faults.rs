@@ -12,7 +12,7 @@ use proofmill_wire::{
         cluster_service_server::{ClusterService, ClusterServiceServer},
     },
     operator::{
-        ProofProgress, ReportPlanRequest, StatusResponse, WatchProofRequest,
+        ProofProgress, ReportPlanRequest, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_client::OperatorServiceClient,
         operator_service_server::{OperatorService, OperatorServiceServer},
     },
@@ -118,7 +118,7 @@ impl ClusterService for Wayward {
 impl OperatorService for Wayward {
     type WatchProofStream = BoxStream<ProofProgress>;
 
-    async fn get_status(&self, _: Request<()>) -> Result<Response<StatusResponse>, Status> {
+    async fn get_status(&self, _: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
         Err(self.says().await)
     }
 
@@ -180,14 +180,14 @@ async fn a_cluster_that_comes_later_is_found() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let client = ClusterClient::lazy(&format!("http://{address}")).unwrap();
-    let error = client.status().await.unwrap_err();
+    let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert_eq!(error.code(), FaultCode::ClusterAway, "{error:?}");
     let wayward = Wayward::default();
     *wayward.0.lock().unwrap() = Some(Code::InvalidArgument);
     wayward.serve(TcpListener::bind(address).await.unwrap());
     let until = Instant::now() + PATIENCE;
     loop {
-        match client.status().await.unwrap_err() {
+        match client.status(StatusRequest::default()).await.unwrap_err() {
             ClientError::Cluster { status, .. } if status.code() == Code::InvalidArgument => break,
             error => assert!(Instant::now() < until, "{error:?}"),
         }
@@ -251,7 +251,7 @@ async fn a_cluster_that_says_nothing_is_not_waited_for_without_end() {
     let wayward = Wayward::default();
     let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
     let start = Instant::now();
-    let error = client.status().await.unwrap_err();
+    let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::NoAnswer { .. }), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(15));
     let said = error.to_string();

@@ -5,4 +5,5 @@ mod faults;
 mod late;
 mod lost;
 mod site;
+mod snarks;
 mod withdraw;

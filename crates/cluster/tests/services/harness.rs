@@ -12,7 +12,7 @@ use proofmill_wire::{
         cluster_service_client::ClusterServiceClient,
     },
     header,
-    operator::{ProofProgress, operator_service_client::OperatorServiceClient},
+    operator::{ProofProgress, WatchProofRequest, operator_service_client::OperatorServiceClient},
     worker::{
         AckSubRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest, FailTaskRequest,
         GetStatsResponse, HeartbeatRequest, OpenRequest, OpenSubRequest, ServerMessage, ServerSubMessage,
@@ -157,8 +157,9 @@ impl Running {
 
     /// What the operator sees of a proof.
     pub(crate) async fn progress(&self, id: &str) -> ProofProgress {
-        let status = self.operator.clone().get_status(()).await.unwrap().into_inner();
-        status.proofs.into_iter().find(|proof| proof.proof_id == id).unwrap()
+        let watch = WatchProofRequest { proof_id: id.to_owned() };
+        let mut told = self.operator.clone().watch_proof(watch).await.unwrap().into_inner();
+        within(told.message()).await.unwrap().unwrap()
     }
 
     pub(crate) async fn worker(&self, id: &str, kind: WorkerType, max_weight: u32) -> Worker {

@@ -7,6 +7,7 @@ mod faults;
 mod harness;
 mod proofs;
 mod restart;
+mod status;
 mod stock;
 mod tasks;
 mod unused;

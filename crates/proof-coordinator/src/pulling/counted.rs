@@ -29,9 +29,9 @@ pub(super) enum Outcome {
     Dropped,
     /// The coordinator refused the proof.
     Refused,
-    /// No coordinator took the proof in time, or needs it any more.
+    /// No coordinator needs the proof any more, or none took it and it could not be kept.
     Lost,
-    /// No coordinator took the proof before the prover was stopped: it is handed in at the next start.
+    /// No coordinator took the proof in time, or before the prover was stopped: it is handed in at the next start.
     Kept,
     /// The input did not come.
     NoInput,

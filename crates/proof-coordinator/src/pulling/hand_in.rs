@@ -23,8 +23,8 @@ const PATIENT_FOR: Duration = Duration::from_secs(900);
 /// How long a call may take yet when the prover is told to stop: whoever stops it does not wait for long.
 const LAST: Duration = Duration::from_secs(3);
 
-/// Hands a proof in until the coordinator says what it thinks of it. What it has not taken when the prover is told to stop is kept,
-/// where there is a folder for it.
+/// Hands a proof in until the coordinator says what it thinks of it. Where there is a folder for it, it is kept there until then,
+/// whatever becomes of the prover meanwhile.
 pub(super) async fn hand_in(
     coordinator: &Calls,
     asker: &Asker,
@@ -33,6 +33,35 @@ pub(super) async fn hand_in(
     stop: &CancellationToken,
     kept_in: Option<&Path>,
 ) -> Outcome {
+    let kept = kept_in.map(|folder| unsent.keep(folder));
+    if let Some(Err(error)) = &kept {
+        let (batch, level) = (unsent.batch.number.0, unsent.batch.level.name());
+        tracing::warn!(
+            batch, level, cause = %error,
+            "a proof cannot be kept while it is handed in: it is lost if the prover is killed meanwhile"
+        );
+    }
+    let Some(outcome) = offer(coordinator, asker, unsent, timeout, stop).await else {
+        return not_taken(unsent, kept_in);
+    };
+    // Only now: the coordinator has it, or does not want it.
+    if let Some(folder) = kept_in
+        && let Err(error) = unsent.remove(folder)
+    {
+        let folder = folder.display();
+        tracing::warn!(%folder, cause = %error, "a proof that was handed in cannot be removed: it is handed in again at the next start");
+    }
+    outcome
+}
+
+/// Offers a proof until the coordinator has answered for it. Nothing where nobody has, in time or before the prover is stopped.
+async fn offer(
+    coordinator: &Calls,
+    asker: &Asker,
+    unsent: &Unsent,
+    timeout: Duration,
+    stop: &CancellationToken,
+) -> Option<Outcome> {
     let (batch, level) = (unsent.batch.number.0, unsent.batch.level.name());
     let proves_nothing = !asker.prover.proves();
     let until = Instant::now() + PATIENT_FOR.max(timeout);
@@ -41,13 +70,13 @@ pub(super) async fn hand_in(
         times += 1;
         let answer = tokio::select! {
             answer = coordinator.submit(asker, &unsent.batch, unsent.proof.clone()) => answer,
-            () = stopped(stop) => return keep(unsent, kept_in),
+            () = stopped(stop) => return None,
         };
         let after = match answer.map(|answer| answer.outcome) {
             Ok(Some(Said::Accepted(accepted))) => {
                 let dropped = accepted.dropped;
                 tracing::info!(batch, level, proves_nothing, dropped, "a proof was handed in");
-                return if dropped { Outcome::Dropped } else { Outcome::Accepted };
+                return Some(if dropped { Outcome::Dropped } else { Outcome::Accepted });
             }
             Ok(Some(Said::Refused(refused))) => {
                 let (reason, cause) = (refused.reason().as_str_name(), refused.cause);
@@ -59,17 +88,17 @@ pub(super) async fn hand_in(
                     cause,
                     "a proof was refused: are coordinator and prover of the same release?"
                 );
-                return Outcome::Refused;
+                return Some(Outcome::Refused);
             }
             Ok(Some(Said::ProverTypeNotNeeded(answer))) => {
                 said::not_needed(&coordinator.address, asker.prover, &answer);
-                return Outcome::Lost;
+                return Some(Outcome::Lost);
             }
             Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
                 .clamp(Duration::from_millis(100), Duration::from_secs(120)),
             Ok(None) => {
                 said::other_version(&coordinator.address);
-                return Outcome::Lost;
+                return None;
             }
             Err(status) => {
                 if times == 1 {
@@ -78,18 +107,8 @@ pub(super) async fn hand_in(
                 AGAIN.wait(times, jitter())
             }
         };
-        if stop.is_cancelled() {
-            return keep(unsent, kept_in);
-        }
-        if Instant::now() + after > until {
-            tracing::error!(
-                event = "proof_lost",
-                batch,
-                level,
-                times,
-                "a proof could not be handed in: it is given up"
-            );
-            return Outcome::Lost;
+        if stop.is_cancelled() || Instant::now() + after > until {
+            return None;
         }
         stop.run_until_cancelled(tokio::time::sleep(after)).await;
     }
@@ -100,13 +119,14 @@ async fn stopped(stop: &CancellationToken) {
     tokio::time::sleep(LAST).await;
 }
 
-/// The prover ends, and nobody has taken the proof.
-fn keep(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
+/// Nobody has taken the proof, and it is not offered any more.
+fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
     let (batch, level) = (unsent.batch.number.0, unsent.batch.level.name());
     let Some(folder) = folder else {
         tracing::error!(event = "proof_lost", batch, level, "a proof could not be handed in: it is given up");
         return Outcome::Lost;
     };
+    // It may be there already. Where it could not be kept before, perhaps it can now.
     match unsent.keep(folder) {
         Ok(()) => {
             let folder = folder.display();

@@ -60,7 +60,7 @@ pub struct Puller {
     pub timed: bool,
     /// The file on which provers of this machine take turns; none where this one has its own share.
     pub turns: Option<PathBuf>,
-    /// Where proofs are kept that no coordinator took before the prover was stopped; nowhere where there is none.
+    /// Where proofs are kept until their coordinator has answered for them; nowhere where there is none.
     pub unsent: Option<PathBuf>,
     /// Waits so long before each proof. For tests.
     pub delay: Duration,
@@ -84,7 +84,7 @@ impl Puller {
         // Each coordinator with a proof that it is to take; at most one of each.
         let mut handing_in = FuturesUnordered::new();
         counted::describe();
-        for unsent in self.take_unsent(prover) {
+        for unsent in self.kept_unsent(prover) {
             let at = calls.iter().position(|coordinator| coordinator.address == unsent.coordinator);
             let Some((place, coordinator)) = at.and_then(|place| Some((place, calls.get(place)?))) else {
                 continue;
@@ -160,9 +160,9 @@ impl Puller {
         PullError::Turns { file: self.turns.clone().unwrap_or_default(), source }
     }
 
-    fn take_unsent(&self, prover: ProverType) -> Vec<Unsent> {
+    fn kept_unsent(&self, prover: ProverType) -> Vec<Unsent> {
         let folder = self.unsent.as_deref();
-        folder.map(|folder| Unsent::take(folder, prover, &self.coordinators)).unwrap_or_default()
+        folder.map(|folder| Unsent::kept(folder, prover, &self.coordinators)).unwrap_or_default()
     }
 
     /// Hands a proof in beside everything else; gives the coordinator's place when that has ended.

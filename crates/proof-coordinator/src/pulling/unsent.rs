@@ -1,7 +1,9 @@
-//! Proofs that no coordinator took before their prover was stopped: kept in its folder, for the next one that is started there.
+//! Proofs that no coordinator has answered for yet: kept in their prover's folder until one has, so that a prover that is killed
+//! loses none. The next one that is started there hands them in.
 
 use crate::rules::{BatchId, ProofLevel};
 use alloy_primitives::hex;
+use proofmill_client::files;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use std::{
     fs, io,
@@ -46,28 +48,45 @@ impl Unsent {
         Some(Self { coordinator, prover, batch, proof: proof.get(1..)?.to_vec() })
     }
 
-    /// Keeps it in a folder.
+    /// Keeps it in a folder: whole or not at all, and also over a power cut.
     ///
     /// # Errors
     /// The folder or the file cannot be written.
     pub(super) fn keep(&self, folder: &Path) -> io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let BatchId { level, content, .. } = &self.batch;
-        let file = folder.join(format!("{}-{}-{}", self.prover, level.name(), hex::encode(content)));
-        // Whole or not at all.
-        let partial = file.with_extension("partial");
-        fs::write(&partial, self.encode())?;
-        fs::rename(&partial, &file)
+        files::save(&self.file(folder), &self.encode())
     }
 
-    /// Those of a folder that this prover type and one of these coordinators are for. Their files go: what is not taken now is kept
-    /// again.
-    pub(super) fn take(folder: &Path, prover: ProverType, coordinators: &[String]) -> Vec<Self> {
+    /// Removes it from a folder. No error where it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub(super) fn remove(&self, folder: &Path) -> io::Result<()> {
+        match fs::remove_file(self.file(folder)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Two coordinators may have given the same batch.
+    fn file(&self, folder: &Path) -> PathBuf {
+        let Self { coordinator, prover, batch: BatchId { level, content, .. }, .. } = self;
+        let coordinator = blake3::hash(coordinator.as_bytes()).to_hex();
+        folder.join(format!("{prover}-{}-{}-{}", level.name(), hex::encode(content), &coordinator[..8]))
+    }
+
+    /// Those of a folder that this prover type and one of these coordinators are for. Their files stay.
+    pub(super) fn kept(folder: &Path, prover: ProverType, coordinators: &[String]) -> Vec<Self> {
         let read = |path: PathBuf| {
             let unsent = Self::decode(&fs::read(&path).ok()?)?;
+            // One with an extension was not written to its end.
             let is_whole = path.extension().is_none();
             let is_for = unsent.prover == prover && coordinators.contains(&unsent.coordinator);
-            (is_whole && is_for && fs::remove_file(&path).is_ok()).then_some(unsent)
+            if !is_whole || !is_for {
+                return None;
+            }
+            // An earlier release named it without its coordinator.
+            let file = unsent.file(folder);
+            (path == file || fs::rename(&path, &file).is_ok()).then_some(unsent)
         };
         let files = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
         files.filter_map(|file| read(file.path())).collect()
@@ -80,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_not_taken_is_found_by_the_next_prover_of_its_type() {
+    fn what_was_not_taken_is_found_by_the_next_prover_of_its_type_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let unsent = |number: u64, coordinator: &str| Unsent {
             coordinator: coordinator.to_owned(),
@@ -92,16 +111,27 @@ mod tests {
             },
             proof: b"a proof\nof two lines".to_vec(),
         };
-        let (first, second) = (unsent(1, "http://a:1"), unsent(2, "http://b:1"));
+        // Two coordinators gave the same batch.
+        let (first, second) = (unsent(1, "http://a:1"), unsent(1, "http://b:1"));
         first.keep(folder.path()).unwrap();
         second.keep(folder.path()).unwrap();
         fs::write(folder.path().join("other"), "something else\n").unwrap();
-        let take = |prover, coordinator: &str| Unsent::take(folder.path(), prover, &[coordinator.to_owned()]);
-        assert_eq!(take(ProverType::Sp1, "http://a:1"), []);
-        assert_eq!(take(ProverType::Exec, "http://a:1"), [first]);
-        assert_eq!(take(ProverType::Exec, "http://a:1"), []);
-        assert_eq!(take(ProverType::Exec, "http://b:1"), [second]);
-        assert_eq!(Unsent::take(&folder.path().join("none"), ProverType::Exec, &[]), []);
+        fs::write(folder.path().join("exec-epoch-01.7-0.tmp"), first.encode()).unwrap();
+        let kept = |prover, coordinator: &str| Unsent::kept(folder.path(), prover, &[coordinator.to_owned()]);
+        assert_eq!(kept(ProverType::Sp1, "http://a:1"), []);
+        // As often as it is looked for: whoever found it may be killed before it is handed in.
+        for _ in 0..2 {
+            assert_eq!(kept(ProverType::Exec, "http://a:1"), [first.clone()]);
+        }
+        // As an earlier release named it, too.
+        fs::rename(first.file(folder.path()), folder.path().join("exec-epoch-01")).unwrap();
+        assert_eq!(kept(ProverType::Exec, "http://a:1"), [first.clone()]);
+        for _ in 0..2 {
+            first.remove(folder.path()).unwrap();
+            assert_eq!(kept(ProverType::Exec, "http://a:1"), []);
+        }
+        assert_eq!(kept(ProverType::Exec, "http://b:1"), [second]);
+        assert_eq!(Unsent::kept(&folder.path().join("none"), ProverType::Exec, &[]), []);
         assert_eq!(Unsent::decode(b"proofmill-unsent-1 exec range"), None);
     }
 }

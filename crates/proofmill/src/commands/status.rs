@@ -12,12 +12,17 @@ use eyre::{Result, WrapErr, eyre};
 use proofmill_client::ClusterClient;
 use proofmill_http::NodeUrl;
 use proofmill_wire::{
-    operator::{ProofPhase, ProofProgress, StatusResponse},
+    operator::{ProofPhase, ProofProgress, StatusRequest, StatusResponse},
     worker::GetStatsResponse,
 };
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    num::NonZeroU32,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 use url::Url;
 
+/// How many workers, and how many proofs, are shown at a time.
+const PAGE: u32 = 100;
 /// How long a role may take to tell its status.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,8 +35,10 @@ pub(crate) async fn run(args: &cli::Status) -> Result<()> {
         print!("{}", node_status::of(address).await?);
     }
     let cluster = ClusterClient::connect(&args.cluster).await?;
-    let (status, stats) = (cluster.status().await?, cluster.stats().await?);
-    print!("{}", text(&status, &stats, &args.cluster));
+    let skip = (args.page.get() - 1).saturating_mul(PAGE);
+    let page = StatusRequest { skip, limit: PAGE };
+    let (status, stats) = (cluster.status(page).await?, cluster.stats().await?);
+    print!("{}{}", text(&status, &stats, &args.cluster), pages(&status, args.page));
     Ok(())
 }
 
@@ -66,7 +73,7 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
     let mut out = format!("proofmill {} at {address}, up {}\n", status.version, since(status.started_at_ms));
     out += &totals(stats);
 
-    if status.workers.is_empty() {
+    if status.workers.is_empty() && status.all_workers == 0 {
         out += "no workers: start one with `proofmill worker --coordinator ";
         out += &format!("{address}`\n");
     } else {
@@ -76,8 +83,10 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
             .set_header(["worker", "kind", "provers", "weight", "heard of", "tasks"]);
         for worker in &status.workers {
             let draining = if worker.draining { " (draining)" } else { "" };
+            // It may have room, and yet is given nothing.
+            let apart = if worker.apart { " (one task apart, after a kill for memory)" } else { "" };
             table.add_row([
-                format!("{}{draining}", worker.id),
+                format!("{}{draining}{apart}", worker.id),
                 worker.kind.clone(),
                 worker.provers.join(", "),
                 format!("{} of {} GB", worker.current_weight, worker.max_weight),
@@ -89,7 +98,8 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
     }
 
     if status.proofs.is_empty() {
-        out += "no proofs yet\n";
+        // A later page may have workers alone.
+        out += if status.all_proofs == 0 { "no proofs yet\n" } else { "" };
         return out;
     }
     let mut table = Table::new();
@@ -124,6 +134,16 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
         }
     }
     out
+}
+
+/// Which page it is, where there are several. Nothing of an older cluster, which tells all at once.
+fn pages(status: &StatusResponse, page: NonZeroU32) -> String {
+    let StatusResponse { all_workers, all_proofs, .. } = status;
+    let pages = all_workers.max(all_proofs).div_ceil(PAGE);
+    match pages {
+        0 | 1 => String::new(),
+        _ => format!("page {page} of {pages} (--page): {all_workers} worker(s), {all_proofs} proof(s)\n"),
+    }
 }
 
 /// The totals that `GetStats` has. A worker of kind `all` counts for CPU and for GPU.

@@ -97,7 +97,7 @@ fn a_proof_is_cancelled_while_it_waits_and_while_it_is_made() {
     let _node = house.node();
     let runtime = Runtime::new().unwrap();
     let client = runtime.block_on(ClusterClient::connect(&house.address())).unwrap();
-    let proofs = || runtime.block_on(client.status()).unwrap().proofs;
+    let proofs = || runtime.block_on(client.status(Default::default())).unwrap().proofs;
     let find = |is_it: &dyn Fn(&ProofProgress) -> bool| proofs().into_iter().find(is_it);
     let phase = |id: &str| find(&|proof: &ProofProgress| proof.proof_id == id).map(|proof| proof.phase());
     // A second time changes nothing.

@@ -1,6 +1,7 @@
 //! Each rule of the scheduler in a scene of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod apart;
 mod dialects;
 mod failure;
 mod faults;

@@ -6,7 +6,10 @@ use proofmill_scheduler::{
     Action, Config, Counts, Diagnosis, ProofSpec, ProofState, Scheduler, TaskSpec, TaskState, Time,
     WorkerStatus,
 };
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// What a coordinator would have made durable: nothing but the actions, applied.
 #[derive(Clone, Default)]
@@ -21,6 +24,8 @@ pub(crate) struct Ledger {
     pub(crate) own: BTreeMap<TaskId, u32>,
     /// Before when a task that failed must not be given out.
     pub(crate) not_before: BTreeMap<TaskId, Time>,
+    /// Work that was killed among others, and is to run apart from then on.
+    pub(crate) apart: BTreeSet<TaskId>,
     /// Since when each task waits for what its client stored.
     pub(crate) missing_since: BTreeMap<TaskId, Time>,
     /// Where each task is in `tasks`.
@@ -139,6 +144,9 @@ impl Ledger {
                 *before = state.clone();
                 match state {
                     TaskState::Pending { last_failure: Some(fault), .. } => {
+                        if fault.code == Code::KilledAmongOthers && is_work(spec.kind) {
+                            self.apart.insert(task.clone());
+                        }
                         self.check_missing(now, task, (fault, ran), false, config);
                         self.came_back(now, task, fault);
                     }
@@ -188,6 +196,11 @@ impl Ledger {
             Action::WorkerLost { .. } => {}
         }
     }
+}
+
+/// Controllers wait for others; all else that is given out is work.
+fn is_work(kind: TaskKind) -> bool {
+    !matches!(kind, TaskKind::Controller | TaskKind::UtilVkeyMapController)
 }
 
 fn could(worker: &WorkerStatus<'_>, proof: &ProofSpec, task: &TaskSpec) -> bool {
@@ -244,6 +257,12 @@ fn check_workers(scheduler: &Scheduler, ledger: &Ledger) -> Held {
         let mut ids: Vec<_> = tasks.iter().map(|task| &task.id).collect();
         ids.sort();
         assert_eq!(worker.tasks, ids);
+        let work: Vec<_> = tasks.iter().filter(|task| is_work(task.kind)).collect();
+        let apart = work.iter().any(|task| ledger.apart.contains(&task.id));
+        assert!(
+            !apart || work.len() == 1 && worker.apart,
+            "killed together before, and again beside each other: {worker:?}"
+        );
         if let Some(task) = worker.reserved_for {
             assert!(matches!(scheduler.task(task), Some((_, TaskState::Pending { .. }))), "kept for nothing");
         }
@@ -289,8 +308,9 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
     for (spec, state) in ledger.live_tasks() {
         let TaskState::Pending { last_failure: None, .. } = state else { continue };
         let (proof, _) = scheduler.proof(&spec.proof).unwrap();
-        let may =
-            |worker: &WorkerStatus<'_>| could(worker, proof, spec) && worker.connected && !worker.paused;
+        let may = |worker: &WorkerStatus<'_>| {
+            could(worker, proof, spec) && worker.connected && !worker.paused && !worker.apart
+        };
         for worker in scheduler.workers().filter(may) {
             let coordinates = matches!(spec.kind, TaskKind::Controller | TaskKind::UtilVkeyMapController);
             let shares = coordinates && worker.spec.kind == WorkerKind::All;

@@ -2,7 +2,7 @@
 
 use crate::world::World;
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{ProverType, Weight, WorkerId, WorkerKind};
+use proofmill_primitives::{ProverType, TaskId, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{Action, Event, ProofSpec, Scheduler, TaskSpec, Time, WorkerSpec};
 
 impl World {
@@ -17,6 +17,33 @@ impl World {
         self.processes.remove(&id);
         if self.rng.percent(40) {
             self.tell(Event::WorkerGone { worker: id }).unwrap();
+        }
+    }
+
+    /// The system kills a worker for want of memory. The process after it is sent what it held, and hands the work back.
+    pub(crate) fn kill(&mut self) {
+        let Some(id) = self.some_process() else { return };
+        let process = &self.processes[&id];
+        if !process.linked || process.draining {
+            return;
+        }
+        let is_work = |task: &&TaskId| !task.as_str().ends_with("root");
+        let work: Vec<_> = process.holds.iter().filter(is_work).cloned().collect();
+        let code = match work.len() {
+            0 => return,
+            1 => Code::KilledForMemory,
+            _ => Code::KilledAmongOthers,
+        };
+        self.story.killed += u64::from(code == Code::KilledAmongOthers);
+        let spec = process.spec.clone();
+        let process = self.processes.get_mut(&id).unwrap();
+        process.holds.clear();
+        process.unsent.clear();
+        self.open(spec);
+        for task in work {
+            self.processes.get_mut(&id).unwrap().holds.remove(&task);
+            let fault = Fault::new(code, "too much for it");
+            self.report(Event::TaskFailed { worker: id.clone(), task: task.clone(), fault }, &task);
         }
     }
 
@@ -143,6 +170,7 @@ impl World {
         }
         self.ledger.not_before.clear();
         self.ledger.missing_since.clear();
+        self.ledger.apart.clear();
         self.tell(Event::Tick).unwrap();
     }
 

@@ -14,7 +14,7 @@ use proofmill_simulation::{Rng, story};
 use world::World;
 
 story! {
-    events, actions, completed, failed, restarts, refused, lost, put_back, diagnosed, stalls, unfit, store_away, missing,
+    events, actions, completed, failed, restarts, refused, lost, put_back, diagnosed, stalls, unfit, store_away, missing, killed,
 }
 
 fn run(seed: u64, policy: Policy) -> Story {

@@ -10,7 +10,10 @@ use proofmill_primitives::{ArtifactId, ProverType, Weight, WorkerKind};
 use proofmill_wire::{
     cluster::{ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient},
     header,
-    operator::{ProofPhase, ProofProgress, StatusResponse, operator_service_client::OperatorServiceClient},
+    operator::{
+        ProofPhase, ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
+        operator_service_client::OperatorServiceClient,
+    },
 };
 use proofmill_worker::{WorkerConfig, WorkerError, run};
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
@@ -181,7 +184,8 @@ impl Site {
     }
 
     pub(crate) async fn status(&self) -> StatusResponse {
-        OperatorServiceClient::new(self.channel().await).get_status(()).await.unwrap().into_inner()
+        let mut client = OperatorServiceClient::new(self.channel().await);
+        client.get_status(StatusRequest::default()).await.unwrap().into_inner()
     }
 
     /// Waits for the end of a proof.
@@ -191,7 +195,11 @@ impl Site {
                 let status = self.status().await;
                 let proof = status.proofs.into_iter().find(|proof| proof.proof_id == id).unwrap();
                 if proof.phase() != ProofPhase::Active {
-                    return proof;
+                    // With all that a list does not have.
+                    let watch = WatchProofRequest { proof_id: id.to_owned() };
+                    let mut client = OperatorServiceClient::new(self.channel().await);
+                    let mut told = client.watch_proof(watch).await.unwrap().into_inner();
+                    return told.message().await.unwrap().unwrap();
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

@@ -161,6 +161,13 @@ pub(crate) fn is_for_development(body: &Body, folder: Option<&Path>) -> Result<b
     Ok(Setup::of(&s_g2) != Some(Setup::Ceremony))
 }
 
+/// Of which variant a SNARK is, by name.
+///
+/// Errors where its circuit is not known.
+pub(crate) fn variant(body: &Body, folder: Option<&Path>) -> Result<String, BackendError> {
+    Ok(find(&body.circuit, folder)?.variant)
+}
+
 /// `snark.bin` with one more circuit, in place of that of its variant.
 pub(super) fn with(known: Known) -> Result<Vec<u8>, BackendError> {
     let mut all = all()?.to_vec();

@@ -24,7 +24,7 @@ mod root;
 mod setup;
 
 pub(super) use body::Body;
-pub(super) use known::{is_for_development, verify};
+pub(super) use known::{is_for_development, variant, verify};
 
 use super::{guard::guard, provers::Provers};
 use crate::{BackendError, SnarkConfig};

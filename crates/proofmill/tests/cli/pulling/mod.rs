@@ -306,14 +306,17 @@ fn a_coordinator_that_takes_no_proof_does_not_keep_a_prover_from_the_others() {
             && !site.lines("prover", "a coordinator does not answer").is_empty()
     });
     assert!(prover.terminate(), "{}", site.said("prover"));
-    // What nobody took is handed in by the next process.
+    // What nobody took is handed in by the next process, as often as one is killed over it.
     let kept = site.lines("prover", "it is kept, and handed in at the next start");
     assert_eq!(kept.len(), 1, "{}", site.said("prover"));
-    let _prover = site.prover("prover", &["--coordinator", &all]);
-    wait("the proof to be handed in again", || {
-        let again = site.lines("prover", "a proof from before is handed in");
-        again.iter().any(|line| field(line, "batch") == field(&kept[0], "batch"))
-    });
+    for starts in 1..=3 {
+        let mut prover = site.prover("prover", &["--coordinator", &all]);
+        wait("the proof to be handed in again", || {
+            let again = site.lines("prover", "a proof from before is handed in");
+            again.iter().filter(|line| field(line, "batch") == field(&kept[0], "batch")).count() >= starts
+        });
+        prover.kill();
+    }
 }
 
 #[test]

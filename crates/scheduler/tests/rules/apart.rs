@@ -1,0 +1,162 @@
+//! Tasks that were killed together for memory run apart from other work afterwards, so that only the guilty one loses tries.
+
+use crate::scene::{Scene, failure};
+use proofmill_fault::Code;
+use proofmill_primitives::{TaskKind, WorkerKind};
+use proofmill_scheduler::{Event, TaskState};
+use std::collections::BTreeMap;
+
+fn workers(names: &[&str], gb: u32) -> Scene {
+    let mut scene = Scene::new();
+    for name in names {
+        scene.worker(name, WorkerKind::Gpu, gb);
+    }
+    scene
+}
+
+/// The system kills the worker for want of memory, with all that it does. Why the proof `p` failed, if it did.
+fn kill(scene: &mut Scene, worker: &str) -> Option<String> {
+    let held = scene.held(worker);
+    let code = if held.len() > 1 { Code::KilledAmongOthers } else { Code::KilledForMemory };
+    let mut failed = None;
+    for task in held {
+        failed = failed.or(failure(scene.faults(worker, task.as_str(), code), "p"));
+    }
+    failed
+}
+
+fn is_done(scene: &Scene, task: &str) -> bool {
+    scene.scheduler.task(&task.into()).is_none_or(|(_, state)| *state == TaskState::Succeeded)
+}
+
+/// One task is too much for whatever worker it is on, and takes it down every five seconds; the others take twelve.
+#[test]
+fn of_tasks_that_were_killed_together_the_guilty_one_alone_loses_tries() {
+    for names in [&["w0"][..], &["w0", "w1"], &["w0", "w1", "w2"]] {
+        let mut scene = workers(names, 16);
+        scene.proof("p", TaskKind::ProveShard);
+        let innocent: Vec<_> = (0..3 * names.len()).map(|at| format!("q{at}")).collect();
+        for proof in &innocent {
+            scene.proof(proof, TaskKind::ProveShard);
+        }
+        let (mut cause, mut kills) = (None, 0);
+        let mut since = BTreeMap::new();
+        for second in 0..600 {
+            scene.pass(1, names);
+            for worker in names {
+                let held = scene.held(worker);
+                if second % 5 == 4 && held.contains(&"p/root".into()) {
+                    kills += 1;
+                    cause = cause.or(kill(&mut scene, worker));
+                }
+                let held = scene.held(worker);
+                since.retain(|(at, task), _| at != worker || held.contains(task));
+                for task in held.into_iter().filter(|task| task.as_str() != "p/root") {
+                    let began = *since.entry(((*worker).to_owned(), task.clone())).or_insert(second);
+                    assert_eq!(scene.retries(task.as_str()), 0, "{task}");
+                    if second - began >= 12 {
+                        scene.done(worker, task.as_str());
+                    }
+                }
+            }
+        }
+        assert!(cause.is_some_and(|cause| cause.contains("failed")), "{names:?}");
+        assert!((4..=6).contains(&kills), "{kills} kills on {names:?}");
+        assert!(innocent.iter().all(|proof| is_done(&scene, &format!("{proof}/root"))), "{names:?}");
+    }
+}
+
+/// While one runs apart, its worker is given nothing else, and is said to; afterwards work runs together again.
+#[test]
+fn a_worker_with_a_suspect_is_given_nothing_else() {
+    let mut scene = workers(&["w0"], 16);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.task("p", "x", TaskKind::ProveShard);
+    kill(&mut scene, "w0");
+    scene.pass(2, &["w0"]);
+    let apart = |scene: &Scene| scene.scheduler.workers().next().is_some_and(|worker| worker.apart);
+    assert_eq!((scene.held("w0").len(), apart(&scene)), (1, true));
+    scene.proof("q", TaskKind::ProveShard);
+    scene.proof("r", TaskKind::ProveShard);
+    scene.pass(5, &["w0"]);
+    assert_eq!(scene.held("w0").len(), 1, "beside a suspect");
+    for _ in 0..2 {
+        let held = scene.held("w0");
+        assert!(held.len() == 1 && ["p/root", "x"].contains(&held[0].as_str()), "{held:?}");
+        scene.done("w0", held[0].as_str());
+        scene.pass(1, &["w0"]);
+    }
+    assert_eq!((scene.held("w0").len(), apart(&scene)), (2, false), "q and r");
+    // On a larger worker it runs apart, too.
+    kill(&mut scene, "w0");
+    scene.worker("large", WorkerKind::Gpu, 64);
+    scene.pass(2, &["w0", "large"]);
+    assert_eq!(scene.held("large").len(), 1);
+}
+
+/// Lighter work goes on and on beside it: after a while a worker is kept free for the suspect.
+#[test]
+fn a_suspect_is_not_passed_over_for_ever() {
+    let mut scene = workers(&["w0"], 16);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.task("p", "x", TaskKind::ProveShard);
+    kill(&mut scene, "w0");
+    scene.proof("q", TaskKind::ProveShard);
+    scene.proof("r", TaskKind::ProveShard);
+    let mut seconds = 0;
+    while !(is_done(&scene, "p/root") && is_done(&scene, "x")) {
+        // One more comes for each that ends, and two of them always run.
+        scene.proof(&format!("q{seconds}"), TaskKind::ProveShard);
+        scene.pass(4, &["w0"]);
+        seconds += 4;
+        if let Some(task) = scene.held("w0").first().cloned() {
+            scene.done("w0", task.as_str());
+        }
+        assert!(seconds < 300, "{:?}", scene.held("w0"));
+    }
+}
+
+/// Controllers wait for others: one may be where its shards run apart, and nothing blocks for ever.
+#[test]
+fn suspects_run_one_after_the_other_beside_their_controller() {
+    let mut scene = Scene::new();
+    scene.worker("w0", WorkerKind::All, 12);
+    scene.proof("p", TaskKind::Controller);
+    for shard in ["x", "y"] {
+        scene.task("p", shard, TaskKind::ProveShard);
+    }
+    for shard in ["x", "y"] {
+        scene.faults("w0", shard, Code::KilledAmongOthers);
+    }
+    for _ in 0..2 {
+        scene.pass(3, &["w0"]);
+        let shards: Vec<_> = scene.held("w0").into_iter().filter(|task| task.as_str() != "p/root").collect();
+        assert_eq!((shards.len(), scene.at("p/root")), (1, Some("w0")), "{shards:?}");
+        scene.done("w0", shards[0].as_str());
+    }
+    assert!(is_done(&scene, "x") && is_done(&scene, "y"));
+}
+
+/// Nobody says what killed the worker (a container goes as a whole): what is lost again and again with others runs apart as well.
+#[test]
+fn what_is_lost_with_others_again_and_again_runs_apart() {
+    let mut scene = workers(&[], 8);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.proof("q", TaskKind::ProveShard);
+    let (mut cause, mut left) = (None, 0);
+    for round in 0..40 {
+        let worker = format!("w{round}");
+        scene.worker(&worker, WorkerKind::Gpu, 8);
+        scene.pass(20, &[worker.as_str()]);
+        // The one is poison; the other would be done by now if nothing came between.
+        let held = scene.held(&worker);
+        if !held.contains(&"p/root".into()) && held.contains(&"q/root".into()) {
+            assert_eq!(scene.retries("q/root"), 0);
+            scene.done(&worker, "q/root");
+            left += 1;
+        }
+        cause = cause.or(failure(scene.tell(Event::WorkerGone { worker: worker.as_str().into() }), "p"));
+    }
+    assert!(cause.is_some_and(|cause| cause.contains("was lost")));
+    assert!(left == 1 && is_done(&scene, "q/root"));
+}
