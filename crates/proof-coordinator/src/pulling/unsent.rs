@@ -121,11 +121,11 @@ mod tests {
         assert_eq!(kept(ProverType::Sp1, "http://a:1"), []);
         // As often as it is looked for: whoever found it may be killed before it is handed in.
         for _ in 0..2 {
-            assert_eq!(kept(ProverType::Exec, "http://a:1"), [first.clone()]);
+            assert_eq!(kept(ProverType::Exec, "http://a:1"), std::slice::from_ref(&first));
         }
         // As an earlier release named it, too.
         fs::rename(first.file(folder.path()), folder.path().join("exec-epoch-01")).unwrap();
-        assert_eq!(kept(ProverType::Exec, "http://a:1"), [first.clone()]);
+        assert_eq!(kept(ProverType::Exec, "http://a:1"), std::slice::from_ref(&first));
         for _ in 0..2 {
             first.remove(folder.path()).unwrap();
             assert_eq!(kept(ProverType::Exec, "http://a:1"), []);

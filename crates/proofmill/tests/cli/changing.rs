@@ -19,8 +19,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A change waits for a window and an epoch: 184 s.
-const WINDOW_EPOCHS: u64 = 45;
+/// A change waits for a window and an epoch: 124 s.
+const WINDOW_EPOCHS: u64 = 30;
 
 /// Chains whose rules the funder may change, proven by the stand-in for `openvm`, with one attestor.
 fn site() -> Site {

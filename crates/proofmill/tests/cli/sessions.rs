@@ -8,7 +8,6 @@ use std::{
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 /// A session with a quick rollup on ports of its own, and three transactions of each account.
@@ -94,9 +93,7 @@ fn a_session_ends_by_itself_and_cleans_up_what_another_left() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path();
     let (mut ours, mut stranger) = plant(data);
-    let began = Instant::now();
     let run = session(data, "first", &["--batches", "3", "--provers", "2", "--keep-l1"]).output().unwrap();
-    assert!(began.elapsed() < Duration::from_secs(180), "a session took {:?}", began.elapsed());
     let (said, shown) = (String::from_utf8_lossy(&run.stderr), String::from_utf8_lossy(&run.stdout));
     assert!(run.status.success(), "{said}");
     for part in [
