@@ -35,7 +35,8 @@ if [[ -n ${SNARK:-} ]]; then
   # Outside of what a run leaves behind: the setup and the keys, 12 GB, are the same for every run.
   keys=$PWD/.snark
   snark=(--snark insecure-development-small --snark-dir "$keys" --l1-verifier snark)
-  workers=20
+  # The static verifier takes 20 of them, beside a controller.
+  workers=21
 fi
 # Each epoch more has one checkpoint, of one burst.
 more=0
@@ -86,7 +87,7 @@ case $prover in
   openvm,sp1) echo "both systems prove everything on the same cores: expect an hour on 2 free cores, and 24 GB" ;;
   openvm,exec) echo "exec claims at once what OpenVM proves in about 12 minutes on 2 free cores, 11 GB; L1 wants both" ;;
   openvm) if [[ -n ${SNARK:-} ]]; then
-    echo "two checkpoints and their epoch are proven with OpenVM, and a SNARK of that for L1: about an hour on 2 free cores the first time, 20 GB"
+    echo "two checkpoints and their epoch are proven with OpenVM, and a SNARK of that for L1: about an hour on 2 free cores the first time, 21 GB"
   else
     echo "two checkpoints and their epoch are proven with OpenVM: about 12 minutes on 2 free cores, 11 GB"
   fi ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two epochs whose SNARKs L1 verifies: `make demo SNARK=1`, twice as long. In the second one the worker is killed with -9 in the middle
-# of each step of the SNARK; what was finished is not made again, and the keys are those of the first. About two hours on 2 cores, 20 GB.
+# of each step of the SNARK; what was finished is not made again, and the keys are those of the first. About two hours on 2 cores, 21 GB.
 # It says what each step took, for benches/snark.md. snark.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,7 +52,7 @@ while IFS=$'\t' read -r what task kind weight; do
     started)
       case $kind/$weight in
         ShrinkWrap/3*) step=root ;;
-        PlonkWrap/19*) step=static-verifier ;;
+        PlonkWrap/20*) step=static-verifier ;;
         PlonkWrap/*) step=wrapper ;;
         *) continue ;;
       esac

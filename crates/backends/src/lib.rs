@@ -89,6 +89,15 @@ pub trait Backend: Send + Sync {
         }
     }
 
+    /// Looks for what this process lacks of what its settings have it make, for a worker with so much memory: at its start, and not
+    /// when hours of proving are done. Where a SNARK is named it reads setups of gigabytes, and says what it finds.
+    ///
+    /// Errors where something is missing or damaged that no task can do without.
+    fn check_start(&self, memory: Weight) -> Result<(), BackendError> {
+        let _ = memory;
+        Ok(())
+    }
+
     /// Derives the program's identity (its verifying key or a commitment to it).
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError>;
 

@@ -13,6 +13,9 @@ pub enum SnarkSize {
 }
 
 impl SnarkSize {
+    /// All there are.
+    pub const ALL: [Self; 2] = [Self::Small, Self::Published];
+
     /// Log2 of the rows of the static verifier.
     pub const fn verifier_k(self) -> u32 {
         match self {

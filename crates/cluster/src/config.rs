@@ -56,7 +56,7 @@ impl ClusterConfig {
         };
         set.unwrap_or(match (prover, wrap) {
             // The static verifier of the smallest SNARK (`openvm/memory.rs` of the backends).
-            (ProverType::OpenVm, TaskKind::PlonkWrap) => Weight::gb(19),
+            (ProverType::OpenVm, TaskKind::PlonkWrap) => Weight::gb(20),
             _ => wrap.default_weight(),
         })
     }
@@ -70,7 +70,7 @@ mod tests {
     fn a_wrap_weighs_what_is_set_or_what_its_prover_type_takes() {
         let mut config = ClusterConfig::default();
         let plonk = |config: &ClusterConfig, prover| config.wrap_weight(prover, TaskKind::PlonkWrap).as_gb();
-        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (60, 19));
+        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (60, 20));
         config.plonk_wrap_weight = Some(Weight::gb(7));
         assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (7, 7));
     }

@@ -174,12 +174,20 @@ impl Command {
     pub(crate) fn makes_snarks(&self) -> bool {
         match self {
             Self::Worker(_) | Self::Dev(_) => true,
-            Self::Prove(args) => args.mode == ProofMode::Plonk && args.site.cluster.is_none(),
-            Self::OpProposer(args) => {
-                args.aggregation_mode == ProofMode::Plonk && args.site.cluster.is_none()
-            }
+            Self::Prove(args) => args.mode == ProofMode::Plonk && self.own_site().is_some(),
+            Self::OpProposer(args) => args.aggregation_mode == ProofMode::Plonk && self.own_site().is_some(),
             _ => false,
         }
+    }
+
+    /// Where this process itself makes the proof, or the SNARK, that it is for.
+    pub(crate) fn own_site(&self) -> Option<&Site> {
+        let site = match self {
+            Self::Prove(args) => &args.site,
+            Self::OpProposer(args) => &args.site,
+            _ => return None,
+        };
+        site.cluster.is_none().then_some(site)
     }
 }
 

@@ -9,7 +9,7 @@ use proofmill_chain::{
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
-use proofmill_primitives::ProverType;
+use proofmill_primitives::{ProverType, Weight};
 use proofmill_prover_node::parts::FailureStore;
 use proofmill_srs::Srs;
 use std::{env, path::Path, sync::Arc, time::Duration};
@@ -51,12 +51,20 @@ pub(crate) fn with_snark(registry: Registry, global: &cli::Global) -> Result<Reg
     registry.with_snark(config).wrap_err(said)
 }
 
-/// Looks now for what making a SNARK needs, not when hours of proving are done.
+/// Looks now for what making a SNARK needs, not when hours of proving are done. Takes no time: what takes seconds is for
+/// [`check_start`].
 pub(crate) fn check_setups(global: &cli::Global) -> Result<()> {
     let Some(config) = snark(global) else { return Ok(()) };
-    for degree in config.degrees() {
-        Srs::check_there(&config.folder, config.variant.setup, degree)
-            .wrap_err_with(|| format!("--snark {}", config.variant))?;
+    Srs::check_all_there(&config.folder, config.variant.setup, &config.degrees())
+        .wrap_err_with(|| format!("--snark {}", config.variant))
+}
+
+/// Has the backends of a worker with so much memory look for what they lack.
+pub(crate) async fn check_start(registry: &Registry, provers: &[ProverType], memory: Weight) -> Result<()> {
+    for prover in provers {
+        // The worker itself says which it does not have.
+        let Ok(backend) = registry.get(*prover) else { continue };
+        tokio::task::spawn_blocking(move || backend.check_start(memory)).await??;
     }
     Ok(())
 }

@@ -24,7 +24,12 @@ fn secret() -> Fr {
 /// The setup's `τ·G₂`.
 pub(crate) fn s_g2() -> G2Affine {
     static POINT: OnceLock<G2Affine> = OnceLock::new();
-    *POINT.get_or_init(|| (G2::generator() * secret()).to_affine())
+    *POINT.get_or_init(|| second_point(secret()))
+}
+
+/// `τ·G₂`.
+pub(crate) fn second_point(tau: Fr) -> G2Affine {
+    (G2::generator() * tau).to_affine()
 }
 
 impl Srs {
@@ -32,7 +37,12 @@ impl Srs {
     ///
     /// INSECURE: its secret is public. It is the same string everywhere.
     pub fn develop(k: u32) -> Self {
-        let (tau, n) = (secret(), 1_usize << k);
+        Self::of_secret(k, secret())
+    }
+
+    /// The string of a secret that is known.
+    pub(crate) fn of_secret(k: u32, tau: Fr) -> Self {
+        let n = 1_usize << k;
         let table = Table::new();
         let powers = in_parallel(n, |first, slots: &mut [Fr]| {
             let mut power = tau.pow_vartime([first as u64]);
@@ -58,7 +68,7 @@ impl Srs {
             slots.iter_mut().zip(roots).for_each(|(slot, root)| *slot *= root);
         });
         let g_lagrange = table.multiply(&values);
-        Self { k, g, g_lagrange, g2: G2Affine::generator(), s_g2: s_g2() }
+        Self { k, g, g_lagrange, g2: G2Affine::generator(), s_g2: second_point(tau) }
     }
 }
 

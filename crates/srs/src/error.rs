@@ -75,6 +75,29 @@ pub enum SrsError {
         /// What it says.
         found: Setup,
     },
+    /// Two files of one setup rest on two secrets.
+    #[error(
+        "{} and {} rest on two secrets: the ceremony has files of several contributions, and one SNARK takes those of one. \
+         Import both degrees from files of the same",
+        path.display(),
+        other.display()
+    )]
+    TwoSecrets {
+        /// One file.
+        path: PathBuf,
+        /// Another one.
+        other: PathBuf,
+    },
+    /// There is a file already that rests on another secret.
+    #[error(
+        "{} is there already, and rests on another contribution to the ceremony: keys and SNARKs may belong to it. Name another \
+         folder with --snark-dir, or remove the file first",
+        path.display()
+    )]
+    OtherThere {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The file says that it has another degree.
     #[error("{} is of degree {found}, not {expected}", path.display())]
     OtherDegree {
@@ -117,8 +140,8 @@ pub enum SrsError {
     },
     /// Its secret is of neither setup that is known.
     #[error(
-        "the setup holds together, but is neither the perpetual powers of tau nor the one for development: who knows its secret \
-         is not known, and it is not taken"
+        "the setup is neither the perpetual powers of tau nor the one for development: who knows its secret is not known, and it is \
+         not taken"
     )]
     UnknownSetup,
     /// A file of snarkjs that was not prepared.

@@ -10,7 +10,7 @@ use halo2curves_axiom::{
 };
 use std::{
     fs::{self, File},
-    io::{self, Read, Write},
+    io::{self, BufReader, Read, Seek, SeekFrom, Take, Write},
     path::{Path, PathBuf},
 };
 
@@ -93,22 +93,51 @@ fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
     Ok((setup, degree))
 }
 
-/// Reads a file whose head says that it is of this setup and degree.
-fn read_whole(path: &Path, setup: Setup, degree: u32) -> Result<Srs, SrsError> {
+/// What `take` reads of a whole file, behind its magic.
+fn read_content<T>(
+    path: &Path,
+    take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>,
+) -> Result<T, SrsError> {
     let read = whole::read(path, |reader| {
         reader.read_exact(&mut [0; MAGIC])?;
-        read_raw(reader, degree)
+        take(reader)
     });
     let path = || path.to_owned();
-    let srs = read.map_err(|error| match error.kind() {
+    read.map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => SrsError::Damaged { path: path(), cause: error.to_string() },
         _ => SrsError::Io { path: path(), source: error },
-    })?;
-    match Setup::of(&srs.s_g2) {
-        Some(found) if found == setup => Ok(srs),
-        Some(found) => Err(SrsError::OtherSetup { path: path(), expected: setup, found }),
+    })
+}
+
+/// Whether a file is of the setup that its head says, by its last point.
+fn check_setup(path: &Path, setup: Setup, s_g2: &G2Affine) -> Result<(), SrsError> {
+    match Setup::of(s_g2) {
+        Some(found) if found == setup => Ok(()),
+        Some(found) => Err(SrsError::OtherSetup { path: path.to_owned(), expected: setup, found }),
         None => Err(SrsError::UnknownSetup),
     }
+}
+
+/// Reads a file whose head says that it is of this setup and degree.
+fn read_whole(path: &Path, setup: Setup, degree: u32) -> Result<Srs, SrsError> {
+    let srs = read_content(path, |reader| read_raw(reader, degree))?;
+    check_setup(path, setup, &srs.s_g2)?;
+    Ok(srs)
+}
+
+/// Bytes of Halo2's raw form before `τ·G₂`, which is its last point.
+const fn before_last(degree: u32) -> u64 {
+    raw_bytes(degree) - G2 as u64
+}
+
+/// `τ·G₂` of a file that is as long as one of this degree must be. Nothing else of it is looked at.
+fn read_last(path: &Path, degree: u32) -> Result<G2Affine, SrsError> {
+    let read = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(MAGIC as u64 + before_last(degree)))?;
+        read_second(&mut file)
+    };
+    read().map_err(|source| SrsError::Io { path: path.to_owned(), source })
 }
 
 impl Srs {
@@ -134,6 +163,39 @@ impl Srs {
         }
     }
 
+    /// Checks of the files of several degrees that they are [there](Self::check_there), and rest on the same secret.
+    ///
+    /// # Errors
+    /// They are not, or do not.
+    pub fn check_all_there(folder: &Path, setup: Setup, degrees: &[u32]) -> Result<(), SrsError> {
+        let mut first: Option<(PathBuf, G2Affine)> = None;
+        for degree in degrees {
+            Self::check_there(folder, setup, *degree)?;
+            let path = Self::path(folder, setup, *degree);
+            let s_g2 = read_last(&path, *degree)?;
+            let (other, theirs) = first.get_or_insert_with(|| (path.clone(), s_g2));
+            if *theirs != s_g2 {
+                return Err(SrsError::TwoSecrets { path, other: other.clone() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that a file is whole, without having it in memory. Gives its `τ·G₂`.
+    ///
+    /// # Errors
+    /// The file is missing, damaged, or of another setup or degree.
+    pub fn check_whole(folder: &Path, setup: Setup, degree: u32) -> Result<G2Affine, SrsError> {
+        Self::check_there(folder, setup, degree)?;
+        let path = Self::path(folder, setup, degree);
+        let s_g2 = read_content(&path, |reader| {
+            io::copy(&mut reader.by_ref().take(before_last(degree)), &mut io::sink())?;
+            read_second(reader)
+        })?;
+        check_setup(&path, setup, &s_g2)?;
+        Ok(s_g2)
+    }
+
     /// Reads a string that [`write`](Self::write) has written. Its checksum is checked, the points are not: that was done before
     /// it was written.
     ///
@@ -153,21 +215,53 @@ impl Srs {
         read_whole(path, setup, degree)
     }
 
+    /// Checks that the disk has room for a string's file: for whoever is to make or to read it first, which takes minutes.
+    ///
+    /// # Errors
+    /// It has not, or there is no such degree.
+    pub fn check_room(folder: &Path, setup: Setup, degree: u32) -> Result<(), SrsError> {
+        if !(LEAST_DEGREE..=LARGEST_DEGREE).contains(&degree) {
+            return Err(SrsError::NoSuchDegree { degree });
+        }
+        let path = Self::path(folder, setup, degree);
+        match whole::room(&path) {
+            Err(source) => Err(SrsError::Io { path, source }),
+            Ok(room) => {
+                let (needed, free) = (file_bytes(degree) >> 20, room >> 20);
+                if free > needed { Ok(()) } else { Err(SrsError::DiskTooSmall { path, needed, free }) }
+            }
+        }
+    }
+
+    /// Checks that [`write`](Self::write) has a place: for whoever is to [check](Self::check) the string first, which takes
+    /// minutes. Gives the setup that its `τ·G₂` is of.
+    ///
+    /// # Errors
+    /// It is of neither, the file of another secret is there, or the disk is too small.
+    pub fn check_place(&self, folder: &Path) -> Result<Setup, SrsError> {
+        let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
+        let path = Self::path(folder, setup, self.k);
+        // What is no file of this setup is damaged, and is to be replaced.
+        if let Ok((_, degree)) = head(&path) {
+            let theirs = read_last(&path, degree)?;
+            if theirs != self.s_g2 && Setup::of(&theirs) == Some(setup) {
+                return Err(SrsError::OtherThere { path });
+            }
+        }
+        Self::check_room(folder, setup, self.k)?;
+        Ok(setup)
+    }
+
     /// Writes a string into a folder, where it is whole or not at all. Gives the file. It is for whoever has [checked](Self::check)
     /// the string.
     ///
     /// # Errors
-    /// It is of neither setup, the disk is too small, or cannot be written.
+    /// It has no [place](Self::check_place), or the disk cannot be written.
     pub fn write(&self, folder: &Path) -> Result<PathBuf, SrsError> {
-        let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
+        let setup = self.check_place(folder)?;
         let path = Self::path(folder, setup, self.k);
         let io = |source: io::Error| SrsError::Io { path: path.clone(), source };
         fs::create_dir_all(folder).map_err(io)?;
-        let disk = rustix::fs::statvfs(folder).map_err(|error| io(error.into()))?;
-        let (needed, free) = (file_bytes(self.k) >> 20, (disk.f_bavail * disk.f_frsize) >> 20);
-        if free <= needed {
-            return Err(SrsError::DiskTooSmall { path, needed, free });
-        }
         whole::write(&path, |writer| {
             writer.write_all(magic(setup))?;
             self.write_raw(writer)

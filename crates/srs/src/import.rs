@@ -19,6 +19,8 @@ const HEADER: u32 = 1;
 const POWERS: u32 = 2;
 const SECOND: u32 = 3;
 const LAGRANGE: u32 = 12;
+/// The most sections that are looked for: files of snarkjs have fewer than twenty.
+const MOST_SECTIONS: u32 = 64;
 /// The order of BN254's coordinates, the least byte first.
 const PRIME: [u8; 32] = [
     0x47, 0xfd, 0x7c, 0xd8, 0x16, 0x8c, 0x20, 0x3c, 0x8d, 0xca, 0x71, 0x68, 0x91, 0x6a, 0x81, 0x97, 0x5d,
@@ -103,14 +105,21 @@ impl Ptau<'_> {
     /// Where each section begins, and how long it is.
     fn sections(&mut self) -> io::Result<BTreeMap<u32, (u64, u64)>> {
         let (_version, count) = (self.u32()?, self.u32()?);
+        if count > MOST_SECTIONS {
+            return Err(io::Error::other(format!(
+                "it says that it has {count} sections, and a file of snarkjs has fewer than twenty"
+            )));
+        }
         let mut sections = BTreeMap::new();
         for _ in 0..count {
             let (number, size) = (self.u32()?, self.u64()?);
             let begins = self.reader.stream_position()?;
-            let ends = begins.checked_add(size).filter(|ends| *ends <= self.length);
-            let ends = ends.ok_or_else(|| io::Error::other(format!("section {number} is cut off")))?;
+            let fits = begins.checked_add(size).is_some_and(|ends| ends <= self.length);
+            let forward = i64::try_from(size).ok().filter(|_| fits);
+            let forward = forward.ok_or_else(|| io::Error::other(format!("section {number} is cut off")))?;
             sections.insert(number, (begins, size));
-            self.reader.seek(SeekFrom::Start(ends))?;
+            // What is in the buffer stays there: sections may be tiny.
+            self.reader.seek_relative(forward)?;
         }
         Ok(sections)
     }

@@ -59,15 +59,17 @@ impl Setup {
         }
     }
 
+    /// The `τ·G₂` of every string that is of this setup.
+    pub fn second_points(self) -> Vec<G2Affine> {
+        match self {
+            Self::Development => vec![develop::s_g2()],
+            Self::Ceremony => ceremonies(),
+        }
+    }
+
     /// The setup that has this `τ·G₂`, if it is one of the two.
     pub fn of(s_g2: &G2Affine) -> Option<Self> {
-        if *s_g2 == develop::s_g2() {
-            Some(Self::Development)
-        } else if ceremonies().contains(s_g2) {
-            Some(Self::Ceremony)
-        } else {
-            None
-        }
+        [Self::Development, Self::Ceremony].into_iter().find(|setup| setup.second_points().contains(s_g2))
     }
 }
 
@@ -130,11 +132,15 @@ const CEREMONIES: [[[u64; 4]; 4]; 2] = [
     ],
 ];
 
-fn ceremonies() -> [G2Affine; CEREMONIES.len()] {
-    CEREMONIES.map(|words| {
+fn ceremonies() -> Vec<G2Affine> {
+    let known = CEREMONIES.into_iter().map(|words| {
         let [x0, x1, y0, y1] = words.map(Fq::from_raw);
         G2Affine { x: Fq2 { c0: x0, c1: x1 }, y: Fq2 { c0: y0, c1: y1 } }
-    })
+    });
+    // Nobody has the powers of the published ones in a test.
+    #[cfg(test)]
+    let known = known.chain(tests::ceremonies());
+    known.collect()
 }
 
 /// A root of unity of order `2^k`.

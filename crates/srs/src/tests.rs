@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use crate::{Setup, Srs, SrsError, import};
+use crate::{Setup, Srs, SrsError, develop, import};
 use halo2curves_axiom::{
     CurveAffine,
     bn256::{Fr, G1, G1Affine, G2Affine},
@@ -12,6 +12,18 @@ use std::{
     path::{Path, PathBuf},
 };
 use tempfile::TempDir;
+
+/// Secrets of two contributions to a ceremony that there are in these tests alone.
+const CONTRIBUTIONS: [u64; 2] = [7, 1_000_003];
+
+/// Their `τ·G₂`.
+pub(crate) fn ceremonies() -> [G2Affine; 2] {
+    CONTRIBUTIONS.map(|secret| develop::second_point(Fr::from(secret)))
+}
+
+fn ceremony(contribution: usize, k: u32) -> Srs {
+    Srs::of_secret(k, Fr::from(CONTRIBUTIONS[contribution]))
+}
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/prepared-5.ptau")
@@ -179,6 +191,111 @@ fn halo2s_files_are_read_and_any_change_is_noticed() {
         fs::write(&path, &bytes[..at]).unwrap();
         assert!(import::read(&path, None).is_err(), "cut at {at}");
     }
+}
+
+#[test]
+fn a_string_of_the_ceremony_is_imported_and_kept_as_what_it_is() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("kzg_bn254_4.srs");
+    let mut bytes = Vec::new();
+    ceremony(0, 4).write_raw(&mut bytes).unwrap();
+    fs::write(&file, bytes).unwrap();
+    for k in [4, 3] {
+        let srs = import::read(&file, Some(k)).unwrap();
+        assert_eq!(srs.check().unwrap(), Setup::Ceremony);
+        assert_eq!(srs.check_place(folder.path()).unwrap(), Setup::Ceremony);
+        let path = srs.write(folder.path()).unwrap();
+        assert_eq!(path.file_name().unwrap().to_str(), Some(format!("ceremony-{k}.srs").as_str()));
+        assert_eq!(Srs::read(folder.path(), Setup::Ceremony, k).unwrap(), srs);
+        assert_eq!(Srs::read_file(&path).unwrap(), srs);
+        assert_eq!(Srs::check_whole(folder.path(), Setup::Ceremony, k).unwrap(), ceremonies()[0]);
+        // Again, the same.
+        srs.write(folder.path()).unwrap();
+    }
+    Srs::check_all_there(folder.path(), Setup::Ceremony, &[3, 4]).unwrap();
+    // By its name it is that for development.
+    let path = Srs::path(folder.path(), Setup::Ceremony, 4);
+    fs::rename(path, Srs::path(folder.path(), Setup::Development, 4)).unwrap();
+    let error = Srs::read(folder.path(), Setup::Development, 4).unwrap_err();
+    assert!(matches!(error, SrsError::OtherSetup { found: Setup::Ceremony, .. }), "{error}");
+}
+
+#[test]
+fn two_contributions_to_the_ceremony_are_not_taken_for_one() {
+    let folder = TempDir::new().unwrap();
+    let both = || Srs::check_all_there(folder.path(), Setup::Ceremony, &[3, 4]);
+    ceremony(0, 3).write(folder.path()).unwrap();
+    assert!(matches!(both(), Err(SrsError::Missing { degree: 4, .. })));
+    let path = ceremony(1, 4).write(folder.path()).unwrap();
+    let error = both().unwrap_err();
+    assert!(matches!(error, SrsError::TwoSecrets { .. }), "{error}");
+    assert!(error.to_string().contains("ceremony-3.srs") && error.to_string().contains("ceremony-4.srs"));
+    // What is there is not replaced by another's, also where it is not whole.
+    let refused = || ceremony(0, 4).write(folder.path()).unwrap_err();
+    assert!(matches!(refused(), SrsError::OtherThere { .. }), "{}", refused());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    assert!(refused().to_string().contains("--snark-dir"), "{}", refused());
+    // It is repaired by the same. One that is of no secret that is known is none.
+    ceremony(1, 4).write(folder.path()).unwrap();
+    let last = bytes.len() - 33;
+    bytes[last] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    ceremony(0, 4).write(folder.path()).unwrap();
+    both().unwrap();
+}
+
+#[test]
+fn a_file_is_hashed_without_being_in_memory() {
+    let folder = TempDir::new().unwrap();
+    let srs = Srs::develop(5);
+    let path = srs.write(folder.path()).unwrap();
+    let whole = || Srs::check_whole(folder.path(), Setup::Development, 5);
+    assert_eq!(whole().unwrap(), srs.s_g2);
+    let bytes = fs::read(&path).unwrap();
+    for at in (12..bytes.len()).step_by(97) {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        fs::write(&path, &changed).unwrap();
+        assert!(matches!(whole(), Err(SrsError::Damaged { .. })), "changed at {at}");
+    }
+}
+
+#[test]
+fn room_is_looked_for_before_minutes_of_work() {
+    let folder = TempDir::new().unwrap();
+    let absent = folder.path().join("absent");
+    Srs::check_room(&absent, Setup::Development, 3).unwrap();
+    assert!(!absent.exists(), "it is looked at, not made");
+    for degree in [0, 29, 64, u32::MAX] {
+        let error = Srs::check_room(&absent, Setup::Development, degree).unwrap_err();
+        assert!(matches!(error, SrsError::NoSuchDegree { .. }), "{degree}: {error}");
+    }
+    // 34 GB. What a killed process left of them is taken back; a hole takes nothing of the disk.
+    let path = Srs::path(folder.path(), Setup::Development, 28);
+    let draft = fs::File::create(path.with_extension("srs.new")).unwrap();
+    draft.set_len(1 << 40).unwrap();
+    Srs::check_room(folder.path(), Setup::Development, 28).unwrap();
+}
+
+#[test]
+fn a_file_of_many_tiny_sections_is_refused_at_once() {
+    let (folder, mut bytes) = (TempDir::new().unwrap(), b"ptau".to_vec());
+    let path = folder.path().join("many.ptau");
+    bytes.extend([1_u32, 100_000].map(u32::to_le_bytes).concat());
+    for number in 0..100_000_u32 {
+        bytes.extend(number.to_le_bytes());
+        bytes.extend(0_u64.to_le_bytes());
+    }
+    fs::write(&path, &bytes).unwrap();
+    let error = import::read(&path, None).unwrap_err().to_string();
+    assert!(error.contains("100000 sections"), "{error}");
+    // As many as may be are read, empty as they are.
+    bytes[8..12].copy_from_slice(&64_u32.to_le_bytes());
+    fs::write(&path, &bytes).unwrap();
+    let error = import::read(&path, None).unwrap_err().to_string();
+    assert!(!error.contains("sections, and"), "{error}");
 }
 
 #[test]

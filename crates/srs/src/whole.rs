@@ -12,6 +12,8 @@ use std::{
 
 /// Bytes of the checksum.
 pub const CHECKSUM: u64 = 32;
+/// What the name of a draft has behind that of its file.
+const DRAFT: &str = "new";
 /// Bytes that are hashed at once.
 const BUFFER: usize = 1 << 20;
 
@@ -76,7 +78,13 @@ pub fn replace(path: &Path, fill: impl FnOnce(&File) -> io::Result<()>) -> io::R
     let mut draft = Draft(Some(&temporary));
     fill(&file).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&temporary, path))?;
     draft.0 = None;
-    Ok(())
+    // Its name goes to the disk, too.
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder of a file that is named without one is the current one.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Removes a draft that did not become a file.
@@ -96,10 +104,51 @@ pub fn left_over(path: &Path) -> u64 {
     fs::metadata(beside(path)).map_or(0, |draft| draft.len())
 }
 
+/// Bytes that the disk has for what is written into a folder, which need not be there yet.
+///
+/// # Errors
+/// The disk cannot be asked.
+pub fn free(folder: &Path) -> io::Result<u64> {
+    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let disk = rustix::fs::statvfs(there)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Bytes that the disk has for a file: what is free, and what [somebody left](left_over) of it who was killed.
+///
+/// # Errors
+/// The disk cannot be asked.
+pub fn room(path: &Path) -> io::Result<u64> {
+    Ok(free(folder_of(path))?.saturating_add(left_over(path)))
+}
+
+/// Removes the drafts in a folder that nobody writes any more, of files with these extensions. Gives which, and their bytes.
+pub fn remove_drafts(folder: &Path, extensions: &[&str]) -> Vec<(PathBuf, u64)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten().map(|file| file.path());
+    let is_draft = |path: &PathBuf| {
+        let of = path.with_extension("");
+        path.extension().is_some_and(|extension| extension == DRAFT)
+            && of.extension().is_some_and(|extension| extensions.iter().any(|one| extension == *one))
+    };
+    let remove = |path: PathBuf| {
+        let file = File::options().write(true).open(&path).ok()?;
+        // Whoever writes it holds the lock. Whoever held it until now may have left the name to another.
+        file.try_lock().ok()?;
+        let bytes = file.metadata().ok()?.len();
+        if !is_at(&file, &path).ok()? {
+            return None;
+        }
+        fs::remove_file(&path).ok()?;
+        Some((path, bytes))
+    };
+    files.filter(is_draft).filter_map(remove).collect()
+}
+
 /// Where a file is written until it is whole.
 fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".new");
+    name.push(".");
+    name.push(DRAFT);
     PathBuf::from(name)
 }
 
@@ -109,15 +158,20 @@ fn draft(path: &Path) -> io::Result<File> {
         let file = File::options().write(true).create(true).truncate(false).open(path)?;
         file.lock()?;
         // Whoever held the lock until now has moved the file to its place, or removed it.
-        let (ours, there) = (file.metadata()?, fs::metadata(path));
-        match there {
-            Ok(there) if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) => {
-                file.set_len(0)?;
-                return Ok(file);
-            }
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+        if is_at(&file, path)? {
+            file.set_len(0)?;
+            return Ok(file);
         }
+    }
+}
+
+/// Whether an open file is the one that has this name now.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((there.dev(), there.ino()) == (ours.dev(), ours.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -264,6 +318,42 @@ mod tests {
         write_bytes(&path, b"the second").unwrap();
         assert_eq!(read_bytes(&path).unwrap(), b"the second");
         assert_eq!(names(&folder), ["file"]);
+    }
+
+    #[test]
+    fn drafts_are_removed_that_nobody_writes() {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["left.key.new", "held.key.new", "other.bin.new", "whole.key", "new"] {
+            fs::write(path(name), [7; 1_000]).unwrap();
+        }
+        let held = File::options().write(true).open(path("held.key.new")).unwrap();
+        held.lock().unwrap();
+        assert_eq!(remove_drafts(folder.path(), &["srs", "key"]), [(path("left.key.new"), 1_000)]);
+        let mut left = names(&folder);
+        left.sort_unstable();
+        assert_eq!(left, ["held.key.new", "new", "other.bin.new", "whole.key"]);
+        drop(held);
+        assert_eq!(remove_drafts(folder.path(), &["srs", "key"]), [(path("held.key.new"), 1_000)]);
+        assert!(remove_drafts(&path("absent"), &["key"]).is_empty());
+        // One that is being written stays, and becomes the file.
+        write(&path("file.key"), |writer| {
+            assert!(remove_drafts(folder.path(), &["key"]).is_empty());
+            writer.write_all(b"all of it")
+        })
+        .unwrap();
+        assert_eq!(read_bytes(&path("file.key")).unwrap(), b"all of it");
+    }
+
+    #[test]
+    fn what_a_killed_process_left_counts_as_room() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        // A hole takes nothing of the disk.
+        File::create(beside(&path)).unwrap().set_len(1 << 42).unwrap();
+        assert!(room(&path).unwrap() > free(folder.path()).unwrap() + (1 << 41));
+        // A folder that is not there yet will be on the same disk.
+        assert!(room(&folder.path().join("absent/too/file")).unwrap() > 0);
     }
 
     #[test]

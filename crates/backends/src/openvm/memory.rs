@@ -66,12 +66,12 @@ pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
 /// | leaf over two segments | 4.0 GB (Fibonacci) |
 /// | leaf over four segments | 4.9 GB (Fibonacci), 5.7 GB (the range program, in a worker) |
 /// | any other of a compressed proof, a SNARK's root | 2.6 GB and less |
-/// | static verifier at 2^22 rows | 18.3 GB while its key is made, 15.3 GB afterwards |
-/// | wrapper at 2^23 rows | 16.8 GB while its key is made |
+/// | static verifier at 2^22 rows | 18.3 GB while its key is made, 15.3 GB afterwards; 19 to 19.7 GB in a worker |
+/// | wrapper at 2^23 rows | 16.8 GB while its key is made, 17.4 GB in a worker |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
         (Some(Layer::StaticVerifier(variant)), _) => match variant.size {
-            SnarkSize::Small => Weight::gb(19),
+            SnarkSize::Small => Weight::gb(20),
             SnarkSize::Published => Weight::gb(28),
         },
         (Some(Layer::Wrapper(_)), _) => Weight::gb(18),

@@ -179,7 +179,11 @@ impl Backend for OpenVmBackend {
     }
 
     fn circuits(&self) -> Vec<u8> {
-        circuit::keys_hash().to_vec()
+        let mut hash = blake3::Hasher::new();
+        for part in [circuit::keys_hash()].into_iter().chain(snark::layouts()) {
+            hash.update(&part);
+        }
+        hash.finalize().as_bytes().to_vec()
     }
 
     fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
@@ -188,6 +192,13 @@ impl Backend for OpenVmBackend {
 
     fn budget_for(&self, memory: Weight) -> SegmentBudget {
         memory::budget_for(memory)
+    }
+
+    fn check_start(&self, memory: Weight) -> Result<(), BackendError> {
+        match &self.snark {
+            Some(config) => snark::check_start(&self.provers, config, memory),
+            None => Ok(()),
+        }
     }
 
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {

@@ -32,6 +32,7 @@ use crate::{
 };
 use eyre::Result;
 use proofmill_backends::Registry;
+use proofmill_primitives::ProverType;
 
 pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
     let Cli { global, command } = cli;
@@ -40,10 +41,17 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         // It makes the setup that others look for.
         Command::Srs(_) => registry,
         _ => {
-            if command.makes_snarks() {
+            let makes_snarks = command.makes_snarks();
+            if makes_snarks {
                 wiring::check_setups(&global)?;
             }
-            wiring::with_snark(registry, &global)?
+            let registry = wiring::with_snark(registry, &global)?;
+            // Workers look for themselves, as soon as they are looked after.
+            if makes_snarks && let Some(site) = command.own_site() {
+                let memory = proofmill_worker::memory::max_weight(site.max_weight)?;
+                wiring::check_start(&registry, &[ProverType::OpenVm], memory).await?;
+            }
+            registry
         }
     };
     match command {

@@ -8,8 +8,13 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
     let folder = global.snark_folder();
     match args.command {
         cli::SrsCommand::Import(args) => {
+            // What can be refused is refused before minutes of work. Of a smaller degree than the file's even reading takes them.
+            if let Some(degree) = args.degree {
+                Srs::check_room(&folder, Setup::Ceremony, degree)?;
+            }
             let file = args.file.clone();
             let srs = progress::long("reading the setup", move || import::read(&file, args.degree)).await??;
+            srs.check_place(&folder)?;
             let (srs, setup) = checked(srs).await?;
             let path = progress::long("writing the setup", move || srs.write(&folder)).await??;
             println!("{}", told(setup));
@@ -31,6 +36,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
                     return Ok(());
                 }
             }
+            Srs::check_room(&folder, Setup::Development, k)?;
             let make = move || Srs::develop(k).write(&folder);
             println!("kept in {}", progress::long("making the setup", make).await??.display());
         }

@@ -2,7 +2,7 @@
 
 use super::{
     Body,
-    keys::{self, circuit_hash},
+    keys::Circuits,
     known::{self, Known},
     malformed, root, setup,
 };
@@ -40,7 +40,8 @@ pub(super) fn verify_root(
     let root = root::decode(root)?;
     root::check(provers, &root)?;
     let params = setup::read(config, config.variant.size.verifier_k())?;
-    let key = keys::verifier(provers, config, &params, &root)?;
+    let circuits = Circuits::new(provers, config, &params.s_g2())?;
+    let key = circuits.verifier(&params, &root)?;
     let threads = available_parallelism().map_or(1, usize::from);
     let (advice, instances) = {
         let mut state = GraphExecutorState::new(&key.graph_program);
@@ -49,7 +50,7 @@ pub(super) fn verify_root(
     let snark = gen_snark_from_base(&params, &key.pinning.pk, advice, instances);
     // A root that does not hold makes a proof that does not.
     check(&snark, &known::deciding_key(&params))?;
-    keys::keep_protocol(provers, config, &snark.protocol)?;
+    circuits.keep_protocol(&snark.protocol)?;
     encode(&snark)
 }
 
@@ -92,29 +93,52 @@ fn decode(bytes: &[u8]) -> Result<Snark, BackendError> {
     serde_json::from_slice(&text).map_err(|error| unread(&error))
 }
 
+/// What wraps the static verifier's proof.
+struct Wrapper<'a> {
+    circuits: Circuits<'a>,
+    params: Halo2Params,
+    key: Halo2WrapperProvingKey,
+}
+
+impl<'a> Wrapper<'a> {
+    /// Reads the static verifier's proof, which must hold, and the key of what wraps it.
+    fn of(provers: &Provers, config: &'a SnarkConfig, snark: &[u8]) -> Result<(Self, Snark), BackendError> {
+        let snark = decode(snark)?;
+        let params = setup::read(config, config.variant.size.wrapper_k())?;
+        let circuits = Circuits::new(provers, config, &params.s_g2())?;
+        // It comes from the store, and says by what rules it is to be verified.
+        circuits.check_protocol(&snark.protocol)?;
+        check(&snark, &known::deciding_key(&params))?;
+        let key = circuits.wrapper(&params, &snark)?;
+        Ok((Self { circuits, params, key }, snark))
+    }
+
+    /// What verifiers are to know of it, and the source of its contract.
+    fn description(&self, config: &SnarkConfig) -> (Known, String) {
+        let (params, vk) = (&self.params, self.key.pinning.pk.get_vk());
+        let instances = self.key.pinning.metadata.num_pvs.clone();
+        let protocol = compile(
+            params,
+            vk,
+            Config::kzg()
+                .with_num_instance(instances.clone())
+                .with_accumulator_indices(AggregationCircuit::accumulator_indices()),
+        );
+        let known = Known::new(config.variant, self.circuits.id(), params, protocol);
+        (known, gen_evm_verifier_sol_code::<AggregationCircuit, SHPLONK>(params, vk, instances))
+    }
+}
+
 /// Proves that the static verifier's proof holds. Where this build does not know the wrapper, what verifiers are to know of it is kept
 /// beside its key.
 pub(super) fn wrap(provers: &Provers, config: &SnarkConfig, snark: &[u8]) -> Result<Body, BackendError> {
-    let (snark, params, key) = wrapper(provers, config, snark)?;
-    let id = known::id(&circuit_hash(provers, config.variant.size)?, &params);
+    let (wrapper, snark) = Wrapper::of(provers, config, snark)?;
+    let id = wrapper.circuits.id();
     if !known::is_known(&id, Some(&config.folder)) {
-        let (known, contract) = description(provers, config, &params, &key)?;
+        let (known, contract) = wrapper.description(config);
         known.keep(&config.folder, &contract)?;
     }
-    Ok(Body::new(id, &key.prove_for_evm(&params, snark)))
-}
-
-/// Reads the static verifier's proof, which must hold, and what wraps it.
-fn wrapper(
-    provers: &Provers,
-    config: &SnarkConfig,
-    snark: &[u8],
-) -> Result<(Snark, Halo2Params, Halo2WrapperProvingKey), BackendError> {
-    let snark = decode(snark)?;
-    let params = setup::read(config, config.variant.size.wrapper_k())?;
-    check(&snark, &known::deciding_key(&params))?;
-    let key = keys::wrapper(provers, config, &params, &snark)?;
-    Ok((snark, params, key))
+    Ok(Body::new(id, &wrapper.key.prove_for_evm(&wrapper.params, snark)))
 }
 
 /// What verifiers are to know of the wrapper, and the source of its contract.
@@ -123,26 +147,6 @@ pub(super) fn describe(
     config: &SnarkConfig,
     snark: &[u8],
 ) -> Result<(Known, String), BackendError> {
-    let (_, params, key) = wrapper(provers, config, snark)?;
-    description(provers, config, &params, &key)
-}
-
-fn description(
-    provers: &Provers,
-    config: &SnarkConfig,
-    params: &Halo2Params,
-    key: &Halo2WrapperProvingKey,
-) -> Result<(Known, String), BackendError> {
-    let vk = key.pinning.pk.get_vk();
-    let instances = key.pinning.metadata.num_pvs.clone();
-    let protocol = compile(
-        params,
-        vk,
-        Config::kzg()
-            .with_num_instance(instances.clone())
-            .with_accumulator_indices(AggregationCircuit::accumulator_indices()),
-    );
-    let circuit = circuit_hash(provers, config.variant.size)?;
-    let known = Known::new(config.variant, &circuit, params, protocol);
-    Ok((known, gen_evm_verifier_sol_code::<AggregationCircuit, SHPLONK>(params, vk, instances)))
+    let (wrapper, _) = Wrapper::of(provers, config, snark)?;
+    Ok(wrapper.description(config))
 }

@@ -1,47 +1,74 @@
-//! Proving keys of the two circuits: made once, kept in files, found again by what they are made of.
+//! Proving keys of the two circuits: made once, kept in [files](Kept), found again by what they are made of.
 //!
-//! A file ends with BLAKE3 of all before ([`whole`]). One that is damaged is made again, and that is said.
+//! A key belongs to its circuit and to the secret of its setup, and its layout to the versions of the crates that write it: all of
+//! them are in its name and its first bytes.
 
-use super::{malformed, root};
+use super::{kept::Kept, known, malformed, root};
 use crate::{
-    BackendError, SnarkConfig, SnarkSize,
-    openvm::{failed, guard::guard, not_set_up, provers::Provers},
+    BackendError, SnarkConfig, SnarkSize, SnarkVariant,
+    openvm::{failed, not_set_up, provers::Provers, tree::Layer},
 };
-use halo2_base::halo2_proofs::halo2curves::bn256::G1Affine;
+use halo2_base::halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine};
 use openvm_continuations::RootSC;
-use openvm_stark_backend::{
-    codec::{Decode, Encode},
-    proof::Proof,
-};
+use openvm_stark_backend::proof::Proof;
 use openvm_static_verifier::{
     Halo2Params, Halo2WrapperProvingKey, StaticVerifierCircuit, StaticVerifierProvingKey,
     StaticVerifierShape, compute_dag_onion_commit,
 };
-use proofmill_srs::whole;
 use serde::Serialize;
 use snark_verifier_sdk::{Snark, snark_verifier::verifier::plonk::PlonkProtocol};
 use std::{
-    fs::{self, File, TryLockError},
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
-    time::Instant,
+    io::{Read, Write},
+    path::PathBuf,
 };
 
-const DOING: &str = "keeping the keys of the SNARK";
+const DOING: &str = "describing the circuits of the SNARK";
 /// Rows that the circuit leaves unused, for blinding.
 const SPARE_ROWS: usize = 20;
+/// What makes and writes the keys. Another version may make others of the same circuit, or write them in another layout.
+const MADE_WITH: [&str; 7] = [
+    "halo2-axiom 0.5.3",
+    "halo2-base 0.5.5",
+    "halo2-ecc 0.5.5",
+    "halo2curves-axiom 0.7.3",
+    "openvm-static-verifier 2.0.2",
+    "snark-verifier 0.2.7",
+    "snark-verifier-sdk 0.2.7",
+];
+/// Bytes of the static verifier's key at 2^23 rows, and twice those at half of them.
+const VERIFIER_BYTES: u64 = 12 << 30;
+/// Bytes of the wrapper's key.
+const WRAPPER_BYTES: u64 = 6 << 30;
+
+/// The static verifier's circuit is one for the aggregation machine's keys and the root's heights, laid out so.
+fn shape(size: SnarkSize) -> StaticVerifierShape {
+    let k = size.verifier_k() as usize;
+    StaticVerifierShape { k, lookup_bits: k - 1, minimum_rows: SPARE_ROWS, instance_columns: 1 }
+}
+
+/// What fixes the circuits of a size, and the layout of their keys, beside the keys of this build (`keys.bin`).
+pub(super) fn layout(size: SnarkSize) -> [u8; 32] {
+    let StaticVerifierShape { k, lookup_bits, minimum_rows, instance_columns } = shape(size);
+    let numbers = [k, lookup_bits, minimum_rows, instance_columns, size.wrapper_k() as usize];
+    let mut hash = blake3::Hasher::new();
+    for number in numbers.into_iter().chain(root::HEIGHTS) {
+        hash.update(&(number as u64).to_le_bytes());
+    }
+    hash.update(MADE_WITH.join("\n").as_bytes());
+    *hash.finalize().as_bytes()
+}
 
 /// The circuit that verifies a root, as the aggregation machine's keys and the root's heights fix it.
-pub(super) fn circuit(provers: &Provers) -> Result<StaticVerifierCircuit, BackendError> {
+fn circuit(provers: &Provers) -> Result<StaticVerifierCircuit, BackendError> {
     let keys = root::keys(provers)?;
     let heights: Vec<usize> = root::HEIGHTS.iter().map(|height| height.ilog2() as usize).collect();
     StaticVerifierCircuit::try_new(keys.own.as_ref().clone(), compute_dag_onion_commit(&keys.child), &heights)
         .map_err(|error| failed("describing the static verifier", error))
 }
 
-/// The hash of both circuits of a size.
-pub(super) fn circuit_hash(provers: &Provers, size: SnarkSize) -> Result<[u8; 32], BackendError> {
-    hash(&(circuit(provers)?, size.verifier_k(), size.wrapper_k()))
+/// The hash of both circuits of a size. Proofs and contracts go by it, so that it has nothing of how keys are kept.
+fn circuit_hash(circuit: &StaticVerifierCircuit, size: SnarkSize) -> Result<[u8; 32], BackendError> {
+    hash(&(circuit, size.verifier_k(), size.wrapper_k()))
 }
 
 fn hash(parts: &impl Serialize) -> Result<[u8; 32], BackendError> {
@@ -49,238 +76,315 @@ fn hash(parts: &impl Serialize) -> Result<[u8; 32], BackendError> {
     Ok(*blake3::hash(&text).as_bytes())
 }
 
-/// The static verifier's key. `root` is any root: it shows what a witness looks like.
-pub(super) fn verifier(
-    provers: &Provers,
-    config: &SnarkConfig,
-    params: &Halo2Params,
-    root: &Proof<RootSC>,
-) -> Result<StaticVerifierProvingKey, BackendError> {
-    let size = config.variant.size;
-    let circuit = circuit(provers)?;
-    let file = Kept::new(config, "verifier", &hash(&(&circuit, size.verifier_k()))?);
-    file.read_or_make(VERIFIER_BYTES >> (23 - size.verifier_k()), || {
-        let k = size.verifier_k() as usize;
-        let shape =
-            StaticVerifierShape { k, lookup_bits: k - 1, minimum_rows: SPARE_ROWS, instance_columns: 1 };
-        StaticVerifierProvingKey::keygen(params, shape, circuit, root)
-    })
+/// Which of the two circuits.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Verifier,
+    Wrapper,
 }
 
-/// Keeps what the static verifier's proofs say of their circuit, which its key has made, beside that key.
-pub(super) fn keep_protocol(
-    provers: &Provers,
-    config: &SnarkConfig,
-    protocol: &PlonkProtocol<G1Affine>,
-) -> Result<(), BackendError> {
-    let file = protocol_file(provers, config)?;
-    if file.path.exists() {
-        return Ok(());
-    }
-    let hash = hash(protocol)?;
-    whole::write(&file.path, |writer| writer.write_all(&hash)).map_err(|error| file.error(error))
-}
-
-fn protocol_file(provers: &Provers, config: &SnarkConfig) -> Result<Kept, BackendError> {
-    let circuit = hash(&(circuit(provers)?, config.variant.size.verifier_k()))?;
-    let mut file = Kept::new(config, "verifier", &circuit);
-    file.path.set_extension("protocol");
-    Ok(file)
-}
-
-/// The wrapper verifies proofs of the circuit that the first one says it is of, and L1 what the wrapper verifies: it must be the static
-/// verifier's, as its own key says, and not what somebody has put into the store.
-fn check_protocol(
-    provers: &Provers,
-    config: &SnarkConfig,
-    snark: &Snark,
-    has_key: bool,
-) -> Result<(), BackendError> {
-    let file = protocol_file(provers, config)?;
-    let mut known = [0; 32];
-    match whole::read(&file.path, |reader| reader.read_exact(&mut known)) {
-        Ok(()) if known == hash(&snark.protocol)? => Ok(()),
-        Ok(()) => Err(malformed("it is no proof by the static verifier, but one of another circuit")),
-        // A proof of another circuit than its key was made for has a wrapper that does not hold, which is seen when it is finished.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && has_key => Ok(()),
-        Err(error) => Err(not_set_up(format!(
-            "the wrapper's key is made for the circuit in {} ({error}), which the process leaves that makes a proof by the static \
-             verifier: have the same folder for both, or copy the file",
-            file.path.display()
-        ))),
+impl Which {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Verifier => "verifier",
+            Self::Wrapper => "wrapper",
+        }
     }
 }
 
-/// The wrapper's key. `snark` is any proof by the static verifier.
-pub(super) fn wrapper(
-    provers: &Provers,
-    config: &SnarkConfig,
-    params: &Halo2Params,
-    snark: &Snark,
-) -> Result<Halo2WrapperProvingKey, BackendError> {
-    let hash = circuit_hash(provers, config.variant.size)?;
-    let file = Kept::new(config, "wrapper", &hash);
-    check_protocol(provers, config, snark, file.path.exists())?;
-    file.read_or_make(WRAPPER_BYTES, || Halo2WrapperProvingKey::keygen(params, snark.clone()))
+/// The file of a key, for whoever looks after the folder.
+pub(super) struct KeyFile {
+    pub(super) path: PathBuf,
+    /// What it will have, at the most.
+    pub(super) bytes: u64,
+    /// The step that needs it.
+    pub(super) step: Layer,
 }
 
-/// Bytes of the static verifier's key at 2^23 rows, and half of it at half of them.
-const VERIFIER_BYTES: u64 = 12 << 30;
-/// Bytes of the wrapper's key.
-const WRAPPER_BYTES: u64 = 6 << 30;
-
-/// The file of a key.
-struct Kept {
-    path: PathBuf,
+/// Both circuits of a SNARK, on a setup of one secret.
+pub(super) struct Circuits<'a> {
+    config: &'a SnarkConfig,
+    circuit: StaticVerifierCircuit,
+    id: [u8; 32],
 }
 
-impl Kept {
-    fn new(config: &SnarkConfig, what: &str, circuit: &[u8; 32]) -> Self {
-        let name = format!("{}-{what}-{}.key", config.variant, hex::encode(&circuit[..8]));
-        Self { path: config.folder.join(name) }
+impl<'a> Circuits<'a> {
+    pub(super) fn new(
+        provers: &Provers,
+        config: &'a SnarkConfig,
+        s_g2: &G2Affine,
+    ) -> Result<Self, BackendError> {
+        let circuit = circuit(provers)?;
+        let id = known::id(&circuit_hash(&circuit, config.variant.size)?, s_g2);
+        Ok(Self { config, circuit, id })
     }
 
-    fn error(&self, error: impl std::fmt::Display) -> BackendError {
-        failed(DOING, format!("{}: {error}", self.path.display()))
+    /// What tells them from all others. Proofs say it.
+    pub(super) fn id(&self) -> [u8; 32] {
+        self.id
     }
 
-    /// Whoever comes while another process makes the key waits for it.
-    fn read_or_make<T: Encode + Decode>(
+    /// What a key is made of.
+    fn made_of(&self, which: Which) -> [u8; 32] {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&self.id).update(&layout(self.config.variant.size)).update(which.name().as_bytes());
+        *hash.finalize().as_bytes()
+    }
+
+    fn path(&self, which: Which, extension: &str) -> PathBuf {
+        let (variant, made_of) = (self.config.variant, hex::encode(&self.made_of(which)[..8]));
+        self.config.folder.join(format!("{variant}-{}-{made_of}.{extension}", which.name()))
+    }
+
+    fn verifier_file(&self) -> Kept {
+        Kept::new(self.path(Which::Verifier, "key"), &self.made_of(Which::Verifier))
+    }
+
+    fn protocol_file(&self) -> Kept {
+        Kept::new(self.path(Which::Verifier, "protocol"), &self.made_of(Which::Verifier))
+    }
+
+    /// The wrapper's key is one for what the static verifier's proofs say of their circuit, too.
+    fn wrapper_file(&self, protocol: &[u8; 32]) -> Kept {
+        let mut hash = blake3::Hasher::new();
+        hash.update(&self.made_of(Which::Wrapper)).update(protocol);
+        Kept::new(self.path(Which::Wrapper, "key"), hash.finalize().as_bytes())
+    }
+
+    /// The files of both keys.
+    pub(super) fn key_files(&self) -> [KeyFile; 2] {
+        let variant = self.config.variant;
+        let file = |which, bytes, step| KeyFile { path: self.path(which, "key"), bytes, step };
+        [
+            file(Which::Verifier, verifier_bytes(variant.size), Layer::StaticVerifier(variant)),
+            file(Which::Wrapper, WRAPPER_BYTES, Layer::Wrapper(variant)),
+        ]
+    }
+
+    /// The static verifier's key. `root` is any root: it shows what a witness looks like.
+    pub(super) fn verifier(
         &self,
-        bytes: u64,
-        make: impl FnOnce() -> T,
-    ) -> Result<T, BackendError> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(folder).map_err(|error| self.error(error))?;
-        let lock = File::create(self.path.with_extension("lock")).map_err(|error| self.error(error))?;
-        let file = self.path.display();
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                tracing::info!(%file, "another process makes or reads this key of the SNARK: waiting for it");
-                lock.lock().map_err(|error| self.error(error))?;
-            }
-            Err(TryLockError::Error(error)) => return Err(self.error(error)),
-        }
-        let begun = Instant::now();
-        // Halo2 panics at what is no key.
-        match guard(|cause| self.error(cause), || Ok(whole::read(&self.path, T::decode))) {
-            Ok(Ok(key)) => {
-                tracing::info!(%file, seconds = begun.elapsed().as_secs(), "a key of the SNARK was read");
-                return Ok(key);
-            }
-            Ok(Err(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Ok(Err(error)) => {
-                tracing::warn!(%file, %error, "a key of the SNARK cannot be read, and is made again")
-            }
-            Err(error) => {
-                tracing::warn!(%file, %error, "a key of the SNARK is none, and is made again")
-            }
-        }
-        let free = rustix::fs::statvfs(folder).map_err(|error| self.error(error))?;
-        let free = (free.f_bavail * free.f_frsize).saturating_add(whole::left_over(&self.path));
-        if free < bytes {
-            return Err(self.error(format!(
-                "the key takes {} GB and the disk has {} GB left: free some, or name another folder",
-                bytes.div_ceil(1 << 30),
-                free >> 30
-            )));
-        }
-        tracing::info!(%file, "making a key of the SNARK, once: this takes minutes");
-        let key = make();
-        let made = begun.elapsed();
-        // It panics at a disk that is full, too.
-        guard(
-            |cause| self.error(format!("it cannot be written: {cause}")),
-            || whole::write(&self.path, |writer| key.encode(writer)).map_err(|error| self.error(error)),
-        )?;
-        let written = (begun.elapsed() - made).as_secs();
-        tracing::info!(%file, making_s = made.as_secs(), writing_s = written, "a key of the SNARK was made");
-        Ok(key)
+        params: &Halo2Params,
+        root: &Proof<RootSC>,
+    ) -> Result<StaticVerifierProvingKey, BackendError> {
+        let (file, size) = (self.verifier_file(), self.config.variant.size);
+        file.read_or_make(|| {
+            file.begin(verifier_bytes(size))?;
+            Ok(StaticVerifierProvingKey::keygen(params, shape(size), self.circuit.clone(), root))
+        })
     }
+
+    /// Keeps what the static verifier's proofs say of their circuit, which its key has made, beside that key. A file that is damaged is
+    /// mended.
+    pub(super) fn keep_protocol(&self, protocol: &PlonkProtocol<G1Affine>) -> Result<(), BackendError> {
+        let (file, hash) = (self.protocol_file(), hash(protocol)?);
+        match file.read(read_hash) {
+            Ok(Some(known)) if known == hash => return Ok(()),
+            Ok(Some(_)) => {
+                return Err(file.error(
+                    "it is of another circuit than the static verifier's key beside it, though both say that they are of the same: \
+                     somebody has put one of them there. Remove both, and the wrapper's key",
+                ));
+            }
+            Ok(None) => {}
+            Err(cause) => {
+                let file = file.path().display();
+                tracing::warn!(%file, %cause, "what the static verifier's key has left cannot be read, and is written again");
+            }
+        }
+        // The proof itself is good, and the wrapper's key may be there.
+        if let Err(error) = file.write(|writer| writer.write_all(&hash)) {
+            tracing::warn!(%error, "no key of the wrapper can be made of this folder before this is mended");
+        }
+        Ok(())
+    }
+
+    /// The wrapper verifies proofs of the circuit that the first one says it is of, and L1 what the wrapper verifies: it must be the
+    /// static verifier's, as its own key says, and not what somebody has put into the store. Nothing else of the proof is looked at.
+    pub(super) fn check_protocol(&self, protocol: &PlonkProtocol<G1Affine>) -> Result<(), BackendError> {
+        let hash = hash(protocol)?;
+        match self.check_kept(&hash) {
+            // A key that was made of the same says as much.
+            Err(BackendError::NotSetUp { .. }) if self.wrapper_file(&hash).is_there() => Ok(()),
+            checked => checked,
+        }
+    }
+
+    /// Whether this is what the static verifier's key has left.
+    fn check_kept(&self, hash: &[u8; 32]) -> Result<(), BackendError> {
+        let file = self.protocol_file();
+        let cause = match file.read(read_hash) {
+            Ok(Some(known)) if known == *hash => return Ok(()),
+            Ok(Some(_)) => {
+                return Err(malformed("it is no proof by the static verifier, but one of another circuit"));
+            }
+            Ok(None) => "it is not there".to_owned(),
+            Err(cause) => cause,
+        };
+        Err(not_set_up(format!(
+            "the wrapper's key is made for the circuit in {} ({cause}), which the process writes that makes a proof by the static \
+             verifier: have the same folder for both, or copy the file",
+            file.path().display()
+        )))
+    }
+
+    /// The wrapper's key. `snark` is any proof by the static verifier.
+    pub(super) fn wrapper(
+        &self,
+        params: &Halo2Params,
+        snark: &Snark,
+    ) -> Result<Halo2WrapperProvingKey, BackendError> {
+        let hash = hash(&snark.protocol)?;
+        let file = self.wrapper_file(&hash);
+        file.read_or_make(|| {
+            // Whatever was there before: of a circuit that only the store knows no key is made.
+            self.check_kept(&hash)?;
+            file.begin(WRAPPER_BYTES)?;
+            Ok(Halo2WrapperProvingKey::keygen(params, snark.clone()))
+        })
+    }
+}
+
+/// How the names of a variant's keys begin, whatever circuits they are of.
+pub(super) fn prefixes(variant: SnarkVariant) -> [String; 2] {
+    [Which::Verifier, Which::Wrapper].map(|which| format!("{variant}-{}-", which.name()))
+}
+
+const fn verifier_bytes(size: SnarkSize) -> u64 {
+    VERIFIER_BYTES >> (23 - size.verifier_k())
+}
+
+fn read_hash(reader: &mut impl Read) -> std::io::Result<[u8; 32]> {
+    let mut hash = [0; 32];
+    reader.read_exact(&mut hash)?;
+    Ok(hash)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use halo2_base::halo2_proofs::{
+        halo2curves::bn256::Bn256,
+        poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
+    };
+    use openvm_stark_backend::codec::Decode;
+    use proofmill_srs::Setup;
+    use std::fs;
 
-    /// Something that is kept like a key.
-    #[derive(Debug, PartialEq)]
-    struct Number(u64);
+    const LOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
+    const CONTRACT: &str = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../contracts/generated/InsecureDevelopmentHalo2Verifier.sol"
+    ));
 
-    impl Encode for Number {
-        fn encode<W: Write>(&self, writer: &mut W) -> io::Result<()> {
-            writer.write_all(&self.0.to_le_bytes())
-        }
+    fn development() -> G2Affine {
+        Setup::Development.second_points()[0]
     }
 
-    impl Decode for Number {
-        fn decode<R: Read>(reader: &mut R) -> io::Result<Self> {
-            let mut bytes = [0; 8];
-            reader.read_exact(&mut bytes)?;
-            Ok(Self(u64::from_le_bytes(bytes)))
-        }
+    /// The static verifier is a circuit for the aggregation machine's keys and for one list of heights. Where this changes, so do the
+    /// keys of everybody who makes SNARKs, and the contract: `benches/snark.sh` makes them anew.
+    #[test]
+    fn the_circuits_are_those_that_keys_verifiers_and_contracts_were_made_of() {
+        let hash = circuit_hash(&circuit(&Provers::default()).unwrap(), SnarkSize::Small).unwrap();
+        assert_eq!(hex::encode(&hash[..8]), "6aef3b24b85b4578");
+        // `snark.bin` is of these circuits on the setup for development, and the contract is of `snark.bin`.
+        let known = known::find(&known::id(&hash, &development()), None).unwrap();
+        assert_eq!(known.variant, SnarkVariant::ALL[0].name());
+        let state = known.protocol.transcript_initial_state.unwrap().to_bytes();
+        let state = alloy_primitives::U256::from_le_bytes(state);
+        assert!(CONTRACT.contains(&format!("mstore(0x80, {state})")), "the contract is of another circuit");
     }
 
-    /// As Halo2's keys: what is strange panics.
-    #[derive(Debug)]
-    struct Strange;
-
-    impl Encode for Strange {
-        fn encode<W: Write>(&self, writer: &mut W) -> io::Result<()> {
-            writer.write_all(&[0; 100])?;
-            panic!("No space left on device")
-        }
-    }
-
-    impl Decode for Strange {
-        fn decode<R: Read>(_: &mut R) -> io::Result<Self> {
-            panic!("no point of the curve")
+    /// Whoever takes another version of these looks whether keys, `snark.bin` and the contract are still the same.
+    #[test]
+    fn keys_name_the_versions_that_they_are_made_with() {
+        for made_with in MADE_WITH {
+            let (name, version) = made_with.split_once(' ').unwrap();
+            let found: Vec<&str> = LOCK
+                .split("[[package]]")
+                .filter(|package| package.contains(&format!("\nname = \"{name}\"\n")))
+                .filter_map(|package| package.split("\nversion = \"").nth(1)?.split('"').next())
+                .collect();
+            assert_eq!(found, [version], "{name}");
         }
     }
 
     #[test]
-    fn what_panics_is_an_error_that_names_the_file_and_leaves_nothing() {
-        let folder = std::env::temp_dir().join(format!("proofmill-keys-strange-{}", std::process::id()));
-        let kept = Kept { path: folder.join("test.key") };
-        let refused = || kept.read_or_make(8, || Strange).unwrap_err().to_string();
-        let text = refused();
-        assert!(text.contains("test.key") && text.contains("No space left"), "{text}");
-        assert_eq!(whole::left_over(&kept.path), 0);
-        // One that is whole, and none of this version: it is made again.
-        whole::write(&kept.path, |writer| writer.write_all(&[7; 8])).unwrap();
-        assert!(refused().contains("No space left"));
-        fs::remove_dir_all(folder).unwrap();
+    fn sizes_have_layouts_of_their_own() {
+        assert_ne!(layout(SnarkSize::Small), layout(SnarkSize::Published));
     }
 
     #[test]
-    fn a_key_is_made_once_and_again_where_it_is_damaged() {
+    fn a_wrappers_key_is_made_of_the_circuit_that_the_static_verifiers_key_has_left() {
         let folder = std::env::temp_dir().join(format!("proofmill-keys-{}", std::process::id()));
-        let (kept, made) = (Kept { path: folder.join("test.key") }, Cell::new(0));
-        let get = || {
-            let make = || Number(made.replace(made.get() + 1));
-            kept.read_or_make(8, make).unwrap()
+        fs::create_dir_all(&folder).unwrap();
+        let config = SnarkConfig { variant: SnarkVariant::ALL[0], folder: folder.clone() };
+        let circuits = Circuits::new(&Provers::default(), &config, &development()).unwrap();
+        // Any two circuits.
+        let own = known::find(&circuits.id(), None).unwrap().protocol;
+        let mut other = own.clone();
+        other.num_instance[0] += 1;
+        let snark = |protocol: &PlonkProtocol<G1Affine>| Snark::new(protocol.clone(), Vec::new(), Vec::new());
+        let params = ParamsKZG::<Bn256>::new(1);
+        let not_set_up = |error: BackendError| {
+            assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+            error.to_string()
         };
-        assert_eq!((get(), get()), (Number(0), Number(0)));
-        let bytes = fs::read(&kept.path).unwrap();
-        for (times, damaged) in
-            [&[][..], &bytes[..20], &[bytes.as_slice(), &[0]].concat()].into_iter().enumerate()
-        {
-            fs::write(&kept.path, damaged).unwrap();
-            assert_eq!(get(), Number(times as u64 + 1));
-            assert_eq!(get(), Number(times as u64 + 1));
+
+        // Nothing is known: no key is made, also where one was that is damaged.
+        assert!(not_set_up(circuits.check_protocol(&own).unwrap_err()).contains("copy the file"));
+        let key = circuits.path(Which::Wrapper, "key");
+        fs::write(&key, b"damaged").unwrap();
+        for protocol in [&own, &other] {
+            not_set_up(circuits.check_protocol(protocol).unwrap_err());
+            let refused = circuits.wrapper(&params, &snark(protocol)).map(drop).unwrap_err();
+            assert!(not_set_up(refused).contains("copy the file"));
         }
-        let mut changed = fs::read(&kept.path).unwrap();
-        changed[0] ^= 1;
-        fs::write(&kept.path, changed).unwrap();
-        assert_eq!(get(), Number(4));
-        let error = kept.read_or_make(u64::MAX, || Number(9)).map(|Number(number)| number);
-        assert_eq!(error.unwrap(), 4, "it is there");
-        fs::remove_file(&kept.path).unwrap();
-        let error = kept.read_or_make(u64::MAX, || Number(9)).unwrap_err().to_string();
-        assert!(error.contains("name another folder"), "{error}");
+        assert_eq!(fs::read(&key).unwrap(), b"damaged");
+
+        circuits.keep_protocol(&own).unwrap();
+        circuits.check_protocol(&own).unwrap();
+        let malformed = |result: Result<(), BackendError>| {
+            let error = result.unwrap_err();
+            assert!(matches!(error, BackendError::MalformedPart { .. }), "{error}");
+        };
+        malformed(circuits.check_protocol(&other));
+        malformed(circuits.wrapper(&params, &snark(&other)).map(drop));
+        // Two that say that they are of the same circuit, and are not.
+        assert!(not_set_up(circuits.keep_protocol(&other).unwrap_err()).contains("Remove both"));
+
+        // A damaged file is mended by whoever has the static verifier's key, and no obstacle to a wrapper's key that is there.
+        let file = circuits.path(Which::Verifier, "protocol");
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[50] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        assert!(not_set_up(circuits.check_protocol(&own).unwrap_err()).contains("checksum"));
+        let hash = hash(&own).unwrap();
+        circuits
+            .wrapper_file(&hash)
+            .write(|writer| writer.write_all(b"no key, but of this circuit"))
+            .unwrap();
+        circuits.check_protocol(&own).unwrap();
+        not_set_up(circuits.check_protocol(&other).unwrap_err());
+        not_set_up(circuits.wrapper(&params, &snark(&own)).map(drop).unwrap_err());
+        circuits.keep_protocol(&own).unwrap();
+        circuits.check_kept(&hash).unwrap();
+
+        // On a setup of another secret, all of them are others.
+        let ceremony =
+            Circuits::new(&Provers::default(), &config, &Setup::Ceremony.second_points()[0]).unwrap();
+        not_set_up(ceremony.check_protocol(&own).unwrap_err());
+        for which in [Which::Verifier, Which::Wrapper] {
+            assert_ne!(ceremony.path(which, "key"), circuits.path(which, "key"));
+        }
+        // Also under the names of the first.
+        fs::rename(&file, ceremony.path(Which::Verifier, "protocol")).unwrap();
+        assert!(not_set_up(ceremony.check_protocol(&own).unwrap_err()).contains("another's"));
+        fs::rename(&key, ceremony.path(Which::Wrapper, "key")).unwrap();
+        assert!(!ceremony.wrapper_file(&hash).is_there());
+        let read = ceremony.wrapper_file(&hash).read(Halo2WrapperProvingKey::decode).map(drop);
+        assert!(read.unwrap_err().contains("another's"));
         fs::remove_dir_all(folder).unwrap();
     }
 }

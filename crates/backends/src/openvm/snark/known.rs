@@ -42,11 +42,11 @@ pub(super) type DecidingKey = KzgDecidingKey<Bn256>;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Known {
     /// Of which variant, by name.
-    variant: String,
+    pub(super) variant: String,
     /// The hash of the circuits and the setup.
     id: [u8; 32],
     /// The circuit as its verifier sees it.
-    protocol: PlonkProtocol<G1Affine>,
+    pub(super) protocol: PlonkProtocol<G1Affine>,
     /// The first points of the reference string.
     points: (G1Affine, G2Affine, G2Affine),
 }
@@ -54,12 +54,12 @@ pub(crate) struct Known {
 impl Known {
     pub(super) fn new(
         variant: SnarkVariant,
-        circuit: &[u8; 32],
+        id: [u8; 32],
         params: &Halo2Params,
         protocol: PlonkProtocol<G1Affine>,
     ) -> Self {
         let points = (params.get_g()[0], params.g2(), params.s_g2());
-        Self { variant: variant.name().to_owned(), id: id(circuit, params), protocol, points }
+        Self { variant: variant.name().to_owned(), id, protocol, points }
     }
 }
 
@@ -68,10 +68,10 @@ pub(super) fn deciding_key(params: &Halo2Params) -> DecidingKey {
 }
 
 /// What tells circuits with a setup from all others.
-pub(super) fn id(circuit: &[u8; 32], params: &Halo2Params) -> [u8; 32] {
+pub(super) fn id(circuit: &[u8; 32], s_g2: &G2Affine) -> [u8; 32] {
     let mut hash = blake3::Hasher::new();
     hash.update(circuit);
-    for scalar in [params.s_g2().x, params.s_g2().y] {
+    for scalar in [s_g2.x, s_g2.y] {
         hash.update(&scalar.to_bytes());
     }
     *hash.finalize().as_bytes()
@@ -92,15 +92,16 @@ fn all() -> Result<&'static [Known], BackendError> {
 const KEPT: &str = "verifier";
 
 impl Known {
-    /// Keeps the description in the folder of the keys, with the contract's source for whoever deploys it.
+    /// Keeps the description in the folder of the keys, with the contract's source for whoever deploys it. Where that fails, another
+    /// worker may have a better disk.
     pub(super) fn keep(&self, folder: &Path, contract: &str) -> Result<(), BackendError> {
         let text = serde_json::to_vec(self).map_err(|error| failed(KEEPING, error))?;
         let path = folder.join(format!("{}-{}", self.variant, hex::encode(&self.id[..8])));
         let (source, known) = (path.with_extension("sol"), path.with_extension(KEPT));
         whole::replace(&source, |mut file| file.write_all(contract.as_bytes()))
-            .map_err(|error| failed(KEEPING, format!("{}: {error}", source.display())))?;
+            .map_err(|error| not_set_up(format!("{KEEPING}: {}: {error}", source.display())))?;
         whole::write(&known, |writer| writer.write_all(&text))
-            .map_err(|error| failed(KEEPING, format!("{}: {error}", known.display())))
+            .map_err(|error| not_set_up(format!("{KEEPING}: {}: {error}", known.display())))
     }
 }
 
@@ -121,7 +122,8 @@ pub(super) fn is_known(id: &[u8; 32], folder: Option<&Path>) -> bool {
     find(id, folder).is_ok()
 }
 
-fn find(id: &[u8; 32], folder: Option<&Path>) -> Result<Known, BackendError> {
+/// What is known of a circuit and a setup.
+pub(super) fn find(id: &[u8; 32], folder: Option<&Path>) -> Result<Known, BackendError> {
     let all = all()?;
     let built_in = all.iter().find(|known| known.id == *id).cloned();
     if let Some(known) = built_in {
@@ -197,4 +199,35 @@ pub(crate) fn verify(body: &Body, folder: Option<&Path>) -> Result<(), BackendEr
     }
     PlonkVerifier::<SHPLONK>::verify(&key, &known.protocol, &scalars, &proof)
         .map_err(|_| invalid("the SNARK does not hold"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrapper_on_a_setup_of_the_ceremony_is_kept_and_found_by_its_file() {
+        let folder = std::env::temp_dir().join(format!("proofmill-known-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let built_in = all().unwrap()[0].clone();
+        let body = |circuit| Body { circuit, instances: Vec::new(), proof: Vec::new() };
+        assert!(is_for_development(&body(built_in.id), None).unwrap());
+        for s_g2 in Setup::Ceremony.second_points() {
+            let id = id(&[7; 32], &s_g2);
+            let (g, g2, _) = built_in.points;
+            let known = Known { variant: "small".into(), id, points: (g, g2, s_g2), ..built_in.clone() };
+            assert!(!is_known(&id, Some(&folder)));
+            known.keep(&folder, "contract Halo2Verifier {}").unwrap();
+            let name = format!("small-{}", hex::encode(&id[..8]));
+            assert!(folder.join(format!("{name}.verifier")).is_file());
+            assert!(folder.join(format!("{name}.sol")).is_file());
+            assert!(!is_known(&id, None) && is_known(&id, Some(&folder)));
+            assert!(!is_for_development(&body(id), Some(&folder)).unwrap());
+        }
+        // A folder that cannot be written is this worker's.
+        let error = built_in.keep(&folder.join("absent"), "").unwrap_err();
+        assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

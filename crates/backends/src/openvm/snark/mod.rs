@@ -18,16 +18,19 @@
 
 mod body;
 mod halo2;
+mod kept;
 mod keys;
 mod known;
 mod root;
 mod setup;
+mod start;
 
 pub(super) use body::Body;
 pub(super) use known::{is_for_development, variant, verify};
 
 use super::{guard::guard, provers::Provers};
-use crate::{BackendError, SnarkConfig};
+use crate::{BackendError, SnarkConfig, SnarkSize};
+use proofmill_primitives::Weight;
 
 /// Makes the root of a compressed proof of the aggregation machine. 3 GB.
 pub(super) fn root(provers: &Provers, compressed: &[u8]) -> Result<Vec<u8>, BackendError> {
@@ -50,6 +53,20 @@ pub(super) fn wrapper(
     snark: &[u8],
 ) -> Result<Vec<u8>, BackendError> {
     making("proving the wrapper", || Ok(halo2::wrap(provers, config, snark)?.encode()))
+}
+
+/// What tells the circuits of this build, beside the keys of its aggregation, from those of others.
+pub(super) fn layouts() -> [[u8; 32]; 2] {
+    SnarkSize::ALL.map(keys::layout)
+}
+
+/// Looks at a worker's start for what SNARKs of `config` need. Reads the setups.
+pub(super) fn check_start(
+    provers: &Provers,
+    config: &SnarkConfig,
+    memory: Weight,
+) -> Result<(), BackendError> {
+    making("looking for what the SNARK needs", || start::check(provers, config, memory))
 }
 
 /// What verifiers are to know of the circuits of `config`, whose keys must be there, and the source of its contract.
@@ -80,19 +97,4 @@ fn making<T>(doing: &'static str, work: impl FnOnce() -> Result<T, BackendError>
 /// What an earlier step made is not what this step takes.
 fn malformed(cause: impl Into<String>) -> BackendError {
     BackendError::MalformedPart { cause: cause.into() }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::{keys::circuit_hash, *};
-    use crate::SnarkSize;
-
-    /// The static verifier is a circuit for the aggregation machine's keys and for one list of heights. Where this changes, so do the
-    /// keys of everybody who makes SNARKs, and the contract: `benches/snark.sh` makes them anew.
-    #[test]
-    fn the_circuits_are_those_that_keys_and_contracts_were_made_of() {
-        let hash = circuit_hash(&Provers::default(), SnarkSize::Small).unwrap();
-        assert_eq!(hex::encode(&hash[..8]), "6aef3b24b85b4578");
-    }
 }

@@ -1,26 +1,42 @@
 //! The reference string, as Halo2 takes it.
 
-use crate::{BackendError, SnarkConfig, openvm::failed};
+use crate::{BackendError, SnarkConfig, openvm::not_set_up};
 use halo2_base::halo2_proofs::{
-    halo2curves::bn256::Bn256,
+    halo2curves::bn256::{Bn256, G2Affine},
     poly::{commitment::ParamsProver, kzg::commitment::ParamsKZG},
 };
 use openvm_static_verifier::Halo2Params;
-use proofmill_srs::Srs;
+use proofmill_srs::{Srs, SrsError};
 
-const DOING: &str = "reading the setup of the SNARK";
-
-/// The reference string of this degree.
-pub(super) fn read(config: &SnarkConfig, k: u32) -> Result<Halo2Params, BackendError> {
+/// Checks that the environment lets keys be made that others can use.
+pub(super) fn check_environment() -> Result<(), BackendError> {
     // OpenVM's wrapper would take another generator then, and make keys that nothing of this fits.
-    if std::env::var_os("RANDOM_SRS").is_some() {
-        return Err(failed(
-            DOING,
-            "the environment has RANDOM_SRS, with which OpenVM makes keys for nobody: unset it",
-        ));
+    match std::env::var_os("RANDOM_SRS") {
+        None => Ok(()),
+        Some(_) => Err(not_set_up(
+            "the environment has RANDOM_SRS, with which OpenVM makes keys for nobody: unset it, and start again",
+        )),
     }
-    let srs = Srs::read(&config.folder, config.variant.setup, k).map_err(|error| failed(DOING, error))?;
+}
+
+/// The reference string of this degree. What is wrong with it is wrong here: another worker may have a whole one.
+pub(super) fn read(config: &SnarkConfig, k: u32) -> Result<Halo2Params, BackendError> {
+    check_environment()?;
+    let srs = Srs::read(&config.folder, config.variant.setup, k).map_err(unread)?;
     let Srs { k, g, g_lagrange, g2, s_g2 } = srs;
     // Halo2 makes its parameters of others.
     Ok(ParamsKZG::<Bn256>::new(1).from_parts(k, g, Some(g_lagrange), g2, s_g2))
+}
+
+/// Hashes the setups of both degrees, which must be of one secret. Gives its `τ·G₂`.
+pub(super) fn check(config: &SnarkConfig) -> Result<G2Affine, BackendError> {
+    let (folder, setup, size) = (&config.folder, config.variant.setup, config.variant.size);
+    check_environment()?;
+    Srs::check_all_there(folder, setup, &config.degrees()).map_err(unread)?;
+    Srs::check_whole(folder, setup, size.verifier_k()).map_err(unread)?;
+    Srs::check_whole(folder, setup, size.wrapper_k()).map_err(unread)
+}
+
+fn unread(error: SrsError) -> BackendError {
+    not_set_up(format!("reading the setup of the SNARK: {error}"))
 }

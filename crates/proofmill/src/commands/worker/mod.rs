@@ -12,7 +12,7 @@ use proofmill_artifacts::Cached;
 use proofmill_backends::Registry;
 use proofmill_ledger::DataDir;
 use proofmill_primitives::TaskId;
-use proofmill_worker::WorkerConfig;
+use proofmill_worker::{WorkerConfig, memory};
 use std::{env, path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Registry) -> Result<()> {
@@ -30,11 +30,16 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Worker, registry: Regis
         artifacts = Arc::new(Cached::new(artifacts, args.artifact_cache * 1_000_000));
     }
     let provers = if args.prover.is_empty() { registry.types().collect() } else { args.prover };
+    let memory = memory::max_weight(args.max_weight)?;
+    tokio::select! {
+        checked = wiring::check_start(&registry, &provers, memory) => checked?,
+        () = stop.cancelled() => return Ok(()),
+    }
     let config = WorkerConfig {
         id: args.id.unwrap_or_else(default_id).into(),
         coordinator: args.coordinator,
         kind: args.kind,
-        max_weight: args.max_weight,
+        max_weight: Some(memory),
         provers,
         segment_memory: args.segment_memory,
         heartbeat: Duration::from_secs(3),

@@ -1,0 +1,148 @@
+//! What a worker that makes SNARKs looks for at its start, and says: later it would be said after hours.
+
+use super::{
+    keys::{Circuits, KeyFile, prefixes},
+    setup,
+};
+use crate::{
+    BackendError, Node, SnarkConfig,
+    openvm::{memory, not_set_up, provers::Provers},
+};
+use proofmill_primitives::Weight;
+use proofmill_srs::whole;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+/// Files that are written in the folder, by their extensions.
+const WRITTEN: [&str; 4] = ["key", "protocol", "srs", "verifier"];
+const GB: u64 = 1 << 30;
+
+pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Result<(), BackendError> {
+    let begun = Instant::now();
+    let s_g2 = setup::check(config)?;
+    let (folder, seconds) = (config.folder.display(), begun.elapsed().as_secs());
+    tracing::info!(snark = %config.variant, %folder, seconds, "the setups of the SNARK are whole");
+    for (file, bytes) in whole::remove_drafts(&config.folder, &WRITTEN) {
+        tracing::info!(file = %file.display(), mb = bytes >> 20, "removed what a process left that was killed");
+    }
+    let keys = Circuits::new(provers, config, &s_g2)?.key_files();
+    for (file, bytes) in of_others(config, &keys) {
+        tracing::warn!(
+            file = %file.display(),
+            gb = bytes.div_ceil(GB),
+            "this release does not use this key of the SNARK: remove it, if no other one does"
+        );
+    }
+    let (mine, too_heavy): (Vec<&KeyFile>, Vec<&KeyFile>) = keys.iter().partition(|key| weight(key) <= room);
+    if let Some(needed) = too_heavy.iter().map(|key| weight(key)).max() {
+        tracing::warn!(
+            snark = %config.variant,
+            %needed,
+            %room,
+            "this worker has not the memory for every step of the SNARK: another one must, or name a smaller SNARK with --snark"
+        );
+    }
+    check_disk(&config.folder, &mine)
+}
+
+/// The memory of the step that needs a key.
+fn weight(key: &KeyFile) -> Weight {
+    memory::node_weight(&Node { layer: key.step.into(), children: Vec::new() })
+}
+
+/// Keys of this variant that are none of these: of other circuits, another setup, another release. With their bytes.
+fn of_others(config: &SnarkConfig, keys: &[KeyFile]) -> Vec<(PathBuf, u64)> {
+    let files = fs::read_dir(&config.folder).into_iter().flatten().flatten();
+    let is_key = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let begins = prefixes(config.variant).iter().any(|prefix| name.starts_with(prefix.as_str()));
+        begins && name.ends_with(".key") && keys.iter().all(|key| key.path != path)
+    };
+    let mut others: Vec<(PathBuf, u64)> = files
+        .filter(|file| is_key(&file.path()))
+        .map(|file| (file.path(), file.metadata().map_or(0, |metadata| metadata.len())))
+        .collect();
+    others.sort_unstable();
+    others
+}
+
+/// Checks that the disk has room for all of these keys that are still to be made.
+fn check_disk(folder: &Path, keys: &[&KeyFile]) -> Result<(), BackendError> {
+    let missing = keys.iter().filter(|key| !key.path.exists());
+    let needed: u64 = missing.map(|key| key.bytes.saturating_sub(whole::left_over(&key.path))).sum();
+    let free = whole::free(folder)
+        .map_err(|error| not_set_up(format!("looking at the disk of {}: {error}", folder.display())))?;
+    if free < needed {
+        return Err(not_set_up(format!(
+            "the keys of the SNARK that are still to be made take {} GB, and the disk of {} has {} GB left: free some, or name \
+             another folder with --snark-dir",
+            needed.div_ceil(GB),
+            folder.display(),
+            free / GB
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{SnarkVariant, openvm::tree::Layer};
+
+    fn key(folder: &Path, name: &str, bytes: u64) -> KeyFile {
+        KeyFile { path: folder.join(name), bytes, step: Layer::Wrapper(SnarkVariant::ALL[1]) }
+    }
+
+    #[test]
+    fn keys_that_are_missing_must_fit_the_disk_together() {
+        let folder = std::env::temp_dir().join(format!("proofmill-start-disk-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let free = whole::free(&folder).unwrap();
+        let (one, other) = (key(&folder, "one.key", free / 4), key(&folder, "other.key", free / 8 * 7));
+        check_disk(&folder, &[&one]).unwrap();
+        check_disk(&folder, &[&other]).unwrap();
+        let error = check_disk(&folder, &[&one, &other]).unwrap_err();
+        assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+        assert!(error.to_string().contains("--snark-dir"), "{error}");
+        // One that is there takes no more.
+        fs::write(&other.path, b"there").unwrap();
+        check_disk(&folder, &[&one, &other]).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn keys_of_other_circuits_are_named_and_nothing_else() {
+        let folder = std::env::temp_dir().join(format!("proofmill-start-others-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let ours = [key(&folder, "small-verifier-01.key", 0), key(&folder, "small-wrapper-02.key", 0)];
+        let names = [
+            "small-verifier-01.key",
+            "small-verifier-01.protocol",
+            "small-verifier-01.lock",
+            "small-wrapper-02.key",
+            "small-wrapper-ff.key",
+            "insecure-development-small-verifier-03.key",
+            "published-wrapper-04.key",
+            "ceremony-22.srs",
+        ];
+        for name in names {
+            fs::write(folder.join(name), name).unwrap();
+        }
+        let config = SnarkConfig { variant: SnarkVariant::ALL[1], folder: folder.clone() };
+        assert_eq!(of_others(&config, &ours), [(folder.join("small-wrapper-ff.key"), 20)]);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_setup_that_is_missing_is_said_before_anything_else() {
+        let folder = std::env::temp_dir().join("proofmill-start-absent");
+        let config = SnarkConfig { variant: SnarkVariant::ALL[0], folder };
+        let error = check(&Provers::default(), &config, Weight::gb(64)).unwrap_err();
+        assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+        assert!(error.to_string().contains("proofmill srs dev --degree 22"), "{error}");
+    }
+}
