@@ -181,7 +181,8 @@ mod tests {
             verify_snark_in_evm(halo2, program, values.to_vec().into(), proof.clone())
         };
         let gas = ask(program, &values, &Halo2Code::InsecureDevelopment).unwrap();
-        assert!((300_000..400_000).contains(&gas), "{gas}");
+        // 355,392 were measured, by the prices of Osaka.
+        assert!((300_000..358_000).contains(&gas), "{gas}");
         let mut altered = values.to_vec();
         altered[31] ^= 1;
         let error = ask(program, &altered, &Halo2Code::InsecureDevelopment).unwrap_err();
