@@ -11,7 +11,7 @@ use crate::{
 use alloy_primitives::Address;
 use eyre::{Result, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{Publishers, Rollup, Signer, StreamOptions};
+use proofmill_chain::{DEVELOPMENT_CHAIN, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::ClusterProver;
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
@@ -77,6 +77,7 @@ pub(crate) async fn start(
 ) -> Result<Running> {
     let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
     let l2 = wiring::l2_of_role(&args.l2, Some(rollup.config().chain_id), &observed).await?;
+    wiring::check_snark(global, rollup.l1().chain_id())?;
     let ending = CancellationToken::new();
     let place = Place {
         data_dir: &global.data_dir,
@@ -200,6 +201,7 @@ async fn provers(
                     timeout: Duration::from_secs(args.timeout),
                     cycle_limit: None,
                     joined: settlement.epoch_mode(of.prover),
+                    development: rollup.l1().chain_id() == DEVELOPMENT_CHAIN,
                     evidence: Some(data_dir.join("bad")),
                 };
                 Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
