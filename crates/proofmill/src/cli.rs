@@ -30,7 +30,7 @@ mod submit;
 pub(crate) use aggregate::Aggregate;
 pub(crate) use attestor::Attestor;
 pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, NamedLog, Run};
-pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Halo2, Limits, Schedule};
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use following::Following;

@@ -100,6 +100,13 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
+    for prover in settlement.insecure() {
+        let warning = format!(
+            "INSECURE: L1 verifies {prover} proofs by a SNARK on the setup for development, which anybody can make of anything"
+        );
+        tracing::warn!("{warning}");
+        observed.warn(warning);
+    }
     let (provers, serving) = provers(args, &settlement, place, &ours).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
