@@ -14,7 +14,8 @@ contract SnarkVerifier is IProofVerifier {
     error WrongProofLength(uint256 expected, uint256 given);
     /// @notice The proof is of another program, or for another machine.
     error WrongProgram(bytes32 expected, bytes32 given);
-    /// @notice A number of the proof is not below the order of the field, so that it has another form.
+    /// @notice A word that stands for a scalar is not below the order of the field: it is another form of the same scalar. The other words
+    /// are coordinates of points, which the Halo2 verifier takes in one form alone, and the commitments, of whose one form the key is.
     error NotCanonical(uint256 index);
     /// @notice The proof does not hold, or is of other public values, another circuit or another setup.
     error ProofDoesNotHold();
@@ -25,8 +26,14 @@ contract SnarkVerifier is IProofVerifier {
     uint256 private constant COMMITMENTS = 2;
     /// @dev Scalars of the accumulator.
     uint256 private constant ACCUMULATOR = 12;
-    /// @dev Bytes of the wrapper's proof: 43 words.
+    /// @dev Where the accumulator ends and the proof begins, in words of the proof bytes.
+    uint256 private constant HEAD = COMMITMENTS + ACCUMULATOR;
+    /// @dev Bytes of the wrapper's proof: 43 words. 20 are coordinates of 10 points, 19 are evaluations, 4 are coordinates of 2 points.
     uint256 private constant PROOF = 1376;
+    /// @dev The first evaluation, and the word behind the last, in words of the proof bytes. The source is the generated Halo2 verifier: it reads
+    /// `mod(calldataload(0x840), f_q)` to `mod(calldataload(0xa80), f_q)`, and its calldata has the proof from 0x5c0 on.
+    uint256 private constant EVALUATIONS = HEAD + 20;
+    uint256 private constant EVALUATIONS_END = EVALUATIONS + 19;
     /// @dev The order of BN254's groups, which is that of the scalars' field.
     uint256 private constant ORDER = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
@@ -50,20 +57,28 @@ contract SnarkVerifier is IProofVerifier {
     }
 
     function _verify(bytes32 programVKey, bytes calldata publicValues, bytes calldata proofBytes) internal view {
-        uint256 head = (COMMITMENTS + ACCUMULATOR) * 32;
-        if (proofBytes.length != head + PROOF) revert WrongProofLength(head + PROOF, proofBytes.length);
+        if (proofBytes.length != HEAD * 32 + PROOF) revert WrongProofLength(HEAD * 32 + PROOF, proofBytes.length);
         // Of the canonical form alone: another form of the same scalar has another hash.
         bytes32 program = keccak256(proofBytes[:COMMITMENTS * 32]);
         if (program != programVKey) revert WrongProgram(programVKey, program);
-        for (uint256 i = COMMITMENTS; i < COMMITMENTS + ACCUMULATOR; ++i) {
-            uint256 scalar;
-            // There are as many: the length is right.
-            assembly ("memory-safe") {
-                scalar := calldataload(add(proofBytes.offset, shl(5, i)))
-            }
-            if (scalar >= ORDER) revert NotCanonical(i);
-        }
+        _requireCanonical(proofBytes, COMMITMENTS, HEAD);
+        _requireCanonical(proofBytes, EVALUATIONS, EVALUATIONS_END);
         if (!_holds(keccak256(publicValues), proofBytes)) revert ProofDoesNotHold();
+    }
+
+    /// @dev The Halo2 verifier reads these words modulo the order. Each has one form alone here.
+    function _requireCanonical(bytes calldata proofBytes, uint256 first, uint256 end) private pure {
+        uint256 at;
+        uint256 behind;
+        // There are as many words: the length is right.
+        assembly ("memory-safe") {
+            at := add(proofBytes.offset, shl(5, first))
+            behind := add(proofBytes.offset, shl(5, end))
+            for {} lt(at, behind) { at := add(at, 32) } {
+                if iszero(lt(calldataload(at), ORDER)) { break }
+            }
+        }
+        if (at < behind) revert NotCanonical(end - (behind - at) / 32);
     }
 
     /// @dev Asks with the accumulator, the commitments, the 32 bytes as a scalar each, and the proof.

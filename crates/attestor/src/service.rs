@@ -305,8 +305,10 @@ mod tests {
         let attested = |byte: u8| {
             VerifierKind::Attestors(AttestorSet { verifier: at(byte), members: vec![at(9)], threshold: 1 })
         };
-        let (snark, other) =
-            (VerifierKind::Snark { verifier: at(2) }, VerifierKind::Other { verifier: at(3) });
+        let (snark, other) = (
+            VerifierKind::Snark { verifier: at(2), insecure: false },
+            VerifierKind::Other { verifier: at(3) },
+        );
         assert_eq!(counting(at(4), &attested(4)).unwrap(), at(4));
         let both = VerifierKind::AllOf(vec![snark.clone(), attested(4)]);
         assert_eq!(counting(at(1), &both).unwrap(), at(4));

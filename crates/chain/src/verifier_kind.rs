@@ -7,6 +7,11 @@ use crate::{
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolValue;
 
+/// Whether the code of a Halo2 verifier rests on the setup for development, whose secret everybody knows.
+pub fn is_for_development(halo2: &[u8]) -> bool {
+    proofmill_srs::development_words().iter().any(|word| halo2.windows(word.len()).any(|part| part == word))
+}
+
 /// A verifier contract, by what it takes as a proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum VerifierKind {
@@ -16,6 +21,8 @@ pub enum VerifierKind {
     Snark {
         /// The contract.
         verifier: Address,
+        /// Whether its Halo2 verifier is on the setup for development: then anybody can make a SNARK of anything for it.
+        insecure: bool,
     },
     /// What each of several verifiers takes, none of which is of this kind itself.
     AllOf(Vec<VerifierKind>),
@@ -51,7 +58,7 @@ impl VerifierKind {
             return Ok(Self::Attestors(set));
         }
         match l1.read(verifier, &halo2VerifierCall {}, None).await {
-            Ok(_) => Ok(Self::Snark { verifier }),
+            Ok(halo2) => Ok(Self::Snark { verifier, insecure: is_for_development(&l1.code(halo2).await?) }),
             Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(Self::Other { verifier }),
             Err(error) => Err(error),
         }
@@ -77,6 +84,11 @@ impl VerifierKind {
     /// Whether a SNARK is wanted.
     pub fn wants_snark(&self) -> bool {
         self.single().any(|kind| matches!(kind, Self::Snark { .. }))
+    }
+
+    /// Whether a SNARK is wanted that anybody can make of anything.
+    pub fn is_insecure(&self) -> bool {
+        self.single().any(|kind| matches!(kind, Self::Snark { insecure: true, .. }))
     }
 
     /// Puts together what [`single`](Self::single) verifiers take, in their order, as this contract takes it.

@@ -139,6 +139,19 @@ pub enum ClientError {
         /// Why it is refused.
         cause: String,
     },
+    /// A proof that nobody should rely on. Whoever made it would make the same again.
+    #[error(
+        "the proof {id} holds, but {cause}, and its L1 is no development chain. It is not made again like this: have the workers name a SNARK \
+         on a setup of a ceremony (--snark small or --snark published), then remove the artifact {artifact}"
+    )]
+    Insecure {
+        /// Which proof.
+        id: String,
+        /// Where it is kept.
+        artifact: ArtifactId,
+        /// What it rests on.
+        cause: String,
+    },
     /// A proof that says something else than what was asked for.
     #[error("the proof {id} holds, but says something else than was asked for: {public_values}")]
     SaysSomethingElse {
@@ -181,7 +194,7 @@ impl ClientError {
             | Self::Unknown { .. } => Code::ClusterAway,
             Self::OtherStore { .. } => Code::Missing,
             // Good for somebody else.
-            Self::OtherSnark { .. } => Code::NotSetUp,
+            Self::OtherSnark { .. } | Self::Insecure { .. } => Code::NotSetUp,
             // What was to be stored, most likely: whoever asked made it.
             Self::Artifact(ArtifactError::TooLarge { .. }) => Code::Malformed,
             Self::Artifact(_) => Code::StoreAway,

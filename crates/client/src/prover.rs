@@ -33,6 +33,8 @@ pub struct ClusterProver {
     /// How far proofs are carried that join others, and so are what L1 is shown: [`ProofMode::Compressed`], or
     /// [`ProofMode::Plonk`] where its contract verifies SNARKs.
     pub joined: ProofMode,
+    /// Whether what rests on a setup for development is taken: where L1 is a development chain, or no L1 is shown what is made.
+    pub development: bool,
     /// The folder where bad proofs are kept as evidence; nowhere, where none is named.
     pub evidence: Option<PathBuf>,
 }
@@ -225,7 +227,7 @@ impl ClusterProver {
         };
         let proof = match self.unpack(wanted.program, &bytes).await {
             Ok(proof) => proof,
-            Err(VerifyError::Refused(cause)) => {
+            Err(VerifyError::Refused(cause) | VerifyError::Insecure(cause)) => {
                 let error = ClientError::DoesNotHold {
                     id: progress.proof_id.clone(),
                     artifact: name(&progress),
@@ -254,7 +256,8 @@ impl ClusterProver {
         }
     }
 
-    /// Verifies a proof, and compares it with what is wanted; how long verifying took.
+    /// Verifies a proof, and compares it with what is wanted; how long verifying took. One that is insecure is no bad proof: made again,
+    /// it would be the same.
     async fn check(
         &self,
         wanted: Wanted<'_>,
@@ -265,23 +268,20 @@ impl ClusterProver {
         if proof.mode != wanted.mode {
             return Err(ClientError::OtherMode { id, asked: wanted.mode, got: proof.mode });
         }
-        let verified_in = match verify::verify(&self.backend, wanted.program, proof).await {
-            Ok(verified_in) => verified_in,
-            Err(VerifyError::Refused(cause)) => {
-                return Err(ClientError::DoesNotHold { id, artifact: name(progress), cause });
+        let failed = |error: VerifyError| {
+            let (id, artifact) = (id.clone(), name(progress));
+            match error {
+                VerifyError::Refused(cause) => ClientError::DoesNotHold { id, artifact, cause },
+                VerifyError::Insecure(cause) => ClientError::Insecure { id, artifact, cause },
+                VerifyError::Failed(error) => error.into(),
+                VerifyError::BrokeOff => ClientError::CheckBrokeOff { id },
             }
-            Err(VerifyError::Failed(error)) => return Err(error.into()),
-            Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id }),
         };
+        let verified_in = verify::verify(&self.backend, wanted.program, proof).await.map_err(failed)?;
+        self.check_setup(proof).await.map_err(failed)?;
         if let Some(asked) = self.snark(wanted.mode) {
-            let got = match self.variant_of(proof).await {
-                Ok(got) => got.unwrap_or_else(|| "none".to_owned()),
-                Err(VerifyError::Failed(error)) => return Err(error.into()),
-                Err(VerifyError::Refused(cause)) => {
-                    return Err(ClientError::DoesNotHold { id, artifact: name(progress), cause });
-                }
-                Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id }),
-            };
+            let got = self.variant_of(proof).await.map_err(failed)?;
+            let got = got.unwrap_or_else(|| "none".to_owned());
             if got != asked.name() {
                 return Err(ClientError::OtherSnark { id, asked, got });
             }
@@ -307,13 +307,14 @@ impl ClusterProver {
     /// ranges, nothing before it is enough, and no other SNARK.
     ///
     /// # Errors
-    /// [`VerifyError::Refused`] where it does not hold.
+    /// [`VerifyError::Refused`] where it does not hold, [`VerifyError::Insecure`] where nobody should rely on it.
     pub async fn verify_stated<S: Statement>(&self, stated: &StatedProof<S>) -> Result<(), VerifyError> {
         let mode = stated.proof.mode;
         if S::JOINS && self.joined == ProofMode::Plonk && mode != ProofMode::Plonk {
             return Err(VerifyError::Refused(format!("it is a {mode} proof, and a SNARK is wanted")));
         }
         verify::verify_stated(&self.backend, stated).await?;
+        self.check_setup(&stated.proof).await?;
         let Some(asked) = self.snark(mode) else { return Ok(()) };
         match self.variant_of(&stated.proof).await? {
             Some(got) if got == asked.name() => Ok(()),
@@ -322,6 +323,16 @@ impl ClusterProver {
                 Err(VerifyError::Refused(format!("it is the SNARK `{got}`, and `{asked}` is wanted")))
             }
         }
+    }
+
+    /// Errors where a proof rests on a setup for development, and none such is taken.
+    async fn check_setup(&self, proof: &Proof) -> Result<(), VerifyError> {
+        if self.development {
+            return Ok(());
+        }
+        let asked = proof.clone();
+        let insecure = verify::look_at(&self.backend, move |backend| backend.insecure(&asked)).await?;
+        insecure.map_or(Ok(()), |cause| Err(VerifyError::Insecure(cause)))
     }
 
     /// Reads a proof as it is stored for its client.

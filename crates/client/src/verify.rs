@@ -11,6 +11,9 @@ pub enum VerifyError {
     /// It does not hold, or is of another program or mode.
     #[error("{0}")]
     Refused(String),
+    /// It holds, and nobody should rely on it: it rests on a setup for development, for an L1 that is for more than that.
+    #[error("it holds, but {0}, and its L1 is no development chain")]
+    Insecure(String),
     /// It could not be verified: the prover type is not there, or failed.
     #[error(transparent)]
     Failed(BackendError),

@@ -33,7 +33,7 @@ mod submit;
 pub(crate) use aggregate::Aggregate;
 pub(crate) use attestor::Attestor;
 pub(crate) use bench::{Bench, Collect, Compare, GpuChoice, NamedLog, Run};
-pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Limits, Schedule};
+pub(crate) use contracts::{Act, Contracts, Deploy, DeployVerifier, Halo2, Limits, Schedule};
 pub(crate) use database::Database;
 pub(crate) use failures::{Failures, Place as FailurePlace, Record as FailureRecord, Rerun};
 pub(crate) use following::Following;
@@ -306,8 +306,8 @@ pub(crate) struct Verify {
     /// Accept a SNARK on the setup for development, which proves nothing to anybody: its secret is public
     #[arg(long)]
     pub(crate) allow_development: bool,
-    /// Have the contracts check a SNARK too, in an EVM of this process, and say its gas. FILE has the creation code of the Halo2
-    /// verifier in hex, as solc prints it [default: Proofmill's own, for the setup for development]
+    /// Have the contracts check a SNARK too, and altered ones, in an EVM of this process, and say its gas. FILE has the creation code of the
+    /// Halo2 verifier in hex, as solc prints it [default: Proofmill's own, for the setup for development alone]
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true)]
     pub(crate) evm: Option<Option<PathBuf>>,
 }

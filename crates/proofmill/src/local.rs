@@ -66,7 +66,7 @@ impl Site {
         Ok(Self { client, artifacts, timeout, evidence: global.data_dir.join("bad"), local })
     }
 
-    /// Asks for proofs of one type.
+    /// Asks for proofs of one type. Whoever shows them to an L1 has to say whether that is for development.
     pub(crate) fn prover(&self, backend: Arc<dyn Backend>, cycle_limit: Option<NonZeroU64>) -> ClusterProver {
         ClusterProver {
             client: self.client.clone(),
@@ -75,6 +75,7 @@ impl Site {
             timeout: self.timeout,
             cycle_limit,
             joined: ProofMode::Compressed,
+            development: true,
             evidence: Some(self.evidence.clone()),
         }
     }

@@ -13,7 +13,7 @@ use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
-use proofmill_chain::{Publishers, Rollup, Signer, StreamOptions};
+use proofmill_chain::{DEVELOPMENT_CHAIN, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
@@ -103,6 +103,7 @@ pub(crate) async fn start(
 ) -> Result<Running> {
     let rollup = wiring::rollup_of_role(&args.chains, &observed).await?;
     let l2 = wiring::l2_of_role(&args.l2, Some(rollup.config().chain_id), &observed).await?;
+    wiring::check_snark(global, rollup.l1().chain_id())?;
     let ending = CancellationToken::new();
     let place = Place {
         data_dir: &global.data_dir,
@@ -125,6 +126,13 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
+    for prover in settlement.insecure() {
+        let warning = format!(
+            "INSECURE: L1 verifies {prover} proofs by a SNARK on the setup for development, which anybody can make of anything"
+        );
+        tracing::warn!("{warning}");
+        observed.warn(warning);
+    }
     let (provers, makers) = provers(global, args, &settlement, place, &ours).await?;
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
@@ -229,15 +237,15 @@ async fn provers(
     place: Place<'_>,
     ours: &Ours,
 ) -> Result<(BTreeMap<ProverType, Prover>, Makers)> {
-    let Place { data_dir, registry, .. } = place;
+    let Place { data_dir, registry, rollup, .. } = place;
     let sides = sides(place, ours);
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
-    let evidence = Some(data_dir.join("bad"));
+    let (evidence, development) = (Some(data_dir.join("bad")), rollup.l1().chain_id() == DEVELOPMENT_CHAIN);
     let mut provers = BTreeMap::new();
     for (of, side) in sides {
         let (backend, joined) = (registry.checker(of.prover)?, settlement.epoch_mode(of.prover));
         let by_tasks = |prover: ClusterProver, side: NodeSide| -> Arc<dyn ProofService> {
-            let prover = ClusterProver { joined, evidence: evidence.clone(), ..prover };
+            let prover = ClusterProver { joined, development, evidence: evidence.clone(), ..prover };
             Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
         };
         let service: Arc<dyn ProofService> = match &makers {
@@ -249,6 +257,7 @@ async fn provers(
                     timeout: Duration::from_secs(args.timeout),
                     cycle_limit: None,
                     joined,
+                    development,
                     evidence: None,
                 };
                 by_tasks(prover, side)

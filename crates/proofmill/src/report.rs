@@ -16,6 +16,9 @@ pub(crate) struct Report {
     pub(crate) mode: String,
     /// Whether the proof convinces anybody.
     pub(crate) proves: bool,
+    /// Why nobody should rely on it even so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) insecure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) blocks: Option<Blocks>,
     /// zkVM instructions.
@@ -68,6 +71,7 @@ impl Report {
             prover: proof.prover.name().into(),
             mode: proof.mode.name().into(),
             proves: proof.prover.proves(),
+            insecure: None,
             blocks: blocks.map(|(chain_id, range, executed)| Blocks {
                 chain_id,
                 first: range.first(),
@@ -110,6 +114,9 @@ impl Report {
         };
         let proves = if self.proves { "" } else { " (PROVES NOTHING: the program was only run natively)" };
         row("prover", format!("{}, {}{proves}", self.prover, self.mode));
+        if let Some(cause) = &self.insecure {
+            row("INSECURE", cause.clone());
+        }
         if let Some(blocks) = &self.blocks {
             row("chain", blocks.chain_id.to_string());
             row(

@@ -172,6 +172,11 @@ impl L1Settlement {
         }
     }
 
+    /// The types whose SNARK L1 takes from anybody: its verifier is on the setup for development.
+    pub(crate) fn insecure(&self) -> impl Iterator<Item = ProverType> {
+        self.wanted.iter().filter(|(_, wanted)| wanted.kind.is_insecure()).map(|(prover, _)| *prover)
+    }
+
     /// What the verifier of a type is to be shown of a proof.
     pub(crate) async fn show<S: Statement>(
         &self,

@@ -5,13 +5,14 @@ use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::{Registry, SnarkConfig};
 use proofmill_chain::{
-    ChainError, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer, Start,
+    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer,
+    Start,
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_prover_node::parts::FailureStore;
-use proofmill_srs::Srs;
+use proofmill_srs::{Setup, Srs};
 use std::{env, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
@@ -49,6 +50,17 @@ pub(crate) fn with_snark(registry: Registry, global: &cli::Global) -> Result<Reg
     let Some(config) = snark(global) else { return Ok(registry) };
     let said = format!("--snark {}", config.variant);
     registry.with_snark(config).wrap_err(said)
+}
+
+/// Refuses a SNARK on the setup for development where L1 is for more than that: its contract must take none such.
+pub(crate) fn check_snark(global: &cli::Global, l1_chain_id: u64) -> Result<()> {
+    match global.snark {
+        Some(variant) if variant.setup == Setup::Development && l1_chain_id != DEVELOPMENT_CHAIN => bail!(
+            "--snark {variant}: everybody knows the secret of its setup, and L1 has chain id {l1_chain_id}: it is for the development chain \
+             {DEVELOPMENT_CHAIN} alone. Name one on a setup of a ceremony: --snark small or --snark published"
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Looks now for what making a SNARK needs, not when hours of proving are done. Takes no time: what takes seconds is for
@@ -241,4 +253,35 @@ pub(crate) fn failures(named: Option<&str>, data_dir: &Path) -> Result<FailureSt
     let Some(named) = named else { return Ok(FailureStore::in_folder(data_dir.join("failures"))) };
     let region = env::var("AWS_REGION").or_else(|_| env::var("AWS_DEFAULT_REGION")).ok();
     Ok(FailureStore::at(named, region.as_deref())?)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use proofmill_backends::SnarkVariant;
+
+    #[test]
+    fn a_snark_on_the_setup_for_development_is_for_a_development_chain() {
+        for variant in SnarkVariant::ALL {
+            let words = ["proofmill", "status", "--snark", variant.name()];
+            let global = cli::Cli::try_parse_from(words).unwrap().global;
+            check_snark(&global, DEVELOPMENT_CHAIN).unwrap();
+            for chain in [1, 901, 11_155_111] {
+                match (variant.setup, check_snark(&global, chain)) {
+                    (Setup::Ceremony, checked) => checked.unwrap(),
+                    (Setup::Development, checked) => {
+                        let refused = checked.unwrap_err().to_string();
+                        assert!(
+                            refused.contains(variant.name()) && refused.contains("--snark small"),
+                            "{refused}"
+                        );
+                    }
+                }
+            }
+        }
+        let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
+        check_snark(&global, 1).unwrap();
+    }
 }

@@ -119,6 +119,12 @@ impl Machine {
         Ok(C::abi_decode_returns(&read).unwrap())
     }
 
+    /// Whether a call comes to a good end. What it changes is forgotten.
+    pub(crate) fn takes(&mut self, to: Address, data: Vec<u8>) -> bool {
+        let transaction = self.transaction(Address::ZERO, TxKind::Call(to), data.into());
+        self.evm.transact(transaction).unwrap().result.is_success()
+    }
+
     fn transaction(&self, caller: Address, kind: TxKind, data: Bytes) -> TxEnv {
         let chain_id = Some(self.evm.ctx.cfg.chain_id);
         TxEnv { caller, kind, data, gas_limit: GAS_LIMIT, chain_id, ..Default::default() }

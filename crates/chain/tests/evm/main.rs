@@ -13,6 +13,8 @@ mod sequences;
 mod settled;
 mod silence;
 mod size;
+mod snark_changes;
+mod snark_setups;
 mod snarks;
 mod step;
 mod values;

@@ -8,9 +8,7 @@ use crate::{
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor, SolValue};
 use proofmill_chain::{Refusal, SnarkRefusal};
-use rand::{RngExt, SeedableRng, rngs::StdRng};
 use revm::primitives::eip170::MAX_CODE_SIZE;
-use std::env;
 
 alloy_sol_types::sol! {
     SnarkVerifier,
@@ -32,19 +30,32 @@ alloy_sol_types::sol! {
     "../../contracts/artifacts/AllOfVerifier.json"
 }
 
-/// How many random changes are tried; `make test-long` tries 10,000.
-const CASES: &str = "SNARK_CASES";
+/// What verification may take as a transaction of its own: 347,295 were measured.
+const VERIFICATION: u64 = 350_000;
+/// What it may take to verify and settle an epoch in one transaction.
+const GOAL: u64 = 420_000;
+/// What every transaction takes, whatever it does.
+const TRANSACTION: u64 = 21_000;
+
+/// The order of BN254's groups, which is that of the scalars' field.
+pub(crate) const ORDER: U256 =
+    U256::from_be_bytes(hex!("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001"));
+/// The order of the field in which BN254's points have their coordinates.
+pub(crate) const COORDINATES: U256 =
+    U256::from_be_bytes(hex!("30644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47"));
+/// Words before the proof of 43 words: the commitments, and the accumulator.
+pub(crate) const HEAD: usize = 2 + 12;
 
 /// What the contract is asked.
 #[derive(Clone)]
-struct Asked {
-    program: B256,
-    public_values: Vec<u8>,
-    proof: Vec<u8>,
+pub(crate) struct Asked {
+    pub(crate) program: B256,
+    pub(crate) public_values: Vec<u8>,
+    pub(crate) proof: Vec<u8>,
 }
 
 /// The fixture: the program's key, the length of the public values, they, and the proof as the contract takes it.
-fn fixture() -> Asked {
+pub(crate) fn fixture() -> Asked {
     let bytes = include_bytes!("../../fixtures/epoch-snark.bin");
     let (program, rest) = bytes.split_first_chunk::<32>().unwrap();
     let (length, rest) = rest.split_first_chunk::<4>().unwrap();
@@ -52,23 +63,37 @@ fn fixture() -> Asked {
     Asked { program: program.into(), public_values: public_values.to_vec(), proof: proof.to_vec() }
 }
 
-struct Scene {
-    machine: Machine,
-    halo2: Address,
+/// The proof bytes with a number added to one of their words. Nothing where the sum is no word.
+fn plus(proof: &[u8], word: usize, added: U256) -> Option<Vec<u8>> {
+    let mut proof = proof.to_vec();
+    let bytes = &mut proof[word * 32..][..32];
+    let sum = U256::from_be_slice(bytes).checked_add(added)?;
+    bytes.copy_from_slice(&sum.to_be_bytes::<32>());
+    Some(proof)
+}
+
+pub(crate) struct Scene {
+    pub(crate) machine: Machine,
+    pub(crate) halo2: Address,
     verifier: Address,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
+        Self::with(&InsecureDevelopmentHalo2Verifier::BYTECODE)
+    }
+
+    /// Behind the contract for development is a Halo2 verifier of this creation code.
+    pub(crate) fn with(halo2: &Bytes) -> Self {
         let mut machine = Machine::new(crate::model::START);
-        let halo2 = machine.create(STRANGER, &InsecureDevelopmentHalo2Verifier::BYTECODE, &[]).unwrap();
+        let halo2 = machine.create(STRANGER, halo2, &[]).unwrap();
         let constructor = InsecureDevelopmentSnarkVerifier::constructorCall { halo2Verifier_: halo2 };
         let code = &InsecureDevelopmentSnarkVerifier::BYTECODE;
         let verifier = machine.create(STRANGER, code, &constructor.abi_encode()).unwrap();
         Self { machine, halo2, verifier }
     }
 
-    fn ask(&mut self, asked: &Asked) -> (Outcome, u64) {
+    pub(crate) fn ask(&mut self, asked: &Asked) -> (Outcome, u64) {
         self.ask_at(self.verifier, asked)
     }
 
@@ -81,7 +106,7 @@ impl Scene {
         self.machine.send(STRANGER, verifier, call.abi_encode())
     }
 
-    fn refusal(&mut self, asked: &Asked) -> Refusal {
+    pub(crate) fn refusal(&mut self, asked: &Asked) -> Refusal {
         Refusal::decode(&self.ask(asked).0.unwrap_err())
     }
 }
@@ -92,8 +117,15 @@ fn a_real_epochs_snark_is_taken_for_less_gas_than_the_goal() {
     let (taken, gas) = scene.ask(&fixture());
     taken.unwrap();
     println!("verification: {gas} gas");
-    // Settlement takes 40,000 besides: together they are to stay below 420,000.
-    assert!(gas < 380_000, "{gas}");
+    assert!(gas <= VERIFICATION, "{gas}");
+    // What settlement takes besides is measured where nothing is verified. The transaction itself is in both.
+    let settled = include_str!("../../../../contracts/gas.snap")
+        .lines()
+        .filter(|line| line.starts_with("submitEpochProof(") && line.contains("accepts anything"))
+        .map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap() - TRANSACTION);
+    let most = settled.max().unwrap();
+    println!("verification and settlement: {} gas", gas + most);
+    assert!(gas + most <= GOAL, "{gas} + {most}");
     for contract in [scene.halo2, scene.verifier] {
         let size = scene.machine.code_size(contract);
         assert!(size > 500 && size + 4_096 <= MAX_CODE_SIZE, "{size}");
@@ -142,52 +174,34 @@ fn whatever_is_altered_is_refused_by_name() {
     }
     let longer = with(&|asked| asked.public_values.push(0));
     assert_eq!(scene.refusal(&longer), refused(SnarkRefusal::ProofDoesNotHold));
-    // The same scalar in another form.
-    let order = U256::from_be_bytes(hex!("30644e72e131a029b85045b68181585d2833e84879b9709143e1f593f0000001"));
-    for index in 2..14 {
-        let beyond = with(&|asked| {
-            let word = &mut asked.proof[index * 32..][..32];
-            let scalar = U256::from_be_slice(word) + order;
-            word.copy_from_slice(&scalar.to_be_bytes::<32>());
-        });
-        let index = U256::from(index);
-        assert_eq!(scene.refusal(&beyond), refused(SnarkRefusal::NotCanonical { index }));
+    // The same scalar in another form: of the accumulator and of the evaluations each has but one.
+    for index in (2..HEAD).chain(HEAD + 20..HEAD + 39) {
+        for times in 1..=4_u64 {
+            let proof = plus(&good.proof, index, ORDER * U256::from(times)).unwrap();
+            let given = U256::from(index);
+            let refusal = scene.refusal(&Asked { proof, ..good.clone() });
+            assert_eq!(refusal, refused(SnarkRefusal::NotCanonical { index: given }), "{times} times");
+        }
+    }
+    // Coordinates are none of that field: neither its order nor that of their own leaves them as they are.
+    for index in (HEAD..HEAD + 20).chain(HEAD + 39..HEAD + 43) {
+        for added in [ORDER, COORDINATES] {
+            let proof = plus(&good.proof, index, added).unwrap();
+            let refusal = scene.refusal(&Asked { proof, ..good.clone() });
+            assert_eq!(refusal, refused(SnarkRefusal::ProofDoesNotHold), "word {index}");
+        }
+    }
+    // Nor has the program another key.
+    for index in 0..2 {
+        let proof = plus(&good.proof, index, ORDER).unwrap();
+        let given = keccak256(&proof[..64]);
+        let refusal = scene.refusal(&Asked { proof, ..good.clone() });
+        assert_eq!(refusal, refused(SnarkRefusal::WrongProgram { expected: good.program, given }));
     }
     // Each word of the accumulator and of the proof.
     for word in 2..good.proof.len() / 32 {
         let altered = with(&|asked| asked.proof[word * 32 + 31] ^= 1);
         assert_eq!(scene.refusal(&altered), refused(SnarkRefusal::ProofDoesNotHold), "word {word}");
-    }
-}
-
-#[test]
-fn whatever_is_changed_at_random_is_refused() {
-    let (mut scene, good) = (Scene::new(), fixture());
-    let cases: u32 = env::var(CASES).map_or(150, |cases| cases.parse().unwrap());
-    let mut random = StdRng::seed_from_u64(16);
-    for case in 0..cases {
-        let mut asked = good.clone();
-        let of = random.random_range(0..10);
-        let bytes = match of {
-            0 => &mut asked.program.0[..],
-            1 | 2 => &mut asked.public_values[..],
-            _ => &mut asked.proof[..],
-        };
-        let at = random.random_range(0..bytes.len());
-        match random.random_range(0..4) {
-            // A bit, a byte, a word of another place, a word of zeros.
-            0 => bytes[at] ^= 1 << random.random_range(0..8),
-            1 => bytes[at] = bytes[at].wrapping_add(random.random_range(1..=255)),
-            2 => {
-                let (to, from) = (at / 32 * 32, random.random_range(0..bytes.len() / 32) * 32);
-                bytes.copy_within(from..from + 32, to);
-            }
-            _ => bytes[at / 32 * 32..][..32].fill(0),
-        }
-        let same = asked.program == good.program
-            && asked.public_values == good.public_values
-            && asked.proof == good.proof;
-        assert_eq!(scene.ask(&asked).0.is_ok(), same, "case {case}");
     }
 }
 

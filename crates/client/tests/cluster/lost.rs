@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Asks, and plays the worker for the first `made` requests that were not seen before. `harm` comes over each proof once it
 /// is stored.
-async fn proven(
+pub(crate) async fn proven(
     site: &Site,
     known: &mut BTreeSet<String>,
     made: usize,
@@ -45,7 +45,7 @@ fn remove(file: &Path) {
     fs::remove_file(file).unwrap();
 }
 
-const fn leave(_: &Path) {}
+pub(crate) const fn leave(_: &Path) {}
 
 #[tokio::test]
 async fn a_proof_that_was_damaged_or_lost_is_made_again_and_one_that_is_there_is_not() {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod faults;
+mod insecure;
 mod late;
 mod lost;
 mod site;

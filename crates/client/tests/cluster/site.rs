@@ -1,7 +1,7 @@
 //! A cluster without workers, and a client.
 
 use proofmill_artifacts::{ArtifactKind, FsArtifacts};
-use proofmill_backends::{ExecBackend, Proof};
+use proofmill_backends::{Backend, ExecBackend, Proof};
 use proofmill_client::{ClientError, ClusterClient, ClusterProver, Made, programs};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::Ledger;
@@ -34,6 +34,11 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) async fn new() -> Self {
+        Self::with(Arc::new(ExecBackend::default())).await
+    }
+
+    /// With a client that checks proofs by this backend.
+    pub(crate) async fn with(backend: Arc<dyn Backend>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
         let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
@@ -45,10 +50,11 @@ impl Site {
         let prover = ClusterProver {
             client: ClusterClient::connect(&address).await.unwrap(),
             artifacts,
-            backend: Arc::new(ExecBackend::default()),
+            backend,
             timeout: Duration::from_secs(3600),
             cycle_limit: None,
             joined: ProofMode::Compressed,
+            development: true,
             evidence: Some(folder.path().join("bad")),
         };
         Self { prover, address, stop, folder, made: Mutex::new(|proof| proof) }

@@ -12,7 +12,7 @@ use url::Url;
 pub(crate) enum Contracts {
     /// Deploy a rollup's contract, and the verifiers that are not there yet; says first what it will deploy
     Deploy(Box<Deploy>),
-    /// Deploy only a verifier that counts attestors, for rules that are to be scheduled
+    /// Deploy only a verifier: of SNARKs, or one that counts attestors, for rules that are to be scheduled
     DeployVerifier(DeployVerifier),
     /// Show a rollup's constants, roles and rules, what is scheduled, and whether it is paused
     Show(Chains),
@@ -75,14 +75,8 @@ pub(crate) struct Deploy {
     /// A verifier that is there, such as Succinct's gateway: TYPE=ADDRESS
     #[arg(long, env = "PROOFMILL_VERIFIER", value_delimiter = ',', value_name = "TYPE=ADDRESS", value_parser = verifier)]
     pub(crate) verifier: Vec<(ProverType, alloy_primitives::Address)>,
-    /// Have L1 verify a SNARK of each epoch's OpenVM proof, by this contract for Halo2 proofs (docs/snark.md), or by Proofmill's own on
-    /// the setup for `development`. With --attestor, both are wanted
-    #[arg(long, env = "PROOFMILL_HALO2_VERIFIER", value_name = "ADDRESS|development", value_parser = halo2_verifier)]
-    pub(crate) halo2_verifier: Option<Halo2Verifier>,
-    /// File with the SNARK of an epoch's proof that --halo2-verifier must take, to be tried in an EVM of this process before anything is
-    /// deployed: a verifier of another circuit would take none, for ever
-    #[arg(long, requires = "halo2_verifier", value_name = "FILE")]
-    pub(crate) try_proof: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) halo2: Halo2,
     /// For types without a --verifier: the attestors
     #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
@@ -100,6 +94,22 @@ pub(crate) struct Deploy {
     pub(crate) sending: Sending,
     #[command(flatten)]
     pub(crate) paying: Paying,
+}
+
+/// What verifies SNARKs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Halo2 {
+    /// Have L1 verify a SNARK of each epoch's OpenVM proof, by this contract for Halo2 proofs (docs/snark.md), or by Proofmill's own on
+    /// the setup for `development`. With --attestor, both are wanted
+    #[arg(long, env = "PROOFMILL_HALO2_VERIFIER", value_name = "ADDRESS|development", value_parser = halo2_verifier)]
+    pub(crate) halo2_verifier: Option<Halo2Verifier>,
+    /// File with the SNARK of an epoch's proof that --halo2-verifier must take, and must refuse with a bit changed, to be tried in an EVM of
+    /// this process before anything is deployed: a verifier of another circuit would take none, for ever
+    #[arg(long, requires = "halo2_verifier", value_name = "FILE")]
+    pub(crate) try_proof: Option<PathBuf>,
+    /// Go without --try-proof although L1 is no development chain
+    #[arg(long, requires = "halo2_verifier", conflicts_with = "try_proof")]
+    pub(crate) untried: bool,
 }
 
 /// How long things may take, and must, on a rollup that is deployed.
@@ -128,12 +138,14 @@ pub(crate) struct DeployVerifier {
     /// Chain id that L1 must have
     #[arg(long, env = "PROOFMILL_L1_CHAIN_ID", value_name = "ID")]
     pub(crate) l1_chain_id: Option<u64>,
+    #[command(flatten)]
+    pub(crate) halo2: Halo2,
     /// The attestors
     #[arg(
         long,
         env = "PROOFMILL_ATTESTOR_ADDRESSES",
         value_delimiter = ',',
-        required = true,
+        required_unless_present = "halo2_verifier",
         value_name = "ADDRESS"
     )]
     pub(crate) attestor: Vec<alloy_primitives::Address>,

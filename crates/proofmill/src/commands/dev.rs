@@ -18,6 +18,7 @@ use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::{ProverType, Weight};
+use proofmill_srs::Setup;
 use std::{
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
@@ -53,6 +54,10 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry
             "note: `{prover}` runs the programs natively and PROVES NOTHING; its L1 verifier accepts anything"
         ));
     }
+    let insecure = global.snark.filter(|variant| variant.setup == Setup::Development);
+    if let Some(variant) = insecure {
+        show.line(&format!("note: the SNARK {variant} is INSECURE: anybody can make one of anything"));
+    }
     let mut tree = tokio::select! {
         tree = Tree::start(global, &args, &registry, &show) => tree?,
         () = stop.cancelled() => bail!("stopped"),
@@ -71,6 +76,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry
         let mut json = figures.json();
         json["total_ms"] = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).into();
         json["peak_memory_mb"] = memory.peak_mb().into();
+        json["insecure"] = insecure.map(|variant| variant.name()).into();
         std::fs::write(path, serde_json::to_vec_pretty(&json)?)
             .wrap_err_with(|| format!("cannot write {}", path.display()))?;
     }

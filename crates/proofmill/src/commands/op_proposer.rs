@@ -10,7 +10,7 @@ use crate::{
 use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
-use proofmill_chain::{Games, L1, OutputOracle, Sender};
+use proofmill_chain::{DEVELOPMENT_CHAIN, Games, L1, OutputOracle, Sender};
 use proofmill_client::ClusterProver;
 use proofmill_ledger::DataDir;
 use proofmill_op_proposer::{
@@ -107,6 +107,8 @@ async fn start(
     stop: &CancellationToken,
 ) -> Result<Proposer> {
     let l1 = wiring::l1_of_role(&args.l1, observed).await?;
+    wiring::check_snark(global, l1.chain_id())?;
+    let prover = ClusterProver { development: l1.chain_id() == DEVELOPMENT_CHAIN, ..prover };
     let l2 = wiring::l2_of_role(&args.l2, None, observed).await?;
     let cache = global.data_dir.join("cache");
     let l1_node = NodeOptions::over(l1.endpoints().clone()).connect().await.wrap_err("L1")?;

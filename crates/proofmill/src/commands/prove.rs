@@ -271,7 +271,7 @@ async fn prove(
     let show = |now: &ProofProgress| progress.show(now);
     let made = prover.prove(&work.program, work.stdin.clone(), args.mode, stop, show).await;
     progress.finish();
-    finish(args, work, &made?)
+    finish(args, &*prover.backend, work, &made?)
 }
 
 /// What the validation step found.
@@ -316,7 +316,7 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
 }
 
 /// Saves the proof, which was verified, and shows the figures.
-fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
+fn finish(args: &cli::Prove, backend: &dyn Backend, work: &Work, made: &Made<Proof>) -> Result<()> {
     let Made { proof, progress, verified_in } = made;
     let file = match &work.blocks {
         Some(Blocks { says, .. }) => {
@@ -338,7 +338,8 @@ fn finish(args: &cli::Prove, work: &Work, made: &Made<Proof>) -> Result<()> {
     }
     save(&work.output, &file)?;
     let blocks = work.blocks.as_ref().map(|blocks| (blocks.chain_id, blocks.range, blocks.executed));
-    let report = Report::new(proof, file.len(), progress, blocks, work.witness, *verified_in);
+    let mut report = Report::new(proof, file.len(), progress, blocks, work.witness, *verified_in);
+    report.insecure = backend.insecure(proof)?;
     println!("{}", report.table());
     println!("saved {}", work.output.display());
     if let Some(path) = &args.report {

@@ -139,7 +139,9 @@ pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
     println!("program        {}", proof.program);
     if let Some(file) = &args.evm {
         let gas = in_evm(file.as_deref(), &*backend, &proof, statement.as_ref())?;
-        println!("on L1          the contracts take it, in a transaction of {gas} gas");
+        println!(
+            "on L1          the contracts take it, in a transaction of {gas} gas, and refuse it with a bit changed anywhere"
+        );
     }
     if matches!(statement, Some(Said::Checkpoint(_)))
         && proof.program == programs::op_range_version(&*backend)?
@@ -183,16 +185,29 @@ fn in_evm(
     let for_contract = backend.evm_proof(proof)?.ok_or_else(|| {
         eyre!("a {} proof by {} is none that the EVM verifies: leave --evm out", proof.mode, proof.prover)
     })?;
-    let halo2 = match file {
-        None => Halo2Code::InsecureDevelopment,
+    let halo2 = halo2(file, backend.insecure(proof)?.is_some())?;
+    let verified = verify_snark_in_evm(&halo2, proof.program.0, public_values.into(), for_contract.into());
+    verified.wrap_err_with(|| match file {
+        None => "by the Halo2 verifier here, that of insecure-development-small; another's code is named with --evm=CODE".to_owned(),
+        Some(file) => format!("by the Halo2 verifier of {}", file.display()),
+    })
+}
+
+/// The Halo2 verifier whose creation code is in a file, or the one that is here.
+fn halo2(file: Option<&Path>, for_development: bool) -> Result<Halo2Code> {
+    match file {
+        None if for_development => Ok(Halo2Code::InsecureDevelopment),
+        None => bail!(
+            "it rests on a setup of a ceremony, and the only Halo2 verifier here is that of development: name the creation code that solc \
+             makes of the `.sol` file beside the SNARK's keys, with --evm=CODE"
+        ),
         Some(file) => {
             let text =
                 fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
             let code = text.trim().parse::<Bytes>();
-            Halo2Code::Creation(code.wrap_err_with(|| format!("{} has no code in hex", file.display()))?)
+            code.map(Halo2Code::Creation).wrap_err_with(|| format!("{} has no code in hex", file.display()))
         }
-    };
-    Ok(verify_snark_in_evm(&halo2, proof.program.0, public_values.into(), for_contract.into())?)
+    }
 }
 
 /// What the caller insists on.
@@ -245,4 +260,26 @@ fn describe_epoch(statement: &AggregationPublicValues) {
     describe_execution!(statement);
     println!("checkpoints    {} -> {}", statement.fromCommitment, statement.toCommitment);
     println!("range proofs   of the program {}", statement.rangeKey);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_verifier_of_development_is_asked_of_what_is_for_development_alone() {
+        assert_eq!(halo2(None, true).unwrap(), Halo2Code::InsecureDevelopment);
+        let said = halo2(None, false).unwrap_err().to_string();
+        assert!(said.contains("ceremony") && said.contains("--evm=CODE"), "{said}");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("code");
+        fs::write(&file, "0x60015ff3\n").unwrap();
+        for for_development in [true, false] {
+            let code = Halo2Code::Creation(vec![0x60, 0x01, 0x5f, 0xf3].into());
+            assert_eq!(halo2(Some(file.as_path()), for_development).unwrap(), code);
+        }
+        fs::write(&file, "contract Halo2Verifier {").unwrap();
+        assert!(halo2(Some(file.as_path()), false).unwrap_err().to_string().contains("no code in hex"));
+    }
 }

@@ -40,6 +40,9 @@ pub(crate) struct RoleStatus {
     pub(crate) settling: Option<SettlingStatus>,
     /// What keeps its work from going on, besides.
     pub(crate) problems: Vec<String>,
+    /// What somebody should know who relies on it. A role of an earlier release does not tell it.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 impl RoleStatus {
@@ -69,6 +72,7 @@ struct Seen {
     accounts: Vec<watch::Receiver<Option<Account>>>,
     batches: Option<watch::Receiver<Fills>>,
     settler: Option<Settler>,
+    warnings: Vec<String>,
     published: Option<Published>,
     /// None until the role has all that it needs.
     problems: Option<Problems>,
@@ -95,6 +99,10 @@ impl Observed {
 
     pub(crate) fn account(&self, account: watch::Receiver<Option<Account>>) {
         self.parts().accounts.push(account);
+    }
+
+    pub(crate) fn warn(&self, warning: String) {
+        self.parts().warnings.push(warning);
     }
 
     pub(crate) fn settler(&self, settler: Settler) {
@@ -137,6 +145,7 @@ impl Observed {
             accounts: parts.accounts.iter().filter_map(|account| account.borrow().clone()).collect(),
             settling: parts.settler.as_ref().map(Settler::status),
             problems: parts.problems.as_ref().map_or_else(starting, |problems| problems()),
+            warnings: parts.warnings.clone(),
         }
     }
 }

@@ -77,8 +77,27 @@ pub(crate) fn text(status: &RoleStatus) -> String {
     if let Some(settling) = &status.settling {
         out += &of_settling(settling);
     }
+    for warning in &status.warnings {
+        out += &format!("warning: {warning}\n");
+    }
     for problem in &status.problems {
         out += &format!("problem: {problem}\n");
     }
     out
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_somebody_should_know_is_shown_and_missing_from_an_earlier_release() {
+        let earlier =
+            r#"{"role":"dev","version":"0","chains":[],"accounts":[],"settling":null,"problems":[]}"#;
+        let mut status: RoleStatus = serde_json::from_str(earlier).unwrap();
+        assert_eq!(text(&status), "");
+        status.warnings.push("INSECURE: anybody can make it".to_owned());
+        assert_eq!(text(&status), "warning: INSECURE: anybody can make it\n");
+    }
 }

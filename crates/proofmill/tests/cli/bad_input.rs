@@ -1,6 +1,6 @@
 //! Each bad input is a clear error with its cause, exit code 1 or 2, and nothing lost.
 
-use crate::process::{cluster, fail, free_port, proofmill};
+use crate::process::{cluster, fail, free_port, proofmill, stand_in};
 use proofmill_localnet::AnvilOptions;
 use std::fs;
 
@@ -193,4 +193,21 @@ async fn a_chain_whose_consensus_others_check_is_not_settled_as_a_rollup() {
         said.contains("chain 1 has Ethereum's rules") && said.contains("a chain id of its own"),
         "{said}"
     );
+}
+
+/// Before L2, or the contract, is asked anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snark_for_development_is_refused_where_l1_is_for_more_than_that() {
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = AnvilOptions::new().chain_id(1).spawn().await.unwrap();
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let mut command = proofmill(folder.path());
+    command.args(["op-proposer", "--prover=exec", "--snark=insecure-development-small"]);
+    command.args(["--oracle", "0x00000000000000000000000000000000000000aa"]);
+    command.arg(format!("--binary=openvm={}", stand_in().display()));
+    command.env("L1_RPC", l1.rpc_url().as_str()).env("L2_RPC", &nobody).env("L2_NODE_RPC", &nobody);
+    let said = fail(command.env("PRIVATE_KEY", l1.accounts()[0].private_key.to_string()));
+    for word in ["insecure-development-small", "chain id 1", "--snark small"] {
+        assert!(said.contains(word), "{said}");
+    }
 }

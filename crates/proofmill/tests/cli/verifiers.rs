@@ -17,8 +17,13 @@ struct Chains {
 impl Chains {
     /// An L1 with the chain id of Ethereum.
     async fn new() -> Self {
+        Self::on(1).await
+    }
+
+    /// An L1 with this chain id.
+    async fn on(l1: u64) -> Self {
         let l2 = AnvilOptions::new().spawn().await.unwrap();
-        let l1 = AnvilOptions::new().chain_id(1).spawn().await.unwrap();
+        let l1 = AnvilOptions::new().chain_id(l1).spawn().await.unwrap();
         Self { l1, l2 }
     }
 
@@ -33,8 +38,14 @@ impl Chains {
         let mut command = self.contracts(folder, "deploy");
         command.args(["--l2-rpc", self.l2.rpc_url().as_str(), "--genesis-block", "0", "--prover", "openvm"]);
         command.args(["--proposer", "0x00000000000000000000000000000000000000aa"]);
-        command.args(["--owner", "0x00000000000000000000000000000000000000bb"]);
+        command.args(["--owner", &self.l1.accounts()[0].address.to_string()]);
         command
+    }
+
+    /// A rollup whose proofs attestors sign.
+    fn attested(&self, folder: &Path) -> String {
+        let deployed = succeed(self.deploy(folder).args(["--attestor", ATTESTORS, "--trust-attestors"]));
+        told(deployed.split_once("L1 block").unwrap().0, "rollup")
     }
 
     async fn put(&self, code: &str) {
@@ -62,8 +73,7 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     let said = fail(&mut one_of_three());
     assert!(said.contains("L1 is Ethereum") && said.contains("--trust-attestors"), "{said}");
     let verifier = told(&succeed(one_of_three().arg("--trust-attestors")), "verifier");
-    let deployed = succeed(chains.deploy(data).args(["--attestor", ATTESTORS, "--trust-attestors"]));
-    let rollup = told(deployed.split_once("L1 block").unwrap().0, "rollup");
+    let rollup = chains.attested(data);
 
     let schedule = || {
         let mut command = chains.contracts(data, "schedule");
@@ -110,4 +120,85 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     assert!(said.contains("--l2-rpc"), "{said}");
     let said = fail(schedule().args(["--config-hash", &hash, "--l2-rpc", chains.l2.rpc_url().as_str()]));
     assert!(said.contains(&hash) && said.contains("the rules of L2 hash to"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollup_that_is_there_moves_to_snarks() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let rollup = chains.attested(data);
+    let of_rollup = |what: &str| {
+        let mut command = chains.contracts(data, what);
+        command.args(["--rollup", &rollup]);
+        command
+    };
+    let show = || succeed(&mut of_rollup("show"));
+    assert!(show().contains("2 of 3 attestors") && !show().contains("SNARK"), "{}", show());
+
+    let deploy = |more: &[&str]| {
+        let mut command = chains.contracts(data, "deploy-verifier");
+        command.args(["--halo2-verifier", "development"]).args(more);
+        command
+    };
+    let said = succeed(&mut deploy(&[]));
+    assert!(said.contains("INSECURE") && !said.contains("attestors"), "{said}");
+    let snark = told(&said, "verifier");
+    let said = succeed(&mut deploy(&["--attestor", ATTESTORS]));
+    assert!(said.contains("INSECURE") && said.contains("2 of 3 attestors"), "{said}");
+    let both = told(&said, "verifier");
+    for (verifier, signed) in [(snark, false), (both, true)] {
+        let said = succeed(of_rollup("schedule").arg(format!("--verifier=openvm={verifier}")));
+        assert!(said.contains("INSECURE") && said.contains("transaction"), "{said}");
+        let shown = show();
+        let (in_force, scheduled) = shown.split_once("scheduled from checkpoint").unwrap();
+        assert!(!in_force.contains("SNARK") && scheduled.contains(&verifier), "{shown}");
+        assert!(scheduled.contains("verifies a SNARK on the INSECURE setup"), "{shown}");
+        assert_eq!(scheduled.contains("2 of 3 attestors"), signed, "{shown}");
+        succeed(&mut of_rollup("cancel"));
+    }
+    // One of another release is not tried.
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/epoch-snark.bin");
+    let said = fail(&mut deploy(&["--try-proof", file]));
+    assert!(said.contains("not of this release's aggregation program"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_of_snarks_is_judged_before_it_is_deployed_for_a_rollup_that_is_there() {
+    let chains = Chains::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let rollup = chains.attested(data);
+    let place = ["--halo2-verifier", PLACE];
+    let verifier = || chains.contracts(data, "deploy-verifier");
+    let deploy = || {
+        let mut command = chains.deploy(data);
+        command.arg("--dry-run");
+        command
+    };
+    for way in [&verifier as &dyn Fn() -> Command, &deploy] {
+        let said = fail(way().args(["--halo2-verifier", "development"]));
+        assert!(said.contains("chain id 1") && said.contains("setup of a ceremony"), "{said}");
+        for (code, hint) in [("0x00", "takes what is no proof"), ("0x", "no contract")] {
+            chains.put(code).await;
+            let said = fail(way().args(place).arg("--untried"));
+            assert!(said.contains(hint), "{said}");
+        }
+        // One that takes nothing may be a verifier: nobody knows until a SNARK was tried on it.
+        chains.put("0x5f5ffd").await;
+        let said = fail(way().args(place));
+        assert!(said.contains("--try-proof") && said.contains("--untried"), "{said}");
+        let said = fail(way().args(place).args(["--untried", "--try-proof", "proof.bin"]));
+        assert!(said.contains("cannot be used with"), "{said}");
+        let said = succeed(way().args(place).arg("--untried"));
+        assert!(said.contains("a SNARK of each epoch's proof") && !said.contains("INSECURE"), "{said}");
+    }
+    let said = fail(verifier().arg("--untried"));
+    assert!(said.contains("--halo2-verifier"), "{said}");
+    // With attestors beside it, whom nobody has to trust alone.
+    let deployed = succeed(verifier().args(place).args(["--untried", "--attestor", ATTESTORS]));
+    let mut schedule = chains.contracts(data, "schedule");
+    schedule.args(["--rollup", &rollup, "--calldata"]);
+    let said = succeed(schedule.arg(format!("--verifier=openvm={}", told(&deployed, "verifier"))));
+    assert!(said.contains("a SNARK of each epoch's proof") && said.contains("2 of 3 attestors"), "{said}");
 }

@@ -62,10 +62,16 @@ fn a_real_snark_is_verified_here_and_by_the_contracts() {
     assert!(said.contains("INSECURE: it holds, but"), "{said}");
     let gas = said.split_once("in a transaction of ").unwrap().1.split_once(" gas").unwrap().0;
     assert!((300_000..400_000).contains(&gas.parse::<u64>().unwrap()), "{said}");
+    assert!(said.contains("refuses it with a bit changed anywhere"), "{said}");
+    // Code that makes no contract, and code whose contract is STOP: that takes anything.
     let code = folder.path().join("code");
-    fs::write(&code, "0x600a").unwrap();
-    let refused = fail(&mut verify(&["--allow-development", &format!("--evm={}", code.display())]));
-    assert!(refused.contains("Halo2 verifier"), "{refused}");
+    for (text, hint) in
+        [("0x600a", "Halo2 verifier"), ("0x60015ff3", "with a bit of the public values changed")]
+    {
+        fs::write(&code, text).unwrap();
+        let refused = fail(&mut verify(&["--allow-development", &format!("--evm={}", code.display())]));
+        assert!(refused.contains(hint), "{refused}");
+    }
 }
 
 /// OpenVM, and `exec` in the place of a second system. OpenVM's own proof takes longer than this test.

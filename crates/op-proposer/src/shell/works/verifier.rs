@@ -30,6 +30,12 @@ impl Verifier {
         if kind.wants_snark() && mode != ProofMode::Plonk {
             return Err(OpProposerError::WantsSnark { verifier, mode });
         }
+        if kind.is_insecure() {
+            tracing::warn!(
+                %verifier,
+                "INSECURE: the contract's verifier takes SNARKs on the setup for development, which anybody can make of anything"
+            );
+        }
         let quorums = Quorum::of_kind(attestors, l1.chain_id(), &kind)
             .map_err(|source| OpProposerError::Attestors { verifier, source: Box::new(source) })?;
         if quorums.iter().all(Option::is_none) && !attestors.is_empty() {

@@ -1,49 +1,27 @@
 //! `proofmill contracts deploy` and `deploy-verifier`.
 
 use super::{
-    judge::{Said, check_halo2, check_trust, check_type, judge_verifier},
+    judge::{Said, check_trust, check_type, judge_verifier},
     line, show_proof_type,
+    verifier::{Quorum, Verifier, judge_halo2, try_proof},
 };
-use crate::{cli, keys, settle::for_contract, wiring};
-use alloy_primitives::{Address, B256, Bytes};
-use eyre::{Result, WrapErr, bail, eyre};
+use crate::{cli, keys, wiring};
+use alloy_primitives::{Address, B256};
+use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    BlockAt, DEVELOPMENT_CHAIN, GenesisBlock, Halo2Code, Halo2Verifier, L1, L2, Limits, ProofTypeConfig,
-    Roles, RollupConfig, deploy_accepts_anything_verifier, deploy_attested_verifier, deploy_rollup,
-    deploy_snark_and_attested_verifier, deploy_snark_verifier, majority, verify_snark_in_evm,
+    BlockAt, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, deploy_rollup,
 };
-use proofmill_client::{EpochProof, StatedProof, programs};
 use proofmill_primitives::{ProverType, SlotClock};
-use proofmill_program::PublicValues;
 use proofmill_witness::{ChainSource, NodeOptions};
-use std::{fs, num::NonZeroU64};
-
-/// What verifies proofs of one type.
-enum Verifier {
-    /// A contract that is there, and what it is.
-    There(Address, String),
-    /// One that verifies SNARKs, yet to be deployed; where attestors are named, too, one that wants both.
-    Snark(Halo2Verifier, Option<Quorum>),
-    /// One that counts attestors, yet to be deployed.
-    Attested(Quorum),
-    /// One that accepts anything, yet to be deployed.
-    AcceptsAnything,
-}
-
-/// Attestors, each once, and how many of them must sign.
-#[derive(Clone)]
-struct Quorum {
-    attestors: Vec<Address>,
-    threshold: u64,
-}
+use std::num::NonZeroU64;
 
 pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> {
     check_verifiers(&args)?;
     check_clocks(&args)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
     let (mut config, verifiers) = plan(&args, &l1, &registry).await?;
-    try_proof(&args, &l1, &registry).await?;
+    try_proof(&args.halo2, &l1, &registry).await?;
     let roles = Roles { owner: args.owner, guardian: args.guardian };
     show(&l1, &config, &verifiers, roles).await?;
     if args.dry_run {
@@ -54,19 +32,7 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
-        proof_type.verifier = match verifier {
-            Verifier::There(address, _) => *address,
-            Verifier::Snark(halo2, None) => deploy_snark_verifier(&sender, *halo2, salt).await?.address,
-            Verifier::Snark(halo2, Some(Quorum { attestors, threshold })) => {
-                deploy_snark_and_attested_verifier(&sender, *halo2, attestors, *threshold, salt)
-                    .await?
-                    .address
-            }
-            Verifier::Attested(Quorum { attestors, threshold }) => {
-                deploy_attested_verifier(&sender, attestors, *threshold, salt).await?.address
-            }
-            Verifier::AcceptsAnything => deploy_accepts_anything_verifier(&sender, salt).await?.address,
-        };
+        proof_type.verifier = verifier.deploy(&sender, salt).await?;
     }
     let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
     println!("\ndeployed:");
@@ -80,15 +46,25 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
     Ok(())
 }
 
-pub(super) async fn verifier(args: cli::DeployVerifier) -> Result<()> {
-    let quorum = Quorum::of(&args.attestor, args.threshold)?;
+pub(super) async fn verifier(args: cli::DeployVerifier, registry: Registry) -> Result<()> {
+    let quorum = Quorum::named(&args.attestor, args.threshold)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
-    check_trust(l1.chain_id(), args.trust_attestors)?;
-    line("verifier", format_args!("to be deployed on L1 {}: {}", l1.chain_id(), quorum.words()));
+    let verifier = match (args.halo2.halo2_verifier, quorum) {
+        (Some(halo2), quorum) => {
+            judge_halo2(&l1, halo2).await?;
+            try_proof(&args.halo2, &l1, &registry).await?;
+            Verifier::Snark(halo2, quorum)
+        }
+        (None, Some(quorum)) => {
+            check_trust(l1.chain_id(), args.trust_attestors)?;
+            Verifier::Attested(quorum)
+        }
+        (None, None) => bail!("which verifier? Name --attestor, --halo2-verifier, or both"),
+    };
+    line("verifier", format_args!("to be deployed on L1 {}: one {}", l1.chain_id(), verifier.words()));
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
-    let deployed = deploy_attested_verifier(&sender, &quorum.attestors, quorum.threshold, salt).await?;
-    line("verifier", deployed.address);
+    line("verifier", verifier.deploy(&sender, salt).await?);
     Ok(())
 }
 
@@ -223,21 +199,7 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
     line("owner", somebody(roles.owner, "nobody: rules, keys, verifiers and proposer are final"));
     line("guardian", somebody(roles.guardian, "nobody"));
     for (proof_type, verifier) in config.proof_types.iter().zip(verifiers) {
-        let words = match verifier {
-            Verifier::There(address, words) => format!("{address}, one {words}"),
-            Verifier::Snark(halo2, quorum) => {
-                let halo2 = match halo2 {
-                    Halo2Verifier::There(address) => format!("that verifies SNARKs by {address}"),
-                    Halo2Verifier::InsecureDevelopment => {
-                        "that verifies SNARKs on the INSECURE setup for development".to_owned()
-                    }
-                };
-                quorum.iter().fold(halo2, |halo2, quorum| format!("{halo2}, and one {}", quorum.words()))
-            }
-            Verifier::Attested(quorum) => quorum.words(),
-            Verifier::AcceptsAnything => "that ACCEPTS ANYTHING".to_owned(),
-        };
-        show_proof_type(proof_type, &words);
+        show_proof_type(proof_type, &verifier.words());
     }
     if let Some(owner) = roles.owner
         && !l1.has_code(owner).await?
@@ -250,35 +212,9 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
     Ok(())
 }
 
-impl Quorum {
-    /// These attestors, and more than half of them unless told otherwise.
-    fn of(attestors: &[Address], threshold: Option<u64>) -> Result<Self> {
-        let mut attestors = attestors.to_vec();
-        attestors.sort_unstable();
-        attestors.dedup();
-        let most = majority(attestors.len()) as u64;
-        let threshold = threshold.unwrap_or(most);
-        if threshold == 0 || threshold > attestors.len() as u64 {
-            bail!(
-                "of {} different attestors {threshold} cannot sign: --threshold is from 1 to their number",
-                attestors.len()
-            );
-        }
-        if threshold < most {
-            println!("note: {threshold} of {} attestors is less than half of them", attestors.len());
-        }
-        Ok(Self { attestors, threshold })
-    }
-
-    fn words(&self) -> String {
-        let names: Vec<_> = self.attestors.iter().map(Address::to_string).collect();
-        format!("that {} of {} attestors must sign for ({})", self.threshold, names.len(), names.join(", "))
-    }
-}
-
 /// What is deployed stays as it is: nothing that was named may be left out without a word.
 fn check_verifiers(args: &cli::Deploy) -> Result<()> {
-    if args.halo2_verifier.is_some() {
+    if args.halo2.halo2_verifier.is_some() {
         if !args.prover.contains(&ProverType::OpenVm) {
             bail!("--halo2-verifier is for proofs of type openvm, which --prover does not name");
         }
@@ -316,23 +252,10 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
         return Ok(Verifier::AcceptsAnything);
     }
     if prover == ProverType::OpenVm
-        && let Some(halo2) = args.halo2_verifier
+        && let Some(halo2) = args.halo2.halo2_verifier
     {
-        match halo2 {
-            Halo2Verifier::InsecureDevelopment if l1.chain_id() != DEVELOPMENT_CHAIN => bail!(
-                "L1 has chain id {}: everybody knows the secret of the setup for development, whose contract is for the chain \
-                 {DEVELOPMENT_CHAIN} alone. Name a contract on a setup of a ceremony with --halo2-verifier ADDRESS",
-                l1.chain_id()
-            ),
-            Halo2Verifier::There(address) => {
-                let code = l1.code(address).await?;
-                check_halo2(&code, l1.chain_id()).wrap_err_with(|| format!("--halo2-verifier {address}"))?;
-            }
-            Halo2Verifier::InsecureDevelopment => {}
-        }
-        let quorum =
-            if args.attestor.is_empty() { None } else { Some(Quorum::of(&args.attestor, args.threshold)?) };
-        return Ok(Verifier::Snark(halo2, quorum));
+        judge_halo2(l1, halo2).await?;
+        return Ok(Verifier::Snark(halo2, Quorum::named(&args.attestor, args.threshold)?));
     }
     if args.attestor.is_empty() {
         bail!(
@@ -342,68 +265,4 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
     }
     check_trust(l1.chain_id(), args.trust_attestors)?;
     Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
-}
-
-/// Has the Halo2 verifier that was named check a real SNARK: what is deployed on it stays as it is.
-async fn try_proof(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<()> {
-    let Some(halo2) = args.halo2_verifier else { return Ok(()) };
-    let Some(file) = &args.try_proof else {
-        if let Halo2Verifier::There(address) = halo2 {
-            println!(
-                "note: {address} was not tried: name the SNARK of an epoch's proof that it must take with --try-proof"
-            );
-        }
-        return Ok(());
-    };
-    let halo2 = match halo2 {
-        Halo2Verifier::InsecureDevelopment => Halo2Code::InsecureDevelopment,
-        Halo2Verifier::There(address) => Halo2Code::There(l1.code(address).await?),
-    };
-    let tried = async {
-        let bytes = fs::read(file).wrap_err("cannot be read")?;
-        let StatedProof { statement, proof } = EpochProof::decode(&bytes)?;
-        let program = programs::published(proof.prover).map(|[_, aggregation]| aggregation);
-        if program != Some(proof.program) {
-            bail!("it is of the program {}, not of this release's aggregation program", proof.program);
-        }
-        let backend = registry.checker(proof.prover)?;
-        if let Some(cause) = backend.insecure(&proof)?
-            && l1.chain_id() != DEVELOPMENT_CHAIN
-        {
-            bail!("{cause}: the contract must take none such on L1 {}", l1.chain_id());
-        }
-        let (program, values) = (proof.program.0, Bytes::from(statement.to_bytes()));
-        let for_contract = for_contract(backend, proof).await?;
-        let mut altered = for_contract.to_vec();
-        if let Some(last) = altered.last_mut() {
-            *last ^= 1;
-        }
-        if verify_snark_in_evm(&halo2, program, values.clone(), altered.into()).is_ok() {
-            bail!("the Halo2 verifier takes it also with a bit changed: it verifies nothing");
-        }
-        Ok(verify_snark_in_evm(&halo2, program, values, for_contract)?)
-    };
-    let gas = tried.await.wrap_err_with(|| format!("--try-proof {}", file.display()))?;
-    println!("tried: the Halo2 verifier takes {}, in a transaction of {gas} gas\n", file.display());
-    Ok(())
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_majority_of_different_attestors_must_sign_unless_told_otherwise() {
-        let some = |count: u8| (0..count).map(Address::repeat_byte).collect::<Vec<_>>();
-        for (count, most) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
-            assert_eq!(Quorum::of(&some(count), None).unwrap().threshold, most, "{count}");
-        }
-        let twice = Quorum::of(&[some(2), some(3)].concat(), None).unwrap();
-        assert_eq!((twice.attestors.len(), twice.threshold), (3, 2));
-        assert_eq!(Quorum::of(&some(3), Some(1)).unwrap().threshold, 1);
-        for wrong in [0, 4] {
-            assert!(Quorum::of(&some(3), Some(wrong)).is_err());
-        }
-    }
 }

@@ -3,7 +3,8 @@
 use alloy_primitives::{Address, Bytes};
 use eyre::{Result, WrapErr, bail};
 use proofmill_chain::{
-    DEVELOPMENT_CHAIN, L1, VerifierKind, majority, public_network, takes_any_proof, takes_anything,
+    DEVELOPMENT_CHAIN, L1, VerifierKind, is_for_development, majority, public_network, takes_any_proof,
+    takes_anything,
 };
 use proofmill_primitives::ProverType;
 
@@ -34,7 +35,7 @@ pub(super) async fn judge_verifier(
         for single in kind.single() {
             let at = match single {
                 VerifierKind::Attestors(set) => set.verifier,
-                VerifierKind::Snark { verifier } => {
+                VerifierKind::Snark { verifier, .. } => {
                     let halo2 = VerifierKind::halo2_behind(l1, *verifier).await?;
                     check_halo2(&l1.code(halo2).await?, chain_id)
                         .wrap_err_with(|| format!("the Halo2 verifier {halo2} behind it"))?;
@@ -92,11 +93,19 @@ pub(super) fn words(prover: ProverType, kind: &VerifierKind) -> String {
                     names.join(", ")
                 )
             }
-            VerifierKind::Snark { .. } => "that verifies a SNARK of each epoch's proof".to_owned(),
+            VerifierKind::Snark { insecure, .. } => format!("that verifies {}", snark(*insecure)),
             _ => "that gets the proof as it is; this release does not know what it is".to_owned(),
         })
         .collect();
     single.join(", and one ")
+}
+
+/// What a verifier of SNARKs is shown, for people.
+pub(super) const fn snark(insecure: bool) -> &'static str {
+    match insecure {
+        false => "a SNARK of each epoch's proof",
+        true => "a SNARK on the INSECURE setup for development, which anybody can make of anything",
+    }
 }
 
 /// Whoever has enough of the attestors' keys can have anything proven.
@@ -167,11 +176,6 @@ pub(super) fn check_halo2(code: &Bytes, chain_id: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whether a Halo2 verifier rests on the setup for development.
-fn is_for_development(code: &[u8]) -> bool {
-    proofmill_srs::development_words().iter().any(|word| code.windows(word.len()).any(|part| part == word))
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -238,7 +242,7 @@ mod tests {
             assert!(refused.contains(network), "{refused}");
             judge(chain, &attestors(2, 3), said(None, true)).unwrap();
             // Beside a proof they are more than none.
-            let snark = VerifierKind::Snark { verifier: Address::ZERO };
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
             judge(chain, &VerifierKind::AllOf(vec![snark, attestors(2, 3)]), said(None, false)).unwrap();
         }
         for private in [900, 1337, DEVELOPMENT_CHAIN] {
@@ -280,6 +284,14 @@ mod tests {
     fn who_must_sign_is_shown() {
         let shown = words(ProverType::OpenVm, &attestors(1, 3));
         assert!(shown.contains("1 of 3") && shown.contains(&Address::repeat_byte(3).to_string()), "{shown}");
+        for (insecure, word) in [(true, "INSECURE"), (false, "a SNARK of each epoch's proof")] {
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure };
+            let several = VerifierKind::AllOf(vec![snark.clone(), attestors(2, 3)]);
+            for kind in [snark, several] {
+                let shown = words(ProverType::OpenVm, &kind);
+                assert!(shown.contains(word) && shown.contains("INSECURE") == insecure, "{shown}");
+            }
+        }
         assert!(
             words(ProverType::Exec, &VerifierKind::Other { verifier: Address::ZERO }).contains("NOTHING")
         );

@@ -4,6 +4,7 @@ mod deploy;
 mod judge;
 mod roles;
 mod show;
+mod verifier;
 
 use crate::cli;
 use eyre::Result;
@@ -13,7 +14,7 @@ use proofmill_chain::{ProofTypeConfig, RoleCall, Rules};
 pub(crate) async fn run(args: cli::Contracts, registry: Registry) -> Result<()> {
     match args {
         cli::Contracts::Deploy(args) => deploy::rollup(*args, registry).await,
-        cli::Contracts::DeployVerifier(args) => deploy::verifier(args).await,
+        cli::Contracts::DeployVerifier(args) => deploy::verifier(args, registry).await,
         cli::Contracts::Show(chains) => show::run(&chains).await,
         cli::Contracts::Schedule(args) => roles::schedule(*args, registry).await,
         cli::Contracts::Cancel(args) => roles::act(&args, &RoleCall::CancelScheduledRules).await,

@@ -1,6 +1,6 @@
 //! `proofmill contracts show`.
 
-use super::{line, show_rules};
+use super::{judge::snark, line, show_rules};
 use crate::{cli, wiring};
 use eyre::Result;
 use proofmill_chain::{Rules, VerifierKind};
@@ -85,11 +85,8 @@ async fn show_verifiers(rollup: &proofmill_chain::Rollup, rules: &Rules) -> Resu
                         set.members.len()
                     ),
                 ),
-                VerifierKind::Snark { .. } => {
-                    line(
-                        "",
-                        format_args!("the verifier for {} verifies a SNARK of each epoch's proof", of.prover),
-                    );
+                VerifierKind::Snark { insecure, .. } => {
+                    line("", format_args!("the verifier for {} verifies {}", of.prover, snark(*insecure)));
                 }
                 _ => {}
             }

@@ -1,0 +1,115 @@
+//! Proofs that hold, and that rest on what is for development alone.
+
+use crate::{
+    lost::{leave, proven},
+    site::{PATIENCE, Site},
+};
+use proofmill_backends::{
+    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
+};
+use proofmill_client::ClientError;
+use proofmill_fault::Code;
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+/// `exec`, whose proofs rest on a setup for development as long as this says so.
+#[derive(Default)]
+struct Developing {
+    exec: ExecBackend,
+    secure: AtomicBool,
+}
+
+impl Backend for Developing {
+    fn insecure(&self, _: &Proof) -> Result<Option<String>, BackendError> {
+        Ok((!self.secure.load(Ordering::Relaxed)).then(|| "everybody knows its secret".to_owned()))
+    }
+    fn prover_type(&self) -> ProverType {
+        self.exec.prover_type()
+    }
+    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
+        self.exec.weight(kind, budget)
+    }
+    fn budget_for(&self, memory: Weight) -> SegmentBudget {
+        self.exec.budget_for(memory)
+    }
+    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
+        self.exec.program_version(program)
+    }
+    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
+        self.exec.encode_input(frames, proofs)
+    }
+    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
+        self.exec.execute(job)
+    }
+    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
+        self.exec.plan(job, budget)
+    }
+    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
+        self.exec.prove_segment(job, plan, index)
+    }
+    fn tree(
+        &self,
+        segments: &[Segment],
+        mode: ProofMode,
+        budget: SegmentBudget,
+    ) -> Result<Vec<Node>, BackendError> {
+        self.exec.tree(segments, mode, budget)
+    }
+    fn node_weight(&self, node: &Node) -> Weight {
+        self.exec.node_weight(node)
+    }
+    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
+        self.exec.reduce(program, node, children)
+    }
+    fn finish(
+        &self,
+        job: &Job<'_>,
+        plan: &Plan,
+        mode: ProofMode,
+        parts: &[Vec<u8>],
+    ) -> Result<Proof, BackendError> {
+        self.exec.finish(job, plan, mode, parts)
+    }
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        self.exec.verify(proof, expected)
+    }
+}
+
+#[tokio::test]
+async fn what_rests_on_a_setup_for_development_is_for_a_development_chain_and_not_made_again() {
+    tokio::time::timeout(PATIENCE, async {
+        let backend = Arc::new(Developing::default());
+        let mut site = Site::with(backend.clone()).await;
+        site.prover.development = false;
+        let mut known = BTreeSet::new();
+        // It is made once, however often it is asked for: `proven` counts who asks anew.
+        for made in [1, 0, 0] {
+            let error = proven(&site, &mut known, made, leave).await.unwrap_err();
+            assert!(matches!(error, ClientError::Insecure { .. }), "{error}");
+            assert!(!error.is_bad_proof() && error.code() == Code::NotSetUp, "{error}");
+            for word in ["everybody knows its secret", "--snark", "remove the artifact proof-"] {
+                assert!(error.to_string().contains(word), "{error}");
+            }
+        }
+        assert!(!site.folder.path().join("bad").exists(), "it is no evidence against anybody");
+        // The same proof where it does no harm, and where its setup is a ceremony's.
+        site.prover.development = true;
+        proven(&site, &mut known, 0, leave).await.unwrap();
+        site.prover.development = false;
+        backend.secure.store(true, Ordering::Relaxed);
+        proven(&site, &mut known, 0, leave).await.unwrap();
+        // The remedy.
+        backend.secure.store(false, Ordering::Relaxed);
+        std::fs::remove_file(site.file()).unwrap();
+        assert!(proven(&site, &mut known, 1, leave).await.is_err(), "it is made again, by the same workers");
+        site.stop.cancel();
+    })
+    .await
+    .unwrap();
+}
