@@ -87,7 +87,7 @@ pub use networks::{DEVELOPMENT_CHAIN, public_network};
 pub use node::{BlockAt, BlockFill, BlockHead, DELEGATES, L1, L2};
 pub use oracle::{OracleConfig, OracleStart, OracleView, Output, OutputOracle, ProvenOutput};
 pub use proofmill_endpoints::{EndpointReport, Pool, PoolOptions, PoolReport, Start};
-pub use proven_proposal::ProvenProposal;
+pub use proven_proposal::{ProvenProposal, ProvenTip};
 pub use publishers::Publishers;
 pub use refusal::Refusal;
 pub use remote_signer::RemoteSigner;

@@ -145,7 +145,7 @@ pub(crate) enum Command {
     Prover(Box<Prover>),
     /// Commit on L1 to the rollup's new blocks, once in each slot
     Proposer(Proposer),
-    /// Settle on L1 an epoch whose proofs were made elsewhere
+    /// Settle on L1 what was proven elsewhere: an epoch, a checkpoint, or blocks that are proposed with their proofs
     Submit(Box<Submit>),
     /// Ask a prover node to prove an epoch before it ends, or to try it again
     #[command(subcommand)]

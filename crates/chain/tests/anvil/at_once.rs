@@ -1,10 +1,13 @@
 //! Checkpoints that are proposed and proven in one transaction, and verifiers that are accounts.
 
 use crate::scene::{
-    AGGREGATION_KEY, CONFIG_HASH, GENESIS_TIME, PROVER, RANGE_KEY, Scene, boundary, clock, refused,
+    AGGREGATION_KEY, CONFIG_HASH, GENESIS, GENESIS_TIME, PROVER, RANGE_KEY, Scene, boundary, clock,
+    genesis_commitment, refused,
 };
 use alloy_primitives::{B256, Bytes, keccak256};
-use proofmill_chain::{ContractTips, DELEGATES, Proposal, ProvenProposal, Refusal, RoleCall, Rules};
+use proofmill_chain::{
+    ContractTips, DELEGATES, Proposal, ProvenProposal, ProvenTip, Refusal, RoleCall, Rules,
+};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, Slot};
 use proofmill_program::PublicValues;
 use serde_json::json;
@@ -85,21 +88,27 @@ async fn a_stranger_proposes_and_proves_in_one_transaction() {
 #[tokio::test]
 async fn the_next_checkpoint_s_rules_are_known_before() {
     let mut scene = Scene::new().await;
-    let first = scene.propose_in(1).await;
+    scene.propose_in(1).await;
+    let genesis = scene.rollup.proven_tip().await.unwrap();
+    assert_eq!((genesis.number.0, genesis.last_block), (0, GENESIS.number));
+    assert_eq!((genesis.last_hash, genesis.commitment), (GENESIS.hash, genesis_commitment()));
     let current = scene.rollup.config().rules();
     let rules = Rules { config_hash: keccak256(CONFIG_HASH), ..current.clone() };
     let schedule = RoleCall::ScheduleRules { rules: rules.clone(), from: None };
     scene.rollup.act(&scene.owner, &schedule).await.unwrap();
     let due = scene.rollup.scheduled().await.unwrap().unwrap().not_before;
-    let of_next =
-        async |after: Option<&Checkpoint>, time: u64| scene.rollup.rules_of_next(after, time).await.unwrap();
-    assert_eq!(of_next(Some(&first), due - 1).await, current);
-    assert_eq!(of_next(Some(&first), due).await, rules);
-    // Not inside an epoch, and not before their checkpoint.
-    let same_epoch = Checkpoint { slot: clock().slot_at(due), ..first };
-    assert_eq!(of_next(Some(&same_epoch), due).await, current);
-    assert_eq!(of_next(None, due).await, current);
     scene.submit(scene.submission(1, 1)).await.unwrap();
+    let first = scene.rollup.proven_tip().await.unwrap();
+    let same_epoch = ProvenTip { slot: clock().slot_at(due), ..first };
+    for (tip, time, expected) in [
+        (first, due - 1, &current),
+        (first, due, &rules),
+        // Not inside an epoch, and not before their checkpoint.
+        (same_epoch, due, &current),
+        (genesis, due, &current),
+    ] {
+        assert_eq!(scene.rollup.rules_of_next(&tip, time).await.unwrap(), *expected, "{tip:?} {time}");
+    }
     scene.propose_in((due - GENESIS_TIME) / 12 + 1).await;
     assert_eq!(scene.rollup.rules_of(CheckpointNumber(2)).await.unwrap(), rules);
 }

@@ -7,6 +7,7 @@ mod blocks;
 mod crash;
 mod dev;
 mod docs;
+mod escape;
 mod failures;
 mod faults;
 mod helper;
