@@ -118,7 +118,7 @@ pub(crate) enum Command {
     Prove(Box<Prove>),
     /// Validate a range of a chain's blocks: run it in the zkVM and show what it takes; and prove it, with --prove
     Range(Box<Range>),
-    /// Join range proofs of an OP Stack chain, for OP Succinct's contracts
+    /// Join range proofs: of an OP Stack chain for OP Succinct's contracts, of another rollup to a checkpoint of its own
     Aggregate(Box<Aggregate>),
     /// Prove an OP Stack chain, and propose its outputs to OP Succinct's contract
     OpProposer(Box<OpProposer>),

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// After so many seconds without a checkpoint anybody may propose.
-const SILENCE: u64 = 1_000;
+const SILENCE: u64 = 2_500;
 const PROVER: &str = "0x0707070707070707070707070707070707070707";
 
 /// A rollup that takes proofs by `exec`, and whose proposer proposes nothing.
@@ -44,14 +44,14 @@ impl Site {
         deploy.args(["contracts", "deploy", "--l1-rpc", chains.l1_rpc.as_str()]);
         deploy.args(["--l2-rpc", chains.l2_rpc.as_str(), "--genesis-block", "0", "--prover", "exec"]);
         deploy.args(["--verifier", &format!("exec={anything}"), "--slot-seconds", "2"]);
-        deploy.args(["--epoch-slots", "60", "--window-epochs", "1", "--silence", &SILENCE.to_string()]);
-        deploy.args(["--max-lag", "3600", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
+        deploy.args(["--epoch-slots", "600", "--window-epochs", "1", "--silence", &SILENCE.to_string()]);
+        deploy.args(["--max-lag", "7200", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
         let deployed = succeed(deploy.env("PRIVATE_KEY", DevKeys::funder_text().to_string()));
         let rollup = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
         let rollup = Rollup::connect(l1, rollup.parse().unwrap()).await.unwrap();
         let l2 = L2::connect(PoolOptions::new(chains.l2_rpc.clone()), None).await.unwrap();
         let mut seed = 0;
-        while l2.block(BlockAt::Number(2)).await.unwrap().is_none() {
+        while l2.block(BlockAt::Number(4)).await.unwrap().is_none() {
             seed += 1;
             assert!(seed < 60, "L2 makes no blocks");
             process::load(&mut proofmill(data), &chains.l2_rpc, seed);
@@ -63,16 +63,30 @@ impl Site {
         self.folder.path()
     }
 
-    /// The file of a proof of L2's first two blocks.
-    fn prove(&self) -> PathBuf {
+    /// A folder of whoever proves.
+    fn prover(&self) -> PathBuf {
         let folder = self.data().join("prover");
-        fs::create_dir(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    /// The file of a proof of L2's blocks `start` to `end`.
+    fn prove(&self, start: u64, end: u64) -> PathBuf {
+        let (folder, name) = (self.prover(), format!("{start}-{end}.bin"));
         let mut prove = proofmill(&folder);
         prove.args(["prove", "--prover", "exec", "--l2-rpc", self.chains.l2_rpc.as_str()]);
-        prove.args(["--start", "1", "--end", "2", "--prover-id", PROVER]);
-        prove.args(["--rollup", &self.rollup.address().to_string(), "--output", "range.bin"]);
+        prove.args(["--start", &start.to_string(), "--end", &end.to_string(), "--prover-id", PROVER]);
+        prove.args(["--rollup", &self.rollup.address().to_string(), "--output", &name]);
         succeed(&mut prove);
-        folder.join("range.bin")
+        folder.join(name)
+    }
+
+    /// Joins proofs to that of one checkpoint.
+    fn aggregate(&self, files: &[&Path]) -> Command {
+        let mut command = proofmill(&self.prover());
+        command.args(["aggregate", "--l1-rpc", self.chains.l1_rpc.as_str(), "--output", "joined.bin"]);
+        command.args(files);
+        command
     }
 
     /// L1's time goes on.
@@ -80,6 +94,12 @@ impl Site {
         let l1 = proofmill_http::rpc_client(self.chains.l1_rpc.clone());
         let _: Value = l1.request("evm_increaseTime", [seconds]).await.unwrap();
         let _: Value = l1.request_noparams("evm_mine").await.unwrap();
+    }
+
+    /// To the beginning of L1's next epoch.
+    async fn to_next_epoch(&self) {
+        let (clock, now) = (self.rollup.clock(), self.rollup.l1().head().await.unwrap().timestamp);
+        self.pass(clock.ends_at(clock.epoch_of(clock.slot_at(now))) - now).await;
     }
 
     fn submit(&self, file: &Path) -> Command {
@@ -110,7 +130,7 @@ impl Site {
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     let site = Site::new().await;
-    let file = site.prove();
+    let file = site.prove(1, 2);
     let good = CheckpointProof::decode(&fs::read(&file).unwrap()).unwrap();
     let said = fail(&mut site.submit(&file));
     assert!(said.contains("L1 has no checkpoint with block 1") && said.contains("--propose"), "{said}");
@@ -119,6 +139,7 @@ async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     assert!(said.contains(&format!("anybody may from {open} on")), "{said}");
 
     site.pass(SILENCE).await;
+    site.to_next_epoch().await;
     // Somebody is in the way, with a checkpoint that cannot be proven.
     let key = DevKeys::well_known(1).unwrap().attestors.remove(0);
     let rival = Sender::new(site.rollup.l1().clone(), key);
@@ -160,13 +181,27 @@ async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     );
     let said = fail(site.submit(&file).arg("--propose"));
     assert!(said.contains("prove from block 3 on"), "{said}");
+
+    // Several ranges are one checkpoint of an epoch proof, in an epoch that has none yet.
+    let [third, fourth] = [3, 4].map(|block| site.prove(block, block));
+    let said = fail(&mut site.aggregate(&[&fourth]));
+    assert!(said.contains("join proofs from block 3 on"), "{said}");
+    let said = succeed(&mut site.aggregate(&[&third, &fourth]));
+    assert!(said.contains("blocks         3 to 4, as checkpoint 2"), "{said}");
+    let joined = site.prover().join("joined.bin");
+    let said = fail(site.submit(&joined).arg("--propose"));
+    assert!(said.contains("an epoch proof begins with its epoch"), "{said}");
+    site.to_next_epoch().await;
+    let said = succeed(site.submit(&joined).arg("--propose"));
+    assert!(said.contains("checkpoints  2 to 2, blocks 3 to 4, proposed with their proofs"), "{said}");
+    assert_eq!(site.tips().await, (2, 2));
 }
 
 /// A checkpoint that was proposed is settled by a range proof, without a prover node.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_checkpoint_is_settled_by_a_range_proof_from_a_file() {
     let site = Site::new().await;
-    let file = site.prove();
+    let file = site.prove(1, 2);
     let said = CheckpointProof::decode(&fs::read(&file).unwrap()).unwrap().statement;
     let proposer = Sender::new(site.rollup.l1().clone(), DevKeys::well_known(0).unwrap().funder);
     let proposal = Proposal {
