@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IProofVerifier} from "./IProofVerifier.sol";
+import {isContract} from "./IsContract.sol";
 
 /// @title A verifier that wants what each of several verifiers wants
 /// @notice For a rollup that demands a SNARK and attestations together: a fault in one of both lets nothing wrong through.
@@ -21,7 +22,7 @@ contract AllOfVerifier is IProofVerifier {
     constructor(address[] memory verifiers_) {
         if (verifiers_.length < 2 || verifiers_.length > 8) revert WrongNumberOfVerifiers(verifiers_.length);
         for (uint256 i; i < verifiers_.length; ++i) {
-            if (verifiers_[i].code.length == 0) revert NoVerifier(verifiers_[i]);
+            if (!isContract(verifiers_[i])) revert NoVerifier(verifiers_[i]);
             for (uint256 j; j < i; ++j) {
                 if (verifiers_[i] == verifiers_[j]) revert TheSameVerifier(verifiers_[i]);
             }

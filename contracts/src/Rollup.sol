@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {LowLevelCall} from "@openzeppelin/contracts/utils/LowLevelCall.sol";
 import {
     AGGREGATION_WORDS,
     AggregationPublicValues,
@@ -27,7 +28,8 @@ import {
 /// @notice A proposer commits to ranges of the rollup's blocks, one checkpoint a slot at the most. Anybody proves them:
 /// an epoch at a time, or checkpoint by checkpoint. What is not proven within the proof submission window is given up.
 /// Where the proposer is silent for long, anybody may stand in for it. A checkpoint of such a stranger stands only once it is
-/// proven: until then the next proposal takes its place. Whoever proposes and proves in one transaction is stopped by nobody.
+/// proven: until then the next proposal takes its place. Whoever proposes and proves in one transaction, by `multicall`, is
+/// stopped by nobody.
 ///
 /// A bridge or a light client may rely on every checkpoint at or below the proven tip, each with its last block, the hash of
 /// that block, its state root and its time: `provenCheckpoint(number)` returns one, and reverts for one that is not
@@ -41,7 +43,8 @@ import {
 /// and a guardian can do is in `RollupRules` and `GuardianPause`.
 /// Invariants: `proven <= pending`; checkpoints 0 to `pending` follow on each other by block number, by hash and by time, in
 /// strictly ascending slots; each keeps the commitment to all up to it; the checkpoints of an epoch have the same rules;
-/// `proven` goes up only, and only behind a proof of each type. Verifiers are called statically, before any state changes.
+/// `proven` goes up only, and only behind a proof of each type. Verifiers are called statically, before their call changes any
+/// state.
 /// docs/statement.md says what each word of a proof is compared with.
 contract Rollup is RollupRules {
     /// @dev What changes with every call.
@@ -259,6 +262,18 @@ contract Rollup is RollupRules {
             next.lastTimestamp,
             next.commitment
         );
+    }
+
+    /// @notice Makes calls of this contract for the sender, in their order: all of them, or none. For whoever proposes and proves
+    /// in one transaction: `propose`, and then `verifyBatches` or `submitEpochProof`. Each call is as if the sender made it
+    /// itself, and may do no more. What the calls return is not returned.
+    /// @param calls The function and its arguments, as `abi.encodeCall` gives them. The first that reverts says why.
+    /// @dev No function takes ether, so none can count what was sent once for several calls.
+    function multicall(bytes[] calldata calls) external {
+        for (uint256 i; i < calls.length; ++i) {
+            (bool done, bytes memory reason) = address(this).delegatecall(calls[i]);
+            if (!done) LowLevelCall.bubbleRevert(reason);
+        }
     }
 
     /// @notice Gives up every checkpoint above the proven tip, if the first of them was not proven in time, or anybody may propose.

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {load, store} from "./CodeStorage.sol";
 import {GuardianPause} from "./GuardianPause.sol";
+import {isContract} from "./IsContract.sol";
 import {InvalidConfig, ProofType, Roles, Rules, Schedule} from "./RollupTypes.sol";
 
 /// @title The rules of a rollup, and how they change
@@ -129,7 +130,7 @@ abstract contract RollupRules is GuardianPause {
             for (uint256 j; j < i; ++j) {
                 if (proofType.name == next.proofTypes[j].name) revert InvalidConfig("name");
             }
-            if (address(proofType.verifier).code.length == 0) revert InvalidConfig("verifier");
+            if (!isContract(address(proofType.verifier))) revert InvalidConfig("verifier");
             if (proofType.rangeKey == 0) revert InvalidConfig("rangeKey");
             if (proofType.aggregationKey == 0) revert InvalidConfig("aggregationKey");
         }

@@ -2,6 +2,7 @@
 pragma solidity 0.8.30;
 
 import {IProofVerifier} from "./IProofVerifier.sol";
+import {isContract} from "./IsContract.sol";
 
 /// @title A verifier of SNARKs of OpenVM programs
 /// @notice Takes Halo2 proofs that OpenVM's static verifier and its wrapper made (`docs/snark.md`). Nobody has to be trusted but
@@ -42,7 +43,7 @@ contract SnarkVerifier is IProofVerifier {
 
     /// @param halo2Verifier_ The contract that verifies Halo2 proofs.
     constructor(address halo2Verifier_) {
-        if (halo2Verifier_.code.length == 0) revert NoHalo2Verifier(halo2Verifier_);
+        if (!isContract(halo2Verifier_)) revert NoHalo2Verifier(halo2Verifier_);
         halo2Verifier = halo2Verifier_;
     }
 

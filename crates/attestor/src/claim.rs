@@ -2,7 +2,7 @@
 
 use crate::AttestError;
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{ChainError, Refusal, Rollup, Rules};
+use proofmill_chain::{ChainError, ProvenTip, Refusal, Rollup, Rules};
 use proofmill_primitives::{Checkpoint, CheckpointNumber};
 use proofmill_program::{AggregationPublicValues, RangePublicValues};
 use std::fmt;
@@ -22,6 +22,14 @@ pub(crate) struct Claim {
     last_timestamp: u64,
     /// Before the first checkpoint, and at the last.
     commitments: Option<(B256, B256)>,
+}
+
+/// What a stranger's next checkpoint follows on after the proposer's silence, whatever is proposed already.
+#[derive(Clone, Debug)]
+pub(crate) struct Next {
+    chain_id: u64,
+    pub(crate) rules: Rules,
+    tip: ProvenTip,
 }
 
 /// What L1 has of the blocks of a claim.
@@ -61,6 +69,33 @@ impl From<&RangePublicValues> for Claim {
 impl From<&AggregationPublicValues> for Claim {
     fn from(values: &AggregationPublicValues) -> Self {
         claim!(values, Some((values.fromCommitment, values.toCommitment)))
+    }
+}
+
+impl Next {
+    /// Reads it; none where only the proposer may propose.
+    pub(crate) async fn find(rollup: &Rollup) -> Result<Option<Self>, ChainError> {
+        let time = rollup.l1().head().await?.timestamp;
+        if !rollup.open_from().await?.is_some_and(|from| from <= time) {
+            return Ok(None);
+        }
+        let tip = rollup.proven_tip().await?;
+        let rules = rollup.rules_of_next(&tip, time).await?;
+        Ok(Some(Self { chain_id: rollup.config().chain_id, rules, tip }))
+    }
+
+    /// Errors with the first word of the claim that is not as the contract will want it. Where the blocks end, the proposal says.
+    pub(crate) fn check(&self, claim: &Claim) -> Result<(), AttestError> {
+        let ProvenTip { last_block, last_hash, state_root, commitment, .. } = self.tip;
+        differ("chainId", self.chain_id, claim.chain_id)?;
+        differ("configHash", self.rules.config_hash, claim.config_hash)?;
+        differ("firstBlock", last_block.saturating_add(1), claim.first_block)?;
+        differ("parentHash", last_hash, claim.parent_hash)?;
+        differ("preStateRoot", state_root, claim.pre_state_root)?;
+        match claim.commitments {
+            Some((from, _)) => differ("fromCommitment", commitment, from),
+            None => Ok(()),
+        }
     }
 }
 
@@ -195,6 +230,43 @@ mod tests {
             let mut said = epoch();
             change(&mut said);
             let error = on_l1().check(&Claim::from(&said)).unwrap_err();
+            assert!(
+                matches!(error, AttestError::NotAsOnL1 { field, .. } if field == name),
+                "{name}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_proposed_follows_on_the_proven_tip() {
+        let OnL1 { chain_id, rules, first, pre_state_root, .. } = on_l1();
+        let tip = ProvenTip {
+            number: CheckpointNumber(0),
+            slot: Slot(0),
+            last_block: first.blocks.first() - 1,
+            last_hash: first.parent_hash,
+            state_root: pre_state_root,
+            last_timestamp: 0,
+            commitment: first.parent_commitment,
+        };
+        let next = Next { chain_id, rules, tip };
+        // However far it goes.
+        let mut good = epoch();
+        (good.lastBlock, good.lastHash, good.toCommitment) = (1_000, B256::ZERO, B256::ZERO);
+        next.check(&Claim::from(&good)).unwrap();
+        type Change = fn(&mut AggregationPublicValues);
+        let changes: [(&str, Change); 6] = [
+            ("chainId", |said| said.chainId += 1),
+            ("configHash", |said| said.configHash = B256::ZERO),
+            ("firstBlock", |said| said.firstBlock += 1),
+            ("parentHash", |said| said.parentHash = B256::ZERO),
+            ("preStateRoot", |said| said.preStateRoot = B256::ZERO),
+            ("fromCommitment", |said| said.fromCommitment = B256::ZERO),
+        ];
+        for (name, change) in changes {
+            let mut said = good.clone();
+            change(&mut said);
+            let error = next.check(&Claim::from(&said)).unwrap_err();
             assert!(
                 matches!(error, AttestError::NotAsOnL1 { field, .. } if field == name),
                 "{name}: {error}"

@@ -2,13 +2,13 @@
 
 use crate::{
     AttestError,
-    claim::{Claim, OnL1},
+    claim::{Claim, Next, OnL1},
 };
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
     Attestation, AttestorSignature, DEVELOPMENT_CHAIN, Games, GamesSettings, L1, OutputOracle,
-    ProofTypeConfig, Rollup, SigningKey, VerifierKind,
+    ProofTypeConfig, Rollup, Rules, SigningKey, VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode};
@@ -78,8 +78,9 @@ impl Attestor {
     }
 
     /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
-    /// a minute where keys must be made first. What an aggregation for OP Succinct's contracts says is not compared: an oracle
-    /// or a game puts it together itself. Programs and configuration are, with those that new games have.
+    /// a minute where keys must be made first. Where anybody may propose, after a silence, blocks that nobody proposed are taken too, if
+    /// they follow on the proven tip: they may be proposed and proven at once. What an aggregation for OP Succinct's contracts says is not
+    /// compared: an oracle or a game puts it together itself. Programs and configuration are, with those that new games have.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
@@ -223,16 +224,31 @@ fn is_attested(proof: &Proof) -> Result<(), AttestError> {
     }
 }
 
-/// What the rollup wants of such a proof, if it is of the checkpoints that L1 has.
+/// What the rollup wants of such a proof, if it is of the checkpoints that L1 has, or after a silence of what may be proposed with it.
 async fn wanted(rollup: &Rollup, proof: &Proof, claim: &Claim) -> Result<ProofTypeConfig, AttestError> {
     is_attested(proof)?;
     if claim.rollup != rollup.address() {
         return Err(AttestError::OtherRollup { expected: rollup.address(), got: claim.rollup });
     }
+    let rules = match on_l1(rollup, claim).await {
+        Ok(rules) => rules,
+        Err(error @ (AttestError::NotOnL1 { .. } | AttestError::NotAsOnL1 { .. })) => {
+            match Next::find(rollup).await.map_err(AttestError::L1)? {
+                Some(next) if next.check(claim).is_ok() => next.rules,
+                _ => return Err(error),
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    let prover = proof.prover;
+    rules.proof_type(prover).copied().ok_or(AttestError::NotAsked { prover })
+}
+
+/// The rules of the checkpoints that L1 has, if the claim is of those.
+async fn on_l1(rollup: &Rollup, claim: &Claim) -> Result<Rules, AttestError> {
     let on_l1 = OnL1::find(rollup, claim).await?;
     on_l1.check(claim)?;
-    let prover = proof.prover;
-    on_l1.rules.proof_type(prover).copied().ok_or(AttestError::NotAsked { prover })
+    Ok(on_l1.rules)
 }
 
 /// Answers on the listener until told to stop.

@@ -178,6 +178,18 @@ async fn what_is_not_of_the_checkpoints_on_l1_is_not_attested() {
         .await;
         assert!(matches!(error, AttestError::NotOnL1 { block } if block == missing), "{error}");
     }
+    // After the proposer's silence nobody need have proposed what follows on the proven tip.
+    let ahead =
+        RangePublicValues { lastBlock: 1_000_000, lastHash: B256::repeat_byte(0xaa), ..honest.clone() };
+    let other = RangePublicValues { parentHash: B256::repeat_byte(0xbb), ..ahead.clone() };
+    let silence = rollup.config().limits.silence.unwrap().get();
+    let l1 = proofmill_http::rpc_client(devnet.description().l1_rpc.clone());
+    let _: serde_json::Value = l1.request("evm_increaseTime", [silence + 60]).await.unwrap();
+    let _: serde_json::Value = l1.request_noparams("evm_mine").await.unwrap();
+    let error = attest(ProverType::OpenVm, ahead).await;
+    assert!(matches!(error, AttestError::Backend(_)), "{error}");
+    let error = attest(ProverType::OpenVm, other).await;
+    assert!(matches!(error, AttestError::NotOnL1 { block: 1_000_000 }), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,8 @@ use std::fmt;
 pub enum CallName {
     /// Commits to a checkpoint.
     Propose,
+    /// Commits to a checkpoint, and proves it.
+    ProposeProven,
     /// Proves an epoch.
     SubmitEpochProof,
     /// Proves checkpoints one by one.
@@ -57,6 +59,7 @@ impl fmt::Display for CallName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Propose => f.write_str("propose"),
+            Self::ProposeProven => f.write_str("multicall"),
             Self::SubmitEpochProof => f.write_str("submitEpochProof"),
             Self::VerifyBatches => f.write_str("verifyBatches"),
             Self::Prune => f.write_str("prune"),

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
+/// First bytes of the code of an account that delegates (EIP-7702). No contract's code begins so.
+pub const DELEGATES: [u8; 3] = [0xef, 0x01, 0x00];
+
 /// What is known of a block without its transactions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockHead {
@@ -92,9 +95,15 @@ impl L1 {
         self.rpc.ask("eth_getBalance", (account, "latest")).await
     }
 
-    /// Whether there is a contract at an address.
+    /// Whether there is code at an address: a contract, or an account that delegates.
     pub async fn has_code(&self, address: Address) -> Result<bool, ChainError> {
         Ok(!self.code(address).await?.is_empty())
+    }
+
+    /// Whether there is a contract at an address. An account that delegates is none: whoever has its key can put anything in its place.
+    pub async fn is_contract(&self, address: Address) -> Result<bool, ChainError> {
+        let code = self.code(address).await?;
+        Ok(!code.is_empty() && !code.starts_with(&DELEGATES))
     }
 
     /// The code of the contract at an address, in the newest block; empty where there is none.

@@ -371,7 +371,7 @@ fn wanted(field: &str) -> &'static str {
              most"
         }
         "genesisTimestamp" => "the genesis block is ahead of L1's time",
-        "verifier" => "there is no contract at its address",
+        "verifier" => "there is no contract at its address, or an account that delegates (EIP-7702)",
         "name" => "each prover type is named once",
         _ => "it must not be zero or empty",
     }

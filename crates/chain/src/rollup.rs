@@ -102,6 +102,20 @@ pub struct EpochSubmission {
     pub proofs: ProofSet,
 }
 
+impl Proposal {
+    pub(crate) const fn to_abi(self) -> AbiProposal {
+        let Self { blocks, parent_hash, last_hash, state_root, last_timestamp } = self;
+        AbiProposal {
+            firstBlock: blocks.first(),
+            lastBlock: blocks.last(),
+            parentHash: parent_hash,
+            lastHash: last_hash,
+            stateRoot: state_root,
+            lastTimestamp: last_timestamp,
+        }
+    }
+}
+
 impl Rollup {
     /// Finds the contract and reads its constants and the rules in force. Errors when there is none, when it is another contract, or one of
     /// another version.
@@ -257,16 +271,7 @@ impl Rollup {
 
     /// Commits to a checkpoint. The sender must be the proposer, or the proposer must have been silent for long.
     pub async fn propose(&self, sender: &Sender, proposal: Proposal) -> Result<Included, ChainError> {
-        let Proposal { blocks, parent_hash, last_hash, state_root, last_timestamp } = proposal;
-        let proposal = AbiProposal {
-            firstBlock: blocks.first(),
-            lastBlock: blocks.last(),
-            parentHash: parent_hash,
-            lastHash: last_hash,
-            stateRoot: state_root,
-            lastTimestamp: last_timestamp,
-        };
-        self.send(sender, CallName::Propose, &proposeCall { proposal }).await
+        self.send(sender, CallName::Propose, &proposeCall { proposal: proposal.to_abi() }).await
     }
 
     /// Gives up what was not proven in time, and after a silence everything unproven.
@@ -364,7 +369,7 @@ impl Rollup {
 }
 
 /// The proofs in the order of the rules. Those of types that they do not ask for are left out.
-fn in_order(rules: &Rules, mut proofs: ProofSet) -> Result<Vec<Proof>, ChainError> {
+pub(crate) fn in_order(rules: &Rules, mut proofs: ProofSet) -> Result<Vec<Proof>, ChainError> {
     rules
         .proof_types
         .iter()

@@ -38,7 +38,9 @@ pub enum SnarkRefusal {
     )]
     ProofDoesNotHold,
     /// The contract that verifies Halo2 proofs is not there.
-    #[error("there is no contract at {given}, where the Halo2 verifier should be")]
+    #[error(
+        "there is no contract at {given}, where the Halo2 verifier should be; an account that delegates (EIP-7702) is none"
+    )]
     NoHalo2Verifier {
         /// Where it should be.
         given: Address,
@@ -50,7 +52,9 @@ pub enum SnarkRefusal {
         given: U256,
     },
     /// A verifier is not there.
-    #[error("there is no contract at {given}, where a verifier should be")]
+    #[error(
+        "there is no contract at {given}, where a verifier should be; an account that delegates (EIP-7702) is none"
+    )]
     NoVerifier {
         /// Where it should be.
         given: Address,

@@ -121,7 +121,7 @@ pub(crate) enum Command {
     Prove(Box<Prove>),
     /// Validate a range of a chain's blocks: run it in the zkVM and show what it takes; and prove it, with --prove
     Range(Box<Range>),
-    /// Join range proofs of an OP Stack chain, for OP Succinct's contracts
+    /// Join range proofs: of an OP Stack chain for OP Succinct's contracts, of another rollup to a checkpoint of its own
     Aggregate(Box<Aggregate>),
     /// Prove an OP Stack chain, and propose its outputs to OP Succinct's contract
     OpProposer(Box<OpProposer>),
@@ -148,7 +148,7 @@ pub(crate) enum Command {
     Prover(Box<Prover>),
     /// Commit on L1 to the rollup's new blocks, once in each slot
     Proposer(Proposer),
-    /// Settle on L1 an epoch whose proofs were made elsewhere
+    /// Settle on L1 what was proven elsewhere: an epoch, a checkpoint, or blocks that are proposed with their proofs
     Submit(Box<Submit>),
     /// Ask a prover node to prove an epoch before it ends, or to try it again
     #[command(subcommand)]

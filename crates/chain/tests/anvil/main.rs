@@ -1,6 +1,7 @@
 //! The contracts, the clients and the chain stream on real anvil nodes.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod at_once;
 mod attestation;
 mod batches;
 mod checkpoints;

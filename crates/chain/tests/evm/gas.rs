@@ -84,6 +84,7 @@ fn measure(attested: bool, gas: &mut BTreeMap<String, u64>) {
         return;
     }
     gas.insert("propose:".to_owned(), proposed);
+    gas.insert("multicall(propose, verifyBatches(01)), attested 2 of 3:".to_owned(), scene.cost_at_once());
     gas.insert("prune:".to_owned(), scene.cost(STRANGER, &Rollup::pruneCall {}, 1_000_000));
     gas.insert("pause:".to_owned(), scene.cost(GUARDIAN, &Rollup::pauseCall {}, 0));
     let next = scene.rules();
@@ -211,6 +212,25 @@ impl Scene {
             fork.machine.set_time(START + 2 * EPOCH * SLOT + later);
         }
         fork.must(from, call)
+    }
+
+    /// Gas of a checkpoint that is proposed and proven at once, when all before it are proven.
+    fn cost_at_once(&self) -> u64 {
+        let mut settled = self.fork();
+        let proofs = vec![self.epoch_proof(EPOCH)];
+        let all = Rollup::submitEpochProofCall { first: 1, last: EPOCH, prover: STRANGER, proofs };
+        settled.must(STRANGER, &all);
+        let time = START + 2 * EPOCH * SLOT;
+        settled.machine.set_time(time);
+        let propose = Rollup::proposeCall { proposal: settled.next(EPOCH as usize, time) };
+        // What its proof must say is read where it is there.
+        let mut ahead = settled.fork();
+        ahead.must(PROPOSERS[0], &propose);
+        ahead.read(EPOCH + 1);
+        let batches = vec![Rollup::BatchProof { proofs: vec![ahead.range_proof(EPOCH + 1)] }];
+        let prove = Rollup::verifyBatchesCall { first: EPOCH + 1, prover: STRANGER, batches };
+        let calls = vec![propose.abi_encode().into(), prove.abi_encode().into()];
+        settled.must(PROPOSERS[0], &Rollup::multicallCall { calls })
     }
 
     fn must(&mut self, from: Address, call: &impl SolCall) -> u64 {

@@ -2,12 +2,13 @@
 
 use crate::{
     machine::{Machine, Rollup},
-    model::{DELAY, Model, PROPOSERS, SILENCE, SLOT, START, STRANGER},
+    model::{DELAY, GUARDIAN, Model, PROPOSERS, SILENCE, SLOT, START, STRANGER},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolValue};
 use proofmill_chain::Refusal;
 use proofmill_program::PublicValues;
+use std::slice;
 
 /// Whose checkpoints cannot be proven.
 const ATTACKER: Address = Address::repeat_byte(0xee);
@@ -89,6 +90,17 @@ impl Scene {
         self.send(prover, self.rollup, data)
     }
 
+    /// A call that proposes and proves at once, and the model after it.
+    fn at_once(&self, by: Address) -> (Vec<u8>, Model) {
+        let proposal = self.next(true);
+        let mut after = self.model.clone();
+        after.propose(by, &proposal).unwrap();
+        let prove = self.proofs(&after, by);
+        let number = after.pending() as u64;
+        after.verify_batches(number, 1, true).unwrap();
+        (together(&[Rollup::proposeCall { proposal }.abi_encode(), prove]), after)
+    }
+
     fn send(&mut self, from: Address, to: Address, data: Vec<u8>) -> Result<(), Refusal> {
         self.machine.send(from, to, data).0.map(drop).map_err(|data| Refusal::decode(&data))
     }
@@ -97,6 +109,12 @@ impl Scene {
         let tips = self.machine.read(self.rollup, &Rollup::tipsCall {}).unwrap();
         (tips.proven, tips.pending)
     }
+}
+
+/// Several calls as one.
+fn together(calls: &[Vec<u8>]) -> Vec<u8> {
+    let calls = calls.iter().map(|call| Bytes::copy_from_slice(call)).collect();
+    Rollup::multicallCall { calls }.abi_encode()
 }
 
 #[test]
@@ -211,6 +229,64 @@ fn a_guardian_whom_no_owner_can_stop_has_short_pauses() {
     // Without a guardian they are nobody's.
     creation.roles.guardian = Address::ZERO;
     machine.deploy(STRANGER, &creation).unwrap();
+}
+
+#[test]
+fn an_account_proposes_and_proves_at_once() {
+    let mut scene = Scene::silent();
+    // Not before the silence is over, whoever makes the calls together.
+    let open = scene.model.now;
+    let (both, _) = scene.at_once(STRANGER);
+    scene.at(open - 1);
+    let refusal = scene.send(STRANGER, scene.rollup, both).unwrap_err();
+    assert!(matches!(refusal, Refusal::WrongProposer { sender: STRANGER, .. }), "{refusal}");
+    scene.at(open);
+    for round in 1..=3 {
+        scene.propose(ATTACKER, false).unwrap();
+        let (both, after) = scene.at_once(STRANGER);
+        scene.send(STRANGER, scene.rollup, both).unwrap();
+        scene.model = after;
+        assert_eq!(scene.tips(), (round + 1, round + 1));
+        scene.at(scene.model.now + SLOT);
+    }
+}
+
+#[test]
+fn what_is_not_proven_at_once_is_not_proposed() {
+    let mut scene = Scene::silent();
+    let mut honest = scene.model.clone();
+    honest.propose(STRANGER, &scene.next(true)).unwrap();
+    let lie = Rollup::proposeCall { proposal: scene.next(false) }.abi_encode();
+    let both = together(&[lie, scene.proofs(&honest, STRANGER)]);
+    let refusal = scene.send(STRANGER, scene.rollup, both).unwrap_err();
+    assert!(matches!(refusal, Refusal::StatementMismatch { .. }), "{refusal}");
+    assert_eq!(scene.tips(), (1, 1));
+}
+
+#[test]
+fn calls_made_together_may_no_more_than_each_alone() {
+    let mut scene = Scene::silent();
+    let (both, _) = scene.at_once(STRANGER);
+    let (pause, resume) = (Rollup::pauseCall {}.abi_encode(), Rollup::resumeCall {}.abi_encode());
+    let alone = together(slice::from_ref(&pause));
+    for calls in [alone.clone(), together(slice::from_ref(&alone))] {
+        let refusal = scene.send(STRANGER, scene.rollup, calls).unwrap_err();
+        assert_eq!(refusal, Refusal::NotTheGuardian { guardian: GUARDIAN, sender: STRANGER });
+    }
+    // The guardian may pause, and not resume: nothing is left of the first call.
+    let refusal = scene.send(GUARDIAN, scene.rollup, together(&[pause, resume])).unwrap_err();
+    assert_eq!(refusal, Refusal::NotTheOwner { sender: GUARDIAN });
+    let until: u64 = scene.machine.read(scene.rollup, &Rollup::pausedUntilCall {}).unwrap();
+    assert_eq!(until, 0);
+    // None, and one that is no function's.
+    scene.send(STRANGER, scene.rollup, together(&[])).unwrap();
+    let refusal = scene.send(STRANGER, scene.rollup, together(&[vec![1, 2, 3, 4]])).unwrap_err();
+    assert_eq!(refusal, Refusal::Other { data: Bytes::new() });
+    // A pause is one for calls that are made together too.
+    scene.send(GUARDIAN, scene.rollup, alone).unwrap();
+    let refusal = scene.send(STRANGER, scene.rollup, both).unwrap_err();
+    assert!(matches!(refusal, Refusal::ContractPaused { .. }), "{refusal}");
+    assert_eq!(scene.tips(), (1, 1));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
 use alloy_sol_types::{SolCall, SolConstructor, SolValue};
-use proofmill_chain::{Refusal, SnarkRefusal};
+use proofmill_chain::{DELEGATES, Refusal, SnarkRefusal};
 use revm::primitives::eip170::MAX_CODE_SIZE;
 
 alloy_sol_types::sol! {
@@ -228,9 +228,11 @@ fn a_verifier_that_asks_several_wants_what_each_wants() {
         machine.create(STRANGER, &AllOfVerifier::BYTECODE, &constructor.abi_encode())
     };
     let (one, nobody) = (scene.verifier, Address::repeat_byte(9));
+    let delegating = delegating(&mut scene.machine, other);
     for (verifiers, refusal) in [
         (vec![one], SnarkRefusal::WrongNumberOfVerifiers { given: U256::ONE }),
         (vec![one, nobody], SnarkRefusal::NoVerifier { given: nobody }),
+        (vec![one, delegating], SnarkRefusal::NoVerifier { given: delegating }),
         (vec![one, other, one], SnarkRefusal::TheSameVerifier { given: one }),
         (vec![one; 9], SnarkRefusal::WrongNumberOfVerifiers { given: U256::from(9) }),
     ] {
@@ -259,9 +261,18 @@ fn a_verifier_that_asks_several_wants_what_each_wants() {
 
 #[test]
 fn there_is_a_halo2_verifier_before_there_is_one_of_snarks() {
-    let mut machine = Machine::new(crate::model::START);
-    let nobody = Address::repeat_byte(9);
-    let constructor = SnarkVerifier::constructorCall { halo2Verifier_: nobody };
-    let refused = machine.create(STRANGER, &SnarkVerifier::BYTECODE, &constructor.abi_encode()).unwrap_err();
-    assert_eq!(Refusal::decode(&refused), Refusal::Snark(SnarkRefusal::NoHalo2Verifier { given: nobody }));
+    let mut scene = Scene::new();
+    let delegating = delegating(&mut scene.machine, scene.halo2);
+    for given in [Address::repeat_byte(9), delegating] {
+        let constructor = SnarkVerifier::constructorCall { halo2Verifier_: given }.abi_encode();
+        let refused = scene.machine.create(STRANGER, &SnarkVerifier::BYTECODE, &constructor).unwrap_err();
+        assert_eq!(Refusal::decode(&refused), Refusal::Snark(SnarkRefusal::NoHalo2Verifier { given }));
+    }
+}
+
+/// An account that delegates to a contract (EIP-7702).
+fn delegating(machine: &mut Machine, to: Address) -> Address {
+    let account = Address::repeat_byte(0xde);
+    machine.put(account, &[&DELEGATES[..], to.as_slice()].concat());
+    account
 }

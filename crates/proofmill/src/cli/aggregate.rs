@@ -7,7 +7,8 @@ use url::Url;
 
 #[derive(Debug, Args)]
 pub(crate) struct Aggregate {
-    /// Files of range proofs that follow on each other, oldest first, as `prove --l1-rpc` saves them
+    /// Files of range proofs that follow on each other, oldest first: of an OP Stack chain, as `prove --l1-rpc` saves them; or of the blocks
+    /// behind those that are proven of another rollup, to be proposed as one checkpoint (`submit --propose`)
     #[arg(required = true, value_name = "FILE")]
     pub(crate) proofs: Vec<PathBuf>,
     /// JSON-RPC node of L1
@@ -21,15 +22,15 @@ pub(crate) struct Aggregate {
         value_name = "URL"
     )]
     pub(crate) l1_rpc: Vec<Url>,
-    /// Number of the L1 block whose hash the contract keeps [default: the newest up to which a range was derived]
+    /// Of an OP Stack chain: number of the L1 block whose hash the contract keeps [default: the newest up to which a range was derived]
     #[arg(long, value_name = "BLOCK")]
     pub(crate) l1_head: Option<u64>,
-    /// Whom the proof names as its prover: who shows it to the contract
+    /// Of an OP Stack chain: whom the proof names as its prover, who shows it to the contract. Elsewhere the range proofs name one
     #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
-    pub(crate) prover_id: alloy_primitives::Address,
+    pub(crate) prover_id: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) site: Site,
-    /// Where to save the proof [default: DATA_DIR/op-proofs/LAST_BLOCK.bin]
+    /// Where to save the proof [default: DATA_DIR/op-proofs/LAST_BLOCK.bin, or DATA_DIR/CHAIN_ID/proofs/joined-START-END.bin]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

@@ -8,10 +8,15 @@ use std::path::PathBuf;
 pub(crate) struct Submit {
     #[command(flatten)]
     pub(crate) chains: Chains,
-    /// File with a proof of the epoch; one for each type that the rollup asks for. An epoch proof of Proofmill's, or a Groth16 or
-    /// PLONK proof of its aggregation program that an SP1 cluster made, as SP1's SDK saves it or as JSON (docs/snark.md)
+    /// File with a proof of an epoch, or of a checkpoint; one for each type that the rollup asks for. An epoch proof or a range proof of
+    /// Proofmill's, or a Groth16 or PLONK proof of these programs that an SP1 cluster made, as SP1's SDK saves it or as JSON
+    /// (docs/snark.md)
     #[arg(long, required = true, value_delimiter = ',', value_name = "FILE")]
     pub(crate) proof: Vec<PathBuf>,
+    /// Propose the blocks of the proof too, in the same transaction, so that nobody can come between: where the rollup's proposer was
+    /// silent for as long as the contract says, or with its key (docs/escape.md)
+    #[arg(long)]
+    pub(crate) propose: bool,
     /// Attestors that verify the proofs for L1
     #[arg(long, env = "PROOFMILL_ATTESTORS", value_delimiter = ',', value_name = "URL")]
     pub(crate) attestor: Vec<String>,

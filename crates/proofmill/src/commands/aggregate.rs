@@ -1,27 +1,35 @@
-//! `proofmill aggregate`: range proofs of an OP Stack chain, joined for OP Succinct's contracts.
+//! `proofmill aggregate`: range proofs that follow on each other, joined: of an OP Stack chain for OP Succinct's contracts, of another
+//! rollup to one checkpoint of its own contract.
+
+mod checkpoint;
 
 use crate::{cli, local::Site, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_client::{Made, OpAggregationProof, OpRangeProof, files, programs};
+use proofmill_client::{CheckpointProof, Made, OpRangeProof, StatedProof, Statement, files, programs};
 use proofmill_ledger::DataDir;
+use proofmill_primitives::ProverType;
 use proofmill_program::op::OpAggregation;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{L1Source, NodeOptions};
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
     DataDir::mark(&global.data_dir)?;
-    let ranges = args.proofs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
-    let prover = ranges.first().map(|range| range.proof.prover).ok_or_else(|| eyre!("name range proofs"))?;
-    if let Some(other) = ranges.iter().position(|range| range.proof.prover != prover) {
-        bail!(
-            "{} is by {}, the first by {prover}: one program cannot join both",
-            args.proofs[other].display(),
-            ranges[other].proof.prover
-        );
+    if let Some(first) = args.proofs.first()
+        && CheckpointProof::is(&bytes_of(first)?)
+    {
+        return checkpoint::run(global, &args, &registry, &stop).await;
     }
+    let ranges = args.proofs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
+    let prover = by_one_prover(&args.proofs, &ranges)?;
+    let shown_by = args.prover_id.ok_or_else(|| {
+        eyre!("name who shows the proof to the contract: --prover-id (PROOFMILL_PROVER_ID)")
+    })?;
     let backend = registry.get(prover)?;
     if !prover.proves() {
         eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
@@ -45,7 +53,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
     let last = l1_headers.last().ok_or_else(|| eyre!("L1 has no block {l1_head}"))?;
     let by = OpAggregation {
         range_key: programs::op_range_version(&*backend)?.0,
-        prover: args.prover_id,
+        prover: shown_by,
         l1_head: alloy_primitives::keccak256(last),
         l1_headers,
     };
@@ -60,13 +68,34 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
         progress.finish();
         let Made { proof, .. } = made?;
         let output = output.unwrap_or_else(|| default.join(format!("{}.bin", proof.statement.claimBlockNum)));
-        save(&output, &proof)
+        save(&output, &proof)?;
+        println!("output root    {} of block {}", proof.statement.claimRoot, proof.statement.claimBlockNum);
+        println!("L1 head        {}", proof.statement.l1Head);
+        println!("saved {}", output.display());
+        Ok(())
     })
     .await
 }
 
+/// The type of the prover that made all of these.
+fn by_one_prover<S: Statement>(files: &[PathBuf], ranges: &[StatedProof<S>]) -> Result<ProverType> {
+    let prover = ranges.first().map(|range| range.proof.prover).ok_or_else(|| eyre!("name range proofs"))?;
+    if let Some(other) = ranges.iter().position(|range| range.proof.prover != prover) {
+        bail!(
+            "{} is by {}, the first by {prover}: one program cannot join both",
+            files[other].display(),
+            ranges[other].proof.prover
+        );
+    }
+    Ok(prover)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))
+}
+
 fn read(path: &Path) -> Result<OpRangeProof> {
-    let bytes = fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))?;
+    let bytes = bytes_of(path)?;
     if !OpRangeProof::is(&bytes) {
         bail!(
             "{} is not the proof of a range that was derived from L1: make one with `proofmill prove --l1-rpc`",
@@ -76,16 +105,12 @@ fn read(path: &Path) -> Result<OpRangeProof> {
     OpRangeProof::decode(&bytes).wrap_err_with(|| path.display().to_string())
 }
 
-fn save(path: &Path, proof: &OpAggregationProof) -> Result<()> {
+fn save<S: Statement>(path: &Path, proof: &StatedProof<S>) -> Result<()> {
     if !proof.proof.prover.proves() && files::holds_a_proof(path) {
         bail!(
             "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
             path.display()
         );
     }
-    files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    println!("output root    {} of block {}", proof.statement.claimRoot, proof.statement.claimBlockNum);
-    println!("L1 head        {}", proof.statement.l1Head);
-    println!("saved {}", path.display());
-    Ok(())
+    files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))
 }

@@ -8,6 +8,7 @@ mod changing;
 mod crash;
 mod dev;
 mod docs;
+mod escape;
 mod failures;
 mod faults;
 mod helper;

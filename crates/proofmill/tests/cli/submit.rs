@@ -168,9 +168,9 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
         ([exec.clone(), mock.clone()], "a mock prover made it: it proves nothing"),
         ([exec.clone(), exec.clone()], "are both proofs of type exec"),
         ([exec.clone(), cut], "damaged"),
-        ([exec.clone(), text], "neither an epoch proof"),
+        ([exec.clone(), text], "neither a range or epoch proof"),
         ([exec.clone(), none], "cannot be read"),
-        ([exec.clone(), OTHER_PROGRAM.into()], "is not Proofmill's aggregation program"),
+        ([exec.clone(), OTHER_PROGRAM.into()], "is neither Proofmill's range program"),
     ] {
         let files: Vec<_> = files.iter().map(PathBuf::as_path).collect();
         let said = fail(&mut site.submit(&files));

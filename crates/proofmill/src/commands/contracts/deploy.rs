@@ -202,7 +202,7 @@ async fn show(l1: &L1, config: &RollupConfig, verifiers: &[Verifier], roles: Rol
         show_proof_type(proof_type, &verifier.words());
     }
     if let Some(owner) = roles.owner
-        && !l1.has_code(owner).await?
+        && !l1.is_contract(owner).await?
     {
         println!(
             "note: the owner is an account, not a contract: whoever has its key can schedule other rules. A timelock or a \

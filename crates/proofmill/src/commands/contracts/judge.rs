@@ -3,8 +3,8 @@
 use alloy_primitives::{Address, Bytes};
 use eyre::{Result, WrapErr, bail};
 use proofmill_chain::{
-    DEVELOPMENT_CHAIN, L1, VerifierKind, is_for_development, majority, public_network, takes_any_proof,
-    takes_anything,
+    DELEGATES, DEVELOPMENT_CHAIN, L1, VerifierKind, is_for_development, majority, public_network,
+    takes_any_proof, takes_anything,
 };
 use proofmill_primitives::ProverType;
 
@@ -129,9 +129,6 @@ pub(super) fn check_type(chain_id: u64, prover: ProverType) -> Result<()> {
          {DEVELOPMENT_CHAIN} alone. Leave {prover} out of --prover"
     )
 }
-
-/// First bytes of the code of an account that delegates (EIP-7702).
-const DELEGATES: [u8; 3] = [0xef, 0x01, 0x00];
 
 /// Refuses what is no contract of its own.
 fn check_code(code: &Bytes, chain_id: u64) -> Result<()> {
