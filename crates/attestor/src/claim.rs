@@ -76,7 +76,7 @@ impl Next {
     /// Reads it; none where only the proposer may propose.
     pub(crate) async fn find(rollup: &Rollup) -> Result<Option<Self>, ChainError> {
         let time = rollup.l1().head().await?.timestamp;
-        if !rollup.open_from().await?.is_some_and(|from| from <= time) {
+        if rollup.open_from().await?.is_none_or(|from| from > time) {
             return Ok(None);
         }
         let tip = rollup.proven_tip().await?;
