@@ -52,11 +52,11 @@ impl Evidence {
             return tracing::warn!(%id, store = %self.store, "failure recorded before: the same proof");
         }
         let input = self.input(refused).await;
-        let kept = match tokio::time::timeout(WRITTEN, self.keep(&subject, refused, input)).await {
+        let kept = match tokio::time::timeout(WRITTEN, self.write(&subject, refused, input)).await {
             Ok(kept) => kept,
             Err(_) => {
                 let cause = format!("it could not be written within {} s", WRITTEN.as_secs());
-                self.keep(&subject, refused, Err(cause)).await
+                self.write(&subject, refused, Err(cause)).await
             }
         };
         match kept {
@@ -65,7 +65,7 @@ impl Evidence {
         }
     }
 
-    async fn keep(
+    async fn write(
         &self,
         subject: &Subject,
         refused: &RefusedProof,
