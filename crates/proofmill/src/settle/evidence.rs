@@ -19,7 +19,7 @@ use std::{
 
 /// Within this time the input of a record is built: the proof is not made anew before.
 const INPUT: Duration = Duration::from_secs(15);
-/// Within this time it is written. A store that is too slow for it gets the rest alone: the proof is deleted afterwards.
+/// Within this time it is written. A store that is too slow or too full for it gets the rest alone: the proof is deleted afterwards.
 const WRITTEN: Duration = Duration::from_secs(10);
 /// The input is the same in all records of a batch and type. It is built for so many of them.
 const WITH_INPUT: u32 = 3;
@@ -53,7 +53,11 @@ impl Evidence {
         }
         let input = self.input(refused).await;
         let kept = match tokio::time::timeout(WRITTEN, self.write(&subject, refused, input)).await {
-            Ok(kept) => kept,
+            Ok(Ok(kept)) => Ok(kept),
+            // On a full disk there may be room for the rest.
+            Ok(Err(error)) => {
+                self.write(&subject, refused, Err(format!("it could not be written: {error}"))).await
+            }
             Err(_) => {
                 let cause = format!("it could not be written within {} s", WRITTEN.as_secs());
                 self.write(&subject, refused, Err(cause)).await
