@@ -222,6 +222,9 @@ async fn makers(
                 registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
             }
             wiring::check_setups(global)?;
+            // As a worker's process does at its start.
+            let memory = proofmill_worker::memory::max_weight(args.room.max_weight)?;
+            wiring::check_start(registry, &types, memory).await?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
             Makers::Here(Site::of_role(&own, &args.site(), registry, types).await?)

@@ -59,26 +59,32 @@ async fn what_was_given_out_survives_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_from_before_a_restart_is_found_before_its_input_is_there() {
     let mut scene = Scene::new().await;
-    let (wants, made) = (wanted(1, ProverType::Exec), proof(&wanted(1, ProverType::Exec)));
-    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
-    let waits = scene.want(wants.clone()).await;
-    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
-    let batch = batch_of(given.batch.unwrap());
-    let submit_response::Outcome::Accepted(_) = scene.submit("a", "exec", &batch, &made).await else {
-        panic!()
-    };
-    waits.await.unwrap().unwrap();
+    let (one, two) = (wanted(1, ProverType::Exec), wanted(2, ProverType::Exec));
+    assert_eq!(scene.coordinator.found(&one.sought).await, Ok(None));
+    for wants in [&one, &two] {
+        let waits = scene.want(wants.clone()).await;
+        let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+        let batch = batch_of(given.batch.unwrap());
+        let submit_response::Outcome::Accepted(_) = scene.submit("a", "exec", &batch, &proof(wants)).await
+        else {
+            panic!()
+        };
+        waits.await.unwrap().unwrap();
+    }
     scene = scene.restart().await;
-    let found = FoundProof { proof: made.clone(), note: wants.note.clone() };
-    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(Some(found)));
+    for wants in [&one, &two] {
+        let found = FoundProof { proof: proof(wants), note: wants.note.clone() };
+        assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(Some(found)));
+    }
     assert_eq!(scene.coordinator.shown(), [], "it is given out again");
     // Not where it is of something else, was refused, or is damaged.
-    let other = Sought { prover: ProverType::OpenVm, ..wants.sought };
+    let other = Sought { prover: ProverType::OpenVm, ..one.sought };
     assert_eq!(scene.coordinator.found(&other).await, Ok(None));
-    scene.coordinator.refuse(&made, "L1 does not take it").await;
-    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    scene.coordinator.refuse(&proof(&one), "L1 does not take it").await;
+    assert_eq!(scene.coordinator.found(&one.sought).await, Ok(None));
+    assert!(scene.coordinator.found(&two.sought).await.unwrap().is_some(), "the other one was not refused");
     scene.lose_artifacts(false);
-    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    assert_eq!(scene.coordinator.found(&two.sought).await, Ok(None));
 }
 
 #[tokio::test(flavor = "multi_thread")]

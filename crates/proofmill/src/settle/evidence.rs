@@ -5,8 +5,8 @@ use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::RefusedProof;
 use proofmill_prover_node::{
     parts::{
-        BadProof, FailureId, FailureRecord, FailureStore, Kept, MissingFile, NewFile, ProgramPair,
-        RangeRequest, Statement, Subject,
+        BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, MissingFile, NewFile,
+        ProgramPair, RangeRequest, Statement, Subject,
     },
     rules::{ProofLevel, RangeSpec, Time},
 };
@@ -18,8 +18,10 @@ use std::{
 };
 
 /// Within this time the input of a record is built: the proof is not made anew before.
-const INPUT: Duration = Duration::from_secs(20);
-/// So many records of a batch and type have the input, which is the same in all of them.
+const INPUT: Duration = Duration::from_secs(15);
+/// Within this time it is written. A store that is too slow or too full for it gets the rest alone: the proof is deleted afterwards.
+const WRITTEN: Duration = Duration::from_secs(10);
+/// The input is the same in all records of a batch and type. It is built for so many of them.
 const WITH_INPUT: u32 = 3;
 
 /// Keeps refused proofs where a prover node keeps its failures, for `proofmill failures`.
@@ -35,11 +37,10 @@ pub(crate) struct Evidence {
 impl Evidence {
     async fn record(&self, refused: &RefusedProof) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let range = RangeSpec::of(&refused.checkpoint);
         let subject = Subject::BadProof(BadProof {
             level: ProofLevel::Range,
             prover: refused.discard.prover,
-            range,
+            range: RangeSpec::of(&refused.checkpoint),
             checkpoint: Some(refused.checkpoint),
             cause: refused.discard.cause.clone(),
             at: Time::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
@@ -50,30 +51,54 @@ impl Evidence {
         if self.store.record(&id).await.is_ok() {
             return tracing::warn!(%id, store = %self.store, "failure recorded before: the same proof");
         }
+        let input = self.input(refused).await;
+        let kept = match tokio::time::timeout(WRITTEN, self.write(&subject, refused, input)).await {
+            Ok(Ok(kept)) => Ok(kept),
+            // On a full disk there may be room for the rest.
+            Ok(Err(error)) => {
+                self.write(&subject, refused, Err(format!("it could not be written: {error}"))).await
+            }
+            Err(_) => {
+                let cause = format!("it could not be written within {} s", WRITTEN.as_secs());
+                self.write(&subject, refused, Err(cause)).await
+            }
+        };
+        match kept {
+            Ok(Kept::New | Kept::Already) => tracing::warn!(%id, store = %self.store, "failure recorded"),
+            Err(error) => tracing::error!(%id, %error, "failure not recorded"),
+        }
+    }
+
+    async fn write(
+        &self,
+        subject: &Subject,
+        refused: &RefusedProof,
+        input: Result<NewFile, String>,
+    ) -> Result<Kept, FailureStoreError> {
         let (mut files, mut missing) = (vec![NewFile::bad_proof(refused.proof.clone())], Vec::new());
-        match self.input(refused).await {
+        match input {
             Ok(input) => files.push(input),
-            Err(cause) => missing.push(MissingFile { range, cause }),
+            Err(cause) => missing.push(MissingFile { range: RangeSpec::of(&refused.checkpoint), cause }),
         }
         let record = FailureRecord {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             statement: self.statement,
             programs: self.programs.clone(),
-            subject,
+            subject: subject.clone(),
             files: files.iter().map(NewFile::described).collect(),
             missing,
         };
-        match self.store.keep(&record, &files).await {
-            Ok(Kept::New | Kept::Already) => tracing::warn!(%id, store = %self.store, "failure recorded"),
-            Err(error) => tracing::error!(%id, %error, "failure not recorded"),
-        }
+        self.store.keep(&record, &files).await
     }
 
     /// What the proof is made from, for a rerun.
     async fn input(&self, refused: &RefusedProof) -> Result<NewFile, String> {
         let (checkpoint, range) = (refused.checkpoint, RangeSpec::of(&refused.checkpoint));
         if refused.discard.times > WITH_INPUT {
-            return Err(format!("it is in the first {WITH_INPUT} records of proofs of these blocks"));
+            return Err(format!(
+                "it is built for the first {WITH_INPUT} refused proofs of these blocks alone: their records have it, if L2's nodes \
+                 gave it"
+            ));
         }
         let service = self.services.get(&refused.discard.prover).ok_or("nothing makes its proofs")?;
         let request = RangeRequest { checkpoint, range, statement: self.statement, cycle_limit: None };

@@ -21,6 +21,9 @@ use std::{
 
 /// A change waits for a window and an epoch: 124 s.
 const WINDOW_EPOCHS: u64 = 30;
+/// So many seconds before the change proving ends. On a slow machine a batch or two are proposed meanwhile, and their window is open for
+/// long enough afterwards.
+const MARGIN: u64 = 24;
 
 /// Chains whose rules the funder may change, proven by the stand-in for `openvm`, with one attestor.
 fn site() -> Site {
@@ -114,7 +117,7 @@ fn batches_on_both_sides_of_a_change_of_rules_are_settled_each_by_its_own() {
     let rules = schedule(&site);
     let not_before = site.runtime.block_on(site.rollup.scheduled()).unwrap().unwrap().not_before;
     let time = |site: &Site| site.runtime.block_on(site.rollup.l1().head()).unwrap().timestamp;
-    load_until(&mut site, "the change to be near", |site| time(site) + 10 >= not_before);
+    load_until(&mut site, "the change to be near", |site| time(site) + MARGIN >= not_before);
     // From now on nothing is proven, until there are batches under both.
     assert!(openvm.terminate(), "{}", site.said("prover-openvm"));
     let index = |site: &Site| site.runtime.block_on(site.rollup.current_rules()).unwrap().index;

@@ -4,9 +4,9 @@ use crate::settling::{Site, number};
 use proofmill_proxy::{Action, Proxy};
 use std::{collections::BTreeSet, path::Path};
 
-/// The batches that the lines of the coordinator's log with this name.
-fn batches(site: &Site, what: &str) -> BTreeSet<u64> {
-    site.lines("coordinator", what).iter().map(|line| number(line, "batch")).collect()
+/// The batches that these lines of a log name.
+fn batches(lines: &[String]) -> BTreeSet<u64> {
+    lines.iter().map(|line| number(line, "batch")).collect()
 }
 
 #[test]
@@ -16,10 +16,17 @@ fn what_was_proven_before_a_restart_is_found_without_a_witness() {
     let words = ["--disable-publish", "--prover-id", "0x00000000000000000000000000000000000000aa"];
     let mut coordinator = site.coordinator(&words, &[]);
     let mut exec = site.prover("exec");
-    site.load_until("five batches to be proven", |site| batches(site, "a batch is proven").len() >= 5);
+    let proven = |site: &Site| batches(&site.lines("coordinator", "a batch is proven"));
+    site.load_until("five batches to be proven", |site| proven(site).len() >= 5);
     assert!(exec.terminate(), "{}", site.said("prover-exec"));
     coordinator.kill();
-    let proven = batches(&site, "a batch is proven");
+    let proven = proven(&site);
+    // What the first one said counts for nothing.
+    let before = site.said("coordinator").lines().count();
+    let since = |site: &Site, what: &str| -> Vec<String> {
+        let said = site.said("coordinator");
+        said.lines().skip(before).filter(|line| line.contains(what)).map(str::to_owned).collect()
+    };
     let proxy = site.runtime.block_on(Proxy::new(&site.chains.l2_rpc, |request| {
         let of_a_witness =
             request.method == "eth_getProof" || request.method.starts_with("debug_executionWitness");
@@ -28,10 +35,10 @@ fn what_was_proven_before_a_restart_is_found_without_a_witness() {
     site.chains.l2_rpc = proxy.url.clone();
     let mut coordinator = site.coordinator(&words, &[]);
     site.wait_for("the proofs from before", |site| {
-        batches(site, "a proof from before is found").is_superset(&proven)
+        batches(&since(site, "a proof from before is found")).is_superset(&proven)
     });
     site.wait_for("them to be priced", |site| {
-        site.lines("coordinator", "batches would be settled").iter().any(|line| number(line, "last") >= 5)
+        since(site, "batches would be settled").iter().any(|line| number(line, "last") >= 5)
     });
     assert!(coordinator.terminate(), "{}", site.said("coordinator"));
 }
