@@ -103,14 +103,25 @@ async fn live(
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut calls = Vec::new();
     loop {
+        let mut time_passes = false;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             count = inbox.recv_many(&mut calls, GROUP) => if count == 0 { return Ok(()) },
-            _ = tick.tick() => state.tick(),
+            _ = tick.tick() => {
+                time_passes = true;
+                // Before what time brings: a call that was repeated while a commit took long must not be taken for one of a task that
+                // is given out again only now.
+                while calls.len() < GROUP && let Ok(call) = inbox.try_recv() {
+                    calls.push(call);
+                }
+            }
         }
         let mut answers = Vec::with_capacity(calls.len());
         for call in calls.drain(..) {
             answers.push(call(&mut state));
+        }
+        if time_passes {
+            state.tick();
         }
         let (batch, messages) = state.take_outputs();
         if !batch.is_empty() && commit(&ledger, batch, &stop).await?.is_break() {

@@ -202,7 +202,11 @@ impl Channel {
             drop(reader.send(Ok(payload_message(payload.clone()))));
         }
         match &mut self.readers {
-            Some(readers) => readers.push(reader),
+            Some(readers) => {
+                // One that comes back again and again while nothing is said is kept once.
+                readers.retain(|reader| !reader.is_closed());
+                readers.push(reader);
+            }
             None => send_end(&reader),
         }
     }
@@ -220,4 +224,20 @@ fn payload_message(payload: Vec<u8>) -> MessageStreamResponse {
 pub(crate) fn send_end(reader: &Sink<MessageStreamResponse>) {
     let end = message_stream_response::Message::EndOfStream(EndOfStream {});
     drop(reader.send(Ok(MessageStreamResponse { message: Some(end) })));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_that_comes_back_while_nothing_is_said_is_kept_once() {
+        let mut channel = Channel::new("p".into());
+        for _ in 0..10 {
+            let (sink, source) = stream(|| ());
+            channel.read(0, sink);
+            drop(source);
+        }
+        assert_eq!(channel.readers.map(|readers| readers.len()), Some(1));
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec, proof::Delivery, scheduler::Fleet,
+    want::waits_for_others,
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, Weight, WorkerId};
@@ -113,12 +114,14 @@ impl Scheduler {
             (task.confirmed, task.delivery) = (now, task.delivery.sent());
             return;
         }
-        // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail.
+        // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail. What waits for others
+        // may be beside a task that runs apart.
+        let waits = waits_for_others(task.spec.kind);
         if let (TaskState::Pending { .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
             && self.workers.present(worker).is_some_and(|host| {
-                host.goes_with(&want) && host.memory.free().is_some_and(|free| free >= want.weight)
+                (waits || host.goes_with(&want)) && host.memory.free().is_some_and(|free| free >= want.weight)
             })
         {
             task.history.found();

@@ -3,7 +3,7 @@
 use crate::{
     Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
     queue::{Avoid, LineKey, TaskTurn},
-    want::{Lane, Sort, Want, gb},
+    want::{Lane, Sort, Want, gb, waits_for_others},
     worker::Load,
 };
 use proofmill_fault::{Code, History};
@@ -137,7 +137,8 @@ impl Task {
     }
 
     pub(crate) fn load(&self) -> Load {
-        Load { weight: gb(self.spec.weight), lane: Lane::of(self.spec.kind), apart: self.apart }
+        let TaskSpec { kind, weight, .. } = self.spec;
+        Load { weight: gb(weight), lane: Lane::of(kind), apart: self.apart, waits: waits_for_others(kind) }
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {
@@ -146,11 +147,12 @@ impl Task {
     }
 
     /// Notes a fault of its worker that other tasks there may be to blame for. A worker that was killed for memory is known to have
-    /// done too much; one that was lost may have been taken away, which says something only when it happens again and again.
+    /// done too much; one that was lost may have been taken away, which says something only when it happens again and again. What
+    /// waits for others would have to do so beside them, and is never suspected.
     pub(crate) fn suspect(&mut self, code: Code, free_losses: u32) {
         let lost = code == Code::WorkerLost && self.history.losses() > free_losses / 2;
         let suspect = lost || code == Code::KilledAmongOthers;
-        self.apart |= suspect && Lane::of(self.spec.kind) == Lane::Work;
+        self.apart |= suspect && !waits_for_others(self.spec.kind);
     }
 
     /// Whether it is to be given out now.

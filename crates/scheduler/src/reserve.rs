@@ -105,7 +105,9 @@ impl Scheduler {
                 && !self.workers.avoids(avoided, id)
                 && worker.has_room_later(want, put_back(worker))
         });
-        let least = |worker: &Worker| (worker.paused.is_some(), Reverse(worker.memory.free()));
+        let least = |worker: &Worker| {
+            (worker.paused.is_some(), worker.in_the_way_of(want), Reverse(worker.memory.free()))
+        };
         workers.min_by_key(|(_, worker)| least(worker)).map(|(id, _)| id.clone())
     }
 

@@ -20,6 +20,12 @@ impl Lane {
     }
 }
 
+/// Whether a task ends only after others have run. Controllers do, and executions of the SP1 cluster's layout: they put together what
+/// their shards leave. Those are work all the same: they are light, and end by themselves where their shards do.
+pub(crate) const fn waits_for_others(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Controller | TaskKind::UtilVkeyMapController | TaskKind::CoreExecute)
+}
+
 /// What tells the tasks of one proof apart for those who could take them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Sort {

@@ -15,6 +15,8 @@ pub(crate) struct Load {
     pub(crate) lane: Lane,
     /// It was given out to run beside no other work.
     pub(crate) apart: bool,
+    /// It ends only after others have run.
+    pub(crate) waits: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -23,7 +25,7 @@ pub(crate) struct Worker {
     /// `None` while it is only known from before a restart and has not come back.
     pub(crate) spec: Option<WorkerSpec>,
     pub(crate) tasks: BTreeMap<TaskId, Load>,
-    /// So many of them are work.
+    /// So many of them wait for no others.
     work: usize,
     /// So many of them run apart: one at the most.
     apart: usize,
@@ -59,7 +61,7 @@ impl Worker {
 
     pub(crate) fn hold(&mut self, task: TaskId, load: Load) {
         self.memory.hold(load.lane, load.weight);
-        self.work += usize::from(load.lane == Lane::Work);
+        self.work += usize::from(!load.waits);
         self.apart += usize::from(load.apart);
         self.tasks.insert(task, load);
     }
@@ -67,7 +69,7 @@ impl Worker {
     pub(crate) fn release(&mut self, task: &TaskId) {
         if let Some(load) = self.tasks.remove(task) {
             self.memory.release(load.lane, load.weight);
-            self.work -= usize::from(load.lane == Lane::Work);
+            self.work -= usize::from(!load.waits);
             self.apart -= usize::from(load.apart);
         }
     }
@@ -79,9 +81,14 @@ impl Worker {
 
     /// Whether what is wanted and what it holds may run beside each other. Several tasks were killed together, and any of them may
     /// have been too much: each runs apart from other work from then on, so that the next time it is known which one it is.
-    /// Controllers only wait, and may be there; none is given to it meanwhile.
+    /// What waits for others may be there: it may be this very one that it waits for. None is given to it meanwhile.
     pub(crate) const fn goes_with(&self, want: &Want) -> bool {
-        self.apart == 0 && (!want.apart || self.work == 0)
+        self.apart == 0 && self.in_the_way_of(want) == 0
+    }
+
+    /// So many tasks must end before what is wanted may run beside those that are left.
+    pub(crate) const fn in_the_way_of(&self, want: &Want) -> usize {
+        if want.apart { self.work } else { 0 }
     }
 
     /// Whether it could take what is wanted if it held nothing.

@@ -137,6 +137,73 @@ fn suspects_run_one_after_the_other_beside_their_controller() {
     assert!(is_done(&scene, "x") && is_done(&scene, "y"));
 }
 
+/// An execution waits for the marks of its shards: neither may keep the other from its only worker.
+#[test]
+fn a_suspect_runs_beside_the_execution_that_waits_for_it() {
+    let mut scene = Scene::new();
+    scene.worker("w0", WorkerKind::All, 20);
+    scene.proof("p", TaskKind::Controller);
+    scene.task("p", "execution", TaskKind::CoreExecute);
+    scene.faults("w0", "execution", Code::KilledAmongOthers);
+    scene.pass(3, &["w0"]);
+    scene.task("p", "x", TaskKind::ProveShard);
+    assert_eq!((scene.at("execution"), scene.at("x")), (Some("w0"), Some("w0")));
+    scene.faults("w0", "x", Code::KilledAmongOthers);
+    scene.task("p", "y", TaskKind::ProveShard);
+    scene.done("w0", "y");
+    scene.pass(3, &["w0"]);
+    assert_eq!((scene.at("execution"), scene.at("x")), (Some("w0"), Some("w0")));
+    // Other work still waits for its end.
+    scene.task("p", "z", TaskKind::ProveShard);
+    scene.pass(3, &["w0"]);
+    assert_eq!(scene.at("z"), None);
+    scene.done("w0", "x");
+    assert_eq!(scene.at("z"), Some("w0"));
+}
+
+/// It was there beside the suspect all the time, and would only have started over.
+#[test]
+fn a_controller_that_is_found_again_stays_beside_a_suspect() {
+    let mut scene = Scene::new();
+    scene.worker("w0", WorkerKind::All, 12);
+    scene.proof("p", TaskKind::Controller);
+    scene.task("p", "x", TaskKind::ProveShard);
+    scene.faults("w0", "x", Code::KilledAmongOthers);
+    scene.pass(3, &["w0"]);
+    // The worker says nothing of its controller for so long that it is taken away.
+    for _ in 0..2 {
+        scene.now += 10_001;
+        scene.heartbeat("w0", &["x"]);
+    }
+    assert_eq!((scene.at("p/root"), scene.at("x")), (None, Some("w0")));
+    scene.heartbeat("w0", &["p/root", "x"]);
+    assert_eq!((scene.at("p/root"), scene.at("x")), (Some("w0"), Some("w0")));
+}
+
+/// How much memory is free on a worker says nothing of when a suspect may go there.
+#[test]
+fn a_suspect_is_kept_the_worker_that_has_least_to_finish() {
+    let mut scene = workers(&["c"], 4);
+    scene.proof("p", TaskKind::ProveShard);
+    for (worker, gb) in [("a", 64), ("b", 8)] {
+        scene.worker(worker, WorkerKind::Gpu, gb);
+        for at in 0..gb / 4 {
+            scene.proof(&format!("{worker}{at}"), TaskKind::ProveShard);
+        }
+    }
+    scene.faults("c", "p/root", Code::KilledAmongOthers);
+    scene.pass(2, &["a", "b", "c"]);
+    // It is too large for `c`, where others go before it.
+    scene.proof("q", TaskKind::ProveShard);
+    assert_eq!((scene.held("a").len(), scene.held("b").len(), scene.at("q/root")), (16, 2, Some("c")));
+    scene.pass(31, &["a", "b", "c"]);
+    scene.proof("r", TaskKind::ProveShard);
+    for task in ["b0/root", "b1/root"] {
+        scene.done("b", task);
+    }
+    assert_eq!((scene.at("p/root"), scene.at("r/root")), (Some("b"), None));
+}
+
 /// Nobody says what killed the worker (a container goes as a whole): what is lost again and again with others runs apart as well.
 #[test]
 fn what_is_lost_with_others_again_and_again_runs_apart() {
