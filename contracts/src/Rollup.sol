@@ -162,7 +162,8 @@ contract Rollup is RollupRules {
 
     Tips private _tips;
     mapping(uint64 number => Checkpoint) private _checkpoints;
-    mapping(uint64 epoch => mapping(address prover => uint64 last)) private _longest;
+    /// @dev Four epochs share a word: who proves one after the other pays for a new word once in four.
+    mapping(uint64 epochs => mapping(address prover => uint64[4] lasts)) private _longest;
 
     constructor(Constants memory constants_, Rules memory first, Roles memory roles)
         RollupRules(roles, constants_.maxPause, constants_.changeDelay, first)
@@ -300,12 +301,13 @@ contract Rollup is RollupRules {
         uint64 lastEpoch = epochOf(_checkpoints[last].slot);
         if (lastEpoch != epoch) revert NotOneEpoch(epoch, lastEpoch);
         _requireOpen(epoch);
-        uint64 longest = _longest[epoch][prover];
+        uint64[4] storage lasts = _longest[epoch / 4][prover];
+        uint64 longest = lasts[epoch % 4];
         if (last <= longest) revert AlreadySubmitted(epoch, prover, longest);
 
         _verifyAll(first, last, proofs, true, prover);
 
-        _longest[epoch][prover] = last;
+        lasts[epoch % 4] = last;
         if (last > provenTip) _tips.proven = last;
         emit EpochProofVerified(epoch, prover, first, last);
     }
@@ -405,7 +407,7 @@ contract Rollup is RollupRules {
 
     /// @notice The last checkpoint of an epoch that a prover has proven it up to; 0 if it has proven nothing of it.
     function longestProof(uint64 epoch, address prover) external view returns (uint64 last) {
-        return _longest[epoch][prover];
+        return _longest[epoch / 4][prover][epoch % 4];
     }
 
     /// @notice From when on anybody may propose, in Unix seconds, if the proposer does not until then; the highest number if never.
