@@ -15,6 +15,7 @@ use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
+use proofmill_ledger::DataDir;
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
@@ -227,6 +228,7 @@ async fn makers(
             wiring::check_start(registry, &types, memory).await?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
+            DataDir::mark(&own.data_dir)?;
             Makers::Here(Site::of_role(&own, &args.site(), registry, types).await?)
         }
     })

@@ -5,10 +5,9 @@ use proofmill_backends::{Backend, BackendError, ExecBackend, HelperBackend, Proo
 #[cfg(not(feature = "openvm"))]
 use proofmill_backends::{Registry, SnarkConfig, SnarkVariant};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
-use std::{
-    fs,
-    process::{Command, Stdio},
-};
+#[cfg(not(feature = "openvm"))]
+use std::fs;
+use std::process::{Command, Stdio};
 
 /// The binary answers as the backend in it would.
 #[test]
