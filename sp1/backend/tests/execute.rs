@@ -9,10 +9,7 @@ use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, 
 use proofmill_sp1_prover::MEMORY_LIMIT;
 use sp1_core_executor::{GasEstimatingVMEnum, Program, SP1CoreOpts};
 use sp1_core_executor_runner::MinimalExecutorRunner;
-use std::{
-    sync::{Arc, LazyLock},
-    time::Instant,
-};
+use std::sync::{Arc, LazyLock};
 
 const ELF: &[u8] = include_bytes!("fixtures/fibonacci-sp1.elf");
 
@@ -97,7 +94,6 @@ fn bytes_that_are_no_program_are_refused() {
 #[test]
 fn a_program_with_any_header_byte_changed_never_panics_or_hangs() {
     let whole = input(5);
-    let begun = Instant::now();
     for at in (0..64).chain(64..64 + 56 * 4) {
         let mut program = ELF.to_vec();
         program[at] ^= 0xff;
@@ -105,7 +101,6 @@ fn a_program_with_any_header_byte_changed_never_panics_or_hangs() {
         // Some changes mean nothing (padding, addresses that are not used); the others are refused or fail.
         let _ = SP1.execute(&Job { program: &program, cycle_limit: limit, ..job(&whole) });
     }
-    assert!(begun.elapsed().as_secs() < 300, "{:?}", begun.elapsed());
 }
 
 #[test]

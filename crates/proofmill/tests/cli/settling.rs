@@ -270,8 +270,9 @@ fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
     let mut coordinator = site.coordinator(&["--attestor", &address], &[("PRIVATE_KEY", &key)]);
     let (mut exec, mut openvm) = (site.prover("exec"), site.prover("openvm"));
     site.load_until("two batches to be settled", |site| site.tips().0 >= 2);
-    // A batch of which one proof is there; then L1 refuses that, and nobody makes another.
-    openvm.kill();
+    // A batch of which one proof is there; then L1 refuses that, and nobody makes another. A prover that is killed would keep its batch
+    // for the ten minutes of its time-out.
+    assert!(openvm.terminate(), "{}", site.said("prover-openvm"));
     let handed_in = |site: &Site| site.lines("prover-exec", "a proof was handed in");
     site.load_until("a proof of one type", |site| {
         handed_in(site).iter().any(|line| number(line, "batch") > site.tips().0)
