@@ -2,8 +2,11 @@
 //! L1 blocks from which it follows. The block is made by the rules of `proofmill-optimism`; what stands in its attributes is written down
 //! from the specifications.
 
-use crate::L1Body;
-use crate::node::{full, node};
+use crate::{
+    L1_BLOCKS, L1Body,
+    inputs::channel_of_real_blocks,
+    node::{full, node},
+};
 use alloy_consensus::{
     EMPTY_OMMER_ROOT_HASH, Eip658Value, Header, Receipt, ReceiptEnvelope, SignableTransaction, TxEip1559,
     TxEnvelope,
@@ -79,6 +82,13 @@ impl Local {
     /// L1 has a deposit in its third block, and the batches in its fourth.
     pub fn new() -> Self {
         Self::beside(&[], None)
+    }
+
+    /// The same on an L1 as busy as mainnet, with a channel of the users' transactions of real blocks. `None`, with a message, where there
+    /// are no real blocks.
+    pub fn busy() -> Option<Self> {
+        let bodies = L1_BLOCKS.map(L1Body::read).collect::<Option<Vec<_>>>()?;
+        Some(Self::beside(&bodies, Some(&zlib(&channel_of_real_blocks()?))))
     }
 
     /// The same, with more on L1 than the chain takes from it. These blocks come first, 49 at most. The batcher posts this channel before

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use alloy_primitives::{Address, B256};
-use proofmill_op_fixtures::{L1_BLOCKS, L1Body, Local, RangeInput, channel_of_real_blocks, zlib};
+use proofmill_op_fixtures::{Local, RangeInput};
 use proofmill_optimism::{minimise, output_root};
 use proofmill_program::{
     ProvenFor, PublicValues,
@@ -97,9 +97,7 @@ fn what_is_no_input_is_refused() {
 
 #[test]
 fn a_range_is_derived_from_an_l1_as_busy_as_mainnet() {
-    let Some(bodies) = L1_BLOCKS.map(L1Body::read).collect::<Option<Vec<_>>>() else { return };
-    let Some(old) = channel_of_real_blocks() else { return };
-    let local = Local::beside(&bodies, Some(&zlib(&old)));
+    let Some(local) = Local::busy() else { return };
     let input = RangeInput::derived(&local);
     assert_eq!(run(&input.bytes).unwrap(), input.says);
     // Nothing of it may be missing.

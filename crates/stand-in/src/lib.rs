@@ -1,12 +1,22 @@
 //! A second prover type for tests of what needs two, or one that does not say of itself that it proves nothing: `exec` under the name
 //! of OpenVM. It runs Proofmill's programs natively and **proves nothing**; no real verifier takes what it makes. It says so of each of
-//! its proofs ([`Backend::insecure`]).
+//! its proofs ([`Backend::insecure`]). And [`forward!`], for tests that change one thing of a backend.
+
+#[macro_use]
+mod forward;
 
 use proofmill_backends::{
-    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
+    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, SegmentBudget,
 };
 use proofmill_client::programs;
-use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+
+/// What [`forward!`] names.
+#[doc(hidden)]
+pub mod types {
+    pub use proofmill_backends::{BackendError, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget};
+    pub use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+}
 
 const NAME: ProverType = ProverType::OpenVm;
 
@@ -31,14 +41,9 @@ fn as_exec<'a>(job: &Job<'a>) -> Job<'a> {
 }
 
 impl Backend for StandIn {
+    forward! { 0: weight budget_for tree node_weight }
     fn prover_type(&self) -> ProverType {
         NAME
-    }
-    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
-        self.0.weight(kind, budget)
-    }
-    fn budget_for(&self, memory: Weight) -> SegmentBudget {
-        self.0.budget_for(memory)
     }
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
         let is_ours = PROGRAMS.iter().any(|of| of(NAME) == program);
@@ -57,17 +62,6 @@ impl Backend for StandIn {
     }
     fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
         self.0.prove_segment(&as_exec(job), plan, index)
-    }
-    fn tree(
-        &self,
-        segments: &[Segment],
-        mode: ProofMode,
-        budget: SegmentBudget,
-    ) -> Result<Vec<Node>, BackendError> {
-        self.0.tree(segments, mode, budget)
-    }
-    fn node_weight(&self, node: &Node) -> Weight {
-        self.0.node_weight(node)
     }
     fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
         self.0.reduce(native(program), node, children)

@@ -2,12 +2,10 @@
 
 use crate::site::{PATIENCE, Site};
 use proofmill_artifacts::ArtifactKind;
-use proofmill_backends::{
-    Backend, BackendError, ExecBackend, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget,
-    SnarkVariant,
-};
+use proofmill_backends::{Backend, BackendError, ExecBackend, Proof, SnarkVariant};
 use proofmill_client::{ClientError, ClusterProver, Made, programs};
-use proofmill_primitives::{ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
+use proofmill_stand_in::forward;
 use proofmill_wire::operator::ProofProgress;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::mpsc;
@@ -23,53 +21,7 @@ struct Snarks {
 }
 
 impl Backend for Snarks {
-    fn prover_type(&self) -> ProverType {
-        self.exec.prover_type()
-    }
-    fn weight(&self, kind: TaskKind, budget: SegmentBudget) -> Weight {
-        self.exec.weight(kind, budget)
-    }
-    fn budget_for(&self, memory: Weight) -> SegmentBudget {
-        self.exec.budget_for(memory)
-    }
-    fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {
-        self.exec.program_version(program)
-    }
-    fn encode_input(&self, frames: &[&[u8]], proofs: &[Proof]) -> Result<Vec<u8>, BackendError> {
-        self.exec.encode_input(frames, proofs)
-    }
-    fn execute(&self, job: &Job<'_>) -> Result<Execution, BackendError> {
-        self.exec.execute(job)
-    }
-    fn plan(&self, job: &Job<'_>, budget: SegmentBudget) -> Result<Plan, BackendError> {
-        self.exec.plan(job, budget)
-    }
-    fn prove_segment(&self, job: &Job<'_>, plan: &Plan, index: u32) -> Result<Vec<u8>, BackendError> {
-        self.exec.prove_segment(job, plan, index)
-    }
-    fn tree(
-        &self,
-        segments: &[Segment],
-        mode: ProofMode,
-        budget: SegmentBudget,
-    ) -> Result<Vec<Node>, BackendError> {
-        self.exec.tree(segments, mode, budget)
-    }
-    fn node_weight(&self, node: &Node) -> Weight {
-        self.exec.node_weight(node)
-    }
-    fn reduce(&self, program: &[u8], node: &Node, children: &[Vec<u8>]) -> Result<Vec<u8>, BackendError> {
-        self.exec.reduce(program, node, children)
-    }
-    fn finish(
-        &self,
-        job: &Job<'_>,
-        plan: &Plan,
-        mode: ProofMode,
-        parts: &[Vec<u8>],
-    ) -> Result<Proof, BackendError> {
-        self.exec.finish(job, plan, mode, parts)
-    }
+    forward! { exec: prover_type weight budget_for program_version encode_input execute plan prove_segment tree node_weight reduce finish }
     fn snark_variant(&self) -> Option<SnarkVariant> {
         self.told
     }
