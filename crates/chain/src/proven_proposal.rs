@@ -116,7 +116,7 @@ impl Rollup {
     /// # Errors
     /// L1 cannot be read.
     pub async fn rules_of_next(&self, tip: &ProvenTip, time: u64) -> Result<Rules, ChainError> {
-        let begins_epoch = tip.number.0 == 0 || !self.is_in_epoch_of(tip, time);
+        let begins_epoch = !self.is_in_epoch_of(tip, time);
         let scheduled = self.scheduled().await?.filter(|scheduled| {
             begins_epoch && scheduled.from_checkpoint <= tip.number.next() && scheduled.not_before <= time
         });
@@ -126,9 +126,9 @@ impl Rollup {
         }
     }
 
-    /// Whether a time, in Unix seconds of L1, is in the epoch in which the proven tip landed.
+    /// Whether a time, in Unix seconds of L1, is in the epoch in which the proven tip landed. The genesis landed in none.
     pub fn is_in_epoch_of(&self, tip: &ProvenTip, time: u64) -> bool {
         let clock = self.clock();
-        clock.epoch_of(tip.slot) == clock.epoch_of(clock.slot_at(time))
+        tip.number.0 != 0 && clock.epoch_of(tip.slot) == clock.epoch_of(clock.slot_at(time))
     }
 }

@@ -57,7 +57,7 @@ impl VerifierKind {
         if let Some(set) = AttestorSet::find(l1, verifier).await? {
             return Ok(Self::Attestors(set));
         }
-        match l1.read(verifier, &halo2VerifierCall {}, None).await {
+        match Self::halo2_behind(l1, verifier).await {
             Ok(halo2) => Ok(Self::Snark { verifier, insecure: is_for_development(&l1.code(halo2).await?) }),
             Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(Self::Other { verifier }),
             Err(error) => Err(error),

@@ -3,7 +3,7 @@
 
 mod checkpoint;
 
-use crate::{cli, local::Site, progress::Progress, stop, wiring};
+use crate::{cli, commands, local::Site, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_client::{CheckpointProof, Made, OpRangeProof, StatedProof, Statement, files, programs};
@@ -31,9 +31,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
         eyre!("name who shows the proof to the contract: --prover-id (PROOFMILL_PROVER_ID)")
     })?;
     let backend = registry.get(prover)?;
-    if !prover.proves() {
-        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
-    }
+    commands::note_unproven(prover);
     let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
     let mut heads = Vec::new();
     for range in &ranges {

@@ -81,3 +81,10 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Dev(args) => dev::run(&global, *args, registry).await,
     }
 }
+
+/// Says it where proofs of a type prove nothing.
+fn note_unproven(prover: ProverType) {
+    if !prover.proves() {
+        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
+    }
+}

@@ -1,7 +1,7 @@
 //! `proofmill prove`: witness, request, progress, check, file, figures.
 
 use crate::{
-    cli,
+    cli, commands,
     local::Site,
     progress::{Progress, duration},
     report::{Report, thousands},
@@ -104,9 +104,7 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
     if how != How::Execute && args.export.is_none() {
         backend.check_mode(args.mode)?;
     }
-    if !args.prover.proves() {
-        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
-    }
+    commands::note_unproven(args.prover);
     // Caches and proofs go there too.
     DataDir::mark(&global.data_dir)?;
     let work = tokio::select! {

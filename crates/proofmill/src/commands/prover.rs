@@ -1,7 +1,7 @@
 //! `proofmill prover`.
 
 use crate::{
-    cli,
+    cli, commands,
     local::Site,
     observe::{self, Observed},
     stop,
@@ -30,9 +30,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
     let observed = Observed::new("prover");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     backend.check_mode(ProofMode::Compressed)?;
-    if !args.prover_type.proves() {
-        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
-    }
+    commands::note_unproven(args.prover_type);
     DataDir::mark(&global.data_dir)?;
     let (folder, _place) = place(&global.data_dir)?;
     let own = cli::Global { data_dir: folder, ..global.clone() };

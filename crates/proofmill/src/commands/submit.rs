@@ -19,6 +19,7 @@ use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
 };
@@ -336,10 +337,7 @@ fn check_ours(
     }
     match backend.insecure(proof)? {
         None => Ok(format!("valid: a {} proof of the rollup's program", proof.mode)),
-        Some(cause) if allow_development => Ok(format!("INSECURE: it holds, but {cause}")),
-        Some(cause) => {
-            bail!("{cause}. For a contract that takes such, submit it with --allow-development")
-        }
+        Some(cause) => insecure(&format!("it holds, but {cause}"), &cause, allow_development),
     }
 }
 
@@ -349,14 +347,19 @@ fn check_sp1(snark: &Sp1Snark, program: ProgramVersion, allow_development: bool)
     }
     match snark.circuit() {
         Ok(circuit) => Ok(format!("{circuit} proof by SP1, made elsewhere: L1 is asked whether it holds")),
-        Err(Sp1SnarkError::Mock) if allow_development => {
-            Ok("INSECURE: a mock prover made it, it proves nothing".to_owned())
-        }
         Err(error @ Sp1SnarkError::Mock) => {
-            bail!("{error}. For a contract that takes such, submit it with --allow-development")
+            insecure("a mock prover made it, it proves nothing", &error, allow_development)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// What anybody can make of anything is for contracts that are known to take such.
+fn insecure(is: &str, cause: &dyn Display, allow_development: bool) -> Result<String> {
+    if !allow_development {
+        bail!("{cause}. For a contract that takes such, submit it with --allow-development");
+    }
+    Ok(format!("INSECURE: {is}"))
 }
 
 async fn show(settlement: &L1Settlement, of: &ProofTypeConfig, one: &Brought) -> Result<Bytes> {

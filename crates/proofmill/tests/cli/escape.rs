@@ -1,13 +1,16 @@
 //! Blocks that nobody proposes are proposed, and proven at once, by whoever has their proof.
 
-use crate::process::{self, Running, fail, proofmill, succeed, wait};
+use crate::{
+    deployed::deploy,
+    process::{self, Running, fail, proofmill, succeed},
+};
 use alloy_primitives::{Address, B256};
 use proofmill_backends::Proof;
 use proofmill_chain::{BlockAt, ContractTips, L1, L2, PoolOptions, Proposal, Rollup, Sender};
 use proofmill_client::CheckpointProof;
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_primitives::{BlockRange, CheckpointNumber, ProgramVersion};
-use proofmill_program::PublicValues;
+use proofmill_program::{PublicValues, RangePublicValues};
 use serde_json::Value;
 use std::{
     fs,
@@ -32,23 +35,11 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
         let localnet = ["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"];
-        let localnet = Running::start(proofmill(data).args(localnet), &data.join("localnet.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
+        let (localnet, chains) = process::chains(proofmill(data).args(localnet), &data.join("localnet.log"));
         let l1 = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
-        let of_localnet = Rollup::connect(l1.clone(), chains.rollup).await.unwrap();
-        let anything = of_localnet.config().proof_types[0].verifier;
-
-        let mut deploy = proofmill(data);
-        deploy.args(["contracts", "deploy", "--l1-rpc", chains.l1_rpc.as_str()]);
-        deploy.args(["--l2-rpc", chains.l2_rpc.as_str(), "--genesis-block", "0", "--prover", "exec"]);
-        deploy.args(["--verifier", &format!("exec={anything}"), "--slot-seconds", "2"]);
-        deploy.args(["--epoch-slots", "600", "--window-epochs", "1", "--silence", &SILENCE.to_string()]);
-        deploy.args(["--max-lag", "7200", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
-        let deployed = succeed(deploy.env("PRIVATE_KEY", DevKeys::funder_text().to_string()));
-        let rollup = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
-        let rollup = Rollup::connect(l1, rollup.parse().unwrap()).await.unwrap();
+        let epochs = format!("--epoch-slots 600 --window-epochs 1 --silence {SILENCE}");
+        let flags = format!("--prover exec {epochs} --max-lag 7200");
+        let rollup = Rollup::connect(l1, deploy(data, &chains, &flags)).await.unwrap();
         let l2 = L2::connect(PoolOptions::new(chains.l2_rpc.clone()), None).await.unwrap();
         let mut seed = 0;
         while l2.block(BlockAt::Number(4)).await.unwrap().is_none() {
@@ -127,6 +118,17 @@ impl Site {
     }
 }
 
+/// The blocks of a proof, as they are proposed.
+fn proposal(said: &RangePublicValues) -> Proposal {
+    Proposal {
+        blocks: BlockRange::new(said.firstBlock, said.lastBlock).unwrap(),
+        parent_hash: said.parentHash,
+        last_hash: said.lastHash,
+        state_root: said.postStateRoot,
+        last_timestamp: said.lastTimestamp,
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     let site = Site::new().await;
@@ -143,13 +145,8 @@ async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     // Somebody is in the way, with a checkpoint that cannot be proven.
     let key = DevKeys::well_known(1).unwrap().attestors.remove(0);
     let rival = Sender::new(site.rollup.l1().clone(), key);
-    let unprovable = Proposal {
-        blocks: BlockRange::new(1, 2).unwrap(),
-        parent_hash: good.statement.parentHash,
-        last_hash: B256::repeat_byte(9),
-        state_root: B256::repeat_byte(9),
-        last_timestamp: good.statement.lastTimestamp,
-    };
+    let nowhere = B256::repeat_byte(9);
+    let unprovable = Proposal { last_hash: nowhere, state_root: nowhere, ..proposal(&good.statement) };
     site.rollup.propose(&rival, unprovable).await.unwrap();
     assert_eq!(site.tips().await, (0, 1));
     // What is wrong is said before anything is sent.
@@ -204,14 +201,7 @@ async fn a_checkpoint_is_settled_by_a_range_proof_from_a_file() {
     let file = site.prove(1, 2);
     let said = CheckpointProof::decode(&fs::read(&file).unwrap()).unwrap().statement;
     let proposer = Sender::new(site.rollup.l1().clone(), DevKeys::well_known(0).unwrap().funder);
-    let proposal = Proposal {
-        blocks: BlockRange::new(said.firstBlock, said.lastBlock).unwrap(),
-        parent_hash: said.parentHash,
-        last_hash: said.lastHash,
-        state_root: said.postStateRoot,
-        last_timestamp: said.lastTimestamp,
-    };
-    site.rollup.propose(&proposer, proposal).await.unwrap();
+    site.rollup.propose(&proposer, proposal(&said)).await.unwrap();
     // What can still be proven does not make way, not even for the proposer.
     let mut of_proposer = site.submit(&file);
     of_proposer.arg("--propose").env("PRIVATE_KEY", DevKeys::funder_text().to_string());

@@ -6,6 +6,7 @@ mod bench;
 mod blocks;
 mod changing;
 mod crash;
+mod deployed;
 mod dev;
 mod docs;
 mod escape;

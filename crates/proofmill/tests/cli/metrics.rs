@@ -3,7 +3,7 @@
 use crate::{
     blocks::chain,
     dev,
-    process::{Running, fail, free_port, load, proofmill, succeed, wait},
+    process::{self, Running, fail, free_port, load, proofmill, succeed, wait},
 };
 use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::Description;
@@ -195,10 +195,7 @@ async fn prometheus_reads_batches_and_a_prover() {
     let at = |port: u16| format!("127.0.0.1:{port}");
     let mut command = proofmill(data);
     command.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--metrics-listen", &at(l2)]);
-    let _localnet = Running::start(&mut command, &data.join("localnet.log"));
-    let file = data.join("data/localnet.json");
-    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-    let there = Description::read(&file).unwrap().unwrap();
+    let (_localnet, there) = process::chains(&mut command, &data.join("localnet.log"));
     prometheus.expect("proofmill_info{role='localnet'}", |one| one == 1.0).await;
 
     let mut command = proofmill(data);

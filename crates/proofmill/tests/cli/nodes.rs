@@ -1,6 +1,9 @@
 //! A rollup whose endpoints are in all moods: every epoch settles, nothing stays silent, and no more is asked than needed.
 
-use crate::process::{self, Running, cluster, free_port, proofmill, succeed, wait, worker};
+use crate::{
+    deployed::{deploy, proposer},
+    process::{self, Running, cluster, free_port, proofmill, succeed, wait, worker},
+};
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_proxy::{Mood, Moody};
 use std::{
@@ -51,10 +54,7 @@ impl Site {
         let data = folder.path();
         let mut localnet = proofmill(data);
         localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
-        let localnet = Running::start(&mut localnet, &data.join("localnet.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
+        let (localnet, chains) = process::chains(&mut localnet, &data.join("localnet.log"));
         let (coordinator, cluster) = cluster(data, free_port());
         let worker = worker(data, &cluster, "worker");
         Self { folder, chains, cluster, metrics: free_port(), running: [localnet, coordinator, worker] }
@@ -212,45 +212,23 @@ fn what_no_proposer_prunes_the_node_does() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let localnet = ["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"];
-    let _localnet = Running::start(proofmill(data).args(localnet), &data.join("localnet.log"));
-    let file = data.join("data/localnet.json");
-    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-    let chains = Description::read(&file).unwrap().unwrap();
-    let (l1, l2) = (chains.l1_rpc.to_string(), chains.l2_rpc.to_string());
+    let (_localnet, chains) = process::chains(proofmill(data).args(localnet), &data.join("localnet.log"));
     // A rollup of its own, whose proposer can be ended.
-    let mut deploy = proofmill(data);
-    deploy.args(["contracts", "deploy", "--l1-rpc", &l1, "--l2-rpc", &l2, "--genesis-block", "0"]);
-    deploy.args(["--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2", "--window-epochs", "4"]);
-    deploy.args(["--max-lag", "3600", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
-    let deployed = succeed(deploy.env("PRIVATE_KEY", DevKeys::funder_text().to_string()));
-    let rollup = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
+    let flags = "--prover exec --epoch-slots 2 --window-epochs 4 --max-lag 3600";
+    let rollup = deploy(data, &chains, flags);
     let (proposed, settled_by) = (data.join("proposer.log"), data.join("node.log"));
     let read = |log: &Path| fs::read_to_string(log).unwrap_or_default();
-    let propose = || {
-        let mut command = proofmill(data);
-        command.args(["proposer", "--l1-rpc", &l1, "--l2-rpc", &l2, "--rollup", rollup, "--latest"]);
-        command.args(["--l1-block-time", "1"]).env("PRIVATE_KEY", DevKeys::funder_text().to_string());
-        Running::start(&mut command, &proposed)
-    };
+    let propose = || Running::start(&mut proposer(data, &chains, rollup), &proposed);
     process::load(&mut proofmill(data), &chains.l2_rpc, 1);
-    let mut proposer = propose();
+    let mut proposing = propose();
     wait("a checkpoint", || read(&proposed).contains("proposed a checkpoint"));
-    proposer.kill();
+    proposing.kill();
 
     // Nobody is there to prove it.
     let (_cluster, cluster) = cluster(data, free_port());
     let mut command = proofmill(data);
-    command.args([
-        "prover-node",
-        "--l1-rpc",
-        &l1,
-        "--l2-rpc",
-        &l2,
-        "--rollup",
-        rollup,
-        "--cluster",
-        &cluster,
-    ]);
+    command.args(["prover-node", "--l1-rpc", chains.l1_rpc.as_str(), "--l2-rpc", chains.l2_rpc.as_str()]);
+    command.args(["--rollup", &rollup.to_string(), "--cluster", &cluster]);
     command.args(["--listen", &format!("127.0.0.1:{}", free_port()), "--prune-after", "3"]);
     command.env("PRIVATE_KEY", DevKeys::prover_text().to_string()).env("NO_COLOR", "1");
     let mut node = Running::start(&mut command, &settled_by);

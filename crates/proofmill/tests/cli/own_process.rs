@@ -1,7 +1,7 @@
 //! A prover node that makes its proofs in its own process: no cluster, and no provers that pull.
 
-use crate::process::{self, Running, free_port, proofmill, wait};
-use proofmill_devnet::{Description, DevKeys};
+use crate::process::{self, Running, free_port, proofmill};
+use proofmill_devnet::DevKeys;
 use std::{
     fs,
     path::Path,
@@ -23,10 +23,7 @@ fn epochs_settle_by_a_prover_node_alone_also_after_it_was_killed() {
     let folder = temporary.path();
     let mut localnet = role(folder, "chains");
     localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
-    let _localnet = Running::start(&mut localnet, &folder.join("chains.log"));
-    let file = folder.join("chains/data/localnet.json");
-    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-    let chains = Description::read(&file).unwrap().unwrap();
+    let (_localnet, chains) = process::chains(&mut localnet, &folder.join("chains.log"));
     let log = folder.join("node.log");
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let node = || {

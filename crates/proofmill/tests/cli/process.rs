@@ -1,6 +1,6 @@
 //! Running the binary.
 
-use proofmill_devnet::DevKeys;
+use proofmill_devnet::{Description, DevKeys};
 use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use std::{
     net::TcpListener,
@@ -109,6 +109,14 @@ impl Drop for Running {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// Local chains, by `localnet` with the flags of this command, once they are there.
+pub(crate) fn chains(localnet: &mut Command, log: &Path) -> (Running, Description) {
+    let running = Running::start(localnet, log);
+    let file = localnet.get_current_dir().unwrap().join("data/localnet.json");
+    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
+    (running, Description::read(&file).unwrap().unwrap())
 }
 
 /// A port that nobody listens on.

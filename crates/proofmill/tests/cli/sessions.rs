@@ -1,7 +1,7 @@
 //! `proofmill bench run`: whole sessions, from the first process to the last, with `exec`, which proves nothing.
 
-use crate::process::{Running, fail, free_port, output, proofmill, succeed, wait};
-use proofmill_devnet::{Description, DevKeys};
+use crate::process::{self, Running, fail, free_port, output, proofmill, succeed, wait};
+use proofmill_devnet::DevKeys;
 use std::{
     fs,
     net::TcpListener,
@@ -251,10 +251,7 @@ fn chains_that_run_already_go_on() {
     fs::create_dir(&chains).unwrap();
     let mut localnet = proofmill(&chains);
     localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2"]);
-    let _localnet = Running::start(&mut localnet, &data.join("chains.log"));
-    let file = chains.join("data/localnet.json");
-    wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-    let there = Description::read(&file).unwrap().unwrap();
+    let (_localnet, there) = process::chains(&mut localnet, &data.join("chains.log"));
     let of_chains = [
         format!("--l1-rpc={}", there.l1_rpc),
         format!("--l2-rpc={}", there.l2_rpc),

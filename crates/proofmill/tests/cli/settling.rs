@@ -47,10 +47,7 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let mut site = role(folder.path(), binary, "chains");
         site.args(["localnet", "--slot-seconds", "2", "--epoch-slots", "2"]).args(localnet);
-        let localnet = Running::start(&mut site, &folder.path().join("chains.log"));
-        let file = folder.path().join("chains/data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
+        let (localnet, chains) = process::chains(&mut site, &folder.path().join("chains.log"));
         Self::of(binary, folder, chains, Box::new(localnet))
     }
 

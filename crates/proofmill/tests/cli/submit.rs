@@ -1,11 +1,14 @@
 //! Epochs whose proofs were made elsewhere are settled by hand.
 
-use crate::process::{self, Running, fail, proofmill, succeed, wait};
+use crate::{
+    deployed::{deploy, proposer},
+    process::{self, Running, fail, proofmill, succeed},
+};
 use alloy_primitives::{Address, B256, hex};
 use proofmill_backends::Proof;
 use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_client::{EpochProof, StatedProof};
-use proofmill_devnet::{Description, DevKeys};
+use proofmill_devnet::DevKeys;
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProgramVersion, ProofMode, ProverType};
 use proofmill_program::{AggregationPublicValues, PublicValues};
 use std::{
@@ -30,34 +33,22 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
         let localnet = ["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"];
-        let localnet = Running::start(proofmill(data).args(localnet), &data.join("localnet.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
-        let (l1, l2) = (chains.l1_rpc.to_string(), chains.l2_rpc.to_string());
+        let (localnet, chains) = process::chains(proofmill(data).args(localnet), &data.join("localnet.log"));
         let client = L1::connect(PoolOptions::new(chains.l1_rpc.clone()), None).await.unwrap();
         let of_exec = Rollup::connect(client.clone(), chains.rollup).await.unwrap();
         let anything = of_exec.config().proof_types[0].verifier;
-
-        let mut deploy = proofmill(data);
-        deploy.args(["contracts", "deploy", "--l1-rpc", &l1, "--l2-rpc", &l2, "--genesis-block", "0"]);
-        deploy.args(["--prover", "exec,sp1", "--slot-seconds", "2", "--epoch-slots", "60"]);
-        deploy.args(["--verifier", &format!("exec={anything},sp1={anything}")]);
-        deploy.args(["--max-lag", "3600", "--proposer", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"]);
-        let deployed = succeed(deploy.env("PRIVATE_KEY", DevKeys::funder_text().to_string()));
-        let rollup = deployed.split_once("\nrollup ").unwrap().1.split_whitespace().next().unwrap();
-        let mut propose = proofmill(data);
-        propose.args(["proposer", "--l1-rpc", &l1, "--l2-rpc", &l2, "--rollup", rollup, "--latest"]);
-        propose.args(["--l1-block-time", "1"]).env("PRIVATE_KEY", DevKeys::funder_text().to_string());
-        let proposer = Running::start(&mut propose, &data.join("proposer.log"));
-        let rollup = Rollup::connect(client, rollup.parse().unwrap()).await.unwrap();
+        let verifiers = format!("--verifier exec={anything},sp1={anything}");
+        let flags = format!("--prover exec,sp1 {verifiers} --epoch-slots 60 --max-lag 3600");
+        let rollup = deploy(data, &chains, &flags);
+        let proposer = Running::start(&mut proposer(data, &chains, rollup), &data.join("proposer.log"));
+        let rollup = Rollup::connect(client, rollup).await.unwrap();
         let mut seed = 0;
         while rollup.tips().await.unwrap().pending < CheckpointNumber(2) {
             seed += 1;
             assert!(seed < 60, "{}", fs::read_to_string(data.join("proposer.log")).unwrap());
             process::load(&mut proofmill(data), &chains.l2_rpc, seed);
         }
-        Self { folder, l1, rollup, _running: [localnet, proposer] }
+        Self { folder, l1: chains.l1_rpc.to_string(), rollup, _running: [localnet, proposer] }
     }
 
     fn data(&self) -> &Path {

@@ -99,10 +99,7 @@ impl House {
         fs::create_dir_all(&data).unwrap();
         let mut command = proofmill(&data);
         command.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
-        let localnet = Running::start(&mut command, &folder.path().join("chains.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
+        let (localnet, chains) = process::chains(&mut command, &folder.path().join("chains.log"));
         let (port, node_port, seed) = (free_port(), free_port(), 0);
         Self { folder, chains, store, host: host.to_owned(), port, node_port, localnet, seed }
     }

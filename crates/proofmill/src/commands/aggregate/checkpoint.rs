@@ -2,7 +2,7 @@
 //! (`proofmill submit --propose`).
 
 use super::{by_one_prover, bytes_of, save};
-use crate::{cli, local::Site, progress::Progress, wiring};
+use crate::{cli, commands, local::Site, progress::Progress, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{L1, Rollup, VerifierKind};
@@ -22,9 +22,7 @@ pub(super) async fn run(
     let ranges = args.proofs.iter().map(|path| read(path)).collect::<Result<Vec<_>>>()?;
     let prover = by_one_prover(&args.proofs, &ranges)?;
     let backend = registry.get(prover)?;
-    if !prover.proves() {
-        eprintln!("note: `exec` runs the program natively and PROVES NOTHING");
-    }
+    commands::note_unproven(prover);
     let said = &ranges.first().ok_or_else(|| eyre!("name range proofs"))?.statement;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, None).await?;
     let rollup = Rollup::connect(l1, said.rollup).await.wrap_err(

@@ -1,9 +1,9 @@
 //! `proofmill contracts deploy` and `deploy-verifier`.
 
 use super::{
-    judge::{Said, check_trust, check_type, judge_verifier},
+    judge::{Said, check_type, judge_verifier},
     line, show_proof_type,
-    verifier::{Quorum, Verifier, judge_halo2, try_proof},
+    verifier::{Quorum, Verifier, try_proof},
 };
 use crate::{cli, keys, wiring};
 use alloy_primitives::{Address, B256};
@@ -49,18 +49,10 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
 pub(super) async fn verifier(args: cli::DeployVerifier, registry: Registry) -> Result<()> {
     let quorum = Quorum::named(&args.attestor, args.threshold)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, args.l1_chain_id).await?;
-    let verifier = match (args.halo2.halo2_verifier, quorum) {
-        (Some(halo2), quorum) => {
-            judge_halo2(&l1, halo2).await?;
-            try_proof(&args.halo2, &l1, &registry).await?;
-            Verifier::Snark(halo2, quorum)
-        }
-        (None, Some(quorum)) => {
-            check_trust(l1.chain_id(), args.trust_attestors)?;
-            Verifier::Attested(quorum)
-        }
-        (None, None) => bail!("which verifier? Name --attestor, --halo2-verifier, or both"),
-    };
+    let verifier = Verifier::named(&l1, args.halo2.halo2_verifier, quorum, args.trust_attestors).await?;
+    let verifier =
+        verifier.ok_or_else(|| eyre!("which verifier? Name --attestor, --halo2-verifier, or both"))?;
+    try_proof(&args.halo2, &l1, &registry).await?;
     line("verifier", format_args!("to be deployed on L1 {}: one {}", l1.chain_id(), verifier.words()));
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
@@ -251,18 +243,13 @@ async fn planned_verifier(args: &cli::Deploy, l1: &L1, prover: ProverType) -> Re
         check_type(l1.chain_id(), prover)?;
         return Ok(Verifier::AcceptsAnything);
     }
-    if prover == ProverType::OpenVm
-        && let Some(halo2) = args.halo2.halo2_verifier
-    {
-        judge_halo2(l1, halo2).await?;
-        return Ok(Verifier::Snark(halo2, Quorum::named(&args.attestor, args.threshold)?));
-    }
-    if args.attestor.is_empty() {
-        bail!(
+    let halo2 = args.halo2.halo2_verifier.filter(|_| prover == ProverType::OpenVm);
+    let quorum = Quorum::named(&args.attestor, args.threshold)?;
+    let verifier = Verifier::named(l1, halo2, quorum, args.trust_attestors).await?;
+    verifier.ok_or_else(|| {
+        eyre!(
             "what verifies proofs of type {prover} on L1? Name a contract with --verifier {prover}=ADDRESS, or attestors \
              with --attestor ADDRESS"
-        );
-    }
-    check_trust(l1.chain_id(), args.trust_attestors)?;
-    Ok(Verifier::Attested(Quorum::of(&args.attestor, args.threshold)?))
+        )
+    })
 }

@@ -84,20 +84,18 @@ pub(super) fn words(prover: ProverType, kind: &VerifierKind) -> String {
     let single: Vec<_> = kind
         .single()
         .map(|kind| match kind {
-            VerifierKind::Attestors(set) => {
-                let names: Vec<_> = set.members.iter().map(Address::to_string).collect();
-                format!(
-                    "that {} of {} attestors must sign for ({})",
-                    set.threshold,
-                    names.len(),
-                    names.join(", ")
-                )
-            }
+            VerifierKind::Attestors(set) => attestors_words(set.threshold as u64, &set.members),
             VerifierKind::Snark { insecure, .. } => format!("that verifies {}", snark(*insecure)),
             _ => "that gets the proof as it is; this release does not know what it is".to_owned(),
         })
         .collect();
     single.join(", and one ")
+}
+
+/// What a verifier that counts attestors is, for people.
+pub(super) fn attestors_words(threshold: u64, attestors: &[Address]) -> String {
+    let names: Vec<_> = attestors.iter().map(Address::to_string).collect();
+    format!("that {threshold} of {} attestors must sign for ({})", names.len(), names.join(", "))
 }
 
 /// What a verifier of SNARKs is shown, for people.

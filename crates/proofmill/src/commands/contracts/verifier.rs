@@ -1,6 +1,6 @@
 //! A verifier that is to be deployed: whom it relies on, and what is tried before anything rests on it.
 
-use super::judge::{check_halo2, snark};
+use super::judge::{attestors_words, check_halo2, check_trust, snark};
 use crate::{cli, settle::for_contract};
 use alloy_primitives::{Address, B256, Bytes};
 use eyre::{Result, WrapErr, bail};
@@ -27,13 +27,36 @@ pub(super) enum Verifier {
 }
 
 /// Attestors, each once, and how many of them must sign.
-#[derive(Clone)]
 pub(super) struct Quorum {
     attestors: Vec<Address>,
     threshold: u64,
 }
 
 impl Verifier {
+    /// The one to be deployed that verifies by this contract for Halo2 proofs, counts these attestors, or wants both; none where neither
+    /// is named.
+    ///
+    /// # Errors
+    /// L1 is a network on which nothing may rest on these.
+    pub(super) async fn named(
+        l1: &L1,
+        halo2: Option<Halo2Verifier>,
+        quorum: Option<Quorum>,
+        trust_attestors: bool,
+    ) -> Result<Option<Self>> {
+        Ok(match (halo2, quorum) {
+            (Some(halo2), quorum) => {
+                judge_halo2(l1, halo2).await?;
+                Some(Self::Snark(halo2, quorum))
+            }
+            (None, Some(quorum)) => {
+                check_trust(l1.chain_id(), trust_attestors)?;
+                Some(Self::Attested(quorum))
+            }
+            (None, None) => None,
+        })
+    }
+
     /// What it is, for people.
     pub(super) fn words(&self) -> String {
         match self {
@@ -69,7 +92,7 @@ impl Verifier {
 
 impl Quorum {
     /// These attestors, and more than half of them unless told otherwise.
-    pub(super) fn of(attestors: &[Address], threshold: Option<u64>) -> Result<Self> {
+    fn of(attestors: &[Address], threshold: Option<u64>) -> Result<Self> {
         let mut attestors = attestors.to_vec();
         attestors.sort_unstable();
         attestors.dedup();
@@ -96,8 +119,7 @@ impl Quorum {
     }
 
     fn words(&self) -> String {
-        let names: Vec<_> = self.attestors.iter().map(Address::to_string).collect();
-        format!("that {} of {} attestors must sign for ({})", self.threshold, names.len(), names.join(", "))
+        attestors_words(self.threshold, &self.attestors)
     }
 }
 
@@ -105,7 +127,7 @@ impl Quorum {
 ///
 /// # Errors
 /// It is on the setup for development and L1 is for more than that, or it can be no such verifier.
-pub(super) async fn judge_halo2(l1: &L1, halo2: Halo2Verifier) -> Result<()> {
+async fn judge_halo2(l1: &L1, halo2: Halo2Verifier) -> Result<()> {
     match halo2 {
         Halo2Verifier::InsecureDevelopment if l1.chain_id() != DEVELOPMENT_CHAIN => bail!(
             "L1 has chain id {}: everybody knows the secret of the setup for development, whose contract is for the chain \

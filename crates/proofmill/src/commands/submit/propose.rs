@@ -50,13 +50,12 @@ pub(super) async fn next(rollup: &Rollup, says: &Says, account: Address) -> Resu
         );
     }
     follows(says, &tip)?;
-    if matches!(says, Says::Epoch(_)) && tip.number.0 != 0 && rollup.is_in_epoch_of(&tip, time) {
+    if matches!(says, Says::Epoch(_)) && rollup.is_in_epoch_of(&tip, time) {
         let ends = rollup.clock().ends_at(rollup.clock().epoch_of(tip.slot));
         bail!(
-            "an epoch proof begins with its epoch, and checkpoint {} is of this one: submit it from {ends} on (L1's time, in Unix \
-             seconds; in {} s), or bring a range proof",
+            "an epoch proof begins with its epoch, and checkpoint {} is of this one: submit it {}, or bring a range proof",
             tip.number,
-            ends.saturating_sub(time)
+            from_on(ends, time)
         );
     }
     let oldest = time.saturating_sub(rollup.config().limits.max_lag);
@@ -80,14 +79,18 @@ pub(super) async fn next(rollup: &Rollup, says: &Says, account: Address) -> Resu
 fn too_early(proposer: Address, account: Address, open_from: Option<u64>, time: u64) -> String {
     let whose = format!("it is {proposer} who proposes, and this is the key of {account}");
     match open_from {
-        Some(from) => format!(
-            "{whose}: anybody may from {from} on (L1's time, in Unix seconds; in {} s), if {proposer} proposes nothing until then",
-            from.saturating_sub(time)
-        ),
+        Some(from) => {
+            format!("{whose}: anybody may {}, if {proposer} proposes nothing until then", from_on(from, time))
+        }
         None => format!(
             "{whose}: the rollup lets nobody else, however long it is silent (contracts deploy --silence)"
         ),
     }
+}
+
+/// From when on something may be done, for people.
+fn from_on(from: u64, time: u64) -> String {
+    format!("from {from} on (L1's time, in Unix seconds; in {} s)", from.saturating_sub(time))
 }
 
 /// Errors unless the blocks of proofs are those behind the proven tip, as one checkpoint.

@@ -39,10 +39,7 @@ impl Site {
         fs::create_dir_all(&data).unwrap();
         let mut localnet = proofmill(&data);
         localnet.args(["localnet", "--prover", "exec", "--slot-seconds", "2", "--epoch-slots", "2"]);
-        let localnet = Running::start(&mut localnet, &folder.path().join("chains.log"));
-        let file = data.join("data/localnet.json");
-        wait("the chains", || matches!(Description::read(&file), Ok(Some(_))));
-        let chains = Description::read(&file).unwrap().unwrap();
+        let (localnet, chains) = process::chains(&mut localnet, &folder.path().join("chains.log"));
         let (port, node_port, metrics) = (free_port(), free_port(), free_port());
         Self { folder, chains, port, node_port, metrics, seed: 0, _localnet: localnet }
     }
