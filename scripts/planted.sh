@@ -65,4 +65,4 @@ plant "controllers that block each other do so for good" reserve.rs \
 plant "the stall of the coordinator is held against a worker" fleet.rs \
   'received.since(task.confirmed) <=' 'now.since(task.confirmed) <='
 plant "work that was killed together meets again" worker.rs \
-  'if want.apart { self.work }' 'if want.apart { self.work / 2 }'
+  'want.apart && !load.waits).count()' 'want.apart && !load.waits).count() / 2'

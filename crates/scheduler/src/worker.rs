@@ -25,10 +25,6 @@ pub(crate) struct Worker {
     /// `None` while it is only known from before a restart and has not come back.
     pub(crate) spec: Option<WorkerSpec>,
     pub(crate) tasks: BTreeMap<TaskId, Load>,
-    /// So many of them wait for no others.
-    work: usize,
-    /// So many of them run apart: one at the most.
-    apart: usize,
     pub(crate) memory: Memory,
     pub(crate) last_heartbeat: Time,
     pub(crate) draining: bool,
@@ -47,8 +43,6 @@ impl Worker {
             name: Arc::new(id),
             spec: None,
             tasks: BTreeMap::new(),
-            work: 0,
-            apart: 0,
             memory: Memory::default(),
             last_heartbeat: now,
             draining: false,
@@ -61,34 +55,30 @@ impl Worker {
 
     pub(crate) fn hold(&mut self, task: TaskId, load: Load) {
         self.memory.hold(load.lane, load.weight);
-        self.work += usize::from(!load.waits);
-        self.apart += usize::from(load.apart);
         self.tasks.insert(task, load);
     }
 
     pub(crate) fn release(&mut self, task: &TaskId) {
         if let Some(load) = self.tasks.remove(task) {
             self.memory.release(load.lane, load.weight);
-            self.work -= usize::from(!load.waits);
-            self.apart -= usize::from(load.apart);
         }
     }
 
     /// Whether it runs a task apart, and so is given nothing else.
-    pub(crate) const fn runs_apart(&self) -> bool {
-        self.apart > 0
+    pub(crate) fn runs_apart(&self) -> bool {
+        self.tasks.values().any(|load| load.apart)
     }
 
     /// Whether what is wanted and what it holds may run beside each other. Several tasks were killed together, and any of them may
     /// have been too much: each runs apart from other work from then on, so that the next time it is known which one it is.
     /// What waits for others may be there: it may be this very one that it waits for. None is given to it meanwhile.
-    pub(crate) const fn goes_with(&self, want: &Want) -> bool {
-        self.apart == 0 && self.in_the_way_of(want) == 0
+    pub(crate) fn goes_with(&self, want: &Want) -> bool {
+        !self.runs_apart() && self.in_the_way_of(want) == 0
     }
 
     /// So many tasks must end before what is wanted may run beside those that are left.
-    pub(crate) const fn in_the_way_of(&self, want: &Want) -> usize {
-        if want.apart { self.work } else { 0 }
+    pub(crate) fn in_the_way_of(&self, want: &Want) -> usize {
+        self.tasks.values().filter(|load| want.apart && !load.waits).count()
     }
 
     /// Whether it could take what is wanted if it held nothing.

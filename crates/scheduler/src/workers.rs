@@ -72,7 +72,7 @@ fn step(ladder: &mut Ladder, id: &Arc<WorkerId>, [from, to]: [Option<u64>; 2]) {
     }
 }
 
-/// Every worker. Each change of one costs a few steps in trees; finding one with room costs one, plus one for each
+/// Every worker. Each change of one costs a few steps in trees and a look at the tasks that it holds; finding one with room costs one, plus one for each
 /// worker that the task avoids.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerSet {

@@ -312,8 +312,7 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
             could(worker, proof, spec) && worker.connected && !worker.paused && !worker.apart
         };
         for worker in scheduler.workers().filter(may) {
-            let coordinates = matches!(spec.kind, TaskKind::Controller | TaskKind::UtilVkeyMapController);
-            let shares = coordinates && worker.spec.kind == WorkerKind::All;
+            let shares = !is_work(spec.kind) && worker.spec.kind == WorkerKind::All;
             let needs = spec.weight + if shares { headroom } else { Weight::ZERO };
             let fits = worker.current + needs <= worker.spec.max_weight;
             assert!(worker.reserved_for.is_some() || !fits, "{spec:?} waits beside {worker:?}");
@@ -321,7 +320,6 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
     }
 }
 
-/// A proof is diagnosed exactly where one of its waiting tasks fits on no worker, empty but for its own controllers.
 /// Whether a task is of the controller that runs, if one does: what an earlier one left behind in another dialect is not missed.
 fn is_wanted(scheduler: &Scheduler, task: &TaskSpec) -> bool {
     let Some(dialect) = task.dialect else { return true };
@@ -335,6 +333,7 @@ fn is_wanted(scheduler: &Scheduler, task: &TaskSpec) -> bool {
         || scheduler.workers().any(|worker| controllers.contains(&&worker.spec.id) && speaks(&worker))
 }
 
+/// A proof is diagnosed exactly where one of its waiting tasks fits on no worker, empty but for its own controllers.
 fn check_diagnoses(scheduler: &Scheduler, ledger: &Ledger, held: &Held) {
     for (proof, _) in scheduler.proofs() {
         let mut waiting = scheduler.tasks_of(&proof.id).filter(|(spec, state)| {
