@@ -225,18 +225,13 @@ impl ClusterProver {
             }
             Err(error) => return Err(error.into()),
         };
-        let proof = match self.unpack(wanted.program, &bytes).await {
+        let unpacked = self.unpack(wanted.program, &bytes).await;
+        let proof = match unpacked.map_err(|error| unverified(error, &progress)) {
             Ok(proof) => proof,
-            Err(VerifyError::Refused(cause) | VerifyError::Insecure(cause)) => {
-                let error = ClientError::DoesNotHold {
-                    id: progress.proof_id.clone(),
-                    artifact: name(&progress),
-                    cause,
-                };
+            Err(error) if error.is_bad_proof() => {
                 return Ok(Err(Fault { error, bytes: Some(bytes), progress }));
             }
-            Err(VerifyError::Failed(error)) => return Err(error.into()),
-            Err(VerifyError::BrokeOff) => return Err(ClientError::CheckBrokeOff { id: progress.proof_id }),
+            Err(error) => return Err(error),
         };
         // From here on in our own form, whatever the form in which it is stored.
         let bytes = Bytes::from(proof.encode());
@@ -268,23 +263,11 @@ impl ClusterProver {
         if proof.mode != wanted.mode {
             return Err(ClientError::OtherMode { id, asked: wanted.mode, got: proof.mode });
         }
-        let failed = |error: VerifyError| {
-            let (id, artifact) = (id.clone(), name(progress));
-            match error {
-                VerifyError::Refused(cause) => ClientError::DoesNotHold { id, artifact, cause },
-                VerifyError::Insecure(cause) => ClientError::Insecure { id, artifact, cause },
-                VerifyError::Failed(error) => error.into(),
-                VerifyError::BrokeOff => ClientError::CheckBrokeOff { id },
-            }
-        };
+        let failed = |error: VerifyError| unverified(error, progress);
         let verified_in = verify::verify(&self.backend, wanted.program, proof).await.map_err(failed)?;
         self.check_setup(proof).await.map_err(failed)?;
-        if let Some(asked) = self.snark(wanted.mode) {
-            let got = self.variant_of(proof).await.map_err(failed)?;
-            let got = got.unwrap_or_else(|| "none".to_owned());
-            if got != asked.name() {
-                return Err(ClientError::OtherSnark { id, asked, got });
-            }
+        if let Some((asked, got)) = self.other_snark(proof).await.map_err(failed)? {
+            return Err(ClientError::OtherSnark { id, asked, got });
         }
         if !wanted.says.is_empty() && !wanted.says.contains(&proof.public_values) {
             let public_values = alloy_primitives::hex::encode_prefixed(&proof.public_values);
@@ -298,9 +281,13 @@ impl ClusterProver {
         self.backend.snark_variant().filter(|_| mode == ProofMode::Plonk)
     }
 
-    async fn variant_of(&self, proof: &Proof) -> Result<Option<String>, VerifyError> {
+    /// Which SNARK is asked for, and which one a proof is, where that is another.
+    async fn other_snark(&self, proof: &Proof) -> Result<Option<(SnarkVariant, String)>, VerifyError> {
+        let Some(asked) = self.snark(proof.mode) else { return Ok(None) };
         let proof = proof.clone();
-        verify::look_at(&self.backend, move |backend| backend.variant_of(&proof)).await
+        let got = verify::look_at(&self.backend, move |backend| backend.variant_of(&proof)).await?;
+        let got = got.unwrap_or_else(|| "none".to_owned());
+        Ok((got != asked.name()).then_some((asked, got)))
     }
 
     /// Verifies the file of a proof that was kept, as one that comes back from the cluster is. Where a SNARK is wanted of what joins
@@ -315,14 +302,10 @@ impl ClusterProver {
         }
         verify::verify_stated(&self.backend, stated).await?;
         self.check_setup(&stated.proof).await?;
-        let Some(asked) = self.snark(mode) else { return Ok(()) };
-        match self.variant_of(&stated.proof).await? {
-            Some(got) if got == asked.name() => Ok(()),
-            got => {
-                let got = got.unwrap_or_else(|| "none".to_owned());
-                Err(VerifyError::Refused(format!("it is the SNARK `{got}`, and `{asked}` is wanted")))
-            }
-        }
+        let other = self.other_snark(&stated.proof).await?;
+        other.map_or(Ok(()), |(asked, got)| {
+            Err(VerifyError::Refused(format!("it is the SNARK `{got}`, and `{asked}` is wanted")))
+        })
     }
 
     /// Errors where a proof rests on a setup for development, and none such is taken.
@@ -482,6 +465,17 @@ fn ended_by(id: String, ended: ProofProgress) -> ClientError {
         Code::Late => ClientError::Late { id, cause },
         code if code.is_of_execution() => ClientError::CannotExecute { id, cause },
         code => ClientError::Failed { id, code, cause },
+    }
+}
+
+/// What it means for whoever asked that a proof does not verify here.
+fn unverified(error: VerifyError, progress: &ProofProgress) -> ClientError {
+    let (id, artifact) = (progress.proof_id.clone(), name(progress));
+    match error {
+        VerifyError::Refused(cause) => ClientError::DoesNotHold { id, artifact, cause },
+        VerifyError::Insecure(cause) => ClientError::Insecure { id, artifact, cause },
+        VerifyError::Failed(error) => error.into(),
+        VerifyError::BrokeOff => ClientError::CheckBrokeOff { id },
     }
 }
 
