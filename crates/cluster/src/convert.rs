@@ -18,6 +18,11 @@ const MAX_PROOF_ID: usize = 512;
 /// What a request's metadata says before anybody has said anything: JSON, as clients of the SP1 cluster expect it.
 pub(crate) const NO_METADATA: &str = "null";
 
+/// A count, as messages have it.
+pub(crate) fn narrow(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
 /// Checks the id that a client chose.
 pub(crate) fn check_proof_id(id: &str) -> Result<(), Status> {
     if id.is_empty() || id.len() > MAX_PROOF_ID {

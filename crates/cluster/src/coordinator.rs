@@ -1,7 +1,7 @@
 //! `worker.WorkerService`: what workers and controllers ask.
 
 use crate::{
-    convert,
+    convert::{self, narrow},
     owner::Handle,
     state::{State, new_task_id},
     streams::{self, Source},
@@ -374,7 +374,6 @@ impl WorkerService for Coordinator {
             .handle
             .call(|state| {
                 let stats = state.scheduler.stats();
-                let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
                 let weight = |gb: u64| u32::try_from(gb).unwrap_or(u32::MAX);
                 GetStatsResponse {
                     coordinator_version: env!("CARGO_PKG_VERSION").into(),

@@ -1,5 +1,6 @@
 //! One proof as the cluster remembers it: its record, and how its tasks came along.
 
+use crate::convert::narrow;
 use proofmill_fault::Fault;
 use proofmill_ledger::{ProofRecord, ProofStatus, Timestamp};
 use proofmill_primitives::{ProofMode, TaskKind, WorkerId};
@@ -145,7 +146,6 @@ impl Entry {
             .filter(|kind| self.counts.contains_key(kind) || self.planned.contains_key(kind))
             .map(|kind| {
                 let counts = self.counts.get(&kind).copied().unwrap_or_default();
-                let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
                 KindProgress {
                     kind: kind.name().into(),
                     pending: narrow(counts.pending),

@@ -1,7 +1,7 @@
 //! `proofmill.v1.OperatorService`: status and progress.
 
 use crate::{
-    convert,
+    convert::{self, narrow},
     entry::Entry,
     owner::Handle,
     state::{State, no_such_proof},
@@ -39,7 +39,6 @@ fn status(state: &State, asked: StatusRequest) -> StatusResponse {
     let skip = usize::try_from(asked.skip).unwrap_or(usize::MAX);
     let limit = if asked.limit == 0 { PAGE } else { asked.limit.min(MAX_PAGE) };
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let workers = state
         .scheduler
         .workers()
