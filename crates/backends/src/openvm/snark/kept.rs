@@ -183,6 +183,7 @@ impl Kept {
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use tempfile::TempDir;
 
     /// Something that is kept like a key.
     #[derive(Debug, PartialEq)]
@@ -219,25 +220,8 @@ mod tests {
         }
     }
 
-    /// A folder that is gone at the end.
-    struct Folder(PathBuf);
-
-    impl Folder {
-        fn new(name: &str) -> Self {
-            let folder = std::env::temp_dir().join(format!("proofmill-kept-{name}-{}", std::process::id()));
-            fs::create_dir_all(&folder).unwrap();
-            Self(folder)
-        }
-
-        fn kept(&self, made_of: u8) -> Kept {
-            Kept::new(self.0.join("test.key"), &[made_of; 32])
-        }
-    }
-
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            drop(fs::remove_dir_all(&self.0));
-        }
+    fn file(folder: &TempDir, made_of: u8) -> Kept {
+        Kept::new(folder.path().join("test.key"), &[made_of; 32])
     }
 
     fn never<T>() -> Result<T, BackendError> {
@@ -246,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_key_that_cannot_be_kept_is_used_and_leaves_nothing() {
-        let folder = Folder::new("strange");
-        let kept = folder.kept(1);
+        let folder = TempDir::new().unwrap();
+        let kept = file(&folder, 1);
         kept.read_or_make(|| Ok(Strange)).unwrap();
         assert!(!kept.path.exists());
         assert_eq!(whole::left_over(&kept.path), 0);
@@ -257,7 +241,7 @@ mod tests {
         assert_eq!(kept.read_or_make(never::<Number>).unwrap(), Number(u64::from_le_bytes([7; 8])));
         // A disk that takes nothing.
         fs::remove_file(&kept.path).unwrap();
-        fs::create_dir(folder.0.join("test.key.new")).unwrap();
+        fs::create_dir(folder.path().join("test.key.new")).unwrap();
         assert_eq!(kept.read_or_make(|| Ok(Number(5))).unwrap(), Number(5));
         let error = kept.write(|writer| writer.write_all(&[1])).unwrap_err();
         assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
@@ -266,8 +250,8 @@ mod tests {
 
     #[test]
     fn a_key_is_made_once_and_again_where_it_is_damaged() {
-        let folder = Folder::new("once");
-        let (kept, made) = (folder.kept(1), Cell::new(0));
+        let folder = TempDir::new().unwrap();
+        let (kept, made) = (file(&folder, 1), Cell::new(0));
         let get = || kept.read_or_make(|| Ok(Number(made.replace(made.get() + 1)))).unwrap();
         assert_eq!((get(), get()), (Number(0), Number(0)));
         let bytes = fs::read(&kept.path).unwrap();
@@ -293,10 +277,10 @@ mod tests {
 
     #[test]
     fn what_was_made_of_something_else_is_not_read_whatever_its_name() {
-        let folder = Folder::new("another");
-        folder.kept(1).read_or_make(|| Ok(Number(1))).unwrap();
-        let kept = folder.kept(2);
-        assert!(folder.kept(1).is_there() && !kept.is_there());
+        let folder = TempDir::new().unwrap();
+        file(&folder, 1).read_or_make(|| Ok(Number(1))).unwrap();
+        let kept = file(&folder, 2);
+        assert!(file(&folder, 1).is_there() && !kept.is_there());
         let cause = kept.read(Number::decode).unwrap_err();
         assert!(cause.contains("another's"), "{cause}");
         assert_eq!(kept.read_or_make(|| Ok(Number(2))).unwrap(), Number(2));
@@ -308,8 +292,8 @@ mod tests {
 
     #[test]
     fn what_must_not_be_made_is_not_made_and_what_is_there_stays() {
-        let folder = Folder::new("refused");
-        let kept = folder.kept(1);
+        let folder = TempDir::new().unwrap();
+        let kept = file(&folder, 1);
         let refused = || kept.read_or_make::<Number>(|| Err(not_set_up("no circuit is known"))).unwrap_err();
         assert!(refused().to_string().contains("no circuit"));
         assert!(!kept.path.exists());
@@ -320,8 +304,8 @@ mod tests {
 
     #[test]
     fn a_key_is_read_where_nothing_can_be_written() {
-        let folder = Folder::new("locked");
-        let kept = folder.kept(1);
+        let folder = TempDir::new().unwrap();
+        let kept = file(&folder, 1);
         kept.write(|writer| Number(3).encode(writer)).unwrap();
         // No lock can be had, as in a folder that is only read.
         fs::create_dir(kept.path.with_extension("lock")).unwrap();

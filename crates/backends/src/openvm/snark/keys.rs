@@ -35,7 +35,7 @@ const MADE_WITH: [&str; 7] = [
     "snark-verifier 0.2.7",
     "snark-verifier-sdk 0.2.7",
 ];
-/// Bytes of the static verifier's key at 2^23 rows, and twice those at half of them.
+/// Bytes of the static verifier's key at 2^23 rows; at half the rows it has half of them.
 const VERIFIER_BYTES: u64 = 12 << 30;
 /// Bytes of the wrapper's key.
 const WRAPPER_BYTES: u64 = 6 << 30;
@@ -90,6 +90,11 @@ impl Which {
             Self::Wrapper => "wrapper",
         }
     }
+
+    /// How the names of its files begin, whatever circuit they are of.
+    fn prefix(self, variant: SnarkVariant) -> String {
+        format!("{variant}-{}-", self.name())
+    }
 }
 
 /// The file of a key, for whoever looks after the folder.
@@ -132,8 +137,8 @@ impl<'a> Circuits<'a> {
     }
 
     fn path(&self, which: Which, extension: &str) -> PathBuf {
-        let (variant, made_of) = (self.config.variant, hex::encode(&self.made_of(which)[..8]));
-        self.config.folder.join(format!("{variant}-{}-{made_of}.{extension}", which.name()))
+        let (prefix, made_of) = (which.prefix(self.config.variant), hex::encode(&self.made_of(which)[..8]));
+        self.config.folder.join(format!("{prefix}{made_of}.{extension}"))
     }
 
     fn verifier_file(&self) -> Kept {
@@ -247,7 +252,7 @@ impl<'a> Circuits<'a> {
 
 /// How the names of a variant's keys begin, whatever circuits they are of.
 pub(super) fn prefixes(variant: SnarkVariant) -> [String; 2] {
-    [Which::Verifier, Which::Wrapper].map(|which| format!("{variant}-{}-", which.name()))
+    [Which::Verifier, Which::Wrapper].map(|which| which.prefix(variant))
 }
 
 const fn verifier_bytes(size: SnarkSize) -> u64 {
@@ -271,6 +276,7 @@ mod tests {
     use openvm_stark_backend::codec::Decode;
     use proofmill_srs::Setup;
     use std::fs;
+    use tempfile::TempDir;
 
     const LOCK: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.lock"));
     const CONTRACT: &str = include_str!(concat!(
@@ -317,9 +323,8 @@ mod tests {
 
     #[test]
     fn a_wrappers_key_is_made_of_the_circuit_that_the_static_verifiers_key_has_left() {
-        let folder = std::env::temp_dir().join(format!("proofmill-keys-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let config = SnarkConfig { variant: SnarkVariant::ALL[0], folder: folder.clone() };
+        let folder = TempDir::new().unwrap();
+        let config = SnarkConfig { variant: SnarkVariant::ALL[0], folder: folder.path().to_owned() };
         let circuits = Circuits::new(&Provers::default(), &config, &development()).unwrap();
         // Any two circuits.
         let own = known::find(&circuits.id(), None).unwrap().protocol;
@@ -385,6 +390,5 @@ mod tests {
         assert!(!ceremony.wrapper_file(&hash).is_there());
         let read = ceremony.wrapper_file(&hash).read(Halo2WrapperProvingKey::decode).map(drop);
         assert!(read.unwrap_err().contains("another's"));
-        fs::remove_dir_all(folder).unwrap();
     }
 }

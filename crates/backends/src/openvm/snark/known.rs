@@ -205,11 +205,12 @@ pub(crate) fn verify(body: &Body, folder: Option<&Path>) -> Result<(), BackendEr
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use tempfile::TempDir;
 
     #[test]
     fn a_wrapper_on_a_setup_of_the_ceremony_is_kept_and_found_by_its_file() {
-        let folder = std::env::temp_dir().join(format!("proofmill-known-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
+        let temporary = TempDir::new().unwrap();
+        let folder = temporary.path();
         let built_in = all().unwrap()[0].clone();
         let body = |circuit| Body { circuit, instances: Vec::new(), proof: Vec::new() };
         assert!(is_for_development(&body(built_in.id), None).unwrap());
@@ -217,17 +218,16 @@ mod tests {
             let id = id(&[7; 32], &s_g2);
             let (g, g2, _) = built_in.points;
             let known = Known { variant: "small".into(), id, points: (g, g2, s_g2), ..built_in.clone() };
-            assert!(!is_known(&id, Some(&folder)));
-            known.keep(&folder, "contract Halo2Verifier {}").unwrap();
+            assert!(!is_known(&id, Some(folder)));
+            known.keep(folder, "contract Halo2Verifier {}").unwrap();
             let name = format!("small-{}", hex::encode(&id[..8]));
             assert!(folder.join(format!("{name}.verifier")).is_file());
             assert!(folder.join(format!("{name}.sol")).is_file());
-            assert!(!is_known(&id, None) && is_known(&id, Some(&folder)));
-            assert!(!is_for_development(&body(id), Some(&folder)).unwrap());
+            assert!(!is_known(&id, None) && is_known(&id, Some(folder)));
+            assert!(!is_for_development(&body(id), Some(folder)).unwrap());
         }
         // A folder that cannot be written is this worker's.
         let error = built_in.keep(&folder.join("absent"), "").unwrap_err();
         assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
-        fs::remove_dir_all(folder).unwrap();
     }
 }

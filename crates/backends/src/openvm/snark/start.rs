@@ -92,6 +92,7 @@ fn check_disk(folder: &Path, keys: &[&KeyFile]) -> Result<(), BackendError> {
 mod tests {
     use super::*;
     use crate::{SnarkVariant, openvm::tree::Layer};
+    use tempfile::TempDir;
 
     fn key(folder: &Path, name: &str, bytes: u64) -> KeyFile {
         KeyFile { path: folder.join(name), bytes, step: Layer::Wrapper(SnarkVariant::ALL[1]) }
@@ -99,26 +100,25 @@ mod tests {
 
     #[test]
     fn keys_that_are_missing_must_fit_the_disk_together() {
-        let folder = std::env::temp_dir().join(format!("proofmill-start-disk-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let free = whole::free(&folder).unwrap();
-        let (one, other) = (key(&folder, "one.key", free / 4), key(&folder, "other.key", free / 8 * 7));
-        check_disk(&folder, &[&one]).unwrap();
-        check_disk(&folder, &[&other]).unwrap();
-        let error = check_disk(&folder, &[&one, &other]).unwrap_err();
+        let temporary = TempDir::new().unwrap();
+        let folder = temporary.path();
+        let free = whole::free(folder).unwrap();
+        let (one, other) = (key(folder, "one.key", free / 4), key(folder, "other.key", free / 8 * 7));
+        check_disk(folder, &[&one]).unwrap();
+        check_disk(folder, &[&other]).unwrap();
+        let error = check_disk(folder, &[&one, &other]).unwrap_err();
         assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
         assert!(error.to_string().contains("--snark-dir"), "{error}");
         // One that is there takes no more.
         fs::write(&other.path, b"there").unwrap();
-        check_disk(&folder, &[&one, &other]).unwrap();
-        fs::remove_dir_all(folder).unwrap();
+        check_disk(folder, &[&one, &other]).unwrap();
     }
 
     #[test]
     fn keys_of_other_circuits_are_named_and_nothing_else() {
-        let folder = std::env::temp_dir().join(format!("proofmill-start-others-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        let ours = [key(&folder, "small-verifier-01.key", 0), key(&folder, "small-wrapper-02.key", 0)];
+        let temporary = TempDir::new().unwrap();
+        let folder = temporary.path();
+        let ours = [key(folder, "small-verifier-01.key", 0), key(folder, "small-wrapper-02.key", 0)];
         let names = [
             "small-verifier-01.key",
             "small-verifier-01.protocol",
@@ -132,9 +132,8 @@ mod tests {
         for name in names {
             fs::write(folder.join(name), name).unwrap();
         }
-        let config = SnarkConfig { variant: SnarkVariant::ALL[1], folder: folder.clone() };
+        let config = SnarkConfig { variant: SnarkVariant::ALL[1], folder: folder.to_owned() };
         assert_eq!(of_others(&config, &ours), [(folder.join("small-wrapper-ff.key"), 20)]);
-        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
