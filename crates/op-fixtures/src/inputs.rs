@@ -1,7 +1,9 @@
 //! What the range program for chains of the OP Stack is given, and what it must say then.
 
-use crate::local::{batch, joined};
-use crate::{BLOCKS, CHAIN_ID, Fixture, Local};
+use crate::{
+    BLOCKS, CHAIN_ID, Fixture, Local,
+    local::{batch, joined},
+};
 use alloy_consensus::Header;
 use alloy_primitives::{Address, B256, keccak256};
 use proofmill_optimism::minimise;

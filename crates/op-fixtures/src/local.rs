@@ -311,10 +311,10 @@ impl Local {
 /// Receipts as a node shows them.
 fn receipts(block: &Block, raw: Option<&[Bytes]>) -> Value {
     use alloy_eips::Decodable2718;
-    let shown = raw.unwrap_or_default().iter().zip(&block.transactions).enumerate().map(
-        |(at, (raw, transaction))| {
-            let receipt = ReceiptEnvelope::<Log>::decode_2718_exact(raw).unwrap();
-            let logs = receipt.logs().iter().enumerate().map(|(index, log)| {
+    let raw = raw.unwrap_or_default();
+    let shown = raw.iter().zip(&block.transactions).enumerate().map(|(at, (raw, transaction))| {
+        let receipt = ReceiptEnvelope::<Log>::decode_2718_exact(raw).unwrap();
+        let logs = receipt.logs().iter().enumerate().map(|(index, log)| {
             json!({
                 "address": log.address, "topics": log.topics(), "data": log.data.data,
                 "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
@@ -322,15 +322,14 @@ fn receipts(block: &Block, raw: Option<&[Bytes]>) -> Value {
                 "logIndex": format!("{index:#x}"), "removed": false
             })
         });
-            json!({
-                "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "gasUsed": "0x5208",
-                "logsBloom": receipt.logs_bloom(), "logs": logs.collect::<Vec<_>>(),
-                "transactionHash": keccak256(transaction), "transactionIndex": format!("{at:#x}"),
-                "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
-                "from": Address::ZERO, "to": PORTAL, "effectiveGasPrice": "0x1", "contractAddress": null
-            })
-        },
-    );
+        json!({
+            "type": "0x2", "status": "0x1", "cumulativeGasUsed": "0x5208", "gasUsed": "0x5208",
+            "logsBloom": receipt.logs_bloom(), "logs": logs.collect::<Vec<_>>(),
+            "transactionHash": keccak256(transaction), "transactionIndex": format!("{at:#x}"),
+            "blockHash": block.header.hash_slow(), "blockNumber": format!("{:#x}", block.header.number),
+            "from": Address::ZERO, "to": PORTAL, "effectiveGasPrice": "0x1", "contractAddress": null
+        })
+    });
     shown.collect()
 }
 
