@@ -72,8 +72,8 @@ fn step(ladder: &mut Ladder, id: &Arc<WorkerId>, [from, to]: [Option<u64>; 2]) {
     }
 }
 
-/// Every worker. Each change of one costs a few steps in trees and a look at the tasks that it holds; finding one with room costs one, plus one for each
-/// worker that the task avoids.
+/// Every worker. Each change of one costs a few steps in trees and a look at the tasks that it holds; finding one with room costs
+/// one, plus one for each worker that the task avoids.
 #[derive(Clone, Debug)]
 pub(crate) struct WorkerSet {
     by_id: BTreeMap<WorkerId, Worker>,
