@@ -1,5 +1,6 @@
 //! A Postgres server.
 
+use proofmill_skipped::skipped;
 use std::{
     env, fs, io,
     net::TcpStream,
@@ -31,6 +32,18 @@ impl LocalPostgres {
     /// Whether this machine has Postgres.
     pub fn is_there() -> bool {
         binaries().is_some()
+    }
+
+    /// A server for a test; none, with a message, where this machine has no Postgres.
+    ///
+    /// # Errors
+    /// It cannot be started, or it does not answer.
+    pub fn start_or_skip() -> io::Result<Option<Self>> {
+        if Self::is_there() {
+            return Self::start().map(Some);
+        }
+        skipped("this machine has no Postgres (scripts/setup.sh installs it)");
+        Ok(None)
     }
 
     /// Makes a database and starts its server.

@@ -269,7 +269,7 @@ async fn provers(
             }
             Makers::Here(site) => by_tasks(site.prover(backend, None), side),
             Makers::Pullers(_) if joined == ProofMode::Plonk => bail!(
-                "L1 verifies a SNARK of each epoch's {} proof, and provers that pull make none: use --service cluster",
+                "L1 verifies a SNARK of each epoch's {} proof, and provers that pull make none: use --service cluster or local",
                 of.prover
             ),
             Makers::Pullers(serving) => {

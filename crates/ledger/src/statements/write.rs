@@ -1,13 +1,13 @@
 //! Changes. The same text for each engine, which compiles this file with its own types.
 
-use super::{Connection, Done, text};
+use super::{Connection, Done, Engine, text};
 use crate::{
     AssignmentKey, AssignmentRecord, Change, Execution, ProofRecord, ProofStatus, ProofUpdate, Refusal,
     RefusalRecord, TaskRecord, TaskRecordState, Timestamp,
     row::{self, StateColumns, count, moment},
 };
 use proofmill_primitives::{ProofId, TaskId};
-use sqlx::{Error, error::ErrorKind};
+use sqlx::{Database, Error, error::ErrorKind};
 
 pub(super) enum ApplyError {
     Refused(Refusal),
@@ -18,6 +18,13 @@ impl From<Error> for ApplyError {
     fn from(error: Error) -> Self {
         Self::Engine(error)
     }
+}
+
+/// For [`keyed`].
+macro_rules! delete_from {
+    ($table:literal) => {
+        concat!("DELETE FROM ", $table, " WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
+    };
 }
 
 pub(super) async fn apply(connection: &mut Connection, change: &Change) -> Result<(), ApplyError> {
@@ -71,72 +78,53 @@ pub(super) async fn apply(connection: &mut Connection, change: &Change) -> Resul
             Ok(())
         }
         Change::BatchAssigned(record) => assign(connection, record).await,
-        Change::AssignmentEnded(key) => end_assignment(connection, key).await,
+        Change::AssignmentEnded(key) => delete(connection, delete_from!("assignments"), key).await,
         Change::ProofRefused(record) => refuse(connection, record).await,
-        Change::RefusalForgotten(key) => forget_refusal(connection, key).await,
+        Change::RefusalForgotten(key) => delete(connection, delete_from!("refusals"), key).await,
     }
 }
 
-/// The database's numbers are signed.
-fn number(key: &AssignmentKey) -> i64 {
-    i64::try_from(key.number).unwrap_or(i64::MAX)
+type Query = sqlx::query::Query<'static, Engine, <Engine as Database>::Arguments>;
+
+/// A statement whose first four values are of the key: number, level, content and prover.
+fn keyed(statement: &'static str, key: &AssignmentKey) -> Query {
+    // The database's numbers are signed.
+    let number = i64::try_from(key.number).unwrap_or(i64::MAX);
+    sqlx::query(statement)
+        .bind(number)
+        .bind(text(key.level.as_str()))
+        .bind(key.content.as_slice())
+        .bind(key.prover.name())
 }
 
 async fn assign(connection: &mut Connection, record: &AssignmentRecord) -> Result<(), ApplyError> {
     let AssignmentRecord { key, holder, since } = record;
-    sqlx::query(
-        "INSERT INTO assignments (number, level, content, prover, holder, since) VALUES ($1, $2, $3, $4, $5, $6) \
-         ON CONFLICT (number, level, content, prover) DO UPDATE SET holder = excluded.holder, since = excluded.since",
-    )
-    .bind(number(key))
-    .bind(text(key.level.as_str()))
-    .bind(key.content.as_slice())
-    .bind(key.prover.name())
-    .bind(text(holder.as_str()))
-    .bind(moment(*since))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-async fn end_assignment(connection: &mut Connection, key: &AssignmentKey) -> Result<(), ApplyError> {
-    sqlx::query("DELETE FROM assignments WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
-        .bind(number(key))
-        .bind(text(key.level.as_str()))
-        .bind(key.content.as_slice())
-        .bind(key.prover.name())
-        .execute(connection)
-        .await?;
+    let statement = "INSERT INTO assignments (number, level, content, prover, holder, since) VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (number, level, content, prover) DO UPDATE SET holder = excluded.holder, since = excluded.since";
+    keyed(statement, key).bind(text(holder.as_str())).bind(moment(*since)).execute(connection).await?;
     Ok(())
 }
 
 async fn refuse(connection: &mut Connection, record: &RefusalRecord) -> Result<(), ApplyError> {
     let RefusalRecord { key, times, cause, again_at } = record;
-    sqlx::query(
-        "INSERT INTO refusals (number, level, content, prover, times, cause, again_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    let statement = "INSERT INTO refusals (number, level, content, prover, times, cause, again_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
          ON CONFLICT (number, level, content, prover) DO UPDATE SET times = excluded.times, cause = excluded.cause, \
-         again_at = excluded.again_at",
-    )
-    .bind(number(key))
-    .bind(text(key.level.as_str()))
-    .bind(key.content.as_slice())
-    .bind(key.prover.name())
-    .bind(i64::from(*times))
-    .bind(text(cause.as_str()))
-    .bind(moment(*again_at))
-    .execute(connection)
-    .await?;
+         again_at = excluded.again_at";
+    keyed(statement, key)
+        .bind(i64::from(*times))
+        .bind(text(cause.as_str()))
+        .bind(moment(*again_at))
+        .execute(connection)
+        .await?;
     Ok(())
 }
 
-async fn forget_refusal(connection: &mut Connection, key: &AssignmentKey) -> Result<(), ApplyError> {
-    sqlx::query("DELETE FROM refusals WHERE number = $1 AND level = $2 AND content = $3 AND prover = $4")
-        .bind(number(key))
-        .bind(text(key.level.as_str()))
-        .bind(key.content.as_slice())
-        .bind(key.prover.name())
-        .execute(connection)
-        .await?;
+async fn delete(
+    connection: &mut Connection,
+    statement: &'static str,
+    key: &AssignmentKey,
+) -> Result<(), ApplyError> {
+    keyed(statement, key).execute(connection).await?;
     Ok(())
 }
 

@@ -1,15 +1,11 @@
 //! The same test on each engine.
 
 use proofmill_ledger::Ledger;
-use proofmill_localstore::{LocalPostgres, skipped};
+use proofmill_localstore::LocalPostgres;
 
 /// A server; nothing, with a word, on a machine without one.
 pub(crate) fn server() -> Option<LocalPostgres> {
-    if LocalPostgres::is_there() {
-        return Some(LocalPostgres::start().unwrap());
-    }
-    skipped("this machine has no Postgres (scripts/setup.sh installs it)");
-    None
+    LocalPostgres::start_or_skip().unwrap()
 }
 
 /// Runs a test on an empty ledger of each engine.

@@ -2,7 +2,7 @@
 
 use crate::{
     arena::{Arena, Made, RIVAL, US, root_of},
-    seeds,
+    many,
 };
 use alloy_primitives::{Address, B256};
 use proofmill_chain::{GameStatus, Output, ProposalStatus};
@@ -15,9 +15,6 @@ use proofmill_op_proposer::{
 };
 use proofmill_simulation::Rng;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// So many histories, where nothing else is said.
-const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, wrong, never, challenged, falls, by_others, won, claimed, unknown, held, reorgs, restarts, late, refused
@@ -340,15 +337,7 @@ fn run(seed: u64) -> Story {
 
 #[test]
 fn lies_are_lost_and_nothing_else_is_challenged() {
-    let mut total = Story::default();
-    let seeds = seeds(SEEDS);
-    for seed in 0..seeds {
-        total.add(&run(seed));
-    }
-    // Each kind of thing was met often enough to mean something.
-    for (what, count) in total.counts() {
-        assert!(count * 20 > seeds, "{what}: {count}");
-    }
+    many(run, Story::add, Story::counts);
 }
 
 #[test]

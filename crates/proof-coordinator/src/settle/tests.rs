@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_chain::SubmittedProof;
 use proofmill_ledger::Ledger;
-use proofmill_localstore::{LocalPostgres, skipped};
+use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProverType, Slot};
 use std::{
     collections::VecDeque,
@@ -193,10 +193,6 @@ async fn how_often_a_proof_was_refused_is_known_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("assignments.sqlite");
     remembers_over_a_restart(async || Ledger::open(&path).await.unwrap()).await;
-    if !LocalPostgres::is_there() {
-        skipped("this machine has no Postgres (scripts/setup.sh installs it)");
-        return;
-    }
-    let server = LocalPostgres::start().unwrap();
+    let Some(server) = LocalPostgres::start_or_skip().unwrap() else { return };
     remembers_over_a_restart(async || Ledger::open_postgres(&server.url(), "settled").await.unwrap()).await;
 }

@@ -63,8 +63,8 @@ impl Shelf {
         }
     }
 
-    /// Puts a proof that was just verified, and before it what is kept with it. Where the same one was refused before, it was made anew since, and who makes it
-    /// makes the same bytes again: whoever refuses it has to say so again.
+    /// Puts a proof that was just verified, and before it what is kept with it. Where the same one was refused before, it was made anew
+    /// since, and who makes it makes the same bytes again: whoever refuses it has to say so again.
     pub(super) async fn put_proof(
         &self,
         key: &ProofKey,

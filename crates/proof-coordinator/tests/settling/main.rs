@@ -10,58 +10,28 @@
 mod stories;
 mod world;
 
+use proofmill_proof_coordinator::rules::{ProofOf, RefusalNote, Refused, Settling};
+use proofmill_simulation::{Rng, story};
+use std::collections::BTreeMap;
 use world::World;
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere.
-#[derive(Clone)]
-pub(crate) struct Rng(u64);
-
-impl Rng {
-    pub(crate) const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From `low` to `high`.
-    pub(crate) const fn between(&mut self, low: u64, high: u64) -> u64 {
-        low + self.next() % (high - low + 1)
-    }
-
-    pub(crate) const fn percent(&mut self, chance: u64) -> bool {
-        self.next() % 100 < chance
-    }
-}
-
-macro_rules! story {
-    ($($field:ident),* $(,)?) => {
-        /// What happened, to see that the runs are not trivial.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub(crate) struct Story {
-            $(pub(crate) $field: u64,)*
-        }
-
-        impl Story {
-            fn add(&mut self, other: &Self) {
-                $(self.$field += other.$field;)*
-            }
-
-            fn counts(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($field), self.$field),)*]
-            }
-        }
-    };
-}
 
 story! {
     together, alone, settled, quoted, settled_before, one_by_one, again, discarded, rivals, reorgs, prunes, restarts,
     refused_again, refusals_remembered, recovered, not_attested, ended, all_settled, stands_still,
 }
 
+/// What is in the ledger, after what the rules have noted.
+fn noted(rules: &mut Settling, rows: &mut BTreeMap<ProofOf, Refused>) {
+    for note in rules.take_notes() {
+        match note {
+            RefusalNote::Refused(of, refused) => rows.insert(of, refused),
+            RefusalNote::Forgotten(of) => rows.remove(&of),
+        };
+    }
+}
+
 fn run(seed: u64) -> Story {
-    let mut world = World::new(Rng(seed));
+    let mut world = World::new(Rng::new(seed));
     world.live();
     world.story
 }

@@ -1,12 +1,12 @@
 //! Single stories, as an operator would tell them.
 
+use crate::noted;
 use alloy_primitives::B256;
 use proofmill_fault::Jitter;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::{
-    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, RefusalNote, Refused, Settling,
-    SettlingConfig, Why,
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, Settling, SettlingConfig, Why,
 };
 use std::{collections::BTreeMap, time::Duration};
 
@@ -186,16 +186,6 @@ fn prove_more(rules: &mut Settling) {
     for number in 4..=6 {
         rules.add(CheckpointNumber(number), B256::with_last_byte(number as u8));
         prove(rules, number, 800);
-    }
-}
-
-/// What is in the ledger, after these notes.
-fn noted(rules: &mut Settling, rows: &mut BTreeMap<ProofOf, Refused>) {
-    for note in rules.take_notes() {
-        match note {
-            RefusalNote::Refused(of, refused) => rows.insert(of, refused),
-            RefusalNote::Forgotten(of) => rows.remove(&of),
-        };
     }
 }
 

@@ -1,14 +1,15 @@
 //! A simulated L1 with rivals, reorgs, dear gas and verifiers that refuse, provers, and news that come late.
 
-use crate::{Rng, Story};
+use crate::{Story, noted};
 use alloy_primitives::B256;
 use proofmill_fault::Jitter;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::{
-    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, Quote, RefusalNote, Refused,
-    Settling, SettlingConfig, Why,
+    Call, CallCaps, CallEnded, CallReceipt, Consequence, NextCall, ProofOf, Quote, Refused, Settling,
+    SettlingConfig, Why,
 };
+use proofmill_simulation::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 const TYPES: [ProverType; 2] = [ProverType::Exec, ProverType::OpenVm];
@@ -188,12 +189,7 @@ impl World {
 
     /// What the process makes durable; it is what the model knows.
     fn keep(&mut self) {
-        for note in self.rules.take_notes() {
-            match note {
-                RefusalNote::Refused(of, refused) => self.rows.insert(of, refused),
-                RefusalNote::Forgotten(of) => self.rows.remove(&of),
-            };
-        }
+        noted(&mut self.rules, &mut self.rows);
         let rows: BTreeMap<_, _> =
             self.rows.iter().map(|(of, kept)| ((of.number.0, of.content, of.prover), kept.times)).collect();
         assert_eq!(rows, self.discards);

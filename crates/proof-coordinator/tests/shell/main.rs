@@ -4,7 +4,7 @@
 mod scene;
 
 use proofmill_fault::Code;
-use proofmill_localstore::{LocalPostgres, skipped};
+use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::{FoundProof, JobError, Pullers, Sought};
@@ -51,7 +51,7 @@ async fn a_batch_goes_to_one_prover_of_each_type() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_out_survives_a_restart() {
     what_was_given_out_survives(Scene::new().await).await;
-    if let Some(server) = postgres() {
+    if let Some(server) = LocalPostgres::start_or_skip().unwrap() {
         what_was_given_out_survives(Scene::on_postgres(&server.url()).await).await;
     }
 }
@@ -89,7 +89,7 @@ async fn a_proof_from_before_a_restart_is_found_before_its_input_is_there() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_coordinator_that_was_replaced_gives_out_nothing_and_ends() {
-    let Some(server) = postgres() else { return };
+    let Some(server) = LocalPostgres::start_or_skip().unwrap() else { return };
     let replaced = Scene::on_postgres(&server.url()).await;
     let _waits = replaced.want(wanted(1, ProverType::Exec)).await;
     let mut person = PgConnection::connect(&server.url()).await.unwrap();
@@ -102,14 +102,6 @@ async fn a_coordinator_that_was_replaced_gives_out_nothing_and_ends() {
     assert!(!waits.is_finished());
     let error = tokio::time::timeout(Duration::from_secs(20), replaced.ended()).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("another process took it over"), "{error}");
-}
-
-fn postgres() -> Option<LocalPostgres> {
-    if LocalPostgres::is_there() {
-        return Some(LocalPostgres::start().unwrap());
-    }
-    skipped("this machine has no Postgres (scripts/setup.sh installs it)");
-    None
 }
 
 async fn what_was_given_out_survives(mut scene: Scene) {

@@ -5,7 +5,7 @@ mod events;
 
 use crate::{
     arena::{self, Arena, Made, US, root_of},
-    seeds,
+    many,
 };
 use proofmill_chain::{GameStatus, ProposalStatus};
 use proofmill_op_proposer::{
@@ -15,9 +15,6 @@ use proofmill_op_proposer::{
 use proofmill_primitives::BlockRange;
 use proofmill_simulation::Rng;
 use std::collections::BTreeSet;
-
-/// So many histories, where nothing else is said.
-const SEEDS: u64 = 150;
 
 proofmill_simulation::story! {
     created, rivals, wrong, challenged, defended, proven_by_rivals, early, resolved, claimed, lost, reorgs, restarts, halved,
@@ -259,15 +256,7 @@ fn run(seed: u64) -> Story {
 
 #[test]
 fn games_are_settled_whatever_happens() {
-    let mut total = Story::default();
-    let seeds = seeds(SEEDS);
-    for seed in 0..seeds {
-        total.add(&run(seed));
-    }
-    // Each kind of thing was met often enough to mean something.
-    for (what, count) in total.counts() {
-        assert!(count * 20 > seeds, "{what}: {count}");
-    }
+    many(run, Story::add, Story::counts);
 }
 
 #[test]

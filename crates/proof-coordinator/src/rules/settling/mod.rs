@@ -121,8 +121,7 @@ impl Settling {
 
     /// A batch is on L1. `content` says which: another one may come with the same number. What is known of the same one stays.
     pub fn add(&mut self, number: CheckpointNumber, content: B256) {
-        if number <= self.verified || self.batches.get(&number).is_some_and(|batch| batch.content == content)
-        {
+        if number <= self.verified || self.is(number, content) {
             return;
         }
         self.batches.insert(number, Batch { content, proofs: BTreeMap::new() });
@@ -161,16 +160,14 @@ impl Settling {
         prover: ProverType,
         bytes: u64,
     ) -> bool {
-        let batch = self.batches.get_mut(&number).filter(|batch| batch.content == content);
-        let Some(batch) = batch else { return false };
+        let Some(batch) = self.batch(number, content) else { return false };
         batch.proofs.insert(prover, bytes);
         true
     }
 
-    /// A proof is refused before it goes to L1, by those who were to sign for it there: as if L1 refused it.
+    /// A proof is refused: by L1, or before it goes there, by those who were to sign for it.
     pub fn refuse(&mut self, now: Timestamp, of: ProofOf, cause: String, jitter: Jitter) -> Option<Discard> {
-        let batch = self.batches.get_mut(&of.number).filter(|batch| batch.content == of.content)?;
-        batch.proofs.remove(&of.prover);
+        self.batch(of.number, of.content)?.proofs.remove(&of.prover);
         Some(self.refusals.refuse(now, of, cause, jitter))
     }
 
@@ -182,6 +179,11 @@ impl Settling {
     /// Whether the batch of a number is this one.
     pub fn is(&self, number: CheckpointNumber, content: B256) -> bool {
         self.batches.get(&number).is_some_and(|batch| batch.content == content)
+    }
+
+    /// The batch of a number, if it is this one.
+    fn batch(&mut self, number: CheckpointNumber, content: B256) -> Option<&mut Batch> {
+        self.batches.get_mut(&number).filter(|batch| batch.content == content)
     }
 
     /// What to do now.
@@ -259,15 +261,13 @@ impl Settling {
         }
         match why {
             Why::InvalidProof(blamed) => {
-                let batch = self.batches.get_mut(&call.first).filter(|batch| batch.content == content);
-                let Some(batch) = batch else { return consequences };
-                let given: Vec<_> = batch.proofs.keys().copied().collect();
-                let refused = given.into_iter().filter(|of| blamed.is_none_or(|blamed| blamed == *of));
-                for prover in refused.collect::<Vec<_>>() {
-                    batch.proofs.remove(&prover);
+                let Some(batch) = self.batch(call.first, content) else { return consequences };
+                let given = batch.proofs.keys().copied();
+                let refused: Vec<_> = given.filter(|of| blamed.is_none_or(|blamed| blamed == *of)).collect();
+                for prover in refused {
                     let of = ProofOf { number: call.first, content, prover };
-                    let discard = self.refusals.refuse(now, of, cause.clone(), jitter);
-                    consequences.push(Consequence::Discard(discard));
+                    let discard = self.refuse(now, of, cause.clone(), jitter);
+                    consequences.extend(discard.map(Consequence::Discard));
                 }
                 if consequences.is_empty() {
                     // It blames one that was not given.
@@ -276,8 +276,7 @@ impl Settling {
             }
             Why::NotAttested => {
                 // They stay, and are waited for until they are ready anew.
-                let batch = self.batches.get_mut(&call.first).filter(|batch| batch.content == content);
-                if let Some(batch) = batch {
+                if let Some(batch) = self.batch(call.first, content) {
                     batch.proofs.clear();
                 }
                 consequences.push(self.again(now, call, why, cause, jitter));
