@@ -9,7 +9,7 @@ use crate::{
 };
 use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718;
-use alloy_primitives::{Address, Bytes, TxHash, TxKind, U256};
+use alloy_primitives::{Address, B256, Bytes, TxHash, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::SolCall;
@@ -67,7 +67,7 @@ pub async fn run(
     };
     let mut load =
         Load { node, chain_id, funder, plan, signers, target: None, mixed: None, progress, round: 0 };
-    match load.rounds(stop).await {
+    match load.rounds(genesis, stop).await {
         Ok(report) => Ok(report),
         // Whatever a node refuses of a chain that it no longer has, that is the cause.
         Err(error) => match load.node.genesis().await {
@@ -115,10 +115,15 @@ struct Preparation {
 }
 
 impl Load<'_> {
-    async fn rounds(&mut self, stop: &CancellationToken) -> Result<LoadReport, LoadError> {
+    async fn rounds(&mut self, genesis: B256, stop: &CancellationToken) -> Result<LoadReport, LoadError> {
         let mut report = LoadReport::default();
         loop {
             self.round += 1;
+            // A chain that is replaced between two rounds refuses nothing.
+            let got = self.node.genesis().await?;
+            if got != genesis {
+                return Err(LoadError::ChainReplaced { was: genesis, got });
+            }
             self.warn_of_the_mempool().await;
             self.prepare().await?;
             self.round(&mut report).await?;

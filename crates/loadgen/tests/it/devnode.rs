@@ -2,9 +2,10 @@
 
 use proofmill_devnode::{DevNode, DevNodeOptions};
 use proofmill_loadgen::{
-    AccountKeys, CancellationToken, Funder, LoadError, LoadKind, LoadPlan, LoadReport, Rounds, run,
+    AccountKeys, CancellationToken, Funder, LoadError, LoadKind, LoadPlan, LoadReport, Progress, Rounds, run,
 };
 use std::{fs, time::Duration};
+use tokio::sync::Notify;
 use url::Url;
 
 /// Anvil's first two well-known accounts.
@@ -51,13 +52,19 @@ async fn a_chain_that_was_restarted_under_the_load_is_named() {
         .keys(keys())
         .rounds(Rounds::Endless)
         .stall_timeout(Duration::from_secs(3));
+    // Once the load is under way, however slow this machine is.
+    let begun = Notify::new();
+    let (funder, never) = (keys().first(), CancellationToken::new());
+    let mut told = |_: Progress| begun.notify_one();
+    let load = run(&url, &funder, &plan, &never, &mut told);
     let restart = async {
+        begun.notified().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         node.stop().await;
         let again = options().block_time(Duration::from_millis(100)).timestamp(2_000).port(port);
         again.start().await.unwrap()
     };
-    let (load, _again): (_, DevNode) = tokio::join!(send(&url, &plan), restart);
+    let (load, _again): (_, DevNode) = tokio::join!(load, restart);
     let error = load.unwrap_err();
     assert!(matches!(error, LoadError::ChainReplaced { .. }), "{error}");
     assert!(error.to_string().contains("start the load anew"), "{error}");
