@@ -3,7 +3,12 @@
 use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
 };
+
+/// The variable that names the session's folder to all that a session starts, and to whatever those start.
+pub(super) const SESSION: &str = "PROOFMILL_BENCH_SESSION";
 
 /// Nobody listens on it.
 pub(super) fn is_free(port: u16) -> bool {
@@ -17,23 +22,41 @@ pub(super) fn free() -> std::io::Result<u16> {
 
 /// Who listens on a port, as far as this user may see.
 pub(super) fn listener(port: u16) -> Option<String> {
-    let sockets: Vec<String> = ["/proc/net/tcp", "/proc/net/tcp6"]
-        .iter()
-        .flat_map(|file| {
-            fs::read_to_string(file).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>()
-        })
-        .filter_map(|line| Some(format!("socket:[{}]", inode(&line, port)?)))
-        .collect();
-    let processes = fs::read_dir("/proc").ok()?.flatten();
-    processes.filter(|process| process.file_name().to_string_lossy().parse::<u32>().is_ok()).find_map(
-        |process| {
-            let open = fs::read_dir(process.path().join("fd")).ok()?.flatten();
-            let mut links = open.filter_map(|file| fs::read_link(file.path()).ok());
-            let is_it = links.any(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()));
-            let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-            is_it.then(|| format!("process {} ({})", process.file_name().to_string_lossy(), name.trim()))
-        },
-    )
+    listeners(port).first().map(|process| words(process))
+}
+
+/// Who listens on a port of all that a session has started. A port that has become free may be a stranger's at once.
+pub(super) fn listener_of(session: &Path, port: u16) -> Option<String> {
+    let is_of_it = |process: &PathBuf| {
+        let environment = fs::read(process.join("environ")).unwrap_or_default();
+        let mark = [SESSION.as_bytes(), b"=", session.as_os_str().as_bytes()].concat();
+        environment.split(|&byte| byte == 0).any(|variable| variable == mark)
+    };
+    listeners(port).iter().find(|process| is_of_it(process)).map(|process| words(process))
+}
+
+/// The folders in `/proc` of the processes that listen on a port.
+fn listeners(port: u16) -> Vec<PathBuf> {
+    let lines = ["/proc/net/tcp", "/proc/net/tcp6"].map(|file| fs::read_to_string(file).unwrap_or_default());
+    let inodes = lines.iter().flat_map(|text| text.lines()).filter_map(|line| inode(line, port));
+    let sockets: Vec<String> = inodes.map(|inode| format!("socket:[{inode}]")).collect();
+    if sockets.is_empty() {
+        return Vec::new();
+    }
+    let has_one = |process: &PathBuf| {
+        let open = fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+        let mut links = open.filter_map(|file| fs::read_link(file.path()).ok());
+        links.any(|link| sockets.iter().any(|socket| link.as_os_str() == socket.as_str()))
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes = entries.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok());
+    processes.map(|entry| entry.path()).filter(has_one).collect()
+}
+
+fn words(process: &Path) -> String {
+    let name = fs::read_to_string(process.join("comm")).unwrap_or_default();
+    let pid = process.file_name().unwrap_or_default().to_string_lossy();
+    format!("process {pid} ({})", name.trim())
 }
 
 /// The inode of a line of `/proc/net/tcp`, if it is of a socket that listens on this port.
@@ -48,6 +71,32 @@ fn inode(line: &str, port: u16) -> Option<&str> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use std::{
+        os::fd::OwnedFd,
+        process::{Command, Stdio},
+    };
+
+    #[test]
+    fn what_a_session_left_is_told_from_a_stranger_on_its_port() {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let (ours, other) = (Path::new("/data/bench/ours"), Path::new("/data/bench/our"));
+        assert_eq!(listener_of(ours, port), None);
+
+        // A group of its own does not hide it.
+        let mut escaped = Command::new("setsid")
+            .args(["sleep", "60"])
+            .env(SESSION, ours)
+            .stdin(Stdio::from(OwnedFd::from(socket)))
+            .spawn()
+            .unwrap();
+        let said = listener_of(ours, port);
+        let stranger = listener_of(other, port);
+        escaped.kill().unwrap();
+        escaped.wait().unwrap();
+        assert!(said.unwrap().starts_with("process "));
+        assert_eq!(stranger, None);
+    }
 
     #[test]
     fn who_listens_is_found() {
@@ -57,6 +106,6 @@ mod tests {
         let said = listener(port).unwrap();
         assert!(said.contains(&format!("process {} ", std::process::id())), "{said}");
         drop(taken);
-        assert_eq!((is_free(port), listener(port)), (true, None));
+        assert_ne!(listener(port), Some(said));
     }
 }

@@ -1,5 +1,6 @@
 //! The processes of a session: written down when they start, so that a later session finds what this one left.
 
+use super::ports;
 use crate::dev::{Child, Launcher, Orphan, Role};
 use eyre::{Result, WrapErr, bail};
 use proofmill_bench::leftover::{Fate, ProcessId, Record};
@@ -16,6 +17,9 @@ const GOODBYE: Duration = Duration::from_secs(10);
 /// What runs for this session.
 #[derive(Debug)]
 pub(super) struct Processes {
+    /// The session's.
+    session: PathBuf,
+    /// What is written down.
     folder: PathBuf,
     running: Vec<Running>,
 }
@@ -27,16 +31,18 @@ struct Running {
 }
 
 impl Processes {
-    /// None yet; each that is started is written down in the folder.
-    pub(super) fn new(folder: PathBuf) -> Result<Self> {
+    /// None yet; each that is started is written down in the session's folder.
+    pub(super) fn new(session: &Path) -> Result<Self> {
+        let folder = session.join("processes");
         fs::create_dir_all(&folder)
             .wrap_err_with(|| format!("cannot make the folder {}", folder.display()))?;
-        Ok(Self { folder, running: Vec::new() })
+        Ok(Self { session: session.to_owned(), folder, running: Vec::new() })
     }
 
     /// Starts one, and writes it down.
     pub(super) fn start(&mut self, launcher: &Launcher, role: &Role, orphan: Orphan) -> Result<()> {
-        let child = launcher.start(role, orphan)?;
+        let mark = [(ports::SESSION, self.session.as_os_str())];
+        let child = launcher.start_with(role, orphan, &mark)?;
         // It may have ended again: then there is nothing to write down.
         let id = look(child.pid())?.unwrap_or_else(|| ProcessId {
             pid: child.pid(),

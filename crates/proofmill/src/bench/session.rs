@@ -134,7 +134,7 @@ impl<'a> Session<'a> {
             shape,
             root: root.to_owned(),
             launcher: Launcher::new(&own),
-            processes: Processes::new(folder.join("processes"))?,
+            processes: Processes::new(&folder)?,
             folder,
             live: Live::new(),
             binary: None,

@@ -9,7 +9,10 @@ use super::{
 };
 use eyre::{Result, bail};
 use proofmill_bench::{leftover::Fate, steps};
-use std::time::{Duration, Instant};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
 /// How long a port may take to be free after its process has ended.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,8 +33,7 @@ impl Session<'_> {
         }
         let l1 = if stays { steps::L1::Stays } else { steps::L1::Ends };
         for port in self.ports.to_be_free(steps::Shape { l1, ..self.shape }) {
-            if !becomes_free(port).await {
-                let by = ports::listener(port).unwrap_or_else(|| "another user's process".to_owned());
+            if let Some(by) = becomes_free(&self.folder, port).await {
                 left.push(format!("port {port}, in use by {by}"));
             }
         }
@@ -55,13 +57,14 @@ impl Session<'_> {
     }
 }
 
-async fn becomes_free(port: u16) -> bool {
+/// Who of the session still listens on a port after a while.
+async fn becomes_free(session: &Path, port: u16) -> Option<String> {
     let start = Instant::now();
-    while !ports::is_free(port) {
-        if start.elapsed() > PATIENCE {
-            return false;
+    loop {
+        let by = ports::listener_of(session, port);
+        if by.is_none() || start.elapsed() > PATIENCE {
+            return by;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    true
 }

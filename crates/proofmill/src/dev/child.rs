@@ -83,6 +83,11 @@ impl Launcher {
 
     /// Starts a process.
     pub(crate) fn start(&self, role: &Role, orphan: Orphan) -> Result<Child> {
+        self.start_with(role, orphan, &[])
+    }
+
+    /// Starts a process with more in its environment than its role wants.
+    pub(crate) fn start_with(&self, role: &Role, orphan: Orphan, more: &[(&str, &OsStr)]) -> Result<Child> {
         let (name, logs) = (role.name.clone(), &self.logs);
         let log = self.log(&name);
         let program = match &role.binary {
@@ -108,6 +113,7 @@ impl Launcher {
             .args(&role.words)
             .args(&self.words)
             .envs(role.environment.iter().map(|(key, value)| (key, value)))
+            .envs(more.iter().copied())
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
