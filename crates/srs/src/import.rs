@@ -60,9 +60,11 @@ pub fn read(path: &Path, degree: Option<u32>) -> Result<Srs, SrsError> {
     if wanted > k {
         return Err(SrsError::TooSmall { has: k, needed: wanted });
     }
+    if wanted < k {
+        return file::read_raw_part(&mut reader, k, wanted).map_err(io);
+    }
     reader.rewind().map_err(io)?;
-    let srs = file::read_raw(&mut reader, k).map_err(io)?;
-    Ok(if wanted < k { srs.shrink(wanted) } else { srs })
+    file::read_raw(&mut reader, k).map_err(io)
 }
 
 fn not_a_setup(path: &Path, cause: impl ToString) -> SrsError {

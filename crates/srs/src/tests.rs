@@ -6,10 +6,14 @@ use halo2curves_axiom::{
     bn256::{Fr, G1, G1Affine, G2Affine},
     ff::Field,
     group::{Curve, prime::PrimeCurveAffine},
+    serde::SerdeObject,
 };
 use std::{
     fs,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -29,6 +33,12 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/prepared-5.ptau")
 }
 
+/// The string of a smaller degree of the same secret.
+fn shrink(mut srs: Srs, k: u32) -> Srs {
+    srs.g.truncate(1 << k);
+    Srs::of_powers(k, srs.g, srs.g2, srs.s_g2)
+}
+
 fn cause(srs: &Srs) -> String {
     srs.check().unwrap_err().to_string()
 }
@@ -45,7 +55,7 @@ fn every_small_degree_holds_together() {
 #[test]
 fn a_smaller_degree_is_the_same_string() {
     for k in 1..6 {
-        assert_eq!(Srs::develop(6).shrink(k), Srs::develop(k));
+        assert_eq!(shrink(Srs::develop(6), k), Srs::develop(k));
     }
 }
 
@@ -117,7 +127,7 @@ fn snarkjs_files_are_read_in_every_degree() {
     for k in 1..=5 {
         let srs = import::read(&fixture(), Some(k)).unwrap();
         assert!(matches!(srs.check(), Err(SrsError::UnknownSetup)), "{k}: {:?}", srs.check());
-        assert_eq!(srs, import::read(&fixture(), None).unwrap().shrink(k), "{k}");
+        assert_eq!(srs, shrink(import::read(&fixture(), None).unwrap(), k), "{k}");
     }
     let error = import::read(&fixture(), Some(6)).unwrap_err();
     assert!(matches!(error, SrsError::TooSmall { has: 5, needed: 6 }), "{error}");
@@ -244,6 +254,47 @@ fn two_contributions_to_the_ceremony_are_not_taken_for_one() {
     fs::write(&path, &bytes).unwrap();
     ceremony(0, 4).write(folder.path()).unwrap();
     both().unwrap();
+}
+
+#[test]
+fn of_two_that_write_at_once_the_second_does_not_replace_the_first() {
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (ceremony(0, 3), ceremony(1, 3));
+    let place = Srs::path(folder.path(), Setup::Ceremony, 3);
+    let elsewhere = TempDir::new().unwrap();
+    let written = first.write(elsewhere.path()).unwrap();
+    // The first one is being written.
+    let draft = fs::File::create(place.with_extension("srs.new")).unwrap();
+    draft.lock().unwrap();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| second.write(folder.path()));
+        // It has found its place empty by now, and waits for the draft.
+        thread::sleep(Duration::from_millis(300));
+        fs::copy(&written, &place).unwrap();
+        drop(draft);
+        let error = second.join().unwrap().unwrap_err();
+        assert!(matches!(error, SrsError::OtherThere { .. }), "{error}");
+    });
+    assert_eq!(Srs::read(folder.path(), Setup::Ceremony, 3).unwrap(), first);
+    assert!(!place.with_extension("srs.new").exists(), "nothing is left of it");
+}
+
+#[test]
+fn of_a_larger_file_only_what_is_kept_is_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kzg_bn254_28.srs");
+    let mut srs = Srs::develop(3);
+    // 34 GB, of which almost all is a hole: nobody has the memory to read them.
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(&28_u32.to_le_bytes()).unwrap();
+    srs.g.iter().for_each(|point| file.write_all(&point.to_raw_bytes()).unwrap());
+    file.set_len(crate::file::raw_bytes(28)).unwrap();
+    file.seek(SeekFrom::End(-256)).unwrap();
+    [srs.g2, srs.s_g2].iter().for_each(|point| file.write_all(&point.to_raw_bytes()).unwrap());
+    drop(file);
+    assert_eq!(import::read(&path, Some(3)).unwrap(), srs);
+    srs = shrink(srs, 2);
+    assert_eq!(import::read(&path, Some(2)).unwrap(), srs);
 }
 
 #[test]

@@ -175,13 +175,16 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged. `take` is to
-/// read all of it but the checksum.
+/// What a file is read by.
+pub type Reader = BufReader<Hashed<Take<File>>>;
+
+/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged, and once more
+/// as `take` reads it, so that nothing counts that somebody has changed in between. `take` is to read all of it but the checksum.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, or `take` leaves something over.
 /// Otherwise what `take` or the disk says.
-pub fn read<T>(path: &Path, take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>) -> io::Result<T> {
+pub fn read<T>(path: &Path, take: impl FnOnce(&mut Reader) -> io::Result<T>) -> io::Result<T> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let content = length
@@ -196,11 +199,14 @@ pub fn read<T>(path: &Path, take: impl FnOnce(&mut BufReader<Take<File>>) -> io:
         return Err(damaged("its checksum does not match".to_owned()));
     }
     file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::with_capacity(BUFFER, file.take(content));
+    let mut reader = BufReader::with_capacity(BUFFER, Hashed::new(file.take(content)));
     let taken = take(&mut reader)?;
     let left = io::copy(&mut reader, &mut io::sink())?;
     if left > 0 {
         return Err(damaged(format!("it has {left} bytes more than it should")));
+    }
+    if *reader.get_ref().hash.finalize().as_bytes() != checksum {
+        return Err(damaged("it was written to while it was read".to_owned()));
     }
     Ok(taken)
 }
@@ -284,6 +290,37 @@ mod tests {
         take(11).unwrap();
         assert!(take(9).unwrap_err().to_string().contains("2 bytes more"));
         assert_eq!(take(12).unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "the checksum is no content");
+    }
+
+    #[test]
+    fn what_is_changed_between_check_and_use_does_not_count() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        write_bytes(&path, &vec![7; 3 * BUFFER]).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        for at in [0, BUFFER, bytes.len() - CHECKSUM as usize - 1] {
+            fs::write(&path, &bytes).unwrap();
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let error = read(&path, |reader| {
+                // In place: the open file is the same one.
+                fs::write(&path, &changed)?;
+                reader.read_to_end(&mut Vec::new())
+            });
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{at}: {error}");
+            assert!(error.to_string().contains("while it was read"), "{error}");
+        }
+        // Another file that takes its name is another file.
+        write_bytes(&path, b"the first").unwrap();
+        let mut taken = Vec::new();
+        read(&path, |reader| {
+            write_bytes(&path, b"the second")?;
+            reader.read_to_end(&mut taken)
+        })
+        .unwrap();
+        assert_eq!(taken, b"the first");
+        assert_eq!(read_bytes(&path).unwrap(), b"the second");
     }
 
     #[test]
