@@ -232,7 +232,7 @@ impl Srs {
             return Err(SrsError::NoSuchDegree { degree });
         }
         let path = Self::path(folder, setup, degree);
-        match whole::room(&path) {
+        match whole::check_writable(folder).and_then(|()| whole::room(&path)) {
             Err(source) => Err(SrsError::Io { path, source }),
             Ok(room) => {
                 let (needed, free) = (file_bytes(degree) >> 20, room >> 20);

@@ -323,6 +323,13 @@ fn room_is_looked_for_before_minutes_of_work() {
         let error = Srs::check_room(&absent, Setup::Development, degree).unwrap_err();
         assert!(matches!(error, SrsError::NoSuchDegree { .. }), "{degree}: {error}");
     }
+    // Nor is there any below a file.
+    let file = folder.path().join("file");
+    fs::write(&file, b"no folder").unwrap();
+    for place in [file.clone(), file.join("inside")] {
+        let error = Srs::check_room(&place, Setup::Development, 3).unwrap_err();
+        assert!(error.to_string().contains("no folder"), "{error}");
+    }
     // 34 GB. What a killed process left of them is taken back; a hole takes nothing of the disk.
     let path = Srs::path(folder.path(), Setup::Development, 28);
     let draft = fs::File::create(path.with_extension("srs.new")).unwrap();

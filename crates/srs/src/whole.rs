@@ -3,6 +3,7 @@
 //! A file is written under another name (its own with `.new` behind it), goes to the disk, and only then gets its own name. A
 //! reader takes nothing for granted: what does not match the checksum is an error, whatever was read of it.
 
+use rustix::fs::Access;
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write},
@@ -109,9 +110,28 @@ pub fn left_over(path: &Path) -> u64 {
 /// # Errors
 /// The disk cannot be asked.
 pub fn free(folder: &Path) -> io::Result<u64> {
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let disk = rustix::fs::statvfs(there)?;
+    let disk = rustix::fs::statvfs(nearest(folder))?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Checks that files can be written into a folder, which need not be there yet: for whoever works for minutes before it writes one.
+///
+/// # Errors
+/// It is no folder, or cannot be written.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let there = nearest(folder);
+    if !there.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("{} is no folder", there.display()),
+        ));
+    }
+    Ok(rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The folder itself, or the nearest one above that is there.
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."))
 }
 
 /// Bytes that the disk has for a file: what is free, and what [somebody left](left_over) of it who was killed.
@@ -391,6 +411,19 @@ mod tests {
         assert!(room(&path).unwrap() > free(folder.path()).unwrap() + (1 << 41));
         // A folder that is not there yet will be on the same disk.
         assert!(room(&folder.path().join("absent/too/file")).unwrap() > 0);
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_is_known_before() {
+        let folder = TempDir::new().unwrap();
+        for inside in ["", "absent", "absent/too"] {
+            check_writable(&folder.path().join(inside)).unwrap();
+        }
+        fs::write(folder.path().join("file"), b"no folder").unwrap();
+        for inside in ["file", "file/inside"] {
+            let error = check_writable(&folder.path().join(inside)).unwrap_err();
+            assert!(error.to_string().contains("file is no folder"), "{inside}: {error}");
+        }
     }
 
     #[test]
