@@ -108,6 +108,40 @@ fn a_point_of_the_curve_outside_of_the_group_is_refused() {
 }
 
 #[test]
+fn a_coordinate_in_another_form_is_refused() {
+    let (folder, k) = (TempDir::new().unwrap(), 3);
+    let path = folder.path().join("kzg_bn254_3.srs");
+    let mut bytes = Vec::new();
+    Srs::develop(k).write_raw(&mut bytes).unwrap();
+    let second = bytes.len() - 256;
+    let places = [
+        (4 + 3 * 64, "powers", 3),
+        (4 + 5 * 64 + 32, "powers", 5),
+        (4 + (8 + 6) * 64, "Lagrange points", 6),
+        (second + 96, "second group", 0),
+        (second + 128, "second group", 1),
+    ];
+    for (at, part, index) in places {
+        // The order more is the same number, and still below 2^256.
+        let mut changed = bytes.clone();
+        let mut carry = 0;
+        for (byte, more) in changed[at..at + 32].iter_mut().zip(import::PRIME) {
+            carry += u16::from(*byte) + u16::from(more);
+            *byte = carry as u8;
+            carry >>= 8;
+        }
+        assert_eq!(carry, 0);
+        fs::write(&path, &changed).unwrap();
+        match import::read(&path, None).unwrap().check() {
+            Err(SrsError::BadPoint { part: found, index: which }) => {
+                assert_eq!((found, which), (part, index));
+            }
+            other => panic!("{part} {index}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_string_whose_secret_anybody_may_know_is_not_taken() {
     // That of the fixture: made for it, by nobody in particular.
     let srs = import::read(&fixture(), None).unwrap();
