@@ -28,8 +28,6 @@ part "10,000 random blocks of the OP Stack, beside another implementation" \
   cargo test -p proofmill-optimism --test it -- --ignored --nocapture
 part "1,500 histories of dispute games, for who creates and who challenges them" \
   env SIMULATION_COUNT=1500 cargo test -p proofmill-op-proposer --test games_simulation
-part "10,000 changes of a SNARK, which its contract must refuse" \
-  env SNARK_CASES=10000 cargo test -p proofmill-chain --test evm whatever_is_changed
 part "what operators live through, with stores and networks away for a minute" scenarios
 part "a cluster that is upgraded from the commit before while proofs run" tests/upgrade.sh
 part "bugs planted in the scheduler, which its simulation must find" scripts/planted.sh

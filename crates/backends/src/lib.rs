@@ -192,6 +192,21 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// Whether this process makes the SNARK of this name, if it was told of one; asked before any work is done for it.
+    ///
+    /// Errors where it makes another.
+    fn check_snark(&self, asked: &str) -> Result<(), BackendError> {
+        match self.snark_variant() {
+            Some(made) if made.name() != asked => Err(BackendError::NotSetUp {
+                prover: self.prover_type(),
+                cause: format!(
+                    "this process makes the SNARK '{made}', and '{asked}' is asked for: name the same with --snark everywhere"
+                ),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Which SNARK this proof is, by the name of its [`SnarkVariant`]. `None` where it is none of those. The proof is not verified.
     ///
     /// Errors where the proof is malformed, or of circuits that are not known here.

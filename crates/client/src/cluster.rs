@@ -197,6 +197,9 @@ impl ClusterClient {
                 stdin_private: false,
             });
             header::set_prover(&mut request, asked.prover);
+            if let Some(snark) = asked.snark {
+                header::set_snark(&mut request, snark.name());
+            }
             match within(ANSWER, self.api.clone().proof_request_create(request)).await {
                 Some(Ok(_)) => {
                     self.ours().insert(id.clone(), deadline);

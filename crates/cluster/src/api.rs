@@ -148,10 +148,12 @@ impl ClusterService for Api {
         request: Request<ProofRequestCreateRequest>,
     ) -> Result<Response<()>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let snark = header::snark(&request);
+        snark.as_deref().map_or(Ok(()), convert::check_snark)?;
         let record = self.record(prover, request.into_inner()).await?;
         if self.find(record.id.clone()).await?.is_none() {
             let new = record.clone();
-            match self.handle.call(|state| state.create_proof(new)).await? {
+            match self.handle.call(move |state| state.create_proof(new, snark.as_deref())).await? {
                 // The same id was asked for at the same time.
                 Err(status) if status.code() == Code::AlreadyExists => {}
                 outcome => return outcome.map(|_| Response::new(())),

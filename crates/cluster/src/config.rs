@@ -11,7 +11,8 @@ pub struct ClusterConfig {
     pub scheduler: Config,
     /// What a controller weighs, for every prover type (`WORKER_CONTROLLER_WEIGHT`); by prover type where not set.
     pub controller_weight: Option<Weight>,
-    /// What wrapping a proof in PLONK weighs (`WORKER_PLONK_WRAP_WEIGHT`), for foreseeing whether a worker has room.
+    /// What wrapping a proof in PLONK weighs (`WORKER_PLONK_WRAP_WEIGHT`), for foreseeing whether a worker has room where the proof's plan
+    /// does not tell.
     pub plonk_wrap_weight: Option<Weight>,
     /// The same for Groth16 (`WORKER_GROTH16_WRAP_WEIGHT`).
     pub groth16_wrap_weight: Option<Weight>,
@@ -47,7 +48,7 @@ impl ClusterConfig {
         })
     }
 
-    /// What the wrap weighs that a proof ends with, at the least.
+    /// What the wrap weighs that a proof ends with, at the least: for as long as its controller has not told what each of its tasks weighs.
     pub(crate) fn wrap_weight(&self, prover: ProverType, wrap: TaskKind) -> Weight {
         let set = match wrap {
             TaskKind::PlonkWrap => self.plonk_wrap_weight,

@@ -229,14 +229,25 @@ pub(crate) fn is_private(about: &str) -> bool {
     serde_json::from_str::<About>(about).is_ok_and(|about| about.stdin_private)
 }
 
-/// A request's first task, laid out as the SP1 cluster does: program, input, mode, cycle limit, nonce, metadata.
-pub(crate) fn root_inputs(record: &ProofRecord) -> Vec<ArtifactId> {
+/// Checks the name of a SNARK that a client asks for: it is written into the request's first task.
+pub(crate) fn check_snark(name: &str) -> Result<(), Status> {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if plain && (1..=64).contains(&name.len()) {
+        return Ok(());
+    }
+    Err(Status::invalid_argument("the name of a SNARK has up to 64 letters, digits and hyphens, and no more"))
+}
+
+/// A request's first task, laid out as the SP1 cluster does: program, input, mode, cycle limit, nonce, metadata. The metadata name the
+/// SNARK that is asked for, where one is named.
+pub(crate) fn root_inputs(record: &ProofRecord, snark: Option<&str>) -> Vec<ArtifactId> {
+    let snark = snark.map_or_else(String::new, |name| format!(r#","snark":"{name}""#));
     vec![
         record.program.clone(),
         record.stdin.clone(),
         record.options.clone().unwrap_or_else(|| "".into()),
         record.cycle_limit.unwrap_or(0).to_string().into(),
         "".into(),
-        format!(r#"{{"stdin_private":{}}}"#, record.stdin_private).into(),
+        format!(r#"{{"stdin_private":{}{snark}}}"#, record.stdin_private).into(),
     ]
 }

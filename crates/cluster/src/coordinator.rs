@@ -301,7 +301,7 @@ impl WorkerService for Coordinator {
                 inputs: inputs.into_iter().map(ArtifactId::from).collect(),
                 outputs: outputs.into_iter().map(ArtifactId::from).collect(),
                 requester,
-                ..state.root(&record)
+                ..state.root(&record, None)
             };
             state.create_proof_with(record, root)
         };

@@ -3,10 +3,10 @@
 use crate::convert::narrow;
 use proofmill_fault::Fault;
 use proofmill_ledger::{ProofRecord, ProofStatus, Timestamp};
-use proofmill_primitives::{ProofMode, TaskKind, WorkerId};
+use proofmill_primitives::{ProofMode, TaskId, TaskKind, Weight, WorkerId};
 use proofmill_scheduler::Counts;
 use proofmill_wire::operator::{KindProgress, PlannedKind, ProofPhase, ProofProgress, WorkerShare};
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 use tokio::sync::watch;
 
 /// A proof that is live, or ended not long ago.
@@ -19,15 +19,25 @@ pub(crate) struct Entry {
     begun: Option<Timestamp>,
     /// Why its waiting tasks can be given to nobody, as the scheduler says.
     pub(crate) stuck: Option<String>,
-    /// Why the wrap that it is to end with will find no worker.
+    /// Which task a worker gave back because it is not set up for it, and what it lacks.
+    pub(crate) given_back: Option<(TaskId, String)>,
+    /// Why something that it still needs will find no worker.
     pub(crate) foreseen: Option<String>,
-    planned: BTreeMap<TaskKind, u32>,
+    planned: BTreeMap<TaskKind, Planned>,
     busy_ms: BTreeMap<TaskKind, u64>,
     workers: BTreeMap<WorkerId, Share>,
     instructions: u64,
     public_values: Vec<u8>,
     /// Turns at every change.
     changed: watch::Sender<()>,
+}
+
+/// The tasks of one kind that a plan foresees.
+#[derive(Debug, Clone, Copy)]
+struct Planned {
+    count: u32,
+    /// The heaviest of them; nothing where that is not known.
+    weight: Weight,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +55,7 @@ impl Entry {
             counts: BTreeMap::new(),
             begun: None,
             stuck: None,
+            given_back: None,
             foreseen: None,
             planned: BTreeMap::new(),
             busy_ms: BTreeMap::new(),
@@ -83,9 +94,27 @@ impl Entry {
             .iter()
             .filter_map(|planned| {
                 let kind = TaskKind::ALL.into_iter().find(|kind| kind.name() == planned.kind)?;
-                Some((kind, planned.count))
+                Some((kind, Planned { count: planned.count, weight: Weight::gb(planned.weight) }))
             })
             .collect();
+    }
+
+    /// Whether its plan tells what tasks weigh. Those of the SP1 cluster's layout do not.
+    pub(crate) fn tells_weights(&self) -> bool {
+        self.planned.values().any(|planned| planned.weight > Weight::ZERO)
+    }
+
+    /// The kinds of tasks that its plan foresees and that are not all done, with the weight of the heaviest of each, heaviest first. None
+    /// where its plan [tells no weights](Self::tells_weights).
+    pub(crate) fn ahead(&self) -> Vec<(TaskKind, Weight)> {
+        let is_ahead = |kind: &TaskKind, planned: &Planned| {
+            let succeeded = self.counts.get(kind).map_or(0, |counts| counts.succeeded);
+            planned.weight > Weight::ZERO && narrow(succeeded) < planned.count
+        };
+        let ahead = self.planned.iter().filter(|of| is_ahead(of.0, of.1));
+        let mut ahead: Vec<_> = ahead.map(|(kind, planned)| (*kind, planned.weight)).collect();
+        ahead.sort_by_key(|(_, weight)| Reverse(*weight));
+        ahead
     }
 
     /// A worker's account of a task that it finished.
@@ -103,7 +132,7 @@ impl Entry {
 
     /// It has ended.
     pub(crate) fn end(&mut self, status: ProofStatus, fault: Option<&Fault>, at: Timestamp) {
-        (self.stuck, self.foreseen) = (None, None);
+        (self.stuck, self.given_back, self.foreseen) = (None, None, None);
         let record = &mut self.record;
         record.status = status;
         record.failure_cause = fault.map(Fault::encode);
@@ -151,7 +180,7 @@ impl Entry {
                     pending: narrow(counts.pending),
                     running: narrow(counts.running),
                     succeeded: narrow(counts.succeeded),
-                    planned: self.planned.get(&kind).copied().unwrap_or(0),
+                    planned: self.planned.get(&kind).map_or(0, |planned| planned.count),
                     busy_ms: self.busy_ms.get(&kind).copied().unwrap_or(0),
                 }
             })

@@ -220,7 +220,7 @@ pub(crate) struct Cluster {
     /// What the first task of a proof weighs, in GB [default: 1; 4 where an SP1 program is only executed]
     #[arg(long, env = "WORKER_CONTROLLER_WEIGHT", value_name = "GB", value_parser = gb)]
     pub(crate) controller_weight: Option<Weight>,
-    /// What wrapping a proof in PLONK weighs, in GB [default: 60, of OpenVM 19]
+    /// What wrapping a proof in PLONK weighs, in GB, until the proof's plan tells [default: 60, of OpenVM 20]
     #[arg(long, env = "WORKER_PLONK_WRAP_WEIGHT", value_name = "GB", value_parser = gb)]
     pub(crate) plonk_wrap_weight: Option<Weight>,
     /// What wrapping a proof in Groth16 weighs, in GB [default: 14]

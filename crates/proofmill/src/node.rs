@@ -267,7 +267,13 @@ async fn provers(
                 };
                 by_tasks(prover, side)
             }
-            Makers::Here(site) => by_tasks(site.prover(backend, None), side),
+            Makers::Here(site) => {
+                // Nobody else makes them.
+                backend
+                    .check_mode(joined)
+                    .wrap_err_with(|| format!("--service local is to make {} proofs for L1", of.prover))?;
+                by_tasks(site.prover(backend, None), side)
+            }
             Makers::Pullers(_) if joined == ProofMode::Plonk => bail!(
                 "L1 verifies a SNARK of each epoch's {} proof, and provers that pull make none: use --service cluster or local",
                 of.prover

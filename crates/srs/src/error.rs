@@ -125,7 +125,9 @@ pub enum SrsError {
         degree: u32,
     },
     /// A point is none of the group.
-    #[error("point {index} of the setup's {part} is not on the curve, or is zero")]
+    #[error(
+        "point {index} of the setup's {part} is not on the curve, has a coordinate that is no number of the field, or is zero"
+    )]
     BadPoint {
         /// Powers, Lagrange points, or points of the second group.
         part: &'static str,

@@ -10,7 +10,7 @@ use halo2curves_axiom::{
 };
 use std::{
     fs::{self, File},
-    io::{self, BufReader, Read, Seek, SeekFrom, Take, Write},
+    io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -69,6 +69,14 @@ pub(crate) fn read_raw(reader: &mut impl Read, k: u32) -> io::Result<Srs> {
     Ok(Srs { k, g, g_lagrange, g2: read_second(reader)?, s_g2: read_second(reader)? })
 }
 
+/// Reads of Halo2's raw form of degree `k` what makes a string of a smaller one, and nothing else: the rest may be gigabytes.
+pub(crate) fn read_raw_part(reader: &mut (impl Read + Seek), k: u32, wanted: u32) -> io::Result<Srs> {
+    reader.seek(SeekFrom::Start(4))?;
+    let g = read_points(reader, 1 << wanted)?;
+    reader.seek(SeekFrom::Start(raw_bytes(k) - 2 * G2 as u64))?;
+    Ok(Srs::of_powers(wanted, g, read_second(reader)?, read_second(reader)?))
+}
+
 /// The setup and the degree that a file says it has. It is as long as it must be.
 fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
     let io = |source| SrsError::Io { path: path.to_owned(), source };
@@ -96,7 +104,7 @@ fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
 /// What `take` reads of a whole file, behind its magic.
 fn read_content<T>(
     path: &Path,
-    take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>,
+    take: impl FnOnce(&mut whole::Reader) -> io::Result<T>,
 ) -> Result<T, SrsError> {
     let read = whole::read(path, |reader| {
         reader.read_exact(&mut [0; MAGIC])?;
@@ -224,7 +232,7 @@ impl Srs {
             return Err(SrsError::NoSuchDegree { degree });
         }
         let path = Self::path(folder, setup, degree);
-        match whole::room(&path) {
+        match whole::check_writable(folder).and_then(|()| whole::room(&path)) {
             Err(source) => Err(SrsError::Io { path, source }),
             Ok(room) => {
                 let (needed, free) = (file_bytes(degree) >> 20, room >> 20);
@@ -240,16 +248,20 @@ impl Srs {
     /// It is of neither, the file of another secret is there, or the disk is too small.
     pub fn check_place(&self, folder: &Path) -> Result<Setup, SrsError> {
         let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
-        let path = Self::path(folder, setup, self.k);
-        // What is no file of this setup is damaged, and is to be replaced.
-        if let Ok((_, degree)) = head(&path) {
-            let theirs = read_last(&path, degree)?;
-            if theirs != self.s_g2 && Setup::of(&theirs) == Some(setup) {
-                return Err(SrsError::OtherThere { path });
-            }
-        }
+        self.check_replaces(&Self::path(folder, setup, self.k), setup)?;
         Self::check_room(folder, setup, self.k)?;
         Ok(setup)
+    }
+
+    /// Errors where a file of another secret of the same setup is there.
+    fn check_replaces(&self, path: &Path, setup: Setup) -> Result<(), SrsError> {
+        // What is no file of this setup is damaged, and is to be replaced.
+        let Ok((_, degree)) = head(path) else { return Ok(()) };
+        let theirs = read_last(path, degree)?;
+        if theirs != self.s_g2 && Setup::of(&theirs) == Some(setup) {
+            return Err(SrsError::OtherThere { path: path.to_owned() });
+        }
+        Ok(())
     }
 
     /// Writes a string into a folder, where it is whole or not at all. Gives the file. It is for whoever has [checked](Self::check)
@@ -262,12 +274,20 @@ impl Srs {
         let path = Self::path(folder, setup, self.k);
         let io = |source: io::Error| SrsError::Io { path: path.clone(), source };
         fs::create_dir_all(folder).map_err(io)?;
-        whole::write(&path, |writer| {
+        let mut refused = None;
+        let written = whole::write(&path, |writer| {
+            // Nobody else writes it from here on. Somebody may have, since its place was looked at.
+            if let Err(error) = self.check_replaces(&path, setup) {
+                refused = Some(error);
+                return Err(io::Error::other("another file has taken its place"));
+            }
             writer.write_all(magic(setup))?;
             self.write_raw(writer)
-        })
-        .map_err(io)?;
-        Ok(path)
+        });
+        match refused {
+            Some(error) => Err(error),
+            None => written.map_err(io).map(|()| path.clone()),
+        }
     }
 
     /// Writes Halo2's raw form.

@@ -22,7 +22,7 @@ const LAGRANGE: u32 = 12;
 /// The most sections that are looked for: files of snarkjs have fewer than twenty.
 const MOST_SECTIONS: u32 = 64;
 /// The order of BN254's coordinates, the least byte first.
-const PRIME: [u8; 32] = [
+pub(crate) const PRIME: [u8; 32] = [
     0x47, 0xfd, 0x7c, 0xd8, 0x16, 0x8c, 0x20, 0x3c, 0x8d, 0xca, 0x71, 0x68, 0x91, 0x6a, 0x81, 0x97, 0x5d,
     0x58, 0x81, 0x81, 0xb6, 0x45, 0x50, 0xb8, 0x29, 0xa0, 0x31, 0xe1, 0x72, 0x4e, 0x64, 0x30,
 ];
@@ -60,9 +60,11 @@ pub fn read(path: &Path, degree: Option<u32>) -> Result<Srs, SrsError> {
     if wanted > k {
         return Err(SrsError::TooSmall { has: k, needed: wanted });
     }
+    if wanted < k {
+        return file::read_raw_part(&mut reader, k, wanted).map_err(io);
+    }
     reader.rewind().map_err(io)?;
-    let srs = file::read_raw(&mut reader, k).map_err(io)?;
-    Ok(if wanted < k { srs.shrink(wanted) } else { srs })
+    file::read_raw(&mut reader, k).map_err(io)
 }
 
 fn not_a_setup(path: &Path, cause: impl ToString) -> SrsError {

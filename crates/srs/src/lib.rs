@@ -149,16 +149,10 @@ fn root_of_unity(k: u32) -> Fr {
 }
 
 impl Srs {
-    /// The string of a smaller degree of the same secret. Its Lagrange points are computed, which takes long for a large degree.
-    #[must_use]
-    pub fn shrink(mut self, k: u32) -> Self {
-        if k >= self.k {
-            return self;
-        }
-        self.k = k;
-        self.g.truncate(1 << k);
-        self.g_lagrange = lagrange(&self.g, k);
-        self
+    /// The string with these powers, of which there are `2^k`. Its Lagrange points are computed, which takes long for a large degree.
+    pub(crate) fn of_powers(k: u32, g: Vec<G1Affine>, g2: G2Affine, s_g2: G2Affine) -> Self {
+        let g_lagrange = lagrange(&g, k);
+        Self { k, g, g_lagrange, g2, s_g2 }
     }
 }
 

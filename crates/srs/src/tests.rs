@@ -6,10 +6,14 @@ use halo2curves_axiom::{
     bn256::{Fr, G1, G1Affine, G2Affine},
     ff::Field,
     group::{Curve, prime::PrimeCurveAffine},
+    serde::SerdeObject,
 };
 use std::{
     fs,
+    io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -29,6 +33,12 @@ fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/prepared-5.ptau")
 }
 
+/// The string of a smaller degree of the same secret.
+fn shrink(mut srs: Srs, k: u32) -> Srs {
+    srs.g.truncate(1 << k);
+    Srs::of_powers(k, srs.g, srs.g2, srs.s_g2)
+}
+
 fn cause(srs: &Srs) -> String {
     srs.check().unwrap_err().to_string()
 }
@@ -45,7 +55,7 @@ fn every_small_degree_holds_together() {
 #[test]
 fn a_smaller_degree_is_the_same_string() {
     for k in 1..6 {
-        assert_eq!(Srs::develop(6).shrink(k), Srs::develop(k));
+        assert_eq!(shrink(Srs::develop(6), k), Srs::develop(k));
     }
 }
 
@@ -98,6 +108,40 @@ fn a_point_of_the_curve_outside_of_the_group_is_refused() {
 }
 
 #[test]
+fn a_coordinate_in_another_form_is_refused() {
+    let (folder, k) = (TempDir::new().unwrap(), 3);
+    let path = folder.path().join("kzg_bn254_3.srs");
+    let mut bytes = Vec::new();
+    Srs::develop(k).write_raw(&mut bytes).unwrap();
+    let second = bytes.len() - 256;
+    let places = [
+        (4 + 3 * 64, "powers", 3),
+        (4 + 5 * 64 + 32, "powers", 5),
+        (4 + (8 + 6) * 64, "Lagrange points", 6),
+        (second + 96, "second group", 0),
+        (second + 128, "second group", 1),
+    ];
+    for (at, part, index) in places {
+        // The order more is the same number, and still below 2^256.
+        let mut changed = bytes.clone();
+        let mut carry = 0;
+        for (byte, more) in changed[at..at + 32].iter_mut().zip(import::PRIME) {
+            carry += u16::from(*byte) + u16::from(more);
+            *byte = carry as u8;
+            carry >>= 8;
+        }
+        assert_eq!(carry, 0);
+        fs::write(&path, &changed).unwrap();
+        match import::read(&path, None).unwrap().check() {
+            Err(SrsError::BadPoint { part: found, index: which }) => {
+                assert_eq!((found, which), (part, index));
+            }
+            other => panic!("{part} {index}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn a_string_whose_secret_anybody_may_know_is_not_taken() {
     // That of the fixture: made for it, by nobody in particular.
     let srs = import::read(&fixture(), None).unwrap();
@@ -117,7 +161,7 @@ fn snarkjs_files_are_read_in_every_degree() {
     for k in 1..=5 {
         let srs = import::read(&fixture(), Some(k)).unwrap();
         assert!(matches!(srs.check(), Err(SrsError::UnknownSetup)), "{k}: {:?}", srs.check());
-        assert_eq!(srs, import::read(&fixture(), None).unwrap().shrink(k), "{k}");
+        assert_eq!(srs, shrink(import::read(&fixture(), None).unwrap(), k), "{k}");
     }
     let error = import::read(&fixture(), Some(6)).unwrap_err();
     assert!(matches!(error, SrsError::TooSmall { has: 5, needed: 6 }), "{error}");
@@ -247,6 +291,47 @@ fn two_contributions_to_the_ceremony_are_not_taken_for_one() {
 }
 
 #[test]
+fn of_two_that_write_at_once_the_second_does_not_replace_the_first() {
+    let folder = TempDir::new().unwrap();
+    let (first, second) = (ceremony(0, 3), ceremony(1, 3));
+    let place = Srs::path(folder.path(), Setup::Ceremony, 3);
+    let elsewhere = TempDir::new().unwrap();
+    let written = first.write(elsewhere.path()).unwrap();
+    // The first one is being written.
+    let draft = fs::File::create(place.with_extension("srs.new")).unwrap();
+    draft.lock().unwrap();
+    thread::scope(|scope| {
+        let second = scope.spawn(|| second.write(folder.path()));
+        // It has found its place empty by now, and waits for the draft.
+        thread::sleep(Duration::from_millis(300));
+        fs::copy(&written, &place).unwrap();
+        drop(draft);
+        let error = second.join().unwrap().unwrap_err();
+        assert!(matches!(error, SrsError::OtherThere { .. }), "{error}");
+    });
+    assert_eq!(Srs::read(folder.path(), Setup::Ceremony, 3).unwrap(), first);
+    assert!(!place.with_extension("srs.new").exists(), "nothing is left of it");
+}
+
+#[test]
+fn of_a_larger_file_only_what_is_kept_is_read() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("kzg_bn254_28.srs");
+    let mut srs = Srs::develop(3);
+    // 34 GB, of which almost all is a hole: nobody has the memory to read them.
+    let mut file = fs::File::create(&path).unwrap();
+    file.write_all(&28_u32.to_le_bytes()).unwrap();
+    srs.g.iter().for_each(|point| file.write_all(&point.to_raw_bytes()).unwrap());
+    file.set_len(crate::file::raw_bytes(28)).unwrap();
+    file.seek(SeekFrom::End(-256)).unwrap();
+    [srs.g2, srs.s_g2].iter().for_each(|point| file.write_all(&point.to_raw_bytes()).unwrap());
+    drop(file);
+    assert_eq!(import::read(&path, Some(3)).unwrap(), srs);
+    srs = shrink(srs, 2);
+    assert_eq!(import::read(&path, Some(2)).unwrap(), srs);
+}
+
+#[test]
 fn a_file_is_hashed_without_being_in_memory() {
     let folder = TempDir::new().unwrap();
     let srs = Srs::develop(5);
@@ -271,6 +356,13 @@ fn room_is_looked_for_before_minutes_of_work() {
     for degree in [0, 29, 64, u32::MAX] {
         let error = Srs::check_room(&absent, Setup::Development, degree).unwrap_err();
         assert!(matches!(error, SrsError::NoSuchDegree { .. }), "{degree}: {error}");
+    }
+    // Nor is there any below a file.
+    let file = folder.path().join("file");
+    fs::write(&file, b"no folder").unwrap();
+    for place in [file.clone(), file.join("inside")] {
+        let error = Srs::check_room(&place, Setup::Development, 3).unwrap_err();
+        assert!(error.to_string().contains("no folder"), "{error}");
     }
     // 34 GB. What a killed process left of them is taken back; a hole takes nothing of the disk.
     let path = Srs::path(folder.path(), Setup::Development, 28);

@@ -3,6 +3,7 @@
 //! A file is written under another name (its own with `.new` behind it), goes to the disk, and only then gets its own name. A
 //! reader takes nothing for granted: what does not match the checksum is an error, whatever was read of it.
 
+use rustix::fs::Access;
 use std::{
     fs::{self, File},
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Take, Write},
@@ -109,9 +110,28 @@ pub fn left_over(path: &Path) -> u64 {
 /// # Errors
 /// The disk cannot be asked.
 pub fn free(folder: &Path) -> io::Result<u64> {
-    let there = folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
-    let disk = rustix::fs::statvfs(there)?;
+    let disk = rustix::fs::statvfs(nearest(folder))?;
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// Checks that files can be written into a folder, which need not be there yet: for whoever works for minutes before it writes one.
+///
+/// # Errors
+/// It is no folder, or cannot be written.
+pub fn check_writable(folder: &Path) -> io::Result<()> {
+    let there = nearest(folder);
+    if !there.is_dir() {
+        return Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("{} is no folder", there.display()),
+        ));
+    }
+    Ok(rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The folder itself, or the nearest one above that is there.
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."))
 }
 
 /// Bytes that the disk has for a file: what is free, and what [somebody left](left_over) of it who was killed.
@@ -175,13 +195,16 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged. `take` is to
-/// read all of it but the checksum.
+/// What a file is read by.
+pub type Reader = BufReader<Hashed<Take<File>>>;
+
+/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged, and once more
+/// as `take` reads it, so that nothing counts that somebody has changed in between. `take` is to read all of it but the checksum.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, or `take` leaves something over.
 /// Otherwise what `take` or the disk says.
-pub fn read<T>(path: &Path, take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>) -> io::Result<T> {
+pub fn read<T>(path: &Path, take: impl FnOnce(&mut Reader) -> io::Result<T>) -> io::Result<T> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let content = length
@@ -196,11 +219,14 @@ pub fn read<T>(path: &Path, take: impl FnOnce(&mut BufReader<Take<File>>) -> io:
         return Err(damaged("its checksum does not match".to_owned()));
     }
     file.seek(SeekFrom::Start(0))?;
-    let mut reader = BufReader::with_capacity(BUFFER, file.take(content));
+    let mut reader = BufReader::with_capacity(BUFFER, Hashed::new(file.take(content)));
     let taken = take(&mut reader)?;
     let left = io::copy(&mut reader, &mut io::sink())?;
     if left > 0 {
         return Err(damaged(format!("it has {left} bytes more than it should")));
+    }
+    if *reader.get_ref().hash.finalize().as_bytes() != checksum {
+        return Err(damaged("it was written to while it was read".to_owned()));
     }
     Ok(taken)
 }
@@ -287,6 +313,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_changed_between_check_and_use_does_not_count() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        write_bytes(&path, &vec![7; 3 * BUFFER]).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        for at in [0, BUFFER, bytes.len() - CHECKSUM as usize - 1] {
+            fs::write(&path, &bytes).unwrap();
+            let mut changed = bytes.clone();
+            changed[at] ^= 1;
+            let error = read(&path, |reader| {
+                // In place: the open file is the same one.
+                fs::write(&path, &changed)?;
+                reader.read_to_end(&mut Vec::new())
+            });
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{at}: {error}");
+            assert!(error.to_string().contains("while it was read"), "{error}");
+        }
+        // Another file that takes its name is another file.
+        write_bytes(&path, b"the first").unwrap();
+        let mut taken = Vec::new();
+        read(&path, |reader| {
+            write_bytes(&path, b"the second")?;
+            reader.read_to_end(&mut taken)
+        })
+        .unwrap();
+        assert_eq!(taken, b"the first");
+        assert_eq!(read_bytes(&path).unwrap(), b"the second");
+    }
+
+    #[test]
     fn a_write_that_fails_leaves_what_was_there() {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("file");
@@ -354,6 +411,19 @@ mod tests {
         assert!(room(&path).unwrap() > free(folder.path()).unwrap() + (1 << 41));
         // A folder that is not there yet will be on the same disk.
         assert!(room(&folder.path().join("absent/too/file")).unwrap() > 0);
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_is_known_before() {
+        let folder = TempDir::new().unwrap();
+        for inside in ["", "absent", "absent/too"] {
+            check_writable(&folder.path().join(inside)).unwrap();
+        }
+        fs::write(folder.path().join("file"), b"no folder").unwrap();
+        for inside in ["file", "file/inside"] {
+            let error = check_writable(&folder.path().join(inside)).unwrap_err();
+            assert!(error.to_string().contains("file is no folder"), "{inside}: {error}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ use tonic::{
 
 /// The prover type of a proof request.
 const PROVER: &str = "proofmill-prover";
+/// Which SNARK is asked for.
+const SNARK: &str = "proofmill-snark";
 /// The prover types a worker runs, separated by commas.
 const PROVERS: &str = "proofmill-provers";
 /// Which process a worker is: two of one name differ by it.
@@ -39,6 +41,16 @@ pub fn set_prover<T>(request: &mut Request<T>, prover: ProverType) {
 /// An unknown name.
 pub fn prover<T>(request: &Request<T>) -> Result<ProverType, UnknownName> {
     text(request, PROVER).map_or(Ok(ProverType::Sp1), |name| name.parse())
+}
+
+/// Names the SNARK that is asked for, of those that there are of one mode.
+pub fn set_snark<T>(request: &mut Request<T>, name: &'static str) {
+    request.metadata_mut().insert(SNARK, AsciiMetadataValue::from_static(name));
+}
+
+/// The SNARK that is asked for, as it was named; any where nothing is said.
+pub fn snark<T>(request: &Request<T>) -> Option<String> {
+    text(request, SNARK).map(str::to_owned)
 }
 
 /// Names the prover types that a worker runs.
@@ -152,7 +164,7 @@ mod tests {
         let request = Request::new(());
         assert_eq!(prover(&request), Ok(ProverType::Sp1));
         assert_eq!(provers(&request), Ok(vec![ProverType::Sp1]));
-        assert_eq!(cause(&request), None);
+        assert_eq!((cause(&request), snark(&request)), (None, None));
     }
 
     #[test]

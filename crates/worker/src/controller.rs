@@ -19,9 +19,9 @@ use crate::{
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use proofmill_artifacts::{ArtifactKind, refusal_of};
-use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget, SegmentKind};
+use proofmill_backends::{Backend, BackendError, Job, Plan, Proof, SegmentBudget};
 use proofmill_fault::Code;
-use proofmill_primitives::{ArtifactId, Dialect, Instructions, ProofMode, TaskId, TaskKind};
+use proofmill_primitives::{ArtifactId, Dialect, Instructions, ProofMode, TaskId, TaskKind, Weight};
 use proofmill_wire::operator::{PlannedKind, ReportPlanRequest};
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::Arc};
@@ -51,6 +51,9 @@ struct Request {
 struct About {
     #[serde(default)]
     stdin_private: bool,
+    /// The SNARK that is asked for; any where none is named.
+    #[serde(default)]
+    snark: Option<String>,
 }
 
 /// The kind of the task that makes what the client gets.
@@ -75,6 +78,9 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let request = Request::fetch(bench, task).await?;
     let backend = bench.registry.get(task.metadata.prover)?;
     backend.check_mode(request.mode)?;
+    if let (ProofMode::Plonk, Some(asked)) = (request.mode, &request.about.snark) {
+        backend.check_snark(asked)?;
+    }
     if request.mode == ProofMode::Execute {
         return execute_only(bench, task, cancel, request, backend).await;
     }
@@ -195,7 +201,7 @@ async fn execute_only(
         proof_id: task.proof.to_string(),
         instructions: execution.instructions.0,
         public_values: execution.public_values,
-        kinds: vec![PlannedKind { kind: TaskKind::ExecuteOnly.name().into(), count: 1 }],
+        kinds: vec![PlannedKind { kind: TaskKind::ExecuteOnly.name().into(), count: 1, weight: 0 }],
     };
     bench.client.report_plan(report, cancel).await?;
     bench.client.complete_proof(&task.proof, String::new(), cancel).await?;
@@ -246,27 +252,28 @@ impl Controller<'_> {
         Ok(false)
     }
 
+    /// Tells what the proof will take: how many tasks of each kind, and the memory of the heaviest of them.
     async fn report(&self, board: &Board) -> Result<(), TaskFailure> {
-        let segments = |kind: SegmentKind| {
-            (kind.task(), self.plan.segments.iter().filter(|segment| segment.kind == kind).count())
-        };
-        let mut nodes = BTreeMap::from([(FINISH, 1)]);
-        for node in board.tree() {
-            *nodes.entry(self.backend.node_task(node)).or_default() += 1;
+        // This one is under way: there was a place for it.
+        let mut kinds = BTreeMap::from([(TaskKind::Controller, (1_u32, Weight::ZERO))]);
+        let segments = self.plan.segments.iter().map(|segment| segment.kind.task());
+        let segments = segments.map(|kind| (kind, self.backend.weight(kind, self.budget)));
+        let nodes =
+            board.tree().iter().map(|node| (self.backend.node_task(node), self.backend.node_weight(node)));
+        let finish = (FINISH, self.backend.weight(FINISH, self.budget));
+        for (kind, weight) in segments.chain(nodes).chain([finish]) {
+            let (count, heaviest) = kinds.entry(kind).or_default();
+            *count = count.saturating_add(1);
+            *heaviest = weight.max(*heaviest);
         }
-        let kinds = [
-            (TaskKind::Controller, 1),
-            segments(SegmentKind::Execution),
-            segments(SegmentKind::Verification),
-        ]
-        .into_iter()
-        .chain(nodes)
-        .filter(|(_, count)| *count > 0)
-        .map(|(kind, count)| PlannedKind {
-            kind: kind.name().into(),
-            count: u32::try_from(count).unwrap_or(u32::MAX),
-        })
-        .collect();
+        let kinds = kinds
+            .into_iter()
+            .map(|(kind, (count, heaviest))| PlannedKind {
+                kind: kind.name().into(),
+                count,
+                weight: heaviest.as_gb(),
+            })
+            .collect();
         let report = ReportPlanRequest {
             proof_id: self.task.proof.to_string(),
             instructions: self.plan.execution.instructions.0,

@@ -149,7 +149,7 @@ impl ClusterLink for Link {
             instructions: foreseen.instructions,
             public_values: foreseen.public_values,
             kinds: kinds
-                .map(|(kind, of)| PlannedKind { kind: kind.name().into(), count: count(*of) })
+                .map(|(kind, of)| PlannedKind { kind: kind.name().into(), count: count(*of), weight: 0 })
                 .collect(),
         };
         async move { link.client.report_plan(report, &link.cancel).await.map_err(fault) }.boxed()

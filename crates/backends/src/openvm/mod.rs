@@ -109,13 +109,7 @@ impl OpenVmBackend {
             let cause = format!("a {layer:?} is made of one part, not of {}", children.len());
             return Err(BackendError::MalformedPart { cause });
         };
-        let config = |variant| match self.snark()? {
-            config if config.variant == variant => Ok(config),
-            config => Err(not_set_up(format!(
-                "this process makes the SNARK '{}', and '{variant}' is asked for: name the same with --snark everywhere",
-                config.variant
-            ))),
-        };
+        let config = |variant: SnarkVariant| self.check_snark(variant.name()).and_then(|()| self.snark());
         match layer {
             Layer::StaticVerifier(variant) => snark::static_verifier(&self.provers, config(variant)?, below),
             Layer::Wrapper(variant) => snark::wrapper(&self.provers, config(variant)?, below),

@@ -3,10 +3,10 @@
 use crate::snarks::{Asked, COORDINATES, HEAD, ORDER, Scene, fixture};
 use alloy_primitives::{B256, U256, keccak256};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use std::{collections::BTreeSet, env};
+use std::thread;
 
-/// How many changes are tried; `make test-long` tries 10,000.
-const CASES: &str = "SNARK_CASES";
+/// How many changes are tried: a few ms each.
+const CASES: usize = 10_000;
 /// Scalars that the Halo2 verifier is called with, before the proof.
 const SCALARS: usize = 46;
 /// Words of the proof.
@@ -147,38 +147,47 @@ fn read(calldata: &[u8]) -> Vec<U256> {
     numbers.map(|(word, number)| if is_scalar(word) { number % ORDER } else { number }).collect()
 }
 
+/// Makes a change of this number, and asks the contracts.
+fn try_change(scene: &mut Scene, good: &Parts, kinds: &[(Part, Change)], case: usize) {
+    let mut random = StdRng::seed_from_u64(case as u64);
+    // Each kind in its turn, and every other time with another one beside it.
+    let (kind, twice) = (kinds[case % kinds.len()], (case / kinds.len()) % 2 == 1);
+    let of_calldata = kind.0 == Part::Calldata;
+    let mut changes = vec![kind];
+    while changes.len() < 1 + usize::from(twice) {
+        let other = kinds[random.random_range(0..kinds.len())];
+        let fits = other != kind && of_calldata == (other.0 == Part::Calldata);
+        changes.extend(fits.then_some(other));
+    }
+    changes.sort_by_key(|(_, change)| *change);
+    let [program, public_values, proof, calldata] = changed(good, &changes, &mut random);
+    if of_calldata {
+        let same = read(&calldata) == read(&good[Part::Calldata as usize]);
+        assert_eq!(scene.machine.takes(scene.halo2, calldata), same, "case {case}: {changes:?}");
+    } else {
+        let asked = Asked { program: B256::from_slice(&program), public_values, proof };
+        assert!(scene.ask(&asked).0.is_err(), "case {case}: {changes:?}");
+    }
+}
+
 #[test]
 fn whatever_is_changed_at_random_is_refused() {
-    let (mut scene, good) = (Scene::new(), parts(&fixture()));
-    assert!(scene.machine.takes(scene.halo2, good[Part::Calldata as usize].clone()));
-    let cases: usize = env::var(CASES).map_or(150, |cases| cases.parse().unwrap());
+    let good = &parts(&fixture());
     let kinds: Vec<(Part, Change)> = Part::ALL
         .into_iter()
         .flat_map(|part| part.changes().iter().map(move |change| (part, *change)))
         .collect();
-    let (mut random, mut tried) = (StdRng::seed_from_u64(16), BTreeSet::new());
-    for case in 0..cases {
-        // Each kind in its turn, and every other time with another one beside it.
-        let (kind, twice) = (kinds[case % kinds.len()], (case / kinds.len()) % 2 == 1);
-        let of_calldata = kind.0 == Part::Calldata;
-        let mut changes = vec![kind];
-        while changes.len() < 1 + usize::from(twice) {
-            let other = kinds[random.random_range(0..kinds.len())];
-            let fits = other != kind && of_calldata == (other.0 == Part::Calldata);
-            changes.extend(fits.then_some(other));
+    assert!(CASES >= 2 * kinds.len(), "every kind is tried, alone and with another");
+    let (kinds, threads) = (kinds.as_slice(), thread::available_parallelism().map_or(1, usize::from));
+    thread::scope(|scope| {
+        for first in 0..threads {
+            scope.spawn(move || {
+                let mut scene = Scene::new();
+                assert!(scene.machine.takes(scene.halo2, good[Part::Calldata as usize].clone()));
+                for case in (first..CASES).step_by(threads) {
+                    try_change(&mut scene, good, kinds, case);
+                }
+            });
         }
-        changes.sort_by_key(|(_, change)| *change);
-        let parts = changed(&good, &changes, &mut random);
-        let [program, public_values, proof, calldata] = &parts;
-        if of_calldata {
-            let same = read(calldata) == read(&good[Part::Calldata as usize]);
-            assert_eq!(scene.machine.takes(scene.halo2, calldata.clone()), same, "case {case}: {changes:?}");
-        } else {
-            let (public_values, proof) = (public_values.clone(), proof.clone());
-            let asked = Asked { program: B256::from_slice(program), public_values, proof };
-            assert!(scene.ask(&asked).0.is_err(), "case {case}: {changes:?}");
-        }
-        tried.insert((kind, twice));
-    }
-    assert_eq!(tried.len(), 2 * kinds.len(), "every kind is tried, alone and with another: {tried:?}");
+    });
 }

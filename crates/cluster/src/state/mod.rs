@@ -250,6 +250,15 @@ impl State {
             }
             _ => {}
         }
+        match &state {
+            TaskState::Pending { last_failure: Some(Fault { code: Code::NotSetUp, text }), .. } => {
+                if let Some(kind) = self.scheduler.task(&task).map(|(spec, _)| spec.kind) {
+                    self.given_back(proof, &task, kind, text);
+                }
+            }
+            TaskState::Running { .. } | TaskState::Pending { last_failure: None, .. } => {}
+            _ => self.taken_up(proof, &task),
+        }
         if has_ended(&state) {
             self.task_ended(proof, &task, &state);
         }

@@ -11,15 +11,19 @@ use proofmill_wire::operator::ReportPlanRequest;
 use tonic::Status;
 
 impl State {
-    /// Takes a request and creates its first task. The caller has made sure that the ledger knows no proof of this id,
-    /// or else that it is in `proofs`.
-    pub(crate) fn create_proof(&mut self, record: ProofRecord) -> Result<TaskId, Status> {
-        let root = self.root(&record);
+    /// Takes a request, which may name a SNARK, and creates its first task. The caller has made sure that the ledger knows no proof of this
+    /// id, or else that it is in `proofs`.
+    pub(crate) fn create_proof(
+        &mut self,
+        record: ProofRecord,
+        snark: Option<&str>,
+    ) -> Result<TaskId, Status> {
+        let root = self.root(&record, snark);
         self.create_proof_with(record, root)
     }
 
     /// The first task of a request.
-    pub(crate) fn root(&self, record: &ProofRecord) -> TaskSpec {
+    pub(crate) fn root(&self, record: &ProofRecord, snark: Option<&str>) -> TaskSpec {
         let is_execution = crate::entry::mode(record) == Some(ProofMode::Execute);
         let kind = if is_execution { TaskKind::ExecuteOnly } else { TaskKind::Controller };
         TaskSpec {
@@ -28,7 +32,7 @@ impl State {
             kind,
             weight: self.config.root_weight(record.prover, kind),
             parent: None,
-            inputs: convert::root_inputs(record),
+            inputs: convert::root_inputs(record, snark),
             outputs: record.proof.clone().into_iter().collect(),
             dialect: None,
             metadata: convert::root_metadata(record.prover),
@@ -68,28 +72,51 @@ impl State {
         }
     }
 
-    /// Finds out whether some worker present could take the wrap that the proof will end with.
+    /// Finds out whether the workers present could take all that a proof which ends with a wrap still needs: by its plan, which tells what
+    /// each of its tasks weighs, and before there is one by the least that the wrap may take.
     fn foresee_wrap(&mut self, proof: &ProofId) {
         let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
-        let kind = match entry.mode() {
+        let wrap = match entry.mode() {
             Some(ProofMode::Plonk) => TaskKind::PlonkWrap,
             Some(ProofMode::Groth16) => TaskKind::Groth16Wrap,
             _ => return,
         };
         let prover = entry.record.prover;
         let held = self.config.root_weight(prover, TaskKind::Controller);
-        let diagnosis = self.scheduler.foresee(prover, kind, self.config.wrap_weight(prover, kind), held);
-        let text = diagnosis.map(|diagnosis| diagnosis.to_string());
+        let mut ahead = entry.ahead();
+        if !entry.tells_weights() {
+            ahead.push((wrap, self.config.wrap_weight(prover, wrap)));
+        }
+        let foresee = |(kind, weight)| self.scheduler.foresee(prover, kind, weight, held);
+        let text = ahead.into_iter().find_map(foresee).map(|diagnosis| diagnosis.to_string());
         if let Some(text) = text.as_ref().filter(|text| entry.foreseen.as_ref() != Some(*text)) {
             tracing::warn!(%proof, diagnosis = text, "cannot be finished by the workers present");
         }
         entry.foreseen = text;
     }
 
+    /// A worker gave a task back because it is not set up for it. Others may be; where none is, the task goes round until one is, and that
+    /// is to be known by whoever waits.
+    pub(super) fn given_back(&mut self, proof: &ProofId, task: &TaskId, kind: TaskKind, cause: &str) {
+        let Some(entry) = self.proofs.get_mut(proof) else { return };
+        let text = format!("{kind} was given back, and goes to other workers: {cause}");
+        entry.given_back = Some((task.clone(), text));
+        self.tell_diagnosis(proof);
+    }
+
+    /// Something else came of a task than that a worker is not set up for it.
+    pub(super) fn taken_up(&mut self, proof: &ProofId, task: &TaskId) {
+        let Some(entry) = self.proofs.get_mut(proof) else { return };
+        if entry.given_back.take_if(|given| given.0 == *task).is_some() {
+            self.tell_diagnosis(proof);
+        }
+    }
+
     /// Makes known what keeps a proof waiting, where that changed: what keeps it waiting now comes before what will.
     pub(super) fn tell_diagnosis(&mut self, proof: &ProofId) {
         let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
-        let diagnosis = entry.stuck.clone().or_else(|| entry.foreseen.clone());
+        let given_back = || entry.given_back.as_ref().map(|(_, text)| text.clone());
+        let diagnosis = entry.stuck.clone().or_else(given_back).or_else(|| entry.foreseen.clone());
         if entry.record.diagnosis != diagnosis {
             entry.record.diagnosis.clone_from(&diagnosis);
             entry.touch();
@@ -164,7 +191,11 @@ impl State {
             gas: 0,
             public_values_hash: Vec::new(),
         };
+        // Its controller is on a worker that is set up for it.
+        entry.given_back = None;
         self.update_proof(&proof, ProofUpdate { execution: Some(execution), ..ProofUpdate::default() });
+        self.foresee_wrap(&proof);
+        self.tell_diagnosis(&proof);
         Ok(())
     }
 }

@@ -1,7 +1,14 @@
 //! What can never be finished is said at once.
 
-use crate::harness::{start, until, within};
-use proofmill_wire::{operator::WatchProofRequest, worker::WorkerType};
+use crate::harness::{Running, data, start, until, within};
+use proofmill_fault::{Code, Fault};
+use proofmill_primitives::TaskKind;
+use proofmill_wire::{
+    header,
+    operator::{PlannedKind, ReportPlanRequest, WatchProofRequest},
+    worker::WorkerType,
+};
+use tonic::Request;
 
 #[tokio::test]
 async fn a_wrap_that_fits_nowhere_is_diagnosed_when_it_is_asked_for() {
@@ -40,4 +47,113 @@ async fn without_any_worker_the_command_that_starts_one_is_named() {
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     worker.task().await;
     assert_eq!(cluster.progress("p").await.diagnosis, "");
+}
+
+/// What a controller tells of its proof: how many tasks of a kind there are, and what the heaviest weighs.
+async fn plan(cluster: &Running, proof: &str, kinds: &[(TaskKind, u32, u32)]) {
+    let kinds = kinds.iter().map(|(kind, count, weight)| PlannedKind {
+        kind: kind.name().into(),
+        count: *count,
+        weight: *weight,
+    });
+    let report =
+        ReportPlanRequest { proof_id: proof.into(), kinds: kinds.collect(), ..ReportPlanRequest::default() };
+    cluster.operator.clone().report_plan(report).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_each_step_weighs_is_foreseen_by_the_plan() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 64).await;
+    cluster.request("p", "3").await.unwrap();
+    let root = worker.task().await;
+    let diagnosis = async || cluster.progress("p").await.diagnosis;
+    // 60 GB are the least before there is a plan.
+    assert_eq!(diagnosis().await, "");
+    plan(&cluster, "p", &[(TaskKind::ShrinkWrap, 2, 3), (TaskKind::PlonkWrap, 2, 61)]).await;
+    for says in ["PlonkWrap", "61 GB", "4 GB", "64 GB"] {
+        assert!(diagnosis().await.contains(says), "{says}: {}", diagnosis().await);
+    }
+    // Not the wrap alone: whatever the proof still needs.
+    plan(&cluster, "p", &[(TaskKind::ShrinkWrap, 2, 62), (TaskKind::PlonkWrap, 2, 18)]).await;
+    assert!(diagnosis().await.contains("ShrinkWrap"), "{}", diagnosis().await);
+    plan(&cluster, "p", &[(TaskKind::ShrinkWrap, 2, 3), (TaskKind::PlonkWrap, 2, 18)]).await;
+    assert_eq!(diagnosis().await, "");
+    // A controller that tells no weights leaves it at the estimate.
+    plan(&cluster, "p", &[(TaskKind::ShrinkWrap, 2, 0), (TaskKind::PlonkWrap, 1, 0)]).await;
+    assert_eq!(diagnosis().await, "");
+    // What is done needs no worker.
+    plan(&cluster, "p", &[(TaskKind::PlonkWrap, 1, 61)]).await;
+    assert_ne!(diagnosis().await, "");
+    worker.create_of_weight(&root, TaskKind::PlonkWrap, "wrapped", 18).await.unwrap();
+    let wrap = worker.task().await;
+    worker.complete(&wrap).await.unwrap();
+    plan(&cluster, "p", &[(TaskKind::PlonkWrap, 1, 61)]).await;
+    assert_eq!(diagnosis().await, "");
+}
+
+#[tokio::test]
+async fn what_no_worker_is_set_up_for_is_said_to_whoever_waits() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let diagnosis = async || cluster.progress("p").await.diagnosis;
+    let lacks =
+        Fault::new(Code::NotSetUp, "this process makes the SNARK 'small', and 'published' is asked for");
+    let root = worker.task().await;
+    assert_eq!(diagnosis().await, "");
+    for round in 0..3 {
+        let task = if round == 0 { root.clone() } else { worker.task().await };
+        worker.faults(&task, &lacks).await.unwrap();
+        for says in ["Controller was given back", "'small'", "'published'"] {
+            assert!(diagnosis().await.contains(says), "{says}: {}", diagnosis().await);
+        }
+    }
+    // Whoever comes as far as a plan is set up for it.
+    let root = worker.task().await;
+    plan(&cluster, "p", &[(TaskKind::ProveShard, 1, 4)]).await;
+    assert_eq!(diagnosis().await, "");
+    // So is whoever does the task, or fails of something else.
+    let step = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
+    for other in [None, Some(Fault::new(Code::ClusterRefused, "not now"))] {
+        let task = worker.task().await;
+        assert_eq!(task.task_id, step);
+        worker.faults(&task, &lacks).await.unwrap();
+        assert!(diagnosis().await.contains("ProveShard was given back"), "{}", diagnosis().await);
+        let task = worker.task().await;
+        match other {
+            None => {
+                // Until it is known whether it can be done there, nothing is taken back.
+                assert_ne!(diagnosis().await, "");
+                worker.faults(&task, &Fault::new(Code::ProverFailed, "cosmic rays")).await.unwrap();
+            }
+            Some(fault) => worker.faults(&task, &fault).await.unwrap(),
+        }
+        assert_eq!(diagnosis().await, "");
+    }
+    let task = worker.task().await;
+    worker.faults(&task, &lacks).await.unwrap();
+    let task = worker.task().await;
+    worker.complete(&task).await.unwrap();
+    assert_eq!(diagnosis().await, "");
+}
+
+#[tokio::test]
+async fn the_snark_that_is_asked_for_reaches_the_controller() {
+    let cluster = start().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    let ask = async |id: &str, snark| {
+        let mut request = Request::new(cluster.request_for(id, "3"));
+        header::set_snark(&mut request, snark);
+        cluster.api.clone().proof_request_create(request).await
+    };
+    ask("p", "insecure-development-small").await.unwrap();
+    assert_eq!(
+        data(&worker.task().await).inputs[5],
+        r#"{"stdin_private":false,"snark":"insecure-development-small"}"#
+    );
+    for bad in ["", "small\"}", "a name"] {
+        assert_eq!(ask("q", bad).await.unwrap_err().code(), tonic::Code::InvalidArgument, "{bad}");
+    }
+    assert!(!cluster.is_known("q").await);
 }

@@ -29,7 +29,8 @@ use std::{
 enum Held {
     Range(Box<CheckpointProof>),
     Epoch(Box<EpochProof>),
-    Sp1(Sp1Snark),
+    /// And what its public values are, read.
+    Sp1(Sp1Snark, Box<Says>),
 }
 
 /// What a proof says.
@@ -41,11 +42,10 @@ enum Says {
     Epoch(AggregationPublicValues),
 }
 
-/// A file, and what its proof says.
+/// A file, and what it holds.
 #[derive(Debug)]
 struct Brought {
     file: PathBuf,
-    says: Says,
     held: Held,
 }
 
@@ -65,10 +65,11 @@ pub(crate) async fn run(args: cli::Submit, registry: Registry) -> Result<()> {
     is_about(&rollup, &said)?;
     let payer = keys::payer(&args.paying).await?;
     let (first, last, rules, proposal) = if args.propose {
-        let propose::Next { number, rules, proposal } = propose::next(&rollup, says, payer.address()).await?;
+        let propose::Next { number, rules, proposal } =
+            propose::next(&rollup, &says, payer.address()).await?;
         (number, number, rules, Some(proposal))
     } else {
-        let (first, last) = checkpoints(&rollup, says).await?;
+        let (first, last) = checkpoints(&rollup, &says).await?;
         (first, last, rollup.rules_of(last).await?, None)
     };
     is_asked_for(&rules.proof_types, &brought)?;
@@ -86,7 +87,7 @@ pub(crate) async fn run(args: cli::Submit, registry: Registry) -> Result<()> {
         let Some(one) = brought.get(&of.prover) else { continue };
         let proof = show(&settlement, of, one).await;
         let proof = proof.wrap_err_with(|| one.file.display().to_string())?;
-        proofs.insert(of.prover, SubmittedProof { public_values: one.says.to_bytes().into(), proof });
+        proofs.insert(of.prover, SubmittedProof { public_values: one.held.says().to_bytes().into(), proof });
     }
     let (prover, aggregated) = (said.prover, matches!(says, Says::Epoch(_)));
     let call = match proposal {
@@ -135,6 +136,17 @@ impl Call {
                 rollup.verify_batches(sender, number, prover, vec![proofs]).await
             }
             Self::Proven(proven) => rollup.propose_proven(sender, &proven).await,
+        }
+    }
+}
+
+impl Held {
+    /// What the proof says.
+    fn says(&self) -> Says {
+        match self {
+            Self::Range(range) => Says::Range(range.statement.clone()),
+            Self::Epoch(epoch) => Says::Epoch(epoch.statement.clone()),
+            Self::Sp1(_, says) => (**says).clone(),
         }
     }
 }
@@ -211,29 +223,30 @@ fn read_all(files: &[PathBuf]) -> Result<BTreeMap<ProverType, Brought>> {
 
 fn read(file: &Path) -> Result<(ProverType, Brought)> {
     let bytes = fs::read(file).wrap_err("cannot be read")?;
-    let (prover, says, held) = if EpochProof::is(&bytes) {
+    let (prover, held) = if EpochProof::is(&bytes) {
         let epoch = EpochProof::decode(&bytes)?;
-        (epoch.proof.prover, Says::Epoch(epoch.statement.clone()), Held::Epoch(Box::new(epoch)))
+        (epoch.proof.prover, Held::Epoch(Box::new(epoch)))
     } else if CheckpointProof::is(&bytes) {
         let range = CheckpointProof::decode(&bytes)?;
-        (range.proof.prover, Says::Range(range.statement.clone()), Held::Range(Box::new(range)))
+        (range.proof.prover, Held::Range(Box::new(range)))
     } else if Sp1Snark::is(&bytes) {
         let snark = Sp1Snark::read(&bytes)?;
         let says = Says::from_bytes(&snark.public_values)
             .wrap_err("its program is neither Proofmill's range program nor its aggregation program")?;
-        (ProverType::Sp1, says, Held::Sp1(snark))
+        (ProverType::Sp1, Held::Sp1(snark, Box::new(says)))
     } else {
         bail!("it is neither a range or epoch proof of Proofmill's nor a proof that SP1's SDK saved");
     };
-    Ok((prover, Brought { file: file.to_owned(), says, held }))
+    Ok((prover, Brought { file: file.to_owned(), held }))
 }
 
 /// What all of them say.
-fn one_statement(brought: &BTreeMap<ProverType, Brought>) -> Result<&Says> {
+fn one_statement(brought: &BTreeMap<ProverType, Brought>) -> Result<Says> {
     let mut all = brought.values();
     let one = all.next().ok_or_else(|| eyre!("no proof is named"))?;
+    let says = one.held.says();
     for other in all {
-        if !one.says.is_as(&other.says) {
+        if !says.is_as(&other.held.says()) {
             bail!(
                 "{} and {} are not about the same: prove the same checkpoints for the same prover",
                 one.file.display(),
@@ -241,7 +254,7 @@ fn one_statement(brought: &BTreeMap<ProverType, Brought>) -> Result<&Says> {
             );
         }
     }
-    Ok(&one.says)
+    Ok(says)
 }
 
 fn is_about(rollup: &Rollup, said: &RangePublicValues) -> Result<()> {
@@ -316,11 +329,11 @@ fn check(
     registry: &Registry,
     allow_development: bool,
 ) -> Result<String> {
-    let program = one.says.program(of);
+    let program = one.held.says().program(of);
     match &one.held {
         Held::Range(range) => check_ours(&range.proof, program, registry, allow_development),
         Held::Epoch(epoch) => check_ours(&epoch.proof, program, registry, allow_development),
-        Held::Sp1(snark) => check_sp1(snark, program, allow_development),
+        Held::Sp1(snark, _) => check_sp1(snark, program, allow_development),
     }
 }
 
@@ -366,6 +379,6 @@ async fn show(settlement: &L1Settlement, of: &ProofTypeConfig, one: &Brought) ->
     Ok(match &one.held {
         Held::Range(range) => settlement.show(of.prover, of.verifier, range).await?,
         Held::Epoch(epoch) => settlement.show(of.prover, of.verifier, epoch).await?,
-        Held::Sp1(snark) => settlement.show_sp1(of.verifier, snark).await?,
+        Held::Sp1(snark, _) => settlement.show_sp1(of.verifier, snark).await?,
     })
 }

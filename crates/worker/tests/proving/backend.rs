@@ -4,6 +4,7 @@
 use alloy_primitives::B256;
 use proofmill_backends::{
     Backend, BackendError, Child, Execution, Job, Node, Plan, Proof, Segment, SegmentBudget, SegmentKind,
+    SnarkVariant,
 };
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use std::{
@@ -32,6 +33,8 @@ pub(crate) struct Slow {
     refuses_children: bool,
     /// Whether all segments are verifications of one and the same proof.
     alike: bool,
+    /// The SNARK that is made, if any is.
+    snark: Option<SnarkVariant>,
     /// How often something was refused.
     pub(crate) refused: Mutex<u32>,
     /// How often each segment was begun.
@@ -49,6 +52,7 @@ impl Slow {
             plans: Mutex::default(),
             refuses_children: false,
             alike: false,
+            snark: None,
             refused: Mutex::default(),
             begun: Mutex::default(),
             proven: Mutex::default(),
@@ -69,6 +73,12 @@ impl Slow {
     /// All segments are equal.
     pub(crate) fn alike(mut self) -> Self {
         self.alike = true;
+        self
+    }
+
+    /// Makes this SNARK: proofs of the mode `plonk`, which are like all others.
+    pub(crate) fn making(mut self, snark: SnarkVariant) -> Self {
+        self.snark = Some(snark);
         self
     }
 
@@ -132,6 +142,18 @@ impl Backend for Slow {
 
     fn budget_for(&self, _: Weight) -> SegmentBudget {
         SegmentBudget(1)
+    }
+
+    fn check_mode(&self, mode: ProofMode) -> Result<(), BackendError> {
+        if self.snark.is_some() || !matches!(mode, ProofMode::Plonk | ProofMode::Groth16) {
+            return Ok(());
+        }
+        let cause = "the circuit files of the wrap are not installed".into();
+        Err(BackendError::UnsupportedMode { prover: ProverType::Exec, mode, cause })
+    }
+
+    fn snark_variant(&self) -> Option<SnarkVariant> {
+        self.snark
     }
 
     fn program_version(&self, program: &[u8]) -> Result<ProgramVersion, BackendError> {

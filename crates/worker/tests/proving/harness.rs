@@ -2,11 +2,11 @@
 
 use crate::backend::{Slow, segment_text};
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
-use proofmill_backends::{Proof, Registry};
+use proofmill_backends::{Proof, Registry, SnarkVariant};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_fault::Patience;
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{ArtifactId, ProverType, Weight, WorkerKind};
+use proofmill_primitives::{ArtifactId, ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_wire::{
     cluster::{ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient},
     header,
@@ -152,6 +152,25 @@ impl Site {
         mode: u32,
         kind: ArtifactKind,
     ) -> Result<(), Status> {
+        let request = self.asked(id, segments, mode, kind).await;
+        self.ask(request).await
+    }
+
+    /// Asks for this SNARK of so many segments.
+    pub(crate) async fn request_snark(&self, id: &str, segments: u32, snark: SnarkVariant) {
+        let mut request = self.asked(id, segments, ProofMode::Plonk.wire(), ArtifactKind::Stdin).await;
+        header::set_snark(&mut request, snark.name());
+        self.ask(request).await.unwrap();
+    }
+
+    /// Stores the input, and gives the request.
+    async fn asked(
+        &self,
+        id: &str,
+        segments: u32,
+        mode: u32,
+        kind: ArtifactKind,
+    ) -> Request<ProofRequestCreateRequest> {
         let stdin = format!("stdin-{segments}");
         self.artifacts.put(&stdin.as_str().into(), kind, segments.to_string().into()).await.unwrap();
         let mut request = Request::new(ProofRequestCreateRequest {
@@ -164,6 +183,10 @@ impl Site {
             ..ProofRequestCreateRequest::default()
         });
         header::set_prover(&mut request, ProverType::Exec);
+        request
+    }
+
+    async fn ask(&self, request: Request<ProofRequestCreateRequest>) -> Result<(), Status> {
         ClusterServiceClient::new(self.channel().await).proof_request_create(request).await.map(drop)
     }
 

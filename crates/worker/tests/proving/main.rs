@@ -10,6 +10,7 @@ mod faults;
 mod harness;
 mod layout;
 mod losses;
+mod snarks;
 mod stock;
 mod upgrade;
 mod way;

@@ -13,7 +13,7 @@ use proofmill_srs::whole;
 use std::{
     fmt::Display,
     fs::{self, File, TryLockError},
-    io::{self, BufReader, BufWriter, Read, Take, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -54,7 +54,7 @@ impl Kept {
     /// What `take` reads of the file. `None` where there is none, and the cause where it is of no use.
     pub(super) fn read<T>(
         &self,
-        take: impl FnOnce(&mut BufReader<Take<File>>) -> io::Result<T>,
+        take: impl FnOnce(&mut whole::Reader) -> io::Result<T>,
     ) -> Result<Option<T>, String> {
         let read = || {
             whole::read(&self.path, |reader| {

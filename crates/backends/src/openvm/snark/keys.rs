@@ -221,7 +221,10 @@ impl<'a> Circuits<'a> {
         let cause = match file.read(read_hash) {
             Ok(Some(known)) if known == *hash => return Ok(()),
             Ok(Some(_)) => {
-                return Err(malformed("it is no proof by the static verifier, but one of another circuit"));
+                return Err(malformed(
+                    "it is no proof by this static verifier, but one of another circuit, or on another contribution to the ceremony: \
+                     all workers need setups of the same one (`proofmill srs import`)",
+                ));
             }
             Ok(None) => "it is not there".to_owned(),
             Err(cause) => cause,

@@ -2,7 +2,7 @@
 
 use super::{
     keys::{Circuits, KeyFile, prefixes},
-    setup,
+    known, setup,
 };
 use crate::{
     BackendError, Node, SnarkConfig,
@@ -28,7 +28,8 @@ pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Re
     for (file, bytes) in whole::remove_drafts(&config.folder, &WRITTEN) {
         tracing::info!(file = %file.display(), mb = bytes >> 20, "removed what a process left that was killed");
     }
-    let keys = Circuits::new(provers, config, &s_g2)?.key_files();
+    let circuits = Circuits::new(provers, config, &s_g2)?;
+    let keys = circuits.key_files();
     for (file, bytes) in of_others(config, &keys) {
         tracing::warn!(
             file = %file.display(),
@@ -45,7 +46,12 @@ pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Re
             "this worker has not the memory for every step of the SNARK: another one must, or name a smaller SNARK with --snark"
         );
     }
-    check_disk(&config.folder, &mine)
+    check_disk(&config.folder, &mine)?;
+    // Beside the keys of circuits that this build does not know, their description is written.
+    match mine.is_empty() || known::is_known(&circuits.id(), Some(&config.folder)) {
+        true => Ok(()),
+        false => check_writable(&config.folder),
+    }
 }
 
 /// The memory of the step that needs a key.
@@ -69,10 +75,24 @@ fn of_others(config: &SnarkConfig, keys: &[KeyFile]) -> Vec<(PathBuf, u64)> {
     others
 }
 
-/// Checks that the disk has room for all of these keys that are still to be made.
+fn check_writable(folder: &Path) -> Result<(), BackendError> {
+    whole::check_writable(folder).map_err(|error| {
+        not_set_up(format!(
+            "the keys of the SNARK are still to be made, or what verifiers are to know of them is to be written, and {} cannot be \
+             written ({error}): name another folder with --snark-dir",
+            folder.display()
+        ))
+    })
+}
+
+/// Checks that the disk has room for all of these keys that are still to be made, and takes them.
 fn check_disk(folder: &Path, keys: &[&KeyFile]) -> Result<(), BackendError> {
-    let missing = keys.iter().filter(|key| !key.path.exists());
-    let needed: u64 = missing.map(|key| key.bytes.saturating_sub(whole::left_over(&key.path))).sum();
+    let missing: Vec<_> = keys.iter().filter(|key| !key.path.exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    check_writable(folder)?;
+    let needed: u64 = missing.iter().map(|key| key.bytes.saturating_sub(whole::left_over(&key.path))).sum();
     let free = whole::free(folder)
         .map_err(|error| not_set_up(format!("looking at the disk of {}: {error}", folder.display())))?;
     if free < needed {
@@ -112,6 +132,22 @@ mod tests {
         // One that is there takes no more.
         fs::write(&other.path, b"there").unwrap();
         check_disk(folder, &[&one, &other]).unwrap();
+    }
+
+    #[test]
+    fn keys_that_are_missing_need_a_folder_that_can_be_written() {
+        let temporary = TempDir::new().unwrap();
+        let file = temporary.path().join("file");
+        fs::write(&file, b"no folder").unwrap();
+        let error = check_disk(&file, &[&key(&file, "one.key", 1)]).unwrap_err();
+        assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+        assert!(
+            error.to_string().contains("cannot be written") && error.to_string().contains("--snark-dir"),
+            "{error}"
+        );
+        // Where nothing is missing, a folder that is only read is enough.
+        check_disk(&file, &[&key(temporary.path(), "file", 1)]).unwrap();
+        check_disk(&file, &[]).unwrap();
     }
 
     #[test]

@@ -5,8 +5,8 @@ use super::{by_one_prover, bytes_of, save};
 use crate::{cli, commands, local::Site, progress::Progress, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{L1, Rollup, VerifierKind};
-use proofmill_client::{CheckpointProof, Made};
+use proofmill_chain::{DEVELOPMENT_CHAIN, L1, Rollup, VerifierKind};
+use proofmill_client::{CheckpointProof, ClusterProver, Made};
 use proofmill_primitives::ProofMode;
 use proofmill_program::Aggregation;
 use proofmill_wire::operator::ProofProgress;
@@ -53,12 +53,14 @@ pub(super) async fn run(
         from_commitment: tip.commitment,
         checkpoints: vec![ranges.len() as u32],
     };
-    let wants_snark = VerifierKind::find(rollup.l1(), of.verifier).await?.wants_snark();
-    let site = Site::open(global, &args.site, registry, vec![prover]).await?;
-    let mut cluster = site.prover(backend, None);
-    if wants_snark {
-        cluster.joined = ProofMode::Plonk;
+    let (kind, chain_id) = (VerifierKind::find(rollup.l1(), of.verifier).await?, rollup.l1().chain_id());
+    let joined = carried(global, chain_id, &kind)?;
+    if args.site.cluster.is_none() {
+        backend.check_mode(joined).wrap_err("L1 verifies a SNARK, and this process is to make it")?;
     }
+    let site = Site::open(global, &args.site, registry, vec![prover]).await?;
+    let development = chain_id == DEVELOPMENT_CHAIN;
+    let cluster = ClusterProver { joined, development, ..site.prover(backend, None) };
     let default = global.data_dir.join(said.chainId.to_string()).join("proofs");
     site.run(stop, async |stop| {
         let mut progress = Progress::new();
@@ -83,6 +85,45 @@ pub(super) async fn run(
     .await
 }
 
+/// How far the proof is carried for this verifier.
+///
+/// # Errors
+/// It would be a SNARK that L1's contract must not take.
+fn carried(global: &cli::Global, l1_chain_id: u64, verifier: &VerifierKind) -> Result<ProofMode> {
+    if !verifier.wants_snark() {
+        return Ok(ProofMode::Compressed);
+    }
+    wiring::check_snark(global, l1_chain_id)?;
+    Ok(ProofMode::Plonk)
+}
+
 fn read(path: &Path) -> Result<CheckpointProof> {
     CheckpointProof::decode(&bytes_of(path)?).wrap_err_with(|| path.display().to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloy_primitives::Address;
+    use clap::Parser;
+
+    #[test]
+    fn a_snark_that_l1_must_not_take_is_not_begun() {
+        let global = |snark: &str| {
+            let words = ["proofmill", "status", "--snark", snark];
+            cli::Cli::try_parse_from(words).unwrap().global
+        };
+        let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
+        let other = VerifierKind::Other { verifier: Address::ZERO };
+        let insecure = global("insecure-development-small");
+        for several in [snark.clone(), VerifierKind::AllOf(vec![other.clone(), snark])] {
+            let refused = carried(&insecure, 1, &several).unwrap_err().to_string();
+            assert!(refused.contains("insecure-development-small"), "{refused}");
+            assert_eq!(carried(&insecure, DEVELOPMENT_CHAIN, &several).unwrap(), ProofMode::Plonk);
+            assert_eq!(carried(&global("small"), 1, &several).unwrap(), ProofMode::Plonk);
+        }
+        // Where L1 wants none, none is made.
+        assert_eq!(carried(&insecure, 1, &other).unwrap(), ProofMode::Compressed);
+    }
 }
