@@ -34,12 +34,21 @@ for machine in openvm sp1; do
     done
 done
 
+# The compiler and the linker of a guest, which it names itself. Others give another binary of the same sources.
+tools() {
+    readelf -p .comment "$1" | sed -nE 's/^ *\[ *[0-9a-f]+\] +((Linker:|rustc) .*)$/\1/p' | LC_ALL=C sort
+}
+
 if [[ ${1:-} == --rebuild ]]; then
     rebuilt=$(mktemp -d)
     trap 'rm -rf "$rebuilt"' EXIT
     "$here/build.sh" all --out "$rebuilt"
     for elf in "$rebuilt"/*.elf; do
-        cmp -s "$elf" "$here/elf/${elf##*/}" || complain "${elf##*/} comes out different when it is built again"
+        committed=$here/elf/${elf##*/}
+        cmp -s "$elf" "$committed" && continue
+        complain "${elf##*/} comes out different when it is built again"
+        [[ $(tools "$elf") == "$(tools "$committed")" ]] ||
+            complain "it was built with other tools: $(tools "$elf" | paste -sd,) here, $(tools "$committed" | paste -sd,) for the committed one"
     done
 fi
 ((bad == 0)) && echo "check.sh: the guests match their sources"

@@ -126,7 +126,9 @@ pub enum ChainError {
         got: u64,
     },
     /// The contract asks for a prover type that this code does not know.
-    #[error("the contract at {address} asks for proofs of type `{name}`, which this program does not know")]
+    #[error(
+        "the contract at {address} asks for proofs of type `{name}`, which this release does not know: run one that does"
+    )]
     UnknownProofType {
         /// Where it is.
         address: Address,

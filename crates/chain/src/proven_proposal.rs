@@ -2,8 +2,10 @@
 
 use crate::{
     CallName, ChainError, Estimate, Included, ProofSet, Proposal, Rollup, Rules, Sender,
+    config::seconds,
     contracts::Rollup::{
-        BatchProof, checkpointsCall, multicallCall, proposeCall, submitEpochProofCall, verifyBatchesCall,
+        BatchProof, checkpointsCall, multicallCall, proposeCall, scheduledRulesCall, submitEpochProofCall,
+        verifyBatchesCall,
     },
     rollup::in_order,
 };
@@ -117,12 +119,15 @@ impl Rollup {
     /// L1 cannot be read.
     pub async fn rules_of_next(&self, tip: &ProvenTip, time: u64) -> Result<Rules, ChainError> {
         let begins_epoch = !self.is_in_epoch_of(tip, time);
-        let scheduled = self.scheduled().await?.filter(|scheduled| {
-            begins_epoch && scheduled.from_checkpoint <= tip.number.next() && scheduled.not_before <= time
-        });
-        match scheduled {
-            Some(scheduled) => Ok(scheduled.rules),
-            None => Ok(self.current_rules().await?.rules),
+        let scheduled = self.l1.read(self.address, &scheduledRulesCall {}, None).await?;
+        let is_time = begins_epoch
+            && scheduled.index != 0
+            && scheduled.fromCheckpoint <= tip.number.next().0
+            && seconds(scheduled.notBefore) <= time;
+        // Before their time they may be such as only another release knows.
+        match is_time {
+            true => Rules::from_abi(self.address, scheduled.rules),
+            false => Ok(self.current_rules().await?.rules),
         }
     }
 

@@ -140,7 +140,8 @@ impl Proposer {
         // What is unproven then makes way for the next proposal, which follows on what is proven.
         let makes_way = tips.proven < tips.pending && self.is_open(l1.timestamp).await?;
         if makes_way && let Some(block) = self.true_end(tips).await? {
-            if !self.is_the_proposer().await? {
+            let lands = l1.timestamp.saturating_add(self.l1_block_time.as_secs());
+            if !self.is_the_proposer(lands).await? {
                 return Ok(Turn::Held(Held::Unproven(block)));
             }
             self.remember(tips).await?;
@@ -196,9 +197,11 @@ impl Proposer {
         Ok(self.rollup.open_from().await?.is_some_and(|from| now >= from))
     }
 
-    /// Whether this account is the rollup's proposer, and not one that stands in for it.
-    async fn is_the_proposer(&self) -> Result<bool, ChainError> {
-        Ok(self.rollup.current_rules().await?.rules.proposer == self.sender.account())
+    /// Whether this account is the proposer of what follows on the proven tip at a time of L1, and not one that stands in for it. New
+    /// rules, which may name it, come into force with its proposal.
+    async fn is_the_proposer(&self, time: u64) -> Result<bool, ChainError> {
+        let tip = self.rollup.proven_tip().await?;
+        Ok(self.rollup.rules_of_next(&tip, time).await?.proposer == self.sender.account())
     }
 
     /// The last block of the last checkpoint, if that ends as L2 does there: it can be proven.
@@ -253,6 +256,81 @@ fn is_due(clock: &SlotClock, l1_block_time: u64, now: u64, last: Slot) -> bool {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use alloy_primitives::{Address, B256};
+    use proofmill_chain::{
+        GenesisBlock, L1, Limits, PoolOptions, ProofTypeConfig, RoleCall, Roles, RollupConfig, Rules,
+        deploy_accepts_anything_verifier, deploy_rollup,
+    };
+    use proofmill_localnet::{Anvil, AnvilOptions};
+    use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
+    use serde_json::{Value, json};
+
+    const START: u64 = 4_000_000_000;
+
+    /// Makes a block of that time.
+    async fn mine(node: &Anvil, time: u64) {
+        let client = proofmill_http::rpc_client(node.rpc_url().clone());
+        client.request::<_, Value>("evm_setNextBlockTimestamp", json!([time])).await.unwrap();
+        client.request::<_, Value>("evm_mine", json!([])).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_proposer_that_new_rules_name_waits_for_no_stranger() {
+        let l2_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l1_node = AnvilOptions::new().genesis_timestamp(START).spawn().await.unwrap();
+        let l2 = L2::connect(PoolOptions::new(l2_node.rpc_url().clone()), None).await.unwrap();
+        let l1 = L1::connect(PoolOptions::new(l1_node.rpc_url().clone()), None).await.unwrap();
+        let sender =
+            |at: usize| Sender::new(l1.clone(), l1_node.accounts()[at].private_key.try_into().unwrap());
+        let (owner, stranger, newcomer) = (sender(0), sender(1), sender(2));
+        // Slots of 100 s, epochs of two, a window of two: 600 s of silence, and as long until rules change.
+        let two = NonZeroU64::new(2).unwrap();
+        let clock = SlotClock { genesis: START, epoch_slots: two, window_epochs: two, ..clock(100) };
+        let genesis = l2.block(BlockAt::Number(0)).await.unwrap().unwrap();
+        let config = RollupConfig {
+            chain_id: l2.chain_id(),
+            clock,
+            limits: Limits { silence: NonZeroU64::new(600), ..Limits::of(&clock) },
+            genesis: GenesisBlock {
+                number: 0,
+                hash: genesis.hash,
+                state_root: genesis.state_root,
+                timestamp: genesis.timestamp,
+            },
+            config_hash: B256::repeat_byte(1),
+            // Whose key nobody has.
+            proposer: Address::repeat_byte(7),
+            proof_types: vec![ProofTypeConfig {
+                prover: ProverType::Exec,
+                verifier: deploy_accepts_anything_verifier(&owner, B256::ZERO).await.unwrap().address,
+                range_key: ProgramVersion(B256::repeat_byte(2)),
+                aggregation_key: ProgramVersion(B256::repeat_byte(3)),
+            }],
+        };
+        let roles = Roles { owner: Some(owner.account()), guardian: None };
+        let (rollup, _) = deploy_rollup(&owner, &config, roles, B256::ZERO).await.unwrap();
+        mine(&l1_node, START + 300).await;
+        let rules = Rules { proposer: newcomer.account(), ..config.rules() };
+        rollup.act(&owner, &RoleCall::ScheduleRules { rules, from: None }).await.unwrap();
+
+        let proposer = |sender: &Sender| {
+            Proposer::new(rollup.clone(), l2.clone(), sender.clone()).l1_block_time(Duration::from_secs(30))
+        };
+        let blocks = BlockRange::new(1, 1).unwrap();
+        mine(&l2_node, START + 700).await;
+        mine(&l1_node, START + 750).await;
+        let turn = proposer(&stranger).turn().await.unwrap();
+        assert!(matches!(turn, Turn::Proposed(of) if of == blocks), "anybody may");
+        // Its window is open until 1,200. A stranger leaves it where it is.
+        mine(&l1_node, START + 1_050).await;
+        let turn = proposer(&stranger).turn().await.unwrap();
+        assert!(matches!(turn, Turn::Held(Held::Unproven(1))), "it would take its place");
+        let turn = proposer(&newcomer).turn().await.unwrap();
+        assert!(matches!(turn, Turn::Proposed(of) if of == blocks), "the same blocks, as its own checkpoint");
+        assert_eq!(rollup.current_rules().await.unwrap().index, 1);
+        let first = rollup.checkpoint(CheckpointNumber(1)).await.unwrap().unwrap();
+        assert_eq!((first.slot, first.blocks), (Slot(10), blocks));
+    }
 
     fn clock(slot_seconds: u64) -> SlotClock {
         let number = |number: u64| number.try_into().unwrap();

@@ -108,7 +108,7 @@ async fn asked(rollup: &Rollup) -> Result<Vec<Asked>> {
     }
     let current = wiring::patiently("the rules in force", || rollup.current_rules()).await?;
     ask(format!("rules {}, which are in force", current.index), current.rules);
-    if let Some(next) = wiring::patiently("the scheduled rules", || rollup.scheduled()).await? {
+    if let Some(next) = wiring::scheduled(rollup).await? {
         ask(format!("rules {}, from checkpoint {} on", next.index, next.from_checkpoint), next.rules);
     }
     Ok(asked)

@@ -5,8 +5,8 @@ use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::{Registry, SnarkConfig};
 use proofmill_chain::{
-    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, Sender, Signer,
-    Start,
+    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, ScheduledRules,
+    Sender, Signer, Start,
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
@@ -158,6 +158,18 @@ where
             }
             read => return read,
         }
+    }
+}
+
+/// The rules that are to be in force next. None where only another release knows their types of proofs, which is said: until then this
+/// one has work to do.
+pub(crate) async fn scheduled(rollup: &Rollup) -> Result<Option<ScheduledRules>, ChainError> {
+    match patiently("the scheduled rules", || rollup.scheduled()).await {
+        Err(error @ ChainError::UnknownProofType { .. }) => {
+            tracing::warn!(%error, "the rules that are to be in force next are for another release");
+            Ok(None)
+        }
+        scheduled => scheduled,
     }
 }
 

@@ -30,7 +30,7 @@ alloy_sol_types::sol! {
 
 /// A verifier whose valid proofs of a program are the program's key, as one word. Real proofs and attestations are the business of
 /// other tests: here it matters which key the contract asks for.
-const VERIFIER: Address = Address::repeat_byte(0xfe);
+pub(crate) const VERIFIER: Address = Address::repeat_byte(0xfe);
 /// `calldataload(calldatasize() - 32) == calldataload(4)`, or it reverts.
 const VERIFIER_CODE: [u8; 17] = hex!("602036033560043514600f575f5ffd5b00");
 /// Enough for any call.
@@ -81,6 +81,12 @@ impl Machine {
         self.evm.ctx.journaled_state.database.insert_account_info(at, AccountInfo::from_bytecode(code));
     }
 
+    /// Gives an account that has no code some ether.
+    pub(crate) fn fund(&mut self, account: Address) {
+        let rich = AccountInfo::from_balance(U256::from(1_000_000));
+        self.evm.ctx.journaled_state.database.insert_account_info(account, rich);
+    }
+
     pub(crate) fn set_time(&mut self, time: u64) {
         self.evm.ctx.block.timestamp = U256::from(time);
     }
@@ -110,6 +116,12 @@ impl Machine {
         let result = self.evm.transact_commit(transaction).unwrap();
         let gas = result.tx_gas_used();
         (outcome(result), gas)
+    }
+
+    /// What comes of a call that brings one wei. What it changes is forgotten.
+    pub(crate) fn with_a_wei(&mut self, from: Address, to: Address, data: Vec<u8>) -> Outcome {
+        let transaction = self.transaction(from, TxKind::Call(to), data.into());
+        outcome(self.evm.transact(TxEnv { value: U256::ONE, ..transaction }).unwrap().result)
     }
 
     /// Reads from a contract.

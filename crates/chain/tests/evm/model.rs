@@ -161,7 +161,7 @@ impl Model {
     }
 
     /// Whether anybody may propose. What is unproven then is a stranger's, and makes way.
-    fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         self.now - self.quiet_since - self.paused(self.quiet_since, self.now) >= SILENCE
     }
 

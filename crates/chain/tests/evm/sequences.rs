@@ -3,7 +3,7 @@
 use crate::{
     machine::{Machine, Rollup},
     model::{Checkpoint, Model, START, STRANGER},
-    step::{Step, step},
+    step::{ACTORS, Step, step},
 };
 use alloy_primitives::Address;
 use alloy_sol_types::SolInterface;
@@ -27,6 +27,10 @@ const STEPS: std::ops::Range<usize> = 20..44;
 /// How many threads run them, each with seeds of its own.
 const THREADS: u32 = 4;
 
+/// What is counted of rules, and of calls that propose and prove at once, among the calls.
+const RULES: &str = "rules";
+const AT_ONCE: &str = "proposed and proven at once";
+
 /// How often each call was accepted, or refused with which error.
 type Coverage = Mutex<BTreeMap<(&'static str, String), u64>>;
 
@@ -45,6 +49,9 @@ fn the_contract_is_as_the_model_over_random_sequences() {
             let (coverage, ran) = (&coverage, &ran);
             scope.spawn(move || {
                 let mut machine = Machine::new(START);
+                for actor in ACTORS {
+                    machine.fund(actor);
+                }
                 let rollup = machine.deploy(STRANGER, &Model::new().creation()).unwrap();
                 let config = Config {
                     cases: SEQUENCES / THREADS,
@@ -78,7 +85,7 @@ fn run(
     let (mut model, mut seen) = (Model::new(), Seen::default());
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for step in steps {
-        let proven = model.proven;
+        let (proven, open) = (model.proven, model.is_open());
         let (expected, outcome) = step.apply(&mut machine, rollup, &mut model);
         let got = outcome.map(drop).map_err(|data| error_name(&data));
         let as_expected = match (&expected, &got) {
@@ -90,15 +97,20 @@ fn run(
         prop_assert!(as_expected, "{step:?}: the model says {expected:?}, the contract {got:?}");
         prop_assert!(model.proven == proven || step.is_proof());
         *counts.entry((step.name(), got.err().unwrap_or_default())).or_default() += 1;
-        if expected.is_ok() {
+        // Of calls that are made together, none is left where one is refused.
+        if expected.is_ok() || step.is_together() {
             check(&mut machine, rollup, &model, step, &mut seen)?;
+        }
+        if step.proposes_and_proves() && model.proven > proven {
+            let by = if open { "after a silence" } else { "by the proposer" };
+            *counts.entry((AT_ONCE, by.to_owned())).or_default() += 1;
         }
     }
     check_all(&mut machine, rollup, &model)?;
-    counts.insert(("rules", "changed".to_owned()), model.rules.len() as u64 - 1);
+    counts.insert((RULES, "changed".to_owned()), model.rules.len() as u64 - 1);
     let changes = |pair: &[Checkpoint]| matches!(pair, [before, after] if before.rules != after.rules);
     let across = model.checkpoints.windows(2).skip(1).filter(|pair| changes(pair)).count();
-    counts.insert(("rules", "changed between live checkpoints".to_owned()), across as u64);
+    counts.insert((RULES, "changed between live checkpoints".to_owned()), across as u64);
     let mut coverage = coverage.lock().unwrap();
     for (what, count) in counts {
         *coverage.entry(what).or_default() += count;
@@ -226,18 +238,21 @@ fn everything_was_tried(coverage: &BTreeMap<(&'static str, String), u64>) {
         let outcome = if error.is_empty() { "accepted" } else { error };
         println!("{count:>8} {call}: {outcome}");
     }
-    for changed in ["changed", "changed between live checkpoints"] {
-        assert!(
-            coverage.get(&("rules", changed.to_owned())).is_some_and(|count| *count >= 200),
-            "rules {changed}"
-        );
+    for (of, what, least) in [
+        (RULES, "changed", 200),
+        (RULES, "changed between live checkpoints", 200),
+        (AT_ONCE, "by the proposer", 50),
+        (AT_ONCE, "after a silence", 20),
+    ] {
+        let count = coverage.get(&(of, what.to_owned())).copied().unwrap_or(0);
+        assert!(count >= least, "{of} {what}: {count} times");
     }
     let calls = coverage
         .keys()
         .map(|(call, _)| *call)
-        .filter(|call| *call != "rules")
+        .filter(|call| ![RULES, AT_ONCE].contains(call))
         .collect::<std::collections::BTreeSet<_>>();
-    assert_eq!(calls.len(), 13);
+    assert_eq!(calls.len(), 14);
     for call in calls {
         assert!(
             coverage.get(&(call, String::new())).is_some_and(|count| *count >= 50),

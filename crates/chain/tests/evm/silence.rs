@@ -1,7 +1,7 @@
 //! What strangers can do after a silence, and what they cannot.
 
 use crate::{
-    machine::{Machine, Rollup},
+    machine::{Machine, Rollup, VERIFIER},
     model::{DELAY, GUARDIAN, Model, PROPOSERS, SILENCE, SLOT, START, STRANGER},
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex, keccak256};
@@ -21,6 +21,13 @@ const BOTH_CODE: [u8; 50] = hex!(
     "5f5f602051604001803603905f5f515af115602a57"
     "00"
     "5b3d5f5f3e3d5ffd"
+);
+/// A verifier that calls the contract back, with the proof as calldata, and takes the proof if that call comes to a good end.
+const CALLS_BACK: [u8; 32] = hex!(
+    "60443560040180359060200181905f37"
+    "5f5f825f5f335af1601e57"
+    "5f5ffd"
+    "5b00"
 );
 
 struct Scene {
@@ -287,6 +294,41 @@ fn calls_made_together_may_no_more_than_each_alone() {
     let refusal = scene.send(STRANGER, scene.rollup, both).unwrap_err();
     assert!(matches!(refusal, Refusal::ContractPaused { .. }), "{refusal}");
     assert_eq!(scene.tips(), (1, 1));
+}
+
+#[test]
+fn a_verifier_that_calls_back_changes_nothing() {
+    let mut scene = Scene::silent();
+    scene.machine.put(VERIFIER, &CALLS_BACK);
+    let proposal = scene.next(true);
+    let mut after = scene.model.clone();
+    after.propose(STRANGER, &proposal).unwrap();
+    let values = after.range(scene.rollup, 2, STRANGER).to_bytes();
+    let propose = Rollup::proposeCall { proposal }.abi_encode();
+    let (prune, tips) = (Rollup::pruneCall {}.abi_encode(), Rollup::tipsCall {}.abi_encode());
+    for (back, good) in [
+        // Open to anybody now: it would take the checkpoint away that is being proven.
+        (prune.clone(), false),
+        (together(&[prune]), false),
+        (propose.clone(), false),
+        // What changes nothing is no harm, and shows that the verifier does call.
+        (tips.clone(), true),
+        (together(&[tips]), true),
+    ] {
+        let mut machine = scene.machine.fork();
+        let proof = Rollup::Proof { publicValues: values.clone().into(), proof: back.into() };
+        let batches = vec![Rollup::BatchProof { proofs: vec![proof] }];
+        let prove = Rollup::verifyBatchesCall { first: 2, prover: STRANGER, batches }.abi_encode();
+        let (outcome, _) = machine.send(STRANGER, scene.rollup, together(&[propose.clone(), prove]));
+        let refusal = outcome.err().map(|data| Refusal::decode(&data));
+        let tips = machine.read(scene.rollup, &Rollup::tipsCall {}).unwrap();
+        if good {
+            assert_eq!((refusal, tips.proven, tips.pending), (None, 2, 2));
+        } else {
+            assert!(matches!(refusal, Some(Refusal::ProofRejected { .. })), "{refusal:?}");
+            assert_eq!((tips.proven, tips.pending), (1, 1));
+        }
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) enum Who {
     Actor(usize),
 }
 
-const ACTORS: [Address; 5] = [OWNER, GUARDIAN, PROPOSERS[0], PROPOSERS[1], STRANGER];
+pub(crate) const ACTORS: [Address; 5] = [OWNER, GUARDIAN, PROPOSERS[0], PROPOSERS[1], STRANGER];
 
 /// What is wrong with a proposal.
 #[derive(Clone, Copy, Debug)]
@@ -102,10 +102,29 @@ pub(crate) enum Step {
     Renounce {
         by: Who,
     },
+    /// Calls in one transaction, all by whoever makes the first of them.
+    Together(Vec<Step>),
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
-    let who = || prop_oneof![5 => Just(Who::Rightly), 1 => (0..ACTORS.len()).prop_map(Who::Actor)];
+    prop_oneof![
+        11 => prop_oneof![6 => 1_u64..13, 3 => 10_u64..40, 1 => 40_u64..180].prop_map(Step::Wait),
+        33 => call(),
+        6 => together().prop_map(Step::Together),
+    ]
+}
+
+/// Calls for one transaction: a proposal with its proof mostly, and else any, among them such transactions again.
+fn together() -> impl Strategy<Value = Vec<Step>> {
+    let who = prop_oneof![1 => Just(Who::Rightly), 1 => (0..ACTORS.len()).prop_map(Who::Actor)];
+    let any = prop_oneof![8 => call(), 1 => prop::collection::vec(call(), 0..3).prop_map(Step::Together)];
+    prop_oneof![
+        3 => (propose(who), prove(1..3)).prop_map(|(propose, prove)| vec![propose, prove]),
+        2 => prop::collection::vec(any, 0..4),
+    ]
+}
+
+fn propose(who: impl Strategy<Value = Who>) -> impl Strategy<Value = Step> {
     let twist = prop_oneof![
         12 => Just(Twist::Honest),
         1 => prop::sample::select(vec![
@@ -113,6 +132,11 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
             Twist::Ahead, Twist::Stalled,
         ]),
     ];
+    (who, 1_u64..4, twist).prop_map(|(by, blocks, twist)| Step::Propose { by, blocks, twist })
+}
+
+/// Proofs of so many checkpoints.
+fn prove(count: std::ops::Range<u64>) -> impl Strategy<Value = Step> {
     let lie = || {
         prop_oneof![
             8 => Just(Lie::Honest),
@@ -122,13 +146,23 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     };
     let offset = || prop_oneof![6 => Just(0_i64), 1 => -2_i64..3];
     prop_oneof![
-        11 => prop_oneof![6 => 1_u64..13, 3 => 10_u64..40, 1 => 40_u64..120].prop_map(Step::Wait),
-        12 => (who(), 1_u64..4, twist).prop_map(|(by, blocks, twist)| Step::Propose { by, blocks, twist }),
-        1 => who().prop_map(|by| Step::Prune { by }),
-        6 => (who(), offset(), 0_u64..4, 0..ACTORS.len(), lie())
+        6 => (who(), offset(), count.clone(), 0..ACTORS.len(), lie())
             .prop_map(|(by, first, checkpoints, prover, lie)| Step::Submit { by, first, checkpoints, prover, lie }),
-        4 => (who(), offset(), 0_u64..4, 0..ACTORS.len(), lie())
+        4 => (who(), offset(), count, 0..ACTORS.len(), lie())
             .prop_map(|(by, first, count, prover, lie)| Step::Batches { by, first, count, prover, lie }),
+    ]
+}
+
+fn who() -> impl Strategy<Value = Who> {
+    prop_oneof![5 => Just(Who::Rightly), 1 => (0..ACTORS.len()).prop_map(Who::Actor)]
+}
+
+/// One call.
+fn call() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => propose(who()),
+        1 => who().prop_map(|by| Step::Prune { by }),
+        10 => prove(0..4),
         3 => (
             who(),
             prop_oneof![8 => 0_usize..2, 1 => Just(2)],
@@ -163,17 +197,41 @@ impl Step {
             Self::Transfer { .. } => "transferOwnership",
             Self::Accept { .. } => "acceptOwnership",
             Self::Renounce { .. } => "renounceOwnership",
+            Self::Together(_) => "multicall",
         }
     }
 
     /// Whether it may move a deadline.
-    pub(crate) const fn is_pause(&self) -> bool {
-        matches!(self, Self::Pause { .. } | Self::Resume { .. })
+    pub(crate) fn is_pause(&self) -> bool {
+        self.any(|step| matches!(step, Self::Pause { .. } | Self::Resume { .. }))
     }
 
     /// Whether it may raise the proven tip.
-    pub(crate) const fn is_proof(&self) -> bool {
-        matches!(self, Self::Submit { .. } | Self::Batches { .. })
+    pub(crate) fn is_proof(&self) -> bool {
+        self.any(|step| matches!(step, Self::Submit { .. } | Self::Batches { .. }))
+    }
+
+    pub(crate) const fn is_together(&self) -> bool {
+        matches!(self, Self::Together(_))
+    }
+
+    /// Whether it is a transaction that proposes, and then proves what it proposed.
+    pub(crate) fn proposes_and_proves(&self) -> bool {
+        match self {
+            Self::Together(calls) => match calls.as_slice() {
+                [Self::Propose { .. }, proof] => proof.is_proof(),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether it is such a call, or makes one.
+    fn any(&self, is: fn(&Self) -> bool) -> bool {
+        match self {
+            Self::Together(calls) => calls.iter().any(|call| call.any(is)),
+            one => is(one),
+        }
     }
 
     /// Does it, on both.
@@ -188,20 +246,28 @@ impl Step {
             machine.set_time(model.now);
             return (Ok(()), Ok(Bytes::new()));
         }
-        let (from, data, expected, after) = self.call(rollup, model);
-        let (outcome, _) = machine.send(from, rollup, data);
+        let (from, data, expected, after) = self.call(rollup, model, None);
         if expected.is_ok() {
+            let paid = machine.with_a_wei(from, rollup, data.clone());
+            assert_eq!(paid, Err(Bytes::new()), "no call takes ether: {self:?}");
             *model = after;
         }
+        let (outcome, _) = machine.send(from, rollup, data);
         (expected, outcome)
     }
 
-    /// Who calls with what, what should come of it, and the model after that.
-    fn call(&self, rollup: Address, model: &Model) -> (Address, Vec<u8>, Result<(), Refused>, Model) {
+    /// Who calls with what, what should come of it, and the model after that. `sender` is who calls where that is settled already.
+    fn call(
+        &self,
+        rollup: Address,
+        model: &Model,
+        sender: Option<Address>,
+    ) -> (Address, Vec<u8>, Result<(), Refused>, Model) {
         let mut after = model.clone();
         let somebody = |at: usize| ACTORS.get(at).copied().unwrap_or(NOBODY);
+        let who = |by: Who, rightly: Address| sender.unwrap_or_else(|| caller(by, rightly));
         let owner = |by: Who| who(by, model.owner);
-        let (from, data, expected) = match *self {
+        let (from, data, expected) = match self.clone() {
             Self::Wait(_) => unreachable!("no call"),
             Self::Propose { by, blocks, twist } => {
                 let from = who(by, model.rules[model.rules.len() - 1].proposer);
@@ -287,13 +353,29 @@ impl Step {
             Self::Renounce { by } => {
                 (owner(by), Rollup::renounceOwnershipCall {}.abi_encode(), after.renounce(owner(by)))
             }
+            Self::Together(steps) => {
+                let first = steps.first().map(|step| step.call(rollup, model, sender).0);
+                let from = sender.or(first).unwrap_or(STRANGER);
+                // The first that is refused says why, and none of those before it happened. Those behind it are there, too.
+                let mut expected = Ok(());
+                let mut calls = Vec::new();
+                for step in steps {
+                    let (_, data, one, then) = step.call(rollup, &after, Some(from));
+                    calls.push(Bytes::from(data));
+                    expected = expected.and(one);
+                    if one.is_ok() {
+                        after = then;
+                    }
+                }
+                (from, Rollup::multicallCall { calls }.abi_encode(), expected)
+            }
         };
         (from, data, expected, after)
     }
 }
 
 /// Whoever has the role, where somebody has it.
-fn who(by: Who, rightly: Address) -> Address {
+fn caller(by: Who, rightly: Address) -> Address {
     match by {
         Who::Rightly if rightly == NOBODY => STRANGER,
         Who::Rightly => rightly,

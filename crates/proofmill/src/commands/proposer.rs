@@ -21,9 +21,7 @@ pub(crate) async fn run(args: cli::Proposer) -> Result<()> {
     };
     let current = wiring::patiently("the rules in force", || rollup.current_rules()).await?;
     let (account, expected) = (payer.address(), current.rules.proposer);
-    let next = wiring::patiently("the scheduled rules", || rollup.scheduled())
-        .await?
-        .map(|scheduled| scheduled.rules.proposer);
+    let next = wiring::scheduled(&rollup).await?.map(|scheduled| scheduled.rules.proposer);
     if account != expected && next != Some(account) && !args.after_silence {
         bail!(
             "the rollup takes checkpoints from {expected}, and this is the key of {account}: with --after-silence it proposes \

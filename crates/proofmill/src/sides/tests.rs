@@ -3,7 +3,7 @@
 use super::*;
 use alloy_primitives::Address;
 use proofmill_chain::{
-    GenesisBlock, L1, Limits, PoolOptions, Proposal, RoleCall, Roles, RollupConfig, Sender,
+    ChainError, GenesisBlock, L1, Limits, PoolOptions, Proposal, RoleCall, Roles, RollupConfig, Sender,
     deploy_accepts_anything_verifier, deploy_rollup,
 };
 use proofmill_localnet::{Anvil, AnvilOptions};
@@ -146,6 +146,33 @@ async fn a_node_of_rules_to_come_starts_before_them() {
     let next = Rules { config_hash: node.chain().hash(), ..scene.config.rules() };
     scene.schedule(next.clone()).await;
     assert_eq!(scene.start().await.unwrap().rollup.config().rules(), next);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_starts_while_rules_are_scheduled_that_only_another_release_knows() {
+    let scene = Scene::new(None).await;
+    let rules = scene.config.rules();
+    let mut data = RoleCall::ScheduleRules { rules, from: None }.calldata().to_vec();
+    // The same rules, but for a type of proofs that is not known here.
+    let name = B256::right_padding_from(b"exec");
+    let at = data.windows(32).position(|word| word == name.as_slice()).unwrap();
+    data[at..at + 4].copy_from_slice(b"next");
+    let client = proofmill_http::rpc_client(scene.l1.rpc_url().clone());
+    let data = alloy_primitives::Bytes::from(data);
+    let (from, to) = (scene.sender.account(), scene.rollup.address());
+    let call = json!({ "from": from, "to": to, "data": data, "gas": "0x100000" });
+    client.request::<_, Value>("eth_sendTransaction", json!([call])).await.unwrap();
+    scene.at(START + EPOCH).await;
+    let unknown = scene.rollup.scheduled().await.unwrap_err();
+    assert!(matches!(&unknown, ChainError::UnknownProofType { name, .. } if name == "next"), "{unknown}");
+
+    let ours = scene.start().await.unwrap();
+    assert_eq!(ours.rollup.config().rules(), scene.config.rules());
+    // Nor does who proposes and proves at once ask for them before their time.
+    let tip = scene.rollup.proven_tip().await.unwrap();
+    assert_eq!(scene.rollup.rules_of_next(&tip, START + 1).await.unwrap(), scene.config.rules());
+    let due = scene.rollup.rules_of_next(&tip, START + 100 * EPOCH).await.unwrap_err();
+    assert!(matches!(due, ChainError::UnknownProofType { .. }), "{due}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

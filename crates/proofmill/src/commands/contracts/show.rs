@@ -3,7 +3,7 @@
 use super::{judge::snark, line, show_rules};
 use crate::{cli, wiring};
 use eyre::Result;
-use proofmill_chain::{Rules, VerifierKind};
+use proofmill_chain::{ChainError, Rules, VerifierKind};
 use std::num::NonZeroU64;
 
 pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
@@ -59,7 +59,14 @@ pub(super) async fn run(chains: &cli::Chains) -> Result<()> {
     println!("\nrules {}, in force:", current.index);
     show_rules(&current.rules);
     show_verifiers(&rollup, &current.rules).await?;
-    if let Some(scheduled) = rollup.scheduled().await? {
+    let scheduled = match rollup.scheduled().await {
+        Err(error @ ChainError::UnknownProofType { .. }) => {
+            println!("\nother rules are scheduled: {error}");
+            return Ok(());
+        }
+        scheduled => scheduled?,
+    };
+    if let Some(scheduled) = scheduled {
         println!(
             "\nrules {}, scheduled from checkpoint {} on, at the beginning of an epoch, not before {}:",
             scheduled.index, scheduled.from_checkpoint, scheduled.not_before
