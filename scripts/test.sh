@@ -14,8 +14,8 @@ say "the committed contract artifacts are those of the committed sources"
 contracts/check.sh
 
 say "build and test everything but the zkVM backends"
-# One more than cores: many tests wait for slots and blocks.
-jobs=$(($(nproc) + 1))
+# More than cores: many tests wait for slots and blocks.
+jobs=$(($(nproc) * 2 + 1))
 if command -v cargo-nextest >/dev/null; then
   cargo nextest run --workspace --no-fail-fast --test-threads "$jobs"
   cargo test --workspace --doc # which it leaves out
