@@ -314,7 +314,7 @@ pub enum BuildError {
     #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
     Execution(#[source] ExecutionError),
     /// A block that the node does not have.
-    #[error("the node has no block {hash}: a reorg replaced it, or the node is of another chain")]
+    #[error("the node's chain has no block {hash}: a reorg replaced it, or the node is of another chain")]
     UnknownHash {
         /// Its hash.
         hash: B256,

@@ -6,6 +6,7 @@ mod beside;
 mod challenger;
 mod games;
 mod range;
+mod reorg;
 
 use crate::process::{Running, fail, output, proofmill, wait};
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -251,27 +252,6 @@ async fn an_l1_that_stands_still_is_said_and_waited_for() {
     assert!(running.terminate() && !said().contains("panicked"), "{}", said());
     let newest = chain.newest().await;
     assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
-}
-
-/// L1 loses the blocks up to which ranges were derived, and with them blocks of L2.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "12"]);
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
-    let mut command = chain.proposer(data);
-    command.envs([("RANGE_PROOF_INTERVAL", "2"), ("SUBMISSION_INTERVAL", "12"), ("L1_BLOCK_TAG", "latest")]);
-    command.args(["--until-proposed", "2"]);
-    let mut running = Running::start(&mut command, &log);
-    wait("proven ranges", || said().matches(" range proven ").count() >= 4);
-    chain.tell_l1("anvil_rollback", json!([3])).await;
-    wait("two outputs", || said().contains("the proposer stopped"));
-    assert!(running.terminate(), "{}", said());
-    let newest = chain.newest().await;
-    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
-    assert!(said().contains("is made again") && !said().contains("panicked"), "{}", said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
