@@ -5,7 +5,7 @@ use proofmill_client::OpRangeProof;
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::range::{self, OpStatement};
 use proofmill_service::JobError;
-use proofmill_witness::BuildError;
+use proofmill_witness::{BuildError, L1Source};
 use tokio_util::sync::CancellationToken;
 
 impl Works {
@@ -20,6 +20,7 @@ impl Works {
             tracing::info!(%blocks, l1_head, "the proof of a range is there already");
             return Ok(l1_head);
         }
+        L1Source::check_times(&self.rollup, &self.node, blocks).await?;
         tracing::info!(%blocks, "a range is gathered from both chains");
         let witnessed = self.node.witness(blocks, &|_| {}).await?;
         let derived =

@@ -292,7 +292,7 @@ fn wrong_settings_are_said() {
     let data = folder.path();
     let chain = Chain::start(data, &[]);
     let portal = chain.said("portal").to_owned();
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
         // A contract of another kind, an address without one, and a configuration that the contract does not have.
         (&[("L2OO_ADDRESS", &portal)], &["is not an OPSuccinctL2OutputOracle", "L2OO_ADDRESS"]),
         (&[("L2OO_ADDRESS", "0x00000000000000000000000000000000000000ff")], &["there is no contract at"]),
@@ -307,6 +307,8 @@ fn wrong_settings_are_said() {
         // What OP Succinct's verifiers take, and a setting of the other mode.
         (&[("AGG_PROOF_MODE", "plonk")], &["AGG_PROOF_MODE", "compressed", "deploy-verifier"]),
         (&[("FETCH_INTERVAL", "30")], &["--fetch-interval", "--oracle"]),
+        // A node of the execution layer in place of a rollup's.
+        (&[("L2_NODE_RPC", chain.said("l1_rpc"))], &["optimism_rollupConfig", "L2_NODE_RPC"]),
     ];
     for (changes, words) in cases {
         let mut command = chain.proposer(data);
@@ -319,6 +321,18 @@ fn wrong_settings_are_said() {
     let mut command = chain.proposer(data);
     let said = fail(command.env_remove("L2OO_ADDRESS"));
     assert!(said.contains("--oracle") && said.contains("--factory"), "{said}");
+    // No proofs are wanted, and something makes them.
+    for mock in ["OP_SUCCINCT_MOCK", "MOCK_MODE"] {
+        let mut command = proofmill(data);
+        command.args(["op-proposer", "--prover", "openvm"]).env(mock, "true");
+        command.env("L2OO_ADDRESS", chain.said("oracle")).env("PRIVATE_KEY", PROPOSER);
+        for (variable, field) in [("L1_RPC", "l1_rpc"), ("L2_RPC", "l2_rpc"), ("L2_NODE_RPC", "l2_node_rpc")]
+        {
+            command.env(variable, chain.said(field));
+        }
+        let said = fail(&mut command);
+        assert!(said.contains(mock) && said.contains("--prover exec"), "{said}");
+    }
     // Somebody who may not propose is told before anything is proven.
     let log = data.join("stranger.log");
     let mut command = chain.proposer(data);
