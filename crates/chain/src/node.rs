@@ -84,10 +84,13 @@ impl L1 {
         head(&self.rpc).await
     }
 
-    /// The number of the block with a hash; none where the chain does not have it.
+    /// The number of the block with a hash; none where the chain does not have it, or not any more.
     pub async fn number_of(&self, hash: B256) -> Result<Option<u64>, ChainError> {
         let header: Option<Header> = self.rpc.ask("eth_getBlockByHash", (hash, false)).await?;
-        Ok(header.map(|header| header.number))
+        let Some(Header { number, .. }) = header else { return Ok(None) };
+        // Clients keep blocks of branches that are gone, and show them by their hashes (go-ethereum).
+        let there = self.block(BlockAt::Number(number)).await?;
+        Ok(there.filter(|block| block.hash == hash).map(|block| block.number))
     }
 
     /// What an account has, in wei.

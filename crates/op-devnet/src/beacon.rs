@@ -48,8 +48,10 @@ async fn genesis(State(shared): State<Arc<Shared>>) -> Response {
     answered(StatusCode::OK, &json!({ "data": data }))
 }
 
-async fn spec() -> Response {
-    answered(StatusCode::OK, &json!({ "data": { "SECONDS_PER_SLOT": "1", "SLOTS_PER_EPOCH": "32" } }))
+async fn spec(State(shared): State<Arc<Shared>>) -> Response {
+    let chain = shared.chain().config.l1_chain_id.to_string();
+    let data = json!({ "SECONDS_PER_SLOT": "1", "SLOTS_PER_EPOCH": "32", "DEPOSIT_CHAIN_ID": chain });
+    answered(StatusCode::OK, &json!({ "data": data }))
 }
 
 /// The blobs of a slot, in the order of its block; none where it has no block.

@@ -5,6 +5,7 @@ use proofmill_attestor::AttestError;
 use proofmill_backends::BackendError;
 use proofmill_chain::ChainError;
 use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_witness::BuildError;
 use std::{io, path::PathBuf};
 
 /// Why a proposer does not start.
@@ -45,6 +46,15 @@ pub enum OpProposerError {
         contract: B256,
         /// What this release, or this chain, has.
         here: B256,
+    },
+    /// What the contract has newest is of before Isthmus.
+    #[error(
+        "nothing that follows on the newest output of the contract can be proven: {source}. Have the contract, or the anchor of games, \
+         begin with the output of a block of Isthmus or later"
+    )]
+    BeforeIsthmus {
+        /// The block, and when Isthmus begins.
+        source: Box<BuildError>,
     },
     /// Too few attestors for the contract's verifier.
     #[error("the contract's verifier {verifier} counts signatures of attestors: {source}")]

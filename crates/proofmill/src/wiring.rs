@@ -13,6 +13,7 @@ use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_prover_node::parts::FailureStore;
 use proofmill_srs::{Setup, Srs};
+use proofmill_witness::{Beacon, BuildError};
 use std::{env, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
@@ -93,6 +94,32 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
 /// The artifact store that the settings name, and `folder` where they name none.
 pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dyn ArtifactStore>> {
     Ok(args.settings()?.choose_or(folder)?.open().await?)
+}
+
+/// How long a beacon node is waited for before it is known whether it is needed.
+const BEACON_WITHIN: Duration = Duration::from_secs(10);
+
+/// The beacon node of L1, if one is named. That it does not answer is told to `warn`: batches may be elsewhere than in blobs.
+///
+/// # Errors
+/// It is of another chain.
+pub(crate) async fn beacon(
+    url: Option<&Url>,
+    l1_chain_id: u64,
+    warn: impl FnOnce(String),
+) -> Result<Option<Beacon>> {
+    let Some(url) = url else { return Ok(None) };
+    let beacon = Beacon::new(url.clone().into());
+    match tokio::time::timeout(BEACON_WITHIN, beacon.check(l1_chain_id)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error @ BuildError::BeaconChain { .. })) => return Err(error.into()),
+        Ok(Err(error)) => warn(error.to_string()),
+        Err(_) => warn(format!(
+            "the beacon node did not answer within {} s (--l1-beacon-rpc, L1_BEACON_RPC)",
+            BEACON_WITHIN.as_secs()
+        )),
+    }
+    Ok(Some(beacon))
 }
 
 /// The cluster, for a role: it may come later, which is said. What needs it waits for it.

@@ -183,12 +183,15 @@ impl From<BuildError> for JobError {
             | BuildError::UnknownHash { .. }
             | BuildError::NoBeacon { .. }
             | BuildError::Beacon { .. }
+            | BuildError::BeaconChain { .. }
             | BuildError::BlobMissing { .. }
             | BuildError::NotDerived(DerivationError::NotYet { .. }) => Self::Unavailable { cause },
             BuildError::NotDerived(error) => {
                 let earlier = matches!(error, DerivationError::ParentNotPosted { .. });
                 Self::Underived { cause, earlier }
             }
+            // Fewer blocks begin after the same one.
+            BuildError::BeforeIsthmus { .. } => Self::Underived { cause, earlier: false },
             _ => Self::Failed { cause },
         }
     }

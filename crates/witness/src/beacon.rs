@@ -26,11 +26,13 @@ pub struct Beacon {
     slots: Arc<OnceCell<Slots>>,
 }
 
-/// When slots are, in seconds.
+/// When slots are, in seconds, and of which L1.
 #[derive(Clone, Copy, Debug)]
 struct Slots {
     genesis: u64,
     long: u64,
+    /// EIP-155 chain id of its execution nodes, where it says that.
+    chain_id: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -43,10 +45,16 @@ struct Genesis {
     genesis_time: String,
 }
 
+/// The first of the two lengths is the older one, which newer clients leave out.
 #[derive(Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 struct Spec {
-    seconds_per_slot: String,
+    #[serde(default)]
+    seconds_per_slot: Option<String>,
+    #[serde(default)]
+    slot_duration_ms: Option<String>,
+    #[serde(default)]
+    deposit_chain_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -61,18 +69,37 @@ impl Beacon {
         Self { url, client, slots: Arc::default() }
     }
 
-    /// The blobs of an L1 block with these hashes.
+    /// Whether it is a beacon node of this L1, by the chain id that its configuration names.
     ///
     /// # Errors
-    /// With what the node says; where it has given them up, that.
+    /// [`BuildError::BeaconChain`]; or [`BuildError::Beacon`], where it does not answer as one.
+    pub async fn check(&self, l1_chain_id: u64) -> Result<(), BuildError> {
+        self.slots_of(l1_chain_id).await.map(drop)
+    }
+
+    async fn slots_of(&self, l1_chain_id: u64) -> Result<Slots, BuildError> {
+        let slots = *self.slots.get_or_try_init(|| self.slots()).await?;
+        match slots.chain_id {
+            Some(got) if got != l1_chain_id => {
+                Err(BuildError::BeaconChain { endpoint: self.url.to_string(), expected: l1_chain_id, got })
+            }
+            _ => Ok(slots),
+        }
+    }
+
+    /// The blobs of a block of this L1 with these hashes.
+    ///
+    /// # Errors
+    /// With what the node says; where it has given them up, or is of another L1, that.
     pub(crate) async fn blobs(
         &self,
+        l1_chain_id: u64,
         block: u64,
         timestamp: u64,
         wanted: &[B256],
     ) -> Result<Vec<BlobData>, BuildError> {
-        let slots = *self.slots.get_or_try_init(|| self.slots()).await?;
-        let slot = timestamp.checked_sub(slots.genesis).map(|since| since / slots.long.max(1));
+        let slots = self.slots_of(l1_chain_id).await?;
+        let slot = timestamp.checked_sub(slots.genesis).map(|since| since / slots.long);
         let slot = slot.ok_or_else(|| self.failed(GENESIS, "its chain begins after the block".into()))?;
         // The newer endpoint has the blobs alone; the older one goes with the sidecars of before Fusaka.
         let newer: Option<Answer<Vec<Bytes>>> = self.ask(&format!("/eth/v1/beacon/blobs/{slot}")).await?;
@@ -97,8 +124,11 @@ impl Beacon {
         let genesis: Answer<Genesis> = self.ask(GENESIS).await?.ok_or_else(|| unknown(GENESIS))?;
         let spec: Answer<Spec> = self.ask(SPEC).await?.ok_or_else(|| unknown(SPEC))?;
         let genesis = genesis.data.genesis_time.parse().map_err(|_| unknown(GENESIS))?;
-        let long = spec.data.seconds_per_slot.parse().map_err(|_| unknown(SPEC))?;
-        Ok(Slots { genesis, long })
+        let number = |text: Option<String>| text.and_then(|text| text.parse::<u64>().ok());
+        let Spec { seconds_per_slot, slot_duration_ms, deposit_chain_id } = spec.data;
+        let long = number(seconds_per_slot).or_else(|| number(slot_duration_ms).map(|ms| ms / 1_000));
+        let long = long.filter(|long| *long > 0).ok_or_else(|| unknown(SPEC))?;
+        Ok(Slots { genesis, long, chain_id: number(deposit_chain_id) })
     }
 
     /// The answer; none where there is no such thing.
@@ -129,9 +159,16 @@ impl Beacon {
                 }
                 break;
             }
-            match answer.json().await {
+            let read = match answer.bytes().await {
+                Ok(read) => read,
+                Err(error) => {
+                    last = in_one_line(&error.without_url());
+                    continue;
+                }
+            };
+            match serde_json::from_slice(&read) {
                 Ok(read) => return Ok(Some(read)),
-                Err(error) => last = in_one_line(&error.without_url()),
+                Err(error) => last = foreign(&read, &error),
             }
         }
         Err(self.failed(path, last))
@@ -140,6 +177,13 @@ impl Beacon {
     fn failed(&self, path: &str, reason: String) -> BuildError {
         BuildError::Beacon { endpoint: self.url.to_string(), path: path.to_owned(), reason }
     }
+}
+
+/// What an answer is that is none of the beacon API: a page of a proxy, for example.
+fn foreign(answer: &[u8], error: &serde_json::Error) -> String {
+    let begin = String::from_utf8_lossy(&answer[..answer.len().min(60)]);
+    let begin: String = begin.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+    format!("what it answers is not of the beacon API ({error}), and begins with `{}`", begin.trim())
 }
 
 /// A blob with its commitment, which is computed here: nodes of today do not show it. None for what is no blob.
@@ -172,8 +216,10 @@ mod tests {
     };
     use url::Url;
 
-    /// A node that tells its slots, and has given its blobs up: in one way or the other.
-    async fn pruning(blobs: &'static str) -> Beacon {
+    const SPEC: &str = r#"{"data":{"SECONDS_PER_SLOT":"12","DEPOSIT_CHAIN_ID":"1"}}"#;
+
+    /// A node with this configuration that began at time 1000, and what it says of blobs: nothing where that is empty.
+    async fn node(spec: &'static str, blobs: &'static str) -> Beacon {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         tokio::spawn(async move {
@@ -184,7 +230,7 @@ mod tests {
                 let (status, body) = if asked.contains("/beacon/genesis") {
                     ("200 OK", r#"{"data":{"genesis_time":"1000"}}"#)
                 } else if asked.contains("/config/spec") {
-                    ("200 OK", r#"{"data":{"SECONDS_PER_SLOT":"12"}}"#)
+                    ("200 OK", spec)
                 } else if blobs.is_empty() {
                     ("404 Not Found", r#"{"code":404,"message":"gone"}"#)
                 } else {
@@ -204,13 +250,42 @@ mod tests {
     async fn a_node_that_has_given_blobs_up_is_named_with_their_slot() {
         let wanted = B256::repeat_byte(1);
         for blobs in ["", r#"{"data":[]}"#] {
-            let beacon = pruning(blobs).await;
-            let error = beacon.blobs(77, 1_000 + 12 * 5, &[wanted]).await.unwrap_err();
+            let beacon = node(SPEC, blobs).await;
+            let error = beacon.blobs(1, 77, 1_000 + 12 * 5, &[wanted]).await.unwrap_err();
             assert!(
                 matches!(error, BuildError::BlobMissing { block: 77, slot: 5, hash } if hash == wanted),
                 "{error}"
             );
             assert!(error.to_string().contains("18 days"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn slots_are_known_in_seconds_or_milliseconds() {
+        for spec in [SPEC, r#"{"data":{"SLOT_DURATION_MS":"12000"}}"#] {
+            let beacon = node(spec, "").await;
+            beacon.check(1).await.unwrap();
+            let error = beacon.blobs(1, 77, 1_000 + 12 * 5, &[B256::ZERO]).await.unwrap_err();
+            assert!(matches!(error, BuildError::BlobMissing { slot: 5, .. }), "{spec}: {error}");
+        }
+        for spec in [r#"{"data":{}}"#, r#"{"data":{"SECONDS_PER_SLOT":"0"}}"#] {
+            let error = node(spec, "").await.check(1).await.unwrap_err();
+            assert!(error.to_string().contains("when its slots are"), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_of_another_l1_and_a_page_in_place_of_one_are_named() {
+        let beacon = node(SPEC, "").await;
+        let of_blobs = beacon.blobs(11_155_111, 77, 1_060, &[B256::ZERO]).await.unwrap_err();
+        for error in [beacon.check(11_155_111).await.unwrap_err(), of_blobs] {
+            assert!(matches!(error, BuildError::BeaconChain { expected: 11_155_111, got: 1, .. }), "{error}");
+            assert!(error.to_string().contains("L1_BEACON_RPC"), "{error}");
+        }
+        let page = node("<html>\n<title>Welcome</title></html>", "").await;
+        let error = page.check(1).await.unwrap_err().to_string();
+        for part in ["config/spec", "<html> <title>Welcome", "not of the beacon API", "L1_BEACON_RPC"] {
+            assert!(error.contains(part), "{error}");
         }
     }
 }

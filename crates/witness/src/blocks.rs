@@ -76,12 +76,14 @@ impl Inner {
         answer.map(|answer| sealed_header(answer.get(), None)).transpose()
     }
 
-    /// The number of the block with this hash, which must be there.
+    /// The number of the block with this hash, which must be on the chain that the node follows.
     pub(crate) async fn number_of(&self, hash: B256) -> Result<u64, BuildError> {
         let answer: Option<Box<RawValue>> =
             self.rpc.ask(Need::Nothing, BY_HASH, json!([hash, false])).await?;
-        let header = sealed_header(answer.ok_or(BuildError::UnknownHash { hash })?.get(), None)?;
-        if header.hash() == hash { Ok(header.number) } else { Err(BuildError::UnknownHash { hash }) }
+        let number = sealed_header(answer.ok_or(BuildError::UnknownHash { hash })?.get(), None)?.number;
+        // Clients keep blocks of branches that are gone, and show them by their hashes (go-ethereum).
+        let there = self.header(number).await?;
+        if there.hash() == hash { Ok(number) } else { Err(BuildError::UnknownHash { hash }) }
     }
 
     /// The header with this number, which must be there.

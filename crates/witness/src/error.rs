@@ -314,7 +314,7 @@ pub enum BuildError {
     #[error("the blocks do not execute as their headers say: {}", chain_of(.0))]
     Execution(#[source] ExecutionError),
     /// A block that the node does not have.
-    #[error("the node has no block {hash}: a reorg replaced it, or the node is of another chain")]
+    #[error("the node's chain has no block {hash}: a reorg replaced it, or the node is of another chain")]
     UnknownHash {
         /// Its hash.
         hash: B256,
@@ -324,6 +324,18 @@ pub enum BuildError {
     NoAttributes {
         /// The block.
         block: u64,
+    },
+    /// The output root before the range is of before Isthmus.
+    #[error(
+        "block {block}, after which the range begins, is of before Isthmus{}: its header does not say its output root, and such ranges are \
+         not proven; begin with a later block",
+        begins(*.isthmus)
+    )]
+    BeforeIsthmus {
+        /// The block before the range.
+        block: u64,
+        /// When Isthmus begins, in Unix seconds, where the chain has a time for it.
+        isthmus: Option<u64>,
     },
     /// L1 does not give the range.
     #[error("the range is not what L1 gives")]
@@ -338,7 +350,10 @@ pub enum BuildError {
         block: u64,
     },
     /// The beacon node fails.
-    #[error("the beacon node {endpoint} does not answer {path}: {reason}")]
+    #[error(
+        "the beacon node {endpoint} does not answer {path}: {reason}; check its address (--l1-beacon-rpc, L1_BEACON_RPC), which must be \
+         that of a beacon node's HTTP API"
+    )]
     Beacon {
         /// Scheme, host and port.
         endpoint: String,
@@ -346,6 +361,18 @@ pub enum BuildError {
         path: String,
         /// What it says.
         reason: String,
+    },
+    /// The beacon node is of another chain than L1's nodes.
+    #[error(
+        "the beacon node {endpoint} is of chain {got}, and L1 is chain {expected}: check its address (--l1-beacon-rpc, L1_BEACON_RPC)"
+    )]
+    BeaconChain {
+        /// Scheme, host and port.
+        endpoint: String,
+        /// The chain of L1's nodes.
+        expected: u64,
+        /// The beacon node's.
+        got: u64,
     },
     /// The beacon node does not have a blob.
     #[error(
@@ -366,6 +393,13 @@ pub enum BuildError {
 }
 
 impl DBErrorMarker for BuildError {}
+
+/// When a fork begins, behind its name.
+fn begins(time: Option<u64>) -> String {
+    time.map_or(" (the chain has no time for it)".to_owned(), |time| {
+        format!(" (from {time} in Unix seconds on)")
+    })
+}
 
 /// An error with all its sources in one line.
 fn chain_of(error: &ExecutionError) -> String {

@@ -170,7 +170,9 @@ impl L1Source {
         let Wanted { block, timestamp, hashes } = wanted;
         match (&self.beacon, hashes.is_empty()) {
             (_, true) => Ok(Vec::new()),
-            (Some(beacon), false) => beacon.blobs(block, timestamp, &hashes).await,
+            (Some(beacon), false) => {
+                beacon.blobs(self.node.chain().chain_id, block, timestamp, &hashes).await
+            }
             (None, false) => Err(BuildError::NoBeacon { block }),
         }
     }

@@ -49,6 +49,7 @@ mod rollup_node;
 mod rpc;
 mod rules;
 mod sibling;
+mod times;
 mod transaction;
 mod trie;
 

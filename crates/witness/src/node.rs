@@ -165,10 +165,10 @@ impl Node {
         self.inner.head().await
     }
 
-    /// The number of the block with this hash.
+    /// The number of the block with this hash, on the chain that the node follows.
     ///
     /// # Errors
-    /// The node does not have it, or shows another one.
+    /// [`BuildError::UnknownHash`]: that chain does not have it, or not any more. Or the node does not answer.
     pub async fn number_of(&self, hash: B256) -> Result<u64, BuildError> {
         self.inner.number_of(hash).await
     }

@@ -14,6 +14,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 /// Tries of a request.
 const TRIES: u32 = 3;
+/// JSON-RPC's code for a method that is not there.
+const METHOD_NOT_FOUND: i64 = -32601;
 
 /// What a chain is known by on L1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +105,13 @@ impl RollupNode {
                 // An answer, and one that would be the same again.
                 Ok(Err(error)) if !error.is_transport_error() => {
                     let mut reason = in_one_line(&error);
-                    if method == "optimism_safeHeadAtL1Block" {
+                    // Another node, or a page of a proxy in place of one.
+                    let is_foreign = error.as_error_resp().is_none_or(|said| said.code == METHOD_NOT_FOUND);
+                    if is_foreign {
+                        reason.push_str(
+                            "; this is not how a rollup node answers (op-node, kona-node): name one by --l2-node-rpc (L2_NODE_RPC)",
+                        );
+                    } else if method == "optimism_safeHeadAtL1Block" {
                         reason.push_str("; op-node keeps this record with --safedb.path");
                     }
                     return Err(BuildError::Refused { method, reason });
@@ -126,6 +134,7 @@ impl RollupNode {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use proofmill_proxy::{Action, Proxy};
     use tokio::net::TcpListener;
 
     fn hasty(url: Url) -> RollupNode {
@@ -160,5 +169,23 @@ mod tests {
         drop(listener);
         let error = hasty(place.parse().unwrap()).output(7).await.unwrap_err();
         assert!(matches!(error, BuildError::Unreachable { attempts: 3, .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_rollup_node_is_said_to_be_none() {
+        let nowhere = "http://127.0.0.1:9".parse().unwrap();
+        let missing = Proxy::new(&nowhere, |_| Action::refuse(-32601, "the method does not exist")).await;
+        let page = Proxy::new(&nowhere, |_| {
+            let html = vec![("content-type", "text/html".to_owned())];
+            Action::Http(200, html, b"<html>Welcome</html>".to_vec())
+        })
+        .await;
+        for node in [missing, page] {
+            let said = RollupNode::new(node.url.clone()).output(7).await.unwrap_err().to_string();
+            assert!(said.contains("optimism_outputAtBlock") && said.contains("L2_NODE_RPC"), "{said}");
+        }
+        let without = Proxy::new(&nowhere, |_| Action::refuse(-32000, "not found")).await;
+        let said = RollupNode::new(without.url.clone()).safe_head(7).await.unwrap_err().to_string();
+        assert!(said.contains("--safedb.path") && !said.contains("L2_NODE_RPC"), "{said}");
     }
 }

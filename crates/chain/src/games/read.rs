@@ -5,7 +5,8 @@ use crate::{
     BlockAt, BlockHead, ChainError, OracleConfig, Output,
     contracts::{
         OpDevAnchorRegistry::{
-            anchorGameCall, getAnchorRootCall, isGameFinalizedCall, isGameProperCall, respectedGameTypeCall,
+            anchorGameCall, getAnchorRootCall, isGameBlacklistedCall, isGameFinalizedCall, isGameProperCall,
+            isGameRetiredCall, respectedGameTypeCall,
         },
         OpDevGame::{
             accessManagerCall, aggregationVkeyCall, anchorStateRegistryCall, bondDistributionModeCall,
@@ -17,7 +18,7 @@ use crate::{
     },
 };
 use alloy_primitives::{Address, B256, U256};
-use futures::{StreamExt, stream};
+use futures::{StreamExt, TryStreamExt, stream};
 use std::{collections::BTreeMap, ops::Range, pin::pin};
 
 /// Seconds back in time to which games are read at first: those before are final, and their bonds are claimed.
@@ -115,14 +116,30 @@ impl Games {
         let anchor = self.l1.read(self.registry, &getAnchorRootCall {}, block).await?;
         let anchor_game = self.l1.read(self.registry, &anchorGameCall {}, block).await?;
         let respected = self.l1.read(self.registry, &respectedGameTypeCall {}, block).await?;
+        let anchor = Output { root: anchor.root, block: anchor.l2SequenceNumber.saturating_to() };
+        let all: Vec<Game> = read.games.values().cloned().collect();
+        let look = |mut game: Game| async move {
+            // On the others nothing builds in any case.
+            if game.claim.block > anchor.block && game.status != GameStatus::ChallengerWins {
+                game.excluded = self.is_excluded(game.address, block).await?;
+            }
+            Ok::<_, ChainError>(game)
+        };
+        let games: Vec<Game> = stream::iter(all).map(look).buffered(AT_ONCE).try_collect().await?;
         Ok(GamesView {
             at,
-            anchor: Output { root: anchor.root, block: anchor.l2SequenceNumber.saturating_to() },
+            anchor,
             anchor_game: (!anchor_game.is_zero()).then_some(anchor_game),
             respected: respected == self.game_type,
-            games: read.games.values().cloned().collect(),
+            games,
             unread: read.unread(stopped),
         })
+    }
+
+    /// Whether new games that build on this one are refused for what the registry's guardian said.
+    async fn is_excluded(&self, game: Address, at: Option<B256>) -> Result<bool, ChainError> {
+        Ok(self.l1.read(self.registry, &isGameBlacklistedCall { game }, at).await?
+            || self.l1.read(self.registry, &isGameRetiredCall(game), at).await?)
     }
 
     /// Whether what was read in a block counts in another, too. One that is before it may be of any branch.
@@ -273,6 +290,7 @@ impl Games {
             access_manager: l1.read(address, &accessManagerCall {}, at).await?,
             challenger_bond: l1.read(address, &challengerBondCall {}, at).await?,
             respected: l1.read(address, &wasRespectedGameTypeWhenCreatedCall {}, at).await?,
+            excluded: false,
             status: GameStatus::InProgress,
             proposal: ProposalStatus::Unchallenged,
             deadline: data.deadline,

@@ -57,6 +57,9 @@ pub struct Game {
     pub challenger_bond: U256,
     /// Whether its type was the one that counts when it was created.
     pub respected: bool,
+    /// Whether the registry's guardian excluded it, or retired all games of its time: then no new game builds on it. It is read of games
+    /// ahead of the anchor that are not lost.
+    pub excluded: bool,
     /// Whether it is decided.
     pub status: GameStatus,
     /// What happened to its claim.

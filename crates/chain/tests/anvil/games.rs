@@ -1,7 +1,7 @@
 //! Dispute games, on contracts of the stock interface.
 
 use crate::scene::{key, options, rpc, send};
-use alloy_primitives::{Address, B256, Bytes, U256};
+use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_sol_types::SolCall;
 use proofmill_chain::{
     ChainError, Game, GameRefusal, GameStatus, Games, GamesSettings, GamesStart, GamesView, L1, OracleConfig,
@@ -275,6 +275,23 @@ async fn what_is_read_of_games_stays_read_whatever_fails() {
     nonsense.store(0, Ordering::SeqCst);
     let view = games.view(account, 0).await.unwrap();
     assert_eq!((numbers(&view), view.unread), (vec![0, 1, 2], None));
+}
+
+#[tokio::test]
+async fn a_game_that_the_guardian_excludes_is_no_parent() {
+    let arena = Arena::new().await;
+    let (games, proposer) = (&arena.games, &arena.proposer);
+    games.create(proposer, claim(110), None).await.unwrap();
+    let game = arena.game(0).await;
+    assert!(!game.excluded);
+    let mut call = keccak256("blacklistDisputeGame(address)")[..4].to_vec();
+    call.extend(game.address.into_word());
+    let call = json!({ "from": proposer.account(), "to": games.registry(), "data": Bytes::from(call) });
+    send(&arena.anvil, call).await.unwrap();
+    assert!(arena.game(0).await.excluded);
+    games.create(proposer, claim(120), Some(0)).await.unwrap_err();
+    games.create(proposer, claim(120), None).await.unwrap();
+    assert!(!arena.game(1).await.excluded);
 }
 
 #[tokio::test]

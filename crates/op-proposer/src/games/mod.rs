@@ -4,7 +4,8 @@
 //! to be done follows from the games that L1 shows, each [judged](Judged) by what L2 has there:
 //!
 //! - The head is the newest game that stands: its claim is right, it is not lost, and so is everything that it builds on, back
-//!   to the anchor. A new game builds on the head, as soon as L2 has finalized a whole interval of blocks behind it.
+//!   to the anchor. One that the registry's guardian excluded, or retired, is passed over. A new game builds on the head, as soon as
+//!   L2 has finalized a whole interval of blocks behind it.
 //! - A challenged game that stands is proven, whoever created it, the most urgent first; in fast finality the account's own are
 //!   proven before anybody challenges them. A claim that is not right is never proven, nor built on. A proof that has begun goes on
 //!   while L2 does not tell.

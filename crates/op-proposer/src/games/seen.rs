@@ -151,9 +151,10 @@ impl<'a> Standing<'a> {
         self.by_index.values().filter(|(_, stands)| *stands == Some(true)).map(|(judged, _)| *judged)
     }
 
-    /// The newest game that stands; none where it is not ahead of the anchor.
+    /// The newest game that stands and that a new one may build on; none where it is not ahead of the anchor.
     pub(super) fn head(&self) -> Option<&'a Judged> {
-        let ahead = self.standing().filter(|judged| judged.game.claim.block > self.seen.anchor);
+        let may_be = |judged: &&Judged| judged.game.claim.block > self.seen.anchor && !judged.game.excluded;
+        let ahead = self.standing().filter(may_be);
         ahead.max_by_key(|judged| (judged.game.claim.block, std::cmp::Reverse(judged.game.index)))
     }
 

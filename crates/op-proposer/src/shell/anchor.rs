@@ -79,6 +79,11 @@ impl Anchor {
     /// Its number now. Errors where L1 has no such block yet, or does not tell.
     pub(super) async fn there(self, l1: &L1) -> Result<u64, String> {
         let number = self.number(l1).await.map_err(|error| error.to_string())?;
-        number.ok_or_else(|| format!("L1 has no {} block yet", self.tag))
+        number.ok_or_else(|| {
+            format!(
+                "L1 has no {} block yet: wait for one, or prove up to another (--l1-block-tag, L1_BLOCK_TAG)",
+                self.tag
+            )
+        })
     }
 }

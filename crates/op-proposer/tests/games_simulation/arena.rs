@@ -241,6 +241,7 @@ impl Arena {
             access_manager: Address::ZERO,
             challenger_bond: U256::from(CHALLENGER_BOND),
             respected: true,
+            excluded: false,
             status: made.status,
             proposal: made.proposal(),
             deadline: made.deadline,

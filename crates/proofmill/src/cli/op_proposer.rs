@@ -174,6 +174,12 @@ pub(crate) struct OpProposer {
     /// and --snark. groth16, for OP Succinct's own verifiers, is not made here, and refused
     #[arg(long, env = "AGG_PROOF_MODE", default_value_t = ProofMode::Compressed, value_parser = aggregation_mode, value_name = "MODE")]
     pub(crate) aggregation_mode: ProofMode,
+    /// OP Succinct's mode without proofs: here that is --prover exec, and any other is refused with it. MOCK_MODE means the same
+    #[arg(long, env = "OP_SUCCINCT_MOCK", value_parser = BoolishValueParser::new())]
+    mock: bool,
+    /// --mock, by the name that it has for dispute games
+    #[arg(long, env = "MOCK_MODE", hide = true, value_parser = BoolishValueParser::new())]
+    mock_mode: bool,
     #[command(flatten)]
     pub(crate) paying: OpPaying,
     /// Attestors that verify the proofs for L1, where the contract's verifier counts their signatures
@@ -231,6 +237,11 @@ pub(crate) struct OpChallenger {
 }
 
 impl OpProposer {
+    /// Whether OP Succinct's environment wants no proofs.
+    pub(crate) const fn is_mock(&self) -> bool {
+        self.mock || self.mock_mode
+    }
+
     pub(crate) fn observing(&self) -> Observing {
         observing(&self.observing, self.metrics_port.or(self.games.proposer_metrics_port))
     }

@@ -19,13 +19,20 @@ use proofmill_op_proposer::{
     rules::Config,
 };
 use proofmill_stateless::Rules;
-use proofmill_witness::{Beacon, ChainSource, L1Source, NodeOptions, RollupNode};
+use proofmill_witness::{ChainSource, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: Registry) -> Result<()> {
     let contract = contract(&args)?;
+    if args.is_mock() && args.prover.proves() {
+        bail!(
+            "OP_SUCCINCT_MOCK, or MOCK_MODE, wants no proofs, and {} makes them: here it is --prover exec (PROOFMILL_PROVER_TYPE) that runs \
+             the programs and proves nothing, for a contract whose verifier takes anything",
+            args.prover
+        );
+    }
     aggregation_mode(args.aggregation_mode, &*registry.get(args.prover)?)?;
     let stop = stop::on_signal()?;
     DataDir::mark(&global.data_dir)?;
@@ -130,7 +137,8 @@ async fn start(
     let range_gas = (args.range_gas_limit > 0).then_some(args.range_gas_limit);
     let anchor = Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations };
     let rollup_node = RollupNode::new(args.l2_node_rpc.clone());
-    let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
+    let warn = |cause: String| tracing::warn!(cause, "batches in blobs wait for the beacon node");
+    let beacon = wiring::beacon(args.l1_beacon_rpc.as_ref(), l1.chain_id(), warn).await?;
     let source = L1Source { node: l1_node, beacon };
     let (account, attestors) = (sender.account(), args.attestor.clone());
     let parts = Parts { sender, attestors, l2, node, rollup_node, rollup, source, prover };

@@ -11,7 +11,7 @@ use crate::{
 use eyre::{Result, WrapErr, bail};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClusterProver, Made, OpRangeProof, files, programs};
-use proofmill_derivation::DerivationInput;
+use proofmill_derivation::RollupConfig;
 use proofmill_ledger::DataDir;
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
 use proofmill_program::{
@@ -20,9 +20,9 @@ use proofmill_program::{
     range,
 };
 use proofmill_service::Executed;
-use proofmill_stateless::{Rules, Spent, StatelessInput};
+use proofmill_stateless::{Rules, Spent};
 use proofmill_wire::operator::ProofProgress;
-use proofmill_witness::{Beacon, ChainSource, L1Source, Node, NodeOptions};
+use proofmill_witness::{ChainSource, L1Source, Node, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -159,6 +159,10 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
         ),
         (Rules::Ethereum, Ok(())) => {}
     }
+    let l1 = match derives {
+        true => Some(l1_of(args, &node, range).await?),
+        false => None,
+    };
     let last_phase = Mutex::new(None);
     let show = |progress: proofmill_witness::Progress| {
         let mut last = last_phase.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,8 +175,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     let of = ProvenFor { rollup: args.rollup, prover: args.prover_id };
     let executed =
         Executed { gas_used: witnessed.outcome.gas_used, transactions: witnessed.outcome.transactions };
-    let (says, input) = if derives {
-        let derived = derivation(args, &node, &witnessed.input, &show).await?;
+    let (says, input) = if let Some((source, config)) = &l1 {
+        let derived = source.derivation(config, &node, &witnessed.input, None, &show).await?;
         let input = op::range::encode_derived(&derived, &witnessed.input);
         match op::range::run(&input)? {
             OpStatement::Derived(says) => (Says::OpRange(says), input),
@@ -212,13 +216,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     })
 }
 
-/// What L1 has of the blocks.
-async fn derivation(
-    args: &cli::Prove,
-    node: &Node,
-    range: &StatelessInput,
-    show: &(dyn Fn(proofmill_witness::Progress) + Sync),
-) -> Result<DerivationInput> {
+/// Where the chain is derived from, and by what. What it cannot be derived by, or not in this range, is said before anything is gathered.
+async fn l1_of(args: &cli::Prove, node: &Node, range: BlockRange) -> Result<(L1Source, RollupConfig)> {
     let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
     let config = rollup_config(args.genesis.as_deref(), args.l2_node_rpc.as_ref(), l1.chain()).await?;
     if node.chain().rules != Rules::Optimism(config.rules.clone()) {
@@ -227,8 +226,10 @@ async fn derivation(
              --genesis, so that both are the same"
         );
     }
-    let beacon = args.l1_beacon_rpc.clone().map(|url| Beacon::new(url.into()));
-    Ok(L1Source { node: l1, beacon }.derivation(&config, node, range, None, show).await?)
+    L1Source::check_times(&config, node, range).await?;
+    let warn = |cause: String| eprintln!("  {cause}");
+    let beacon = wiring::beacon(args.l1_beacon_rpc.as_ref(), l1.chain().chain_id, warn).await?;
+    Ok((L1Source { node: l1, beacon }, config))
 }
 
 /// The blocks that were asked for, or the latest finalized ones.

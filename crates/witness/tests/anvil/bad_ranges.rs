@@ -1,7 +1,7 @@
 //! Ranges that are not there, not there yet, or not there any more.
 
 use crate::scene::{CHAIN_ID, Scene, range};
-use alloy_primitives::U64;
+use alloy_primitives::{B256, U64};
 use proofmill_endpoints::PoolOptions;
 use proofmill_localnet::Hardfork;
 use proofmill_proxy::{Action, Proxy};
@@ -116,4 +116,23 @@ async fn a_genesis_file_with_storage_but_no_code() {
     let error = scene.options().chain(ChainSource::Genesis(path)).connect().await.unwrap_err();
     let refused = matches!(error, BuildError::ChainRules(ChainSpecError::StorageWithoutCode { .. }));
     assert!(refused, "{error}");
+}
+
+/// Clients keep blocks of branches that are gone, and show them by their hashes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_of_a_branch_that_is_gone_has_no_number() {
+    let mut scene = Scene::new(Hardfork::Cancun, 6).await;
+    scene.mix(3).await;
+    let gone = scene.block(4).await;
+    let hash: B256 = serde_json::from_value(gone["hash"].clone()).unwrap();
+    let proxy = Proxy::new(scene.url(), move |request| match request.method {
+        "eth_getBlockByHash" if request.params[0] == gone["hash"] => Action::Answer(gone.clone()),
+        _ => Action::Forward,
+    })
+    .await;
+    let node = NodeOptions::new(proxy.url.clone()).chain_id(CHAIN_ID).connect().await.unwrap();
+    assert_eq!(node.number_of(hash).await.unwrap(), 4);
+    scene.reorg(2)();
+    let error = node.number_of(hash).await.unwrap_err();
+    assert!(matches!(error, BuildError::UnknownHash { hash: of } if of == hash), "{error}");
 }

@@ -80,6 +80,8 @@ impl GamesProposer {
         let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
         works.fits(games.factory(), settings).await?;
         let account = works.sender.account();
+        let anchor = games.view(account, options.confirmations).await?.anchor;
+        works.check_begins(anchor.block).await?;
         if !games.may_propose(account).await? {
             tracing::warn!(
                 %account,

@@ -89,6 +89,7 @@ impl OpProposer {
         let config_name = keccak256(&options.config_name);
         let shell = Shell { options, oracle, works, config_name };
         shell.check_config().await?;
+        shell.works.check_begins(shell.oracle.view().await?.newest.block).await?;
         let account = shell.works.sender.account();
         if !shell.oracle.may_propose(account).await? {
             tracing::warn!(

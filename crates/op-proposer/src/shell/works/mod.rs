@@ -91,10 +91,26 @@ impl Works {
     pub(super) async fn provable(&self, anchor: Anchor) -> Result<u64, String> {
         if anchor.is_default() {
             let finalized = self.l2.block(BlockAt::Finalized).await.map_err(|error| error.to_string())?;
-            return Ok(finalized.map_or(0, |block| block.number));
+            return finalized.map(|block| block.number).ok_or_else(|| {
+                "L2's node has no finalized block yet: it has one once L1 has finalized the blocks with its batches. Wait for it, or prove \
+                 up to another block of L1 (--l1-block-tag, L1_BLOCK_TAG)"
+                    .to_owned()
+            });
         }
         let number = anchor.there(self.sender.l1()).await?;
         self.rollup_node.safe_head(number).await.map_err(|error| error.to_string())
+    }
+
+    /// Errors where nothing that follows on this block could be proven. A node that does not tell is asked again before each range.
+    pub(super) async fn check_begins(&self, block: u64) -> Result<(), OpProposerError> {
+        let next = block.saturating_add(1);
+        let Ok(next) = BlockRange::new(next, next) else { return Ok(()) };
+        match L1Source::check_times(&self.rollup, &self.node, next).await {
+            Err(error @ BuildError::BeforeIsthmus { .. }) => {
+                Err(OpProposerError::BeforeIsthmus { source: Box::new(error) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What a contract must want of proofs that are made here.

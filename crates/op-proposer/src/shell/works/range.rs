@@ -5,6 +5,7 @@ use proofmill_client::OpRangeProof;
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::range::{self, OpStatement};
 use proofmill_service::JobError;
+use proofmill_witness::{BuildError, L1Source};
 use tokio_util::sync::CancellationToken;
 
 impl Works {
@@ -15,10 +16,11 @@ impl Works {
         up_to: u64,
         cancel: &CancellationToken,
     ) -> Result<u64, JobError> {
-        if let Some(l1_head) = self.range_that_is_there(blocks, up_to).await {
+        if let Some(l1_head) = self.range_that_is_there(blocks, up_to).await? {
             tracing::info!(%blocks, l1_head, "the proof of a range is there already");
             return Ok(l1_head);
         }
+        L1Source::check_times(&self.rollup, &self.node, blocks).await?;
         tracing::info!(%blocks, "a range is gathered from both chains");
         let witnessed = self.node.witness(blocks, &|_| {}).await?;
         let derived =
@@ -45,17 +47,22 @@ impl Works {
         Ok(l1_head)
     }
 
-    /// The L1 block up to which a range was derived whose proof is kept already and fits.
-    async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Option<u64> {
+    /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 does not tell: the proof may be
+    /// good, and is not made again for that.
+    async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Result<Option<u64>, JobError> {
         let proof = match self.range_proof(blocks).await {
-            Ok(proof) => proof?,
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Ok(None),
             Err(cause) => {
                 tracing::warn!(%blocks, cause, "a proof that is there is of no use");
-                return None;
+                return Ok(None);
             }
         };
-        let number = self.source.node.number_of(proof.statement.l1Head).await.ok()?;
-        (number <= up_to).then_some(number)
+        match self.source.node.number_of(proof.statement.l1Head).await {
+            Ok(number) => Ok((number <= up_to).then_some(number)),
+            Err(BuildError::UnknownHash { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The kept proof of a range, if there is one. Errors with why it is of no use.

@@ -6,6 +6,7 @@ mod beside;
 mod challenger;
 mod games;
 mod range;
+mod reorg;
 
 use crate::process::{Running, fail, output, proofmill, wait};
 use alloy_primitives::{Address, B256, U256, keccak256};
@@ -253,27 +254,6 @@ async fn an_l1_that_stands_still_is_said_and_waited_for() {
     assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
 }
 
-/// L1 loses the blocks up to which ranges were derived, and with them blocks of L2.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "12"]);
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
-    let mut command = chain.proposer(data);
-    command.envs([("RANGE_PROOF_INTERVAL", "2"), ("SUBMISSION_INTERVAL", "12"), ("L1_BLOCK_TAG", "latest")]);
-    command.args(["--until-proposed", "2"]);
-    let mut running = Running::start(&mut command, &log);
-    wait("proven ranges", || said().matches(" range proven ").count() >= 4);
-    chain.tell_l1("anvil_rollback", json!([3])).await;
-    wait("two outputs", || said().contains("the proposer stopped"));
-    assert!(running.terminate(), "{}", said());
-    let newest = chain.newest().await;
-    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
-    assert!(said().contains("is made again") && !said().contains("panicked"), "{}", said());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_blobs_are_proven_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -312,7 +292,7 @@ fn wrong_settings_are_said() {
     let data = folder.path();
     let chain = Chain::start(data, &[]);
     let portal = chain.said("portal").to_owned();
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 9] = [
         // A contract of another kind, an address without one, and a configuration that the contract does not have.
         (&[("L2OO_ADDRESS", &portal)], &["is not an OPSuccinctL2OutputOracle", "L2OO_ADDRESS"]),
         (&[("L2OO_ADDRESS", "0x00000000000000000000000000000000000000ff")], &["there is no contract at"]),
@@ -327,6 +307,8 @@ fn wrong_settings_are_said() {
         // What OP Succinct's verifiers take, and a setting of the other mode.
         (&[("AGG_PROOF_MODE", "plonk")], &["AGG_PROOF_MODE", "compressed", "deploy-verifier"]),
         (&[("FETCH_INTERVAL", "30")], &["--fetch-interval", "--oracle"]),
+        // A node of the execution layer in place of a rollup's.
+        (&[("L2_NODE_RPC", chain.said("l1_rpc"))], &["optimism_rollupConfig", "L2_NODE_RPC"]),
     ];
     for (changes, words) in cases {
         let mut command = chain.proposer(data);
@@ -339,6 +321,18 @@ fn wrong_settings_are_said() {
     let mut command = chain.proposer(data);
     let said = fail(command.env_remove("L2OO_ADDRESS"));
     assert!(said.contains("--oracle") && said.contains("--factory"), "{said}");
+    // No proofs are wanted, and something makes them.
+    for mock in ["OP_SUCCINCT_MOCK", "MOCK_MODE"] {
+        let mut command = proofmill(data);
+        command.args(["op-proposer", "--prover", "openvm"]).env(mock, "true");
+        command.env("L2OO_ADDRESS", chain.said("oracle")).env("PRIVATE_KEY", PROPOSER);
+        for (variable, field) in [("L1_RPC", "l1_rpc"), ("L2_RPC", "l2_rpc"), ("L2_NODE_RPC", "l2_node_rpc")]
+        {
+            command.env(variable, chain.said(field));
+        }
+        let said = fail(&mut command);
+        assert!(said.contains(mock) && said.contains("--prover exec"), "{said}");
+    }
     // Somebody who may not propose is told before anything is proven.
     let log = data.join("stranger.log");
     let mut command = chain.proposer(data);
