@@ -167,7 +167,7 @@ pub(crate) async fn start(
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
-        failures: wiring::failures(args.proving.failures.as_deref(), &global.data_dir)?,
+        failures: wiring::failures_of_role(args.proving.failures.as_deref(), &global.data_dir).await?,
     };
     let mut config = NodeConfig::new(rules, statement);
     config.look_every = poll;
@@ -245,7 +245,8 @@ async fn provers(
     let Place { data_dir, registry, rollup, .. } = place;
     let sides = sides(place, ours);
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
-    let (evidence, development) = (Some(data_dir.join("bad")), rollup.l1().chain_id() == DEVELOPMENT_CHAIN);
+    let evidence = Some(data_dir.join("bad"));
+    let development = rollup.l1().chain_id() == DEVELOPMENT_CHAIN;
     let mut provers = BTreeMap::new();
     for (of, side) in sides {
         let (backend, joined) = (registry.checker(of.prover)?, settlement.epoch_mode(of.prover));

@@ -63,7 +63,9 @@ async fn evidence(scene: &Scene, of: &str) -> Vec<Vec<u8>> {
     let mut proofs = Vec::new();
     for id in scene.failures().list().await.unwrap() {
         if id.as_str().starts_with(of) {
-            proofs.push(scene.failures().file(&id, "bad.proof").await.unwrap().to_vec());
+            let record = scene.failures().record(&id).await.unwrap();
+            let bad = record.files.iter().find(|file| file.name == "bad.proof").unwrap();
+            proofs.push(scene.failures().file(&id, bad).await.unwrap().to_vec());
         }
     }
     proofs
