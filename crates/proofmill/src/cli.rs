@@ -94,6 +94,9 @@ pub(crate) struct Global {
     /// How to log
     #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+    /// What is set to something else than its default, as `name=value`, without what may be an access key
+    #[arg(skip)]
+    pub(crate) changed: Vec<String>,
 }
 
 impl Global {

@@ -44,6 +44,8 @@ use tonic::{
 pub(crate) struct Running {
     pub(crate) node: ProverNode,
     pub(crate) rollup: Rollup,
+    /// Whom its proofs name.
+    pub(crate) prover: Address,
     /// What an operator may look at.
     pub(crate) observed: Observed,
     makers: Makers,
@@ -177,7 +179,7 @@ pub(crate) async fn start(
     observed.published(move || published.borrow().published().collect());
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
-    Ok(Running { node, rollup, observed, makers, ending })
+    Ok(Running { node, rollup, prover: statement.prover, observed, makers, ending })
 }
 
 async fn settlement(
