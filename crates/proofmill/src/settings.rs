@@ -321,6 +321,24 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_together_may_be_said_in_two_places() {
+        let account = "0x00000000000000000000000000000000000000bb";
+        let file = format!(
+            "[prover-node]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nrollup = \"{account}\"\n\
+             web3signer = \"http://signer\"\n"
+        );
+        let words = ["prover-node", "--web3signer-account", account];
+        let Command::ProverNode(node) = parse_with(&file, &words).unwrap().command else { panic!() };
+        assert_eq!(node.paying.web3signer_account.len(), 1);
+        node.paying.check().unwrap();
+        let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else {
+            panic!()
+        };
+        let said = node.paying.check().unwrap_err().to_string();
+        assert!(said.contains("--web3signer-account"), "{said}");
+    }
+
+    #[test]
     fn what_must_be_set_and_is_not_is_named() {
         let error = parse_with("", &["prover-node"]).unwrap_err().to_string();
         assert!(error.contains("--l1-rpc") && error.contains("--rollup"), "{error}");
