@@ -184,7 +184,10 @@ impl fmt::Debug for NodeUrl {
     }
 }
 
-/// An error with its sources, without the URLs that HTTP clients put in.
+/// Characters of an error that are shown: some quote the whole answer of a server, a page of HTML for example.
+const SHOWN: usize = 1_000;
+
+/// An error with its sources, without the URLs that HTTP clients put in: one line of bounded length.
 pub fn in_one_line(error: &dyn Error) -> String {
     let mut text = without_url(&error.to_string());
     let mut source = error.source();
@@ -197,7 +200,13 @@ pub fn in_one_line(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.retain(|char| !char.is_control());
+    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 /// reqwest says for which URL something failed.

@@ -24,6 +24,20 @@ async fn an_https_node_is_asked_with_tls() {
 }
 
 #[tokio::test]
+async fn a_page_in_place_of_an_answer_is_no_flood() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = NodeUrl::from(format!("http://{}", server.local_addr().unwrap()).parse::<url::Url>().unwrap());
+    let asked = tokio::spawn(async move { url.client().request_noparams::<String>("eth_chainId").await });
+    let (mut connection, _) = server.accept().await.unwrap();
+    let page = format!("<html>\n\u{1b}[31m{}</html>\n", "<p>bad gateway</p>\n".repeat(10_000));
+    let head = format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {}\r\n\r\n", page.len());
+    connection.write_all((head + &page).as_bytes()).await.unwrap();
+    let shown = in_one_line(&asked.await.unwrap().unwrap_err());
+    assert!(shown.contains("502") && shown.chars().count() <= 1_001, "{} characters", shown.chars().count());
+    assert!(!shown.contains(char::is_control), "{shown}");
+}
+
+#[tokio::test]
 async fn access_keys_are_not_shown() {
     // Nobody listens there.
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
