@@ -143,6 +143,7 @@ pub(crate) async fn start(
     rules.max_range_jobs = args.proving.max_range_jobs;
     rules.settled = args.proving.settled_epochs;
     rules.proving_delay = Duration::from_secs(args.proving.proving_delay);
+    check_delay(&rules)?;
     rules.prune_after = match (args.proving.disable_publish, args.proving.prune_after) {
         (true, _) => None,
         (false, Some(said)) => said.wait(),
@@ -180,6 +181,20 @@ pub(crate) async fn start(
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
     Ok(Running { node, rollup, prover: statement.prover, observed, makers, ending })
+}
+
+/// The rules would wait no longer than they may. Whoever sets more is told so, and not given less.
+fn check_delay(rules: &Config) -> Result<()> {
+    let (wanted, longest) = (rules.proving_delay, rules.longest_delay());
+    if wanted > longest {
+        bail!(
+            "--proving-delay {} is more than a quarter of this rollup's proof submission window: {} seconds are the most, so that there is \
+             time to prove",
+            wanted.as_secs(),
+            longest.as_secs()
+        );
+    }
+    Ok(())
 }
 
 async fn settlement(
@@ -345,8 +360,24 @@ impl ProverNodeService for Operator {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use proofmill_primitives::SlotClock;
+    use std::num::NonZeroU64;
+
+    #[test]
+    fn a_delay_that_leaves_no_time_to_prove_is_refused_with_the_longest() {
+        let some = |number| NonZeroU64::new(number).unwrap();
+        let clock =
+            SlotClock { genesis: 0, slot_seconds: some(12), epoch_slots: some(4), window_epochs: some(2) };
+        let mut rules = Config::new(clock, [ProverType::Exec]);
+        rules.proving_delay = Duration::from_secs(24);
+        check_delay(&rules).unwrap();
+        rules.proving_delay = Duration::from_secs(25);
+        let said = check_delay(&rules).unwrap_err().to_string();
+        assert!(said.contains("--proving-delay 25") && said.contains("24 seconds"), "{said}");
+    }
 
     #[test]
     fn each_rollup_has_its_own_folder() {
