@@ -56,7 +56,7 @@ async fn keep(store: FailureStore, record: FailureRecord, files: Vec<NewFile>) {
     for tries in 1..=TRIES {
         match store.keep(&record, &files).await {
             Ok(Kept::New) => return tracing::warn!(%id, %store, "failure recorded"),
-            Ok(Kept::Already) => return,
+            Ok(Kept::Already) => return tracing::info!(%id, %store, "failure recorded before"),
             Err(error) if tries == TRIES => tracing::error!(%id, %error, "failure not recorded: given up"),
             Err(error) => {
                 let again = PATIENCE.wait(tries, Jitter::of(tries.into()));

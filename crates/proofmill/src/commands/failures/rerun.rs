@@ -4,7 +4,7 @@ use crate::{cli, local::Site, progress::Progress, stop};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_client::{CheckpointProof, ClusterProver, StatedProof, Statement, files, programs};
-use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_primitives::CheckpointNumber;
 use proofmill_program::{RangePublicValues, range};
 use proofmill_prover_node::{
     parts::{FailureId, FailureRecord, FailureStore},
