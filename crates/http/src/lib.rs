@@ -8,7 +8,7 @@
 //! is done here. clippy refuses the constructors of alloy that go past this.
 
 use alloy_rpc_client::RpcClient;
-use reqwest::Client;
+use reqwest::{Client, Response};
 use std::{error::Error, fmt, str::FromStr, sync::Once, time::Duration};
 use url::{Host, Url};
 
@@ -182,6 +182,48 @@ impl fmt::Debug for NodeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
+}
+
+/// Why the body of an answer cannot be had.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It is larger than anything that was asked for.
+    TooLarge {
+        /// The most bytes that are taken.
+        limit: usize,
+    },
+    /// The server, or the network, broke it off.
+    BrokeOff(reqwest::Error),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit } => write!(f, "the answer is larger than {} MB", limit >> 20),
+            Self::BrokeOff(error) => f.write_str(&in_one_line(error)),
+        }
+    }
+}
+
+impl Error for BodyError {}
+
+/// The body of an answer, piece by piece up to a limit: a server may send any number of bytes.
+///
+/// # Errors
+///
+/// [`BodyError`].
+pub async fn body(mut answer: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+    if answer.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(BodyError::BrokeOff)? {
+        if body.len() + part.len() > limit {
+            return Err(BodyError::TooLarge { limit });
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
 }
 
 /// Characters of an error that are shown: some quote the whole answer of a server, a page of HTML for example.

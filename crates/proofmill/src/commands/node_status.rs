@@ -25,7 +25,10 @@ pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Cha
         .connect()
         .await
         .wrap_err_with(|| {
-            format!("no prover node answers at {address}: start one with `proofmill prover-node`")
+            format!(
+                "no prover node answers at {address}: start one with `proofmill prover-node`; one that is starting, and waits for its \
+                 nodes, says so in its log and where its --metrics-listen is"
+            )
         })?;
     Ok(ProverNodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
 }
