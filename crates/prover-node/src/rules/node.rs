@@ -1,7 +1,7 @@
 //! The node's whole state: the long-lived collections, and which event is a call to which of them.
 
 use super::{
-    Action, Change, CheckpointState, Config, Event, Failed, Failure, L1View, PublishOutcome, Refused,
+    Action, Change, CheckpointState, Config, Event, Failed, Failure, L1Time, L1View, PublishOutcome, Refused,
     SettledEpochs, Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
@@ -10,6 +10,7 @@ use super::{
     publishing::{Publishing, Settled},
     session::SessionSpec,
     sessions::{Missing, SessionManager},
+    snapshot::STREAM_PATIENCE,
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
@@ -53,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) kept: BTreeSet<SessionSpec>,
     /// The last epochs whose window closed without a proof, of which a record was made.
     pub(crate) missed: BTreeSet<Epoch>,
+    /// The last epoch of which it was said that its window closed although nothing of it was here.
+    pub(crate) unseen: Option<Epoch>,
     /// What keeps chain events from coming, and since when something does.
     pub(crate) stream_trouble: Option<(Time, String)>,
     pub(crate) finalized: Option<CheckpointNumber>,
@@ -77,6 +80,7 @@ impl NodeState {
                 high_water: None,
                 kept: BTreeSet::new(),
                 missed: BTreeSet::new(),
+                unseen: None,
                 stream_trouble: None,
                 finalized: None,
                 newest_blocks: None,
@@ -288,7 +292,9 @@ impl Node {
             (Failed::Session { spec }, told.unwrap_or_else(|| self.why_without_session(epoch)), false)
         });
         let cause = format!("its window closed without a proof: {cause}");
-        turn.report(Change::EpochMissed { epoch, cause: cause.clone() });
+        if self.unseen < Some(epoch) {
+            turn.report(Change::EpochMissed { epoch, cause: cause.clone() });
+        }
         // A refuted checkpoint was recorded when that was found out.
         if !kept {
             let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
@@ -296,6 +302,28 @@ impl Node {
             let failure = Failure { what, cause, epoch, checkpoints, pieces, at, journal };
             turn.actions.push(Action::Upload(failure));
         }
+    }
+
+    /// A window closed on checkpoints that are not here, because the chain cannot be followed. There is nothing to keep of them, but it is
+    /// said.
+    fn say_unseen(&mut self, turn: &mut Turn<'_>, l1: &L1View) {
+        let Some((since, trouble)) = &self.stream_trouble else { return };
+        if turn.now.since(*since) < STREAM_PATIENCE || l1.is_ahead_of(turn.now).is_some() {
+            return;
+        }
+        let closed = l1.closes.filter(|closes| l1.time >= *closes);
+        let closed = closed.map(|closes| L1Time(closes.0.saturating_sub(l1.paused)));
+        let Some(epoch) = closed.and_then(|closed| expired_through(&turn.desk.config.clock, closed)) else {
+            return;
+        };
+        if self.unseen >= Some(epoch) || self.store.of(epoch).next().is_some() {
+            return;
+        }
+        let cause = format!(
+            "its window closed without a proof: its checkpoints did not come here, because the chain cannot be followed: {trouble}"
+        );
+        self.unseen = Some(epoch);
+        turn.report(Change::EpochMissed { epoch, cause });
     }
 
     /// What there was of an epoch whose window closed before it had a session.
@@ -375,6 +403,7 @@ impl Node {
         }
         let Some(high_water) = self.high_water else { return };
         self.record_missed(turn, high_water, before);
+        self.say_unseen(turn, &l1);
         if before < Some(high_water) {
             turn.report(Change::Expired { through: high_water });
         }

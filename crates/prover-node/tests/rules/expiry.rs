@@ -161,6 +161,29 @@ fn a_window_that_closed_while_the_node_was_away_is_recorded_when_all_of_its_epoc
 }
 
 #[test]
+fn a_window_that_closes_on_checkpoints_that_never_came_is_missed_and_says_why() {
+    let mut scene = Scene::new();
+    (scene.l1.pending, scene.l1.closes) = (number(1), Some(L1Time(12 * 12)));
+    scene.tell(Event::StreamTrouble { cause: Some("the L2 node is on another branch".to_owned()) });
+    scene.wait(6_000);
+    scene.slot(11);
+    assert_eq!(missed(&scene, 0), None);
+    scene.slot(12);
+    assert!(missed(&scene, 0).unwrap().ends_with("the L2 node is on another branch"));
+    assert_eq!(scene.uploads(), 0, "there is nothing to keep");
+    scene.slot(13);
+    assert_eq!(missed(&scene, 0), None, "once");
+    // What comes after all is kept.
+    scene.tell(Event::Checkpointed(checkpoint(1, 0)));
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 1));
+    // While the chain is only read, nothing is missed yet.
+    let mut scene = Scene::new();
+    (scene.l1.pending, scene.l1.closes) = (number(1), Some(L1Time(12 * 12)));
+    scene.slot(12);
+    assert_eq!(missed(&scene, 0), None);
+}
+
+#[test]
 fn what_has_expired_is_not_tried_again_and_that_is_said() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 0));
