@@ -420,6 +420,23 @@ mod tests {
         assert!(error.contains("much"), "{error}");
     }
 
+    /// Those that are, `--help` and errors do not show.
+    #[test]
+    fn every_address_of_a_node_may_hold_an_access_key() {
+        fn shown(command: &clap::Command, found: &mut Vec<String>) {
+            let address = std::any::TypeId::of::<url::Url>();
+            let is_shown = |arg: &&clap::Arg| {
+                arg.get_value_parser().type_id() == address && !arg.is_hide_env_values_set()
+            };
+            let name = |arg: &clap::Arg| format!("{} --{}", command.get_name(), arg.get_id());
+            found.extend(command.get_arguments().filter(is_shown).map(name));
+            command.get_subcommands().for_each(|sub| shown(sub, found));
+        }
+        let mut found = Vec::new();
+        shown(&Cli::command(), &mut found);
+        assert_eq!(found, Vec::<String>::new());
+    }
+
     #[test]
     fn a_value_from_the_file_is_checked_like_a_flag() {
         let parsed = parse_with("[worker]\nmax-weight = \"much\"", &["worker"]);
