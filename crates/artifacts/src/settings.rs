@@ -5,6 +5,7 @@ use crate::{
     S3Artifacts, S3Options, measured::Measured,
 };
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -37,8 +38,8 @@ impl FolderOptions {
     }
 }
 
-/// What settings say of stores.
-#[derive(Clone, Debug, Default)]
+/// What settings say of stores. Its `Debug` shows of Redis servers how many there are: an address may hold a password.
+#[derive(Clone, Default)]
 pub struct StoreSettings {
     /// Which store it is: `fs`, `redis` or `s3`. Follows from the others where nothing is said.
     pub engine: Option<String>,
@@ -56,6 +57,22 @@ pub struct StoreSettings {
     pub piece: Option<usize>,
     /// The most bytes that an artifact may have, unpacked, where it is not [`DEFAULT_LIMIT`].
     pub limit: Option<u64>,
+}
+
+impl fmt::Debug for StoreSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { engine, folder, redis_nodes, s3_bucket, s3_region, lifetime, piece, limit } = self;
+        f.debug_struct("StoreSettings")
+            .field("engine", engine)
+            .field("folder", folder)
+            .field("redis_nodes", &redis_nodes.len())
+            .field("s3_bucket", s3_bucket)
+            .field("s3_region", s3_region)
+            .field("lifetime", lifetime)
+            .field("piece", piece)
+            .field("limit", limit)
+            .finish()
+    }
 }
 
 /// Why settings name no store, or more than one.
@@ -259,6 +276,21 @@ mod tests {
         for (engine, of) in [("redis", redis), ("s3", s3), ("fs", settings())] {
             assert!(StoreSettings { engine: text(engine), ..of }.choose().is_ok(), "{engine}");
         }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let redis = StoreSettings { redis_nodes: vec!["redis://:secret@a".into()], ..settings() };
+        let mut s3 = S3Options::new("b", "r");
+        s3.keys = Some(("a-secret-id".to_owned(), "a-secret-key".to_owned()));
+        s3.endpoint = Some("http://user:secret@s3.example".to_owned());
+        let choice = redis.clone().choose().unwrap();
+        for shown in [format!("{redis:?}"), format!("{choice:?}"), format!("{s3:?}")] {
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+        let Err(error) = S3Artifacts::new(&s3) else { panic!("an address with a password was taken") };
+        let said = error.to_string();
+        assert!(said.contains("AWS_SECRET_ACCESS_KEY") && !said.contains("secret@"), "{said}");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! One JSON-RPC request over HTTP: what came back is an answer, or a [`Fault`].
 //!
-//! The body is read piece by piece up to a limit, because a node may send any number of bytes; the HTTP status and
+//! The body is read up to a limit, because a node may send any number of bytes; the HTTP status and
 //! `Retry-After` count beside the body, because gateways answer in the node's place.
 
 use crate::{Fault, FaultKind, RpcError, fault_of, words};
-use proofmill_http::NodeUrl;
+use proofmill_http::{BodyError, NodeUrl};
 use reqwest::{Client, Response, header};
 use serde::Serialize;
 use serde_json::{Value, value::RawValue};
@@ -78,20 +78,11 @@ fn away(error: reqwest::Error) -> Fault {
     Fault::new(FaultKind::Away, proofmill_http::in_one_line(&error))
 }
 
-async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, Fault> {
-    let too_large =
-        || Fault::new(FaultKind::TooLarge, format!("the answer is larger than {} MB", limit >> 20));
-    if response.content_length().is_some_and(|length| length > limit as u64) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    while let Some(part) = response.chunk().await.map_err(away)? {
-        if body.len() + part.len() > limit {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&part);
-    }
-    Ok(body)
+async fn read(response: Response, limit: usize) -> Result<Vec<u8>, Fault> {
+    proofmill_http::body(response, limit).await.map_err(|error| match error {
+        BodyError::TooLarge { .. } => Fault::new(FaultKind::TooLarge, error.to_string()),
+        BodyError::BrokeOff(error) => away(error),
+    })
 }
 
 fn redirected(response: &Response) -> Fault {

@@ -8,7 +8,7 @@
 //! is done here. clippy refuses the constructors of alloy that go past this.
 
 use alloy_rpc_client::RpcClient;
-use reqwest::Client;
+use reqwest::{Client, Response};
 use std::{error::Error, fmt, str::FromStr, sync::Once, time::Duration};
 use url::{Host, Url};
 
@@ -184,7 +184,52 @@ impl fmt::Debug for NodeUrl {
     }
 }
 
-/// An error with its sources, without the URLs that HTTP clients put in.
+/// Why the body of an answer cannot be had.
+#[derive(Debug)]
+pub enum BodyError {
+    /// It is larger than anything that was asked for.
+    TooLarge {
+        /// The most bytes that are taken.
+        limit: usize,
+    },
+    /// The server, or the network, broke it off.
+    BrokeOff(reqwest::Error),
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { limit } => write!(f, "the answer is larger than {} MB", limit >> 20),
+            Self::BrokeOff(error) => f.write_str(&in_one_line(error)),
+        }
+    }
+}
+
+impl Error for BodyError {}
+
+/// The body of an answer, piece by piece up to a limit: a server may send any number of bytes.
+///
+/// # Errors
+///
+/// [`BodyError`].
+pub async fn body(mut answer: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
+    if answer.content_length().is_some_and(|length| length > limit as u64) {
+        return Err(BodyError::TooLarge { limit });
+    }
+    let mut body = Vec::new();
+    while let Some(part) = answer.chunk().await.map_err(BodyError::BrokeOff)? {
+        if body.len() + part.len() > limit {
+            return Err(BodyError::TooLarge { limit });
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(body)
+}
+
+/// Characters of an error that are shown: some quote the whole answer of a server, a page of HTML for example.
+const SHOWN: usize = 1_000;
+
+/// An error with its sources, without the URLs that HTTP clients put in: one line of bounded length.
 pub fn in_one_line(error: &dyn Error) -> String {
     let mut text = without_url(&error.to_string());
     let mut source = error.source();
@@ -197,7 +242,13 @@ pub fn in_one_line(error: &dyn Error) -> String {
         }
         source = error.source();
     }
-    text
+    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.retain(|char| !char.is_control());
+    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 /// reqwest says for which URL something failed.

@@ -1,7 +1,7 @@
 //! Clients speak TLS, and what is shown of a server holds no access key.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use proofmill_http::{NodeUrl, in_one_line, rpc_client};
+use proofmill_http::{BodyError, NodeUrl, body, client_for, in_one_line, rpc_client};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -21,6 +21,42 @@ async fn an_https_node_is_asked_with_tls() {
     drop(connection);
     let refused = asked.await.unwrap().unwrap_err();
     assert!(!refused.is_error_resp(), "{refused}");
+}
+
+#[tokio::test]
+async fn an_answer_is_read_up_to_a_limit_whatever_it_says_of_its_length() {
+    let whole = "x".repeat(1_000);
+    let told = format!("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{whole}");
+    let pieces = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n{whole}\r\n0\r\n\r\n");
+    for answer in [told, pieces] {
+        for (limit, fits) in [(1_000, true), (999, false)] {
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url: url::Url = format!("http://{}/", server.local_addr().unwrap()).parse().unwrap();
+            let asked = tokio::spawn(async move { client_for(&url).get(url.clone()).send().await.unwrap() });
+            let (mut connection, _) = server.accept().await.unwrap();
+            connection.write_all(answer.as_bytes()).await.unwrap();
+            match body(asked.await.unwrap(), limit).await {
+                Ok(read) => assert!(fits && read == whole.as_bytes()),
+                Err(error) => {
+                    assert!(!fits && matches!(error, BodyError::TooLarge { limit: 999 }), "{error}")
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_in_place_of_an_answer_is_no_flood() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = NodeUrl::from(format!("http://{}", server.local_addr().unwrap()).parse::<url::Url>().unwrap());
+    let asked = tokio::spawn(async move { url.client().request_noparams::<String>("eth_chainId").await });
+    let (mut connection, _) = server.accept().await.unwrap();
+    let page = format!("<html>\n\u{1b}[31m{}</html>\n", "<p>bad gateway</p>\n".repeat(10_000));
+    let head = format!("HTTP/1.1 502 Bad Gateway\r\nContent-Length: {}\r\n\r\n", page.len());
+    connection.write_all((head + &page).as_bytes()).await.unwrap();
+    let shown = in_one_line(&asked.await.unwrap().unwrap_err());
+    assert!(shown.contains("502") && shown.chars().count() <= 1_001, "{} characters", shown.chars().count());
+    assert!(!shown.contains(char::is_control), "{shown}");
 }
 
 #[tokio::test]

@@ -94,6 +94,9 @@ pub(crate) struct Global {
     /// How to log
     #[arg(long, global = true, env = "PROOFMILL_LOG_FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,
+    /// What is set to something else than its default, as `name=value`, without what may be an access key
+    #[arg(skip)]
+    pub(crate) changed: Vec<String>,
 }
 
 impl Global {
@@ -324,7 +327,7 @@ pub(crate) struct Status {
     #[arg(long, env = "PROOFMILL_NODE", value_name = "URL")]
     pub(crate) node: Option<String>,
     /// Ask only this role, of its endpoints and its account: the address of its --metrics-listen
-    #[arg(long, env = "PROOFMILL_ROLE", value_name = "URL", value_parser = node_url)]
+    #[arg(long, env = "PROOFMILL_ROLE", hide_env_values = true, value_name = "URL", value_parser = node_url)]
     pub(crate) role: Option<Url>,
 }
 

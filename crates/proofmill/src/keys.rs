@@ -42,6 +42,7 @@ pub(crate) async fn payers(args: &cli::Paying) -> Result<(Signer, Vec<Signer>)> 
     if !args.names_an_account() {
         return Ok((key(None, L1_KEY)?.into(), Vec::new()));
     }
+    args.check()?;
     let mut signers = Vec::new();
     for file in &args.key_file {
         signers.push(SigningKey::from_file(file)?.into());
@@ -120,5 +121,22 @@ mod tests {
         };
         let said = payers(&keystore).await.unwrap_err().to_string();
         assert!(said.contains("2 password files are named for 3"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn half_of_an_account_is_refused_and_nobody_else_pays() {
+        let service = Some("http://127.0.0.1:1/secret".parse().unwrap());
+        let password = vec![PathBuf::from("password")];
+        for (half, missing) in [
+            (cli::Paying { web3signer: service, ..Default::default() }, "--web3signer-account"),
+            (
+                cli::Paying { web3signer_account: vec![Default::default()], ..Default::default() },
+                "--web3signer ",
+            ),
+            (cli::Paying { keystore_password_file: password, ..Default::default() }, "--keystore"),
+        ] {
+            let said = payers(&half).await.unwrap_err().to_string();
+            assert!(said.contains(missing) && !said.contains("secret"), "{said}");
+        }
     }
 }

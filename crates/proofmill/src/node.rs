@@ -44,6 +44,8 @@ use tonic::{
 pub(crate) struct Running {
     pub(crate) node: ProverNode,
     pub(crate) rollup: Rollup,
+    /// Whom its proofs name.
+    pub(crate) prover: Address,
     /// What an operator may look at.
     pub(crate) observed: Observed,
     makers: Makers,
@@ -141,6 +143,7 @@ pub(crate) async fn start(
     rules.max_range_jobs = args.proving.max_range_jobs;
     rules.settled = args.proving.settled_epochs;
     rules.proving_delay = Duration::from_secs(args.proving.proving_delay);
+    check_delay(&rules)?;
     rules.prune_after = match (args.proving.disable_publish, args.proving.prune_after) {
         (true, _) => None,
         (false, Some(said)) => said.wait(),
@@ -167,7 +170,7 @@ pub(crate) async fn start(
         blocks: Arc::new(l2),
         proofs: Arc::new(FsProofs::open(&folder.join("proofs"))?),
         requests: Arc::new(FsRequests::new(folder.join("requests.json"))),
-        failures: wiring::failures(args.proving.failures.as_deref(), &global.data_dir)?,
+        failures: wiring::failures_of_role(args.proving.failures.as_deref(), &global.data_dir).await?,
     };
     let mut config = NodeConfig::new(rules, statement);
     config.look_every = poll;
@@ -177,7 +180,21 @@ pub(crate) async fn start(
     observed.published(move || published.borrow().published().collect());
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
-    Ok(Running { node, rollup, observed, makers, ending })
+    Ok(Running { node, rollup, prover: statement.prover, observed, makers, ending })
+}
+
+/// The rules would wait no longer than they may. Whoever sets more is told so, and not given less.
+fn check_delay(rules: &Config) -> Result<()> {
+    let (wanted, longest) = (rules.proving_delay, rules.longest_delay());
+    if wanted > longest {
+        bail!(
+            "--proving-delay {} is more than a quarter of this rollup's proof submission window: {} seconds are the most, so that there is \
+             time to prove",
+            wanted.as_secs(),
+            longest.as_secs()
+        );
+    }
+    Ok(())
 }
 
 async fn settlement(
@@ -245,7 +262,8 @@ async fn provers(
     let Place { data_dir, registry, rollup, .. } = place;
     let sides = sides(place, ours);
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
-    let (evidence, development) = (Some(data_dir.join("bad")), rollup.l1().chain_id() == DEVELOPMENT_CHAIN);
+    let evidence = Some(data_dir.join("bad"));
+    let development = rollup.l1().chain_id() == DEVELOPMENT_CHAIN;
     let mut provers = BTreeMap::new();
     for (of, side) in sides {
         let (backend, joined) = (registry.checker(of.prover)?, settlement.epoch_mode(of.prover));
@@ -348,8 +366,24 @@ impl ProverNodeService for Operator {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use proofmill_primitives::SlotClock;
+    use std::num::NonZeroU64;
+
+    #[test]
+    fn a_delay_that_leaves_no_time_to_prove_is_refused_with_the_longest() {
+        let some = |number| NonZeroU64::new(number).unwrap();
+        let clock =
+            SlotClock { genesis: 0, slot_seconds: some(12), epoch_slots: some(4), window_epochs: some(2) };
+        let mut rules = Config::new(clock, [ProverType::Exec]);
+        rules.proving_delay = Duration::from_secs(24);
+        check_delay(&rules).unwrap();
+        rules.proving_delay = Duration::from_secs(25);
+        let said = check_delay(&rules).unwrap_err().to_string();
+        assert!(said.contains("--proving-delay 25") && said.contains("24 seconds"), "{said}");
+    }
 
     #[test]
     fn each_rollup_has_its_own_folder() {

@@ -7,11 +7,11 @@
 
 use crate::cli::Cli;
 use clap::{
-    ArgAction, CommandFactory, FromArgMatches,
+    ArgAction, ArgMatches, CommandFactory, FromArgMatches,
     error::{ContextKind, ContextValue},
 };
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
 };
 
@@ -55,7 +55,46 @@ fn parse_from(mut args: Vec<OsString>) -> Result<Cli, SettingsError> {
         None => Cli::command(),
     };
     let matches = command.try_get_matches_from(args).map_err(refused)?;
-    Cli::from_arg_matches(&matches).map_err(refused)
+    let mut cli = Cli::from_arg_matches(&matches).map_err(refused)?;
+    cli.global.changed = changed(&matches);
+    Ok(cli)
+}
+
+/// What is set to something else than its default, wherever that was said.
+fn changed(matches: &ArgMatches) -> Vec<String> {
+    let mut defaults = Cli::command();
+    defaults.build();
+    let mut changed = changed_of(&defaults, matches, |_| true);
+    let mut place = (&defaults, matches);
+    while let Some((name, matches)) = place.1.subcommand()
+        && let Some(command) = place.0.find_subcommand(name)
+    {
+        changed.extend(changed_of(command, matches, |arg| !arg.is_global_set()));
+        place = (command, matches);
+    }
+    changed
+}
+
+/// The same, of one command and those of its settings that are wanted.
+fn changed_of(
+    command: &clap::Command,
+    matches: &ArgMatches,
+    wanted: impl Fn(&clap::Arg) -> bool,
+) -> Vec<String> {
+    let of_arg = |arg: &clap::Arg| {
+        let name = arg.get_long()?;
+        let given = matches.try_get_raw(arg.get_id().as_str()).ok()?.map(in_one).unwrap_or_default();
+        if given == in_one(arg.get_default_values().iter().map(AsRef::as_ref)) {
+            return None;
+        }
+        let shown = if arg.is_hide_env_values_set() { "(not shown)" } else { given.as_str() };
+        Some(format!("{name}={shown}"))
+    };
+    command.get_arguments().filter(|arg| wanted(arg)).filter_map(of_arg).collect()
+}
+
+fn in_one<'a>(values: impl Iterator<Item = &'a OsStr>) -> String {
+    values.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(",")
 }
 
 /// `bench` alone is `bench run`: the place of the word that is left out.
@@ -256,6 +295,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_as_by_default_is_told_without_its_keys() {
+        let rollup = "0x00000000000000000000000000000000000000aa";
+        let file = format!(
+            "[prover-node]\nl1-rpc = [\"http://l1/secret\"]\nl2-rpc = \"http://l2/secret\"\nrollup = \"{rollup}\"\n\
+             proving-delay = 7\ndisable-publish = true\n"
+        );
+        let words = ["prover-node", "--max-fee", "20", "--max-range-jobs", "16", "--data-dir", "x"];
+        let changed = parse_with(&file, &words).unwrap().global.changed;
+        let rollup = format!("rollup={rollup}");
+        for there in [
+            "proving-delay=7",
+            "disable-publish=true",
+            "max-fee=20",
+            "data-dir=x",
+            "l1-rpc=(not shown)",
+            "l2-rpc=(not shown)",
+            &rollup,
+        ] {
+            assert_eq!(changed.iter().filter(|one| *one == there).count(), 1, "{there}: {changed:?}");
+        }
+        for absent in ["secret", "max-range-jobs", "gather-timeout", "help", "version", "max-tip"] {
+            assert!(!changed.join(" ").contains(absent), "{absent}: {changed:?}");
+        }
+    }
+
+    #[test]
+    fn what_goes_together_may_be_said_in_two_places() {
+        let account = "0x00000000000000000000000000000000000000bb";
+        let file = format!(
+            "[prover-node]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nrollup = \"{account}\"\n\
+             web3signer = \"http://signer\"\n"
+        );
+        let words = ["prover-node", "--web3signer-account", account];
+        let Command::ProverNode(node) = parse_with(&file, &words).unwrap().command else { panic!() };
+        assert_eq!(node.paying.web3signer_account.len(), 1);
+        node.paying.check().unwrap();
+        let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else {
+            panic!()
+        };
+        let said = node.paying.check().unwrap_err().to_string();
+        assert!(said.contains("--web3signer-account"), "{said}");
+    }
+
+    #[test]
     fn what_must_be_set_and_is_not_is_named() {
         let error = parse_with("", &["prover-node"]).unwrap_err().to_string();
         assert!(error.contains("--l1-rpc") && error.contains("--rollup"), "{error}");
@@ -335,6 +418,23 @@ mod tests {
         assert!(error.contains("a value is required"), "{error}");
         let error = parse_with("", &["worker", "--max-weight", "much"]).err().unwrap().to_string();
         assert!(error.contains("much"), "{error}");
+    }
+
+    /// Those that are, `--help` and errors do not show.
+    #[test]
+    fn every_address_of_a_node_may_hold_an_access_key() {
+        fn shown(command: &clap::Command, found: &mut Vec<String>) {
+            let address = std::any::TypeId::of::<url::Url>();
+            let is_shown = |arg: &&clap::Arg| {
+                arg.get_value_parser().type_id() == address && !arg.is_hide_env_values_set()
+            };
+            let name = |arg: &clap::Arg| format!("{} --{}", command.get_name(), arg.get_id());
+            found.extend(command.get_arguments().filter(is_shown).map(name));
+            command.get_subcommands().for_each(|sub| shown(sub, found));
+        }
+        let mut found = Vec::new();
+        shown(&Cli::command(), &mut found);
+        assert_eq!(found, Vec::<String>::new());
     }
 
     #[test]

@@ -294,6 +294,16 @@ pub(crate) fn failures(named: Option<&str>, data_dir: &Path) -> Result<FailureSt
     Ok(FailureStore::at(named, region.as_deref())?)
 }
 
+/// The same, for a role that keeps records there: a bucket that cannot be used is found out at its start, and not by the first failure.
+pub(crate) async fn failures_of_role(named: Option<&str>, data_dir: &Path) -> Result<FailureStore> {
+    let store = failures(named, data_dir)?;
+    match store.check().await {
+        Err(error) if error.is_away() => tracing::warn!(%error, "the failure store does not answer yet"),
+        checked => checked?,
+    }
+    Ok(store)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

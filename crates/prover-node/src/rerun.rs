@@ -1,7 +1,7 @@
 //! Proving a failure again without any node: what a record has, and what follows from it.
 
 use crate::{
-    parts::{BadProof, FailureRecord, Holds, RangeRequest, Subject},
+    parts::{BadProof, FailureRecord, Holds, RangeRequest, RecordFile, Subject},
     rules::{EpochSpec, Failed, Failure, RangeSpec},
 };
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
@@ -22,9 +22,9 @@ pub enum Scope {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// It is a file of the record.
-    Proof(String),
+    Proof(RecordFile),
     /// The program's input is a file of the record.
-    Input(String),
+    Input(RecordFile),
     /// The record has neither.
     Missing(String),
 }
@@ -164,13 +164,12 @@ fn checkpoint(failure: &Failure, number: CheckpointNumber) -> Result<Checkpoint,
 }
 
 fn source(record: &FailureRecord, prover: ProverType, range: RangeSpec) -> Source {
-    let file =
-        |holds: Holds| record.files.iter().find(|file| file.holds == holds).map(|file| file.name.clone());
-    if let Some(name) = file(Holds::RangeProof { prover, range }) {
-        return Source::Proof(name);
+    let file = |holds: Holds| record.files.iter().find(|file| file.holds == holds).cloned();
+    if let Some(proof) = file(Holds::RangeProof { prover, range }) {
+        return Source::Proof(proof);
     }
-    if let Some(name) = file(Holds::Input { range }) {
-        return Source::Input(name);
+    if let Some(input) = file(Holds::Input { range }) {
+        return Source::Input(input);
     }
     let missing = record.missing.iter().find(|missing| missing.range == range);
     Source::Missing(missing.map_or_else(|| "it was not recorded".to_owned(), |missing| missing.cause.clone()))

@@ -8,7 +8,7 @@ use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVers
 use proofmill_prover_node::{
     parts::{
         BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, MissingFile, NewFile,
-        ProgramPair, Statement, Subject,
+        ProgramPair, RecordFile, Statement, Subject,
     },
     rerun::{self, RerunError, Scope, Source},
     rules::{ProofLevel, RangeSpec, Time},
@@ -64,10 +64,11 @@ async fn keeps_and_gives(store: FailureStore) {
     assert_eq!(store.list().await.unwrap(), both);
     let got = store.record(&id).await.unwrap();
     assert_eq!((got.subject.cause(), got.files), (record.subject.cause(), record.files.clone()));
-    for file in &files {
-        assert_eq!(store.file(&id, &file.name).await.unwrap(), file.content);
+    for (file, described) in files.iter().zip(&record.files) {
+        assert_eq!(store.file(&id, described).await.unwrap(), file.content);
     }
-    let missing = store.file(&id, "no-such").await.unwrap_err().to_string();
+    let no_such = RecordFile { name: "no-such".to_owned(), ..record.files[0].clone() };
+    let missing = store.file(&id, &no_such).await.unwrap_err().to_string();
     assert!(missing.contains("no-such") && missing.contains("failures list"), "{missing}");
     assert_eq!(rerun::plan(&record, Scope::Failed, ProverType::OpenVm), Err(RerunError::BadProof));
 }
@@ -95,7 +96,7 @@ fn a_refused_proof_of_a_checkpoint_is_made_again_from_its_input() {
     for scope in [Scope::Failed, Scope::Checkpoint(CheckpointNumber(3))] {
         let plan = rerun::plan(&record, scope, ProverType::OpenVm).unwrap();
         assert!(plan.epoch.is_none() && plan.ranges.len() == 1, "{plan:?}");
-        assert_eq!(plan.ranges[0].source, Source::Input("1-8.input".to_owned()));
+        assert_eq!(plan.ranges[0].source, Source::Input(record.files[1].clone()));
         assert_eq!(plan.ranges[0].request.checkpoint, checkpoint);
     }
     let refused = |scope, prover| rerun::plan(&record, scope, prover).unwrap_err();
@@ -132,6 +133,33 @@ async fn a_folder() {
 }
 
 #[tokio::test]
+async fn what_is_not_as_it_was_written_is_told_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = FailureStore::in_folder(folder.path());
+    let (record, files) = record(b"proof");
+    store.keep(&record, &files).await.unwrap();
+    let id = FailureId::of(&record.subject);
+    let place = folder.path().join(id.as_str());
+    std::fs::write(place.join("1-8.input"), vec![7; 99]).unwrap();
+    let input = &record.files[1];
+    let error = store.file(&id, input).await.unwrap_err().to_string();
+    assert!(error.contains("1-8.input") && error.contains("99 bytes") && error.contains("100000"), "{error}");
+    // A name may lead nowhere else, whoever wrote the record.
+    for name in ["../../outside", "/etc/passwd", "..", "record.json", ".hidden", "a/b", "a\\b", "a\nb", ""] {
+        let mut changed = record.clone();
+        changed.files[0].name = name.to_owned();
+        std::fs::write(place.join("record.json"), serde_json::to_vec(&changed).unwrap()).unwrap();
+        let error = store.record(&id).await.unwrap_err();
+        assert!(matches!(error, FailureStoreError::Unreadable { .. }), "{name:?}: {error}");
+    }
+    // One that broke off.
+    let json = serde_json::to_vec(&record).unwrap();
+    std::fs::write(place.join("record.json"), &json[..json.len() / 2]).unwrap();
+    let error = store.record(&id).await.unwrap_err().to_string();
+    assert!(error.contains("cut off"), "{error}");
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_written_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
@@ -156,8 +184,10 @@ async fn a_bucket() {
         (bucket(&server, "no-such-bucket", S3_KEYS), "(--failures, PROOFMILL_FAILURES)"),
         (bucket(&server, LocalS3::BUCKET, ("AKIDWRONG", "wrong")), "AWS_ACCESS_KEY_ID"),
     ] {
-        let error = store.list().await.unwrap_err().to_string();
-        assert!(error.contains(remedy) && !error.contains("--s3-bucket"), "{error}");
+        for error in [store.list().await.unwrap_err(), store.check().await.unwrap_err()] {
+            let said = error.to_string();
+            assert!(said.contains(remedy) && !said.contains("--s3-bucket") && !error.is_away(), "{said}");
+        }
     }
 }
 
@@ -169,9 +199,13 @@ fn what_names_no_store_is_refused() {
         ("s3://bucket/prefix", None, "no region is named"),
         ("s3://bucket/prefix", Some(""), "no region is named"),
         ("gs://bucket", Some("eu-west-1"), "only s3:// is known"),
+        ("s3://AKID:secret@bucket/prefix", Some("eu-west-1"), "AWS_SECRET_ACCESS_KEY"),
+        ("s3://AKID:sec/ret@bucket/prefix", None, "AWS_SECRET_ACCESS_KEY"),
+        ("https://AKID:secret@s3.example/bucket", Some("eu-west-1"), "only s3:// is known"),
     ] {
         let error = FailureStore::at(text, region).unwrap_err().to_string();
         assert!(error.contains(cause), "{text}: {error}");
+        assert!(!error.contains("secret@") && !error.contains("AKID:"), "{error}");
     }
     assert_eq!(FailureStore::at("some/folder", None).unwrap().to_string(), "some/folder");
     for none in ["", "Epoch", "a/b", "..", "a b", "epoch_1"] {

@@ -4,7 +4,7 @@ use crate::{BuildError, l1::by_hash};
 use alloy_primitives::{B256, Bytes};
 use c_kzg::{Blob, Bytes32, ethereum_kzg_settings};
 use proofmill_derivation::{BlobData, combination};
-use proofmill_http::{NodeUrl, client_for, in_one_line};
+use proofmill_http::{NodeUrl, body, client_for, in_one_line};
 use reqwest::{Client, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
@@ -12,6 +12,8 @@ use tokio::{sync::OnceCell, task::spawn_blocking};
 
 /// How long an answer may take: a block's blobs are megabytes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+/// The largest answer that is taken, in bytes: a block's blobs, written in hexadecimal, are a tenth of it.
+const LARGEST: usize = 64 << 20;
 /// Tries of a request, with pauses between them.
 const TRIES: u32 = 3;
 /// Where clients tell when slots began, and how long they are.
@@ -159,16 +161,12 @@ impl Beacon {
                 }
                 break;
             }
-            let read = match answer.bytes().await {
-                Ok(read) => read,
-                Err(error) => {
-                    last = in_one_line(&error.without_url());
-                    continue;
-                }
-            };
-            match serde_json::from_slice(&read) {
-                Ok(read) => return Ok(Some(read)),
-                Err(error) => last = foreign(&read, &error),
+            match body(answer, LARGEST).await {
+                Ok(read) => match serde_json::from_slice(&read) {
+                    Ok(read) => return Ok(Some(read)),
+                    Err(error) => last = foreign(&read, &error),
+                },
+                Err(error) => last = error.to_string(),
             }
         }
         Err(self.failed(path, last))

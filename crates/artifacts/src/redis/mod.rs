@@ -31,6 +31,7 @@ pub use node::Notice;
 use proofmill_primitives::ArtifactId;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     sync::Arc,
     time::Duration,
 };
@@ -44,8 +45,8 @@ const COUNT: &str = "__n";
 /// How many ids are renewed with one command.
 const RENEWED_AT_ONCE: usize = 256;
 
-/// How Redis is used.
-#[derive(Clone, Debug)]
+/// How Redis is used. Its `Debug` shows of the servers how many there are: an address may hold a password.
+#[derive(Clone)]
 pub struct RedisOptions {
     /// The servers: `redis://[user]:password@host:port/database`, or `rediss://` for TLS. Every client must name the same ones
     /// in the same order.
@@ -56,6 +57,18 @@ pub struct RedisOptions {
     pub piece: usize,
     /// The most bytes that a blob may have, unpacked.
     pub limit: u64,
+}
+
+impl fmt::Debug for RedisOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { nodes, lifetime, piece, limit } = self;
+        f.debug_struct("RedisOptions")
+            .field("nodes", &nodes.len())
+            .field("lifetime", lifetime)
+            .field("piece", piece)
+            .field("limit", limit)
+            .finish()
+    }
 }
 
 impl RedisOptions {

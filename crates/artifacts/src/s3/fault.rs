@@ -106,6 +106,12 @@ impl Place {
         self.refused("use the bucket", error.to_string(), "check bucket, region and AWS_ENDPOINT_URL")
     }
 
+    /// Errors quote the address, and S3 knows no such password.
+    pub(super) fn address_with_password(&self) -> ArtifactError {
+        let remedy = "leave them out of AWS_ENDPOINT_URL: keys are named by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
+        self.refused("use the bucket", "its address has a user or a password".to_owned(), remedy)
+    }
+
     pub(super) fn fault(&self, doing: &'static str, error: &Error) -> ArtifactError {
         let answer = Answer::of(error);
         let said = in_one_line(error, &answer);

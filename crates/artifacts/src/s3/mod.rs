@@ -26,6 +26,7 @@ use object_store::{
 use proofmill_primitives::ArtifactId;
 use std::{
     collections::BTreeSet,
+    fmt,
     future::Future,
     iter,
     pin::pin,
@@ -40,8 +41,8 @@ const PART: usize = 32 << 20;
 /// How long one request may take, with a part of a blob.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
-/// How S3 is used.
-#[derive(Clone, Debug)]
+/// How S3 is used. Its `Debug` shows neither keys nor the server's address, which may hold a password.
+#[derive(Clone)]
 pub struct S3Options {
     /// The bucket.
     pub bucket: String,
@@ -57,6 +58,19 @@ pub struct S3Options {
     pub part: usize,
     /// The most bytes that a blob may have, unpacked.
     pub limit: u64,
+}
+
+impl fmt::Debug for S3Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { bucket, region, settings, part, limit, .. } = self;
+        f.debug_struct("S3Options")
+            .field("bucket", bucket)
+            .field("region", region)
+            .field("settings", settings)
+            .field("part", part)
+            .field("limit", limit)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The settings by which people name a bucket and its region, for remedies.
@@ -123,6 +137,9 @@ impl Bucket {
             endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
         let place = Place::new(options, &address);
         let url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(place.address_with_password());
+        }
         if endpoint.is_some() {
             builder = builder.with_endpoint(address).with_allow_http(url.scheme() == "http");
         }

@@ -123,7 +123,16 @@ impl ChainStream {
                 stale = true;
                 continue;
             };
-            match self.core.step(view) {
+            let has_begun = self.core.tips().is_some();
+            let step = self.core.step(view);
+            if let Some(tips) = self.core.tips().filter(|_| !has_begun) {
+                let (first, contract) = (tips.checkpointed().next(), view.l1.tips);
+                tracing::info!(
+                    %first, proven = %contract.proven, pending = %contract.pending,
+                    "the chain stream begins with the first checkpoint of the first epoch that is not fully proven"
+                );
+            }
+            match step {
                 Ok(event) => {
                     // If it comes back here without an acknowledgement.
                     self.due = Instant::now() + self.poll;

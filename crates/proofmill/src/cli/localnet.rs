@@ -40,7 +40,7 @@ pub(crate) struct Localnet {
     pub(crate) threshold: u64,
     /// L1 that is there already and stays: an anvil of chain 31337 with its well-known accounts and a block each second
     /// [default: one is started]
-    #[arg(long, value_parser = node_url, value_name = "URL")]
+    #[arg(long, hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) on_l1: Option<Url>,
     /// L2's port [default: a free one]
     #[arg(long, env = "PROOFMILL_L2_PORT", value_name = "PORT")]

@@ -90,10 +90,10 @@ pub(crate) struct OpPaying {
     #[command(flatten)]
     pub(crate) paying: Paying,
     /// Web3Signer that signs for --signer-address; goes before the other accounts
-    #[arg(long, env = "SIGNER_URL", hide_env_values = true, value_parser = node_url, requires = "signer_address", value_name = "URL")]
+    #[arg(long, env = "SIGNER_URL", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) signer_url: Option<Url>,
     /// Account whose key --signer-url has
-    #[arg(long, env = "SIGNER_ADDRESS", requires = "signer_url", value_name = "ADDRESS")]
+    #[arg(long, env = "SIGNER_ADDRESS", value_name = "ADDRESS")]
     pub(crate) signer_address: Option<alloy_primitives::Address>,
     /// Seconds for which a transaction is waited for; then it is sent again, in the same place, for more
     #[arg(long, env = "TX_CONFIRMATION_TIMEOUT", default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
@@ -106,12 +106,12 @@ impl OpPaying {
     /// The account that pays: that of `SIGNER_URL`, where that is given.
     pub(crate) fn account(&self) -> Paying {
         match (&self.signer_url, self.signer_address) {
-            (Some(url), Some(address)) => Paying {
-                web3signer: Some(url.clone()),
-                web3signer_account: vec![address],
+            (None, None) => self.paying.clone(),
+            (url, address) => Paying {
+                web3signer: url.clone(),
+                web3signer_account: address.into_iter().collect(),
                 ..Paying::default()
             },
-            _ => self.paying.clone(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Which accounts pay on L1, and who signs for them.
 
 use clap::Args;
+use eyre::{Result, bail};
 use std::path::PathBuf;
 use url::Url;
 
@@ -24,24 +25,37 @@ pub(crate) struct Paying {
         env = "PROOFMILL_WEB3SIGNER",
         hide_env_values = true,
         value_parser = super::node_url,
-        requires = "web3signer_account",
         value_name = "URL"
     )]
     pub(crate) web3signer: Option<Url>,
     /// Account whose key --web3signer has
-    #[arg(
-        long,
-        env = "PROOFMILL_WEB3SIGNER_ACCOUNT",
-        value_delimiter = ',',
-        requires = "web3signer",
-        value_name = "ADDRESS"
-    )]
+    #[arg(long, env = "PROOFMILL_WEB3SIGNER_ACCOUNT", value_delimiter = ',', value_name = "ADDRESS")]
     pub(crate) web3signer_account: Vec<alloy_primitives::Address>,
 }
 
 impl Paying {
-    /// Whether an account is named; else the key in the environment pays.
+    /// Whether an account is named, or a part of one; else the key in the environment pays.
     pub(crate) const fn names_an_account(&self) -> bool {
-        !(self.key_file.is_empty() && self.keystore.is_empty() && self.web3signer_account.is_empty())
+        !(self.key_file.is_empty()
+            && self.keystore.is_empty()
+            && self.keystore_password_file.is_empty()
+            && self.web3signer.is_none()
+            && self.web3signer_account.is_empty())
+    }
+
+    /// Whatever goes together is there together. clap's `requires` does not see what stands in the settings file.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.web3signer.is_some() == self.web3signer_account.is_empty() {
+            bail!(
+                "a signing service and its account go together: name both with --web3signer and --web3signer-account \
+                 (of op-proposer also --signer-url and --signer-address)"
+            );
+        }
+        if self.keystore.is_empty() && !self.keystore_password_file.is_empty() {
+            bail!(
+                "--keystore-password-file is given without the file that it opens: name that with --keystore"
+            );
+        }
+        Ok(())
     }
 }

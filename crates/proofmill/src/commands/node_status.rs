@@ -4,7 +4,8 @@ use crate::{observe, progress::duration};
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_prover_node::rules::{
-    Change, CheckpointState, EpochStage, PieceState, RootState, SessionState, Snapshot, Time, Track,
+    Candidate, Change, CheckpointState, EpochStage, Hindrance, PieceState, PublishStep, RootState,
+    SessionState, Snapshot, StoppedBy, Time, Track,
 };
 use proofmill_wire::node::prover_node_service_client::ProverNodeServiceClient;
 use std::time::Duration;
@@ -24,7 +25,10 @@ pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Cha
         .connect()
         .await
         .wrap_err_with(|| {
-            format!("no prover node answers at {address}: start one with `proofmill prover-node`")
+            format!(
+                "no prover node answers at {address}: start one with `proofmill prover-node`; one that is starting, and waits for its \
+                 nodes, says so in its log and where its --metrics-listen is"
+            )
         })?;
     Ok(ProverNodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
 }
@@ -65,7 +69,7 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
                     .iter()
                     .map(|(prover, root)| format!("{prover}: {}", of_root(&root.state)))
                     .collect();
-                format!("{} ({})", of_session(&session.state), roots.join(", "))
+                format!("{} ({})", of_session(&session.state, snapshot.at), roots.join(", "))
             }),
         ]);
     }
@@ -86,7 +90,9 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
             status.tracks.iter().map(|(prover, track)| format!("{prover}: {}", of_track(track))).collect();
         let state = match &status.state {
             CheckpointState::Failed { cause, .. } => format!("refuted: {cause}"),
-            CheckpointState::Stopped { cause, .. } => format!("stopped, comes back: {cause}"),
+            CheckpointState::Stopped { cause, until, .. } => {
+                format!("stopped, comes back in {}: {cause}", since(*until, snapshot.at))
+            }
             _ => tracks.join(", "),
         };
         table.add_row([
@@ -101,10 +107,7 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
     if !snapshot.checkpoints.is_empty() {
         out += &format!("{table}\n");
     }
-    for candidate in &snapshot.candidates {
-        let trouble = candidate.trouble.as_deref().unwrap_or("its turn");
-        out += &format!("epoch {} waits to be submitted: {trouble}\n", candidate.epoch);
-    }
+    out += &of_publishing(snapshot);
     for entry in &snapshot.discarded {
         if let Change::ProofDiscarded { epoch, prover, level, range, cause } = &entry.change {
             out += &format!(
@@ -116,14 +119,54 @@ fn text(snapshot: &Snapshot, address: &str) -> String {
         }
     }
     for epoch in &snapshot.epochs {
-        if let Some(why) = &epoch.waits {
-            out += &format!("epoch {} is not being aggregated: {why}\n", epoch.epoch);
-        }
+        let Some(why) = &epoch.waits else { continue };
+        let when = match why {
+            Hindrance::Delayed { until } | Hindrance::Stopped { until } => {
+                format!(" (in {})", since(*until, snapshot.at))
+            }
+            _ => String::new(),
+        };
+        out += &format!("epoch {} is not being aggregated: {why}{when}\n", epoch.epoch);
     }
     for problem in &snapshot.problems {
         out += &format!("problem: {problem}\n");
     }
     out
+}
+
+/// What is on its way to L1, and what waits for that.
+fn of_publishing(snapshot: &Snapshot) -> String {
+    let mut out = match &snapshot.publishing {
+        PublishStep::Publishing { candidate, since: began, .. } => {
+            let so_far = since(snapshot.at, *began);
+            let before =
+                candidate.trouble.as_ref().map_or_else(String::new, |cause| format!("; before: {cause}"));
+            format!("epoch {} is being submitted, for {so_far} so far{before}\n", candidate.epoch)
+        }
+        PublishStep::Pruning { since: began, .. } => {
+            format!(
+                "what was not proven in time is being pruned on L1, for {} so far\n",
+                since(snapshot.at, *began)
+            )
+        }
+        PublishStep::Idle | PublishStep::ReadingTip { .. } | PublishStep::Picking { .. } => String::new(),
+    };
+    for candidate in &snapshot.candidates {
+        out +=
+            &format!("epoch {} waits to be submitted: {}\n", candidate.epoch, waits_for(candidate, snapshot));
+    }
+    out
+}
+
+fn waits_for(candidate: &Candidate, snapshot: &Snapshot) -> String {
+    let proven = snapshot.l1.map(|l1| l1.proven);
+    match (&candidate.trouble, candidate.span.first.before()) {
+        (Some(trouble), _) => trouble.clone(),
+        (None, Some(before)) if proven < Some(before) => {
+            format!("L1 takes it when checkpoint {before} is proven")
+        }
+        (None, _) => "its turn".to_owned(),
+    }
 }
 
 const fn stage(stage: EpochStage) -> &'static str {
@@ -135,7 +178,7 @@ const fn stage(stage: EpochStage) -> &'static str {
     }
 }
 
-fn of_session(state: &SessionState) -> String {
+fn of_session(state: &SessionState, now: Time) -> String {
     match state {
         SessionState::Initialized => "begun".into(),
         SessionState::AwaitingCheckpoints => "awaiting checkpoints".into(),
@@ -145,6 +188,9 @@ fn of_session(state: &SessionState) -> String {
         SessionState::Unsent(estimate) => format!("proven, not sent ({} gas)", estimate.gas),
         SessionState::Superseded { .. } => "superseded".into(),
         SessionState::Failed { cause } => format!("failed: {cause}"),
+        SessionState::Stopped { by: StoppedBy::Itself { until }, cause } if *until > now => {
+            format!("stopped, comes back in {}: {cause}", since(*until, now))
+        }
         SessionState::Stopped { cause, .. } => format!("stopped: {cause}"),
         SessionState::TimedOut => "timed out".into(),
         SessionState::Cancelled { .. } => "cancelled".into(),
@@ -190,4 +236,79 @@ fn of_track(track: &Track) -> String {
 
 fn since(now: Time, then: Time) -> String {
     duration(now.since(then))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+    use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch, ProverType, SlotClock};
+    use proofmill_prover_node::rules::{
+        Config, EpochSpec, EpochStatus, L1Time, L1View, NodeState, Pass, RangeSpec, SessionId, SessionKind,
+        Span, Wanted,
+    };
+    use std::num::NonZeroU64;
+
+    /// A node that has seen nothing, a minute and a half after its beginning of time.
+    fn snapshot() -> Snapshot {
+        let one = NonZeroU64::MIN;
+        let clock = SlotClock { genesis: 0, slot_seconds: one, epoch_slots: one, window_epochs: one };
+        let at = Time::from_millis(90_000);
+        Snapshot { at, ..NodeState::new(Config::new(clock, [ProverType::Exec])).snapshot() }
+    }
+
+    fn candidate(epoch: u64, first: u64) -> Candidate {
+        let (first, last) = (CheckpointNumber(first), CheckpointNumber(first + 1));
+        let (zero, blocks) = (B256::ZERO, BlockRange::new(1, 2).unwrap());
+        let range = RangeSpec { blocks, parent_hash: zero, last_hash: zero };
+        let spec = EpochSpec { range, from_commitment: zero, to_commitment: zero };
+        Candidate {
+            session: SessionId(epoch),
+            kind: SessionKind::Full,
+            epoch: Epoch(epoch),
+            span: Span { first, last, spec, state_root: zero },
+            deadline: L1Time(0),
+            queued: Time::default(),
+            not_before: Time::default(),
+            tries: 0,
+            trouble: None,
+        }
+    }
+
+    #[test]
+    fn what_an_epoch_waits_for_is_shown() {
+        let mut snapshot = snapshot();
+        let (pass, since) = (Pass(1), Time::from_millis(60_000));
+        let sent = Candidate { trouble: Some("dear gas".to_owned()), ..candidate(3, 5) };
+        snapshot.publishing =
+            PublishStep::Publishing { pass, candidate: Box::new(sent), since, wanted: Wanted::Yes };
+        let (pending, proven) = (CheckpointNumber(10), CheckpointNumber(4));
+        snapshot.l1 = Some(L1View { time: L1Time(0), pending, proven, paused: 0, closes: None });
+        let held_up = Candidate { trouble: Some("no funds".to_owned()), ..candidate(5, 9) };
+        snapshot.candidates = vec![candidate(3, 5), candidate(4, 7), held_up];
+        let until = Time::from_millis(133_000);
+        snapshot.epochs.push(EpochStatus {
+            epoch: Epoch(6),
+            first: CheckpointNumber(11),
+            last: CheckpointNumber(12),
+            stage: EpochStage::Ended,
+            waits: Some(Hindrance::Stopped { until }),
+            ends_at: 0,
+            deadline: 0,
+        });
+        let said = text(&snapshot, "here");
+        for line in [
+            "epoch 3 is being submitted, for 30 s so far; before: dear gas\n",
+            "epoch 3 waits to be submitted: its turn\n",
+            "epoch 4 waits to be submitted: L1 takes it when checkpoint 6 is proven\n",
+            "epoch 5 waits to be submitted: no funds\n",
+            "epoch 6 is not being aggregated: its last session stopped, and the next one opens later (in 43 s)\n",
+        ] {
+            assert!(said.contains(line), "no {line:?} in {said}");
+        }
+        snapshot.publishing = PublishStep::Pruning { pass, since };
+        let said = text(&snapshot, "here");
+        assert!(said.contains("being pruned on L1, for 30 s so far"), "{said}");
+    }
 }

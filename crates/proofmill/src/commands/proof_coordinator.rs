@@ -127,7 +127,7 @@ async fn start(
     let proven = wiring::patiently("the rollup's tips on L1", || rollup.tips()).await?.proven;
     let caps = CallCaps { gas: args.settle_gas, bytes: args.settle_bytes };
     let settling = SettlingConfig { needed: needed.into_iter().collect(), caps };
-    let store = wiring::failures(args.failures.as_deref(), data_dir)?;
+    let store = wiring::failures_of_role(args.failures.as_deref(), data_dir).await?;
     let evidence = Arc::new(Evidence { store, statement, programs, services: services.clone() });
     let remembered = serving.coordinator.remembered().await?;
     let settler = settlement.map(|settlement| {

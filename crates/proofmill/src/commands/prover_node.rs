@@ -23,7 +23,12 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProverNode, registry: R
         () = stop.cancelled() => return Ok(()),
     };
     let listener = listen(&args.listen).await?;
-    tracing::info!(rollup = %running.rollup.address(), listen = %listener.local_addr()?, "the prover node is ready");
+    let (rollup, prover) = (&running.rollup, running.prover);
+    let (l1_chain_id, l2_chain_id) = (rollup.l1().chain_id(), rollup.config().chain_id);
+    tracing::info!(
+        rollup = %rollup.address(), l1_chain_id, l2_chain_id, %prover, listen = %listener.local_addr()?,
+        settings = global.changed.join(" "), "the prover node is ready"
+    );
     let (serving, closed) = (stop.clone(), stop.child_token());
     let handle = node::serve(&running, listener, closed);
     tokio::pin!(handle);

@@ -10,7 +10,7 @@ use crate::{
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_client::ClusterClient;
-use proofmill_http::NodeUrl;
+use proofmill_http::{BodyError, NodeUrl};
 use proofmill_wire::{
     operator::{ProofPhase, ProofProgress, StatusRequest, StatusResponse},
     worker::GetStatsResponse,
@@ -25,6 +25,8 @@ use url::Url;
 const PAGE: u32 = 100;
 /// How long a role may take to tell its status.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest status that is taken, in bytes.
+const LARGEST: usize = 64 << 20;
 
 pub(crate) async fn run(args: &cli::Status) -> Result<()> {
     if let Some(url) = &args.role {
@@ -52,14 +54,13 @@ async fn of_role(url: &Url) -> Result<String> {
         .await
         .and_then(reqwest::Response::error_for_status);
     let told = match answer {
-        Ok(answer) => answer.bytes().await,
-        Err(error) => Err(error),
+        Ok(answer) => proofmill_http::body(answer, LARGEST).await,
+        Err(error) => Err(BodyError::BrokeOff(error)),
     };
     let told = told.map_err(|error| {
         eyre!(
-            "no role tells its status at {}: {}; start it with --metrics-listen",
-            NodeUrl::from(url.clone()),
-            proofmill_http::in_one_line(&error)
+            "no role tells its status at {}: {error}; start it with --metrics-listen",
+            NodeUrl::from(url.clone())
         )
     })?;
     let status: RoleStatus =

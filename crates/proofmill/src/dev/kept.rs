@@ -120,6 +120,7 @@ mod tests {
             snark_dir: None,
             log_filter: "info".to_owned(),
             log_format: LogFormat::Text,
+            changed: Vec::new(),
         };
         let (launcher, show) = (Launcher::new(&global), Show::new());
         let role =

@@ -72,6 +72,16 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && said.contains(cause), "{args:?}: {said}");
     }
+    // Another aggregation program gives another proof than the one that was missed.
+    let file = data.join("data/failures").join(record).join("record.json");
+    let written = fs::read_to_string(&file).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_str(&written).unwrap();
+    changed["programs"]["exec"]["aggregation"] = format!("0x{}", "11".repeat(32)).into();
+    fs::write(&file, changed.to_string()).unwrap();
+    let refused = output(proofmill(data).args(["failures", "rerun", record, "--epoch"]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("exec aggregation program"), "{said}");
+    fs::write(&file, written).unwrap();
     // An input that was tampered with is found out before anything is proven.
     let store = fs::read_dir(data.join("data/failures").join(record)).unwrap();
     let inputs = store

@@ -73,9 +73,14 @@ impl Config {
         Duration::from_secs(slot_seconds.get().saturating_mul(slots))
     }
 
+    /// The longest that a complete epoch may wait for its session: what is left of the window is for its proof.
+    pub fn longest_delay(&self) -> Duration {
+        self.window() / 4
+    }
+
     /// How long a complete epoch waits for its session.
     pub(crate) fn delay(&self) -> Duration {
-        self.proving_delay.min(self.window() / 4)
+        self.proving_delay.min(self.longest_delay())
     }
 
     /// The defaults: 10 pending jobs, 16 range proofs at a time, settled epochs skipped, no delay, a minute until a publish counts as lost,

@@ -1,7 +1,7 @@
 //! The node's whole state: the long-lived collections, and which event is a call to which of them.
 
 use super::{
-    Action, Change, CheckpointState, Config, Event, Failed, Failure, L1View, PublishOutcome, Refused,
+    Action, Change, CheckpointState, Config, Event, Failed, Failure, L1Time, L1View, PublishOutcome, Refused,
     SettledEpochs, Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
@@ -10,12 +10,13 @@ use super::{
     publishing::{Publishing, Settled},
     session::SessionSpec,
     sessions::{Missing, SessionManager},
+    snapshot::STREAM_PATIENCE,
     turn::{Desk, Turn},
 };
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-/// How many missed epochs are remembered, so that each is recorded once.
+/// So many missed epochs are remembered, and those whose checkpoints are still here, so that each is recorded once.
 const MISSED: usize = 64;
 
 /// The rules of a prover node, around its whole state. One [`handle`](Self::handle) takes in what happened and says what
@@ -52,7 +53,9 @@ pub(crate) struct Node {
     /// The partial sessions that were asked for, as they were kept last.
     pub(crate) kept: BTreeSet<SessionSpec>,
     /// The last epochs whose window closed without a proof, of which a record was made.
-    pub(crate) missed: VecDeque<Epoch>,
+    pub(crate) missed: BTreeSet<Epoch>,
+    /// The last epoch of which it was said that its window closed although nothing of it was here.
+    pub(crate) unseen: Option<Epoch>,
     /// What keeps chain events from coming, and since when something does.
     pub(crate) stream_trouble: Option<(Time, String)>,
     pub(crate) finalized: Option<CheckpointNumber>,
@@ -76,7 +79,8 @@ impl NodeState {
                 l1_lost: None,
                 high_water: None,
                 kept: BTreeSet::new(),
-                missed: VecDeque::new(),
+                missed: BTreeSet::new(),
+                unseen: None,
                 stream_trouble: None,
                 finalized: None,
                 newest_blocks: None,
@@ -213,10 +217,11 @@ impl Node {
             Event::PruneEnded { pass, outcome } => self.publishing.prune_ended(turn, pass, outcome),
             Event::Retry { epoch } => {
                 self.check_following()?;
-                if self.high_water.is_none_or(|expired| epoch > expired) {
-                    self.store.renew_failed(turn, epoch);
-                    self.sessions.lift_stopped(epoch);
+                if self.high_water >= Some(epoch) {
+                    return Err(Refused::Expired { epoch });
                 }
+                self.store.renew_failed(turn, epoch);
+                self.sessions.lift_stopped(epoch);
             }
             Event::Tick => {}
             Event::StopSessions => {
@@ -241,26 +246,40 @@ impl Node {
             // The next epoch's turn has come; the next pass reads the tip afresh.
             l1.proven = l1.proven.max(last);
         }
-        let closed = settled == Settled::Ended(super::CandidateEnd::Expired);
-        let epoch = self.sessions.epoch_of(session);
         self.sessions.settled(turn, session, settled, &mut self.publishing);
-        // Its window closed while its proof was being published.
-        if let (true, Some(epoch), Some(l1)) = (closed, epoch, self.l1)
-            && self.high_water >= Some(epoch)
-        {
-            self.record_missed(turn, epoch, l1.proven);
+    }
+
+    /// Whether a proof of this epoch is on its way to L1, and may still come through.
+    fn is_being_published(&self, epoch: Epoch) -> bool {
+        self.publishing.in_flight().and_then(|session| self.sessions.epoch_of(session)) == Some(epoch)
+    }
+
+    /// Records the epochs whose window closed without a proof: those after `before` with what is here of them, older ones, which
+    /// come after a restart, when all of it is here.
+    fn record_missed(&mut self, turn: &mut Turn<'_>, high_water: Epoch, before: Option<Epoch>) {
+        let (clock, l1) = (turn.desk.config.clock, self.l1.as_ref());
+        let horizon = Horizon { store: &self.store, l1, high_water: Some(high_water) };
+        let is_due = |epoch: &Epoch| before < Some(*epoch) || horizon.is_complete(&clock, *epoch);
+        let closed = self.store.epochs().take_while(|epoch| *epoch <= high_water);
+        let missed = closed.filter(|epoch| is_due(epoch) && !self.is_being_published(*epoch));
+        for epoch in missed.collect::<Vec<_>>() {
+            self.record_if_missed(turn, epoch);
         }
     }
 
-    /// The window of an epoch has closed: where L1 has no proof of it, that is said, and what led to it is kept.
-    fn record_missed(&mut self, turn: &mut Turn<'_>, epoch: Epoch, proven: CheckpointNumber) {
+    /// The window of an epoch has closed: where L1 has no proof of it, that is said once, and what led to it is kept.
+    fn record_if_missed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) {
         let checkpoints: Vec<_> = self.store.of(epoch).map(|prover| prover.checkpoint).collect();
-        let proven = checkpoints.last().is_none_or(|last| last.number <= proven);
-        if proven || self.missed.contains(&epoch) {
+        let proven = self.l1.map_or(CheckpointNumber(0), |l1| l1.proven);
+        let is_proven = checkpoints.last().is_none_or(|last| last.number <= proven);
+        if is_proven || !self.missed.insert(epoch) {
             return;
         }
+        while self.missed.len() > MISSED && self.missed.first() < self.store.epochs().next().as_ref() {
+            self.missed.pop_first();
+        }
         let spec = SessionSpec::full(&turn.desk.config.clock, epoch);
-        let Some(told) = self.sessions.missed(turn, spec, &self.publishing) else { return };
+        let told = self.sessions.missed(turn, spec, &self.publishing);
         let failed = self.store.of(epoch).find_map(|prover| match &prover.state {
             CheckpointState::Stopped { prover: by, range, cause, .. }
             | CheckpointState::Failed { prover: by, range, cause, .. } => {
@@ -269,26 +288,53 @@ impl Node {
             }
             _ => None,
         });
-        let unproven = self.store.of(epoch).filter(|prover| prover.state == CheckpointState::Proving).count();
         let (what, cause, kept) = failed.unwrap_or_else(|| {
-            let waits = || match unproven {
-                0 => "no session was opened for it".to_owned(),
-                _ => format!("{unproven} of its {} checkpoints were not proven yet", checkpoints.len()),
-            };
-            (Failed::Session { spec }, told.unwrap_or_else(waits), false)
+            (Failed::Session { spec }, told.unwrap_or_else(|| self.why_without_session(epoch)), false)
         });
         let cause = format!("its window closed without a proof: {cause}");
-        self.missed.push_back(epoch);
-        if self.missed.len() > MISSED {
-            self.missed.pop_front();
+        if self.unseen < Some(epoch) {
+            turn.report(Change::EpochMissed { epoch, cause: cause.clone() });
         }
-        turn.report(Change::EpochMissed { epoch, cause: cause.clone() });
         // A refuted checkpoint was recorded when that was found out.
         if !kept {
             let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
             let pieces = self.store.of(epoch).flat_map(CheckpointProver::pieces).collect();
             let failure = Failure { what, cause, epoch, checkpoints, pieces, at, journal };
             turn.actions.push(Action::Upload(failure));
+        }
+    }
+
+    /// A window closed on checkpoints that are not here, because the chain cannot be followed. There is nothing to keep of them, but it is
+    /// said.
+    fn say_unseen(&mut self, turn: &mut Turn<'_>, l1: &L1View) {
+        let Some((since, trouble)) = &self.stream_trouble else { return };
+        if turn.now.since(*since) < STREAM_PATIENCE || l1.is_ahead_of(turn.now).is_some() {
+            return;
+        }
+        let closed = l1.closes.filter(|closes| l1.time >= *closes);
+        let closed = closed.map(|closes| L1Time(closes.0.saturating_sub(l1.paused)));
+        let Some(epoch) = closed.and_then(|closed| expired_through(&turn.desk.config.clock, closed)) else {
+            return;
+        };
+        if self.unseen >= Some(epoch) || self.store.of(epoch).next().is_some() {
+            return;
+        }
+        let cause = format!(
+            "its window closed without a proof: its checkpoints did not come here, because the chain cannot be followed: {trouble}"
+        );
+        self.unseen = Some(epoch);
+        turn.report(Change::EpochMissed { epoch, cause });
+    }
+
+    /// What there was of an epoch whose window closed before it had a session.
+    fn why_without_session(&self, epoch: Epoch) -> String {
+        let in_state =
+            |state: CheckpointState| self.store.of(epoch).filter(|prover| prover.state == state).count();
+        let all = self.store.of(epoch).count();
+        match (in_state(CheckpointState::Expired), in_state(CheckpointState::Proving)) {
+            (expired, _) if expired == all => "it had closed before this node saw its checkpoints".to_owned(),
+            (_, 0) => "no session was opened for it".to_owned(),
+            (_, unproven) => format!("{unproven} of its {all} checkpoints were not proven yet"),
         }
     }
 
@@ -351,19 +397,16 @@ impl Node {
     /// Moves the high-water mark, and lets go of what is below it.
     fn expire(&mut self, turn: &mut Turn<'_>) {
         let Some(l1) = self.l1 else { return };
+        let before = self.high_water;
         if l1.is_ahead_of(turn.now).is_none() {
-            let mark = expired_through(&turn.desk.config.clock, l1.counted());
-            if mark > self.high_water {
-                let open = self.high_water;
-                let closes = |epoch: &Epoch| mark >= Some(*epoch) && open < Some(*epoch);
-                for epoch in self.store.epochs().filter(closes).collect::<Vec<_>>() {
-                    self.record_missed(turn, epoch, l1.proven);
-                }
-                self.high_water = mark;
-                mark.into_iter().for_each(|through| turn.report(Change::Expired { through }));
-            }
+            self.high_water = before.max(expired_through(&turn.desk.config.clock, l1.counted()));
         }
         let Some(high_water) = self.high_water else { return };
+        self.record_missed(turn, high_water, before);
+        self.say_unseen(turn, &l1);
+        if before < Some(high_water) {
+            turn.report(Change::Expired { through: high_water });
+        }
         self.store.expire(turn, high_water, l1.proven);
         let window = turn.desk.config.clock.window_epochs.get();
         if let Some(through) = self.store.release(self.finalized, high_water, window) {

@@ -151,6 +151,15 @@ impl Publishing {
         }
     }
 
+    /// What went wrong last with the candidate of a session.
+    pub(crate) fn trouble_of(&self, session: SessionId) -> Option<&str> {
+        let candidate = match &self.step {
+            PublishStep::Publishing { candidate, .. } if candidate.session == session => &**candidate,
+            _ => self.queue.get(&session)?,
+        };
+        candidate.trouble.as_deref()
+    }
+
     /// The session no longer wants it.
     pub(crate) fn withdraw(&mut self, turn: &mut Turn<'_>, session: SessionId) {
         if let Some(candidate) = self.queue.remove(&session) {

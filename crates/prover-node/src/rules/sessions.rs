@@ -213,28 +213,24 @@ impl SessionManager {
     }
 
     /// What kept an epoch from being proven, as far as sessions tell: the window has closed. A session that had stopped has
-    /// failed now. Nothing where its proof is being published.
+    /// failed now. Nothing where there was no session.
     pub(crate) fn missed(
         &mut self,
         turn: &mut Turn<'_>,
         spec: SessionSpec,
         publishing: &Publishing,
-    ) -> Option<Option<String>> {
-        let of_it = |session: &&mut Session| session.spec == spec;
-        let Some(session) = self.sessions.values_mut().rev().find(of_it) else {
-            return Some(None);
-        };
-        if publishing.in_flight() == Some(session.id) {
-            return None;
+    ) -> Option<String> {
+        let session = self.sessions.values_mut().rev().find(|session| session.spec == spec)?;
+        if let SessionState::Stopped { cause, .. } = session.state.clone() {
+            session.enter(turn, SessionState::Failed { cause: cause.clone() });
+            return Some(cause);
         }
-        let cause = match session.state.clone() {
-            SessionState::Stopped { cause, .. } => {
-                session.enter(turn, SessionState::Failed { cause: cause.clone() });
-                cause
-            }
-            state => format!("its session was {}", state.name()),
-        };
-        Some(Some(cause))
+        if let Some(trouble) = publishing.trouble_of(session.id) {
+            return Some(format!("its proof could not be published: {trouble}"));
+        }
+        let mut states = session.history.iter().rev().map(|(_, state)| state);
+        let last = states.find(|state| **state != SessionState::TimedOut)?;
+        Some(format!("its session was {}", last.name()))
     }
 
     /// A session cannot go on by its own fault: the next one opens after a pause.

@@ -229,7 +229,7 @@ impl Snapshot {
 /// L1's newest block may be so many seconds old.
 const OLDEST_L1: u64 = 120;
 /// What holds up the stream for less is no problem: an L2 node gets a block a moment later than L1 a checkpoint.
-const STREAM_PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const STREAM_PATIENCE: Duration = Duration::from_secs(5);
 
 impl NodeState {
     /// A copy of the state for those who watch.

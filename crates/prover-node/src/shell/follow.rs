@@ -6,7 +6,7 @@ use crate::{
     rules::{Event, L1View, Refused},
 };
 use futures::StreamExt;
-use proofmill_chain::ChainEvent;
+use proofmill_chain::{ChainEvent, PruneCause};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
@@ -63,6 +63,13 @@ async fn tell_all(context: &Context, source: &mut dyn ChainSource) -> Refused {
         };
         drop(next);
         tracing::debug!(%event, "the chain moved");
+        if matches!(event, ChainEvent::Pruned { cause: PruneCause::WindowClosed, .. }) {
+            // The rules record the windows that closed, while they still have what was in them.
+            context.tell(match look(context).await {
+                Ok(view) => Event::L1Seen(view),
+                Err(cause) => Event::L1Lost { cause },
+            });
+        }
         match hand_over(context, event.into()).await {
             Ok(()) => source.acknowledge(),
             Err(refused) => return refused,

@@ -3,6 +3,7 @@
 mod clock;
 mod context;
 mod follow;
+mod held_up;
 mod locks;
 mod metrics;
 mod node;

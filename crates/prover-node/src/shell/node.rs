@@ -6,7 +6,7 @@ use super::{
     follow::follow,
     locks::ContentLocks,
     owner::{Message, Outlets, Owner},
-    requests::keep_requests,
+    requests::Requests,
     stored::Holding,
 };
 use crate::{
@@ -81,8 +81,7 @@ impl ProverNode {
             owner: messages.clone(),
         });
         let stop = CancellationToken::new();
-        let wanted = keep_requests(requests);
-        let outlets = Outlets { changes: changes.clone(), wanted };
+        let outlets = Outlets { changes: changes.clone(), requests: Requests::kept_in(requests) };
         let owner = Owner::new(Arc::clone(&context), state, inbox, shown, outlets);
         let following = stop.clone();
         let follower = tokio::spawn(async move {
@@ -137,7 +136,8 @@ async fn join(task: &mut Option<JoinHandle<()>>) -> Result<(), NodeError> {
 }
 
 impl NodeHandle {
-    /// Proves what there is of an epoch now, and publishes it.
+    /// Proves what there is of an epoch now, and publishes it. The answer comes when the request is kept: a restart forgets none
+    /// that was answered.
     ///
     /// # Errors
     ///

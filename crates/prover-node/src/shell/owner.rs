@@ -3,6 +3,7 @@
 use super::{
     context::{CANCEL_GRACE, Context},
     metrics, publish, range,
+    requests::Requests,
     root::{self, EpochParts},
     shown::Shown,
     spells::Spells,
@@ -57,7 +58,7 @@ pub(super) struct Owner {
 pub(super) struct Outlets {
     pub(super) changes: broadcast::Sender<Arc<Entry>>,
     /// What operators asked for and is not done.
-    pub(super) wanted: watch::Sender<Vec<SessionSpec>>,
+    pub(super) requests: Requests,
 }
 
 impl Owner {
@@ -130,12 +131,20 @@ impl Owner {
             Message::Event(event) => self.tell(event),
             Message::Chain(event, answer) => drop(answer.send(self.handle(event))),
             Message::Retry(epoch, answer) => drop(answer.send(self.handle(Event::Retry { epoch }))),
-            Message::StartProof(epoch, answer) => {
-                let started = self.state.start_proof(self.context.clock.now(), epoch);
-                drop(answer.send(started.map(|(started, actions)| {
-                    self.carry_out(actions);
-                    started
-                })));
+            Message::StartProof(epoch, mut answer) => {
+                match self.state.start_proof(self.context.clock.now(), epoch) {
+                    Ok((started, actions)) => {
+                        self.carry_out(actions);
+                        let kept = self.outlets.requests.all_kept();
+                        self.tasks.spawn(async move {
+                            tokio::select! {
+                                () = kept => drop(answer.send(Ok(started))),
+                                () = answer.closed() => {}
+                            }
+                        });
+                    }
+                    Err(refused) => drop(answer.send(Err(refused))),
+                }
             }
         }
     }
@@ -227,7 +236,7 @@ impl Owner {
                         }
                     });
                 }
-                Action::KeepRequests { wanted } => drop(self.outlets.wanted.send(wanted)),
+                Action::KeepRequests { wanted } => self.outlets.requests.keep(wanted),
                 Action::Upload(failure) => {
                     self.tasks.spawn(async move { upload::upload(&context, failure).await });
                 }

@@ -1,6 +1,6 @@
 //! Showing the state to those who watch, without being kept busy by it: a snapshot is a copy of everything.
 
-use super::metrics;
+use super::{held_up::Said, metrics};
 use crate::rules::{NodeState, Snapshot};
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -18,11 +18,12 @@ pub(super) struct Shown {
     rests_until: Instant,
     /// Whether the state is newer than the snapshot.
     behind: bool,
+    said: Said,
 }
 
 impl Shown {
     pub(super) fn new(snapshots: watch::Sender<Arc<Snapshot>>) -> Self {
-        Self { snapshots, rests_until: Instant::now(), behind: false }
+        Self { snapshots, rests_until: Instant::now(), behind: false, said: Said::default() }
     }
 
     /// The state has changed: shown at once, or when it is [`due`](Self::due).
@@ -38,6 +39,9 @@ impl Shown {
         let began = Instant::now();
         let snapshot = state.snapshot();
         metrics::standing(&snapshot);
+        for problem in self.said.due(snapshot.at, &snapshot.problems) {
+            tracing::warn!(event = "held_up", cause = %problem, "the prover node is held up");
+        }
         self.snapshots.send_replace(Arc::new(snapshot));
         let ended = Instant::now();
         self.rests_until = ended + ((ended - began) * REST).min(LONGEST_REST);

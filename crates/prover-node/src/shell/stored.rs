@@ -183,10 +183,9 @@ impl Context {
             "a proof does not hold, and is removed"
         );
         prover.service.refuse(&bad.proof, &cause).await;
-        // Its removal does not wait for the evidence to be kept.
-        let keeping = upload::keep_bad(self, bad);
-        if tokio::time::timeout(EVIDENCE, keeping).await.is_err() {
-            tracing::error!(level, %range, "a bad proof could not be kept as evidence in time");
+        // Its removal does not wait for a store that is away.
+        if tokio::time::timeout(EVIDENCE, upload::keep_bad(self, bad)).await.is_err() {
+            tracing::error!(level, %range, "a bad proof is not kept as evidence yet: that goes on, and it is removed");
         }
     }
 }

@@ -3,12 +3,14 @@
 use super::context::Context;
 use crate::{
     parts::{
-        BadProof, FailureId, FailureRecord, Kept, MissingFile, NewFile, ProgramPair, StoredRange, Subject,
+        BadProof, FailureId, FailureRecord, FailureStore, Kept, MissingFile, NewFile, ProgramPair,
+        StoredRange, Subject,
     },
     rules::{Failure, FailurePiece, RangeSpec},
 };
 use proofmill_fault::{Jitter, Patience};
 use std::{collections::BTreeSet, time::Duration};
+use tokio::task::JoinHandle;
 
 /// How often a record is tried to be kept: about half an hour.
 const TRIES: u32 = 40;
@@ -18,33 +20,43 @@ const PATIENCE: Patience = Patience::pauses(Duration::from_secs(1), Duration::fr
 /// Carries out [`Action::Upload`](crate::rules::Action::Upload).
 pub(super) async fn upload(context: &Context, failure: Failure) {
     let (files, missing) = gather(context, &failure).await;
-    keep(context, Subject::Failure(failure), &files, missing).await;
+    let record = record(context, Subject::Failure(failure), &files, missing);
+    keep(context.failures.clone(), record, files).await;
 }
 
-/// Keeps a proof that did not hold.
-pub(super) async fn keep_bad(context: &Context, bad: BadProof) {
-    let files = [NewFile::bad_proof(bad.proof.clone())];
-    keep(context, Subject::BadProof(bad), &files, Vec::new()).await;
+/// Keeps a proof that did not hold. That goes on where nobody waits for it.
+pub(super) fn keep_bad(context: &Context, bad: BadProof) -> JoinHandle<()> {
+    let files = vec![NewFile::bad_proof(bad.proof.clone())];
+    let record = record(context, Subject::BadProof(bad), &files, Vec::new());
+    tokio::spawn(keep(context.failures.clone(), record, files))
 }
 
-async fn keep(context: &Context, subject: Subject, files: &[NewFile], missing: Vec<MissingFile>) {
-    let id = FailureId::of(&subject);
+fn record(
+    context: &Context,
+    subject: Subject,
+    files: &[NewFile],
+    missing: Vec<MissingFile>,
+) -> FailureRecord {
     let pair = |prover: &super::Prover| ProgramPair {
         range: prover.range_program,
         aggregation: prover.aggregation_program,
     };
-    let record = FailureRecord {
+    FailureRecord {
         release: env!("CARGO_PKG_VERSION").to_owned(),
         statement: context.config.statement,
         programs: context.provers.iter().map(|(kind, prover)| (*kind, pair(prover))).collect(),
         subject,
         files: files.iter().map(NewFile::described).collect(),
         missing,
-    };
+    }
+}
+
+async fn keep(store: FailureStore, record: FailureRecord, files: Vec<NewFile>) {
+    let id = FailureId::of(&record.subject);
     for tries in 1..=TRIES {
-        match context.failures.keep(&record, files).await {
-            Ok(Kept::New) => return tracing::warn!(%id, store = %context.failures, "failure recorded"),
-            Ok(Kept::Already) => return,
+        match store.keep(&record, &files).await {
+            Ok(Kept::New) => return tracing::warn!(%id, %store, "failure recorded"),
+            Ok(Kept::Already) => return tracing::info!(%id, %store, "failure recorded before"),
             Err(error) if tries == TRIES => tracing::error!(%id, %error, "failure not recorded: given up"),
             Err(error) => {
                 let again = PATIENCE.wait(tries, Jitter::of(tries.into()));

@@ -1,8 +1,18 @@
 //! Expiry, and the high-water mark.
 
-use crate::scene::{EXEC, Scene, checkpoint, number};
+use crate::scene::{EXEC, Scene, cause, checkpoint, number};
 use proofmill_primitives::Epoch;
-use proofmill_prover_node::rules::{Action, CheckpointState, EpochStage, Event, L1Time, L1View};
+use proofmill_prover_node::rules::{
+    Action, Change, CheckpointState, EpochStage, Event, L1Time, L1View, PublishOutcome, Refused,
+};
+
+/// What is said of an epoch that was missed, if anything is.
+fn missed(scene: &Scene, of: u64) -> Option<String> {
+    scene.last.iter().find_map(|action| match action {
+        Action::Report(Change::EpochMissed { epoch, cause }) if *epoch == Epoch(of) => Some(cause.clone()),
+        _ => None,
+    })
+}
 
 #[test]
 fn an_expired_epoch_is_given_up() {
@@ -92,6 +102,95 @@ fn it_is_seeded_from_l1_and_nothing_below_it_is_proven() {
     assert_eq!(scene.jobs, []);
     scene.tell(Event::Checkpointed(checkpoint(2, 17)));
     assert_eq!(scene.ranges(), [(EXEC, 11, 20)]);
+}
+
+/// A publish that is under way when the window closes may still come through. Whatever else it comes to, the window was missed.
+#[test]
+fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_through() {
+    for (outcome, said) in [
+        (PublishOutcome::Unavailable { cause: cause() }, "its proof could not be published: bad luck"),
+        (PublishOutcome::Stale { cause: cause() }, "its proof could not be published: bad luck"),
+        (PublishOutcome::Refused { cause: cause() }, "bad luck"),
+        (PublishOutcome::BadProof { prover: EXEC, cause: cause() }, "its session was awaiting root"),
+        (PublishOutcome::RootLost { prover: EXEC }, "its session was awaiting root"),
+        (PublishOutcome::WindowClosed, "its session was publishing"),
+    ] {
+        let mut scene = Scene::new();
+        scene.lands(checkpoint(1, 0));
+        scene.slot(4);
+        scene.prove_all();
+        scene.read_tip();
+        scene.slot(12);
+        assert_eq!((scene.in_flight(), missed(&scene, 0), scene.uploads()), (Some(1), None, 0));
+        scene.publish_ends(outcome.clone());
+        let cause = missed(&scene, 0).unwrap_or_else(|| panic!("not missed by {outcome:?}"));
+        assert!(cause.ends_with(said), "{outcome:?}: {cause}");
+        assert_eq!(scene.uploads(), 1, "{outcome:?}");
+        scene.slot(13);
+        assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0), "{outcome:?}: once");
+    }
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.prove_all();
+    scene.read_tip();
+    scene.slot(12);
+    scene.publish_ends(PublishOutcome::Published(crate::scene::receipt()));
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+#[test]
+fn a_window_that_closed_while_the_node_was_away_is_recorded_when_all_of_its_epoch_is_here() {
+    let mut scene = Scene::new();
+    let l1 = L1View { time: L1Time(12 * 20), pending: number(3), proven: number(0), paused: 0, closes: None };
+    scene.l1 = l1;
+    scene.tell(Event::Began { l1 });
+    scene.tell(Event::Checkpointed(checkpoint(1, 8)));
+    assert_eq!(missed(&scene, 2), None, "more of it may come");
+    scene.tell(Event::Checkpointed(checkpoint(2, 9)));
+    scene.tell(Event::Checkpointed(checkpoint(3, 17)));
+    let cause = missed(&scene, 2).unwrap();
+    assert!(cause.ends_with("it had closed before this node saw its checkpoints"), "{cause}");
+    let recorded = scene.last.iter().find_map(|action| match action {
+        Action::Upload(failure) => Some(failure.checkpoints.len()),
+        _ => None,
+    });
+    assert_eq!(recorded, Some(2));
+    scene.slot(21);
+    assert_eq!((missed(&scene, 2), scene.uploads()), (None, 0));
+}
+
+#[test]
+fn a_window_that_closes_on_checkpoints_that_never_came_is_missed_and_says_why() {
+    let mut scene = Scene::new();
+    (scene.l1.pending, scene.l1.closes) = (number(1), Some(L1Time(12 * 12)));
+    scene.tell(Event::StreamTrouble { cause: Some("the L2 node is on another branch".to_owned()) });
+    scene.wait(6_000);
+    scene.slot(11);
+    assert_eq!(missed(&scene, 0), None);
+    scene.slot(12);
+    assert!(missed(&scene, 0).unwrap().ends_with("the L2 node is on another branch"));
+    assert_eq!(scene.uploads(), 0, "there is nothing to keep");
+    scene.slot(13);
+    assert_eq!(missed(&scene, 0), None, "once");
+    // What comes after all is kept.
+    scene.tell(Event::Checkpointed(checkpoint(1, 0)));
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 1));
+    // While the chain is only read, nothing is missed yet.
+    let mut scene = Scene::new();
+    (scene.l1.pending, scene.l1.closes) = (number(1), Some(L1Time(12 * 12)));
+    scene.slot(12);
+    assert_eq!(missed(&scene, 0), None);
+}
+
+#[test]
+fn what_has_expired_is_not_tried_again_and_that_is_said() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(12);
+    let refused = scene.try_tell(Event::Retry { epoch: Epoch(0) });
+    assert_eq!(refused, Err(Refused::Expired { epoch: Epoch(0) }));
+    scene.tell(Event::Retry { epoch: Epoch(1) });
 }
 
 #[test]

@@ -12,6 +12,8 @@ use proofmill_prover_node::{
         Change, CheckpointState, JobError, ProofLevel, PublishOutcome, RangeSpec, SessionState, Snapshot,
     },
 };
+use std::time::Duration;
+use tokio::time::sleep;
 
 use crate::service::Mishap;
 
@@ -63,7 +65,9 @@ async fn evidence(scene: &Scene, of: &str) -> Vec<Vec<u8>> {
     let mut proofs = Vec::new();
     for id in scene.failures().list().await.unwrap() {
         if id.as_str().starts_with(of) {
-            proofs.push(scene.failures().file(&id, "bad.proof").await.unwrap().to_vec());
+            let record = scene.failures().record(&id).await.unwrap();
+            let bad = record.files.iter().find(|file| file.name == "bad.proof").unwrap();
+            proofs.push(scene.failures().file(&id, bad).await.unwrap().to_vec());
         }
     }
     proofs
@@ -185,6 +189,26 @@ async fn a_proof_that_l1_rejects_again_fails_with_its_evidence_and_is_tried_when
     node.handle().retry(Epoch(0)).await.unwrap();
     scene.chains.until_proven(4).await;
     assert_eq!(scene.service().log().roots.len(), 3);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_waits_for_its_store_longer_than_settlement_does() {
+    let scene = Scene::new();
+    scene.chains.state().mishaps = [refused()].into();
+    // A file is in the way of the folder.
+    let place = scene.folder.path().join("failures");
+    std::fs::write(&place, "").unwrap();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    scene.chains.until_proven(4).await;
+    std::fs::remove_file(&place).unwrap();
+    let mut waited = 0;
+    while evidence(&scene, "bad-epoch-exec-1-12").await.is_empty() {
+        waited += 1;
+        assert!(waited < 600, "the evidence was given up");
+        sleep(Duration::from_secs(1)).await;
+    }
     node.stop().await.unwrap();
 }
 

@@ -304,7 +304,9 @@ impl Stream {
         let same = self.told.iter().zip(stand).take_while(|(told, stands)| told == stands).count();
         if same < self.told.len() {
             let to = CheckpointNumber((self.before + same) as u64);
-            return Some(ChainEvent::Pruned { to, cause: PruneCause::L1Reorg });
+            let given_up = state.prunes > 0 && same == stand.len();
+            let cause = if given_up { PruneCause::WindowClosed } else { PruneCause::L1Reorg };
+            return Some(ChainEvent::Pruned { to, cause });
         }
         if state.l2_away.is_some() {
             return None;

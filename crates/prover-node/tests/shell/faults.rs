@@ -53,10 +53,11 @@ async fn a_checkpoint_that_lies_about_its_state_never_settles_and_is_recorded_on
     assert_eq!(records.len(), 1);
     let record = scene.failures().record(&records[0]).await.unwrap();
     assert_eq!(FailureId::of(&record.subject), records[0]);
+    let input = record.files.iter().find(|file| file.name == "1-3.input").unwrap();
+    let input = scene.failures().file(&records[0], input).await.unwrap();
+    assert!(input.starts_with(b"input"));
     let Subject::Failure(failure) = record.subject else { panic!("{:?}", record.subject) };
     assert_eq!(failure.epoch, Epoch(0));
-    let input = scene.failures().file(&records[0], "1-3.input").await.unwrap();
-    assert!(input.starts_with(b"input"));
     // Trying again does not help, and does not fill the disk.
     node.handle().retry(Epoch(0)).await.unwrap();
     sleep(Duration::from_secs(10)).await;

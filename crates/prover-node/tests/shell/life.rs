@@ -9,13 +9,14 @@ use proofmill_chain::ChainEvent;
 use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
 use proofmill_prover_node::{
     NodeError, Parts, ProverNode,
-    parts::{Away, ChainSource},
+    parts::{Away, ChainSource, RequestStore},
     rules::{
-        Change, CheckpointState, Origin, Piece, PieceState, Refused, SessionKind, SessionState, Started,
+        Change, CheckpointState, Origin, Piece, PieceState, Refused, SessionKind, SessionSpec, SessionState,
+        Started,
     },
 };
-use std::{collections::BTreeSet, time::Duration};
-use tokio::{runtime::Builder, time::sleep};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{runtime::Builder, sync::Notify, time::sleep};
 
 #[tokio::test(start_paused = true)]
 async fn epochs_settle_one_after_another_and_proving_starts_when_a_checkpoint_lands() {
@@ -300,6 +301,40 @@ async fn what_cannot_be_asked_is_refused_with_the_reason() {
     assert_eq!(snapshot.sessions[0].spec.kind, SessionKind::Partial);
     assert!(matches!(snapshot.checkpoints[0].state, CheckpointState::Proving));
     assert_eq!(snapshot.sessions[0].span.last, CheckpointNumber(1));
+    node.stop().await.unwrap();
+}
+
+/// A store of requests on a disk that stands still until it is told otherwise.
+#[derive(Debug, Default)]
+struct SlowRequests(Notify);
+
+impl RequestStore for SlowRequests {
+    fn wanted(&self) -> Result<Vec<SessionSpec>, NodeError> {
+        Ok(Vec::new())
+    }
+
+    fn keep(&self, _: Vec<SessionSpec>) -> BoxFuture<'_, Result<(), NodeError>> {
+        Box::pin(async {
+            self.0.notified().await;
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_answered_when_a_restart_would_not_forget_it() {
+    let scene = Scene::new();
+    let requests = Arc::new(SlowRequests::default());
+    let parts = Parts { requests: requests.clone(), ..scene.parts() };
+    let node = ProverNode::start(scene.config(), parts).unwrap();
+    scene.chains.propose(2);
+    sleep(Duration::from_secs(2)).await;
+    let handle = node.handle();
+    let asked = tokio::spawn(async move { handle.start_proof(Epoch(0)).await });
+    sleep(Duration::from_secs(20)).await;
+    assert!(!asked.is_finished(), "answered before it was kept");
+    requests.0.notify_one();
+    assert!(matches!(asked.await.unwrap(), Ok(Started::Opened(_))));
     node.stop().await.unwrap();
 }
 

@@ -4,7 +4,7 @@ use crate::{
     chain::SLOT,
     scene::{Scene, problems, until},
 };
-use proofmill_prover_node::ProverNode;
+use proofmill_prover_node::{NodeConfig, ProverNode, parts::Settlement, rules::PruneOutcome};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -41,6 +41,26 @@ async fn the_node_gives_up_what_nobody_else_does_and_goes_on() {
     scene.chains.state().l2_away = None;
     an_epoch_is_proven(&scene, 6).await;
     assert_eq!(scene.chains.state().prunes, 1);
+    node.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_window_whose_checkpoints_are_given_up_before_the_node_sees_it_close_leaves_a_record() {
+    let scene = Scene::new();
+    scene.service().log().range_takes = Duration::from_secs(1_000_000);
+    // A proposer is faster than the next look at L1.
+    let config = NodeConfig { look_every: Duration::from_secs(1_000_000), ..scene.config() };
+    let node = ProverNode::start(config, scene.parts()).unwrap();
+    scene.fill_epoch(0).await;
+    scene.chains.slot(CLOSES).await;
+    assert!(matches!(scene.chains.prune().await, PruneOutcome::Pruned(_)));
+    until(&node, "they are gone", |snapshot| snapshot.checkpoints.is_empty()).await;
+    let mut looks = 0;
+    while scene.failures().list().await.unwrap().is_empty() {
+        looks += 1;
+        assert!(looks < 1_000, "nothing was recorded");
+        sleep(Duration::from_millis(100)).await;
+    }
     node.stop().await.unwrap();
 }
 

@@ -238,6 +238,7 @@ impl Ledger {
             .iter()
             .filter(|session| matches!(session.state, SessionState::Failed { .. }))
             .map(|session| session.spec.epoch);
-        checkpoints.chain(sessions).collect()
+        let is_open = |epoch: &Epoch| node.high_water().is_none_or(|expired| *epoch > expired);
+        checkpoints.chain(sessions).filter(is_open).collect()
     }
 }

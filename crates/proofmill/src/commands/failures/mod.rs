@@ -159,13 +159,27 @@ async fn download(
     record: &FailureRecord,
     folder: &std::path::Path,
 ) -> Result<()> {
-    for name in record.files.iter().map(|file| file.name.as_str()).chain(["record.json"]) {
-        let content = store.file(id, name).await?;
+    let save = |name: &str, content: &[u8]| {
         let path = folder.join(name);
-        files::save(&path, &content).wrap_err_with(|| format!("cannot write {}", path.display()))?;
+        files::save(&path, content).wrap_err_with(|| format!("cannot write {}", path.display()))?;
         println!("{} ({} bytes)", path.display(), thousands(content.len() as u64));
+        Ok::<_, eyre::Report>(())
+    };
+    save("record.json", &store.record_file(id).await?)?;
+    // One that is damaged keeps nobody from the others.
+    let mut lacking = Vec::new();
+    for file in &record.files {
+        match store.file(id, file).await {
+            Ok(content) => save(&file.name, &content)?,
+            Err(error) => lacking.push(error.to_string()),
+        }
     }
-    Ok(())
+    match lacking.as_slice() {
+        [] => Ok(()),
+        _ => {
+            bail!("{} files of {} were not copied: {}", lacking.len(), record.files.len(), lacking.join("; "))
+        }
+    }
 }
 
 fn ago(at: Time) -> String {

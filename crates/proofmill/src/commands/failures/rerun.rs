@@ -4,7 +4,7 @@ use crate::{cli, local::Site, progress::Progress, stop};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_client::{CheckpointProof, ClusterProver, StatedProof, Statement, files, programs};
-use proofmill_primitives::{CheckpointNumber, ProverType};
+use proofmill_primitives::CheckpointNumber;
 use proofmill_program::{RangePublicValues, range};
 use proofmill_prover_node::{
     parts::{FailureId, FailureRecord, FailureStore},
@@ -43,8 +43,8 @@ pub(super) async fn run(
     if args.execute_only {
         return Ok(());
     }
-    for prover in &provers {
-        check_programs(&kept.record, &registry, *prover)?;
+    for plan in &plans {
+        check_programs(&kept.record, &registry, plan)?;
     }
     let stop = stop::on_signal()?;
     let site = Site::open(global, &args.site, &registry, provers).await?;
@@ -63,16 +63,22 @@ pub(super) async fn run(
 }
 
 /// The programs of another release prove something else.
-fn check_programs(record: &FailureRecord, registry: &Registry, prover: ProverType) -> Result<()> {
+fn check_programs(record: &FailureRecord, registry: &Registry, plan: &Plan) -> Result<()> {
+    let prover = plan.prover;
     let backend = registry.get(prover)?;
     let Some(recorded) = record.programs.get(&prover) else { return Ok(()) };
-    let ours = backend.program_version(programs::range(prover))?;
-    if ours != recorded.range {
-        bail!(
-            "the record is of the {prover} range program {}, this release has {ours}: run the release {} that made it",
-            recorded.range,
-            record.release
-        );
+    let mut needed = vec![("range", recorded.range, programs::range(prover))];
+    needed.extend(
+        plan.epoch.is_some().then(|| ("aggregation", recorded.aggregation, programs::aggregation(prover))),
+    );
+    for (what, recorded, program) in needed {
+        let ours = programs::version(&*backend, program)?;
+        if ours != recorded {
+            bail!(
+                "the record is of the {prover} {what} program {recorded}, this release has {ours}: run the release {} that made it",
+                record.release
+            );
+        }
     }
     Ok(())
 }
@@ -82,7 +88,7 @@ async fn execute(kept: &Kept, plan: &Plan) -> Result<()> {
     for planned in &plan.ranges {
         let blocks = planned.request.range.blocks;
         match &planned.source {
-            Source::Proof(name) => println!("blocks {blocks}: {name} is their {} proof", plan.prover),
+            Source::Proof(file) => println!("blocks {blocks}: {} is their {} proof", file.name, plan.prover),
             Source::Input(_) => {
                 statement(kept, planned).await?;
                 println!("blocks {blocks}: executed, and they give what the checkpoint says");
@@ -97,9 +103,9 @@ async fn execute(kept: &Kept, plan: &Plan) -> Result<()> {
 
 /// The input of a range, and what its native execution says.
 async fn statement(kept: &Kept, planned: &PlannedRange) -> Result<(Vec<u8>, RangePublicValues)> {
-    let Source::Input(name) = &planned.source else { bail!("the range has a proof") };
+    let Source::Input(file) = &planned.source else { bail!("the range has a proof") };
     let blocks = planned.request.range.blocks;
-    let input = kept.store.file(&kept.id, name).await?.to_vec();
+    let input = kept.store.file(&kept.id, file).await?.to_vec();
     let (input, values) = tokio::task::spawn_blocking(move || {
         let values = range::run(&input);
         (input, values)
@@ -145,8 +151,9 @@ async fn range_proof(
     stop: &CancellationToken,
 ) -> Result<CheckpointProof> {
     let (blocks, kind) = (planned.request.range.blocks, prover.prover_type());
-    if let Source::Proof(name) = &planned.source {
-        let bytes = kept.store.file(&kept.id, name).await?;
+    if let Source::Proof(file) = &planned.source {
+        let name = &file.name;
+        let bytes = kept.store.file(&kept.id, file).await?;
         let proof = CheckpointProof::decode(&bytes).wrap_err_with(|| format!("{name} cannot be read"))?;
         planned.request.check(&proof.statement)?;
         prover.verify_stated(&proof).await.wrap_err_with(|| format!("{name} does not hold"))?;

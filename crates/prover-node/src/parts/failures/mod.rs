@@ -19,6 +19,7 @@ use std::{
     fmt, fs, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 /// The file that makes a folder a record.
@@ -27,6 +28,12 @@ const RECORD: &str = "record.json";
 /// The settings by which a bucket of failures is named.
 const SETTINGS: S3Settings =
     S3Settings { bucket: "--failures, PROOFMILL_FAILURES", region: "AWS_REGION in the environment" };
+
+/// How long a store may be silent, besides the time that a content takes.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Bytes of a content that a store takes or gives in a second, at the least.
+const SLOWEST: u64 = 1 << 20;
 
 /// Whether a record is new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +71,7 @@ pub enum FailureStoreError {
     },
     /// A record that this release cannot read.
     #[error(
-        "the record {id} in {place} cannot be read by this release: {cause}; the release that made it can"
+        "the record {id} in {place} cannot be read: {cause}; it was cut off or changed, or a later release made it, which can read it"
     )]
     Unreadable {
         /// Which.
@@ -74,16 +81,40 @@ pub enum FailureStoreError {
         /// What is wrong with it.
         cause: String,
     },
+    /// A file of a record is not as it was written.
+    #[error(
+        "{name} of record {id} in {place} has {got} bytes, and was written with {expected}: it was cut off or changed; what the \
+         record has besides can still be used"
+    )]
+    Damaged {
+        /// The file.
+        name: String,
+        /// Of which record.
+        id: FailureId,
+        /// Where.
+        place: String,
+        /// Its length.
+        got: u64,
+        /// What its length was.
+        expected: u64,
+    },
     /// What is to be a failure store is none.
     #[error(
-        "{text:?} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})"
+        "{text} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})"
     )]
     Address {
-        /// What was given.
+        /// What was given, where it can hold no key.
         text: String,
         /// What is wrong with it.
         cause: String,
     },
+}
+
+impl FailureStoreError {
+    /// Whether the store only does not answer now.
+    pub const fn is_away(&self) -> bool {
+        matches!(self, Self::Bucket(ArtifactError::Away { .. }))
+    }
 }
 
 /// A place for records of failures. Cheap to clone.
@@ -130,8 +161,8 @@ impl FailureStore {
     /// [`FailureStoreError::Address`] where neither is named, [`FailureStoreError::Bucket`] where the environment's settings
     /// contradict each other.
     pub fn at(text: &str, region: Option<&str>) -> Result<Self, FailureStoreError> {
-        let wrong =
-            |cause: &str| FailureStoreError::Address { text: text.to_owned(), cause: cause.to_owned() };
+        let shown = || if text.contains('@') { "what was given".to_owned() } else { format!("{text:?}") };
+        let wrong = |cause: &str| FailureStoreError::Address { text: shown(), cause: cause.to_owned() };
         let Some(rest) = text.strip_prefix("s3://") else {
             return match text.split_once("://") {
                 Some(_) => Err(wrong("only s3:// is known")),
@@ -143,8 +174,25 @@ impl FailureStore {
         if bucket.is_empty() {
             return Err(wrong("no bucket is named"));
         }
+        if rest.contains('@') {
+            return Err(wrong(
+                "keys are named by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, not in an address",
+            ));
+        }
         let region = region.filter(|region| !region.is_empty()).ok_or_else(|| wrong("no region is named"))?;
         Self::in_bucket(S3Options::new(bucket, region), prefix)
+    }
+
+    /// Finds out whether a bucket can be used: its name, region and keys. A folder is made with the first record.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Bucket`]; it may only be away ([`is_away`](FailureStoreError::is_away)).
+    pub async fn check(&self) -> Result<(), FailureStoreError> {
+        let Place::Bucket { bucket, prefix, .. } = &self.place else { return Ok(()) };
+        let store = bucket.store();
+        let first = within(0, store.list(Some(prefix)).try_next()).await;
+        first.map(drop).map_err(|error| self.failed("look for records in", error))
     }
 
     /// Keeps a record with its files, unless one of the same failure is there.
@@ -157,7 +205,7 @@ impl FailureStore {
         let (store, prefix) = self.open_to_write()?;
         let folder = prefix.join(id.as_str());
         let mark = folder.clone().join(RECORD);
-        match store.head(&mark).await {
+        match within(0, store.head(&mark)).await {
             Ok(_) => return Ok(Kept::Already),
             Err(StoreError::NotFound { .. }) => {}
             Err(error) => return Err(self.failed("look for a record in", error)),
@@ -167,7 +215,8 @@ impl FailureStore {
         })?;
         let files = files.iter().map(|file| (folder.clone().join(file.name.as_str()), file.content.clone()));
         for (key, content) in files.chain([(mark, json.into())]) {
-            store.put(&key, content.into()).await.map_err(|error| self.failed("write to", error))?;
+            let written = within(content.len() as u64, store.put(&key, content.into())).await;
+            written.map_err(|error| self.failed("write to", error))?;
         }
         Ok(Kept::New)
     }
@@ -179,8 +228,9 @@ impl FailureStore {
     /// [`FailureStoreError`] where the store cannot be read.
     pub async fn list(&self) -> Result<Vec<FailureId>, FailureStoreError> {
         let Some((store, prefix)) = self.open()? else { return Ok(Vec::new()) };
-        let objects: Vec<_> =
-            store.list(Some(&prefix)).try_collect().await.map_err(|error| self.failed("read", error))?;
+        let objects: Vec<_> = within(0, store.list(Some(&prefix)).try_collect())
+            .await
+            .map_err(|error| self.failed("read", error))?;
         let mut ids = Vec::new();
         for object in objects {
             let parts: Vec<_> = object.location.parts().collect();
@@ -201,39 +251,67 @@ impl FailureStore {
     ///
     /// [`FailureStoreError::Missing`], [`FailureStoreError::Unreadable`], or another where the store cannot be read.
     pub async fn record(&self, id: &FailureId) -> Result<FailureRecord, FailureStoreError> {
-        let bytes = self.file(id, RECORD).await?;
-        serde_json::from_slice(&bytes).map_err(|error| FailureStoreError::Unreadable {
-            id: id.clone(),
-            place: self.to_string(),
-            cause: error.to_string(),
-        })
+        let bytes = self.read(id, RECORD).await?;
+        let unreadable = |cause: String| {
+            let (id, place) = (id.clone(), self.to_string());
+            FailureStoreError::Unreadable { id, place, cause }
+        };
+        let record: FailureRecord =
+            serde_json::from_slice(&bytes).map_err(|error| unreadable(error.to_string()))?;
+        // Names become paths where records are downloaded, and others may write to the store.
+        match record.files.iter().find(|file| !file.has_a_plain_name()) {
+            Some(file) => Err(unreadable(format!("{:?} is no name of a file of a record", file.name))),
+            None => Ok(record),
+        }
     }
 
-    /// A file of a record.
+    /// The record itself, as it was written.
     ///
     /// # Errors
     ///
     /// [`FailureStoreError::Missing`], or another where the store cannot be read.
-    pub async fn file(&self, id: &FailureId, name: &str) -> Result<Bytes, FailureStoreError> {
+    pub async fn record_file(&self, id: &FailureId) -> Result<Bytes, FailureStoreError> {
+        self.read(id, RECORD).await
+    }
+
+    /// A file that a record names, whole.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureStoreError::Missing`], [`FailureStoreError::Damaged`], or another where the store cannot be read.
+    pub async fn file(&self, id: &FailureId, file: &RecordFile) -> Result<Bytes, FailureStoreError> {
+        let content = self.read(id, &file.name).await?;
+        let (got, expected) = (content.len() as u64, file.bytes);
+        if got == expected {
+            return Ok(content);
+        }
+        let (name, id, place) = (file.name.clone(), id.clone(), self.to_string());
+        Err(FailureStoreError::Damaged { name, id, place, got, expected })
+    }
+
+    async fn read(&self, id: &FailureId, name: &str) -> Result<Bytes, FailureStoreError> {
         let missing = || FailureStoreError::Missing {
             what: if name == RECORD { format!("record {id}") } else { format!("{name} of record {id}") },
             place: self.to_string(),
         };
         let (store, prefix) = self.open()?.ok_or_else(missing)?;
         let key = prefix.join(id.as_str()).join(name);
-        let got = match store.get(&key).await {
+        let got = match within(0, store.get(&key)).await {
             Ok(got) => got,
             Err(StoreError::NotFound { .. }) => return Err(missing()),
             Err(error) => return Err(self.failed("read", error)),
         };
-        got.bytes().await.map_err(|error| self.failed("read", error))
+        within(got.meta.size, got.bytes()).await.map_err(|error| self.failed("read", error))
     }
 
     /// The store, if there is one.
     fn open(&self) -> Result<Option<Opened>, FailureStoreError> {
         match &self.place {
-            Place::Folder(folder) if !folder.exists() => Ok(None),
-            Place::Folder(folder) => self.local(folder).map(Some),
+            Place::Folder(folder) => match folder.try_exists() {
+                Ok(true) => self.local(folder).map(Some),
+                Ok(false) => Ok(None),
+                Err(source) => Err(self.folder_failed("read", source)),
+            },
             Place::Bucket { bucket, prefix, .. } => Ok(Some((bucket.store(), prefix.clone()))),
         }
     }
@@ -262,6 +340,21 @@ impl FailureStore {
 
     fn folder_failed(&self, doing: &'static str, source: io::Error) -> FailureStoreError {
         FailureStoreError::Folder { doing, what: self.to_string(), source }
+    }
+}
+
+/// Gives up on a store that is silent.
+async fn within<T>(
+    bytes: u64,
+    request: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let longest = ANSWER_WITHIN + Duration::from_secs(bytes / SLOWEST);
+    match tokio::time::timeout(longest, request).await {
+        Ok(answer) => answer,
+        Err(_) => {
+            let source = format!("no answer within {} s", longest.as_secs()).into();
+            Err(StoreError::Generic { store: "failures", source })
+        }
     }
 }
 

@@ -95,6 +95,15 @@ pub struct RecordFile {
     pub holds: Holds,
 }
 
+impl RecordFile {
+    /// Whether its name is one that a record gives: it leads to nowhere else.
+    pub(super) fn has_a_plain_name(&self) -> bool {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        let name = self.name.as_str();
+        !name.is_empty() && !name.starts_with('.') && name != super::RECORD && name.bytes().all(plain)
+    }
+}
+
 /// What a file of a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
