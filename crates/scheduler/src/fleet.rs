@@ -125,8 +125,8 @@ impl Scheduler {
             })
         {
             task.history.found();
-            let retries = task.history.tries();
-            let state = TaskState::Running { worker: worker.clone(), since: now, retries };
+            let history = task.history.clone();
+            let state = TaskState::Running { worker: worker.clone(), since: now, history };
             self.set_state(now, id, state, actions);
             if let Some(task) = self.tasks.get_mut(id) {
                 task.avoid.workers.remove(worker);
