@@ -109,6 +109,7 @@ impl Scheduler {
             Event::StreamBroken { worker } => self.stream_broken(now, &worker, &mut actions),
             Event::WorkerDraining { worker } => self.worker_draining(&worker)?,
             Event::WorkerGone { worker } => self.worker_lost(now, &worker, "its process ended", &mut actions),
+            Event::WorkerReplaced { worker } => self.worker_replaced(now, &worker, &mut actions),
             Event::ProofCreated { proof, root } => self.proof_created(now, proof, root, &mut actions)?,
             Event::TaskCreated(spec) => self.task_created(now, spec, &mut actions)?,
             Event::TaskCompleted { worker, task } => {

@@ -5,6 +5,8 @@ mod proofs;
 mod subscribers;
 mod workers;
 
+pub(crate) use workers::Process;
+
 use crate::{
     ClusterConfig, convert,
     entry::Entry,

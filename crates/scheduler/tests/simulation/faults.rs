@@ -43,6 +43,9 @@ impl World {
         if self.rng.percent(25) {
             self.restart();
         }
+        if self.rng.percent(70) {
+            self.tell(Event::WorkerReplaced { worker: id.clone() }).unwrap();
+        }
         self.open(spec);
         for task in work {
             self.processes.get_mut(&id).unwrap().holds.remove(&task);
