@@ -66,3 +66,6 @@ plant "the stall of the coordinator is held against a worker" fleet.rs \
   'received.since(task.confirmed) <=' 'now.since(task.confirmed) <='
 plant "work that was killed together meets again" worker.rs \
   'want.apart && !load.waits).count()' 'want.apart && !load.waits).count() / 2'
+plant "a restart of the coordinator forgets which work was killed together" scheduler.rs \
+  'task.history = history.clone();' \
+  'task.history = if history.is_suspected() { History::of_tries(history.tries()) } else { history.clone() };'

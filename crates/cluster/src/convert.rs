@@ -1,6 +1,6 @@
 //! Between the wire, the ledger and the scheduler, which each have their own words for the same things.
 
-use proofmill_fault::Fault;
+use proofmill_fault::{Fault, History};
 use proofmill_ledger::{Execution, ExecutionStatus, ProofRecord, TaskRecord, TaskRecordState, Timestamp};
 use proofmill_primitives::{ArtifactId, Dialect, ProverType, TaskId, TaskKind, Weight};
 use proofmill_scheduler::{ProofSpec, TaskSpec, TaskState, Time};
@@ -159,17 +159,19 @@ pub(crate) fn task_record(spec: TaskSpec) -> TaskRecord {
         outputs: spec.outputs,
         metadata: spec.metadata,
         requester: spec.requester,
-        state: TaskRecordState::Pending { retries: 0, last_failure: None },
+        state: TaskRecordState::Pending { retries: 0, history: None, last_failure: None },
     }
 }
 
 pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
     let state = match record.state {
-        TaskRecordState::Pending { retries, last_failure } => {
-            TaskState::Pending { retries, last_failure: last_failure.as_deref().map(Fault::decode) }
-        }
-        TaskRecordState::Running { worker, since, retries } => {
-            TaskState::Running { worker, since: time(since), retries }
+        TaskRecordState::Pending { retries, history, last_failure } => TaskState::Pending {
+            history: history_of(retries, history.as_deref()),
+            last_failure: last_failure.as_deref().map(Fault::decode),
+        },
+        TaskRecordState::Running { worker, since, retries, history } => {
+            let history = history_of(retries, history.as_deref());
+            TaskState::Running { worker, since: time(since), history }
         }
         TaskRecordState::Succeeded => TaskState::Succeeded,
         TaskRecordState::Failed { cause } => TaskState::Failed { fault: Fault::decode(&cause) },
@@ -191,15 +193,30 @@ pub(crate) fn task_of_record(record: TaskRecord) -> (TaskSpec, TaskState) {
 
 pub(crate) fn task_record_state(state: TaskState) -> TaskRecordState {
     match state {
-        TaskState::Pending { retries, last_failure } => {
-            TaskRecordState::Pending { retries, last_failure: last_failure.as_ref().map(Fault::encode) }
-        }
-        TaskState::Running { worker, since, retries } => {
-            TaskRecordState::Running { worker, since: timestamp(since), retries }
+        TaskState::Pending { history, last_failure } => TaskRecordState::Pending {
+            retries: history.tries(),
+            history: beyond_tries(&history),
+            last_failure: last_failure.as_ref().map(Fault::encode),
+        },
+        TaskState::Running { worker, since, history } => {
+            let (retries, history) = (history.tries(), beyond_tries(&history));
+            TaskRecordState::Running { worker, since: timestamp(since), retries, history }
         }
         TaskState::Succeeded => TaskRecordState::Succeeded,
         TaskState::Failed { fault } => TaskRecordState::Failed { cause: fault.encode() },
     }
+}
+
+/// What went wrong with a task. Of one that an older version wrote down it is only known how often it was tried.
+fn history_of(retries: u32, history: Option<&str>) -> History {
+    let known = history.and_then(|history| serde_json::from_str(history).ok());
+    known.unwrap_or_else(|| History::of_tries(retries))
+}
+
+/// What went wrong with a task, where there is more to it than tries: of most there is nothing.
+fn beyond_tries(history: &History) -> Option<String> {
+    let is_more = *history != History::of_tries(history.tries());
+    is_more.then(|| serde_json::to_string(history).ok()).flatten()
 }
 
 pub(crate) fn task_status(state: &TaskState) -> TaskStatus {

@@ -3,7 +3,7 @@
 use crate::{
     convert::{self, narrow},
     owner::Handle,
-    state::{State, new_task_id},
+    state::{Process, State, new_task_id},
     streams::{self, Source},
 };
 use proofmill_fault::{Code, Fault};
@@ -133,7 +133,8 @@ impl WorkerService for Coordinator {
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
         let provers =
             header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let incarnation = header::incarnation(&request);
+        let process =
+            Process { incarnation: header::incarnation(&request), is_fresh: header::is_fresh(&request) };
         let dialects = header::dialects(&request);
         let request = request.into_inner();
         let kind = match request.worker_type() {
@@ -162,7 +163,7 @@ impl WorkerService for Coordinator {
         let (sink, source) = streams::stream(move || {
             handle.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
         });
-        self.handle.call(move |state| state.open_worker(spec, incarnation, sink, &session)).await??;
+        self.handle.call(move |state| state.open_worker(spec, process, sink, &session)).await??;
         Ok(Response::new(source))
     }
 

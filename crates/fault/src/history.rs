@@ -3,27 +3,29 @@
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The faults of one piece of work so far. Its size is bounded by the workers that had it.
+/// The faults of one piece of work so far. Its size is bounded by the workers that had it. It is kept where the work is: whoever
+/// starts over after a restart goes on from it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct History {
     /// Tries that count.
     pub(crate) tries: u32,
     /// Where it failed by its own fault.
     pub(crate) failed_on: BTreeSet<String>,
     /// Who said no more than that another try cannot help.
-    #[serde(default)]
     pub(crate) dismissed_by: BTreeSet<String>,
     /// How many workers were lost while they had it.
     pub(crate) losses: u32,
     /// Faults in a row that are not its own, for which it waits.
     pub(crate) waits: u32,
     /// Since when what a client stored is missing or damaged, in ms.
-    #[serde(default)]
     pub(crate) missing_since: Option<u64>,
+    /// Its workers went down, and it or what they did beside it may be to blame.
+    pub(crate) suspected: bool,
 }
 
 impl History {
-    /// The history of work that was tried so often before, of which no more is known (after a restart).
+    /// The history of work that was tried so often before, of which no more is known.
     pub fn of_tries(tries: u32) -> Self {
         Self { tries, ..Self::default() }
     }
@@ -31,6 +33,11 @@ impl History {
     /// Tries that count.
     pub const fn tries(&self) -> u32 {
         self.tries
+    }
+
+    /// Where it failed by its own fault.
+    pub const fn failed_on(&self) -> &BTreeSet<String> {
+        &self.failed_on
     }
 
     /// How many workers were lost while they had it.
@@ -41,6 +48,16 @@ impl History {
     /// Faults in a row for which it waits.
     pub const fn waits(&self) -> u32 {
         self.waits
+    }
+
+    /// Whether it may have taken workers down, as may what they did beside it.
+    pub const fn is_suspected(&self) -> bool {
+        self.suspected
+    }
+
+    /// It may have taken its worker down. That is not forgotten.
+    pub const fn suspect(&mut self) {
+        self.suspected = true;
     }
 
     /// A worker that was taken for lost still has it.

@@ -130,7 +130,9 @@ impl Patience {
             At::Worker => self.of_the_worker(history, fault.code, worker, others, jitter),
             At::Store => {
                 if fault.code.is_of_the_input() {
-                    let since = *history.missing_since.get_or_insert(now_ms);
+                    // A clock that went back showed a moment that was not.
+                    let since = history.missing_since.map_or(now_ms, |since| since.min(now_ms));
+                    history.missing_since = Some(since);
                     if Duration::from_millis(now_ms.saturating_sub(since)) > self.missing_for {
                         return Decision::GiveUp;
                     }

@@ -118,6 +118,40 @@ fn what_is_missing_stays_missing_while_other_things_happen() {
     assert!((600..=700).contains(&waited.as_secs()), "{waited:?}");
 }
 
+/// A clock that was wrong by a day, and is set right: it is no day longer that something may be missing.
+#[test]
+fn what_is_missing_since_a_moment_to_come_is_missing_since_now() {
+    let mut life = Life { now_ms: 86_400_000, ..Life::new() };
+    life.meets(Code::Missing, "a");
+    life.now_ms = 1_000;
+    while life.meets(Code::Missing, "a") != Decision::GiveUp {
+        assert!(life.now_ms < 1_000_000, "{}", life.now_ms);
+    }
+    assert!(life.now_ms > 600_000);
+}
+
+/// What is written down and read again decides the same.
+#[test]
+fn a_history_goes_on_where_it_was_written_down() {
+    let meet = |restarts: bool| {
+        let (mut life, mut decisions) = (Life::new(), Vec::new());
+        let codes =
+            [Code::WorkerLost, Code::ProverFailed, Code::StoreAway, Code::Missing, Code::KilledAmongOthers];
+        for (at, code) in codes.into_iter().cycle().enumerate().take(30) {
+            if restarts {
+                life.history = serde_json::from_str(&serde_json::to_string(&life.history).unwrap()).unwrap();
+            }
+            decisions.push(life.meets(code, ["a", "b"][at % 2]));
+        }
+        (decisions, life.history)
+    };
+    assert_eq!(meet(true), meet(false));
+    // An older version knew less.
+    let known: History =
+        serde_json::from_str(r#"{"tries":2,"failed_on":["a"],"losses":1,"waits":0}"#).unwrap();
+    assert_eq!((known.tries(), known.losses(), known.is_suspected()), (2, 1, false));
+}
+
 #[test]
 fn what_one_worker_cannot_read_another_one_may() {
     for code in [Code::StoreAway, Code::StoreFull, Code::Missing, Code::Damaged, Code::Other(At::Store)] {

@@ -48,7 +48,7 @@ fn task(number: u64) -> TaskRecord {
         outputs: vec![format!("key-{number:064}").into()],
         metadata: "{\"index\":12}".into(),
         requester: "0x0707070707070707070707070707070707070707".into(),
-        state: TaskRecordState::Pending { retries: 0, last_failure: None },
+        state: TaskRecordState::Pending { retries: 0, history: None, last_failure: None },
     }
 }
 

@@ -211,6 +211,8 @@ pub enum TaskRecordState {
     Pending {
         /// How often it has been tried before.
         retries: u32,
+        /// What else went wrong with it, where something did; only the coordinator knows what that means.
+        history: Option<String>,
         /// Why the last try failed.
         last_failure: Option<String>,
     },
@@ -222,6 +224,8 @@ pub enum TaskRecordState {
         since: Timestamp,
         /// How often it had been tried before.
         retries: u32,
+        /// What else had gone wrong with it, where something had.
+        history: Option<String>,
     },
     /// Done.
     Succeeded,

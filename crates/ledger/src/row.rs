@@ -209,12 +209,14 @@ fn state(row: &impl Columns) -> Result<TaskRecordState, Error> {
     Ok(match row.text("state")?.as_str() {
         "pending" => TaskRecordState::Pending {
             retries: row.small("retries")?,
+            history: row.optional_text("history")?,
             last_failure: row.optional_text("cause")?,
         },
         "running" => TaskRecordState::Running {
             worker: row.text("worker")?.into(),
             since: row.moment("since")?,
             retries: row.small("retries")?,
+            history: row.optional_text("history")?,
         },
         "succeeded" => TaskRecordState::Succeeded,
         "failed" => TaskRecordState::Failed { cause: row.text("cause")? },
@@ -254,19 +256,23 @@ pub(crate) struct StateColumns<'a> {
     pub(crate) worker: Option<&'a str>,
     pub(crate) since: Option<i64>,
     pub(crate) cause: Option<&'a str>,
+    pub(crate) history: Option<&'a str>,
 }
 
 impl<'a> From<&'a TaskRecordState> for StateColumns<'a> {
     fn from(state: &'a TaskRecordState) -> Self {
-        let plain = |state| Self { state, retries: None, worker: None, since: None, cause: None };
+        let plain =
+            |state| Self { state, retries: None, worker: None, since: None, cause: None, history: None };
         match state {
-            TaskRecordState::Pending { retries, last_failure } => Self {
+            TaskRecordState::Pending { retries, history, last_failure } => Self {
                 retries: Some(i64::from(*retries)),
+                history: history.as_deref(),
                 cause: last_failure.as_deref(),
                 ..plain("pending")
             },
-            TaskRecordState::Running { worker, since, retries } => Self {
+            TaskRecordState::Running { worker, since, retries, history } => Self {
                 retries: Some(i64::from(*retries)),
+                history: history.as_deref(),
                 worker: Some(worker.as_str()),
                 since: Some(moment(*since)),
                 ..plain("running")

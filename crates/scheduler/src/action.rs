@@ -1,7 +1,7 @@
 //! What follows from an event.
 
 use crate::{TaskSpec, Time};
-use proofmill_fault::Fault;
+use proofmill_fault::{Fault, History};
 use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use serde::{Deserialize, Serialize};
 
@@ -64,8 +64,8 @@ pub enum Action {
 pub enum TaskState {
     /// Waits for a worker.
     Pending {
-        /// How often it has been tried before.
-        retries: u32,
+        /// What went wrong with it before.
+        history: History,
         /// Why it came back the last time.
         last_failure: Option<Fault>,
     },
@@ -75,8 +75,8 @@ pub enum TaskState {
         worker: WorkerId,
         /// Since when.
         since: Time,
-        /// How often it had been tried before.
-        retries: u32,
+        /// What went wrong with it before.
+        history: History,
     },
     /// Done.
     Succeeded,

@@ -16,8 +16,8 @@ impl Scheduler {
         while std::mem::take(&mut self.pending_work.rematch) {
             while let Some((task, worker)) = self.next_match(now) {
                 let Some(entry) = self.tasks.get(&task) else { break };
-                let (spec, retries) = (entry.spec.clone(), entry.history.tries());
-                let state = TaskState::Running { worker: worker.clone(), since: now, retries };
+                let (spec, history) = (entry.spec.clone(), entry.history.clone());
+                let state = TaskState::Running { worker: worker.clone(), since: now, history };
                 self.set_state(now, &task, state, actions);
                 actions.push(Action::Assign { worker, task: spec });
             }

@@ -128,6 +128,12 @@ pub enum Event {
         /// Who.
         worker: WorkerId,
     },
+    /// Another process begins under a worker's name, and registers next: what the one before it held is lost with it. The new one is
+    /// sent that, for it may know why, but for what has been lost so often that it counts, or must not run beside the rest.
+    WorkerReplaced {
+        /// Under whose name.
+        worker: WorkerId,
+    },
     /// A proof is asked for; `root` is its first task.
     ProofCreated {
         /// The proof.

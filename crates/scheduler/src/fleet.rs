@@ -125,8 +125,8 @@ impl Scheduler {
             })
         {
             task.history.found();
-            let retries = task.history.tries();
-            let state = TaskState::Running { worker: worker.clone(), since: now, retries };
+            let history = task.history.clone();
+            let state = TaskState::Running { worker: worker.clone(), since: now, history };
             self.set_state(now, id, state, actions);
             if let Some(task) = self.tasks.get_mut(id) {
                 task.avoid.workers.remove(worker);
@@ -187,6 +187,32 @@ impl Scheduler {
         self.workers.remove(id);
         self.pending_work.rematch = true;
         self.pending_work.fleet = Fleet::Changed;
+    }
+
+    /// Nobody was told of the end of the process before, or has waited for it. That is a loss of all that it held, as any other:
+    /// otherwise what takes one process after the other down would be sent to the next one for ever.
+    pub(crate) fn worker_replaced(&mut self, now: Time, id: &WorkerId, actions: &mut Vec<Action>) {
+        let Some(worker) = self.workers.get(id) else { return };
+        let tasks: Vec<_> = worker.tasks.keys().cloned().collect();
+        for task in &tasks {
+            let text = format!("{id} was lost: its process ended, and another one began");
+            self.give_back(now, task, Fault::new(Code::WorkerLost, text), actions);
+        }
+        for task in &tasks {
+            self.keep(now, id, task, actions);
+        }
+    }
+
+    /// Leaves a task with the worker that it was just taken from, where it need not wait and may run beside what is there.
+    fn keep(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
+        let Some(task) = self.tasks.get(id).filter(|task| task.is_in_line()) else { return };
+        let waits = waits_for_others(task.spec.kind);
+        let (Some(want), Some(host)) = (task.want(), self.workers.get(worker)) else { return };
+        if waits || host.goes_with(&want) {
+            let history = task.history.clone();
+            let state = TaskState::Running { worker: worker.clone(), since: now, history };
+            self.set_state(now, id, state, actions);
+        }
     }
 
     fn unreserve(&mut self, id: &WorkerId) {

@@ -84,9 +84,8 @@ pub(crate) struct Task {
     pub(crate) proof_number: u64,
     /// Where it was tried and failed. Changes only while it does not wait.
     pub(crate) avoid: Avoid,
-    /// It runs beside no other work: `worker.rs` says why. Changes only while it does not wait.
-    pub(crate) apart: bool,
-    /// What went wrong with it.
+    /// What went wrong with it. Whether it is suspected, and so runs beside no other work (`worker.rs` says why), changes only while
+    /// it does not wait.
     pub(crate) history: History,
     /// How many tasks of its proof were done when something went wrong last.
     pub(crate) done_before: usize,
@@ -109,12 +108,11 @@ impl Task {
         let (proof_number, number) = numbers;
         Self {
             spec,
-            state: TaskState::Pending { retries: 0, last_failure: None },
+            state: TaskState::Pending { history: History::default(), last_failure: None },
             prover,
             number,
             proof_number,
             avoid: Avoid::default(),
-            apart: false,
             history: History::default(),
             done_before: 0,
             not_before: None,
@@ -128,7 +126,7 @@ impl Task {
 
     /// `None` for a mark, which nobody is given.
     pub(crate) fn want(&self) -> Option<Want> {
-        Want::new(self.prover, self.sort()).map(|want| Want { apart: self.apart, ..want })
+        Want::new(self.prover, self.sort()).map(|want| Want { apart: self.history.is_suspected(), ..want })
     }
 
     pub(crate) const fn sort(&self) -> Sort {
@@ -138,7 +136,8 @@ impl Task {
 
     pub(crate) fn load(&self) -> Load {
         let TaskSpec { kind, weight, .. } = self.spec;
-        Load { weight: gb(weight), lane: Lane::of(kind), apart: self.apart, waits: waits_for_others(kind) }
+        let apart = self.history.is_suspected();
+        Load { weight: gb(weight), lane: Lane::of(kind), apart, waits: waits_for_others(kind) }
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {
@@ -151,8 +150,9 @@ impl Task {
     /// waits for others would have to do so beside them, and is never suspected.
     pub(crate) fn suspect(&mut self, code: Code, free_losses: u32) {
         let lost = code == Code::WorkerLost && self.history.losses() > free_losses / 2;
-        let suspect = lost || code == Code::KilledAmongOthers;
-        self.apart |= suspect && !waits_for_others(self.spec.kind);
+        if (lost || code == Code::KilledAmongOthers) && !waits_for_others(self.spec.kind) {
+            self.history.suspect();
+        }
     }
 
     /// Whether it is to be given out now.

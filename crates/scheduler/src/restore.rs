@@ -1,6 +1,6 @@
 //! Going on after the coordinator was restarted.
 
-use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time};
+use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time, proof::Proof};
 
 impl Scheduler {
     /// A scheduler that goes on where one before it stopped, from what was made durable of its
@@ -8,7 +8,8 @@ impl Scheduler {
     /// they were added.
     ///
     /// A task that was running stays with its worker for [`Config::heartbeat_timeout`] from `now`. If the worker comes
-    /// back within that, nothing was lost; otherwise the task is given out again, and that does not count as a retry. Tasks of proofs that are not among `proofs` are left out; of two with one id the
+    /// back within that, nothing was lost; otherwise the task is given out again, and that does not count as a retry.
+    /// What went wrong with a task before counts on: one that took workers down still runs apart. Tasks of proofs that are not among `proofs` are left out; of two with one id the
     /// first counts. Nothing is given out before the first event.
     pub fn restore(
         config: Config,
@@ -34,6 +35,10 @@ impl Scheduler {
                 scheduler.doomed.push((spec.proof.clone(), fault.clone()));
             }
             scheduler.add_task(now, spec, state);
+        }
+        // What was done before the restart is no sign that its proof goes on.
+        for task in scheduler.tasks.values_mut() {
+            task.done_before = scheduler.proofs.get(&task.spec.proof).map_or(0, Proof::done);
         }
         scheduler
     }

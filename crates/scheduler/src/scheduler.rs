@@ -109,6 +109,7 @@ impl Scheduler {
             Event::StreamBroken { worker } => self.stream_broken(now, &worker, &mut actions),
             Event::WorkerDraining { worker } => self.worker_draining(&worker)?,
             Event::WorkerGone { worker } => self.worker_lost(now, &worker, "its process ended", &mut actions),
+            Event::WorkerReplaced { worker } => self.worker_replaced(now, &worker, &mut actions),
             Event::ProofCreated { proof, root } => self.proof_created(now, proof, root, &mut actions)?,
             Event::TaskCreated(spec) => self.task_created(now, spec, &mut actions)?,
             Event::TaskCompleted { worker, task } => {
@@ -198,7 +199,7 @@ impl Scheduler {
             return Err(Refused::TaskExists(spec.id));
         }
         actions.push(Action::TaskAdded(spec.clone()));
-        self.add_task(now, spec, TaskState::Pending { retries: 0, last_failure: None });
+        self.add_task(now, spec, TaskState::Pending { history: History::default(), last_failure: None });
         Ok(())
     }
 
@@ -209,8 +210,9 @@ impl Scheduler {
         proof.tasks.push(spec.id.clone());
         let id = spec.id.clone();
         let mut task = Task::new(spec, proof.spec.prover, (proof.number, number), now);
-        if let TaskState::Pending { retries, .. } | TaskState::Running { retries, .. } = &state {
-            task.history = History::of_tries(*retries);
+        if let TaskState::Pending { history, .. } | TaskState::Running { history, .. } = &state {
+            task.avoid.workers = history.failed_on().iter().map(|id| WorkerId::new(id.as_str())).collect();
+            task.history = history.clone();
         }
         // What runs already was sent by whoever was here before.
         task.delivery = task.delivery.sent();

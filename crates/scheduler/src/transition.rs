@@ -72,8 +72,8 @@ impl Scheduler {
         match self.config.patience.decide(&mut task.history, event) {
             Decision::Again { after, elsewhere, counts: _ } => {
                 task.not_before = (!after.is_zero()).then(|| now.after(after));
-                let retries = task.history.tries();
                 task.suspect(fault.code, self.config.patience.free_losses);
+                let history = task.history.clone();
                 if elsewhere && !everywhere {
                     task.avoid.builds.extend(build.filter(|_| fault.code == Code::Unfit));
                     task.avoid.workers.insert(worker.clone());
@@ -82,7 +82,7 @@ impl Scheduler {
                     }
                     self.begin_round(id, &worker);
                 }
-                self.set_state(now, id, TaskState::Pending { retries, last_failure: Some(fault) }, actions);
+                self.set_state(now, id, TaskState::Pending { history, last_failure: Some(fault) }, actions);
             }
             Decision::GiveUp => {
                 let (kind, tries) = (task.spec.kind, task.history.tries());

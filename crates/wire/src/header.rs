@@ -15,6 +15,8 @@ const SNARK: &str = "proofmill-snark";
 const PROVERS: &str = "proofmill-provers";
 /// Which process a worker is: two of one name differ by it.
 const INCARNATION: &str = "proofmill-incarnation";
+/// A worker's process that was never registered before.
+const FRESH: &str = "proofmill-fresh";
 /// How tasks may be written that a worker can do, separated by commas.
 const DIALECTS: &str = "proofmill-dialects";
 /// Under which name a task's metadata say in which dialect it is written. Here because both sides must agree on it.
@@ -82,6 +84,16 @@ pub fn set_incarnation<T>(request: &mut Request<T>, incarnation: &str) {
 /// Which process a worker is, where it says so.
 pub fn incarnation<T>(request: &Request<T>) -> Option<String> {
     text(request, INCARNATION).map(str::to_owned)
+}
+
+/// Says that a worker's process was never registered before: what was given to its name is lost with the process before it.
+pub fn set_fresh<T>(request: &mut Request<T>) {
+    request.metadata_mut().insert(FRESH, AsciiMetadataValue::from_static("1"));
+}
+
+/// Whether a worker says that its process was never registered before.
+pub fn is_fresh<T>(request: &Request<T>) -> bool {
+    text(request, FRESH).is_some()
 }
 
 /// Names the dialects that a worker speaks.
@@ -165,6 +177,7 @@ mod tests {
         assert_eq!(prover(&request), Ok(ProverType::Sp1));
         assert_eq!(provers(&request), Ok(vec![ProverType::Sp1]));
         assert_eq!((cause(&request), snark(&request)), (None, None));
+        assert_eq!((incarnation(&request), is_fresh(&request)), (None, false));
     }
 
     #[test]

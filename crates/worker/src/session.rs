@@ -73,6 +73,7 @@ pub async fn run(
         room,
         held: BTreeMap::new(),
         running: JoinSet::new(),
+        registered: false,
         stopping: false,
     };
     session.live(stop).await
@@ -93,6 +94,8 @@ struct Session {
     room: Arc<Semaphore>,
     held: BTreeMap<TaskId, Held>,
     running: JoinSet<(TaskId, Came)>,
+    /// Whether a coordinator has ever taken it: before, it can hold nothing.
+    registered: bool,
     stopping: bool,
 }
 
@@ -123,7 +126,7 @@ enum Ended {
 impl Session {
     async fn live(mut self, stop: CancellationToken) -> Result<(), WorkerError> {
         let mut wait = Duration::from_millis(200);
-        let (mut told, mut known) = (false, false);
+        let mut told = false;
         let mut last = None;
         while !stop.is_cancelled() {
             let opened = tokio::select! {
@@ -134,7 +137,8 @@ impl Session {
                 Ok(mut stream) => {
                     let WorkerConfig { id, coordinator, kind, provers, .. } = &self.config;
                     tracing::info!(%id, coordinator, %kind, ?provers, max_weight = %self.max_weight, "registered");
-                    (wait, told, known) = (Duration::from_millis(200), false, true);
+                    (wait, told) = (Duration::from_millis(200), false);
+                    self.registered = true;
                     if let Ended::Stopped = self.serve(&mut stream, &stop).await {
                         last = Some(stream);
                         break;
@@ -152,7 +156,9 @@ impl Session {
                     }
                 }
                 // What a first call is told of its arguments stays so; anything else may pass, be it said by a proxy.
-                Err(status) if known || !is_answer(&status) || status.code() == StatusCode::NotFound => {
+                Err(status)
+                    if self.registered || !is_answer(&status) || status.code() == StatusCode::NotFound =>
+                {
                     if !told {
                         tracing::warn!(
                             coordinator = self.config.coordinator,
@@ -191,6 +197,9 @@ impl Session {
         });
         header::set_provers(&mut request, &self.config.provers);
         header::set_incarnation(&mut request, &self.incarnation);
+        if !self.registered {
+            header::set_fresh(&mut request);
+        }
         header::set_dialects(&mut request, &self.dialects);
         let mut client = self.bench.client.tasks();
         // One that is stuck, but whose connection lives, would never say so.

@@ -5,6 +5,8 @@ mod proofs;
 mod subscribers;
 mod workers;
 
+pub(crate) use workers::Process;
+
 use crate::{
     ClusterConfig, convert,
     entry::Entry,
@@ -242,8 +244,8 @@ impl State {
             TaskState::Pending { last_failure: Some(Fault { code: Code::PutBack, text }), .. } => {
                 tracing::info!(%proof, %task, cause = text, "task put back");
             }
-            TaskState::Pending { retries, last_failure: Some(Fault { code, text }) } => {
-                tracing::warn!(%proof, %task, tries = retries, fault = %code, cause = text, "task to be tried again");
+            TaskState::Pending { history, last_failure: Some(Fault { code, text }) } => {
+                tracing::warn!(%proof, %task, tries = history.tries(), fault = %code, cause = text, "task to be tried again");
             }
             TaskState::Failed { fault: Fault { code, text } } => {
                 tracing::error!(event = "task_failed", %proof, %task, fault = %code, cause = text, "task given up");

@@ -13,17 +13,27 @@ use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::Status;
 
+/// Which process a worker is.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// Its own name, where it says one.
+    pub(crate) incarnation: Option<String>,
+    /// It was never registered before.
+    pub(crate) is_fresh: bool,
+}
+
 impl State {
     /// Registers a worker and its stream, and writes down under which session. A second one of the same name is refused as long
     /// as the first is there.
     pub(crate) fn open_worker(
         &mut self,
         spec: WorkerSpec,
-        incarnation: Option<String>,
+        process: Process,
         sink: Sink<ServerMessage>,
         session: &AtomicU64,
     ) -> Result<(), Status> {
         let id = spec.id.clone();
+        let Process { incarnation, is_fresh } = process;
         // Each would be given, and withdrawn, what the other one holds. One that does not say who it is may be the same.
         let is_another = |link: &&WorkerLink| {
             !link.sink.is_closed()
@@ -36,6 +46,10 @@ impl State {
             return Err(Status::already_exists(format!(
                 "another worker named {id} is connected: give each a name of its own (--id)"
             )));
+        }
+        // One that did not hear our answer registers once more.
+        if is_fresh && self.workers.get(&id).is_none_or(|link| link.incarnation != incarnation) {
+            self.feed(Event::WorkerReplaced { worker: id.clone() })?;
         }
         self.sessions += 1;
         let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false, kind: spec.kind };

@@ -1,11 +1,15 @@
 //! Workers that come, go, and are refused.
 
-use crate::harness::{start, until};
+use crate::harness::{Running, start, until, within};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
-use proofmill_wire::worker::{CloseRequest, WorkerType};
+use proofmill_wire::{
+    header,
+    operator::ProofPhase,
+    worker::{CloseRequest, OpenRequest, ServerMessage, WorkerTask, WorkerType, server_message::Message},
+};
 use std::time::Duration;
-use tonic::Code;
+use tonic::{Code, Request, Streaming};
 
 #[tokio::test]
 async fn a_worker_that_can_take_nothing_is_refused() {
@@ -79,6 +83,69 @@ async fn e3_a_worker_that_comes_back_in_time_keeps_its_tasks_and_is_sent_them_ag
     worker.is_left_alone().await;
     worker.complete_proof("p", "").await.unwrap();
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
+/// As a process of ours that begins: it names itself, and was never registered.
+async fn begins(cluster: &Running, process: &str) -> Streaming<ServerMessage> {
+    let mut request = Request::new(OpenRequest {
+        worker_id: "w".into(),
+        worker_type: WorkerType::All.into(),
+        max_weight: 8,
+        ..OpenRequest::default()
+    });
+    header::set_incarnation(&mut request, process);
+    header::set_fresh(&mut request);
+    let mut client = cluster.tasks.clone();
+    // The stream of the process before is not found broken yet.
+    loop {
+        let mut again = Request::new(request.get_ref().clone());
+        *again.metadata_mut() = request.metadata().clone();
+        match client.open(again).await {
+            Ok(stream) => return stream.into_inner(),
+            Err(status) => assert_eq!(status.code(), Code::AlreadyExists, "{status}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn next_task(stream: &mut Streaming<ServerMessage>) -> WorkerTask {
+    loop {
+        if let Some(Message::NewTask(task)) = within(stream.message()).await.unwrap().unwrap().message {
+            return task;
+        }
+    }
+}
+
+/// A container that its task takes down is back under its name before anybody misses it, each time.
+#[tokio::test]
+async fn a_task_that_takes_every_process_of_a_name_down_is_given_up() {
+    let cluster = start().await;
+    cluster.request("p", "2").await.unwrap();
+    let mut processes = 0;
+    while cluster.get("p").await.unwrap().proof_status == ProofStatus::Pending.wire() {
+        assert!(processes < 30, "it goes on for ever");
+        let mut stream = begins(&cluster, &format!("process {processes}")).await;
+        processes += 1;
+        // The one after which the proof has failed is sent nothing.
+        let task = tokio::time::timeout(Duration::from_secs(3), next_task(&mut stream)).await;
+        let failed = cluster.get("p").await.unwrap().proof_status == ProofStatus::Failed.wire();
+        assert!(task.is_ok() || failed, "{processes}");
+    }
+    assert!(cluster.progress("p").await.cause.contains("was lost"), "{:?}", cluster.progress("p").await);
+}
+
+/// A process whose first registrations were not answered in time has lost nothing.
+#[tokio::test]
+async fn a_process_that_registers_again_and_again_loses_nothing() {
+    let cluster = start().await;
+    cluster.request("p", "2").await.unwrap();
+    let mut stream = begins(&cluster, "the same").await;
+    let root = next_task(&mut stream).await;
+    for _ in 0..30 {
+        stream = begins(&cluster, "the same").await;
+        assert_eq!(next_task(&mut stream).await.task_id, root.task_id);
+    }
+    assert_eq!(cluster.progress("p").await.phase(), ProofPhase::Active);
 }
 
 #[tokio::test]

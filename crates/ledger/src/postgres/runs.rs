@@ -95,6 +95,7 @@ macro_rules! bind_states {
             .bind(column($states, |columns| columns.worker.map(owned)))
             .bind(column($states, |columns| columns.since))
             .bind(column($states, |columns| columns.cause.map(owned)))
+            .bind(column($states, |columns| columns.history.map(owned)))
     };
 }
 
@@ -105,12 +106,12 @@ async fn insert(connection: &mut Connection, records: &[&TaskRecord]) -> Result<
         records.iter().map(|record| Ok(owned(&row::ids(ids(record))?))).collect::<Result<Vec<_>, Error>>()
     };
     let query = sqlx::query(
-        "INSERT INTO tasks (state, retries, worker, since, cause, id, proof, kind, weight, parent, inputs, outputs, metadata, \
-         requester) SELECT state, retries, worker, since, cause, id, proof, kind, weight, parent, inputs, outputs, metadata, \
-         requester FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::text[], \
-         $8::bigint[], $9::bigint[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY AS new \
-         (state, retries, worker, since, cause, id, proof, kind, weight, parent, inputs, outputs, metadata, requester, at) \
-         ORDER BY at",
+        "INSERT INTO tasks (state, retries, worker, since, cause, history, id, proof, kind, weight, parent, inputs, outputs, \
+         metadata, requester) SELECT state, retries, worker, since, cause, history, id, proof, kind, weight, parent, inputs, \
+         outputs, metadata, requester FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
+         $7::text[], $8::text[], $9::bigint[], $10::bigint[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]) \
+         WITH ORDINALITY AS new (state, retries, worker, since, cause, history, id, proof, kind, weight, parent, inputs, \
+         outputs, metadata, requester, at) ORDER BY at",
     );
     bind_states!(query, &states)
         .bind(column(records, |record| owned(record.id.as_str())))
@@ -131,9 +132,9 @@ async fn insert(connection: &mut Connection, records: &[&TaskRecord]) -> Result<
 async fn change(connection: &mut Connection, changes: &[(&TaskId, &TaskRecordState)]) -> Result<u64, Error> {
     let states = column(changes, |(_, state)| StateColumns::from(*state));
     let query = sqlx::query(
-        "UPDATE tasks SET state = new.state, retries = new.retries, worker = new.worker, since = new.since, cause = new.cause \
-         FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[]) AS new \
-         (state, retries, worker, since, cause, id) WHERE tasks.id = new.id",
+        "UPDATE tasks SET state = new.state, retries = new.retries, worker = new.worker, since = new.since, cause = new.cause, \
+         history = new.history FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::text[], $6::text[], \
+         $7::text[]) AS new (state, retries, worker, since, cause, history, id) WHERE tasks.id = new.id",
     );
     let changed = bind_states!(query, &states)
         .bind(column(changes, |(task, _)| owned(task.as_str())))

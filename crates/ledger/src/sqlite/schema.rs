@@ -10,8 +10,13 @@ const APPLICATION_ID: i64 = 0x504d_4c47;
 
 /// Schema versions in order: the script at index `n` brings a database of version `n` to `n + 1`. Never change one that
 /// was released; add another.
-const MIGRATIONS: [&str; 4] =
-    [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")];
+const MIGRATIONS: [&str; 5] = [
+    include_str!("1.sql"),
+    include_str!("2.sql"),
+    include_str!("3.sql"),
+    include_str!("4.sql"),
+    include_str!("5.sql"),
+];
 
 /// The newest version.
 const NEWEST: i64 = MIGRATIONS.len() as i64;

@@ -229,7 +229,7 @@ async fn insert_task(connection: &mut Connection, record: &TaskRecord) -> Result
     let state = StateColumns::from(&record.state);
     sqlx::query(
         "INSERT INTO tasks (id, proof, kind, weight, parent, inputs, outputs, metadata, requester, state, retries, \
-         worker, since, cause) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+         worker, since, cause, history) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
     )
     .bind(text(record.id.as_str()))
     .bind(text(record.proof.as_str()))
@@ -245,6 +245,7 @@ async fn insert_task(connection: &mut Connection, record: &TaskRecord) -> Result
     .bind(state.worker.map(text))
     .bind(state.since)
     .bind(state.cause.map(text))
+    .bind(state.history.map(text))
     .execute(connection)
     .await
     .map_err(|error| match kind(&error) {
@@ -262,13 +263,14 @@ async fn change_state(
 ) -> Result<(), ApplyError> {
     let state = StateColumns::from(state);
     let result = sqlx::query(
-        "UPDATE tasks SET state = $1, retries = $2, worker = $3, since = $4, cause = $5 WHERE id = $6",
+        "UPDATE tasks SET state = $1, retries = $2, worker = $3, since = $4, cause = $5, history = $6 WHERE id = $7",
     )
     .bind(state.state)
     .bind(state.retries)
     .bind(state.worker.map(text))
     .bind(state.since)
     .bind(state.cause.map(text))
+    .bind(state.history.map(text))
     .bind(text(task.as_str()))
     .execute(connection)
     .await?;

@@ -7,6 +7,7 @@ mod data_dir;
 mod disk_full;
 mod engines;
 mod files;
+mod history;
 mod model;
 mod postgres;
 mod records;

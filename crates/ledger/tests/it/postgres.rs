@@ -191,7 +191,7 @@ async fn what_is_wrong_is_said_and_no_password_with_it() {
     assert_eq!(refused(&url, "theirs").await, DatabaseFault::Foreign);
     open(&url).await.unwrap().close().await;
     person(&server, "UPDATE proofmill_test.owner SET schema = 99").await;
-    assert_eq!(refused(&url, SCHEMA).await, DatabaseFault::Newer { found: 99, known: 2 });
+    assert_eq!(refused(&url, SCHEMA).await, DatabaseFault::Newer { found: 99, known: 3 });
     person(&server, "ALTER ROLE proofmill SET default_transaction_read_only = on").await;
     let read_only = refused(&url, "another").await;
     assert!(matches!(read_only, DatabaseFault::ReadOnly { .. }), "{read_only}");

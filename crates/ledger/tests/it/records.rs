@@ -48,7 +48,7 @@ pub(crate) fn task(id: &str, proof: &str) -> TaskRecord {
         outputs: vec!["proof-of-segment".into()],
         metadata: "{}".into(),
         requester: "somebody".into(),
-        state: TaskRecordState::Pending { retries: 0, last_failure: None },
+        state: TaskRecordState::Pending { retries: 0, history: None, last_failure: None },
     }
 }
 
@@ -172,14 +172,21 @@ fn update() -> impl Strategy<Value = ProofUpdate> {
 
 fn state() -> impl Strategy<Value = TaskRecordState> {
     prop_oneof![
-        (any::<u32>(), option::of(any::<String>()))
-            .prop_map(|(retries, last_failure)| TaskRecordState::Pending { retries, last_failure }),
-        (any::<String>(), moment(), any::<u32>()).prop_map(|(worker, since, retries)| {
-            TaskRecordState::Running { worker: worker.into(), since, retries }
+        (any::<u32>(), history(), option::of(any::<String>())).prop_map(
+            |(retries, history, last_failure)| {
+                TaskRecordState::Pending { retries, history, last_failure }
+            }
+        ),
+        (any::<String>(), moment(), any::<u32>(), history()).prop_map(|(worker, since, retries, history)| {
+            TaskRecordState::Running { worker: worker.into(), since, retries, history }
         }),
         Just(TaskRecordState::Succeeded),
         any::<String>().prop_map(|cause| TaskRecordState::Failed { cause }),
     ]
+}
+
+fn history() -> impl Strategy<Value = Option<String>> {
+    option::of(any::<String>())
 }
 
 fn any_task() -> impl Strategy<Value = TaskRecord> {

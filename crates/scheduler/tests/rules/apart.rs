@@ -204,9 +204,44 @@ fn a_suspect_is_kept_the_worker_that_has_least_to_finish() {
     assert_eq!((scene.at("p/root"), scene.at("r/root")), (Some("b"), None));
 }
 
-/// Nobody says what killed the worker (a container goes as a whole): what is lost again and again with others runs apart as well.
+/// Both are on one machine, and the system kills the one and the other: which tasks were killed together is in the ledger.
+#[test]
+fn the_guilty_one_is_found_though_the_coordinator_goes_down_with_its_worker() {
+    let mut scene = workers(&["w0"], 16);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.proof("q", TaskKind::ProveShard);
+    let mut kills = 0;
+    loop {
+        assert!(scene.held("w0").contains(&"p/root".into()) && kills < 20, "{kills} kills");
+        kills += 1;
+        let cause = kill(&mut scene, "w0");
+        scene.restart();
+        scene.worker("w0", WorkerKind::Gpu, 16);
+        if cause.is_some() {
+            break;
+        }
+        assert_eq!(scene.held("w0").len(), 1, "beside a suspect");
+        // And once more while it runs.
+        scene.restart();
+        scene.worker("w0", WorkerKind::Gpu, 16);
+        scene.pass(40, &["w0"]);
+        assert_eq!(scene.held("w0").len(), 1, "beside a suspect");
+        assert_eq!(scene.retries("q/root"), 0);
+    }
+    assert_eq!(kills, 5, "once together with the other, and four tries");
+    assert_eq!((scene.at("q/root"), scene.retries("q/root")), (Some("w0"), 0));
+}
+
+/// Nobody says what killed the worker (a container goes as a whole): what is lost again and again with others runs apart as well,
+/// also where the coordinator is lost each time.
 #[test]
 fn what_is_lost_with_others_again_and_again_runs_apart() {
+    for restarts in [false, true] {
+        lose_again_and_again(restarts);
+    }
+}
+
+fn lose_again_and_again(restarts: bool) {
     let mut scene = workers(&[], 8);
     scene.proof("p", TaskKind::ProveShard);
     scene.proof("q", TaskKind::ProveShard);
@@ -223,6 +258,9 @@ fn what_is_lost_with_others_again_and_again_runs_apart() {
             left += 1;
         }
         cause = cause.or(failure(scene.tell(Event::WorkerGone { worker: worker.as_str().into() }), "p"));
+        if restarts {
+            scene.restart();
+        }
     }
     assert!(cause.is_some_and(|cause| cause.contains("was lost")));
     assert!(left == 1 && is_done(&scene, "q/root"));

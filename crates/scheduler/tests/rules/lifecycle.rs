@@ -1,7 +1,7 @@
 //! Proofs and tasks from their creation to their end, and what is refused on the way.
 
 use crate::scene::{Scene, withdraw};
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::{Code, Fault, History};
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Counts, Event, ProofSpec, ProofState, Refused, TaskState, Time};
 
@@ -11,7 +11,7 @@ fn a_new_proof_is_made_durable_before_its_task_is_sent() {
     scene.worker("cpu", WorkerKind::Cpu, 8);
     let since = scene.time();
     let root = Scene::spec("p", "p/root", TaskKind::Controller);
-    let running = TaskState::Running { worker: "cpu".into(), since, retries: 0 };
+    let running = TaskState::Running { worker: "cpu".into(), since, history: History::default() };
     let expected = [
         Action::ProofChanged { proof: "p".into(), state: ProofState::Active },
         Action::TaskAdded(root.clone()),

@@ -2,7 +2,7 @@
 
 use crate::scene::{Scene, assigned, failure, workers};
 use proofmill_primitives::{ProverType, TaskId, TaskKind, WorkerKind};
-use proofmill_scheduler::{Action, Event};
+use proofmill_scheduler::{Action, Event, TaskState};
 
 /// The owner stood still between the decision and the sending; what workers said meanwhile is about before.
 #[test]
@@ -174,4 +174,59 @@ fn e6c_a_network_that_is_away_for_some_seconds_costs_nothing() {
     scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
     scene.pass(40, &[other]);
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
+
+/// A container is killed as a whole and is back at once under its name, with the coordinator or without: nobody says what killed it.
+#[test]
+fn what_takes_one_process_of_a_name_after_the_other_down_is_found() {
+    for restarts in [false, true] {
+        let mut scene = Scene::new();
+        scene.worker("w", WorkerKind::Gpu, 8);
+        // The one is poison; the other would be done by now if nothing came between.
+        scene.proof("p", TaskKind::ProveShard);
+        scene.proof("q", TaskKind::ProveShard);
+        let mut rounds = 0;
+        loop {
+            rounds += 1;
+            assert!(rounds < 40, "{:?}", scene.held("w"));
+            if restarts {
+                scene.restart();
+            }
+            let cause = failure(scene.tell(Event::WorkerReplaced { worker: "w".into() }), "p");
+            scene.worker("w", WorkerKind::Gpu, 8);
+            if let Some(cause) = cause {
+                assert!(cause.contains("was lost"), "{cause}");
+                break;
+            }
+            scene.pass(20, &["w"]);
+            if scene.held("w") == [TaskId::from("q/root")] {
+                assert_eq!(scene.retries("q/root"), 0);
+                scene.done("w", "q/root");
+            }
+        }
+        scene.pass(20, &["w"]);
+        if scene.held("w") == [TaskId::from("q/root")] {
+            scene.done("w", "q/root");
+        }
+        assert_eq!(scene.state("q/root"), &TaskState::Succeeded);
+    }
+}
+
+/// A new process that knows why the one before it ended is sent what that one held, and says so.
+#[test]
+fn the_next_process_of_a_name_is_sent_what_the_one_before_held() {
+    let mut scene = Scene::new();
+    for worker in ["w", "other"] {
+        scene.worker(worker, WorkerKind::All, 8);
+    }
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    scene.tell(Event::WorkerReplaced { worker: worker.as_str().into() });
+    let sent = scene.worker(&worker, WorkerKind::All, 8);
+    assert!(assigned(sent).contains(&(&worker.as_str().into(), &"p/root".into())));
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(worker.as_str()), 0));
+    // Of one that held nothing nothing follows, nor of one that nobody knows.
+    for worker in ["other", "w", "stranger"].into_iter().filter(|name| *name != worker) {
+        assert_eq!(scene.tell(Event::WorkerReplaced { worker: worker.into() }), []);
+    }
 }

@@ -1,7 +1,7 @@
 //! The coordinator was restarted.
 
 use crate::scene::{Scene, assigned, failure};
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::{Code, Fault, History};
 use proofmill_primitives::{ProverType, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Config, Event, ProofSpec, Scheduler, TaskState, Time};
 
@@ -12,8 +12,14 @@ fn restarted() -> Scene {
         ProofSpec { id: "p".into(), prover: ProverType::Exec, requester: String::new(), deadline: None };
     let since = Time::from_millis(scene.now - 60_000);
     let states = [
-        ("ran", TaskState::Running { worker: "a".into(), since, retries: 1 }),
-        ("waits", TaskState::Pending { retries: 2, last_failure: Some(Fault::new(Code::ProverFailed, "x")) }),
+        ("ran", TaskState::Running { worker: "a".into(), since, history: History::of_tries(1) }),
+        (
+            "waits",
+            TaskState::Pending {
+                history: History::of_tries(2),
+                last_failure: Some(Fault::new(Code::ProverFailed, "x")),
+            },
+        ),
         ("done", TaskState::Succeeded),
     ];
     let tasks = states.map(|(id, state)| (Scene::spec("p", id, TaskKind::ProveShard), state));
@@ -63,6 +69,46 @@ fn a_result_of_a_worker_that_has_not_registered_yet_counts() {
     assert_eq!(scene.state("ran"), &TaskState::Succeeded);
     scene.worker("a", WorkerKind::Gpu, 4);
     assert_eq!((scene.weight("a"), scene.at("waits")), (4, Some("a")));
+}
+
+/// It goes elsewhere where there is an elsewhere, though that is not free yet.
+#[test]
+fn where_a_task_failed_is_known_after_a_restart() {
+    let mut scene = Scene::new();
+    scene.worker("a", WorkerKind::Gpu, 4);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.worker("b", WorkerKind::Gpu, 4);
+    scene.proof("q", TaskKind::ProveShard);
+    scene.fails("a", "p/root");
+    scene.restart();
+    scene.worker("b", WorkerKind::Gpu, 4);
+    scene.worker("a", WorkerKind::Gpu, 4);
+    scene.pass(2, &["a", "b"]);
+    assert_eq!((scene.at("p/root"), scene.at("q/root")), (None, Some("b")));
+    scene.done("b", "q/root");
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
+}
+
+/// What was done before the restart is no sign that the proof of a controller goes on.
+#[test]
+fn a_controller_that_takes_workers_down_is_given_up_over_restarts() {
+    let mut scene = Scene::new();
+    scene.worker("shards", WorkerKind::Gpu, 8);
+    scene.worker("w", WorkerKind::Cpu, 8);
+    scene.proof("p", TaskKind::Controller);
+    scene.task("p", "x", TaskKind::ProveShard);
+    scene.done("shards", "x");
+    let mut failed = None;
+    for round in 0..40 {
+        let worker = format!("w{round}");
+        scene.worker(&worker, WorkerKind::Cpu, 8);
+        scene.pass(1, &[worker.as_str()]);
+        let Some(at) = scene.scheduler.task(&"p/root".into()).and_then(|_| scene.at("p/root")) else { break };
+        let gone = Event::WorkerGone { worker: at.into() };
+        failed = failed.or(failure(scene.tell(gone), "p"));
+        scene.restart();
+    }
+    assert!(failed.is_some_and(|cause| cause.contains("was lost")));
 }
 
 #[test]

@@ -143,6 +143,15 @@ impl Scene {
         actions
     }
 
+    /// The coordinator is restarted, and knows what its actions made durable. Workers are to be opened again.
+    pub(crate) fn restart(&mut self) {
+        let proofs = self.scheduler.proofs().map(|(spec, created)| (spec.clone(), created));
+        let proofs: Vec<_> = proofs.collect();
+        let tasks = proofs.iter().flat_map(|(proof, _)| self.scheduler.tasks_of(&proof.id));
+        let tasks: Vec<_> = tasks.map(|(spec, state)| (spec.clone(), state.clone())).collect();
+        self.scheduler = Scheduler::restore(*self.scheduler.config(), self.time(), proofs, tasks);
+    }
+
     pub(crate) fn held(&self, worker: &str) -> Vec<TaskId> {
         let status = self.scheduler.workers().find(|status| status.spec.id.as_str() == worker);
         status.map(|status| status.tasks.into_iter().cloned().collect()).unwrap_or_default()
@@ -167,7 +176,7 @@ impl Scene {
 
     pub(crate) fn retries(&self, task: &str) -> u32 {
         match self.state(task) {
-            TaskState::Running { retries, .. } | TaskState::Pending { retries, .. } => *retries,
+            TaskState::Running { history, .. } | TaskState::Pending { history, .. } => history.tries(),
             other => panic!("{task} is {other:?}"),
         }
     }

@@ -1,6 +1,6 @@
 //! What must be true after every event, computed the slow and obvious way from what the actions said.
 
-use proofmill_fault::{At, Code, Fault};
+use proofmill_fault::{At, Code, Fault, History};
 use proofmill_primitives::{Capability, ProofId, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Counts, Diagnosis, ProofSpec, ProofState, Scheduler, TaskSpec, TaskState, Time,
@@ -83,8 +83,10 @@ impl Ledger {
             self.missing_since.remove(task);
         }
         if fault.code.is_of_the_input() {
-            let since = *self.missing_since.entry(task.clone()).or_insert(now);
-            let too_long = now.since(since) > config.patience.missing_for;
+            let since = self.missing_since.entry(task.clone()).or_insert(now);
+            // It is not missing since a moment that the clock showed before it went back.
+            *since = (*since).min(now);
+            let too_long = now.since(*since) > config.patience.missing_for;
             assert_eq!(given_up, too_long, "{task} misses {fault:?} since {since:?}, now {now:?}");
         }
     }
@@ -121,16 +123,20 @@ impl Ledger {
                 );
                 let before = self.at.insert(spec.id.clone(), self.tasks.len());
                 assert_eq!(before, None, "{} added twice", spec.id);
-                self.tasks.push((spec.clone(), TaskState::Pending { retries: 0, last_failure: None }));
+                self.tasks.push((
+                    spec.clone(),
+                    TaskState::Pending { history: History::default(), last_failure: None },
+                ));
             }
             Action::TaskChanged { proof, task, state } => {
                 let (spec, before) = &mut self.tasks[self.at[task]];
                 assert_eq!((&spec.proof, &self.proofs[proof].2), (proof, &ProofState::Active));
                 let sensible = match (&*before, &state) {
                     (TaskState::Succeeded | TaskState::Failed { .. }, _) => false,
-                    (TaskState::Pending { .. }, TaskState::Running { retries, .. })
-                    | (TaskState::Running { .. }, TaskState::Pending { retries, .. }) => {
-                        *retries < config.patience.tries
+                    (TaskState::Pending { .. }, TaskState::Running { history, .. })
+                    | (TaskState::Running { .. }, TaskState::Pending { history, .. }) => {
+                        // One broken worker ends no proof where there is another one.
+                        history.tries() < config.patience.tries || history.failed_on().len() < 2
                     }
                     (TaskState::Pending { .. } | TaskState::Running { .. }, TaskState::Succeeded) => true,
                     (TaskState::Running { .. }, TaskState::Failed { fault }) => !fault.text.is_empty(),

@@ -20,7 +20,8 @@ impl World {
         }
     }
 
-    /// The system kills a worker for want of memory. The process after it is sent what it held, and hands the work back.
+    /// The system kills a worker for want of memory. The process after it is sent what it held, and hands the work back. The
+    /// coordinator may be killed with it, or next.
     pub(crate) fn kill(&mut self) {
         let Some(id) = self.some_process() else { return };
         let process = &self.processes[&id];
@@ -39,11 +40,20 @@ impl World {
         let process = self.processes.get_mut(&id).unwrap();
         process.holds.clear();
         process.unsent.clear();
+        if self.rng.percent(25) {
+            self.restart();
+        }
+        if self.rng.percent(70) {
+            self.tell(Event::WorkerReplaced { worker: id.clone() }).unwrap();
+        }
         self.open(spec);
         for task in work {
             self.processes.get_mut(&id).unwrap().holds.remove(&task);
             let fault = Fault::new(code, "too much for it");
             self.report(Event::TaskFailed { worker: id.clone(), task: task.clone(), fault }, &task);
+        }
+        if self.rng.percent(25) {
+            self.restart();
         }
     }
 
@@ -169,8 +179,6 @@ impl World {
             process.open = false;
         }
         self.ledger.not_before.clear();
-        self.ledger.missing_since.clear();
-        self.ledger.apart.clear();
         self.tell(Event::Tick).unwrap();
     }
 

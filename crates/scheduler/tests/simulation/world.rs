@@ -376,6 +376,10 @@ impl World {
             2 => vec![DIALECTS[2], DIALECTS[1]],
             _ => DIALECTS.to_vec(),
         };
+        // A node of the SP1 cluster does not say that it begins.
+        if self.rng.percent(70) {
+            self.tell(Event::WorkerReplaced { worker: id.clone() }).unwrap();
+        }
         self.open(WorkerSpec { id, kind, max_weight, provers, dialects, build });
     }
 
