@@ -4,7 +4,7 @@ use crate::{
     cli,
     local::Site,
     observe::{self, Observed},
-    pulling::Serving,
+    pulling::{Serving, lock},
     settle::L1Settlement,
     sides::{Ours, Place, ours, sides},
     wiring,
@@ -15,7 +15,7 @@ use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, Publishers, Rollup, Signer, StreamOptions};
 use proofmill_client::{ClusterClient, ClusterProver};
-use proofmill_ledger::DataDir;
+use proofmill_ledger::{DataDir, ProcessLock};
 use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, NodeHandle, Parts, Prover, ProverNode,
@@ -50,6 +50,8 @@ pub(crate) struct Running {
     pub(crate) observed: Observed,
     makers: Makers,
     ending: CancellationToken,
+    /// One process keeps the proofs and the requests of a rollup in a folder.
+    _lock: ProcessLock,
 }
 
 impl Running {
@@ -117,6 +119,8 @@ pub(crate) async fn start(
         chain: &l2,
         ending: &ending,
     };
+    let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
+    let lock = lock(&folder, "node.lock", "proves this rollup")?;
     let ours = ours(place).await?;
     let rollup = ours.rollup.clone();
     let config = rollup.config().clone();
@@ -158,7 +162,6 @@ pub(crate) async fn start(
         observed.batches(observe::watch_batches(rollup.clone(), l2.clone(), ending.clone()));
     }
     let poll = args.following.poll_every();
-    let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
     let parts = Parts {
         chain: Box::new(ChainFeed::new(
             rollup.clone(),
@@ -180,7 +183,7 @@ pub(crate) async fn start(
     observed.published(move || published.borrow().published().collect());
     let problems = move || snapshots.borrow().problems.iter().map(ToString::to_string).collect();
     observed.started(problems);
-    Ok(Running { node, rollup, prover: statement.prover, observed, makers, ending })
+    Ok(Running { node, rollup, prover: statement.prover, observed, makers, ending, _lock: lock })
 }
 
 /// The rules would wait no longer than they may. Whoever sets more is told so, and not given less.

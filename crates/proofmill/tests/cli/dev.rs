@@ -201,10 +201,14 @@ fn what_a_prover_node_is_told_wrong_it_says() {
         command.env("PRIVATE_KEY", DevKeys::funder_text().to_string());
         command
     };
+    let said = || fs::read_to_string(data.join("dev.log")).unwrap_or_default();
+    wait("the node of `dev`", || said().contains(", a prover node: "));
     for (mut command, hint) in [
         (node(l1, l2, "0x0000000000000000000000000000000000000001"), "no contract at"),
         (node(l2, l2, &rollup), "no contract at"),
         (node(l1, l1, &rollup), "but chain 900901 is wanted"),
+        // The node of `dev` is there already.
+        (node(l1, l2, &rollup), "proves this rollup from"),
     ] {
         let said = crate::process::fail(&mut command);
         assert!(said.contains(hint), "{hint}: {said}");
