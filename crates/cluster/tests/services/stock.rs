@@ -203,6 +203,26 @@ async fn a_proof_that_a_node_gives_up_says_why() {
     worker.fail(&root, false, "").await.unwrap();
 }
 
+/// A node was cut off for so long that another one has its controller's task. It gives up then, for want of the cluster.
+#[tokio::test]
+async fn a_node_that_has_lost_its_controller_ends_no_proof() {
+    let (cluster, mut lost, root) = begun().await;
+    // Its stream breaks, its calls go on.
+    lost.stream = cluster.worker("dummy", WorkerType::Gpu, 1).await.stream;
+    let mut other = cluster.worker("other", WorkerType::All, 12).await;
+    assert_eq!(other.task().await.task_id, root.task_id);
+    let give_up = FailProofRequest {
+        worker_id: "w".into(),
+        proof_id: "p".into(),
+        task_id: Some(root.task_id.clone()),
+        extra_data: None,
+    };
+    lost.client.fail_proof(give_up).await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+    other.complete_proof("p", "").await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
 /// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
 /// whole proof before. One broken node ends no proof: another one is asked, and only where that says the same the controller is
 /// told `FailedFatal`.
