@@ -274,7 +274,7 @@ impl WorkerService for Coordinator {
                     // A task that was done in the meantime by somebody else, or is, is no reason to give up.
                     Some((_, _, true)) => Ok(()),
                     Some((task, kind, false)) if fault.code == Code::Dismissed && !runs_the_program(kind) => {
-                        state.dismiss_task(&proof, worker, task, fault, extra_data)
+                        state.dismiss_task(worker, task, fault, extra_data)
                     }
                     _ => {
                         let code = if fault.code == Code::Dismissed { Code::Rejected } else { fault.code };
