@@ -200,13 +200,14 @@ impl ClusterClient {
             if let Some(snark) = asked.snark {
                 header::set_snark(&mut request, snark.name());
             }
+            // Before it is sent: where its answer is lost, it is found again as this client's own.
+            self.ours().insert(id.clone(), deadline);
             match within(ANSWER, self.api.clone().proof_request_create(request)).await {
-                Some(Ok(_)) => {
-                    self.ours().insert(id.clone(), deadline);
-                    return Ok(Accepted { id, deadline, is_ours: true });
-                }
+                Some(Ok(_)) => return Ok(Accepted { id, deadline, is_ours: true }),
                 // Somebody else asked for it in between, and it came to nothing.
-                Some(Err(status)) if status.code() == Code::AlreadyExists => {}
+                Some(Err(status)) if status.code() == Code::AlreadyExists => {
+                    self.ours().remove(&id);
+                }
                 Some(Err(status)) => return Err(self.not_taken(id, status)),
                 None => return Err(self.silent()),
             }

@@ -265,14 +265,16 @@ impl WorkerService for Coordinator {
             .call(move |state| {
                 let over = task_id.map(TaskId::from).and_then(|task| {
                     let (spec, stands) = state.scheduler.task(&task)?;
-                    let (kind, done) = (spec.kind, *stands == TaskState::Succeeded);
-                    Some((task, kind, done))
+                    let anothers =
+                        matches!(stands, TaskState::Running { worker: holder, .. } if *holder != worker);
+                    let (kind, settled) = (spec.kind, anothers || *stands == TaskState::Succeeded);
+                    Some((task, kind, settled))
                 });
                 match over {
-                    // A task that was done in the meantime, by somebody else, is no reason to give up.
+                    // A task that was done in the meantime by somebody else, or is, is no reason to give up.
                     Some((_, _, true)) => Ok(()),
                     Some((task, kind, false)) if fault.code == Code::Dismissed && !runs_the_program(kind) => {
-                        state.dismiss_task(&proof, worker, task, fault, extra_data)
+                        state.dismiss_task(worker, task, fault, extra_data)
                     }
                     _ => {
                         let code = if fault.code == Code::Dismissed { Code::Rejected } else { fault.code };

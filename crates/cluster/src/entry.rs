@@ -119,10 +119,12 @@ impl Entry {
 
     /// A worker's account of a task that it finished.
     pub(crate) fn account(&mut self, kind: TaskKind, worker: WorkerId, busy_ms: u64, peak_memory_mb: u32) {
-        *self.busy_ms.entry(kind).or_default() += busy_ms;
+        let busy = self.busy_ms.entry(kind).or_default();
+        // What a worker says of itself is not to be trusted.
+        *busy = busy.saturating_add(busy_ms);
         let share = self.workers.entry(worker).or_default();
         share.tasks += 1;
-        share.busy_ms += busy_ms;
+        share.busy_ms = share.busy_ms.saturating_add(busy_ms);
         share.peak_memory_mb = share.peak_memory_mb.max(peak_memory_mb);
     }
 

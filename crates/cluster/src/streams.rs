@@ -19,6 +19,10 @@ use tonic::Status;
 /// What a subscriber does not acknowledge for so long is sent again; the SP1 cluster's figure.
 pub(crate) const REPEAT_AFTER: Duration = Duration::from_secs(4);
 
+/// A subscriber whose stream is gone for so long is forgotten: whoever it is names all that it waits for when it comes back, and
+/// a controller that starts over never does.
+const FORGET_AFTER: Duration = Duration::from_secs(60);
+
 /// The writing end of a stream. Unbounded: what is written is bounded by the tasks that a worker or a proof has.
 pub(crate) type Sink<T> = mpsc::UnboundedSender<Result<T, Status>>;
 
@@ -71,6 +75,8 @@ pub(crate) struct Subscriber {
     /// The tasks in `unacknowledged`: each is told of once at a time.
     told: BTreeSet<TaskId>,
     sink: Sink<ServerSubMessage>,
+    /// Since when its stream is seen to be gone.
+    gone_since: Option<Instant>,
     last_message: u64,
 }
 
@@ -90,6 +96,7 @@ impl Subscriber {
             unacknowledged: BTreeMap::new(),
             told: BTreeSet::new(),
             sink,
+            gone_since: None,
             // A late acknowledgement from before a restart must not hit another message with the same number.
             last_message: Timestamp::now().as_millis().saturating_mul(1_000_000),
         }
@@ -97,7 +104,7 @@ impl Subscriber {
 
     /// The subscriber came back: what it did not acknowledge is sent again.
     pub(crate) fn reopen(&mut self, sink: Sink<ServerSubMessage>, now: Instant, out: &mut Vec<Release>) {
-        self.sink = sink;
+        (self.sink, self.gone_since) = (sink, None);
         self.repeat(now, Duration::ZERO, out);
     }
 
@@ -116,6 +123,12 @@ impl Subscriber {
 
     pub(crate) fn is_gone(&self) -> bool {
         self.sink.is_closed()
+    }
+
+    /// Whether it has been gone for so long that it is to be forgotten.
+    pub(crate) fn is_over(&mut self, now: Instant) -> bool {
+        let gone = self.is_gone().then(|| *self.gone_since.get_or_insert(now));
+        gone.is_some_and(|since| now.saturating_duration_since(since) >= FORGET_AFTER)
     }
 
     pub(crate) fn acknowledge(&mut self, message: &str) {
@@ -229,6 +242,23 @@ pub(crate) fn send_end(reader: &Sink<MessageStreamResponse>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subscriber_that_does_not_come_back_is_forgotten() {
+        let (sink, source) = stream(|| ());
+        let mut subscriber = Subscriber::new("p".into(), sink);
+        let began = Instant::now();
+        let after = |seconds| began + Duration::from_secs(seconds);
+        assert!(!subscriber.is_over(began) && !subscriber.is_over(after(1_000)), "it is there");
+        drop(source);
+        assert!(!subscriber.is_over(after(1_000)) && !subscriber.is_over(after(1_059)));
+        // It comes back, and goes again.
+        let (sink, source) = stream(|| ());
+        subscriber.reopen(sink, after(1_059), &mut Vec::new());
+        drop(source);
+        assert!(!subscriber.is_over(after(1_061)) && !subscriber.is_over(after(1_120)));
+        assert!(subscriber.is_over(after(1_121)));
+    }
 
     #[test]
     fn a_reader_that_comes_back_while_nothing_is_said_is_kept_once() {

@@ -2,14 +2,24 @@
 
 use crate::cli;
 use eyre::{Result, WrapErr, bail};
-use proofmill_ledger::Ledger;
-use std::{env, fs, path::Path};
+use proofmill_ledger::{DatabaseFault, Ledger, LedgerError};
+use std::{env, fs, path::Path, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// Holds the database's URL, where no file is named. A URL has a password, and flags are seen by every user of the machine.
 const DATABASE: &str = "PROOFMILL_DATABASE";
 
-/// A schema of a Postgres database where one is named, and else the SQLite file.
-pub(crate) async fn open(args: &cli::Database, schema: &str, file: &Path) -> Result<Ledger> {
+/// The pause before a database that is away is asked again.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// A schema of a Postgres database where one is named, and else the SQLite file. A database that is away is waited for, as one that
+/// goes away later is.
+pub(crate) async fn open(
+    args: &cli::Database,
+    schema: &str,
+    file: &Path,
+    stop: &CancellationToken,
+) -> Result<Ledger> {
     let Some(url) = url(args)? else {
         if let Some(schema) = &args.database_schema {
             bail!(
@@ -27,9 +37,29 @@ pub(crate) async fn open(args: &cli::Database, schema: &str, file: &Path) -> Res
         }
         return Ok(Ledger::open(file).await?);
     };
-    let ledger = Ledger::open_postgres(&url, args.database_schema.as_deref().unwrap_or(schema)).await?;
+    let schema = args.database_schema.as_deref().unwrap_or(schema);
+    let ledger = tokio::select! {
+        opened = open_patiently(&url, schema) => opened?,
+        () = stop.cancelled() => bail!("stopped before the ledger's database answered"),
+    };
     tracing::info!(%ledger, "the ledger is in Postgres");
     Ok(ledger)
+}
+
+async fn open_patiently(url: &str, schema: &str) -> Result<Ledger, LedgerError> {
+    let mut said = false;
+    loop {
+        match Ledger::open_postgres(url, schema).await {
+            Err(error @ LedgerError::Database { fault: DatabaseFault::Away { .. }, .. }) => {
+                if !said {
+                    tracing::warn!(%error, "waiting for the ledger's database");
+                }
+                said = true;
+                tokio::time::sleep(PAUSE).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn url(args: &cli::Database) -> Result<Option<String>> {
@@ -49,9 +79,32 @@ pub(crate) fn schema(folder: &Path) -> String {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use alloy_primitives::Address;
+    use proofmill_localstore::LocalPostgres;
+
+    #[tokio::test]
+    async fn a_database_that_comes_later_is_waited_for() {
+        let Some(mut server) = LocalPostgres::start_or_skip().unwrap() else { return };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("url");
+        fs::write(&file, server.url()).unwrap();
+        let args = cli::Database { database_file: Some(file), database_schema: None };
+        let (stop, unused) = (CancellationToken::new(), folder.path().join("unused"));
+        server.stop();
+        let opening = open(&args, "later", &unused, &stop);
+        tokio::pin!(opening);
+        let early = tokio::time::timeout(Duration::from_secs(1), &mut opening).await;
+        assert!(early.is_err(), "{:?}", early.map(|opened| opened.map_err(|error| error.to_string())));
+        server.start_again().unwrap();
+        assert!(opening.await.unwrap().to_string().contains("schema later"));
+        // Who stops it does not wait for it.
+        server.stop();
+        stop.cancel();
+        assert!(open(&args, "later", &unused, &stop).await.is_err());
+    }
 
     #[test]
     fn a_rollup_has_a_schema_that_fits() {

@@ -37,7 +37,7 @@ impl Serving {
             )
         })?;
         let file = folder.join("assignments.sqlite");
-        let ledger = ledger::open(&args.database, &ledger::schema(folder), &file).await?;
+        let ledger = ledger::open(&args.database, &ledger::schema(folder), &file, &stop).await?;
         let timeout = args.prover_timeout();
         let config = CoordinatorConfig { needed: needed.into_iter().collect(), timeout };
         let types: Vec<_> = config.needed.iter().map(|prover| prover.name()).collect();

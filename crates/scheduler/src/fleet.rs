@@ -239,7 +239,7 @@ impl Scheduler {
             if now < last {
                 self.listening_since = now;
                 self.workers.forget_future(now);
-                self.tasks.values_mut().for_each(|task| task.confirmed = task.confirmed.min(now));
+                self.tasks.values_mut().for_each(|task| task.forget_future(now));
                 self.wake_all(now);
             } else if now.since(last) > self.config.heartbeat_timeout / 2 {
                 self.listening_since = now;

@@ -155,6 +155,13 @@ impl Task {
         }
     }
 
+    /// The clock went back: nothing of it is to wait for what it showed before.
+    pub(crate) fn forget_future(&mut self, now: Time) {
+        self.confirmed = self.confirmed.min(now);
+        self.queued = self.queued.min(now);
+        self.overtaken = self.overtaken.map(|since| since.min(now));
+    }
+
     /// Whether it is to be given out now.
     pub(crate) const fn is_in_line(&self) -> bool {
         matches!(self.state, TaskState::Pending { .. }) && self.not_before.is_none()

@@ -15,9 +15,11 @@
 //! ```
 
 mod address;
+mod answer;
 pub mod header;
 
 pub use address::{BadAddress, endpoint};
+pub use answer::within;
 
 /// The largest message that cluster, workers and clients take from each other, in bytes: a task may name thousands of artifacts,
 /// and a program may commit to megabytes. What is larger is [`OutOfRange`](tonic::Code::OutOfRange), as often as it is sent.

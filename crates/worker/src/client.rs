@@ -6,6 +6,7 @@ use proofmill_primitives::{ArtifactId, ProofId, TaskId, TaskKind, Weight, Worker
 use proofmill_wire::{
     MAX_MESSAGE, header,
     operator::{ReportPlanRequest, operator_service_client::OperatorServiceClient},
+    within,
     worker::{
         AckSubRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest, CreateTaskRequest,
         FailTaskRequest, HeartbeatRequest, MessageStreamResponse, OpenSubRequest, SendTaskMessageRequest,
@@ -316,15 +317,6 @@ pub(crate) fn is_answer(status: &Status) -> bool {
 pub(crate) fn jittered(pause: Duration) -> Duration {
     let (dice, _) = uuid::Uuid::new_v4().as_u64_pair();
     Jitter::of(dice).spread(pause)
-}
-
-/// What comes of a call, or that nobody answered in time. Of a stream, that it opens.
-pub(crate) async fn within<T>(
-    time: Duration,
-    call: impl Future<Output = Result<T, Status>>,
-) -> Result<T, Status> {
-    let late = || Status::deadline_exceeded(format!("no answer within {} s", time.as_secs_f32()));
-    tokio::time::timeout(time, call).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn with_timeout<T>(message: T, timeout: Duration) -> Request<T> {

@@ -3,7 +3,7 @@
 use crate::{
     WorkerConfig, WorkerError,
     bench::Bench,
-    client::{ANSWER, CoordinatorClient, is_answer, jittered, within},
+    client::{ANSWER, CoordinatorClient, is_answer, jittered},
     failure::TaskFailure,
     killed::Killed,
     memory,
@@ -17,7 +17,7 @@ use proofmill_backends::Registry;
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{Dialect, ProofId, TaskId, TaskKind, Weight, WorkerKind};
 use proofmill_wire::{
-    header,
+    header, within,
     worker::{OpenRequest, ServerMessage, WorkerTask, WorkerType, server_message::Message},
 };
 use std::{

@@ -2,13 +2,14 @@
 
 use crate::site::{PATIENCE, Site, prove};
 use proofmill_artifacts::FsArtifacts;
-use proofmill_client::{ClientError, ClusterClient, ClusterProver};
+use proofmill_client::{ClientError, ClusterClient, ClusterProver, ProofAsked};
 use proofmill_fault::{At, Code as FaultCode};
+use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_wire::{
     cluster::{
-        ClusterComponentManifest, ProofRequestCancelRequest, ProofRequestCreateRequest,
+        ClusterComponentManifest, ProofRequest, ProofRequestCancelRequest, ProofRequestCreateRequest,
         ProofRequestGetRequest, ProofRequestGetResponse, ProofRequestListRequest, ProofRequestListResponse,
-        ProofRequestUpdateRequest, SetClusterComponentInfoRequest,
+        ProofRequestStatus, ProofRequestUpdateRequest, SetClusterComponentInfoRequest,
         cluster_service_server::{ClusterService, ClusterServiceServer},
     },
     operator::{
@@ -31,7 +32,14 @@ use tonic::{
 
 /// A cluster that takes no request, for this reason; without one it says nothing at all.
 #[derive(Clone, Default)]
-struct Wayward(Arc<Mutex<Option<Code>>>);
+struct Wayward(Arc<Mutex<Option<Code>>>, Arc<Mutex<Kept>>);
+
+/// What a cluster has whose answers are lost on the way: it takes requests, though it seems not to.
+#[derive(Default)]
+struct Kept {
+    takes: bool,
+    request: Option<ProofRequest>,
+}
 
 impl Wayward {
     /// Starts it, and gives its address.
@@ -62,8 +70,15 @@ impl Wayward {
 impl ClusterService for Wayward {
     async fn proof_request_create(
         &self,
-        _: Request<ProofRequestCreateRequest>,
+        request: Request<ProofRequestCreateRequest>,
     ) -> Result<Response<()>, Status> {
+        let ProofRequestCreateRequest { proof_id, deadline, .. } = request.into_inner();
+        let mut request = ProofRequest { id: proof_id, deadline, ..ProofRequest::default() };
+        request.set_proof_status(ProofRequestStatus::Pending);
+        {
+            let mut kept = self.1.lock().unwrap();
+            kept.request = kept.takes.then_some(request);
+        }
         Err(self.says().await)
     }
 
@@ -71,21 +86,33 @@ impl ClusterService for Wayward {
         &self,
         _: Request<ProofRequestCancelRequest>,
     ) -> Result<Response<()>, Status> {
-        Err(self.says().await)
+        let was_there = self.1.lock().unwrap().request.take().is_some();
+        if was_there { Ok(Response::new(())) } else { Err(self.says().await) }
     }
 
     async fn proof_request_update(
         &self,
-        _: Request<ProofRequestUpdateRequest>,
+        update: Request<ProofRequestUpdateRequest>,
     ) -> Result<Response<()>, Status> {
-        Err(self.says().await)
+        let is_there = match &mut self.1.lock().unwrap().request {
+            Some(request) => {
+                request.deadline = update.get_ref().deadline.unwrap_or(request.deadline);
+                true
+            }
+            None => false,
+        };
+        if is_there { Ok(Response::new(())) } else { Err(self.says().await) }
     }
 
     async fn proof_request_get(
         &self,
         _: Request<ProofRequestGetRequest>,
     ) -> Result<Response<ProofRequestGetResponse>, Status> {
-        Err(Status::not_found("no such proof"))
+        let proof_request = self.1.lock().unwrap().request.clone();
+        match proof_request {
+            Some(_) => Ok(Response::new(ProofRequestGetResponse { proof_request })),
+            None => Err(Status::not_found("no such proof")),
+        }
     }
 
     async fn proof_request_list(
@@ -172,6 +199,42 @@ async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
         assert!(matches!(error, ClientError::Refused(_)), "{code:?}: {error:?}");
     }
     site.stop.cancel();
+}
+
+/// A call that came to the cluster, and whose answer did not come back: asked again, it is joined as what it is, and can be withdrawn.
+#[tokio::test]
+async fn a_request_whose_answer_was_lost_is_still_its_clients_own() {
+    let wayward = Wayward::default();
+    wayward.1.lock().unwrap().takes = true;
+    *wayward.0.lock().unwrap() = Some(Code::Unavailable);
+    let address = wayward.start().await;
+    let asked = ProofAsked {
+        prover: ProverType::Exec,
+        circuits: vec![],
+        program: "program".into(),
+        stdin: "stdin".into(),
+        mode: ProofMode::Compressed,
+        snark: None,
+        cycle_limit: None,
+        timeout: Duration::from_secs(60),
+    };
+    let client = ClusterClient::connect(&address).await.unwrap();
+    let error = client.ask(&asked).await.unwrap_err();
+    assert!(matches!(error, ClientError::Cluster { .. }), "{error:?}");
+    let accepted = client.ask(&asked).await.unwrap();
+    assert!(accepted.is_ours);
+    // Whoever else asks for the same joins it, which the first one sees.
+    let other = ClusterClient::connect(&address).await.unwrap();
+    let joined = other.ask(&asked).await.unwrap();
+    assert!(!joined.is_ours);
+    client.withdraw(&accepted).await.unwrap();
+    assert!(wayward.1.lock().unwrap().request.is_some(), "another one waits for it");
+    // Of one that nobody joined nothing is left.
+    wayward.1.lock().unwrap().request = None;
+    client.ask(&asked).await.unwrap_err();
+    let accepted = client.ask(&asked).await.unwrap();
+    client.withdraw(&accepted).await.unwrap();
+    assert_eq!(wayward.1.lock().unwrap().request, None);
 }
 
 #[tokio::test]

@@ -156,7 +156,8 @@ impl State {
                 let beat = server_message::Message::ServerHeartbeat(ServerHeartbeat {});
                 drop(link.sink.send(Ok(ServerMessage { message: Some(beat) })));
             }
-            // Those that are gone are kept until their proof ends: they may come back.
+            let moment = Instant::now();
+            self.subscribers.retain(|_, subscriber| !subscriber.is_over(moment));
             self.subscribers.values_mut().for_each(Subscriber::heartbeat);
         }
     }

@@ -145,7 +145,8 @@ impl State {
         self.end_proof(event)
     }
 
-    /// What a client may change of a request. The caller has made sure that there is one, here or in the ledger alone.
+    /// What a client may change of a request. The caller has made sure that there is one, here or in the ledger alone: a change of
+    /// one that is nowhere would be the end of this process.
     pub(crate) fn update_proof(&mut self, proof: &ProofId, update: ProofUpdate) {
         let at = Timestamp::now();
         let ProofUpdate { execution, deadline, handled, metadata, extra_data, .. } = update;

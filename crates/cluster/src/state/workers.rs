@@ -141,18 +141,20 @@ impl State {
     }
 
     /// A worker gives up a proof over one of its tasks and says no more: it is heard as one that gives up the task. What it said is
-    /// kept where the proof has ended by that.
+    /// kept where the task's proof has ended by that.
     pub(crate) fn dismiss_task(
         &mut self,
-        proof: &ProofId,
         worker: WorkerId,
         task: TaskId,
         fault: Fault,
         extra_data: Option<String>,
     ) -> Result<(), Status> {
+        let Some(proof) = self.scheduler.task(&task).map(|(spec, _)| spec.proof.clone()) else {
+            return Ok(());
+        };
         self.fail_task(worker, task, fault)?;
-        if !self.proofs.get(proof).is_some_and(Entry::is_live) {
-            self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
+        if !self.proofs.get(&proof).is_some_and(Entry::is_live) {
+            self.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
         }
         Ok(())
     }

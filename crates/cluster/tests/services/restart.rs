@@ -1,6 +1,7 @@
 //! A cluster that is stopped and started again.
 
 use crate::harness::{begun, data, start};
+use proofmill_fault::{self as fault, Fault};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -75,6 +76,25 @@ async fn a_controller_and_its_tasks_go_on() {
         assert_eq!((&result.task_id, result.task_status()), (expected, TaskStatus::Succeeded));
     }
     assert_eq!(cluster.stats().await.active_tasks, 1);
+}
+
+#[tokio::test]
+async fn work_that_was_killed_together_runs_apart_after_a_restart() {
+    let (cluster, mut worker, root) = begun().await;
+    let mut shards = Vec::new();
+    for output in ["one", "two"] {
+        worker.create(&root, TaskKind::ProveShard, output).await.unwrap();
+        shards.push(worker.task().await);
+    }
+    for shard in &shards {
+        let killed = Fault::new(fault::Code::KilledAmongOthers, "one of them was too much");
+        worker.faults(shard, &killed).await.unwrap();
+    }
+    let cluster = cluster.restart().await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    let sent = [worker.task().await.task_id, worker.task().await.task_id];
+    assert!(sent.contains(&root.task_id) && sent[0] != sent[1], "{sent:?}");
+    worker.is_left_alone().await;
 }
 
 #[tokio::test]

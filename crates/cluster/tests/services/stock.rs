@@ -203,6 +203,45 @@ async fn a_proof_that_a_node_gives_up_says_why() {
     worker.fail(&root, false, "").await.unwrap();
 }
 
+/// What a peer says makes no sense: the proof that it gives up is not that of the task over which it does, or is none at all.
+#[tokio::test]
+async fn giving_up_a_proof_that_is_not_there_harms_nobody() {
+    let (cluster, mut worker, root) = begun().await;
+    worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
+    let shard = worker.task().await;
+    // One verdict without a reason ends no proof where there is another worker.
+    let mut other = cluster.worker("other", WorkerType::Gpu, 12).await;
+    for task_id in [Some(shard.task_id.clone()), Some("unheard of".into()), Some(String::new()), None] {
+        let give_up =
+            FailProofRequest { worker_id: "w".into(), proof_id: "nobody".into(), task_id, extra_data: None };
+        worker.client.fail_proof(give_up).await.unwrap();
+    }
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+    assert!(!cluster.is_known("nobody").await);
+    // It is the task alone that was given up.
+    assert_eq!(other.task().await.task_id, shard.task_id);
+}
+
+/// A node was cut off for so long that another one has its controller's task. It gives up then, for want of the cluster.
+#[tokio::test]
+async fn a_node_that_has_lost_its_controller_ends_no_proof() {
+    let (cluster, mut lost, root) = begun().await;
+    // Its stream breaks, its calls go on.
+    lost.stream = cluster.worker("dummy", WorkerType::Gpu, 1).await.stream;
+    let mut other = cluster.worker("other", WorkerType::All, 12).await;
+    assert_eq!(other.task().await.task_id, root.task_id);
+    let give_up = FailProofRequest {
+        worker_id: "w".into(),
+        proof_id: "p".into(),
+        task_id: Some(root.task_id.clone()),
+        extra_data: None,
+    };
+    lost.client.fail_proof(give_up).await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+    other.complete_proof("p", "").await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
 /// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
 /// whole proof before. One broken node ends no proof: another one is asked, and only where that says the same the controller is
 /// told `FailedFatal`.

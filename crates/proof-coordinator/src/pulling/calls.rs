@@ -13,6 +13,7 @@ use proofmill_wire::{
         SubmitResponse, assign_response::Outcome,
         proof_coordinator_service_client::ProofCoordinatorServiceClient,
     },
+    within,
 };
 use std::{num::NonZeroU64, time::Duration};
 use tonic::{Code, Request, Status, transport::Channel};
@@ -127,11 +128,6 @@ impl Calls {
         };
         within(Duration::from_secs(5), self.client.clone().give_back(request)).await.map(drop)
     }
-}
-
-async fn within<T>(time: Duration, call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
-    let late = || Status::new(Code::DeadlineExceeded, format!("no answer within {} s", time.as_secs()));
-    tokio::time::timeout(time, call).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// What an answer means for when to ask again. Who does not know the call, or answers what cannot be read, is of another release.

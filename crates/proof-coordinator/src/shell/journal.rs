@@ -40,7 +40,7 @@ impl Journal {
         let (lose, lost) = watch::channel(None);
         tokio::spawn(async move {
             if let Err(error) = write(ledger, inbox).await {
-                tracing::error!(%error, "assignments can never be made durable again: the coordinator ends");
+                tracing::error!(%error, "the ledger takes no more changes: the coordinator ends");
                 lose.send_replace(Some(Arc::new(error)));
             }
             // Until nobody listens any more: a sender that is gone would say no more than that.
@@ -77,7 +77,7 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
         let changes: Vec<Change> = late.drain(..).chain(changes.into_iter().flatten()).collect();
         let committed = ledger.commit(Batch::from(changes.clone())).await;
         if let Err(error) = &committed {
-            tracing::error!(%error, "assignments cannot be made durable: nothing is given out until this is mended");
+            tracing::error!(%error, "cannot make changes durable: nothing is given out until this is mended");
             // What was to be given out is taken back, by whoever waits for the receipt.
             late = changes.into_iter().filter(|change| !matches!(change, Change::BatchAssigned(_))).collect();
         }

@@ -19,7 +19,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Cluster) -> Result<()> 
         format!("cannot listen on {}: stop what listens there, or choose another --listen", args.listen)
     })?;
     let dir = DataDir::open(&global.data_dir)?;
-    let ledger = ledger::open(&args.database, "proofmill_cluster", &dir.ledger()).await?;
+    let ledger = ledger::open(&args.database, "proofmill_cluster", &dir.ledger(), &stop).await?;
     let artifacts = wiring::artifacts(&args.store, &dir.artifacts()).await?;
     let mut config = ClusterConfig {
         controller_weight: args.controller_weight,

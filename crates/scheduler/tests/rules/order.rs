@@ -125,7 +125,18 @@ fn a_worker_of_both_kinds_keeps_room_for_what_controllers_wait_for() {
 
 #[test]
 fn controllers_that_block_each_other_are_put_back_youngest_first() {
+    unblocked(0);
+}
+
+/// A clock that was wrong by a day is set right while they wait for each other: they do not wait for that day.
+#[test]
+fn controllers_that_block_each_other_are_put_back_although_the_clock_went_back() {
+    unblocked(86_400_000);
+}
+
+fn unblocked(back_ms: u64) {
     let mut scene = Scene::with(Config { controller_headroom: Weight::ZERO, ..Config::default() });
+    scene.now += back_ms;
     scene.worker("cpu", WorkerKind::Cpu, 20);
     for id in ["a", "b", "c"] {
         scene.proof(id, TaskKind::Controller);
@@ -134,6 +145,8 @@ fn controllers_that_block_each_other_are_put_back_youngest_first() {
         scene.task(id, &format!("{id}/wrap"), TaskKind::Groth16Wrap);
     }
     assert_eq!((scene.weight("cpu"), scene.at("a/wrap")), (12, None));
+    scene.tell(Event::Tick);
+    scene.now -= back_ms;
     let actions = scene.pass(31, &["cpu"]);
     assert!(
         actions.contains(&withdraw("cpu", "c", "c/root"))
