@@ -4,7 +4,10 @@
 //! verified on L1 by its own proofs ([`Settler`]), or nowhere, where only proofs are wanted. A checkpoint is proven whole: it is
 //! not split.
 
-use crate::{Coordinator, Settler};
+use crate::{
+    Coordinator, Settler,
+    shell::{Stage, Telling},
+};
 use proofmill_chain::{ChainEvent, ChainStream};
 use proofmill_fault::{Jitter, Patience};
 use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
@@ -20,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// The pauses before a batch that cannot go on is tried again.
 const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
+/// A batch that fails so often in a row is a problem for an operator to see.
+const PERSISTENT: u32 = 3;
 
 /// What is followed, and who makes its proofs.
 #[derive(Debug)]
@@ -53,6 +58,7 @@ pub async fn follow(
         settler: settler.clone(),
     });
     let mut batches = Batches {
+        coordinator,
         lines: lines.collect(),
         settler,
         statement,
@@ -82,7 +88,6 @@ pub async fn follow(
                 batches.prune(to);
             }
             ChainEvent::Proven { checkpoint, .. } => {
-                coordinator.verified(checkpoint);
                 for again in batches.verified(checkpoint) {
                     batches.begin(again);
                 }
@@ -99,6 +104,7 @@ pub async fn follow(
 
 /// The batches of a rollup, and what proves them.
 struct Batches {
+    coordinator: Coordinator,
     lines: Vec<Line>,
     settler: Option<Settler>,
     statement: Statement,
@@ -128,7 +134,14 @@ impl Batches {
             cycle_limit: self.cycle_limit,
         };
         for line in &self.lines {
-            self.proving.spawn(line.clone().run(request, cancel.clone()));
+            let telling = Telling {
+                coordinator: self.coordinator.clone(),
+                number: checkpoint.number,
+                prover: line.prover,
+                cancel: cancel.clone(),
+            };
+            telling.tell(Stage::Making, None);
+            self.proving.spawn(line.clone().run(request, telling));
         }
     }
 
@@ -137,6 +150,7 @@ impl Batches {
         for (_, gone) in self.open.split_off(&to.next()) {
             gone.cancel();
         }
+        self.coordinator.pruned(to);
         if let Some(settler) = &self.settler {
             settler.prune(to);
         }
@@ -151,6 +165,8 @@ impl Batches {
         for (_, settled) in std::mem::replace(&mut self.open, rest) {
             settled.cancel();
         }
+        // After that: nobody tells of what is settled.
+        self.coordinator.verified(through);
         let before = std::mem::replace(&mut self.proven, through);
         if through < before {
             tracing::warn!(
@@ -177,8 +193,8 @@ struct Line {
 
 impl Line {
     /// Has a batch proven, and settled if that is wanted, for as long as it takes.
-    async fn run(self, request: RangeRequest, cancel: CancellationToken) {
-        let checkpoint = &request.checkpoint;
+    async fn run(self, request: RangeRequest, telling: Telling) {
+        let (checkpoint, cancel) = (&request.checkpoint, &telling.cancel);
         loop {
             // An earlier process may have begun it.
             let pause = self.settler.as_ref().map(|settler| settler.pause(checkpoint, self.prover));
@@ -187,21 +203,24 @@ impl Line {
             {
                 return;
             }
-            let Some(proof) = self.prove(&request, &cancel).await else { return };
+            let Some(proof) = self.prove(&request, &telling).await else { return };
+            telling.tell(Stage::Proven, None);
             let Some(settler) = &self.settler else { return };
             let offer = settler.offer(checkpoint, self.prover, proof.proof.clone());
             let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
+            telling.tell(Stage::Making, Some(format!("the last one was refused: {}", discard.cause)));
             self.service.refuse(&proof.proof, &discard.cause).await;
         }
     }
 
     /// Nothing where it is not needed any more, or never can be proven.
-    async fn prove(&self, request: &RangeRequest, cancel: &CancellationToken) -> Option<RangeProof> {
-        let (number, prover) = (request.checkpoint.number.0, self.prover);
+    async fn prove(&self, request: &RangeRequest, telling: &Telling) -> Option<RangeProof> {
+        let (number, prover, cancel) = (request.checkpoint.number.0, self.prover, &telling.cancel);
         // Batches come in order, and the semaphore is fair: the oldest has its place first.
         let place = cancel.run_until_cancelled(Arc::clone(&self.places).acquire_owned()).await;
         let _place = place?.ok()?;
-        let work = Work::new(cancel.clone(), |_| {});
+        let heard = telling.clone();
+        let work = Work::new(cancel.clone(), move |note| heard.hear(note));
         let mut times = 0;
         loop {
             let error = match self.service.prove_range(request, &work).await {
@@ -220,9 +239,12 @@ impl Line {
                     event = "checkpoint_refuted", batch = number, %prover, cause,
                     "a batch is not proven: its blocks refute it"
                 );
+                telling.tell(Stage::Refuted, Some(cause));
                 return None;
             }
             times += 1;
+            let stage = if times < PERSISTENT { Stage::Making } else { Stage::Failing };
+            telling.tell(stage, Some(error.to_string()));
             let again = AGAIN.wait(times, Jitter::of(number.wrapping_mul(31).wrapping_add(u64::from(times))));
             let again_in_s = again.as_secs();
             tracing::warn!(

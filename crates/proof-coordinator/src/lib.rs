@@ -42,4 +42,6 @@ pub use settle::{
     BatchCall, BatchGas, BatchSettlement, Evidence, NotReady, QuotedCall, RefusedProof, Remembered,
     SettledCall, Settler, SettlingStatus,
 };
-pub use shell::{Coordinator, CoordinatorConfig, CoordinatorError, serve};
+pub use shell::{
+    Coordinator, CoordinatorConfig, CoordinatorError, OpenBatch, OpenBatches, ProofState, ProofStatus, serve,
+};

@@ -141,6 +141,9 @@ pub(crate) async fn start(
         observed.warn(warning);
     }
     let (provers, makers) = provers(global, args, &settlement, place, &ours).await?;
+    if let Makers::Pullers(serving) = &makers {
+        observed.coordinator(serving.coordinator.clone());
+    }
 
     let mut rules = Config::new(config.clock, config.proof_types.iter().map(|of| of.prover));
     rules.max_pending_jobs = args.proving.max_pending_jobs;

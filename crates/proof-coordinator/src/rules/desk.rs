@@ -156,7 +156,7 @@ impl Desk {
             }
             None => State::Open,
         };
-        self.batches.entry(batch).or_default().insert(prover, Slot::new(state));
+        self.batches.entry(batch).or_default().insert(prover, Slot::new(state, now));
     }
 
     /// Nobody waits for proofs of this type of this batch any more: they are there, or their blocks are gone.
@@ -367,6 +367,7 @@ impl Desk {
                 State::Held(held) => SlotShown::Held(held.clone()),
                 State::Proven => SlotShown::Proven,
             },
+            since: slot.since,
         });
         shown.collect()
     }

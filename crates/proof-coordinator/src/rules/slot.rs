@@ -47,6 +47,8 @@ pub(super) enum State {
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     pub(super) state: State,
+    /// Since when the batch is waited for.
+    pub(super) since: Timestamp,
     /// A proof was verified, and is being stored.
     pub(super) storing: bool,
     pub(super) failures: Failures,
@@ -57,9 +59,9 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    pub(super) fn new(state: State) -> Self {
+    pub(super) fn new(state: State, since: Timestamp) -> Self {
         let (in_vain, not_before) = (0, Timestamp::default());
-        Self { state, storing: false, failures: Failures::default(), in_vain, not_before }
+        Self { state, since, storing: false, failures: Failures::default(), in_vain, not_before }
     }
 
     /// Its input did not come: the batches after it pass.
@@ -78,6 +80,7 @@ impl Slot {
         if let State::Held(held) = &mut self.state {
             held.since = held.since.min(now);
         }
+        self.since = self.since.min(now);
         self.not_before = self.not_before.min(after(now, LONGEST));
     }
 }
@@ -96,6 +99,8 @@ pub struct Shown {
     pub prover: ProverType,
     /// Where it stands.
     pub state: SlotShown,
+    /// Since when it is waited for, by the coordinator's clock.
+    pub since: Timestamp,
 }
 
 /// Where a slot stands, for an observer.

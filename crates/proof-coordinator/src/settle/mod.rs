@@ -9,6 +9,7 @@ mod status;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod unready;
 
 pub use parts::{BatchCall, BatchSettlement, Evidence, NotReady, RefusedProof};
 pub use remembered::Remembered;

@@ -5,6 +5,7 @@ use super::{
     parts::BatchCall,
     remembered::{self, Remembered},
     status::History,
+    unready::Unready,
 };
 use crate::{
     rules::{Call, Discard, NextCall, Settling, SettlingConfig},
@@ -22,6 +23,7 @@ pub(super) struct State {
     pub(super) rules: Settling,
     pub(super) offers: BTreeMap<(CheckpointNumber, ProverType), Offer>,
     pub(super) history: History,
+    pub(super) unready: Unready,
     journal: Journal,
 }
 
@@ -47,7 +49,8 @@ impl State {
         let Remembered { before, journal } = remembered;
         let mut rules = Settling::new(config, verified);
         rules.restore(before);
-        let mut state = Self { rules, offers: BTreeMap::new(), history: History::default(), journal };
+        let (offers, history, unready) = (BTreeMap::new(), History::default(), Unready::default());
+        let mut state = Self { rules, offers, history, unready, journal };
         state.keep();
         state
     }

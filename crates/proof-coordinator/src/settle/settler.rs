@@ -166,17 +166,23 @@ impl Settler {
         prover: ProverType,
         proof: &Bytes,
     ) -> Result<SubmittedProof, String> {
-        let mut times = 0;
+        // Also where nobody waits for it any more.
+        let trying = Trying { inner: &self.0, key: (number, prover) };
         loop {
             let cause = match self.0.settlement.ready(number, prover, proof).await {
                 Ok(submitted) => return Ok(submitted),
                 Err(NotReady::Refused { cause }) => return Err(cause),
                 Err(NotReady::Away { cause }) => cause,
             };
-            times += 1;
+            let (times, is_first) = trying.failed(cause.clone());
             let again = READY_AGAIN.wait(times, Jitter::of(number.0.wrapping_add(times.into())));
             let again_in_s = again.as_secs();
-            tracing::warn!(batch = number.0, %prover, cause, again_in_s, "a proof cannot be made ready for L1 now");
+            // Thousands may wait for the same attestors: what is said of one is true of those after it.
+            if is_first {
+                tracing::warn!(batch = number.0, %prover, cause, again_in_s, "a proof cannot be made ready for L1 now");
+            } else {
+                tracing::debug!(batch = number.0, %prover, cause, again_in_s, "a proof cannot be made ready for L1 either");
+            }
             tokio::time::sleep(again).await;
         }
     }
@@ -231,10 +237,13 @@ impl Settler {
     /// How settlement stands.
     pub fn status(&self) -> SettlingStatus {
         let state = self.0.lock();
+        let (unready, unready_for) = state.unready.standing(self.0.clock.now());
         SettlingStatus {
             settled: state.rules.settled(),
             open: state.rules.open(),
             ready: state.rules.ready(),
+            unready,
+            unready_for,
             under_way: state.rules.under_way().map(|call| (call.first, call.last)),
             last: state.history.last,
             quote: state.history.quote,
@@ -248,7 +257,28 @@ impl Settler {
 
     /// What keeps batches from being settled, for an operator.
     pub fn problems(&self) -> Vec<String> {
-        self.0.lock().rules.problems()
+        let state = self.0.lock();
+        let unready = state.unready.problem(self.0.clock.now());
+        state.rules.problems().into_iter().chain(unready).collect()
+    }
+}
+
+/// A proof that is being made ready for L1.
+struct Trying<'a> {
+    inner: &'a Inner,
+    key: (CheckpointNumber, ProverType),
+}
+
+impl Trying<'_> {
+    /// It could not be; how often in a row by now, and whether it is the first that settlement waits for.
+    fn failed(&self, cause: String) -> (u32, bool) {
+        self.inner.lock().unready.add(self.inner.clock.now(), self.key, cause)
+    }
+}
+
+impl Drop for Trying<'_> {
+    fn drop(&mut self) {
+        self.inner.lock().unready.end(self.key);
     }
 }
 

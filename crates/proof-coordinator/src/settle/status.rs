@@ -4,7 +4,7 @@ use crate::rules::{Call, CallReceipt, Quote};
 use alloy_primitives::TxHash;
 use proofmill_primitives::CheckpointNumber;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 /// Of so many batches it is known what their verification took.
 const REMEMBERED: usize = 1_000;
@@ -46,6 +46,12 @@ pub struct SettlingStatus {
     pub open: usize,
     /// Of those, the ones that have every proof and could go now.
     pub ready: usize,
+    /// Proofs that are there and cannot be made ready for L1: their attestors are away, say. An earlier release does not tell it.
+    #[serde(default)]
+    pub unready: usize,
+    /// For how long the one that is tried the longest.
+    #[serde(default)]
+    pub unready_for: Duration,
     /// The first and the last batch of the call that is under way.
     pub under_way: Option<(CheckpointNumber, CheckpointNumber)>,
     /// The last call of this process.

@@ -1,6 +1,7 @@
 //! A coordinator that runs: its desk, what is waited for, and what it stands on.
 
 use super::{
+    board::{Board, OpenBatches},
     clock::Clock,
     counted,
     error::CoordinatorError,
@@ -59,6 +60,7 @@ pub(super) struct Inner {
 pub(super) struct State {
     pub(super) desk: Desk,
     pub(super) jobs: Jobs,
+    pub(super) board: Board,
     pub(super) quiet: Quiet,
     /// Who is handing in a proof at this moment: one at a time for each.
     pub(super) submitting: BTreeSet<ProverName>,
@@ -115,6 +117,7 @@ impl Coordinator {
         let mut state = State {
             desk,
             jobs: Jobs::default(),
+            board: Board::default(),
             quiet: Quiet::default(),
             submitting: BTreeSet::new(),
             asked: BTreeMap::new(),
@@ -148,7 +151,19 @@ impl Coordinator {
     pub fn verified(&self, through: CheckpointNumber) {
         let mut state = self.0.lock();
         state.desk.verified(through);
+        state.board.verified(through);
         drop(state.keep());
+    }
+
+    /// The batches above this one are not on L1 any more: nothing is told of them.
+    pub(crate) fn pruned(&self, to: CheckpointNumber) {
+        self.0.lock().board.pruned(to);
+    }
+
+    /// The batches that wait for proofs, for an operator: which proofs each has, which it waits for and since when, and who makes them.
+    pub fn open_batches(&self) -> OpenBatches {
+        let state = self.0.lock();
+        state.board.open(self.0.clock.now(), self.0.config.timeout, state.desk.shown())
     }
 
     /// What is waited for, in order, and who holds it.

@@ -33,6 +33,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::ProofCoordinator, regis
         () = stop.cancelled() => return Ok(()),
     };
     let (coordinator, settling) = (serving.coordinator.clone(), settler.clone());
+    observed.coordinator(serving.coordinator.clone());
     if let Some(settler) = &settler {
         observed.settler(settler.clone());
     }

@@ -3,7 +3,7 @@
 use super::RoleStatus;
 use proofmill_chain::{BatchFill, EndpointReport};
 use proofmill_primitives::{CheckpointNumber, Epoch};
-use proofmill_proof_coordinator::BatchGas;
+use proofmill_proof_coordinator::{BatchGas, OpenBatches, ProofState, SettlingStatus};
 use proofmill_prover_node::rules::Receipt;
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -44,6 +44,75 @@ impl Page {
                 self.sample(name, &[("batch_number", &number.to_string())], figure(fill) as f64);
             }
         }
+    }
+
+    /// The batches that wait for proofs. Parts of one batch, where it was split, are one sample: the longest.
+    fn open_batches(&mut self, batches: &OpenBatches) {
+        let (mut waits, mut left) = (BTreeMap::new(), BTreeMap::new());
+        for batch in &batches.first {
+            for (prover, proof) in &batch.proofs {
+                let (holder, held) = match &proof.state {
+                    ProofState::Held { by, left } => (by.as_str(), Some(left.as_secs_f64())),
+                    _ => ("", None),
+                };
+                let key = (batch.number, batch.level.name(), prover.name(), holder, proof.state.name());
+                let waited = waits.entry(key).or_insert(0.0_f64);
+                *waited = f64::max(*waited, proof.for_.as_secs_f64());
+                if let Some(held) = held {
+                    let left = left.entry(key).or_insert(held);
+                    *left = f64::min(*left, held);
+                }
+            }
+        }
+        for (name, help, samples) in [
+            (
+                "proofmill_pull_batch_seconds",
+                "For how long a proof of a batch is in its state, while the batch waits for proofs.",
+                waits,
+            ),
+            (
+                "proofmill_pull_batch_left_seconds",
+                "How long until a batch that is held goes to the next prover.",
+                left,
+            ),
+        ] {
+            self.family(name, "gauge", help);
+            for ((number, level, prover, holder, state), seconds) in samples {
+                let number = number.to_string();
+                let mut labels = vec![
+                    ("batch_number", number.as_str()),
+                    ("level", level),
+                    ("prover", prover),
+                    ("state", state),
+                ];
+                if !holder.is_empty() {
+                    labels.push(("holder", holder));
+                }
+                self.sample(name, &labels, seconds);
+            }
+        }
+        self.family(
+            "proofmill_pull_more_batches",
+            "gauge",
+            "Batches that wait for proofs and are too many to be told of.",
+        );
+        self.sample("proofmill_pull_more_batches", &[], batches.more as f64);
+    }
+
+    /// Proofs that are there and cannot go to L1.
+    fn unready(&mut self, settling: &SettlingStatus) {
+        self.family(
+            "proofmill_settle_unready_proofs",
+            "gauge",
+            "Proofs that are there and cannot be made ready for L1.",
+        );
+        self.sample("proofmill_settle_unready_proofs", &[], settling.unready as f64);
+        self.family(
+            "proofmill_settle_unready_seconds",
+            "gauge",
+            "For how long the one of them that is tried the longest.",
+        );
+        self.sample("proofmill_settle_unready_seconds", &[], settling.unready_for.as_secs_f64());
     }
 
     /// What the submission of each epoch's proof took, as of batches.
@@ -187,6 +256,12 @@ pub(super) fn text(
     if !published.is_empty() {
         page.epochs(published);
     }
+    if let Some(batches) = &status.batches {
+        page.open_batches(batches);
+    }
+    if let Some(settling) = &status.settling {
+        page.unready(settling);
+    }
     if let Some(fills) = fills {
         page.batches(fills);
     }
@@ -196,6 +271,9 @@ pub(super) fn text(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proofmill_primitives::ProverType;
+    use proofmill_proof_coordinator::{OpenBatch, ProofStatus, rules::ProofLevel};
+    use std::time::Duration;
 
     #[test]
     fn labels_are_escaped() {
@@ -203,6 +281,32 @@ mod tests {
         page.sample("a", &[("b", "say \"no\"\\\n")], 1.5);
         page.sample("c", &[], 2.0);
         assert_eq!(page.text, "a{b=\"say \\\"no\\\"\\\\\\n\"} 1.5\nc 2\n");
+    }
+
+    #[test]
+    fn a_batch_that_waits_is_told_with_its_states_and_its_holder_once() {
+        let proof = |state, secs| ProofStatus { state, for_: Duration::from_secs(secs), trouble: None };
+        let part = |state, secs| OpenBatch {
+            number: CheckpointNumber(7),
+            level: ProofLevel::Range,
+            proofs: [(ProverType::Sp1, proof(state, secs))].into(),
+        };
+        let held = ProofState::Held { by: "a".to_owned(), left: Duration::from_secs(9) };
+        // It was split, and two parts wait.
+        let first = vec![part(ProofState::Waiting, 3), part(ProofState::Waiting, 5), part(held, 4)];
+        let mut page = Page { text: String::new() };
+        page.open_batches(&OpenBatches { first, more: 2 });
+        let labels = "batch_number=\"7\",level=\"range\",prover=\"sp1\",state=";
+        let samples: Vec<_> = page.text.lines().filter(|line| !line.starts_with('#')).collect();
+        assert_eq!(
+            samples,
+            [
+                format!("proofmill_pull_batch_seconds{{{labels}\"waiting\"}} 5"),
+                format!("proofmill_pull_batch_seconds{{{labels}\"held\",holder=\"a\"}} 4"),
+                format!("proofmill_pull_batch_left_seconds{{{labels}\"held\",holder=\"a\"}} 9"),
+                "proofmill_pull_more_batches 2".to_owned(),
+            ]
+        );
     }
 
     #[test]

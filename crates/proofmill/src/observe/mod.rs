@@ -17,7 +17,7 @@ use batches::Fills;
 use eyre::{Result, WrapErr};
 use proofmill_chain::{Pool, PoolReport};
 use proofmill_primitives::Epoch;
-use proofmill_proof_coordinator::{BatchGas, Settler, SettlingStatus};
+use proofmill_proof_coordinator::{BatchGas, Coordinator, OpenBatches, Settler, SettlingStatus};
 use proofmill_prover_node::rules::Receipt;
 use serde::{Deserialize, Serialize};
 use std::{
@@ -36,6 +36,9 @@ pub(crate) struct RoleStatus {
     pub(crate) chains: Vec<PoolReport>,
     /// The accounts that pay on L1, in the order in which they are used.
     pub(crate) accounts: Vec<Account>,
+    /// The batches that wait for proofs, where the role has provers that pull. A role of an earlier release does not tell it.
+    #[serde(default)]
+    pub(crate) batches: Option<OpenBatches>,
     /// How batches come to be settled, where the role settles some.
     pub(crate) settling: Option<SettlingStatus>,
     /// What keeps its work from going on, besides.
@@ -71,6 +74,7 @@ struct Seen {
     chains: Vec<Pool>,
     accounts: Vec<watch::Receiver<Option<Account>>>,
     batches: Option<watch::Receiver<Fills>>,
+    coordinator: Option<Coordinator>,
     settler: Option<Settler>,
     warnings: Vec<String>,
     published: Option<Published>,
@@ -103,6 +107,10 @@ impl Observed {
 
     pub(crate) fn warn(&self, warning: String) {
         self.parts().warnings.push(warning);
+    }
+
+    pub(crate) fn coordinator(&self, coordinator: Coordinator) {
+        self.parts().coordinator = Some(coordinator);
     }
 
     pub(crate) fn settler(&self, settler: Settler) {
@@ -143,6 +151,7 @@ impl Observed {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             chains: parts.chains.iter().map(Pool::report).collect(),
             accounts: parts.accounts.iter().filter_map(|account| account.borrow().clone()).collect(),
+            batches: parts.coordinator.as_ref().map(Coordinator::open_batches),
             settling: parts.settler.as_ref().map(Settler::status),
             problems: parts.problems.as_ref().map_or_else(starting, |problems| problems()),
             warnings: parts.warnings.clone(),

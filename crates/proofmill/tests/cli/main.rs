@@ -31,4 +31,5 @@ mod stores;
 mod submit;
 mod upgrade;
 mod verifiers;
+mod waiting;
 mod with_openvm;

@@ -35,8 +35,8 @@ pub(crate) struct Site {
     l1: RpcClient,
     pub(crate) runtime: Runtime,
     binary: PathBuf,
-    port: u16,
-    metrics: u16,
+    pub(crate) port: u16,
+    pub(crate) metrics: u16,
     seed: u64,
     /// Ends with it.
     _chains: Box<dyn Any>,
@@ -226,7 +226,7 @@ impl Site {
         count("pending") != count("latest")
     }
 
-    fn page(&self, path: &str) -> String {
+    pub(crate) fn page(&self, path: &str) -> String {
         let url: url::Url = format!("http://127.0.0.1:{}{path}", self.metrics).parse().unwrap();
         let client = proofmill_http::client_for(&url);
         self.runtime.block_on(async { client.get(url).send().await.unwrap().text().await.unwrap() })
