@@ -43,6 +43,20 @@ fn a_worker_that_comes_back_keeps_its_tasks() {
     assert_eq!(scene.weight("a"), 0);
 }
 
+/// What was finished meanwhile could not be handed in: that nobody was there for so long is not held against it.
+#[test]
+fn a_task_may_run_for_as_long_again_after_a_restart() {
+    let mut scene = restarted();
+    scene.now += 7 * 3_600_000;
+    scene.restart();
+    scene.worker("a", WorkerKind::Gpu, 8);
+    scene.pass(10, &["a"]);
+    assert_eq!((scene.at("ran"), scene.retries("ran")), (Some("a"), 1));
+    let limit = scene.scheduler.config().task_timeout;
+    scene.pass(limit.as_secs(), &["a"]);
+    assert_eq!(scene.retries("ran"), 2, "it hangs");
+}
+
 #[test]
 fn a_worker_that_does_not_come_back_costs_no_retry() {
     let mut scene = restarted();
