@@ -1,6 +1,6 @@
 //! Going on after the coordinator was restarted.
 
-use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time, proof::Proof};
+use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time};
 
 impl Scheduler {
     /// A scheduler that goes on where one before it stopped, from what was made durable of its
@@ -39,10 +39,6 @@ impl Scheduler {
                 scheduler.doomed.push((spec.proof.clone(), fault.clone()));
             }
             scheduler.add_task(now, spec, state);
-        }
-        // What was done before the restart is no sign that its proof goes on.
-        for task in scheduler.tasks.values_mut() {
-            task.done_before = scheduler.proofs.get(&task.spec.proof).map_or(0, Proof::done);
         }
         scheduler
     }

@@ -103,7 +103,7 @@ fn where_a_task_failed_is_known_after_a_restart() {
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
 }
 
-/// What was done before the restart is no sign that the proof of a controller goes on.
+/// What was done before the restart is no sign that the proof of a controller goes on after it.
 #[test]
 fn a_controller_that_takes_workers_down_is_given_up_over_restarts() {
     let mut scene = Scene::new();
@@ -123,6 +123,23 @@ fn a_controller_that_takes_workers_down_is_given_up_over_restarts() {
         scene.restart();
     }
     assert!(failed.is_some_and(|cause| cause.contains("was lost")));
+}
+
+/// It is not forgotten either that its proof went on between two evictions of both.
+#[test]
+fn a_controller_outlives_evictions_with_the_coordinator_while_its_proof_goes_on() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::All, 12);
+    scene.proof("p", TaskKind::Controller);
+    for round in 0..30 {
+        let shard = format!("x{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.done("w", &shard);
+        scene.restart();
+        assert_eq!(failure(scene.tell(Event::WorkerReplaced { worker: "w".into() }), "p"), None);
+        scene.worker("w", WorkerKind::All, 12);
+        assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w"), 0), "{round}");
+    }
 }
 
 #[test]
