@@ -20,6 +20,8 @@ pub struct History {
     pub(crate) waits: u32,
     /// Since when what a client stored is missing or damaged, in ms.
     pub(crate) missing_since: Option<u64>,
+    /// How much others had done for it when something went wrong last.
+    pub(crate) came_to: u64,
     /// Its workers went down, and it or what they did beside it may be to blame.
     pub(crate) suspected: bool,
 }
@@ -70,8 +72,13 @@ impl History {
         (self.waits, self.missing_since) = (0, None);
     }
 
-    /// What it does through others came further: the workers that were lost before say nothing of it.
-    pub const fn outlived(&mut self) {
-        self.losses = 0;
+    /// Others do its work, and have done so much of it by now. Where that is more than when something went wrong last, what was waited
+    /// for is there again, and the workers that were lost before say nothing of it.
+    pub fn came_to(&mut self, done: u64) {
+        if done > self.came_to {
+            self.losses = 0;
+            self.advanced();
+        }
+        self.came_to = done;
     }
 }

@@ -101,7 +101,9 @@ fn what_a_client_stored_is_missed_for_ten_minutes() {
 /// that is away.
 #[test]
 fn what_is_missing_stays_missing_while_other_things_happen() {
-    let mut life = Life::new();
+    // Evictions of a whole rack would end it by themselves.
+    let patience = Patience { free_losses: u32::MAX, ..Patience::default() };
+    let mut life = Life { patience, ..Life::new() };
     for _ in 0..100 {
         life.meets(Code::StoreAway, "a");
     }
@@ -110,8 +112,6 @@ fn what_is_missing_stays_missing_while_other_things_happen() {
         [Code::WorkerLost, Code::StoreAway, Code::Unfit, Code::Stopping, Code::PutBack, Code::Withdrawn];
     let mut others = others.into_iter().cycle();
     while life.meets(Code::Missing, "a") != Decision::GiveUp {
-        // Evictions of a whole rack would end it by themselves.
-        life.history.outlived();
         assert_ne!(life.meets(others.next().unwrap(), "b"), Decision::GiveUp);
     }
     let waited = Duration::from_millis(life.now_ms - began);
@@ -200,10 +200,14 @@ fn evictions_are_forgotten_when_the_work_goes_on() {
     for at in 0..100 {
         let decision = life.meets(Code::WorkerLost, &format!("w{at}"));
         assert!(matches!(decision, Decision::Again { counts: false, .. }), "{decision:?}");
-        if at % 5 == 0 {
-            life.history.outlived();
-        }
+        life.history.came_to(at / 5);
     }
+    // And not when it stands still.
+    let more = (100..).take_while(|at| {
+        life.history.came_to(19);
+        life.meets(Code::WorkerLost, &format!("w{at}")) != Decision::GiveUp
+    });
+    assert_eq!(more.take(20).count(), 5);
 }
 
 /// Of several tasks one was too much for the worker. It is found when it is alone; that they meet again and again has an end.

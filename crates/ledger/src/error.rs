@@ -109,7 +109,12 @@ impl LedgerError {
             self,
             Self::Refused { .. }
                 | Self::Damaged { .. }
-                | Self::Database { fault: DatabaseFault::Damaged { .. } | DatabaseFault::Superseded, .. }
+                | Self::Database {
+                    fault: DatabaseFault::Damaged { .. }
+                        | DatabaseFault::Superseded
+                        | DatabaseFault::Lost { .. },
+                    ..
+                }
         )
     }
 }
@@ -150,6 +155,15 @@ pub enum DatabaseFault {
         "another process took it over while this one was cut off: this one must end, and only one may be started"
     )]
     Superseded,
+    /// It has less than it acknowledged.
+    #[error(
+        "it has lost the last {batches} groups of changes that it acknowledged: a backup, or a replica that was behind, took its place. \
+         Restart to go on from what it has"
+    )]
+    Lost {
+        /// How many batches.
+        batches: i64,
+    },
     /// A later version of Proofmill wrote it.
     #[error(
         "its schema has version {found}, but this version of proofmill knows only versions up to {known}: upgrade proofmill, or \

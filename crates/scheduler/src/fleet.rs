@@ -267,7 +267,8 @@ impl Scheduler {
 
     fn stop_long_tasks(&mut self, now: Time, actions: &mut Vec<Action>) {
         while let Some((since, id)) = self.timed.first().cloned() {
-            if now.since(since) <= self.config.task_timeout {
+            // What it finished while nobody was listening could not be handed in; and a machine that slept did nothing.
+            if now.since(since.max(self.listening_since)) <= self.config.task_timeout {
                 break;
             }
             let Some(worker) = self.tasks.get(&id).and_then(|task| task.worker().cloned()) else { break };

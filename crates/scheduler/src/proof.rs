@@ -46,8 +46,8 @@ impl Proof {
     }
 
     /// How many of its tasks are done.
-    pub(crate) fn done(&self) -> usize {
-        self.counts.values().map(|counts| counts.succeeded).sum()
+    pub(crate) fn done(&self) -> u64 {
+        self.counts.values().map(|counts| counts.succeeded as u64).sum()
     }
 }
 
@@ -87,8 +87,6 @@ pub(crate) struct Task {
     /// What went wrong with it. Whether it is suspected, and so runs beside no other work (`worker.rs` says why), changes only while
     /// it does not wait.
     pub(crate) history: History,
-    /// How many tasks of its proof were done when something went wrong last.
-    pub(crate) done_before: usize,
     /// While it waits: not given out before.
     pub(crate) not_before: Option<Time>,
     /// Since when it waits.
@@ -114,7 +112,6 @@ impl Task {
             proof_number,
             avoid: Avoid::default(),
             history: History::default(),
-            done_before: 0,
             not_before: None,
             queued: now,
             overtaken: None,

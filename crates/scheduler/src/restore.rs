@@ -1,6 +1,6 @@
 //! Going on after the coordinator was restarted.
 
-use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time, proof::Proof};
+use crate::{Config, ProofSpec, Scheduler, TaskSpec, TaskState, Time};
 
 impl Scheduler {
     /// A scheduler that goes on where one before it stopped, from what was made durable of its
@@ -9,8 +9,12 @@ impl Scheduler {
     ///
     /// A task that was running stays with its worker for [`Config::heartbeat_timeout`] from `now`. If the worker comes
     /// back within that, nothing was lost; otherwise the task is given out again, and that does not count as a retry.
-    /// What went wrong with a task before counts on: one that took workers down still runs apart. Tasks of proofs that are not among `proofs` are left out; of two with one id the
-    /// first counts. Nothing is given out before the first event.
+    ///
+    /// What went wrong with a task before counts on: one that was killed with others still runs apart. Only its pause does not: what
+    /// waits is given out as soon as there is a worker.
+    ///
+    /// Tasks of proofs that are not among `proofs` are left out; of two with one id the first counts. Nothing is given out before the
+    /// first event.
     pub fn restore(
         config: Config,
         now: Time,
@@ -35,10 +39,6 @@ impl Scheduler {
                 scheduler.doomed.push((spec.proof.clone(), fault.clone()));
             }
             scheduler.add_task(now, spec, state);
-        }
-        // What was done before the restart is no sign that its proof goes on.
-        for task in scheduler.tasks.values_mut() {
-            task.done_before = scheduler.proofs.get(&task.spec.proof).map_or(0, Proof::done);
         }
         scheduler
     }

@@ -33,7 +33,7 @@ pub struct Scheduler {
     /// The last number given to a proof or a task.
     pub(crate) last_number: u64,
     pub(crate) last_tick: Option<Time>,
-    /// Silence of a worker counts from here on: before, nobody was listening.
+    /// Silence of a worker, and how long it takes for a task, count from here on: before, nobody was listening.
     pub(crate) listening_since: Time,
     pub(crate) pending_work: PendingWork,
 }

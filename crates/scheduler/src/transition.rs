@@ -45,13 +45,10 @@ impl Scheduler {
         let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
         let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
         let Some(task) = self.tasks.get_mut(id) else { return };
-        let done = self.proofs.get(&task.spec.proof).map_or(0, Proof::done);
         // What is lost with the worker of a controller is not held against it as long as its proof goes on.
-        if task.load().lane == Lane::Controller && task.done_before < done {
-            task.history.outlived();
-            task.history.advanced();
+        if task.load().lane == Lane::Controller {
+            task.history.came_to(self.proofs.get(&task.spec.proof).map_or(0, Proof::done));
         }
-        task.done_before = done;
         // It ran for so long because it had what it needed.
         if task.running_since().is_some_and(|since| now.since(since) > self.config.patience.missing_for) {
             task.history.advanced();

@@ -169,6 +169,7 @@ impl Writer {
         let kept = match commits - self.commits {
             0 => None,
             1 if uncertain.is_some() => uncertain,
+            less if less < 0 => return Err(place.fault(DatabaseFault::Lost { batches: -less })),
             _ => return Err(place.fault(DatabaseFault::Superseded)),
         };
         self.commits = commits;

@@ -75,6 +75,24 @@ async fn a_server_that_is_restarted_costs_nothing() {
     assert_eq!(ids(&ledger).await, ["a", "b", "c"]);
 }
 
+/// A backup took its place, or a replica that was behind.
+#[tokio::test]
+async fn a_server_that_lost_what_it_acknowledged_is_named() {
+    let Some(server) = server() else { return };
+    let ledger = open(&server.url()).await.unwrap();
+    for id in ["a", "b", "c"] {
+        ledger.commit(insert(id)).await.unwrap();
+    }
+    let before = "DELETE FROM proofmill_test.proofs WHERE id <> 'a'; UPDATE proofmill_test.owner SET commits = commits - 2";
+    person(&server, before).await;
+    person(&server, CUT).await;
+    let lost = ledger.commit(insert("d")).await.unwrap_err();
+    assert!(lost.is_final() && lost.to_string().contains("a replica that was behind"), "{lost}");
+    assert_eq!(fault(lost), DatabaseFault::Lost { batches: 2 });
+    ledger.close().await;
+    assert_eq!(ids(&open(&server.url()).await.unwrap()).await, ["a"]);
+}
+
 #[tokio::test]
 async fn whoever_was_cut_off_and_replaced_writes_no_more() {
     let Some(server) = server() else { return };

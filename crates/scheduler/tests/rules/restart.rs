@@ -43,6 +43,20 @@ fn a_worker_that_comes_back_keeps_its_tasks() {
     assert_eq!(scene.weight("a"), 0);
 }
 
+/// What was finished meanwhile could not be handed in: that nobody was there for so long is not held against it.
+#[test]
+fn a_task_may_run_for_as_long_again_after_a_restart() {
+    let mut scene = restarted();
+    scene.now += 7 * 3_600_000;
+    scene.restart();
+    scene.worker("a", WorkerKind::Gpu, 8);
+    scene.pass(10, &["a"]);
+    assert_eq!((scene.at("ran"), scene.retries("ran")), (Some("a"), 1));
+    let limit = scene.scheduler.config().task_timeout;
+    scene.pass(limit.as_secs(), &["a"]);
+    assert_eq!(scene.retries("ran"), 2, "it hangs");
+}
+
 #[test]
 fn a_worker_that_does_not_come_back_costs_no_retry() {
     let mut scene = restarted();
@@ -89,7 +103,7 @@ fn where_a_task_failed_is_known_after_a_restart() {
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("b"), 1));
 }
 
-/// What was done before the restart is no sign that the proof of a controller goes on.
+/// What was done before the restart is no sign that the proof of a controller goes on after it.
 #[test]
 fn a_controller_that_takes_workers_down_is_given_up_over_restarts() {
     let mut scene = Scene::new();
@@ -109,6 +123,23 @@ fn a_controller_that_takes_workers_down_is_given_up_over_restarts() {
         scene.restart();
     }
     assert!(failed.is_some_and(|cause| cause.contains("was lost")));
+}
+
+/// It is not forgotten either that its proof went on between two evictions of both.
+#[test]
+fn a_controller_outlives_evictions_with_the_coordinator_while_its_proof_goes_on() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::All, 12);
+    scene.proof("p", TaskKind::Controller);
+    for round in 0..30 {
+        let shard = format!("x{round}");
+        scene.task("p", &shard, TaskKind::ProveShard);
+        scene.done("w", &shard);
+        scene.restart();
+        assert_eq!(failure(scene.tell(Event::WorkerReplaced { worker: "w".into() }), "p"), None);
+        scene.worker("w", WorkerKind::All, 12);
+        assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w"), 0), "{round}");
+    }
 }
 
 #[test]

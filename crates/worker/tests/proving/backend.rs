@@ -100,6 +100,10 @@ impl Slow {
         self.begun.lock().unwrap().len()
     }
 
+    pub(crate) fn times_begun(&self, segment: u32) -> u32 {
+        self.begun.lock().unwrap().get(&segment).copied().unwrap_or(0)
+    }
+
     /// Whether this segment is being proven.
     pub(crate) fn is_at(&self, segment: u32) -> bool {
         self.begun.lock().unwrap().contains_key(&segment)

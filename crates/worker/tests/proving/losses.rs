@@ -2,6 +2,7 @@
 
 use crate::{backend::Slow, harness::Site, way};
 use proofmill_primitives::WorkerKind;
+use proofmill_wire::operator::ProofPhase;
 use std::time::{Duration, Instant};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -22,6 +23,29 @@ async fn another_worker_finishes_what_a_dead_one_began() {
     assert!(finished.iter().all(|segment| proven[segment] == 1), "{finished:?}: {proven:?}");
     let twice = proven.values().filter(|times| **times > 1).count();
     assert!(twice <= 2 && proven.values().all(|times| *times <= 2), "at most what it held: {proven:?}");
+}
+
+/// Its process is back under its name before anybody misses it, each time: that it is another one is known by its own word.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_segment_that_takes_every_process_of_a_name_down_ends_its_proof() {
+    let site = Site::new(Slow::new(2_000)).await;
+    let _controls = site.worker("controls", WorkerKind::Cpu, 1);
+    let mut proves = site.worker("proves", WorkerKind::Gpu, 1);
+    site.request("p", 1, 2).await;
+    for begun in 0..30 {
+        let progress = tokio::select! {
+            progress = site.ended("p") => progress,
+            () = site.until("it is begun once more", || site.backend.times_begun(0) > begun) => {
+                proves.kill().await;
+                proves = site.worker("proves", WorkerKind::Gpu, 1);
+                continue;
+            }
+        };
+        assert_eq!(progress.phase(), ProofPhase::Failed);
+        assert!(progress.cause.contains("was lost"), "{}", progress.cause);
+        return;
+    }
+    panic!("it is sent to the next process for ever");
 }
 
 #[tokio::test(flavor = "multi_thread")]
