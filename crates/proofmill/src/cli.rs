@@ -43,7 +43,7 @@ pub(crate) use op_chain::{OpBatches, OpChain, OpData, Stack};
 pub(crate) use op_proposer::{OpChallenger, OpPaying, OpProposer};
 pub(crate) use paying::Paying;
 pub(crate) use prove::{Prove, Range, Site};
-pub(crate) use prover_node::{ProverNode, Proving, Room};
+pub(crate) use prover_node::{ProverNode, Proving, PruneAfter, Room};
 pub(crate) use pulling::{ProofCoordinator, Prover, Service, Serving};
 pub(crate) use srs::{Srs, SrsCommand};
 pub(crate) use store::Store;

@@ -32,6 +32,7 @@ mod stop;
 mod wiring;
 
 use proofmill_backends::Registry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io::IsTerminal, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -47,9 +48,24 @@ fn end_when_nobody_reads() {
     }));
 }
 
+/// More files than this are asked of no system.
+const FILES: u64 = 1 << 20;
+
+/// Each connection is an open file. Shells and service managers allow 1,024 of them and let a process have more if it asks: thousands of
+/// workers or of provers that pull need them, and without them nobody new is heard.
+fn allow_many_connections() {
+    let allowed = getrlimit(Resource::Nofile);
+    let most = allowed.maximum.unwrap_or(FILES).min(FILES);
+    if allowed.current.is_some_and(|current| current < most) {
+        // Without more it goes on with what it has.
+        drop(setrlimit(Resource::Nofile, Rlimit { current: Some(most), ..allowed }));
+    }
+}
+
 /// Runs the command line with these backends.
 pub fn main_with(registry: Registry) -> ExitCode {
     end_when_nobody_reads();
+    allow_many_connections();
     let cli = match settings::parse() {
         Ok(cli) => cli,
         Err(settings::SettingsError::Clap(error)) => {

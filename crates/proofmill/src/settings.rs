@@ -5,6 +5,8 @@
 //! Keys at the top of the file are those of every command (`data-dir`); a table holds those of one command
 //! (`[worker]`, `[contracts.deploy]`). A key that means nothing is an error.
 
+mod idle;
+
 use crate::cli::Cli;
 use clap::{
     ArgAction, ArgMatches, CommandFactory, FromArgMatches,
@@ -39,6 +41,9 @@ pub(crate) enum SettingsError {
     /// Several values where one counts.
     #[error("the settings file {} gives `{key}` a list, and it takes one value", path.display())]
     List { path: PathBuf, key: String },
+    /// A setting that was given and is of no use.
+    #[error("{flag} means nothing here: {why}")]
+    Idle { flag: String, why: &'static str },
 }
 
 /// Reads flags, environment and file.
@@ -55,6 +60,7 @@ fn parse_from(mut args: Vec<OsString>) -> Result<Cli, SettingsError> {
         None => Cli::command(),
     };
     let matches = command.try_get_matches_from(args).map_err(refused)?;
+    idle::check(&matches).map_err(|(flag, why)| SettingsError::Idle { flag, why })?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(refused)?;
     cli.global.changed = changed(&matches);
     Ok(cli)

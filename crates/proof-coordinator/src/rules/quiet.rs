@@ -1,7 +1,7 @@
-//! A bounded log of what is refused.
+//! A bounded log of what goes wrong in provers' calls: what they hand in is refused, or a store is away that each of them asks for.
 //!
-//! The first refusal of a prover is a line. What follows is counted, and said once a minute for each prover, and never more
-//! than once a second in all: whoever sends garbage under ever new names fills no disk.
+//! The first line of a prover is written. What follows is counted, and said once a minute for each prover, and never more than once a
+//! second in all: whoever sends garbage under ever new names fills no disk, and no thousand provers do that wait for a store.
 
 use super::batch::ProverName;
 use proofmill_ledger::Timestamp;
@@ -31,15 +31,15 @@ struct Said {
 /// A line that is to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// How many refusals of this prover it stands for.
+    /// How many times of this prover it stands for.
     pub times: u64,
     /// How many of provers whose line was left out.
     pub of_others: u64,
 }
 
 impl Quiet {
-    /// Something of a prover's was refused: the line to write, if one is due.
-    pub fn refused(&mut self, now: Timestamp, by: &ProverName) -> Option<Line> {
+    /// Something of a prover's went wrong: the line to write, if one is due.
+    pub fn line(&mut self, now: Timestamp, by: &ProverName) -> Option<Line> {
         // A clock that went back makes a line due.
         let due = |at: Timestamp, wait: u64| now < at || now.as_millis() - at.as_millis() >= wait;
         let known = self.said.get(by).copied();
@@ -79,7 +79,7 @@ mod tests {
         let (mut lines, mut times) = (0, 0);
         // Ten a second, for two hours.
         for tenth in 0..72_000_u64 {
-            if let Some(line) = quiet.refused(Timestamp::from_millis(1_000_000 + tenth * 100), &by) {
+            if let Some(line) = quiet.line(Timestamp::from_millis(1_000_000 + tenth * 100), &by) {
                 lines += 1;
                 times += line.times;
             }
@@ -93,7 +93,7 @@ mod tests {
         let (mut quiet, mut lines, mut told) = (Quiet::default(), 0, 0);
         for number in 0..20_000_u64 {
             let by = ProverName::new(format!("p{number}")).unwrap();
-            if let Some(line) = quiet.refused(Timestamp::from_millis(number), &by) {
+            if let Some(line) = quiet.line(Timestamp::from_millis(number), &by) {
                 lines += 1;
                 told += line.times + line.of_others;
             }

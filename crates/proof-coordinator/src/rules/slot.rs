@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// For how long a batch is given to nobody whose input did not come to its prover: others pass it meanwhile.
 const ASIDE: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
+/// So often a batch is given back by provers that stop before others pass it: a fleet that is ended does so once for each of its provers.
+const RETURNS: u32 = 4;
 /// The longest, with what spreads it.
 const LONGEST: Duration = Duration::from_secs(75);
 
@@ -52,16 +54,18 @@ pub(super) struct Slot {
     /// A proof was verified, and is being stored.
     pub(super) storing: bool,
     pub(super) failures: Failures,
-    /// How often its input did not come.
+    /// How often its input did not come, or it came back too often.
     in_vain: u32,
+    /// How often it was given back by a prover that says that nothing is wrong.
+    returned: u32,
     /// It is given to nobody before.
     not_before: Timestamp,
 }
 
 impl Slot {
     pub(super) fn new(state: State, since: Timestamp) -> Self {
-        let (in_vain, not_before) = (0, Timestamp::default());
-        Self { state, since, storing: false, failures: Failures::default(), in_vain, not_before }
+        let (in_vain, returned, not_before) = (0, 0, Timestamp::default());
+        Self { state, since, storing: false, failures: Failures::default(), in_vain, returned, not_before }
     }
 
     /// Its input did not come: the batches after it pass.
@@ -69,6 +73,14 @@ impl Slot {
         self.in_vain = self.in_vain.saturating_add(1);
         let wait = ASIDE.wait(self.in_vain, Jitter::of(now.as_millis()));
         self.not_before = after(now, wait);
+    }
+
+    /// A prover that stops gave it back. One that takes batches and gives them back for hours costs no more than a few lines a minute.
+    pub(super) fn hand_back(&mut self, now: Timestamp) {
+        self.returned = self.returned.saturating_add(1);
+        if self.returned > RETURNS {
+            self.set_aside(now);
+        }
     }
 
     pub(super) fn is_aside(&self, now: Timestamp) -> bool {

@@ -144,9 +144,14 @@ impl Desk {
             return GivenBack::NotHeld;
         }
         self.take_back(batch, prover, by);
-        let Some(fault) = fault else { return GivenBack::Open };
-        self.pauses.fault(now, by);
+        if fault.is_some() {
+            self.pauses.fault(now, by);
+        }
         let Some(slot) = self.slot_mut(batch, prover) else { return GivenBack::Open };
+        let Some(fault) = fault else {
+            slot.hand_back(now);
+            return GivenBack::Open;
+        };
         // That its input did not come says nothing of the batch, and may be so again.
         if fault.code == Code::NotDelivered {
             slot.set_aside(now);

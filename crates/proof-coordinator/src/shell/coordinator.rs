@@ -47,7 +47,7 @@ pub(super) struct Inner {
     pub(super) config: CoordinatorConfig,
     pub(super) shelf: Shelf,
     pub(super) backends: BTreeMap<ProverType, Arc<dyn Backend>>,
-    pub(super) checks: Semaphore,
+    pub(super) checks: Arc<Semaphore>,
     pub(super) clock: Clock,
     pub(super) began: Timestamp,
     ledger: Ledger,
@@ -61,7 +61,12 @@ pub(super) struct State {
     pub(super) desk: Desk,
     pub(super) jobs: Jobs,
     pub(super) board: Board,
+    /// The lines of what is refused.
     pub(super) quiet: Quiet,
+    /// Those of what this process cannot do: its store is away, say.
+    pub(super) unable: Quiet,
+    /// L1 has verified the batches up to this one, as far as anybody said so.
+    pub(super) verified: Option<CheckpointNumber>,
     /// Who is handing in a proof at this moment: one at a time for each.
     pub(super) submitting: BTreeSet<ProverName>,
     /// When a prover of a type asked last.
@@ -119,6 +124,8 @@ impl Coordinator {
             jobs: Jobs::default(),
             board: Board::default(),
             quiet: Quiet::default(),
+            unable: Quiet::default(),
+            verified: None,
             submitting: BTreeSet::new(),
             asked: BTreeMap::new(),
             journal,
@@ -129,7 +136,7 @@ impl Coordinator {
             config,
             shelf: Shelf(artifacts),
             backends,
-            checks: Semaphore::new(CHECKS),
+            checks: Arc::new(Semaphore::new(CHECKS)),
             clock,
             began,
             ledger,
@@ -152,6 +159,7 @@ impl Coordinator {
         let mut state = self.0.lock();
         state.desk.verified(through);
         state.board.verified(through);
+        state.verified = Some(through);
         drop(state.keep());
     }
 

@@ -6,11 +6,17 @@
 use crate::rules::{BatchId, Held, ProofLevel, ProverName, Record};
 use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Timestamp};
 use proofmill_primitives::{CheckpointNumber, ProverType};
-use std::sync::Arc;
-use tokio::sync::{mpsc, oneshot, watch};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::Instant,
+};
 
 /// The most messages in one transaction.
 const GROUP: usize = 256;
+
+/// How often it is said that the ledger takes nothing: every prover that asks finds it out again.
+const SAID_EVERY: Duration = Duration::from_secs(10);
 
 /// Why the ledger is no longer this process's, once it is not.
 pub(crate) type Lost = watch::Receiver<Option<Arc<LedgerError>>>;
@@ -69,6 +75,7 @@ impl Journal {
 
 async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> Result<(), LedgerError> {
     let (mut messages, mut late) = (Vec::new(), Vec::new());
+    let mut said: Option<Instant> = None;
     loop {
         if inbox.recv_many(&mut messages, GROUP).await == 0 {
             return Ok(());
@@ -77,9 +84,11 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
         let changes: Vec<Change> = late.drain(..).chain(changes.into_iter().flatten()).collect();
         let committed = ledger.commit(Batch::from(changes.clone())).await;
         if let Err(error) = &committed {
-            tracing::error!(%error, "cannot make changes durable: nothing is given out until this is mended");
-            // What was to be given out is taken back, by whoever waits for the receipt.
-            late = changes.into_iter().filter(|change| !matches!(change, Change::BatchAssigned(_))).collect();
+            if said.is_none_or(|at| at.elapsed() >= SAID_EVERY) {
+                tracing::error!(%error, "cannot make changes durable: nothing is given out until this is mended");
+                said = Some(Instant::now());
+            }
+            late = owed(changes);
         }
         for receipt in receipts {
             // Who asked may have gone.
@@ -91,6 +100,20 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
             return Err(error);
         }
     }
+}
+
+/// What is still to be written of changes that could not be. What was to be given out is taken back, by whoever waits for the receipt; and as
+/// that goes on for as long as provers ask, an end is written once.
+fn owed(changes: Vec<Change>) -> Vec<Change> {
+    let mut ended = BTreeSet::new();
+    let is_owed = |change: &Change| match change {
+        Change::BatchAssigned(_) => false,
+        Change::AssignmentEnded(key) => ended.insert(key.clone()),
+        _ => true,
+    };
+    let mut owed = changes;
+    owed.retain(is_owed);
+    owed
 }
 
 /// What the ledger is told of a record.
@@ -117,4 +140,31 @@ pub(super) fn read(row: AssignmentRecord) -> Option<(BatchId, ProverType, Held)>
     let by = ProverName::new(holder).ok()?;
     let since: Timestamp = since;
     Some((BatchId { number: CheckpointNumber(number), level, content }, prover, Held { by, since }))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn held_or_ended(number: u64, is_held: bool) -> Change {
+        let batch = BatchId { number: CheckpointNumber(number), level: ProofLevel::Range, content: [1; 32] };
+        let held = Held { by: ProverName::new("a").unwrap(), since: Timestamp::from_secs(1) };
+        change(&match is_held {
+            true => Record::Held(batch, ProverType::Exec, held),
+            false => Record::Ended(batch, ProverType::Exec),
+        })
+    }
+
+    #[test]
+    fn a_ledger_that_is_away_for_hours_is_owed_no_more_than_there_are_batches() {
+        let mut late = Vec::new();
+        // Each try gives two batches out, and takes them back.
+        for _ in 0..10_000 {
+            let tried = [(1, true), (1, false), (2, true), (2, false)];
+            let tried = tried.map(|(number, is_held)| held_or_ended(number, is_held));
+            late = owed(late.into_iter().chain(tried).collect());
+        }
+        assert_eq!(late, [held_or_ended(1, false), held_or_ended(2, false)]);
+    }
 }

@@ -1,7 +1,7 @@
 //! A prover asks for work.
 
 use super::{coordinator::Inner, counted, guards::Looking, shelf::ProofKey};
-use crate::rules::{Ask, Asked, AskedType, AssignOutcome, BatchId, Found, Hold, RetryReason, Taken};
+use crate::rules::{Ask, Asked, AskedType, AssignOutcome, BatchId, Found, Hold, Line, RetryReason, Taken};
 use proofmill_artifacts::ArtifactError;
 use std::{num::NonZeroU64, sync::Arc};
 
@@ -45,7 +45,13 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
     let found = match look(inner, &hold).await {
         Ok(found) => found,
         Err(error) => {
-            tracing::error!(%error, batch = %hold.batch, "a batch is not given out: the artifact store is away");
+            let line = inner.lock().unable.line(inner.clock.now(), &ask.by);
+            if let Some(Line { times, of_others }) = line {
+                tracing::error!(
+                    %error, batch = %hold.batch, times, of_others,
+                    "a batch is not given out: the artifact store is away"
+                );
+            }
             return (RetryReason::StoreAway.assign(), None);
         }
     };

@@ -8,7 +8,8 @@ use super::{
     shelf::ProofKey,
 };
 use crate::rules::{
-    AskedType, BatchId, GivenBack, ProverName, Received, RefusedFor, RetryReason, Submission, SubmitOutcome,
+    AskedType, BatchId, GivenBack, Line, ProverName, Received, RefusedFor, RetryReason, Submission,
+    SubmitOutcome,
 };
 use bytes::Bytes;
 use proofmill_backends::{Backend, BackendError, Proof};
@@ -26,6 +27,8 @@ enum Flaw {
     Refused(RefusedFor, String),
     /// It could not be verified now.
     Unchecked(String),
+    /// So many are being verified that this one has to wait.
+    Busy,
 }
 
 /// Takes a proof: it is verified, then stored, then acknowledged.
@@ -67,8 +70,12 @@ async fn unknown(inner: &Arc<Inner>, submission: &Submission, bytes: &[u8]) -> S
         Err(_) => return RetryReason::StoreAway.submit(),
     }
     let up = inner.clock.now().as_millis().saturating_sub(inner.began.as_millis());
-    // After a restart its batch comes back once the witness is built again.
+    // After a restart its batch comes back once the witness is built again; but not where L1 has verified it meanwhile.
+    let is_verified = inner.lock().verified.is_some_and(|through| batch.number <= through);
     if Duration::from_millis(up) < inner.config.timeout {
+        if is_verified {
+            return SubmitOutcome::Dropped;
+        }
         return RetryReason::Starting.submit();
     }
     let cause = "nobody waits for a proof of such a batch: it was settled, or its blocks are gone".to_owned();
@@ -84,7 +91,17 @@ async fn check(inner: &Arc<Inner>, submission: &Submission, bytes: Bytes) -> Sub
         Ok(proof) => proof,
         Err(Flaw::Refused(reason, cause)) => return refuse(inner, submission, reason, cause),
         Err(Flaw::Unchecked(cause)) => {
-            tracing::error!(cause, batch = %submission.batch, "a proof could not be verified");
+            if let Some(Line { times, of_others }) = unable(inner, submission) {
+                let batch = &submission.batch;
+                tracing::error!(cause, %batch, times, of_others, "a proof could not be verified");
+            }
+            return RetryReason::Busy.submit();
+        }
+        Err(Flaw::Busy) => {
+            if let Some(Line { times, of_others }) = unable(inner, submission) {
+                let (batch, waited_s) = (&submission.batch, CHECK_WAIT.as_secs());
+                tracing::warn!(%batch, waited_s, times, of_others, "a proof waits: too many are being verified");
+            }
             return RetryReason::Busy.submit();
         }
     };
@@ -94,7 +111,10 @@ async fn check(inner: &Arc<Inner>, submission: &Submission, bytes: Bytes) -> Sub
     let storing = Storing::new(inner, submission);
     let place = ProofKey { batch: submission.batch, prover: submission.prover, program: job.program };
     if let Err(error) = inner.shelf.put_proof(&place, bytes, job.note).await {
-        tracing::error!(%error, batch = %submission.batch, "a finished proof cannot be stored");
+        if let Some(Line { times, of_others }) = unable(inner, submission) {
+            let batch = &submission.batch;
+            tracing::error!(%error, %batch, times, of_others, "a finished proof cannot be stored");
+        }
         return RetryReason::StoreAway.submit();
     }
     storing.stored();
@@ -144,12 +164,16 @@ async fn judge(
     if !job.says.contains(&proof.public_values) {
         return refused(RefusedFor::OtherStatement, "it says something else than the batch".to_owned());
     }
-    let waiting = tokio::time::timeout(CHECK_WAIT, inner.checks.acquire());
-    let Ok(Ok(_turn)) = waiting.await else {
-        return Err(Flaw::Unchecked("too many proofs are being verified".to_owned()));
-    };
+    let waiting = tokio::time::timeout(CHECK_WAIT, Arc::clone(&inner.checks).acquire_owned());
+    let Ok(Ok(turn)) = waiting.await else { return Err(Flaw::Busy) };
     let (backend, checked, expected) = (Arc::clone(backend), proof.clone(), job.program);
-    match tokio::task::spawn_blocking(move || backend.verify(&checked, expected)).await {
+    let verified = tokio::task::spawn_blocking(move || {
+        let verified = backend.verify(&checked, expected);
+        // Not before: it goes on where whoever handed the proof in has gone.
+        drop(turn);
+        verified
+    });
+    match verified.await {
         Ok(Ok(())) => Ok(proof),
         // The prover type's own machinery failed: that says nothing of the proof.
         Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
@@ -158,6 +182,11 @@ async fn judge(
         Ok(Err(error)) => refused(RefusedFor::DoesNotHold, error.to_string()),
         Err(_) => Err(Flaw::Unchecked("the check broke off; please report it".to_owned())),
     }
+}
+
+/// The line to write of what this process cannot do with a proof, if one is due.
+fn unable(inner: &Inner, submission: &Submission) -> Option<Line> {
+    inner.lock().unable.line(inner.clock.now(), &submission.by)
 }
 
 fn refuse(inner: &Inner, submission: &Submission, reason: RefusedFor, cause: String) -> SubmitOutcome {
@@ -169,7 +198,7 @@ fn refuse(inner: &Inner, submission: &Submission, reason: RefusedFor, cause: Str
 }
 
 fn log_refused(inner: &Inner, submission: &Submission, reason: RefusedFor, cause: &str) {
-    let line = inner.lock().quiet.refused(inner.clock.now(), &submission.by);
+    let line = inner.lock().quiet.line(inner.clock.now(), &submission.by);
     let Some(line) = line else { return };
     tracing::warn!(
         event = "proof_refused",

@@ -1,11 +1,12 @@
 //! The coordinator over gRPC, with a real ledger and a real artifact store.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod checks;
 mod scene;
 
 use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
-use proofmill_primitives::ProverType;
+use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
@@ -238,6 +239,29 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
         panic!("it is looked at each time")
     };
     assert_eq!(later.reason(), Reason::Paused);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_l1_no_longer_needs_does_not_keep_its_prover_after_a_restart() {
+    let scene = Scene::new().await;
+    let late = wanted(3, ProverType::Exec);
+    let Sought { number, level, content, .. } = late.sought;
+    let batch = BatchId { number, level, content };
+    // It may be one of those that this process does not know yet,
+    let outcome = scene.submit("a", "exec", &batch, &proof(&late)).await;
+    assert!(
+        matches!(&outcome, submit_response::Outcome::RetryLater(later) if later.reason() == Reason::Starting)
+    );
+    scene.coordinator.verified(CheckpointNumber(2));
+    let outcome = scene.submit("a", "exec", &batch, &proof(&late)).await;
+    assert!(matches!(outcome, submit_response::Outcome::RetryLater(_)), "{outcome:?}");
+    // until a rival has settled it.
+    scene.coordinator.verified(CheckpointNumber(3));
+    let outcome = scene.submit("a", "exec", &batch, &proof(&late)).await;
+    assert!(
+        matches!(&outcome, submit_response::Outcome::Accepted(accepted) if accepted.dropped),
+        "{outcome:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

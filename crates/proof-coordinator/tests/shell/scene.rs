@@ -2,7 +2,7 @@
 //! is who is given what, and not how it is proven.
 
 use proofmill_artifacts::FsArtifacts;
-use proofmill_backends::{ExecBackend, Proof, Registry};
+use proofmill_backends::{Backend, ExecBackend, Proof, Registry};
 use proofmill_client::programs;
 use proofmill_fault::Code;
 use proofmill_ledger::Ledger;
@@ -114,24 +114,34 @@ pub(crate) async fn start_without_verifier() -> CoordinatorError {
 
 impl Scene {
     pub(crate) async fn new() -> Self {
-        Self::on(tempfile::tempdir().unwrap(), None, TIMEOUT).await
+        Self::on(tempfile::tempdir().unwrap(), None, TIMEOUT, &registry()).await
+    }
+
+    /// With another `exec`.
+    pub(crate) async fn with_exec(exec: Arc<dyn Backend>) -> Self {
+        Self::on(tempfile::tempdir().unwrap(), None, TIMEOUT, &registry().with(exec)).await
     }
 
     /// With another time-out.
     pub(crate) async fn with_timeout(timeout: Duration) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), None, timeout).await
+        Self::on(tempfile::tempdir().unwrap(), None, timeout, &registry()).await
     }
 
     /// With its ledger in a database.
     pub(crate) async fn on_postgres(url: &str) -> Self {
-        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned()), TIMEOUT).await
+        Self::on(tempfile::tempdir().unwrap(), Some(url.to_owned()), TIMEOUT, &registry()).await
     }
 
-    async fn on(folder: tempfile::TempDir, database: Option<String>, timeout: Duration) -> Self {
+    async fn on(
+        folder: tempfile::TempDir,
+        database: Option<String>,
+        timeout: Duration,
+        registry: &Registry,
+    ) -> Self {
         let ending = CancellationToken::new();
         let needed = [ProverType::Exec, ProverType::OpenVm];
         let coordinator =
-            start(folder.path(), database.as_deref(), &needed, timeout, &registry(), ending.clone())
+            start(folder.path(), database.as_deref(), &needed, timeout, registry, ending.clone())
                 .await
                 .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -149,7 +159,7 @@ impl Scene {
         ending.cancel();
         cancel.cancel();
         server.abort();
-        Self::on(folder, database, TIMEOUT).await
+        Self::on(folder, database, TIMEOUT, &registry()).await
     }
 
     /// Every file of the artifact store becomes another one of its length, or goes.
@@ -202,6 +212,13 @@ impl Scene {
         let (prover, prover_type) = (name.to_owned(), prover_type.to_owned());
         let request = SubmitRequest { prover, prover_type, batch: message(batch), proof: proof.encode() };
         self.client.clone().submit(request).await.unwrap().into_inner().outcome.unwrap()
+    }
+
+    /// Somebody hands a proof in, who may go before it is answered.
+    pub(crate) fn submitting(&self, name: &str, batch: &BatchId, proof: &Proof) -> JoinHandle<()> {
+        let (mut client, prover, prover_type) = (self.client.clone(), name.to_owned(), "exec".to_owned());
+        let request = SubmitRequest { prover, prover_type, batch: message(batch), proof: proof.encode() };
+        tokio::spawn(async move { drop(client.submit(request).await) })
     }
 
     pub(crate) async fn give_back(&self, name: &str, batch: &BatchId, fault: Option<(Code, &str)>) {

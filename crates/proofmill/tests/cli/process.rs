@@ -83,6 +83,10 @@ impl Running {
         Self(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// As `kill -9` does.
     pub(crate) fn kill(&mut self) {
         self.0.kill().unwrap();

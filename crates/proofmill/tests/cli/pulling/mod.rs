@@ -344,6 +344,20 @@ fn a_coordinator_of_another_release_is_told_from_one_that_is_away() {
 }
 
 #[test]
+fn a_role_hears_as_many_as_the_system_allows() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ours, listen) = (proofmill(folder.path()), format!("127.0.0.1:{}", free_port()));
+    let mut command = process::like(&ours, Path::new("bash"));
+    command.args(["-c", "ulimit -Sn 300; exec \"$0\" \"$@\""]).arg(ours.get_program());
+    command.args(["cluster", "--listen", &listen]);
+    let role = Running::start(&mut command, &folder.path().join("cluster.log"));
+    wait("the cluster", || std::net::TcpStream::connect(&listen).is_ok());
+    let limits = fs::read_to_string(format!("/proc/{}/limits", role.id())).unwrap();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    assert_ne!(files.split_whitespace().next(), Some("300"), "{limits}");
+}
+
+#[test]
 fn a_port_that_is_taken_is_told_with_its_setting() {
     let folder = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

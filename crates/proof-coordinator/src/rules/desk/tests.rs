@@ -1,0 +1,104 @@
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::rules::ProofLevel;
+use proofmill_fault::{Code, Fault};
+
+const EXEC: ProverType = ProverType::Exec;
+
+fn version() -> ProgramVersion {
+    ProgramVersion([7; 32].into())
+}
+
+fn ask(by: &str) -> Ask {
+    let programs = Programs { range: version(), aggregation: version() };
+    Ask { by: ProverName::new(by).unwrap(), prover: AskedType::Known(EXEC), programs }
+}
+
+fn batch(number: u64) -> BatchId {
+    BatchId { number: CheckpointNumber(number), level: ProofLevel::Range, content: [number as u8; 32] }
+}
+
+/// A desk with two batches.
+fn desk(now: Timestamp) -> Desk {
+    let config = DeskConfig { needed: [EXEC].into(), timeout: Duration::from_secs(600) };
+    let mut desk = Desk::new(config);
+    desk.add(now, batch(1), EXEC);
+    desk.add(now, batch(2), EXEC);
+    desk
+}
+
+/// Which batch a prover is given, where the inputs of some are there.
+fn given(desk: &mut Desk, now: Timestamp, by: &str, inputs: &[u64]) -> Option<u64> {
+    let Asked::Look(hold) = desk.ask(now, &ask(by)) else { return None };
+    let has_input = inputs.contains(&hold.batch.number.0);
+    let inputs = has_input.then(version).into_iter().collect();
+    let found = Found { proof: false, version: Some(version()), inputs };
+    match desk.decide(now, &ask(by), &hold, &found) {
+        AssignOutcome::Assigned { batch, .. } => Some(batch.number.0),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_batch_without_its_input_lets_the_others_pass() {
+    let mut now = Timestamp::from_secs(1_000);
+    let mut desk = desk(now);
+    assert_eq!(given(&mut desk, now, "a", &[2]), None);
+    assert_eq!(given(&mut desk, now, "a", &[2]), Some(2), "the first one blocks it");
+    assert_eq!(desk.standing(), BTreeMap::from([(EXEC, (1, 1))]));
+    // The pauses grow, and end once it is there.
+    let mut looks = 0;
+    for _ in 0..500 {
+        now = Timestamp::from_secs(now.as_secs() + 1);
+        looks += u32::from(!desk.slot(batch(1), EXEC).unwrap().is_aside(now));
+        assert_eq!(given(&mut desk, now, "b", &[2]), None);
+    }
+    assert!((5..20).contains(&looks), "it was looked at {looks} times");
+    now = Timestamp::from_secs(now.as_secs() + 76);
+    assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(1));
+}
+
+#[test]
+fn a_batch_whose_input_does_not_arrive_lets_the_others_pass() {
+    let now = Timestamp::from_secs(1_000);
+    let mut desk = desk(now);
+    assert_eq!(given(&mut desk, now, "a", &[1, 2]), Some(1));
+    let fault = Fault::new(Code::NotDelivered, "the stream broke");
+    let back = desk.give_back(now, &ask("a").by, batch(1), EXEC, Some(&fault));
+    assert_eq!(back, crate::rules::GivenBack::Open);
+    assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(2));
+    // However often, it is nobody's word that it cannot be proven.
+    let mut now = now;
+    for _ in 0..20 {
+        now = Timestamp::from_secs(now.as_secs() + 76);
+        assert_eq!(given(&mut desk, now, "a", &[1, 2]), Some(1));
+        let back = desk.give_back(now, &ask("a").by, batch(1), EXEC, Some(&fault));
+        assert_eq!(back, crate::rules::GivenBack::Open);
+    }
+    // A clock that goes back sets it aside for no longer.
+    let now = Timestamp::from_secs(10);
+    desk.pass(now);
+    assert_eq!(given(&mut desk, Timestamp::from_secs(86), "c", &[1, 2]), Some(1));
+}
+
+#[test]
+fn a_batch_that_is_taken_and_given_back_again_and_again_lets_the_others_pass() {
+    let now = Timestamp::from_secs(1_000);
+    let mut desk = desk(now);
+    // A fleet is ended, prover by prover.
+    for prover in ["a", "b", "c", "d"] {
+        assert_eq!(given(&mut desk, now, prover, &[1, 2]), Some(1));
+        desk.give_back(now, &ask(prover).by, batch(1), EXEC, None);
+    }
+    // One that is broken, or means it ill, under names of its own.
+    let mut taken = 0;
+    for number in 0..36_000_u64 {
+        let (now, name) = (Timestamp::from_millis(1_000_000 + number * 100), format!("p{number}"));
+        if let Some(of) = given(&mut desk, now, &name, &[1, 2]) {
+            desk.give_back(now, &ask(&name).by, batch(of), EXEC, None);
+            taken += 1;
+        }
+    }
+    assert!((60..200).contains(&taken), "{taken} times in an hour");
+}
