@@ -1,10 +1,10 @@
 //! How fast the stores are, beside the servers that they stand on: `cargo bench -p proofmill-artifacts --bench stores`.
 //!
 //! Each figure is the median of several rounds, in which the store and the bare server take turns. The bare server is asked by
-//! its own client crate, one request at a time, in pieces of the same size: once with the same bytes (zstd, as all clients of the SP1
-//! cluster send them), once with bytes that are not packed. In a folder, both leave a file that is whole or not there after a
-//! power cut. What is left is what this crate adds: length, checksum, cutting, joining. What the checksum alone takes of it is
-//! measured, too.
+//! its own client crate, one request at a time, over a socket with the same options and in pieces of the same size, which lie in a hash of
+//! Redis as ours do: once with the same bytes (zstd, as all clients of the SP1 cluster send them), once with bytes that are not packed. In
+//! a folder, both leave a file that is whole or not there after a power cut. What is left is what this crate adds: length, checksum,
+//! cutting, joining. What the checksum alone takes of it is measured, too.
 #![expect(clippy::unwrap_used, reason = "a bench")]
 
 use bytes::Bytes;
@@ -12,12 +12,17 @@ use proofmill_artifacts::{
     ArtifactKind, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
 };
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS};
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 /// Bytes of a blob, and how many are written and read in a round.
 const SIZES: [(usize, usize); 3] = [(64 << 10, 200), (8 << 20, 8), (80 << 20, 2)];
 const ROUNDS: usize = 7;
-const PIECE: usize = 32 << 20;
+/// Bytes of a blob above which it goes to Redis in pieces, and of a piece.
+const LARGE: usize = 32 << 20;
+const PIECE: usize = 4 << 20;
 
 /// Half of it packs, as proofs do not and programs do.
 fn blob(length: usize) -> Bytes {
@@ -110,32 +115,47 @@ async fn compare<S: ArtifactStore>(
 }
 
 async fn redis() {
-    use redis::cmd;
+    use redis::{IntoConnectionInfo, cmd, io::tcp::TcpSettings};
     let server = LocalRedis::start(&["--appendonly", "no"]).unwrap();
-    let client = redis::Client::open(server.url()).unwrap();
+    let tcp = TcpSettings::default().set_nodelay(true);
+    let info = server.url().into_connection_info().unwrap().set_tcp_settings(tcp);
+    let client = redis::Client::open(info).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     let store = RedisArtifacts::new(&RedisOptions::new(vec![server.url()])).unwrap();
+    // Whether what was put last is in pieces.
+    let in_pieces = Cell::new(false);
     let put = async |number: usize, bytes: &Bytes, packed: bool| {
         let sent = sent(bytes, packed, 0);
         let mut connection = connection.clone();
-        for (piece, bytes) in sent.chunks(PIECE).enumerate() {
-            let key = format!("bare-{packed}-{number}-{piece}");
-            let set = cmd("SET").arg(key).arg(bytes).arg("EX").arg(3600).query_async(&mut connection).await;
+        let key = format!("bare-{packed}-{number}");
+        if bytes.len() <= LARGE {
+            in_pieces.set(false);
+            let set = cmd("SET").arg(key).arg(&*sent).arg("EX").arg(3600).query_async(&mut connection).await;
+            let _: () = set.unwrap();
+            return;
+        }
+        let key = format!("{key}:pieces");
+        in_pieces.set(true);
+        for (index, piece) in sent.chunks(PIECE).enumerate() {
+            let set = cmd("HSET").arg(&key).arg(index).arg(piece).query_async(&mut connection).await;
             let _: () = set.unwrap();
         }
+        let expire = cmd("EXPIRE").arg(&key).arg(3600).query_async(&mut connection).await;
+        let _: () = expire.unwrap();
     };
     let get = async |number: usize, packed: bool| {
         let mut connection = connection.clone();
+        let key = format!("bare-{packed}-{number}");
+        if !in_pieces.get() {
+            let got: Vec<u8> = cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
+            return unpacked(&got, packed);
+        }
+        let key = format!("{key}:pieces");
+        let count: usize = cmd("HLEN").arg(&key).query_async(&mut connection).await.unwrap();
         let mut all = Vec::new();
-        for piece in 0.. {
-            let key = format!("bare-{packed}-{number}-{piece}");
-            let got: Option<Vec<u8>> = cmd("GET").arg(key).query_async(&mut connection).await.unwrap();
-            let Some(got) = got else { break };
-            let is_last = got.len() < PIECE;
+        for piece in 0..count {
+            let got: Vec<u8> = cmd("HGET").arg(&key).arg(piece).query_async(&mut connection).await.unwrap();
             all.extend(got);
-            if is_last {
-                break;
-            }
         }
         unpacked(&all, packed)
     };

@@ -14,7 +14,11 @@ use proofmill_wire::{
         worker_service_client::WorkerServiceClient,
     },
 };
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status, Streaming, transport::Channel};
 
@@ -25,6 +29,9 @@ pub(crate) const LAST_WAIT: Duration = Duration::from_secs(5);
 /// How long the coordinator may take for an answer, or to open a stream. It answers from memory once what it answers is durable: its
 /// ledger may be locked for a while. One that is stuck, but whose connection lives, is one that is away. A client gives it 10 s.
 pub(crate) const ANSWER: Duration = Duration::from_secs(30);
+
+/// How often a coordinator may say that it lacks a service before that is believed: a proxy says so of one that is only starting.
+const LACKS_IT: u32 = 4;
 
 /// A task that a controller asks for.
 #[derive(Clone, Debug)]
@@ -184,16 +191,28 @@ impl CoordinatorClient {
         .await
     }
 
-    /// Reports what a proof will take.
+    /// Reports what a proof will take. The SP1 cluster's coordinator has no service for that, and goes on without.
     pub(crate) async fn report_plan(
         &self,
         request: ReportPlanRequest,
         cancel: &CancellationToken,
     ) -> Result<(), Status> {
+        let said = &AtomicU32::new(0);
         self.insist("report a plan", cancel, || {
             let request = request.clone();
             let mut client = self.operator.clone();
-            async move { client.report_plan(request).await.map(drop) }
+            async move {
+                match client.report_plan(request).await {
+                    Err(status)
+                        if status.code() == Code::Unimplemented
+                            && said.fetch_add(1, Ordering::Relaxed) + 1 >= LACKS_IT =>
+                    {
+                        tracing::debug!("the coordinator takes no plans");
+                        Ok(())
+                    }
+                    answer => answer.map(drop),
+                }
+            }
         })
         .await
     }
@@ -225,6 +244,13 @@ impl CoordinatorClient {
     pub(crate) async fn ack(&self, sub: &str, message: String) -> Result<(), Status> {
         let request = AckSubRequest { sub_id: sub.to_owned(), msg_id: message };
         self.tasks().ack_sub(with_timeout(request, Duration::from_secs(10))).await.map(drop)
+    }
+
+    /// Answers the heartbeat of a subscription. Ours needs no answer; the SP1 cluster's coordinator forgets, with all that it waits
+    /// for, a subscription that has not been updated for 20 s.
+    pub(crate) async fn answer_heartbeat(&self, sub: &str, message: String) -> Result<(), Status> {
+        self.ack(sub, message).await?;
+        self.update_sub(sub, Vec::new()).await
     }
 
     /// Opens the messages of a task, from one of them on.
@@ -333,14 +359,12 @@ mod tests {
         ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_server::{OperatorService, OperatorServiceServer},
     };
-    use std::sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    };
+    use std::sync::Arc;
     use tokio::net::TcpListener;
     use tonic::{
         Response,
         codegen::BoxStream,
+        service::Routes,
         transport::{Server, server::TcpIncoming},
     };
 
@@ -394,5 +418,18 @@ mod tests {
         stuck.0.store(0, Ordering::SeqCst);
         cancel.cancel();
         assert_eq!(client.report_plan(plan, &cancel).await.unwrap_err().code(), Code::Cancelled);
+    }
+
+    /// As the SP1 cluster's coordinator, which has no operator service.
+    #[tokio::test]
+    async fn a_coordinator_that_takes_no_plans_is_done_without_them() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = Server::builder().add_routes(Routes::default());
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let client = CoordinatorClient::new("w".into(), &address).unwrap();
+        let plan = ReportPlanRequest { proof_id: "p".into(), ..ReportPlanRequest::default() };
+        let cancel = CancellationToken::new();
+        tokio::time::timeout(ANSWER, client.report_plan(plan, &cancel)).await.unwrap().unwrap();
     }
 }

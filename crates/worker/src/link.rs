@@ -251,7 +251,14 @@ impl Results {
             },
             Some(Message::UnknownTask(unknown)) => Some((TaskId::from(unknown.task_id), Outcome::Failed)),
             Some(Message::EndOfStream(_)) => return false,
-            Some(Message::ServerHeartbeat(_)) | None => return true,
+            Some(Message::ServerHeartbeat(_)) => {
+                if self.link.client.answer_heartbeat(&self.sub, message.msg_id).await.is_err() {
+                    // Opened again with every task.
+                    self.stream = None;
+                }
+                return true;
+            }
+            None => return true,
         };
         if let Some(ended) = ended.filter(|(task, _)| self.waiting.remove(task))
             && self.tell.send(ended).is_err()

@@ -103,11 +103,128 @@ impl<'a> Results<'a> {
             Some(Message::EndOfStream(_)) => {
                 return Err(TaskFailure::new(Code::Withdrawn, "the proof has ended"));
             }
-            Some(Message::ServerHeartbeat(_)) | None => return Ok(None),
+            Some(Message::ServerHeartbeat(_)) => {
+                if self.client.answer_heartbeat(&self.sub, message.msg_id).await.is_err() {
+                    self.stream = None;
+                }
+                return Ok(None);
+            }
+            None => return Ok(None),
         };
         if self.client.ack(&self.sub, message.msg_id).await.is_err() {
             self.stream = None;
         }
         Ok(ended)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use futures::{StreamExt, stream};
+    use proofmill_wire::worker::{
+        AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
+        CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest,
+        CreateTaskResponse, FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest,
+        GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest,
+        SendTaskMessageRequest, ServerMessage, ServerSubHeartbeat, SubscribeTaskMessagesRequest, TaskResult,
+        UpdateSubRequest,
+        worker_service_server::{WorkerService, WorkerServiceServer},
+    };
+    use std::sync::{Arc, Mutex};
+    use tokio::{net::TcpListener, sync::Notify};
+    use tonic::{
+        Request, Response, Status,
+        codegen::BoxStream,
+        transport::{Server, server::TcpIncoming},
+    };
+
+    /// As the SP1 cluster's coordinator (`cleanup_dead_subscribers`): whoever does not answer its heartbeat hears no result.
+    #[derive(Clone, Default)]
+    struct Forgetful {
+        updated: Arc<Notify>,
+        acknowledged: Arc<Mutex<Vec<String>>>,
+    }
+
+    fn message(id: &str, message: Message) -> Result<ServerSubMessage, Status> {
+        Ok(ServerSubMessage { msg_id: id.into(), message: Some(message) })
+    }
+
+    /// The service, and the calls that nobody makes here.
+    macro_rules! forgetful {
+        ($($call:ident($request:ty) -> $reply:ty;)*) => {
+            #[tonic::async_trait]
+            impl WorkerService for Forgetful {
+                type OpenStream = BoxStream<ServerMessage>;
+                type OpenSubStream = BoxStream<ServerSubMessage>;
+                type SubscribeTaskMessagesStream = BoxStream<MessageStreamResponse>;
+
+                async fn open_sub(
+                    &self,
+                    _: Request<OpenSubRequest>,
+                ) -> Result<Response<Self::OpenSubStream>, Status> {
+                    let updated = self.updated.clone();
+                    let done = TaskResult { task_id: "t".into(), task_status: TaskStatus::Succeeded.into() };
+                    let beat = message("beat", Message::ServerHeartbeat(ServerSubHeartbeat {}));
+                    let result = async move {
+                        updated.notified().await;
+                        message("result", Message::TaskResult(done))
+                    };
+                    let said = stream::iter([beat]).chain(stream::once(result)).chain(stream::pending());
+                    Ok(Response::new(Box::pin(said)))
+                }
+
+                async fn update_sub(&self, request: Request<UpdateSubRequest>) -> Result<Response<()>, Status> {
+                    assert!(request.into_inner().task_ids.is_empty(), "nothing was added");
+                    self.updated.notify_one();
+                    Ok(Response::new(()))
+                }
+
+                async fn ack_sub(&self, request: Request<AckSubRequest>) -> Result<Response<()>, Status> {
+                    self.acknowledged.lock().unwrap().push(request.into_inner().msg_id);
+                    Ok(Response::new(()))
+                }
+
+                $(async fn $call(&self, _: Request<$request>) -> Result<Response<$reply>, Status> {
+                    Err(Status::unimplemented("not asked for"))
+                })*
+            }
+        };
+    }
+
+    forgetful! {
+        open(OpenRequest) -> BoxStream<ServerMessage>;
+        close(CloseRequest) -> ();
+        heartbeat(HeartbeatRequest) -> ();
+        complete_task(CompleteTaskRequest) -> ();
+        fail_task(FailTaskRequest) -> ();
+        create_task(CreateTaskRequest) -> CreateTaskResponse;
+        get_task_statuses(GetTaskStatusesRequest) -> GetTaskStatusesResponse;
+        complete_proof(CompleteProofRequest) -> ();
+        fail_proof(FailProofRequest) -> ();
+        create_proof(CreateProofRequest) -> CreateProofResponse;
+        create_dummy_proof(CreateDummyProofRequest) -> ();
+        cancel_proof(CancelProofRequest) -> ();
+        healthcheck(()) -> ();
+        get_stats(()) -> GetStatsResponse;
+        subscribe_task_messages(SubscribeTaskMessagesRequest) -> BoxStream<MessageStreamResponse>;
+        send_task_message(SendTaskMessageRequest) -> ();
+    }
+
+    #[tokio::test]
+    async fn a_subscription_answers_the_coordinators_heartbeats() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let coordinator = Forgetful::default();
+        let server = Server::builder().add_service(WorkerServiceServer::new(coordinator.clone()));
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let client = CoordinatorClient::new("w".into(), &address).unwrap();
+        let (proof, cancel) = (ProofId::from("p"), CancellationToken::new());
+        let mut results = Results::new(&client, &proof, &cancel);
+        results.watch(vec!["t".into()]).await.unwrap();
+        let ended = tokio::time::timeout(SILENCE / 2, results.next()).await.unwrap().unwrap();
+        assert_eq!(ended, ("t".into(), Outcome::Succeeded));
+        assert_eq!(*coordinator.acknowledged.lock().unwrap(), ["beat", "result"]);
     }
 }

@@ -5,14 +5,21 @@
 //! |---|---|
 //! | node | [`node_of`]: a hash of the id, modulo the number of nodes, in the order in which they are named |
 //! | bytes | one zstd stream |
-//! | up to 32 MiB, packed | a string at `<id>` |
-//! | more | a hash at `<id>:chunks`: pieces of 32 MiB under `0`, `1`, …, and their number under `__n`, without which it is none |
+//! | small | a string at `<id>` |
+//! | large | a hash at `<id>:chunks`: pieces under `0`, `1`, …, and their number under `__n`, without which it is none |
 //! | expiry | 6 hours; programs have none |
 //! | who needs it | a set at `refs:<id>`, with the expiry of what is no program |
 //!
 //! A blob is removed with the last member of its set; a set that is empty does not exist in Redis, so whoever leaves one that was
-//! never there removes the blob, too. Removing a blob leaves its set alone: it may be made again. The kind is no part of the key. A blob in pieces is written under a key of its own, with an expiry of two minutes, and
-//! gets its name when it is whole.
+//! never there removes the blob, too. Removing a blob leaves its set alone: it may be made again. The kind is no part of the key. A
+//! blob in pieces is written under a key of its own, with an expiry of two minutes, and gets its name when it is whole.
+//!
+//! Their clients cut what has more than 32 MiB, packed, into pieces of 32 MiB, and read pieces of any number and size, whatever the size of
+//! the whole. Ours have 4 MiB at the most ([`SLICE`]), and a blob is in pieces if it has more than 32 MiB unpacked: each goes out while the
+//! next one is packed.
+//!
+//! Older ones (up to 2.6; OP Succinct pins 2.1.2) write no `__n`. A program or an input is uploaded before anybody is asked to use it, so
+//! such a hash is whole. Of what tasks exchange it may be half of one.
 
 mod fault;
 mod node;
@@ -42,6 +49,9 @@ const STAGED_FOR: Duration = Duration::from_secs(120);
 /// The field with the number of pieces.
 const COUNT: &str = "__n";
 
+/// Bytes of a piece of ours, at the most: little enough for buffers to be used again, and enough to be sent in one go.
+const SLICE: usize = 4 << 20;
+
 /// How many ids are renewed with one command.
 const RENEWED_AT_ONCE: usize = 256;
 
@@ -53,7 +63,7 @@ pub struct RedisOptions {
     pub nodes: Vec<String>,
     /// For how long a blob is kept that nobody renews; the SP1 cluster's clients: 6 hours.
     pub lifetime: Duration,
-    /// Bytes of a piece, packed; the SP1 cluster's clients: 32 MiB.
+    /// Bytes above which a blob is cut into pieces; the SP1 cluster's clients: 32 MiB.
     pub piece: usize,
     /// The most bytes that a blob may have, unpacked.
     pub limit: u64,
@@ -130,6 +140,11 @@ impl RedisArtifacts {
 
     fn node(&self, id: &ArtifactId) -> &Node {
         &self.nodes[node_of(id.as_str(), self.nodes.len())]
+    }
+
+    /// The size of the pieces of a blob that has so many bytes: what has no more than one of them is a string.
+    fn piece_of(&self, length: usize) -> usize {
+        if length > self.piece { self.piece.min(SLICE) } else { self.piece }
     }
 
     /// Seconds until a blob of a kind expires; 0 for never.
@@ -285,6 +300,14 @@ fn node_of(id: &str, nodes: usize) -> usize {
     usize::try_from(hash % nodes.max(1) as u64).unwrap_or_default()
 }
 
+/// Whether clients store it before they ask for a proof with it.
+const fn is_uploaded(kind: ArtifactKind) -> bool {
+    match kind {
+        ArtifactKind::Program | ArtifactKind::Stdin | ArtifactKind::PrivateStdin => true,
+        ArtifactKind::Intermediate | ArtifactKind::Exchanged | ArtifactKind::Proof => false,
+    }
+}
+
 fn pieces_of(id: &ArtifactId) -> String {
     format!("{id}:chunks")
 }
@@ -304,7 +327,8 @@ impl RawStore for RedisArtifacts {
 
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
-            match packing::pack(parts, self.piece, !is_framed(kind)).await {
+            let size = self.piece_of(parts.iter().map(Bytes::len).sum());
+            match packing::pack(parts, size, !is_framed(kind)).await {
                 Ok(Packed::Whole(packed)) => self.write_string(id, kind, packed).await,
                 Ok(Packed::Pieces(pieces)) => self.write_pieces(id, kind, pieces).await,
                 Err(broke_off) => Err(self.node(id).fault("store an artifact", &broke_off.to_string())),
@@ -325,12 +349,12 @@ impl RawStore for RedisArtifacts {
     }
 
     /// Also keeps it from expiring: who asks is about to name it.
-    fn look<'a>(&'a self, id: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, Option<Look>> {
+    fn look<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Option<Look>> {
         Box::pin(async move {
             let node = self.node(id);
             let mut look = cmd("EVAL");
             look.arg(script::LOOK).arg(2).arg(id.as_str()).arg(pieces_of(id));
-            look.arg(self.lifetime.as_secs()).arg(COUNT);
+            look.arg(self.lifetime.as_secs()).arg(COUNT).arg(i32::from(is_uploaded(kind)));
             let there: i64 =
                 node.command(&look).await.map_err(|error| fault::of(node, "look for an artifact", &error))?;
             Ok((there == 1).then_some(Look::There))

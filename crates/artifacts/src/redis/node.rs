@@ -1,17 +1,18 @@
 //! One server.
 
-use super::fault;
+use super::{fault, script};
 use crate::ArtifactError;
 use ::redis::{
-    Client, Cmd, FromRedisValue, Pipeline, RedisError,
+    Client, Cmd, FromRedisValue, IntoConnectionInfo, Pipeline, RedisError, RedisResult,
     aio::{ConnectionManager, ConnectionManagerConfig},
     cmd,
+    io::tcp::TcpSettings,
 };
 use proofmill_primitives::ArtifactId;
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -29,8 +30,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest of these pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Connections to each server: a piece of a blob holds up what follows on the same one.
+/// Connections to each server: a piece of a blob holds up what follows on the same one. Those after the first are made when they
+/// are needed.
 const CONNECTIONS: usize = 4;
+
+/// What nobody stores anything under: to find out what a server thinks of our commands.
+const PROBE: &str = "proofmill-probe";
 
 /// What an operator should change about a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +52,16 @@ pub enum Notice {
         /// The server's address.
         place: String,
     },
+    /// It copies another server, and takes no writes.
+    Replica {
+        /// The server's address.
+        place: String,
+    },
 }
 
 impl Notice {
     pub(crate) fn warn(&self) {
-        tracing::warn!(notice = %self, "the artifact store may lose artifacts");
+        tracing::warn!(notice = %self, "the artifact store needs another setting");
     }
 }
 
@@ -68,6 +78,10 @@ impl fmt::Display for Notice {
                 "Redis at {place} has no maxmemory: it grows until the system ends it, with all artifacts; set `maxmemory` below \
                  the memory of its machine or cgroup"
             ),
+            Self::Replica { place } => write!(
+                f,
+                "Redis at {place} is a replica, which takes no artifacts: name its master, or an address that follows the master"
+            ),
         }
     }
 }
@@ -75,8 +89,7 @@ impl fmt::Display for Notice {
 #[derive(Clone)]
 pub(super) struct Node {
     place: Arc<str>,
-    connections: Arc<[ConnectionManager]>,
-    next: Arc<AtomicUsize>,
+    connections: Arc<[Connection]>,
 }
 
 impl fmt::Debug for Node {
@@ -85,22 +98,69 @@ impl fmt::Debug for Node {
     }
 }
 
+/// One connection. It is made when it is first used, and again after it is lost.
+struct Connection {
+    client: Client,
+    manager: Mutex<ConnectionManager>,
+    /// How many answers are to come on it.
+    waiting: AtomicUsize,
+}
+
+impl Connection {
+    fn new(client: Client) -> RedisResult<Self> {
+        let manager = Mutex::new(manager(&client)?);
+        Ok(Self { client, manager, waiting: AtomicUsize::new(0) })
+    }
+
+    fn manager(&self) -> ConnectionManager {
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A manager connects again where a connection is lost, and never where it was refused: by a password that was wrong, or a server
+    /// that had too many clients. Whoever asks next is to find out what that server says now.
+    fn after<T>(&self, outcome: RedisResult<T>) -> RedisResult<T> {
+        if outcome.as_ref().is_err_and(fault::was_refused)
+            && let Ok(another) = manager(&self.client)
+        {
+            *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = another;
+        }
+        outcome
+    }
+}
+
+/// Whoever asks decides for how long to ask again.
+fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_number_of_retries(1)
+        .set_min_delay(Duration::from_millis(100))
+        .set_max_delay(Duration::from_millis(500))
+        .set_connection_timeout(Some(CONNECT_WITHIN))
+        .set_response_timeout(Some(ANSWER_WITHIN));
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+/// A call that waits for its answer on a connection.
+struct Turn<'a>(&'a Connection);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 impl Node {
     pub(super) fn new(url: &str) -> Result<Self, ArtifactError> {
         proofmill_http::use_ring();
-        let client = Client::open(url.trim()).map_err(|error| fault::no_address("", error.category()))?;
-        let place: Arc<str> = client.get_connection_info().addr().to_string().into();
-        // Whoever asks decides for how long to ask again.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_min_delay(Duration::from_millis(100))
-            .set_max_delay(Duration::from_millis(500))
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(ANSWER_WITHIN));
-        let connect = || ConnectionManager::new_lazy_with_config(client.clone(), config.clone());
-        let connections = (0..CONNECTIONS).map(|_| connect()).collect::<Result<Vec<_>, _>>();
-        let connections = connections.map_err(|error| fault::no_address(&place, error.category()))?;
-        Ok(Self { place, connections: connections.into(), next: Arc::default() })
+        let refused = |place: &str, error: RedisError| fault::no_address(place, error.category());
+        let info = url.trim().into_connection_info().map_err(|error| refused("", error))?;
+        let place: Arc<str> = info.addr().to_string().into();
+        // The end of a blob does not wait for word that its beginning has arrived.
+        let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = Client::open(info).map_err(|error| refused(&place, error))?;
+        let connections = (0..CONNECTIONS).map(|_| Connection::new(client.clone()));
+        let connections =
+            connections.collect::<RedisResult<Vec<_>>>().map_err(|error| refused(&place, error))?;
+        Ok(Self { place, connections: connections.into() })
     }
 
     /// Host and port.
@@ -108,17 +168,29 @@ impl Node {
         &self.place
     }
 
-    fn connection(&self) -> ConnectionManager {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        self.connections[next % self.connections.len()].clone()
+    /// The first of the connections on which the fewest answers are to come: what is asked for one after the other goes over one.
+    fn turn(&self) -> Turn<'_> {
+        let mut best = (&self.connections[0], usize::MAX);
+        for connection in self.connections.iter() {
+            let waiting = connection.waiting.load(Ordering::Relaxed);
+            if waiting < best.1 {
+                best = (connection, waiting);
+            }
+        }
+        best.0.waiting.fetch_add(1, Ordering::Relaxed);
+        Turn(best.0)
     }
 
     pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        command.query_async(&mut self.connection()).await
+        let turn = self.turn();
+        let mut manager = turn.0.manager();
+        turn.0.after(command.query_async(&mut manager).await)
     }
 
     pub(super) async fn pipe<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, RedisError> {
-        commands.query_async(&mut self.connection()).await
+        let turn = self.turn();
+        let mut manager = turn.0.manager();
+        turn.0.after(commands.query_async(&mut manager).await)
     }
 
     /// Something that only this server's state explains.
@@ -144,9 +216,21 @@ impl Node {
         ArtifactError::NoSpace { id: id.clone(), place, needed: needed as u64, available }
     }
 
+    /// What an operator should change; an error where no artifact can be kept here at all.
     pub(super) async fn notices(&self) -> Result<Vec<Notice>, ArtifactError> {
-        let memory =
-            self.memory().await.map_err(|error| fault::of(self, "ask how much memory it has", &error))?;
+        let failed = |error| fault::of(self, "ask whether it is as it should be", &error);
+        let info = self.info(None).await.map_err(failed)?;
+        let memory = info.memory();
+        // Two keys, as of each artifact: a server in cluster mode refuses them.
+        let mut look = cmd("EVAL");
+        look.arg(script::LOOK)
+            .arg(2)
+            .arg(PROBE)
+            .arg(format!("{PROBE}:chunks"))
+            .arg(1)
+            .arg(super::COUNT)
+            .arg(0);
+        let _: i64 = self.command(&look).await.map_err(failed)?;
         let place = || self.place.to_string();
         let mut notices = Vec::new();
         if memory.limit == 0 {
@@ -154,6 +238,9 @@ impl Node {
         }
         if memory.policy != "noeviction" {
             notices.push(Notice::Evicts { place: place(), policy: memory.policy });
+        }
+        if info.value("role") == Some("slave") {
+            notices.push(Notice::Replica { place: place() });
         }
         Ok(notices)
     }
@@ -171,16 +258,35 @@ impl Node {
         }
     }
 
-    /// `INFO`, because hosted servers have no `CONFIG`.
     async fn memory(&self) -> Result<Memory, RedisError> {
-        let info: String = self.command(cmd("INFO").arg("memory")).await?;
-        let value = |key: &str| info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-        let number = |key: &str| value(key).and_then(|value| value.trim().parse().ok()).unwrap_or(0);
-        Ok(Memory {
+        Ok(self.info(Some("memory")).await?.memory())
+    }
+
+    /// `INFO`, because hosted servers have no `CONFIG`: a section of it, or all of the usual ones.
+    async fn info(&self, section: Option<&str>) -> Result<Info, RedisError> {
+        let mut info = cmd("INFO");
+        if let Some(section) = section {
+            info.arg(section);
+        }
+        self.command(&info).await.map(Info)
+    }
+}
+
+/// What a server says of itself, line by line.
+struct Info(String);
+
+impl Info {
+    fn value(&self, key: &str) -> Option<&str> {
+        self.0.lines().find_map(|line| Some(line.strip_prefix(key)?.strip_prefix(':')?.trim()))
+    }
+
+    fn memory(&self) -> Memory {
+        let number = |key: &str| self.value(key).and_then(|value| value.parse().ok()).unwrap_or(0);
+        Memory {
             used: number("used_memory"),
             limit: number("maxmemory"),
-            policy: value("maxmemory_policy").unwrap_or("noeviction").trim().to_owned(),
-        })
+            policy: self.value("maxmemory_policy").unwrap_or("noeviction").to_owned(),
+        }
     }
 }
 

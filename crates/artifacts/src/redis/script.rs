@@ -15,14 +15,27 @@ end
 return 1
 ";
 
-/// Keeps KEYS that expire sooner for ARGV[1] seconds. What never expires stays so.
-pub(super) const RENEW: &str = r"
+/// Keeps KEYS that expire sooner for ARGV[1] seconds. What never expires stays so. In hashes of the SP1 cluster's older clients it is the
+/// pieces that expire (`HSETEX`, of Redis 8), and the hash does not.
+macro_rules! renew_keys {
+    () => {
+        r"
 for _, key in ipairs(KEYS) do
   local left = redis.call('TTL', key)
   if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
+  if left == -1 and string.sub(key, -7) == ':chunks' then
+    local fields = redis.pcall('HKEYS', key)
+    if not fields.err and #fields > 0 and #fields < 4000 then
+      redis.pcall('HEXPIRE', key, ARGV[1], 'GT', 'FIELDS', #fields, unpack(fields))
+    end
+  end
 end
-return 0
-";
+"
+    };
+}
+
+/// Renews KEYS for ARGV[1] seconds.
+pub(super) const RENEW: &str = concat!(renew_keys!(), "return 0");
 
 /// Lets KEYS that would stay for longer expire after ARGV[1] seconds. What never expires stays so.
 pub(super) const SHORTEN: &str = r"
@@ -32,16 +45,17 @@ end
 return 0
 ";
 
-/// Whether the string KEYS[1] is there, or the hash KEYS[2] with the field ARGV[2]: 1 or 0. Keeps it for ARGV[1] seconds.
-pub(super) const LOOK: &str = r"
+/// Whether the string KEYS[1] is there, or the hash KEYS[2] with the field ARGV[2], or, where ARGV[3] is 1, any such hash: 1 or 0. Keeps
+/// it for ARGV[1] seconds.
+pub(super) const LOOK: &str = concat!(
+    r"
 local there = 0
 if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then there = 1 end
-for _, key in ipairs(KEYS) do
-  local left = redis.call('TTL', key)
-  if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', key, ARGV[1]) end
-end
-return there
-";
+if ARGV[3] == '1' and redis.call('EXISTS', KEYS[2]) == 1 then there = 1 end
+",
+    renew_keys!(),
+    "return there"
+);
 
 /// Puts ARGV[2] into the set KEYS[1], and keeps KEYS for ARGV[1] seconds as [`RENEW`] does.
 pub(super) const HOLD: &str = r"

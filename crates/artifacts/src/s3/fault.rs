@@ -28,6 +28,12 @@ const KEYS: [&str; 6] = [
     "InvalidToken",
 ];
 
+/// Codes of a request that was signed at another time than the server's.
+const CLOCK: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
+
+/// Codes of servers that want the bucket in their host's name.
+const HOST: [&str; 2] = ["SecondLevelDomainForbidden", "PathStyleDomainForbidden"];
+
 /// A blob that cannot be read from its first byte on, because it has none.
 const NO_RANGE: &str = "InvalidRange";
 
@@ -112,6 +118,15 @@ impl Place {
         self.refused("use the bucket", "its address has a user or a password".to_owned(), remedy)
     }
 
+    pub(super) fn no_scheme(&self) -> ArtifactError {
+        let cause = "its address does not begin with http:// or https://".to_owned();
+        self.refused(
+            "use the bucket",
+            cause,
+            "write AWS_ENDPOINT_URL as http://host:port or https://host:port",
+        )
+    }
+
     pub(super) fn fault(&self, doing: &'static str, error: &Error) -> ArtifactError {
         let answer = Answer::of(error);
         let said = in_one_line(error, &answer);
@@ -125,6 +140,14 @@ impl Place {
                 said,
                 format!("name the bucket's own region ({})", self.settings.region),
             );
+        }
+        if answer.is(&CLOCK) {
+            let remedy = "set this machine's clock, or the server's: they are minutes apart";
+            return self.refused(doing, said, remedy);
+        }
+        if answer.is(&HOST) {
+            let remedy = "set AWS_S3_FORCE_PATH_STYLE=false: the server wants the bucket in its host's name";
+            return self.refused(doing, said, remedy);
         }
         if answer.is(&KEYS) || matches!(error, Error::PermissionDenied { .. } | Error::Unauthenticated { .. })
         {
@@ -204,6 +227,10 @@ mod tests {
         assert!(remedy(said("301 Moved Permanently", "PermanentRedirect")).contains("region"));
         assert!(remedy(said("404 Not Found", "NoSuchBucket")).contains("make the bucket"));
         assert!(remedy(said("403 Forbidden", "InvalidAccessKeyId")).contains("AWS_ACCESS_KEY_ID"));
+        assert!(remedy(said("403 Forbidden", "RequestTimeTooSkewed")).contains("clock"));
+        assert!(
+            remedy(said("403 Forbidden", "SecondLevelDomainForbidden")).contains("AWS_S3_FORCE_PATH_STYLE")
+        );
         // Each names the setting by which its bucket was named.
         let settings = S3Settings { bucket: "--failures", region: "AWS_REGION" };
         let failures = || S3Options { settings, ..S3Options::new("failures", "us-east-1") };
@@ -216,6 +243,16 @@ mod tests {
             let elsewhere = remedy(said_to(options, "301 Moved Permanently", "PermanentRedirect"));
             assert!(elsewhere.ends_with(&format!("({region})")), "{elsewhere}");
         }
+        // As `object_store` has it: a 403 is a refusal of its own kind.
+        let denied = |code: &str| {
+            let body = format!("<Error><Code>{code}</Code></Error>");
+            let source = format!("Server returned non-2xx status code: 403 Forbidden: {body}").into();
+            let error = Error::PermissionDenied { path: "artifacts/x".to_owned(), source };
+            let place = Place::new(&S3Options::new("proofs", "us-east-1"), "https://s3.example");
+            remedy(place.fault("read an artifact", &error))
+        };
+        assert!(denied("RequestTimeTooSkewed").contains("clock"));
+        assert!(denied("AccessDenied").contains("AWS_ACCESS_KEY_ID"));
         assert!(matches!(said("503 Service Unavailable", "SlowDown"), ArtifactError::Away { .. }));
         assert!(matches!(said("500 Internal Server Error", "InternalError"), ArtifactError::Away { .. }));
         assert!(matches!(said("429 Too Many Requests", "TooManyRequests"), ArtifactError::Away { .. }));

@@ -5,7 +5,10 @@
 //! An id with other characters than letters, digits, `-`, `_` and `.` may be percent-encoded; the SP1 cluster makes none.
 //! Expiry is the bucket's: a rule for each prefix. Access keys, endpoint and the rest come from the environment, as for the
 //! AWS tools: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL`, web identity, container and
-//! instance roles.
+//! instance roles. Profiles (`AWS_PROFILE`, `~/.aws`) are not read.
+//!
+//! The bucket is in the path of a request; with `AWS_S3_FORCE_PATH_STYLE=false` (a variable of the SP1 cluster's clients) or
+//! `AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true` it is in the name of the host.
 
 mod fault;
 
@@ -136,12 +139,38 @@ impl Bucket {
         let address =
             endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
         let place = Place::new(options, &address);
-        let url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
+        let mut url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(place.no_scheme());
+        }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(place.address_with_password());
         }
-        if endpoint.is_some() {
-            builder = builder.with_endpoint(address).with_allow_http(url.scheme() == "http");
+        let is_in_host = is_in_host(
+            named(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(),
+            std::env::var("AWS_S3_FORCE_PATH_STYLE").ok().as_deref(),
+        );
+        if is_in_host {
+            url = with_bucket(url, &options.bucket).map_err(|error| place.wrong_settings(&error))?;
+        }
+        let has_keys = [
+            AmazonS3ConfigKey::AccessKeyId,
+            AmazonS3ConfigKey::WebIdentityTokenFile,
+            AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
+            AmazonS3ConfigKey::ContainerCredentialsFullUri,
+        ]
+        .into_iter()
+        .any(|key| named(key).is_some());
+        if !has_keys && std::env::var_os("AWS_PROFILE").is_some() {
+            tracing::warn!(
+                "AWS_PROFILE is not read: give the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (this machine's role is used)"
+            );
+        }
+        builder = builder.with_virtual_hosted_style_request(is_in_host);
+        if endpoint.is_some() || is_in_host {
+            let address = url.as_str().trim_end_matches('/').to_owned();
+            builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, address);
+            builder = builder.with_allow_http(url.scheme() == "http");
         }
         let store = builder
             .with_http_connector(Connector(url))
@@ -286,6 +315,24 @@ async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> ob
     }
 }
 
+/// Whether the bucket is to be in the name of the host, as the environment has it under the two names.
+fn is_in_host(virtual_hosted: Option<&str>, force_path_style: Option<&str>) -> bool {
+    let is = |said: Option<&str>, words: &[&str]| {
+        said.is_some_and(|said| words.iter().any(|word| said.trim().eq_ignore_ascii_case(word)))
+    };
+    is(virtual_hosted, &["1", "true", "on", "yes", "y"]) || is(force_path_style, &["0", "false"])
+}
+
+/// A server's address with the bucket in the name of the host, where it is not there yet.
+fn with_bucket(mut url: Url, bucket: &str) -> Result<Url, url::ParseError> {
+    let host = url.host_str().unwrap_or_default();
+    if !host.starts_with(&format!("{bucket}.")) {
+        let host = format!("{bucket}.{host}");
+        url.set_host(Some(&host))?;
+    }
+    Ok(url)
+}
+
 const fn folder(kind: ArtifactKind) -> &'static str {
     match kind {
         ArtifactKind::Intermediate | ArtifactKind::Exchanged => "artifacts",
@@ -400,6 +447,44 @@ mod tests {
             (ArtifactKind::Proof, "proofs/artifact_01jd"),
         ] {
             assert_eq!(key_of(&"artifact_01jd".into(), kind).unwrap().as_ref(), key);
+        }
+    }
+
+    #[test]
+    fn an_address_has_its_scheme_and_may_end_with_a_slash() {
+        let opened = |endpoint: &str| {
+            let keys = Some(("key".to_owned(), "secret".to_owned()));
+            let endpoint = Some(endpoint.to_owned());
+            Bucket::open(&S3Options { endpoint, keys, ..S3Options::new("proofs", "r") }).map(drop)
+        };
+        for good in ["http://127.0.0.1:9000", "http://minio:9000/", "https://minio"] {
+            opened(good).unwrap();
+        }
+        for bad in ["minio:9000", "minio", "", "ftp://minio", "http://"] {
+            let refused = opened(bad).unwrap_err();
+            assert!(matches!(refused, ArtifactError::Refused { .. }), "{bad}: {refused}");
+            assert!(refused.to_string().contains("AWS_ENDPOINT_URL"), "{bad}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_bucket_is_in_the_host_only_where_the_environment_says_so() {
+        for (virtual_hosted, path_style, expected) in [
+            (None, None, false),
+            (Some("true"), None, true),
+            (Some("false"), Some("true"), false),
+            (None, Some("1"), false),
+            (None, Some("false"), true),
+            (None, Some("0"), true),
+        ] {
+            assert_eq!(is_in_host(virtual_hosted, path_style), expected, "{virtual_hosted:?} {path_style:?}");
+        }
+        for (address, expected) in [
+            ("https://oss.example", "https://proofs.oss.example/"),
+            ("https://proofs.oss.example", "https://proofs.oss.example/"),
+            ("http://localhost:9000", "http://proofs.localhost:9000/"),
+        ] {
+            assert_eq!(with_bucket(Url::parse(address).unwrap(), "proofs").unwrap().as_str(), expected);
         }
     }
 

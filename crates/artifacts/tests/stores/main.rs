@@ -7,6 +7,7 @@ mod cached;
 mod folder;
 mod needed;
 mod redis;
+mod refusals;
 mod s3;
 
 use bytes::Bytes;

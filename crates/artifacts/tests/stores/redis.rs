@@ -7,7 +7,7 @@ use proofmill_artifacts::{
     ArtifactError, ArtifactKind, ArtifactStore, ContentKey, Notice, RedisArtifacts, RedisOptions,
     StoreSettings,
 };
-use proofmill_localstore::LocalRedis;
+use proofmill_localstore::{LocalRedis, skipped};
 use proofmill_primitives::ArtifactId;
 use redis::{Client, aio::MultiplexedConnection, cmd};
 use std::{
@@ -80,10 +80,18 @@ async fn chunked_artifacts_of_stock_clients_are_read_and_ours_by_them() {
     let _: () = set.arg("__n").arg(count).query_async(&mut raw).await.unwrap();
     assert!(store.exists(&id, ArtifactKind::Stdin).await.unwrap());
     assert!(store.get(&id, ArtifactKind::Stdin).await.unwrap() == stdin);
-    // Older ones have no `__n`: `par_download_file` counts the fields.
+    // Older ones have no `__n`: `par_download_file` counts the fields. OP Succinct uploads a large input so, and then asks for its proof.
     let _: () = cmd("HDEL").arg(hash).arg("__n").query_async(&mut raw).await.unwrap();
     assert!(store.get(&id, ArtifactKind::Stdin).await.unwrap() == stdin);
-    assert!(!store.exists(&id, ArtifactKind::Stdin).await.unwrap(), "it may be half of one");
+    for kind in [ArtifactKind::Program, ArtifactKind::Stdin, ArtifactKind::PrivateStdin] {
+        assert!(
+            store.exists(&id, kind).await.unwrap(),
+            "{kind}: whoever uploads it asks for nothing before it is whole"
+        );
+    }
+    for kind in [ArtifactKind::Exchanged, ArtifactKind::Proof, ArtifactKind::Intermediate] {
+        assert!(!store.exists(&id, kind).await.unwrap(), "{kind}: it may be half of one");
+    }
     // Ours, over theirs.
     store.put(&id, ArtifactKind::Stdin, stdin.clone()).await.unwrap();
     let count: usize = cmd("HGET").arg(hash).arg("__n").query_async(&mut raw).await.unwrap();
@@ -103,6 +111,67 @@ async fn chunked_artifacts_of_stock_clients_are_read_and_ours_by_them() {
     store.put(&id, ArtifactKind::Program, stdin).await.unwrap();
     assert_eq!(keys(&mut raw).await, BTreeSet::from([hash.to_owned()]));
     assert_eq!(ttl(&mut raw, hash).await, -1, "programs do not expire");
+}
+
+/// `par_upload_file` of clients up to 2.1.4: each piece expires by itself (`HSETEX`, of Redis 8), 4 hours after it was stored.
+#[tokio::test]
+async fn pieces_that_expire_by_themselves_are_renewed_and_those_of_programs_never_expire() {
+    let Some(server) = redis_server(&[]) else { return };
+    let (store, mut raw) = (redis_store(&server, 10_000), raw(&server).await);
+    let packed = zstd::encode_all(&*noise(2, 30_000), 0).unwrap();
+    for hash in ["stdin:chunks", "program:chunks"] {
+        for (index, piece) in packed.chunks(7000).enumerate() {
+            let _: () = cmd("HSET").arg(hash).arg(index).arg(piece).query_async(&mut raw).await.unwrap();
+        }
+    }
+    let mut expire = cmd("HEXPIRE");
+    expire.arg("stdin:chunks").arg(100).arg("FIELDS").arg(2).arg(0).arg(1);
+    if expire.query_async::<Vec<i64>>(&mut raw).await.is_err() {
+        // The script that renews must do no harm all the same.
+        let live = Arc::new(BTreeSet::from(["stdin".into(), "program".into()]));
+        store.keep_alive(live).await.unwrap();
+        assert!(store.exists(&"stdin".into(), ArtifactKind::Stdin).await.unwrap());
+        return skipped("this redis-server has no HEXPIRE: it is older than 7.4");
+    }
+    let another = raw.clone();
+    let left = async |hash: &str| -> Vec<i64> {
+        let mut raw = another.clone();
+        cmd("HTTL").arg(hash).arg("FIELDS").arg(2).arg(0).arg(1).query_async(&mut raw).await.unwrap()
+    };
+    store.keep_alive(Arc::new(BTreeSet::from(["stdin".into(), "program".into()]))).await.unwrap();
+    assert!(left("stdin:chunks").await.iter().all(|left| *left > SIX_HOURS - 10));
+    assert_eq!(left("program:chunks").await, [-1, -1]);
+    let _: Vec<i64> = expire.query_async(&mut raw).await.unwrap();
+    assert!(store.exists(&"stdin".into(), ArtifactKind::Stdin).await.unwrap());
+    assert!(
+        left("stdin:chunks").await.iter().all(|left| *left > SIX_HOURS - 10),
+        "who asks is about to use it"
+    );
+}
+
+/// What is large goes in pieces that their clients put together again, whatever the size of those (`par_download_file`).
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_large_is_in_pieces_of_four_megabytes() {
+    let Some(server) = redis_server(&[]) else { return };
+    let (store, mut raw) = (redis_store(&server, 32 << 20), raw(&server).await);
+    let proof = noise(5, (32 << 20) + 1);
+    store.put(&"large".into(), ArtifactKind::Proof, proof.clone()).await.unwrap();
+    let count: usize = cmd("HGET").arg("large:chunks").arg("__n").query_async(&mut raw).await.unwrap();
+    let mut packed = Vec::new();
+    for index in 0..count {
+        let piece: Vec<u8> = cmd("HGET").arg("large:chunks").arg(index).query_async(&mut raw).await.unwrap();
+        assert!(
+            piece.len() == 4 << 20 || (index + 1 == count && piece.len() < 4 << 20),
+            "{index}: {}",
+            piece.len()
+        );
+        packed.extend(piece);
+    }
+    assert!(zstd::decode_all(&*packed).unwrap() == proof);
+    assert!(store.get(&"large".into(), ArtifactKind::Proof).await.unwrap() == proof);
+    // What has no more than 32 MiB is one string.
+    store.put(&"large".into(), ArtifactKind::Proof, proof.slice(..8 << 20)).await.unwrap();
+    assert_eq!(keys(&mut raw).await, BTreeSet::from(["large".to_owned()]));
 }
 
 /// `get_connection_idx`: `fold(h * 16777619 + byte) % nodes`.

@@ -93,3 +93,33 @@ async fn artifacts_in_s3() {
     let bucket = server.file("programs").parent().unwrap().to_owned();
     they_understand_each_other(StockS3(bucket), &S3Artifacts::new(&options).unwrap()).await;
 }
+
+/// What OP Succinct stores before it asks for a proof, and reads when that is made: by the client that it pins.
+#[tokio::test(flavor = "multi_thread")]
+async fn artifacts_of_the_client_that_op_succinct_has() {
+    if !LocalRedis::is_there() {
+        skipped("this machine has no redis-server");
+        return;
+    }
+    let server = LocalRedis::start(&["--maxmemory", "200mb", "--maxmemory-policy", "noeviction"]).unwrap();
+    for chunk in [32 << 20, 64 << 10] {
+        let stock = StockRedis::connect(&server.url(), chunk).await.older();
+        let options = RedisOptions { piece: chunk, ..RedisOptions::new(vec![server.url()]) };
+        let ours = RedisArtifacts::new(&options).unwrap();
+        let (elf, stdin, proof) = (exchanged(300_000).proof, exchanged(300_000), exchanged(300_001));
+        let [program, input] = [(); 2].map(|()| stock.create_artifact().unwrap());
+        stock.upload_program(&program, elf.clone()).await.unwrap();
+        stock.upload_with_type(&input, ArtifactType::Stdin, &stdin).await.unwrap();
+        let (program, input) = (ArtifactId::new(program.to_id()), ArtifactId::new(input.to_id()));
+        assert!(ours.exists(&program, ArtifactKind::Program).await.unwrap(), "in chunks of {chunk}");
+        assert!(ours.exists(&input, ArtifactKind::Stdin).await.unwrap(), "in chunks of {chunk}");
+        assert_eq!(ours.get(&program, ArtifactKind::Program).await.unwrap(), elf);
+        let encoded = bincode::serialize(&stdin).unwrap();
+        assert_eq!(ours.get(&input, ArtifactKind::Stdin).await.unwrap(), encoded);
+        let made = Artifact(format!("proof-{chunk}"));
+        let bytes = bincode::serialize(&proof).unwrap();
+        ours.put(&ArtifactId::new(made.0.as_str()), ArtifactKind::Proof, bytes.into()).await.unwrap();
+        let read = stock.download_with_type::<Exchanged>(&made, ArtifactType::Proof).await.unwrap();
+        assert_eq!(read, proof);
+    }
+}

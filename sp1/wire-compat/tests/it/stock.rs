@@ -12,6 +12,8 @@ pub(crate) struct StockRedis {
     connection: MultiplexedConnection,
     /// `ARTIFACT_CHUNK_SIZE_BYTES`.
     chunk: usize,
+    /// Whether a hash has the number of its chunks: not where an older client stored it (up to 2.6; OP Succinct pins 2.1.2).
+    is_marked: bool,
 }
 
 const COUNT: &str = "__n";
@@ -19,7 +21,12 @@ const COUNT: &str = "__n";
 impl StockRedis {
     pub(crate) async fn connect(url: &str, chunk: usize) -> Self {
         let connection = redis::Client::open(url).unwrap().get_multiplexed_async_connection().await.unwrap();
-        Self { connection, chunk }
+        Self { connection, chunk, is_marked: true }
+    }
+
+    /// The same as OP Succinct has it.
+    pub(crate) fn older(self) -> Self {
+        Self { is_marked: false, ..self }
     }
 }
 
@@ -49,7 +56,9 @@ impl ArtifactClient for StockRedis {
         for (index, chunk) in packed.chunks(self.chunk).enumerate() {
             staged.cmd("HSET").arg("staging").arg(index).arg(chunk).ignore();
         }
-        staged.cmd("HSET").arg("staging").arg(COUNT).arg(packed.len().div_ceil(self.chunk)).ignore();
+        if self.is_marked {
+            staged.cmd("HSET").arg("staging").arg(COUNT).arg(packed.len().div_ceil(self.chunk)).ignore();
+        }
         staged.cmd("RENAME").arg("staging").arg(chunks(id)).ignore();
         if seconds > 0 {
             staged.cmd("EXPIRE").arg(chunks(id)).arg(seconds).ignore();
@@ -59,9 +68,22 @@ impl ArtifactClient for StockRedis {
 
     async fn download_raw(&self, artifact: &impl ArtifactId, _: ArtifactType) -> anyhow::Result<Vec<u8>> {
         let (id, mut redis) = (artifact.id(), self.connection.clone());
+        let mut packed = Vec::new();
+        if !self.is_marked {
+            // It takes each field for a chunk, and one that is not there for an empty one.
+            let fields: usize = redis::cmd("HLEN").arg(chunks(id)).query_async(&mut redis).await?;
+            for index in 0..fields {
+                let chunk: Vec<u8> =
+                    redis::cmd("HGET").arg(chunks(id)).arg(index).query_async(&mut redis).await?;
+                packed.extend(chunk);
+            }
+            if fields == 0 {
+                packed = redis::cmd("GET").arg(id).query_async(&mut redis).await?;
+            }
+            return Ok(zstd::decode_all(&*packed)?);
+        }
         let count: Option<usize> =
             redis::cmd("HGET").arg(chunks(id)).arg(COUNT).query_async(&mut redis).await?;
-        let mut packed = Vec::new();
         for index in 0..count.unwrap_or(0) {
             let chunk: Option<Vec<u8>> =
                 redis::cmd("HGET").arg(chunks(id)).arg(index).query_async(&mut redis).await?;
