@@ -1,8 +1,9 @@
 //! What a prover's log says of its proofs.
 //!
-//! A line counts where it has a field `proving_time_ms` and a field `batch`, in whatever order, with whatever other fields and text
-//! around them: `key=value` as `tracing` writes it, coloured or not, or one JSON object a line. Several provers may have written
-//! one log.
+//! A line counts where it has a field `proving_time_ms` and a field `batch` (or `batch_number`, or `id` as ethrex's prover has it since it
+//! proves payloads of other kinds, too), in whatever order, with whatever other fields and text around them: `key=value` as `tracing`
+//! writes it, coloured or not, or one JSON object a line, also behind the name that a container's log puts before each line. Several
+//! provers may have written one log.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -188,12 +189,14 @@ fn timing(line: &str, by: &Writer) -> Option<Timing> {
     if !line.contains("proving_time_ms") {
         return None;
     }
-    let fields = if line.trim_start().starts_with('{') { json_fields(line)? } else { text_fields(line) };
+    let is_json = line.contains("\"proving_time_ms\"");
+    let object = line.find('{').filter(|_| is_json).map(|at| &line[at..]);
+    let fields = object.map_or_else(|| Some(text_fields(line)), json_fields)?;
     let get = |name: &str| fields.get(name).map(String::as_str);
     let said = get("prover").or_else(|| get("prover_type")).map(str::to_lowercase);
     let prover = said.or_else(|| by.prover.clone());
     Some(Timing {
-        batch: get("batch").or_else(|| get("batch_number"))?.parse().ok()?,
+        batch: ["batch", "batch_number", "id"].into_iter().find_map(get)?.parse().ok()?,
         ms: get("proving_time_ms")?.parse().ok()?,
         log: by.log.clone().filter(|_| prover.is_none()),
         prover,
@@ -232,7 +235,8 @@ fn text_fields(line: &str) -> BTreeMap<String, String> {
 /// `level` outside is how much the line matters.
 fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
     let mut fields = BTreeMap::new();
-    let mut objects = vec![serde_json::from_str::<Value>(line.trim()).ok()?];
+    // What follows on the object is not of it.
+    let mut objects = vec![serde_json::Deserializer::from_str(line).into_iter::<Value>().next()?.ok()?];
     while let Some(object) = objects.pop() {
         for (name, value) in object.as_object()? {
             match value {
@@ -274,6 +278,12 @@ mod tests {
             \u{1b}[3mbatch\u{1b}[0m\u{1b}[2m=\u{1b}[0m12 \u{1b}[3mprover_type\u{1b}[0m\u{1b}[2m=\u{1b}[0mSP1 \
             \u{1b}[3mproving_time_s\u{1b}[0m\u{1b}[2m=\u{1b}[0m1 \u{1b}[3mproving_time_ms\u{1b}[0m\u{1b}[2m=\u{1b}[0m1005 Proved batch 12";
         assert_eq!(one(coloured), Some((12, 1005, Some("sp1".into()))));
+        // As its prover writes it today, by itself and in a container.
+        let payload = "INFO ethrex_prover::prover: Proved payload #12 in 47.12s id=12 proving_time_s=47 proving_time_ms=47123";
+        assert_eq!(one(payload), Some((12, 47_123, None)));
+        assert_eq!(one(&format!("prover-1  | {payload}")), Some((12, 47_123, None)));
+        // The batch goes first, where there is one.
+        assert_eq!(one("id=7 batch=3 proving_time_ms=9"), Some((3, 9, None)));
     }
 
     #[test]
@@ -286,6 +296,7 @@ mod tests {
         );
         let json = r#"{"timestamp":"…","level":"INFO","fields":{"message":"proved a batch","batch":7,"prover":"openvm","proving_time_ms":301482}}"#;
         assert_eq!(one(json), Some((7, 301_482, Some("openvm".into()))));
+        assert_eq!(one(&format!("prover-1  | {json} ")), Some((7, 301_482, Some("openvm".into()))));
         let epoch = r#"{"level":"INFO","fields":{"message":"proved a batch","batch":7,"level":"epoch","proving_time_ms":9}}"#;
         assert!(read(epoch).timings[0].of_epoch);
     }

@@ -16,8 +16,14 @@ const BOTTOM: f64 = 80.0;
 const WIDEST: f64 = 48.0;
 /// So many batches are numbered at most.
 const NUMBERED: usize = 24;
+/// About the width of a letter.
+const LETTER: f64 = 6.5;
 /// So many letters of the label are shown.
 const LONGEST: usize = 80;
+/// So many letters of what proved something are shown: it may be the path of a log.
+const LONGEST_KIND: usize = 48;
+/// The height of a line of the legend.
+const LINE: f64 = 20.0;
 /// Colours that people tell apart however they see them (Okabe and Ito 2008).
 const COLOURS: [&str; 6] = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"];
 
@@ -30,9 +36,12 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
     let (width, height) = (WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM);
     let y = |seconds: f64| TOP + height - seconds / scale.top() * height;
     let label: String = label.chars().take(LONGEST).collect();
+    let legend = legend(&kinds, rows);
+    let lines = legend.last().map_or(0.0, |entry| entry.line);
+    let whole = HEIGHT + LINE * lines;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"#ffffff\"/>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {whole}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{WIDTH}\" height=\"{whole}\" fill=\"#ffffff\"/>\n\
          <text x=\"{LEFT}\" y=\"28\" font-size=\"16\">Proving time by batch: {}</text>\n",
         escaped(&label)
     );
@@ -52,7 +61,7 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
     let step = width / batches.len().max(1) as f64;
     let bar = (step * 0.8 / kinds.len().max(1) as f64).min(WIDEST);
     let middle = |batch: u64| {
-        let place = batches.iter().position(|known| *known == batch).unwrap_or(0);
+        let place = batches.binary_search(&batch).unwrap_or(0);
         LEFT + step * (place as f64 + 0.5)
     };
     for row in rows {
@@ -71,7 +80,10 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
             short(seconds)
         );
     }
-    let every = batches.len().div_ceil(NUMBERED).max(1);
+    // The last number is the longest.
+    let digits = batches.last().map_or(1, |batch| batch.to_string().len());
+    let numbered = ((width / (LETTER * (digits as f64 + 2.0))) as usize).clamp(1, NUMBERED);
+    let every = batches.len().div_ceil(numbered).max(1);
     for batch in batches.iter().step_by(every) {
         let (x, y) = (middle(*batch), TOP + height + 18.0);
         let _ = writeln!(out, "<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{batch}</text>");
@@ -82,25 +94,61 @@ pub(crate) fn times(label: &str, rows: &[Row]) -> String {
         LEFT + width / 2.0,
         TOP + height + 38.0
     );
-    let mut x = LEFT;
-    for kind in &kinds {
-        let median = Spread::of(rows.iter().filter(|row| row.kind() == *kind).map(seconds)).median;
-        let (colour, at) = (colours.get(kind.as_str()).unwrap_or(&COLOURS[0]), y(median));
-        let text = format!("{kind}{}: median {} s", proves_nothing(kind), short(median));
+    for Entry { kind, text, median, x, line } in &legend {
+        let (colour, at) = (colours.get(*kind).unwrap_or(&COLOURS[0]), y(*median));
+        let below = HEIGHT + LINE * line;
         let _ = writeln!(
             out,
             "<line x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\" stroke=\"{colour}\" stroke-dasharray=\"6 4\"/>\
              <rect x=\"{x}\" y=\"{}\" width=\"12\" height=\"12\" fill=\"{colour}\"/><text x=\"{}\" y=\"{}\">{}</text>",
             LEFT + width,
-            HEIGHT - 24.0,
+            below - 24.0,
             x + 18.0,
-            HEIGHT - 14.0,
-            escaped(&text)
+            below - 14.0,
+            escaped(text)
         );
-        // About the width of the text.
-        x += 42.0 + 6.5 * text.chars().count() as f64;
     }
     out + "</svg>\n"
+}
+
+/// What a colour stands for.
+struct Entry<'a> {
+    kind: &'a str,
+    text: String,
+    median: f64,
+    x: f64,
+    /// From 0.
+    line: f64,
+}
+
+/// What the colours stand for, in as many lines as that takes.
+fn legend<'a>(kinds: &'a [String], rows: &[Row]) -> Vec<Entry<'a>> {
+    let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        times.entry(row.kind()).or_default().push(seconds(row));
+    }
+    let (mut x, mut line, mut legend) = (LEFT, 0.0, Vec::new());
+    for kind in kinds {
+        let median = Spread::of(times.remove(kind).unwrap_or_default()).median;
+        let text = format!("{}{}: median {} s", shortened(kind), proves_nothing(kind), short(median));
+        let wide = 42.0 + LETTER * text.chars().count() as f64;
+        if x > LEFT && x + wide > WIDTH {
+            (x, line) = (LEFT, line + 1.0);
+        }
+        legend.push(Entry { kind, text, median, x, line });
+        x += wide;
+    }
+    legend
+}
+
+/// The end of a long name: of a path it tells more than the beginning.
+fn shortened(kind: &str) -> String {
+    let count = kind.chars().count();
+    if count <= LONGEST_KIND {
+        return kind.to_owned();
+    }
+    let end: String = kind.chars().skip(count + 1 - LONGEST_KIND).collect();
+    format!("\u{2026}{end}")
 }
 
 fn seconds(row: &Row) -> f64 {
@@ -141,8 +189,14 @@ fn short(seconds: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A text in XML, which has no control characters in any writing.
 fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let is_none = |c: char| c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}');
+    text.replace(is_none, " ")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 #[cfg(test)]
@@ -161,6 +215,75 @@ mod tests {
     fn labels_are_escaped_and_end() {
         assert!(times("<a & b>", &[]).contains("&lt;a &amp; b&gt;"));
         assert!(!times(&"x".repeat(200), &[]).contains(&"x".repeat(81)));
+        let coloured = times("a\u{1b}[31mb\u{0}\u{ffff}", &[]);
+        assert!(coloured.contains("a [31mb  <"), "{coloured}");
+    }
+
+    fn rows(kinds: &[String], batches: impl IntoIterator<Item = u64>) -> Vec<Row> {
+        let row = |batch: u64, kind: &String| Row {
+            batch,
+            prover: Some(kind.clone()),
+            log: None,
+            of_epoch: false,
+            time_ms: 1_000,
+            gas: None,
+            transactions: None,
+            blocks: None,
+            instructions: None,
+        };
+        batches.into_iter().flat_map(|batch| kinds.iter().map(move |kind| row(batch, kind))).collect()
+    }
+
+    /// Where texts begin and what they say, of those with these words in their element.
+    fn texts<'a>(plot: &'a str, with: &str) -> Vec<(f64, f64, &'a str)> {
+        let elements = plot.split("<text ").skip(1).filter(|element| element.contains(with));
+        let number = |element: &'a str, name: &str| {
+            let value = element.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
+            value.parse::<f64>().ok()
+        };
+        let text = |element: &'a str| Some(element.split_once('>')?.1.split('<').next()?.trim());
+        let of = |element| Some((number(element, "x")?, number(element, "y")?, text(element)?));
+        elements.filter_map(of).collect()
+    }
+
+    #[test]
+    fn numbers_of_batches_do_not_run_into_each_other() {
+        for (first, count) in [(1, 1), (1, 30), (1, 1_000), (99_999_000, 1_000), (u64::MAX - 50, 50)] {
+            let plot = times("a", &rows(&["sp1".to_owned()], first..first + count));
+            let texts = texts(&plot, "text-anchor=\"middle\"");
+            let numbers: Vec<_> = texts.iter().filter(|(.., text)| text.parse::<u64>().is_ok()).collect();
+            assert!(!numbers.is_empty());
+            for pair in numbers.windows(2) {
+                let (left, right) = (pair[0], pair[1]);
+                assert!(left.0 + LETTER * left.2.len() as f64 <= right.0, "{left:?} {right:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_legend_of_long_names_stays_in_the_picture() {
+        let kinds: Vec<String> =
+            (0..9).map(|number| format!("/a/very/long/path/{}/{number}.log", "x".repeat(60))).collect();
+        let plot = times("a", &rows(&kinds, 1..4));
+        let height: f64 = plot
+            .split("height=\"")
+            .nth(1)
+            .and_then(|rest| rest.split('"').next()?.parse().ok())
+            .unwrap_or(0.0);
+        let legend = texts(&plot, "median");
+        assert_eq!(legend.len(), 9, "{plot}");
+        for (x, y, text) in &legend {
+            assert!(x + LETTER * text.chars().count() as f64 <= WIDTH && *y < height, "{x} {y} {text}");
+            assert!(text.contains(".log: median 1 s"), "{text}");
+        }
+        for (at, (x, y, text)) in legend.iter().enumerate() {
+            for (other, next, _) in &legend[at + 1..] {
+                let ends = x + LETTER * text.chars().count() as f64;
+                assert!((y - next).abs() > 1.0 || ends <= *other, "{text} runs into another");
+            }
+        }
+        // One that needs no more than a line has the height that it always had.
+        assert!(times("a", &rows(&["sp1".to_owned()], 1..4)).contains("viewBox=\"0 0 960 440\""));
     }
 
     proptest! {

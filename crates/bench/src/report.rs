@@ -104,6 +104,8 @@ pub struct Report {
 
 /// Where nothing is known.
 const ABSENT: &str = "-";
+/// So many batches, or ranges of them, are named at most.
+const MOST: usize = 20;
 /// So many times the median is far from the others.
 const OUTLIER: f64 = 2.0;
 
@@ -136,11 +138,12 @@ impl Report {
     /// For people.
     pub fn markdown(&self) -> String {
         let Session { label, version, made_at, sources, server, setup } = &self.session;
-        let mut out = format!("# Proving times: {label}\n\n");
+        let mut out = format!("# Proving times: {}\n\n", in_line(label));
         // Writing into a text cannot fail.
         let _ = writeln!(out, "| | |\n|---|---|\n| made at | {} UTC, Proofmill {version} |", utc(*made_at));
-        let _ = writeln!(out, "| from | {} |", sources.join(", "));
+        let _ = writeln!(out, "| from | {} |", cell(&sources.join(", ")));
         if let Some(Setup { provers, load, revision, chains, seconds }) = setup {
+            let [provers, load, revision, chains] = [provers, load, revision, chains].map(|text| cell(text));
             let _ = writeln!(
                 out,
                 "| provers | {provers}, for {seconds} s |\n| load | {load} |\n| revision | {revision} |\n| chains | {chains} |"
@@ -149,6 +152,7 @@ impl Report {
         match server {
             Some(Server { cpu, cores, memory_mb, gpus, os }) => {
                 let gpus = if gpus.is_empty() { "none found".to_owned() } else { gpus.join(", ") };
+                let [cpu, gpus, os] = [cpu, &gpus, os].map(|text| cell(text));
                 let _ = writeln!(
                     out,
                     "| CPU | {cpu}, {cores} logical cores |\n| memory | {memory_mb} MiB |\n| GPU | {gpus} |\n| OS | {os} |"
@@ -158,7 +162,7 @@ impl Report {
         }
         out += "\n| batch | prover | time s | time ms | gas | transactions | blocks | instructions |\n|---|---|---|---|---|---|---|---|\n";
         for row in &self.batches {
-            let prover = row.kind();
+            let prover = cell(&row.kind());
             let figures = [row.gas, row.transactions, row.blocks, row.instructions].map(figure).join(" | ");
             let _ = writeln!(
                 out,
@@ -172,6 +176,7 @@ impl Report {
         for (prover, Summary { time_s: time, gas, gas_per_s, transactions }) in &self.summaries {
             let rate = gas_per_s.map_or_else(|| ABSENT.to_owned(), |rate| format!("{rate:.0}"));
             let [gas, transactions] = [*gas, *transactions].map(figure);
+            let prover = cell(prover);
             let _ = writeln!(
                 out,
                 "| {prover} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.2} | {gas} | {rate} | {transactions} |",
@@ -183,7 +188,7 @@ impl Report {
             out += "- Nothing out of the ordinary.\n";
         }
         for observation in &self.observations {
-            let _ = writeln!(out, "- {observation}");
+            let _ = writeln!(out, "- {}", in_line(observation));
         }
         out
     }
@@ -200,7 +205,8 @@ impl Report {
     /// The times of one kind, in milliseconds, or by gas.
     pub(crate) fn costs(&self, kind: &str, by_gas: bool) -> Vec<f64> {
         let cost = |row: &Row| {
-            let time = row.time_ms as f64;
+            // What took less than the log's unit took about half of it: a ratio of zeros says nothing.
+            let time = (row.time_ms as f64).max(0.5);
             if by_gas { row.gas.filter(|gas| *gas > 0).map(|gas| time / gas as f64) } else { Some(time) }
         };
         self.rows(kind).filter_map(cost).collect()
@@ -249,20 +255,7 @@ fn observations(log: &Log, batches: &[Row], kinds: &BTreeMap<String, Vec<&Row>>)
     observe(&mut out, "Empty batches (no transactions)", empty);
     let unknown = batches.iter().filter(|row| row.gas.is_none() && !row.of_epoch);
     observe(&mut out, "No metrics of L2 (gone, or never there)", unknown);
-    for row in batches {
-        let same = |timing: &&Timing| {
-            (timing.batch, timing.of_epoch) == (row.batch, row.of_epoch)
-                && (&timing.prover, &timing.log) == (&row.prover, &row.log)
-        };
-        let times = log.timings.iter().filter(same).count();
-        if times > 1 {
-            out.push(format!(
-                "Batch {} was proven {times} times by {}; the last one counts.",
-                row.batch,
-                row.kind()
-            ));
-        }
-    }
+    out.extend(proven_again(log, batches));
     for rows in kinds.values().filter(|rows| rows.len() >= 4) {
         let median = Spread::of(rows.iter().map(|row| row.time_ms as f64)).median;
         let far = rows.iter().copied().filter(|row| row.time_ms as f64 > OUTLIER * median);
@@ -274,9 +267,28 @@ fn observations(log: &Log, batches: &[Row], kinds: &BTreeMap<String, Vec<&Row>>)
     out
 }
 
+/// The batches that one prover type proved several times.
+fn proven_again(log: &Log, batches: &[Row]) -> Vec<String> {
+    let mut times: BTreeMap<_, usize> = BTreeMap::new();
+    for timing in &log.timings {
+        *times.entry((timing.batch, timing.of_epoch, &timing.prover, &timing.log)).or_default() += 1;
+    }
+    let times =
+        |row: &Row| times.get(&(row.batch, row.of_epoch, &row.prover, &row.log)).copied().unwrap_or(0);
+    let again: Vec<_> = batches.iter().map(|row| (row, times(row))).filter(|(_, times)| *times > 1).collect();
+    let said = again.iter().take(MOST).map(|(row, times)| {
+        format!("Batch {} was proven {times} times by {}; the last one counts.", row.batch, row.kind())
+    });
+    let more = again.len().saturating_sub(MOST);
+    let more =
+        (more > 0).then(|| format!("{more} more batches were proven several times; the last one counts."));
+    said.chain(more).collect()
+}
+
 fn summary(rows: &[&Row]) -> Summary {
     let known = || rows.iter().filter_map(|row| Some((row.gas?, row.time_ms)));
-    let time: u64 = known().map(|(_, time)| time).sum();
+    // Whatever a log claims: the sum of two times may be more than a number holds.
+    let time = known().map(|(_, time)| time).fold(0, u64::saturating_add);
     let gas = sum(known().map(|(gas, _)| gas));
     Summary {
         time_s: Spread::of(rows.iter().map(|row| row.time_ms as f64 / 1e3)),
@@ -295,9 +307,31 @@ fn observe<'a>(observations: &mut Vec<String>, what: &str, rows: impl Iterator<I
     let mut numbers: Vec<u64> = rows.map(|row| row.batch).collect();
     numbers.dedup();
     if !numbers.is_empty() {
-        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
-        observations.push(format!("{what}: batch {}.", numbers.join(", ")));
+        observations.push(format!("{what}: batch {}.", ranges(&numbers)));
     }
+}
+
+/// Numbers in order, those that follow on each other as one range.
+fn ranges(numbers: &[u64]) -> String {
+    let ranges: Vec<_> = numbers.chunk_by(|before, after| before.checked_add(1) == Some(*after)).collect();
+    let words = ranges.iter().take(MOST).filter_map(|range| match range {
+        [one] => Some(one.to_string()),
+        [first, .., last] => Some(format!("{first}-{last}")),
+        [] => None,
+    });
+    let more: usize = ranges.iter().skip(MOST).map(|range| range.len()).sum();
+    let more = (more > 0).then(|| format!("and {more} more"));
+    words.chain(more).collect::<Vec<_>>().join(", ")
+}
+
+/// A text in one line.
+fn in_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+/// A text in a cell of a table: one line, and no end of the cell in it.
+fn cell(text: &str) -> String {
+    in_line(text).replace('|', "\\|")
 }
 
 fn sentence(trouble: Trouble) -> String {

@@ -61,7 +61,7 @@ impl Draws {
 const SAMPLES: usize = 4_000;
 
 /// The ratio of the medians of `b` and `a`, and an interval that has it in 19 of 20 cases: the bootstrap's, by percentiles (Efron
-/// 1979). Nothing where either has no figures, or the first only zeros.
+/// 1979). Nothing where either has no figures, or the first one that is not above zero.
 pub(crate) fn ratio(a: &[f64], b: &[f64]) -> Option<(f64, [f64; 2])> {
     let medians = |figures: &[f64], draws: &mut Draws| {
         let mut drawn: Vec<f64> = (0..figures.len()).map(|_| figures[draws.below(figures.len())]).collect();

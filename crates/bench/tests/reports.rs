@@ -167,3 +167,49 @@ fn an_epochs_proof_is_not_that_of_its_last_checkpoint() {
 fn an_empty_log_of_blank_lines_is_empty() {
     assert!(report("\n\n", "").observations[0].contains("the log is empty"));
 }
+
+#[test]
+fn names_do_not_break_a_table_and_thousands_of_batches_no_line() {
+    let mut log = Log::default();
+    let by = Writer { log: Some("a|b\n.log".into()), ..Writer::default() };
+    let lines: String = (1..=3_000).map(|batch| format!("batch={batch} proving_time_ms=5\n")).collect();
+    log.read(&(lines.clone() + &lines), &by);
+    let label = "one | two\n# three".to_owned();
+    let report = Report::new(
+        Session { label, sources: vec!["a|b".into()], ..Session::default() },
+        log,
+        &page::Batches::new(),
+    );
+    let markdown = report.markdown();
+    assert!(markdown.starts_with("# Proving times: one | two # three\n"), "{}", &markdown[..80]);
+    for row in ["| from | a\\|b |\n", "| 1 | a\\|b .log | 0.0 | 5 |"] {
+        assert!(markdown.contains(row), "{row} is not in it");
+    }
+    assert!(!markdown.lines().any(|line| line.starts_with("# three")));
+    let text = report.observations.join("\n");
+    assert!(text.contains("No metrics of L2 (gone, or never there): batch 1-3000."), "{text}");
+    assert!(text.contains("2980 more batches were proven several times"), "{text}");
+    assert!(report.observations.len() < 30, "{}", report.observations.len());
+}
+
+#[test]
+fn whatever_a_log_claims_is_summed_up() {
+    let most = u64::MAX;
+    let page = "batch_gas_used{batch_number=\"1\"} 1e300\nbatch_gas_used{batch_number=\"2\"} 5\n";
+    let report = report(&format!("batch=1 proving_time_ms={most}\nbatch=2 proving_time_ms={most}\n"), page);
+    assert!(report.summaries["-"].gas_per_s.is_some_and(f64::is_finite), "{report:?}");
+    assert!(!report.plot().contains("NaN") && !report.plot().contains("inf"));
+}
+
+#[test]
+fn times_below_a_millisecond_are_compared() {
+    let run = |ms: u64| -> String {
+        (1..=20)
+            .map(|batch| format!("batch={batch} prover=exec proving_time_ms={}\n", ms * (batch % 2)))
+            .collect()
+    };
+    let compared = compare(&report(&run(0), ""), &report(&run(0), ""));
+    assert_eq!(compared[0].verdict(), Verdict::Noise, "{}", compared[0]);
+    let compared = compare(&report(&run(1), ""), &report(&run(9), ""));
+    assert_ne!(compared[0].verdict(), Verdict::TooFew, "{}", compared[0]);
+}

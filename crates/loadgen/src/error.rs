@@ -123,6 +123,17 @@ pub enum LoadError {
     /// The plan holds nothing to send.
     #[error("nothing to send: the plan needs at least one account and one transaction for each")]
     EmptyPlan,
+    /// A round takes more memory than there should be.
+    #[error(
+        "a round of {round} transactions is too large, because all of them are signed before the first is sent: at most {most} are; send \
+         fewer (--transactions, --accounts) again and again (--endless)"
+    )]
+    TooMany {
+        /// Transactions of the round.
+        round: u64,
+        /// The most of one.
+        most: u64,
+    },
     /// No transaction was included for a long time.
     #[error(
         "no transaction was included for {} s while {phase}: account {account} is at nonce {nonce} of {target}; does the \

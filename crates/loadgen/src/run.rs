@@ -30,6 +30,8 @@ const ROUNDS_PER_CALL: u64 = 2_000;
 const TOKENS: U256 = U256::from_limbs([u64::MAX, 0, 0, 0]);
 /// What includers are offered on top of the base fee, in wei.
 const TIP: u128 = 1_000_000_000;
+/// The most transactions of a round: all of them are signed before the first is sent, and take a few hundred bytes each.
+const MOST: u64 = 10_000_000;
 /// How often the nonces are looked at.
 const POLL: Duration = Duration::from_millis(200);
 /// What an account of the mixed kind may send beside fees, in wei.
@@ -52,6 +54,11 @@ pub async fn run(
 ) -> Result<LoadReport, LoadError> {
     if (plan.accounts == 0 && plan.keys.is_none()) || plan.transactions_per_account == 0 {
         return Err(LoadError::EmptyPlan);
+    }
+    let accounts = plan.keys.as_ref().map_or(u64::from(plan.accounts), |keys| keys.len() as u64);
+    let round = accounts.saturating_mul(plan.transactions_per_account.into());
+    if round > MOST {
+        return Err(LoadError::TooMany { round, most: MOST });
     }
     let node = Node::new(node);
     let chain_id = node.chain_id().await?;
@@ -205,7 +212,7 @@ impl Load<'_> {
         let max_fee = self.max_fee().await?;
         let per_account = U256::from(self.gas_limit())
             * U256::from(max_fee)
-            * U256::from(self.plan.transactions_per_account + self.deployment())
+            * U256::from(u64::from(self.plan.transactions_per_account) + u64::from(self.deployment()))
             + U256::from(self.plan.transactions_per_account)
             + U256::from(if self.plan.kind == LoadKind::Mixed { MIXED_VALUE } else { 0 });
         let mut nonce = self.node.pending_nonce(funder.address()).await?;

@@ -336,6 +336,7 @@ pub(crate) struct Load {
     /// Node to send to
     #[arg(
         long,
+        visible_alias = "node",
         env = "LOAD_TEST_RPC_URL",
         hide_env_values = true,
         default_value = "http://127.0.0.1:8545",
@@ -344,20 +345,20 @@ pub(crate) struct Load {
     )]
     pub(crate) rpc_url: Url,
     /// What to send: eth-transfers, erc20, fibonacci, io-heavy or mixed (every sort of transaction, at random)
-    #[arg(long, env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
+    #[arg(long, visible_alias = "test-type", env = "LOAD_TEST_KIND", default_value_t = LoadKind::EthTransfers)]
     pub(crate) kind: LoadKind,
     /// How many accounts send, where they are not those of --account-keys
     #[arg(long, env = "LOAD_TEST_ACCOUNTS", default_value_t = 10)]
     pub(crate) accounts: u32,
     /// How many transactions each account sends
-    #[arg(long, env = "LOAD_TEST_TX_AMOUNT", default_value_t = LoadPlan::TRANSACTIONS.get())]
+    #[arg(long, visible_alias = "tx-amount", env = "LOAD_TEST_TX_AMOUNT", default_value_t = LoadPlan::TRANSACTIONS.get())]
     pub(crate) transactions: u32,
     /// Go on until stopped
     #[arg(long, env = "LOAD_TEST_ENDLESS", value_parser = BoolishValueParser::new(), default_value = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) endless: bool,
     /// File with the private keys of the accounts that send: one on each line, in hexadecimal, as ethrex has them [default: keys
     /// are derived from --seed]
-    #[arg(long, env = "LOAD_TEST_ACCOUNT_KEYS", value_name = "FILE")]
+    #[arg(long, visible_alias = "pkeys", env = "LOAD_TEST_ACCOUNT_KEYS", value_name = "FILE")]
     pub(crate) account_keys: Option<PathBuf>,
     /// How many transactions the node's mempool takes: a round that comes near it is warned of
     #[arg(long, env = "LOAD_TEST_MEMPOOL_LIMIT", default_value = "10000", value_name = "NUMBER")]

@@ -3,4 +3,5 @@
 
 mod anvil;
 mod devnode;
+mod plans;
 mod secrets;

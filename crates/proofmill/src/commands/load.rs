@@ -60,3 +60,22 @@ pub(crate) async fn run(args: &cli::Load) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    /// Whoever knows ethrex's load test finds its flags, under their names there.
+    #[test]
+    fn flags_have_the_names_of_ethrexs_load_test_too() {
+        let words = ["--node=http://n:1", "--pkeys=k", "--test-type=io-heavy", "--tx-amount=7", "--endless"];
+        let cli = Cli::try_parse_from(["proofmill", "load"].iter().chain(&words)).unwrap();
+        let Command::Load(args) = cli.command else { panic!("{:?}", cli.command) };
+        assert_eq!((args.rpc_url.as_str(), args.kind), ("http://n:1/", LoadKind::IoHeavy));
+        assert_eq!(args.account_keys.as_deref(), Some(std::path::Path::new("k")));
+        assert!(args.transactions == 7 && args.endless);
+    }
+}
