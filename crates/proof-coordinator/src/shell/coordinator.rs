@@ -69,6 +69,8 @@ pub(super) struct State {
     pub(super) verified: Option<CheckpointNumber>,
     /// Who is handing in a proof at this moment: one at a time for each.
     pub(super) submitting: BTreeSet<ProverName>,
+    /// The proofs that are being verified, by a number of their own, and since when.
+    pub(super) checking: BTreeMap<u64, Timestamp>,
     /// When a prover of a type asked last.
     pub(super) asked: BTreeMap<ProverType, Timestamp>,
     journal: Journal,
@@ -127,6 +129,7 @@ impl Coordinator {
             unable: Quiet::default(),
             verified: None,
             submitting: BTreeSet::new(),
+            checking: BTreeMap::new(),
             asked: BTreeMap::new(),
             journal,
         };

@@ -2,7 +2,9 @@
 
 use super::{coordinator::Inner, jobs::Key};
 use crate::rules::{Hold, ProverName, Submission};
-use std::sync::Arc;
+use proofmill_ledger::Timestamp;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A batch that is marked while storage is asked.
 pub(super) struct Looking {
@@ -49,6 +51,44 @@ impl Drop for Submitting {
     }
 }
 
+/// A check that takes so long is a problem for an operator to see: others wait for its place.
+const SLOW: Duration = Duration::from_secs(120);
+
+/// A proof that is being verified, whether or not somebody still waits for that.
+pub(super) struct Checking {
+    inner: Arc<Inner>,
+    number: u64,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Checking {
+    pub(super) fn begin(inner: &Arc<Inner>, turn: OwnedSemaphorePermit) -> Self {
+        let (mut state, now) = (inner.lock(), inner.clock.now());
+        let number = state.checking.last_key_value().map_or(0, |(last, _)| last + 1);
+        state.checking.insert(number, now);
+        drop(state);
+        Self { inner: Arc::clone(inner), number, _turn: turn }
+    }
+}
+
+impl Drop for Checking {
+    fn drop(&mut self) {
+        self.inner.lock().checking.remove(&self.number);
+    }
+}
+
+/// What an operator is told of checks that began then.
+pub(super) fn slow_check<'a>(began: impl Iterator<Item = &'a Timestamp>, now: Timestamp) -> Option<String> {
+    let since = began.min()?;
+    let takes = Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()));
+    (takes >= SLOW).then(|| {
+        format!(
+            "a proof is being verified for {} s, and others wait for its place: if that does not end, start this process again",
+            takes.as_secs()
+        )
+    })
+}
+
 /// A proof that is being stored.
 pub(super) struct Storing {
     inner: Arc<Inner>,
@@ -82,5 +122,20 @@ pub(super) struct Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.inner.forget(self.key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_that_does_not_end_is_told() {
+        let at = Timestamp::from_secs;
+        let slow = |began: &[Timestamp], now| slow_check(began.iter(), now);
+        assert_eq!(slow(&[], at(900)), None);
+        assert_eq!(slow(&[at(800), at(781)], at(900)), None);
+        let said = slow(&[at(890), at(700)], at(900));
+        assert!(said.is_some_and(|said| said.contains("verified for 200 s")));
     }
 }

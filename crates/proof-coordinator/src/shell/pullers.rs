@@ -2,7 +2,7 @@
 
 use super::{
     coordinator::{Coordinator, Inner},
-    guards::Waiting,
+    guards::{Waiting, slow_check},
     jobs::{Job, Key},
     shelf::ProofKey,
 };
@@ -47,7 +47,8 @@ impl Coordinator {
         let waiting = state.desk.shown().into_iter().filter(|shown| shown.state == SlotShown::Waiting);
         let types: BTreeSet<_> = waiting.map(|shown| shown.prover).collect();
         let silent = |of: &ProverType| is_silent(state.asked.get(of).copied(), inner.began, now);
-        types.into_iter().filter(silent).map(no_prover).chain(state.board.problem()).collect()
+        let slow = slow_check(state.checking.values(), now);
+        types.into_iter().filter(silent).map(no_prover).chain(state.board.problem()).chain(slow).collect()
     }
 }
 

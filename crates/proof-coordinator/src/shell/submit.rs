@@ -3,7 +3,7 @@
 use super::{
     coordinator::Inner,
     counted,
-    guards::{Storing, Submitting},
+    guards::{Checking, Storing, Submitting},
     jobs::{Job, Key},
     shelf::ProofKey,
 };
@@ -139,7 +139,7 @@ async fn check(inner: &Arc<Inner>, submission: &Submission, bytes: Bytes) -> Sub
 
 /// Looks at a proof, the cheap things first.
 async fn judge(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     backend: &Arc<dyn Backend>,
     job: &Job,
     prover: ProverType,
@@ -167,10 +167,11 @@ async fn judge(
     let waiting = tokio::time::timeout(CHECK_WAIT, Arc::clone(&inner.checks).acquire_owned());
     let Ok(Ok(turn)) = waiting.await else { return Err(Flaw::Busy) };
     let (backend, checked, expected) = (Arc::clone(backend), proof.clone(), job.program);
+    let checking = Checking::begin(inner, turn);
     let verified = tokio::task::spawn_blocking(move || {
         let verified = backend.verify(&checked, expected);
         // Not before: it goes on where whoever handed the proof in has gone.
-        drop(turn);
+        drop(checking);
         verified
     });
     match verified.await {

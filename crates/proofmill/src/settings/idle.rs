@@ -1,7 +1,7 @@
 //! Settings that mean nothing beside others. Whoever gives one relies on it, and is told.
 //!
-//! The environment and the file may hold the settings of several roles: what stands there and is of no use to this one is passed over. Not so
-//! for what is deployed, which stays as it is.
+//! The environment and the file may hold the settings of several roles: what stands there and is of no use to this one is passed over.
+//! Not so for what is deployed, which stays as it is.
 
 use crate::cli::{Cli, PruneAfter, Service};
 use clap::{ArgMatches, CommandFactory, parser::ValueSource};
