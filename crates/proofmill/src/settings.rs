@@ -278,7 +278,8 @@ mod tests {
         let chains = format!("l1-rpc = [\"http://l1/access\", \"http://other\"]\nrollup = \"{rollup}\"\n");
         let file = format!(
             "[prover-node]\n{chains}l2-rpc = \"http://l2\"\n[attestor]\n{chains}[prove]\nl2-rpc = \"http://l2\"\n\
-             [contracts.deploy]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nproposer = \"{rollup}\"\nthreshold = 2\n"
+             [contracts.deploy]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nproposer = \"{rollup}\"\n\
+             attestor = [\"{rollup}\"]\nthreshold = 1\n"
         );
         let Command::ProverNode(node) = parse_with(&file, &["prover-node"]).unwrap().command else {
             panic!()
@@ -295,7 +296,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(deploy.threshold, Some(2));
+        assert_eq!(deploy.threshold, Some(1));
         let help = parse_with(&file, &["prover-node", "--help"]).unwrap_err().to_string();
         assert!(help.contains("--l1-rpc") && !help.contains("http://l1/access"), "{help}");
     }

@@ -333,7 +333,8 @@ mod tests {
         }
         // A command, two settings of which one has no use for the other, and which that is.
         let prover_id = "--prover-id=0x00000000000000000000000000000000000000aa";
-        let table: &[(&[&str], &[&str], &[&str], &str)] = &[
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
+        let table: &[Row<'_>] = &[
             (&["proof-coordinator", prover_id], &both, &["--prove-only"], "--attestor=http://a"),
             (&["proof-coordinator", prover_id], &both, &["--prove-only"], "--settle-gas=900000"),
             (&["proof-coordinator", prover_id], &both, &["--prove-only"], "--key-file=k"),
