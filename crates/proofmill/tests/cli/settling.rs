@@ -196,21 +196,25 @@ impl Site {
     /// Each batch up to `last` was verified once, in order, and every transaction of these accounts did that: none was spent on
     /// one that failed.
     fn check_each_once(&self, last: u64, accounts: &[Address]) {
-        let verified = self.verified();
+        let count = |account: &Address| {
+            let count = self.ask("eth_getTransactionCount", json!([account, "latest"]));
+            serde_json::from_value::<U64>(count).unwrap().to::<u64>()
+        };
+        // Batches go on being settled: what is counted is what was there before and after.
+        let (verified, sent) = loop {
+            let verified = self.verified();
+            let sent: u64 = accounts.iter().map(count).sum();
+            if verified == self.verified() {
+                break (verified, sent);
+            }
+        };
         let mut next = 1;
         for (first, through) in &verified {
             assert_eq!(*first, next, "{verified:?}");
             next = through + 1;
         }
         assert!(next > last, "{verified:?}");
-        let sent: u64 = accounts
-            .iter()
-            .map(|account| {
-                let count = self.ask("eth_getTransactionCount", json!([account, "latest"]));
-                serde_json::from_value::<U64>(count).unwrap().to::<u64>()
-            })
-            .sum();
-        assert_eq!(sent, verified.len() as u64, "a transaction failed");
+        assert_eq!(sent, verified.len() as u64, "a transaction failed: {}", self.said("coordinator"));
     }
 
     /// Gives the account of a key this much.
@@ -270,9 +274,14 @@ fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
     // A batch of which one proof is there; then L1 refuses that, and nobody makes another. A prover that is killed would keep its batch
     // for the ten minutes of its time-out.
     assert!(openvm.terminate(), "{}", site.said("prover-openvm"));
-    let handed_in = |site: &Site| site.lines("prover-exec", "a proof was handed in");
+    let handed_in = |site: &Site, prover: &str| {
+        let lines = site.lines(prover, "a proof was handed in");
+        lines.iter().map(|line| number(line, "batch")).max().unwrap_or(0)
+    };
+    // What has both is settled first: nothing is on its way to L1 when that refuses.
+    let both = handed_in(&site, "prover-openvm");
     site.load_until("a proof of one type", |site| {
-        handed_in(site).iter().any(|line| number(line, "batch") > site.tips().0)
+        site.tips().0 >= both && handed_in(site, "prover-exec") > both
     });
     exec.kill();
     let refusing = site.refuse(ProverType::Exec, None);
