@@ -254,7 +254,6 @@ fn memory_is_in_proportion_to_the_answer() {
         format!("{{\"config\":{{\"chainId\":{}}}}}", "9".repeat(SIZE)),
     ];
     let before = peak();
-    let begun = Instant::now();
     for text in texts {
         let _ = verified(example.at, example.account, &[], &text);
         let _ = BlockWitness::read(&text);
@@ -263,5 +262,4 @@ fn memory_is_in_proportion_to_the_answer() {
     }
     let grown = peak() - before;
     assert!(grown < 40 * SIZE as u64, "{grown} bytes for texts of {SIZE}");
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
