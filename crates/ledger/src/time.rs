@@ -1,7 +1,10 @@
 //! Moments, as they are stored.
 
 use serde::{Deserialize, Serialize};
-use std::{fmt, time::SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 /// A moment in milliseconds since the Unix epoch, at most `i64::MAX`: what the database can hold and order. Later moments
 /// (a deadline of `u64::MAX` seconds, say) become that one.
@@ -31,6 +34,11 @@ impl Timestamp {
     /// Whole seconds since the Unix epoch.
     pub const fn as_secs(self) -> u64 {
         self.0 / 1000
+    }
+
+    /// How long after an earlier moment; nothing where that is later: a clock may go back.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// This moment, by the system's clock.

@@ -6,6 +6,7 @@
 
 use crate::{
     Coordinator, Settler,
+    rules::PERSISTENT,
     shell::{Stage, Telling},
 };
 use proofmill_chain::{ChainEvent, ChainStream};
@@ -23,8 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 /// The pauses before a batch that cannot go on is tried again.
 const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_secs(60));
-/// A batch that fails so often in a row is a problem for an operator to see.
-const PERSISTENT: u32 = 3;
 
 /// What is followed, and who makes its proofs.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use proofmill_wire::{
 };
 use std::{
     collections::{BTreeMap, VecDeque},
-    time::{Duration, Instant},
+    time::Instant,
 };
 use tonic::Status;
 
@@ -309,8 +309,7 @@ impl State {
         }
         let at = Timestamp::now();
         if let Some(entry) = self.proofs.get_mut(proof) {
-            let took = at.as_millis().saturating_sub(entry.record.created_at.as_millis());
-            let took = (status == ProofStatus::Completed).then(|| Duration::from_millis(took));
+            let took = (status == ProofStatus::Completed).then(|| at.since(entry.record.created_at));
             metrics::proof_ended(entry.record.prover, status, fault.as_ref().map(|fault| fault.code), took);
             entry.end(status, fault.as_ref(), at);
             self.ended.push_back(proof.clone());

@@ -254,8 +254,7 @@ impl Desk {
         if let Some(slot) = self.slot_mut(batch, prover)
             && let State::Held(held) = std::mem::replace(&mut slot.state, State::Looking(call))
         {
-            let after = now.as_millis().saturating_sub(held.since.as_millis());
-            taken = Some(Taken { from: held.by, after: Duration::from_millis(after) });
+            taken = Some(Taken { from: held.by, after: now.since(held.since) });
             self.record(Record::Ended(batch, prover));
         }
         Asked::Look(Hold { batch, prover, again: false, taken, call })

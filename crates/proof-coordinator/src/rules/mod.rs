@@ -30,3 +30,6 @@ pub use settling::{
 };
 pub use slot::{Held, Shown, SlotShown};
 pub use submissions::{GivenBack, Received, Submission};
+
+/// What fails so often in a row is a problem for an operator to see; what passes by itself in seconds is only in the log.
+pub(crate) const PERSISTENT: u32 = 3;

@@ -28,8 +28,7 @@ pub struct Held {
 impl Held {
     /// For how long it is held yet; nothing once it is stale.
     pub(super) fn remaining(&self, now: Timestamp, timeout: Duration) -> Option<Duration> {
-        let held = Duration::from_millis(now.as_millis().saturating_sub(self.since.as_millis()));
-        timeout.checked_sub(held).filter(|left| !left.is_zero())
+        timeout.checked_sub(now.since(self.since)).filter(|left| !left.is_zero())
     }
 }
 

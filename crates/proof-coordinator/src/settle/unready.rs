@@ -1,11 +1,9 @@
 //! The proofs that cannot be made ready for L1 now, and why: their attestors are away, say, or the rules of their batch ask for others.
 
+use crate::rules::PERSISTENT;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use std::{collections::BTreeMap, time::Duration};
-
-/// What fails so often in a row is a problem for an operator to see; what passes by itself in seconds is only in the log.
-const PERSISTENT: u32 = 3;
 
 type Key = (CheckpointNumber, ProverType);
 
@@ -40,14 +38,14 @@ impl Unready {
 
     /// How many there are, and for how long the one that is tried the longest.
     pub(super) fn standing(&self, now: Timestamp) -> (usize, Duration) {
-        let longest = self.persistent().map(|(_, why)| passed(why.since, now)).max();
+        let longest = self.persistent().map(|(_, why)| now.since(why.since)).max();
         (self.persistent().count(), longest.unwrap_or_default())
     }
 
     /// The first of them, for an operator.
     pub(super) fn problem(&self, now: Timestamp) -> Option<String> {
         let ((number, prover), why) = self.persistent().next()?;
-        let (cause, for_s) = (&why.cause, passed(why.since, now).as_secs());
+        let (cause, for_s) = (&why.cause, now.since(why.since).as_secs());
         let more = match self.persistent().count() - 1 {
             0 => String::new(),
             more => format!(" ({more} more proofs wait like it)"),
@@ -57,10 +55,6 @@ impl Unready {
              {for_s} s: {cause}{more}"
         ))
     }
-}
-
-fn passed(since: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()))
 }
 
 #[cfg(test)]

@@ -173,11 +173,11 @@ impl Board {
             let key = (batch.number, batch.level, (!is_told).then_some(batch.content));
             let proofs = batches.entry(key).or_default();
             let told = proofs.remove(&prover);
-            let waited = told.as_ref().map_or_else(|| passed(since, now), |told| told.for_);
+            let waited = told.as_ref().map_or_else(|| now.since(since), |told| told.for_);
             let (state, for_) = match state {
                 SlotShown::Waiting => (ProofState::Waiting, waited),
                 SlotShown::Held(Held { by, since }) => {
-                    let held = passed(since, now);
+                    let held = now.since(since);
                     let (by, left) = (by.as_str().to_owned(), timeout.saturating_sub(held));
                     (ProofState::Held { by, left }, held)
                 }
@@ -200,12 +200,8 @@ impl Told {
             Stage::Proven => ProofState::Proven,
             Stage::Refuted => ProofState::Refuted,
         };
-        ProofStatus { state, for_: passed(self.since, now), trouble: self.trouble.clone() }
+        ProofStatus { state, for_: now.since(self.since), trouble: self.trouble.clone() }
     }
-}
-
-fn passed(since: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()))
 }
 
 #[cfg(test)]

@@ -79,8 +79,7 @@ impl Drop for Checking {
 
 /// What an operator is told of checks that began then.
 pub(super) fn slow_check<'a>(began: impl Iterator<Item = &'a Timestamp>, now: Timestamp) -> Option<String> {
-    let since = began.min()?;
-    let takes = Duration::from_millis(now.as_millis().saturating_sub(since.as_millis()));
+    let takes = now.since(*began.min()?);
     (takes >= SLOW).then(|| {
         format!(
             "a proof is being verified for {} s, and others wait for its place: if that does not end, start this process again",

@@ -104,16 +104,14 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
 
 /// What is still to be written of changes that could not be. What was to be given out is taken back, by whoever waits for the receipt; and
 /// as that goes on for as long as provers ask, an end is written once.
-fn owed(changes: Vec<Change>) -> Vec<Change> {
+fn owed(mut changes: Vec<Change>) -> Vec<Change> {
     let mut ended = BTreeSet::new();
-    let is_owed = |change: &Change| match change {
+    changes.retain(|change| match change {
         Change::BatchAssigned(_) => false,
         Change::AssignmentEnded(key) => ended.insert(key.clone()),
         _ => true,
-    };
-    let mut owed = changes;
-    owed.retain(is_owed);
-    owed
+    });
+    changes
 }
 
 /// What the ledger is told of a record.

@@ -155,8 +155,7 @@ fn tell(inner: &Inner, key: &Key, work: &Work) {
 }
 
 fn is_silent(last: Option<Timestamp>, began: Timestamp, now: Timestamp) -> bool {
-    let since = last.unwrap_or(began).as_millis();
-    Duration::from_millis(now.as_millis().saturating_sub(since)) >= SILENCE
+    now.since(last.unwrap_or(began)) >= SILENCE
 }
 
 fn no_prover(prover: ProverType) -> String {

@@ -69,14 +69,10 @@ async fn unknown(inner: &Arc<Inner>, submission: &Submission, bytes: &[u8]) -> S
         Ok(false) => {}
         Err(_) => return RetryReason::StoreAway.submit(),
     }
-    let up = inner.clock.now().as_millis().saturating_sub(inner.began.as_millis());
     // After a restart its batch comes back once the witness is built again; but not where L1 has verified it meanwhile.
-    let is_verified = inner.lock().verified.is_some_and(|through| batch.number <= through);
-    if Duration::from_millis(up) < inner.config.timeout {
-        if is_verified {
-            return SubmitOutcome::Dropped;
-        }
-        return RetryReason::Starting.submit();
+    if inner.clock.now().since(inner.began) < inner.config.timeout {
+        let is_verified = inner.lock().verified.is_some_and(|through| batch.number <= through);
+        return if is_verified { SubmitOutcome::Dropped } else { RetryReason::Starting.submit() };
     }
     let cause = "nobody waits for a proof of such a batch: it was settled, or its blocks are gone".to_owned();
     // An honest prover that is late waits a second for it; whoever goes on with such proofs waits longer and longer.

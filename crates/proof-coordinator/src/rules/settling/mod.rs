@@ -14,6 +14,7 @@ pub use call::{Call, CallEnded, CallReceipt, Consequence, Discard, Quote, Why};
 pub use caps::CallCaps;
 pub use refusals::{ProofOf, RefusalNote, Refused};
 
+use super::PERSISTENT;
 use alloy_primitives::B256;
 use caps::{Costs, Load};
 use proofmill_fault::{Jitter, Patience};
@@ -31,8 +32,6 @@ const AGAIN: Patience = Patience::pauses(Duration::from_secs(2), Duration::from_
 const LATER: Duration = Duration::from_secs(60);
 /// A receipt that the chain's own news does not confirm for so long is doubted: a reorg may have taken it away.
 const DOUBT: Duration = Duration::from_secs(60);
-/// A call that fails so often in a row is a problem for an operator to see.
-const PERSISTENT: u32 = 3;
 
 /// What an operator decides.
 #[derive(Clone, Debug)]
