@@ -1,6 +1,6 @@
 //! What can never be finished is said at once.
 
-use crate::harness::{Running, data, start, until, within};
+use crate::harness::{Running, begun, begun_with, data, start, until, within};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -63,10 +63,7 @@ async fn plan(cluster: &Running, proof: &str, kinds: &[(TaskKind, u32, u32)]) {
 
 #[tokio::test]
 async fn what_each_step_weighs_is_foreseen_by_the_plan() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 64).await;
-    cluster.request("p", "3").await.unwrap();
-    let root = worker.task().await;
+    let (cluster, mut worker, root) = begun_with(64, "3").await;
     let diagnosis = async || cluster.progress("p").await.diagnosis;
     // 60 GB are the least before there is a plan.
     assert_eq!(diagnosis().await, "");
@@ -94,13 +91,10 @@ async fn what_each_step_weighs_is_foreseen_by_the_plan() {
 
 #[tokio::test]
 async fn what_no_worker_is_set_up_for_is_said_to_whoever_waits() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
+    let (cluster, mut worker, root) = begun().await;
     let diagnosis = async || cluster.progress("p").await.diagnosis;
     let lacks =
         Fault::new(Code::NotSetUp, "this process makes the SNARK 'small', and 'published' is asked for");
-    let root = worker.task().await;
     assert_eq!(diagnosis().await, "");
     for round in 0..3 {
         let task = if round == 0 { root.clone() } else { worker.task().await };

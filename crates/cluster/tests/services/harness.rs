@@ -66,9 +66,14 @@ pub(crate) async fn start() -> Running {
 
 /// With a worker `w`, of 12 GB, that was given the first task of the proof `p`.
 pub(crate) async fn begun() -> (Running, Worker, WorkerTask) {
+    begun_with(12, "2").await
+}
+
+/// With a worker `w` that is so large, and was given the first task of the proof `p` of this mode.
+pub(crate) async fn begun_with(max_weight: u32, mode: &str) -> (Running, Worker, WorkerTask) {
     let cluster = start().await;
-    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
+    let mut worker = cluster.worker("w", WorkerType::All, max_weight).await;
+    cluster.request("p", mode).await.unwrap();
     let root = worker.task().await;
     (cluster, worker, root)
 }
@@ -217,14 +222,8 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// The next task; other messages are passed over.
     pub(crate) async fn task(&mut self) -> WorkerTask {
-        loop {
-            match within(self.stream.message()).await.unwrap().unwrap().message {
-                Some(server_message::Message::NewTask(task)) => return task,
-                _ => continue,
-            }
-        }
+        next_task(&mut self.stream).await
     }
 
     /// The id of the next task that is withdrawn.
@@ -367,6 +366,16 @@ impl Subscription {
     pub(crate) async fn acknowledge(&self, msg_id: String) {
         let request = AckSubRequest { sub_id: self.id.clone(), msg_id };
         self.client.clone().ack_sub(request).await.unwrap();
+    }
+}
+
+/// The next task that a worker is sent; other messages are passed over.
+pub(crate) async fn next_task(stream: &mut Streaming<ServerMessage>) -> WorkerTask {
+    loop {
+        match within(stream.message()).await.unwrap().unwrap().message {
+            Some(server_message::Message::NewTask(task)) => return task,
+            _ => continue,
+        }
     }
 }
 

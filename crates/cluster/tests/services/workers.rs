@@ -1,12 +1,12 @@
 //! Workers that come, go, and are refused.
 
-use crate::harness::{Running, start, until, within};
+use crate::harness::{Running, begun, next_task, start, until};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
     header,
     operator::ProofPhase,
-    worker::{CloseRequest, OpenRequest, ServerMessage, WorkerTask, WorkerType, server_message::Message},
+    worker::{CloseRequest, OpenRequest, ServerMessage, WorkerType},
 };
 use std::time::Duration;
 use tonic::{Code, Request, Streaming};
@@ -35,11 +35,8 @@ async fn a_heartbeat_of_a_worker_that_is_not_there_says_so() {
 
 #[tokio::test]
 async fn a_draining_worker_gets_nothing_and_finishes_what_it_has() {
-    let cluster = start().await;
-    let mut worker = cluster.worker("leaves", WorkerType::All, 12).await;
-    cluster.request("p", "2").await.unwrap();
-    let root = worker.task().await;
-    worker.client.close(CloseRequest { worker_id: "leaves".into() }).await.unwrap();
+    let (cluster, mut worker, root) = begun().await;
+    worker.client.close(CloseRequest { worker_id: "w".into() }).await.unwrap();
     let shard = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap();
     worker.heartbeat(&[&root]).await.unwrap();
     worker.is_left_alone().await;
@@ -87,32 +84,21 @@ async fn e3_a_worker_that_comes_back_in_time_keeps_its_tasks_and_is_sent_them_ag
 
 /// As a process of ours that begins: it names itself, and was never registered.
 async fn begins(cluster: &Running, process: &str) -> Streaming<ServerMessage> {
-    let mut request = Request::new(OpenRequest {
-        worker_id: "w".into(),
-        worker_type: WorkerType::All.into(),
-        max_weight: 8,
-        ..OpenRequest::default()
-    });
-    header::set_incarnation(&mut request, process);
-    header::set_fresh(&mut request);
-    let mut client = cluster.tasks.clone();
-    // The stream of the process before is not found broken yet.
     loop {
-        let mut again = Request::new(request.get_ref().clone());
-        *again.metadata_mut() = request.metadata().clone();
-        match client.open(again).await {
+        let mut request = Request::new(OpenRequest {
+            worker_id: "w".into(),
+            worker_type: WorkerType::All.into(),
+            max_weight: 8,
+            ..OpenRequest::default()
+        });
+        header::set_incarnation(&mut request, process);
+        header::set_fresh(&mut request);
+        match cluster.tasks.clone().open(request).await {
             Ok(stream) => return stream.into_inner(),
+            // The stream of the process before is not found broken yet.
             Err(status) => assert_eq!(status.code(), Code::AlreadyExists, "{status}"),
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn next_task(stream: &mut Streaming<ServerMessage>) -> WorkerTask {
-    loop {
-        if let Some(Message::NewTask(task)) = within(stream.message()).await.unwrap().unwrap().message {
-            return task;
-        }
     }
 }
 
