@@ -3,7 +3,7 @@
 
 use crate::{
     process::{Running, free_port, stand_in, wait},
-    settling::{Site, number, publisher},
+    site::{Site, number, publisher},
 };
 use alloy_primitives::B256;
 use proofmill_backends::ExecBackend;

@@ -26,6 +26,7 @@ mod pulling;
 mod servers;
 mod sessions;
 mod settling;
+mod site;
 mod srs;
 mod stores;
 mod submit;

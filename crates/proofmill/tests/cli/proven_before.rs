@@ -1,6 +1,6 @@
 //! A proof coordinator that is started again, when L2's nodes cannot give the witnesses of old blocks any more.
 
-use crate::settling::{Site, number};
+use crate::site::{Site, number};
 use proofmill_proxy::{Action, Proxy};
 use std::{collections::BTreeSet, path::Path};
 

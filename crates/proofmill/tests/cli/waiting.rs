@@ -2,7 +2,7 @@
 
 use crate::{
     process::{free_port, stand_in, succeed},
-    settling::{Site, publisher},
+    site::{Site, publisher},
 };
 use serde_json::Value;
 
