@@ -1,16 +1,13 @@
 //! Opens the ledger that the settings name.
 
-use crate::cli;
+use crate::{cli, wiring};
 use eyre::{Result, WrapErr, bail};
 use proofmill_ledger::{DatabaseFault, Ledger, LedgerError};
-use std::{env, fs, path::Path, time::Duration};
+use std::{env, fs, path::Path};
 use tokio_util::sync::CancellationToken;
 
 /// Holds the database's URL, where no file is named. A URL has a password, and flags are seen by every user of the machine.
 const DATABASE: &str = "PROOFMILL_DATABASE";
-
-/// The pause before a database that is away is asked again.
-const PAUSE: Duration = Duration::from_secs(2);
 
 /// A schema of a Postgres database where one is named, and else the SQLite file. A database that is away is waited for, as one that
 /// goes away later is.
@@ -47,19 +44,11 @@ pub(crate) async fn open(
 }
 
 async fn open_patiently(url: &str, schema: &str) -> Result<Ledger, LedgerError> {
-    let mut said = false;
-    loop {
-        match Ledger::open_postgres(url, schema).await {
-            Err(error @ LedgerError::Database { fault: DatabaseFault::Away { .. }, .. }) => {
-                if !said {
-                    tracing::warn!(%error, "waiting for the ledger's database");
-                }
-                said = true;
-                tokio::time::sleep(PAUSE).await;
-            }
-            opened => return opened,
-        }
-    }
+    let is_away = |error: &LedgerError| {
+        matches!(error, LedgerError::Database { fault: DatabaseFault::Away { .. }, .. })
+    };
+    let say = |error: &LedgerError| tracing::warn!(%error, "waiting for the ledger's database");
+    wiring::until_there(is_away, say, || Ledger::open_postgres(url, schema)).await
 }
 
 fn url(args: &cli::Database) -> Result<Option<String>> {
@@ -84,6 +73,7 @@ mod tests {
     use super::*;
     use alloy_primitives::Address;
     use proofmill_localstore::LocalPostgres;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn a_database_that_comes_later_is_waited_for() {

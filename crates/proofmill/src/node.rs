@@ -4,7 +4,7 @@ use crate::{
     cli,
     local::Site,
     observe::{self, Observed},
-    pulling::{Serving, lock},
+    pulling::Serving,
     settle::L1Settlement,
     sides::{Ours, Place, ours, sides},
     wiring,
@@ -120,7 +120,7 @@ pub(crate) async fn start(
         ending: &ending,
     };
     let folder = folder(&global.data_dir, rollup.l1().chain_id(), rollup.address());
-    let lock = lock(&folder, "node.lock", "proves this rollup")?;
+    let lock = wiring::lock(&folder, "node.lock", "proves this rollup")?;
     let ours = ours(place).await?;
     let rollup = ours.rollup.clone();
     let config = rollup.config().clone();

@@ -1,13 +1,13 @@
 //! A proof coordinator put together: its ledger, its artifacts, its port.
 
-use crate::{cli, ledger};
+use crate::{cli, ledger, wiring};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
-use proofmill_ledger::{LockError, ProcessLock};
+use proofmill_ledger::ProcessLock;
 use proofmill_primitives::ProverType;
 use proofmill_proof_coordinator::{Coordinator, CoordinatorConfig, CoordinatorError};
-use std::{fs, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,7 @@ impl Serving {
         registry: &Registry,
         stop: CancellationToken,
     ) -> Result<Self> {
-        let lock = lock(folder, "assignments.lock", "gives out the batches of this rollup")?;
+        let lock = wiring::lock(folder, "assignments.lock", "gives out the batches of this rollup")?;
         let listener = TcpListener::bind(&args.pull_listen).await.wrap_err_with(|| {
             format!(
                 "cannot listen on {}: stop what listens there, or choose another --pull-listen",
@@ -61,39 +61,11 @@ impl Serving {
     }
 }
 
-/// Holds a rollup's folder, which is made where it is missing, against other processes that do the same.
-pub(crate) fn lock(folder: &Path, name: &str, does: &str) -> Result<ProcessLock> {
-    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot create {}", folder.display()))?;
-    let path = &folder.join(name);
-    let mut lock = ProcessLock::take(path).map_err(|error| match error {
-        LockError::Held(by) => eyre!(
-            "another process (pid {}) {does} from {}: stop it, or choose another --data-dir",
-            by.unwrap_or_default(),
-            path.display()
-        ),
-        LockError::Io(error) => eyre!("cannot lock {}: {error}", path.display()),
-    })?;
-    lock.sign().wrap_err_with(|| format!("cannot write {}", path.display()))?;
-    Ok(lock)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use proofmill_artifacts::FsArtifacts;
-
-    #[test]
-    fn a_folder_is_for_one_process() {
-        let folder = tempfile::tempdir().unwrap();
-        let take = || lock(&folder.path().join("rollup"), "node.lock", "proves this rollup");
-        let held = take().unwrap();
-        let said = take().unwrap_err().to_string();
-        let who = format!("(pid {}) proves this rollup", std::process::id());
-        assert!(said.contains(&who) && said.contains("--data-dir"), "{said}");
-        drop(held);
-        take().unwrap();
-    }
 
     #[tokio::test]
     async fn a_port_that_is_taken_is_told_with_its_setting() {

@@ -10,11 +10,12 @@ use proofmill_chain::{
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
+use proofmill_ledger::{LockError, ProcessLock};
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_prover_node::parts::FailureStore;
 use proofmill_srs::{Setup, Srs};
 use proofmill_witness::{Beacon, BuildError};
-use std::{env, path::Path, sync::Arc, time::Duration};
+use std::{env, fs, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
 /// The binary of each prover type that no binary with another one has.
@@ -168,20 +169,36 @@ pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: Option<u64>, observed: 
     Ok(L2::over(pool))
 }
 
+/// The pause before who does not answer is asked again.
+const PAUSE: Duration = Duration::from_secs(2);
+
 /// What a role reads at its start: as long as no endpoint answers it is read again, and that is said.
 pub(crate) async fn patiently<T, Fut>(what: &str, read: impl Fn() -> Fut) -> Result<T, ChainError>
 where
     Fut: Future<Output = Result<T, ChainError>>,
 {
-    let mut said = false;
+    let is_away = |error: &ChainError| matches!(error, ChainError::Unreachable { .. });
+    let say = |error: &ChainError| tracing::warn!(%error, what, "waiting for an endpoint to answer");
+    until_there(is_away, say, read).await
+}
+
+/// Reads again as long as who is to answer is away, which is said once.
+pub(crate) async fn until_there<T, E, Fut>(
+    is_away: impl Fn(&E) -> bool,
+    say: impl FnOnce(&E),
+    read: impl Fn() -> Fut,
+) -> Result<T, E>
+where
+    Fut: Future<Output = Result<T, E>>,
+{
+    let mut say = Some(say);
     loop {
         match read().await {
-            Err(error @ ChainError::Unreachable { .. }) => {
-                if !said {
-                    tracing::warn!(%error, what, "waiting for an endpoint to answer");
+            Err(error) if is_away(&error) => {
+                if let Some(say) = say.take() {
+                    say(&error);
                 }
-                said = true;
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                tokio::time::sleep(PAUSE).await;
             }
             read => return read,
         }
@@ -287,6 +304,22 @@ pub(crate) async fn proof_types(registry: &Registry, provers: &[ProverType]) -> 
     Ok(plans)
 }
 
+/// Holds a rollup's folder, which is made where it is missing, against other processes that do the same.
+pub(crate) fn lock(folder: &Path, name: &str, does: &str) -> Result<ProcessLock> {
+    fs::create_dir_all(folder).wrap_err_with(|| format!("cannot create {}", folder.display()))?;
+    let path = &folder.join(name);
+    let mut lock = ProcessLock::take(path).map_err(|error| match error {
+        LockError::Held(by) => eyre!(
+            "another process (pid {}) {does} from {}: stop it, or choose another --data-dir",
+            by.unwrap_or_default(),
+            path.display()
+        ),
+        LockError::Io(error) => eyre!("cannot lock {}: {error}", path.display()),
+    })?;
+    lock.sign().wrap_err_with(|| format!("cannot write {}", path.display()))?;
+    Ok(lock)
+}
+
 /// Where records of failures are kept.
 pub(crate) fn failures(named: Option<&str>, data_dir: &Path) -> Result<FailureStore> {
     let Some(named) = named else { return Ok(FailureStore::in_folder(data_dir.join("failures"))) };
@@ -332,5 +365,17 @@ mod tests {
         }
         let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
         check_snark(&global, 1).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_for_one_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = || lock(&folder.path().join("rollup"), "node.lock", "proves this rollup");
+        let held = take().unwrap();
+        let said = take().unwrap_err().to_string();
+        let who = format!("(pid {}) proves this rollup", std::process::id());
+        assert!(said.contains(&who) && said.contains("--data-dir"), "{said}");
+        drop(held);
+        take().unwrap();
     }
 }

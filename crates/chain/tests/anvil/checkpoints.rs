@@ -1,6 +1,6 @@
-//! What `propose` refuses.
+//! What `propose` takes and refuses, and which checkpoint a block is found in.
 
-use crate::scene::{GENESIS, GENESIS_TIME, Scene, refused};
+use crate::scene::{GENESIS, GENESIS_TIME, MAX_LAG, Scene, block_time, refused};
 use alloy_primitives::{B256, U256};
 use proofmill_chain::{Proposal, Refusal};
 use proofmill_primitives::{BlockRange, CheckpointNumber, Slot};
@@ -110,4 +110,66 @@ async fn a_checkpoint_before_the_genesis_time_is_refused() {
         }
         other => panic!("{other}"),
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_ahead_of_l1_s_time_is_refused() {
+    let mut scene = Scene::new().await;
+    scene.propose_in(1).await;
+    scene.to_slot(2).await;
+    let l1 = scene.l1.head().await.unwrap().timestamp;
+    for last_timestamp in [l1 + 100, l1 + 10 * 365 * 86_400, u64::MAX] {
+        let refusal = refused(scene.try_propose(Proposal { last_timestamp, ..scene.next(3) }).await);
+        assert!(
+            matches!(refusal, Refusal::TimestampAhead { got, timestamp } if got == last_timestamp && timestamp >= U256::from(l1)),
+            "{refusal}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_whose_time_stands_still_is_refused() {
+    let mut scene = Scene::new().await;
+    let first = scene.propose_in(1).await;
+    scene.to_slot(2).await;
+    for last_timestamp in [0, first.last_timestamp - 1, first.last_timestamp] {
+        let refusal = refused(scene.try_propose(Proposal { last_timestamp, ..scene.next(3) }).await);
+        let before = first.last_timestamp;
+        assert_eq!(refusal, Refusal::TimestampNotAfter { before, got: last_timestamp });
+    }
+    // Behind L1 by more than the rollup's limit. Nothing is lost: a newer block is taken.
+    scene.submit(scene.submission(1, 1)).await.unwrap();
+    scene.to_time(GENESIS_TIME + MAX_LAG + 100).await;
+    let old = scene.next(3);
+    let refusal = refused(scene.try_propose(old).await);
+    assert!(
+        matches!(refusal, Refusal::TimestampStalled { got, .. } if got == old.last_timestamp),
+        "{refusal}"
+    );
+    let blocks = BlockRange::new(old.blocks.first(), old.blocks.first() + 500).unwrap();
+    let newer = Proposal { blocks, last_timestamp: block_time(blocks.last()), ..old };
+    scene.try_propose(newer).await.unwrap();
+}
+
+#[tokio::test]
+async fn blocks_are_found_in_their_checkpoints_and_only_proven_ones_can_be_relied_on() {
+    let mut scene = Scene::new().await;
+    for slot in [1, 2, 4] {
+        scene.propose_in(slot).await;
+    }
+    scene.submit(scene.submission(1, 2)).await.unwrap();
+    for (block, number) in [(10, 0), (11, 1), (13, 1), (14, 2), (16, 2), (17, 3), (19, 3)] {
+        assert_eq!(scene.rollup.checkpoint_of(block).await.unwrap(), CheckpointNumber(number), "{block}");
+    }
+    for nowhere in [0, 9, 20, u64::MAX] {
+        let refusal = refused(scene.rollup.checkpoint_of(nowhere).await);
+        assert_eq!(refusal, Refusal::UnknownBlock { number: nowhere, genesis: 10, last: 19 });
+    }
+    let proven = scene.rollup.proven_checkpoint(CheckpointNumber(2)).await.unwrap();
+    let second = scene.checkpoints[1];
+    assert_eq!((proven.last_block, proven.last_hash), (16, second.last_hash));
+    assert_eq!((proven.state_root, proven.last_timestamp), (second.state_root, second.last_timestamp));
+    let (checkpoint, proven) = (CheckpointNumber(3), CheckpointNumber(2));
+    let refusal = refused(scene.rollup.proven_checkpoint(checkpoint).await);
+    assert_eq!(refusal, Refusal::NotProven { checkpoint, proven });
 }

@@ -28,8 +28,8 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
     let contract = contract(&args)?;
     if args.is_mock() && args.prover.proves() {
         bail!(
-            "OP_SUCCINCT_MOCK, or MOCK_MODE, wants no proofs, and {} makes them: here it is --prover exec (PROOFMILL_PROVER_TYPE) that runs \
-             the programs and proves nothing, for a contract whose verifier takes anything",
+            "OP_SUCCINCT_MOCK, or MOCK_MODE, wants no proofs, and {} makes them: here it is --prover exec (PROOFMILL_PROVER_TYPE) that \
+             runs the programs and proves nothing, for a contract whose verifier takes anything",
             args.prover
         );
     }

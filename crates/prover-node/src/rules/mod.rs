@@ -10,6 +10,7 @@ mod event;
 mod expiry;
 mod hindrance;
 mod horizon;
+mod missed;
 mod node;
 mod outcome;
 mod prover;

@@ -104,6 +104,18 @@ fn it_is_seeded_from_l1_and_nothing_below_it_is_proven() {
     assert_eq!(scene.ranges(), [(EXEC, 11, 20)]);
 }
 
+/// The proof of epoch 0 is being published, and nothing is said of it yet.
+fn on_its_way_when_its_window_closes() -> Scene {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.prove_all();
+    scene.read_tip();
+    scene.slot(12);
+    assert_eq!((scene.in_flight(), missed(&scene, 0), scene.uploads()), (Some(1), None, 0));
+    scene
+}
+
 /// A publish that is under way when the window closes may still come through. Whatever else it comes to, the window was missed.
 #[test]
 fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_through() {
@@ -115,13 +127,7 @@ fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_
         (PublishOutcome::RootLost { prover: EXEC }, "its session was awaiting root"),
         (PublishOutcome::WindowClosed, "its session was publishing"),
     ] {
-        let mut scene = Scene::new();
-        scene.lands(checkpoint(1, 0));
-        scene.slot(4);
-        scene.prove_all();
-        scene.read_tip();
-        scene.slot(12);
-        assert_eq!((scene.in_flight(), missed(&scene, 0), scene.uploads()), (Some(1), None, 0));
+        let mut scene = on_its_way_when_its_window_closes();
         scene.publish_ends(outcome.clone());
         let cause = missed(&scene, 0).unwrap_or_else(|| panic!("not missed by {outcome:?}"));
         assert!(cause.ends_with(said), "{outcome:?}: {cause}");
@@ -129,12 +135,7 @@ fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_
         scene.slot(13);
         assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0), "{outcome:?}: once");
     }
-    let mut scene = Scene::new();
-    scene.lands(checkpoint(1, 0));
-    scene.slot(4);
-    scene.prove_all();
-    scene.read_tip();
-    scene.slot(12);
+    let mut scene = on_its_way_when_its_window_closes();
     scene.publish_ends(PublishOutcome::Published(crate::scene::receipt()));
     assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
 }

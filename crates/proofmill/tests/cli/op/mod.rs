@@ -17,10 +17,11 @@ use proofmill_witness::RollupNode;
 use serde_json::{Value, json};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
 };
+use tempfile::TempDir;
 use url::Url;
 
 /// Anvil's well-known key of the account that may propose.
@@ -157,6 +158,26 @@ impl Chain {
     }
 }
 
+/// A folder with a local chain, and with what its proposer says.
+struct Place {
+    chain: Chain,
+    log: PathBuf,
+    folder: TempDir,
+}
+
+impl Place {
+    fn new(flags: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let chain = Chain::start(folder.path(), flags);
+        Self { chain, log: folder.path().join("proposer.log"), folder }
+    }
+
+    /// What the proposer has said.
+    fn said(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn outputs_come_to_l1_whatever_is_killed() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,14 +235,11 @@ async fn outputs_come_to_l1_whatever_is_killed() {
 /// A range's proof is lost after the hash of an L1 block is kept for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_that_is_lost_costs_no_second_transaction() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "6"]);
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let place = Place::new(&["--op-interval", "6"]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
     let mut command = chain.proposer(data);
     command.args(["--until-proposed", "1"]);
-    let mut running = Running::start(&mut command, &log);
+    let mut running = Running::start(&mut command, &place.log);
     wait("a proven range", || said().contains(" range proven "));
     for file in fs::read_dir(data.join("data/901/proofs")).unwrap() {
         fs::remove_file(file.unwrap().path()).unwrap();
@@ -236,14 +254,11 @@ async fn a_range_that_is_lost_costs_no_second_transaction() {
 /// L1 makes no block for a while.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_l1_that_stands_still_is_said_and_waited_for() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "6"]);
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let place = Place::new(&["--op-interval", "6"]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
     let mut command = chain.proposer(data);
     command.env("TX_CONFIRMATION_TIMEOUT", "5").args(["--until-proposed", "2"]);
-    let mut running = Running::start(&mut command, &log);
+    let mut running = Running::start(&mut command, &place.log);
     wait("an output", || said().contains("an output is on L1"));
     chain.tell_l1("evm_setIntervalMining", json!([0])).await;
     wait("a word on it", || said().contains("the chain has stopped"));

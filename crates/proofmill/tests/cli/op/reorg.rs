@@ -1,7 +1,7 @@
 //! Reorgs of L1: under ranges, under the hash that the contract keeps, and under a game. What rests on blocks that are gone is proven
 //! anew.
 
-use super::{Chain, Running, challenger::until};
+use super::{Chain, Place, Running, challenger::until};
 use crate::process::wait;
 use alloy_primitives::Address;
 use proofmill_chain::{Game, GameStatus, Games, L1, PoolOptions};
@@ -51,15 +51,12 @@ fn numbers(log: &str, words: &str, field: &str) -> Vec<u64> {
 /// L1 loses the blocks up to which ranges were derived, and with them blocks of L2.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "12"]);
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let place = Place::new(&["--op-interval", "12"]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
     let mut command = chain.proposer(data);
     command.envs([("RANGE_PROOF_INTERVAL", "2"), ("SUBMISSION_INTERVAL", "12"), ("L1_BLOCK_TAG", "latest")]);
     command.args(["--until-proposed", "2"]);
-    let mut running = Running::start(&mut command, &log);
+    let mut running = Running::start(&mut command, &place.log);
     wait("proven ranges", || said().matches(" range proven ").count() >= 4);
     chain.tell_l1("anvil_rollback", json!([3])).await;
     wait("two outputs", || said().contains("the proposer stopped"));
@@ -73,25 +70,22 @@ async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
 /// derived.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reorg_of_l1_under_a_kept_hash_costs_what_rests_on_it_and_no_more() {
-    let folder = tempfile::tempdir().unwrap();
-    let data = folder.path();
-    let chain = Chain::start(data, &["--op-interval", "12"]);
+    let place = Place::new(&["--op-interval", "12"]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
     let first = chain.newest().await;
-    let node = like_geth(&chain).await;
-    let log = data.join("proposer.log");
-    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let node = like_geth(chain).await;
     let mut command = chain.proposer(data);
     command.envs([("RANGE_PROOF_INTERVAL", "4"), ("SUBMISSION_INTERVAL", "12"), ("L1_BLOCK_TAG", "latest")]);
     // What is sent and lost with the blocks is not waited for long.
     command.env("TX_CONFIRMATION_TIMEOUT", "5").env("L1_RPC", node.url.as_str());
     command.args(["--until-proposed", "2"]);
-    let mut running = Running::start(&mut command, &log);
+    let mut running = Running::start(&mut command, &place.log);
     wait("a kept hash", || said().contains("the contract keeps the hash"));
     let kept = numbers(&said(), "the contract keeps the hash", "l1_block=")[0];
     // One range is proven at a time, and the first three reach far enough.
     let derived_to = numbers(&said(), " range proven ", "l1_head=").into_iter().take(3).max().unwrap();
     assert!(derived_to <= kept, "{}", said());
-    lose_from(&chain, derived_to).await;
+    lose_from(chain, derived_to).await;
     wait("two outputs", || said().contains("the proposer stopped"));
     assert!(running.terminate() && !said().contains("panicked"), "{}", said());
     let newest = chain.newest().await;
