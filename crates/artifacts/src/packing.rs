@@ -1,8 +1,8 @@
 //! Compression as the SP1 cluster's artifact clients have it: one zstd stream over the whole blob, at the level that zstd
 //! takes for its default, in pieces of a size that the store likes (`sp1-cluster`, `crates/artifact/src/{redis,s3}.rs`).
 //!
-//! Where a blob has no checksum of its own, our stream ends with zstd's, which its readers check wherever it is there. A blob is in memory once,
-//! beside a few pieces: it is packed while pieces are sent, and unpacked while they arrive.
+//! Where a blob has no checksum of its own, our stream ends with zstd's, which its readers check wherever it is there. A blob is in
+//! memory once, beside a few pieces: it is packed while pieces are sent, and unpacked while they arrive.
 
 use crate::{ArtifactError, ArtifactKind};
 use bytes::{Buf, Bytes};

@@ -53,7 +53,7 @@ pub struct StoreSettings {
     pub s3_region: Option<String>,
     /// For how long Redis keeps what nobody renews, where it is not as the SP1 cluster has it.
     pub lifetime: Option<Duration>,
-    /// Bytes of a piece in Redis, packed, where it is not as the SP1 cluster has it.
+    /// Bytes above which an artifact is cut into pieces in Redis, where it is not as the SP1 cluster has it.
     pub piece: Option<usize>,
     /// The most bytes that an artifact may have, unpacked, where it is not [`DEFAULT_LIMIT`].
     pub limit: Option<u64>,

@@ -223,10 +223,11 @@ impl Srs {
         read_whole(path, setup, degree)
     }
 
-    /// Checks that the disk has room for a string's file: for whoever is to make or to read it first, which takes minutes.
+    /// Checks that a string's file can be written, and that the disk has room for it: for whoever is to make or to read it first, which
+    /// takes minutes.
     ///
     /// # Errors
-    /// It has not, or there is no such degree.
+    /// It has not, the folder cannot be written, or there is no such degree.
     pub fn check_room(folder: &Path, setup: Setup, degree: u32) -> Result<(), SrsError> {
         if !(LEAST_DEGREE..=LARGEST_DEGREE).contains(&degree) {
             return Err(SrsError::NoSuchDegree { degree });
@@ -245,7 +246,7 @@ impl Srs {
     /// minutes. Gives the setup that its `τ·G₂` is of.
     ///
     /// # Errors
-    /// It is of neither, the file of another secret is there, or the disk is too small.
+    /// It is of neither, the file of another secret is there, the folder cannot be written, or the disk is too small.
     pub fn check_place(&self, folder: &Path) -> Result<Setup, SrsError> {
         let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
         self.check_replaces(&Self::path(folder, setup, self.k), setup)?;

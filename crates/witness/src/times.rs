@@ -28,20 +28,14 @@ fn judge(rules: &OpRules, parent: u64, time: u64, blocks: u64) -> Result<(), Bui
         return Err(BuildError::NotDerived(DerivationError::ParentActivates { fork }));
     }
     let last = time.saturating_add(rules.block_time.saturating_mul(blocks));
-    match rules
-        .forks
-        .iter()
-        .map(|entry| entry.timestamp)
-        .find(|begins| (time.saturating_add(1)..=last).contains(begins))
-    {
-        Some(begins) => {
-            let after = (begins - time).div_ceil(rules.block_time.max(1));
-            let timestamp = time.saturating_add(after.saturating_mul(rules.block_time));
-            let fork = rules.fork_at(timestamp).unwrap_or(fork);
-            Err(BuildError::NotDerived(DerivationError::Activation { timestamp, fork }))
-        }
-        None => Ok(()),
-    }
+    let within = time.saturating_add(1)..=last;
+    let mut begins = rules.forks.iter().map(|entry| entry.timestamp);
+    let Some(begins) = begins.find(|begins| within.contains(begins)) else { return Ok(()) };
+    // The first block of the fork.
+    let after = (begins - time).div_ceil(rules.block_time.max(1));
+    let timestamp = time.saturating_add(after.saturating_mul(rules.block_time));
+    let fork = rules.fork_at(timestamp).unwrap_or(fork);
+    Err(BuildError::NotDerived(DerivationError::Activation { timestamp, fork }))
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ const LATER: [&str; 9] = [
 /// Words of a server in cluster mode.
 const CLUSTER: [&str; 3] = ["MOVED", "ASK", "CROSSSLOT"];
 
-const LOOK_AT_ACCESS: &str = "check user, password and database of the address, and that the user may run scripts and all commands on its keys";
+const LOOK_AT_ACCESS: &str = "check user, password and database of the address, and that the user may run scripts and all commands \
+     on its keys";
 
 const NO_CLUSTER: &str = "name servers that are not in cluster mode: an artifact lies under several keys of one server, and clients of the \
      SP1 cluster choose the server themselves";
@@ -79,16 +80,13 @@ pub(super) fn was_refused(error: &RedisError) -> bool {
     !is_other && of_server(error).is_empty()
 }
 
-/// A server that restarts, fails over or cannot be reached.
+/// A server that restarts, fails over, has too many clients or cannot be reached.
 fn is_away(error: &RedisError, errors: &[(usize, ServerError)]) -> bool {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound => true,
-        _ => {
-            let too_many =
-                |error: &ServerError| error.details().is_some_and(|it| it.contains("max number of clients"));
-            is_any(errors, &LATER) || errors.iter().any(|(_, error)| too_many(error))
-        }
-    }
+    let too_many =
+        |error: &ServerError| error.details().is_some_and(|it| it.contains("max number of clients"));
+    matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::ClusterConnectionNotFound)
+        || is_any(errors, &LATER)
+        || errors.iter().any(|(_, error)| too_many(error))
 }
 
 /// Whether a server's errors begin with a word, or tell of a script's that does: older servers put that in the middle.

@@ -15,8 +15,8 @@
 //! blob in pieces is written under a key of its own, with an expiry of two minutes, and gets its name when it is whole.
 //!
 //! Their clients cut what has more than 32 MiB, packed, into pieces of 32 MiB, and read pieces of any number and size, whatever the size of
-//! the whole. Ours have 4 MiB at the most ([`SLICE`]), and a blob is in pieces if it has more than 32 MiB unpacked: each goes out while the
-//! next one is packed.
+//! the whole. Ours have 4 MiB at the most ([`SLICE`]): each goes out while the next one is packed. A blob is in pieces if it has more than
+//! 32 MiB unpacked and more than 4 MiB packed.
 //!
 //! Older ones (up to 2.6; OP Succinct pins 2.1.2) write no `__n`. A program or an input is uploaded before anybody is asked to use it, so
 //! such a hash is whole. Of what tasks exchange it may be half of one.
@@ -112,7 +112,7 @@ impl RedisArtifacts {
         Ok(Self { nodes: nodes.into(), lifetime, piece, limit: options.limit })
     }
 
-    /// What an operator should change about the servers: without it, blobs that are in use may be lost.
+    /// What an operator should change about the servers: without it, blobs that are in use may be lost, or none are taken.
     ///
     /// # Errors
     ///

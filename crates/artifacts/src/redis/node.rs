@@ -170,15 +170,10 @@ impl Node {
 
     /// The first of the connections on which the fewest answers are to come: what is asked for one after the other goes over one.
     fn turn(&self) -> Turn<'_> {
-        let mut best = (&self.connections[0], usize::MAX);
-        for connection in self.connections.iter() {
-            let waiting = connection.waiting.load(Ordering::Relaxed);
-            if waiting < best.1 {
-                best = (connection, waiting);
-            }
-        }
-        best.0.waiting.fetch_add(1, Ordering::Relaxed);
-        Turn(best.0)
+        let waiting = |connection: &&Connection| connection.waiting.load(Ordering::Relaxed);
+        let best = self.connections.iter().min_by_key(waiting).unwrap_or(&self.connections[0]);
+        best.waiting.fetch_add(1, Ordering::Relaxed);
+        Turn(best)
     }
 
     pub(super) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {

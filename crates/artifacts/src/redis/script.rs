@@ -58,15 +58,14 @@ if ARGV[3] == '1' and redis.call('EXISTS', KEYS[2]) == 1 then there = 1 end
 );
 
 /// Puts ARGV[2] into the set KEYS[1], and keeps KEYS for ARGV[1] seconds as [`RENEW`] does.
-pub(super) const HOLD: &str = r"
+pub(super) const HOLD: &str = concat!(
+    r"
 redis.call('SADD', KEYS[1], ARGV[2])
 redis.call('EXPIRE', KEYS[1], ARGV[1])
-for index = 2, 3 do
-  local left = redis.call('TTL', KEYS[index])
-  if left >= 0 and left < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[index], ARGV[1]) end
-end
-return 0
-";
+",
+    renew_keys!(),
+    "return 0"
+);
 
 /// Takes ARGV[1] out of the set KEYS[1]. With the last member go the string KEYS[2] and the hash KEYS[3]: 1, else 0. In one step, so that
 /// nobody joins between.

@@ -3,17 +3,15 @@
 //! `artifacts|programs|stdins|private-stdins|proofs/<id>`, uploaded in parts where it has more than 32 MiB.
 //!
 //! An id with other characters than letters, digits, `-`, `_` and `.` may be percent-encoded; the SP1 cluster makes none.
-//! Expiry is the bucket's: a rule for each prefix. Access keys, endpoint and the rest come from the environment, as for the
-//! AWS tools: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_ENDPOINT_URL`, web identity, container and
-//! instance roles. Profiles (`AWS_PROFILE`, `~/.aws`) are not read.
-//!
-//! The bucket is in the path of a request; with `AWS_S3_FORCE_PATH_STYLE=false` (a variable of the SP1 cluster's clients) or
-//! `AWS_VIRTUAL_HOSTED_STYLE_REQUEST=true` it is in the name of the host.
+//! Expiry is the bucket's: a rule for each prefix.
 
+mod bucket;
 mod fault;
 
+pub use bucket::{Bucket, S3Options, S3Settings};
+
 use crate::{
-    ArtifactError, ArtifactKind, ContentKey, DEFAULT_LIMIT, MAX_ID_LENGTH, Removed, Reply,
+    ArtifactError, ArtifactKind, ContentKey, MAX_ID_LENGTH, Removed, Reply,
     packing::{self, BrokeOff, IN_FLIGHT, Packed, Pieces, Unpacking},
     raw::{Look, Peers, RawStore, is_framed, most},
 };
@@ -21,174 +19,20 @@ use bytes::Bytes;
 use fault::Place;
 use futures::{StreamExt, TryStreamExt, stream};
 use object_store::{
-    GetOptions, GetResult, MultipartUpload, ObjectStore, ObjectStoreExt, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
-    client::{HttpClient, HttpConnector},
-    path::Path,
+    GetOptions, GetResult, MultipartUpload, ObjectStore, ObjectStoreExt, aws::AmazonS3, path::Path,
 };
 use proofmill_primitives::ArtifactId;
 use std::{
     collections::BTreeSet,
-    fmt,
     future::Future,
     iter,
     pin::pin,
     sync::Arc,
     time::{Duration, SystemTime},
 };
-use url::Url;
-
-/// Larger ones, packed, are uploaded in parts and read in ranges of this size, in bytes.
-const PART: usize = 32 << 20;
 
 /// How long one request may take, with a part of a blob.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
-
-/// How S3 is used. Its `Debug` shows neither keys nor the server's address, which may hold a password.
-#[derive(Clone)]
-pub struct S3Options {
-    /// The bucket.
-    pub bucket: String,
-    /// Its region.
-    pub region: String,
-    /// Where the server is; AWS's, or `AWS_ENDPOINT_URL`, where none is named.
-    pub endpoint: Option<String>,
-    /// Access key and secret key; those of the environment, where none are given.
-    pub keys: Option<(String, String)>,
-    /// Which settings say so.
-    pub settings: S3Settings,
-    /// Bytes of a part; 32 MiB as the SP1 cluster's clients have it, 5 MiB at the least.
-    pub part: usize,
-    /// The most bytes that a blob may have, unpacked.
-    pub limit: u64,
-}
-
-impl fmt::Debug for S3Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { bucket, region, settings, part, limit, .. } = self;
-        f.debug_struct("S3Options")
-            .field("bucket", bucket)
-            .field("region", region)
-            .field("settings", settings)
-            .field("part", part)
-            .field("limit", limit)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The settings by which people name a bucket and its region, for remedies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct S3Settings {
-    /// The one that names the bucket.
-    pub bucket: &'static str,
-    /// The one that names its region.
-    pub region: &'static str,
-}
-
-impl S3Settings {
-    /// Those of the artifact store.
-    pub const ARTIFACTS: Self = Self { bucket: "--s3-bucket", region: "--s3-region" };
-}
-
-impl S3Options {
-    /// As the SP1 cluster's clients use it, with what the environment says of keys and endpoint.
-    pub fn new(bucket: impl Into<String>, region: impl Into<String>) -> Self {
-        Self {
-            bucket: bucket.into(),
-            region: region.into(),
-            endpoint: None,
-            keys: None,
-            settings: S3Settings::ARTIFACTS,
-            part: PART,
-            limit: DEFAULT_LIMIT,
-        }
-    }
-}
-
-/// A bucket, as the settings and the environment name it. Connects when it is used. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Bucket {
-    store: Arc<AmazonS3>,
-    place: Place,
-}
-
-impl Bucket {
-    /// Reads options and environment; asks nobody.
-    ///
-    /// # Errors
-    ///
-    /// [`ArtifactError::Refused`] where the settings contradict each other.
-    pub fn open(options: &S3Options) -> Result<Self, ArtifactError> {
-        let mut builder = AmazonS3Builder::from_env()
-            .with_bucket_name(&options.bucket)
-            .with_region(&options.region)
-            // Whoever asks decides for how long to ask again.
-            .with_retry(RetryConfig {
-                max_retries: 2,
-                retry_timeout: Duration::from_secs(5),
-                ..RetryConfig::default()
-            });
-        if let Some((key, secret)) = &options.keys {
-            builder = builder.with_access_key_id(key).with_secret_access_key(secret);
-        }
-        let named = |key| builder.get_config_value(&key);
-        let endpoint = options.endpoint.clone();
-        let endpoint = endpoint
-            .or_else(|| named(AmazonS3ConfigKey::S3Endpoint))
-            .or_else(|| named(AmazonS3ConfigKey::Endpoint));
-        let address =
-            endpoint.clone().unwrap_or_else(|| format!("https://s3.{}.amazonaws.com", options.region));
-        let place = Place::new(options, &address);
-        let mut url = Url::parse(&address).map_err(|error| place.wrong_settings(&error))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(place.no_scheme());
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(place.address_with_password());
-        }
-        let is_in_host = is_in_host(
-            named(AmazonS3ConfigKey::VirtualHostedStyleRequest).as_deref(),
-            std::env::var("AWS_S3_FORCE_PATH_STYLE").ok().as_deref(),
-        );
-        if is_in_host {
-            url = with_bucket(url, &options.bucket).map_err(|error| place.wrong_settings(&error))?;
-        }
-        let has_keys = [
-            AmazonS3ConfigKey::AccessKeyId,
-            AmazonS3ConfigKey::WebIdentityTokenFile,
-            AmazonS3ConfigKey::ContainerCredentialsRelativeUri,
-            AmazonS3ConfigKey::ContainerCredentialsFullUri,
-        ]
-        .into_iter()
-        .any(|key| named(key).is_some());
-        if !has_keys && std::env::var_os("AWS_PROFILE").is_some() {
-            tracing::warn!(
-                "AWS_PROFILE is not read: give the keys as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (this machine's role is used)"
-            );
-        }
-        builder = builder.with_virtual_hosted_style_request(is_in_host);
-        if endpoint.is_some() || is_in_host {
-            let address = url.as_str().trim_end_matches('/').to_owned();
-            builder = builder.with_config(AmazonS3ConfigKey::S3Endpoint, address);
-            builder = builder.with_allow_http(url.scheme() == "http");
-        }
-        let store = builder
-            .with_http_connector(Connector(url))
-            .build()
-            .map_err(|error| place.wrong_settings(&error))?;
-        Ok(Self { store: Arc::new(store), place })
-    }
-
-    /// The bucket's objects.
-    pub fn store(&self) -> Arc<dyn ObjectStore> {
-        self.store.clone()
-    }
-
-    /// What an answer of the bucket means, with the remedy.
-    pub fn fault(&self, doing: &'static str, error: &object_store::Error) -> ArtifactError {
-        self.place.fault(doing, error)
-    }
-}
 
 /// Blobs in a bucket. Connects when it is used.
 #[derive(Clone, Debug)]
@@ -315,24 +159,6 @@ async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> ob
     }
 }
 
-/// Whether the bucket is to be in the name of the host, as the environment has it under the two names.
-fn is_in_host(virtual_hosted: Option<&str>, force_path_style: Option<&str>) -> bool {
-    let is = |said: Option<&str>, words: &[&str]| {
-        said.is_some_and(|said| words.iter().any(|word| said.trim().eq_ignore_ascii_case(word)))
-    };
-    is(virtual_hosted, &["1", "true", "on", "yes", "y"]) || is(force_path_style, &["0", "false"])
-}
-
-/// A server's address with the bucket in the name of the host, where it is not there yet.
-fn with_bucket(mut url: Url, bucket: &str) -> Result<Url, url::ParseError> {
-    let host = url.host_str().unwrap_or_default();
-    if !host.starts_with(&format!("{bucket}.")) {
-        let host = format!("{bucket}.{host}");
-        url.set_host(Some(&host))?;
-    }
-    Ok(url)
-}
-
 const fn folder(kind: ArtifactKind) -> &'static str {
     match kind {
         ArtifactKind::Intermediate | ArtifactKind::Exchanged => "artifacts",
@@ -351,16 +177,6 @@ fn key_of(id: &ArtifactId, kind: ArtifactKind) -> Result<Path, ArtifactError> {
         return Err(ArtifactError::BadId { length: key.as_ref().len() - folder(kind).len() - 1, max });
     }
     Ok(key)
-}
-
-/// Requests go through the client that everything here has: its TLS, its certificates.
-#[derive(Debug)]
-struct Connector(Url);
-
-impl HttpConnector for Connector {
-    fn connect(&self, _: &object_store::ClientOptions) -> object_store::Result<HttpClient> {
-        Ok(HttpClient::new(proofmill_http::client_for(&self.0)))
-    }
 }
 
 impl RawStore for S3Artifacts {
@@ -447,44 +263,6 @@ mod tests {
             (ArtifactKind::Proof, "proofs/artifact_01jd"),
         ] {
             assert_eq!(key_of(&"artifact_01jd".into(), kind).unwrap().as_ref(), key);
-        }
-    }
-
-    #[test]
-    fn an_address_has_its_scheme_and_may_end_with_a_slash() {
-        let opened = |endpoint: &str| {
-            let keys = Some(("key".to_owned(), "secret".to_owned()));
-            let endpoint = Some(endpoint.to_owned());
-            Bucket::open(&S3Options { endpoint, keys, ..S3Options::new("proofs", "r") }).map(drop)
-        };
-        for good in ["http://127.0.0.1:9000", "http://minio:9000/", "https://minio"] {
-            opened(good).unwrap();
-        }
-        for bad in ["minio:9000", "minio", "", "ftp://minio", "http://"] {
-            let refused = opened(bad).unwrap_err();
-            assert!(matches!(refused, ArtifactError::Refused { .. }), "{bad}: {refused}");
-            assert!(refused.to_string().contains("AWS_ENDPOINT_URL"), "{bad}: {refused}");
-        }
-    }
-
-    #[test]
-    fn the_bucket_is_in_the_host_only_where_the_environment_says_so() {
-        for (virtual_hosted, path_style, expected) in [
-            (None, None, false),
-            (Some("true"), None, true),
-            (Some("false"), Some("true"), false),
-            (None, Some("1"), false),
-            (None, Some("false"), true),
-            (None, Some("0"), true),
-        ] {
-            assert_eq!(is_in_host(virtual_hosted, path_style), expected, "{virtual_hosted:?} {path_style:?}");
-        }
-        for (address, expected) in [
-            ("https://oss.example", "https://proofs.oss.example/"),
-            ("https://proofs.oss.example", "https://proofs.oss.example/"),
-            ("http://localhost:9000", "http://proofs.localhost:9000/"),
-        ] {
-            assert_eq!(with_bucket(Url::parse(address).unwrap(), "proofs").unwrap().as_str(), expected);
         }
     }
 

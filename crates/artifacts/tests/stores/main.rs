@@ -10,6 +10,7 @@ mod redis;
 mod refusals;
 mod s3;
 
+use ::redis::{Client, aio::MultiplexedConnection};
 use bytes::Bytes;
 use proofmill_artifacts::{RedisArtifacts, RedisOptions, S3Artifacts, S3Options};
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
@@ -25,6 +26,11 @@ fn redis_server(options: &[&str]) -> Option<LocalRedis> {
 
 fn redis_store(server: &LocalRedis, piece: usize) -> RedisArtifacts {
     RedisArtifacts::new(&RedisOptions { piece, ..RedisOptions::new(vec![server.url()]) }).unwrap()
+}
+
+/// A connection of the client crate itself, as the SP1 cluster's clients have it.
+async fn raw(server: &LocalRedis) -> MultiplexedConnection {
+    Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 fn s3_options(server: &LocalS3) -> S3Options {

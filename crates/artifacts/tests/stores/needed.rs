@@ -1,13 +1,13 @@
 //! Who needs an artifact: the sets that the SP1 cluster's client keeps in Redis (`add_ref`, `remove_ref` of
 //! `crates/artifact/src/redis.rs`), and the stores where its clients keep none.
 
-use crate::{noise, redis_server, redis_store, s3_store};
+use crate::{noise, raw, redis_server, redis_store, s3_store};
 use proofmill_artifacts::{
     ArtifactKind, ArtifactStore, Cached, ContentKey, FsArtifacts, RedisArtifacts, RedisOptions,
 };
 use proofmill_localstore::{LocalRedis, LocalS3};
 use proofmill_primitives::ArtifactId;
-use redis::{Client, aio::MultiplexedConnection, cmd};
+use redis::{aio::MultiplexedConnection, cmd};
 use std::{collections::BTreeSet, fs, sync::Arc, time::Duration};
 
 const KIND: ArtifactKind = ArtifactKind::Exchanged;
@@ -17,7 +17,7 @@ struct Stock(MultiplexedConnection);
 
 impl Stock {
     async fn of(server: &LocalRedis) -> Self {
-        Self(Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap())
+        Self(raw(server).await)
     }
 
     async fn add_ref(&mut self, id: &str, holder: &str) {

@@ -1,7 +1,7 @@
 //! Redis: the bytes that the SP1 cluster's clients write and read (`succinctlabs/sp1-cluster` at `9864f8b`,
 //! `crates/artifact/src/redis.rs`, whose functions are named), and servers that are full, wrong or away.
 
-use crate::{noise, redis_server, redis_store};
+use crate::{noise, raw, redis_server, redis_store};
 use bytes::Bytes;
 use proofmill_artifacts::{
     ArtifactError, ArtifactKind, ArtifactStore, ContentKey, Notice, RedisArtifacts, RedisOptions,
@@ -9,7 +9,7 @@ use proofmill_artifacts::{
 };
 use proofmill_localstore::{LocalRedis, skipped};
 use proofmill_primitives::ArtifactId;
-use redis::{Client, aio::MultiplexedConnection, cmd};
+use redis::{aio::MultiplexedConnection, cmd};
 use std::{
     collections::BTreeSet,
     sync::Arc,
@@ -17,10 +17,6 @@ use std::{
 };
 
 const SIX_HOURS: i64 = 6 * 3600;
-
-async fn raw(server: &LocalRedis) -> MultiplexedConnection {
-    Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
-}
 
 async fn ttl(connection: &mut MultiplexedConnection, key: &str) -> i64 {
     cmd("TTL").arg(key).query_async(connection).await.unwrap()

@@ -1,12 +1,11 @@
 //! Redis servers that answer, and refuse: what is said of it, with which remedy, and whose fault it is.
 
-use crate::{noise, redis_server};
+use crate::{noise, raw, redis_server};
 use proofmill_artifacts::{
     ArtifactError, ArtifactKind, ArtifactStore, Notice, RedisArtifacts, RedisOptions, StoreChoice,
 };
 use proofmill_fault::{Code, Fault};
-use proofmill_localstore::LocalRedis;
-use redis::{Client, aio::MultiplexedConnection, cmd};
+use redis::cmd;
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -73,6 +72,16 @@ async fn refusals(store: &RedisArtifacts) -> Vec<(&'static str, ArtifactError)> 
     ]
 }
 
+/// Each operation comes to such an error where a server answers so, with these words; it is the store's fault, and shows no password.
+async fn all_say(answer: &'static str, is_such: fn(&ArtifactError) -> bool, words: &str) {
+    for (operation, error) in refusals(&server_that_says(answer).await).await {
+        let said = error.to_string();
+        assert!(is_such(&error) && said.contains(words), "{answer}, {operation}: {said}");
+        assert!(!said.contains(SECRET), "{said}");
+        assert_eq!(Fault::from(error).code, Code::StoreAway, "{answer}, {operation}");
+    }
+}
+
 #[tokio::test]
 async fn what_no_waiting_helps_is_refused_with_the_remedy() {
     for (answer, remedy) in [
@@ -82,13 +91,7 @@ async fn what_no_waiting_helps_is_refused_with_the_remedy() {
         ("-NOAUTH Authentication required.", "check user, password"),
         ("-NOPERM this user has no permissions to run the 'unlink' command", "may run scripts"),
     ] {
-        for (operation, error) in refusals(&server_that_says(answer).await).await {
-            let said = error.to_string();
-            assert!(matches!(error, ArtifactError::Refused { .. }), "{answer}, {operation}: {said}");
-            assert!(said.contains(remedy), "{answer}, {operation}: {said}");
-            assert!(!said.contains(SECRET), "{said}");
-            assert_eq!(Fault::from(error).code, Code::StoreAway, "{answer}, {operation}");
-        }
+        all_say(answer, |error| matches!(error, ArtifactError::Refused { .. }), remedy).await;
     }
 }
 
@@ -105,12 +108,7 @@ async fn a_server_that_will_answer_later_is_away_whatever_is_asked() {
         "-NOREPLICAS Not enough good replicas to write.",
         "-ERR max number of clients reached",
     ] {
-        for (operation, error) in refusals(&server_that_says(answer).await).await {
-            let said = error.to_string();
-            assert!(matches!(error, ArtifactError::Away { .. }), "{answer}, {operation}: {said}");
-            assert!(!said.contains(SECRET), "{said}");
-            assert_eq!(Fault::from(error).code, Code::StoreAway, "{answer}, {operation}");
-        }
+        all_say(answer, |error| matches!(error, ArtifactError::Away { .. }), "").await;
     }
 }
 
@@ -128,10 +126,6 @@ async fn a_server_without_memory_is_full_for_who_stores() {
             assert_eq!(Fault::from(full).code, Code::StoreFull);
         }
     }
-}
-
-async fn raw(server: &LocalRedis) -> MultiplexedConnection {
-    Client::open(server.url()).unwrap().get_multiplexed_async_connection().await.unwrap()
 }
 
 /// A worker that came too early, or with a server whose password was being changed, does not have to be started again.

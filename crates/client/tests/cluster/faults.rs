@@ -30,9 +30,13 @@ use tonic::{
     transport::{Endpoint, Server, server::TcpIncoming},
 };
 
-/// A cluster that takes no request, for this reason; without one it says nothing at all.
+/// A cluster that says to every request that it takes none.
 #[derive(Clone, Default)]
-struct Wayward(Arc<Mutex<Option<Code>>>, Arc<Mutex<Kept>>);
+struct Wayward {
+    /// The reason; without one it says nothing at all.
+    code: Arc<Mutex<Option<Code>>>,
+    kept: Arc<Mutex<Kept>>,
+}
 
 /// What a cluster has whose answers are lost on the way: it takes requests, though it seems not to.
 #[derive(Default)]
@@ -58,7 +62,7 @@ impl Wayward {
     }
 
     async fn says(&self) -> Status {
-        let code = *self.0.lock().unwrap();
+        let code = *self.code.lock().unwrap();
         match code {
             Some(code) => Status::new(code, "for a reason"),
             None => std::future::pending().await,
@@ -76,7 +80,7 @@ impl ClusterService for Wayward {
         let mut request = ProofRequest { id: proof_id, deadline, ..ProofRequest::default() };
         request.set_proof_status(ProofRequestStatus::Pending);
         {
-            let mut kept = self.1.lock().unwrap();
+            let mut kept = self.kept.lock().unwrap();
             kept.request = kept.takes.then_some(request);
         }
         Err(self.says().await)
@@ -86,7 +90,7 @@ impl ClusterService for Wayward {
         &self,
         _: Request<ProofRequestCancelRequest>,
     ) -> Result<Response<()>, Status> {
-        let was_there = self.1.lock().unwrap().request.take().is_some();
+        let was_there = self.kept.lock().unwrap().request.take().is_some();
         if was_there { Ok(Response::new(())) } else { Err(self.says().await) }
     }
 
@@ -94,7 +98,7 @@ impl ClusterService for Wayward {
         &self,
         update: Request<ProofRequestUpdateRequest>,
     ) -> Result<Response<()>, Status> {
-        let is_there = match &mut self.1.lock().unwrap().request {
+        let is_there = match &mut self.kept.lock().unwrap().request {
             Some(request) => {
                 request.deadline = update.get_ref().deadline.unwrap_or(request.deadline);
                 true
@@ -108,7 +112,7 @@ impl ClusterService for Wayward {
         &self,
         _: Request<ProofRequestGetRequest>,
     ) -> Result<Response<ProofRequestGetResponse>, Status> {
-        let proof_request = self.1.lock().unwrap().request.clone();
+        let proof_request = self.kept.lock().unwrap().request.clone();
         match proof_request {
             Some(_) => Ok(Response::new(ProofRequestGetResponse { proof_request })),
             None => Err(Status::not_found("no such proof")),
@@ -187,14 +191,14 @@ async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
         Code::NotFound,
         Code::DataLoss,
     ] {
-        *wayward.0.lock().unwrap() = Some(code);
+        *wayward.code.lock().unwrap() = Some(code);
         let error = asked(&prover).await;
         assert!(matches!(error, ClientError::Cluster { .. }), "{code:?}: {error:?}");
         assert!(error.to_string().contains("for a reason"), "{error}");
         assert_eq!(error.code().at(), At::Cluster, "{code:?}: it says nothing of the task");
     }
     for code in [Code::InvalidArgument, Code::OutOfRange] {
-        *wayward.0.lock().unwrap() = Some(code);
+        *wayward.code.lock().unwrap() = Some(code);
         let error = asked(&prover).await;
         assert!(matches!(error, ClientError::Refused(_)), "{code:?}: {error:?}");
     }
@@ -205,8 +209,8 @@ async fn a_cluster_that_cannot_take_a_request_now_has_not_refused_it() {
 #[tokio::test]
 async fn a_request_whose_answer_was_lost_is_still_its_clients_own() {
     let wayward = Wayward::default();
-    wayward.1.lock().unwrap().takes = true;
-    *wayward.0.lock().unwrap() = Some(Code::Unavailable);
+    wayward.kept.lock().unwrap().takes = true;
+    *wayward.code.lock().unwrap() = Some(Code::Unavailable);
     let address = wayward.start().await;
     let asked = ProofAsked {
         prover: ProverType::Exec,
@@ -228,13 +232,13 @@ async fn a_request_whose_answer_was_lost_is_still_its_clients_own() {
     let joined = other.ask(&asked).await.unwrap();
     assert!(!joined.is_ours);
     client.withdraw(&accepted).await.unwrap();
-    assert!(wayward.1.lock().unwrap().request.is_some(), "another one waits for it");
+    assert!(wayward.kept.lock().unwrap().request.is_some(), "another one waits for it");
     // Of one that nobody joined nothing is left.
-    wayward.1.lock().unwrap().request = None;
+    wayward.kept.lock().unwrap().request = None;
     client.ask(&asked).await.unwrap_err();
     let accepted = client.ask(&asked).await.unwrap();
     client.withdraw(&accepted).await.unwrap();
-    assert_eq!(wayward.1.lock().unwrap().request, None);
+    assert_eq!(wayward.kept.lock().unwrap().request, None);
 }
 
 #[tokio::test]
@@ -246,7 +250,7 @@ async fn a_cluster_that_comes_later_is_found() {
     let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert_eq!(error.code(), FaultCode::ClusterAway, "{error:?}");
     let wayward = Wayward::default();
-    *wayward.0.lock().unwrap() = Some(Code::InvalidArgument);
+    *wayward.code.lock().unwrap() = Some(Code::InvalidArgument);
     wayward.serve(TcpListener::bind(address).await.unwrap());
     let until = Instant::now() + PATIENCE;
     loop {
@@ -263,7 +267,7 @@ async fn a_cluster_that_comes_later_is_found() {
 async fn what_is_too_large_to_be_told_is_not_waited_for() {
     let wayward = Wayward::default();
     let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
-    *wayward.0.lock().unwrap() = Some(Code::OutOfRange);
+    *wayward.code.lock().unwrap() = Some(Code::OutOfRange);
     let followed = tokio::time::timeout(PATIENCE, client.follow("p", |_| {})).await;
     let error = followed.unwrap().unwrap_err();
     assert!(matches!(error, ClientError::Refused(_)), "{error:?}");

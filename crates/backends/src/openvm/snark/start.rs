@@ -48,10 +48,10 @@ pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Re
     }
     check_disk(&config.folder, &mine)?;
     // Beside the keys of circuits that this build does not know, their description is written.
-    match mine.is_empty() || known::is_known(&circuits.id(), Some(&config.folder)) {
-        true => Ok(()),
-        false => check_writable(&config.folder),
+    if mine.is_empty() || known::is_known(&circuits.id(), Some(&config.folder)) {
+        return Ok(());
     }
+    check_writable(&config.folder)
 }
 
 /// The memory of the step that needs a key.
