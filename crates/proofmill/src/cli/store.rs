@@ -32,7 +32,7 @@ pub(crate) struct Store {
     /// Seconds that an artifact stays in Redis when no proof in progress uses it; programs stay [default: 21600]
     #[arg(long, env = "ARTIFACT_TIMEOUT_SECONDS", value_name = "SECONDS")]
     pub(crate) artifact_lifetime: Option<NonZeroU64>,
-    /// Bytes, compressed, above which an artifact is cut into pieces in Redis [default: 33554432]
+    /// Bytes above which an artifact is cut into pieces in Redis [default: 33554432]
     #[arg(long, env = "ARTIFACT_CHUNK_SIZE_BYTES", hide = true, value_name = "BYTES")]
     pub(crate) artifact_piece: Option<NonZeroUsize>,
     /// Bytes, uncompressed, that one artifact may have, the same everywhere; a larger input is refused [default: 4294967296]
