@@ -13,6 +13,30 @@ programs/check.sh
 say "the committed contract artifacts are those of the committed sources"
 contracts/check.sh
 
+# One build of the binary and the tests: a build of the binary alone has other features of shared dependencies, and would compile
+# OpenVM again.
+openvm=(--release -p proofmill -p proofmill-backends --features proofmill/openvm)
+proofs=(--test openvm --test openvm_aggregation --test openvm_range --test openvm_snark)
+tests=(--lib "${proofs[@]}" -- --test-threads 1 --skip range_proofs_are_aggregated) # make test-long
+
+# They are compiled with what the tests below leave of the cores, which wait half of their time. A process group of its own, so that
+# its compilers end with this script.
+beside=$(mktemp)
+build_openvm() {
+  renice -n 19 "$BASHPID" >/dev/null
+  cargo build "${openvm[@]}" --bin proofmill "${proofs[@]}" && cargo test "${openvm[@]}" --no-run "${tests[@]}"
+}
+set -m
+build_openvm >"$beside" 2>&1 </dev/null &
+set +m
+building=$!
+end() {
+  kill -- "-$building" 2>/dev/null || true
+  rm -f "$beside"
+  show_skipped
+}
+trap end EXIT
+
 say "build and test everything but the zkVM backends"
 # More than cores: many tests wait for slots and blocks.
 jobs=$(($(nproc) * 2 + 1))
@@ -30,14 +54,12 @@ for crate in secp256k1 hasher heap curves; do
 done
 
 say "OpenVM: the binary, and the tests of its backend"
-# One build of both: a build of the binary alone has other features of shared dependencies, and would compile OpenVM again.
-openvm=(--release -p proofmill -p proofmill-backends --features proofmill/openvm)
-proofs=(--test openvm --test openvm_aggregation --test openvm_range --test openvm_snark)
-cargo build "${openvm[@]}" --bin proofmill "${proofs[@]}"
+tail -n 3 -f --pid="$building" "$beside"
+wait "$building" || { tail -n 200 "$beside" >&2 && exit 1; }
 binary=$(scripts/binary.sh openvm)
 
 say "OpenVM: real proofs, split over backends, what must be refused, and what blocks may cost"
-cargo test "${openvm[@]}" --lib "${proofs[@]}" -- --test-threads 1 --skip range_proofs_are_aggregated # make test-long
+cargo test "${openvm[@]}" "${tests[@]}"
 
 say "OpenVM: rollups"
 PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored an_attestor_that_ends what_one_of_two_systems a_real_snark
