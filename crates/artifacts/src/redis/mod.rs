@@ -266,7 +266,8 @@ impl RedisArtifacts {
         unpacking.finish().await.map(Some).map_err(not_unpacked)
     }
 
-    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds.
+    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds. A node that is away does not keep it from
+    /// the others.
     async fn expire_all(
         &self,
         ids: &BTreeSet<ArtifactId>,
@@ -278,7 +279,9 @@ impl RedisArtifacts {
         for id in ids {
             of_node.entry(node_of(id.as_str(), self.nodes.len())).or_default().push(id);
         }
+        let mut outcome = Ok(());
         for (node, ids) in of_node {
+            let node = &self.nodes[node];
             for some in ids.chunks(RENEWED_AT_ONCE) {
                 let mut expire = cmd("EVAL");
                 expire.arg(script).arg(some.len() * 3);
@@ -286,11 +289,14 @@ impl RedisArtifacts {
                     expire.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
                 }
                 expire.arg(after.as_secs().max(1));
-                let node = &self.nodes[node];
-                let _: Value = node.command(&expire).await.map_err(|error| fault::of(node, doing, &error))?;
+                let set: Result<Value, _> = node.command(&expire).await;
+                if let Err(error) = set {
+                    outcome = outcome.and(Err(fault::of(node, doing, &error)));
+                    break;
+                }
             }
         }
-        Ok(())
+        outcome
     }
 }
 
