@@ -117,11 +117,12 @@ impl Connection {
         self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A manager connects again where a connection is lost, and never where it was refused: by a password that was wrong, or a server
-    /// that had too many clients. Whoever asks next is to find out what that server says now. Nor does it where nothing is answered:
-    /// what is between a server and us may drop a connection without a word, and it is minutes until the system notices.
+    /// A manager connects again where a connection is lost, and only there. Whoever asks next is to find out what the server says then
+    /// also where a connection was refused: by a password that was wrong, or a server that had too many clients; where nothing is
+    /// answered: what is between a server and us may drop a connection without a word, and it is minutes until the system notices;
+    /// and where a server takes no writes: its name may lead to another master.
     fn after<T>(&self, outcome: RedisResult<T>) -> RedisResult<T> {
-        if outcome.as_ref().is_err_and(|error| error.is_timeout() || fault::was_refused(error))
+        if outcome.as_ref().is_err_and(fault::is_of_connection)
             && let Ok(another) = manager(&self.client, self.answer_within)
         {
             *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = another;
@@ -308,14 +309,14 @@ mod tests {
         net::{TcpListener, TcpStream},
     };
 
-    /// Answers what a client says when it connects, and then `PING`, if it answers that.
-    async fn serve(stream: TcpStream, answers: bool) {
+    /// Answers what a client says when it connects, and then `PING`, unless there is nothing to be said to it.
+    async fn serve(stream: TcpStream, pong: &str) {
         let (read, mut write) = stream.into_split();
         let mut lines = BufReader::new(read).lines();
         while let Ok(Some(line)) = lines.next_line().await {
             let said = match &*line {
                 "CLIENT" => "+OK\r\n",
-                "PING" if answers => "+PONG\r\n",
+                "PING" => pong,
                 _ => continue,
             };
             if write.write_all(said.as_bytes()).await.is_err() {
@@ -324,29 +325,31 @@ mod tests {
         }
     }
 
-    /// A firewall that forgets a connection, or a server whose machine is replaced, says nothing to whoever goes on using it.
+    /// A firewall forgets a connection, or the machine of a server is replaced: nothing is answered to whoever goes on using it. A
+    /// master becomes a replica, and its name another server's.
     #[tokio::test]
-    async fn a_connection_on_which_nothing_is_answered_is_made_anew() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("redis://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move {
-            let mut answers = false;
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, answers));
-                answers = true;
-            }
-        });
-        let node = Node::answering_within(&url, Duration::from_millis(300)).unwrap();
-        let ping = async || node.command::<String>(&cmd("PING")).await;
-        let silent = ping().await.unwrap_err();
-        assert!(silent.is_timeout(), "{silent}");
-        let until = Instant::now() + Duration::from_secs(30);
-        let answer = loop {
-            match ping().await {
-                Ok(answer) => break answer,
-                Err(error) => assert!(error.is_timeout() && Instant::now() < until, "{error}"),
-            }
-        };
-        assert_eq!(answer, "PONG");
+    async fn a_connection_that_leads_nowhere_is_made_anew() {
+        for first in ["", "-READONLY You can't write against a read only replica.\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("redis://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                let mut pong = first;
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, pong));
+                    pong = "+PONG\r\n";
+                }
+            });
+            let node = Node::answering_within(&url, Duration::from_millis(300)).unwrap();
+            let ping = async || node.command::<String>(&cmd("PING")).await;
+            ping().await.unwrap_err();
+            let until = Instant::now() + Duration::from_secs(30);
+            let answer = loop {
+                match ping().await {
+                    Ok(answer) => break answer,
+                    Err(error) => assert!(Instant::now() < until, "{error}"),
+                }
+            };
+            assert_eq!(answer, "PONG");
+        }
     }
 }
