@@ -38,6 +38,10 @@ impl Kept {
 
     fn add(&mut self, key: Key, blob: Bytes, limit: u64) {
         self.remove(&key);
+        // All others would go for one that does not stay either.
+        if blob.len() as u64 > limit {
+            return;
+        }
         self.bytes += blob.len() as u64;
         self.blobs.put(key, blob);
         while self.bytes > limit

@@ -100,6 +100,17 @@ async fn aside<T: Send + 'static>(size: usize, work: impl FnOnce() -> T + Send +
     }
 }
 
+/// The blob, where it is whole.
+async fn whole<R: RawStore>(store: &R, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
+    let read = store.read(id, kind).await?;
+    let (form, name) = (Form::of(store.peers(), kind), id.clone());
+    let bytes = aside(read.len(), move || form.decode(&name, kind, &read))
+        .await
+        .map_err(|detail| ArtifactError::Damaged { id: id.clone(), kind, detail })?;
+    within(store.limit(), id, kind, bytes.len() as u64)?;
+    Ok(bytes)
+}
+
 impl<R: RawStore> ArtifactStore for R {
     fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
         Box::pin(async move {
@@ -114,13 +125,11 @@ impl<R: RawStore> ArtifactStore for R {
     fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
         Box::pin(async move {
             check(id)?;
-            let read = self.read(id, kind).await?;
-            let (form, name) = (Form::of(self.peers(), kind), id.clone());
-            let bytes = aside(read.len(), move || form.decode(&name, kind, &read))
-                .await
-                .map_err(|detail| ArtifactError::Damaged { id: id.clone(), kind, detail })?;
-            within(self.limit(), id, kind, bytes.len() as u64)?;
-            Ok(bytes)
+            match whole(self, id, kind).await {
+                // It may have been replaced between two of its pieces.
+                Err(ArtifactError::Damaged { .. }) => whole(self, id, kind).await,
+                answer => answer,
+            }
         })
     }
 
@@ -177,5 +186,63 @@ impl<R: RawStore> ArtifactStore for R {
 
     fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
         self.shorten(ids, after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::Mutex;
+
+    /// What each reading gives, the last one first.
+    #[derive(Debug)]
+    struct Replaced(Mutex<Vec<Bytes>>);
+
+    impl RawStore for Replaced {
+        fn peers(&self) -> Peers {
+            Peers::None
+        }
+
+        fn limit(&self) -> u64 {
+            1000
+        }
+
+        fn write<'a>(&'a self, _: &'a ArtifactId, _: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
+            self.0.lock().unwrap().push(parts.concat().into());
+            Box::pin(async { Ok(()) })
+        }
+
+        fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+            let blob = self.0.lock().unwrap().pop();
+            Box::pin(async move { blob.ok_or_else(|| ArtifactError::Missing { id: id.clone(), kind }) })
+        }
+
+        fn look<'a>(&'a self, _: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, Option<Look>> {
+            Box::pin(async { Ok(None) })
+        }
+
+        fn remove<'a>(&'a self, _: &'a ArtifactId, _: ArtifactKind) -> Reply<'a, ()> {
+            Box::pin(async { Ok(()) })
+        }
+
+        fn sweep<'a>(&'a self, _: Duration, _: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed> {
+            Box::pin(async { Ok(Removed::default()) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_replaced_while_it_is_read_is_read_again_and_what_stays_so_is_damaged() {
+        let store = Replaced(Mutex::default());
+        let (id, kind) = (&ArtifactId::new("x"), ArtifactKind::Exchanged);
+        let torn = Bytes::from_static(b"half of one and half of another");
+        store.put(id, kind, "whole".into()).await.unwrap();
+        store.0.lock().unwrap().push(torn.clone());
+        assert_eq!(store.get(id, kind).await.unwrap(), "whole");
+        store.0.lock().unwrap().extend([torn.clone(), torn]);
+        let damaged = store.get(id, kind).await;
+        assert!(matches!(damaged, Err(ArtifactError::Damaged { .. })), "{damaged:?}");
+        let missing = store.get(id, kind).await;
+        assert!(matches!(missing, Err(ArtifactError::Missing { .. })), "{missing:?}");
     }
 }

@@ -67,7 +67,7 @@ pub trait RawStore: fmt::Debug + Send + Sync {
     /// every process sees it whole. One that was there under the name is replaced.
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()>;
 
-    /// Gives a blob.
+    /// Gives a blob. One that is replaced meanwhile may be given as damaged: it is read again.
     fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes>;
 
     /// Whether there is a blob. Counts as a use of it.

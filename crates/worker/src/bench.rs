@@ -10,8 +10,14 @@ use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, BackendError, Registry, SegmentBudget};
 use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, Dialect, ProverType, Weight};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio_util::sync::CancellationToken;
+
+/// For how long a result is offered to a store that is away.
+const OFFERED_FOR: Duration = Duration::from_secs(120);
 
 /// What a task needs beside its own message.
 #[derive(Clone, Debug)]
@@ -31,7 +37,8 @@ impl Bench {
         Ok(own_dialect(&*self.registry.get(prover)?, &self.build))
     }
 
-    /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted.
+    /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted. Nor because the
+    /// store is away for a moment; one that stays away may be so for this worker only.
     pub(crate) async fn keep(
         &self,
         id: &ArtifactId,
@@ -41,16 +48,22 @@ impl Bench {
     ) -> Result<(), TaskFailure> {
         let mut wait = FIRST_WAIT;
         let mut told = false;
+        let begun = Instant::now();
         loop {
             match self.artifacts.put(id, kind, result.clone()).await {
                 Err(error @ ArtifactError::NoSpace { .. }) => {
                     if !told {
                         tracing::error!(%error, "a result waits for space");
-                        told = true;
+                    }
+                }
+                Err(error @ ArtifactError::Away { .. }) if begun.elapsed() < OFFERED_FOR => {
+                    if !told {
+                        tracing::warn!(%error, "a result waits for its store");
                     }
                 }
                 stored => return Ok(stored?),
             }
+            told = true;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = cancel.cancelled() => return Err(TaskFailure::withdrawn()),

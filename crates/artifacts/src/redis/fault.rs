@@ -74,10 +74,12 @@ pub(super) fn is_full(error: &RedisError) -> bool {
     says(error, "OOM")
 }
 
-/// Whether a connection was refused by the server, as against one that could not be made, and a command that was.
-pub(super) fn was_refused(error: &RedisError) -> bool {
+/// Whether another connection may come to another answer: this one was refused by the server (as against one that could not be made,
+/// and a command that was refused), or nothing is answered on it, or its server was the master when it was made.
+pub(super) fn is_of_connection(error: &RedisError) -> bool {
     let is_other = matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::UnexpectedReturnType);
-    !is_other && of_server(error).is_empty()
+    let was_refused = !is_other && of_server(error).is_empty();
+    was_refused || error.is_timeout() || says(error, "READONLY")
 }
 
 /// A server that restarts, fails over, has too many clients or cannot be reached.

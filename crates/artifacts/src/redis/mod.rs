@@ -220,8 +220,8 @@ impl RedisArtifacts {
         }
     }
 
-    /// The blob, from one string or from pieces; nothing where it was replaced meanwhile.
-    async fn read_once(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Option<Bytes>, ArtifactError> {
+    /// The blob, from one string or from pieces. One that is replaced between two of its pieces seems damaged.
+    async fn read_packed(&self, id: &ArtifactId, kind: ArtifactKind) -> Result<Bytes, ArtifactError> {
         let node = self.node(id);
         let failed = |error| fault::of_read(node, id, kind, &error);
         let number = || {
@@ -238,7 +238,7 @@ impl RedisArtifacts {
         let count = match (count, string) {
             (Some(count), _) => count,
             (None, Some(string)) => {
-                return packing::unpack(string.into(), most).await.map(Some).map_err(not_unpacked);
+                return packing::unpack(string.into(), most).await.map_err(not_unpacked);
             }
             (None, None) => {
                 // Pieces may have got their name between the two answers; and older clients of the SP1 cluster wrote no number.
@@ -257,16 +257,20 @@ impl RedisArtifacts {
         let unpacking = Unpacking::start(most);
         let mut pieces = stream::iter(0..count).map(piece).buffered(IN_FLIGHT);
         while let Some(piece) = pieces.try_next().await? {
-            let Some(piece) = piece else { return Ok(None) };
+            let Some(piece) = piece else {
+                let detail = "some of its pieces are not there".to_owned();
+                return Err(ArtifactError::Damaged { id: id.clone(), kind, detail });
+            };
             if !unpacking.add(piece.into()).await {
                 break;
             }
         }
         drop(pieces);
-        unpacking.finish().await.map(Some).map_err(not_unpacked)
+        unpacking.finish().await.map_err(not_unpacked)
     }
 
-    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds.
+    /// Runs a script that sets when blobs expire: it gets their keys, and a number of seconds. A node that is away does not keep it from
+    /// the others.
     async fn expire_all(
         &self,
         ids: &BTreeSet<ArtifactId>,
@@ -278,7 +282,9 @@ impl RedisArtifacts {
         for id in ids {
             of_node.entry(node_of(id.as_str(), self.nodes.len())).or_default().push(id);
         }
+        let mut outcome = Ok(());
         for (node, ids) in of_node {
+            let node = &self.nodes[node];
             for some in ids.chunks(RENEWED_AT_ONCE) {
                 let mut expire = cmd("EVAL");
                 expire.arg(script).arg(some.len() * 3);
@@ -286,11 +292,14 @@ impl RedisArtifacts {
                     expire.arg(id.as_str()).arg(pieces_of(id)).arg(holders_of(id));
                 }
                 expire.arg(after.as_secs().max(1));
-                let node = &self.nodes[node];
-                let _: Value = node.command(&expire).await.map_err(|error| fault::of(node, doing, &error))?;
+                let set: Result<Value, _> = node.command(&expire).await;
+                if let Err(error) = set {
+                    outcome = outcome.and(Err(fault::of(node, doing, &error)));
+                    break;
+                }
             }
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -337,15 +346,7 @@ impl RawStore for RedisArtifacts {
     }
 
     fn read<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
-        Box::pin(async move {
-            for _ in 0..2 {
-                if let Some(blob) = self.read_once(id, kind).await? {
-                    return Ok(blob);
-                }
-            }
-            let detail = "some of its pieces are not there".to_owned();
-            Err(ArtifactError::Damaged { id: id.clone(), kind, detail })
-        })
+        Box::pin(self.read_packed(id, kind))
     }
 
     /// Also keeps it from expiring: who asks is about to name it.

@@ -101,26 +101,29 @@ impl fmt::Debug for Node {
 /// One connection. It is made when it is first used, and again after it is lost.
 struct Connection {
     client: Client,
+    answer_within: Duration,
     manager: Mutex<ConnectionManager>,
     /// How many answers are to come on it.
     waiting: AtomicUsize,
 }
 
 impl Connection {
-    fn new(client: Client) -> RedisResult<Self> {
-        let manager = Mutex::new(manager(&client)?);
-        Ok(Self { client, manager, waiting: AtomicUsize::new(0) })
+    fn new(client: Client, answer_within: Duration) -> RedisResult<Self> {
+        let manager = Mutex::new(manager(&client, answer_within)?);
+        Ok(Self { client, answer_within, manager, waiting: AtomicUsize::new(0) })
     }
 
     fn manager(&self) -> ConnectionManager {
         self.manager.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A manager connects again where a connection is lost, and never where it was refused: by a password that was wrong, or a server
-    /// that had too many clients. Whoever asks next is to find out what that server says now.
+    /// A manager connects again where a connection is lost, and only there. Whoever asks next is to find out what the server says then
+    /// also where a connection was refused: by a password that was wrong, or a server that had too many clients; where nothing is
+    /// answered: what is between a server and us may drop a connection without a word, and it is minutes until the system notices;
+    /// and where a server takes no writes: its name may lead to another master.
     fn after<T>(&self, outcome: RedisResult<T>) -> RedisResult<T> {
-        if outcome.as_ref().is_err_and(fault::was_refused)
-            && let Ok(another) = manager(&self.client)
+        if outcome.as_ref().is_err_and(fault::is_of_connection)
+            && let Ok(another) = manager(&self.client, self.answer_within)
         {
             *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = another;
         }
@@ -129,13 +132,13 @@ impl Connection {
 }
 
 /// Whoever asks decides for how long to ask again.
-fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+fn manager(client: &Client, answer_within: Duration) -> RedisResult<ConnectionManager> {
     let config = ConnectionManagerConfig::new()
         .set_number_of_retries(1)
         .set_min_delay(Duration::from_millis(100))
         .set_max_delay(Duration::from_millis(500))
         .set_connection_timeout(Some(CONNECT_WITHIN))
-        .set_response_timeout(Some(ANSWER_WITHIN));
+        .set_response_timeout(Some(answer_within));
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
@@ -150,6 +153,10 @@ impl Drop for Turn<'_> {
 
 impl Node {
     pub(super) fn new(url: &str) -> Result<Self, ArtifactError> {
+        Self::answering_within(url, ANSWER_WITHIN)
+    }
+
+    fn answering_within(url: &str, time: Duration) -> Result<Self, ArtifactError> {
         proofmill_http::use_ring();
         let refused = |place: &str, error: RedisError| fault::no_address(place, error.category());
         let info = url.trim().into_connection_info().map_err(|error| refused("", error))?;
@@ -157,7 +164,7 @@ impl Node {
         // The end of a blob does not wait for word that its beginning has arrived.
         let info = info.set_tcp_settings(TcpSettings::default().set_nodelay(true));
         let client = Client::open(info).map_err(|error| refused(&place, error))?;
-        let connections = (0..CONNECTIONS).map(|_| Connection::new(client.clone()));
+        let connections = (0..CONNECTIONS).map(|_| Connection::new(client.clone(), time));
         let connections =
             connections.collect::<RedisResult<Vec<_>>>().map_err(|error| refused(&place, error))?;
         Ok(Self { place, connections: connections.into() })
@@ -290,4 +297,59 @@ struct Memory {
     used: u64,
     limit: u64,
     policy: String,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::time::Instant;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::{TcpListener, TcpStream},
+    };
+
+    /// Answers what a client says when it connects, and then `PING`, unless there is nothing to be said to it.
+    async fn serve(stream: TcpStream, pong: &str) {
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let said = match &*line {
+                "CLIENT" => "+OK\r\n",
+                "PING" => pong,
+                _ => continue,
+            };
+            if write.write_all(said.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A firewall forgets a connection, or the machine of a server is replaced: nothing is answered to whoever goes on using it. A
+    /// master becomes a replica, and its name another server's.
+    #[tokio::test]
+    async fn a_connection_that_leads_nowhere_is_made_anew() {
+        for first in ["", "-READONLY You can't write against a read only replica.\r\n"] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("redis://{}", listener.local_addr().unwrap());
+            tokio::spawn(async move {
+                let mut pong = first;
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(serve(stream, pong));
+                    pong = "+PONG\r\n";
+                }
+            });
+            let node = Node::answering_within(&url, Duration::from_millis(300)).unwrap();
+            let ping = async || node.command::<String>(&cmd("PING")).await;
+            ping().await.unwrap_err();
+            let until = Instant::now() + Duration::from_secs(30);
+            let answer = loop {
+                match ping().await {
+                    Ok(answer) => break answer,
+                    Err(error) => assert!(Instant::now() < until, "{error}"),
+                }
+            };
+            assert_eq!(answer, "PONG");
+        }
+    }
 }

@@ -112,4 +112,8 @@ async fn the_bytes_in_memory_are_bounded() {
     // The last two are kept; the others went.
     assert_eq!((read(4).await, read(3).await, read(0).await), (0, 0, 100_000));
     assert_eq!((read(3).await, read(4).await), (0, 100_000));
+    // One that has no room at all leaves the others where they are.
+    let large = below.put_content(ArtifactKind::Stdin, noise(5, 250_001)).await.unwrap();
+    store.get(&large, ArtifactKind::Stdin).await.unwrap();
+    assert_eq!((read(3).await, read(4).await), (0, 0));
 }

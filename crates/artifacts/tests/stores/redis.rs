@@ -221,6 +221,35 @@ async fn what_a_live_proof_uses_does_not_expire() {
     assert!(ttl(&mut raw, "part-1").await > SIX_HOURS - 10);
 }
 
+/// A node that is away for hours must not cost a proof what the others have.
+#[tokio::test]
+async fn what_other_nodes_have_is_renewed_and_let_go_while_one_is_away() {
+    let Some((mut away, there)) = redis_server(&[]).zip(redis_server(&[])) else { return };
+    let store = RedisArtifacts::new(&RedisOptions::new(vec![away.url(), there.url()])).unwrap();
+    let mut raw = raw(&there).await;
+    let ids: BTreeSet<ArtifactId> = (0..20).map(|number| ArtifactId::new(format!("part-{number}"))).collect();
+    for id in &ids {
+        store.put(id, ArtifactKind::Intermediate, "x".into()).await.unwrap();
+    }
+    let kept = keys(&mut raw).await;
+    assert!(!kept.is_empty() && kept.len() < ids.len(), "{kept:?}");
+    for key in &kept {
+        let _: () = cmd("EXPIRE").arg(key).arg(100).query_async(&mut raw).await.unwrap();
+    }
+    away.stop();
+    let ids = Arc::new(ids);
+    let renewed = store.keep_alive(ids.clone()).await;
+    assert!(matches!(renewed, Err(ArtifactError::Away { .. })), "{renewed:?}");
+    for key in &kept {
+        assert!(ttl(&mut raw, key).await > SIX_HOURS - 60, "{key}");
+    }
+    let let_go = store.let_expire(ids, Duration::from_secs(600)).await;
+    assert!(matches!(let_go, Err(ArtifactError::Away { .. })), "{let_go:?}");
+    for key in &kept {
+        assert!(ttl(&mut raw, key).await <= 600, "{key}");
+    }
+}
+
 #[tokio::test]
 async fn what_was_cut_changed_or_replaced_is_damaged() {
     let Some(server) = redis_server(&[]) else { return };

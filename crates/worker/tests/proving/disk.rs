@@ -1,4 +1,4 @@
-//! A disk that is full for a while.
+//! A disk that is full for a while, or away.
 
 use crate::{backend::Slow, harness::Site};
 use bytes::Bytes;
@@ -13,22 +13,39 @@ use std::{
     time::Duration,
 };
 
-/// A real store that has no space while it is told so.
+/// A real store that takes nothing while it is told so.
 #[derive(Debug)]
 struct Disk {
     store: Arc<FsArtifacts>,
-    full: AtomicBool,
+    refusal: Refusal,
+    refuses: AtomicBool,
     refused: AtomicUsize,
+}
+
+/// Why it takes nothing.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Full,
+    Away,
+}
+
+impl Refusal {
+    fn of(self, id: &ArtifactId, needed: u64) -> ArtifactError {
+        let place = "/disk".to_owned();
+        match self {
+            Self::Full => ArtifactError::NoSpace { id: id.clone(), place, needed, available: 0 },
+            Self::Away => ArtifactError::Away { doing: "store", place, cause: "it restarts".to_owned() },
+        }
+    }
 }
 
 impl ArtifactStore for Disk {
     fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
-        if !self.full.load(Ordering::SeqCst) {
+        if !self.refuses.load(Ordering::SeqCst) {
             return self.store.put(id, kind, bytes);
         }
         self.refused.fetch_add(1, Ordering::SeqCst);
-        let needed = bytes.len() as u64;
-        let error = ArtifactError::NoSpace { id: id.clone(), place: "/full".into(), needed, available: 0 };
+        let error = self.refusal.of(id, bytes.len() as u64);
         Box::pin(async { Err(error) })
     }
 
@@ -55,19 +72,31 @@ impl ArtifactStore for Disk {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_while_the_disk_is_full_is_kept_until_it_has_space() {
+    // More often than a task is tried.
+    is_kept(Refusal::Full, 8).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_while_the_store_is_away_for_a_moment_is_kept() {
+    // The three segments that are made at the same time, each more than once.
+    is_kept(Refusal::Away, 6).await;
+}
+
+/// Results are offered so often and more until they are taken.
+async fn is_kept(refusal: Refusal, often: usize) {
     let site = Site::new(Slow::new(300)).await;
     let disk = Arc::new(Disk {
         store: site.artifacts.clone(),
-        full: AtomicBool::new(false),
+        refusal,
+        refuses: AtomicBool::new(false),
         refused: AtomicUsize::new(0),
     });
     let _worker = site.worker_on(disk.clone(), "w", WorkerKind::All, 3);
     site.request("p", 4, 2).await;
     site.until("it is at its segments", || site.backend.begun() > 0).await;
-    disk.full.store(true, Ordering::SeqCst);
-    // More often than a task is tried.
-    site.until("results wait for space", || disk.refused.load(Ordering::SeqCst) > 8).await;
-    disk.full.store(false, Ordering::SeqCst);
+    disk.refuses.store(true, Ordering::SeqCst);
+    site.until("results wait", || disk.refused.load(Ordering::SeqCst) > often).await;
+    disk.refuses.store(false, Ordering::SeqCst);
     site.proof("p", 4).await;
     assert_eq!(site.backend.proven(), Slow::once(4));
 }
