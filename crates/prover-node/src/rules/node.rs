@@ -10,6 +10,7 @@ use super::{
     sessions::{Missing, SessionManager},
     turn::{Desk, Turn},
 };
+use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
 use std::collections::BTreeSet;
 
@@ -170,6 +171,9 @@ impl Node {
             }
             Event::Pruned { to, cause } => {
                 self.check_following()?;
+                if cause == PruneCause::WindowClosed {
+                    self.record_given_up(turn, to);
+                }
                 self.store.prune(turn, to, cause)?;
             }
             Event::Proven { checkpoint } => {

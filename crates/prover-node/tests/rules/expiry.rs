@@ -1,6 +1,7 @@
 //! Expiry, and the high-water mark.
 
 use crate::scene::{EXEC, Scene, cause, checkpoint, number};
+use proofmill_chain::PruneCause;
 use proofmill_primitives::Epoch;
 use proofmill_prover_node::rules::{
     Action, Change, CheckpointState, EpochStage, Event, L1Time, L1View, PublishOutcome, Refused,
@@ -137,6 +138,38 @@ fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_
     }
     let mut scene = on_its_way_when_its_window_closes();
     scene.publish_ends(PublishOutcome::Published(crate::scene::receipt()));
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+#[test]
+fn a_window_whose_checkpoints_are_given_up_while_a_proof_is_on_its_way_is_missed_once() {
+    let mut scene = on_its_way_when_its_window_closes();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::WindowClosed });
+    let cause = missed(&scene, 0).unwrap();
+    assert!(cause.ends_with("its session was publishing"), "{cause}");
+    assert_eq!(scene.uploads(), 1);
+    scene.publish_ends(PublishOutcome::WindowClosed);
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+    // What a reorg takes away may come back, and a stranger's checkpoints are given up while their window is open.
+    let mut scene = on_its_way_when_its_window_closes();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::WindowClosed });
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+#[test]
+fn what_was_missed_is_not_said_again_when_its_checkpoints_are_gone_and_the_chain_cannot_be_followed() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.l1.closes = Some(L1Time(12 * 12));
+    scene.slot(12);
+    assert!(missed(&scene, 0).is_some());
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L2Reorg });
+    scene.tell(Event::StreamTrouble { cause: Some("the L2 node is on another branch".to_owned()) });
+    scene.wait(6_000);
     assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
 }
 
