@@ -71,7 +71,7 @@ impl Node {
         if !kept {
             let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
             let pieces = self.store.of(epoch).flat_map(CheckpointProver::pieces).collect();
-            let failure = Failure { what, cause, epoch, checkpoints, pieces, at, journal };
+            let failure = Failure { what, cause, epoch, missed: true, checkpoints, pieces, at, journal };
             turn.actions.push(Action::Upload(failure));
         }
     }

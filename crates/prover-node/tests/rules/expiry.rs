@@ -1,10 +1,14 @@
 //! Expiry, and the high-water mark.
 
-use crate::scene::{EXEC, Scene, cause, checkpoint, number};
+use crate::scene::{EXEC, Scene, branch, cause, checkpoint, number};
 use proofmill_chain::PruneCause;
 use proofmill_primitives::Epoch;
-use proofmill_prover_node::rules::{
-    Action, Change, CheckpointState, EpochStage, Event, L1Time, L1View, PublishOutcome, Refused,
+use proofmill_prover_node::{
+    parts::FailureId,
+    rules::{
+        Action, Change, CheckpointState, EpochStage, Event, Failure, JobError, L1Time, L1View,
+        PublishOutcome, Refused,
+    },
 };
 
 /// What is said of an epoch that was missed, if anything is.
@@ -158,6 +162,38 @@ fn a_window_whose_checkpoints_are_given_up_while_a_proof_is_on_its_way_is_missed
     scene.lands(checkpoint(1, 0));
     scene.tell(Event::Pruned { to: number(0), cause: PruneCause::WindowClosed });
     assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+/// The failure that is to be recorded.
+fn recorded(scene: &Scene) -> Failure {
+    let upload = scene.last.iter().find_map(|action| match action {
+        Action::Upload(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    upload.unwrap()
+}
+
+#[test]
+fn a_window_that_closed_has_one_record_also_where_a_restart_forgot_what_led_to_it() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.answer_at(0, Err(JobError::BadProof { cause: cause() }));
+    scene.slot(12);
+    let before = recorded(&scene);
+    assert!(before.cause.contains(&cause()), "{}", before.cause);
+    let mut scene = Scene::new();
+    let l1 = L1View { time: L1Time(12 * 12), pending: number(1), proven: number(0), paused: 0, closes: None };
+    scene.l1 = l1;
+    scene.tell(Event::Began { l1 });
+    scene.tell(Event::Checkpointed(checkpoint(1, 0)));
+    let after = recorded(&scene);
+    assert_ne!((&before.what, &before.cause), (&after.what, &after.cause));
+    assert_eq!(FailureId::of_failure(&before), FailureId::of_failure(&after));
+    // That a checkpoint was refuted is another failure, and so is a window that closed on other checkpoints.
+    let refuted = Failure { missed: false, ..before.clone() };
+    assert_ne!(FailureId::of_failure(&before), FailureId::of_failure(&refuted));
+    let others = Failure { checkpoints: vec![branch(7, 1, 0)], ..before.clone() };
+    assert_ne!(FailureId::of_failure(&before), FailureId::of_failure(&others));
 }
 
 #[test]
