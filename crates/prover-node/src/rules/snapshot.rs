@@ -167,8 +167,9 @@ pub enum Problem {
     },
     /// A checkpoint could not be proven.
     #[error(
-        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; it is tried again \
-         now and then, and at once when an operator asks to retry {epoch:?}"
+        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; it is tried again {}when an \
+         operator asks to retry {epoch:?}",
+        again(*.refuted)
     )]
     CheckpointFailed {
         /// Which.
@@ -177,6 +178,9 @@ pub enum Problem {
         epoch: Epoch,
         /// Why.
         cause: String,
+        /// Whether its blocks refute it, so that it does not come back by itself.
+        #[serde(default)]
+        refuted: bool,
     },
     /// An aggregation is held up.
     #[error("{epoch:?} waits for its {prover} proof: {cause}")]
@@ -214,6 +218,11 @@ pub enum Problem {
         /// Why.
         cause: String,
     },
+}
+
+/// When a checkpoint is tried again, besides.
+const fn again(refuted: bool) -> &'static str {
+    if refuted { "only " } else { "now and then, and at once " }
 }
 
 impl Snapshot {
@@ -328,7 +337,8 @@ fn problems(node: &Node) -> Vec<Problem> {
         let checkpoint = prover.checkpoint.number;
         if let Some(cause) = prover.failure() {
             let (epoch, cause) = (prover.epoch, cause.to_owned());
-            problems.push(Problem::CheckpointFailed { checkpoint, epoch, cause });
+            let refuted = matches!(prover.state, CheckpointState::Failed { .. });
+            problems.push(Problem::CheckpointFailed { checkpoint, epoch, cause, refuted });
         } else if prover.state == CheckpointState::Proving {
             for (kind, track) in &prover.tracks {
                 let causes = track.pieces.iter().filter_map(held_up);
