@@ -369,8 +369,11 @@ fn problems(node: &Node) -> Vec<Problem> {
             _ => {}
         }
     }
-    let held_up = node.publishing.queue.values().filter_map(|candidate| candidate.trouble.clone());
-    let held_up = node.publishing.trouble.clone().into_iter().chain(held_up);
+    let queue = &node.publishing.queue;
+    let held_up = queue.values().filter_map(|candidate| candidate.trouble.clone());
+    // The last one may have been settled by others since.
+    let tip = node.publishing.trouble.clone().filter(|_| !queue.is_empty());
+    let held_up = tip.into_iter().chain(held_up);
     problems.extend(held_up.map(|cause| Problem::PublishHeldUp { cause }));
     problems.extend(node.publishing.pruning.trouble.clone().map(|cause| Problem::PruneHeldUp { cause }));
     problems
