@@ -1,8 +1,8 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Receipt, Root,
-    RootState, SessionId, SessionSpec, SessionState, Span, Time, Track,
+    Candidate, CheckpointState, Config, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Receipt,
+    Root, RootState, SessionId, SessionSpec, SessionState, Span, Time, Track,
     horizon::Horizon,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
@@ -262,7 +262,7 @@ impl NodeState {
             candidates: node.publishing.queue.values().cloned().collect(),
             publishing: node.publishing.step.clone(),
             discarded: self.discarded(),
-            problems: problems(node),
+            problems: problems(node, self.config()),
         }
     }
 
@@ -317,7 +317,9 @@ fn session(session: &Session) -> SessionStatus {
     }
 }
 
-fn problems(node: &Node) -> Vec<Problem> {
+fn problems(node: &Node, config: &Config) -> Vec<Problem> {
+    let horizon = Horizon { store: &node.store, l1: node.l1.as_ref(), high_water: node.high_water };
+    let left_alone = horizon.left_alone(config);
     let mut problems = Vec::new();
     problems.extend(node.l1_lost.clone().map(|cause| Problem::L1Lost { cause }));
     if let Some((since, cause)) = &node.stream_trouble
@@ -333,7 +335,7 @@ fn problems(node: &Node) -> Vec<Problem> {
         let ahead = l1.is_ahead_of(seen).map(|ahead| ahead.as_secs());
         problems.extend(ahead.map(|ahead_seconds| Problem::L1Ahead { ahead_seconds }));
     }
-    for prover in node.store.iter() {
+    for prover in node.store.iter().filter(|prover| prover.checkpoint.number > left_alone) {
         let checkpoint = prover.checkpoint.number;
         if let Some(cause) = prover.failure() {
             let (epoch, cause) = (prover.epoch, cause.to_owned());
@@ -354,7 +356,7 @@ fn problems(node: &Node) -> Vec<Problem> {
         let epoch = session.spec.epoch;
         match &session.state {
             SessionState::Stopped { by: StoppedBy::Itself { .. }, cause }
-                if node.sessions.waits_to_come_back(session) =>
+                if session.span.last > left_alone && node.sessions.waits_to_come_back(session) =>
             {
                 problems.push(Problem::SessionStopped { session: session.id, epoch, cause: cause.clone() });
             }
