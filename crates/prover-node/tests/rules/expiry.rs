@@ -19,6 +19,15 @@ fn missed(scene: &Scene, of: u64) -> Option<String> {
     })
 }
 
+/// The failure that is to be recorded.
+fn recorded(scene: &Scene) -> Failure {
+    let upload = scene.last.iter().find_map(|action| match action {
+        Action::Upload(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    upload.unwrap()
+}
+
 #[test]
 fn an_expired_epoch_is_given_up() {
     let mut scene = Scene::new();
@@ -164,15 +173,6 @@ fn a_window_whose_checkpoints_are_given_up_while_a_proof_is_on_its_way_is_missed
     assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
 }
 
-/// The failure that is to be recorded.
-fn recorded(scene: &Scene) -> Failure {
-    let upload = scene.last.iter().find_map(|action| match action {
-        Action::Upload(failure) => Some(failure.clone()),
-        _ => None,
-    });
-    upload.unwrap()
-}
-
 #[test]
 fn a_window_that_closed_has_one_record_also_where_a_restart_forgot_what_led_to_it() {
     let mut scene = Scene::new();
@@ -221,11 +221,7 @@ fn a_window_that_closed_while_the_node_was_away_is_recorded_when_all_of_its_epoc
     scene.tell(Event::Checkpointed(checkpoint(3, 17)));
     let cause = missed(&scene, 2).unwrap();
     assert!(cause.ends_with("it had closed before this node saw its checkpoints"), "{cause}");
-    let recorded = scene.last.iter().find_map(|action| match action {
-        Action::Upload(failure) => Some(failure.checkpoints.len()),
-        _ => None,
-    });
-    assert_eq!(recorded, Some(2));
+    assert_eq!(recorded(&scene).checkpoints.len(), 2);
     scene.slot(21);
     assert_eq!((missed(&scene, 2), scene.uploads()), (None, 0));
 }
