@@ -352,6 +352,8 @@ fn not_submitted(error: &ChainError) -> PublishOutcome {
     match error.refusal() {
         Some(Refusal::AlreadySubmitted { .. }) => PublishOutcome::AlreadyRecorded,
         Some(Refusal::WindowClosed { .. }) => PublishOutcome::WindowClosed,
+        // It passes, and costs no proof its time.
+        Some(Refusal::ContractPaused { .. }) => PublishOutcome::Unavailable { cause },
         // The checkpoints moved since the proof was asked for.
         Some(
             Refusal::UnknownCheckpoints { .. }
@@ -469,8 +471,10 @@ mod tests {
 
     #[test]
     fn only_what_l1_would_refuse_again_is_refused() {
-        let outcome = not_submitted(&failed(None));
-        assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+        for passes in [None, Some(Refusal::ContractPaused { until: 7 })] {
+            let outcome = not_submitted(&failed(passes));
+            assert!(matches!(outcome, PublishOutcome::Unavailable { .. }), "{outcome:?}");
+        }
         let outcome = not_submitted(&failed(Some(Refusal::NoBatches)));
         assert!(matches!(outcome, PublishOutcome::Refused { .. }), "{outcome:?}");
     }

@@ -184,7 +184,9 @@ fn epoch(
         return Err(RerunError::Unfit("the record names no checkpoints".to_owned()));
     };
     // A refuted checkpoint is recorded alone.
-    if let (Failed::Checkpoint { .. }, [only]) = (&failure.what, failure.checkpoints.as_slice()) {
+    if let (Failed::Checkpoint { .. }, false, [only]) =
+        (&failure.what, failure.missed, failure.checkpoints.as_slice())
+    {
         return Err(RerunError::NotAnEpoch(only.number));
     }
     let span = EpochSpec::spanning(first, last)

@@ -4,20 +4,38 @@
 use alloy_primitives::{Address, B256};
 use proofmill_artifacts::S3Options;
 use proofmill_localstore::{LocalS3, S3_KEYS};
-use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType, Slot};
+use proofmill_primitives::{
+    BlockRange, Checkpoint, CheckpointNumber, Epoch, ProgramVersion, ProverType, Slot,
+};
 use proofmill_prover_node::{
     parts::{
         BadProof, FailureId, FailureRecord, FailureStore, FailureStoreError, Kept, MissingFile, NewFile,
         ProgramPair, RecordFile, Statement, Subject,
     },
     rerun::{self, RerunError, Scope, Source},
-    rules::{ProofLevel, RangeSpec, Time},
+    rules::{Failed, Failure, FailurePiece, ProofLevel, RangeSpec, Time},
 };
 use std::collections::BTreeMap;
 
 fn range() -> RangeSpec {
     let blocks = BlockRange::new(1, 8).unwrap();
     RangeSpec { blocks, parent_hash: B256::repeat_byte(1), last_hash: B256::repeat_byte(2) }
+}
+
+/// The checkpoint with these blocks.
+fn checkpoint() -> Checkpoint {
+    let RangeSpec { blocks, parent_hash, last_hash } = range();
+    Checkpoint {
+        number: CheckpointNumber(3),
+        slot: Slot(1),
+        blocks,
+        parent_hash,
+        last_hash,
+        state_root: B256::repeat_byte(8),
+        last_timestamp: 9,
+        parent_commitment: B256::ZERO,
+        commitment: B256::repeat_byte(9),
+    }
 }
 
 fn record(proof: &'static [u8]) -> (FailureRecord, Vec<NewFile>) {
@@ -74,20 +92,32 @@ async fn keeps_and_gives(store: FailureStore) {
 }
 
 #[test]
+fn an_epoch_of_one_checkpoint_that_was_missed_is_aggregated_again_and_a_refuted_checkpoint_is_not() {
+    let (mut record, _) = record(b"proof");
+    let (prover, checkpoint) = (ProverType::OpenVm, checkpoint());
+    let mut failure = Failure {
+        what: Failed::Checkpoint { prover, range: range() },
+        cause: "its prover was away".into(),
+        epoch: Epoch(0),
+        missed: true,
+        checkpoints: vec![checkpoint],
+        pieces: vec![FailurePiece { checkpoint: checkpoint.number, prover, range: range() }],
+        at: Time::from_millis(9),
+        journal: Vec::new(),
+    };
+    record.subject = Subject::Failure(failure.clone());
+    let plan = rerun::plan(&record, Scope::Epoch, prover).unwrap();
+    assert!(plan.epoch.is_some() && plan.ranges.len() == 1, "{plan:?}");
+    failure.missed = false;
+    record.subject = Subject::Failure(failure);
+    let refused = rerun::plan(&record, Scope::Epoch, prover);
+    assert_eq!(refused, Err(RerunError::NotAnEpoch(checkpoint.number)));
+}
+
+#[test]
 fn a_refused_proof_of_a_checkpoint_is_made_again_from_its_input() {
     let (mut record, _) = record(b"proof");
-    let RangeSpec { blocks, parent_hash, last_hash } = range();
-    let checkpoint = Checkpoint {
-        number: CheckpointNumber(3),
-        slot: Slot(1),
-        blocks,
-        parent_hash,
-        last_hash,
-        state_root: B256::repeat_byte(8),
-        last_timestamp: 9,
-        parent_commitment: B256::ZERO,
-        commitment: B256::repeat_byte(9),
-    };
+    let checkpoint = checkpoint();
     let Subject::BadProof(bad) = &mut record.subject else { panic!("it is of a proof") };
     bad.checkpoint = Some(checkpoint);
     let json = serde_json::to_string(&record).unwrap();

@@ -106,6 +106,9 @@ pub struct Failure {
     pub cause: String,
     /// The epoch.
     pub epoch: Epoch,
+    /// Whether the window of the epoch closed without a proof: then it is about all of it. Records of earlier releases do not say.
+    #[serde(default)]
+    pub missed: bool,
     /// The checkpoints it is about.
     pub checkpoints: Vec<Checkpoint>,
     /// The ranges that they are proven in, in order.

@@ -1,6 +1,6 @@
 //! What sessions go by: the checkpoints that stand, and what L1 shows.
 
-use super::{L1View, checkpoints::CheckpointStore};
+use super::{Config, L1View, SettledEpochs, checkpoints::CheckpointStore};
 use proofmill_primitives::{CheckpointNumber, Epoch, SlotClock};
 
 /// How far the chain is.
@@ -26,8 +26,16 @@ impl Horizon<'_> {
         Some(unproven.epoch).filter(|epoch| self.has_expired(*epoch))
     }
 
+    /// Up to which checkpoint nothing is done any more, because the settings leave alone what others have settled.
+    pub(crate) fn left_alone(&self, config: &Config) -> CheckpointNumber {
+        match config.settled {
+            SettledEpochs::Skip => self.settled_through(&config.clock),
+            SettledEpochs::Prove | SettledEpochs::Submit => CheckpointNumber(0),
+        }
+    }
+
     /// The last checkpoint of the last epoch that is complete and settled on L1; 0 where none is.
-    pub(crate) fn settled_through(&self, clock: &SlotClock) -> CheckpointNumber {
+    fn settled_through(&self, clock: &SlotClock) -> CheckpointNumber {
         let last = |epoch| self.store.of(epoch).next_back().map(|last| last.checkpoint.number);
         let epochs = self.store.epochs().take_while(|epoch| last(*epoch) <= Some(self.proven()));
         epochs.filter(|epoch| self.is_complete(clock, *epoch)).filter_map(last).last().unwrap_or_default()

@@ -29,6 +29,16 @@ impl Node {
         }
     }
 
+    /// L1 has given up the checkpoints after `to`, and they are about to be removed here. Where their window has closed, a proof that is on
+    /// its way to L1 does not come through.
+    pub(super) fn record_given_up(&mut self, turn: &mut Turn<'_>, to: CheckpointNumber) {
+        let Some(first) = self.store.get(to.next()).map(|prover| prover.epoch) else { return };
+        let missed = self.store.epochs().filter(|epoch| *epoch >= first && Some(*epoch) <= self.high_water);
+        for epoch in missed.collect::<Vec<_>>() {
+            self.record_if_missed(turn, epoch);
+        }
+    }
+
     /// The window of an epoch has closed: where L1 has no proof of it, that is said once, and what led to it is kept.
     fn record_if_missed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) {
         let checkpoints: Vec<_> = self.store.of(epoch).map(|prover| prover.checkpoint).collect();
@@ -61,7 +71,7 @@ impl Node {
         if !kept {
             let (at, journal) = (turn.now, turn.desk.journal_of(epoch));
             let pieces = self.store.of(epoch).flat_map(CheckpointProver::pieces).collect();
-            let failure = Failure { what, cause, epoch, checkpoints, pieces, at, journal };
+            let failure = Failure { what, cause, epoch, missed: true, checkpoints, pieces, at, journal };
             turn.actions.push(Action::Upload(failure));
         }
     }
@@ -78,7 +88,8 @@ impl Node {
         let Some(epoch) = closed.and_then(|closed| expired_through(&turn.desk.config.clock, closed)) else {
             return;
         };
-        if self.unseen >= Some(epoch) || self.store.of(epoch).next().is_some() {
+        let is_said = self.unseen >= Some(epoch) || self.missed.contains(&epoch);
+        if is_said || self.store.of(epoch).next().is_some() {
             return;
         }
         let cause = format!(

@@ -1,7 +1,7 @@
 //! The node's whole state: the long-lived collections, and which event is a call to which of them.
 
 use super::{
-    Action, Change, Config, Event, L1View, PublishOutcome, Refused, SettledEpochs, Started, Time,
+    Action, Change, Config, Event, L1View, PublishOutcome, Refused, Started, Time,
     checkpoints::CheckpointStore,
     expiry::expired_through,
     horizon::Horizon,
@@ -10,6 +10,7 @@ use super::{
     sessions::{Missing, SessionManager},
     turn::{Desk, Turn},
 };
+use proofmill_chain::PruneCause;
 use proofmill_primitives::{BlockRange, CheckpointNumber, Epoch};
 use std::collections::BTreeSet;
 
@@ -170,6 +171,9 @@ impl Node {
             }
             Event::Pruned { to, cause } => {
                 self.check_following()?;
+                if cause == PruneCause::WindowClosed {
+                    self.record_given_up(turn, to);
+                }
                 self.store.prune(turn, to, cause)?;
             }
             Event::Proven { checkpoint } => {
@@ -290,10 +294,7 @@ impl Node {
         while sessions.advance(turn, store, publishing) > 0 {
             sessions.reconcile(turn, horizon, publishing);
         }
-        let settled = match turn.desk.config.settled {
-            SettledEpochs::Skip => horizon.settled_through(&turn.desk.config.clock),
-            SettledEpochs::Prove | SettledEpochs::Submit => CheckpointNumber(0),
-        };
+        let settled = horizon.left_alone(&turn.desk.config);
         store.rest(turn, settled);
         store.start_queued(turn, settled);
         self.publishing.go_on(turn, self.l1.as_ref());

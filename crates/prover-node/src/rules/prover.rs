@@ -267,6 +267,7 @@ impl CheckpointProver {
             what: Failed::Checkpoint { prover, range },
             cause,
             epoch,
+            missed: false,
             checkpoints: vec![self.checkpoint],
             pieces: self.pieces().collect(),
             at,

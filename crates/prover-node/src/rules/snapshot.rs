@@ -1,8 +1,8 @@
 //! What an operator sees: a copy of the state at one moment.
 
 use super::{
-    Candidate, CheckpointState, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Receipt, Root,
-    RootState, SessionId, SessionSpec, SessionState, Span, Time, Track,
+    Candidate, CheckpointState, Config, Entry, Hindrance, L1View, Piece, PieceState, PublishStep, Receipt,
+    Root, RootState, SessionId, SessionSpec, SessionState, Span, Time, Track,
     horizon::Horizon,
     node::{Node, NodeState, Phase},
     session::{Session, StoppedBy},
@@ -167,8 +167,9 @@ pub enum Problem {
     },
     /// A checkpoint could not be proven.
     #[error(
-        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; it is tried again \
-         now and then, and at once when an operator asks to retry {epoch:?}"
+        "checkpoint {checkpoint} could not be proven ({cause}): its epoch is not settled until that is mended; it is tried again {}when an \
+         operator asks to retry {epoch:?}",
+        again(*.refuted)
     )]
     CheckpointFailed {
         /// Which.
@@ -177,6 +178,9 @@ pub enum Problem {
         epoch: Epoch,
         /// Why.
         cause: String,
+        /// Whether its blocks refute it, so that it does not come back by itself.
+        #[serde(default)]
+        refuted: bool,
     },
     /// An aggregation is held up.
     #[error("{epoch:?} waits for its {prover} proof: {cause}")]
@@ -216,6 +220,11 @@ pub enum Problem {
     },
 }
 
+/// When a checkpoint is tried again, besides.
+const fn again(refuted: bool) -> &'static str {
+    if refuted { "only " } else { "now and then, and at once " }
+}
+
 impl Snapshot {
     /// The epochs that this node has settled, as far as it remembers, and what each submission took.
     pub fn published(&self) -> impl Iterator<Item = (Epoch, Receipt)> {
@@ -253,7 +262,7 @@ impl NodeState {
             candidates: node.publishing.queue.values().cloned().collect(),
             publishing: node.publishing.step.clone(),
             discarded: self.discarded(),
-            problems: problems(node),
+            problems: problems(node, self.config()),
         }
     }
 
@@ -308,7 +317,9 @@ fn session(session: &Session) -> SessionStatus {
     }
 }
 
-fn problems(node: &Node) -> Vec<Problem> {
+fn problems(node: &Node, config: &Config) -> Vec<Problem> {
+    let horizon = Horizon { store: &node.store, l1: node.l1.as_ref(), high_water: node.high_water };
+    let left_alone = horizon.left_alone(config);
     let mut problems = Vec::new();
     problems.extend(node.l1_lost.clone().map(|cause| Problem::L1Lost { cause }));
     if let Some((since, cause)) = &node.stream_trouble
@@ -324,11 +335,12 @@ fn problems(node: &Node) -> Vec<Problem> {
         let ahead = l1.is_ahead_of(seen).map(|ahead| ahead.as_secs());
         problems.extend(ahead.map(|ahead_seconds| Problem::L1Ahead { ahead_seconds }));
     }
-    for prover in node.store.iter() {
+    for prover in node.store.iter().filter(|prover| prover.checkpoint.number > left_alone) {
         let checkpoint = prover.checkpoint.number;
         if let Some(cause) = prover.failure() {
             let (epoch, cause) = (prover.epoch, cause.to_owned());
-            problems.push(Problem::CheckpointFailed { checkpoint, epoch, cause });
+            let refuted = matches!(prover.state, CheckpointState::Failed { .. });
+            problems.push(Problem::CheckpointFailed { checkpoint, epoch, cause, refuted });
         } else if prover.state == CheckpointState::Proving {
             for (kind, track) in &prover.tracks {
                 let causes = track.pieces.iter().filter_map(held_up);
@@ -344,7 +356,7 @@ fn problems(node: &Node) -> Vec<Problem> {
         let epoch = session.spec.epoch;
         match &session.state {
             SessionState::Stopped { by: StoppedBy::Itself { .. }, cause }
-                if node.sessions.waits_to_come_back(session) =>
+                if session.span.last > left_alone && node.sessions.waits_to_come_back(session) =>
             {
                 problems.push(Problem::SessionStopped { session: session.id, epoch, cause: cause.clone() });
             }
@@ -359,8 +371,11 @@ fn problems(node: &Node) -> Vec<Problem> {
             _ => {}
         }
     }
-    let held_up = node.publishing.queue.values().filter_map(|candidate| candidate.trouble.clone());
-    let held_up = node.publishing.trouble.clone().into_iter().chain(held_up);
+    let queue = &node.publishing.queue;
+    let held_up = queue.values().filter_map(|candidate| candidate.trouble.clone());
+    // The last one may have been settled by others since.
+    let tip = node.publishing.trouble.clone().filter(|_| !queue.is_empty());
+    let held_up = tip.into_iter().chain(held_up);
     problems.extend(held_up.map(|cause| Problem::PublishHeldUp { cause }));
     problems.extend(node.publishing.pruning.trouble.clone().map(|cause| Problem::PruneHeldUp { cause }));
     problems

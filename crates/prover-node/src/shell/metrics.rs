@@ -2,7 +2,8 @@
 
 use super::spells::{Of, Spell};
 use crate::rules::{
-    CandidateEnd, Change, EpochStage, Origin, ProofCost, RangeDone, Receipt, RootDone, SessionState, Snapshot,
+    CandidateEnd, Change, EpochStage, EpochStatus, Origin, ProofCost, RangeDone, Receipt, RootDone,
+    SessionState, SessionStatus, Snapshot,
 };
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use proofmill_primitives::ProverType;
@@ -193,16 +194,102 @@ pub(super) fn root_done(done: &RootDone) {
 
 /// The state as it is shown.
 pub(super) fn standing(snapshot: &Snapshot) {
-    let open = || snapshot.epochs.iter().filter(|epoch| epoch.stage == EpochStage::Ended);
-    gauge!(UNSETTLED).set(open().count() as f64);
+    gauge!(UNSETTLED).set(unsettled(snapshot).count() as f64);
     if let Some(l1) = &snapshot.l1 {
         gauge!(PENDING).set(l1.pending.0 as f64);
         gauge!(PROVEN).set(l1.proven.0 as f64);
-        let margin = open().map(|epoch| epoch.deadline as f64 - l1.counted().0 as f64).reduce(f64::min);
-        gauge!(MARGIN).set(margin.unwrap_or(f64::NAN));
+        gauge!(MARGIN).set(margin(snapshot).unwrap_or(f64::NAN));
     }
     for state in SessionState::LIVE {
-        let count = snapshot.sessions.iter().filter(|session| session.state.name() == state).count();
-        gauge!(LIVE, "state" => state).set(count as f64);
+        gauge!(LIVE, "state" => state).set(in_state(snapshot, state) as f64);
+    }
+}
+
+/// Epochs that have ended and are not proven on L1.
+fn unsettled(snapshot: &Snapshot) -> impl Iterator<Item = &EpochStatus> {
+    snapshot.epochs.iter().filter(|epoch| epoch.stage == EpochStage::Ended)
+}
+
+/// Seconds until the first of their windows closes.
+fn margin(snapshot: &Snapshot) -> Option<f64> {
+    let now = snapshot.l1?.time.0 as f64;
+    unsettled(snapshot).map(|epoch| epoch.deadline as f64 - now).reduce(f64::min)
+}
+
+/// How many sessions are in a state. One that stopped counts until the next one is there, or none is needed.
+fn in_state(snapshot: &Snapshot, state: &str) -> usize {
+    let in_it = snapshot.sessions.iter().filter(|session| session.state.name() == state);
+    in_it.filter(|session| session.state.is_live() || is_awaited(snapshot, session)).count()
+}
+
+/// Whether the next session for the same is still to come.
+fn is_awaited(snapshot: &Snapshot, session: &SessionStatus) -> bool {
+    let has_next = snapshot.sessions.iter().any(|other| other.spec == session.spec && other.id > session.id);
+    let is_open = |epoch: &EpochStatus| {
+        let stage = epoch.stage;
+        epoch.epoch == session.spec.epoch && matches!(stage, EpochStage::Running | EpochStage::Ended)
+    };
+    !has_next && snapshot.epochs.iter().any(is_open)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::rules::{Config, Event, L1Time, L1View, NodeState, SessionId, StoppedBy, Time};
+    use alloy_primitives::B256;
+    use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Slot, SlotClock};
+    use std::num::NonZeroU64;
+
+    /// The first epoch has ended with a checkpoint that is not proven. Its window would close at second 144, and the rollup was paused
+    /// for a minute.
+    fn snapshot(time: u64) -> Snapshot {
+        let some = |number| NonZeroU64::new(number).unwrap();
+        let clock =
+            SlotClock { genesis: 0, slot_seconds: some(12), epoch_slots: some(4), window_epochs: some(2) };
+        let mut node = NodeState::new(Config::new(clock, [ProverType::Exec]));
+        let (pending, proven) = (CheckpointNumber(1), CheckpointNumber(0));
+        let l1 = L1View { time: L1Time(time), pending, proven, paused: 60, closes: Some(L1Time(204)) };
+        let zero = B256::ZERO;
+        let checkpoint = Checkpoint {
+            number: pending,
+            slot: Slot(0),
+            blocks: BlockRange::new(1, 10).unwrap(),
+            parent_hash: zero,
+            last_hash: zero,
+            state_root: zero,
+            last_timestamp: 0,
+            parent_commitment: zero,
+            commitment: zero,
+        };
+        for event in [Event::Began { l1 }, Event::Checkpointed(checkpoint)] {
+            node.handle(Time::from_millis(1_000 * time), event).unwrap();
+        }
+        node.snapshot()
+    }
+
+    #[test]
+    fn a_pause_of_the_rollup_is_counted_once() {
+        assert_eq!(margin(&snapshot(192)), Some(12.0));
+        assert_eq!(margin(&snapshot(203)), Some(1.0));
+    }
+
+    #[test]
+    fn a_session_that_stopped_counts_until_the_next_one_is_there_or_none_is_needed() {
+        let mut snapshot = snapshot(60);
+        let live = snapshot.sessions.pop().unwrap();
+        let stopped = |id| {
+            let by = StoppedBy::Itself { until: Time::default() };
+            let state = SessionState::Stopped { by, cause: String::new() };
+            SessionStatus { id: SessionId(live.id.0 + id), state, ..live.clone() }
+        };
+        let next = SessionStatus { id: SessionId(live.id.0 + 2), ..live.clone() };
+        snapshot.sessions = vec![stopped(0), stopped(1)];
+        assert_eq!(in_state(&snapshot, "stopped"), 1);
+        snapshot.sessions.push(next);
+        assert_eq!((in_state(&snapshot, "stopped"), in_state(&snapshot, live.state.name())), (0, 1));
+        snapshot.sessions.pop();
+        snapshot.epochs.first_mut().unwrap().stage = EpochStage::Proven;
+        assert_eq!(in_state(&snapshot, "stopped"), 0);
     }
 }

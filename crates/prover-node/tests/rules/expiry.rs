@@ -1,9 +1,14 @@
 //! Expiry, and the high-water mark.
 
-use crate::scene::{EXEC, Scene, cause, checkpoint, number};
+use crate::scene::{EXEC, Scene, branch, cause, checkpoint, number};
+use proofmill_chain::PruneCause;
 use proofmill_primitives::Epoch;
-use proofmill_prover_node::rules::{
-    Action, Change, CheckpointState, EpochStage, Event, L1Time, L1View, PublishOutcome, Refused,
+use proofmill_prover_node::{
+    parts::FailureId,
+    rules::{
+        Action, Change, CheckpointState, EpochStage, Event, Failure, JobError, L1Time, L1View,
+        PublishOutcome, Refused,
+    },
 };
 
 /// What is said of an epoch that was missed, if anything is.
@@ -12,6 +17,15 @@ fn missed(scene: &Scene, of: u64) -> Option<String> {
         Action::Report(Change::EpochMissed { epoch, cause }) if *epoch == Epoch(of) => Some(cause.clone()),
         _ => None,
     })
+}
+
+/// The failure that is to be recorded.
+fn recorded(scene: &Scene) -> Failure {
+    let upload = scene.last.iter().find_map(|action| match action {
+        Action::Upload(failure) => Some(failure.clone()),
+        _ => None,
+    });
+    upload.unwrap()
 }
 
 #[test]
@@ -141,6 +155,61 @@ fn a_window_that_closes_while_a_proof_is_on_its_way_is_missed_unless_that_comes_
 }
 
 #[test]
+fn a_window_whose_checkpoints_are_given_up_while_a_proof_is_on_its_way_is_missed_once() {
+    let mut scene = on_its_way_when_its_window_closes();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::WindowClosed });
+    let cause = missed(&scene, 0).unwrap();
+    assert!(cause.ends_with("its session was publishing"), "{cause}");
+    assert_eq!(scene.uploads(), 1);
+    scene.publish_ends(PublishOutcome::WindowClosed);
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+    // What a reorg takes away may come back, and a stranger's checkpoints are given up while their window is open.
+    let mut scene = on_its_way_when_its_window_closes();
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L1Reorg });
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::WindowClosed });
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+#[test]
+fn a_window_that_closed_has_one_record_also_where_a_restart_forgot_what_led_to_it() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.answer_at(0, Err(JobError::BadProof { cause: cause() }));
+    scene.slot(12);
+    let before = recorded(&scene);
+    assert!(before.cause.contains(&cause()), "{}", before.cause);
+    let mut scene = Scene::new();
+    let l1 = L1View { time: L1Time(12 * 12), pending: number(1), proven: number(0), paused: 0, closes: None };
+    scene.l1 = l1;
+    scene.tell(Event::Began { l1 });
+    scene.tell(Event::Checkpointed(checkpoint(1, 0)));
+    let after = recorded(&scene);
+    assert_ne!((&before.what, &before.cause), (&after.what, &after.cause));
+    assert_eq!(FailureId::of_failure(&before), FailureId::of_failure(&after));
+    // That a checkpoint was refuted is another failure, and so is a window that closed on other checkpoints.
+    let refuted = Failure { missed: false, ..before.clone() };
+    assert_ne!(FailureId::of_failure(&before), FailureId::of_failure(&refuted));
+    let others = Failure { checkpoints: vec![branch(7, 1, 0)], ..before.clone() };
+    assert_ne!(FailureId::of_failure(&before), FailureId::of_failure(&others));
+}
+
+#[test]
+fn what_was_missed_is_not_said_again_when_its_checkpoints_are_gone_and_the_chain_cannot_be_followed() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.l1.closes = Some(L1Time(12 * 12));
+    scene.slot(12);
+    assert!(missed(&scene, 0).is_some());
+    scene.tell(Event::Pruned { to: number(0), cause: PruneCause::L2Reorg });
+    scene.tell(Event::StreamTrouble { cause: Some("the L2 node is on another branch".to_owned()) });
+    scene.wait(6_000);
+    assert_eq!((missed(&scene, 0), scene.uploads()), (None, 0));
+}
+
+#[test]
 fn a_window_that_closed_while_the_node_was_away_is_recorded_when_all_of_its_epoch_is_here() {
     let mut scene = Scene::new();
     let l1 = L1View { time: L1Time(12 * 20), pending: number(3), proven: number(0), paused: 0, closes: None };
@@ -152,11 +221,7 @@ fn a_window_that_closed_while_the_node_was_away_is_recorded_when_all_of_its_epoc
     scene.tell(Event::Checkpointed(checkpoint(3, 17)));
     let cause = missed(&scene, 2).unwrap();
     assert!(cause.ends_with("it had closed before this node saw its checkpoints"), "{cause}");
-    let recorded = scene.last.iter().find_map(|action| match action {
-        Action::Upload(failure) => Some(failure.checkpoints.len()),
-        _ => None,
-    });
-    assert_eq!(recorded, Some(2));
+    assert_eq!(recorded(&scene).checkpoints.len(), 2);
     scene.slot(21);
     assert_eq!((missed(&scene, 2), scene.uploads()), (None, 0));
 }

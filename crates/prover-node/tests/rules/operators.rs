@@ -1,9 +1,9 @@
 //! What operators decide: delays, rivals' epochs, requests that outlive the process, and why an epoch has no session.
 
-use crate::scene::{EXEC, Scene, checkpoint, clock, number, receipt};
+use crate::scene::{EXEC, Scene, cannot_execute, cause, checkpoint, clock, number, receipt, unavailable};
 use proofmill_primitives::{CheckpointNumber, Epoch};
 use proofmill_prover_node::rules::{
-    Action, Config, Estimate, Event, Hindrance, L1Time, L1View, NodeState, PublishOutcome, Refused,
+    Action, Config, Estimate, Event, Hindrance, JobError, L1Time, L1View, NodeState, PublishOutcome, Refused,
     SessionState, SettledEpochs, Time,
 };
 use std::time::Duration;
@@ -70,6 +70,32 @@ fn c6_a_settled_epoch_is_left_alone() {
     scene.settle();
     assert_eq!(scene.l1.proven, number(2));
     assert_eq!(scene.sessions().last(), Some(&"completed"));
+}
+
+#[test]
+fn what_held_up_an_epoch_is_no_problem_once_others_have_settled_it() {
+    let mut scene = Scene::with(config(SettledEpochs::Skip));
+    scene.lands(checkpoint(1, 1));
+    scene.lands(checkpoint(2, 2));
+    scene.answer_at(0, Err(unavailable()));
+    scene.answer_at(0, Err(JobError::BadProof { cause: cause() }));
+    scene.slot(4);
+    let problems = scene.problems();
+    assert_eq!(problems.lines().filter(|line| line.contains(&cause())).count(), 2, "{problems}");
+    scene.proven(2);
+    assert!(!scene.problems().contains(&cause()), "{}", scene.problems());
+    // A reorg of L1 takes the rival's proof away.
+    scene.proven(0);
+    assert!(scene.problems().contains(&cause()));
+    // A session that stopped.
+    let mut scene = Scene::with(config(SettledEpochs::Skip));
+    scene.lands(checkpoint(1, 1));
+    scene.slot(4);
+    scene.answer_at(0, Ok(()));
+    scene.answer_at(0, Err(cannot_execute()));
+    assert!(scene.problems().contains(&cause()));
+    scene.proven(1);
+    assert!(!scene.problems().contains(&cause()), "{}", scene.problems());
 }
 
 #[test]

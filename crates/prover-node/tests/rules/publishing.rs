@@ -62,6 +62,18 @@ fn a_tip_that_cannot_be_read_is_read_again_after_a_second() {
 }
 
 #[test]
+fn a_tip_that_could_not_be_read_is_no_problem_when_no_proof_waits_for_it() {
+    let mut scene = ready();
+    let pass = scene.tip.take().unwrap();
+    scene.tell(Event::TipRead { pass, tip: Err(cause()) });
+    assert!(scene.problems().contains(&cause()));
+    // Another prover was faster.
+    scene.proven(1);
+    assert_eq!(scene.sessions(), ["superseded"]);
+    assert!(!scene.problems().contains(&cause()), "{}", scene.problems());
+}
+
+#[test]
 fn without_a_publisher_it_is_tried_again_after_about_a_second() {
     for outcome in [PublishOutcome::Unavailable { cause: cause() }, PublishOutcome::Stale { cause: cause() }]
     {

@@ -112,11 +112,8 @@ fn c1_a_single_block_that_cannot_be_proven_stops_the_checkpoint_which_comes_back
     assert!(matches!(scene.checkpoint_state(1), CheckpointState::Stopped { prover: EXEC, .. }));
     // The other type's work is for nothing.
     assert_eq!(scene.jobs, []);
-    assert!(
-        scene.problems().contains(&cause()) && scene.problems().contains("retry"),
-        "{}",
-        scene.problems()
-    );
+    let problems = scene.problems();
+    assert!(problems.contains(&cause()) && problems.contains("again now and then"), "{problems}");
     // By itself, after pauses that grow.
     scene.wait(8_000);
     assert_eq!(scene.jobs, []);
@@ -138,6 +135,8 @@ fn a_checkpoint_that_lies_fails_without_another_try() {
     fail(&mut scene, JobError::Refuted { cause: cause() });
     assert!(matches!(scene.checkpoint_state(1), CheckpointState::Failed { .. }));
     assert_eq!(scene.jobs, []);
+    let problems = scene.problems();
+    assert!(problems.contains("again only when an operator asks to retry epoch 0"), "{problems}");
 }
 
 #[test]

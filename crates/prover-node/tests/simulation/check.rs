@@ -99,6 +99,9 @@ impl Ledger {
                 assert!(Some(*through) > self.high_water, "the high-water mark went back");
                 self.high_water = Some(*through);
             }
+            Change::EpochMissed { epoch, .. } => {
+                assert!(l1.time >= clock().deadline(*epoch), "{epoch:?} is missed, and its window is open");
+            }
             _ => {}
         }
     }

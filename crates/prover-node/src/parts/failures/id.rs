@@ -26,11 +26,17 @@ impl FailureId {
         }
     }
 
-    /// Of a failure: its epoch, what failed, and a hash of the content that it failed on.
+    /// Of a failure: its epoch, what failed, and a hash of the content that it failed on. A window that closed is one failure, whatever is
+    /// known of it: after a restart that is less.
     pub fn of_failure(failure: &Failure) -> Self {
-        let what = match &failure.what {
-            Failed::Checkpoint { prover, range } => format!("{prover} {range}"),
-            Failed::Session { spec } => format!("{} {}-{}", spec.kind, spec.from, spec.to),
+        let (what, name) = match &failure.what {
+            Failed::Checkpoint { prover, range } if !failure.missed => {
+                let holds = |blocks: proofmill_primitives::BlockRange| blocks.first() <= range.blocks.first();
+                let of_it = failure.checkpoints.iter().rev().find(|checkpoint| holds(checkpoint.blocks));
+                let number = of_it.map_or(0, |checkpoint| checkpoint.number.0);
+                (format!("{prover} {range}"), format!("checkpoint-{number}"))
+            }
+            Failed::Checkpoint { .. } | Failed::Session { .. } => ("window".to_owned(), "missed".to_owned()),
         };
         let mut parts = vec![what.into_bytes()];
         for checkpoint in &failure.checkpoints {
@@ -38,14 +44,6 @@ impl FailureId {
             parts.push(checkpoint.slot.0.to_le_bytes().to_vec());
         }
         let key = ContentKey::of(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>()).to_string();
-        let name = match &failure.what {
-            Failed::Checkpoint { range, .. } => {
-                let holds = |blocks: proofmill_primitives::BlockRange| blocks.first() <= range.blocks.first();
-                let of_it = failure.checkpoints.iter().rev().find(|checkpoint| holds(checkpoint.blocks));
-                format!("checkpoint-{}", of_it.map_or(0, |checkpoint| checkpoint.number.0))
-            }
-            Failed::Session { spec } => format!("{}-session", spec.kind),
-        };
         Self(format!("epoch-{}-{name}-{}", failure.epoch, short(&key)))
     }
 
