@@ -346,6 +346,29 @@ mod tests {
     }
 
     #[test]
+    fn a_beacon_node_and_its_l1_may_be_said_in_two_places() {
+        let words = ["range", "--l2-rpc", "http://l2", "--l1-beacon-rpc", "http://beacon"];
+        let file = "[range]\nl1-rpc = \"http://l1\"\n";
+        let Command::Range(range) = parse_with(file, &words).unwrap().command else { panic!() };
+        assert_eq!((range.of.l1_rpc.len(), range.of.l1_beacon_rpc.is_some()), (1, true));
+        let said = parse_with("", &words).unwrap_err().to_string();
+        assert!(said.contains("--l1-beacon-rpc") && said.contains("--l1-rpc (L1_RPC)"), "{said}");
+    }
+
+    #[test]
+    fn two_contracts_of_outputs_are_refused_wherever_they_are_named() {
+        let contract = "0x00000000000000000000000000000000000000aa";
+        let file = format!(
+            "[op-proposer]\nl1-rpc = \"http://l1\"\nl2-rpc = \"http://l2\"\nl2-node-rpc = \"http://node\"\noracle = \"{contract}\"\n"
+        );
+        parse_with(&file, &["op-proposer"]).unwrap();
+        let said = parse_with(&file, &["op-proposer", "--factory", contract]).unwrap_err().to_string();
+        assert!(said.contains("--factory") && said.contains("--oracle"), "{said}");
+        let said = parse_with(&format!("{file}factory = \"{contract}\"\n"), &["op-proposer"]).unwrap_err();
+        assert!(said.to_string().contains("--factory"), "{said}");
+    }
+
+    #[test]
     fn what_must_be_set_and_is_not_is_named() {
         let error = parse_with("", &["prover-node"]).unwrap_err().to_string();
         assert!(error.contains("--l1-rpc") && error.contains("--rollup"), "{error}");

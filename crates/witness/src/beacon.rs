@@ -5,7 +5,7 @@ use alloy_primitives::{B256, Bytes};
 use c_kzg::{Blob, Bytes32, ethereum_kzg_settings};
 use proofmill_derivation::{BlobData, combination};
 use proofmill_http::{NodeUrl, body, client_for, in_one_line};
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, task::spawn_blocking};
@@ -14,6 +14,9 @@ use tokio::{sync::OnceCell, task::spawn_blocking};
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// The largest answer that is taken, in bytes: a block's blobs, written in hexadecimal, are a tenth of it.
 const LARGEST: usize = 64 << 20;
+/// The largest refusal that is read, in bytes, and so many characters of what it says are shown.
+const LARGEST_REFUSAL: usize = 64 << 10;
+const SHOWN: usize = 300;
 /// Tries of a request, with pauses between them.
 const TRIES: u32 = 3;
 /// Where clients tell when slots began, and how long they are.
@@ -62,6 +65,11 @@ struct Spec {
 #[derive(Deserialize)]
 struct Sidecar {
     blob: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    message: String,
 }
 
 impl Beacon {
@@ -155,7 +163,7 @@ impl Beacon {
                 return Ok(None);
             }
             if !status.is_success() {
-                last = format!("it answers with status {}", status.as_u16());
+                last = refusal(answer).await;
                 if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
                     continue;
                 }
@@ -177,11 +185,26 @@ impl Beacon {
     }
 }
 
+/// What a node says of a request that it refuses: one that does not keep all columns of blobs says so, for example.
+async fn refusal(answer: Response) -> String {
+    let status = answer.status().as_u16();
+    let read = body(answer, LARGEST_REFUSAL).await.unwrap_or_default();
+    match serde_json::from_slice::<Refusal>(&read) {
+        Ok(Refusal { message }) => format!("it answers with status {status}: {}", in_line(&message, SHOWN)),
+        Err(_) => format!("it answers with status {status}"),
+    }
+}
+
+/// The first characters of a text, without control characters.
+fn in_line(text: &str, most: usize) -> String {
+    let begin: String = text.chars().take(most).map(|one| if one.is_control() { ' ' } else { one }).collect();
+    begin.trim().to_owned()
+}
+
 /// What an answer is that is none of the beacon API: a page of a proxy, for example.
 fn foreign(answer: &[u8], error: &serde_json::Error) -> String {
-    let begin = String::from_utf8_lossy(&answer[..answer.len().min(60)]);
-    let begin: String = begin.chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
-    format!("what it answers is not of the beacon API ({error}), and begins with `{}`", begin.trim())
+    let begin = in_line(&String::from_utf8_lossy(&answer[..answer.len().min(60)]), 60);
+    format!("what it answers is not of the beacon API ({error}), and begins with `{begin}`")
 }
 
 /// A blob with its commitment, which is computed here: nodes of today do not show it. None for what is no blob.
@@ -231,6 +254,8 @@ mod tests {
                     ("200 OK", spec)
                 } else if blobs.is_empty() {
                     ("404 Not Found", r#"{"code":404,"message":"gone"}"#)
+                } else if blobs.contains(r#""code":400"#) {
+                    ("400 Bad Request", blobs)
                 } else {
                     ("200 OK", blobs)
                 };
@@ -256,6 +281,19 @@ mod tests {
             );
             assert!(error.to_string().contains("18 days"), "{error}");
         }
+    }
+
+    #[tokio::test]
+    async fn why_a_node_refuses_is_said_in_one_line() {
+        let few = r#"{"code":400,"message":"required 64 columns,\nonly 4 were found: run with --supernode"}"#;
+        let error = node(SPEC, few).await.blobs(1, 77, 1_060, &[B256::ZERO]).await.unwrap_err().to_string();
+        assert!(
+            error.contains("status 400: required 64 columns, only 4 were found: run with --supernode"),
+            "{error}"
+        );
+        let page = "<html>\"code\":400</html>";
+        let error = node(SPEC, page).await.blobs(1, 77, 1_060, &[B256::ZERO]).await.unwrap_err().to_string();
+        assert!(error.contains("status 400;") && !error.contains("html"), "{error}");
     }
 
     #[tokio::test]

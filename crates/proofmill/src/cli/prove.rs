@@ -65,7 +65,7 @@ pub(crate) struct Prove {
     )]
     pub(crate) l1_rpc: Vec<Url>,
     /// Beacon node of L1, for batches in blobs
-    #[arg(long, env = "L1_BEACON_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL", requires = "l1_rpc")]
+    #[arg(long, env = "L1_BEACON_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l1_beacon_rpc: Option<Url>,
     /// Rollup node (op-node) of the chain, for its configuration; where --genesis names its rollup.json, it is not asked
     #[arg(long, env = "L2_NODE_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]

@@ -90,6 +90,21 @@ const IDLE: &[Idle] = &[
         when: |at| !is_there(at, "keystore"),
         why: "no encrypted key is named: name it with --keystore, or leave the password out",
     },
+    // clap does not see what the file says.
+    Idle {
+        commands: &[&["prove"], &["range"]],
+        settings: &["l1_beacon_rpc"],
+        given: Given::Anywhere,
+        when: |at| !is_there(at, "l1_rpc"),
+        why: "nothing is derived from L1: name its node with --l1-rpc (L1_RPC), or leave it out",
+    },
+    Idle {
+        commands: &[&["op-proposer"]],
+        settings: &["factory"],
+        given: Given::Anywhere,
+        when: |at| is_there(at, "oracle"),
+        why: "outputs go to the contract of --oracle (L2OO_ADDRESS): name one of the two, and look into the settings file, too",
+    },
     Idle {
         commands: &[&["proof-coordinator"]],
         settings: &[
@@ -312,6 +327,7 @@ mod tests {
             (&["contracts", "schedule"], &chains, "--trust-attestors", "--verifier=sp1"),
             (&["contracts", "schedule"], &chains, "--l2-rpc=http://l2", "--genesis=g"),
             (&["submit", "--proof=p"], &chains, "--keystore-password-file=p", "--keystore=k"),
+            (&["range"], &["--l2-rpc=http://l2"], "--l1-beacon-rpc=http://b", "--l1-rpc=http://l1"),
             (&["prover-node"], &both, "--pull-listen=h:1", "--service=pull"),
             (&["prover-node"], &both, "--prover-timeout=9", "--service=pull"),
             (&["prover-node"], &both, "--proof-coordinator.prover-timeout=90000", "--service=pull"),

@@ -17,7 +17,7 @@ use crate::{
     rules::RangeView,
 };
 use futures::future::BoxFuture;
-use proofmill_chain::{Game, Games};
+use proofmill_chain::{Game, GameStatus, Games};
 use proofmill_primitives::BlockRange;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -80,8 +80,9 @@ impl GamesProposer {
         let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
         works.fits(games.factory(), settings).await?;
         let account = works.sender.account();
-        let anchor = games.view(account, options.confirmations).await?.anchor;
-        works.check_begins(anchor.block).await?;
+        let view = games.view(account, options.confirmations).await?;
+        let claims = view.games.iter().map(|game| (game.claim.block, game.status));
+        works.check_begins(newest_claim(view.anchor.block, claims)).await?;
         if !games.may_propose(account).await? {
             tracing::warn!(
                 %account,
@@ -208,5 +209,26 @@ impl Mode for GamesProposer {
         let Some(GamesSeen { anchor, l2_finalized, games, .. }) = self.plan.seen() else { return };
         let head = self.plan.head().map_or(*anchor, |(_, block)| block);
         tracing::info!(anchor, head, l2_finalized, games = games.len(), proving, "dispute games");
+    }
+}
+
+/// The newest block that is claimed and not lost. Games that are not challenged lead from an anchor that no proof can begin with to blocks
+/// that can be proven.
+fn newest_claim(anchor: u64, claims: impl Iterator<Item = (u64, GameStatus)>) -> u64 {
+    let kept = claims.filter(|(_, status)| *status != GameStatus::ChallengerWins);
+    kept.fold(anchor, |newest, (block, _)| newest.max(block))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_claimed_counts_as_long_as_it_is_not_lost() {
+        use GameStatus::{ChallengerWins, DefenderWins, InProgress};
+        let newest = |claims: &[(u64, GameStatus)]| newest_claim(7, claims.iter().copied());
+        assert_eq!(newest(&[]), 7);
+        assert_eq!(newest(&[(5, DefenderWins)]), 7);
+        assert_eq!(newest(&[(8, DefenderWins), (9, InProgress), (12, ChallengerWins)]), 9);
     }
 }

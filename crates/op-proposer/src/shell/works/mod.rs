@@ -204,7 +204,8 @@ impl Works {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(Err("its file is not there".to_owned())),
-            Err(cause) => return Ok(Err(cause)),
+            Err(VerifyError::Refused(cause)) => return Ok(Err(cause)),
+            Err(error) => return Err(not_now(error)),
         };
         let head = proof.statement.l1Head;
         match self.source.node.number_of(head).await {

@@ -1,7 +1,7 @@
 //! A range: its witness, what L1 has of it, and its proof.
 
 use super::{super::watch::Watch, Works};
-use proofmill_client::OpRangeProof;
+use proofmill_client::{OpRangeProof, VerifyError};
 use proofmill_primitives::BlockRange;
 use proofmill_program::op::range::{self, OpStatement};
 use proofmill_service::JobError;
@@ -47,16 +47,17 @@ impl Works {
         Ok(l1_head)
     }
 
-    /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 does not tell: the proof may be
-    /// good, and is not made again for that.
+    /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 does not tell, or the proof cannot
+    /// be verified: it may be good, and is not made again for that.
     async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Result<Option<u64>, JobError> {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(None),
-            Err(cause) => {
+            Err(VerifyError::Refused(cause)) => {
                 tracing::warn!(%blocks, cause, "a proof that is there is of no use");
                 return Ok(None);
             }
+            Err(error) => return Err(away(error)),
         };
         match self.source.node.number_of(proof.statement.l1Head).await {
             Ok(number) => Ok((number <= up_to).then_some(number)),
@@ -65,17 +66,18 @@ impl Works {
         }
     }
 
-    /// The kept proof of a range, if there is one. Errors with why it is of no use.
-    pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, String> {
-        let Some(proof) = self.proofs.range(blocks)? else { return Ok(None) };
+    /// The kept proof of a range, if there is one. [`VerifyError::Refused`] with why it is of no use; other errors say nothing of it.
+    pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, VerifyError> {
+        let refused = |cause: &str| Err(VerifyError::Refused(cause.to_owned()));
+        let Some(proof) = self.proofs.range(blocks).map_err(VerifyError::Refused)? else { return Ok(None) };
         if proof.proof.program != self.range_program || proof.proof.prover != self.prover.prover_type() {
-            return Err("it is of another program".to_owned());
+            return refused("it is of another program");
         }
         let said = &proof.statement;
         if said.l2BlockNumber != blocks.last() || said.rollupConfigHash != self.rollup_hash {
-            return Err("it is of other blocks, or of another configuration".to_owned());
+            return refused("it is of other blocks, or of another configuration");
         }
-        self.prover.verify_stated(&proof).await.map_err(|error| error.to_string())?;
+        self.prover.verify_stated(&proof).await?;
         Ok(Some(proof))
     }
 }
