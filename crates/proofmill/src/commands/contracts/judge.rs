@@ -41,7 +41,11 @@ pub(super) async fn judge_verifier(
                         .wrap_err_with(|| format!("the Halo2 verifier {halo2} behind it"))?;
                     *verifier
                 }
-                VerifierKind::Other { verifier } => *verifier,
+                VerifierKind::Other { verifier } => {
+                    let asks = VerifierKind::find(l1, *verifier).await?;
+                    check_not_several(&asks).wrap_err_with(|| format!("{verifier}, which it asks"))?;
+                    *verifier
+                }
                 // None of several is of this kind.
                 VerifierKind::AllOf(_) => continue,
             };
@@ -50,10 +54,28 @@ pub(super) async fn judge_verifier(
                     .wrap_err_with(|| format!("{at}, which it asks"))?;
             }
         }
+        check_snark(prover, &kind)?;
         judge(chain_id, &kind, said)?;
         Ok::<_, eyre::Report>(words(prover, &kind))
     };
     judged.await.wrap_err_with(|| format!("--verifier {prover}={verifier}"))
+}
+
+/// Refuses one of several verifiers that asks several itself: whom those rely on would not be judged, and nobody gives them proofs in
+/// their order.
+fn check_not_several(kind: &VerifierKind) -> Result<()> {
+    if matches!(kind, VerifierKind::AllOf(_)) {
+        bail!("it asks several verifiers itself: name a contract that asks all of them at once");
+    }
+    Ok(())
+}
+
+/// Refuses a verifier of SNARKs for proofs of which no such SNARK is made: its rollup would take none, for ever.
+fn check_snark(prover: ProverType, kind: &VerifierKind) -> Result<()> {
+    if kind.wants_snark() && prover != ProverType::OpenVm {
+        bail!("it verifies SNARKs of openvm proofs alone: name a verifier that is for {prover}");
+    }
+    Ok(())
 }
 
 /// Judges a kind of verifier by whom it relies on.
@@ -265,6 +287,26 @@ mod tests {
                 judge(chain, &attestors(threshold, count), said(None, true)).unwrap();
             }
         }
+    }
+
+    #[test]
+    fn several_verifiers_behind_one_of_several_are_refused() {
+        let one = attestors(1, 5);
+        check_not_several(&one).unwrap();
+        check_not_several(&VerifierKind::Other { verifier: Address::ZERO }).unwrap();
+        let refused = check_not_several(&VerifierKind::AllOf(vec![one])).unwrap_err().to_string();
+        assert!(refused.contains("all of them at once"), "{refused}");
+    }
+
+    #[test]
+    fn a_verifier_of_snarks_is_for_openvm_alone() {
+        let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
+        for kind in [snark.clone(), VerifierKind::AllOf(vec![attestors(2, 3), snark])] {
+            check_snark(ProverType::OpenVm, &kind).unwrap();
+            let refused = check_snark(ProverType::Sp1, &kind).unwrap_err().to_string();
+            assert!(refused.contains("openvm proofs alone") && refused.contains("sp1"), "{refused}");
+        }
+        check_snark(ProverType::Sp1, &attestors(2, 3)).unwrap();
     }
 
     #[test]
