@@ -72,12 +72,12 @@ pub(super) fn missing(
     }
     if run.l2_rpc.is_none() {
         run.l2_rpc = dialogue.ask("L2 that runs already: its node's address", "none", node_url)?;
-        while run.l2_rpc.is_some() && run.l1_rpc.is_none() {
-            run.l1_rpc = dialogue.ask("  its L1's address", "needed", node_url)?;
-        }
-        while run.l2_rpc.is_some() && run.rollup.is_none() {
-            run.rollup = dialogue.ask("  the rollup's contract", "needed", parsed)?;
-        }
+    }
+    while run.l2_rpc.is_some() && run.l1_rpc.is_none() {
+        run.l1_rpc = dialogue.ask("  its L1's address", "needed", node_url)?;
+    }
+    while run.l2_rpc.is_some() && run.rollup.is_none() {
+        run.rollup = dialogue.ask("  the rollup's contract", "needed", parsed)?;
     }
     if run.kind.is_none() {
         let kinds = LoadKind::ALL.map(LoadKind::name).join(", ");

@@ -42,6 +42,11 @@ pub(crate) async fn run(global: &cli::Global, mut args: cli::Run, registry: Regi
         let known = default_prover(&registry, args.gpu());
         ask::missing(&mut args, known, &mut stdin().lock(), &mut stderr())?;
     }
+    if args.l2_rpc.is_some() && (args.l1_rpc.is_none() || args.rollup.is_none()) {
+        bail!(
+            "an L2 that runs already (--l2-rpc) is settled on an L1: name its node with --l1-rpc, and the contract with --rollup"
+        );
+    }
     args.name.get_or_insert_with(|| {
         format!("bench-{}", utc(unix_seconds()).replace(['-', ':'], "").replace(' ', "-"))
     });

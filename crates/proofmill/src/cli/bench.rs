@@ -87,22 +87,16 @@ pub(crate) struct Run {
     #[arg(long, env = "PROOFMILL_L2_MEMPOOL_LIMIT", default_value = "20000", value_name = "NUMBER")]
     pub(crate) l2_mempool_limit: NonZeroU64,
     /// L2 runs already: its node. Load is sent where LOAD_TEST_PRIVATE_KEY holds a key that pays
-    #[arg(long, env = "PROOFMILL_BENCH_L2_RPC", hide_env_values = true, value_parser = node_url, requires_all = ["l1_rpc", "rollup"], value_name = "URL")]
+    #[arg(long, env = "PROOFMILL_BENCH_L2_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l2_rpc: Option<Url>,
     /// L2 runs already: the node of its L1
-    #[arg(long, env = "PROOFMILL_BENCH_L1_RPC", hide_env_values = true, value_parser = node_url, requires = "l2_rpc", value_name = "URL")]
+    #[arg(long, env = "PROOFMILL_BENCH_L1_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l1_rpc: Option<Url>,
     /// L2 runs already: the rollup's contract on L1
-    #[arg(long, env = "PROOFMILL_BENCH_ROLLUP", requires = "l2_rpc", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_BENCH_ROLLUP", value_name = "ADDRESS")]
     pub(crate) rollup: Option<alloy_primitives::Address>,
     /// L2 runs already: its page of metrics [default: how full the batches are is read from its node]
-    #[arg(
-        long,
-        env = "PROOFMILL_BENCH_L2_METRICS",
-        hide_env_values = true,
-        requires = "l2_rpc",
-        value_name = "URL"
-    )]
+    #[arg(long, env = "PROOFMILL_BENCH_L2_METRICS", hide_env_values = true, value_name = "URL")]
     pub(crate) l2_metrics: Option<Url>,
     /// Take the defaults for what is not given, and ask nothing
     #[arg(long)]

@@ -204,10 +204,10 @@ pub(crate) struct Schedule {
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) proposer: Option<alloy_primitives::Address>,
     /// Hash that the new chain specification must have, as `verify` prints it; the node of --l2-rpc must follow it
-    #[arg(long, value_name = "HASH", requires = "l2_rpc")]
+    #[arg(long, value_name = "HASH")]
     pub(crate) config_hash: Option<alloy_primitives::B256>,
     /// Genesis file with the new chain specification; the node of --l2-rpc must follow it
-    #[arg(long, value_name = "FILE", requires = "l2_rpc")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) genesis: Option<PathBuf>,
     /// JSON-RPC node of the rollup (L2), for --config-hash and --genesis
     #[arg(

@@ -93,7 +93,7 @@ pub(crate) struct ProofCoordinator {
     #[arg(long, env = "PROOFMILL_DISABLE_PUBLISH")]
     pub(crate) disable_publish: bool,
     /// Have batches proven and the proofs kept, and ask nobody on L1 what they are worth: no account and no attestors are needed
-    #[arg(long, env = "PROOFMILL_PROVE_ONLY", requires = "prover_id", conflicts_with = "disable_publish")]
+    #[arg(long, env = "PROOFMILL_PROVE_ONLY", conflicts_with = "disable_publish")]
     pub(crate) prove_only: bool,
     /// The most gas that one transaction with several batches may take. L1 takes none of more than 16777216, and its limit is set
     /// a fifth above the estimate

@@ -1,7 +1,9 @@
 //! Settings that mean nothing beside others. Whoever gives one relies on it, and is told.
 //!
 //! The environment and the file may hold the settings of several roles: what stands there and is of no use to this one is passed over.
-//! Not so for what is deployed, which stays as it is.
+//! Not so for what is deployed, which stays as it is, and for what has no other use.
+//!
+//! That one setting needs another is said here, too: clap's own `requires` does not see what the file says.
 
 use crate::cli::{Cli, PruneAfter, Service};
 use clap::{ArgMatches, CommandFactory, parser::ValueSource};
@@ -84,13 +86,19 @@ const IDLE: &[Idle] = &[
         why: "the rules of L2 stay as they are: name new ones with --config-hash or --genesis, or leave it out",
     },
     Idle {
+        commands: &[&["contracts", "schedule"]],
+        settings: &["config_hash", "genesis"],
+        given: Given::Anywhere,
+        when: |at| !is_there(at, "l2_rpc"),
+        why: "no node says whether L2 follows these rules: name it with --l2-rpc, or leave it out",
+    },
+    Idle {
         commands: PAYS,
         settings: &["keystore_password_file"],
         given: Given::InWords,
         when: |at| !is_there(at, "keystore"),
         why: "no encrypted key is named: name it with --keystore, or leave the password out",
     },
-    // clap does not see what the file says.
     Idle {
         commands: &[&["prove"], &["range"]],
         settings: &["l1_beacon_rpc"],
@@ -104,6 +112,13 @@ const IDLE: &[Idle] = &[
         given: Given::Anywhere,
         when: |at| is_there(at, "oracle"),
         why: "outputs go to the contract of --oracle (L2OO_ADDRESS): name one of the two, and look into the settings file, too",
+    },
+    Idle {
+        commands: &[&["proof-coordinator"]],
+        settings: &["prove_only"],
+        given: Given::Anywhere,
+        when: |at| !is_there(at, "prover_id"),
+        why: "proofs name who is paid for them, and no account is read: name it with --prover-id, or leave it out",
     },
     Idle {
         commands: &[&["proof-coordinator"]],
@@ -218,6 +233,13 @@ const IDLE: &[Idle] = &[
         when: |at| is_there(at, "l2_rpc"),
         why: "the chains run already (--l2-rpc), and none is started: leave one of the two out",
     },
+    Idle {
+        commands: &[&["bench", "run"]],
+        settings: &["l1_rpc", "rollup", "l2_metrics"],
+        given: Given::Anywhere,
+        when: |at| !is_there(at, "l2_rpc"),
+        why: "chains are started: name the node of an L2 that runs already with --l2-rpc, or leave it out",
+    },
 ];
 
 /// A setting that was given and means nothing, and why.
@@ -308,6 +330,8 @@ mod tests {
         let both = [&chains[..], &["--l2-rpc=http://l2"]].concat();
         let to_deploy = ["--l1-rpc=http://l1", "--l2-rpc=http://l2", "--proposer", ADDRESS];
         let elsewhere = ["--coordinator=http://c", "--prover-type=exec"];
+        let prover_id = "--prover-id=0x00000000000000000000000000000000000000aa";
+        let config_hash = format!("--config-hash=0x{}", "00".repeat(32));
         let table: &[(&[&str], &[&str], &str, &str)] = &[
             (
                 &["contracts", "deploy-verifier", "--halo2-verifier=development"],
@@ -326,6 +350,11 @@ mod tests {
             (&["contracts", "schedule"], &chains, "--threshold=2", "--verifier=sp1"),
             (&["contracts", "schedule"], &chains, "--trust-attestors", "--verifier=sp1"),
             (&["contracts", "schedule"], &chains, "--l2-rpc=http://l2", "--genesis=g"),
+            (&["contracts", "schedule"], &chains, "--genesis=g", "--l2-rpc=http://l2"),
+            (&["contracts", "schedule"], &chains, config_hash.as_str(), "--l2-rpc=http://l2"),
+            (&["proof-coordinator"], &both, "--prove-only", prover_id),
+            (&["bench", "run"], &[], "--l1-rpc=http://l1", "--l2-rpc=http://l2"),
+            (&["bench", "run"], &[], "--l2-metrics=http://m", "--l2-rpc=http://l2"),
             (&["submit", "--proof=p"], &chains, "--keystore-password-file=p", "--keystore=k"),
             (&["range"], &["--l2-rpc=http://l2"], "--l1-beacon-rpc=http://b", "--l1-rpc=http://l1"),
             (&["prover-node"], &both, "--pull-listen=h:1", "--service=pull"),
@@ -348,7 +377,6 @@ mod tests {
             assert_eq!(checked(&words), Ok(()), "{words:?}");
         }
         // A command, two settings of which one has no use for the other, and which that is.
-        let prover_id = "--prover-id=0x00000000000000000000000000000000000000aa";
         type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a [&'a str], &'a str);
         let table: &[Row<'_>] = &[
             (&["proof-coordinator", prover_id], &both, &["--prove-only"], "--attestor=http://a"),
@@ -369,15 +397,12 @@ mod tests {
             (&["load"], &[], &["--account-keys=k"], "--seed=9"),
             (&["localnet"], &[], &["--l1-verifier=snark"], "--attestors=1"),
             (&["dev"], &[], &["--l1-verifier=snark"], "--threshold=1"),
-            (&["bench", "run"], &both, &["--l1-rpc=http://l1"], "--keep-l1"),
+            (&["bench", "run"], &[], &["--l2-rpc=http://l2"], "--keep-l1"),
         ];
         for (command, common, case, setting) in table {
             let without = [*command, *common, &[*setting][..]].concat();
-            if command[0] != "bench" {
-                assert_eq!(checked(&without), Ok(()), "{without:?}");
-            }
-            let case: Vec<_> = case.iter().filter(|word| !common.contains(*word)).copied().collect();
-            let words = [&without[..], &case[..]].concat();
+            assert_eq!(checked(&without), Ok(()), "{without:?}");
+            let words = [&without[..], *case].concat();
             let said = checked(&words).unwrap_err();
             let flag = setting.split('=').next().unwrap();
             assert!(said.starts_with(&format!("{flag}: ")), "{words:?}: {said}");

@@ -204,6 +204,8 @@ fn what_cannot_begin_says_why() {
     assert!(said.contains("a name has letters, digits"), "{said}");
     let said = fail(proofmill(data).args(["bench", "--defaults"]));
     assert!(said.contains("no prover type that proves") && said.contains("--prover exec"), "{said}");
+    let said = fail(&mut session(data, "d", &["--l2-rpc", "http://127.0.0.1:1"]));
+    assert!(said.contains("--l1-rpc") && said.contains("--rollup"), "{said}");
 }
 
 /// A repository with a program that says that it was built, and does what this binary does.
