@@ -254,10 +254,16 @@ impl Srs {
         Ok(setup)
     }
 
-    /// Errors where a file of another secret of the same setup is there.
+    /// Errors where a file of another secret of the same setup is there, or what is there cannot be read.
     fn check_replaces(&self, path: &Path, setup: Setup) -> Result<(), SrsError> {
-        // What is no file of this setup is damaged, and is to be replaced.
-        let Ok((_, degree)) = head(path) else { return Ok(()) };
+        let degree = match head(path) {
+            Ok((_, degree)) => degree,
+            Err(SrsError::Io { source, path }) if source.kind() != io::ErrorKind::NotFound => {
+                return Err(SrsError::Io { path, source });
+            }
+            // What is no file of this setup is damaged, and is to be replaced.
+            Err(_) => return Ok(()),
+        };
         let theirs = read_last(path, degree)?;
         if theirs != self.s_g2 && Setup::of(&theirs) == Some(setup) {
             return Err(SrsError::OtherThere { path: path.to_owned() });

@@ -288,6 +288,10 @@ fn two_contributions_to_the_ceremony_are_not_taken_for_one() {
     fs::write(&path, &bytes).unwrap();
     ceremony(0, 4).write(folder.path()).unwrap();
     both().unwrap();
+    // What cannot be read is not said to be damaged.
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(refused(), SrsError::Io { .. }), "{}", refused());
 }
 
 #[test]
