@@ -30,8 +30,13 @@ pub struct NotMetrics {
 /// Reads a page in the text format. Metrics of other names, and samples without a batch's number, are passed over.
 ///
 /// # Errors
-/// [`NotMetrics`] where no line is a comment or a sample, as of an HTML page.
+/// [`NotMetrics`] where no line is a comment or a sample, or it is an HTML page.
 pub fn parse(text: &str) -> Result<Batches, NotMetrics> {
+    let not_metrics = || NotMetrics { begins: text.trim().chars().take(40).collect() };
+    // Lines of its style sheets and of its text may look like comments and samples.
+    if text.trim_start().starts_with('<') {
+        return Err(not_metrics());
+    }
     let mut batches = Batches::new();
     let mut any = text.trim().is_empty();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
@@ -58,7 +63,7 @@ pub fn parse(text: &str) -> Result<Batches, NotMetrics> {
         }
     }
     batches.retain(|_, batch| *batch != Batch::default());
-    if any { Ok(batches) } else { Err(NotMetrics { begins: text.trim().chars().take(40).collect() }) }
+    if any { Ok(batches) } else { Err(not_metrics()) }
 }
 
 /// Name, labels as they stand, and value.
@@ -103,6 +108,8 @@ mod tests {
     fn a_page_of_something_else() {
         let error = parse("<!DOCTYPE html>\n<html><body>Not Found</body></html>").unwrap_err();
         assert!(error.to_string().contains("<!DOCTYPE html>"), "{error}");
+        let styled = "<html><style>\n#app { color: red }\n</style><body>\nError 404\n</body></html>";
+        assert!(parse(styled).is_err(), "its style sheet is no comment");
         assert_eq!(parse(""), Ok(Batches::new()), "nothing is counted yet");
     }
 
