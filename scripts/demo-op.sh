@@ -36,7 +36,7 @@ rpc() { curl -sf -H 'content-type: application/json' -d "{\"jsonrpc\":\"2.0\",\"
 
 say "L1, a chain of the OP Stack with its batcher, and the contract of its outputs"
 case $prover in
-  openvm) echo "a range and its aggregation are proven with OpenVM: about 12 minutes on 2 free cores, 9 GB" ;;
+  openvm) echo "a range and its aggregation are proven with OpenVM: about 25 minutes on 2 cores, 9 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: about 40 minutes on 2 free cores, and 17 GB" ;;
 esac
 setsid "$bin" localnet --stack op --prover "$prover" --data-dir "$data" --l2-block-time "$every" --op-interval "$interval" \

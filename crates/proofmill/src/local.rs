@@ -15,7 +15,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    task::{AbortHandle, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Where a command makes its proofs.
@@ -139,7 +142,9 @@ impl Site {
 struct Local {
     address: String,
     roles: JoinSet<Result<()>>,
-    stop: CancellationToken,
+    worker: AbortHandle,
+    stop_worker: CancellationToken,
+    stop_cluster: CancellationToken,
     /// Owned for as long as the cluster runs.
     _dir: DataDir,
 }
@@ -163,7 +168,6 @@ impl Local {
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let address = format!("http://{}", listener.local_addr()?);
-        let stop = CancellationToken::new();
         let worker = WorkerConfig {
             // The same after a restart: what an earlier process held is given to this one at once.
             id: "local".into(),
@@ -178,10 +182,12 @@ impl Local {
             build: proofmill_worker::BUILD.into(),
         };
         let mut roles = JoinSet::new();
-        let (serving, working) = (stop.clone(), stop.clone());
+        let (stop_worker, stop_cluster) = (CancellationToken::new(), CancellationToken::new());
+        let (serving, working) = (stop_cluster.clone(), stop_worker.clone());
         roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
-        roles.spawn(async move { Ok(proofmill_worker::run(worker, registry, artifacts, working).await?) });
-        Ok(Self { address, roles, stop, _dir: dir })
+        let worker = roles
+            .spawn(async move { Ok(proofmill_worker::run(worker, registry, artifacts, working).await?) });
+        Ok(Self { address, roles, worker, stop_worker, stop_cluster, _dir: dir })
     }
 
     /// Does not come back while all is well; otherwise says what went wrong.
@@ -193,10 +199,16 @@ impl Local {
         }
     }
 
-    /// Stops the roles. What was acknowledged is durable; a prover in the middle of its work is not waited for.
+    /// Stops the roles. What was acknowledged is durable; a prover in the middle of its work is not waited for. The worker goes first:
+    /// the cluster sees it leave in good order, and its tasks count no loss.
     async fn stop(mut self) {
-        self.stop.cancel();
-        let ended = async { while self.roles.join_next().await.is_some() {} };
-        drop(tokio::time::timeout(Duration::from_secs(2), ended).await);
+        const WITHIN: Duration = Duration::from_secs(2);
+        self.stop_worker.cancel();
+        if tokio::time::timeout(WITHIN, self.roles.join_next()).await.is_err() {
+            self.worker.abort();
+            self.roles.join_next().await;
+        }
+        self.stop_cluster.cancel();
+        drop(tokio::time::timeout(WITHIN, self.roles.join_next()).await);
     }
 }
