@@ -21,7 +21,7 @@ pub(crate) use metrics::fetch;
 pub(crate) use written::write;
 
 use crate::{cli, stop};
-use eyre::Result;
+use eyre::{Result, bail};
 use proofmill_backends::Registry;
 use proofmill_bench::{Server, steps::Gpu, utc};
 use proofmill_primitives::ProverType;
