@@ -190,9 +190,9 @@ impl Scheduler {
     }
 
     /// Nobody was told of the end of the process before, or has waited for it. That is a loss of all that it held, as any other:
-    /// otherwise what takes one process after the other down would be sent to the next one for ever.
+    /// otherwise what takes one process after the other down would be sent to the next one for ever. A draining one was told to end.
     pub(crate) fn worker_replaced(&mut self, now: Time, id: &WorkerId, actions: &mut Vec<Action>) {
-        let Some(worker) = self.workers.get(id) else { return };
+        let Some(worker) = self.workers.get(id).filter(|worker| !worker.draining) else { return };
         let tasks: Vec<_> = worker.tasks.keys().cloned().collect();
         for task in &tasks {
             let text = format!("{id} was lost: its process ended, and another one began");

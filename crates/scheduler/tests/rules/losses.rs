@@ -230,3 +230,18 @@ fn the_next_process_of_a_name_is_sent_what_the_one_before_held() {
         assert_eq!(scene.tell(Event::WorkerReplaced { worker: worker.into() }), []);
     }
 }
+
+/// A process that is told to end, and whose successor comes before its stream is seen to break.
+#[test]
+fn who_drains_and_is_back_before_anybody_misses_it_was_not_lost() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::Gpu, 8);
+    scene.proof("p", TaskKind::ProveShard);
+    for _ in 0..40 {
+        scene.tell(Event::WorkerDraining { worker: "w".into() });
+        assert_eq!(scene.tell(Event::WorkerReplaced { worker: "w".into() }), []);
+        let sent = scene.worker("w", WorkerKind::Gpu, 8);
+        assert!(assigned(sent).contains(&(&"w".into(), &"p/root".into())));
+    }
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w"), 0));
+}
