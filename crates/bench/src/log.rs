@@ -2,8 +2,8 @@
 //!
 //! A line counts where it has a field `proving_time_ms` and a field `batch` (or `batch_number`, or `id` as ethrex's prover has it since it
 //! proves payloads of other kinds, too), in whatever order, with whatever other fields and text around them: `key=value` as `tracing`
-//! writes it, coloured or not, or one JSON object a line, also behind the name that a container's log puts before each line. Several
-//! provers may have written one log.
+//! writes it, coloured or not, or one JSON object a line, also behind the name that a container's log puts before each line, or inside the
+//! object that Docker keeps it in (`json-file`). Several provers may have written one log.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -155,7 +155,7 @@ impl Log {
 
     fn take_of(&mut self, line: &str, by: &Writer) {
         self.lines += u64::from(!line.trim().is_empty());
-        let line = without_colours(line);
+        let line = without_colours(&unwrapped(line).unwrap_or_else(|| line.to_owned()));
         self.timings.extend(timing(&line, by));
         if line.contains(VERIFIED.0) {
             let fields = text_fields(&line);
@@ -166,6 +166,13 @@ impl Log {
             *self.troubles.entry(trouble).or_default() += 1;
         }
     }
+}
+
+/// The line that Docker's `json-file` log keeps in an object, with the stream that it came by.
+fn unwrapped(line: &str) -> Option<String> {
+    let object = line.starts_with("{\"log\":").then(|| serde_json::from_str::<Value>(line).ok()).flatten()?;
+    object.get("stream")?;
+    Some(object.get("log")?.as_str()?.trim_end().to_owned())
 }
 
 /// Without the escape sequences of a terminal.
@@ -259,6 +266,7 @@ fn json_fields(line: &str) -> Option<BTreeMap<String, String>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use serde_json::json;
     use std::{fs, path::Path};
 
     fn one(line: &str) -> Option<(u64, u64, Option<String>)> {
@@ -281,6 +289,10 @@ mod tests {
         // As its prover writes it today, by itself and in a container.
         let payload = "INFO ethrex_prover::prover: Proved payload #12 in 47.12s id=12 proving_time_s=47 proving_time_ms=47123";
         assert_eq!(one(payload), Some((12, 47_123, None)));
+        for line in [payload, coloured] {
+            let kept = json!({ "log": format!("{line}\n"), "stream": "stderr", "time": "2026-01-01T00:00:00Z" });
+            assert_eq!(one(&kept.to_string()), one(line));
+        }
         assert_eq!(one(&format!("prover-1  | {payload}")), Some((12, 47_123, None)));
         // The batch goes first, where there is one.
         assert_eq!(one("id=7 batch=3 proving_time_ms=9"), Some((3, 9, None)));
