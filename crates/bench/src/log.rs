@@ -290,7 +290,8 @@ mod tests {
         let payload = "INFO ethrex_prover::prover: Proved payload #12 in 47.12s id=12 proving_time_s=47 proving_time_ms=47123";
         assert_eq!(one(payload), Some((12, 47_123, None)));
         for line in [payload, coloured] {
-            let kept = json!({ "log": format!("{line}\n"), "stream": "stderr", "time": "2026-01-01T00:00:00Z" });
+            let kept =
+                json!({ "log": format!("{line}\n"), "stream": "stderr", "time": "2026-01-01T00:00:00Z" });
             assert_eq!(one(&kept.to_string()), one(line));
         }
         assert_eq!(one(&format!("prover-1  | {payload}")), Some((12, 47_123, None)));
