@@ -136,7 +136,7 @@ fn fuzzed(seed: u64, value: &Value, read: impl Fn(&str)) {
         let took = begun.elapsed();
         assert!(outcome.is_ok(), "round {round}: {}", &text[..text.len().min(3000)]);
         assert!(
-            took < Duration::from_secs(2),
+            took < Duration::from_secs(60),
             "round {round} took {took:?}: {}",
             &text[..text.len().min(3000)]
         );

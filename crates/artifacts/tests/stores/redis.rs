@@ -397,7 +397,7 @@ async fn a_server_that_restarts_is_away_and_then_has_it_all() {
         }
     }
     assert!(
-        start.elapsed() < Duration::from_secs(20),
+        start.elapsed() < Duration::from_secs(60),
         "who asks waits by its own rules: {:?}",
         start.elapsed()
     );

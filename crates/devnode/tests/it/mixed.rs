@@ -6,7 +6,6 @@ use alloy_primitives::U128;
 use proofmill_loadgen::mixed::{Fees, Mixed, Scope};
 use proofmill_stateless::Fork;
 use serde_json::json;
-use std::time::{Duration, Instant};
 
 async fn fees(scene: &Scene, fork: Fork) -> Fees {
     let head = scene.call("eth_getBlockByNumber", json!(["latest", false])).await;
@@ -39,9 +38,9 @@ async fn blocks_of_mixed_kinds(fork: Fork, rules: EthereumHardfork, seed: u64, b
     }
 }
 
-/// As full as a block of the demo never is, and still made at once.
+/// As full as a block of the demo never is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_block_of_two_hundred_transactions_takes_no_time() {
+async fn a_block_of_two_hundred_transactions_is_proven() {
     let scene = Scene::new(Fork::Osaka).await;
     let mut mixed =
         Mixed::new(6, EthereumHardfork::Osaka, CHAIN_ID, &keys()).unwrap().scope(Scope::AnvilRoots);
@@ -52,16 +51,11 @@ async fn a_block_of_two_hundred_transactions_takes_no_time() {
     for transaction in mixed.batch(200, fees(&scene, Fork::Osaka).await).unwrap() {
         scene.call("eth_sendRawTransaction", json!([transaction.raw])).await;
     }
-    let begun = Instant::now();
     scene.mine().await;
-    let took = begun.elapsed();
     let count = scene.call("eth_getBlockTransactionCountByNumber", json!(["latest"])).await;
-    println!("{count} transactions in {took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    assert_eq!(count, "0xc8");
     let head = scene.head().await;
-    let begun = Instant::now();
     scene.proven(head, head).await;
-    println!("two witnesses of it in {:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -26,7 +26,7 @@ async fn a_failure_that_may_pass_is_tried_again() {
     site.request("p", 4, 2).await;
     site.proof("p", 4).await;
     assert_eq!(site.backend.proven(), Slow::once(4));
-    assert!(asked.elapsed() < Duration::from_secs(5), "no try was lost on the way: {:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(15), "no try was lost on the way: {:?}", asked.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -87,7 +87,8 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     wait("the batch to be taken back", || {
         site.lines("coordinator", "a batch is taken back").iter().any(|line| field(line, "batch") == batch)
     });
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // It would need ten minutes for it.
+    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     let is_it = |line: &String| field(line, "batch") == batch;
     wait("the other one to prove it", || site.lines("quick", "a proof was handed in").iter().any(is_it));
     assert!(site.counted("proofmill_pull_batches_taken_back_total{prover=\"exec\"}") >= 1);
