@@ -135,6 +135,11 @@ impl Report {
         self.observations.insert(0, said);
     }
 
+    /// The session did not come to its end: what is here is what was proven until then.
+    pub fn cut_short(&mut self, cause: &str) {
+        self.observations.insert(0, format!("The session did not come to its end: {cause}."));
+    }
+
     /// For people.
     pub fn markdown(&self) -> String {
         let Session { label, version, made_at, sources, server, setup } = &self.session;

@@ -99,8 +99,8 @@ impl Session<'_> {
         }
     }
 
-    /// Writes the report, if anything was proven.
-    pub(super) fn report(&mut self) -> Result<()> {
+    /// Writes the report, if anything was proven; with what kept the session from its end.
+    pub(super) fn report(&mut self, outcome: &Result<()>) -> Result<()> {
         self.followed.look();
         if self.followed.log.timings.is_empty() {
             return Ok(());
@@ -145,7 +145,10 @@ impl Session<'_> {
             server: Some(Server::this()),
             setup: Some(setup),
         };
-        let report = Report::new(made, self.followed.log.clone(), &self.batches);
+        let mut report = Report::new(made, self.followed.log.clone(), &self.batches);
+        if let Err(error) = outcome {
+            report.cut_short(&format!("{error:#}"));
+        }
         self.live.end();
         write(&report, &self.folder)
     }

@@ -89,7 +89,7 @@ pub(super) async fn run(
     if let Err(error) = &outcome {
         session.live.line(&format!("it does not go on: {error:#}"));
     }
-    let reported = session.report();
+    let reported = session.report(&outcome);
     let ended = session.tear_down().await;
     session.live.end();
     outcome.and(reported).and(ended)
