@@ -238,6 +238,7 @@ impl Scheduler {
         if let Some(last) = self.last_tick.replace(now) {
             if now < last {
                 self.listening_since = now;
+                self.gathering_since = self.gathering_since.map(|since| since.min(now));
                 self.workers.forget_future(now);
                 self.tasks.values_mut().for_each(|task| task.forget_future(now));
                 self.wake_all(now);

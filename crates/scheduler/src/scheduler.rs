@@ -35,6 +35,8 @@ pub struct Scheduler {
     pub(crate) last_tick: Option<Time>,
     /// Silence of a worker, and how long it takes for a task, count from here on: before, nobody was listening.
     pub(crate) listening_since: Time,
+    /// Since when the workers that were there before a restart may come back.
+    pub(crate) gathering_since: Option<Time>,
     pub(crate) pending_work: PendingWork,
 }
 
@@ -77,6 +79,7 @@ impl Scheduler {
             last_number: 0,
             last_tick: None,
             listening_since: Time::default(),
+            gathering_since: None,
             pending_work: PendingWork::default(),
         }
     }
