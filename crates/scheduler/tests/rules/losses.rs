@@ -245,3 +245,23 @@ fn who_drains_and_is_back_before_anybody_misses_it_was_not_lost() {
     }
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w"), 0));
 }
+
+/// What was never delivered did not count as a loss: that it is there after all takes back none.
+#[test]
+fn what_was_not_delivered_and_is_found_takes_back_no_loss() {
+    let mut scene = workers(3);
+    scene.proof("p", TaskKind::ProveShard);
+    for losses in 1..=2 {
+        let worker = scene.at("p/root").unwrap().to_owned();
+        scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+        assert_eq!(scene.history("p/root").losses(), losses);
+    }
+    let worker = scene.at("p/root").unwrap().to_owned();
+    for _ in 0..2 {
+        scene.now += 10_001;
+        scene.heartbeat(&worker, &[]);
+    }
+    assert_eq!((scene.at("p/root"), scene.history("p/root").losses()), (None, 2));
+    scene.heartbeat(&worker, &["p/root"]);
+    assert_eq!((scene.at("p/root"), scene.history("p/root").losses()), (Some(worker.as_str()), 2));
+}
