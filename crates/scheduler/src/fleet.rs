@@ -215,6 +215,9 @@ impl Scheduler {
             let history = task.history.clone();
             let state = TaskState::Running { worker: worker.clone(), since: now, history };
             self.set_state(now, id, state, actions);
+            if let Some(task) = self.tasks.get_mut(id) {
+                task.outlived = true;
+            }
         }
     }
 

@@ -268,6 +268,12 @@ impl Scheduler {
             Code::PutBack => Code::Withdrawn,
             code => code,
         };
+        // The loss of the process before this one is told of once more, with its cause: it counts as that.
+        if code.is_of_memory()
+            && let Some(task) = self.tasks.get_mut(id).filter(|task| task.outlived)
+        {
+            task.history.found();
+        }
         self.give_back(now, id, Fault { code, ..fault }, actions);
         Ok(())
     }

@@ -19,6 +19,7 @@ impl Scheduler {
         self.leave(id);
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.overtaken = None;
+        task.outlived = false;
         match state {
             TaskState::Pending { .. } => task.queued = now,
             TaskState::Running { .. } => {
