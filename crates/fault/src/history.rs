@@ -62,7 +62,7 @@ impl History {
         self.suspected = true;
     }
 
-    /// A worker that was taken for lost still has it.
+    /// A worker that was taken for lost still has it, or it is known what the loss was and counts as that.
     pub const fn found(&mut self) {
         self.losses = self.losses.saturating_sub(1);
     }

@@ -117,14 +117,17 @@ impl Scheduler {
         // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail. What waits for others
         // may be beside a task that runs apart.
         let waits = waits_for_others(task.spec.kind);
-        if let (TaskState::Pending { .. }, Some(lost_by)) = (&task.state, &task.lost_by)
+        if let (TaskState::Pending { last_failure, .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
             && self.workers.present(worker).is_some_and(|host| {
                 (waits || host.goes_with(&want)) && host.memory.free().is_some_and(|free| free >= want.weight)
             })
         {
-            task.history.found();
+            // What was never delivered, or was left in good order, did not count as a loss.
+            if last_failure.as_ref().is_some_and(|fault| fault.code == Code::WorkerLost) {
+                task.history.found();
+            }
             let history = task.history.clone();
             let state = TaskState::Running { worker: worker.clone(), since: now, history };
             self.set_state(now, id, state, actions);
@@ -212,6 +215,9 @@ impl Scheduler {
             let history = task.history.clone();
             let state = TaskState::Running { worker: worker.clone(), since: now, history };
             self.set_state(now, id, state, actions);
+            if let Some(task) = self.tasks.get_mut(id) {
+                task.outlived = true;
+            }
         }
     }
 
@@ -238,6 +244,7 @@ impl Scheduler {
         if let Some(last) = self.last_tick.replace(now) {
             if now < last {
                 self.listening_since = now;
+                self.gathering_since = self.gathering_since.map(|since| since.min(now));
                 self.workers.forget_future(now);
                 self.tasks.values_mut().for_each(|task| task.forget_future(now));
                 self.wake_all(now);

@@ -99,6 +99,8 @@ pub(crate) struct Task {
     pub(crate) delivery: Delivery,
     /// From whom it was taken because the worker was silent, or silent about it.
     pub(crate) lost_by: Option<WorkerId>,
+    /// While it runs: the process before the one that has it was lost with it, which counted as a loss. This one may know why.
+    pub(crate) outlived: bool,
 }
 
 impl Task {
@@ -118,6 +120,7 @@ impl Task {
             confirmed: now,
             delivery: Delivery::Due,
             lost_by: None,
+            outlived: false,
         }
     }
 

@@ -13,6 +13,8 @@ impl Scheduler {
     /// What went wrong with a task before counts on: one that was killed with others still runs apart. Only its pause does not: what
     /// waits is given out as soon as there is a worker.
     ///
+    /// Within that time it is not known who else is there: what a task did wrong on the only worker so far is no reason to give it up.
+    ///
     /// Tasks of proofs that are not among `proofs` are left out; of two with one id the first counts. Nothing is given out before the
     /// first event.
     pub fn restore(
@@ -24,6 +26,7 @@ impl Scheduler {
         let mut scheduler = Self::new(config);
         scheduler.listening_since = now;
         let mut proofs: Vec<_> = proofs.into_iter().collect();
+        scheduler.gathering_since = (!proofs.is_empty()).then_some(now);
         proofs.sort_by_key(|(_, created)| *created);
         for (spec, created) in proofs {
             if !scheduler.proofs.contains_key(&spec.id) {
@@ -41,5 +44,10 @@ impl Scheduler {
             scheduler.add_task(now, spec, state);
         }
         scheduler
+    }
+
+    /// Whether the coordinator was restarted just now, so that workers may be there that have not come back yet.
+    pub(crate) fn is_gathering(&self, now: Time) -> bool {
+        self.gathering_since.is_some_and(|since| now.since(since) <= self.config.heartbeat_timeout)
     }
 }

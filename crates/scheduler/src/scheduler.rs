@@ -35,6 +35,8 @@ pub struct Scheduler {
     pub(crate) last_tick: Option<Time>,
     /// Silence of a worker, and how long it takes for a task, count from here on: before, nobody was listening.
     pub(crate) listening_since: Time,
+    /// Since when the workers that were there before a restart may come back.
+    pub(crate) gathering_since: Option<Time>,
     pub(crate) pending_work: PendingWork,
 }
 
@@ -77,6 +79,7 @@ impl Scheduler {
             last_number: 0,
             last_tick: None,
             listening_since: Time::default(),
+            gathering_since: None,
             pending_work: PendingWork::default(),
         }
     }
@@ -265,6 +268,12 @@ impl Scheduler {
             Code::PutBack => Code::Withdrawn,
             code => code,
         };
+        // The loss of the process before this one is told of once more, with its cause: it counts as that.
+        if code.is_of_memory()
+            && let Some(task) = self.tasks.get_mut(id).filter(|task| task.outlived)
+        {
+            task.history.found();
+        }
         self.give_back(now, id, Fault { code, ..fault }, actions);
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::{
     queue::{Avoid, GroupTurn, ProofTurn},
     want::Lane,
 };
-use proofmill_fault::{Code, Decision, Fault, Jitter};
+use proofmill_fault::{At, Code, Decision, Fault, Jitter};
 use proofmill_primitives::{Capability, ProofId, TaskId, WorkerId};
 use std::{
     collections::{BTreeSet, btree_map::Entry},
@@ -19,6 +19,7 @@ impl Scheduler {
         self.leave(id);
         let Some(task) = self.tasks.get_mut(id) else { return };
         task.overtaken = None;
+        task.outlived = false;
         match state {
             TaskState::Pending { .. } => task.queued = now,
             TaskState::Running { .. } => {
@@ -37,7 +38,9 @@ impl Scheduler {
     /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
     pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };
-        let others = self.has_place(id, &Avoid::worker(&worker));
+        // Of what takes workers down, and the coordinator with them, no more is known later.
+        let gathering = fault.at() == At::Task && self.is_gathering(now);
+        let others = gathering || self.has_place(id, &Avoid::worker(&worker));
         let outgrown = if fault.code.is_of_memory() { self.outgrown(id, &worker) } else { None };
         let of_the_store = fault.code.is_of_the_workers_store();
         // Where it is the store itself, every worker is as good, and a line for each that was tried would be many.
@@ -77,7 +80,10 @@ impl Scheduler {
                     if fault.code.is_of_memory() {
                         task.avoid.memory = outgrown.unwrap_or(0);
                     }
-                    self.begin_round(id, &worker);
+                    // It has been everywhere only where all are there.
+                    if !gathering {
+                        self.begin_round(id, &worker);
+                    }
                 }
                 self.set_state(now, id, TaskState::Pending { history, last_failure: Some(fault) }, actions);
             }

@@ -1,6 +1,7 @@
 //! Workers that are lost, streams that break, an owner that stands still: no try, unless it is always under the same task.
 
 use crate::scene::{Scene, assigned, failure, workers};
+use proofmill_fault::Code;
 use proofmill_primitives::{ProverType, TaskId, TaskKind, WorkerKind};
 use proofmill_scheduler::{Action, Event, TaskState};
 
@@ -244,4 +245,52 @@ fn who_drains_and_is_back_before_anybody_misses_it_was_not_lost() {
         assert!(assigned(sent).contains(&(&"w".into(), &"p/root".into())));
     }
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("w"), 0));
+}
+
+/// What was never delivered did not count as a loss: that it is there after all takes back none.
+#[test]
+fn what_was_not_delivered_and_is_found_takes_back_no_loss() {
+    let mut scene = workers(3);
+    scene.proof("p", TaskKind::ProveShard);
+    for losses in 1..=2 {
+        let worker = scene.at("p/root").unwrap().to_owned();
+        scene.tell(Event::WorkerGone { worker: worker.as_str().into() });
+        assert_eq!(scene.history("p/root").losses(), losses);
+    }
+    let worker = scene.at("p/root").unwrap().to_owned();
+    for _ in 0..2 {
+        scene.now += 10_001;
+        scene.heartbeat(&worker, &[]);
+    }
+    assert_eq!((scene.at("p/root"), scene.history("p/root").losses()), (None, 2));
+    scene.heartbeat(&worker, &["p/root"]);
+    assert_eq!((scene.at("p/root"), scene.history("p/root").losses()), (Some(worker.as_str()), 2));
+}
+
+/// A new process is sent what the one before it held, and says that this one was killed for memory: one loss, and not two.
+#[test]
+fn a_kill_that_the_next_process_tells_of_counts_once() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::Gpu, 8);
+    for proof in ["p", "q"] {
+        scene.proof(proof, TaskKind::ProveShard);
+    }
+    let replace = |scene: &mut Scene| {
+        scene.tell(Event::WorkerReplaced { worker: "w".into() });
+        scene.worker("w", WorkerKind::Gpu, 8);
+    };
+    replace(&mut scene);
+    for task in ["p/root", "q/root"] {
+        assert_eq!((scene.at(task), scene.history(task).losses()), (Some("w"), 1), "{task}");
+        scene.faults("w", task, Code::KilledAmongOthers);
+        assert_eq!((scene.at(task), scene.history(task).losses()), (None, 1), "{task}");
+    }
+    // It runs apart, and is known to be the one: that is a try, and no loss.
+    scene.pass(2, &["w"]);
+    let alone = scene.held("w");
+    assert_eq!(alone.len(), 1);
+    let alone = alone[0].as_str();
+    replace(&mut scene);
+    scene.faults("w", alone, Code::KilledForMemory);
+    assert_eq!((scene.history(alone).losses(), scene.retries(alone)), (1, 1));
 }

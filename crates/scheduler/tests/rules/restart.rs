@@ -152,3 +152,33 @@ fn a_proof_whose_end_was_cut_off_fails_at_the_next_event() {
     assert_eq!(failure(scene.tell(Event::Tick), "p").unwrap(), "bad input");
     assert_eq!(scene.scheduler.proofs().count(), 0);
 }
+
+/// Workers come back one after the other: that none but one is there yet is no reason to believe that one.
+#[test]
+fn a_verdict_without_a_reason_right_after_a_restart_waits_for_a_second_worker() {
+    let mut scene = Scene::new();
+    for worker in ["a", "b"] {
+        scene.worker(worker, WorkerKind::Gpu, 8);
+    }
+    scene.proof("p", TaskKind::ProveShard);
+    let first = scene.at("p/root").unwrap().to_owned();
+    let second = if first == "a" { "b" } else { "a" };
+    scene.restart();
+    scene.worker(&first, WorkerKind::Gpu, 8);
+    assert_eq!(failure(scene.faults(&first, "p/root", Code::Dismissed), "p"), None);
+    scene.worker(second, WorkerKind::Gpu, 8);
+    scene.pass(2, &["a", "b"]);
+    assert_eq!(scene.at("p/root"), Some(second));
+    assert!(failure(scene.faults(second, "p/root", Code::Dismissed), "p").is_some());
+}
+
+#[test]
+fn a_verdict_without_a_reason_is_believed_where_nobody_else_comes_back() {
+    let mut scene = Scene::new();
+    scene.worker("a", WorkerKind::Gpu, 8);
+    scene.proof("p", TaskKind::ProveShard);
+    scene.restart();
+    scene.worker("a", WorkerKind::Gpu, 8);
+    scene.pass(31, &["a"]);
+    assert!(failure(scene.faults("a", "p/root", Code::Dismissed), "p").is_some());
+}

@@ -1,6 +1,6 @@
 //! Words to tell a scene with.
 
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::{Code, Fault, History};
 use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
@@ -175,8 +175,13 @@ impl Scene {
     }
 
     pub(crate) fn retries(&self, task: &str) -> u32 {
+        self.history(task).tries()
+    }
+
+    /// Of a task that waits or runs.
+    pub(crate) fn history(&self, task: &str) -> &History {
         match self.state(task) {
-            TaskState::Running { history, .. } | TaskState::Pending { history, .. } => history.tries(),
+            TaskState::Running { history, .. } | TaskState::Pending { history, .. } => history,
             other => panic!("{task} is {other:?}"),
         }
     }
