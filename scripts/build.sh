@@ -10,7 +10,7 @@ if [[ ${1:?openvm, sp1 or exec, or several with commas between them} == *,* ]]; 
 fi
 case $1 in
   openvm)
-    [[ -x $(scripts/binary.sh openvm) ]] || echo "building with OpenVM: about 10 minutes the first time on 2 cores"
+    [[ -x $(scripts/binary.sh openvm) ]] || echo "building with OpenVM: about 25 minutes the first time on 2 cores"
     cargo build --release -p proofmill -p proofmill-backends --features proofmill/openvm --bin proofmill
     ;;
   exec)

@@ -12,7 +12,7 @@ use crate::{
 };
 use alloy_primitives::{B256, Bytes, U256};
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const ROUNDS: u64 = 1500;
 /// In place of what `serde_json` cannot hold.
@@ -131,12 +131,12 @@ fn fuzzed(seed: u64, value: &Value, read: impl Fn(&str)) {
     read(&value.to_string());
     for round in 0..ROUNDS {
         let text = changed(value, &mut random);
-        let begun = Instant::now();
+        let begun = computed();
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&text)));
-        let took = begun.elapsed();
+        let took = computed() - begun;
         assert!(outcome.is_ok(), "round {round}: {}", &text[..text.len().min(3000)]);
         assert!(
-            took < Duration::from_secs(60),
+            took < Duration::from_secs(2),
             "round {round} took {took:?}: {}",
             &text[..text.len().min(3000)]
         );
@@ -214,6 +214,15 @@ fn any_answer_to_eth_config_is_read_or_refused() {
     });
 }
 
+/// How long this thread has computed: what other processes take of the machine is not in it.
+fn computed() -> Duration {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    // Behind its name: its time as a program and in the kernel, in hundredths of a second (`proc_pid_stat(5)`).
+    let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
+    let hundredths: u64 = fields.skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(hundredths * 10)
+}
+
 /// The peak of this process's memory, in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -227,11 +236,11 @@ fn time_is_in_proportion_to_the_answer() {
     let read = |depth: usize| {
         let nested =
             format!("{{\"headers\":[{}1{}],\"state\":[]}}", "{\"a\":".repeat(depth), "}".repeat(depth));
-        let begun = Instant::now();
+        let begun = computed();
         for _ in 0..4 {
             BlockWitness::read(&nested).unwrap();
         }
-        begun.elapsed()
+        computed() - begun
     };
     let (short, long) = (read(20_000), read(200_000));
     assert!(long < short * 60 + Duration::from_secs(1), "{short:?}, {long:?}");
