@@ -11,6 +11,9 @@
 //! }
 //! ```
 
+#[macro_use]
+mod printed;
+
 mod bench;
 mod cli;
 mod commands;

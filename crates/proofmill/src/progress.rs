@@ -1,5 +1,6 @@
 //! What a person sees while a proof is made: on a terminal a bar, elsewhere a line at every change.
 
+use crate::printed::harmless;
 use indicatif::{ProgressBar, ProgressStyle};
 use proofmill_wire::operator::{KindProgress, ProofProgress};
 use std::{
@@ -62,7 +63,7 @@ impl Progress {
             Some(bar) => {
                 bar.set_length(known.into());
                 bar.set_position(done.into());
-                bar.set_message(message);
+                bar.set_message(harmless(&message).into_owned());
             }
             None => {
                 let due = self.last_line.is_none_or(|last| last.elapsed() >= LINE_EVERY);
@@ -86,7 +87,7 @@ impl Progress {
 
     fn line(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
+            Some(bar) => bar.println(harmless(text)),
             None => eprintln!("{text}"),
         }
     }

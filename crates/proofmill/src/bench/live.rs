@@ -1,6 +1,6 @@
 //! What a person sees of a session: a line for all that happens, and how far it is.
 
-use crate::progress::duration;
+use crate::{printed::harmless, progress::duration};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{IsTerminal, Write, stderr},
@@ -33,7 +33,7 @@ impl Live {
 
     /// Something that happened.
     pub(super) fn line(&self, text: &str) {
-        let line = format!("[{}] {text}", duration(self.start.elapsed()));
+        let line = format!("[{}] {}", duration(self.start.elapsed()), harmless(text));
         match &self.bar {
             Some(bar) => bar.println(line),
             // A session goes on to its end although nobody reads what it says any more.
@@ -44,7 +44,7 @@ impl Live {
     /// How far it is.
     pub(super) fn progress(&mut self, text: String) {
         if let Some(bar) = &self.bar {
-            return bar.set_message(text);
+            return bar.set_message(harmless(&text).into_owned());
         }
         let is_due = self.said.as_ref().is_none_or(|(at, said)| at.elapsed() >= EVERY && *said != text);
         if is_due {

@@ -1,6 +1,6 @@
 //! Each bad input is a clear error with its cause, exit code 1 or 2, and nothing lost.
 
-use crate::process::{cluster, fail, free_port, proofmill, stand_in};
+use crate::process::{cluster, fail, free_port, output, proofmill, stand_in, wait, worker};
 use proofmill_localnet::AnvilOptions;
 use std::fs;
 
@@ -107,6 +107,23 @@ fn a_cluster_that_is_not_there_says_how_to_start_one() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let said = fail(proofmill(folder.path()).args(["status", "--cluster", &url]));
     assert!(said.contains("proofmill cluster"), "{said}");
+}
+
+/// Or a worker, by its id alone, could rewrite what its operator has read.
+#[test]
+fn a_terminal_is_sent_nothing_that_it_obeys() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let (_cluster, address) = cluster(data, free_port());
+    let _worker = worker(data, &address, "\u{1b}[2J\u{9b}1Agood");
+    let mut shown = String::new();
+    wait("the worker to register", || {
+        let asked = output(proofmill(data).args(["status", "--cluster", &address]));
+        shown = String::from_utf8(asked.stdout).unwrap();
+        shown.contains("good")
+    });
+    assert!(shown.contains("\\u{1b}[2J\\u{9b}1Agood"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{9b}']), "{shown:?}");
 }
 
 #[test]
