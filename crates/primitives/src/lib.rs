@@ -2,7 +2,7 @@
 //! ([`TaskKind`], [`Weight`]), what makes the proof ([`ProverType`], [`ProofMode`], [`ProgramVersion`]) and which
 //! blocks it is about ([`BlockRange`]).
 //!
-//! Nothing here does I/O, and the crate is `no_std`, because zkVM guests use these types too.
+//! Nothing here does I/O, and the crate is `no_std`.
 //!
 //! ```
 //! use proofmill_primitives::{BlockRange, ProofMode, TaskKind, Weight};
@@ -22,6 +22,7 @@ mod ids;
 mod proof;
 mod range;
 mod task;
+mod time;
 mod weight;
 
 pub use checkpoint::{Checkpoint, CheckpointId, CheckpointNumber, Epoch, Slot, SlotClock};
@@ -30,4 +31,5 @@ pub use ids::{ArtifactId, ProgramVersion, ProofId, TaskId, WorkerId};
 pub use proof::{Instructions, ProofMode, ProverType, UnknownName};
 pub use range::{BlockRange, EmptyRange};
 pub use task::{Capability, TaskKind, WorkerKind};
+pub use time::Time;
 pub use weight::Weight;

@@ -2,38 +2,9 @@
 
 use proofmill_fault::Fault;
 use proofmill_primitives::{
-    ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind,
+    ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Time, Weight, WorkerId, WorkerKind,
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
-
-/// A moment, in milliseconds since the Unix epoch. The scheduler never asks for one: it is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Time(u64);
-
-impl Time {
-    /// The moment so many milliseconds after the Unix epoch.
-    pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
-    }
-
-    /// Milliseconds since the Unix epoch.
-    pub const fn as_millis(self) -> u64 {
-        self.0
-    }
-
-    /// How long after `earlier` this is; nothing where the clock went backwards.
-    pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-
-    /// The moment so much later.
-    #[must_use]
-    pub fn after(self, wait: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)))
-    }
-}
 
 /// What a worker says of itself when it registers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

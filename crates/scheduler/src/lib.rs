@@ -47,6 +47,7 @@ mod workers;
 
 pub use action::{Action, Diagnosis, ProofState, TaskState};
 pub use config::{Config, Policy, UnknownPolicy};
-pub use event::{Event, ProofSpec, Refused, TaskSpec, Time, WorkerSpec};
+pub use event::{Event, ProofSpec, Refused, TaskSpec, WorkerSpec};
+pub use proofmill_primitives::Time;
 pub use query::{Counts, Stats, WorkerStatus};
 pub use scheduler::Scheduler;

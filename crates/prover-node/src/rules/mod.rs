@@ -35,6 +35,7 @@ pub use node::NodeState;
 pub use outcome::{
     CandidateEnd, Estimate, Origin, PruneOutcome, PublishOutcome, RangeDone, Receipt, RootDone, RootError,
 };
+pub use proofmill_primitives::Time;
 pub use proofmill_service::{
     EpochSpec, Executed, JobError, JobNote, Progress, ProofCost, ProofLevel, RangeSpec, SplitPoint,
 };
@@ -43,6 +44,6 @@ pub use publishing::{Candidate, PublishStep, Wanted};
 pub use session::{Cancelled, SessionId, SessionKind, SessionSpec, SessionState, Span, StoppedBy};
 pub use settled::SettledEpochs;
 pub use snapshot::{CheckpointStatus, EpochStage, EpochStatus, NodePhase, Problem, SessionStatus, Snapshot};
-pub use time::{L1Time, Time};
+pub use time::L1Time;
 pub use top_tree::{Root, RootState};
 pub use track::{Piece, PieceState, Step, Track};
