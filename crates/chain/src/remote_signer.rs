@@ -107,9 +107,7 @@ impl RemoteSigner {
 fn said(error: &RpcError<TransportErrorKind>) -> String {
     match error {
         RpcError::ErrorResp(answer) => {
-            let message: String =
-                answer.message.chars().filter(|char| !char.is_control()).take(SAID).collect();
-            format!("it refused: {message} (code {})", answer.code)
+            format!("it refused: {} (code {})", proofmill_http::line(&answer.message, SAID), answer.code)
         }
         RpcError::Transport(TransportErrorKind::HttpError(answer)) => {
             format!("HTTP status {}", answer.status)

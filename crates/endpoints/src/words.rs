@@ -340,11 +340,7 @@ fn without_methods(said: &str) -> String {
 
 /// A message in one line, and not all of it where it is long: some nodes put their stack trace in.
 pub(crate) fn shortened(message: &str) -> String {
-    let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &line[..end]),
-        None => line,
-    }
+    proofmill_http::line(message, LONGEST_MESSAGE)
 }
 
 /// What a contract gave back: in `data` itself, or in an object below it (Nethermind, Hardhat, hosted gateways).

@@ -242,9 +242,14 @@ pub fn in_one_line(error: &dyn Error) -> String {
         }
         source = error.source();
     }
+    line(&text, SHOWN)
+}
+
+/// What a server said, in one line without control characters: at most `most` characters of it, and `…` where it goes on.
+pub fn line(text: &str, most: usize) -> String {
     let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.retain(|char| !char.is_control());
-    if let Some((end, _)) = line.char_indices().nth(SHOWN) {
+    if let Some((end, _)) = line.char_indices().nth(most) {
         line.truncate(end);
         line.push('…');
     }
@@ -304,6 +309,19 @@ mod tests {
         let error = bounded(&url, Duration::from_millis(50)).get(url).send().await.unwrap_err();
         assert!(error.is_timeout(), "{error:?}");
         drop(server);
+    }
+
+    #[test]
+    fn what_a_server_says_is_one_line_of_bounded_length() {
+        for (said, most, shown) in [
+            ("no such\n\tblock ", 100, "no such block"),
+            ("a\u{1b}[2Jb\u{9b}c\r\nd", 100, "a[2Jbc d"),
+            ("äöü", 3, "äöü"),
+            ("äöüß", 3, "äöü…"),
+            ("", 0, ""),
+        ] {
+            assert_eq!(line(said, most), shown);
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::{BuildError, l1::by_hash};
 use alloy_primitives::{B256, Bytes};
 use c_kzg::{Blob, Bytes32, ethereum_kzg_settings};
 use proofmill_derivation::{BlobData, combination};
-use proofmill_http::{NodeUrl, body, client_for, in_one_line};
+use proofmill_http::{NodeUrl, body, client_for, in_one_line, line};
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{sync::Arc, time::Duration};
@@ -190,20 +190,14 @@ async fn refusal(answer: Response) -> String {
     let status = answer.status().as_u16();
     let read = body(answer, LARGEST_REFUSAL).await.unwrap_or_default();
     match serde_json::from_slice::<Refusal>(&read) {
-        Ok(Refusal { message }) => format!("it answers with status {status}: {}", in_line(&message, SHOWN)),
+        Ok(Refusal { message }) => format!("it answers with status {status}: {}", line(&message, SHOWN)),
         Err(_) => format!("it answers with status {status}"),
     }
 }
 
-/// The first characters of a text, without control characters.
-fn in_line(text: &str, most: usize) -> String {
-    let begin: String = text.chars().take(most).map(|one| if one.is_control() { ' ' } else { one }).collect();
-    begin.trim().to_owned()
-}
-
 /// What an answer is that is none of the beacon API: a page of a proxy, for example.
 fn foreign(answer: &[u8], error: &serde_json::Error) -> String {
-    let begin = in_line(&String::from_utf8_lossy(&answer[..answer.len().min(60)]), 60);
+    let begin = line(&String::from_utf8_lossy(&answer[..answer.len().min(60)]), 60);
     format!("what it answers is not of the beacon API ({error}), and begins with `{begin}`")
 }
 

@@ -7,7 +7,7 @@ use object_store::Error;
 use std::borrow::Cow;
 use url::Url;
 
-/// How much of an answer is shown, in bytes.
+/// How much of an answer is shown, in characters.
 const SHOWN: usize = 400;
 
 /// Codes of a wrong region.
@@ -192,14 +192,11 @@ pub(super) fn damage(error: &Error) -> Option<String> {
 
 /// The beginning of an error, and the code in its answer where that would be cut off.
 fn in_one_line(error: &Error, answer: &Answer) -> String {
-    let mut text = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some((cut, _)) = text.char_indices().find(|(at, _)| *at >= SHOWN) {
-        text.truncate(cut);
-        if let Some(code) = answer.code.as_deref() {
-            text = format!("{code}: {text}");
-        }
+    let text = proofmill_http::line(&error.to_string(), SHOWN);
+    match answer.code.as_deref() {
+        Some(code) if text.ends_with('…') => format!("{code}: {text}"),
+        _ => text,
     }
-    text
 }
 
 #[cfg(test)]
