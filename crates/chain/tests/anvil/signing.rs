@@ -128,7 +128,7 @@ async fn a_service_that_signs_something_else_sends_nothing() {
         (Manner::Diverting, "another receiver"),
         (Manner::Impostor, "instead of"),
         (Manner::Garbling, "no transaction"),
-        (Manner::Locked, "it refused: the key islocked (code -32000)"),
+        (Manner::Locked, "it refused: the key is locked (code -32000)"),
     ] {
         *service.manner.lock().unwrap() = manner;
         let error = scene.verify(1, vec![scene.batch(1)]).await.unwrap_err();
