@@ -4,7 +4,7 @@
 #   programs/build.sh [openvm|sp1|all] [--only range] [--update-lock]
 #   programs/build.sh openvm --only range --out DIR [--no-default-features --features a,b] [--symbols]
 #
-# Needs the Debian packages rustc-web, cargo-web and rust-web-src, and a rust-lld (any rustup toolchain has one).
+# Needs the Debian packages rustc-web, cargo-web and rust-web-src, and the rust-lld of the pinned toolchain.
 # The sources are copied to one fixed folder and built there, with every path in the binary mapped to a short name:
 # cargo hashes the absolute path of a path dependency into its symbols, so two checkouts would give two binaries.
 set -euo pipefail
@@ -44,8 +44,11 @@ cargo=${GUEST_CARGO:-/usr/bin/cargo}
 [[ -x $rustc && -x $cargo ]] || fail "no Rust at $rustc and $cargo: apt-get install rustc-web cargo-web rust-web-src"
 sysroot=$("$rustc" --print sysroot)
 [[ -d $sysroot/lib/rustlib/src/rust/library ]] || fail "no standard library sources: apt-get install rust-web-src"
-lld=$(find "${RUSTUP_HOME:-$HOME/.rustup}/toolchains" "$sysroot" -name rust-lld -path '*x86_64*' -print -quit 2>/dev/null || true)
-[[ -n $lld ]] || fail "no rust-lld found under ${RUSTUP_HOME:-$HOME/.rustup} or $sysroot: rustup toolchain install stable"
+# Of the pinned toolchain and no other: a linker of another version gives another binary.
+channel=$(sed -nE 's/^channel *= *"(.*)"$/\1/p' "$here/../rust-toolchain.toml")
+toolchains=${RUSTUP_HOME:-$HOME/.rustup}/toolchains
+lld=${GUEST_LLD:-$(find -L "$toolchains" -maxdepth 6 -path "$toolchains/$channel-*/bin/rust-lld" -print -quit 2>/dev/null || true)}
+[[ -x $lld ]] || fail "no rust-lld of Rust $channel under $toolchains: rustup toolchain install $channel"
 
 mkdir -p "$stage" "$out"
 exec 9>"$stage/lock"
