@@ -14,6 +14,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/sources.sh"
 # shellcheck source=manifest.sh
 source "$here/manifest.sh"
+# shellcheck source=toolchain.sh
+source "$here/toolchain.sh"
 
 stage=/tmp/proofmill-guests
 machines=(openvm sp1)
@@ -39,17 +41,6 @@ while (($#)); do
 done
 
 fail() { echo "build.sh: $*" >&2; exit 1; }
-rustc=${GUEST_RUSTC:-/usr/bin/rustc}
-cargo=${GUEST_CARGO:-/usr/bin/cargo}
-[[ -x $rustc && -x $cargo ]] || fail "no Rust at $rustc and $cargo: apt-get install rustc-web cargo-web rust-web-src"
-sysroot=$("$rustc" --print sysroot)
-[[ -d $sysroot/lib/rustlib/src/rust/library ]] || fail "no standard library sources: apt-get install rust-web-src"
-# Of the pinned toolchain and no other: a linker of another version gives another binary.
-channel=$(sed -nE 's/^channel *= *"(.*)"$/\1/p' "$here/../rust-toolchain.toml")
-toolchains=${RUSTUP_HOME:-$HOME/.rustup}/toolchains
-lld=${GUEST_LLD:-$(find -L "$toolchains" -maxdepth 6 -path "$toolchains/$channel-*/bin/rust-lld" -print -quit 2>/dev/null || true)}
-[[ -x $lld ]] || fail "no rust-lld of Rust $channel under $toolchains: rustup toolchain install $channel"
-
 mkdir -p "$stage" "$out"
 exec 9>"$stage/lock"
 flock 9

@@ -40,7 +40,7 @@ source_files() {
         find "${beside[@]/#/programs/}" "programs/$1" -type f \( -path '*/src/*' -o -name Cargo.toml -o -name Cargo.lock -o -name '*.json' \) \
             -not -path '*/target/*' -not -path '*/fixtures/*' -not -name 'tests*.rs' \
             -not -path 'programs/[a-z]*[a-z0-9]/Cargo.lock' -o -path "programs/$1/Cargo.lock"
-        echo programs/build.sh
+        printf 'programs/%s.sh\n' build toolchain
     } | LC_ALL=C sort)
 }
 
