@@ -109,6 +109,16 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
         }
     }
 
+    // What would be refused of a timelock, or of a multisig, is said before it waits for that.
+    let said = fail(schedule().args(["--proposer", PLACE, "--from-checkpoint", "0"]));
+    assert!(said.contains("--from-checkpoint"), "{said}");
+    let said = fail(schedule().args(["--prover", "openvm,openvm"]));
+    assert!(said.contains("names openvm twice"), "{said}");
+    let said = succeed(schedule().args(["--proposer", PLACE, "--from-checkpoint", "1"]));
+    assert!(said.contains("data") && !said.contains("note:"), "{said}");
+    let said = succeed(chains.contracts(data, "pause").args(["--rollup", &rollup, "--calldata"]));
+    assert!(said.contains("is not the guardian, nobody is") && said.contains("data"), "{said}");
+
     // What proves nothing, and rules that are no rollup's.
     let exec = format!("--verifier=exec={verifier}");
     let said = fail(deploy().args(["--prover", "exec", &exec, "--attestor", ATTESTORS, "--trust-attestors"]));

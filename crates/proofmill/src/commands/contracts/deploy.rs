@@ -139,7 +139,25 @@ fn limits(args: &cli::Limits, clock: &SlotClock) -> Limits {
 fn check_clocks(args: &cli::Deploy) -> Result<()> {
     let clock = clock(&args.rules, 0)?;
     let window = Limits::of(&clock).change_delay;
-    let Limits { silence, change_delay, max_pause, .. } = limits(&args.limits, &clock);
+    let Limits { max_lag, silence, change_delay, max_pause } = limits(&args.limits, &clock);
+    let silent_for = silence.map_or(0, NonZeroU64::get);
+    for (flag, seconds) in
+        [("--max-lag", max_lag), ("--change-delay", change_delay), ("--silence", silent_for)]
+    {
+        if seconds > Limits::LONGEST {
+            bail!(
+                "{flag} {seconds}: it must be 100 years ({} s) at the most. Where it is not named it follows from --slot-seconds, \
+                 --epoch-slots and --window-epochs",
+                Limits::LONGEST
+            );
+        }
+    }
+    if max_lag < clock.slot_seconds.get() {
+        bail!(
+            "--max-lag {max_lag}: it must be a slot at least, which is {} s: the blocks of a slot could not be proposed else",
+            clock.slot_seconds
+        );
+    }
     if change_delay < window {
         bail!(
             "--change-delay {change_delay}: new rules must be visible for {window} s at least, which is the proof submission window and an \
@@ -216,6 +234,7 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
             );
         }
     }
+    check_each_once(&args.prover)?;
     let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
     for (prover, address) in &args.verifier {
         if !args.prover.contains(prover) {
@@ -229,6 +248,16 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
     }
     if !args.attestor.is_empty() && !args.prover.iter().any(|prover| prover.proves() && named(*prover) == 0) {
         bail!("there is nothing for the attestors to sign: leave --attestor out, or a --verifier");
+    }
+    Ok(())
+}
+
+/// The contract takes one proof of each type.
+pub(super) fn check_each_once(provers: &[ProverType]) -> Result<()> {
+    for (at, prover) in provers.iter().enumerate() {
+        if provers.iter().take(at).any(|before| before == prover) {
+            bail!("--prover names {prover} twice: L1 asks for one proof of each type");
+        }
     }
     Ok(())
 }
