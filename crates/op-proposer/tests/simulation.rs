@@ -380,7 +380,7 @@ fn to_proposal(plan: &mut Plan, now_ms: u64, begun: &[Action]) -> (bool, Attempt
 
 /// The same ranges up to the same block of L1 are the same proof to the cluster, which would hand it out for ever.
 #[test]
-fn f8_an_aggregation_that_is_refused_is_made_anew() {
+fn an_aggregation_that_is_refused_is_made_anew() {
     let config = Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 };
     let mut plan = Plan::new(config);
     let blocks = BlockRange::new(101, 110).unwrap();
