@@ -119,6 +119,15 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     let said = succeed(chains.contracts(data, "pause").args(["--rollup", &rollup, "--calldata"]));
     assert!(said.contains("is not the guardian, nobody is") && said.contains("data"), "{said}");
 
+    let mut deploy_final = chains.contracts(data, "deploy");
+    deploy_final.args(["--l2-rpc", chains.l2.rpc_url().as_str(), "--genesis-block", "0", "--proposer", PLACE]);
+    let deployed = succeed(deploy_final.args(["--attestor", ATTESTORS, "--trust-attestors"]));
+    let ownerless = told(deployed.split_once("L1 block").unwrap().0, "rollup");
+    for what in ["cancel", "resume"] {
+        let said = fail(chains.contracts(data, what).args(["--rollup", &ownerless]));
+        assert!(said.contains("has no owner") && said.contains("contracts deploy"), "{said}");
+    }
+
     // What proves nothing, and rules that are no rollup's.
     let exec = format!("--verifier=exec={verifier}");
     let said = fail(deploy().args(["--prover", "exec", &exec, "--attestor", ATTESTORS, "--trust-attestors"]));

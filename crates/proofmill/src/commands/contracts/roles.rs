@@ -116,6 +116,13 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
 
 /// Sends a call, or shows it to whoever has the role.
 async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
+    let is_the_owners = !matches!(call, RoleCall::Pause | RoleCall::AcceptOwnership);
+    if is_the_owners && rollup.roles().await?.owner.is_none() {
+        bail!(
+            "the rollup has no owner: its rules, keys, verifiers and proposer are final. What is to have others is another rollup, which begins \
+             with the last proven block of this one (contracts deploy --genesis-block)"
+        );
+    }
     if args.calldata {
         match rollup.try_act(call).await {
             Err(ChainError::Reverted(refusal)) if may_pass(&refusal) => {
