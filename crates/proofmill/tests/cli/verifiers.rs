@@ -120,7 +120,14 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     assert!(said.contains("is not the guardian, nobody is") && said.contains("data"), "{said}");
 
     let mut deploy_final = chains.contracts(data, "deploy");
-    deploy_final.args(["--l2-rpc", chains.l2.rpc_url().as_str(), "--genesis-block", "0", "--proposer", PLACE]);
+    deploy_final.args([
+        "--l2-rpc",
+        chains.l2.rpc_url().as_str(),
+        "--genesis-block",
+        "0",
+        "--proposer",
+        PLACE,
+    ]);
     let deployed = succeed(deploy_final.args(["--attestor", ATTESTORS, "--trust-attestors"]));
     let ownerless = told(deployed.split_once("L1 block").unwrap().0, "rollup");
     for what in ["cancel", "resume"] {
