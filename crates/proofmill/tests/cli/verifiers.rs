@@ -228,3 +228,19 @@ async fn a_verifier_of_snarks_is_judged_before_it_is_deployed_for_a_rollup_that_
     let said = succeed(schedule.arg(format!("--verifier=openvm={}", told(&deployed, "verifier"))));
     assert!(said.contains("a SNARK of each epoch's proof") && said.contains("2 of 3 attestors"), "{said}");
 }
+
+/// It was paid for, and nobody could find it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_was_deployed_is_told_although_its_rollup_was_not() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = proofmill_http::rpc_client(chains.l1.rpc_url().clone());
+    let account = chains.l1.accounts()[0].address.to_string();
+    // Enough for the verifier, and not for the rollup, which takes five times as much.
+    l1.request::<_, Value>("anvil_setBalance", json!([account, "0x2386f26fc10000"])).await.unwrap();
+    let output = chains.deploy(folder.path()).args(["--attestor", ATTESTORS]).output().unwrap();
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && error.contains("send it more"), "{said}{error}");
+    let code: String = l1.request("eth_getCode", json!([told(&said, "openvm"), "latest"])).await.unwrap();
+    assert!(code.len() > 2, "{said}");
+}

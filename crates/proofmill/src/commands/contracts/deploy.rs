@@ -31,17 +31,16 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
 
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
+    println!("\ndeployed:");
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
+        // At once: where the rollup itself cannot be deployed, this one is there for the next try (--verifier).
         proof_type.verifier = verifier.deploy(&sender, salt).await?;
+        println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
     }
     let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
-    println!("\ndeployed:");
     println!("rollup     {}", rollup.address());
     if let Some(included) = deployed.transaction {
         println!("L1 block   {} ({} gas)", included.block, included.gas_used);
-    }
-    for proof_type in &config.proof_types {
-        println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
     }
     Ok(())
 }
