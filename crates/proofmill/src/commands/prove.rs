@@ -312,8 +312,10 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
             println!("dearest        {dearest}");
         }
         if per_gas > limits.cost_warning {
-            let by =
-                work.dearest.as_ref().map_or("", |_| ": most likely by the transaction that is named above");
+            let by = match work.dearest {
+                Some(_) => ": most likely by the transaction that is named above",
+                None => "",
+            };
             eprintln!(
                 "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning){by}",
                 limits.cost_warning
