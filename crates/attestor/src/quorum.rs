@@ -91,6 +91,19 @@ impl Signed {
     }
 }
 
+/// What is to be said of attestors that signed by the key of another.
+fn twice(signed: &BySource) -> Vec<String> {
+    let mut signers = BTreeSet::new();
+    let again = signed.iter().filter(|(_, (signer, _))| !signers.insert(*signer));
+    again.map(|(address, (signer, _))| same_key(address, *signer)).collect()
+}
+
+fn same_key(address: &str, signer: Address) -> String {
+    format!(
+        "{address}: signed as {signer}, as another attestor does, and each counts once: give it a key of its own"
+    )
+}
+
 impl Quorum {
     /// For each single verifier of a kind, in their order: the attestors at these addresses, or none where it counts no signatures.
     ///
@@ -144,6 +157,9 @@ impl Quorum {
         let digest = attestation.digest();
         let signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner).of(digest);
         let mut by_signer: BTreeMap<_, _> = signed.values().copied().collect();
+        let mut causes = twice(&signed);
+        // One key signs once, however many have it: the others of them can be no more.
+        let mut unable = causes.len();
         if by_signer.len() >= self.counted.threshold {
             return Ok(self.enough(&attestation, by_signer));
         }
@@ -158,7 +174,7 @@ impl Quorum {
                 async move { (address, self.ask(address, &mut client, kind, file, hash).await) }
             })
             .collect();
-        let (mut causes, mut refused, mut unable) = (Vec::new(), 0, 0);
+        let mut refused = 0;
         while let Some((address, answer)) = asked.next().await {
             let signature = match answer {
                 Ok(signature) => AttestorSignature::from_bytes(&signature),
@@ -173,7 +189,10 @@ impl Quorum {
                 Some((signer, signature)) if self.counted.members.contains(&signer) => {
                     let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
                     signed.keep(digest, address, signer, signature);
-                    by_signer.insert(signer, signature);
+                    if by_signer.insert(signer, signature).is_some() {
+                        causes.push(same_key(address, signer));
+                        unable += 1;
+                    }
                 }
                 Some((signer, _)) => {
                     causes.push(format!(

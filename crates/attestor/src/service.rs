@@ -11,7 +11,7 @@ use proofmill_chain::{
     ProofTypeConfig, Rollup, Rules, SigningKey, VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
-use proofmill_primitives::{ProgramVersion, ProofMode};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_wire::attestor::{
     AttestRequest, AttestResponse, DescribeResponse,
     attestor_service_server::{AttestorService, AttestorServiceServer},
@@ -148,6 +148,8 @@ impl Attestor {
             if got != wanted.range_key {
                 return Err(AttestError::OtherRangeProgram { expected: wanted.range_key, got });
             }
+            // The aggregation joins proofs of whatever program it is told, and the rollup may name any.
+            self.check_release(proof.proof.prover, wanted.range_key, programs::range_version).await?;
             self.verify_and_sign(
                 proof,
                 wanted.verifier,
@@ -170,6 +172,7 @@ impl Attestor {
         wanted: ProgramVersion,
         ours: fn(&dyn Backend) -> Result<ProgramVersion, BackendError>,
     ) -> Result<AttestorSignature, AttestError> {
+        self.check_release(proof.proof.prover, wanted, ours).await?;
         let backend = self.registry.checker(proof.proof.prover)?;
         let chain_id = self.of.l1().chain_id();
         // Asked each time: that is nothing beside the check of a proof, and what a proxy leads to may change.
@@ -177,10 +180,6 @@ impl Attestor {
         let counting = counting(verifier, &kind)?;
         let attestation = Attestation::new(chain_id, counting, wanted, &proof.statement.to_bytes());
         let verified = tokio::task::spawn_blocking(move || {
-            let ours = ours(&*backend)?;
-            if ours != wanted {
-                return Err(AttestError::OtherRelease { wanted, ours });
-            }
             backend.verify(&proof.proof, wanted)?;
             match backend.insecure(&proof.proof)? {
                 Some(cause) if chain_id != DEVELOPMENT_CHAIN => {
@@ -191,6 +190,19 @@ impl Attestor {
         });
         verified.await.unwrap_or(Err(AttestError::BrokeOff))?;
         Ok(attestation.sign(&self.key)?)
+    }
+
+    /// Errors where the contract wants another program than this release has, which `ours` finds.
+    async fn check_release(
+        &self,
+        prover: ProverType,
+        wanted: ProgramVersion,
+        ours: fn(&dyn Backend) -> Result<ProgramVersion, BackendError>,
+    ) -> Result<(), AttestError> {
+        let backend = self.registry.checker(prover)?;
+        let ours = tokio::task::spawn_blocking(move || ours(&*backend));
+        let ours = ours.await.map_err(|_| AttestError::BrokeOff)??;
+        if ours == wanted { Ok(()) } else { Err(AttestError::OtherRelease { wanted, ours }) }
     }
 }
 

@@ -257,6 +257,33 @@ impl AttestorService for Sceptical {
     }
 }
 
+/// Two attestors with one key are one for the contract: that is said, also when nobody is asked any more.
+#[tokio::test]
+async fn two_attestors_with_one_key_are_named() {
+    let verifier = Address::repeat_byte(9);
+    let one = Credulous::new(1, verifier);
+    let mut addresses = Vec::new();
+    for _ in 0..2 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        addresses.push(format!("http://{}", listener.local_addr().unwrap()));
+        one.start(listener);
+    }
+    let proof = proof(ProverType::Exec, Address::ZERO);
+    let quorum = three(&addresses);
+    for _ in 0..3 {
+        let error = quorum.attest(&proof).await.unwrap_err();
+        assert!(matches!(error, AttestError::TooFew { got: 1, attestors: 2, .. }), "{error}");
+        let said = error.to_string();
+        let named = said.contains(&one.key.address().to_string()) && said.contains("a key of its own");
+        assert!(named && addresses.iter().any(|address| said.contains(address.as_str())), "{said}");
+    }
+    assert_eq!(one.asked(), 2);
+    // The third finds the proof at fault: those two can be no second signature.
+    let (_, third) = Sceptical::start(Code::InvalidArgument, &[ProverType::Exec]).await;
+    let error = three(&[addresses, vec![third]].concat()).attest(&proof).await.unwrap_err();
+    assert!(matches!(error, AttestError::Refused { refused: 1, attestors: 3, .. }), "{error}");
+}
+
 /// Three attestors count, and two must sign.
 fn three(addresses: &[String]) -> Quorum {
     let verifier = Address::repeat_byte(9);

@@ -12,11 +12,11 @@ use proofmill_chain::{
     AttestorSet, Games, GamesSettings, GamesStart, L1, OracleConfig, Output, PoolOptions, ProposalStatus,
     Rollup, Sender, SigningKey, VerifierKind, deploy_accepts_anything_verifier, deploy_attested_verifier,
 };
-use proofmill_client::{CheckpointProof, OpAggregationProof, programs};
+use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, L1Verifier, ProofTypePlan};
 use proofmill_localnet::{AnvilOptions, Hardfork};
-use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
-use proofmill_program::{PublicValues, op::OpAggregationPublicValues};
+use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProofMode, ProverType};
+use proofmill_program::{AggregationPublicValues, PublicValues, op::OpAggregationPublicValues};
 use proofmill_stand_in::StandIn;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -100,6 +100,41 @@ async fn signatures_count_where_l1_wants_a_snark_besides() {
     let values = proof.statement.to_bytes();
     assert!(takes(&devnet, verifier, range_key, &values, &signatures).await);
     assert!(!takes(&devnet, verifier, aggregation_key, &values, &signatures).await);
+}
+
+/// The owner of a rollup can name any range program beside this release's aggregation, which joins what it is told to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_epoch_of_proofs_of_a_foreign_range_program_is_not_attested() {
+    let [range_key, aggregation_key] = programs::published(ProverType::OpenVm).unwrap();
+    let foreign = ProgramVersion(B256::repeat_byte(5));
+    let plan = ProofTypePlan { prover: ProverType::OpenVm, range_key: foreign, aggregation_key };
+    let devnet = DevnetOptions::new(vec![plan]).slot(Duration::from_secs(2)).start().await.unwrap();
+    let l1 = L1::connect(PoolOptions::new(devnet.description().l1_rpc.clone()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, devnet.description().rollup).await.unwrap();
+    let one = first::statement(&devnet, &rollup).await;
+    let checkpoint = rollup.checkpoint(CheckpointNumber(1)).await.unwrap().unwrap();
+    let statement = AggregationPublicValues {
+        chainId: one.chainId,
+        configHash: one.configHash,
+        rollup: one.rollup,
+        prover: one.prover,
+        firstBlock: one.firstBlock,
+        lastBlock: one.lastBlock,
+        parentHash: one.parentHash,
+        lastHash: one.lastHash,
+        preStateRoot: one.preStateRoot,
+        postStateRoot: one.postStateRoot,
+        lastTimestamp: one.lastTimestamp,
+        rangeKey: foreign.0,
+        fromCommitment: checkpoint.parent_commitment,
+        toCommitment: checkpoint.commitment,
+    };
+    let proof = EpochProof { proof: proof(aggregation_key, &statement), statement };
+    let key = DevKeys::well_known(1).unwrap().attestors.remove(0);
+    let error = Attestor::new(registry(), key, rollup).attest(&proof.encode()).await.unwrap_err();
+    let of_range =
+        matches!(error, AttestError::OtherRelease { wanted, ours } if (wanted, ours) == (foreign, range_key));
+    assert!(of_range, "{error}");
 }
 
 /// On an L1 that has neither a rollup nor an output oracle.

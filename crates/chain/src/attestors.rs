@@ -11,7 +11,7 @@ use alloy_primitives::Address;
 pub struct AttestorSet {
     /// The contract.
     pub verifier: Address,
-    /// The attestors, ascending.
+    /// The attestors, ascending, each once.
     pub members: Vec<Address>,
     /// How many of them must sign.
     pub threshold: usize,
@@ -41,7 +41,10 @@ impl AttestorSet {
         if !l1.has_code(verifier).await? {
             return Err(ChainError::NoContract { address: verifier, chain: l1.chain_id() });
         }
-        let members = l1.read(verifier, &attestorsCall {}, None).await?;
+        let mut members = l1.read(verifier, &attestorsCall {}, None).await?;
+        // Proofmill's own contract has them so; another one may name somebody twice, who signs once all the same.
+        members.sort_unstable();
+        members.dedup();
         let threshold = l1.read(verifier, &thresholdCall {}, None).await?;
         Ok(Self { verifier, members, threshold: threshold.saturating_to() })
     }

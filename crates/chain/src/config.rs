@@ -116,6 +116,9 @@ pub struct ProofTypeConfig {
 }
 
 impl Limits {
+    /// The longest that the contract lets each of them be, in seconds: 100 years (`LONGEST` of `RollupCheckpoints.sol`).
+    pub const LONGEST: u64 = 100 * 365 * 86_400;
+
     /// What fits most rollups with these slots and epochs. A lag of twice the window, so that what was given up can be
     /// proposed again in the same ranges; anybody after three such times, and a week at least, because an idle rollup is
     /// silent too; the shortest delay of changes; no pauses.

@@ -1,7 +1,7 @@
 //! What an owner and a guardian send.
 
 use crate::{
-    CallName, Rules,
+    CallName, ChainError, Rollup, Rules,
     contracts::Rollup::{
         acceptOwnershipCall, cancelScheduledRulesCall, pauseCall, resumeCall, scheduleRulesCall,
         setGuardianCall, transferOwnershipCall,
@@ -10,6 +10,7 @@ use crate::{
 use alloy_primitives::{Address, Bytes};
 use alloy_sol_types::SolCall;
 use proofmill_primitives::CheckpointNumber;
+use serde_json::json;
 
 /// A call that only the owner or the guardian of a rollup may make. [`Rollup::act`](crate::Rollup::act) sends it, or its
 /// [`calldata`](Self::calldata) goes to the timelock or the multisig that has the role.
@@ -66,5 +67,23 @@ impl RoleCall {
             Self::Pause => CallName::Pause,
             Self::Resume => CallName::Resume,
         }
+    }
+}
+
+impl Rollup {
+    /// Whether the contract would take a call now of who has its role. Nothing is sent, and no key is needed.
+    ///
+    /// # Errors
+    /// [`ChainError::Reverted`] says why it would not; or L1 cannot be read.
+    pub async fn try_act(&self, call: &RoleCall) -> Result<(), ChainError> {
+        let roles = self.roles().await?;
+        let sender = match call {
+            RoleCall::Pause => roles.guardian,
+            RoleCall::AcceptOwnership => self.pending_owner().await?,
+            _ => roles.owner,
+        };
+        let call = json!({ "from": sender.unwrap_or_default(), "to": self.address, "data": call.calldata() });
+        let _: Bytes = self.l1.rpc.ask("eth_call", (call, "latest")).await?;
+        Ok(())
     }
 }

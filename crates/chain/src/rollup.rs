@@ -123,16 +123,18 @@ impl Rollup {
         if !l1.has_code(address).await? {
             return Err(ChainError::NoContract { address, chain: l1.chain_id() });
         }
-        let got = l1.read(address, &versionCall {}, None).await.map_err(|error| match error {
+        let is_another = |error| match error {
             ChainError::Reverted(refusal) => ChainError::NotARollup { address, reason: refusal.to_string() },
             ChainError::Malformed { reason, .. } => ChainError::NotARollup { address, reason },
             error => error,
-        })?;
+        };
+        let got = l1.read(address, &versionCall {}, None).await.map_err(is_another)?;
         if got != VERSION {
             return Err(ChainError::WrongVersion { address, expected: VERSION, got });
         }
-        let constants = l1.read(address, &constantsCall {}, None).await?;
-        let rules = l1.read(address, &currentRulesCall {}, None).await?.current;
+        // Another contract may have the same number for its version.
+        let constants = l1.read(address, &constantsCall {}, None).await.map_err(is_another)?;
+        let rules = l1.read(address, &currentRulesCall {}, None).await.map_err(is_another)?.current;
         let rules = Rules::from_abi(address, rules)?;
         let config = Arc::new(RollupConfig::from_abi(address, constants, rules)?);
         Ok(Self { l1, address, config })

@@ -365,3 +365,52 @@ fn a_look_that_began_before_an_output_was_included_changes_nothing() {
     // Now L1 went back.
     assert_eq!(plan.handle(0, seen(10, 100)), [Action::ProveRange(blocks)]);
 }
+
+/// From a checkpoint on to what is proposed: whether the aggregation was made anew, and the attempt to propose. L1 has the same last block
+/// throughout.
+fn to_proposal(plan: &mut Plan, now_ms: u64, begun: &[Action]) -> (bool, Attempt) {
+    let l1 = L1Block { number: 4, hash: [4; 32].into() };
+    let [Action::Checkpoint { attempt, .. }] = *begun else { panic!("{begun:?}") };
+    let begun = plan.handle(now_ms, Event::Checkpointed(attempt, Ok(l1)));
+    let [Action::Aggregate { attempt, anew, .. }] = begun[..] else { panic!("{begun:?}") };
+    let begun = plan.handle(now_ms, Event::Aggregated(attempt, Ok(())));
+    let [Action::Propose { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    (anew, attempt)
+}
+
+/// The same ranges up to the same block of L1 are the same proof to the cluster, which would hand it out for ever.
+#[test]
+fn an_aggregation_that_is_refused_is_made_anew() {
+    let config = Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 };
+    let mut plan = Plan::new(config);
+    let blocks = BlockRange::new(101, 110).unwrap();
+    let seen = Seen { l1_block: 5, l2_output: 100, next_output: 101, l2_finalized: 110 };
+    plan.handle(0, Event::Seen(seen, BlockGas::default()));
+    let begun = plan.handle(0, Event::Range(blocks, Ok(3)));
+    let (anew, attempt) = to_proposal(&mut plan, 0, &begun);
+    assert!(!anew);
+
+    // Attestors find it at fault; that is known after a restart, too.
+    let stale = Err(StepFailed::Stale { cause: "2 of 3 attestors refuse the proof".into() });
+    assert!(plan.handle(0, Event::Proposed(attempt, stale)).is_empty());
+    let written = serde_json::to_string(&plan).unwrap();
+    let mut plan = serde_json::from_str::<Plan>(&written).unwrap().resume(config);
+    let mut now_ms = 1_000_000;
+    let begun = plan.handle(now_ms, Event::Seen(seen, BlockGas::default()));
+    let (anew, mut attempt) = to_proposal(&mut plan, now_ms, &begun);
+    assert!(anew);
+
+    // L1 refuses that, and it may be the time or the account, for so long.
+    for times in 1..=6 {
+        let refused = Err(StepFailed::Refused { cause: "no".into() });
+        assert!(plan.handle(now_ms, Event::Proposed(attempt, refused)).is_empty());
+        now_ms += 1_000_000;
+        let begun = plan.handle(now_ms, Event::Tick);
+        if times == 6 {
+            assert!(to_proposal(&mut plan, now_ms, &begun).0);
+        } else {
+            let [Action::Propose { attempt: next, .. }] = begun[..] else { panic!("{begun:?}") };
+            attempt = next;
+        }
+    }
+}

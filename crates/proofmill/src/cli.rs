@@ -397,6 +397,16 @@ pub(crate) struct Rules {
     pub(crate) window_epochs: u64,
 }
 
+/// The address of somebody. Nobody has the key of the zero address: who is left out is not named so.
+fn account(text: &str) -> Result<alloy_primitives::Address, String> {
+    let account: alloy_primitives::Address =
+        text.parse().map_err(|error| format!("not an address: {error}"))?;
+    if account.is_zero() {
+        return Err("nobody has the key of the zero address: name an account, or leave it out".to_owned());
+    }
+    Ok(account)
+}
+
 fn binary(text: &str) -> Result<(ProverType, PathBuf), String> {
     let (prover, file) = text.split_once('=').ok_or("write it as TYPE=FILE")?;
     Ok((prover_type(prover).map_err(|error| error.to_string())?, file.into()))

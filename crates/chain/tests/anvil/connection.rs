@@ -66,6 +66,11 @@ async fn a_contract_of_another_version_is_refused() {
         );
         assert!(error.to_string().contains(remedy), "{error}");
     }
+    // Of this version by its number alone.
+    let code = hex!("60025f5260205ff3");
+    scene.rpc("anvil_setCode", json!([address, Bytes::from(code)])).await;
+    let error = Rollup::connect(scene.l1.clone(), address).await.unwrap_err();
+    assert!(matches!(error, ChainError::NotARollup { .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -172,6 +172,11 @@ async fn a_schedule_that_would_orphan_live_checkpoints_is_refused() {
         assert_eq!(refusal, Refusal::WouldOrphanCheckpoints { from_checkpoint, pending });
         assert!(refusal.to_string().contains("the first that can have new rules is 3"), "{refusal}");
     }
+    // Who has no key of the owner's can try it all the same.
+    let refusal = refused(scene.rollup.try_act(&schedule(&rules, 2)).await);
+    assert!(matches!(refusal, Refusal::WouldOrphanCheckpoints { .. }), "{refusal}");
+    scene.rollup.try_act(&schedule(&rules, 3)).await.unwrap();
+    assert_eq!(scene.rollup.scheduled().await.unwrap(), None);
     scene.act(&scene.owner, schedule(&rules, 3)).await.unwrap();
     let again = refused(scene.act(&scene.owner, schedule(&rules, 3)).await);
     assert_eq!(again, Refusal::AlreadyScheduled { index: 1 });

@@ -104,6 +104,8 @@ pub enum Action {
         ranges: Vec<BlockRange>,
         /// Where the proof ends on L1.
         l1: L1Block,
+        /// Whether a proof that is kept is not taken: L1, or attestors, refused it.
+        anew: bool,
     },
     /// Propose the output of a block, with the proof that ends at that L1 block.
     Propose {
@@ -241,13 +243,14 @@ impl Plan {
                 return;
             }
             StepFailed::Stale { cause } => {
-                (submission.step, self.kept) = (Step::Checkpoint, None);
+                // Where it is asked for as before, the same comes back.
+                (submission.step, submission.anew, self.kept) = (Step::Checkpoint, true, None);
                 cause
             }
             // It may be the time or the account. Where nothing changes, the proof may be at fault: it is made again.
             StepFailed::Refused { cause } => {
                 if (submission.failures + 1).is_multiple_of(REFUSALS) {
-                    (submission.step, self.kept) = (Step::Checkpoint, None);
+                    (submission.step, submission.anew, self.kept) = (Step::Checkpoint, true, None);
                 }
                 cause
             }
@@ -301,7 +304,7 @@ impl Plan {
         let ranges = || submission.ranges.clone();
         actions.push(match submission.step {
             Step::Checkpoint => Action::Checkpoint { attempt, not_before: submission.derived_to },
-            Step::Aggregate(l1) => Action::Aggregate { attempt, ranges: ranges(), l1 },
+            Step::Aggregate(l1) => Action::Aggregate { attempt, ranges: ranges(), l1, anew: submission.anew },
             Step::Propose(l1) => Action::Propose { attempt, ranges: ranges(), l1 },
         });
     }
@@ -321,6 +324,7 @@ impl Plan {
             until: 0,
             cause: None,
             failures: 0,
+            anew: false,
         })
     }
 

@@ -53,6 +53,9 @@ pub struct Submission {
     /// How often the step failed.
     #[serde(default)]
     pub(super) failures: u32,
+    /// Whether the aggregation that is there is of no use.
+    #[serde(default)]
+    pub(super) anew: bool,
 }
 
 /// One try of one step: what comes of another one is not taken for its end.
@@ -87,5 +90,6 @@ impl Submission {
 
     pub(super) fn go_on(&mut self, step: Step) {
         (self.step, self.until, self.cause, self.failures) = (step, 0, None, 0);
+        self.anew &= !matches!(step, Step::Propose(_));
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Aggregate {
     #[arg(long, value_name = "BLOCK")]
     pub(crate) l1_head: Option<u64>,
     /// Of an OP Stack chain: whom the proof names as its prover, who shows it to the contract. Elsewhere the range proofs name one
-    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) site: Site,

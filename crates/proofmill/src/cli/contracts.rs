@@ -50,17 +50,17 @@ pub(crate) struct Deploy {
     #[arg(long, value_name = "BLOCK")]
     pub(crate) genesis_block: Option<u64>,
     /// Who may propose checkpoints
-    #[arg(long, env = "PROOFMILL_PROPOSER", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_PROPOSER", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) proposer: alloy_primitives::Address,
     #[command(flatten)]
     pub(crate) rules: Rules,
     #[command(flatten)]
     pub(crate) limits: Limits,
     /// Who may schedule new rules and end a pause: a timelock or a multisig [default: nobody, and everything is final]
-    #[arg(long, env = "PROOFMILL_OWNER", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_OWNER", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) owner: Option<alloy_primitives::Address>,
     /// Who may stop proposals and proofs for a while, and nothing else [default: nobody]
-    #[arg(long, env = "PROOFMILL_GUARDIAN", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_GUARDIAN", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) guardian: Option<alloy_primitives::Address>,
     /// What must prove the rollup: openvm, sp1 or exec (proves nothing); several are all asked for
     #[arg(
@@ -78,7 +78,7 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     pub(crate) halo2: Halo2,
     /// For types without a --verifier: the attestors
-    #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_ATTESTOR_ADDRESSES", value_delimiter = ',', value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
     /// How many of the attestors must sign a proof [default: more than half of them]. A --verifier may count no more than half of its
     /// own only where this says so
@@ -146,7 +146,8 @@ pub(crate) struct DeployVerifier {
         env = "PROOFMILL_ATTESTOR_ADDRESSES",
         value_delimiter = ',',
         required_unless_present = "halo2_verifier",
-        value_name = "ADDRESS"
+        value_name = "ADDRESS",
+        value_parser = super::account
     )]
     pub(crate) attestor: Vec<alloy_primitives::Address>,
     /// How many of the attestors must sign a proof [default: more than half of them]
@@ -189,7 +190,7 @@ pub(crate) struct SetGuardian {
     #[command(flatten)]
     pub(crate) act: Act,
     /// Who may stop proposals and proofs for a while [default: nobody]
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) guardian: Option<alloy_primitives::Address>,
 }
 
@@ -198,10 +199,10 @@ pub(crate) struct Schedule {
     #[command(flatten)]
     pub(crate) act: Act,
     /// From which checkpoint on: one that is not proposed yet [default: the next]
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) from_checkpoint: Option<u64>,
     /// Who is to propose checkpoints
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) proposer: Option<alloy_primitives::Address>,
     /// Hash that the new chain specification must have, as `verify` prints it; the node of --l2-rpc must follow it
     #[arg(long, value_name = "HASH")]

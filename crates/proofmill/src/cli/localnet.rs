@@ -3,6 +3,7 @@
 use super::{Cli, Observing, OpChain, Rules, Stack, node_url};
 use clap::{Args, CommandFactory};
 use proofmill_backends::prover_type;
+use proofmill_chain::majority;
 use proofmill_devnet::L1Verifier;
 use proofmill_primitives::ProverType;
 use std::{
@@ -35,9 +36,9 @@ pub(crate) struct Localnet {
     /// How many attestors there are
     #[arg(long, env = "PROOFMILL_ATTESTOR_COUNT", default_value_t = 3, value_name = "NUMBER")]
     pub(crate) attestors: usize,
-    /// How many attestors must sign a proof
-    #[arg(long, env = "PROOFMILL_THRESHOLD", default_value_t = 2, value_name = "NUMBER")]
-    pub(crate) threshold: u64,
+    /// How many attestors must sign a proof [default: more than half of them]
+    #[arg(long, env = "PROOFMILL_THRESHOLD", value_name = "NUMBER")]
+    pub(crate) threshold: Option<u64>,
     /// L1 that is there already and stays: an anvil of chain 31337 with its well-known accounts and a block each second
     /// [default: one is started]
     #[arg(long, hide_env_values = true, value_parser = node_url, value_name = "URL")]
@@ -51,6 +52,11 @@ pub(crate) struct Localnet {
 }
 
 impl Localnet {
+    /// How many attestors must sign a proof.
+    pub(crate) fn threshold(&self) -> u64 {
+        self.threshold.unwrap_or(majority(self.attestors) as u64)
+    }
+
     /// The settings by their flags. What is left out has no value.
     pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
         let mut provers: Vec<&str> = self.prover.iter().map(|prover| prover.name()).collect();
@@ -63,7 +69,7 @@ impl Localnet {
             ("l2-block-time", Some(self.l2_block_time.to_string())),
             ("l1-verifier", Some(self.l1_verifier.to_string())),
             ("attestors", Some(self.attestors.to_string())),
-            ("threshold", Some(self.threshold.to_string())),
+            ("threshold", Some(self.threshold().to_string())),
             ("on-l1", self.on_l1.as_ref().map(ToString::to_string)),
             ("l2-port", self.l2_port.map(|port| port.to_string())),
             ("l2-mempool-limit", Some(self.l2_mempool_limit.to_string())),

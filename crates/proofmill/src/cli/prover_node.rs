@@ -40,7 +40,7 @@ pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) observing: Observing,
     /// Whom the proofs name as their prover, who may claim the reward [default: the account that pays on L1]
-    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) paying: Paying,

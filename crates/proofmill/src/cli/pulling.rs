@@ -80,7 +80,7 @@ pub(crate) struct ProofCoordinator {
     #[command(flatten)]
     pub(crate) following: Following,
     /// Whom the proofs name as their prover, who may claim the reward [default: the first account that pays on L1]
-    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS")]
+    #[arg(long, env = "PROOFMILL_PROVER_ID", value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) prover_id: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) paying: Paying,

@@ -5,8 +5,10 @@ mod checkpoint;
 
 use crate::{cli, commands, local::Site, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_backends::Registry;
-use proofmill_client::{CheckpointProof, Made, OpRangeProof, StatedProof, Statement, files, programs};
+use proofmill_backends::{Backend, Registry};
+use proofmill_client::{
+    CheckpointProof, Made, OpRangeProof, StatedProof, Statement, files, programs, verify_stated,
+};
 use proofmill_ledger::DataDir;
 use proofmill_primitives::ProverType;
 use proofmill_program::op::OpAggregation;
@@ -15,6 +17,7 @@ use proofmill_witness::{L1Source, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Registry) -> Result<()> {
@@ -32,6 +35,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
     })?;
     let backend = registry.get(prover)?;
     commands::note_unproven(prover);
+    check_all(&backend, &args.proofs, &ranges).await?;
     let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
     let mut heads = Vec::new();
     for range in &ranges {
@@ -86,6 +90,18 @@ fn by_one_prover<S: Statement>(files: &[PathBuf], ranges: &[StatedProof<S>]) -> 
         );
     }
     Ok(prover)
+}
+
+/// Errors with the file of a proof that does not hold: where all are joined, nobody would say which it was.
+async fn check_all<S: Statement>(
+    backend: &Arc<dyn Backend>,
+    files: &[PathBuf],
+    ranges: &[StatedProof<S>],
+) -> Result<()> {
+    for (file, range) in files.iter().zip(ranges) {
+        verify_stated(backend, range).await.wrap_err_with(|| file.display().to_string())?;
+    }
+    Ok(())
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {

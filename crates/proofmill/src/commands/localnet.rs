@@ -103,7 +103,7 @@ async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
         .window_epochs(args.rules.window_epochs)
         .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
         .verifier(args.l1_verifier)
-        .attestors(args.attestors, args.threshold)
+        .attestors(args.attestors, args.threshold())
         .l2_port(args.l2_port.map_or(0, NonZeroU16::get))
         .mempool_limit(args.l2_mempool_limit.get());
     if let Some(l1) = &args.on_l1 {

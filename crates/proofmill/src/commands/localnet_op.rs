@@ -132,7 +132,7 @@ async fn contracts(
     let attestors: Vec<Address> = attestors.iter().map(|key| key.address).collect();
     let sender = Sender::new(l1.clone(), SigningKey::try_from(owner.private_key)?);
     let verifier = match prover.proves() {
-        true => deploy_attested_verifier(&sender, &attestors, args.chains.threshold, B256::ZERO).await?,
+        true => deploy_attested_verifier(&sender, &attestors, args.chains.threshold(), B256::ZERO).await?,
         false => deploy_accepts_anything_verifier(&sender, B256::ZERO).await?,
     };
     let backend = registry.checker(prover)?;

@@ -8,9 +8,9 @@ use crate::{
     rollup_config::rollup_config,
     stop, wiring,
 };
-use eyre::{Result, WrapErr, bail};
+use eyre::{Report as Error, Result, WrapErr, bail, eyre};
 use proofmill_backends::{Backend, Proof, Registry};
-use proofmill_client::{CheckpointProof, ClusterProver, Made, OpRangeProof, files, programs};
+use proofmill_client::{CheckpointProof, ClientError, ClusterProver, Made, OpRangeProof, files, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_ledger::DataDir;
 use proofmill_primitives::{BlockRange, Instructions, ProofMode};
@@ -108,7 +108,7 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
     // Caches and proofs go there too.
     DataDir::mark(&global.data_dir)?;
     let work = tokio::select! {
-        work = prepare(global, &args, &*backend) => work?,
+        work = prepare(global, &args, how, &*backend) => work?,
         () = stop.cancelled() => bail!("stopped"),
     };
     if let Some(folder) = &args.export {
@@ -123,7 +123,7 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
 }
 
 /// Reads the program and its input, or builds the input from a chain.
-async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend) -> Result<Work> {
+async fn prepare(global: &cli::Global, args: &cli::Prove, how: How, backend: &dyn Backend) -> Result<Work> {
     if let (Some(elf), Some(stdin)) = (&args.elf, &args.stdin) {
         let read = |path: &Path| fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()));
         let (program, stdin) = (read(elf)?, read(stdin)?);
@@ -191,7 +191,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, backend: &dyn Backend)
     };
     let chain_id = node.chain().chain_id;
     let witness = start.elapsed();
-    let dearest = if args.execute_only { proofmill_service::dearest(witnessed.input).await } else { None };
+    let is_asked_for = how != How::Prove || args.cycle_limit.is_some();
+    let dearest = if is_asked_for { proofmill_service::dearest(witnessed.input).await } else { None };
     eprintln!(
         "blocks {range}: {} transactions, {} gas; the witness has {} bytes and holds (built and executed in {})",
         thousands(executed.transactions),
@@ -260,7 +261,7 @@ async fn prove(
         let show = |now: &ProofProgress| progress.show(now);
         let executed = prover.execute(&work.program, work.stdin.clone(), stop, show).await;
         progress.finish();
-        say_executed(&executed?, work, args.cost)?;
+        say_executed(&executed.map_err(|error| blamed(error, work))?, work, args.cost)?;
         if how == How::Execute {
             return Ok(());
         }
@@ -270,7 +271,15 @@ async fn prove(
     let show = |now: &ProofProgress| progress.show(now);
     let made = prover.prove(&work.program, work.stdin.clone(), args.mode, stop, show).await;
     progress.finish();
-    finish(args, &*prover.backend, work, &made?)
+    finish(args, &*prover.backend, work, &made.map_err(|error| blamed(error, work))?)
+}
+
+/// An error, with the transaction that is most likely the cause where blocks cannot be executed within a limit.
+fn blamed(error: ClientError, work: &Work) -> Error {
+    match (&error, &work.dearest) {
+        (ClientError::CannotExecute { .. }, Some(dearest)) => eyre!("{error}; most likely by {dearest}"),
+        _ => error.into(),
+    }
 }
 
 /// What the validation step found.
@@ -303,9 +312,12 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
             println!("dearest        {dearest}");
         }
         if per_gas > limits.cost_warning {
+            let by = match work.dearest {
+                Some(_) => ": most likely by the transaction that is named above",
+                None => "",
+            };
             eprintln!(
-                "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning): most likely by \
-                 the transaction that is named above",
+                "warning: the blocks cost {per_gas} instructions for each gas, more than {} (--cost-warning){by}",
                 limits.cost_warning
             );
         }

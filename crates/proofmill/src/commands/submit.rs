@@ -100,7 +100,11 @@ pub(crate) async fn run(args: cli::Submit, registry: Registry) -> Result<()> {
     };
     let proposed = if args.propose { ", proposed with their proofs" } else { "" };
     println!("checkpoints  {first} to {last}, blocks {} to {}{proposed}", said.firstBlock, said.lastBlock);
-    println!("prover       {prover}");
+    let credited = match prover.is_zero() {
+        true => "nobody is credited: the proofs name the zero address (prove --prover-id)".to_owned(),
+        false => prover.to_string(),
+    };
+    println!("prover       {credited}");
     let sender = publishers.current();
     if args.dry_run {
         let Estimate { gas, fee } = call.estimate(&rollup, sender).await?;

@@ -235,6 +235,8 @@ mod tests {
         check(&[], &[]).unwrap();
         check(&["--prover=exec,sp1"], &["--prover=sp1,exec"]).unwrap();
         check(&["--l2-port=7"], &[]).unwrap();
+        // Not fewer than half of them by accident.
+        check(&["--attestors=5"], &["--attestors=5", "--threshold=3"]).unwrap();
         let refused = |there: &[&str], asked: &[&str]| check(there, asked).unwrap_err().to_string();
         let text = refused(&["--l1-verifier=snark", "--threshold=1"], &["--l2-port=8"]);
         for part in [

@@ -65,6 +65,13 @@ const IDLE: &[Idle] = &[
         why: "no attestors are named: name them with --attestor, or the contract that counts them with --verifier; or leave it out",
     },
     Idle {
+        commands: &[&["contracts", "deploy"]],
+        settings: &["max_pause"],
+        given: Given::InWords,
+        when: |at| !is_there(at, "guardian") && !is_there(at, "owner"),
+        why: "nobody can ever pause: name who may with --guardian, or with --owner who names somebody later; or leave it out",
+    },
+    Idle {
         commands: &[&["contracts", "deploy-verifier"]],
         settings: &["threshold", "trust_attestors"],
         given: Given::Anywhere,
@@ -347,6 +354,12 @@ mod tests {
             ),
             (&["contracts", "deploy"], &to_deploy, "--threshold=2", "--attestor"),
             (&["contracts", "deploy"], &to_deploy, "--trust-attestors", "--attestor"),
+            (
+                &["contracts", "deploy"],
+                &to_deploy,
+                "--max-pause=9",
+                "--owner=0x00000000000000000000000000000000000000aa",
+            ),
             (&["contracts", "schedule"], &chains, "--threshold=2", "--verifier=sp1"),
             (&["contracts", "schedule"], &chains, "--trust-attestors", "--verifier=sp1"),
             (&["contracts", "schedule"], &chains, "--l2-rpc=http://l2", "--genesis=g"),

@@ -159,6 +159,7 @@ fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
         (vec!["--prover=exec".to_owned(), format!("--attestor={b}")], "--attestor"),
         (vec!["--prover=exec".to_owned(), format!("--halo2-verifier={b}")], "--prover"),
         (vec![format!("--verifier=openvm={a}"), format!("--halo2-verifier={b}")], "leave one out"),
+        (vec!["--prover=openvm,openvm".to_owned(), format!("--attestor={b}")], "names openvm twice"),
         (vec!["--halo2-verifier=nonsense".to_owned()], "neither `development` nor an address"),
     ] {
         let mut command = proofmill(folder.path());
@@ -166,6 +167,27 @@ fn verifiers_that_would_not_count_are_refused_before_anything_is_deployed() {
         let said = fail(command.args(&words).env("PRIVATE_KEY", format!("0x{}", "11".repeat(32))));
         assert!(said.contains(hint) && !said.contains(&url), "{words:?}: {said}");
     }
+}
+
+#[test]
+fn the_zero_address_is_nobodys() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let a = "0x00000000000000000000000000000000000000aa";
+    for role in ["--proposer", "--owner", "--guardian", "--attestor"] {
+        let mut command = proofmill(folder.path());
+        command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url]);
+        if role != "--proposer" {
+            command.args(["--proposer", a]);
+        }
+        let said = fail(command.arg(format!("{role}=0x{}", "00".repeat(20))));
+        assert!(said.contains("nobody has the key") && said.contains(role), "{role}: {said}");
+    }
+    // Nobody could claim what its proofs are worth.
+    let mut command = proofmill(folder.path());
+    command.args(["prover-node", "--l1-rpc", &url, "--l2-rpc", &url, "--rollup", a]);
+    let said = fail(command.arg(format!("--prover-id=0x{}", "00".repeat(20))));
+    assert!(said.contains("nobody has the key") && said.contains("--prover-id"), "{said}");
 }
 
 #[test]
@@ -179,6 +201,11 @@ fn lengths_of_time_that_the_contract_refuses_are_refused_before_anything_is_depl
     for (words, hint) in [
         (vec!["--silence=89"], "90 s at least"),
         (vec!["--change-delay=89"], "90 s at least"),
+        (vec!["--max-lag=9"], "a slot at least, which is 10 s"),
+        // A second more than 100 years.
+        (vec!["--max-lag=3153600001"], "100 years"),
+        (vec!["--silence=3153600001"], "100 years"),
+        (vec!["--change-delay=3153600001"], "100 years"),
         // Nobody could end such a pause.
         (vec![guardian.as_str(), "--max-pause=91"], "Name an --owner"),
         (vec![guardian.as_str(), "--change-delay=100", "--max-pause=101"], "for 100 s at the most"),
@@ -188,6 +215,11 @@ fn lengths_of_time_that_the_contract_refuses_are_refused_before_anything_is_depl
         let said = fail(command.args(["--prover", "exec"]).args(clock).args(&words));
         assert!(said.contains(hint) && !said.contains(&url), "{words:?}: {said}");
     }
+    // What follows from a window of 300 years.
+    let mut command = proofmill(folder.path());
+    command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);
+    let said = fail(command.args(["--prover", "exec", "--window-epochs=200000000"]));
+    assert!(said.contains("100 years") && said.contains("--window-epochs") && !said.contains(&url), "{said}");
     for words in [vec![guardian.as_str(), "--max-pause=90"], vec!["--silence=90"], vec!["--silence=0"]] {
         let mut command = proofmill(folder.path());
         command.args(["contracts", "deploy", "--l1-rpc", &url, "--l2-rpc", &url, "--proposer", a]);

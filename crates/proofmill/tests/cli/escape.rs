@@ -9,7 +9,7 @@ use proofmill_backends::Proof;
 use proofmill_chain::{BlockAt, ContractTips, L1, L2, PoolOptions, Proposal, Rollup, Sender};
 use proofmill_client::CheckpointProof;
 use proofmill_devnet::{Description, DevKeys};
-use proofmill_primitives::{BlockRange, CheckpointNumber, ProgramVersion};
+use proofmill_primitives::{BlockRange, CheckpointNumber, ProgramVersion, ProofMode};
 use proofmill_program::{PublicValues, RangePublicValues};
 use serde_json::Value;
 use std::{
@@ -183,6 +183,17 @@ async fn blocks_that_nobody_proposes_are_proposed_with_their_proof() {
     let [third, fourth] = [3, 4].map(|block| site.prove(block, block));
     let said = fail(&mut site.aggregate(&[&fourth]));
     assert!(said.contains("join proofs from block 3 on"), "{said}");
+    // Nothing is joined that L1 would not take, or does not hold.
+    let of_third = CheckpointProof::decode(&fs::read(&third).unwrap()).unwrap();
+    let wrong: [(Change, &str); 3] = [
+        (|of| of.statement.configHash = B256::ZERO, "is by the chain rules with hash 0x0000"),
+        (|of| of.statement.parentHash = B256::ZERO, "another branch of L2"),
+        (|of| of.proof.mode = ProofMode::Core, "it is a core proof"),
+    ];
+    for (change, hint) in wrong {
+        let said = fail(&mut site.aggregate(&[&site.altered(&of_third, change), &fourth]));
+        assert!(said.contains(hint), "{hint}: {said}");
+    }
     let said = succeed(&mut site.aggregate(&[&third, &fourth]));
     assert!(said.contains("blocks         3 to 4, as checkpoint 2"), "{said}");
     let joined = site.prover().join("joined.bin");

@@ -143,7 +143,8 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
     let other_rollup = pair("rollup", |says| says.rollup = Address::ZERO);
     let inside = pair("inside", |says| says.lastBlock -= 1);
     let unknown = pair("unknown", |says| says.lastBlock += 1_000_000);
-    let [other_prover, _] = pair("prover", |says| says.prover = Address::ZERO);
+    let nobodys = pair("nobody", |says| says.prover = Address::ZERO);
+    let other_prover = nobodys[0].clone();
     let other_program = site.ours("program", says.clone(), ProgramVersion(B256::ZERO));
     let bytes = fs::read(&mock).unwrap();
     let cut = site.file("cut", &bytes[..bytes.len() - 100]);
@@ -181,6 +182,10 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
 
     let said = succeed(site.submit(&[&exec, &mock]).args(["--allow-development", "--dry-run"]));
     assert!(said.contains("L1 would take it for") && said.contains("INSECURE"), "{said}");
+    let [exec_of_nobody, mock_of_nobody] = &nobodys;
+    let mut submit = site.submit(&[exec_of_nobody, mock_of_nobody]);
+    let said = succeed(submit.args(["--allow-development", "--dry-run"]));
+    assert!(said.contains("nobody is credited") && said.contains("--prover-id"), "{said}");
     assert_eq!(site.rollup.tips().await.unwrap().proven, CheckpointNumber(0));
     let said = succeed(site.submit(&[&exec, &mock]).arg("--allow-development"));
     assert!(

@@ -109,6 +109,32 @@ async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
         }
     }
 
+    // What would be refused of a timelock, or of a multisig, is said before it waits for that.
+    let said = fail(schedule().args(["--proposer", PLACE, "--from-checkpoint", "0"]));
+    assert!(said.contains("--from-checkpoint"), "{said}");
+    let said = fail(schedule().args(["--prover", "openvm,openvm"]));
+    assert!(said.contains("names openvm twice"), "{said}");
+    let said = succeed(schedule().args(["--proposer", PLACE, "--from-checkpoint", "1"]));
+    assert!(said.contains("data") && !said.contains("note:"), "{said}");
+    let said = succeed(chains.contracts(data, "pause").args(["--rollup", &rollup, "--calldata"]));
+    assert!(said.contains("is not the guardian, nobody is") && said.contains("data"), "{said}");
+
+    let mut deploy_final = chains.contracts(data, "deploy");
+    deploy_final.args([
+        "--l2-rpc",
+        chains.l2.rpc_url().as_str(),
+        "--genesis-block",
+        "0",
+        "--proposer",
+        PLACE,
+    ]);
+    let deployed = succeed(deploy_final.args(["--attestor", ATTESTORS, "--trust-attestors"]));
+    let ownerless = told(deployed.split_once("L1 block").unwrap().0, "rollup");
+    for what in ["cancel", "resume"] {
+        let said = fail(chains.contracts(data, what).args(["--rollup", &ownerless]));
+        assert!(said.contains("has no owner") && said.contains("contracts deploy"), "{said}");
+    }
+
     // What proves nothing, and rules that are no rollup's.
     let exec = format!("--verifier=exec={verifier}");
     let said = fail(deploy().args(["--prover", "exec", &exec, "--attestor", ATTESTORS, "--trust-attestors"]));
@@ -201,4 +227,20 @@ async fn a_verifier_of_snarks_is_judged_before_it_is_deployed_for_a_rollup_that_
     schedule.args(["--rollup", &rollup, "--calldata"]);
     let said = succeed(schedule.arg(format!("--verifier=openvm={}", told(&deployed, "verifier"))));
     assert!(said.contains("a SNARK of each epoch's proof") && said.contains("2 of 3 attestors"), "{said}");
+}
+
+/// It was paid for, and nobody could find it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_was_deployed_is_told_although_its_rollup_was_not() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = proofmill_http::rpc_client(chains.l1.rpc_url().clone());
+    let account = chains.l1.accounts()[0].address.to_string();
+    // Enough for the verifier, and not for the rollup, which takes five times as much.
+    l1.request::<_, Value>("anvil_setBalance", json!([account, "0x2386f26fc10000"])).await.unwrap();
+    let output = chains.deploy(folder.path()).args(["--attestor", ATTESTORS]).output().unwrap();
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!output.status.success() && error.contains("send it more"), "{said}{error}");
+    let code: String = l1.request("eth_getCode", json!([told(&said, "openvm"), "latest"])).await.unwrap();
+    assert!(code.len() > 2, "{said}");
 }

@@ -1,6 +1,7 @@
 //! What needs the binary with OpenVM. `scripts/test.sh` builds it and names it by `PROOFMILL_TEST_BINARY`.
 
 use crate::{
+    blocks::chain,
     dev::{load, processes, reorg, signal},
     process::{Running, fail, proofmill, succeed, wait},
 };
@@ -72,6 +73,39 @@ fn a_real_snark_is_verified_here_and_by_the_contracts() {
         let refused = fail(&mut verify(&["--allow-development", &format!("--evm={}", code.display())]));
         assert!(refused.contains(hint), "{refused}");
     }
+}
+
+/// Whichever command it is that runs into it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the binary with OpenVM; `make test` runs it"]
+async fn a_block_that_costs_too_much_is_named_with_its_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = chain(folder.path()).await;
+    let of_block = |command: &str, more: &[&str]| {
+        let mut of_block = proofmill(folder.path());
+        of_block.args([
+            command,
+            "--prover=openvm",
+            "--l2-rpc",
+            node.rpc_url().as_str(),
+            "--start=2",
+            "--end=2",
+        ]);
+        of_block.args(more);
+        of_block
+    };
+    for (command, more) in [("prove", &["--execute-only"][..]), ("prove", &[]), ("range", &["--prove"])] {
+        let said = fail(of_block(command, &["--cycle-limit=100000"]).args(more));
+        assert!(said.contains("100000") || said.contains("100,000"), "{command} {more:?}: {said}");
+        assert!(said.contains("most likely by transaction 0 of block 2"), "{command} {more:?}: {said}");
+    }
+    let output = of_block("range", &["--cost-warning=1"]).output().unwrap();
+    let (said, warned) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success() && said.contains("dearest        transaction 0 of block 2"),
+        "{said}{warned}"
+    );
+    assert!(warned.contains("more than 1 (--cost-warning)") && warned.contains("named above"), "{warned}");
 }
 
 /// OpenVM, and `exec` in the place of a second system. OpenVM's own proof takes longer than this test.

@@ -126,9 +126,9 @@ impl OpProposer {
             Action::Checkpoint { attempt, not_before } => tasks.step(attempt, |cancel| async move {
                 Event::Checkpointed(attempt, caught(&cancel, shell.checkpoint(not_before)).await)
             }),
-            Action::Aggregate { attempt, ranges, l1 } => tasks.step(attempt, |cancel| async move {
+            Action::Aggregate { attempt, ranges, l1, anew } => tasks.step(attempt, |cancel| async move {
                 // It withdraws what it asked for by itself.
-                let aggregating = shell.aggregate(&ranges, l1, &cancel);
+                let aggregating = shell.aggregate(&ranges, l1, anew, &cancel);
                 Event::Aggregated(attempt, caught(&CancellationToken::new(), aggregating).await)
             }),
             Action::Propose { attempt, ranges, l1 } => tasks.step(attempt, |cancel| async move {

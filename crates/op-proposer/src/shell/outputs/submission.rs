@@ -44,13 +44,17 @@ impl Shell {
         }
     }
 
-    /// Joins the ranges up to the L1 block. The proof is kept.
+    /// Joins the ranges up to the L1 block. The proof is kept. `anew`: not by the one that is kept, which was refused.
     pub(super) async fn aggregate(
         &self,
         ranges: &[BlockRange],
         l1: L1Block,
+        anew: bool,
         cancel: &CancellationToken,
     ) -> Result<(), StepFailed> {
+        if anew {
+            self.works.refuse_kept(ranges, l1).await?;
+        }
         let begins = self.oracle.view().await.map_err(from_l1)?.newest;
         let proof = self.works.aggregate(ranges, Wanted { l1, begins, there_only: false }, cancel).await?;
         let (first, last) = ends(ranges);

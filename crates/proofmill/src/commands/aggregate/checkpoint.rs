@@ -1,7 +1,7 @@
 //! Range proofs of a rollup's blocks, joined to the epoch proof of one checkpoint that is proposed with it
 //! (`proofmill submit --propose`).
 
-use super::{by_one_prover, bytes_of, save};
+use super::{by_one_prover, bytes_of, check_all, save};
 use crate::{cli, commands, local::Site, progress::Progress, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
@@ -48,6 +48,24 @@ pub(super) async fn run(
             of.range_key
         );
     }
+    if said.configHash != rules.config_hash {
+        bail!(
+            "the first proof is by the chain rules with hash {}, and the rollup's next checkpoint is under {}: prove with the genesis \
+             file that those are of",
+            said.configHash,
+            rules.config_hash
+        );
+    }
+    if (said.parentHash, said.preStateRoot) != (tip.last_hash, tip.state_root) {
+        bail!(
+            "the first proof follows on {} with state {}, and what is proven on L1 ends with {} with state {}: another branch of L2",
+            said.parentHash,
+            said.preStateRoot,
+            tip.last_hash,
+            tip.state_root
+        );
+    }
+    check_all(&backend, &args.proofs, &ranges).await?;
     let by = Aggregation {
         range_key: of.range_key.0,
         from_commitment: tip.commitment,

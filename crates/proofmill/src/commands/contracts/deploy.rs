@@ -31,17 +31,16 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
 
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
     let salt: B256 = rand::random::<[u8; 32]>().into();
+    println!("\ndeployed:");
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
+        // At once: where the rollup itself cannot be deployed, this one is there for the next try (--verifier).
         proof_type.verifier = verifier.deploy(&sender, salt).await?;
+        println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
     }
     let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
-    println!("\ndeployed:");
     println!("rollup     {}", rollup.address());
     if let Some(included) = deployed.transaction {
         println!("L1 block   {} ({} gas)", included.block, included.gas_used);
-    }
-    for proof_type in &config.proof_types {
-        println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
     }
     Ok(())
 }
@@ -139,7 +138,25 @@ fn limits(args: &cli::Limits, clock: &SlotClock) -> Limits {
 fn check_clocks(args: &cli::Deploy) -> Result<()> {
     let clock = clock(&args.rules, 0)?;
     let window = Limits::of(&clock).change_delay;
-    let Limits { silence, change_delay, max_pause, .. } = limits(&args.limits, &clock);
+    let Limits { max_lag, silence, change_delay, max_pause } = limits(&args.limits, &clock);
+    let silent_for = silence.map_or(0, NonZeroU64::get);
+    for (flag, seconds) in
+        [("--max-lag", max_lag), ("--change-delay", change_delay), ("--silence", silent_for)]
+    {
+        if seconds > Limits::LONGEST {
+            bail!(
+                "{flag} {seconds}: it must be 100 years ({} s) at the most. Where it is not named it follows from --slot-seconds, \
+                 --epoch-slots and --window-epochs",
+                Limits::LONGEST
+            );
+        }
+    }
+    if max_lag < clock.slot_seconds.get() {
+        bail!(
+            "--max-lag {max_lag}: it must be a slot at least, which is {} s: the blocks of a slot could not be proposed else",
+            clock.slot_seconds
+        );
+    }
     if change_delay < window {
         bail!(
             "--change-delay {change_delay}: new rules must be visible for {window} s at least, which is the proof submission window and an \
@@ -216,6 +233,7 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
             );
         }
     }
+    check_each_once(&args.prover)?;
     let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
     for (prover, address) in &args.verifier {
         if !args.prover.contains(prover) {
@@ -229,6 +247,16 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
     }
     if !args.attestor.is_empty() && !args.prover.iter().any(|prover| prover.proves() && named(*prover) == 0) {
         bail!("there is nothing for the attestors to sign: leave --attestor out, or a --verifier");
+    }
+    Ok(())
+}
+
+/// The contract takes one proof of each type.
+pub(super) fn check_each_once(provers: &[ProverType]) -> Result<()> {
+    for (at, prover) in provers.iter().enumerate() {
+        if provers.iter().take(at).any(|before| before == prover) {
+            bail!("--prover names {prover} twice: L1 asks for one proof of each type");
+        }
     }
     Ok(())
 }

@@ -83,6 +83,13 @@ fn judge(chain_id: u64, kind: &VerifierKind, said: Said) -> Result<()> {
     for single in kind.single() {
         let VerifierKind::Attestors(set) = single else { continue };
         let (threshold, most) = (set.threshold as u64, majority(set.members.len()) as u64);
+        if threshold == 0 || set.threshold > set.members.len() {
+            bail!(
+                "it wants {threshold} signatures of {} different attestors: one without any takes anything, and one with more than there are \
+                 takes nothing, for ever. Name another contract",
+                set.members.len()
+            );
+        }
         if threshold < most && said.threshold != Some(threshold) {
             bail!(
                 "it takes what {threshold} of {} attestors signed, and more than half of them are {most}: say --threshold {threshold} if \
@@ -285,6 +292,16 @@ mod tests {
             }
             for (threshold, count) in [(1, 1), (2, 2), (2, 3), (3, 5)] {
                 judge(chain, &attestors(threshold, count), said(None, true)).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_threshold_of_none_or_of_more_than_there_are_is_refused_whatever_is_said() {
+        for (threshold, count) in [(0, 0), (0, 3), (1, 0), (4, 3)] {
+            for said in [said(None, true), said(Some(threshold as u64), true)] {
+                let refused = judge(DEVELOPMENT_CHAIN, &attestors(threshold, count), said).unwrap_err();
+                assert!(refused.to_string().contains("Name another contract"), "{refused}");
             }
         }
     }

@@ -1,13 +1,14 @@
 //! What the owner and the guardian of a rollup's contract do.
 
 use super::{
+    deploy::check_each_once,
     judge::{Said, judge_verifier, words},
     line, show_rules,
 };
 use crate::{cli, keys, wiring};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{ProofTypeConfig, RoleCall, Rollup, Rules, VerifierKind};
+use proofmill_chain::{ChainError, ProofTypeConfig, Refusal, RoleCall, Rollup, Rules, VerifierKind};
 use proofmill_primitives::CheckpointNumber;
 use proofmill_witness::{ChainSource, NodeOptions};
 
@@ -76,6 +77,7 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
             rules.config_hash
         );
     }
+    check_each_once(&args.prover)?;
     if !args.prover.is_empty() {
         let mut proof_types = Vec::new();
         for plan in wiring::published_proof_types(&registry, &args.prover).await? {
@@ -114,7 +116,20 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
 
 /// Sends a call, or shows it to whoever has the role.
 async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
+    let is_the_owners = !matches!(call, RoleCall::Pause | RoleCall::AcceptOwnership);
+    if is_the_owners && rollup.roles().await?.owner.is_none() {
+        bail!(
+            "the rollup has no owner: its rules, keys, verifiers and proposer are final. What is to have others is another rollup, which begins \
+             with the last proven block of this one (contracts deploy --genesis-block)"
+        );
+    }
     if args.calldata {
+        match rollup.try_act(call).await {
+            Err(ChainError::Reverted(refusal)) if may_pass(&refusal) => {
+                println!("note: sent now, the contract would refuse it: {refusal}");
+            }
+            tried => tried?,
+        }
         line("to", rollup.address());
         line("data", call.calldata());
         return Ok(());
@@ -126,4 +141,18 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         format_args!("{} in L1 block {} ({} gas)", included.transaction, included.block, included.gas_used),
     );
     Ok(())
+}
+
+/// Whether others, or time, may make room for a call that is refused now: whoever has the role may send it later.
+const fn may_pass(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::AlreadyScheduled { .. }
+            | Refusal::NothingScheduled
+            | Refusal::ContractPaused { .. }
+            | Refusal::NotPaused
+            | Refusal::PausedTooRecently { .. }
+            | Refusal::NotTheOwner { .. }
+            | Refusal::NotTheGuardian { .. }
+    )
 }
