@@ -187,9 +187,10 @@ impl Desk {
         }
     }
 
-    /// Whether an earlier process had given this out, and it is not waited for again yet.
+    /// Whether an earlier process had given this out, and it is not waited for again yet. Once it is stale it never may be.
     pub(super) fn remembers(&self, batch: BatchId, prover: ProverType) -> bool {
-        self.remembered.contains_key(&(batch, prover))
+        let held = self.remembered.get(&(batch, prover));
+        held.is_some_and(|held| held.remaining(self.latest, self.config.timeout).is_some())
     }
 
     pub(super) fn slot(&self, batch: BatchId, prover: ProverType) -> Option<&Slot> {
@@ -281,8 +282,14 @@ impl Desk {
             judge(batch, found, ask.programs.of(batch.level), remaining)
         };
         let (state, outcome) = match judged {
-            // It is held for no longer by asking again.
-            Ok(outcome) if again => return outcome,
+            // It is held for no longer by asking again. Who asked before may have gone before that was durable.
+            Ok(outcome) if again => {
+                let held = self.slot(batch, prover).map(|slot| slot.state.clone());
+                if let Some(State::Held(held)) = held {
+                    self.record(Record::Held(batch, prover, held));
+                }
+                return outcome;
+            }
             Ok(outcome) => {
                 let held = Held { by: ask.by.clone(), since: now };
                 self.record(Record::Held(batch, prover, held.clone()));

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::rules::ProofLevel;
+use crate::rules::{ProofLevel, Received};
 use proofmill_fault::{Code, Fault};
 
 const EXEC: ProverType = ProverType::Exec;
@@ -57,6 +57,29 @@ fn a_batch_without_its_input_lets_the_others_pass() {
     assert!((5..20).contains(&looks), "it was looked at {looks} times");
     now = Timestamp::from_secs(now.as_secs() + 76);
     assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(1));
+}
+
+#[test]
+fn what_is_asked_for_again_is_made_durable_again() {
+    let now = Timestamp::from_secs(1_000);
+    let mut desk = desk(now);
+    for later in [0, 5, 9] {
+        assert_eq!(given(&mut desk, Timestamp::from_secs(1_000 + later), "a", &[1, 2]), Some(1));
+        let held = Held { by: ask("a").by, since: now };
+        assert_eq!(desk.take_records(), [Record::Held(batch(1), EXEC, held)], "after {later} s");
+    }
+}
+
+#[test]
+fn what_an_earlier_process_gave_out_is_not_expected_back_for_ever() {
+    let (now, by) = (Timestamp::from_secs(1_000), ask("a").by);
+    let mut desk = desk(now);
+    let held = Held { by: by.clone(), since: now };
+    desk.restore(now, [(batch(7), EXEC, held)]);
+    let mut receive =
+        |secs| desk.receive(Timestamp::from_secs(1_000 + secs), &by, batch(7), &AskedType::Known(EXEC));
+    assert_eq!(receive(599), Received::Answer(RetryReason::Starting.submit()));
+    assert_eq!(receive(600), Received::Unknown, "its prover is to hand it in again and again");
 }
 
 #[test]
