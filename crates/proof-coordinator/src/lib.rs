@@ -31,6 +31,7 @@
 //! ```
 
 mod follow;
+mod places;
 mod pulling;
 pub mod rules;
 mod settle;
