@@ -167,6 +167,32 @@ fn what_fails_again_and_again_is_shown_until_it_goes_well() {
 }
 
 #[test]
+fn where_nobody_can_pay_for_all_as_many_go_as_somebody_can_pay_for() {
+    let mut story = Story(ready(9, 800), 0);
+    assert_eq!(story.next(), call(1, 9));
+    let consequences = story.ends(failed(Why::TooDear { payable: 4 }));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Again { after, .. }] if after.is_zero()),
+        "{consequences:?}"
+    );
+    assert_eq!(story.next(), call(1, 4));
+    story.ends(settled());
+    // Somebody may have sent more.
+    assert_eq!(story.next(), call(5, 9));
+    story.ends(failed(Why::TooDear { payable: 1 }));
+    assert_eq!(story.next(), call(5, 5));
+    for _ in 0..2 {
+        // Not even for one, and for none of several: that is waited for.
+        let consequences = story.ends(failed(Why::TooDear { payable: 0 }));
+        assert!(
+            matches!(consequences.as_slice(), [Consequence::Again { after, .. }] if !after.is_zero()),
+            "{consequences:?}"
+        );
+        assert_eq!(story.next(), call(5, 9));
+    }
+}
+
+#[test]
 fn any_failure_of_several_has_them_go_one_by_one_until_the_last_of_them() {
     for why in [Why::Refused, Why::TooLarge, Why::NotIncluded, Why::Paused, Why::InvalidProof(None)] {
         let mut story = Story(ready(3, 800), 0);
