@@ -73,7 +73,7 @@ impl Puller {
     /// [`PullError`]: the settings cannot work.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), PullError> {
         let calls: Vec<_> =
-            self.coordinators.iter().map(|address| Calls::new(address)).collect::<Result<_, _>>()?;
+            each_once(&self.coordinators).map(|address| Calls::new(address)).collect::<Result<_, _>>()?;
         if calls.is_empty() {
             return Err(PullError::NoCoordinator);
         }
@@ -305,7 +305,30 @@ fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Statu
     }
 }
 
+/// Addresses without those that are there twice: one that is to take a proof would be asked by its other name, and give the same batch.
+fn each_once(named: &[String]) -> impl Iterator<Item = &String> {
+    let place = |address: &String| address.trim_end_matches('/').to_owned();
+    let is_first = move |(at, address): &(usize, &String)| {
+        let mut before = named.iter().take(*at);
+        !before.any(|other| place(other) == place(*address))
+    };
+    named.iter().enumerate().filter(is_first).map(|(_, address)| address)
+}
+
 /// Drawn anew each time.
 pub(super) fn jitter() -> Jitter {
     Jitter::of(RandomState::new().hash_one(0_u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_is_named_twice_is_asked_once() {
+        let named =
+            ["http://a:1", "http://b:1", "http://a:1/", "http://a:1", "http://a:2"].map(str::to_owned);
+        let once: Vec<_> = each_once(&named).collect();
+        assert_eq!(once, ["http://a:1", "http://b:1", "http://a:2"]);
+    }
 }
