@@ -175,10 +175,12 @@ async fn judge(
     });
     match verified.await {
         Ok(Ok(())) => Ok(proof),
-        // The prover type's own machinery failed: that says nothing of the proof.
-        Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
-            Err(Flaw::Unchecked(error.to_string()))
-        }
+        // The prover type's own machinery failed, or lacks something here: that says nothing of the proof.
+        Ok(Err(
+            error @ (BackendError::NotCompiledIn { .. }
+            | BackendError::NotSetUp { .. }
+            | BackendError::Prover { .. }),
+        )) => Err(Flaw::Unchecked(error.to_string())),
         Ok(Err(error)) => refused(RefusedFor::DoesNotHold, error.to_string()),
         Err(_) => Err(Flaw::Unchecked("the check broke off; please report it".to_owned())),
     }

@@ -4,6 +4,7 @@
 mod checks;
 mod scene;
 
+use proofmill_backends::Proof;
 use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{CheckpointNumber, ProverType};
@@ -364,6 +365,30 @@ async fn a_proof_of_another_batch_is_refused_and_its_own_batch_takes_it() {
     assert!(!first.is_finished());
     let Outcome::Assigned(again) = scene.assign("c", "exec").await else { panic!("it is lost") };
     assert_eq!(batch_of(again.batch.unwrap()), one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_does_not_hold_is_not_stored_and_its_batch_goes_to_the_next() {
+    let scene = Scene::new().await;
+    let wants = wanted(1, ProverType::Exec);
+    let waits = scene.want(wants.clone()).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    // It says what it should, and there is nothing behind it.
+    let forged = Proof { body: vec![7], ..proof(&wants) };
+    let submit_response::Outcome::Refused(refused) = scene.submit("a", "exec", &batch, &forged).await else {
+        panic!("it is taken")
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::DoesNotHold);
+    assert!(refused.cause.contains("the proof is not valid") && refused.paused_ms > 0, "{refused:?}");
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    assert_eq!(scene.rows().await, 0, "it holds the batch yet");
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
+    let submit_response::Outcome::Accepted(_) = scene.submit("b", "exec", &batch, &proof(&wants)).await
+    else {
+        panic!()
+    };
+    assert_eq!(waits.await.unwrap().unwrap().proof, proof(&wants));
 }
 
 #[tokio::test(flavor = "multi_thread")]
