@@ -130,7 +130,7 @@ fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
     match unsent.keep(folder) {
         Ok(()) => {
             let folder = folder.display();
-            tracing::warn!(batch, level, %folder, "a proof could not be handed in: it is kept, and handed in at the next start");
+            tracing::warn!(batch, level, %folder, "a proof could not be handed in: it is kept, and handed in at the next start, or when its coordinator is back");
             Outcome::Kept
         }
         Err(error) => {
