@@ -57,7 +57,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             return (RetryReason::StoreAway.assign(), None);
         }
     };
-    let (outcome, given, receipt) = {
+    let (outcome, given, is_kept, receipt) = {
         let (mut state, now) = (inner.lock(), inner.clock.now());
         let outcome = state.desk.decide(now, ask, &hold, &found);
         looking.decided();
@@ -75,14 +75,19 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             let (input_bytes, input_hash) = (job.input.len() as u64, job.input_hash);
             given = Some(Given { input_bytes, input_hash, cycle_limit: job.cycle_limit });
         }
-        (outcome, given, state.keep())
+        let is_kept = state.desk.is_kept(hold.batch, hold.prover);
+        (outcome, given, is_kept, state.keep())
     };
     let AssignOutcome::Assigned { batch, .. } = outcome else { return (outcome, None) };
-    if !receipt.kept().await {
+    if !is_kept {
+        let kept = receipt.kept().await;
         let mut state = inner.lock();
-        state.desk.take_back(batch, hold.prover, &ask.by);
-        drop(state.keep());
-        return (RetryReason::StoreAway.assign(), None);
+        if !kept {
+            state.desk.take_back(batch, hold.prover, &ask.by);
+            drop(state.keep());
+            return (RetryReason::StoreAway.assign(), None);
+        }
+        state.desk.kept(batch, hold.prover, &ask.by);
     }
     told(&batch, &hold, ask);
     (outcome, given)

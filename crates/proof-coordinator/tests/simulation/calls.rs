@@ -197,6 +197,13 @@ impl World {
             return self.answer(*who, RetryReason::StoreAway.assign());
         }
         records.iter().for_each(|record| self.durable.apply(record));
+        if answer.is_some() {
+            for record in records {
+                if let (Record::Held(batch, prover, held), Some(desk)) = (record, &mut self.desk) {
+                    desk.kept(*batch, *prover, &held.by);
+                }
+            }
+        }
         if let Some((who, outcome, key)) = answer {
             // What is told is durable, unless it is over already.
             let told = self.is_alive(who).then(|| &self.provers[who.0].name);

@@ -60,14 +60,28 @@ fn a_batch_without_its_input_lets_the_others_pass() {
 }
 
 #[test]
-fn what_is_asked_for_again_is_made_durable_again() {
-    let now = Timestamp::from_secs(1_000);
+fn what_is_asked_for_again_is_made_durable_until_it_is() {
+    let (now, by) = (Timestamp::from_secs(1_000), ask("a").by);
     let mut desk = desk(now);
+    let record = || Record::Held(batch(1), EXEC, Held { by: by.clone(), since: now });
     for later in [0, 5, 9] {
         assert_eq!(given(&mut desk, Timestamp::from_secs(1_000 + later), "a", &[1, 2]), Some(1));
-        let held = Held { by: ask("a").by, since: now };
-        assert_eq!(desk.take_records(), [Record::Held(batch(1), EXEC, held)], "after {later} s");
+        assert_eq!((desk.take_records(), desk.is_kept(batch(1), EXEC)), (vec![record()], false));
     }
+    desk.kept(batch(1), EXEC, &ask("b").by);
+    assert!(!desk.is_kept(batch(1), EXEC), "it is not that one's");
+    desk.kept(batch(1), EXEC, &by);
+    assert_eq!(given(&mut desk, Timestamp::from_secs(1_010), "a", &[1, 2]), Some(1));
+    assert_eq!((desk.take_records(), desk.is_kept(batch(1), EXEC)), (vec![], true));
+    // What another one is given is another thing.
+    let late = Timestamp::from_secs(1_600);
+    assert_eq!(given(&mut desk, late, "b", &[1, 2]), Some(1));
+    assert!(!desk.is_kept(batch(1), EXEC));
+    // What an earlier process had given out is in the ledger.
+    let mut next = Desk::new(desk.config.clone());
+    next.restore(late, [(batch(1), EXEC, Held { by, since: late })]);
+    next.add(late, batch(1), EXEC);
+    assert!(next.is_kept(batch(1), EXEC));
 }
 
 #[test]
