@@ -9,6 +9,7 @@ use crate::{
     places::Places,
     rules::PERSISTENT,
     shell::{Stage, Telling},
+    troubles::tell_troubles,
 };
 use proofmill_chain::{ChainEvent, ChainStream};
 use proofmill_fault::{Jitter, Patience};
@@ -45,6 +46,20 @@ pub struct Followed {
 
 /// Follows a rollup until told to stop, and has its batches proven, and settled if there is a settler.
 pub async fn follow(
+    followed: Followed,
+    coordinator: Coordinator,
+    settler: Option<Settler>,
+    stop: CancellationToken,
+) {
+    let told = coordinator.clone();
+    let telling = tell_troubles(followed.stream.status(), move |cause| told.cannot_follow(cause));
+    tokio::select! {
+        () = telling => {}
+        () = follow_events(followed, coordinator, settler, stop) => {}
+    }
+}
+
+async fn follow_events(
     followed: Followed,
     coordinator: Coordinator,
     settler: Option<Settler>,

@@ -36,6 +36,7 @@ mod pulling;
 pub mod rules;
 mod settle;
 mod shell;
+mod troubles;
 
 pub use follow::{Followed, follow};
 pub use pulling::{PullError, Puller, Turn};

@@ -48,7 +48,11 @@ impl Coordinator {
         let types: BTreeSet<_> = waiting.map(|shown| shown.prover).collect();
         let silent = |of: &ProverType| is_silent(state.asked.get(of).copied(), inner.began, now);
         let slow = slow_check(state.checking.values(), now);
-        types.into_iter().filter(silent).map(no_prover).chain(state.board.problem()).chain(slow).collect()
+        let cannot_follow =
+            |cause: &String| format!("the rollup cannot be followed, and new batches wait: {cause}");
+        let cannot_follow = state.cannot_follow.as_ref().map(cannot_follow);
+        let silent = types.into_iter().filter(silent).map(no_prover);
+        cannot_follow.into_iter().chain(silent).chain(state.board.problem()).chain(slow).collect()
     }
 }
 
