@@ -288,7 +288,7 @@ impl Settling {
                 consequences.push(self.again(now, call, why, cause, jitter));
             }
             // As many as somebody can pay for go at once.
-            Why::TooDear { payable } if payable > 0 && call.batches() > 1 => {
+            Why::TooDear { payable } if (1..call.batches()).contains(&payable) => {
                 self.most = Some(payable);
                 consequences.push(Consequence::Again { call, why, cause, after: Duration::ZERO });
             }
