@@ -318,6 +318,15 @@ impl ChainError {
         matches!(self, Self::Refused { reason, .. } if Verdict::of(reason) == Verdict::GasLimit)
     }
 
+    /// Whether an account cannot pay: by what it has, or by the word of a node, which may count more than this code does.
+    pub fn is_of_funds(&self) -> bool {
+        match self {
+            Self::InsufficientFunds { .. } => true,
+            Self::Refused { reason, .. } => Verdict::of(reason) == Verdict::Funds,
+            _ => false,
+        }
+    }
+
     /// Whether nothing came of a call because it was not even made: nodes are away, gas is dearer than the limit, or nobody pays
     /// or signs.
     pub const fn is_of_no_call(&self) -> bool {
