@@ -3,8 +3,8 @@
 //! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
 //! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
 //! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the
-//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Everything else is tried again
-//! after pauses that grow.
+//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Where nobody can pay for all, as
+//! many go as somebody can pay for. Everything else is tried again after pauses that grow.
 
 mod call;
 mod caps;
