@@ -313,12 +313,13 @@ fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Statu
 
 /// Addresses without those that are there twice: one that is to take a proof would be asked by its other name, and give the same batch.
 fn each_once(named: &[String]) -> impl Iterator<Item = &String> {
-    let place = |address: &String| address.trim_end_matches('/').to_owned();
-    let is_first = move |(at, address): &(usize, &String)| {
-        let mut before = named.iter().take(*at);
-        !before.any(|other| place(other) == place(*address))
-    };
+    let is_first =
+        move |(at, address): &(usize, &String)| !named.iter().take(*at).any(|other| is_same(other, address));
     named.iter().enumerate().filter(is_first).map(|(_, address)| address)
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 /// Drawn anew each time.
