@@ -230,6 +230,12 @@ pub enum ChainError {
     /// The text is not a private key.
     #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
     BadKey,
+    /// What a file or an environment variable has is not a private key.
+    #[error("{place}: not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
+    BadKeyIn {
+        /// The file, or the variable's name.
+        place: String,
+    },
     /// The file with the private key cannot be read.
     #[error("the key file {} cannot be read: {source}", .path.display())]
     KeyFile {
@@ -310,6 +316,15 @@ impl ChainError {
     /// Whether a node does not take a transaction because it has too much gas, or too many bytes.
     pub fn is_too_large(&self) -> bool {
         matches!(self, Self::Refused { reason, .. } if Verdict::of(reason) == Verdict::GasLimit)
+    }
+
+    /// Whether an account cannot pay: by what it has, or by the word of a node, which may count more than this code does.
+    pub fn is_of_funds(&self) -> bool {
+        match self {
+            Self::InsufficientFunds { .. } => true,
+            Self::Refused { reason, .. } => Verdict::of(reason) == Verdict::Funds,
+            _ => false,
+        }
     }
 
     /// Whether nothing came of a call because it was not even made: nodes are away, gas is dearer than the limit, or nobody pays

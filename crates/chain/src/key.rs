@@ -13,14 +13,15 @@ pub struct SigningKey(PrivateKeySigner);
 impl SigningKey {
     /// The key in an environment variable.
     pub fn from_env(name: &str) -> Result<Self, ChainError> {
-        env::var(name).map_err(|_| ChainError::KeyUnset { name: name.to_owned() })?.parse()
+        let text = env::var(name).map_err(|_| ChainError::KeyUnset { name: name.to_owned() })?;
+        text.parse().map_err(|_| ChainError::BadKeyIn { place: name.to_owned() })
     }
 
     /// The key in a file, in hexadecimal; white space around it is ignored.
     pub fn from_file(path: &Path) -> Result<Self, ChainError> {
-        fs::read_to_string(path)
-            .map_err(|source| ChainError::KeyFile { path: path.to_owned(), source })?
-            .parse()
+        let text = fs::read_to_string(path)
+            .map_err(|source| ChainError::KeyFile { path: path.to_owned(), source })?;
+        text.parse().map_err(|_| ChainError::BadKeyIn { place: path.display().to_string() })
     }
 
     /// The account that it signs for.

@@ -30,6 +30,7 @@ mod attestors;
 mod batches;
 mod blame;
 mod call_name;
+mod calldata;
 mod config;
 mod contracts;
 mod deploy;
@@ -67,6 +68,7 @@ pub use attestors::{AttestorSet, majority};
 pub use batches::{BatchFill, BatchFills};
 pub use blame::BlamedProof;
 pub use call_name::CallName;
+pub use calldata::{BATCH_BYTES, CALL_BYTES};
 pub use config::{
     GenesisBlock, Limits, ProofTypeConfig, Roles, RollupConfig, Rules, RulesInForce, ScheduledRules,
 };

@@ -65,7 +65,7 @@ impl Publishers {
         let count = self.senders.len();
         let account = |at: usize| self.senders.get(at).map(Sender::account);
         match came_of_it {
-            Err(error @ ChainError::InsufficientFunds { .. }) => {
+            Err(error) if error.is_of_funds() => {
                 turn.waits = false;
                 turn.poor += 1;
                 // It may have been sent some when its turn comes again.
@@ -118,6 +118,13 @@ mod tests {
         Err(ChainError::InsufficientFunds { call, account, has: U256::ZERO, needs: U256::from(1) })
     }
 
+    /// A chain that counts more than gas by its price.
+    fn poor_by_word() -> Result<(), ChainError> {
+        let reason =
+            "insufficient funds for gas * price + value: balance 7, tx cost 8, overshot 1".to_owned();
+        Err(ChainError::Refused { method: "eth_sendRawTransaction", reason })
+    }
+
     fn stuck() -> Result<(), ChainError> {
         let (call, transaction) = (CallName::VerifyBatches, TxHash::ZERO);
         Err(ChainError::NotIncluded { call, transaction, after: Duration::from_secs(120) })
@@ -135,6 +142,11 @@ mod tests {
         assert!(!three.passes_on(&poor(&three)));
         assert_eq!(three.current().account(), accounts[0]);
         assert!(!publishers(1).passes_on(&poor(&three)));
+        assert!(three.passes_on(&poor_by_word()));
+        assert_eq!(three.current().account(), accounts[1]);
+        let refused = ChainError::Refused { method: "eth_sendRawTransaction", reason: "no".to_owned() };
+        assert!(!three.passes_on::<()>(&Err(refused)));
+        assert_eq!(three.current().account(), accounts[1], "another one would be told the same");
     }
 
     #[tokio::test]

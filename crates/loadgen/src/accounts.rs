@@ -12,14 +12,15 @@ pub struct Funder(pub(crate) PrivateKeySigner);
 impl Funder {
     /// The key in an environment variable.
     pub fn from_env(name: &str) -> Result<Self, LoadError> {
-        env::var(name).map_err(|_| LoadError::KeyUnset { name: name.to_owned() })?.parse()
+        let text = env::var(name).map_err(|_| LoadError::KeyUnset { name: name.to_owned() })?;
+        text.parse().map_err(|_| LoadError::BadKeyIn { place: name.to_owned() })
     }
 
     /// The key in a file, in hexadecimal; white space around it is ignored.
     pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        fs::read_to_string(path)
-            .map_err(|source| LoadError::KeyFile { path: path.to_owned(), source })?
-            .parse()
+        let text = fs::read_to_string(path)
+            .map_err(|source| LoadError::KeyFile { path: path.to_owned(), source })?;
+        text.parse().map_err(|_| LoadError::BadKeyIn { place: path.display().to_string() })
     }
 
     /// The address that pays.
@@ -126,6 +127,16 @@ mod tests {
         assert_eq!(keys.len(), 2);
         assert_eq!(keys.first().address(), one.parse::<Funder>().unwrap().address());
         assert_eq!(format!("{keys:?}"), "AccountKeys(2)");
+    }
+
+    #[test]
+    fn a_file_that_has_no_key_is_named_and_what_it_has_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("funder");
+        fs::write(&path, "0xabc123\n").unwrap();
+        let said = Funder::from_file(&path).unwrap_err().to_string();
+        assert!(said.contains(&format!("{}: not a private key", path.display())), "{said}");
+        assert!(!said.contains("abc123"), "{said}");
     }
 
     #[test]

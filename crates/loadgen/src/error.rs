@@ -11,6 +11,12 @@ pub enum LoadError {
     /// The text is not a private key.
     #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
     BadKey,
+    /// What a file or an environment variable has is not a private key.
+    #[error("{place}: not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
+    BadKeyIn {
+        /// The file, or the variable's name.
+        place: String,
+    },
     /// The file with the private key cannot be read.
     #[error("the key file {} cannot be read: {source}", .path.display())]
     KeyFile {

@@ -6,8 +6,10 @@
 
 use crate::{
     Coordinator, Settler,
+    places::Places,
     rules::PERSISTENT,
     shell::{Stage, Telling},
+    troubles::tell_troubles,
 };
 use proofmill_chain::{ChainEvent, ChainStream};
 use proofmill_fault::{Jitter, Patience};
@@ -19,7 +21,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The pauses before a batch that cannot go on is tried again.
@@ -49,11 +51,25 @@ pub async fn follow(
     settler: Option<Settler>,
     stop: CancellationToken,
 ) {
+    let told = coordinator.clone();
+    let telling = tell_troubles(followed.stream.status(), move |cause| told.cannot_follow(cause));
+    tokio::select! {
+        () = telling => {}
+        () = follow_events(followed, coordinator, settler, stop) => {}
+    }
+}
+
+async fn follow_events(
+    followed: Followed,
+    coordinator: Coordinator,
+    settler: Option<Settler>,
+    stop: CancellationToken,
+) {
     let Followed { mut stream, proven, statement, services, at_once, cycle_limit } = followed;
     let lines = services.into_iter().map(|(prover, service)| Line {
         prover,
         service,
-        places: Arc::new(Semaphore::new(at_once.get())),
+        places: Places::new(at_once),
         settler: settler.clone(),
     });
     let mut batches = Batches {
@@ -186,7 +202,7 @@ impl Batches {
 struct Line {
     prover: ProverType,
     service: Arc<dyn ProofService>,
-    places: Arc<Semaphore>,
+    places: Places,
     settler: Option<Settler>,
 }
 
@@ -215,9 +231,8 @@ impl Line {
     /// Nothing where it is not needed any more, or never can be proven.
     async fn prove(&self, request: &RangeRequest, telling: &Telling) -> Option<RangeProof> {
         let (number, prover, cancel) = (request.checkpoint.number.0, self.prover, &telling.cancel);
-        // Batches come in order, and the semaphore is fair: the oldest has its place first.
-        let place = cancel.run_until_cancelled(Arc::clone(&self.places).acquire_owned()).await;
-        let _place = place?.ok()?;
+        // The oldest has its place first, also where it is made anew: no batch after it is settled before.
+        let _place = cancel.run_until_cancelled(self.places.take(request.checkpoint.number)).await?;
         let heard = telling.clone();
         let work = Work::new(cancel.clone(), move |note| heard.hear(note));
         let mut times = 0;

@@ -31,10 +31,12 @@
 //! ```
 
 mod follow;
+mod places;
 mod pulling;
 pub mod rules;
 mod settle;
 mod shell;
+mod troubles;
 
 pub use follow::{Followed, follow};
 pub use pulling::{PullError, Puller, Turn};

@@ -124,6 +124,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_file_that_has_no_key_is_named_and_what_it_has_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let (good, bad) = (folder.path().join("good"), folder.path().join("bad"));
+        std::fs::write(&good, format!("{:064x}\n", 1)).unwrap();
+        for text in ["", "0xabc123", &format!("{:064x}\n# an old one\n", 2)] {
+            std::fs::write(&bad, text).unwrap();
+            let paying = cli::Paying { key_file: vec![good.clone(), bad.clone()], ..Default::default() };
+            let said = format!("{:#}", payers(&paying).await.unwrap_err());
+            assert!(said.contains(&format!("{}: not a private key", bad.display())), "{said}");
+            assert!(!said.contains("abc123") && !said.contains("old one"), "{said}");
+        }
+    }
+
+    #[tokio::test]
     async fn half_of_an_account_is_refused_and_nobody_else_pays() {
         let service = Some("http://127.0.0.1:1/secret".parse().unwrap());
         let password = vec![PathBuf::from("password")];

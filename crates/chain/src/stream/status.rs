@@ -102,3 +102,16 @@ pub struct StreamStatus {
     /// L2 does not answer.
     pub l2_trouble: Option<Trouble>,
 }
+
+impl StreamStatus {
+    /// What keeps events from coming: a node that is away, lags, or is on another branch. Nothing when all is well.
+    pub fn trouble(&self) -> Option<String> {
+        if let Some(trouble) = &self.l1_trouble {
+            return Some(format!("L1: {}", trouble.error));
+        }
+        if let Some(trouble) = &self.l2_trouble {
+            return Some(format!("L2: {}", trouble.error));
+        }
+        (self.waiting != Waiting::Nothing).then(|| self.waiting.to_string())
+    }
+}

@@ -96,9 +96,12 @@ async fn offer(
             }
             Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
                 .clamp(Duration::from_millis(100), Duration::from_secs(120)),
+            // It may be another release soon.
             Ok(None) => {
-                said::other_version(&coordinator.address);
-                return None;
+                if times == 1 {
+                    said::other_version(&coordinator.address);
+                }
+                AGAIN.wait(times, jitter())
             }
             Err(status) => {
                 if times == 1 {
@@ -130,7 +133,7 @@ fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
     match unsent.keep(folder) {
         Ok(()) => {
             let folder = folder.display();
-            tracing::warn!(batch, level, %folder, "a proof could not be handed in: it is kept, and handed in at the next start");
+            tracing::warn!(batch, level, %folder, "a proof could not be handed in: it is kept, and handed in at the next start, or when its coordinator is back");
             Outcome::Kept
         }
         Err(error) => {

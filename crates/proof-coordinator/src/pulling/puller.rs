@@ -73,7 +73,7 @@ impl Puller {
     /// [`PullError`]: the settings cannot work.
     pub async fn run(&self, stop: &CancellationToken) -> Result<(), PullError> {
         let calls: Vec<_> =
-            self.coordinators.iter().map(|address| Calls::new(address)).collect::<Result<_, _>>()?;
+            each_once(&self.coordinators).map(|address| Calls::new(address)).collect::<Result<_, _>>()?;
         if calls.is_empty() {
             return Err(PullError::NoCoordinator);
         }
@@ -81,10 +81,10 @@ impl Puller {
         let asker = Asker { name: self.name.clone(), prover, programs: self.programs };
         let (mut round, clock) = (Round::new(calls.len()), Clock::start());
         let mut turns = Turns::new(self.turns.clone());
-        // Each coordinator with a proof that it is to take; at most one of each.
+        // Each coordinator with a proof that it is to take.
         let mut handing_in = FuturesUnordered::new();
         counted::describe();
-        for unsent in self.kept_unsent(prover) {
+        for unsent in self.kept_unsent(prover, &self.coordinators) {
             let at = calls.iter().position(|coordinator| coordinator.address == unsent.coordinator);
             let Some((place, coordinator)) = at.and_then(|place| Some((place, calls.get(place)?))) else {
                 continue;
@@ -95,8 +95,8 @@ impl Puller {
             handing_in.push(self.hand_in(place, coordinator, &asker, unsent, Duration::ZERO, stop));
         }
         while !stop.is_cancelled() {
-            while let Some(Some(place)) = handing_in.next().now_or_never() {
-                round.handed_in(place);
+            while let Some(Some((place, is_kept))) = handing_in.next().now_or_never() {
+                round.handed_in(place, is_kept);
             }
             let place = match round.next(clock.now()) {
                 Next::Ask(place) => place,
@@ -105,7 +105,7 @@ impl Puller {
                     tokio::select! {
                         () = stop.cancelled() => {}
                         () = tokio::time::sleep(wait) => {}
-                        Some(place) = handing_in.next() => round.handed_in(place),
+                        Some((place, is_kept)) = handing_in.next() => round.handed_in(place, is_kept),
                     }
                     continue;
                 }
@@ -117,9 +117,17 @@ impl Puller {
             let turn = turn.map_err(|source| self.no_turns(source))?;
             counted::does(Doing::Asking);
             let Some(answer) = stop.run_until_cancelled(coordinator.assign(&asker)).await else { break };
-            let is_news = round.heard(clock.now(), place, heard(&answer), jitter());
-            if is_news {
+            let means = heard(&answer);
+            if round.heard(clock.now(), place, means, jitter()) {
                 say(coordinator, &asker, &answer);
+            }
+            if round.takes_kept(place, means) {
+                for unsent in self.kept_unsent(prover, std::slice::from_ref(&coordinator.address)) {
+                    let (batch, level) = (unsent.batch.number.0, unsent.batch.level.name());
+                    tracing::info!(batch, level, coordinator = %coordinator.address, "a proof that was kept is handed in");
+                    round.hands_in(place);
+                    handing_in.push(self.hand_in(place, coordinator, &asker, unsent, Duration::ZERO, stop));
+                }
             }
             let Ok(AssignResponse { outcome: Some(assign_response::Outcome::Assigned(assigned)) }) = answer
             else {
@@ -160,12 +168,12 @@ impl Puller {
         PullError::Turns { file: self.turns.clone().unwrap_or_default(), source }
     }
 
-    fn kept_unsent(&self, prover: ProverType) -> Vec<Unsent> {
+    fn kept_unsent(&self, prover: ProverType, coordinators: &[String]) -> Vec<Unsent> {
         let folder = self.unsent.as_deref();
-        folder.map(|folder| Unsent::kept(folder, prover, &self.coordinators)).unwrap_or_default()
+        folder.map(|folder| Unsent::kept(folder, prover, coordinators)).unwrap_or_default()
     }
 
-    /// Hands a proof in beside everything else; gives the coordinator's place when that has ended.
+    /// Hands a proof in beside everything else; gives the coordinator's place when that has ended, and whether the proof is kept.
     fn hand_in(
         &self,
         place: usize,
@@ -174,19 +182,17 @@ impl Puller {
         unsent: Unsent,
         timeout: Duration,
         stop: &CancellationToken,
-    ) -> impl Future<Output = usize> + use<> {
+    ) -> impl Future<Output = (usize, bool)> + use<> {
         let (coordinator, asker, stop) = (coordinator.clone(), asker.clone(), stop.clone());
         let kept_in = self.unsent.clone();
         let prover = asker.prover;
         let task = tokio::spawn(async move {
             let outcome = hand_in(&coordinator, &asker, &unsent, timeout, &stop, kept_in.as_deref()).await;
             counted::ended(prover, outcome);
+            outcome == Outcome::Kept
         });
-        async move {
-            // Also where it panicked: the coordinator is asked again.
-            drop(task.await);
-            place
-        }
+        // Also where it panicked: the coordinator is asked again.
+        async move { (place, task.await.unwrap_or(false)) }
     }
 
     /// One batch, from its input to its proof.
@@ -305,7 +311,31 @@ fn say(coordinator: &Calls, asker: &Asker, answer: &Result<AssignResponse, Statu
     }
 }
 
+/// Addresses without those that are there twice: one that is to take a proof would be asked by its other name, and give the same batch.
+fn each_once(named: &[String]) -> impl Iterator<Item = &String> {
+    let is_first =
+        move |(at, address): &(usize, &String)| !named.iter().take(*at).any(|other| is_same(other, address));
+    named.iter().enumerate().filter(is_first).map(|(_, address)| address)
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 /// Drawn anew each time.
 pub(super) fn jitter() -> Jitter {
     Jitter::of(RandomState::new().hash_one(0_u8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coordinator_that_is_named_twice_is_asked_once() {
+        let named =
+            ["http://a:1", "http://b:1", "http://a:1/", "http://a:1", "http://a:2"].map(str::to_owned);
+        let once: Vec<_> = each_once(&named).collect();
+        assert_eq!(once, ["http://a:1", "http://b:1", "http://a:2"]);
+    }
 }

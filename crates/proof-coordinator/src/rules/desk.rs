@@ -187,9 +187,10 @@ impl Desk {
         }
     }
 
-    /// Whether an earlier process had given this out, and it is not waited for again yet.
+    /// Whether an earlier process had given this out, and it is not waited for again yet. Once it is stale it never may be.
     pub(super) fn remembers(&self, batch: BatchId, prover: ProverType) -> bool {
-        self.remembered.contains_key(&(batch, prover))
+        let held = self.remembered.get(&(batch, prover));
+        held.is_some_and(|held| held.remaining(self.latest, self.config.timeout).is_some())
     }
 
     pub(super) fn slot(&self, batch: BatchId, prover: ProverType) -> Option<&Slot> {
@@ -281,8 +282,14 @@ impl Desk {
             judge(batch, found, ask.programs.of(batch.level), remaining)
         };
         let (state, outcome) = match judged {
-            // It is held for no longer by asking again.
-            Ok(outcome) if again => return outcome,
+            // It is held for no longer by asking again. Who asked before may have gone before that was durable.
+            Ok(outcome) if again => {
+                let slot = self.slot(batch, prover).filter(|slot| !slot.durable);
+                if let Some(State::Held(held)) = slot.map(|slot| slot.state.clone()) {
+                    self.record(Record::Held(batch, prover, held));
+                }
+                return outcome;
+            }
             Ok(outcome) => {
                 let held = Held { by: ask.by.clone(), since: now };
                 self.record(Record::Held(batch, prover, held.clone()));
@@ -297,13 +304,27 @@ impl Desk {
         };
         let has_no_input = matches!(outcome, AssignOutcome::RetryLater { reason: RetryReason::NoInput, .. });
         if let Some(slot) = self.slot_mut(batch, prover) {
-            slot.state = state;
+            (slot.state, slot.durable) = (state, false);
             if has_no_input {
                 slot.set_aside(now);
             }
         }
         self.clean(batch);
         outcome
+    }
+
+    /// That this prover holds the batch is durable: it may be told so, now and whenever it asks again.
+    pub fn kept(&mut self, batch: BatchId, prover: ProverType, by: &ProverName) {
+        if self.is_held_by(batch, prover, by)
+            && let Some(slot) = self.slot_mut(batch, prover)
+        {
+            slot.durable = true;
+        }
+    }
+
+    /// Whether it is durable who holds the batch.
+    pub fn is_kept(&self, batch: BatchId, prover: ProverType) -> bool {
+        self.slot(batch, prover).is_some_and(|slot| slot.durable)
     }
 
     /// Nothing came of a call: the ledger or storage is away, or who asked has gone.

@@ -69,8 +69,10 @@ struct Coordinator {
     times: u32,
     /// How often in a row what it gave came to nothing.
     in_vain: u32,
-    /// It is to take a proof. Until it has, it would give the same batch again.
-    is_to_take: bool,
+    /// So many proofs it is to take. Until it has, it would give the same batches again.
+    to_take: u32,
+    /// It did not take one in time, which is kept for it.
+    is_kept_for: bool,
 }
 
 impl Round {
@@ -87,7 +89,7 @@ impl Round {
             let not_before = self.coordinators.get(*place).map_or(Timestamp::MAX, |it| it.not_before);
             not_before.as_millis().saturating_sub(now.as_millis())
         };
-        let is_free = |place: &usize| self.coordinators.get(*place).is_some_and(|it| !it.is_to_take);
+        let is_free = |place: &usize| self.coordinators.get(*place).is_some_and(|it| it.to_take == 0);
         // The first of those for which there is the least to wait.
         match in_turn.filter(is_free).min_by_key(wait).map(|place| (place, wait(&place))) {
             Some((place, 0)) => Next::Ask(place),
@@ -127,15 +129,23 @@ impl Round {
     /// A proof is being handed in to a coordinator: the others are asked meanwhile.
     pub fn hands_in(&mut self, place: usize) {
         if let Some(coordinator) = self.coordinators.get_mut(place) {
-            (coordinator.is_to_take, coordinator.in_vain) = (true, 0);
+            (coordinator.to_take, coordinator.in_vain) = (coordinator.to_take + 1, 0);
         }
     }
 
-    /// It has taken the proof, or does not get it.
-    pub fn handed_in(&mut self, place: usize) {
+    /// It has taken the proof, or does not get it: not now, where it `is_kept` for it.
+    pub fn handed_in(&mut self, place: usize, is_kept: bool) {
         if let Some(coordinator) = self.coordinators.get_mut(place) {
-            coordinator.is_to_take = false;
+            coordinator.to_take = coordinator.to_take.saturating_sub(1);
+            coordinator.is_kept_for |= is_kept;
         }
+    }
+
+    /// Whether a coordinator that answered is to be handed in now what is kept for it: once, as soon as it has use for the prover again.
+    pub fn takes_kept(&mut self, place: usize, heard: Heard) -> bool {
+        let has_use = matches!(heard, Heard::Assigned | Heard::Nothing { .. });
+        let coordinator = self.coordinators.get_mut(place).filter(|_| has_use);
+        coordinator.is_some_and(|it| std::mem::take(&mut it.is_kept_for))
     }
 }
 
@@ -209,8 +219,39 @@ mod tests {
         }
         round.hands_in(1);
         assert!(matches!(round.next(at(40_000)), Next::Wait(_)), "it would be given what it has proven");
-        round.handed_in(0);
+        round.handed_in(0, false);
         assert_eq!(round.next(at(40_000)), Next::Ask(0));
+    }
+
+    #[test]
+    fn one_that_is_to_take_several_proofs_is_asked_after_the_last() {
+        let mut round = Round::new(1);
+        for _ in 0..3 {
+            round.hands_in(0);
+        }
+        for _ in 0..3 {
+            assert!(matches!(round.next(at(0)), Next::Wait(_)), "it would be given what it has proven");
+            round.handed_in(0, false);
+        }
+        assert_eq!(round.next(at(0)), Next::Ask(0));
+    }
+
+    #[test]
+    fn what_is_kept_for_a_coordinator_is_handed_in_once_when_it_is_back() {
+        let mut round = Round::new(2);
+        let nothing = Heard::Nothing { after: Duration::ZERO };
+        round.hands_in(0);
+        round.handed_in(0, true);
+        for heard in [Heard::Away, Heard::Mismatch, Heard::NotNeeded] {
+            assert!(!round.takes_kept(0, heard), "{heard:?}");
+        }
+        assert!(!round.takes_kept(1, nothing), "it is kept for another one");
+        assert!(round.takes_kept(0, nothing));
+        assert!(!round.takes_kept(0, nothing));
+        // It does not take it now either.
+        round.hands_in(0);
+        round.handed_in(0, true);
+        assert!(round.takes_kept(0, Heard::Assigned));
     }
 
     #[test]
@@ -227,7 +268,7 @@ mod tests {
         assert_eq!((pauses.first(), pauses.last()), (Some(&1), Some(&60)));
         assert!(pauses.is_sorted());
         round.hands_in(0);
-        round.handed_in(0);
+        round.handed_in(0, false);
         round.came_to_nothing(at(now), 0, NONE);
         assert!(matches!(round.next(at(now)), Next::Wait(wait) if wait <= Duration::from_secs(1)));
     }

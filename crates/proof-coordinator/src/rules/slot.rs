@@ -50,6 +50,8 @@ pub(super) struct Slot {
     pub(super) state: State,
     /// Since when the batch is waited for.
     pub(super) since: Timestamp,
+    /// That it is held is durable.
+    pub(super) durable: bool,
     /// A proof was verified, and is being stored.
     pub(super) storing: bool,
     pub(super) failures: Failures,
@@ -63,8 +65,10 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(state: State, since: Timestamp) -> Self {
-        let (in_vain, returned, not_before) = (0, 0, Timestamp::default());
-        Self { state, since, storing: false, failures: Failures::default(), in_vain, returned, not_before }
+        // An earlier process has given out what is held already.
+        let (durable, storing) = (matches!(state, State::Held(_)), false);
+        let (failures, in_vain, returned, not_before) = (Failures::default(), 0, 0, Timestamp::default());
+        Self { state, since, durable, storing, failures, in_vain, returned, not_before }
     }
 
     /// Its input did not come: the batches after it pass.

@@ -104,9 +104,3 @@ impl State {
         drop(self.journal.keep(notes.into_iter().map(remembered::change).collect()));
     }
 }
-
-/// The bytes that a proof takes in a call: its two texts, each padded to words, and their places and lengths.
-pub(super) fn calldata(proof: &SubmittedProof) -> u64 {
-    let padded = |text: &Bytes| text.len().div_ceil(32) as u64 * 32;
-    padded(&proof.public_values.0) + padded(&proof.proof.0) + 6 * 32
-}

@@ -2,7 +2,7 @@
 
 use super::{
     metrics,
-    offers::{Offer, State, Told, calldata},
+    offers::{Offer, State, Told},
     parts::{BatchSettlement, Evidence, NotReady, RefusedProof},
     remembered::Remembered,
     status::{BatchGas, SettlingStatus},
@@ -143,7 +143,7 @@ impl Settler {
             let (told, tells) = oneshot::channel();
             {
                 let mut state = self.0.lock();
-                let bytes = calldata(&submitted);
+                let bytes = submitted.calldata_bytes();
                 if !state.rules.proven(number, content, prover, bytes) {
                     return None;
                 }

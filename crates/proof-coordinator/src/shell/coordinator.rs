@@ -65,6 +65,8 @@ pub(super) struct State {
     pub(super) quiet: Quiet,
     /// Those of what this process cannot do: its store is away, say.
     pub(super) unable: Quiet,
+    /// Why the rollup cannot be followed, while it cannot.
+    pub(super) cannot_follow: Option<String>,
     /// L1 has verified the batches up to this one, as far as anybody said so.
     pub(super) verified: Option<CheckpointNumber>,
     /// Who is handing in a proof at this moment: one at a time for each.
@@ -127,6 +129,7 @@ impl Coordinator {
             board: Board::default(),
             quiet: Quiet::default(),
             unable: Quiet::default(),
+            cannot_follow: None,
             verified: None,
             submitting: BTreeSet::new(),
             checking: BTreeMap::new(),
@@ -164,6 +167,11 @@ impl Coordinator {
         state.board.verified(through);
         state.verified = Some(through);
         drop(state.keep());
+    }
+
+    /// The rollup cannot be followed for this cause; without one it is.
+    pub(crate) fn cannot_follow(&self, cause: Option<String>) {
+        self.0.lock().cannot_follow = cause;
     }
 
     /// The batches above this one are not on L1 any more: nothing is told of them.

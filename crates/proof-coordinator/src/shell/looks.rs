@@ -1,9 +1,11 @@
 //! A prover asks for work.
 
-use super::{coordinator::Inner, counted, guards::Looking, shelf::ProofKey};
+use super::{coordinator::Inner, counted, guards::Looking, pullers, shelf::ProofKey};
 use crate::rules::{Ask, Asked, AskedType, AssignOutcome, BatchId, Found, Hold, Line, RetryReason, Taken};
 use proofmill_artifacts::ArtifactError;
-use std::{num::NonZeroU64, sync::Arc};
+use proofmill_backends::Proof;
+use proofmill_service::Pulled;
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
 
 /// What a prover is given with a batch.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +44,7 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
         );
     }
     let looking = Looking::new(Arc::clone(inner), hold.clone());
-    let found = match look(inner, &hold).await {
+    let (found, proof) = match look(inner, &hold).await {
         Ok(found) => found,
         Err(error) => {
             let line = inner.lock().unable.line(inner.clock.now(), &ask.by);
@@ -55,10 +57,14 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             return (RetryReason::StoreAway.assign(), None);
         }
     };
-    let (outcome, given, receipt) = {
+    let (outcome, given, is_kept, receipt) = {
         let (mut state, now) = (inner.lock(), inner.clock.now());
         let outcome = state.desk.decide(now, ask, &hold, &found);
         looking.decided();
+        // Whoever handed it in has gone before it was known here: nobody else tells who waits for it.
+        if let Some(proof) = proof {
+            state.jobs.end(&(hold.batch, hold.prover), Ok(Pulled { proof, took: Duration::ZERO }));
+        }
         let mut given = None;
         if let (AssignOutcome::Assigned { .. }, Some(job)) =
             (&outcome, state.jobs.get_mut(&(hold.batch, hold.prover)))
@@ -69,37 +75,42 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             let (input_bytes, input_hash) = (job.input.len() as u64, job.input_hash);
             given = Some(Given { input_bytes, input_hash, cycle_limit: job.cycle_limit });
         }
-        (outcome, given, state.keep())
+        let is_kept = state.desk.is_kept(hold.batch, hold.prover);
+        (outcome, given, is_kept, state.keep())
     };
     let AssignOutcome::Assigned { batch, .. } = outcome else { return (outcome, None) };
-    // Who asks again was told before: that is durable.
-    if !hold.again && !receipt.kept().await {
+    if !is_kept {
+        let kept = receipt.kept().await;
         let mut state = inner.lock();
-        state.desk.take_back(batch, hold.prover, &ask.by);
-        drop(state.keep());
-        return (RetryReason::StoreAway.assign(), None);
+        if !kept {
+            state.desk.take_back(batch, hold.prover, &ask.by);
+            drop(state.keep());
+            return (RetryReason::StoreAway.assign(), None);
+        }
+        state.desk.kept(batch, hold.prover, &ask.by);
     }
     told(&batch, &hold, ask);
     (outcome, given)
 }
 
 fn told(batch: &BatchId, hold: &Hold, ask: &Ask) {
-    tracing::info!(
-        batch = batch.number.0,
-        level = batch.level.name(),
-        prover = %hold.prover,
-        to = %ask.by,
-        again = hold.again,
-        "a batch is given out"
-    );
+    let (number, level, prover, to) = (batch.number.0, batch.level.name(), hold.prover, &ask.by);
+    // Whoever asks again and again fills no disk.
+    if hold.again {
+        tracing::debug!(batch = number, level, %prover, %to, "a batch is given out again, to who holds it");
+    } else {
+        tracing::info!(batch = number, level, %prover, %to, "a batch is given out");
+    }
 }
 
-/// What storage says, and what is waited for.
-async fn look(inner: &Inner, hold: &Hold) -> Result<Found, ArtifactError> {
+/// What storage says, and what is waited for; and the proof, if it is there.
+async fn look(inner: &Inner, hold: &Hold) -> Result<(Found, Option<Proof>), ArtifactError> {
     let Hold { batch, prover, .. } = *hold;
-    let program = inner.lock().jobs.get(&(batch, prover)).map(|job| job.program);
-    let Some(program) = program else { return Ok(Found::default()) };
-    let proof = inner.shelf.has_proof(&ProofKey { batch, prover, program }).await?;
+    let wanted = inner.lock().jobs.get(&(batch, prover)).map(|job| (job.program, job.says.clone()));
+    let Some((program, says)) = wanted else { return Ok((Found::default(), None)) };
+    let key = ProofKey { batch, prover, program };
+    let proof = inner.shelf.look(&key).await?.and_then(|bytes| pullers::read(&bytes, program));
+    let proof = proof.filter(|proof| says.contains(&proof.public_values));
     // The input came with the batch.
-    Ok(Found { proof, version: Some(program), inputs: [program].into() })
+    Ok((Found { proof: proof.is_some(), version: Some(program), inputs: [program].into() }, proof))
 }

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use proofmill_artifacts::ArtifactError;
 use proofmill_backends::Proof;
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ProofMode, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_service::{FoundProof, JobError, Progress, Pulled, Pullers, Sought, Wanted, Work};
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -48,7 +48,11 @@ impl Coordinator {
         let types: BTreeSet<_> = waiting.map(|shown| shown.prover).collect();
         let silent = |of: &ProverType| is_silent(state.asked.get(of).copied(), inner.began, now);
         let slow = slow_check(state.checking.values(), now);
-        types.into_iter().filter(silent).map(no_prover).chain(state.board.problem()).chain(slow).collect()
+        let cannot_follow =
+            |cause: &String| format!("the rollup cannot be followed, and new batches wait: {cause}");
+        let cannot_follow = state.cannot_follow.as_ref().map(cannot_follow);
+        let silent = types.into_iter().filter(silent).map(no_prover);
+        cannot_follow.into_iter().chain(silent).chain(state.board.problem()).chain(slow).collect()
     }
 }
 
@@ -113,9 +117,9 @@ fn unavailable(error: &ArtifactError) -> JobError {
 }
 
 /// A proof in its form on the shelf, if it is one of this program.
-fn read(bytes: &[u8], sought: &Sought) -> Option<Proof> {
+pub(super) fn read(bytes: &[u8], program: ProgramVersion) -> Option<Proof> {
     let proof = Proof::decode(bytes).ok()?;
-    (proof.mode == ProofMode::Compressed && proof.program == sought.program).then_some(proof)
+    (proof.mode == ProofMode::Compressed && proof.program == program).then_some(proof)
 }
 
 /// What is known of a proof before its input is: what was kept with it tells whoever wants it the rest.
@@ -123,14 +127,14 @@ async fn found(inner: &Inner, sought: &Sought) -> Result<Option<FoundProof>, Art
     let key = place_of(sought);
     let Some(note) = inner.shelf.note(&key).await? else { return Ok(None) };
     let Some(bytes) = inner.shelf.proof(&key).await? else { return Ok(None) };
-    Ok(read(&bytes, sought).map(|proof| FoundProof { proof, note }))
+    Ok(read(&bytes, sought.program).map(|proof| FoundProof { proof, note }))
 }
 
 /// A proof that was handed in before a restart. What is on the shelf was verified before it came there.
 async fn stored(inner: &Inner, wanted: &Wanted) -> Result<Option<Proof>, ArtifactError> {
     let key = place_of(&wanted.sought);
     let Some(bytes) = inner.shelf.proof(&key).await? else { return Ok(None) };
-    let proof = read(&bytes, &wanted.sought).filter(|proof| wanted.says.contains(&proof.public_values));
+    let proof = read(&bytes, key.program).filter(|proof| wanted.says.contains(&proof.public_values));
     if proof.is_none() {
         tracing::warn!(batch = %key.batch, "a stored proof is of something else, and is made again");
         inner.shelf.remove(&key).await?;

@@ -27,6 +27,14 @@ impl ProofKey {
     }
 }
 
+/// What lies where a proof would.
+enum There {
+    Good(Bytes),
+    /// It is damaged, or was refused.
+    Bad,
+    Nothing,
+}
+
 /// The artifact store, as the coordinator uses it.
 #[derive(Clone, Debug)]
 pub(super) struct Shelf(pub(super) Arc<dyn ArtifactStore>);
@@ -36,22 +44,33 @@ impl Shelf {
         self.0.exists(&key.id(), ArtifactKind::Proof).await
     }
 
-    /// The proof, if there is one that can be read and was not refused.
+    /// The proof, if there is one that can be read and was not refused. One that is of no use is removed.
     pub(super) async fn proof(&self, key: &ProofKey) -> Result<Option<Bytes>, ArtifactError> {
+        match self.there(key).await? {
+            There::Good(bytes) => return Ok(Some(bytes)),
+            There::Bad => self.remove(key).await?,
+            There::Nothing => {}
+        }
+        Ok(None)
+    }
+
+    /// The same, and nothing is removed: one may be put there at this moment.
+    pub(super) async fn look(&self, key: &ProofKey) -> Result<Option<Bytes>, ArtifactError> {
+        Ok(match self.there(key).await? {
+            There::Good(bytes) => Some(bytes),
+            There::Bad | There::Nothing => None,
+        })
+    }
+
+    async fn there(&self, key: &ProofKey) -> Result<There, ArtifactError> {
         let bytes = match self.0.get(&key.id(), ArtifactKind::Proof).await {
             Ok(bytes) => bytes,
-            Err(ArtifactError::Missing { .. }) => return Ok(None),
-            Err(ArtifactError::Damaged { .. }) => {
-                self.remove(key).await?;
-                return Ok(None);
-            }
+            Err(ArtifactError::Missing { .. }) => return Ok(There::Nothing),
+            Err(ArtifactError::Damaged { .. }) => return Ok(There::Bad),
             Err(error) => return Err(error),
         };
-        if self.0.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await? {
-            self.remove(key).await?;
-            return Ok(None);
-        }
-        Ok(Some(bytes))
+        let is_refused = self.0.exists(&refusal_of(&bytes), ArtifactKind::Intermediate).await?;
+        Ok(if is_refused { There::Bad } else { There::Good(bytes) })
     }
 
     /// What was kept with a proof, if it can be read.

@@ -69,10 +69,13 @@ async fn unknown(inner: &Arc<Inner>, submission: &Submission, bytes: &[u8]) -> S
         Ok(false) => {}
         Err(_) => return RetryReason::StoreAway.submit(),
     }
-    // After a restart its batch comes back once the witness is built again; but not where L1 has verified it meanwhile.
+    // Somebody else had it settled, with a proof of their own: its prover did nothing wrong.
+    if inner.lock().verified.is_some_and(|through| batch.number <= through) {
+        return SubmitOutcome::Dropped;
+    }
+    // After a restart its batch comes back once the witness is built again.
     if inner.clock.now().since(inner.began) < inner.config.timeout {
-        let is_verified = inner.lock().verified.is_some_and(|through| batch.number <= through);
-        return if is_verified { SubmitOutcome::Dropped } else { RetryReason::Starting.submit() };
+        return RetryReason::Starting.submit();
     }
     let cause = "nobody waits for a proof of such a batch: it was settled, or its blocks are gone".to_owned();
     // An honest prover that is late waits a second for it; whoever goes on with such proofs waits longer and longer.
@@ -172,10 +175,12 @@ async fn judge(
     });
     match verified.await {
         Ok(Ok(())) => Ok(proof),
-        // The prover type's own machinery failed: that says nothing of the proof.
-        Ok(Err(error @ (BackendError::NotCompiledIn { .. } | BackendError::Prover { .. }))) => {
-            Err(Flaw::Unchecked(error.to_string()))
-        }
+        // The prover type's own machinery failed, or lacks something here: that says nothing of the proof.
+        Ok(Err(
+            error @ (BackendError::NotCompiledIn { .. }
+            | BackendError::NotSetUp { .. }
+            | BackendError::Prover { .. }),
+        )) => Err(Flaw::Unchecked(error.to_string())),
         Ok(Err(error)) => refused(RefusedFor::DoesNotHold, error.to_string()),
         Err(_) => Err(Flaw::Unchecked("the check broke off; please report it".to_owned())),
     }

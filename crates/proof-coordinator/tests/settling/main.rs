@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use world::World;
 
 story! {
-    together, alone, settled, quoted, settled_before, one_by_one, again, discarded, rivals, reorgs, prunes, restarts,
+    together, alone, settled, quoted, settled_before, one_by_one, again, fewer, discarded, rivals, reorgs, prunes, restarts,
     refused_again, refusals_remembered, recovered, not_attested, ended, all_settled, stands_still,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::noted;
 use alloy_primitives::B256;
+use proofmill_chain::{BATCH_BYTES, CALL_BYTES};
 use proofmill_fault::Jitter;
 use proofmill_ledger::Timestamp;
 use proofmill_primitives::{CheckpointNumber, ProverType};
@@ -74,6 +75,31 @@ fn sixteen_go_together_and_a_gap_ends_a_call() {
 fn one_that_is_too_large_goes_alone_and_not_never() {
     let mut story = Story(ready(2, 100_000), 0);
     assert_eq!(story.next(), call(1, 1));
+}
+
+#[test]
+fn caps_count_to_the_byte_and_to_the_unit_of_gas() {
+    // Two proofs of 800 bytes; what verifying them takes is guessed until it was measured.
+    let bytes = |batches: u64| CALL_BYTES + batches * (BATCH_BYTES + 1_600);
+    let gas = |batches: u64| 21_000 + batches * (2 * 350_000 + 60_000);
+    let wide = CallCaps { gas: u64::MAX, bytes: u64::MAX };
+    for (caps, last) in [
+        (wide, 9),
+        (CallCaps { bytes: bytes(3), ..wide }, 3),
+        (CallCaps { bytes: bytes(3) - 1, ..wide }, 2),
+        (CallCaps { gas: gas(3), ..wide }, 3),
+        (CallCaps { gas: gas(3) - 1, ..wide }, 2),
+        // One goes alone, whatever it takes.
+        (CallCaps { bytes: 1, ..wide }, 1),
+        (CallCaps { gas: 0, bytes: 0 }, 1),
+    ] {
+        let mut rules = Settling::new(SettlingConfig { needed: TYPES.into(), caps }, CheckpointNumber(0));
+        for number in 1..=9 {
+            rules.add(CheckpointNumber(number), B256::with_last_byte(number as u8));
+            prove(&mut rules, number, 800);
+        }
+        assert_eq!(Story(rules, 0).next(), call(1, last), "{caps:?}");
+    }
 }
 
 #[test]
@@ -164,6 +190,32 @@ fn what_fails_again_and_again_is_shown_until_it_goes_well() {
     assert_eq!(story.next(), call(1, 5));
     story.ends(settled());
     assert_eq!(story.0.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn where_nobody_can_pay_for_all_as_many_go_as_somebody_can_pay_for() {
+    let mut story = Story(ready(9, 800), 0);
+    assert_eq!(story.next(), call(1, 9));
+    let consequences = story.ends(failed(Why::TooDear { payable: 4 }));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Again { after, .. }] if after.is_zero()),
+        "{consequences:?}"
+    );
+    assert_eq!(story.next(), call(1, 4));
+    story.ends(settled());
+    // Somebody may have sent more.
+    assert_eq!(story.next(), call(5, 9));
+    story.ends(failed(Why::TooDear { payable: 1 }));
+    assert_eq!(story.next(), call(5, 5));
+    for _ in 0..2 {
+        // Not even for one, and for none of several: that is waited for.
+        let consequences = story.ends(failed(Why::TooDear { payable: 0 }));
+        assert!(
+            matches!(consequences.as_slice(), [Consequence::Again { after, .. }] if !after.is_zero()),
+            "{consequences:?}"
+        );
+        assert_eq!(story.next(), call(5, 9));
+    }
 }
 
 #[test]

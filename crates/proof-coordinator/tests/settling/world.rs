@@ -49,6 +49,8 @@ pub(crate) struct World {
     rows: BTreeMap<ProofOf, Refused>,
     under_way: Option<(u64, Call, Vec<B256>)>,
     alone_until: Option<u64>,
+    /// The next call has no more batches than that.
+    payable: Option<u64>,
     discards: BTreeMap<(u64, B256, ProverType), u32>,
     /// Those of which a proof was made anew and refused again.
     failing: BTreeSet<(u64, B256)>,
@@ -87,6 +89,7 @@ impl World {
             rows: BTreeMap::new(),
             under_way: None,
             alone_until: None,
+            payable: None,
             discards: BTreeMap::new(),
             failing: BTreeSet::new(),
             ready_anew: BTreeSet::new(),
@@ -173,7 +176,7 @@ impl World {
         self.told = self.verified;
         self.rules = rules(self.verified);
         self.rules.restore(self.rows.clone());
-        self.alone_until = None;
+        (self.alone_until, self.payable) = (None, None);
         // How often a proof was refused is known to the next process, too.
         self.forget_settled();
         self.story.refusals_remembered += self.discards.len() as u64;
@@ -264,6 +267,7 @@ impl World {
     }
 
     fn check_call(&mut self, call: Call) {
+        assert!(self.payable.take().is_none_or(|most| call.batches() <= most), "nobody can pay for {call}");
         assert!(call.first <= call.last && call.first.0 > 0);
         let (mut bytes, mut types) = (0, 0);
         for number in call.first.0..=call.last.0 {
@@ -331,6 +335,10 @@ impl World {
         let ended = if self.now < self.dear_until {
             self.failed_for(Why::NotMade)
         } else if self.now < QUIET && self.rng.percent(3) {
+            let payable = self.rng.between(0, call.batches() - 1);
+            self.payable = Some(payable).filter(|most| *most > 0);
+            self.failed_for(Why::TooDear { payable })
+        } else if self.now < QUIET && self.rng.percent(3) {
             // It is included after all, later; or it is not.
             if self.rng.percent(50) {
                 let _ = self.execute(call, &contents);
@@ -345,7 +353,7 @@ impl World {
             self.follows(call, &contents, &was, consequence);
         }
         if let CallEnded::Failed { why, .. } = was
-            && why != Why::NotMade
+            && !matches!(why, Why::NotMade | Why::TooDear { .. })
             && call.batches() > 1
         {
             self.alone_until = Some(call.last.0);
@@ -372,9 +380,14 @@ impl World {
                 self.story.one_by_one += 1;
             }
             Consequence::Again { why, after, .. } => {
-                assert!(after.as_secs() >= 1 && after.as_secs() <= 75, "{after:?}");
-                assert!(call.batches() == 1 || why == Why::NotMade);
+                let fewer = matches!(why, Why::TooDear { payable } if payable > 0);
+                assert!(
+                    if fewer { after.is_zero() } else { (1..=75).contains(&after.as_secs()) },
+                    "{after:?}"
+                );
+                assert!(call.batches() == 1 || matches!(why, Why::NotMade | Why::TooDear { .. }));
                 self.story.again += 1;
+                self.story.fewer += u64::from(fewer);
                 if why == Why::NotAttested {
                     self.story.not_attested += 1;
                     for prover in TYPES {

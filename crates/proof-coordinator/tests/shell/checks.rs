@@ -1,12 +1,14 @@
-//! Proofs whose check takes long.
+//! Proofs whose check takes long, or cannot be made.
 
-use crate::scene::{Scene, proof, wanted};
+use crate::scene::{Scene, batch_of, proof, wanted};
 use proofmill_backends::{Backend, BackendError, ExecBackend, Proof};
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::Sought;
 use proofmill_stand_in::forward;
-use proofmill_wire::prover::submit_response::Outcome;
+use proofmill_wire::prover::{
+    assign_response::Outcome as AssignOutcome, retry_later::Reason, submit_response::Outcome,
+};
 use std::{
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -51,6 +53,33 @@ impl Checks {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// `exec`, which can check nothing here.
+struct Unable(ExecBackend);
+
+impl Backend for Unable {
+    forward! { 0: prover_type weight budget_for program_version encode_input execute plan prove_segment tree node_weight reduce finish }
+    fn verify(&self, _: &Proof, _: ProgramVersion) -> Result<(), BackendError> {
+        Err(BackendError::NotSetUp { prover: ProverType::Exec, cause: "a file is missing".to_owned() })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_checked_here_costs_its_prover_nothing() {
+    let scene = Scene::with_exec(Arc::new(Unable(ExecBackend::default()))).await;
+    let wants = wanted(1, ProverType::Exec);
+    let _waits = scene.want(wants.clone()).await;
+    let AssignOutcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.clone().unwrap());
+    for _ in 0..2 {
+        let Outcome::RetryLater(later) = scene.submit("a", "exec", &batch, &proof(&wants)).await else {
+            panic!("it is to blame")
+        };
+        assert_eq!(later.reason(), Reason::Busy);
+    }
+    let AssignOutcome::Assigned(again) = scene.assign("a", "exec").await else { panic!("it lost its batch") };
+    assert_eq!(again.batch, given.batch);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,9 +1,10 @@
 //! The coordinator over gRPC, with a real ledger and a real artifact store.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod checks;
 mod scene;
 
+use proofmill_backends::Proof;
 use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{CheckpointNumber, ProverType};
@@ -165,6 +166,21 @@ async fn nothing_is_given_out_that_is_not_durable() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_and_asks_again_is_given_nothing_that_is_not_durable() {
+    let scene = Scene::new().await;
+    let _waits = scene.want(wanted(1, ProverType::Exec)).await;
+    let locked = scene.lock_ledger().await;
+    // Its first call breaks off while the ledger stands still.
+    let left = tokio::time::timeout(Duration::from_millis(500), scene.assign("a", "exec")).await;
+    assert!(left.is_err(), "it is given out");
+    let Outcome::RetryLater(later) = scene.assign("a", "exec").await else { panic!("it is given out") };
+    assert_eq!(later.reason(), Reason::StoreAway);
+    drop(locked);
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
+    assert_eq!(scene.rows().await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_input_goes_to_who_holds_the_batch_whole() {
     let scene = Scene::new().await;
     let mut large = wanted(1, ProverType::Exec);
@@ -204,6 +220,56 @@ async fn an_input_is_there_whatever_becomes_of_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_was_stored_and_not_told_is_found_when_its_batch_is_asked_for() {
+    let (wants, before, scene) = (wanted(1, ProverType::Exec), Scene::new().await, Scene::new().await);
+    let made = before.want(wants.clone()).await;
+    let Outcome::Assigned(given) = before.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    let submit_response::Outcome::Accepted(_) = before.submit("a", "exec", &batch, &proof(&wants)).await
+    else {
+        panic!()
+    };
+    made.await.unwrap().unwrap();
+    // Whoever handed it in left in that moment: it is in the store, and the batch is still waited for.
+    let waits = scene.want(wants.clone()).await;
+    scene.take_artifacts_of(&before);
+    let Outcome::RetryLater(later) = scene.assign("b", "exec").await else { panic!("it is proven twice") };
+    assert_eq!(later.reason(), Reason::AlreadyProven);
+    let pulled =
+        tokio::time::timeout(Duration::from_secs(60), waits).await.expect("it is waited for in vain");
+    assert_eq!(pulled.unwrap().unwrap().proof, proof(&wants));
+    assert_eq!(scene.coordinator.shown(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prover_that_claims_two_types_is_given_both_and_cannot_pass_one_for_the_other() {
+    let scene = Scene::new().await;
+    let exec = scene.want(wanted(1, ProverType::Exec)).await;
+    let openvm = scene.want(wanted(1, ProverType::OpenVm)).await;
+    let (Outcome::Assigned(one), Outcome::Assigned(two)) =
+        (scene.assign("a", "exec").await, scene.assign("a", "openvm").await)
+    else {
+        panic!("each type is given out for itself")
+    };
+    assert_eq!(one.batch, two.batch);
+    let (batch, made) = (batch_of(one.batch.unwrap()), proof(&wanted(1, ProverType::Exec)));
+    let submit_response::Outcome::Refused(refused) = scene.submit("a", "openvm", &batch, &made).await else {
+        panic!("an exec proof counts as one of openvm")
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::Unreadable);
+    assert!(refused.cause.contains("proof of exec, and one of openvm"), "{refused:?}");
+    // It is one prover, by its name: nothing of it is looked at for a while, whatever type it says.
+    let submit_response::Outcome::RetryLater(later) = scene.submit("a", "exec", &batch, &made).await else {
+        panic!("it is looked at")
+    };
+    assert_eq!(later.reason(), Reason::Paused);
+    // It has lost the one, and holds the other yet.
+    let Outcome::Assigned(_) = scene.assign("b", "openvm").await else { panic!("it is lost") };
+    let Outcome::RetryLater(_) = scene.assign("c", "exec").await else { panic!("two hold it") };
+    assert!(!exec.is_finished() && !openvm.is_finished());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_whose_input_does_not_arrive_lets_the_others_pass() {
     let scene = Scene::new().await;
     let _first = scene.want(wanted(1, ProverType::Exec)).await;
@@ -239,6 +305,15 @@ async fn whoever_hands_in_proofs_that_nobody_waits_for_is_heard_less_and_less() 
         panic!("it is looked at each time")
     };
     assert_eq!(later.reason(), Reason::Paused);
+    // Where a rival has settled the batch meanwhile, an honest prover that is late is not to blame, however often.
+    scene.coordinator.verified(CheckpointNumber(9));
+    for _ in 0..3 {
+        let outcome = scene.submit("late", "exec", &batch, &proof(&unknown)).await;
+        assert!(
+            matches!(&outcome, submit_response::Outcome::Accepted(accepted) if accepted.dropped),
+            "{outcome:?}"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,6 +365,30 @@ async fn a_proof_of_another_batch_is_refused_and_its_own_batch_takes_it() {
     assert!(!first.is_finished());
     let Outcome::Assigned(again) = scene.assign("c", "exec").await else { panic!("it is lost") };
     assert_eq!(batch_of(again.batch.unwrap()), one);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_that_does_not_hold_is_not_stored_and_its_batch_goes_to_the_next() {
+    let scene = Scene::new().await;
+    let wants = wanted(1, ProverType::Exec);
+    let waits = scene.want(wants.clone()).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let batch = batch_of(given.batch.unwrap());
+    // It says what it should, and there is nothing behind it.
+    let forged = Proof { body: vec![7], ..proof(&wants) };
+    let submit_response::Outcome::Refused(refused) = scene.submit("a", "exec", &batch, &forged).await else {
+        panic!("it is taken")
+    };
+    assert_eq!(refused.reason(), proof_refused::Reason::DoesNotHold);
+    assert!(refused.cause.contains("the proof is not valid") && refused.paused_ms > 0, "{refused:?}");
+    assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
+    assert_eq!(scene.rows().await, 0, "it holds the batch yet");
+    let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
+    let submit_response::Outcome::Accepted(_) = scene.submit("b", "exec", &batch, &proof(&wants)).await
+    else {
+        panic!()
+    };
+    assert_eq!(waits.await.unwrap().unwrap().proof, proof(&wants));
 }
 
 #[tokio::test(flavor = "multi_thread")]

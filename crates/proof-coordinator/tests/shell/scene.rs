@@ -19,7 +19,11 @@ use proofmill_wire::prover::{
     proof_coordinator_service_client::ProofCoordinatorServiceClient, submit_response,
 };
 use sqlx::{Connection, PgConnection, SqliteConnection};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, transport::Channel};
@@ -175,6 +179,23 @@ impl Scene {
                 } else {
                     let length = std::fs::read(&path).unwrap().len();
                     std::fs::write(path, vec![7; length]).unwrap();
+                }
+            }
+        }
+    }
+
+    /// What another one's artifact store has is in this one's, too.
+    pub(crate) fn take_artifacts_of(&self, other: &Self) {
+        let mut folders = vec![PathBuf::from("artifacts")];
+        while let Some(folder) = folders.pop() {
+            let (from, to) = (other.folder.path().join(&folder), self.folder.path().join(&folder));
+            std::fs::create_dir_all(&to).unwrap();
+            for entry in std::fs::read_dir(from).unwrap() {
+                let entry = entry.unwrap();
+                if entry.path().is_dir() {
+                    folders.push(folder.join(entry.file_name()));
+                } else {
+                    std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
                 }
             }
         }

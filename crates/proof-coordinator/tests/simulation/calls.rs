@@ -133,6 +133,13 @@ impl World {
                 self.story.assigned += 1;
                 if !again {
                     self.model.give(key, &ask.by, clock);
+                    if self.goes_wrong(3) {
+                        // Its call breaks off while the ledger is asked: nobody is told, and nobody takes it back.
+                        self.story.left += 1;
+                        self.commit(None);
+                        let after = self.a_while();
+                        return self.soon(after, Happens::Answered(who, None));
+                    }
                 }
                 return self.commit(Some((who, outcome, key)));
             }
@@ -159,6 +166,14 @@ impl World {
 
     /// Records are durable, and who waited for that is answered.
     pub(crate) fn committed(&mut self, records: &[Record], answer: Option<(Who, AssignOutcome, Key)>) {
+        let is_given = |record: &&Record| matches!(record, Record::Held(..));
+        // The same where nobody waits for it any more.
+        if answer.is_none() && records.iter().any(|record| is_given(&record)) && self.goes_wrong(50) {
+            return records
+                .iter()
+                .filter(|record| !is_given(record))
+                .for_each(|record| self.durable.apply(record));
+        }
         // The ledger is away: nothing is told, and nothing stays given out. Only what was never told may be undone.
         if let Some((who, _, key)) = &answer
             && records.iter().any(|record| matches!(record, Record::Held(..)))
@@ -182,6 +197,13 @@ impl World {
             return self.answer(*who, RetryReason::StoreAway.assign());
         }
         records.iter().for_each(|record| self.durable.apply(record));
+        if answer.is_some() {
+            for record in records {
+                if let (Record::Held(batch, prover, held), Some(desk)) = (record, &mut self.desk) {
+                    desk.kept(*batch, *prover, &held.by);
+                }
+            }
+        }
         if let Some((who, outcome, key)) = answer {
             // What is told is durable, unless it is over already.
             let told = self.is_alive(who).then(|| &self.provers[who.0].name);

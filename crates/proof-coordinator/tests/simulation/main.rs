@@ -18,7 +18,7 @@ use world::World;
 story! {
     events, assigned, assigned_again, taken_back, not_asked_for, not_built_in, mismatch_of_batch, mismatch_of_input,
     no_work, already_proven, no_input, paused, store_away, starting, busy, stored, dropped, garbage_refused, unknown_batch,
-    late_but_stored, given_back, set_aside, given_up, coordinator_crashes, clock_jumps, prover_crashes, answers_lost, not_durable,
+    late_but_stored, given_back, set_aside, given_up, coordinator_crashes, clock_jumps, prover_crashes, answers_lost, left, not_durable,
     restored, settled,
 }
 

@@ -10,7 +10,7 @@ use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_client::programs;
 use proofmill_ledger::{DataDir, LockError, ProcessLock};
-use proofmill_primitives::{ProgramVersion, ProofMode};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_proof_coordinator::{
     Puller, Turn,
     rules::{Programs, ProverName},
@@ -32,7 +32,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
     backend.check_mode(ProofMode::Compressed)?;
     commands::note_unproven(args.prover_type);
     DataDir::mark(&global.data_dir)?;
-    let (folder, _place) = place(&global.data_dir)?;
+    let (folder, _place) = place(&global.data_dir, args.prover_type)?;
     let own = cli::Global { data_dir: folder, ..global.clone() };
     let asked = backend.clone();
     let programs = tokio::task::spawn_blocking(move || {
@@ -70,16 +70,23 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
     Ok(())
 }
 
-/// A folder of this process alone, in the data folder that it may share with other provers: the first that nobody has.
-fn place(data_dir: &Path) -> Result<(PathBuf, ProcessLock)> {
+/// A folder of this process alone, in the data folder that it may share with other provers: the first that nobody has, and that was none of
+/// another type's. What one leaves there, proofs that are not handed in and tasks that are not done, is of use to its type alone.
+fn place(data_dir: &Path, prover: ProverType) -> Result<(PathBuf, ProcessLock)> {
     let provers = data_dir.join("provers");
     fs::create_dir_all(&provers).wrap_err_with(|| format!("cannot create {}", provers.display()))?;
     for number in 1..=PLACES {
+        let folder = provers.join(number.to_string());
+        let of_type = folder.join("prover-type");
+        if fs::read_to_string(&of_type).is_ok_and(|of| of.trim() != prover.name()) {
+            continue;
+        }
         match ProcessLock::take(&provers.join(format!("{number}.lock"))) {
             Ok(mut lock) => {
-                lock.sign().wrap_err_with(|| format!("cannot write to {}", provers.display()))?;
-                let folder = provers.join(number.to_string());
+                let cannot_write = || format!("cannot write to {}", provers.display());
+                lock.sign().wrap_err_with(cannot_write)?;
                 DataDir::mark(&folder)?;
+                fs::write(&of_type, format!("{prover}\n")).wrap_err_with(cannot_write)?;
                 return Ok((folder, lock));
             }
             Err(LockError::Held(_)) => {}
@@ -108,10 +115,27 @@ mod tests {
     fn each_process_has_a_name_and_a_folder_of_its_own() {
         assert_ne!(name().unwrap(), name().unwrap());
         let folder = tempfile::tempdir().unwrap();
-        let (first, held) = place(folder.path()).unwrap();
-        let (second, _also_held) = place(folder.path()).unwrap();
+        let place = |prover| place(folder.path(), prover).unwrap();
+        let (first, held) = place(ProverType::Exec);
+        let (second, _also_held) = place(ProverType::Exec);
         assert_ne!(first, second);
         drop(held);
-        assert_eq!(place(folder.path()).unwrap().0, first, "a folder is used again");
+        assert_eq!(place(ProverType::Exec).0, first, "a folder is used again");
+    }
+
+    #[test]
+    fn what_a_prover_leaves_in_its_folder_is_found_by_one_of_its_type() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |prover| place(folder.path(), prover).unwrap();
+        let ((exec, one), (openvm, two)) = (place(ProverType::Exec), place(ProverType::OpenVm));
+        drop((one, two));
+        // In the other order, and with nobody beside it.
+        for _ in 0..2 {
+            assert_eq!(place(ProverType::OpenVm).0, openvm);
+            assert_eq!(place(ProverType::Exec).0, exec);
+        }
+        // Of an earlier release: it did not say whose it is.
+        fs::remove_file(exec.join("prover-type")).unwrap();
+        assert_eq!(place(ProverType::Exec).0, exec);
     }
 }

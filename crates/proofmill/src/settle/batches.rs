@@ -1,7 +1,7 @@
 //! Batches on L1: `verifyBatches`, and what its answers mean.
 
 use super::{L1Settlement, NotShown, is_of_other_checkpoints};
-use alloy_primitives::Address;
+use alloy_primitives::{Address, U256};
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_attestor::AttestError;
@@ -27,6 +27,8 @@ impl L1Batches {
     async fn settle(&self, call: BatchCall) -> CallEnded {
         let BatchCall { first, prover, batches } = call;
         let L1Settlement { rollup, publishers, estimates, .. } = &self.settlement;
+        // Of the richest account.
+        let mut payable = 0;
         loop {
             let sender = publishers.current();
             let quote = match rollup.estimate_batches(sender, first, prover, batches.clone()).await {
@@ -43,6 +45,9 @@ impl L1Batches {
                 return CallEnded::Unsent(Quote { gas: quote.gas, fee: quote.fee });
             }
             let sent = rollup.verify_batches(sender, first, prover, batches.clone()).await;
+            if let Err(ChainError::InsufficientFunds { has, needs, .. }) = &sent {
+                payable = payable.max(affordable(*has, *needs, batches.len()));
+            }
             if publishers.passes_on(&sent) {
                 continue;
             }
@@ -53,6 +58,10 @@ impl L1Batches {
                     gas_used: included.gas_used,
                     fee: included.fee(),
                 }),
+                Err(error @ ChainError::InsufficientFunds { .. }) => {
+                    let (why, cause) = (Why::TooDear { payable }, error.to_string());
+                    CallEnded::Failed { why, cause, spent: None }
+                }
                 Err(error) => failed(&error),
             };
         }
@@ -100,6 +109,12 @@ impl BatchSettlement for L1Batches {
 fn not_attested(error: &AttestError) -> NotReady {
     let cause = error.to_string();
     if error.is_of_the_proof() { NotReady::Refused { cause } } else { NotReady::Away { cause } }
+}
+
+/// For how many of these batches an account could pay, roughly: what a transaction takes by itself is counted as theirs.
+fn affordable(has: U256, needs: U256, batches: usize) -> u64 {
+    let share = has.saturating_mul(U256::from(batches)) / needs.max(U256::from(1));
+    share.saturating_to()
 }
 
 fn failed(error: &ChainError) -> CallEnded {
@@ -189,7 +204,7 @@ fn why(error: &ChainError) -> Why {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{B256, TxHash, U256};
+    use alloy_primitives::{B256, TxHash};
     use proofmill_chain::CallName;
     use std::time::Duration;
 
@@ -296,6 +311,14 @@ mod tests {
         assert!(lost.to_string().contains("30000 gas"), "{lost}");
         let after = Duration::from_secs(120);
         assert_eq!(spent(&ChainError::NotIncluded { call, transaction, after }), None);
+    }
+
+    #[test]
+    fn an_account_pays_for_as_many_batches_as_it_can() {
+        let of = |has: u64, needs: u64| affordable(U256::from(has), U256::from(needs), 16);
+        assert_eq!([of(0, 1_600), of(99, 1_600), of(100, 1_600), of(1_599, 1_600)], [0, 0, 1, 15]);
+        assert_eq!(affordable(U256::from(7), U256::from(8), 1), 0, "one alone");
+        assert_eq!(affordable(U256::ZERO, U256::ZERO, 16), 0);
     }
 
     #[test]

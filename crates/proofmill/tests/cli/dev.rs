@@ -227,7 +227,7 @@ fn what_a_prover_node_is_told_wrong_it_says() {
     assert!(said.contains("PRIVATE_KEY is not set"), "{said}");
     let secret = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff8";
     let said = crate::process::fail(node(l1, l2, &rollup).env("PRIVATE_KEY", secret));
-    assert!(said.contains("not a private key") && !said.contains("ac0974"), "{said}");
+    assert!(said.contains("PRIVATE_KEY: not a private key") && !said.contains("ac0974"), "{said}");
 
     // Another rollup on the same L1, for another prover.
     let deployed = succeed(

@@ -2,7 +2,7 @@
 
 use super::Away;
 use futures::{StreamExt, future::BoxFuture, stream::BoxStream};
-use proofmill_chain::{ChainEvent, ChainStream, L2, Rollup, StreamOptions, StreamStatus, Waiting};
+use proofmill_chain::{ChainEvent, ChainStream, L2, Rollup, StreamOptions};
 
 /// Tells what happens to the chain, one event at a time.
 pub trait ChainSource: Send {
@@ -70,19 +70,9 @@ impl ChainSource for ChainFeed {
     fn troubles(&self) -> BoxStream<'static, Option<String>> {
         let changes = futures::stream::unfold(self.stream.status(), |mut status| async {
             status.changed().await.ok()?;
-            let trouble = trouble(&status.borrow_and_update());
+            let trouble = status.borrow_and_update().trouble();
             Some((trouble, status))
         });
         changes.boxed()
     }
-}
-
-fn trouble(status: &StreamStatus) -> Option<String> {
-    if let Some(trouble) = &status.l1_trouble {
-        return Some(format!("L1: {}", trouble.error));
-    }
-    if let Some(trouble) = &status.l2_trouble {
-        return Some(format!("L2: {}", trouble.error));
-    }
-    (status.waiting != Waiting::Nothing).then(|| status.waiting.to_string())
 }

@@ -1,7 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
-use crate::rules::ProofLevel;
+use crate::rules::{ProofLevel, Received};
 use proofmill_fault::{Code, Fault};
 
 const EXEC: ProverType = ProverType::Exec;
@@ -57,6 +57,43 @@ fn a_batch_without_its_input_lets_the_others_pass() {
     assert!((5..20).contains(&looks), "it was looked at {looks} times");
     now = Timestamp::from_secs(now.as_secs() + 76);
     assert_eq!(given(&mut desk, now, "b", &[1, 2]), Some(1));
+}
+
+#[test]
+fn what_is_asked_for_again_is_made_durable_until_it_is() {
+    let (now, by) = (Timestamp::from_secs(1_000), ask("a").by);
+    let mut desk = desk(now);
+    let record = || Record::Held(batch(1), EXEC, Held { by: by.clone(), since: now });
+    for later in [0, 5, 9] {
+        assert_eq!(given(&mut desk, Timestamp::from_secs(1_000 + later), "a", &[1, 2]), Some(1));
+        assert_eq!((desk.take_records(), desk.is_kept(batch(1), EXEC)), (vec![record()], false));
+    }
+    desk.kept(batch(1), EXEC, &ask("b").by);
+    assert!(!desk.is_kept(batch(1), EXEC), "it is not that one's");
+    desk.kept(batch(1), EXEC, &by);
+    assert_eq!(given(&mut desk, Timestamp::from_secs(1_010), "a", &[1, 2]), Some(1));
+    assert_eq!((desk.take_records(), desk.is_kept(batch(1), EXEC)), (vec![], true));
+    // What another one is given is another thing.
+    let late = Timestamp::from_secs(1_600);
+    assert_eq!(given(&mut desk, late, "b", &[1, 2]), Some(1));
+    assert!(!desk.is_kept(batch(1), EXEC));
+    // What an earlier process had given out is in the ledger.
+    let mut next = Desk::new(desk.config.clone());
+    next.restore(late, [(batch(1), EXEC, Held { by, since: late })]);
+    next.add(late, batch(1), EXEC);
+    assert!(next.is_kept(batch(1), EXEC));
+}
+
+#[test]
+fn what_an_earlier_process_gave_out_is_not_expected_back_for_ever() {
+    let (now, by) = (Timestamp::from_secs(1_000), ask("a").by);
+    let mut desk = desk(now);
+    let held = Held { by: by.clone(), since: now };
+    desk.restore(now, [(batch(7), EXEC, held)]);
+    let mut receive =
+        |secs| desk.receive(Timestamp::from_secs(1_000 + secs), &by, batch(7), &AskedType::Known(EXEC));
+    assert_eq!(receive(599), Received::Answer(RetryReason::Starting.submit()));
+    assert_eq!(receive(600), Received::Unknown, "its prover is to hand it in again and again");
 }
 
 #[test]

@@ -93,7 +93,12 @@ pub enum Why {
     NotIncluded,
     /// L1 refuses it for another reason.
     Refused,
-    /// It was not made: L1 is away, gas is dearer than the limit, no account can pay, or nobody signs.
+    /// No account can pay for all of them.
+    TooDear {
+        /// For so many of them one could, roughly.
+        payable: u64,
+    },
+    /// It was not made: L1 is away, gas is dearer than the limit, or nobody signs.
     NotMade,
 }
 
@@ -110,6 +115,7 @@ impl Why {
             Self::TooLarge => "too large",
             Self::NotIncluded => "not included",
             Self::Refused => "refused",
+            Self::TooDear { .. } => "too dear",
             Self::NotMade => "not made",
         }
     }

@@ -1,5 +1,7 @@
 //! How many batches fit one call.
 
+use proofmill_chain::{BATCH_BYTES, CALL_BYTES};
+
 /// What a call may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallCaps {
@@ -56,11 +58,12 @@ impl Costs {
 
 impl Load {
     pub(super) const fn empty() -> Self {
-        Self { gas: BASE, bytes: 0 }
+        Self { gas: BASE, bytes: CALL_BYTES }
     }
 
-    /// With one more batch.
+    /// With one more batch, whose proofs take so many bytes.
     pub(super) fn with(self, costs: &Costs, proofs: usize, bytes: u64) -> Self {
+        let bytes = bytes.saturating_add(BATCH_BYTES);
         Self {
             gas: self.gas.saturating_add(costs.gas(proofs, bytes)),
             bytes: self.bytes.saturating_add(bytes),
@@ -91,7 +94,7 @@ mod tests {
         // Two pairings for each batch, by a guess.
         assert_eq!(fitting(&costs, &caps, 2, 1_600), (caps.gas - BASE) / (OWN + 2 * PROOF));
         costs.measure(21_000 + 16 * 40_000, 16);
-        assert_eq!(fitting(&costs, &caps, 1, 800), caps.bytes / 800);
+        assert_eq!(fitting(&costs, &caps, 1, 800), (caps.bytes - CALL_BYTES) / (800 + BATCH_BYTES));
         // STARKs in calldata: by their bytes, and by what these cost.
         assert_eq!(fitting(&costs, &caps, 1, 50_000), 2);
         let wide = CallCaps { bytes: u64::MAX, ..caps };

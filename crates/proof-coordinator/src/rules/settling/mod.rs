@@ -3,8 +3,8 @@
 //! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
 //! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
 //! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the
-//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Everything else is tried again
-//! after pauses that grow.
+//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Where nobody can pay for all, as
+//! many go as somebody can pay for. Everything else is tried again after pauses that grow.
 
 mod call;
 mod caps;
@@ -63,6 +63,8 @@ pub struct Settling {
     ahead: Option<(CheckpointNumber, Timestamp)>,
     /// Until the batch with this number is settled, each goes alone.
     one_by_one: Option<CheckpointNumber>,
+    /// The next call has no more batches than that: nobody can pay for more.
+    most: Option<u64>,
     under_way: Option<UnderWay>,
     /// What was told last of what a call would take.
     quoted: Option<Call>,
@@ -96,6 +98,7 @@ impl Settling {
             verified,
             ahead: None,
             one_by_one: None,
+            most: None,
             under_way: None,
             quoted: None,
             costs: Costs::default(),
@@ -217,8 +220,11 @@ impl Settling {
         while let Some(batch) = self.batches.get(&number).filter(|batch| batch.is_ready(&self.config.needed))
         {
             load = load.with(&self.costs, batch.proofs.len(), batch.proofs.values().sum());
+            let is_enough = self.one_by_one.is_some()
+                || self.most.is_some_and(|most| number.0 - first.0 >= most)
+                || !load.fits(&self.config.caps);
             // One alone is tried whatever it takes: L1 has the last word.
-            if call.is_some() && (self.one_by_one.is_some() || !load.fits(&self.config.caps)) {
+            if call.is_some() && is_enough {
                 break;
             }
             call = Some(Call { first, last: number });
@@ -230,6 +236,7 @@ impl Settling {
     /// The call that is under way has ended.
     pub fn ended(&mut self, now: Timestamp, ended: CallEnded, jitter: Jitter) -> Vec<Consequence> {
         let Some(UnderWay { call, content }) = self.under_way.take() else { return Vec::new() };
+        self.most = None;
         let (why, cause) = match ended {
             CallEnded::Settled(receipt) => {
                 self.start_afresh();
@@ -253,7 +260,7 @@ impl Settling {
                 consequences.push(Consequence::SettledBefore(settled));
             }
         }
-        if call.batches() > 1 && why != Why::NotMade {
+        if call.batches() > 1 && !matches!(why, Why::NotMade | Why::TooDear { .. }) {
             self.one_by_one = Some(call.last);
             consequences.push(Consequence::OneByOne { call, why, cause });
             return consequences;
@@ -279,6 +286,11 @@ impl Settling {
                     batch.proofs.clear();
                 }
                 consequences.push(self.again(now, call, why, cause, jitter));
+            }
+            // As many as somebody can pay for go at once.
+            Why::TooDear { payable } if (1..call.batches()).contains(&payable) => {
+                self.most = Some(payable);
+                consequences.push(Consequence::Again { call, why, cause, after: Duration::ZERO });
             }
             // Nothing is wrong: what is next is known now.
             Why::NotNext { expected } if expected > call.first => self.tries = 0,

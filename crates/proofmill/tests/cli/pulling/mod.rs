@@ -20,7 +20,7 @@ use std::{
 #[test]
 fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
     let mut site = Site::new();
-    let mut node = site.coordinator(Role::Node, 600);
+    let mut node = site.coordinator(Role::Node, 540);
     // One that stands alone sees that L1 has verified its batches, by whomever.
     let mut alone = site.role("alone");
     alone.args(["proof-coordinator", "--disable-publish"]);
@@ -115,13 +115,13 @@ fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
 #[test]
 fn assignments_survive_a_coordinator_that_is_killed() {
     let mut site = Site::new();
-    let mut first = site.coordinator(Role::Alone, 600);
+    let mut first = site.coordinator(Role::Alone, 540);
     // It proves for a while: until after the coordinator is back.
     let _slow = site.prover("slow", &["--delay", "20000", "--max-weight", "2"]);
     site.load_until("a batch to be proven", |site| !site.lines("slow", "proving a batch").is_empty());
     let batch = field(&site.lines("slow", "proving a batch")[0], "batch");
     first.kill();
-    let _second = site.coordinator(Role::Alone, 600);
+    let _second = site.coordinator(Role::Alone, 540);
     assert!(
         site.said("coordinator").contains("going on with what was given out"),
         "{}",
@@ -142,7 +142,7 @@ fn assignments_survive_a_coordinator_that_is_killed() {
 #[test]
 fn what_a_prover_is_told_is_one_of_a_few_outcomes() {
     let mut site = Site::new();
-    let _coordinator = site.coordinator(Role::Alone, 600);
+    let _coordinator = site.coordinator(Role::Alone, 540);
     // Of another version, with a coordinator that is away in its list; it goes on with the others, whatever they say.
     let nobody = format!("http://127.0.0.1:{}", free_port());
     let all = format!("{nobody},{}", site.address());
@@ -199,7 +199,7 @@ fn what_a_prover_is_told_is_one_of_a_few_outcomes() {
 #[test]
 fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     let mut site = Site::new();
-    let _coordinator = site.coordinator(Role::Alone, 600);
+    let _coordinator = site.coordinator(Role::Alone, 540);
     site.load_until("a batch", |site| {
         let outcome = runtime()
             .block_on(async { assign(&mut client(&site.address()).await, ask("scout", "exec")).await });
@@ -290,7 +290,7 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
 #[test]
 fn two_provers_of_a_machine_that_always_have_work_take_turns() {
     let mut site = Site::new();
-    let _coordinator = site.coordinator(Role::Alone, 600);
+    let _coordinator = site.coordinator(Role::Alone, 540);
     site.load_until("ten batches that wait", |site| {
         site.lines("coordinator", "a batch is ready for provers").len() >= 10
     });
@@ -305,7 +305,7 @@ fn two_provers_of_a_machine_that_always_have_work_take_turns() {
 #[test]
 fn a_coordinator_that_takes_no_proof_does_not_keep_a_prover_from_the_others() {
     let mut site = Site::new();
-    let _coordinator = site.coordinator(Role::Alone, 600);
+    let _coordinator = site.coordinator(Role::Alone, 540);
     let (_runtime, deaf) = takes_no_proofs(&site.address());
     let all = format!("{deaf},{}", site.address());
     let mut prover = site.prover("prover", &["--coordinator", &all]);

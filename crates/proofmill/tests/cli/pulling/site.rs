@@ -92,9 +92,12 @@ impl Site {
             10.. => command.env("ETHREX_PROOF_COORDINATOR_PROVER_TIMEOUT", (timeout * 1_000).to_string()),
             _ => command.env("PROOFMILL_PROVER_TIMEOUT", timeout.to_string()),
         };
-        let before = self.lines("coordinator", "provers that pull are served").len();
+        let served = || self.lines("coordinator", "provers that pull are served");
+        let before = served().len();
         let running = Running::start(&mut command, &self.file("coordinator"));
-        wait("the coordinator", || self.lines("coordinator", "provers that pull are served").len() > before);
+        wait("the coordinator", || served().len() > before);
+        // It is what the environment says, and not the default.
+        assert_eq!(field(&served()[before], "prover_timeout_s"), timeout.to_string());
         running
     }
 
