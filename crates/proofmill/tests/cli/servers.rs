@@ -136,6 +136,8 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         let running = command.spawn().unwrap();
         wait("provers", || fs::read_to_string(&log).unwrap().contains("starting the provers"));
+        // There may be keys in it.
+        assert!(!sshd.home.join("proofmill-bench/brought").join(name).join("environment").exists());
         running
     };
     let mut stopped = start("stopped");
@@ -158,6 +160,7 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
     wait("the session there to end", || processes(&sshd.home).is_empty());
     assert!(!sshd.home.join("proofmill-bench/data/bench/killed/work").exists());
     assert!(sshd.home.join("proofmill-bench/data/bench/killed/logs").exists());
+    assert!(!sshd.home.join("proofmill-bench/brought/killed").exists(), "what was copied there");
 }
 
 #[test]
