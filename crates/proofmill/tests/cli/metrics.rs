@@ -99,6 +99,8 @@ async fn prometheus_reads_cluster_and_worker() {
     prometheus.expect("up", |up| up == 2.0).await;
     prometheus.expect("proofmill_cluster_workers{worker_type='all'}", |count| count == 1.0).await;
     prometheus.expect("proofmill_cluster_weight_gb{half='gpu',of='max'}", |gb| gb == 6.0).await;
+    // Also while no task has ended.
+    prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
 
     let args =
         ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
@@ -125,7 +127,6 @@ async fn prometheus_reads_cluster_and_worker() {
             bytes > 0.0
         })
         .await;
-    prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
 
     // A proof that fails.
     fs::write(data.join("bad.elf"), "not a program").unwrap();

@@ -80,7 +80,7 @@ pub(super) fn describe() {
     describe_gauge!(
         MARGIN,
         Unit::Seconds,
-        "Until the window of the oldest of those epochs closes; absent where there is none."
+        "Until the window of the oldest of those epochs closes; NaN where there is none."
     );
 }
 
