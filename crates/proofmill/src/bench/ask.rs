@@ -4,6 +4,7 @@ use super::{BATCHES, TRANSACTIONS};
 use crate::cli::{GpuChoice, Run, node_url};
 use clap::ValueEnum;
 use eyre::{Result, bail};
+use proofmill_backends::prover_type;
 use proofmill_bench::steps::Gpu;
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::ProverType;
@@ -63,11 +64,11 @@ pub(super) fn missing(
         let question = "Prover type: openvm, sp1, or exec, which proves nothing";
         match (&run.server, prover(run.gpu())) {
             // What a server has is known there.
-            (Some(_), _) => run.prover = dialogue.ask(question, "what proves there", parsed)?,
-            (None, Some(prover)) => run.prover = dialogue.ask(question, prover.name(), parsed)?,
+            (Some(_), _) => run.prover = dialogue.ask(question, "what proves there", named)?,
+            (None, Some(prover)) => run.prover = dialogue.ask(question, prover.name(), named)?,
             (None, None) => {
                 while run.prover.is_none() {
-                    run.prover = dialogue.ask(question, "needed", parsed)?;
+                    run.prover = dialogue.ask(question, "needed", named)?;
                 }
             }
         }
@@ -99,6 +100,11 @@ pub(super) fn missing(
             dialogue.ask("Git revision to build and measure", "this binary", |text| Ok(text.to_owned()))?;
     }
     Ok(())
+}
+
+/// As `--prover` takes it: a type of another system is refused with the reason.
+fn named(text: &str) -> Result<ProverType, String> {
+    prover_type(text).map_err(|error| error.to_string())
 }
 
 fn parsed<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
@@ -173,6 +179,12 @@ mod tests {
             asked(&mut given, &format!("l2/secret\nhttp://l2\n\nhttp://l1\n{rollup}\n\n\n\n")).unwrap();
         assert_eq!(given.l1_rpc.unwrap().as_str(), "http://l1/");
         assert!(given.rollup.is_some() && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_prover_type_of_another_system_is_refused_with_the_reason() {
+        let said = asked(&mut run(&[]), &format!("\n\ntdx\nexec\n{}", "\n".repeat(6))).unwrap();
+        assert!(said.contains("attests by hardware"), "{said}");
     }
 
     #[test]
