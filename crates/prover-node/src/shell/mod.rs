@@ -18,4 +18,5 @@ mod stored;
 mod upload;
 
 pub use context::{NodeConfig, Parts, Prover};
+pub use metrics::paid_in_vain;
 pub use node::{NodeHandle, ProverNode};
