@@ -5,6 +5,7 @@ use crate::{cli, keys};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_bench::remote::{in_login_shell, in_shell, quoted, trouble};
 use proofmill_ledger::DataDir;
+use proofmill_loadgen::AccountKeys;
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const ROOT: &str = "proofmill-bench";
 /// How long a session that was told to end may take.
 const GOODBYE: Duration = Duration::from_secs(90);
+/// The file with the keys of the accounts that send, among what is copied.
+const ACCOUNTS: &str = "account-keys";
 /// ssh's own exit status where it does not come through.
 const NOT_THROUGH: i32 = 255;
 
@@ -76,6 +79,7 @@ pub(super) async fn run(
     if results.join("report.json").exists() {
         bail!("{} has a report already: choose another --name", results.display());
     }
+    run.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
     let revision = run.git_ref.as_ref().map(|named| Revision::find(&run.repository, named)).transpose()?;
     let mut live = Live::new();
     let server = Server { name, config: run.ssh_config.as_deref() };
@@ -222,6 +226,7 @@ impl Server<'_> {
             words.push(format!("--source={source}"));
             words.push(format!("--revision={}", revision.name));
         }
+        words.extend(run.account_keys.as_ref().map(|_| format!("--account-keys={folder}/{ACCOUNTS}")));
         self.keep_secrets(run, folder).await?;
         let own_name = own.file_name().unwrap_or_default().to_string_lossy();
         let mut line = format!("cd {} && . ./environment && rm environment && ", quoted(folder));
@@ -251,19 +256,28 @@ impl Server<'_> {
         let lines = secrets
             .into_iter()
             .filter_map(|(name, value)| Some(format!("export {name}={}\n", quoted(&value?))));
-        let lines: String = lines.collect();
-        let write = format!("mkdir -p {0} && umask 077 && cat > {0}/environment", quoted(folder));
+        self.write(folder, "environment", lines.collect::<String>().as_bytes()).await?;
+        if let Some(file) = &run.account_keys {
+            let keys = fs::read(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+            self.write(folder, ACCOUNTS, &keys).await?;
+        }
+        Ok(())
+    }
+
+    /// A file that nobody else reads there.
+    async fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        let write = format!("mkdir -p {0} && umask 077 && cat > {0}/{name}", quoted(folder));
         let mut ssh = self.ssh(&in_shell(&write)).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         if let Some(mut input) = ssh.stdin.take() {
             // Where it has ended, it says why.
-            drop(input.write_all(lines.as_bytes()).await);
+            drop(input.write_all(bytes).await);
         }
         let output = ssh.wait_with_output().await?;
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
             Some(0) => Ok(()),
             Some(NOT_THROUGH) => bail!(trouble(self.name, &said)),
-            _ => bail!("{folder} on {} cannot be written: {}", self.name, said.trim()),
+            _ => bail!("{folder}/{name} on {} cannot be written: {}", self.name, said.trim()),
         }
     }
 
@@ -373,7 +387,6 @@ fn words(run: &cli::Run, global: &cli::Global) -> Vec<String> {
         format!("--slot-seconds={}", run.slot_seconds),
         format!("--kind={}", run.kind()),
         format!("--transactions={}", run.transactions()),
-        format!("--accounts={}", run.accounts),
         format!("--endless={}", run.is_endless()),
         format!("--l2-port={}", run.l2_port),
         format!("--metrics-port={}", run.metrics_port),
@@ -384,6 +397,8 @@ fn words(run: &cli::Run, global: &cli::Global) -> Vec<String> {
         ("--rollup", run.rollup.map(|rollup| rollup.to_string())),
     ];
     words.extend(optional.into_iter().filter_map(|(flag, value)| Some(format!("{flag}={}", value?))));
+    // Those of a file are copied.
+    words.extend(run.account_keys.is_none().then(|| format!("--accounts={}", run.accounts)));
     words.extend(run.keep_l1.then(|| "--keep-l1".to_owned()));
     words
 }

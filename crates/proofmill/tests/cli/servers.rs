@@ -109,11 +109,15 @@ fn a_session_on_a_server_brings_its_report_home() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path();
     let Some(sshd) = Sshd::start(data) else { return };
-    let run = ended(&mut sshd.session(data, "far", "there", &["--batches", "2"]));
+    let keys = ["11", "22", "33"].map(|byte| byte.repeat(32) + "\n").concat();
+    fs::write(data.join("keys.txt"), &keys).unwrap();
+    let words = ["--batches", "2", "--account-keys", "keys.txt"];
+    let run = ended(&mut sshd.session(data, "far", "there", &words));
     let (said, shown) = (String::from_utf8_lossy(&run.stderr), String::from_utf8_lossy(&run.stdout));
     assert!(run.status.success(), "{said}");
     assert!(shown.contains("# Proving times: far") && shown.contains("| provers | 1 × exec"), "{shown}");
     assert!(said.contains("nothing of the session is left on there"), "{said}");
+    assert!(shown.contains("by each of 3 accounts"), "{shown}");
     for file in ["report.json", "report.md", "report.svg", "logs/prover-1.log", "logs/coordinator.log"] {
         assert!(folder(data, "far").join(file).exists(), "{file}");
     }
