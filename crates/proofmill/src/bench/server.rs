@@ -314,6 +314,8 @@ impl Server<'_> {
         fs::create_dir_all(results)
             .wrap_err_with(|| format!("cannot make the folder {}", results.display()))?;
         let mut unpack = AsyncCommand::new("tar");
+        // What has come so far is no report: Ctrl-C is this process's to deal with.
+        unpack.process_group(0);
         unpack.arg("-x").arg("-C").arg(results).stdin(archive).stderr(Stdio::null());
         let unpacked = unpack.status().await.wrap_err("cannot run tar")?;
         match ssh.wait().await?.code() {
