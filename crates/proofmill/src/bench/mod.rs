@@ -17,7 +17,7 @@ mod starting;
 mod wind_up;
 mod written;
 
-pub(crate) use metrics::fetch;
+pub(crate) use self::metrics::fetch;
 pub(crate) use written::write;
 
 use crate::{cli, stop};

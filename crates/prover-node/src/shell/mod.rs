@@ -17,6 +17,6 @@ mod spells;
 mod stored;
 mod upload;
 
+pub use self::metrics::paid_in_vain;
 pub use context::{NodeConfig, Parts, Prover};
-pub use metrics::paid_in_vain;
 pub use node::{NodeHandle, ProverNode};
