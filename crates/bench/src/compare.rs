@@ -15,7 +15,7 @@ pub struct Comparison {
     pub proofs: [usize; 2],
     /// Whether times are by gas: where the gas of every batch is known, so that other loads do not count as other speeds.
     pub by_gas: bool,
-    /// The second run's median by the first's, and the interval that has it in 19 of 20 cases.
+    /// The second run's median by the first's, and the interval that has it in 19 of 20 cases; of too few proofs both say nothing.
     pub ratio: Option<(f64, [f64; 2])>,
 }
 
@@ -53,13 +53,13 @@ impl fmt::Display for Comparison {
         let Self { kind, proofs: [a, b], by_gas, ratio } = self;
         let unit = if *by_gas { "time by gas" } else { "time" };
         write!(f, "{kind}: {a} and {b} proofs")?;
-        if let Some((ratio, [low, high])) = ratio {
+        if let Some((ratio, [low, high])) = ratio.filter(|_| self.is_enough()) {
             let percent = |ratio: f64| (ratio - 1.0) * 100.0;
-            let (least, most) = (percent(*low), percent(*high));
+            let (least, most) = (percent(low), percent(high));
             write!(
                 f,
                 ", median {unit} {:+.1} % ({least:+.1} to {most:+.1} % in 19 of 20 cases)",
-                percent(*ratio)
+                percent(ratio)
             )?;
         }
         let verdict = match self.verdict() {

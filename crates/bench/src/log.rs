@@ -47,7 +47,7 @@ pub enum Trouble {
 }
 
 /// Lines of our own processes: what is said, and the source that says it. A message is changed there and here.
-const OURS: [(Trouble, &str, &str); 13] = [
+const OURS: [(Trouble, &str, &str); 14] = [
     (Trouble::Nonce, "the chain was restarted under the load", "loadgen/src/error.rs"),
     (Trouble::Mempool, "the node's mempool is full", "loadgen/src/run.rs"),
     (Trouble::Mempool, "the node's mempool was full", "loadgen/src/error.rs"),
@@ -61,6 +61,7 @@ const OURS: [(Trouble, &str, &str); 13] = [
     (Trouble::Retry, "a proof is refused", "proof-coordinator/src/settle/tell.rs"),
     (Trouble::Retry, "a range is not proven", "prover-node/src/shell/owner.rs"),
     (Trouble::NoConnection, "cannot be reached", "loadgen/src/error.rs"),
+    (Trouble::Throttled, "it limits requests (", "endpoints/src/monitor.rs"),
 ];
 
 impl Trouble {
@@ -357,6 +358,17 @@ mod tests {
             "{\"level\":\"WARN\",\"fields\":{\"message\":\"a batch cannot be proven now\",\"batch\":3}}",
         ] {
             assert_eq!(read(line).troubles, [(Trouble::Retry, 1)].into(), "{line}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_limits_our_requests_is_throttling_whatever_it_says() {
+        for said in ["exceeded project rate limit", "daily quota of compute units"] {
+            let cause = format!("it limits requests ({said}), and is asked again in 30 s: wait");
+            let line = format!(
+                "WARN proofmill_endpoints::monitor: an endpoint has a problem chain=\"L2\" cause=\"{cause}\"\n"
+            );
+            assert_eq!(read(&line).troubles, [(Trouble::Throttled, 1)].into(), "{line}");
         }
     }
 

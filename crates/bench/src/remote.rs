@@ -1,14 +1,27 @@
 //! What ssh says when it does not come through, and what to do about it.
 
-/// Quotes a word for a POSIX shell.
+/// Quotes a word for a POSIX shell, and for fish: a backslash in single quotes may be one before a quote there.
 pub fn quoted(word: &str) -> String {
-    format!("'{}'", word.replace('\'', r"'\''"))
+    let mut out = String::from("'");
+    for letter in word.chars() {
+        match letter {
+            '\'' => out += r#"'"'"'"#,
+            '\\' => out += r#"'"\\"'"#,
+            other => out.push(other),
+        }
+    }
+    out.push('\'');
+    out
 }
 
-/// A command line for `ssh`: a script that runs in the user's login shell on the server, so that `PATH` is the user's. The shell
-/// may be another than a POSIX one: it only starts one.
+/// A command line for `ssh`: a script for a POSIX shell. The user's may be another: it only starts one.
+pub fn in_shell(script: &str) -> String {
+    format!("exec sh -c {}", quoted(script))
+}
+
+/// The same in the user's login shell, so that `PATH` is the user's.
 pub fn in_login_shell(script: &str) -> String {
-    format!("exec $SHELL -lc {}", quoted(&format!("exec sh -c {}", quoted(script))))
+    format!("exec $SHELL -lc {}", quoted(&in_shell(script)))
 }
 
 /// The cause and the remedy of what ssh said of a server when it ended.
@@ -38,7 +51,7 @@ pub fn trouble(server: &str, said: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::process::Command;
+    use std::{path::Path, process::Command};
 
     #[test]
     fn each_trouble_has_its_remedy() {
@@ -55,13 +68,31 @@ mod tests {
         }
     }
 
+    /// The login shells of this machine, of those that people have.
+    fn shells() -> impl Iterator<Item = &'static str> {
+        let all = ["/bin/sh", "/bin/bash", "/usr/bin/zsh", "/usr/bin/fish"];
+        all.into_iter().filter(|shell| Path::new(shell).exists())
+    }
+
+    #[test]
+    fn no_backslash_is_in_single_quotes() {
+        // fish takes one there for part of `\'` or `\\`.
+        assert_eq!(quoted(r"a\'b"), r#"'a'"\\"''"'"'b'"#);
+        assert_eq!(quoted(""), "''");
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
         #[test]
-        fn a_script_comes_through_two_shells_as_it_is(word in "[ -~]{0,30}") {
-            let script = format!("printf %s {}", quoted(&word));
-            let output = Command::new("sh").arg("-c").arg(in_login_shell(&script)).env("SHELL", "/bin/sh").output().unwrap();
-            prop_assert!(String::from_utf8_lossy(&output.stdout).ends_with(&word), "{:?}", output);
+        fn a_script_comes_through_every_login_shell_as_it_is(word in "[ -~]{0,20}['\\\\$\n ]{0,6}[ -~]{0,5}") {
+            let script = format!("printf '%s\\n' {}; if [ a = a ]; then printf %s {0}; fi", quoted(&word));
+            for shell in shells() {
+                for line in [in_shell(&script), in_login_shell(&script)] {
+                    let output = Command::new(shell).arg("-c").arg(line).env("SHELL", shell).output().unwrap();
+                    let expected = format!("{word}\n{word}");
+                    prop_assert!(String::from_utf8_lossy(&output.stdout).ends_with(&expected), "{shell}: {output:?}");
+                }
+            }
         }
     }
 }

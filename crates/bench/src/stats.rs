@@ -96,6 +96,16 @@ mod tests {
         assert_eq!((spread.p95, spread.max), (4.0, 4.0));
         assert_eq!(Spread::of((1..=100).map(f64::from)).p95, 95.0);
         assert_eq!(Spread::of([]), Spread::default());
+        let one = Spread::of([3.0]);
+        assert_eq!(
+            (one.count, one.mean, one.min, one.median, one.p95, one.max),
+            (1, 3.0, 3.0, 3.0, 3.0, 3.0)
+        );
+        let two = Spread::of([5.0, 3.0]);
+        assert_eq!((two.mean, two.min, two.median, two.p95, two.max), (4.0, 3.0, 4.0, 5.0, 5.0));
+        // The nineteenth of twenty, and of twenty-one the twentieth.
+        assert_eq!(Spread::of((1..=20).map(f64::from)).p95, 19.0);
+        assert_eq!(Spread::of((1..=21).map(f64::from)).p95, 20.0);
     }
 
     #[test]
@@ -105,6 +115,12 @@ mod tests {
         assert!(low <= ratio && ratio <= high && low > 1.5 && high < 2.2, "{low} {ratio} {high}");
         let (_, [low, high]) = super::ratio(&noisy(100.0), &noisy(100.0)).unwrap();
         assert!(low < 1.0 && high > 1.0 || low == 1.0 || high == 1.0, "{low} {high}");
-        assert_eq!(super::ratio(&[], &[1.0]), None);
+        let none: [(&[f64], &[f64]); 4] = [(&[], &[1.0]), (&[1.0], &[]), (&[], &[]), (&[0.0, 1.0], &[1.0])];
+        for (a, b) in none {
+            assert_eq!(super::ratio(a, b), None);
+        }
+        assert_eq!(super::ratio(&[2.0], &[3.0]), Some((1.5, [1.5, 1.5])));
+        let (ratio, [low, high]) = super::ratio(&[1.0, 3.0], &[2.0, 6.0]).unwrap();
+        assert_eq!((ratio, low, high), (2.0, 2.0 / 3.0, 6.0));
     }
 }

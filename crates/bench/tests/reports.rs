@@ -138,6 +138,8 @@ fn two_runs_of_the_same_are_noise_and_others_are_not() {
     assert!(slower[0].to_string().contains("the second is slower"));
     let few = compare(&report("batch=1 proving_time_ms=5", ""), &report("batch=1 proving_time_ms=9", ""));
     assert_eq!(few[0].verdict(), Verdict::TooFew);
+    // An interval of one proof is no wider than it.
+    assert_eq!(few[0].to_string(), "-: 1 and 1 proofs: too few proofs to tell: five of each run are needed");
 }
 
 #[test]

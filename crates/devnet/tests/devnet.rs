@@ -228,4 +228,13 @@ async fn how_full_the_newest_batches_are_is_known() {
         (read.last() - read.first() + 1, gas, transactions)
     );
     assert!(fill.transactions > 0 && fill.gas >= 21_000 * fill.transactions, "{fill:?}");
+
+    // Whoever begins late knows those before, too.
+    let newest = rollup.tips().await.unwrap().pending.next();
+    send(&devnet, 3).await;
+    checkpoint(&rollup, newest.0).await;
+    let mut late = BatchFills::new(rollup, l2, NonZeroU64::MIN.saturating_add(255));
+    late.look().await.unwrap();
+    let known: Vec<_> = late.known().keys().map(|number| number.0).collect();
+    assert!(known.len() as u64 >= newest.0 && known.iter().copied().eq(1..=known.len() as u64), "{known:?}");
 }

@@ -143,7 +143,7 @@ pub enum LoadError {
     /// No transaction was included for a long time.
     #[error(
         "no transaction was included for {} s while {phase}: account {account} is at nonce {nonce} of {target}; does the \
-         node make blocks?",
+         node make blocks, and has its mempool kept what it took? Some drop the oldest when they are full: send fewer at once",
         .idle.as_secs()
     )]
     Stalled {

@@ -264,11 +264,11 @@ impl Load<'_> {
         if cost > has {
             return Err(LoadError::InsufficientFunds { funder: funder.address(), has, needs: cost });
         }
-        let target_nonce = nonce;
+        let (target_nonce, full) = (nonce, AtomicBool::new(false));
         // In the order of their nonces: nodes differ in what they do with gaps.
         for (done, step) in steps.iter().enumerate() {
             self.report(Phase::Preparing, done, steps.len());
-            self.node.send(&step.raw).await?;
+            hand_over(&self.node, step.hash, &step.raw, &full, self.plan.stall_timeout).await?;
         }
         if !steps.is_empty() {
             self.wait(Phase::Preparing, &[(self.funder.address(), target_nonce)]).await?;
@@ -427,8 +427,8 @@ impl Load<'_> {
 }
 
 /// Hands a transaction over, and waits while the node's mempool is full: blocks take some of it. `full` is set when that was
-/// said in this round.
-async fn hand_over(
+/// said of what is sent together.
+pub(crate) async fn hand_over(
     node: &Node,
     hash: TxHash,
     raw: &[u8],

@@ -3,9 +3,10 @@
 use crate::{
     LoadError, Phase,
     mixed::{Fees, Mixed, Scope},
-    run::{Load, Planned},
+    run::{Load, Planned, hand_over},
 };
 use alloy_primitives::B256;
+use std::sync::atomic::AtomicBool;
 
 impl Load<'_> {
     /// Makes the generator, and deploys the contracts that its transactions call unless they are there.
@@ -27,8 +28,9 @@ impl Load<'_> {
             let fees = self.fees().await?;
             let deployer = mixed.nonces().next();
             let deployment = mixed.deployment(fees)?;
+            let (full, patience) = (AtomicBool::new(false), self.plan.stall_timeout);
             for transaction in &deployment {
-                self.node.send(&transaction.raw).await?;
+                hand_over(&self.node, transaction.hash, &transaction.raw, &full, patience).await?;
             }
             if let Some((deployer, first)) = deployer {
                 self.wait(Phase::Preparing, &[(deployer, first + deployment.len() as u64)]).await?;

@@ -20,6 +20,7 @@ use proofmill_client::{EpochProof, Sp1Snark, StatedProof, Statement};
 use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_program::PublicValues;
 use proofmill_prover_node::{
+    paid_in_vain,
     parts::{Away, EpochSubmission, Settlement},
     rules::{self, L1Time, L1View, PruneOutcome, PublishOutcome, Receipt},
 };
@@ -261,6 +262,7 @@ impl L1Settlement {
         }
         let sent = loop {
             let sent = self.rollup.submit_epoch_proof(self.publishers.current(), submission.clone()).await;
+            tell_failed(&sent);
             if !self.publishers.passes_on(&sent) {
                 break sent;
             }
@@ -274,6 +276,7 @@ impl L1Settlement {
     async fn give_up(&self) -> PruneOutcome {
         let sent = loop {
             let sent = self.rollup.prune(self.publishers.current()).await;
+            tell_failed(&sent);
             if !self.publishers.passes_on(&sent) {
                 break sent;
             }
@@ -285,6 +288,14 @@ impl L1Settlement {
             }
             Err(error) => PruneOutcome::Unavailable { cause: error.to_string() },
         }
+    }
+}
+
+/// Another's transaction may have come first, after this one's estimate.
+fn tell_failed(sent: &Result<Included, ChainError>) {
+    if let Err(ChainError::FailedOnChain { call, transaction, block, gas_used, fee, .. }) = sent {
+        let (transaction, block, gas_used, fee) = (*transaction, *block, *gas_used, *fee);
+        paid_in_vain(call, &Receipt { transaction, block, gas_used, fee });
     }
 }
 

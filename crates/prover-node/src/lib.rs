@@ -39,4 +39,4 @@ pub mod rules;
 mod shell;
 
 pub use error::NodeError;
-pub use shell::{NodeConfig, NodeHandle, Parts, Prover, ProverNode};
+pub use shell::{NodeConfig, NodeHandle, Parts, Prover, ProverNode, paid_in_vain};

@@ -64,8 +64,13 @@ impl Drop for Running {
         gauge!(RUNNING, "task_type" => kind).decrement(1);
         counter!(PROCESSED, "task_type" => kind).increment(1);
         histogram!(TOOK, "task_type" => kind).record(self.begun.elapsed().as_secs_f64() * 1e3);
-        gauge!(PEAK).set(f64::from(crate::memory::peak_mb()) * f64::from(1 << 20));
+        memory();
     }
+}
+
+/// The most memory so far: a task may take hours.
+pub(crate) fn memory() {
+    gauge!(PEAK).set(f64::from(crate::memory::peak_mb()) * f64::from(1 << 20));
 }
 
 pub(crate) fn executed(instructions: u64) {

@@ -244,6 +244,7 @@ impl Session {
 
     /// Says that the worker lives, and what it holds.
     fn beat(&self) -> impl Future<Output = Result<(), Status>> + Send + use<> {
+        metrics::memory();
         let held = self.held.iter().map(|(task, held)| (held.proof.clone(), task.clone())).collect();
         self.bench.client.clone().heartbeat(held, self.held.values().map(|held| held.weight).sum())
     }

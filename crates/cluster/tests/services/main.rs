@@ -5,6 +5,7 @@ mod diagnosis;
 mod expiry;
 mod faults;
 mod harness;
+mod metered;
 mod proofs;
 mod restart;
 mod status;

@@ -45,6 +45,22 @@ async fn a_full_mempool_is_waited_for_and_said_when_it_stays_full() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_mempool_is_waited_for_while_accounts_are_funded() {
+    let small = options().mempool_limit(3);
+    let node = small.clone().block_time(Duration::from_millis(100)).start().await.unwrap();
+    for kind in [LoadKind::EthTransfers, LoadKind::Erc20] {
+        let plan = LoadPlan::new(kind).accounts(8).transactions_per_account(1);
+        let report = send(node.rpc_url(), &plan).await.unwrap();
+        assert_eq!((report.sent, report.included), (8, 8), "{kind}");
+    }
+
+    let stuck = small.start().await.unwrap();
+    let plan = LoadPlan::new(LoadKind::EthTransfers).accounts(8).stall_timeout(Duration::from_secs(1));
+    let error = send(stuck.rpc_url(), &plan).await.unwrap_err();
+    assert!(matches!(error, LoadError::MempoolFull { .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_that_was_restarted_under_the_load_is_named() {
     let node = options().block_time(Duration::from_millis(100)).timestamp(1_000).start().await.unwrap();
     let (url, port) = (node.rpc_url().clone(), node.rpc_url().port().unwrap());

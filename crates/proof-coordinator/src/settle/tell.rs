@@ -6,6 +6,7 @@ use crate::rules::{Call, CallReceipt, Consequence, Discard};
 /// The log of a transaction that failed.
 pub(super) fn tell_spent(call: &Call, spent: &CallReceipt) {
     tracing::warn!(
+        event = "transaction_failed",
         first = call.first.0,
         last = call.last.0,
         transaction = %spent.transaction,

@@ -4,6 +4,8 @@ use super::{BATCHES, TRANSACTIONS};
 use crate::cli::{GpuChoice, Run, node_url};
 use clap::ValueEnum;
 use eyre::{Result, bail};
+use proofmill_backends::prover_type;
+use proofmill_bench::steps::Gpu;
 use proofmill_loadgen::LoadKind;
 use proofmill_primitives::ProverType;
 use std::{
@@ -43,10 +45,10 @@ impl Dialogue<'_> {
     }
 }
 
-/// Asks for what is missing. `prover` is what this machine would prove with.
+/// Asks for what is missing. `prover` tells what this machine would prove with.
 pub(super) fn missing(
     run: &mut Run,
-    prover: Option<ProverType>,
+    prover: impl Fn(Gpu) -> Option<ProverType>,
     input: &mut dyn BufRead,
     output: &mut dyn Write,
 ) -> Result<()> {
@@ -54,21 +56,22 @@ pub(super) fn missing(
     if run.server.is_none() {
         run.server = dialogue.ask("Server, by ssh", "this machine", |text| Ok(text.to_owned()))?;
     }
+    // First: what proves by default depends on it.
+    if run.gpu.is_none() {
+        run.gpu = dialogue.ask("GPU: auto, yes or no", "auto", |text| GpuChoice::from_str(text, true))?;
+    }
     if run.prover.is_none() {
         let question = "Prover type: openvm, sp1, or exec, which proves nothing";
-        match (&run.server, prover) {
+        match (&run.server, prover(run.gpu())) {
             // What a server has is known there.
-            (Some(_), _) => run.prover = dialogue.ask(question, "what proves there", parsed)?,
-            (None, Some(prover)) => run.prover = dialogue.ask(question, prover.name(), parsed)?,
+            (Some(_), _) => run.prover = dialogue.ask(question, "what proves there", named)?,
+            (None, Some(prover)) => run.prover = dialogue.ask(question, prover.name(), named)?,
             (None, None) => {
                 while run.prover.is_none() {
-                    run.prover = dialogue.ask(question, "needed", parsed)?;
+                    run.prover = dialogue.ask(question, "needed", named)?;
                 }
             }
         }
-    }
-    if run.gpu.is_none() {
-        run.gpu = dialogue.ask("GPU: auto, yes or no", "auto", |text| GpuChoice::from_str(text, true))?;
     }
     if run.l2_rpc.is_none() {
         run.l2_rpc = dialogue.ask("L2 that runs already: its node's address", "none", node_url)?;
@@ -97,6 +100,11 @@ pub(super) fn missing(
             dialogue.ask("Git revision to build and measure", "this binary", |text| Ok(text.to_owned()))?;
     }
     Ok(())
+}
+
+/// As `--prover` takes it: a type of another system is refused with the reason.
+fn named(text: &str) -> Result<ProverType, String> {
+    prover_type(text).map_err(|error| error.to_string())
 }
 
 fn parsed<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
@@ -128,7 +136,9 @@ mod tests {
 
     fn asked(run: &mut Run, answers: &str) -> Result<String> {
         let mut said = Vec::new();
-        missing(run, Some(ProverType::OpenVm), &mut answers.as_bytes(), &mut said)?;
+        // As with a binary that has both, where there is a GPU.
+        let prover = |gpu: Gpu| if gpu == Gpu::Hidden { ProverType::OpenVm } else { ProverType::Sp1 };
+        missing(run, |gpu| Some(prover(gpu)), &mut answers.as_bytes(), &mut said)?;
         Ok(String::from_utf8(said).unwrap())
     }
 
@@ -137,12 +147,18 @@ mod tests {
         let mut given = run(&[]);
         let said = asked(&mut given, &"\n".repeat(9)).unwrap();
         for default in
-            ["this machine", "openvm", "auto", "none", "eth-transfers", "50", "no", "5", "this binary"]
+            ["this machine", "sp1", "auto", "none", "eth-transfers", "50", "no", "5", "this binary"]
         {
             assert!(said.contains(&format!("[{default}]")), "{default} in {said}");
         }
         assert_eq!((given.server.clone(), given.prover, given.git_ref.clone()), (None, None, None));
         assert_eq!((given.batches().get(), given.transactions().get(), given.is_endless()), (5, 50, false));
+    }
+
+    #[test]
+    fn an_empty_answer_takes_what_is_shown_where_no_gpu_is_wanted() {
+        let said = asked(&mut run(&[]), &format!("\nno\n{}", "\n".repeat(7))).unwrap();
+        assert!(said.contains("[openvm]") && !said.contains("[sp1]"), "{said}");
     }
 
     #[test]
@@ -163,6 +179,12 @@ mod tests {
             asked(&mut given, &format!("l2/secret\nhttp://l2\n\nhttp://l1\n{rollup}\n\n\n\n")).unwrap();
         assert_eq!(given.l1_rpc.unwrap().as_str(), "http://l1/");
         assert!(given.rollup.is_some() && !said.contains("secret"), "{said}");
+    }
+
+    #[test]
+    fn a_prover_type_of_another_system_is_refused_with_the_reason() {
+        let said = asked(&mut run(&[]), &format!("\n\ntdx\nexec\n{}", "\n".repeat(6))).unwrap();
+        assert!(said.contains("attests by hardware"), "{said}");
     }
 
     #[test]

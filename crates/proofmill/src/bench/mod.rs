@@ -17,7 +17,7 @@ mod starting;
 mod wind_up;
 mod written;
 
-pub(crate) use metrics::fetch;
+pub(crate) use self::metrics::fetch;
 pub(crate) use written::write;
 
 use crate::{cli, stop};
@@ -39,8 +39,8 @@ const BATCHES: NonZeroUsize = NonZeroUsize::MIN.saturating_add(proofmill_bench::
 /// Runs a session to its end.
 pub(crate) async fn run(global: &cli::Global, mut args: cli::Run, registry: Registry) -> Result<()> {
     if stdin().is_terminal() && stdout().is_terminal() && !args.defaults {
-        let known = default_prover(&registry, args.gpu());
-        ask::missing(&mut args, known, &mut stdin().lock(), &mut stderr())?;
+        let prover = |gpu| default_prover(&registry, gpu);
+        ask::missing(&mut args, prover, &mut stdin().lock(), &mut stderr())?;
     }
     if args.l2_rpc.is_some() && (args.l1_rpc.is_none() || args.rollup.is_none()) {
         bail!(

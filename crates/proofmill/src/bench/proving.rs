@@ -109,7 +109,7 @@ impl Session<'_> {
             self.proved_for = self.waiting_since.elapsed();
         }
         let run = self.run;
-        let (accounts, each) = (run.accounts, run.transactions());
+        let (accounts, each) = (self.accounts, run.transactions());
         let load = match self.shape.load {
             Load::Others => "by others".to_owned(),
             Load::Sent => {

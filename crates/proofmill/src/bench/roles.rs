@@ -49,19 +49,23 @@ impl Cast<'_> {
         )
     }
 
-    /// Sends one round, or until it is told to end. `key` pays.
-    pub(super) fn load(&self, place: &Place, key: String) -> Role {
+    /// Sends one round, or until it is told to end. `key` pays; without it the first of the accounts that are named does.
+    pub(super) fn load(&self, place: &Place, key: Option<String>) -> Role {
         let run = self.run;
         let words = vec![
             "load".into(),
             format!("--kind={}", run.kind()),
-            format!("--accounts={}", run.accounts),
+            match &run.account_keys {
+                Some(file) => format!("--account-keys={}", file.display()),
+                None => format!("--accounts={}", run.accounts),
+            },
             format!("--transactions={}", run.transactions()),
             format!("--endless={}", run.is_endless()),
             format!("--mempool-limit={}", run.l2_mempool_limit),
         ];
         let mut role = self.role(LOAD, words);
-        role.environment = vec![(keys::LOAD_KEY, key), ("LOAD_TEST_RPC_URL", place.l2_rpc.to_string())];
+        role.environment = vec![("LOAD_TEST_RPC_URL", place.l2_rpc.to_string())];
+        role.environment.extend(key.map(|key| (keys::LOAD_KEY, key)));
         role
     }
 
@@ -152,8 +156,10 @@ mod tests {
         let Command::Localnet(l2) = parsed(&cast.l2(&url)) else { panic!("no localnet") };
         assert_eq!((l2.chains.l2_port.unwrap().get(), l2.chains.on_l1), (5000, Some(url)));
         assert_eq!(l2.observing.metrics_listen.as_deref(), Some("127.0.0.1:3702"));
-        let Command::Load(load) = parsed(&cast.load(&place, "key".into())) else { panic!("no load") };
-        assert!(load.endless && load.transactions == 7);
+        let with_key = cast.load(&place, Some("key".into()));
+        let Command::Load(load) = parsed(&with_key) else { panic!("no load") };
+        assert!(load.endless && load.transactions == 7 && load.account_keys.is_none());
+        assert!(with_key.environment.contains(&(keys::LOAD_KEY, "key".to_owned())));
         let Command::ProofCoordinator(coordinator) = parsed(&cast.coordinator(&place, 1, 2)) else {
             panic!("no coordinator")
         };
@@ -167,5 +173,20 @@ mod tests {
             panic!("no prover")
         };
         assert_eq!(shared.site.max_weight, Some(Weight::gb(3)));
+    }
+
+    #[test]
+    fn accounts_of_a_file_go_to_the_load_and_pay_where_no_key_does() {
+        let run = run(&["--account-keys=some/keys"]);
+        let (prover, work) = (ProverType::Exec, PathBuf::from("/work"));
+        let cast = Cast { run: &run, prover, work, binary: None, helper: None };
+        let url: Url = "http://127.0.0.1:1/".parse().unwrap();
+        let place = Place { l1_rpc: url.clone(), l2_rpc: url, rollup: Default::default() };
+        let role = cast.load(&place, None);
+        let Command::Load(load) = parsed(&role) else { panic!("no load") };
+        assert_eq!(load.account_keys, Some("some/keys".into()));
+        // One of the two: the other would have no use for it.
+        assert!(!role.words.iter().any(|word| word.starts_with("--accounts")), "{:?}", role.words);
+        assert!(role.environment.iter().all(|(name, _)| *name != keys::LOAD_KEY));
     }
 }

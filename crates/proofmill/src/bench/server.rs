@@ -3,8 +3,9 @@
 use super::{live::Live, source::Revision};
 use crate::{cli, keys};
 use eyre::{Result, WrapErr, bail, eyre};
-use proofmill_bench::remote::{in_login_shell, quoted, trouble};
+use proofmill_bench::remote::{in_login_shell, in_shell, quoted, trouble};
 use proofmill_ledger::DataDir;
+use proofmill_loadgen::AccountKeys;
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const ROOT: &str = "proofmill-bench";
 /// How long a session that was told to end may take.
 const GOODBYE: Duration = Duration::from_secs(90);
+/// The file with the keys of the accounts that send, among what is copied.
+const ACCOUNTS: &str = "account-keys";
 /// ssh's own exit status where it does not come through.
 const NOT_THROUGH: i32 = 255;
 
@@ -76,11 +79,16 @@ pub(super) async fn run(
     if results.join("report.json").exists() {
         bail!("{} has a report already: choose another --name", results.display());
     }
+    run.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
     let revision = run.git_ref.as_ref().map(|named| Revision::find(&run.repository, named)).transpose()?;
     let mut live = Live::new();
     let server = Server { name, config: run.ssh_config.as_deref() };
     live.line(&format!("looking at {name}"));
-    let known = server.look().await?;
+    let known = tokio::select! {
+        known = server.look() => known?,
+        // A profile may wait for somebody.
+        () = stop.cancelled() => bail!("stopped before the session began"),
+    };
     let there = Folders::of(&known.home, run.name());
     live.line(&format!("copying to {name}:{}", there.brought));
     // What is copied halfway is removed, too.
@@ -218,22 +226,22 @@ impl Server<'_> {
             words.push(format!("--source={source}"));
             words.push(format!("--revision={}", revision.name));
         }
+        words.extend(run.account_keys.as_ref().map(|_| format!("--account-keys={folder}/{ACCOUNTS}")));
         self.keep_secrets(run, folder).await?;
         let own_name = own.file_name().unwrap_or_default().to_string_lossy();
-        let mut line = format!("cd {} && . ./environment && ", quoted(folder));
+        let mut line = format!("cd {} && . ./environment && rm environment && ", quoted(folder));
         if !known.has_anvil {
             let anvil = files.last().and_then(|file| file.file_name()).unwrap_or_default().to_string_lossy();
             line += &format!("export PROOFMILL_ANVIL={} && ", quoted(&format!("{bin}/{anvil}")));
         }
-        line += &format!(
-            "exec {} --data-dir={} bench run",
-            quoted(&format!("{bin}/{own_name}")),
-            quoted(&there.data)
-        );
+        line +=
+            &format!("{} --data-dir={} bench run", quoted(&format!("{bin}/{own_name}")), quoted(&there.data));
         for word in &words {
             line.push(' ');
             line += &quoted(word);
         }
+        // Also where nobody here is left to say so.
+        line += &format!("; ended=$?; cd / && rm -rf {}; exit $ended", quoted(folder));
         self.ssh(&in_login_shell(&line)).stdin(Stdio::piped()).spawn().wrap_err("cannot run ssh")
     }
 
@@ -248,16 +256,29 @@ impl Server<'_> {
         let lines = secrets
             .into_iter()
             .filter_map(|(name, value)| Some(format!("export {name}={}\n", quoted(&value?))));
-        let lines: String = lines.collect();
-        let write = format!("mkdir -p {0} && umask 077 && cat > {0}/environment", quoted(folder));
-        let mut ssh = self.ssh(&write).stdin(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        if let Some(mut input) = ssh.stdin.take() {
-            input.write_all(lines.as_bytes()).await.wrap_err("ssh ended early")?;
-        }
-        if !ssh.wait().await?.success() {
-            bail!("{folder} on {} cannot be written", self.name);
+        self.write(folder, "environment", lines.collect::<String>().as_bytes()).await?;
+        if let Some(file) = &run.account_keys {
+            let keys = fs::read(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+            self.write(folder, ACCOUNTS, &keys).await?;
         }
         Ok(())
+    }
+
+    /// A file that nobody else reads there.
+    async fn write(&self, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
+        let write = format!("mkdir -p {0} && umask 077 && cat > {0}/{name}", quoted(folder));
+        let mut ssh = self.ssh(&in_shell(&write)).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        if let Some(mut input) = ssh.stdin.take() {
+            // Where it has ended, it says why.
+            drop(input.write_all(bytes).await);
+        }
+        let output = ssh.wait_with_output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        match output.status.code() {
+            Some(0) => Ok(()),
+            Some(NOT_THROUGH) => bail!(trouble(self.name, &said)),
+            _ => bail!("{folder}/{name} on {} cannot be written: {}", self.name, said.trim()),
+        }
     }
 
     async fn send(&self, file: &Packed, folder: &str) -> Result<()> {
@@ -271,7 +292,7 @@ impl Server<'_> {
         let mut writer = AsyncCommand::from(archive).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let archive: Stdio = writer.stdout.take().ok_or_else(|| eyre!("it has no output"))?.try_into()?;
         let unpack = format!("mkdir -p {0} && tar -x -C {0}", quoted(folder));
-        let output = self.ssh(&unpack).stdin(archive).output().await.wrap_err("cannot run ssh")?;
+        let output = self.ssh(&in_shell(&unpack)).stdin(archive).output().await.wrap_err("cannot run ssh")?;
         let said = String::from_utf8_lossy(&output.stderr);
         match output.status.code() {
             Some(0) if writer.wait().await?.success() => Ok(()),
@@ -283,12 +304,18 @@ impl Server<'_> {
     /// Copies logs and report here; whether there are any.
     async fn fetch(&self, folder: &str, results: &Path) -> Result<bool> {
         let pack = format!("test -d {0}/logs && tar -c -C {0} --exclude=./work .", quoted(folder));
-        let mut ssh =
-            self.ssh(&pack).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut ssh = self
+            .ssh(&in_shell(&pack))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
         let archive: Stdio = ssh.stdout.take().ok_or_else(|| eyre!("ssh has no output"))?.try_into()?;
         fs::create_dir_all(results)
             .wrap_err_with(|| format!("cannot make the folder {}", results.display()))?;
         let mut unpack = AsyncCommand::new("tar");
+        // What has come so far is no report: Ctrl-C is this process's to deal with.
+        unpack.process_group(0);
         unpack.arg("-x").arg("-C").arg(results).stdin(archive).stderr(Stdio::null());
         let unpacked = unpack.status().await.wrap_err("cannot run tar")?;
         match ssh.wait().await?.code() {
@@ -313,7 +340,7 @@ impl Server<'_> {
              [ -z \"$(find {root}/brought {data}/bench -mindepth 1 -maxdepth 1 -type d ! -name target 2>/dev/null)\" ]; \
              then rm -rf {root}; fi"
         );
-        let output = self.ask(&script).await?;
+        let output = self.ask(&in_shell(&script)).await?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             bail!("{}:{brought} could not be removed: {}", self.name, said.trim());
@@ -362,7 +389,6 @@ fn words(run: &cli::Run, global: &cli::Global) -> Vec<String> {
         format!("--slot-seconds={}", run.slot_seconds),
         format!("--kind={}", run.kind()),
         format!("--transactions={}", run.transactions()),
-        format!("--accounts={}", run.accounts),
         format!("--endless={}", run.is_endless()),
         format!("--l2-port={}", run.l2_port),
         format!("--metrics-port={}", run.metrics_port),
@@ -373,6 +399,8 @@ fn words(run: &cli::Run, global: &cli::Global) -> Vec<String> {
         ("--rollup", run.rollup.map(|rollup| rollup.to_string())),
     ];
     words.extend(optional.into_iter().filter_map(|(flag, value)| Some(format!("{flag}={}", value?))));
+    // Those of a file are copied.
+    words.extend(run.account_keys.is_none().then(|| format!("--accounts={}", run.accounts)));
     words.extend(run.keep_l1.then(|| "--keep-l1".to_owned()));
     words
 }

@@ -12,6 +12,7 @@ use proofmill_bench::{
     watch::Watch,
 };
 use proofmill_ledger::{DataDir, LockError, ProcessLock};
+use proofmill_loadgen::AccountKeys;
 use proofmill_primitives::ProverType;
 use std::{
     env, fs,
@@ -60,6 +61,8 @@ pub(super) struct Session<'a> {
     pub(super) watch: Watch,
     /// Where its processes listen.
     pub(super) ports: Ports,
+    /// How many accounts send.
+    pub(super) accounts: usize,
     /// How often the load was started.
     pub(super) rounds: u32,
     /// Since when batches are waited for: first the load's, then the provers'.
@@ -107,11 +110,13 @@ impl<'a> Session<'a> {
         if folder.join("report.json").exists() {
             bail!("{} has a report already: choose another --name", folder.display());
         }
-        let has_key = env::var_os(keys::LOAD_KEY).is_some();
+        // A line that is no key is said before anything is started.
+        let accounts = run.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
+        let pays = accounts.is_some() || env::var_os(keys::LOAD_KEY).is_some();
         let shape = Shape {
             binary: if run.git_ref.is_some() || run.source.is_some() { Binary::Built } else { Binary::This },
             chains: if run.l2_rpc.is_some() { Chains::There } else { Chains::Own },
-            load: if run.l2_rpc.is_none() || has_key { Load::Sent } else { Load::Others },
+            load: if run.l2_rpc.is_none() || pays { Load::Sent } else { Load::Others },
             l1: if run.keep_l1 { L1::Stays } else { L1::Ends },
         };
         // What is measured is read from the logs: they say it whatever this process logs.
@@ -148,6 +153,7 @@ impl<'a> Session<'a> {
             batches: Batches::new(),
             watch: Watch::new(run.batches().get()),
             ports: Ports { l2: [run.l2_port.get(), run.metrics_port.get()], ..Ports::default() },
+            accounts: accounts.map_or(run.accounts.get() as usize, |keys| keys.len()),
             rounds: 0,
             waiting_since: Instant::now(),
             proved_for: Duration::ZERO,

@@ -83,10 +83,8 @@ impl Session<'_> {
     /// Starts a round of the load.
     pub(super) fn send(&mut self) -> Result<()> {
         let key = match self.shape.chains {
-            steps::Chains::Own => DevKeys::funder_text().to_string(),
-            steps::Chains::There => {
-                env::var(keys::LOAD_KEY).wrap_err("the key that pays for the load is gone")?
-            }
+            steps::Chains::Own => Some(DevKeys::funder_text().to_string()),
+            steps::Chains::There => env::var(keys::LOAD_KEY).ok(),
         };
         let role = self.cast().load(&self.there()?, key);
         self.rounds += 1;

@@ -62,9 +62,13 @@ pub(crate) struct Run {
     /// How many transactions each account sends; again, until there are batches enough [default: 50]
     #[arg(long, env = "LOAD_TEST_TX_AMOUNT", value_name = "NUMBER")]
     pub(crate) transactions: Option<NonZeroU32>,
-    /// How many accounts send
+    /// How many accounts send, where they are not those of --account-keys
     #[arg(long, env = "LOAD_TEST_ACCOUNTS", default_value = "10", value_name = "NUMBER")]
     pub(crate) accounts: NonZeroU32,
+    /// File with the private keys of the accounts that send: one on each line, in hexadecimal, as ethrex has them [default: keys
+    /// are derived]
+    #[arg(long, env = "LOAD_TEST_ACCOUNT_KEYS", value_name = "FILE")]
+    pub(crate) account_keys: Option<PathBuf>,
     /// Go on sending until the last batch is proven [default: until there are batches enough]
     #[arg(long, env = "LOAD_TEST_ENDLESS", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub(crate) endless: Option<bool>,
@@ -86,7 +90,7 @@ pub(crate) struct Run {
     /// How many transactions may wait on L2 for a block
     #[arg(long, env = "PROOFMILL_L2_MEMPOOL_LIMIT", default_value = "20000", value_name = "NUMBER")]
     pub(crate) l2_mempool_limit: NonZeroU64,
-    /// L2 runs already: its node. Load is sent where LOAD_TEST_PRIVATE_KEY holds a key that pays
+    /// L2 runs already: its node. Load is sent where LOAD_TEST_PRIVATE_KEY holds a key that pays, or --account-keys has some
     #[arg(long, env = "PROOFMILL_BENCH_L2_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l2_rpc: Option<Url>,
     /// L2 runs already: the node of its L1

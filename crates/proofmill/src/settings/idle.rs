@@ -213,7 +213,7 @@ const IDLE: &[Idle] = &[
         why: "only a role is asked (--role, or PROOFMILL_ROLE): leave one of the two out",
     },
     Idle {
-        commands: &[&["load"]],
+        commands: &[&["load"], &["bench", "run"]],
         settings: &["accounts"],
         given: Given::InWords,
         when: |at| is_there(at, "account_keys"),
@@ -411,6 +411,7 @@ mod tests {
             (&["localnet"], &[], &["--l1-verifier=snark"], "--attestors=1"),
             (&["dev"], &[], &["--l1-verifier=snark"], "--threshold=1"),
             (&["bench", "run"], &[], &["--l2-rpc=http://l2"], "--keep-l1"),
+            (&["bench", "run"], &[], &["--account-keys=k"], "--accounts=9"),
         ];
         for (command, common, case, setting) in table {
             let without = [*command, *common, &[*setting][..]].concat();

@@ -65,6 +65,22 @@ fn every_documented_metric_is_one_of_the_sources() {
     }
 }
 
+#[test]
+fn every_metric_of_the_sources_is_documented() {
+    let (document, sources) = (document("metrics.md"), sources());
+    let documented = names(&document);
+    let is_name = |text: &&str| text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    // The names of crates, which other things have, too.
+    let crates = fs::read_dir(root().join("crates")).unwrap();
+    let crates: BTreeSet<String> =
+        crates.map(|entry| entry.unwrap().file_name().into_string().unwrap().replace('-', "_")).collect();
+    let ours = quoted(&sources, "\"proofmill_").filter(is_name).filter(|name| !crates.contains(*name));
+    let ours: BTreeSet<String> = ours.map(|name| format!("proofmill_{name}")).collect();
+    assert!(ours.len() > 50, "{ours:?}");
+    let missing: Vec<_> = ours.iter().filter(|name| !documented.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "not in docs/metrics.md: {missing:?}");
+}
+
 /// The metrics in an expression of PromQL: the names that have an underscore and are no label's.
 fn metrics(expression: &str) -> BTreeSet<String> {
     let families = ["proofmill_", "batch_", "epoch_", "cluster_worker_", "coordinator_"];

@@ -99,6 +99,8 @@ async fn prometheus_reads_cluster_and_worker() {
     prometheus.expect("up", |up| up == 2.0).await;
     prometheus.expect("proofmill_cluster_workers{worker_type='all'}", |count| count == 1.0).await;
     prometheus.expect("proofmill_cluster_weight_gb{half='gpu',of='max'}", |gb| gb == 6.0).await;
+    // Also while no task has ended.
+    prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
 
     let args =
         ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "3"];
@@ -118,6 +120,11 @@ async fn prometheus_reads_cluster_and_worker() {
         })
         .await;
     prometheus.expect("cluster_worker_tasks_in_progress", |count| count == 0.0).await;
+    prometheus.expect("cluster_worker_tasks_processed{task_type='Controller'}", |count| count == 1.0).await;
+    prometheus.expect("proofmill_cluster_active_proofs", |count| count == 0.0).await;
+    prometheus
+        .expect("proofmill_artifact_seconds_bucket{operation='get',le='+Inf'}", |count| count >= 1.0)
+        .await;
     // `exec` counts no instructions.
     prometheus.expect("cluster_worker_num_cycles_executed", |count| count == 0.0).await;
     prometheus
@@ -125,7 +132,6 @@ async fn prometheus_reads_cluster_and_worker() {
             bytes > 0.0
         })
         .await;
-    prometheus.expect("proofmill_worker_peak_memory_bytes", |bytes| bytes > 1e6).await;
 
     // A proof that fails.
     fs::write(data.join("bad.elf"), "not a program").unwrap();
@@ -133,11 +139,23 @@ async fn prometheus_reads_cluster_and_worker() {
     let args = ["prove", "--prover", "exec", "--elf", "bad.elf", "--stdin", "stdin", "--cluster", &address];
     fail(proofmill(data).args(args));
     prometheus.expect("proofmill_cluster_proofs_failed_total{prover='exec'}", |count| count == 1.0).await;
+    prometheus.expect("cluster_worker_task_failures{retryable='false'}", |count| count >= 1.0).await;
 
     // A worker that is lost, and what it did.
     worker.kill();
     prometheus.expect("proofmill_cluster_workers", |count| count == 0.0).await;
     prometheus.expect("coordinator_dead_workers_total{worker_type='all'}", |count| count == 1.0).await;
+
+    // A proof that nobody can make now.
+    let args =
+        ["prove", "--prover", "exec", "--l2-rpc", node.rpc_url().as_str(), "--start", "2", "--end", "2"];
+    let mut command = proofmill(data);
+    let _waits = Running::start(command.args(args).args(["--cluster", &address]), &data.join("waits.log"));
+    prometheus.expect("proofmill_cluster_active_proofs", |count| count == 1.0).await;
+    prometheus.expect("proofmill_cluster_diagnosed_proofs", |count| count == 1.0).await;
+    prometheus
+        .expect("proofmill_cluster_tasks{task_type='Controller',state='pending'}", |count| count == 1.0)
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -163,6 +181,33 @@ async fn prometheus_reads_a_prover_node() {
     let times = "proofmill_node_checkpoint_state_seconds_count{state='proving'}";
     prometheus.expect(times, |count| count >= 1.0).await;
     prometheus.expect("proofmill_node_blocks_proven_total{prover='exec'}", |blocks| blocks >= 1.0).await;
+    for counted in [
+        "proofmill_node_sessions_total{kind='full',state='completed'}",
+        "proofmill_node_checkpoints_total{state='added'}",
+        "proofmill_node_checkpoints_total{state='proven'}",
+        "proofmill_node_ranges_total{prover='exec',outcome='made'}",
+        "proofmill_node_epoch_proofs_total{prover='exec',outcome='made'}",
+        "proofmill_node_range_proof_seconds_count",
+        // Histograms, not summaries.
+        "proofmill_node_epoch_proof_seconds_bucket{le='+Inf'}",
+        "proofmill_node_transactions_proven_total",
+        "proofmill_node_pending_checkpoint",
+        "proofmill_node_proven_checkpoint",
+        "proofmill_artifact_seconds_count{operation='put'}",
+    ] {
+        prometheus.expect(counted, |count| count >= 1.0).await;
+    }
+    prometheus.expect("proofmill_node_gas_proven_total", |gas| gas >= 21_000.0).await;
+    prometheus.expect("proofmill_node_publish_fee_eth_total", |eth| eth > 0.0).await;
+    prometheus.expect("proofmill_node_live_sessions", |sessions| sessions >= 0.0).await;
+    prometheus.expect("proofmill_node_unsettled_epochs", |epochs| epochs >= 0.0).await;
+    // Of no epoch where all are settled.
+    prometheus.expect("proofmill_node_deadline_margin_seconds", |left| left.is_nan() || left > 0.0).await;
+    // The publisher's.
+    prometheus.expect("proofmill_account_balance_eth{account=~'0x.+'}", |eth| eth > 1.0).await;
+    prometheus.expect("proofmill_endpoint_requests_total{chain='L1'}", |requests| requests >= 1.0).await;
+    // `exec` counts none, which is no 0.
+    assert_eq!(prometheus.ask("proofmill_node_instructions_total").await, None);
     prometheus.expect("sum(batch_size{batch_number!=''})", |blocks| blocks >= 1.0).await;
     assert!(running.terminate(), "{}", fs::read_to_string(&log).unwrap());
 }

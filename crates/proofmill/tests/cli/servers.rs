@@ -109,11 +109,15 @@ fn a_session_on_a_server_brings_its_report_home() {
     let temporary = tempfile::tempdir().unwrap();
     let data = temporary.path();
     let Some(sshd) = Sshd::start(data) else { return };
-    let run = ended(&mut sshd.session(data, "far", "there", &["--batches", "2"]));
+    let keys = ["11", "22", "33"].map(|byte| byte.repeat(32) + "\n").concat();
+    fs::write(data.join("keys.txt"), &keys).unwrap();
+    let words = ["--batches", "2", "--account-keys", "keys.txt"];
+    let run = ended(&mut sshd.session(data, "far", "there", &words));
     let (said, shown) = (String::from_utf8_lossy(&run.stderr), String::from_utf8_lossy(&run.stdout));
     assert!(run.status.success(), "{said}");
     assert!(shown.contains("# Proving times: far") && shown.contains("| provers | 1 × exec"), "{shown}");
     assert!(said.contains("nothing of the session is left on there"), "{said}");
+    assert!(shown.contains("by each of 3 accounts"), "{shown}");
     for file in ["report.json", "report.md", "report.svg", "logs/prover-1.log", "logs/coordinator.log"] {
         assert!(folder(data, "far").join(file).exists(), "{file}");
     }
@@ -136,6 +140,8 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
         command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).process_group(0);
         let running = command.spawn().unwrap();
         wait("provers", || fs::read_to_string(&log).unwrap().contains("starting the provers"));
+        // There may be keys in it.
+        assert!(!sshd.home.join("proofmill-bench/brought").join(name).join("environment").exists());
         running
     };
     let mut stopped = start("stopped");
@@ -158,6 +164,7 @@ fn a_session_on_a_server_ends_with_who_asked_for_it() {
     wait("the session there to end", || processes(&sshd.home).is_empty());
     assert!(!sshd.home.join("proofmill-bench/data/bench/killed/work").exists());
     assert!(sshd.home.join("proofmill-bench/data/bench/killed/logs").exists());
+    assert!(!sshd.home.join("proofmill-bench/brought/killed").exists(), "what was copied there");
 }
 
 #[test]

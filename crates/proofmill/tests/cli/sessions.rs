@@ -23,7 +23,10 @@ fn session_by_the_environment(data: &Path, name: &str, words: &[&str]) -> Comman
     for variable in ["LOAD_TEST_PRIVATE_KEY", "LOAD_TEST_TX_AMOUNT", "LOAD_TEST_ENDLESS", "LOAD_TEST_KIND"] {
         command.env_remove(variable);
     }
-    command.args(["bench", "run", "--prover", "exec", "--slot-seconds", "2", "--accounts", "2"]);
+    command.args(["bench", "run", "--prover", "exec", "--slot-seconds", "2"]);
+    if !words.contains(&"--account-keys") {
+        command.args(["--accounts", "2"]);
+    }
     command.args(["--name", name]);
     command.args([format!("--l2-port={}", free_port()), format!("--metrics-port={}", free_port())]);
     command.args(words);
@@ -207,6 +210,9 @@ fn what_cannot_begin_says_why() {
     assert!(said.contains("nvidia-smi finds no GPU"), "{said}");
     let said = fail(&mut session(data, "b", &["--git-ref", "no-such-revision"]));
     assert!(said.contains("there is no revision `no-such-revision`"), "{said}");
+    fs::write(data.join("keys.txt"), format!("{}\nnot-a-key\n", "11".repeat(32))).unwrap();
+    let said = fail(&mut session(data, "k", &["--account-keys", "keys.txt"]));
+    assert!(said.contains("line 2 of keys.txt is not a private key") && !said.contains("starting"), "{said}");
     let said = fail(&mut session(data, "../c", &[]));
     assert!(said.contains("a name has letters, digits"), "{said}");
     let said = fail(proofmill(data).args(["bench", "--defaults"]));
@@ -283,6 +289,11 @@ fn chains_that_run_already_go_on() {
     assert!(made["batches"].as_array().unwrap().iter().all(|row| row["gas"].as_u64().is_some()), "{made}");
     let left = processes(&data.join("data"));
     assert!(left.is_empty(), "{left:?}");
+    // Accounts of a file pay for themselves.
+    fs::write(data.join("keys.txt"), DevKeys::funder_text().to_string()).unwrap();
+    let mut command = session(data, "keys", &["--batches", "1", "--account-keys", "keys.txt"]);
+    let said = succeed(command.args(&of_chains));
+    assert!(said.contains("eth-transfers: 3 by each of 1 accounts"), "{said}");
     // Two accounts, and as many transactions as the environment says, or the flag.
     let load = |words: &[&str], amount: &str| {
         let mut command = proofmill(data);

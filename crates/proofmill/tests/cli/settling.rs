@@ -74,8 +74,16 @@ fn two_types_settle_and_a_proof_that_l1_refuses_is_made_anew() {
         number(&settled, "last")
     );
     assert!(page.contains(&label), "{label} is not in\n{page}");
-    for name in ["proofmill_settle_proofs_refused_total{prover=\"exec\"} ", "proofmill_settle_batches_total "]
-    {
+    for name in [
+        "proofmill_settle_proofs_refused_total{prover=\"exec\"} ",
+        "proofmill_settle_batches_total ",
+        "proofmill_settle_calls_total{outcome=\"settled\"} ",
+        "proofmill_settle_fee_eth_total ",
+        "proofmill_settle_settled_batch ",
+        "proofmill_settle_open_batches ",
+        "proofmill_settle_ready_batches ",
+        "proofmill_account_balance_eth{account=",
+    ] {
         assert!(page.contains(name), "{name} is not in\n{page}");
     }
     let status = site.page("/status");

@@ -17,7 +17,8 @@ pub trait Settlement: fmt::Debug + Send + Sync {
     fn view(&self) -> BoxFuture<'_, Result<L1View, Away>>;
 
     /// Submits an epoch proof and waits until L1 has included it, or it is clear that it does not. What the contract's
-    /// verifiers need besides (the signatures of attestors, say) is got here.
+    /// verifiers need besides (the signatures of attestors, say) is got here. A transaction that failed there is told by
+    /// [`paid_in_vain`](crate::paid_in_vain).
     fn submit(&self, submission: EpochSubmission) -> BoxFuture<'_, PublishOutcome>;
 
     /// Has L1 give up what was not proven in time, and waits until that is included, or it is clear that it is not.

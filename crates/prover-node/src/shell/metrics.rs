@@ -7,6 +7,7 @@ use crate::rules::{
 };
 use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use proofmill_primitives::ProverType;
+use std::fmt::Display;
 
 const SESSIONS: &str = "proofmill_node_sessions_total";
 const RANGES: &str = "proofmill_node_ranges_total";
@@ -71,7 +72,7 @@ pub(super) fn describe() {
         PRUNES,
         "What was not proven in time and was given up on L1, by who sent that: this node, or others."
     );
-    describe_counter!(L1_GAS, "Gas of L1 that submissions and prunes used.");
+    describe_counter!(L1_GAS, "Gas of L1 that submissions and prunes used, also those that failed there.");
     describe_counter!(L1_FEE, "What they cost, in ether.");
     describe_gauge!(PENDING, "The newest checkpoint on L1.");
     describe_gauge!(PROVEN, "The proven tip on L1.");
@@ -80,7 +81,7 @@ pub(super) fn describe() {
     describe_gauge!(
         MARGIN,
         Unit::Seconds,
-        "Until the window of the oldest of those epochs closes; absent where there is none."
+        "Until the window of the oldest of those epochs closes; NaN where there is none."
     );
 }
 
@@ -141,6 +142,16 @@ fn paid(receipt: &Receipt) {
     counter!(L1_GAS).increment(receipt.gas_used);
     // A counter of whole numbers would be of gwei; a gauge that only grows is read the same.
     gauge!(L1_FEE).increment(receipt.fee as f64 / 1e18);
+}
+
+/// Says and counts that a transaction failed on L1: it is paid for, whatever comes of what it was for.
+pub fn paid_in_vain(call: impl Display, receipt: &Receipt) {
+    paid(receipt);
+    let Receipt { transaction, block: l1_block, gas_used: gas, fee: fee_wei } = *receipt;
+    tracing::warn!(
+        event = "transaction_failed", %call, %transaction, l1_block, gas, fee_wei,
+        "a transaction failed on L1, and is paid for"
+    );
 }
 
 fn published(end: &CandidateEnd) {
@@ -236,10 +247,17 @@ fn is_awaited(snapshot: &Snapshot, session: &SessionStatus) -> bool {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::rules::{Config, Event, L1Time, L1View, NodeState, SessionId, StoppedBy, Time};
+    use crate::rules::{
+        Config, Event, Executed, L1Time, L1View, NodeState, ProofLevel, RangeSpec, SessionId, StoppedBy, Time,
+    };
     use alloy_primitives::B256;
-    use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, Slot, SlotClock};
-    use std::num::NonZeroU64;
+    use metrics::with_local_recorder;
+    use metrics_exporter_prometheus::PrometheusBuilder;
+    use proofmill_chain::PruneCause;
+    use proofmill_primitives::{
+        BlockRange, Checkpoint, CheckpointNumber, Epoch, Instructions, Slot, SlotClock,
+    };
+    use std::{num::NonZeroU64, time::Duration};
 
     /// The first epoch has ended with a checkpoint that is not proven. Its window would close at second 144, and the rollup was paused
     /// for a minute.
@@ -266,6 +284,80 @@ mod tests {
             node.handle(Time::from_millis(1_000 * time), event).unwrap();
         }
         node.snapshot()
+    }
+
+    /// What Prometheus reads of what is counted here.
+    fn page(count: impl FnOnce()) -> String {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        with_local_recorder(&recorder, count);
+        recorder.handle().render()
+    }
+
+    #[test]
+    fn what_goes_wrong_is_counted_with_what_it_cost() {
+        let (epoch, prover, cause) = (Epoch(1), ProverType::Sp1, String::new());
+        let receipt =
+            Receipt { transaction: B256::ZERO, block: 9, gas_used: 90_000, fee: 2_000_000_000_000_000 };
+        let range = RangeSpec {
+            blocks: BlockRange::new(1, 10).unwrap(),
+            parent_hash: B256::ZERO,
+            last_hash: B256::ZERO,
+        };
+        let level = ProofLevel::Range;
+        let end = CandidateEnd::Published { receipt: Some(receipt) };
+        let changes = [
+            Change::Pruned { to: CheckpointNumber(3), removed: 2, cause: PruneCause::L1Reorg },
+            Change::EpochMissed { epoch, cause: cause.clone() },
+            Change::ProofDiscarded { epoch, prover, level, range, cause: cause.clone() },
+            Change::RootDelayed { session: SessionId(1), epoch, prover, cause },
+            Change::PruneEnded { receipt: Some(receipt) },
+            Change::PruneEnded { receipt: None },
+            Change::Candidate { session: SessionId(1), epoch, end },
+        ];
+        let page = page(|| {
+            changes.iter().for_each(changed);
+            paid_in_vain("submitEpochProof", &receipt);
+        });
+        for sample in [
+            "proofmill_node_checkpoints_void_total{cause=\"L1 reorg\"} 2",
+            "proofmill_node_epochs_missed_total 1",
+            "proofmill_node_proofs_discarded_total{prover=\"sp1\"} 1",
+            "proofmill_node_epoch_proofs_total{prover=\"sp1\",outcome=\"delayed\"} 1",
+            "proofmill_node_prunes_total{sender=\"self\"} 1",
+            "proofmill_node_prunes_total{sender=\"other\"} 1",
+            "proofmill_node_publishes_total{outcome=\"published\"} 1",
+            // Of a prune, of what was published, and of what failed.
+            "proofmill_node_publish_gas_total 270000",
+            "proofmill_node_publish_fee_eth_total 0.006",
+        ] {
+            assert!(page.lines().any(|line| line == sample), "{sample} is not in\n{page}");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_of_a_proof_is_of_one_that_was_made() {
+        let executed = Executed { gas_used: 42_000, transactions: 2 };
+        let cost = |instructions| ProofCost { instructions, segments: None, took: Duration::from_secs(3) };
+        let done =
+            |origin, instructions| RangeDone { executed, proof_bytes: 1, cost: cost(instructions), origin };
+        let root = RootDone { proof_bytes: 1, cost: cost(Some(Instructions(5))), origin: Origin::Made };
+        let counted = page(|| {
+            range_done(&done(Origin::Made, Some(Instructions(700))));
+            range_done(&done(Origin::Reused, Some(Instructions(700))));
+            root_done(&root);
+        });
+        for sample in [
+            "proofmill_node_transactions_proven_total 2",
+            "proofmill_node_gas_proven_total 42000",
+            "proofmill_node_instructions_total 705",
+            "proofmill_node_range_proof_seconds_count 1",
+            "proofmill_node_range_proof_seconds_sum 3",
+            "proofmill_node_epoch_proof_seconds_count 1",
+        ] {
+            assert!(counted.lines().any(|line| line == sample), "{sample} is not in\n{counted}");
+        }
+        // What is not counted is absent.
+        assert!(!page(|| range_done(&done(Origin::Made, None))).contains("instructions"));
     }
 
     #[test]

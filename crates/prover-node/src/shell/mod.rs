@@ -17,5 +17,6 @@ mod spells;
 mod stored;
 mod upload;
 
+pub use self::metrics::paid_in_vain;
 pub use context::{NodeConfig, Parts, Prover};
 pub use node::{NodeHandle, ProverNode};
