@@ -15,7 +15,7 @@ use crate::{
     owner::Release,
     streams::{self, Channel, Sink, Subscriber, WorkerLink},
 };
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::{At, Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, Dialect, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
@@ -254,9 +254,9 @@ impl State {
             _ => {}
         }
         match &state {
-            TaskState::Pending { last_failure: Some(Fault { code: Code::NotSetUp, text }), .. } => {
+            TaskState::Pending { last_failure: Some(fault), .. } if is_told(fault.code) => {
                 if let Some(kind) = self.scheduler.task(&task).map(|(spec, _)| spec.kind) {
-                    self.given_back(proof, &task, kind, text);
+                    self.given_back(proof, &task, kind, fault);
                 }
             }
             TaskState::Running { .. } | TaskState::Pending { last_failure: None, .. } => {}
@@ -356,6 +356,11 @@ impl State {
                 .push(Box::new(move || drop(sink.send(Ok(ServerMessage { message: Some(message) })))));
         }
     }
+}
+
+/// Whether who waits is told why a task came back: it may go on like that for as long as nobody does something about it.
+fn is_told(code: Code) -> bool {
+    matches!(code, Code::NotSetUp | Code::Unfit | Code::TooSmall) || code.at() == At::Store
 }
 
 /// `None` for a task without outputs: nothing tells it apart.

@@ -1,7 +1,7 @@
 //! What clients and nodes of the SP1 cluster send, and what they expect to come back: from the sources of their client, node,
 //! API and coordinator (`succinctlabs/sp1-cluster` 2.7.2, `bin/{api,coordinator,node,cli}`, `crates/{common,utils,worker}`).
 
-use crate::harness::{Running, begun, data, start, within};
+use crate::harness::{Running, begun, begun_with, data, start, until, within};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -240,6 +240,62 @@ async fn a_node_that_has_lost_its_controller_ends_no_proof() {
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
     other.complete_proof("p", "").await.unwrap();
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
+/// The same where there is nobody else yet: the task waits for a worker, and its proof is not over.
+#[tokio::test]
+async fn a_node_that_has_lost_its_controller_to_nobody_ends_no_proof() {
+    let (cluster, mut lost, root) = begun().await;
+    lost.stream = cluster.worker("dummy", WorkerType::Gpu, 1).await.stream;
+    until("it is lost", || async { cluster.stats().await.cpu_workers == 0 }).await;
+    let give_up = FailProofRequest {
+        worker_id: "w".into(),
+        proof_id: "p".into(),
+        task_id: Some(root.task_id),
+        extra_data: None,
+    };
+    lost.client.fail_proof(give_up).await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+}
+
+/// `fail_proof_internal` of its coordinator: what a node had from another coordinator is no reason to give up a proof of this one.
+#[tokio::test]
+async fn a_proof_is_given_up_over_a_task_of_its_own_alone() {
+    let (cluster, mut worker, _) = begun().await;
+    cluster.request("q", "2").await.unwrap();
+    let of_another = worker.task().await.task_id;
+    for task in ["unheard of", "", &of_another] {
+        let give_up = FailProofRequest {
+            worker_id: "w".into(),
+            proof_id: "p".into(),
+            task_id: Some(task.to_owned()),
+            extra_data: None,
+        };
+        let refused = worker.client.fail_proof(give_up).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound, "{task}");
+    }
+    for proof in ["p", "q"] {
+        assert_eq!(cluster.get(proof).await.unwrap().proof_status, ProofStatus::Pending.wire(), "{proof}");
+    }
+}
+
+/// `process_sp1_execute_only`: the result as JSON, with the causes of `cluster.proto`. Whoever splits what cannot be run must know.
+#[tokio::test]
+async fn an_execution_that_a_node_gives_up_says_why() {
+    for (cause, code) in [(5, "task/cycle-limit"), (2, "task/program-failed"), (0, "task/program-failed")] {
+        let (cluster, mut worker, root) = begun_with(12, "0").await;
+        let said =
+            format!(r#"{{"status":3,"failure_cause":{cause},"cycles":0,"gas":0,"public_values_hash":[]}}"#);
+        let give_up = FailProofRequest {
+            worker_id: "w".into(),
+            proof_id: "p".into(),
+            task_id: Some(root.task_id),
+            extra_data: Some(said.clone()),
+        };
+        worker.client.fail_proof(give_up).await.unwrap();
+        assert_eq!(cluster.progress("p").await.fault, code);
+        assert_eq!(cluster.get("p").await.unwrap().extra_data, Some(said));
+    }
 }
 
 /// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
