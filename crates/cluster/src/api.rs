@@ -2,6 +2,7 @@
 
 use crate::{
     convert,
+    error::brief,
     owner::Handle,
     state::{State, no_such_proof},
 };
@@ -50,6 +51,7 @@ impl Api {
         convert::check_proof_id(&id)?;
         let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
         if mode.parse().ok().and_then(ProofMode::from_wire).is_none() {
+            let mode = brief(mode);
             return Err(Status::invalid_argument(format!(
                 "unknown proof mode `{mode}` in options_artifact_id: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
             )));

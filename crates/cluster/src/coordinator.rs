@@ -167,9 +167,7 @@ impl WorkerService for Coordinator {
                 )));
             }
         };
-        if request.worker_id.is_empty() {
-            return Err(Status::invalid_argument("a worker must have an id"));
-        }
+        convert::check_worker_id(&request.worker_id)?;
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
         let spoken = dialects.iter().map(Dialect::to_string).collect::<Vec<_>>().join(" ");

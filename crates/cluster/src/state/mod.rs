@@ -10,7 +10,7 @@ pub(crate) use workers::Process;
 use crate::{
     ClusterConfig, convert,
     entry::Entry,
-    error::status,
+    error::{brief, status},
     metrics,
     owner::Release,
     streams::{self, Channel, Sink, Subscriber, WorkerLink},
@@ -391,5 +391,5 @@ pub(crate) fn new_task_id() -> TaskId {
 }
 
 pub(crate) fn no_such_proof(proof: &ProofId) -> Status {
-    Status::not_found(format!("there is no proof {proof}"))
+    Status::not_found(brief(format!("there is no proof {proof}")))
 }

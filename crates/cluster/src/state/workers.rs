@@ -3,6 +3,7 @@
 use super::State;
 use crate::{
     entry::Entry,
+    error::brief,
     streams::{Sink, WorkerLink},
 };
 use proofmill_fault::{Code, Fault};
@@ -93,7 +94,8 @@ impl State {
     ) -> Result<(), Status> {
         // It may not have found out that its stream broke.
         if self.workers.get(&worker).is_none_or(|link| link.sink.is_closed()) {
-            return Err(Status::not_found(format!("the worker {worker} has no open stream: open one")));
+            let text = format!("the worker {worker} has no open stream: open one");
+            return Err(Status::not_found(brief(text)));
         }
         // Tasks that ended before a restart are unknown even to the scheduler: nobody else would ever withdraw them.
         for (proof, task) in &active {
