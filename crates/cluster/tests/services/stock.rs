@@ -74,6 +74,20 @@ async fn lists_come_in_pages_oldest_first() {
     assert_eq!(list(Some(10), Some(u32::MAX)).await, Vec::<String>::new());
 }
 
+/// `status = ANY(…)`: of a status that nobody knows there is no proof.
+#[tokio::test]
+async fn a_list_of_what_nobody_knows_is_empty() {
+    let cluster = start().await;
+    cluster.request("p", "2").await.unwrap();
+    let list = async |proof_status: Vec<i32>, execution_status: Vec<i32>| {
+        let request =
+            ProofRequestListRequest { proof_status, execution_status, ..ProofRequestListRequest::default() };
+        cluster.api.clone().proof_request_list(request).await.unwrap().into_inner().proof_requests.len()
+    };
+    assert_eq!((list(vec![99], vec![]).await, list(vec![], vec![0]).await), (0, 0));
+    assert_eq!((list(vec![], vec![]).await, list(vec![99, 1], vec![]).await), (1, 1));
+}
+
 /// The coordinator's proof claimer and the gateway read the metadata as JSON.
 #[tokio::test]
 async fn a_request_has_json_metadata_from_the_start() {
