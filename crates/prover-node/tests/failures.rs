@@ -109,9 +109,15 @@ fn an_epoch_of_one_checkpoint_that_was_missed_is_aggregated_again_and_a_refuted_
     let plan = rerun::plan(&record, Scope::Epoch, prover).unwrap();
     assert!(plan.epoch.is_some() && plan.ranges.len() == 1, "{plan:?}");
     failure.missed = false;
-    record.subject = Subject::Failure(failure);
+    record.subject = Subject::Failure(failure.clone());
     let refused = rerun::plan(&record, Scope::Epoch, prover);
     assert_eq!(refused, Err(RerunError::NotAnEpoch(checkpoint.number)));
+    // Where there is nothing to be done, that is no success.
+    failure.pieces.clear();
+    record.subject = Subject::Failure(failure);
+    for scope in [Scope::Failed, Scope::Epoch] {
+        assert_eq!(rerun::plan(&record, scope, prover), Err(RerunError::NoRange(prover)));
+    }
 }
 
 #[test]
