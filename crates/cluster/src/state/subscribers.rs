@@ -45,7 +45,8 @@ impl State {
     fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) {
         let Some(subscriber) = self.subscribers.get_mut(id) else { return };
         for task in tasks {
-            match self.scheduler.task(&task) {
+            // Of another proof's tasks it would hear nothing.
+            match self.scheduler.task(&task).filter(|(spec, _)| spec.proof == subscriber.proof) {
                 None => subscriber.unknown(&task, &mut self.releases),
                 Some((_, state)) if super::has_ended(state) => {
                     subscriber.result(&task, convert::task_status(state), &mut self.releases);

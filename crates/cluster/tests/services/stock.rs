@@ -407,8 +407,10 @@ async fn unknown_tasks_of_a_live_proof_are_named() {
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     cluster.request("p", "2").await.unwrap();
     worker.task().await;
-    let mut results = worker.subscribe("sub", "p", &["one", "two"]).await;
-    for task in ["one", "two"] {
+    cluster.request("q", "2").await.unwrap();
+    let of_another = worker.task().await.task_id;
+    let mut results = worker.subscribe("sub", "p", &["one", "two", &of_another]).await;
+    for task in ["one", "two", &of_another] {
         let (id, message) = results.next().await;
         assert!(matches!(message, Message::UnknownTask(unknown) if unknown.task_id == task));
         results.acknowledge(id).await;
