@@ -2,6 +2,7 @@
 
 use crate::{
     convert::{self, narrow},
+    error::brief,
     owner::Handle,
     state::{Process, State, new_task_id},
     streams::{self, Source},
@@ -77,7 +78,7 @@ struct Execution {
 /// Why a stock worker gives up a proof.
 fn reason(extra_data: &str) -> Option<Fault> {
     if let Ok(Failed { proving_failure }) = serde_json::from_str(extra_data) {
-        return Some(Fault::new(Code::Dismissed, proving_failure.reason));
+        return Some(Fault::new(Code::Dismissed, brief(proving_failure.reason)));
     }
     let Execution { status, failure_cause } = serde_json::from_str(extra_data).ok()?;
     (status == ExecutionStatus::Failed.wire()).then(|| match ExecutionFailure::from_wire(failure_cause) {
