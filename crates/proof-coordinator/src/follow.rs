@@ -218,10 +218,10 @@ impl Line {
         // Batches come in order, and the semaphore is fair: the oldest has its place first.
         let place = cancel.run_until_cancelled(Arc::clone(&self.places).acquire_owned()).await;
         let _place = place?.ok()?;
-        let heard = telling.clone();
-        let work = Work::new(cancel.clone(), move |note| heard.hear(note));
         let mut times = 0;
         loop {
+            let heard = telling.clone();
+            let work = Work::new(cancel.clone(), move |note| heard.hear(note));
             let error = match self.service.prove_range(request, &work).await {
                 Ok(proof) => {
                     let (proves_nothing, bytes) = (!prover.proves(), proof.proof.len());
