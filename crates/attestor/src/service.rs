@@ -42,6 +42,13 @@ enum Of {
     Games(Games),
 }
 
+/// An aggregation for OP Succinct's contracts, and the programs that this release has for them.
+struct Aggregation {
+    proof: OpAggregationProof,
+    range: ProgramVersion,
+    aggregation: ProgramVersion,
+}
+
 impl Of {
     const fn l1(&self) -> &L1 {
         match self {
@@ -97,18 +104,29 @@ impl Attestor {
         oracle: &OutputOracle,
         file: &[u8],
     ) -> Result<AttestorSignature, AttestError> {
-        let (proof, aggregation) = self.aggregation(file).await?;
+        let Aggregation { proof, range, aggregation } = self.aggregation(file).await?;
+        let joins = ProgramVersion(proof.statement.rangeVkeyCommitment);
+        // The contract may take several, and a new release is not everywhere at once: that says nothing against the proof.
+        for (wanted, ours) in [(joins, range), (proof.proof.program, aggregation)] {
+            if wanted != ours {
+                return Err(AttestError::OtherRelease { wanted, ours });
+            }
+        }
         let verifier = oracle.verifier().await.map_err(AttestError::L1)?;
         self.verify_and_sign(proof, verifier, aggregation, programs::op_aggregation_version).await
     }
 
     async fn attest_claims(&self, games: &Games, file: &[u8]) -> Result<AttestorSignature, AttestError> {
-        let (proof, _) = self.aggregation(file).await?;
+        let Aggregation { proof, range: ours, .. } = self.aggregation(file).await?;
         let GamesSettings { config, verifier, .. } = games.settings().await.map_err(AttestError::L1)?;
         let said = &proof.statement;
-        let (wanted, ours) = (ProgramVersion(config.range_key), ProgramVersion(said.rangeVkeyCommitment));
+        let (wanted, got) = (ProgramVersion(config.range_key), ProgramVersion(said.rangeVkeyCommitment));
+        // Nothing that this one says is said against a proof that may be what new games want.
         if wanted != ours {
             return Err(AttestError::OtherRelease { wanted, ours });
+        }
+        if wanted != got {
+            return Err(AttestError::OtherRangeProgram { expected: wanted, got });
         }
         let (l1, got) = (config.rollup_config_hash, said.rollupConfigHash);
         if l1 != got {
@@ -118,9 +136,8 @@ impl Attestor {
         self.verify_and_sign(proof, verifier, wanted, programs::op_aggregation_version).await
     }
 
-    /// An aggregation of proofs of this release's range program, which is not verified yet, and this release's program of
-    /// aggregations.
-    async fn aggregation(&self, file: &[u8]) -> Result<(OpAggregationProof, ProgramVersion), AttestError> {
+    /// An aggregation of range proofs, which is not verified yet, and this release's programs.
+    async fn aggregation(&self, file: &[u8]) -> Result<Aggregation, AttestError> {
         let proof = OpAggregationProof::decode(file)?;
         is_attested(&proof.proof)?;
         let backend = self.registry.checker(proof.proof.prover)?;
@@ -128,12 +145,8 @@ impl Attestor {
             let range = programs::op_range_version(&*backend)?;
             Ok::<_, BackendError>((range, programs::op_aggregation_version(&*backend)?))
         });
-        let (expected, aggregation) = versions.await.map_err(|_| AttestError::BrokeOff)??;
-        let got = ProgramVersion(proof.statement.rangeVkeyCommitment);
-        if got != expected {
-            return Err(AttestError::OtherRangeProgram { expected, got });
-        }
-        Ok((proof, aggregation))
+        let (range, aggregation) = versions.await.map_err(|_| AttestError::BrokeOff)??;
+        Ok(Aggregation { proof, range, aggregation })
     }
 
     async fn attest_checkpoints(

@@ -291,7 +291,15 @@ impl ClusterClient {
                     return Err(ClientError::Refused(Box::new(status)));
                 }
                 // It was restarted after the proof had ended: the ledger remembers how.
-                Some(Err(status)) if status.code() == Code::NotFound => return self.ended(id).await,
+                Some(Err(status)) if status.code() == Code::NotFound => {
+                    let ended = self.ended(id).await?;
+                    if ended.phase() != ProofPhase::Active {
+                        self.ours().remove(id);
+                        return Ok(ended);
+                    }
+                    // Somebody on the way says so, or it was not there yet.
+                    status.message().to_owned()
+                }
                 Some(Err(status)) => status.message().to_owned(),
                 None => self.silent().to_string(),
             };
@@ -322,6 +330,10 @@ impl ClusterClient {
             phase: phase.into(),
             proof_artifact_id: record.proof_artifact_id.unwrap_or_default(),
             instructions: record.execution_result.map_or(0, |result| result.cycles),
+            cause: match phase {
+                ProofPhase::Failed => "the cluster's log says why".into(),
+                _ => String::new(),
+            },
             created_at_ms: record.created_at * 1000,
             ended_at_ms: record.updated_at * 1000,
             ..ProofProgress::default()

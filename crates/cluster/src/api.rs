@@ -2,6 +2,7 @@
 
 use crate::{
     convert,
+    error::brief,
     owner::Handle,
     state::{State, no_such_proof},
 };
@@ -50,6 +51,7 @@ impl Api {
         convert::check_proof_id(&id)?;
         let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
         if mode.parse().ok().and_then(ProofMode::from_wire).is_none() {
+            let mode = brief(mode);
             return Err(Status::invalid_argument(format!(
                 "unknown proof mode `{mode}` in options_artifact_id: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
             )));
@@ -135,6 +137,13 @@ fn same_request(one: &ProofRecord, other: &ProofRecord) -> bool {
         )
     };
     key(one) == key(other)
+}
+
+/// What these numbers mean; nothing where some are named and none of them means anything: no proof stands there.
+fn known<T>(numbers: Vec<i32>, from_wire: impl Fn(i32) -> Option<T>) -> Option<Vec<T>> {
+    let any = numbers.is_empty();
+    let known: Vec<_> = numbers.into_iter().filter_map(from_wire).collect();
+    (any || !known.is_empty()).then_some(known)
 }
 
 fn internal(error: proofmill_ledger::LedgerError) -> Status {
@@ -248,13 +257,15 @@ impl ClusterService for Api {
         request: Request<ProofRequestListRequest>,
     ) -> Result<Response<ProofRequestListResponse>, Status> {
         let request = request.into_inner();
+        let (Some(statuses), Some(execution_statuses)) = (
+            known(request.proof_status, ProofStatus::from_wire),
+            known(request.execution_status, ExecutionStatus::from_wire),
+        ) else {
+            return Ok(Response::new(ProofRequestListResponse::default()));
+        };
         let filter = ProofFilter {
-            statuses: request.proof_status.into_iter().filter_map(ProofStatus::from_wire).collect(),
-            execution_statuses: request
-                .execution_status
-                .into_iter()
-                .filter_map(ExecutionStatus::from_wire)
-                .collect(),
+            statuses,
+            execution_statuses,
             minimum_deadline: request.minimum_deadline.map(Timestamp::from_secs),
             handled: request.handled,
             scheduled_by: request.scheduled_by,

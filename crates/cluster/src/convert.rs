@@ -12,8 +12,8 @@ use proofmill_wire::{
 use std::collections::BTreeMap;
 use tonic::Status;
 
-/// The longest id that a request may have, in bytes.
-const MAX_PROOF_ID: usize = 512;
+/// The longest id that a request or a worker may have, in bytes.
+const MAX_ID: usize = 512;
 
 /// What a request's metadata says before anybody has said anything: JSON, as clients of the SP1 cluster expect it.
 pub(crate) const NO_METADATA: &str = "null";
@@ -25,13 +25,19 @@ pub(crate) fn narrow(count: usize) -> u32 {
 
 /// Checks the id that a client chose.
 pub(crate) fn check_proof_id(id: &str) -> Result<(), Status> {
-    if id.is_empty() || id.len() > MAX_PROOF_ID {
-        let length = id.len();
-        return Err(Status::invalid_argument(format!(
-            "a proof id has 1 to {MAX_PROOF_ID} bytes, not {length}"
-        )));
+    check_id("a proof id", id)
+}
+
+/// Checks the id that a worker chose.
+pub(crate) fn check_worker_id(id: &str) -> Result<(), Status> {
+    check_id("the id of a worker", id)
+}
+
+fn check_id(what: &str, id: &str) -> Result<(), Status> {
+    match id.len() {
+        1..=MAX_ID => Ok(()),
+        length => Err(Status::invalid_argument(format!("{what} has 1 to {MAX_ID} bytes, not {length}"))),
     }
-    Ok(())
 }
 
 pub(crate) fn proof_request(record: &ProofRecord) -> ProofRequest {

@@ -2,12 +2,13 @@
 
 use crate::{
     convert::{self, narrow},
+    error::brief,
     owner::Handle,
     state::{Process, State, new_task_id},
     streams::{self, Source},
 };
 use proofmill_fault::{Code, Fault};
-use proofmill_ledger::{Ledger, ProofRecord, ProofStatus, Timestamp};
+use proofmill_ledger::{ExecutionFailure, ExecutionStatus, Ledger, ProofRecord, ProofStatus, Timestamp};
 use proofmill_primitives::{
     ArtifactId, Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind,
 };
@@ -67,9 +68,28 @@ struct ProvingFailure {
     reason: String,
 }
 
+/// What it says at the end of an execution without a proof.
+#[derive(Deserialize)]
+struct Execution {
+    status: i32,
+    failure_cause: i32,
+}
+
 /// Why a stock worker gives up a proof.
-fn reason(extra_data: &str) -> Option<String> {
-    serde_json::from_str::<Failed>(extra_data).ok().map(|failed| failed.proving_failure.reason)
+fn reason(extra_data: &str) -> Option<Fault> {
+    if let Ok(Failed { proving_failure }) = serde_json::from_str(extra_data) {
+        return Some(Fault::new(Code::Dismissed, brief(proving_failure.reason)));
+    }
+    let Execution { status, failure_cause } = serde_json::from_str(extra_data).ok()?;
+    (status == ExecutionStatus::Failed.wire()).then(|| match ExecutionFailure::from_wire(failure_cause) {
+        Some(ExecutionFailure::ExceededCycleLimit) => {
+            Fault::new(Code::CycleLimit, "the program ran past its cycle limit")
+        }
+        Some(cause) => {
+            Fault::new(Code::ProgramFailed, format!("the program stopped without finishing: {cause:?}"))
+        }
+        None => Fault::new(Code::ProgramFailed, "the program stopped without finishing"),
+    })
 }
 
 /// Whether a task runs the program, and so may find that it cannot be run. What a stock worker says of another one, it says of
@@ -148,9 +168,7 @@ impl WorkerService for Coordinator {
                 )));
             }
         };
-        if request.worker_id.is_empty() {
-            return Err(Status::invalid_argument("a worker must have an id"));
-        }
+        convert::check_worker_id(&request.worker_id)?;
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
         let spoken = dialects.iter().map(Dialect::to_string).collect::<Vec<_>>().join(" ");
@@ -258,27 +276,35 @@ impl WorkerService for Coordinator {
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
         let text = "its controller did not say why; see the log of the worker";
         let said = request.get_ref().extra_data.as_deref().and_then(reason);
-        let fault = header::fault(&request, Fault::new(Code::Dismissed, said.as_deref().unwrap_or(text)));
+        let fault = header::fault(&request, said.unwrap_or_else(|| Fault::new(Code::Dismissed, text)));
         let FailProofRequest { worker_id, proof_id, task_id, extra_data } = request.into_inner();
         let (worker, proof) = (WorkerId::from(worker_id), ProofId::from(proof_id));
+        let task = task_id.map(TaskId::from);
         self.handle
             .call(move |state| {
-                let over = task_id.map(TaskId::from).and_then(|task| {
-                    let (spec, stands) = state.scheduler.task(&task)?;
-                    let anothers =
-                        matches!(stands, TaskState::Running { worker: holder, .. } if *holder != worker);
-                    let (kind, settled) = (spec.kind, anothers || *stands == TaskState::Succeeded);
-                    Some((task, kind, settled))
-                });
-                match over {
-                    // A task that was done in the meantime by somebody else, or is, is no reason to give up.
-                    Some((_, _, true)) => Ok(()),
-                    Some((task, kind, false)) if fault.code == Code::Dismissed && !runs_the_program(kind) => {
-                        state.dismiss_task(worker, task, fault, extra_data)
-                    }
+                let known = task.as_ref().and_then(|task| state.scheduler.task(task));
+                // Whoever had it from another coordinator, say. A live proof ends over a task of its own alone.
+                if task.is_some()
+                    && known.is_none_or(|(spec, _)| spec.proof != proof)
+                    && state.scheduler.proof(&proof).is_some()
+                {
+                    return Err(Status::not_found("the proof has no such task, and goes on"));
+                }
+                let ran = known.is_none_or(|(spec, _)| runs_the_program(spec.kind));
+                let holder = |stands: &TaskState| match stands {
+                    TaskState::Running { worker, .. } => Some(worker.clone()),
+                    _ => None,
+                };
+                // A task that is done, or that this worker has no more, is no reason to give up.
+                if known.is_some_and(|(_, stands)| holder(stands).as_ref() != Some(&worker)) {
+                    return Ok(());
+                }
+                let task = task.filter(|_| known.is_some());
+                let code = if fault.code == Code::Dismissed && ran { Code::Rejected } else { fault.code };
+                let fault = Fault { code, ..fault };
+                match task {
+                    Some(task) if !code.is_final() => state.dismiss_task(worker, task, fault, extra_data),
                     _ => {
-                        let code = if fault.code == Code::Dismissed { Code::Rejected } else { fault.code };
-                        let fault = Fault { code, ..fault };
                         state.end_proof_with(&proof.clone(), extra_data, Event::ProofFailed { proof, fault })
                     }
                 }

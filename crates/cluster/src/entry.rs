@@ -19,7 +19,7 @@ pub(crate) struct Entry {
     begun: Option<Timestamp>,
     /// Why its waiting tasks can be given to nobody, as the scheduler says.
     pub(crate) stuck: Option<String>,
-    /// Which task a worker gave back because it is not set up for it, and what it lacks.
+    /// Which task a worker gave back because it cannot do it or cannot use its store, and why.
     pub(crate) given_back: Option<(TaskId, String)>,
     /// Why something that it still needs will find no worker.
     pub(crate) foreseen: Option<String>,

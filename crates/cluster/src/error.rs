@@ -26,9 +26,21 @@ pub enum ClusterError {
     Server(#[from] tonic::transport::Error),
 }
 
+/// The most bytes of a status's text. It travels in a header, of which peers take 16 KiB in all, and may name what a client chose.
+const LONGEST: usize = 1024;
+
+/// A text that travels in a header, whatever it names.
+pub(crate) fn brief(mut text: String) -> String {
+    if let Some((cut, _)) = text.char_indices().find(|(at, _)| *at >= LONGEST) {
+        text.truncate(cut);
+        text.push('…');
+    }
+    text
+}
+
 /// The gRPC status that says the same.
 pub(crate) fn status(refused: &Refused) -> Status {
-    let text = refused.to_string();
+    let text = brief(refused.to_string());
     match refused {
         Refused::ProofExists(_) | Refused::TaskExists(_) => Status::already_exists(text),
         Refused::NoSuchProof(_) | Refused::NoSuchTask(_) | Refused::NoSuchWorker(_) => {

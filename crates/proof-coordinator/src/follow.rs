@@ -233,10 +233,10 @@ impl Line {
         let (number, prover, cancel) = (request.checkpoint.number.0, self.prover, &telling.cancel);
         // The oldest has its place first, also where it is made anew: no batch after it is settled before.
         let _place = cancel.run_until_cancelled(self.places.take(request.checkpoint.number)).await?;
-        let heard = telling.clone();
-        let work = Work::new(cancel.clone(), move |note| heard.hear(note));
         let mut times = 0;
         loop {
+            let heard = telling.clone();
+            let work = Work::new(cancel.clone(), move |note| heard.hear(note));
             let error = match self.service.prove_range(request, &work).await {
                 Ok(proof) => {
                     let (proves_nothing, bytes) = (!prover.proves(), proof.proof.len());

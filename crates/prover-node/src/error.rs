@@ -39,6 +39,14 @@ pub enum NodeError {
         /// What the system said.
         source: io::Error,
     },
+    /// What was asked for is begun, and cannot be kept yet.
+    #[error(
+        "the proof is begun, but until it can be kept that it was asked for, a restart forgets it: {cause}; that is tried again"
+    )]
+    NotKept {
+        /// Why.
+        cause: String,
+    },
     /// The node's own task panicked: a bug.
     #[error("the prover node panicked: {cause}; please report it")]
     Panicked {

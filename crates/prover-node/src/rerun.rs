@@ -73,6 +73,11 @@ pub enum RerunError {
     /// The record is of other prover types.
     #[error("the record is of no {0} proofs")]
     NoProver(ProverType),
+    /// The record names no such range of this prover type: it was cut otherwise, or the record is damaged.
+    #[error(
+        "the record names no range of {0} proofs that failed: rerun another prover type, one checkpoint (--checkpoint), or the epoch (--epoch)"
+    )]
+    NoRange(ProverType),
     /// The checkpoints of the record are not all of an epoch's.
     #[error("the record is of checkpoint {0} alone: an epoch cannot be aggregated from it")]
     NotAnEpoch(CheckpointNumber),
@@ -122,8 +127,11 @@ pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<
             ranges.push(PlannedRange { request, source: source(record, prover, piece.range) });
         }
     }
-    if let (Scope::Checkpoint(number), true) = (scope, ranges.is_empty()) {
-        return Err(RerunError::NoCheckpoint(number));
+    if ranges.is_empty() {
+        return Err(match scope {
+            Scope::Checkpoint(number) => RerunError::NoCheckpoint(number),
+            Scope::Failed | Scope::Epoch => RerunError::NoRange(prover),
+        });
     }
     let epoch = if whole { Some(epoch(failure, programs.range.0, &ranges)?) } else { None };
     Ok(Plan { prover, ranges, epoch })

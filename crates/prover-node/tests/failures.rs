@@ -109,9 +109,15 @@ fn an_epoch_of_one_checkpoint_that_was_missed_is_aggregated_again_and_a_refuted_
     let plan = rerun::plan(&record, Scope::Epoch, prover).unwrap();
     assert!(plan.epoch.is_some() && plan.ranges.len() == 1, "{plan:?}");
     failure.missed = false;
-    record.subject = Subject::Failure(failure);
+    record.subject = Subject::Failure(failure.clone());
     let refused = rerun::plan(&record, Scope::Epoch, prover);
     assert_eq!(refused, Err(RerunError::NotAnEpoch(checkpoint.number)));
+    // Where there is nothing to be done, that is no success.
+    failure.pieces.clear();
+    record.subject = Subject::Failure(failure);
+    for scope in [Scope::Failed, Scope::Epoch] {
+        assert_eq!(rerun::plan(&record, scope, prover), Err(RerunError::NoRange(prover)));
+    }
 }
 
 #[test]
@@ -174,6 +180,20 @@ async fn what_is_not_as_it_was_written_is_told_by_name() {
     let input = &record.files[1];
     let error = store.file(&id, input).await.unwrap_err().to_string();
     assert!(error.contains("1-8.input") && error.contains("99 bytes") && error.contains("100000"), "{error}");
+    // As long as it was, and one bit is another: what is proven again from it would be of something else.
+    let mut turned = files[1].content.to_vec();
+    turned[50_000] ^= 1;
+    std::fs::write(place.join("1-8.input"), turned).unwrap();
+    let error = store.file(&id, input).await.unwrap_err();
+    assert!(
+        matches!(error, FailureStoreError::Changed { .. }) && error.to_string().contains("1-8.input"),
+        "{error}"
+    );
+    // Records of releases before this one tell the length alone.
+    let mut old = serde_json::to_value(&record).unwrap();
+    old["files"][1].as_object_mut().unwrap().remove("hash").unwrap();
+    let old: FailureRecord = serde_json::from_value(old).unwrap();
+    assert_eq!(store.file(&id, &old.files[1]).await.unwrap().len(), 100_000);
     // A name may lead nowhere else, whoever wrote the record.
     for name in ["../../outside", "/etc/passwd", "..", "record.json", ".hidden", "a/b", "a\\b", "a\nb", ""] {
         let mut changed = record.clone();

@@ -1,8 +1,10 @@
 //! What workers and the clock do: registration, heartbeats, silence, timeouts and deadlines.
 
 use crate::{
-    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec, proof::Delivery, scheduler::Fleet,
-    want::waits_for_others,
+    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec,
+    proof::Delivery,
+    scheduler::Fleet,
+    want::{Lane, waits_for_others},
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, Weight, WorkerId};
@@ -235,6 +237,7 @@ impl Scheduler {
         self.lose_silent_workers(now, actions);
         self.stop_long_tasks(now, actions);
         self.fail_late_proofs(now, actions);
+        self.let_leave(now, actions);
         self.assign(now, actions);
         self.reserve(now, actions);
     }
@@ -282,6 +285,25 @@ impl Scheduler {
             let text = format!("ran on {worker} for longer than {}", words(self.config.task_timeout));
             self.give_back(now, &id, Fault::new(Code::TooLong, text), actions);
             self.withdraw(&worker, &id, actions);
+        }
+    }
+
+    /// Takes executions from workers that leave where nobody else can do the shards that they wait for: they would never be done with
+    /// them. Their controllers they hand back themselves.
+    fn let_leave(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let is_stuck = |task: &TaskId| {
+            let proof = self.tasks.get(task).and_then(|task| self.proofs.get(&task.spec.proof));
+            proof.is_some_and(|proof| proof.diagnosis.is_some())
+        };
+        let leaving = self.workers.iter().filter(|(_, worker)| worker.draining);
+        let held =
+            leaving.flat_map(|(id, worker)| worker.tasks.iter().map(move |(task, load)| (id, task, load)));
+        let in_vain = held.filter(|(_, task, load)| load.waits && load.lane == Lane::Work && is_stuck(task));
+        let in_vain: Vec<_> = in_vain.map(|(id, task, _)| (id.clone(), task.clone())).collect();
+        for (worker, task) in in_vain {
+            let text = format!("{worker} leaves, and nobody else can do what it waits for");
+            self.give_back(now, &task, Fault::new(Code::Stopping, text), actions);
+            self.withdraw(&worker, &task, actions);
         }
     }
 

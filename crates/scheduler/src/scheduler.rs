@@ -263,6 +263,8 @@ impl Scheduler {
         // What a worker that leaves in good order gives back does not count against the task.
         let leaves = self.workers.present(worker).is_none_or(|worker| worker.draining);
         let code = match fault.code {
+            // An older build lacks what a newer one has.
+            Code::Unsupported if self.has_another_build(id, worker) => Code::Unfit,
             code if leaves && !code.is_final() => Code::Stopping,
             // Only what is decided here puts back.
             Code::PutBack => Code::Withdrawn,

@@ -128,6 +128,18 @@ impl Scheduler {
         want.zip(held).is_some_and(|(want, held)| self.workers.possible(&want, held, avoid))
     }
 
+    /// Whether a worker could run a task that is neither of this one's build, where it says which that is, nor of one that has refused
+    /// the task.
+    pub(crate) fn has_another_build(&self, id: &TaskId, worker: &WorkerId) -> bool {
+        let build = self.workers.present(worker).and_then(|worker| worker.spec.as_ref());
+        let Some(build) = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty()) else {
+            return false;
+        };
+        let refused = self.tasks.get(id).map(|task| task.avoid.builds.clone()).unwrap_or_default();
+        let builds = refused.into_iter().chain([build]).collect();
+        self.has_place(id, &Avoid { builds, ..Avoid::default() })
+    }
+
     /// How many GB the worker has, where one with more could run the task.
     fn outgrown(&self, id: &TaskId, worker: &WorkerId) -> Option<u64> {
         let memory = self.workers.present(worker)?.memory.max;

@@ -215,6 +215,8 @@ impl From<ClientError> for JobError {
             // No worker has the memory for it: a shorter range may do.
             Code::TooSmall => Self::CannotExecute { cause },
             code if code.is_of_memory() || code.is_of_execution() => Self::CannotExecute { cause },
+            // It took one worker after the other down: to have it tried for ever would take all of them down, again and again.
+            Code::WorkerLost => Self::Failed { cause },
             code if code.at() == At::Task => Self::Failed { cause },
             _ => Self::Unavailable { cause },
         }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 pub struct Work {
     cancel: CancellationToken,
     tell: Arc<dyn Fn(JobNote) + Send + Sync>,
-    last: Arc<Mutex<Option<Progress>>>,
+    last: Arc<Mutex<Option<(Progress, String)>>>,
 }
 
 impl Work {
@@ -26,11 +26,23 @@ impl Work {
         &self.cancel
     }
 
-    /// The work has come so far. Saying the same again costs nothing.
+    /// The work has come so far, and goes on. Saying the same again costs nothing.
     pub fn progress(&self, progress: Progress) {
-        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(progress);
-        if before != Some(progress) {
-            (self.tell)(JobNote::Progress(progress));
+        self.stands(progress, "");
+    }
+
+    /// The work has come so far, and this keeps the rest of it waiting, unless it is empty: shown for as long as it is said. Saying the
+    /// same again costs nothing.
+    pub fn stands(&self, progress: Progress, held_up: &str) {
+        let now = (progress, held_up.to_owned());
+        let before = self.last.lock().unwrap_or_else(PoisonError::into_inner).replace(now.clone());
+        if before.as_ref() == Some(&now) {
+            return;
+        }
+        // Which takes away what was shown before.
+        (self.tell)(JobNote::Progress(progress));
+        if !held_up.is_empty() {
+            self.held_up(held_up);
         }
     }
 
@@ -39,7 +51,7 @@ impl Work {
         (self.tell)(JobNote::Discarded { cause: cause.to_owned() });
     }
 
-    /// The work does not go on for now. Shown until it comes further.
+    /// The work does not go on for now. Shown until it is said how far it has come, where that is news.
     pub fn held_up(&self, cause: impl fmt::Display) {
         (self.tell)(JobNote::HeldUp { cause: cause.to_string() });
     }
@@ -48,5 +60,42 @@ impl Work {
 impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Work").field("cancel", &self.cancel).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is told of each of these stands.
+    fn told(stands: &[(Progress, &str)]) -> Vec<Vec<String>> {
+        let notes = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&notes);
+        let take = || std::mem::take(&mut *notes.lock().unwrap_or_else(PoisonError::into_inner));
+        let work = Work::new(CancellationToken::new(), move |note| {
+            let text = match note {
+                JobNote::Progress(progress) => progress.to_string(),
+                JobNote::HeldUp { cause } | JobNote::Discarded { cause } => cause,
+            };
+            heard.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        });
+        let tell = |(progress, held_up): &(Progress, &str)| {
+            work.stands(*progress, held_up);
+            take()
+        };
+        stands.iter().map(tell).collect()
+    }
+
+    #[test]
+    fn what_keeps_work_waiting_is_shown_for_as_long_as_it_does() {
+        let at = |done| Progress { done, total: 8, running: true };
+        let said = told(&[(at(1), ""), (at(1), ""), (at(1), "no files"), (at(1), "no files")]);
+        assert_eq!(said, [vec!["1 of 8 tasks"], vec![], vec!["1 of 8 tasks", "no files"], vec![]]);
+        // The other tasks go on beside it.
+        let said = told(&[(at(1), "no files"), (at(2), "no files")]);
+        assert_eq!(said[1], ["2 of 8 tasks", "no files"]);
+        // It is over before anything else is done.
+        let said = told(&[(at(2), "no files"), (at(2), "")]);
+        assert_eq!(said[1], ["2 of 8 tasks"]);
     }
 }

@@ -38,7 +38,8 @@ impl Bench {
     }
 
     /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted. Nor because the
-    /// store is away for a moment; one that stays away may be so for this worker only.
+    /// store is away or refuses for a moment (a share that is mounted anew, a server that fails over, keys that are renewed); one that
+    /// stays so may be so for this worker only.
     pub(crate) async fn keep(
         &self,
         id: &ArtifactId,
@@ -56,7 +57,7 @@ impl Bench {
                         tracing::error!(%error, "a result waits for space");
                     }
                 }
-                Err(error @ ArtifactError::Away { .. }) if begun.elapsed() < OFFERED_FOR => {
+                Err(error) if error.is_of_store() && begun.elapsed() < OFFERED_FOR => {
                     if !told {
                         tracing::warn!(%error, "a result waits for its store");
                     }

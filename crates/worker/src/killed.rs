@@ -2,7 +2,7 @@
 
 use crate::WorkerConfig;
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{TaskId, Weight};
+use proofmill_primitives::{TaskId, TaskKind, Weight};
 use std::{
     collections::BTreeSet,
     fs,
@@ -29,14 +29,22 @@ impl Killed {
         Self { tasks, several, until: Instant::now() + SENT_AGAIN_WITHIN, note: config.note.clone() }
     }
 
-    /// The fault to hand a task back with, if it is one of those. Each is handed back once.
-    pub(crate) fn blames(&mut self, task: &TaskId, weight: Weight, has: Weight) -> Option<Fault> {
+    /// The fault to hand a task back with, if it is one of those. Each is handed back once. A controller may have run its program, or
+    /// waited for others: that it was alone is not held against it at once.
+    pub(crate) fn blames(
+        &mut self,
+        task: &TaskId,
+        kind: Option<TaskKind>,
+        weight: Weight,
+        has: Weight,
+    ) -> Option<Fault> {
         if !self.tasks.remove(task) || Instant::now() > self.until {
             return None;
         }
-        let (code, what) = match self.several {
-            true => (Code::KilledAmongOthers, "this task and others"),
-            false => (Code::KilledForMemory, "this task"),
+        let (code, what) = match (self.several, kind) {
+            (true, _) => (Code::KilledAmongOthers, "this task and others"),
+            (false, Some(TaskKind::Controller)) => (Code::KilledAmongOthers, "this task"),
+            (false, _) => (Code::KilledForMemory, "this task"),
         };
         let text = format!(
             "the system killed its worker for want of memory (exit 137) while it did {what}; the task weighs {weight}, and the \
@@ -85,11 +93,20 @@ mod tests {
     fn what_a_worker_was_killed_over_is_handed_back_once() {
         let mut killed = killed(None);
         let (weight, has) = (Weight::gb(3), Weight::gb(6));
-        assert_eq!(killed.blames(&"another".into(), weight, has), None);
-        let fault = killed.blames(&"too-much".into(), weight, has).unwrap();
+        let shard = Some(TaskKind::ProveShard);
+        assert_eq!(killed.blames(&"another".into(), shard, weight, has), None);
+        let fault = killed.blames(&"too-much".into(), shard, weight, has).unwrap();
         assert_eq!(fault.code, Code::KilledForMemory);
         assert!(fault.text.contains("exit 137") && fault.text.contains("--max-weight"), "{fault}");
-        assert_eq!(killed.blames(&"too-much".into(), weight, has), None, "it is given here anew");
+        assert_eq!(killed.blames(&"too-much".into(), shard, weight, has), None, "it is given here anew");
+    }
+
+    /// It may have run its program, which no other worker has the memory for either; or it waited, and something else was too much.
+    #[test]
+    fn a_controller_that_was_alone_is_not_blamed_at_once() {
+        let fault =
+            killed(None).blames(&"too-much".into(), Some(TaskKind::Controller), Weight::gb(1), Weight::gb(6));
+        assert_eq!(fault.unwrap().code, Code::KilledAmongOthers);
     }
 
     /// One of several was too much: none of them is blamed alone.
@@ -97,7 +114,7 @@ mod tests {
     fn what_a_worker_was_killed_over_among_others_is_handed_back_as_such() {
         let mut killed = killed_over(&["one", "other"], None);
         for task in ["one", "other"] {
-            let fault = killed.blames(&task.into(), Weight::gb(3), Weight::gb(6)).unwrap();
+            let fault = killed.blames(&task.into(), None, Weight::gb(3), Weight::gb(6)).unwrap();
             assert_eq!(fault.code, Code::KilledAmongOthers, "{task}");
         }
     }
@@ -106,7 +123,7 @@ mod tests {
     fn what_comes_long_after_the_start_is_given_anew() {
         let mut killed = killed(None);
         killed.until = Instant::now().checked_sub(Duration::from_millis(1)).unwrap();
-        assert_eq!(killed.blames(&"too-much".into(), Weight::gb(1), Weight::gb(1)), None);
+        assert_eq!(killed.blames(&"too-much".into(), None, Weight::gb(1), Weight::gb(1)), None);
     }
 
     #[test]

@@ -282,7 +282,7 @@ impl Session {
             again: None,
         };
         self.held.insert(id.clone(), held);
-        let blamed = self.killed.blames(&id, weight, self.max_weight);
+        let blamed = self.killed.blames(&id, kind, weight, self.max_weight);
         self.note();
         let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
         self.running.spawn(async move {
@@ -316,9 +316,11 @@ impl Session {
         }
     }
 
-    /// Controllers do little themselves: whoever kills a worker for its memory does it for the other tasks.
+    /// Controllers do little themselves: whoever kills a worker for its memory does it for the other tasks, where there are any.
     fn note(&self) {
-        let tasks = self.held.iter().filter(|(_, held)| held.kind != Some(TaskKind::Controller));
+        let is_controller = |held: &Held| held.kind == Some(TaskKind::Controller);
+        let works = self.held.values().any(|held| !is_controller(held));
+        let tasks = self.held.iter().filter(|(_, held)| is_controller(held) != works);
         self.killed.note(tasks.map(|(task, _)| task));
     }
 

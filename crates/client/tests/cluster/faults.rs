@@ -13,7 +13,7 @@ use proofmill_wire::{
         cluster_service_server::{ClusterService, ClusterServiceServer},
     },
     operator::{
-        ProofProgress, ReportPlanRequest, StatusRequest, StatusResponse, WatchProofRequest,
+        ProofPhase, ProofProgress, ReportPlanRequest, StatusRequest, StatusResponse, WatchProofRequest,
         operator_service_client::OperatorServiceClient,
         operator_service_server::{OperatorService, OperatorServiceServer},
     },
@@ -261,6 +261,27 @@ async fn a_cluster_that_comes_later_is_found() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(matches!(ClusterClient::lazy("nowhere"), Err(ClientError::BadAddress(_))));
+}
+
+/// Somebody on the way knows no such service, or the cluster no such proof yet: it has not ended by that, and not without a cause.
+#[tokio::test]
+async fn a_proof_that_is_there_has_not_ended_because_nobody_can_watch_it() {
+    let wayward = Wayward::default();
+    *wayward.code.lock().unwrap() = Some(Code::NotFound);
+    let stands = |status| {
+        let mut request = ProofRequest { id: "p".into(), ..ProofRequest::default() };
+        request.set_proof_status(status);
+        wayward.kept.lock().unwrap().request = Some(request);
+    };
+    stands(ProofRequestStatus::Pending);
+    let client = ClusterClient::connect(&wayward.start().await).await.unwrap();
+    let followed = tokio::time::timeout(Duration::from_secs(2), client.follow("p", |_| {})).await;
+    assert!(followed.is_err(), "{followed:?}");
+    stands(ProofRequestStatus::Failed);
+    let followed = tokio::time::timeout(PATIENCE, client.follow("p", |_| {})).await;
+    let ended = followed.unwrap().unwrap();
+    assert_eq!(ended.phase(), ProofPhase::Failed);
+    assert!(!ended.cause.is_empty());
 }
 
 #[tokio::test]

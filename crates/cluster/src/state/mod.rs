@@ -10,12 +10,12 @@ pub(crate) use workers::Process;
 use crate::{
     ClusterConfig, convert,
     entry::Entry,
-    error::status,
+    error::{brief, status},
     metrics,
     owner::Release,
     streams::{self, Channel, Sink, Subscriber, WorkerLink},
 };
-use proofmill_fault::{Code, Fault};
+use proofmill_fault::{At, Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
 use proofmill_primitives::{ArtifactId, Dialect, ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Action, Event, ProofState, Scheduler, TaskSpec, TaskState};
@@ -254,9 +254,9 @@ impl State {
             _ => {}
         }
         match &state {
-            TaskState::Pending { last_failure: Some(Fault { code: Code::NotSetUp, text }), .. } => {
+            TaskState::Pending { last_failure: Some(fault), .. } if is_told(fault.code) => {
                 if let Some(kind) = self.scheduler.task(&task).map(|(spec, _)| spec.kind) {
-                    self.given_back(proof, &task, kind, text);
+                    self.given_back(proof, &task, kind, fault);
                 }
             }
             TaskState::Running { .. } | TaskState::Pending { last_failure: None, .. } => {}
@@ -358,6 +358,11 @@ impl State {
     }
 }
 
+/// Whether who waits is told why a task came back: it may go on like that for as long as nobody does something about it.
+fn is_told(code: Code) -> bool {
+    matches!(code, Code::NotSetUp | Code::Unfit | Code::TooSmall) || code.at() == At::Store
+}
+
 /// `None` for a task without outputs: nothing tells it apart.
 fn output_key(spec: &TaskSpec) -> Option<OutputKey> {
     (!spec.outputs.is_empty()).then(|| (spec.kind, spec.outputs.clone(), repeated(spec)))
@@ -386,5 +391,5 @@ pub(crate) fn new_task_id() -> TaskId {
 }
 
 pub(crate) fn no_such_proof(proof: &ProofId) -> Status {
-    Status::not_found(format!("there is no proof {proof}"))
+    Status::not_found(brief(format!("there is no proof {proof}")))
 }

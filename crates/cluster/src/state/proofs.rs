@@ -2,6 +2,7 @@
 
 use super::{State, new_task_id, no_such_proof};
 use crate::{convert, entry::Entry};
+use proofmill_fault::{At, Fault};
 use proofmill_ledger::{
     Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
 };
@@ -95,16 +96,21 @@ impl State {
         entry.foreseen = text;
     }
 
-    /// A worker gave a task back because it is not set up for it. Others may be; where none is, the task goes round until one is, and that
-    /// is to be known by whoever waits.
-    pub(super) fn given_back(&mut self, proof: &ProofId, task: &TaskId, kind: TaskKind, cause: &str) {
+    /// A worker gave a task back because it cannot do it, or cannot use its store. Others may; where none can, the task goes round until
+    /// one does, and that is to be known by whoever waits. While a store is away, the first task that misses it speaks for all.
+    pub(super) fn given_back(&mut self, proof: &ProofId, task: &TaskId, kind: TaskKind, fault: &Fault) {
         let Some(entry) = self.proofs.get_mut(proof) else { return };
-        let text = format!("{kind} was given back, and goes to other workers: {cause}");
+        let cause = &fault.text;
+        let text = match fault.at() {
+            At::Store if entry.given_back.as_ref().is_some_and(|(first, _)| first != task) => return,
+            At::Store => format!("{kind} waits for the artifact store: {cause}"),
+            _ => format!("{kind} was given back, and goes to other workers: {cause}"),
+        };
         entry.given_back = Some((task.clone(), text));
         self.tell_diagnosis(proof);
     }
 
-    /// Something else came of a task than that a worker is not set up for it.
+    /// Something else came of a task.
     pub(super) fn taken_up(&mut self, proof: &ProofId, task: &TaskId) {
         let Some(entry) = self.proofs.get_mut(proof) else { return };
         if entry.given_back.take_if(|given| given.0 == *task).is_some() {

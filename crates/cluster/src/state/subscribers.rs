@@ -3,6 +3,7 @@
 use super::State;
 use crate::{
     convert,
+    error::brief,
     streams::{self, Channel, Sink, Subscriber},
 };
 use proofmill_ledger::Change;
@@ -34,7 +35,8 @@ impl State {
 
     pub(crate) fn update_subscriber(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
         if !self.subscribers.contains_key(id) {
-            return Err(Status::not_found(format!("there is no subscriber {id}: open its stream again")));
+            let text = format!("there is no subscriber {id}: open its stream again");
+            return Err(Status::not_found(brief(text)));
         }
         self.subscribe(id, tasks);
         Ok(())
@@ -43,7 +45,8 @@ impl State {
     fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) {
         let Some(subscriber) = self.subscribers.get_mut(id) else { return };
         for task in tasks {
-            match self.scheduler.task(&task) {
+            // Of another proof's tasks it would hear nothing.
+            match self.scheduler.task(&task).filter(|(spec, _)| spec.proof == subscriber.proof) {
                 None => subscriber.unknown(&task, &mut self.releases),
                 Some((_, state)) if super::has_ended(state) => {
                     subscriber.result(&task, convert::task_status(state), &mut self.releases);

@@ -3,11 +3,12 @@
 use super::State;
 use crate::{
     entry::Entry,
+    error::brief,
     streams::{Sink, WorkerLink},
 };
-use proofmill_fault::Fault;
+use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{ProofUpdate, Timestamp};
-use proofmill_primitives::{ProofId, TaskId, Weight, WorkerId};
+use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerId};
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,7 +94,8 @@ impl State {
     ) -> Result<(), Status> {
         // It may not have found out that its stream broke.
         if self.workers.get(&worker).is_none_or(|link| link.sink.is_closed()) {
-            return Err(Status::not_found(format!("the worker {worker} has no open stream: open one")));
+            let text = format!("the worker {worker} has no open stream: open one");
+            return Err(Status::not_found(brief(text)));
         }
         // Tasks that ended before a restart are unknown even to the scheduler: nobody else would ever withdraw them.
         for (proof, task) in &active {
@@ -131,6 +133,12 @@ impl State {
             self.scheduler.task(&task)
             && let Some(entry) = self.proofs.get_mut(&spec.proof)
         {
+            // It ends its proof, and that is over then. Nobody else would: the proof would wait for nothing.
+            if matches!(spec.kind, TaskKind::Controller | TaskKind::ExecuteOnly) && spec.parent.is_none() {
+                let text =
+                    "it was said to be done, and the proof was not said to be made; see the worker's log";
+                return self.fail_task(worker, task, Fault::new(Code::NoResult, text));
+            }
             entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
         }
         self.end_proof(Event::TaskCompleted { worker, task })

@@ -132,6 +132,40 @@ async fn what_no_worker_is_set_up_for_is_said_to_whoever_waits() {
     assert_eq!(diagnosis().await, "");
 }
 
+/// A fleet of another version, or a store that is away: it goes on like that until somebody does something about it.
+#[tokio::test]
+async fn what_comes_back_again_and_again_is_said_to_whoever_waits() {
+    let (cluster, mut worker, mut root) = begun().await;
+    let diagnosis = async || cluster.progress("p").await.diagnosis;
+    for (code, says) in [
+        (Code::Unfit, "Controller was given back"),
+        (Code::TooSmall, "Controller was given back"),
+        (Code::StoreAway, "Controller waits for the artifact store"),
+        (Code::Missing, "Controller waits for the artifact store"),
+    ] {
+        worker.faults(&root, &Fault::new(code, "the cause and the remedy")).await.unwrap();
+        let told = diagnosis().await;
+        assert!(told.contains(says) && told.contains("the cause and the remedy"), "{code}: {told}");
+        root = worker.task().await;
+    }
+    // It is there again. The first of several tasks that miss it speaks for all.
+    plan(&cluster, "p", &[(TaskKind::ProveShard, 2, 4)]).await;
+    assert_eq!(diagnosis().await, "");
+    for shard in ["first", "second"] {
+        worker.create(&root, TaskKind::ProveShard, shard).await.unwrap();
+    }
+    let shards = [worker.task().await, worker.task().await];
+    for (shard, cause) in shards.iter().zip(["the first", "the second"]) {
+        worker.faults(shard, &Fault::new(Code::StoreAway, cause)).await.unwrap();
+        assert!(diagnosis().await.contains("the first"), "{}", diagnosis().await);
+    }
+    for _ in &shards {
+        let shard = worker.task().await;
+        worker.complete(&shard).await.unwrap();
+    }
+    assert_eq!(diagnosis().await, "");
+}
+
 #[tokio::test]
 async fn the_snark_that_is_asked_for_reaches_the_controller() {
     let cluster = start().await;

@@ -39,6 +39,21 @@ async fn the_fault_of_a_proof_is_told_and_kept() {
     assert_eq!((kept.fault, kept.cause), (told.fault, told.cause));
 }
 
+/// A controller that ends and does not say that its proof is made would leave it waiting for nothing.
+#[tokio::test]
+async fn a_first_task_that_is_done_before_its_proof_is_tried_again_and_then_fails_it() {
+    let (cluster, mut worker, mut root) = begun().await;
+    for _ in 0..3 {
+        worker.complete(&root).await.unwrap();
+        root = worker.task().await;
+        assert_eq!(cluster.progress("p").await.phase(), ProofPhase::Active);
+    }
+    worker.complete(&root).await.unwrap();
+    let told = cluster.progress("p").await;
+    assert_eq!((told.phase(), told.fault.as_str()), (ProofPhase::Failed, "task/no-result"));
+    assert!(told.cause.contains("was not said to be made"), "{}", told.cause);
+}
+
 /// A foreign lock on the ledger (a backup) stops the owner for longer than a worker may be silent about a task: nothing
 /// that was given out meanwhile is taken away.
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What clients and nodes of the SP1 cluster send, and what they expect to come back: from the sources of their client, node,
 //! API and coordinator (`succinctlabs/sp1-cluster` 2.7.2, `bin/{api,coordinator,node,cli}`, `crates/{common,utils,worker}`).
 
-use crate::harness::{Running, begun, data, start, within};
+use crate::harness::{Running, begun, begun_with, data, start, until, within};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
@@ -72,6 +72,20 @@ async fn lists_come_in_pages_oldest_first() {
     assert_eq!(list(None, None).await, first[..10]);
     assert_eq!(list(Some(u32::MAX), None).await, first);
     assert_eq!(list(Some(10), Some(u32::MAX)).await, Vec::<String>::new());
+}
+
+/// `status = ANY(…)`: of a status that nobody knows there is no proof.
+#[tokio::test]
+async fn a_list_of_what_nobody_knows_is_empty() {
+    let cluster = start().await;
+    cluster.request("p", "2").await.unwrap();
+    let list = async |proof_status: Vec<i32>, execution_status: Vec<i32>| {
+        let request =
+            ProofRequestListRequest { proof_status, execution_status, ..ProofRequestListRequest::default() };
+        cluster.api.clone().proof_request_list(request).await.unwrap().into_inner().proof_requests.len()
+    };
+    assert_eq!((list(vec![99], vec![]).await, list(vec![], vec![0]).await), (0, 0));
+    assert_eq!((list(vec![], vec![]).await, list(vec![99, 1], vec![]).await), (1, 1));
 }
 
 /// The coordinator's proof claimer and the gateway read the metadata as JSON.
@@ -242,6 +256,62 @@ async fn a_node_that_has_lost_its_controller_ends_no_proof() {
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
 }
 
+/// The same where there is nobody else yet: the task waits for a worker, and its proof is not over.
+#[tokio::test]
+async fn a_node_that_has_lost_its_controller_to_nobody_ends_no_proof() {
+    let (cluster, mut lost, root) = begun().await;
+    lost.stream = cluster.worker("dummy", WorkerType::Gpu, 1).await.stream;
+    until("it is lost", || async { cluster.stats().await.cpu_workers == 0 }).await;
+    let give_up = FailProofRequest {
+        worker_id: "w".into(),
+        proof_id: "p".into(),
+        task_id: Some(root.task_id),
+        extra_data: None,
+    };
+    lost.client.fail_proof(give_up).await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+}
+
+/// `fail_proof_internal` of its coordinator: what a node had from another coordinator is no reason to give up a proof of this one.
+#[tokio::test]
+async fn a_proof_is_given_up_over_a_task_of_its_own_alone() {
+    let (cluster, mut worker, _) = begun().await;
+    cluster.request("q", "2").await.unwrap();
+    let of_another = worker.task().await.task_id;
+    for task in ["unheard of", "", &of_another] {
+        let give_up = FailProofRequest {
+            worker_id: "w".into(),
+            proof_id: "p".into(),
+            task_id: Some(task.to_owned()),
+            extra_data: None,
+        };
+        let refused = worker.client.fail_proof(give_up).await.unwrap_err();
+        assert_eq!(refused.code(), Code::NotFound, "{task}");
+    }
+    for proof in ["p", "q"] {
+        assert_eq!(cluster.get(proof).await.unwrap().proof_status, ProofStatus::Pending.wire(), "{proof}");
+    }
+}
+
+/// `process_sp1_execute_only`: the result as JSON, with the causes of `cluster.proto`. Whoever splits what cannot be run must know.
+#[tokio::test]
+async fn an_execution_that_a_node_gives_up_says_why() {
+    for (cause, code) in [(5, "task/cycle-limit"), (2, "task/program-failed"), (0, "task/program-failed")] {
+        let (cluster, mut worker, root) = begun_with(12, "0").await;
+        let said =
+            format!(r#"{{"status":3,"failure_cause":{cause},"cycles":0,"gas":0,"public_values_hash":[]}}"#);
+        let give_up = FailProofRequest {
+            worker_id: "w".into(),
+            proof_id: "p".into(),
+            task_id: Some(root.task_id),
+            extra_data: Some(said.clone()),
+        };
+        worker.client.fail_proof(give_up).await.unwrap();
+        assert_eq!(cluster.progress("p").await.fault, code);
+        assert_eq!(cluster.get("p").await.unwrap().extra_data, Some(said));
+    }
+}
+
 /// A node whose task panics says that another try cannot help, whatever the reason was; where it failed otherwise it gives up the
 /// whole proof before. One broken node ends no proof: another one is asked, and only where that says the same the controller is
 /// told `FailedFatal`.
@@ -337,8 +407,10 @@ async fn unknown_tasks_of_a_live_proof_are_named() {
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     cluster.request("p", "2").await.unwrap();
     worker.task().await;
-    let mut results = worker.subscribe("sub", "p", &["one", "two"]).await;
-    for task in ["one", "two"] {
+    cluster.request("q", "2").await.unwrap();
+    let of_another = worker.task().await.task_id;
+    let mut results = worker.subscribe("sub", "p", &["one", "two", &of_another]).await;
+    for task in ["one", "two", &of_another] {
         let (id, message) = results.next().await;
         assert!(matches!(message, Message::UnknownTask(unknown) if unknown.task_id == task));
         results.acknowledge(id).await;

@@ -4,9 +4,10 @@ use crate::harness::{Running, begun, next_task, start, until};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
+    cluster::ProofRequestUpdateRequest,
     header,
     operator::ProofPhase,
-    worker::{CloseRequest, OpenRequest, ServerMessage, WorkerType},
+    worker::{CloseRequest, OpenRequest, ServerMessage, UpdateSubRequest, WorkerType},
 };
 use std::time::Duration;
 use tonic::{Code, Request, Streaming};
@@ -18,6 +19,9 @@ async fn a_worker_that_can_take_nothing_is_refused() {
     assert_eq!(weightless.code(), Code::InvalidArgument, "{weightless}");
     let nameless = cluster.try_worker("", WorkerType::All, 8).await.err().unwrap();
     assert_eq!(nameless.code(), Code::InvalidArgument, "{nameless}");
+    let endless = cluster.try_worker(&"w".repeat(1 << 20), WorkerType::All, 8).await.err().unwrap();
+    assert_eq!(endless.code(), Code::InvalidArgument, "{endless}");
+    assert!(endless.message().contains("1 to 512 bytes"), "{endless}");
     let kindless = cluster.try_worker("w", WorkerType::None, 8).await.err().unwrap();
     assert_eq!(kindless.code(), Code::InvalidArgument, "{kindless}");
     assert_eq!(cluster.stats().await.cpu_workers, 0);
@@ -78,6 +82,29 @@ async fn e3_a_worker_that_comes_back_in_time_keeps_its_tasks_and_is_sent_them_ag
     worker.is_left_alone().await;
     worker.complete_proof("p", "").await.unwrap();
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
+/// A refusal travels in a header, of which peers take so much: whatever it names, it arrives as what it is.
+#[tokio::test]
+async fn a_refusal_that_names_a_megabyte_arrives() {
+    let (cluster, mut worker, mut root) = begun().await;
+    let long = "é".repeat(1 << 19);
+    let mut api = cluster.api.clone();
+    let update =
+        ProofRequestUpdateRequest { proof_id: long.clone(), handled: Some(true), ..Default::default() };
+    let told = api.proof_request_update(update).await.unwrap_err();
+    assert_eq!(told.code(), Code::NotFound, "{told}");
+    let told = cluster.request("q", &long).await.unwrap_err();
+    assert_eq!(told.code(), Code::InvalidArgument, "{told}");
+    let update = UpdateSubRequest { sub_id: long.clone(), task_ids: vec![] };
+    let told = worker.client.update_sub(update).await.unwrap_err();
+    assert_eq!(told.code(), Code::NotFound, "{told}");
+    root.data.as_mut().unwrap().proof_id = long.clone();
+    let told = worker.create(&root, TaskKind::ProveShard, "shard").await.unwrap_err();
+    assert_eq!(told.code(), Code::NotFound, "{told}");
+    worker.id = long;
+    let told = worker.heartbeat(&[]).await.unwrap_err();
+    assert_eq!(told.code(), Code::NotFound, "{told}");
 }
 
 /// As a process of ours that begins: it names itself, and was never registered.

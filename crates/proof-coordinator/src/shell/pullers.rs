@@ -152,10 +152,8 @@ fn tell(inner: &Inner, key: &Key, work: &Work) {
         let last = state.asked.get(&key.1).copied();
         (held, is_silent(last, inner.began, now))
     };
-    work.progress(Progress { done: 0, total: 1, running: held });
-    if !held && silent {
-        work.held_up(no_prover(key.1));
-    }
+    let held_up = if !held && silent { no_prover(key.1) } else { String::new() };
+    work.stands(Progress { done: 0, total: 1, running: held }, &held_up);
 }
 
 fn is_silent(last: Option<Timestamp>, began: Timestamp, now: Timestamp) -> bool {

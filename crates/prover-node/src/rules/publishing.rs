@@ -176,9 +176,11 @@ impl Publishing {
     /// Ends the queued candidates that L1 can no longer use.
     pub(crate) fn sweep(&mut self, turn: &mut Turn<'_>, l1: &L1View) -> Vec<(SessionId, CandidateEnd)> {
         let settled = turn.desk.config.settled;
+        // What a block says that comes out of the future ends nothing: a session that has expired does not come back.
+        let is_now = l1.is_ahead_of(turn.now).is_none();
         let verdict = |candidate: &Candidate| {
             let session = (candidate.kind, candidate.span.last, Made::Yes);
-            if l1.counted() >= candidate.deadline {
+            if is_now && l1.counted() >= candidate.deadline {
                 Some(CandidateEnd::Expired)
             } else if settled.is_superseded(session, l1.proven) {
                 Some(CandidateEnd::Superseded { proven: l1.proven })

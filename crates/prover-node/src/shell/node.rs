@@ -141,18 +141,18 @@ impl NodeHandle {
     ///
     /// # Errors
     ///
-    /// [`NodeError::Refused`] with the reason; [`NodeError::Stopped`].
+    /// [`NodeError::Refused`] with the reason; [`NodeError::NotKept`], where it is done nevertheless; [`NodeError::Stopped`].
     pub async fn start_proof(&self, epoch: Epoch) -> Result<Started, NodeError> {
         let (answer, answered) = oneshot::channel();
         self.owner.send(Message::StartProof(epoch, answer)).map_err(|_| NodeError::Stopped)?;
-        Ok(answered.await.map_err(|_| NodeError::Stopped)??)
+        answered.await.map_err(|_| NodeError::Stopped)?
     }
 
     /// Tries the failed checkpoints and sessions of an epoch again.
     ///
     /// # Errors
     ///
-    /// As of [`start_proof`](Self::start_proof).
+    /// [`NodeError::Refused`] with the reason; [`NodeError::Stopped`].
     pub async fn retry(&self, epoch: Epoch) -> Result<(), NodeError> {
         let (answer, answered) = oneshot::channel();
         self.owner.send(Message::Retry(epoch, answer)).map_err(|_| NodeError::Stopped)?;

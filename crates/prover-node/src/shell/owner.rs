@@ -10,6 +10,7 @@ use super::{
     upload,
 };
 use crate::{
+    NodeError,
     parts::{RangeRequest, Work},
     rules::{
         Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PruneOutcome,
@@ -35,7 +36,7 @@ const GROUP: usize = 256;
 pub(super) enum Message {
     /// Of the chain; answered when it is dealt with.
     Chain(Event, oneshot::Sender<Result<(), Refused>>),
-    StartProof(Epoch, oneshot::Sender<Result<Started, Refused>>),
+    StartProof(Epoch, oneshot::Sender<Result<Started, NodeError>>),
     Retry(Epoch, oneshot::Sender<Result<(), Refused>>),
     /// The answer of a task.
     Event(Event),
@@ -138,12 +139,12 @@ impl Owner {
                         let kept = self.outlets.requests.all_kept();
                         self.tasks.spawn(async move {
                             tokio::select! {
-                                () = kept => drop(answer.send(Ok(started))),
+                                kept = kept => drop(answer.send(kept.map(|()| started))),
                                 () = answer.closed() => {}
                             }
                         });
                     }
-                    Err(refused) => drop(answer.send(Err(refused))),
+                    Err(refused) => drop(answer.send(Err(refused.into()))),
                 }
             }
         }

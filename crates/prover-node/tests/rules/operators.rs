@@ -290,6 +290,20 @@ fn c5_an_l1_block_of_the_future_expires_nothing() {
 }
 
 #[test]
+fn c5_an_l1_block_of_the_future_ends_no_proof_that_waits_for_its_turn() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 1));
+    scene.slot(4);
+    scene.prove_all();
+    assert_eq!(scene.sessions(), ["publishing"]);
+    scene.tell(Event::L1Seen(L1View { time: L1Time(10_000), ..scene.l1 }));
+    assert_eq!(scene.sessions(), ["publishing"]);
+    scene.tell(Event::L1Seen(scene.l1));
+    scene.settle();
+    assert_eq!((scene.sessions(), scene.l1.proven), (vec!["completed"], CheckpointNumber(1)));
+}
+
+#[test]
 fn c11_it_is_said_why_an_epoch_has_no_session() {
     let mut scene = Scene::at_most(1);
     scene.lands(checkpoint(1, 1));

@@ -338,6 +338,39 @@ async fn a_request_is_answered_when_a_restart_would_not_forget_it() {
     node.stop().await.unwrap();
 }
 
+/// A store of requests on a disk that is full.
+#[derive(Debug)]
+struct NoRequests;
+
+impl RequestStore for NoRequests {
+    fn wanted(&self) -> Result<Vec<SessionSpec>, NodeError> {
+        Ok(Vec::new())
+    }
+
+    fn keep(&self, _: Vec<SessionSpec>) -> BoxFuture<'_, Result<(), NodeError>> {
+        let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let full = NodeError::RequestStore { doing: "write", path: "requests.json".into(), source };
+        Box::pin(std::future::ready(Err(full)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_asks_is_told_why_a_restart_would_forget_it() {
+    let scene = Scene::new();
+    let node =
+        ProverNode::start(scene.config(), Parts { requests: Arc::new(NoRequests), ..scene.parts() }).unwrap();
+    scene.chains.propose(2);
+    sleep(Duration::from_secs(2)).await;
+    // The second joins the first, which is not kept either.
+    for _ in 0..2 {
+        let asked = node.handle().start_proof(Epoch(0)).await.unwrap_err();
+        let said = asked.to_string();
+        assert!(matches!(asked, NodeError::NotKept { .. }) && said.contains("requests.json"), "{said}");
+    }
+    until(&node, "it is begun", |snapshot| !snapshot.sessions.is_empty()).await;
+    node.stop().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_node_without_provers_does_not_start() {
     let scene = Scene::of(&[]);

@@ -157,3 +157,24 @@ fn a3_a_mixed_fleet_kills_no_proof() {
     scene.pass(40, &["old", "new"]);
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("new"), 0));
 }
+
+/// What an older build does not have is asked of a newer one. Where there is only one build, it is believed at once.
+#[test]
+fn a_proof_that_one_build_cannot_make_is_asked_of_another() {
+    let both = ["old", "new"];
+    let mut scene = Scene::new();
+    built(&mut scene, "old", "1");
+    scene.proof("p", TaskKind::Controller);
+    built(&mut scene, "new", "2");
+    assert_eq!(failure(scene.faults("old", "p/root", Code::Unsupported), "p"), None);
+    scene.pass(2, &both);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("new"), 0));
+    assert!(failure(scene.faults("new", "p/root", Code::Unsupported), "p").is_some());
+    let mut scene = Scene::new();
+    for name in both {
+        built(&mut scene, name, "1");
+    }
+    scene.proof("p", TaskKind::Controller);
+    let at = scene.at("p/root").unwrap().to_owned();
+    assert!(failure(scene.faults(&at, "p/root", Code::Unsupported), "p").is_some());
+}

@@ -1,6 +1,6 @@
 //! Which workers can take a task, and what is said where none can.
 
-use crate::scene::{Scene, assigned};
+use crate::scene::{Scene, assigned, withdraw};
 use proofmill_primitives::{ProverType, TaskKind, Weight, WorkerKind};
 use proofmill_scheduler::{Action, Diagnosis, Event, ProofSpec, Refused, TaskSpec, TaskState, WorkerSpec};
 
@@ -149,6 +149,39 @@ fn a_draining_worker_finishes_but_takes_nothing() {
     // What it hands back is not held against the task.
     scene.fails("a", "b");
     assert_eq!((scene.at("b"), scene.retries("b")), (Some("b"), 0));
+}
+
+/// An execution ends when its shards do. The only worker that could make them leaves: it is not kept for ever.
+#[test]
+fn who_leaves_does_not_wait_for_what_nobody_else_can_do() {
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::All, 40);
+    scene.proof("p", TaskKind::Controller);
+    scene.task("p", "execution", TaskKind::CoreExecute);
+    scene.task("p", "begun", TaskKind::ProveShard);
+    scene.tell(Event::WorkerDraining { worker: "w".into() });
+    scene.pass(2, &["w"]);
+    assert_eq!(scene.at("execution"), Some("w"), "all shards are under way");
+    scene.task("p", "next", TaskKind::ProveShard);
+    let actions = scene.pass(2, &["w"]);
+    assert!(actions.contains(&withdraw("w", "p", "execution")), "{actions:?}");
+    assert_eq!((scene.at("execution"), scene.at("begun")), (None, Some("w")));
+    scene.worker("comes", WorkerKind::All, 40);
+    scene.pass(2, &["w", "comes"]);
+    assert_eq!((scene.at("execution"), scene.at("next")), (Some("comes"), Some("comes")));
+    assert_eq!(scene.retries("execution"), 0);
+    // Where somebody else makes them, it ends by itself.
+    let mut scene = Scene::new();
+    scene.worker("w", WorkerKind::All, 40);
+    scene.proof("p", TaskKind::Controller);
+    scene.task("p", "execution", TaskKind::CoreExecute);
+    scene.worker("other", WorkerKind::Gpu, 8);
+    scene.tell(Event::WorkerDraining { worker: "w".into() });
+    for shard in ["a", "b", "c"] {
+        scene.task("p", shard, TaskKind::ProveShard);
+    }
+    scene.pass(5, &["w", "other"]);
+    assert_eq!((scene.at("execution"), scene.at("c")), (Some("w"), None));
 }
 
 #[test]

@@ -38,7 +38,7 @@ impl Maker for ClusterService {
 
     async fn range(&self, request: &RangeRequest, work: &Work) -> Result<RangeProof, JobError> {
         let Gathered { statement, input, witness, executed } = self.side.gather(request, work).await?;
-        let mut watch = Watch::new(work);
+        let watch = Watch::new(work);
         let prover = ClusterProver { cycle_limit: request.cycle_limit, ..self.prover.clone() };
         let proving = prover.prove_range(&input, statement, work.cancel(), |progress| watch.see(progress));
         let made: Result<Made<CheckpointProof>, ClientError> = proving.await;
@@ -66,7 +66,7 @@ impl Maker for ClusterService {
 
     async fn epoch(&self, request: &AggregationRequest, work: &Work) -> Result<EpochProof, JobError> {
         let ranges = request.parts()?;
-        let mut watch = Watch::new(work);
+        let watch = Watch::new(work);
         let proving =
             self.prover.prove_epoch(&request.by, &ranges, work.cancel(), |progress| watch.see(progress));
         let Made { proof, progress, .. }: Made<EpochProofFile> =

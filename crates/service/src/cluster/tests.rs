@@ -1,7 +1,9 @@
 use crate::JobError;
 use proofmill_artifacts::{ArtifactError, ArtifactKind};
+use proofmill_backends::BackendError;
 use proofmill_client::ClientError;
 use proofmill_fault::Code;
+use proofmill_primitives::ProverType;
 use std::time::Duration;
 use tonic::Status;
 
@@ -29,6 +31,17 @@ fn a_cluster_that_is_away_or_busy_is_not_a_prover_that_failed() {
         ClientError::Unknown { id: id() },
         ClientError::Late { id: id(), cause: cause() },
         ClientError::TimedOut { id: id(), after: moment },
+        // Another binary that has the prover type cannot be asked: that is no reason to split a range.
+        ClientError::Backend(BackendError::Prover {
+            prover: ProverType::Sp1,
+            doing: "asking",
+            cause: cause(),
+        }),
+        ClientError::Backend(BackendError::NotSetUp { prover: ProverType::Sp1, cause: cause() }),
+        ClientError::Backend(BackendError::NotCompiledIn {
+            prover: ProverType::Sp1,
+            remedy: "name one that has it",
+        }),
     ] {
         let said = error.to_string();
         let JobError::Unavailable { cause } = JobError::from(error) else { panic!("{said}") };
@@ -37,6 +50,9 @@ fn a_cluster_that_is_away_or_busy_is_not_a_prover_that_failed() {
     for error in [
         ClientError::Refused(status(Status::invalid_argument("no such mode"))),
         ClientError::Failed { id: id(), code: Code::ProverFailed, cause: cause() },
+        // A cluster gives up what takes one worker after the other down, and nothing else for a worker's sake.
+        ClientError::Failed { id: id(), code: Code::WorkerLost, cause: cause() },
+        ClientError::Backend(BackendError::MalformedInput { prover: ProverType::Sp1, cause: cause() }),
     ] {
         assert!(matches!(JobError::from(error), JobError::Failed { .. }));
     }
@@ -56,4 +72,22 @@ fn a_range_whose_input_is_too_large_to_store_is_split() {
         "{cause}"
     );
     assert!(matches!(JobError::from(too_large(ArtifactKind::Program)), JobError::Failed { .. }));
+}
+
+/// Each cause for which a program cannot be run comes to a split.
+#[test]
+fn what_cannot_be_executed_is_told_as_that_whatever_the_cause() {
+    for code in [
+        Code::CycleLimit,
+        Code::ProgramFailed,
+        Code::KilledForMemory,
+        Code::KilledAmongOthers,
+        Code::TooSmall,
+    ] {
+        let error = match code {
+            Code::CycleLimit => ClientError::CannotExecute { id: "p".into(), cause: "why".into() },
+            code => ClientError::Failed { id: "p".into(), code, cause: "why".into() },
+        };
+        assert!(matches!(JobError::from(error), JobError::CannotExecute { .. }), "{code}");
+    }
 }

@@ -8,28 +8,21 @@ use std::time::Duration;
 /// Passes on how far the cluster is.
 pub(super) struct Watch<'a> {
     work: &'a Work,
-    diagnosis: String,
 }
 
 impl<'a> Watch<'a> {
     pub(super) const fn new(work: &'a Work) -> Self {
-        Self { work, diagnosis: String::new() }
+        Self { work }
     }
 
-    pub(super) fn see(&mut self, progress: &ProofProgress) {
+    pub(super) fn see(&self, progress: &ProofProgress) {
         let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
         let total: u32 = tasks().map(KindProgress::known).sum();
         let done = tasks().map(|kind| kind.succeeded).sum();
         // A controller runs as long as its proof, and does nothing once the tasks are known.
         let running =
             progress.kinds.iter().any(|kind| kind.running > 0 && (total == 0 || kind.kind != "Controller"));
-        self.work.progress(Progress { done, total, running });
-        if progress.diagnosis != self.diagnosis {
-            self.diagnosis.clone_from(&progress.diagnosis);
-            if !self.diagnosis.is_empty() {
-                self.work.held_up(&self.diagnosis);
-            }
-        }
+        self.work.stands(Progress { done, total, running }, &progress.diagnosis);
     }
 }
 

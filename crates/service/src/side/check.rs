@@ -62,6 +62,15 @@ pub(super) async fn witness(
     Ok(witnessed)
 }
 
+/// The witness of a request's blocks for the record of a failure: of those that L1 names, whatever it claims of them.
+pub(super) async fn evidence(l2: &Node, request: &RangeRequest) -> Result<Witnessed, String> {
+    let witnessed = l2.witness(request.range.blocks, &|_| {}).await.map_err(|error| error.to_string())?;
+    match request.check(&range::public_values(proven_for(request), &witnessed.outcome)) {
+        Ok(()) | Err(JobError::Refuted { .. }) => Ok(witnessed),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// Makes sure that L2 has the blocks that L1 names: what is wrong with others refutes nothing.
 async fn check_branch(blocks: &dyn BlockHashes, request: &RangeRequest) -> Result<(), JobError> {
     let range = &request.range;

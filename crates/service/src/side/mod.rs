@@ -9,7 +9,7 @@ mod verdict;
 
 use crate::{BlockHashes, Executed, Flaw, JobError, RangeRequest, Work};
 use bytes::Bytes;
-use check::{check_rules, witness};
+use check::{check_rules, evidence, witness};
 use copies::{epoch_file, export, range_file, withdraw};
 use proofmill_backends::Proof;
 use proofmill_chain::{ChainError, ProofTypeConfig, Rollup};
@@ -91,10 +91,8 @@ impl NodeSide {
     /// # Errors
     /// Why it cannot be built.
     pub(crate) async fn input(&self, request: &RangeRequest) -> Result<Bytes, String> {
-        let gathering =
-            tokio::time::timeout(self.gather_within, self.l2.witness(request.range.blocks, &|_| {}));
-        let gathered = gathering.await.map_err(|_| not_gathered(self.gather_within).to_string())?;
-        let witnessed = gathered.map_err(|error| error.to_string())?;
+        let gathered = tokio::time::timeout(self.gather_within, evidence(&self.l2, request)).await;
+        let witnessed = gathered.map_err(|_| not_gathered(self.gather_within).to_string())??;
         Ok(range::encode_input(proven_for(request), &witnessed.input).into())
     }
 

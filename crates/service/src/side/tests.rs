@@ -87,6 +87,19 @@ async fn only_the_blocks_that_l1_names_refute_a_checkpoint() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_recorded_with_the_blocks_that_l1_names_or_without_any() {
+    let (anvil, hashes) = l2().await;
+    let node = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();
+    // Whatever the checkpoint claims of their state.
+    let mut request = request(&hashes, node.chain().hash());
+    evidence(&node, &request).await.unwrap();
+    // L2 may have left the branch since.
+    request.range.last_hash = B256::repeat_byte(4);
+    let cause = evidence(&node, &request).await.unwrap_err();
+    assert!(cause.contains("another branch"), "{cause}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_witness_that_falls_short_refutes_nothing() {
     let (anvil, hashes) = l2().await;
     let node = NodeOptions::new(anvil.rpc_url().clone()).connect().await.unwrap();

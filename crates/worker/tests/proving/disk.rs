@@ -27,6 +27,10 @@ struct Disk {
 enum Refusal {
     Full,
     Away,
+    /// A share that is mounted anew.
+    Io,
+    /// Keys that are renewed.
+    Denied,
 }
 
 impl Refusal {
@@ -35,6 +39,15 @@ impl Refusal {
         match self {
             Self::Full => ArtifactError::NoSpace { id: id.clone(), place, needed, available: 0 },
             Self::Away => ArtifactError::Away { doing: "store", place, cause: "it restarts".to_owned() },
+            Self::Io => ArtifactError::Io {
+                doing: "write",
+                path: place.into(),
+                source: std::io::ErrorKind::StaleNetworkFileHandle.into(),
+            },
+            Self::Denied => {
+                let cause = "the token has expired".to_owned();
+                ArtifactError::Refused { doing: "store", place, cause, remedy: "renew it".into() }
+            }
         }
     }
 }
@@ -80,6 +93,16 @@ async fn what_is_made_while_the_disk_is_full_is_kept_until_it_has_space() {
 async fn what_is_made_while_the_store_is_away_for_a_moment_is_kept() {
     // The three segments that are made at the same time, each more than once.
     is_kept(Refusal::Away, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_while_a_share_is_mounted_anew_is_kept() {
+    is_kept(Refusal::Io, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_while_keys_are_renewed_is_kept() {
+    is_kept(Refusal::Denied, 6).await;
 }
 
 /// Results are offered so often and more until they are taken.

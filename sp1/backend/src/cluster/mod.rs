@@ -152,7 +152,8 @@ fn no_circuits(kind: TaskKind, missing: &std::path::Path) -> Fault {
          CPU node of the SP1 cluster beside it",
         missing.display()
     );
-    Fault::new(Code::Unfit, text)
+    // A worker of the same build may have them.
+    Fault::new(Code::NotSetUp, text)
 }
 
 /// A task as SP1's engines take it.

@@ -98,6 +98,19 @@ pub enum FailureStoreError {
         /// What its length was.
         expected: u64,
     },
+    /// A file of a record has other bytes than were written.
+    #[error(
+        "{name} of record {id} in {place} is not what was written: its disk or somebody has changed it; what the record has besides can \
+         still be used"
+    )]
+    Changed {
+        /// The file.
+        name: String,
+        /// Of which record.
+        id: FailureId,
+        /// Where.
+        place: String,
+    },
     /// What is to be a failure store is none.
     #[error(
         "{text} is no failure store: give a folder, or s3://BUCKET/PREFIX with AWS_REGION in the environment ({cause})"
@@ -278,15 +291,21 @@ impl FailureStore {
     ///
     /// # Errors
     ///
-    /// [`FailureStoreError::Missing`], [`FailureStoreError::Damaged`], or another where the store cannot be read.
+    /// [`FailureStoreError::Missing`], [`FailureStoreError::Damaged`], [`FailureStoreError::Changed`], or another where the store cannot
+    /// be read.
     pub async fn file(&self, id: &FailureId, file: &RecordFile) -> Result<Bytes, FailureStoreError> {
         let content = self.read(id, &file.name).await?;
         let (got, expected) = (content.len() as u64, file.bytes);
-        if got == expected {
-            return Ok(content);
-        }
         let (name, id, place) = (file.name.clone(), id.clone(), self.to_string());
-        Err(FailureStoreError::Damaged { name, id, place, got, expected })
+        if got != expected {
+            return Err(FailureStoreError::Damaged { name, id, place, got, expected });
+        }
+        match &file.hash {
+            Some(hash) if *hash != record::hash_of(&content) => {
+                Err(FailureStoreError::Changed { name, id, place })
+            }
+            _ => Ok(content),
+        }
     }
 
     async fn read(&self, id: &FailureId, name: &str) -> Result<Bytes, FailureStoreError> {

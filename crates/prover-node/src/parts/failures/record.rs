@@ -5,6 +5,7 @@ use crate::{
     rules::{Failure, ProofLevel, RangeSpec, Time},
 };
 use bytes::Bytes;
+use proofmill_artifacts::ContentKey;
 use proofmill_primitives::{Checkpoint, ProgramVersion, ProverType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -91,8 +92,16 @@ pub struct RecordFile {
     pub name: String,
     /// Its length.
     pub bytes: u64,
+    /// A hash of its content; records of earlier releases have none.
+    #[serde(default)]
+    pub hash: Option<String>,
     /// What is in it.
     pub holds: Holds,
+}
+
+/// What a record says of a content.
+pub(super) fn hash_of(content: &[u8]) -> String {
+    ContentKey::of(&[b"file of a record", content]).to_string()
 }
 
 impl RecordFile {
@@ -163,6 +172,7 @@ impl NewFile {
 
     /// As the record names it.
     pub fn described(&self) -> RecordFile {
-        RecordFile { name: self.name.clone(), bytes: self.content.len() as u64, holds: self.holds }
+        let (bytes, hash) = (self.content.len() as u64, Some(hash_of(&self.content)));
+        RecordFile { name: self.name.clone(), bytes, hash, holds: self.holds }
     }
 }
