@@ -238,6 +238,74 @@ impl Games {
         Ok(None)
     }
 
+    /// The registry of the newest game of this type; none where there is none within the horizon.
+    pub(super) async fn registry_of_newest(&self) -> Result<Option<Address>, ChainError> {
+        let at = self.l1.head().await?;
+        let Some(game) = self.newest(at, None).await? else { return Ok(None) };
+        self.l1.read(game, &anchorStateRegistryCall {}, Some(at.hash)).await.map(Some)
+    }
+
+    /// What a proof of a claim must be of, and what verifies it, as the newest game has it that claims this and is to be proven up to this
+    /// block of L1: a game keeps those with which it was created. None where there is no such game.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn wanted_of(
+        &self,
+        claim: Output,
+        l1_head: B256,
+    ) -> Result<Option<(OracleConfig, Address)>, ChainError> {
+        let at = self.l1.head().await?;
+        let Some(game) = self.newest(at, Some((claim, l1_head))).await? else { return Ok(None) };
+        let verifier = self.l1.read(game, &sp1VerifierCall {}, Some(at.hash)).await?;
+        Ok(Some((self.config(game, Some(at.hash)).await?, verifier)))
+    }
+
+    /// The newest game of this type within the horizon; where that is given, of a claim, and with this L1 block before it.
+    async fn newest(&self, at: BlockHead, of: Option<(Output, B256)>) -> Result<Option<Address>, ChainError> {
+        let block = Some(at.hash);
+        let count = self.l1.read(self.factory, &gameCountCall {}, block).await?.saturating_to::<u64>();
+        let look = |index: u64| async move {
+            let call = gameAtIndexCall { index: U256::from(index) };
+            let made = self.l1.read(self.factory, &call, block).await?;
+            let is_old = made.timestamp.saturating_add(HORIZON) < at.timestamp;
+            let is_it = match of {
+                _ if is_old || made.gameType != self.game_type => false,
+                None => true,
+                Some((claim, l1_head)) => self.is_of(made.proxy, claim, l1_head, block).await?,
+            };
+            Ok::<_, ChainError>((made.proxy, is_old, is_it))
+        };
+        let mut looking = pin!(stream::iter((0..count).rev()).map(look).buffered(AT_ONCE));
+        while let Some(looked) = looking.next().await {
+            match looked? {
+                (game, _, true) => return Ok(Some(game)),
+                (_, true, _) => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a game is of a claim, and has this L1 block before it.
+    async fn is_of(
+        &self,
+        game: Address,
+        claim: Output,
+        l1_head: B256,
+        at: Option<B256>,
+    ) -> Result<bool, ChainError> {
+        let claimed = match self.l1.read(game, &claimDataCall {}, at).await {
+            Ok(data) => data.claim,
+            // It does not answer as games do.
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        Ok(claimed == claim.root
+            && self.l1.read(game, &l1HeadCall {}, at).await? == l1_head
+            && self.l1.read(game, &l2BlockNumberCall {}, at).await? == U256::from(claim.block))
+    }
+
     /// What a number of the factory stands for.
     async fn look_at(&self, index: u32, account: Address, at: BlockHead) -> Result<Looked, ChainError> {
         let block = Some(at.hash);

@@ -320,3 +320,38 @@ async fn what_makes_no_games_is_named() {
     assert!(other.to_string().contains("ANCHOR_STATE_REGISTRY_ADDRESS"), "{other}");
     Games::connect(l1, factory, Some(arena.games.registry()), Games::TYPE).await.unwrap();
 }
+
+#[tokio::test]
+async fn games_that_are_there_go_on_whatever_new_ones_are_made_by() {
+    let arena = Arena::new().await;
+    let (l1, factory, registry) = (arena.l1.clone(), arena.games.factory(), arena.games.registry());
+    arena.games.create(&arena.proposer, claim(110), None).await.unwrap();
+    let game = arena.game(0).await;
+    // None, an account without a contract, and a contract of another kind.
+    for code in [Address::ZERO, Address::repeat_byte(7), registry] {
+        arena.games.set_implementation(&arena.proposer, code).await.unwrap();
+        for error in [
+            arena.games.settings().await.unwrap_err(),
+            arena.games.access_manager().await.unwrap_err(),
+            arena.games.challenger_bond().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, ChainError::NoGames { game_type: Games::TYPE, .. }), "{error}");
+        }
+        // Also who starts now finds them.
+        let again = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
+        assert_eq!(again.registry(), registry);
+        let view = again.view(arena.proposer.account(), 0).await.unwrap();
+        assert_eq!(view.games, [game.clone()]);
+        assert_eq!(
+            again.wanted_of(game.claim, game.l1_head).await.unwrap(),
+            Some((game.config, game.verifier))
+        );
+        assert_eq!(again.wanted_of(claim(111), game.l1_head).await.unwrap(), None);
+        let other = Games::connect(l1.clone(), factory, Some(factory), Games::TYPE).await.unwrap_err();
+        assert!(matches!(other, ChainError::OtherRegistry { .. }), "{other}");
+    }
+    arena.games.challenge(&arena.rival, game.address).await.unwrap();
+    arena.games.prove(&arena.proposer, game.address, vec![7].into()).await.unwrap();
+    arena.games.resolve(&arena.proposer, game.address).await.unwrap();
+    assert_eq!(arena.game(0).await.status, GameStatus::DefenderWins);
+}
