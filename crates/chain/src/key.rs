@@ -11,9 +11,10 @@ use std::{env, fmt, fs, path::Path, str::FromStr};
 pub struct SigningKey(PrivateKeySigner);
 
 impl SigningKey {
-    /// The key in an environment variable.
+    /// The key in an environment variable; one that is set to nothing counts as not set.
     pub fn from_env(name: &str) -> Result<Self, ChainError> {
-        env::var(name).map_err(|_| ChainError::KeyUnset { name: name.to_owned() })?.parse()
+        let set = env::var(name).ok().filter(|text| !text.trim().is_empty());
+        set.ok_or_else(|| ChainError::KeyUnset { name: name.to_owned() })?.parse()
     }
 
     /// The key in a file, in hexadecimal; white space around it is ignored.
