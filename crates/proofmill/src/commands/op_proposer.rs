@@ -12,7 +12,7 @@ use eyre::{Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, Games, L1, OutputOracle, Sender};
 use proofmill_client::ClusterProver;
-use proofmill_ledger::DataDir;
+use proofmill_ledger::{DataDir, ProcessLock};
 use proofmill_op_proposer::{
     Anchor, GamesOptions, GamesProposer, OpProposer, Options, Parts, Status, aggregation_mode,
     games::{GamesConfig, GamesProblem},
@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
     cluster.joined = args.aggregation_mode;
     let serving = async {
         let starting = start(global, &args, contract, cluster, &observed, &stop);
-        let proposer = tokio::select! {
+        let (proposer, _lock) = tokio::select! {
             started = starting => started?,
             () = stop.cancelled() => return Ok(()),
         };
@@ -105,6 +105,7 @@ enum Proposer {
     Games(Box<GamesProposer>),
 }
 
+/// With the lock of its folder: two that write one plan down, and send from one account, would undo each other's work.
 async fn start(
     global: &cli::Global,
     args: &cli::OpProposer,
@@ -112,7 +113,7 @@ async fn start(
     prover: ClusterProver,
     observed: &Observed,
     stop: &CancellationToken,
-) -> Result<Proposer> {
+) -> Result<(Proposer, ProcessLock)> {
     let l1 = wiring::l1_of_role(&args.l1, observed).await?;
     wiring::check_snark(global, l1.chain_id())?;
     let prover = ClusterProver { development: l1.chain_id() == DEVELOPMENT_CHAIN, ..prover };
@@ -134,6 +135,8 @@ async fn start(
     let sender = paying(&l1, &args.paying, observed, stop).await?;
     let chain_id = node.chain().chain_id;
     let folder = global.data_dir.join(chain_id.to_string());
+    let (Contract::Oracle(at) | Contract::Factory(at)) = contract;
+    let lock = wiring::lock(&folder, &format!("op-proposer-{at:#x}.lock"), "proposes to this contract")?;
     let range_gas = (args.range_gas_limit > 0).then_some(args.range_gas_limit);
     let anchor = Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations };
     let rollup_node = RollupNode::new(args.l2_node_rpc.clone());
@@ -157,7 +160,7 @@ async fn start(
             let options = Options { rules, look_every, anchor, config_name, folder };
             let proposer = OpProposer::start(options, connected, parts).await?;
             tracing::info!(chain_id, %oracle, %account, prover = %args.prover, "the proposer is ready");
-            Ok(Proposer::Outputs(Box::new(proposer)))
+            Ok((Proposer::Outputs(Box::new(proposer)), lock))
         }
         Contract::Factory(factory) => {
             let of = &args.games;
@@ -177,7 +180,7 @@ async fn start(
             let options = GamesOptions { rules, look_every, confirmations, anchor, folder };
             let proposer = GamesProposer::start(options, games, parts).await?;
             tracing::info!(chain_id, %factory, %account, prover = %args.prover, "the proposer of dispute games is ready");
-            Ok(Proposer::Games(Box::new(proposer)))
+            Ok((Proposer::Games(Box::new(proposer)), lock))
         }
     }
 }

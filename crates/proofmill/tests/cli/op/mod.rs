@@ -333,6 +333,14 @@ fn wrong_settings_are_said() {
             assert!(said.contains(word), "{changes:?}: {said}");
         }
     }
+    // Another one on the same folder, whatever makes the proofs.
+    let log = data.join("first.log");
+    let mut command = chain.proposer(data);
+    let first = Running::start(command.args(["--cluster", "http://127.0.0.1:9"]), &log);
+    wait("the first", || fs::read_to_string(&log).unwrap_or_default().contains("the proposer is ready"));
+    let said = fail(&mut command);
+    assert!(said.contains("another process (pid") && said.contains("--data-dir"), "{said}");
+    drop(first);
     let mut command = chain.proposer(data);
     let said = fail(command.env_remove("L2OO_ADDRESS"));
     assert!(said.contains("--oracle") && said.contains("--factory"), "{said}");
