@@ -17,6 +17,7 @@ use proofmill_primitives::{BlockRange, ProgramVersion};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
 use proofmill_witness::{BuildError, L1Source, Node, RollupNode};
+use range::Unusable;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -208,8 +209,8 @@ impl Works {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(Err("its file is not there".to_owned())),
-            Err(VerifyError::Refused(cause)) => return Ok(Err(cause)),
-            Err(error) => return Err(not_now(error)),
+            Err(Unusable::Refused(cause)) => return Ok(Err(cause)),
+            Err(Unusable::Unknown(cause)) => return Err(not_now(cause)),
         };
         let head = proof.statement.l1Head;
         match self.source.node.number_of(head).await {
