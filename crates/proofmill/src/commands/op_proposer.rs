@@ -119,7 +119,8 @@ async fn start(
     let prover = ClusterProver { development: l1.chain_id() == DEVELOPMENT_CHAIN, ..prover };
     let l2 = wiring::l2_of_role(&args.l2, None, observed).await?;
     let cache = global.data_dir.join("cache");
-    let l1_node = NodeOptions::over(l1.endpoints().clone()).connect().await.wrap_err("L1")?;
+    let l1_node = NodeOptions::over(l1.endpoints().clone());
+    let l1_node = wiring::l1_node(l1_node, args.l1_genesis.as_deref()).await?;
     let mut options = NodeOptions::over(l2.endpoints().clone()).cache(cache);
     if let Some(genesis) = &args.genesis {
         options = options.chain(ChainSource::Genesis(genesis.clone()));

@@ -7,6 +7,8 @@ use proofmill_backends::Proof;
 use proofmill_client::OpRangeProof;
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_program::{PublicValues, op::OpRangePublicValues};
+use proofmill_proxy::{Action, Proxy};
+use serde_json::json;
 use std::{fs, path::Path, process::Command};
 
 fn range(chain: &Chain, data: &Path) -> Command {
@@ -95,4 +97,40 @@ async fn files_of_other_blocks_are_made_again_and_real_proofs_stay() {
     wait("a word on it", || said().contains("holds a real proof"));
     drop(running);
     assert!(said().contains("--data-dir") && fs::read(&real).unwrap() == bytes, "{}", said());
+}
+
+/// A private L1, which tells nobody what it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_l1_that_nobody_knows_has_its_rules_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &["--op-interval", "6"]);
+    finalized(&chain, 4).await;
+    let l1 = Proxy::new(&chain.said("l1_rpc").parse().unwrap(), |request| match request.method {
+        "anvil_nodeInfo" | "eth_config" => Action::refuse(-32601, "the method does not exist"),
+        _ => Action::Forward,
+    })
+    .await;
+    let ranged = || {
+        let mut command = range(&chain, data);
+        command.env("L1_RPC", l1.url.as_str()).args(["--start", "3", "--end", "4", "--prove"]);
+        command
+    };
+    let said = fail(&mut ranged());
+    assert!(said.contains("--l1-genesis") && said.contains("31337"), "{said}");
+    let genesis = data.join("l1.json");
+    let config =
+        json!({ "chainId": 31337, "londonBlock": 0, "shanghaiTime": 0, "cancunTime": 0, "pragueTime": 0 });
+    let file = json!({
+        "config": config, "alloc": {}, "difficulty": "0x0", "gasLimit": "0x1c9c380", "extraData": "0x", "nonce": "0x0",
+        "timestamp": "0x0",
+    });
+    fs::write(&genesis, file.to_string()).unwrap();
+    let done = output(ranged().env("PROOFMILL_L1_GENESIS", &genesis));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    // Of its headers alone nothing has to be known.
+    let mut joined = proofmill(data);
+    joined.arg("aggregate").arg(data.join("data/901/proofs/3-4.bin")).env("L1_RPC", l1.url.as_str());
+    let done = output(joined.args(["--prover-id", "0x00000000000000000000000000000000000000aa"]));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
