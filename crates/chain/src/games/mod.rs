@@ -57,7 +57,7 @@ impl Games {
     pub const TYPE: u32 = 42;
 
     /// Finds the contracts: the factory, and the anchor registry that its games name: new ones, or the newest that there is where the factory
-    /// makes none any more. Where `registry` is given, it must be that.
+    /// makes none any more. Where `registry` is given, it must be that, or that of a game.
     ///
     /// # Errors
     /// There are none, or they are others.
@@ -83,21 +83,26 @@ impl Games {
             },
             named => named?,
         };
-        if let Some(given) = registry.filter(|given| *given != named) {
-            return Err(ChainError::OtherRegistry { factory, game_type, given, named });
-        }
         games.registry = named;
-        let anchor = games.l1.read(named, &getAnchorRootCall {}, None).await;
+        if let Some(given) = registry.filter(|given| *given != named) {
+            if !games.has_games_of(given).await? {
+                return Err(ChainError::OtherRegistry { factory, game_type, given, named });
+            }
+            // Games that are there may have another one than new ones.
+            games.registry = given;
+        }
+        let anchor = games.l1.read(games.registry, &getAnchorRootCall {}, None).await;
         anchor.map_err(|error| games.no_games(error))?;
         Ok(games)
     }
 
     /// The anchor registry of new games, whose settings can be read.
     async fn registry_of_new(&self) -> Result<Address, ChainError> {
-        let implementation = self.implementation().await?;
-        let named = self.l1.read(implementation, &anchorStateRegistryCall {}, None).await;
-        self.settings().await?;
-        named.map_err(|error| self.no_games(error))
+        let code = self.implementation().await?;
+        let registry = self.l1.read(code, &anchorStateRegistryCall {}, None).await;
+        let registry = registry.map_err(|error| self.no_games(error))?;
+        Self { registry, ..self.clone() }.settings().await?;
+        Ok(registry)
     }
 
     /// What a contract answers that is none of games is no fault of L1's nodes.
@@ -188,7 +193,8 @@ impl Games {
     /// What new games have in common, as it is now: the factory's owner may set other code for them, or none.
     ///
     /// # Errors
-    /// [`ChainError::NoGames`] where the factory has no code for them, or one that does not answer as theirs; or L1 cannot be read.
+    /// [`ChainError::NoGames`] where the factory has no code for them, one that does not answer as theirs, or one of another registry; or L1
+    /// cannot be read.
     pub async fn settings(&self) -> Result<GamesSettings, ChainError> {
         self.settings_of_new().await.map_err(|error| self.no_games(error))
     }
@@ -196,6 +202,15 @@ impl Games {
     async fn settings_of_new(&self) -> Result<GamesSettings, ChainError> {
         let (l1, at) = (&self.l1, Some(self.l1.head().await?.hash));
         let code = self.implementation_at(at).await?;
+        let named = l1.read(code, &anchorStateRegistryCall {}, at).await?;
+        if named != self.registry {
+            let reason = format!(
+                "new ones have the anchor registry {named}, and not {}: another process is for those, each with its \
+                 ANCHOR_STATE_REGISTRY_ADDRESS",
+                self.registry
+            );
+            return Err(ChainError::NoGames { address: self.factory, game_type: self.game_type, reason });
+        }
         Ok(GamesSettings {
             config: self.config(code, at).await?,
             verifier: l1.read(code, &sp1VerifierCall {}, at).await?,
