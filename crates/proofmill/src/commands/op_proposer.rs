@@ -8,7 +8,7 @@ use crate::{
     stop, wiring,
 };
 use alloy_primitives::Address;
-use eyre::{Result, WrapErr, bail};
+use eyre::{Report, Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, Games, L1, OutputOracle, Sender};
 use proofmill_client::ClusterProver;
@@ -19,7 +19,7 @@ use proofmill_op_proposer::{
     rules::Config,
 };
 use proofmill_stateless::Rules;
-use proofmill_witness::{ChainSource, L1Source, NodeOptions, RollupNode};
+use proofmill_witness::{BuildError, ChainSource, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -126,7 +126,11 @@ async fn start(
         options = options.chain(ChainSource::Genesis(genesis.clone()));
     }
     let node = options.connect().await.wrap_err("L2")?;
-    let rollup = rollup_config(args.genesis.as_deref(), Some(&args.l2_node_rpc), l1_node.chain()).await?;
+    let is_away =
+        |error: &Report| matches!(error.downcast_ref::<BuildError>(), Some(BuildError::Unreachable { .. }));
+    let say = |error: &Report| tracing::warn!(%error, "waiting for the rollup node to answer");
+    let read = || rollup_config(args.genesis.as_deref(), Some(&args.l2_node_rpc), l1_node.chain());
+    let rollup = wiring::until_there(is_away, say, read).await?;
     if node.chain().rules != Rules::Optimism(rollup.rules.clone()) {
         bail!(
             "the rollup configuration has other rules than the L2 node's chain: name nodes of one chain by --l2-rpc and \

@@ -13,12 +13,17 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use proofmill_chain::{
     Games, GamesSettings, GamesStart, L1, OracleConfig, Output, OutputOracle, PoolOptions, Sender, SigningKey,
 };
+use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::RollupNode;
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -267,6 +272,27 @@ async fn an_l1_that_stands_still_is_said_and_waited_for() {
     assert!(running.terminate() && !said().contains("panicked"), "{}", said());
     let newest = chain.newest().await;
     assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
+}
+
+/// As where all of a machine's services start at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollup_node_that_comes_later_is_waited_for() {
+    let place = Place::new(&[]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
+    let away = Arc::new(AtomicBool::new(true));
+    let rule = Arc::clone(&away);
+    let node =
+        Proxy::new(&chain.said("l2_node_rpc").parse().unwrap(), move |_| match rule.load(Ordering::SeqCst) {
+            true => Action::Status(503),
+            false => Action::Forward,
+        })
+        .await;
+    let mut command = chain.proposer(data);
+    let mut running = Running::start(command.env("L2_NODE_RPC", node.url.as_str()), &place.log);
+    wait("a word on it", || said().contains("waiting for the rollup node"));
+    away.store(false, Ordering::SeqCst);
+    wait("the proposer", || said().contains("the proposer is ready"));
+    assert!(running.terminate() && said().contains("L2_NODE_RPC"), "{}", said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
