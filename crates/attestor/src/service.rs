@@ -7,7 +7,7 @@ use crate::{
 use alloy_primitives::Address;
 use proofmill_backends::{Backend, BackendError, Proof, Registry};
 use proofmill_chain::{
-    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, Games, GamesSettings, L1, OutputOracle,
+    Attestation, AttestorSignature, DEVELOPMENT_CHAIN, Games, GamesSettings, L1, Output, OutputOracle,
     ProofTypeConfig, Rollup, Rules, SigningKey, VerifierKind,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
@@ -79,7 +79,7 @@ impl Attestor {
         Self { registry, key, of: Of::Oracle(oracle) }
     }
 
-    /// An attestor of aggregations for OP Succinct's dispute games: its signatures count for the verifier that new games have.
+    /// An attestor of aggregations for OP Succinct's dispute games: its signatures count for the verifier that a game was created with.
     pub const fn of_games(registry: Registry, key: SigningKey, games: Games) -> Self {
         Self { registry, key, of: Of::Games(games) }
     }
@@ -87,7 +87,8 @@ impl Attestor {
     /// Compares the file of a proof with the checkpoints that L1 has, verifies it and signs. Takes as long as verifying: up to
     /// a minute where keys must be made first. Where anybody may propose, after a silence, blocks that nobody proposed are taken too, if
     /// they follow on the proven tip: they may be proposed and proven at once. What an aggregation for OP Succinct's contracts says is not
-    /// compared: an oracle or a game puts it together itself. Programs and configuration are, with those that new games have.
+    /// compared: an oracle or a game puts it together itself. Programs and configuration are, with those of the game that claims this, or else
+    /// with those that new games have.
     ///
     /// # Errors
     /// The proof does not hold, or is not one that this attestor attests: see [`AttestError`].
@@ -118,10 +119,19 @@ impl Attestor {
 
     async fn attest_claims(&self, games: &Games, file: &[u8]) -> Result<AttestorSignature, AttestError> {
         let Aggregation { proof, range: ours, .. } = self.aggregation(file).await?;
-        let GamesSettings { config, verifier, .. } = games.settings().await.map_err(AttestError::L1)?;
         let said = &proof.statement;
+        let claim = Output { root: said.claimRoot, block: said.claimBlockNum };
+        let of_game = games.wanted_of(claim, said.l1Head).await.map_err(AttestError::L1)?;
+        let (config, verifier) = match of_game {
+            Some(wanted) => wanted,
+            None => {
+                let GamesSettings { config, verifier, .. } =
+                    games.settings().await.map_err(AttestError::L1)?;
+                (config, verifier)
+            }
+        };
         let (wanted, got) = (ProgramVersion(config.range_key), ProgramVersion(said.rangeVkeyCommitment));
-        // Nothing that this one says is said against a proof that may be what new games want.
+        // Nothing that this one says is said against a proof that may be what games want.
         if wanted != ours {
             return Err(AttestError::OtherRelease { wanted, ours });
         }

@@ -9,8 +9,9 @@ use alloy_sol_types::SolCall;
 use proofmill_attestor::{AttestError, Attestor, Quorum, serve};
 use proofmill_backends::{Proof, Registry};
 use proofmill_chain::{
-    AttestorSet, Games, GamesSettings, GamesStart, L1, OracleConfig, Output, PoolOptions, ProposalStatus,
-    Rollup, Sender, SigningKey, VerifierKind, deploy_accepts_anything_verifier, deploy_attested_verifier,
+    AttestorSet, ChainError, Games, GamesSettings, GamesStart, L1, OracleConfig, Output, PoolOptions,
+    ProposalStatus, Rollup, Sender, SigningKey, VerifierKind, deploy_accepts_anything_verifier,
+    deploy_attested_verifier,
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, programs};
 use proofmill_devnet::{DevKeys, Devnet, DevnetOptions, L1Verifier, ProofTypePlan};
@@ -221,8 +222,34 @@ async fn a_game_takes_what_attestors_of_its_factory_sign() {
             assert!(matches!(error, AttestError::OtherRelease { .. }) && !error.is_of_the_proof(), "{error}");
         }
     }
+    old_games_are_attested_as_they_were_created(&sender, &games, &honest, &of(&games, 0)).await;
     let verifier = deploy_accepts_anything_verifier(&sender, B256::ZERO).await.unwrap().address;
     let unattested = deploy(GamesSettings { verifier, ..settings }, 3).await;
     let error = refuses(&unattested, &honest).await;
     assert!(matches!(error, AttestError::NotCounted { verifier: asked } if asked == verifier), "{error}");
+}
+
+/// The factory's owner has new games want another range program, and then has none made. What is signed is the same as before.
+async fn old_games_are_attested_as_they_were_created(
+    owner: &Sender,
+    games: &Games,
+    honest: &OpAggregationProof,
+    attestor: &Attestor,
+) {
+    let before = attestor.attest(&honest.encode()).await.unwrap();
+    let settings = games.settings().await.unwrap();
+    let config = OracleConfig { range_key: B256::repeat_byte(6), ..settings.config };
+    let anchor = Output { root: B256::repeat_byte(0xaa), block: 100 };
+    let start = GamesStart { anchor, finality_seconds: 10, settings: GamesSettings { config, ..settings } };
+    let others = Games::deploy(owner, &start, B256::repeat_byte(9)).await.unwrap().games;
+    for code in [others.implementation().await.unwrap(), Address::ZERO] {
+        games.set_implementation(owner, code).await.unwrap();
+        assert_eq!(attestor.attest(&honest.encode()).await.unwrap(), before);
+    }
+    // A proof that no game asks for goes by what new games want.
+    let statement =
+        OpAggregationPublicValues { claimRoot: B256::repeat_byte(0xcc), ..honest.statement.clone() };
+    let nobody = OpAggregationProof { proof: proof(honest.proof.program, &statement), statement };
+    let error = attestor.attest(&nobody.encode()).await.unwrap_err();
+    assert!(matches!(error, AttestError::L1(ChainError::NoGames { .. })), "{error}");
 }

@@ -11,9 +11,10 @@ use std::{env, fmt, fs, path::Path, str::FromStr};
 pub struct SigningKey(PrivateKeySigner);
 
 impl SigningKey {
-    /// The key in an environment variable.
+    /// The key in an environment variable; one that is set to nothing counts as not set.
     pub fn from_env(name: &str) -> Result<Self, ChainError> {
-        let text = env::var(name).map_err(|_| ChainError::KeyUnset { name: name.to_owned() })?;
+        let set = env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let text = set.ok_or_else(|| ChainError::KeyUnset { name: name.to_owned() })?;
         text.parse().map_err(|_| ChainError::BadKeyIn { place: name.to_owned() })
     }
 

@@ -10,9 +10,10 @@ use std::{collections::HashMap, env, fmt, fs, path::Path, str::FromStr};
 pub struct Funder(pub(crate) PrivateKeySigner);
 
 impl Funder {
-    /// The key in an environment variable.
+    /// The key in an environment variable; one that is set to nothing counts as not set.
     pub fn from_env(name: &str) -> Result<Self, LoadError> {
-        let text = env::var(name).map_err(|_| LoadError::KeyUnset { name: name.to_owned() })?;
+        let set = env::var(name).ok().filter(|text| !text.trim().is_empty());
+        let text = set.ok_or_else(|| LoadError::KeyUnset { name: name.to_owned() })?;
         text.parse().map_err(|_| LoadError::BadKeyIn { place: name.to_owned() })
     }
 

@@ -11,7 +11,8 @@ use proofmill_simulation::Rng;
 use std::collections::BTreeMap;
 
 proofmill_simulation::story! {
-    proposed, rivals, reorgs, restarts, halved, lost_proofs, refused, stale, withdrawn, abandoned, kept_again, cut_by_gas
+    proposed, rivals, reorgs, restarts, halved, lost_proofs, refused, stale, withdrawn, abandoned, kept_again, cut_by_gas,
+    intervals
 }
 
 /// What a block of L2 used.
@@ -296,6 +297,10 @@ impl World {
                         self.proofs.remove(blocks);
                     }
                 }
+                4 => {
+                    self.story.intervals += 1;
+                    self.submission_interval = self.rng.between(1, 40);
+                }
                 _ => self.look(),
             },
         }
@@ -413,4 +418,25 @@ fn an_aggregation_that_is_refused_is_made_anew() {
             attempt = next;
         }
     }
+}
+
+#[test]
+fn an_output_that_is_too_near_by_now_waits_for_more_blocks() {
+    let mut plan = Plan::new(Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 });
+    let seen = |next_output: u64, l2_finalized: u64| {
+        Event::Seen(Seen { l1_block: 5, l2_output: 100, next_output, l2_finalized }, BlockGas::default())
+    };
+    let [first, second] = [(101, 110), (111, 120)].map(|(first, last)| BlockRange::new(first, last).unwrap());
+    assert_eq!(plan.handle(0, seen(110, 110)), [Action::ProveRange(first)]);
+    let begun = plan.handle(0, Event::Range(first, Ok(3)));
+    let [Action::Checkpoint { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    let l1 = L1Block { number: 4, hash: [4; 32].into() };
+    let begun = plan.handle(0, Event::Checkpointed(attempt, Ok(l1)));
+    let [Action::Aggregate { attempt, .. }] = begun[..] else { panic!("{begun:?}") };
+    // The contract's owner wants more blocks between two outputs. What is proven stays proven.
+    let begun = plan.handle(0, seen(115, 120));
+    assert_eq!(begun, [Action::Abandon(attempt), Action::ProveRange(second)]);
+    let begun = plan.handle(0, Event::Range(second, Ok(4)));
+    let [Action::Aggregate { ref ranges, .. }] = begun[..] else { panic!("{begun:?}") };
+    assert_eq!(ranges[..], [first, second]);
 }

@@ -55,15 +55,29 @@ fn parse_from(mut args: Vec<OsString>) -> Result<Cli, SettingsError> {
     if let Some(place) = bench_alone(&args) {
         args.insert(place, "run".into());
     }
+    let command = without_empty_variables(Cli::command());
     let command = match settings_file(&args) {
-        Some(path) => with_file(Cli::command(), &path)?,
-        None => Cli::command(),
+        Some(path) => with_file(command, &path)?,
+        None => command,
     };
     let matches = command.try_get_matches_from(args).map_err(refused)?;
     idle::check(&matches).map_err(|(flag, why)| SettingsError::Idle { flag, why })?;
     let mut cli = Cli::from_arg_matches(&matches).map_err(refused)?;
     cli.global.changed = changed(&matches);
     Ok(cli)
+}
+
+/// A variable of the environment that is set to nothing counts as not set: compose files and charts leave one out that way.
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |arg: &clap::Arg| arg.get_env().and_then(std::env::var_os).is_some_and(|value| is_blank(&value));
+    command
+        .mut_args(|arg| if is_empty(&arg) { arg.env(None::<&'static str>) } else { arg })
+        .mut_subcommands(without_empty_variables)
+}
+
+fn is_blank(value: &OsStr) -> bool {
+    value.to_string_lossy().trim().is_empty()
 }
 
 /// What is set to something else than its default, wherever that was said.
@@ -158,7 +172,7 @@ fn settings_file(args: &[OsString]) -> Option<PathBuf> {
             return Some(path.into());
         }
     }
-    if let Some(path) = std::env::var_os("PROOFMILL_SETTINGS") {
+    if let Some(path) = std::env::var_os("PROOFMILL_SETTINGS").filter(|path| !is_blank(path)) {
         return Some(path.into());
     }
     Path::new(DEFAULT_FILE).exists().then(|| DEFAULT_FILE.into())

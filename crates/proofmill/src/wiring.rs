@@ -14,7 +14,7 @@ use proofmill_ledger::{LockError, ProcessLock};
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_prover_node::parts::FailureStore;
 use proofmill_srs::{Setup, Srs};
-use proofmill_witness::{Beacon, BuildError};
+use proofmill_witness::{Beacon, BuildError, ChainSource, Node, NodeOptions};
 use std::{env, fs, path::Path, sync::Arc, time::Duration};
 use url::Url;
 
@@ -95,6 +95,23 @@ pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -
 /// The artifact store that the settings name, and `folder` where they name none.
 pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dyn ArtifactStore>> {
     Ok(args.settings()?.choose_or(folder)?.open().await?)
+}
+
+/// L1, from which a chain of the OP Stack is derived. A file says its rules where nobody knows them.
+pub(crate) async fn l1_node(options: NodeOptions, genesis: Option<&Path>) -> Result<Node> {
+    let options = match genesis {
+        Some(file) => options.chain(ChainSource::Genesis(file.to_owned())),
+        None => options,
+    };
+    options.connect().await.map_err(|error| {
+        let of_l1 = match &error {
+            BuildError::UnknownChain { .. } => {
+                "L1 is no well-known network: its genesis file is named by --l1-genesis (PROOFMILL_L1_GENESIS), and not by --genesis"
+            }
+            _ => "L1",
+        };
+        eyre::Report::new(error).wrap_err(of_l1)
+    })
 }
 
 /// How long a beacon node is waited for before it is known whether it is needed.

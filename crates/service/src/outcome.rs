@@ -185,13 +185,19 @@ impl From<BuildError> for JobError {
             | BuildError::Beacon { .. }
             | BuildError::BeaconChain { .. }
             | BuildError::BlobMissing { .. }
-            | BuildError::NotDerived(DerivationError::NotYet { .. }) => Self::Unavailable { cause },
+            | BuildError::NotDerived(DerivationError::NotYet { .. })
+            // L1 changed while it was read, or its node and that of L2 do not follow the same branch.
+            | BuildError::NotDerived(DerivationError::L1Link { .. } | DerivationError::OtherL1 { .. }) => {
+                Self::Unavailable { cause }
+            }
             BuildError::NotDerived(error) => {
                 let earlier = matches!(error, DerivationError::ParentNotPosted { .. });
                 Self::Underived { cause, earlier }
             }
             // Fewer blocks begin after the same one.
-            BuildError::BeforeIsthmus { .. } => Self::Underived { cause, earlier: false },
+            BuildError::BeforeIsthmus { .. } | BuildError::NoAttributes { .. } => {
+                Self::Underived { cause, earlier: false }
+            }
             _ => Self::Failed { cause },
         }
     }
@@ -237,5 +243,32 @@ impl From<&JobError> for Fault {
             JobError::Cancelled => Code::ClusterRefused,
         };
         Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::JobError;
+    use alloy_primitives::B256;
+    use proofmill_derivation::DerivationError;
+    use proofmill_witness::BuildError;
+
+    #[test]
+    fn branches_of_l1_are_waited_for_and_where_a_range_begins_is_no_matter_of_its_length() {
+        let not_derived = |error| JobError::from(BuildError::NotDerived(error));
+        for error in [
+            DerivationError::L1Link { number: 7 },
+            DerivationError::OtherL1 { number: 7, hash: B256::ZERO },
+            DerivationError::NotYet { head: 7, derived: 1, wanted: 2 },
+        ] {
+            let said = not_derived(error.clone());
+            assert!(matches!(said, JobError::Unavailable { .. }), "{error}: {said}");
+        }
+        let differs = not_derived(DerivationError::Differs { block: 7, field: "deposit" });
+        for error in [differs, BuildError::NoAttributes { block: 0 }.into()] {
+            assert!(matches!(error, JobError::Underived { earlier: false, .. }), "{error}");
+        }
+        let earlier = not_derived(DerivationError::ParentNotPosted { number: 7 });
+        assert!(matches!(earlier, JobError::Underived { earlier: true, .. }), "{earlier}");
     }
 }

@@ -20,6 +20,8 @@ pub struct BadAddress {
 /// in a way that looks like a service that is away. So is one with a user, a path or a query: nobody is told of them, and what
 /// may be a password or a key is shown in no log, because no address has one.
 pub fn endpoint(address: &str) -> Result<Endpoint, BadAddress> {
+    // In a list with commas there may be spaces, as between the addresses of nodes.
+    let address = address.trim();
     let bad = |cause: &str| BadAddress { address: shown(address), cause: cause.to_owned() };
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|error| bad(&error.to_string()))?;
     let uri = endpoint.uri();
@@ -73,7 +75,9 @@ mod tests {
 
     #[test]
     fn an_address_needs_its_scheme() {
-        for good in ["http://127.0.0.1:50051", "http://cluster:50051/", "http://[::1]:7", "https://cluster"] {
+        for good in
+            ["http://127.0.0.1:50051", " http://cluster:50051/\r", "http://[::1]:7", "https://cluster"]
+        {
             assert!(endpoint(good).is_ok(), "{good}");
         }
         for bad in ["cluster:50051", "cluster", "", "/x", "ftp://cluster:1", "http://"] {

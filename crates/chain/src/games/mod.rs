@@ -56,7 +56,8 @@ impl Games {
     /// The type of OP Succinct's games.
     pub const TYPE: u32 = 42;
 
-    /// Finds the contracts: the factory, and the anchor registry that its games name. Where `registry` is given, it must be that.
+    /// Finds the contracts: the factory, and the anchor registry that its games name: new ones, or the newest that there is where the factory
+    /// makes none any more. Where `registry` is given, it must be that, or that of a game.
     ///
     /// # Errors
     /// There are none, or they are others.
@@ -69,29 +70,50 @@ impl Games {
         if !l1.has_code(factory).await? {
             return Err(ChainError::NoContract { address: factory, chain: l1.chain_id() });
         }
-        let wrong = |error| match error {
-            ChainError::Reverted(refusal) => {
-                ChainError::NoGames { address: factory, game_type, reason: refusal.to_string() }
-            }
-            ChainError::Malformed { reason, .. } => {
-                ChainError::NoGames { address: factory, game_type, reason }
-            }
-            error => error,
+        let mut games = Self { l1, factory, registry: Address::ZERO, game_type, read: Arc::default() };
+        let named = match games.registry_of_new().await {
+            // Games that are there are decided, whatever became of the code of new ones.
+            Err(none @ ChainError::NoGames { .. }) => match games.registry_of_newest().await {
+                Ok(Some(named)) => named,
+                Ok(None)
+                | Err(
+                    ChainError::Reverted(_) | ChainError::Malformed { .. } | ChainError::NoContract { .. },
+                ) => return Err(none),
+                Err(error) => return Err(error),
+            },
+            named => named?,
         };
-        let implementation =
-            l1.read(factory, &gameImplsCall { gameType: game_type }, None).await.map_err(wrong)?;
-        if implementation.is_zero() {
-            let reason = GameRefusal::NoImplementation { game_type }.to_string();
-            return Err(ChainError::NoGames { address: factory, game_type, reason });
-        }
-        let named = l1.read(implementation, &anchorStateRegistryCall {}, None).await.map_err(wrong)?;
+        games.registry = named;
         if let Some(given) = registry.filter(|given| *given != named) {
-            return Err(ChainError::OtherRegistry { factory, game_type, given, named });
+            if !games.has_games_of(given).await? {
+                return Err(ChainError::OtherRegistry { factory, game_type, given, named });
+            }
+            // Games that are there may have another one than new ones.
+            games.registry = given;
         }
-        let games = Self { l1, factory, registry: named, game_type, read: Arc::default() };
-        games.l1.read(named, &getAnchorRootCall {}, None).await.map_err(wrong)?;
-        games.settings().await.map_err(wrong)?;
+        let anchor = games.l1.read(games.registry, &getAnchorRootCall {}, None).await;
+        anchor.map_err(|error| games.no_games(error))?;
         Ok(games)
+    }
+
+    /// The anchor registry of new games, whose settings can be read.
+    async fn registry_of_new(&self) -> Result<Address, ChainError> {
+        let code = self.implementation().await?;
+        let registry = self.l1.read(code, &anchorStateRegistryCall {}, None).await;
+        let registry = registry.map_err(|error| self.no_games(error))?;
+        Self { registry, ..self.clone() }.settings().await?;
+        Ok(registry)
+    }
+
+    /// What a contract answers that is none of games is no fault of L1's nodes.
+    fn no_games(&self, error: ChainError) -> ChainError {
+        let reason = match error {
+            ChainError::Reverted(refusal) => refusal.to_string(),
+            ChainError::Malformed { reason, .. } => reason,
+            error @ ChainError::NoContract { .. } => error.to_string(),
+            error => return error,
+        };
+        ChainError::NoGames { address: self.factory, game_type: self.game_type, reason }
     }
 
     /// Deploys contracts with Proofmill's own code of the same interface, for development. The account owns them.
@@ -130,13 +152,22 @@ impl Games {
         };
         let arguments = OpDevGame::constructorCall { params }.abi_encode();
         let game = deploy(sender, "OpDevGame", &OpDevGame::BYTECODE, &arguments, salt).await?;
-        let to = Some(factory.address);
-        let call = setImplementationCall { gameType: Self::TYPE, r#impl: game.address };
-        sender.send(CallName::SetImplementation, to, call.abi_encode().into()).await?;
-        let call = setInitBondCall { gameType: Self::TYPE, bond: settings.bond };
-        sender.send(CallName::SetInitBond, to, call.abi_encode().into()).await?;
-        let games = Self::connect(sender.l1().clone(), factory.address, None, Self::TYPE).await?;
+        let (l1, at, game_type) = (sender.l1().clone(), factory.address, Self::TYPE);
+        let games = Self { l1, factory: at, registry: registry.address, game_type, read: Arc::default() };
+        games.set_implementation(sender, game.address).await?;
+        let call = setInitBondCall { gameType: game_type, bond: settings.bond };
+        sender.send(CallName::SetInitBond, Some(at), call.abi_encode().into()).await?;
+        let games = Self::connect(games.l1, at, None, game_type).await?;
         Ok(GamesDeployed { games, factory, registry })
+    }
+
+    /// The factory's owner has it make new games by this code; by none where that is zero.
+    ///
+    /// # Errors
+    /// The factory refuses, or the transaction is not included.
+    pub async fn set_implementation(&self, owner: &Sender, code: Address) -> Result<Included, ChainError> {
+        let call = setImplementationCall { gameType: self.game_type, r#impl: code };
+        owner.send(CallName::SetImplementation, Some(self.factory), call.abi_encode().into()).await
     }
 
     /// Where the factory is.
@@ -159,13 +190,27 @@ impl Games {
         &self.l1
     }
 
-    /// What new games have in common, as it is now.
+    /// What new games have in common, as it is now: the factory's owner may set other code for them, or none.
     ///
     /// # Errors
-    /// L1 cannot be read.
+    /// [`ChainError::NoGames`] where the factory has no code for them, one that does not answer as theirs, or one of another registry; or L1
+    /// cannot be read.
     pub async fn settings(&self) -> Result<GamesSettings, ChainError> {
+        self.settings_of_new().await.map_err(|error| self.no_games(error))
+    }
+
+    async fn settings_of_new(&self) -> Result<GamesSettings, ChainError> {
         let (l1, at) = (&self.l1, Some(self.l1.head().await?.hash));
-        let code = self.implementation(at).await?;
+        let code = self.implementation_at(at).await?;
+        let named = l1.read(code, &anchorStateRegistryCall {}, at).await?;
+        if named != self.registry {
+            let reason = format!(
+                "new ones have the anchor registry {named}, and not {}: another process is for those, each with its \
+                 ANCHOR_STATE_REGISTRY_ADDRESS",
+                self.registry
+            );
+            return Err(ChainError::NoGames { address: self.factory, game_type: self.game_type, reason });
+        }
         Ok(GamesSettings {
             config: self.config(code, at).await?,
             verifier: l1.read(code, &sp1VerifierCall {}, at).await?,
@@ -176,17 +221,32 @@ impl Games {
         })
     }
 
-    /// The code that new games have now: the factory's owner may set another.
-    async fn implementation(&self, at: Option<B256>) -> Result<Address, ChainError> {
-        self.l1.read(self.factory, &gameImplsCall { gameType: self.game_type }, at).await
+    /// The code that new games have now.
+    ///
+    /// # Errors
+    /// [`ChainError::NoGames`] where there is none; or L1 cannot be read.
+    pub async fn implementation(&self) -> Result<Address, ChainError> {
+        self.implementation_at(None).await
+    }
+
+    async fn implementation_at(&self, at: Option<B256>) -> Result<Address, ChainError> {
+        let game_type = self.game_type;
+        let code = self.l1.read(self.factory, &gameImplsCall { gameType: game_type }, at).await;
+        let code = code.map_err(|error| self.no_games(error))?;
+        if code.is_zero() {
+            let reason = GameRefusal::NoImplementation { game_type }.to_string();
+            return Err(ChainError::NoGames { address: self.factory, game_type, reason });
+        }
+        Ok(code)
     }
 
     /// What says who may create and challenge new games.
     ///
     /// # Errors
-    /// L1 cannot be read.
+    /// As of [`settings`](Self::settings).
     pub async fn access_manager(&self) -> Result<Address, ChainError> {
-        self.l1.read(self.implementation(None).await?, &accessManagerCall {}, None).await
+        let manager = self.l1.read(self.implementation().await?, &accessManagerCall {}, None).await;
+        manager.map_err(|error| self.no_games(error))
     }
 
     /// Whether an account may create games.
@@ -226,9 +286,10 @@ impl Games {
     /// What a challenge of a new game costs for a while, in wei.
     ///
     /// # Errors
-    /// L1 cannot be read.
+    /// As of [`settings`](Self::settings).
     pub async fn challenger_bond(&self) -> Result<U256, ChainError> {
-        self.l1.read(self.implementation(None).await?, &challengerBondCall {}, None).await
+        let bond = self.l1.read(self.implementation().await?, &challengerBondCall {}, None).await;
+        bond.map_err(|error| self.no_games(error))
     }
 
     /// Whether a game is still there as it was read: a reorg may have put another one at its address, or its number.

@@ -55,6 +55,15 @@ enum Looked {
     Odd(String),
 }
 
+/// Which games are looked for.
+#[derive(Clone, Copy)]
+enum Which {
+    Any,
+    OfRegistry(Address),
+    /// Of this claim, and with this block of L1 before it.
+    Claims(Output, B256),
+}
+
 impl Read {
     /// The number was looked at, and so were all after it.
     fn looked_at(&mut self, index: u32) {
@@ -236,6 +245,80 @@ impl Games {
             read.looked_at(index);
         }
         Ok(None)
+    }
+
+    /// The registry of the newest game of this type; none where there is none within the horizon.
+    pub(super) async fn registry_of_newest(&self) -> Result<Option<Address>, ChainError> {
+        let at = self.l1.head().await?;
+        let Some(game) = self.newest(at, Which::Any).await? else { return Ok(None) };
+        self.l1.read(game, &anchorStateRegistryCall {}, Some(at.hash)).await.map(Some)
+    }
+
+    /// Whether there is a game of this type, within the horizon, that has this registry.
+    pub(super) async fn has_games_of(&self, registry: Address) -> Result<bool, ChainError> {
+        let at = self.l1.head().await?;
+        Ok(self.newest(at, Which::OfRegistry(registry)).await?.is_some())
+    }
+
+    /// What a proof of a claim must be of, and what verifies it, as the newest game has it that claims this and is to be proven up to this
+    /// block of L1: a game keeps those with which it was created. None where there is no such game.
+    ///
+    /// # Errors
+    /// L1 cannot be read.
+    pub async fn wanted_of(
+        &self,
+        claim: Output,
+        l1_head: B256,
+    ) -> Result<Option<(OracleConfig, Address)>, ChainError> {
+        let at = self.l1.head().await?;
+        let Some(game) = self.newest(at, Which::Claims(claim, l1_head)).await? else { return Ok(None) };
+        let verifier = self.l1.read(game, &sp1VerifierCall {}, Some(at.hash)).await?;
+        Ok(Some((self.config(game, Some(at.hash)).await?, verifier)))
+    }
+
+    /// The newest game of this type, within the horizon, that is one of these.
+    async fn newest(&self, at: BlockHead, which: Which) -> Result<Option<Address>, ChainError> {
+        let block = Some(at.hash);
+        let count = self.l1.read(self.factory, &gameCountCall {}, block).await?.saturating_to::<u64>();
+        let look = |index: u64| async move {
+            let call = gameAtIndexCall { index: U256::from(index) };
+            let made = self.l1.read(self.factory, &call, block).await?;
+            let is_old = made.timestamp.saturating_add(HORIZON) < at.timestamp;
+            let is_it =
+                !is_old && made.gameType == self.game_type && self.is_which(made.proxy, which, block).await?;
+            Ok::<_, ChainError>((made.proxy, is_old, is_it))
+        };
+        let mut looking = pin!(stream::iter((0..count).rev()).map(look).buffered(AT_ONCE));
+        while let Some(looked) = looking.next().await {
+            match looked? {
+                (game, _, true) => return Ok(Some(game)),
+                (_, true, _) => break,
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn is_which(&self, game: Address, which: Which, at: Option<B256>) -> Result<bool, ChainError> {
+        let l1 = &self.l1;
+        let read = async {
+            Ok::<_, ChainError>(match which {
+                Which::Any => true,
+                Which::OfRegistry(registry) => {
+                    l1.read(game, &anchorStateRegistryCall {}, at).await? == registry
+                }
+                Which::Claims(claim, l1_head) => {
+                    l1.read(game, &claimDataCall {}, at).await?.claim == claim.root
+                        && l1.read(game, &l1HeadCall {}, at).await? == l1_head
+                        && l1.read(game, &l2BlockNumberCall {}, at).await? == U256::from(claim.block)
+                }
+            })
+        };
+        match read.await {
+            // It does not answer as games do.
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(false),
+            read => read,
+        }
     }
 
     /// What a number of the factory stands for.

@@ -320,3 +320,58 @@ async fn what_makes_no_games_is_named() {
     assert!(other.to_string().contains("ANCHOR_STATE_REGISTRY_ADDRESS"), "{other}");
     Games::connect(l1, factory, Some(arena.games.registry()), Games::TYPE).await.unwrap();
 }
+
+#[tokio::test]
+async fn games_that_are_there_go_on_whatever_new_ones_are_made_by() {
+    let arena = Arena::new().await;
+    let (l1, factory, registry) = (arena.l1.clone(), arena.games.factory(), arena.games.registry());
+    arena.games.create(&arena.proposer, claim(110), None).await.unwrap();
+    let game = arena.game(0).await;
+    // None, an account without a contract, and a contract of another kind.
+    for code in [Address::ZERO, Address::repeat_byte(7), registry] {
+        arena.games.set_implementation(&arena.proposer, code).await.unwrap();
+        for error in [
+            arena.games.settings().await.unwrap_err(),
+            arena.games.access_manager().await.unwrap_err(),
+            arena.games.challenger_bond().await.unwrap_err(),
+        ] {
+            assert!(matches!(error, ChainError::NoGames { game_type: Games::TYPE, .. }), "{error}");
+        }
+        // Also who starts now finds them.
+        let again = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
+        assert_eq!(again.registry(), registry);
+        let view = again.view(arena.proposer.account(), 0).await.unwrap();
+        assert_eq!(view.games, [game.clone()]);
+        assert_eq!(
+            again.wanted_of(game.claim, game.l1_head).await.unwrap(),
+            Some((game.config, game.verifier))
+        );
+        assert_eq!(again.wanted_of(claim(111), game.l1_head).await.unwrap(), None);
+        let other = Games::connect(l1.clone(), factory, Some(factory), Games::TYPE).await.unwrap_err();
+        assert!(matches!(other, ChainError::OtherRegistry { .. }), "{other}");
+    }
+    arena.games.challenge(&arena.rival, game.address).await.unwrap();
+    arena.games.prove(&arena.proposer, game.address, vec![7].into()).await.unwrap();
+    arena.games.resolve(&arena.proposer, game.address).await.unwrap();
+    assert_eq!(arena.game(0).await.status, GameStatus::DefenderWins);
+}
+
+#[tokio::test]
+async fn new_games_of_another_registry_are_not_mixed_with_those_that_are_there() {
+    let arena = Arena::new().await;
+    let (l1, factory, registry) = (arena.l1.clone(), arena.games.factory(), arena.games.registry());
+    arena.games.create(&arena.proposer, claim(110), None).await.unwrap();
+    let settings = arena.games.settings().await.unwrap();
+    let anchor = Output { block: ANCHOR.block + 1, ..ANCHOR };
+    let start = GamesStart { anchor, finality_seconds: FINALITY, settings };
+    let others = Games::deploy(&arena.proposer, &start, B256::repeat_byte(1)).await.unwrap().games;
+    assert_ne!(others.registry(), registry);
+    arena.games.set_implementation(&arena.proposer, others.implementation().await.unwrap()).await.unwrap();
+    let error = arena.games.settings().await.unwrap_err();
+    assert!(error.to_string().contains(&others.registry().to_string()), "{error}");
+    let new = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
+    assert_eq!((new.registry(), new.settings().await.unwrap()), (others.registry(), settings));
+    assert!(new.view(Address::ZERO, 0).await.unwrap().games.is_empty());
+    let old = Games::connect(l1, factory, Some(registry), Games::TYPE).await.unwrap();
+    assert_eq!(old.view(Address::ZERO, 0).await.unwrap().games.len(), 1);
+}

@@ -210,8 +210,10 @@ impl Plan {
         }
         (self.seen, self.included) = (Some(seen), None);
         actions.extend(self.ranges.forget_to(seen.l2_output).into_iter().map(Action::Withdraw));
-        // Somebody proposed, or L1 went back: what was aggregated begins with another output than the contract has.
-        if let Some(submission) = self.submission.take_if(|submission| submission.after() != seen.l2_output) {
+        // Somebody proposed, or L1 went back: what was aggregated begins with another output than the contract has. Or its owner wants more
+        // blocks between outputs by now: with those that come it is enough.
+        let is_over = |one: &mut Submission| one.after() != seen.l2_output || one.last() < seen.next_output;
+        if let Some(submission) = self.submission.take_if(is_over) {
             // What is sent cannot be taken back. It ends by itself, and what it took is told: L1 may show an output before its receipt.
             match submission.step {
                 Step::Aggregate(_) => actions.extend(submission.under_way.map(Action::Abandon)),

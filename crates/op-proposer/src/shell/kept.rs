@@ -82,7 +82,7 @@ impl Proofs {
     }
 
     pub(super) fn keep_range(&self, blocks: BlockRange, proof: &OpRangeProof) -> io::Result<()> {
-        files::save(&self.range_path(blocks), &proof.encode())
+        save(&self.range_path(blocks), proof)
     }
 
     pub(super) fn aggregation(
@@ -101,8 +101,20 @@ impl Proofs {
         l1_block: u64,
         proof: &OpAggregationProof,
     ) -> io::Result<()> {
-        files::save(&self.aggregation_path(first, last, l1_block), &proof.encode())
+        save(&self.aggregation_path(first, last, l1_block), proof)
     }
+}
+
+/// What proves nothing does not take the place of a proof: that took hours to make.
+fn save<S: Statement>(path: &Path, proof: &StatedProof<S>) -> io::Result<()> {
+    if !proof.proof.prover.proves() && files::holds_a_proof(path) {
+        return Err(io::Error::other(format!(
+            "{} holds a real proof, which one of `{}` must not replace: name another folder (--data-dir)",
+            path.display(),
+            proof.proof.prover
+        )));
+    }
+    files::save(path, &proof.encode())
 }
 
 /// The proof in a file; none where there is no file.

@@ -67,6 +67,9 @@ pub(crate) struct Prove {
     /// Beacon node of L1, for batches in blobs
     #[arg(long, env = "L1_BEACON_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l1_beacon_rpc: Option<Url>,
+    /// Genesis file of L1 with its forks, where it is no well-known network: what blobs cost there follows from them
+    #[arg(long, env = "PROOFMILL_L1_GENESIS", value_name = "FILE")]
+    pub(crate) l1_genesis: Option<PathBuf>,
     /// Rollup node (op-node) of the chain, for its configuration; where --genesis names its rollup.json, it is not asked
     #[arg(long, env = "L2_NODE_RPC", hide_env_values = true, value_parser = node_url, value_name = "URL")]
     pub(crate) l2_node_rpc: Option<Url>,

@@ -12,8 +12,9 @@ use proofmill_client::{
 use proofmill_ledger::DataDir;
 use proofmill_primitives::ProverType;
 use proofmill_program::op::OpAggregation;
+use proofmill_stateless::Fork;
 use proofmill_wire::operator::ProofProgress;
-use proofmill_witness::{L1Source, NodeOptions};
+use proofmill_witness::{ChainSource, L1Source, NodeOptions};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -36,7 +37,9 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
     let backend = registry.get(prover)?;
     commands::note_unproven(prover);
     check_all(&backend, &args.proofs, &ranges).await?;
-    let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
+    // Its headers are read, and none of its rules matters for that.
+    let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).chain(ChainSource::Fork(Fork::Prague));
+    let node = node.connect().await.wrap_err("L1")?;
     let mut heads = Vec::new();
     for range in &ranges {
         heads.push(node.number_of(range.statement.l1Head).await?);

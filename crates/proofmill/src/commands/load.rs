@@ -10,7 +10,9 @@ pub(crate) async fn run(args: &cli::Load) -> Result<()> {
     let account_keys = args.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
     let funder = match (&args.key_file, &account_keys) {
         (Some(path), _) => Funder::from_file(path)?,
-        (None, Some(accounts)) if env::var_os(keys::LOAD_KEY).is_none() => accounts.first(),
+        (None, Some(accounts)) if env::var_os(keys::LOAD_KEY).is_none_or(|key| key.is_empty()) => {
+            accounts.first()
+        }
         (None, _) => Funder::from_env(keys::LOAD_KEY)?,
     };
     let rounds = if args.endless { Rounds::Endless } else { Rounds::Once };

@@ -8,18 +8,18 @@ use crate::{
     stop, wiring,
 };
 use alloy_primitives::Address;
-use eyre::{Result, WrapErr, bail};
+use eyre::{Report, Result, WrapErr, bail};
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, Games, L1, OutputOracle, Sender};
 use proofmill_client::ClusterProver;
-use proofmill_ledger::DataDir;
+use proofmill_ledger::{DataDir, ProcessLock};
 use proofmill_op_proposer::{
     Anchor, GamesOptions, GamesProposer, OpProposer, Options, Parts, Status, aggregation_mode,
     games::{GamesConfig, GamesProblem},
     rules::Config,
 };
 use proofmill_stateless::Rules;
-use proofmill_witness::{ChainSource, L1Source, NodeOptions, RollupNode};
+use proofmill_witness::{BuildError, ChainSource, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
     cluster.joined = args.aggregation_mode;
     let serving = async {
         let starting = start(global, &args, contract, cluster, &observed, &stop);
-        let proposer = tokio::select! {
+        let (proposer, _lock) = tokio::select! {
             started = starting => started?,
             () = stop.cancelled() => return Ok(()),
         };
@@ -105,6 +105,7 @@ enum Proposer {
     Games(Box<GamesProposer>),
 }
 
+/// With the lock of its folder: two that write one plan down, and send from one account, would undo each other's work.
 async fn start(
     global: &cli::Global,
     args: &cli::OpProposer,
@@ -112,19 +113,24 @@ async fn start(
     prover: ClusterProver,
     observed: &Observed,
     stop: &CancellationToken,
-) -> Result<Proposer> {
+) -> Result<(Proposer, ProcessLock)> {
     let l1 = wiring::l1_of_role(&args.l1, observed).await?;
     wiring::check_snark(global, l1.chain_id())?;
     let prover = ClusterProver { development: l1.chain_id() == DEVELOPMENT_CHAIN, ..prover };
     let l2 = wiring::l2_of_role(&args.l2, None, observed).await?;
     let cache = global.data_dir.join("cache");
-    let l1_node = NodeOptions::over(l1.endpoints().clone()).connect().await.wrap_err("L1")?;
+    let l1_node = NodeOptions::over(l1.endpoints().clone());
+    let l1_node = wiring::l1_node(l1_node, args.l1_genesis.as_deref()).await?;
     let mut options = NodeOptions::over(l2.endpoints().clone()).cache(cache);
     if let Some(genesis) = &args.genesis {
         options = options.chain(ChainSource::Genesis(genesis.clone()));
     }
     let node = options.connect().await.wrap_err("L2")?;
-    let rollup = rollup_config(args.genesis.as_deref(), Some(&args.l2_node_rpc), l1_node.chain()).await?;
+    let is_away =
+        |error: &Report| matches!(error.downcast_ref::<BuildError>(), Some(BuildError::Unreachable { .. }));
+    let say = |error: &Report| tracing::warn!(%error, "waiting for the rollup node to answer");
+    let read = || rollup_config(args.genesis.as_deref(), Some(&args.l2_node_rpc), l1_node.chain());
+    let rollup = wiring::until_there(is_away, say, read).await?;
     if node.chain().rules != Rules::Optimism(rollup.rules.clone()) {
         bail!(
             "the rollup configuration has other rules than the L2 node's chain: name nodes of one chain by --l2-rpc and \
@@ -134,6 +140,8 @@ async fn start(
     let sender = paying(&l1, &args.paying, observed, stop).await?;
     let chain_id = node.chain().chain_id;
     let folder = global.data_dir.join(chain_id.to_string());
+    let (Contract::Oracle(at) | Contract::Factory(at)) = contract;
+    let lock = wiring::lock(&folder, &format!("op-proposer-{at:#x}.lock"), "proposes to this contract")?;
     let range_gas = (args.range_gas_limit > 0).then_some(args.range_gas_limit);
     let anchor = Anchor { tag: args.l1_block_tag, confirmations: args.l1_confirmations };
     let rollup_node = RollupNode::new(args.l2_node_rpc.clone());
@@ -157,7 +165,7 @@ async fn start(
             let options = Options { rules, look_every, anchor, config_name, folder };
             let proposer = OpProposer::start(options, connected, parts).await?;
             tracing::info!(chain_id, %oracle, %account, prover = %args.prover, "the proposer is ready");
-            Ok(Proposer::Outputs(Box::new(proposer)))
+            Ok((Proposer::Outputs(Box::new(proposer)), lock))
         }
         Contract::Factory(factory) => {
             let of = &args.games;
@@ -177,7 +185,7 @@ async fn start(
             let options = GamesOptions { rules, look_every, confirmations, anchor, folder };
             let proposer = GamesProposer::start(options, games, parts).await?;
             tracing::info!(chain_id, %factory, %account, prover = %args.prover, "the proposer of dispute games is ready");
-            Ok(Proposer::Games(Box::new(proposer)))
+            Ok((Proposer::Games(Box::new(proposer)), lock))
         }
     }
 }

@@ -219,7 +219,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, how: How, backend: &dy
 
 /// Where the chain is derived from, and by what. What it cannot be derived by, or not in this range, is said before anything is gathered.
 async fn l1_of(args: &cli::Prove, node: &Node, range: BlockRange) -> Result<(L1Source, RollupConfig)> {
-    let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).connect().await.wrap_err("L1")?;
+    let l1 = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?);
+    let l1 = wiring::l1_node(l1, args.l1_genesis.as_deref()).await?;
     let config = rollup_config(args.genesis.as_deref(), args.l2_node_rpc.as_ref(), l1.chain()).await?;
     if node.chain().rules != Rules::Optimism(config.rules.clone()) {
         bail!(

@@ -108,7 +108,7 @@ const IDLE: &[Idle] = &[
     },
     Idle {
         commands: &[&["prove"], &["range"]],
-        settings: &["l1_beacon_rpc"],
+        settings: &["l1_beacon_rpc", "l1_genesis"],
         given: Given::Anywhere,
         when: |at| !is_there(at, "l1_rpc"),
         why: "nothing is derived from L1: name its node with --l1-rpc (L1_RPC), or leave it out",
@@ -370,6 +370,7 @@ mod tests {
             (&["bench", "run"], &[], "--l2-metrics=http://m", "--l2-rpc=http://l2"),
             (&["submit", "--proof=p"], &chains, "--keystore-password-file=p", "--keystore=k"),
             (&["range"], &["--l2-rpc=http://l2"], "--l1-beacon-rpc=http://b", "--l1-rpc=http://l1"),
+            (&["range"], &["--l2-rpc=http://l2"], "--l1-genesis=g", "--l1-rpc=http://l1"),
             (&["prover-node"], &both, "--pull-listen=h:1", "--service=pull"),
             (&["prover-node"], &both, "--prover-timeout=9", "--service=pull"),
             (&["prover-node"], &both, "--proof-coordinator.prover-timeout=90000", "--service=pull"),

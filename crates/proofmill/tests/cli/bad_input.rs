@@ -33,6 +33,46 @@ fn an_unknown_mode_prover_or_weight_names_what_there_is() {
     }
 }
 
+/// As compose files and charts set those that are left out.
+#[test]
+fn variables_that_are_set_to_nothing_count_as_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut range = proofmill(folder.path());
+    range.args(["range", "--prover", "exec"]);
+    for variable in
+        ["PROOFMILL_SETTINGS", "L1_RPC", "L1_BEACON_RPC", "L2_RPC", "L2_NODE_RPC", "DEFAULT_RANGE"]
+    {
+        range.env(variable, "");
+    }
+    let said = fail(&mut range);
+    assert!(said.contains("name a chain with --l2-rpc"), "{said}");
+
+    let mut proposer = proofmill(folder.path());
+    proposer.args(["op-proposer", "--prover", "exec"]);
+    for variable in ["L1_RPC", "L2_RPC", "L2_NODE_RPC"] {
+        proposer.env(variable, "http://127.0.0.1:9");
+    }
+    for variable in [
+        "L2OO_ADDRESS",
+        "FACTORY_ADDRESS",
+        "GAME_TYPE",
+        "FAST_FINALITY_MODE",
+        "RANGE_PROOF_INTERVAL",
+        "OP_SUCCINCT_CONFIG_NAME",
+        "SIGNER_URL",
+        "SIGNER_ADDRESS",
+        "METRICS_PORT",
+        "AGG_PROOF_MODE",
+    ] {
+        proposer.env(variable, " ");
+    }
+    let said = fail(&mut proposer);
+    assert!(said.contains("name a contract: --oracle (L2OO_ADDRESS)"), "{said}");
+    // What must be there is missed by its flag.
+    let said = fail(proposer.env("L1_RPC", ""));
+    assert!(said.contains("required") && said.contains("--l1-rpc"), "{said}");
+}
+
 #[test]
 fn a_program_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();

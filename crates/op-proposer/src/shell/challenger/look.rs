@@ -2,8 +2,20 @@
 
 use super::Shell;
 use crate::challenges::{Accused, ChallengesSeen};
+use alloy_primitives::{Address, U256};
 use proofmill_chain::{ChainError, Game, GameStatus, Output, ProposalStatus};
 use std::collections::BTreeMap;
+
+/// What new games have in common for who challenges.
+#[derive(Debug)]
+pub(super) struct NewGames {
+    /// What says who may challenge them.
+    manager: Address,
+    /// Whether the account may.
+    pub(super) may_challenge: bool,
+    /// What a challenge costs for a while, in wei.
+    bond: U256,
+}
 
 impl Shell {
     /// What the chains show. Errors with what is away.
@@ -20,11 +32,12 @@ impl Shell {
             self.roots.forget();
         }
         let (mut games, mut origin) = (Vec::with_capacity(view.games.len()), None);
-        let manager = self.games.access_manager().await.map_err(shown)?;
-        let mut bond = self.games.challenger_bond().await.map_err(shown)?;
-        let may_challenge = self.games.may_challenge(account, manager).await.map_err(shown)?;
+        let new = self.new_games().await.map_err(shown)?;
+        let (may_challenge, mut bond) =
+            new.as_ref().map_or((true, U256::ZERO), |new| (new.may_challenge, new.bond));
         // Games keep those with which they were created.
-        let mut managers = BTreeMap::from([(manager, may_challenge)]);
+        let mut managers: BTreeMap<Address, bool> =
+            new.iter().map(|new| (new.manager, new.may_challenge)).collect();
         for game in view.games {
             if game.status != GameStatus::InProgress {
                 games.push(Accused { game, claim: None, start: None, may_challenge: false });
@@ -64,6 +77,27 @@ impl Shell {
             unread: view.unread.map(|unread| unread.to_string()),
             games,
         })
+    }
+
+    /// What new games have; none where the factory's owner set no code for them, or one that does not answer as theirs. Games that are there
+    /// are challenged all the same.
+    pub(super) async fn new_games(&self) -> Result<Option<NewGames>, ChainError> {
+        let read = async {
+            let (manager, account) = (self.games.access_manager().await?, self.sender.account());
+            let may_challenge = self.games.may_challenge(account, manager).await?;
+            let bond = self.games.challenger_bond().await?;
+            Ok::<_, ChainError>(NewGames { manager, may_challenge, bond })
+        };
+        match read.await {
+            Ok(new) => Ok(Some(new)),
+            Err(
+                ChainError::NoGames { .. }
+                | ChainError::NoContract { .. }
+                | ChainError::Reverted(_)
+                | ChainError::Malformed { .. },
+            ) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Whether a claim is of a block that cannot follow from L1 up to the game's block: L2's blocks follow later and later blocks of

@@ -16,13 +16,15 @@ use crate::{
     rules::StepFailed,
 };
 use futures::future::BoxFuture;
-use proofmill_chain::{Game, Games, Included, L2, Sender};
+use proofmill_chain::{ChainError, Game, Games, Included, L2, Sender};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// What is not known of a claim is a problem in the last of so many parts of the time in which it can be challenged.
 const URGENT: u64 = 2;
+/// The same where no new games say how long that is, in seconds.
+const URGENT_SECONDS: u64 = 12 * 60 * 60;
 
 /// What an operator decides.
 #[derive(Clone, Copy, Debug)]
@@ -75,20 +77,24 @@ impl Challenger {
         sender: Sender,
         l2: L2,
     ) -> Result<Self, OpProposerError> {
-        let settings = games.settings().await?;
         let account = sender.account();
-        if !games.may_challenge(account, games.access_manager().await?).await? {
+        let shell = Shell { options, games, sender, l2, roots: Roots::default() };
+        let urgent_seconds = match shell.games.settings().await {
+            Ok(settings) => settings.challenge_seconds / URGENT,
+            Err(cause @ ChainError::NoGames { .. }) => {
+                tracing::warn!(%cause, "there can be no new games: those that are there are watched");
+                URGENT_SECONDS
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if shell.new_games().await?.is_some_and(|new| !new.may_challenge) {
             tracing::warn!(
                 %account,
                 "the account is no allowed challenger: it challenges no games; have the access manager's owner call setChallenger"
             );
         }
-        let plan = ChallengesPlan::new(ChallengesConfig {
-            account,
-            urgent_seconds: settings.challenge_seconds / URGENT,
-        });
-        let shell = Arc::new(Shell { options, games, sender, l2, roots: Roots::default() });
-        Ok(Self { shell, plan, status: watch::Sender::new(ChallengerStatus::default()) })
+        let plan = ChallengesPlan::new(ChallengesConfig { account, urgent_seconds });
+        Ok(Self { shell: Arc::new(shell), plan, status: watch::Sender::new(ChallengerStatus::default()) })
     }
 
     /// How far it is, from now on.

@@ -35,8 +35,7 @@ impl Shell {
         }
         self.roots.end();
         self.works.forget_gas(view.anchor.block);
-        let settings = self.games.settings().await.map_err(shown)?;
-        let held = self.works.fits(self.games.factory(), settings).await.err().map(|error| error.to_string());
+        let held = self.works.held(&self.games).await.map_err(shown)?.map(|error| error.to_string());
         // One of those that wait may be the head.
         let all_there = view.unread.as_ref().is_none_or(|unread| unread.waiting == 0);
         let may_create = view.respected

@@ -16,10 +16,11 @@ use crate::{
     games::{GameId, GamesAction, GamesConfig, GamesEvent, GamesPlan, GamesProblem, GamesSeen},
     rules::RangeView,
 };
+use alloy_primitives::Address;
 use futures::future::BoxFuture;
 use proofmill_chain::{Game, GameStatus, Games};
 use proofmill_primitives::BlockRange;
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -74,21 +75,26 @@ impl GamesProposer {
     /// Compares the contracts with what is here. Takes as long as making the programs' keys.
     ///
     /// # Errors
-    /// New games want proofs of something else, or attestors are missing: see [`OpProposerError`].
+    /// New games want proofs of something else, or attestors are missing, and no game is there that can be proven here: see
+    /// [`OpProposerError`].
     pub async fn start(options: GamesOptions, games: Games, parts: Parts) -> Result<Self, OpProposerError> {
-        let settings = games.settings().await?;
         let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
-        works.fits(games.factory(), settings).await?;
         let account = works.sender.account();
         let view = games.view(account, options.confirmations).await?;
-        let claims = view.games.iter().map(|game| (game.claim.block, game.status));
-        works.check_begins(newest_claim(view.anchor.block, claims)).await?;
-        if !games.may_propose(account).await? {
+        if let Some(cause) = works.held(&games).await? {
+            // What is there is brought to its end, whatever new games want.
+            if !has_to_end(&works, &view.games).await {
+                return Err(cause);
+            }
+            tracing::warn!(%cause, "no games are created: those that are there are brought to their end");
+        } else if !games.may_propose(account).await? {
             tracing::warn!(
                 %account,
                 "the account is no allowed proposer: it creates no games; have the access manager's owner call setProposer"
             );
         }
+        let claims = view.games.iter().map(|game| (game.claim.block, game.status));
+        works.check_begins(newest_claim(view.anchor.block, claims)).await?;
         let plan = GamesPlan::new(GamesConfig { account, ..options.rules });
         let shell = Arc::new(Shell { options, games, works, roots: Roots::default() });
         Ok(Self { shell, plan, status: watch::Sender::new(GamesStatus::default()) })
@@ -210,6 +216,20 @@ impl Mode for GamesProposer {
         let head = self.plan.head().map_or(*anchor, |(_, block)| block);
         tracing::info!(anchor, head, l2_finalized, games = games.len(), proving, "dispute games");
     }
+}
+
+/// Whether there is a game that can be proven here, and is not decided or owes the account something.
+async fn has_to_end(works: &Works, games: &[Game]) -> bool {
+    let here = works.config();
+    let is_open = |game: &&Game| game.status == GameStatus::InProgress || !game.credit.is_zero();
+    let provable = games.iter().filter(|game| game.config == here).filter(is_open);
+    let verifiers: BTreeSet<Address> = provable.map(|game| game.verifier).collect();
+    for verifier in verifiers {
+        if works.verifier(verifier).await.is_ok() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The newest block that is claimed and not lost. Games that are not challenged lead from an anchor that no proof can begin with to blocks

@@ -10,13 +10,14 @@ use crate::{
     rules::{L1Block, Problem, StepFailed},
 };
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{BlockAt, ChainError, GamesSettings, L2, OracleConfig, Output, Sender};
+use proofmill_chain::{BlockAt, ChainError, Games, L2, OracleConfig, Output, Sender};
 use proofmill_client::{ClientError, ClusterProver, OpAggregationProof, OpRangeProof, VerifyError, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_primitives::{BlockRange, ProgramVersion};
 use proofmill_program::op::{OpAggregation, OpAggregationError};
 use proofmill_service::JobError;
 use proofmill_witness::{BuildError, L1Source, Node, RollupNode};
+use range::Unusable;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -127,12 +128,16 @@ impl Works {
         difference(contract, self.config())
     }
 
-    /// Whether new games of a factory could be proven. Errors with what they want that is not here.
-    pub(super) async fn fits(&self, factory: Address, games: GamesSettings) -> Result<(), OpProposerError> {
-        if let Some((what, contract, here)) = self.difference(games.config) {
-            return Err(OpProposerError::OtherGames { factory, what, contract, here });
+    /// Why new games of a factory cannot be proven here, where they cannot. Errors where L1 does not tell.
+    pub(super) async fn held(&self, games: &Games) -> Result<Option<OpProposerError>, ChainError> {
+        let settings = match games.settings().await {
+            Err(none @ ChainError::NoGames { .. }) => return Ok(Some(none.into())),
+            settings => settings?,
+        };
+        if let Some((what, contract, here)) = difference(settings.config, self.config()) {
+            return Ok(Some(OpProposerError::OtherGames { factory: games.factory(), what, contract, here }));
         }
-        self.verifier(games.verifier).await.map(drop)
+        Ok(self.verifier(settings.verifier).await.err())
     }
 
     /// Joins the ranges up to the L1 block.
@@ -204,8 +209,8 @@ impl Works {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(Err("its file is not there".to_owned())),
-            Err(VerifyError::Refused(cause)) => return Ok(Err(cause)),
-            Err(error) => return Err(not_now(error)),
+            Err(Unusable::Refused(cause)) => return Ok(Err(cause)),
+            Err(Unusable::Unknown(cause)) => return Err(not_now(cause)),
         };
         let head = proof.statement.l1Head;
         match self.source.node.number_of(head).await {

@@ -47,17 +47,17 @@ impl Works {
         Ok(l1_head)
     }
 
-    /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 does not tell, or the proof cannot
-    /// be verified: it may be good, and is not made again for that.
+    /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 or L2 do not tell, or the proof
+    /// cannot be verified: it may be good, and is not made again for that.
     async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Result<Option<u64>, JobError> {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(None),
-            Err(VerifyError::Refused(cause)) => {
+            Err(Unusable::Refused(cause)) => {
                 tracing::warn!(%blocks, cause, "a proof that is there is of no use");
                 return Ok(None);
             }
-            Err(error) => return Err(away(error)),
+            Err(Unusable::Unknown(cause)) => return Err(away(cause)),
         };
         match self.source.node.number_of(proof.statement.l1Head).await {
             Ok(number) => Ok((number <= up_to).then_some(number)),
@@ -66,10 +66,10 @@ impl Works {
         }
     }
 
-    /// The kept proof of a range, if there is one. [`VerifyError::Refused`] with why it is of no use; other errors say nothing of it.
-    pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, VerifyError> {
-        let refused = |cause: &str| Err(VerifyError::Refused(cause.to_owned()));
-        let Some(proof) = self.proofs.range(blocks).map_err(VerifyError::Refused)? else { return Ok(None) };
+    /// The kept proof of a range, if there is one.
+    pub(super) async fn range_proof(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, Unusable> {
+        let refused = |cause: &str| Err(Unusable::Refused(cause.to_owned()));
+        let Some(proof) = self.proofs.range(blocks).map_err(Unusable::Refused)? else { return Ok(None) };
         if proof.proof.program != self.range_program || proof.proof.prover != self.prover.prover_type() {
             return refused("it is of another program");
         }
@@ -77,9 +77,30 @@ impl Works {
         if said.l2BlockNumber != blocks.last() || said.rollupConfigHash != self.rollup_hash {
             return refused("it is of other blocks, or of another configuration");
         }
-        self.prover.verify_stated(&proof).await?;
-        Ok(Some(proof))
+        // A proof says where it ends, and not where it begins.
+        let ends = [(blocks.first().saturating_sub(1), said.l2PreRoot), (blocks.last(), said.l2PostRoot)];
+        for (block, root) in ends {
+            let there = self.l2.output(block).await.map_err(|error| Unusable::Unknown(error.to_string()))?;
+            let unknown = || Unusable::Unknown(format!("L2's node does not have block {block}"));
+            if there.ok_or_else(unknown)?.root != root {
+                return refused("it is of other blocks than its name says, or of another branch of L2");
+            }
+        }
+        match self.prover.verify_stated(&proof).await {
+            Ok(()) => Ok(Some(proof)),
+            Err(VerifyError::Refused(cause)) => Err(Unusable::Refused(cause)),
+            Err(error) => Err(Unusable::Unknown(error.to_string())),
+        }
     }
+}
+
+/// Why a kept proof is not taken.
+#[derive(Debug)]
+pub(super) enum Unusable {
+    /// It is of no use.
+    Refused(String),
+    /// Whether it is of use is not known now.
+    Unknown(String),
 }
 
 pub(in crate::shell) fn away(cause: impl ToString) -> JobError {

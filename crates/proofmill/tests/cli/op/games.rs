@@ -138,3 +138,36 @@ async fn a_challenged_game_is_paid_whatever_is_killed() {
         assert!(ranges.insert(range), "{range} was proven twice: {text}");
     }
 }
+
+/// The factory's owner takes the code of games away. Whoever starts then ends those that are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn games_that_are_there_are_ended_where_no_more_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let (games, anchor) = chain.games(600, 600).await;
+    let (owner, account) = (chain.stranger().await, chain.said("proposer").parse::<Address>().unwrap());
+    let log = data.join("games.log");
+    let said = || fs::read_to_string(&log).unwrap_or_default();
+    let mut proposer = chain.games_proposer(data, &games);
+    let mut running = Running::start(&mut proposer, &log);
+    wait("a game", || said().contains("game created"));
+    running.kill();
+    let first = games.view(account, 0).await.unwrap().games[0].clone();
+    games.challenge(&owner, first.address).await.unwrap();
+    let lie = Output { root: B256::repeat_byte(0xee), block: anchor.block + 1 };
+    games.create(&owner, lie, None).await.unwrap();
+    games.set_implementation(&owner, Address::ZERO).await.unwrap();
+
+    let mut running = Running::start(&mut chain.challenger(data, &games), &log);
+    let challenged = |game: &Game| game.claim == lie && game.challenger == Some(account);
+    until(&games, account, &said, &|games| games.iter().any(challenged)).await;
+    assert!(running.terminate() && said().contains("there can be no new games"), "{}", said());
+
+    let mut running = Running::start(&mut proposer, &log);
+    let paid =
+        |game: &Game| game.status == GameStatus::DefenderWins && game.is_final && game.credit.is_zero();
+    until(&games, account, &said, &|games| paid(&games[0])).await;
+    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
+    assert!(said().contains("no games are created") && said().contains("game proven"), "{}", said());
+}

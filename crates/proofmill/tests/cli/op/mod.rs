@@ -13,12 +13,17 @@ use alloy_primitives::{Address, B256, U256, keccak256};
 use proofmill_chain::{
     Games, GamesSettings, GamesStart, L1, OracleConfig, Output, OutputOracle, PoolOptions, Sender, SigningKey,
 };
+use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::RollupNode;
 use serde_json::{Value, json};
 use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -269,6 +274,27 @@ async fn an_l1_that_stands_still_is_said_and_waited_for() {
     assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
 }
 
+/// As where all of a machine's services start at the same time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollup_node_that_comes_later_is_waited_for() {
+    let place = Place::new(&[]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
+    let away = Arc::new(AtomicBool::new(true));
+    let rule = Arc::clone(&away);
+    let node =
+        Proxy::new(&chain.said("l2_node_rpc").parse().unwrap(), move |_| match rule.load(Ordering::SeqCst) {
+            true => Action::Status(503),
+            false => Action::Forward,
+        })
+        .await;
+    let mut command = chain.proposer(data);
+    let mut running = Running::start(command.env("L2_NODE_RPC", node.url.as_str()), &place.log);
+    wait("a word on it", || said().contains("waiting for the rollup node"));
+    away.store(false, Ordering::SeqCst);
+    wait("the proposer", || said().contains("the proposer is ready"));
+    assert!(running.terminate() && said().contains("L2_NODE_RPC"), "{}", said());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn batches_in_blobs_are_proven_too() {
     let folder = tempfile::tempdir().unwrap();
@@ -333,6 +359,14 @@ fn wrong_settings_are_said() {
             assert!(said.contains(word), "{changes:?}: {said}");
         }
     }
+    // Another one on the same folder, whatever makes the proofs.
+    let log = data.join("first.log");
+    let mut command = chain.proposer(data);
+    let first = Running::start(command.args(["--cluster", "http://127.0.0.1:9"]), &log);
+    wait("the first", || fs::read_to_string(&log).unwrap_or_default().contains("the proposer is ready"));
+    let said = fail(&mut command);
+    assert!(said.contains("another process (pid") && said.contains("--data-dir"), "{said}");
+    drop(first);
     let mut command = chain.proposer(data);
     let said = fail(command.env_remove("L2OO_ADDRESS"));
     assert!(said.contains("--oracle") && said.contains("--factory"), "{said}");
