@@ -177,7 +177,8 @@ impl Command {
     pub(crate) fn makes_snarks(&self) -> bool {
         match self {
             Self::Worker(_) | Self::Dev(_) => true,
-            Self::Prove(args) => args.mode == ProofMode::Plonk && self.own_site().is_some(),
+            Self::Prove(args) => args.wants_snark() && self.own_site().is_some(),
+            Self::Range(args) => args.prove && args.of.wants_snark() && self.own_site().is_some(),
             Self::OpProposer(args) => args.aggregation_mode == ProofMode::Plonk && self.own_site().is_some(),
             _ => false,
         }
@@ -187,6 +188,7 @@ impl Command {
     pub(crate) fn own_site(&self) -> Option<&Site> {
         let site = match self {
             Self::Prove(args) => &args.site,
+            Self::Range(args) => &args.of.site,
             Self::OpProposer(args) => &args.site,
             _ => return None,
         };

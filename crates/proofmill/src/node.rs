@@ -245,10 +245,7 @@ async fn makers(
             for prover in &types {
                 registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
             }
-            wiring::check_setups(global)?;
-            // As a worker's process does at its start.
-            let memory = proofmill_worker::memory::max_weight(args.room.max_weight)?;
-            wiring::check_start(registry, &types, memory).await?;
+            wiring::check_maker(global, registry, &types, args.room.max_weight).await?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
             DataDir::mark(&own.data_dir)?;

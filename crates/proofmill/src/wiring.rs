@@ -83,6 +83,17 @@ pub(crate) async fn check_start(registry: &Registry, provers: &[ProverType], mem
     Ok(())
 }
 
+/// Has this process, which makes proofs of these types itself, look for what it lacks, as a worker's does at its start.
+pub(crate) async fn check_maker(
+    global: &cli::Global,
+    registry: &Registry,
+    provers: &[ProverType],
+    max_weight: Option<Weight>,
+) -> Result<()> {
+    check_setups(global)?;
+    check_start(registry, provers, proofmill_worker::memory::max_weight(max_weight)?).await
+}
+
 /// Has every binary that is asked for another prover type answer once: what is missing is said now, not when a proof is there.
 pub(crate) async fn check_helpers(registry: &Registry, provers: &[ProverType]) -> Result<()> {
     for prover in provers {

@@ -127,3 +127,10 @@ pub(crate) struct Prove {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
+
+impl Prove {
+    /// Whether a SNARK is to be made. Of blocks there is none.
+    pub(crate) fn wants_snark(&self) -> bool {
+        self.mode == ProofMode::Plonk && self.elf.is_some() && !self.execute_only
+    }
+}

@@ -128,6 +128,14 @@ fn a_wrap_that_nobody_can_make_is_refused_at_once() {
     assert!(said.contains("exec cannot make a `plonk` proof") && said.contains("circuit files"), "{said}");
     let said = fail(proofmill(folder.path()).args(args).arg("--execute-only"));
     assert!(said.contains(&url), "{said}");
+    // OpenVM makes one of an epoch, and of no blocks.
+    for command in [&["prove"][..], &["range", "--prove"]] {
+        let args = ["--prover", "openvm", "--l2-rpc", &url, "--mode", "plonk"];
+        let said = fail(proofmill(folder.path()).args(command).args(args));
+        assert!(said.contains("an epoch's proof") && said.contains("--mode compressed"), "{said}");
+        let said = fail(proofmill(folder.path()).args(&command[..1]).args(args).arg("--execute-only"));
+        assert!(!said.contains("an epoch's proof"), "{said}");
+    }
 }
 
 #[test]

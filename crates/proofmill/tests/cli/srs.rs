@@ -57,8 +57,12 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "published"];
     let said = fail(proofmill(folder.path()).args(prove));
     assert!(said.contains("proofmill srs import"), "{said}");
-    // Who has others make it, or only verifies it, needs no gigabytes of setup.
+    let said = fail(proofmill(folder.path()).args(["range", "--prove"]).args(&prove[1..]));
+    assert!(said.contains("proofmill srs import"), "{said}");
+    // Who makes none, has others make it, or only verifies it, needs no gigabytes of setup.
     for words in [
+        &[&prove[..], &["--execute-only"]].concat(),
+        &[&["range"][..], &prove[1..]].concat(),
         &[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(),
         &vec!["verify", "--snark", "published", "there.bin"],
     ] {

@@ -57,6 +57,9 @@ pub(super) async fn run(
     let joined = carried(global, chain_id, &kind)?;
     if args.site.cluster.is_none() {
         backend.check_mode(joined).wrap_err("L1 verifies a SNARK, and this process is to make it")?;
+        if joined == ProofMode::Plonk {
+            wiring::check_maker(global, registry, &[prover], args.site.max_weight).await?;
+        }
     }
     let site = Site::open(global, &args.site, registry, vec![prover]).await?;
     let development = chain_id == DEVELOPMENT_CHAIN;
