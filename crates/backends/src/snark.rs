@@ -44,9 +44,12 @@ pub struct SnarkVariant {
 }
 
 impl SnarkVariant {
+    /// That of Proofmill's own contract, which verifies it on development chains.
+    pub const DEVELOPMENT: Self = Self { size: SnarkSize::Small, setup: Setup::Development };
+
     /// All there are, in the order of their numbers.
     pub const ALL: [Self; 4] = [
-        Self { size: SnarkSize::Small, setup: Setup::Development },
+        Self::DEVELOPMENT,
         Self { size: SnarkSize::Small, setup: Setup::Ceremony },
         Self { size: SnarkSize::Published, setup: Setup::Development },
         Self { size: SnarkSize::Published, setup: Setup::Ceremony },
@@ -60,6 +63,11 @@ impl SnarkVariant {
             (Setup::Ceremony, SnarkSize::Small) => "small",
             (Setup::Ceremony, SnarkSize::Published) => "published",
         }
+    }
+
+    /// Whether it is on the setup for development, whose secret everybody knows.
+    pub fn is_for_development(self) -> bool {
+        self.setup == Setup::Development
     }
 
     #[cfg(feature = "openvm")]

@@ -133,6 +133,9 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
+    for verifier in settlement.verifiers() {
+        wiring::check_setup(global, verifier)?;
+    }
     for prover in settlement.insecure() {
         let warning = format!(
             "INSECURE: L1 verifies {prover} proofs by a SNARK on the setup for development, which anybody can make of anything"

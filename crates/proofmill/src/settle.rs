@@ -172,6 +172,11 @@ impl L1Settlement {
         }
     }
 
+    /// What verifies proofs on L1, by the rules that were in force at the start.
+    pub(crate) fn verifiers(&self) -> impl Iterator<Item = &VerifierKind> {
+        self.wanted.values().map(|wanted| &wanted.kind)
+    }
+
     /// The types whose SNARK L1 takes from anybody: its verifier is on the setup for development.
     pub(crate) fn insecure(&self) -> impl Iterator<Item = ProverType> {
         self.wanted.iter().filter(|(_, wanted)| wanted.kind.is_insecure()).map(|(prover, _)| *prover)

@@ -3,10 +3,10 @@
 use crate::{cli, observe::Observed};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
-use proofmill_backends::{Registry, SnarkConfig};
+use proofmill_backends::{Registry, SnarkConfig, SnarkVariant};
 use proofmill_chain::{
-    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, ScheduledRules,
-    Sender, Signer, Start,
+    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, OtherSetup, Pool, PoolOptions, Publishers, Rollup,
+    ScheduledRules, Sender, Signer, Start, VerifierKind,
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
@@ -63,6 +63,11 @@ pub(crate) fn check_snark(global: &cli::Global, l1_chain_id: u64) -> Result<()> 
         ),
         _ => Ok(()),
     }
+}
+
+/// Refuses a SNARK on another setup than that of L1's verifier.
+pub(crate) fn check_setup(global: &cli::Global, verifier: &VerifierKind) -> Result<(), OtherSetup> {
+    verifier.check_setup(global.snark.map(SnarkVariant::is_for_development))
 }
 
 /// Looks now for what making a SNARK needs, not when hours of proving are done. Takes no time: what takes seconds is for
@@ -353,7 +358,6 @@ pub(crate) async fn failures_of_role(named: Option<&str>, data_dir: &Path) -> Re
 mod tests {
     use super::*;
     use clap::Parser;
-    use proofmill_backends::SnarkVariant;
 
     #[test]
     fn a_snark_on_the_setup_for_development_is_for_a_development_chain() {

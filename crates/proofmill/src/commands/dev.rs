@@ -13,7 +13,7 @@ use crate::{
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
-use proofmill_backends::Registry;
+use proofmill_backends::{Registry, SnarkVariant};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
@@ -87,10 +87,17 @@ impl Tree {
     async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
         let folder = &global.data_dir;
         let launcher = Launcher::new(global);
-        if args.localnet.l1_verifier != L1Verifier::Attestors && global.snark.is_none() {
-            bail!(
-                "--l1-verifier wants a SNARK of each epoch, which nobody here makes: name one with --snark"
-            );
+        if args.localnet.l1_verifier != L1Verifier::Attestors {
+            match global.snark {
+                Some(SnarkVariant::DEVELOPMENT) => {}
+                Some(other) => bail!(
+                    "--snark {other}: the contract of --l1-verifier takes {} alone",
+                    SnarkVariant::DEVELOPMENT
+                ),
+                None => bail!(
+                    "--l1-verifier wants a SNARK of each epoch, which nobody here makes: name one with --snark"
+                ),
+            }
         }
         let crews = crews(registry, args)?;
         wiring::check_helpers(registry, &args.localnet.prover).await?;

@@ -1,6 +1,6 @@
 //! Setups of SNARKs, and what is refused before hours are spent.
 
-use crate::process::{fail, proofmill, succeed};
+use crate::process::{fail, proofmill, stand_in, succeed};
 use std::{fs, path::Path};
 
 #[test]
@@ -72,6 +72,18 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     // Somebody must make the SNARK that L1 wants.
     let said = fail(proofmill(folder.path()).args(["dev", "--prover", "openvm", "--l1-verifier", "snark"]));
     assert!(said.contains("--snark"), "{said}");
+    // Nor is it any SNARK. The setups are as long as they must be, and holes.
+    for degree in [22, 23_u32] {
+        let file = folder.path().join(format!("data/snark/ceremony-{degree}.srs"));
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, [&b"\x7fPMSRSC1"[..], &degree.to_le_bytes()].concat()).unwrap();
+        let file = fs::File::options().write(true).open(&file).unwrap();
+        file.set_len(8 + 4 + (128 << degree) + 256 + 32).unwrap();
+    }
+    let mut command = proofmill(folder.path());
+    command.args(["dev", "--prover", "openvm", "--l1-verifier", "snark", "--snark", "small"]);
+    let said = fail(command.arg(format!("--binary=openvm={}", stand_in().display())));
+    assert!(said.contains("insecure-development-small alone"), "{said}");
     let said = fail(proofmill(folder.path()).args(["localnet", "--l1-verifier", "snarks"]));
     assert!(said.contains("use attestors, snark or both"), "{said}");
 }

@@ -1,9 +1,9 @@
 //! What a rollup's verifiers are is looked at in every way in: `contracts deploy` and `contracts schedule`.
 
-use crate::process::{fail, proofmill, succeed};
+use crate::process::{Running, fail, free_port, proofmill, stand_in, succeed, wait};
 use proofmill_localnet::{Anvil, AnvilOptions};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 const ATTESTORS: &str = "0x0000000000000000000000000000000000000011,0x0000000000000000000000000000000000000022,\
                          0x0000000000000000000000000000000000000033";
@@ -161,6 +161,39 @@ async fn a_rollup_that_is_there_moves_to_snarks() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/epoch-snark.bin");
     let said = fail(&mut deploy(&["--try-proof", file]));
     assert!(said.contains("not of this release's aggregation program"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snark_on_another_setup_than_the_verifiers_is_refused_at_the_start() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let rollup = |halo2: &[&str]| {
+        let deployed = succeed(chains.deploy(data).arg("--halo2-verifier").args(halo2));
+        told(deployed.split_once("L1 block").unwrap().0, "rollup")
+    };
+    let development = rollup(&["development"]);
+    chains.put("0x5f5ffd").await;
+    let other = rollup(&[PLACE, "--untried"]);
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    for (at, rollup, snark, hint) in [
+        (1, &development, Some("small"), "--snark insecure-development-small"),
+        (2, &other, Some("insecure-development-small"), "--snark small"),
+        (3, &other, None, "`.verifier` file"),
+    ] {
+        let mut command = proofmill(data);
+        command.args(["prover-node", "--l1-rpc", chains.l1.rpc_url().as_str(), "--rollup", rollup]);
+        command.args(["--l2-rpc", chains.l2.rpc_url().as_str(), "--cluster", &nobody]);
+        command
+            .args(["--listen", &format!("127.0.0.1:{}", free_port())])
+            .args(snark.map(|name| format!("--snark={name}")));
+        command.arg(format!("--binary=openvm={}", stand_in().display()));
+        command.env("PRIVATE_KEY", chains.l1.accounts()[0].private_key.to_string());
+        // Otherwise it would wait for the cluster.
+        let log = data.join(format!("{at}.log"));
+        let _node = Running::start(&mut command, &log);
+        wait("the node to refuse", || fs::read_to_string(&log).unwrap().contains(hint));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
