@@ -129,8 +129,9 @@ pub(crate) struct Prove {
 }
 
 impl Prove {
-    /// Whether a SNARK is to be made. Of blocks there is none.
+    /// Whether a SNARK of OpenVM's is to be made. Of blocks there is none.
     pub(crate) fn wants_snark(&self) -> bool {
-        self.mode == ProofMode::Plonk && self.elf.is_some() && !self.execute_only
+        let openvm = self.prover == ProverType::OpenVm;
+        openvm && self.mode == ProofMode::Plonk && self.elf.is_some() && !self.execute_only
     }
 }

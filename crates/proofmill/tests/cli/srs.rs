@@ -62,6 +62,8 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     // Who makes none, has others make it, or only verifies it, needs no gigabytes of setup.
     for words in [
         &[&prove[..], &["--execute-only"]].concat(),
+        &vec!["worker", "--prover", "exec", "--snark", "published", "--max-weight", "100000"],
+        &vec!["dev", "--prover", "exec", "--l1-verifier", "snark", "--snark", "published"],
         &[&["range"][..], &prove[1..]].concat(),
         &[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(),
         &vec!["verify", "--snark", "published", "there.bin"],
