@@ -28,6 +28,10 @@ esac
 
 snark=()
 if [[ -n ${SNARK:-} ]]; then
+  if [[ $SNARK != 1 ]]; then
+    echo "error: SNARK=$SNARK: say SNARK=1, or leave it out" >&2
+    exit 2
+  fi
   if [[ $prover != openvm ]]; then
     echo "error: SNARK=1 is for PROVER=openvm alone: nothing else here makes SNARKs" >&2
     exit 2

@@ -70,7 +70,9 @@ struct Wanted {
 pub(crate) enum NotShown {
     #[error(transparent)]
     NotAttested(#[from] AttestError),
-    #[error("L1 verifies a SNARK of it, and it is a {mode} proof")]
+    #[error(
+        "L1 verifies a SNARK of an epoch's proof, and it is a {mode} proof: have one made by a prover node or `proofmill aggregate`, with --snark"
+    )]
     NoSnark { mode: ProofMode },
     #[error("L1 verifies a SNARK of it, and {prover} gives nothing of a {mode} proof that a contract takes")]
     NotForL1 { prover: ProverType, mode: ProofMode },
