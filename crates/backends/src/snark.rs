@@ -1,5 +1,6 @@
 //! Which SNARKs there are of an epoch's proof. What makes them is in the OpenVM backend.
 
+use proofmill_primitives::Weight;
 use proofmill_srs::Setup;
 use std::{path::PathBuf, str::FromStr};
 
@@ -30,6 +31,14 @@ impl SnarkSize {
             // The more columns the static verifier has, the more there is to verify.
             Self::Small => 23,
             Self::Published => 22,
+        }
+    }
+
+    /// The memory of the heaviest step, which is the static verifier (measured: `openvm/memory.rs`).
+    pub const fn memory(self) -> Weight {
+        match self {
+            Self::Small => Weight::gb(20),
+            Self::Published => Weight::gb(28),
         }
     }
 }

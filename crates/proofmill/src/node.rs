@@ -267,6 +267,11 @@ async fn provers(
 ) -> Result<(BTreeMap<ProverType, Prover>, Makers)> {
     let Place { data_dir, registry, rollup, .. } = place;
     let sides = sides(place, ours);
+    if matches!(args.service, cli::Service::Local)
+        && sides.iter().any(|(of, _)| settlement.epoch_mode(of.prover) == ProofMode::Plonk)
+    {
+        wiring::check_memory(global, proofmill_worker::memory::max_weight(args.room.max_weight)?)?;
+    }
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
     let evidence = Some(data_dir.join("bad"));
     let development = rollup.l1().chain_id() == DEVELOPMENT_CHAIN;

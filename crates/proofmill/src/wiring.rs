@@ -88,6 +88,19 @@ pub(crate) async fn check_start(registry: &Registry, provers: &[ProverType], mem
     Ok(())
 }
 
+/// Refuses a SNARK whose heaviest step has no room beside the controller of its proof, where nobody else could make it.
+pub(crate) fn check_memory(global: &cli::Global, room: Weight) -> Result<()> {
+    let Some(variant) = global.snark else { return Ok(()) };
+    let needed = variant.size.memory() + Weight::gb(1);
+    if room < needed {
+        bail!(
+            "--snark {variant}: making it takes {needed} of memory, and the tasks here may take {room}: take a larger machine, have workers of \
+             a cluster make it, or name a smaller one"
+        );
+    }
+    Ok(())
+}
+
 /// Has this process, which makes proofs of these types itself, look for what it lacks, as a worker's does at its start.
 pub(crate) async fn check_maker(
     global: &cli::Global,
@@ -380,6 +393,19 @@ mod tests {
         }
         let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
         check_snark(&global, 1).unwrap();
+    }
+
+    #[test]
+    fn a_snark_that_has_no_room_is_refused() {
+        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([21, 21, 29, 29]) {
+            let words = ["proofmill", "status", "--snark", variant.name()];
+            let global = cli::Cli::try_parse_from(words).unwrap().global;
+            check_memory(&global, Weight::gb(needed)).unwrap();
+            let refused = check_memory(&global, Weight::gb(needed - 1)).unwrap_err().to_string();
+            assert!(refused.contains(&Weight::gb(needed).to_string()), "{refused}");
+        }
+        let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
+        check_memory(&global, Weight::ZERO).unwrap();
     }
 
     #[test]

@@ -19,6 +19,7 @@ use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_srs::Setup;
+use proofmill_worker::memory;
 use std::{
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
@@ -100,6 +101,11 @@ impl Tree {
             }
         }
         let crews = crews(registry, args)?;
+        if args.localnet.l1_verifier != L1Verifier::Attestors
+            && args.localnet.prover.contains(&ProverType::OpenVm)
+        {
+            check_memory(global, &crews)?;
+        }
         wiring::check_helpers(registry, &args.localnet.prover).await?;
         // One `dev` at a time: this fails where another one runs.
         let dir = DataDir::open(folder)?;
@@ -282,6 +288,17 @@ fn crews(registry: &Registry, args: &cli::Dev) -> Result<Vec<Crew>> {
         }
     }
     Ok(crews)
+}
+
+/// Refuses a SNARK that no worker of OpenVM has the memory for.
+fn check_memory(global: &cli::Global, crews: &[Crew]) -> Result<()> {
+    let of_openvm = crews.iter().filter(|crew| crew.provers.contains(&ProverType::OpenVm));
+    let weights = of_openvm.flat_map(|crew| &crew.weights).map(|weight| memory::max_weight(*weight));
+    let weights = weights.collect::<Result<Vec<_>, _>>()?;
+    let largest = weights.iter().copied().max().unwrap_or(Weight::ZERO);
+    // The proof's controller may be on another one.
+    let room = if weights.len() > 1 { largest + Weight::gb(1) } else { largest };
+    wiring::check_memory(global, room)
 }
 
 fn workers(

@@ -49,6 +49,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
             // Workers look for themselves, as soon as they are looked after.
             if makes_snarks && let Some(site) = command.own_site() {
                 let memory = proofmill_worker::memory::max_weight(site.max_weight)?;
+                wiring::check_memory(&global, memory)?;
                 wiring::check_start(&registry, &[ProverType::OpenVm], memory).await?;
             }
             registry

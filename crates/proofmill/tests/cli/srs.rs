@@ -75,17 +75,29 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     let said = fail(proofmill(folder.path()).args(["dev", "--prover", "openvm", "--l1-verifier", "snark"]));
     assert!(said.contains("--snark"), "{said}");
     // Nor is it any SNARK. The setups are as long as they must be, and holes.
-    for degree in [22, 23_u32] {
-        let file = folder.path().join(format!("data/snark/ceremony-{degree}.srs"));
-        fs::create_dir_all(file.parent().unwrap()).unwrap();
-        fs::write(&file, [&b"\x7fPMSRSC1"[..], &degree.to_le_bytes()].concat()).unwrap();
-        let file = fs::File::options().write(true).open(&file).unwrap();
-        file.set_len(8 + 4 + (128 << degree) + 256 + 32).unwrap();
+    for (setup, magic) in [("ceremony", b"\x7fPMSRSC1"), ("insecure-development", b"\x7fPMSRSD1")] {
+        for degree in [22, 23_u32] {
+            let file = folder.path().join(format!("data/snark/{setup}-{degree}.srs"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, [&magic[..], &degree.to_le_bytes()].concat()).unwrap();
+            let file = fs::File::options().write(true).open(&file).unwrap();
+            file.set_len(8 + 4 + (128 << degree) + 256 + 32).unwrap();
+        }
     }
-    let mut command = proofmill(folder.path());
-    command.args(["dev", "--prover", "openvm", "--l1-verifier", "snark", "--snark", "small"]);
-    let said = fail(command.arg(format!("--binary=openvm={}", stand_in().display())));
+    let stand_in = format!("--binary=openvm={}", stand_in().display());
+    let dev = |words: &[&str]| {
+        let mut command = proofmill(folder.path());
+        command.args(["dev", "--prover", "openvm", "--l1-verifier", "snark", &stand_in]).args(words);
+        fail(&mut command)
+    };
+    let said = dev(&["--snark", "small"]);
     assert!(said.contains("insecure-development-small alone"), "{said}");
+    // No worker has the memory.
+    let said = dev(&["--snark", "insecure-development-small", "--workers", "2,2"]);
+    assert!(said.contains("takes 21 GB of memory"), "{said}");
+    let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "small"];
+    let said = fail(proofmill(folder.path()).args(prove).args(["--max-weight", "2", &stand_in]));
+    assert!(said.contains("takes 21 GB of memory") && said.contains("cluster"), "{said}");
     let said = fail(proofmill(folder.path()).args(["localnet", "--l1-verifier", "snarks"]));
     assert!(said.contains("use attestors, snark or both"), "{said}");
 }

@@ -58,6 +58,7 @@ pub(super) async fn run(
     if args.site.cluster.is_none() {
         backend.check_mode(joined).wrap_err("L1 verifies a SNARK, and this process is to make it")?;
         if joined == ProofMode::Plonk {
+            wiring::check_memory(global, proofmill_worker::memory::max_weight(args.site.max_weight)?)?;
             wiring::check_maker(global, registry, &[prover], args.site.max_weight).await?;
         }
     }
