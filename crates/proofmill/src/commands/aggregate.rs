@@ -12,10 +12,7 @@ use proofmill_primitives::ProverType;
 use proofmill_program::op::OpAggregation;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{L1Source, NodeOptions};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
@@ -89,7 +86,7 @@ fn by_one_prover<S: Statement>(files: &[PathBuf], ranges: &[StatedProof<S>]) -> 
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))
+    files::read_proof(path).wrap_err_with(|| format!("cannot read {}", path.display()))
 }
 
 fn read(path: &Path) -> Result<OpRangeProof> {

@@ -2,7 +2,7 @@
 
 use crate::process::{cluster, fail, free_port, proofmill, stand_in};
 use proofmill_localnet::AnvilOptions;
-use std::fs;
+use std::{fs, path::Path};
 
 #[test]
 fn a_prover_that_is_not_compiled_in_says_how_to_get_it() {
@@ -113,9 +113,16 @@ fn a_cluster_that_is_not_there_says_how_to_start_one() {
 fn a_file_that_is_no_proof_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    fs::write(&file, b"hello").unwrap();
-    let said = fail(proofmill(folder.path()).args(["verify", file.to_str().unwrap()]));
-    assert!(said.contains("not a Proofmill proof"), "{said}");
+    let verify = |file: &Path| fail(proofmill(folder.path()).arg("verify").arg(file));
+    // More than any machine has memory for, and almost all of it a hole.
+    for (text, length) in [("hello", 5), ("", 0), ("PMPROOF", 7), ("hello", 1 << 42)] {
+        fs::write(&file, text).unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_len(length).unwrap();
+        let said = verify(&file);
+        assert!(said.contains("not a Proofmill proof") && said.contains("file"), "{said}");
+    }
+    let said = verify(folder.path());
+    assert!(said.contains("cannot read") && said.contains("directory"), "{said}");
 }
 
 /// Not even the node is asked, which is away.
