@@ -116,19 +116,19 @@ impl Kept {
         &self,
         make: impl FnOnce() -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        // Whoever only reads needs no lock, and may have a folder that cannot be written.
-        if let Ok(Some(key)) = self.read_key() {
-            return Ok(key);
-        }
-        let _lock = self.lock()?;
         let file = self.path.display();
-        // Another process may have made it since.
+        // Whoever only reads needs no lock, and may have a folder that cannot be written.
         match self.read_key() {
             Ok(Some(key)) => return Ok(key),
             Ok(None) => {}
             Err(cause) => {
                 tracing::warn!(%file, %cause, "a key of the SNARK cannot be used, and is to be made again");
             }
+        }
+        let _lock = self.lock()?;
+        // Another process may have made it since.
+        if let Ok(Some(key)) = self.read_key() {
+            return Ok(key);
         }
         let begun = Instant::now();
         let key = make()?;
