@@ -68,7 +68,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,
         Command::Localnet(args) => localnet::run(&global, args, registry).await,
-        Command::Attestor(args) => attestor::run(args, registry).await,
+        Command::Attestor(args) => attestor::run(&global, args, registry).await,
         Command::Contracts(args) => contracts::run(args, registry).await,
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
         Command::ProofCoordinator(args) => proof_coordinator::run(&global, *args, registry).await,

@@ -175,24 +175,29 @@ async fn a_snark_on_another_setup_than_the_verifiers_is_refused_at_the_start() {
     let development = rollup(&["development"]);
     chains.put("0x5f5ffd").await;
     let other = rollup(&[PLACE, "--untried"]);
-    let nobody = format!("http://127.0.0.1:{}", free_port());
-    for (at, rollup, snark, hint) in [
-        (1, &development, Some("small"), "--snark insecure-development-small"),
-        (2, &other, Some("insecure-development-small"), "--snark small"),
-        (3, &other, None, "`.verifier` file"),
-    ] {
-        let mut command = proofmill(data);
-        command.args(["prover-node", "--l1-rpc", chains.l1.rpc_url().as_str(), "--rollup", rollup]);
-        command.args(["--l2-rpc", chains.l2.rpc_url().as_str(), "--cluster", &nobody]);
-        command
-            .args(["--listen", &format!("127.0.0.1:{}", free_port())])
-            .args(snark.map(|name| format!("--snark={name}")));
-        command.arg(format!("--binary=openvm={}", stand_in().display()));
-        command.env("PRIVATE_KEY", chains.l1.accounts()[0].private_key.to_string());
-        // Otherwise it would wait for the cluster.
+    let both = rollup(&[PLACE, "--untried", "--attestor", ATTESTORS]);
+    let l2 = chains.l2.rpc_url().to_string();
+    let node = ["prover-node", "--l2-rpc", &l2, "--cluster", "http://127.0.0.1:1"];
+    for (at, (command, rollup, snark, hint)) in [
+        (&node[..], &development, Some("small"), "--snark insecure-development-small"),
+        (&node[..], &other, Some("insecure-development-small"), "--snark small"),
+        (&node[..], &other, None, "`.verifier` file"),
+        (&["attestor"][..], &both, None, "`.verifier` file"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut role = proofmill(data);
+        role.args(command).args(["--l1-rpc", chains.l1.rpc_url().as_str(), "--rollup", rollup]);
+        role.args(["--listen", &format!("127.0.0.1:{}", free_port())]);
+        role.args(snark.map(|name| format!("--snark={name}")));
+        role.arg(format!("--binary=openvm={}", stand_in().display()));
+        let key = chains.l1.accounts()[0].private_key.to_string();
+        role.env("PRIVATE_KEY", &key).env("PROOFMILL_ATTESTOR_KEY", &key);
+        // Otherwise it would wait, for the cluster or for proofs.
         let log = data.join(format!("{at}.log"));
-        let _node = Running::start(&mut command, &log);
-        wait("the node to refuse", || fs::read_to_string(&log).unwrap().contains(hint));
+        let _role = Running::start(&mut role, &log);
+        wait("the role to refuse", || fs::read_to_string(&log).unwrap().contains(hint));
     }
 }
 
