@@ -51,7 +51,7 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// It cannot be read.
 pub fn read_proof(path: &Path) -> io::Result<Vec<u8>> {
     let (mut file, mut bytes) = (File::open(path)?, Vec::new());
-    file.by_ref().take(MAGIC).read_to_end(&mut bytes)?;
+    Read::by_ref(&mut file).take(MAGIC).read_to_end(&mut bytes)?;
     if begins_as_a_proof(&bytes) {
         file.read_to_end(&mut bytes)?;
     }

@@ -67,7 +67,9 @@ pub enum Sp1SnarkError {
     )]
     Json(String),
     /// It ends too early, goes on too long, or has lengths that cannot be.
-    #[error("this is no proof that SP1's SDK saved, or it is damaged: {0}; fetch it again")]
+    #[error(
+        "this is no proof that the SDK of SP1 6 saved, or it is damaged: {0}; fetch it again, or have SP1 6 make it"
+    )]
     Damaged(String),
     /// It was not carried as far as a contract needs.
     #[error("it is a {mode} proof: a contract takes groth16 or plonk; have the SP1 cluster wrap it")]
