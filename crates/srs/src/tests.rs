@@ -298,6 +298,20 @@ fn a_string_of_the_ceremony_is_imported_and_kept_as_what_it_is() {
 }
 
 #[test]
+fn a_setup_for_development_is_not_the_ceremonys_whatever_its_file_says() {
+    let folder = TempDir::new().unwrap();
+    let bytes = fs::read(Srs::develop(3).write(folder.path()).unwrap()).unwrap();
+    let content = [&b"\x7fPMSRSC1"[..], &bytes[8..bytes.len() - 32]].concat();
+    let forged = [&content[..], blake3::hash(&content).as_bytes()].concat();
+    fs::write(Srs::path(folder.path(), Setup::Ceremony, 3), forged).unwrap();
+    let read = Srs::read(folder.path(), Setup::Ceremony, 3).map(drop);
+    for found in [read, Srs::check_whole(folder.path(), Setup::Ceremony, 3).map(drop)] {
+        let error = found.unwrap_err();
+        assert!(matches!(error, SrsError::OtherSetup { found: Setup::Development, .. }), "{error}");
+    }
+}
+
+#[test]
 fn two_contributions_to_the_ceremony_are_not_taken_for_one() {
     let folder = TempDir::new().unwrap();
     let both = || Srs::check_all_there(folder.path(), Setup::Ceremony, &[3, 4]);
