@@ -21,6 +21,8 @@ use std::{
 /// First bytes of a file. To be raised with its layout.
 const MAGIC: &[u8; 8] = b"PMOVKEY2";
 const HEAD: usize = MAGIC.len() + 32;
+/// Why a file that is whole cannot be used.
+pub(super) const OTHER: &str = "it is another's: of another circuit, another setup, or another release";
 
 /// A file, and what its content must have been made of.
 pub(super) struct Kept {
@@ -61,9 +63,7 @@ impl Kept {
                 let mut head = [0; HEAD];
                 reader.read_exact(&mut head)?;
                 if head != self.head {
-                    return Err(io::Error::other(
-                        "it is another's: of another circuit, another setup, or another release",
-                    ));
+                    return Err(io::Error::other(OTHER));
                 }
                 take(reader)
             })

@@ -3,7 +3,10 @@
 //! A key belongs to its circuit and to the secret of its setup, and its layout to the versions of the crates that write it: all of
 //! them are in its name and its first bytes.
 
-use super::{kept::Kept, known, malformed, root};
+use super::{
+    kept::{self, Kept},
+    known, malformed, root,
+};
 use crate::{
     BackendError, SnarkConfig, SnarkSize, SnarkVariant,
     openvm::{failed, not_set_up, provers::Provers, tree::Layer},
@@ -110,13 +113,14 @@ pub(super) struct KeyFile {
 }
 
 impl KeyFile {
-    /// Why the file that is there cannot be used, and is to be made again. Reads all of it.
+    /// Why the file that is there cannot be used, and is to be made again. Hashes all of it.
     pub(super) fn unusable(&self) -> Option<String> {
-        let drain = |reader: &mut whole::Reader| io::copy(reader, &mut io::sink());
-        match &self.made_of {
-            Some(made_of) => Kept::new(self.path.clone(), made_of).read(drain).err(),
-            None => whole::read(&self.path, drain).err().map(|error| error.to_string()),
+        if let Err(error) = whole::check(&self.path) {
+            return Some(error.to_string());
         }
+        let made_of = self.made_of.as_ref()?;
+        let is_it = Kept::new(self.path.clone(), made_of).is_there();
+        (!is_it).then(|| kept::OTHER.to_owned())
     }
 }
 
