@@ -8,6 +8,10 @@ prover=$2
 dir=$PWD/.demo
 data=$dir/data
 export PROOFMILL_LOG=${PROOFMILL_LOG:-warn,proofmill_op_proposer=info,proofmill::commands=info}
+if [[ -n ${SNARK:-}${EPOCHS:-} ]]; then
+  echo "error: SNARK and EPOCHS are not for STACK=op: its demo settles one output by attestors" >&2
+  exit 2
+fi
 case $prover in
   openvm | sp1) interval=6 range=6 every=2 ;;
   exec) interval=12 range=6 every=1 ;;

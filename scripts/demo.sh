@@ -28,6 +28,10 @@ esac
 
 snark=()
 if [[ -n ${SNARK:-} ]]; then
+  if [[ $SNARK != 1 ]]; then
+    echo "error: SNARK=$SNARK: say SNARK=1, or leave it out" >&2
+    exit 2
+  fi
   if [[ $prover != openvm ]]; then
     echo "error: SNARK=1 is for PROVER=openvm alone: nothing else here makes SNARKs" >&2
     exit 2
@@ -80,17 +84,15 @@ mkdir -p "$dir"
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 if [[ -n ${SNARK:-} ]]; then
   say "A setup for development, once"
+  echo "two checkpoints and their epoch are proven with OpenVM, and a SNARK of that for L1: about an hour on 2 free cores the first time, 21 GB"
   for degree in 22 23; do "$bin" srs dev --degree "$degree" --snark-dir "$keys"; done
 fi
 say "L1 and L2, contracts, a cluster with its workers, attestors and a prover node"
 case $prover in
   openvm,sp1) echo "both systems prove everything on the same cores: expect an hour on 2 free cores, and 24 GB" ;;
   openvm,exec) echo "exec claims at once what OpenVM proves in about 12 minutes on 2 free cores, 11 GB; L1 wants both" ;;
-  openvm) if [[ -n ${SNARK:-} ]]; then
-    echo "two checkpoints and their epoch are proven with OpenVM, and a SNARK of that for L1: about an hour on 2 free cores the first time, 21 GB"
-  else
-    echo "two checkpoints and their epoch are proven with OpenVM: about 12 minutes on 2 free cores, 11 GB"
-  fi ;;
+  # With a SNARK it was said above.
+  openvm) [[ -n ${SNARK:-} ]] || echo "two checkpoints and their epoch are proven with OpenVM: about 12 minutes on 2 free cores, 11 GB" ;;
   sp1) echo "SP1 on a CPU takes its time: about 40 minutes on 2 free cores, and 16 GB" ;;
 esac
 binaries=()

@@ -1,5 +1,6 @@
 //! Which SNARKs there are of an epoch's proof. What makes them is in the OpenVM backend.
 
+use proofmill_primitives::Weight;
 use proofmill_srs::Setup;
 use std::{path::PathBuf, str::FromStr};
 
@@ -32,6 +33,14 @@ impl SnarkSize {
             Self::Published => 22,
         }
     }
+
+    /// The memory of the heaviest step, which is the static verifier (measured: `openvm/memory.rs`).
+    pub const fn memory(self) -> Weight {
+        match self {
+            Self::Small => Weight::gb(20),
+            Self::Published => Weight::gb(28),
+        }
+    }
 }
 
 /// Which SNARK: its circuits, and the setup that it rests on.
@@ -44,9 +53,12 @@ pub struct SnarkVariant {
 }
 
 impl SnarkVariant {
+    /// That of Proofmill's own contract, which verifies it on development chains.
+    pub const DEVELOPMENT: Self = Self { size: SnarkSize::Small, setup: Setup::Development };
+
     /// All there are, in the order of their numbers.
     pub const ALL: [Self; 4] = [
-        Self { size: SnarkSize::Small, setup: Setup::Development },
+        Self::DEVELOPMENT,
         Self { size: SnarkSize::Small, setup: Setup::Ceremony },
         Self { size: SnarkSize::Published, setup: Setup::Development },
         Self { size: SnarkSize::Published, setup: Setup::Ceremony },
@@ -60,6 +72,11 @@ impl SnarkVariant {
             (Setup::Ceremony, SnarkSize::Small) => "small",
             (Setup::Ceremony, SnarkSize::Published) => "published",
         }
+    }
+
+    /// Whether it is on the setup for development, whose secret everybody knows.
+    pub fn is_for_development(self) -> bool {
+        self.setup == Setup::Development
     }
 
     #[cfg(feature = "openvm")]

@@ -102,4 +102,4 @@ pub use signer::Signer;
 pub use snark_evm::{EvmVerdict, Halo2Code, takes_any_proof, takes_anything, verify_snark_in_evm};
 pub use snark_refusal::SnarkRefusal;
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};
-pub use verifier_kind::{VerifierKind, is_for_development};
+pub use verifier_kind::{OtherSetup, VerifierKind, is_for_development};

@@ -1,11 +1,9 @@
 //! Why a contract refused a call: its custom errors, with their values.
 
 mod decode;
+mod sp1;
 
-use crate::{
-    GameRefusal, SnarkRefusal,
-    contracts::{Rollup::RollupErrors, Sp1Verifiers::Sp1VerifiersErrors},
-};
+use crate::{GameRefusal, SnarkRefusal, contracts::Rollup::RollupErrors};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::{ContractError, SolInterface};
 use proofmill_primitives::{CheckpointNumber, Epoch, Slot};
@@ -385,36 +383,8 @@ fn nobody(address: &Address) -> String {
     if address.is_zero() { "nobody".to_owned() } else { address.to_string() }
 }
 
-/// What Succinct's gateway, or a verifier behind it, says.
-fn of_sp1(data: &Bytes) -> Option<String> {
-    use Sp1VerifiersErrors as E;
-    let cause = match E::abi_decode_validate(data).ok()? {
-        E::RouteNotFound(e) => {
-            format!("RouteNotFound: the gateway has no verifier for the circuit {}", e.selector)
-        }
-        E::RouteIsFrozen(e) => {
-            format!("RouteIsFrozen: the gateway takes no proofs of the circuit {} any more", e.selector)
-        }
-        E::WrongVerifierSelector(e) => {
-            format!("WrongVerifierSelector: the proof is of circuit {}, not of {}", e.received, e.expected)
-        }
-        E::InvalidExitCode(_) => "InvalidExitCode: the program did not end well".to_owned(),
-        E::InvalidVkRoot(_) => "InvalidVkRoot: another release of SP1 made the proof".to_owned(),
-        E::PublicInputNotInField(_) => {
-            "PublicInputNotInField: a public input is no number of the field".to_owned()
-        }
-        E::ProofInvalid(_) => {
-            "ProofInvalid: the proof does not hold for this program and these values".to_owned()
-        }
-        E::InvalidProof(_) => {
-            "InvalidProof: the proof does not hold for this program and these values".to_owned()
-        }
-    };
-    Some(cause)
-}
-
 fn shown(data: &Bytes) -> String {
-    if let Some(cause) = of_sp1(data) {
+    if let Some(cause) = sp1::cause(data) {
         return format!("with {cause}");
     }
     match ContractError::<RollupErrors>::abi_decode(data) {
@@ -475,26 +445,5 @@ impl Refusal {
                 | Self::TimestampAhead { .. }
                 | Self::NothingToPrune
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloy_primitives::hex;
-
-    #[test]
-    fn what_a_gateway_of_succincts_says_is_said() {
-        let word = [&hex!("4388a21c")[..], &[0; 28]].concat();
-        for (data, says) in [
-            ([&hex!("f208777e")[..], &word].concat(), "no verifier for the circuit 0x4388a21c"),
-            ([&hex!("ebf10823")[..], &word].concat(), "takes no proofs of the circuit 0x4388a21c"),
-            (hex!("09bde339").to_vec(), "InvalidProof: the proof does not hold"),
-            (hex!("7fcdd1f4").to_vec(), "ProofInvalid: the proof does not hold"),
-            (hex!("d58aec58").to_vec(), "another release of SP1"),
-        ] {
-            let said = Refusal::decode(&data.into()).to_string();
-            assert!(said.contains(says), "{said}");
-        }
     }
 }

@@ -33,6 +33,29 @@ pub enum VerifierKind {
     },
 }
 
+/// Why no SNARK is made for a verifier: it would take none such, which shows only hours later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OtherSetup {
+    /// The verifier is on the setup for development, and the SNARK is not.
+    #[error(
+        "the verifier on L1 is on the setup for development, and takes no SNARK on another: name one on it with --snark \
+         insecure-development-small"
+    )]
+    OfCeremony,
+    /// The SNARK is on the setup for development, and the verifier is not.
+    #[error(
+        "the verifier on L1 is not on the setup for development, and takes no SNARK on that: name one on a setup of a ceremony with --snark \
+         small or --snark published"
+    )]
+    ForDevelopment,
+    /// The verifier is on a setup of a ceremony, and no SNARK is named.
+    #[error(
+        "the verifier on L1 is on a setup of a ceremony, whose SNARKs are known by a file alone: name which one with --snark small or \
+         --snark published, and the folder that has, or is to have, its `.verifier` file with --snark-dir"
+    )]
+    NotNamed,
+}
+
 impl VerifierKind {
     /// Asks the contract.
     ///
@@ -91,11 +114,52 @@ impl VerifierKind {
         self.single().any(|kind| matches!(kind, Self::Snark { insecure: true, .. }))
     }
 
+    /// Checks that SNARKs are made of the setup that the verifier is on. Whether those that are named are for development; nothing where
+    /// none are named.
+    ///
+    /// # Errors
+    /// They are not. Where no SNARK is wanted, any are right.
+    pub fn check_setup(&self, for_development: Option<bool>) -> Result<(), OtherSetup> {
+        if !self.wants_snark() {
+            return Ok(());
+        }
+        match (for_development, self.is_insecure()) {
+            (Some(false), true) => Err(OtherSetup::OfCeremony),
+            (Some(true), false) => Err(OtherSetup::ForDevelopment),
+            (None, false) => Err(OtherSetup::NotNamed),
+            (None | Some(true), true) | (Some(false), false) => Ok(()),
+        }
+    }
+
     /// Puts together what [`single`](Self::single) verifiers take, in their order, as this contract takes it.
     pub fn proof_bytes(&self, parts: Vec<Bytes>) -> Bytes {
         match self {
             Self::AllOf(_) => parts.abi_encode().into(),
             _ => parts.into_iter().next().unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snark_is_made_of_the_setup_that_its_verifier_is_on() {
+        let snark = |insecure| VerifierKind::Snark { verifier: Address::ZERO, insecure };
+        let other = VerifierKind::Other { verifier: Address::ZERO };
+        let both = |insecure| VerifierKind::AllOf(vec![other.clone(), snark(insecure)]);
+        for (named, insecure, checked) in [
+            (None, true, Ok(())),
+            (None, false, Err(OtherSetup::NotNamed)),
+            (Some(true), true, Ok(())),
+            (Some(true), false, Err(OtherSetup::ForDevelopment)),
+            (Some(false), true, Err(OtherSetup::OfCeremony)),
+            (Some(false), false, Ok(())),
+        ] {
+            assert_eq!(snark(insecure).check_setup(named), checked);
+            assert_eq!(both(insecure).check_setup(named), checked);
+            assert_eq!(other.check_setup(named), Ok(()));
         }
     }
 }

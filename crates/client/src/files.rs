@@ -1,13 +1,16 @@
 //! Files on disk, written whole or not at all; and which of them are proofs.
 
 use crate::{CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof};
-use proofmill_backends::Proof;
+use proofmill_backends::{Proof, ProofDecodeError};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
+
+/// First bytes of a file that say whether it has a proof.
+const MAGIC: u64 = 8;
 
 /// Writes a file, and the folders above it. It is there after a power cut, or what was there before is.
 ///
@@ -41,9 +44,31 @@ fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Reads the file of a proof. Where it begins otherwise that alone is read: it may be of any length.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn read_proof(path: &Path) -> io::Result<Vec<u8>> {
+    let (mut file, mut bytes) = (File::open(path)?, Vec::new());
+    Read::by_ref(&mut file).take(MAGIC).read_to_end(&mut bytes)?;
+    if begins_as_a_proof(&bytes) {
+        file.read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
+fn begins_as_a_proof(bytes: &[u8]) -> bool {
+    CheckpointProof::is(bytes)
+        || EpochProof::is(bytes)
+        || OpRangeProof::is(bytes)
+        || OpAggregationProof::is(bytes)
+        || !matches!(Proof::decode(bytes), Err(ProofDecodeError::NotAProof))
+}
+
 /// Whether a file is a proof by a prover that proves. What proves nothing must not take its place.
 pub fn holds_a_proof(path: &Path) -> bool {
-    let Ok(bytes) = fs::read(path) else { return false };
+    let Ok(bytes) = read_proof(path) else { return false };
     let proof = if CheckpointProof::is(&bytes) {
         CheckpointProof::decode(&bytes).map(|there| there.proof).ok()
     } else if EpochProof::is(&bytes) {

@@ -17,6 +17,8 @@ use std::{fmt, io::Read};
 const SELECTOR: usize = 4;
 /// The SHA-256 of the key of SP1 6's Groth16 circuit begins so.
 const GROTH16: [u8; SELECTOR] = hex!("4388a21c");
+/// Bytes of a proof by that circuit: the selector, three words of public inputs, the eight coordinates of the curves' points.
+const GROTH16_BYTES: usize = SELECTOR + (3 + 8) * 32;
 /// The SHA-256 of the key of SP1 6's PLONK circuit begins so.
 const PLONK: [u8; SELECTOR] = hex!("5a093a2f");
 
@@ -65,7 +67,9 @@ pub enum Sp1SnarkError {
     )]
     Json(String),
     /// It ends too early, goes on too long, or has lengths that cannot be.
-    #[error("this is no proof that SP1's SDK saved, or it is damaged: {0}; fetch it again")]
+    #[error(
+        "this is no proof that the SDK of SP1 6 saved, or it is damaged: {0}; fetch it again, or have SP1 6 make it"
+    )]
     Damaged(String),
     /// It was not carried as far as a contract needs.
     #[error("it is a {mode} proof: a contract takes groth16 or plonk; have the SP1 cluster wrap it")]
@@ -159,6 +163,10 @@ impl Sp1Snark {
         match self.proof.first_chunk::<SELECTOR>() {
             None if self.proof.is_empty() => Err(Sp1SnarkError::Mock),
             None => Err(Sp1SnarkError::Damaged("the proof is shorter than its selector".to_owned())),
+            Some(&GROTH16) if self.proof.len() != GROTH16_BYTES => Err(Sp1SnarkError::Damaged(format!(
+                "a groth16 proof has {GROTH16_BYTES} bytes for a contract, and this one {}",
+                self.proof.len()
+            ))),
             Some(&GROTH16) => Ok(Sp1Circuit::Groth16),
             Some(&PLONK) => Ok(Sp1Circuit::Plonk),
             Some(&selector) => Ok(Sp1Circuit::Other { selector }),
@@ -253,6 +261,11 @@ mod tests {
         }
         let other = Sp1Snark { proof: vec![1, 2, 3, 4, 5].into(), ..snark.clone() };
         assert_eq!(other.circuit(), Ok(Sp1Circuit::Other { selector: [1, 2, 3, 4] }));
+        // A contract would break off without a reason.
+        for proof in [&snark.proof[..355], &[&snark.proof[..], &[0]].concat()] {
+            let other = Sp1Snark { proof: Bytes::copy_from_slice(proof), ..snark.clone() };
+            assert!(matches!(other.circuit(), Err(Sp1SnarkError::Damaged(_))));
+        }
         let short = Sp1Snark { proof: vec![1].into(), ..snark };
         assert!(matches!(short.circuit(), Err(Sp1SnarkError::Damaged(_))));
     }

@@ -33,6 +33,15 @@ pub enum DevnetError {
         /// How many attestors there are.
         attestors: usize,
     },
+    /// A prover type whose proofs have no SNARK that L1 could verify.
+    #[error(
+        "L1 verifies SNARKs of openvm proofs alone, and {prover} ones are to be proven, too: have attestors sign (--l1-verifier attestors), or \
+         leave {prover} out"
+    )]
+    NoSnark {
+        /// The type.
+        prover: ProverType,
+    },
     /// No prover type.
     #[error("a rollup needs at least one prover type")]
     NoProofTypes,

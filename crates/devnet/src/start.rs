@@ -320,7 +320,13 @@ impl DevnetOptions {
         if self.proof_types.is_empty() {
             return Err(DevnetError::NoProofTypes);
         }
-        match self.proof_types.iter().find(|plan| plan.prover.proves()) {
+        let mut proving = self.proof_types.iter().filter(|plan| plan.prover.proves());
+        if self.verifier != L1Verifier::Attestors
+            && let Some(plan) = proving.clone().find(|plan| plan.prover != ProverType::OpenVm)
+        {
+            return Err(DevnetError::NoSnark { prover: plan.prover });
+        }
+        match proving.next() {
             Some(plan) if self.verifier.has_attestors() && (self.attestors as u64) < self.threshold => {
                 Err(DevnetError::TooFewAttestors {
                     prover: plan.prover,

@@ -5,7 +5,9 @@ use alloy_primitives::{Address, B256};
 use proofmill_chain::{
     BatchFills, BlockAt, L1, L2, PoolOptions, Proposal, Roles, Rollup, Sender, deploy_rollup,
 };
-use proofmill_devnet::{Description, DevKeys, Devnet, DevnetError, DevnetOptions, ProofTypePlan, Proposer};
+use proofmill_devnet::{
+    Description, DevKeys, Devnet, DevnetError, DevnetOptions, L1Verifier, ProofTypePlan, Proposer,
+};
 use proofmill_loadgen::{Funder, LoadKind, LoadPlan};
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProgramVersion, ProverType};
 use std::{
@@ -172,6 +174,15 @@ async fn fewer_attestors_than_must_sign_are_refused() {
     assert!(matches!(error, DevnetError::TooFewAttestors { threshold: 2, attestors: 1, .. }), "{error}");
     let error = DevnetOptions::new(vec![]).start().await.unwrap_err();
     assert!(matches!(error, DevnetError::NoProofTypes), "{error}");
+}
+
+#[tokio::test]
+async fn a_snark_is_wanted_of_no_proofs_that_have_none() {
+    for verifier in [L1Verifier::Snark, L1Verifier::Both] {
+        let types = [plan(ProverType::OpenVm), plan(ProverType::Sp1)].concat();
+        let error = DevnetOptions::new(types).verifier(verifier).start().await.unwrap_err();
+        assert!(matches!(error, DevnetError::NoSnark { prover: ProverType::Sp1 }), "{error}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use alloy_primitives::{Address, B256};
 use proofmill_attestor::AttestError;
 use proofmill_backends::BackendError;
-use proofmill_chain::ChainError;
+use proofmill_chain::{ChainError, OtherSetup};
 use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_witness::BuildError;
 use std::{io, path::PathBuf};
@@ -75,6 +75,14 @@ pub enum OpProposerError {
         verifier: Address,
         /// How far aggregations are carried.
         mode: ProofMode,
+    },
+    /// The contract's verifier takes SNARKs on another setup.
+    #[error("SNARKs are not made for the contract's verifier {verifier}: {source}")]
+    OtherSetup {
+        /// The verifier.
+        verifier: Address,
+        /// What does not fit.
+        source: OtherSetup,
     },
     /// Aggregations are wanted in a form that is not made.
     #[error(

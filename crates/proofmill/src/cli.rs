@@ -176,8 +176,10 @@ impl Command {
     /// Whether this process itself makes SNARKs where one is named. Others ask for them, and verify them.
     pub(crate) fn makes_snarks(&self) -> bool {
         match self {
-            Self::Worker(_) | Self::Dev(_) => true,
-            Self::Prove(args) => args.mode == ProofMode::Plonk && self.own_site().is_some(),
+            Self::Worker(args) => args.prover.is_empty() || args.prover.contains(&ProverType::OpenVm),
+            Self::Dev(args) => args.localnet.prover.contains(&ProverType::OpenVm),
+            Self::Prove(args) => args.wants_snark() && self.own_site().is_some(),
+            Self::Range(args) => args.prove && args.of.wants_snark() && self.own_site().is_some(),
             Self::OpProposer(args) => args.aggregation_mode == ProofMode::Plonk && self.own_site().is_some(),
             _ => false,
         }
@@ -187,6 +189,7 @@ impl Command {
     pub(crate) fn own_site(&self) -> Option<&Site> {
         let site = match self {
             Self::Prove(args) => &args.site,
+            Self::Range(args) => &args.of.site,
             Self::OpProposer(args) => &args.site,
             _ => return None,
         };

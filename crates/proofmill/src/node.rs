@@ -133,6 +133,9 @@ pub(crate) async fn start(
     let publishers = wiring::publishers(rollup.l1(), payers, &args.sending, &observed).await?;
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
+    for verifier in settlement.verifiers() {
+        wiring::check_setup(global, verifier)?;
+    }
     for prover in settlement.insecure() {
         let warning = format!(
             "INSECURE: L1 verifies {prover} proofs by a SNARK on the setup for development, which anybody can make of anything"
@@ -245,10 +248,7 @@ async fn makers(
             for prover in &types {
                 registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
             }
-            wiring::check_setups(global)?;
-            // As a worker's process does at its start.
-            let memory = proofmill_worker::memory::max_weight(args.room.max_weight)?;
-            wiring::check_start(registry, &types, memory).await?;
+            wiring::check_maker(global, registry, &types, args.room.max_weight).await?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
             DataDir::mark(&own.data_dir)?;
@@ -267,6 +267,11 @@ async fn provers(
 ) -> Result<(BTreeMap<ProverType, Prover>, Makers)> {
     let Place { data_dir, registry, rollup, .. } = place;
     let sides = sides(place, ours);
+    if matches!(args.service, cli::Service::Local)
+        && sides.iter().any(|(of, _)| settlement.epoch_mode(of.prover) == ProofMode::Plonk)
+    {
+        wiring::check_memory(global, proofmill_worker::memory::max_weight(args.room.max_weight)?)?;
+    }
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
     let evidence = Some(data_dir.join("bad"));
     let development = rollup.l1().chain_id() == DEVELOPMENT_CHAIN;

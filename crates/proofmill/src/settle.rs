@@ -71,7 +71,9 @@ struct Wanted {
 pub(crate) enum NotShown {
     #[error(transparent)]
     NotAttested(#[from] AttestError),
-    #[error("L1 verifies a SNARK of it, and it is a {mode} proof")]
+    #[error(
+        "L1 verifies a SNARK of an epoch's proof, and it is a {mode} proof: have one made by a prover node or `proofmill aggregate`, with --snark"
+    )]
     NoSnark { mode: ProofMode },
     #[error("L1 verifies a SNARK of it, and {prover} gives nothing of a {mode} proof that a contract takes")]
     NotForL1 { prover: ProverType, mode: ProofMode },
@@ -171,6 +173,11 @@ impl L1Settlement {
             Some(wanted) if wanted.kind.wants_snark() => ProofMode::Plonk,
             _ => ProofMode::Compressed,
         }
+    }
+
+    /// What verifies proofs on L1, by the rules that were in force at the start.
+    pub(crate) fn verifiers(&self) -> impl Iterator<Item = &VerifierKind> {
+        self.wanted.values().map(|wanted| &wanted.kind)
     }
 
     /// The types whose SNARK L1 takes from anybody: its verifier is on the setup for development.

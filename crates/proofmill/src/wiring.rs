@@ -3,10 +3,10 @@
 use crate::{cli, observe::Observed};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
-use proofmill_backends::{Registry, SnarkConfig};
+use proofmill_backends::{Registry, SnarkConfig, SnarkVariant};
 use proofmill_chain::{
-    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, Pool, PoolOptions, Publishers, Rollup, ScheduledRules,
-    Sender, Signer, Start,
+    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, OtherSetup, Pool, PoolOptions, Publishers, Rollup,
+    ScheduledRules, Sender, Signer, Start, VerifierKind,
 };
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
@@ -65,6 +65,11 @@ pub(crate) fn check_snark(global: &cli::Global, l1_chain_id: u64) -> Result<()> 
     }
 }
 
+/// Refuses a SNARK on another setup than that of L1's verifier.
+pub(crate) fn check_setup(global: &cli::Global, verifier: &VerifierKind) -> Result<(), OtherSetup> {
+    verifier.check_setup(global.snark.map(SnarkVariant::is_for_development))
+}
+
 /// Looks now for what making a SNARK needs, not when hours of proving are done. Takes no time: what takes seconds is for
 /// [`check_start`].
 pub(crate) fn check_setups(global: &cli::Global) -> Result<()> {
@@ -81,6 +86,30 @@ pub(crate) async fn check_start(registry: &Registry, provers: &[ProverType], mem
         tokio::task::spawn_blocking(move || backend.check_start(memory)).await??;
     }
     Ok(())
+}
+
+/// Refuses a SNARK whose heaviest step has no room beside the controller of its proof, where nobody else could make it.
+pub(crate) fn check_memory(global: &cli::Global, room: Weight) -> Result<()> {
+    let Some(variant) = global.snark else { return Ok(()) };
+    let needed = variant.size.memory() + Weight::gb(1);
+    if room < needed {
+        bail!(
+            "--snark {variant}: making it takes {needed} of memory, and the tasks here may take {room}: take a larger machine, have workers of \
+             a cluster make it, or name a smaller one"
+        );
+    }
+    Ok(())
+}
+
+/// Has this process, which makes proofs of these types itself, look for what it lacks, as a worker's does at its start.
+pub(crate) async fn check_maker(
+    global: &cli::Global,
+    registry: &Registry,
+    provers: &[ProverType],
+    max_weight: Option<Weight>,
+) -> Result<()> {
+    check_setups(global)?;
+    check_start(registry, provers, proofmill_worker::memory::max_weight(max_weight)?).await
 }
 
 /// Has every binary that is asked for another prover type answer once: what is missing is said now, not when a proof is there.
@@ -359,7 +388,6 @@ pub(crate) async fn failures_of_role(named: Option<&str>, data_dir: &Path) -> Re
 mod tests {
     use super::*;
     use clap::Parser;
-    use proofmill_backends::SnarkVariant;
 
     #[test]
     fn a_snark_on_the_setup_for_development_is_for_a_development_chain() {
@@ -382,6 +410,19 @@ mod tests {
         }
         let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
         check_snark(&global, 1).unwrap();
+    }
+
+    #[test]
+    fn a_snark_that_has_no_room_is_refused() {
+        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([21, 21, 29, 29]) {
+            let words = ["proofmill", "status", "--snark", variant.name()];
+            let global = cli::Cli::try_parse_from(words).unwrap().global;
+            check_memory(&global, Weight::gb(needed)).unwrap();
+            let refused = check_memory(&global, Weight::gb(needed - 1)).unwrap_err().to_string();
+            assert!(refused.contains(&Weight::gb(needed).to_string()), "{refused}");
+        }
+        let global = cli::Cli::try_parse_from(["proofmill", "status"]).unwrap().global;
+        check_memory(&global, Weight::ZERO).unwrap();
     }
 
     #[test]

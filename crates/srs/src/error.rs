@@ -21,7 +21,7 @@ pub enum SrsError {
         /// The file that should be there.
         path: PathBuf,
     },
-    /// The file cannot be read or written.
+    /// The file cannot be read.
     #[error("{}: {source}", path.display())]
     Io {
         /// Which file.
@@ -29,8 +29,19 @@ pub enum SrsError {
         /// What is wrong.
         source: io::Error,
     },
+    /// The file cannot be written.
+    #[error("{} cannot be written: {source}. Name another folder with --snark-dir", path.display())]
+    Unwritable {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        source: io::Error,
+    },
     /// The disk is too small.
-    #[error("{}: the file takes {needed} MB and the disk has {free} MB left", path.display())]
+    #[error(
+        "{}: the file takes {needed} MB and the disk has {free} MB left: free some, or name another folder with --snark-dir",
+        path.display()
+    )]
     DiskTooSmall {
         /// Which file.
         path: PathBuf,
@@ -66,7 +77,10 @@ pub enum SrsError {
         cause: String,
     },
     /// The file says that it is of another setup.
-    #[error("{} is of the {found} setup, not of the {expected} one", path.display())]
+    #[error(
+        "{} is of the {found} setup, not of the {expected} one: give it back its name, and import or make the other with `proofmill srs`",
+        path.display()
+    )]
     OtherSetup {
         /// Which file.
         path: PathBuf,
@@ -99,7 +113,10 @@ pub enum SrsError {
         path: PathBuf,
     },
     /// The file says that it has another degree.
-    #[error("{} is of degree {found}, not {expected}", path.display())]
+    #[error(
+        "{} is of degree {found}, not {expected}: give it back its name, and import or make the other with `proofmill srs`",
+        path.display()
+    )]
     OtherDegree {
         /// Which file.
         path: PathBuf,
@@ -126,7 +143,8 @@ pub enum SrsError {
     },
     /// A point is none of the group.
     #[error(
-        "point {index} of the setup's {part} is not on the curve, has a coordinate that is no number of the field, or is zero"
+        "point {index} of the setup's {part} is not on the curve, has a coordinate that is no number of the field, or is zero: fetch it \
+         again"
     )]
     BadPoint {
         /// Powers, Lagrange points, or points of the second group.
@@ -135,7 +153,7 @@ pub enum SrsError {
         index: usize,
     },
     /// The points are not powers of one secret.
-    #[error("the setup does not hold together: {cause}")]
+    #[error("the setup does not hold together: {cause}. Fetch it again")]
     Inconsistent {
         /// What does not fit.
         cause: &'static str,

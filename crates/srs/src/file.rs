@@ -91,7 +91,9 @@ fn head(path: &Path) -> Result<(Setup, u32), SrsError> {
     let setup = [Setup::Development, Setup::Ceremony].into_iter().find(|setup| *magic(*setup) == found);
     let (Some(setup), degree @ LEAST_DEGREE..=LARGEST_DEGREE) = (setup, u32::from_le_bytes([a, b, c, d]))
     else {
-        let cause = "it does not begin as Proofmill's files of setups do".to_owned();
+        let cause =
+            "it does not begin as Proofmill's files of setups do. Import or make one with `proofmill srs`"
+                .to_owned();
         return Err(SrsError::NotASetup { path: path.to_owned(), cause });
     };
     let (expected, given) = (file_bytes(degree), file.metadata().map_err(io)?.len());
@@ -149,6 +151,12 @@ fn read_last(path: &Path, degree: u32) -> Result<G2Affine, SrsError> {
 }
 
 impl Srs {
+    /// The most memory that a string of a degree takes while it is made, read or checked, in bytes.
+    pub const fn memory(degree: u32) -> u64 {
+        // Both lists of points; and another one of points on their way, or scalars for each.
+        (4 * G1 as u64) << degree
+    }
+
     /// The file of a string in a folder.
     pub fn path(folder: &Path, setup: Setup, degree: u32) -> PathBuf {
         folder.join(format!("{setup}-{degree}.srs"))
@@ -214,6 +222,14 @@ impl Srs {
         read_whole(&Self::path(folder, setup, degree), setup, degree)
     }
 
+    /// The degree of a file that [`write`](Self::write) has written, wherever it is. Nothing behind that is looked at.
+    ///
+    /// # Errors
+    /// [`SrsError::NotASetup`] where it is another's; it is missing or damaged.
+    pub fn degree_of(path: &Path) -> Result<u32, SrsError> {
+        head(path).map(|(_, degree)| degree)
+    }
+
     /// Reads a file that [`write`](Self::write) has written, wherever it is.
     ///
     /// # Errors
@@ -234,7 +250,7 @@ impl Srs {
         }
         let path = Self::path(folder, setup, degree);
         match whole::check_writable(folder).and_then(|()| whole::room(&path)) {
-            Err(source) => Err(SrsError::Io { path, source }),
+            Err(source) => Err(SrsError::Unwritable { path, source }),
             Ok(room) => {
                 let (needed, free) = (file_bytes(degree) >> 20, room >> 20);
                 if free > needed { Ok(()) } else { Err(SrsError::DiskTooSmall { path, needed, free }) }
@@ -279,8 +295,8 @@ impl Srs {
     pub fn write(&self, folder: &Path) -> Result<PathBuf, SrsError> {
         let setup = self.check_place(folder)?;
         let path = Self::path(folder, setup, self.k);
-        let io = |source: io::Error| SrsError::Io { path: path.clone(), source };
-        fs::create_dir_all(folder).map_err(io)?;
+        let unwritable = |source: io::Error| SrsError::Unwritable { path: path.clone(), source };
+        fs::create_dir_all(folder).map_err(unwritable)?;
         let mut refused = None;
         let written = whole::write(&path, |writer| {
             // Nobody else writes it from here on. Somebody may have, since its place was looked at.
@@ -293,7 +309,7 @@ impl Srs {
         });
         match refused {
             Some(error) => Err(error),
-            None => written.map_err(io).map(|()| path.clone()),
+            None => written.map_err(unwritable).map(|()| path.clone()),
         }
     }
 

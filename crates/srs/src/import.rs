@@ -15,6 +15,8 @@ use std::{
 };
 
 const PTAU: &[u8; 4] = b"ptau";
+/// The version of that format.
+const VERSION: u32 = 1;
 const HEADER: u32 = 1;
 const POWERS: u32 = 2;
 const SECOND: u32 = 3;
@@ -29,75 +31,112 @@ pub(crate) const PRIME: [u8; 32] = [
 /// The power of snarkjs' root of unity that Halo2's is.
 const ROOT: u64 = 52_831_969;
 
+/// Where each section of a `.ptau` file begins, and how long it is.
+type Sections = BTreeMap<u32, (u64, u64)>;
+
 /// Reads a file of either form, of its own degree or a smaller one. Nothing is checked but its shape: see [`Srs::check`].
 ///
 /// # Errors
 /// It is neither, is cut off, is too small, or was not prepared.
 pub fn read(path: &Path, degree: Option<u32>) -> Result<Srs, SrsError> {
-    if let Some(degree) = degree
-        && !(LEAST_DEGREE..=LARGEST_DEGREE).contains(&degree)
-    {
-        return Err(SrsError::NoSuchDegree { degree });
+    if let Some(degree) = degree {
+        check_degree(degree)?;
     }
-    let io = |source| SrsError::Io { path: path.to_owned(), source };
-    let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    let mut reader = BufReader::with_capacity(1 << 20, file);
-    let mut begins = [0; 4];
-    reader.read_exact(&mut begins).map_err(|error| not_a_setup(path, error))?;
-    if &begins == PTAU {
-        return Ptau { path, reader: &mut reader, length }.read(degree);
+    let mut source = Source::open(path)?;
+    let (has, sections) = source.head()?;
+    let k = degree.unwrap_or(has);
+    if k > has {
+        return Err(SrsError::TooSmall { has, needed: k });
     }
-    let k = u32::from_le_bytes(begins);
-    if !(LEAST_DEGREE..=LARGEST_DEGREE).contains(&k) {
-        return Err(not_a_setup(path, "it begins neither as Halo2's files do nor as those of snarkjs"));
+    match sections {
+        Some(sections) => source.read_ptau(&sections, k),
+        None => source.read_raw(has, k).map_err(|source| SrsError::Io { path: path.to_owned(), source }),
     }
-    let expected = file::raw_bytes(k);
-    if length != expected {
-        return Err(SrsError::WrongLength { path: path.to_owned(), expected, given: length });
+}
+
+/// The degree that a file of either form says it has. Its points are not looked at.
+///
+/// # Errors
+/// It is neither, or is cut off.
+pub fn degree(path: &Path) -> Result<u32, SrsError> {
+    Ok(Source::open(path)?.head()?.0)
+}
+
+fn check_degree(degree: u32) -> Result<(), SrsError> {
+    match degree {
+        LEAST_DEGREE..=LARGEST_DEGREE => Ok(()),
+        _ => Err(SrsError::NoSuchDegree { degree }),
     }
-    let wanted = degree.unwrap_or(k);
-    if wanted > k {
-        return Err(SrsError::TooSmall { has: k, needed: wanted });
-    }
-    if wanted < k {
-        return file::read_raw_part(&mut reader, k, wanted).map_err(io);
-    }
-    reader.rewind().map_err(io)?;
-    file::read_raw(&mut reader, k).map_err(io)
 }
 
 fn not_a_setup(path: &Path, cause: impl ToString) -> SrsError {
     SrsError::NotASetup { path: path.to_owned(), cause: cause.to_string() }
 }
 
-struct Ptau<'a> {
+/// The file ends too early, or cannot be read.
+fn unread(path: &Path, error: io::Error) -> SrsError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => not_a_setup(path, "it is cut off. Fetch it again"),
+        _ => not_a_setup(path, error),
+    }
+}
+
+/// A file of either form.
+struct Source<'a> {
     path: &'a Path,
-    reader: &'a mut BufReader<File>,
+    reader: BufReader<File>,
     length: u64,
 }
 
-impl Ptau<'_> {
-    fn read(mut self, degree: Option<u32>) -> Result<Srs, SrsError> {
+impl<'a> Source<'a> {
+    fn open(path: &'a Path) -> Result<Self, SrsError> {
+        let io = |source| SrsError::Io { path: path.to_owned(), source };
+        let file = File::open(path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        Ok(Self { path, reader: BufReader::with_capacity(1 << 20, file), length })
+    }
+
+    /// The degree, and the sections of a file of snarkjs.
+    fn head(&mut self) -> Result<(u32, Option<Sections>), SrsError> {
         let path = self.path;
-        let sections = self.sections().map_err(|error| not_a_setup(path, error))?;
-        let section = |number| {
-            sections
-                .get(&number)
-                .copied()
-                .ok_or_else(|| not_a_setup(path, format!("section {number} is missing")))
-        };
-        let has = self.header(section(HEADER)?)?;
-        let k = degree.unwrap_or(has);
-        if k > has {
-            return Err(SrsError::TooSmall { has, needed: k });
+        let mut begins = [0; 4];
+        self.reader.read_exact(&mut begins).map_err(|error| unread(path, error))?;
+        if &begins == PTAU {
+            let sections = self.sections().map_err(|error| unread(path, error))?;
+            return Ok((self.header(section(path, &sections, HEADER)?)?, Some(sections)));
         }
-        let n = 1_u64 << k;
-        let g = self.points(section(POWERS)?, 0, n)?;
-        let (g2, s_g2) = self.second(section(SECOND)?)?;
+        let k = u32::from_le_bytes(begins);
+        if check_degree(k).is_err() {
+            return Err(not_a_setup(
+                path,
+                "it begins neither as Halo2's files do nor as those of snarkjs. Take `kzg_bn254_*.srs` or a prepared `.ptau` of the perpetual \
+                 powers of tau",
+            ));
+        }
+        let expected = file::raw_bytes(k);
+        if self.length != expected {
+            return Err(SrsError::WrongLength { path: path.to_owned(), expected, given: self.length });
+        }
+        Ok((k, None))
+    }
+
+    /// Reads Halo2's raw form of degree `has`.
+    fn read_raw(&mut self, has: u32, k: u32) -> io::Result<Srs> {
+        if k < has {
+            return file::read_raw_part(&mut self.reader, has, k);
+        }
+        self.reader.rewind()?;
+        file::read_raw(&mut self.reader, k)
+    }
+
+    fn read_ptau(&mut self, sections: &Sections, k: u32) -> Result<Srs, SrsError> {
+        let path = self.path;
         let Some(lagrange) = sections.get(&LAGRANGE) else {
             return Err(SrsError::NotPrepared { path: path.to_owned(), degree: k });
         };
+        let n = 1_u64 << k;
+        let g = self.points(section(path, sections, POWERS)?, 0, n)?;
+        let (g2, s_g2) = self.second(section(path, sections, SECOND)?)?;
         // Behind those of all smaller degrees, which have 1, 2, 4… points.
         let theirs = self.points(*lagrange, n - 1, n)?;
         let g_lagrange = (0..n).map(|index| theirs[(index * ROOT % n) as usize]).collect();
@@ -105,8 +144,13 @@ impl Ptau<'_> {
     }
 
     /// Where each section begins, and how long it is.
-    fn sections(&mut self) -> io::Result<BTreeMap<u32, (u64, u64)>> {
-        let (_version, count) = (self.u32()?, self.u32()?);
+    fn sections(&mut self) -> io::Result<Sections> {
+        let (version, count) = (self.u32()?, self.u32()?);
+        if version != VERSION {
+            return Err(io::Error::other(format!(
+                "it is of version {version} of the format, and {VERSION} is known. Take one that snarkjs has prepared"
+            )));
+        }
         if count > MOST_SECTIONS {
             return Err(io::Error::other(format!(
                 "it says that it has {count} sections, and a file of snarkjs has fewer than twenty"
@@ -118,7 +162,8 @@ impl Ptau<'_> {
             let begins = self.reader.stream_position()?;
             let fits = begins.checked_add(size).is_some_and(|ends| ends <= self.length);
             let forward = i64::try_from(size).ok().filter(|_| fits);
-            let forward = forward.ok_or_else(|| io::Error::other(format!("section {number} is cut off")))?;
+            let forward = forward
+                .ok_or_else(|| io::Error::other(format!("section {number} is cut off. Fetch it again")))?;
             sections.insert(number, (begins, size));
             // What is in the buffer stays there: sections may be tiny.
             self.reader.seek_relative(forward)?;
@@ -136,13 +181,14 @@ impl Ptau<'_> {
             self.reader.read_exact(&mut prime)?;
             Ok((size, prime, self.u32()?))
         };
-        let (size, prime, degree) = read().map_err(|error: io::Error| not_a_setup(path, error))?;
+        let (size, prime, degree) = read().map_err(|error: io::Error| unread(path, error))?;
         if size != 32 || prime != PRIME {
-            return Err(not_a_setup(path, "it is of another curve than BN254"));
+            return Err(not_a_setup(
+                path,
+                "it is of another curve than BN254. Take one of the perpetual powers of tau",
+            ));
         }
-        if !(LEAST_DEGREE..=LARGEST_DEGREE).contains(&degree) {
-            return Err(SrsError::NoSuchDegree { degree });
-        }
+        check_degree(degree)?;
         Ok(degree)
     }
 
@@ -154,13 +200,16 @@ impl Ptau<'_> {
     ) -> Result<Vec<G1Affine>, SrsError> {
         const POINT: u64 = 64;
         if (first + count) * POINT > size {
-            let cause = format!("a section has {size} bytes, and {} are needed", (first + count) * POINT);
+            let needed = (first + count) * POINT;
+            let cause = format!(
+                "a section has {size} bytes, and {needed} are needed. Fetch it again, or take a larger one"
+            );
             return Err(not_a_setup(self.path, cause));
         }
         let path = self.path;
         let mut read = || {
             self.reader.seek(SeekFrom::Start(begins + first * POINT))?;
-            file::read_points(self.reader, count as usize)
+            file::read_points(&mut self.reader, count as usize)
         };
         read().map_err(|source| SrsError::Io { path: path.to_owned(), source })
     }
@@ -170,12 +219,12 @@ impl Ptau<'_> {
         (begins, size): (u64, u64),
     ) -> Result<(halo2curves_axiom::bn256::G2Affine, halo2curves_axiom::bn256::G2Affine), SrsError> {
         if size < 256 {
-            return Err(not_a_setup(self.path, "the section of the second group is cut off"));
+            return Err(not_a_setup(self.path, "the section of the second group is cut off. Fetch it again"));
         }
         let path = self.path;
         let mut read = || {
             self.reader.seek(SeekFrom::Start(begins))?;
-            Ok((file::read_second(self.reader)?, file::read_second(self.reader)?))
+            Ok((file::read_second(&mut self.reader)?, file::read_second(&mut self.reader)?))
         };
         read().map_err(|source| SrsError::Io { path: path.to_owned(), source })
     }
@@ -191,4 +240,10 @@ impl Ptau<'_> {
         self.reader.read_exact(&mut bytes)?;
         Ok(u64::from_le_bytes(bytes))
     }
+}
+
+/// Where a section is that every `.ptau` file has.
+fn section(path: &Path, sections: &Sections, number: u32) -> Result<(u64, u64), SrsError> {
+    let missing = || not_a_setup(path, format!("section {number} is missing. Fetch it again"));
+    sections.get(&number).copied().ok_or_else(missing)
 }

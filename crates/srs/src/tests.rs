@@ -199,6 +199,38 @@ fn a_snarkjs_file_that_is_changed_or_cut_off_is_refused() {
     assert!(read(b"").is_err());
 }
 
+#[test]
+fn each_wrong_field_of_a_snarkjs_file_is_named() {
+    let (folder, bytes) = (TempDir::new().unwrap(), fs::read(fixture()).unwrap());
+    let path = folder.path().join("wrong.ptau");
+    // The file's head; number and length of its first section; that one's field and degree.
+    for (at, field, cause) in [
+        (0, 0, "begins neither"),
+        (4, 2, "version 2"),
+        (8, 1_000, "1000 sections"),
+        (8, 12, "it is cut off"),
+        (8, 1, "prepare phase2"),
+        (12, 99, "section 1 is missing"),
+        (16, u32::MAX, "section 1 is cut off"),
+        (20, u32::MAX, "section 1 is cut off"),
+        (24, 31, "another curve"),
+        (56, 0, "another curve"),
+        (60, 0, "not 0"),
+        (60, 6, "4096 are needed"),
+        (60, 29, "not 29"),
+        (60, u32::MAX, "not 4294967295"),
+    ] {
+        let mut wrong = bytes.clone();
+        wrong[at..at + 4].copy_from_slice(&field.to_le_bytes());
+        fs::write(&path, &wrong).unwrap();
+        let error = import::read(&path, None).unwrap_err().to_string();
+        assert!(error.contains(cause), "{at}: {error}");
+    }
+    fs::write(&path, b"").unwrap();
+    assert!(import::read(&path, None).unwrap_err().to_string().contains("it is cut off. Fetch it again"));
+    assert_eq!(import::degree(&fixture()).unwrap(), 5);
+}
+
 /// The file without a section.
 fn without_section(bytes: &[u8], section: u32) -> Vec<u8> {
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
@@ -226,6 +258,7 @@ fn halo2s_files_are_read_and_any_change_is_noticed() {
     fs::write(&path, &bytes).unwrap();
     assert_eq!(import::read(&path, None).unwrap(), srs);
     assert_eq!(import::read(&path, Some(2)).unwrap(), Srs::develop(2));
+    assert_eq!(import::degree(&path).unwrap(), 3);
     for at in 0..bytes.len() {
         let mut changed = bytes.clone();
         changed[at] ^= 1 << (at % 8);
@@ -262,6 +295,20 @@ fn a_string_of_the_ceremony_is_imported_and_kept_as_what_it_is() {
     fs::rename(path, Srs::path(folder.path(), Setup::Development, 4)).unwrap();
     let error = Srs::read(folder.path(), Setup::Development, 4).unwrap_err();
     assert!(matches!(error, SrsError::OtherSetup { found: Setup::Ceremony, .. }), "{error}");
+}
+
+#[test]
+fn a_setup_for_development_is_not_the_ceremonys_whatever_its_file_says() {
+    let folder = TempDir::new().unwrap();
+    let bytes = fs::read(Srs::develop(3).write(folder.path()).unwrap()).unwrap();
+    let content = [&b"\x7fPMSRSC1"[..], &bytes[8..bytes.len() - 32]].concat();
+    let forged = [&content[..], blake3::hash(&content).as_bytes()].concat();
+    fs::write(Srs::path(folder.path(), Setup::Ceremony, 3), forged).unwrap();
+    let read = Srs::read(folder.path(), Setup::Ceremony, 3).map(drop);
+    for found in [read, Srs::check_whole(folder.path(), Setup::Ceremony, 3).map(drop)] {
+        let error = found.unwrap_err();
+        assert!(matches!(error, SrsError::OtherSetup { found: Setup::Development, .. }), "{error}");
+    }
 }
 
 #[test]
@@ -365,8 +412,8 @@ fn room_is_looked_for_before_minutes_of_work() {
     let file = folder.path().join("file");
     fs::write(&file, b"no folder").unwrap();
     for place in [file.clone(), file.join("inside")] {
-        let error = Srs::check_room(&place, Setup::Development, 3).unwrap_err();
-        assert!(error.to_string().contains("no folder"), "{error}");
+        let error = Srs::check_room(&place, Setup::Development, 3).unwrap_err().to_string();
+        assert!(error.contains("no folder") && error.contains("--snark-dir"), "{error}");
     }
     // 34 GB. What a killed process left of them is taken back; a hole takes nothing of the disk.
     let path = Srs::path(folder.path(), Setup::Development, 28);
@@ -411,6 +458,7 @@ fn a_kept_file_is_whole_or_refused() {
     let srs = Srs::develop(3);
     let path = srs.write(folder.path()).unwrap();
     assert_eq!(path.file_name().unwrap(), "insecure-development-3.srs");
+    assert_eq!(Srs::degree_of(&path).unwrap(), 3);
     let read = || Srs::read(folder.path(), Setup::Development, 3);
     assert_eq!(read().unwrap(), srs);
     let bytes = fs::read(&path).unwrap();

@@ -195,16 +195,16 @@ fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// What a file is read by.
-pub type Reader = BufReader<Hashed<Take<File>>>;
-
-/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged, and once more
-/// as `take` reads it, so that nothing counts that somebody has changed in between. `take` is to read all of it but the checksum.
+/// Checks that what [`write`](self::write) has written is whole.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, or `take` leaves something over.
-/// Otherwise what `take` or the disk says.
-pub fn read<T>(path: &Path, take: impl FnOnce(&mut Reader) -> io::Result<T>) -> io::Result<T> {
+/// [`io::ErrorKind::InvalidData`] where it is not. Otherwise what the disk says.
+pub fn check(path: &Path) -> io::Result<()> {
+    checked(path).map(drop)
+}
+
+/// A file whose checksum matches, with the bytes of its content and that checksum.
+fn checked(path: &Path) -> io::Result<(File, u64, [u8; CHECKSUM as usize])> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     let content = length
@@ -218,6 +218,20 @@ pub fn read<T>(path: &Path, take: impl FnOnce(&mut Reader) -> io::Result<T>) -> 
     if *hash.as_bytes() != checksum {
         return Err(damaged("its checksum does not match".to_owned()));
     }
+    Ok((file, content, checksum))
+}
+
+/// What a file is read by.
+pub type Reader = BufReader<Hashed<Take<File>>>;
+
+/// Reads what [`write`](self::write) has written: all of it is hashed first, so that `take` sees nothing that is damaged, and once more
+/// as `take` reads it, so that nothing counts that somebody has changed in between. `take` is to read all of it but the checksum.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] where the file is not whole: its checksum does not match, or `take` leaves something over.
+/// Otherwise what `take` or the disk says.
+pub fn read<T>(path: &Path, take: impl FnOnce(&mut Reader) -> io::Result<T>) -> io::Result<T> {
+    let (mut file, content, checksum) = checked(path)?;
     file.seek(SeekFrom::Start(0))?;
     let mut reader = BufReader::with_capacity(BUFFER, Hashed::new(file.take(content)));
     let taken = take(&mut reader)?;
@@ -283,8 +297,10 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             let error = read_bytes(&path).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+            assert_eq!(check(&path).unwrap_err().to_string(), error.to_string());
             error.to_string()
         };
+        check(&path).unwrap();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] ^= 1 << (at % 8);

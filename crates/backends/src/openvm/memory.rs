@@ -78,10 +78,7 @@ pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
 /// | wrapper, published | 2^22 | not measured; half of that at 2^23 rows is 8.7 GB, and its setup is half, too | not measured | 12 GB |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
-        (Some(Layer::StaticVerifier(variant)), _) => match variant.size {
-            SnarkSize::Small => Weight::gb(20),
-            SnarkSize::Published => Weight::gb(28),
-        },
+        (Some(Layer::StaticVerifier(variant)), _) => variant.size.memory(),
         (Some(Layer::Wrapper(variant)), _) => match variant.size {
             SnarkSize::Small => Weight::gb(18),
             SnarkSize::Published => Weight::gb(12),

@@ -130,3 +130,11 @@ pub(crate) struct Prove {
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
+
+impl Prove {
+    /// Whether a SNARK of OpenVM's is to be made. Of blocks there is none.
+    pub(crate) fn wants_snark(&self) -> bool {
+        let openvm = self.prover == ProverType::OpenVm;
+        openvm && self.mode == ProofMode::Plonk && self.elf.is_some() && !self.execute_only
+    }
+}

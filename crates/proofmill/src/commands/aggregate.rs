@@ -16,7 +16,6 @@ use proofmill_stateless::Fork;
 use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, L1Source, NodeOptions};
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -108,7 +107,7 @@ async fn check_all<S: Statement>(
 }
 
 fn bytes_of(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()))
+    files::read_proof(path).wrap_err_with(|| format!("cannot read {}", path.display()))
 }
 
 fn read(path: &Path) -> Result<OpRangeProof> {

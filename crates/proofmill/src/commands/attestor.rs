@@ -9,10 +9,10 @@ use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_attestor::Attestor;
 use proofmill_backends::Registry;
-use proofmill_chain::{Games, OutputOracle, Rollup};
+use proofmill_chain::{Games, OutputOracle, Rollup, VerifierKind};
 use tokio::net::TcpListener;
 
-pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
+pub(crate) async fn run(global: &cli::Global, args: cli::Attestor, registry: Registry) -> Result<()> {
     let contract = match (args.rollup, args.oracle, args.factory) {
         (Some(rollup), None, None) => Contract::Rollup(rollup),
         (None, Some(oracle), None) => Contract::Oracle(oracle),
@@ -32,6 +32,12 @@ pub(crate) async fn run(args: cli::Attestor, registry: Registry) -> Result<()> {
         of = of(contract, &args, &observed) => of?,
         () = stop.cancelled() => return Ok(()),
     };
+    if global.snark.is_none() {
+        tokio::select! {
+            checked = check_snarks(&of) => checked?,
+            () = stop.cancelled() => return Ok(()),
+        }
+    }
     let wanted: Vec<_> = match &of {
         Of::Rollup(rollup) => rollup.config().proof_types.iter().map(|of| of.prover).collect(),
         Of::Oracle(_) | Of::Games(_) => registry.checked_types().collect(),
@@ -78,6 +84,23 @@ enum Of {
     Rollup(Rollup),
     Oracle(OutputOracle),
     Games(Games),
+}
+
+/// Refuses to attest SNARKs that could not be verified here without one being named: that would be said when one is there, after hours.
+async fn check_snarks(of: &Of) -> Result<()> {
+    let what = "the verifier on L1";
+    let (l1, verifiers) = match of {
+        Of::Rollup(rollup) => {
+            let proving = rollup.config().proof_types.iter().filter(|of| of.prover.proves());
+            (rollup.l1(), proving.map(|of| of.verifier).collect())
+        }
+        Of::Oracle(oracle) => (oracle.l1(), vec![wiring::patiently(what, || oracle.verifier()).await?]),
+        Of::Games(games) => (games.l1(), vec![wiring::patiently(what, || games.settings()).await?.verifier]),
+    };
+    for verifier in verifiers {
+        wiring::patiently(what, || VerifierKind::find(l1, verifier)).await?.check_setup(None)?;
+    }
+    Ok(())
 }
 
 async fn of(contract: Contract, args: &cli::Attestor, observed: &Observed) -> Result<Of> {

@@ -13,12 +13,13 @@ use crate::{
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
-use proofmill_backends::Registry;
+use proofmill_backends::{Registry, SnarkVariant};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
 use proofmill_primitives::{ProverType, Weight};
 use proofmill_srs::Setup;
+use proofmill_worker::memory;
 use std::{
     net::TcpListener as StdListener,
     path::{Path, PathBuf},
@@ -87,12 +88,24 @@ impl Tree {
     async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
         let folder = &global.data_dir;
         let launcher = Launcher::new(global);
-        if args.localnet.l1_verifier != L1Verifier::Attestors && global.snark.is_none() {
-            bail!(
-                "--l1-verifier wants a SNARK of each epoch, which nobody here makes: name one with --snark"
-            );
+        if args.localnet.l1_verifier != L1Verifier::Attestors {
+            match global.snark {
+                Some(SnarkVariant::DEVELOPMENT) => {}
+                Some(other) => bail!(
+                    "--snark {other}: the contract of --l1-verifier takes {} alone",
+                    SnarkVariant::DEVELOPMENT
+                ),
+                None => bail!(
+                    "--l1-verifier wants a SNARK of each epoch, which nobody here makes: name one with --snark"
+                ),
+            }
         }
         let crews = crews(registry, args)?;
+        if args.localnet.l1_verifier != L1Verifier::Attestors
+            && args.localnet.prover.contains(&ProverType::OpenVm)
+        {
+            check_memory(global, &crews)?;
+        }
         wiring::check_helpers(registry, &args.localnet.prover).await?;
         // One `dev` at a time: this fails where another one runs.
         let dir = DataDir::open(folder)?;
@@ -275,6 +288,17 @@ fn crews(registry: &Registry, args: &cli::Dev) -> Result<Vec<Crew>> {
         }
     }
     Ok(crews)
+}
+
+/// Refuses a SNARK that no worker of OpenVM has the memory for.
+fn check_memory(global: &cli::Global, crews: &[Crew]) -> Result<()> {
+    let of_openvm = crews.iter().filter(|crew| crew.provers.contains(&ProverType::OpenVm));
+    let weights = of_openvm.flat_map(|crew| &crew.weights).map(|weight| memory::max_weight(*weight));
+    let weights = weights.collect::<Result<Vec<_>, _>>()?;
+    let largest = weights.iter().copied().max().unwrap_or(Weight::ZERO);
+    // The proof's controller may be on another one.
+    let room = if weights.len() > 1 { largest + Weight::gb(1) } else { largest };
+    wiring::check_memory(global, room)
 }
 
 fn workers(

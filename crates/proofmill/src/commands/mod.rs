@@ -49,6 +49,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
             // Workers look for themselves, as soon as they are looked after.
             if makes_snarks && let Some(site) = command.own_site() {
                 let memory = proofmill_worker::memory::max_weight(site.max_weight)?;
+                wiring::check_memory(&global, memory)?;
                 wiring::check_start(&registry, &[ProverType::OpenVm], memory).await?;
             }
             registry
@@ -67,7 +68,7 @@ pub(crate) async fn run(cli: Cli, registry: Registry) -> Result<()> {
         Command::Status(args) => status::run(&args).await,
         Command::Load(args) => load::run(&args).await,
         Command::Localnet(args) => localnet::run(&global, args, registry).await,
-        Command::Attestor(args) => attestor::run(args, registry).await,
+        Command::Attestor(args) => attestor::run(&global, args, registry).await,
         Command::Contracts(args) => contracts::run(args, registry).await,
         Command::ProverNode(args) => prover_node::run(&global, *args, registry).await,
         Command::ProofCoordinator(args) => proof_coordinator::run(&global, *args, registry).await,

@@ -13,7 +13,7 @@ use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_client::{CheckpointProof, ClientError, ClusterProver, Made, OpRangeProof, files, programs};
 use proofmill_derivation::RollupConfig;
 use proofmill_ledger::DataDir;
-use proofmill_primitives::{BlockRange, Instructions, ProofMode};
+use proofmill_primitives::{BlockRange, Instructions, ProofMode, ProverType};
 use proofmill_program::{
     ProvenFor, RangePublicValues,
     op::{self, OpRangePublicValues, range::OpStatement},
@@ -97,6 +97,9 @@ pub(crate) async fn validate(global: &cli::Global, args: cli::Range, registry: R
 
 async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
+    if how != How::Execute && args.export.is_none() && args.elf.is_none() {
+        check_mode_of_blocks(args.prover, args.mode)?;
+    }
     let backend = registry.get(args.prover)?;
     if matches!(args.mode, ProofMode::Execute) {
         bail!("`execute` is not a proof: use --execute-only");
@@ -120,6 +123,17 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
     let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
     let prover = site.prover(backend, args.cycle_limit);
     site.run(&stop, async |stop| prove(&args, how, &prover, &work, stop).await).await
+}
+
+/// Refuses what is never made of blocks before their witness is built.
+fn check_mode_of_blocks(prover: ProverType, mode: ProofMode) -> Result<()> {
+    if prover == ProverType::OpenVm && mode == ProofMode::Plonk {
+        bail!(
+            "OpenVM's SNARK is made of an epoch's proof, and not of that of blocks: ask for --mode compressed, and have the proofs joined (by \
+             a prover node, or by `proofmill aggregate`)"
+        );
+    }
+    Ok(())
 }
 
 /// Reads the program and its input, or builds the input from a chain.

@@ -1,17 +1,19 @@
 //! `proofmill srs`: the setups that SNARKs rest on.
 
 use crate::{cli, progress};
-use eyre::Result;
-use proofmill_srs::{Setup, Srs, import};
+use eyre::{Result, bail};
+use proofmill_srs::{Setup, Srs, SrsError, import};
+use proofmill_worker::memory;
+use std::path::Path;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
     let folder = global.snark_folder();
     match args.command {
         cli::SrsCommand::Import(args) => {
             // What can be refused is refused before minutes of work. Of a smaller degree than the file's even reading takes them.
-            if let Some(degree) = args.degree {
-                Srs::check_room(&folder, Setup::Ceremony, degree)?;
-            }
+            let degree = args.degree.map_or_else(|| import::degree(&args.file), Ok)?;
+            Srs::check_room(&folder, Setup::Ceremony, degree)?;
+            check_memory(degree, memory::available())?;
             let file = args.file.clone();
             let srs = progress::long("reading the setup", move || import::read(&file, args.degree)).await??;
             srs.check_place(&folder)?;
@@ -21,6 +23,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
             println!("kept in {}", path.display());
         }
         cli::SrsCommand::Check(args) => {
+            check_memory(degree_of_any(&args.file)?, memory::available())?;
             let srs = progress::long("reading the setup", move || any(&args.file)).await??;
             let (srs, setup) = checked(srs).await?;
             println!("degree {}: {}", srs.k, told(setup));
@@ -28,6 +31,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
         cli::SrsCommand::Dev(args) => {
             let k = args.degree;
             println!("{}", told(Setup::Development));
+            check_memory(k, memory::available())?;
             if Srs::check_there(&folder, Setup::Development, k).is_ok() {
                 let there = folder.clone();
                 let read = move || Srs::read(&there, Setup::Development, k);
@@ -45,11 +49,33 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Srs) -> Result<()> {
 }
 
 /// A file of Proofmill, or of others.
-fn any(path: &std::path::Path) -> Result<Srs, proofmill_srs::SrsError> {
+fn any(path: &Path) -> Result<Srs, SrsError> {
     match Srs::read_file(path) {
-        Err(proofmill_srs::SrsError::NotASetup { .. }) => import::read(path, None),
+        Err(SrsError::NotASetup { .. }) => import::read(path, None),
         read => read,
     }
+}
+
+/// The degree of such a file.
+fn degree_of_any(path: &Path) -> Result<u32, SrsError> {
+    match Srs::degree_of(path) {
+        Err(SrsError::NotASetup { .. }) => import::degree(path),
+        degree => degree,
+    }
+}
+
+/// Refuses a degree that takes more memory than there is, in bytes; 0 where nobody knows.
+fn check_memory(degree: u32, available: u64) -> Result<()> {
+    let needed = Srs::memory(degree);
+    if available != 0 && needed > available {
+        bail!(
+            "a setup of degree {degree} takes {} GB of memory, and this machine has {}: name a smaller degree with --degree where it is to be \
+             imported or made, or take a larger machine",
+            needed.div_ceil(1 << 30),
+            available >> 30
+        );
+    }
+    Ok(())
 }
 
 async fn checked(srs: Srs) -> Result<(Srs, Setup)> {
@@ -65,6 +91,23 @@ fn told(setup: Setup) -> &'static str {
         }
         Setup::Development => {
             "the setup for development. INSECURE: its secret is public, and no contract but one on chain 31337 takes its SNARKs"
+        }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setup_that_does_not_fit_the_memory_is_refused_before_it_is_read() {
+        for (degree, gb) in [(23, 4), (26, 16), (28, 64), (28, 0)] {
+            check_memory(degree, gb << 30).unwrap();
+        }
+        for (degree, gb) in [(23, 1), (26, 15), (28, 24)] {
+            let refused = check_memory(degree, gb << 30).unwrap_err().to_string();
+            assert!(refused.contains(&format!("has {gb}:")) && refused.contains("--degree"), "{refused}");
         }
     }
 }

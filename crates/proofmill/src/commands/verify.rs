@@ -6,7 +6,7 @@ use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::{Backend, Proof, Registry};
 use proofmill_chain::{Halo2Code, verify_snark_in_evm};
 use proofmill_client::{
-    CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, StatedProof, Statement, programs,
+    CheckpointProof, EpochProof, OpAggregationProof, OpRangeProof, StatedProof, Statement, files, programs,
 };
 use proofmill_primitives::ProofMode;
 use proofmill_program::{
@@ -64,7 +64,8 @@ fn read(bytes: &[u8]) -> Result<(Proof, Option<Said>)> {
 }
 
 pub(crate) fn run(args: &cli::Verify, registry: &Registry) -> Result<()> {
-    let bytes = fs::read(&args.file).wrap_err_with(|| format!("cannot read {}", args.file.display()))?;
+    let bytes =
+        files::read_proof(&args.file).wrap_err_with(|| format!("cannot read {}", args.file.display()))?;
     let (proof, statement) = read(&bytes).wrap_err_with(|| args.file.display().to_string())?;
     let backend = registry.checker(proof.prover)?;
     // The aggregation programs prove that ranges were proven, by whatever program they name.

@@ -2,7 +2,7 @@
 
 use crate::process::{cluster, fail, free_port, output, proofmill, stand_in, wait, worker};
 use proofmill_localnet::AnvilOptions;
-use std::fs;
+use std::{fs, path::Path};
 
 #[test]
 fn a_prover_that_is_not_compiled_in_says_how_to_get_it() {
@@ -170,9 +170,16 @@ fn a_terminal_is_sent_nothing_that_it_obeys() {
 fn a_file_that_is_no_proof_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
-    fs::write(&file, b"hello").unwrap();
-    let said = fail(proofmill(folder.path()).args(["verify", file.to_str().unwrap()]));
-    assert!(said.contains("not a Proofmill proof"), "{said}");
+    let verify = |file: &Path| fail(proofmill(folder.path()).arg("verify").arg(file));
+    // More than any machine has memory for, and almost all of it a hole.
+    for (text, length) in [("hello", 5), ("", 0), ("PMPROOF", 7), ("hello", 1 << 42)] {
+        fs::write(&file, text).unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_len(length).unwrap();
+        let said = verify(&file);
+        assert!(said.contains("not a Proofmill proof") && said.contains("file"), "{said}");
+    }
+    let said = verify(folder.path());
+    assert!(said.contains("cannot read") && said.contains("directory"), "{said}");
 }
 
 /// Not even the node is asked, which is away.
@@ -185,6 +192,14 @@ fn a_wrap_that_nobody_can_make_is_refused_at_once() {
     assert!(said.contains("exec cannot make a `plonk` proof") && said.contains("circuit files"), "{said}");
     let said = fail(proofmill(folder.path()).args(args).arg("--execute-only"));
     assert!(said.contains(&url), "{said}");
+    // OpenVM makes one of an epoch, and of no blocks.
+    for command in [&["prove"][..], &["range", "--prove"]] {
+        let args = ["--prover", "openvm", "--l2-rpc", &url, "--mode", "plonk"];
+        let said = fail(proofmill(folder.path()).args(command).args(args));
+        assert!(said.contains("an epoch's proof") && said.contains("--mode compressed"), "{said}");
+        let said = fail(proofmill(folder.path()).args(&command[..1]).args(args).arg("--execute-only"));
+        assert!(!said.contains("an epoch's proof"), "{said}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Setups of SNARKs, and what is refused before hours are spent.
 
-use crate::process::{fail, proofmill, succeed};
+use crate::process::{fail, proofmill, stand_in, succeed};
 use std::{fs, path::Path};
 
 #[test]
@@ -57,8 +57,14 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "published"];
     let said = fail(proofmill(folder.path()).args(prove));
     assert!(said.contains("proofmill srs import"), "{said}");
-    // Who has others make it, or only verifies it, needs no gigabytes of setup.
+    let said = fail(proofmill(folder.path()).args(["range", "--prove"]).args(&prove[1..]));
+    assert!(said.contains("proofmill srs import"), "{said}");
+    // Who makes none, has others make it, or only verifies it, needs no gigabytes of setup.
     for words in [
+        &[&prove[..], &["--execute-only"]].concat(),
+        &vec!["worker", "--prover", "exec", "--snark", "published", "--max-weight", "100000"],
+        &vec!["dev", "--prover", "exec", "--l1-verifier", "snark", "--snark", "published"],
+        &[&["range"][..], &prove[1..]].concat(),
         &[&prove[..], &["--cluster", "http://127.0.0.1:1"]].concat(),
         &vec!["verify", "--snark", "published", "there.bin"],
     ] {
@@ -68,6 +74,30 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     // Somebody must make the SNARK that L1 wants.
     let said = fail(proofmill(folder.path()).args(["dev", "--prover", "openvm", "--l1-verifier", "snark"]));
     assert!(said.contains("--snark"), "{said}");
+    // Nor is it any SNARK. The setups are as long as they must be, and holes.
+    for (setup, magic) in [("ceremony", b"\x7fPMSRSC1"), ("insecure-development", b"\x7fPMSRSD1")] {
+        for degree in [22, 23_u32] {
+            let file = folder.path().join(format!("data/snark/{setup}-{degree}.srs"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, [&magic[..], &degree.to_le_bytes()].concat()).unwrap();
+            let file = fs::File::options().write(true).open(&file).unwrap();
+            file.set_len(8 + 4 + (128 << degree) + 256 + 32).unwrap();
+        }
+    }
+    let stand_in = format!("--binary=openvm={}", stand_in().display());
+    let dev = |words: &[&str]| {
+        let mut command = proofmill(folder.path());
+        command.args(["dev", "--prover", "openvm", "--l1-verifier", "snark", &stand_in]).args(words);
+        fail(&mut command)
+    };
+    let said = dev(&["--snark", "small"]);
+    assert!(said.contains("insecure-development-small alone"), "{said}");
+    // No worker has the memory.
+    let said = dev(&["--snark", "insecure-development-small", "--workers", "2,2"]);
+    assert!(said.contains("takes 21 GB of memory"), "{said}");
+    let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "small"];
+    let said = fail(proofmill(folder.path()).args(prove).args(["--max-weight", "2", &stand_in]));
+    assert!(said.contains("takes 21 GB of memory") && said.contains("cluster"), "{said}");
     let said = fail(proofmill(folder.path()).args(["localnet", "--l1-verifier", "snarks"]));
     assert!(said.contains("use attestors, snark or both"), "{said}");
 }

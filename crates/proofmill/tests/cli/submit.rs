@@ -171,14 +171,22 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
     let said = fail(&mut site.submit(&[&exec]));
     assert!(said.contains("L1 asks for a proof of type sp1 too"), "{said}");
     // A proof for another program, although it says what one for ours would.
-    let json = format!(
-        r#"{{"vkey":"{}","publicValues":"0x{}","proof":"0x4388a21c"}}"#,
-        B256::repeat_byte(9),
-        hex::encode(of_sp1.to_bytes())
-    );
-    let other_key = site.file("other-key", json.as_bytes());
+    let values = hex::encode(of_sp1.to_bytes());
+    let json = |program: B256, proof: &str| {
+        format!(r#"{{"vkey":"{program}","publicValues":"0x{values}","proof":"0x{proof}"}}"#)
+    };
+    let other_key = site.file("other-key", json(B256::repeat_byte(9), "4388a21c").as_bytes());
     let said = fail(site.submit(&[&exec, &other_key]).arg("--allow-development"));
     assert!(said.contains("it is of the program 0x0909"), "{said}");
+    // A circuit that is known, whose proof is cut off; and one that a gateway may know.
+    let types = &site.rollup.config().proof_types;
+    let ours = types.iter().find(|of| of.prover == ProverType::Sp1).unwrap().aggregation_key.0;
+    let cut = site.file("cut-off", json(ours, "4388a21c").as_bytes());
+    let said = fail(&mut site.submit(&[&exec, &cut]));
+    assert!(said.contains("a groth16 proof has 356 bytes"), "{said}");
+    let unknown = site.file("unknown-circuit", json(ours, "0102030405").as_bytes());
+    let said = succeed(site.submit(&[&exec, &unknown]).arg("--dry-run"));
+    assert!(said.contains("circuit 0x01020304 proof by SP1") && said.contains("L1 would take it"), "{said}");
 
     let said = succeed(site.submit(&[&exec, &mock]).args(["--allow-development", "--dry-run"]));
     assert!(said.contains("L1 would take it for") && said.contains("INSECURE"), "{said}");

@@ -1,9 +1,9 @@
 //! What a rollup's verifiers are is looked at in every way in: `contracts deploy` and `contracts schedule`.
 
-use crate::process::{fail, proofmill, succeed};
+use crate::process::{Running, fail, free_port, proofmill, stand_in, succeed, wait};
 use proofmill_localnet::{Anvil, AnvilOptions};
 use serde_json::{Value, json};
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 const ATTESTORS: &str = "0x0000000000000000000000000000000000000011,0x0000000000000000000000000000000000000022,\
                          0x0000000000000000000000000000000000000033";
@@ -187,6 +187,44 @@ async fn a_rollup_that_is_there_moves_to_snarks() {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/epoch-snark.bin");
     let said = fail(&mut deploy(&["--try-proof", file]));
     assert!(said.contains("not of this release's aggregation program"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snark_on_another_setup_than_the_verifiers_is_refused_at_the_start() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let rollup = |halo2: &[&str]| {
+        let deployed = succeed(chains.deploy(data).arg("--halo2-verifier").args(halo2));
+        told(deployed.split_once("L1 block").unwrap().0, "rollup")
+    };
+    let development = rollup(&["development"]);
+    chains.put("0x5f5ffd").await;
+    let other = rollup(&[PLACE, "--untried"]);
+    let both = rollup(&[PLACE, "--untried", "--attestor", ATTESTORS]);
+    let l2 = chains.l2.rpc_url().to_string();
+    let node = ["prover-node", "--l2-rpc", &l2, "--cluster", "http://127.0.0.1:1"];
+    for (at, (command, rollup, snark, hint)) in [
+        (&node[..], &development, Some("small"), "--snark insecure-development-small"),
+        (&node[..], &other, Some("insecure-development-small"), "--snark small"),
+        (&node[..], &other, None, "`.verifier` file"),
+        (&["attestor"][..], &both, None, "`.verifier` file"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut role = proofmill(data);
+        role.args(command).args(["--l1-rpc", chains.l1.rpc_url().as_str(), "--rollup", rollup]);
+        role.args(["--listen", &format!("127.0.0.1:{}", free_port())]);
+        role.args(snark.map(|name| format!("--snark={name}")));
+        role.arg(format!("--binary=openvm={}", stand_in().display()));
+        let key = chains.l1.accounts()[0].private_key.to_string();
+        role.env("PRIVATE_KEY", &key).env("PROOFMILL_ATTESTOR_KEY", &key);
+        // Otherwise it would wait, for the cluster or for proofs.
+        let log = data.join(format!("{at}.log"));
+        let _role = Running::start(&mut role, &log);
+        wait("the role to refuse", || fs::read_to_string(&log).unwrap().contains(hint));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,8 @@ use std::{
 /// First bytes of a file. To be raised with its layout.
 const MAGIC: &[u8; 8] = b"PMOVKEY2";
 const HEAD: usize = MAGIC.len() + 32;
+/// Why a file that is whole cannot be used.
+pub(super) const OTHER: &str = "it is another's: of another circuit, another setup, or another release";
 
 /// A file, and what its content must have been made of.
 pub(super) struct Kept {
@@ -61,9 +63,7 @@ impl Kept {
                 let mut head = [0; HEAD];
                 reader.read_exact(&mut head)?;
                 if head != self.head {
-                    return Err(io::Error::other(
-                        "it is another's: of another circuit, another setup, or another release",
-                    ));
+                    return Err(io::Error::other(OTHER));
                 }
                 take(reader)
             })
@@ -99,8 +99,9 @@ impl Kept {
     pub(super) fn begin(&self, bytes: u64) -> Result<(), BackendError> {
         let room = whole::room(&self.path).map_err(|error| self.error(error))?;
         if room < bytes {
+            let there = if self.path.exists() { "remove the file, which cannot be used, " } else { "" };
             return Err(self.error(format!(
-                "the key takes {} GB and the disk has {} GB left: free some, or name another folder",
+                "the key takes {} GB and the disk has {} GB left: {there}free some, or name another folder",
                 bytes.div_ceil(1 << 30),
                 room >> 30
             )));
@@ -115,19 +116,19 @@ impl Kept {
         &self,
         make: impl FnOnce() -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        // Whoever only reads needs no lock, and may have a folder that cannot be written.
-        if let Ok(Some(key)) = self.read_key() {
-            return Ok(key);
-        }
-        let _lock = self.lock()?;
         let file = self.path.display();
-        // Another process may have made it since.
+        // Whoever only reads needs no lock, and may have a folder that cannot be written.
         match self.read_key() {
             Ok(Some(key)) => return Ok(key),
             Ok(None) => {}
             Err(cause) => {
                 tracing::warn!(%file, %cause, "a key of the SNARK cannot be used, and is to be made again");
             }
+        }
+        let _lock = self.lock()?;
+        // Another process may have made it since.
+        if let Ok(Some(key)) = self.read_key() {
+            return Ok(key);
         }
         let begun = Instant::now();
         let key = make()?;
@@ -182,7 +183,14 @@ impl Kept {
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        sync::{
+            Barrier,
+            atomic::{AtomicU64, Ordering},
+        },
+        thread,
+    };
     use tempfile::TempDir;
 
     /// Something that is kept like a key.
@@ -273,6 +281,19 @@ mod tests {
         let error = kept.read_or_make(|| kept.begin(u64::MAX).map(|()| Number(9))).unwrap_err();
         assert!(error.to_string().contains("name another folder"), "{error}");
         assert!(matches!(error, BackendError::NotSetUp { .. }), "a full disk is this worker's");
+    }
+
+    #[test]
+    fn of_two_that_want_the_same_key_one_makes_it() {
+        let folder = TempDir::new().unwrap();
+        let (both, made) = (Barrier::new(2), AtomicU64::new(0));
+        let get = || {
+            let kept = file(&folder, 1);
+            both.wait();
+            kept.read_or_make(|| Ok(Number(made.fetch_add(1, Ordering::Relaxed)))).unwrap()
+        };
+        let got = thread::scope(|scope| [scope.spawn(get), scope.spawn(get)].map(|one| one.join().unwrap()));
+        assert_eq!(got, [Number(0), Number(0)]);
     }
 
     #[test]

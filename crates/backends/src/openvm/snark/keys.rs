@@ -3,7 +3,10 @@
 //! A key belongs to its circuit and to the secret of its setup, and its layout to the versions of the crates that write it: all of
 //! them are in its name and its first bytes.
 
-use super::{kept::Kept, known, malformed, root};
+use super::{
+    kept::{self, Kept},
+    known, malformed, root,
+};
 use crate::{
     BackendError, SnarkConfig, SnarkSize, SnarkVariant,
     openvm::{failed, not_set_up, provers::Provers, tree::Layer},
@@ -15,10 +18,11 @@ use openvm_static_verifier::{
     Halo2Params, Halo2WrapperProvingKey, StaticVerifierCircuit, StaticVerifierProvingKey,
     StaticVerifierShape, compute_dag_onion_commit,
 };
+use proofmill_srs::whole;
 use serde::Serialize;
 use snark_verifier_sdk::{Snark, snark_verifier::verifier::plonk::PlonkProtocol};
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::PathBuf,
 };
 
@@ -104,6 +108,20 @@ pub(super) struct KeyFile {
     pub(super) bytes: u64,
     /// The step that needs it.
     pub(super) step: Layer,
+    /// What it must have been made of, where that is known.
+    pub(super) made_of: Option<[u8; 32]>,
+}
+
+impl KeyFile {
+    /// Why the file that is there cannot be used, and is to be made again. Hashes all of it.
+    pub(super) fn unusable(&self) -> Option<String> {
+        if let Err(error) = whole::check(&self.path) {
+            return Some(error.to_string());
+        }
+        let made_of = self.made_of.as_ref()?;
+        let is_it = Kept::new(self.path.clone(), made_of).is_there();
+        (!is_it).then(|| kept::OTHER.to_owned())
+    }
 }
 
 /// Both circuits of a SNARK, on a setup of one secret.
@@ -150,19 +168,33 @@ impl<'a> Circuits<'a> {
     }
 
     /// The wrapper's key is one for what the static verifier's proofs say of their circuit, too.
-    fn wrapper_file(&self, protocol: &[u8; 32]) -> Kept {
+    fn wrapper_made_of(&self, protocol: &[u8; 32]) -> [u8; 32] {
         let mut hash = blake3::Hasher::new();
         hash.update(&self.made_of(Which::Wrapper)).update(protocol);
-        Kept::new(self.path(Which::Wrapper, "key"), hash.finalize().as_bytes())
+        *hash.finalize().as_bytes()
+    }
+
+    fn wrapper_file(&self, protocol: &[u8; 32]) -> Kept {
+        Kept::new(self.path(Which::Wrapper, "key"), &self.wrapper_made_of(protocol))
     }
 
     /// The files of both keys.
     pub(super) fn key_files(&self) -> [KeyFile; 2] {
         let variant = self.config.variant;
-        let file = |which, bytes, step| KeyFile { path: self.path(which, "key"), bytes, step };
+        let protocol = self.protocol_file().read(read_hash).ok().flatten();
         [
-            file(Which::Verifier, verifier_bytes(variant.size), Layer::StaticVerifier(variant)),
-            file(Which::Wrapper, WRAPPER_BYTES, Layer::Wrapper(variant)),
+            KeyFile {
+                path: self.path(Which::Verifier, "key"),
+                bytes: verifier_bytes(variant.size),
+                step: Layer::StaticVerifier(variant),
+                made_of: Some(self.made_of(Which::Verifier)),
+            },
+            KeyFile {
+                path: self.path(Which::Wrapper, "key"),
+                bytes: WRAPPER_BYTES,
+                step: Layer::Wrapper(variant),
+                made_of: protocol.map(|protocol| self.wrapper_made_of(&protocol)),
+            },
         ]
     }
 
@@ -262,7 +294,7 @@ const fn verifier_bytes(size: SnarkSize) -> u64 {
     VERIFIER_BYTES >> (23 - size.verifier_k())
 }
 
-fn read_hash(reader: &mut impl Read) -> std::io::Result<[u8; 32]> {
+fn read_hash(reader: &mut impl Read) -> io::Result<[u8; 32]> {
     let mut hash = [0; 32];
     reader.read_exact(&mut hash)?;
     Ok(hash)
@@ -376,7 +408,13 @@ mod tests {
         circuits.check_protocol(&own).unwrap();
         not_set_up(circuits.check_protocol(&other).unwrap_err());
         not_set_up(circuits.wrapper(&params, &snark(&own)).map(drop).unwrap_err());
+        let wrapper_key = || circuits.key_files().into_iter().nth(1).unwrap();
+        assert_eq!((wrapper_key().made_of, wrapper_key().unusable()), (None, None));
         circuits.keep_protocol(&own).unwrap();
+        assert_eq!(wrapper_key().made_of, Some(circuits.wrapper_made_of(&hash)));
+        assert_eq!(wrapper_key().unusable(), None);
+        circuits.wrapper_file(&[7; 32]).write(|writer| writer.write_all(b"of another circuit")).unwrap();
+        assert!(wrapper_key().unusable().unwrap().contains("another's"));
         circuits.check_kept(&hash).unwrap();
 
         // On a setup of another secret, all of them are others.

@@ -130,6 +130,9 @@ pub(super) fn find(id: &[u8; 32], folder: Option<&Path>) -> Result<Known, Backen
         return Ok(known);
     }
     let mut unread = Vec::new();
+    if let Some((folder, Err(error))) = folder.map(|folder| (folder, fs::read_dir(folder))) {
+        unread.push(format!("{} cannot be read: {error}", folder.display()));
+    }
     for kept in folder.into_iter().flat_map(kept) {
         match kept {
             Ok(known) if known.id == *id => return Ok(known),
@@ -226,6 +229,8 @@ mod tests {
             assert!(!is_known(&id, None) && is_known(&id, Some(folder)));
             assert!(!is_for_development(&body(id), Some(folder)).unwrap());
         }
+        let absent = find(&[7; 32], Some(&folder.join("absent"))).unwrap_err().to_string();
+        assert!(absent.contains("absent cannot be read") && absent.contains("--snark-dir"), "{absent}");
         // A folder that cannot be written is this worker's.
         let error = built_in.keep(&folder.join("absent"), "").unwrap_err();
         assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");

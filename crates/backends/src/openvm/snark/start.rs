@@ -51,7 +51,7 @@ pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Re
     if mine.is_empty() || known::is_known(&circuits.id(), Some(&config.folder)) {
         return Ok(());
     }
-    check_writable(&config.folder)
+    check_writable(&config.folder).map_err(not_set_up)
 }
 
 /// The memory of the step that needs a key.
@@ -75,47 +75,71 @@ fn of_others(config: &SnarkConfig, keys: &[KeyFile]) -> Vec<(PathBuf, u64)> {
     others
 }
 
-fn check_writable(folder: &Path) -> Result<(), BackendError> {
-    whole::check_writable(folder).map_err(|error| {
-        not_set_up(format!(
-            "the keys of the SNARK are still to be made, or what verifiers are to know of them is to be written, and {} cannot be \
-             written ({error}): name another folder with --snark-dir",
-            folder.display()
-        ))
-    })
+/// Checks that the disk has room for all of these keys that are still to be made, and takes them. One that is there is read where there
+/// is no room to make it again: it may be damaged, or another's.
+fn check_disk(folder: &Path, keys: &[&KeyFile]) -> Result<(), BackendError> {
+    let (there, mut to_make): (Vec<&KeyFile>, Vec<&KeyFile>) =
+        keys.iter().copied().partition(|key| key.path.exists());
+    check_room(folder, &to_make).map_err(not_set_up)?;
+    if check_room(folder, keys).is_ok() {
+        return Ok(());
+    }
+    tracing::info!(folder = %folder.display(), "the keys of the SNARK could not be made again here: they are read now");
+    let mut unusable = String::new();
+    for key in there {
+        if let Some(cause) = key.unusable() {
+            unusable += &format!("{} cannot be used ({cause}): remove it. ", key.path.display());
+            to_make.push(key);
+        }
+    }
+    check_room(folder, &to_make).map_err(|cause| not_set_up(unusable + &cause))
 }
 
-/// Checks that the disk has room for all of these keys that are still to be made, and takes them.
-fn check_disk(folder: &Path, keys: &[&KeyFile]) -> Result<(), BackendError> {
-    let missing: Vec<_> = keys.iter().filter(|key| !key.path.exists()).collect();
-    if missing.is_empty() {
+/// Checks that these keys can be made in a folder; why not.
+fn check_room(folder: &Path, keys: &[&KeyFile]) -> Result<(), String> {
+    if keys.is_empty() {
         return Ok(());
     }
     check_writable(folder)?;
-    let needed: u64 = missing.iter().map(|key| key.bytes.saturating_sub(whole::left_over(&key.path))).sum();
+    let needed: u64 = keys.iter().map(|key| key.bytes.saturating_sub(whole::left_over(&key.path))).sum();
     let free = whole::free(folder)
-        .map_err(|error| not_set_up(format!("looking at the disk of {}: {error}", folder.display())))?;
+        .map_err(|error| format!("the disk of {} cannot be looked at: {error}", folder.display()))?;
     if free < needed {
-        return Err(not_set_up(format!(
+        return Err(format!(
             "the keys of the SNARK that are still to be made take {} GB, and the disk of {} has {} GB left: free some, or name \
              another folder with --snark-dir",
             needed.div_ceil(GB),
             folder.display(),
             free / GB
-        )));
+        ));
     }
     Ok(())
+}
+
+fn check_writable(folder: &Path) -> Result<(), String> {
+    whole::check_writable(folder).map_err(|error| {
+        format!(
+            "the keys of the SNARK are still to be made, or what verifiers are to know of them is to be written, and {} cannot be \
+             written ({error}): name another folder with --snark-dir",
+            folder.display()
+        )
+    })
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::{SnarkVariant, openvm::tree::Layer};
+    use crate::{
+        SnarkVariant,
+        openvm::{snark::kept::Kept, tree::Layer},
+    };
+    use std::io::Write;
     use tempfile::TempDir;
 
     fn key(folder: &Path, name: &str, bytes: u64) -> KeyFile {
-        KeyFile { path: folder.join(name), bytes, step: Layer::Wrapper(SnarkVariant::ALL[1]) }
+        let step = Layer::Wrapper(SnarkVariant::ALL[1]);
+        KeyFile { path: folder.join(name), bytes, step, made_of: None }
     }
 
     #[test]
@@ -130,8 +154,39 @@ mod tests {
         assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
         assert!(error.to_string().contains("--snark-dir"), "{error}");
         // One that is there takes no more.
-        fs::write(&other.path, b"there").unwrap();
+        whole::write(&other.path, |writer| writer.write_all(b"there")).unwrap();
         check_disk(folder, &[&one, &other]).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_no_key_that_is_there() {
+        let temporary = TempDir::new().unwrap();
+        let folder = temporary.path();
+        // No disk has the room to make it again.
+        let of = |made_of| KeyFile { made_of, ..key(folder, "one.key", u64::MAX) };
+        let (path, made_of) = (of(None).path, [7; 32]);
+        Kept::new(path.clone(), &made_of).write(|writer| writer.write_all(b"the key")).unwrap();
+        for known in [None, Some(made_of)] {
+            check_disk(folder, &[&of(known)]).unwrap();
+        }
+        let refused = |made_of, cause: &str| {
+            let error = check_disk(folder, &[&of(made_of)]).unwrap_err();
+            assert!(matches!(error, BackendError::NotSetUp { .. }), "{error}");
+            for word in ["one.key", cause, "remove it", "--snark-dir"] {
+                assert!(error.to_string().contains(word), "{word}: {error}");
+            }
+        };
+        refused(Some([8; 32]), "another's");
+        let bytes = fs::read(&path).unwrap();
+        let mut changed = bytes.clone();
+        changed[45] ^= 1;
+        for damaged in [changed.as_slice(), &bytes[..bytes.len() - 1], &bytes[..20]] {
+            fs::write(&path, damaged).unwrap();
+            refused(None, "checksum");
+            refused(Some(made_of), "checksum");
+        }
+        // Where there is room, it is made again when it is needed.
+        check_disk(folder, &[&KeyFile { bytes: 1, ..of(Some(made_of)) }]).unwrap();
     }
 
     #[test]
@@ -146,7 +201,9 @@ mod tests {
             "{error}"
         );
         // Where nothing is missing, a folder that is only read is enough.
-        check_disk(&file, &[&key(temporary.path(), "file", 1)]).unwrap();
+        let there = key(temporary.path(), "there.key", 1);
+        whole::write(&there.path, |writer| writer.write_all(b"there")).unwrap();
+        check_disk(&file, &[&there]).unwrap();
         check_disk(&file, &[]).unwrap();
     }
 

@@ -4,7 +4,7 @@ use super::{Works, from_l1, not_now, refused, stale};
 use crate::{error::OpProposerError, rules::StepFailed};
 use alloy_primitives::{Address, Bytes};
 use proofmill_attestor::Quorum;
-use proofmill_backends::Proof;
+use proofmill_backends::{Proof, SnarkVariant};
 use proofmill_chain::{L1, VerifierKind};
 use proofmill_client::OpAggregationProof;
 use proofmill_primitives::ProofMode;
@@ -19,17 +19,20 @@ pub(in crate::shell) struct Verifier {
 }
 
 impl Verifier {
-    /// Asks the contract. Errors where proofs that are carried to this mode, and these attestors, are not what it takes.
+    /// Asks the contract. Errors where proofs that are carried to this mode, as this SNARK where one is named, and these attestors, are not
+    /// what it takes.
     async fn connect(
         l1: &L1,
         verifier: Address,
         attestors: &[String],
-        mode: ProofMode,
+        (mode, snark): (ProofMode, Option<SnarkVariant>),
     ) -> Result<Self, OpProposerError> {
         let kind = VerifierKind::find(l1, verifier).await?;
         if kind.wants_snark() && mode != ProofMode::Plonk {
             return Err(OpProposerError::WantsSnark { verifier, mode });
         }
+        kind.check_setup(snark.map(SnarkVariant::is_for_development))
+            .map_err(|source| OpProposerError::OtherSetup { verifier, source })?;
         if kind.is_insecure() {
             tracing::warn!(
                 %verifier,
@@ -52,7 +55,8 @@ impl Works {
         if let Some(known) = known {
             return Ok(known);
         }
-        let found = Verifier::connect(self.sender.l1(), at, &self.attestors, self.prover.joined).await?;
+        let carried = (self.prover.joined, self.prover.backend.snark_variant());
+        let found = Verifier::connect(self.sender.l1(), at, &self.attestors, carried).await?;
         let found = Arc::new(found);
         let mut known = self.verifiers.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Arc::clone(known.entry(at).or_insert(found)))

@@ -75,6 +75,10 @@ pub(super) async fn run(
     let joined = carried(global, chain_id, &kind)?;
     if args.site.cluster.is_none() {
         backend.check_mode(joined).wrap_err("L1 verifies a SNARK, and this process is to make it")?;
+        if joined == ProofMode::Plonk {
+            wiring::check_memory(global, proofmill_worker::memory::max_weight(args.site.max_weight)?)?;
+            wiring::check_maker(global, registry, &[prover], args.site.max_weight).await?;
+        }
     }
     let site = Site::open(global, &args.site, registry, vec![prover]).await?;
     let development = chain_id == DEVELOPMENT_CHAIN;
@@ -112,6 +116,7 @@ fn carried(global: &cli::Global, l1_chain_id: u64, verifier: &VerifierKind) -> R
         return Ok(ProofMode::Compressed);
     }
     wiring::check_snark(global, l1_chain_id)?;
+    wiring::check_setup(global, verifier)?;
     Ok(ProofMode::Plonk)
 }
 
@@ -132,14 +137,23 @@ mod tests {
             let words = ["proofmill", "status", "--snark", snark];
             cli::Cli::try_parse_from(words).unwrap().global
         };
-        let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
         let other = VerifierKind::Other { verifier: Address::ZERO };
-        let insecure = global("insecure-development-small");
-        for several in [snark.clone(), VerifierKind::AllOf(vec![other.clone(), snark])] {
+        let (small, insecure) = (global("small"), global("insecure-development-small"));
+        let snark = |insecure| {
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure };
+            [snark.clone(), VerifierKind::AllOf(vec![other.clone(), snark])]
+        };
+        for several in snark(false) {
             let refused = carried(&insecure, 1, &several).unwrap_err().to_string();
             assert!(refused.contains("insecure-development-small"), "{refused}");
+            let refused = carried(&insecure, DEVELOPMENT_CHAIN, &several).unwrap_err().to_string();
+            assert!(refused.contains("--snark small"), "{refused}");
+            assert_eq!(carried(&small, 1, &several).unwrap(), ProofMode::Plonk);
+        }
+        for several in snark(true) {
             assert_eq!(carried(&insecure, DEVELOPMENT_CHAIN, &several).unwrap(), ProofMode::Plonk);
-            assert_eq!(carried(&global("small"), 1, &several).unwrap(), ProofMode::Plonk);
+            let refused = carried(&small, DEVELOPMENT_CHAIN, &several).unwrap_err().to_string();
+            assert!(refused.contains("--snark insecure-development-small"), "{refused}");
         }
         // Where L1 wants none, none is made.
         assert_eq!(carried(&insecure, 1, &other).unwrap(), ProofMode::Compressed);

@@ -10,9 +10,9 @@ use proofmill_chain::{
     deploy_attested_verifier, deploy_snark_and_attested_verifier, deploy_snark_verifier, majority,
     verify_snark_in_evm,
 };
-use proofmill_client::{EpochProof, StatedProof, programs};
+use proofmill_client::{EpochProof, StatedProof, files, programs};
 use proofmill_program::PublicValues;
-use std::{fs, path::Path};
+use std::path::Path;
 
 /// What verifies proofs of one type.
 pub(super) enum Verifier {
@@ -177,7 +177,7 @@ async fn tried(halo2: Halo2Verifier, file: &Path, l1: &L1, registry: &Registry) 
         Halo2Verifier::InsecureDevelopment => Halo2Code::InsecureDevelopment,
         Halo2Verifier::There(address) => Halo2Code::There(l1.code(address).await?),
     };
-    let bytes = fs::read(file).wrap_err("cannot be read")?;
+    let bytes = files::read_proof(file).wrap_err("cannot be read")?;
     let StatedProof { statement, proof } = EpochProof::decode(&bytes)?;
     let program = programs::published(proof.prover).map(|[_, aggregation]| aggregation);
     if program != Some(proof.program) {
