@@ -53,6 +53,9 @@ pub struct Submission {
     /// How often the step failed.
     #[serde(default)]
     pub(super) failures: u32,
+    /// How often L1 refused it, or it did not fit any more.
+    #[serde(default)]
+    pub(super) refused: u32,
 }
 
 /// One try of one step: what comes of another one is not taken for its end.
