@@ -405,13 +405,13 @@ fn an_aggregation_that_is_refused_is_made_anew() {
     let (anew, mut attempt) = to_proposal(&mut plan, now_ms, &begun);
     assert!(anew);
 
-    // L1 refuses that, and it may be the time or the account, for so long.
-    for times in 1..=6 {
+    // L1 refuses that, and it may be the time or the account, for so long: the first refusal counts.
+    for times in 1..=5 {
         let refused = Err(StepFailed::Refused { cause: "no".into() });
         assert!(plan.handle(now_ms, Event::Proposed(attempt, refused)).is_empty());
         now_ms += 1_000_000;
         let begun = plan.handle(now_ms, Event::Tick);
-        if times == 6 {
+        if times == 5 {
             assert!(to_proposal(&mut plan, now_ms, &begun).0);
         } else {
             let [Action::Propose { attempt: next, .. }] = begun[..] else { panic!("{begun:?}") };
@@ -439,4 +439,31 @@ fn an_output_that_is_too_near_by_now_waits_for_more_blocks() {
     let begun = plan.handle(0, Event::Range(second, Ok(4)));
     let [Action::Aggregate { ref ranges, .. }] = begun[..] else { panic!("{begun:?}") };
     assert_eq!(ranges[..], [first, second]);
+}
+
+#[test]
+fn what_l1_refuses_for_days_costs_ever_fewer_transactions() {
+    let mut plan = Plan::new(Config { range_blocks: 10, range_gas: None, submission_blocks: 10, at_once: 1 });
+    let seen = Seen { l1_block: 5, l2_output: 100, next_output: 110, l2_finalized: 110 };
+    plan.handle(0, Event::Seen(seen, BlockGas::default()));
+    let mut begun = plan.handle(0, Event::Range(BlockRange::new(101, 110).unwrap(), Ok(3)));
+    let (mut now_ms, mut kept, mut refused) = (0, 0, 0);
+    while now_ms < 7 * 24 * 3_600_000 {
+        now_ms += 10_000;
+        let event = match begun.pop() {
+            None => Event::Tick,
+            Some(Action::Checkpoint { attempt, .. }) => {
+                kept += 1;
+                Event::Checkpointed(attempt, Ok(L1Block { number: 4 + kept, hash: [4; 32].into() }))
+            }
+            Some(Action::Aggregate { attempt, .. }) => Event::Aggregated(attempt, Ok(())),
+            Some(Action::Propose { attempt, .. }) => {
+                refused += 1;
+                Event::Proposed(attempt, Err(StepFailed::Refused { cause: "no".into() }))
+            }
+            Some(other) => panic!("{other:?}"),
+        };
+        begun = plan.handle(now_ms, event);
+    }
+    assert!((2..=12).contains(&kept) && refused > 1_000, "{kept} hashes for {refused} refusals");
 }

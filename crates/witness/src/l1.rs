@@ -27,6 +27,8 @@ use tokio::task::spawn_blocking;
 /// So many L1 blocks are added at a time, until the range is there.
 const STEP: u64 = 6;
 const RECEIPTS: &str = "eth_getBlockReceipts";
+/// No span that nodes take has more blocks for each L1 block of the sequencing window. One that does would have all of L2's headers read.
+const BLOCKS_PER_L1_BLOCK: u64 = 64;
 /// keccak256 of `ConfigUpdate(uint256,uint8,bytes)`, by which the system configuration says what it changes.
 const CONFIG_UPDATE: B256 = b256!("0x1d2b0bda21d56b8bd12d4f94ebacffdfb35f5e226f84b461103bb8beab6353be");
 
@@ -130,7 +132,7 @@ impl L1Source {
                     Ok(()) => return Ok(input),
                     Err(DerivationError::NotYet { .. }) if until < head => break,
                     Err(DerivationError::AncestorMissing { back, .. })
-                        if !has_ancestors(&input.ancestors, back) =>
+                        if is_near(config, back) && !has_ancestors(&input.ancestors, back) =>
                     {
                         add_ancestors(l2, &range.parent, back, &mut input.ancestors).await?;
                     }
@@ -229,6 +231,11 @@ fn named_batchers(config: &RollupConfig, block: &L1Block) -> Vec<Address> {
 fn encoded(shown: ReceiptEnvelope<alloy_rpc_types_eth::Log>) -> Bytes {
     let receipt: ReceiptEnvelope<Log> = shown.map_logs(|log| log.inner);
     receipt.encoded_2718().into()
+}
+
+/// Whether a span that begins so many blocks before the range can be one that nodes take.
+fn is_near(config: &RollupConfig, back: u64) -> bool {
+    back <= config.seq_window_size.saturating_mul(BLOCKS_PER_L1_BLOCK)
 }
 
 fn has_ancestor(ancestors: &[Ancestor], back: u64) -> bool {
@@ -434,6 +441,13 @@ mod tests {
         assert_eq!(blobs_of(&config, &BTreeSet::from([batcher]), &block), [ours]);
         assert_eq!(blobs_of(&config, &BTreeSet::from([batcher, stranger]), &block), [theirs, ours]);
         assert!(blobs_of(&config, &BTreeSet::new(), &block).is_empty());
+    }
+
+    #[test]
+    fn a_span_from_the_beginning_of_the_chain_is_not_looked_for() {
+        let config = RollupConfig { seq_window_size: 3_600, ..config() };
+        // Of a block each second, twelve hours.
+        assert!(is_near(&config, 12 * 60 * 60) && !is_near(&config, 10_000_000));
     }
 
     #[test]

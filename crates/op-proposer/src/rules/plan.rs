@@ -13,7 +13,7 @@ use std::time::Duration;
 /// The longest pause between two tries of a step.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// After so many refusals a submission begins again.
+/// After so many refusals a submission begins again, which costs a transaction; and then each time after twice as many.
 const REFUSALS: u32 = 6;
 
 /// How the chain is cut.
@@ -237,6 +237,7 @@ impl Plan {
             Ok(None) => return self.proposed(),
             Err(failed) => failed,
         };
+        let (mut failures, before) = (submission.failures, submission.refused);
         let cause = match failed {
             StepFailed::RangesLost(lost) => {
                 let up_to = self.kept.map(|kept| kept.number);
@@ -245,13 +246,16 @@ impl Plan {
                 return;
             }
             StepFailed::Stale { cause } => {
+                (submission.refused, failures) = (before.saturating_add(1), failures.max(before));
                 // Where it is asked for as before, the same comes back.
                 (submission.step, submission.anew, self.kept) = (Step::Checkpoint, true, None);
                 cause
             }
             // It may be the time or the account. Where nothing changes, the proof may be at fault: it is made again.
             StepFailed::Refused { cause } => {
-                if (submission.failures + 1).is_multiple_of(REFUSALS) {
+                (submission.refused, failures) = (before.saturating_add(1), failures.max(before));
+                let (times, rest) = (submission.refused / REFUSALS, submission.refused % REFUSALS);
+                if rest == 0 && times.is_power_of_two() {
                     (submission.step, submission.anew, self.kept) = (Step::Checkpoint, true, None);
                 }
                 cause
@@ -259,7 +263,7 @@ impl Plan {
             StepFailed::NotNow { cause } => cause,
         };
         let pause = Patience::pauses(Duration::from_secs(2), LONGEST_PAUSE)
-            .wait(submission.failures, Jitter::of(now_ms ^ attempt.0));
+            .wait(failures, Jitter::of(now_ms ^ attempt.0));
         submission.failures = submission.failures.saturating_add(1);
         submission.until = now_ms.saturating_add(pause.as_millis() as u64);
         submission.cause = Some(cause);
@@ -327,6 +331,7 @@ impl Plan {
             cause: None,
             failures: 0,
             anew: false,
+            refused: 0,
         })
     }
 

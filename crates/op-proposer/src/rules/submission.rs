@@ -56,6 +56,9 @@ pub struct Submission {
     /// Whether the aggregation that is there is of no use.
     #[serde(default)]
     pub(super) anew: bool,
+    /// How often L1 refused it, or it did not fit any more.
+    #[serde(default)]
+    pub(super) refused: u32,
 }
 
 /// One try of one step: what comes of another one is not taken for its end.

@@ -207,6 +207,7 @@ impl Shell {
     async fn look(&self) -> Result<(Seen, BlockGas), String> {
         let view = self.oracle.view().await.map_err(|error| error.to_string())?;
         let l2_finalized = self.works.provable(self.options.anchor).await?;
+        self.works.agrees(view.newest, l2_finalized).await?;
         let after = view.newest.block.saturating_add(1);
         let gas = match (self.options.rules.range_gas, BlockRange::new(after, l2_finalized)) {
             (Some(_), Ok(blocks)) => {

@@ -1,7 +1,10 @@
 //! Proven ranges on their way to L1: the hash of an L1 block, the aggregation, the output.
 
 use super::{
-    super::works::{Wanted, ends, from_l1, not_now, refused, stale},
+    super::{
+        AnchorTag,
+        works::{Wanted, ends, from_l1, not_now, refused, stale},
+    },
     Shell,
 };
 use crate::{
@@ -11,6 +14,22 @@ use crate::{
 use proofmill_chain::{BlockAt, OracleView, Output, ProvenOutput};
 use proofmill_primitives::BlockRange;
 use tokio_util::sync::CancellationToken;
+
+/// A contract sees the hashes of so many blocks before L1's newest one.
+const HASHES: u64 = 255;
+
+/// Errors where a contract cannot keep the hash of L1's block `number` any more: L1 does not finalize, or the anchor is far back.
+fn too_old(tag: AnchorTag, number: u64, newest: u64) -> Result<(), String> {
+    let back = newest.saturating_sub(number);
+    if back <= HASHES {
+        return Ok(());
+    }
+    Err(format!(
+        "L1's {tag} block that counts, {number}, is {back} blocks before its newest one, and a contract can keep the hash of the last \
+         {HASHES} alone: wait until L1 has one that is nearer, or prove up to another (--l1-block-tag, L1_BLOCK_TAG; --l1-confirmations, \
+         L1_CONFIRMATIONS)"
+    ))
+}
 
 impl Shell {
     /// Has the contract keep the hash of an L1 block that is not before `not_before`.
@@ -28,6 +47,7 @@ impl Shell {
             ))
         })?;
         if oracle.kept_hash(number).await.map_err(from_l1)?.is_none() {
+            too_old(anchor.tag, number, newest).map_err(not_now)?;
             let included = oracle.keep_hash(&self.works.sender, number).await.map_err(from_l1)?;
             let transaction = included.transaction;
             tracing::info!(l1_block = number, %transaction, gas = included.gas_used, "the contract keeps the hash of an L1 block");
@@ -95,5 +115,19 @@ impl Shell {
         let (transaction, gas, fee_wei) = (included.transaction, included.gas_used, included.fee());
         tracing::info!(event = "output_proposed", block, %root, %transaction, gas, fee_wei, "output proposed");
         Ok(included.block)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_old;
+    use crate::AnchorTag;
+
+    #[test]
+    fn a_block_whose_hash_no_contract_sees_any_more_is_said() {
+        assert_eq!(too_old(AnchorTag::Finalized, 745, 1_000), Ok(()));
+        assert_eq!(too_old(AnchorTag::Latest, 7, 7), Ok(()));
+        let said = too_old(AnchorTag::Finalized, 744, 1_000).err().unwrap_or_default();
+        assert!(said.contains("finalized block") && said.contains("L1_CONFIRMATIONS"), "{said}");
     }
 }

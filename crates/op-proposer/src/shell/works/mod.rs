@@ -102,6 +102,23 @@ impl Works {
         self.rollup_node.safe_head(number).await.map_err(|error| error.to_string())
     }
 
+    /// Errors where L2's node has another output than L1's newest: what is proven then begins with something else than the contract has.
+    /// Where it does not tell, that is found out when ranges are joined.
+    pub(super) async fn agrees(&self, newest: Output, l2_finalized: u64) -> Result<(), String> {
+        let Output { root, block } = newest;
+        if block > l2_finalized {
+            return Ok(());
+        }
+        match self.l2.output(block).await {
+            Ok(Some(there)) if there.root != root => Err(format!(
+                "L1's newest output, of block {block}, is {root}, and L2's node has {}: nothing is proven until they agree. Compare the node \
+                 with others, and L2_RPC with the chain of the contract",
+                there.root
+            )),
+            _ => Ok(()),
+        }
+    }
+
     /// Errors where nothing that follows on this block could be proven. A node that does not tell is asked again before each range.
     pub(super) async fn check_begins(&self, block: u64) -> Result<(), OpProposerError> {
         let next = block.saturating_add(1);

@@ -11,7 +11,8 @@ mod reorg;
 use crate::process::{Running, fail, output, proofmill, wait};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use proofmill_chain::{
-    Games, GamesSettings, GamesStart, L1, OracleConfig, Output, OutputOracle, PoolOptions, Sender, SigningKey,
+    Games, GamesSettings, GamesStart, L1, OracleConfig, OracleStart, Output, OutputOracle, PoolOptions,
+    Sender, SigningKey,
 };
 use proofmill_proxy::{Action, Proxy};
 use proofmill_witness::RollupNode;
@@ -293,6 +294,30 @@ async fn a_rollup_node_that_comes_later_is_waited_for() {
     away.store(false, Ordering::SeqCst);
     wait("the proposer", || said().contains("the proposer is ready"));
     assert!(running.terminate() && said().contains("L2_NODE_RPC"), "{}", said());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_proven_behind_an_output_that_l2_does_not_have() {
+    let place = Place::new(&[]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
+    let newest = chain.newest().await;
+    let node = RollupNode::new(chain.said("l2_node_rpc").parse().unwrap());
+    let start = OracleStart {
+        output: Output { root: B256::repeat_byte(0xee), ..newest },
+        timestamp: node.output(newest.block).await.unwrap().timestamp,
+        block_time: 1,
+        submission_interval: 4,
+        config: chain.config().await,
+        verifier: chain.oracle().await.verifier().await.unwrap(),
+        proposer: chain.said("proposer").parse().unwrap(),
+    };
+    let owner = chain.stranger().await;
+    let (oracle, _) = OutputOracle::deploy(&owner, &start, B256::repeat_byte(1)).await.unwrap();
+    let mut command = chain.proposer(data);
+    command.env("L2OO_ADDRESS", oracle.address().to_string());
+    let mut running = Running::start(&mut command, &place.log);
+    wait("a word on it", || said().contains("nothing is proven until they agree"));
+    assert!(running.terminate() && !said().contains("a range is gathered"), "{}", said());
 }
 
 #[tokio::test(flavor = "multi_thread")]
