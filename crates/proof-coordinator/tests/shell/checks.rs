@@ -6,7 +6,7 @@ use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::Sought;
 use proofmill_stand_in::forward;
-use proofmill_wire::prover::submit_response::Outcome;
+use proofmill_wire::prover::{retry_later::Reason, submit_response::Outcome};
 use std::{
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -51,6 +51,40 @@ impl Checks {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
+}
+
+/// `exec` in a process that has not all that it takes to verify, until somebody sees to it.
+struct Lacking(ExecBackend, Mutex<Vec<BackendError>>);
+
+impl Backend for Lacking {
+    forward! { 0: prover_type weight budget_for program_version encode_input execute plan prove_segment tree node_weight reduce finish }
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        let lacks = self.1.lock().unwrap().pop();
+        lacks.map_or_else(|| self.0.verify(proof, expected), Err)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_coordinator_lacks_is_not_held_against_a_proof() {
+    let (prover, cause) = (ProverType::Exec, || "its keys are not there".to_owned());
+    let lacks = vec![
+        BackendError::NotCompiledIn { prover, remedy: "take another binary" },
+        BackendError::NotSetUp { prover, cause: cause() },
+        BackendError::Prover { prover, doing: "making keys", cause: cause() },
+    ];
+    let scene = Scene::with_exec(Arc::new(Lacking(ExecBackend::default(), Mutex::new(lacks)))).await;
+    let batch = wanted(1, prover);
+    let waits = scene.want(batch.clone()).await;
+    let id =
+        BatchId { number: batch.sought.number, level: batch.sought.level, content: batch.sought.content };
+    for _ in 0..3 {
+        let outcome = scene.submit("a", "exec", &id, &proof(&batch)).await;
+        let Outcome::RetryLater(later) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(later.reason(), Reason::Busy);
+    }
+    let outcome = scene.submit("a", "exec", &id, &proof(&batch)).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
