@@ -103,6 +103,13 @@ pub enum BackendError {
     },
 }
 
+impl BackendError {
+    /// Whether the prover type is not there for this process, or its own machinery failed: that says nothing of what it was to look at.
+    pub const fn is_of_this_process(&self) -> bool {
+        matches!(self, Self::NotCompiledIn { .. } | Self::NotSetUp { .. } | Self::Prover { .. })
+    }
+}
+
 impl From<BackendError> for Fault {
     fn from(error: BackendError) -> Self {
         let code = match &error {

@@ -204,12 +204,7 @@ impl ClientError {
             Self::Refused(_) | Self::BadAddress(_) | Self::Program(_) | Self::OpAggregation(_) => {
                 Code::Malformed
             }
-            // The prover type is not there for this process, or its own machinery failed: that says nothing of what is to be proven.
-            Self::Backend(
-                BackendError::NotCompiledIn { .. }
-                | BackendError::NotSetUp { .. }
-                | BackendError::Prover { .. },
-            ) => Code::NotSetUp,
+            Self::Backend(error) if error.is_of_this_process() => Code::NotSetUp,
             Self::Backend(_) | Self::CheckBrokeOff { .. } => Code::ProverFailed,
         }
     }

@@ -1,5 +1,6 @@
 //! Bad proofs, kept for whoever looks into why they were made.
 
+use crate::files;
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -8,11 +9,14 @@ use std::{
 /// The most files that are kept: whoever makes bad proofs must not fill the disk with them.
 const MOST: usize = 200;
 
+/// So much of an id is in a file's name.
+const LONGEST: usize = 100;
+
 /// Keeps the bytes of a proof, and beside them what refused it; the file with the bytes.
 pub(crate) fn keep(folder: &Path, id: &str, bytes: &[u8], cause: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let hash = blake3::hash(bytes).to_hex();
-    let file = folder.join(format!("{id}-{}.proof", &hash[..12]));
+    let file = folder.join(format!("{}-{}.proof", named(id), &hash[..12]));
     if file.exists() {
         return Ok(file);
     }
@@ -20,9 +24,15 @@ pub(crate) fn keep(folder: &Path, id: &str, bytes: &[u8], cause: &str) -> io::Re
         let cause = format!("{} has {MOST} files: look into them, and remove them", folder.display());
         return Err(io::Error::other(cause));
     }
-    fs::write(&file, bytes)?;
+    files::save(&file, bytes)?;
     fs::write(file.with_extension("cause"), cause)?;
     Ok(file)
+}
+
+/// An id in a file's name, whatever the cluster calls the proof: it leads to no other folder, and the hash tells two of them apart.
+fn named(id: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    id.chars().take(LONGEST).map(|letter| if plain(letter) { letter } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -38,6 +48,11 @@ mod tests {
         assert_eq!(keep(&bad, "p-1", b"bytes", "another cause").unwrap(), file);
         assert_eq!(fs::read(&file).unwrap(), b"bytes");
         assert_eq!(fs::read(file.with_extension("cause")).unwrap(), b"it does not hold");
+        for id in ["../../outside", "/etc/passwd", "a\0b", &"é".repeat(1 << 20)] {
+            let file = keep(&bad, id, id.as_bytes(), "why").unwrap();
+            assert_eq!(file.parent(), Some(&*bad), "{}", file.display());
+            assert_eq!(fs::read(&file).unwrap(), id.as_bytes());
+        }
         for number in 0..MOST {
             drop(keep(&bad, &format!("p-{number}"), &number.to_le_bytes(), "why"));
         }

@@ -65,12 +65,7 @@ pub(crate) async fn look_at<T: Send + 'static>(
     let backend = Arc::clone(backend);
     match tokio::task::spawn_blocking(move || look(&*backend)).await {
         Ok(Ok(seen)) => Ok(seen),
-        // The prover type is not there, or its own machinery failed: that says nothing of the proof.
-        Ok(Err(
-            error @ (BackendError::NotCompiledIn { .. }
-            | BackendError::NotSetUp { .. }
-            | BackendError::Prover { .. }),
-        )) => Err(VerifyError::Failed(error)),
+        Ok(Err(error)) if error.is_of_this_process() => Err(VerifyError::Failed(error)),
         Ok(Err(error)) => Err(VerifyError::Refused(error.to_string())),
         Err(_) => Err(VerifyError::BrokeOff),
     }

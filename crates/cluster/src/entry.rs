@@ -20,7 +20,7 @@ pub(crate) struct Entry {
     /// Why its waiting tasks can be given to nobody, as the scheduler says.
     pub(crate) stuck: Option<String>,
     /// Which task a worker gave back because it cannot do it or cannot use its store, and why.
-    pub(crate) given_back: Option<(TaskId, String)>,
+    pub(crate) given_back: Option<GivenBack>,
     /// Why something that it still needs will find no worker.
     pub(crate) foreseen: Option<String>,
     planned: BTreeMap<TaskKind, Planned>,
@@ -30,6 +30,15 @@ pub(crate) struct Entry {
     public_values: Vec<u8>,
     /// Turns at every change.
     changed: watch::Sender<()>,
+}
+
+/// A task that came back.
+#[derive(Debug)]
+pub(crate) struct GivenBack {
+    pub(crate) task: TaskId,
+    /// For the sake of the store, which is the same for all.
+    pub(crate) of_the_store: bool,
+    pub(crate) text: String,
 }
 
 /// The tasks of one kind that a plan foresees.

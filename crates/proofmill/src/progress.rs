@@ -2,7 +2,7 @@
 
 use crate::printed::harmless;
 use indicatif::{ProgressBar, ProgressStyle};
-use proofmill_wire::operator::{KindProgress, ProofProgress};
+use proofmill_wire::operator::ProofProgress;
 use std::{
     io::IsTerminal,
     time::{Duration, Instant},
@@ -44,8 +44,7 @@ impl Progress {
         }
         // The controller ends with the proof and says nothing about how far it is.
         let kinds = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
-        let known: u32 = kinds().map(KindProgress::known).sum();
-        let done: u32 = kinds().map(|kind| kind.succeeded).sum();
+        let (done, known) = progress.tasks();
         let mut parts: Vec<String> = kinds()
             .map(|kind| {
                 let running =

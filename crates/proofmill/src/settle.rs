@@ -103,16 +103,10 @@ pub(crate) struct NoGateway {
 impl NotShown {
     /// Whether the prover type's code did not answer: that says nothing of the proof.
     const fn is_away(&self) -> bool {
-        matches!(
-            self,
-            Self::Backend(
-                BackendError::NotCompiledIn { .. }
-                    | BackendError::NotSetUp { .. }
-                    | BackendError::Prover { .. }
-            ) | Self::BrokeOff
-                | Self::NewRules
-                | Self::Chain(_)
-        )
+        match self {
+            Self::Backend(error) => error.is_of_this_process(),
+            _ => matches!(self, Self::BrokeOff | Self::NewRules | Self::Chain(_)),
+        }
     }
 }
 

@@ -64,6 +64,39 @@ pub mod operator {
 impl operator::KindProgress {
     /// How many tasks of the kind there are, as far as known: those that were created, and those that the plan foresees.
     pub fn known(&self) -> u32 {
-        self.planned.max(self.pending + self.running + self.succeeded)
+        self.planned.max(self.pending.saturating_add(self.running).saturating_add(self.succeeded))
+    }
+}
+
+impl operator::ProofProgress {
+    /// How many tasks are done, and how many there are as far as known. A controller ends with its proof, and is not counted. What a plan
+    /// foresees is as a worker said it, of whatever release.
+    pub fn tasks(&self) -> (u32, u32) {
+        let kinds = self.kinds.iter().filter(|kind| kind.kind != "Controller");
+        kinds.fold((0, 0), |(done, known): (u32, u32), kind| {
+            (done.saturating_add(kind.succeeded), known.saturating_add(kind.known()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::operator::{KindProgress, ProofProgress};
+
+    #[test]
+    fn a_plan_of_more_than_there_can_be_is_as_much_as_can_be_said() {
+        let kind = |kind: &str, planned, succeeded| KindProgress {
+            kind: kind.into(),
+            planned,
+            running: 3,
+            succeeded,
+            ..KindProgress::default()
+        };
+        let mut progress = ProofProgress { kinds: vec![kind("Controller", 9, 0)], ..Default::default() };
+        assert_eq!(progress.tasks(), (0, 0));
+        progress.kinds.extend([kind("ProveShard", 8, 2), kind("RecursionReduce", 0, 1)]);
+        assert_eq!(progress.tasks(), (3, 12));
+        progress.kinds.push(kind("CoreExecute", u32::MAX, u32::MAX));
+        assert_eq!(progress.tasks(), (u32::MAX, u32::MAX));
     }
 }

@@ -260,7 +260,7 @@ impl State {
                 }
             }
             TaskState::Running { .. } | TaskState::Pending { last_failure: None, .. } => {}
-            _ => self.taken_up(proof, &task),
+            _ => self.taken_up(proof, &task, matches!(state, TaskState::Succeeded)),
         }
         if has_ended(&state) {
             self.task_ended(proof, &task, &state);

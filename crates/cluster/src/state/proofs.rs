@@ -1,7 +1,10 @@
 //! Requests for proofs.
 
 use super::{State, new_task_id, no_such_proof};
-use crate::{convert, entry::Entry};
+use crate::{
+    convert,
+    entry::{Entry, GivenBack},
+};
 use proofmill_fault::{At, Fault};
 use proofmill_ledger::{
     Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
@@ -101,19 +104,20 @@ impl State {
     pub(super) fn given_back(&mut self, proof: &ProofId, task: &TaskId, kind: TaskKind, fault: &Fault) {
         let Some(entry) = self.proofs.get_mut(proof) else { return };
         let cause = &fault.text;
-        let text = match fault.at() {
-            At::Store if entry.given_back.as_ref().is_some_and(|(first, _)| first != task) => return,
-            At::Store => format!("{kind} waits for the artifact store: {cause}"),
-            _ => format!("{kind} was given back, and goes to other workers: {cause}"),
+        let (of_the_store, text) = match fault.at() {
+            At::Store if entry.given_back.as_ref().is_some_and(|first| first.task != *task) => return,
+            At::Store => (true, format!("{kind} waits for the artifact store: {cause}")),
+            _ => (false, format!("{kind} was given back, and goes to other workers: {cause}")),
         };
-        entry.given_back = Some((task.clone(), text));
+        entry.given_back = Some(GivenBack { task: task.clone(), of_the_store, text });
         self.tell_diagnosis(proof);
     }
 
-    /// Something else came of a task.
-    pub(super) fn taken_up(&mut self, proof: &ProofId, task: &TaskId) {
+    /// Something else came of a task. One that is done has what it gives in the store: others, which may take long, do not wait for it.
+    pub(super) fn taken_up(&mut self, proof: &ProofId, task: &TaskId, is_done: bool) {
         let Some(entry) = self.proofs.get_mut(proof) else { return };
-        if entry.given_back.take_if(|given| given.0 == *task).is_some() {
+        let is_over = |given: &mut GivenBack| given.task == *task || is_done && given.of_the_store;
+        if entry.given_back.take_if(is_over).is_some() {
             self.tell_diagnosis(proof);
         }
     }
@@ -121,7 +125,7 @@ impl State {
     /// Makes known what keeps a proof waiting, where that changed: what keeps it waiting now comes before what will.
     pub(super) fn tell_diagnosis(&mut self, proof: &ProofId) {
         let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
-        let given_back = || entry.given_back.as_ref().map(|(_, text)| text.clone());
+        let given_back = || entry.given_back.as_ref().map(|given| given.text.clone());
         let diagnosis = entry.stuck.clone().or_else(given_back).or_else(|| entry.foreseen.clone());
         if entry.record.diagnosis != diagnosis {
             entry.record.diagnosis.clone_from(&diagnosis);

@@ -1,6 +1,6 @@
 //! How far a proof is, for the log.
 
-use proofmill_wire::operator::{KindProgress, ProofProgress};
+use proofmill_wire::operator::ProofProgress;
 use std::{
     fmt,
     time::{Duration, Instant},
@@ -33,9 +33,7 @@ impl<T: fmt::Display> Watch<T> {
             return;
         }
         self.said = Instant::now();
-        let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
-        let done: u32 = tasks().map(|kind| kind.succeeded).sum();
-        let known: u32 = tasks().map(KindProgress::known).sum();
+        let (done, known) = progress.tasks();
         tracing::info!(%of, done, known, "proving");
     }
 }

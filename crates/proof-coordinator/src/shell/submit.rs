@@ -12,7 +12,7 @@ use crate::rules::{
     SubmitOutcome,
 };
 use bytes::Bytes;
-use proofmill_backends::{Backend, BackendError, Proof};
+use proofmill_backends::{Backend, Proof};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_service::{JobError, Pulled};
@@ -175,12 +175,7 @@ async fn judge(
     });
     match verified.await {
         Ok(Ok(())) => Ok(proof),
-        // The prover type's own machinery failed, or lacks something here: that says nothing of the proof.
-        Ok(Err(
-            error @ (BackendError::NotCompiledIn { .. }
-            | BackendError::NotSetUp { .. }
-            | BackendError::Prover { .. }),
-        )) => Err(Flaw::Unchecked(error.to_string())),
+        Ok(Err(error)) if error.is_of_this_process() => Err(Flaw::Unchecked(error.to_string())),
         Ok(Err(error)) => refused(RefusedFor::DoesNotHold, error.to_string()),
         Err(_) => Err(Flaw::Unchecked("the check broke off; please report it".to_owned())),
     }

@@ -1,14 +1,12 @@
 //! Proofs whose check takes long, or cannot be made.
 
-use crate::scene::{Scene, batch_of, proof, wanted};
+use crate::scene::{Scene, proof, wanted};
 use proofmill_backends::{Backend, BackendError, ExecBackend, Proof};
 use proofmill_primitives::{ProgramVersion, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::Sought;
 use proofmill_stand_in::forward;
-use proofmill_wire::prover::{
-    assign_response::Outcome as AssignOutcome, retry_later::Reason, submit_response::Outcome,
-};
+use proofmill_wire::prover::{retry_later::Reason, submit_response::Outcome};
 use std::{
     sync::{Arc, Condvar, Mutex},
     time::Duration,
@@ -55,31 +53,38 @@ impl Checks {
     }
 }
 
-/// `exec`, which can check nothing here.
-struct Unable(ExecBackend);
+/// `exec` in a process that has not all that it takes to verify, until somebody sees to it.
+struct Lacking(ExecBackend, Mutex<Vec<BackendError>>);
 
-impl Backend for Unable {
+impl Backend for Lacking {
     forward! { 0: prover_type weight budget_for program_version encode_input execute plan prove_segment tree node_weight reduce finish }
-    fn verify(&self, _: &Proof, _: ProgramVersion) -> Result<(), BackendError> {
-        Err(BackendError::NotSetUp { prover: ProverType::Exec, cause: "a file is missing".to_owned() })
+    fn verify(&self, proof: &Proof, expected: ProgramVersion) -> Result<(), BackendError> {
+        let lacks = self.1.lock().unwrap().pop();
+        lacks.map_or_else(|| self.0.verify(proof, expected), Err)
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_checked_here_costs_its_prover_nothing() {
-    let scene = Scene::with_exec(Arc::new(Unable(ExecBackend::default()))).await;
-    let wants = wanted(1, ProverType::Exec);
-    let _waits = scene.want(wants.clone()).await;
-    let AssignOutcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
-    let batch = batch_of(given.batch.clone().unwrap());
-    for _ in 0..2 {
-        let Outcome::RetryLater(later) = scene.submit("a", "exec", &batch, &proof(&wants)).await else {
-            panic!("it is to blame")
-        };
+async fn what_a_coordinator_lacks_is_not_held_against_a_proof() {
+    let (prover, cause) = (ProverType::Exec, || "its keys are not there".to_owned());
+    let lacks = vec![
+        BackendError::NotCompiledIn { prover, remedy: "take another binary" },
+        BackendError::NotSetUp { prover, cause: cause() },
+        BackendError::Prover { prover, doing: "making keys", cause: cause() },
+    ];
+    let scene = Scene::with_exec(Arc::new(Lacking(ExecBackend::default(), Mutex::new(lacks)))).await;
+    let batch = wanted(1, prover);
+    let waits = scene.want(batch.clone()).await;
+    let id =
+        BatchId { number: batch.sought.number, level: batch.sought.level, content: batch.sought.content };
+    for _ in 0..3 {
+        let outcome = scene.submit("a", "exec", &id, &proof(&batch)).await;
+        let Outcome::RetryLater(later) = outcome else { panic!("{outcome:?}") };
         assert_eq!(later.reason(), Reason::Busy);
     }
-    let AssignOutcome::Assigned(again) = scene.assign("a", "exec").await else { panic!("it lost its batch") };
-    assert_eq!(again.batch, given.batch);
+    let outcome = scene.submit("a", "exec", &id, &proof(&batch)).await;
+    assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

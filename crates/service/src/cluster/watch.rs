@@ -2,7 +2,7 @@
 
 use crate::{Progress, ProofCost, Work};
 use proofmill_primitives::Instructions;
-use proofmill_wire::operator::{KindProgress, ProofProgress};
+use proofmill_wire::operator::ProofProgress;
 use std::time::Duration;
 
 /// Passes on how far the cluster is.
@@ -16,9 +16,7 @@ impl<'a> Watch<'a> {
     }
 
     pub(super) fn see(&self, progress: &ProofProgress) {
-        let tasks = || progress.kinds.iter().filter(|kind| kind.kind != "Controller");
-        let total: u32 = tasks().map(KindProgress::known).sum();
-        let done = tasks().map(|kind| kind.succeeded).sum();
+        let (done, total) = progress.tasks();
         // A controller runs as long as its proof, and does nothing once the tasks are known.
         let running =
             progress.kinds.iter().any(|kind| kind.running > 0 && (total == 0 || kind.kind != "Controller"));
