@@ -5,8 +5,9 @@ use crate::codec::Reader;
 use alloc::vec::Vec;
 use alloy_primitives::Bytes;
 
-/// The most blocks, and the most transactions, that a span may have (`MAX_SPAN_BATCH_ELEMENT_COUNT`).
-const MAX_ELEMENTS: u64 = 10_000_000;
+/// The most blocks, and the most transactions, that a span may have (`MAX_SPAN_BATCH_ELEMENT_COUNT`). Nodes read no more bytes of a
+/// transaction, either (op-node, `ReadTxData`).
+pub(super) const MAX_ELEMENTS: u64 = 10_000_000;
 
 /// The transactions of blocks that follow on each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,9 +49,9 @@ impl SpanBatch {
         Ok(head.span)
     }
 
-    /// All but the transactions.
+    /// All but the transactions. Nodes compute modulo 2^64 here, and judge what comes of it.
     fn head(input: &mut Reader<'_>, genesis_time: u64) -> Option<Head> {
-        let timestamp = genesis_time.checked_add(uvarint(input)?)?;
+        let timestamp = genesis_time.wrapping_add(uvarint(input)?);
         let last_epoch = uvarint(input)?;
         let parent_check = input.fixed().ok()?;
         let l1_check = input.fixed().ok()?;
@@ -64,11 +65,11 @@ impl SpanBatch {
             counts.push(transactions);
         }
         let changes = origin_bits.iter().filter(|changes| **changes).count() as u64;
-        let mut epoch = last_epoch.checked_sub(changes)?;
+        let mut epoch = last_epoch.wrapping_sub(changes);
         let blocks = origin_bits
             .into_iter()
             .map(|changes| {
-                epoch += u64::from(changes);
+                epoch = epoch.wrapping_add(changes.into());
                 SpanBlock { epoch, transactions: Vec::new() }
             })
             .collect();

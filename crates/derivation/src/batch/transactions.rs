@@ -1,7 +1,7 @@
 //! The transactions of a span batch, whose parts are kept apart from each other.
 
 use super::Unread;
-use super::span::{bits, uvarint};
+use super::span::{MAX_ELEMENTS, bits, uvarint};
 use crate::codec::Reader;
 use alloc::{vec, vec::Vec};
 use alloy_consensus::{TxEip1559, TxEip2930, TxEip7702, TxLegacy, transaction::RlpEcdsaEncodableTx};
@@ -134,7 +134,11 @@ fn data(input: &mut Reader<'_>) -> Result<Data, Unread> {
     // A list, or what should be one, is of a transaction without a type.
     let kind = input.0.first().copied().filter(|first| *first < 0x80);
     input.0 = &input.0[usize::from(kind.is_some())..];
+    let before = input.0.len();
     let list = Header::decode_bytes(&mut input.0, true).map_err(|_| Unread::NoBatch)?;
+    if (before - input.0.len()) as u64 > MAX_ELEMENTS {
+        return Err(Unread::NoBatch);
+    }
     fields(kind, list).map_err(|_| Unread::Unusable)
 }
 

@@ -48,7 +48,8 @@ const BLOCK: u32 = 1 << 24;
 /// Room for a word of the dictionary: 24 bytes, with 5 before and 8 behind.
 const WORD: usize = 48;
 
-/// What the bytes decompress to, cut off after `limit` bytes; nothing where they are damaged or end too early.
+/// What the bytes decompress to, cut off after `limit` bytes; nothing where they are damaged or end too early, or where others are behind
+/// them: whether a node takes a batch then follows from how its buffers are filled.
 pub(crate) fn decompressed(data: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut bits = Bits::new(data);
     let window = match bits.flag()? {
@@ -71,8 +72,7 @@ pub(crate) fn decompressed(data: &[u8], limit: usize) -> Option<Vec<u8>> {
             return Some(out.bytes);
         }
         if is_last {
-            bits.align()?;
-            return Some(out.bytes);
+            return bits.end().then_some(out.bytes);
         }
     }
 }

@@ -67,6 +67,11 @@ impl<'a> Bits<'a> {
         (self.take(self.count % 8)? == 0).then_some(())
     }
 
+    /// Whether only zeros are left in the last byte, and no byte behind it.
+    pub(super) fn end(&mut self) -> bool {
+        self.align().is_some() && self.count == 0 && self.at == self.data.len()
+    }
+
     /// So many whole bytes.
     pub(super) fn bytes(&mut self, len: usize) -> Option<&'a [u8]> {
         self.align()?;

@@ -96,7 +96,7 @@ impl Stage<'_> {
         let misaligned = span.timestamp < next
             && (span.timestamp > self.safe.time
                 || !(self.safe.time - span.timestamp).is_multiple_of(block_time));
-        if misaligned {
+        if misaligned || start.saturating_add(self.config.seq_window_size) < included {
             return Ok(Verdict::Drop);
         }
         let overlap = ((next - span.timestamp) / block_time) as usize;
@@ -105,10 +105,7 @@ impl Stage<'_> {
             DerivationError::AncestorMissing { number: included, start: span.timestamp, back }
         };
         let (parent, parent_origin, _) = self.there(overlap, &[])?.ok_or_else(missing)?;
-        if parent[..20] != span.parent_check
-            || start.saturating_add(self.config.seq_window_size) < included
-            || start > parent_origin.saturating_add(1)
-        {
+        if parent[..20] != span.parent_check || start > parent_origin.saturating_add(1) {
             return Ok(Verdict::Drop);
         }
         // Nodes look for the last L1 block among those from the next block's on.

@@ -1,14 +1,16 @@
 //! Whatever bytes come: nothing panics, and what is built stays in proportion.
 
 use super::encode::{rlp, single, span, zlib};
-use super::world::{World, user};
+use super::world::{World, signed, user};
 use crate::batch::{Batch, Unread};
 use crate::channel::{batches, decompressed};
 use crate::deposits::TRANSACTION_DEPOSITED;
 use crate::frame::{frames, pruned};
 use crate::system_config::CONFIG_UPDATE;
 use crate::{DerivationInput, blob};
+use alloy_consensus::TxEip1559;
 use alloy_primitives::{B256, keccak256};
+use alloy_rlp::Encodable;
 use proofmill_stateless::OpFork;
 use proptest::prelude::*;
 
@@ -44,6 +46,38 @@ fn a_span_says_no_more_than_it_has() {
     assert_eq!(Batch::decode(&claims, 901, 0), Err(Unread::NoBatch));
     claims.extend([0; 100]);
     assert_eq!(Batch::decode(&claims, 901, 0), Err(Unread::NoBatch));
+}
+
+/// Nodes compute modulo 2^64, and drop what they come to or pass over it: what is behind the span in its channel is not lost.
+#[test]
+fn a_span_of_impossible_times_or_l1_blocks_is_a_span() {
+    let checks = (B256::repeat_byte(3), B256::repeat_byte(4));
+    let blocks = [(true, vec![]), (true, vec![]), (false, vec![user(1)])];
+    let Ok(Batch::Span(early)) = Batch::decode(&span((u64::MAX, 0), checks, &blocks), 901, 50) else {
+        panic!("no span")
+    };
+    assert_eq!((early.timestamp, early.first_epoch(), early.last_epoch()), (49, u64::MAX, 0));
+    // Whether the first block's L1 block is another than that of the block before it does not count.
+    let Ok(Batch::Span(first)) = Batch::decode(&span((1, 0), checks, &[(true, vec![])]), 901, 50) else {
+        panic!("no span")
+    };
+    assert_eq!((first.first_epoch(), first.last_epoch()), (0, 0));
+}
+
+#[test]
+fn a_transaction_of_more_than_ten_million_bytes_is_none() {
+    let transaction = TxEip1559 { chain_id: 901, max_fee_per_gas: 9, ..TxEip1559::default() };
+    // What is written beside the input's bytes: two lengths, and the other fields.
+    let TxEip1559 { value, max_priority_fee_per_gas: tip, max_fee_per_gas: fee, access_list, .. } =
+        &transaction;
+    let beside = 4 + 4 + value.length() + tip.length() + fee.length() + access_list.length();
+    let with_input = |bytes: usize| {
+        let larger = TxEip1559 { input: vec![7; bytes].into(), ..transaction.clone() };
+        let blocks = [(true, vec![signed(5, larger)])];
+        Batch::decode(&span((1, 9), (B256::ZERO, B256::ZERO), &blocks), 901, 50)
+    };
+    assert!(matches!(with_input(10_000_000 - beside), Ok(Batch::Span(_))));
+    assert_eq!(with_input(10_000_001 - beside), Err(Unread::NoBatch));
 }
 
 proptest! {
