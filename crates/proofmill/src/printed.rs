@@ -23,7 +23,7 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 }
 
 /// Unicode's bidirectional controls are no control characters by their category.
-const fn is_obeyed(one: char) -> bool {
+fn is_obeyed(one: char) -> bool {
     match one {
         '\n' | '\t' => false,
         '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
