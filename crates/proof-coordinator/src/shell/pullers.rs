@@ -67,6 +67,7 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         note: wanted.note,
         cycle_limit: wanted.cycle_limit,
         given_at: None,
+        given_back: None,
         ended,
         waiting: 0,
     };
@@ -140,15 +141,22 @@ async fn stored(inner: &Inner, wanted: &Wanted) -> Result<Option<Proof>, Artifac
 
 /// Says how far a batch is.
 fn tell(inner: &Inner, key: &Key, work: &Work) {
-    let (held, silent) = {
+    let (held, silent, given_back) = {
         let (state, now) = (inner.lock(), inner.clock.now());
         let of_it = |shown: &crate::rules::Shown| (shown.batch, shown.prover) == *key;
         let shown = state.desk.shown().into_iter().find(of_it);
         let held = shown.is_some_and(|shown| matches!(shown.state, SlotShown::Held(_)));
         let last = state.asked.get(&key.1).copied();
-        (held, is_silent(last, inner.began, now))
+        let given_back = state.jobs.get(key).and_then(|job| job.given_back.clone());
+        (held, is_silent(last, inner.began, now), given_back)
     };
-    let held_up = if !held && silent { no_prover(key.1) } else { String::new() };
+    let held_up = match given_back {
+        _ if held => String::new(),
+        _ if silent => no_prover(key.1),
+        // What does not count as a try goes on like that until somebody does something about it.
+        Some(cause) => format!("a {} prover gave it back, and it is given to others: {cause}", key.1),
+        None => String::new(),
+    };
     work.stands(Progress { done: 0, total: 1, running: held }, &held_up);
 }
 

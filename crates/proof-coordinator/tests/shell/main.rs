@@ -8,11 +8,14 @@ use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
-use proofmill_service::{FoundProof, JobError, Pullers, Sought};
+use proofmill_service::{FoundProof, JobError, Pullers, Sought, Work};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_goes_to_one_prover_of_each_type() {
@@ -47,6 +50,32 @@ async fn a_batch_goes_to_one_prover_of_each_type() {
     // Who wants it again gets what is there.
     let again = scene.want(wanted(1, ProverType::Exec)).await;
     assert_eq!(again.await.unwrap().unwrap().proof, made);
+}
+
+/// A prover that is not set up for it, say: that is no try, and goes on until somebody sees to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_told_why_a_batch_comes_back() {
+    let scene = Scene::new().await;
+    let notes = Arc::new(Mutex::new(String::new()));
+    let heard = Arc::clone(&notes);
+    let work =
+        Work::new(scene.cancel.clone(), move |note| heard.lock().unwrap().push_str(&format!("{note:?}")));
+    let (coordinator, batch) = (scene.coordinator.clone(), wanted(1, ProverType::Exec));
+    let wants = batch.clone();
+    let waits = tokio::spawn(async move { coordinator.prove(wants, &work).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let id = batch_of(given.batch.unwrap());
+    scene.give_back("a", &id, Some((Code::NotSetUp, "its keys are not there"))).await;
+    let told = async {
+        while !notes.lock().unwrap().contains("its keys are not there") {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    let outcome = scene.submit("b", "exec", &id, &proof(&batch)).await;
+    assert!(matches!(outcome, submit_response::Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
