@@ -8,14 +8,11 @@ use proofmill_fault::Code;
 use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
-use proofmill_service::{FoundProof, JobError, Pullers, Sought, Work};
+use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_goes_to_one_prover_of_each_type() {
@@ -56,26 +53,44 @@ async fn a_batch_goes_to_one_prover_of_each_type() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_waits_is_told_why_a_batch_comes_back() {
     let scene = Scene::new().await;
-    let notes = Arc::new(Mutex::new(String::new()));
-    let heard = Arc::clone(&notes);
-    let work =
-        Work::new(scene.cancel.clone(), move |note| heard.lock().unwrap().push_str(&format!("{note:?}")));
-    let (coordinator, batch) = (scene.coordinator.clone(), wanted(1, ProverType::Exec));
-    let wants = batch.clone();
-    let waits = tokio::spawn(async move { coordinator.prove(wants, &work).await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let batch = wanted(1, ProverType::Exec);
+    let (waits, notes) = scene.want_and_hear(batch.clone()).await;
     let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
     let id = batch_of(given.batch.unwrap());
     scene.give_back("a", &id, Some((Code::NotSetUp, "its keys are not there"))).await;
-    let told = async {
-        while !notes.lock().unwrap().contains("its keys are not there") {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), told).await.unwrap();
+    is_told(&notes, "its keys are not there").await;
     let outcome = scene.submit("b", "exec", &id, &proof(&batch)).await;
     assert!(matches!(outcome, submit_response::Outcome::Accepted(_)), "{outcome:?}");
     waits.await.unwrap().unwrap();
+}
+
+/// A batch that takes one prover after the other down is proven by none of them, however long it is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_told_that_provers_come_to_nothing() {
+    let scene = Scene::with_timeout(Duration::from_secs(1)).await;
+    let batch = wanted(1, ProverType::Exec);
+    let (waits, notes) = scene.want_and_hear(batch.clone()).await;
+    let mut last = None;
+    for name in ["a", "b", "c"] {
+        let Outcome::Assigned(given) = scene.assign(name, "exec").await else { panic!("{name}") };
+        last = given.batch.map(batch_of);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    is_told(&notes, "2 exec provers had it for 1 s").await;
+    let outcome = scene.submit("c", "exec", &last.unwrap(), &proof(&batch)).await;
+    assert!(matches!(outcome, submit_response::Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
+}
+
+/// Waits until it is told.
+async fn is_told(notes: &Mutex<String>, what: &str) {
+    let told = async {
+        while !notes.lock().unwrap().contains(what) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+    assert!(told.is_ok(), "{what}: {}", notes.lock().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
