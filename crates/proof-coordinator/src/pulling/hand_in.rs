@@ -96,7 +96,7 @@ async fn offer(
             }
             Ok(Some(Said::RetryLater(later))) => Duration::from_millis(later.after_ms)
                 .clamp(Duration::from_millis(100), Duration::from_secs(120)),
-            // It may be another release soon.
+            // Of two releases one comes first: whoever takes its place may understand what is handed in.
             Ok(None) => {
                 if times == 1 {
                     said::other_version(&coordinator.address);
@@ -143,5 +143,72 @@ fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
             );
             Outcome::Lost
         }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::rules::{BatchId, Programs, ProofLevel, ProverName};
+    use alloy_primitives::B256;
+    use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
+    use proofmill_wire::prover::{
+        Accepted, AssignRequest, AssignResponse, GiveBackRequest, GiveBackResponse, InputPiece,
+        ReadInputRequest, SubmitRequest, SubmitResponse,
+        proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
+    };
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tonic::{Request, Response, Status};
+
+    /// Answers what cannot be read so many times before it takes a proof.
+    struct Upgraded(AtomicUsize);
+
+    #[tonic::async_trait]
+    impl ProofCoordinatorService for Upgraded {
+        type ReadInputStream = futures::stream::Empty<Result<InputPiece, Status>>;
+
+        async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+            Err(Status::unavailable("nothing is given out here"))
+        }
+
+        async fn read_input(
+            &self,
+            _: Request<ReadInputRequest>,
+        ) -> Result<Response<Self::ReadInputStream>, Status> {
+            Err(Status::not_found("nothing was given out"))
+        }
+
+        async fn submit(&self, _: Request<SubmitRequest>) -> Result<Response<SubmitResponse>, Status> {
+            let before = self.0.fetch_sub(1, Ordering::Relaxed) > 0;
+            let outcome = (!before).then_some(Said::Accepted(Accepted { dropped: false }));
+            Ok(Response::new(SubmitResponse { outcome }))
+        }
+
+        async fn give_back(&self, _: Request<GiveBackRequest>) -> Result<Response<GiveBackResponse>, Status> {
+            Ok(Response::new(GiveBackResponse {}))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proof_is_offered_until_its_coordinator_is_of_the_same_release() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let server = tonic::transport::Server::builder()
+            .add_service(ProofCoordinatorServiceServer::new(Upgraded(AtomicUsize::new(1))))
+            .serve_with_incoming(tonic::transport::server::TcpIncoming::from(listener));
+        let server = tokio::spawn(server);
+        let version = ProgramVersion(B256::ZERO);
+        let asker = Asker {
+            name: ProverName::new("a").unwrap(),
+            prover: ProverType::Exec,
+            programs: Programs { range: version, aggregation: version },
+        };
+        let batch = BatchId { number: CheckpointNumber(1), level: ProofLevel::Range, content: [1; 32] };
+        let unsent = Unsent { coordinator: address.clone(), prover: ProverType::Exec, batch, proof: vec![7] };
+        let (coordinator, stop) = (Calls::new(&address).unwrap(), CancellationToken::new());
+        let outcome = hand_in(&coordinator, &asker, &unsent, Duration::ZERO, &stop, None).await;
+        assert!(matches!(outcome, Outcome::Accepted));
+        server.abort();
     }
 }

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 
 /// How often it is looked whether the other one is done.
 const LOOK: Duration = Duration::from_millis(200);
+/// The pause after the file could not be locked that could be before.
+const AGAIN: Duration = Duration::from_secs(5);
 /// For how long whoever had the turn leaves it to others: all that wait have looked by then.
 const LEFT: Duration = Duration::from_millis(400);
 
@@ -24,6 +26,8 @@ pub(super) struct Turns {
     file: Option<PathBuf>,
     /// When its last one ended.
     ended: Option<Instant>,
+    /// It has had one.
+    had: bool,
 }
 
 /// A machine's turn, until it is dropped or the process ends.
@@ -35,19 +39,30 @@ pub struct Turn {
 
 impl Turns {
     pub(super) const fn new(file: Option<PathBuf>) -> Self {
-        Self { file, ended: None }
+        Self { file, ended: None, had: false }
     }
 
     /// Waits for the turn. Who had it before lets others go first.
     ///
     /// # Errors
-    /// The file cannot be opened or locked.
-    pub(super) async fn take(&self) -> io::Result<Turn> {
+    /// The file cannot be opened or locked, and never could: else that is waited for.
+    pub(super) async fn take(&mut self) -> io::Result<Turn> {
         let Some(file) = &self.file else { return Ok(Turn { _lock: None }) };
         if let Some(ended) = self.ended {
             tokio::time::sleep_until(ended + LEFT).await;
         }
-        Turn::wait(file).await
+        loop {
+            match Turn::wait(file).await {
+                Err(error) if self.had => {
+                    tracing::error!(%error, file = %file.display(), "no turn can be taken now, as if its disk were full");
+                    tokio::time::sleep(AGAIN).await;
+                }
+                turn => {
+                    self.had |= turn.is_ok();
+                    return turn;
+                }
+            }
+        }
     }
 
     /// The prover has done something with its turn, and is done.
@@ -115,6 +130,21 @@ mod tests {
     #[tokio::test]
     async fn a_full_disk_takes_nobody_the_turn() {
         Turns::new(Some("/dev/full".into())).take().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_locked_ends_nobody_who_could_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("turn");
+        let mut turns = Turns::new(Some(file.clone()));
+        drop(turns.take().await.unwrap());
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        Turns::new(Some(file.clone())).take().await.unwrap_err();
+        let waits = tokio::time::timeout(Duration::from_millis(500), turns.take()).await;
+        assert!(waits.is_err(), "{waits:?}");
+        std::fs::remove_dir(&file).unwrap();
+        turns.take().await.unwrap();
     }
 
     #[tokio::test]

@@ -27,6 +27,10 @@ pub(super) struct Job {
     pub(super) cycle_limit: Option<NonZeroU64>,
     /// When it was last given out.
     pub(super) given_at: Option<Timestamp>,
+    /// Why a prover gave it back last.
+    pub(super) given_back: Option<String>,
+    /// From how many provers it was taken back, because they were late.
+    pub(super) late: u32,
     pub(super) ended: watch::Sender<Ended>,
     /// How many wait for it.
     pub(super) waiting: usize,

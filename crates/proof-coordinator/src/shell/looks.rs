@@ -42,6 +42,9 @@ pub(super) async fn assign(inner: &Arc<Inner>, ask: &Ask) -> (AssignOutcome, Opt
             after_s = after.as_secs(),
             "a batch is taken back: its prover is late"
         );
+        if let Some(job) = inner.lock().jobs.get_mut(&(hold.batch, hold.prover)) {
+            job.late = job.late.saturating_add(1);
+        }
     }
     let looking = Looking::new(Arc::clone(inner), hold.clone());
     let (found, proof) = match look(inner, &hold).await {

@@ -20,6 +20,8 @@ use tokio::sync::watch;
 const LOOK: Duration = Duration::from_secs(5);
 /// A type of which no prover asks for so long is said to have none.
 const SILENCE: Duration = Duration::from_secs(60);
+/// So many provers that are late with the same batch are no accident.
+const LATE: u32 = 2;
 
 impl Pullers for Coordinator {
     fn found<'a>(&'a self, sought: &'a Sought) -> BoxFuture<'a, Result<Option<FoundProof>, JobError>> {
@@ -71,6 +73,8 @@ async fn prove(inner: &Arc<Inner>, wanted: Wanted, work: &Work) -> Result<Pulled
         note: wanted.note,
         cycle_limit: wanted.cycle_limit,
         given_at: None,
+        given_back: None,
+        late: 0,
         ended,
         waiting: 0,
     };
@@ -144,16 +148,34 @@ async fn stored(inner: &Inner, wanted: &Wanted) -> Result<Option<Proof>, Artifac
 
 /// Says how far a batch is.
 fn tell(inner: &Inner, key: &Key, work: &Work) {
-    let (held, silent) = {
+    let (held, silent, given_back, late) = {
         let (state, now) = (inner.lock(), inner.clock.now());
         let of_it = |shown: &crate::rules::Shown| (shown.batch, shown.prover) == *key;
         let shown = state.desk.shown().into_iter().find(of_it);
         let held = shown.is_some_and(|shown| matches!(shown.state, SlotShown::Held(_)));
         let last = state.asked.get(&key.1).copied();
-        (held, is_silent(last, inner.began, now))
+        let (given_back, late) =
+            state.jobs.get(key).map_or((None, 0), |job| (job.given_back.clone(), job.late));
+        (held, is_silent(last, inner.began, now), given_back, late)
     };
-    let held_up = if !held && silent { no_prover(key.1) } else { String::new() };
+    let held_up = match given_back {
+        _ if silent && !held => no_prover(key.1),
+        // One may have been stopped. More of them are too slow, or go down over it.
+        _ if late >= LATE => too_late(key.1, late, inner.config.timeout),
+        _ if held => String::new(),
+        // What does not count as a try goes on like that until somebody does something about it.
+        Some(cause) => format!("a {} prover gave it back, and it is given to others: {cause}", key.1),
+        None => String::new(),
+    };
     work.stands(Progress { done: 0, total: 1, running: held }, &held_up);
+}
+
+fn too_late(prover: ProverType, late: u32, timeout: Duration) -> String {
+    format!(
+        "{late} {prover} provers had it for {} s and handed nothing in: see in their logs whether they are killed over it, for want of \
+         memory say, or give them longer (--prover-timeout)",
+        timeout.as_secs()
+    )
 }
 
 fn is_silent(last: Option<Timestamp>, began: Timestamp, now: Timestamp) -> bool {

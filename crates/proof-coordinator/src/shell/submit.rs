@@ -221,10 +221,14 @@ pub(super) fn give_back(
     let mut state = inner.lock();
     let given_back = state.desk.give_back(inner.clock.now(), by, batch, prover, fault);
     drop(state.keep());
-    if given_back == GivenBack::GivenUp
-        && let Some(fault) = fault
-    {
-        state.jobs.end(&(batch, prover), Err(job_error(fault)));
+    match (&given_back, fault) {
+        (GivenBack::GivenUp, Some(fault)) => state.jobs.end(&(batch, prover), Err(job_error(fault))),
+        (GivenBack::Open, Some(fault)) => {
+            if let Some(job) = state.jobs.get_mut(&(batch, prover)) {
+                job.given_back = Some(fault.text.clone());
+            }
+        }
+        _ => {}
     }
     drop(state);
     let (code, cause) =

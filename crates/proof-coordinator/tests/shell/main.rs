@@ -13,7 +13,7 @@ use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
 use scene::{Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_goes_to_one_prover_of_each_type() {
@@ -48,6 +48,50 @@ async fn a_batch_goes_to_one_prover_of_each_type() {
     // Who wants it again gets what is there.
     let again = scene.want(wanted(1, ProverType::Exec)).await;
     assert_eq!(again.await.unwrap().unwrap().proof, made);
+}
+
+/// A prover that is not set up for it, say: that is no try, and goes on until somebody sees to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_told_why_a_batch_comes_back() {
+    let scene = Scene::new().await;
+    let batch = wanted(1, ProverType::Exec);
+    let (waits, notes) = scene.want_and_hear(batch.clone()).await;
+    let Outcome::Assigned(given) = scene.assign("a", "exec").await else { panic!() };
+    let id = batch_of(given.batch.unwrap());
+    scene.give_back("a", &id, Some((Code::NotSetUp, "its keys are not there"))).await;
+    is_told(&notes, "its keys are not there").await;
+    let outcome = scene.submit("b", "exec", &id, &proof(&batch)).await;
+    assert!(matches!(outcome, submit_response::Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
+}
+
+/// A batch that takes one prover after the other down is proven by none of them, however long it is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_waits_is_told_that_provers_come_to_nothing() {
+    let scene = Scene::with_timeout(Duration::from_secs(1)).await;
+    let batch = wanted(1, ProverType::Exec);
+    let (waits, notes) = scene.want_and_hear(batch.clone()).await;
+    let mut last = None;
+    for name in ["a", "b", "c"] {
+        let Outcome::Assigned(given) = scene.assign(name, "exec").await else { panic!("{name}") };
+        last = given.batch.map(batch_of);
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+    }
+    is_told(&notes, "2 exec provers had it for 1 s").await;
+    let outcome = scene.submit("c", "exec", &last.unwrap(), &proof(&batch)).await;
+    assert!(matches!(outcome, submit_response::Outcome::Accepted(_)), "{outcome:?}");
+    waits.await.unwrap().unwrap();
+}
+
+/// Waits until it is told.
+async fn is_told(notes: &Mutex<String>, what: &str) {
+    let told = async {
+        while !notes.lock().unwrap().contains(what) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+    assert!(told.is_ok(), "{what}: {}", notes.lock().unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use proofmill_proof_coordinator::{
     rules::{BatchId, ProofLevel},
     serve,
 };
-use proofmill_service::{JobError, Pulled, Pullers, Sought, Wanted, Work};
+use proofmill_service::{JobError, JobNote, Pulled, Pullers, Sought, Wanted, Work};
 use proofmill_stand_in::StandIn;
 use proofmill_wire::prover::{
     self, AssignRequest, GiveBackRequest, ReadInputRequest, SubmitRequest, assign_response,
@@ -21,7 +21,7 @@ use proofmill_wire::prover::{
 use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -208,11 +208,22 @@ impl Scene {
 
     /// Somebody wants a proof, and waits.
     pub(crate) async fn want(&self, wanted: Wanted) -> JoinHandle<Result<Pulled, JobError>> {
-        let (coordinator, work) = (self.coordinator.clone(), Work::new(self.cancel.clone(), |_| {}));
+        self.want_and_hear(wanted).await.0
+    }
+
+    /// The same, with what is said meanwhile.
+    pub(crate) async fn want_and_hear(
+        &self,
+        wanted: Wanted,
+    ) -> (JoinHandle<Result<Pulled, JobError>>, Arc<Mutex<String>>) {
+        let notes = Arc::<Mutex<String>>::default();
+        let heard = Arc::clone(&notes);
+        let hear = move |note: JobNote| *heard.lock().unwrap() += &format!("{note:?}\n");
+        let (coordinator, work) = (self.coordinator.clone(), Work::new(self.cancel.clone(), hear));
         let waiting = tokio::spawn(async move { coordinator.prove(wanted, &work).await });
         // Until it lies on the desk, or is found.
         tokio::time::sleep(Duration::from_millis(300)).await;
-        waiting
+        (waiting, notes)
     }
 
     pub(crate) async fn assign(&self, name: &str, prover_type: &str) -> assign_response::Outcome {
