@@ -91,7 +91,7 @@ fn what_an_earlier_process_gave_out_is_not_expected_back_for_ever() {
     let held = Held { by: by.clone(), since: now };
     desk.restore(now, [(batch(7), EXEC, held)]);
     let mut receive =
-        |secs| desk.receive(Timestamp::from_secs(1_000 + secs), &by, batch(7), &AskedType::Known(EXEC));
+        |secs: u64| desk.receive(Timestamp::from_secs(1_000 + secs), &by, batch(7), &AskedType::Known(EXEC));
     assert_eq!(receive(599), Received::Answer(RetryReason::Starting.submit()));
     assert_eq!(receive(600), Received::Unknown, "its prover is to hand it in again and again");
 }
