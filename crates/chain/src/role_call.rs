@@ -82,7 +82,9 @@ impl Rollup {
             RoleCall::AcceptOwnership => self.pending_owner().await?,
             _ => roles.owner,
         };
-        let call = json!({ "from": sender.unwrap_or_default(), "to": self.address, "data": call.calldata() });
+        // For the contract nobody is the zero address, which would then be the one that may.
+        let sender = sender.unwrap_or(Address::repeat_byte(0xff));
+        let call = json!({ "from": sender, "to": self.address, "data": call.calldata() });
         let _: Bytes = self.l1.rpc.ask("eth_call", (call, "latest")).await?;
         Ok(())
     }

@@ -386,10 +386,14 @@ fn wrong_settings_are_said() {
     }
     // Another one on the same folder, whatever makes the proofs.
     let log = data.join("first.log");
-    let mut command = chain.proposer(data);
-    let first = Running::start(command.args(["--cluster", "http://127.0.0.1:9"]), &log);
+    let start = || {
+        let mut command = chain.proposer(data);
+        command.args(["--cluster", "http://127.0.0.1:9"]);
+        command
+    };
+    let first = Running::start(&mut start(), &log);
     wait("the first", || fs::read_to_string(&log).unwrap_or_default().contains("the proposer is ready"));
-    let said = fail(&mut command);
+    let said = fail(&mut start());
     assert!(said.contains("another process (pid") && said.contains("--data-dir"), "{said}");
     drop(first);
     let mut command = chain.proposer(data);

@@ -81,6 +81,7 @@ async fn files_of_other_blocks_are_made_again_and_real_proofs_stay() {
     let elsewhere = data.join("elsewhere");
     let real = elsewhere.join(format!("data/901/proofs/{}-{}.bin", newest.block + 1, newest.block + 3));
     fs::create_dir_all(real.parent().unwrap()).unwrap();
+    fs::copy(data.join("data/VERSION"), elsewhere.join("data/VERSION")).unwrap();
     let statement = OpRangePublicValues { l2BlockNumber: newest.block + 3, ..Default::default() };
     let proof = Proof {
         prover: ProverType::OpenVm,
