@@ -203,6 +203,7 @@ fn where_nobody_can_pay_for_all_as_many_go_as_somebody_can_pay_for() {
     );
     assert_eq!(story.next(), call(1, 4));
     story.ends(settled());
+    story.0.verify(CheckpointNumber(4));
     // Somebody may have sent more.
     assert_eq!(story.next(), call(5, 9));
     story.ends(failed(Why::TooDear { payable: 1 }));
