@@ -341,7 +341,7 @@ async fn games_that_are_there_go_on_whatever_new_ones_are_made_by() {
         let again = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
         assert_eq!(again.registry(), registry);
         let view = again.view(arena.proposer.account(), 0).await.unwrap();
-        assert_eq!(view.games, [game.clone()]);
+        assert_eq!(view.games, std::slice::from_ref(&game));
         assert_eq!(
             again.wanted_of(game.claim, game.l1_head).await.unwrap(),
             Some((game.config, game.verifier))
