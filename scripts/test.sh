@@ -62,7 +62,8 @@ say "OpenVM: real proofs, split over backends, what must be refused, and what bl
 cargo test "${openvm[@]}" "${tests[@]}"
 
 say "OpenVM: rollups"
-PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored an_attestor_that_ends what_one_of_two_systems a_real_snark
+PROOFMILL_TEST_BINARY=$binary cargo test --workspace --test cli -- --ignored \
+  an_attestor_that_ends what_one_of_two_systems a_real_snark a_block_that_costs_too_much
 
 say "the demo without proofs"
 scripts/demo.sh "$binary" exec
