@@ -3,7 +3,7 @@
 #
 #   benches/snark.sh [--adopt] EPOCH_PROOF [FOLDER]
 #
-# EPOCH_PROOF is a file of an epoch, as `make demo` leaves it. FOLDER [.snark] keeps setups, keys and what is made, 12 GB; what is there of
+# EPOCH_PROOF is a file of an epoch, as `make demo` leaves it. FOLDER [.snark] keeps setups, keys and what is made, 7 GB; what is there of
 # the same proof is not made again. With --adopt the circuit's description, its contract and the fixtures go into the sources.
 set -euo pipefail
 adopt=

@@ -61,11 +61,15 @@ plant "memory of a controller that ended is never given back" memory.rs \
 plant "a task that never arrived stays with its worker for good" fleet.rs \
   'self.give_back(now, id, Fault::new(Code::NotDelivered, text), actions);' 'drop(text);'
 plant "controllers that block each other do so for good" reserve.rs \
-  'let yields = other && (!goes_on || younger && lane == Lane::Work);' 'let yields = other && !goes_on && younger;'
+  'let yields = other && (!goes_on || younger && lane != Lane::Controller);' 'let yields = other && !goes_on && younger;'
 plant "the stall of the coordinator is held against a worker" fleet.rs \
   'received.since(task.confirmed) <=' 'now.since(task.confirmed) <='
+plant "what a worker that stops unheard hands back it is given again" scheduler.rs \
+  'Code::PutBack | Code::Stopping => Code::Withdrawn,' 'Code::PutBack => Code::Withdrawn,'
+plant "a build's word counts before the others are back" scheduler.rs \
+  'self.is_gathering(now) || self.has_another_build(id, worker)' 'self.has_another_build(id, worker)'
 plant "work that was killed together meets again" worker.rs \
-  'want.apart && !load.waits).count()' 'want.apart && !load.waits).count() / 2'
+  'want.apart && !load.lane.waits()).count()' 'want.apart && !load.lane.waits()).count() / 2'
 plant "a restart of the coordinator forgets which work was killed together" scheduler.rs \
   'task.history = history.clone();' \
   'task.history = if history.is_suspected() { History::of_tries(history.tries()) } else { history.clone() };'

@@ -34,7 +34,7 @@ part "bugs planted in the scheduler, which its simulation must find" scripts/pla
 part "the binary with OpenVM" scripts/build.sh openvm
 binary=$(scripts/binary.sh openvm)
 part "a proof over processes that are killed in the middle" tests/e2e.sh "$binary"
-part "two epochs settled by SNARKs, with a worker that is killed at each step of the second (two hours, 21 GB)" tests/snark.sh "$binary"
+part "two epochs settled by SNARKs, with a worker that is killed at each step of the second (two hours, 12 GB)" tests/snark.sh "$binary"
 part "a worker that the system kills for its memory" tests/oom.sh "$binary"
 part "one proof through a folder, Redis and S3" tests/stores.sh "$binary"
 part "range proofs aggregated by OpenVM, step by step" \

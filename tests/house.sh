@@ -16,6 +16,6 @@ fail() {
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 # Waits until a cluster answers.
 answers() {
-  for _ in $(seq 100); do "$bin" status --cluster "$1" >/dev/null 2>&1 && return; sleep 0.1; done
+  for _ in $(seq 1200); do "$bin" status --cluster "$1" >/dev/null 2>&1 && return; sleep 0.1; done
   fail "the cluster does not answer"
 }

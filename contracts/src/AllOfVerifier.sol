@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.30;
 
+import {NotCanonical, byteStrings} from "./ByteStrings.sol";
 import {IProofVerifier} from "./IProofVerifier.sol";
 import {isContract} from "./IsContract.sol";
 
@@ -13,8 +14,6 @@ contract AllOfVerifier is IProofVerifier {
     error NoVerifier(address given);
     /// @notice A verifier is there twice.
     error TheSameVerifier(address given);
-    /// @notice The proof bytes are not what `abi.encode` gives for as many proofs as there are verifiers.
-    error NotCanonical();
 
     address[] private _verifiers;
 
@@ -36,12 +35,10 @@ contract AllOfVerifier is IProofVerifier {
     }
 
     /// @inheritdoc IProofVerifier
-    /// @param proofBytes `abi.encode(bytes[] proofs)`: one for each verifier, in their order.
+    /// @param proofBytes `abi.encode(bytes[] proofs)`: one for each verifier, in their order. Reverts with `NotCanonical` for anything else.
     function verifyProof(bytes32 programVKey, bytes calldata publicValues, bytes calldata proofBytes) external view {
-        bytes[] memory proofs = abi.decode(proofBytes, (bytes[]));
-        if (proofs.length != _verifiers.length || keccak256(abi.encode(proofs)) != keccak256(proofBytes)) {
-            revert NotCanonical();
-        }
+        bytes[] calldata proofs = byteStrings(proofBytes);
+        if (proofs.length != _verifiers.length) revert NotCanonical();
         for (uint256 i; i < proofs.length; ++i) {
             IProofVerifier(_verifiers[i]).verifyProof(programVKey, publicValues, proofs[i]);
         }

@@ -3,6 +3,7 @@ pragma solidity 0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {byteStrings} from "./ByteStrings.sol";
 import {IProofVerifier} from "./IProofVerifier.sol";
 
 /// @title A verifier that relies on attestors
@@ -18,8 +19,6 @@ contract AttestedVerifier is IProofVerifier, EIP712 {
     error NotAscending(address previous, address next);
     /// @notice Fewer signatures than the threshold.
     error TooFewSignatures(uint256 required, uint256 given);
-    /// @notice The proof bytes are not what `abi.encode` gives for the signatures in them.
-    error NotCanonical();
     /// @notice A signature that is not 65 bytes, not in its canonical (low-s) form, or of no key.
     error MalformedSignature(uint256 index);
     /// @notice The signer is none of the attestors, or signed something else.
@@ -60,16 +59,15 @@ contract AttestedVerifier is IProofVerifier, EIP712 {
     /// @inheritdoc IProofVerifier
     /// @param proofBytes `abi.encode(bytes[] signatures)`: at least `threshold` of them, each `r ‖ s ‖ v` of another
     /// attestor, in strictly ascending order of their addresses. One that is not valid makes all of them invalid. There is
-    /// one encoding only, so that nobody can make another proof out of a valid one.
+    /// one encoding only, so that nobody can make another proof out of a valid one; any other reverts with `NotCanonical`.
     function verifyProof(bytes32 programVKey, bytes calldata publicValues, bytes calldata proofBytes) external view {
-        bytes[] memory signatures = abi.decode(proofBytes, (bytes[]));
-        if (keccak256(abi.encode(signatures)) != keccak256(proofBytes)) revert NotCanonical();
+        bytes[] calldata signatures = byteStrings(proofBytes);
         if (signatures.length < threshold) revert TooFewSignatures(threshold, signatures.length);
         bytes32 signed = digest(programVKey, keccak256(publicValues));
         address previous;
         for (uint256 i; i < signatures.length; ++i) {
             // Takes 65 bytes, the lower `s` of the two that are equally valid, and no zero signer.
-            (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecover(signed, signatures[i]);
+            (address signer, ECDSA.RecoverError error,) = ECDSA.tryRecoverCalldata(signed, signatures[i]);
             if (error != ECDSA.RecoverError.NoError) revert MalformedSignature(i);
             if (!isAttestor[signer]) revert NotAnAttestor(signer);
             if (signer <= previous) revert NotAscending(previous, signer);

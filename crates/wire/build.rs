@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for file in files {
         println!("cargo:rerun-if-changed={file}");
     }
-    tonic_prost_build::configure().compile_fds(protox::compile(files, ["proto"])?)?;
+    let messages = protox::compile(files, ["proto"])?;
+    tonic_prost_build::configure().codec_path("crate::codec::Counted").compile_fds(messages)?;
     Ok(())
 }

@@ -1,13 +1,12 @@
 //! What a worker reads again and again: every segment's task wants the same program, input and plan.
 
-use crate::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, Removed, Reply};
+use crate::{ArtifactError, ArtifactKind, ArtifactStore, ContentKey, Reply};
 use bytes::Bytes;
 use lru::LruCache;
 use proofmill_primitives::ArtifactId;
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 type Key = (ArtifactKind, ArtifactId);
@@ -121,19 +120,11 @@ impl ArtifactStore for Cached {
         Box::pin(self.read((kind, id.clone())))
     }
 
-    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
-        self.store.exists(id, kind)
-    }
-
     fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
         Box::pin(async move {
             self.kept().remove(&(kind, id.clone()));
             self.store.delete(id, kind).await
         })
-    }
-
-    fn add_ref<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
-        self.store.add_ref(id, holder)
     }
 
     fn remove_ref<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, holder: &'a str) -> Reply<'a, bool> {
@@ -146,23 +137,5 @@ impl ArtifactStore for Cached {
         })
     }
 
-    fn remove_unused<'a>(
-        &'a self,
-        unused_for: Duration,
-        in_use: Arc<BTreeSet<ArtifactId>>,
-    ) -> Reply<'a, Removed> {
-        self.store.remove_unused(unused_for, in_use)
-    }
-
-    fn lifetime(&self) -> Option<Duration> {
-        self.store.lifetime()
-    }
-
-    fn keep_alive<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
-        self.store.keep_alive(ids)
-    }
-
-    fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
-        self.store.let_expire(ids, after)
-    }
+    crate::forwarded!(exists, upkeep);
 }

@@ -22,6 +22,7 @@
 
 mod cache;
 mod error;
+mod forwarding;
 mod frame;
 mod fs;
 mod integrity;
@@ -37,6 +38,8 @@ mod store;
 
 pub use cache::Cached;
 pub use error::ArtifactError;
+#[doc(hidden)]
+pub use forwarding::types;
 pub use fs::{FsArtifacts, Stored};
 pub use key::{ContentKey, refusal_of};
 pub use kind::ArtifactKind;

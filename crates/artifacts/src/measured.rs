@@ -1,14 +1,10 @@
 //! How much is read and written, how long that takes, and what goes wrong.
 
-use crate::{ArtifactError, ArtifactKind, ArtifactStore, Removed, Reply};
+use crate::{ArtifactError, ArtifactKind, ArtifactStore, Reply};
 use bytes::Bytes;
 use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use proofmill_primitives::ArtifactId;
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 const BYTES: &str = "proofmill_artifact_bytes_total";
 const SECONDS: &str = "proofmill_artifact_seconds";
@@ -87,31 +83,102 @@ impl ArtifactStore for Measured {
         })
     }
 
-    fn add_ref<'a>(&'a self, id: &'a ArtifactId, holder: &'a str) -> Reply<'a, ()> {
-        self.store.add_ref(id, holder)
+    crate::forwarded!(remove_ref, upkeep);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::FsArtifacts;
+    use metrics::{
+        Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, with_local_recorder,
+    };
+    use std::{
+        collections::BTreeMap,
+        fs,
+        path::{Path, PathBuf},
+        sync::{
+            Mutex,
+            atomic::{AtomicU64, Ordering},
+        },
+    };
+
+    const KIND: ArtifactKind = ArtifactKind::Intermediate;
+
+    /// Counters, by their name and the values of their labels.
+    #[derive(Default)]
+    struct Counted(Mutex<BTreeMap<Vec<String>, Arc<AtomicU64>>>);
+
+    impl Counted {
+        /// The faults that were counted: operation, cause, and how many.
+        fn faults(&self) -> Vec<(String, String, u64)> {
+            let counted = self.0.lock().unwrap();
+            let faults = counted.iter().filter_map(|(of, times)| match of.as_slice() {
+                [name, operation, cause] if name == FAULTS => {
+                    Some((operation.clone(), cause.clone(), times.load(Ordering::Relaxed)))
+                }
+                _ => None,
+            });
+            faults.collect()
+        }
     }
 
-    fn remove_ref<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, holder: &'a str) -> Reply<'a, bool> {
-        self.store.remove_ref(id, kind, holder)
+    impl Recorder for Counted {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            let labels = key.labels().map(|label| label.value().to_owned());
+            let of = std::iter::once(key.name().to_owned()).chain(labels).collect();
+            Counter::from_arc(Arc::clone(self.0.lock().unwrap().entry(of).or_default()))
+        }
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
     }
 
-    fn remove_unused<'a>(
-        &'a self,
-        unused_for: Duration,
-        in_use: Arc<BTreeSet<ArtifactId>>,
-    ) -> Reply<'a, Removed> {
-        self.store.remove_unused(unused_for, in_use)
+    /// The only file below a folder.
+    fn file_below(folder: &Path) -> PathBuf {
+        let only = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+        if only.is_dir() { file_below(&only) } else { only }
     }
 
-    fn lifetime(&self) -> Option<Duration> {
-        self.store.lifetime()
-    }
-
-    fn keep_alive<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
-        self.store.keep_alive(ids)
-    }
-
-    fn let_expire<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>, after: Duration) -> Reply<'a, ()> {
-        self.store.let_expire(ids, after)
+    #[test]
+    fn calls_that_fail_are_counted_by_operation_and_cause() {
+        let counted = Counted::default();
+        let faults = |of: &[(&str, &str, u64)]| {
+            let owned = of
+                .iter()
+                .map(|(operation, cause, times)| ((*operation).to_owned(), (*cause).to_owned(), *times));
+            owned.collect::<Vec<_>>()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        with_local_recorder(&counted, || {
+            runtime.block_on(async {
+                let inner = FsArtifacts::open(folder.path()).unwrap();
+                let blobs = inner.root().join(KIND.name());
+                let store = Measured::new(inner);
+                store.put(&"17".into(), KIND, Bytes::from_static(b"a proof")).await.unwrap();
+                store.get(&"17".into(), KIND).await.unwrap();
+                assert_eq!(counted.faults(), faults(&[]), "what goes well is no fault");
+                for times in 1..=2 {
+                    store.get(&"18".into(), KIND).await.unwrap_err();
+                    assert_eq!(counted.faults(), faults(&[("get", "missing", times)]));
+                }
+                let file = file_below(&blobs);
+                let bytes = fs::read(&file).unwrap();
+                fs::write(&file, &bytes[..bytes.len() - 1]).unwrap();
+                store.get(&"17".into(), KIND).await.unwrap_err();
+                assert_eq!(counted.faults(), faults(&[("get", "damaged", 1), ("get", "missing", 2)]));
+                store.put(&"".into(), KIND, Bytes::new()).await.unwrap_err();
+                let put = ("put".to_owned(), "bad-id".to_owned(), 1);
+                assert!(counted.faults().contains(&put), "{:?}", counted.faults());
+            });
+        });
     }
 }

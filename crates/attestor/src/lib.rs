@@ -22,7 +22,9 @@ mod claim;
 mod error;
 mod quorum;
 mod service;
+mod snark;
 
 pub use error::AttestError;
 pub use quorum::Quorum;
 pub use service::{Attestor, serve};
+pub use snark::check_snark;

@@ -12,16 +12,16 @@ use proofmill_chain::{
 };
 use proofmill_client::{CheckpointProof, EpochProof, OpAggregationProof, StatedProof, Statement, programs};
 use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
-use proofmill_wire::attestor::{
-    AttestRequest, AttestResponse, DescribeResponse,
-    attestor_service_server::{AttestorService, AttestorServiceServer},
+use proofmill_wire::{
+    Connections,
+    attestor::{
+        AttestRequest, AttestResponse, DescribeResponse,
+        attestor_service_server::{AttestorService, AttestorServiceServer},
+    },
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Request, Response, Status};
 
 /// The largest proof that is taken, in bytes: SP1's compressed proofs have 1.3 MB.
 const MAX_PROOF: usize = 32 << 20;
@@ -296,10 +296,9 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), AttestError> {
     let service = AttestorServiceServer::new(attestor).max_decoding_message_size(MAX_PROOF);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    Server::builder()
+    proofmill_wire::server()
         .add_service(service)
-        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .serve_with_incoming_shutdown(Connections::from(listener), stop.cancelled_owned())
         .await?;
     Ok(())
 }
@@ -357,7 +356,7 @@ mod tests {
             VerifierKind::Attestors(AttestorSet { verifier: at(byte), members: vec![at(9)], threshold: 1 })
         };
         let (snark, other) = (
-            VerifierKind::Snark { verifier: at(2), insecure: false },
+            VerifierKind::Snark { verifier: at(2), insecure: false, halo2: Default::default() },
             VerifierKind::Other { verifier: at(3) },
         );
         assert_eq!(counting(at(4), &attested(4)).unwrap(), at(4));

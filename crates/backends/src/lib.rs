@@ -192,6 +192,14 @@ pub trait Backend: Send + Sync {
         None
     }
 
+    /// What a contract on L1 has in its code that takes the SNARK of [`snark_variant`](Self::snark_variant), or the one that needs no name:
+    /// a word of its setup, and one of the circuit on that setup. For each contribution to the setup whose circuit is known here.
+    ///
+    /// Errors where the circuits of this build cannot be described. Takes seconds.
+    fn contract_words(&self) -> Result<Vec<[[u8; 32]; 2]>, BackendError> {
+        Ok(Vec::new())
+    }
+
     /// Whether this process makes the SNARK of this name, if it was told of one; asked before any work is done for it.
     ///
     /// Errors where it makes another.

@@ -7,9 +7,9 @@ use std::{path::PathBuf, str::FromStr};
 /// Which circuits, and so how much memory they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SnarkSize {
-    /// The static verifier at 2^22 rows, and a wrapper of 2^23: for machines of 24 GB.
+    /// The static verifier at 2^22 rows, and a wrapper of 2^23: for machines of 16 GB.
     Small,
-    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22. 32 GB.
+    /// OpenVM's own sizes, 2^23 rows and a wrapper of 2^22: for machines of 24 GB.
     Published,
 }
 
@@ -34,11 +34,11 @@ impl SnarkSize {
         }
     }
 
-    /// The memory of the heaviest step, which is the static verifier (measured: `openvm/memory.rs`).
+    /// The memory of the heaviest step (measured: `openvm/memory.rs`).
     pub const fn memory(self) -> Weight {
         match self {
-            Self::Small => Weight::gb(20),
-            Self::Published => Weight::gb(28),
+            Self::Small => Weight::gb(11),
+            Self::Published => Weight::gb(15),
         }
     }
 }
@@ -112,7 +112,7 @@ impl FromStr for SnarkVariant {
 pub struct SnarkConfig {
     /// Which.
     pub variant: SnarkVariant,
-    /// Where the reference string is, and where proving keys are kept: 11 GB for [`SnarkSize::Small`].
+    /// Where the reference string is, and where proving keys are kept: 5 GB for [`SnarkSize::Small`].
     pub folder: PathBuf,
 }
 

@@ -68,7 +68,7 @@ pub enum Outcome {
 
 /// The coordinator and the artifact store, for one task. A coordinator that is away is waited for.
 pub trait ClusterLink: fmt::Debug + Send + Sync {
-    /// The artifacts.
+    /// The artifacts. What is put waits for a store that is full for as long as the work is wanted, and for one that is away for a while.
     fn artifacts(&self) -> Arc<dyn ArtifactStore>;
 
     /// Creates a task of the same proof.

@@ -59,7 +59,7 @@ const OURS: [(Trouble, &str, &str); 14] = [
     (Trouble::Retry, "a batch could not be proven", "proof-coordinator/src/pulling/puller.rs"),
     (Trouble::Retry, "a proof was refused", "proof-coordinator/src/shell/submit.rs"),
     (Trouble::Retry, "a proof is refused", "proof-coordinator/src/settle/tell.rs"),
-    (Trouble::Retry, "a range is not proven", "prover-node/src/shell/owner.rs"),
+    (Trouble::Retry, "a range is not proven", "prover-node/src/shell/told.rs"),
     (Trouble::NoConnection, "cannot be reached", "loadgen/src/error.rs"),
     (Trouble::Throttled, "it limits requests (", "endpoints/src/monitor.rs"),
 ];

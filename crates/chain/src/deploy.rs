@@ -9,6 +9,7 @@ use crate::{
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
 use alloy_sol_types::SolConstructor;
+use proofmill_endpoints::Need;
 use serde_json::json;
 
 /// A contract that deploys what it is called with (a salt, then creation code) by `CREATE2`, at the same address of many
@@ -153,6 +154,7 @@ async fn created_by(sender: &Sender, included: Included) -> Result<Address, Chai
     struct Sent {
         nonce: U64,
     }
-    let sent: Sent = sender.l1().rpc.ask("eth_getTransactionByHash", [included.transaction]).await?;
+    let sent: Sent =
+        sender.l1().rpc.ask_with(Need::Seen, "eth_getTransactionByHash", [included.transaction]).await?;
     Ok(sender.account().create(sent.nonce.to()))
 }

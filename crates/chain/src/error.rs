@@ -28,6 +28,8 @@ pub enum ChainError {
         method: &'static str,
         /// What it said.
         reason: String,
+        /// Whether that may pass by itself: it lags behind what it, or another node behind the same address, said before.
+        passes: bool,
     },
     /// A node's answer cannot be read.
     #[error("the answer to {method} cannot be read: {reason}")]
@@ -230,26 +232,6 @@ pub enum ChainError {
     /// The text is not a private key.
     #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
     BadKey,
-    /// What a file or an environment variable has is not a private key.
-    #[error("{place}: not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
-    BadKeyIn {
-        /// The file, or the variable's name.
-        place: String,
-    },
-    /// The file with the private key cannot be read.
-    #[error("the key file {} cannot be read: {source}", .path.display())]
-    KeyFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The environment variable with the private key is not set.
-    #[error("the environment variable {name} is not set: set it to the private key")]
-    KeyUnset {
-        /// The variable.
-        name: String,
-    },
     /// The file with a password cannot be read.
     #[error("the password file {} cannot be read: {source}", .path.display())]
     PasswordFile {

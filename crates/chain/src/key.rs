@@ -4,27 +4,13 @@ use crate::ChainError;
 use alloy_primitives::{Address, B256, Signature};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use std::{env, fmt, fs, path::Path, str::FromStr};
+use std::{fmt, str::FromStr};
 
 /// A private key, for transactions and attestations. Its `Debug` shows the address only.
 #[derive(Clone)]
 pub struct SigningKey(PrivateKeySigner);
 
 impl SigningKey {
-    /// The key in an environment variable; one that is set to nothing counts as not set.
-    pub fn from_env(name: &str) -> Result<Self, ChainError> {
-        let set = env::var(name).ok().filter(|text| !text.trim().is_empty());
-        let text = set.ok_or_else(|| ChainError::KeyUnset { name: name.to_owned() })?;
-        text.parse().map_err(|_| ChainError::BadKeyIn { place: name.to_owned() })
-    }
-
-    /// The key in a file, in hexadecimal; white space around it is ignored.
-    pub fn from_file(path: &Path) -> Result<Self, ChainError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| ChainError::KeyFile { path: path.to_owned(), source })?;
-        text.parse().map_err(|_| ChainError::BadKeyIn { place: path.display().to_string() })
-    }
-
     /// The account that it signs for.
     pub const fn address(&self) -> Address {
         self.0.address()

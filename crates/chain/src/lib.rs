@@ -58,10 +58,12 @@ mod rules;
 mod sender;
 mod signer;
 mod snark_evm;
+mod snark_form;
 mod snark_refusal;
 mod stream;
 mod verdict;
 mod verifier_kind;
+mod wait;
 
 pub use attestation::{Attestation, AttestorSignature};
 pub use attestors::{AttestorSet, majority};
@@ -100,6 +102,8 @@ pub use rollup::{
 pub use sender::{Estimate, Included, Runway, Sender};
 pub use signer::Signer;
 pub use snark_evm::{EvmVerdict, Halo2Code, takes_any_proof, takes_anything, verify_snark_in_evm};
+pub use snark_form::{AskedSnark, SnarkForm};
 pub use snark_refusal::SnarkRefusal;
 pub use stream::{ChainStream, StreamOptions, StreamStatus, StreamTips, Trouble, Waiting};
-pub use verifier_kind::{OtherSetup, VerifierKind, is_for_development};
+pub use verifier_kind::{OtherSnark, VerifierKind, is_for_development};
+pub use wait::{Wait, patiently, until_there};

@@ -86,7 +86,8 @@ impl L1 {
 
     /// The number of the block with a hash; none where the chain does not have it, or not any more.
     pub async fn number_of(&self, hash: B256) -> Result<Option<u64>, ChainError> {
-        let header: Option<Header> = self.rpc.ask("eth_getBlockByHash", (hash, false)).await?;
+        let header: Option<Header> =
+            self.rpc.ask_with(Need::Seen, "eth_getBlockByHash", (hash, false)).await?;
         let Some(Header { number, .. }) = header else { return Ok(None) };
         // Clients keep blocks of branches that are gone, and show them by their hashes (go-ethereum).
         let there = self.block(BlockAt::Number(number)).await?;

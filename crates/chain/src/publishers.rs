@@ -122,7 +122,7 @@ mod tests {
     fn poor_by_word() -> Result<(), ChainError> {
         let reason =
             "insufficient funds for gas * price + value: balance 7, tx cost 8, overshot 1".to_owned();
-        Err(ChainError::Refused { method: "eth_sendRawTransaction", reason })
+        Err(ChainError::Refused { method: "eth_sendRawTransaction", reason, passes: false })
     }
 
     fn stuck() -> Result<(), ChainError> {
@@ -144,7 +144,8 @@ mod tests {
         assert!(!publishers(1).passes_on(&poor(&three)));
         assert!(three.passes_on(&poor_by_word()));
         assert_eq!(three.current().account(), accounts[1]);
-        let refused = ChainError::Refused { method: "eth_sendRawTransaction", reason: "no".to_owned() };
+        let (method, reason) = ("eth_sendRawTransaction", "no".to_owned());
+        let refused = ChainError::Refused { method, reason, passes: false };
         assert!(!three.passes_on::<()>(&Err(refused)));
         assert_eq!(three.current().account(), accounts[1], "another one would be told the same");
     }

@@ -77,7 +77,7 @@ fn of(failure: &Failure) -> ChainError {
             ChainError::Reverted(refusal.into())
         }
         Some(fault) if fault.kind != FaultKind::OtherChain => {
-            ChainError::Refused { method, reason: with_advice(failure) }
+            ChainError::Refused { method, reason: with_advice(failure), passes: fault.kind.may_pass() }
         }
         _ => ChainError::Unreachable {
             method,

@@ -359,9 +359,9 @@ impl Sender {
             let (mut pause, mut looked) = (POLL, Instant::now());
             let mut taken_since = None;
             loop {
-                let receipt =
-                    self.l1.rpc.ask::<Option<TransactionReceipt>>("eth_getTransactionReceipt", [sent.hash]);
-                match receipt.await {
+                let receipt: Result<Option<TransactionReceipt>, _> =
+                    self.l1.rpc.ask_with(Need::Hash, "eth_getTransactionReceipt", [sent.hash]).await;
+                match receipt {
                     Ok(Some(receipt)) if receipt.block_number.is_some() => return Ok(receipt),
                     // It was sent: that the nodes are away for a while changes nothing.
                     Ok(_) | Err(ChainError::Unreachable { .. } | ChainError::Refused { .. }) => {}
@@ -403,7 +403,8 @@ impl Sender {
             drop(self.send_raw(&sent.bytes).await);
             return;
         }
-        let known = self.l1.rpc.ask::<Option<Value>>("eth_getTransactionByHash", [sent.hash]).await;
+        let known: Result<Option<Value>, _> =
+            self.l1.rpc.ask_with(Need::Hash, "eth_getTransactionByHash", [sent.hash]).await;
         if !matches!(known, Ok(None)) {
             return;
         }

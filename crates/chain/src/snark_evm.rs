@@ -193,21 +193,28 @@ impl Evm {
     }
 
     fn run(&mut self, kind: TxKind, data: Bytes) -> Result<ExecutionResult, EvmVerdict> {
-        let chain_id = Some(DEVELOPMENT_CHAIN);
-        let transaction = TxEnv { kind, data, gas_limit: GAS_LIMIT, chain_id, ..Default::default() };
-        self.0.transact_commit(transaction).map_err(|error| EvmVerdict::Halted(error.to_string()))
+        self.transact(kind, data).map_err(EvmVerdict::Halted)
     }
 
-    /// Puts code where nobody deployed it.
+    /// What comes of a transaction, or why there can be none such.
+    fn transact(&mut self, kind: TxKind, data: Bytes) -> Result<ExecutionResult, String> {
+        let chain_id = Some(DEVELOPMENT_CHAIN);
+        let transaction = TxEnv { kind, data, gas_limit: GAS_LIMIT, chain_id, ..Default::default() };
+        self.0.transact_commit(transaction).map_err(|error| error.to_string())
+    }
+
+    /// Puts code where nobody deployed it. A node may say anything of what its chain has.
     fn insert(&mut self, code: Bytes) -> Address {
         let at = Address::repeat_byte(0xfe);
-        let account = AccountInfo::from_bytecode(Bytecode::new_raw(code));
+        let code = Bytecode::new_raw_checked(code.clone()).unwrap_or_else(|_| Bytecode::new_legacy(code));
+        let account = AccountInfo::from_bytecode(code);
         self.0.ctx.journaled_state.database.insert_account_info(at, account);
         at
     }
 
     fn create(&mut self, code: Bytes) -> Result<Address, EvmVerdict> {
-        match self.run(TxKind::Create, code)? {
+        let created = self.transact(TxKind::Create, code);
+        match created.map_err(EvmVerdict::NotDeployed)? {
             ExecutionResult::Success { output, .. } => output
                 .address()
                 .copied()
@@ -346,5 +353,21 @@ mod tests {
             let error = ask(program, &values, &Halo2Code::Creation(code.to_vec().into())).unwrap_err();
             assert!(!matches!(error, EvmVerdict::Halted(_)), "{error}");
         }
+    }
+
+    #[test]
+    fn code_that_no_chain_has_is_an_answer_and_no_panic() {
+        let (program, values, proof) = fixture();
+        let ask = |halo2| verify_snark_in_evm(&halo2, program, values.clone(), proof.clone());
+        // It begins as a delegation (EIP-7702), and is none.
+        for code in [&[0xef, 0x01][..], &[0xef, 0x01, 0x00], &[0xef, 0x01, 0x07, 9, 9]] {
+            let code = Bytes::copy_from_slice(code);
+            assert!(!takes_anything(code.clone()).unwrap());
+            assert!(!takes_any_proof(code.clone()).unwrap());
+            assert!(ask(Halo2Code::There(code)).is_err());
+        }
+        // More than a transaction may create (EIP-3860).
+        let error = ask(Halo2Code::Creation(vec![0x5b; 50_000].into())).unwrap_err();
+        assert!(matches!(error, EvmVerdict::NotDeployed(_)), "{error}");
     }
 }

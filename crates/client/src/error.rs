@@ -24,7 +24,7 @@ pub enum ClientError {
         source: tonic::transport::Error,
     },
     /// The cluster answers with an error.
-    #[error("the cluster at {address}: {}", status.message())]
+    #[error("the cluster at {address}: {}", proofmill_wire::cause_of(status))]
     Cluster {
         /// The cluster.
         address: String,

@@ -88,6 +88,9 @@ pub enum Sp1SnarkError {
 }
 
 impl Sp1Snark {
+    /// The most bytes that a file has: a proof for a contract has a few thousand, and what it comes with hardly more.
+    pub const LONGEST: usize = 16 << 20;
+
     /// Whether a file may be one: it is a JSON object, or begins as what SP1's SDK saves. Proofmill's own files begin otherwise.
     pub fn is(bytes: &[u8]) -> bool {
         bytes.trim_ascii_start().first() == Some(&b'{') || matches!(bytes, [0..=3, 0, 0, 0, ..])
@@ -112,6 +115,7 @@ impl Sp1Snark {
             public_values: Bytes,
             proof: Bytes,
         }
+        check_length(bytes).map_err(Sp1SnarkError::Json)?;
         let read = serde_json::from_slice(bytes).map_err(|error| Sp1SnarkError::Json(error.to_string()))?;
         let Fixture { vkey, public_values, proof } = read;
         Ok(Self { public_values, proof, program: Some(ProgramVersion(vkey)) })
@@ -122,7 +126,7 @@ impl Sp1Snark {
         match u32::from_le_bytes(array(file, "the proof's kind")?) {
             0 => return Err(Sp1SnarkError::NotWrapped { mode: "core" }),
             1 => return Err(Sp1SnarkError::NotWrapped { mode: "compressed" }),
-            2 | 3 => {}
+            2 | 3 => check_length(file).map_err(Sp1SnarkError::Damaged)?,
             kind => return Err(Sp1SnarkError::Damaged(format!("there is no kind {kind} of proofs"))),
         }
         for _ in 0..5 {
@@ -171,6 +175,14 @@ impl Sp1Snark {
             Some(&PLONK) => Ok(Sp1Circuit::Plonk),
             Some(&selector) => Ok(Sp1Circuit::Other { selector }),
         }
+    }
+}
+
+/// Why a file is too long.
+fn check_length(bytes: &[u8]) -> Result<(), String> {
+    match bytes.len() {
+        ..=Sp1Snark::LONGEST => Ok(()),
+        _ => Err(format!("it has more than {} MB", Sp1Snark::LONGEST >> 20)),
     }
 }
 
@@ -265,6 +277,15 @@ mod tests {
         for proof in [&snark.proof[..355], &[&snark.proof[..], &[0]].concat()] {
             let other = Sp1Snark { proof: Bytes::copy_from_slice(proof), ..snark.clone() };
             assert!(matches!(other.circuit(), Err(Sp1SnarkError::Damaged(_))));
+        }
+        // What is wrong with one that was not wrapped is said all the same.
+        for (begins, hint) in
+            [("{", "more than 16 MB"), ("\u{3}\0\0\0", "more than 16 MB"), ("\u{1}\0\0\0", "wrap it")]
+        {
+            let mut long = begins.as_bytes().to_vec();
+            long.resize(Sp1Snark::LONGEST + 8, 0);
+            let said = Sp1Snark::read(&long).unwrap_err().to_string();
+            assert!(said.contains(hint), "{said}");
         }
         let short = Sp1Snark { proof: vec![1].into(), ..snark };
         assert!(matches!(short.circuit(), Err(Sp1SnarkError::Damaged(_))));

@@ -30,6 +30,9 @@ use tonic::{Code, Request, Response, Status};
 const PAGE: u32 = 10;
 const MAX_PAGE: u32 = 1000;
 
+/// The most bytes of a proof mode, which is a number as text.
+const MAX_MODE: usize = 16;
+
 /// Answers clients.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -49,8 +52,12 @@ impl Api {
     ) -> Result<ProofRecord, Status> {
         let id = request.proof_id;
         convert::check_proof_id(&id)?;
+        convert::check_names(&request.requester, request.scheduled_by.as_deref().unwrap_or_default())?;
         let mode = request.options_artifact_id.unwrap_or_else(|| ProofMode::Compressed.wire().to_string());
-        if mode.parse().ok().and_then(ProofMode::from_wire).is_none() {
+        // Zeros may stand before it, without end.
+        let known =
+            Some(&mode).filter(|mode| mode.len() <= MAX_MODE).and_then(|mode| mode.parse::<u32>().ok());
+        if known.and_then(ProofMode::from_wire).is_none() {
             let mode = brief(mode);
             return Err(Status::invalid_argument(format!(
                 "unknown proof mode `{mode}` in options_artifact_id: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
@@ -98,6 +105,7 @@ impl Api {
             scheduled_by: request.scheduled_by,
             failure_cause: None,
             diagnosis: None,
+            plan: None,
             created_at: now,
             updated_at: now,
             completed_at: None,
@@ -113,6 +121,9 @@ impl Api {
 
     /// The record of a proof, live or ended.
     async fn find(&self, id: ProofId) -> Result<Option<ProofRecord>, Status> {
+        if !convert::is_short(id.as_str()) {
+            return Ok(None);
+        }
         let wanted = id.clone();
         let live = self
             .handle
@@ -156,13 +167,14 @@ impl ClusterService for Api {
         &self,
         request: Request<ProofRequestCreateRequest>,
     ) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let snark = header::snark(&request);
         snark.as_deref().map_or(Ok(()), convert::check_snark)?;
         let record = self.record(prover, request.into_inner()).await?;
         if self.find(record.id.clone()).await?.is_none() {
             let new = record.clone();
-            match self.handle.call(move |state| state.create_proof(new, snark.as_deref())).await? {
+            match handle.call(move |state| state.create_proof(new, snark.as_deref())).await? {
                 // The same id was asked for at the same time.
                 Err(status) if status.code() == Code::AlreadyExists => {}
                 outcome => return outcome.map(|_| Response::new(())),
@@ -184,9 +196,10 @@ impl ClusterService for Api {
         &self,
         request: Request<ProofRequestCancelRequest>,
     ) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let proof = ProofId::from(request.into_inner().proof_id);
         // What is not there is not wanted either: the SP1 cluster's clients clean up without looking.
-        self.handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
         Ok(Response::new(()))
     }
 
@@ -194,11 +207,14 @@ impl ClusterService for Api {
         &self,
         request: Request<ProofRequestUpdateRequest>,
     ) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let request = request.into_inner();
         if request == (ProofRequestUpdateRequest { proof_id: request.proof_id.clone(), ..Default::default() })
         {
             return Err(Status::invalid_argument("the update changes nothing: it names no field"));
         }
+        convert::check_kept("metadata", request.metadata.as_ref())?;
+        convert::check_kept("extra_data", request.extra_data.as_ref())?;
         let proof = ProofId::from(request.proof_id);
         let status = match request.proof_status {
             None => None,
@@ -229,7 +245,7 @@ impl ClusterService for Api {
             // Whoever reports an end is not to report it again; as in the SP1 cluster.
             return if end.is_some() { Ok(Response::new(())) } else { Err(no_such_proof(&proof)) };
         }
-        self.handle
+        handle
             .call(move |state| {
                 let deadline = update.deadline;
                 state.update_proof(&proof, update);

@@ -20,6 +20,9 @@ pub struct ClusterConfig {
     pub server_heartbeat: Duration,
     /// How many ended proofs are kept in memory for status and polls; older ones are read from the ledger.
     pub remember_ended: usize,
+    /// How many calls of clients and workers may wait for the ledger at the same time; a large one counts once for each 64 KiB. Those that
+    /// come then are refused as unavailable.
+    pub most_calls: u32,
     /// What proofs were made from is removed when nobody has used it for so long, unless a proof that goes on needs it.
     pub artifact_retention: Duration,
 }
@@ -33,6 +36,7 @@ impl Default for ClusterConfig {
             groth16_wrap_weight: None,
             server_heartbeat: Duration::from_secs(3),
             remember_ended: 1000,
+            most_calls: 16_384,
             artifact_retention: Duration::from_secs(24 * 3600),
         }
     }
@@ -57,7 +61,7 @@ impl ClusterConfig {
         };
         set.unwrap_or(match (prover, wrap) {
             // The static verifier of the smallest SNARK (`openvm/memory.rs` of the backends).
-            (ProverType::OpenVm, TaskKind::PlonkWrap) => Weight::gb(20),
+            (ProverType::OpenVm, TaskKind::PlonkWrap) => Weight::gb(11),
             _ => wrap.default_weight(),
         })
     }
@@ -71,7 +75,7 @@ mod tests {
     fn a_wrap_weighs_what_is_set_or_what_its_prover_type_takes() {
         let mut config = ClusterConfig::default();
         let plonk = |config: &ClusterConfig, prover| config.wrap_weight(prover, TaskKind::PlonkWrap).as_gb();
-        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (60, 20));
+        assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (60, 11));
         config.plonk_wrap_weight = Some(Weight::gb(7));
         assert_eq!((plonk(&config, ProverType::Sp1), plonk(&config, ProverType::OpenVm)), (7, 7));
     }

@@ -6,7 +6,7 @@ use proofmill_primitives::{ArtifactId, Dialect, ProverType, TaskId, TaskKind, We
 use proofmill_scheduler::{ProofSpec, TaskSpec, TaskState, Time};
 use proofmill_wire::{
     cluster::{ExecutionResult, ProofRequest},
-    header,
+    header, text,
     worker::{TaskData, TaskStatus},
 };
 use std::collections::BTreeMap;
@@ -14,6 +14,17 @@ use tonic::Status;
 
 /// The longest id that a request or a worker may have, in bytes.
 const MAX_ID: usize = 512;
+
+/// The most bytes of what clients and workers have kept with a request: it stays in the ledger for good.
+pub(crate) const MAX_KEPT: usize = 64 << 10;
+
+/// The most bytes that a program may commit to. OpenVM's commit to 32, and Proofmill's own to hundreds, of each range; SP1's machine has no
+/// bound.
+pub(crate) const MAX_PUBLIC_VALUES: usize = 16 << 20;
+
+/// The most tasks that a call of a subscriber may name of those that nobody knows: far more than a proof has. Where the ledger was put back to
+/// an older state, its controller names all of them, and makes them again.
+pub(crate) const MAX_UNKNOWN: usize = 65_536;
 
 /// What a request's metadata says before anybody has said anything: JSON, as clients of the SP1 cluster expect it.
 pub(crate) const NO_METADATA: &str = "null";
@@ -33,10 +44,55 @@ pub(crate) fn check_worker_id(id: &str) -> Result<(), Status> {
     check_id("the id of a worker", id)
 }
 
+/// Checks the id that a subscriber chose.
+pub(crate) fn check_subscriber_id(id: &str) -> Result<(), Status> {
+    check_id("the id of a subscriber", id)
+}
+
+/// Whether an id is as short as all are that were taken: there is nothing by a longer one.
+pub(crate) const fn is_short(id: &str) -> bool {
+    id.len() <= MAX_ID
+}
+
 fn check_id(what: &str, id: &str) -> Result<(), Status> {
     match id.len() {
+        // It stands in logs and tables, where what follows would be taken for a line of ours.
+        1..=MAX_ID if id.contains(text::breaks_lines) => {
+            Err(Status::invalid_argument(format!("{what} has no line breaks: choose another")))
+        }
         1..=MAX_ID => Ok(()),
         length => Err(Status::invalid_argument(format!("{what} has 1 to {MAX_ID} bytes, not {length}"))),
+    }
+}
+
+/// Checks who asks for a proof, and whoever schedules it: they are kept with it.
+pub(crate) fn check_names(requester: &[u8], scheduled_by: &str) -> Result<(), Status> {
+    for (what, length) in [("requester", requester.len()), ("scheduled_by", scheduled_by.len())] {
+        if length > MAX_ID {
+            let text = format!("{what} has at most {MAX_ID} bytes, not {length}");
+            return Err(Status::invalid_argument(text));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a client has kept with a request. Cut, it would not be what the client reads again.
+pub(crate) fn check_kept(what: &str, kept: Option<&String>) -> Result<(), Status> {
+    match kept.map_or(0, String::len) {
+        0..=MAX_KEPT => Ok(()),
+        length => Err(Status::invalid_argument(format!(
+            "{what} has at most {MAX_KEPT} bytes, not {length}: store what is large as an artifact"
+        ))),
+    }
+}
+
+/// Checks what a program commits to, as its controller tells it. As what is too large for a message: it is so each time.
+pub(crate) fn check_public_values(values: &[u8]) -> Result<(), Status> {
+    match values.len() {
+        0..=MAX_PUBLIC_VALUES => Ok(()),
+        length => Err(Status::out_of_range(format!(
+            "the program's public values have at most {MAX_PUBLIC_VALUES} bytes, not {length}: commit to a hash of what is large"
+        ))),
     }
 }
 

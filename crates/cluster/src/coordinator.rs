@@ -4,8 +4,9 @@ use crate::{
     convert::{self, narrow},
     error::brief,
     owner::Handle,
+    queue::{self, Source},
     state::{Process, State, new_task_id},
-    streams::{self, Source},
+    streams::Messages,
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::{ExecutionFailure, ExecutionStatus, Ledger, ProofRecord, ProofStatus, Timestamp};
@@ -14,14 +15,14 @@ use proofmill_primitives::{
 };
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::{
-    header,
+    header, text,
     worker::{
         AckSubRequest, CancelProofRequest, CloseRequest, CompleteProofRequest, CompleteTaskRequest,
         CreateDummyProofRequest, CreateProofRequest, CreateProofResponse, CreateTaskRequest,
         CreateTaskResponse, FailProofRequest, FailTaskRequest, GetStatsResponse, GetTaskStatusesRequest,
-        GetTaskStatusesResponse, HeartbeatRequest, MessageStreamResponse, OpenRequest, OpenSubRequest,
-        SendTaskMessageRequest, ServerMessage, ServerSubMessage, SubscribeTaskMessagesRequest, TaskIdList,
-        TaskStatus, TaskStatusMapEntry, UpdateSubRequest, WorkerType, worker_service_server::WorkerService,
+        GetTaskStatusesResponse, HeartbeatRequest, OpenRequest, OpenSubRequest, SendTaskMessageRequest,
+        ServerMessage, ServerSubMessage, SubscribeTaskMessagesRequest, TaskIdList, TaskStatus,
+        TaskStatusMapEntry, UpdateSubRequest, WorkerType, worker_service_server::WorkerService,
     },
 };
 use serde::Deserialize;
@@ -36,6 +37,9 @@ use tonic::{Request, Response, Status};
 
 /// The SP1 circuits whose proofs the wire format is of.
 const SP1_CIRCUIT_VERSION: &str = "v6.1.0";
+
+/// The most bytes of what a worker says of its version.
+const MAX_VERSION: usize = 128;
 
 /// Answers workers.
 #[derive(Debug)]
@@ -122,6 +126,7 @@ fn record_of(prover: ProverType, request: &CreateProofRequest) -> ProofRecord {
         scheduled_by: None,
         failure_cause: None,
         diagnosis: None,
+        plan: None,
         created_at: now,
         updated_at: now,
         completed_at: None,
@@ -132,15 +137,17 @@ impl Coordinator {
     /// Takes a request, unless the ledger remembers one of the same id from long ago.
     async fn create(
         &self,
+        handle: Handle,
         record: ProofRecord,
         create: impl FnOnce(&mut State, ProofRecord) -> Result<TaskId, Status> + Send + 'static,
     ) -> Result<TaskId, Status> {
         convert::check_proof_id(record.id.as_str())?;
+        convert::check_names(&record.requester, "")?;
         let earlier = self.ledger.proof(&record.id).await;
         if earlier.map_err(|error| Status::unavailable(error.to_string()))?.is_some() {
             return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
         }
-        self.handle.call(|state| create(state, record)).await?
+        handle.call(|state| create(state, record)).await?
     }
 }
 
@@ -148,9 +155,10 @@ impl Coordinator {
 impl WorkerService for Coordinator {
     type OpenStream = Source<ServerMessage>;
     type OpenSubStream = Source<ServerSubMessage>;
-    type SubscribeTaskMessagesStream = Source<MessageStreamResponse>;
+    type SubscribeTaskMessagesStream = Messages;
 
     async fn open(&self, request: Request<OpenRequest>) -> Result<Response<Self::OpenStream>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let provers =
             header::provers(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
         let process =
@@ -172,54 +180,70 @@ impl WorkerService for Coordinator {
         let id = WorkerId::from(request.worker_id);
         let max_weight = Weight::gb(request.max_weight);
         let spoken = dialects.iter().map(Dialect::to_string).collect::<Vec<_>>().join(" ");
-        let build = format!("{} {spoken}", request.version).trim().to_owned();
+        let version = text::brief(request.version, MAX_VERSION);
+        let build = format!("{version} {spoken}").trim().to_owned();
         let spec = WorkerSpec { id: id.clone(), kind, max_weight, provers, dialects, build };
         // The session is known only once the worker is registered, and the stream must exist before. A client that is
         // gone by then is found to have left all the same.
         let session = Arc::new(AtomicU64::new(0));
-        let (handle, of) = (self.handle.clone(), session.clone());
-        let (sink, source) = streams::stream(move || {
-            handle.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
+        let (gone, of) = (self.handle.clone(), session.clone());
+        let (sink, source) = queue::stream(format!("the worker {id}"), move || {
+            gone.tell(move |state| state.worker_left(id, of.load(Ordering::Acquire)));
         });
-        self.handle.call(move |state| state.open_worker(spec, process, sink, &session)).await??;
-        Ok(Response::new(source))
+        match handle.call(move |state| state.open_worker(spec, process, sink, &session)).await {
+            Ok(Ok(())) => Ok(Response::new(source)),
+            // While the ledger is away, those that come again and again must leave nothing behind.
+            Ok(Err(refused)) | Err(refused) => {
+                source.abandon();
+                Err(refused)
+            }
+        }
     }
 
     async fn close(&self, request: Request<CloseRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let worker = WorkerId::from(request.into_inner().worker_id);
-        self.handle.call(|state| state.close_worker(worker)).await??;
+        handle.call(|state| state.close_worker(worker)).await??;
         Ok(Response::new(()))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<()>, Status> {
+        let beat = request.get_ref();
+        let named = beat.active_task_proof_ids.len() + beat.active_task_ids.len();
+        let handle = self.handle.of_list(beat, named);
         // Before it waits for its turn: of what the worker was sent later it could say nothing.
         let received = Timestamp::now();
+        let waiting = header::waiting(&request);
         let request = request.into_inner();
         let worker = WorkerId::from(request.worker_id);
         // The tasks count; their proofs are only repeated where one is withdrawn.
         let mut proofs = request.active_task_proof_ids.into_iter().map(ProofId::from);
         let active = tasks(request.active_task_ids).into_iter();
         let active = active.map(|task| (proofs.next().unwrap_or_else(|| "".into()), task)).collect();
-        self.handle.call(move |state| state.heartbeat(worker, active, received)).await??;
+        handle.call(move |state| state.heartbeat(worker, active, &waiting, received)).await??;
         Ok(Response::new(()))
     }
 
     async fn complete_task(&self, request: Request<CompleteTaskRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let request = request.into_inner();
+        // Its account of the task is kept under it.
+        convert::check_worker_id(&request.worker_id)?;
         let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
         let Account { busy_ms, peak_memory_mb } = serde_json::from_str(&request.metadata).unwrap_or_default();
-        self.handle.call(move |state| state.complete_task(worker, task, busy_ms, peak_memory_mb)).await??;
+        handle.call(move |state| state.complete_task(worker, task, busy_ms, peak_memory_mb)).await??;
         Ok(Response::new(()))
     }
 
     async fn fail_task(&self, request: Request<FailTaskRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         // A peer that says no more tells whether another try can help, there. A broken node says so of whatever it is given.
         let code = if request.get_ref().retryable { Code::ProverFailed } else { Code::Dismissed };
         let text = "its worker did not say why; see the worker's log";
         let fault = header::fault(&request, Fault::new(code, text));
         let request = request.into_inner();
         let (worker, task) = (WorkerId::from(request.worker_id), TaskId::from(request.task_id));
-        self.handle.call(move |state| state.fail_task(worker, task, fault)).await??;
+        handle.call(move |state| state.fail_task(worker, task, fault)).await??;
         Ok(Response::new(()))
     }
 
@@ -227,11 +251,14 @@ impl WorkerService for Coordinator {
         &self,
         request: Request<CreateTaskRequest>,
     ) -> Result<Response<CreateTaskResponse>, Status> {
+        let data = request.get_ref().data.as_ref();
+        let named = data.map_or(0, |data| data.inputs.len() + data.outputs.len());
+        let handle = self.handle.of_list(request.get_ref(), named);
         let data =
             request.into_inner().data.ok_or_else(|| Status::invalid_argument("a task must have data"))?;
         let spec = convert::task_spec(new_task_id(), data)?;
         State::check_weight(spec.weight)?;
-        let task = self.handle.call(|state| state.create_task(spec)).await??;
+        let task = handle.call(|state| state.create_task(spec)).await??;
         Ok(Response::new(CreateTaskResponse { task_id: task.into() }))
     }
 
@@ -239,9 +266,9 @@ impl WorkerService for Coordinator {
         &self,
         request: Request<GetTaskStatusesRequest>,
     ) -> Result<Response<GetTaskStatusesResponse>, Status> {
+        let handle = self.handle.of_list(request.get_ref(), request.get_ref().task_ids.len());
         let asked = tasks(request.into_inner().task_ids);
-        let found = self
-            .handle
+        let found = handle
             .call(move |state| {
                 let status =
                     |task: &TaskId| state.scheduler.task(task).map(|(_, state)| convert::task_status(state));
@@ -263,9 +290,10 @@ impl WorkerService for Coordinator {
     }
 
     async fn complete_proof(&self, request: Request<CompleteProofRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let CompleteProofRequest { proof_id, extra_data, .. } = request.into_inner();
         let proof = ProofId::from(proof_id);
-        self.handle
+        handle
             .call(move |state| {
                 state.end_proof_with(&proof.clone(), extra_data, Event::ProofCompleted { proof })
             })
@@ -274,13 +302,14 @@ impl WorkerService for Coordinator {
     }
 
     async fn fail_proof(&self, request: Request<FailProofRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let text = "its controller did not say why; see the log of the worker";
         let said = request.get_ref().extra_data.as_deref().and_then(reason);
         let fault = header::fault(&request, said.unwrap_or_else(|| Fault::new(Code::Dismissed, text)));
         let FailProofRequest { worker_id, proof_id, task_id, extra_data } = request.into_inner();
         let (worker, proof) = (WorkerId::from(worker_id), ProofId::from(proof_id));
         let task = task_id.map(TaskId::from);
-        self.handle
+        handle
             .call(move |state| {
                 let known = task.as_ref().and_then(|task| state.scheduler.task(task));
                 // Whoever had it from another coordinator, say. A live proof ends over a task of its own alone.
@@ -318,6 +347,8 @@ impl WorkerService for Coordinator {
         request: Request<CreateProofRequest>,
     ) -> Result<Response<CreateProofResponse>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let named = request.get_ref().inputs.len() + request.get_ref().outputs.len();
+        let handle = self.handle.of_list(request.get_ref(), named);
         let request = request.into_inner();
         let record = record_of(prover, &request);
         if crate::entry::mode(&record).is_none() {
@@ -334,7 +365,7 @@ impl WorkerService for Coordinator {
             };
             state.create_proof_with(record, root)
         };
-        let task = self.create(record, create).await?;
+        let task = self.create(handle, record, create).await?;
         Ok(Response::new(CreateProofResponse { task_id: task.into() }))
     }
 
@@ -343,6 +374,7 @@ impl WorkerService for Coordinator {
         request: Request<CreateDummyProofRequest>,
     ) -> Result<Response<()>, Status> {
         let prover = header::prover(&request).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let handle = self.handle.of(request.get_ref());
         let CreateDummyProofRequest { proof_id, requester, expires_at, .. } = request.into_inner();
         let request = CreateProofRequest { proof_id, requester, expires_at, ..CreateProofRequest::default() };
         let record = record_of(prover, &request);
@@ -359,13 +391,14 @@ impl WorkerService for Coordinator {
             metadata: "{}".into(),
             requester: String::new(),
         };
-        self.create(record, |state, record| state.create_proof_with(record, root)).await?;
+        self.create(handle, record, |state, record| state.create_proof_with(record, root)).await?;
         Ok(Response::new(()))
     }
 
     async fn cancel_proof(&self, request: Request<CancelProofRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let proof = ProofId::from(request.into_inner().proof_id);
-        self.handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
+        handle.call(|state| state.end_proof(Event::ProofCancelled { proof })).await??;
         Ok(Response::new(()))
     }
 
@@ -373,23 +406,27 @@ impl WorkerService for Coordinator {
         &self,
         request: Request<OpenSubRequest>,
     ) -> Result<Response<Self::OpenSubStream>, Status> {
+        let handle = self.handle.of_list(request.get_ref(), request.get_ref().task_ids.len());
         let OpenSubRequest { sub_id, proof_id, task_ids } = request.into_inner();
-        let (sink, source) = streams::stream(|| ());
-        self.handle
+        convert::check_subscriber_id(&sub_id)?;
+        let (sink, source) = queue::stream(format!("the subscriber {sub_id}"), || ());
+        handle
             .call(move |state| state.open_subscriber(sub_id, proof_id.into(), tasks(task_ids), sink))
-            .await?;
+            .await??;
         Ok(Response::new(source))
     }
 
     async fn update_sub(&self, request: Request<UpdateSubRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of_list(request.get_ref(), request.get_ref().task_ids.len());
         let UpdateSubRequest { sub_id, task_ids } = request.into_inner();
-        self.handle.call(move |state| state.update_subscriber(&sub_id, tasks(task_ids))).await??;
+        handle.call(move |state| state.update_subscriber(&sub_id, tasks(task_ids))).await??;
         Ok(Response::new(()))
     }
 
     async fn ack_sub(&self, request: Request<AckSubRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let AckSubRequest { sub_id, msg_id } = request.into_inner();
-        self.handle.call(move |state| state.acknowledge(&sub_id, &msg_id)).await?;
+        handle.call(move |state| state.acknowledge(&sub_id, &msg_id)).await?;
         Ok(Response::new(()))
     }
 
@@ -429,18 +466,23 @@ impl WorkerService for Coordinator {
         &self,
         request: Request<SubscribeTaskMessagesRequest>,
     ) -> Result<Response<Self::SubscribeTaskMessagesStream>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let SubscribeTaskMessagesRequest { task_id, start_offset, .. } = request.into_inner();
-        let (sink, source) = streams::stream(|| ());
-        self.handle.call(move |state| state.read_channel(task_id.into(), start_offset, sink)).await?;
-        Ok(Response::new(source))
+        let messages = handle.call(move |state| state.read_channel(task_id.into(), start_offset)).await?;
+        Ok(Response::new(messages))
     }
 
     async fn send_task_message(
         &self,
         request: Request<SendTaskMessageRequest>,
     ) -> Result<Response<()>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let SendTaskMessageRequest { task_id, payload, .. } = request.into_inner();
-        self.handle.call(move |state| state.write_channel(task_id.into(), payload)).await?;
+        handle.call(move |state| state.write_channel(task_id.into(), payload)).await??;
         Ok(Response::new(()))
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -21,6 +21,8 @@ pub(crate) struct Entry {
     pub(crate) stuck: Option<String>,
     /// Which task a worker gave back because it cannot do it or cannot use its store, and why.
     pub(crate) given_back: Option<GivenBack>,
+    /// What its running tasks wait for, as their workers say it; those that do not wait are not here.
+    waits: BTreeMap<TaskId, String>,
     /// Why something that it still needs will find no worker.
     pub(crate) foreseen: Option<String>,
     planned: BTreeMap<TaskKind, Planned>,
@@ -59,14 +61,18 @@ struct Share {
 impl Entry {
     pub(crate) fn new(record: ProofRecord) -> Self {
         let instructions = record.execution.as_ref().map_or(0, |execution| execution.cycles);
+        // Of one that has ended the tasks are not known any more.
+        let plan = record.plan.as_deref().filter(|_| !record.status.has_ended());
+        let planned = plan.map(read_plan).unwrap_or_default();
         Self {
             record,
             counts: BTreeMap::new(),
             begun: None,
             stuck: None,
             given_back: None,
+            waits: BTreeMap::new(),
             foreseen: None,
-            planned: BTreeMap::new(),
+            planned,
             busy_ms: BTreeMap::new(),
             workers: BTreeMap::new(),
             instructions,
@@ -95,8 +101,13 @@ impl Entry {
         }
     }
 
-    /// What the controller found that the proof will take.
-    pub(crate) fn plan(&mut self, instructions: u64, public_values: Vec<u8>, kinds: &[PlannedKind]) {
+    /// What the controller found that the proof will take; what the next coordinator is to know of it.
+    pub(crate) fn plan(
+        &mut self,
+        instructions: u64,
+        public_values: Vec<u8>,
+        kinds: &[PlannedKind],
+    ) -> String {
         self.instructions = instructions;
         self.public_values = public_values;
         self.planned = kinds
@@ -106,6 +117,9 @@ impl Entry {
                 Some((kind, Planned { count: planned.count, weight: Weight::gb(planned.weight) }))
             })
             .collect();
+        let plan = written_plan(&self.planned);
+        self.record.plan = Some(plan.clone());
+        plan
     }
 
     /// Whether its plan tells what tasks weigh. Those of the SP1 cluster's layout do not.
@@ -141,9 +155,27 @@ impl Entry {
         !self.record.status.has_ended()
     }
 
+    /// What a running task waits for now; nothing where it does not. Gives whether that is another thing than before.
+    pub(crate) fn waits(&mut self, task: &TaskId, text: Option<&str>) -> bool {
+        let before = match text {
+            Some(text) => self.waits.insert(task.clone(), text.to_owned()),
+            None => self.waits.remove(task),
+        };
+        before.as_deref() != text
+    }
+
+    /// What keeps it waiting: first what keeps its tasks from being given out, then what those that run wait for, of which the first one
+    /// speaks for all, and last what will keep it waiting.
+    pub(crate) fn diagnosis(&self) -> Option<&String> {
+        let given_back = || self.given_back.as_ref().map(|given| &given.text);
+        let waits = || self.waits.values().next();
+        self.stuck.as_ref().or_else(given_back).or_else(waits).or(self.foreseen.as_ref())
+    }
+
     /// It has ended.
     pub(crate) fn end(&mut self, status: ProofStatus, fault: Option<&Fault>, at: Timestamp) {
         (self.stuck, self.given_back, self.foreseen) = (None, None, None);
+        self.waits.clear();
         let record = &mut self.record;
         record.status = status;
         record.failure_cause = fault.map(Fault::encode);
@@ -157,6 +189,16 @@ impl Entry {
             }
         }
         self.touch();
+    }
+
+    /// How many bytes are kept of what the program commits to.
+    pub(crate) const fn public_values(&self) -> usize {
+        self.public_values.len()
+    }
+
+    /// Keeps them no longer.
+    pub(crate) fn forget_public_values(&mut self) {
+        self.public_values = Vec::new();
     }
 
     pub(crate) fn mode(&self) -> Option<ProofMode> {
@@ -215,6 +257,24 @@ impl Entry {
             begun_at_ms: self.begun.map_or(0, Timestamp::as_millis),
         }
     }
+}
+
+/// A plan for the ledger: the number of the tasks of each kind, and the GB of the heaviest, by the kind's name.
+fn written_plan(planned: &BTreeMap<TaskKind, Planned>) -> String {
+    let of = |(kind, of): (&TaskKind, &Planned)| (kind.name(), (of.count, of.weight.as_gb()));
+    let plan: BTreeMap<&str, (u32, u32)> = planned.iter().map(of).collect();
+    // Names and numbers can be written.
+    serde_json::to_string(&plan).unwrap_or_default()
+}
+
+/// What an earlier coordinator wrote down. What another release wrote, and this one cannot read, counts for nothing: it is told again.
+fn read_plan(plan: &str) -> BTreeMap<TaskKind, Planned> {
+    let read: BTreeMap<String, (u32, u32)> = serde_json::from_str(plan).unwrap_or_default();
+    let known = read.into_iter().filter_map(|(name, (count, weight))| {
+        let kind = TaskKind::ALL.into_iter().find(|kind| kind.name() == name)?;
+        Some((kind, Planned { count, weight: Weight::gb(weight) }))
+    });
+    known.collect()
 }
 
 /// What a client asked for, as decimal text in the field that it uses for that.

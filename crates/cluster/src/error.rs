@@ -2,6 +2,7 @@
 
 use proofmill_ledger::LedgerError;
 use proofmill_scheduler::Refused;
+use proofmill_wire::text;
 use tonic::Status;
 
 /// Why a cluster cannot start or go on.
@@ -30,12 +31,8 @@ pub enum ClusterError {
 const LONGEST: usize = 1024;
 
 /// A text that travels in a header, whatever it names.
-pub(crate) fn brief(mut text: String) -> String {
-    if let Some((cut, _)) = text.char_indices().find(|(at, _)| *at >= LONGEST) {
-        text.truncate(cut);
-        text.push('…');
-    }
-    text
+pub(crate) fn brief(text: impl Into<String>) -> String {
+    text::brief(text, LONGEST)
 }
 
 /// The gRPC status that says the same.

@@ -31,6 +31,7 @@ mod error;
 mod metrics;
 mod operator;
 mod owner;
+mod queue;
 mod serve;
 mod state;
 mod streams;

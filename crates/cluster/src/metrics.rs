@@ -21,6 +21,7 @@ const DRAINING: &str = "proofmill_cluster_draining_workers";
 const FAULTS: &str = "proofmill_cluster_task_faults_total";
 const WAIT: &str = "proofmill_cluster_queue_wait_seconds";
 const COMMIT: &str = "proofmill_cluster_commit_seconds";
+const REFUSED: &str = "proofmill_cluster_calls_refused_total";
 
 pub(crate) fn describe() {
     describe_counter!(
@@ -44,6 +45,7 @@ pub(crate) fn describe() {
         Unit::Seconds,
         "How long the ledger took to make a group of changes durable."
     );
+    describe_counter!(REFUSED, "Calls that were refused because too many waited for the ledger.");
 }
 
 /// The fleet and the queues as they are.
@@ -107,4 +109,8 @@ pub(crate) fn proof_ended(
 
 pub(crate) fn committed(took: Duration) {
     histogram!(COMMIT).record(took);
+}
+
+pub(crate) fn refused() {
+    counter!(REFUSED).increment(1);
 }

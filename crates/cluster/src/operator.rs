@@ -5,8 +5,8 @@ use crate::{
     entry::Entry,
     owner::Handle,
     state::{State, no_such_proof},
-    streams::{self, Source},
 };
+use futures::{StreamExt, future, stream};
 use proofmill_ledger::{Ledger, Timestamp};
 use proofmill_primitives::ProofId;
 use proofmill_wire::operator::{
@@ -14,7 +14,8 @@ use proofmill_wire::operator::{
     WorkerStatus, operator_service_server::OperatorService,
 };
 use std::{cmp::Reverse, time::Duration};
-use tonic::{Request, Response, Status};
+use tokio::sync::watch;
+use tonic::{Request, Response, Status, codegen::BoxStream};
 
 /// The least time between two messages about one proof: people read them.
 const PACE: Duration = Duration::from_millis(200);
@@ -28,6 +29,39 @@ const ENDED_SHOWN: usize = 20;
 pub(crate) struct Operator {
     pub(crate) handle: Handle,
     pub(crate) ledger: Ledger,
+}
+
+/// A proof that somebody watches, at the pace at which it is read: whoever takes nothing has no more than the next message waiting.
+struct Watched {
+    handle: Handle,
+    proof: ProofId,
+    changes: watch::Receiver<()>,
+    begun: bool,
+    /// Its public values were told.
+    told: bool,
+}
+
+impl Watched {
+    /// How it stands now, as soon as there is something new of it or it is time to say so again. Nothing where nobody knows it any more.
+    async fn next(&mut self) -> Option<Result<ProofProgress, Status>> {
+        if std::mem::replace(&mut self.begun, true) {
+            tokio::time::sleep(PACE).await;
+            drop(tokio::time::timeout(STILL, self.changes.changed()).await);
+        }
+        self.changes.mark_unchanged();
+        let wanted = self.proof.clone();
+        let progress = self.handle.call(move |state| state.proofs.get(&wanted).map(Entry::progress)).await;
+        let mut progress = match progress {
+            Ok(progress) => progress?,
+            Err(status) => return Some(Err(status)),
+        };
+        // They may be megabytes, and do not change.
+        if self.told && progress.phase() == ProofPhase::Active {
+            progress.public_values.clear();
+        }
+        self.told |= !progress.public_values.is_empty();
+        Some(Ok(progress))
+    }
 }
 
 /// How many a page has where the client does not say, and at the most.
@@ -77,59 +111,44 @@ fn status(state: &State, asked: StatusRequest) -> StatusResponse {
 
 #[tonic::async_trait]
 impl OperatorService for Operator {
-    type WatchProofStream = Source<ProofProgress>;
+    type WatchProofStream = BoxStream<ProofProgress>;
 
     async fn get_status(&self, request: Request<StatusRequest>) -> Result<Response<StatusResponse>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let asked = request.into_inner();
-        Ok(Response::new(self.handle.call(move |state| status(state, asked)).await?))
+        Ok(Response::new(handle.call(move |state| status(state, asked)).await?))
     }
 
     async fn watch_proof(
         &self,
         request: Request<WatchProofRequest>,
     ) -> Result<Response<Self::WatchProofStream>, Status> {
+        let handle = self.handle.of(request.get_ref());
         let proof = ProofId::from(request.into_inner().proof_id);
         let wanted = proof.clone();
-        let changes = self.handle.call(move |state| state.proofs.get(&wanted).map(Entry::watch)).await?;
-        let (sink, source) = streams::stream(|| ());
-        let Some(mut changes) = changes else {
+        let changes = handle.call(move |state| state.proofs.get(&wanted).map(Entry::watch)).await?;
+        let Some(changes) = changes else {
             // One that ended long ago, or before a restart, is only in the ledger.
             let record =
                 self.ledger.proof(&proof).await.map_err(|error| Status::unavailable(error.to_string()))?;
             let progress = Entry::new(record.ok_or_else(|| no_such_proof(&proof))?).progress();
-            drop(sink.send(Ok(progress)));
-            return Ok(Response::new(source));
+            return Ok(Response::new(stream::once(future::ready(Ok(progress))).boxed()));
         };
-        let handle = self.handle.clone();
-        tokio::spawn(async move {
-            let mut told = false;
-            loop {
-                changes.mark_unchanged();
-                let wanted = proof.clone();
-                let Ok(Some(mut progress)) =
-                    handle.call(move |state| state.proofs.get(&wanted).map(Entry::progress)).await
-                else {
-                    return;
-                };
-                let over = progress.phase() != ProofPhase::Active;
-                // They may be megabytes, and do not change.
-                if told && !over {
-                    progress.public_values.clear();
-                }
-                told |= !progress.public_values.is_empty();
-                if sink.send(Ok(progress)).is_err() || over {
-                    return;
-                }
-                tokio::time::sleep(PACE).await;
-                drop(tokio::time::timeout(STILL, changes.changed()).await);
-            }
+        let watched = Watched { handle: self.handle.clone(), proof, changes, begun: false, told: false };
+        let progress = stream::unfold(Some(watched), |watched| async move {
+            let mut watched = watched?;
+            let next = watched.next().await?;
+            let goes_on = next.as_ref().is_ok_and(|progress| progress.phase() == ProofPhase::Active);
+            Some((next, goes_on.then_some(watched)))
         });
-        Ok(Response::new(source))
+        Ok(Response::new(progress.boxed()))
     }
 
     async fn report_plan(&self, request: Request<ReportPlanRequest>) -> Result<Response<()>, Status> {
+        let handle = self.handle.of_list(request.get_ref(), request.get_ref().kinds.len());
         let request = request.into_inner();
-        self.handle.call(|state| state.plan(request)).await??;
+        convert::check_public_values(&request.public_values)?;
+        handle.call(|state| state.plan(request)).await??;
         Ok(Response::new(()))
     }
 }

@@ -2,12 +2,17 @@
 
 use crate::{ClusterError, metrics, state::State};
 use proofmill_ledger::{Batch, Ledger};
+use prost::Message;
 use std::{
     ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Semaphore, mpsc, oneshot},
     task::{JoinError, JoinHandle},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -20,6 +25,10 @@ type Call = Box<dyn FnOnce(&mut State) -> Release + Send>;
 
 /// The most calls that become durable in one transaction.
 const GROUP: usize = 512;
+/// A call counts once for so many bytes of its message, begun: what waits holds at most 1 GiB by it.
+const CALL_BYTES: usize = 64 << 10;
+/// What a part of a list takes beside its text, in bytes. A tiny one has two on the wire.
+const PART_BYTES: usize = 48;
 /// How often time passes for the scheduler.
 const TICK: Duration = Duration::from_millis(500);
 /// The wait before a commit that failed for want of space or access is tried again.
@@ -29,11 +38,70 @@ const RETRY: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     calls: mpsc::UnboundedSender<Call>,
+    room: Arc<Room>,
+    /// For how many a call counts.
+    weight: u32,
+}
+
+/// For the calls of peers. While the ledger is away none is answered, and each holds what was sent with it.
+#[derive(Debug)]
+struct Room {
+    most: u32,
+    left: Semaphore,
+    /// It was said that there is none.
+    told: AtomicBool,
+}
+
+impl Room {
+    fn full(&self) -> Status {
+        if !self.told.swap(true, Ordering::Relaxed) {
+            let most = self.most;
+            tracing::error!(most, "calls are refused: as many as may wait for the ledger already do");
+        }
+        metrics::refused();
+        Status::unavailable(format!(
+            "the coordinator cannot answer now: {} calls wait for its ledger; try again later, and see its log",
+            self.most
+        ))
+    }
+
+    /// Calls were answered.
+    fn answered(&self) {
+        if self.left.available_permits() > self.most as usize / 2 && self.told.swap(false, Ordering::Relaxed)
+        {
+            tracing::info!("calls are answered again");
+        }
+    }
 }
 
 impl Handle {
-    /// Runs `call` on the state and gives its answer once what it changed is durable.
+    /// For the call of a peer that came with this message: a large one takes the room of many.
+    pub(crate) fn of(&self, message: &impl Message) -> Self {
+        self.of_list(message, 0)
+    }
+
+    /// The same for a message with lists of so many parts in all.
+    pub(crate) fn of_list(&self, message: &impl Message, parts: usize) -> Self {
+        let bytes = message.encoded_len().saturating_add(parts.saturating_mul(PART_BYTES));
+        let weight = bytes / CALL_BYTES + 1;
+        let weight = u32::try_from(weight).unwrap_or(u32::MAX).min(self.room.most);
+        Self { weight, ..self.clone() }
+    }
+
+    /// Runs `call`, of a peer, on the state and gives its answer once what it changed is durable.
     pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&mut State) -> T + Send + 'static,
+    ) -> Result<T, Status> {
+        // Also for one whose caller does not wait for it any more.
+        let (room, weight) = (self.room.clone(), self.weight);
+        room.left.try_acquire_many(weight).map_err(|_| room.full())?.forget();
+        let place = Place { room, weight };
+        self.ask(move |state| (call(state), place)).await.map(|(value, _place)| value)
+    }
+
+    /// The same for what this process asks of itself, which is not refused.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         call: impl FnOnce(&mut State) -> T + Send + 'static,
     ) -> Result<T, Status> {
@@ -58,6 +126,28 @@ impl Handle {
     }
 }
 
+#[cfg(test)]
+impl Handle {
+    /// One without room for any call, and those that need none.
+    pub(crate) fn without_room() -> (Self, mpsc::UnboundedReceiver<Call>) {
+        let (calls, inbox) = mpsc::unbounded_channel();
+        let room = Arc::new(Room { most: 1, left: Semaphore::new(0), told: AtomicBool::new(false) });
+        (Self { calls, room, weight: 1 }, inbox)
+    }
+}
+
+/// A call that waits, or is being answered.
+struct Place {
+    room: Arc<Room>,
+    weight: u32,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.left.add_permits(self.weight as usize);
+    }
+}
+
 /// The task that has the state. Ends when it is dropped, or told to.
 #[derive(Debug)]
 pub(crate) struct Owner {
@@ -71,9 +161,12 @@ impl Owner {
     /// Gives the state to a task of its own.
     pub(crate) fn new(ledger: Ledger, state: State) -> Self {
         let (calls, inbox) = mpsc::unbounded_channel();
-        let handle = Handle { calls };
+        let most = state.config.most_calls;
+        let room = Room { most, left: Semaphore::new(most as usize), told: AtomicBool::new(false) };
+        let room = Arc::new(room);
+        let handle = Handle { calls, room: room.clone(), weight: 1 };
         let stop = CancellationToken::new();
-        let task = tokio::spawn(live(state, ledger, inbox, stop.clone()));
+        let task = tokio::spawn(live(state, ledger, inbox, room, stop.clone()));
         Self { handle, task, _stop_with_me: stop.clone().drop_guard(), stop }
     }
 
@@ -97,6 +190,7 @@ async fn live(
     mut state: State,
     ledger: Ledger,
     mut inbox: mpsc::UnboundedReceiver<Call>,
+    room: Arc<Room>,
     stop: CancellationToken,
 ) -> Result<(), ClusterError> {
     let mut tick = tokio::time::interval(TICK);
@@ -130,6 +224,7 @@ async fn live(
         for release in messages.into_iter().chain(answers) {
             release();
         }
+        room.answered();
         state.released();
     }
 }
@@ -159,5 +254,27 @@ async fn commit(
             // Nothing of it was acknowledged.
             () = stop.cancelled() => return Ok(ControlFlow::Break(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proofmill_wire::{MAX_PARTS, worker::UpdateSubRequest};
+
+    /// What waits for the ledger holds all parts of its lists.
+    #[test]
+    fn a_call_that_names_much_takes_the_room_of_many() {
+        let (calls, _inbox) = mpsc::unbounded_channel();
+        let room = Room { most: 16_384, left: Semaphore::new(0), told: AtomicBool::new(false) };
+        let handle = Handle { calls, room: Arc::new(room), weight: 1 };
+        let naming = |ids: usize| {
+            let asked =
+                UpdateSubRequest { task_ids: vec![String::new(); ids], ..UpdateSubRequest::default() };
+            handle.of_list(&asked, ids).weight
+        };
+        assert_eq!((naming(0), naming(1_000)), (1, 1));
+        let memory = MAX_PARTS * size_of::<String>();
+        assert!(naming(MAX_PARTS) as usize * CALL_BYTES >= memory);
     }
 }

@@ -8,7 +8,7 @@ use axum::{http::StatusCode, routing::get};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_ledger::Ledger;
 use proofmill_wire::{
-    MAX_MESSAGE, cluster::cluster_service_server::ClusterServiceServer,
+    Connections, MAX_MESSAGE, cluster::cluster_service_server::ClusterServiceServer,
     operator::operator_service_server::OperatorServiceServer,
     worker::worker_service_server::WorkerServiceServer,
 };
@@ -18,12 +18,12 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tonic::{
-    service::Routes,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 use tonic_web::GrpcWebLayer;
+
+/// The largest message that clients send, in bytes: what they have kept with a request is bounded far below.
+const MAX_ASKED: usize = 4 << 20;
 
 /// How long connections are waited for once their streams have ended.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -81,17 +81,13 @@ impl Cluster {
         let operator = Operator { handle, ledger: ledger.clone() };
         let (health, routes) = routes(api, coordinator, operator).await;
         let closing = CancellationToken::new();
-        let server = Server::builder()
+        let server = proofmill_wire::server()
             .http2_keepalive_interval(Some(Duration::from_secs(5)))
             .http2_keepalive_timeout(Some(Duration::from_secs(10)))
             // For browsers, and for whoever looks at `/healthz`.
             .accept_http1(true)
             .add_routes(routes)
-            // Messages are small: none waits for the next one to fill a packet.
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(listener).with_nodelay(Some(true)),
-                closing.clone().cancelled_owned(),
-            );
+            .serve_with_incoming_shutdown(Connections::from(listener), closing.clone().cancelled_owned());
         tokio::pin!(server);
         let outcome = tokio::select! {
             served = &mut server => {
@@ -122,7 +118,7 @@ impl Cluster {
 async fn routes(api: Api, coordinator: Coordinator, operator: Operator) -> (HealthReporter, Routes) {
     let handle = api.handle.clone();
     let api = ClusterServiceServer::new(api)
-        .max_decoding_message_size(MAX_MESSAGE)
+        .max_decoding_message_size(MAX_ASKED)
         .max_encoding_message_size(MAX_MESSAGE);
     let coordinator = WorkerServiceServer::new(coordinator)
         .max_decoding_message_size(MAX_MESSAGE)

@@ -46,7 +46,7 @@ async fn keep(handle: &Handle, artifacts: &dyn ArtifactStore, retention: Duratio
     let mut look = tokio::time::interval(often.clamp(SOONEST, EVERY));
     loop {
         look.tick().await;
-        let Ok(InUse { all, .. }) = handle.call(|state| InUse::of(state)).await else { return };
+        let Ok(InUse { all, .. }) = handle.ask(|state| InUse::of(state)).await else { return };
         let in_use = Arc::new(all);
         keep_alive(artifacts, &in_use).await;
         match artifacts.remove_unused(retention, in_use).await {
@@ -84,7 +84,7 @@ async fn let_go(handle: &Handle, artifacts: &dyn ArtifactStore, grace: Duration)
     let mut made = BTreeSet::new();
     loop {
         look.tick().await;
-        let Ok(in_use) = handle.call(|state| InUse::of(state)).await else { return };
+        let Ok(in_use) = handle.ask(|state| InUse::of(state)).await else { return };
         let ended: BTreeSet<_> = made.difference(&in_use.all).cloned().collect();
         made = in_use.made();
         if ended.is_empty() {

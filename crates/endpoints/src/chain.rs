@@ -63,7 +63,8 @@ impl Inner {
             let Some(wait) = delays.next().filter(|_| waits || !is_final) else {
                 return Err(ConnectError::Unreachable(failure));
             };
-            if waits && said.is_none_or(|said| said.elapsed() >= Duration::from_secs(15)) {
+            // Whoever waits for a command should not wonder what it does.
+            if said.is_none_or(|said| said.elapsed() >= Duration::from_secs(15)) {
                 said = Some(Instant::now());
                 tracing::warn!(
                     chain = self.name,

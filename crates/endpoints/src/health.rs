@@ -237,7 +237,7 @@ impl Health {
             || match need {
                 Need::State(block) => remembers(self.no_state, block) || remembers(self.no_history, block),
                 Need::Block(block) => remembers(self.no_history, block),
-                Need::Nothing | Need::Head => false,
+                Need::Nothing | Need::Head | Need::Hash | Need::Seen => false,
             }
     }
 

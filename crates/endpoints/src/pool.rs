@@ -319,7 +319,7 @@ impl Inner {
                     Err(fault) => Err(fault),
                 };
                 match answer {
-                    Ok(answer) if matches!(need, Need::Block(_)) && answer.get() == "null" => {
+                    Ok(answer) if need.may_be_null() && answer.get() == "null" => {
                         missing = Some(answer);
                     }
                     Ok(answer) => match read(&answer) {
@@ -334,11 +334,18 @@ impl Inner {
                     Err(fault) => faults.push((at, fault)),
                 }
             }
+            attempts += 1;
             // What the others lack, or what holds of none of them, is the answer.
             if let Some(missing) = missing {
+                if need == Need::Seen
+                    && attempts < UNKNOWN_BLOCK_TRIES
+                    && let Some(wait) = delays.next()
+                {
+                    time::sleep(wait).await;
+                    continue;
+                }
                 return read(&missing).map_err(ReadError::Rejected);
             }
-            attempts += 1;
             // What is said of the request itself holds, once the others have had another chance.
             let said = faults.iter().any(|(_, fault)| fault.kind.is_of_request());
             let passes = |kind: FaultKind| match kind {

@@ -31,8 +31,20 @@ pub enum Need {
     Head,
     /// The block with this number. Where it is `null`, the endpoint does not have it.
     Block(u64),
+    /// What has this hash: a block, a transaction, its receipt. Where it is `null`, the endpoint does not have it.
+    Hash,
+    /// The same of what was there before. Another node behind the same address may have it: it is asked for as often as a block that
+    /// nobody knows.
+    Seen,
     /// The state after the block with this number.
     State(u64),
+}
+
+impl Need {
+    /// Whether `null` says that the endpoint lacks what is asked for, and is no answer of the chain.
+    pub(crate) const fn may_be_null(self) -> bool {
+        matches!(self, Self::Block(_) | Self::Hash | Self::Seen)
+    }
 }
 
 /// Whose head counts.
@@ -257,7 +269,9 @@ impl Rules {
         let wanted = match need {
             Need::Nothing => 0,
             // Two endpoints are never equally far for long.
-            Need::Head => self.head().map_or(newest, |(number, _)| number.min(newest)),
+            Need::Head | Need::Hash | Need::Seen => {
+                self.head().map_or(newest, |(number, _)| number.min(newest))
+            }
             Need::Block(number) | Need::State(number) => number,
         };
         let mut keyed = Vec::new();

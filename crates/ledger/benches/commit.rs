@@ -31,6 +31,7 @@ fn proof() -> ProofRecord {
         scheduled_by: None,
         failure_cause: None,
         diagnosis: None,
+        plan: None,
         created_at: Timestamp::now(),
         updated_at: Timestamp::now(),
         completed_at: None,

@@ -38,4 +38,6 @@ pub struct RefusalRecord {
     pub cause: String,
     /// The next one is made from then on.
     pub again_at: Timestamp,
+    /// A hash of the last one, until its evidence is kept and it is deleted.
+    pub remains: Option<[u8; 32]>,
 }

@@ -27,6 +27,13 @@ pub enum Change {
         /// What, for people.
         diagnosis: Option<String>,
     },
+    /// What a proof will take is known, or known anew.
+    ProofPlanned {
+        /// Which.
+        proof: ProofId,
+        /// What: only the coordinator knows what that means.
+        plan: String,
+    },
     /// A task is known. Its proof must be.
     TaskInserted(Box<TaskRecord>),
     /// A task's state changed.

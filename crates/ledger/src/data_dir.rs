@@ -1,7 +1,6 @@
 //! The folder in which one cluster keeps everything.
 
 use crate::{DataDirError, LockError, ProcessLock};
-use proofmill_primitives::BlockRange;
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Write},
@@ -25,7 +24,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 /// LOCK                               held by the owner, and names its process
 /// ledger.sqlite                      proofs and tasks
 /// artifacts/                         the blobs that tasks exchange
-/// <chain id>/proofs/<a>-<b>.bin      finished proofs of block ranges
+/// <chain id>/proofs/                 finished proofs, for people
 /// ```
 #[derive(Debug)]
 pub struct DataDir {
@@ -83,13 +82,6 @@ impl DataDir {
     /// The folder of the artifact store.
     pub fn artifacts(&self) -> PathBuf {
         self.path.join("artifacts")
-    }
-
-    /// The file for the proof of a range of a chain's blocks; its folder is created.
-    pub fn proof_file(&self, chain_id: u64, range: BlockRange) -> Result<PathBuf, DataDirError> {
-        let folder = self.path.join(chain_id.to_string()).join("proofs");
-        fs::create_dir_all(&folder).map_err(io_error("create the folder", &folder))?;
-        Ok(folder.join(format!("{range}.bin")))
     }
 
     /// How much space there is.

@@ -15,7 +15,7 @@
 //! #     id: "p1".into(), prover: ProverType::Exec, status: ProofStatus::Pending, requester: vec![], execution: None,
 //! #     program: "elf".into(), stdin: "in".into(), stdin_private: false, proof: None, options: None, cycle_limit: None,
 //! #     gas_limit: None, deadline: None, handled: false, metadata: String::new(), extra_data: None, scheduled_by: None,
-//! #     failure_cause: None, diagnosis: None, created_at: Timestamp::now(), updated_at: Timestamp::now(),
+//! #     failure_cause: None, diagnosis: None, plan: None, created_at: Timestamp::now(), updated_at: Timestamp::now(),
 //! #     completed_at: None,
 //! # };
 //! # tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {

@@ -150,6 +150,8 @@ pub struct ProofRecord {
     pub failure_cause: Option<String>,
     /// What keeps it waiting, for people.
     pub diagnosis: Option<String>,
+    /// What its controller has told that it will take; only the coordinator knows what that means.
+    pub plan: Option<String>,
     /// When it was asked for.
     pub created_at: Timestamp,
     /// When this record last changed.

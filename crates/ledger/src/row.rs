@@ -14,7 +14,7 @@ macro_rules! proof_columns {
         "p.id, p.prover, p.status, p.requester, p.execution_status, p.execution_failure, p.execution_cycles, \
          p.execution_gas, p.public_values_hash, p.program, p.stdin, p.stdin_private, p.proof, p.options, \
          p.cycle_limit, p.gas_limit, p.deadline, p.handled, p.metadata, p.extra_data, p.scheduled_by, \
-         p.failure_cause, p.diagnosis, p.created_at, p.updated_at, p.completed_at"
+         p.failure_cause, p.diagnosis, p.plan, p.created_at, p.updated_at, p.completed_at"
     };
 }
 pub(crate) use proof_columns;
@@ -166,6 +166,7 @@ pub(crate) fn proof(row: &impl Columns) -> Result<ProofRecord, Error> {
         scheduled_by: row.optional_text("scheduled_by")?,
         failure_cause: row.optional_text("failure_cause")?,
         diagnosis: row.optional_text("diagnosis")?,
+        plan: row.optional_text("plan")?,
         created_at: row.moment("created_at")?,
         updated_at: row.moment("updated_at")?,
         completed_at: row.optional_moment("completed_at")?,
@@ -234,17 +235,21 @@ pub(crate) fn assignment(row: &impl Columns) -> Result<AssignmentRecord, Error> 
 
 pub(crate) fn refusal(row: &impl Columns) -> Result<RefusalRecord, Error> {
     let (times, cause, again_at) = (row.small("times")?, row.text("cause")?, row.moment("again_at")?);
-    Ok(RefusalRecord { key: key(row)?, times, cause, again_at })
+    let remains = row.optional_bytes("remains")?.map(|bytes| hash("remains", bytes)).transpose()?;
+    Ok(RefusalRecord { key: key(row)?, times, cause, again_at, remains })
+}
+
+fn hash(column: &str, bytes: Vec<u8>) -> Result<[u8; 32], Error> {
+    let length = bytes.len();
+    bytes.try_into().map_err(|_| nonsense(column, format!("{length} bytes")))
 }
 
 /// Which batch, for provers of which type.
 fn key(row: &impl Columns) -> Result<AssignmentKey, Error> {
-    let content = row.bytes("content")?;
-    let bytes = content.len();
     Ok(AssignmentKey {
         number: row.small("number")?,
         level: row.text("level")?,
-        content: content.try_into().map_err(|_| nonsense("content", format!("{bytes} bytes")))?,
+        content: hash("content", row.bytes("content")?)?,
         prover: row.text("prover")?.parse().map_err(|error| nonsense("prover", error))?,
     })
 }

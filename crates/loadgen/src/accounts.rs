@@ -3,27 +3,13 @@
 use crate::LoadError;
 use alloy_primitives::{Address, B256, keccak256};
 use alloy_signer_local::PrivateKeySigner;
-use std::{collections::HashMap, env, fmt, fs, path::Path, str::FromStr};
+use std::{collections::HashMap, fmt, fs, path::Path, str::FromStr};
 
 /// The rich key that funds the senders and deploys the contracts. Its `Debug` shows the address only.
 #[derive(Clone)]
 pub struct Funder(pub(crate) PrivateKeySigner);
 
 impl Funder {
-    /// The key in an environment variable; one that is set to nothing counts as not set.
-    pub fn from_env(name: &str) -> Result<Self, LoadError> {
-        let set = env::var(name).ok().filter(|text| !text.trim().is_empty());
-        let text = set.ok_or_else(|| LoadError::KeyUnset { name: name.to_owned() })?;
-        text.parse().map_err(|_| LoadError::BadKeyIn { place: name.to_owned() })
-    }
-
-    /// The key in a file, in hexadecimal; white space around it is ignored.
-    pub fn from_file(path: &Path) -> Result<Self, LoadError> {
-        let text = fs::read_to_string(path)
-            .map_err(|source| LoadError::KeyFile { path: path.to_owned(), source })?;
-        text.parse().map_err(|_| LoadError::BadKeyIn { place: path.display().to_string() })
-    }
-
     /// The address that pays.
     pub const fn address(&self) -> Address {
         self.0.address()
@@ -128,16 +114,6 @@ mod tests {
         assert_eq!(keys.len(), 2);
         assert_eq!(keys.first().address(), one.parse::<Funder>().unwrap().address());
         assert_eq!(format!("{keys:?}"), "AccountKeys(2)");
-    }
-
-    #[test]
-    fn a_file_that_has_no_key_is_named_and_what_it_has_is_not_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("funder");
-        fs::write(&path, "0xabc123\n").unwrap();
-        let said = Funder::from_file(&path).unwrap_err().to_string();
-        assert!(said.contains(&format!("{}: not a private key", path.display())), "{said}");
-        assert!(!said.contains("abc123"), "{said}");
     }
 
     #[test]

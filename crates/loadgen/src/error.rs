@@ -11,13 +11,7 @@ pub enum LoadError {
     /// The text is not a private key.
     #[error("not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
     BadKey,
-    /// What a file or an environment variable has is not a private key.
-    #[error("{place}: not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")]
-    BadKeyIn {
-        /// The file, or the variable's name.
-        place: String,
-    },
-    /// The file with the private key cannot be read.
+    /// A file of private keys cannot be read.
     #[error("the key file {} cannot be read: {source}", .path.display())]
     KeyFile {
         /// The file.
@@ -49,18 +43,24 @@ pub enum LoadError {
         /// The file.
         path: PathBuf,
     },
-    /// The environment variable with the private key is not set.
-    #[error("the environment variable {name} is not set: set it to the private key of a rich account")]
-    KeyUnset {
-        /// The variable.
-        name: String,
-    },
     /// The node cannot be reached.
     #[error("the node at {endpoint} cannot be reached: {reason}; check the address and that the node runs")]
     Unreachable {
         /// Where it should be: scheme, host and port. The rest of an address often is an access key.
         endpoint: String,
         /// Why.
+        reason: String,
+    },
+    /// What answers there is no node, or none that can be understood.
+    #[error(
+        "the answer of {endpoint} to {method} cannot be read ({reason}); check that the address is that of the JSON-RPC service"
+    )]
+    Unreadable {
+        /// Where the node should be: scheme, host and port.
+        endpoint: String,
+        /// The JSON-RPC method.
+        method: &'static str,
+        /// What is wrong with it.
         reason: String,
     },
     /// The node refused a request.

@@ -12,10 +12,13 @@ use serde::Deserialize;
 use std::time::Duration;
 use url::Url;
 
+const CHAIN_ID: &str = "eth_chainId";
 /// How often a request that failed on its way is tried again.
 const ATTEMPTS: u32 = 4;
 /// The longest that one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest that the question for its chain may take, which comes first: it is under no load yet.
+const FIRST_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A node that load is sent to.
 #[derive(Clone, Debug)]
@@ -33,7 +36,7 @@ impl Node {
     }
 
     pub(crate) async fn chain_id(&self) -> Result<u64, LoadError> {
-        self.ask("eth_chainId", async || self.provider.get_chain_id().await).await
+        self.ask(CHAIN_ID, async || self.provider.get_chain_id().await).await
     }
 
     pub(crate) async fn base_fee(&self) -> Result<u128, LoadError> {
@@ -137,9 +140,10 @@ impl Node {
         method: &'static str,
         mut request: impl AsyncFnMut() -> RpcResult<T>,
     ) -> Result<T, LoadError> {
+        let longest = if method == CHAIN_ID { FIRST_TIMEOUT } else { REQUEST_TIMEOUT };
         let mut attempt = 1;
         loop {
-            let reason = match tokio::time::timeout(REQUEST_TIMEOUT, request()).await {
+            let reason = match tokio::time::timeout(longest, request()).await {
                 Ok(Ok(answer)) => return Ok(answer),
                 // Not what came with it: servers repeat the path that they do not know.
                 Ok(Err(RpcError::Transport(TransportErrorKind::HttpError(error)))) => {
@@ -150,10 +154,15 @@ impl Node {
                     return Err(LoadError::Refused { method, reason: refusal.message.into_owned() });
                 }
                 Ok(Err(RpcError::DeserError { err, .. })) => {
-                    return Err(LoadError::Refused { method, reason: format!("it cannot be read: {err}") });
+                    let endpoint = self.url.to_string();
+                    return Err(LoadError::Unreadable { endpoint, method, reason: err.to_string() });
                 }
                 Ok(Err(error)) => return Err(LoadError::Refused { method, reason: in_one_line(&error) }),
-                Err(_) => format!("no answer within {} s", REQUEST_TIMEOUT.as_secs()),
+                Err(_) => {
+                    let endpoint = &self.url;
+                    tracing::warn!(%endpoint, method, attempt, after_s = longest.as_secs(), "the node does not answer");
+                    format!("no answer within {} s", longest.as_secs())
+                }
             };
             if attempt == ATTEMPTS {
                 let endpoint = self.url.to_string();

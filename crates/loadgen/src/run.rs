@@ -34,6 +34,8 @@ const TIP: u128 = 1_000_000_000;
 const MOST: u64 = 10_000_000;
 /// How often the nonces are looked at.
 const POLL: Duration = Duration::from_millis(200);
+/// How often a chain is asked whether it is still the same, while nothing else is waited for.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// What an account of the mixed kind may send beside fees, in wei.
 const MIXED_VALUE: u64 = 10_000_000_000;
 /// Sets the accounts of the mixed kind apart.
@@ -72,9 +74,19 @@ pub async fn run(
         Some(keys) => keys.0.clone(),
         None => (0..u64::from(plan.accounts)).map(|index| derived(seed, index)).collect(),
     };
-    let mut load =
-        Load { node, chain_id, funder, plan, signers, target: None, mixed: None, progress, round: 0 };
-    match load.rounds(genesis, stop).await {
+    let mut load = Load {
+        node,
+        chain_id,
+        genesis,
+        funder,
+        plan,
+        signers,
+        target: None,
+        mixed: None,
+        progress,
+        round: 0,
+    };
+    match load.rounds(stop).await {
         Ok(report) => Ok(report),
         // Whatever a node refuses of a chain that it no longer has, that is the cause.
         Err(error) => match load.node.genesis().await {
@@ -87,6 +99,8 @@ pub async fn run(
 pub(crate) struct Load<'a> {
     pub(crate) node: Node,
     pub(crate) chain_id: u64,
+    /// The hash of block 0 at the start.
+    genesis: B256,
     funder: &'a Funder,
     pub(crate) plan: &'a LoadPlan,
     pub(crate) signers: Vec<PrivateKeySigner>,
@@ -122,15 +136,12 @@ struct Preparation {
 }
 
 impl Load<'_> {
-    async fn rounds(&mut self, genesis: B256, stop: &CancellationToken) -> Result<LoadReport, LoadError> {
+    async fn rounds(&mut self, stop: &CancellationToken) -> Result<LoadReport, LoadError> {
         let mut report = LoadReport::default();
         loop {
             self.round += 1;
             // A chain that is replaced between two rounds refuses nothing.
-            let got = self.node.genesis().await?;
-            if got != genesis {
-                return Err(LoadError::ChainReplaced { was: genesis, got });
-            }
+            self.same_chain().await?;
             self.warn_of_the_mempool().await;
             self.prepare().await?;
             self.round(&mut report).await?;
@@ -138,6 +149,12 @@ impl Load<'_> {
                 return Ok(report);
             }
         }
+    }
+
+    /// Whether the chain is still that of the start.
+    async fn same_chain(&self) -> Result<(), LoadError> {
+        let (was, got) = (self.genesis, self.node.genesis().await?);
+        if got == was { Ok(()) } else { Err(LoadError::ChainReplaced { was, got }) }
     }
 
     /// Says before a round is sent that the mempool may not take it.
@@ -371,6 +388,7 @@ impl Load<'_> {
     pub(crate) async fn wait(&mut self, phase: Phase, targets: &[(Address, u64)]) -> Result<(), LoadError> {
         let mut missing_before = None;
         let mut moved = Instant::now();
+        let mut looked = Instant::now();
         let mut begun_with = 0;
         loop {
             let nonces: Vec<u64> = stream::iter(targets)
@@ -402,6 +420,11 @@ impl Load<'_> {
                     target,
                     idle: self.plan.stall_timeout,
                 });
+            }
+            // What was sent to a chain that was replaced is in no block of the new one, which says nothing of it.
+            if looked.elapsed() > LOOK_EVERY {
+                self.same_chain().await?;
+                looked = Instant::now();
             }
             tokio::time::sleep(POLL).await;
         }

@@ -90,7 +90,7 @@ impl AnvilOptions {
             dump_state: None,
             port: 0,
             program: None,
-            ready_timeout: Duration::from_secs(60),
+            ready_timeout: Duration::from_secs(180),
         }
     }
 
@@ -186,7 +186,7 @@ impl AnvilOptions {
         self
     }
 
-    /// How long the node may take until it listens; 60 s by default.
+    /// How long the node may take until it listens; three minutes by default.
     #[must_use]
     pub const fn ready_timeout(mut self, timeout: Duration) -> Self {
         self.ready_timeout = timeout;

@@ -84,7 +84,8 @@ async fn failures_say_what_the_node_said() {
     std::fs::write(&script, "#!/bin/sh\necho still loading\nsleep 60\n").unwrap();
     let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(&script, executable).unwrap();
-    let timeout = Duration::from_millis(500);
+    // In which a script begins.
+    let timeout = Duration::from_secs(3);
     let error = AnvilOptions::new().program(&script).ready_timeout(timeout).spawn().await.unwrap_err();
     assert!(matches!(error, LocalnetError::NotReady { .. }), "{error}");
     assert!(error.to_string().contains("still loading"), "{error}");
@@ -116,7 +117,7 @@ fn the_node_ends_with_a_killed_parent() {
     assert!(is_alive(pid));
     parent.kill().unwrap();
     parent.wait().unwrap();
-    let ended = (0..100).any(|_| {
+    let ended = (0..2_000).any(|_| {
         std::thread::sleep(Duration::from_millis(50));
         !is_alive(pid)
     });

@@ -34,7 +34,7 @@ use url::Url;
 /// How often is looked whether something happened.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a transaction on L1 may take, beside two of its blocks.
-const L1_WITHIN: Duration = Duration::from_secs(30);
+const L1_WITHIN: Duration = Duration::from_secs(180);
 
 /// A running chain, which ends when this is dropped.
 #[derive(Debug)]

@@ -1,9 +1,10 @@
 //! Why there is nothing to propose with.
 
+use crate::AnchorTag;
 use alloy_primitives::{Address, B256};
 use proofmill_attestor::AttestError;
 use proofmill_backends::BackendError;
-use proofmill_chain::{ChainError, OtherSetup};
+use proofmill_chain::{ChainError, OtherSnark};
 use proofmill_primitives::{ProofMode, ProverType};
 use proofmill_witness::BuildError;
 use std::{io, path::PathBuf};
@@ -56,6 +57,21 @@ pub enum OpProposerError {
         /// The block, and when Isthmus begins.
         source: Box<BuildError>,
     },
+    /// The contract can never keep the hash of the L1 block that counts.
+    #[error(
+        "the L1 block that counts is {confirmations} blocks before the {tag} one (L1_CONFIRMATIONS), and checkpointBlockHash of the contract \
+         sees the hashes of the last {hashes} blocks of L1 alone: set --l1-confirmations (L1_CONFIRMATIONS) to {most} or less"
+    )]
+    TooFarBack {
+        /// From which block it is counted.
+        tag: AnchorTag,
+        /// How far back.
+        confirmations: u64,
+        /// So many blocks back a contract sees hashes.
+        hashes: u64,
+        /// What can work at the most.
+        most: u64,
+    },
     /// Too few attestors for the contract's verifier.
     #[error("the contract's verifier {verifier} counts signatures of attestors: {source}")]
     Attestors {
@@ -76,13 +92,13 @@ pub enum OpProposerError {
         /// How far aggregations are carried.
         mode: ProofMode,
     },
-    /// The contract's verifier takes SNARKs on another setup.
+    /// The contract's verifier takes other SNARKs: on another setup, or of another circuit.
     #[error("SNARKs are not made for the contract's verifier {verifier}: {source}")]
-    OtherSetup {
+    OtherSnark {
         /// The verifier.
         verifier: Address,
         /// What does not fit.
-        source: OtherSetup,
+        source: OtherSnark,
     },
     /// Aggregations are wanted in a form that is not made.
     #[error(

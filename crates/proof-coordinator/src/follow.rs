@@ -197,6 +197,11 @@ impl Batches {
     }
 }
 
+/// How long a batch that failed for so many times in a row waits.
+fn again_after(number: CheckpointNumber, times: u32) -> Duration {
+    AGAIN.wait(times, Jitter::of(number.0.wrapping_mul(31).wrapping_add(u64::from(times))))
+}
+
 /// What makes the proofs of one type.
 #[derive(Clone)]
 struct Line {
@@ -224,7 +229,20 @@ impl Line {
             let offer = settler.offer(checkpoint, self.prover, proof.proof.clone());
             let Some(Some(discard)) = cancel.run_until_cancelled(offer).await else { return };
             telling.tell(Stage::Making, Some(format!("the last one was refused: {}", discard.cause)));
-            self.service.refuse(&proof.proof, &discard.cause).await;
+            let deleting = self.delete(checkpoint.number, &proof, &discard.cause);
+            if cancel.run_until_cancelled(deleting).await.is_none() {
+                return;
+            }
+            settler.deleted(checkpoint, self.prover);
+        }
+    }
+
+    /// Has a refused proof deleted, for as long as its store is away: otherwise it would be found, and L1 shown it, again.
+    async fn delete(&self, number: CheckpointNumber, proof: &RangeProof, cause: &str) {
+        let mut times = 0;
+        while !self.service.refuse(&proof.proof, cause).await {
+            times += 1;
+            tokio::time::sleep(again_after(number, times)).await;
         }
     }
 
@@ -259,7 +277,7 @@ impl Line {
             times += 1;
             let stage = if times < PERSISTENT { Stage::Making } else { Stage::Failing };
             telling.tell(stage, Some(error.to_string()));
-            let again = AGAIN.wait(times, Jitter::of(number.wrapping_mul(31).wrapping_add(u64::from(times))));
+            let again = again_after(request.checkpoint.number, times);
             let again_in_s = again.as_secs();
             tracing::warn!(
                 event = "proof_failed", batch = number, %prover, cause = %error, again_in_s,

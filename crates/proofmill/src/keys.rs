@@ -5,7 +5,10 @@ use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_chain::{Password, RemoteSigner, Signer, SigningKey};
 use std::{
     env,
+    fmt::Display,
+    fs,
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 /// Pays on L1, where no account is named.
@@ -18,10 +21,32 @@ pub(crate) const LOAD_KEY: &str = "LOAD_TEST_PRIVATE_KEY";
 pub(crate) const KEYSTORE_PASSWORD: &str = "PROOFMILL_KEYSTORE_PASSWORD";
 
 /// The key in the file, or in the environment variable.
-pub(crate) fn key(file: Option<&Path>, variable: &str) -> Result<SigningKey> {
-    Ok(match file {
-        Some(path) => SigningKey::from_file(path)?,
-        None => SigningKey::from_env(variable)?,
+pub(crate) fn key<K: FromStr>(file: Option<&Path>, variable: &str) -> Result<K> {
+    match file {
+        Some(path) => {
+            let text = fs::read_to_string(path);
+            let text = text.wrap_err_with(|| format!("the key file {} cannot be read", path.display()))?;
+            read(&text, path.display())
+        }
+        None => {
+            let text = set(variable).ok_or_else(|| {
+                eyre!("the environment variable {variable} is not set: set it to the private key")
+            })?;
+            read(&text, variable)
+        }
+    }
+}
+
+/// A variable of the environment; one that is set to nothing counts as not set.
+pub(crate) fn set(variable: &str) -> Option<String> {
+    env::var(variable).ok().filter(|text| !text.trim().is_empty())
+}
+
+/// A key in hexadecimal; white space around it is ignored.
+fn read<K: FromStr>(text: &str, place: impl Display) -> Result<K> {
+    // What is no key may be most of one, and is not shown.
+    text.trim().parse().map_err(|_| {
+        eyre!("{place}: not a private key: 32 bytes in hexadecimal, with or without 0x, are wanted")
     })
 }
 
@@ -40,12 +65,12 @@ pub(crate) async fn payer(args: &cli::Paying) -> Result<Signer> {
 /// The accounts that pay on L1, in the order in which they are used: the first, and the others.
 pub(crate) async fn payers(args: &cli::Paying) -> Result<(Signer, Vec<Signer>)> {
     if !args.names_an_account() {
-        return Ok((key(None, L1_KEY)?.into(), Vec::new()));
+        return Ok((key::<SigningKey>(None, L1_KEY)?.into(), Vec::new()));
     }
     args.check()?;
     let mut signers = Vec::new();
     for file in &args.key_file {
-        signers.push(SigningKey::from_file(file)?.into());
+        signers.push(key::<SigningKey>(Some(file), L1_KEY)?.into());
     }
     for (file, password) in args.keystore.iter().zip(passwords(args)?) {
         let file = file.clone();
@@ -77,9 +102,9 @@ fn passwords(args: &cli::Paying) -> Result<Vec<Password>> {
     let read = |file: &PathBuf| Ok(Password::from_file(file)?);
     match files.as_slice() {
         _ if keys == 0 => Ok(Vec::new()),
-        [] => match env::var(KEYSTORE_PASSWORD) {
-            Ok(text) => Ok(vec![Password::new(text); keys]),
-            Err(_) => bail!(
+        [] => match set(KEYSTORE_PASSWORD) {
+            Some(text) => Ok(vec![Password::new(text); keys]),
+            None => bail!(
                 "--keystore needs a password: name its file with --keystore-password-file, or set {KEYSTORE_PASSWORD}"
             ),
         },
@@ -108,7 +133,7 @@ mod tests {
         let (one, two) = (file("one", 1), file("two", 2));
         let named = |key_file: Vec<PathBuf>| cli::Paying { key_file, ..Default::default() };
         let (first, others) = payers(&named(vec![two.clone(), one.clone()])).await.unwrap();
-        assert_eq!(first.address(), key(Some(&two), "").unwrap().address());
+        assert_eq!(first.address(), key::<SigningKey>(Some(&two), "").unwrap().address());
         assert_eq!(others.len(), 1);
         let said = payer(&named(vec![two.clone(), one.clone()])).await.unwrap_err().to_string();
         assert!(said.contains("2 accounts"), "{said}");

@@ -2,6 +2,7 @@
 
 use crate::{cli, wiring};
 use eyre::{Result, WrapErr, bail};
+use proofmill_chain::Wait;
 use proofmill_ledger::{DatabaseFault, Ledger, LedgerError};
 use std::{env, fs, path::Path};
 use tokio_util::sync::CancellationToken;
@@ -44,21 +45,29 @@ pub(crate) async fn open(
 }
 
 async fn open_patiently(url: &str, schema: &str) -> Result<Ledger, LedgerError> {
-    let is_away = |error: &LedgerError| {
-        matches!(error, LedgerError::Database { fault: DatabaseFault::Away { .. }, .. })
+    let wait = |error: &LedgerError| match error {
+        LedgerError::Database { fault: DatabaseFault::Away { .. }, .. } => Some(Wait::UntilThere),
+        _ => None,
     };
     let say = |error: &LedgerError| tracing::warn!(%error, "waiting for the ledger's database");
-    wiring::until_there(is_away, say, || Ledger::open_postgres(url, schema)).await
+    wiring::until_there(wait, say, || Ledger::open_postgres(url, schema)).await
 }
 
 fn url(args: &cli::Database) -> Result<Option<String>> {
-    let url = match &args.database_file {
-        Some(file) => Some(fs::read_to_string(file).wrap_err_with(|| {
-            format!("cannot read the file with the database's URL, {} (--database-file)", file.display())
-        })?),
-        None => env::var(DATABASE).ok(),
-    };
-    Ok(url.map(|url| url.trim().to_owned()).filter(|url| !url.is_empty()))
+    let said = |url: String| Some(url.trim().to_owned()).filter(|url| !url.is_empty());
+    let Some(file) = &args.database_file else { return Ok(env::var(DATABASE).ok().and_then(said)) };
+    let url = fs::read_to_string(file).wrap_err_with(|| {
+        format!("cannot read the file with the database's URL, {} (--database-file)", file.display())
+    })?;
+    // A secret that was not filled in must not become a ledger on this machine's disk.
+    match said(url) {
+        Some(url) => Ok(Some(url)),
+        None => bail!(
+            "the file with the database's URL, {} (--database-file), is empty: write the URL into it, or leave it out for a ledger in the \
+             data folder",
+            file.display()
+        ),
+    }
 }
 
 /// The schema of a rollup, by the name of its folder.
@@ -94,6 +103,20 @@ mod tests {
         server.stop();
         stop.cancel();
         assert!(open(&args, "later", &unused, &stop).await.is_err());
+    }
+
+    #[test]
+    fn a_file_without_a_url_is_not_taken_for_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("url");
+        for (text, named) in [("", None), (" \n", None), ("postgres://there\n", Some("postgres://there"))] {
+            fs::write(&file, text).unwrap();
+            let args = cli::Database { database_file: Some(file.clone()), database_schema: None };
+            match named {
+                Some(named) => assert_eq!(url(&args).unwrap().as_deref(), Some(named)),
+                None => assert!(url(&args).unwrap_err().to_string().contains("is empty")),
+            }
+        }
     }
 
     #[test]

@@ -19,15 +19,19 @@ mod cli;
 mod commands;
 mod dev;
 mod figures;
+mod held_port;
 mod keys;
 mod ledger;
 mod local;
+mod logged;
 mod node;
 mod observe;
+mod place;
 mod progress;
 mod pulling;
 mod report;
 mod rollup_config;
+mod room;
 mod settings;
 mod settle;
 mod sides;
@@ -35,9 +39,10 @@ mod stop;
 mod wiring;
 
 use proofmill_backends::Registry;
+use proofmill_prover_node::CHANGES_TARGET;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{io::IsTerminal, process::ExitCode};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::Directive};
 
 /// In `proofmill … | head` the reader leaves early. The standard library panics then; other tools end without a word.
 fn end_when_nobody_reads() {
@@ -80,7 +85,7 @@ pub fn main_with(registry: Registry) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    start_logging(&cli.global);
+    start_logging(&cli);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -94,33 +99,42 @@ pub fn main_with(registry: Registry) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            for cause in error.chain().skip(1) {
-                eprintln!("  because: {cause}");
+            let mut said = error.to_string();
+            eprintln!("error: {said}");
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                // Many errors have their cause in their own words.
+                if !said.contains(&cause) {
+                    eprintln!("  because: {cause}");
+                    said = cause;
+                }
             }
             ExitCode::FAILURE
         }
     }
 }
 
-fn start_logging(global: &cli::Global) {
-    let filter = EnvFilter::try_new(&global.log_filter).unwrap_or_else(|error| {
-        eprintln!("warning: --log-filter `{}` is not a filter ({error}): logging at info", global.log_filter);
-        EnvFilter::new("info")
-    });
+/// What `dev` says in lines of its own is not logged besides, but for machines.
+fn start_logging(cli: &cli::Cli) {
+    let global = &cli.global;
+    // What is no filter was refused when it was read.
+    let mut filter = EnvFilter::try_new(&global.log_filter).unwrap_or_default();
     // Its spans at `debug` name whole URLs, which often hold access keys.
-    let filter = match "alloy_transport_http=info".parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => filter,
-    };
+    let mut left_out = vec!["alloy_transport_http=info".to_owned()];
+    if matches!((&cli.command, global.log_format), (cli::Command::Dev(_), cli::LogFormat::Text)) {
+        left_out.push(format!("{CHANGES_TARGET}=off"));
+    }
+    for directive in left_out.iter().filter_map(|directive| directive.parse::<Directive>().ok()) {
+        filter = filter.add_directive(directive);
+    }
+    let (format, colours) = (global.log_format, std::io::stderr().is_terminal());
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(move || logged::Records { to: std::io::stderr(), format, colours })
         // A role goes on although nobody reads its log any more.
         .log_internal_errors(false)
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal());
-    match global.log_format {
+        .with_ansi(colours);
+    match format {
         cli::LogFormat::Text => builder.init(),
         cli::LogFormat::Json => builder.json().init(),
     }

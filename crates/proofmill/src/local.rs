@@ -1,6 +1,6 @@
 //! Where a command makes its proofs: on a cluster that is named, or on a cluster and a worker inside this process.
 
-use crate::{cli, wiring};
+use crate::{cli, room, wiring};
 use eyre::{Result, WrapErr, eyre};
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::{Backend, Registry};
@@ -147,6 +147,27 @@ struct Local {
     stop_cluster: CancellationToken,
     /// Owned for as long as the cluster runs.
     _dir: DataDir,
+}
+
+impl cli::Site {
+    /// Refuses too little memory for a compressed proof of these types, where this process makes it.
+    pub(crate) fn check_room(&self, registry: &Registry, provers: &[ProverType]) -> Result<()> {
+        self.check_room_for(registry, provers, ProofMode::Compressed)
+    }
+
+    /// The same for a proof of this mode.
+    pub(crate) fn check_room_for(
+        &self,
+        registry: &Registry,
+        provers: &[ProverType],
+        mode: ProofMode,
+    ) -> Result<()> {
+        if self.cluster.is_some() {
+            return Ok(());
+        }
+        let room = proofmill_worker::memory::max_weight(self.max_weight)?;
+        room::check(registry, provers, self.segment_memory, mode, &[room])
+    }
 }
 
 impl Local {

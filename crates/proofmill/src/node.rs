@@ -5,7 +5,7 @@ use crate::{
     local::Site,
     observe::{self, Observed},
     pulling::Serving,
-    settle::L1Settlement,
+    settle::{L1Settlement, Snarks},
     sides::{Ours, Place, ours, sides},
     wiring,
 };
@@ -22,10 +22,13 @@ use proofmill_prover_node::{
     parts::{ChainFeed, FsProofs, FsRequests, Statement},
     rules::{Config, CostRules, Started},
 };
-use proofmill_service::{ClusterService, NodeSide, ProofService, PullService};
-use proofmill_wire::node::{
-    EpochRequest, SnapshotResponse, StartProofResponse,
-    prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
+use proofmill_service::{ClusterService, L1Verifiers, NodeSide, ProofService, PullService};
+use proofmill_wire::{
+    Connections,
+    node::{
+        EpochRequest, SnapshotResponse, StartProofResponse,
+        prover_node_service_server::{ProverNodeService, ProverNodeServiceServer},
+    },
 };
 use std::{
     collections::BTreeMap,
@@ -35,10 +38,7 @@ use std::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Request, Response, Status};
 
 /// A prover node that runs, and what it follows.
 pub(crate) struct Running {
@@ -134,7 +134,7 @@ pub(crate) async fn start(
     observe::watch_accounts(&publishers, &observed, &ending);
     let settlement = settlement(&rollup, publishers, args, registry).await?;
     for verifier in settlement.verifiers() {
-        wiring::check_setup(global, verifier)?;
+        wiring::check_taken(global, registry, verifier).await?;
     }
     for prover in settlement.insecure() {
         let warning = format!(
@@ -248,6 +248,7 @@ async fn makers(
             for prover in &types {
                 registry.get(*prover).wrap_err("--service local proves with this binary alone")?;
             }
+            args.site().check_room(registry, &types)?;
             wiring::check_maker(global, registry, &types, args.room.max_weight).await?;
             // The data folder may be a cluster's, too.
             let own = cli::Global { data_dir: data_dir.join("local"), ..global.clone() };
@@ -275,12 +276,15 @@ async fn provers(
     let makers = makers(global, args, place, sides.iter().map(|(of, _)| of.prover).collect()).await?;
     let evidence = Some(data_dir.join("bad"));
     let development = rollup.l1().chain_id() == DEVELOPMENT_CHAIN;
+    let verifiers: Arc<dyn L1Verifiers> =
+        Arc::new(Snarks { settlement: settlement.clone(), named: global.snark });
     let mut provers = BTreeMap::new();
     for (of, side) in sides {
         let (backend, joined) = (registry.checker(of.prover)?, settlement.epoch_mode(of.prover));
         let by_tasks = |prover: ClusterProver, side: NodeSide| -> Arc<dyn ProofService> {
             let prover = ClusterProver { joined, development, evidence: evidence.clone(), ..prover };
-            Arc::new(ClusterService { prover, side, warn_above: args.cost.cost_warning })
+            let verifiers = verifiers.clone();
+            Arc::new(ClusterService { prover, side, verifiers, warn_above: args.cost.cost_warning })
         };
         let service: Arc<dyn ProofService> = match &makers {
             Makers::Cluster(client, artifacts) => {
@@ -313,7 +317,8 @@ async fn provers(
             }
         };
         let (range_program, aggregation_program) = (of.range_key, of.aggregation_key);
-        provers.insert(of.prover, Prover { service, range_program, aggregation_program });
+        let epoch_mode = joined;
+        provers.insert(of.prover, Prover { service, range_program, aggregation_program, epoch_mode });
     }
     Ok((provers, makers))
 }
@@ -329,10 +334,9 @@ pub(crate) fn serve(
         rollup: running.rollup.address(),
         observed: running.observed.clone(),
     };
-    Server::builder().add_service(ProverNodeServiceServer::new(service)).serve_with_incoming_shutdown(
-        TcpIncoming::from(listener).with_nodelay(Some(true)),
-        stop.cancelled_owned(),
-    )
+    proofmill_wire::server()
+        .add_service(ProverNodeServiceServer::new(service))
+        .serve_with_incoming_shutdown(Connections::from(listener), stop.cancelled_owned())
 }
 
 struct Operator {

@@ -2,6 +2,7 @@
 //! control characters in them, which can rewrite what an operator has read; so they are shown, and not sent. The macros here are
 //! those of the standard library for all modules that follow.
 
+use proofmill_wire::text;
 use std::{borrow::Cow, fmt::Write};
 
 /// A text as a terminal may have it: lines and tabs stay, other control characters and what turns the direction of writing
@@ -22,13 +23,8 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Unicode's bidirectional controls are no control characters by their category.
 fn is_obeyed(one: char) -> bool {
-    match one {
-        '\n' | '\t' => false,
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
-        _ => one.is_control(),
-    }
+    !matches!(one, '\n' | '\t') && text::is_obeyed(one)
 }
 
 macro_rules! print {

@@ -2,9 +2,11 @@
 
 mod batches;
 mod evidence;
+mod snarks;
 
 pub(crate) use batches::L1Batches;
 pub(crate) use evidence::Evidence;
+pub(crate) use snarks::Snarks;
 
 use crate::wiring;
 use alloy_primitives::{Address, Bytes};
@@ -161,12 +163,9 @@ impl L1Settlement {
         Ok(Some(wanted))
     }
 
-    /// How far epoch proofs of a type have to be carried.
+    /// How far epoch proofs of a type have to be carried, by the rules that were in force at the start.
     pub(crate) fn epoch_mode(&self, prover: ProverType) -> ProofMode {
-        match self.wanted.get(&prover) {
-            Some(wanted) if wanted.kind.wants_snark() => ProofMode::Plonk,
-            _ => ProofMode::Compressed,
-        }
+        self.wanted.get(&prover).map_or(ProofMode::Compressed, |wanted| mode_for(&wanted.kind))
     }
 
     /// What verifies proofs on L1, by the rules that were in force at the start.
@@ -290,6 +289,11 @@ impl L1Settlement {
             Err(error) => PruneOutcome::Unavailable { cause: error.to_string() },
         }
     }
+}
+
+/// How far epoch proofs have to be carried for a verifier.
+fn mode_for(verifier: &VerifierKind) -> ProofMode {
+    if verifier.wants_snark() { ProofMode::Plonk } else { ProofMode::Compressed }
 }
 
 /// Another's transaction may have come first, after this one's estimate.

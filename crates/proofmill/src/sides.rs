@@ -11,7 +11,7 @@ use proofmill_chain::{L2, ProofTypeConfig, Refusal, Rollup, Rules};
 use proofmill_devnet::ProofTypePlan;
 use proofmill_primitives::ProverType;
 use proofmill_service::NodeSide;
-use proofmill_witness::{ChainSource, Node, NodeOptions};
+use proofmill_witness::{Node, NodeOptions};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -62,11 +62,9 @@ struct Able {
 pub(crate) async fn ours(place: Place<'_>) -> Result<Ours> {
     let Place { data_dir, genesis, registry, rollup, chain, .. } = place;
     let asked = asked(rollup).await?;
-    let mut options = NodeOptions::over(chain.endpoints().clone()).cache(data_dir.join("cache"));
-    if let Some(genesis) = genesis {
-        options = options.chain(ChainSource::Genesis(genesis.clone()));
-    }
-    let l2 = options.connect().await?;
+    let options = NodeOptions::over(chain.endpoints().clone()).cache(data_dir.join("cache"));
+    let options = wiring::with_genesis(options, genesis.map(PathBuf::as_path));
+    let l2 = wiring::node_of_role("the rules of L2", options).await?;
     l2.chain().require_rollup()?;
     let mut programs = BTreeMap::new();
     for prover in asked.iter().flat_map(|asked| &asked.rules.proof_types).map(|of| of.prover) {
@@ -191,6 +189,7 @@ pub(crate) fn sides(place: Place<'_>, ours: &Ours) -> Vec<(ProofTypeConfig, Node
         l2: ours.l2.clone(),
         blocks: Arc::new(chain.clone()),
         folder: folder.clone(),
+        is_one_of_several: config.proof_types.len() > 1,
         gather_within,
         ending: ending.clone(),
     };

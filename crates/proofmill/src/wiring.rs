@@ -3,11 +3,12 @@
 use crate::{cli, observe::Observed};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_artifacts::ArtifactStore;
-use proofmill_backends::{Registry, SnarkConfig, SnarkVariant};
+use proofmill_backends::{Registry, SnarkConfig};
 use proofmill_chain::{
-    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, OtherSetup, Pool, PoolOptions, Publishers, Rollup,
-    ScheduledRules, Sender, Signer, Start, VerifierKind,
+    ChainError, DEVELOPMENT_CHAIN, FeeLimits, L1, L2, OtherSnark, Pool, PoolOptions, Publishers, Rollup,
+    ScheduledRules, Sender, Signer, Start, VerifierKind, Wait,
 };
+pub(crate) use proofmill_chain::{patiently, until_there};
 use proofmill_client::{ClusterClient, programs};
 use proofmill_devnet::ProofTypePlan;
 use proofmill_ledger::{LockError, ProcessLock};
@@ -65,9 +66,13 @@ pub(crate) fn check_snark(global: &cli::Global, l1_chain_id: u64) -> Result<()> 
     }
 }
 
-/// Refuses a SNARK on another setup than that of L1's verifier.
-pub(crate) fn check_setup(global: &cli::Global, verifier: &VerifierKind) -> Result<(), OtherSetup> {
-    verifier.check_setup(global.snark.map(SnarkVariant::is_for_development))
+/// Refuses a SNARK of another setup, size or circuit than L1's verifier takes.
+pub(crate) async fn check_taken(
+    global: &cli::Global,
+    registry: &Registry,
+    verifier: &VerifierKind,
+) -> Result<(), OtherSnark> {
+    proofmill_attestor::check_snark(verifier, global.snark, registry.checker(ProverType::OpenVm).ok()).await
 }
 
 /// Looks now for what making a SNARK needs, not when hours of proving are done. Takes no time: what takes seconds is for
@@ -128,19 +133,30 @@ pub(crate) async fn artifacts(args: &cli::Store, folder: &Path) -> Result<Arc<dy
 
 /// L1, from which a chain of the OP Stack is derived. A file says its rules where nobody knows them.
 pub(crate) async fn l1_node(options: NodeOptions, genesis: Option<&Path>) -> Result<Node> {
-    let options = match genesis {
+    with_genesis(options, genesis).connect().await.map_err(not_l1)
+}
+
+/// The same, for a role: it waits for its nodes.
+pub(crate) async fn l1_node_of_role(options: NodeOptions, genesis: Option<&Path>) -> Result<Node> {
+    node_of_role("the rules of L1", with_genesis(options, genesis)).await.map_err(not_l1)
+}
+
+/// A file says a chain's rules, if one is named.
+pub(crate) fn with_genesis(options: NodeOptions, genesis: Option<&Path>) -> NodeOptions {
+    match genesis {
         Some(file) => options.chain(ChainSource::Genesis(file.to_owned())),
         None => options,
+    }
+}
+
+fn not_l1(error: BuildError) -> eyre::Report {
+    let of_l1 = match &error {
+        BuildError::UnknownChain { .. } => {
+            "L1 is no well-known network: its genesis file is named by --l1-genesis (PROOFMILL_L1_GENESIS), and not by --genesis"
+        }
+        _ => "L1",
     };
-    options.connect().await.map_err(|error| {
-        let of_l1 = match &error {
-            BuildError::UnknownChain { .. } => {
-                "L1 is no well-known network: its genesis file is named by --l1-genesis (PROOFMILL_L1_GENESIS), and not by --genesis"
-            }
-            _ => "L1",
-        };
-        eyre::Report::new(error).wrap_err(of_l1)
-    })
+    eyre::Report::new(error).wrap_err(of_l1)
 }
 
 /// How long a beacon node is waited for before it is known whether it is needed.
@@ -215,40 +231,23 @@ pub(crate) async fn l2_of_role(args: &cli::L2, chain_id: Option<u64>, observed: 
     Ok(L2::over(pool))
 }
 
-/// The pause before who does not answer is asked again.
-const PAUSE: Duration = Duration::from_secs(2);
-
-/// What a role reads at its start: as long as no endpoint answers it is read again, and that is said.
-pub(crate) async fn patiently<T, Fut>(what: &str, read: impl Fn() -> Fut) -> Result<T, ChainError>
-where
-    Fut: Future<Output = Result<T, ChainError>>,
-{
-    let is_away = |error: &ChainError| matches!(error, ChainError::Unreachable { .. });
-    let say = |error: &ChainError| tracing::warn!(%error, what, "waiting for an endpoint to answer");
-    until_there(is_away, say, read).await
+/// How long a role waits at its start for what a node is asked for a witness.
+pub(crate) fn wait_of_node(error: &BuildError) -> Option<Wait> {
+    match error {
+        BuildError::Unreachable { .. } => Some(Wait::UntilThere),
+        BuildError::Refused { passes: true, .. }
+        | BuildError::Lags { .. }
+        | BuildError::BlockGone { .. }
+        // It has no block before the newest one, or does not show it yet.
+        | BuildError::NoBlockTime => Some(Wait::WhileItLags),
+        _ => None,
+    }
 }
 
-/// Reads again as long as who is to answer is away, which is said once.
-pub(crate) async fn until_there<T, E, Fut>(
-    is_away: impl Fn(&E) -> bool,
-    say: impl FnOnce(&E),
-    read: impl Fn() -> Fut,
-) -> Result<T, E>
-where
-    Fut: Future<Output = Result<T, E>>,
-{
-    let mut say = Some(say);
-    loop {
-        match read().await {
-            Err(error) if is_away(&error) => {
-                if let Some(say) = say.take() {
-                    say(&error);
-                }
-                tokio::time::sleep(PAUSE).await;
-            }
-            read => return read,
-        }
-    }
+/// A chain whose rules are found out, for a role: it waits for its nodes.
+pub(crate) async fn node_of_role(what: &str, options: NodeOptions) -> Result<Node, BuildError> {
+    let say = |error: &BuildError| tracing::warn!(%error, what, "waiting for an endpoint to answer");
+    until_there(wait_of_node, say, || options.clone().connect()).await
 }
 
 /// The rules that are to be in force next. None where only another release knows their types of proofs, which is said: until then this
@@ -388,6 +387,7 @@ pub(crate) async fn failures_of_role(named: Option<&str>, data_dir: &Path) -> Re
 mod tests {
     use super::*;
     use clap::Parser;
+    use proofmill_backends::SnarkVariant;
 
     #[test]
     fn a_snark_on_the_setup_for_development_is_for_a_development_chain() {
@@ -414,7 +414,7 @@ mod tests {
 
     #[test]
     fn a_snark_that_has_no_room_is_refused() {
-        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([21, 21, 29, 29]) {
+        for (variant, needed) in SnarkVariant::ALL.into_iter().zip([12, 12, 16, 16]) {
             let words = ["proofmill", "status", "--snark", variant.name()];
             let global = cli::Cli::try_parse_from(words).unwrap().global;
             check_memory(&global, Weight::gb(needed)).unwrap();

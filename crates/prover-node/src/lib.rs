@@ -39,4 +39,4 @@ pub mod rules;
 mod shell;
 
 pub use error::NodeError;
-pub use shell::{NodeConfig, NodeHandle, Parts, Prover, ProverNode, paid_in_vain};
+pub use shell::{CHANGES_TARGET, NodeConfig, NodeHandle, Parts, Prover, ProverNode, paid_in_vain};

@@ -4,7 +4,7 @@ use crate::{
     parts::{BadProof, FailureRecord, Holds, RangeRequest, RecordFile, Subject},
     rules::{EpochSpec, Failed, Failure, RangeSpec},
 };
-use proofmill_primitives::{Checkpoint, CheckpointNumber, ProverType};
+use proofmill_primitives::{Checkpoint, CheckpointNumber, ProofMode, ProverType};
 use proofmill_program::{Aggregation, AggregationPublicValues, RangePublicValues, aggregation};
 
 /// How much of a failure is proven again.
@@ -56,6 +56,8 @@ pub struct PlannedEpoch {
     pub span: EpochSpec,
     /// The range program's key, and how many ranges each checkpoint has.
     pub by: Aggregation,
+    /// How far L1 wanted it to be carried, where the record tells.
+    pub mode: Option<ProofMode>,
 }
 
 /// Why a failure cannot be proven again from its record.
@@ -133,7 +135,8 @@ pub fn plan(record: &FailureRecord, scope: Scope, prover: ProverType) -> Result<
             Scope::Failed | Scope::Epoch => RerunError::NoRange(prover),
         });
     }
-    let epoch = if whole { Some(epoch(failure, programs.range.0, &ranges)?) } else { None };
+    let mode = record.epoch_modes.get(&prover).copied();
+    let epoch = if whole { Some(epoch(failure, programs.range.0, &ranges, mode)?) } else { None };
     Ok(Plan { prover, ranges, epoch })
 }
 
@@ -187,6 +190,7 @@ fn epoch(
     failure: &Failure,
     range_key: alloy_primitives::B256,
     ranges: &[PlannedRange],
+    mode: Option<ProofMode>,
 ) -> Result<PlannedEpoch, RerunError> {
     let (Some(first), Some(last)) = (failure.checkpoints.first(), failure.checkpoints.last()) else {
         return Err(RerunError::Unfit("the record names no checkpoints".to_owned()));
@@ -204,6 +208,7 @@ fn epoch(
     Ok(PlannedEpoch {
         span,
         by: Aggregation { range_key, from_commitment: span.from_commitment, checkpoints },
+        mode,
     })
 }
 

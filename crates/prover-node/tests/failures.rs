@@ -5,7 +5,7 @@ use alloy_primitives::{Address, B256};
 use proofmill_artifacts::S3Options;
 use proofmill_localstore::{LocalS3, S3_KEYS};
 use proofmill_primitives::{
-    BlockRange, Checkpoint, CheckpointNumber, Epoch, ProgramVersion, ProverType, Slot,
+    BlockRange, Checkpoint, CheckpointNumber, Epoch, ProgramVersion, ProofMode, ProverType, Slot,
 };
 use proofmill_prover_node::{
     parts::{
@@ -61,6 +61,7 @@ fn record(proof: &'static [u8]) -> (FailureRecord, Vec<NewFile>) {
         release: "0.1.0".into(),
         statement,
         programs: BTreeMap::from([(ProverType::OpenVm, ProgramPair { range: range_key, aggregation })]),
+        epoch_modes: BTreeMap::new(),
         subject: Subject::BadProof(bad),
         files: files.iter().map(NewFile::described).collect(),
         missing: Vec::new(),
@@ -108,6 +109,20 @@ fn an_epoch_of_one_checkpoint_that_was_missed_is_aggregated_again_and_a_refuted_
     record.subject = Subject::Failure(failure.clone());
     let plan = rerun::plan(&record, Scope::Epoch, prover).unwrap();
     assert!(plan.epoch.is_some() && plan.ranges.len() == 1, "{plan:?}");
+    // It is carried as L1 wants it. Records of releases before this one do not tell.
+    let mode = |record: &FailureRecord| {
+        let json = serde_json::to_value(record).unwrap();
+        let read: FailureRecord = serde_json::from_value(json).unwrap();
+        rerun::plan(&read, Scope::Epoch, prover).unwrap().epoch.unwrap().mode
+    };
+    for wanted in [ProofMode::Plonk, ProofMode::Compressed] {
+        record.epoch_modes.insert(prover, wanted);
+        assert_eq!(mode(&record), Some(wanted));
+    }
+    let mut old = serde_json::to_value(&record).unwrap();
+    old.as_object_mut().unwrap().remove("epoch_modes").unwrap();
+    record = serde_json::from_value(old).unwrap();
+    assert_eq!(mode(&record), None);
     failure.missed = false;
     record.subject = Subject::Failure(failure.clone());
     let refused = rerun::plan(&record, Scope::Epoch, prover);

@@ -145,7 +145,7 @@ pub enum Diagnosis {
     },
     /// None is large enough.
     #[error(
-        "{kind} waits: it needs {needs} beside the {held} that its proof's controller holds there, and the largest worker has {largest}; \
+        "{kind} waits: it needs {needs} beside the {held} that the tasks waiting for it hold there, and the largest worker has {largest}; \
          start a larger one or raise WORKER_MAX_WEIGHT_OVERRIDE where the memory is there"
     )]
     NoWorkerLargeEnough {
@@ -153,7 +153,8 @@ pub enum Diagnosis {
         kind: TaskKind,
         /// What it weighs.
         needs: Weight,
-        /// What its proof's controller holds on the only workers that could take it; zero where others could.
+        /// What its proof's controller, and its execution where it has one, hold on the only workers that could take it; zero where
+        /// others could.
         held: Weight,
         /// The largest maximum among the workers that could take it otherwise.
         largest: Weight,

@@ -78,7 +78,7 @@ impl Scheduler {
     pub(crate) fn avoided<'a>(&self, key: &'a LineKey, task: &Task) -> &'a Avoid {
         let Some((_, avoided)) = &key.avoided else { return Avoid::nobody() };
         let elsewhere = self.proofs.get(&task.spec.proof);
-        match elsewhere.is_some_and(|proof| self.workers.possible(&key.want, &proof.controllers, avoided)) {
+        match elsewhere.is_some_and(|proof| self.workers.possible(&key.want, &proof.held, avoided)) {
             true => avoided,
             false => Avoid::nobody(),
         }
@@ -98,7 +98,7 @@ impl Scheduler {
             let diagnosis =
                 proof.waiting.keys().filter(|sort| self.is_wanted(proof, sort)).find_map(|sort| {
                     let want = Want::new(proof.spec.prover, *sort)?;
-                    self.workers.diagnose(sort.kind, &want, &proof.controllers)
+                    self.workers.diagnose(sort.kind, &want, &proof.held)
                 });
             if let Some(proof) = self.proofs.get_mut(&id)
                 && proof.diagnosis != diagnosis
@@ -109,10 +109,11 @@ impl Scheduler {
         }
     }
 
-    /// Whether such tasks are of the controller that runs. Those of an earlier one, which spoke otherwise, are wanted no more.
+    /// Whether such tasks are of the controller or the execution that runs. Those of an earlier one, which spoke otherwise, are wanted
+    /// no more.
     fn is_wanted(&self, proof: &Proof, sort: &Sort) -> bool {
-        let written_by = |dialect| self.workers.speaks(proof.controllers.keys(), dialect);
-        proof.controllers.is_empty() || sort.dialect.is_none_or(written_by)
+        let written_by = |dialect| self.workers.speaks(proof.held.keys(), dialect);
+        proof.held.is_empty() || sort.dialect.is_none_or(written_by)
     }
 
     fn diagnosed(&self) -> impl Iterator<Item = &ProofId> {

@@ -10,8 +10,8 @@ use std::{fmt, str::FromStr, time::Duration};
 pub struct Config {
     /// A worker that was silent for longer is dead and its tasks go to others. 30 s, the SP1 cluster's default.
     pub heartbeat_timeout: Duration,
-    /// A task that runs for longer is taken from its worker and tried on another; a controller, which waits for the
-    /// others, is not. After the coordinator was away, it has as long again. 6 h (`TASK_TIMEOUT`).
+    /// A task that runs for longer is taken from its worker and tried on another; a controller and an execution, which wait for
+    /// the others, are not. After the coordinator was away, it has as long again. 6 h (`TASK_TIMEOUT`).
     pub task_timeout: Duration,
     /// How long a worker whose stream broke has to come back before its tasks go to others. 30 s, as long as one that is
     /// silent: the work that it holds is worth more than that, and it tries each second to come back.

@@ -1,10 +1,8 @@
 //! What workers and the clock do: registration, heartbeats, silence, timeouts and deadlines.
 
 use crate::{
-    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec,
-    proof::Delivery,
-    scheduler::Fleet,
-    want::{Lane, waits_for_others},
+    Action, ProofState, Refused, Scheduler, TaskState, Time, WorkerSpec, proof::Delivery, scheduler::Fleet,
+    want::Lane,
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, Weight, WorkerId};
@@ -118,7 +116,7 @@ impl Scheduler {
         }
         // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail. What waits for others
         // may be beside a task that runs apart.
-        let waits = waits_for_others(task.spec.kind);
+        let waits = Lane::of(task.spec.kind).waits();
         if let (TaskState::Pending { last_failure, .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
@@ -211,7 +209,7 @@ impl Scheduler {
     /// Leaves a task with the worker that it was just taken from, where it need not wait and may run beside what is there.
     fn keep(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
         let Some(task) = self.tasks.get(id).filter(|task| task.is_in_line()) else { return };
-        let waits = waits_for_others(task.spec.kind);
+        let waits = Lane::of(task.spec.kind).waits();
         let (Some(want), Some(host)) = (task.want(), self.workers.get(worker)) else { return };
         if waits || host.goes_with(&want) {
             let history = task.history.clone();
@@ -298,7 +296,7 @@ impl Scheduler {
         let leaving = self.workers.iter().filter(|(_, worker)| worker.draining);
         let held =
             leaving.flat_map(|(id, worker)| worker.tasks.iter().map(move |(task, load)| (id, task, load)));
-        let in_vain = held.filter(|(_, task, load)| load.waits && load.lane == Lane::Work && is_stuck(task));
+        let in_vain = held.filter(|(_, task, load)| load.lane == Lane::Execution && is_stuck(task));
         let in_vain: Vec<_> = in_vain.map(|(id, task, _)| (id.clone(), task.clone())).collect();
         for (worker, task) in in_vain {
             let text = format!("{worker} leaves, and nobody else can do what it waits for");

@@ -1,17 +1,17 @@
 //! One picture of a worker's memory, in GB.
 //!
 //! ```text
-//! 0            controllers        controllers + work                          max
+//! 0              waiting            waiting + work                            max
 //! |================|=====================|.....................................|
-//! |  controllers   |        work         |<------------- free now ------------>|
+//! |    waiting     |        work         |<------------- free now ------------>|
 //! |                |<-------- room later, for work: all work has ended ------->|
 //! |                |<---- room later, for a controller ---->|<--- headroom --->|
 //! ```
 //!
-//! *Controllers* wait for other tasks of their proof while they hold their memory; *work* ends by itself. So what a task could
-//! ever get beside the controllers is the room *later*, when all work has ended; what it gets *now* is no more than that, and
-//! no more than what is free. The headroom is what a worker that does the work too keeps free of every controller after its
-//! first, so that the proofs that controllers wait for can go on there.
+//! *Waiting* are controllers and executions: they wait for other tasks of their proof while they hold their memory. *Work* ends by
+//! itself. So what a task could ever get beside those that wait is the room *later*, when all work has ended; what it gets *now* is
+//! no more than that, and no more than what is free. The headroom is what a worker that does the work too keeps free of every
+//! controller after its first, so that the proofs that controllers wait for can go on there.
 
 use crate::want::Lane;
 
@@ -20,6 +20,7 @@ use crate::want::Lane;
 pub(crate) struct Memory {
     pub(crate) max: u64,
     controllers: u64,
+    executions: u64,
     work: u64,
     /// Zero where the worker does no work beside controllers.
     pub(crate) headroom: u64,
@@ -37,12 +38,18 @@ impl Memory {
     const fn of(&mut self, lane: Lane) -> &mut u64 {
         match lane {
             Lane::Controller => &mut self.controllers,
+            Lane::Execution => &mut self.executions,
             Lane::Work => &mut self.work,
         }
     }
 
+    /// What those hold that end only after others have run.
+    const fn waiting(&self) -> u64 {
+        self.controllers + self.executions
+    }
+
     pub(crate) const fn held(&self) -> u64 {
-        self.controllers + self.work
+        self.waiting() + self.work
     }
 
     /// `None` where more is held than there is: the worker came back with less.
@@ -52,15 +59,14 @@ impl Memory {
 
     /// What a task of the lane may take now.
     pub(crate) fn room_now(&self, lane: Lane) -> Option<u64> {
-        Some(self.free()?.min(self.room_later(lane, 0)))
+        Some(self.free()?.min(self.room_later(lane)))
     }
 
-    /// What it could take once all work has ended, and controllers that hold `put_back` are put back in the queue.
-    pub(crate) const fn room_later(&self, lane: Lane, put_back: u64) -> u64 {
-        let controllers = self.controllers - put_back;
-        let room = self.max.saturating_sub(controllers);
+    /// What it could take once all work has ended.
+    pub(crate) const fn room_later(&self, lane: Lane) -> u64 {
+        let room = self.max.saturating_sub(self.waiting());
         match lane {
-            Lane::Controller if controllers > 0 => room.saturating_sub(self.headroom),
+            Lane::Controller if self.controllers > 0 => room.saturating_sub(self.headroom),
             _ => room,
         }
     }
@@ -89,16 +95,29 @@ mod tests {
     fn work_takes_room_now_and_none_later() {
         assert_eq!(memory(2, 9).room_now(Lane::Work), Some(5));
         assert_eq!(memory(2, 9).room_now(Lane::Controller), Some(5));
-        assert_eq!(memory(2, 9).room_later(Lane::Work, 0), 14);
-        assert_eq!(memory(2, 9).room_later(Lane::Controller, 0), 10);
-        assert_eq!(memory(2, 9).room_later(Lane::Controller, 2), 16, "it is the first then");
+        assert_eq!(memory(2, 9).room_later(Lane::Work), 14);
+        assert_eq!(memory(2, 9).room_later(Lane::Controller), 10);
+        let mut put_back = memory(2, 9);
+        put_back.release(Lane::Controller, 2);
+        assert_eq!(put_back.room_later(Lane::Controller), 16, "it is the first then");
+    }
+
+    #[test]
+    fn an_execution_takes_room_now_and_later_and_needs_no_headroom() {
+        let mut memory = memory(2, 0);
+        assert_eq!(memory.room_now(Lane::Execution), Some(14));
+        memory.hold(Lane::Execution, 8);
+        assert_eq!((memory.held(), memory.room_now(Lane::Work)), (10, Some(6)));
+        assert_eq!((memory.room_later(Lane::Work), memory.room_later(Lane::Controller)), (6, 2));
+        memory.release(Lane::Controller, 2);
+        assert_eq!(memory.room_now(Lane::Controller), Some(8), "the first controller leaves no headroom");
     }
 
     #[test]
     fn a_worker_that_came_back_smaller_has_no_room_until_enough_has_ended() {
         let mut memory = memory(2, 16);
         assert_eq!((memory.free(), memory.room_now(Lane::Work)), (None, None));
-        assert_eq!(memory.room_later(Lane::Work, 0), 14);
+        assert_eq!(memory.room_later(Lane::Work), 14);
         memory.release(Lane::Work, 3);
         assert_eq!(memory.room_now(Lane::Work), Some(1));
     }

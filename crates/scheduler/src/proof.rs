@@ -3,7 +3,7 @@
 use crate::{
     Counts, Diagnosis, ProofSpec, TaskSpec, TaskState, Time,
     queue::{Avoid, LineKey, TaskTurn},
-    want::{Lane, Sort, Want, gb, waits_for_others},
+    want::{Lane, Sort, Want, gb},
     worker::Load,
 };
 use proofmill_fault::{Code, History};
@@ -20,8 +20,8 @@ pub(crate) struct Proof {
     pub(crate) counts: BTreeMap<TaskKind, Counts>,
     /// How many tasks wait of each sort: what a diagnosis has to look at.
     pub(crate) waiting: BTreeMap<Sort, usize>,
-    /// What its running controllers weigh, by worker.
-    pub(crate) controllers: BTreeMap<WorkerId, u64>,
+    /// What those of its running tasks weigh that wait for others of it (controllers, executions), by worker.
+    pub(crate) held: BTreeMap<WorkerId, u64>,
     /// What its running CPU tasks weigh.
     pub(crate) running_cpu: u64,
     /// What its running GPU tasks weigh.
@@ -38,7 +38,7 @@ impl Proof {
             tasks: Vec::new(),
             counts: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            controllers: BTreeMap::new(),
+            held: BTreeMap::new(),
             running_cpu: 0,
             running_gpu: 0,
             diagnosis: None,
@@ -137,7 +137,7 @@ impl Task {
     pub(crate) fn load(&self) -> Load {
         let TaskSpec { kind, weight, .. } = self.spec;
         let apart = self.history.is_suspected();
-        Load { weight: gb(weight), lane: Lane::of(kind), apart, waits: waits_for_others(kind) }
+        Load { weight: gb(weight), lane: Lane::of(kind), apart }
     }
 
     pub(crate) fn line(&self) -> Option<LineKey> {
@@ -150,7 +150,7 @@ impl Task {
     /// waits for others would have to do so beside them, and is never suspected.
     pub(crate) fn suspect(&mut self, code: Code, free_losses: u32) {
         let lost = code == Code::WorkerLost && self.history.losses() > free_losses / 2;
-        if (lost || code == Code::KilledAmongOthers) && !waits_for_others(self.spec.kind) {
+        if (lost || code == Code::KilledAmongOthers) && !Lane::of(self.spec.kind).waits() {
             self.history.suspect();
         }
     }

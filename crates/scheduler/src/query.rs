@@ -139,10 +139,8 @@ impl Scheduler {
     pub fn stats(&self) -> Stats {
         let mut stats =
             Stats { active_proofs: self.proofs.len(), total_tasks: self.tasks.len(), ..Stats::default() };
-        for spec in
-            self.workers.iter().filter_map(|(_, worker)| worker.spec.as_ref().map(|spec| (spec, worker)))
-        {
-            let (spec, worker) = spec;
+        for (_, worker) in self.workers.iter() {
+            let Some(spec) = &worker.spec else { continue };
             let max = u64::from(spec.max_weight.as_gb());
             match spec.kind {
                 WorkerKind::Cpu => stats.cpu_workers += 1,

@@ -1,22 +1,21 @@
-//! So that nothing waits forever: workers kept free for tasks that lighter ones overtake, and controllers put back
-//! where they block each other.
+//! So that nothing waits forever: workers kept free for tasks that lighter ones overtake, and tasks that wait for others put
+//! back where they block each other.
 //!
 //! *Overtaken*: a task that is next by the policy but does not fit anywhere sees lighter tasks go before it. After
 //! [`Config::reserve_after`](crate::Config) of that, the worker that comes closest is kept free of other tasks until
 //! it fits, there or elsewhere.
 //!
-//! *Blocked*: controllers hold memory while they wait for other tasks (`memory.rs` has the picture), so several proofs can
-//! fill a worker with controllers none of which can ever end. A task that has waited
-//! [`Config::reserve_after`](crate::Config) and has no room later, when all work has ended, gets a worker where the controllers of younger proofs, and of
-//! proofs that cannot go on anyway, are put back in the queue, without counting a try. The oldest proof's never are:
-//! so there is always one that advances.
+//! *Blocked*: controllers and executions hold memory while they wait for other tasks (`memory.rs` has the picture), so several
+//! proofs can fill a worker with them, and none can ever end. A task that has waited [`Config::reserve_after`](crate::Config) and
+//! has no room later, when all work has ended, gets a worker where those of younger proofs, and of proofs that cannot go on
+//! anyway, are put back in the queue, without counting a try. The oldest proof's never are: so there is always one that advances.
 //!
 //! At most one worker is kept in each half of each prover type and dialect, for the oldest proof in need.
 
 use crate::{
     Action, Scheduler, Time,
     want::{Lane, Want},
-    worker::Worker,
+    worker::{Load, Worker},
 };
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{TaskId, WorkerId};
@@ -50,7 +49,7 @@ impl Scheduler {
             self.reserved.insert(id.clone(), worker.clone());
             self.pending_work.rematch = true;
             if need == Need::Blocked {
-                self.put_back_controllers(now, &id, &want, &worker, actions);
+                self.put_back(now, &id, &want, &worker, actions);
             }
         }
     }
@@ -95,15 +94,15 @@ impl Scheduler {
         let key = task.line()?;
         let avoided = self.avoided(&key, task);
         let put_back = |worker: &Worker| match need {
-            Need::Overtaken => 0,
-            Need::Blocked => self.movable(id, worker).into_iter().map(|(_, _, weight)| weight).sum(),
+            Need::Overtaken => Vec::new(),
+            Need::Blocked => self.movable(id, worker),
         };
         let workers = self.workers.iter().filter(|(id, worker)| {
             worker.suits(want)
                 && worker.broken.is_none()
                 && worker.reserved_for.is_none()
                 && !self.workers.avoids(avoided, id)
-                && worker.has_room_later(want, put_back(worker))
+                && worker.has_room_without(want, put_back(worker).into_iter().map(|(_, load)| load))
         });
         let least = |worker: &Worker| {
             (worker.paused.is_some(), worker.in_the_way_of(want), Reverse(worker.memory.free()))
@@ -111,29 +110,29 @@ impl Scheduler {
         workers.min_by_key(|(_, worker)| least(worker)).map(|(id, _)| id.clone())
     }
 
-    /// The controllers on a worker that may be put back for a task, those whose loss matters least first: the controllers
-    /// of proofs that cannot go on, then of the youngest.
-    fn movable(&self, id: &TaskId, worker: &Worker) -> Vec<((bool, Reverse<u64>), TaskId, u64)> {
+    /// The controllers and executions on a worker that may be put back for a task, those whose loss matters least first: those of
+    /// proofs that cannot go on, then of the youngest.
+    fn movable(&self, id: &TaskId, worker: &Worker) -> Vec<(TaskId, Load)> {
         let Some(task) = self.tasks.get(id) else { return Vec::new() };
         let lane = Lane::of(task.spec.kind);
-        let controllers = worker.tasks.iter().filter(|(_, load)| load.lane == Lane::Controller);
-        let mut movable: Vec<_> = controllers
+        let waiting = worker.tasks.iter().filter(|(_, load)| load.lane.waits());
+        let mut movable: Vec<_> = waiting
             .filter_map(|(id, load)| {
-                let controller = self.tasks.get(id)?;
-                let proof = self.proofs.get(&controller.spec.proof)?;
+                let waiting = self.tasks.get(id)?;
+                let proof = self.proofs.get(&waiting.spec.proof)?;
                 let goes_on = proof.diagnosis.is_none();
                 let other = proof.number != task.proof_number;
                 let younger = proof.number > task.proof_number;
                 // A controller must not push out another that can go on: both would only have started over.
-                let yields = other && (!goes_on || younger && lane == Lane::Work);
-                yields.then(|| ((goes_on, Reverse(controller.number)), id.clone(), load.weight))
+                let yields = other && (!goes_on || younger && lane != Lane::Controller);
+                yields.then(|| ((goes_on, Reverse(waiting.number)), id.clone(), *load))
             })
             .collect();
-        movable.sort();
-        movable
+        movable.sort_by_key(|(loss, ..)| *loss);
+        movable.into_iter().map(|(_, id, load)| (id, load)).collect()
     }
 
-    fn put_back_controllers(
+    fn put_back(
         &mut self,
         now: Time,
         id: &TaskId,
@@ -145,12 +144,12 @@ impl Scheduler {
         let cause =
             format!("put back so that {} {id} of the proof {} can run", task.spec.kind, task.spec.proof);
         let Some(host) = self.workers.get(worker) else { return };
-        for (_, controller, _) in self.movable(id, host) {
-            if self.workers.get(worker).is_some_and(|host| host.has_room_later(want, 0)) {
+        for (waiting, _) in self.movable(id, host) {
+            if self.workers.get(worker).is_some_and(|host| host.has_room_later(want)) {
                 break;
             }
-            self.give_back(now, &controller, Fault::new(Code::PutBack, cause.clone()), actions);
-            self.withdraw(worker, &controller, actions);
+            self.give_back(now, &waiting, Fault::new(Code::PutBack, cause.clone()), actions);
+            self.withdraw(worker, &waiting, actions);
         }
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct PendingWork {
     /// A task came to wait or room came free since the last look for matches.
     pub(crate) rematch: bool,
     pub(crate) fleet: Fleet,
-    /// Proofs whose waiting tasks or controllers changed.
+    /// Proofs whose waiting tasks changed, or what those hold that wait for others.
     pub(crate) proofs: BTreeSet<ProofId>,
 }
 
@@ -263,11 +263,12 @@ impl Scheduler {
         // What a worker that leaves in good order gives back does not count against the task.
         let leaves = self.workers.present(worker).is_none_or(|worker| worker.draining);
         let code = match fault.code {
-            // An older build lacks what a newer one has.
-            Code::Unsupported if self.has_another_build(id, worker) => Code::Unfit,
+            // An older build lacks what a newer one has, which may not be back yet.
+            Code::Unsupported if self.is_gathering(now) || self.has_another_build(id, worker) => Code::Unfit,
             code if leaves && !code.is_final() => Code::Stopping,
-            // Only what is decided here puts back.
-            Code::PutBack => Code::Withdrawn,
+            // These two are given out again at once. Only the scheduler puts back; and a worker that stops, but is not known to leave
+            // yet, could be given the same task again and again.
+            Code::PutBack | Code::Stopping => Code::Withdrawn,
             code => code,
         };
         // The loss of the process before this one is told of once more, with its cause: it counts as that.

@@ -48,8 +48,8 @@ impl Scheduler {
         let build = self.workers.present(&worker).and_then(|worker| worker.spec.as_ref());
         let build = build.map(|spec| spec.build.clone()).filter(|build| !build.is_empty());
         let Some(task) = self.tasks.get_mut(id) else { return };
-        // What is lost with the worker of a controller is not held against it as long as its proof goes on.
-        if task.load().lane == Lane::Controller {
+        // What is lost with the worker of a task that waits for others is not held against it as long as its proof goes on.
+        if Lane::of(task.spec.kind).waits() {
             task.history.came_to(self.proofs.get(&task.spec.proof).map_or(0, Proof::done));
         }
         // It ran for so long because it had what it needed.
@@ -123,7 +123,7 @@ impl Scheduler {
     /// Whether a task could run on any worker that it does not avoid.
     fn has_place(&self, id: &TaskId, avoid: &Avoid) -> bool {
         let task = self.tasks.get(id);
-        let held = task.and_then(|task| self.proofs.get(&task.spec.proof)).map(|proof| &proof.controllers);
+        let held = task.and_then(|task| self.proofs.get(&task.spec.proof)).map(|proof| &proof.held);
         let want = task.and_then(Task::want);
         want.zip(held).is_some_and(|(want, held)| self.workers.possible(&want, held, avoid))
     }
@@ -252,8 +252,8 @@ impl Scheduler {
                 self.workers.release(worker, id);
                 self.timed.remove(&(*since, id.clone()));
                 self.pending_work.rematch = true;
-                if load.lane == Lane::Controller
-                    && let Entry::Occupied(mut held) = proof.controllers.entry(worker.clone())
+                if load.lane.waits()
+                    && let Entry::Occupied(mut held) = proof.held.entry(worker.clone())
                 {
                     *held.get_mut() -= load.weight;
                     if *held.get() == 0 {
@@ -294,11 +294,11 @@ impl Scheduler {
             TaskState::Running { worker, since, .. } => {
                 counts.running += 1;
                 self.workers.hold(worker, id.clone(), load, task.confirmed);
-                if load.lane == Lane::Work {
-                    self.timed.insert((*since, id.clone()));
-                } else {
-                    *proof.controllers.entry(worker.clone()).or_default() += load.weight;
+                if load.lane.waits() {
+                    *proof.held.entry(worker.clone()).or_default() += load.weight;
                     self.pending_work.proofs.insert(task.spec.proof.clone());
+                } else {
+                    self.timed.insert((*since, id.clone()));
                 }
                 match capability {
                     Capability::Gpu => {

@@ -5,9 +5,12 @@ use proofmill_primitives::{Capability, Dialect, ProverType, TaskKind, Weight, Wo
 /// Whether a task waits for others of its proof while it holds its memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Lane {
-    /// It does: it ends only after others have run.
+    /// It begins a proof, and ends only after the proof's other tasks have run.
     Controller,
-    /// It does not: it ends by itself.
+    /// An execution of the SP1 cluster's layout: it puts together what its shards leave, and ends only after they have run. Its proof
+    /// has begun already: where there is room for it, it is not made to wait for more.
+    Execution,
+    /// It waits for nobody: it ends by itself.
     Work,
 }
 
@@ -15,15 +18,15 @@ impl Lane {
     pub(crate) const fn of(kind: TaskKind) -> Self {
         match kind {
             TaskKind::Controller | TaskKind::UtilVkeyMapController => Self::Controller,
+            TaskKind::CoreExecute => Self::Execution,
             _ => Self::Work,
         }
     }
-}
 
-/// Whether a task ends only after others have run. Controllers do, and executions of the SP1 cluster's layout: they put together what
-/// their shards leave. Those are work all the same: they are light, and end by themselves where their shards do.
-pub(crate) const fn waits_for_others(kind: TaskKind) -> bool {
-    matches!(kind, TaskKind::Controller | TaskKind::UtilVkeyMapController | TaskKind::CoreExecute)
+    /// Whether it ends only after others have run.
+    pub(crate) const fn waits(self) -> bool {
+        !matches!(self, Self::Work)
+    }
 }
 
 /// What tells the tasks of one proof apart for those who could take them.

@@ -15,8 +15,6 @@ pub(crate) struct Load {
     pub(crate) lane: Lane,
     /// It was given out to run beside no other work.
     pub(crate) apart: bool,
-    /// It ends only after others have run.
-    pub(crate) waits: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +76,7 @@ impl Worker {
 
     /// So many tasks must end before what is wanted may run beside those that are left.
     pub(crate) fn in_the_way_of(&self, want: &Want) -> usize {
-        self.tasks.values().filter(|load| want.apart && !load.waits).count()
+        self.tasks.values().filter(|load| want.apart && !load.lane.waits()).count()
     }
 
     /// Whether it could take what is wanted if it held nothing.
@@ -101,8 +99,17 @@ impl Worker {
             && self.memory.room_now(want.lane).is_some_and(|room| room >= want.weight)
     }
 
-    /// Whether it will have room for what is wanted once all work has ended, and controllers that hold `put_back` are put back.
-    pub(crate) fn has_room_later(&self, want: &Want, put_back: u64) -> bool {
-        self.suits(want) && self.memory.room_later(want.lane, put_back) >= want.weight
+    /// Whether it will have room for what is wanted once all work has ended.
+    pub(crate) fn has_room_later(&self, want: &Want) -> bool {
+        self.has_room_without(want, [])
+    }
+
+    /// The same where some of its tasks are put back besides.
+    pub(crate) fn has_room_without(&self, want: &Want, put_back: impl IntoIterator<Item = Load>) -> bool {
+        let mut memory = self.memory;
+        for load in put_back {
+            memory.release(load.lane, load.weight);
+        }
+        self.suits(want) && memory.room_later(want.lane) >= want.weight
     }
 }

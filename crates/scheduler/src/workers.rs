@@ -32,7 +32,7 @@ impl Place {
         Some(Self {
             work_now: now(Lane::Work),
             controller_now: now(Lane::Controller),
-            work_later: worker.memory.room_later(Lane::Work, 0),
+            work_later: worker.memory.room_later(Lane::Work),
             max: worker.memory.max,
         })
     }
@@ -257,7 +257,7 @@ impl WorkerSet {
             want.hosts().into_iter().find_map(|kind| {
                 let rack = self.racks.get(&want.rack(kind))?;
                 let ladder = match want.lane {
-                    Lane::Work => &rack.work_now,
+                    Lane::Work | Lane::Execution => &rack.work_now,
                     Lane::Controller => &rack.controller_now,
                 };
                 let mut roomy = descend(ladder, want.weight);
@@ -272,7 +272,7 @@ impl WorkerSet {
         }
     }
 
-    /// Whether some worker could ever take what is wanted beside what the proof's controllers hold on it.
+    /// Whether some worker could ever take what is wanted beside what those of its proof hold there that wait for others.
     pub(crate) fn possible(&self, want: &Want, held: &BTreeMap<WorkerId, u64>, avoid: &Avoid) -> bool {
         let fits = |id: &WorkerId| match held.get(id) {
             Some(held) => {
@@ -289,13 +289,13 @@ impl WorkerSet {
     pub(crate) fn any_has_room_later(&self, want: &Want, avoid: &Avoid) -> bool {
         let mut racks = want.hosts().into_iter().filter_map(|kind| self.racks.get(&want.rack(kind)));
         match want.lane {
-            Lane::Work => {
+            Lane::Work | Lane::Execution => {
                 racks.any(|rack| descend(&rack.work_later, want.weight).any(|id| !self.avoids(avoid, id)))
             }
             // Looks at all: the headroom depends on more than one number. Asked only for controllers that wait long.
             Lane::Controller => {
                 let mut workers = self.by_id.iter();
-                workers.any(|(id, worker)| !self.avoids(avoid, id) && worker.has_room_later(want, 0))
+                workers.any(|(id, worker)| !self.avoids(avoid, id) && worker.has_room_later(want))
             }
         }
     }
@@ -329,7 +329,7 @@ impl WorkerSet {
                 _ => Diagnosis::NoWorkerOfType { kind, prover, workers: self.serving },
             });
         };
-        // Only the workers that hold the proof's controllers are large enough, if any is: name the least of what is held.
+        // Only the workers that hold the proof's controllers and executions are large enough, if any is: name the least of what is held.
         let held = held.iter().filter(|(id, _)| self.get(id).is_some_and(|worker| worker.suits(want)));
         let held = held.map(|(_, held)| *held).min().unwrap_or(0);
         let (needs, held, largest) = (as_weight(want.weight), as_weight(held), as_weight(largest));

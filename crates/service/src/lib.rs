@@ -26,6 +26,7 @@ mod range;
 mod request;
 mod service;
 mod side;
+mod verifiers;
 mod work;
 
 pub use blame::dearest;
@@ -37,4 +38,5 @@ pub use range::{EpochSpec, RangeSpec, SplitPoint};
 pub use request::{AggregationRequest, EpochProof, RangeProof, RangeRequest, Statement};
 pub use service::{Flaw, ProofService};
 pub use side::NodeSide;
+pub use verifiers::L1Verifiers;
 pub use work::Work;

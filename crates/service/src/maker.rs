@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use proofmill_backends::Proof;
 use proofmill_client::{StatedProof, Statement, VerifyError};
+use proofmill_program::AggregationPublicValues;
 use std::fmt;
 
 /// How a service has proofs made. The rest of a [`ProofService`] follows from it.
@@ -32,12 +33,26 @@ pub(crate) trait Maker: fmt::Debug + Send + Sync {
         proof: &StatedProof<S>,
     ) -> impl Future<Output = Result<(), VerifyError>> + Send;
 
-    /// Whoever made it must not hand it out again.
-    fn refused(&self, proof: &Proof, cause: &str) -> impl Future<Output = ()> + Send;
+    /// The same of an epoch proof, which must be carried as far as L1 wants it.
+    fn verify_epoch(
+        &self,
+        proof: &StatedProof<AggregationPublicValues>,
+    ) -> impl Future<Output = Result<(), Flaw>> + Send;
+
+    /// Whoever made it must not hand it out again; whether that is known there now.
+    fn refused(&self, proof: &Proof, cause: &str) -> impl Future<Output = bool> + Send;
 }
 
 async fn check<S: Statement>(maker: &impl Maker, bytes: &Bytes, values: &S) -> Result<(), Flaw> {
     maker.verify(&stated(bytes, values)?).await.map_err(flaw)
+}
+
+async fn check_epoch(
+    maker: &impl Maker,
+    bytes: &Bytes,
+    values: &AggregationPublicValues,
+) -> Result<(), Flaw> {
+    maker.verify_epoch(&stated(bytes, values)?).await
 }
 
 impl<M: Maker> ProofService for M {
@@ -62,13 +77,14 @@ impl<M: Maker> ProofService for M {
     }
 
     fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>> {
-        Box::pin(check(self, &proof.proof, &proof.values))
+        Box::pin(check_epoch(self, &proof.proof, &proof.values))
     }
 
-    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()> {
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            if let Some(inner) = self.side().withdraw(proof).await {
-                self.refused(&inner, cause).await;
+            match self.side().withdraw(proof).await {
+                Some(inner) => self.refused(&inner, cause).await,
+                None => true,
             }
         })
     }

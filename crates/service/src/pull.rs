@@ -1,8 +1,11 @@
 //! The proof service `pull`: witness here, and the proof by whoever comes for it.
 
 use crate::{
-    AggregationRequest, EpochProof, EpochSpec, Executed, JobError, NodeSide, ProofCost, ProofLevel,
-    RangeProof, RangeRequest, RangeSpec, Work, blame::blamed, maker::Maker, side::Gathered,
+    AggregationRequest, EpochProof, EpochSpec, Executed, Flaw, JobError, NodeSide, ProofCost, ProofLevel,
+    RangeProof, RangeRequest, RangeSpec, Work,
+    blame::blamed,
+    maker::Maker,
+    side::{Gathered, flaw},
 };
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -10,7 +13,7 @@ use proofmill_artifacts::ContentKey;
 use proofmill_backends::{Backend, Proof};
 use proofmill_client::{CheckpointProof, StatedProof, Statement as Said, VerifyError, verify_stated};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
-use proofmill_program::{PublicValues, RangePublicValues, aggregation};
+use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues, aggregation};
 use std::{fmt, num::NonZeroU64, sync::Arc, time::Duration};
 
 /// Which proof: of what, and by what.
@@ -85,8 +88,8 @@ pub trait Pullers: fmt::Debug + Send + Sync {
     /// [`JobError`], as of [`ProofService::prove_range`].
     fn prove<'a>(&'a self, wanted: Wanted, work: &'a Work) -> BoxFuture<'a, Result<Pulled, JobError>>;
 
-    /// A proof that was handed out here is refused elsewhere: it is not handed out again.
-    fn refuse<'a>(&'a self, proof: &'a Proof, cause: &'a str) -> BoxFuture<'a, ()>;
+    /// A proof that was handed out here is refused elsewhere: it is not handed out again. False where what keeps it is away.
+    fn refuse<'a>(&'a self, proof: &'a Proof, cause: &'a str) -> BoxFuture<'a, bool>;
 }
 
 /// Has the proofs of one prover type made by provers that pull.
@@ -144,10 +147,7 @@ impl Maker for PullService {
         let input = aggregation::encode_input(&request.by, &statements);
         let stdin = self.backend.encode_input(&[&input], &proofs).map_err(failed)?;
         let EpochSpec { range, from_commitment, to_commitment } = &request.span;
-        let unavailable =
-            |error: proofmill_chain::ChainError| JobError::Unavailable { cause: error.to_string() };
-        let last = range.blocks.last();
-        let number = self.side.rollup.checkpoint_of(last).await.map_err(unavailable)?;
+        let number = self.side.last_of(&request.span).await?;
         // Into how many ranges the blocks were cut is not part of it: the proof says the same.
         let content = ContentKey::of(&[
             b"epoch for provers that pull",
@@ -179,8 +179,12 @@ impl Maker for PullService {
         verify_stated(&self.backend, proof).await
     }
 
-    async fn refused(&self, proof: &Proof, cause: &str) {
-        self.pullers.refuse(proof, cause).await;
+    async fn verify_epoch(&self, proof: &StatedProof<AggregationPublicValues>) -> Result<(), Flaw> {
+        self.verify(proof).await.map_err(flaw)
+    }
+
+    async fn refused(&self, proof: &Proof, cause: &str) -> bool {
+        self.pullers.refuse(proof, cause).await
     }
 }
 

@@ -50,8 +50,9 @@ pub trait ProofService: fmt::Debug + Send + Sync {
     fn check_epoch<'a>(&'a self, proof: &'a EpochProof) -> BoxFuture<'a, Result<(), Flaw>>;
 
     /// A proof of this service does not hold, or is refused where it goes. The service must not hand it out again from what it
-    /// keeps: who asks next gets one that was made anew.
-    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, ()>;
+    /// keeps: who asks next gets one that was made anew. False where what keeps it is away: then it is handed out again until this is
+    /// asked once more.
+    fn refuse<'a>(&'a self, proof: &'a Bytes, cause: &'a str) -> BoxFuture<'a, bool>;
 
     /// The range program's input for a request, for the record of a failure.
     ///

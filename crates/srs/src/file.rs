@@ -262,7 +262,7 @@ impl Srs {
     /// minutes. Gives the setup that its `τ·G₂` is of.
     ///
     /// # Errors
-    /// It is of neither, the file of another secret is there, the folder cannot be written, or the disk is too small.
+    /// It is of neither, the file of another one is there, the folder cannot be written, or the disk is too small.
     pub fn check_place(&self, folder: &Path) -> Result<Setup, SrsError> {
         let setup = Setup::of(&self.s_g2).ok_or(SrsError::UnknownSetup)?;
         self.check_replaces(&Self::path(folder, setup, self.k), setup)?;
@@ -270,14 +270,21 @@ impl Srs {
         Ok(setup)
     }
 
-    /// Errors where a file of another secret of the same setup is there, or what is there cannot be read.
+    /// Errors where a file of another secret, setup or degree is there, or what is there cannot be read.
     fn check_replaces(&self, path: &Path, setup: Setup) -> Result<(), SrsError> {
         let degree = match head(path) {
+            // Somebody gave it the name of this one. It may be the only one of its kind.
+            Ok((found, _)) if found != setup => {
+                return Err(SrsError::OtherSetup { path: path.to_owned(), expected: setup, found });
+            }
+            Ok((_, found)) if found != self.k => {
+                return Err(SrsError::OtherDegree { path: path.to_owned(), expected: self.k, found });
+            }
             Ok((_, degree)) => degree,
             Err(SrsError::Io { source, path }) if source.kind() != io::ErrorKind::NotFound => {
                 return Err(SrsError::Io { path, source });
             }
-            // What is no file of this setup is damaged, and is to be replaced.
+            // What is no file of any setup is damaged, and is to be replaced.
             Err(_) => return Ok(()),
         };
         let theirs = read_last(path, degree)?;

@@ -84,6 +84,14 @@ pub fn development_words() -> [[u8; 32]; 2] {
     })
 }
 
+/// The word that the generated verifier of a circuit of `2^k` rows has in its code on L1, whatever its setup: the inverse of their number
+/// among BN254's scalars, as the EVM has numbers. No verifier of another number of rows has it.
+pub fn rows_word(k: u32) -> [u8; 32] {
+    let mut word = Fr::TWO_INV.pow_vartime([u64::from(k)]).to_bytes();
+    word.reverse();
+    word
+}
+
 impl std::fmt::Display for Setup {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())

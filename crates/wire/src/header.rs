@@ -1,7 +1,9 @@
 //! What Proofmill's own clients and workers say beyond the SP1 cluster's messages, as gRPC request headers.
 
+use crate::text::{MAX_TEXT, breaks_lines, brief};
 use proofmill_fault::{Code, Fault};
-use proofmill_primitives::{Dialect, ProverType, UnknownName};
+use proofmill_primitives::{Dialect, ProverType, TaskId, UnknownName};
+use std::collections::BTreeMap;
 use tonic::{
     Request, Status,
     metadata::{AsciiMetadataValue, MetadataMap, MetadataValue},
@@ -29,8 +31,12 @@ pub const REPEATED: &str = "repeated";
 const FAULT: &str = "proofmill-fault";
 /// Why a task or a proof failed, as UTF-8.
 const CAUSE: &str = "proofmill-cause-bin";
-/// The most bytes of a cause that travel: gRPC peers refuse large headers.
-const MAX_CAUSE: usize = 2048;
+/// What a worker's tasks wait for, as UTF-8: of each a line, with its id, a space, and the text.
+const WAITING: &str = "proofmill-waiting-bin";
+/// The most bytes of the text of one of them, and of all that one heartbeat says: as base64 they take a third more, of the 16 KiB that
+/// headers may have in all.
+const MAX_WAIT: usize = 512;
+const MAX_WAITING: usize = 12 * MAX_WAIT;
 
 /// Names the prover type that a proof is asked of.
 pub fn set_prover<T>(request: &mut Request<T>, prover: ProverType) {
@@ -130,7 +136,7 @@ pub fn fault<T>(request: &Request<T>, otherwise: Fault) -> Fault {
 pub fn refusal(status: tonic::Code, fault: &Fault) -> Status {
     let mut metadata = MetadataMap::new();
     set_code(&mut metadata, fault.code);
-    Status::with_metadata(status, fault.text.clone(), metadata)
+    Status::with_metadata(status, brief(fault.text.as_str(), MAX_TEXT), metadata)
 }
 
 /// Whose fault a refusal is, where it says so.
@@ -150,17 +156,37 @@ fn code(metadata: &MetadataMap) -> Option<Code> {
 
 /// Says why.
 pub fn set_cause<T>(request: &mut Request<T>, cause: &str) {
-    let mut end = cause.len().min(MAX_CAUSE);
-    while !cause.is_char_boundary(end) {
-        end -= 1;
-    }
-    request.metadata_mut().insert_bin(CAUSE, MetadataValue::from_bytes(&cause.as_bytes()[..end]));
+    let cause = brief(cause, MAX_TEXT);
+    request.metadata_mut().insert_bin(CAUSE, MetadataValue::from_bytes(cause.as_bytes()));
 }
 
-/// Why, where it was said.
+/// Why, where it was said. A peer may say more than ours do, and not in UTF-8.
 pub fn cause<T>(request: &Request<T>) -> Option<String> {
     let bytes = request.metadata().get_bin(CAUSE)?.to_bytes().ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(brief(String::from_utf8_lossy(&bytes), MAX_TEXT))
+}
+
+/// Says what running tasks wait for. Of very many those that come first are said: a worker's tasks wait for one store.
+pub fn set_waiting<T>(request: &mut Request<T>, waiting: impl IntoIterator<Item = (TaskId, String)>) {
+    let mut lines = String::new();
+    for (task, text) in waiting {
+        let line = format!("{task} {}\n", brief(text.replace(breaks_lines, " "), MAX_WAIT));
+        if lines.len() + line.len() > MAX_WAITING {
+            break;
+        }
+        lines.push_str(&line);
+    }
+    if !lines.is_empty() {
+        request.metadata_mut().insert_bin(WAITING, MetadataValue::from_bytes(lines.as_bytes()));
+    }
+}
+
+/// What a worker's tasks wait for, by the task; nothing where nothing is said.
+pub fn waiting<T>(request: &Request<T>) -> BTreeMap<TaskId, String> {
+    let said = request.metadata().get_bin(WAITING).and_then(|said| said.to_bytes().ok());
+    let said = said.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let lines = said.lines().filter_map(|line| line.split_once(' '));
+    lines.map(|(task, text)| (TaskId::from(task), brief(text, MAX_WAIT))).collect()
 }
 
 fn text<'a, T>(request: &'a Request<T>, name: &str) -> Option<&'a str> {
@@ -221,9 +247,42 @@ mod tests {
     }
 
     #[test]
-    fn a_long_cause_is_cut_between_characters() {
+    fn what_tasks_wait_for_travels_by_the_task_within_what_headers_may_have() {
         let mut request = Request::new(());
-        set_cause(&mut request, &"é".repeat(MAX_CAUSE));
-        assert_eq!(cause(&request), Some("é".repeat(MAX_CAUSE / 2)));
+        assert_eq!(waiting(&request), BTreeMap::new());
+        set_waiting(&mut request, []);
+        assert!(request.metadata().is_empty());
+        let said = |task: &str, text: &str| (TaskId::from(task), text.to_owned());
+        set_waiting(&mut request, [said("t", "no space — in\nb/"), said("u", "")]);
+        assert_eq!(waiting(&request), BTreeMap::from([said("t", "no space — in b/"), said("u", "")]));
+        // Many that say much.
+        let long = "é".repeat(MAX_WAIT);
+        set_waiting(&mut request, (0..100).map(|number| said(&format!("t{number:03}"), &long)));
+        let heard = waiting(&request);
+        assert!(heard.len() > 8 && heard.contains_key(&TaskId::from("t000")), "{}", heard.len());
+        assert!(heard.values().all(|text| text.len() <= MAX_WAIT && text.ends_with("é…")));
+        let sent = request.metadata().get_bin(WAITING).map_or(0, |value| value.as_encoded_bytes().len());
+        assert!((1..12 << 10).contains(&sent), "{sent}");
+        // A peer that does not cut it itself, and one whose text is none.
+        let longest = MetadataValue::from_bytes(format!("t {long}").as_bytes());
+        request.metadata_mut().insert_bin(WAITING, longest);
+        assert!(waiting(&request).values().all(|text| text.len() <= MAX_WAIT && text.ends_with("é…")));
+        request.metadata_mut().insert_bin(WAITING, MetadataValue::from_bytes(&[0xff, b'\n', b' ', 0xff]));
+        assert_eq!(waiting(&request), BTreeMap::from([said("", "\u{fffd}")]));
+    }
+
+    #[test]
+    fn a_long_cause_is_cut_by_who_says_it_and_by_who_hears_it() {
+        let long = "é".repeat(MAX_TEXT);
+        let cut = "é".repeat(MAX_TEXT / 2 - 2) + "…";
+        let mut request = Request::new(());
+        set_cause(&mut request, &long);
+        assert_eq!(cause(&request).as_ref(), Some(&cut));
+        request.metadata_mut().insert_bin(CAUSE, MetadataValue::from_bytes(long.as_bytes()));
+        assert_eq!(cause(&request).as_ref(), Some(&cut));
+        request.metadata_mut().insert_bin(CAUSE, MetadataValue::from_bytes(&[0xff; MAX_TEXT]));
+        assert!(cause(&request).is_some_and(|cause| cause.len() <= MAX_TEXT && cause.ends_with('…')));
+        let refused = refusal(tonic::Code::InvalidArgument, &Fault::new(Code::Late, long.as_str()));
+        assert_eq!(refused.message(), cut);
     }
 }

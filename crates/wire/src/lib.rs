@@ -16,10 +16,15 @@
 
 mod address;
 mod answer;
+mod codec;
+mod connections;
 pub mod header;
+pub mod text;
 
 pub use address::{BadAddress, endpoint};
-pub use answer::within;
+pub use answer::{cause_of, within};
+pub use codec::MAX_PARTS;
+pub use connections::{Connection, Connections, server};
 
 /// The largest message that cluster, workers and clients take from each other, in bytes: a task may name thousands of artifacts,
 /// and a program may commit to megabytes. What is larger is [`OutOfRange`](tonic::Code::OutOfRange), as often as it is sent.

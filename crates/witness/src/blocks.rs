@@ -78,8 +78,7 @@ impl Inner {
 
     /// The number of the block with this hash, which must be on the chain that the node follows.
     pub(crate) async fn number_of(&self, hash: B256) -> Result<u64, BuildError> {
-        let answer: Option<Box<RawValue>> =
-            self.rpc.ask(Need::Nothing, BY_HASH, json!([hash, false])).await?;
+        let answer: Option<Box<RawValue>> = self.rpc.ask(Need::Seen, BY_HASH, json!([hash, false])).await?;
         let number = sealed_header(answer.ok_or(BuildError::UnknownHash { hash })?.get(), None)?.number;
         // Clients keep blocks of branches that are gone, and show them by their hashes (go-ethereum).
         let there = self.header(number).await?;

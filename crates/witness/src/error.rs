@@ -33,6 +33,8 @@ pub enum BuildError {
         method: &'static str,
         /// What it said.
         reason: String,
+        /// Whether that may pass by itself: it lags behind what it, or another node behind the same address, said before.
+        passes: bool,
     },
     /// The node does not have a method that is needed.
     #[error("the node does not serve {method}: use a node that does, or enable it there")]

@@ -114,7 +114,7 @@ impl RollupNode {
                     } else if method == "optimism_safeHeadAtL1Block" {
                         reason.push_str("; op-node keeps this record with --safedb.path");
                     }
-                    return Err(BuildError::Refused { method, reason });
+                    return Err(BuildError::Refused { method, reason, passes: false });
                 }
                 Ok(Err(error)) => reason = in_one_line(&error),
                 Err(_) => reason = format!("no answer within {} s", self.answer_within.as_secs()),

@@ -155,13 +155,13 @@ impl Fault {
             (Self::UnknownBlock(reason), Some(About { block, hash })) => {
                 BuildError::BlockGone { block, hash, reason }
             }
-            (
-                Self::Refused(reason)
-                | Self::NoHistory(reason)
-                | Self::Expired(reason)
-                | Self::UnknownBlock(reason),
-                _,
-            ) => BuildError::Refused { method, reason },
+            (Self::UnknownBlock(reason), None) => {
+                let reason = format!("{reason}; wait until the node has the block, or name another node");
+                BuildError::Refused { method, reason, passes: true }
+            }
+            (Self::Refused(reason) | Self::NoHistory(reason) | Self::Expired(reason), _) => {
+                BuildError::Refused { method, reason, passes: false }
+            }
         }
     }
 }

@@ -1,23 +1,18 @@
 //! What a task works with: the coordinator, the artifacts, the backends.
 
 use crate::{
-    client::{CoordinatorClient, FIRST_WAIT, LAST_WAIT},
+    client::CoordinatorClient,
     failure::TaskFailure,
     metadata::own_dialect,
+    patient::{Patient, Waits},
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_backends::{Backend, BackendError, Registry, SegmentBudget};
 use proofmill_fault::Code;
 use proofmill_primitives::{ArtifactId, Dialect, ProverType, Weight};
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-
-/// For how long a result is offered to a store that is away.
-const OFFERED_FOR: Duration = Duration::from_secs(120);
 
 /// What a task needs beside its own message.
 #[derive(Clone, Debug)]
@@ -29,6 +24,8 @@ pub(crate) struct Bench {
     pub(crate) build: String,
     /// For what memory controllers on this worker cut segments.
     pub(crate) segment_memory: Weight,
+    /// What the task at hand waits for.
+    pub(crate) waits: Waits,
 }
 
 impl Bench {
@@ -37,40 +34,22 @@ impl Bench {
         Ok(own_dialect(&*self.registry.get(prover)?, &self.build))
     }
 
-    /// Stores a result. It is not thrown away because the disk is full: that is waited for, as long as the work is wanted. Nor because the
-    /// store is away or refuses for a moment (a share that is mounted anew, a server that fails over, keys that are renewed); one that
-    /// stays so may be so for this worker only.
+    /// The same for one task: what its store does not take for a while [waits](Patient), unless the work is withdrawn.
+    pub(crate) fn for_task(&self, withdrawn: &CancellationToken) -> Self {
+        let waits = Waits::default();
+        let store = Arc::clone(&self.artifacts);
+        let patient = Patient { store, waits: waits.clone(), withdrawn: withdrawn.clone() };
+        Self { artifacts: Arc::new(patient), waits, ..self.clone() }
+    }
+
+    /// Stores a result.
     pub(crate) async fn keep(
         &self,
         id: &ArtifactId,
         kind: ArtifactKind,
         result: Bytes,
-        cancel: &CancellationToken,
     ) -> Result<(), TaskFailure> {
-        let mut wait = FIRST_WAIT;
-        let mut told = false;
-        let begun = Instant::now();
-        loop {
-            match self.artifacts.put(id, kind, result.clone()).await {
-                Err(error @ ArtifactError::NoSpace { .. }) => {
-                    if !told {
-                        tracing::error!(%error, "a result waits for space");
-                    }
-                }
-                Err(error) if error.is_of_store() && begun.elapsed() < OFFERED_FOR => {
-                    if !told {
-                        tracing::warn!(%error, "a result waits for its store");
-                    }
-                }
-                stored => return Ok(stored?),
-            }
-            told = true;
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = cancel.cancelled() => return Err(TaskFailure::withdrawn()),
-            }
-            wait = (wait * 2).min(LAST_WAIT);
-        }
+        Ok(self.artifacts.put(id, kind, result).await?)
     }
 
     /// Fetches what the client stored.

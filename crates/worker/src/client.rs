@@ -77,8 +77,13 @@ impl CoordinatorClient {
         self.tasks.clone()
     }
 
-    /// Tells that the worker lives and what it holds. Not retried: the next one comes soon.
-    pub(crate) async fn heartbeat(self, held: Vec<(ProofId, TaskId)>, weight: Weight) -> Result<(), Status> {
+    /// Tells that the worker lives, what it holds, and which tasks of that wait for what. Not retried: the next one comes soon.
+    pub(crate) async fn heartbeat(
+        self,
+        held: Vec<(ProofId, TaskId)>,
+        waiting: Vec<(TaskId, String)>,
+        weight: Weight,
+    ) -> Result<(), Status> {
         let (active_task_proof_ids, active_task_ids) =
             held.into_iter().map(|(proof, task)| (String::from(proof), String::from(task))).unzip();
         let request = HeartbeatRequest {
@@ -87,7 +92,9 @@ impl CoordinatorClient {
             active_task_ids,
             current_weight: weight.as_gb(),
         };
-        self.tasks().heartbeat(with_timeout(request, Duration::from_secs(5))).await.map(drop)
+        let mut request = with_timeout(request, Duration::from_secs(5));
+        header::set_waiting(&mut request, waiting);
+        self.tasks().heartbeat(request).await.map(drop)
     }
 
     /// Asks for no more tasks.

@@ -12,7 +12,7 @@ use crate::{
     metadata::{self, Metadata, Step},
     metrics,
     names::{self, Names},
-    results::{Outcome, Results},
+    results::{End, Results},
     step::decode_plan,
     task::Task,
 };
@@ -87,7 +87,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let budget = bench.budget(&*backend);
     let dialect = bench.dialect(task.metadata.prover)?;
     let plan_id = names::of_plan(dialect, &request.program, &request.input, budget);
-    let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id, cancel).await?);
+    let plan = Arc::new(find_plan(bench, &request, &backend, budget, &plan_id).await?);
     let segments = u32::try_from(plan.segments.len())
         .map_err(|_| TaskFailure::defect("the execution has more segments than can be counted"))?;
     if segments == 0 {
@@ -150,7 +150,6 @@ async fn find_plan(
     backend: &Arc<dyn Backend>,
     budget: SegmentBudget,
     plan_id: &ArtifactId,
-    cancel: &CancellationToken,
 ) -> Result<Plan, TaskFailure> {
     let known = bench.made(plan_id).await?;
     if let Some(plan) = known.and_then(|bytes| decode_plan(&bytes).ok()) {
@@ -160,7 +159,7 @@ async fn find_plan(
             _ => Ok(plan),
         };
     }
-    make_plan(bench, request, backend, budget, plan_id, cancel).await
+    make_plan(bench, request, backend, budget, plan_id).await
 }
 
 /// Runs the program, and stores the plan that comes of it.
@@ -170,7 +169,6 @@ async fn make_plan(
     backend: &Arc<dyn Backend>,
     budget: SegmentBudget,
     plan_id: &ArtifactId,
-    cancel: &CancellationToken,
 ) -> Result<Plan, TaskFailure> {
     let (backend, program, input) = (backend.clone(), request.program.clone(), request.input.clone());
     let cycle_limit = request.cycle_limit;
@@ -179,7 +177,7 @@ async fn make_plan(
     metrics::executed(plan.execution.instructions.0);
     let bytes = bitcode::serialize(&plan)
         .map_err(|error| TaskFailure::defect(format!("the plan cannot be written down: {error}")))?;
-    bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into(), cancel).await?;
+    bench.keep(plan_id, ArtifactKind::Intermediate, bytes.into()).await?;
     Ok(plan)
 }
 
@@ -229,7 +227,7 @@ impl Controller<'_> {
         };
         let (backend, program, length) = (self.backend.clone(), proof.program, bytes.len());
         let stored = blocking(move || backend.pack(&proof)).await?;
-        self.bench.keep(&self.request.output, ArtifactKind::Proof, stored.into(), self.cancel).await?;
+        self.bench.keep(&self.request.output, ArtifactKind::Proof, stored.into()).await?;
         let report = serde_json::json!({
             "program": program.0,
             "instructions": self.plan.execution.instructions,
@@ -298,7 +296,8 @@ impl Controller<'_> {
                 }
             }
         }
-        let mut results = Results::new(&self.bench.client, &self.task.proof, self.cancel);
+        let client = self.bench.client.clone();
+        let mut results = Results::new(client, self.task.proof.clone(), self.cancel.clone());
         // Equal parts are made by one task.
         let mut running: BTreeMap<TaskId, Vec<Part>> = BTreeMap::new();
         let mut repeats: BTreeMap<Part, u32> = BTreeMap::new();
@@ -308,15 +307,19 @@ impl Controller<'_> {
                 created.push(id.clone());
                 running.entry(id).or_default().push(part);
             }
-            results.watch(created).await?;
+            results.watch(created).await;
             if running.is_empty() {
                 return Err(TaskFailure::defect(
                     "nothing is left to be done, but the proof is not finished: a defect",
                 ));
             }
-            let (id, outcome) = results.next().await?;
+            let (id, end) = results.next().await?;
+            if end == End::Unknown {
+                let text = format!("the coordinator does not know task {id}");
+                return Err(TaskFailure::new(Code::ClusterRefused, text));
+            }
             for part in running.remove(&id).into_iter().flatten() {
-                if outcome == Outcome::Failed {
+                if end == End::Failed {
                     return Err(TaskFailure::defect(format!(
                         "{part} failed; the coordinator's log says why"
                     )));
@@ -366,8 +369,8 @@ impl Controller<'_> {
         if self.bench.made(&self.plan_id).await?.is_none() {
             // Not stored as it was found: it may be the plan that was refused. The same program and input give the
             // same plan.
-            let Self { bench, request, backend, budget, plan_id, cancel, .. } = self;
-            if make_plan(bench, request, backend, *budget, plan_id, cancel).await? != *self.plan {
+            let Self { bench, request, backend, budget, plan_id, .. } = self;
+            if make_plan(bench, request, backend, *budget, plan_id).await? != *self.plan {
                 return Err(TaskFailure::new(
                     Code::BadProof,
                     "the plan that was found was of something else; it was made again, and the proof starts over",

@@ -4,6 +4,7 @@ use crate::{
     bench::Bench,
     client::{CoordinatorClient, NewTask},
     failure::TaskFailure,
+    results::{End, Results},
     task::Task,
 };
 use futures::FutureExt;
@@ -17,19 +18,15 @@ use proofmill_primitives::{Dialect, ProofId, TaskId, TaskKind};
 use proofmill_wire::{
     header,
     operator::{PlannedKind, ReportPlanRequest},
-    worker::{
-        ServerSubMessage, TaskStatus, message_stream_response::Message as Said, server_sub_message::Message,
-    },
+    worker::message_stream_response::Message as Said,
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio_util::sync::CancellationToken;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 /// What a stock controller writes: its tasks say all by their kind.
 const METADATA: &str = "{}";
-/// The coordinator says something at least every few seconds; silent longer than this, a stream is opened again.
-const SILENCE: Duration = Duration::from_secs(30);
 /// A task may say nothing for as long as it likes, and the coordinator says nothing of it meanwhile: after so long, the stream is opened
 /// again from where it was, which a coordinator that is stuck does not answer.
 const QUIET: Duration = Duration::from_secs(60);
@@ -123,9 +120,9 @@ impl ClusterLink for Link {
     fn results(&self) -> (UnboundedSender<TaskId>, UnboundedReceiver<(TaskId, Outcome)>) {
         let (name, named) = mpsc::unbounded_channel();
         let (tell, told) = mpsc::unbounded_channel();
-        let sub = format!("sub-{}", uuid::Uuid::new_v4());
-        let results = Results { link: self.clone(), sub, waiting: BTreeSet::new(), stream: None, tell };
-        tokio::spawn(results.run(named));
+        let Self { client, proof, cancel, .. } = self.clone();
+        let results = Results::new(client, proof, cancel.clone());
+        tokio::spawn(tell_ends(results, named, tell, cancel));
         (name, told)
     }
 
@@ -191,90 +188,32 @@ async fn follow(link: Link, task: TaskId, tell: UnboundedSender<Vec<u8>>) {
     }
 }
 
-/// A subscription that survives a coordinator that goes away.
-struct Results {
-    link: Link,
-    sub: String,
-    waiting: BTreeSet<TaskId>,
-    stream: Option<Streaming<ServerSubMessage>>,
+/// Tells the ends of the tasks that are named on the way.
+async fn tell_ends(
+    mut results: Results,
+    mut named: UnboundedReceiver<TaskId>,
     tell: UnboundedSender<(TaskId, Outcome)>,
-}
-
-impl Results {
-    async fn run(mut self, mut named: UnboundedReceiver<TaskId>) {
-        let mut more = true;
-        while more || !self.waiting.is_empty() {
-            if self.stream.is_none() && !self.waiting.is_empty() && !self.open().await {
-                return;
-            }
-            tokio::select! {
-                task = named.recv(), if more => match task {
-                    Some(task) => self.add(task).await,
-                    None => more = false,
-                },
-                message = next(&mut self.stream) => match message {
-                    Some(message) => if !self.take(message).await { return },
-                    None => {
-                        self.stream = None;
-                        tokio::time::sleep(PAUSE).await;
-                    }
-                },
-                () = self.tell.closed() => return,
-                () = self.link.cancel.cancelled() => return,
-            }
-        }
-    }
-
-    async fn open(&mut self) -> bool {
-        let tasks = self.waiting.iter().map(ToString::to_string).collect();
-        let Link { client, proof, cancel, .. } = &self.link;
-        self.stream = client.open_sub(&self.sub, proof, tasks, cancel).await.ok();
-        self.stream.is_some()
-    }
-
-    async fn add(&mut self, task: TaskId) {
-        let added = vec![task.to_string()];
-        self.waiting.insert(task);
-        if self.stream.is_some() && self.link.client.update_sub(&self.sub, added).await.is_err() {
-            // Opened again with every task.
-            self.stream = None;
-        }
-    }
-
-    /// Whether there is more to come.
-    async fn take(&mut self, message: ServerSubMessage) -> bool {
-        let ended = match message.message {
-            Some(Message::TaskResult(result)) => match result.task_status() {
-                TaskStatus::Succeeded => Some((TaskId::from(result.task_id), Outcome::Succeeded)),
-                TaskStatus::FailedFatal => Some((TaskId::from(result.task_id), Outcome::Failed)),
-                _ => None,
+    cancel: CancellationToken,
+) {
+    let mut more = true;
+    while more || results.is_waiting() {
+        tokio::select! {
+            task = named.recv(), if more => match task {
+                Some(task) => results.watch(vec![task]).await,
+                None => more = false,
             },
-            Some(Message::UnknownTask(unknown)) => Some((TaskId::from(unknown.task_id), Outcome::Failed)),
-            Some(Message::EndOfStream(_)) => return false,
-            Some(Message::ServerHeartbeat(_)) => {
-                if self.link.client.answer_heartbeat(&self.sub, message.msg_id).await.is_err() {
-                    // Opened again with every task.
-                    self.stream = None;
+            ended = results.next(), if results.is_open() => {
+                let Ok((task, end)) = ended else { return };
+                let outcome = match end {
+                    End::Succeeded => Outcome::Succeeded,
+                    End::Failed | End::Unknown => Outcome::Failed,
+                };
+                if tell.send((task, outcome)).is_err() {
+                    return;
                 }
-                return true;
             }
-            None => return true,
-        };
-        if let Some(ended) = ended.filter(|(task, _)| self.waiting.remove(task))
-            && self.tell.send(ended).is_err()
-        {
-            return false;
+            () = tell.closed() => return,
+            () = cancel.cancelled() => return,
         }
-        // What is not acknowledged comes again.
-        drop(self.link.client.ack(&self.sub, message.msg_id).await);
-        true
-    }
-}
-
-/// The next message of a stream that is there; nothing where it broke or fell silent.
-async fn next(stream: &mut Option<Streaming<ServerSubMessage>>) -> Option<ServerSubMessage> {
-    match stream {
-        Some(stream) => tokio::time::timeout(SILENCE, stream.message()).await.ok()?.ok()?,
-        None => std::future::pending().await,
     }
 }

@@ -23,8 +23,8 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
         TaskKind::ProveShard
         | TaskKind::RecursionDeferred
         | TaskKind::RecursionReduce
-        | TaskKind::ShrinkWrap => step::run(bench, task, cancel).await?,
-        TaskKind::PlonkWrap if task.metadata.step.is_some() => step::run(bench, task, cancel).await?,
+        | TaskKind::ShrinkWrap => step::run(bench, task).await?,
+        TaskKind::PlonkWrap if task.metadata.step.is_some() => step::run(bench, task).await?,
         other => {
             return Err(TaskFailure::unfit(format!(
                 "{other} tasks are not made by {} here: the circuit files and the prover they need are absent",

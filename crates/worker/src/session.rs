@@ -4,14 +4,11 @@ use crate::{
     WorkerConfig, WorkerError,
     bench::Bench,
     client::{ANSWER, CoordinatorClient, is_answer, jittered},
-    failure::TaskFailure,
+    given::{Came, Given},
     killed::Killed,
-    memory,
-    metrics::{self, Running},
-    run::{self, Done},
-    task::Task,
+    memory, metrics,
+    patient::Waits,
 };
-use futures::FutureExt;
 use proofmill_artifacts::ArtifactStore;
 use proofmill_backends::Registry;
 use proofmill_fault::{Code, Fault};
@@ -22,8 +19,6 @@ use proofmill_wire::{
 };
 use std::{
     collections::BTreeMap,
-    future::Future,
-    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -53,7 +48,7 @@ pub async fn run(
     let max_weight = memory::max_weight(config.max_weight)?;
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let (build, segment_memory) = (config.build.clone(), config.segment_memory);
-    let bench = Bench { client, artifacts, registry, build, segment_memory };
+    let bench = Bench { client, artifacts, registry, build, segment_memory, waits: Waits::default() };
     let mut dialects = Vec::new();
     for prover in &config.provers {
         dialects.push(bench.dialect(*prover)?);
@@ -109,18 +104,22 @@ struct Held {
     over: Arc<AtomicBool>,
     /// The task was given here again after that.
     again: Option<WorkerTask>,
-}
-
-/// What came of a try.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Came {
-    HandedIn,
-    ToNothing,
+    waits: Waits,
 }
 
 enum Ended {
-    Broken,
+    /// And why.
+    Broken(String),
     Stopped,
+}
+
+impl Ended {
+    fn broken(status: &Status) -> Self {
+        Self::Broken(match status.message() {
+            "" => format!("{:?}", status.code()),
+            said => said.to_owned(),
+        })
+    }
 }
 
 impl Session {
@@ -139,12 +138,13 @@ impl Session {
                     tracing::info!(%id, coordinator, %kind, ?provers, max_weight = %self.max_weight, "registered");
                     (wait, told) = (Duration::from_millis(200), false);
                     self.registered = true;
-                    if let Ended::Stopped = self.serve(&mut stream, &stop).await {
+                    let Ended::Broken(cause) = self.serve(&mut stream, &stop).await else {
                         last = Some(stream);
                         break;
-                    }
+                    };
                     tracing::warn!(
                         coordinator = self.config.coordinator,
+                        cause,
                         "lost the coordinator: coming back to it"
                     );
                 }
@@ -220,12 +220,14 @@ impl Session {
                         heard = Instant::now();
                         self.take(message);
                     }
-                    Ok(None) | Err(_) => return Ended::Broken,
+                    Ok(None) => return Ended::Broken("it ended the stream of tasks".to_owned()),
+                    // It may say what to do.
+                    Err(status) => return Ended::broken(&status),
                 },
                 Some(over) = self.running.join_next() => self.forget(over.ok()),
                 _ = heartbeat.tick() => {
                     if heard.elapsed() > SILENCE {
-                        return Ended::Broken;
+                        return Ended::Broken(format!("it said nothing for {} s", SILENCE.as_secs()));
                     }
                     if beats.is_empty() {
                         beats.spawn(self.beat());
@@ -233,7 +235,9 @@ impl Session {
                 }
                 Some(beat) = beats.join_next() => match beat {
                     // It was restarted and does not know us: register again.
-                    Ok(Err(status)) if status.code() == StatusCode::NotFound => return Ended::Broken,
+                    Ok(Err(status)) if status.code() == StatusCode::NotFound => {
+                        return Ended::broken(&status);
+                    }
                     Ok(Err(status)) => tracing::debug!(%status, "a heartbeat did not arrive"),
                     Ok(Ok(())) | Err(_) => {}
                 },
@@ -242,11 +246,13 @@ impl Session {
         }
     }
 
-    /// Says that the worker lives, and what it holds.
+    /// Says that the worker lives, what it holds, and what of that waits.
     fn beat(&self) -> impl Future<Output = Result<(), Status>> + Send + use<> {
         metrics::memory();
         let held = self.held.iter().map(|(task, held)| (held.proof.clone(), task.clone())).collect();
-        self.bench.client.clone().heartbeat(held, self.held.values().map(|held| held.weight).sum())
+        let waiting = self.held.iter().filter_map(|(task, held)| Some((task.clone(), held.waits.text()?)));
+        let weight = self.held.values().map(|held| held.weight).sum();
+        self.bench.client.clone().heartbeat(held, waiting.collect(), weight)
     }
 
     fn take(&mut self, message: ServerMessage) {
@@ -273,6 +279,7 @@ impl Session {
         let withdrawn = CancellationToken::new();
         let kind = message.data.as_ref().and_then(|data| TaskKind::from_wire(data.task_type));
         let over = Arc::new(AtomicBool::new(false));
+        let bench = self.bench.for_task(&withdrawn);
         let held = Held {
             proof: proof.clone(),
             kind,
@@ -280,23 +287,14 @@ impl Session {
             withdrawn: withdrawn.clone(),
             over: over.clone(),
             again: None,
+            waits: bench.waits.clone(),
         };
         self.held.insert(id.clone(), held);
         let blamed = self.killed.blames(&id, kind, weight, self.max_weight);
         self.note();
-        let (bench, room, max_weight) = (self.bench.clone(), self.room.clone(), self.max_weight);
-        self.running.spawn(async move {
-            let came = if let Some(fault) = blamed {
-                hand_in(&bench, &proof, &id, Err(TaskFailure(fault)), &withdrawn, &over).await
-            } else if weight > max_weight {
-                let cause = format!("it needs {weight}, and this worker has {max_weight}");
-                let outcome = Err(TaskFailure::new(Code::TooSmall, cause));
-                hand_in(&bench, &proof, &id, outcome, &withdrawn, &over).await
-            } else {
-                work(&bench, &room, &proof, message, weight, &withdrawn, &over).await
-            };
-            (id, came)
-        });
+        let (room, max_weight) = (self.room.clone(), self.max_weight);
+        let given = Given { bench, proof, id, weight, message, room, max_weight, blamed, withdrawn, over };
+        self.running.spawn(given.run());
     }
 
     fn withdraw(&mut self, task: &TaskId) {
@@ -412,67 +410,5 @@ async fn next(stream: &mut Option<Streaming<ServerMessage>>) -> Option<ServerMes
     match stream {
         Some(stream) => stream.message().await.ok().flatten(),
         None => std::future::pending().await,
-    }
-}
-
-/// Runs one task and hands in what came of it.
-async fn work(
-    bench: &Bench,
-    room: &Semaphore,
-    proof: &ProofId,
-    message: WorkerTask,
-    weight: Weight,
-    withdrawn: &CancellationToken,
-    over: &AtomicBool,
-) -> Came {
-    let id = TaskId::from(message.task_id.as_str());
-    let _room = tokio::select! {
-        room = room.acquire_many(weight.as_gb()) => room,
-        () = withdrawn.cancelled() => return Came::ToNothing,
-    };
-    let outcome = match Task::parse(message) {
-        Ok(task) => {
-            let output = task.outputs.first().map(tracing::field::display);
-            tracing::info!(task = %id, %proof, kind = %task.kind, weight = %task.weight, output, "started");
-            let done = AssertUnwindSafe(run::run(bench, &task, withdrawn)).catch_unwind();
-            let running = Running::new(task.kind);
-            let outcome = done.await.unwrap_or_else(|panic| Err(TaskFailure::panicked(&*panic)));
-            running.ended(&outcome);
-            outcome
-        }
-        Err(failure) => Err(failure),
-    };
-    hand_in(bench, proof, &id, outcome, withdrawn, over).await
-}
-
-/// Tells the coordinator what came of a task.
-async fn hand_in(
-    bench: &Bench,
-    proof: &ProofId,
-    id: &TaskId,
-    outcome: Result<Done, TaskFailure>,
-    withdrawn: &CancellationToken,
-    over: &AtomicBool,
-) -> Came {
-    let (came, told) = match outcome {
-        Ok(done) => {
-            tracing::info!(task = %id, %proof, busy_ms = done.busy_ms, "done");
-            let metadata = serde_json::to_string(&done).unwrap_or_default();
-            (Came::HandedIn, bench.client.complete_task(proof, id, metadata, withdrawn).await)
-        }
-        Err(_) if withdrawn.is_cancelled() => return Came::ToNothing,
-        Err(TaskFailure(fault)) => {
-            tracing::warn!(task = %id, %proof, fault = %fault.code, cause = fault.text, "task failed");
-            over.store(true, Ordering::Release);
-            (Came::ToNothing, bench.client.fail_task(proof, id, &fault, withdrawn).await)
-        }
-    };
-    match told {
-        Ok(()) => came,
-        Err(_) if withdrawn.is_cancelled() => Came::ToNothing,
-        Err(status) => {
-            tracing::warn!(task = %id, cause = status.message(), "the coordinator did not want the result");
-            Came::ToNothing
-        }
     }
 }

@@ -10,13 +10,12 @@ use bytes::Bytes;
 use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::{BackendError, Job, Plan};
 use proofmill_primitives::{ArtifactId, Instructions};
-use tokio_util::sync::CancellationToken;
 
 /// Does one step of a plan, unless its output is there already.
 ///
 /// Where something that an earlier step made is missing, damaged or wrong, another try here cannot help: the step comes
 /// back without an output. The controller looks for that, and has made again what is missing.
-pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) -> Result<(), TaskFailure> {
+pub(crate) async fn run(bench: &Bench, task: &Task) -> Result<(), TaskFailure> {
     let Metadata { dialect, prover, step, .. } = &task.metadata;
     let step = step.clone().filter(|_| bench.dialect(*prover).is_ok_and(|own| own == *dialect));
     let step = step.ok_or_else(|| {
@@ -30,7 +29,7 @@ pub(crate) async fn run(bench: &Bench, task: &Task, cancel: &CancellationToken) 
     let made_of = step.made_of();
     let lost = match make(bench, task, step).await {
         Ok(Some(result)) => {
-            return bench.keep(output, ArtifactKind::Intermediate, result.into(), cancel).await;
+            return bench.keep(output, ArtifactKind::Intermediate, result.into()).await;
         }
         Ok(None) => "what it is made of is not there any more",
         Err(Trouble::Failed(failure)) => return Err(failure),

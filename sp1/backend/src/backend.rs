@@ -2,7 +2,7 @@
 
 use crate::{
     body::{Body, version_of},
-    cluster::Cluster,
+    cluster::{Cluster, weight},
     elf, execute,
     guard::prover,
     network,
@@ -89,14 +89,7 @@ impl Backend for Sp1Backend {
     }
 
     fn weight(&self, kind: TaskKind, _budget: SegmentBudget) -> Weight {
-        match kind {
-            // The prover stays warm between these, so each is as heavy as the heaviest.
-            TaskKind::ProveShard
-            | TaskKind::ShrinkWrap
-            | TaskKind::RecursionReduce
-            | TaskKind::RecursionDeferred => PROVER,
-            _ => kind.default_weight(),
-        }
+        weight(kind)
     }
 
     fn budget_for(&self, memory: Weight) -> SegmentBudget {

@@ -5,8 +5,11 @@ use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, FsArtifact
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    mem,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread,
     time::{Duration, Instant, SystemTime},
 };
 
@@ -57,10 +60,26 @@ fn start(folder: &Path, seed: u64) -> Child {
 async fn writers_in_several_processes_and_kills() {
     let folder = tempfile::tempdir().unwrap();
     let mut children: Vec<_> = (0..4).map(|seed| start(folder.path(), seed)).collect();
+    let acknowledged = Arc::<Mutex<Vec<String>>>::default();
+    let listening: Vec<_> = children
+        .iter_mut()
+        .map(|child| {
+            let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+            let acknowledged = Arc::clone(&acknowledged);
+            thread::spawn(move || {
+                for line in lines {
+                    let own = line.split_once("durable ").map(|(_, id)| id.to_owned());
+                    acknowledged.lock().unwrap().extend(own);
+                }
+            })
+        })
+        .collect();
     let begun = Instant::now();
     let mut reads = 0;
     let mut seen = [false; 3];
-    while begun.elapsed() < Duration::from_millis(1500) {
+    let has_shown_much = |reads: u32| reads > 20 && acknowledged.lock().unwrap().len() > 20;
+    while begun.elapsed() < Duration::from_millis(1500) || !has_shown_much(reads) {
+        assert!(begun.elapsed() < Duration::from_secs(300), "{reads} reads: this shows little");
         // Opening sweeps: what the others are writing must stay.
         let store = FsArtifacts::open(folder.path()).unwrap();
         for (number, seen) in seen.iter_mut().enumerate() {
@@ -75,20 +94,13 @@ async fn writers_in_several_processes_and_kills() {
             }
         }
     }
-    let mut acknowledged = Vec::new();
     for child in &mut children {
         assert!(child.try_wait().unwrap().is_none(), "a writer gave up: {:?}", child.stderr);
         child.kill().unwrap();
         child.wait().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        acknowledged
-            .extend(lines.filter_map(|line| line.split_once("durable ").map(|(_, id)| id.to_owned())));
     }
-    assert!(
-        reads > 20 && acknowledged.len() > 20,
-        "{reads} reads, {} writes: this shows little",
-        acknowledged.len()
-    );
+    listening.into_iter().for_each(|listens| listens.join().unwrap());
+    let acknowledged = mem::take(&mut *acknowledged.lock().unwrap());
 
     let store = FsArtifacts::open(folder.path()).unwrap();
     assert_eq!(

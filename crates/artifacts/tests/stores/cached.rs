@@ -3,16 +3,12 @@
 use crate::noise;
 use bytes::Bytes;
 use proofmill_artifacts::{
-    ArtifactError, ArtifactKind, ArtifactStore, Cached, ContentKey, FsArtifacts, Removed, Reply,
+    ArtifactError, ArtifactKind, ArtifactStore, Cached, ContentKey, FsArtifacts, Reply, forwarded,
 };
 use proofmill_primitives::ArtifactId;
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 /// A store that counts the bytes that are read.
@@ -23,10 +19,6 @@ struct Counting {
 }
 
 impl ArtifactStore for Counting {
-    fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
-        self.store.put(id, kind, bytes)
-    }
-
     fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
         Box::pin(async move {
             let bytes = self.store.get(id, kind).await?;
@@ -35,17 +27,7 @@ impl ArtifactStore for Counting {
         })
     }
 
-    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
-        self.store.exists(id, kind)
-    }
-
-    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
-        self.store.delete(id, kind)
-    }
-
-    fn remove_unused<'a>(&'a self, for_: Duration, used: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, Removed> {
-        self.store.remove_unused(for_, used)
-    }
+    forwarded!(put, exists, delete, upkeep);
 }
 
 fn counting(folder: &tempfile::TempDir) -> Arc<Counting> {

@@ -397,13 +397,13 @@ async fn a_server_that_restarts_is_away_and_then_has_it_all() {
         }
     }
     assert!(
-        start.elapsed() < Duration::from_secs(60),
+        start.elapsed() < Duration::from_secs(300),
         "who asks waits by its own rules: {:?}",
         start.elapsed()
     );
     server.start_again().unwrap();
     // The connections come back by themselves.
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(300);
     while let Err(error) = store.exists(&"small".into(), ArtifactKind::Proof).await {
         assert!(matches!(error, ArtifactError::Away { .. }) && Instant::now() < until, "{error}");
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -41,7 +41,7 @@ pub(super) fn weight(kind: TaskKind, budget: SegmentBudget) -> Weight {
         // 1.5 GB to verify a proof, 1.6 GB to finish one. A SNARK's root, which is of the second kind too, has the weight of its node.
         TaskKind::RecursionDeferred | TaskKind::ShrinkWrap => Weight::gb(2),
         // The most that a step of a SNARK takes, of whichever variant.
-        TaskKind::PlonkWrap => Weight::gb(28),
+        TaskKind::PlonkWrap => Weight::gb(15),
         // Planning and deriving a version take 0.3 GB; a controller also keeps all segment proofs (0.5 MB each).
         TaskKind::Controller | TaskKind::CoreExecute | TaskKind::ExecuteOnly | TaskKind::SetupVkey => {
             Weight::gb(1)
@@ -67,21 +67,21 @@ pub(super) fn leaf_children(budget: SegmentBudget) -> usize {
 /// | leaf over four segments | 4.9 GB (Fibonacci), 5.7 GB (the range program, in a worker) |
 /// | any other of a compressed proof, a SNARK's root | 2.6 GB and less; two roots together in a worker 5.1 GB |
 ///
-/// The steps of a SNARK go by its size. What makes a key takes more than what reads it, and any worker may have to make it, so the first
-/// counts (`benches/snark.md`).
+/// The steps of a SNARK go by its size. Any worker may have to make a key, so what takes more counts: the key or the proof
+/// (`benches/snark.md`).
 ///
 /// | step | rows | with the key to be made | with the key there | weight |
 /// |---|---|---|---|---|
-/// | static verifier, small | 2^22 | 18.3 GB; 18.9 to 19.7 GB in a worker | 15.3 GB; 15.5 GB in a worker | 20 GB |
-/// | wrapper, small | 2^23 | 16.8 GB; 17.4 GB in a worker | 16.6 GB in a worker | 18 GB |
-/// | static verifier, published | 2^23 | not measured; 20 to 28 GB by models of 2^16 and 2^17 rows | not measured | 28 GB |
-/// | wrapper, published | 2^22 | not measured; half of that at 2^23 rows is 8.7 GB, and its setup is half, too | not measured | 12 GB |
+/// | static verifier, small | 2^22 | 7.7 GB | 6.9 GB; 8.1 GB in a worker | 11 GB |
+/// | wrapper, small | 2^23 | 8.2 GB; 8.9 GB in a worker | | 10 GB |
+/// | static verifier, published | 2^23 | not measured; 14 GB by a model of 2^16 rows | 13.4 GB by the same | 15 GB |
+/// | wrapper, published | 2^22 | not measured; half of that at 2^23 rows is 4.1 GB, and its setup is half, too | | 6 GB |
 pub(super) fn node_weight(node: &Node) -> Weight {
     match (Layer::from_number(node.layer), node.children.len()) {
         (Some(Layer::StaticVerifier(variant)), _) => variant.size.memory(),
         (Some(Layer::Wrapper(variant)), _) => match variant.size {
-            SnarkSize::Small => Weight::gb(18),
-            SnarkSize::Published => Weight::gb(12),
+            SnarkSize::Small => Weight::gb(10),
+            SnarkSize::Published => Weight::gb(6),
         },
         (Some(Layer::Segments { level: 0 }), 3..) => Weight::gb(6),
         (Some(Layer::Segments { level: 0 }), _) => Weight::gb(5),
@@ -138,8 +138,8 @@ mod tests {
             }
             let weights = [root, &halo2[0], &halo2[1]].map(|node| node_weight(node).as_gb());
             let expected = match variant.size {
-                SnarkSize::Small => [3, 20, 18],
-                SnarkSize::Published => [3, 28, 12],
+                SnarkSize::Small => [3, 11, 10],
+                SnarkSize::Published => [3, 15, 6],
             };
             assert_eq!(weights, expected, "{variant}");
         }

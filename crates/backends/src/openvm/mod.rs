@@ -293,6 +293,10 @@ impl Backend for OpenVmBackend {
         self.snark.as_ref().map(|config| config.variant)
     }
 
+    fn contract_words(&self) -> Result<Vec<[[u8; 32]; 2]>, BackendError> {
+        snark::contract_words(&self.provers, self.snark.as_ref())
+    }
+
     fn variant_of(&self, proof: &Proof) -> Result<Option<String>, BackendError> {
         match proof.mode {
             ProofMode::Plonk => {

@@ -37,6 +37,8 @@ pub struct Games {
     l1: L1,
     factory: Address,
     registry: Address,
+    /// Whether the registry was named, and does not follow from the games.
+    is_named: bool,
     game_type: u32,
     read: Arc<Mutex<Read>>,
 }
@@ -70,7 +72,9 @@ impl Games {
         if !l1.has_code(factory).await? {
             return Err(ChainError::NoContract { address: factory, chain: l1.chain_id() });
         }
-        let mut games = Self { l1, factory, registry: Address::ZERO, game_type, read: Arc::default() };
+        let is_named = registry.is_some();
+        let mut games =
+            Self { l1, factory, registry: Address::ZERO, is_named, game_type, read: Arc::default() };
         let named = match games.registry_of_new().await {
             // Games that are there are decided, whatever became of the code of new ones.
             Err(none @ ChainError::NoGames { .. }) => match games.registry_of_newest().await {
@@ -153,7 +157,8 @@ impl Games {
         let arguments = OpDevGame::constructorCall { params }.abi_encode();
         let game = deploy(sender, "OpDevGame", &OpDevGame::BYTECODE, &arguments, salt).await?;
         let (l1, at, game_type) = (sender.l1().clone(), factory.address, Self::TYPE);
-        let games = Self { l1, factory: at, registry: registry.address, game_type, read: Arc::default() };
+        let (of, is_named, read) = (registry.address, false, Arc::default());
+        let games = Self { l1, factory: at, registry: of, is_named, game_type, read };
         games.set_implementation(sender, game.address).await?;
         let call = setInitBondCall { gameType: game_type, bond: settings.bond };
         sender.send(CallName::SetInitBond, Some(at), call.abi_encode().into()).await?;

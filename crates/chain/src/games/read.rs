@@ -40,6 +40,8 @@ pub(super) struct Read {
     games: BTreeMap<u32, Game>,
     /// Games that do not answer as games do, and how.
     odd: BTreeMap<u32, String>,
+    /// Games of other registries that were not at their end when they were looked at.
+    elsewhere: BTreeMap<u32, Address>,
     /// The L1 block at which a game was seen that cannot change any more.
     settled: BTreeMap<u32, u64>,
 }
@@ -47,8 +49,10 @@ pub(super) struct Read {
 /// What a number of the factory stands for.
 enum Looked {
     Ours(Box<Game>),
-    /// Of another type or registry.
+    /// Of another type, or of another registry and at its end.
     Other,
+    /// Of another registry, which this is, and not at its end.
+    Elsewhere(Address),
     /// From before the horizon.
     Old,
     /// Of our type, but it does not answer as a game does.
@@ -81,6 +85,7 @@ impl Read {
         });
         drop(self.games.split_off(&index));
         drop(self.odd.split_off(&index));
+        drop(self.elsewhere.split_off(&index));
         drop(self.settled.split_off(&index));
     }
 
@@ -89,6 +94,15 @@ impl Read {
             self.settled.insert(game.index, at.number);
         }
         self.games.insert(game.index, game);
+    }
+
+    /// How many games have which other registry.
+    fn elsewhere(&self, is_named: bool) -> BTreeMap<Address, usize> {
+        let mut counted = BTreeMap::<Address, usize>::new();
+        for registry in self.elsewhere.values().filter(|_| !is_named) {
+            *counted.entry(*registry).or_default() += 1;
+        }
+        counted
     }
 
     /// What is missing. `stopped`: why not all were looked at.
@@ -142,6 +156,7 @@ impl Games {
             respected: respected == self.game_type,
             games,
             unread: read.unread(stopped),
+            elsewhere: read.elsewhere(self.is_named),
         })
     }
 
@@ -224,6 +239,9 @@ impl Games {
             match self.look_at(index, account, at).await? {
                 Looked::Odd(_) => continue,
                 Looked::Ours(game) => read.keep(*game, at),
+                Looked::Elsewhere(registry) => {
+                    read.elsewhere.insert(index, registry);
+                }
                 Looked::Other | Looked::Old => {}
             }
             read.odd.remove(&index);
@@ -235,6 +253,9 @@ impl Games {
             match looked {
                 Ok(Looked::Ours(game)) => read.keep(*game, at),
                 Ok(Looked::Other) => {}
+                Ok(Looked::Elsewhere(registry)) => {
+                    read.elsewhere.insert(index, registry);
+                }
                 Ok(Looked::Odd(cause)) => drop(read.odd.insert(index, cause)),
                 Ok(Looked::Old) => {
                     read.waiting.clear();
@@ -333,8 +354,7 @@ impl Games {
             return Ok(Looked::Other);
         }
         match self.game(index, made.proxy, account, block).await {
-            Ok(Some(game)) => Ok(Looked::Ours(Box::new(game))),
-            Ok(None) => Ok(Looked::Other),
+            Ok(looked) => Ok(looked),
             Err(error @ (ChainError::Reverted(_) | ChainError::Malformed { .. })) => {
                 Ok(Looked::Odd(error.to_string()))
             }
@@ -342,17 +362,33 @@ impl Games {
         }
     }
 
-    /// A game; none where it is of another registry.
+    /// Whether a game of another registry is undecided, or owes the account something. What does not answer as a game is none.
+    async fn is_open(&self, game: Address, account: Address, at: Option<B256>) -> Result<bool, ChainError> {
+        let read = async {
+            Ok::<_, ChainError>(
+                self.l1.read(game, &statusCall {}, at).await? == 0
+                    || !self.l1.read(game, &creditCall { recipient: account }, at).await?.is_zero(),
+            )
+        };
+        match read.await {
+            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(false),
+            read => read,
+        }
+    }
+
+    /// A game of this type, of whatever registry.
     async fn game(
         &self,
         index: u32,
         address: Address,
         account: Address,
         at: Option<B256>,
-    ) -> Result<Option<Game>, ChainError> {
+    ) -> Result<Looked, ChainError> {
         let l1 = &self.l1;
-        if l1.read(address, &anchorStateRegistryCall {}, at).await? != self.registry {
-            return Ok(None);
+        let registry = l1.read(address, &anchorStateRegistryCall {}, at).await?;
+        if registry != self.registry {
+            let is_open = self.is_open(address, account, at).await?;
+            return Ok(if is_open { Looked::Elsewhere(registry) } else { Looked::Other });
         }
         let data = l1.read(address, &claimDataCall {}, at).await?;
         let block = l1.read(address, &l2BlockNumberCall {}, at).await?;
@@ -383,7 +419,7 @@ impl Games {
             credit: U256::ZERO,
         };
         self.refresh(&mut game, account, at).await?;
-        Ok(Some(game))
+        Ok(Looked::Ours(Box::new(game)))
     }
 
     /// Reads what may have changed.

@@ -2,7 +2,7 @@
 
 use crate::{BlockHead, OracleConfig, Output};
 use alloy_primitives::{Address, B256, U256};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// Whether a game is decided, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,9 @@ pub struct GamesView {
     pub games: Vec<Game>,
     /// What is missing among them, if anything.
     pub unread: Option<UnreadGames>,
+    /// Games of this type that have another registry, and were undecided or owed the account something when they were first seen: how many
+    /// have which. Empty where the registry was named: then the others are somebody else's.
+    pub elsewhere: BTreeMap<Address, usize>,
 }
 
 /// Games that are not in a view, though they may belong there.

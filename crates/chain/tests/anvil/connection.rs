@@ -2,10 +2,18 @@
 
 use crate::scene::{L2_CHAIN, Scene, options};
 use alloy_primitives::{Address, Bytes, hex};
-use proofmill_chain::{BlockAt, ChainError, ChainStream, L1, L2, PoolOptions, Rollup, StreamOptions};
+use proofmill_chain::{
+    BlockAt, ChainError, ChainStream, L1, L2, PoolOptions, Rollup, StreamOptions, Wait, patiently,
+};
 use proofmill_proxy::{Action, Proxy, Wire};
 use serde_json::json;
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use url::Url;
 
 /// Where nobody listens.
@@ -112,6 +120,31 @@ async fn a_node_that_refuses_what_another_answers_is_passed_over() {
         matches!(&error, ChainError::Refused { reason, .. } if reason.contains("missing trie node")),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_node_that_does_not_know_a_block_yet_is_waited_for_at_the_start() {
+    let scene = Scene::new().await;
+    let (lags, reads) = (Arc::new(AtomicBool::new(true)), AtomicUsize::new(0));
+    let asked = lags.clone();
+    let node = Proxy::new(scene.anvil.rpc_url(), move |request| match request.method {
+        "eth_call" if asked.load(Ordering::Relaxed) => Action::refuse(-32_000, "header not found"),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(hasty(node.url.clone()), None).await.unwrap();
+    let connect = || Rollup::connect(l1.clone(), scene.rollup.address());
+    let error = connect().await.unwrap_err();
+    assert_eq!(error.wait(), Some(Wait::WhileItLags), "{error}");
+    assert!(error.to_string().contains("wait until the node has the block"), "{error}");
+    let read = || {
+        if reads.fetch_add(1, Ordering::Relaxed) == 1 {
+            lags.store(false, Ordering::Relaxed);
+        }
+        connect()
+    };
+    patiently("the rollup's contract", read).await.unwrap();
+    assert_eq!(reads.load(Ordering::Relaxed), 2);
 }
 
 #[tokio::test]

@@ -10,9 +10,12 @@ use proofmill_chain::{
 use proofmill_localnet::Anvil;
 use proofmill_proxy::{Action, Proxy};
 use serde_json::{Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
 };
 
 mod bindings {
@@ -371,7 +374,20 @@ async fn new_games_of_another_registry_are_not_mixed_with_those_that_are_there()
     assert!(error.to_string().contains(&others.registry().to_string()), "{error}");
     let new = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
     assert_eq!((new.registry(), new.settings().await.unwrap()), (others.registry(), settings));
-    assert!(new.view(Address::ZERO, 0).await.unwrap().games.is_empty());
-    let old = Games::connect(l1, factory, Some(registry), Games::TYPE).await.unwrap();
+    let view = new.view(Address::ZERO, 0).await.unwrap();
+    assert!(view.games.is_empty());
+    assert_eq!(view.elsewhere, BTreeMap::from([(registry, 1)]), "nobody looks after that game");
+    let old = Games::connect(l1.clone(), factory, Some(registry), Games::TYPE).await.unwrap();
     assert_eq!(old.view(Address::ZERO, 0).await.unwrap().games.len(), 1);
+    // Who was told which registry is looks after that alone.
+    let told = Games::connect(l1.clone(), factory, Some(others.registry()), Games::TYPE).await.unwrap();
+    assert!(told.view(Address::ZERO, 0).await.unwrap().elsewhere.is_empty());
+    // One that is decided is nobody's business, but of whom it owes something.
+    arena.pass(CHALLENGE + 1).await;
+    arena.games.resolve(&arena.rival, arena.game(0).await.address).await.unwrap();
+    let elsewhere = async |account: Address| {
+        let new = Games::connect(l1.clone(), factory, None, Games::TYPE).await.unwrap();
+        new.view(account, 0).await.unwrap().elsewhere.len()
+    };
+    assert_eq!((elsewhere(Address::ZERO).await, elsewhere(arena.proposer.account()).await), (0, 1));
 }

@@ -18,5 +18,6 @@ mod roles;
 mod scene;
 mod sending;
 mod signing;
+mod snarks;
 mod statements;
 mod stream;

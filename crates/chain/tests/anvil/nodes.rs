@@ -210,7 +210,7 @@ async fn mangled_answers() {
                 .include_within(Duration::from_millis(300));
             deploy(&sender, 1).await
         };
-        match tokio::time::timeout(Duration::from_secs(20), step).await.expect("it hangs") {
+        match tokio::time::timeout(Duration::from_secs(300), step).await.expect("it hangs") {
             Ok(()) => right += 1,
             Err(_) => wrong += 1,
         }

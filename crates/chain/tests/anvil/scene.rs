@@ -16,7 +16,10 @@ use proofmill_program::{
     Aggregation, AggregationPublicValues, Boundary, PublicValues, RangePublicValues, aggregation::fold,
 };
 use serde_json::{Value, json};
-use std::{num::NonZeroU64, time::Duration};
+use std::{
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 
 pub(crate) const L2_CHAIN: u64 = 901;
 pub(crate) const GENESIS_TIME: u64 = 4_000_000_000;
@@ -309,6 +312,35 @@ pub(crate) async fn rpc(anvil: &Anvil, method: &'static str, params: Value) -> V
     proofmill_http::rpc_client(anvil.rpc_url().clone()).request(method, params).await.unwrap()
 }
 
+/// Waits until so many transactions wait for a block.
+pub(crate) async fn until_waiting(anvil: &Anvil, count: u64) {
+    let end = Instant::now() + Duration::from_secs(300);
+    loop {
+        let status = rpc(anvil, "txpool_status", json!([])).await;
+        if status["pending"] == json!(format!("{count:#x}")) {
+            return;
+        }
+        assert!(Instant::now() < end, "not {count} transactions wait: {status}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Waits until a transaction waits for a block that is not this one; its hash. Of one account one waits.
+pub(crate) async fn until_another_waits(anvil: &Anvil, than: Option<&str>) -> String {
+    let end = Instant::now() + Duration::from_secs(300);
+    loop {
+        let content = rpc(anvil, "txpool_content", json!([])).await;
+        let first = |of: &Value| of.as_object().and_then(|of| of.values().next()).cloned();
+        let waiting = first(&content["pending"]).and_then(|account| first(&account));
+        let hash = waiting.and_then(|waiting| Some(waiting["hash"].as_str()?.to_owned()));
+        if let Some(hash) = hash.filter(|hash| Some(hash.as_str()) != than) {
+            return hash;
+        }
+        assert!(Instant::now() < end, "no other transaction waits: {content}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 /// Sends a transaction of an account whose key anvil has, and waits for its receipt: the answer to sending comes before
 /// the block.
 pub(crate) async fn send(anvil: &Anvil, transaction: Value) -> TransportResult<Value> {
@@ -316,7 +348,7 @@ pub(crate) async fn send(anvil: &Anvil, transaction: Value) -> TransportResult<V
     // What would fail is not sent.
     let _: Value = client.request("eth_call", (&transaction, "latest")).await?;
     let hash: B256 = client.request("eth_sendTransaction", [&transaction]).await?;
-    for _ in 0..500 {
+    for _ in 0..15_000 {
         let receipt: Value = client.request("eth_getTransactionReceipt", [hash]).await?;
         if !receipt.is_null() {
             assert_eq!(receipt["status"], "0x1", "{receipt:#}");

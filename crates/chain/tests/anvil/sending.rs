@@ -1,6 +1,6 @@
 //! Sending transactions.
 
-use crate::scene::{Scene, key, options, rpc};
+use crate::scene::{Scene, key, options, rpc, until_another_waits, until_waiting};
 use alloy_primitives::{B256, U256};
 use proofmill_chain::{
     CallName, ChainError, L1, PoolOptions, Publishers, Sender, SigningKey, deploy_accepts_anything_verifier,
@@ -51,7 +51,7 @@ async fn a_transaction_that_is_not_included_is_outbid_by_the_next() {
 
     // The next one takes its place: the same nonce, a higher fee.
     let miner = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until_another_waits(&anvil, Some(&transaction.to_string())).await;
         rpc(&anvil, "evm_mine", json!([])).await;
     };
     let (deployed, ()) = tokio::join!(deploy_accepts_anything_verifier(&sender, B256::repeat_byte(1)), miner);
@@ -68,19 +68,15 @@ async fn a_transaction_whose_place_was_taken_is_not_waited_for() {
     // Two processes with one key, as before and after a restart.
     let sender = || Sender::new(l1.clone(), anvil.accounts()[0].private_key.try_into().unwrap());
     rpc(&anvil, "evm_setAutomine", json!([false])).await;
-    let after = |millis| tokio::time::sleep(Duration::from_millis(millis));
     let (before, restarted) = (sender(), sender());
-    let (lost, won, ()) = tokio::join!(
-        deploy_accepts_anything_verifier(&before, B256::ZERO),
-        async {
-            after(1_000).await;
-            deploy_accepts_anything_verifier(&restarted, B256::repeat_byte(1)).await
-        },
-        async {
-            after(2_000).await;
+    let (lost, won) = tokio::join!(deploy_accepts_anything_verifier(&before, B256::ZERO), async {
+        let first = until_another_waits(&anvil, None).await;
+        let miner = async {
+            until_another_waits(&anvil, Some(&first)).await;
             rpc(&anvil, "evm_mine", json!([])).await;
-        }
-    );
+        };
+        tokio::join!(deploy_accepts_anything_verifier(&restarted, B256::repeat_byte(1)), miner).0
+    });
     won.unwrap();
     let error = lost.unwrap_err();
     assert!(matches!(error, ChainError::NonceTaken { nonce: 0, .. }), "{error}");
@@ -133,7 +129,7 @@ async fn what_is_refused_only_on_the_chain_is_told_with_its_reason() {
         Sender::new(scene.l1.clone(), scene.anvil.accounts()[2].private_key.try_into().unwrap());
     let second = scene.rollup.submit_epoch_proof(&second_sender, scene.submission(1, 1));
     let miner = async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        until_waiting(&scene.anvil, 2).await;
         scene.rpc("evm_mine", json!([])).await;
     };
     let (first, second, ()) = tokio::join!(first, second, miner);
@@ -162,7 +158,7 @@ async fn what_failed_on_the_chain_and_would_not_fail_now_may_be_tried_again() {
     let code = format!("0x4361{:04x}14600957005b60006000fd", head + 1);
     scene.rpc("anvil_setCode", json!([scene.rollup.address(), code])).await;
     let miner = async {
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        until_waiting(&scene.anvil, 1).await;
         scene.rpc("anvil_mine", json!(["0x2"])).await;
     };
     let (failed, ()) = tokio::join!(scene.rollup.prune(&scene.publisher), miner);

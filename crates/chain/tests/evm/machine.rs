@@ -81,6 +81,23 @@ impl Machine {
         self.evm.ctx.journaled_state.database.insert_account_info(at, AccountInfo::from_bytecode(code));
     }
 
+    /// Puts a contract at another address, too, with all that it has stored.
+    pub(crate) fn copy(&mut self, from: Address, to: Address) {
+        let accounts = &mut self.evm.ctx.journaled_state.database.cache.accounts;
+        let account = accounts[&from].clone();
+        accounts.insert(to, account);
+    }
+
+    /// Puts another word in place of one that a contract has stored once.
+    pub(crate) fn replace(&mut self, at: Address, word: B256, by: B256) {
+        let accounts = &mut self.evm.ctx.journaled_state.database.cache.accounts;
+        let words = accounts.get_mut(&at).unwrap().storage.values_mut();
+        let mut there: Vec<&mut U256> =
+            words.filter(|there| **there == U256::from_be_bytes(word.0)).collect();
+        assert_eq!(there.len(), 1, "{word} is stored once");
+        *there[0] = U256::from_be_bytes(by.0);
+    }
+
     /// Gives an account that has no code some ether.
     pub(crate) fn fund(&mut self, account: Address) {
         let rich = AccountInfo::from_balance(U256::from(1_000_000));

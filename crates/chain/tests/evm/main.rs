@@ -6,6 +6,7 @@
     reason = "tests, and the ABI's events"
 )]
 
+mod byte_strings;
 mod gas;
 mod machine;
 mod model;
@@ -15,6 +16,7 @@ mod silence;
 mod size;
 mod snark_changes;
 mod snark_setups;
+mod snark_with_attestors;
 mod snarks;
 mod step;
 mod values;

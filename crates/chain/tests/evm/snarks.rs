@@ -33,7 +33,7 @@ alloy_sol_types::sol! {
 /// What verification may take as a transaction of its own: 347,295 were measured.
 const VERIFICATION: u64 = 350_000;
 /// What it may take to verify and settle an epoch in one transaction.
-const GOAL: u64 = 420_000;
+pub(crate) const GOAL: u64 = 420_000;
 /// What every transaction takes, whatever it does.
 const TRANSACTION: u64 = 21_000;
 
@@ -64,7 +64,7 @@ pub(crate) fn fixture() -> Asked {
 }
 
 /// The proof bytes with a number added to one of their words. Nothing where the sum is no word.
-fn plus(proof: &[u8], word: usize, added: U256) -> Option<Vec<u8>> {
+pub(crate) fn plus(proof: &[u8], word: usize, added: U256) -> Option<Vec<u8>> {
     let mut proof = proof.to_vec();
     let bytes = &mut proof[word * 32..][..32];
     let sum = U256::from_be_slice(bytes).checked_add(added)?;
@@ -75,7 +75,7 @@ fn plus(proof: &[u8], word: usize, added: U256) -> Option<Vec<u8>> {
 pub(crate) struct Scene {
     pub(crate) machine: Machine,
     pub(crate) halo2: Address,
-    verifier: Address,
+    pub(crate) verifier: Address,
 }
 
 impl Scene {

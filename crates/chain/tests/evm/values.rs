@@ -10,7 +10,8 @@ use alloy_sol_types::{SolCall, SolInterface};
 use proofmill_chain::Refusal;
 use proofmill_program::PublicValues;
 
-const NAMES: [&str; 14] = [
+/// What an epoch's proof says, word by word.
+pub(crate) const NAMES: [&str; 14] = [
     "chainId",
     "configHash",
     "rollup",

@@ -313,11 +313,15 @@ async fn public_values_of_megabytes_are_told() {
         kinds: Vec::new(),
     };
     OperatorServiceClient::new(channel).report_plan(plan).await.unwrap();
-    let mut told = 0;
-    let followed = site.prover.client.follow(&id, |progress| told = progress.public_values.len());
+    let (say, mut told) = mpsc::unbounded_channel();
+    let following = site.prover.client.follow(&id, |progress| {
+        let _ = say.send(progress.public_values.len());
+    });
     // The first word is enough.
-    let _ = tokio::time::timeout(Duration::from_secs(2), followed).await;
-    assert_eq!(told, LENGTH);
+    tokio::select! {
+        told = told.recv() => assert_eq!(told, Some(LENGTH)),
+        ended = following => panic!("ended: {ended:?}"),
+    }
     stop.cancel();
     assert!(matches!(asked.await.unwrap(), Err(ClientError::Cancelled { .. })));
     site.stop.cancel();
@@ -341,7 +345,7 @@ async fn a_cluster_that_says_nothing_is_not_waited_for_without_end() {
     let start = Instant::now();
     let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert!(matches!(error, ClientError::NoAnswer { .. }), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(60));
+    assert!(start.elapsed() < PATIENCE);
     let said = error.to_string();
     assert!(said.contains("does not answer within 10 s") && said.contains("log"), "{said}");
 }

@@ -29,13 +29,13 @@ async fn a_proof_that_waited_too_long_for_its_turn_has_not_failed() {
 async fn who_joins_a_live_proof_gives_it_as_much_time_as_it_would_have_had() {
     tokio::time::timeout(PATIENCE, async {
         let site = Site::new().await;
-        let hasty = site.another(Duration::from_secs(2)).await;
+        let hasty = site.another(Duration::from_secs(6)).await;
         let (seen, mut ids) = mpsc::unbounded_channel();
         let (first, second) = (CancellationToken::new(), CancellationToken::new());
         let making = prove(&hasty, &first, seen.clone());
         let joining = async {
             let (id, _) = ids.recv().await.unwrap();
-            let joined = tokio::time::timeout(Duration::from_secs(5), prove(&site.prover, &second, seen));
+            let joined = tokio::time::timeout(Duration::from_secs(9), prove(&site.prover, &second, seen));
             assert!(joined.await.is_err(), "it is still waited for");
             id
         };
@@ -48,7 +48,7 @@ async fn who_joins_a_live_proof_gives_it_as_much_time_as_it_would_have_had() {
         let stop = CancellationToken::new();
         let (seen, _ids) = mpsc::unbounded_channel();
         let hasty = prove(&hasty, &stop, seen);
-        assert!(tokio::time::timeout(Duration::from_secs(4), hasty).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_secs(8), hasty).await.is_err());
         assert_eq!(site.phase(&id).await, ProofPhase::Active);
         site.stop.cancel();
     })

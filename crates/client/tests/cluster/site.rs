@@ -20,8 +20,8 @@ use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Endpoint;
 
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Longer than anything here takes, also where the machine does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Site {
     pub(crate) prover: ClusterProver,
@@ -67,11 +67,16 @@ impl Site {
     }
 
     pub(crate) async fn phase(&self, id: &str) -> ProofPhase {
-        let mut phase = ProofPhase::Unspecified;
-        let first = self.prover.client.follow(id, |progress| phase = progress.phase());
+        let (say, mut told) = mpsc::unbounded_channel();
+        let following = self.prover.client.follow(id, |progress| {
+            let _ = say.send(progress.phase());
+        });
         // The first word is enough: one that is still wanted has no last one.
-        let _ = tokio::time::timeout(Duration::from_secs(2), first).await;
-        phase
+        tokio::select! {
+            biased;
+            Some(phase) = told.recv() => phase,
+            ended = following => ended.unwrap().phase(),
+        }
     }
 
     /// Does what a worker does at the end: stores the proof, over which `harm` comes, and says that it is made.

@@ -21,7 +21,9 @@ async fn ask(
         ended = &mut proving => panic!("ended at once: {ended:?}"),
     };
     then().await;
-    let ended = tokio::time::timeout(Duration::from_secs(2), proving).await;
+    // Who stops it is told so; nobody else is told anything.
+    let patience = if stop.is_cancelled() { PATIENCE } else { Duration::from_secs(2) };
+    let ended = tokio::time::timeout(patience, proving).await;
     (id, ended.ok().map(Result::unwrap_err))
 }
 

@@ -13,7 +13,8 @@ use crate::{
     error::{brief, status},
     metrics,
     owner::Release,
-    streams::{self, Channel, Sink, Subscriber, WorkerLink},
+    queue::Sink,
+    streams::{self, Channel, Subscriber, WorkerLink},
 };
 use proofmill_fault::{At, Code, Fault};
 use proofmill_ledger::{Batch, Change, ProofStatus, ProofUpdate, Timestamp};
@@ -31,6 +32,9 @@ use tonic::Status;
 
 /// After so many ticks the fleet's gauges are set anew.
 const METERED: u32 = 4;
+
+/// The most bytes of public values that are kept of ended proofs, for all of them together: whoever watched one was told with its end.
+const ENDED_VALUES: usize = 4 * convert::MAX_PUBLIC_VALUES;
 
 /// What tells a controller's task apart from the others of its proof.
 type OutputKey = (TaskKind, Vec<ArtifactId>, Option<String>);
@@ -82,13 +86,13 @@ impl State {
         );
         let mut proofs: BTreeMap<_, _> =
             live.proofs.into_iter().map(|record| (record.id.clone(), Entry::new(record))).collect();
-        let mut channels: BTreeMap<TaskId, Channel> = BTreeMap::new();
+        let (mut channels, mut releases) = (BTreeMap::<TaskId, Channel>::new(), Vec::new());
         for (task, payload) in live.messages {
             if let Some((spec, state)) = scheduler.task(&task) {
                 let channel = channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
                 channel.remember(payload);
                 if has_ended(state) {
-                    channel.end();
+                    channel.end(&mut releases);
                 }
             }
         }
@@ -119,7 +123,7 @@ impl State {
             ticks: 0,
             leaving: Vec::new(),
             batch,
-            releases: Vec::new(),
+            releases,
         }
     }
 
@@ -154,7 +158,10 @@ impl State {
             self.last_heartbeat = now;
             for link in self.workers.values() {
                 let beat = server_message::Message::ServerHeartbeat(ServerHeartbeat {});
-                drop(link.sink.send(Ok(ServerMessage { message: Some(beat) })));
+                // What waits to be read says as much.
+                if link.sink.is_idle() {
+                    link.sink.send(ServerMessage { message: Some(beat) });
+                }
             }
             let moment = Instant::now();
             self.subscribers.retain(|_, subscriber| !subscriber.is_over(moment));
@@ -262,6 +269,10 @@ impl State {
             TaskState::Running { .. } | TaskState::Pending { last_failure: None, .. } => {}
             _ => self.taken_up(proof, &task, matches!(state, TaskState::Succeeded)),
         }
+        // Whoever has it now says what it waits for.
+        if self.proofs.get_mut(proof).is_some_and(|entry| entry.waits(&task, None)) {
+            self.tell_diagnosis(proof);
+        }
         if has_ended(&state) {
             self.task_ended(proof, &task, &state);
         }
@@ -281,7 +292,7 @@ impl State {
             }
         }
         if let Some(channel) = self.channels.get_mut(task) {
-            channel.end();
+            channel.end(&mut self.releases);
         }
         // Whoever asks for the same outputs now has found that they are not there: it is made again.
         let ended = self.scheduler.task(task).filter(|(spec, _)| !is_found(spec, state));
@@ -329,7 +340,7 @@ impl State {
         channels.retain(|_, channel| {
             let stays = channel.proof != *proof;
             if !stays {
-                channel.end();
+                channel.end(releases);
             }
             stays
         });
@@ -337,6 +348,14 @@ impl State {
         while self.ended.len() > self.config.remember_ended {
             if let Some(oldest) = self.ended.pop_front() {
                 self.proofs.remove(&oldest);
+            }
+        }
+        let mut left = ENDED_VALUES;
+        for ended in self.ended.iter().rev() {
+            let Some(entry) = self.proofs.get_mut(ended) else { continue };
+            match left.checked_sub(entry.public_values()) {
+                Some(rest) => left = rest,
+                None => entry.forget_public_values(),
             }
         }
     }
@@ -352,8 +371,7 @@ impl State {
         if let Some(link) = self.workers.get(worker) {
             let sink: Sink<ServerMessage> = link.sink.clone();
             // A worker that is gone does not hear it; the scheduler finds out by its silence.
-            self.releases
-                .push(Box::new(move || drop(sink.send(Ok(ServerMessage { message: Some(message) })))));
+            self.releases.push(Box::new(move || sink.send(ServerMessage { message: Some(message) })));
         }
     }
 }

@@ -9,9 +9,9 @@ use proofmill_fault::{At, Fault};
 use proofmill_ledger::{
     Change, Execution, ExecutionStatus, ProofRecord, ProofStatus, ProofUpdate, Timestamp,
 };
-use proofmill_primitives::{ProofId, ProofMode, TaskId, TaskKind};
-use proofmill_scheduler::{Event, TaskSpec};
-use proofmill_wire::operator::ReportPlanRequest;
+use proofmill_primitives::{ProofId, ProofMode, TaskId, TaskKind, WorkerId};
+use proofmill_scheduler::{Event, TaskSpec, TaskState};
+use proofmill_wire::{operator::ReportPlanRequest, text};
 use tonic::Status;
 
 impl State {
@@ -55,7 +55,8 @@ impl State {
             return Err(Status::already_exists(format!("the proof {} exists already", record.id)));
         }
         let (id, task, prover) = (record.id.clone(), root.id.clone(), record.prover);
-        tracing::info!(proof = %id, %prover, mode = ?record.options.as_ref().map(ToString::to_string), "a proof is asked for");
+        let mode = crate::entry::mode(&record).map(tracing::field::display);
+        tracing::info!(proof = %id, %prover, mode, "a proof is asked for");
         // First in the batch: its tasks refer to it.
         self.batch.push(Change::ProofInserted(Box::new(record.clone())));
         self.proofs.insert(id.clone(), Entry::new(record));
@@ -122,11 +123,29 @@ impl State {
         }
     }
 
-    /// Makes known what keeps a proof waiting, where that changed: what keeps it waiting now comes before what will.
+    /// A worker says what a task that it runs waits for, or that it does not wait any more.
+    pub(super) fn waits(&mut self, worker: &WorkerId, task: &TaskId, said: Option<&str>) {
+        let running = self.scheduler.task(task).and_then(|(spec, state)| match state {
+            TaskState::Running { worker: by, .. } if by == worker => Some((spec.proof.clone(), spec.kind)),
+            _ => None,
+        });
+        // What is said of another one is late.
+        let Some((proof, kind)) = running else { return };
+        let Some(entry) = self.proofs.get_mut(&proof) else { return };
+        let text = said.map(|said| format!("{kind} on {worker}: {said}"));
+        if entry.waits(task, text.as_deref()) {
+            match said {
+                Some(cause) => tracing::warn!(%proof, %task, %worker, cause, "a running task waits"),
+                None => tracing::info!(%proof, %task, %worker, "a running task goes on"),
+            }
+            self.tell_diagnosis(&proof);
+        }
+    }
+
+    /// Makes known what keeps a proof waiting, where that changed.
     pub(super) fn tell_diagnosis(&mut self, proof: &ProofId) {
         let Some(entry) = self.proofs.get_mut(proof).filter(|entry| entry.is_live()) else { return };
-        let given_back = || entry.given_back.as_ref().map(|given| given.text.clone());
-        let diagnosis = entry.stuck.clone().or_else(given_back).or_else(|| entry.foreseen.clone());
+        let diagnosis = entry.diagnosis().cloned();
         if entry.record.diagnosis != diagnosis {
             entry.record.diagnosis.clone_from(&diagnosis);
             entry.touch();
@@ -150,9 +169,15 @@ impl State {
         event: Event,
     ) -> Result<(), Status> {
         if self.proofs.get(proof).is_some_and(Entry::is_live) {
-            self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
+            self.keep(proof, extra_data);
         }
         self.end_proof(event)
+    }
+
+    /// Keeps what a worker says at the end of a proof. One that says very much has made the proof all the same, or given it up.
+    pub(super) fn keep(&mut self, proof: &ProofId, said: Option<String>) {
+        let extra_data = said.map(|said| text::brief(said, convert::MAX_KEPT));
+        self.update_proof(proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
     }
 
     /// What a client may change of a request. The caller has made sure that there is one, here or in the ledger alone: a change of
@@ -194,7 +219,8 @@ impl State {
         let proof = ProofId::from(request.proof_id);
         let entry = self.proofs.get_mut(&proof).filter(|entry| entry.record.status == ProofStatus::Pending);
         let entry = entry.ok_or_else(|| no_such_proof(&proof))?;
-        entry.plan(request.instructions, request.public_values, &request.kinds);
+        let plan = entry.plan(request.instructions, request.public_values, &request.kinds);
+        self.batch.push(Change::ProofPlanned { proof: proof.clone(), plan });
         let execution = Execution {
             status: ExecutionStatus::Executed,
             failure: None,

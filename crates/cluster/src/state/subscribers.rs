@@ -2,13 +2,15 @@
 
 use super::State;
 use crate::{
-    convert,
+    convert::{self, MAX_UNKNOWN},
     error::brief,
-    streams::{self, Channel, Sink, Subscriber},
+    owner::Release,
+    queue::Sink,
+    streams::{self, Channel, Messages, Subscriber},
 };
 use proofmill_ledger::Change;
 use proofmill_primitives::{ProofId, TaskId};
-use proofmill_wire::worker::{MessageStreamResponse, ServerSubMessage};
+use proofmill_wire::worker::ServerSubMessage;
 use std::time::Instant;
 use tonic::Status;
 
@@ -19,7 +21,7 @@ impl State {
         proof: ProofId,
         tasks: Vec<TaskId>,
         sink: Sink<ServerSubMessage>,
-    ) {
+    ) -> Result<(), Status> {
         // The id is the subscriber's own choice: of another proof, it is another subscriber.
         let earlier = self.subscribers.remove(&id).filter(|subscriber| subscriber.proof == proof);
         let mut subscriber = earlier.unwrap_or_else(|| Subscriber::new(proof.clone(), sink.clone()));
@@ -27,10 +29,10 @@ impl State {
         subscriber.heartbeat();
         if self.scheduler.proof(&proof).is_none() {
             subscriber.end(&mut self.releases);
-            return;
+            return Ok(());
         }
         self.subscribers.insert(id.clone(), subscriber);
-        self.subscribe(&id, tasks);
+        self.subscribe(&id, tasks)
     }
 
     pub(crate) fn update_subscriber(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
@@ -38,22 +40,31 @@ impl State {
             let text = format!("there is no subscriber {id}: open its stream again");
             return Err(Status::not_found(brief(text)));
         }
-        self.subscribe(id, tasks);
-        Ok(())
+        self.subscribe(id, tasks)
     }
 
-    fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) {
-        let Some(subscriber) = self.subscribers.get_mut(id) else { return };
+    fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
+        let Some(subscriber) = self.subscribers.get_mut(id) else { return Ok(()) };
+        let mut unknown = 0;
         for task in tasks {
             // Of another proof's tasks it would hear nothing.
             match self.scheduler.task(&task).filter(|(spec, _)| spec.proof == subscriber.proof) {
-                None => subscriber.unknown(&task, &mut self.releases),
+                None if unknown == MAX_UNKNOWN => {
+                    return Err(Status::invalid_argument(format!(
+                        "more than {MAX_UNKNOWN} of these tasks are none of this proof: name those that were created for it"
+                    )));
+                }
+                None => {
+                    unknown += 1;
+                    subscriber.unknown(&task, &mut self.releases);
+                }
                 Some((_, state)) if super::has_ended(state) => {
                     subscriber.result(&task, convert::task_status(state), &mut self.releases);
                 }
                 Some(_) => drop(subscriber.waiting.insert(task)),
             }
         }
+        Ok(())
     }
 
     pub(crate) fn acknowledge(&mut self, subscriber: &str, message: &str) {
@@ -67,27 +78,28 @@ impl State {
     }
 
     /// A message of a task that has ended, or is not known any more, is dropped: nobody is left to hear it.
-    pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) {
-        if self.channel(task.clone()).is_some_and(|channel| channel.write(payload.clone())) {
+    pub(crate) fn write_channel(&mut self, task: TaskId, payload: Vec<u8>) -> Result<(), Status> {
+        let Some((channel, releases)) = self.channel(task.clone()) else { return Ok(()) };
+        if channel.write(payload.clone(), releases)? {
             self.batch.push(Change::TaskSaid { task, payload });
         }
+        Ok(())
     }
 
     /// Of a task that is not known any more there is nothing but the end.
-    pub(crate) fn read_channel(&mut self, task: TaskId, start: u64, reader: Sink<MessageStreamResponse>) {
-        match self.channel(task) {
-            Some(channel) => channel.read(start, reader),
-            None => streams::send_end(&reader),
-        }
+    pub(crate) fn read_channel(&mut self, task: TaskId, start: u64) -> Messages {
+        self.channel(task).map_or_else(streams::nothing_but_the_end, |(channel, _)| channel.read(start))
     }
 
-    /// That of a task whose proof is live. The task itself may have ended before its first reader came.
-    fn channel(&mut self, task: TaskId) -> Option<&mut Channel> {
-        let (spec, state) = self.scheduler.task(&task)?;
-        let channel = self.channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
+    /// That of a task whose proof is live, and what is done once all is durable. The task itself may have ended before its first reader
+    /// came.
+    fn channel(&mut self, task: TaskId) -> Option<(&mut Channel, &mut Vec<Release>)> {
+        let Self { scheduler, channels, releases, .. } = self;
+        let (spec, state) = scheduler.task(&task)?;
+        let channel = channels.entry(task).or_insert_with(|| Channel::new(spec.proof.clone()));
         if super::has_ended(state) {
-            channel.end();
+            channel.end(releases);
         }
-        Some(channel)
+        Some((channel, releases))
     }
 }

@@ -1,17 +1,16 @@
 //! Workers and tasks.
 
 use super::State;
-use crate::{
-    entry::Entry,
-    error::brief,
-    streams::{Sink, WorkerLink},
-};
+use crate::{entry::Entry, error::brief, queue::Sink, streams::WorkerLink};
 use proofmill_fault::{Code, Fault};
-use proofmill_ledger::{ProofUpdate, Timestamp};
+use proofmill_ledger::Timestamp;
 use proofmill_primitives::{ProofId, TaskId, TaskKind, Weight, WorkerId};
 use proofmill_scheduler::{Event, TaskSpec, TaskState, WorkerSpec};
 use proofmill_wire::worker::{CancelTask, ServerMessage, server_message};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 use tonic::Status;
 
 /// Which process a worker is.
@@ -55,13 +54,13 @@ impl State {
         self.sessions += 1;
         let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false, kind: spec.kind };
         let before = self.workers.insert(id.clone(), link);
-        tracing::info!(worker = %id, kind = %spec.kind, max_weight = %spec.max_weight, provers = ?spec.provers, "a worker registered");
         self.fleet_changed = true;
-        if let Err(refused) = self.feed(Event::WorkerOpened(spec)) {
+        if let Err(refused) = self.feed(Event::WorkerOpened(spec.clone())) {
             self.workers.remove(&id);
             self.workers.extend(before.map(|link| (id, link)));
             return Err(refused);
         }
+        tracing::info!(worker = %id, kind = %spec.kind, max_weight = %spec.max_weight, provers = ?spec.provers, "a worker registered");
         session.store(self.sessions, Ordering::Release);
         Ok(())
     }
@@ -80,9 +79,9 @@ impl State {
     pub(crate) fn close_worker(&mut self, worker: WorkerId) -> Result<(), Status> {
         if let Some(link) = self.workers.get_mut(&worker) {
             link.draining = true;
+            tracing::info!(%worker, "a worker takes no more tasks");
+            self.fleet_changed = true;
         }
-        tracing::info!(%worker, "a worker takes no more tasks");
-        self.fleet_changed = true;
         self.feed(Event::WorkerDraining { worker })
     }
 
@@ -90,6 +89,7 @@ impl State {
         &mut self,
         worker: WorkerId,
         active: Vec<(ProofId, TaskId)>,
+        waiting: &BTreeMap<TaskId, String>,
         received: Timestamp,
     ) -> Result<(), Status> {
         // It may not have found out that its stream broke.
@@ -103,6 +103,7 @@ impl State {
                 let message = CancelTask { proof_id: proof.to_string(), task_id: task.to_string() };
                 self.send_worker(&worker, server_message::Message::CancelTask(message));
             }
+            self.waits(&worker, task, waiting.get(task).map(String::as_str));
         }
         let active = active.into_iter().map(|(_, task)| task).collect();
         let received = crate::convert::time(received);
@@ -162,7 +163,7 @@ impl State {
         };
         self.fail_task(worker, task, fault)?;
         if !self.proofs.get(&proof).is_some_and(Entry::is_live) {
-            self.update_proof(&proof, ProofUpdate { extra_data, ..ProofUpdate::default() });
+            self.keep(&proof, extra_data);
         }
         Ok(())
     }

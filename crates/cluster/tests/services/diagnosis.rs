@@ -5,7 +5,7 @@ use proofmill_fault::{Code, Fault};
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
     header,
-    operator::{PlannedKind, ReportPlanRequest, WatchProofRequest},
+    operator::{PlannedKind, ReportPlanRequest, StatusRequest, WatchProofRequest},
     worker::WorkerType,
 };
 use tonic::Request;
@@ -89,6 +89,30 @@ async fn what_each_step_weighs_is_foreseen_by_the_plan() {
     assert_eq!(diagnosis().await, "");
 }
 
+/// Its controller tells the plan once, and goes on over the restart.
+#[tokio::test]
+async fn what_each_step_weighs_is_foreseen_after_a_restart_too() {
+    let (cluster, _worker, _) = begun_with(64, "3").await;
+    plan(&cluster, "p", &[(TaskKind::ShrinkWrap, 2, 3), (TaskKind::PlonkWrap, 2, 18)]).await;
+    let planned = async |cluster: &Running| {
+        let kinds = cluster.progress("p").await.kinds;
+        kinds.iter().find(|of| of.kind == TaskKind::PlonkWrap.name()).map(|of| of.planned)
+    };
+    assert_eq!(planned(&cluster).await, Some(2));
+    let cluster = cluster.restart().await;
+    assert_eq!(planned(&cluster).await, Some(2));
+    // 60 GB would be the least if there were no plan.
+    let large = cluster.worker("another", WorkerType::All, 24).await;
+    until("it to be found enough", || async { cluster.progress("p").await.diagnosis.is_empty() }).await;
+    drop(large);
+    let _small = cluster.worker("small", WorkerType::All, 16).await;
+    until("it to be found too small", || async {
+        let diagnosis = cluster.progress("p").await.diagnosis;
+        diagnosis.contains("18 GB") && diagnosis.contains("16 GB")
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_no_worker_is_set_up_for_is_said_to_whoever_waits() {
     let (cluster, mut worker, root) = begun().await;
@@ -164,6 +188,74 @@ async fn what_comes_back_again_and_again_is_said_to_whoever_waits() {
     let second = again.iter().find(|shard| shard.task_id == shards[1].task_id).unwrap();
     worker.complete(second).await.unwrap();
     assert_eq!(diagnosis().await, "");
+}
+
+/// A result that no store takes is kept by its worker, which alone knows why nothing comes of the task.
+#[tokio::test]
+async fn what_a_running_task_waits_for_is_said_as_long_as_its_worker_says_it() {
+    let (cluster, mut worker, root) = begun().await;
+    let diagnosis = async || cluster.progress("p").await.diagnosis;
+    for shard in ["first", "second"] {
+        worker.create(&root, TaskKind::ProveShard, shard).await.unwrap();
+    }
+    let mut shards = [worker.task().await, worker.task().await];
+    shards.sort_by(|one, other| one.task_id.cmp(&other.task_id));
+    let [first, second] = shards;
+    let held = [&root, &first, &second];
+    worker.heartbeat(&held).await.unwrap();
+    assert_eq!(diagnosis().await, "");
+    worker.waits(&held, &[(&second, "no space on /disk")]).await.unwrap();
+    for says in ["ProveShard", "on w", "no space on /disk"] {
+        assert!(diagnosis().await.contains(says), "{says}: {}", diagnosis().await);
+    }
+    // In a list of many, too.
+    let status = cluster.operator.clone().get_status(StatusRequest::default()).await.unwrap().into_inner();
+    assert_eq!(status.proofs[0].diagnosis, diagnosis().await);
+    // The first of several speaks for all, and the next one once that goes on.
+    worker.waits(&held, &[(&first, "the first"), (&second, "the second")]).await.unwrap();
+    assert!(diagnosis().await.contains("the first"), "{}", diagnosis().await);
+    worker.waits(&held, &[(&second, "the second")]).await.unwrap();
+    assert!(diagnosis().await.contains("the second"), "{}", diagnosis().await);
+    worker.heartbeat(&held).await.unwrap();
+    assert_eq!(diagnosis().await, "");
+    // What keeps tasks from being given out comes before it, and does not take it away.
+    worker.waits(&held, &[(&first, "the first")]).await.unwrap();
+    worker.faults(&second, &Fault::new(Code::Unfit, "another version")).await.unwrap();
+    assert!(diagnosis().await.contains("another version"), "{}", diagnosis().await);
+    let second = worker.task().await;
+    worker.complete(&second).await.unwrap();
+    assert!(diagnosis().await.contains("the first"), "{}", diagnosis().await);
+    // It goes with the task, and what is said too late counts for nothing, nor what is said of others' tasks.
+    worker.complete(&first).await.unwrap();
+    assert_eq!(diagnosis().await, "");
+    worker.waits(&held, &[(&first, "the first"), (&second, "the second")]).await.unwrap();
+    let other = cluster.worker("other", WorkerType::All, 12).await;
+    other.waits(&[&root], &[(&root, "of another")]).await.unwrap();
+    assert_eq!(diagnosis().await, "");
+}
+
+/// What is said of its tasks goes with their worker, and with their proof; after a restart it is said again.
+#[tokio::test]
+async fn what_a_running_task_waits_for_goes_with_its_worker() {
+    let (cluster, worker, root) = begun().await;
+    let long = "é".repeat(600);
+    worker.waits(&[&root], &[(&root, long.as_str())]).await.unwrap();
+    let told = cluster.progress("p").await.diagnosis;
+    assert!(told.contains("éé…") && told.len() < 600, "{told}");
+    let cluster = cluster.restart().await;
+    assert_eq!(cluster.progress("p").await.diagnosis, "");
+    let again = cluster.worker("w", WorkerType::All, 12).await;
+    again.waits(&[&root], &[(&root, "no space")]).await.unwrap();
+    assert!(cluster.progress("p").await.diagnosis.contains("no space"));
+    drop((worker, again));
+    until("its worker is lost", || async { !cluster.progress("p").await.diagnosis.contains("no space") })
+        .await;
+    let mut last = cluster.worker("last", WorkerType::All, 12).await;
+    let root = last.task().await;
+    last.waits(&[&root], &[(&root, "no space")]).await.unwrap();
+    assert!(cluster.progress("p").await.diagnosis.contains("Controller on last: no space"));
+    last.complete_proof("p", "").await.unwrap();
+    assert_eq!(cluster.progress("p").await.diagnosis, "");
 }
 
 #[tokio::test]

@@ -1,9 +1,15 @@
-//! Faults as they come over the wire, and what becomes of the proof. The measured failures of a review have their names.
+//! Faults as they come over the wire, and what becomes of the proof. Failures that were measured once have their names.
 
-use crate::harness::{begun, impatient, start, start_with, until};
+use crate::harness::{PATIENCE, begun, data, impatient, start, start_with, until, within};
 use proofmill_fault::{Code, Fault};
 use proofmill_ledger::ProofStatus;
-use proofmill_wire::{operator::ProofPhase, worker::WorkerType};
+use proofmill_primitives::TaskKind;
+use proofmill_wire::{
+    cluster::ProofRequestUpdateRequest,
+    header,
+    operator::ProofPhase,
+    worker::{CreateTaskRequest, FailTaskRequest, TaskData, WorkerType},
+};
 use sqlx::{Connection, SqliteConnection};
 use std::time::{Duration, Instant};
 
@@ -37,6 +43,43 @@ async fn the_fault_of_a_proof_is_told_and_kept() {
     let mut stream = cluster.operator.clone().watch_proof(watched).await.unwrap().into_inner();
     let kept = stream.message().await.unwrap().unwrap();
     assert_eq!((kept.fault, kept.cause), (told.fault, told.cause));
+}
+
+/// What peers say is kept for as long as the proof is: why it failed, and what they have kept with it.
+#[tokio::test]
+async fn a17_what_peers_say_of_a_proof_is_cut_before_it_is_kept() {
+    let (cluster, worker, root) = begun().await;
+    let long = "é".repeat(4_000);
+    let mut request = tonic::Request::new(FailTaskRequest {
+        worker_id: "w".into(),
+        proof_id: "p".into(),
+        task_id: root.task_id.clone(),
+        retryable: true,
+    });
+    // A peer that does not cut it itself.
+    header::set_fault(&mut request, &Fault::new(Code::ProgramFailed, ""));
+    let said = tonic::metadata::MetadataValue::from_bytes(long.as_bytes());
+    request.metadata_mut().insert_bin("proofmill-cause-bin", said);
+    worker.client.clone().fail_task(request).await.unwrap();
+    let cause = cluster.progress("p").await.cause;
+    assert!(cause.contains("ééé") && cause.contains('…') && cause.len() < 4_000, "{} bytes", cause.len());
+
+    let (cluster, worker, _) = begun().await;
+    let asked = |metadata: &str| ProofRequestUpdateRequest {
+        proof_id: "p".into(),
+        metadata: Some(metadata.to_owned()),
+        ..ProofRequestUpdateRequest::default()
+    };
+    let refused =
+        cluster.api.clone().proof_request_update(asked(&"x".repeat((64 << 10) + 1))).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument, "{refused}");
+    cluster.api.clone().proof_request_update(asked(&"x".repeat(64 << 10))).await.unwrap();
+    // The proof is made, whatever is said of it.
+    worker.complete_proof("p", &"é".repeat(64 << 10)).await.unwrap();
+    let kept = cluster.get("p").await.unwrap();
+    assert_eq!(kept.proof_status, ProofStatus::Completed.wire());
+    let kept = kept.extra_data.unwrap();
+    assert!(kept.starts_with('é') && kept.ends_with('…') && kept.len() <= 64 << 10, "{} bytes", kept.len());
 }
 
 /// A controller that ends and does not say that its proof is made would leave it waiting for nothing.
@@ -95,6 +138,64 @@ async fn e1_a_ledger_that_is_locked_takes_no_task_away() {
     assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
 }
 
+/// While the ledger is away calls wait for it, and what they hold is bounded: the others are refused, and come again.
+#[tokio::test]
+async fn a13_calls_that_wait_for_a_ledger_that_is_locked_are_bounded() {
+    let config = proofmill_cluster::ClusterConfig { most_calls: 4, ..impatient() };
+    let cluster = start_with(config).await;
+    let path = cluster.folder.path().join("ledger.sqlite");
+    let mut foreign = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    let mut asked = tokio::task::JoinSet::new();
+    for number in 0..12 {
+        let (api, request) = (cluster.api.clone(), cluster.request_for(&format!("p{number}"), "2"));
+        asked.spawn(async move { api.clone().proof_request_create(request).await });
+    }
+    // None can be answered, and no more than four can wait.
+    for _ in 0..8 {
+        let refused = within(asked.join_next()).await.unwrap().unwrap().unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+        assert!(refused.message().contains("4 calls wait for its ledger; try again"), "{refused}");
+    }
+    sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+    while let Some(answered) = within(asked.join_next()).await {
+        answered.unwrap().unwrap();
+    }
+    cluster.request("later", "2").await.unwrap();
+    assert_eq!(cluster.stats().await.active_proofs, 5);
+}
+
+/// What waits holds what was sent with it: a call that brings much takes the room of many.
+#[tokio::test]
+async fn a13_large_calls_that_wait_for_a_ledger_that_is_locked_count_for_many() {
+    let config = proofmill_cluster::ClusterConfig { most_calls: 4, ..impatient() };
+    let cluster = start_with(config).await;
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    cluster.request("p", "2").await.unwrap();
+    let root = worker.task().await;
+    let path = cluster.folder.path().join("ledger.sqlite");
+    let mut foreign = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    let mut asked = tokio::task::JoinSet::new();
+    for output in ["one", "two"] {
+        let data = TaskData {
+            task_type: TaskKind::ProveShard.wire(),
+            inputs: vec!["x".repeat(300 << 10)],
+            outputs: vec![output.into()],
+            parent_id: Some(root.task_id.clone()),
+            ..data(&root).clone()
+        };
+        let request = CreateTaskRequest { worker_id: "w".into(), data: Some(data) };
+        let mut client = worker.client.clone();
+        asked.spawn(async move { client.create_task(request).await });
+    }
+    let refused = within(asked.join_next()).await.unwrap().unwrap().unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::Unavailable, "{refused}");
+    sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+    within(asked.join_next()).await.unwrap().unwrap().unwrap();
+    cluster.request("later", "2").await.unwrap();
+}
+
 /// A rack is taken away while its stream is broken: what is asked for then goes to others, and costs no try.
 #[tokio::test]
 async fn a27_what_is_asked_for_while_streams_are_broken_goes_to_others() {
@@ -120,10 +221,13 @@ async fn a27_what_is_asked_for_while_streams_are_broken_goes_to_others() {
 #[tokio::test]
 async fn a_worker_without_a_stream_is_told_to_open_one() {
     let mut config = impatient();
-    config.scheduler.reconnect_grace = Duration::from_secs(5);
+    // Until then it is not lost.
+    config.scheduler.reconnect_grace = PATIENCE;
     let cluster = start_with(config).await;
     let mut worker = cluster.worker("w", WorkerType::All, 12).await;
     worker.stream = cluster.worker("another", WorkerType::All, 12).await.stream;
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(worker.heartbeat(&[]).await.unwrap_err().code(), tonic::Code::NotFound);
+    until("a heartbeat to be refused", || async {
+        worker.heartbeat(&[]).await.is_err_and(|status| status.code() == tonic::Code::NotFound)
+    })
+    .await;
 }

@@ -4,7 +4,7 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts};
 use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_fault::{Fault, Patience};
 use proofmill_ledger::Ledger;
-use proofmill_primitives::{Dialect, TaskKind, Weight};
+use proofmill_primitives::{Dialect, TaskId, TaskKind, Weight};
 use proofmill_scheduler::Config;
 use proofmill_wire::{
     cluster::{
@@ -26,8 +26,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, Streaming, transport::Channel};
 
-/// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than anything here takes, also where the machine does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A cluster, its folder and its clients.
 pub(crate) struct Running {
@@ -83,7 +83,9 @@ pub(crate) async fn start_with(config: ClusterConfig) -> Running {
     let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
     artifacts.put(&"program".into(), ArtifactKind::Program, "elf".into()).await.unwrap();
     artifacts.put(&"stdin".into(), ArtifactKind::Stdin, "in".into()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // It may be started again there.
+    let port = proofmill_localstore::free_port().unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
     serve(folder, artifacts, listener, config).await
 }
 
@@ -249,12 +251,24 @@ impl Worker {
     }
 
     pub(crate) async fn heartbeat(&self, held: &[&WorkerTask]) -> Result<(), Status> {
-        let request = HeartbeatRequest {
+        self.waits(held, &[]).await
+    }
+
+    /// It holds these, of which some wait for something.
+    pub(crate) async fn waits(
+        &self,
+        held: &[&WorkerTask],
+        waiting: &[(&WorkerTask, &str)],
+    ) -> Result<(), Status> {
+        let mut request = Request::new(HeartbeatRequest {
             worker_id: self.id.clone(),
             active_task_proof_ids: held.iter().map(|task| data(task).proof_id.clone()).collect(),
             active_task_ids: held.iter().map(|task| task.task_id.clone()).collect(),
             current_weight: 0,
-        };
+        });
+        let waiting =
+            waiting.iter().map(|(task, text)| (TaskId::from(task.task_id.as_str()), (*text).to_owned()));
+        header::set_waiting(&mut request, waiting);
         self.client.clone().heartbeat(request).await.map(drop)
     }
 

@@ -164,6 +164,22 @@ async fn requests_that_make_no_sense_are_refused() {
             bad.proof_id = "x".repeat(513);
             bad
         }),
+        (Code::InvalidArgument, "no line breaks", {
+            let mut bad = good.clone();
+            bad.proof_id = "p\n2026-01-01T00:00:00Z  INFO the proof ended proof=p".into();
+            bad
+        }),
+        (Code::InvalidArgument, "requester has at most 512 bytes", {
+            let mut bad = good.clone();
+            bad.requester = vec![0; 513];
+            bad
+        }),
+        (Code::InvalidArgument, "scheduled_by has at most 512 bytes", {
+            let mut bad = good.clone();
+            bad.scheduled_by = Some("x".repeat(513));
+            bad
+        }),
+        (Code::InvalidArgument, "unknown proof mode `000", cluster.request_for("p", &"0".repeat(1 << 20))),
         (Code::InvalidArgument, "unknown proof mode `9`", cluster.request_for("p", "9")),
         (Code::InvalidArgument, "unknown proof mode `fast`", cluster.request_for("p", "fast")),
         (Code::InvalidArgument, "passed already", {

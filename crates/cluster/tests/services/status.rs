@@ -2,9 +2,12 @@
 
 use crate::harness::{Running, start, within};
 use proofmill_wire::{
+    MAX_MESSAGE,
+    cluster::ProofRequestCancelRequest,
     operator::{ReportPlanRequest, StatusRequest, StatusResponse, WatchProofRequest},
     worker::WorkerType,
 };
+use tonic::Code;
 
 async fn page(cluster: &Running, skip: u32, limit: u32) -> StatusResponse {
     cluster.operator.clone().get_status(StatusRequest { skip, limit }).await.unwrap().into_inner()
@@ -72,4 +75,35 @@ async fn who_watches_a_proof_is_told_its_public_values_once_and_with_the_last_wo
         }
     };
     assert_eq!(last.public_values, b"public");
+}
+
+/// What programs commit to is bounded: of one by the coordinator's word, of those that have ended by letting the oldest go.
+#[tokio::test]
+async fn public_values_without_end_are_neither_taken_nor_kept() {
+    const MOST: usize = 16 << 20;
+    let cluster = start().await;
+    let operator = cluster.operator.clone().max_decoding_message_size(MAX_MESSAGE);
+    cluster.request("endless", "2").await.unwrap();
+    let report = ReportPlanRequest {
+        proof_id: "endless".into(),
+        public_values: vec![7; MOST + 1],
+        ..ReportPlanRequest::default()
+    };
+    let refused = operator.clone().report_plan(report).await.unwrap_err();
+    assert_eq!(refused.code(), Code::OutOfRange, "{refused}");
+    assert!(refused.message().contains(&MOST.to_string()), "{refused}");
+    let ids = ["p0", "p1", "p2", "p3", "p4"];
+    for id in ids {
+        cluster.request(id, "2").await.unwrap();
+        plan(&cluster, id, vec![7; MOST]).await;
+        let cancel = ProofRequestCancelRequest { proof_id: id.into() };
+        cluster.api.clone().proof_request_cancel(cancel).await.unwrap();
+    }
+    let mut kept = Vec::new();
+    for id in ids {
+        let watch = WatchProofRequest { proof_id: id.into() };
+        let mut told = operator.clone().watch_proof(watch).await.unwrap().into_inner();
+        kept.push(within(told.message()).await.unwrap().unwrap().public_values.len());
+    }
+    assert_eq!(kept, [0, MOST, MOST, MOST, MOST]);
 }

@@ -2,10 +2,15 @@
 
 use crate::harness::{begun, start, within};
 use proofmill_primitives::{Dialect, TaskKind};
-use proofmill_wire::worker::{
-    EndOfStream, GetTaskStatusesRequest, SendTaskMessageRequest, SubscribeTaskMessagesRequest, TaskStatus,
-    UpdateSubRequest, WorkerType, message_stream_response, server_sub_message::Message,
+use proofmill_wire::{
+    MAX_PARTS,
+    worker::{
+        EndOfStream, GetTaskStatusesRequest, SendTaskMessageRequest, SubscribeTaskMessagesRequest,
+        TaskStatus, UpdateSubRequest, WorkerType, message_stream_response, server_sub_message::Message,
+    },
 };
+use sqlx::{Connection, SqliteConnection};
+use std::time::Duration;
 use tonic::Code;
 
 #[tokio::test]
@@ -35,6 +40,31 @@ async fn what_is_not_acknowledged_is_repeated() {
     );
     let nobody = UpdateSubRequest { sub_id: "nobody".into(), task_ids: vec![shard] };
     assert_eq!(worker.client.update_sub(nobody).await.unwrap_err().code(), Code::NotFound);
+}
+
+/// A subscriber may name what it likes: of what is no task nothing is kept, and many at once are refused.
+#[tokio::test]
+async fn names_of_no_task_are_not_kept() {
+    let (_cluster, mut worker, _) = begun().await;
+    let mut results = worker.subscribe("sub", "p", &["unheard-of"]).await;
+    assert!(matches!(results.next().await.1, Message::UnknownTask(_)));
+    drop(results);
+    // It was not acknowledged; whoever comes back names it once more.
+    let mut results = worker.subscribe("sub", "p", &[]).await;
+    results.is_silent().await;
+    let many = |count: u32| {
+        let task_ids = (0..count).map(|number| number.to_string()).collect();
+        UpdateSubRequest { sub_id: "sub".into(), task_ids }
+    };
+    worker.client.update_sub(many(65_536)).await.unwrap();
+    let refused = worker.client.update_sub(many(65_537)).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert!(refused.message().contains("more than 65536"), "{refused}");
+    // Of more than that the call is refused before anything is made of it.
+    let endless = UpdateSubRequest { sub_id: "sub".into(), task_ids: vec![String::new(); MAX_PARTS] };
+    let refused = worker.client.update_sub(endless).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+    assert!(refused.message().contains("parts"), "{refused}");
 }
 
 #[tokio::test]
@@ -121,4 +151,26 @@ async fn messages_of_a_task_reach_readers_that_come_late() {
     worker.complete_proof("p", "").await.unwrap();
     let end = within(stream.message()).await.unwrap().unwrap().message;
     assert_eq!(end, Some(message_stream_response::Message::EndOfStream(EndOfStream {})));
+}
+
+/// A reader comes back with the number of messages that it has had: one that a kill may undo must not be among them.
+#[tokio::test]
+async fn a_message_of_a_task_is_heard_once_it_is_durable() {
+    let (cluster, worker, root) = begun().await;
+    let mut client = worker.client.clone();
+    let task_id = root.task_id;
+    let follow =
+        SubscribeTaskMessagesRequest { worker_id: "w".into(), task_id: task_id.clone(), start_offset: 0 };
+    let mut stream = client.subscribe_task_messages(follow).await.unwrap().into_inner();
+    let path = cluster.folder.path().join("ledger.sqlite");
+    let mut foreign = SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap();
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+    let message = SendTaskMessageRequest { worker_id: "w".into(), task_id, payload: b"one".to_vec() };
+    let said = tokio::spawn(async move { client.send_task_message(message).await });
+    let early = tokio::time::timeout(Duration::from_millis(500), stream.message()).await;
+    assert!(early.is_err(), "{early:?}");
+    sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+    let one = within(stream.message()).await.unwrap().unwrap().message;
+    assert_eq!(one, Some(message_stream_response::Message::Payload(b"one".to_vec())));
+    within(said).await.unwrap().unwrap();
 }

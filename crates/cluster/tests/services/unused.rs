@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 #[tokio::test]
 async fn artifacts_are_kept_for_a_proof_and_removed_after_it() {
-    let retention = Duration::from_secs(2);
+    let retention = Duration::from_secs(6);
     let cluster = start_with(ClusterConfig { artifact_retention: retention, ..impatient() }).await;
     let there = async |id: &str, kind| cluster.artifacts.exists(&id.into(), kind).await.unwrap();
     let gone = async |id: &str, kind| {

@@ -1,13 +1,13 @@
 //! Workers that come, go, and are refused.
 
-use crate::harness::{Running, begun, next_task, start, until};
+use crate::harness::{PATIENCE, Running, begun, impatient, next_task, start, start_with, until, within};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
 use proofmill_wire::{
     cluster::ProofRequestUpdateRequest,
     header,
     operator::ProofPhase,
-    worker::{CloseRequest, OpenRequest, ServerMessage, UpdateSubRequest, WorkerType},
+    worker::{CloseRequest, HeartbeatRequest, OpenRequest, ServerMessage, UpdateSubRequest, WorkerType},
 };
 use std::time::Duration;
 use tonic::{Code, Request, Streaming};
@@ -22,6 +22,9 @@ async fn a_worker_that_can_take_nothing_is_refused() {
     let endless = cluster.try_worker(&"w".repeat(1 << 20), WorkerType::All, 8).await.err().unwrap();
     assert_eq!(endless.code(), Code::InvalidArgument, "{endless}");
     assert!(endless.message().contains("1 to 512 bytes"), "{endless}");
+    let forged = cluster.try_worker("w\u{2028}w2", WorkerType::All, 8).await.err().unwrap();
+    assert_eq!(forged.code(), Code::InvalidArgument, "{forged}");
+    assert!(forged.message().contains("no line breaks"), "{forged}");
     let kindless = cluster.try_worker("w", WorkerType::None, 8).await.err().unwrap();
     assert_eq!(kindless.code(), Code::InvalidArgument, "{kindless}");
     assert_eq!(cluster.stats().await.cpu_workers, 0);
@@ -35,6 +38,37 @@ async fn a_heartbeat_of_a_worker_that_is_not_there_says_so() {
     assert_eq!(worker.heartbeat(&[]).await.unwrap_err().code(), Code::NotFound);
     let close = CloseRequest { worker_id: "stranger".into() };
     assert_eq!(worker.client.close(close).await.unwrap_err().code(), Code::NotFound);
+}
+
+/// It says that it lives, and reads nothing of what it is sent: that does not wait for it without end.
+#[tokio::test]
+async fn a_worker_that_stopped_reading_is_told_to_come_back_and_misses_nothing() {
+    let (cluster, mut worker, root) = begun().await;
+    // Each is withdrawn, because nobody knows it.
+    let unknown = (0..30).map(|number| format!("{number}-{}", "x".repeat(1 << 20)));
+    let beat = HeartbeatRequest {
+        worker_id: "w".into(),
+        active_task_ids: std::iter::once(root.task_id.clone()).chain(unknown).collect(),
+        ..HeartbeatRequest::default()
+    };
+    let mut refused = None;
+    for _ in 0..10 {
+        if let Err(status) = worker.client.heartbeat(beat.clone()).await {
+            refused = Some(status);
+            break;
+        }
+    }
+    assert_eq!(refused.map(|status| status.code()), Some(Code::NotFound), "it is to open a stream");
+    let told = loop {
+        match within(worker.stream.message()).await {
+            Ok(message) => assert!(message.is_some(), "it ended without a word"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(told.code(), Code::Unavailable, "{told}");
+    assert!(told.message().contains("open it again"), "{told}");
+    let mut worker = cluster.worker("w", WorkerType::All, 12).await;
+    assert_eq!(worker.task().await.task_id, root.task_id);
 }
 
 #[tokio::test]
@@ -68,7 +102,9 @@ async fn the_tasks_of_a_worker_that_does_not_come_back_go_to_another() {
 
 #[tokio::test]
 async fn e3_a_worker_that_comes_back_in_time_keeps_its_tasks_and_is_sent_them_again() {
-    let cluster = start().await;
+    let mut config = impatient();
+    config.scheduler.reconnect_grace = PATIENCE;
+    let cluster = start_with(config).await;
     let mut worker = cluster.worker("w", WorkerType::All, 8).await;
     cluster.request("p", "2").await.unwrap();
     let root = worker.task().await;
@@ -138,9 +174,11 @@ async fn a_task_that_takes_every_process_of_a_name_down_is_given_up() {
         let mut stream = begins(&cluster, &format!("process {processes}")).await;
         processes += 1;
         // The one after which the proof has failed is sent nothing.
-        let task = tokio::time::timeout(Duration::from_secs(3), next_task(&mut stream)).await;
-        let failed = cluster.get("p").await.unwrap().proof_status == ProofStatus::Failed.wire();
-        assert!(task.is_ok() || failed, "{processes}");
+        let failed = || async { cluster.get("p").await.unwrap().proof_status == ProofStatus::Failed.wire() };
+        tokio::select! {
+            _ = next_task(&mut stream) => {}
+            () = until("a task, or the end of the proof", failed) => {}
+        }
     }
     assert!(cluster.progress("p").await.cause.contains("was lost"), "{:?}", cluster.progress("p").await);
 }

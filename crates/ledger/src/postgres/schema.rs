@@ -6,7 +6,8 @@ use sqlx::{Connection as _, Row};
 
 /// Versions in order: the script at index `n` brings a schema of version `n` to `n + 1`. Never change one that was released; add
 /// another.
-const MIGRATIONS: [&str; 3] = [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql")];
+const MIGRATIONS: [&str; 4] =
+    [include_str!("1.sql"), include_str!("2.sql"), include_str!("3.sql"), include_str!("4.sql")];
 
 /// The newest version.
 const NEWEST: i64 = MIGRATIONS.len() as i64;

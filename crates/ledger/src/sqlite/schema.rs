@@ -10,12 +10,13 @@ const APPLICATION_ID: i64 = 0x504d_4c47;
 
 /// Schema versions in order: the script at index `n` brings a database of version `n` to `n + 1`. Never change one that
 /// was released; add another.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("1.sql"),
     include_str!("2.sql"),
     include_str!("3.sql"),
     include_str!("4.sql"),
     include_str!("5.sql"),
+    include_str!("6.sql"),
 ];
 
 /// The newest version.

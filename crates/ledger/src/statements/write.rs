@@ -39,6 +39,14 @@ pub(super) async fn apply(connection: &mut Connection, change: &Change) -> Resul
                 .await?;
             found(&result, || Refusal::NoSuchProof(proof.clone()))
         }
+        Change::ProofPlanned { proof, plan } => {
+            let result = sqlx::query("UPDATE proofs SET plan = $1 WHERE id = $2")
+                .bind(text(plan.as_str()))
+                .bind(text(proof.as_str()))
+                .execute(connection)
+                .await?;
+            found(&result, || Refusal::NoSuchProof(proof.clone()))
+        }
         Change::TaskInserted(record) => insert_task(connection, record).await,
         Change::TaskStateChanged { task, state } => change_state(connection, task, state).await,
         Change::TaskSaid { task, payload } => {
@@ -106,14 +114,16 @@ async fn assign(connection: &mut Connection, record: &AssignmentRecord) -> Resul
 }
 
 async fn refuse(connection: &mut Connection, record: &RefusalRecord) -> Result<(), ApplyError> {
-    let RefusalRecord { key, times, cause, again_at } = record;
-    let statement = "INSERT INTO refusals (number, level, content, prover, times, cause, again_at) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+    let RefusalRecord { key, times, cause, again_at, remains } = record;
+    let statement = "INSERT INTO refusals (number, level, content, prover, times, cause, again_at, remains) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
          ON CONFLICT (number, level, content, prover) DO UPDATE SET times = excluded.times, cause = excluded.cause, \
-         again_at = excluded.again_at";
+         again_at = excluded.again_at, remains = excluded.remains";
     keyed(statement, key)
         .bind(i64::from(*times))
         .bind(text(cause.as_str()))
         .bind(moment(*again_at))
+        .bind(remains.as_ref().map(<[u8; 32]>::as_slice))
         .execute(connection)
         .await?;
     Ok(())
@@ -133,8 +143,9 @@ async fn insert_proof(connection: &mut Connection, record: &ProofRecord) -> Resu
     sqlx::query(
         "INSERT INTO proofs (id, prover, status, requester, execution_status, execution_failure, execution_cycles, \
          execution_gas, public_values_hash, program, stdin, stdin_private, proof, options, cycle_limit, gas_limit, \
-         deadline, handled, metadata, extra_data, scheduled_by, failure_cause, diagnosis, created_at, updated_at, \
-         completed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
+         deadline, handled, metadata, extra_data, scheduled_by, failure_cause, diagnosis, plan, created_at, updated_at, \
+         completed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, \
+         $26, $27)",
     )
     .bind(text(record.id.as_str()))
     .bind(record.prover.name())
@@ -159,6 +170,7 @@ async fn insert_proof(connection: &mut Connection, record: &ProofRecord) -> Resu
     .bind(record.scheduled_by.as_deref().map(text))
     .bind(record.failure_cause.as_deref().map(text))
     .bind(record.diagnosis.as_deref().map(text))
+    .bind(record.plan.as_deref().map(text))
     .bind(moment(record.created_at))
     .bind(moment(record.updated_at))
     .bind(record.completed_at.map(moment))

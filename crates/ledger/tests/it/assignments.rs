@@ -35,7 +35,8 @@ async fn assignments_survive_and_have_one_holder_for_each_batch_and_type() {
 
 fn refusal(number: u64, times: u32) -> RefusalRecord {
     let AssignmentRecord { key, since, .. } = record(number, ProverType::Exec, "");
-    RefusalRecord { key, times, cause: "an opening".to_owned(), again_at: since }
+    let remains = (times > 1).then_some([9; 32]);
+    RefusalRecord { key, times, cause: "an opening".to_owned(), again_at: since, remains }
 }
 
 fn refused(record: &RefusalRecord) -> Change {

@@ -39,7 +39,7 @@ async fn a_newer_schema_is_refused() {
     filled(&path).await;
     sql(&path, "PRAGMA user_version = 99").await;
     let error = refused(&path).await;
-    assert!(matches!(error, LedgerError::Newer { found: 99, known: 5, .. }), "{error}");
+    assert!(matches!(error, LedgerError::Newer { found: 99, known: 6, .. }), "{error}");
     assert!(error.to_string().contains("upgrade proofmill"), "{error}");
 }
 

@@ -71,7 +71,8 @@ async fn a_database_from_before_histories_were_kept_is_brought_up_to_date() {
     commit(&ledger, old()).await;
     ledger.close().await;
     let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
-    let before = "ALTER TABLE tasks DROP COLUMN history; PRAGMA user_version = 4";
+    let before = "ALTER TABLE tasks DROP COLUMN history; ALTER TABLE proofs DROP COLUMN plan; \
+                  ALTER TABLE refusals DROP COLUMN remains; PRAGMA user_version = 4";
     sqlx::raw_sql(before).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     is_up_to_date(&Ledger::open(&path).await.unwrap()).await;
@@ -81,7 +82,8 @@ async fn a_database_from_before_histories_were_kept_is_brought_up_to_date() {
     commit(&ledger, old()).await;
     ledger.close().await;
     let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-    let before = "ALTER TABLE earlier.tasks DROP COLUMN history; UPDATE earlier.owner SET schema = 2";
+    let before = "ALTER TABLE earlier.tasks DROP COLUMN history; ALTER TABLE earlier.proofs DROP COLUMN plan; \
+                  ALTER TABLE earlier.refusals DROP COLUMN remains; UPDATE earlier.owner SET schema = 2";
     sqlx::raw_sql(AssertSqlSafe(before.to_owned())).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     is_up_to_date(&Ledger::open_postgres(&server.url(), "earlier").await.unwrap()).await;

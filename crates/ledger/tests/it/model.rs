@@ -69,6 +69,9 @@ impl Model {
             Change::ProofDiagnosed { proof, diagnosis } => {
                 self.proof_mut(proof)?.diagnosis = diagnosis.clone();
             }
+            Change::ProofPlanned { proof, plan } => {
+                self.proof_mut(proof)?.plan = Some(plan.clone());
+            }
             Change::TaskInserted(record) => {
                 if self.task_mut(&record.id).is_ok() {
                     return Err(Refusal::TaskExists(record.id.clone()));

@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const SCHEMA: &str = "proofmill_test";
@@ -120,6 +120,21 @@ const SLOW: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $
                     CREATE CONSTRAINT TRIGGER wait AFTER UPDATE ON proofmill_test.owner DEFERRABLE INITIALLY DEFERRED \
                     FOR EACH ROW WHEN (new.commits > old.commits) EXECUTE FUNCTION wait()";
 
+/// Waits until a commit takes its second, or until none does.
+async fn until_committing(server: &LocalPostgres, expected: bool) {
+    let mut connection = PgConnection::connect(&server.url()).await.unwrap();
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let end = Instant::now() + Duration::from_secs(300);
+    loop {
+        let committing: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+        if (committing > 0) == expected {
+            return;
+        }
+        assert!(Instant::now() < end, "{committing} commits go on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_batch_whose_answer_was_lost_is_kept_once() {
     let Some(server) = server() else { return };
@@ -128,16 +143,20 @@ async fn a_batch_whose_answer_was_lost_is_kept_once() {
     let ledger = open(&through).await.unwrap();
     person(&server, SLOW).await;
     // Where the connection is taken from a server that is still committing, that batch is not kept, and asked for again.
-    for (first, second, patience) in [("a", "a", 1_000), ("b", "c", 1_000), ("d", "d", 0)] {
+    for (first, second, ends) in [("a", "a", true), ("b", "c", true), ("d", "d", false)] {
         let committing = tokio::spawn({
             let ledger = ledger.clone();
             async move { ledger.commit(insert(first)).await }
         });
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until_committing(&server, true).await;
         wire.cut();
         let lost = committing.await.unwrap().unwrap_err();
         assert!(matches!(fault(lost), DatabaseFault::Away { .. }));
-        tokio::time::sleep(Duration::from_millis(patience)).await;
+        if ends {
+            until_committing(&server, false).await;
+            // It has slept, and writes.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
         wire.mend();
         // Again, as who was not answered asks; or what is new, where he does not.
         ledger.commit(insert(second)).await.unwrap();
@@ -209,7 +228,7 @@ async fn what_is_wrong_is_said_and_no_password_with_it() {
     assert_eq!(refused(&url, "theirs").await, DatabaseFault::Foreign);
     open(&url).await.unwrap().close().await;
     person(&server, "UPDATE proofmill_test.owner SET schema = 99").await;
-    assert_eq!(refused(&url, SCHEMA).await, DatabaseFault::Newer { found: 99, known: 3 });
+    assert_eq!(refused(&url, SCHEMA).await, DatabaseFault::Newer { found: 99, known: 4 });
     person(&server, "ALTER ROLE proofmill SET default_transaction_read_only = on").await;
     let read_only = refused(&url, "another").await;
     assert!(matches!(read_only, DatabaseFault::ReadOnly { .. }), "{read_only}");

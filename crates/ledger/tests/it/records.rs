@@ -30,6 +30,7 @@ pub(crate) fn proof(id: &str) -> ProofRecord {
         scheduled_by: None,
         failure_cause: None,
         diagnosis: None,
+        plan: None,
         created_at: Timestamp::from_millis(1_000),
         updated_at: Timestamp::from_millis(1_000),
         completed_at: None,
@@ -118,6 +119,7 @@ fn any_proof() -> impl Strategy<Value = ProofRecord> {
         option::of(select(vec!["a", "b"])),
         option::of(any::<String>()),
         option::of(any::<String>()),
+        option::of(any::<String>()),
     );
     let times = (moment(), moment(), option::of(moment()));
     (names, made, limits, texts, times).prop_map(
@@ -125,7 +127,7 @@ fn any_proof() -> impl Strategy<Value = ProofRecord> {
             (id, program, stdin, proof, options),
             (prover, status, execution, requester),
             (cycle_limit, gas_limit, deadline, handled, stdin_private),
-            (metadata, extra_data, scheduled_by, failure_cause, diagnosis),
+            (metadata, extra_data, scheduled_by, failure_cause, diagnosis, plan),
             (created_at, updated_at, completed_at),
         )| ProofRecord {
             id: id.into(),
@@ -147,6 +149,7 @@ fn any_proof() -> impl Strategy<Value = ProofRecord> {
             scheduled_by: scheduled_by.map(str::to_owned),
             failure_cause,
             diagnosis,
+            plan,
             created_at,
             updated_at,
             completed_at,
@@ -217,6 +220,7 @@ fn change() -> impl Strategy<Value = Change> {
             .prop_map(|(proof, update, at)| Change::ProofUpdated { proof: proof.into(), update: Box::new(update), at }),
         1 => (proof(), option::of(any::<String>()))
             .prop_map(|(proof, diagnosis)| Change::ProofDiagnosed { proof: proof.into(), diagnosis }),
+        1 => (proof(), any::<String>()).prop_map(|(proof, plan)| Change::ProofPlanned { proof: proof.into(), plan }),
         6 => any_task().prop_map(|record| Change::TaskInserted(Box::new(record))),
         4 => (select(&TASKS[..]), state())
             .prop_map(|(task, state)| Change::TaskStateChanged { task: task.into(), state }),
@@ -242,10 +246,11 @@ fn assignment_key() -> impl Strategy<Value = AssignmentKey> {
 }
 
 fn refusal_change() -> impl Strategy<Value = Change> {
-    let refused = option::of((any::<u32>(), any::<String>(), moment()));
+    let remains = || option::of((0u8..2).prop_map(|byte| [byte; 32]));
+    let refused = option::of((any::<u32>(), any::<String>(), moment(), remains()));
     (assignment_key(), refused).prop_map(|(key, refused)| match refused {
-        Some((times, cause, again_at)) => {
-            Change::ProofRefused(Box::new(RefusalRecord { key, times, cause, again_at }))
+        Some((times, cause, again_at, remains)) => {
+            Change::ProofRefused(Box::new(RefusalRecord { key, times, cause, again_at, remains }))
         }
         None => Change::RefusalForgotten(Box::new(key)),
     })

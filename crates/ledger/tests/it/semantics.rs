@@ -44,6 +44,7 @@ async fn what_does_not_exist_cannot_change() {
         let no_proof = Refusal::NoSuchProof("p".into());
         assert_eq!(refused(end("p", ProofStatus::Failed, 1)).await, no_proof);
         assert_eq!(refused(Change::ProofDiagnosed { proof: "p".into(), diagnosis: None }).await, no_proof);
+        assert_eq!(refused(Change::ProofPlanned { proof: "p".into(), plan: String::new() }).await, no_proof);
         assert_eq!(refused(Change::TaskInserted(Box::new(task("t", "p")))).await, no_proof);
         assert_eq!(refused(Change::ContentProven { key: [0; 32], proof: "p".into() }).await, no_proof);
         let changed = Change::TaskStateChanged { task: "t".into(), state: TaskRecordState::Succeeded };

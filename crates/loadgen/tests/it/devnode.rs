@@ -67,7 +67,7 @@ async fn a_chain_that_was_restarted_under_the_load_is_named() {
     let plan = LoadPlan::new(LoadKind::EthTransfers)
         .keys(keys())
         .rounds(Rounds::Endless)
-        .stall_timeout(Duration::from_secs(3));
+        .stall_timeout(Duration::from_secs(300));
     // Once the load is under way, however slow this machine is.
     let begun = Notify::new();
     let (funder, never) = (keys().first(), CancellationToken::new());

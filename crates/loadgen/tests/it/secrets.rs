@@ -59,5 +59,5 @@ async fn of_a_server_that_does_not_know_the_path() {
 #[tokio::test]
 async fn of_a_server_that_is_no_node() {
     let error = error_of(&repeating("200 OK")).await;
-    assert!(matches!(error, LoadError::Refused { method: "eth_chainId", .. }), "{error}");
+    assert!(matches!(error, LoadError::Unreadable { method: "eth_chainId", .. }), "{error}");
 }

@@ -32,6 +32,15 @@ impl AnchorTag {
         matches!(self, Self::Finalized)
     }
 
+    /// So many blocks before L1's newest one it is at the least, where validators decide: one epoch of theirs is safe, two are final.
+    pub(super) const fn behind(self) -> u64 {
+        match self {
+            Self::Finalized => 64,
+            Self::Safe => 32,
+            Self::Latest => 0,
+        }
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Finalized => "finalized",

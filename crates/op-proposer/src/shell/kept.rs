@@ -6,7 +6,8 @@ use crate::{
 };
 use alloy_primitives::Address;
 use proofmill_client::{OpAggregationProof, OpRangeProof, StatedProof, Statement, files};
-use proofmill_primitives::BlockRange;
+use proofmill_primitives::{BlockRange, ProverType};
+use proofmill_program::op::{OpAggregationPublicValues, OpRangePublicValues};
 use std::{
     fs, io,
     path::{Path, PathBuf},
@@ -22,9 +23,9 @@ pub(super) struct Kept {
 
 impl Kept {
     /// The folder of an L2 chain; a contract has a plan of its own in it.
-    pub(super) fn in_folder(folder: &Path, oracle: Address) -> Self {
+    pub(super) fn in_folder(folder: &Path, oracle: Address, prover: ProverType) -> Self {
         let plan = folder.join(format!("op-proposer-{oracle:#x}.json"));
-        Self { proofs: Proofs::in_folder(folder), plan, written: Vec::new() }
+        Self { proofs: Proofs::in_folder(folder, prover), plan, written: Vec::new() }
     }
 
     /// The plan as it was written down last, or a new one.
@@ -57,24 +58,40 @@ impl Kept {
     }
 }
 
-/// Finished proofs.
+/// Finished proofs by a prover of one type.
 #[derive(Clone, Debug)]
-pub(super) struct Proofs(PathBuf);
+pub(super) struct Proofs {
+    folder: PathBuf,
+    prover: ProverType,
+}
 
 impl Proofs {
     /// Those in the folder of an L2 chain.
-    pub(super) fn in_folder(folder: &Path) -> Self {
-        Self(folder.join("proofs"))
+    pub(super) fn in_folder(folder: &Path, prover: ProverType) -> Self {
+        Self { folder: folder.join("proofs"), prover }
     }
 
-    /// Where the proof of a range is, whether or not it is there: OP Succinct's name for it.
-    pub(super) fn range_path(&self, blocks: BlockRange) -> PathBuf {
-        self.0.join(format!("{}-{}.bin", blocks.first(), blocks.last()))
+    /// Where the proof of a range is, whether or not it is there: as `proofmill range` saves it.
+    fn range_path(&self, blocks: BlockRange) -> PathBuf {
+        self.place::<OpRangePublicValues>(&format!("{}-{}.bin", blocks.first(), blocks.last()))
     }
 
     /// Where the proof of what is to be proposed is.
     fn aggregation_path(&self, first: u64, last: u64, l1_block: u64) -> PathBuf {
-        self.0.join(format!("aggregation-{first}-{last}-l1-{l1_block}.bin"))
+        self.place::<OpAggregationPublicValues>(&format!("aggregation-{first}-{last}-l1-{l1_block}.bin"))
+    }
+
+    /// The file of this name, or where a proof is there by another type of prover, or of another kind, the one beside it: that took hours
+    /// to make.
+    fn place<S: Statement>(&self, name: &str) -> PathBuf {
+        let path = self.folder.join(name);
+        let is_free = |place: &PathBuf| match read::<S>(place) {
+            Ok(None) => true,
+            Ok(Some(there)) => there.proof.prover == self.prover || !there.proof.prover.proves(),
+            Err(_) => !files::holds_a_proof(place),
+        };
+        let found = files::places(&path, self.prover).find(is_free);
+        found.unwrap_or(path)
     }
 
     pub(super) fn range(&self, blocks: BlockRange) -> Result<Option<OpRangeProof>, String> {
@@ -82,7 +99,7 @@ impl Proofs {
     }
 
     pub(super) fn keep_range(&self, blocks: BlockRange, proof: &OpRangeProof) -> io::Result<()> {
-        save(&self.range_path(blocks), proof)
+        files::save(&self.range_path(blocks), &proof.encode())
     }
 
     pub(super) fn aggregation(
@@ -101,20 +118,8 @@ impl Proofs {
         l1_block: u64,
         proof: &OpAggregationProof,
     ) -> io::Result<()> {
-        save(&self.aggregation_path(first, last, l1_block), proof)
+        files::save(&self.aggregation_path(first, last, l1_block), &proof.encode())
     }
-}
-
-/// What proves nothing does not take the place of a proof: that took hours to make.
-fn save<S: Statement>(path: &Path, proof: &StatedProof<S>) -> io::Result<()> {
-    if !proof.proof.prover.proves() && files::holds_a_proof(path) {
-        return Err(io::Error::other(format!(
-            "{} holds a real proof, which one of `{}` must not replace: name another folder (--data-dir)",
-            path.display(),
-            proof.proof.prover
-        )));
-    }
-    files::save(path, &proof.encode())
 }
 
 /// The proof in a file; none where there is no file.
@@ -124,5 +129,61 @@ fn read<S: Statement>(path: &Path) -> Result<Option<StatedProof<S>>, String> {
         Ok(bytes) => StatedProof::decode(&bytes).map(Some).map_err(|error| wrong(error.to_string())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(wrong(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use alloy_primitives::B256;
+    use proofmill_backends::Proof;
+    use proofmill_client::CheckpointProof;
+    use proofmill_primitives::{ProgramVersion, ProofMode};
+    use proofmill_program::RangePublicValues;
+
+    fn stated<S: Statement>(statement: S, prover: ProverType) -> StatedProof<S> {
+        let proof = Proof {
+            prover,
+            mode: ProofMode::Compressed,
+            program: ProgramVersion(B256::ZERO),
+            public_values: statement.commitment().to_vec(),
+            body: vec![7],
+        };
+        StatedProof { statement, proof }
+    }
+
+    #[test]
+    fn proofs_of_others_stay_and_ones_own_are_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join("proofs").join(name);
+        let blocks = BlockRange::new(3, 5).unwrap();
+        let range = |prover| stated(OpRangePublicValues { l2BlockNumber: 5, ..Default::default() }, prover);
+        for (prover, name) in [
+            (ProverType::OpenVm, "3-5.bin"),
+            (ProverType::Sp1, "3-5-sp1.bin"),
+            (ProverType::Exec, "3-5-exec.bin"),
+            (ProverType::OpenVm, "3-5.bin"),
+        ] {
+            let proofs = Proofs::in_folder(folder.path(), prover);
+            proofs.keep_range(blocks, &range(prover)).unwrap();
+            assert_eq!(proofs.range(blocks), Ok(Some(range(prover))));
+            assert_eq!(read(&place(name)), Ok(Some(range(prover))), "{name}");
+        }
+        // One of blocks that were only executed, as `proofmill range` saves it without L1.
+        let executed: CheckpointProof = stated(RangePublicValues::default(), ProverType::Sp1);
+        let (other, proofs) =
+            (BlockRange::new(6, 9).unwrap(), Proofs::in_folder(folder.path(), ProverType::Sp1));
+        files::save(&place("6-9.bin"), &executed.encode()).unwrap();
+        assert_eq!(proofs.range(other), Ok(None));
+        proofs.keep_range(other, &range(ProverType::Sp1)).unwrap();
+        assert_eq!(read(&place("6-9.bin")), Ok(Some(executed)));
+        assert_eq!(proofs.range(other), Ok(Some(range(ProverType::Sp1))));
+        // What cannot be read, and what proves nothing, is made again in its place.
+        fs::write(place("7-9.bin"), b"PMOPRNG1").unwrap();
+        let broken = BlockRange::new(7, 9).unwrap();
+        assert!(proofs.range(broken).is_err());
+        proofs.keep_range(broken, &range(ProverType::Sp1)).unwrap();
+        assert_eq!(read(&place("7-9.bin")), Ok(Some(range(ProverType::Sp1))));
     }
 }

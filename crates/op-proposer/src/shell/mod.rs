@@ -13,7 +13,7 @@ mod works;
 
 use crate::error::OpProposerError;
 use proofmill_backends::{Backend, BackendError};
-use proofmill_chain::{L2, Sender};
+use proofmill_chain::{L2, Sender, until_there};
 use proofmill_client::ClusterProver;
 use proofmill_derivation::RollupConfig;
 use proofmill_primitives::ProofMode;
@@ -43,6 +43,19 @@ pub struct Parts {
     pub source: L1Source,
     /// What makes proofs.
     pub prover: ClusterProver,
+}
+
+/// What is read at the start, as [`proofmill_chain::patiently`] does, where something else than L1 may keep it, too.
+async fn at_start<T, Fut>(what: &str, read: impl Fn() -> Fut) -> Result<T, OpProposerError>
+where
+    Fut: Future<Output = Result<T, OpProposerError>>,
+{
+    let wait = |error: &OpProposerError| match error {
+        OpProposerError::Chain(error) => error.wait(),
+        _ => None,
+    };
+    let say = |error: &OpProposerError| tracing::warn!(%error, what, "waiting for an endpoint to answer");
+    until_there(wait, say, read).await
 }
 
 /// Whether aggregations can be made in a mode: what a contract takes without attestors is a SNARK.

@@ -1,14 +1,26 @@
-//! What a proposer and a challenger both do with a game that is decided.
+//! What a proposer and a challenger both do with a game that is decided, and say of games that they leave alone.
 
 use super::works::{from_l1, not_now};
 use crate::rules::StepFailed;
-use proofmill_chain::{Game, Games, Included, Sender};
+use proofmill_chain::{Game, Games, GamesView, Included, Sender};
 
 pub(super) const GONE: &str = "the game is not there any more";
 
 /// A game as it was seen last, if it was.
 pub(super) fn there(game: Option<Game>) -> Result<Game, StepFailed> {
     game.ok_or_else(|| not_now(GONE))
+}
+
+/// New games may have another registry than those of before, which nobody follows then who did not name theirs.
+pub(super) fn tell_left_alone(games: &Games, view: &GamesView) {
+    let followed = games.registry();
+    for (other, count) in &view.elsewhere {
+        tracing::warn!(
+            event = "games_left_alone", %followed, %other, games = count,
+            "games that are not at their end have another anchor registry than the one that is followed, and are left alone: start \
+             another process for them, with ANCHOR_STATE_REGISTRY_ADDRESS set to theirs, until the last of them is resolved and paid"
+        );
+    }
 }
 
 /// The number of the L1 block that resolves the game.

@@ -133,7 +133,8 @@ fn not_taken(unsent: &Unsent, folder: Option<&Path>) -> Outcome {
     match unsent.keep(folder) {
         Ok(()) => {
             let folder = folder.display();
-            tracing::warn!(batch, level, %folder, "a proof could not be handed in: it is kept, and handed in at the next start, or when its coordinator is back");
+            let coordinator = unsent.coordinator.as_str();
+            tracing::warn!(batch, level, coordinator, %folder, "a proof could not be handed in: it is kept, and handed in at the next start, or when its coordinator is back");
             Outcome::Kept
         }
         Err(error) => {

@@ -6,7 +6,7 @@ use super::{
     hand_in::hand_in,
     said,
     turn::Turns,
-    unsent::Unsent,
+    unsent::{Unsent, is_same},
 };
 use crate::{
     rules::{Next, Programs, ProofLevel, ProverName, Round},
@@ -85,7 +85,7 @@ impl Puller {
         let mut handing_in = FuturesUnordered::new();
         counted::describe();
         for unsent in self.kept_unsent(prover, &self.coordinators) {
-            let at = calls.iter().position(|coordinator| coordinator.address == unsent.coordinator);
+            let at = calls.iter().position(|coordinator| is_same(&coordinator.address, &unsent.coordinator));
             let Some((place, coordinator)) = at.and_then(|place| Some((place, calls.get(place)?))) else {
                 continue;
             };
@@ -316,10 +316,6 @@ fn each_once(named: &[String]) -> impl Iterator<Item = &String> {
     let is_first =
         move |(at, address): &(usize, &String)| !named.iter().take(*at).any(|other| is_same(other, address));
     named.iter().enumerate().filter(is_first).map(|(_, address)| address)
-}
-
-fn is_same(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
 /// Drawn anew each time.

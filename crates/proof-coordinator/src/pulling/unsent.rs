@@ -22,6 +22,11 @@ pub(super) struct Unsent {
     pub(super) proof: Vec<u8>,
 }
 
+/// Whether two addresses are of one coordinator.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 impl Unsent {
     /// A line that says of what it is, then the proof.
     fn encode(&self) -> Vec<u8> {
@@ -80,7 +85,8 @@ impl Unsent {
             let unsent = Self::decode(&fs::read(&path).ok()?)?;
             // One with an extension was not written to its end.
             let is_whole = path.extension().is_none();
-            let is_for = unsent.prover == prover && coordinators.contains(&unsent.coordinator);
+            let is_named = coordinators.iter().any(|named| is_same(named, &unsent.coordinator));
+            let is_for = unsent.prover == prover && is_named;
             if !is_whole || !is_for {
                 return None;
             }
@@ -123,6 +129,8 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(kept(ProverType::Exec, "http://a:1"), std::slice::from_ref(&first));
         }
+        // Its address may be written otherwise by then.
+        assert_eq!(kept(ProverType::Exec, "http://a:1/"), std::slice::from_ref(&first));
         // As an earlier release named it, too.
         fs::rename(first.file(folder.path()), folder.path().join("exec-epoch-01")).unwrap();
         assert_eq!(kept(ProverType::Exec, "http://a:1"), std::slice::from_ref(&first));

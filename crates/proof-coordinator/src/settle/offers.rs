@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     rules::{Call, Discard, NextCall, Settling, SettlingConfig},
-    shell::Journal,
+    shell::{Journal, Receipt},
 };
 use alloy_primitives::Address;
 use bytes::Bytes;
@@ -51,7 +51,7 @@ impl State {
         rules.restore(before);
         let (offers, history, unready) = (BTreeMap::new(), History::default(), Unready::default());
         let mut state = Self { rules, offers, history, unready, journal };
-        state.keep();
+        drop(state.keep());
         state
     }
 
@@ -90,7 +90,7 @@ impl State {
     pub(super) fn changed(&mut self) {
         let rules = &self.rules;
         self.offers.retain(|(number, _), offer| rules.is(*number, offer.checkpoint.commitment));
-        self.keep();
+        drop(self.keep());
         self.show();
     }
 
@@ -98,9 +98,9 @@ impl State {
         metrics::standing(self.rules.settled().0, self.rules.open(), self.rules.ready());
     }
 
-    /// Hands over what the next process is to know. Nobody waits for it: where it is lost with this process, one refusal is not counted.
-    pub(super) fn keep(&mut self) {
+    /// Hands over what the next process is to know. Who deletes a refused proof waits for the receipt.
+    pub(super) fn keep(&mut self) -> Receipt {
         let notes = self.rules.take_notes();
-        drop(self.journal.keep(notes.into_iter().map(remembered::change).collect()));
+        self.journal.keep(notes.into_iter().map(remembered::change).collect())
     }
 }

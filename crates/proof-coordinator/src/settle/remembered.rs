@@ -26,8 +26,9 @@ impl Remembered {
 /// What the ledger is told of a note.
 pub(super) fn change(note: RefusalNote) -> Change {
     match note {
-        RefusalNote::Refused(of, Refused { times, cause, again_at }) => {
-            Change::ProofRefused(Box::new(RefusalRecord { key: key(&of), times, cause, again_at }))
+        RefusalNote::Refused(of, Refused { times, cause, again_at, remains }) => {
+            let (key, remains) = (key(&of), remains.map(|hash| hash.0));
+            Change::ProofRefused(Box::new(RefusalRecord { key, times, cause, again_at, remains }))
         }
         RefusalNote::Forgotten(of) => Change::RefusalForgotten(Box::new(key(&of))),
     }
@@ -40,7 +41,9 @@ fn key(of: &ProofOf) -> AssignmentKey {
 
 /// A row of another level, which another release may have written, counts for nothing.
 fn read(row: RefusalRecord) -> Option<(ProofOf, Refused)> {
-    let RefusalRecord { key: AssignmentKey { number, level, content, prover }, times, cause, again_at } = row;
+    let RefusalRecord { key, times, cause, again_at, remains } = row;
+    let AssignmentKey { number, level, content, prover } = key;
     let of = ProofOf { number: CheckpointNumber(number), content: B256::from(content), prover };
-    (ProofLevel::parse(&level)? == ProofLevel::Range).then_some((of, Refused { times, cause, again_at }))
+    let refused = Refused { times, cause, again_at, remains: remains.map(B256::from) };
+    (ProofLevel::parse(&level)? == ProofLevel::Range).then_some((of, refused))
 }

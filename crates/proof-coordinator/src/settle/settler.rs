@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     rules::{Call, CallEnded, Consequence, Discard, ProofOf, SettlingConfig, Why},
-    shell::Clock,
+    shell::{Clock, Receipt},
 };
-use alloy_primitives::Address;
+use alloy_primitives::{Address, keccak256};
 use bytes::Bytes;
 use proofmill_chain::SubmittedProof;
 use proofmill_fault::{Jitter, Patience};
@@ -29,6 +29,8 @@ use tokio_util::sync::CancellationToken;
 const READY_AGAIN: Patience = Patience::pauses(Duration::from_secs(1), Duration::from_secs(60));
 /// How long keeping the evidence may hold up that a proof is made anew.
 const EVIDENCE: Duration = Duration::from_secs(30);
+/// How long the ledger may hold up that the evidence is kept.
+const NOTED: Duration = Duration::from_secs(5);
 
 /// Settles the batches of a rollup. Cheap to clone.
 #[derive(Clone)]
@@ -115,8 +117,9 @@ impl Settler {
         self.0.lock().rules.pause(self.0.clock.now(), &proof_of(checkpoint, prover))
     }
 
-    /// Has a proof settled. Comes back where it is refused: then it is to be deleted, and made anew after a [pause](Self::pause);
-    /// and with nothing where it is not needed any more.
+    /// Has a proof settled. Comes back where it is refused: then it is to be deleted, which is to be [told](Self::deleted), and made anew
+    /// after a [pause](Self::pause); and with nothing where it is not needed any more. One that was refused before, by an earlier process
+    /// say, and is still there, is not shown to L1 again.
     pub(crate) async fn offer(
         &self,
         checkpoint: &Checkpoint,
@@ -124,18 +127,28 @@ impl Settler {
         proof: Bytes,
     ) -> Option<Discard> {
         let (number, content) = (checkpoint.number, checkpoint.commitment);
+        let (of, hash) = (proof_of(checkpoint, prover), keccak256(&proof));
+        let before = self.0.lock().rules.remaining(self.0.clock.now(), &of, hash);
+        if let Some(discard) = before {
+            let (checkpoint, cause) = (*checkpoint, discard.cause.as_str());
+            tracing::warn!(batch = number.0, %prover, cause, "a proof was refused before, and is still there: it is deleted");
+            self.put_aside(&RefusedProof { discard: discard.clone(), checkpoint, proof }).await;
+            return Some(discard);
+        }
         loop {
             let submitted = match self.make_ready(number, prover, &proof).await {
                 Ok(submitted) => submitted,
                 Err(cause) => {
-                    let discard = {
+                    let (discard, noted) = {
                         let mut state = self.0.lock();
                         let (now, jitter) = (self.0.clock.now(), self.jitter(number));
-                        let discard = state.rules.refuse(now, proof_of(checkpoint, prover), cause, jitter)?;
-                        state.keep();
-                        discard
+                        let discard = state.rules.refuse(now, of, cause, jitter)?;
+                        state.rules.remains(&of, hash);
+                        (discard, state.keep())
                     };
                     let checkpoint = *checkpoint;
+                    tell_refused(&discard);
+                    is_noted(noted).await;
                     self.put_aside(&RefusedProof { discard: discard.clone(), checkpoint, proof }).await;
                     return Some(discard);
                 }
@@ -157,6 +170,13 @@ impl Settler {
                 Told::NotAttested => {}
             }
         }
+    }
+
+    /// A proof that was refused is deleted.
+    pub(crate) fn deleted(&self, checkpoint: &Checkpoint, prover: ProverType) {
+        let mut state = self.0.lock();
+        state.rules.gone(&proof_of(checkpoint, prover));
+        drop(state.keep());
     }
 
     /// A proof as L1 takes it, however long that takes; or why it is refused.
@@ -192,7 +212,7 @@ impl Settler {
     }
 
     async fn ended(&self, call: Call, ended: CallEnded) {
-        let (consequences, mut refused) = {
+        let (consequences, refused, noted) = {
             let mut state = self.0.lock();
             if let CallEnded::Failed { why, spent, .. } = &ended {
                 metrics::failed(*why, spent.as_ref());
@@ -205,19 +225,26 @@ impl Settler {
                     Consequence::Settled(call, receipt) => state.history.settled(call, receipt),
                     Consequence::Quoted(call, quote) => state.history.quoted(call, quote),
                     Consequence::Discard(discard) => {
-                        let offer = state.offers.remove(&(discard.number, discard.prover));
-                        refused.extend(offer.map(|offer| (discard.clone(), offer)));
+                        if let Some(offer) = state.offers.remove(&(discard.number, discard.prover)) {
+                            let of = proof_of(&offer.checkpoint, discard.prover);
+                            state.rules.remains(&of, keccak256(&offer.proof));
+                            refused.push((discard.clone(), offer));
+                        }
                     }
                     Consequence::Again { call, why: Why::NotAttested, .. } => state.ready_anew(call.first),
                     _ => {}
                 }
             }
-            state.keep();
+            let noted = state.keep();
             state.show();
-            (consequences, refused)
+            (consequences, refused, noted)
         };
         consequences.iter().for_each(tell);
-        for (discard, offer) in refused.drain(..) {
+        refused.iter().for_each(|(discard, _)| tell_refused(discard));
+        if !refused.is_empty() {
+            is_noted(noted).await;
+        }
+        for (discard, offer) in refused {
             let Offer { checkpoint, proof, told, .. } = offer;
             self.put_aside(&RefusedProof { discard: discard.clone(), checkpoint, proof }).await;
             // Whoever had it made may have gone.
@@ -228,7 +255,6 @@ impl Settler {
     /// Keeps the evidence of a proof that is refused, before it is deleted.
     async fn put_aside(&self, refused: &RefusedProof) {
         let Discard { number, prover, .. } = &refused.discard;
-        tell_refused(&refused.discard);
         if tokio::time::timeout(EVIDENCE, self.0.evidence.keep(refused)).await.is_err() {
             tracing::error!(batch = number.0, %prover, "a refused proof could not be kept as evidence in time");
         }
@@ -291,6 +317,15 @@ impl Inner {
 /// A batch is known by its commitment: another one may come with the same number.
 const fn proof_of(checkpoint: &Checkpoint, prover: ProverType) -> ProofOf {
     ProofOf { number: checkpoint.number, content: checkpoint.commitment, prover }
+}
+
+/// That a proof is refused is durable before its evidence is kept and it is deleted: who is started after a kill goes on with that.
+async fn is_noted(noted: Receipt) {
+    if tokio::time::timeout(NOTED, noted.kept()).await != Ok(true) {
+        tracing::warn!(
+            "the ledger does not take it now that a proof is refused: where this process ends before it does, L1 is shown the proof again"
+        );
+    }
 }
 
 async fn sleep(wait: Option<Duration>) {

@@ -14,7 +14,10 @@ use proofmill_localstore::LocalPostgres;
 use proofmill_primitives::{BlockRange, Checkpoint, CheckpointNumber, ProverType, Slot};
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,6 +33,8 @@ struct Contract {
     signed: Mutex<Vec<CheckpointNumber>>,
     shown: Mutex<Vec<Vec<u8>>>,
     kept: Mutex<u32>,
+    /// Whether evidence takes for ever to be written.
+    is_stuck: AtomicBool,
 }
 
 impl BatchSettlement for Contract {
@@ -56,7 +61,11 @@ impl BatchSettlement for Contract {
 impl Evidence for Contract {
     fn keep<'a>(&'a self, _: &'a RefusedProof) -> BoxFuture<'a, ()> {
         *self.kept.lock().unwrap() += 1;
-        Box::pin(async {})
+        Box::pin(async move {
+            if self.is_stuck.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+        })
     }
 }
 
@@ -133,6 +142,7 @@ async fn a_proof_that_is_refused_again_and_again_is_evidence_each_time_and_does_
         let discard = offer.unwrap().unwrap();
         assert_eq!((discard.times, discard.after.is_zero()), (times, times == 1), "{discard:?}");
         assert_eq!((*contract.kept.lock().unwrap(), settler.problems().is_empty()), (times, times == 1));
+        settler.deleted(&checkpoint, EXEC);
     }
     let offer = settler.offer(&checkpoint, EXEC, Bytes::from_static(b"a better one"));
     let both = async { tokio::join!(offer, is_settled(&settler)) };
@@ -155,6 +165,7 @@ async fn remembers_over_a_restart(open: impl AsyncFn() -> Ledger) {
     let refused = || failed(Why::InvalidProof(Some(EXEC)));
     let offered = async |settler: &Settler| {
         let offer = settler.offer(&checkpoint(), EXEC, Bytes::from_static(b"a proof")).await;
+        settler.deleted(&checkpoint(), EXEC);
         offer.unwrap().times
     };
     let (ledger, stop) = (open().await, CancellationToken::new());
@@ -163,6 +174,7 @@ async fn remembers_over_a_restart(open: impl AsyncFn() -> Ledger) {
     let (settler, _) = remembering([refused(), refused()], before, stop.clone());
     assert_eq!((offered(&settler).await, offered(&settler).await), (1, 2));
     written(&ledger, Some(2)).await;
+    remains(&ledger, false).await;
     stop.cancel();
     ledger.close().await;
 
@@ -195,4 +207,62 @@ async fn how_often_a_proof_was_refused_is_known_after_a_restart() {
     remembers_over_a_restart(async || Ledger::open(&path).await.unwrap()).await;
     let Some(server) = LocalPostgres::start_or_skip().unwrap() else { return };
     remembers_over_a_restart(async || Ledger::open_postgres(&server.url(), "settled").await.unwrap()).await;
+}
+
+/// Whether the ledger says that the refused proof is still there, once it says so.
+async fn remains(ledger: &Ledger, is_there: bool) {
+    let looking = async {
+        while ledger.refusals().await.unwrap().first().is_some_and(|row| row.remains.is_some()) != is_there {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looking).await.unwrap();
+}
+
+async fn is_not_shown_again_after_a_kill(open: impl AsyncFn() -> Ledger) {
+    let a_proof = || Bytes::from_static(b"a proof");
+    let (ledger, stop) = (open().await, CancellationToken::new());
+    let (journal, _lost) = Journal::new(ledger.clone());
+    let before = Remembered::of(&ledger, journal).await.unwrap();
+    let (settler, contract) = remembering([failed(Why::InvalidProof(Some(EXEC)))], before, stop.clone());
+    contract.is_stuck.store(true, Ordering::SeqCst);
+    let offering = tokio::spawn(async move { settler.offer(&checkpoint(), EXEC, a_proof()).await });
+    // That it is refused is durable when its evidence is begun, and then nothing goes on.
+    let begun = async {
+        while *contract.kept.lock().unwrap() == 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), begun).await.unwrap();
+    assert!(ledger.refusals().await.unwrap()[0].remains.is_some());
+    offering.abort();
+    stop.cancel();
+    ledger.close().await;
+
+    let (ledger, stop) = (open().await, CancellationToken::new());
+    let (journal, _lost) = Journal::new(ledger.clone());
+    let before = Remembered::of(&ledger, journal).await.unwrap();
+    let (settler, contract) = remembering([], before, stop.clone());
+    let discard = settler.offer(&checkpoint(), EXEC, a_proof()).await.unwrap();
+    assert_eq!((discard.times, discard.cause.as_str()), (1, "invalid proof"));
+    assert_eq!(*contract.kept.lock().unwrap(), 1, "there is no evidence of it");
+    assert_eq!(*contract.shown.lock().unwrap(), Vec::<Vec<u8>>::new(), "L1 is shown it again");
+    // Once it is deleted, one that is made anew is shown, also where it has the same bytes.
+    settler.deleted(&checkpoint(), EXEC);
+    remains(&ledger, false).await;
+    let checkpoint = checkpoint();
+    let (discard, ()) = tokio::join!(settler.offer(&checkpoint, EXEC, a_proof()), is_settled(&settler));
+    assert_eq!((discard, contract.shown.lock().unwrap().len()), (None, 1));
+    stop.cancel();
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_proof_is_not_shown_again_by_who_is_started_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("assignments.sqlite");
+    is_not_shown_again_after_a_kill(async || Ledger::open(&path).await.unwrap()).await;
+    let Some(server) = LocalPostgres::start_or_skip().unwrap() else { return };
+    is_not_shown_again_after_a_kill(async || Ledger::open_postgres(&server.url(), "killed").await.unwrap())
+        .await;
 }

@@ -1,7 +1,7 @@
 //! What must be durable, in the order in which it was decided.
 //!
 //! Changes are handed over while their owner is locked, so that their order is that of the decisions; they are committed outside,
-//! all that wait together. What gives nothing out and cannot be written is written with the next.
+//! all that wait together. What gives nothing out and cannot be written is written with the next, or a moment later.
 
 use crate::rules::{BatchId, Held, ProofLevel, ProverName, Record};
 use proofmill_ledger::{AssignmentKey, AssignmentRecord, Batch, Change, Ledger, LedgerError, Timestamp};
@@ -14,6 +14,9 @@ use tokio::{
 
 /// The most messages in one transaction.
 const GROUP: usize = 256;
+
+/// The wait before what could not be written is tried again, where nothing else comes to be written.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// How often it is said that the ledger takes nothing: every prover that asks finds it out again.
 const SAID_EVERY: Duration = Duration::from_secs(10);
@@ -29,12 +32,13 @@ pub(crate) struct Journal {
     changes: mpsc::UnboundedSender<Message>,
 }
 
-/// Becomes true when the changes are durable.
+/// Becomes true when the changes are durable; false when they could not be written, where something was to be given out. Of refused proofs
+/// it is waited for.
 pub(crate) struct Receipt(oneshot::Receiver<bool>);
 
 impl Receipt {
     /// Waits until they are durable; whether they are.
-    pub(super) async fn kept(self) -> bool {
+    pub(crate) async fn kept(self) -> bool {
         self.0.await.unwrap_or(false)
     }
 }
@@ -74,14 +78,24 @@ impl Journal {
 }
 
 async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> Result<(), LedgerError> {
-    let (mut messages, mut late) = (Vec::new(), Vec::new());
+    let mut messages: Vec<Message> = Vec::new();
+    let (mut late, mut waiting): (Vec<Change>, Vec<oneshot::Sender<bool>>) = (Vec::new(), Vec::new());
     let mut said: Option<Instant> = None;
     loop {
-        if inbox.recv_many(&mut messages, GROUP).await == 0 {
+        let next = inbox.recv_many(&mut messages, GROUP);
+        let is_over = match late.is_empty() {
+            true => next.await == 0,
+            false => tokio::time::timeout(AGAIN, next).await == Ok(0),
+        };
+        if is_over {
             return Ok(());
         }
-        let (changes, receipts): (Vec<_>, Vec<_>) = messages.drain(..).unzip();
-        let changes: Vec<Change> = late.drain(..).chain(changes.into_iter().flatten()).collect();
+        let mut changes: Vec<Change> = std::mem::take(&mut late);
+        let mut receipts = Vec::new();
+        for (more, receipt) in messages.drain(..) {
+            receipts.push((more.iter().all(is_of_refusals), receipt));
+            changes.extend(more);
+        }
         let committed = ledger.commit(Batch::from(changes.clone())).await;
         if let Err(error) = &committed {
             if said.is_none_or(|at| at.elapsed() >= SAID_EVERY) {
@@ -90,16 +104,31 @@ async fn write(ledger: Ledger, mut inbox: mpsc::UnboundedReceiver<Message>) -> R
             }
             late = owed(changes);
         }
-        for receipt in receipts {
-            // Who asked may have gone.
-            let _ = receipt.send(committed.is_ok());
+        for (can_wait, receipt) in receipts {
+            if can_wait && committed.is_err() {
+                waiting.push(receipt);
+            } else {
+                // Who asked may have gone.
+                let _ = receipt.send(committed.is_ok());
+            }
         }
+        if committed.is_ok() {
+            for receipt in waiting.drain(..) {
+                let _ = receipt.send(true);
+            }
+        }
+        waiting.retain(|receipt| !receipt.is_closed());
         if let Err(error) = committed
             && error.is_final()
         {
             return Err(error);
         }
     }
+}
+
+/// Whether a change is about what is known of refused proofs: it gives nothing out, and nobody takes it back.
+const fn is_of_refusals(change: &Change) -> bool {
+    matches!(change, Change::ProofRefused(_) | Change::RefusalForgotten(_))
 }
 
 /// What is still to be written of changes that could not be. What was to be given out is taken back, by whoever waits for the receipt; and
@@ -144,6 +173,8 @@ pub(super) fn read(row: AssignmentRecord) -> Option<(BatchId, ProverType, Held)>
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use proofmill_ledger::RefusalRecord;
+    use sqlx::{Connection, SqliteConnection};
 
     fn held_or_ended(number: u64, is_held: bool) -> Change {
         let batch = BatchId { number: CheckpointNumber(number), level: ProofLevel::Range, content: [1; 32] };
@@ -152,6 +183,28 @@ mod tests {
             true => Record::Held(batch, ProverType::Exec, held),
             false => Record::Ended(batch, ProverType::Exec),
         })
+    }
+
+    /// Whoever is started after a kill is to know it.
+    #[tokio::test]
+    async fn that_a_proof_is_refused_is_written_once_the_ledger_takes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("assignments.sqlite");
+        let ledger = Ledger::open(&path).await.unwrap();
+        let (journal, _lost) = Journal::new(ledger.clone());
+        let address = format!("sqlite://{}", path.display());
+        let mut foreign = SqliteConnection::connect(&address).await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut foreign).await.unwrap();
+        let Change::AssignmentEnded(key) = held_or_ended(1, false) else { panic!("it is another change") };
+        let (cause, again_at, remains) = ("an opening".to_owned(), Timestamp::from_secs(1), Some([7; 32]));
+        let record = RefusalRecord { key: *key, times: 1, cause, again_at, remains };
+        let noted = journal.keep(vec![Change::ProofRefused(Box::new(record.clone()))]);
+        assert!(!journal.keep(vec![held_or_ended(2, true)]).kept().await, "it is given out");
+        sqlx::query("ROLLBACK").execute(&mut foreign).await.unwrap();
+        // Nothing else comes to be written.
+        assert!(tokio::time::timeout(Duration::from_secs(60), noted.kept()).await.unwrap());
+        assert_eq!(ledger.refusals().await.unwrap(), [record]);
+        ledger.close().await;
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub use board::{OpenBatch, OpenBatches, ProofState, ProofStatus};
 pub(crate) use clock::Clock;
 pub use coordinator::{Coordinator, CoordinatorConfig};
 pub use error::CoordinatorError;
-pub(crate) use journal::Journal;
+pub(crate) use journal::{Journal, Receipt};
 pub use server::serve;
 pub(crate) use telling::Telling;
 pub(crate) use wire::{asked_batch, heard_batch};

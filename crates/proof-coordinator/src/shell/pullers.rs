@@ -32,11 +32,13 @@ impl Pullers for Coordinator {
         Box::pin(prove(&self.0, wanted, work))
     }
 
-    fn refuse<'a>(&'a self, proof: &'a Proof, cause: &'a str) -> BoxFuture<'a, ()> {
+    fn refuse<'a>(&'a self, proof: &'a Proof, cause: &'a str) -> BoxFuture<'a, bool> {
         Box::pin(async move {
-            if let Err(error) = self.0.shelf.refuse(&proof.encode(), cause).await {
+            let marked = self.0.shelf.refuse(&proof.encode(), cause).await;
+            if let Err(error) = &marked {
                 tracing::error!(%error, "a refused proof cannot be marked as such");
             }
+            marked.is_ok()
         })
     }
 }

@@ -10,18 +10,19 @@ use super::{
 use crate::rules::{Ask, AskedType, Programs};
 use futures::stream::BoxStream;
 use proofmill_fault::{Code, Fault};
-use proofmill_wire::prover::{
-    AssignRequest, AssignResponse, GiveBackRequest, GiveBackResponse, InputPiece, ReadInputRequest,
-    SubmitRequest, SubmitResponse,
-    proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
+use proofmill_wire::{
+    Connections,
+    prover::{
+        AssignRequest, AssignResponse, GiveBackRequest, GiveBackResponse, InputPiece, ReadInputRequest,
+        SubmitRequest, SubmitResponse,
+        proof_coordinator_service_server::{ProofCoordinatorService, ProofCoordinatorServiceServer},
+    },
+    text,
 };
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
-};
+use tonic::{Request, Response, Status};
 
 /// The largest proof that is taken, in bytes: SP1's compressed proofs have 1.3 MB.
 const MAX_PROOF: usize = 32 << 20;
@@ -44,12 +45,10 @@ pub async fn serve(
     let mut losing = lost.clone();
     let service =
         ProofCoordinatorServiceServer::new(Service(coordinator.0)).max_decoding_message_size(MAX_PROOF);
-    Server::builder()
-        .http2_keepalive_interval(Some(Duration::from_secs(10)))
-        .http2_keepalive_timeout(Some(Duration::from_secs(20)))
+    proofmill_wire::server()
         .concurrency_limit_per_connection(CALLS)
         .add_service(service)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), async {
+        .serve_with_incoming_shutdown(Connections::from(listener), async {
             tokio::select! {
                 () = stop.cancelled() => {}
                 _ = losing.wait_for(Option::is_some) => {}
@@ -109,7 +108,8 @@ impl ProofCoordinatorService for Service {
         let AskedType::Known(of) = AskedType::from(prover_type.as_str()) else {
             return Err(BadCall::ProverType.into());
         };
-        let cause: String = cause.chars().filter(|char| !char.is_control()).take(MAX_CAUSE).collect();
+        let cause: String = cause.chars().filter(|one| !text::is_obeyed(*one)).collect();
+        let cause = text::brief(cause, MAX_CAUSE);
         let fault =
             (!fault.is_empty()).then(|| Fault::new(Code::parse(&fault).unwrap_or(Code::ProverFailed), cause));
         submit::give_back(&self.0, &name(&prover)?, heard_batch(batch)?, of, fault.as_ref());

@@ -51,6 +51,12 @@ impl Story {
         self.0.next(Timestamp::from_millis(self.1))
     }
 
+    /// Before what the contract said of its next batch is doubted.
+    fn soon(&mut self) -> NextCall {
+        self.1 += 10_000;
+        self.0.next(Timestamp::from_millis(self.1))
+    }
+
     fn ends(&mut self, ended: CallEnded) -> Vec<Consequence> {
         self.0.ended(Timestamp::from_millis(self.1), ended, Jitter::NONE)
     }
@@ -233,6 +239,31 @@ fn any_failure_of_several_has_them_go_one_by_one_until_the_last_of_them() {
         }
         assert_eq!(story.next(), call(4, 6), "{why:?}");
     }
+}
+
+#[test]
+fn batches_stay_together_where_another_one_is_next() {
+    let not_next = |expected| failed(Why::NotNext { expected: CheckpointNumber(expected) });
+    let mut story = Story(ready(9, 800), 0);
+    assert_eq!(story.next(), call(1, 9));
+    // A rival was first: the others are as they were.
+    assert_eq!(story.ends(not_next(4)), [Consequence::SettledBefore(CheckpointNumber(3))]);
+    assert_eq!(story.soon(), call(4, 9));
+    // A reorg took the rival's proofs back, or a node of L1 lags: that is waited for.
+    let consequences = story.ends(not_next(2));
+    assert!(
+        matches!(consequences.as_slice(), [Consequence::Again { after, .. }] if !after.is_zero()),
+        "{consequences:?}"
+    );
+    assert_eq!(story.soon(), call(2, 9));
+    story.ends(settled());
+    // A batch that failed beside others goes alone also where another one is next meanwhile.
+    let mut story = Story(ready(9, 800), 0);
+    assert_eq!(story.next(), call(1, 9));
+    story.ends(failed(Why::Refused));
+    assert_eq!(story.next(), call(1, 1));
+    story.ends(not_next(3));
+    assert_eq!(story.soon(), call(3, 3));
 }
 
 fn prove_more(rules: &mut Settling) {

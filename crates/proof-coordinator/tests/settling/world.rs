@@ -63,6 +63,11 @@ fn rules(verified: u64) -> Settling {
     Settling::new(config, CheckpointNumber(verified))
 }
 
+/// What says nothing of the batches of a call: that it was not made, or began with another one than L1 wants.
+const fn keeps_together(why: Why) -> bool {
+    matches!(why, Why::NotMade | Why::TooDear { .. } | Why::NotNext { .. })
+}
+
 fn bytes_of(content: B256, prover: ProverType) -> u64 {
     300 + u64::from(content[0]) * 4 + prover.name().len() as u64
 }
@@ -353,7 +358,7 @@ impl World {
             self.follows(call, &contents, &was, consequence);
         }
         if let CallEnded::Failed { why, .. } = was
-            && !matches!(why, Why::NotMade | Why::TooDear { .. })
+            && !keeps_together(why)
             && call.batches() > 1
         {
             self.alone_until = Some(call.last.0);
@@ -375,8 +380,8 @@ impl World {
                 assert!(through.0 <= self.verified);
                 self.story.settled_before += 1;
             }
-            Consequence::OneByOne { .. } => {
-                assert!(call.batches() > 1);
+            Consequence::OneByOne { why, .. } => {
+                assert!(call.batches() > 1 && !keeps_together(why), "{why:?}");
                 self.story.one_by_one += 1;
             }
             Consequence::Again { why, after, .. } => {
@@ -385,7 +390,7 @@ impl World {
                     if fewer { after.is_zero() } else { (1..=75).contains(&after.as_secs()) },
                     "{after:?}"
                 );
-                assert!(call.batches() == 1 || matches!(why, Why::NotMade | Why::TooDear { .. }));
+                assert!(call.batches() == 1 || keeps_together(why));
                 self.story.again += 1;
                 self.story.fewer += u64::from(fewer);
                 if why == Why::NotAttested {

@@ -11,7 +11,7 @@ use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_proof_coordinator::rules::BatchId;
 use proofmill_service::{FoundProof, JobError, Pullers, Sought};
 use proofmill_wire::prover::{assign_response::Outcome, proof_refused, retry_later::Reason, submit_response};
-use scene::{Scene, batch_of, proof, wanted};
+use scene::{PATIENCE, Scene, batch_of, proof, wanted};
 use sqlx::{Connection, PgConnection};
 use std::{sync::Mutex, time::Duration};
 
@@ -90,7 +90,7 @@ async fn is_told(notes: &Mutex<String>, what: &str) {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let told = tokio::time::timeout(Duration::from_secs(20), told).await;
+    let told = tokio::time::timeout(PATIENCE, told).await;
     assert!(told.is_ok(), "{what}: {}", notes.lock().unwrap());
 }
 
@@ -126,7 +126,11 @@ async fn a_proof_from_before_a_restart_is_found_before_its_input_is_there() {
     // Not where it is of something else, was refused, or is damaged.
     let other = Sought { prover: ProverType::OpenVm, ..one.sought };
     assert_eq!(scene.coordinator.found(&other).await, Ok(None));
-    scene.coordinator.refuse(&proof(&one), "L1 does not take it").await;
+    scene.hide_artifacts(true);
+    assert!(!scene.coordinator.refuse(&proof(&one), "L1 does not take it").await, "it is handed out again");
+    scene.hide_artifacts(false);
+    assert!(scene.coordinator.found(&one.sought).await.unwrap().is_some());
+    assert!(scene.coordinator.refuse(&proof(&one), "L1 does not take it").await);
     assert_eq!(scene.coordinator.found(&one.sought).await, Ok(None));
     assert!(scene.coordinator.found(&two.sought).await.unwrap().is_some(), "the other one was not refused");
     scene.lose_artifacts(false);
@@ -146,7 +150,7 @@ async fn a_coordinator_that_was_replaced_gives_out_nothing_and_ends() {
     assert!(!matches!(replaced.assign("a", "exec").await, Outcome::Assigned(_)));
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!() };
     assert!(!waits.is_finished());
-    let error = tokio::time::timeout(Duration::from_secs(20), replaced.ended()).await.unwrap().unwrap_err();
+    let error = tokio::time::timeout(PATIENCE, replaced.ended()).await.unwrap().unwrap_err();
     assert!(error.to_string().contains("another process took it over"), "{error}");
 }
 
@@ -172,7 +176,7 @@ async fn what_was_given_out_survives(mut scene: Scene) {
         panic!()
     };
     assert_eq!(waits.await.unwrap().unwrap().proof, made);
-    assert_eq!(scene.rows().await, 0);
+    scene.has_rows(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +198,7 @@ async fn a_batch_that_provers_cannot_execute_is_told_whoever_waits() {
         matches!(&error, JobError::CannotExecute { cause } if cause.contains("7 instructions")),
         "{error}"
     );
-    assert_eq!(scene.rows().await, 0);
+    scene.has_rows(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,7 +210,7 @@ async fn nothing_is_given_out_that_is_not_durable() {
     assert_eq!(later.reason(), Reason::StoreAway);
     drop(locked);
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
-    assert_eq!(scene.rows().await, 1);
+    scene.has_rows(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,7 +225,7 @@ async fn who_leaves_and_asks_again_is_given_nothing_that_is_not_durable() {
     assert_eq!(later.reason(), Reason::StoreAway);
     drop(locked);
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
-    assert_eq!(scene.rows().await, 1);
+    scene.has_rows(1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,8 +283,7 @@ async fn a_proof_that_was_stored_and_not_told_is_found_when_its_batch_is_asked_f
     scene.take_artifacts_of(&before);
     let Outcome::RetryLater(later) = scene.assign("b", "exec").await else { panic!("it is proven twice") };
     assert_eq!(later.reason(), Reason::AlreadyProven);
-    let pulled =
-        tokio::time::timeout(Duration::from_secs(60), waits).await.expect("it is waited for in vain");
+    let pulled = tokio::time::timeout(PATIENCE, waits).await.expect("it is waited for in vain");
     assert_eq!(pulled.unwrap().unwrap().proof, proof(&wants));
     assert_eq!(scene.coordinator.shown(), []);
 }
@@ -426,7 +429,7 @@ async fn a_proof_that_does_not_hold_is_not_stored_and_its_batch_goes_to_the_next
     assert_eq!(refused.reason(), proof_refused::Reason::DoesNotHold);
     assert!(refused.cause.contains("the proof is not valid") && refused.paused_ms > 0, "{refused:?}");
     assert_eq!(scene.coordinator.found(&wants.sought).await, Ok(None));
-    assert_eq!(scene.rows().await, 0, "it holds the batch yet");
+    scene.has_rows(0).await;
     let Outcome::Assigned(_) = scene.assign("b", "exec").await else { panic!("it is lost") };
     let submit_response::Outcome::Accepted(_) = scene.submit("b", "exec", &batch, &proof(&wants)).await
     else {
@@ -442,8 +445,8 @@ async fn work_that_is_cancelled_is_given_to_nobody() {
     let Outcome::Assigned(_) = scene.assign("a", "exec").await else { panic!() };
     scene.cancel.cancel();
     assert_eq!(waits.await.unwrap().unwrap_err(), JobError::Cancelled);
-    tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!((scene.coordinator.shown(), scene.rows().await), (vec![], 0));
+    scene.has_rows(0).await;
+    assert_eq!(scene.coordinator.shown(), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

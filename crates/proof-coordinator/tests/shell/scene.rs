@@ -22,7 +22,7 @@ use sqlx::{Connection, PgConnection, SqliteConnection};
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,9 @@ use tonic::{Status, transport::Channel};
 
 /// How long a prover may hold a batch.
 const TIMEOUT: Duration = Duration::from_secs(600);
+
+/// Longer than anything here takes, also where the machine does much else.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Scene {
     folder: tempfile::TempDir,
@@ -166,6 +169,18 @@ impl Scene {
         Self::on(folder, database, TIMEOUT, &registry()).await
     }
 
+    /// The artifact store is away, or back.
+    pub(crate) fn hide_artifacts(&self, away: bool) {
+        let [there, aside] = ["artifacts", "aside"].map(|name| self.folder.path().join(name));
+        if away {
+            std::fs::rename(&there, &aside).unwrap();
+            std::fs::write(&there, b"no folder").unwrap();
+        } else {
+            std::fs::remove_file(&there).unwrap();
+            std::fs::rename(&aside, &there).unwrap();
+        }
+    }
+
     /// Every file of the artifact store becomes another one of its length, or goes.
     pub(crate) fn lose_artifacts(&self, all: bool) {
         let mut folders = vec![self.folder.path().join("artifacts")];
@@ -220,10 +235,21 @@ impl Scene {
         let heard = Arc::clone(&notes);
         let hear = move |note: JobNote| *heard.lock().unwrap() += &format!("{note:?}\n");
         let (coordinator, work) = (self.coordinator.clone(), Work::new(self.cancel.clone(), hear));
+        let (number, prover) = (wanted.sought.number, wanted.sought.prover);
         let waiting = tokio::spawn(async move { coordinator.prove(wanted, &work).await });
         // Until it lies on the desk, or is found.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        (waiting, notes)
+        let is_there = || {
+            let shown = self.coordinator.shown();
+            shown.iter().any(|shown| shown.batch.number == number && shown.prover == prover)
+        };
+        let end = Instant::now() + PATIENCE;
+        loop {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            if is_there() || waiting.is_finished() {
+                return (waiting, notes);
+            }
+            assert!(Instant::now() < end, "batch {number} is not waited for");
+        }
     }
 
     pub(crate) async fn assign(&self, name: &str, prover_type: &str) -> assign_response::Outcome {
@@ -277,10 +303,20 @@ impl Scene {
         SqliteConnection::connect(&format!("sqlite://{}", path.display())).await.unwrap()
     }
 
-    /// How many assignments the ledger has.
-    pub(crate) async fn rows(&self) -> i64 {
-        // What is on its way into it.
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    /// Waits until the ledger has so many assignments: what is on its way into it may take a while.
+    pub(crate) async fn has_rows(&self, expected: i64) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let rows = self.rows().await;
+            if rows == expected {
+                return;
+            }
+            assert!(Instant::now() < end, "{rows} assignments, and not {expected}");
+        }
+    }
+
+    async fn rows(&self) -> i64 {
         let count = "SELECT count(*) FROM coordinator.assignments";
         if let Some(url) = &self.database {
             let mut connection = PgConnection::connect(url).await.unwrap();

@@ -15,11 +15,6 @@ pub(super) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// One that nobody listens on now.
-pub(super) fn free() -> std::io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
 /// Who listens on a port, as far as this user may see.
 pub(super) fn listener(port: u16) -> Option<String> {
     listeners(port).first().map(|process| words(process))

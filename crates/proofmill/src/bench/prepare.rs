@@ -57,6 +57,8 @@ impl Session<'_> {
         for need in steps::needs(self.shape, l2, metrics, self.run.gpu()) {
             check(&need)?;
         }
+        // What is too little for a proof is said now, and not by each prover when the chains are there.
+        self.share()?;
         // What is no page of metrics is so now, and not after an hour.
         if let Some(url) = &self.metrics {
             self.batches = fetch(url).await?;

@@ -120,7 +120,10 @@ pub(super) fn prover_name(number: u32) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::cli::{Bench, Cli, Command};
+    use crate::{
+        cli::{Bench, Cli, Command},
+        settings::takes,
+    };
     use clap::Parser;
 
     fn run(words: &[&str]) -> cli::Run {
@@ -141,8 +144,9 @@ mod tests {
         };
         let named =
             role.environment.iter().filter_map(|(name, value)| Some(format!("{}={value}", flag(name)?)));
-        let words = std::iter::once("proofmill".to_owned()).chain(role.words.iter().cloned()).chain(named);
-        Cli::try_parse_from(words).unwrap().command
+        let words: Vec<_> = role.words.iter().cloned().chain(named).collect();
+        assert_eq!(takes(&words), Ok(()), "{words:?}");
+        Cli::try_parse_from(std::iter::once("proofmill".to_owned()).chain(words)).unwrap().command
     }
 
     #[test]

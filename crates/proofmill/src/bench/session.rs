@@ -1,7 +1,7 @@
 //! A session on this machine.
 
 use super::{default_prover, follow::Followed, live::Live, processes::Processes, roles::Cast};
-use crate::{cli, dev::Launcher, keys};
+use crate::{cli, dev::Launcher, held_port::HeldPort, keys};
 use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
@@ -61,6 +61,8 @@ pub(super) struct Session<'a> {
     pub(super) watch: Watch,
     /// Where its processes listen.
     pub(super) ports: Ports,
+    /// Those of them that no user named, for as long as this session runs.
+    pub(super) held: Vec<HeldPort>,
     /// How many accounts send.
     pub(super) accounts: usize,
     /// How often the load was started.
@@ -153,6 +155,7 @@ impl<'a> Session<'a> {
             batches: Batches::new(),
             watch: Watch::new(run.batches().get()),
             ports: Ports { l2: [run.l2_port.get(), run.metrics_port.get()], ..Ports::default() },
+            held: Vec::new(),
             accounts: accounts.map_or(run.accounts.get() as usize, |keys| keys.len()),
             rounds: 0,
             waiting_since: Instant::now(),

@@ -1,15 +1,16 @@
 //! Starting the processes of a session, each when the one before is ready.
 
 use super::{
-    ports,
     prepare::{KeptL1, kept_l1, kept_l1_file, remove},
     processes,
     roles::{COORDINATOR, L1, L2, prover_name},
     session::{Place, Session},
 };
 use crate::{
+    cli::Room,
     dev::{Orphan, Role},
-    keys,
+    held_port::HeldPort,
+    keys, room,
 };
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_bench::steps;
@@ -17,7 +18,7 @@ use proofmill_chain::{L1 as L1Client, PoolOptions};
 use proofmill_devnet::{Description, DevKeys, l1_options};
 use proofmill_primitives::Weight;
 use std::{
-    env, fs,
+    env, fs, io,
     net::{Ipv4Addr, TcpStream},
     time::{Duration, Instant},
 };
@@ -43,7 +44,7 @@ impl Session<'_> {
             remove(&kept_l1_file(&self.root))?;
             self.live.line("L1 of an earlier session does not answer: it is ended, and another is started");
         }
-        let port = ports::free().wrap_err("cannot find a free port for L1")?;
+        let port = self.hold_port().wrap_err("cannot find a free port for L1")?;
         self.ports.l1 = Some(port);
         let (program, words) = l1_options().port(port).command_line()?;
         let role = Role { name: L1.to_owned(), binary: Some(program), words, environment: Vec::new() };
@@ -102,8 +103,8 @@ impl Session<'_> {
     }
 
     pub(super) async fn start_coordinator(&mut self) -> Result<()> {
-        let free = || ports::free().wrap_err("cannot find a free port for the proof coordinator");
-        let (listen, metrics) = (free()?, free()?);
+        let mut hold = || self.hold_port().wrap_err("cannot find a free port for the proof coordinator");
+        let (listen, metrics) = (hold()?, hold()?);
         let role = self.cast().coordinator(&self.there()?, listen, metrics);
         self.ports.coordinator = Some([listen, metrics]);
         self.start(&role)?;
@@ -118,26 +119,37 @@ impl Session<'_> {
     pub(super) fn start_provers(&mut self) -> Result<()> {
         let [coordinator, _] =
             self.ports.coordinator.ok_or_else(|| eyre!("there is no coordinator; please report it"))?;
-        let provers = self.run.provers.get();
-        let share = match provers {
-            1 => None,
-            several => {
-                let all = proofmill_worker::memory::max_weight(None)?.as_gb();
-                let share = all / several;
-                if share == 0 {
-                    bail!(
-                        "this machine has {all} GB for provers, less than one for each of {several}: start fewer (--provers)"
-                    );
-                }
-                Some(Weight::gb(share))
-            }
-        };
-        for number in 1..=provers {
+        let share = self.share()?;
+        for number in 1..=self.run.provers.get() {
             let role = self.cast().prover(number, coordinator, share);
             self.start(&role)?;
         }
         self.waiting_since = Instant::now();
         Ok(())
+    }
+
+    /// A port for a process of this session, and for nobody else until its end.
+    fn hold_port(&mut self) -> io::Result<u16> {
+        let port = HeldPort::any()?;
+        let number = port.number();
+        self.held.push(port);
+        Ok(number)
+    }
+
+    /// What each of several provers may use of this machine's memory. One alone is told nothing.
+    ///
+    /// # Errors
+    /// It is too little for a proof.
+    pub(super) fn share(&self) -> Result<Option<Weight>> {
+        // Another revision's tasks may weigh something else: its provers say it themselves.
+        let backend = match self.shape.binary {
+            steps::Binary::This => self.registry.get(self.prover).ok(),
+            steps::Binary::Built => None,
+        };
+        let all = proofmill_worker::memory::max_weight(None)?;
+        // Provers are told nothing else.
+        let segment_memory = Room::default().segment_memory;
+        room::share(backend.as_deref(), segment_memory, all, self.run.provers)
     }
 
     /// The processes that must go on until the end.

@@ -30,7 +30,7 @@ pub(crate) struct Aggregate {
     pub(crate) prover_id: Option<alloy_primitives::Address>,
     #[command(flatten)]
     pub(crate) site: Site,
-    /// Where to save the proof [default: DATA_DIR/op-proofs/LAST_BLOCK.bin, or DATA_DIR/CHAIN_ID/proofs/joined-START-END.bin]
+    /// Where to save the proof [default: DATA_DIR/op-proofs/LAST_BLOCK.bin, or DATA_DIR/CHAIN_ID/proofs/joined-START-END.bin; beside another proof there]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 }

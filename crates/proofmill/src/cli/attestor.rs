@@ -28,7 +28,8 @@ pub(crate) struct Attestor {
         long,
         env = "PROOFMILL_ATTESTOR_LISTEN",
         default_value = "127.0.0.1:50061",
-        value_name = "HOST:PORT"
+        value_name = "HOST:PORT",
+        value_parser = super::nodes::host_port
     )]
     pub(crate) listen: String,
     /// File with the private key that signs; without one, the environment variable PROOFMILL_ATTESTOR_KEY holds the key

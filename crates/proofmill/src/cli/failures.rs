@@ -3,7 +3,7 @@
 use super::Site;
 use clap::{Args, Subcommand};
 use proofmill_backends::prover_type;
-use proofmill_primitives::ProverType;
+use proofmill_primitives::{ProofMode, ProverType};
 use std::path::PathBuf;
 
 /// What a prover node could not prove.
@@ -58,6 +58,10 @@ pub(crate) struct Rerun {
     /// Only for this prover type [default: that which failed; for an epoch, all]
     #[arg(long, value_name = "TYPE", value_parser = prover_type)]
     pub(crate) prover: Option<ProverType>,
+    /// How far the epoch's proof is carried: compressed, or plonk (a SNARK of it) [default: as L1 wanted it, where the record tells; else
+    /// compressed]
+    #[arg(long, value_name = "MODE", value_parser = epoch_mode, conflicts_with_all = ["checkpoint", "execute_only"])]
+    pub(crate) mode: Option<ProofMode>,
     /// Only execute the blocks natively, and compare what they give with the checkpoint
     #[arg(long)]
     pub(crate) execute_only: bool,
@@ -66,4 +70,9 @@ pub(crate) struct Rerun {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) site: Site,
+}
+
+fn epoch_mode(text: &str) -> Result<ProofMode, String> {
+    let found = [ProofMode::Compressed, ProofMode::Plonk].into_iter().find(|mode| mode.name() == text);
+    found.ok_or_else(|| "an epoch's proof is compressed or plonk".to_owned())
 }

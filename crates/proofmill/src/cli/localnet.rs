@@ -27,7 +27,7 @@ pub(crate) struct Localnet {
     #[command(flatten)]
     pub(crate) rules: Rules,
     /// Seconds between L2 blocks while there are transactions
-    #[arg(long, env = "PROOFMILL_L2_BLOCK_TIME", default_value_t = 1, value_name = "SECONDS")]
+    #[arg(long, env = "PROOFMILL_L2_BLOCK_TIME", default_value_t = 1, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) l2_block_time: u64,
     /// What L1 wants to be shown of proofs: attestors (their signatures), snark (one on the setup for development, which it verifies
     /// itself) or both
@@ -57,10 +57,11 @@ impl Localnet {
         self.threshold.unwrap_or(majority(self.attestors) as u64)
     }
 
-    /// The settings by their flags. What is left out has no value.
+    /// The settings by their flags. What is left out, or means nothing beside the others, has no value.
     pub(crate) fn flags(&self) -> BTreeMap<&'static str, String> {
         let mut provers: Vec<&str> = self.prover.iter().map(|prover| prover.name()).collect();
         provers.sort_unstable();
+        let signed = self.l1_verifier.has_attestors();
         let set = [
             ("prover", Some(provers.join(","))),
             ("slot-seconds", Some(self.rules.slot_seconds.to_string())),
@@ -68,8 +69,8 @@ impl Localnet {
             ("window-epochs", Some(self.rules.window_epochs.to_string())),
             ("l2-block-time", Some(self.l2_block_time.to_string())),
             ("l1-verifier", Some(self.l1_verifier.to_string())),
-            ("attestors", Some(self.attestors.to_string())),
-            ("threshold", Some(self.threshold().to_string())),
+            ("attestors", signed.then(|| self.attestors.to_string())),
+            ("threshold", signed.then(|| self.threshold().to_string())),
             ("on-l1", self.on_l1.as_ref().map(ToString::to_string)),
             ("l2-port", self.l2_port.map(|port| port.to_string())),
             ("l2-mempool-limit", Some(self.l2_mempool_limit.to_string())),

@@ -58,7 +58,7 @@ pub(crate) struct Sending {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Observing {
     /// Where to serve `/metrics` (Prometheus), `/healthz` and `/status` (JSON) over HTTP [default: nowhere]
-    #[arg(long, env = "PROOFMILL_METRICS_LISTEN", value_name = "HOST:PORT")]
+    #[arg(long, env = "PROOFMILL_METRICS_LISTEN", value_name = "HOST:PORT", value_parser = host_port)]
     pub(crate) metrics_listen: Option<String>,
 }
 
@@ -83,6 +83,21 @@ pub(crate) struct L2 {
 pub(crate) fn node_url(text: &str) -> Result<Url, String> {
     let url: proofmill_http::NodeUrl = text.parse().map_err(|error| format!("{error}"))?;
     Ok(url.secret().clone())
+}
+
+/// Where to listen. What cannot be such a place is refused where it is given, and not as one that is taken.
+pub(crate) fn host_port(text: &str) -> Result<String, String> {
+    let is_one = text.rsplit_once(':').is_some_and(|(host, port)| {
+        let is_ipv6 = host.starts_with('[') && host.ends_with(']');
+        !host.is_empty() && (is_ipv6 || !host.contains([':', '/'])) && port.parse::<u16>().is_ok()
+    });
+    if !is_one {
+        return Err(
+            "write a host and a port, as 127.0.0.1:9100, or 0.0.0.0:9100 for all addresses of the machine"
+                .into(),
+        );
+    }
+    Ok(text.to_owned())
 }
 
 /// Gwei as wei.
@@ -120,6 +135,26 @@ mod tests {
         let flags = Flags::try_parse_from(["proofmill"]).unwrap().sending;
         let FeeLimits { max_fee, max_tip } = FeeLimits::default();
         assert_eq!((flags.max_fee, flags.max_tip), (max_fee, max_tip));
+    }
+
+    #[test]
+    fn a_place_to_listen_has_a_host_and_a_port() {
+        for good in ["127.0.0.1:0", "0.0.0.0:9100", "localhost:65535", "[::1]:80"] {
+            assert_eq!(host_port(good), Ok(good.to_owned()));
+        }
+        for bad in [
+            "",
+            "9100",
+            ":9100",
+            "localhost",
+            "localhost:",
+            "localhost:65536",
+            "::1:80",
+            "http://a:80",
+            "a:-1",
+        ] {
+            assert!(host_port(bad).is_err_and(|said| said.contains("127.0.0.1:9100")), "{bad}");
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub(crate) struct Prove {
     pub(crate) cost: Cost,
     #[command(flatten)]
     pub(crate) site: Site,
-    /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof]
+    /// Where to save the proof [default: DATA_DIR/CHAIN_ID/proofs/START-END.bin, or PROGRAM.proof; beside another proof there]
     #[arg(long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     /// Also write the figures of the run as JSON

@@ -45,7 +45,7 @@ pub(crate) struct ProverNode {
     #[command(flatten)]
     pub(crate) paying: Paying,
     /// Where to answer `proofmill status --node`
-    #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT")]
+    #[arg(long, env = "PROOFMILL_NODE_LISTEN", default_value = "127.0.0.1:50071", value_name = "HOST:PORT", value_parser = super::nodes::host_port)]
     pub(crate) listen: String,
     #[command(flatten)]
     pub(crate) proving: Proving,

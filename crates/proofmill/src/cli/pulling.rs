@@ -28,7 +28,7 @@ pub(crate) enum Service {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct Serving {
     /// Where provers that pull ask for batches: the address of their --coordinator
-    #[arg(long, env = "PROOFMILL_PULL_LISTEN", default_value = "127.0.0.1:50081", value_name = "HOST:PORT")]
+    #[arg(long, env = "PROOFMILL_PULL_LISTEN", default_value = "127.0.0.1:50081", value_name = "HOST:PORT", value_parser = super::nodes::host_port)]
     pub(crate) pull_listen: String,
     /// Seconds after which a batch is given to another prover, if the one that has it has not handed its proof in [default: 600]
     #[arg(long, env = "PROOFMILL_PROVER_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=YEAR))]

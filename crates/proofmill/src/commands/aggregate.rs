@@ -3,7 +3,7 @@
 
 mod checkpoint;
 
-use crate::{cli, commands, local::Site, progress::Progress, stop, wiring};
+use crate::{cli, commands, local::Site, place::ProofPlace, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::{Backend, Registry};
 use proofmill_client::{
@@ -35,6 +35,10 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
     })?;
     let backend = registry.get(prover)?;
     commands::note_unproven(prover);
+    let last = ranges.last().ok_or_else(|| eyre!("name range proofs"))?.statement.l2BlockNumber;
+    let default = global.data_dir.join("op-proofs").join(format!("{last}.bin"));
+    let output = ProofPlace::new(args.output.as_deref(), default);
+    output.check(prover)?;
     check_all(&backend, &args.proofs, &ranges).await?;
     // Its headers are read, and none of its rules matters for that.
     let node = NodeOptions::at(wiring::endpoints(&args.l1_rpc)?).chain(ChainSource::Fork(Fork::Prague));
@@ -61,21 +65,19 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Aggregate, registry: Re
         l1_head: alloy_primitives::keccak256(last),
         l1_headers,
     };
+    args.site.check_room(&registry, &[prover])?;
     let site = Site::open(global, &args.site, &registry, vec![prover]).await?;
     let cluster = site.prover(backend, None);
-    let output = args.output.clone();
-    let default = global.data_dir.join("op-proofs");
     site.run(&stop, async |stop| {
         let mut progress = Progress::new();
         let show = |now: &ProofProgress| progress.show(now);
         let made = cluster.prove_op_aggregation(&by, &ranges, stop, show).await;
         progress.finish();
         let Made { proof, .. } = made?;
-        let output = output.unwrap_or_else(|| default.join(format!("{}.bin", proof.statement.claimBlockNum)));
-        save(&output, &proof)?;
+        let saved = output.save(prover, &proof.encode())?;
         println!("output root    {} of block {}", proof.statement.claimRoot, proof.statement.claimBlockNum);
         println!("L1 head        {}", proof.statement.l1Head);
-        println!("saved {}", output.display());
+        println!("saved {}", saved.display());
         Ok(())
     })
     .await
@@ -119,14 +121,4 @@ fn read(path: &Path) -> Result<OpRangeProof> {
         );
     }
     OpRangeProof::decode(&bytes).wrap_err_with(|| path.display().to_string())
-}
-
-fn save<S: Statement>(path: &Path, proof: &StatedProof<S>) -> Result<()> {
-    if !proof.proof.prover.proves() && files::holds_a_proof(path) {
-        bail!(
-            "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
-            path.display()
-        );
-    }
-    files::save(path, &proof.encode()).wrap_err_with(|| format!("cannot write {}", path.display()))
 }

@@ -9,7 +9,8 @@ use alloy_primitives::Address;
 use eyre::{Result, WrapErr, bail};
 use proofmill_attestor::Attestor;
 use proofmill_backends::Registry;
-use proofmill_chain::{Games, OutputOracle, Rollup, VerifierKind};
+use proofmill_chain::{ChainError, GameStatus, Games, OutputOracle, Rollup, SigningKey, VerifierKind};
+use std::collections::BTreeSet;
 use tokio::net::TcpListener;
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Attestor, registry: Registry) -> Result<()> {
@@ -25,7 +26,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Attestor, registry: Reg
         _ => bail!("several contracts are named: leave one of --rollup, --oracle and --factory"),
     };
     let stop = stop::on_signal()?;
-    let key = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
+    let key: SigningKey = keys::key(args.key_file.as_deref(), keys::ATTESTOR_KEY)?;
     let observed = Observed::new("attestor");
     observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
     let of = tokio::select! {
@@ -34,7 +35,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Attestor, registry: Reg
     };
     if global.snark.is_none() {
         tokio::select! {
-            checked = check_snarks(&of) => checked?,
+            checked = check_snarks(global, &registry, &of) => checked?,
             () = stop.cancelled() => return Ok(()),
         }
     }
@@ -87,7 +88,7 @@ enum Of {
 }
 
 /// Refuses to attest SNARKs that could not be verified here without one being named: that would be said when one is there, after hours.
-async fn check_snarks(of: &Of) -> Result<()> {
+async fn check_snarks(global: &cli::Global, registry: &Registry, of: &Of) -> Result<()> {
     let what = "the verifier on L1";
     let (l1, verifiers) = match of {
         Of::Rollup(rollup) => {
@@ -95,12 +96,27 @@ async fn check_snarks(of: &Of) -> Result<()> {
             (rollup.l1(), proving.map(|of| of.verifier).collect())
         }
         Of::Oracle(oracle) => (oracle.l1(), vec![wiring::patiently(what, || oracle.verifier()).await?]),
-        Of::Games(games) => (games.l1(), vec![wiring::patiently(what, || games.settings()).await?.verifier]),
+        Of::Games(games) => (games.l1(), wiring::patiently(what, || verifiers_of(games)).await?),
     };
     for verifier in verifiers {
-        wiring::patiently(what, || VerifierKind::find(l1, verifier)).await?.check_setup(None)?;
+        let kind = wiring::patiently(what, || VerifierKind::find(l1, verifier)).await?;
+        wiring::check_taken(global, registry, &kind).await?;
     }
     Ok(())
+}
+
+/// The verifier of new games; where the factory makes none any more, those of games that are there, which want signatures nevertheless.
+async fn verifiers_of(games: &Games) -> Result<Vec<Address>, ChainError> {
+    match games.settings().await {
+        Ok(settings) => Ok(vec![settings.verifier]),
+        Err(cause @ ChainError::NoGames { .. }) => {
+            tracing::warn!(%cause, "there can be no new games: proofs of those that are there are attested");
+            let view = games.view(Address::ZERO, 0).await?;
+            let open = view.games.iter().filter(|game| game.status == GameStatus::InProgress);
+            Ok(open.map(|game| game.verifier).collect::<BTreeSet<_>>().into_iter().collect())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 async fn of(contract: Contract, args: &cli::Attestor, observed: &Observed) -> Result<Of> {

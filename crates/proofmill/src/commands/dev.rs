@@ -5,25 +5,27 @@ use crate::{
     commands::worker::guard,
     dev::{Chains, Found, Kept, Launcher, Memory, Role, Show},
     figures::Figures,
+    held_port::HeldPort,
     node::{self, Running},
     observe::{self, Observed},
+    place,
     progress::duration,
     report::thousands,
-    stop, wiring,
+    room, stop, wiring,
 };
 use eyre::{Result, WrapErr, bail};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_backends::{Registry, SnarkVariant};
+use proofmill_client::files;
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_devnet::{DevKeys, L1Verifier};
 use proofmill_ledger::{DataDir, Ledger};
-use proofmill_primitives::{ProverType, Weight};
+use proofmill_primitives::{ProofMode, ProverType, Weight};
 use proofmill_srs::Setup;
 use proofmill_worker::memory;
 use std::{
-    net::TcpListener as StdListener,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, sync::broadcast::error::RecvError, task::JoinSet};
@@ -36,7 +38,7 @@ const BEAT: Duration = Duration::from_millis(500);
 struct Tree {
     chains: Chains,
     workers: Vec<Kept>,
-    attestors: Vec<Kept>,
+    attestors: Attestors,
     running: Running,
     /// The cluster, and the answers to `proofmill status`.
     roles: JoinSet<Result<()>>,
@@ -47,9 +49,16 @@ struct Tree {
 }
 
 pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry) -> Result<()> {
-    let stop = stop::on_signal()?;
+    // The chains outlive a process that is killed. Whoever asks twice that it ends wants none of them.
+    let keeper = Arc::new(OnceLock::new());
+    let (of_chains, folder) = (keeper.clone(), global.data_dir.clone());
+    let stop = stop::on_signal_or_at_once(move || {
+        if let Some(pid) = of_chains.get() {
+            Chains::end_at_once(&folder, *pid);
+        }
+    })?;
     let start = Instant::now();
-    let mut show = Show::new();
+    let mut show = Show::new(global.log_format);
     for prover in args.localnet.prover.iter().filter(|prover| !prover.proves()) {
         show.line(&format!(
             "note: `{prover}` runs the programs natively and PROVES NOTHING; its L1 verifier accepts anything"
@@ -60,7 +69,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry
         show.line(&format!("note: the SNARK {variant} is INSECURE: anybody can make one of anything"));
     }
     let mut tree = tokio::select! {
-        tree = Tree::start(global, &args, &registry, &show) => tree?,
+        tree = Tree::start(global, &args, &registry, &show, &keeper) => tree?,
         () = stop.cancelled() => bail!("stopped"),
     };
     let (mut figures, mut memory) = (Figures::default(), Memory::default());
@@ -78,14 +87,21 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Dev, registry: Registry
         json["total_ms"] = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).into();
         json["peak_memory_mb"] = memory.peak_mb().into();
         json["insecure"] = insecure.map(|variant| variant.name()).into();
-        std::fs::write(path, serde_json::to_vec_pretty(&json)?)
+        files::save(path, &serde_json::to_vec_pretty(&json)?)
             .wrap_err_with(|| format!("cannot write {}", path.display()))?;
     }
     outcome
 }
 
 impl Tree {
-    async fn start(global: &cli::Global, args: &cli::Dev, registry: &Registry, show: &Show) -> Result<Self> {
+    /// `keeper` is told which process keeps the chains.
+    async fn start(
+        global: &cli::Global,
+        args: &cli::Dev,
+        registry: &Registry,
+        show: &Show,
+        keeper: &OnceLock<u32>,
+    ) -> Result<Self> {
         let folder = &global.data_dir;
         let launcher = Launcher::new(global);
         if args.localnet.l1_verifier != L1Verifier::Attestors {
@@ -101,16 +117,16 @@ impl Tree {
             }
         }
         let crews = crews(registry, args)?;
-        if args.localnet.l1_verifier != L1Verifier::Attestors
-            && args.localnet.prover.contains(&ProverType::OpenVm)
-        {
-            check_memory(global, &crews)?;
-        }
+        check_rooms(global, registry, args, &crews)?;
         wiring::check_helpers(registry, &args.localnet.prover).await?;
         // One `dev` at a time: this fails where another one runs.
         let dir = DataDir::open(folder)?;
+        if let Some(path) = &args.report {
+            place::check(path, "--report")?;
+        }
         let (chains, found) = Chains::start(folder, &launcher, &args.localnet, show).await?;
         let there = &chains.description;
+        keeper.get_or_init(|| there.pid);
         show.line(&format!(
             "{}: L1 {}, L2 {}, rollup {}",
             match found {
@@ -126,7 +142,7 @@ impl Tree {
         }
         let ledger = Ledger::open(&dir.ledger()).await?;
         let artifacts = Arc::new(FsArtifacts::open(&dir.artifacts())?);
-        let cluster = Cluster::start(cluster_config(args), ledger, artifacts).await?;
+        let cluster = Cluster::start(cluster_config(registry, args), ledger, artifacts).await?;
         let listener =
             TcpListener::bind("127.0.0.1:0").await.wrap_err("cannot listen on a free local port")?;
         let coordinator = format!("http://{}", listener.local_addr()?);
@@ -135,8 +151,8 @@ impl Tree {
         roles.spawn(async move { Ok(cluster.serve(listener, serving).await?) });
 
         let workers = workers(folder, &launcher, args, crews, &coordinator)?;
-        let (attestors, addresses) = attestors(folder, &launcher, args, &chains)?;
-        let node_args = node_args(args, &chains, coordinator.clone(), addresses);
+        let attestors = attestors(folder, &launcher, args, &chains)?;
+        let node_args = node_args(args, &chains, coordinator.clone(), attestors.addresses());
         let payers = (DevKeys::well_known(0)?.prover.into(), Vec::new());
         let observed = Observed::new("dev");
         observe::serve(&args.observing, observed.clone(), stop.clone()).await?;
@@ -149,7 +165,7 @@ impl Tree {
         show.line(&format!(
             "{} worker(s), {} attestor(s), a prover node: `proofmill status --cluster {coordinator} --node {asked}`",
             workers.len(),
-            attestors.len()
+            attestors.kept.len()
         ));
         show.line(&format!(
             "send transactions to {}: `proofmill load --rpc-url {0}`",
@@ -202,7 +218,7 @@ impl Tree {
     }
 
     fn pids(&self) -> impl Iterator<Item = u32> {
-        let others = self.workers.iter().chain(&self.attestors).filter_map(Kept::pid);
+        let others = self.workers.iter().chain(&self.attestors.kept).filter_map(Kept::pid);
         [std::process::id(), self.chains.description.pid].into_iter().chain(others)
     }
 
@@ -211,7 +227,7 @@ impl Tree {
         if !self.chains.are_alive()? {
             bail!("the chains ended: see {}", self.launcher.log("localnet").display());
         }
-        for kept in self.workers.iter_mut().chain(&mut self.attestors) {
+        for kept in self.workers.iter_mut().chain(&mut self.attestors.kept) {
             kept.look_after(&self.launcher, show)?;
         }
         Ok(())
@@ -223,7 +239,7 @@ impl Tree {
             tracing::warn!(%error, "the prover node did not end in good order");
         }
         self.stop.cancel();
-        let others = self.workers.into_iter().chain(self.attestors);
+        let others = self.workers.into_iter().chain(self.attestors.kept);
         futures::future::join_all(others.map(Kept::stop)).await;
         let ended = async { while self.roles.join_next().await.is_some() {} };
         drop(tokio::time::timeout(Duration::from_secs(5), ended).await);
@@ -231,13 +247,20 @@ impl Tree {
     }
 }
 
-fn cluster_config(args: &cli::Dev) -> ClusterConfig {
+fn cluster_config(registry: &Registry, args: &cli::Dev) -> ClusterConfig {
     let mut config = ClusterConfig::default();
-    // A worker that hosts a controller must have room for a segment beside it, or it would idle meanwhile.
+    // A worker that hosts controllers must have room for any other task beside them, and beside the execution that waits for it too, or it
+    // would idle meanwhile.
+    let backends = args.localnet.prover.iter().filter_map(|prover| registry.get(*prover).ok());
+    let heaviest = backends.map(|backend| {
+        room::heaviest_task(&*backend, args.segment_memory, ProofMode::Compressed)
+            + room::execution(&*backend, args.segment_memory)
+    });
+    let heaviest = heaviest.max();
+    let headroom = heaviest.map_or(args.segment_memory, |heaviest| heaviest.max(args.segment_memory));
     let largest = args.workers.iter().map(|room| room.weight).max();
     let largest = largest.map(|most| most.saturating_sub(Weight::gb(1)));
-    config.scheduler.controller_headroom =
-        largest.map_or(args.segment_memory, |most| most.min(args.segment_memory));
+    config.scheduler.controller_headroom = largest.map_or(headroom, |most| most.min(headroom));
     config
 }
 
@@ -290,15 +313,21 @@ fn crews(registry: &Registry, args: &cli::Dev) -> Result<Vec<Crew>> {
     Ok(crews)
 }
 
-/// Refuses a SNARK that no worker of OpenVM has the memory for.
-fn check_memory(global: &cli::Global, crews: &[Crew]) -> Result<()> {
-    let of_openvm = crews.iter().filter(|crew| crew.provers.contains(&ProverType::OpenVm));
-    let weights = of_openvm.flat_map(|crew| &crew.weights).map(|weight| memory::max_weight(*weight));
-    let weights = weights.collect::<Result<Vec<_>, _>>()?;
-    let largest = weights.iter().copied().max().unwrap_or(Weight::ZERO);
-    // The proof's controller may be on another one.
-    let room = if weights.len() > 1 { largest + Weight::gb(1) } else { largest };
-    wiring::check_memory(global, room)
+/// Refuses workers that would end at once, again and again, because they do not fit into the machine's memory, and those none of which
+/// has room for a proof's heaviest task, or for the SNARK that L1 wants, once the proof's controller has its place.
+fn check_rooms(global: &cli::Global, registry: &Registry, args: &cli::Dev, crews: &[Crew]) -> Result<()> {
+    for crew in crews {
+        let rooms =
+            crew.weights.iter().map(|weight| memory::max_weight(*weight)).collect::<Result<Vec<_>, _>>();
+        let rooms = rooms.wrap_err("no worker can be started as --workers (PROOFMILL_WORKERS) says")?;
+        room::check(registry, &crew.provers, args.segment_memory, ProofMode::Compressed, &rooms)?;
+        if args.localnet.l1_verifier != L1Verifier::Attestors && crew.provers.contains(&ProverType::OpenVm) {
+            // What one has beside the controller, and that: where there are several it may be on another one.
+            let controller = Weight::gb(1);
+            wiring::check_memory(global, room::left_beside(&rooms, [controller]) + controller)?;
+        }
+    }
+    Ok(())
 }
 
 fn workers(
@@ -330,34 +359,42 @@ fn workers(
     all.enumerate().map(start).collect()
 }
 
+/// The attestors, and where they listen.
+#[derive(Default)]
+struct Attestors {
+    kept: Vec<Kept>,
+    /// Held, so that nobody else listens there before they do, or while one is started again.
+    ports: Vec<HeldPort>,
+}
+
+impl Attestors {
+    fn addresses(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("http://{}", port.address())).collect()
+    }
+}
+
 /// None where nothing is to be attested.
-fn attestors(
-    folder: &Path,
-    launcher: &Launcher,
-    args: &cli::Dev,
-    chains: &Chains,
-) -> Result<(Vec<Kept>, Vec<String>)> {
+fn attestors(folder: &Path, launcher: &Launcher, args: &cli::Dev, chains: &Chains) -> Result<Attestors> {
+    let mut attestors = Attestors::default();
     if !args.localnet.prover.iter().any(|prover| prover.proves()) {
-        return Ok((Vec::new(), Vec::new()));
+        return Ok(attestors);
     }
     let there = &chains.description;
-    let start = |(index, key): (usize, &alloy_primitives::B256)| {
-        // Free now; the attestor takes it in a moment.
-        let listen = StdListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr())?;
+    for (index, key) in DevKeys::attestor_texts(there.attestors.len()).iter().enumerate() {
+        let port = HeldPort::any().wrap_err("cannot find a free port for an attestor")?;
         let words = vec![
             "attestor".to_owned(),
             format!("--data-dir={}", folder.display()),
             format!("--l1-rpc={}", there.l1_rpc),
             format!("--rollup={}", there.rollup),
-            format!("--listen={listen}"),
+            format!("--listen={}", port.address()),
         ];
         let environment = vec![(crate::keys::ATTESTOR_KEY, key.to_string())];
         let role = Role { name: format!("attestor-{}", index + 1), binary: None, words, environment };
-        Ok((Kept::start(launcher, role)?, format!("http://{listen}")))
-    };
-    let keys = DevKeys::attestor_texts(there.attestors.len());
-    let started: Vec<(Kept, String)> = keys.iter().enumerate().map(start).collect::<Result<_>>()?;
-    Ok(started.into_iter().unzip())
+        attestors.kept.push(Kept::start(launcher, role)?);
+        attestors.ports.push(port);
+    }
+    Ok(attestors)
 }
 
 fn node_args(args: &cli::Dev, chains: &Chains, cluster: String, attestors: Vec<String>) -> cli::ProverNode {
@@ -428,6 +465,25 @@ mod tests {
         assert_eq!(two, [own(&[Some(2), Some(3)]), sp1]);
         let shared = crews(&registry(), &args(&["--prover=exec,sp1", "--workers=20"])).unwrap();
         assert_eq!(shared.iter().map(|crew| crew.weights.len()).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn a_worker_that_the_machine_has_no_memory_for_is_refused() {
+        let check = |workers: &str| {
+            let words = ["proofmill", "dev", workers];
+            let cli::Cli { global, .. } = cli::Cli::try_parse_from(words).unwrap();
+            let args = args(&[workers]);
+            check_rooms(&global, &registry(), &args, &crews(&registry(), &args).unwrap())
+        };
+        check("--workers=1,1").unwrap();
+        check("--workers=2").unwrap();
+        let said = check("--workers=1").unwrap_err().to_string();
+        assert!(
+            said.contains("1 GB beside the 1 GB of its controller") && said.contains("give one 2 GB"),
+            "{said}"
+        );
+        let said = format!("{:#}", check("--workers=1,100000").unwrap_err());
+        assert!(said.contains("--workers") && said.contains("100000 GB, but the machine"), "{said}");
     }
 
     #[test]

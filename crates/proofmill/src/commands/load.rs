@@ -3,17 +3,13 @@
 use crate::{cli, keys, report::thousands, stop};
 use eyre::{Result, bail};
 use proofmill_loadgen::{AccountKeys, Funder, LoadKind, LoadPlan, Rounds};
-use std::env;
 
 pub(crate) async fn run(args: &cli::Load) -> Result<()> {
     let stop = stop::on_signal()?;
     let account_keys = args.account_keys.as_deref().map(AccountKeys::from_file).transpose()?;
     let funder = match (&args.key_file, &account_keys) {
-        (Some(path), _) => Funder::from_file(path)?,
-        (None, Some(accounts)) if env::var_os(keys::LOAD_KEY).is_none_or(|key| key.is_empty()) => {
-            accounts.first()
-        }
-        (None, _) => Funder::from_env(keys::LOAD_KEY)?,
+        (None, Some(accounts)) if keys::set(keys::LOAD_KEY).is_none() => accounts.first(),
+        (file, _) => keys::key::<Funder>(file.as_deref(), keys::LOAD_KEY)?,
     };
     let rounds = if args.endless { Rounds::Endless } else { Rounds::Once };
     let mut plan = LoadPlan::new(args.kind)

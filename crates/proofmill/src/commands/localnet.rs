@@ -101,7 +101,7 @@ async fn start(args: &cli::Localnet, registry: &Registry) -> Result<Devnet> {
         .slot(Duration::from_secs(args.rules.slot_seconds))
         .epoch_slots(args.rules.epoch_slots)
         .window_epochs(args.rules.window_epochs)
-        .l2_block_time(Duration::from_secs(args.l2_block_time.max(1)))
+        .l2_block_time(Duration::from_secs(args.l2_block_time))
         .verifier(args.l1_verifier)
         .attestors(args.attestors, args.threshold())
         .l2_port(args.l2_port.map_or(0, NonZeroU16::get))

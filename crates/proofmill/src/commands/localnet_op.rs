@@ -29,7 +29,7 @@ const FIRST: u64 = 1;
 /// In wei.
 const ETHER: U256 = U256::from_limbs([1_000_000_000_000_000_000, 0, 0, 0]);
 /// A block comes within this time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Where everything of such a localnet is.
 #[derive(Clone, Debug, Serialize)]
@@ -100,8 +100,8 @@ pub(super) async fn run(
 
 async fn start(args: &cli::LocalnetAlone) -> Result<OpDevnet> {
     let mut options = OpDevnetOptions::new()
-        .block_time(args.chains.l2_block_time.max(1))
-        .l1_block_time(2 * args.chains.l2_block_time.max(1))
+        .block_time(args.chains.l2_block_time)
+        .l1_block_time(2 * args.chains.l2_block_time)
         .finality_depth(FINALITY)
         .port(args.chains.l2_port.map_or(0, Into::into));
     if args.op.op_batches == cli::OpBatches::Span {

@@ -9,7 +9,7 @@ use proofmill_prover_node::rules::{
 };
 use proofmill_wire::node::prover_node_service_client::ProverNodeServiceClient;
 use std::time::Duration;
-use tonic::transport::Channel;
+use tonic::{Status, transport::Channel};
 
 /// The largest answer taken, in bytes: a kilobyte for each checkpoint whose epoch is not over.
 const MAX_MESSAGE: usize = 256 << 20;
@@ -33,10 +33,22 @@ pub(crate) async fn connect(address: &str) -> Result<ProverNodeServiceClient<Cha
     Ok(ProverNodeServiceClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
 }
 
+/// What a prover node at this address answered in place of what was asked for.
+pub(crate) fn refused(address: &str, status: &Status) -> eyre::Report {
+    // So says tonic where nobody answers in time.
+    if status.message() == "Timeout expired" {
+        return eyre!(
+            "the prover node at {address} does not answer within {} s: its log says why, or something else listens there",
+            PATIENCE.as_secs()
+        );
+    }
+    eyre!("the prover node at {address}: {}", proofmill_wire::cause_of(status))
+}
+
 /// Asks the prover node at this address.
 pub(crate) async fn of(address: &str) -> Result<String> {
     let answer = connect(address).await?.get_snapshot(()).await;
-    let answer = answer.map_err(|status| eyre!("{address}: {}", status.message()))?.into_inner();
+    let answer = answer.map_err(|status| refused(address, &status))?.into_inner();
     let snapshot: Snapshot = serde_json::from_str(&answer.json).wrap_err_with(|| {
         format!("the prover node at {address} has version {}, another than this", answer.version)
     })?;

@@ -46,7 +46,8 @@ async fn start(
         confirmations: args.sync_l1_confirmations,
         l2_tag: args.l2_block_tag,
     };
+    let registry = games.registry();
     let challenger = Challenger::start(options, games, sender, l2).await?;
-    tracing::info!(chain_id, %factory, %account, "the challenger is ready");
+    tracing::info!(chain_id, %factory, %registry, %account, "the challenger is ready");
     Ok(challenger)
 }

@@ -19,7 +19,7 @@ use proofmill_op_proposer::{
     rules::Config,
 };
 use proofmill_stateless::Rules;
-use proofmill_witness::{BuildError, ChainSource, L1Source, NodeOptions, RollupNode};
+use proofmill_witness::{BuildError, L1Source, NodeOptions, RollupNode};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::OpProposer, registry: R
         );
     }
     aggregation_mode(args.aggregation_mode, &*registry.get(args.prover)?)?;
+    args.site.check_room(&registry, &[args.prover])?;
     let stop = stop::on_signal()?;
     DataDir::mark(&global.data_dir)?;
     if !args.prover.proves() {
@@ -120,17 +121,14 @@ async fn start(
     let l2 = wiring::l2_of_role(&args.l2, None, observed).await?;
     let cache = global.data_dir.join("cache");
     let l1_node = NodeOptions::over(l1.endpoints().clone());
-    let l1_node = wiring::l1_node(l1_node, args.l1_genesis.as_deref()).await?;
-    let mut options = NodeOptions::over(l2.endpoints().clone()).cache(cache);
-    if let Some(genesis) = &args.genesis {
-        options = options.chain(ChainSource::Genesis(genesis.clone()));
-    }
-    let node = options.connect().await.wrap_err("L2")?;
-    let is_away =
-        |error: &Report| matches!(error.downcast_ref::<BuildError>(), Some(BuildError::Unreachable { .. }));
+    let l1_node = wiring::l1_node_of_role(l1_node, args.l1_genesis.as_deref()).await?;
+    let options = NodeOptions::over(l2.endpoints().clone()).cache(cache);
+    let options = wiring::with_genesis(options, args.genesis.as_deref());
+    let node = wiring::node_of_role("the rules of L2", options).await.wrap_err("L2")?;
+    let wait = |error: &Report| error.downcast_ref::<BuildError>().and_then(wiring::wait_of_node);
     let say = |error: &Report| tracing::warn!(%error, "waiting for the rollup node to answer");
     let read = || rollup_config(args.genesis.as_deref(), Some(&args.l2_node_rpc), l1_node.chain());
-    let rollup = wiring::until_there(is_away, say, read).await?;
+    let rollup = wiring::until_there(wait, say, read).await?;
     if node.chain().rules != Rules::Optimism(rollup.rules.clone()) {
         bail!(
             "the rollup configuration has other rules than the L2 node's chain: name nodes of one chain by --l2-rpc and \
@@ -183,8 +181,9 @@ async fn start(
             let (look_every, confirmations) =
                 (Duration::from_secs(of.fetch_interval), of.sync_l1_confirmations);
             let options = GamesOptions { rules, look_every, confirmations, anchor, folder };
+            let registry = games.registry();
             let proposer = GamesProposer::start(options, games, parts).await?;
-            tracing::info!(chain_id, %factory, %account, prover = %args.prover, "the proposer of dispute games is ready");
+            tracing::info!(chain_id, %factory, %registry, %account, prover = %args.prover, "the proposer of dispute games is ready");
             Ok((Proposer::Games(Box::new(proposer)), lock))
         }
     }

@@ -3,6 +3,7 @@
 use crate::{
     cli, commands,
     local::Site,
+    place::{self, ProofPlace},
     progress::{Progress, duration},
     report::{Report, thousands},
     rollup_config::rollup_config,
@@ -25,7 +26,7 @@ use proofmill_wire::operator::ProofProgress;
 use proofmill_witness::{ChainSource, L1Source, Node, NodeOptions};
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -38,7 +39,7 @@ struct Work {
     blocks: Option<Blocks>,
     /// The transaction that is most likely the dearest, where that is asked for.
     dearest: Option<Spent>,
-    output: PathBuf,
+    output: ProofPlace,
     witness: Duration,
 }
 
@@ -97,19 +98,22 @@ pub(crate) async fn validate(global: &cli::Global, args: cli::Range, registry: R
 
 async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Registry) -> Result<()> {
     let stop = stop::on_signal()?;
-    if how != How::Execute && args.export.is_none() && args.elf.is_none() {
+    let proves = how != How::Execute && args.export.is_none();
+    if proves && args.elf.is_none() {
         check_mode_of_blocks(args.prover, args.mode)?;
     }
     let backend = registry.get(args.prover)?;
     if matches!(args.mode, ProofMode::Execute) {
         bail!("`execute` is not a proof: use --execute-only");
     }
-    if how != How::Execute && args.export.is_none() {
+    if proves {
         backend.check_mode(args.mode)?;
+        args.site.check_room_for(&registry, &[args.prover], args.mode)?;
     }
     commands::note_unproven(args.prover);
     // Caches and proofs go there too.
     DataDir::mark(&global.data_dir)?;
+    check_places(&args, proves)?;
     let work = tokio::select! {
         work = prepare(global, &args, how, &*backend) => work?,
         () = stop.cancelled() => bail!("stopped"),
@@ -120,9 +124,26 @@ async fn run_as(global: &cli::Global, args: cli::Prove, how: How, registry: Regi
         println!("wrote program.elf and stdin into {}", folder.display());
         return Ok(());
     }
+    if proves {
+        work.output.check(args.prover)?;
+    }
     let site = Site::open(global, &args.site, &registry, vec![args.prover]).await?;
     let prover = site.prover(backend, args.cycle_limit);
     site.run(&stop, async |stop| prove(&args, how, &prover, &work, stop).await).await
+}
+
+/// Refuses places that are named and cannot be written.
+fn check_places(args: &cli::Prove, proves: bool) -> Result<()> {
+    if let Some(folder) = &args.export {
+        place::check(&folder.join("stdin"), "--export")?;
+    }
+    if proves && let Some(file) = &args.output {
+        place::check_proof(file, args.prover)?;
+    }
+    if proves && let Some(file) = &args.report {
+        place::check(file, "--report")?;
+    }
+    Ok(())
 }
 
 /// Refuses what is never made of blocks before their witness is built.
@@ -141,7 +162,7 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, how: How, backend: &dy
     if let (Some(elf), Some(stdin)) = (&args.elf, &args.stdin) {
         let read = |path: &Path| fs::read(path).wrap_err_with(|| format!("cannot read {}", path.display()));
         let (program, stdin) = (read(elf)?, read(stdin)?);
-        let output = args.output.clone().unwrap_or_else(|| elf.with_extension("proof"));
+        let output = ProofPlace::new(args.output.as_deref(), elf.with_extension("proof"));
         return Ok(Work { program, stdin, blocks: None, dearest: None, output, witness: Duration::ZERO });
     }
     if args.l2_rpc.is_empty() {
@@ -214,9 +235,8 @@ async fn prepare(global: &cli::Global, args: &cli::Prove, how: How, backend: &dy
         thousands(input.len() as u64),
         duration(witness)
     );
-    let output = args.output.clone().unwrap_or_else(|| {
-        global.data_dir.join(chain_id.to_string()).join("proofs").join(format!("{range}.bin"))
-    });
+    let default = global.data_dir.join(chain_id.to_string()).join("proofs").join(format!("{range}.bin"));
+    let output = ProofPlace::new(args.output.as_deref(), default);
     Ok(Work {
         program: match node.chain().rules {
             Rules::Ethereum => programs::range(args.prover),
@@ -307,7 +327,11 @@ fn say_executed(ended: &ProofProgress, work: &Work, limits: cli::Cost) -> Result
         }
         println!("the program accepts blocks {} to {}", range.first(), range.last());
     }
-    println!("instructions   {}", thousands(ended.instructions));
+    // The native execution has none.
+    match ended.instructions {
+        0 => println!("instructions   not counted"),
+        counted => println!("instructions   {}", thousands(counted)),
+    }
     if let Some(Blocks { executed, range, .. }) = &work.blocks {
         let blocks = range.len();
         println!("blocks         {}", thousands(blocks));
@@ -356,18 +380,12 @@ fn finish(args: &cli::Prove, backend: &dyn Backend, work: &Work, made: &Made<Pro
         }
         None => proof.encode(),
     };
-    if !proof.prover.proves() && files::holds_a_proof(&work.output) {
-        bail!(
-            "{} holds a real proof, which a file of `exec` must not replace: name another with --output",
-            work.output.display()
-        );
-    }
-    save(&work.output, &file)?;
+    let saved = work.output.save(proof.prover, &file)?;
     let blocks = work.blocks.as_ref().map(|blocks| (blocks.chain_id, blocks.range, blocks.executed));
     let mut report = Report::new(proof, file.len(), progress, blocks, work.witness, *verified_in);
     report.insecure = backend.insecure(proof)?;
     println!("{}", report.table());
-    println!("saved {}", work.output.display());
+    println!("saved {}", saved.display());
     if let Some(path) = &args.report {
         let json = serde_json::to_vec_pretty(&report)?;
         save(path, &json)?;

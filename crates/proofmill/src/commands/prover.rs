@@ -45,6 +45,7 @@ pub(crate) async fn run(global: &cli::Global, args: cli::Prover, registry: Regis
         Some(other) => Programs { range: other, aggregation: other },
         None => programs.await??,
     };
+    args.site.check_room(&registry, &[args.prover_type])?;
     let has_its_share = args.site.max_weight.is_some() || args.site.cluster.is_some();
     let turns = (!has_its_share).then(|| args.turns.clone().unwrap_or_else(Turn::default_file));
     let site = Site::of_role(&own, &args.site, &registry, vec![args.prover_type]).await?;

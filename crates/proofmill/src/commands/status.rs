@@ -8,7 +8,7 @@ use crate::{
     report::thousands,
 };
 use comfy_table::{Table, presets::UTF8_BORDERS_ONLY};
-use eyre::{Result, WrapErr, eyre};
+use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_client::ClusterClient;
 use proofmill_http::{BodyError, NodeUrl};
 use proofmill_wire::{
@@ -40,7 +40,8 @@ pub(crate) async fn run(args: &cli::Status) -> Result<()> {
     let skip = (args.page.get() - 1).saturating_mul(PAGE);
     let page = StatusRequest { skip, limit: PAGE };
     let (status, stats) = (cluster.status(page).await?, cluster.stats().await?);
-    print!("{}{}", text(&status, &stats, &args.cluster), pages(&status, args.page));
+    let pages = pages(&status, args.page)?;
+    print!("{}{pages}", text(&status, &stats, &args.cluster));
     Ok(())
 }
 
@@ -63,8 +64,13 @@ async fn of_role(url: &Url) -> Result<String> {
             NodeUrl::from(url.clone())
         )
     })?;
-    let status: RoleStatus =
-        serde_json::from_slice(&told).wrap_err("the role is of another version than this")?;
+    let status: RoleStatus = serde_json::from_slice(&told).wrap_err_with(|| {
+        format!(
+            "what {} tells is no status that this release can read: check that it is the --metrics-listen of a role, and of the same \
+             release",
+            NodeUrl::from(url.clone())
+        )
+    })?;
     Ok(format!("{} {}\n{}", status.role, status.version, observe::text(&status)))
 }
 
@@ -138,13 +144,16 @@ fn text(status: &StatusResponse, stats: &GetStatsResponse, address: &str) -> Str
 }
 
 /// Which page it is, where there are several. Nothing of an older cluster, which tells all at once.
-fn pages(status: &StatusResponse, page: NonZeroU32) -> String {
+fn pages(status: &StatusResponse, page: NonZeroU32) -> Result<String> {
     let StatusResponse { all_workers, all_proofs, .. } = status;
-    let pages = all_workers.max(all_proofs).div_ceil(PAGE);
-    match pages {
-        0 | 1 => String::new(),
-        _ => format!("page {page} of {pages} (--page): {all_workers} worker(s), {all_proofs} proof(s)\n"),
+    let pages = all_workers.max(all_proofs).div_ceil(PAGE).max(1);
+    if page.get() > pages {
+        bail!("--page {page}: the last is {pages}, with {all_workers} worker(s) and {all_proofs} proof(s)");
     }
+    Ok(match pages {
+        1 => String::new(),
+        _ => format!("page {page} of {pages} (--page): {all_workers} worker(s), {all_proofs} proof(s)\n"),
+    })
 }
 
 /// The totals that `GetStats` has. A worker of kind `all` counts for CPU and for GPU.
@@ -192,4 +201,21 @@ fn tasks(proof: &ProofProgress) -> String {
         .map(|kind| format!("{} {}/{}", kind.kind, kind.succeeded, kind.known()))
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_is_not_there_is_said() {
+        let status = |all_proofs| StatusResponse { all_proofs, ..StatusResponse::default() };
+        let at = |all_proofs, page| pages(&status(all_proofs), NonZeroU32::new(page).unwrap());
+        assert_eq!((at(0, 1).unwrap(), at(100, 1).unwrap()), (String::new(), String::new()));
+        assert!(at(101, 2).unwrap().contains("page 2 of 2"));
+        for (proofs, page) in [(0, 2), (100, 2), (101, 3)] {
+            assert!(at(proofs, page).unwrap_err().to_string().contains("the last is"), "{proofs} {page}");
+        }
+    }
 }

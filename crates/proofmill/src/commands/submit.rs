@@ -14,13 +14,12 @@ use proofmill_chain::{
     ChainError, EpochSubmission, Estimate, Included, ProofSet, ProofTypeConfig, ProvenProposal, Publishers,
     Refusal, Rollup, Sender, SubmittedProof,
 };
-use proofmill_client::{CheckpointProof, EpochProof, Sp1Snark, Sp1SnarkError};
+use proofmill_client::{CheckpointProof, EpochProof, Sp1Snark, Sp1SnarkError, files};
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::{AggregationPublicValues, PublicValues, RangePublicValues};
 use std::{
     collections::{BTreeMap, btree_map::Entry},
     fmt::Display,
-    fs,
     path::{Path, PathBuf},
 };
 
@@ -226,7 +225,7 @@ fn read_all(files: &[PathBuf]) -> Result<BTreeMap<ProverType, Brought>> {
 }
 
 fn read(file: &Path) -> Result<(ProverType, Brought)> {
-    let bytes = fs::read(file).wrap_err("cannot be read")?;
+    let bytes = files::read_for_l1(file).wrap_err("cannot be read")?;
     let (prover, held) = if EpochProof::is(&bytes) {
         let epoch = EpochProof::decode(&bytes)?;
         (epoch.proof.prover, Held::Epoch(Box::new(epoch)))

@@ -13,7 +13,15 @@ use proofmill_program::{
     AggregationPublicValues, PublicValues, RangePublicValues,
     op::{OpAggregationPublicValues, OpRangePublicValues},
 };
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs::{self, File},
+    io::Read,
+    path::Path,
+    time::Instant,
+};
+
+/// Bytes of a file with a contract's code that are read: ten times what a transaction may create, in hex.
+const LONGEST_CODE: u64 = 1 << 20;
 
 /// What a file says.
 enum Said {
@@ -203,10 +211,16 @@ fn halo2(file: Option<&Path>, for_development: bool) -> Result<Halo2Code> {
              makes of the `.sol` file beside the SNARK's keys, with --evm=CODE"
         ),
         Some(file) => {
-            let text =
-                fs::read_to_string(file).wrap_err_with(|| format!("cannot read {}", file.display()))?;
+            let mut text = String::new();
+            let read = File::open(file).and_then(|file| file.take(LONGEST_CODE).read_to_string(&mut text));
+            read.wrap_err_with(|| format!("cannot read {}", file.display()))?;
             let code = text.trim().parse::<Bytes>();
-            code.map(Halo2Code::Creation).wrap_err_with(|| format!("{} has no code in hex", file.display()))
+            code.map(Halo2Code::Creation).wrap_err_with(|| {
+                format!(
+                    "{} has no code in hex: it must have what solc prints below `Binary:`, and nothing else",
+                    file.display()
+                )
+            })
         }
     }
 }
@@ -280,7 +294,12 @@ mod tests {
             let code = Halo2Code::Creation(vec![0x60, 0x01, 0x5f, 0xf3].into());
             assert_eq!(halo2(Some(file.as_path()), for_development).unwrap(), code);
         }
-        fs::write(&file, "contract Halo2Verifier {").unwrap();
-        assert!(halo2(Some(file.as_path()), false).unwrap_err().to_string().contains("no code in hex"));
+        // The second has more than any machine has memory for, and almost all of it a hole.
+        for (text, length) in [("contract Halo2Verifier {", 24), ("0x60015ff3", 1 << 42)] {
+            fs::write(&file, text).unwrap();
+            File::options().write(true).open(&file).unwrap().set_len(length).unwrap();
+            let said = halo2(Some(file.as_path()), false).unwrap_err().to_string();
+            assert!(said.contains("no code in hex") && said.contains("Binary"), "{said}");
+        }
     }
 }

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// How long the chains may take until they are there.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often it is looked whether they are.
 const EVERY: Duration = Duration::from_millis(100);
 /// How long chains that were found may take to end.
@@ -146,6 +146,14 @@ impl Chains {
         Ok(())
     }
 
+    /// Has the chains that process `pid` keeps end, without waiting for it.
+    pub(crate) fn end_at_once(folder: &Path, pid: u32) {
+        // Whose number it is where it is not their keeper any more, nobody knows.
+        if localnet::keeper(folder).is_ok_and(|keeper| keeper == Some(pid)) {
+            terminate(pid);
+        }
+    }
+
     /// Ends the chains.
     pub(crate) async fn stop(mut self) {
         match self.process.0.take() {
@@ -202,7 +210,10 @@ fn arguments(folder: &Path, args: &cli::Localnet) -> Vec<String> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command, Dev};
+    use crate::{
+        cli::{Cli, Command, Dev},
+        settings::takes,
+    };
     use clap::Parser;
 
     fn dev(words: &[&str]) -> Dev {
@@ -230,6 +241,22 @@ mod tests {
     }
 
     #[test]
+    fn chains_are_started_with_what_they_take_whatever_l1_verifies() {
+        for verifier in ["attestors", "snark", "both"] {
+            let verifier = format!("--l1-verifier={verifier}");
+            let mut asked =
+                vec![verifier.as_str(), "--on-l1=http://127.0.0.1:1/", "--l2-port=7", "--prover=exec,sp1"];
+            if verifier != "--l1-verifier=snark" {
+                asked.extend(["--attestors=5", "--threshold=4"]);
+            }
+            let words = arguments(Path::new("data"), &dev(&asked).localnet);
+            assert_eq!(takes(&words), Ok(()), "{words:?}");
+            let mut given = asked.iter().filter(|word| !word.starts_with("--prover"));
+            assert!(given.all(|word| words.iter().any(|there| there == word)), "{words:?}");
+        }
+    }
+
+    #[test]
     fn chains_that_are_found_must_be_what_is_asked_for() {
         let check = |there: &[&str], asked: &[&str]| chains(there).check(&dev(asked).localnet);
         check(&[], &[]).unwrap();
@@ -238,9 +265,11 @@ mod tests {
         // Not fewer than half of them by accident.
         check(&["--attestors=5"], &["--attestors=5", "--threshold=3"]).unwrap();
         let refused = |there: &[&str], asked: &[&str]| check(there, asked).unwrap_err().to_string();
-        let text = refused(&["--l1-verifier=snark", "--threshold=1"], &["--l2-port=8"]);
+        let snark = refused(&["--l1-verifier=snark"], &[]);
+        assert!(snark.contains("--threshold (there: left out, asked for: 2)"), "{snark}");
+        let text = refused(&["--l1-verifier=both", "--threshold=1"], &["--l2-port=8"]);
         for part in [
-            "--l1-verifier (there: snark, asked for: attestors)",
+            "--l1-verifier (there: both, asked for: attestors)",
             "--threshold (there: 1, asked for: 2)",
             "--l2-port (there: left out, asked for: 8)",
             "end process 7",

@@ -122,11 +122,11 @@ mod tests {
             log_format: LogFormat::Text,
             changed: Vec::new(),
         };
-        let (launcher, show) = (Launcher::new(&global), Show::new());
+        let (launcher, show) = (Launcher::new(&global), Show::new(LogFormat::Text));
         let role =
             Role { name: "role".into(), binary: None, words: vec!["role".into()], environment: Vec::new() };
         let mut kept = Kept::start(&launcher, role).unwrap();
-        let (mut pids, end) = (BTreeSet::new(), Instant::now() + Duration::from_secs(30));
+        let (mut pids, end) = (BTreeSet::new(), Instant::now() + Duration::from_secs(300));
         while let Some(pid) = kept.pid() {
             assert!(Instant::now() < end, "it does not end");
             pids.insert(pid);

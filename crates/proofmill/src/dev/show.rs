@@ -1,6 +1,6 @@
 //! What a person sees while a rollup is settled: a line for everything that happened, and how far what runs is.
 
-use crate::progress::duration;
+use crate::{cli::LogFormat, progress::duration};
 use proofmill_prover_node::rules::{
     CandidateEnd, Change, Origin, PieceState, Progress, RootState, SessionState, Snapshot, StoppedBy,
 };
@@ -12,12 +12,12 @@ const EVERY: Duration = Duration::from_secs(15);
 /// How often it says so where nothing has: a task may take many minutes.
 const EVERY_UNCHANGED: Duration = Duration::from_secs(60);
 
-/// Prints to standard error.
+/// Prints to standard error, or where that is for machines logs.
 #[derive(Debug)]
 pub(crate) struct Show {
     start: Instant,
+    format: LogFormat,
     last: Option<Said>,
-    problems: Vec<String>,
 }
 
 /// What was said last of how far the provers are.
@@ -29,29 +29,27 @@ struct Said {
 }
 
 impl Show {
-    pub(crate) fn new() -> Self {
-        Self { start: Instant::now(), last: None, problems: Vec::new() }
+    pub(crate) fn new(format: LogFormat) -> Self {
+        Self { start: Instant::now(), format, last: None }
     }
 
     /// One line, with the time since the start.
     pub(crate) fn line(&self, text: &str) {
-        eprintln!("[{}] {text}", duration(self.start.elapsed()));
+        match self.format {
+            LogFormat::Text => eprintln!("[{}] {text}", duration(self.start.elapsed())),
+            LogFormat::Json => tracing::info!(said = text, "dev"),
+        }
     }
 
-    /// Something that happened.
+    /// Something that happened. Machines read it in the node's own record of it.
     pub(crate) fn change(&self, change: &Change) {
-        if let Some(text) = describe(change) {
+        if let (LogFormat::Text, Some(text)) = (self.format, describe(change)) {
             self.line(&text);
         }
     }
 
-    /// How far everything is: said now and then, and problems when they come and go.
+    /// How far everything is: said now and then. The log says what holds the node up.
     pub(crate) fn snapshot(&mut self, snapshot: &Snapshot) {
-        let problems: Vec<String> = snapshot.problems.iter().map(ToString::to_string).collect();
-        for problem in problems.iter().filter(|problem| !self.problems.contains(problem)) {
-            self.line(&format!("waiting: {problem}"));
-        }
-        self.problems = problems;
         self.progress(running(snapshot));
     }
 
@@ -150,6 +148,9 @@ fn describe(change: &Change) -> Option<String> {
         Change::RootProven { epoch, prover, origin, .. } => {
             format!("epoch {epoch}: aggregated by {prover}{}", made(origin))
         }
+        Change::RootDelayed { epoch, prover, cause, .. } => {
+            format!("epoch {epoch}: not aggregated by {prover} yet: {cause}")
+        }
         Change::ProofDiscarded { epoch, prover, level, range, cause } => format!(
             "epoch {epoch}: the {} proof of blocks {} by {prover} does not hold, and is removed: {cause}",
             level.name(),
@@ -177,6 +178,14 @@ fn describe(change: &Change) -> Option<String> {
             CandidateEnd::Expired => format!("epoch {epoch}: its proof submission window closed"),
             CandidateEnd::Withdrawn => return None,
         },
+        Change::Pruning { .. } => "giving up on L1 what was not proven in time".to_owned(),
+        Change::PruneDelayed { cause } => format!("what was not proven in time is not given up yet: {cause}"),
+        Change::PruneEnded { receipt: Some(receipt) } => {
+            format!(
+                "what was not proven in time is given up by L1 transaction {} ({} gas)",
+                receipt.transaction, receipt.gas_used
+            )
+        }
         Change::Expired { through } => format!("epochs up to {through} have expired"),
         _ => return None,
     })
@@ -196,4 +205,35 @@ fn session(epoch: u64, state: &SessionState) -> Option<String> {
         SessionState::TimedOut => format!("epoch {epoch} was not proven in time"),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use proofmill_chain::PruneCause;
+    use proofmill_primitives::{CheckpointNumber, Epoch, ProverType};
+    use proofmill_prover_node::rules::{L1Time, SessionId};
+
+    /// The log does not have it besides: what the node warns of must not go without a word.
+    #[test]
+    fn what_is_warned_of_has_a_line() {
+        let cause = || "the reason".to_owned();
+        for change in [
+            Change::EpochMissed { epoch: Epoch(7), cause: cause() },
+            Change::RootDelayed {
+                session: SessionId(1),
+                epoch: Epoch(7),
+                prover: ProverType::Exec,
+                cause: cause(),
+            },
+            Change::PublishDelayed { session: SessionId(1), epoch: Epoch(7), cause: cause() },
+            Change::Pruning { closed: L1Time(9) },
+            Change::PruneDelayed { cause: cause() },
+            Change::Pruned { to: CheckpointNumber(3), removed: 2, cause: PruneCause::L1Reorg },
+        ] {
+            let line = describe(&change).unwrap();
+            assert!(!format!("{change:?}").contains("the reason") || line.contains("the reason"), "{line}");
+        }
+    }
 }

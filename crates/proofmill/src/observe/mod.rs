@@ -19,6 +19,7 @@ use proofmill_chain::{Pool, PoolReport};
 use proofmill_primitives::Epoch;
 use proofmill_proof_coordinator::{BatchGas, Coordinator, OpenBatches, Settler, SettlingStatus};
 use proofmill_prover_node::rules::Receipt;
+use proofmill_wire::{Connection, Connections};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -175,13 +176,31 @@ pub(crate) async fn serve(args: &cli::Observing, observed: Observed, stop: Cance
         .route("/healthz", get(health))
         .route("/status", get(async |State(observed): State<Observed>| Json(observed.status())))
         .with_state(observed);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned());
+    let served = axum::serve(Pages(Connections::to_pages(listener)), router)
+        .with_graceful_shutdown(stop.cancelled_owned());
     tokio::spawn(async move {
         if let Err(error) = served.await {
             tracing::error!(%error, "metrics are no longer served");
         }
     });
     Ok(())
+}
+
+/// The connections of those that look.
+struct Pages(Connections);
+
+impl axum::serve::Listener for Pages {
+    type Io = Connection;
+    /// Nobody asks from where.
+    type Addr = ();
+
+    async fn accept(&mut self) -> (Connection, ()) {
+        (self.0.accept().await, ())
+    }
+
+    fn local_addr(&self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 async fn health(State(observed): State<Observed>) -> impl IntoResponse {

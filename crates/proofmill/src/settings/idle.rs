@@ -199,6 +199,34 @@ const IDLE: &[Idle] = &[
         why: "a prover that has its share of the machine (--max-weight), or asks a cluster (--cluster), takes no turns: leave it out",
     },
     Idle {
+        commands: &[&["prove"], &["failures", "rerun"]],
+        settings: &["output"],
+        given: Given::InWords,
+        when: |at| is_set(at, "execute_only"),
+        why: "no proof is made with --execute-only: leave one of the two out",
+    },
+    Idle {
+        commands: &[&["prove"]],
+        settings: &["report"],
+        given: Given::InWords,
+        when: |at| is_set(at, "execute_only"),
+        why: "no proof is made with --execute-only, and the figures are those of one: leave one of the two out",
+    },
+    Idle {
+        commands: &[&["prove"], &["range"]],
+        settings: &["output", "report"],
+        given: Given::InWords,
+        when: |at| is_there(at, "export"),
+        why: "--export has the program and its input written, and no proof is made: leave one of the two out",
+    },
+    Idle {
+        commands: &[&["range"]],
+        settings: &["output", "report"],
+        given: Given::InWords,
+        when: |at| !is_set(at, "prove") || is_set(at, "execute_only"),
+        why: "the range is validated, and no proof of it is made: say --prove, or leave it out",
+    },
+    Idle {
         commands: &[&["prove"], &["range"]],
         settings: &["default_range"],
         given: Given::InWords,
@@ -303,14 +331,9 @@ fn flag(words: &[&str], setting: &str) -> String {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::settings::takes as checked;
 
     const ADDRESS: &str = "0x00000000000000000000000000000000000000aa";
-
-    fn checked(words: &[&str]) -> Result<(), String> {
-        let words = ["proofmill"].iter().chain(words);
-        let matches = Cli::command().try_get_matches_from(words).map_err(|error| error.to_string())?;
-        check(&matches).map_err(|(flag, why)| format!("{flag}: {why}"))
-    }
 
     /// A name that is misspelled here would be found out by nobody: clap panics over it where debug assertions are.
     #[test]
@@ -376,12 +399,14 @@ mod tests {
             (&["prover-node"], &both, "--proof-coordinator.prover-timeout=90000", "--service=pull"),
             (&["prover-node"], &both, "--max-weight=9", "--service=local"),
             (&["prover-node"], &both, "--segment-memory=9", "--service=local"),
+            (&["range"], &["--l2-rpc=http://l2"], "--output=o", "--prove"),
+            (&["range"], &["--l2-rpc=http://l2"], "--report=r", "--prove"),
         ];
         for (command, common, setting, meaning) in table {
             let words = [*command, *common, &[*setting][..]].concat();
             let said = checked(&words).unwrap_err();
             let flag = setting.split('=').next().unwrap();
-            assert!(said.starts_with(&format!("{flag}: ")), "{words:?}: {said}");
+            assert!(said.starts_with(&format!("{flag} means nothing here: ")), "{words:?}: {said}");
             let meaning = match *meaning {
                 "--attestor" => format!("--attestor={ADDRESS}"),
                 "--verifier=sp1" => format!("--verifier=sp1={ADDRESS}"),
@@ -404,6 +429,11 @@ mod tests {
             (&["prover"], &elsewhere, &["--cluster=http://c"], "--max-weight=9"),
             (&["prover"], &elsewhere, &["--max-weight=9"], "--turns=t"),
             (&["prove"], &[], &["--start=1", "--end=2"], "--default-range=9"),
+            (&["prove"], &[], &["--execute-only"], "--output=o"),
+            (&["prove"], &[], &["--execute-only"], "--report=r"),
+            (&["prove"], &[], &["--export=e"], "--output=o"),
+            (&["range", "--prove"], &[], &["--execute-only"], "--report=r"),
+            (&["failures", "rerun", "epoch-7"], &[], &["--execute-only"], "--output=o"),
             (&["status"], &[], &["--role=http://r"], "--page=2"),
             (&["status"], &[], &["--role=http://r"], "--node=http://n"),
             (&["status"], &[], &["--role=http://r"], "--cluster=http://c"),
@@ -420,7 +450,7 @@ mod tests {
             let words = [&without[..], *case].concat();
             let said = checked(&words).unwrap_err();
             let flag = setting.split('=').next().unwrap();
-            assert!(said.starts_with(&format!("{flag}: ")), "{words:?}: {said}");
+            assert!(said.starts_with(&format!("{flag} means nothing here: ")), "{words:?}: {said}");
         }
         for fine in [
             &[

@@ -332,7 +332,8 @@ mod tests {
         let after = Duration::from_secs(120);
         assert_eq!(why(&ChainError::NotIncluded { call, transaction, after }), Why::NotIncluded);
         let large = "oversized data: transaction size 131201, limit 131072".to_owned();
-        let refused = |reason| ChainError::Refused { method: "eth_sendRawTransaction", reason };
+        let refused =
+            |reason| ChainError::Refused { method: "eth_sendRawTransaction", reason, passes: false };
         assert_eq!(why(&refused(large)), Why::TooLarge);
         assert_eq!(why(&refused("no".to_owned())), Why::Refused);
     }

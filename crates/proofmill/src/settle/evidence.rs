@@ -84,6 +84,7 @@ impl Evidence {
             release: env!("CARGO_PKG_VERSION").to_owned(),
             statement: self.statement,
             programs: self.programs.clone(),
+            epoch_modes: BTreeMap::new(),
             subject: subject.clone(),
             files: files.iter().map(NewFile::described).collect(),
             missing,

@@ -26,6 +26,11 @@ fn an_unknown_mode_prover_or_weight_names_what_there_is() {
         (vec!["--prover", "risc0"], "downloads its circuits"),
         (vec!["--max-weight", "0"], "fits no task"),
         (vec!["--max-weight=-3"], "whole number"),
+        (vec!["--max-weight", "1", "--prover", "exec"], "beside the 1 GB of its controller"),
+        (
+            vec!["--max-weight", "1", "--prover", "exec", "--mode", "core"],
+            "beside the 1 GB of its controller",
+        ),
         (vec!["--mode", "execute", "--prover", "exec"], "--execute-only"),
     ] {
         let said = fail(proofmill(folder.path()).args(rpc).args(&args));
@@ -95,6 +100,8 @@ fn a_node_that_is_away_is_named() {
     let url = format!("http://127.0.0.1:{}", free_port());
     let said = fail(proofmill(folder.path()).args(["prove", "--prover", "exec", "--l2-rpc", &url]));
     assert!(said.contains(&url), "{said}");
+    // It is tried for some time, and nobody should wonder what the command does.
+    assert!(said.contains("waiting for the chain's endpoints"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,6 +187,66 @@ fn a_file_that_is_no_proof_is_refused() {
     }
     let said = verify(folder.path());
     assert!(said.contains("cannot read") && said.contains("directory"), "{said}");
+}
+
+/// Hours of proving would end with a proof that has no place.
+#[test]
+fn a_place_that_cannot_be_written_is_refused_before_anything_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let file = folder.path().join("file");
+    fs::write(&file, "in place of a folder").unwrap();
+    for (place, cause) in [(folder.path().to_owned(), "directory"), (file.join("below"), "cannot write")] {
+        for (command, flag) in [
+            (&["prove"][..], "--output"),
+            (&["prove"], "--report"),
+            (&["range", "--prove"], "--output"),
+            (&["range", "--prove"], "--report"),
+        ] {
+            let args = ["--prover", "exec", "--l2-rpc", &url, flag];
+            let said = fail(proofmill(folder.path()).args(command).args(args).arg(&place));
+            assert!(
+                said.contains(cause) && said.contains(&format!("with {flag}")),
+                "{command:?} {flag}: {said}"
+            );
+            assert!(!said.contains(&url), "the node is asked: {said}");
+        }
+    }
+    let args = ["prove", "--prover", "exec", "--l2-rpc", &url, "--export"];
+    let said = fail(proofmill(folder.path()).args(args).arg(&file));
+    assert!(said.contains("with --export") && !said.contains(&url), "{said}");
+    // The default, too: beside the program.
+    let elf = file.with_extension("elf");
+    fs::write(&elf, b"").unwrap();
+    fs::create_dir(elf.with_extension("proof")).unwrap();
+    let args = ["prove", "--prover", "exec", "--stdin", elf.to_str().unwrap(), "--elf"];
+    let said = fail(proofmill(folder.path()).args(args).arg(&elf));
+    assert!(said.contains("with --output") && said.contains("file.proof"), "{said}");
+    // Before any chain is started.
+    let said =
+        fail(proofmill(folder.path()).args(["dev", "--prover", "exec", "--report"]).arg(file.join("x")));
+    assert!(said.contains("with --report") && !folder.path().join("data/localnet.lock").exists(), "{said}");
+}
+
+/// L1 is not asked, which is away.
+#[test]
+fn a_file_of_any_length_is_refused_before_it_is_submitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, url) = (folder.path().join("file"), format!("http://127.0.0.1:{}", free_port()));
+    for (begins, hint) in [
+        ("hello", "neither a range or epoch proof"),
+        ("{", "more than 16 MB"),
+        ("\u{3}\0\0\0", "more than 16 MB"),
+        // A hole from its first byte on is a proof of SP1's that was not wrapped.
+        ("", "have the SP1 cluster wrap it"),
+    ] {
+        fs::write(&file, begins).unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_len(1 << 42).unwrap();
+        let mut submit = proofmill(folder.path());
+        submit.args(["submit", "--l1-rpc", &url, "--rollup", &format!("0x{}", "11".repeat(20)), "--proof"]);
+        let said = fail(submit.arg(&file).env("PRIVATE_KEY", format!("0x{}", "11".repeat(32))));
+        assert!(said.contains(hint) && !said.contains(&url), "{begins:?}: {said}");
+    }
 }
 
 /// Not even the node is asked, which is away.

@@ -2,7 +2,7 @@
 //! proofs of a second type. There are unproven batches on both sides of the change, and the coordinator is killed between.
 
 use crate::{
-    process::{Running, free_port, stand_in, wait},
+    process::{PATIENCE, Running, free_port, stand_in, wait},
     site::{Site, number, publisher},
 };
 use alloy_primitives::B256;
@@ -80,10 +80,10 @@ fn schedule(site: &Site) -> Rules {
     })
 }
 
-/// Loads until this is so, for as long as a change of rules takes on a machine that does much else.
+/// Loads until this is so.
 #[track_caller]
 fn load_until(site: &mut Site, what: &str, mut done: impl FnMut(&Site) -> bool) {
-    let end = Instant::now() + Duration::from_secs(400);
+    let end = Instant::now() + PATIENCE;
     while !done(site) {
         site.load();
         assert!(Instant::now() < end, "waited in vain for {what}:\n{}", site.said("coordinator"));

@@ -51,6 +51,7 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     let said = failures(data, &["rerun", record, "--epoch", "--execute-only"]);
     assert!(said.contains("they give what the checkpoint says"), "{said}");
     let said = failures(data, &["rerun", record, "--epoch"]);
+    assert!(said.contains("carried to compressed (as L1 wanted it)"), "{said}");
     let epoch = saved(&said, "/epoch-");
     let verified = succeed(proofmill(data).args(["verify", "--allow-exec", &epoch]));
     assert!(verified.contains("exec"), "{verified}");
@@ -81,6 +82,16 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     let refused = output(proofmill(data).args(["failures", "rerun", record, "--epoch"]));
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(!refused.status.success() && said.contains("exec aggregation program"), "{said}");
+    // An epoch whose SNARK L1 wants: none is made here, and the proof before it where that is asked for.
+    let mut changed: serde_json::Value = serde_json::from_str(&written).unwrap();
+    changed["epoch_modes"]["exec"] = "plonk".into();
+    fs::write(&file, changed.to_string()).unwrap();
+    let refused = output(proofmill(data).args(["failures", "rerun", record, "--epoch"]));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("--mode compressed"), "{said}");
+    let said = failures(data, &["rerun", record, "--epoch", "--mode", "compressed"]);
+    assert!(said.contains("carried to compressed (as asked for; L1 wanted plonk)"), "{said}");
+    saved(&said, "/epoch-");
     fs::write(&file, written).unwrap();
     // An input that was tampered with is found out before anything is proven.
     let store = fs::read_dir(data.join("data/failures").join(record)).unwrap();

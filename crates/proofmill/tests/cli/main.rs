@@ -16,6 +16,7 @@ mod helper;
 mod kinds;
 mod logs;
 mod metrics;
+mod mistaken;
 mod nodes;
 mod op;
 mod own_process;

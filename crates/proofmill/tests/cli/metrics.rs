@@ -3,7 +3,7 @@
 use crate::{
     blocks::chain,
     dev,
-    process::{self, Running, fail, free_port, load, proofmill, succeed, wait},
+    process::{self, PATIENCE, Running, fail, free_port, load, proofmill, succeed, wait},
 };
 use proofmill_chain::{L1, PoolOptions, Rollup};
 use proofmill_devnet::Description;
@@ -14,6 +14,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, Stdio},
+    time::{Duration, Instant},
 };
 use url::Url;
 
@@ -57,15 +58,15 @@ impl Prometheus {
     }
 
     async fn expect(&self, query: &str, holds: impl Fn(f64) -> bool) {
-        let mut last = None;
-        for _ in 0..300 {
-            last = self.ask(query).await;
-            if last.is_some_and(&holds) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let has = self.ask(query).await;
+            if has.is_some_and(&holds) {
                 return;
             }
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            assert!(Instant::now() < end, "Prometheus has {has:?} for {query}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("Prometheus has {last:?} for {query}");
     }
 }
 

@@ -1,12 +1,8 @@
 //! A prover node that makes its proofs in its own process: no cluster, and no provers that pull.
 
-use crate::process::{self, Running, free_port, proofmill};
+use crate::process::{self, PATIENCE, Running, free_port, proofmill};
 use proofmill_devnet::DevKeys;
-use std::{
-    fs,
-    path::Path,
-    time::{Duration, Instant},
-};
+use std::{fs, path::Path, time::Instant};
 
 /// A role with a folder of its own.
 fn role(folder: &Path, name: &str) -> std::process::Command {
@@ -39,7 +35,7 @@ fn epochs_settle_by_a_prover_node_alone_also_after_it_was_killed() {
     };
     let mut seed = 0;
     let mut load_until = |settled: usize| {
-        let end = Instant::now() + Duration::from_secs(120);
+        let end = Instant::now() + PATIENCE;
         while process::settled(&said()) < settled {
             seed += 1;
             process::load(&mut role(folder, "load"), &chains.l2_rpc, seed);

@@ -3,7 +3,6 @@
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -12,6 +11,10 @@ use url::Url;
 
 /// Names another binary than the one that cargo builds for the tests, which proves with `exec` alone.
 const BINARY_ENV: &str = "PROOFMILL_TEST_BINARY";
+
+/// For how long something is waited for that must come: long enough where the machine does much else, or its disk stands still for a
+/// minute. Only a test that fails takes so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// The binary with a data folder, and without whatever settings the environment holds.
 pub(crate) fn proofmill(data: &Path) -> Command {
@@ -93,11 +96,21 @@ impl Running {
         self.0.wait().unwrap();
     }
 
-    /// As `kill` does; gives whether it then ended well, in time.
+    /// Waits until it ends by itself; gives its exit code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let mut status = None;
+        wait("it to end", || {
+            status = self.0.try_wait().unwrap();
+            status.is_some()
+        });
+        status.and_then(|status| status.code())
+    }
+
+    /// As `kill` does; gives whether it then ended, and well.
     pub(crate) fn terminate(&mut self) -> bool {
         let pid = self.0.id().to_string();
         assert!(Command::new("kill").arg(pid).status().unwrap().success());
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status.success();
@@ -123,9 +136,9 @@ pub(crate) fn chains(localnet: &mut Command, log: &Path) -> (Running, Descriptio
     (running, Description::read(&file).unwrap().unwrap())
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, and that no other test is given.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    proofmill_localstore::free_port().unwrap()
 }
 
 /// Sends a few transactions to L2. Loads with different seeds do not get in each other's way.
@@ -144,7 +157,7 @@ pub(crate) fn settled(log: &str) -> usize {
 /// Waits until `done`, or fails with what was waited for.
 #[track_caller]
 pub(crate) fn wait(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(120);
+    let end = Instant::now() + PATIENCE;
     while !done() {
         assert!(Instant::now() < end, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(100));

@@ -154,7 +154,9 @@ fn sixteen_batches_that_wait_go_in_one_call() {
     let proven = |site: &Site| site.lines("coordinator", "a batch is proven").len();
     site.load_until("eighteen batches to be proven", |site| proven(site) >= 18);
     assert_eq!(site.verified(), []);
-    assert!(site.said("coordinator").contains("an account cannot pay on L1"), "{}", site.said("coordinator"));
+    site.wait_for("that to be said", |site| {
+        !site.lines("coordinator", "an account cannot pay on L1").is_empty()
+    });
     publisher(&site, 0x34, 10);
     site.wait_for("them to be settled", |site| !site.lines("coordinator", "batches are settled").is_empty());
     let (first, last) = site.verified()[0];

@@ -1,6 +1,6 @@
 //! A rollup and the roles around it, as processes: a coordinator, provers that pull, an attestor; and what L1 has of it.
 
-use crate::process::{self, Running, free_port, like, proofmill, wait};
+use crate::process::{self, PATIENCE, Running, free_port, like, proofmill, wait};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, hex, keccak256};
 use alloy_rpc_client::RpcClient;
 use proofmill_chain::{L1, PoolOptions, Rollup, SigningKey};
@@ -123,7 +123,7 @@ impl Site {
     /// Loads until this is so.
     #[track_caller]
     pub(crate) fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(150);
+        let end = Instant::now() + PATIENCE;
         while !done(self) {
             self.load();
             assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
@@ -131,10 +131,10 @@ impl Site {
         }
     }
 
-    /// Waits until this is so, for longer than a start takes on a machine that does much else.
+    /// Waits until this is so.
     #[track_caller]
     pub(crate) fn wait_for(&self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(150);
+        let end = Instant::now() + PATIENCE;
         while !done(self) {
             assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));
             std::thread::sleep(Duration::from_millis(200));

@@ -30,6 +30,12 @@ fn a_setup_for_development_is_made_once_and_says_what_it_is() {
     assert!(said.contains("damaged"), "{said}");
     assert!(dev().contains("kept in"));
     succeed(&mut check(&file));
+    // One that was given another's name stays.
+    let renamed = data.join("data/snark/insecure-development-9.srs");
+    fs::rename(&file, &renamed).unwrap();
+    let said = fail(proofmill(data).args(["srs", "dev", "--degree", "9"]));
+    assert!(said.contains("of degree 8, not 9") && said.contains("give it back its name"), "{said}");
+    succeed(&mut check(&renamed));
 }
 
 #[test]
@@ -94,10 +100,10 @@ fn a_snark_without_its_setup_is_refused_at_the_start() {
     assert!(said.contains("insecure-development-small alone"), "{said}");
     // No worker has the memory.
     let said = dev(&["--snark", "insecure-development-small", "--workers", "2,2"]);
-    assert!(said.contains("takes 21 GB of memory"), "{said}");
+    assert!(said.contains("takes 12 GB of memory"), "{said}");
     let prove = ["prove", "--elf", "there.elf", "--stdin", "in", "--mode", "plonk", "--snark", "small"];
     let said = fail(proofmill(folder.path()).args(prove).args(["--max-weight", "2", &stand_in]));
-    assert!(said.contains("takes 21 GB of memory") && said.contains("cluster"), "{said}");
+    assert!(said.contains("takes 12 GB of memory") && said.contains("cluster"), "{said}");
     let said = fail(proofmill(folder.path()).args(["localnet", "--l1-verifier", "snarks"]));
     assert!(said.contains("use attestors, snark or both"), "{said}");
 }

@@ -149,6 +149,7 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
     let bytes = fs::read(&mock).unwrap();
     let cut = site.file("cut", &bytes[..bytes.len() - 100]);
     let text = site.file("text", b"a proof");
+    let again = site.file("again", &fs::read(&exec).unwrap());
     let none = site.data().join("none");
     for (files, hint) in [
         (other_chain, "is about chain"),
@@ -158,7 +159,8 @@ async fn an_epoch_is_settled_by_proofs_that_were_made_elsewhere() {
         ([other_prover, mock.clone()], "are not about the same"),
         ([other_program, mock.clone()], "program"),
         ([exec.clone(), mock.clone()], "a mock prover made it: it proves nothing"),
-        ([exec.clone(), exec.clone()], "are both proofs of type exec"),
+        ([exec.clone(), exec.clone()], "twice: name each once"),
+        ([exec.clone(), again], "are both proofs of type exec"),
         ([exec.clone(), cut], "damaged"),
         ([exec.clone(), text], "neither a range or epoch proof"),
         ([exec.clone(), none], "cannot be read"),

@@ -60,6 +60,35 @@ fn told(said: &str, name: &str) -> String {
     line.split_whitespace().last().unwrap().to_owned()
 }
 
+/// The contract takes it, and whoever sent it would read that it was done.
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_that_are_given_already_are_not_given_again() {
+    let chains = Chains::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let rollup = chains.attested(data);
+    let owner = chains.l1.accounts()[0].address.to_string();
+    let act = |words: &[&str]| {
+        let mut command = chains.contracts(data, words[0]);
+        command.args(["--rollup", &rollup]).args(&words[1..]);
+        command
+    };
+    let said = fail(&mut act(&["set-guardian"]));
+    assert!(said.contains("has no guardian") && said.contains("nothing is sent"), "{said}");
+    let said = fail(&mut act(&["transfer-ownership", "--to", &owner]));
+    assert!(said.contains("is the owner already"), "{said}");
+    succeed(&mut act(&["set-guardian", "--guardian", PLACE]));
+    let said = fail(&mut act(&["set-guardian", "--guardian", PLACE]));
+    assert!(said.contains("is the guardian already"), "{said}");
+    succeed(&mut act(&["transfer-ownership", "--to", PLACE]));
+    let said = fail(&mut act(&["transfer-ownership", "--to", PLACE]));
+    assert!(said.contains("is to accept"), "{said}");
+    // Who is to send it later is told, and given it. To name the owner takes it back.
+    let said = succeed(&mut act(&["transfer-ownership", "--to", PLACE, "--calldata"]));
+    assert!(said.contains("would change nothing") && said.contains("data"), "{said}");
+    succeed(&mut act(&["transfer-ownership", "--to", &owner]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     let chains = Chains::new().await;
@@ -190,7 +219,7 @@ async fn a_rollup_that_is_there_moves_to_snarks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_snark_on_another_setup_than_the_verifiers_is_refused_at_the_start() {
+async fn a_snark_of_another_setup_or_size_than_the_verifiers_is_refused_at_the_start() {
     let chains = Chains::on(31_337).await;
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
@@ -199,14 +228,23 @@ async fn a_snark_on_another_setup_than_the_verifiers_is_refused_at_the_start() {
         told(deployed.split_once("L1 block").unwrap().0, "rollup")
     };
     let development = rollup(&["development"]);
-    chains.put("0x5f5ffd").await;
+    // Of the size `published`: the rows of its circuit are in the code.
+    let rows = alloy_primitives::hex::encode(proofmill_srs::rows_word(22));
+    chains.put(&format!("0x5f5ffd{rows}")).await;
     let other = rollup(&[PLACE, "--untried"]);
     let both = rollup(&[PLACE, "--untried", "--attestor", ATTESTORS]);
     let l2 = chains.l2.rpc_url().to_string();
     let node = ["prover-node", "--l2-rpc", &l2, "--cluster", "http://127.0.0.1:1"];
     for (at, (command, rollup, snark, hint)) in [
         (&node[..], &development, Some("small"), "--snark insecure-development-small"),
+        (
+            &node[..],
+            &development,
+            Some("insecure-development-published"),
+            "and insecure-development-published is to be made",
+        ),
         (&node[..], &other, Some("insecure-development-small"), "--snark small"),
+        (&node[..], &other, Some("small"), "name the other one with --snark published"),
         (&node[..], &other, None, "`.verifier` file"),
         (&["attestor"][..], &both, None, "`.verifier` file"),
     ]
@@ -265,6 +303,32 @@ async fn a_verifier_of_snarks_is_judged_before_it_is_deployed_for_a_rollup_that_
     schedule.args(["--rollup", &rollup, "--calldata"]);
     let said = succeed(schedule.arg(format!("--verifier=openvm={}", told(&deployed, "verifier"))));
     assert!(said.contains("a SNARK of each epoch's proof") && said.contains("2 of 3 attestors"), "{said}");
+}
+
+/// Whoever was stopped between two contracts goes on with those that are there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verifier_that_is_there_is_not_paid_for_again() {
+    let chains = Chains::on(31_337).await;
+    let folder = tempfile::tempdir().unwrap();
+    let l1 = proofmill_http::rpc_client(chains.l1.rpc_url().clone());
+    let account = chains.l1.accounts()[0].address.to_string();
+    let sent = async || -> String {
+        l1.request("eth_getTransactionCount", json!([account, "latest"])).await.unwrap()
+    };
+    let deploy = |more: &[&str]| {
+        let mut command = chains.contracts(folder.path(), "deploy-verifier");
+        told(&succeed(command.args(["--halo2-verifier", "development"]).args(more)), "verifier")
+    };
+    // The Halo2 verifier, and the one of SNARKs.
+    let snark = deploy(&[]);
+    assert_eq!(sent().await, "0x2");
+    // The one that counts attestors, and the one that asks both.
+    let attestors = ["--attestor", ATTESTORS];
+    let both = deploy(&attestors);
+    assert_eq!(sent().await, "0x4");
+    assert_ne!(snark, both);
+    assert_eq!((deploy(&attestors), deploy(&[])), (both, snark));
+    assert_eq!(sent().await, "0x4");
 }
 
 /// It was paid for, and nobody could find it again.

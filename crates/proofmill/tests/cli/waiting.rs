@@ -62,7 +62,14 @@ fn a_batch_that_waits_for_another_type_is_shown_with_what_it_has_and_who_makes_t
     site.wait_for("the attestors to be missed", |site| {
         shown(site).contains("could not be made ready for L1 for")
     });
-    assert!(site.page("/metrics").contains("proofmill_settle_unready_proofs "));
+    let figure = |site: &Site, name: &str| {
+        let page = site.page("/metrics");
+        let value = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.unwrap_or_else(|| panic!("no {name} in\n{page}")).parse::<f64>().unwrap()
+    };
+    assert!(figure(&site, "proofmill_settle_unready_proofs") >= 1.0);
+    let waited = figure(&site, "proofmill_settle_unready_seconds");
+    site.wait_for("the time to be counted", |site| figure(site, "proofmill_settle_unready_seconds") > waited);
     assert!(
         site.page("/healthz").contains(&format!("problem: batch {batch} is not settled")),
         "{}",

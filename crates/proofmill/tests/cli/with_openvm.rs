@@ -14,7 +14,7 @@ fn an_attestor_that_ends_is_started_again_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let mut command = proofmill(data);
-    command.args(["dev", "--prover=openvm", "--workers=4"]);
+    command.args(["dev", "--prover=openvm", "--workers=6"]);
     // Nothing could be signed with this key.
     command.env("PROOFMILL_ATTESTOR_KEY_FILE", "nowhere");
     let mut running = Running::start(&mut command, &data.join("dev.log"));
@@ -117,7 +117,7 @@ fn what_one_of_two_systems_has_proven_waits_for_the_other() {
     let log = data.join("dev.log");
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let mut command = proofmill(data);
-    command.args(["dev", "--prover=openvm,exec", "--workers=4", "--slot-seconds=3", "--epoch-slots=4"]);
+    command.args(["dev", "--prover=openvm,exec", "--workers=6", "--slot-seconds=3", "--epoch-slots=4"]);
     let mut running = Running::start(&mut command, &log);
     wait("the rollup to be there", || load(data, 0));
     wait("exec to have proven it", || said().contains("proven by exec"));

@@ -2,7 +2,7 @@
 
 use crate::{
     logs::{Begun, under_way},
-    process::{self, Running, free_port, like, output, proofmill, stand_in, wait},
+    process::{self, PATIENCE, Running, free_port, like, output, proofmill, stand_in, wait},
 };
 use proofmill_devnet::{Description, DevKeys};
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
@@ -169,7 +169,7 @@ impl House {
     pub(crate) fn hold(&mut self) -> Held {
         assert!(WORKERS.iter().all(|id| !self.held_of(id).exists()), "one is held already");
         fs::write(self.folder.path().join("hold"), "").unwrap();
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + PATIENCE;
         let worker = loop {
             if let Some(worker) = WORKERS.into_iter().find(|id| self.held_of(id).exists()) {
                 break worker;
@@ -183,9 +183,9 @@ impl House {
             );
             std::thread::sleep(Duration::from_millis(100));
         };
-        // Others take milliseconds, and those that ended with a worker were begun before.
+        // Others take milliseconds, or a second where the machine does much else, and those that ended with a worker were begun before.
         let begun = under_way(&self.said(worker));
-        std::thread::sleep(Duration::from_secs(1));
+        std::thread::sleep(Duration::from_secs(4));
         let still = under_way(&self.said(worker)).into_iter().rfind(|one| begun.contains(one));
         let Begun { task, proof } = still.unwrap();
         let shown = String::from_utf8(self.status().stdout).unwrap();
@@ -246,7 +246,7 @@ impl House {
     /// Loads until so many more epochs are settled.
     #[track_caller]
     pub(crate) fn settle(&mut self, epochs: usize) {
-        let (end, before) = (Instant::now() + Duration::from_secs(150), self.settled());
+        let (end, before) = (Instant::now() + PATIENCE, self.settled());
         while self.settled() < before + epochs {
             self.load();
             assert!(Instant::now() < end, "not settled:\n{}\n{}", self.said("node"), self.said("cluster"));
@@ -261,7 +261,7 @@ impl House {
     #[track_caller]
     pub(crate) fn load_until(&mut self, what: &str) {
         let count = |house: &Self| house.said("node").matches(what).count();
-        let (end, before) = (Instant::now() + Duration::from_secs(60), count(self));
+        let (end, before) = (Instant::now() + PATIENCE, count(self));
         while count(self) <= before {
             self.load();
             assert!(Instant::now() < end, "waited in vain for {what:?}:\n{}", self.said("node"));

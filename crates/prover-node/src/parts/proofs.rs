@@ -85,6 +85,26 @@ pub trait ProofStore: fmt::Debug + Send + Sync {
     /// Removes an epoch proof, if it is there.
     fn remove_epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<(), ArtifactError>>;
 
+    /// Remembers that a proof of these bytes, which ends with this block, is refused and not removed yet, and why. When this returns, it is
+    /// durable.
+    fn mark_refused<'a>(
+        &'a self,
+        block: u64,
+        proof: &'a Bytes,
+        cause: &'a str,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>>;
+
+    /// Why a proof of these bytes was refused that is not removed yet, if it was.
+    fn refused<'a>(
+        &'a self,
+        block: u64,
+        proof: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Option<String>, ArtifactError>>;
+
+    /// It is removed: the same bytes may come again.
+    fn forget_refused<'a>(&'a self, block: u64, proof: &'a Bytes)
+    -> BoxFuture<'a, Result<(), ArtifactError>>;
+
     /// Removes what is about blocks up to this one only, of whatever rollup; how much.
     fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>>;
 }
@@ -155,6 +175,13 @@ impl EpochKey {
     }
 }
 
+/// What the name of a note begins with that a proof is refused.
+const REFUSED: &str = "refused";
+
+fn refused_id(block: u64, proof: &Bytes) -> ArtifactId {
+    id(REFUSED, block, &ContentKey::of(&[b"refused proof", proof]))
+}
+
 /// The last block stands in the name, so that what is old can be found without reading it.
 fn id(what: &str, last_block: u64, content: &ContentKey) -> ArtifactId {
     ArtifactId::new(format!("{what}-{last_block}-{content}"))
@@ -162,7 +189,7 @@ fn id(what: &str, last_block: u64, content: &ContentKey) -> ArtifactId {
 
 fn last_block(id: &ArtifactId) -> Option<u64> {
     let mut parts = id.as_str().split('-');
-    parts.next().filter(|what| ["range", "epoch"].contains(what))?;
+    parts.next().filter(|what| ["range", "epoch", REFUSED].contains(what))?;
     parts.next()?.parse().ok()
 }
 
@@ -294,6 +321,42 @@ impl ProofStore for FsProofs {
 
     fn remove_epoch<'a>(&'a self, key: &'a EpochKey) -> BoxFuture<'a, Result<(), ArtifactError>> {
         Box::pin(async move { self.artifacts.delete(&key.id(), ArtifactKind::Proof).await })
+    }
+
+    fn mark_refused<'a>(
+        &'a self,
+        block: u64,
+        proof: &'a Bytes,
+        cause: &'a str,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        let cause = Bytes::copy_from_slice(cause.as_bytes());
+        Box::pin(
+            async move { self.artifacts.put(&refused_id(block, proof), ArtifactKind::Proof, cause).await },
+        )
+    }
+
+    fn refused<'a>(
+        &'a self,
+        block: u64,
+        proof: &'a Bytes,
+    ) -> BoxFuture<'a, Result<Option<String>, ArtifactError>> {
+        Box::pin(async move {
+            match self.artifacts.get(&refused_id(block, proof), ArtifactKind::Proof).await {
+                Ok(cause) => Ok(Some(String::from_utf8_lossy(&cause).into_owned())),
+                Err(ArtifactError::Missing { .. }) => Ok(None),
+                // Somebody refused it, whatever was said.
+                Err(ArtifactError::Damaged { .. }) => Ok(Some("it was refused".to_owned())),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    fn forget_refused<'a>(
+        &'a self,
+        block: u64,
+        proof: &'a Bytes,
+    ) -> BoxFuture<'a, Result<(), ArtifactError>> {
+        Box::pin(async move { self.artifacts.delete(&refused_id(block, proof), ArtifactKind::Proof).await })
     }
 
     fn release(&self, through: u64) -> BoxFuture<'_, Result<usize, ArtifactError>> {

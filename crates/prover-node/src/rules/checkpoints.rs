@@ -264,16 +264,18 @@ impl CheckpointStore {
         self.provers.iter_mut().for_each(|prover| prover.come_back(turn));
     }
 
-    /// Fresh provers for the failed and stopped ones of an epoch.
-    pub(crate) fn renew_failed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) {
+    /// Fresh provers for the failed and stopped ones of an epoch; whether there are any.
+    pub(crate) fn renew_failed(&mut self, turn: &mut Turn<'_>, epoch: Epoch) -> bool {
         let failed = self.of(epoch).filter(|prover| prover.failure().is_some());
         let failed: Vec<_> = failed.map(|prover| prover.checkpoint).collect();
+        let any = !failed.is_empty();
         for checkpoint in failed {
             let fresh = self.fresh(turn, checkpoint);
             if let Some(prover) = self.get_mut(checkpoint.number) {
                 *prover = fresh;
             }
         }
+        any
     }
 
     /// Takes back the work on checkpoints up to `through`, which another prover has settled.
@@ -442,7 +444,8 @@ mod tests {
                     let (cause, at) = (String::new(), turn.now);
                     prover.state = CheckpointState::Failed { prover: ProverType::Exec, range, cause, at };
                 }
-                store.renew_failed(turn, Epoch(epoch));
+                let any = store.of(Epoch(epoch)).next().is_some();
+                assert_eq!(store.renew_failed(turn, Epoch(epoch)), any);
             }
             Step::Restart => store.restart(turn.now, CheckpointNumber(0)),
         }

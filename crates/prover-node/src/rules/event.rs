@@ -162,7 +162,7 @@ pub enum Event {
         /// What L1 said.
         outcome: PruneOutcome,
     },
-    /// An operator asks to try the failed checkpoints and sessions of an epoch again.
+    /// An operator asks to try the stopped and failed checkpoints and sessions of an epoch again.
     Retry {
         /// Which.
         epoch: Epoch,
@@ -249,6 +249,15 @@ pub enum Refused {
         epoch: Epoch,
         /// How far.
         through: CheckpointNumber,
+    },
+    /// There is nothing that would be tried again.
+    #[error(
+        "nothing of {epoch:?} has stopped or failed: it is being proven, or waits for what `status` says, and what fails on the way is tried \
+         again by itself"
+    )]
+    NothingStopped {
+        /// Which.
+        epoch: Epoch,
     },
     /// Too much is being proven.
     #[error(

@@ -215,11 +215,7 @@ impl Node {
             Event::PruneEnded { pass, outcome } => self.publishing.prune_ended(turn, pass, outcome),
             Event::Retry { epoch } => {
                 self.check_following()?;
-                if self.high_water >= Some(epoch) {
-                    return Err(Refused::Expired { epoch });
-                }
-                self.store.renew_failed(turn, epoch);
-                self.sessions.lift_stopped(epoch);
+                self.retry(turn, epoch)?;
             }
             Event::Tick => {}
             Event::StopSessions => {
@@ -230,6 +226,33 @@ impl Node {
             Event::StopProvers => self.phase = Phase::Stopped,
         }
         Ok(())
+    }
+
+    /// What stopped or failed of an epoch is tried again at once. Whoever asks is told where nothing is.
+    fn retry(&mut self, turn: &mut Turn<'_>, epoch: Epoch) -> Result<(), Refused> {
+        let Self { store, l1, high_water, .. } = &*self;
+        let horizon = Horizon { store, l1: l1.as_ref(), high_water: *high_water };
+        if horizon.has_expired(epoch) {
+            return Err(Refused::Expired { epoch });
+        }
+        let Some(last) = store.of(epoch).next_back().map(|last| last.checkpoint.number) else {
+            return Err(if store.is_landing() {
+                Refused::NotBegun
+            } else {
+                Refused::NoCheckpoints { epoch }
+            });
+        };
+        let (through, left_alone) = (horizon.proven(), horizon.left_alone(&turn.desk.config));
+        if last <= left_alone {
+            return Err(Refused::AlreadyProven { epoch, through });
+        }
+        let renewed = self.store.renew_failed(turn, epoch);
+        let lifted = self.sessions.lift_stopped(epoch);
+        match renewed || lifted {
+            true => Ok(()),
+            false if last <= through => Err(Refused::AlreadyProven { epoch, through }),
+            false => Err(Refused::NothingStopped { epoch }),
+        }
     }
 
     fn see_l1(&mut self, turn: &Turn<'_>, view: L1View) {

@@ -207,9 +207,11 @@ impl SessionManager {
         opened.map(Started::Opened).ok_or(Refused::NoCheckpoints { epoch })
     }
 
-    /// Lets the stopped sessions of an epoch be tried again at once.
-    pub(crate) fn lift_stopped(&mut self, epoch: Epoch) {
+    /// Lets the stopped sessions of an epoch be tried again at once; whether there are any.
+    pub(crate) fn lift_stopped(&mut self, epoch: Epoch) -> bool {
+        let before = self.stops.len();
         self.stops.retain(|spec, _| spec.epoch != epoch);
+        self.stops.len() < before
     }
 
     /// What kept an epoch from being proven, as far as sessions tell: the window has closed. A session that had stopped has

@@ -1,6 +1,11 @@
 //! What every task of the node has at hand.
 
-use super::{clock::Clock, locks::ContentLocks, owner::Message, stored::Holding};
+use super::{
+    clock::Clock,
+    locks::ContentLocks,
+    owner::Message,
+    stored::{Holding, Refusing},
+};
 use crate::{
     parts::{
         BlockHashes, ChainSource, EpochKey, FailureStore, ProofService, ProofStore, RangeKey, RangeRequest,
@@ -8,7 +13,7 @@ use crate::{
     },
     rules::{Config, EpochSpec, Event, JobId, RangeSpec},
 };
-use proofmill_primitives::{Checkpoint, ProgramVersion, ProverType};
+use proofmill_primitives::{Checkpoint, ProgramVersion, ProofMode, ProverType};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +51,8 @@ pub struct Prover {
     pub range_program: ProgramVersion,
     /// The aggregation program.
     pub aggregation_program: ProgramVersion,
+    /// How far epoch proofs are carried, for L1's verifier.
+    pub epoch_mode: ProofMode,
 }
 
 /// What the node stands on.
@@ -77,6 +84,7 @@ pub(super) struct Context {
     pub(super) failures: FailureStore,
     pub(super) locks: ContentLocks,
     pub(super) holding: Holding,
+    pub(super) refusing: Refusing,
     pub(super) clock: Clock,
     pub(super) owner: mpsc::UnboundedSender<Message>,
 }

@@ -15,8 +15,10 @@ mod root;
 mod shown;
 mod spells;
 mod stored;
+mod told;
 mod upload;
 
 pub use self::metrics::paid_in_vain;
 pub use context::{NodeConfig, Parts, Prover};
 pub use node::{NodeHandle, ProverNode};
+pub use told::CHANGES_TARGET;

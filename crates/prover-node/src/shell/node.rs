@@ -7,7 +7,7 @@ use super::{
     locks::ContentLocks,
     owner::{Message, Outlets, Owner},
     requests::Requests,
-    stored::Holding,
+    stored::{Holding, Refusing},
 };
 use crate::{
     NodeError,
@@ -77,6 +77,7 @@ impl ProverNode {
             failures,
             locks: ContentLocks::default(),
             holding: Holding::default(),
+            refusing: Refusing::default(),
             clock: Clock::start(),
             owner: messages.clone(),
         });
@@ -148,11 +149,11 @@ impl NodeHandle {
         answered.await.map_err(|_| NodeError::Stopped)?
     }
 
-    /// Tries the failed checkpoints and sessions of an epoch again.
+    /// Tries the stopped and failed checkpoints and sessions of an epoch again.
     ///
     /// # Errors
     ///
-    /// [`NodeError::Refused`] with the reason; [`NodeError::Stopped`].
+    /// [`NodeError::Refused`] with the reason, also where none has stopped or failed; [`NodeError::Stopped`].
     pub async fn retry(&self, epoch: Epoch) -> Result<(), NodeError> {
         let (answer, answered) = oneshot::channel();
         self.owner.send(Message::Retry(epoch, answer)).map_err(|_| NodeError::Stopped)?;

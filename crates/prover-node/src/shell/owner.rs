@@ -7,14 +7,14 @@ use super::{
     root::{self, EpochParts},
     shown::Shown,
     spells::Spells,
-    upload,
+    told, upload,
 };
 use crate::{
     NodeError,
     parts::{RangeRequest, Work},
     rules::{
-        Action, CandidateEnd, Change, Entry, Estimate, Event, JobError, JobId, NodeState, PruneOutcome,
-        PublishOutcome, Receipt, Refused, SessionId, SessionSpec, SessionState, Snapshot, Started, StoppedBy,
+        Action, Change, Entry, Event, JobError, JobId, NodeState, PruneOutcome, PublishOutcome, Refused,
+        Snapshot, Started,
     },
 };
 use futures::FutureExt;
@@ -284,131 +284,12 @@ impl Owner {
         });
     }
 
-    fn report_session(&self, session: SessionId, spec: &SessionSpec, state: &SessionState) {
-        let (epoch, kind, name) = (spec.epoch, spec.kind, state.name());
-        match state {
-            SessionState::Failed { cause } => {
-                tracing::error!(event = "session_failed", %session, %epoch, %kind, state = name, cause, "session");
-            }
-            SessionState::Stopped { by: StoppedBy::Checkpoint { number }, cause } => {
-                tracing::error!(
-                    event = "session_stopped", %session, %epoch, %kind, state = name, checkpoint = %number, cause, "session"
-                );
-            }
-            SessionState::Stopped { by: StoppedBy::Itself { until }, cause } => {
-                let again_in_s = until.since(self.context.clock.now()).as_secs();
-                tracing::error!(
-                    event = "session_stopped", %session, %epoch, %kind, state = name, again_in_s, cause, "session"
-                );
-            }
-            SessionState::TimedOut => {
-                let cause = "the window of its epoch closed";
-                tracing::error!(
-                    event = "session_timed_out", %session, %epoch, %kind, state = name, cause, "session"
-                );
-            }
-            SessionState::Completed { receipt: Some(receipt) } => {
-                let Receipt { transaction, block: l1_block, gas_used: gas, fee: fee_wei } = *receipt;
-                tracing::info!(
-                    event = "epoch_settled", %session, %epoch, %kind, state = name, %transaction, l1_block, gas, fee_wei,
-                    "session"
-                );
-            }
-            // A publish before a crash had come through: its transaction is not known.
-            SessionState::Completed { receipt: None } => {
-                tracing::info!(event = "epoch_settled", %session, %epoch, %kind, state = name, "session");
-            }
-            SessionState::Unsent(Estimate { gas, fee }) => {
-                tracing::info!(%session, %epoch, %kind, state = name, gas, fee_wei = fee, "session");
-            }
-            _ => tracing::info!(%session, %epoch, %kind, state = name, "session"),
-        }
-    }
-
     fn report(&mut self, change: Change) {
         metrics::changed(&change);
         if let Some(spell) = self.spells.changed(self.context.clock.now(), &change) {
             metrics::spent(&spell);
         }
-        match &change {
-            Change::CheckpointFailed { id, epoch, cause } => {
-                tracing::error!(
-                    event = "checkpoint_refuted", checkpoint = %id.number, %epoch, cause, "checkpoint refuted"
-                );
-            }
-            Change::CheckpointStopped { id, epoch, cause, until } => {
-                let again_in_s = until.since(self.context.clock.now()).as_secs();
-                tracing::error!(
-                    event = "checkpoint_stopped", checkpoint = %id.number, %epoch, cause, again_in_s,
-                    "checkpoint stopped"
-                );
-            }
-            Change::RootDelayed { session, epoch, prover, cause } => {
-                tracing::warn!(
-                    event = "proof_failed", level = "epoch", %session, %epoch, %prover, cause,
-                    "an epoch is not aggregated; trying again"
-                );
-            }
-            Change::EpochMissed { epoch, cause } => {
-                tracing::error!(event = "epoch_missed", %epoch, cause, "epoch missed");
-            }
-            Change::Session { session, spec, state } => self.report_session(*session, spec, state),
-            Change::Candidate { session, epoch, end } => match end {
-                CandidateEnd::Failed { cause } => {
-                    tracing::error!(
-                        event = "submission_failed", %session, %epoch, cause, "epoch proof refused by L1"
-                    );
-                }
-                CandidateEnd::Expired => {
-                    let cause = "its window closed before it was submitted";
-                    tracing::error!(
-                        event = "submission_timed_out", %session, %epoch, cause, "epoch proof expired"
-                    );
-                }
-                end => tracing::debug!(%session, %epoch, ?end, "candidate ended"),
-            },
-            Change::RangeProven { checkpoint, epoch, prover, range, per_gas, .. } => {
-                let (blocks, per_gas) = (range.blocks, per_gas.unwrap_or_default());
-                tracing::info!(%checkpoint, %epoch, %prover, %blocks, per_gas, "a range is proven");
-            }
-            Change::RangeCostly { checkpoint, epoch, prover, range, per_gas, warn_above } => {
-                let blocks = range.blocks;
-                tracing::warn!(
-                    %checkpoint, %epoch, %prover, %blocks, per_gas, warn_above, "a range costs much for its gas"
-                );
-            }
-            Change::RangeFailed { checkpoint, epoch, prover, range, cause } => {
-                let blocks = range.blocks;
-                tracing::warn!(
-                    event = "proof_failed", level = "range", %checkpoint, %epoch, %prover, %blocks, cause,
-                    "a range is not proven"
-                );
-            }
-            Change::PublishDelayed { epoch, cause, .. } => {
-                tracing::warn!(
-                    event = "submission_failed", %epoch, cause, "a proof could not be published; trying again"
-                );
-            }
-            Change::Pruning { closed } => {
-                tracing::warn!(
-                    closed = closed.0,
-                    "nobody gave up what was not proven in time; pruning it on L1"
-                );
-            }
-            Change::PruneDelayed { cause } => {
-                tracing::warn!(cause, "what was not proven in time could not be pruned; trying again");
-            }
-            Change::PruneEnded { receipt: Some(receipt) } => {
-                let (transaction, gas, fee_wei) = (receipt.transaction, receipt.gas_used, receipt.fee);
-                tracing::info!(
-                    event = "epoch_pruned", %transaction, gas, fee_wei, "pruned what was not proven in time"
-                );
-            }
-            Change::Pruned { to, removed, cause } if *removed > 0 => {
-                tracing::info!(%to, removed, %cause, "checkpoints became void");
-            }
-            change => tracing::debug!(?change, "changed"),
-        }
+        told::told(&change, self.context.clock.now());
         // Nobody may be listening.
         drop(self.outlets.changes.send(Arc::new(Entry { at: self.context.clock.now(), change })));
     }

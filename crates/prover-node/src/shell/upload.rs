@@ -45,6 +45,7 @@ fn record(
         release: env!("CARGO_PKG_VERSION").to_owned(),
         statement: context.config.statement,
         programs: context.provers.iter().map(|(kind, prover)| (*kind, pair(prover))).collect(),
+        epoch_modes: context.provers.iter().map(|(kind, prover)| (*kind, prover.epoch_mode)).collect(),
         subject,
         files: files.iter().map(NewFile::described).collect(),
         missing,

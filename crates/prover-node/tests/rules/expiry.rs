@@ -256,7 +256,6 @@ fn what_has_expired_is_not_tried_again_and_that_is_said() {
     scene.slot(12);
     let refused = scene.try_tell(Event::Retry { epoch: Epoch(0) });
     assert_eq!(refused, Err(Refused::Expired { epoch: Epoch(0) }));
-    scene.tell(Event::Retry { epoch: Epoch(1) });
 }
 
 #[test]

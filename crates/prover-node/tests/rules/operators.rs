@@ -127,6 +127,33 @@ fn a_part_that_a_rival_proved_leaves_the_epoch_to_be_proven() {
 }
 
 #[test]
+fn a_retry_of_what_has_not_stopped_is_refused_with_the_reason() {
+    let epoch = Epoch(0);
+    let retry = |scene: &mut Scene| scene.try_tell(Event::Retry { epoch });
+    let mut scene = Scene::with(config(SettledEpochs::Skip));
+    assert_eq!(retry(&mut scene), Err(Refused::NoCheckpoints { epoch }));
+    scene.lands(checkpoint(1, 0));
+    scene.lands(checkpoint(2, 1));
+    assert_eq!(retry(&mut scene), Err(Refused::NothingStopped { epoch }));
+    scene.answer_at(0, Err(JobError::Refuted { cause: cause() }));
+    scene.slot(4);
+    assert_eq!(retry(&mut scene), Ok(()));
+    assert_eq!(retry(&mut scene), Err(Refused::NothingStopped { epoch }), "it is tried already");
+    // Another settles it, and then a checkpoint of it fails that nobody needs any more.
+    scene.answer_at(0, Err(JobError::Refuted { cause: cause() }));
+    scene.proven(2);
+    let jobs = scene.jobs.clone();
+    assert_eq!(retry(&mut scene), Err(Refused::AlreadyProven { epoch, through: number(2) }));
+    assert_eq!(scene.jobs, jobs, "nothing is begun");
+    // And one that this node settled.
+    let mut scene = Scene::with(config(SettledEpochs::Submit));
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.settle();
+    assert_eq!(retry(&mut scene), Err(Refused::AlreadyProven { epoch, through: number(1) }));
+}
+
+#[test]
 fn nothing_is_sent_where_the_settings_say_so() {
     let mut scene = Scene::new();
     scene.lands(checkpoint(1, 1));

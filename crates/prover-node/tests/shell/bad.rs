@@ -44,17 +44,21 @@ async fn spoil_range(scene: &Scene, checkpoint: &Checkpoint) -> Vec<u8> {
     bad
 }
 
-/// The same of the epoch proof of the last session.
-async fn spoil_epoch(scene: &Scene, snapshot: &Snapshot) {
-    let store = FsProofs::open(&scene.proofs()).unwrap();
-    let key = EpochKey {
+/// The epoch proof of the last session.
+fn epoch_key(snapshot: &Snapshot) -> EpochKey {
+    EpochKey {
         prover: EXEC,
         program: program(2),
         range_program: program(1),
         rollup: statement().rollup,
         prover_id: statement().prover,
         span: snapshot.sessions.last().unwrap().span.spec,
-    };
+    }
+}
+
+/// Spoils it, as a range proof is.
+async fn spoil_epoch(scene: &Scene, snapshot: &Snapshot) {
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), epoch_key(snapshot));
     let mut proof = store.epoch(&key).await.unwrap().unwrap();
     proof.proof = [&proof.proof[..], b", spoiled"].concat().into();
     store.put_epoch(&key, &proof).await.unwrap();
@@ -170,6 +174,26 @@ async fn a_proof_that_l1_rejects_is_made_anew_once_and_settles() {
     node.stop().await.unwrap();
 }
 
+/// Otherwise the next one would be the same, refused again, and the epoch's last.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_l1_rejects_is_made_anew_once_its_service_can_be_told() {
+    let scene = Scene::new();
+    scene.chains.state().mishaps = [refused()].into();
+    scene.service().log().deaf = 3;
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let waits = |snapshot: &Snapshot| problems(snapshot).contains("its service cannot be told yet");
+    until(&node, "it says so", waits).await;
+    assert_eq!(evidence(&scene, "bad-").await.len(), 0);
+    scene.chains.until_proven(4).await;
+    {
+        let log = scene.service().log();
+        assert_eq!((log.deaf, log.refused.len(), log.roots.len()), (0, 1, 2));
+    }
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await.len(), 1);
+    node.stop().await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_proof_that_l1_rejects_again_fails_with_its_evidence_and_is_tried_when_asked() {
     let scene = Scene::new();
@@ -209,6 +233,81 @@ async fn evidence_waits_for_its_store_longer_than_settlement_does() {
         assert!(waited < 600, "the evidence was given up");
         sleep(Duration::from_secs(1)).await;
     }
+    node.stop().await.unwrap();
+}
+
+/// A node is killed while the evidence of a refused proof is being written, which takes long.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_l1_rejected_is_not_published_again_after_a_kill() {
+    let scene = Scene::new();
+    let away = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
+    scene.chains.state().mishaps = [away(), refused()].into();
+    let place = scene.folder.path().join("failures");
+    std::fs::write(&place, "").unwrap();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let waits = |snapshot: &Snapshot| problems(snapshot).contains("the attestors are away");
+    let snapshot = until(&node, "it waits", waits).await;
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), epoch_key(&snapshot));
+    let proof = store.epoch(&key).await.unwrap().unwrap().proof;
+    let block = key.span.range.blocks.last();
+    let mut waited = 0;
+    while store.refused(block, &proof).await.unwrap().is_none() {
+        waited += 1;
+        assert!(waited < 6_000, "nothing says that it is refused while its evidence is not kept");
+        sleep(Duration::from_millis(100)).await;
+    }
+    scene.chains.until_proven(4).await;
+    assert_eq!(store.refused(block, &proof).await.unwrap(), None, "the same bytes may come again");
+    node.stop().await.unwrap();
+
+    // What a killed one leaves behind.
+    let scene = Scene::new();
+    scene.chains.state().mishaps = [away(), away(), away()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let snapshot = until(&node, "it waits", waits).await;
+    node.stop().await.unwrap();
+    let (store, key) = (FsProofs::open(&scene.proofs()).unwrap(), epoch_key(&snapshot));
+    let proof = store.epoch(&key).await.unwrap().unwrap().proof;
+    store.mark_refused(key.span.range.blocks.last(), &proof, "an opening").await.unwrap();
+    scene.chains.state().mishaps.clear();
+    let node = scene.start();
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().log().roots.len(), 2, "the refused one is published");
+    let log = scene.service().log().refused.clone();
+    assert!(matches!(&log[..], [(_, cause)] if cause == "an opening"), "{log:?}");
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await, [proof.to_vec()]);
+    node.stop().await.unwrap();
+}
+
+/// A disk that is full takes no note of it, and lets go of what it has.
+#[tokio::test(start_paused = true)]
+async fn a_proof_that_l1_rejected_is_not_published_again_where_its_store_takes_no_note() {
+    let scene = Scene::new();
+    let away = || PublishOutcome::Unavailable { cause: "the attestors are away".into() };
+    scene.chains.state().mishaps = [away(), refused()].into();
+    let node = scene.start();
+    scene.fill_epoch(0).await;
+    let waits = |snapshot: &Snapshot| problems(snapshot).contains("the attestors are away");
+    until(&node, "it waits", waits).await;
+    // What is written goes through this folder.
+    let place = scene.proofs().join("tmp");
+    std::fs::remove_dir_all(&place).unwrap();
+    std::fs::write(&place, "").unwrap();
+    let mut waited = 0;
+    while scene.service().log().roots.len() < 2 {
+        waited += 1;
+        assert!(waited < 6_000, "it is not made anew");
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(scene.chains.proven(), 0, "the refused one is published");
+    assert_eq!(evidence(&scene, "bad-epoch-exec-1-12").await.len(), 1);
+    // The one that was made anew waits for space.
+    std::fs::remove_file(&place).unwrap();
+    std::fs::create_dir(&place).unwrap();
+    scene.chains.until_proven(4).await;
+    assert_eq!(scene.service().log().roots.len(), 2);
     node.stop().await.unwrap();
 }
 

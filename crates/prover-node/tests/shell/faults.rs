@@ -5,7 +5,7 @@ use crate::{
     service::Mishap,
 };
 use alloy_primitives::B256;
-use proofmill_primitives::{Epoch, ProverType};
+use proofmill_primitives::{Epoch, ProofMode, ProverType};
 use proofmill_prover_node::{
     parts::{FailureId, Subject},
     rules::{CheckpointState, JobError, PublishOutcome, SessionState},
@@ -53,6 +53,9 @@ async fn a_checkpoint_that_lies_about_its_state_never_settles_and_is_recorded_on
     assert_eq!(records.len(), 1);
     let record = scene.failures().record(&records[0]).await.unwrap();
     assert_eq!(FailureId::of(&record.subject), records[0]);
+    // A rerun of its epoch makes what L1 wants.
+    let modes: Vec<_> = record.epoch_modes.values().copied().collect();
+    assert_eq!(modes, [ProofMode::Plonk]);
     let input = record.files.iter().find(|file| file.name == "1-3.input").unwrap();
     let input = scene.failures().file(&records[0], input).await.unwrap();
     assert!(input.starts_with(b"input"));

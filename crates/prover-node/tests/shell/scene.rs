@@ -5,7 +5,7 @@ use crate::{
     service::Service,
 };
 use alloy_primitives::B256;
-use proofmill_primitives::{ProgramVersion, ProverType};
+use proofmill_primitives::{ProgramVersion, ProofMode, ProverType};
 use proofmill_prover_node::{
     NodeConfig, Parts, Prover, ProverNode,
     parts::{FailureStore, FsProofs, FsRequests},
@@ -60,6 +60,7 @@ impl Scene {
             service: service.clone(),
             range_program: ProgramVersion(B256::repeat_byte(1)),
             aggregation_program: ProgramVersion(B256::repeat_byte(2)),
+            epoch_mode: ProofMode::Plonk,
         };
         Parts {
             chain: Box::new(Stream::new(self.chains.clone())),

@@ -110,7 +110,16 @@ async fn what_is_old_is_released_and_nothing_else() {
     for other in others {
         assert_eq!(store.epoch(&other).await.unwrap(), None, "{other:?}");
     }
-    assert_eq!(store.release(9).await.unwrap(), 3);
+    // So is that one of them is refused.
+    let bytes = new_proof.proof.clone();
+    for block in [9, 10] {
+        store.mark_refused(block, &bytes, "an opening").await.unwrap();
+    }
+    assert_eq!(store.release(9).await.unwrap(), 4);
+    assert_eq!(store.refused(9, &bytes).await.unwrap(), None);
+    assert_eq!(store.refused(10, &bytes).await.unwrap().as_deref(), Some("an opening"));
+    store.forget_refused(10, &bytes).await.unwrap();
+    assert_eq!(store.refused(10, &bytes).await.unwrap(), None);
     assert_eq!(store.epoch(&old).await.unwrap(), None);
     assert_eq!(store.epoch(&new).await.unwrap(), Some(new_proof));
     let mut left = vec![];

@@ -2,7 +2,7 @@
 
 use crate::{chains::clock, world::World};
 use proofmill_primitives::CheckpointNumber;
-use proofmill_prover_node::rules::{Config, Event, NodeState};
+use proofmill_prover_node::rules::{Config, Event, NodeState, Refused};
 
 impl World {
     pub(crate) fn fault(&mut self) {
@@ -146,10 +146,22 @@ impl World {
         self.store.bad_roots.extend(self.rng.pick(&roots));
     }
 
-    fn retry(&mut self) {
+    /// An operator looks after what failed. What another has settled, or L1 has given up, is left alone.
+    pub(crate) fn retry(&mut self) {
         for epoch in self.ledger.failed_epochs(&self.node) {
             self.ledger.asked(epoch);
-            self.tell(Event::Retry { epoch }).unwrap();
+            let told = self.tell(Event::Retry { epoch });
+            assert!(
+                matches!(
+                    told,
+                    Ok(())
+                        | Err(Refused::AlreadyProven { .. }
+                            | Refused::NoCheckpoints { .. }
+                            | Refused::NothingStopped { .. }
+                            | Refused::NotBegun)
+                ),
+                "{epoch:?}: {told:?}"
+            );
         }
     }
 

@@ -357,10 +357,7 @@ impl World {
             while self.stream.next(&self.l1, &self.l2).is_some() {
                 self.tell_chain();
             }
-            for epoch in self.ledger.failed_epochs(&self.node) {
-                self.ledger.asked(epoch);
-                self.tell(Event::Retry { epoch }).unwrap();
-            }
+            self.retry();
             for _ in 0..12 {
                 self.run_job();
                 self.answer_something();

@@ -1,5 +1,5 @@
-//! Faults that a worker tells and that are not the task's own cost it nothing; the measured failures of a review, each by its name, are
-//! here, in `stores` and in `losses`.
+//! Faults that a worker tells and that are not the task's own: they cost it nothing. Failures that were measured once have their names,
+//! here, in `stores` (stores that are away) and in `losses` (lost workers).
 
 use crate::scene::{Scene, failure, workers};
 use proofmill_fault::{At, Code};
@@ -17,7 +17,7 @@ fn built(scene: &mut Scene, id: &str, build: &str) {
 /// A worker hands back what nobody withdrew, at once and for ever.
 #[test]
 fn what_is_handed_back_for_nobodys_fault_is_no_hot_loop() {
-    for code in [Code::Withdrawn, Code::Late, Code::PutBack, Code::Other(At::Nobody)] {
+    for code in [Code::Withdrawn, Code::Late, Code::PutBack, Code::Stopping, Code::Other(At::Nobody)] {
         let mut scene = workers(1);
         scene.proof("p", TaskKind::Controller);
         let mut tries = 0;
@@ -177,4 +177,27 @@ fn a_proof_that_one_build_cannot_make_is_asked_of_another() {
     scene.proof("p", TaskKind::Controller);
     let at = scene.at("p/root").unwrap().to_owned();
     assert!(failure(scene.faults(&at, "p/root", Code::Unsupported), "p").is_some());
+}
+
+/// The older build is back first after a restart: that the newer one is not there yet is no reason to believe it.
+#[test]
+fn a_proof_that_one_build_cannot_make_right_after_a_restart_waits_for_another() {
+    let both = ["old", "new"];
+    let asked = || {
+        let mut scene = Scene::new();
+        scene.proof("p", TaskKind::Controller);
+        scene.restart();
+        built(&mut scene, "old", "1");
+        assert_eq!(failure(scene.faults("old", "p/root", Code::Unsupported), "p"), None);
+        scene
+    };
+    let mut scene = asked();
+    built(&mut scene, "new", "2");
+    scene.pass(2, &both);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some("new"), 0));
+    assert_eq!(failure(scene.faults("new", "p/root", Code::Unsupported), "p"), None, "there may be a third");
+    // Where nobody else comes back, it is believed.
+    let mut scene = asked();
+    scene.pass(31, &["old"]);
+    assert!(failure(scene.faults("old", "p/root", Code::Unsupported), "p").is_some());
 }

@@ -3,6 +3,7 @@
 
 mod apart;
 mod dialects;
+mod executions;
 mod failure;
 mod faults;
 mod lifecycle;

@@ -204,9 +204,13 @@ impl Ledger {
     }
 }
 
-/// Controllers wait for others; all else that is given out is work.
+fn is_controller(kind: TaskKind) -> bool {
+    matches!(kind, TaskKind::Controller | TaskKind::UtilVkeyMapController)
+}
+
+/// Controllers and executions wait for others; all else that is given out is work.
 fn is_work(kind: TaskKind) -> bool {
-    !matches!(kind, TaskKind::Controller | TaskKind::UtilVkeyMapController)
+    !is_controller(kind) && kind != TaskKind::CoreExecute
 }
 
 fn could(worker: &WorkerStatus<'_>, proof: &ProofSpec, task: &TaskSpec) -> bool {
@@ -251,7 +255,7 @@ fn check_workers(scheduler: &Scheduler, ledger: &Ledger) -> Held {
         if let TaskState::Running { worker, .. } = state {
             assert_ne!(spec.kind.needs(), Capability::None, "a mark runs");
             at.entry(worker).or_default().push(spec);
-            if matches!(spec.kind, TaskKind::Controller | TaskKind::UtilVkeyMapController) {
+            if !is_work(spec.kind) {
                 let weight = held.entry((spec.proof.clone(), worker.clone())).or_default();
                 *weight = *weight + spec.weight;
             }
@@ -318,7 +322,7 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
             could(worker, proof, spec) && worker.connected && !worker.paused && !worker.apart
         };
         for worker in scheduler.workers().filter(may) {
-            let shares = !is_work(spec.kind) && worker.spec.kind == WorkerKind::All;
+            let shares = is_controller(spec.kind) && worker.spec.kind == WorkerKind::All;
             let needs = spec.weight + if shares { headroom } else { Weight::ZERO };
             let fits = worker.current + needs <= worker.spec.max_weight;
             assert!(worker.reserved_for.is_some() || !fits, "{spec:?} waits beside {worker:?}");
@@ -326,11 +330,12 @@ fn check_nothing_idle(scheduler: &Scheduler, ledger: &Ledger) {
     }
 }
 
-/// Whether a task is of the controller that runs, if one does: what an earlier one left behind in another dialect is not missed.
+/// Whether a task is of the controller or the execution that runs, if one does: what an earlier one left behind in another dialect is
+/// not missed.
 fn is_wanted(scheduler: &Scheduler, task: &TaskSpec) -> bool {
     let Some(dialect) = task.dialect else { return true };
     let controllers = scheduler.tasks_of(&task.proof).filter_map(|(spec, state)| match state {
-        TaskState::Running { worker, .. } if spec.kind == TaskKind::Controller => Some(worker),
+        TaskState::Running { worker, .. } if !is_work(spec.kind) => Some(worker),
         _ => None,
     });
     let controllers: Vec<_> = controllers.collect();
@@ -339,7 +344,7 @@ fn is_wanted(scheduler: &Scheduler, task: &TaskSpec) -> bool {
         || scheduler.workers().any(|worker| controllers.contains(&&worker.spec.id) && speaks(&worker))
 }
 
-/// A proof is diagnosed exactly where one of its waiting tasks fits on no worker, empty but for its own controllers.
+/// A proof is diagnosed exactly where one of its waiting tasks fits on no worker, empty but for what of the proof waits for others.
 fn check_diagnoses(scheduler: &Scheduler, ledger: &Ledger, held: &Held) {
     for (proof, _) in scheduler.proofs() {
         let mut waiting = scheduler.tasks_of(&proof.id).filter(|(spec, state)| {

@@ -106,6 +106,8 @@ impl World {
                 Code::Dismissed,
                 Code::Withdrawn,
                 Code::PutBack,
+                // It stops, and the coordinator has not heard of that: it may hand back whatever it is given.
+                Code::Stopping,
                 Code::TooSmall,
                 Code::NotSetUp,
                 Code::Missing,
@@ -172,6 +174,7 @@ impl World {
         if let Some(orphan) = tasks.first().cloned() {
             tasks.push((TaskSpec { proof: "nobody".into(), id: "orphan".into(), ..orphan.0 }, orphan.1));
         }
+        self.gathering = (!proofs.is_empty()).then(|| self.time());
         self.scheduler = Scheduler::restore(self.config, self.time(), proofs, tasks);
         self.ledger.diagnoses.clear();
         self.ledger.forget_ended();
@@ -198,6 +201,7 @@ impl World {
         } else {
             self.now = self.now.saturating_sub(self.rng.below(600_000));
             self.ledger.not_before.clear();
+            self.gathering = self.gathering.map(|since| since.min(self.time()));
         }
         self.tell(Event::Tick).unwrap();
     }

@@ -38,7 +38,7 @@ fn simulate(policy: Policy) {
             0..count.unwrap_or(3_334)
         }
     };
-    let many = seeds.end - seeds.start > 100;
+    let many = seeds.end - seeds.start > 500;
     let mut total = Story::default();
     for seed in seeds {
         let story = std::panic::catch_unwind(|| run(seed, policy)).unwrap_or_else(|panic| {

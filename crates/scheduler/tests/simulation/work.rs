@@ -5,12 +5,20 @@ use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ProofId, TaskId, TaskKind, WorkerId};
 use proofmill_scheduler::{Event, Refused, TaskState};
 
+/// What tells the proofs of this world apart.
+fn shape(proof: &ProofId) -> u64 {
+    proof.as_str().bytes().map(u64::from).sum()
+}
+
 impl World {
-    /// Two thirds of the proofs were planned by one of two builds, which workers of the other one do not understand.
+    /// Two thirds of the proofs were planned by one of two builds, which workers of the other one do not understand; or they cannot make
+    /// such a proof, and say that nobody can.
     fn misunderstood(&self, worker: &WorkerId, task: &TaskId) -> Option<Code> {
         let planned = ["", "1", "2"][task.as_str().as_bytes().get(3).copied().map_or(0, usize::from) % 3];
         let build = self.processes[worker].spec.build.as_str();
-        (!planned.is_empty() && !build.is_empty() && planned != build).then_some(Code::Unfit)
+        let number = task.as_str().bytes().map(u64::from).sum::<u64>();
+        let code = if number.is_multiple_of(4) { Code::Unsupported } else { Code::Unfit };
+        (!planned.is_empty() && !build.is_empty() && planned != build).then_some(code)
     }
 
     /// What the client of every ninth proof stored is not there, or no more: no shard can be made.
@@ -36,6 +44,26 @@ impl World {
         }
     }
 
+    /// The shards that a proof has.
+    fn shards(proof: &ProofId) -> Vec<String> {
+        let shape = shape(proof);
+        (0..1 + shape % 4).map(|at| format!("shard{at}")).collect()
+    }
+
+    fn is_done(&self, proof: &ProofId, name: &str) -> bool {
+        let task = self.scheduler.task(&TaskId::new(format!("{proof}-{name}")));
+        matches!(task, Some((_, TaskState::Succeeded)))
+    }
+
+    /// An execution whose shards are not all done.
+    fn waits(&self, task: &TaskId) -> bool {
+        let proof = task.as_str().strip_suffix("-execution").map(ProofId::new);
+        proof.is_some_and(|proof| {
+            self.scheduler.proof(&proof).is_some()
+                && !Self::shards(&proof).iter().all(|shard| self.is_done(&proof, shard))
+        })
+    }
+
     /// Some task on some worker that does not wait for others.
     pub(crate) fn some_work(&mut self) -> Option<(WorkerId, TaskId)> {
         let work: Vec<_> = self
@@ -43,7 +71,8 @@ impl World {
             .iter()
             .flat_map(|(id, process)| process.holds.iter().map(move |task| (id, task)))
             .collect();
-        let work: Vec<_> = work.into_iter().filter(|(_, task)| !task.as_str().ends_with("root")).collect();
+        let is_work = |task: &TaskId| !task.as_str().ends_with("root") && !self.waits(task);
+        let work: Vec<_> = work.into_iter().filter(|(_, task)| is_work(task)).collect();
         self.rng.pick(&work).map(|(worker, task)| ((*worker).clone(), (*task).clone()))
     }
 
@@ -98,8 +127,11 @@ impl World {
 
     /// Creates what can be created; something where the proof is done.
     fn control(&mut self, proof: &ProofId) -> Option<()> {
-        let shape = proof.as_str().bytes().map(u64::from).sum::<u64>();
-        let shards: Vec<_> = (0..1 + shape % 4).map(|at| format!("shard{at}")).collect();
+        let (shape, shards) = (shape(proof), Self::shards(proof));
+        let executes = shape % 5 == 1;
+        if executes {
+            self.need(proof, "execution", TaskKind::CoreExecute, 2)?;
+        }
         for shard in &shards {
             self.need(proof, shard, TaskKind::ProveShard, 4)?;
         }
@@ -109,11 +141,11 @@ impl World {
             self.need(proof, "mark", TaskKind::MarkerDeferredRecord, 0)?;
             self.complete(&"anybody".into(), &mark);
         }
-        let done = |world: &Self, name: &str| {
-            let task = world.scheduler.task(&TaskId::new(format!("{proof}-{name}")));
-            matches!(task, Some((_, TaskState::Succeeded))).then_some(())
-        };
+        let done = |world: &Self, name: &str| world.is_done(proof, name).then_some(());
         shards.iter().try_for_each(|shard| done(self, shard))?;
+        if executes {
+            done(self, "execution")?;
+        }
         self.need(proof, "reduce", TaskKind::RecursionReduce, 3)?;
         done(self, "reduce")?;
         let (kind, weight) = [(TaskKind::Groth16Wrap, 14), (TaskKind::PlonkWrap, 32)][(shape % 2) as usize];

@@ -4,7 +4,7 @@ use crate::{
     Rng, Story,
     check::{self, Ledger},
 };
-use proofmill_fault::Code;
+use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{Dialect, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use proofmill_scheduler::{
     Action, Config, Event, Policy, ProofSpec, ProofState, Refused, Scheduler, TaskSpec, TaskState, Time,
@@ -43,6 +43,8 @@ pub(crate) struct World {
     /// The owner stands still: what was decided leaves later.
     pub(crate) stalled: bool,
     pub(crate) outbox: Vec<Action>,
+    /// When it was restarted the last time with proofs that went on.
+    pub(crate) gathering: Option<Time>,
 }
 
 /// The ways in which tasks are written in this world.
@@ -69,6 +71,7 @@ impl World {
             calm: false,
             stalled: false,
             outbox: Vec::new(),
+            gathering: None,
         }
     }
 
@@ -103,6 +106,7 @@ impl World {
         }
         self.story.actions += actions.len() as u64;
         assert_eq!(resent, [], "sent again to a worker that has it");
+        Self::check_handed_back(&event, &actions);
         check::check(&self.scheduler, &self.ledger);
         self.check_batch(&actions);
         let sent = actions.iter().filter_map(|action| match action {
@@ -139,6 +143,20 @@ impl World {
             _ => None,
         });
         tasks.filter(|task| process.holds.contains(*task) && runs_there(task)).cloned().collect()
+    }
+
+    /// Whatever a worker says: what it hands back it is not given again in the same moment, or the two would go on like that.
+    fn check_handed_back(event: &Event, actions: &[Action]) {
+        let Event::TaskFailed { worker, task, .. } = event else { return };
+        let again = |action: &Action| matches!(action, Action::Assign { worker: at, task: given } if at == worker && given.id == *task);
+        assert!(!actions.iter().any(again), "{task} goes back to {worker} at once");
+    }
+
+    /// Nobody's word that a proof cannot be made counts before all that were there may have come back.
+    fn check_ended(&self, fault: &Fault) {
+        let gathers = |since: Time| self.time().since(since) <= self.config.heartbeat_timeout;
+        let early = fault.code == Code::Unsupported && self.gathering.is_some_and(gathers);
+        assert!(!early, "given up right after a restart: {fault:?}");
     }
 
     fn check_batch(&self, actions: &[Action]) {
@@ -203,6 +221,7 @@ impl World {
             Action::ProofChanged { state, .. } => match state {
                 ProofState::Completed => self.story.completed += 1,
                 ProofState::Failed { fault } => {
+                    self.check_ended(fault);
                     self.story.failed += 1;
                     self.story.missing += u64::from(fault.code == Code::Missing);
                 }

@@ -6,10 +6,11 @@ mod verdict;
 mod watch;
 
 use crate::{
-    AggregationRequest, EpochProof, JobError, NodeSide, RangeProof, RangeRequest, Work,
+    AggregationRequest, Away, EpochProof, Flaw, JobError, L1Verifiers, NodeSide, RangeProof, RangeRequest,
+    Work,
     blame::{blamed, dearest},
     maker::Maker,
-    side::Gathered,
+    side::{Gathered, flaw},
 };
 use bytes::Bytes;
 use proofmill_backends::Proof;
@@ -17,6 +18,9 @@ use proofmill_client::{
     CheckpointProof, ClientError, ClusterProver, EpochProof as EpochProofFile, Made, StatedProof, Statement,
     VerifyError,
 };
+use proofmill_primitives::ProofMode;
+use proofmill_program::AggregationPublicValues;
+use std::sync::Arc;
 use verdict::no_proof;
 use watch::{Watch, cost};
 
@@ -27,8 +31,24 @@ pub struct ClusterService {
     pub prover: ClusterProver,
     /// The chain, and the copies.
     pub side: NodeSide,
+    /// What SNARKs are made for.
+    pub verifiers: Arc<dyn L1Verifiers>,
     /// A block that takes more instructions for each gas is warned of.
     pub warn_above: u64,
+}
+
+impl ClusterService {
+    /// How far the proof of an epoch that ends with this block is carried. Rules change: where SNARKs are made, those of its last checkpoint
+    /// are asked.
+    async fn carried(&self, last_block: u64) -> Result<ProofMode, Away> {
+        match self.prover.joined {
+            ProofMode::Plonk => {
+                let last = self.side.checkpoint_of(last_block).await?;
+                self.verifiers.epoch_mode(self.prover.prover_type(), last).await
+            }
+            joined => Ok(joined),
+        }
+    }
 }
 
 impl Maker for ClusterService {
@@ -66,9 +86,11 @@ impl Maker for ClusterService {
 
     async fn epoch(&self, request: &AggregationRequest, work: &Work) -> Result<EpochProof, JobError> {
         let ranges = request.parts()?;
+        let carried = self.carried(request.span.range.blocks.last()).await;
+        let joined = carried.map_err(|Away { cause }| JobError::Unavailable { cause })?;
+        let prover = ClusterProver { joined, ..self.prover.clone() };
         let watch = Watch::new(work);
-        let proving =
-            self.prover.prove_epoch(&request.by, &ranges, work.cancel(), |progress| watch.see(progress));
+        let proving = prover.prove_epoch(&request.by, &ranges, work.cancel(), |progress| watch.see(progress));
         let Made { proof, progress, .. }: Made<EpochProofFile> =
             proving.await.map_err(|error| no_proof(work, error))?;
         let bytes: Bytes = proof.encode().into();
@@ -85,9 +107,24 @@ impl Maker for ClusterService {
         self.prover.verify_stated(proof).await
     }
 
-    async fn refused(&self, proof: &Proof, cause: &str) {
-        if let Err(error) = self.prover.refuse(proof, cause).await {
+    async fn verify_epoch(&self, proof: &StatedProof<AggregationPublicValues>) -> Result<(), Flaw> {
+        // A SNARK is enough for every verifier.
+        let joined = match proof.proof.mode {
+            ProofMode::Plonk => self.prover.joined,
+            _ => {
+                let carried = self.carried(proof.statement.lastBlock).await;
+                carried.map_err(|Away { cause }| Flaw::Unchecked { cause })?
+            }
+        };
+        let prover = ClusterProver { joined, ..self.prover.clone() };
+        prover.verify_stated(proof).await.map_err(flaw)
+    }
+
+    async fn refused(&self, proof: &Proof, cause: &str) -> bool {
+        let told = self.prover.refuse(proof, cause).await;
+        if let Err(error) = &told {
             tracing::error!(%error, "the cluster cannot be told that its proof is refused");
         }
+        told.is_ok()
     }
 }

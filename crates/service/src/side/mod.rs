@@ -7,7 +7,7 @@ mod copies;
 mod tests;
 mod verdict;
 
-use crate::{BlockHashes, Executed, Flaw, JobError, RangeRequest, Work};
+use crate::{Away, BlockHashes, EpochSpec, Executed, Flaw, JobError, RangeRequest, Work};
 use bytes::Bytes;
 use check::{check_rules, evidence, witness};
 use copies::{epoch_file, export, range_file, withdraw};
@@ -16,6 +16,7 @@ use proofmill_chain::{ChainError, ProofTypeConfig, Rollup};
 use proofmill_client::{
     CheckpointProof, EpochProof as EpochProofFile, ProofFileError, StatedProof, Statement, VerifyError,
 };
+use proofmill_primitives::{CheckpointNumber, ProverType};
 use proofmill_program::{AggregationPublicValues, ProvenFor, RangePublicValues, range};
 use proofmill_stateless::StatelessInput;
 use proofmill_witness::Node;
@@ -36,6 +37,8 @@ pub struct NodeSide {
     pub blocks: Arc<dyn BlockHashes>,
     /// Where finished proofs are put for whoever wants to verify them.
     pub folder: PathBuf,
+    /// Whether the rollup asks for proofs of other types besides: then each has a file of its own there, with its type in the name.
+    pub is_one_of_several: bool,
     /// Within this time the witness of a range must be gathered.
     pub gather_within: Duration,
     /// Cancelled when this process ends, before its work is.
@@ -63,6 +66,23 @@ impl NodeSide {
         let unavailable = |error: ChainError| JobError::Unavailable { cause: error.to_string() };
         let rules = self.rollup.rules_of(number).await.map_err(unavailable)?;
         check_rules(number, &rules, request.statement.config_hash, &self.programs)
+    }
+
+    /// The last checkpoint of an epoch.
+    ///
+    /// # Errors
+    /// [`JobError::Unavailable`], where L1 does not say.
+    pub(crate) async fn last_of(&self, span: &EpochSpec) -> Result<CheckpointNumber, JobError> {
+        let last = self.checkpoint_of(span.range.blocks.last()).await;
+        last.map_err(|Away { cause }| JobError::Unavailable { cause })
+    }
+
+    /// The checkpoint with this block.
+    ///
+    /// # Errors
+    /// L1 does not say.
+    pub(crate) async fn checkpoint_of(&self, block: u64) -> Result<CheckpointNumber, Away> {
+        self.rollup.checkpoint_of(block).await.map_err(Away::because)
     }
 
     /// Builds the witness of a range, and executes its blocks from it. What is not true of them is found here.
@@ -98,14 +118,21 @@ impl NodeSide {
 
     /// A copy of a range proof for people: the node keeps its own.
     pub(crate) async fn save_range(&self, proof: &StatedProof<RangePublicValues>, bytes: &Bytes) {
-        let name = range_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        let of = self.named(&proof.proof);
+        let name = range_file(&proof.statement.firstBlock, &proof.statement.lastBlock, of);
         self.save(&name, proof, bytes).await;
     }
 
     /// The same of an epoch proof.
     pub(crate) async fn save_epoch(&self, proof: &StatedProof<AggregationPublicValues>, bytes: &Bytes) {
-        let name = epoch_file(&proof.statement.firstBlock, &proof.statement.lastBlock);
+        let of = self.named(&proof.proof);
+        let name = epoch_file(&proof.statement.firstBlock, &proof.statement.lastBlock, of);
         self.save(&name, proof, bytes).await;
+    }
+
+    /// The type that stands in the name of a proof's file, if one does.
+    fn named(&self, proof: &Proof) -> Option<ProverType> {
+        self.is_one_of_several.then_some(proof.prover)
     }
 
     async fn save<S: Statement>(&self, name: &str, proof: &StatedProof<S>, bytes: &Bytes) {
@@ -118,11 +145,15 @@ impl NodeSide {
     /// Removes the copy of a bad proof; what is in it. Nothing where no service of this version can have handed it out.
     pub(crate) async fn withdraw(&self, bad: &Bytes) -> Option<Proof> {
         let (name, proof) = match (CheckpointProof::decode(bad), EpochProofFile::decode(bad)) {
-            (Ok(read), _) => (range_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof),
-            (_, Ok(read)) => (epoch_file(&read.statement.firstBlock, &read.statement.lastBlock), read.proof),
+            (Ok(CheckpointProof { statement, proof }), _) => {
+                (range_file(&statement.firstBlock, &statement.lastBlock, self.named(&proof)), proof)
+            }
+            (_, Ok(EpochProofFile { statement, proof })) => {
+                (epoch_file(&statement.firstBlock, &statement.lastBlock, self.named(&proof)), proof)
+            }
             _ => return None,
         };
-        withdraw(&self.folder.join(name), bad).await;
+        withdraw(&self.folder.join(name), proof.prover, bad).await;
         Some(proof)
     }
 

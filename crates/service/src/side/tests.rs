@@ -165,20 +165,31 @@ fn proof(prover: ProverType) -> CheckpointProof {
 }
 
 #[tokio::test]
-async fn what_proves_nothing_is_not_put_in_the_place_of_a_proof() {
+async fn a_copy_takes_no_place_from_another_proof_and_is_found_again_to_be_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("901/proofs/3-5.bin");
-    let put = async |prover| {
-        let proof = proof(prover);
-        export(&path, &proof, &proof.encode().into()).await.unwrap();
-        CheckpointProof::decode(&std::fs::read(&path).unwrap()).unwrap().proof.prover
+    let names = || {
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     };
-    assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
-    assert_eq!(put(ProverType::OpenVm).await, ProverType::OpenVm);
-    assert_eq!(put(ProverType::Exec).await, ProverType::OpenVm);
-    assert_eq!(put(ProverType::Sp1).await, ProverType::Sp1);
-    // What cannot be read is no proof.
-    std::fs::write(&path, b"PMCHKPT2").unwrap();
-    assert_eq!(put(ProverType::Exec).await, ProverType::Exec);
-    assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "nothing is left beside it");
+    let bytes = |prover| Bytes::from(proof(prover).encode());
+    for prover in [ProverType::OpenVm, ProverType::Exec, ProverType::Sp1, ProverType::Sp1] {
+        export(&path, &proof(prover), &bytes(prover)).await.unwrap();
+    }
+    assert_eq!(names(), ["3-5-exec.bin", "3-5-sp1.bin", "3-5.bin"]);
+    withdraw(&path, ProverType::Sp1, &bytes(ProverType::Sp1)).await;
+    assert_eq!(names(), ["3-5-exec.bin", "3-5.bin"]);
+    // Another proof stays.
+    withdraw(&path, ProverType::Sp1, &bytes(ProverType::Sp1)).await;
+    assert_eq!(names(), ["3-5-exec.bin", "3-5.bin"]);
+}
+
+#[test]
+fn proofs_of_several_types_have_files_of_their_own() {
+    let names = [None, Some(ProverType::OpenVm), Some(ProverType::Sp1)].map(|of| range_file(&3, &5, of));
+    assert_eq!(names, ["3-5.bin", "3-5-openvm.bin", "3-5-sp1.bin"]);
+    assert_eq!(epoch_file(&3, &5, Some(ProverType::Sp1)), "epoch-3-5-sp1.bin");
+    assert_eq!(epoch_file(&3, &5, None), "epoch-3-5.bin");
 }

@@ -2,29 +2,35 @@
 
 use crate::{backend::Slow, harness::Site};
 use bytes::Bytes;
-use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, FsArtifacts, Removed, Reply};
+use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, FsArtifacts, Reply, forwarded};
 use proofmill_primitives::{ArtifactId, WorkerKind};
-use std::{
-    collections::BTreeSet,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
+use proofmill_wire::operator::ProofPhase;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 /// A real store that takes nothing while it is told so.
 #[derive(Debug)]
-struct Disk {
+pub(crate) struct Disk {
     store: Arc<FsArtifacts>,
     refusal: Refusal,
-    refuses: AtomicBool,
-    refused: AtomicUsize,
+    pub(crate) refuses: AtomicBool,
+    /// How often it has refused.
+    pub(crate) refused: AtomicUsize,
+}
+
+impl Disk {
+    /// One that does not refuse yet.
+    pub(crate) fn new(site: &Site, refusal: Refusal) -> Arc<Self> {
+        let (refuses, refused) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Arc::new(Self { store: site.artifacts.clone(), refusal, refuses, refused })
+    }
 }
 
 /// Why it takes nothing.
 #[derive(Clone, Copy, Debug)]
-enum Refusal {
+pub(crate) enum Refusal {
     Full,
     Away,
     /// A share that is mounted anew.
@@ -62,25 +68,7 @@ impl ArtifactStore for Disk {
         Box::pin(async { Err(error) })
     }
 
-    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
-        self.store.get(id, kind)
-    }
-
-    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
-        self.store.exists(id, kind)
-    }
-
-    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
-        self.store.delete(id, kind)
-    }
-
-    fn remove_unused<'a>(
-        &'a self,
-        unused_for: Duration,
-        in_use: Arc<BTreeSet<ArtifactId>>,
-    ) -> Reply<'a, Removed> {
-        self.store.remove_unused(unused_for, in_use)
-    }
+    forwarded!(get, exists, delete, upkeep);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,21 +93,35 @@ async fn what_is_made_while_keys_are_renewed_is_kept() {
     is_kept(Refusal::Denied, 6).await;
 }
 
+/// Nobody waits for a result any more: neither does its worker, which is free for others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_for_space_is_let_go_with_its_proof() {
+    let site = Site::new(Slow::new(20)).await;
+    let disk = Disk::new(&site, Refusal::Full);
+    disk.refuses.store(true, Ordering::SeqCst);
+    let _worker = site.worker_on(disk, "w", WorkerKind::Cpu, 1);
+    site.request("p", 4, 2).await;
+    site.until_diagnosis("p", |told| told.contains("a result waits for space")).await;
+    site.cancel("p").await;
+    // An execution stores nothing, and needs all the room that there is.
+    site.request("q", 4, 0).await;
+    assert_eq!(site.ended("q").await.phase(), ProofPhase::Completed);
+}
+
 /// Results are offered so often and more until they are taken.
 async fn is_kept(refusal: Refusal, often: usize) {
     let site = Site::new(Slow::new(300)).await;
-    let disk = Arc::new(Disk {
-        store: site.artifacts.clone(),
-        refusal,
-        refuses: AtomicBool::new(false),
-        refused: AtomicUsize::new(0),
-    });
+    let disk = Disk::new(&site, refusal);
     let _worker = site.worker_on(disk.clone(), "w", WorkerKind::All, 3);
     site.request("p", 4, 2).await;
     site.until("it is at its segments", || site.backend.begun() > 0).await;
     disk.refuses.store(true, Ordering::SeqCst);
     site.until("results wait", || disk.refused.load(Ordering::SeqCst) > often).await;
+    // That is known to whoever looks at the proof, for as long as it is so.
+    site.until_diagnosis("p", |told| told.contains(" on w: a result waits for") && told.contains("/disk"))
+        .await;
     disk.refuses.store(false, Ordering::SeqCst);
+    site.until_diagnosis("p", str::is_empty).await;
     site.proof("p", 4).await;
     assert_eq!(site.backend.proven(), Slow::once(4));
 }

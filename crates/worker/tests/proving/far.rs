@@ -1,11 +1,9 @@
 //! A store that is far away.
 
 use crate::{backend::Slow, harness::Site};
-use bytes::Bytes;
-use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts, Removed, Reply};
+use proofmill_artifacts::{ArtifactKind, ArtifactStore, FsArtifacts, Reply, forwarded};
 use proofmill_primitives::{ArtifactId, WorkerKind};
 use std::{
-    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -23,14 +21,6 @@ struct Far {
 }
 
 impl ArtifactStore for Far {
-    fn put<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, bytes: Bytes) -> Reply<'a, ()> {
-        self.store.put(id, kind, bytes)
-    }
-
-    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
-        self.store.get(id, kind)
-    }
-
     fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
         Box::pin(async move {
             let looks = self.looks.fetch_add(1, Ordering::SeqCst) + 1;
@@ -41,17 +31,7 @@ impl ArtifactStore for Far {
         })
     }
 
-    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
-        self.store.delete(id, kind)
-    }
-
-    fn remove_unused<'a>(
-        &'a self,
-        unused_for: Duration,
-        in_use: Arc<BTreeSet<ArtifactId>>,
-    ) -> Reply<'a, Removed> {
-        self.store.remove_unused(unused_for, in_use)
-    }
+    forwarded!(put, get, delete, upkeep);
 }
 
 /// A controller does not look for one part after the other, and does not look for all of a large proof together.

@@ -8,7 +8,9 @@ use proofmill_fault::Patience;
 use proofmill_ledger::Ledger;
 use proofmill_primitives::{ArtifactId, ProofMode, ProverType, Weight, WorkerKind};
 use proofmill_wire::{
-    cluster::{ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient},
+    cluster::{
+        ProofRequestCancelRequest, ProofRequestCreateRequest, cluster_service_client::ClusterServiceClient,
+    },
     header,
     operator::{
         ProofPhase, ProofProgress, StatusRequest, StatusResponse, WatchProofRequest,
@@ -23,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Status, transport::Channel};
 
 /// Longer than anything here takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(300);
 
 pub(crate) struct Site {
     folder: TempDir,
@@ -51,7 +53,9 @@ impl Site {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
         artifacts.put(&"program".into(), ArtifactKind::Program, "elf".into()).await.unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        // It may be started again there.
+        let port = proofmill_localstore::free_port().unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut site = Self { folder, address, artifacts, backend: Arc::new(backend), serving: None };
         site.serve(listener).await;
@@ -252,6 +256,25 @@ impl Site {
             }
         });
         waited.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    }
+
+    /// Waits until this is said to keep the proof waiting.
+    pub(crate) async fn until_diagnosis(&self, id: &str, holds: impl Fn(&str) -> bool) {
+        let diagnosis = async || {
+            let proofs = self.status().await.proofs.into_iter();
+            proofs.filter(|proof| proof.proof_id == id).map(|proof| proof.diagnosis).next().unwrap()
+        };
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !holds(&diagnosis().await) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{id} waits for something else: {}", diagnosis().await);
+    }
+
+    pub(crate) async fn cancel(&self, id: &str) {
+        let cancel = ProofRequestCancelRequest { proof_id: id.into() };
+        ClusterServiceClient::new(self.channel().await).proof_request_cancel(cancel).await.unwrap();
     }
 
     /// The names and contents of all that is stored beside inputs and proofs.

@@ -3,6 +3,7 @@
 
 use crate::{
     backend::Slow,
+    disk::{Disk, Refusal},
     harness::{PATIENCE, Site},
 };
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use proofmill_primitives::{
 use proofmill_worker::{BUILD, WorkerConfig, run};
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -217,6 +218,17 @@ impl Fleet {
     }
 
     fn worker(&self, id: &str, kind: WorkerKind, room: u32) -> crate::harness::Hand {
+        self.worker_on(self.site.artifacts.clone(), id, kind, room)
+    }
+
+    /// The same, with another view of the artifacts.
+    fn worker_on(
+        &self,
+        artifacts: Arc<dyn ArtifactStore>,
+        id: &str,
+        kind: WorkerKind,
+        room: u32,
+    ) -> crate::harness::Hand {
         let config = WorkerConfig {
             id: id.into(),
             coordinator: format!("http://{}", self.site.address),
@@ -231,7 +243,7 @@ impl Fleet {
         };
         let registry = proofmill_backends::Registry::default().with(Arc::new(self.shards.clone()));
         let stop = CancellationToken::new();
-        let running = tokio::spawn(run(config, registry, self.site.artifacts.clone(), stop.clone()));
+        let running = tokio::spawn(run(config, registry, artifacts, stop.clone()));
         crate::harness::Hand { stop, running }
     }
 
@@ -281,6 +293,25 @@ async fn a_proof_is_spread_over_workers_and_nothing_is_proven_twice_when_one_of_
     fleet.site.request_sp1("p", 12).await;
     fleet.proven(4).await;
     lost.kill().await;
+    fleet.ends_with("p", 12).await;
+    assert_eq!(fleet.repeated(), []);
+}
+
+/// As in our own layout: a shard is not proven anew because there was no space for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_made_of_this_layout_while_the_disk_is_full_is_kept() {
+    let fleet = Fleet::new().await;
+    let disk = Disk::new(&fleet.site, Refusal::Full);
+    let _controls = fleet.worker("controls", WorkerKind::Cpu, 16);
+    let _proves = fleet.worker_on(disk.clone(), "proves", WorkerKind::Gpu, 2);
+    fleet.site.request_sp1("p", 12).await;
+    fleet.proven(2).await;
+    disk.refuses.store(true, Ordering::SeqCst);
+    // The two that are made at the same time, each more often than a task is tried.
+    fleet.site.until("results wait", || disk.refused.load(Ordering::SeqCst) > 8).await;
+    let says = "ProveShard on proves: a result waits for space";
+    fleet.site.until_diagnosis("p", |told| told.contains(says)).await;
+    disk.refuses.store(false, Ordering::SeqCst);
     fleet.ends_with("p", 12).await;
     assert_eq!(fleet.repeated(), []);
 }

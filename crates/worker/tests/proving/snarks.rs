@@ -1,6 +1,9 @@
 //! A SNARK that is asked for by name is made by workers that make that one, and by no others.
 
-use crate::{backend::Slow, harness::Site};
+use crate::{
+    backend::Slow,
+    harness::{PATIENCE, Site},
+};
 use proofmill_backends::SnarkVariant;
 use proofmill_primitives::{ProofMode, WorkerKind};
 use std::{sync::Arc, time::Duration};
@@ -13,7 +16,7 @@ async fn who_makes_another_snark_gives_the_request_back_before_anything_is_prove
     let mut site = Site::new(Slow::new(1).making(ONE)).await;
     let _one = site.worker("one", WorkerKind::All, 4);
     site.request_snark("asked", 3, OTHER).await;
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+    let waited = tokio::time::timeout(PATIENCE, async {
         loop {
             let status = site.status().await;
             let asked = status.proofs.into_iter().find(|proof| proof.proof_id == "asked").unwrap();

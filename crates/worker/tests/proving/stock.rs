@@ -1,7 +1,10 @@
 //! A client of the SP1 cluster, from its sources (`crates/utils`, `crates/artifact` of `succinctlabs/sp1-cluster` 2.7.2): it
 //! stores program and input in Redis or S3, asks, looks every 50 ms, and reads the proof where it said.
 
-use crate::{harness::impatient, layout::Shards};
+use crate::{
+    harness::{PATIENCE, impatient},
+    layout::Shards,
+};
 use proofmill_artifacts::{ArtifactStore, RedisArtifacts, RedisOptions, S3Artifacts, S3Options};
 use proofmill_cluster::{Cluster, ClusterConfig};
 use proofmill_ledger::Ledger;
@@ -81,7 +84,7 @@ async fn ask_and_wait(artifacts: Arc<dyn ArtifactStore>) {
         match proof.proof_status() {
             ProofRequestStatus::Completed => break,
             ProofRequestStatus::Pending => {
-                assert!(asked.elapsed() < Duration::from_secs(30), "it does not end")
+                assert!(asked.elapsed() < PATIENCE, "it does not end")
             }
             other => panic!("{other:?}"),
         }

@@ -1,6 +1,6 @@
 //! The tasks that a controller asked for, and how they ended.
 
-use super::execution::weight;
+use super::weight;
 use proofmill_backends::tasks::{ClusterLink, NewTask, Outcome};
 use proofmill_fault::{Code, Fault};
 use proofmill_primitives::{ArtifactId, TaskId, TaskKind};

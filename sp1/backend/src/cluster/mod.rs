@@ -23,6 +23,7 @@ mod request;
 mod store;
 
 use crate::{execute, shared::Shared, stdin};
+pub(crate) use execution::weight;
 use faults::of_task;
 use proofmill_artifacts::ArtifactKind;
 use proofmill_backends::{

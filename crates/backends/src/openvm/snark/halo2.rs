@@ -4,26 +4,26 @@ use super::{
     Body,
     keys::Circuits,
     known::{self, Known},
-    malformed, root, setup,
+    malformed,
+    proving::WrapperKey,
+    root, setup,
 };
 use crate::{
     BackendError, SnarkConfig,
     openvm::{failed, guard::guard, provers::Provers},
     proof::{seal, unseal},
 };
-use openvm_static_verifier::{
-    Halo2Params, Halo2WrapperProvingKey, tracegen::graph_executor::GraphExecutorState,
-};
+use openvm_static_verifier::Halo2Params;
 use snark_verifier_sdk::{
     CircuitExt, NativeLoader, PlonkVerifier, SHPLONK, Snark,
     evm::gen_evm_verifier_sol_code,
-    halo2::{POSEIDON_SPEC, PoseidonTranscript, aggregation::AggregationCircuit, gen_snark_from_base},
+    halo2::{POSEIDON_SPEC, PoseidonTranscript, aggregation::AggregationCircuit},
     snark_verifier::{
         system::halo2::{Config, compile},
         verifier::SnarkVerifier,
     },
 };
-use std::{fmt::Display, io::Read, thread::available_parallelism};
+use std::{fmt::Display, io::Read};
 
 /// Bytes of a proof by the static verifier, unpacked: more than it ever has, which is a third of a megabyte.
 const LONGEST: u64 = 16 << 20;
@@ -41,13 +41,7 @@ pub(super) fn verify_root(
     root::check(provers, &root)?;
     let params = setup::read(config, config.variant.size.verifier_k())?;
     let circuits = Circuits::new(provers, config, &params.s_g2())?;
-    let key = circuits.verifier(&params, &root)?;
-    let threads = available_parallelism().map_or(1, usize::from);
-    let (advice, instances) = {
-        let mut state = GraphExecutorState::new(&key.graph_program);
-        key.generate_witness(&root, threads, &mut state)
-    };
-    let snark = gen_snark_from_base(&params, &key.pinning.pk, advice, instances);
+    let snark = circuits.verifier(&params, &root)?.prove(&params, &root)?;
     // A root that does not hold makes a proof that does not.
     check(&snark, &known::deciding_key(&params))?;
     circuits.keep_protocol(&snark.protocol)?;
@@ -97,7 +91,7 @@ fn decode(bytes: &[u8]) -> Result<Snark, BackendError> {
 struct Wrapper<'a> {
     circuits: Circuits<'a>,
     params: Halo2Params,
-    key: Halo2WrapperProvingKey,
+    key: WrapperKey,
 }
 
 impl<'a> Wrapper<'a> {
@@ -115,8 +109,8 @@ impl<'a> Wrapper<'a> {
 
     /// What verifiers are to know of it, and the source of its contract.
     fn description(&self, config: &SnarkConfig) -> (Known, String) {
-        let (params, vk) = (&self.params, self.key.pinning.pk.get_vk());
-        let instances = self.key.pinning.metadata.num_pvs.clone();
+        let (params, vk) = (&self.params, self.key.pinning().pk.get_vk());
+        let instances = self.key.pinning().metadata.num_pvs.clone();
         let protocol = compile(
             params,
             vk,
@@ -138,7 +132,9 @@ pub(super) fn wrap(provers: &Provers, config: &SnarkConfig, snark: &[u8]) -> Res
         let (known, contract) = wrapper.description(config);
         known.keep(&config.folder, &contract)?;
     }
-    Ok(Body::new(id, &wrapper.key.prove_for_evm(&wrapper.params, snark)))
+    let body = Body::new(id, &wrapper.key.prove(&wrapper.params, snark)?);
+    known::verify(&body, Some(&config.folder))?;
+    Ok(body)
 }
 
 /// What verifiers are to know of the wrapper, and the source of its contract.

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// First bytes of a file. To be raised with its layout.
-const MAGIC: &[u8; 8] = b"PMOVKEY2";
+const MAGIC: &[u8; 8] = b"PMOVKEY3";
 const HEAD: usize = MAGIC.len() + 32;
 /// Why a file that is whole cannot be used.
 pub(super) const OTHER: &str = "it is another's: of another circuit, another setup, or another release";

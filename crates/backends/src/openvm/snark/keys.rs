@@ -5,7 +5,9 @@
 
 use super::{
     kept::{self, Kept},
-    known, malformed, root,
+    known, malformed,
+    proving::{VerifierKey, WrapperKey},
+    root,
 };
 use crate::{
     BackendError, SnarkConfig, SnarkSize, SnarkVariant,
@@ -15,8 +17,7 @@ use halo2_base::halo2_proofs::halo2curves::bn256::{G1Affine, G2Affine};
 use openvm_continuations::RootSC;
 use openvm_stark_backend::proof::Proof;
 use openvm_static_verifier::{
-    Halo2Params, Halo2WrapperProvingKey, StaticVerifierCircuit, StaticVerifierProvingKey,
-    StaticVerifierShape, compute_dag_onion_commit,
+    Halo2Params, StaticVerifierCircuit, StaticVerifierShape, compute_dag_onion_commit,
 };
 use proofmill_srs::whole;
 use serde::Serialize;
@@ -39,10 +40,8 @@ const MADE_WITH: [&str; 7] = [
     "snark-verifier 0.2.7",
     "snark-verifier-sdk 0.2.7",
 ];
-/// Bytes of the static verifier's key at 2^23 rows; at half the rows it has half of them.
-const VERIFIER_BYTES: u64 = 12 << 30;
-/// Bytes of the wrapper's key.
-const WRAPPER_BYTES: u64 = 6 << 30;
+/// Bytes of the wrapper's key, at the most: seven polynomials of 2^23 rows.
+const WRAPPER_BYTES: u64 = 2 << 30;
 
 /// The static verifier's circuit is one for the aggregation machine's keys and the root's heights, laid out so.
 fn shape(size: SnarkSize) -> StaticVerifierShape {
@@ -73,6 +72,11 @@ fn circuit(provers: &Provers) -> Result<StaticVerifierCircuit, BackendError> {
 /// The hash of both circuits of a size. Proofs and contracts go by it, so that it has nothing of how keys are kept.
 fn circuit_hash(circuit: &StaticVerifierCircuit, size: SnarkSize) -> Result<[u8; 32], BackendError> {
     hash(&(circuit, size.verifier_k(), size.wrapper_k()))
+}
+
+/// The hash of both circuits of a size, as this release has them. Takes seconds, and no keys.
+pub(super) fn own_circuits(provers: &Provers, size: SnarkSize) -> Result<[u8; 32], BackendError> {
+    circuit_hash(&circuit(provers)?, size)
 }
 
 fn hash(parts: &impl Serialize) -> Result<[u8; 32], BackendError> {
@@ -203,11 +207,11 @@ impl<'a> Circuits<'a> {
         &self,
         params: &Halo2Params,
         root: &Proof<RootSC>,
-    ) -> Result<StaticVerifierProvingKey, BackendError> {
+    ) -> Result<VerifierKey, BackendError> {
         let (file, size) = (self.verifier_file(), self.config.variant.size);
         file.read_or_make(|| {
             file.begin(verifier_bytes(size))?;
-            Ok(StaticVerifierProvingKey::keygen(params, shape(size), self.circuit.clone(), root))
+            VerifierKey::make(params, shape(size), self.circuit.clone(), root)
         })
     }
 
@@ -269,18 +273,14 @@ impl<'a> Circuits<'a> {
     }
 
     /// The wrapper's key. `snark` is any proof by the static verifier.
-    pub(super) fn wrapper(
-        &self,
-        params: &Halo2Params,
-        snark: &Snark,
-    ) -> Result<Halo2WrapperProvingKey, BackendError> {
+    pub(super) fn wrapper(&self, params: &Halo2Params, snark: &Snark) -> Result<WrapperKey, BackendError> {
         let hash = hash(&snark.protocol)?;
         let file = self.wrapper_file(&hash);
         file.read_or_make(|| {
             // Whatever was there before: of a circuit that only the store knows no key is made.
             self.check_kept(&hash)?;
             file.begin(WRAPPER_BYTES)?;
-            Ok(Halo2WrapperProvingKey::keygen(params, snark.clone()))
+            WrapperKey::make(params, snark.clone())
         })
     }
 }
@@ -290,8 +290,13 @@ pub(super) fn prefixes(variant: SnarkVariant) -> [String; 2] {
     [Which::Verifier, Which::Wrapper].map(|which| which.prefix(variant))
 }
 
+/// Bytes of the static verifier's key, at the most: a polynomial for each fixed column and for each that takes part in copies, and 0.3 GB of
+/// program.
 const fn verifier_bytes(size: SnarkSize) -> u64 {
-    VERIFIER_BYTES >> (23 - size.verifier_k())
+    match size {
+        SnarkSize::Small => 3 << 30,
+        SnarkSize::Published => 4 << 30,
+    }
 }
 
 fn read_hash(reader: &mut impl Read) -> io::Result<[u8; 32]> {
@@ -429,7 +434,7 @@ mod tests {
         assert!(not_set_up(ceremony.check_protocol(&own).unwrap_err()).contains("another's"));
         fs::rename(&key, ceremony.path(Which::Wrapper, "key")).unwrap();
         assert!(!ceremony.wrapper_file(&hash).is_there());
-        let read = ceremony.wrapper_file(&hash).read(Halo2WrapperProvingKey::decode).map(drop);
+        let read = ceremony.wrapper_file(&hash).read(WrapperKey::decode).map(drop);
         assert!(read.unwrap_err().contains("another's"));
     }
 }

@@ -3,7 +3,7 @@
 
 use super::Body;
 use crate::{
-    BackendError, SnarkVariant,
+    BackendError, SnarkConfig, SnarkSize, SnarkVariant,
     openvm::{failed, not_set_up},
     proof::{seal, unseal},
 };
@@ -61,6 +61,47 @@ impl Known {
         let points = (params.get_g()[0], params.g2(), params.s_g2());
         Self { variant: variant.name().to_owned(), id, protocol, points }
     }
+}
+
+impl Known {
+    /// What the contract of this circuit and setup has in its code: a word of the setup's `τ·G₂`, and that with which the circuit's
+    /// transcript begins. The EVM has numbers in this form.
+    fn words(&self) -> Option<[[u8; 32]; 2]> {
+        let begins = self.protocol.transcript_initial_state?;
+        let (_, _, s_g2) = self.points;
+        Some([s_g2.x.c0.to_bytes(), begins.to_bytes()].map(|mut word| {
+            word.reverse();
+            word
+        }))
+    }
+}
+
+/// What contracts have in their code that take the SNARK which `config` names, or the one that needs no name: for each contribution that
+/// is known here. `circuit` gives the hash of this release's circuits of a size: files may be of others.
+pub(super) fn contract_words(
+    config: Option<&SnarkConfig>,
+    circuit: impl FnOnce(SnarkSize) -> Result<[u8; 32], BackendError>,
+) -> Result<Vec<[[u8; 32]; 2]>, BackendError> {
+    let variant = config.map_or(SnarkVariant::DEVELOPMENT, |config| config.variant);
+    let built_in = all()?.iter().find(|known| known.variant == variant.name());
+    if let Some(words) = built_in.and_then(Known::words) {
+        return Ok(vec![words]);
+    }
+    let Some(config) = config else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for known in kept(&config.folder) {
+        match known {
+            Ok(known) if known.variant == variant.name() => found.push(known),
+            Ok(_) => {}
+            Err(cause) => tracing::warn!(%cause, "what is known of a SNARK's circuit is not looked at"),
+        }
+    }
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let circuit = circuit(variant.size)?;
+    found.retain(|known| known.id == id(&circuit, &known.points.2));
+    Ok(found.iter().filter_map(Known::words).collect())
 }
 
 pub(super) fn deciding_key(params: &Halo2Params) -> DecidingKey {
@@ -208,7 +249,46 @@ pub(crate) fn verify(body: &Body, folder: Option<&Path>) -> Result<(), BackendEr
 #[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::openvm::snark::start::WRITTEN;
     use tempfile::TempDir;
+
+    fn unasked(size: SnarkSize) -> Result<[u8; 32], BackendError> {
+        panic!("the circuits of {size:?} were described for nothing")
+    }
+
+    #[test]
+    fn a_contract_is_known_by_words_of_its_setup_and_of_this_releases_circuit() {
+        let contract = include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../contracts/artifacts/InsecureDevelopmentHalo2Verifier.json"
+        ));
+        let [built_in] = contract_words(None, unasked).unwrap()[..] else { panic!("one is built in") };
+        for word in built_in {
+            assert!(contract.contains(&hex::encode(word)), "{}", hex::encode(word));
+        }
+        let temporary = TempDir::new().unwrap();
+        let config = |variant| SnarkConfig { variant, folder: temporary.path().to_owned() };
+        let words =
+            |variant, circuit: [u8; 32]| contract_words(Some(&config(variant)), |_| Ok(circuit)).unwrap();
+        let [development, small, _, published] = SnarkVariant::ALL;
+        assert_eq!(words(development, [1; 32]), [built_in]);
+        // Nothing is there, and nothing is computed for it.
+        assert!(contract_words(Some(&config(small)), unasked).unwrap().is_empty());
+        let known = all().unwrap()[0].clone();
+        let (g, g2, _) = known.points;
+        for s_g2 in Setup::Ceremony.second_points() {
+            let (variant, id) = (small.name().to_owned(), id(&[7; 32], &s_g2));
+            let kept = Known { variant, id, points: (g, g2, s_g2), ..known.clone() };
+            kept.keep(temporary.path(), "contract Halo2Verifier {}").unwrap();
+        }
+        fs::write(temporary.path().join("small-damaged.verifier"), b"damaged").unwrap();
+        let kept = words(small, [7; 32]);
+        assert_eq!(kept.len(), Setup::Ceremony.second_points().len());
+        assert!(kept.iter().all(|[setup, circuit]| *setup != built_in[0] && *circuit == built_in[1]));
+        // Of another size, and of another release.
+        assert!(words(published, [7; 32]).is_empty());
+        assert!(words(small, [8; 32]).is_empty());
+    }
 
     #[test]
     fn a_wrapper_on_a_setup_of_the_ceremony_is_kept_and_found_by_its_file() {
@@ -226,6 +306,12 @@ mod tests {
             let name = format!("small-{}", hex::encode(&id[..8]));
             assert!(folder.join(format!("{name}.verifier")).is_file());
             assert!(folder.join(format!("{name}.sol")).is_file());
+            // What is left of a file whose writer was killed is removed at the next start.
+            for file in fs::read_dir(folder).unwrap() {
+                let path = file.unwrap().path();
+                let extension = path.extension().unwrap().to_str().unwrap();
+                assert!(WRITTEN.contains(&extension), "{}", path.display());
+            }
             assert!(!is_known(&id, None) && is_known(&id, Some(folder)));
             assert!(!is_for_development(&body(id), Some(folder)).unwrap());
         }

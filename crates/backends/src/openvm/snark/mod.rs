@@ -21,6 +21,7 @@ mod halo2;
 mod kept;
 mod keys;
 mod known;
+mod proving;
 mod root;
 mod setup;
 mod start;
@@ -58,6 +59,16 @@ pub(super) fn wrapper(
 /// What tells the circuits of this build, beside the keys of its aggregation, from those of others.
 pub(super) fn layouts() -> [[u8; 32]; 2] {
     SnarkSize::ALL.map(keys::layout)
+}
+
+/// What contracts have in their code that take the SNARK which `config` names: see [`crate::Backend::contract_words`].
+pub(super) fn contract_words(
+    provers: &Provers,
+    config: Option<&SnarkConfig>,
+) -> Result<Vec<[[u8; 32]; 2]>, BackendError> {
+    making("describing the circuits of the SNARK", || {
+        known::contract_words(config, |size| keys::own_circuits(provers, size))
+    })
 }
 
 /// Looks at a worker's start for what SNARKs of `config` need. Reads the setups.

@@ -8,30 +8,20 @@ use halo2_base::halo2_proofs::{
 use openvm_static_verifier::Halo2Params;
 use proofmill_srs::{Srs, SrsError};
 
-/// Checks that the environment lets keys be made that others can use.
-pub(super) fn check_environment() -> Result<(), BackendError> {
-    // OpenVM's wrapper would take another generator then, and make keys that nothing of this fits.
-    match std::env::var_os("RANDOM_SRS") {
-        None => Ok(()),
-        Some(_) => Err(not_set_up(
-            "the environment has RANDOM_SRS, with which OpenVM makes keys for nobody: unset it, and start again",
-        )),
-    }
-}
-
 /// The reference string of this degree. What is wrong with it is wrong here: another worker may have a whole one.
 pub(super) fn read(config: &SnarkConfig, k: u32) -> Result<Halo2Params, BackendError> {
-    check_environment()?;
-    let srs = Srs::read(&config.folder, config.variant.setup, k).map_err(unread)?;
-    let Srs { k, g, g_lagrange, g2, s_g2 } = srs;
+    Ok(params(Srs::read(&config.folder, config.variant.setup, k).map_err(unread)?))
+}
+
+/// A setup as Halo2's own type.
+pub(super) fn params(Srs { k, g, g_lagrange, g2, s_g2 }: Srs) -> Halo2Params {
     // Halo2 makes its parameters of others.
-    Ok(ParamsKZG::<Bn256>::new(1).from_parts(k, g, Some(g_lagrange), g2, s_g2))
+    ParamsKZG::<Bn256>::new(1).from_parts(k, g, Some(g_lagrange), g2, s_g2)
 }
 
 /// Hashes the setups of both degrees, which must be of one secret. Gives its `τ·G₂`.
 pub(super) fn check(config: &SnarkConfig) -> Result<G2Affine, BackendError> {
     let (folder, setup, size) = (&config.folder, config.variant.setup, config.variant.size);
-    check_environment()?;
     Srs::check_all_there(folder, setup, &config.degrees()).map_err(unread)?;
     Srs::check_whole(folder, setup, size.verifier_k()).map_err(unread)?;
     Srs::check_whole(folder, setup, size.wrapper_k()).map_err(unread)

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Files that are written in the folder, by their extensions.
-const WRITTEN: [&str; 4] = ["key", "protocol", "srs", "verifier"];
+pub(super) const WRITTEN: [&str; 5] = ["key", "protocol", "sol", "srs", "verifier"];
 const GB: u64 = 1 << 30;
 
 pub(super) fn check(provers: &Provers, config: &SnarkConfig, room: Weight) -> Result<(), BackendError> {

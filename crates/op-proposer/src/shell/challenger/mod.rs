@@ -16,7 +16,7 @@ use crate::{
     rules::StepFailed,
 };
 use futures::future::BoxFuture;
-use proofmill_chain::{ChainError, Game, Games, Included, L2, Sender};
+use proofmill_chain::{ChainError, Game, Games, Included, L2, Sender, patiently};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -79,7 +79,8 @@ impl Challenger {
     ) -> Result<Self, OpProposerError> {
         let account = sender.account();
         let shell = Shell { options, games, sender, l2, roots: Roots::default() };
-        let urgent_seconds = match shell.games.settings().await {
+        let what = "the dispute games on L1";
+        let urgent_seconds = match patiently(what, || shell.games.settings()).await {
             Ok(settings) => settings.challenge_seconds / URGENT,
             Err(cause @ ChainError::NoGames { .. }) => {
                 tracing::warn!(%cause, "there can be no new games: those that are there are watched");
@@ -87,11 +88,15 @@ impl Challenger {
             }
             Err(error) => return Err(error.into()),
         };
-        if shell.new_games().await?.is_some_and(|new| !new.may_challenge) {
+        if patiently(what, || shell.new_games()).await?.is_some_and(|new| !new.may_challenge) {
             tracing::warn!(
                 %account,
                 "the account is no allowed challenger: it challenges no games; have the access manager's owner call setChallenger"
             );
+        }
+        // What cannot be read now is told with each look.
+        if let Ok(view) = shell.games.view(account, options.confirmations).await {
+            settle::tell_left_alone(&shell.games, &view);
         }
         let plan = ChallengesPlan::new(ChallengesConfig { account, urgent_seconds });
         Ok(Self { shell: Arc::new(shell), plan, status: watch::Sender::new(ChallengerStatus::default()) })

@@ -25,7 +25,7 @@ impl Shell {
         proven(async {
             let game = game.ok_or_else(|| away(GONE))?;
             let up_to = self.works.source.node.number_of(game.l1_head).await.map_err(away)?;
-            self.works.prove_range(blocks, up_to, cancel).await.map(drop)
+            self.works.prove_range(blocks, (up_to, up_to), cancel).await.map(drop)
         })
         .await
     }

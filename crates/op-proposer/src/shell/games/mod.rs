@@ -5,9 +5,10 @@ mod carry;
 mod look;
 
 use super::{
-    Anchor, Parts,
+    Anchor, Parts, at_start,
     kept::Proofs,
     roots::Roots,
+    settle,
     tasks::{self, Mode, Tasks, now_ms},
     works::Works,
 };
@@ -18,7 +19,7 @@ use crate::{
 };
 use alloy_primitives::Address;
 use futures::future::BoxFuture;
-use proofmill_chain::{Game, GameStatus, Games};
+use proofmill_chain::{Game, GameStatus, Games, patiently};
 use proofmill_primitives::BlockRange;
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -78,16 +79,19 @@ impl GamesProposer {
     /// New games want proofs of something else, or attestors are missing, and no game is there that can be proven here: see
     /// [`OpProposerError`].
     pub async fn start(options: GamesOptions, games: Games, parts: Parts) -> Result<Self, OpProposerError> {
-        let works = Works::start(parts, Proofs::in_folder(&options.folder)).await?;
+        let proofs = Proofs::in_folder(&options.folder, parts.prover.prover_type());
+        let works = Works::start(parts, proofs).await?;
         let account = works.sender.account();
-        let view = games.view(account, options.confirmations).await?;
-        if let Some(cause) = works.held(&games).await? {
+        let what = "the dispute games on L1";
+        let view = patiently(what, || games.view(account, options.confirmations)).await?;
+        settle::tell_left_alone(&games, &view);
+        if let Some(cause) = at_start(what, || held(&works, &games)).await? {
             // What is there is brought to its end, whatever new games want.
             if !has_to_end(&works, &view.games).await {
                 return Err(cause);
             }
             tracing::warn!(%cause, "no games are created: those that are there are brought to their end");
-        } else if !games.may_propose(account).await? {
+        } else if !patiently(what, || games.may_propose(account)).await? {
             tracing::warn!(
                 %account,
                 "the account is no allowed proposer: it creates no games; have the access manager's owner call setProposer"
@@ -215,6 +219,14 @@ impl Mode for GamesProposer {
         let Some(GamesSeen { anchor, l2_finalized, games, .. }) = self.plan.seen() else { return };
         let head = self.plan.head().map_or(*anchor, |(_, block)| block);
         tracing::info!(anchor, head, l2_finalized, games = games.len(), proving, "dispute games");
+    }
+}
+
+/// Why new games cannot be proven here, where they cannot. Errors where L1 does not tell.
+async fn held(works: &Works, games: &Games) -> Result<Option<OpProposerError>, OpProposerError> {
+    match works.held(games).await? {
+        Some(OpProposerError::Chain(error)) if error.wait().is_some() => Err(error.into()),
+        held => Ok(held),
     }
 }
 

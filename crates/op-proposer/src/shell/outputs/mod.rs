@@ -3,7 +3,7 @@
 mod submission;
 
 use super::{
-    Anchor, Parts,
+    Anchor, Parts, at_start,
     kept::Kept,
     tasks::{self, Mode, Tasks, caught, now_ms, proven},
     works::{Works, away},
@@ -14,7 +14,7 @@ use crate::{
 };
 use alloy_primitives::{B256, keccak256};
 use futures::future::BoxFuture;
-use proofmill_chain::OutputOracle;
+use proofmill_chain::{OutputOracle, patiently};
 use proofmill_primitives::BlockRange;
 use proofmill_service::JobError;
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -82,16 +82,21 @@ impl OpProposer {
         oracle: OutputOracle,
         parts: Parts,
     ) -> Result<Self, OpProposerError> {
-        let mut kept = Kept::in_folder(&options.folder, oracle.address());
+        submission::check_anchor(options.anchor, oracle.l1()).await?;
+        let mut kept = Kept::in_folder(&options.folder, oracle.address(), parts.prover.prover_type());
         let plan = kept.plan(options.rules)?;
         let works = Works::start(parts, kept.proofs()).await?;
-        works.verifier(oracle.verifier().await?).await?;
+        let what = "the verifier on L1";
+        let verifier = patiently(what, || oracle.verifier()).await?;
+        at_start(what, || works.verifier(verifier)).await?;
         let config_name = keccak256(&options.config_name);
         let shell = Shell { options, oracle, works, config_name };
-        shell.check_config().await?;
-        shell.works.check_begins(shell.oracle.view().await?.newest.block).await?;
+        let what = "the output oracle on L1";
+        at_start(what, || shell.check_config()).await?;
+        let view = patiently(what, || shell.oracle.view()).await?;
+        shell.works.check_begins(view.newest.block).await?;
         let account = shell.works.sender.account();
-        if !shell.oracle.may_propose(account).await? {
+        if !patiently(what, || shell.oracle.may_propose(account)).await? {
             tracing::warn!(
                 %account,
                 "the account is no approved proposer: the contract takes its outputs only once nobody has proposed for its \
@@ -241,6 +246,8 @@ impl Shell {
     ) -> Result<u64, JobError> {
         let anchor = self.options.anchor.there(self.works.sender.l1()).await.map_err(away)?;
         let up_to = before.map_or(anchor, |before| before.min(anchor));
-        self.works.prove_range(blocks, up_to, cancel).await
+        // A proof that is there may reach further than the anchor does, which another node of L1, or other settings, put further back: the
+        // hash that is kept for it has to wait then, and no proof is made for that.
+        self.works.prove_range(blocks, (up_to, before.unwrap_or(u64::MAX)), cancel).await
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        AnchorTag,
+        Anchor, AnchorTag,
         works::{Wanted, ends, from_l1, not_now, refused, stale},
     },
     Shell,
@@ -11,7 +11,7 @@ use crate::{
     error::OpProposerError,
     rules::{L1Block, StepFailed},
 };
-use proofmill_chain::{BlockAt, OracleView, Output, ProvenOutput};
+use proofmill_chain::{BlockAt, ChainError, L1, OracleView, Output, ProvenOutput};
 use proofmill_primitives::BlockRange;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +29,33 @@ fn too_old(tag: AnchorTag, number: u64, newest: u64) -> Result<(), String> {
          {HASHES} alone: wait until L1 has one that is nearer, or prove up to another (--l1-block-tag, L1_BLOCK_TAG; --l1-confirmations, \
          L1_CONFIRMATIONS)"
     ))
+}
+
+/// Errors where no contract can ever keep the hash of the block that counts, with these settings.
+pub(super) async fn check_anchor(anchor: Anchor, l1: &L1) -> Result<(), OpProposerError> {
+    // Where it can work, L1 is not asked: a node that was just started, or an L1 that is young, has no block of that name.
+    if too_far_back(anchor, Some(u64::MAX)).is_ok() {
+        return Ok(());
+    }
+    let behind = async {
+        // The newest first: what comes after it makes the other one no older.
+        let newest = l1.head().await?.number;
+        let named = l1.block(anchor.tag.at()).await?;
+        Ok::<_, ChainError>(named.map(|block| newest.saturating_sub(block.number)))
+    };
+    // What L1 does not tell now is said when a hash is to be kept.
+    too_far_back(anchor, behind.await.unwrap_or_default())
+}
+
+/// `behind`: so many blocks before L1's newest one is the one that the tag names, if there is one. Where L1 is slow to finalize at the moment,
+/// that passes: what it is at the least counts.
+fn too_far_back(anchor: Anchor, behind: Option<u64>) -> Result<(), OpProposerError> {
+    let Anchor { tag, confirmations } = anchor;
+    let most = HASHES - behind.unwrap_or(0).min(tag.behind());
+    if confirmations <= most {
+        return Ok(());
+    }
+    Err(OpProposerError::TooFarBack { tag, confirmations, hashes: HASHES, most })
 }
 
 impl Shell {
@@ -72,19 +99,65 @@ impl Shell {
         anew: bool,
         cancel: &CancellationToken,
     ) -> Result<(), StepFailed> {
+        let begins = self.followed(ranges).await?.newest;
         if anew {
             self.works.refuse_kept(ranges, l1).await?;
         }
-        let begins = self.oracle.view().await.map_err(from_l1)?.newest;
         let proof = self.works.aggregate(ranges, Wanted { l1, begins, there_only: false }, cancel).await?;
         let (first, last) = ends(ranges);
         self.works.proofs.keep_aggregation(first, last, l1.number, &proof).map_err(not_now)
     }
 
+    /// What L1 shows, whose newest output is the one that these ranges follow on, or one after them. Where it is another, a node of L1 is
+    /// behind, or the plan is soon told: it says nothing of a proof.
+    async fn followed(&self, ranges: &[BlockRange]) -> Result<OracleView, StepFailed> {
+        let view = self.oracle.view().await.map_err(from_l1)?;
+        let ((first, last), newest) = (ends(ranges), view.newest.block);
+        if newest < last && newest.saturating_add(1) != first {
+            return Err(not_now(format!(
+                "L1 shows the output of block {newest} as its newest, and the ranges begin with block {first}: a node of L1 is behind, or \
+                 outputs came or went"
+            )));
+        }
+        Ok(view)
+    }
+
+    /// The contract must keep the hash of the L1 block that an aggregation, which took long to make, was made for. Where it does not show it,
+    /// a reorg took the call that had it kept, or a node is behind: it is kept again, as long as the block is L1's and not too old for that.
+    async fn keep_still(&self, l1: L1Block) -> Result<(), StepFailed> {
+        let oracle = &self.oracle;
+        let gone = || stale(format!("L1 block {} is another one by now: L1 was reorganised", l1.number));
+        match oracle.kept_hash(l1.number).await.map_err(from_l1)? {
+            Some(kept) if kept == l1.hash => return Ok(()),
+            Some(_) => return Err(gone()),
+            None => {}
+        }
+        let there = oracle.l1().block(BlockAt::Number(l1.number)).await.map_err(from_l1)?;
+        let there = there.ok_or_else(|| not_now(format!("L1 does not show its block {}", l1.number)))?;
+        if there.hash != l1.hash {
+            return Err(gone());
+        }
+        let newest = oracle.l1().head().await.map_err(from_l1)?.number;
+        if newest.saturating_sub(l1.number) > HASHES {
+            // Where this is said again and again it is no node that is behind, and the aggregation is made anew.
+            return Err(refused(format!(
+                "the contract does not show that it keeps the hash of L1 block {}, and can keep that of the last {HASHES} blocks alone",
+                l1.number
+            )));
+        }
+        let included = oracle.keep_hash(&self.works.sender, l1.number).await.map_err(from_l1)?;
+        let transaction = included.transaction;
+        tracing::warn!(
+            l1_block = l1.number, %transaction, gas = included.gas_used,
+            "the contract did not show the hash of an L1 block that it kept: it keeps it again"
+        );
+        Ok(())
+    }
+
     /// Adds the output of the last range. The number of the L1 block that has it, or of a later one.
     pub(super) async fn propose(&self, ranges: &[BlockRange], l1: L1Block) -> Result<u64, StepFailed> {
         let (_, last) = ends(ranges);
-        let OracleView { at, newest, .. } = self.oracle.view().await.map_err(from_l1)?;
+        let OracleView { at, newest, .. } = self.followed(ranges).await?;
         if newest.block >= last {
             tracing::info!(block = newest.block, "the output is on L1 already");
             return Ok(at.number);
@@ -96,12 +169,7 @@ impl Shell {
             OpProposerError::Chain(error) => from_l1(error),
             error => refused(error),
         })?;
-        if self.oracle.kept_hash(l1.number).await.map_err(from_l1)? != Some(l1.hash) {
-            return Err(stale(format!(
-                "the contract does not keep the hash of L1 block {} any more",
-                l1.number
-            )));
-        }
+        self.keep_still(l1).await?;
         let said = &proof.statement;
         let output = Output { root: said.claimRoot, block: said.claimBlockNum };
         let (prover, l1_block) = (said.proverAddress, l1.number);
@@ -120,8 +188,8 @@ impl Shell {
 
 #[cfg(test)]
 mod tests {
-    use super::too_old;
-    use crate::AnchorTag;
+    use super::{too_far_back, too_old};
+    use crate::{Anchor, AnchorTag};
 
     #[test]
     fn a_block_whose_hash_no_contract_sees_any_more_is_said() {
@@ -129,5 +197,29 @@ mod tests {
         assert_eq!(too_old(AnchorTag::Latest, 7, 7), Ok(()));
         let said = too_old(AnchorTag::Finalized, 744, 1_000).err().unwrap_or_default();
         assert!(said.contains("finalized block") && said.contains("L1_CONFIRMATIONS"), "{said}");
+    }
+
+    #[test]
+    fn confirmations_that_no_contract_can_look_back_are_refused_at_the_start() {
+        use AnchorTag::{Finalized, Latest, Safe};
+        for (tag, behind, most) in [
+            // As Ethereum finalizes, and while it does not.
+            (Finalized, Some(64), 191),
+            (Finalized, Some(96), 191),
+            (Finalized, Some(5_000), 191),
+            (Safe, Some(40), 223),
+            (Latest, Some(0), 255),
+            // An L1 that is faster, and one that has none yet.
+            (Finalized, Some(2), 253),
+            (Finalized, None, 255),
+        ] {
+            let check = |confirmations| too_far_back(Anchor { tag, confirmations }, behind);
+            assert!(check(0).is_ok() && check(most).is_ok(), "{tag} {behind:?}");
+            for confirmations in [most + 1, u64::MAX] {
+                let said = check(confirmations).err().map(|error| error.to_string()).unwrap_or_default();
+                let remedy = format!("(L1_CONFIRMATIONS) to {most} or less");
+                assert!(said.contains("checkpointBlockHash") && said.contains(&remedy), "{tag}: {said}");
+            }
+        }
     }
 }

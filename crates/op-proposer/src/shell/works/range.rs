@@ -9,14 +9,15 @@ use proofmill_witness::{BuildError, L1Source};
 use tokio_util::sync::CancellationToken;
 
 impl Works {
-    /// The number of the L1 block up to which the range was derived, `up_to` at the latest; its proof is kept.
+    /// The number of the L1 block up to which the range was derived: `up_to` at the latest, or `bound` where its proof is there already. It
+    /// is kept.
     pub(in crate::shell) async fn prove_range(
         &self,
         blocks: BlockRange,
-        up_to: u64,
+        (up_to, bound): (u64, u64),
         cancel: &CancellationToken,
     ) -> Result<u64, JobError> {
-        if let Some(l1_head) = self.range_that_is_there(blocks, up_to).await? {
+        if let Some(l1_head) = self.range_that_is_there(blocks, bound).await? {
             tracing::info!(%blocks, l1_head, "the proof of a range is there already");
             return Ok(l1_head);
         }
@@ -49,7 +50,7 @@ impl Works {
 
     /// The L1 block up to which a range was derived whose proof is kept already and fits. Errors where L1 or L2 do not tell, or the proof
     /// cannot be verified: it may be good, and is not made again for that.
-    async fn range_that_is_there(&self, blocks: BlockRange, up_to: u64) -> Result<Option<u64>, JobError> {
+    async fn range_that_is_there(&self, blocks: BlockRange, bound: u64) -> Result<Option<u64>, JobError> {
         let proof = match self.range_proof(blocks).await {
             Ok(Some(proof)) => proof,
             Ok(None) => return Ok(None),
@@ -60,7 +61,7 @@ impl Works {
             Err(Unusable::Unknown(cause)) => return Err(away(cause)),
         };
         match self.source.node.number_of(proof.statement.l1Head).await {
-            Ok(number) => Ok((number <= up_to).then_some(number)),
+            Ok(number) => Ok((number <= bound).then_some(number)),
             Err(BuildError::UnknownHash { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -3,8 +3,8 @@
 use super::{Works, from_l1, not_now, refused, stale};
 use crate::{error::OpProposerError, rules::StepFailed};
 use alloy_primitives::{Address, Bytes};
-use proofmill_attestor::Quorum;
-use proofmill_backends::{Proof, SnarkVariant};
+use proofmill_attestor::{Quorum, check_snark};
+use proofmill_backends::{Backend, Proof};
 use proofmill_chain::{L1, VerifierKind};
 use proofmill_client::OpAggregationProof;
 use proofmill_primitives::ProofMode;
@@ -19,20 +19,21 @@ pub(in crate::shell) struct Verifier {
 }
 
 impl Verifier {
-    /// Asks the contract. Errors where proofs that are carried to this mode, as this SNARK where one is named, and these attestors, are not
-    /// what it takes.
+    /// Asks the contract. Errors where proofs that are carried to this mode, as the SNARK that this backend asks for, and these attestors,
+    /// are not what it takes.
     async fn connect(
         l1: &L1,
         verifier: Address,
         attestors: &[String],
-        (mode, snark): (ProofMode, Option<SnarkVariant>),
+        (mode, backend): (ProofMode, Arc<dyn Backend>),
     ) -> Result<Self, OpProposerError> {
         let kind = VerifierKind::find(l1, verifier).await?;
         if kind.wants_snark() && mode != ProofMode::Plonk {
             return Err(OpProposerError::WantsSnark { verifier, mode });
         }
-        kind.check_setup(snark.map(SnarkVariant::is_for_development))
-            .map_err(|source| OpProposerError::OtherSetup { verifier, source })?;
+        check_snark(&kind, backend.snark_variant(), Some(backend))
+            .await
+            .map_err(|source| OpProposerError::OtherSnark { verifier, source })?;
         if kind.is_insecure() {
             tracing::warn!(
                 %verifier,
@@ -55,7 +56,7 @@ impl Works {
         if let Some(known) = known {
             return Ok(known);
         }
-        let carried = (self.prover.joined, self.prover.backend.snark_variant());
+        let carried = (self.prover.joined, self.prover.backend.clone());
         let found = Verifier::connect(self.sender.l1(), at, &self.attestors, carried).await?;
         let found = Arc::new(found);
         let mut known = self.verifiers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -103,6 +103,12 @@ pub enum Why {
 }
 
 impl Why {
+    /// Whether one of several batches may be what a call failed for, or that they are several: each goes alone then. A call that was not made,
+    /// or that began with another batch than L1 wants, says nothing of its batches.
+    pub(super) const fn is_of_several(self) -> bool {
+        !matches!(self, Self::NotMade | Self::TooDear { .. } | Self::NotNext { .. })
+    }
+
     /// The name in logs and metrics.
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,11 @@
 //! Which batches go to L1, and when.
 //!
-//! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call, as
-//! many as fit ([`CallCaps`]). One call is under way at a time. Where a call with several fails, whatever for, its batches go one
-//! by one. Where a single one fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the
-//! next one is refused too, after pauses that grow, also over restarts; what comes after the batch waits. Where nobody can pay for all, as
-//! many go as somebody can pay for. Everything else is tried again after pauses that grow.
+//! All consecutive batches after the last one that is verified, and that have a proof of every needed type, go in one call,
+//! as many as fit ([`CallCaps`]). One call is under way at a time. Where L1 refuses a call with several, its batches go one
+//! by one; where it only begins with another batch than L1 wants, those from that one on go together. Where a single one
+//! fails because L1 finds its proof not valid, that proof is deleted and made anew: at once, and where the next one is
+//! refused too, after pauses that grow, also over restarts; what comes after the batch waits. Where nobody can pay for all,
+//! as many go as somebody can pay for. Everything else is tried again after pauses that grow.
 
 mod call;
 mod caps;
@@ -173,6 +174,23 @@ impl Settling {
         Some(self.refusals.refuse(now, of, cause, jitter))
     }
 
+    /// The proof that was refused just now has this hash, and is still there. Until it is [gone](Self::gone), nobody has it settled again, the
+    /// next process neither.
+    pub fn remains(&mut self, of: &ProofOf, proof: B256) {
+        self.refusals.set_remains(of, Some(proof));
+    }
+
+    /// The evidence of the last refused proof is kept, and it is deleted. The same one may come again: there are provers that make the same
+    /// bytes each time.
+    pub fn gone(&mut self, of: &ProofOf) {
+        self.refusals.set_remains(of, None);
+    }
+
+    /// What was decided of a proof with this hash, if it was refused and is still there.
+    pub fn remaining(&self, now: Timestamp, of: &ProofOf, proof: B256) -> Option<Discard> {
+        self.refusals.remaining(now, of, proof)
+    }
+
     /// How long it is yet until a proof is made anew, where those before were refused.
     pub fn pause(&self, now: Timestamp, of: &ProofOf) -> Duration {
         self.refusals.pause(now, of)
@@ -260,7 +278,7 @@ impl Settling {
                 consequences.push(Consequence::SettledBefore(settled));
             }
         }
-        if call.batches() > 1 && !matches!(why, Why::NotMade | Why::TooDear { .. }) {
+        if call.batches() > 1 && why.is_of_several() {
             self.one_by_one = Some(call.last);
             consequences.push(Consequence::OneByOne { call, why, cause });
             return consequences;

@@ -35,6 +35,8 @@ pub struct Refused {
     pub cause: String,
     /// The next one is made from then on.
     pub again_at: Timestamp,
+    /// A hash of the last one, until its evidence is kept and it is deleted.
+    pub remains: Option<B256>,
 }
 
 /// What the next process is to know.
@@ -65,10 +67,26 @@ impl Refusals {
         // One may have been damaged, or made by a prover that was broken.
         let wait = if times == 1 { Duration::ZERO } else { ANEW.wait(times - 1, jitter) };
         let kept = cause.chars().take(CAUSE).collect();
-        let refused = Refused { times, cause: kept, again_at: after(now, wait) };
+        let refused = Refused { times, cause: kept, again_at: after(now, wait), remains: None };
         self.notes.push(RefusalNote::Refused(of, refused.clone()));
         self.known.insert(of, refused);
         Discard { number: of.number, prover: of.prover, cause, times, after: wait }
+    }
+
+    /// The last one has this hash, and is still there; or it is not any more.
+    pub(super) fn set_remains(&mut self, of: &ProofOf, remains: Option<B256>) {
+        if let Some(refused) = self.known.get_mut(of).filter(|refused| refused.remains != remains) {
+            refused.remains = remains;
+            self.notes.push(RefusalNote::Refused(*of, refused.clone()));
+        }
+    }
+
+    /// What was decided of a proof with this hash, if it is the last one that was refused and is still there.
+    pub(super) fn remaining(&self, now: Timestamp, of: &ProofOf, proof: B256) -> Option<Discard> {
+        let Refused { times, cause, .. } =
+            self.known.get(of).filter(|refused| refused.remains == Some(proof))?;
+        let (cause, after) = (cause.clone(), self.pause(now, of));
+        Some(Discard { number: of.number, prover: of.prover, cause, times: *times, after })
     }
 
     /// Batches are settled, or gone.

@@ -1,8 +1,8 @@
 //! Range proofs of a rollup's blocks, joined to the epoch proof of one checkpoint that is proposed with it
 //! (`proofmill submit --propose`).
 
-use super::{by_one_prover, bytes_of, check_all, save};
-use crate::{cli, commands, local::Site, progress::Progress, wiring};
+use super::{by_one_prover, bytes_of, check_all};
+use crate::{cli, commands, local::Site, place::ProofPlace, progress::Progress, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{DEVELOPMENT_CHAIN, L1, Rollup, VerifierKind};
@@ -23,7 +23,13 @@ pub(super) async fn run(
     let prover = by_one_prover(&args.proofs, &ranges)?;
     let backend = registry.get(prover)?;
     commands::note_unproven(prover);
-    let said = &ranges.first().ok_or_else(|| eyre!("name range proofs"))?.statement;
+    let none = || eyre!("name range proofs");
+    let said = &ranges.first().ok_or_else(none)?.statement;
+    let last = ranges.last().ok_or_else(none)?.statement.lastBlock;
+    let default = global.data_dir.join(said.chainId.to_string()).join("proofs");
+    let default = default.join(format!("joined-{}-{last}.bin", said.firstBlock));
+    let output = ProofPlace::new(args.output.as_deref(), default);
+    output.check(prover)?;
     let l1 = L1::connect(wiring::endpoints(&args.l1_rpc)?, None).await?;
     let rollup = Rollup::connect(l1, said.rollup).await.wrap_err(
         "the rollup that the proofs name (`prove --rollup`; of an OP Stack chain prove with --l1-rpc)",
@@ -72,7 +78,7 @@ pub(super) async fn run(
         checkpoints: vec![ranges.len() as u32],
     };
     let (kind, chain_id) = (VerifierKind::find(rollup.l1(), of.verifier).await?, rollup.l1().chain_id());
-    let joined = carried(global, chain_id, &kind)?;
+    let joined = carried(global, registry, chain_id, &kind).await?;
     if args.site.cluster.is_none() {
         backend.check_mode(joined).wrap_err("L1 verifies a SNARK, and this process is to make it")?;
         if joined == ProofMode::Plonk {
@@ -80,10 +86,10 @@ pub(super) async fn run(
             wiring::check_maker(global, registry, &[prover], args.site.max_weight).await?;
         }
     }
+    args.site.check_room(registry, &[prover])?;
     let site = Site::open(global, &args.site, registry, vec![prover]).await?;
     let development = chain_id == DEVELOPMENT_CHAIN;
     let cluster = ClusterProver { joined, development, ..site.prover(backend, None) };
-    let default = global.data_dir.join(said.chainId.to_string()).join("proofs");
     site.run(stop, async |stop| {
         let mut progress = Progress::new();
         let show = |now: &ProofProgress| progress.show(now);
@@ -91,9 +97,7 @@ pub(super) async fn run(
         progress.finish();
         let Made { proof, .. } = made?;
         let said = &proof.statement;
-        let file = format!("joined-{}-{}.bin", said.firstBlock, said.lastBlock);
-        let output = args.output.clone().unwrap_or_else(|| default.join(file));
-        save(&output, &proof)?;
+        let saved = output.save(prover, &proof.encode())?;
         println!(
             "blocks         {} to {}, as checkpoint {}",
             said.firstBlock,
@@ -101,7 +105,7 @@ pub(super) async fn run(
             tip.number.next()
         );
         println!("prover         {}", said.prover);
-        println!("saved {}", output.display());
+        println!("saved {}", saved.display());
         Ok(())
     })
     .await
@@ -111,12 +115,17 @@ pub(super) async fn run(
 ///
 /// # Errors
 /// It would be a SNARK that L1's contract must not take.
-fn carried(global: &cli::Global, l1_chain_id: u64, verifier: &VerifierKind) -> Result<ProofMode> {
+async fn carried(
+    global: &cli::Global,
+    registry: &Registry,
+    l1_chain_id: u64,
+    verifier: &VerifierKind,
+) -> Result<ProofMode> {
     if !verifier.wants_snark() {
         return Ok(ProofMode::Compressed);
     }
     wiring::check_snark(global, l1_chain_id)?;
-    wiring::check_setup(global, verifier)?;
+    wiring::check_taken(global, registry, verifier).await?;
     Ok(ProofMode::Plonk)
 }
 
@@ -128,34 +137,40 @@ fn read(path: &Path) -> Result<CheckpointProof> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
-    use alloy_primitives::Address;
+    use alloy_primitives::{Address, Bytes};
     use clap::Parser;
 
-    #[test]
-    fn a_snark_that_l1_must_not_take_is_not_begun() {
+    #[tokio::test]
+    async fn a_snark_that_l1_must_not_take_is_not_begun() {
         let global = |snark: &str| {
             let words = ["proofmill", "status", "--snark", snark];
             cli::Cli::try_parse_from(words).unwrap().global
         };
+        let registry = Registry::compiled_in();
         let other = VerifierKind::Other { verifier: Address::ZERO };
         let (small, insecure) = (global("small"), global("insecure-development-small"));
         let snark = |insecure| {
-            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure };
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure, halo2: Bytes::new() };
             [snark.clone(), VerifierKind::AllOf(vec![other.clone(), snark])]
         };
         for several in snark(false) {
-            let refused = carried(&insecure, 1, &several).unwrap_err().to_string();
+            let refused = carried(&insecure, &registry, 1, &several).await.unwrap_err().to_string();
             assert!(refused.contains("insecure-development-small"), "{refused}");
-            let refused = carried(&insecure, DEVELOPMENT_CHAIN, &several).unwrap_err().to_string();
+            let refused =
+                carried(&insecure, &registry, DEVELOPMENT_CHAIN, &several).await.unwrap_err().to_string();
             assert!(refused.contains("--snark small"), "{refused}");
-            assert_eq!(carried(&small, 1, &several).unwrap(), ProofMode::Plonk);
+            assert_eq!(carried(&small, &registry, 1, &several).await.unwrap(), ProofMode::Plonk);
         }
         for several in snark(true) {
-            assert_eq!(carried(&insecure, DEVELOPMENT_CHAIN, &several).unwrap(), ProofMode::Plonk);
-            let refused = carried(&small, DEVELOPMENT_CHAIN, &several).unwrap_err().to_string();
+            assert_eq!(
+                carried(&insecure, &registry, DEVELOPMENT_CHAIN, &several).await.unwrap(),
+                ProofMode::Plonk
+            );
+            let refused =
+                carried(&small, &registry, DEVELOPMENT_CHAIN, &several).await.unwrap_err().to_string();
             assert!(refused.contains("--snark insecure-development-small"), "{refused}");
         }
         // Where L1 wants none, none is made.
-        assert_eq!(carried(&insecure, 1, &other).unwrap(), ProofMode::Compressed);
+        assert_eq!(carried(&insecure, &registry, 1, &other).await.unwrap(), ProofMode::Compressed);
     }
 }

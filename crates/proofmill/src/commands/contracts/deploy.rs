@@ -7,10 +7,10 @@ use super::{
 };
 use crate::{cli, keys, wiring};
 use alloy_primitives::{Address, B256};
-use eyre::{Result, bail, eyre};
+use eyre::{Report, Result, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    BlockAt, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, deploy_rollup,
+    BlockAt, ChainError, GenesisBlock, L1, L2, Limits, ProofTypeConfig, Roles, RollupConfig, deploy_rollup,
 };
 use proofmill_primitives::{ProverType, SlotClock};
 use proofmill_witness::{ChainSource, NodeOptions};
@@ -34,7 +34,7 @@ pub(super) async fn rollup(args: cli::Deploy, registry: Registry) -> Result<()> 
     println!("\ndeployed:");
     for (proof_type, verifier) in config.proof_types.iter_mut().zip(&verifiers) {
         // At once: where the rollup itself cannot be deployed, this one is there for the next try (--verifier).
-        proof_type.verifier = verifier.deploy(&sender, salt).await?;
+        proof_type.verifier = verifier.deploy(&sender).await?;
         println!("{:<10} verifier {}", proof_type.prover.name(), proof_type.verifier);
     }
     let (rollup, deployed) = deploy_rollup(&sender, &config, roles, salt).await?;
@@ -54,8 +54,7 @@ pub(super) async fn verifier(args: cli::DeployVerifier, registry: Registry) -> R
     try_proof(&args.halo2, &l1, &registry).await?;
     line("verifier", format_args!("to be deployed on L1 {}: one {}", l1.chain_id(), verifier.words()));
     let sender = wiring::sender(&l1, keys::payer(&args.paying).await?, &args.sending, None).await?;
-    let salt: B256 = rand::random::<[u8; 32]>().into();
-    line("verifier", verifier.deploy(&sender, salt).await?);
+    line("verifier", verifier.deploy(&sender).await?);
     Ok(())
 }
 
@@ -70,8 +69,15 @@ async fn plan(args: &cli::Deploy, l1: &L1, registry: &Registry) -> Result<(Rollu
     rules.chain().require_rollup()?;
     let config_hash = rules.chain().hash();
     let at = args.genesis_block.map_or(BlockAt::Finalized, BlockAt::Number);
-    let genesis =
-        l2.block(at).await?.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
+    let genesis = match l2.block(at).await {
+        // So answer nodes of a chain that has none yet.
+        Err(error @ ChainError::Refused { .. }) if args.genesis_block.is_none() => {
+            let words = "L2's node shows no finalized block: name the one that the rollup begins after with --genesis-block, or wait";
+            return Err(Report::new(error).wrap_err(words));
+        }
+        block => block?,
+    };
+    let genesis = genesis.ok_or_else(|| eyre!("L2 has no such block: name another --genesis-block"))?;
     let head = l1.head().await?;
     if genesis.timestamp > head.timestamp {
         bail!(
@@ -233,30 +239,14 @@ fn check_verifiers(args: &cli::Deploy) -> Result<()> {
             );
         }
     }
-    check_each_once(&args.prover)?;
     let named = |prover: ProverType| args.verifier.iter().filter(move |(of, _)| *of == prover).count();
     for (prover, address) in &args.verifier {
         if !args.prover.contains(prover) {
             bail!("the verifier {address} is for proofs of type {prover}, which --prover does not name");
         }
-        if named(*prover) > 1 {
-            bail!(
-                "a verifier for proofs of type {prover} is named twice: --verifier takes one for each type"
-            );
-        }
     }
     if !args.attestor.is_empty() && !args.prover.iter().any(|prover| prover.proves() && named(*prover) == 0) {
         bail!("there is nothing for the attestors to sign: leave --attestor out, or a --verifier");
-    }
-    Ok(())
-}
-
-/// The contract takes one proof of each type.
-pub(super) fn check_each_once(provers: &[ProverType]) -> Result<()> {
-    for (at, prover) in provers.iter().enumerate() {
-        if provers.iter().take(at).any(|before| before == prover) {
-            bail!("--prover names {prover} twice: L1 asks for one proof of each type");
-        }
     }
     Ok(())
 }

@@ -266,7 +266,7 @@ mod tests {
             assert!(refused.contains(network), "{refused}");
             judge(chain, &attestors(2, 3), said(None, true)).unwrap();
             // Beside a proof they are more than none.
-            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false, halo2: Bytes::new() };
             judge(chain, &VerifierKind::AllOf(vec![snark, attestors(2, 3)]), said(None, false)).unwrap();
         }
         for private in [900, 1337, DEVELOPMENT_CHAIN] {
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_verifier_of_snarks_is_for_openvm_alone() {
-        let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false };
+        let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure: false, halo2: Bytes::new() };
         for kind in [snark.clone(), VerifierKind::AllOf(vec![attestors(2, 3), snark])] {
             check_snark(ProverType::OpenVm, &kind).unwrap();
             let refused = check_snark(ProverType::Sp1, &kind).unwrap_err().to_string();
@@ -339,7 +339,7 @@ mod tests {
         let shown = words(ProverType::OpenVm, &attestors(1, 3));
         assert!(shown.contains("1 of 3") && shown.contains(&Address::repeat_byte(3).to_string()), "{shown}");
         for (insecure, word) in [(true, "INSECURE"), (false, "a SNARK of each epoch's proof")] {
-            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure };
+            let snark = VerifierKind::Snark { verifier: Address::ZERO, insecure, halo2: Bytes::new() };
             let several = VerifierKind::AllOf(vec![snark.clone(), attestors(2, 3)]);
             for kind in [snark, several] {
                 let shown = words(ProverType::OpenVm, &kind);

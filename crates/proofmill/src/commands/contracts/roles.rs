@@ -1,14 +1,13 @@
 //! What the owner and the guardian of a rollup's contract do.
 
 use super::{
-    deploy::check_each_once,
     judge::{Said, judge_verifier, words},
     line, show_rules,
 };
 use crate::{cli, keys, wiring};
 use eyre::{Result, bail, eyre};
 use proofmill_backends::Registry;
-use proofmill_chain::{ChainError, ProofTypeConfig, Refusal, RoleCall, Rollup, Rules, VerifierKind};
+use proofmill_chain::{ChainError, ProofTypeConfig, Refusal, RoleCall, Roles, Rollup, Rules, VerifierKind};
 use proofmill_primitives::CheckpointNumber;
 use proofmill_witness::{ChainSource, NodeOptions};
 
@@ -77,7 +76,6 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
             rules.config_hash
         );
     }
-    check_each_once(&args.prover)?;
     if !args.prover.is_empty() {
         let mut proof_types = Vec::new();
         for plan in wiring::published_proof_types(&registry, &args.prover).await? {
@@ -98,12 +96,7 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
         }
         rules.proof_types = proof_types;
     }
-    for (at, (prover, address)) in args.verifier.iter().enumerate() {
-        if args.verifier.iter().take(at).any(|(before, _)| before == prover) {
-            bail!(
-                "a verifier for proofs of type {prover} is named twice: --verifier takes one for each type"
-            );
-        }
+    for (prover, address) in &args.verifier {
         match rules.proof_types.iter_mut().find(|of| of.prover == *prover) {
             Some(of) => of.verifier = *address,
             None => {
@@ -117,13 +110,18 @@ async fn changed(args: &cli::Schedule, chain_id: u64, mut rules: Rules, registry
 /// Sends a call, or shows it to whoever has the role.
 async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
     let is_the_owners = !matches!(call, RoleCall::Pause | RoleCall::AcceptOwnership);
-    if is_the_owners && rollup.roles().await?.owner.is_none() {
+    let roles = rollup.roles().await?;
+    if is_the_owners && roles.owner.is_none() {
         bail!(
             "the rollup has no owner: its rules, keys, verifiers and proposer are final. What is to have others is another rollup, which begins \
              with the last proven block of this one (contracts deploy --genesis-block)"
         );
     }
+    let in_vain = in_vain(rollup, roles, call).await?;
     if args.calldata {
+        if let Some(cause) = in_vain {
+            println!("note: sent now, it would change nothing: {cause}");
+        }
         match rollup.try_act(call).await {
             Err(ChainError::Reverted(refusal)) if may_pass(&refusal) => {
                 println!("note: sent now, the contract would refuse it: {refusal}");
@@ -134,6 +132,9 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         line("data", call.calldata());
         return Ok(());
     }
+    if let Some(cause) = in_vain {
+        bail!("{cause}: there is nothing to change, and nothing is sent");
+    }
     let sender = wiring::sender(rollup.l1(), keys::payer(&args.paying).await?, &args.sending, None).await?;
     let included = rollup.act(&sender, call).await?;
     line(
@@ -141,6 +142,25 @@ async fn send(rollup: &Rollup, args: &cli::Act, call: &RoleCall) -> Result<()> {
         format_args!("{} in L1 block {} ({} gas)", included.transaction, included.block, included.gas_used),
     );
     Ok(())
+}
+
+/// Why a call would change nothing that the contract takes all the same. What it refuses, it says itself.
+async fn in_vain(rollup: &Rollup, roles: Roles, call: &RoleCall) -> Result<Option<String>> {
+    Ok(match call {
+        RoleCall::SetGuardian(next) if *next == roles.guardian => Some(match next {
+            Some(guardian) => format!("{guardian} is the guardian already"),
+            None => "the rollup has no guardian".to_owned(),
+        }),
+        // The owner may be named to take back that another was.
+        RoleCall::TransferOwnership(next) => match rollup.pending_owner().await? {
+            Some(named) if named == *next => {
+                Some(format!("{next} was named already, and is to accept (contracts accept-ownership)"))
+            }
+            None if roles.owner == Some(*next) => Some(format!("{next} is the owner already")),
+            _ => None,
+        },
+        _ => None,
+    })
 }
 
 /// Whether others, or time, may make room for a call that is refused now: whoever has the role may send it later.

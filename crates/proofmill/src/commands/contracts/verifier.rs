@@ -4,13 +4,15 @@ use super::judge::{attestors_words, check_halo2, check_trust, snark};
 use crate::{cli, settle::for_contract};
 use alloy_primitives::{Address, B256, Bytes};
 use eyre::{Result, WrapErr, bail};
+use proofmill_attestor::check_snark;
 use proofmill_backends::Registry;
 use proofmill_chain::{
-    DEVELOPMENT_CHAIN, Halo2Code, Halo2Verifier, L1, Sender, deploy_accepts_anything_verifier,
-    deploy_attested_verifier, deploy_snark_and_attested_verifier, deploy_snark_verifier, majority,
-    verify_snark_in_evm,
+    DEVELOPMENT_CHAIN, Halo2Code, Halo2Verifier, L1, Sender, VerifierKind, deploy_accepts_anything_verifier,
+    deploy_attested_verifier, deploy_snark_and_attested_verifier, deploy_snark_verifier, is_for_development,
+    majority, verify_snark_in_evm,
 };
 use proofmill_client::{EpochProof, StatedProof, files, programs};
+use proofmill_primitives::ProverType;
 use proofmill_program::PublicValues;
 use std::path::Path;
 
@@ -73,8 +75,10 @@ impl Verifier {
         }
     }
 
-    /// Where it is from now on.
-    pub(super) async fn deploy(&self, sender: &Sender, salt: B256) -> Result<Address> {
+    /// Where it is from now on. Of contracts that are final and nobody's, one of each is enough: a run that ended between two of them has
+    /// paid for those that are there.
+    pub(super) async fn deploy(&self, sender: &Sender) -> Result<Address> {
+        let salt = B256::ZERO;
         let deployed = match self {
             Self::There(address, _) => return Ok(*address),
             Self::Snark(halo2, None) => deploy_snark_verifier(sender, *halo2, salt).await?,
@@ -95,12 +99,11 @@ impl Quorum {
     fn of(attestors: &[Address], threshold: Option<u64>) -> Result<Self> {
         let mut attestors = attestors.to_vec();
         attestors.sort_unstable();
-        attestors.dedup();
         let most = majority(attestors.len()) as u64;
         let threshold = threshold.unwrap_or(most);
         if threshold == 0 || threshold > attestors.len() as u64 {
             bail!(
-                "of {} different attestors {threshold} cannot sign: --threshold is from 1 to their number",
+                "of {} attestors {threshold} cannot sign: --threshold is from 1 to their number",
                 attestors.len()
             );
         }
@@ -145,8 +148,12 @@ async fn judge_halo2(l1: &L1, halo2: Halo2Verifier) -> Result<()> {
 /// Has the Halo2 verifier that was named check a real SNARK, and altered ones: what is deployed on it stays as it is.
 ///
 /// # Errors
-/// It takes none such, or takes altered ones; or nothing was named to be tried and L1 is no development chain.
+/// It takes none such, or takes altered ones, or not the SNARK that the settings name; or nothing was named to be tried and L1 is no development chain.
 pub(super) async fn try_proof(args: &cli::Halo2, l1: &L1, registry: &Registry) -> Result<()> {
+    if let Some(Halo2Verifier::There(address)) = args.halo2_verifier {
+        let checked = check_named(address, l1, registry).await;
+        checked.wrap_err_with(|| format!("--halo2-verifier {address}"))?;
+    }
     match (args.halo2_verifier, &args.try_proof) {
         (None, _) => {}
         (Some(halo2), Some(file)) => {
@@ -169,6 +176,16 @@ pub(super) async fn try_proof(args: &cli::Halo2, l1: &L1, registry: &Registry) -
         (Some(Halo2Verifier::InsecureDevelopment), None) => {}
     }
     Ok(())
+}
+
+/// Refuses a contract that does not take the SNARK which the settings name, where they name one.
+async fn check_named(halo2: Address, l1: &L1, registry: &Registry) -> Result<()> {
+    let Ok(backend) = registry.checker(ProverType::OpenVm) else { return Ok(()) };
+    let Some(named) = backend.snark_variant() else { return Ok(()) };
+    let halo2 = l1.code(halo2).await?;
+    let insecure = is_for_development(&halo2);
+    let kind = VerifierKind::Snark { verifier: Address::ZERO, insecure, halo2 };
+    Ok(check_snark(&kind, Some(named), Some(backend)).await?)
 }
 
 /// The gas of a transaction that has it verified.
@@ -200,13 +217,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_majority_of_different_attestors_must_sign_unless_told_otherwise() {
+    fn a_majority_of_attestors_must_sign_unless_told_otherwise() {
         let some = |count: u8| (0..count).map(Address::repeat_byte).collect::<Vec<_>>();
         for (count, most) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3)] {
             assert_eq!(Quorum::of(&some(count), None).unwrap().threshold, most, "{count}");
         }
-        let twice = Quorum::of(&[some(2), some(3)].concat(), None).unwrap();
-        assert_eq!((twice.attestors.len(), twice.threshold), (3, 2));
         assert_eq!(Quorum::of(&some(3), Some(1)).unwrap().threshold, 1);
         for wrong in [0, 4] {
             assert!(Quorum::of(&some(3), Some(wrong)).is_err());

@@ -1,14 +1,14 @@
 //! `proofmill failures rerun`: what could not be proven, proven again from its record.
 
-use crate::{cli, local::Site, progress::Progress, stop};
+use crate::{cli, local::Site, place, progress::Progress, stop, wiring};
 use eyre::{Result, WrapErr, bail, eyre};
 use proofmill_backends::Registry;
 use proofmill_client::{CheckpointProof, ClusterProver, StatedProof, Statement, files, programs};
-use proofmill_primitives::CheckpointNumber;
+use proofmill_primitives::{CheckpointNumber, ProofMode, ProverType};
 use proofmill_program::{RangePublicValues, range};
 use proofmill_prover_node::{
     parts::{FailureId, FailureRecord, FailureStore},
-    rerun::{self, Plan, PlannedRange, Scope, Source},
+    rerun::{self, Plan, PlannedEpoch, PlannedRange, Scope, Source},
 };
 use std::path::Path;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,11 @@ pub(super) async fn run(
     };
     let plans: Vec<_> =
         provers.iter().map(|prover| rerun::plan(&kept.record, scope, *prover)).collect::<Result<_, _>>()?;
+    if args.mode.is_some() && plans.iter().all(|plan| plan.epoch.is_none()) {
+        bail!(
+            "only an epoch's proof is carried to a --mode, and none is made here: ask for it with --epoch, or leave --mode out"
+        );
+    }
     for plan in &plans {
         execute(&kept, plan).await?;
     }
@@ -45,21 +50,71 @@ pub(super) async fn run(
     }
     for plan in &plans {
         check_programs(&kept.record, &registry, plan)?;
+        if let Some(epoch) = &plan.epoch {
+            println!("{}", said_of_mode(plan.prover, args.mode, epoch, &kept.record.release));
+            check_mode(global, &args.site, &registry, plan.prover, carried(args.mode, epoch)).await?;
+        }
     }
+    args.site.check_room(&registry, &provers)?;
     let stop = stop::on_signal()?;
     let site = Site::open(global, &args.site, &registry, provers).await?;
     let mut making = Vec::new();
     for plan in &plans {
-        making.push((plan, site.prover(registry.get(plan.prover)?, None)));
+        let joined = plan.epoch.as_ref().map_or(ProofMode::Compressed, |epoch| carried(args.mode, epoch));
+        let prover = site.prover(registry.get(plan.prover)?, None);
+        making.push((plan, ClusterProver { joined, ..prover }));
     }
     let folder = args.output.unwrap_or_else(|| global.data_dir.join("reruns")).join(kept.id.as_str());
     site.run(&stop, async |stop| {
+        place::check(&folder.join("proof"), "--output")?;
         for (plan, prover) in &making {
             prove(&kept, plan, prover, &folder, stop).await?;
         }
         Ok(())
     })
     .await
+}
+
+/// How far an epoch's proof is carried: as it is asked for, or else as L1 wanted it.
+fn carried(asked: Option<ProofMode>, epoch: &PlannedEpoch) -> ProofMode {
+    asked.or(epoch.mode).unwrap_or(ProofMode::Compressed)
+}
+
+fn said_of_mode(prover: ProverType, asked: Option<ProofMode>, epoch: &PlannedEpoch, release: &str) -> String {
+    let mode = carried(asked, epoch);
+    let why = match (asked, epoch.mode) {
+        (Some(asked), Some(wanted)) if asked != wanted => format!("as asked for; L1 wanted {wanted}"),
+        (_, Some(ProofMode::Plonk)) => {
+            "as L1 wanted it; --mode compressed makes the proof without the SNARK".to_owned()
+        }
+        (_, Some(_)) => "as L1 wanted it".to_owned(),
+        (Some(_), None) => "as asked for".to_owned(),
+        (None, None) => {
+            format!(
+                "the record, of release {release}, does not tell what L1 wanted; --mode plonk makes a SNARK"
+            )
+        }
+    };
+    format!("the epoch's {prover} proof is carried to {mode} ({why})")
+}
+
+/// Looks now for what making the proof needs, not when hours of proving are done.
+async fn check_mode(
+    global: &cli::Global,
+    site: &cli::Site,
+    registry: &Registry,
+    prover: ProverType,
+    mode: ProofMode,
+) -> Result<()> {
+    if mode == ProofMode::Compressed || site.cluster.is_some() {
+        return Ok(());
+    }
+    registry.get(prover)?.check_mode(mode).wrap_err(
+        "the epoch's SNARK is to be made by this process: name it (--snark), have workers of a cluster make it (--cluster), or ask for the \
+         proof without it (--mode compressed)",
+    )?;
+    wiring::check_memory(global, proofmill_worker::memory::max_weight(site.max_weight)?)?;
+    wiring::check_maker(global, registry, &[prover], site.max_weight).await
 }
 
 /// The programs of another release prove something else.
@@ -138,7 +193,8 @@ async fn prove(
     if made.proof.statement != expected {
         bail!("the epoch proof says something else than L1 would take: please report it");
     }
-    let name = format!("epoch-{}-{}.bin", epoch.span.range.blocks, plan.prover);
+    let snark = if made.proof.proof.mode == ProofMode::Compressed { "" } else { "-snark" };
+    let name = format!("epoch-{}-{}{snark}.bin", epoch.span.range.blocks, plan.prover);
     save(&folder.join(name), &made.proof)
 }
 

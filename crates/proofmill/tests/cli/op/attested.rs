@@ -53,4 +53,12 @@ async fn a_game_is_proven_by_what_attestors_of_its_factory_sign() {
     }
     assert!(proposer.terminate() && !all().contains("panicked"), "{}", all());
     assert!(attestors.iter_mut().all(Running::terminate), "{}", all());
+    // The factory makes no new games any more: those that are there want signatures nevertheless, also of who starts then.
+    games.set_implementation(&deployer, Address::ZERO).await.unwrap();
+    let listen = format!("127.0.0.1:{}", free_port());
+    let mut command = like(&environment, &stand_in());
+    command.args(["attestor", "--listen", &listen]).env("PROOFMILL_ATTESTOR_KEY", keys[0].to_string());
+    let mut attestor = Running::start(&mut command, &log("again"));
+    wait("the attestor", || said("again").contains("the attestor is ready"));
+    assert!(attestor.terminate() && said("again").contains("there can be no new games"), "{}", said("again"));
 }

@@ -1,7 +1,7 @@
 //! Two proposers at the same time.
 
 use super::{Chain, Running, STRANGER};
-use crate::process::wait;
+use crate::process::{PATIENCE, wait};
 use alloy_primitives::Address;
 use proofmill_chain::{Sender, SigningKey};
 use std::{
@@ -74,7 +74,7 @@ async fn two_proposers_of_games_build_on_each_other() {
         command
     });
     let said = |at: usize| fs::read_to_string(folders[at].join("log")).unwrap_or_default();
-    let end = Instant::now() + Duration::from_secs(90);
+    let end = Instant::now() + PATIENCE;
     let view = loop {
         let view = games.view(Address::ZERO, 0).await.unwrap();
         if view.games.len() >= 6 && view.games.iter().any(|game| game.prover.is_some()) {

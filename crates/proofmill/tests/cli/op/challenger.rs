@@ -1,7 +1,7 @@
 //! Who challenges wrong claims.
 
 use super::{BOND, CHALLENGER_BOND, Chain, Running};
-use crate::process::{fail, wait};
+use crate::process::{PATIENCE, fail, wait};
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use proofmill_chain::{BlockAt, Game, GameStatus, Games, L2, Output, PoolOptions, ProposalStatus};
 use proofmill_proxy::{Action, Proxy};
@@ -18,7 +18,7 @@ use std::{
 /// A block that L2 finalizes is waited for.
 pub(super) async fn finalized(chain: &Chain, block: u64) {
     let l2 = L2::connect(PoolOptions::new(chain.said("l2_rpc").parse().unwrap()), None).await.unwrap();
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     while l2.block(BlockAt::Finalized).await.unwrap().is_none_or(|head| head.number < block) {
         assert!(Instant::now() < end, "L2 does not finalize block {block}");
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -35,7 +35,7 @@ pub(super) async fn until(
     log: &dyn Fn() -> String,
     done: &dyn Fn(&[Game]) -> bool,
 ) {
-    let end = Instant::now() + Duration::from_secs(90);
+    let end = Instant::now() + PATIENCE;
     loop {
         let view = games.view(account, 0).await.unwrap();
         if done(&view.games) {
@@ -67,7 +67,8 @@ async fn a_lie_is_challenged_and_lost_whatever_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let chain = Chain::start(data, &[]);
-    let (games, anchor) = chain.games(40, 6).await;
+    // Time enough for all challenges, whatever else the machine does; who is challenged has six seconds.
+    let (games, anchor) = chain.games(600, 6).await;
     let (liar, account) = (chain.stranger().await, chain.said("proposer").parse::<Address>().unwrap());
     let block = anchor.block + 3;
     finalized(&chain, block + 1).await;

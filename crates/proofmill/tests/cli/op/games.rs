@@ -1,9 +1,9 @@
 //! Dispute games by the proposer.
 
 use super::{Chain, Running, challenger::until};
-use crate::process::{fail, wait};
+use crate::process::{PATIENCE, fail, wait};
 use alloy_primitives::{Address, B256};
-use proofmill_chain::{Game, GameStatus, OracleConfig, Output, ProposalStatus};
+use proofmill_chain::{Game, GameStatus, Games, GamesStart, OracleConfig, Output, ProposalStatus};
 use std::{
     collections::BTreeSet,
     fs,
@@ -15,7 +15,7 @@ async fn a_challenged_game_is_proven_in_time_and_pays() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let chain = Chain::start(data, &[]);
-    let (games, anchor) = chain.games(12, 120).await;
+    let (games, anchor) = chain.games(600, 600).await;
     let rival = chain.stranger().await;
     let log = data.join("games.log");
     let mut command = chain.games_proposer(data, &games);
@@ -25,7 +25,7 @@ async fn a_challenged_game_is_proven_in_time_and_pays() {
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let proposer: Address = chain.said("proposer").parse().unwrap();
     let look = async |what: &str, done: &dyn Fn(&Game) -> bool, index: usize| {
-        let end = Instant::now() + Duration::from_secs(90);
+        let end = Instant::now() + PATIENCE;
         loop {
             let view = games.view(proposer, 0).await.unwrap();
             if let Some(game) = view.games.get(index).filter(|game| done(game)) {
@@ -93,13 +93,11 @@ async fn a_challenged_game_is_paid_whatever_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
     let chain = Chain::start(data, &[]);
-    let (games, _) = chain.games(12, 120).await;
+    let (games, _) = chain.games(600, 600).await;
     let account: Address = chain.said("proposer").parse().unwrap();
     let log = data.join("games.log");
     let said = || fs::read_to_string(&log).unwrap_or_default();
     let mut command = chain.games_proposer(data, &games);
-    // Every game is proven, so that each step comes again and again.
-    command.env("FAST_FINALITY_MODE", "true");
     let steps = [
         "game created",
         "a range is gathered",
@@ -116,7 +114,10 @@ async fn a_challenged_game_is_paid_whatever_is_killed() {
         running.kill();
         if what == "game created" {
             let view = games.view(account, 0).await.unwrap();
+            // What is not proven can be challenged.
             games.challenge(&chain.stranger().await, view.games[0].address).await.unwrap();
+            // From now on every game is proven, so that each step comes again and again.
+            command.env("FAST_FINALITY_MODE", "true");
         }
     }
     let mut running = Running::start(&mut command, &log);
@@ -136,6 +137,43 @@ async fn a_challenged_game_is_paid_whatever_is_killed() {
     for line in text.lines().filter(|line| line.contains(" range proven ")) {
         let range = line.split_once("blocks=").unwrap().1.split(' ').next().unwrap();
         assert!(ranges.insert(range), "{range} was proven twice: {text}");
+    }
+}
+
+/// The factory's owner sets code of another registry for new games, and what had followed the old one is started again.
+#[tokio::test(flavor = "multi_thread")]
+async fn games_that_are_left_alone_are_said_at_the_start_with_both_registries() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let chain = Chain::start(data, &[]);
+    let (games, anchor) = chain.games(600, 600).await;
+    let owner = chain.stranger().await;
+    let claim = Output { root: B256::repeat_byte(0xee), block: anchor.block + 1 };
+    games.create(&owner, claim, None).await.unwrap();
+    let settings = games.settings().await.unwrap();
+    let start = GamesStart { anchor, finality_seconds: 3, settings };
+    let others = Games::deploy(&owner, &start, B256::repeat_byte(1)).await.unwrap().games;
+    games.set_implementation(&owner, others.implementation().await.unwrap()).await.unwrap();
+    let registries = [games.registry(), others.registry()].map(|registry| registry.to_string());
+    let roles = [chain.games_proposer(data, &games), chain.challenger(data, &games)];
+    for (role, mut command) in ["proposer", "challenger"].into_iter().zip(roles) {
+        let log = data.join(format!("{role}.log"));
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        let mut running = Running::start(&mut command, &log);
+        wait("it to be ready", || said().contains(" is ready"));
+        let text = said();
+        let line =
+            text.lines().find(|line| line.contains("are left alone")).unwrap_or_else(|| panic!("{text}"));
+        assert!(registries.iter().all(|registry| line.contains(registry)), "{line}");
+        assert!(line.contains("ANCHOR_STATE_REGISTRY_ADDRESS"), "{line}");
+        assert!(running.terminate(), "{}", said());
+        // Who is told which one it is, is told no more.
+        command.env("ANCHOR_STATE_REGISTRY_ADDRESS", others.registry().to_string());
+        let log = data.join(format!("told-{role}.log"));
+        let said = || fs::read_to_string(&log).unwrap_or_default();
+        let mut running = Running::start(&mut command, &log);
+        wait("it to be ready", || said().contains(" is ready"));
+        assert!(running.terminate() && !said().contains("are left alone"), "{}", said());
     }
 }
 

@@ -1,9 +1,9 @@
 //! Reorgs of L1: under ranges, under the hash that the contract keeps, and under a game. What rests on blocks that are gone is proven
-//! anew.
+//! anew, and what only seems to, to a node that is behind, is not.
 
 use super::{Chain, Place, Running, challenger::until};
-use crate::process::wait;
-use alloy_primitives::Address;
+use crate::process::{PATIENCE, wait};
+use alloy_primitives::{Address, B256, hex, keccak256};
 use proofmill_chain::{Game, GameStatus, Games, L1, PoolOptions};
 use proofmill_proxy::{Action, Proxy};
 use serde_json::{Value, json};
@@ -98,6 +98,44 @@ async fn a_reorg_of_l1_under_a_kept_hash_costs_what_rests_on_it_and_no_more() {
     assert!((2..=6).contains(&kept), "{kept} times: {}", said());
 }
 
+/// Behind an address are nodes that are not equally far. Each second time one answers that does not know a block by its hash, and once one
+/// that has not seen yet that the contract keeps a hash, when the aggregation for it is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_l1_that_is_behind_costs_no_proof() {
+    let place = Place::new(&["--op-interval", "6"]);
+    let (chain, data, said) = (&place.chain, place.folder.path(), || place.said());
+    let first = chain.newest().await;
+    let kept_hash = hex::encode_prefixed(&keccak256("historicBlockHashes(uint256)")[..4]);
+    let (log, mut forgot, mut asked) = (place.log.clone(), false, HashMap::<String, usize>::new());
+    let node = Proxy::new(&chain.said("l1_rpc").parse().unwrap(), move |request| {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        match request.method {
+            "eth_getBlockByHash" => {
+                let times = asked.entry(text(&request.params[0])).or_default();
+                *times += 1;
+                if times.is_multiple_of(2) { Action::Answer(Value::Null) } else { Action::Forward }
+            }
+            "eth_call" if !forgot && text(&request.params[0]["data"]).starts_with(&kept_hash) => {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                forgot = log.contains("ranges aggregated");
+                if forgot { Action::Answer(json!(B256::ZERO)) } else { Action::Forward }
+            }
+            _ => Action::Forward,
+        }
+    })
+    .await;
+    let mut command = chain.proposer(data);
+    command.env("L1_RPC", node.url.as_str()).args(["--until-proposed", "1"]);
+    let mut running = Running::start(&mut command, &place.log);
+    wait("an output", || said().contains("the proposer stopped"));
+    assert!(running.terminate() && !said().contains("panicked"), "{}", said());
+    let newest = chain.newest().await;
+    assert!(newest.block >= first.block + 6, "{newest:?}");
+    assert_eq!(newest.root, chain.output(newest.block).await, "{}", said());
+    assert!(said().contains("it keeps it again") && !said().contains("is made again"), "{}", said());
+    assert_eq!(said().matches("ranges aggregated").count(), 1, "{}", said());
+}
+
 /// L1 loses a game that was challenged, whose proof has begun, and the block up to which it is to be proven.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_game_that_a_reorg_of_l1_takes_is_created_and_proven_anew() {
@@ -107,7 +145,7 @@ async fn a_game_that_a_reorg_of_l1_takes_is_created_and_proven_anew() {
     let (games, _) = chain.games(600, 600).await;
     // The contracts stay.
     let deployed = chain.l1().await.head().await.unwrap().number;
-    let end = Instant::now() + Duration::from_secs(60);
+    let end = Instant::now() + PATIENCE;
     while chain.l1().await.head().await.unwrap().number < deployed + 2 {
         assert!(Instant::now() < end, "L1 makes no blocks");
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -7,6 +7,7 @@ use crate::{
     process::{self, Running, free_port, output, proofmill, succeed, wait},
     pullers::{ask, assign, client, of_another_release, runtime, submit, takes_no_proofs, unneeding},
 };
+use proofmill_ledger::ProcessLock;
 use proofmill_wire::prover::{
     AssignRequest, assign_response, proof_refused, prover_type_not_needed, submit_response,
 };
@@ -36,9 +37,16 @@ fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
         Running::start(command.env("PROVER_CLIENT_TIMED", timed), &site.file(log))
     };
     let (mut one, mut two) = (start("1", "one"), start("false", "two"));
-    site.load_until("three epochs to be settled", |site| process::settled(&site.said("coordinator")) >= 3);
-    let timed = site.lines("one", "proving_time_ms");
-    let handed_in = site.lines("one", "a proof was handed in");
+    // By both: there is not always work, and who asks first has it.
+    site.load_until("three epochs to be settled", |site| {
+        let had_turns =
+            ["one", "two"].iter().all(|name| !site.lines(name, "a proof was handed in").is_empty());
+        had_turns && process::settled(&site.said("coordinator")) >= 3
+    });
+    // Both of one moment: it goes on.
+    let said = site.said("one");
+    let of_one = |what: &str| said.lines().filter(|line| line.contains(what)).collect::<Vec<_>>();
+    let (timed, handed_in) = (of_one("proving_time_ms"), of_one("a proof was handed in"));
     assert!(!timed.is_empty() && timed.len().abs_diff(handed_in.len()) <= 1, "{}", site.said("one"));
     for line in &timed {
         let (seconds, millis): (u64, u64) =
@@ -49,7 +57,6 @@ fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
     }
     assert!(site.said("one").contains("PROVES NOTHING"));
     assert!(!site.said("two").contains("proving_time_ms"), "nobody asked for times");
-    assert!(!site.lines("two", "a proof was handed in").is_empty(), "it had no turn:\n{}", site.said("two"));
     assert!(site.folder.path().join("one/data/provers/2").is_dir(), "each has a folder");
     // No batch was given out twice.
     let mut given: Vec<_> = site
@@ -77,25 +84,26 @@ fn epochs_settle_by_two_provers_that_pull_and_every_proof_is_timed() {
 #[test]
 fn a_prover_killed_in_the_middle_loses_its_batch_after_the_time_out() {
     let mut site = Site::new();
-    let _coordinator = site.coordinator(Role::Alone, 6);
-    let mut slow = site.prover("slow", &["--delay", "600000", "--max-weight", "2"]);
+    let mut hasty = site.coordinator(Role::Alone, 6);
+    // It would need two hours for it.
+    let mut slow = site.prover("slow", &["--delay", "7200000", "--max-weight", "2"]);
     site.load_until("a batch to be proven", |site| !site.lines("slow", "proving a batch").is_empty());
     let batch = field(&site.lines("slow", "proving a batch")[0], "batch");
     slow.kill();
-    let began = Instant::now();
     let mut quick = site.prover("quick", &["--max-weight", "2"]);
     wait("the batch to be taken back", || {
         site.lines("coordinator", "a batch is taken back").iter().any(|line| field(line, "batch") == batch)
     });
-    // It would need ten minutes for it.
-    assert!(began.elapsed() < Duration::from_secs(120), "{:?}", began.elapsed());
     let is_it = |line: &String| field(line, "batch") == batch;
     wait("the other one to prove it", || site.lines("quick", "a proof was handed in").iter().any(is_it));
     assert!(site.counted("proofmill_pull_batches_taken_back_total{prover=\"exec\"}") >= 1);
     assert!(site.counted("proofmill_pull_proofs_total{prover=\"exec\",outcome=\"stored\"}") >= 1);
     assert!(site.counted("proofmill_pull_answers_total{prover=\"exec\",outcome=\"assigned\"}") >= 2);
-    // One that is stopped in good order gives its batch back at once.
     assert!(quick.terminate(), "{}", site.said("quick"));
+    // One that is stopped in good order gives its batch back at once. In the six seconds of this coordinator it may not have been
+    // stopped yet.
+    hasty.kill();
+    let _patient = site.coordinator(Role::Alone, 540);
     let mut leaving = site.prover("leaving", &["--delay", "600000", "--max-weight", "2"]);
     site.load_until("another batch", |site| !site.lines("leaving", "proving a batch").is_empty());
     let batch = field(&site.lines("leaving", "proving a batch")[0], "batch");
@@ -152,7 +160,9 @@ fn what_a_prover_is_told_is_one_of_a_few_outcomes() {
     site.load_until("the mismatch to be said", |site| {
         !site.lines("old", "for another program version").is_empty()
     });
-    assert_eq!(site.lines("old", "a coordinator does not answer").len(), 1, "{}", site.said("old"));
+    // The other one may be late with an answer.
+    let away = site.lines("old", "a coordinator does not answer");
+    assert_eq!(away.iter().filter(|line| line.contains(&nobody)).count(), 1, "{}", site.said("old"));
     assert!(site.said("old").contains(&version) && site.said("old").contains("needed="));
     runtime().block_on(async {
         use assign_response::Outcome;
@@ -276,11 +286,17 @@ fn garbage_is_refused_logged_seldom_and_holds_up_nobody() {
     assert!(lines.len() < 20, "{} lines:\n{}", lines.len(), lines.join("\n"));
     // An honest one goes on all the while; also one that has coordinators of no use to it in its list.
     let (runtime, unneeding) = unneeding();
-    let all = format!("{unneeding},http://127.0.0.1:{},{}", free_port(), site.address());
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let all = format!("{unneeding},{nobody},{}", site.address());
     let mut prover = site.prover("honest", &["--coordinator", &all, "--max-weight", "2"]);
     site.load_until("two honest proofs", |site| site.lines("honest", "a proof was handed in").len() >= 2);
-    for told in ["a coordinator does not need this prover's type", "a coordinator does not answer"] {
-        assert_eq!(site.lines("honest", told).len(), 1, "{told}:\n{}", site.said("honest"));
+    for (of, told) in [
+        (&unneeding, "a coordinator does not need this prover's type"),
+        (&nobody, "a coordinator does not answer"),
+    ] {
+        let lines = site.lines("honest", told);
+        let of_it = lines.iter().filter(|line| line.contains(of.as_str())).count();
+        assert_eq!(of_it, 1, "{told}:\n{}", site.said("honest"));
     }
     assert!(site.said("honest").contains("needed=\"sp1\""), "{}", site.said("honest"));
     assert!(prover.terminate(), "{}", site.said("honest"));
@@ -294,7 +310,15 @@ fn two_provers_of_a_machine_that_always_have_work_take_turns() {
     site.load_until("ten batches that wait", |site| {
         site.lines("coordinator", "a batch is ready for provers").len() >= 10
     });
+    // Nobody has a turn before both are there: the first would have proven all of them meanwhile.
+    let turn = ProcessLock::take(&site.folder.path().join("turns")).unwrap();
     let (_one, _two) = (site.prover("one", &[]), site.prover("two", &[]));
+    for name in ["one", "two"] {
+        wait("the prover to want its turn", || {
+            site.said(name).contains("another prover of this machine has the turn")
+        });
+    }
+    drop(turn);
     let handed_in = |site: &Site, name: &str| site.lines(name, "a proof was handed in").len();
     wait("them to be proven", || handed_in(&site, "one") + handed_in(&site, "two") >= 10);
     for name in ["one", "two"] {
@@ -315,7 +339,9 @@ fn a_coordinator_that_takes_no_proof_does_not_keep_a_prover_from_the_others() {
     });
     assert!(prover.terminate(), "{}", site.said("prover"));
     // What nobody took is handed in by the next process, as often as one is killed over it.
-    let kept = site.lines("prover", "it is kept, and handed in at the next start");
+    let mut kept = site.lines("prover", "it is kept, and handed in at the next start");
+    // The other one may have been late with its answer.
+    kept.retain(|line| field(line, "coordinator") == deaf);
     assert_eq!(kept.len(), 1, "{}", site.said("prover"));
     for starts in 1..=3 {
         let mut prover = site.prover("prover", &["--coordinator", &all]);

@@ -1,7 +1,7 @@
 //! The chains of a rollup, a coordinator for it and provers, as processes.
 
 use crate::{
-    process::{self, Running, free_port, proofmill, wait},
+    process::{self, PATIENCE, Running, free_port, proofmill, wait},
     pullers::runtime,
 };
 use proofmill_devnet::{Description, DevKeys};
@@ -127,7 +127,7 @@ impl Site {
     /// Loads until this is so.
     #[track_caller]
     pub(crate) fn load_until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
-        let end = Instant::now() + Duration::from_secs(90);
+        let end = Instant::now() + PATIENCE;
         while !done(self) {
             self.load();
             assert!(Instant::now() < end, "waited in vain for {what}:\n{}", self.said("coordinator"));

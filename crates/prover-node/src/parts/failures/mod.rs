@@ -180,6 +180,7 @@ impl FailureStore {
             return match text.split_once("://") {
                 Some(_) => Err(wrong("only s3:// is known")),
                 None if text.is_empty() => Err(wrong("it is empty")),
+                None if text.starts_with("s3:") => Err(wrong("a bucket is named after s3://")),
                 None => Ok(Self::in_folder(text)),
             };
         };
@@ -202,7 +203,7 @@ impl FailureStore {
     ///
     /// [`FailureStoreError::Bucket`]; it may only be away ([`is_away`](FailureStoreError::is_away)).
     pub async fn check(&self) -> Result<(), FailureStoreError> {
-        let Place::Bucket { bucket, prefix, .. } = &self.place else { return Ok(()) };
+        let Place::Bucket { bucket, prefix, .. } = &self.place else { return self.open().map(drop) };
         let store = bucket.store();
         let first = within(0, store.list(Some(prefix)).try_next()).await;
         first.map(drop).map_err(|error| self.failed("look for records in", error))
@@ -327,6 +328,10 @@ impl FailureStore {
     fn open(&self) -> Result<Option<Opened>, FailureStoreError> {
         match &self.place {
             Place::Folder(folder) => match folder.try_exists() {
+                // The store would find nothing in a file, and say that there is nothing.
+                Ok(true) if !folder.is_dir() => {
+                    Err(self.folder_failed("read", io::ErrorKind::NotADirectory.into()))
+                }
                 Ok(true) => self.local(folder).map(Some),
                 Ok(false) => Ok(None),
                 Err(source) => Err(self.folder_failed("read", source)),

@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use proofmill_artifacts::ContentKey;
-use proofmill_primitives::{Checkpoint, ProgramVersion, ProverType};
+use proofmill_primitives::{Checkpoint, ProgramVersion, ProofMode, ProverType};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,10 @@ pub struct FailureRecord {
     pub statement: Statement,
     /// The programs that were to be proven.
     pub programs: BTreeMap<ProverType, ProgramPair>,
+    /// How far L1 wants the epoch proof of each type to be carried. Records of earlier releases do not tell, nor those of batches, which have
+    /// none.
+    #[serde(default)]
+    pub epoch_modes: BTreeMap<ProverType, ProofMode>,
     /// What went wrong.
     pub subject: Subject,
     /// The files beside it.
