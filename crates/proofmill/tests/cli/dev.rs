@@ -425,16 +425,25 @@ fn proven(said: &str, checkpoint: u64) -> bool {
     })
 }
 
-/// The processes with a role of the rollup in a folder.
+/// The processes with a role of the rollup in a folder. A child of one that is yet to become another program is called as its parent:
+/// it is none of them, and a signal that was meant for the parent would reach the other program.
 pub(crate) fn processes(data: &Path, role: &str) -> Vec<String> {
     let folder = data.to_string_lossy();
+    let has_role = |pid: &str| {
+        let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        words.split('\0').any(|word| word == role) && words.contains(&*folder)
+    };
+    let parent = |pid: &str| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status
+            .lines()
+            .find_map(|line| Some(line.strip_prefix("PPid:")?.trim().to_owned()))
+            .unwrap_or_default()
+    };
     fs::read_dir("/proc")
         .unwrap()
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|pid| {
-            let words = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            words.split('\0').any(|word| word == role) && words.contains(&*folder)
-        })
+        .filter(|pid| has_role(pid) && !has_role(&parent(pid)))
         .collect()
 }
 
