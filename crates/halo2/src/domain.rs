@@ -23,6 +23,12 @@ pub(crate) fn rows(system: &System, k: u32) -> Result<(usize, usize), Error> {
     Ok((rows, rows - (system.blinding_factors() + 1)))
 }
 
+/// Checks that a circuit has one phase, and no challenges of its own.
+pub(crate) fn check_phases(system: &System) -> Result<(), Error> {
+    let later = system.advice_column_phase().iter().any(|phase| *phase > 0);
+    if later || system.num_challenges() > 0 { Err(Error::Phases) } else { Ok(()) }
+}
+
 /// The degree of a circuit's equations.
 pub(crate) fn degree(system: &System) -> Result<usize, Error> {
     let of = |expressions: &[Expression<Fr>]| expressions.iter().map(Expression::degree).max().unwrap_or(0);

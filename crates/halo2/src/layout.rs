@@ -3,7 +3,7 @@
 use crate::{
     Error, Params, ProvingKey, System, Values,
     cycles::Cycles,
-    domain::{check_rows, degree, domain, rows},
+    domain::{check_phases, check_rows, degree, domain, rows},
     key::key,
     witness::{of_no_interest, value_of},
 };
@@ -27,11 +27,12 @@ impl Layout {
     /// Runs through a circuit of `2^k` rows. Its values do not matter.
     ///
     /// # Errors
-    /// It does not fit, or what halo2 finds.
+    /// It does not fit, has several phases or challenges, or what halo2 finds.
     pub fn of<C: Circuit<Fr>>(k: u32, circuit: &C) -> Result<Self, Error> {
         let mut system = System::default();
         let config = C::configure_with_params(&mut system, circuit.params());
         let (rows, usable) = rows(&system, k)?;
+        check_phases(&system)?;
         check_rows(degree(&system)?, k)?;
         let mut cells = Cells {
             k,

@@ -3,7 +3,7 @@
 use crate::{
     Coefficients, Error, Params, ProvingKey, Values,
     columns::{ColumnId, Columns, columns_of},
-    domain::{degree, rows},
+    domain::{check_phases, degree, rows},
     key::at_rows,
     lookup::{Lookup, Permuted},
     opening::Opening,
@@ -29,8 +29,8 @@ use halo2_base::halo2_proofs::{
 /// for blinding does not matter.
 ///
 /// # Errors
-/// The columns are not those of the key's circuit, the circuit has challenges, or a looked-up value is in no table. A witness that is wrong
-/// in another way makes a proof that does not hold: nothing is verified here.
+/// The columns are not those of the key's circuit, the circuit has several phases or challenges, or a looked-up value is in no table. A
+/// witness that is wrong in another way makes a proof that does not hold: nothing is verified here.
 pub fn prove<E: EncodedChallenge<G1Affine>, T: TranscriptWrite<G1Affine, E>>(
     params: &Params,
     key: &ProvingKey,
@@ -207,9 +207,7 @@ fn check(
 ) -> Result<(usize, usize), Error> {
     let system = key.get_vk().cs();
     let (rows, usable) = rows(system, key.get_vk().get_domain().k())?;
-    if system.num_challenges() > 0 || system.advice_column_phase().iter().any(|phase| *phase > 0) {
-        return Err(Error::Phases);
-    }
+    check_phases(system)?;
     degree(system)?;
     let same = |what, given, needed| {
         if given == needed { Ok(()) } else { Err(Error::Shape { what, given, needed }) }

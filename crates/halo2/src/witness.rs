@@ -1,6 +1,9 @@
 //! The columns of a witness.
 
-use crate::{Error, System, domain::rows};
+use crate::{
+    Error, System,
+    domain::{check_phases, rows},
+};
 use halo2_base::halo2_proofs::{
     circuit::Value,
     halo2curves::{bn256::Fr, ff::Field},
@@ -34,11 +37,12 @@ pub(crate) use of_no_interest;
 /// circuit would read of its public values itself is missing: `halo2-base` reads nothing of them.
 ///
 /// # Errors
-/// A value is missing or has no row, or what halo2 finds.
+/// A value is missing or has no row, the circuit has several phases or challenges, or what halo2 finds.
 pub fn witness<C: Circuit<Fr>>(k: u32, circuit: &C) -> Result<Vec<Vec<Fr>>, Error> {
     let mut system = System::default();
     let config = C::configure_with_params(&mut system, circuit.params());
     let (rows, usable) = rows(&system, k)?;
+    check_phases(&system)?;
     let columns = vec![vec![Fr::ZERO; rows]; system.num_advice_columns()];
     let mut witness = Witness { usable, columns, missing: false };
     C::FloorPlanner::synthesize(&mut witness, circuit, config, system.constants().clone())?;

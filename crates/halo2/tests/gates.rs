@@ -9,8 +9,8 @@ use halo2_base::halo2_proofs::{
         ff::Field,
     },
     plonk::{
-        self, Advice, Circuit, Column, ConstraintSystem, Fixed, Instance, Selector, keygen_pk, keygen_vk,
-        verify_proof,
+        self, Advice, Circuit, Column, ConstraintSystem, FirstPhase, Fixed, Instance, SecondPhase, Selector,
+        keygen_pk, keygen_vk, verify_proof,
     },
     poly::{
         Rotation,
@@ -43,6 +43,10 @@ enum Kind {
     All,
     /// A gate of a degree that halo2 does not take.
     Steep,
+    /// A column of a second phase.
+    Phases,
+    /// A challenge of its own.
+    Challenges,
 }
 
 impl Kind {
@@ -182,6 +186,12 @@ impl Circuit<Fr> for Mixed {
                 let square = value.clone() * value.clone();
                 vec![meta.query_selector(each) * square.clone() * square * value]
             });
+        }
+        if kind == Kind::Phases {
+            meta.advice_column_in(SecondPhase);
+        }
+        if kind == Kind::Challenges {
+            meta.challenge_usable_after(FirstPhase);
         }
         Some(config)
     }
@@ -361,4 +371,20 @@ fn what_halo2_has_no_keys_for_is_refused() {
     let Err(error) = Layout::of(4, &circuit) else { panic!("16 rows") };
     assert!(matches!(error, Error::Circuit(_)), "{error}");
     assert!(witness(4, &circuit).is_err());
+}
+
+#[test]
+fn several_phases_and_challenges_are_refused_before_anything_is_made() {
+    for kind in [Kind::Phases, Kind::Challenges] {
+        let circuit = Mixed { kind, start: 3 };
+        let Err(error) = Layout::of(kind.k(), &circuit) else { panic!("{kind:?}") };
+        assert!(matches!(error, Error::Phases) && error.to_string().contains("phases"), "{kind:?}: {error}");
+        let error = witness(kind.k(), &circuit).unwrap_err();
+        assert!(matches!(error, Error::Phases), "{kind:?}: {error}");
+        // Whoever has a key of halo2's comes no further.
+        let params = ParamsKZG::<Bn256>::setup(kind.k(), rand_core::OsRng);
+        let key = keygen_pk(&params, keygen_vk(&params, &circuit).unwrap(), &circuit).unwrap();
+        let error = Made { params, key }.prove(&circuit.instances(), Vec::new()).unwrap_err();
+        assert!(matches!(error, Error::Phases), "{kind:?}: {error}");
+    }
 }
