@@ -435,6 +435,18 @@ impl Refusal {
         )
     }
 
+    /// Whether a verifier may have had too little gas to find out: one of SNARKs says then that they do not hold, others say nothing.
+    pub(crate) fn may_be_of_gas(&self) -> bool {
+        match self {
+            Self::ProofRejected { reason, .. } => match &**reason {
+                Self::Other { data } => data.is_empty(),
+                reason => reason.may_be_of_gas(),
+            },
+            Self::Snark(reason) => *reason == SnarkRefusal::ProofDoesNotHold,
+            _ => false,
+        }
+    }
+
     /// Whether the same call is accepted later, if nothing else happens: it only came too early.
     pub(crate) const fn passes_with_time(&self) -> bool {
         matches!(

@@ -1,7 +1,7 @@
 //! Sending transactions.
 
 use crate::{
-    CallName, ChainError, FeeLimits, L1, Signer, SigningKey,
+    CallName, ChainError, FeeLimits, L1, Refusal, Signer, SigningKey,
     fees::{self, Fees},
     rpc::Rpc,
     verdict::Verdict,
@@ -20,6 +20,12 @@ use tokio::{
 
 /// The method that sends a transaction.
 const SEND: &str = "eth_sendRawTransaction";
+/// The method that runs a transaction without sending it.
+const ESTIMATE: &str = "eth_estimateGas";
+/// Who has so much gas can say of eight SNARKs whether they hold, which is the most that one verifier asks for.
+const ENOUGH: u64 = 4_000_000;
+/// Creation code that returns the gas that is left: GAS, PUSH1 0, MSTORE, PUSH1 32, PUSH1 0, RETURN.
+const GAS_LEFT: [u8; 9] = [0x5a, 0x60, 0x00, 0x52, 0x60, 0x20, 0x60, 0x00, 0xf3];
 /// How often a transaction that waits at the same nonce is outbid before the node's refusal is believed.
 const BIDS: u32 = 12;
 /// How long is waited before the node is asked for the receipt again: this at first,
@@ -201,8 +207,29 @@ impl Sender {
         if !value.is_zero() {
             call["value"] = json!(value);
         }
-        let gas: U64 = self.l1.rpc.ask("eth_estimateGas", (call, at)).await?;
-        Ok(gas.to())
+        let estimated: Result<U64, ChainError> = self.l1.rpc.ask(ESTIMATE, (call, at)).await;
+        match estimated {
+            // A proof that is blamed is made again, which may take hours.
+            Err(error @ ChainError::Reverted(_)) if error.refusal().is_some_and(Refusal::may_be_of_gas) => {
+                Err(self.too_little_gas().await.unwrap_or(error))
+            }
+            estimated => Ok(estimated?.to()),
+        }
+    }
+
+    /// Whether the node gives calls too little gas to verify a proof. Nothing where it does not say how much.
+    async fn too_little_gas(&self) -> Option<ChainError> {
+        let call = json!({ "from": self.account(), "data": Bytes::from_static(&GAS_LEFT) });
+        let left: Bytes = self.l1.rpc.ask("eth_call", (call, "latest")).await.ok()?;
+        let left = U256::from_be_bytes(<[u8; 32]>::try_from(&left[..]).ok()?);
+        (left < U256::from(ENOUGH)).then(|| ChainError::Refused {
+            method: ESTIMATE,
+            reason: format!(
+                "a call of a contract has {left} gas there, which is too little to verify a proof: have the node give calls \
+                 {ENOUGH} at least (geth and reth: --rpc.gascap), or name another one"
+            ),
+            passes: false,
+        })
     }
 
     /// Sends a transaction to a contract (or creates one) and waits until it is included. What the contract would refuse

@@ -89,3 +89,35 @@ impl SnarkRefusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Refusal;
+    use proofmill_primitives::CheckpointNumber;
+
+    #[test]
+    fn what_a_verifier_says_that_has_too_little_gas_is_told_from_what_it_looked_at() {
+        let rejected = |reason| Refusal::ProofRejected {
+            proof_type: "openvm".to_owned(),
+            checkpoint: CheckpointNumber(4),
+            reason: Box::new(reason),
+        };
+        let does_not_hold = || Refusal::Snark(SnarkRefusal::ProofDoesNotHold);
+        let other = |data: &[u8]| Refusal::Other { data: Bytes::copy_from_slice(data) };
+        for may in [does_not_hold(), rejected(does_not_hold()), rejected(other(&[]))] {
+            assert!(may.may_be_of_gas(), "{may}");
+        }
+        let index = U256::ZERO;
+        // A call that reverts without a reason by itself blames no proof.
+        for not in [
+            other(&[]),
+            rejected(other(&[1, 2, 3, 4])),
+            rejected(Refusal::Snark(SnarkRefusal::NotCanonical { index })),
+            rejected(Refusal::NotCanonical),
+            Refusal::NothingToPrune,
+        ] {
+            assert!(!not.may_be_of_gas(), "{not}");
+        }
+    }
+}

@@ -3,7 +3,8 @@
 use crate::scene::{Scene, key, options, rpc, until_another_waits, until_waiting};
 use alloy_primitives::{B256, U256};
 use proofmill_chain::{
-    CallName, ChainError, L1, PoolOptions, Publishers, Sender, SigningKey, deploy_accepts_anything_verifier,
+    CallName, ChainError, L1, PoolOptions, Publishers, Refusal, Sender, SigningKey, SnarkRefusal,
+    deploy_accepts_anything_verifier,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -166,4 +167,25 @@ async fn what_failed_on_the_chain_and_would_not_fail_now_may_be_tried_again() {
     assert!(matches!(failed, ChainError::FailedOnChain { refusal: None, .. }), "{failed}");
     assert!(failed.refusal().is_none() && failed.is_transient());
     assert!(failed.to_string().contains("does not refuse the same call now"), "{failed}");
+}
+
+/// A verifier of SNARKs that runs out of gas says that the proof does not hold.
+#[tokio::test]
+async fn a_proof_is_not_blamed_where_the_node_gives_calls_too_little_gas() {
+    let scene = Scene::new().await;
+    // Reverts with that error, whatever it is asked: PUSH4, PUSH1, MSTORE, PUSH1, PUSH1, REVERT.
+    let error = alloy_primitives::keccak256("ProofDoesNotHold()").0[..4].to_vec();
+    let code = [&[0x63][..], &error, &[0x60, 0x00, 0x52, 0x60, 0x04, 0x60, 0x1c, 0xfd]].concat();
+    let code = alloy_primitives::hex::encode_prefixed(&code);
+    scene.rpc("anvil_setCode", json!([scene.rollup.address(), code])).await;
+    let refused = scene.rollup.prune(&scene.publisher).await.unwrap_err();
+    let does_not_hold = Refusal::Snark(SnarkRefusal::ProofDoesNotHold);
+    assert_eq!(refused.refusal(), Some(&does_not_hold), "{refused}");
+
+    scene.rpc("evm_setBlockGasLimit", json!(["0xf4240"])).await;
+    scene.rpc("evm_mine", json!([])).await;
+    let refused = scene.rollup.prune(&scene.publisher).await.unwrap_err();
+    assert!(refused.refusal().is_none() && refused.is_transient(), "{refused}");
+    assert!(!refused.is_too_large() && !refused.is_of_funds(), "{refused}");
+    assert!(refused.to_string().contains("--rpc.gascap"), "{refused}");
 }
