@@ -98,6 +98,21 @@ async fn what_a_broken_node_answers_is_said_of_the_node() {
 }
 
 #[tokio::test]
+async fn a_node_without_a_newest_block_is_said_to_be_not_ready() {
+    let anvil = options().spawn().await.unwrap();
+    let node = Proxy::new(anvil.rpc_url(), |request| match request.method {
+        "eth_getBlockByNumber" => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(hasty(node.url.clone()), None).await.unwrap();
+    let error = l1.head().await.unwrap_err();
+    assert_eq!(error.wait(), Some(Wait::UntilThere), "{error}");
+    assert!(error.to_string().contains("it shows no newest block"), "{error}");
+    assert!(error.to_string().contains("see the node's own log"), "{error}");
+}
+
+#[tokio::test]
 async fn a_node_that_answers_nonsense_later_is_only_in_trouble() {
     let scene = Scene::new().await;
     let sick = Arc::new(AtomicBool::new(false));
