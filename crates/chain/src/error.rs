@@ -239,7 +239,10 @@ pub enum ChainError {
         nonce: u64,
     },
     /// After a deployment there is no code where it should be.
-    #[error("the deployment of {contract} left no code at {address}")]
+    #[error(
+        "the deployment of {contract} left no code at {address}: look there by another node of L1, and deploy it once more where that shows \
+         none either"
+    )]
     NotDeployed {
         /// The contract's name.
         contract: &'static str,
