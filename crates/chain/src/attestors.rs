@@ -31,7 +31,7 @@ impl AttestorSet {
         match Self::read(l1, verifier).await {
             Ok(counted) => Ok(Some(counted)),
             // It has no such function, or one that answers to everything.
-            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(None),
+            Err(ChainError::Reverted(_) | ChainError::OtherAnswer { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -39,7 +39,7 @@ impl AttestorSet {
     /// Reads the constants of the contract.
     pub async fn read(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
         if !l1.has_code(verifier).await? {
-            return Err(ChainError::NoContract { address: verifier, chain: l1.chain_id() });
+            return Err(l1.no_contract(verifier).await);
         }
         let mut members = l1.read(verifier, &attestorsCall {}, None).await?;
         // Proofmill's own contract has them so; another one may name somebody twice, who signs once all the same.

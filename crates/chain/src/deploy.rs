@@ -1,11 +1,12 @@
 //! Deploying the contracts.
 
 use crate::{
-    CallName, ChainError, Included, Roles, Rollup, RollupConfig, Sender,
+    CallName, ChainError, Included, Roles, Rollup, RollupConfig, Sender, Wait,
     contracts::{
         AcceptsAnythingVerifier, AllOfVerifier, AttestedVerifier, InsecureDevelopmentHalo2Verifier,
         InsecureDevelopmentSnarkVerifier, Rollup as RollupContract, SnarkVerifier,
     },
+    until_there,
 };
 use alloy_primitives::{Address, B256, Bytes, U64, U256, address, keccak256};
 use alloy_sol_types::SolConstructor;
@@ -111,7 +112,12 @@ pub async fn deploy_rollup(
     };
     let deployed =
         deploy(sender, "Rollup", &RollupContract::BYTECODE, &constructor.abi_encode(), salt).await?;
-    let rollup = Rollup::connect(sender.l1().clone(), deployed.address).await?;
+    let address = deployed.address;
+    // It is paid for: where it is must be known, whatever becomes of reading it.
+    let say = |error: &ChainError| {
+        tracing::warn!(%error, %address, "the rollup is deployed, and L1's nodes do not show it yet");
+    };
+    let rollup = until_there(shown_later, say, || Rollup::connect(sender.l1().clone(), address)).await?;
     Ok((rollup, deployed))
 }
 
@@ -142,10 +148,27 @@ pub(crate) async fn deploy(
         let included = sender.send(name, None, init_code).await?;
         (created_by(sender, included).await?, included)
     };
-    if !l1.has_code(address).await? {
-        return Err(ChainError::NotDeployed { contract, address });
-    }
+    let shown = || async move {
+        match l1.has_code(address).await? {
+            true => Ok(()),
+            false => Err(ChainError::NotDeployed { contract, address }),
+        }
+    };
+    let say = |error: &ChainError| {
+        tracing::warn!(%error, contract, %address, "waiting for L1's nodes to show what was deployed");
+    };
+    until_there(shown_later, say, shown).await?;
     Ok(Deployed { address, transaction: Some(transaction) })
+}
+
+/// How long what was deployed is waited for: of several nodes behind one address, one may not have come to its block.
+const fn shown_later(error: &ChainError) -> Option<Wait> {
+    match error {
+        ChainError::NotDeployed { .. } | ChainError::NoContract { .. } | ChainError::Unreachable { .. } => {
+            Some(Wait::WhileItLags)
+        }
+        error => error.wait(),
+    }
 }
 
 /// The address that a plain creation gave.

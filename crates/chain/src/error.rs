@@ -31,12 +31,25 @@ pub enum ChainError {
         /// Whether that may pass by itself: it lags behind what it, or another node behind the same address, said before.
         passes: bool,
     },
-    /// A node's answer cannot be read.
-    #[error("the answer to {method} cannot be read: {reason}")]
+    /// A node's answer is none of its method: `null`, for example, where a value must be. It says nothing of the chain.
+    #[error(
+        "the node's answer to {method} cannot be read: {reason}; the node, or the proxy before it, is not ready or broken: see its log, \
+         or give another endpoint beside it"
+    )]
     Malformed {
-        /// The JSON-RPC method, or the contract's function.
+        /// The JSON-RPC method.
         method: &'static str,
         /// What is wrong with it.
+        reason: String,
+    },
+    /// A contract answered, and not as one of its kind does.
+    #[error("the contract at {address} does not answer {function} as it should: {reason}; check the address")]
+    OtherAnswer {
+        /// Where it is.
+        address: Address,
+        /// The contract's function.
+        function: &'static str,
+        /// What is wrong with the answer.
         reason: String,
     },
     /// A node is of another chain.
@@ -49,13 +62,20 @@ pub enum ChainError {
         /// The node's.
         got: u64,
     },
-    /// There is no contract.
-    #[error("there is no contract at {address} on chain {chain}: check the address, or deploy the contracts")]
+    /// There is no contract, as far as the chain is known.
+    #[error(
+        "there is no contract at {address} on chain {chain} in block {block}, which is {age} s old: check the address, or deploy the \
+         contracts; where the block is older than the contract, wait until the node has followed the chain"
+    )]
     NoContract {
         /// Where it should be.
         address: Address,
         /// EIP-155 chain id.
         chain: u64,
+        /// The newest block.
+        block: u64,
+        /// How old that is, in seconds.
+        age: u64,
     },
     /// The contract does not answer as a rollup's contract does.
     #[error("the contract at {address} is not a Proofmill rollup: {reason}; check the address")]
@@ -219,7 +239,10 @@ pub enum ChainError {
         nonce: u64,
     },
     /// After a deployment there is no code where it should be.
-    #[error("the deployment of {contract} left no code at {address}")]
+    #[error(
+        "the deployment of {contract} left no code at {address}: look there by another node of L1, and deploy it once more where that shows \
+         none either"
+    )]
     NotDeployed {
         /// The contract's name.
         contract: &'static str,
@@ -323,13 +346,14 @@ impl ChainError {
         )
     }
 
-    /// Whether the same request may succeed later although nobody changes anything: nodes that are away or refuse for
+    /// Whether the same request may succeed later although nobody changes anything: nodes that are away, refuse or answer nonsense for
     /// now, services that do not sign now, transactions that wait, or failed by what L1 had only then.
     pub const fn is_transient(&self) -> bool {
         matches!(
             self,
             Self::Unreachable { .. }
                 | Self::Refused { .. }
+                | Self::Malformed { .. }
                 | Self::FeeAboveLimit { .. }
                 | Self::NotIncluded { .. }
                 | Self::NonceTaken { .. }

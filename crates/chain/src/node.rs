@@ -6,7 +6,10 @@ use alloy_sol_types::SolCall;
 use proofmill_endpoints::{Header, Need, Pool, PoolOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 /// First bytes of the code of an account that delegates (EIP-7702). No contract's code begins so.
 pub const DELEGATES: [u8; 3] = [0xef, 0x01, 0x00];
@@ -127,10 +130,25 @@ impl L1 {
         let answer: Bytes = self.rpc.ask("eth_call", (call, at)).await?;
         // What an address without a contract answers. It may have had one: this L1 may not be the one that it was.
         if answer.is_empty() && !self.has_code(contract).await? {
-            return Err(ChainError::NoContract { address: contract, chain: self.chain_id() });
+            return Err(self.no_contract(contract).await);
         }
-        C::abi_decode_returns_validate(&answer)
-            .map_err(|error| ChainError::Malformed { method: C::SIGNATURE, reason: error.to_string() })
+        C::abi_decode_returns_validate(&answer).map_err(|error| ChainError::OtherAnswer {
+            address: contract,
+            function: C::SIGNATURE,
+            reason: if answer.is_empty() { "it answers nothing".to_owned() } else { error.to_string() },
+        })
+    }
+
+    /// That there is no contract at an address, with the block that shows it: a node that has not come to the deployment shows none either.
+    pub(crate) async fn no_contract(&self, address: Address) -> ChainError {
+        match self.head().await {
+            Ok(BlockHead { number, timestamp, .. }) => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let age = now.as_secs().saturating_sub(timestamp);
+                ChainError::NoContract { address, chain: self.chain_id(), block: number, age }
+            }
+            Err(error) => error,
+        }
     }
 }
 

@@ -96,7 +96,7 @@ impl OutputOracle {
     /// There is none, or it is another contract.
     pub async fn connect(l1: L1, address: Address) -> Result<Self, ChainError> {
         if !l1.has_code(address).await? {
-            return Err(ChainError::NoContract { address, chain: l1.chain_id() });
+            return Err(l1.no_contract(address).await);
         }
         let oracle = Self { l1, address };
         match oracle.view().await {
@@ -104,7 +104,7 @@ impl OutputOracle {
             Err(ChainError::Reverted(refusal)) => {
                 Err(ChainError::NotAnOracle { address, reason: refusal.to_string() })
             }
-            Err(ChainError::Malformed { reason, .. }) => Err(ChainError::NotAnOracle { address, reason }),
+            Err(ChainError::OtherAnswer { reason, .. }) => Err(ChainError::NotAnOracle { address, reason }),
             Err(error) => Err(error),
         }
     }

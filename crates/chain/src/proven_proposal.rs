@@ -97,8 +97,9 @@ impl Rollup {
         let number = self.tips().await?.proven;
         let call = checkpointsCall { first: number.0, last: number.0 };
         let stored = self.l1.read(self.address, &call, None).await?.pop();
-        let stored = stored.ok_or_else(|| ChainError::Malformed {
-            method: checkpointsCall::SIGNATURE,
+        let stored = stored.ok_or_else(|| ChainError::OtherAnswer {
+            address: self.address,
+            function: checkpointsCall::SIGNATURE,
             reason: format!("checkpoint {number} is not there"),
         })?;
         Ok(ProvenTip {

@@ -121,11 +121,11 @@ impl Rollup {
     /// another version.
     pub async fn connect(l1: L1, address: Address) -> Result<Self, ChainError> {
         if !l1.has_code(address).await? {
-            return Err(ChainError::NoContract { address, chain: l1.chain_id() });
+            return Err(l1.no_contract(address).await);
         }
         let is_another = |error| match error {
             ChainError::Reverted(refusal) => ChainError::NotARollup { address, reason: refusal.to_string() },
-            ChainError::Malformed { reason, .. } => ChainError::NotARollup { address, reason },
+            ChainError::OtherAnswer { reason, .. } => ChainError::NotARollup { address, reason },
             error => error,
         };
         let got = l1.read(address, &versionCall {}, None).await.map_err(is_another)?;
@@ -229,7 +229,7 @@ impl Rollup {
             let stored = self.l1.read(self.address, &call, at).await?;
             for (number, pair) in (next..).zip(stored.windows(2)) {
                 let [before, checkpoint] = pair else { continue };
-                list.push(from_stored(number, before, checkpoint)?);
+                list.push(from_stored(self.address, number, before, checkpoint)?);
             }
             next = end + 1;
         }
@@ -384,6 +384,7 @@ pub(crate) fn in_order(rules: &Rules, mut proofs: ProofSet) -> Result<Vec<Proof>
 }
 
 fn from_stored(
+    address: Address,
     number: u64,
     before: &StoredCheckpoint,
     stored: &StoredCheckpoint,
@@ -392,8 +393,9 @@ fn from_stored(
     Ok(Checkpoint {
         number: CheckpointNumber(number),
         slot: Slot(stored.slot),
-        blocks: BlockRange::new(first_block, stored.lastBlock).map_err(|error| ChainError::Malformed {
-            method: checkpointsCall::SIGNATURE,
+        blocks: BlockRange::new(first_block, stored.lastBlock).map_err(|error| ChainError::OtherAnswer {
+            address,
+            function: checkpointsCall::SIGNATURE,
             reason: error.to_string(),
         })?,
         parent_hash: before.lastHash,

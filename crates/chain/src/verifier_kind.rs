@@ -100,7 +100,7 @@ impl VerifierKind {
     pub async fn find(l1: &L1, verifier: Address) -> Result<Self, ChainError> {
         let asked = match l1.read(verifier, &verifiersCall {}, None).await {
             Ok(asked) => asked,
-            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => {
+            Err(ChainError::Reverted(_) | ChainError::OtherAnswer { .. }) => {
                 return Self::find_single(l1, verifier).await;
             }
             Err(error) => return Err(error),
@@ -125,7 +125,7 @@ impl VerifierKind {
                 let halo2 = l1.code(halo2).await?;
                 Ok(Self::Snark { verifier, insecure: is_for_development(&halo2), halo2 })
             }
-            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(Self::Other { verifier }),
+            Err(ChainError::Reverted(_) | ChainError::OtherAnswer { .. }) => Ok(Self::Other { verifier }),
             Err(error) => Err(error),
         }
     }

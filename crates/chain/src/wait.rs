@@ -14,7 +14,7 @@ const LAGS: Duration = Duration::from_secs(60);
 pub enum Wait {
     /// Until somebody answers.
     UntilThere,
-    /// A minute: whoever answers lags behind what was said before.
+    /// A minute: whoever answers lags behind what was said before, or says nothing that can be read.
     WhileItLags,
 }
 
@@ -23,14 +23,14 @@ impl ChainError {
     pub const fn wait(&self) -> Option<Wait> {
         match self {
             Self::Unreachable { .. } => Some(Wait::UntilThere),
-            Self::Refused { passes: true, .. } => Some(Wait::WhileItLags),
+            Self::Refused { passes: true, .. } | Self::Malformed { .. } => Some(Wait::WhileItLags),
             _ => None,
         }
     }
 }
 
-/// What a role reads from a chain at its start: as long as no endpoint answers it is read again, and for a minute where one lags. That is
-/// said.
+/// What a role reads from a chain at its start: as long as no endpoint answers it is read again, and for a minute where one lags or answers
+/// nonsense. That is said.
 ///
 /// # Errors
 /// As `read`, where no waiting helps, or none did.
@@ -88,6 +88,10 @@ mod tests {
         ChainError::Refused { method: "eth_call", reason: "header not found".to_owned(), passes }
     }
 
+    fn malformed() -> ChainError {
+        ChainError::Malformed { method: "eth_call", reason: "null".to_owned() }
+    }
+
     /// Reads what comes of each try, by its number. What came of it, after how many tries, and how often it was said.
     async fn tried(answer: impl Fn(u32) -> Result<(), ChainError>) -> (Result<(), ChainError>, u32, u32) {
         let (tries, said) = (Cell::new(0), Cell::new(0));
@@ -104,6 +108,9 @@ mod tests {
         let (came, tries, said) = tried(|at| if at < 3 { Err(refused(true)) } else { Ok(()) }).await;
         assert!(came.is_ok(), "{came:?}");
         assert_eq!((tries, said), (3, 1));
+        let (came, tries, _) = tried(|at| if at < 3 { Err(malformed()) } else { Ok(()) }).await;
+        assert!(came.is_ok(), "{came:?}");
+        assert_eq!(tries, 3, "a node that starts may answer nonsense");
         let (came, tries, said) = tried(|_| Err(refused(true))).await;
         assert!(came.unwrap_err().to_string().contains("header not found"));
         assert!(tries > 20 && tries < 40 && said == 1, "{tries} tries, said {said} times");

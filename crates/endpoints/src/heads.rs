@@ -125,6 +125,12 @@ impl Inner {
         self.check_chain(at).await?;
         let within = HEAD_WITHIN.min(self.options.timeout);
         let answer = self.send_now(at, Need::Nothing, BLOCK, &json!(["latest", false]), within).await?;
+        if answer.get() == "null" {
+            let said = "it shows no newest block: it has none yet, or is not ready";
+            let fault = Fault::new(FaultKind::Stumbled, said);
+            self.unusable(at, Need::Nothing, BLOCK, &fault);
+            return Err(fault);
+        }
         match serde_json::from_str::<Header>(answer.get()) {
             Ok(header) => {
                 self.rules().saw(at, header, Instant::now());

@@ -236,6 +236,7 @@ pub(crate) fn wait_of_node(error: &BuildError) -> Option<Wait> {
     match error {
         BuildError::Unreachable { .. } => Some(Wait::UntilThere),
         BuildError::Refused { passes: true, .. }
+        | BuildError::Malformed { .. }
         | BuildError::Lags { .. }
         | BuildError::BlockGone { .. }
         // It has no block before the newest one, or does not show it yet.

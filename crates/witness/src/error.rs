@@ -43,7 +43,7 @@ pub enum BuildError {
         method: &'static str,
     },
     /// An answer that cannot be read.
-    #[error("the answer to {method} cannot be read: {reason}")]
+    #[error("the answer to {method} cannot be read: {reason}; see the node's log, or name another node")]
     Malformed {
         /// The JSON-RPC method.
         method: &'static str,

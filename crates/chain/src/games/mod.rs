@@ -70,7 +70,7 @@ impl Games {
         game_type: u32,
     ) -> Result<Self, ChainError> {
         if !l1.has_code(factory).await? {
-            return Err(ChainError::NoContract { address: factory, chain: l1.chain_id() });
+            return Err(l1.no_contract(factory).await);
         }
         let is_named = registry.is_some();
         let mut games =
@@ -81,7 +81,7 @@ impl Games {
                 Ok(Some(named)) => named,
                 Ok(None)
                 | Err(
-                    ChainError::Reverted(_) | ChainError::Malformed { .. } | ChainError::NoContract { .. },
+                    ChainError::Reverted(_) | ChainError::OtherAnswer { .. } | ChainError::NoContract { .. },
                 ) => return Err(none),
                 Err(error) => return Err(error),
             },
@@ -113,7 +113,7 @@ impl Games {
     fn no_games(&self, error: ChainError) -> ChainError {
         let reason = match error {
             ChainError::Reverted(refusal) => refusal.to_string(),
-            ChainError::Malformed { reason, .. } => reason,
+            ChainError::OtherAnswer { reason, .. } => reason,
             error @ ChainError::NoContract { .. } => error.to_string(),
             error => return error,
         };

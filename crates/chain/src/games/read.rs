@@ -221,8 +221,9 @@ impl Games {
         let count = u32::try_from(count.saturating_to::<u64>())
             .ok()
             .filter(|count| *count >= least)
-            .ok_or_else(|| ChainError::Malformed {
-                method: "gameCount()",
+            .ok_or_else(|| ChainError::OtherAnswer {
+                address: self.factory,
+                function: "gameCount()",
                 reason: format!(
                     "{count} games, where {least} were there, and there are numbers for {}",
                     u32::MAX
@@ -337,7 +338,7 @@ impl Games {
         };
         match read.await {
             // It does not answer as games do.
-            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(false),
+            Err(ChainError::Reverted(_) | ChainError::OtherAnswer { .. }) => Ok(false),
             read => read,
         }
     }
@@ -355,7 +356,7 @@ impl Games {
         }
         match self.game(index, made.proxy, account, block).await {
             Ok(looked) => Ok(looked),
-            Err(error @ (ChainError::Reverted(_) | ChainError::Malformed { .. })) => {
+            Err(error @ (ChainError::Reverted(_) | ChainError::OtherAnswer { .. })) => {
                 Ok(Looked::Odd(error.to_string()))
             }
             Err(error) => Err(error),
@@ -371,7 +372,7 @@ impl Games {
             )
         };
         match read.await {
-            Err(ChainError::Reverted(_) | ChainError::Malformed { .. }) => Ok(false),
+            Err(ChainError::Reverted(_) | ChainError::OtherAnswer { .. }) => Ok(false),
             read => read,
         }
     }
@@ -430,7 +431,7 @@ impl Games {
             0 => GameStatus::InProgress,
             1 => GameStatus::ChallengerWins,
             2 => GameStatus::DefenderWins,
-            _ => return Err(unknown("status()")),
+            _ => return Err(unknown(address, "status()")),
         };
         let (mut is_final, mut credit) = (false, U256::ZERO);
         if status != GameStatus::InProgress {
@@ -448,7 +449,7 @@ impl Games {
             2 => ProposalStatus::UnchallengedProven,
             3 => ProposalStatus::ChallengedProven,
             4 => ProposalStatus::Resolved,
-            _ => return Err(unknown("claimData()")),
+            _ => return Err(unknown(address, "claimData()")),
         };
         (game.status, game.deadline) = (status, data.deadline);
         game.challenger = (!data.counteredBy.is_zero()).then_some(data.counteredBy);
@@ -466,8 +467,9 @@ impl Games {
     }
 }
 
-fn unknown(method: &'static str) -> ChainError {
-    ChainError::Malformed { method, reason: "a status that this release does not know".to_owned() }
+fn unknown(address: Address, function: &'static str) -> ChainError {
+    let reason = "a status that this release does not know".to_owned();
+    ChainError::OtherAnswer { address, function, reason }
 }
 
 #[cfg(test)]

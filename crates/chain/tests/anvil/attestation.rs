@@ -4,10 +4,12 @@ use crate::scene::{AGGREGATION_KEY, RANGE_KEY, Scene, encode, key, options, refu
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolValue;
 use proofmill_chain::{
-    Attestation, AttestorSet, ChainError, EpochSubmission, ProofSet, Refusal, SubmittedProof, VerifierKind,
+    Attestation, AttestorSet, ChainError, EpochSubmission, L1, PoolOptions, ProofSet, Refusal,
+    SubmittedProof, VerifierKind,
 };
 use proofmill_primitives::{CheckpointNumber, ProgramVersion, ProverType};
 use proofmill_program::PublicValues;
+use proofmill_proxy::{Action, Proxy};
 use serde_json::json;
 
 async fn scene() -> (Scene, Attestation) {
@@ -63,6 +65,24 @@ async fn a_verifier_is_known_by_whether_it_counts_attestors() {
     assert_eq!(AttestorSet::find(&scene.l1, silent).await.unwrap(), None);
     let nobody = AttestorSet::find(&scene.l1, Address::repeat_byte(0x52)).await;
     assert!(matches!(nobody, Err(ChainError::NoContract { .. })), "{nobody:?}");
+}
+
+/// To one of another kind, a proof would go as it is, and be refused for that.
+#[tokio::test]
+async fn a_node_that_answers_nonsense_says_nothing_of_a_verifier() {
+    let scene = Scene::on(options().spawn().await.unwrap(), &[ProverType::OpenVm]).await;
+    let node = Proxy::new(scene.anvil.rpc_url(), |request| match request.method {
+        "eth_call" => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(PoolOptions::new(node.url.clone()), None).await.unwrap();
+    let found = VerifierKind::find(&l1, scene.verifier).await;
+    assert!(matches!(found, Err(ChainError::Malformed { method: "eth_call", .. })), "{found:?}");
+    let found = AttestorSet::find(&l1, scene.verifier).await;
+    assert!(matches!(found, Err(ChainError::Malformed { method: "eth_call", .. })), "{found:?}");
+    let found = VerifierKind::find(&scene.l1, scene.verifier).await;
+    assert!(matches!(found, Ok(VerifierKind::Attestors(_))), "{found:?}");
 }
 
 /// Code that answers every call with the same list of addresses.

@@ -50,13 +50,86 @@ async fn no_contract_and_another_contract_are_refused() {
     let scene = Scene::new().await;
     let nobody = Address::repeat_byte(5);
     let none = Rollup::connect(scene.l1.clone(), nobody).await;
-    assert!(matches!(none, Err(ChainError::NoContract { address, chain: 31_337 }) if address == nobody));
+    assert!(matches!(none, Err(ChainError::NoContract { address, chain: 31_337, .. }) if address == nobody));
     let other = Rollup::connect(scene.l1.clone(), scene.verifier).await;
     assert!(matches!(other, Err(ChainError::NotARollup { .. })), "{other:?}");
     // One that answers everything with nothing.
     scene.rpc("anvil_setCode", json!([nobody, "0x00"])).await;
     let silent = Rollup::connect(scene.l1.clone(), nobody).await;
     assert!(matches!(silent, Err(ChainError::NotARollup { .. })), "{silent:?}");
+}
+
+/// Only what the contract answers is said of the contract: a node that is not ready, or broken, is not taken at its word.
+#[tokio::test]
+async fn what_a_broken_node_answers_is_said_of_the_node() {
+    let scene = Scene::new().await;
+    let address = scene.rollup.address();
+    type Says = fn() -> Action;
+    let truth: Says = || Action::Forward;
+    let null: Says = || Action::Answer(json!(null));
+    let empty: Says = || Action::Answer(json!("0x"));
+    let internal: Says = || Action::refuse(-32_603, "Internal error");
+    let reverts: Says = || Action::refuse(3, "execution reverted");
+    // What the node answers to the two questions that concern a contract, how long that is waited for, and what is said of it.
+    for (of_call, of_code, wait, word) in [
+        (null, truth, Some(Wait::WhileItLags), "answer to eth_call cannot be read"),
+        (truth, null, Some(Wait::WhileItLags), "answer to eth_getCode cannot be read"),
+        (internal, truth, Some(Wait::UntilThere), "Internal error"),
+        (truth, internal, Some(Wait::UntilThere), "Internal error"),
+        (empty, empty, None, "wait until the node has followed the chain"),
+        (truth, empty, None, "wait until the node has followed the chain"),
+        (empty, truth, None, "not a Proofmill rollup: it answers nothing"),
+        (reverts, truth, None, "not a Proofmill rollup"),
+    ] {
+        let node = Proxy::new(scene.anvil.rpc_url(), move |request| {
+            let says = match request.method {
+                "eth_call" => of_call,
+                "eth_getCode" => of_code,
+                _ => truth,
+            };
+            says()
+        })
+        .await;
+        let l1 = L1::connect(hasty(node.url.clone()), None).await.unwrap();
+        let error = Rollup::connect(l1, address).await.unwrap_err();
+        assert_eq!(error.wait(), wait, "{error}");
+        assert!(error.to_string().contains(word), "{word}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_without_a_newest_block_is_said_to_be_not_ready() {
+    let anvil = options().spawn().await.unwrap();
+    let node = Proxy::new(anvil.rpc_url(), |request| match request.method {
+        "eth_getBlockByNumber" => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(hasty(node.url.clone()), None).await.unwrap();
+    let error = l1.head().await.unwrap_err();
+    assert_eq!(error.wait(), Some(Wait::UntilThere), "{error}");
+    assert!(error.to_string().contains("it shows no newest block"), "{error}");
+    assert!(error.to_string().contains("see the node's own log"), "{error}");
+}
+
+#[tokio::test]
+async fn a_node_that_answers_nonsense_later_is_only_in_trouble() {
+    let scene = Scene::new().await;
+    let sick = Arc::new(AtomicBool::new(false));
+    let asked = sick.clone();
+    let node = Proxy::new(scene.anvil.rpc_url(), move |request| match request.method {
+        "eth_call" if asked.load(Ordering::Relaxed) => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(hasty(node.url.clone()), None).await.unwrap();
+    let rollup = Rollup::connect(l1, scene.rollup.address()).await.unwrap();
+    sick.store(true, Ordering::Relaxed);
+    let error = rollup.tips().await.unwrap_err();
+    assert!(matches!(error, ChainError::Malformed { method: "eth_call", .. }), "{error}");
+    assert!(error.is_transient() && error.to_string().contains("give another endpoint"), "{error}");
+    sick.store(false, Ordering::Relaxed);
+    rollup.tips().await.unwrap();
 }
 
 #[tokio::test]

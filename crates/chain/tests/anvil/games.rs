@@ -280,6 +280,31 @@ async fn what_is_read_of_games_stays_read_whatever_fails() {
     assert_eq!((numbers(&view), view.unread), (vec![0, 1, 2], None));
 }
 
+/// What a node answers that is no answer says nothing of a game: it waits, and is not left alone.
+#[tokio::test]
+async fn a_game_that_a_broken_node_tells_nothing_of_is_read_again() {
+    let arena = Arena::new().await;
+    arena.games.create(&arena.proposer, claim(110), None).await.unwrap();
+    let game = json!(arena.game(0).await.address);
+    let sick = Arc::new(AtomicU8::new(0));
+    let rule = Arc::clone(&sick);
+    let proxy = Proxy::new(arena.anvil.rpc_url(), move |request| match rule.load(Ordering::SeqCst) {
+        1 if request.params[0]["to"] == game => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    let l1 = L1::connect(PoolOptions::new(proxy.url.clone()), None).await.unwrap();
+    let games = Games::connect(l1, arena.games.factory(), None, Games::TYPE).await.unwrap();
+    let account = arena.proposer.account();
+    sick.store(1, Ordering::SeqCst);
+    let unread = games.view(account, 0).await.unwrap().unread.unwrap();
+    assert!(unread.waiting == 1 && unread.odd.is_empty(), "{unread:?}");
+    assert!(unread.cause.contains("answer to eth_call cannot be read"), "{unread:?}");
+    sick.store(0, Ordering::SeqCst);
+    let view = games.view(account, 0).await.unwrap();
+    assert_eq!((view.games.len(), view.unread), (1, None));
+}
+
 #[tokio::test]
 async fn a_game_that_the_guardian_excludes_is_no_parent() {
     let arena = Arena::new().await;

@@ -121,6 +121,23 @@ async fn a_nonce_gap_closes() {
     deploy(&sender(&anvil, hasty(node.url.clone())).await, 1).await.unwrap();
 }
 
+/// Of two nodes behind one address, one has not come to the block with the contract.
+#[tokio::test]
+async fn a_contract_that_was_deployed_is_waited_for() {
+    let anvil = options().spawn().await.unwrap();
+    let (mut sent, mut lags) = (false, true);
+    let node = Proxy::new(anvil.rpc_url(), move |request| match request.method {
+        "eth_sendRawTransaction" => {
+            sent = true;
+            Action::Forward
+        }
+        "eth_getCode" if sent && std::mem::take(&mut lags) => Action::Answer(json!("0x")),
+        _ => Action::Forward,
+    })
+    .await;
+    deploy(&sender(&anvil, hasty(node.url.clone())).await, 1).await.unwrap();
+}
+
 /// Relays take what is sent, and nobody else sees it.
 #[tokio::test]
 async fn a_relay_is_sent_to_and_nobody_else() {

@@ -180,8 +180,8 @@ pub(crate) struct Act {
 pub(crate) struct TransferOwnership {
     #[command(flatten)]
     pub(crate) act: Act,
-    /// The next owner: a timelock or a multisig
-    #[arg(long, value_name = "ADDRESS")]
+    /// The next owner: a timelock or a multisig. The owner itself takes back that another was named
+    #[arg(long, value_name = "ADDRESS", value_parser = super::account)]
     pub(crate) to: alloy_primitives::Address,
 }
 

@@ -305,6 +305,11 @@ fn the_zero_address_is_nobodys() {
         let said = fail(command.arg(format!("{role}=0x{}", "00".repeat(20))));
         assert!(said.contains("nobody has the key") && said.contains(role), "{role}: {said}");
     }
+    // The contract would take it, and keep its owner.
+    let mut command = proofmill(folder.path());
+    command.args(["contracts", "transfer-ownership", "--l1-rpc", &url, "--rollup", a]);
+    let said = fail(command.arg(format!("--to=0x{}", "00".repeat(20))));
+    assert!(said.contains("nobody has the key") && said.contains("--to"), "{said}");
     // Nobody could claim what its proofs are worth.
     let mut command = proofmill(folder.path());
     command.args(["prover-node", "--l1-rpc", &url, "--l2-rpc", &url, "--rollup", a]);

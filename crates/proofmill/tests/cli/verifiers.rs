@@ -89,6 +89,25 @@ async fn roles_that_are_given_already_are_not_given_again() {
     succeed(&mut act(&["transfer-ownership", "--to", &owner]));
 }
 
+/// A call that waits for a timelock is made of the rules in force, and knows nothing of those that come before it is sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_for_later_are_said_to_take_back_those_that_are_scheduled() {
+    let chains = Chains::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let rollup = chains.attested(folder.path());
+    let schedule = |words: &[&str]| {
+        let mut command = chains.contracts(folder.path(), "schedule");
+        command.args(["--rollup", &rollup]).args(words);
+        command
+    };
+    let later = ["--proposer", PLACE, "--calldata"];
+    let said = succeed(&mut schedule(&later));
+    assert!(said.contains("data") && !said.contains("note:"), "{said}");
+    succeed(&mut schedule(&["--proposer", "0x00000000000000000000000000000000000000bb"]));
+    let said = succeed(&mut schedule(&later));
+    assert!(said.contains("data") && said.contains("they take back what those change"), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_verifier_that_anybody_can_stand_for_is_refused_in_every_way_in() {
     let chains = Chains::new().await;

@@ -94,7 +94,7 @@ impl Shell {
                 ChainError::NoGames { .. }
                 | ChainError::NoContract { .. }
                 | ChainError::Reverted(_)
-                | ChainError::Malformed { .. },
+                | ChainError::OtherAnswer { .. },
             ) => Ok(None),
             Err(error) => Err(error),
         }

@@ -35,7 +35,22 @@ pub(super) async fn schedule(args: cli::Schedule, registry: Registry) -> Result<
     );
     show_rules(&rules);
     verifiers.iter().for_each(|of| line("", of));
+    if args.act.calldata && others_are_scheduled(&rollup).await? {
+        println!(
+            "note: other rules are scheduled (contracts show), and these here are those in force with what was named: sent after the others \
+             have come into force, they take back what those change"
+        );
+    }
     send(&rollup, &args.act, &RoleCall::ScheduleRules { rules, from }).await
+}
+
+/// Whether rules are scheduled already, be it that only another release knows their types of proofs.
+async fn others_are_scheduled(rollup: &Rollup) -> Result<bool> {
+    match rollup.scheduled().await {
+        Ok(scheduled) => Ok(scheduled.is_some()),
+        Err(ChainError::UnknownProofType { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What the verifiers of new rules are. Those that were named are judged; the others stay as they are.

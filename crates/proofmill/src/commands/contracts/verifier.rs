@@ -108,7 +108,7 @@ impl Quorum {
             );
         }
         if threshold < most {
-            println!("note: {threshold} of {} attestors is less than half of them", attestors.len());
+            println!("note: {threshold} of {} attestors are no more than half of them", attestors.len());
         }
         Ok(Self { attestors, threshold })
     }
