@@ -23,7 +23,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Response, Status,
@@ -98,9 +98,13 @@ impl AttestorService for Credulous {
 async fn who_has_signed_is_not_asked_again() {
     let verifier = Address::repeat_byte(9);
     let [there, late] = [1, 2].map(|byte| Credulous::new(byte, verifier));
-    let [here, elsewhere] =
-        [TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap()];
-    let addresses = [&here, &elsewhere].map(|one| format!("http://{}", one.local_addr().unwrap()));
+    let here = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // Nobody listens there yet, and nobody else is given it.
+    let kept = TcpSocket::new_v4().unwrap();
+    kept.set_reuseaddr(true).unwrap();
+    kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let away = kept.local_addr().unwrap();
+    let addresses = [here.local_addr().unwrap(), away].map(|one| format!("http://{one}"));
     there.start(here);
     let mut members: Vec<_> = [&there, &late].map(|one| one.key.address()).into();
     members.sort_unstable();
@@ -110,8 +114,6 @@ async fn who_has_signed_is_not_asked_again() {
     assert!(matches!(error, AttestError::TooFewNamed { threshold: 2, named: 1 }), "{error}");
 
     // One is away at first.
-    let away = elsewhere.local_addr().unwrap();
-    drop(elsewhere);
     let quorum = Quorum::new(&addresses, 1, counted).unwrap();
     let (one, other) = (proof(ProverType::Exec, verifier), proof(ProverType::Exec, Address::ZERO));
     for _ in 0..3 {

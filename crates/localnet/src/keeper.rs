@@ -40,6 +40,8 @@ pub(crate) struct Keeper {
     signals: Option<mpsc::Sender<Signal>>,
     thread: Option<JoinHandle<()>>,
     life: watch::Receiver<Life>,
+    /// Closed when all that the child said was read.
+    reading: watch::Receiver<()>,
     tail: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -52,22 +54,23 @@ impl Keeper {
         let (signals, orders) = mpsc::channel();
         let (life_tx, life) = watch::channel(Life::Running);
         let (lines_tx, lines) = async_mpsc::unbounded_channel();
+        let (reading_tx, reading) = watch::channel(());
         let (started_tx, started) = mpsc::sync_channel(1);
         let tail = Arc::new(Mutex::new(VecDeque::new()));
         let spawn_error = |source| LocalnetError::Spawn { program: program.to_owned(), source };
 
         let mut command = command(program, args);
-        let thread_tail = Arc::clone(&tail);
+        let (thread_tail, reads) = (Arc::clone(&tail), Arc::new(reading_tx));
         let thread = thread::Builder::new()
             .name("localnet-keeper".into())
             .spawn(move || match command.spawn() {
                 Err(error) => drop(started_tx.send(Err(error))),
                 Ok(mut child) => {
                     if let Some(stdout) = child.stdout.take() {
-                        read_lines(stdout, Arc::clone(&thread_tail), Some(lines_tx));
+                        read_lines(stdout, Arc::clone(&thread_tail), Some(lines_tx), Arc::clone(&reads));
                     }
                     if let Some(stderr) = child.stderr.take() {
-                        read_lines(stderr, thread_tail, None);
+                        read_lines(stderr, thread_tail, None, reads);
                     }
                     drop(started_tx.send(Ok(child.id())));
                     keep(child, &orders, &life_tx);
@@ -76,7 +79,7 @@ impl Keeper {
             .map_err(spawn_error)?;
         match started.recv() {
             Ok(Ok(pid)) => {
-                Ok((Self { pid, signals: Some(signals), thread: Some(thread), life, tail }, lines))
+                Ok((Self { pid, signals: Some(signals), thread: Some(thread), life, reading, tail }, lines))
             }
             Ok(Err(error)) => Err(spawn_error(error)),
             Err(_) => Err(spawn_error(std::io::Error::other("its thread ended"))),
@@ -106,6 +109,12 @@ impl Keeper {
 
     pub(crate) fn is_running(&self) -> bool {
         matches!(*self.life.borrow(), Life::Running)
+    }
+
+    /// Waits until all that the child said was read: when it has ended, its last words may still be on their way.
+    pub(crate) async fn was_heard(&self) {
+        // Nothing comes but the end.
+        let _ = self.reading.clone().changed().await;
     }
 
     /// What the child said last, on either stream.
@@ -173,13 +182,15 @@ fn keep(mut child: Child, orders: &mpsc::Receiver<Signal>, life: &watch::Sender<
     }
 }
 
-/// Reads a stream to its end on a thread of its own: a full pipe would stop the child.
+/// Reads a stream to its end on a thread of its own: a full pipe would stop the child. `reads` is let go at the end.
 fn read_lines(
     stream: impl Read + Send + 'static,
     tail: Arc<Mutex<VecDeque<String>>>,
     lines: Option<async_mpsc::UnboundedSender<String>>,
+    reads: Arc<watch::Sender<()>>,
 ) {
     let reader = move || {
+        let _reads = reads;
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
             if tail.len() == TAIL_LINES {

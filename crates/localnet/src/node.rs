@@ -46,7 +46,11 @@ impl AnvilOptions {
             }
             // Its output ended, so it is ending.
             Ok(None) => match time::timeout(Duration::from_secs(5), keeper.ended()).await {
-                Ok(Some(status)) => Err(LocalnetError::Exited { status, tail: keeper.tail() }),
+                Ok(Some(status)) => {
+                    // Not without end: whoever was started by it may have its output still.
+                    let _ = time::timeout(Duration::from_secs(5), keeper.was_heard()).await;
+                    Err(LocalnetError::Exited { status, tail: keeper.tail() })
+                }
                 _ => Err(LocalnetError::NotReady { after: self.ready_timeout, tail: keeper.tail() }),
             },
             Err(_) => Err(LocalnetError::NotReady { after: self.ready_timeout, tail: keeper.tail() }),

@@ -80,10 +80,20 @@ async fn failures_say_what_the_node_said() {
     assert!(error.to_string().contains("in use"), "{error}");
 
     let folder = tempfile::tempdir().unwrap();
-    let script = folder.path().join("slow");
-    std::fs::write(&script, "#!/bin/sh\necho still loading\nsleep 60\n").unwrap();
-    let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(&script, executable).unwrap();
+    let script = |name: &str, does: &str| {
+        let script = folder.path().join(name);
+        std::fs::write(&script, format!("#!/bin/sh\n{does}\n")).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(&script, executable).unwrap();
+        script
+    };
+    // What it says at its very end is among it, after much else.
+    let script_that_ends = script("ends", "seq 5000 >&2\necho the last word >&2\nexit 3");
+    let error = AnvilOptions::new().program(&script_that_ends).spawn().await.unwrap_err();
+    assert!(matches!(error, LocalnetError::Exited { .. }), "{error}");
+    assert!(error.to_string().contains("the last word"), "{error}");
+
+    let script = script("slow", "echo still loading\nsleep 60");
     // In which a script begins.
     let timeout = Duration::from_secs(3);
     let error = AnvilOptions::new().program(&script).ready_timeout(timeout).spawn().await.unwrap_err();

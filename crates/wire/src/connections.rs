@@ -331,7 +331,8 @@ mod tests {
     use tonic::service::Routes;
 
     const LONG: Duration = Duration::from_secs(60);
-    const SHORT: Duration = Duration::from_millis(100);
+    /// More than lies between two steps of a test on a busy machine.
+    const SHORT: Duration = Duration::from_secs(1);
 
     async fn listening(most: usize, waits: (Duration, usize)) -> (Connections, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

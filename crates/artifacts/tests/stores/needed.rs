@@ -72,7 +72,7 @@ async fn an_artifact_goes_with_the_last_who_needs_it_whoever_that_is() {
             }
             let all = ["_controller", "0_60", "60_100"].map(str::to_owned);
             assert_eq!(stock.holders(id.as_str()).await, BTreeSet::from(all));
-            assert!(stock.ttl(&format!("refs:{id}")).await > 6 * 3600 - 10);
+            assert!(stock.ttl(&format!("refs:{id}")).await > 6 * 3600 - 60);
             for (step, holder) in [(0, "_controller"), (1, shards[0]), (2, shards[1])] {
                 assert!(
                     store.get(&id, KIND).await.unwrap() == noise(ours, length),

@@ -22,7 +22,10 @@ use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::{net::TcpListener, sync::mpsc};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    sync::mpsc,
+};
 use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Response, Status,
@@ -243,9 +246,11 @@ async fn a_request_whose_answer_was_lost_is_still_its_clients_own() {
 
 #[tokio::test]
 async fn a_cluster_that_comes_later_is_found() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // Nobody listens there, and nobody else is given it.
+    let kept = TcpSocket::new_v4().unwrap();
+    kept.set_reuseaddr(true).unwrap();
+    kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = kept.local_addr().unwrap();
     let client = ClusterClient::lazy(&format!("http://{address}")).unwrap();
     let error = client.status(StatusRequest::default()).await.unwrap_err();
     assert_eq!(error.code(), FaultCode::ClusterAway, "{error:?}");

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 async fn a_proof_that_waited_too_long_for_its_turn_has_not_failed() {
     tokio::time::timeout(PATIENCE, async {
         let site = Site::new().await;
-        let hasty = site.another(Duration::from_secs(1)).await;
+        let hasty = site.another(Duration::from_secs(4)).await;
         let (seen, _ids) = mpsc::unbounded_channel();
         let error = prove(&hasty, &CancellationToken::new(), seen.clone()).await.unwrap_err();
         let ClientError::Late { id, cause } = error else { panic!("{error}") };

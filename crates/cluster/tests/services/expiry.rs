@@ -1,6 +1,6 @@
 //! Artifacts that expire by themselves do not while a proof needs them.
 
-use crate::harness::impatient;
+use crate::harness::{impatient, until};
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, RedisArtifacts, RedisOptions};
 use proofmill_cluster::Cluster;
 use proofmill_ledger::Ledger;
@@ -95,6 +95,7 @@ async fn intermediate_results_in_redis_go_soon_after_their_proof() {
     assert_eq!(missing().await, [""; 0], "the proof goes on");
     api.proof_request_cancel(ProofRequestCancelRequest { proof_id: "ends".into() }).await.unwrap();
     tokio::time::sleep(lifetime / 4).await;
+    until("some to be gone", || async { missing().await.len() >= 2 }).await;
     assert_eq!(missing().await, ["key-alone", "key-exchanged"]);
     stop.cancel();
 }

@@ -1,6 +1,6 @@
 //! From the request to its end.
 
-use crate::harness::{begun, data, start, within};
+use crate::harness::{begun, data, start, until, within};
 use proofmill_artifacts::{ArtifactKind, ArtifactStore};
 use proofmill_ledger::ProofStatus;
 use proofmill_primitives::TaskKind;
@@ -9,7 +9,6 @@ use proofmill_wire::{
     operator::{ProofPhase, WatchProofRequest},
     worker::{CreateProofRequest, GetStatsResponse, TaskStatus, WorkerType, server_sub_message::Message},
 };
-use std::time::Duration;
 use tonic::Code;
 
 #[tokio::test]
@@ -259,11 +258,11 @@ async fn a_deadline_that_passes_fails_the_proof() {
     cluster.api.clone().proof_request_create(request).await.unwrap();
     let update = ProofRequestUpdateRequest {
         proof_id: "p".into(),
-        deadline: Some(proofmill_ledger::Timestamp::now().as_secs() + 2),
+        deadline: Some(proofmill_ledger::Timestamp::now().as_secs() + 4),
         ..Default::default()
     };
     cluster.api.clone().proof_request_update(update).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    until("its end", || async { cluster.progress("p").await.phase() != ProofPhase::Active }).await;
     let progress = cluster.progress("p").await;
     assert_eq!(progress.phase(), ProofPhase::Failed);
     assert!(progress.cause.contains("deadline"), "{}", progress.cause);

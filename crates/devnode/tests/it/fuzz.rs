@@ -179,7 +179,9 @@ async fn every_request_is_answered() {
     let mut fuzz = Fuzz(Xoshiro256PlusPlus::seed_from_u64(seed));
     let begun = Instant::now();
     let (mut asked, mut succeeded, mut refused) = (0, 0, 0);
-    while asked < 6_000 && begun.elapsed() < Duration::from_secs(40) {
+    // For a while, and on a slow machine for as long as it takes to show something.
+    let shows = |asked, succeeded, refused| asked > 1_000 && succeeded > 50 && refused > 500;
+    while asked < 6_000 && (begun.elapsed() < Duration::from_secs(40) || !shows(asked, succeeded, refused)) {
         let request: Value = match fuzz.below(20) {
             0 => (0..fuzz.below(6)).map(|_| fuzz.request()).collect(),
             1 => fuzz.value(3),
@@ -193,7 +195,7 @@ async fn every_request_is_answered() {
             }
             body.truncate(end);
         }
-        let sent = tokio::time::timeout(Duration::from_secs(20), scene.post(body.clone())).await;
+        let sent = tokio::time::timeout(Duration::from_secs(300), scene.post(body.clone())).await;
         let (status, text) = sent.unwrap_or_else(|_| panic!("seed {seed}: no answer to {body}"));
         assert_eq!(status, 200, "seed {seed}: {body}");
         if !text.is_empty() {
@@ -209,7 +211,7 @@ async fn every_request_is_answered() {
         asked += 1;
     }
     println!("{asked} asked, {succeeded} succeeded, {refused} refused, {:?}", begun.elapsed());
-    assert!(asked > 1_000 && succeeded > 50 && refused > 500, "seed {seed}: {asked} {succeeded} {refused}");
+    assert!(shows(asked, succeeded, refused), "seed {seed}: {asked} {succeeded} {refused}");
     scene.mine().await;
     scene.proven(1, scene.head().await).await;
 }

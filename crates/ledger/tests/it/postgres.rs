@@ -115,15 +115,21 @@ async fn whoever_was_cut_off_and_replaced_writes_no_more() {
     assert_eq!(ids(&open(&server.url()).await.unwrap()).await, ["a", "b", "d"]);
 }
 
-/// Makes each commit take a second, after all that can be refused.
-const SLOW: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1); RETURN NULL; END $$; \
+/// Makes each commit take three seconds, after all that can be refused.
+const SLOW: &str = "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NULL; END $$; \
                     CREATE CONSTRAINT TRIGGER wait AFTER UPDATE ON proofmill_test.owner DEFERRABLE INITIALLY DEFERRED \
                     FOR EACH ROW WHEN (new.commits > old.commits) EXECUTE FUNCTION wait()";
 
-/// Waits until a commit takes its second, or until none does.
+/// Waits until a commit takes its time, or until all have ended: whoever has slept writes yet.
 async fn until_committing(server: &LocalPostgres, expected: bool) {
     let mut connection = PgConnection::connect(&server.url()).await.unwrap();
-    let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    let count = match expected {
+        true => "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+        false => {
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state = 'active' \
+                  AND pid <> pg_backend_pid()"
+        }
+    };
     let end = Instant::now() + Duration::from_secs(300);
     loop {
         let committing: i64 = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
@@ -154,8 +160,6 @@ async fn a_batch_whose_answer_was_lost_is_kept_once() {
         assert!(matches!(fault(lost), DatabaseFault::Away { .. }));
         if ends {
             until_committing(&server, false).await;
-            // It has slept, and writes.
-            tokio::time::sleep(Duration::from_millis(500)).await;
         }
         wire.mend();
         // Again, as who was not answered asks; or what is new, where he does not.

@@ -5,7 +5,7 @@ use proofmill_loadgen::{
     AccountKeys, CancellationToken, Funder, LoadError, LoadKind, LoadPlan, LoadReport, Progress, Rounds, run,
 };
 use std::{fs, time::Duration};
-use tokio::sync::Notify;
+use tokio::{net::TcpSocket, sync::Notify};
 use url::Url;
 
 /// Anvil's first two well-known accounts.
@@ -62,8 +62,14 @@ async fn a_full_mempool_is_waited_for_while_accounts_are_funded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_that_was_restarted_under_the_load_is_named() {
-    let node = options().block_time(Duration::from_millis(100)).timestamp(1_000).start().await.unwrap();
-    let (url, port) = (node.rpc_url().clone(), node.rpc_url().port().unwrap());
+    // Nobody else is given its port between the two.
+    let kept = TcpSocket::new_v4().unwrap();
+    kept.set_reuseaddr(true).unwrap();
+    kept.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = kept.local_addr().unwrap().port();
+    let of = |timestamp| options().block_time(Duration::from_millis(100)).timestamp(timestamp).port(port);
+    let node = of(1_000).start().await.unwrap();
+    let url = node.rpc_url().clone();
     let plan = LoadPlan::new(LoadKind::EthTransfers)
         .keys(keys())
         .rounds(Rounds::Endless)
@@ -77,8 +83,7 @@ async fn a_chain_that_was_restarted_under_the_load_is_named() {
         begun.notified().await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         node.stop().await;
-        let again = options().block_time(Duration::from_millis(100)).timestamp(2_000).port(port);
-        again.start().await.unwrap()
+        of(2_000).start().await.unwrap()
     };
     let (load, _again): (_, DevNode) = tokio::join!(load, restart);
     let error = load.unwrap_err();

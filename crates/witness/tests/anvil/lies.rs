@@ -20,7 +20,7 @@ async fn told(scene: &Scene, rule: impl FnMut(Request<'_>) -> Action + Send + 's
     let endpoint = PoolOptions::new(proxy.url.clone())
         .attempts(2)
         .backoff(Duration::from_millis(5))
-        .timeout(Duration::from_millis(1500));
+        .timeout(Duration::from_secs(30));
     match NodeOptions::at(endpoint).chain_id(CHAIN_ID).connect().await {
         Ok(node) => node.witness(range(3, 6), &|_| {}).await.expect_err("the lie went unnoticed"),
         Err(error) => error,

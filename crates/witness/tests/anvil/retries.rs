@@ -70,7 +70,7 @@ async fn a_request_that_hangs_is_given_up_and_tried_again() {
         if request.method == "eth_getProof" && request.before == 3 { Action::Hang } else { Action::Forward }
     })
     .await;
-    let hasty = endpoint(&proxy).timeout(Duration::from_secs(1));
+    let hasty = endpoint(&proxy).timeout(Duration::from_secs(5));
     let node = options(hasty).connect().await.unwrap();
     node.witness(range(3, 6), &|_| {}).await.unwrap();
 }

@@ -8,7 +8,7 @@ use proofmill_backends::{
 };
 use proofmill_primitives::{Instructions, ProgramVersion, ProofMode, ProverType, TaskKind, Weight};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Mutex,
     time::Duration,
 };
@@ -26,8 +26,8 @@ pub(crate) enum Fault {
 pub(crate) struct Slow {
     /// How long a segment takes.
     pub(crate) pace: Duration,
-    /// Segments that take longer.
-    pub(crate) slower: BTreeMap<u32, Duration>,
+    /// Segments that are not done before they are let go.
+    held: Mutex<BTreeSet<u32>>,
     pub(crate) faults: Mutex<BTreeMap<u32, VecDeque<Fault>>>,
     pub(crate) plans: Mutex<u32>,
     refuses_children: bool,
@@ -47,7 +47,7 @@ impl Slow {
     pub(crate) fn new(pace_ms: u64) -> Self {
         Self {
             pace: Duration::from_millis(pace_ms),
-            slower: BTreeMap::new(),
+            held: Mutex::default(),
             faults: Mutex::default(),
             plans: Mutex::default(),
             refuses_children: false,
@@ -62,6 +62,16 @@ impl Slow {
     pub(crate) fn failing(self, segment: u32, faults: &[Fault]) -> Self {
         self.faults.lock().unwrap().insert(segment, faults.iter().copied().collect());
         self
+    }
+
+    /// Is not done with these segments before it is told to let them go: no time decides what happens meanwhile.
+    pub(crate) fn holding(self, segments: impl IntoIterator<Item = u32>) -> Self {
+        self.held.lock().unwrap().extend(segments);
+        self
+    }
+
+    pub(crate) fn let_go(&self) {
+        self.held.lock().unwrap().clear();
     }
 
     /// Refuses every child of a node, whatever it is.
@@ -191,7 +201,10 @@ impl Backend for Slow {
             return self.refuse(BackendError::MalformedPart { cause: "the plan is of another input".into() });
         }
         count(&self.begun, index);
-        std::thread::sleep(self.slower.get(&index).copied().unwrap_or(self.pace));
+        std::thread::sleep(self.pace);
+        while self.held.lock().unwrap().contains(&index) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
         let fault = self.faults.lock().unwrap().get_mut(&index).and_then(VecDeque::pop_front);
         match fault {
             Some(Fault::Retryable) => {

@@ -8,18 +8,17 @@ use proofmill_artifacts::{ArtifactKind, ArtifactStore, refusal_of};
 use proofmill_backends::{Plan, Proof};
 use proofmill_primitives::WorkerKind;
 use proofmill_wire::operator::ProofPhase;
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// Makes a proof of four segments, and does something to the file of the first once it is there and before it is used:
-/// its neighbour takes longer.
+/// its neighbour is held until then.
 async fn with_first_segment(harm: fn(&Path)) -> BTreeMap<u32, u32> {
-    let mut slow = Slow::new(20);
-    slow.slower.insert(1, Duration::from_millis(600));
-    let site = Site::new(slow).await;
+    let site = Site::new(Slow::new(20).holding([1])).await;
     let _workers = [site.worker("a", WorkerKind::All, 3), site.worker("b", WorkerKind::All, 3)];
     site.request("p", 4, 2).await;
     site.until("the first is there", || site.file_of(0).is_some()).await;
     harm(&site.file_of(0).unwrap());
+    site.backend.let_go();
     site.proof("p", 4).await;
     site.backend.proven()
 }

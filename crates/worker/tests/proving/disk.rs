@@ -110,12 +110,14 @@ async fn what_waits_for_space_is_let_go_with_its_proof() {
 
 /// Results are offered so often and more until they are taken.
 async fn is_kept(refusal: Refusal, often: usize) {
-    let site = Site::new(Slow::new(300)).await;
+    // None of them is done before the disk is full.
+    let site = Site::new(Slow::new(20).holding(0..4)).await;
     let disk = Disk::new(&site, refusal);
     let _worker = site.worker_on(disk.clone(), "w", WorkerKind::All, 3);
     site.request("p", 4, 2).await;
     site.until("it is at its segments", || site.backend.begun() > 0).await;
     disk.refuses.store(true, Ordering::SeqCst);
+    site.backend.let_go();
     site.until("results wait", || disk.refused.load(Ordering::SeqCst) > often).await;
     // That is known to whoever looks at the proof, for as long as it is so.
     site.until_diagnosis("p", |told| told.contains(" on w: a result waits for") && told.contains("/disk"))

@@ -1,9 +1,18 @@
 //! Faults that are not the work's own: it waits, and is done.
 
-use crate::{backend::Slow, harness::Site};
+use crate::{
+    backend::Slow,
+    harness::{PATIENCE, Site},
+};
 use proofmill_artifacts::FsArtifacts;
 use proofmill_primitives::WorkerKind;
-use std::{fs, os::unix::fs::symlink, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
@@ -22,17 +31,24 @@ impl Share {
     fn new(site: &Site) -> (Self, Arc<FsArtifacts>) {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("share")).unwrap());
-        (Self { folder, real: site.artifacts_folder() }, artifacts)
+        let share = Self { folder, real: site.artifacts_folder() };
+        fs::rename(share.at("share"), share.at("empty")).unwrap();
+        share.lose();
+        (share, artifacts)
     }
 
     fn mount(&self) {
-        fs::rename(self.at("share"), self.at("empty")).unwrap();
-        symlink(&self.real, self.at("share")).unwrap();
+        self.be(&self.real);
     }
 
     fn lose(&self) {
-        fs::remove_file(self.at("share")).unwrap();
-        fs::rename(self.at("empty"), self.at("share")).unwrap();
+        self.be(&self.at("empty"));
+    }
+
+    /// In one step: a worker that writes in between makes no folder in its place.
+    fn be(&self, folder: &Path) {
+        symlink(folder, self.at("next")).unwrap();
+        fs::rename(self.at("next"), self.at("share")).unwrap();
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -90,7 +106,7 @@ async fn a9_an_answer_that_is_no_coordinators_is_waited_for() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(!worker.running.is_finished(), "it left for good");
     stop.cancel();
-    tokio::time::timeout(Duration::from_secs(5), proxy).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, proxy).await.unwrap().unwrap().unwrap();
     site.start_cluster().await;
     site.request("p", 4, 2).await;
     site.proof("p", 4).await;

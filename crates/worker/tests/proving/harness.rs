@@ -32,6 +32,7 @@ pub(crate) struct Site {
     pub(crate) address: SocketAddr,
     pub(crate) artifacts: Arc<FsArtifacts>,
     pub(crate) backend: Arc<Slow>,
+    scheduler: proofmill_scheduler::Config,
     serving: Option<(CancellationToken, JoinHandle<Result<(), ClusterError>>)>,
 }
 
@@ -48,8 +49,20 @@ impl Hand {
     }
 }
 
+/// The threads of what is held end with the test.
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.backend.let_go();
+    }
+}
+
 impl Site {
     pub(crate) async fn new(backend: Slow) -> Self {
+        Self::with(backend, impatient()).await
+    }
+
+    /// With a coordinator of these settings.
+    pub(crate) async fn with(backend: Slow, scheduler: proofmill_scheduler::Config) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let artifacts = Arc::new(FsArtifacts::open(&folder.path().join("artifacts")).unwrap());
         artifacts.put(&"program".into(), ArtifactKind::Program, "elf".into()).await.unwrap();
@@ -57,14 +70,15 @@ impl Site {
         let port = proofmill_localstore::free_port().unwrap();
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let mut site = Self { folder, address, artifacts, backend: Arc::new(backend), serving: None };
+        let backend = Arc::new(backend);
+        let mut site = Self { folder, address, artifacts, backend, scheduler, serving: None };
         site.serve(listener).await;
         site
     }
 
     async fn serve(&mut self, listener: TcpListener) {
         let ledger = Ledger::open(&self.folder.path().join("ledger.sqlite")).await.unwrap();
-        let mut config = ClusterConfig { scheduler: impatient(), ..ClusterConfig::default() };
+        let mut config = ClusterConfig { scheduler: self.scheduler, ..ClusterConfig::default() };
         config.server_heartbeat = Duration::from_millis(300);
         config.scheduler.controller_headroom = Weight::gb(1);
         let cluster = Cluster::start(config, ledger, self.artifacts.clone()).await.unwrap();
@@ -256,6 +270,24 @@ impl Site {
             }
         });
         waited.await.unwrap_or_else(|_| panic!("in vain: {what}"));
+    }
+
+    /// Waits until the coordinator says this of itself.
+    pub(crate) async fn until_status(&self, what: &str, holds: impl Fn(&StatusResponse) -> bool) {
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while !holds(&self.status().await) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "in vain: {what}: {:#?}", self.status().await);
+    }
+
+    /// Waits until the coordinator has these workers, in the order of their names, and no others.
+    pub(crate) async fn has_workers(&self, names: &[&str]) {
+        let there = |status: &StatusResponse| {
+            status.workers.iter().map(|worker| worker.id.as_str()).eq(names.iter().copied())
+        };
+        self.until_status(&format!("workers {names:?}"), there).await;
     }
 
     /// Waits until this is said to keep the proof waiting.

@@ -4,7 +4,7 @@
 use crate::{
     backend::Slow,
     disk::{Disk, Refusal},
-    harness::{PATIENCE, Site},
+    harness::Site,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactKind, ArtifactStore, ContentKey};
@@ -253,21 +253,6 @@ impl Fleet {
         self.site.until("some are proven", || shards() >= count).await;
     }
 
-    /// Waits until the coordinator has these workers, in the order of their names, and no others.
-    async fn has_workers(&self, names: &[&str]) {
-        let waited = tokio::time::timeout(PATIENCE, async {
-            loop {
-                let workers = self.site.status().await.workers;
-                let there: Vec<_> = workers.iter().map(|worker| worker.id.as_str()).collect();
-                if there == names {
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        });
-        waited.await.unwrap_or_else(|_| panic!("in vain: workers {names:?}"));
-    }
-
     async fn ends_with(&self, id: &str, count: u32) {
         let progress = self.site.ended(id).await;
         assert_eq!(progress.cause, "");
@@ -344,9 +329,9 @@ async fn a_coordinator_that_is_restarted_remembers_the_messages_of_tasks() {
     fleet.site.start_cluster().await;
     fleet.proven(5).await;
     // A coordinator waits half a minute for those that it knew before.
-    fleet.has_workers(&["controls", "proves"]).await;
+    fleet.site.has_workers(&["controls", "proves"]).await;
     controls.kill().await;
-    fleet.has_workers(&["proves"]).await;
+    fleet.site.has_workers(&["proves"]).await;
     fleet.site.stop_cluster().await;
     fleet.site.start_cluster().await;
     let _next = fleet.worker("next", WorkerKind::Cpu, 16);

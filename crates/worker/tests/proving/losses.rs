@@ -2,8 +2,8 @@
 
 use crate::{backend::Slow, harness::Site, way};
 use proofmill_primitives::WorkerKind;
-use proofmill_wire::operator::ProofPhase;
-use std::time::{Duration, Instant};
+use proofmill_wire::operator::{ProofPhase, StatusResponse};
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_worker_finishes_what_a_dead_one_began() {
@@ -28,7 +28,8 @@ async fn another_worker_finishes_what_a_dead_one_began() {
 /// Its process is back under its name before anybody misses it, each time: that it is another one is known by its own word.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_segment_that_takes_every_process_of_a_name_down_ends_its_proof() {
-    let site = Site::new(Slow::new(2_000)).await;
+    // Nobody gets as far as its end.
+    let site = Site::new(Slow::new(1).holding([0])).await;
     let _controls = site.worker("controls", WorkerKind::Cpu, 1);
     let mut proves = site.worker("proves", WorkerKind::Gpu, 1);
     site.request("p", 1, 2).await;
@@ -76,44 +77,45 @@ async fn results_are_handed_in_when_the_coordinator_is_back() {
     assert_eq!(site.backend.proven(), Slow::once(10));
 }
 
+/// Whether a worker leaves, and holds the long segment and nothing else.
+fn one_leaves(status: &StatusResponse) -> bool {
+    let mut leaving = status.workers.iter().filter(|worker| worker.draining);
+    leaving.next().is_some_and(|worker| worker.tasks == ["ProveShard"]) && leaving.next().is_none()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_is_told_to_stop_finishes_what_it_holds() {
-    let mut slow = Slow::new(100);
-    // Far longer than a broken stream is waited for.
-    slow.slower.insert(0, Duration::from_millis(1500));
-    let site = Site::new(slow).await;
+    let site = Site::new(Slow::new(100).holding([0])).await;
     let leaves = site.worker("leaves", WorkerKind::All, 3);
     site.request("p", 6, 2).await;
     site.until("it is at the long one", || site.backend.is_at(0)).await;
     let _stays = site.worker("stays", WorkerKind::All, 3);
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    site.has_workers(&["leaves", "stays"]).await;
     leaves.stop.cancel();
-    let told = Instant::now();
+    // Far longer than a broken stream is waited for.
+    tokio::time::sleep(Duration::from_millis(1_000)).await;
+    assert!(!leaves.running.is_finished(), "it did not wait for the long one");
+    site.backend.let_go();
     leaves.running.await.unwrap().unwrap();
-    assert!(told.elapsed() > Duration::from_millis(700), "it waited for the long one: {:?}", told.elapsed());
     let (progress, _) = site.proof("p", 6).await;
     assert_eq!(site.backend.proven(), Slow::once(6));
     assert_eq!(progress.workers.len(), 2);
-    assert_eq!(site.status().await.workers.len(), 1, "the one that left is gone");
+    site.has_workers(&["stays"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
-    let mut slow = Slow::new(100);
-    slow.slower.insert(0, Duration::from_millis(2500));
-    let mut site = Site::new(slow).await;
+    let mut site = Site::new(Slow::new(100).holding([0])).await;
     let _controls = site.worker("controls", WorkerKind::Cpu, 1);
     let leaves = site.worker("leaves", WorkerKind::Gpu, 1);
     site.request("p", 3, 2).await;
     site.until("it is at the long one", || site.backend.is_at(0)).await;
     leaves.stop.cancel();
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    site.until_status("it leaves", one_leaves).await;
     site.stop_cluster().await;
     site.start_cluster().await;
-    tokio::time::sleep(Duration::from_millis(700)).await;
-    let draining: Vec<_> = site.status().await.workers.into_iter().filter(|worker| worker.draining).collect();
-    assert_eq!(draining.len(), 1, "it came back to say so");
-    assert_eq!(draining[0].tasks, ["ProveShard"]);
+    site.until_status("it comes back to say so", one_leaves).await;
+    site.backend.let_go();
     leaves.running.await.unwrap().unwrap();
     let _next = site.worker("next", WorkerKind::Gpu, 1);
     site.proof("p", 3).await;
@@ -123,18 +125,14 @@ async fn a_worker_that_leaves_outlives_a_restart_of_the_coordinator() {
 /// That it takes no more tasks is lost on the way: it says so again, and is not given back what it hands back for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_leaves_says_so_until_it_is_heard() {
-    let mut slow = Slow::new(100);
-    slow.slower.insert(0, Duration::from_millis(2500));
-    let site = Site::new(slow).await;
+    let site = Site::new(Slow::new(100).holding([0])).await;
     let by = way::losing(site.address, "/Close", 3).await;
     let leaves = site.worker_by(by, "leaves", WorkerKind::All, 2);
     site.request("p", 3, 2).await;
     site.until("it is at the long one", || site.backend.is_at(0)).await;
     leaves.stop.cancel();
-    tokio::time::sleep(Duration::from_millis(1200)).await;
-    let workers = site.status().await.workers;
-    assert!(workers.len() == 1 && workers[0].draining, "{workers:?}");
-    assert_eq!(workers[0].tasks, ["ProveShard"], "the controller is handed back");
+    site.until_status("it is heard, and the controller is handed back", one_leaves).await;
+    site.backend.let_go();
     leaves.running.await.unwrap().unwrap();
     let _next = site.worker("next", WorkerKind::All, 3);
     site.proof("p", 3).await;

@@ -1,6 +1,9 @@
 //! Fleets of two builds.
 
-use crate::{backend::Slow, harness::Site};
+use crate::{
+    backend::Slow,
+    harness::{PATIENCE, Site},
+};
 use proofmill_primitives::WorkerKind;
 use proofmill_wire::{
     header,
@@ -41,7 +44,7 @@ async fn who_does_not_understand_a_task_is_not_given_it() {
         let status = site.status().await;
         status.proofs.into_iter().find(|proof| proof.proof_id == "p").map(|proof| proof.diagnosis)
     };
-    let waited = tokio::time::timeout(Duration::from_secs(10), async {
+    let waited = tokio::time::timeout(PATIENCE, async {
         while !diagnosis().await.is_some_and(|diagnosis| diagnosis.contains("speaks proofmill-")) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

@@ -7,9 +7,11 @@ use proofmill_wire::operator::ProofPhase;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_make_a_proof() {
-    let site = Site::new(Slow::new(50)).await;
+    let site = Site::new(Slow::new(50).holding(0..7)).await;
     let _workers = [site.worker("a", WorkerKind::All, 3), site.worker("b", WorkerKind::All, 3)];
     site.request("p", 7, 2).await;
+    site.until("there is more under way than one has room for", || site.backend.begun() > 3).await;
+    site.backend.let_go();
     let (progress, proof) = site.proof("p", 7).await;
     assert_eq!(proof.mode, ProofMode::Compressed);
     assert_eq!(site.backend.proven(), Slow::once(7));

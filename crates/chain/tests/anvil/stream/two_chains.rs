@@ -14,6 +14,11 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time;
 
+/// Longer than anything here takes, also where the machine does much else.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// For so long nothing is told where nothing happens, on a machine that answers at once.
+const QUIET: Duration = Duration::from_millis(300);
+
 pub(crate) struct TwoChains {
     pub(crate) anvil1: Anvil,
     pub(crate) anvil2: Anvil,
@@ -187,7 +192,7 @@ pub(crate) struct Follower {
 impl Follower {
     /// The next event, which is not acknowledged.
     pub(crate) async fn hear(&mut self) -> ChainEvent {
-        time::timeout(Duration::from_secs(20), self.stream.next()).await.expect("something should happen")
+        time::timeout(PATIENCE, self.stream.next()).await.expect("something should happen")
     }
 
     pub(crate) async fn next(&mut self) -> ChainEvent {
@@ -197,19 +202,24 @@ impl Follower {
     }
 
     /// Everything that is told until the stream has seen the heads of the chains that it can reach, and then nothing for
-    /// a while.
+    /// a while: for longer than many requests take now, as it may ask for blocks yet before it tells of them.
     pub(crate) async fn all(&mut self) -> Vec<ChainEvent> {
-        let mut events = Vec::new();
-        let until = time::Instant::now() + Duration::from_secs(20);
+        let (mut events, mut quiet, mut had_seen_all) = (Vec::new(), QUIET, false);
+        let until = time::Instant::now() + PATIENCE;
         loop {
-            match time::timeout(Duration::from_millis(300), self.stream.next()).await {
-                Ok(event) => {
-                    self.stream.acknowledge();
-                    events.push(event);
-                }
-                Err(_) if self.has_seen_all().await || time::Instant::now() > until => return events,
-                Err(_) => {}
+            if let Ok(event) = time::timeout(quiet, self.stream.next()).await {
+                self.stream.acknowledge();
+                events.push(event);
+                had_seen_all = false;
+                continue;
             }
+            let asked = time::Instant::now();
+            let has_seen_all = self.has_seen_all().await;
+            quiet = QUIET + 40 * asked.elapsed();
+            if (has_seen_all && had_seen_all) || time::Instant::now() > until {
+                return events;
+            }
+            had_seen_all = has_seen_all;
         }
     }
 
