@@ -3,7 +3,7 @@
 use crate::{owner::Release, queue::Sink};
 use futures::{StreamExt, future, stream};
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ProofId, TaskId, WorkerKind};
+use proofmill_primitives::{ProofId, TaskId, TaskKind, WorkerKind};
 use proofmill_wire::worker::{
     EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult,
     TaskStatus, UnknownTask, message_stream_response, server_sub_message::Message,
@@ -61,7 +61,8 @@ impl Subscriber {
     pub(crate) fn new(proof: ProofId, sink: Sink<ServerSubMessage>) -> Self {
         Self {
             proof,
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            is_used: false,
             unacknowledged: BTreeMap::new(),
             told: BTreeSet::new(),
             sink,
@@ -117,6 +118,18 @@ impl Subscriber {
         let unknown = UnknownTask { proof_id: self.proof.to_string(), task_id: task.to_string() };
         let message = self.message(Message::UnknownTask(unknown));
         release(&self.sink, message, out);
+    }
+
+    /// Its proof has ended, and all tasks of it. Whoever asked for one from outside, as the SP1 cluster's command line does, waits for
+    /// that one's end, and makes nothing of the stream's. What tasks asked for is withdrawn together with them.
+    pub(crate) fn proof_ended(&mut self, is_made: bool, out: &mut Vec<Release>) {
+        for (task, kind) in std::mem::take(&mut self.waiting) {
+            let Some(kind) = kind else { continue };
+            // These declare their proof made, and are done with that.
+            let is_done = is_made && matches!(kind, TaskKind::Controller | TaskKind::ExecuteOnly);
+            self.result(&task, if is_done { TaskStatus::Succeeded } else { TaskStatus::FailedFatal }, out);
+        }
+        self.end(out);
     }
 
     pub(crate) fn end(&mut self, out: &mut Vec<Release>) {
