@@ -34,12 +34,24 @@ pub(crate) struct WorkerLink {
     pub(crate) kind: WorkerKind,
 }
 
+impl WorkerLink {
+    /// Whether whoever registers under this name, as this process, is the one that is here, and takes no more tasks. Nodes of the SP1
+    /// cluster do not say which process they are, and no two have the same name: one that stops says so once, and then opens its
+    /// stream as often as it breaks, for as long as what it holds takes. Only its silence tells that it is gone.
+    pub(crate) fn leaves_for_good(&self, process: Option<&str>) -> bool {
+        self.draining && self.incarnation.is_none() && process.is_none()
+    }
+}
+
 /// A subscriber: whoever waits for the ends of some of a proof's tasks. What it is told goes out with the releases, so
 /// that it hears of nothing that a crash could undo.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     pub(crate) proof: ProofId,
-    pub(crate) waiting: BTreeSet<TaskId>,
+    /// What it waits for: tasks, and of one that no other task asked for, its kind.
+    pub(crate) waiting: BTreeMap<TaskId, Option<TaskKind>>,
+    /// It named a task before.
+    pub(crate) is_used: bool,
     unacknowledged: BTreeMap<String, Told>,
     /// The tasks in `unacknowledged`: each is told of once at a time.
     told: BTreeSet<TaskId>,
