@@ -154,7 +154,9 @@ impl State {
             }
             entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
         }
-        self.end_proof(Event::TaskCompleted { worker, task })
+        let proof = self.scheduler.task(&task).map(|(spec, _)| spec.proof.clone());
+        self.end_proof(Event::TaskCompleted { worker, task })?;
+        proof.map_or(Ok(()), |proof| self.end_dummy(proof))
     }
 
     pub(crate) fn fail_task(&mut self, worker: WorkerId, task: TaskId, fault: Fault) -> Result<(), Status> {

@@ -79,6 +79,37 @@ async fn an_execution_that_the_command_line_asks_for_ends_for_it() {
     }
 }
 
+/// `build-vkeys`: nobody declares made what is no proof. It is over with the last of its tasks, and does not fail for want of time later.
+#[tokio::test]
+async fn a_proof_that_is_none_is_over_with_its_last_task() {
+    let cluster = start().await;
+    let mut node = cluster.worker("w", WorkerType::All, 12).await;
+    dummy(&cluster).await;
+    let data = TaskData {
+        task_type: TaskKind::UtilVkeyMapController.wire(),
+        inputs: vec!["program".into()],
+        outputs: vec!["map".into()],
+        metadata: "{}".into(),
+        proof_id: "p".into(),
+        ..TaskData::default()
+    };
+    let request = CreateTaskRequest { worker_id: "cli".into(), data: Some(data) };
+    let asked = cluster.tasks.clone().create_task(request).await.unwrap().into_inner().task_id;
+    let mut results = node.subscribe("sub", "p", &[&asked]).await;
+    let task = node.task().await;
+    let chunk = node.create(&task, TaskKind::UtilVkeyMapChunk, "chunk").await.unwrap();
+    let part = node.task().await;
+    assert_eq!(part.task_id, chunk);
+    node.complete(&part).await.unwrap();
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Pending.wire());
+    node.complete(&task).await.unwrap();
+    let (_, told) = results.next().await;
+    let Message::TaskResult(told) = told else { panic!("{told:?}") };
+    assert_eq!((told.task_id.as_str(), told.task_status()), (asked.as_str(), TaskStatus::Succeeded));
+    assert!(matches!(results.next().await.1, Message::EndOfStream(_)));
+    assert_eq!(cluster.get("p").await.unwrap().proof_status, ProofStatus::Completed.wire());
+}
+
 /// It names the task that it waits for once it was given its id, which may be too late.
 #[tokio::test]
 async fn a_task_that_is_named_after_its_proof_has_ended_is_told_of() {
