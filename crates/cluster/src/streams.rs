@@ -3,7 +3,7 @@
 use crate::{owner::Release, queue::Sink};
 use futures::{StreamExt, future, stream};
 use proofmill_ledger::Timestamp;
-use proofmill_primitives::{ProofId, TaskId, WorkerKind};
+use proofmill_primitives::{ProofId, TaskId, TaskKind, WorkerKind};
 use proofmill_wire::worker::{
     EndOfStream, MessageStreamResponse, ServerMessage, ServerSubHeartbeat, ServerSubMessage, TaskResult,
     TaskStatus, UnknownTask, message_stream_response, server_sub_message::Message,
@@ -34,12 +34,24 @@ pub(crate) struct WorkerLink {
     pub(crate) kind: WorkerKind,
 }
 
+impl WorkerLink {
+    /// Whether whoever registers under this name, as this process, is the one that is here, and takes no more tasks. Nodes of the SP1
+    /// cluster do not say which process they are, and no two have the same name: one that stops says so once, and then opens its
+    /// stream as often as it breaks, for as long as what it holds takes. Only its silence tells that it is gone.
+    pub(crate) fn leaves_for_good(&self, process: Option<&str>) -> bool {
+        self.draining && self.incarnation.is_none() && process.is_none()
+    }
+}
+
 /// A subscriber: whoever waits for the ends of some of a proof's tasks. What it is told goes out with the releases, so
 /// that it hears of nothing that a crash could undo.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     pub(crate) proof: ProofId,
-    pub(crate) waiting: BTreeSet<TaskId>,
+    /// What it waits for: tasks, and of one that no other task asked for, its kind.
+    pub(crate) waiting: BTreeMap<TaskId, Option<TaskKind>>,
+    /// It named a task before.
+    pub(crate) is_used: bool,
     unacknowledged: BTreeMap<String, Told>,
     /// The tasks in `unacknowledged`: each is told of once at a time.
     told: BTreeSet<TaskId>,
@@ -61,7 +73,8 @@ impl Subscriber {
     pub(crate) fn new(proof: ProofId, sink: Sink<ServerSubMessage>) -> Self {
         Self {
             proof,
-            waiting: BTreeSet::new(),
+            waiting: BTreeMap::new(),
+            is_used: false,
             unacknowledged: BTreeMap::new(),
             told: BTreeSet::new(),
             sink,
@@ -117,6 +130,18 @@ impl Subscriber {
         let unknown = UnknownTask { proof_id: self.proof.to_string(), task_id: task.to_string() };
         let message = self.message(Message::UnknownTask(unknown));
         release(&self.sink, message, out);
+    }
+
+    /// Its proof has ended, and all tasks of it. Whoever asked for one from outside, as the SP1 cluster's command line does, waits for
+    /// that one's end, and makes nothing of the stream's. What tasks asked for is withdrawn together with them.
+    pub(crate) fn proof_ended(&mut self, is_made: bool, out: &mut Vec<Release>) {
+        for (task, kind) in std::mem::take(&mut self.waiting) {
+            let Some(kind) = kind else { continue };
+            // These declare their proof made, and are done with that.
+            let is_done = is_made && matches!(kind, TaskKind::Controller | TaskKind::ExecuteOnly);
+            self.result(&task, if is_done { TaskStatus::Succeeded } else { TaskStatus::FailedFatal }, out);
+        }
+        self.end(out);
     }
 
     pub(crate) fn end(&mut self, out: &mut Vec<Release>) {

@@ -13,8 +13,8 @@ pub struct Config {
     /// A task that runs for longer is taken from its worker and tried on another; a controller and an execution, which wait for
     /// the others, are not. After the coordinator was away, it has as long again. 6 h (`TASK_TIMEOUT`).
     pub task_timeout: Duration,
-    /// How long a worker whose stream broke has to come back before its tasks go to others. 30 s, as long as one that is
-    /// silent: the work that it holds is worth more than that, and it tries each second to come back.
+    /// How long a worker whose stream broke has to come back before its tasks go to others, from its last heartbeat. 30 s, as long as
+    /// one that is silent: the work that it holds is worth more than that, and it tries each second to come back.
     pub reconnect_grace: Duration,
     /// What follows from a fault of a task: the pauses between tries, and the last try.
     pub patience: Patience,

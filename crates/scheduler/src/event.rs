@@ -83,10 +83,15 @@ pub enum Event {
         /// Which, and to whom.
         tasks: Vec<(WorkerId, TaskId)>,
     },
-    /// A worker's stream broke. It is given no more tasks, and has [`Config::reconnect_grace`](crate::Config) to come back
-    /// before what it holds goes to others.
+    /// A worker's stream broke. It is given no more tasks, and has [`Config::reconnect_grace`](crate::Config) to come back, or
+    /// to say by a heartbeat that it lives, before what it holds goes to others.
     StreamBroken {
         /// Whose.
+        worker: WorkerId,
+    },
+    /// A worker that takes no more tasks has a stream again: it goes on with what it holds.
+    WorkerBack {
+        /// Who.
         worker: WorkerId,
     },
     /// A worker will take no more tasks. It finishes or hands back what it holds, then its heartbeats end.

@@ -263,8 +263,12 @@ impl Scheduler {
             if since(worker.last_heartbeat) > timeout {
                 return Some((id, format!("no heartbeat for {}", words(now.since(worker.last_heartbeat)))));
             }
-            let broken = worker.broken.filter(|broken| since(*broken) > grace)?;
-            Some((id, format!("its stream broke, and it did not come back for {}", words(now.since(broken)))))
+            // A node whose prover has all its threads does not come back to its stream before that lets go of one; its heartbeats,
+            // which have a thread of their own, say that it lives and what it goes on with.
+            let broken = worker.broken?;
+            let silent = since(broken.max(worker.last_heartbeat)) > grace;
+            let away = words(now.since(broken));
+            silent.then(|| (id, format!("its stream broke, and it did not come back for {away}")))
         });
         // All at once, before anything is given out again.
         let dead: Vec<_> = dead.map(|(id, cause)| (id.clone(), cause)).collect();

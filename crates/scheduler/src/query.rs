@@ -4,7 +4,7 @@ use crate::{
     Diagnosis, ProofSpec, Scheduler, TaskSpec, TaskState, Time, WorkerSpec,
     want::{Sort, Want, as_weight},
 };
-use proofmill_primitives::{Capability, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerKind};
+use proofmill_primitives::{Capability, ProofId, ProverType, TaskId, TaskKind, Weight, WorkerId, WorkerKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -132,6 +132,11 @@ impl Scheduler {
                 reserved_for: worker.reserved_for.as_ref(),
             })
         })
+    }
+
+    /// Whether a worker holds tasks.
+    pub fn is_busy(&self, worker: &WorkerId) -> bool {
+        self.workers.get(worker).is_some_and(|worker| !worker.tasks.is_empty())
     }
 
     /// Counts and weights over everything. Looks at every worker and every proof: for people and metrics, not for a

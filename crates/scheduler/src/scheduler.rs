@@ -110,6 +110,7 @@ impl Scheduler {
             }
             Event::Sent { tasks } => self.sent(now, &tasks),
             Event::StreamBroken { worker } => self.stream_broken(now, &worker, &mut actions),
+            Event::WorkerBack { worker } => self.workers.come_back(&worker, now),
             Event::WorkerDraining { worker } => self.worker_draining(&worker)?,
             Event::WorkerGone { worker } => self.worker_lost(now, &worker, "its process ended", &mut actions),
             Event::WorkerReplaced { worker } => self.worker_replaced(now, &worker, &mut actions),

@@ -154,6 +154,12 @@ impl WorkerSet {
         }
     }
 
+    /// It has a stream again, and is given nothing into it.
+    pub(crate) fn come_back(&mut self, id: &WorkerId, now: Time) {
+        self.heard(id, now);
+        self.change(id, |worker| worker.broken = None);
+    }
+
     /// The clock went back: nobody was heard of in the future.
     pub(crate) fn forget_future(&mut self, now: Time) {
         for worker in self.by_id.values_mut() {

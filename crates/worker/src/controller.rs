@@ -38,7 +38,6 @@ const READ_AT_ONCE: usize = 8;
 struct Request {
     program_id: ArtifactId,
     input_id: ArtifactId,
-    output: ArtifactId,
     mode: ProofMode,
     cycle_limit: Option<Instructions>,
     about: About,
@@ -112,12 +111,11 @@ impl Request {
     async fn fetch(bench: &Bench, task: &Task) -> Result<Self, TaskFailure> {
         let program_id = task.input(0, "program")?.clone();
         let input_id = task.input(1, "program input")?.clone();
-        let mode = task.input(2, "proof mode")?.as_str();
-        let mode = mode.parse().ok().and_then(ProofMode::from_wire).ok_or_else(|| {
-            TaskFailure::malformed(format!(
-                "unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
-            ))
-        })?;
+        let mode = match task.kind {
+            // Whatever is asked for beside it, which may be nothing: it leaves nothing.
+            TaskKind::ExecuteOnly => ProofMode::Execute,
+            _ => asked_mode(task)?,
+        };
         let cycle_limit = match task.inputs.get(3).map(ArtifactId::as_str) {
             None | Some("" | "0") => None,
             Some(limit) => Some(Instructions(limit.parse().map_err(|_| {
@@ -134,13 +132,23 @@ impl Request {
             program: bench.get(&program_id, ArtifactKind::Program).await?,
             input: bench.get(&input_id, metadata::input_kind(about.stdin_private)).await?,
             about,
-            output: task.output()?.clone(),
             program_id,
             input_id,
             mode,
             cycle_limit,
         })
     }
+}
+
+/// The mode of a proof that is to be left somewhere.
+fn asked_mode(task: &Task) -> Result<ProofMode, TaskFailure> {
+    let mode = task.input(2, "proof mode")?.as_str();
+    let mode = mode.parse().ok().and_then(ProofMode::from_wire).ok_or_else(|| {
+        TaskFailure::malformed(format!(
+            "unknown proof mode `{mode}`: use 0 execute, 1 core, 2 compressed, 3 plonk, 4 groth16"
+        ))
+    })?;
+    task.output().map(|_| mode)
 }
 
 /// Finds the plan, or runs the program to make it.
@@ -227,7 +235,7 @@ impl Controller<'_> {
         };
         let (backend, program, length) = (self.backend.clone(), proof.program, bytes.len());
         let stored = blocking(move || backend.pack(&proof)).await?;
-        self.bench.keep(&self.request.output, ArtifactKind::Proof, stored.into()).await?;
+        self.bench.keep(self.task.output()?, ArtifactKind::Proof, stored.into()).await?;
         let report = serde_json::json!({
             "program": program.0,
             "instructions": self.plan.execution.instructions,

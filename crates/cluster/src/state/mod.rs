@@ -287,7 +287,7 @@ impl State {
     fn task_ended(&mut self, proof: &ProofId, task: &TaskId, state: &TaskState) {
         let status = convert::task_status(state);
         for subscriber in self.subscribers.values_mut().filter(|subscriber| subscriber.proof == *proof) {
-            if subscriber.waiting.remove(task) {
+            if subscriber.waiting.remove(task).is_some() {
                 subscriber.result(task, status, &mut self.releases);
             }
         }
@@ -331,9 +331,10 @@ impl State {
         self.batch.push(Change::TasksForgotten { proof: proof.clone() });
         let Self { subscribers, channels, releases, .. } = self;
         subscribers.retain(|_, subscriber| {
-            let stays = subscriber.proof != *proof;
+            // Who has named no task yet may be about to: of that one it must hear something.
+            let stays = subscriber.proof != *proof || !subscriber.is_used;
             if !stays {
-                subscriber.end(releases);
+                subscriber.proof_ended(status == ProofStatus::Completed, releases);
             }
             stays
         });

@@ -45,6 +45,7 @@ impl State {
 
     fn subscribe(&mut self, id: &str, tasks: Vec<TaskId>) -> Result<(), Status> {
         let Some(subscriber) = self.subscribers.get_mut(id) else { return Ok(()) };
+        subscriber.is_used |= !tasks.is_empty();
         let mut unknown = 0;
         for task in tasks {
             // Of another proof's tasks it would hear nothing.
@@ -61,7 +62,10 @@ impl State {
                 Some((_, state)) if super::has_ended(state) => {
                     subscriber.result(&task, convert::task_status(state), &mut self.releases);
                 }
-                Some(_) => drop(subscriber.waiting.insert(task)),
+                Some((spec, _)) => {
+                    let kind = spec.parent.is_none().then_some(spec.kind);
+                    subscriber.waiting.insert(task, kind);
+                }
             }
         }
         Ok(())

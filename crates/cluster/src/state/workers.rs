@@ -52,6 +52,14 @@ impl State {
             self.feed(Event::WorkerReplaced { worker: id.clone() })?;
         }
         self.sessions += 1;
+        if let Some(link) =
+            self.workers.get_mut(&id).filter(|link| link.leaves_for_good(incarnation.as_deref()))
+        {
+            (link.sink, link.session) = (sink, self.sessions);
+            session.store(self.sessions, Ordering::Release);
+            tracing::info!(worker = %id, "a worker that takes no more tasks is back");
+            return self.feed(Event::WorkerBack { worker: id });
+        }
         let link = WorkerLink { session: self.sessions, incarnation, sink, draining: false, kind: spec.kind };
         let before = self.workers.insert(id.clone(), link);
         self.fleet_changed = true;
@@ -71,6 +79,9 @@ impl State {
             // One that drains ends it when it has done its tasks.
             if !link.draining {
                 tracing::warn!(%worker, "a worker's stream broke");
+            } else if link.leaves_for_good(None) && self.scheduler.is_busy(&worker) {
+                tracing::info!(%worker, "the stream of a worker broke that takes no more tasks, and holds some");
+                return;
             }
             drop(self.feed(Event::StreamBroken { worker }));
         }
@@ -92,11 +103,11 @@ impl State {
         waiting: &BTreeMap<TaskId, String>,
         received: Timestamp,
     ) -> Result<(), Status> {
-        // It may not have found out that its stream broke.
-        if self.workers.get(&worker).is_none_or(|link| link.sink.is_closed()) {
-            let text = format!("the worker {worker} has no open stream: open one");
-            return Err(Status::not_found(brief(text)));
-        }
+        let text = format!("the worker {worker} has no open stream: open one");
+        let no_stream = Status::not_found(brief(text));
+        let Some(link) = self.workers.get(&worker) else { return Err(no_stream) };
+        // It may not have found out that its stream broke. That it lives is heard all the same.
+        let is_connected = !link.sink.is_closed();
         // Tasks that ended before a restart are unknown even to the scheduler: nobody else would ever withdraw them.
         for (proof, task) in &active {
             if self.scheduler.task(task).is_none() {
@@ -107,7 +118,8 @@ impl State {
         }
         let active = active.into_iter().map(|(_, task)| task).collect();
         let received = crate::convert::time(received);
-        self.feed(Event::Heartbeat { worker, active, received })
+        self.feed(Event::Heartbeat { worker, active, received })?;
+        if is_connected { Ok(()) } else { Err(no_stream) }
     }
 
     /// Creates a task, or finds the one of the same proof that is making the same outputs. One that has made them is not
@@ -142,7 +154,9 @@ impl State {
             }
             entry.account(spec.kind, worker.clone(), busy_ms, peak_memory_mb);
         }
-        self.end_proof(Event::TaskCompleted { worker, task })
+        let proof = self.scheduler.task(&task).map(|(spec, _)| spec.proof.clone());
+        self.end_proof(Event::TaskCompleted { worker, task })?;
+        proof.map_or(Ok(()), |proof| self.end_dummy(proof))
     }
 
     pub(crate) fn fail_task(&mut self, worker: WorkerId, task: TaskId, fault: Fault) -> Result<(), Status> {

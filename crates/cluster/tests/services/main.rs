@@ -6,6 +6,7 @@ mod expiry;
 mod faults;
 mod harness;
 mod metered;
+mod nodes;
 mod proofs;
 mod restart;
 mod status;

@@ -177,6 +177,43 @@ fn e6c_a_network_that_is_away_for_some_seconds_costs_nothing() {
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
 }
 
+/// Its prover has all threads of a node, for minutes: its stream breaks, and its heartbeats go on.
+#[test]
+fn who_says_that_it_lives_keeps_what_it_holds_without_a_stream() {
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    let other = if worker == "w0" { "w1" } else { "w0" };
+    scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
+    scene.pass(300, &["w0", "w1"]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(worker.as_str()), 0));
+    // It is given nothing new,
+    scene.task("p", "t", TaskKind::ProveShard);
+    assert_eq!(scene.at("t"), Some(other));
+    scene.done(other, "t");
+    // and its silence ends it.
+    scene.pass(40, &[other]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
+
+/// One that drains is back on another stream: what was lost on its way into the one before is given to others.
+#[test]
+fn who_drains_and_is_back_gives_back_what_never_arrived() {
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    let other = if worker == "w0" { "w1" } else { "w0" };
+    scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
+    scene.tell(Event::WorkerDraining { worker: worker.as_str().into() });
+    assert_eq!(scene.tell(Event::WorkerBack { worker: worker.as_str().into() }), []);
+    scene.pass(5, &[worker.as_str(), other]);
+    assert_eq!(scene.at("p/root"), Some(worker.as_str()));
+    scene.now += 10_001;
+    scene.heartbeat(&worker, &[]);
+    scene.pass(20, &[worker.as_str(), other]);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
+
 /// A container is killed as a whole and is back at once under its name, with the coordinator or without: nobody says what killed it.
 #[test]
 fn what_takes_one_process_of_a_name_after_the_other_down_is_found() {

@@ -5,21 +5,29 @@ use crate::{
     harness::{PATIENCE, impatient},
     layout::Shards,
 };
-use proofmill_artifacts::{ArtifactStore, RedisArtifacts, RedisOptions, S3Artifacts, S3Options};
-use proofmill_cluster::{Cluster, ClusterConfig};
+use proofmill_artifacts::{
+    ArtifactKind, ArtifactStore, FsArtifacts, RedisArtifacts, RedisOptions, S3Artifacts, S3Options,
+};
+use proofmill_cluster::{Cluster, ClusterConfig, ClusterError};
 use proofmill_ledger::Ledger;
 use proofmill_localstore::{LocalRedis, LocalS3, S3_KEYS, skipped};
-use proofmill_primitives::{ProverType, Weight, WorkerKind};
-use proofmill_wire::cluster::{
-    ProofRequestCreateRequest, ProofRequestGetRequest, ProofRequestStatus,
-    cluster_service_client::ClusterServiceClient,
+use proofmill_primitives::{ProverType, TaskKind, Weight, WorkerKind};
+use proofmill_wire::{
+    cluster::{
+        ProofRequest, ProofRequestCreateRequest, ProofRequestGetRequest, ProofRequestStatus,
+        cluster_service_client::ClusterServiceClient,
+    },
+    worker::{
+        CreateDummyProofRequest, CreateTaskRequest, TaskData, worker_service_client::WorkerServiceClient,
+    },
 };
-use proofmill_worker::{BUILD, WorkerConfig, run};
+use proofmill_worker::{BUILD, WorkerConfig, WorkerError, run};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-use tokio::net::TcpListener;
+use tempfile::TempDir;
+use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 
@@ -35,33 +43,72 @@ fn uploads(level: i32) -> [(&'static str, Vec<u8>); 2] {
     [(PROGRAM, pack(&elf)), (STDIN, pack(b"5"))]
 }
 
+/// A cluster and a worker of ours, and the way there.
+struct Works {
+    _folder: TempDir,
+    channel: Channel,
+    stop: CancellationToken,
+    serving: JoinHandle<Result<(), ClusterError>>,
+    working: JoinHandle<Result<(), WorkerError>>,
+}
+
+impl Works {
+    async fn on(artifacts: Arc<dyn ArtifactStore>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
+        let config = ClusterConfig { scheduler: impatient(), ..ClusterConfig::default() };
+        let cluster = Cluster::start(config, ledger, artifacts.clone()).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(cluster.serve(listener, stop.clone()));
+        let worker = WorkerConfig {
+            id: "w".into(),
+            coordinator: address.clone(),
+            kind: WorkerKind::All,
+            max_weight: Some(Weight::gb(16)),
+            provers: vec![ProverType::Sp1],
+            segment_memory: Weight::gb(1),
+            heartbeat: Duration::from_millis(200),
+            build: BUILD.into(),
+            note: None,
+            killed: Vec::new(),
+        };
+        let registry = proofmill_backends::Registry::default().with(Arc::new(Shards::default()));
+        let working = tokio::spawn(run(worker, registry, artifacts, stop.clone()));
+        let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
+        Self { _folder: folder, channel, stop, serving, working }
+    }
+
+    /// `check_proof_status`, every 50 ms.
+    async fn made(&self, proof: &str) -> ProofRequest {
+        let mut client = ClusterServiceClient::new(self.channel.clone());
+        let asked = Instant::now();
+        loop {
+            let get = ProofRequestGetRequest { proof_id: proof.into() };
+            let proof = client.proof_request_get(get).await.unwrap().into_inner().proof_request.unwrap();
+            match proof.proof_status() {
+                ProofRequestStatus::Completed => return proof,
+                ProofRequestStatus::Pending => {
+                    assert!(asked.elapsed() < PATIENCE, "it does not end")
+                }
+                other => panic!("{other:?}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.working.await.unwrap().unwrap();
+        self.serving.await.unwrap().unwrap();
+    }
+}
+
 /// `create_requests` and `check_proof_status`, against a cluster and a worker on these artifacts.
 async fn ask_and_wait(artifacts: Arc<dyn ArtifactStore>) {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = Ledger::open(&folder.path().join("ledger.sqlite")).await.unwrap();
-    let config = ClusterConfig { scheduler: impatient(), ..ClusterConfig::default() };
-    let cluster = Cluster::start(config, ledger, artifacts.clone()).await.unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let stop = CancellationToken::new();
-    let serving = tokio::spawn(cluster.serve(listener, stop.clone()));
-    let worker = WorkerConfig {
-        id: "w".into(),
-        coordinator: address.clone(),
-        kind: WorkerKind::All,
-        max_weight: Some(Weight::gb(16)),
-        provers: vec![ProverType::Sp1],
-        segment_memory: Weight::gb(1),
-        heartbeat: Duration::from_millis(200),
-        build: BUILD.into(),
-        note: None,
-        killed: Vec::new(),
-    };
-    let registry = proofmill_backends::Registry::default().with(Arc::new(Shards::default()));
-    let working = tokio::spawn(run(worker, registry, artifacts, stop.clone()));
-
-    let channel = Channel::from_shared(address).unwrap().connect().await.unwrap();
-    let mut client = ClusterServiceClient::new(channel);
+    let works = Works::on(artifacts).await;
+    let mut client = ClusterServiceClient::new(works.channel.clone());
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
     let request = ProofRequestCreateRequest {
         proof_id: "cli_1700000000000_0".into(),
@@ -77,22 +124,37 @@ async fn ask_and_wait(artifacts: Arc<dyn ArtifactStore>) {
         stdin_private: false,
     };
     client.proof_request_create(request).await.unwrap();
-    let asked = Instant::now();
-    loop {
-        let get = ProofRequestGetRequest { proof_id: "cli_1700000000000_0".into() };
-        let proof = client.proof_request_get(get).await.unwrap().into_inner().proof_request.unwrap();
-        match proof.proof_status() {
-            ProofRequestStatus::Completed => break,
-            ProofRequestStatus::Pending => {
-                assert!(asked.elapsed() < PATIENCE, "it does not end")
-            }
-            other => panic!("{other:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    works.made("cli_1700000000000_0").await;
+    works.end().await;
+}
+
+/// `run_single_execute_request` of its command line: an execution in a proof of its own that names neither mode nor output. A cluster
+/// of executors alone asks for one of whatever mode the proof is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_execution_alone_needs_neither_mode_nor_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let artifacts = Arc::new(FsArtifacts::open(folder.path()).unwrap());
+    artifacts.put(&PROGRAM.into(), ArtifactKind::Program, "elf".into()).await.unwrap();
+    artifacts.put(&STDIN.into(), ArtifactKind::Stdin, "5".into()).await.unwrap();
+    let works = Works::on(artifacts).await;
+    let mut client = WorkerServiceClient::new(works.channel.clone());
+    let asked: [(&str, &[&str]); 2] = [("alone", &[]), ("compressed", &["2", "1000"])];
+    for (proof, more) in asked {
+        let dummy = CreateDummyProofRequest { proof_id: proof.into(), ..CreateDummyProofRequest::default() };
+        client.create_dummy_proof(dummy).await.unwrap();
+        let data = TaskData {
+            task_type: TaskKind::ExecuteOnly.wire(),
+            inputs: [PROGRAM, STDIN].iter().chain(more).map(|input| (*input).to_owned()).collect(),
+            metadata: "{}".into(),
+            proof_id: proof.into(),
+            weight: 4,
+            ..TaskData::default()
+        };
+        let request = CreateTaskRequest { worker_id: "cli".into(), data: Some(data) };
+        client.create_task(request).await.unwrap();
+        assert_eq!(works.made(proof).await.execution_result.unwrap().cycles, 1);
     }
-    stop.cancel();
-    working.await.unwrap().unwrap();
-    serving.await.unwrap().unwrap();
+    works.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
