@@ -102,8 +102,10 @@ fn a_killed_rollup_settles_and_proves_nothing_twice() {
 fn a_second_rollup_on_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let mut running = Running::start(&mut dev(data, 99), &data.join("dev.log"));
+    let log = data.join("dev.log");
+    let mut running = Running::start(&mut dev(data, 99), &log);
     wait("the rollup to be there", || load(data, 0));
+    wait("its prover node", || fs::read_to_string(&log).unwrap().contains(", a prover node: "));
     let said = crate::process::fail(&mut dev(data, 1));
     assert!(said.contains("in use"), "{said}");
     let said = crate::process::fail(proofmill(data).arg("localnet"));
@@ -228,6 +230,7 @@ fn a_localnet_is_known_by_its_lock() {
     wait("the other to be seen", || said().contains("a localnet starts or ends here already"));
     fs::write(&may_start, "").unwrap();
     wait("the rollup to be there", || load(data, 0));
+    wait("its prover node", || said().contains(", a prover node: "));
     let said = said();
     assert!(said.contains("found the chains of an earlier run"), "{said}");
     assert_eq!(processes(data, "localnet").len(), 1);
