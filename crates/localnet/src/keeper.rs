@@ -133,16 +133,20 @@ impl Drop for Keeper {
     }
 }
 
+/// Becomes the program that it is given, where the process that it is given first is its parent.
+const WITH_PARENT: &str = r#"parent=$1; shift; [ "$PPID" = "$parent" ] && exec "$@""#;
+
 /// A command that runs the program in a process that ends when the *thread* that starts it ends, also by `SIGKILL`; where
 /// the system has no `setpriv` (util-linux), in one that goes on.
 ///
-/// `setpriv` replaces itself by the program after it has asked the kernel to kill it with its parent; asking from here
-/// would need `unsafe`.
+/// `setpriv` replaces itself after it has asked the kernel to kill it with its parent; asking from here would need `unsafe`. The
+/// kernel tells nothing of a parent that was killed before it was asked: such an orphan does not become the program.
 pub fn ends_with_parent(program: &Path) -> Command {
     match in_path("setpriv") {
         Some(setpriv) if cfg!(target_os = "linux") => {
             let mut command = Command::new(setpriv);
-            command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+            command.args(["--pdeathsig", "KILL", "--", "/bin/sh", "-c", WITH_PARENT, "sh"]);
+            command.arg(std::process::id().to_string()).arg(program);
             command
         }
         _ => Command::new(program),

@@ -1,7 +1,7 @@
 //! Against the real anvil.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, LocalnetError, Mining};
+use proofmill_localnet::{Anvil, AnvilOptions, Hardfork, LocalnetError, Mining, ends_with_parent};
 use proofmill_skipped::skipped;
 use std::{path::Path, process::Command, time::Duration};
 use tokio::{
@@ -132,4 +132,21 @@ fn the_node_ends_with_a_killed_parent() {
         !is_alive(pid)
     });
     assert!(ended, "the node {pid} outlived its parent");
+}
+
+/// The parent was killed before the child could ask the kernel to be killed with it.
+#[test]
+fn who_has_lost_the_parent_already_does_not_become_the_program() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("made");
+    let mut command = ends_with_parent(Path::new("touch"));
+    command.arg(&file);
+    if command.get_program() == "touch" {
+        return skipped("setpriv is not installed");
+    }
+    // Another process is the parent.
+    let mut other = Command::new("sh");
+    other.args(["-c", "\"$@\"; true", "sh"]).arg(command.get_program()).args(command.get_args());
+    assert!(other.status().unwrap().success() && !file.exists());
+    assert!(command.status().unwrap().success() && file.exists());
 }

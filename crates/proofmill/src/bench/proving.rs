@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// How often everything is looked at.
 const BEAT: Duration = Duration::from_millis(500);
+/// How long the metrics of the last batches are waited for.
+const LAST: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     /// Until so many batches are proven.
@@ -22,9 +24,28 @@ impl Session<'_> {
             self.live.progress(line);
         }
         self.proved_for = self.waiting_since.elapsed();
-        // How full the last ones are.
-        self.read_metrics().await;
+        self.read_last_metrics().await;
         Ok(())
+    }
+
+    /// How full the last ones are. Their page tells of a batch up to a second after it is on L1: a quick prover is ahead of it.
+    async fn read_last_metrics(&mut self) {
+        let start = Instant::now();
+        loop {
+            self.followed.look();
+            self.read_metrics().await;
+            let are_told = {
+                let is_told =
+                    |number: &u64| self.batches.get(number).is_some_and(|batch| batch.gas.is_some());
+                let mut timings = self.followed.log.timings.iter().filter(|timing| !timing.of_epoch);
+                timings.all(|timing| is_told(&timing.batch))
+            };
+            let cannot_be = self.metrics.is_none() || self.metrics_lost.is_some();
+            if are_told || cannot_be || start.elapsed() > LAST {
+                return;
+            }
+            tokio::time::sleep(BEAT).await;
+        }
     }
 
     fn seen(&self) -> Seen<'_> {

@@ -157,7 +157,11 @@ impl Chains {
     /// Ends the chains.
     pub(crate) async fn stop(mut self) {
         match self.process.0.take() {
-            Some(child) => child.stop().await,
+            Some(child) => {
+                child.stop().await;
+                // One that had to be killed has left what is not true any more.
+                drop(std::fs::remove_file(self.folder.join(FILE)));
+            }
             // Not this process's child: it cannot be waited for, only looked at.
             None => {
                 let alive = || self.are_alive().unwrap_or(false);

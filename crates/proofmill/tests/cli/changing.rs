@@ -19,11 +19,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A change waits for a window and an epoch: 124 s.
-const WINDOW_EPOCHS: u64 = 30;
+/// A change waits for a window and an epoch: 164 s.
+const WINDOW_EPOCHS: u64 = 40;
 /// So many seconds before the change proving ends. On a slow machine a batch or two are proposed meanwhile, and their window is open for
 /// long enough afterwards.
-const MARGIN: u64 = 24;
+const MARGIN: u64 = 44;
 
 /// Chains whose rules the funder may change, proven by the stand-in for `openvm`, with one attestor.
 fn site() -> Site {

@@ -6,6 +6,7 @@ use crate::{
 };
 use proofmill_chain::{BlockAt, L1, L2, PoolOptions, Rollup};
 use proofmill_devnet::{Description, DevKeys};
+use proofmill_localnet::{ANVIL_ENV, locate_anvil};
 use proofmill_primitives::CheckpointNumber;
 use std::{
     collections::BTreeMap,
@@ -47,15 +48,20 @@ fn a_killed_rollup_settles_and_proves_nothing_twice() {
     wait("the rollup to be there", || load(data, 0));
     let there = || Description::read(&data.join("data/localnet.json")).unwrap().unwrap();
     let first = there().pid;
+    let started = || said().matches(", a prover node: ").count();
+    let mut before = 0;
     for kill in 1..=KILLS {
         std::thread::sleep(Duration::from_millis(some(2_500)));
         running.kill();
+        before = started();
         running = Running::start(&mut dev(data, 99), &log);
         // The chains go on all the time, so the load finds them.
         assert!(load(data, kill), "the chains did not outlive the killed rollup");
     }
     let chains = there();
     assert_eq!(chains.pid, first, "the chains were started anew");
+    // One that is told to end while it starts ends with an error.
+    wait("the last one's prover node", || started() > before);
     let end = Instant::now() + PATIENCE;
     // Everything that landed is settled: the load has ended.
     let all_settled = || {
@@ -96,8 +102,10 @@ fn a_killed_rollup_settles_and_proves_nothing_twice() {
 fn a_second_rollup_on_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path();
-    let mut running = Running::start(&mut dev(data, 99), &data.join("dev.log"));
+    let log = data.join("dev.log");
+    let mut running = Running::start(&mut dev(data, 99), &log);
     wait("the rollup to be there", || load(data, 0));
+    wait("its prover node", || fs::read_to_string(&log).unwrap().contains(", a prover node: "));
     let said = crate::process::fail(&mut dev(data, 1));
     assert!(said.contains("in use"), "{said}");
     let said = crate::process::fail(proofmill(data).arg("localnet"));
@@ -176,7 +184,8 @@ fn workers_that_end_are_started_again_and_then_after_a_pause() {
         // Once more where they had worked for half a minute by now: then what was before counts no more.
         let there = processes(data, "worker");
         if there.len() == 2 && !paused() {
-            signal(&there, "-KILL");
+            // One that was killed before may end only now.
+            drop(Command::new("kill").arg("-KILL").args(&there).output().unwrap());
         }
         paused()
     });
@@ -206,18 +215,22 @@ fn a_localnet_is_known_by_its_lock() {
         settings: BTreeMap::new(),
     };
     left.write(&file).unwrap();
-    let mut running = Running::start(&mut dev(data, 99), &log);
+    // Its L1 starts when it may: until then it cannot say where it is.
+    let may_start = data.join("may-start");
+    let mut command = dev(data, 99);
+    command.env("ANVIL_ITSELF", locate_anvil().unwrap()).env("ANVIL_MAY_START", &may_start);
+    command.env(ANVIL_ENV, concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/late-anvil.sh"));
+    let mut running = Running::start(&mut command, &log);
     let lock = data.join("data/localnet.lock");
     wait("the chains to start", || fs::read_to_string(&lock).is_ok_and(|pid| pid.ends_with('\n')));
     running.kill();
-    // After the kill: who is stopped when its parent dies is ended by the kernel.
-    signal(&processes(data, "localnet"), "-STOP");
     assert_eq!(Description::read(&file).unwrap(), None);
-    running = Running::start(&mut dev(data, 99), &log);
+    running = Running::start(&mut command, &log);
     let said = || fs::read_to_string(&log).unwrap();
     wait("the other to be seen", || said().contains("a localnet starts or ends here already"));
-    signal(&processes(data, "localnet"), "-CONT");
+    fs::write(&may_start, "").unwrap();
     wait("the rollup to be there", || load(data, 0));
+    wait("its prover node", || said().contains(", a prover node: "));
     let said = said();
     assert!(said.contains("found the chains of an earlier run"), "{said}");
     assert_eq!(processes(data, "localnet").len(), 1);
@@ -369,10 +382,8 @@ pub(crate) async fn reorg(args: &[&str], patience: Duration) {
     // The transactions of one load can be in two checkpoints.
     let end = Instant::now() + patience;
     let kept = loop {
-        let last = rollup.checkpoint(rollup.tips().await.unwrap().pending).await.unwrap();
-        let head = l2.head().await.unwrap().hash;
-        match last {
-            Some(last) if last.last_hash == head && proven(&said(), last.number.0) => break last.number.0,
+        match of_head(&rollup, &l2).await {
+            Some(last) if proven(&said(), last) => break last,
             _ => assert!(Instant::now() < end, "the first blocks are not proven:\n{}", said()),
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -382,17 +393,26 @@ pub(crate) async fn reorg(args: &[&str], patience: Duration) {
     assert!(load(data, 2));
     wait("the checkpoint after it to be proven", &|| proven(&said(), kept + 1));
     let asked = || said().matches("a proof is asked for").count();
-    let before = asked();
     signal_workers(data, "-STOP");
+    let before = asked();
     assert!(load(data, 3));
     wait("a proof of the third to be asked for", &|| asked() > before);
+    // Not the rest of the second load, which may have been proven before.
+    let end = Instant::now() + patience;
+    let third = loop {
+        match of_head(&rollup, &l2).await {
+            Some(last) => break last,
+            None => assert!(Instant::now() < end, "the third is not proposed:\n{}", said()),
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
 
     let reorged = rollup.checkpoint(CheckpointNumber(kept + 1)).await.unwrap().unwrap();
     let _: serde_json::Value = node.request("debug_setHead", [format!("{branch:#x}")]).await.unwrap();
     assert!(load(data, 4) && load(data, 5));
     let void = format!("checkpoints above {kept} are void (L2 reorg)");
     wait("the reorg to be noticed", &|| said().contains(&void));
-    assert!(!proven(&said(), kept + 2), "the third was to be proven after the reorg:\n{}", said());
+    assert!(!proven(&said(), third), "the third was to be proven after the reorg:\n{}", said());
     signal_workers(data, "-CONT");
 
     // Nothing of the old branch may be settled; the contract gives it up, and the new one is proposed and settled.
@@ -415,6 +435,13 @@ pub(crate) async fn reorg(args: &[&str], patience: Duration) {
     assert!((1..=kept + 1).any(anew), "nothing was proposed anew:\n{}", said());
     let counts = done(&data.join("data/logs"));
     assert!(counts.values().all(|count| *count == 1), "proven twice: {counts:?}\n{}", said());
+}
+
+/// The checkpoint that ends with the newest block of L2, once it is proposed.
+async fn of_head(rollup: &Rollup, l2: &L2) -> Option<u64> {
+    let last = rollup.checkpoint(rollup.tips().await.unwrap().pending).await.unwrap();
+    let head = l2.head().await.unwrap().hash;
+    last.filter(|last| last.last_hash == head).map(|last| last.number.0)
 }
 
 fn proven(said: &str, checkpoint: u64) -> bool {

@@ -1,7 +1,7 @@
 //! Records of failures: what a window closed on is proven again from its record, when all nodes are gone.
 
 use crate::{
-    dev::{dev, load, signal_workers},
+    dev::{dev, load, processes, signal_workers},
     process::{Running, output, proofmill, succeed, wait},
 };
 use std::{fs, path::Path};
@@ -23,7 +23,7 @@ fn c3_an_epoch_whose_window_closed_is_proven_again_from_its_record() {
     let log = data.join("dev.log");
     let mut running = Running::start(dev(data, 99).env("PROOFMILL_WINDOW_EPOCHS", "1"), &log);
     assert!(failures(data, &["list"]).contains("no failures"));
-    wait("the rollup to be there", || load(data, 0));
+    wait("the rollup to be there", || load(data, 0) && processes(data, "worker").len() == 2);
     // From now on nothing can be proven.
     signal_workers(data, "-STOP");
     assert!(load(data, 1));

@@ -99,16 +99,16 @@ impl Site {
     /// Loads until so many epochs more are settled; gives how long that took.
     fn settle(&self, epochs: usize) -> Duration {
         let (began, before) = (Instant::now(), self.settled());
-        let mut seed = 0;
+        let (mut seed, mut last) = (0, (before, began));
         while self.settled() < before + epochs {
             seed += 1;
             self.load(before as u64 * 1_000 + seed);
-            assert!(
-                began.elapsed() < PATIENCE,
-                "{} of {epochs} epochs settled:\n{}",
-                self.settled(),
-                self.log()
-            );
+            // The patience is with each of them.
+            let settled = self.settled();
+            if settled > last.0 {
+                last = (settled, Instant::now());
+            }
+            assert!(last.1.elapsed() < PATIENCE, "{settled} epochs settled:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(200));
         }
         began.elapsed()
@@ -179,7 +179,7 @@ fn what_holds_settlement_up_is_said() {
     wait("the node to say that it waits", || site.log().contains("waiting for the chain's endpoints"));
     one.0.iter().for_each(|moody| moody.be(Mood::Well));
     site.settle(1);
-    assert!(!succeed(&mut site.role_status()).contains("problem:"));
+    wait("the first trouble to be over", || !succeed(&mut site.role_status()).contains("problem:"));
 
     one.0.iter().for_each(|moody| moody.be(Mood::Cuts));
     wait("the status to say it", || succeed(&mut site.role_status()).contains("problem: L1"));
@@ -281,11 +281,11 @@ fn e6b_indigo_1950_two_workers_of_one_name() {
     let mut first = worker(data, &address, "same");
     wait("the first to be registered", || said("registered") == 1);
     let mut second = worker(data, &address, "same");
-    wait("the second to be told", || said("waiting for the name to be free") == 1);
+    wait("the second to be told", || said("waiting for the name to be free") >= 1);
     std::thread::sleep(Duration::from_secs(3));
     assert_eq!(said("registered"), 1, "it took the place of the first");
     assert!(said("--id") >= 1);
     assert!(first.terminate());
-    wait("the second to take over", || said("registered") == 2);
+    wait("the second to take over", || said("registered") >= 2);
     assert!(second.terminate());
 }

@@ -184,7 +184,8 @@ fn a_session_that_is_interrupted_leaves_nothing() {
         assert!(said.contains("nothing is left: no process, no port, no working folder"), "{said}");
         nothing_is_left(data, name);
         // What was proven is reported.
-        assert_eq!(said.contains("did not come to its end: stopped before 500"), name == "late", "{said}");
+        let reported = said.contains("did not come to its end: stopped before 500");
+        assert_eq!(reported, name == "late" || proves(&said), "{said}");
     }
 }
 

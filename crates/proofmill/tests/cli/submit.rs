@@ -38,7 +38,7 @@ impl Site {
         let of_exec = Rollup::connect(client.clone(), chains.rollup).await.unwrap();
         let anything = of_exec.config().proof_types[0].verifier;
         let verifiers = format!("--verifier exec={anything},sp1={anything}");
-        let flags = format!("--prover exec,sp1 {verifiers} --epoch-slots 60 --max-lag 3600");
+        let flags = format!("--prover exec,sp1 {verifiers} --epoch-slots 600 --max-lag 3600");
         let rollup = deploy(data, &chains, &flags);
         let proposer = Running::start(&mut proposer(data, &chains, rollup), &data.join("proposer.log"));
         let rollup = Rollup::connect(client, rollup).await.unwrap();

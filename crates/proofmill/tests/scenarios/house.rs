@@ -207,10 +207,11 @@ impl House {
         fs::remove_file(self.held_of(held.worker)).unwrap();
     }
 
-    /// The same after a while.
-    pub(crate) fn let_go_after(&self, held: &Held, pause: Duration) -> JoinHandle<()> {
-        let file = self.held_of(held.worker);
+    /// The same a while after the worker has said something.
+    pub(crate) fn let_go_after(&self, held: &Held, what: &'static str, pause: Duration) -> JoinHandle<()> {
+        let (file, log) = (self.held_of(held.worker), self.log_of(held.worker));
         std::thread::spawn(move || {
+            wait(what, || fs::read_to_string(&log).unwrap_or_default().contains(what));
             std::thread::sleep(pause);
             fs::remove_file(file).unwrap();
         })

@@ -60,6 +60,11 @@ pub(super) async fn watch(args: &cli::Worker, default_id: String) -> Result<()> 
         if ended.success() {
             return Ok(());
         }
+        // Told to end before it could listen to that: it had nothing to end in order.
+        let told = [Signal::INT.as_raw(), Signal::TERM.as_raw()];
+        if stopping && ended.signal().is_some_and(|signal| told.contains(&signal)) {
+            return Ok(());
+        }
         let for_memory = ended.signal() == Some(Signal::KILL.as_raw()) && Kills::now().since(&kills);
         if stopping || !for_memory {
             drop(note);

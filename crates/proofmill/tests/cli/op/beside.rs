@@ -40,12 +40,13 @@ async fn two_proposers_of_outputs_get_on() {
         command
     });
     let said = |at: usize| fs::read_to_string(folders[at].join("log")).unwrap_or_default();
-    wait("four outputs", || said(0).matches("an output is on L1").count() >= 4);
+    // Whoever proposes, each goes on from there.
+    for at in [0, 1] {
+        wait("four outputs", || said(at).matches("an output is on L1").count() >= 4);
+    }
     for (at, running) in running.iter_mut().enumerate() {
         assert!(running.terminate() && !said(at).contains("panicked"), "{}", said(at));
     }
-    // Whoever proposed, each went on from there.
-    assert!(said(1).matches("an output is on L1").count() >= 3, "{}", said(1));
     assert!(said(0).contains("output proposed") || said(1).contains("output proposed"));
     let newest = chain.newest().await;
     assert!(newest.block >= first.block + 4 * 6);

@@ -32,12 +32,24 @@ async fn like_geth(chain: &Chain) -> Proxy {
     .await
 }
 
+/// L1 loses its blocks from this one on, and makes no others.
+async fn stop_before(chain: &Chain, block: u64) {
+    chain.tell_l1("evm_setIntervalMining", json!([0])).await;
+    // One that was being made may come after that.
+    loop {
+        let newest = chain.l1().await.head().await.unwrap().number;
+        if newest < block {
+            return;
+        }
+        chain.tell_l1("anvil_rollback", json!([newest - block + 1])).await;
+    }
+}
+
 /// L1 loses its blocks from this one on, and what waits. It goes on with others.
 async fn lose_from(chain: &Chain, block: u64) {
-    chain.tell_l1("evm_setIntervalMining", json!([0])).await;
     let newest = chain.l1().await.head().await.unwrap().number;
     assert!(newest >= block, "L1 is at block {newest}");
-    chain.tell_l1("anvil_rollback", json!([newest - block + 1])).await;
+    stop_before(chain, block).await;
     chain.tell_l1("anvil_dropAllTransactions", json!([])).await;
     chain.tell_l1("evm_setIntervalMining", json!([2])).await;
 }
@@ -58,7 +70,11 @@ async fn a_reorg_of_l1_under_proven_ranges_costs_their_proofs_and_no_more() {
     command.args(["--until-proposed", "2"]);
     let mut running = Running::start(&mut command, &place.log);
     wait("proven ranges", || said().matches(" range proven ").count() >= 4);
-    chain.tell_l1("anvil_rollback", json!([3])).await;
+    // However far L1 came meanwhile, the newest of them rests on a block that goes.
+    let newest = chain.l1().await.head().await.unwrap().number;
+    let rests_on = numbers(&said(), " range proven ", "l1_head=").into_iter().max().unwrap();
+    stop_before(chain, rests_on.min(newest - 2)).await;
+    chain.tell_l1("evm_setIntervalMining", json!([2])).await;
     wait("two outputs", || said().contains("the proposer stopped"));
     assert!(running.terminate(), "{}", said());
     let newest = chain.newest().await;
