@@ -151,14 +151,19 @@ impl Scheduler {
     ) {
         let Some(task) = self.tasks.get(id) else { return };
         let Some(holder) = self.workers.get(worker) else { return };
-        let leaves = holder.draining;
-        if holder.broken.is_some() || received.since(task.confirmed) <= self.config.delivery_grace {
+        let (leaves, broken) = (holder.draining, holder.broken);
+        // Who comes back to its stream is sent it again. Who only says that it lives would keep for ever what it never had.
+        let comes_back = broken
+            .is_some_and(|since| now.since(since.max(self.listening_since)) <= self.config.reconnect_grace);
+        if comes_back || received.since(task.confirmed) <= self.config.delivery_grace {
             return;
         }
         match task.delivery {
             // It cannot know of it.
             Delivery::Due | Delivery::DueAgain => {}
-            Delivery::Sent if !leaves => self.send_again(now, worker, id, Delivery::DueAgain, actions),
+            Delivery::Sent if !leaves && broken.is_none() => {
+                self.send_again(now, worker, id, Delivery::DueAgain, actions);
+            }
             Delivery::Sent | Delivery::SentAgain => {
                 let grace = words(self.config.delivery_grace);
                 let text = format!("{worker} was sent it, and has not had it for more than {grace}");

@@ -196,6 +196,26 @@ fn who_says_that_it_lives_keeps_what_it_holds_without_a_stream() {
     assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
 }
 
+/// What was lost with the stream does not stay with a worker that only says that it lives.
+#[test]
+fn who_lives_without_a_stream_gives_back_what_never_arrived() {
+    let mut scene = workers(2);
+    scene.proof("p", TaskKind::Controller);
+    let worker = scene.at("p/root").unwrap().to_owned();
+    let other = if worker == "w0" { "w1" } else { "w0" };
+    scene.tell(Event::StreamBroken { worker: worker.as_str().into() });
+    let pass = |scene: &mut Scene, seconds| {
+        for _ in 0..seconds {
+            scene.heartbeat(&worker, &[]);
+            scene.pass(1, &[other]);
+        }
+    };
+    pass(&mut scene, 25);
+    assert_eq!(scene.at("p/root"), Some(worker.as_str()), "it is sent it again when it comes back");
+    pass(&mut scene, 15);
+    assert_eq!((scene.at("p/root"), scene.retries("p/root")), (Some(other), 0));
+}
+
 /// One that drains is back on another stream: what was lost on its way into the one before is given to others.
 #[test]
 fn who_drains_and_is_back_gives_back_what_never_arrived() {

@@ -62,6 +62,7 @@ impl World {
         if let Some(process) = id.as_ref().and_then(|id| self.processes.get_mut(id)) {
             process.linked = !process.linked;
             let broken = !process.linked && process.open;
+            let is_back = process.linked && process.open && process.draining;
             if broken && self.rng.percent(60) {
                 // The coordinator sees it.
                 let Some(id) = id else { return };
@@ -69,6 +70,23 @@ impl World {
                     process.open = false;
                 }
                 self.tell(Event::StreamBroken { worker: id }).unwrap();
+            } else if is_back && let Some(id) = id {
+                // A node of the SP1 cluster that stops opens its stream again as often as that breaks.
+                self.tell(Event::WorkerBack { worker: id }).unwrap();
+            }
+        }
+    }
+
+    /// The heartbeats of a node of the SP1 cluster have a connection of their own: some come without a stream. What it has not
+    /// reported it still has.
+    pub(crate) fn lives(&mut self, worker: WorkerId) {
+        if self.rng.percent(50) {
+            let process = &self.processes[&worker];
+            let active = process.holds.iter().chain(&process.unsent).cloned().collect();
+            let received = self.time();
+            // One that was given up, or that a new coordinator does not know, is refused.
+            if self.tell(Event::Heartbeat { worker, active, received }).is_ok() {
+                self.story.streamless += 1;
             }
         }
     }

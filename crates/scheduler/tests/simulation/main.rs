@@ -15,6 +15,7 @@ use world::World;
 
 story! {
     events, actions, completed, failed, restarts, refused, lost, put_back, diagnosed, stalls, unfit, store_away, missing, killed,
+    streamless,
 }
 
 fn run(seed: u64, policy: Policy) -> Story {

@@ -411,6 +411,7 @@ impl World {
         for id in self.processes.keys().cloned().collect::<Vec<_>>() {
             let process = &self.processes[&id];
             if !process.linked {
+                self.lives(id);
                 continue;
             }
             let mut active: Vec<_> = process.holds.iter().cloned().collect();
