@@ -108,6 +108,11 @@ impl Subscriber {
         self.sink.is_closed()
     }
 
+    /// Whether it was told of a task's end, and has not acknowledged that.
+    pub(crate) fn is_owed(&self) -> bool {
+        !self.unacknowledged.is_empty()
+    }
+
     /// Whether it has been gone for so long that it is to be forgotten.
     pub(crate) fn is_over(&mut self, now: Instant) -> bool {
         let gone = self.is_gone().then(|| *self.gone_since.get_or_insert(now));

@@ -332,11 +332,12 @@ impl State {
         let Self { subscribers, channels, releases, .. } = self;
         subscribers.retain(|_, subscriber| {
             // Who has named no task yet may be about to: of that one it must hear something.
-            let stays = subscriber.proof != *proof || !subscriber.is_used;
-            if !stays {
-                subscriber.proof_ended(status == ProofStatus::Completed, releases);
+            if subscriber.proof != *proof || !subscriber.is_used {
+                return true;
             }
-            stays
+            subscriber.proof_ended(status == ProofStatus::Completed, releases);
+            // Whose stream breaks meanwhile hears it when it is back.
+            subscriber.is_owed()
         });
         channels.retain(|_, channel| {
             let stays = channel.proof != *proof;

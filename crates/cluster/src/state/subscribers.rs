@@ -9,7 +9,7 @@ use crate::{
     streams::{self, Channel, Messages, Subscriber},
 };
 use proofmill_ledger::Change;
-use proofmill_primitives::{ProofId, TaskId};
+use proofmill_primitives::{ProofId, TaskId, TaskKind};
 use proofmill_wire::worker::ServerSubMessage;
 use std::time::Instant;
 use tonic::Status;
@@ -63,8 +63,10 @@ impl State {
                     subscriber.result(&task, convert::task_status(state), &mut self.releases);
                 }
                 Some((spec, _)) => {
-                    let kind = spec.parent.is_none().then_some(spec.kind);
-                    subscriber.waiting.insert(task, kind);
+                    // Marks are asked for by controllers, and name none.
+                    let is_from_outside =
+                        spec.parent.is_none() && spec.kind != TaskKind::MarkerDeferredRecord;
+                    subscriber.waiting.insert(task, is_from_outside.then_some(spec.kind));
                 }
             }
         }

@@ -124,6 +124,23 @@ async fn a_task_that_is_named_after_its_proof_has_ended_is_told_of() {
     assert!(matches!(&told, Message::UnknownTask(unknown) if unknown.task_id == asked), "{told:?}");
 }
 
+/// Its stream breaks when the end is on its way, and it comes back for the task that it still waits for.
+#[tokio::test]
+async fn an_end_that_was_not_acknowledged_is_told_again_after_the_proof() {
+    let cluster = start().await;
+    let node = cluster.worker("w", WorkerType::Cpu, 12).await;
+    dummy(&cluster).await;
+    let mut results = node.subscribe("sub", "p", &[]).await;
+    let asked = execution(&cluster).await;
+    name(&cluster, &asked).await;
+    node.complete_proof("p", "").await.unwrap();
+    let told = results.next().await;
+    assert!(matches!(told.1, Message::TaskResult(_)), "{told:?}");
+    let mut results = node.subscribe("sub", "p", &[&asked]).await;
+    assert_eq!(results.next().await, told);
+    assert!(matches!(results.next().await.1, Message::EndOfStream(_)));
+}
+
 /// What tasks wait for they do not hear of one by one: they are withdrawn together.
 #[tokio::test]
 async fn whoever_is_withdrawn_with_a_proof_hears_of_its_end_alone() {
