@@ -117,7 +117,10 @@ pub async fn deploy_rollup(
     let say = |error: &ChainError| {
         tracing::warn!(%error, %address, "the rollup is deployed, and L1's nodes do not show it yet");
     };
-    let rollup = until_there(shown_later, say, || Rollup::connect(sender.l1().clone(), address)).await?;
+    let rollup = until_there(shown_later, say, || Rollup::connect(sender.l1().clone(), address)).await;
+    let rollup = rollup.inspect_err(|error| {
+        tracing::error!(%error, %address, "the rollup is deployed, and cannot be read from L1's nodes");
+    })?;
     Ok((rollup, deployed))
 }
 
@@ -146,7 +149,10 @@ pub(crate) async fn deploy(
         (there, sender.send(name, Some(DETERMINISTIC_DEPLOYER), input).await?)
     } else {
         let included = sender.send(name, None, init_code).await?;
-        (created_by(sender, included).await?, included)
+        let say = |error: &ChainError| {
+            tracing::warn!(%error, contract, transaction = %included.transaction, "waiting for L1's nodes to show the deployment");
+        };
+        (until_there(shown_later, say, || created_by(sender, included)).await?, included)
     };
     let shown = || async move {
         match l1.has_code(address).await? {

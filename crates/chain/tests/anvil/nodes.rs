@@ -138,6 +138,25 @@ async fn a_contract_that_was_deployed_is_waited_for() {
     deploy(&sender(&anvil, hasty(node.url.clone())).await, 1).await.unwrap();
 }
 
+/// Where a chain has no deterministic deployer, only the transaction tells the address, and one of the nodes does not know it yet.
+#[tokio::test]
+async fn the_transaction_of_a_plain_deployment_is_waited_for() {
+    let anvil = options().spawn().await.unwrap();
+    let mut sent = false;
+    let node = Proxy::new(anvil.rpc_url(), move |request| match request.method {
+        "eth_sendRawTransaction" => {
+            sent = true;
+            Action::Forward
+        }
+        "eth_getCode" if !sent => Action::Answer(json!("0x")),
+        "eth_getTransactionByHash" if request.before < 2 => Action::Answer(json!(null)),
+        _ => Action::Forward,
+    })
+    .await;
+    deploy(&sender(&anvil, hasty(node.url.clone())).await, 1).await.unwrap();
+    assert!(node.requests_of("eth_getTransactionByHash") > 2);
+}
+
 /// Relays take what is sent, and nobody else sees it.
 #[tokio::test]
 async fn a_relay_is_sent_to_and_nobody_else() {
