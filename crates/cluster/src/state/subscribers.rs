@@ -27,7 +27,8 @@ impl State {
         let mut subscriber = earlier.unwrap_or_else(|| Subscriber::new(proof.clone(), sink.clone()));
         subscriber.reopen(sink, Instant::now(), &mut self.releases);
         subscriber.heartbeat();
-        if self.scheduler.proof(&proof).is_none() {
+        // Who has named no task yet may be about to: of that one it must hear something.
+        if self.scheduler.proof(&proof).is_none() && (subscriber.is_used || !tasks.is_empty()) {
             subscriber.end(&mut self.releases);
             return Ok(());
         }

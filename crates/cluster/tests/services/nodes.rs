@@ -122,6 +122,12 @@ async fn a_task_that_is_named_after_its_proof_has_ended_is_told_of() {
     name(&cluster, &asked).await;
     let (_, told) = results.next().await;
     assert!(matches!(&told, Message::UnknownTask(unknown) if unknown.task_id == asked), "{told:?}");
+    // `build-vkeys` subscribes a second after it has asked.
+    let mut late = node.subscribe("late", "p", &[]).await;
+    let update = UpdateSubRequest { sub_id: "late".into(), task_ids: vec![asked.clone()] };
+    cluster.tasks.clone().update_sub(update).await.unwrap();
+    let (_, told) = late.next().await;
+    assert!(matches!(&told, Message::UnknownTask(unknown) if unknown.task_id == asked), "{told:?}");
 }
 
 /// Its stream breaks when the end is on its way, and it comes back for the task that it still waits for.
