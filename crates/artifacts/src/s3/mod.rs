@@ -191,12 +191,13 @@ impl RawStore for S3Artifacts {
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
             let key = key_of(id, kind)?;
+            let size = parts.iter().map(Bytes::len).sum::<usize>() as u64;
             let stored = match packing::pack(parts, self.part, !is_framed(kind)).await {
                 Ok(Packed::Pieces(pieces)) => self.write_parts(&key, pieces).await,
                 Ok(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
                 Err(error) => Err(broke_off(error)),
             };
-            stored.map_err(|error| self.place.fault("store an artifact", &error))
+            stored.map_err(|error| self.place.not_stored(id, size, &error))
         })
     }
 
