@@ -39,10 +39,11 @@ pub(super) fn remove(
     in_use: &BTreeSet<ArtifactId>,
 ) -> Result<Removed, ArtifactError> {
     let mut removed = Removed::default();
-    let Some(limit) = SystemTime::now().checked_sub(unused_for) else { return Ok(removed) };
+    let before = |age| SystemTime::now().checked_sub(age);
+    let (Some(limit), Some(half)) = (before(unused_for), before(unused_for / 2)) else { return Ok(removed) };
     for kind in ArtifactKind::ALL.into_iter().filter(|kind| *kind != ArtifactKind::Proof) {
         for path in files(root, kind)? {
-            match remove_one(&path, limit, in_use) {
+            match remove_one(&path, [limit, half], in_use) {
                 Ok(bytes) => {
                     removed.blobs += u64::from(bytes.is_some());
                     removed.bytes += bytes.unwrap_or_default();
@@ -57,14 +58,24 @@ pub(super) fn remove(
     Ok(removed)
 }
 
-/// The bytes that were removed, if any. A damaged blob has no id that could be in use.
-fn remove_one(path: &Path, limit: SystemTime, in_use: &BTreeSet<ArtifactId>) -> io::Result<Option<u64>> {
+/// The bytes that were removed, if any. A damaged blob has no id that could be in use. One that is, is marked as used in good time: whoever
+/// else looks through this folder, another cluster say, does not know of it.
+fn remove_one(
+    path: &Path,
+    [limit, half]: [SystemTime; 2],
+    in_use: &BTreeSet<ArtifactId>,
+) -> io::Result<Option<u64>> {
     let mut file = File::open(path)?;
     let meta = file.metadata()?;
-    if !meta.is_file()
-        || meta.modified()? >= limit
-        || read_header(&mut file)?.is_some_and(|header| in_use.contains(&header.id))
-    {
+    let used = meta.modified()?;
+    if !meta.is_file() || used >= half {
+        return Ok(None);
+    }
+    if read_header(&mut file)?.is_some_and(|header| in_use.contains(&header.id)) {
+        mark_used(&file);
+        return Ok(None);
+    }
+    if used >= limit {
         return Ok(None);
     }
     fs::remove_file(path)?;
