@@ -13,6 +13,9 @@ use tokio::time::MissedTickBehavior;
 /// Whoever lets go of a result leaves it an eighth of its lifetime: within that it is renewed several times.
 const RENEWED: u32 = 32;
 
+/// How often it is used where it does not expire, but is removed when nobody has used it for a day.
+const USED: Duration = Duration::from_secs(3600);
+
 /// It is not renewed more often.
 const SOONEST: Duration = Duration::from_millis(100);
 
@@ -36,8 +39,8 @@ impl Seen {
 
     /// Keeps them from expiring, until it is dropped.
     pub(crate) async fn keep(self: Arc<Self>, store: Arc<dyn ArtifactStore>) {
-        let Some(lifetime) = store.lifetime() else { return };
-        let mut due = tokio::time::interval((lifetime / RENEWED).max(SOONEST));
+        let every = store.lifetime().map_or(USED, |lifetime| lifetime / RENEWED);
+        let mut due = tokio::time::interval(every.max(SOONEST));
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             due.tick().await;

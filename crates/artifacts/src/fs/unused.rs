@@ -1,6 +1,6 @@
 //! What nobody uses any more. Whoever reads a blob, or asks whether it is there, sets its file's time of change.
 
-use super::{files, read_header};
+use super::{files, io_error, name, read_header};
 use crate::{ArtifactError, ArtifactKind, Removed};
 use proofmill_primitives::ArtifactId;
 use std::{
@@ -29,6 +29,24 @@ pub(super) fn mark_used(file: &File) {
     if let Err(error) = marked() {
         tracing::debug!(%error, "cannot mark an artifact as used");
     }
+}
+
+/// Remembers the same of blobs by their names, whatever their kind: a name is for one. Names without a blob do no harm.
+pub(super) fn mark_all(root: &Path, ids: &BTreeSet<ArtifactId>) -> Result<(), ArtifactError> {
+    for id in ids {
+        for kind in ArtifactKind::ALL {
+            let path = name::path(root, id, kind)?;
+            match File::open(&path) {
+                Ok(file) => {
+                    mark_used(&file);
+                    break;
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(io_error("open", &path)(error)),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes what [`crate::ArtifactStore::remove_unused`] says. A blob that is used between the look at its time and its

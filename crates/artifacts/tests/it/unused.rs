@@ -55,7 +55,7 @@ async fn what_is_read_asked_for_or_stored_again_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = FsArtifacts::open(folder.path()).unwrap();
     let kind = ArtifactKind::Intermediate;
-    for name in ["read", "asked-for", "stored-again", "in-use", "unused"] {
+    for name in ["read", "asked-for", "stored-again", "kept-alive", "in-use", "unused"] {
         store.put(&name.into(), kind, name.to_owned().into()).await.unwrap();
     }
     let by_content = store.put_content(ArtifactKind::Program, "elf".into()).await.unwrap();
@@ -64,8 +64,10 @@ async fn what_is_read_asked_for_or_stored_again_stays() {
     assert!(store.exists(&"asked-for".into(), kind).await.unwrap());
     store.put(&"stored-again".into(), kind, "again".into()).await.unwrap();
     store.put_content(ArtifactKind::Program, "elf".into()).await.unwrap();
+    store.keep_alive(in_use(&["kept-alive", "nowhere"])).await.unwrap();
     assert_eq!(store.remove_unused(HOUR, in_use(&["in-use"])).await.unwrap().blobs, 1);
-    let left = ["read", "asked-for", "stored-again", "in-use"].map(|name| format!("intermediate/{name}"));
+    let left = ["read", "asked-for", "stored-again", "kept-alive", "in-use"]
+        .map(|name| format!("intermediate/{name}"));
     let left: BTreeSet<_> = left.into_iter().chain([format!("program/{by_content}")]).collect();
     assert_eq!(names(&store).await, left);
 }
