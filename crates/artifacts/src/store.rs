@@ -56,7 +56,8 @@ pub trait ArtifactStore: fmt::Debug + Send + Sync {
     }
 
     /// Keeps blobs from expiring, whatever their kind: from now on they are kept for [`lifetime`](Self::lifetime) again. Those
-    /// of a live proof must be named here more often than that. Names without a blob do no harm.
+    /// of a live proof must be named here more often than that. Where blobs do not expire by themselves this is a use of them, as
+    /// far as the store tells such. Names without a blob do no harm.
     fn keep_alive<'a>(&'a self, _ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
         Box::pin(async { Ok(()) })
     }

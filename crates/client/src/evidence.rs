@@ -24,8 +24,9 @@ pub(crate) fn keep(folder: &Path, id: &str, bytes: &[u8], cause: &str) -> io::Re
         let cause = format!("{} has {MOST} files: look into them, and remove them", folder.display());
         return Err(io::Error::other(cause));
     }
+    // Before the bytes: a process that ends between the two leaves none that nobody knows the cause of.
+    files::save(&file.with_extension("cause"), cause.as_bytes())?;
     files::save(&file, bytes)?;
-    fs::write(file.with_extension("cause"), cause)?;
     Ok(file)
 }
 
@@ -53,6 +54,10 @@ mod tests {
             assert_eq!(file.parent(), Some(&*bad), "{}", file.display());
             assert_eq!(fs::read(&file).unwrap(), id.as_bytes());
         }
+        // As where a process was killed before the bytes were there.
+        fs::remove_file(&file).unwrap();
+        assert_eq!(keep(&bad, "p-1", b"bytes", "it does not hold").unwrap(), file);
+        assert_eq!(fs::read(&file).unwrap(), b"bytes");
         for number in 0..MOST {
             drop(keep(&bad, &format!("p-{number}"), &number.to_le_bytes(), "why"));
         }

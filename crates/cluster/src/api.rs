@@ -6,6 +6,7 @@ use crate::{
     owner::Handle,
     state::{State, no_such_proof},
 };
+use futures::future::try_join3;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
 use proofmill_fault::{self as fault, Fault};
 use proofmill_ledger::{
@@ -22,7 +23,10 @@ use proofmill_wire::{
     header,
     worker::ClusterComponentInfo,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tonic::{Code, Request, Response, Status};
 
 /// How many proofs a list has where the client does not say, and at the most; the SP1 cluster's figures. A client that wants
@@ -32,6 +36,9 @@ const MAX_PAGE: u32 = 1000;
 
 /// The most bytes of a proof mode, which is a number as text.
 const MAX_MODE: usize = 16;
+
+/// How long the artifact store may take to say what it has of a request. Clients wait 10 s for an answer.
+const STORE_ANSWERS: Duration = Duration::from_secs(8);
 
 /// Answers clients.
 #[derive(Debug)]
@@ -66,33 +73,45 @@ impl Api {
         let now = Timestamp::now();
         let deadline = convert::deadline(request.deadline);
         if deadline.is_some_and(|deadline| deadline < now) {
-            let text = format!("the deadline {} has passed already", request.deadline);
+            let text = format!(
+                "the deadline {} has passed already: the cluster's clock shows {}; if it was to come, compare the clocks of the \
+                 cluster's machine and the client's",
+                request.deadline,
+                now.as_secs()
+            );
             return Err(header::refusal(Code::InvalidArgument, &Fault::new(fault::Code::Late, text)));
         }
         let stdin_kind = if request.stdin_private { ArtifactKind::PrivateStdin } else { ArtifactKind::Stdin };
-        for (id, kind) in
-            [(&request.program_artifact_id, ArtifactKind::Program), (&request.stdin_artifact_id, stdin_kind)]
+        let program = ArtifactId::from(request.program_artifact_id);
+        let stdin = ArtifactId::from(request.stdin_artifact_id);
+        let named = request.proof_artifact_id.filter(|name| !name.is_empty());
+        let proof = named.map_or_else(|| ArtifactId::new(format!("proof-{id}")), ArtifactId::from);
+        // A name that no artifact can have is refused now, not when the proof is made.
+        let looks = try_join3(
+            self.is_stored(&program, ArtifactKind::Program),
+            self.is_stored(&stdin, stdin_kind),
+            self.is_stored(&proof, ArtifactKind::Proof),
+        );
+        let looked = tokio::time::timeout(STORE_ANSWERS, looks).await;
+        let (has_program, has_stdin, _) = looked.map_err(|_| silent_store(&id))??;
+        for (id, kind, is_there) in
+            [(&program, ArtifactKind::Program, has_program), (&stdin, stdin_kind, has_stdin)]
         {
-            let id = ArtifactId::new(id.as_str());
-            if !self.is_stored(&id, kind).await? {
+            if !is_there {
                 return Err(Status::failed_precondition(format!(
                     "the {kind} artifact `{id}` is not in this cluster's store: upload it before asking for the proof, and \
                      check that client and cluster use the same store"
                 )));
             }
         }
-        let named = request.proof_artifact_id.filter(|name| !name.is_empty());
-        let proof = named.map_or_else(|| ArtifactId::new(format!("proof-{id}")), ArtifactId::from);
-        // A name that no artifact can have is refused now, not when the proof is made.
-        self.is_stored(&proof, ArtifactKind::Proof).await?;
         Ok(ProofRecord {
             id: id.into(),
             prover,
             status: ProofStatus::Pending,
             requester: request.requester,
             execution: None,
-            program: request.program_artifact_id.into(),
-            stdin: request.stdin_artifact_id.into(),
+            program,
+            stdin,
             stdin_private: request.stdin_private,
             proof: Some(proof),
             options: Some(mode.into()),
@@ -155,6 +174,16 @@ fn known<T>(numbers: Vec<i32>, from_wire: impl Fn(i32) -> Option<T>) -> Option<V
     let any = numbers.is_empty();
     let known: Vec<_> = numbers.into_iter().filter_map(from_wire).collect();
     (any || !known.is_empty()).then_some(known)
+}
+
+/// Its client would wait for an answer no longer, and say that the cluster gives none.
+fn silent_store(proof: &str) -> Status {
+    let seconds = STORE_ANSWERS.as_secs();
+    tracing::warn!(proof, seconds, "a request is not taken: the artifact store does not answer");
+    Status::unavailable(format!(
+        "the artifact store does not answer within {seconds} s, and without it nobody knows whether it has what the request names: ask \
+         again when it does"
+    ))
 }
 
 fn internal(error: proofmill_ledger::LedgerError) -> Status {

@@ -48,7 +48,10 @@ async fn keep(handle: &Handle, artifacts: &dyn ArtifactStore, retention: Duratio
         look.tick().await;
         let Ok(InUse { all, .. }) = handle.ask(|state| InUse::of(state)).await else { return };
         let in_use = Arc::new(all);
-        keep_alive(artifacts, &in_use).await;
+        // Elsewhere it is enough that it is not removed.
+        if artifacts.lifetime().is_some() {
+            keep_alive(artifacts, &in_use).await;
+        }
         match artifacts.remove_unused(retention, in_use).await {
             Ok(removed) if removed.blobs > 0 => {
                 tracing::info!(

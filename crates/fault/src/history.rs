@@ -72,6 +72,11 @@ impl History {
         (self.waits, self.missing_since) = (0, None);
     }
 
+    /// Before this moment, in ms, nobody was there who could have seen what is missing.
+    pub fn watched_from(&mut self, ms: u64) {
+        self.missing_since = self.missing_since.map(|since| since.max(ms));
+    }
+
     /// Others do its work, and have done so much of it by now. Where that is more than when something went wrong last, what was waited
     /// for is there again, and the workers that were lost before say nothing of it.
     pub fn came_to(&mut self, done: u64) {

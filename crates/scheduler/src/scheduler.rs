@@ -33,7 +33,8 @@ pub struct Scheduler {
     /// The last number given to a proof or a task.
     pub(crate) last_number: u64,
     pub(crate) last_tick: Option<Time>,
-    /// Silence of a worker, and how long it takes for a task, count from here on: before, nobody was listening.
+    /// Silence of a worker, how long it takes for a task, and for how long something is missing, count from here on: before, nobody was
+    /// listening.
     pub(crate) listening_since: Time,
     /// Since when the workers that were there before a restart may come back.
     pub(crate) gathering_since: Option<Time>,

@@ -56,6 +56,8 @@ impl Scheduler {
         if task.running_since().is_some_and(|since| now.since(since) > self.config.patience.missing_for) {
             task.history.advanced();
         }
+        // While this machine slept, or the coordinator was away, nobody looked whether it was there again.
+        task.history.watched_from(self.listening_since.as_millis());
         let spread = u64::from(task.history.tries() + task.history.waits());
         let jitter = Jitter::of(task.number.rotate_left(32) ^ spread);
         let event = proofmill_fault::Event {

@@ -5,6 +5,7 @@ use crate::{
     failure::TaskFailure,
     metadata::own_dialect,
     patient::{Patient, Waits},
+    seen::Seen,
 };
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore};
@@ -26,6 +27,8 @@ pub(crate) struct Bench {
     pub(crate) segment_memory: Weight,
     /// What the task at hand waits for.
     pub(crate) waits: Waits,
+    /// What it has found in its store.
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl Bench {
@@ -38,8 +41,10 @@ impl Bench {
     pub(crate) fn for_task(&self, withdrawn: &CancellationToken) -> Self {
         let waits = Waits::default();
         let store = Arc::clone(&self.artifacts);
-        let patient = Patient { store, waits: waits.clone(), withdrawn: withdrawn.clone() };
-        Self { artifacts: Arc::new(patient), waits, ..self.clone() }
+        let seen = Arc::<Seen>::default();
+        let withdrawn = withdrawn.clone();
+        let patient = Patient { store, waits: waits.clone(), withdrawn, seen: seen.clone() };
+        Self { artifacts: Arc::new(patient), waits, seen, ..self.clone() }
     }
 
     /// Stores a result.

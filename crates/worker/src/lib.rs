@@ -43,6 +43,7 @@ mod names;
 mod patient;
 mod results;
 mod run;
+mod seen;
 mod session;
 mod step;
 mod task;

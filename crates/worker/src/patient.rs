@@ -1,6 +1,9 @@
 //! The artifact store as one task has it: what is made is not thrown away because the store does not take it for a while.
 
-use crate::client::{FIRST_WAIT, LAST_WAIT};
+use crate::{
+    client::{FIRST_WAIT, LAST_WAIT},
+    seen::Seen,
+};
 use bytes::Bytes;
 use proofmill_artifacts::{ArtifactError, ArtifactKind, ArtifactStore, Reply, forwarded};
 use proofmill_primitives::ArtifactId;
@@ -58,6 +61,8 @@ pub(crate) struct Patient {
     pub(crate) waits: Waits,
     /// The work is not wanted any more.
     pub(crate) withdrawn: CancellationToken,
+    /// What it has found or put there.
+    pub(crate) seen: Arc<Seen>,
 }
 
 impl ArtifactStore for Patient {
@@ -67,7 +72,10 @@ impl ArtifactStore for Patient {
             let mut wait = FIRST_WAIT;
             let mut told: Option<(bool, Waiting)> = None;
             loop {
-                let Err(error) = self.store.put(id, kind, bytes.clone()).await else { return Ok(()) };
+                let Err(error) = self.store.put(id, kind, bytes.clone()).await else {
+                    self.seen.note(id, kind, true);
+                    return Ok(());
+                };
                 let is_full = matches!(error, ArtifactError::NoSpace { .. });
                 if is_full {
                     // However long that lasted, it may be away for a moment afterwards.
@@ -95,7 +103,35 @@ impl ArtifactStore for Patient {
         })
     }
 
-    forwarded!(get, exists, delete, remove_ref, upkeep);
+    fn get<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, Bytes> {
+        Box::pin(async move {
+            let got = self.store.get(id, kind).await;
+            match &got {
+                Ok(_) => self.seen.note(id, kind, true),
+                Err(ArtifactError::Missing { .. } | ArtifactError::Damaged { .. }) => {
+                    self.seen.note(id, kind, false);
+                }
+                // It may be there.
+                Err(_) => {}
+            }
+            got
+        })
+    }
+
+    fn exists<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let is_there = self.store.exists(id, kind).await?;
+            self.seen.note(id, kind, is_there);
+            Ok(is_there)
+        })
+    }
+
+    fn delete<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind) -> Reply<'a, ()> {
+        self.seen.note(id, kind, false);
+        self.store.delete(id, kind)
+    }
+
+    forwarded!(remove_ref, upkeep);
 }
 
 #[cfg(test)]
@@ -135,7 +171,8 @@ mod tests {
         let store = FsArtifacts::open(folder.path()).unwrap();
         let store = Arc::new(Moody { store, begun: Instant::now(), full_for, away_for });
         let (waits, withdrawn) = (Waits::default(), CancellationToken::new());
-        let (id, patient) = (ArtifactId::new("17"), Patient { store, waits, withdrawn });
+        let (id, patient) =
+            (ArtifactId::new("17"), Patient { store, waits, withdrawn, seen: Arc::default() });
         let kept = patient.put(&id, ArtifactKind::Intermediate, Bytes::from_static(b"a result")).await;
         assert_eq!(patient.waits.text(), None);
         kept.is_ok()

@@ -48,7 +48,15 @@ pub async fn run(
     let max_weight = memory::max_weight(config.max_weight)?;
     let client = CoordinatorClient::new(config.id.clone(), &config.coordinator)?;
     let (build, segment_memory) = (config.build.clone(), config.segment_memory);
-    let bench = Bench { client, artifacts, registry, build, segment_memory, waits: Waits::default() };
+    let bench = Bench {
+        client,
+        artifacts,
+        registry,
+        build,
+        segment_memory,
+        waits: Waits::default(),
+        seen: Arc::default(),
+    };
     let mut dialects = Vec::new();
     for prover in &config.provers {
         dialects.push(bench.dialect(*prover)?);

@@ -116,6 +116,12 @@ impl RawStore for FsArtifacts {
         let root = Arc::clone(&self.root);
         Box::pin(blocking(move || unused::remove(&root, unused_for, &in_use)))
     }
+
+    /// Nothing expires by itself, but is removed when nobody has used it for long.
+    fn renew<'a>(&'a self, ids: Arc<BTreeSet<ArtifactId>>) -> Reply<'a, ()> {
+        let root = Arc::clone(&self.root);
+        Box::pin(blocking(move || unused::mark_all(&root, &ids)))
+    }
 }
 
 /// Runs file I/O where it does not hold up other futures. Once begun it runs to its end, even when nobody waits any more.

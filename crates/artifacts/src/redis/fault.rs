@@ -74,6 +74,11 @@ pub(super) fn is_full(error: &RedisError) -> bool {
     says(error, "OOM")
 }
 
+/// Whether a server gives what it has, and takes nothing because it cannot write its snapshots: its disk is full, most likely.
+pub(super) fn is_of_its_disk(error: &RedisError) -> bool {
+    says(error, "MISCONF")
+}
+
 /// Whether another connection may come to another answer: this one was refused by the server (as against one that could not be made,
 /// and a command that was refused), or nothing is answered on it, or its server was the master when it was made.
 pub(super) fn is_of_connection(error: &RedisError) -> bool {

@@ -207,6 +207,12 @@ impl Node {
         needed: usize,
         error: RedisError,
     ) -> ArtifactError {
+        let needed = needed as u64;
+        if fault::is_of_its_disk(&error) {
+            // Whoever made it would find its input, make it again, and come to the same.
+            let place = format!("Redis at {} ({error})", self.place);
+            return ArtifactError::NoSpace { id: id.clone(), place, needed, available: 0 };
+        }
         if !fault::is_full(&error) {
             return fault::of(self, "store an artifact", &error);
         }
@@ -215,7 +221,7 @@ impl Node {
             Err(_) => 0,
         };
         let place = format!("Redis at {}", self.place);
-        ArtifactError::NoSpace { id: id.clone(), place, needed: needed as u64, available }
+        ArtifactError::NoSpace { id: id.clone(), place, needed, available }
     }
 
     /// What an operator should change; an error where no artifact can be kept here at all.

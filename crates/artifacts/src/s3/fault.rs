@@ -4,6 +4,7 @@
 use super::{S3Options, S3Settings};
 use crate::ArtifactError;
 use object_store::Error;
+use proofmill_primitives::ArtifactId;
 use std::borrow::Cow;
 use url::Url;
 
@@ -33,6 +34,12 @@ const CLOCK: [&str; 2] = ["RequestTimeTooSkewed", "RequestExpired"];
 
 /// Codes of servers that want the bucket in their host's name.
 const HOST: [&str; 2] = ["SecondLevelDomainForbidden", "PathStyleDomainForbidden"];
+
+/// Codes of a store that takes nothing more: Ceph's, and MinIO's for a bucket and for all of it.
+const FULL: [&str; 3] = ["QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull"];
+
+/// The status of a server without space.
+const NO_SPACE: u16 = 507;
 
 /// A blob that cannot be read from its first byte on, because it has none.
 const NO_RANGE: &str = "InvalidRange";
@@ -82,6 +89,10 @@ impl Answer {
     fn is(&self, codes: &[&str]) -> bool {
         self.code.as_deref().is_some_and(|code| codes.contains(&code))
     }
+
+    fn is_full(&self) -> bool {
+        self.is(&FULL) || self.status == Some(NO_SPACE)
+    }
 }
 
 /// The code in an answer's body. A name in it is escaped, and cannot look like one.
@@ -127,9 +138,22 @@ impl Place {
         )
     }
 
+    /// Why a blob of so many bytes could not be stored. S3 does not tell how many would be free.
+    pub(super) fn not_stored(&self, id: &ArtifactId, needed: u64, error: &Error) -> ArtifactError {
+        let answer = Answer::of(error);
+        if !answer.is_full() {
+            return self.fault("store an artifact", error);
+        }
+        let place = format!("{} ({})", self.name, in_one_line(error, &answer));
+        ArtifactError::NoSpace { id: id.clone(), place, needed, available: 0 }
+    }
+
     pub(super) fn fault(&self, doing: &'static str, error: &Error) -> ArtifactError {
         let answer = Answer::of(error);
         let said = in_one_line(error, &answer);
+        if answer.is_full() {
+            return self.refused(doing, said, "free some space there, or raise the bucket's quota");
+        }
         if answer.is(&[NO_BUCKET]) {
             let remedy = format!("make the bucket, or name the right one ({})", self.settings.bucket);
             return self.refused(doing, said, remedy);
@@ -308,6 +332,31 @@ mod tests {
             assert!(damage(&asked_for(id, "400 Bad Request", "InvalidRange")).is_some(), "{id}");
             assert!(damage(&asked_for(id, "416 Range Not Satisfiable", "Other")).is_some(), "{id}");
         }
+    }
+
+    /// Keys are right, and what was made is worth waiting for.
+    #[test]
+    fn a_bucket_that_takes_nothing_more_is_full() {
+        let place = Place::new(&S3Options::new("proofs", "us-east-1"), "https://s3.example");
+        let id = ArtifactId::new("plain");
+        for (status, code) in [
+            ("403 Forbidden", "QuotaExceeded"),
+            ("400 Bad Request", "XMinioAdminBucketQuotaExceeded"),
+            ("507 Insufficient Storage", "XMinioStorageFull"),
+            ("507 Insufficient Storage", "Other"),
+        ] {
+            let error = asked_for("plain", status, code);
+            let full = place.not_stored(&id, 7, &error);
+            assert!(matches!(full, ArtifactError::NoSpace { needed: 7, .. }), "{code}: {full}");
+            assert!(full.to_string().contains(code), "{full}");
+            // Whoever stores something else there is told no other cause.
+            let refused = place.fault("write to", &error).to_string();
+            assert!(refused.contains("quota") && !refused.contains("AWS_ACCESS_KEY_ID"), "{refused}");
+        }
+        let denied = place.not_stored(&id, 7, &asked_for("plain", "403 Forbidden", "AccessDenied"));
+        assert!(matches!(denied, ArtifactError::Refused { .. }), "{denied}");
+        let slow = place.not_stored(&id, 7, &asked_for("plain", "503 Service Unavailable", "SlowDown"));
+        assert!(matches!(slow, ArtifactError::Away { .. }), "{slow}");
     }
 
     #[test]

@@ -31,8 +31,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// How long one request may take, with a part of a blob.
+/// How long one request may take, besides the time that a part of a blob takes.
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+
+/// Bytes of a blob that the store takes or gives in a second, at the least.
+const SLOWEST: u64 = 1 << 20;
 
 /// Blobs in a bucket. Connects when it is used.
 #[derive(Clone, Debug)]
@@ -98,7 +101,7 @@ impl S3Artifacts {
                 Some(begun) => begun,
                 None => self.get(key, options).await?,
             };
-            within(got.bytes()).await
+            carrying(part.min(size), got.bytes()).await
         };
         let unpacking = Unpacking::start(most(self.limit));
         let all = stream::iter(iter::once((0, Some(first))).chain(others));
@@ -142,7 +145,8 @@ async fn send_parts(upload: &mut dyn MultipartUpload, pieces: Pieces) -> object_
         if sending.len() >= IN_FLIGHT {
             sending.try_next().await?;
         }
-        sending.push(within(upload.put_part(piece.map_err(broke_off)?.into())));
+        let piece = piece.map_err(broke_off)?;
+        sending.push(carrying(piece.len() as u64, upload.put_part(piece.into())));
     }
     sending.try_collect().await
 }
@@ -151,9 +155,23 @@ fn broke_off(broke_off: BrokeOff) -> object_store::Error {
     object_store::Error::Generic { store: "S3", source: Box::new(broke_off) }
 }
 
+/// How long a request may take that carries so many bytes of a blob: other parts of it go over the same line at the same time. One that was
+/// given up too early would be made again from its first byte on, and so would those of others beside it.
+fn patience(bytes: u64) -> Duration {
+    ANSWER_WITHIN + Duration::from_secs(bytes.saturating_mul(IN_FLIGHT as u64) / SLOWEST)
+}
+
 /// A request that is not answered is an error.
 async fn within<T>(request: impl Future<Output = object_store::Result<T>>) -> object_store::Result<T> {
-    match tokio::time::timeout(ANSWER_WITHIN, request).await {
+    carrying(0, request).await
+}
+
+/// The same of one that carries so many bytes of a blob.
+async fn carrying<T>(
+    bytes: u64,
+    request: impl Future<Output = object_store::Result<T>>,
+) -> object_store::Result<T> {
+    match tokio::time::timeout(patience(bytes), request).await {
         Ok(answer) => answer,
         Err(late) => Err(object_store::Error::Generic { store: "S3", source: Box::new(late) }),
     }
@@ -191,12 +209,16 @@ impl RawStore for S3Artifacts {
     fn write<'a>(&'a self, id: &'a ArtifactId, kind: ArtifactKind, parts: Vec<Bytes>) -> Reply<'a, ()> {
         Box::pin(async move {
             let key = key_of(id, kind)?;
+            let size = parts.iter().map(Bytes::len).sum::<usize>() as u64;
             let stored = match packing::pack(parts, self.part, !is_framed(kind)).await {
                 Ok(Packed::Pieces(pieces)) => self.write_parts(&key, pieces).await,
-                Ok(Packed::Whole(packed)) => within(self.store.put(&key, packed.into())).await.map(drop),
+                Ok(Packed::Whole(packed)) => {
+                    let length = packed.len() as u64;
+                    carrying(length, self.store.put(&key, packed.into())).await.map(drop)
+                }
                 Err(error) => Err(broke_off(error)),
             };
-            stored.map_err(|error| self.place.fault("store an artifact", &error))
+            stored.map_err(|error| self.place.not_stored(id, size, &error))
         })
     }
 
@@ -264,6 +286,15 @@ mod tests {
         ] {
             assert_eq!(key_of(&"artifact_01jd".into(), kind).unwrap().as_ref(), key);
         }
+    }
+
+    /// All of them would be given up, and begun again, for as long as there is so much to be stored.
+    #[test]
+    fn eight_large_blobs_at_once_get_over_a_line_of_fifty_megabits() {
+        let part = 32_u64 << 20;
+        let seconds = 8 * IN_FLIGHT as u64 * part * 8 / 50_000_000;
+        assert!(patience(part).as_secs() > seconds, "{:?} for {seconds} s", patience(part));
+        assert_eq!(patience(0), ANSWER_WITHIN);
     }
 
     #[test]

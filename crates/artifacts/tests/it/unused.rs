@@ -5,22 +5,23 @@ use proofmill_primitives::ArtifactId;
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// Every file of the store.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
 /// Makes every file of the store as old as this.
 fn age(folder: &Path, age: Duration) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            self::age(&path, age);
-        } else {
-            File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
-        }
+    for path in files(folder) {
+        File::open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
     }
 }
 
@@ -54,7 +55,7 @@ async fn what_is_read_asked_for_or_stored_again_stays() {
     let folder = tempfile::tempdir().unwrap();
     let store = FsArtifacts::open(folder.path()).unwrap();
     let kind = ArtifactKind::Intermediate;
-    for name in ["read", "asked-for", "stored-again", "in-use", "unused"] {
+    for name in ["read", "asked-for", "stored-again", "kept-alive", "in-use", "unused"] {
         store.put(&name.into(), kind, name.to_owned().into()).await.unwrap();
     }
     let by_content = store.put_content(ArtifactKind::Program, "elf".into()).await.unwrap();
@@ -63,10 +64,38 @@ async fn what_is_read_asked_for_or_stored_again_stays() {
     assert!(store.exists(&"asked-for".into(), kind).await.unwrap());
     store.put(&"stored-again".into(), kind, "again".into()).await.unwrap();
     store.put_content(ArtifactKind::Program, "elf".into()).await.unwrap();
+    store.keep_alive(in_use(&["kept-alive", "nowhere"])).await.unwrap();
     assert_eq!(store.remove_unused(HOUR, in_use(&["in-use"])).await.unwrap().blobs, 1);
-    let left = ["read", "asked-for", "stored-again", "in-use"].map(|name| format!("intermediate/{name}"));
+    let left = ["read", "asked-for", "stored-again", "kept-alive", "in-use"]
+        .map(|name| format!("intermediate/{name}"));
     let left: BTreeSet<_> = left.into_iter().chain([format!("program/{by_content}")]).collect();
     assert_eq!(names(&store).await, left);
+}
+
+/// Two clusters keep their artifacts in one folder, by mistake or not, and neither knows what the other one needs.
+#[tokio::test]
+async fn what_one_cluster_needs_another_one_does_not_remove() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, other] = [(); 2].map(|()| FsArtifacts::open(folder.path()).unwrap());
+    let kind = ArtifactKind::Stdin;
+    for name in ["needed", "unused"] {
+        one.put(&name.into(), kind, name.to_owned().into()).await.unwrap();
+    }
+    // It waits for a worker, for longer than anything is kept that nobody uses.
+    for _ in 0..3 {
+        let names_before = names(&one).await;
+        age(folder.path(), HOUR * 3 / 4);
+        assert_eq!(one.remove_unused(HOUR, in_use(&["needed"])).await.unwrap(), Removed::default());
+        assert_eq!(names(&one).await, names_before);
+        // As much later again.
+        for entry in files(folder.path()) {
+            let file = File::open(entry).unwrap();
+            let used = file.metadata().unwrap().modified().unwrap();
+            file.set_modified(used - HOUR * 3 / 4).unwrap();
+        }
+        other.remove_unused(HOUR, in_use(&[])).await.unwrap();
+        assert_eq!(names(&one).await, ["stdin/needed"].map(String::from).into());
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod metered;
 mod nodes;
 mod proofs;
 mod restart;
+mod silence;
 mod status;
 mod stock;
 mod tasks;

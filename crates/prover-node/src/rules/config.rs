@@ -31,6 +31,12 @@ pub(crate) fn sending_retry(times: u32, window: Duration, seed: u64) -> Duration
     Patience { longest_pause, ..SENDING }.wait(times, Jitter::of(seed))
 }
 
+/// The wait before what was lost from the proof store for so many times is made again: none the first time. A disk that gives nothing
+/// back does not have the same made without end.
+pub(crate) fn lost_again(times: u32) -> Duration {
+    if times > 1 { SERVICE.wait(times - 1, Jitter::NONE) } else { Duration::ZERO }
+}
+
 /// The wait before something that stopped for so many times in a row comes back; often enough within the window.
 pub(crate) fn comeback(times: u32, window: Duration, seed: u64) -> Duration {
     let wait_pause = STOPPED.wait_pause.min(window / 8);

@@ -4,7 +4,7 @@
 use super::{
     Action, JobId, JobNote, Origin, Progress, RangeSpec, RootDone, RootError, SessionId, Time,
     checkpoints::CheckpointStore,
-    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT},
+    config::{TIMES_MADE_ANEW, TRIES_PER_ROOT, lost_again},
     session::{Member, Span},
     tries::Ended,
     turn::{Asker, Turn},
@@ -32,6 +32,9 @@ pub struct Root {
     pub history: History,
     /// How often it was there and refused.
     pub discarded: u32,
+    /// How often it was there and is there no more.
+    #[serde(default)]
+    pub lost: u32,
     /// What went wrong last, for people.
     pub trouble: Option<String>,
 }
@@ -84,7 +87,7 @@ impl Root {
     fn new(now: Time) -> Self {
         let state = RootState::AwaitingRanges { ready: 0, of: 0 };
         let (ranges, checkpoints, history) = (Vec::new(), Vec::new(), History::default());
-        Self { state, since: now, ranges, checkpoints, history, discarded: 0, trouble: None }
+        Self { state, since: now, ranges, checkpoints, history, discarded: 0, lost: 0, trouble: None }
     }
 
     fn enter(&mut self, now: Time, state: RootState) {
@@ -112,7 +115,7 @@ impl Root {
             self.ranges.extend(ranges);
             self.checkpoints.push((self.ranges.len() - before) as u32);
         }
-        self.enter(now, RootState::Waiting { until: now });
+        self.enter(now, RootState::Waiting { until: now.after(lost_again(self.lost)) });
     }
 
     fn ended(
@@ -243,6 +246,7 @@ impl TopTree {
     pub(crate) fn lost(&mut self, now: Time, prover: ProverType) {
         if let Some(root) = self.roots.get_mut(&prover) {
             root.trouble = Some("its proof was lost from the store".into());
+            root.lost = root.lost.saturating_add(1);
             root.enter(now, RootState::AwaitingRanges { ready: 0, of: 0 });
         }
     }

@@ -3,7 +3,7 @@
 
 use super::{
     JobError, JobId, JobNote, Progress, RangeDone, RangeSpec, SplitPoint, Time,
-    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE},
+    config::{TIMES_MADE_ANEW, TRIES_PER_RANGE, lost_again},
     tries::Ended,
     turn::Turn,
 };
@@ -24,6 +24,9 @@ pub struct Piece {
     pub history: History,
     /// How often its proof was there and did not hold.
     pub discarded: u32,
+    /// How often its proof was there and is there no more.
+    #[serde(default)]
+    pub lost: u32,
     /// What went wrong last, for people.
     pub trouble: Option<String>,
     /// The splits that it came of, the first one first, as long as no proof has shown that they help.
@@ -51,7 +54,7 @@ pub enum PieceState {
         /// The work.
         job: JobId,
     },
-    /// The service was away; asked again later.
+    /// The service was away, or a proof was lost again; asked again later.
     Waiting {
         /// When.
         until: Time,
@@ -89,7 +92,7 @@ impl Piece {
     fn new(now: Time, range: RangeSpec) -> Self {
         let state = PieceState::Queued { step: Step::Prove };
         let (history, halves_of) = (History::default(), Vec::new());
-        Self { range, state, since: now, history, discarded: 0, trouble: None, halves_of }
+        Self { range, state, since: now, history, discarded: 0, lost: 0, trouble: None, halves_of }
     }
 
     pub(crate) const fn job(&self) -> Option<JobId> {
@@ -294,7 +297,9 @@ impl Track {
     pub(crate) fn lost(&mut self, now: Time, range: RangeSpec) {
         if let Some(piece) = self.proven_piece(range) {
             piece.trouble = Some("its proof was lost from the store".into());
-            piece.enter(now, PieceState::Queued { step: Step::Prove });
+            piece.lost = piece.lost.saturating_add(1);
+            let until = now.after(lost_again(piece.lost));
+            piece.enter(now, PieceState::Waiting { until, step: Step::Prove });
             self.proven_at = None;
         }
     }

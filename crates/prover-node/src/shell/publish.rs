@@ -39,7 +39,11 @@ async fn submit(context: &Context, candidate: Candidate) -> PublishOutcome {
         let key = context.epoch_key(*kind, prover, candidate.span.spec);
         match context.stored_epoch(prover, &key).await {
             Ok(Stored::Good(proof)) => proofs.insert(*kind, proof),
-            Ok(Stored::Nothing) => return PublishOutcome::RootLost { prover: *kind },
+            Ok(Stored::Nothing) => {
+                let epoch = candidate.epoch;
+                tracing::warn!(prover = %kind, %epoch, "an epoch proof is not in the store any more: it is made again");
+                return PublishOutcome::RootLost { prover: *kind };
+            }
             Ok(Stored::Bad { cause }) => return PublishOutcome::BadProof { prover: *kind, cause },
             Err(cause) => return PublishOutcome::Unavailable { cause },
         };

@@ -89,7 +89,10 @@ async fn part(
     match context.stored_range(prover, &context.range_key(kind, prover, range)).await {
         Ok(Stored::Good(StoredRange::Proof(proof))) => Ok(*proof),
         Ok(Stored::Bad { cause }) => Err(RootError::BadPart { range, cause }),
-        Ok(_) => Err(RootError::PartLost { range }),
+        Ok(_) => {
+            tracing::warn!(prover = %kind, %range, "a range proof is not in the store any more: it is made again");
+            Err(RootError::PartLost { range })
+        }
         Err(error) => Err(away(error)),
     }
 }

@@ -174,6 +174,21 @@ fn an_epoch_proof_that_was_lost_is_made_again() {
     assert_eq!(scene.sessions(), ["completed"]);
 }
 
+#[test]
+fn an_epoch_proof_that_is_lost_again_and_again_is_not_made_in_haste() {
+    let mut scene = flying();
+    for times in 0..4 {
+        scene.publish_ends(PublishOutcome::RootLost { prover: crate::scene::EXEC });
+        assert_eq!(scene.roots().len(), usize::from(times == 0), "{times}: only at first at once");
+        scene.wait(40_000);
+        assert_eq!(scene.roots().len(), 1, "{times}");
+        scene.prove_all();
+        scene.read_tip();
+    }
+    scene.publish_ends(PublishOutcome::Published(crate::scene::receipt()));
+    assert_eq!(scene.sessions(), ["completed"]);
+}
+
 fn bad_proof() -> PublishOutcome {
     PublishOutcome::BadProof { prover: crate::scene::EXEC, cause: cause() }
 }

@@ -263,6 +263,26 @@ fn a_range_proof_that_was_lost_is_made_again() {
     assert_eq!(scene.sessions(), ["completed"]);
 }
 
+/// A disk that gives nothing back: the cluster has the proof still, and gives it again and again.
+#[test]
+fn a_range_proof_that_is_lost_again_and_again_is_not_made_in_haste() {
+    let mut scene = Scene::new();
+    scene.lands(checkpoint(1, 0));
+    scene.slot(4);
+    scene.answer_at(0, Ok(()));
+    let range = RangeSpec::of(&checkpoint(1, 0));
+    for times in 0..4 {
+        let Asked::Root(job, ..) = scene.jobs.remove(0) else { panic!() };
+        scene.tell(Event::RootEnded { job, result: Err(RootError::PartLost { range }) });
+        assert_eq!(scene.ranges().len(), usize::from(times == 0), "{times}: only at first at once");
+        scene.wait(40_000);
+        assert_eq!(scene.ranges(), [(EXEC, 1, 10)], "{times}");
+        scene.answer_at(0, Ok(()));
+    }
+    scene.settle();
+    assert_eq!(scene.sessions(), ["completed"]);
+}
+
 #[test]
 fn only_so_many_sessions_are_proven_at_a_time() {
     let mut scene = Scene::at_most(1);

@@ -3,7 +3,7 @@
 use crate::scene::{Scene, failure, workers};
 use proofmill_fault::Code;
 use proofmill_primitives::{TaskKind, WorkerKind};
-use proofmill_scheduler::TaskState;
+use proofmill_scheduler::{Event, TaskState};
 
 /// A store that is away for minutes, on every worker: the proof waits, and is made.
 #[test]
@@ -164,6 +164,36 @@ fn what_is_missing_for_ten_minutes_fails_the_proof_whatever_heartbeats_say() {
     }
     assert!((600..=700).contains(&seconds), "{seconds} s");
     assert!((20..40).contains(&tries), "{tries} tries: not each second");
+}
+
+/// Everything goes down or to sleep, and is back an hour later, with a share that is mounted last: nobody has missed anything for ten
+/// minutes.
+#[test]
+fn what_is_missing_is_so_for_as_long_as_somebody_was_there_to_see_it() {
+    for restarts in [false, true] {
+        let mut scene = workers(1);
+        scene.proof("p", TaskKind::Controller);
+        assert_eq!(failure(scene.faults("w0", "p/root", Code::Missing), "p"), None);
+        scene.tell(Event::Tick);
+        scene.now += 3_600_000;
+        if restarts {
+            scene.restart();
+            scene.worker("w0", WorkerKind::All, 8);
+        }
+        scene.tell(Event::Tick);
+        let mut seconds = 0;
+        loop {
+            if scene.at("p/root").is_some()
+                && failure(scene.faults("w0", "p/root", Code::Missing), "p").is_some()
+            {
+                break;
+            }
+            scene.pass(1, &["w0"]);
+            seconds += 1;
+            assert!(seconds < 2_000, "restarts: {restarts}");
+        }
+        assert!((600..=700).contains(&seconds), "restarts: {restarts}, {seconds} s");
+    }
 }
 
 /// A store that was away when a task began says nothing of what it misses two hours later.

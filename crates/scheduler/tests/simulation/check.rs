@@ -28,6 +28,9 @@ pub(crate) struct Ledger {
     pub(crate) apart: BTreeSet<TaskId>,
     /// Since when each task waits for what its client stored.
     pub(crate) missing_since: BTreeMap<TaskId, Time>,
+    /// Since when somebody is there to see what is missing: before, the coordinator was away, or its machine slept.
+    watched_from: Time,
+    last_tick: Option<Time>,
     /// Where each task is in `tasks`.
     at: BTreeMap<TaskId, usize>,
 }
@@ -52,6 +55,20 @@ impl Ledger {
         let proofs = &self.proofs;
         self.tasks.retain(|(spec, _)| proofs[&spec.proof].2 == ProofState::Active);
         self.at = self.tasks.iter().enumerate().map(|(at, (spec, _))| (spec.id.clone(), at)).collect();
+    }
+
+    /// The coordinator was started again.
+    pub(crate) fn restarted(&mut self, now: Time) {
+        (self.watched_from, self.last_tick) = (now, None);
+    }
+
+    /// Time passes. A tick that comes late, or at an earlier time, says that nobody was there before.
+    pub(crate) fn ticked(&mut self, now: Time, config: &Config) {
+        if let Some(last) = self.last_tick.replace(now)
+            && (now < last || now.since(last) > config.heartbeat_timeout / 2)
+        {
+            self.watched_from = now;
+        }
     }
 
     /// A task is to be tried again.
@@ -81,6 +98,9 @@ impl Ledger {
     ) {
         if ran > config.patience.missing_for || fault.at() == At::Task {
             self.missing_since.remove(task);
+        }
+        if let Some(since) = self.missing_since.get_mut(task) {
+            *since = (*since).max(self.watched_from);
         }
         if fault.code.is_of_the_input() {
             let since = self.missing_since.entry(task.clone()).or_insert(now);

@@ -196,6 +196,7 @@ impl World {
         self.scheduler = Scheduler::restore(self.config, self.time(), proofs, tasks);
         self.ledger.diagnoses.clear();
         self.ledger.forget_ended();
+        self.ledger.restarted(self.time());
         for process in self.processes.values_mut() {
             process.open = false;
         }

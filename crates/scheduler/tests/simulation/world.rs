@@ -85,6 +85,9 @@ impl World {
         if let Event::ProofCreated { proof, .. } = &event {
             self.ledger.asked = Some((proof.clone(), self.time()));
         }
+        if matches!(event, Event::Tick) {
+            self.ledger.ticked(self.time(), &self.config);
+        }
         let before = self.story.events.is_multiple_of(16).then(|| format!("{:?}", self.scheduler));
         let actions = match self.scheduler.handle(self.time(), event.clone()) {
             Ok(actions) => actions,

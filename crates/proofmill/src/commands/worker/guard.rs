@@ -90,7 +90,7 @@ pub(super) async fn watch(args: &cli::Worker, default_id: String) -> Result<()> 
 }
 
 fn start(id: &str, note: &Note, killed: &[TaskId]) -> Result<Child> {
-    let program = env::current_exe().wrap_err("cannot find this program's own file")?;
+    let program = still_there(env::current_exe().wrap_err("cannot find this program's own file")?);
     let mut command = proofmill_localnet::ends_with_parent(&program);
     // Signals reach it through this process alone, once.
     command.process_group(0);
@@ -99,6 +99,13 @@ fn start(id: &str, note: &Note, killed: &[TaskId]) -> Result<Child> {
         command.env(KILLED, serde_json::to_string(killed)?);
     }
     command.spawn().wrap_err("cannot start the worker's process")
+}
+
+/// This program's file. Where a newer release has taken its place since, its name leads nowhere, and the system has the file still: otherwise
+/// a worker that is killed after the upgrade would not come back to say over what.
+fn still_there(named: PathBuf) -> PathBuf {
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    if named.exists() || !own.exists() { named } else { own }
 }
 
 fn pass_on(worker: &Child, signal: Signal, stopping: &mut bool) {
@@ -135,5 +142,19 @@ impl Note {
 impl Drop for Note {
     fn drop(&mut self) {
         drop(fs::remove_file(&self.0));
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_found_after_another_release_took_its_place() {
+        let own = env::current_exe().unwrap();
+        assert_eq!(still_there(own.clone()), own);
+        let gone = own.with_file_name("a release that is gone (deleted)");
+        assert_eq!(fs::canonicalize(still_there(gone)).unwrap(), fs::canonicalize(own).unwrap());
     }
 }
