@@ -30,6 +30,10 @@ impl State {
         // Who has named no task yet may be about to: of that one it must hear something.
         if self.scheduler.proof(&proof).is_none() && (subscriber.is_used || !tasks.is_empty()) {
             subscriber.end(&mut self.releases);
+            // This stream may break as the one before did.
+            if subscriber.is_owed() {
+                self.subscribers.insert(id, subscriber);
+            }
             return Ok(());
         }
         self.subscribers.insert(id.clone(), subscriber);

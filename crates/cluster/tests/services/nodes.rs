@@ -130,7 +130,7 @@ async fn a_task_that_is_named_after_its_proof_has_ended_is_told_of() {
     assert!(matches!(&told, Message::UnknownTask(unknown) if unknown.task_id == asked), "{told:?}");
 }
 
-/// Its stream breaks when the end is on its way, and it comes back for the task that it still waits for.
+/// Its stream breaks when the end is on its way, more than once, and it comes back for the task that it still waits for.
 #[tokio::test]
 async fn an_end_that_was_not_acknowledged_is_told_again_after_the_proof() {
     let cluster = start().await;
@@ -142,9 +142,15 @@ async fn an_end_that_was_not_acknowledged_is_told_again_after_the_proof() {
     node.complete_proof("p", "").await.unwrap();
     let told = results.next().await;
     assert!(matches!(told.1, Message::TaskResult(_)), "{told:?}");
+    for _ in 0..2 {
+        let mut results = node.subscribe("sub", "p", &[&asked]).await;
+        assert_eq!(results.next().await, told);
+        assert!(matches!(results.next().await.1, Message::EndOfStream(_)));
+    }
+    let (id, _) = told;
+    results.acknowledge(id).await;
     let mut results = node.subscribe("sub", "p", &[&asked]).await;
-    assert_eq!(results.next().await, told);
-    assert!(matches!(results.next().await.1, Message::EndOfStream(_)));
+    assert!(matches!(results.next().await.1, Message::EndOfStream(_)), "it was told, and has heard it");
 }
 
 /// What tasks wait for they do not hear of one by one: they are withdrawn together.
