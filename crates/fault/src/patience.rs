@@ -1,4 +1,4 @@
-//! The policy.
+//! The policy: whether something that went wrong is tried again, when, and where.
 
 use crate::{At, Code, Fault, History};
 use serde::{Deserialize, Serialize};
@@ -116,18 +116,18 @@ impl Patience {
 
     /// What follows from a fault, which becomes part of the history.
     pub fn decide(&self, history: &mut History, event: Event<'_>) -> Decision {
-        let Event { fault, worker, now_ms, others, jitter } = event;
+        let Event { fault, now_ms, jitter, .. } = event;
         match fault.at() {
             At::Task if fault.code.is_final() => Decision::GiveUp,
             At::Task => {
                 // It had all that it needed. Nothing else ends a time of waiting, such as a worker that is lost meanwhile.
                 history.advanced();
-                if fault.code == Code::Dismissed {
-                    return self.dismissed(history, worker, others, jitter);
+                match fault.code {
+                    Code::Dismissed => self.dismissed(history, event),
+                    _ => self.own(history, event),
                 }
-                self.own(history, worker, others, jitter)
             }
-            At::Worker => self.of_the_worker(history, fault.code, worker, others, jitter),
+            At::Worker => self.of_the_worker(history, event),
             At::Store => {
                 if fault.code.is_of_the_input() {
                     // A clock that went back showed a moment that was not.
@@ -150,23 +150,19 @@ impl Patience {
     }
 
     /// A worker says no more than that another try cannot help: the second one that says so is believed.
-    fn dismissed(
-        &self,
-        history: &mut History,
-        worker: Option<&str>,
-        others: bool,
-        jitter: Jitter,
-    ) -> Decision {
+    fn dismissed(&self, history: &mut History, event: Event<'_>) -> Decision {
+        let Event { worker, others, .. } = event;
         history.dismissed_by.extend(worker.map(str::to_owned));
         if !others || worker.is_none() || history.dismissed_by.len() > 1 {
             history.tries += 1;
             return Decision::GiveUp;
         }
-        self.own(history, worker, others, jitter)
+        self.own(history, event)
     }
 
     /// The work itself failed.
-    fn own(&self, history: &mut History, worker: Option<&str>, others: bool, jitter: Jitter) -> Decision {
+    fn own(&self, history: &mut History, event: Event<'_>) -> Decision {
+        let Event { worker, others, jitter, .. } = event;
         history.tries += 1;
         history.failed_on.extend(worker.map(str::to_owned));
         // One broken worker is no reason to give up, where there is another one.
@@ -178,35 +174,22 @@ impl Patience {
         Decision::Again { after, elsewhere: true, counts: true }
     }
 
-    fn of_the_worker(
-        &self,
-        history: &mut History,
-        code: Code,
-        worker: Option<&str>,
-        others: bool,
-        jitter: Jitter,
-    ) -> Decision {
+    fn of_the_worker(&self, history: &mut History, event: Event<'_>) -> Decision {
+        let code = event.fault.code;
+        // Being lost, or killed among others, says nothing of the two together, until it happens again and again.
+        if matches!(code, Code::WorkerLost | Code::KilledAmongOthers) {
+            history.losses += 1;
+            if history.losses > self.free_losses {
+                return self.own(history, event);
+            }
+        }
         match code {
-            // Being lost says nothing of the two together, until it happens again and again.
-            Code::WorkerLost => {
-                history.losses += 1;
-                if history.losses > self.free_losses {
-                    return self.own(history, worker, others, jitter);
-                }
-                Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false }
-            }
-            Code::KilledForMemory => self.own(history, worker, others, jitter),
-            // Nor does being killed among others; but they are not to meet again.
-            Code::KilledAmongOthers => {
-                history.losses += 1;
-                if history.losses > self.free_losses {
-                    return self.own(history, worker, others, jitter);
-                }
-                self.pause(history, true, jitter)
-            }
+            Code::KilledForMemory => self.own(history, event),
+            Code::WorkerLost => Decision::Again { after: Duration::ZERO, elsewhere: false, counts: false },
             Code::Stopping => Decision::Again { after: Duration::ZERO, elsewhere: true, counts: false },
-            // Somebody else may do it at once; where nobody can, nothing is gained by haste.
-            _ => self.pause(history, true, jitter),
+            // Somebody else may do it at once; where nobody can, nothing is gained by haste. Those that were killed together are
+            // not to meet again.
+            _ => self.pause(history, true, event.jitter),
         }
     }
 
