@@ -1,7 +1,7 @@
 //! Who gets what, and who cannot be served by anybody.
 
 use crate::{
-    Action, Scheduler, TaskState, Time,
+    Action, Scheduler, Time,
     proof::{Proof, Task},
     queue::{Avoid, LineKey, Turn},
     scheduler::Fleet,
@@ -15,11 +15,9 @@ impl Scheduler {
     pub(crate) fn assign(&mut self, now: Time, actions: &mut Vec<Action>) {
         while std::mem::take(&mut self.pending_work.rematch) {
             while let Some((task, worker)) = self.next_match(now) {
-                let Some(entry) = self.tasks.get(&task) else { break };
-                let (spec, history) = (entry.spec.clone(), entry.history.clone());
-                let state = TaskState::Running { worker: worker.clone(), since: now, history };
-                self.set_state(now, &task, state, actions);
-                actions.push(Action::Assign { worker, task: spec });
+                let Some(started) = self.start(now, &worker, &task, actions) else { break };
+                let task = started.spec.clone();
+                actions.push(Action::Assign { worker, task });
             }
         }
     }

@@ -99,10 +99,20 @@ impl Scheduler {
         for task in &active {
             self.confirm(now, id, task, actions);
         }
-        let held = self.workers.get(id).into_iter().flat_map(|worker| worker.tasks.keys());
-        let missing: Vec<_> = held.filter(|task| !active.contains(*task)).cloned().collect();
-        for task in missing {
-            self.missed(now, received, id, &task, actions);
+        // Who comes back to its stream is sent all of it again. Who only says that it lives would keep for ever what it never had.
+        let comes_back =
+            |since: Time| now.since(since.max(self.listening_since)) <= self.config.reconnect_grace;
+        let Some(holder) = self.workers.get(id).filter(|holder| !holder.broken.is_some_and(comes_back))
+        else {
+            return Ok(());
+        };
+        let is_recent = |task: &TaskId| {
+            let task = self.tasks.get(task);
+            task.is_none_or(|task| received.since(task.confirmed) <= self.config.delivery_grace)
+        };
+        let missing = holder.tasks.keys().filter(|task| !active.contains(*task) && !is_recent(task));
+        for task in missing.cloned().collect::<Vec<_>>() {
+            self.missed(now, id, &task, actions);
         }
         Ok(())
     }
@@ -114,24 +124,19 @@ impl Scheduler {
             (task.confirmed, task.delivery) = (now, task.delivery.sent());
             return;
         }
-        // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail. What waits for others
-        // may be beside a task that runs apart.
-        let waits = Lane::of(task.spec.kind).waits();
+        // It was silent for too long and the task still waits: it goes on where it is, and the try did not fail.
         if let (TaskState::Pending { last_failure, .. }, Some(lost_by)) = (&task.state, &task.lost_by)
             && let Some(want) = task.want()
             && lost_by == worker
             && self.workers.present(worker).is_some_and(|host| {
-                (waits || host.goes_with(&want)) && host.memory.free().is_some_and(|free| free >= want.weight)
+                host.may_keep(&want) && host.memory.free().is_some_and(|free| free >= want.weight)
             })
         {
             // What was never delivered, or was left in good order, did not count as a loss.
             if last_failure.as_ref().is_some_and(|fault| fault.code == Code::WorkerLost) {
                 task.history.found();
             }
-            let history = task.history.clone();
-            let state = TaskState::Running { worker: worker.clone(), since: now, history };
-            self.set_state(now, id, state, actions);
-            if let Some(task) = self.tasks.get_mut(id) {
+            if let Some(task) = self.start(now, worker, id, actions) {
                 task.avoid.workers.remove(worker);
                 task.delivery = task.delivery.sent();
             }
@@ -140,28 +145,13 @@ impl Scheduler {
         self.withdraw(worker, id, actions);
     }
 
-    /// A worker says nothing of a task that it was given: it is sent once more, then taken away.
-    fn missed(
-        &mut self,
-        now: Time,
-        received: Time,
-        worker: &WorkerId,
-        id: &TaskId,
-        actions: &mut Vec<Action>,
-    ) {
-        let Some(task) = self.tasks.get(id) else { return };
-        let Some(holder) = self.workers.get(worker) else { return };
-        let (leaves, broken) = (holder.draining, holder.broken);
-        // Who comes back to its stream is sent it again. Who only says that it lives would keep for ever what it never had.
-        let comes_back = broken
-            .is_some_and(|since| now.since(since.max(self.listening_since)) <= self.config.reconnect_grace);
-        if comes_back || received.since(task.confirmed) <= self.config.delivery_grace {
-            return;
-        }
+    /// A worker says nothing of a task that it should have by now: it is sent once more, then taken away.
+    fn missed(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
+        let (Some(task), Some(holder)) = (self.tasks.get(id), self.workers.get(worker)) else { return };
         match task.delivery {
             // It cannot know of it.
             Delivery::Due | Delivery::DueAgain => {}
-            Delivery::Sent if !leaves && broken.is_none() => {
+            Delivery::Sent if !holder.draining && holder.broken.is_none() => {
                 self.send_again(now, worker, id, Delivery::DueAgain, actions);
             }
             Delivery::Sent | Delivery::SentAgain => {
@@ -214,15 +204,11 @@ impl Scheduler {
     /// Leaves a task with the worker that it was just taken from, where it need not wait and may run beside what is there.
     fn keep(&mut self, now: Time, worker: &WorkerId, id: &TaskId, actions: &mut Vec<Action>) {
         let Some(task) = self.tasks.get(id).filter(|task| task.is_in_line()) else { return };
-        let waits = Lane::of(task.spec.kind).waits();
         let (Some(want), Some(host)) = (task.want(), self.workers.get(worker)) else { return };
-        if waits || host.goes_with(&want) {
-            let history = task.history.clone();
-            let state = TaskState::Running { worker: worker.clone(), since: now, history };
-            self.set_state(now, id, state, actions);
-            if let Some(task) = self.tasks.get_mut(id) {
-                task.outlived = true;
-            }
+        if host.may_keep(&want)
+            && let Some(task) = self.start(now, worker, id, actions)
+        {
+            task.outlived = true;
         }
     }
 

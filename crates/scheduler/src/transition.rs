@@ -35,6 +35,20 @@ impl Scheduler {
         self.enter(id, state);
     }
 
+    /// Gives a waiting task to a worker.
+    pub(crate) fn start(
+        &mut self,
+        now: Time,
+        worker: &WorkerId,
+        id: &TaskId,
+        actions: &mut Vec<Action>,
+    ) -> Option<&mut Task> {
+        let history = self.tasks.get(id)?.history.clone();
+        let state = TaskState::Running { worker: worker.clone(), since: now, history };
+        self.set_state(now, id, state, actions);
+        self.tasks.get_mut(id)
+    }
+
     /// Takes a task that runs from its worker: what follows from the fault is the decision of the policy.
     pub(crate) fn give_back(&mut self, now: Time, id: &TaskId, fault: Fault, actions: &mut Vec<Action>) {
         let Some(worker) = self.tasks.get(id).and_then(|task| task.worker().cloned()) else { return };

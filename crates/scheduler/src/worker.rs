@@ -74,6 +74,11 @@ impl Worker {
         !self.runs_apart() && self.in_the_way_of(want) == 0
     }
 
+    /// Whether it may go on with a task that it had. What waits for others may be beside one that runs apart.
+    pub(crate) fn may_keep(&self, want: &Want) -> bool {
+        want.lane.waits() || self.goes_with(want)
+    }
+
     /// So many tasks must end before what is wanted may run beside those that are left.
     pub(crate) fn in_the_way_of(&self, want: &Want) -> usize {
         self.tasks.values().filter(|load| want.apart && !load.lane.waits()).count()
